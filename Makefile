@@ -1,0 +1,55 @@
+# Everything except `setup` (and what needs it for the first time) works without a network.
+PYTHON ?= python3
+VENV ?= .venv
+SEEDS ?= 200
+JOBS ?= 2
+TESTS ?= tests
+BIN := $(VENV)/bin
+SOURCES := gateway region_node coordinator deploy tests protos
+
+.DEFAULT_GOAL := help
+.PHONY: help setup generate demo test test-other check bench simulate lock clean
+
+# Variables given to make (KEEP=1, SEEDS=…) reach the programs as environment.
+export
+
+help: ## print the targets
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
+
+setup: ## make the virtual environment from the lock; quick when it is up to date
+	@sh deploy/build/setup.sh "$(PYTHON)" "$(VENV)"
+
+generate: setup ## generate gateway/api from protos
+	@$(BIN)/python protos/generate.py
+
+demo: setup ## run the story with real processes; KEEP=1 leaves it running
+	@$(BIN)/python -m deploy.demo
+
+test: setup ## run all tests; TESTS=path narrows them
+	@$(BIN)/python -m pytest -n $(JOBS) $(TESTS)
+
+test-other: ## run the unit tests on another interpreter: PYTHON=… VENV=…
+	@$(MAKE) --no-print-directory test TESTS=tests/unit
+
+check: setup ## ruff, mypy, buf, generated code fresh, tidy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/buf lint
+	$(BIN)/buf format --diff --exit-code
+	$(BIN)/python protos/generate.py --check
+	$(BIN)/python -m pytest -q tests/unit/test_tidy.py
+
+bench: setup ## measure against a bare gRPC chain; writes build/bench.json
+	@$(BIN)/python -m tests.bench
+
+simulate: setup ## run the seeded simulation: SEEDS=n
+	@$(BIN)/python -m tests.simulation --seeds $(SEEDS)
+
+lock: ## resolve requirements.lock anew from pyproject.toml; needs uv on the path
+	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --upgrade --quiet --custom-compile-command "make lock" -o requirements.lock
+
+clean: ## remove what was built; keeps the virtual environment
+	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+	find gateway region_node coordinator deploy tests protos -name __pycache__ -prune -exec rm -rf {} +

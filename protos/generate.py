@@ -1,0 +1,128 @@
+"""Generates `gateway/api` from the contract in this folder.
+
+    python protos/generate.py            write the generated code
+    python protos/generate.py --check    fail, naming the files, if the checked-in code is not what the contract gives
+
+A proto file `gateway/api/x/v1/y.proto` gives `y_pb2.py`, `y_pb2.pyi`, `y_pb2_grpc.py` and `y_pb2_grpc.pyi` in
+`gateway/api/x/v1`, so that its package, its folder and its Python package are the same words.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from importlib.resources import files
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+API = Path("gateway/api")
+
+# mypy-protobuf types a servicer's context by what the handler returns; grpc.aio types it by the message itself.
+RETURN_IN_CONTEXT = re.compile(r"(ServicerContext\[[^\[\],]+, )_abc\.(?:Awaitable|AsyncIterator)\[([^\[\]]+)\]\]")
+
+
+class GenerationError(Exception):
+    """The contract could not be compiled; the compiler's own words say why."""
+
+
+def proto_files(protos: Path) -> list[str]:
+    """The contract's files, relative to `protos`, in a stable order."""
+    return sorted(path.relative_to(protos).as_posix() for path in (protos / API).rglob("*.proto"))
+
+
+def generate(protos: Path, target: Path) -> None:
+    """Compiles all of `protos` into `target`.
+
+    Raises GenerationError when there is no contract or the compiler refuses it.
+    """
+    names = proto_files(protos)
+    if not names:
+        raise GenerationError(f"no .proto file in {protos / API}")
+    scripts = Path(sys.executable).parent
+    command = [
+        sys.executable,
+        "-m",
+        "grpc_tools.protoc",
+        f"--proto_path={protos}",
+        f"--proto_path={files('grpc_tools').joinpath('_proto')}",
+        f"--plugin=protoc-gen-mypy={scripts / 'protoc-gen-mypy'}",
+        f"--plugin=protoc-gen-mypy_grpc={scripts / 'protoc-gen-mypy_grpc'}",
+        f"--python_out={target}",
+        f"--grpc_python_out={target}",
+        f"--mypy_out=quiet:{target}",
+        f"--mypy_grpc_out=quiet,only_async:{target}",
+        *names,
+    ]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    if done.returncode != 0:
+        raise GenerationError(done.stderr.strip() or f"the compiler ended with status {done.returncode}")
+    for stub in target.rglob("*_pb2_grpc.pyi"):
+        stub.write_text(RETURN_IN_CONTEXT.sub(r"\1\2]", stub.read_text()))
+    for folder in [target / API, *(path for path in (target / API).rglob("*") if path.is_dir())]:
+        (folder / "__init__.py").touch()
+
+
+def contents(root: Path) -> dict[str, bytes]:
+    """What stands under `root/gateway/api`, by path relative to `root`, without Python's caches."""
+    return {
+        path.relative_to(root).as_posix(): path.read_bytes()
+        for path in sorted((root / API).rglob("*"))
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+
+
+def stale(fresh: dict[str, bytes], present: dict[str, bytes]) -> list[str]:
+    """The paths on which the generated code and the checked-in code disagree, each with how."""
+    return [
+        f"{name}: {'missing' if name not in present else 'left over' if name not in fresh else 'stale'}"
+        for name in sorted(fresh.keys() | present.keys())
+        if fresh.get(name) != present.get(name)
+    ]
+
+
+def write(fresh: dict[str, bytes], root: Path) -> None:
+    """Makes `root/gateway/api` equal to `fresh`; files that did not change keep their time stamp."""
+    present = contents(root)
+    for name in present.keys() - fresh.keys():
+        (root / name).unlink()
+    for name, data in fresh.items():
+        if present.get(name) != data:
+            path = root / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+    for folder in sorted((path for path in (root / API).rglob("*") if path.is_dir()), reverse=True):
+        if not any(path.name != "__pycache__" for path in folder.iterdir()):
+            shutil.rmtree(folder)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs the command line; 0 when the generated code was written or is fresh, 1 otherwise."""
+    parser = argparse.ArgumentParser(description="Generate gateway/api from the contract.")
+    parser.add_argument("--check", action="store_true", help="write nothing; fail if the code is stale")
+    parser.add_argument("--root", type=Path, default=ROOT, help="the folder that holds protos/ and gateway/")
+    options = parser.parse_args(arguments)
+    root: Path = options.root.resolve()
+    with tempfile.TemporaryDirectory() as scratch:
+        try:
+            generate(root / "protos", Path(scratch))
+        except GenerationError as error:
+            print(error, file=sys.stderr)
+            return 1
+        fresh = contents(Path(scratch))
+    if not options.check:
+        write(fresh, root)
+        print(f"generated {len(fresh)} files in {API}")
+        return 0
+    complaints = stale(fresh, contents(root))
+    if complaints:
+        print("gateway/api does not match protos/; run `make generate`:", *complaints, sep="\n  ", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
