@@ -5,16 +5,14 @@ SEEDS ?= 200
 JOBS ?= 2
 TESTS ?= tests
 BIN := $(VENV)/bin
-SOURCES := gateway region_node coordinator deploy tests protos
 
 .DEFAULT_GOAL := help
+# KEEP=1 given to make reaches the demo: make hands its own variables on as environment.
 .PHONY: help setup generate demo test test-other check bench simulate lock clean
 
-# Variables given to make (KEEP=1, SEEDS=…) reach the programs as environment.
-export
 
 help: ## print the targets
-	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 setup: ## make the virtual environment from the lock; quick when it is up to date
 	@sh deploy/build/setup.sh "$(PYTHON)" "$(VENV)"

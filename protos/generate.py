@@ -1,7 +1,7 @@
 """Generates `gateway/api` from the contract in this folder.
 
     python protos/generate.py            write the generated code
-    python protos/generate.py --check    fail, naming the files, if the checked-in code is not what the contract gives
+    python protos/generate.py --check    fail, naming the files, if the checked-in code is stale
 
 A proto file `gateway/api/x/v1/y.proto` gives `y_pb2.py`, `y_pb2.pyi`, `y_pb2_grpc.py` and `y_pb2_grpc.pyi` in
 `gateway/api/x/v1`, so that its package, its folder and its Python package are the same words.
@@ -21,8 +21,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 API = Path("gateway/api")
 
-# mypy-protobuf types a servicer's context by what the handler returns; grpc.aio types it by the message itself.
-RETURN_IN_CONTEXT = re.compile(r"(ServicerContext\[[^\[\],]+, )_abc\.(?:Awaitable|AsyncIterator)\[([^\[\]]+)\]\]")
+# mypy-protobuf types a servicer's context by what the handler returns, grpc.aio by the message itself.
+RETURN_IN_CONTEXT = re.compile(
+    r"(ServicerContext\[[^\[\],]+, )_abc\.(?:Awaitable|AsyncIterator)\[([^\[\]]+)\]\]"
+)
 
 
 class GenerationError(Exception):
@@ -119,7 +121,12 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     complaints = stale(fresh, contents(root))
     if complaints:
-        print("gateway/api does not match protos/; run `make generate`:", *complaints, sep="\n  ", file=sys.stderr)
+        print(
+            "gateway/api does not match protos/; run `make generate`:",
+            *complaints,
+            sep="\n  ",
+            file=sys.stderr,
+        )
         return 1
     return 0
 

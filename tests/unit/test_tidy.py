@@ -1,0 +1,203 @@
+"""The project keeps the rules of its house, and each rule is shown to catch what breaks it."""
+
+from __future__ import annotations
+
+import importlib
+import subprocess
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import pytest
+from google.protobuf.descriptor import FieldDescriptor, MethodDescriptor
+
+from tests.unit import tidy
+from tests.unit.tidy import Source
+
+ROOT = Path(__file__).resolve().parents[2]
+GENERATED = Path("gateway/api")
+OPTION = "gateway.api.types.v1.allow"
+
+# Where everything must be caught, as `path::Class.function`, with the reason.
+BROAD_EXCEPT: dict[str, str] = {}
+
+# Put together here so that this file does not name them either.
+REGISTRY_HOSTS = tuple(
+    ".".join(words).encode()
+    for words in (
+        ("pypi", "org"),
+        ("pythonhosted", "org"),
+        ("npmjs", "org"),
+        ("npmjs", "com"),
+        ("debian", "org"),
+        ("proxy", "golang", "org"),
+        ("crates", "io"),
+    )
+)
+WORKPLACE = b"/" + b"work" + b"/"
+
+Rule = Callable[[Source], Iterator[str]]
+RULES: tuple[Rule, ...] = (
+    tidy.long_files,
+    tidy.long_functions,
+    tidy.empty_names,
+    tidy.wrong_way_imports,
+    tidy.impure_rules,
+    tidy.stray_prints,
+)
+
+
+def tracked_files() -> list[Path]:
+    """The repository's files, committed or about to be, relative to its root."""
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, check=True, text=True).stdout
+    return sorted(path for name in listed.split("\0") if name and (ROOT / (path := Path(name))).is_file())
+
+
+def sources() -> list[Source]:
+    """The hand-written Python files."""
+    found = [
+        Source(path.as_posix(), (ROOT / path).read_text(encoding="utf-8"))
+        for path in tracked_files()
+        if path.suffix == ".py" and not path.is_relative_to(GENERATED)
+    ]
+    assert found, "no Python file was found, so nothing was checked"
+    return found
+
+
+def methods() -> list[MethodDescriptor]:
+    """Every RPC of the contract, from the generated descriptors."""
+    found = []
+    for path in sorted((ROOT / GENERATED).rglob("*_pb2.py")):
+        module = importlib.import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
+        for service in module.DESCRIPTOR.services_by_name.values():
+            found.extend(service.methods)
+    return found
+
+
+def option(method: MethodDescriptor, name: str) -> object | None:
+    """The value of a method option by its full name, None where it is not set."""
+    fields: Sequence[tuple[FieldDescriptor, object]] = method.GetOptions().ListFields()
+    return next((value for field, value in fields if field.full_name == name), None)
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+def test_the_project_keeps_the_rule(rule: Rule) -> None:
+    complaints = [complaint for source in sources() for complaint in rule(source)]
+    assert not complaints, "\n".join(complaints)
+
+
+def test_everything_is_caught_only_where_it_is_listed() -> None:
+    found = {
+        f"{source.path}::{name}": line for source in sources() for name, line in tidy.broad_excepts(source)
+    }
+    unlisted = [f"{place} (line {line})" for place, line in found.items() if place not in BROAD_EXCEPT]
+    assert not unlisted, "\n".join(unlisted)
+    assert not BROAD_EXCEPT.keys() - found.keys(), "listed, but nothing broad is caught there any more"
+
+
+def test_no_file_names_a_registry_or_a_path_of_one_machine() -> None:
+    complaints = [
+        f"{path} contains {needle.decode()}"
+        for path in tracked_files()
+        for needle in (*REGISTRY_HOSTS, WORKPLACE)
+        if needle in (ROOT / path).read_bytes()
+    ]
+    assert not complaints, "\n".join(complaints)
+
+
+def test_every_rpc_says_who_may_call_it() -> None:
+    rpcs = methods()
+    if not rpcs:
+        pytest.skip("the contract has no service yet")
+    missing = [rpc.full_name for rpc in rpcs if not option(rpc, OPTION)]
+    assert not missing, "no `allow`: " + ", ".join(missing)
+
+
+def test_every_rpc_says_whether_it_may_be_repeated() -> None:
+    rpcs = methods()
+    if not rpcs:
+        pytest.skip("the contract has no service yet")
+    missing = [
+        rpc.full_name for rpc in rpcs if not option(rpc, "google.protobuf.MethodOptions.idempotency_level")
+    ]
+    assert not missing, "no `idempotency_level`: " + ", ".join(missing)
+
+
+OFFENDERS: tuple[tuple[Rule, str, str], ...] = (
+    (tidy.long_files, "gateway/long.py", "x = 1\n" * 501),
+    (tidy.long_functions, "gateway/long.py", "def f():\n" + "    x = 1\n" * 70),
+    (tidy.long_functions, "gateway/long.py", "class C:\n  async def f(self):\n" + "    x = 1\n" * 70),
+    (tidy.empty_names, "gateway/utils.py", ""),
+    (tidy.empty_names, "region_node/common/rules.py", ""),
+    (tidy.wrong_way_imports, "region_node/orders/service.py", "import coordinator.routing\n"),
+    (
+        tidy.wrong_way_imports,
+        "coordinator/routing.py",
+        "def f():\n    from region_node.orders import rules\n",
+    ),
+    (tidy.wrong_way_imports, "gateway/relay.py", "from region_node import orders\n"),
+    (tidy.wrong_way_imports, "deploy/demo.py", "from tests.unit import tidy\n"),
+    (tidy.impure_rules, "region_node/orders/rules.py", "import time\n"),
+    (tidy.impure_rules, "region_node/orders/rules.py", "from os import path\n"),
+    (tidy.impure_rules, "region_node/orders/rules.py", "from .operations import submit\n"),
+    (tidy.impure_rules, "region_node/orders/rules.py", "from gateway.store import Store\n"),
+    (tidy.impure_rules, "region_node/orders/rules.py", "from gateway.api.region.v1 import orders_pb2_grpc\n"),
+    (tidy.impure_rules, "region_node/orders/rules.py", "from datetime import datetime\nx = datetime.now()\n"),
+    (tidy.impure_rules, "region_node/orders/rules.py", "x = open('y')\n"),
+    (tidy.stray_prints, "gateway/relay.py", "print('x')\n"),
+)
+
+
+@pytest.mark.parametrize(("rule", "path", "text"), OFFENDERS)
+def test_the_rule_catches_what_breaks_it(rule: Rule, path: str, text: str) -> None:
+    assert list(rule(Source(path, text)))
+
+
+ALLOWED: tuple[tuple[Rule, str, str], ...] = (
+    (tidy.long_functions, "gateway/long.py", "def f():\n" + "    x = 1\n" * 69),
+    (
+        tidy.wrong_way_imports,
+        "region_node/orders/service.py",
+        "from gateway.relay import Lane\nfrom . import rules\n",
+    ),
+    (
+        tidy.impure_rules,
+        "region_node/orders/rules.py",
+        "from gateway.money import Money\nfrom gateway import money\n",
+    ),
+    (tidy.impure_rules, "region_node/orders/rules.py", "from region_node.billing.rules import due\n"),
+    (tidy.impure_rules, "region_node/orders/rules.py", "from gateway.api.region.v1 import orders_pb2\n"),
+    (
+        tidy.impure_rules,
+        "region_node/orders/rules.py",
+        "from gateway.api.region.v1.orders_pb2 import Order\n",
+    ),
+    (tidy.impure_rules, "region_node/orders/operations.py", "import sqlite3\n"),
+    (tidy.stray_prints, "coordinator/cli/main.py", "print('x')\n"),
+)
+
+
+@pytest.mark.parametrize(("rule", "path", "text"), ALLOWED)
+def test_the_rule_leaves_good_code_alone(rule: Rule, path: str, text: str) -> None:
+    assert not list(rule(Source(path, text)))
+
+
+@pytest.mark.parametrize(
+    ("handler", "broad"),
+    [
+        ("except:\n        x = 1", True),
+        ("except Exception as error:\n        x = error", True),
+        ("except (ValueError, BaseException):\n        x = 1", True),
+        ("except Exception:\n        return\n        raise", True),
+        ("except BaseException:\n        x = 1\n        raise", False),
+        ("except ValueError:\n        x = 1", False),
+    ],
+)
+def test_catching_everything_is_seen_unless_it_is_raised_again(handler: str, broad: bool) -> None:
+    text = f"class C:\n  def f(self):\n    try:\n        x = 0\n    {handler}\n"
+    assert list(tidy.broad_excepts(Source("gateway/x.py", text))) == ([("C.f", 5)] if broad else [])
+
+
+def test_suppressing_everything_is_seen() -> None:
+    text = "def f():\n    with contextlib.suppress(Exception):\n        x = 1\n"
+    assert list(tidy.broad_excepts(Source("gateway/x.py", text))) == [("f", 2)]

@@ -1,0 +1,214 @@
+"""The rules of the house: functions from a source file to complaints. test_tidy.py holds the project to them."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import PurePosixPath
+
+MAX_FUNCTION_LINES = 70
+MAX_FILE_LINES = 500
+
+# A module named so says nothing about what is in it and grows without end.
+EMPTY_NAMES = frozenset({"utils", "util", "helpers", "helper", "common", "base", "misc"})
+
+# What each top-level package may not import.
+FORBIDDEN_IMPORTS = {
+    "gateway": frozenset({"region_node", "coordinator", "deploy", "tests"}),
+    "region_node": frozenset({"coordinator", "deploy", "tests"}),
+    "coordinator": frozenset({"region_node", "deploy", "tests"}),
+    "deploy": frozenset({"tests"}),
+    "protos": frozenset({"gateway", "region_node", "coordinator", "deploy", "tests"}),
+}
+
+# Standard modules that neither read a clock, draw chance nor reach outside the process.
+PURE_STANDARD = frozenset(
+    {
+        "__future__",
+        "abc",
+        "bisect",
+        "calendar",
+        "collections",
+        "contextlib",
+        "copy",
+        "dataclasses",
+        "datetime",
+        "decimal",
+        "difflib",
+        "enum",
+        "fractions",
+        "functools",
+        "graphlib",
+        "hashlib",
+        "heapq",
+        "hmac",
+        "itertools",
+        "json",
+        "math",
+        "numbers",
+        "operator",
+        "re",
+        "statistics",
+        "string",
+        "textwrap",
+        "types",
+        "typing",
+        "unicodedata",
+    }
+)
+PURE_MESSAGES = frozenset({"google.protobuf.timestamp_pb2", "google.protobuf.duration_pb2"})
+# The parts of the fabric that a rule may lean on.
+PURE_GATEWAY = frozenset(
+    {"gateway.numberplan", "gateway.money", "gateway.errors", "gateway.calendars", "gateway.federation"}
+)
+CLOCK_READS = frozenset({"now", "utcnow", "today"})
+IMPURE_BUILTINS = frozenset({"open", "print", "input", "exec", "eval", "__import__"})
+
+# The folders, by name, whose programs speak to a person on the terminal.
+PRINTING_PLACES = frozenset({"cli", "deploy", "tests", "protos"})
+
+
+@dataclass(frozen=True)
+class Source:
+    """One hand-written Python file: its path relative to the repository, with slashes, and its text."""
+
+    path: str
+    text: str
+
+    @cached_property
+    def tree(self) -> ast.Module:
+        return ast.parse(self.text, self.path)
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        return PurePosixPath(self.path).with_suffix("").parts
+
+
+@dataclass(frozen=True)
+class Import:
+    """An imported module, and the name taken from it when there is one."""
+
+    module: str
+    name: str
+    line: int
+
+    @property
+    def full(self) -> str:
+        return f"{self.module}.{self.name}" if self.name else self.module
+
+
+def imports(source: Source) -> Iterator[Import]:
+    """Every import in the file, at whatever depth, with relative ones made absolute."""
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.Import):
+            yield from (Import(alias.name, "", node.lineno) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            package = source.parts[: len(source.parts) - node.level] if node.level else ()
+            module = ".".join([*package, *([node.module] if node.module else [])])
+            yield from (Import(module, alias.name, node.lineno) for alias in node.names)
+
+
+def within(module: str, packages: frozenset[str]) -> bool:
+    """Whether `module` is one of `packages` or lies inside one."""
+    return any(module == package or module.startswith(package + ".") for package in packages)
+
+
+def long_files(source: Source) -> Iterator[str]:
+    lines = source.text.count("\n")
+    if lines > MAX_FILE_LINES:
+        yield f"{source.path}: {lines} lines, more than {MAX_FILE_LINES}"
+
+
+def long_functions(source: Source) -> Iterator[str]:
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            lines = (node.end_lineno or node.lineno) - node.lineno + 1
+            if lines > MAX_FUNCTION_LINES:
+                yield f"{source.path}:{node.lineno}: {node.name} has more than {MAX_FUNCTION_LINES} lines: {lines}"
+
+
+def empty_names(source: Source) -> Iterator[str]:
+    for part in source.parts:
+        if part in EMPTY_NAMES:
+            yield f"{source.path}: `{part}` does not say what is inside"
+
+
+def wrong_way_imports(source: Source) -> Iterator[str]:
+    forbidden = FORBIDDEN_IMPORTS.get(source.parts[0], frozenset())
+    for found in imports(source):
+        if within(found.module, forbidden):
+            yield f"{source.path}:{found.line}: {source.parts[0]} imports {found.full}"
+
+
+def impure_rules(source: Source) -> Iterator[str]:
+    """A rules.py decides from what it is given: no clock, no chance, nothing outside."""
+    if source.parts[-1] != "rules":
+        return
+    for found in imports(source):
+        if not pure_import(found):
+            yield f"{source.path}:{found.line}: a rule may not import {found.full}"
+    for node in ast.walk(source.tree):
+        if not isinstance(node, ast.Call):
+            continue
+        if isinstance(node.func, ast.Attribute) and node.func.attr in CLOCK_READS:
+            yield f"{source.path}:{node.lineno}: a rule may not read the clock; take the time as an argument"
+        if isinstance(node.func, ast.Name) and node.func.id in IMPURE_BUILTINS:
+            yield f"{source.path}:{node.lineno}: a rule may not call {node.func.id}"
+
+
+def pure_import(found: Import) -> bool:
+    if found.module == "gateway.api" or found.module.startswith("gateway.api."):
+        return any(part.endswith("_pb2") for part in found.full.split("."))
+    if any(part == "rules" for part in found.full.split(".")[1:]):
+        return True
+    return within(found.module, PURE_STANDARD) or within(found.full, PURE_GATEWAY | PURE_MESSAGES)
+
+
+def broad_excepts(source: Source) -> Iterator[tuple[str, int]]:
+    """The functions, by qualified name, that catch everything and do not raise it again; with the line."""
+
+    def visit(node: ast.AST, inside: str) -> Iterator[tuple[str, int]]:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            inside = f"{inside}.{node.name}" if inside else node.name
+        if isinstance(node, ast.ExceptHandler) and catches_all(node.type) and not raises_again(node):
+            yield inside, node.lineno
+        if (
+            isinstance(node, ast.Call)
+            and called_name(node) == "suppress"
+            and any(map(catches_all, node.args))
+        ):
+            yield inside, node.lineno
+        for child in ast.iter_child_nodes(node):
+            yield from visit(child, inside)
+
+    return visit(source.tree, "")
+
+
+def catches_all(caught: ast.expr | None) -> bool:
+    if caught is None:
+        return True
+    if isinstance(caught, ast.Tuple):
+        return any(map(catches_all, caught.elts))
+    return isinstance(caught, ast.Name) and caught.id in {"Exception", "BaseException"}
+
+
+def raises_again(handler: ast.ExceptHandler) -> bool:
+    last = handler.body[-1]
+    leaves = any(isinstance(node, ast.Return) for statement in handler.body for node in ast.walk(statement))
+    return isinstance(last, ast.Raise) and last.exc is None and not leaves
+
+
+def called_name(call: ast.Call) -> str:
+    if isinstance(call.func, ast.Attribute):
+        return call.func.attr
+    return call.func.id if isinstance(call.func, ast.Name) else ""
+
+
+def stray_prints(source: Source) -> Iterator[str]:
+    if PRINTING_PLACES.intersection(source.parts[:-1]):
+        return
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print":
+            yield f"{source.path}:{node.lineno}: only cli, deploy and tests print"
