@@ -50,4 +50,4 @@ lock: ## resolve requirements.lock anew from pyproject.toml; needs uv on the pat
 
 clean: ## remove what was built; keeps the virtual environment
 	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
-	find gateway region_node coordinator deploy tests protos -name __pycache__ -prune -exec rm -rf {} +
+	find . -name '.venv*' -prune -o -name __pycache__ -prune -exec rm -rf {} +
