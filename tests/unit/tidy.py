@@ -23,7 +23,8 @@ FORBIDDEN_IMPORTS = {
     "protos": frozenset({"gateway", "region_node", "coordinator", "deploy", "tests"}),
 }
 
-# Standard modules that neither read a clock, draw chance nor reach outside the process.
+# Standard modules that neither read a clock, draw chance nor reach outside the process; zoneinfo reads a table
+# that is the same everywhere.
 PURE_STANDARD = frozenset(
     {
         "__future__",
@@ -56,9 +57,17 @@ PURE_STANDARD = frozenset(
         "types",
         "typing",
         "unicodedata",
+        "zoneinfo",
     }
 )
-PURE_MESSAGES = frozenset({"google.protobuf.timestamp_pb2", "google.protobuf.duration_pb2"})
+PURE_MESSAGES = frozenset(
+    {
+        "google.protobuf.descriptor",
+        "google.protobuf.duration_pb2",
+        "google.protobuf.message",
+        "google.protobuf.timestamp_pb2",
+    }
+)
 # The parts of the fabric that a rule may lean on.
 PURE_GATEWAY = frozenset(
     {"gateway.numberplan", "gateway.money", "gateway.errors", "gateway.calendars", "gateway.federation"}
