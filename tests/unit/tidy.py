@@ -23,7 +23,7 @@ FORBIDDEN_IMPORTS = {
     "protos": frozenset({"gateway", "region_node", "coordinator", "deploy", "tests"}),
 }
 
-# Standard modules that neither read a clock, draw chance nor reach outside the process; zoneinfo reads a table
+# Standard modules that read no clock, draw no chance and stay inside the process. zoneinfo reads a table
 # that is the same everywhere.
 PURE_STANDARD = frozenset(
     {
