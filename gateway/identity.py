@@ -1,0 +1,141 @@
+"""Who a certificate says somebody is: SPIFFE URIs of one federation.
+
+The federation is the SPIFFE trust domain. Common names are never read, and a URI in any other form is no
+identity.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from gateway.api.types.v1.access_pb2 import Role
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+
+_SCHEME = "spiffe://"
+# gRPC lists under this key the URI names alone, so that a DNS name with the text of a URI proves nothing.
+_URI_NAMES = "peer_uri"
+# A region is also a label of a DNS name (RFC 1035, 2.3.1), and a federation a whole one.
+_REGION = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+_FEDERATION = re.compile(rf"(?=.{{1,253}}\Z){_REGION.pattern}(?:\.{_REGION.pattern})*")
+_NAME = re.compile(r"(?!\.{1,2}\Z)[A-Za-z0-9._-]{1,64}")
+_REPLICA = re.compile(r"0|[1-9][0-9]{0,4}")
+# The path of each role; `{region}` and `{name}` stand for what the identity carries.
+_PATHS: Mapping[Role.ValueType, str] = {
+    Role.ROLE_REGION: "region/{region}",
+    Role.ROLE_OPERATOR: "region/{region}/operator/{name}",
+    Role.ROLE_STAFF: "region/{region}/staff/{name}",
+    Role.ROLE_COORDINATOR: "coordinator/{name}",
+    Role.ROLE_ADMIN: "admin/{name}",
+}
+
+
+@dataclass(frozen=True)
+class Identity:
+    """One member of a federation.
+
+    `region` is empty for coordinators and administrators. `name` is empty for regions, and the decimal
+    replica number for coordinators. Raises ValueError for a part that its role does not allow.
+    """
+
+    federation: str
+    role: Role.ValueType
+    region: str
+    name: str
+
+    def __post_init__(self) -> None:
+        if self.role not in _PATHS:
+            raise ValueError("an identity has one of the roles of the contract")
+        _require(_FEDERATION, "federation", self.federation)
+        path = _PATHS[self.role]
+        if "{region}" in path:
+            _require(_REGION, "region", self.region)
+        elif self.region:
+            raise ValueError(f"{Role.Name(self.role)} belongs to no region")
+        if "{name}" in path:
+            _require(_REPLICA if self.role == Role.ROLE_COORDINATOR else _NAME, "name", self.name)
+        elif self.name:
+            raise ValueError(f"{Role.Name(self.role)} has no name besides its region")
+
+    @property
+    def path(self) -> str:
+        """The part of the URI after the federation, for example `region/sichuan`."""
+        return _PATHS[self.role].format(region=self.region, name=self.name)
+
+    @property
+    def uri(self) -> str:
+        """The SPIFFE URI, for example `spiffe://example.org/region/sichuan`."""
+        return f"{_SCHEME}{self.federation}/{self.path}"
+
+
+def _require(form: re.Pattern[str], what: str, value: str) -> None:
+    if form.fullmatch(value) is None:
+        raise ValueError(f"{value[:80]!r} is not the {what} of an identity")
+
+
+def parse(uri: str, federation: str) -> Identity:
+    """The identity that a SPIFFE URI names.
+
+    Raises ValueError for a URI of another form, or of another federation.
+    """
+    own = f"{_SCHEME}{federation}/"
+    if not uri.startswith(own):
+        raise ValueError(f"{uri[:200]!r} is not of the federation {federation}")
+    match uri.removeprefix(own).split("/"):
+        case ["region", region]:
+            return Identity(federation, Role.ROLE_REGION, region, "")
+        case ["region", region, "operator", name]:
+            return Identity(federation, Role.ROLE_OPERATOR, region, name)
+        case ["region", region, "staff", name]:
+            return Identity(federation, Role.ROLE_STAFF, region, name)
+        case ["coordinator", replica]:
+            return Identity(federation, Role.ROLE_COORDINATOR, "", replica)
+        case ["admin", name]:
+            return Identity(federation, Role.ROLE_ADMIN, "", name)
+        case _:
+            raise ValueError(f"{uri[:200]!r} names no role of the contract")
+
+
+def trust_domain(federation: str) -> str:
+    """The SPIFFE URI of a federation itself, which its authority's certificate carries (X509-SVID, 3.1).
+
+    Raises ValueError for a name that no federation can have.
+    """
+    _require(_FEDERATION, "federation", federation)
+    return _SCHEME + federation
+
+
+def federation_of(uri: str) -> str:
+    """The federation whose trust domain a URI is. Raises ValueError for a URI of another form."""
+    federation = uri.removeprefix(_SCHEME)
+    if trust_domain(federation) != uri:
+        raise ValueError(f"{uri[:200]!r} is no trust domain")
+    return federation
+
+
+def from_auth_context(auth_context: Mapping[str, Iterable[bytes]], federation: str) -> Identity:
+    """The identity of a peer, from the `auth_context()` of a call or channel that mTLS secured.
+
+    Raises Refused(UNAUTHENTICATED) unless the certificate has exactly one URI name and that is an identity of
+    this federation (SPIFFE X509-SVID, 5.2).
+    """
+    uris = list(auth_context.get(_URI_NAMES, ()))
+    if len(uris) != 1:
+        raise Refused(Reason.REASON_UNAUTHENTICATED)
+    try:
+        return parse(uris[0].decode("ascii"), federation)
+    except ValueError as error:
+        raise Refused(Reason.REASON_UNAUTHENTICATED) from error
+
+
+def server_name(role: Role.ValueType, region: str, federation: str) -> str:
+    """The DNS name that a server of this role proves and its clients expect, whatever address they dial.
+
+    Raises ValueError for roles that serve nothing.
+    """
+    if role == Role.ROLE_REGION:
+        _require(_REGION, "region", region)
+        return f"{region}.region.{federation}"
+    if role == Role.ROLE_COORDINATOR:
+        return f"coordinator.{federation}"
+    raise ValueError(f"{Role.Name(role)} is no server")

@@ -1,0 +1,204 @@
+"""mTLS and the channel arguments that both ends of every connection use."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+import grpc
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from gateway.clock import Clock
+
+ChannelOptions = Sequence[tuple[str, int | str]]
+
+# The largest message in bytes, both ways: a full batch of envelopes fits, a mistaken upload does not.
+MAX_MESSAGE_BYTES = 4 * 1024 * 1024
+
+_SECOND_MS = 1000
+_MINUTE_MS = 60 * _SECOND_MS
+# A dead peer is noticed in 40 s although a firewall drops packets silently.
+_KEEPALIVE_MS = 30 * _SECOND_MS
+_KEEPALIVE_TIMEOUT_MS = 10 * _SECOND_MS
+# Servers must allow pings a little more often than clients send them, else they hang up with too_many_pings.
+_LEAST_PING_INTERVAL_MS = 20 * _SECOND_MS
+# Connections end now and then, so that peers present their present certificates and replicas share the load.
+_CONNECTION_AGE_MS = 20 * _MINUTE_MS
+_CONNECTION_GRACE_MS = _MINUTE_MS
+# Whoever connects must prove itself soon or lose its place.
+_HANDSHAKE_MS = 10 * _SECOND_MS
+_MAX_CONCURRENT_STREAMS = 1024
+# After an outage of a minute the default back-off waits another 16 s; these bounds, half a second.
+_RECONNECT_MIN_MS = 200
+_RECONNECT_MAX_MS = _SECOND_MS
+
+
+class CredentialsUnusable(Exception):
+    """A file is missing, unreadable, expired, or does not fit the others; the text says which and why."""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """The contents (PEM) of credentials that were found usable."""
+
+    authority: bytes
+    certificate: bytes
+    key: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """Where a process finds the authority it trusts, its own certificate and its private key, all PEM."""
+
+    authority: Path
+    certificate: Path
+    key: Path
+
+    def load(self, now: datetime) -> Loaded:
+        """Reads and checks the files. `now` is aware. Raises CredentialsUnusable."""
+        loaded = Loaded(_read(self.authority), _read(self.certificate), _read(self.key))
+        authorities = _certificates(self.authority, loaded.authority)
+        own = _certificates(self.certificate, loaded.certificate)[0]
+        if not any(_fault_of_time(each, now) is None for each in authorities):
+            raise CredentialsUnusable(f"{self.authority}: {_fault_of_time(authorities[0], now)}")
+        if (fault := _fault_of_time(own, now)) is not None:
+            raise CredentialsUnusable(f"{self.certificate}: {fault}")
+        try:
+            fits = load_pem_private_key(loaded.key, password=None).public_key() == own.public_key()
+        except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+            raise CredentialsUnusable(f"{self.key}: holds no private key that can be read") from error
+        if not fits:
+            raise CredentialsUnusable(f"{self.key}: is not the key of {self.certificate}")
+        return loaded
+
+    def stamp(self) -> tuple[tuple[int, int, int] | None, ...]:
+        """A value that changes when a file is replaced, written or removed; cheap to ask for."""
+        return tuple(_stamp(path) for path in (self.authority, self.certificate, self.key))
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise CredentialsUnusable(f"{path}: {error.strerror}") from error
+
+
+def _certificates(path: Path, pem: bytes) -> list[x509.Certificate]:
+    try:
+        return x509.load_pem_x509_certificates(pem)
+    except ValueError as error:
+        raise CredentialsUnusable(f"{path}: holds no certificate that can be read") from error
+
+
+def _fault_of_time(certificate: x509.Certificate, now: datetime) -> str | None:
+    if now < certificate.not_valid_before_utc:
+        return f"is not valid before {certificate.not_valid_before_utc:%Y-%m-%d %H:%M:%S} UTC"
+    if now > certificate.not_valid_after_utc:
+        return f"expired at {certificate.not_valid_after_utc:%Y-%m-%d %H:%M:%S} UTC"
+    return None
+
+
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return (status.st_mtime_ns, status.st_ino, status.st_size)
+
+
+class _Reloading:
+    """Gives gRPC the certificates for each handshake, read again when their files have changed."""
+
+    def __init__(self, credentials: Credentials, clock: Clock) -> None:
+        self._credentials = credentials
+        self._clock = clock
+        self._log = logging.getLogger(__name__)
+        self._served = self._refused = credentials.stamp()
+        self._configuration = _configuration(credentials.load(clock.now()))
+
+    def configuration(self) -> grpc.ServerCertificateConfiguration:
+        """What to serve with now. Never raises: useless files, as a half replaced pair, are left for later.
+
+        Nor does it answer None for "no change", which would leave a second port without a certificate.
+        """
+        # The stamp is older than what is read next, so a file that changes meanwhile is read once more.
+        stamp = self._credentials.stamp()
+        if stamp == self._served:
+            return self._configuration
+        try:
+            loaded = self._credentials.load(self._clock.now())
+        except CredentialsUnusable as error:
+            if stamp != self._refused:
+                self._refused = stamp
+                self._log.warning("serving on with the former certificate: %s", error)
+            return self._configuration
+        self._configuration, self._served = _configuration(loaded), stamp
+        self._log.info("serving with the certificate now in %s", self._credentials.certificate)
+        return self._configuration
+
+
+def _configuration(loaded: Loaded) -> grpc.ServerCertificateConfiguration:
+    pair = (loaded.key, loaded.certificate)
+    return grpc.ssl_server_certificate_configuration([pair], root_certificates=loaded.authority)
+
+
+def server_credentials(credentials: Credentials, clock: Clock) -> grpc.ServerCredentials:
+    """Credentials of a server that demands from every client a certificate of the authority.
+
+    New connections see files that were replaced meanwhile. Raises CredentialsUnusable if there are none now.
+    """
+    configuration = _Reloading(credentials, clock).configuration
+    return grpc.dynamic_ssl_server_credentials(configuration(), configuration, require_client_authentication=True)
+
+
+def client_credentials(credentials: Credentials, now: datetime) -> grpc.ChannelCredentials:
+    """Credentials of a client, as the files stand now (aware). Raises CredentialsUnusable.
+
+    A channel keeps them for life: when `Credentials.stamp` changes, make a new channel.
+    """
+    loaded = credentials.load(now)
+    return grpc.ssl_channel_credentials(loaded.authority, loaded.key, loaded.certificate)
+
+
+def server_options() -> ChannelOptions:
+    """The arguments of every server."""
+    return [
+        *_common_options(),
+        # A second process on the port must fail to start, not take half of the calls.
+        ("grpc.so_reuseport", 0),
+        ("grpc.max_concurrent_streams", _MAX_CONCURRENT_STREAMS),
+        ("grpc.http2.min_ping_interval_without_data_ms", _LEAST_PING_INTERVAL_MS),
+        ("grpc.max_connection_age_ms", _CONNECTION_AGE_MS),
+        ("grpc.max_connection_age_grace_ms", _CONNECTION_GRACE_MS),
+        ("grpc.server_handshake_timeout_ms", _HANDSHAKE_MS),
+    ]
+
+
+def client_options(name: str) -> ChannelOptions:
+    """The arguments of a channel to the server that proves this name (`gateway.identity.server_name`)."""
+    return [
+        *_common_options(),
+        ("grpc.ssl_target_name_override", name),
+        ("grpc.initial_reconnect_backoff_ms", _RECONNECT_MIN_MS),
+        ("grpc.min_reconnect_backoff_ms", _RECONNECT_MIN_MS),
+        ("grpc.max_reconnect_backoff_ms", _RECONNECT_MAX_MS),
+        # Zero would also switch off the transparent retries of calls that never left; ours are in the relay.
+        ("grpc.enable_retries", 1),
+        ("grpc.service_config_disable_resolution", 1),
+        # Members dial each other; an HTTP proxy of the environment is none of them.
+        ("grpc.enable_http_proxy", 0),
+    ]
+
+
+def _common_options() -> ChannelOptions:
+    return [
+        ("grpc.keepalive_time_ms", _KEEPALIVE_MS),
+        ("grpc.keepalive_timeout_ms", _KEEPALIVE_TIMEOUT_MS),
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.http2.max_pings_without_data", 0),
+        ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+        ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+    ]
