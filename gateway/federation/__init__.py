@@ -1,0 +1,1 @@
+"""The federation configuration: its files, its rules, and the view for look-ups."""

@@ -1,0 +1,96 @@
+"""Telephone numbers and the directory that says which region owns them. Pure."""
+
+import re
+
+from gateway.api.federation.v1 import configuration_pb2
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+
+# A longer writing is not a number with separators but something else; it is not echoed in full either.
+_WRITING_LIMIT = 32
+
+# Chinese input methods give full-width forms of ASCII, 0xFEE0 above it; people separate digits as they like.
+_WRITING: dict[int, str | None] = {
+    **{ord(char) + 0xFEE0: char for char in "0123456789+()"},
+    **{ord(char) + 0xFEE0: None for char in "-."},
+    **dict.fromkeys(map(ord, " \t\u00a0\u3000-.\u2010\u2011\u2012\u2013\u2014\u2015"), None),
+}
+
+_ABROAD = re.compile(r"\(?(?:\+|00)")
+_CHINA = "86"
+# Mobile: 1[3-9] and nine digits. Fixed: area code 10, 2x or three digits, and seven or eight digits.
+_CHINESE_NUMBER = re.compile(r"1[3-9]\d{9}|(?:10|2\d|[3-9]\d\d)\d{7,8}", re.ASCII)
+# ITU-T E.164 clause 6: at most 15 digits, no country code starts with 0. Fewer than eight reach nobody.
+_INTERNATIONAL_NUMBER = re.compile(r"[1-9]\d{7,14}", re.ASCII)
+
+# The country codes of one and of two digits that ITU-T assigns under E.164; all others have three.
+_COUNTRY_CODE = re.compile(r"1|7|2[07]|3[0-469]|4[013-9]|5[1-8]|6[0-6]|8[1246]|9[0-58]|\d{3}", re.ASCII)
+_PREFIX_DIGITS = 7
+_HIDDEN_DIGITS = 4
+
+
+def normalize(number: str) -> str:
+    """The number in E.164 with the plus sign, for example `+8613812345678`.
+
+    Takes national Chinese writing (mobile, or fixed with the 0 of the area code) and international writing
+    (`+`, `00`, or a bare 86 before a Chinese number), with spaces, dashes, dots and parentheses.
+    Raises `Refused` with NUMBER_INVALID for anything else.
+    """
+    found = _international(number) if len(number) <= _WRITING_LIMIT else None
+    if found is None:
+        raise Refused(Reason.REASON_NUMBER_INVALID, number=number[:_WRITING_LIMIT])
+    return found
+
+
+def _international(number: str) -> str | None:
+    digits = number.translate(_WRITING)
+    abroad = _ABROAD.match(digits)
+    if abroad:
+        # `+44 (0)20 …`: the 0 in parentheses is for callers inside the country only.
+        digits = digits[abroad.end() :].replace("(0)", "", 1)
+    digits = digits.replace("(", "").replace(")", "")
+    if abroad and not digits.startswith(_CHINA):
+        return "+" + digits if _INTERNATIONAL_NUMBER.fullmatch(digits) else None
+    if digits.startswith(("0", _CHINA)):
+        national = digits.removeprefix(_CHINA).removeprefix("0")
+    else:
+        # Without the 0 of the area code only a mobile number is complete.
+        national = digits if digits.startswith("1") and len(digits) == 11 else ""
+    return f"+{_CHINA}{national}" if _CHINESE_NUMBER.fullmatch(national) else None
+
+
+def number_prefix(number: str) -> str:
+    """The part of an E.164 number that tells its region and not its owner.
+
+    The country code and at most seven digits, never the last four. Empty for anything but digits.
+    """
+    digits = number.removeprefix("+")
+    country = _COUNTRY_CODE.match(digits)
+    if country is None:
+        return ""
+    shown = min(country.end() + _PREFIX_DIGITS, len(digits) - _HIDDEN_DIGITS)
+    return "+" + digits[: max(shown, country.end())]
+
+
+class NumberPlan:
+    """The directory of numbers: an exact exception wins, then the longest prefix. Immutable."""
+
+    def __init__(self, plan: configuration_pb2.NumberPlan) -> None:
+        self._exceptions = {exception.number: exception.region for exception in plan.exceptions}
+        by_length: dict[int, dict[str, str]] = {}
+        for owned in plan.prefixes:
+            region = owned.region
+            for prefix in owned.prefixes:
+                by_length.setdefault(len(prefix), {})[prefix] = region
+        self._by_length = tuple(sorted(by_length.items(), reverse=True))
+
+    def home_of(self, number: str) -> str | None:
+        """The id of the region that owns an E.164 number with the plus sign; None where no rule covers it."""
+        region = self._exceptions.get(number)
+        if region is not None:
+            return region
+        for length, regions in self._by_length:
+            region = regions.get(number[:length])
+            if region is not None:
+                return region
+        return None
