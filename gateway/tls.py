@@ -16,7 +16,7 @@ from gateway.clock import Clock
 ChannelOptions = Sequence[tuple[str, int | str]]
 
 # The largest message in bytes, both ways: a full batch of envelopes fits, a mistaken upload does not.
-MAX_MESSAGE_BYTES = 4 * 1024 * 1024
+MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 
 _SECOND_MS = 1000
 _MINUTE_MS = 60 * _SECOND_MS

@@ -1,0 +1,43 @@
+"""Who may call what: the roles that stand on each RPC of the contract. Nobody may call an RPC that names none."""
+
+from collections.abc import Iterable, Mapping
+
+from google.protobuf.descriptor import ServiceDescriptor
+from grpc_health.v1 import health_pb2
+from grpc_reflection.v1alpha import reflection_pb2
+
+from gateway.api.types.v1 import access_pb2
+from gateway.api.types.v1.access_pb2 import Role
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from gateway.identity import Identity
+
+_OF_ONE_REGION = (Role.ROLE_OPERATOR, Role.ROLE_STAFF)
+# Services of gRPC itself cannot carry our option: whoever proves an identity of the federation may use them.
+_OF_GRPC = (
+    health_pb2.DESCRIPTOR.services_by_name["Health"].full_name,
+    reflection_pb2.DESCRIPTOR.services_by_name["ServerReflection"].full_name,
+)
+
+
+class AccessRules:
+    """The roles per method path (`/package.Service/Method`) of one server."""
+
+    def __init__(self, services: Iterable[ServiceDescriptor], own_region: str) -> None:
+        """`own_region` is the region that the server belongs to; empty for a coordinator."""
+        self._allowed: Mapping[str, frozenset[Role.ValueType]] = {
+            f"/{service.full_name}/{method.name}": frozenset(method.GetOptions().Extensions[access_pb2.allow])
+            for service in services
+            for method in service.methods
+        }
+        self._own_region = own_region
+
+    def require_allowed(self, identity: Identity, method: str) -> None:
+        """Raises Refused with PERMISSION_DENIED unless the identity's role may call the method of this server."""
+        if method[1:].rpartition("/")[0] in _OF_GRPC:
+            return
+        allowed = identity.role in self._allowed.get(method, ())
+        if allowed and identity.role in _OF_ONE_REGION:
+            allowed = identity.region == self._own_region
+        if not allowed:
+            raise Refused(Reason.REASON_PERMISSION_DENIED, identity=identity.path, method=method)

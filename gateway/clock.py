@@ -1,0 +1,49 @@
+"""The clock as a port, and the conversions between instants, columns and messages.
+
+An instant is an aware `datetime` in UTC in Python, whole microseconds since 1970 in a column, a Timestamp in a message.
+"""
+
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+class Clock(Protocol):
+    """Tells the time of day."""
+
+    def now(self) -> datetime:
+        """The instant, aware, in UTC."""
+        ...
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now(self) -> datetime:
+        """The machine's time of day."""
+        return datetime.now(UTC)
+
+
+def to_microseconds(instant: datetime) -> int:
+    """The column value of an instant."""
+    return (instant - _EPOCH) // _MICROSECOND
+
+
+def from_microseconds(value: int) -> datetime:
+    """The instant of a column value."""
+    return _EPOCH + timedelta(microseconds=value)
+
+
+def to_timestamp(instant: datetime) -> Timestamp:
+    """The message of an instant."""
+    microseconds = to_microseconds(instant)
+    return Timestamp(seconds=microseconds // 1_000_000, nanos=microseconds % 1_000_000 * 1_000)
+
+
+def from_timestamp(timestamp: Timestamp) -> datetime:
+    """The instant of a message, cut to microseconds."""
+    return _EPOCH + timedelta(seconds=timestamp.seconds, microseconds=timestamp.nanos // 1_000)

@@ -1,0 +1,97 @@
+"""Refusals and their one mapping to gRPC.
+
+Every refusal carries a `Reason` of the contract; the status code and the texts stand on the enum value itself.
+"""
+
+from collections.abc import Mapping
+
+import grpc
+from google.protobuf import any_pb2
+from google.rpc import error_details_pb2, status_pb2
+
+from gateway.api.types.v1 import reason_pb2
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.api.types.v1.types_pb2 import LocalizedText
+
+DOMAIN = "crossregion"
+_PREFIX = "REASON_"
+_DETAILS = "grpc-status-details-bin"
+
+
+class Refused(Exception):
+    """Something is not done, and the caller can be told why.
+
+    Takes the reason and the parameters of its text, all strings.
+    """
+
+    def __init__(self, reason: Reason.ValueType, **parameters: str) -> None:
+        super().__init__(reason, parameters)
+        self.reason = reason
+        self.parameters: dict[str, str] = parameters
+
+    def __str__(self) -> str:
+        return f"{reason_name(self.reason)}: {text(self.reason, self.parameters).en}"
+
+
+class _Blank(dict[str, str]):
+    """Parameters of a text; a missing one shows as its name, so that telling a refusal can never fail."""
+
+    def __missing__(self, key: str) -> str:
+        return "{" + key + "}"
+
+
+def reason_name(reason: Reason.ValueType) -> str:
+    """The stable name that travels in ErrorInfo, for example `NUMBER_INVALID`."""
+    return Reason.Name(reason).removeprefix(_PREFIX)
+
+
+def _told(reason: Reason.ValueType) -> reason_pb2.ReasonOptions:
+    options = Reason.DESCRIPTOR.values_by_number[reason].GetOptions()
+    return options.Extensions[reason_pb2.told]
+
+
+def status_code(reason: Reason.ValueType) -> grpc.StatusCode:
+    """The gRPC status code of a reason, as the contract gives it."""
+    return grpc.StatusCode[_told(reason).status]
+
+
+def text(reason: Reason.ValueType, parameters: Mapping[str, str]) -> LocalizedText:
+    """The reason for people, in both languages."""
+    told, blank = _told(reason), _Blank(parameters)
+    return LocalizedText(zh_cn=told.zh_cn.format_map(blank), en=told.en.format_map(blank))
+
+
+def is_temporary(reason: Reason.ValueType) -> bool:
+    """Whether the same request may succeed later as it is."""
+    return status_code(reason) in (
+        grpc.StatusCode.UNAVAILABLE,
+        grpc.StatusCode.DEADLINE_EXCEEDED,
+        grpc.StatusCode.INTERNAL,
+    )
+
+
+def to_status(refused: Refused) -> status_pb2.Status:
+    """A `google.rpc.Status` with one ErrorInfo and one LocalizedMessage per language."""
+    told = text(refused.reason, refused.parameters)
+    details = [
+        error_details_pb2.ErrorInfo(reason=reason_name(refused.reason), domain=DOMAIN, metadata=refused.parameters),
+        error_details_pb2.LocalizedMessage(locale="zh-CN", message=told.zh_cn),
+        error_details_pb2.LocalizedMessage(locale="en", message=told.en),
+    ]
+    status = status_pb2.Status(code=status_code(refused.reason).value[0], message=told.en)
+    for detail in details:
+        packed = any_pb2.Any()
+        packed.Pack(detail)
+        status.details.append(packed)
+    return status
+
+
+def from_rpc_error(error: grpc.aio.AioRpcError) -> Refused | None:
+    """The refusal inside an RPC error; None where the peer gave no reason of ours (a cut connection, say)."""
+    packed = dict(error.trailing_metadata() or ()).get(_DETAILS)
+    status = status_pb2.Status.FromString(packed) if isinstance(packed, bytes) else status_pb2.Status()
+    for detail in status.details:
+        info = error_details_pb2.ErrorInfo()
+        if detail.Unpack(info) and info.domain == DOMAIN and _PREFIX + info.reason in Reason.keys():
+            return Refused(Reason.Value(_PREFIX + info.reason), **dict(info.metadata))
+    return None

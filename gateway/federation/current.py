@@ -1,0 +1,71 @@
+"""The federation as this process knows it now: the configuration in force and how the regions stand."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from gateway.api.federation.v1.federation_pb2 import Member, MemberState
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from gateway.federation.catalogue import Federation
+
+MAX_CLOCK_ERROR = timedelta(seconds=30)  # beyond this a node accepts no work that expires (guarantee G3)
+
+
+@dataclass(frozen=True)
+class FederationState:
+    """One state, never changed in place."""
+
+    federation: Federation
+    members: Mapping[str, Member]
+
+    def member_state(self, region: str) -> MemberState.ValueType:
+        """How a region stands; ABSENT for one that is not in the configuration."""
+        member = self.members.get(region)
+        return member.state if member is not None else MemberState.MEMBER_STATE_ABSENT
+
+
+class CurrentFederation:
+    """The state in force, replaced as a whole when the coordinator sends a newer one."""
+
+    def __init__(self) -> None:
+        self._state: FederationState | None = None
+        self._listeners: list[Callable[[FederationState], None]] = []
+        self._clock_error = timedelta(0)
+
+    def state(self) -> FederationState:
+        """The state in force. Raises Refused with CONFIGURATION_MISSING before the first."""
+        if self._state is None:
+            raise Refused(Reason.REASON_CONFIGURATION_MISSING)
+        return self._state
+
+    @property
+    def federation(self) -> Federation:
+        """The configuration in force. Raises as `state`."""
+        return self.state().federation
+
+    @property
+    def revision(self) -> int:
+        """The revision in force, 0 before the first."""
+        return self._state.federation.revision if self._state is not None else 0
+
+    def update(self, federation: Federation, members: Iterable[Member]) -> None:
+        """Puts a state in force and tells listeners. A lower revision than the one in force is not taken."""
+        if federation.revision < self.revision:
+            return
+        self._state = FederationState(federation, {member.region: member for member in members})
+        for listener in self._listeners:
+            listener(self._state)
+
+    def on_update(self, listener: Callable[[FederationState], None]) -> None:
+        """Calls the listener for every state from now on."""
+        self._listeners.append(listener)
+
+    def note_clock_error(self, error: timedelta) -> None:
+        """Takes in how far this clock is from a coordinator's."""
+        self._clock_error = error
+
+    def require_trusted_clock(self) -> None:
+        """Raises Refused with CLOCK_UNTRUSTED where this clock is too far from the federation's."""
+        if abs(self._clock_error) > MAX_CLOCK_ERROR:
+            raise Refused(Reason.REASON_CLOCK_UNTRUSTED)

@@ -1,0 +1,205 @@
+"""The border of a server: every call passes here, and nowhere else, on its way in.
+
+In this order: readable and of a fair size, a deadline, an identity, allowed. Refusals become a status with details;
+whatever else a service raises becomes INTERNAL with a number under which the log has the whole story.
+"""
+
+import asyncio
+import inspect
+import logging
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import TypeAlias, TypeVar, cast
+
+import grpc
+from google.protobuf.message import DecodeError, Message
+from grpc_status import rpc_status
+from opentelemetry.trace import Span, SpanKind
+
+from gateway.access import AccessRules
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.calls import Call, enter
+from gateway.errors import Refused, status_code, to_status
+from gateway.identity import Identity, from_auth_context
+from gateway.metrics import CallMetrics
+from gateway.tracing import Tracing
+
+REQUEST_LIMIT = (
+    4 * 1024 * 1024
+)  # bytes of a request; the transport's own limit is higher, so that the refusal has a reason
+_log = logging.getLogger(__name__)
+
+Denied = Callable[[Identity, str, Refused], Awaitable[None]]
+_Context = grpc.aio.ServicerContext[Message, Message]
+_Handler: TypeAlias = "grpc.RpcMethodHandler[Message, Message]"
+_Serve = Callable[[Message, _Context], Awaitable[Message]]
+_Streams = Callable[[object, _Context], object]
+_Request = TypeVar("_Request")
+_Response = TypeVar("_Response")
+
+
+@dataclass(frozen=True)
+class BorderPorts:
+    """What the border needs. `denied` keeps an audit row of an authenticated peer that was turned away."""
+
+    federation: str
+    access: AccessRules
+    tracing: Tracing
+    metrics: CallMetrics
+    denied: Denied
+
+
+class _Unreadable:
+    """Stands for a request whose bytes are not the message."""
+
+
+class BorderInterceptor(grpc.aio.ServerInterceptor):
+    """Wraps every method of a server."""
+
+    def __init__(self, ports: BorderPorts) -> None:
+        self._ports = ports
+        self._wrapped: dict[str, _Handler] = {}
+
+    async def intercept_service(
+        self,
+        continuation: Callable[
+            [grpc.HandlerCallDetails], Awaitable["grpc.RpcMethodHandler[_Request, _Response] | None"]
+        ],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> "grpc.RpcMethodHandler[_Request, _Response] | None":
+        """See grpc.aio: gives the handler of a method, wrapped."""
+        method = handler_call_details.method
+        wrapped = self._wrapped.get(method)
+        if wrapped is None:
+            handler = cast("_Handler | None", await continuation(handler_call_details))
+            if handler is None:
+                wrapped = grpc.unary_unary_rpc_method_handler(self._unknown(method))
+            else:
+                wrapped = self._wrapped[method] = self._wrap(method, handler)
+        return cast("grpc.RpcMethodHandler[_Request, _Response]", wrapped)
+
+    def _wrap(self, method: str, handler: _Handler) -> _Handler:
+        deserialize = _reading(handler.request_deserializer)
+        if handler.unary_unary is not None:
+            return grpc.unary_unary_rpc_method_handler(
+                self._unary(method, cast("_Serve", handler.unary_unary)),
+                deserialize,
+                handler.response_serializer,
+            )
+        if handler.unary_stream is not None:
+            return grpc.unary_stream_rpc_method_handler(
+                self._stream(method, cast("_Streams", handler.unary_stream)),
+                deserialize,
+                handler.response_serializer,
+            )
+        if handler.stream_stream is not None:  # reflection only: the contract has no request streams
+            return grpc.stream_stream_rpc_method_handler(
+                self._stream(method, cast("_Streams", handler.stream_stream)),
+                handler.request_deserializer,
+                handler.response_serializer,
+            )
+        raise TypeError(f"{method} has a form that the border does not know")
+
+    def _unary(self, method: str, serve: _Serve) -> _Serve:
+        async def behave(request: Message, context: _Context) -> Message:
+            loop = asyncio.get_running_loop()
+            started, status = loop.time(), "OK"
+            with self._span(method, context):
+                try:
+                    await self._admit(method, request, context, streams=False)
+                    return await serve(request, context)
+                except Refused as refused:
+                    status = status_code(refused.reason).name
+                    await _abort(context, refused)
+                    raise
+                except (grpc.aio.AbortError, grpc.aio.UsageError):
+                    raise
+                except Exception as error:
+                    status = "INTERNAL"
+                    await _abort(context, _incident(method, error))
+                    raise
+                finally:
+                    self._ports.metrics.served(method, status, loop.time() - started)
+
+        return behave
+
+    def _stream(self, method: str, serve: _Streams) -> Callable[[object, _Context], AsyncIterator[Message]]:
+        async def behave(request: object, context: _Context) -> AsyncIterator[Message]:
+            with self._span(method, context):
+                try:
+                    await self._admit(method, request, context, streams=True)
+                    if inspect.isasyncgenfunction(serve):
+                        async for response in cast("AsyncIterator[Message]", serve(request, context)):
+                            yield response
+                    else:
+                        await cast("Awaitable[None]", serve(request, context))
+                except Refused as refused:
+                    await _abort(context, refused)
+                except (grpc.aio.AbortError, grpc.aio.UsageError):
+                    raise
+                except Exception as error:  # noqa: BLE001 - as for unary calls
+                    await _abort(context, _incident(method, error))
+
+        return behave
+
+    async def _admit(self, method: str, request: object, context: _Context, *, streams: bool) -> None:
+        """Raises Refused unless the call may go on; then makes it the current one."""
+        identity = from_auth_context(context.auth_context(), self._ports.federation)
+        try:
+            self._ports.access.require_allowed(identity, method)
+        except Refused as refused:
+            await self._ports.denied(identity, method, refused)
+            raise
+        if isinstance(request, _Unreadable):
+            raise Refused(Reason.REASON_REQUEST_INVALID, field="request", problem="the bytes are not the message")
+        if isinstance(request, Message) and request.ByteSize() > REQUEST_LIMIT:
+            raise Refused(Reason.REASON_MESSAGE_TOO_LARGE, limit=str(REQUEST_LIMIT))
+        remaining = cast("float | None", context.time_remaining())
+        if remaining is None and not streams:
+            raise Refused(Reason.REASON_DEADLINE_MISSING)
+        deadline = None if remaining is None else asyncio.get_running_loop().time() + remaining
+        enter(Call(identity, method, deadline))
+
+    def _span(self, method: str, context: _Context) -> AbstractContextManager[Span]:
+        metadata = dict(context.invocation_metadata() or ())
+        parent = metadata.get("traceparent", "")
+        name = method.removeprefix("/")
+        return self._ports.tracing.span(
+            name,
+            SpanKind.SERVER,
+            parent=parent if isinstance(parent, str) else "",
+            attributes={"rpc.system.name": "grpc", "rpc.method": name},
+        )
+
+    def _unknown(self, method: str) -> Callable[[bytes, _Context], Awaitable[Message]]:
+        async def behave(request: bytes, context: _Context) -> Message:
+            refused = Refused(Reason.REASON_METHOD_UNKNOWN, method=method)
+            await _abort(context, refused)
+            raise refused
+
+        return behave
+
+
+def _reading(deserialize: Callable[[bytes], Message] | None) -> Callable[[bytes], Message]:
+    """A deserializer that hands unreadable bytes on, so that they are refused like everything else."""
+
+    def read(data: bytes) -> Message:
+        assert deserialize is not None
+        try:
+            return deserialize(data)
+        except DecodeError:
+            return cast("Message", _Unreadable())
+
+    return read
+
+
+async def _abort(context: _Context, refused: Refused) -> None:
+    await context.abort_with_status(rpc_status.to_status(to_status(refused)))
+
+
+def _incident(method: str, error: Exception) -> Refused:
+    incident = secrets.token_hex(6)
+    _log.error("incident %s in %s", incident, method, exc_info=error)
+    return Refused(Reason.REASON_INTERNAL, incident=incident)

@@ -1,0 +1,55 @@
+"""A region's border: what it needs to let envelopes out and in, and what it does with each kind."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, ReceiptContent
+from gateway.federation.current import CurrentFederation
+from gateway.relay.envelopes import Answer
+from gateway.signing import Signer, TrustedKeys
+from gateway.store.port import Transaction
+
+
+class Moved(Exception):
+    """The customer belongs to another region by the number plan in force; nothing was done here."""
+
+    def __init__(self, region: str) -> None:
+        super().__init__(region)
+        self.region = region
+
+
+Act = Callable[[Transaction, EnvelopeContent, datetime], Answer]
+Answered = Callable[[Transaction, EnvelopeContent, ReceiptContent, datetime], None]
+
+
+@dataclass(frozen=True)
+class Command:
+    """A kind that is stored and acted on once.
+
+    `act` runs at the destination, in the transaction that stores inbox row and receipt. It raises Refused or Moved
+    before its first write. `answered` runs at the origin, in the transaction that closes the outbox row.
+    """
+
+    act: Act
+    answered: Answered
+
+
+@dataclass(frozen=True)
+class Query:
+    """A kind that is answered afresh and never stored. `act` may write an audit row."""
+
+    act: Act
+
+
+Kinds = Mapping[EnvelopeKind.ValueType, Command | Query]
+
+
+@dataclass(frozen=True)
+class Border:
+    """The region, its keys, what it knows of the federation. Shared by everything that sends or receives."""
+
+    region: str
+    signer: Signer
+    keys: TrustedKeys
+    current: CurrentFederation

@@ -1,0 +1,150 @@
+"""Sealing and opening envelopes and receipts.
+
+What is signed is the transported bytes; they are stored and forwarded as they came and parsed only after verifying.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from google.protobuf.message import DecodeError
+
+from gateway.api.relay.v1.relay_pb2 import (
+    Envelope,
+    EnvelopeContent,
+    EnvelopeKind,
+    Outcome,
+    Receipt,
+    ReceiptContent,
+)
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.clock import to_timestamp
+from gateway.errors import Refused
+from gateway.signing import ENVELOPE, RECEIPT, Signer, TrustedKeys
+
+CONTENT_LIMIT = 64 * 1024  # bytes of an envelope's content: an order is about 1 KiB, documents do not travel here
+BATCH_LIMIT = 256  # envelopes in one delivery
+
+
+@dataclass(frozen=True)
+class Letter:
+    """What an operation wants to send: an envelope before it is sealed."""
+
+    envelope_id: str
+    destination: str
+    kind: EnvelopeKind.ValueType
+    payload: bytes
+    subject: str
+    operator: str
+    lifetime: timedelta
+    bulk: bool = False
+
+
+@dataclass(frozen=True)
+class Sealed:
+    """A signed envelope and its content, parsed."""
+
+    envelope: Envelope
+    content: EnvelopeContent
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a region decided about an envelope: the unsigned part of a receipt."""
+
+    outcome: Outcome.ValueType
+    result: bytes = b""
+    reason: Reason.ValueType = Reason.REASON_UNSPECIFIED
+    parameters: Mapping[str, str] | None = None
+    moved_to: str = ""
+
+
+def seal(letter: Letter, origin: str, signer: Signer, *, now: datetime, revision: int, traceparent: str) -> Sealed:
+    """Signs a letter in the name of the region `origin`."""
+    content = EnvelopeContent(
+        id=letter.envelope_id,
+        origin=origin,
+        destination=letter.destination,
+        kind=letter.kind,
+        payload=letter.payload,
+        create_time=to_timestamp(now),
+        not_after=to_timestamp(now + letter.lifetime),
+        traceparent=traceparent,
+        federation_revision=revision,
+        subject=letter.subject,
+        operator=letter.operator,
+        bulk=letter.bulk,
+    )
+    data = content.SerializeToString()
+    return Sealed(Envelope(content=data, signature=signer.sign(ENVELOPE, data)), content)
+
+
+def read_content(envelope: Envelope) -> EnvelopeContent:
+    """Parses what was signed, without verifying. Raises Refused with ENVELOPE_INVALID."""
+    if len(envelope.content) > CONTENT_LIMIT:
+        raise Refused(Reason.REASON_ENVELOPE_INVALID, problem=f"more than {CONTENT_LIMIT} bytes")
+    try:
+        content = EnvelopeContent.FromString(envelope.content)
+    except DecodeError:
+        raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="unreadable content") from None
+    if not content.id or not content.origin or not content.destination:
+        raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="no id, origin or destination")
+    if content.kind not in EnvelopeKind.values() or not content.kind:
+        raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="unknown kind")
+    return content
+
+
+def open_envelope(envelope: Envelope, keys: TrustedKeys, destination: str) -> Sealed:
+    """Verifies and parses an envelope for `destination`.
+
+    Raises Refused with ENVELOPE_INVALID or ENVELOPE_SIGNATURE_INVALID.
+    """
+    content = read_content(envelope)
+    if content.destination != destination:
+        raise Refused(Reason.REASON_ENVELOPE_INVALID, problem=f"it is for {content.destination}")
+    if not keys.verify(content.origin, ENVELOPE, envelope.content, envelope.signature):
+        raise Refused(Reason.REASON_ENVELOPE_SIGNATURE_INVALID, region=content.origin)
+    return Sealed(envelope, content)
+
+
+def digest(content: bytes) -> bytes:
+    """SHA-256 of the signed bytes."""
+    return hashlib.sha256(content).digest()
+
+
+def seal_receipt(sealed: Sealed, answer: Answer, signer: Signer, *, now: datetime, revision: int) -> Receipt:
+    """Signs an answer in the name of the envelope's destination."""
+    content = ReceiptContent(
+        envelope_id=sealed.content.id,
+        origin=sealed.content.origin,
+        destination=sealed.content.destination,
+        content_digest=digest(sealed.envelope.content),
+        outcome=answer.outcome,
+        reason=answer.reason,
+        reason_parameters=answer.parameters,
+        result=answer.result,
+        decide_time=to_timestamp(now),
+        federation_revision=revision,
+        moved_to=answer.moved_to,
+    )
+    data = content.SerializeToString()
+    return Receipt(content=data, signature=signer.sign(RECEIPT, data))
+
+
+def open_receipt(receipt: Receipt, keys: TrustedKeys, sent: Sealed) -> ReceiptContent:
+    """Verifies that a receipt is the destination's answer to the very bytes that were sent, and parses it.
+
+    Raises Refused with ENVELOPE_INVALID or ENVELOPE_SIGNATURE_INVALID.
+    """
+    destination = sent.content.destination
+    if not keys.verify(destination, RECEIPT, receipt.content, receipt.signature):
+        raise Refused(Reason.REASON_ENVELOPE_SIGNATURE_INVALID, region=destination)
+    try:
+        content = ReceiptContent.FromString(receipt.content)
+    except DecodeError:
+        raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="unreadable receipt") from None
+    answers_it = content.envelope_id == sent.content.id and content.content_digest == digest(sent.envelope.content)
+    if not answers_it or content.destination != destination:
+        raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="the receipt answers another envelope")
+    return content

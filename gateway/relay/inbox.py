@@ -1,0 +1,103 @@
+"""What a region does with a command of another region: once, and with one answer for ever."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from gateway import audit, failpoints
+from gateway.api.federation.v1.federation_pb2 import MemberState
+from gateway.api.relay.v1.relay_pb2 import EnvelopeKind, Outcome, Receipt
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.clock import from_timestamp, to_microseconds
+from gateway.errors import Refused, is_temporary
+from gateway.relay.border import Act, Border, Command, Kinds, Moved
+from gateway.relay.envelopes import Answer, Sealed, seal_receipt
+from gateway.store.port import Transaction
+
+
+@dataclass(frozen=True)
+class InboxRow:
+    """A command that was acted on."""
+
+    content: bytes
+    receipt_content: bytes
+    receipt_signature: bytes
+
+
+def receive(tx: Transaction, border: Border, kinds: Kinds, sealed: Sealed, now: datetime) -> Receipt:
+    """Acts on a verified envelope and returns the signed receipt; for a command received before, its stored one.
+
+    Raises Refused where there is no answer to sign and nothing is stored: the sender is suspended, the id was used
+    for other bytes, or the region cannot act at the moment.
+    """
+    content = sealed.content
+    _require_welcome_sender(border, content.origin)
+    kind = kinds.get(content.kind)
+    if kind is None:
+        raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
+    stored = find(tx, content.origin, content.id)
+    if stored is not None:
+        if stored.content != sealed.envelope.content:
+            raise Refused(Reason.REASON_ENVELOPE_ID_REUSED)
+        return Receipt(content=stored.receipt_content, signature=stored.receipt_signature)
+    border.current.require_trusted_clock()
+    answer = _decide(tx, kind.act, sealed, now)
+    receipt = seal_receipt(sealed, answer, border.signer, now=now, revision=border.current.revision)
+    failpoints.reach("S9.before-commit")
+    if isinstance(kind, Command):
+        _keep(tx, sealed, receipt, now)
+    audit.append(
+        tx,
+        now=now,
+        actor=f"region/{content.origin}",
+        action=EnvelopeKind.Name(content.kind),
+        subject=content.subject,
+        detail=f"{content.id} {Outcome.Name(answer.outcome)} {Reason.Name(answer.reason)}",
+    )
+    return receipt
+
+
+def find(tx: Transaction, origin: str, envelope_id: str) -> InboxRow | None:
+    """The command of that id, if it was acted on."""
+    return tx.first(
+        InboxRow,
+        "SELECT content, receipt_content, receipt_signature FROM inbox"
+        " WHERE origin = :origin AND envelope_id = :envelope_id",
+        origin=origin,
+        envelope_id=envelope_id,
+    )
+
+
+def _require_welcome_sender(border: Border, origin: str) -> None:
+    if border.current.state().member_state(origin) == MemberState.MEMBER_STATE_SUSPENDED:
+        raise Refused(Reason.REASON_REGION_SUSPENDED, region=origin)
+
+
+def _decide(tx: Transaction, act: Act, sealed: Sealed, now: datetime) -> Answer:
+    """The handler's answer; a lasting refusal is an answer too, a temporary one is passed on as Refused."""
+    try:
+        if now > from_timestamp(sealed.content.not_after):
+            raise Refused(Reason.REASON_ORDER_EXPIRED)
+        return act(tx, sealed.content, now)
+    except Moved as moved:
+        return Answer(Outcome.OUTCOME_MOVED, moved_to=moved.region)
+    except Refused as refused:
+        if is_temporary(refused.reason):
+            raise
+        return Answer(Outcome.OUTCOME_REFUSED, reason=refused.reason, parameters=refused.parameters)
+
+
+def _keep(tx: Transaction, sealed: Sealed, receipt: Receipt, now: datetime) -> None:
+    tx.execute(
+        "INSERT INTO inbox"
+        " (origin, envelope_id, subject, content, signature, receipt_content, receipt_signature, received)"
+        " VALUES (:origin, :envelope_id, :subject, :content, :signature, :receipt_content, :receipt_signature,"
+        " :received)",
+        origin=sealed.content.origin,
+        envelope_id=sealed.content.id,
+        subject=sealed.content.subject,
+        content=sealed.envelope.content,
+        signature=sealed.envelope.signature,
+        receipt_content=receipt.content,
+        receipt_signature=receipt.signature,
+        received=to_microseconds(now),
+    )

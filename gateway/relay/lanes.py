@@ -1,0 +1,222 @@
+"""Lanes: one queue per destination, which batches by itself.
+
+At most two batches are on their way; while they travel, what arrives collects, and the next batch takes all that
+waits. There is no timer and no added wait when idle. A lane whose destination does not answer stops sending and
+probes with an empty batch until it does.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from gateway.api.relay.v1.relay_pb2 import DeliverRequest, DeliverResult, HopStamp, Journey
+from gateway.clock import Clock, to_timestamp
+from gateway.errors import Refused, reason_name
+from gateway.relay.envelopes import BATCH_LIMIT, Sealed
+from gateway.relay.fair_queue import FairQueue, Parcel
+from gateway.relay.retry import FullJitter, RetryBudget, probe_until_answered
+from gateway.relay.transport import Transport, Unreachable
+
+BATCHES_IN_FLIGHT = 2  # one travels while the other is worked on; more would only split what one could carry
+DELIVER_TIMEOUT = 10.0  # seconds for a delivery there and back: a destination waits for its own commit only
+LONGEST_PARKING = 30.0  # seconds before an envelope that was not taken is offered again
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """A parcel with the answer that its destination gave, and the serialised journey of its batch."""
+
+    parcel: Parcel
+    result: DeliverResult
+    journey: bytes
+
+
+Settle = Callable[[Delivered], Awaitable[bool]]
+
+
+@dataclass(frozen=True)
+class LanePorts:
+    """What lanes are made of. `settle` commits a receipt at the origin; False means: not settled, send again."""
+
+    region: str
+    transport: Transport
+    settle: Settle
+    clock: Clock
+    source: random.Random
+
+
+@dataclass
+class LaneCounts:
+    """What a lane did since it was made; read by metrics."""
+
+    sent: int = 0
+    repeated: int = 0
+    probes: int = 0
+    trips: int = 0
+
+
+class Lane:
+    """The queue to one destination."""
+
+    def __init__(self, destination: str, ports: LanePorts) -> None:
+        self.destination = destination
+        self.counts = LaneCounts()
+        self._ports = ports
+        self._queue = FairQueue()
+        self._wait = FullJitter(ports.source)
+        self._budget = RetryBudget()
+        self._failures = 0
+        self._in_flight: set[asyncio.Task[None]] = set()
+        self._changed = asyncio.Event()
+        self._open = True
+
+    def __len__(self) -> int:
+        return len(self._queue)
+
+    def add(self, sealed: Sealed) -> None:
+        """Queues an envelope."""
+        self._queue.put(Parcel(sealed))
+        self._changed.set()
+
+    def add_perhaps_sent(self, sealed: Sealed) -> None:
+        """Queues an envelope of an earlier process, which may have been sent."""
+        self._queue.put(Parcel(sealed, attempts=1))
+        self._changed.set()
+
+    def withdraw(self, envelope_id: str) -> Parcel | None:
+        """Takes back an envelope that certainly never left; None where that is not certain."""
+        return self._queue.withdraw(envelope_id)
+
+    def give_back(self, parcel: Parcel) -> None:
+        """Queues a withdrawn parcel again."""
+        self.add(parcel.sealed)
+
+    async def run(self) -> None:
+        """Sends until cancelled; what is on its way then is sent again by the next process."""
+        try:
+            while True:
+                await self._changed.wait()
+                self._changed.clear()
+                if not self._open:
+                    await self._recover()
+                self._send_what_waits()
+        finally:
+            for task in self._in_flight:
+                task.cancel()
+
+    def _send_what_waits(self) -> None:
+        while self._open and len(self._in_flight) < BATCHES_IN_FLIGHT:
+            batch = self._queue.take(BATCH_LIMIT)
+            if not batch:
+                return
+            task = asyncio.get_running_loop().create_task(self._carry(batch))
+            self._in_flight.add(task)
+            task.add_done_callback(self._landed)
+
+    def _landed(self, task: asyncio.Task[None]) -> None:
+        self._in_flight.discard(task)
+        self._changed.set()
+        if not task.cancelled() and task.exception() is not None:
+            _log.error("a batch to %s was lost in the lane", self.destination, exc_info=task.exception())
+
+    async def _carry(self, batch: Sequence[Parcel]) -> None:
+        for parcel in batch:
+            self.counts.sent += 1
+            self.counts.repeated += parcel.attempts > 0
+            parcel.attempts += 1
+        request = DeliverRequest(
+            destination=self.destination,
+            envelopes=[parcel.sealed.envelope for parcel in batch],
+            journey=Journey(stamps=[self._stamp("sent")]),
+        )
+        try:
+            response = await self._ports.transport.deliver(request, DELIVER_TIMEOUT)
+        except (Unreachable, Refused) as failure:
+            self._trip(batch, failure)
+            return
+        self._failures = 0
+        response.journey.stamps.append(self._stamp("receipt received"))
+        journey = response.journey.SerializeToString()
+        await asyncio.gather(
+            *(
+                self._settle(Delivered(parcel, result, journey))
+                for parcel, result in zip(batch, response.results, strict=True)
+            )
+        )
+
+    async def _settle(self, delivered: Delivered) -> None:
+        parcel = delivered.parcel
+        if await self._ports.settle(delivered):
+            self._budget.deposit(1)
+            self._queue.release(parcel.subject)
+            self._changed.set()
+            return
+        delay = min(LONGEST_PARKING, self._wait.seconds(parcel.attempts) * parcel.attempts)
+        asyncio.get_running_loop().call_later(delay, self._offer_again, parcel)
+
+    def _offer_again(self, parcel: Parcel) -> None:
+        self._queue.put_back([parcel])
+        self._changed.set()
+
+    def _trip(self, batch: Sequence[Parcel], failure: Exception) -> None:
+        if self._open:
+            self.counts.trips += 1
+            told = reason_name(failure.reason) if isinstance(failure, Refused) else str(failure)
+            _log.warning("the lane to %s stops sending: %s", self.destination, told)
+        self._open = False
+        self._failures += 1
+        self._queue.put_back(batch)
+        self._changed.set()
+        if not self._budget.withdraw(len(batch)):
+            self._failures += 1
+
+    async def _recover(self) -> None:
+        """Waits for the batches on their way, then probes with an empty batch until the destination answers."""
+        if self._in_flight:
+            await asyncio.wait(self._in_flight)
+        if self._failures > BATCHES_IN_FLIGHT:
+            await asyncio.sleep(self._wait.seconds(self._failures))
+        await probe_until_answered(self._probe, self._wait, asyncio.sleep)
+        self._open = True
+        _log.warning("the lane to %s sends again", self.destination)
+
+    async def _probe(self) -> bool:
+        self.counts.probes += 1
+        try:
+            await self._ports.transport.deliver(DeliverRequest(destination=self.destination), DELIVER_TIMEOUT)
+        except (Unreachable, Refused):
+            return False
+        return True
+
+    def _stamp(self, event: str) -> HopStamp:
+        return HopStamp(party=self._ports.region, event=event, time=to_timestamp(self._ports.clock.now()))
+
+
+class Lanes:
+    """The lanes of one process, made as destinations come up."""
+
+    def __init__(self, ports: LanePorts) -> None:
+        self._ports = ports
+        self._lanes: dict[str, Lane] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def to(self, destination: str) -> Lane:
+        """The lane to a destination."""
+        lane = self._lanes.get(destination)
+        if lane is None:
+            lane = self._lanes[destination] = Lane(destination, self._ports)
+            self._tasks.append(asyncio.get_running_loop().create_task(lane.run()))
+        return lane
+
+    def all(self) -> list[Lane]:
+        """The lanes that exist."""
+        return list(self._lanes.values())
+
+    async def close(self) -> None:
+        """Stops sending. What had no receipt stays in the outbox."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)

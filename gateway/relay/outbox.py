@@ -1,0 +1,114 @@
+"""Envelopes from the commit of what caused them until the receipt of their destination is committed."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from gateway.api.relay.v1.relay_pb2 import Envelope, EnvelopeContent, Receipt
+from gateway.clock import to_microseconds
+from gateway.relay.border import Border
+from gateway.relay.envelopes import Letter, Sealed, seal
+from gateway.store.port import Transaction
+
+
+@dataclass(frozen=True)
+class Enqueued:
+    """Published when an envelope waits to be sent."""
+
+    sealed: Sealed
+
+
+@dataclass(frozen=True)
+class OutboxRow:
+    """What is kept of one envelope."""
+
+    envelope_id: str
+    kind: int
+    destination: str
+    traceparent: str
+    attempts: int
+    journey: bytes | None
+
+
+def send(tx: Transaction, border: Border, letter: Letter, *, now: datetime, traceparent: str) -> None:
+    """Seals a letter and queues it in this transaction; it leaves after the commit.
+
+    The same id can be queued once only: a second time is a defect and fails the transaction.
+    """
+    sealed = seal(
+        letter,
+        border.region,
+        border.signer,
+        now=now,
+        revision=border.current.revision,
+        traceparent=traceparent,
+    )
+    tx.execute(
+        "INSERT INTO outbox"
+        " (envelope_id, destination, kind, subject, content, signature, traceparent, created)"
+        " VALUES (:envelope_id, :destination, :kind, :subject, :content, :signature, :traceparent, :created)",
+        envelope_id=letter.envelope_id,
+        destination=letter.destination,
+        kind=letter.kind,
+        subject=letter.subject,
+        content=sealed.envelope.content,
+        signature=sealed.envelope.signature,
+        traceparent=traceparent,
+        created=to_microseconds(now),
+    )
+    tx.publish(Enqueued(sealed))
+
+
+def open_envelopes(tx: Transaction) -> list[Sealed]:
+    """All that still waits for a receipt, oldest first."""
+    return tx.all(_sealed, "SELECT content, signature FROM outbox WHERE closed IS NULL ORDER BY created, envelope_id")
+
+
+def close_answered(
+    tx: Transaction, envelope_id: str, receipt: Receipt, *, journey: bytes, attempts: int, now: datetime
+) -> bool:
+    """Keeps the receipt. False where the row was closed before; then it stays as it is."""
+    return bool(
+        tx.execute(
+            "UPDATE outbox SET closed = :now, attempts = :attempts, journey = :journey,"
+            " receipt_content = :content, receipt_signature = :signature"
+            " WHERE envelope_id = :envelope_id AND closed IS NULL",
+            now=to_microseconds(now),
+            attempts=attempts,
+            journey=journey,
+            content=receipt.content,
+            signature=receipt.signature,
+            envelope_id=envelope_id,
+        )
+    )
+
+
+def receipt_content(tx: Transaction, envelope_id: str) -> bytes | None:
+    """The receipt kept for an envelope, as it was signed."""
+    return tx.first(
+        bytes,
+        "SELECT receipt_content FROM outbox WHERE envelope_id = :envelope_id AND receipt_content IS NOT NULL",
+        envelope_id=envelope_id,
+    )
+
+
+def drop_unsent(tx: Transaction, envelope_id: str, now: datetime) -> None:
+    """Closes the row of an envelope that certainly never left: its lane has given it back."""
+    tx.execute(
+        "UPDATE outbox SET closed = :now WHERE envelope_id = :envelope_id AND closed IS NULL",
+        now=to_microseconds(now),
+        envelope_id=envelope_id,
+    )
+
+
+def rows_about(tx: Transaction, subject: str) -> list[OutboxRow]:
+    """What was sent about a subject, oldest first."""
+    return tx.all(
+        OutboxRow,
+        "SELECT envelope_id, kind, destination, traceparent, attempts, journey FROM outbox"
+        " WHERE subject = :subject ORDER BY created, envelope_id",
+        subject=subject,
+    )
+
+
+def _sealed(content: bytes, signature: bytes) -> Sealed:
+    return Sealed(Envelope(content=content, signature=signature), EnvelopeContent.FromString(content))

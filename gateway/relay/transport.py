@@ -1,0 +1,20 @@
+"""The way out of a region, as a port: gRPC in processes, a faulty network in the simulation."""
+
+from typing import Protocol
+
+from gateway.api.relay.v1.relay_pb2 import DeliverRequest, DeliverResponse
+
+
+class Unreachable(Exception):
+    """No answer: whether anything was done is not known. The same envelopes may be sent again."""
+
+
+class Transport(Protocol):
+    """Carries a batch to its destination and brings the answers back."""
+
+    async def deliver(self, request: DeliverRequest, timeout: float) -> DeliverResponse:
+        """Delivers within `timeout` seconds.
+
+        Raises Unreachable where there is no answer, Refused where a coordinator does not forward.
+        """
+        ...

@@ -1,0 +1,1 @@
+"""The fabric's tables, as numbered SQL files."""

@@ -1,0 +1,91 @@
+"""A gRPC server with the border in front, health, and a drain that loses nothing."""
+
+import asyncio
+import signal
+import sys
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+import uvloop
+from google.protobuf.descriptor import ServiceDescriptor
+from grpc_health.v1 import health_pb2
+from grpc_health.v1.health import aio as health_aio
+from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
+from grpc_reflection.v1alpha import reflection
+
+from gateway.interceptor import BorderInterceptor
+from gateway.tls import server_options
+
+DRAIN_SECONDS = 10.0  # for calls that are being served when the process is told to stop
+# CPython's default of 5 ms lets the event loop keep the store's writer waiting after each commit.
+SWITCH_INTERVAL = 0.0005
+
+
+class PortInUse(Exception):
+    """Another process listens where this one should."""
+
+
+@dataclass(frozen=True)
+class Service:
+    """One service of a server: its descriptor, and what adds it."""
+
+    descriptor: ServiceDescriptor
+    add: Callable[[grpc.aio.Server], None]
+
+
+class Server:
+    """One listening server."""
+
+    def __init__(self, services: Sequence[Service], border: BorderInterceptor, *, reflects: bool) -> None:
+        self._server = grpc.aio.server(interceptors=[border], options=server_options())
+        self._health = health_aio.HealthServicer()
+        self._names = [service.descriptor.full_name for service in services]
+        for service in services:
+            service.add(self._server)
+        add_HealthServicer_to_server(self._health, self._server)
+        if reflects:
+            names = [*self._names, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name]
+            reflection.enable_server_reflection([*names, reflection.SERVICE_NAME], self._server)
+
+    async def start(self, listen: str, credentials: grpc.ServerCredentials) -> int:
+        """Listens on `host:port` and serves; returns the port. Raises PortInUse."""
+        try:
+            port = self._server.add_secure_port(listen, credentials)
+        except RuntimeError as error:
+            raise PortInUse(f"cannot listen on {listen}: another process does, or the address is not ours") from error
+        await self._server.start()
+        await self._say(health_pb2.HealthCheckResponse.SERVING)
+        return port
+
+    async def drain(self) -> None:
+        """Takes no new calls, finishes those being served, then stops."""
+        await self._say(health_pb2.HealthCheckResponse.NOT_SERVING)
+        await self._server.stop(DRAIN_SECONDS)
+
+    async def _say(self, status: int) -> None:
+        for name in ["", *self._names]:
+            await self._health.set(name, status)
+
+
+async def wait_for_stop() -> None:
+    """Returns when the process is told to stop by SIGTERM or SIGINT."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await stop.wait()
+
+
+def run_process(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Runs a process: one event loop, until `main` returns."""
+    sys.setswitchinterval(SWITCH_INTERVAL)
+    uvloop.run(main())
+
+
+async def stop_tasks(tasks: Sequence[asyncio.Task[None]]) -> None:
+    """Cancels tasks and waits until they are gone."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

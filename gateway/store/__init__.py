@@ -1,0 +1,1 @@
+"""The store: operations as plain functions of a transaction, many in one commit."""

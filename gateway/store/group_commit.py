@@ -1,0 +1,84 @@
+"""Many operations, one commit.
+
+The rule: a refusal comes before the first write of its operation and leaves the batch alone; any other exception
+rolls the batch back, and each operation runs again by itself, so that one defect cannot fail its neighbours.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from gateway.errors import Refused
+from gateway.store.port import Database, Operation, WriteAfterRefusal, store_unavailable
+
+
+@dataclass
+class Outcome:
+    """What became of one operation: a result, or the exception that it raised."""
+
+    result: object = None
+    error: Exception | None = None
+    events: list[object] = field(default_factory=list)
+
+
+class _AloneAgain(Exception):
+    """The batch is to be rolled back and run one by one."""
+
+
+def run_batch(database: Database, operations: Sequence[Operation[object]]) -> list[Outcome]:
+    """Runs operations in one commit, or each in its own where one of them failed.
+
+    Returns one outcome per operation, in order. When it returns, every outcome without an error is durable.
+    """
+    try:
+        return _run_together(database, operations)
+    except _AloneAgain:
+        return [_run_alone(database, operation) for operation in operations]
+
+
+def _run_together(database: Database, operations: Sequence[Operation[object]]) -> list[Outcome]:
+    try:
+        database.begin()
+        outcomes = [_run(database, operation) for operation in operations]
+        if any(_is_defect(outcome) for outcome in outcomes):
+            database.rollback()
+            raise _AloneAgain
+        database.commit()
+    except database.failures:
+        database.rollback()
+        if len(operations) > 1:
+            raise _AloneAgain from None
+        return [Outcome(error=store_unavailable())]
+    return outcomes
+
+
+def _run_alone(database: Database, operation: Operation[object]) -> Outcome:
+    try:
+        database.begin()
+        outcome = _run(database, operation)
+        if _is_defect(outcome):
+            database.rollback()
+        else:
+            database.commit()
+    except database.failures:
+        database.rollback()
+        return Outcome(error=store_unavailable())
+    return outcome
+
+
+def _run(database: Database, operation: Operation[object]) -> Outcome:
+    transaction = database.transaction()
+    try:
+        result = operation(transaction)
+    except Refused as refused:
+        if transaction.has_written():
+            return Outcome(error=WriteAfterRefusal(str(refused)))
+        return Outcome(error=refused)
+    except database.failures:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to this operation's caller alone
+        return Outcome(error=error)
+    return Outcome(result=result, events=transaction.events)
+
+
+def _is_defect(outcome: Outcome) -> bool:
+    return outcome.error is not None and not isinstance(outcome.error, Refused)

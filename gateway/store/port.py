@@ -1,0 +1,106 @@
+"""What an operation sees of the store, and what the edges do with it."""
+
+from collections.abc import Awaitable, Callable
+from typing import Protocol, TypeVar
+
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+
+Value = int | float | str | bytes | None
+T = TypeVar("T")
+E = TypeVar("E")
+
+
+class Transaction(Protocol):
+    """One unit of work. SQL is the common part of SQLite and PostgreSQL, with `:name` parameters."""
+
+    def execute(self, sql: str, **parameters: Value) -> int:
+        """Runs a statement and returns the number of rows it changed."""
+        ...
+
+    def all(self, shape: Callable[..., T], sql: str, **parameters: Value) -> list[T]:
+        """Runs a query; each row becomes `shape(*columns)`."""
+        ...
+
+    def first(self, shape: Callable[..., T], sql: str, **parameters: Value) -> T | None:
+        """The first row of a query as `shape(*columns)`, or None."""
+        ...
+
+    def publish(self, event: object) -> None:
+        """Tells subscribers of the event's type once the transaction has committed, and only then."""
+        ...
+
+
+Operation = Callable[[Transaction], T]
+
+
+class Store(Protocol):
+    """Runs operations. An operation is synchronous: nothing can come between its reading, deciding and writing."""
+
+    def write(self, operation: Operation[T]) -> Awaitable[T]:
+        """Runs an operation and returns its result once the commit is on disk.
+
+        Raises whatever the operation raises; then nothing of it was written.
+        Raises Refused with STORE_UNAVAILABLE where the store could not commit.
+        """
+        ...
+
+    def read(self, operation: Operation[T]) -> Awaitable[T]:
+        """Runs an operation that only reads, on one snapshot that includes every finished write."""
+        ...
+
+    def subscribe(self, event: type[E], listener: Callable[[E], None]) -> None:
+        """Calls the listener on the event loop for every published event of that type, after its commit."""
+        ...
+
+    def accepts_new_work(self) -> bool:
+        """False once the disk is so full that only what was already accepted may still be finished."""
+        ...
+
+    async def close(self) -> None:
+        """Finishes what was submitted and lets go of the database."""
+        ...
+
+
+class WriteAfterRefusal(Exception):
+    """A defect: an operation wrote something and refused afterwards. Its writes are rolled back."""
+
+
+def store_unavailable() -> Refused:
+    """The refusal for everything that a store can fail with: nothing was written."""
+    return Refused(Reason.REASON_STORE_UNAVAILABLE)
+
+
+class Database(Protocol):
+    """One writing connection, as the group commit drives it."""
+
+    def begin(self) -> None:
+        """Starts a transaction."""
+        ...
+
+    def commit(self) -> None:
+        """Makes it durable. Raises an error of `failures` where it could not."""
+        ...
+
+    def rollback(self) -> None:
+        """Undoes it; reopens the connection where that is needed."""
+        ...
+
+    def transaction(self) -> "RunningTransaction":
+        """The open transaction, for one operation."""
+        ...
+
+    @property
+    def failures(self) -> tuple[type[Exception], ...]:
+        """The exceptions by which the engine says that it failed, as against an operation that failed."""
+        ...
+
+
+class RunningTransaction(Transaction, Protocol):
+    """A transaction as the group commit sees it."""
+
+    events: list[object]
+
+    def has_written(self) -> bool:
+        """Whether the operation changed a row."""
+        ...

@@ -1,0 +1,228 @@
+"""The embedded store: SQLite in WAL mode with synchronous=FULL, one writer thread, one process per file."""
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import queue
+import shutil
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeVar, cast
+
+from gateway.store.group_commit import Outcome, run_batch
+from gateway.store.port import Operation, Transaction, Value
+from gateway.store.schema import Migration, apply
+
+T = TypeVar("T")
+E = TypeVar("E")
+
+BATCH_LIMIT = 256  # operations in one commit: beyond this the wait of the first outweighs the shared fsync
+STATEMENT_CACHE = 512  # prepared statements kept per connection: more than all named statements of a process
+WATERMARK_BYTES = (
+    256 * 1024 * 1024
+)  # free disk below which no new work is accepted; SQLite cannot even delete on a full disk
+WATERMARK_INTERVAL = 1.0  # seconds between looks at the disk
+
+
+class DatabaseInUse(Exception):
+    """Another process has the database file open."""
+
+
+class SqliteTransaction:
+    """One operation's view of the open transaction."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._changes_before = connection.total_changes
+        self.events: list[object] = []
+
+    def execute(self, sql: str, **parameters: Value) -> int:
+        """See the port."""
+        return self._connection.execute(sql, parameters).rowcount
+
+    def all(self, shape: Callable[..., T], sql: str, **parameters: Value) -> list[T]:
+        """See the port."""
+        return [shape(*row) for row in self._connection.execute(sql, parameters)]
+
+    def first(self, shape: Callable[..., T], sql: str, **parameters: Value) -> T | None:
+        """See the port."""
+        row = self._connection.execute(sql, parameters).fetchone()
+        return None if row is None else shape(*row)
+
+    def publish(self, event: object) -> None:
+        """See the port."""
+        self.events.append(event)
+
+    def has_written(self) -> bool:
+        """See the port."""
+        return self._connection.total_changes != self._changes_before
+
+
+class SqliteDatabase:
+    """One connection, opened so that a commit is on disk when it returns."""
+
+    failures: tuple[type[Exception], ...] = (sqlite3.OperationalError,)
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._connection = _connect(path)
+
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """The connection underneath."""
+        return self._connection
+
+    def begin(self) -> None:
+        """See the port."""
+        self._connection.execute("BEGIN IMMEDIATE")
+
+    def commit(self) -> None:
+        """See the port."""
+        self._connection.execute("COMMIT")
+
+    def rollback(self) -> None:
+        """Undoes the transaction. After a failed fsync pages in memory cannot be trusted: it opens the file anew."""
+        try:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+        except sqlite3.OperationalError:
+            self._connection.close()
+            self._connection = _connect(self._path)
+
+    def transaction(self) -> SqliteTransaction:
+        """See the port."""
+        return SqliteTransaction(self._connection)
+
+    def close(self) -> None:
+        """Lets go of the file."""
+        self._connection.close()
+
+
+def _connect(path: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=STATEMENT_CACHE)
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=FULL")
+    connection.execute("PRAGMA foreign_keys=ON")
+    connection.execute("PRAGMA busy_timeout=5000")
+    return connection
+
+
+class FileLock:
+    """Keeps a second process away from the database file for as long as this one lives."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.read(self._file, 32).decode() or "unknown"
+            os.close(self._file)
+            raise DatabaseInUse(
+                f"{path} is in use by process {holder}: stop it, or give this one another database"
+            ) from None
+        os.ftruncate(self._file, 0)
+        os.write(self._file, str(os.getpid()).encode())
+
+    def release(self) -> None:
+        """Lets the next process in."""
+        os.close(self._file)
+
+
+class SqliteStore:
+    """The store of one process. Made on the event loop that will use it."""
+
+    def __init__(self, path: Path, migrations: Sequence[Migration]) -> None:
+        """Opens or makes the database. Raises DatabaseInUse, or SchemaMismatch for a file of another version."""
+        self._path = path
+        self._lock = FileLock(path)
+        self._database = SqliteDatabase(str(path))
+        apply(self._database.connection, migrations)
+        self._reader = _connect(str(path))
+        self._loop = asyncio.get_running_loop()
+        self._waiting: queue.SimpleQueue[tuple[Operation[object], asyncio.Future[object]] | None] = queue.SimpleQueue()
+        self._listeners: dict[type, list[Callable[[object], None]]] = {}
+        self._disk_checked = 0.0
+        self._has_room = True
+        self._thread = threading.Thread(target=self._write_forever, name="store-writer", daemon=True)
+        self._thread.start()
+
+    def write(self, operation: Operation[T]) -> "asyncio.Future[T]":
+        """See the port."""
+        future: asyncio.Future[object] = self._loop.create_future()
+        self._waiting.put((operation, future))
+        return cast("asyncio.Future[T]", future)
+
+    async def read(self, operation: Operation[T]) -> T:
+        """See the port. Runs on the event loop: a point read takes less time than handing it to a thread."""
+        self._reader.execute("BEGIN")
+        try:
+            return operation(SqliteTransaction(self._reader))
+        finally:
+            self._reader.execute("COMMIT")
+
+    def subscribe(self, event: type[E], listener: Callable[[E], None]) -> None:
+        """See the port."""
+        self._listeners.setdefault(event, []).append(cast("Callable[[object], None]", listener))
+
+    def accepts_new_work(self) -> bool:
+        """See the port."""
+        now = time.monotonic()
+        if now - self._disk_checked > WATERMARK_INTERVAL:
+            self._disk_checked = now
+            self._has_room = shutil.disk_usage(self._path.parent).free > WATERMARK_BYTES
+        return self._has_room
+
+    async def close(self) -> None:
+        """See the port."""
+        self._waiting.put(None)
+        await asyncio.to_thread(self._thread.join)
+        self._reader.close()
+        self._database.close()
+        self._lock.release()
+
+    def _write_forever(self) -> None:
+        while True:
+            batch, closing = self._take()
+            if batch:
+                outcomes = run_batch(self._database, [operation for operation, _ in batch])
+                settled = [(future, outcome) for (_, future), outcome in zip(batch, outcomes, strict=True)]
+                with contextlib.suppress(RuntimeError):  # the loop is gone: nobody waits any more
+                    self._loop.call_soon_threadsafe(self._settle, settled)
+            if closing:
+                return
+
+    def _take(self) -> tuple[list[tuple[Operation[object], asyncio.Future[object]]], bool]:
+        """Waits for one operation, then takes all that wait, up to the limit. True when the store closes."""
+        batch: list[tuple[Operation[object], asyncio.Future[object]]] = []
+        item = self._waiting.get()
+        while item is not None:
+            batch.append(item)
+            if len(batch) == BATCH_LIMIT:
+                return batch, False
+            try:
+                item = self._waiting.get_nowait()
+            except queue.Empty:
+                return batch, False
+        return batch, True
+
+    def _settle(self, settled: list[tuple["asyncio.Future[object]", Outcome]]) -> None:
+        for future, outcome in settled:
+            if not future.cancelled():
+                if outcome.error is not None:
+                    future.set_exception(outcome.error)
+                else:
+                    future.set_result(outcome.result)
+            for event in outcome.events:
+                for listener in self._listeners.get(type(event), ()):
+                    listener(event)
+
+
+def open_read_only(path: Path) -> Transaction:
+    """A transaction that can only read, for tools that look at a database beside its running process."""
+    connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None)
+    connection.execute("BEGIN")
+    return SqliteTransaction(connection)

@@ -1,0 +1,116 @@
+"""Things to do at a time of day: durable, and done once even when the process was down at that time."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+
+from gateway.clock import Clock, from_microseconds, to_microseconds
+from gateway.store.port import Store, Transaction
+
+LONGEST_SLEEP = 1.0  # seconds: a stepped clock is noticed after at most this
+SWEEP_LIMIT = 100  # timers in one transaction
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Timer:
+    """One thing to do: the kind names the handler, the subject is what it is about."""
+
+    timer_id: str
+    kind: str
+    subject: str
+    due: int
+
+
+@dataclass(frozen=True)
+class TimerSet:
+    """Published when a timer was set."""
+
+    due: datetime
+
+
+TimerHandler = Callable[[Transaction, Timer, datetime], None]
+
+
+def set_timer(tx: Transaction, timer_id: str, *, kind: str, subject: str, due: datetime) -> None:
+    """Sets a timer; one with the same id is replaced."""
+    cancel_timer(tx, timer_id)
+    tx.execute(
+        "INSERT INTO timers (timer_id, kind, subject, due) VALUES (:timer_id, :kind, :subject, :due)",
+        timer_id=timer_id,
+        kind=kind,
+        subject=subject,
+        due=to_microseconds(due),
+    )
+    tx.publish(TimerSet(due))
+
+
+def cancel_timer(tx: Transaction, timer_id: str) -> None:
+    """Removes a timer if it is there."""
+    tx.execute("DELETE FROM timers WHERE timer_id = :timer_id", timer_id=timer_id)
+
+
+def due_timers(tx: Transaction, now: datetime) -> list[Timer]:
+    """What is due, oldest first."""
+    return tx.all(
+        Timer,
+        "SELECT timer_id, kind, subject, due FROM timers WHERE due <= :now ORDER BY due, timer_id LIMIT :limit",
+        now=to_microseconds(now),
+        limit=SWEEP_LIMIT,
+    )
+
+
+def fire(tx: Transaction, timer: Timer, handlers: Mapping[str, TimerHandler], now: datetime) -> bool:
+    """Does what a timer asks, in the transaction that removes it. False where it is no longer there."""
+    removed = tx.execute(
+        "DELETE FROM timers WHERE timer_id = :timer_id AND due = :due", timer_id=timer.timer_id, due=timer.due
+    )
+    if not removed:
+        return False
+    handlers[timer.kind](tx, timer, now)
+    return True
+
+
+class Scheduler:
+    """Fires timers as they fall due. Every process may run one: a timer fires in one transaction only."""
+
+    def __init__(self, store: Store, clock: Clock, handlers: Mapping[str, TimerHandler]) -> None:
+        self._store = store
+        self._clock = clock
+        self._handlers = handlers
+        self._changed = asyncio.Event()
+        store.subscribe(TimerSet, lambda _: self._changed.set())
+
+    async def run(self) -> None:
+        """Runs until cancelled."""
+        while True:
+            self._changed.clear()
+            fired = await self._sweep()
+            if not fired:
+                await self._sleep()
+
+    async def _sweep(self) -> int:
+        now = self._clock.now()
+        timers = await self._store.read(lambda tx: due_timers(tx, now))
+        firing = [self._store.write(partial(self._fire, timer=timer, now=now)) for timer in timers]
+        results = await asyncio.gather(*firing, return_exceptions=True)
+        for timer, result in zip(timers, results, strict=True):
+            if isinstance(result, BaseException):
+                _log.error("timer %s of kind %s failed and stays due", timer.timer_id, timer.kind, exc_info=result)
+        return sum(1 for result in results if result is True)
+
+    def _fire(self, tx: Transaction, timer: Timer, now: datetime) -> bool:
+        return fire(tx, timer, self._handlers, now)
+
+    async def _sleep(self) -> None:
+        next_due = await self._store.read(lambda tx: tx.first(int, "SELECT due FROM timers ORDER BY due LIMIT 1"))
+        seconds = LONGEST_SLEEP
+        if next_due is not None:
+            left = (from_microseconds(next_due) - self._clock.now()).total_seconds()
+            seconds = min(max(left, 0.05), LONGEST_SLEEP)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._changed.wait(), seconds)

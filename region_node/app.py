@@ -1,0 +1,242 @@
+"""One region node, put together and running."""
+
+import asyncio
+import contextlib
+import logging
+import random
+from dataclasses import dataclass
+
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.trace import TracerProvider
+
+from gateway.access import AccessRules
+from gateway.api.region.v1 import (
+    billing_service_pb2,
+    catalogue_service_pb2,
+    customer_service_pb2,
+    order_service_pb2,
+    oversight_service_pb2,
+)
+from gateway.api.region.v1.billing_service_pb2_grpc import add_BillingServiceServicer_to_server
+from gateway.api.region.v1.catalogue_service_pb2_grpc import add_CatalogueServiceServicer_to_server
+from gateway.api.region.v1.customer_service_pb2_grpc import add_CustomerServiceServicer_to_server
+from gateway.api.region.v1.order_service_pb2_grpc import add_OrderServiceServicer_to_server
+from gateway.api.region.v1.oversight_service_pb2_grpc import add_OversightServiceServicer_to_server
+from gateway.api.relay.v1 import relay_pb2
+from gateway.api.relay.v1.relay_pb2_grpc import add_RelayServiceServicer_to_server
+from gateway.api.types.v1.access_pb2 import Role
+from gateway.channels import Dialer, Replicas
+from gateway.clock import Clock, SystemClock
+from gateway.federation.current import CurrentFederation
+from gateway.files import replace_file
+from gateway.identity import server_name
+from gateway.interceptor import BorderInterceptor, BorderPorts
+from gateway.metrics import CallMetrics, make_meter_provider, observe
+from gateway.relay.border import Border
+from gateway.relay.grpc_transport import GrpcTransport
+from gateway.relay.queries import Asker
+from gateway.relay.service import RelayService
+from gateway.server import Server, Service, stop_tasks, wait_for_stop
+from gateway.signing import Signer, TrustedKeys
+from gateway.store.schema import migrations_of
+from gateway.store.sqlite import SqliteStore
+from gateway.tls import server_credentials
+from gateway.tracing import Tracing, make_provider
+from gateway.trail import Trail
+from region_node.billing.service import BillingService
+from region_node.catalogue.service import CatalogueService
+from region_node.context import RegionContext
+from region_node.core import CorePorts, RegionCore
+from region_node.customers.service import CustomerService
+from region_node.membership.client import FederationClient
+from region_node.membership.node import MembershipPorts, Node
+from region_node.orders.business import load_rules
+from region_node.orders.service import OrderService
+from region_node.oversight.service import OversightService
+from region_node.settings import RegionSettings
+
+SERVICE_NAME = "region-node"
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class _Telemetry:
+    """The OpenTelemetry providers of the process."""
+
+    spans: TracerProvider
+    meters: MeterProvider
+
+    def shutdown(self) -> None:
+        """Exports what is left."""
+        self.spans.shutdown()
+        self.meters.shutdown()
+
+
+@dataclass(frozen=True)
+class _Ports:
+    """What the parts of one node share."""
+
+    settings: RegionSettings
+    clock: Clock
+    store: SqliteStore
+    border: Border
+    source: random.Random
+    tracing: Tracing
+    transport: GrpcTransport
+
+
+class RegionNode:
+    """A running node. Made by `start`."""
+
+    def __init__(self, port: int, rest: contextlib.AsyncExitStack) -> None:
+        self.port = port
+        self._rest = rest
+
+    @classmethod
+    async def start(cls, settings: RegionSettings, clock: Clock | None = None) -> "RegionNode":
+        """Opens the database, takes up what was left, listens and joins.
+
+        Raises CredentialsUnusable, DatabaseInUse, SchemaMismatch, PortInUse or OSError; then nothing is left open.
+        """
+        async with contextlib.AsyncExitStack() as stack:
+            clock = clock or SystemClock()
+            credentials = server_credentials(settings.credentials, clock)
+            telemetry = _Telemetry(
+                make_provider(SERVICE_NAME, settings.region), make_meter_provider(SERVICE_NAME, settings.region)
+            )
+            stack.callback(telemetry.shutdown)
+            ports = await _open(settings, clock, Tracing(telemetry.spans.get_tracer(SERVICE_NAME)), stack)
+            client = _membership(ports)
+            stack.push_async_callback(client.close)
+            client.load()
+            core = RegionCore(_core_ports(ports))
+            await core.start()
+            stack.push_async_callback(core.stop)
+            _observe_lanes(telemetry.meters, core)
+            trail = Trail(ports.store, clock)
+            services = _services(ports, core)
+            border = BorderInterceptor(
+                BorderPorts(
+                    federation=settings.federation,
+                    access=AccessRules((service.descriptor for service in services), own_region=settings.region),
+                    tracing=ports.tracing,
+                    metrics=CallMetrics(telemetry.meters.get_meter(SERVICE_NAME)),
+                    denied=trail.denied,
+                )
+            )
+            server = Server(services, border, reflects=settings.reflection)
+            port = await server.start(settings.listen, credentials)
+            stack.push_async_callback(server.drain)
+            endpoint = settings.endpoint(port)
+            loop = asyncio.get_running_loop()
+            tasks = [loop.create_task(client.follow()), loop.create_task(client.stay_joined(endpoint))]
+            stack.push_async_callback(client.leave, endpoint)
+            stack.push_async_callback(stop_tasks, tasks)
+            if settings.port_file is not None:
+                replace_file(settings.port_file, f"{port}\n".encode("ascii"))
+                stack.callback(settings.port_file.unlink, missing_ok=True)
+            _log.info("region %s of %s serves on %s", settings.region, settings.federation, endpoint)
+            return cls(port, stack.pop_all())
+        raise AssertionError("the block above returns or raises")
+
+    async def stop(self) -> None:
+        """Leaves the federation, takes no new calls, finishes those being served, and closes everything."""
+        await self._rest.aclose()
+        _log.info("stopped")
+
+
+async def serve(settings: RegionSettings) -> None:
+    """Runs a node until the process is told to stop. Raises as `RegionNode.start`."""
+    node = await RegionNode.start(settings)
+    try:
+        await wait_for_stop()
+    finally:
+        await node.stop()
+
+
+async def _open(settings: RegionSettings, clock: Clock, tracing: Tracing, stack: contextlib.AsyncExitStack) -> _Ports:
+    settings.data.mkdir(parents=True, exist_ok=True)
+    store = SqliteStore(settings.database, migrations_of("gateway", "region_node"))
+    stack.push_async_callback(store.close)
+    # Only now: before the lock of the store, the file could be that of a node that runs.
+    if settings.port_file is not None:
+        settings.port_file.unlink(missing_ok=True)
+    border = Border(
+        region=settings.region,
+        signer=Signer.load(settings.signing.key),
+        keys=TrustedKeys(settings.credentials.authority.read_bytes(), settings.federation),
+        current=CurrentFederation(),
+    )
+    source = random.Random()
+    dialer = Dialer(settings.credentials, clock)
+    name = server_name(Role.ROLE_COORDINATOR, "", settings.federation)
+    coordinators = Replicas(lambda endpoint: dialer.dial(endpoint, name), source)
+    coordinators.update(settings.coordinators)
+    stack.push_async_callback(coordinators.close)
+    return _Ports(settings, clock, store, border, source, tracing, GrpcTransport(coordinators, tracing))
+
+
+def _membership(ports: _Ports) -> FederationClient:
+    settings = ports.settings
+    node = Node(settings.federation, ports.border, settings.signing.certificate.read_bytes(), settings.coordinators)
+    dialer = Dialer(settings.credentials, ports.clock)
+    return FederationClient(node, settings.data, MembershipPorts(dialer, ports.store, ports.clock, ports.source))
+
+
+def _core_ports(ports: _Ports) -> CorePorts:
+    context = RegionContext(ports.border, load_rules())
+    return CorePorts(context, ports.store, ports.clock, ports.transport, ports.source, ports.tracing)
+
+
+def _services(ports: _Ports, core: RegionCore) -> list[Service]:
+    context = core.context
+    asker = Asker(ports.border, ports.transport, ports.clock, ports.source)
+    relay = RelayService(core.receiver)
+    orders = OrderService(core.desk, ports.store, core.changes)
+    customers = CustomerService(context, ports.store, ports.clock)
+    billing = BillingService(context, ports.store, asker, ports.clock)
+    catalogue = CatalogueService(ports.settings.region, ports.border.current)
+    oversight = OversightService(ports.store, ports.settings.region)
+    return [
+        Service(
+            relay_pb2.DESCRIPTOR.services_by_name["RelayService"],
+            lambda server: add_RelayServiceServicer_to_server(relay, server),
+        ),
+        Service(
+            order_service_pb2.DESCRIPTOR.services_by_name["OrderService"],
+            lambda server: add_OrderServiceServicer_to_server(orders, server),
+        ),
+        Service(
+            customer_service_pb2.DESCRIPTOR.services_by_name["CustomerService"],
+            lambda server: add_CustomerServiceServicer_to_server(customers, server),
+        ),
+        Service(
+            billing_service_pb2.DESCRIPTOR.services_by_name["BillingService"],
+            lambda server: add_BillingServiceServicer_to_server(billing, server),
+        ),
+        Service(
+            catalogue_service_pb2.DESCRIPTOR.services_by_name["CatalogueService"],
+            lambda server: add_CatalogueServiceServicer_to_server(catalogue, server),
+        ),
+        Service(
+            oversight_service_pb2.DESCRIPTOR.services_by_name["OversightService"],
+            lambda server: add_OversightServiceServicer_to_server(oversight, server),
+        ),
+    ]
+
+
+def _observe_lanes(meters: MeterProvider, core: RegionCore) -> None:
+    """What operations staff watch: envelopes that wait, and repeats, per destination."""
+    meter = meters.get_meter(SERVICE_NAME)
+    observe(
+        meter,
+        "crossregion.lane.waiting",
+        "{envelope}",
+        lambda: [(len(lane), {"destination": lane.destination}) for lane in core.lanes.all()],
+    )
+    observe(
+        meter,
+        "crossregion.lane.repeated",
+        "{envelope}",
+        lambda: [(lane.counts.repeated, {"destination": lane.destination}) for lane in core.lanes.all()],
+    )

@@ -1,0 +1,1 @@
+"""Accounts as sums of immutable entries, bills, and what regions owe each other."""

@@ -1,0 +1,81 @@
+"""The ledger: entries are added and never changed."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from gateway.clock import to_microseconds
+from gateway.store.port import Transaction
+from region_node.billing.rules import Posting, require_balanced
+
+
+@dataclass(frozen=True)
+class LedgerEntry:
+    """One entry of an account. The time is in microseconds."""
+
+    posting_id: str
+    kind: str
+    amount: int
+    time: int
+
+
+@dataclass(frozen=True)
+class Balance:
+    """An account and its balance in minor units."""
+
+    account: str
+    amount: int
+
+
+def post(tx: Transaction, posting: Posting, currency: str, now: datetime) -> None:
+    """Books a posting. Raises ValueError if it does not sum to zero; a second time its id is a defect."""
+    require_balanced(posting)
+    for entry in posting.entries:
+        tx.execute(
+            "INSERT INTO ledger_entries (posting_id, account, amount, currency, kind, time)"
+            " VALUES (:posting_id, :account, :amount, :currency, :kind, :time)",
+            posting_id=posting.posting_id,
+            account=entry.account,
+            amount=entry.amount,
+            currency=currency,
+            kind=posting.kind,
+            time=to_microseconds(now),
+        )
+
+
+def balance(tx: Transaction, account: str) -> int:
+    """The sum of an account's entries, in minor units."""
+    return tx.first(int, "SELECT COALESCE(SUM(amount), 0) FROM ledger_entries WHERE account = :a", a=account) or 0
+
+
+def balance_before(tx: Transaction, account: str, instant: datetime) -> int:
+    """The sum of an account's entries before an instant."""
+    return (
+        tx.first(
+            int,
+            "SELECT COALESCE(SUM(amount), 0) FROM ledger_entries WHERE account = :account AND time < :instant",
+            account=account,
+            instant=to_microseconds(instant),
+        )
+        or 0
+    )
+
+
+def entries_between(tx: Transaction, account: str, start: datetime, end: datetime) -> list[LedgerEntry]:
+    """An account's entries from `start` up to and without `end`, oldest first."""
+    return tx.all(
+        LedgerEntry,
+        "SELECT posting_id, kind, amount, time FROM ledger_entries"
+        " WHERE account = :account AND time >= :start AND time < :end ORDER BY time, posting_id",
+        account=account,
+        start=to_microseconds(start),
+        end=to_microseconds(end),
+    )
+
+
+def balances_like(tx: Transaction, prefix: str) -> list[Balance]:
+    """The balances of all accounts whose name starts with a prefix, by name."""
+    return tx.all(
+        Balance,
+        "SELECT account, SUM(amount) FROM ledger_entries WHERE account LIKE :pattern GROUP BY account ORDER BY account",
+        pattern=prefix + "%",
+    )

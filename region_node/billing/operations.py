@@ -1,0 +1,92 @@
+"""Reading bills and the books between regions, one transaction each."""
+
+from datetime import datetime
+
+from gateway import audit
+from gateway.api.region.v1.billing_service_pb2 import Bill, BillLine, QueryBillRequest, Settlement
+from gateway.api.region.v1.order_pb2 import Order, OrderRequest
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.api.types.v1.types_pb2 import Money
+from gateway.clock import from_microseconds, to_timestamp
+from gateway.errors import Refused
+from gateway.relay.border import Moved
+from gateway.store.port import Transaction
+from region_node.billing import ledger
+from region_node.billing.rules import describe, month_bounds, payable, receivable
+from region_node.context import RegionContext
+from region_node.customers.rows import Line, find_line
+from region_node.orders import rules
+from region_node.orders.business import Situation
+from region_node.orders.preconditions import require_preconditions
+
+QRY_BILL = "QRY_BILL"
+
+
+def read_bill(tx: Transaction, context: RegionContext, asked: QueryBillRequest, actor: str, now: datetime) -> Bill:
+    """The bill of one of this region's customers; the reading is audited.
+
+    Raises Refused, or Moved where the number belongs to another region.
+    """
+    business = context.federation.business(QRY_BILL)
+    request = OrderRequest(business=QRY_BILL, number=asked.number, applicant=asked.applicant, documents=asked.documents)
+    rules.require_documents(business, request, now)
+    start, end = month_bounds(asked.month, now, context.time_zone)
+    line = _require_line(tx, context, asked.number)
+    require_preconditions(
+        Situation(
+            order=Order(request=request),
+            business=business,
+            values={},
+            line=line,
+            balance=ledger.balance(tx, line.account_id),
+            now=now,
+            region=context.region,
+            currency=context.currency,
+            time_zone=context.time_zone,
+            federation=context.federation,
+        )
+    )
+    audit.append(tx, now=now, actor=actor, action="QueryBill", subject=line.customer_id, detail=asked.month)
+    return Bill(
+        month=asked.month,
+        region=context.region,
+        lines=[
+            BillLine(
+                time=to_timestamp(from_microseconds(entry.time)),
+                description=describe(entry.kind),
+                amount=_money(context, entry.amount),
+            )
+            for entry in ledger.entries_between(tx, line.account_id, start, end)
+        ],
+        opening_balance=_money(context, ledger.balance_before(tx, line.account_id, start)),
+        closing_balance=_money(context, ledger.balance_before(tx, line.account_id, end)),
+    )
+
+
+def settlements(tx: Transaction, context: RegionContext) -> list[Settlement]:
+    """What this region and each other one owe, from this region's books."""
+    owed = {each.account: each.amount for each in ledger.balances_like(tx, payable(""))}
+    due = {each.account: -each.amount for each in ledger.balances_like(tx, receivable(""))}
+    regions = {account.partition("/")[2] for account in [*owed, *due]}
+    return [
+        Settlement(
+            region=region,
+            payable=_money(context, owed.get(payable(region), 0)),
+            receivable=_money(context, due.get(receivable(region), 0)),
+        )
+        for region in sorted(regions)
+    ]
+
+
+def _require_line(tx: Transaction, context: RegionContext, number: str) -> Line:
+    line = find_line(tx, number)
+    if line is not None:
+        return line
+    owner = context.federation.number_plan.home_of(number)
+    if owner is not None and owner != context.region:
+        raise Moved(owner)
+    raise Refused(Reason.REASON_SUBSCRIPTION_NOT_FOUND)
+
+
+def _money(context: RegionContext, amount: int) -> Money:
+    return Money(minor_units=amount, currency=context.currency)

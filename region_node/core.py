@@ -1,0 +1,90 @@
+"""A region without its edges: everything that the process and the simulation have in common."""
+
+import asyncio
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from gateway.clock import Clock
+from gateway.federation.current import FederationState
+from gateway.relay import outbox
+from gateway.relay.border import Kinds
+from gateway.relay.lanes import LanePorts, Lanes
+from gateway.relay.service import Receiver
+from gateway.relay.settling import Settler
+from gateway.relay.transport import Transport
+from gateway.store.port import Store
+from gateway.timers import Scheduler, TimerHandler
+from gateway.tracing import Tracing
+from region_node.billing.relayed import BillingEnvelopes
+from region_node.context import RegionContext
+from region_node.customers.operations import SUSPENSION_TIMER, suspension_has_ended
+from region_node.orders import handling, home
+from region_node.orders.desk import Changes, DeskPorts, OrderDesk
+from region_node.orders.relayed import OrderEnvelopes
+
+
+@dataclass(frozen=True)
+class CorePorts:
+    """What a region is made of."""
+
+    context: RegionContext
+    store: Store
+    clock: Clock
+    transport: Transport
+    source: random.Random
+    tracing: Tracing
+
+
+class RegionCore:
+    """The desk, the receiver, the lanes and the scheduler of one region. Made on the event loop that will use it."""
+
+    def __init__(self, ports: CorePorts) -> None:
+        border = ports.context.border
+        kinds: Kinds = {**OrderEnvelopes(ports.context).kinds(), **BillingEnvelopes(ports.context).kinds()}
+        settler = Settler(border, kinds, ports.store, ports.clock, ports.tracing)
+        self._ports = ports
+        self.context = ports.context
+        self.receiver = Receiver(border, kinds, ports.store, ports.clock, ports.tracing)
+        self.lanes = Lanes(LanePorts(border.region, ports.transport, settler.settle, ports.clock, ports.source))
+        self.changes = Changes(ports.store)
+        self.desk = OrderDesk(DeskPorts(ports.context, ports.store, ports.clock, self.lanes, self.changes))
+        self._scheduler = Scheduler(ports.store, ports.clock, _timer_handlers(ports.context))
+        self._state_changed = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Takes up what an earlier process left, then runs by itself."""
+        for sealed in await self._ports.store.read(outbox.open_envelopes):
+            self.lanes.to(sealed.content.destination).add_perhaps_sent(sealed)
+        self._ports.context.border.current.on_update(self._note_state)
+        self._state_changed.set()
+        loop = asyncio.get_running_loop()
+        self._tasks = [loop.create_task(self._scheduler.run()), loop.create_task(self._release_held())]
+
+    async def stop(self) -> None:
+        """Stops lanes and scheduler. What is not finished is durable and goes on with the next process."""
+        await self.lanes.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _note_state(self, _: FederationState) -> None:
+        self._state_changed.set()
+
+    async def _release_held(self) -> None:
+        """Looks again at held orders at the start and whenever a region may have joined, or a plan may name one."""
+        while True:
+            await self._state_changed.wait()
+            self._state_changed.clear()
+            if self._ports.context.border.current.revision:
+                await self.desk.release_held()
+
+
+def _timer_handlers(context: RegionContext) -> Mapping[str, TimerHandler]:
+    return {
+        home.STEP_TIMER: lambda tx, timer, now: home.step_is_due(tx, context, timer, now),
+        home.ANSWER_TIMER: lambda tx, timer, now: home.answer_is_overdue(tx, context, timer, now),
+        handling.JEOPARDY_TIMER: lambda tx, timer, now: handling.promise_is_due(tx, context, timer, now),
+        SUSPENSION_TIMER: suspension_has_ended,
+    }

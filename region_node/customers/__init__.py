@@ -1,0 +1,1 @@
+"""The region's own customers with their lines."""

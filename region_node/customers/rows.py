@@ -1,0 +1,162 @@
+"""Customers and lines as stored."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from gateway.api.region.v1.customer_service_pb2 import ProductStatus
+from gateway.clock import from_microseconds, to_microseconds
+from gateway.store.port import Transaction
+
+_LINE_COLUMNS = (
+    "product_id, customer_id, account_id, number, status, plan_id, start_date, contract_end, binding,"
+    " sim_replaced, suspension_reason, suspension_end"
+)
+
+
+@dataclass(frozen=True)
+class CustomerRow:
+    """Who the customer is."""
+
+    customer_id: str
+    name: str
+    email: str
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line (TMF637 Product) with the account that pays for it."""
+
+    product_id: str
+    customer_id: str
+    account_id: str
+    number: str
+    status: ProductStatus.ValueType
+    plan_id: str
+    start_date: datetime
+    contract_end: datetime | None
+    binding: str
+    sim_replaced: datetime | None
+    suspension_reason: str
+    suspension_end: datetime | None
+
+
+def find_line(tx: Transaction, number: str) -> Line | None:
+    """The line with a number."""
+    return tx.first(_line, f"SELECT {_LINE_COLUMNS} FROM products WHERE number = :number", number=number)  # noqa: S608
+
+
+def line_of(tx: Transaction, product_id: str) -> Line | None:
+    """The line with an id."""
+    return tx.first(_line, f"SELECT {_LINE_COLUMNS} FROM products WHERE product_id = :id", id=product_id)  # noqa: S608
+
+
+def insert_line(tx: Transaction, line: Line) -> None:
+    """Adds a line."""
+    tx.execute(
+        f"INSERT INTO products ({_LINE_COLUMNS}) VALUES"  # noqa: S608 - column names only
+        " (:product_id, :customer_id, :account_id, :number, :status, :plan_id, :start_date, :contract_end, :binding,"
+        " :sim_replaced, :suspension_reason, :suspension_end)",
+        customer_id=line.customer_id,
+        account_id=line.account_id,
+        number=line.number,
+        start_date=to_microseconds(line.start_date),
+        **_changeable(line),
+    )
+
+
+def update_line(tx: Transaction, line: Line) -> None:
+    """Stores what can change about a line."""
+    tx.execute(
+        "UPDATE products SET status = :status, plan_id = :plan_id, contract_end = :contract_end, binding = :binding,"
+        " sim_replaced = :sim_replaced, suspension_reason = :suspension_reason, suspension_end = :suspension_end"
+        " WHERE product_id = :product_id",
+        **_changeable(line),
+    )
+
+
+def find_customer(tx: Transaction, customer_id: str) -> CustomerRow | None:
+    """The customer with an id."""
+    return tx.first(
+        CustomerRow, "SELECT customer_id, name, email FROM customers WHERE customer_id = :id", id=customer_id
+    )
+
+
+def insert_customer(tx: Transaction, customer: CustomerRow) -> None:
+    """Adds a customer."""
+    tx.execute(
+        "INSERT INTO customers (customer_id, name, email) VALUES (:id, :name, :email)",
+        id=customer.customer_id,
+        name=customer.name,
+        email=customer.email,
+    )
+
+
+def update_customer(tx: Transaction, customer: CustomerRow) -> None:
+    """Stores what can change about a customer."""
+    tx.execute(
+        "UPDATE customers SET name = :name, email = :email WHERE customer_id = :id",
+        id=customer.customer_id,
+        name=customer.name,
+        email=customer.email,
+    )
+
+
+def lines_after(tx: Transaction, customer_id: str, limit: int) -> list[Line]:
+    """At most `limit` lines of customers whose id follows the given one, by customer id."""
+    return tx.all(
+        _line,
+        f"SELECT {_LINE_COLUMNS} FROM products WHERE customer_id > :after ORDER BY customer_id LIMIT :limit",  # noqa: S608
+        after=customer_id,
+        limit=limit,
+    )
+
+
+def _changeable(line: Line) -> dict[str, str | int | None]:
+    return {
+        "product_id": line.product_id,
+        "status": line.status,
+        "plan_id": line.plan_id,
+        "contract_end": _column(line.contract_end),
+        "binding": line.binding,
+        "sim_replaced": _column(line.sim_replaced),
+        "suspension_reason": line.suspension_reason,
+        "suspension_end": _column(line.suspension_end),
+    }
+
+
+def _column(instant: datetime | None) -> int | None:
+    return None if instant is None else to_microseconds(instant)
+
+
+def _instant(value: int | None) -> datetime | None:
+    return None if value is None else from_microseconds(value)
+
+
+def _line(
+    product_id: str,
+    customer_id: str,
+    account_id: str,
+    number: str,
+    status: ProductStatus.ValueType,
+    plan_id: str,
+    start_date: int,
+    contract_end: int | None,
+    binding: str,
+    sim_replaced: int | None,
+    suspension_reason: str,
+    suspension_end: int | None,
+) -> Line:
+    return Line(
+        product_id,
+        customer_id,
+        account_id,
+        number,
+        status,
+        plan_id,
+        from_microseconds(start_date),
+        _instant(contract_end),
+        binding,
+        _instant(sim_replaced),
+        suspension_reason,
+        _instant(suspension_end),
+    )

@@ -1,0 +1,148 @@
+"""CustomerService: the region's own customers."""
+
+import grpc
+
+from gateway.api.region.v1 import customer_service_pb2 as api
+from gateway.api.region.v1.customer_service_pb2_grpc import CustomerServiceServicer
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.api.types.v1.types_pb2 import Money
+from gateway.calls import current_call
+from gateway.clock import Clock, from_timestamp, to_timestamp
+from gateway.errors import Refused
+from gateway.numberplan import normalize
+from gateway.pages import decode_token, encode_token, page_size
+from gateway.store.port import Store
+from region_node.context import RegionContext
+from region_node.customers import operations
+from region_node.customers.operations import NewCustomer
+from region_node.customers.rows import CustomerRow, Line
+from region_node.requests import require_length, require_requester
+
+_PAGE = "customers"
+_BATCH_LIMIT = 500
+_NAME_LIMIT = 100
+_CHANGEABLE = frozenset({"name", "email"})
+
+
+class CustomerService(CustomerServiceServicer):
+    """See the contract."""
+
+    def __init__(self, context: RegionContext, store: Store, clock: Clock) -> None:
+        self._context = context
+        self._store = store
+        self._clock = clock
+
+    async def BatchCreateCustomers(
+        self,
+        request: api.BatchCreateCustomersRequest,
+        context: grpc.aio.ServicerContext[api.BatchCreateCustomersRequest, api.BatchCreateCustomersResponse],
+    ) -> api.BatchCreateCustomersResponse:
+        """See the contract."""
+        require_requester(request.requester)
+        if len(request.customers) > _BATCH_LIMIT:
+            raise Refused(Reason.REASON_REQUEST_INVALID, field="customers", problem=f"more than {_BATCH_LIMIT}")
+        batch = [_new_customer(customer, self._context.currency) for customer in request.customers]
+        actor, now, currency = current_call().identity.path, self._clock.now(), self._context.currency
+        created = await self._store.write(lambda tx: operations.create(tx, batch, currency, actor, now))
+        return api.BatchCreateCustomersResponse(created=created, existing=len(batch) - created)
+
+    async def GetCustomer(
+        self,
+        request: api.GetCustomerRequest,
+        context: grpc.aio.ServicerContext[api.GetCustomerRequest, api.GetCustomerResponse],
+    ) -> api.GetCustomerResponse:
+        """See the contract."""
+        require_requester(request.requester)
+        number, actor, now = normalize(request.number), current_call().identity.path, self._clock.now()
+        found = await self._store.write(lambda tx: operations.read(tx, number, actor, now))
+        return api.GetCustomerResponse(customer=self._message(*found))
+
+    async def ListCustomers(
+        self,
+        request: api.ListCustomersRequest,
+        context: grpc.aio.ServicerContext[api.ListCustomersRequest, api.ListCustomersResponse],
+    ) -> api.ListCustomersResponse:
+        """See the contract."""
+        require_requester(request.requester)
+        size, after = page_size(request.page_size), decode_token(_PAGE, request.page_token)
+        actor, now = current_call().identity.path, self._clock.now()
+        found = await self._store.write(lambda tx: operations.read_page(tx, after, size + 1, actor, now))
+        more = len(found) > size
+        return api.ListCustomersResponse(
+            customers=[self._message(*each) for each in found[:size]],
+            next_page_token=encode_token(_PAGE, found[size - 1][0].customer_id) if more else "",
+        )
+
+    async def UpdateCustomer(
+        self,
+        request: api.UpdateCustomerRequest,
+        context: grpc.aio.ServicerContext[api.UpdateCustomerRequest, api.UpdateCustomerResponse],
+    ) -> api.UpdateCustomerResponse:
+        """See the contract."""
+        require_requester(request.requester)
+        paths = set(request.update_mask.paths)
+        if not paths or paths - _CHANGEABLE:
+            problem = f"names one or both of {', '.join(sorted(_CHANGEABLE))}"
+            raise Refused(Reason.REASON_REQUEST_INVALID, field="update_mask", problem=problem)
+        changes = {path: str(getattr(request.customer, path)) for path in paths}
+        for path, value in changes.items():
+            require_length(path, value, _NAME_LIMIT, required=path == "name")
+        number, actor, now = normalize(request.customer.product.number), current_call().identity.path, self._clock.now()
+        found = await self._store.write(lambda tx: operations.change(tx, number, changes, actor, now))
+        return api.UpdateCustomerResponse(customer=self._message(*found))
+
+    def _message(self, customer: CustomerRow, line: Line, balance: int) -> api.Customer:
+        return api.Customer(
+            id=customer.customer_id,
+            name=customer.name,
+            email=customer.email,
+            product=_product(line),
+            billing_account=api.BillingAccount(
+                id=line.account_id, balance=Money(minor_units=balance, currency=self._context.currency)
+            ),
+        )
+
+
+def _product(line: Line) -> api.Product:
+    return api.Product(
+        id=line.product_id,
+        number=line.number,
+        status=line.status,
+        plan_id=line.plan_id,
+        start_date=to_timestamp(line.start_date),
+        contract_end_date=to_timestamp(line.contract_end) if line.contract_end else None,
+        binding=line.binding,
+        sim_replace_date=to_timestamp(line.sim_replaced) if line.sim_replaced else None,
+        suspension_reason=line.suspension_reason,
+        suspension_end_date=to_timestamp(line.suspension_end) if line.suspension_end else None,
+        emergency_calls_allowed=True,
+    )
+
+
+def _new_customer(customer: api.Customer, currency: str) -> NewCustomer:
+    """The customer as rows. Raises Refused for a field that is not valid."""
+    product, account = customer.product, customer.billing_account
+    for field, value in (("id", customer.id), ("product.id", product.id), ("billing_account.id", account.id)):
+        require_length(field, value, _NAME_LIMIT, required=True)
+    require_length("name", customer.name, _NAME_LIMIT, required=True)
+    require_length("email", customer.email, _NAME_LIMIT)
+    if not product.status:
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="product.status", problem="not set")
+    if account.balance.currency != currency:
+        problem = f"the accounts of this region are in {currency}"
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="billing_account.balance.currency", problem=problem)
+    line = Line(
+        product_id=product.id,
+        customer_id=customer.id,
+        account_id=account.id,
+        number=normalize(product.number),
+        status=product.status,
+        plan_id=product.plan_id,
+        start_date=from_timestamp(product.start_date),
+        contract_end=from_timestamp(product.contract_end_date) if product.HasField("contract_end_date") else None,
+        binding=product.binding,
+        sim_replaced=from_timestamp(product.sim_replace_date) if product.HasField("sim_replace_date") else None,
+        suspension_reason=product.suspension_reason,
+        suspension_end=from_timestamp(product.suspension_end_date) if product.HasField("suspension_end_date") else None,
+    )
+    return NewCustomer(CustomerRow(customer.id, customer.name, customer.email), line, account.balance.minor_units)

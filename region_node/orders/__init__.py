@@ -1,0 +1,1 @@
+"""Orders: taken in anywhere, decided by the home region, done once."""

@@ -1,0 +1,91 @@
+"""What a business rule is: pure functions from a situation to a quote, a refusal or effects.
+
+Each business is data in the catalogue and one module in `businesses/` with a class `Rule`, named like its code.
+"""
+
+import importlib
+import pkgutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import cast
+
+from gateway.api.federation.v1.configuration_pb2 import Business
+from gateway.api.region.v1.order_pb2 import Order, Quote
+from gateway.federation.catalogue import Federation
+from region_node.billing.rules import Posting
+from region_node.customers.rows import Line
+from region_node.orders.rules import Value
+
+
+@dataclass(frozen=True)
+class Situation:
+    """Everything that the home region's decision may depend on. `balance` is in minor units, `now` in UTC."""
+
+    order: Order
+    business: Business
+    values: Mapping[str, Value]
+    line: Line
+    balance: int
+    now: datetime
+    region: str
+    currency: str
+    time_zone: str
+    federation: Federation
+
+    def text(self, name: str) -> str:
+        """A text or plan characteristic; empty where the request has none."""
+        return cast("str", self.values.get(name, ""))
+
+    def time(self, name: str) -> datetime | None:
+        """A time characteristic, if the request has it."""
+        return cast("datetime | None", self.values.get(name))
+
+
+@dataclass(frozen=True)
+class Effects:
+    """What fulfilling an order changes: the line, the ledger, and what is told."""
+
+    line: Line
+    postings: tuple[Posting, ...] = ()
+    results: Mapping[str, str] = field(default_factory=dict)
+
+
+class BusinessRule:
+    """The part of a business that is not data. A business without a need for one of these leaves it as it is."""
+
+    def check(self, situation: Situation) -> None:
+        """Raises Refused where the home region cannot do it, beyond the catalogue's preconditions."""
+
+    def start_time(self, situation: Situation) -> datetime | None:
+        """The agreed time for the step AGREED_TIME; None for at once."""
+        return situation.time("start")
+
+    def quote(self, situation: Situation) -> Quote:
+        """What the customer is asked to confirm in the step CONFIRM."""
+        raise NotImplementedError(f"{situation.business.code} has nothing to confirm")
+
+    def fulfil(self, situation: Situation) -> Effects:
+        """The effect at the home region."""
+        raise NotImplementedError(f"{situation.business.code} has no effect")
+
+    def taken_in(self, order: Order, values: Mapping[str, Value]) -> tuple[Posting, ...]:
+        """What the handling region books when it takes the order in for another region."""
+        return ()
+
+    def done_elsewhere(self, order: Order, values: Mapping[str, Value]) -> tuple[Posting, ...]:
+        """What the handling region books when the home region has completed the order."""
+        return ()
+
+    def given_up(self, order: Order, values: Mapping[str, Value]) -> tuple[Posting, ...]:
+        """What the handling region books when the order ended without effect."""
+        return ()
+
+
+def load_rules() -> dict[str, BusinessRule]:
+    """All rules by business code: every module of `businesses/` is one."""
+    package = importlib.import_module("region_node.orders.businesses")
+    modules = pkgutil.iter_modules(package.__path__)
+    return {
+        module.name.upper(): importlib.import_module(f"{package.__name__}.{module.name}").Rule() for module in modules
+    }

@@ -1,0 +1,1 @@
+"""One module per business: what about it is not data in the catalogue."""

@@ -1,0 +1,29 @@
+"""SUSPEND 停机保号: from an agreed start to an agreed end (specification 3.3.1)."""
+
+from dataclasses import replace
+
+from gateway.api.region.v1.customer_service_pb2 import ProductStatus
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from region_node.orders.business import BusinessRule, Effects, Situation
+
+
+class Rule(BusinessRule):
+    """Suspends the line. Emergency calls stay possible (Telecommunications Regulations, art. 36)."""
+
+    def check(self, situation: Situation) -> None:
+        """The end lies after the start and in the future."""
+        end = situation.time("end")
+        start = situation.time("start") or situation.now
+        if end is not None and end <= max(start, situation.now):
+            raise Refused(Reason.REASON_CHARACTERISTIC_INVALID, name="end", problem="not after the start")
+
+    def fulfil(self, situation: Situation) -> Effects:
+        """The line is suspended, until the agreed end if there is one."""
+        line = replace(
+            situation.line,
+            status=ProductStatus.PRODUCT_STATUS_SUSPENDED,
+            suspension_reason=situation.text("reason"),
+            suspension_end=situation.time("end"),
+        )
+        return Effects(line)

@@ -1,0 +1,198 @@
+"""The order desk: what the services do, without gRPC. The simulation works at the same desk."""
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+
+from gateway import failpoints
+from gateway.api.region.v1.order_envelopes_pb2 import OrderCommand
+from gateway.api.region.v1.order_pb2 import Order, OrderRequest
+from gateway.api.region.v1.order_service_pb2 import ReviewOrderRequest
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.clock import Clock
+from gateway.errors import Refused
+from gateway.identity import Identity
+from gateway.relay.fair_queue import Parcel
+from gateway.relay.lanes import Lanes
+from gateway.relay.outbox import Enqueued
+from gateway.store.port import Operation, Store, Transaction
+from region_node.context import RegionContext
+from region_node.orders import handling, home, rules
+from region_node.orders.handling import Caller
+from region_node.orders.rows import (
+    OrderChanged,
+    RequestKey,
+    find_order,
+    find_request,
+    held_orders,
+    insert_request,
+    require_order,
+)
+
+LONGEST_LANE = 50_000  # envelopes waiting for one region before new orders for it are turned away
+
+
+class Changes:
+    """Wakes those who wait for a change of an order, or of any."""
+
+    def __init__(self, store: Store) -> None:
+        self._waiting: dict[str, set[asyncio.Event]] = {}
+        self._watching: set[asyncio.Event] = set()
+        store.subscribe(OrderChanged, self._wake)
+
+    async def until(self, order_id: str, seconds: float, look: Callable[[], Awaitable[bool]]) -> None:
+        """Returns when `look` says so, looking after every change of the order, or when the time is up."""
+        changed = asyncio.Event()
+        self._waiting.setdefault(order_id, set()).add(changed)
+        try:
+            async with asyncio.timeout(seconds):
+                while not await look():
+                    await changed.wait()
+                    changed.clear()
+        except TimeoutError:
+            return
+        finally:
+            self._waiting[order_id].discard(changed)
+            if not self._waiting[order_id]:
+                del self._waiting[order_id]
+
+    def watch(self) -> asyncio.Event:
+        """An event that is set at every change, until `unwatch`."""
+        event = asyncio.Event()
+        self._watching.add(event)
+        return event
+
+    def unwatch(self, event: asyncio.Event) -> None:
+        """Ends a watch."""
+        self._watching.discard(event)
+
+    def _wake(self, change: OrderChanged) -> None:
+        for event in self._waiting.get(change.order_id, ()):
+            event.set()
+        for event in self._watching:
+            event.set()
+
+
+@dataclass(frozen=True)
+class DeskPorts:
+    """What the desk works with."""
+
+    context: RegionContext
+    store: Store
+    clock: Clock
+    lanes: Lanes
+    changes: Changes
+
+
+class OrderDesk:
+    """Takes in orders and commands, waits for the home region where asked to."""
+
+    def __init__(self, ports: DeskPorts) -> None:
+        self._ports = ports
+        ports.store.subscribe(Enqueued, self._put_in_lane)
+
+    def check(self, request: OrderRequest) -> None:
+        """Raises Refused where the order would not be taken in; stores and sends nothing."""
+        handling.check(self._ports.context, request, self._ports.clock.now())
+
+    async def submit(self, caller: Caller, request: OrderRequest, wait: float) -> Order:
+        """Takes in an order and returns it as it stands when the home region has decided or `wait` is over."""
+        self._require_room(request)
+        context, now = self._ports.context, self._ports.clock.now()
+        order = await self._ports.store.write(lambda tx: handling.submit(tx, context, caller, request, now))
+        failpoints.reach("S3.after-commit")
+        if wait and not _is_decided(order):
+            await self._ports.changes.until(order.id, wait, lambda: self._ports.store.read(_decided(order.id)))
+            order = (await self._ports.store.read(lambda tx: require_order(tx, order.id))).order
+        return order
+
+    async def command(self, caller: Caller, asked: OrderCommand, wait: float) -> Order:
+        """Asks something about an order; raises Refused where the home region has refused it."""
+        context, now = self._ports.context, self._ports.clock.now()
+        parcel = await self._take_back(asked.order_id) if asked.HasField("cancel") else None
+        cancelled = False
+        try:
+            order = await self._ports.store.write(
+                lambda tx: handling.command(tx, context, caller, asked, parcel is not None, now)
+            )
+            cancelled = order.state == rules.CANCELLED
+        finally:
+            if parcel is not None and not cancelled:
+                self._ports.lanes.to(parcel.sealed.content.destination).give_back(parcel)
+        if wait:
+            await self._ports.changes.until(order.id, wait, lambda: self._ports.store.read(_settled(caller)))
+        return await self._ports.store.read(lambda tx: _answered(tx, caller, order.id))
+
+    async def review(self, reviewer: Identity, request: ReviewOrderRequest) -> Order:
+        """A member of the home region's staff decides."""
+        context, now = self._ports.context, self._ports.clock.now()
+        return await self._ports.store.write(lambda tx: _review(tx, context, reviewer, request, now))
+
+    async def release_held(self) -> None:
+        """Sends home the held orders that can go home now."""
+        now = self._ports.clock.now()
+        for order_id in await self._ports.store.read(held_orders):
+            await self._ports.store.write(partial(self._release, order_id=order_id, now=now))
+
+    def _release(self, tx: Transaction, order_id: str, now: datetime) -> None:
+        handling.release(tx, self._ports.context, order_id, now)
+
+    async def _take_back(self, order_id: str) -> Parcel | None:
+        """The submission of an order, if it is still in its lane and certainly never left."""
+        row = await self._ports.store.read(lambda tx: find_order(tx, order_id))
+        if row is None or row.order.version > 0 or not row.order.home_region:
+            return None
+        return self._ports.lanes.to(row.order.home_region).withdraw(handling.submission_id(row.order))
+
+    def _put_in_lane(self, enqueued: Enqueued) -> None:
+        self._ports.lanes.to(enqueued.sealed.content.destination).add(enqueued.sealed)
+
+    def _require_room(self, request: OrderRequest) -> None:
+        if not self._ports.store.accepts_new_work():
+            raise Refused(Reason.REASON_STORE_UNAVAILABLE)
+        owner = self._ports.context.federation.number_plan.home_of(request.number)
+        if owner and owner != self._ports.context.region and len(self._ports.lanes.to(owner)) > LONGEST_LANE:
+            raise Refused(Reason.REASON_TOO_BUSY)
+
+
+def _is_decided(order: Order) -> bool:
+    """Whether the home region has decided, or the order cannot go there now."""
+    return order.version > 0 or rules.is_final(order) or order.state == rules.HELD
+
+
+def _decided(order_id: str) -> Operation[bool]:
+    return lambda tx: _is_decided(require_order(tx, order_id).order)
+
+
+def _settled(caller: Caller) -> Operation[bool]:
+    def look(tx: Transaction) -> bool:
+        request = find_request(tx, caller.operator, caller.request_id)
+        return request is not None and request.settled
+
+    return look
+
+
+def _answered(tx: Transaction, caller: Caller, order_id: str) -> Order:
+    """The order after a command. Raises Refused where the home region refused the command."""
+    request = find_request(tx, caller.operator, caller.request_id)
+    if request is not None and request.refused is not None:
+        raise request.refused
+    return require_order(tx, order_id).order
+
+
+def _review(
+    tx: Transaction, context: RegionContext, reviewer: Identity, request: ReviewOrderRequest, now: datetime
+) -> Order:
+    content = request.SerializeToString(deterministic=True)
+    key = RequestKey(f"staff/{reviewer.name}", request.request_id, hashlib.sha256(content).digest())
+    known = find_request(tx, key.caller, key.request_id)
+    if known is not None:
+        if known.digest != key.digest:
+            raise Refused(Reason.REASON_REQUEST_ID_REUSED)
+        return require_order(tx, known.order_id).order
+    order = home.review(tx, context, request.order_id, reviewer, request.decision, request.documents, request.note, now)
+    insert_request(tx, key, order.id, settled=True, now=now)
+    return order

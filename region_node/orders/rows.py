@@ -1,0 +1,243 @@
+"""Orders, their events and the requests about them, as stored."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from gateway.api.region.v1.order_pb2 import Order, OrderState, Party
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.clock import from_timestamp, to_microseconds
+from gateway.errors import Refused
+from gateway.store.port import Transaction, Value
+
+
+@dataclass(frozen=True)
+class OrderRow:
+    """An order and the trace to which all its envelopes belong."""
+
+    order: Order
+    traceparent: str
+
+
+@dataclass(frozen=True)
+class OrderChanged:
+    """Published when an order was stored."""
+
+    order_id: str
+
+
+@dataclass(frozen=True)
+class RequestRow:
+    """What is remembered of a request. `settled` once the home region has answered; `refused` if it refused."""
+
+    digest: bytes
+    order_id: str
+    settled: bool
+    refused: Refused | None
+
+
+@dataclass(frozen=True)
+class Event:
+    """One change of an order."""
+
+    sequence: int
+    order_id: str
+
+
+def find_order(tx: Transaction, order_id: str) -> OrderRow | None:
+    """The order as this region has it."""
+    return tx.first(_order_row, "SELECT body, traceparent FROM orders WHERE order_id = :id", id=order_id)
+
+
+def require_order(tx: Transaction, order_id: str) -> OrderRow:
+    """The order as this region has it. Raises Refused with ORDER_NOT_FOUND."""
+    row = find_order(tx, order_id)
+    if row is None:
+        raise Refused(Reason.REASON_ORDER_NOT_FOUND, order=order_id)
+    return row
+
+
+def insert_order(tx: Transaction, row: OrderRow, now: datetime) -> None:
+    """Adds an order and its first event."""
+    tx.execute(
+        "INSERT INTO orders (order_id, handling_region, home_region, operator, business, number, state, version,"
+        " awaiting, order_date, traceparent, body)"
+        " VALUES (:order_id, :handling_region, :home_region, :operator, :business, :number, :state, :version,"
+        " :awaiting, :order_date, :traceparent, :body)",
+        handling_region=row.order.handling_region,
+        operator=row.order.operator,
+        business=row.order.request.business,
+        number=row.order.request.number,
+        order_date=to_microseconds(from_timestamp(row.order.order_date)),
+        traceparent=row.traceparent,
+        **_changeable(row.order),
+    )
+    _note_event(tx, row.order, now)
+
+
+def update_order(tx: Transaction, order: Order, now: datetime) -> None:
+    """Stores a changed order and notes the event."""
+    tx.execute(
+        "UPDATE orders SET home_region = :home_region, state = :state, version = :version, awaiting = :awaiting,"
+        " body = :body WHERE order_id = :order_id",
+        **_changeable(order),
+    )
+    _note_event(tx, order, now)
+
+
+@dataclass(frozen=True)
+class OrderFilter:
+    """Which orders to list; what is left empty does not filter. `operator` is empty for staff, who see all."""
+
+    operator: str = ""
+    region: str = ""
+    states: Sequence[OrderState.ValueType] = ()
+    business: str = ""
+    number: str = ""
+    awaiting: Party.ValueType = Party.PARTY_UNSPECIFIED
+
+
+def list_orders(tx: Transaction, wanted: OrderFilter, before: tuple[int, str] | None, limit: int) -> list[Order]:
+    """At most `limit` orders, newest first, older than `before` (order date in microseconds, order id)."""
+    conditions = ["1 = 1"]
+    parameters: dict[str, Value] = {"limit": limit}
+    if wanted.operator:  # whoever sees all needs no condition: a node stores only orders that it handles or owns
+        conditions.append("(home_region = :region OR (handling_region = :region AND operator = :operator))")
+        parameters |= {"region": wanted.region, "operator": wanted.operator}
+    if wanted.states:
+        names = [f"state{index}" for index, _ in enumerate(wanted.states)]
+        conditions.append(f"state IN ({', '.join(':' + name for name in names)})")
+        parameters |= dict(zip(names, wanted.states, strict=True))
+    for column, value in (("business", wanted.business), ("number", wanted.number), ("awaiting", wanted.awaiting)):
+        if value:
+            conditions.append(f"{column} = :{column}")
+            parameters[column] = value
+    if before is not None:
+        conditions.append("(order_date < :date OR (order_date = :date AND order_id < :id))")
+        parameters |= {"date": before[0], "id": before[1]}
+    where = " AND ".join(conditions)
+    return tx.all(
+        Order.FromString,
+        f"SELECT body FROM orders WHERE {where} ORDER BY order_date DESC, order_id DESC LIMIT :limit",  # noqa: S608
+        **parameters,
+    )
+
+
+def page_key(order: Order) -> str:
+    """Where the page after this order begins."""
+    return f"{to_microseconds(from_timestamp(order.order_date))} {order.id}"
+
+
+def page_start(key: str) -> tuple[int, str] | None:
+    """The `before` of `list_orders` for a page key; None for the first page. Raises Refused with TOKEN_INVALID."""
+    if not key:
+        return None
+    date, _, order_id = key.partition(" ")
+    if not date.isdigit():
+        raise Refused(Reason.REASON_TOKEN_INVALID)
+    return int(date), order_id
+
+
+def held_orders(tx: Transaction) -> list[str]:
+    """The ids of the orders that are held here, oldest first."""
+    held = OrderState.ORDER_STATE_HELD
+    return tx.all(str, f"SELECT order_id FROM orders WHERE state = {held} ORDER BY order_date, order_id")  # noqa: S608
+
+
+def last_event(tx: Transaction) -> int:
+    """The sequence number of the last event; 0 before the first."""
+    return tx.first(int, "SELECT COALESCE(MAX(sequence), 0) FROM order_events") or 0
+
+
+def first_event(tx: Transaction) -> int:
+    """The sequence number of the oldest event that is kept; 0 before the first."""
+    return tx.first(int, "SELECT COALESCE(MIN(sequence), 0) FROM order_events") or 0
+
+
+def events_after(tx: Transaction, sequence: int, limit: int) -> list[Event]:
+    """At most `limit` events after a sequence number, in order."""
+    return tx.all(
+        Event,
+        "SELECT sequence, order_id FROM order_events WHERE sequence > :after ORDER BY sequence LIMIT :limit",
+        after=sequence,
+        limit=limit,
+    )
+
+
+def find_request(tx: Transaction, caller: str, request_id: str) -> RequestRow | None:
+    """What is remembered of a request."""
+    return tx.first(
+        _request_row,
+        "SELECT digest, order_id, settled, reason, parameters FROM requests"
+        " WHERE caller = :caller AND request_id = :request_id",
+        caller=caller,
+        request_id=request_id,
+    )
+
+
+@dataclass(frozen=True)
+class RequestKey:
+    """A request: who sent it (operator or staff of this region), its id, and the digest of its content."""
+
+    caller: str
+    request_id: str
+    digest: bytes
+
+
+def insert_request(tx: Transaction, key: RequestKey, order_id: str, *, settled: bool, now: datetime) -> None:
+    """Remembers a request."""
+    tx.execute(
+        "INSERT INTO requests (caller, request_id, digest, order_id, settled, reason, parameters, time)"
+        " VALUES (:caller, :request_id, :digest, :order_id, :settled, 0, '', :time)",
+        caller=key.caller,
+        request_id=key.request_id,
+        digest=key.digest,
+        order_id=order_id,
+        settled=int(settled),
+        time=to_microseconds(now),
+    )
+
+
+def settle_request(tx: Transaction, caller: str, request_id: str, refused: Refused | None) -> None:
+    """Remembers the home region's answer to a request."""
+    tx.execute(
+        "UPDATE requests SET settled = 1, reason = :reason, parameters = :parameters"
+        " WHERE caller = :caller AND request_id = :request_id",
+        reason=refused.reason if refused is not None else 0,
+        parameters=json.dumps(refused.parameters) if refused is not None else "",
+        caller=caller,
+        request_id=request_id,
+    )
+
+
+def _note_event(tx: Transaction, order: Order, now: datetime) -> None:
+    tx.execute(
+        "INSERT INTO order_events (sequence, order_id, version, state, time)"
+        " SELECT COALESCE(MAX(sequence), 0) + 1, :order_id, :version, :state, :time FROM order_events",
+        order_id=order.id,
+        version=order.version,
+        state=order.state,
+        time=to_microseconds(now),
+    )
+    tx.publish(OrderChanged(order.id))
+
+
+def _changeable(order: Order) -> Mapping[str, Value]:
+    return {
+        "order_id": order.id,
+        "home_region": order.home_region,
+        "state": order.state,
+        "version": order.version,
+        "awaiting": order.awaiting.party,
+        "body": order.SerializeToString(),
+    }
+
+
+def _order_row(body: bytes, traceparent: str) -> OrderRow:
+    return OrderRow(Order.FromString(body), traceparent)
+
+
+def _request_row(digest: bytes, order_id: str, settled: int, reason: int, parameters: str) -> RequestRow:
+    refused = Refused(Reason.ValueType(reason), **json.loads(parameters)) if reason else None
+    return RequestRow(digest, order_id, bool(settled), refused)

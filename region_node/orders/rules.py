@@ -1,0 +1,225 @@
+"""The life of an order (TMF622 ProductOrder) and what a request must bring. Pure.
+
+The home region owns an order and takes it through TRANSITIONS. Until it has decided for the first time (version 0)
+the handling region's word is provisional and follows INTAKE_TRANSITIONS.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+
+from gateway.api.federation.v1.configuration_pb2 import Business, Reach, Step, ValueType
+from gateway.api.region.v1.order_pb2 import (
+    Awaiting,
+    Order,
+    OrderError,
+    OrderRequest,
+    OrderState,
+    Party,
+    StateChange,
+)
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.api.types.v1.types_pb2 import Document
+from gateway.clock import from_timestamp, to_timestamp
+from gateway.errors import Refused, text
+from gateway.federation.rules import documents_missing
+
+ACKNOWLEDGED = OrderState.ORDER_STATE_ACKNOWLEDGED
+REJECTED = OrderState.ORDER_STATE_REJECTED
+PENDING = OrderState.ORDER_STATE_PENDING
+HELD = OrderState.ORDER_STATE_HELD
+IN_PROGRESS = OrderState.ORDER_STATE_IN_PROGRESS
+CANCELLED = OrderState.ORDER_STATE_CANCELLED
+COMPLETED = OrderState.ORDER_STATE_COMPLETED
+FAILED = OrderState.ORDER_STATE_FAILED
+PARTIAL = OrderState.ORDER_STATE_PARTIAL
+ASSESSING_CANCELLATION = OrderState.ORDER_STATE_ASSESSING_CANCELLATION
+PENDING_CANCELLATION = OrderState.ORDER_STATE_PENDING_CANCELLATION
+
+FINAL = frozenset({REJECTED, CANCELLED, COMPLETED, FAILED, PARTIAL})
+
+# TMF622 lifecycle diagram. `rejected` is entered only at the start.
+TRANSITIONS: Mapping[OrderState.ValueType, frozenset[OrderState.ValueType]] = {
+    ACKNOWLEDGED: frozenset({IN_PROGRESS, PENDING}),
+    IN_PROGRESS: frozenset({PENDING, HELD, ASSESSING_CANCELLATION, COMPLETED, FAILED, PARTIAL}),
+    PENDING: frozenset({IN_PROGRESS, CANCELLED, ASSESSING_CANCELLATION}),
+    HELD: frozenset({IN_PROGRESS, CANCELLED, ASSESSING_CANCELLATION}),
+    ASSESSING_CANCELLATION: frozenset({PENDING_CANCELLATION, IN_PROGRESS, PENDING, HELD}),
+    PENDING_CANCELLATION: frozenset({CANCELLED}),
+}
+
+# What the handling region may say before the home region has decided: it may have to wait for the region, may take
+# back what was never sent, and learns of a rejection only after it has acknowledged.
+INTAKE_TRANSITIONS: Mapping[OrderState.ValueType, frozenset[OrderState.ValueType]] = {
+    ACKNOWLEDGED: frozenset({HELD, REJECTED, CANCELLED, ASSESSING_CANCELLATION}),
+    HELD: frozenset({ACKNOWLEDGED, REJECTED, CANCELLED}),
+    ASSESSING_CANCELLATION: frozenset({ACKNOWLEDGED, REJECTED, CANCELLED}),
+}
+
+EXPEDITE_INTERVAL = timedelta(hours=1)  # one reminder an hour: more would bury the home region's staff
+TEXT_LIMIT = 256  # characters of a text characteristic or a reason
+NOTE_LIMIT = 1000  # characters of a note
+
+Value = str | int | datetime
+
+
+def is_final(order: Order) -> bool:
+    """Whether nothing can happen to the order any more."""
+    return order.state in FINAL
+
+
+def state_name(state: OrderState.ValueType) -> str:
+    """The TMF622 name, for example `inProgress`."""
+    head, *rest = OrderState.Name(state).removeprefix("ORDER_STATE_").lower().split("_")
+    return head + "".join(word.capitalize() for word in rest)
+
+
+def enter(order: Order, state: OrderState.ValueType, *, now: datetime, region: str, reason: str) -> None:
+    """Takes the order into a state and notes it; entering the state it is in changes nothing.
+
+    Raises ValueError for a transition that TMF622 does not allow: a defect, since callers check first.
+    """
+    if state == order.state:
+        return
+    allowed = set(TRANSITIONS.get(order.state, ()))
+    if order.version == 0:
+        allowed |= INTAKE_TRANSITIONS.get(order.state, frozenset())
+    if order.state and state not in allowed:
+        raise ValueError(f"an order does not go from {state_name(order.state)} to {state_name(state)}")
+    order.state = state
+    time = to_timestamp(now)
+    order.state_changes.append(StateChange(state=state, time=time, region=region, reason=reason))
+    if state in FINAL:
+        order.ClearField("awaiting")
+    if state == COMPLETED:
+        order.completion_date.CopyFrom(time)
+    if state == CANCELLED:
+        order.cancellation_date.CopyFrom(time)
+
+
+def wait_for(order: Order, party: Party.ValueType, action: str, *, now: datetime, due: datetime) -> None:
+    """Gives the ball to a party: it must do `action` by `due`."""
+    order.awaiting.CopyFrom(Awaiting(party=party, action=action, since=to_timestamp(now), due=to_timestamp(due)))
+
+
+def note_error(order: Order, refused: Refused) -> None:
+    """Keeps why the order did not go through."""
+    order.error.CopyFrom(
+        OrderError(
+            reason=refused.reason,
+            message=text(refused.reason, refused.parameters),
+            parameters=refused.parameters,
+        )
+    )
+
+
+def cancel(order: Order, *, reason: str, now: datetime, region: str) -> None:
+    """Grants a cancellation: every order that is not final can be cancelled, since its effect comes last.
+
+    Raises Refused with ORDER_TOO_LATE_TO_CANCEL for a final order other than a cancelled one.
+    """
+    if order.state == CANCELLED:
+        return
+    if is_final(order):
+        raise Refused(Reason.REASON_ORDER_TOO_LATE_TO_CANCEL, state=state_name(order.state))
+    order.cancellation_reason = reason
+    if order.version == 0:
+        enter(order, CANCELLED, now=now, region=region, reason="cancelled before it was sent")
+        return
+    enter(order, ASSESSING_CANCELLATION, now=now, region=region, reason="cancellation requested")
+    enter(order, PENDING_CANCELLATION, now=now, region=region, reason="cancellation granted")
+    enter(order, CANCELLED, now=now, region=region, reason="no effect had happened")
+
+
+def require_awaiting(order: Order, action: str) -> None:
+    """Raises Refused with ORDER_STATE_FORBIDS unless the order waits for this very action."""
+    if is_final(order) or order.awaiting.action != action:
+        raise Refused(Reason.REASON_ORDER_STATE_FORBIDS, state=state_name(order.state), action=action)
+
+
+def expedite(order: Order, staff_id: str, now: datetime) -> None:
+    """Notes a reminder (催单). Raises Refused for a final order, and within an hour of the last reminder."""
+    if is_final(order):
+        raise Refused(Reason.REASON_ORDER_STATE_FORBIDS, state=state_name(order.state), action="expedite")
+    if order.expedites and now - from_timestamp(order.expedites[-1].time) < EXPEDITE_INTERVAL:
+        raise Refused(Reason.REASON_EXPEDITED_RECENTLY)
+    order.expedites.add(time=to_timestamp(now), staff_id=staff_id)
+
+
+def require_other_reviewer(order: Order, reviewer_region: str, reviewer: str) -> None:
+    """Four eyes: raises Refused with REVIEWER_IS_SUBMITTER where the reviewer took the order in."""
+    if (order.handling_region, order.request.requester.staff_id) == (reviewer_region, reviewer):
+        raise Refused(Reason.REASON_REVIEWER_IS_SUBMITTER)
+
+
+def steps_after(business: Business, order: Order) -> Sequence[Step.ValueType]:
+    """The steps of the catalogue that the order still has before it."""
+    return business.steps[order.steps_done :]
+
+
+def require_offered(business: Business, *, at_home: bool) -> None:
+    """Raises Refused with BUSINESS_NOT_OFFERED where the catalogue keeps the business at home."""
+    if business.reach == Reach.REACH_HOME and not at_home:
+        raise Refused(Reason.REASON_BUSINESS_NOT_OFFERED, business=business.code, note=business.reach_note.zh_cn)
+
+
+def require_documents(business: Business, request: OrderRequest, now: datetime) -> None:
+    """Raises Refused unless the applicant brings every document of the catalogue, each fresh."""
+    requirement = next((each for each in business.documents if each.applicant == request.applicant), None)
+    if requirement is None:
+        raise Refused(Reason.REASON_APPLICANT_NOT_ALLOWED, business=business.code)
+    missing = documents_missing(requirement, {document.code for document in request.documents})
+    if missing:
+        raise Refused(Reason.REASON_DOCUMENT_MISSING, documents=", ".join(missing))
+    require_fresh(business, request.documents, now)
+
+
+def require_fresh(business: Business, documents: Iterable[Document], now: datetime) -> None:
+    """Raises Refused with DOCUMENT_STALE for a document verified too long ago for this business, or in the future."""
+    tolerance = timedelta(seconds=30)  # the largest clock error between members
+    freshness = business.document_freshness.ToTimedelta()
+    for document in documents:
+        age = now - from_timestamp(document.verify_time)
+        if not -tolerance <= age <= freshness + tolerance:
+            raise Refused(Reason.REASON_DOCUMENT_STALE, document=document.code)
+
+
+def read_characteristics(business: Business, request: OrderRequest) -> dict[str, Value]:
+    """The request's characteristics as typed values: text, instant in UTC, whole amount, or plan id.
+
+    Raises Refused with CHARACTERISTIC_MISSING or CHARACTERISTIC_INVALID.
+    """
+    known = {each.name: each for each in business.characteristics}
+    for name in request.characteristics:
+        if name not in known:
+            raise Refused(Reason.REASON_CHARACTERISTIC_INVALID, name=name, problem=f"{business.code} has none such")
+    values: dict[str, Value] = {}
+    for name, specification in known.items():
+        written = request.characteristics.get(name, "")
+        if written:
+            values[name] = _typed(name, written, specification.value_type)
+        elif specification.required:
+            raise Refused(Reason.REASON_CHARACTERISTIC_MISSING, business=business.code, name=name)
+    return values
+
+
+def _typed(name: str, written: str, value_type: ValueType.ValueType) -> Value:
+    if value_type == ValueType.VALUE_TYPE_AMOUNT:
+        if not written.isascii() or not written.isdigit() or not 0 < int(written) <= 10**12:
+            problem = "not a positive whole number of minor units"
+            raise Refused(Reason.REASON_CHARACTERISTIC_INVALID, name=name, problem=problem)
+        return int(written)
+    if value_type == ValueType.VALUE_TYPE_TIME:
+        return _instant(name, written)
+    if len(written) > TEXT_LIMIT:
+        raise Refused(Reason.REASON_CHARACTERISTIC_INVALID, name=name, problem=f"longer than {TEXT_LIMIT} characters")
+    return written
+
+
+def _instant(name: str, written: str) -> datetime:
+    try:
+        instant = datetime.fromisoformat(written)
+    except ValueError:
+        raise Refused(Reason.REASON_CHARACTERISTIC_INVALID, name=name, problem="not an RFC 3339 time") from None
+    if instant.tzinfo is None:
+        raise Refused(Reason.REASON_CHARACTERISTIC_INVALID, name=name, problem="without a time zone")
+    return instant

@@ -1,0 +1,223 @@
+"""OrderService: gRPC in and out of the order desk."""
+
+from collections.abc import AsyncIterator
+from functools import partial
+
+import grpc
+from google.protobuf.duration_pb2 import Duration
+
+from gateway.api.region.v1 import order_service_pb2 as api
+from gateway.api.region.v1.order_envelopes_pb2 import OrderCommand
+from gateway.api.region.v1.order_pb2 import Order, OrderRequest
+from gateway.api.region.v1.order_service_pb2_grpc import OrderServiceServicer
+from gateway.api.types.v1.access_pb2 import Role
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.api.types.v1.types_pb2 import Requester
+from gateway.calls import current_call
+from gateway.errors import Refused
+from gateway.identity import Identity
+from gateway.numberplan import normalize
+from gateway.pages import decode_token, encode_token, page_size
+from gateway.store.port import Store, Transaction
+from gateway.tracing import current_traceparent
+from region_node.orders import handling, rules
+from region_node.orders.desk import Changes, OrderDesk
+from region_node.orders.handling import Caller
+from region_node.orders.rows import (
+    OrderFilter,
+    events_after,
+    find_order,
+    first_event,
+    last_event,
+    list_orders,
+    page_key,
+    page_start,
+)
+from region_node.requests import require_length, require_request_id, require_requester, wait_seconds
+
+_PAGE, _WATCH = "orders", "order-events"
+_EVENTS_AT_ONCE = 100
+
+
+class OrderService(OrderServiceServicer):
+    """See the contract. Every method checks the form of its request and calls the desk."""
+
+    def __init__(self, desk: OrderDesk, store: Store, changes: Changes) -> None:
+        self._desk = desk
+        self._store = store
+        self._changes = changes
+
+    async def SubmitOrder(
+        self,
+        request: api.SubmitOrderRequest,
+        context: grpc.aio.ServicerContext[api.SubmitOrderRequest, api.SubmitOrderResponse],
+    ) -> api.SubmitOrderResponse:
+        """See the contract."""
+        order, wait = _normalised(request.order), _wait(request.wait)
+        if request.validate_only:
+            self._desk.check(order)
+            return api.SubmitOrderResponse()
+        return api.SubmitOrderResponse(order=await self._desk.submit(_caller(request.request_id), order, wait))
+
+    async def GetOrder(
+        self,
+        request: api.GetOrderRequest,
+        context: grpc.aio.ServicerContext[api.GetOrderRequest, api.GetOrderResponse],
+    ) -> api.GetOrderResponse:
+        """See the contract."""
+        identity = current_call().identity
+        order = await self._store.read(lambda tx: handling.find_for(tx, request.order_id, identity))
+        return api.GetOrderResponse(order=order)
+
+    async def ListOrders(
+        self,
+        request: api.ListOrdersRequest,
+        context: grpc.aio.ServicerContext[api.ListOrdersRequest, api.ListOrdersResponse],
+    ) -> api.ListOrdersResponse:
+        """See the contract."""
+        identity = current_call().identity
+        size, token = page_size(request.page_size), decode_token(_PAGE, request.page_token)
+        wanted = OrderFilter(
+            operator=identity.name if identity.role == Role.ROLE_OPERATOR else "",
+            region=identity.region,
+            states=list(request.states),
+            business=request.business,
+            number=normalize(request.number) if request.number else "",
+            awaiting=request.awaiting,
+        )
+        before = page_start(token)
+        orders = await self._store.read(lambda tx: list_orders(tx, wanted, before, size + 1))
+        more = len(orders) > size
+        next_token = encode_token(_PAGE, page_key(orders[size - 1])) if more else ""
+        return api.ListOrdersResponse(orders=orders[:size], next_page_token=next_token)
+
+    async def CancelOrder(
+        self,
+        request: api.CancelOrderRequest,
+        context: grpc.aio.ServicerContext[api.CancelOrderRequest, api.CancelOrderResponse],
+    ) -> api.CancelOrderResponse:
+        """See the contract."""
+        require_length("reason", request.reason, rules.TEXT_LIMIT, required=True)
+        asked = _command(request.order_id, request.requester)
+        asked.cancel.reason = request.reason
+        order = await self._desk.command(_caller(request.request_id), asked, _wait(request.wait))
+        return api.CancelOrderResponse(order=order)
+
+    async def SupplementOrder(
+        self,
+        request: api.SupplementOrderRequest,
+        context: grpc.aio.ServicerContext[api.SupplementOrderRequest, api.SupplementOrderResponse],
+    ) -> api.SupplementOrderResponse:
+        """See the contract."""
+        require_length("note", request.note, rules.NOTE_LIMIT)
+        asked = _command(request.order_id, request.requester)
+        asked.supplement.documents.extend(request.documents)
+        asked.supplement.note = request.note
+        order = await self._desk.command(_caller(request.request_id), asked, _wait(request.wait))
+        return api.SupplementOrderResponse(order=order)
+
+    async def ConfirmOrder(
+        self,
+        request: api.ConfirmOrderRequest,
+        context: grpc.aio.ServicerContext[api.ConfirmOrderRequest, api.ConfirmOrderResponse],
+    ) -> api.ConfirmOrderResponse:
+        """See the contract."""
+        asked = _command(request.order_id, request.requester)
+        asked.confirm.agreed = request.agreed
+        order = await self._desk.command(_caller(request.request_id), asked, _wait(request.wait))
+        return api.ConfirmOrderResponse(order=order)
+
+    async def ExpediteOrder(
+        self,
+        request: api.ExpediteOrderRequest,
+        context: grpc.aio.ServicerContext[api.ExpediteOrderRequest, api.ExpediteOrderResponse],
+    ) -> api.ExpediteOrderResponse:
+        """See the contract."""
+        asked = _command(request.order_id, request.requester)
+        asked.expedite.SetInParent()
+        order = await self._desk.command(_caller(request.request_id), asked, _wait(request.wait))
+        return api.ExpediteOrderResponse(order=order)
+
+    async def ReviewOrder(
+        self,
+        request: api.ReviewOrderRequest,
+        context: grpc.aio.ServicerContext[api.ReviewOrderRequest, api.ReviewOrderResponse],
+    ) -> api.ReviewOrderResponse:
+        """See the contract."""
+        require_request_id(request.request_id)
+        returns = request.decision == api.ReviewDecision.REVIEW_DECISION_RETURN
+        if request.decision not in api.ReviewDecision.values() or not request.decision:
+            raise Refused(Reason.REASON_REQUEST_INVALID, field="decision", problem="not set")
+        if returns != bool(request.documents):
+            problem = "needed to return an order, and only then"
+            raise Refused(Reason.REASON_REQUEST_INVALID, field="documents", problem=problem)
+        approves = request.decision == api.ReviewDecision.REVIEW_DECISION_APPROVE
+        require_length("note", request.note, rules.NOTE_LIMIT, required=not approves)
+        return api.ReviewOrderResponse(order=await self._desk.review(current_call().identity, request))
+
+    async def WatchOrders(
+        self,
+        request: api.WatchOrdersRequest,
+        context: grpc.aio.ServicerContext[api.WatchOrdersRequest, api.WatchOrdersResponse],
+    ) -> AsyncIterator[api.WatchOrdersResponse]:
+        """See the contract."""
+        identity = current_call().identity
+        changed = self._changes.watch()
+        try:
+            sequence = await self._store.read(lambda tx: _watch_start(tx, request.token))
+            yield api.WatchOrdersResponse(token=encode_token(_WATCH, str(sequence)))
+            while True:
+                changed.clear()
+                seen = await self._store.read(partial(_changes_after, sequence=sequence, identity=identity))
+                for sequence, order in seen:
+                    if order is not None:
+                        yield api.WatchOrdersResponse(token=encode_token(_WATCH, str(sequence)), order=order)
+                if not seen:
+                    await changed.wait()
+        finally:
+            self._changes.unwatch(changed)
+
+
+def _caller(request_id: str) -> Caller:
+    require_request_id(request_id)
+    return Caller(current_call().identity, request_id, current_traceparent())
+
+
+def _command(order_id: str, requester: Requester) -> OrderCommand:
+    require_requester(requester)
+    return OrderCommand(order_id=order_id, requester=requester)
+
+
+def _normalised(request: OrderRequest) -> OrderRequest:
+    """The request in the form in which it is compared, sent and stored. Raises Refused for a bad form."""
+    require_requester(request.requester)
+    order = OrderRequest()
+    order.CopyFrom(request)
+    order.number = normalize(request.number)
+    return order
+
+
+def _wait(wait: Duration) -> float:
+    return wait_seconds(wait.ToTimedelta().total_seconds())
+
+
+def _changes_after(tx: Transaction, sequence: int, identity: Identity) -> list[tuple[int, Order | None]]:
+    """What happened after a sequence number: the order as it stands now, None where the watcher may not see it."""
+    seen: list[tuple[int, Order | None]] = []
+    for event in events_after(tx, sequence, _EVENTS_AT_ONCE):
+        row = find_order(tx, event.order_id)
+        visible = row is not None and handling.is_visible(row.order, identity)
+        seen.append((event.sequence, row.order if row is not None and visible else None))
+    return seen
+
+
+def _watch_start(tx: Transaction, token: str) -> int:
+    """Where a watch resumes. Raises Refused with TOKEN_EXPIRED where events after the token are gone."""
+    key = decode_token(_WATCH, token)
+    if not key:
+        return last_event(tx)
+    if not key.isdigit() or int(key) > last_event(tx):
+        raise Refused(Reason.REASON_TOKEN_INVALID)
+    if int(key) + 1 < first_event(tx):
+        raise Refused(Reason.REASON_TOKEN_EXPIRED)
+    return int(key)

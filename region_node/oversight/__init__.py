@@ -1,0 +1,1 @@
+"""What the coordinator may see of the region's orders."""

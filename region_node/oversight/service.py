@@ -1,0 +1,84 @@
+"""OversightService: orders without personal data, and the ways of their envelopes, for the coordinator."""
+
+import grpc
+
+from gateway.api.region.v1 import oversight_service_pb2 as api
+from gateway.api.region.v1.order_pb2 import Order
+from gateway.api.region.v1.oversight_service_pb2_grpc import OversightServiceServicer
+from gateway.api.relay.v1.relay_pb2 import EnvelopeKind, Journey
+from gateway.numberplan import number_prefix
+from gateway.pages import decode_token, encode_token, page_size
+from gateway.relay.outbox import OutboxRow, rows_about
+from gateway.store.port import Store, Transaction
+from region_node.orders import rules
+from region_node.orders.rows import OrderFilter, list_orders, page_key, page_start, require_order
+
+_PAGE = "summaries"
+
+
+class OversightService(OversightServiceServicer):
+    """See the contract."""
+
+    def __init__(self, store: Store, region: str) -> None:
+        self._store = store
+        self._region = region
+
+    async def ListOrderSummaries(
+        self,
+        request: api.ListOrderSummariesRequest,
+        context: grpc.aio.ServicerContext[api.ListOrderSummariesRequest, api.ListOrderSummariesResponse],
+    ) -> api.ListOrderSummariesResponse:
+        """See the contract."""
+        size, token = page_size(request.page_size), decode_token(_PAGE, request.page_token)
+        wanted = OrderFilter(region=self._region, states=list(request.states))
+        before = page_start(token)
+        orders = await self._store.read(lambda tx: list_orders(tx, wanted, before, size + 1))
+        more = len(orders) > size
+        return api.ListOrderSummariesResponse(
+            orders=[summary(order) for order in orders[:size]],
+            next_page_token=encode_token(_PAGE, page_key(orders[size - 1])) if more else "",
+        )
+
+    async def GetOrderTrace(
+        self,
+        request: api.GetOrderTraceRequest,
+        context: grpc.aio.ServicerContext[api.GetOrderTraceRequest, api.GetOrderTraceResponse],
+    ) -> api.GetOrderTraceResponse:
+        """See the contract."""
+        return await self._store.read(lambda tx: self._trace(tx, request.order_id))
+
+    def _trace(self, tx: Transaction, order_id: str) -> api.GetOrderTraceResponse:
+        order = require_order(tx, order_id).order
+        return api.GetOrderTraceResponse(
+            order=summary(order),
+            state_changes=order.state_changes,
+            envelopes=[self._envelope(row) for row in rows_about(tx, order_id)],
+        )
+
+    def _envelope(self, row: OutboxRow) -> api.EnvelopeTrace:
+        return api.EnvelopeTrace(
+            envelope_id=row.envelope_id,
+            kind=EnvelopeKind.ValueType(row.kind),
+            origin=self._region,
+            destination=row.destination,
+            attempts=row.attempts,
+            journey=Journey.FromString(row.journey or b""),
+            traceparent=row.traceparent,
+        )
+
+
+def summary(order: Order) -> api.OrderSummary:
+    """An order without anything that tells who the customer is."""
+    held = order.state == rules.HELD
+    return api.OrderSummary(
+        id=order.id,
+        business=order.request.business,
+        state=order.state,
+        version=order.version,
+        handling_region=order.handling_region,
+        home_region=order.home_region,
+        awaiting=order.awaiting if order.HasField("awaiting") else None,
+        reason=order.error.reason,
+        order_date=order.order_date,
+        number_prefix=number_prefix(order.request.number) if held else "",
+    )

@@ -1,0 +1,43 @@
+"""What every request of an operator system has to bring. Pure."""
+
+import re
+
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.api.types.v1.types_pb2 import Requester
+from gateway.errors import Refused
+
+LONGEST_WAIT = 30.0  # seconds that a caller may ask to wait for the home region
+_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+def require_request_id(request_id: str) -> None:
+    """Raises Refused unless the id is 1 to 64 characters of [A-Za-z0-9._-]."""
+    if not _NAME.fullmatch(request_id):
+        raise Refused(
+            Reason.REASON_REQUEST_INVALID, field="request_id", problem="1 to 64 characters of A-Z a-z 0-9 . _ -"
+        )
+
+
+def require_requester(requester: Requester) -> None:
+    """Raises Refused unless a staff id and a channel are given."""
+    if not _NAME.fullmatch(requester.staff_id):
+        raise Refused(
+            Reason.REASON_REQUEST_INVALID, field="requester.staff_id", problem="1 to 64 characters of A-Z a-z 0-9 . _ -"
+        )
+    if not requester.channel:
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="requester.channel", problem="not set")
+
+
+def require_length(field: str, value: str, limit: int, *, required: bool = False) -> None:
+    """Raises Refused where a text is longer than `limit` characters, or empty though required."""
+    if len(value) > limit:
+        raise Refused(Reason.REASON_REQUEST_INVALID, field=field, problem=f"longer than {limit} characters")
+    if required and not value:
+        raise Refused(Reason.REASON_REQUEST_INVALID, field=field, problem="not set")
+
+
+def wait_seconds(seconds: float) -> float:
+    """Checks how long a caller wants to wait. Raises Refused outside of 0 to 30 s."""
+    if not 0 <= seconds <= LONGEST_WAIT:
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="wait", problem=f"not between 0 and {LONGEST_WAIT:.0f} s")
+    return seconds

@@ -1,0 +1,1 @@
+"""A region's tables, as numbered SQL files."""
