@@ -1,0 +1,1 @@
+"""What can be done, what it needs and what it costs."""

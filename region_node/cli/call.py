@@ -1,0 +1,199 @@
+"""`region-node call`: any operator RPC from the shell, with JSON."""
+
+import asyncio
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+import grpc
+from google.protobuf import json_format
+from google.protobuf.message import Message
+
+from gateway.api.types.v1.access_pb2 import Role
+from gateway.authority import AUTHORITY_CERTIFICATE, TLS_CERTIFICATE, TLS_KEY
+from gateway.channels import Dialer
+from gateway.clock import SystemClock
+from gateway.identity import server_name
+from gateway.tls import Credentials, CredentialsUnusable
+from region_node.cli.exits import leave
+from region_node.cli.methods import Method, operator_methods
+from region_node.cli.outcome import LANGUAGES, Failure, Teller
+
+_DEFAULT_TIMEOUT = 35.0  # seconds: more than the longest `wait` of a request
+
+
+@dataclass(frozen=True)
+class Target:
+    """Which node, what it must prove, and the directory with the caller's own certificates."""
+
+    node: str
+    server_name: str
+    directory: Path
+
+    def channel(self) -> grpc.aio.Channel:
+        """A channel to the node. Raises CredentialsUnusable."""
+        credentials = Credentials(
+            self.directory / AUTHORITY_CERTIFICATE, self.directory / TLS_CERTIFICATE, self.directory / TLS_KEY
+        )
+        return Dialer(credentials, SystemClock()).dial(self.node, self.server_name)
+
+
+def _print_list(context: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if not wanted or context.resilient_parsing:
+        return
+    methods = operator_methods()
+    width = max(map(len, methods))
+    for name, method in methods.items():
+        click.echo(f"{name:<{width}}  {method.summary}")
+    context.exit()
+
+
+@click.command()
+@click.argument("method", metavar="SERVICE.METHOD")
+@click.option("--json", "content", default="{}", metavar="TEXT|@FILE|-", help="The request as JSON; - reads it.")
+@click.option("--node", required=True, envvar="CROSSREGION_NODE", show_envvar=True, help="The node: host:port.")
+@click.option(
+    "--credentials",
+    required=True,
+    envvar="CROSSREGION_CREDENTIALS",
+    show_envvar=True,
+    type=click.Path(path_type=Path, file_okay=False),
+    help="The directory with authority.crt, tls.crt and tls.key of an operator system or a member of staff.",
+)
+@click.option("--federation", required=True, envvar="CROSSREGION_FEDERATION", show_envvar=True, help="Its name.")
+@click.option("--region", required=True, envvar="CROSSREGION_REGION", show_envvar=True, help="The node's region.")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    help=f"Seconds to wait for the answer; {_DEFAULT_TIMEOUT:.0f} unless given. A watch ends after it; "
+    "without it, with Ctrl-C.",
+)
+@click.option("--lang", type=click.Choice(LANGUAGES), default="en", show_default=True, help="For refusals.")
+@click.option(
+    "--list",
+    is_flag=True,
+    expose_value=False,
+    is_eager=True,
+    callback=_print_list,
+    help="List the methods and leave.",
+)
+def call(
+    method: str,
+    content: str,
+    node: str,
+    credentials: Path,
+    federation: str,
+    region: str,
+    timeout: float | None,
+    lang: str,
+) -> None:
+    """Call SERVICE.METHOD of a region node and print the answer as JSON.
+
+    The names of fields are those of the contract. A watch prints one JSON object a line.
+
+    \b
+    Examples:
+      region-node call --list
+      region-node call OrderService.GetOrder --json '{"order_id": "..."}'
+      region-node call OrderService.SubmitOrder --json @order.json --lang zh
+      echo '{"number": "13908001234"}' | region-node call CustomerService.GetCustomer --json -
+      region-node call OrderService.WatchOrders | jq .order.state
+
+    \b
+    Exit codes:
+      0  done
+      1  refused; the text says why, with the reason of the contract
+      2  the command line, the JSON or the credentials cannot be used; nothing was sent
+      3  not known whether it was done; the text says how to ask again
+    """
+    found = _method(method)
+    request = _request(found, content)
+    teller = Teller(found, request, lang)
+    try:
+        target = Target(node, server_name(Role.ROLE_REGION, region, federation), credentials)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    try:
+        failure = asyncio.run(_Session(target, found, teller).run(request, timeout))
+    except CredentialsUnusable as error:
+        raise click.UsageError(str(error)) from error
+    except KeyboardInterrupt:
+        # Ctrl-C is how a person ends a watch; of anything else it leaves the outcome open.
+        failure = None if found.streams else teller.interrupted()
+    if failure is not None:
+        leave(failure.text, failure.exit_code)
+
+
+def _method(name: str) -> Method:
+    methods = operator_methods()
+    if name not in methods:
+        raise click.UsageError(f"There is no method {name}. There are:\n  " + "\n  ".join(methods))
+    return methods[name]
+
+
+def _request(method: Method, content: str) -> Message:
+    """The request that the JSON text, `@FILE` or standard input (`-`) says."""
+    wanted = method.descriptor.input_type
+    try:
+        if content == "-":
+            content = sys.stdin.buffer.read().decode()
+        elif content.startswith("@"):
+            content = Path(content[1:]).read_text(encoding="utf-8")
+        told = json.loads(content)
+        if not isinstance(told, dict):
+            raise json_format.ParseError("it is not an object")
+        return json_format.ParseDict(told, method.request())
+    except OSError as error:
+        raise click.UsageError(f"{content[1:]}: {error.strerror}") from error
+    except (json_format.ParseError, ValueError) as error:
+        problem, fields = str(error).partition("\n")[0], ", ".join(field.name for field in wanted.fields)
+        raise click.UsageError(
+            f"The JSON is not a {wanted.name}: {problem}\nIts fields are: {fields or 'none'}."
+        ) from error
+
+
+class _Session:
+    """One call on a channel of its own."""
+
+    def __init__(self, target: Target, method: Method, teller: Teller) -> None:
+        self._target = target
+        self._method = method
+        self._teller = teller
+
+    async def run(self, request: Message, timeout: float | None) -> Failure | None:
+        """Calls and prints; None where all went well."""
+        async with self._target.channel() as channel:
+            if self._method.streams:
+                return await self._print_stream(channel, request, timeout)
+            return await self._print_answer(channel, request, timeout or _DEFAULT_TIMEOUT)
+
+    async def _print_answer(self, channel: grpc.aio.Channel, request: Message, timeout: float) -> Failure | None:
+        rpc = channel.unary_unary(self._method.path, _written, self._method.response.FromString)
+        try:
+            click.echo(_json(await rpc(request, timeout=timeout), indent=2))
+        except grpc.aio.AioRpcError as error:
+            return self._teller.failed(error)
+        return None
+
+    async def _print_stream(self, channel: grpc.aio.Channel, request: Message, timeout: float | None) -> Failure | None:
+        rpc = channel.unary_stream(self._method.path, _written, self._method.response.FromString)
+        token = ""
+        try:
+            async for message in rpc(request, timeout=timeout):
+                click.echo(_json(message, indent=None))
+                token = getattr(message, "token", "")
+        except grpc.aio.AioRpcError as error:
+            if token and timeout and error.code() == grpc.StatusCode.DEADLINE_EXCEEDED:
+                return None
+            return self._teller.failed(error, token)
+        return None
+
+
+def _written(message: Message) -> bytes:
+    return message.SerializeToString()
+
+
+def _json(message: Message, indent: int | None) -> str:
+    return json_format.MessageToJson(message, preserving_proto_field_name=True, ensure_ascii=False, indent=indent)

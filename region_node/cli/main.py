@@ -1,0 +1,21 @@
+"""The command `region-node`."""
+
+import click
+
+from region_node.cli.audit import audit
+from region_node.cli.call import call
+from region_node.cli.serve import serve
+
+
+@click.group()
+@click.version_option(package_name="crossregion")
+def main() -> None:
+    """Run a region node, call it from the shell, and check its audit chain."""
+
+
+for command in (serve, call, audit):
+    main.add_command(command)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,90 @@
+"""The RPCs that operator systems and staff may call, found in the contract itself."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
+from google.protobuf.descriptor_pb2 import MethodOptions
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
+
+from gateway.api.region.v1 import (
+    billing_service_pb2,
+    billing_service_pb2_grpc,
+    catalogue_service_pb2,
+    catalogue_service_pb2_grpc,
+    customer_service_pb2,
+    customer_service_pb2_grpc,
+    order_service_pb2,
+    order_service_pb2_grpc,
+)
+from gateway.api.types.v1 import access_pb2
+from gateway.api.types.v1.access_pb2 import Role
+
+_CALLERS = frozenset({Role.ROLE_OPERATOR, Role.ROLE_STAFF})
+
+
+@dataclass(frozen=True)
+class Method:
+    """One RPC, and its comment in the contract."""
+
+    descriptor: MethodDescriptor
+    comment: str
+
+    @property
+    def name(self) -> str:
+        """What people type: `OrderService.SubmitOrder`."""
+        return f"{self._service.name}.{self.descriptor.name}"
+
+    @property
+    def path(self) -> str:
+        """What gRPC calls: `/package.Service/Method`."""
+        return f"/{self._service.full_name}/{self.descriptor.name}"
+
+    @property
+    def summary(self) -> str:
+        """The first sentence of the comment."""
+        return self.comment.partition(". ")[0].rstrip(".") + "."
+
+    @property
+    def streams(self) -> bool:
+        """Whether the answer is a stream."""
+        return self.descriptor.server_streaming
+
+    @property
+    def only_reads(self) -> bool:
+        """Whether a call changes nothing."""
+        return self.descriptor.GetOptions().idempotency_level == MethodOptions.NO_SIDE_EFFECTS
+
+    @property
+    def request(self) -> type[Message]:
+        """The class of the request."""
+        return GetMessageClass(self.descriptor.input_type)
+
+    @property
+    def response(self) -> type[Message]:
+        """The class of the response, or of each message of the stream."""
+        return GetMessageClass(self.descriptor.output_type)
+
+    @property
+    def _service(self) -> ServiceDescriptor:
+        return self.descriptor.containing_service
+
+
+def operator_methods() -> Mapping[str, Method]:
+    """All of them by name, in the order of the contract."""
+    # The comments of a method stand only on the generated servicer.
+    services = (
+        (order_service_pb2, order_service_pb2_grpc.OrderServiceServicer),
+        (customer_service_pb2, customer_service_pb2_grpc.CustomerServiceServicer),
+        (billing_service_pb2, billing_service_pb2_grpc.BillingServiceServicer),
+        (catalogue_service_pb2, catalogue_service_pb2_grpc.CatalogueServiceServicer),
+    )
+    methods = (
+        Method(descriptor, (getattr(servicer, descriptor.name).__doc__ or "").strip())
+        for module, servicer in services
+        for service in module.DESCRIPTOR.services_by_name.values()
+        for descriptor in service.methods
+        if _CALLERS.intersection(descriptor.GetOptions().Extensions[access_pb2.allow])
+    )
+    return {method.name: method for method in methods}

@@ -1,0 +1,107 @@
+"""Takes over the federation state that a coordinator, or the file of the last good one, gives."""
+
+import asyncio
+import logging
+from collections.abc import Iterable
+
+from gateway.api.federation.v1.federation_pb2 import Member, WatchResponse
+from gateway.clock import Clock
+from gateway.errors import Refused
+from gateway.federation.catalogue import Federation
+from gateway.federation.rules import problems
+from region_node.membership.last_good import LastGood, LastGoodBroken
+from region_node.membership.node import Node
+
+_log = logging.getLogger(__name__)
+
+
+class StateUnusable(Exception):
+    """A federation state that is not taken over; the text says why. The one in force stays."""
+
+
+class StateKeeper:
+    """Puts states in force: the keys of the members first, then the state; and keeps the file."""
+
+    def __init__(self, node: Node, clock: Clock, last_good: LastGood) -> None:
+        self._federation = node.federation
+        self._current = node.border.current
+        self._keys = node.border.keys
+        self._clock = clock
+        self._last_good = last_good
+        self._saved: WatchResponse | None = None
+        self._refused_certificates: dict[str, bytes] = {}
+        self._cannot_save = False
+
+    def load(self) -> None:
+        """Puts the last good state in force, if there is one that can be used; a broken file is told and left."""
+        try:
+            state = self._last_good.load()
+            if state is None:
+                return
+            federation = self._usable(state)
+        except (LastGoodBroken, StateUnusable) as error:
+            _log.error("%s is ignored: %s", self._last_good.path, error)
+            return
+        self._put_in_force(federation, state.members)
+        self._saved = state
+        _log.info("working by revision %d of the configuration, as last kept on disk", federation.revision)
+
+    async def take(self, response: WatchResponse) -> None:
+        """Puts the state of a coordinator in force.
+
+        Raises StateUnusable for a lower revision than the one in force, or for a configuration that is not valid.
+        """
+        federation = self._usable(response)
+        state = WatchResponse(
+            federation_revision=federation.revision,
+            configuration=federation.configuration,
+            members=response.members,
+        )
+        if state != self._saved:
+            await self._save(state)
+        self._put_in_force(federation, response.members)
+
+    def _usable(self, state: WatchResponse) -> Federation:
+        revision, held = state.federation_revision, self._current.revision
+        if revision < held:
+            raise StateUnusable(f"it is at revision {revision}, this node already at {held}")
+        if revision == held and held > 0:
+            return self._current.federation
+        if not state.HasField("configuration"):
+            raise StateUnusable(f"revision {revision} came without its configuration")
+        if state.configuration.federation != self._federation:
+            raise StateUnusable(f"it is of the federation {state.configuration.federation!r}")
+        found = problems(state.configuration)
+        if found:
+            raise StateUnusable(f"revision {revision} is not valid: {found[0]} ({len(found)} in all)")
+        return Federation(revision, state.configuration)
+
+    def _put_in_force(self, federation: Federation, members: Iterable[Member]) -> None:
+        members = list(members)
+        for member in members:
+            self._trust(member)
+        self._current.update(federation, members)
+
+    def _trust(self, member: Member) -> None:
+        """Trusts the member's signing key, if its certificate is the authority's word."""
+        if not member.signing_certificate:
+            return
+        try:
+            self._keys.accept(member.region, member.signing_certificate, self._clock.now())
+        except Refused as refused:
+            if self._refused_certificates.get(member.region) != member.signing_certificate:
+                self._refused_certificates[member.region] = member.signing_certificate
+                _log.error("the signing certificate of %s is not trusted: %s", member.region, refused)
+        else:
+            self._refused_certificates.pop(member.region, None)
+
+    async def _save(self, state: WatchResponse) -> None:
+        """Keeps a state. Without room for it the node works on; it then starts by an older one."""
+        try:
+            await asyncio.to_thread(self._last_good.save, state)
+        except OSError as error:
+            if not self._cannot_save:
+                _log.error("%s cannot be written: %s", self._last_good.path, error.strerror)
+            self._cannot_save = True
+        else:
+            self._saved, self._cannot_save = state, False

@@ -1,0 +1,79 @@
+"""What `region-node serve` reads from its settings file."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway.api.types.v1.access_pb2 import Role
+from gateway.identity import Identity
+from gateway.tls import Credentials
+
+_ADDRESS = re.compile(r"(?:\[[0-9A-Fa-f:.%]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})", re.ASCII)
+_HIGHEST_PORT = 65535
+# On these a node listens, but nobody reaches it by them.
+_EVERY_ADDRESS = frozenset({"0.0.0.0", "[::]"})  # noqa: S104
+
+
+@dataclass(frozen=True)
+class SigningFiles:
+    """Where the region's Ed25519 signing certificate and its key are, both PEM."""
+
+    certificate: Path
+    key: Path
+
+
+@dataclass(frozen=True)
+class RegionSettings:
+    """Settings of one region node."""
+
+    federation: str
+    """The trust domain: the name that stands in every certificate."""
+    region: str
+    """The region's id, for example `sichuan`."""
+    listen: str
+    """`host:port`; port 0 takes any free one."""
+    data: Path
+    """The directory of the database and of the last good configuration; made where it is missing."""
+    coordinators: tuple[str, ...]
+    """Where the coordinators serve: `host:port` each, at least one."""
+    credentials: Credentials
+    """The authority, the TLS certificate and its key of this node."""
+    signing: SigningFiles
+    """What the region signs with."""
+    advertise: str = ""
+    """Where coordinators reach the node: `host:port`; empty is the host of `listen` with the port that it got."""
+    reflection: bool = False
+    """Whether gRPC reflection is served: for demos and development."""
+    port_file: Path | None = None
+    """A file that holds the port while this node serves."""
+
+    def __post_init__(self) -> None:
+        Identity(self.federation, Role.ROLE_REGION, self.region, "")
+        _require_address("listen", self.listen, lowest_port=0)
+        if self.advertise:
+            _require_address("advertise", self.advertise)
+        elif _host(self.listen) in _EVERY_ADDRESS:
+            raise ValueError(f"advertise: is needed, because nobody reaches the node at {self.listen}")
+        if not self.coordinators:
+            raise ValueError("coordinators: name at least one")
+        for coordinator in self.coordinators:
+            _require_address("coordinators", coordinator)
+
+    @property
+    def database(self) -> Path:
+        """The file of the database."""
+        return self.data / "region-node.sqlite"
+
+    def endpoint(self, port: int) -> str:
+        """What coordinators are told of the node that got this port: `host:port`."""
+        return self.advertise or f"{_host(self.listen)}:{port}"
+
+
+def _host(address: str) -> str:
+    return address.rpartition(":")[0]
+
+
+def _require_address(key: str, address: str, *, lowest_port: int = 1) -> None:
+    found = _ADDRESS.fullmatch(address)
+    if found is None or not lowest_port <= int(found[1]) <= _HIGHEST_PORT:
+        raise ValueError(f"{key}: {address!r} is not host:port")

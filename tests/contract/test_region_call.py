@@ -1,0 +1,286 @@
+"""`region-node call` as people use it: a process of its own against a real node's border."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from asyncio.subprocess import PIPE
+from collections.abc import AsyncIterator, Callable, Coroutine
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import grpc
+import pytest
+
+from gateway.api.region.v1 import catalogue_service_pb2, order_service_pb2
+from gateway.api.region.v1.catalogue_service_pb2_grpc import add_CatalogueServiceServicer_to_server
+from gateway.api.region.v1.order_pb2 import Order
+from gateway.api.region.v1.order_service_pb2 import (
+    SubmitOrderRequest,
+    SubmitOrderResponse,
+    WatchOrdersRequest,
+    WatchOrdersResponse,
+)
+from gateway.api.region.v1.order_service_pb2_grpc import (
+    OrderServiceServicer,
+    add_OrderServiceServicer_to_server,
+)
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from gateway.federation.catalogue import Federation
+from gateway.federation.current import CurrentFederation
+from gateway.server import Service
+from region_node.catalogue.service import CatalogueService
+from tests.contract.small_federation import (
+    CONFIGURATION,
+    FEDERATION,
+    NOTHING_LISTENS,
+    Certificates,
+    serving,
+)
+
+T = TypeVar("T")
+REGION = "guangdong"
+CATALOGUE = catalogue_service_pb2.DESCRIPTOR.services_by_name["CatalogueService"]
+ORDERS = order_service_pb2.DESCRIPTOR.services_by_name["OrderService"]
+PATIENCE_S = 30.0
+REQUEST = '{"request_id": "counter-7-42", "order": {"business": "SUSPEND"}}'
+
+
+class Orders(OrderServiceServicer):
+    """Answers as a test tells it, and remembers what was asked."""
+
+    def __init__(self) -> None:
+        self.requests: list[SubmitOrderRequest] = []
+        self.refusal: Refused | None = None
+        self.is_silent = False
+        self.cuts_streams = False
+
+    async def SubmitOrder(  # noqa: N802 - named by gRPC
+        self,
+        request: SubmitOrderRequest,
+        context: grpc.aio.ServicerContext[SubmitOrderRequest, SubmitOrderResponse],
+    ) -> SubmitOrderResponse:
+        self.requests.append(request)
+        if self.refusal is not None:
+            raise self.refusal
+        if self.is_silent:
+            await asyncio.Event().wait()
+        return SubmitOrderResponse(order=Order(id="guangdong-1"))
+
+    async def WatchOrders(  # noqa: N802 - named by gRPC
+        self,
+        request: WatchOrdersRequest,
+        context: grpc.aio.ServicerContext[WatchOrdersRequest, WatchOrdersResponse],
+    ) -> AsyncIterator[WatchOrdersResponse]:
+        yield WatchOrdersResponse(token="t-0")
+        yield WatchOrdersResponse(token="t-1", order=Order(id="guangdong-1"))
+        if self.cuts_streams:
+            raise RuntimeError("cut")
+        await asyncio.Event().wait()
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a process ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+class Shell:
+    """A shell of somebody at the counter of Guangdong, with the environment that the command reads."""
+
+    def __init__(self, endpoint: str, credentials: Path) -> None:
+        self._environment = {
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(sys.path),
+            "CROSSREGION_NODE": endpoint,
+            "CROSSREGION_CREDENTIALS": str(credentials),
+            "CROSSREGION_FEDERATION": FEDERATION,
+            "CROSSREGION_REGION": REGION,
+        }
+
+    async def start(self, *arguments: str) -> asyncio.subprocess.Process:
+        command = [sys.executable, "-m", "region_node.cli.main", "call", *arguments]
+        return await asyncio.create_subprocess_exec(
+            *command, env=self._environment, stdin=PIPE, stdout=PIPE, stderr=PIPE
+        )
+
+    async def call(self, *arguments: str, typed: str = "") -> Ended:
+        process = await self.start(*arguments)
+        async with asyncio.timeout(PATIENCE_S):
+            out, err = await process.communicate(typed.encode())
+        assert process.returncode is not None
+        return Ended(process.returncode, out.decode(), err.decode())
+
+
+def at_the_counter(directory: Path, story: Callable[[Shell, Orders], Coroutine[None, None, T]]) -> T:
+    """Runs a story against a Guangdong node that serves orders and the catalogue."""
+    certificates = Certificates(directory)
+    current = CurrentFederation()
+    orders = Orders()  # type: ignore[abstract]  # its other methods are not called
+    current.update(Federation(1, CONFIGURATION), [])
+    catalogue = CatalogueService(REGION, current)
+    services = [
+        Service(CATALOGUE, lambda server: add_CatalogueServiceServicer_to_server(catalogue, server)),
+        Service(ORDERS, lambda server: add_OrderServiceServicer_to_server(orders, server)),
+    ]
+    credentials = certificates.credentials(f"region/{REGION}/operator/crm").certificate.parent
+
+    async def run() -> T:
+        async with serving(certificates, f"region/{REGION}", services, REGION) as endpoint:
+            return await story(Shell(endpoint, credentials), orders)
+
+    return asyncio.run(run())
+
+
+def ended(directory: Path, *arguments: str, typed: str = "") -> Ended:
+    """How one call ended."""
+    return at_the_counter(directory, lambda shell, orders: shell.call(*arguments, typed=typed))
+
+
+def test_the_answer_is_printed_as_json_with_the_names_of_the_contract(tmp_path: Path) -> None:
+    call = ended(tmp_path, "CatalogueService.GetBusinessGuide", "--json", '{"business": "SUSPEND"}')
+    assert (call.code, call.err) == (0, "")
+    told = json.loads(call.out)
+    assert told["business"]["code"] == "SUSPEND"
+    assert told["offered_here"] is True
+    assert "停机" in call.out
+
+
+@pytest.mark.parametrize("source", ["text", "file", "stdin"])
+def test_the_request_comes_from_the_command_line_a_file_or_standard_input(source: str, tmp_path: Path) -> None:
+    file = tmp_path / "order.json"
+    file.write_text(REQUEST, encoding="utf-8")
+    given = {"text": REQUEST, "file": f"@{file}", "stdin": "-"}[source]
+
+    async def story(shell: Shell, orders: Orders) -> None:
+        call = await shell.call("OrderService.SubmitOrder", "--json", given, typed=REQUEST)
+        assert json.loads(call.out)["order"]["id"] == "guangdong-1"
+        assert [request.request_id for request in orders.requests] == ["counter-7-42"]
+
+    at_the_counter(tmp_path, story)
+
+
+@pytest.mark.parametrize(
+    ("language", "told"),
+    [
+        ("en", "Refused: There is no business NO_SUCH in the catalogue. (BUSINESS_UNKNOWN)\n"),
+        ("zh", "已拒绝:业务目录中没有NO_SUCH。(BUSINESS_UNKNOWN)\n"),
+    ],
+)
+def test_a_refusal_is_told_in_the_language_asked_for_and_ends_with_1(language: str, told: str, tmp_path: Path) -> None:
+    content = '{"business": "NO_SUCH"}'
+    call = ended(tmp_path, "CatalogueService.GetBusinessGuide", "--json", content, "--lang", language)
+    assert (call.code, call.out, call.err) == (1, "", told)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("OrderService.Submit",), "There is no method OrderService.Submit."),
+        (("OrderService.Submit",), "CatalogueService.ListPlans"),
+        (("OrderService.SubmitOrder", "--json", "{"), "The JSON is not a SubmitOrderRequest"),
+        (("OrderService.SubmitOrder", "--json", "[]"), "it is not an object"),
+        (("OrderService.SubmitOrder", "--json", '{"id": 1}'), "Its fields are: request_id, order, wait"),
+        (("OrderService.SubmitOrder", "--json", "@nowhere.json"), "nowhere.json: No such file"),
+        (("OrderService.SubmitOrder", "--region", "Guang dong"), "'Guang dong' is not the region"),
+        (("OrderService.SubmitOrder", "--credentials", "nowhere"), "nowhere/authority.crt: No such file"),
+    ],
+)
+def test_what_cannot_be_sent_ends_with_2_and_says_what_there_is(
+    arguments: tuple[str, ...], told: str, tmp_path: Path
+) -> None:
+    async def story(shell: Shell, orders: Orders) -> None:
+        call = await shell.call(*arguments)
+        assert (call.code, call.out) == (2, "")
+        assert told in call.err
+        assert not orders.requests
+
+    at_the_counter(tmp_path, story)
+
+
+def test_an_outcome_that_is_not_known_ends_with_3_and_says_how_to_ask_again(tmp_path: Path) -> None:
+    async def story(shell: Shell, orders: Orders) -> None:
+        orders.is_silent = True
+        call = await shell.call("OrderService.SubmitOrder", "--json", REQUEST, "--timeout", "1")
+        assert (call.code, call.out) == (3, "")
+        assert "Not known whether it was done" in call.err
+        assert "DEADLINE_EXCEEDED" in call.err
+        assert "same request_id counter-7-42" in call.err
+
+    at_the_counter(tmp_path, story)
+
+
+def test_a_defect_of_the_node_leaves_the_outcome_open(tmp_path: Path) -> None:
+    async def story(shell: Shell, orders: Orders) -> None:
+        orders.refusal = Refused(Reason.REASON_INTERNAL, incident="4711")
+        call = await shell.call("OrderService.SubmitOrder", "--json", REQUEST, "--lang", "zh")
+        assert call.code == 3
+        assert "结果未知" in call.err
+        assert "4711" in call.err
+        assert "counter-7-42" in call.err
+
+    at_the_counter(tmp_path, story)
+
+
+def test_a_node_that_is_not_there_leaves_the_outcome_open(tmp_path: Path) -> None:
+    call = ended(tmp_path, "CatalogueService.ListPlans", "--node", NOTHING_LISTENS)
+    assert call.code == 3
+    assert "UNAVAILABLE" in call.err
+    assert "only reads: ask again" in call.err
+
+
+def test_another_regions_node_is_not_taken_for_the_one_asked_for(tmp_path: Path) -> None:
+    call = ended(tmp_path, "CatalogueService.ListPlans", "--region", "sichuan")
+    assert (call.code, call.out) == (3, "")
+
+
+def test_a_watch_prints_one_object_a_line_until_it_is_interrupted(tmp_path: Path) -> None:
+    async def story(shell: Shell, orders: Orders) -> None:
+        process = await shell.start("OrderService.WatchOrders")
+        assert process.stdout is not None
+        async with asyncio.timeout(PATIENCE_S):
+            lines = [json.loads(await process.stdout.readline()) for _ in range(2)]
+            process.send_signal(signal.SIGINT)
+            err = (await process.communicate())[1]
+        assert lines == [{"token": "t-0"}, {"token": "t-1", "order": {"id": "guangdong-1"}}]
+        assert (process.returncode, err) == (0, b"")
+
+    at_the_counter(tmp_path, story)
+
+
+def test_a_watch_with_a_timeout_ends_well_after_it(tmp_path: Path) -> None:
+    call = ended(tmp_path, "OrderService.WatchOrders", "--timeout", "1.5")
+    assert (call.code, call.err) == (0, "")
+    assert call.out.count("\n") == 2
+
+
+def test_a_watch_that_was_cut_says_where_to_go_on(tmp_path: Path) -> None:
+    async def story(shell: Shell, orders: Orders) -> None:
+        orders.cuts_streams = True
+        call = await shell.call("OrderService.WatchOrders")
+        assert call.code == 3
+        assert '{"token": "t-1"}' in call.err
+
+    at_the_counter(tmp_path, story)
+
+
+def test_the_list_has_one_line_for_each_method_and_needs_no_node(tmp_path: Path) -> None:
+    call = ended(tmp_path, "--list")
+    assert call.code == 0
+    lines = call.out.splitlines()
+    assert len(lines) == len({line.split()[0] for line in lines}) > 10
+    assert "OrderService.ReviewOrder" in call.out
+    assert all(len(line.split()) > 1 and line.endswith(".") for line in lines)
+
+
+def test_help_shows_how_it_is_used(tmp_path: Path) -> None:
+    call = ended(tmp_path, "--help")
+    assert call.code == 0
+    for told in ("Examples:", "Exit codes:", "CROSSREGION_NODE", "--lang"):
+        assert told in call.out

@@ -1,0 +1,65 @@
+"""Pages of lists."""
+
+import base64
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from gateway.pages import decode_token, encode_token, page_size
+
+KINDS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
+KEYS = st.text(st.characters(exclude_categories=["Cs"]))
+
+
+@pytest.mark.parametrize(("requested", "size"), [(0, 50), (1, 1), (500, 500)])
+def test_a_page_is_as_large_as_asked_for(requested: int, size: int) -> None:
+    assert page_size(requested) == size
+
+
+@pytest.mark.parametrize("requested", [-1, 501, 2**31 - 1, -(2**31)])
+def test_a_page_of_no_fair_size_is_refused(requested: int) -> None:
+    with pytest.raises(Refused) as refused:
+        page_size(requested)
+    assert refused.value.reason == Reason.REASON_REQUEST_INVALID
+    assert refused.value.parameters["field"] == "page_size"
+
+
+@given(KINDS, KEYS)
+def test_a_token_gives_back_its_key(kind: str, key: str) -> None:
+    assert decode_token(kind, encode_token(kind, key)) == key
+
+
+def test_no_key_is_no_token() -> None:
+    assert encode_token("orders", "") == ""
+
+
+@given(KINDS, KINDS, KEYS.filter(bool))
+def test_a_token_of_another_list_is_refused(kind: str, other: str, key: str) -> None:
+    if kind != other:
+        assert_refused(other, encode_token(kind, key))
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "garbage",
+        "编号",
+        "b3JkZXJzAA",
+        base64.urlsafe_b64encode(b"orders").decode(),
+        base64.urlsafe_b64encode(b"orders\0").decode(),
+        base64.urlsafe_b64encode(b"orders\0\xff").decode(),
+        encode_token("orders", "x")[:-1],
+        encode_token("orders", "x") + "\n",
+    ],
+)
+def test_what_never_was_a_token_is_refused(token: str) -> None:
+    assert_refused("orders", token)
+
+
+def assert_refused(kind: str, token: str) -> None:
+    with pytest.raises(Refused) as refused:
+        decode_token(kind, token)
+    assert refused.value.reason == Reason.REASON_TOKEN_INVALID

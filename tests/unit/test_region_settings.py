@@ -1,0 +1,67 @@
+"""The settings of a region node."""
+
+from pathlib import Path
+
+import pytest
+
+from gateway.settings import SettingsError, load
+from region_node.settings import RegionSettings
+
+GOOD = """
+federation = "demo.example"
+region = "sichuan"
+listen = "127.0.0.1:0"
+data = "data"
+coordinators = ["127.0.0.1:7001", "[::1]:7002"]
+
+[credentials]
+authority = "tls/authority.crt"
+certificate = "tls/tls.crt"
+key = "/keys/tls.key"
+
+[signing]
+certificate = "tls/signing.crt"
+key = "tls/signing.key"
+"""
+
+
+def settings_of(directory: Path, text: str) -> RegionSettings:
+    file = directory / "node.toml"
+    file.write_text(text, encoding="utf-8")
+    return load(RegionSettings, file)
+
+
+def test_paths_are_relative_to_the_settings_file(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path, GOOD)
+    assert settings.database == tmp_path / "data" / "region-node.sqlite"
+    assert settings.credentials.authority == tmp_path / "tls" / "authority.crt"
+    assert settings.credentials.key == Path("/keys/tls.key")
+    assert settings.signing.key == tmp_path / "tls" / "signing.key"
+
+
+def test_a_node_is_reached_where_it_listens_with_the_port_that_it_got(tmp_path: Path) -> None:
+    assert settings_of(tmp_path, GOOD).endpoint(4711) == "127.0.0.1:4711"
+
+
+def test_a_node_behind_another_address_says_so(tmp_path: Path) -> None:
+    text = GOOD.replace("127.0.0.1:0", "0.0.0.0:7443").replace("data =", 'advertise = "node.example:443"\ndata =')
+    assert settings_of(tmp_path, text).endpoint(7443) == "node.example:443"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        ('"127.0.0.1:0"', '"127.0.0.1"', "listen: '127.0.0.1' is not host:port"),
+        ('"127.0.0.1:0"', '"127.0.0.1:65536"', "listen: '127.0.0.1:65536' is not host:port"),
+        ('"127.0.0.1:0"', '"0.0.0.0:7443"', "advertise: is needed"),
+        ('"127.0.0.1:7001"', '"127.0.0.1:0"', "coordinators: '127.0.0.1:0' is not host:port"),
+        ('["127.0.0.1:7001", "[::1]:7002"]', "[]", "coordinators: name at least one"),
+        ('"sichuan"', '"Si chuan"', "'Si chuan' is not the region"),
+        ('"demo.example"', '"demo..example"', "'demo..example' is not the federation"),
+        ("region =", "regoin =", "unknown key"),
+    ],
+)
+def test_what_cannot_work_is_refused_with_its_key(tmp_path: Path, old: str, new: str, problem: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        settings_of(tmp_path, GOOD.replace(old, new))
+    assert problem in str(refused.value)
