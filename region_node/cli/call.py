@@ -98,7 +98,7 @@ def call(
       region-node call --list
       region-node call OrderService.GetOrder --json '{"order_id": "..."}'
       region-node call OrderService.SubmitOrder --json @order.json --lang zh
-      echo '{"number": "13908001234"}' | region-node call CustomerService.GetCustomer --json -
+      echo '{"business": "SUSPEND"}' | region-node call CatalogueService.GetBusinessGuide --json -
       region-node call OrderService.WatchOrders | jq .order.state
 
     \b
