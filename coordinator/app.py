@@ -1,0 +1,197 @@
+"""One coordinator, put together and running."""
+
+import contextlib
+import logging
+import random
+from dataclasses import dataclass
+from datetime import timedelta
+
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.trace import TracerProvider
+
+from coordinator.configuration.service import ConfigurationService
+from coordinator.membership.members import CurrentMembers
+from coordinator.membership.service import FederationPorts, FederationService, MembershipService
+from coordinator.oversight.service import OversightService
+from coordinator.registry.embedded import EmbeddedRegistry
+from coordinator.registry.port import Registry
+from coordinator.routing.channels import ChannelPorts, RegionChannels
+from coordinator.routing.router import Router, RouterPorts
+from coordinator.routing.service import RoutingService
+from coordinator.settings import CoordinatorSettings
+from gateway.access import AccessRules
+from gateway.api.coordinator.v1 import administration_pb2
+from gateway.api.coordinator.v1.administration_pb2_grpc import (
+    add_ConfigurationServiceServicer_to_server,
+    add_MembershipServiceServicer_to_server,
+    add_OversightServiceServicer_to_server,
+)
+from gateway.api.federation.v1 import federation_pb2
+from gateway.api.federation.v1.federation_pb2_grpc import add_FederationServiceServicer_to_server
+from gateway.api.relay.v1 import relay_pb2
+from gateway.api.relay.v1.relay_pb2_grpc import add_RelayServiceServicer_to_server
+from gateway.channels import Dialer
+from gateway.clock import Clock, SystemClock
+from gateway.files import replace_file
+from gateway.interceptor import BorderInterceptor, BorderPorts
+from gateway.metrics import CallMetrics, make_meter_provider
+from gateway.server import Server, Service, wait_for_stop
+from gateway.signing import TrustedKeys
+from gateway.store.schema import migrations_of
+from gateway.store.sqlite import SqliteStore
+from gateway.tls import server_credentials
+from gateway.tracing import Tracing, make_provider
+from gateway.trail import Trail
+
+SERVICE_NAME = "coordinator"
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class _Telemetry:
+    """The OpenTelemetry providers of the process."""
+
+    spans: TracerProvider
+    meters: MeterProvider
+
+    def shutdown(self) -> None:
+        """Exports what is left."""
+        self.spans.shutdown()
+        self.meters.shutdown()
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """What the services of one coordinator share."""
+
+    settings: CoordinatorSettings
+    clock: Clock
+    registry: Registry
+    members: CurrentMembers
+    channels: RegionChannels
+    trail: Trail
+    federation: FederationService
+
+
+class Coordinator:
+    """A running coordinator. Made by `start`."""
+
+    def __init__(self, port: int, server: Server, federation: FederationService, rest: contextlib.AsyncExitStack):
+        self.port = port
+        self._server = server
+        self._federation = federation
+        self._rest = rest
+
+    @classmethod
+    async def start(cls, settings: CoordinatorSettings, clock: Clock | None = None) -> "Coordinator":
+        """Opens the database and listens.
+
+        Raises CredentialsUnusable, DatabaseInUse, SchemaMismatch, PortInUse or OSError; then nothing is left open.
+        """
+        async with contextlib.AsyncExitStack() as stack:
+            clock = clock or SystemClock()
+            credentials = server_credentials(settings.credentials, clock)
+            telemetry = _Telemetry(
+                make_provider(SERVICE_NAME, str(settings.number)),
+                make_meter_provider(SERVICE_NAME, str(settings.number)),
+            )
+            stack.callback(telemetry.shutdown)
+            tracing = Tracing(telemetry.spans.get_tracer(SERVICE_NAME))
+            store = _open_store(settings)
+            stack.push_async_callback(store.close)
+            # Only now: before the lock of the store, the file could be that of a coordinator that runs.
+            if settings.port_file is not None:
+                settings.port_file.unlink(missing_ok=True)
+            parts = await _parts(settings, clock, store, tracing)
+            stack.push_async_callback(parts.registry.close)
+            stack.push_async_callback(parts.channels.close)
+            services = _services(parts)
+            border = BorderInterceptor(
+                BorderPorts(
+                    federation=settings.federation,
+                    access=AccessRules((service.descriptor for service in services), own_region=""),
+                    tracing=tracing,
+                    metrics=CallMetrics(telemetry.meters.get_meter(SERVICE_NAME)),
+                    denied=parts.trail.denied,
+                )
+            )
+            server = Server(services, border, reflects=settings.reflection)
+            port = await server.start(settings.listen, credentials)
+            if settings.port_file is not None:
+                replace_file(settings.port_file, f"{port}\n".encode("ascii"))
+                stack.callback(settings.port_file.unlink, missing_ok=True)
+            _log.info("%s of %s serves on %s:%d", settings.name, settings.federation, settings.host, port)
+            return cls(port, server, parts.federation, stack.pop_all())
+        raise AssertionError("the block above returns or raises")
+
+    async def stop(self) -> None:
+        """Takes no new calls, finishes those being served, and closes everything."""
+        async with self._rest:
+            self._federation.close()
+            await self._server.drain()
+        _log.info("stopped")
+
+
+async def serve(settings: CoordinatorSettings) -> None:
+    """Runs a coordinator until the process is told to stop. Raises as `Coordinator.start`."""
+    coordinator = await Coordinator.start(settings)
+    try:
+        await wait_for_stop()
+    finally:
+        await coordinator.stop()
+
+
+def _open_store(settings: CoordinatorSettings) -> SqliteStore:
+    settings.data.mkdir(parents=True, exist_ok=True)
+    return SqliteStore(settings.database, migrations_of("gateway", "coordinator"))
+
+
+async def _parts(settings: CoordinatorSettings, clock: Clock, store: SqliteStore, tracing: Tracing) -> _Parts:
+    registry = await EmbeddedRegistry.open(store, clock, timedelta(seconds=settings.lease))
+    members = CurrentMembers(registry)
+    dialer = Dialer(settings.credentials, clock)
+    channels = RegionChannels(ChannelPorts(settings.federation, settings.credentials, dialer, tracing, random.Random()))
+    members.on_change(channels.update)
+    trail = Trail(store, clock)
+    federation = FederationService(
+        FederationPorts(
+            registry,
+            members,
+            TrustedKeys(settings.credentials.authority.read_bytes(), settings.federation),
+            trail,
+            clock,
+            timedelta(seconds=settings.heartbeat_interval),
+        )
+    )
+    return _Parts(settings, clock, registry, members, channels, trail, federation)
+
+
+def _services(parts: _Parts) -> list[Service]:
+    router = Router(RouterPorts(parts.settings.name, parts.members.all, parts.channels.transport_to, parts.clock))
+    routing = RoutingService(router, parts.trail)
+    membership = MembershipService(parts.registry)
+    configuration = ConfigurationService(parts.registry, parts.settings.federation)
+    oversight = OversightService(parts.members, parts.channels)
+    admin = administration_pb2.DESCRIPTOR.services_by_name
+    return [
+        Service(
+            relay_pb2.DESCRIPTOR.services_by_name["RelayService"],
+            lambda server: add_RelayServiceServicer_to_server(routing, server),
+        ),
+        Service(
+            federation_pb2.DESCRIPTOR.services_by_name["FederationService"],
+            lambda server: add_FederationServiceServicer_to_server(parts.federation, server),
+        ),
+        Service(
+            admin["MembershipService"],
+            lambda server: add_MembershipServiceServicer_to_server(membership, server),
+        ),
+        Service(
+            admin["ConfigurationService"],
+            lambda server: add_ConfigurationServiceServicer_to_server(configuration, server),
+        ),
+        Service(
+            admin["OversightService"],
+            lambda server: add_OversightServiceServicer_to_server(oversight, server),
+        ),
+    ]

@@ -1,0 +1,68 @@
+"""`coordinator audit`."""
+
+import json
+import re
+import sqlite3
+from pathlib import Path
+
+import click
+
+from coordinator.cli.exits import EPILOG, NotDone
+from coordinator.cli.output import json_option
+from coordinator.cli.serve import load_settings, settings_option
+from gateway.audit import ChainBroken, Head, rows, verify
+from gateway.store.sqlite import open_read_only
+
+_HEAD = re.compile(r"(?P<sequence>[0-9]{1,18}):(?P<hash>[0-9a-f]{64})")
+
+
+class _HeadType(click.ParamType[Head]):
+    """A head as `verify` prints it."""
+
+    name = "head"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Head:
+        """See click."""
+        found = _HEAD.fullmatch(str(value))
+        if found is None:
+            self.fail("write it as `coordinator audit verify` prints it: ROW:HASH", param, ctx)
+        return Head(int(found["sequence"]), bytes.fromhex(found["hash"]))
+
+
+@click.group("audit")
+def audit_group() -> None:
+    """Check who did what at this coordinator."""
+
+
+@audit_group.command("verify", epilog=EPILOG)
+@settings_option
+@click.option(
+    "--seen",
+    type=_HeadType(),
+    metavar="ROW:HASH",
+    help="A head printed earlier; finds a tail that was cut since.",
+)
+@json_option
+def verify_chain(settings_file: Path, seen: Head | None, as_json: bool) -> None:
+    """Verify the audit chain of the coordinator with these settings, running or not.
+
+    Nobody else keeps the head of this chain: note the one that is printed, and give it with --seen later.
+
+    \b
+    Example:
+      coordinator audit verify --settings coordinator.toml
+    """
+    database = load_settings(settings_file).database
+    if not database.is_file():
+        raise NotDone([f"{database}: there is no such database"])
+    try:
+        with open_read_only(database) as tx:
+            head = verify(rows(tx), seen)
+    except ChainBroken as error:
+        raise NotDone([f"the audit chain is broken: {error}"]) from error
+    except sqlite3.DatabaseError as error:
+        raise NotDone([f"{database}: {error}"]) from error
+    if as_json:
+        click.echo(json.dumps({"rows": head.sequence, "hash": head.hash.hex()}))
+    else:
+        click.echo(f"{head.sequence} rows, unbroken; the head is {head.sequence}:{head.hash.hex()}")

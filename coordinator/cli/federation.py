@@ -1,0 +1,166 @@
+"""`coordinator federation`: the configuration as files."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+from rich.text import Text
+
+from coordinator.cli.connection import TIMEOUT, Connection, connected
+from coordinator.cli.exits import EPILOG, NotDone
+from coordinator.cli.output import console, json_option, print_json
+from gateway.api.coordinator.v1 import administration_pb2 as contract
+from gateway.api.coordinator.v1.administration_pb2_grpc import ConfigurationServiceStub
+from gateway.api.federation.v1.configuration_pb2 import Configuration
+from gateway.channels import invoke
+from gateway.federation.files import ConfigurationError, dump, load
+from gateway.federation.rules import Change, difference, problems
+
+_directory = click.argument("directory", type=click.Path(path_type=Path, exists=True, file_okay=False))
+
+
+@click.group()
+def federation() -> None:
+    """Validate, show, compare and apply the federation configuration.
+
+    Its files are the *.yaml of one directory; see deploy/federation for an example.
+    """
+
+
+@federation.command(epilog=EPILOG)
+@_directory
+@json_option
+def validate(directory: Path, as_json: bool) -> None:
+    """Check the files in DIRECTORY, with the loader that `apply` uses. Needs no coordinator.
+
+    \b
+    Example:
+      coordinator federation validate deploy/federation
+    """
+    if as_json:
+        _, found = _read(directory)
+        click.echo(json.dumps({"valid": not found, "problems": found}, ensure_ascii=False, indent=2))
+        if found:
+            raise NotDone([f"{len(found)} problems"])
+        return
+    configuration = _valid(directory)
+    prefixes = sum(len(owned.prefixes) for owned in configuration.number_plan.prefixes)
+    click.echo(
+        f"valid: {configuration.federation} with {len(configuration.regions)} regions, {prefixes} prefixes,"
+        f" {len(configuration.businesses)} businesses, {len(configuration.plans)} plans"
+    )
+
+
+@federation.command(epilog=EPILOG)
+@connected
+@json_option
+def show(connection: Connection, as_json: bool) -> None:
+    """Print the configuration in force, as YAML that `apply` takes.
+
+    \b
+    Example:
+      coordinator federation show > in-force.yaml
+    """
+    response = _in_force(connection)
+    if as_json:
+        print_json(response)
+        return
+    click.echo(f"# revision {response.federation_revision}")
+    for name, text in dump(response.configuration).items():
+        click.echo(f"# {name}\n{text}")
+
+
+@federation.command(epilog=EPILOG)
+@_directory
+@connected
+@json_option
+def diff(connection: Connection, directory: Path, as_json: bool) -> None:
+    """Show what applying DIRECTORY would change.
+
+    \b
+    Example:
+      coordinator federation diff deploy/federation
+    """
+    wanted = _valid(directory)
+    response = _in_force(connection)
+    changes = difference(response.configuration, wanted)
+    if as_json:
+        told = {
+            "federation_revision": response.federation_revision,
+            "changes": [asdict(change) for change in changes],
+        }
+        click.echo(json.dumps(told, ensure_ascii=False, indent=2))
+        return
+    _print_changes(changes)
+    click.echo(f"{len(changes)} changes to revision {response.federation_revision}")
+
+
+@federation.command(epilog=EPILOG)
+@_directory
+@click.option("--dry-run", is_flag=True, help="Only let the coordinator check.")
+@connected
+@json_option
+def apply(connection: Connection, directory: Path, dry_run: bool, as_json: bool) -> None:
+    """Put the configuration in DIRECTORY in force, as a whole.
+
+    Refused if it is not valid, or if somebody else applied one meanwhile.
+
+    \b
+    Example:
+      coordinator federation apply deploy/federation
+    """
+    wanted = _valid(directory)
+    before = _in_force(connection)
+    request = contract.ApplyConfigurationRequest(
+        configuration=wanted, expected_revision=before.federation_revision, validate_only=dry_run
+    )
+    response = connection.ask(
+        lambda channel: invoke(ConfigurationServiceStub(channel).ApplyConfiguration, request, TIMEOUT)
+    )
+    if as_json:
+        print_json(response)
+        return
+    changes = len(difference(before.configuration, wanted))
+    if dry_run:
+        click.echo(f"valid, not applied: {changes} changes to revision {before.federation_revision}")
+    elif changes:
+        click.echo(f"revision {response.federation_revision} is in force: {changes} changes")
+    else:
+        click.echo(f"revision {response.federation_revision} stays in force: nothing changes")
+
+
+def _read(directory: Path) -> tuple[Configuration, list[str]]:
+    """The configuration in a directory, and all that is wrong with it."""
+    try:
+        configuration = load(directory)
+    except ConfigurationError as error:
+        return Configuration(), error.problems
+    return configuration, problems(configuration)
+
+
+def _valid(directory: Path) -> Configuration:
+    configuration, found = _read(directory)
+    if found:
+        raise NotDone(found)
+    return configuration
+
+
+def _in_force(connection: Connection) -> contract.GetConfigurationResponse:
+    return connection.ask(
+        lambda channel: invoke(
+            ConfigurationServiceStub(channel).GetConfiguration, contract.GetConfigurationRequest(), TIMEOUT
+        )
+    )
+
+
+def _print_changes(changes: Sequence[Change]) -> None:
+    out = console()
+    for change in changes:
+        if change.old is None:
+            out.print(Text(f"+ {change.path}: {change.new}", style="green"))
+        elif change.new is None:
+            out.print(Text(f"- {change.path}: {change.old}", style="red"))
+        else:
+            out.print(Text(f"~ {change.path}: {change.old} → {change.new}", style="yellow"))

@@ -1,0 +1,27 @@
+"""The `coordinator` command."""
+
+import click
+
+from coordinator.cli.audit import audit_group
+from coordinator.cli.certificates import certificates
+from coordinator.cli.exits import EPILOG
+from coordinator.cli.federation import federation
+from coordinator.cli.orders import orders
+from coordinator.cli.regions import regions
+from coordinator.cli.serve import serve
+
+
+@click.group(epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Run a coordinator, or administer a federation through one.
+
+    Commands that ask a coordinator take --coordinator, --credentials and --federation, or
+    CROSSREGION_COORDINATOR, CROSSREGION_CREDENTIALS and CROSSREGION_FEDERATION from the environment.
+    """
+
+
+for _command in (audit_group, certificates, federation, orders, regions, serve):
+    main.add_command(_command)
+
+if __name__ == "__main__":
+    main()

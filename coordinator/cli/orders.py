@@ -1,0 +1,159 @@
+"""`coordinator orders`."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import click
+from rich.text import Text
+
+from coordinator.cli.connection import TIMEOUT, Connection, connected
+from coordinator.cli.exits import EPILOG, CannotReach
+from coordinator.cli.output import json_option, print_json, print_table, told, told_age, told_span, told_time
+from coordinator.cli.timeline import seconds_between, timeline, unanswered_envelopes
+from gateway.api.coordinator.v1 import administration_pb2 as contract
+from gateway.api.coordinator.v1.administration_pb2_grpc import OversightServiceStub
+from gateway.api.region.v1.order_pb2 import OrderState, Party
+from gateway.api.region.v1.oversight_service_pb2 import OrderSummary
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.channels import invoke
+from gateway.errors import reason_name
+
+_STATE = "ORDER_STATE_"
+_STATES = [name.removeprefix(_STATE).lower().replace("_", "-") for name in OrderState.keys() if OrderState.Value(name)]
+_LARGEST_PAGE = 500
+
+_region_option = click.option("--region", default="", help="Only orders that this region handles or owns.")
+_limit_option = click.option(
+    "--limit",
+    type=click.IntRange(1, _LARGEST_PAGE),
+    default=50,
+    show_default=True,
+    help="At most this many from each region.",
+)
+
+
+@click.group()
+def orders() -> None:
+    """Show orders of all regions, and follow one hop by hop. Nothing here says who a customer is."""
+
+
+@orders.command("list", epilog=EPILOG)
+@click.option("--state", "states", type=click.Choice(_STATES), multiple=True, help="May be repeated.")
+@_region_option
+@_limit_option
+@connected
+@json_option
+def list_orders(connection: Connection, states: tuple[str, ...], region: str, limit: int, as_json: bool) -> None:
+    """List orders: who holds the ball, since when, until when.
+
+    \b
+    Example:
+      coordinator orders list --state pending --state in-progress --region sichuan
+    """
+    request = contract.ListOrdersRequest(
+        states=[OrderState.Value(_STATE + state.upper().replace("-", "_")) for state in states],
+        region=region,
+        page_size=limit,
+    )
+    _print_orders(_ask(connection, request), "Orders", as_json=as_json)
+
+
+@orders.command(epilog=EPILOG)
+@_region_option
+@_limit_option
+@connected
+@json_option
+def held(connection: Connection, region: str, limit: int, as_json: bool) -> None:
+    """List orders that cannot go on, with the reason and the part of the number that decides its region.
+
+    \b
+    Example:
+      coordinator orders held
+    """
+    request = contract.ListOrdersRequest(states=[OrderState.ORDER_STATE_HELD], region=region, page_size=limit)
+    _print_orders(_ask(connection, request), "Held orders", as_json=as_json)
+
+
+@orders.command(epilog=EPILOG)
+@click.argument("order_id", metavar="ID")
+@connected
+@json_option
+def trace(connection: Connection, order_id: str, as_json: bool) -> None:
+    """Follow the order ID hop by hop, with the time of each hop and what it took since the one before.
+
+    Each party stamps with its own clock: where clocks differ, so do the hops.
+
+    \b
+    Example:
+      coordinator orders trace guangdong/counter/R1
+    """
+    request = contract.TraceOrderRequest(order_id=order_id)
+    response = connection.ask(lambda channel: invoke(OversightServiceStub(channel).TraceOrder, request, TIMEOUT))
+    if as_json:
+        print_json(response)
+    else:
+        _print_trace(order_id, response)
+    _tell_unanswered(response.unanswered)
+    if not response.traces:
+        raise CannotReach(f"no region that may know {order_id} could be asked")
+
+
+def _ask(connection: Connection, request: contract.ListOrdersRequest) -> contract.ListOrdersResponse:
+    return connection.ask(lambda channel: invoke(OversightServiceStub(channel).ListOrders, request, TIMEOUT))
+
+
+def _print_orders(response: contract.ListOrdersResponse, title: str, *, as_json: bool) -> None:
+    if as_json:
+        print_json(response)
+    else:
+        now = datetime.now(UTC)
+        columns = ("order", "business", "state", "from", "to", "taken in", "waits for", "since", "until", "why")
+        print_table(title, columns, [_row(order, now) for order in response.orders])
+    _tell_unanswered(response.unanswered)
+
+
+def _row(order: OrderSummary, now: datetime) -> list[str | Text]:
+    awaiting = order.awaiting
+    overdue = awaiting.HasField("due") and awaiting.due.ToDatetime(tzinfo=UTC) < now
+    party = told(Party.Name(awaiting.party), "PARTY_")
+    why = reason_name(order.reason) if order.reason != Reason.REASON_UNSPECIFIED else ""
+    return [
+        order.id,
+        order.business,
+        told(OrderState.Name(order.state), _STATE),
+        order.handling_region,
+        order.home_region or order.number_prefix,
+        told_time(order.order_date),
+        f"{party}: {awaiting.action}" if awaiting.action else party,
+        told_age(awaiting.since, now),
+        Text(told_time(awaiting.due), style="red" if overdue else ""),
+        why,
+    ]
+
+
+def _print_trace(order_id: str, response: contract.TraceOrderResponse) -> None:
+    for region in response.traces:
+        order = region.trace.order
+        state = told(OrderState.Name(order.state), _STATE)
+        party = told(Party.Name(order.awaiting.party), "PARTY_")
+        ball = f", waits for {party}: {order.awaiting.action}" if party else ""
+        click.echo(f"{region.region} has version {order.version} of {order.business}: {state}{ball}")
+    hops = timeline(response)
+    rows = [
+        (
+            hop.time.astimezone().strftime("%Y-%m-%d %H:%M:%S.") + f"{hop.time.microsecond // 1000:03d}",
+            told_span(gap) if gap is not None else "",
+            hop.party,
+            hop.event,
+            hop.about,
+        )
+        for hop, gap in zip(hops, seconds_between(hops), strict=True)
+    ]
+    print_table(order_id, ("time", "after", "party", "event", "about"), rows)
+    for waiting in unanswered_envelopes(response):
+        click.echo(waiting)
+
+
+def _tell_unanswered(unanswered: Sequence[contract.UnansweredRegion]) -> None:
+    for region in unanswered:
+        click.echo(f"{region.region} could not be asked: {reason_name(region.reason)}", err=True)

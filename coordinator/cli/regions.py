@@ -1,0 +1,101 @@
+"""`coordinator regions`."""
+
+from datetime import UTC, datetime
+
+import click
+from rich.text import Text
+
+from coordinator.cli.connection import TIMEOUT, Connection, connected
+from coordinator.cli.exits import EPILOG
+from coordinator.cli.output import json_option, print_json, print_table, told, told_age, told_span, told_time
+from gateway.api.coordinator.v1 import administration_pb2 as contract
+from gateway.api.coordinator.v1.administration_pb2_grpc import MembershipServiceStub
+from gateway.api.federation.v1.federation_pb2 import Member, MemberState
+from gateway.channels import invoke
+
+_PREFIX = "MEMBER_STATE_"
+_STYLES = {
+    MemberState.MEMBER_STATE_JOINED: "green",
+    MemberState.MEMBER_STATE_LOST: "red",
+    MemberState.MEMBER_STATE_SUSPENDED: "yellow",
+}
+
+
+@click.group()
+def regions() -> None:
+    """Show the regions, suspend and reinstate them."""
+
+
+@regions.command("list", epilog=EPILOG)
+@connected
+@json_option
+def list_regions(connection: Connection, as_json: bool) -> None:
+    """List all regions of the configuration and how they stand.
+
+    \b
+    Example:
+      coordinator regions list --coordinator 127.0.0.1:7000 --credentials admin \\
+        --federation crossregion.example
+    """
+    response = connection.ask(
+        lambda channel: invoke(MembershipServiceStub(channel).ListRegions, contract.ListRegionsRequest(), TIMEOUT)
+    )
+    if as_json:
+        print_json(response)
+        return
+    now = datetime.now(UTC)
+    columns = ("region", "state", "since", "endpoints", "heartbeat", "revision", "clock", "note")
+    print_table("Regions", columns, [_row(member, now) for member in response.members])
+
+
+@regions.command(epilog=EPILOG)
+@click.argument("region")
+@click.option("--note", required=True, help="Why; shown to everybody.")
+@connected
+@json_option
+def suspend(connection: Connection, region: str, note: str, as_json: bool) -> None:
+    """Suspend REGION: nothing is routed to it or taken from it.
+
+    \b
+    Example:
+      coordinator regions suspend henan --note "signing key under suspicion"
+    """
+    request = contract.SuspendRegionRequest(region=region, note=note)
+    response = connection.ask(lambda channel: invoke(MembershipServiceStub(channel).SuspendRegion, request, TIMEOUT))
+    if as_json:
+        print_json(response)
+    else:
+        click.echo(f"{region} is suspended: {response.member.state_note}")
+
+
+@regions.command(epilog=EPILOG)
+@click.argument("region")
+@connected
+@json_option
+def reinstate(connection: Connection, region: str, as_json: bool) -> None:
+    """End the suspension of REGION.
+
+    \b
+    Example:
+      coordinator regions reinstate henan
+    """
+    request = contract.ReinstateRegionRequest(region=region)
+    response = connection.ask(lambda channel: invoke(MembershipServiceStub(channel).ReinstateRegion, request, TIMEOUT))
+    if as_json:
+        print_json(response)
+    else:
+        click.echo(f"{region} is {told(MemberState.Name(response.member.state), _PREFIX)}")
+
+
+def _row(member: Member, now: datetime) -> list[str | Text]:
+    beaten = member.HasField("heartbeat_time")
+    return [
+        member.region,
+        Text(told(MemberState.Name(member.state), _PREFIX), style=_STYLES.get(member.state, "dim")),
+        told_time(member.state_time),
+        ", ".join(member.endpoints),
+        told_age(member.heartbeat_time, now),
+        str(member.federation_revision) if beaten else "",
+        told_span(member.clock_error.ToTimedelta().total_seconds()) if beaten else "",
+        member.state_note,
+    ]

@@ -1,0 +1,63 @@
+"""An order's way through the federation, from what its regions noted, as one row of events."""
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from gateway.api.coordinator.v1.administration_pb2 import TraceOrderResponse
+from gateway.api.region.v1.order_pb2 import OrderState, StateChange
+from gateway.api.region.v1.oversight_service_pb2 import EnvelopeTrace
+from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
+from gateway.clock import from_timestamp
+
+
+@dataclass(frozen=True)
+class Hop:
+    """One event. The time is by the clock of its party."""
+
+    time: datetime
+    party: str
+    event: str
+    about: str
+
+
+def timeline(response: TraceOrderResponse) -> list[Hop]:
+    """All events of an order, oldest first, each once although both regions know the states."""
+    hops = dict.fromkeys(_hops(response))
+    return sorted(hops, key=lambda hop: hop.time)
+
+
+def unanswered_envelopes(response: TraceOrderResponse) -> list[str]:
+    """The envelopes that wait for their receipt, in words."""
+    return [
+        f"{_about(envelope)}: no receipt yet, sent {envelope.attempts} times"
+        for region in response.traces
+        for envelope in region.trace.envelopes
+        if not envelope.journey.stamps
+    ]
+
+
+def seconds_between(hops: Sequence[Hop]) -> list[float | None]:
+    """The time from the hop before to each hop, in seconds; None for the first."""
+    gaps = [(later.time - sooner.time).total_seconds() for sooner, later in itertools.pairwise(hops)]
+    return [None, *gaps] if hops else []
+
+
+def _hops(response: TraceOrderResponse) -> Iterator[Hop]:
+    for region in response.traces:
+        for change in region.trace.state_changes:
+            yield _state(change)
+        for envelope in region.trace.envelopes:
+            for stamp in envelope.journey.stamps:
+                yield Hop(from_timestamp(stamp.time), stamp.party, stamp.event, _about(envelope))
+
+
+def _state(change: StateChange) -> Hop:
+    name = OrderState.Name(change.state).removeprefix("ORDER_STATE_").lower().replace("_", " ")
+    return Hop(from_timestamp(change.time), change.region, f"order {name}", change.reason)
+
+
+def _about(envelope: EnvelopeTrace) -> str:
+    kind = EnvelopeKind.Name(envelope.kind).removeprefix("ENVELOPE_KIND_").lower().replace("_", " ")
+    return f"{kind} {envelope.origin} → {envelope.destination}"

@@ -1,0 +1,1 @@
+"""The federation configuration: read and replaced as a whole."""

@@ -1,0 +1,67 @@
+"""The federation configuration, for administrators."""
+
+import grpc
+
+from coordinator.registry.port import Registry
+from gateway.api.coordinator.v1 import administration_pb2 as contract
+from gateway.api.coordinator.v1.administration_pb2_grpc import ConfigurationServiceServicer
+from gateway.api.federation.v1.configuration_pb2 import Configuration
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.calls import current_call
+from gateway.errors import Refused
+from gateway.federation.rules import difference, problems
+
+_TOLD_PROBLEMS = 20  # a status travels in headers, which have a limit; `federation validate` shows all
+
+
+class ConfigurationService(ConfigurationServiceServicer):
+    """Gives and replaces the configuration as a whole."""
+
+    def __init__(self, registry: Registry, federation: str) -> None:
+        """`federation` is the trust domain; a configuration for another one is not valid here."""
+        self._registry = registry
+        self._federation = federation
+
+    async def GetConfiguration(
+        self,
+        request: contract.GetConfigurationRequest,
+        context: grpc.aio.ServicerContext[contract.GetConfigurationRequest, contract.GetConfigurationResponse],
+    ) -> contract.GetConfigurationResponse:
+        """See the contract."""
+        snapshot = self._registry.snapshot()
+        return contract.GetConfigurationResponse(
+            federation_revision=snapshot.revision, configuration=snapshot.configuration
+        )
+
+    async def ApplyConfiguration(
+        self,
+        request: contract.ApplyConfigurationRequest,
+        context: grpc.aio.ServicerContext[contract.ApplyConfigurationRequest, contract.ApplyConfigurationResponse],
+    ) -> contract.ApplyConfigurationResponse:
+        """See the contract."""
+        self._require_valid(request.configuration)
+        if request.validate_only:
+            return contract.ApplyConfigurationResponse(federation_revision=self._check(request))
+        revision = await self._registry.apply(
+            request.configuration,
+            expected_revision=request.expected_revision,
+            actor=current_call().identity.path,
+        )
+        return contract.ApplyConfigurationResponse(federation_revision=revision)
+
+    def _require_valid(self, configuration: Configuration) -> None:
+        found = problems(configuration)
+        if configuration.federation != self._federation:
+            found.insert(0, f"federation: this coordinator belongs to {self._federation}")
+        if found:
+            more = len(found) - _TOLD_PROBLEMS
+            told = "; ".join(found[:_TOLD_PROBLEMS]) + (f"; and {more} more" if more > 0 else "")
+            raise Refused(Reason.REASON_CONFIGURATION_INVALID, problem=told)
+
+    def _check(self, request: contract.ApplyConfigurationRequest) -> int:
+        """The revision in force. Raises Refused where applying would."""
+        snapshot = self._registry.snapshot()
+        changes = difference(snapshot.configuration or Configuration(), request.configuration)
+        if changes and request.expected_revision != snapshot.revision:
+            raise Refused(Reason.REASON_CONFIGURATION_CHANGED, revision=str(snapshot.revision))
+        return snapshot.revision

@@ -1,0 +1,1 @@
+"""Which regions belong to the federation, and how they stand."""

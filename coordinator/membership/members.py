@@ -1,0 +1,61 @@
+"""The regions of the configuration as messages."""
+
+from collections.abc import Callable, Mapping
+
+from google.protobuf.duration_pb2 import Duration
+
+from coordinator.membership.rules import RegionFacts, standing
+from coordinator.registry.port import Registry, Snapshot
+from gateway.api.federation.v1.federation_pb2 import Member
+from gateway.clock import to_timestamp
+
+
+def member_of(facts: RegionFacts) -> Member:
+    """One region as the contract tells it."""
+    found = standing(facts)
+    member = Member(
+        region=facts.region,
+        state=found.state,
+        endpoints=sorted(facts.live),
+        signing_certificate=facts.signing_certificate,
+        state_note=found.note,
+    )
+    if found.since is not None:
+        member.state_time.CopyFrom(to_timestamp(found.since))
+    if facts.last is not None:
+        clock_error = Duration()
+        clock_error.FromTimedelta(facts.last.clock_error)
+        member.heartbeat_time.CopyFrom(to_timestamp(facts.last.time))
+        member.federation_revision = facts.last.federation_revision
+        member.clock_error.CopyFrom(clock_error)
+    return member
+
+
+def members_of(snapshot: Snapshot) -> dict[str, Member]:
+    """All regions of the configuration in force, by id, in the order of ids."""
+    configured = snapshot.configuration.regions if snapshot.configuration is not None else ()
+    ids = sorted(region.id for region in configured)
+    return {region: member_of(snapshot.facts(region)) for region in ids}
+
+
+class CurrentMembers:
+    """The members as they stand, made anew when the registry changes and not for each call."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        self._listeners: list[Callable[[Mapping[str, Member]], None]] = []
+        self._members: Mapping[str, Member] = members_of(registry.snapshot())
+        registry.on_change(self._renew)
+
+    def all(self) -> Mapping[str, Member]:
+        """Every region of the configuration, by id. The messages are shared: nobody may change them."""
+        return self._members
+
+    def on_change(self, listener: Callable[[Mapping[str, Member]], None]) -> None:
+        """Calls the listener with the members after each change."""
+        self._listeners.append(listener)
+
+    def _renew(self) -> None:
+        self._members = members_of(self._registry.snapshot())
+        for listener in self._listeners:
+            listener(self._members)

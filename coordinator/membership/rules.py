@@ -1,0 +1,107 @@
+"""How a region stands, and which of its processes live. Pure."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from gateway.api.federation.v1.federation_pb2 import Member, MemberState
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+
+
+@dataclass(frozen=True)
+class Heartbeat:
+    """What a process of a region last said of itself."""
+
+    endpoint: str
+    """`host:port`, where coordinators reach it."""
+    time: datetime
+    """When it came in, by the coordinator's clock."""
+    federation_revision: int
+    """The configuration revision that it works by."""
+    clock_error: timedelta
+    """Its clock minus the coordinator's."""
+    signing_certificate: bytes
+    """PEM, verified."""
+
+
+@dataclass(frozen=True)
+class Suspension:
+    """An administrator's decision that nothing is routed to a region or taken from it."""
+
+    since: datetime
+    note: str
+    actor: str
+
+
+@dataclass(frozen=True)
+class RegionFacts:
+    """All that is known of one region."""
+
+    region: str
+    ever_joined: bool = False
+    signing_certificate: bytes = b""
+    """PEM; kept when the region is silent."""
+    live: Mapping[str, Heartbeat] = field(default_factory=dict)
+    """The last heartbeat of each process whose lease has not run out, by endpoint."""
+    last: Heartbeat | None = None
+    """The last heartbeat of any process since the registry started."""
+    presence_since: datetime | None = None
+    """Since when there is a live process, or none any more."""
+    suspension: Suspension | None = None
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a region stands, since when, and why."""
+
+    state: MemberState.ValueType
+    since: datetime | None
+    note: str = ""
+
+
+def standing(facts: RegionFacts) -> Standing:
+    """How a region stands by what is known of it. A suspension counts before everything else."""
+    if facts.suspension is not None:
+        note = f"{facts.suspension.note} (by {facts.suspension.actor})"
+        return Standing(MemberState.MEMBER_STATE_SUSPENDED, facts.suspension.since, note)
+    if facts.live:
+        return Standing(MemberState.MEMBER_STATE_JOINED, facts.presence_since)
+    if facts.ever_joined:
+        return Standing(MemberState.MEMBER_STATE_LOST, facts.presence_since)
+    return Standing(MemberState.MEMBER_STATE_ABSENT, None)
+
+
+def require_route(members: Mapping[str, Member], sender: str, destination: str) -> None:
+    """Raises Refused unless envelopes may go from one region to the other now."""
+    if not members:
+        raise Refused(Reason.REASON_CONFIGURATION_MISSING)
+    for region in (sender, destination):
+        member = members.get(region)
+        if member is None:
+            raise Refused(Reason.REASON_REGION_UNKNOWN, region=region)
+        if member.state == MemberState.MEMBER_STATE_SUSPENDED:
+            raise Refused(Reason.REASON_REGION_SUSPENDED, region=region)
+        if member.state == MemberState.MEMBER_STATE_ABSENT:
+            raise Refused(Reason.REASON_REGION_NOT_JOINED, region=region)
+    if not members[destination].endpoints:
+        raise Refused(Reason.REASON_REGION_UNREACHABLE, region=destination)
+
+
+@dataclass(frozen=True)
+class Lease:
+    """The time for which one process counts as live. `expires` is monotonic seconds: no stepped clock moves it."""
+
+    region: str
+    endpoint: str
+    expires: float
+
+
+def expired(leases: Iterable[Lease], now: float) -> list[Lease]:
+    """The leases that have run out."""
+    return [lease for lease in leases if lease.expires <= now]
+
+
+def next_expiry(leases: Iterable[Lease]) -> float | None:
+    """When the next lease runs out; None where there is none."""
+    return min((lease.expires for lease in leases), default=None)

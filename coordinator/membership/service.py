@@ -1,0 +1,245 @@
+"""What coordinators do for region nodes and, about them, for administrators."""
+
+import asyncio
+import logging
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import grpc
+from google.protobuf.duration_pb2 import Duration
+
+from coordinator.membership.members import CurrentMembers, member_of, members_of
+from coordinator.membership.rules import Heartbeat
+from coordinator.registry.port import KeptHead, Registry
+from gateway.api.coordinator.v1 import administration_pb2
+from gateway.api.coordinator.v1.administration_pb2_grpc import MembershipServiceServicer
+from gateway.api.federation.v1 import federation_pb2
+from gateway.api.federation.v1.federation_pb2 import Member
+from gateway.api.federation.v1.federation_pb2_grpc import FederationServiceServicer
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.audit import GENESIS, Head
+from gateway.calls import current_call
+from gateway.clock import Clock, from_timestamp, to_timestamp
+from gateway.errors import Refused
+from gateway.federation.current import MAX_CLOCK_ERROR
+from gateway.signing import AUDIT_HEAD, TrustedKeys
+from gateway.trail import Trail
+
+_ENDPOINT = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):[1-9][0-9]{0,4}", re.ASCII)
+_ENDPOINT_LENGTH = 255
+ENDPOINTS_PER_REGION = 32  # processes of one region; more are a mistake or an attack
+_LARGEST_SEQUENCE = 2**63 - 1
+_NOTE_LENGTH = 256
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class FederationPorts:
+    """What the service is made of. `interval` is the time between heartbeats."""
+
+    registry: Registry
+    members: CurrentMembers
+    keys: TrustedKeys
+    trail: Trail
+    clock: Clock
+    interval: timedelta
+
+
+class FederationService(FederationServiceServicer):
+    """The caller's region is what its certificate says, nothing else."""
+
+    def __init__(self, ports: FederationPorts) -> None:
+        self._ports = ports
+        self._watching: set[asyncio.Event] = set()
+        self._closed = False
+        ports.members.on_change(lambda _: self._wake())
+
+    async def Join(
+        self,
+        request: federation_pb2.JoinRequest,
+        context: grpc.aio.ServicerContext[federation_pb2.JoinRequest, federation_pb2.JoinResponse],
+    ) -> federation_pb2.JoinResponse:
+        """See the federation_pb2."""
+        region, now = current_call().identity.region, self._ports.clock.now()
+        self._require_configured(region)
+        heartbeat = _heartbeat(request, now)
+        self._ports.keys.accept(region, request.signing_certificate, now)
+        head = self._verified_head(region, request, now)
+        if request.leaving:
+            await self._ports.registry.leave(region, heartbeat.endpoint)
+        else:
+            self._require_room(region, heartbeat.endpoint)
+            await self._ports.registry.beat(region, heartbeat)
+        if head is not None:
+            await self._keep_head(region, head)
+        await self._notice_oddities(region, heartbeat)
+        interval = Duration()
+        interval.FromTimedelta(self._ports.interval)
+        return federation_pb2.JoinResponse(
+            interval=interval,
+            time=to_timestamp(self._ports.clock.now()),
+            federation_revision=self._ports.registry.snapshot().revision,
+        )
+
+    async def Watch(
+        self,
+        request: federation_pb2.WatchRequest,
+        context: grpc.aio.ServicerContext[federation_pb2.WatchRequest, federation_pb2.WatchResponse],
+    ) -> AsyncIterator[federation_pb2.WatchResponse]:
+        """See the federation_pb2. The first message comes as soon as there is a configuration."""
+        changed, held = asyncio.Event(), request.federation_revision
+        self._watching.add(changed)
+        try:
+            while not self._closed:
+                snapshot = self._ports.registry.snapshot()
+                if snapshot.configuration is not None:
+                    response = federation_pb2.WatchResponse(
+                        federation_revision=snapshot.revision, members=self._ports.members.all().values()
+                    )
+                    if snapshot.revision > held:
+                        response.configuration.CopyFrom(snapshot.configuration)
+                        held = snapshot.revision
+                    yield response
+                await changed.wait()
+                changed.clear()
+        finally:
+            self._watching.discard(changed)
+
+    async def GetAuditHead(
+        self,
+        request: federation_pb2.GetAuditHeadRequest,
+        context: grpc.aio.ServicerContext[federation_pb2.GetAuditHeadRequest, federation_pb2.GetAuditHeadResponse],
+    ) -> federation_pb2.GetAuditHeadResponse:
+        """See the federation_pb2."""
+        kept = await self._ports.registry.audit_head(current_call().identity.region)
+        if kept is None:
+            return federation_pb2.GetAuditHeadResponse()
+        return federation_pb2.GetAuditHeadResponse(
+            audit_head=federation_pb2.AuditHead(
+                sequence=kept.head.sequence, hash=kept.head.hash, signature=kept.signature
+            ),
+            time=to_timestamp(kept.time),
+        )
+
+    def close(self) -> None:
+        """Ends all streams, so that a drain need not wait for them."""
+        self._closed = True
+        self._wake()
+
+    def _wake(self) -> None:
+        for changed in self._watching:
+            changed.set()
+
+    def _require_configured(self, region: str) -> None:
+        """Raises Refused for a region that the configuration, if there is one yet, does not name."""
+        if self._ports.registry.snapshot().configuration is not None and (region not in self._ports.members.all()):
+            raise Refused(Reason.REASON_REGION_UNKNOWN, region=region)
+
+    def _require_room(self, region: str, endpoint: str) -> None:
+        live = self._ports.registry.snapshot().facts(region).live
+        if endpoint not in live and len(live) >= ENDPOINTS_PER_REGION:
+            raise _invalid("endpoint", f"the region has {ENDPOINTS_PER_REGION} live endpoints already")
+
+    def _verified_head(self, region: str, request: federation_pb2.JoinRequest, now: datetime) -> KeptHead | None:
+        if not request.HasField("audit_head"):
+            return None
+        told = request.audit_head
+        if len(told.hash) != len(GENESIS) or told.sequence > _LARGEST_SEQUENCE:
+            raise _invalid("audit_head", "not a sequence number with a SHA-256 hash")
+        head = Head(told.sequence, told.hash)
+        if not self._ports.keys.verify(region, AUDIT_HEAD, head.signed_bytes(), told.signature):
+            raise _invalid("audit_head", "not signed by the region")
+        return KeptHead(head, told.signature, now)
+
+    async def _keep_head(self, region: str, head: KeptHead) -> None:
+        if not await self._ports.registry.keep_audit_head(region, head):
+            await self._ports.trail.alarm(
+                f"region/{region}",
+                "AUDIT_HEAD_CONTRADICTED",
+                f"region/{region}",
+                f"row {head.head.sequence} {head.head.hash.hex()} does not continue what is kept",
+            )
+
+    async def _notice_oddities(self, region: str, heartbeat: Heartbeat) -> None:
+        """Logs what a node can only be told by people: a wrong clock, or a coordinator that forgot revisions."""
+        if abs(heartbeat.clock_error) > MAX_CLOCK_ERROR:
+            seconds = heartbeat.clock_error.total_seconds()
+            _log.warning("the clock of %s at %s is off by %+.1f s", region, heartbeat.endpoint, seconds)
+        newest = self._ports.registry.snapshot().revision
+        if heartbeat.federation_revision > newest:
+            await self._ports.trail.alarm(
+                f"region/{region}",
+                "REVISION_UNKNOWN",
+                f"configuration/{heartbeat.federation_revision}",
+                f"newer than {newest}, the newest here: was the coordinator's database lost?",
+            )
+
+
+class MembershipService(MembershipServiceServicer):
+    """Lists, suspends and reinstates regions."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+
+    async def ListRegions(
+        self,
+        request: administration_pb2.ListRegionsRequest,
+        context: grpc.aio.ServicerContext[
+            administration_pb2.ListRegionsRequest, administration_pb2.ListRegionsResponse
+        ],
+    ) -> administration_pb2.ListRegionsResponse:
+        """See the administration_pb2."""
+        return administration_pb2.ListRegionsResponse(members=members_of(self._registry.snapshot()).values())
+
+    async def SuspendRegion(
+        self,
+        request: administration_pb2.SuspendRegionRequest,
+        context: grpc.aio.ServicerContext[
+            administration_pb2.SuspendRegionRequest, administration_pb2.SuspendRegionResponse
+        ],
+    ) -> administration_pb2.SuspendRegionResponse:
+        """See the administration_pb2."""
+        self._require_configured(request.region)
+        note = request.note.strip()
+        if not 1 <= len(note) <= _NOTE_LENGTH or not note.isprintable():
+            raise _invalid("note", f"must be one line of 1 to {_NOTE_LENGTH} characters")
+        await self._registry.suspend(request.region, note=note, actor=current_call().identity.path)
+        return administration_pb2.SuspendRegionResponse(member=self._member(request.region))
+
+    async def ReinstateRegion(
+        self,
+        request: administration_pb2.ReinstateRegionRequest,
+        context: grpc.aio.ServicerContext[
+            administration_pb2.ReinstateRegionRequest, administration_pb2.ReinstateRegionResponse
+        ],
+    ) -> administration_pb2.ReinstateRegionResponse:
+        """See the administration_pb2."""
+        self._require_configured(request.region)
+        await self._registry.reinstate(request.region, actor=current_call().identity.path)
+        return administration_pb2.ReinstateRegionResponse(member=self._member(request.region))
+
+    def _require_configured(self, region: str) -> None:
+        if region not in members_of(self._registry.snapshot()):
+            raise Refused(Reason.REASON_REGION_UNKNOWN, region=region)
+
+    def _member(self, region: str) -> Member:
+        return member_of(self._registry.snapshot().facts(region))
+
+
+def _invalid(field: str, problem: str) -> Refused:
+    return Refused(Reason.REASON_REQUEST_INVALID, field=field, problem=problem)
+
+
+def _heartbeat(request: federation_pb2.JoinRequest, now: datetime) -> Heartbeat:
+    """What the request says of its process. Raises Refused with REQUEST_INVALID."""
+    if len(request.endpoint) > _ENDPOINT_LENGTH or not _ENDPOINT.fullmatch(request.endpoint):
+        raise _invalid("endpoint", "not host:port")
+    if not request.HasField("time"):
+        raise _invalid("time", "is missing")
+    try:
+        clock_error = from_timestamp(request.time) - now
+    except OverflowError:
+        raise _invalid("time", "out of range") from None
+    return Heartbeat(request.endpoint, now, request.federation_revision, clock_error, request.signing_certificate)

@@ -1,0 +1,1 @@
+"""Orders across regions, collected from the nodes."""

@@ -1,0 +1,168 @@
+"""The registry of a federation with exactly one coordinator: on that coordinator's own store.
+
+A second coordinator on the same file is refused by the store. Leases are kept in memory: after a restart a region
+that had joined is lost until it beats again.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+
+from coordinator.membership.rules import Heartbeat, Lease, RegionFacts, expired, next_expiry
+from coordinator.registry import operations
+from coordinator.registry.operations import Revision, SuspensionChanged
+from coordinator.registry.port import KeptHead, Snapshot
+from gateway.api.federation.v1.configuration_pb2 import Configuration
+from gateway.clock import Clock
+from gateway.store.port import Store
+
+
+class EmbeddedRegistry:
+    """See the port. Made by `open`, on the event loop that will use it."""
+
+    def __init__(self, store: Store, clock: Clock, lease: timedelta, snapshot: Snapshot) -> None:
+        self._store = store
+        self._clock = clock
+        self._lease_seconds = lease.total_seconds()
+        self._snapshot = snapshot
+        self._leases: dict[tuple[str, str], Lease] = {}
+        self._listeners: list[Callable[[], None]] = []
+        self._loop = asyncio.get_running_loop()
+        self._expiry: asyncio.TimerHandle | None = None
+        # What is committed counts, even where the caller was cancelled before it heard of it.
+        store.subscribe(Revision, self._take_revision)
+        store.subscribe(SuspensionChanged, self._take_suspension)
+
+    @classmethod
+    async def open(cls, store: Store, clock: Clock, lease: timedelta) -> "EmbeddedRegistry":
+        """The registry as the store keeps it. An endpoint lives for `lease` after each heartbeat."""
+        revision = await store.read(operations.current)
+        now = clock.now()
+        known = [replace(facts, presence_since=now) for facts in await store.read(operations.regions)]
+        snapshot = Snapshot(
+            revision.revision if revision is not None else 0,
+            revision.configuration if revision is not None else None,
+            {facts.region: facts for facts in known},
+        )
+        return cls(store, clock, lease, snapshot)
+
+    def snapshot(self) -> Snapshot:
+        """See the port."""
+        return self._snapshot
+
+    def on_change(self, listener: Callable[[], None]) -> Callable[[], None]:
+        """See the port."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    async def beat(self, region: str, heartbeat: Heartbeat) -> None:
+        """See the port."""
+        known = self._snapshot.facts(region).live.get(heartbeat.endpoint)
+        # While certificates are replaced, processes of a region differ: the one that came newly counts.
+        is_new = known is None or known.signing_certificate != heartbeat.signing_certificate
+        certificate = heartbeat.signing_certificate
+        facts = self._snapshot.facts(region)
+        if is_new and (not facts.ever_joined or facts.signing_certificate != certificate):
+            now = self._clock.now()
+            await self._store.write(lambda tx: operations.keep_joined(tx, region, certificate, now))
+        self._take_heartbeat(region, heartbeat, replaces_certificate=is_new)
+
+    async def leave(self, region: str, endpoint: str) -> None:
+        """See the port."""
+        if self._leases.pop((region, endpoint), None) is not None:
+            self._forget(region, endpoint)
+            self._tell()
+
+    async def suspend(self, region: str, *, note: str, actor: str) -> None:
+        """See the port."""
+        now = self._clock.now()
+        await self._store.write(lambda tx: operations.suspend(tx, region, note=note, actor=actor, now=now))
+
+    async def reinstate(self, region: str, *, actor: str) -> None:
+        """See the port."""
+        now = self._clock.now()
+        await self._store.write(lambda tx: operations.reinstate(tx, region, actor=actor, now=now))
+
+    async def apply(self, configuration: Configuration, *, expected_revision: int, actor: str) -> int:
+        """See the port."""
+        own, now = Configuration(), self._clock.now()
+        own.CopyFrom(configuration)
+        return await self._store.write(
+            lambda tx: operations.apply(tx, own, expected_revision=expected_revision, actor=actor, now=now)
+        )
+
+    async def configuration_at(self, revision: int) -> Configuration | None:
+        """See the port."""
+        return await self._store.read(lambda tx: operations.configuration_at(tx, revision))
+
+    async def keep_audit_head(self, region: str, kept: KeptHead) -> bool:
+        """See the port."""
+        return await self._store.write(lambda tx: operations.keep_audit_head(tx, region, kept))
+
+    async def audit_head(self, region: str) -> KeptHead | None:
+        """See the port."""
+        return await self._store.read(lambda tx: operations.audit_head(tx, region))
+
+    async def close(self) -> None:
+        """See the port. The store stays open: it belongs to whoever opened it."""
+        if self._expiry is not None:
+            self._expiry.cancel()
+            self._expiry = None
+        self._listeners.clear()
+
+    def _take_heartbeat(self, region: str, heartbeat: Heartbeat, *, replaces_certificate: bool) -> None:
+        before = self._snapshot.facts(region)
+        live = {**before.live, heartbeat.endpoint: heartbeat}
+        facts = replace(
+            before,
+            ever_joined=True,
+            signing_certificate=(heartbeat.signing_certificate if replaces_certificate else before.signing_certificate),
+            live=live,
+            last=heartbeat,
+            presence_since=before.presence_since if before.live else heartbeat.time,
+        )
+        self._put(facts)
+        key = (region, heartbeat.endpoint)
+        is_change = key not in self._leases or facts.signing_certificate != before.signing_certificate
+        self._leases[key] = Lease(*key, expires=self._loop.time() + self._lease_seconds)
+        self._expect_expiry()
+        if is_change:
+            self._tell()
+
+    def _expect_expiry(self) -> None:
+        """Looks again when the next lease runs out. One that was renewed meanwhile costs a look, no more."""
+        due = next_expiry(self._leases.values())
+        if self._expiry is None and due is not None:
+            self._expiry = self._loop.call_at(due, self._expire)
+
+    def _expire(self) -> None:
+        self._expiry = None
+        gone = expired(self._leases.values(), self._loop.time())
+        for lease in gone:
+            del self._leases[(lease.region, lease.endpoint)]
+            self._forget(lease.region, lease.endpoint)
+        self._expect_expiry()
+        if gone:
+            self._tell()
+
+    def _forget(self, region: str, endpoint: str) -> None:
+        before = self._snapshot.facts(region)
+        live = {each: beat for each, beat in before.live.items() if each != endpoint}
+        since = before.presence_since if live else self._clock.now()
+        self._put(replace(before, live=live, presence_since=since))
+
+    def _take_revision(self, revision: Revision) -> None:
+        self._snapshot = replace(self._snapshot, revision=revision.revision, configuration=revision.configuration)
+        self._tell()
+
+    def _take_suspension(self, changed: SuspensionChanged) -> None:
+        self._put(replace(self._snapshot.facts(changed.region), suspension=changed.suspension))
+        self._tell()
+
+    def _put(self, facts: RegionFacts) -> None:
+        self._snapshot = replace(self._snapshot, regions={**self._snapshot.regions, facts.region: facts})
+
+    def _tell(self) -> None:
+        for listener in list(self._listeners):
+            listener()

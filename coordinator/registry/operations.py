@@ -1,0 +1,183 @@
+"""The durable part of the embedded registry: one transaction each."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from coordinator.membership.rules import RegionFacts, Suspension
+from coordinator.registry.port import KeptHead
+from gateway import audit
+from gateway.api.federation.v1.configuration_pb2 import Configuration
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.audit import Head
+from gateway.clock import from_microseconds, to_microseconds
+from gateway.errors import Refused
+from gateway.federation.rules import difference
+from gateway.store.port import Transaction
+
+
+@dataclass(frozen=True)
+class Revision:
+    """A configuration in force. Published when it comes into force."""
+
+    revision: int
+    configuration: Configuration
+
+
+@dataclass(frozen=True)
+class SuspensionChanged:
+    """Published when a region was suspended or reinstated."""
+
+    region: str
+    suspension: Suspension | None
+
+
+def current(tx: Transaction) -> Revision | None:
+    """The configuration in force."""
+    return tx.first(_revision, "SELECT revision, content FROM configurations ORDER BY revision DESC LIMIT 1")
+
+
+def configuration_at(tx: Transaction, revision: int) -> Configuration | None:
+    """The configuration of one revision."""
+    return tx.first(
+        Configuration.FromString,
+        "SELECT content FROM configurations WHERE revision = :revision",
+        revision=revision,
+    )
+
+
+def apply(tx: Transaction, configuration: Configuration, *, expected_revision: int, actor: str, now: datetime) -> int:
+    """Puts a configuration in force. See the port."""
+    in_force = current(tx)
+    revision = in_force.revision if in_force is not None else 0
+    changes = difference(in_force.configuration if in_force is not None else Configuration(), configuration)
+    # Before the check of the revision: who repeats a call whose answer was lost gets that answer.
+    if not changes:
+        return revision
+    if revision != expected_revision:
+        raise Refused(Reason.REASON_CONFIGURATION_CHANGED, revision=str(revision))
+    revision += 1
+    tx.execute(
+        "INSERT INTO configurations (revision, content, actor, applied) VALUES (:revision, :content, :actor, :now)",
+        revision=revision,
+        content=configuration.SerializeToString(),
+        actor=actor,
+        now=to_microseconds(now),
+    )
+    audit.append(
+        tx,
+        now=now,
+        actor=actor,
+        action="CONFIGURATION_APPLIED",
+        subject=f"configuration/{revision}",
+        detail=f"{len(changes)} changes",
+    )
+    tx.publish(Revision(revision, configuration))
+    return revision
+
+
+def regions(tx: Transaction) -> list[RegionFacts]:
+    """What is durably known of each region."""
+    suspensions = dict(tx.all(_suspension, "SELECT region, since, note, actor FROM suspensions"))
+    certificates = dict(tx.all(_pair, "SELECT region, signing_certificate FROM joined_regions"))
+    return [
+        RegionFacts(
+            region,
+            ever_joined=region in certificates,
+            signing_certificate=certificates.get(region, b""),
+            suspension=suspensions.get(region),
+        )
+        for region in sorted(suspensions.keys() | certificates.keys())
+    ]
+
+
+def keep_joined(tx: Transaction, region: str, signing_certificate: bytes, now: datetime) -> None:
+    """Keeps that a region has joined, and by which certificate it signs now."""
+    changed = tx.execute(
+        "UPDATE joined_regions SET signing_certificate = :certificate WHERE region = :region",
+        region=region,
+        certificate=signing_certificate,
+    )
+    if not changed:
+        tx.execute(
+            "INSERT INTO joined_regions (region, first_joined, signing_certificate)"
+            " VALUES (:region, :now, :certificate)",
+            region=region,
+            now=to_microseconds(now),
+            certificate=signing_certificate,
+        )
+    action = "SIGNING_CERTIFICATE_CHANGED" if changed else "REGION_JOINED"
+    audit.append(tx, now=now, actor=f"region/{region}", action=action, subject=f"region/{region}")
+
+
+def suspend(tx: Transaction, region: str, *, note: str, actor: str, now: datetime) -> None:
+    """Suspends a region. See the port."""
+    found = tx.first(
+        _suspension,
+        "SELECT region, since, note, actor FROM suspensions WHERE region = :region",
+        region=region,
+    )
+    if found is not None and (found[1].note, found[1].actor) == (note, actor):
+        return
+    since = found[1].since if found is not None else now
+    tx.execute(
+        "INSERT INTO suspensions (region, since, note, actor) VALUES (:region, :since, :note, :actor)"
+        " ON CONFLICT (region) DO UPDATE SET note = excluded.note, actor = excluded.actor",
+        region=region,
+        since=to_microseconds(since),
+        note=note,
+        actor=actor,
+    )
+    audit.append(tx, now=now, actor=actor, action="REGION_SUSPENDED", subject=f"region/{region}", detail=note)
+    tx.publish(SuspensionChanged(region, Suspension(since, note, actor)))
+
+
+def reinstate(tx: Transaction, region: str, *, actor: str, now: datetime) -> None:
+    """Ends a suspension. See the port."""
+    if not tx.execute("DELETE FROM suspensions WHERE region = :region", region=region):
+        return
+    audit.append(tx, now=now, actor=actor, action="REGION_REINSTATED", subject=f"region/{region}")
+    tx.publish(SuspensionChanged(region, None))
+
+
+def audit_head(tx: Transaction, region: str) -> KeptHead | None:
+    """The furthest audit head of a region."""
+    return tx.first(
+        _kept_head,
+        "SELECT sequence, hash, signature, handed_in FROM audit_heads WHERE region = :region",
+        region=region,
+    )
+
+
+def keep_audit_head(tx: Transaction, region: str, kept: KeptHead) -> bool:
+    """Keeps a head that is further than the one kept. See the port."""
+    before = audit_head(tx, region)
+    if before is not None and kept.head.sequence <= before.head.sequence:
+        return kept.head == before.head
+    tx.execute(
+        "INSERT INTO audit_heads (region, sequence, hash, signature, handed_in)"
+        " VALUES (:region, :sequence, :hash, :signature, :handed_in)"
+        " ON CONFLICT (region) DO UPDATE SET sequence = excluded.sequence, hash = excluded.hash,"
+        " signature = excluded.signature, handed_in = excluded.handed_in",
+        region=region,
+        sequence=kept.head.sequence,
+        hash=kept.head.hash,
+        signature=kept.signature,
+        handed_in=to_microseconds(kept.time),
+    )
+    return True
+
+
+def _revision(revision: int, content: bytes) -> Revision:
+    return Revision(revision, Configuration.FromString(content))
+
+
+def _suspension(region: str, since: int, note: str, actor: str) -> tuple[str, Suspension]:
+    return region, Suspension(from_microseconds(since), note, actor)
+
+
+def _pair(region: str, signing_certificate: bytes) -> tuple[str, bytes]:
+    return region, signing_certificate
+
+
+def _kept_head(sequence: int, digest: bytes, signature: bytes, handed_in: int) -> KeptHead:
+    return KeptHead(Head(sequence, digest), signature, from_microseconds(handed_in))

@@ -1,0 +1,1 @@
+"""Envelopes on their way from region to region."""

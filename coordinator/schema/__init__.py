@@ -1,0 +1,1 @@
+"""The tables of a coordinator, besides those of the fabric."""

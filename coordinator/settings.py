@@ -1,0 +1,63 @@
+"""What `coordinator serve` reads from its settings file."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway.tls import Credentials
+
+_LISTEN = re.compile(r"(?P<host>\[[0-9A-Fa-f:.%]+\]|[A-Za-z0-9._-]+):(?P<port>[0-9]{1,5})", re.ASCII)
+_HIGHEST_PORT = 65535
+_HIGHEST_NUMBER = 99999
+# A node that misses one heartbeat is not lost: at least this many fit into a lease.
+_BEATS_IN_LEASE = 2
+
+
+@dataclass(frozen=True)
+class CoordinatorSettings:
+    """Settings of one coordinator."""
+
+    federation: str
+    """The trust domain: the name that stands in every certificate."""
+    listen: str
+    """`host:port`; port 0 takes any free one."""
+    data: Path
+    """The directory of the database; made where it is missing."""
+    credentials: Credentials
+    """The authority, the certificate and the key of this coordinator."""
+    number: int = 0
+    """The number of this replica, as in its certificate."""
+    reflection: bool = False
+    """Whether gRPC reflection is served: for demos and development."""
+    heartbeat_interval: float = 2.0
+    """Seconds between heartbeats, as nodes are told."""
+    lease: float = 10.0
+    """Seconds without a heartbeat after which an endpoint is no longer used."""
+    port_file: Path | None = None
+    """A file that holds the port while this coordinator serves."""
+
+    def __post_init__(self) -> None:
+        found = _LISTEN.fullmatch(self.listen)
+        if found is None or int(found["port"]) > _HIGHEST_PORT:
+            raise ValueError(f"listen: {self.listen!r} is not host:port")
+        if not 0 <= self.number <= _HIGHEST_NUMBER:
+            raise ValueError(f"number: must be 0 to {_HIGHEST_NUMBER}")
+        if self.heartbeat_interval <= 0:
+            raise ValueError("heartbeat_interval: must be more than 0 seconds")
+        if self.lease < _BEATS_IN_LEASE * self.heartbeat_interval:
+            raise ValueError(f"lease: must be at least {_BEATS_IN_LEASE} times heartbeat_interval")
+
+    @property
+    def name(self) -> str:
+        """What others call this coordinator, for example `coordinator/0`."""
+        return f"coordinator/{self.number}"
+
+    @property
+    def host(self) -> str:
+        """The host of `listen`."""
+        return self.listen.rpartition(":")[0]
+
+    @property
+    def database(self) -> Path:
+        """The file of the database."""
+        return self.data / "coordinator.db"

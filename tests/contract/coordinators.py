@@ -1,0 +1,215 @@
+"""Real coordinators for tests, members that call them, and a region that receives what they forward."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+import grpc
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from coordinator.app import Coordinator
+from coordinator.settings import CoordinatorSettings
+from gateway import audit
+from gateway.api.coordinator.v1.administration_pb2 import (
+    ApplyConfigurationRequest,
+    GetConfigurationRequest,
+    ListRegionsRequest,
+)
+from gateway.api.coordinator.v1.administration_pb2_grpc import ConfigurationServiceStub, MembershipServiceStub
+from gateway.api.federation.v1.configuration_pb2 import Configuration
+from gateway.api.federation.v1.federation_pb2 import (
+    AuditHead,
+    JoinRequest,
+    JoinResponse,
+    Member,
+    MemberState,
+    WatchRequest,
+    WatchResponse,
+)
+from gateway.api.federation.v1.federation_pb2_grpc import FederationServiceStub
+from gateway.api.types.v1.access_pb2 import Role
+from gateway.audit import AuditRow, Head
+from gateway.authority import CertificateSet
+from gateway.channels import Dialer, invoke
+from gateway.clock import Clock, to_timestamp
+from gateway.errors import Refused, reason_name
+from gateway.identity import server_name
+from gateway.signing import AUDIT_HEAD, Signer
+from gateway.store.sqlite import open_read_only
+from tests.contract.small_federation import CLOCK, CONFIGURATION, FEDERATION, Certificates
+
+# Long enough for handshakes on a busy machine; reached only where a test fails.
+PATIENCE_S = 20.0
+SHORT_LEASE = 0.3  # seconds
+ADMIN = "admin/root"
+T = TypeVar("T")
+Watching = grpc.aio.UnaryStreamCall[WatchRequest, WatchResponse]
+
+
+def run(scenario: Awaitable[None]) -> None:
+    """Runs a scenario, but not for ever."""
+
+    async def bounded() -> None:
+        async with asyncio.timeout(PATIENCE_S):
+            await scenario
+
+    asyncio.run(bounded())
+
+
+async def refused(call: Awaitable[T]) -> str:
+    """The reason for which a call is refused, as it travels."""
+    with pytest.raises(Refused) as refusal:
+        await call
+    return reason_name(refusal.value.reason)
+
+
+def settings(certificates: Certificates, data: Path, *, listen: str = "127.0.0.1:0") -> CoordinatorSettings:
+    return CoordinatorSettings(FEDERATION, listen, data, certificates.credentials("coordinator/0"))
+
+
+@dataclass(frozen=True)
+class RegionKeys:
+    """What a region signs with."""
+
+    region: str
+    issued: CertificateSet
+
+    @property
+    def signer(self) -> Signer:
+        assert self.issued.signing is not None
+        assert isinstance(self.issued.signing.key, Ed25519PrivateKey)
+        return Signer(self.issued.signing.key)
+
+    @property
+    def certificate(self) -> bytes:
+        assert self.issued.signing is not None
+        return self.issued.signing.certificate_pem
+
+    def audit_head(self, sequence: int, filler: bytes = b"a") -> AuditHead:
+        head = Head(sequence, filler * 32)
+        signature = self.signer.sign(AUDIT_HEAD, head.signed_bytes())
+        return AuditHead(sequence=sequence, hash=head.hash, signature=signature)
+
+
+def keys_of(certificates: Certificates, region: str) -> RegionKeys:
+    return RegionKeys(region, certificates.issue(f"region/{region}"))
+
+
+def join_request(keys: RegionKeys, endpoint: str = "127.0.0.1:7443") -> JoinRequest:
+    return JoinRequest(
+        endpoint=endpoint,
+        signing_certificate=keys.certificate,
+        federation_revision=1,
+        time=to_timestamp(CLOCK.now()),
+    )
+
+
+@dataclass
+class Federation:
+    """A coordinator that runs, and channels of members to it."""
+
+    coordinator: Coordinator
+    certificates: Certificates
+    data: Path
+    closing: AsyncExitStack
+    channels: dict[str, grpc.aio.Channel] = field(default_factory=dict)
+    watches: list[Watching] = field(default_factory=list)
+
+    @property
+    def endpoint(self) -> str:
+        return f"127.0.0.1:{self.coordinator.port}"
+
+    def as_(self, path: str) -> grpc.aio.Channel:
+        """The channel of the member with this path, for example `region/sichuan`."""
+        if path not in self.channels:
+            dialer = Dialer(self.certificates.credentials(path), CLOCK)
+            channel = dialer.dial(self.endpoint, server_name(Role.ROLE_COORDINATOR, "", FEDERATION))
+            self.channels[path] = channel
+            self.closing.push_async_callback(channel.close)
+        return self.channels[path]
+
+    async def apply(self, configuration: Configuration = CONFIGURATION) -> int:
+        """Puts a configuration in force and returns its revision."""
+        stub = ConfigurationServiceStub(self.as_(ADMIN))
+        before = await invoke(stub.GetConfiguration, GetConfigurationRequest(), PATIENCE_S)
+        request = ApplyConfigurationRequest(configuration=configuration, expected_revision=before.federation_revision)
+        return (await invoke(stub.ApplyConfiguration, request, PATIENCE_S)).federation_revision
+
+    async def join(self, keys: RegionKeys, request: JoinRequest | None = None) -> JoinResponse:
+        """One heartbeat of the region."""
+        stub = FederationServiceStub(self.as_(f"region/{keys.region}"))
+        return await invoke(stub.Join, request or join_request(keys), PATIENCE_S)
+
+    async def member(self, region: str) -> Member:
+        """How a region stands, as an administrator is told."""
+        stub = MembershipServiceStub(self.as_(ADMIN))
+        response = await invoke(stub.ListRegions, ListRegionsRequest(), PATIENCE_S)
+        return next(each for each in response.members if each.region == region)
+
+    def watch(self, region: str, revision: int = 0) -> Watching:
+        """The federation state as the region is sent it."""
+        stub = FederationServiceStub(self.as_(f"region/{region}"))
+        return stub.Watch(WatchRequest(federation_revision=revision))
+
+    def audit_rows(self) -> list[AuditRow]:
+        """What the coordinator noted; its chain is whole."""
+        with open_read_only(self.data / "coordinator.db") as tx:
+            rows = audit.rows(tx)
+        audit.verify(rows, None)
+        return rows
+
+
+@asynccontextmanager
+async def federation(
+    certificates: Certificates, data: Path, *, lease: float = 600.0, clock: Clock | None = None
+) -> AsyncIterator[Federation]:
+    """A coordinator with these data, stopped at the end as SIGTERM would."""
+    chosen = CoordinatorSettings(
+        FEDERATION,
+        "127.0.0.1:0",
+        data,
+        certificates.credentials("coordinator/0"),
+        heartbeat_interval=min(2.0, lease / 2),
+        lease=lease,
+    )
+    coordinator = await Coordinator.start(chosen, clock)
+    try:
+        async with AsyncExitStack() as closing:
+            yield Federation(coordinator, certificates, data, closing)
+    finally:
+        await coordinator.stop()
+
+
+async def told(watching: Watching, region: str, state: MemberState.ValueType) -> WatchResponse:
+    """Reads on until the region stands so."""
+    while True:
+        response = await next_of(watching)
+        if any(member.region == region and member.state == state for member in response.members):
+            return response
+
+
+async def next_of(watching: Watching) -> WatchResponse:
+    """The next message of a stream."""
+    response = await watching.read()
+    assert isinstance(response, WatchResponse), "the stream ended"
+    return response
+
+
+def stands(response: WatchResponse, region: str) -> Member:
+    """How a region stands by a message."""
+    return next(member for member in response.members if member.region == region)
+
+
+async def eventually(holds: Callable[[], bool]) -> None:
+    """Waits until it holds."""
+    while not holds():  # noqa: ASYNC110 - what it waits for is in another task, or in another process
+        await asyncio.sleep(0.005)
+
+
+def denials(rows: Sequence[AuditRow]) -> list[tuple[str, str, str]]:
+    """Who was turned away from what, and why."""
+    return [(row.actor, row.subject.rpartition("/")[2], row.detail) for row in rows if row.action == "DENIED"]

@@ -1,0 +1,348 @@
+"""The `coordinator` command: a real process that serves, and the commands that people and programs give."""
+
+import asyncio
+import functools
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+from coordinator.cli.main import main
+from gateway.api.region.v1.oversight_service_pb2_grpc import add_OversightServiceServicer_to_server
+from gateway.federation.files import load
+from gateway.server import Service
+from tests.contract.coordinators import PATIENCE_S, federation, join_request, keys_of, run
+from tests.contract.small_federation import CONFIGURATION, FEDERATION, NOTHING_LISTENS, Certificates, serving
+from tests.contract.traced_order import ORDER_ID, SERVICE, Region, held_order
+
+SHIPPED = Path(__file__).parents[2] / "deploy" / "federation"
+COMMAND = (sys.executable, "-m", "coordinator.cli.main")
+
+
+@dataclass
+class Process:
+    """A coordinator in a process of its own, and an administrator."""
+
+    settings: Path
+    port_file: Path
+    administrator: Path
+    errors: Path
+
+    @property
+    def endpoint(self) -> str:
+        return f"127.0.0.1:{self.port_file.read_text().strip()}"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {
+            "CROSSREGION_COORDINATOR": self.endpoint,
+            "CROSSREGION_CREDENTIALS": str(self.administrator),
+            "CROSSREGION_FEDERATION": FEDERATION,
+        }
+
+    def command(self, *words: str) -> Result:
+        """What an administrator's command prints, and how it ends."""
+        return CliRunner(env=self.environment).invoke(main, words)
+
+
+@pytest.fixture(name="files")
+def files_of_a_coordinator(tmp_path: Path) -> Process:
+    certificates = Certificates(tmp_path / "certificates")
+    certificates.credentials("coordinator/0")
+    certificates.credentials("admin/root")
+    certificates.credentials("region/sichuan")
+    settings = tmp_path / "coordinator.toml"
+    settings.write_text(
+        f'federation = "{FEDERATION}"\nlisten = "127.0.0.1:0"\ndata = "data"\nport_file = "port"\n'
+        '[credentials]\nauthority = "certificates/coordinator_0/authority.crt"\n'
+        'certificate = "certificates/coordinator_0/tls.crt"\nkey = "certificates/coordinator_0/tls.key"\n'
+    )
+    administrator = tmp_path / "certificates" / "admin_root"
+    return Process(settings, tmp_path / "port", administrator, tmp_path / "errors")
+
+
+@contextmanager
+def serving_process(files: Process) -> Iterator[subprocess.Popen[bytes]]:
+    """The process, once it serves; at the end it is told to stop, and does."""
+    with files.errors.open("ab") as errors:
+        process = subprocess.Popen([*COMMAND, "serve", "--settings", str(files.settings)], stderr=errors)
+    try:
+        deadline = time.monotonic() + PATIENCE_S
+        while not files.port_file.exists():
+            assert process.poll() is None, files.errors.read_text()
+            assert time.monotonic() < deadline, "the coordinator does not serve"
+            time.sleep(0.01)
+        yield process
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(PATIENCE_S) == 0
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture(name="coordinator")
+def a_coordinator(files: Process) -> Iterator[Process]:
+    with serving_process(files):
+        yield files
+
+
+def serve_in_vain(settings: Path) -> tuple[int, str]:
+    """How a process that cannot serve ends, and its last line."""
+    process = subprocess.run(
+        [*COMMAND, "serve", "--settings", str(settings)],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+    assert "Traceback" not in process.stderr
+    return process.returncode, process.stderr.splitlines()[-1]
+
+
+def test_a_coordinator_serves_until_it_is_told_to_stop(files: Process) -> None:
+    with serving_process(files):
+        assert files.command("regions", "list").exit_code == 0
+    assert not files.port_file.exists()
+    lines = files.errors.read_text().splitlines()
+    assert [line.split(": ", 1)[1].split(" on ")[0] for line in lines] == [
+        f"coordinator/0 of {FEDERATION} serves",
+        "stopped",
+    ]
+
+
+def test_a_second_process_on_the_same_database_says_so_and_disturbs_nothing(coordinator: Process) -> None:
+    code, line = serve_in_vain(coordinator.settings)
+    assert code == 1
+    assert line.startswith("Error: ")
+    assert "coordinator.db is in use by process" in line
+    assert coordinator.command("regions", "list").exit_code == 0
+
+
+def test_a_second_process_on_the_same_port_says_so(coordinator: Process) -> None:
+    text = coordinator.settings.read_text()
+    text = (
+        text.replace("127.0.0.1:0", coordinator.endpoint).replace('"data"', '"other"').replace('"port"', '"other-port"')
+    )
+    other = coordinator.settings.with_name("other.toml")
+    other.write_text(text)
+    code, line = serve_in_vain(other)
+    assert (code, line.split(":")[0]) == (1, "Error")
+    assert f"cannot listen on {coordinator.endpoint}" in line
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("tls.key", "nowhere.key", "nowhere.key: No such file or directory"),
+        ("tls.key", "tls.crt", "holds no private key that can be read"),
+        ("port_file", "prot_file", "coordinator.toml: prot_file: unknown key"),
+        ("federation =", "federation", "coordinator.toml: is not TOML"),
+        ('"data"', '"coordinator.toml"', "coordinator.toml: File exists"),
+    ],
+)
+def test_what_keeps_a_process_from_serving_is_told_in_one_line(files: Process, old: str, new: str, told: str) -> None:
+    text = files.settings.read_text()
+    assert old in text
+    files.settings.write_text(text.replace(old, new))
+    code, line = serve_in_vain(files.settings)
+    assert code == 1
+    assert line.startswith("Error: ")
+    assert told in line
+
+
+def test_a_configuration_is_compared_applied_and_shown(coordinator: Process, tmp_path: Path) -> None:
+    different = coordinator.command("federation", "diff", str(SHIPPED))
+    assert different.exit_code == 0
+    assert "+ regions[sichuan].name.zh_cn: 四川" in different.stdout
+    tried = coordinator.command("federation", "apply", "--dry-run", str(SHIPPED))
+    assert tried.stdout.startswith("valid, not applied: ")
+    assert coordinator.command("federation", "apply", str(SHIPPED)).stdout.startswith("revision 1 is in force: ")
+    again = coordinator.command("federation", "apply", str(SHIPPED))
+    assert again.stdout == "revision 1 stays in force: nothing changes\n"
+    shown = coordinator.command("federation", "show")
+    (tmp_path / "shown").mkdir()
+    (tmp_path / "shown" / "all.yaml").write_text(shown.stdout)
+    assert load(tmp_path / "shown") == CONFIGURATION
+    as_json = json.loads(coordinator.command("federation", "show", "--json").stdout)
+    assert as_json["federation_revision"] == "1"
+
+
+def test_a_difference_names_what_was_and_what_will_be(coordinator: Process, tmp_path: Path) -> None:
+    assert coordinator.command("federation", "apply", str(SHIPPED)).exit_code == 0
+    wanted = tmp_path / "wanted"
+    wanted.mkdir()
+    for file in SHIPPED.glob("*.yaml"):
+        text = file.read_text(encoding="utf-8").replace("zh_cn: 四川,", "zh_cn: 天府之国,")
+        (wanted / file.name).write_text(text, encoding="utf-8")
+    assert (
+        "~ regions[sichuan].name.zh_cn: 四川 → 天府之国\n"
+        in coordinator.command("federation", "diff", str(wanted)).stdout
+    )
+    told = json.loads(coordinator.command("federation", "diff", "--json", str(wanted)).stdout)
+    assert {"path": "regions[sichuan].name.zh_cn", "old": "四川", "new": "天府之国"} in told["changes"]
+
+
+def test_regions_are_listed_suspended_and_reinstated(coordinator: Process) -> None:
+    assert coordinator.command("federation", "apply", str(SHIPPED)).exit_code == 0
+    listed = coordinator.command("regions", "list").stdout.splitlines()
+    assert len(listed) == 2 + len(CONFIGURATION.regions)
+    suspended = coordinator.command("regions", "suspend", "henan", "--note", "[bold]key[/bold]")
+    assert suspended.stdout == "henan is suspended: [bold]key[/bold] (by admin/root)\n"
+    (row,) = (line for line in coordinator.command("regions", "list").stdout.splitlines() if line.startswith("henan"))
+    # What others wrote is never read as markup.
+    assert "suspended" in row
+    assert "[bold]key[/bold]" in row
+    members = json.loads(coordinator.command("regions", "list", "--json").stdout)["members"]
+    assert {each["region"]: each["state"] for each in members}["henan"] == "MEMBER_STATE_SUSPENDED"
+    assert coordinator.command("regions", "reinstate", "henan").stdout == "henan is absent\n"
+
+
+def test_exit_codes_say_how_a_command_ended(coordinator: Process) -> None:
+    refused = coordinator.command("regions", "suspend", "atlantis", "--note", "note")
+    assert (refused.exit_code, refused.stdout) == (1, "")
+    assert refused.stderr.startswith("Error: REGION_UNKNOWN: ")
+    assert coordinator.command("regions", "suspend", "henan").exit_code == 2
+    assert coordinator.command("regions", "list", "--colour").exit_code == 2
+    missing = CliRunner(env=coordinator.environment | {"CROSSREGION_CREDENTIALS": "nowhere"})
+    assert missing.invoke(main, ["regions", "list"]).stderr.endswith("authority.crt: No such file or directory\n")
+    nobody = coordinator.command("regions", "list", "--coordinator", NOTHING_LISTENS)
+    assert nobody.exit_code == 3
+    assert f"no answer from the coordinator at {NOTHING_LISTENS}" in nobody.stderr
+
+
+def test_a_region_is_no_administrator(coordinator: Process) -> None:
+    region = coordinator.administrator.with_name("region_sichuan")
+    refused = coordinator.command("regions", "list", "--credentials", str(region))
+    assert refused.exit_code == 1
+    assert refused.stderr.startswith("Error: PERMISSION_DENIED: region/sichuan may not call ")
+
+
+def test_files_are_validated_without_a_coordinator(tmp_path: Path) -> None:
+    runner = CliRunner()
+    valid = runner.invoke(main, ["federation", "validate", str(SHIPPED)])
+    assert (valid.exit_code, valid.stdout.split(" with ")[0]) == (0, f"valid: {FEDERATION}")
+    (tmp_path / "broken.yaml").write_text("federation: UPPER.example\nregions: []\nbusines: []\n")
+    broken = runner.invoke(main, ["federation", "validate", str(tmp_path)])
+    assert broken.exit_code == 1
+    assert "broken.yaml:3: busines: unknown key" in broken.stderr
+    as_json = runner.invoke(main, ["federation", "validate", "--json", str(tmp_path)])
+    assert as_json.exit_code == 1
+    assert json.loads(as_json.stdout)["valid"] is False
+    assert runner.invoke(main, ["federation", "validate", str(tmp_path / "nowhere")]).exit_code == 2
+
+
+def test_the_audit_chain_is_verified_and_every_damage_is_found(files: Process) -> None:
+    with serving_process(files):
+        for note in ("first", "second"):
+            files.command("federation", "apply", str(SHIPPED))
+            files.command("regions", "suspend", "henan", "--note", note)
+        verified = files.command("audit", "verify", "--settings", str(files.settings))
+        assert verified.exit_code == 0
+        head = verified.stdout.strip().rpartition(" ")[2]
+        assert head.startswith("3:")
+    verify = ("audit", "verify", "--settings", str(files.settings))
+    offline = CliRunner()
+    assert offline.invoke(main, [*verify, "--seen", head]).exit_code == 0
+    with sqlite3.connect(files.settings.with_name("data") / "coordinator.db") as database:
+        database.execute("DELETE FROM audit WHERE sequence = 3")
+    database.close()
+    assert offline.invoke(main, verify).exit_code == 0
+    cut = offline.invoke(main, [*verify, "--seen", head])
+    assert cut.exit_code == 1
+    assert "the tail was cut: the chain ends at row 2" in cut.stderr
+    with sqlite3.connect(files.settings.with_name("data") / "coordinator.db") as database:
+        database.execute("UPDATE audit SET detail = 'another' WHERE sequence = 2")
+    database.close()
+    altered = offline.invoke(main, verify)
+    assert (altered.exit_code, "row 2 was altered" in altered.stderr) == (1, True)
+
+
+def test_a_chain_that_is_not_there_cannot_be_verified(files: Process) -> None:
+    result = CliRunner().invoke(main, ["audit", "verify", "--settings", str(files.settings)])
+    assert result.exit_code == 1
+    assert "coordinator.db: there is no such database" in result.stderr
+
+
+def commands(group: click.Group, path: str = "coordinator") -> Iterator[str]:
+    """The words that call every command."""
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from commands(command, f"{path} {name}")
+        else:
+            yield f"{path} {name}"
+
+
+@pytest.mark.parametrize("words", sorted(commands(main)))
+def test_the_help_of_every_command_gives_an_example(words: str) -> None:
+    text = CliRunner().invoke(main, [*words.split()[1:], "--help"]).stdout
+    assert words in text.split("Example:")[1]
+
+
+async def command(certificates: Certificates, endpoint: str, *words: str) -> tuple[int, str, str]:
+    """A command in a process of its own: how it ends, and what it prints."""
+    administrator = certificates.credentials("admin/root").authority.parent
+    environment = os.environ | {
+        "CROSSREGION_COORDINATOR": endpoint,
+        "CROSSREGION_CREDENTIALS": str(administrator),
+        "CROSSREGION_FEDERATION": FEDERATION,
+    }
+    process = await asyncio.create_subprocess_exec(
+        *COMMAND, *words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
+    )
+    out, errors = await process.communicate()
+    assert process.returncode is not None
+    return process.returncode, out.decode(), errors.decode()
+
+
+def test_orders_are_listed_and_followed_hop_by_hop(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        certificates = Certificates(tmp_path / "certificates")
+        region = Region()
+        service = Service(SERVICE, functools.partial(add_OversightServiceServicer_to_server, region))
+        async with (
+            federation(certificates, tmp_path / "data") as it,
+            serving(certificates, "region/henan", [service], "henan") as endpoint,
+        ):
+            await it.apply()
+            henan, sichuan = keys_of(certificates, "henan"), keys_of(certificates, "sichuan")
+            await it.join(henan, join_request(henan, endpoint))
+            await it.join(sichuan, join_request(sichuan, NOTHING_LISTENS))
+
+            code, out, errors = await command(certificates, it.endpoint, "orders", "list")
+            assert code == 0
+            assert "home staff: review" in out
+            assert "sichuan could not be asked: REGION_UNREACHABLE" in errors
+
+            code, out, _ = await command(certificates, it.endpoint, "orders", "held", "--json")
+            assert [order["number_prefix"] for order in json.loads(out)["orders"]] == [held_order().number_prefix]
+
+            code, out, errors = await command(certificates, it.endpoint, "orders", "trace", ORDER_ID)
+            assert code == 0
+            lines = [line.split() for line in out.splitlines()]
+            events = [" ".join(line[2:]) for line in lines if line and line[0] == "2026-11-24"]
+            assert events == [
+                "henan order acknowledged",
+                "+5.0 ms henan sent order submit henan → sichuan",
+                "+5.0 ms coordinator/0 received order submit henan → sichuan",
+                "+5.0 ms sichuan committed order submit henan → sichuan",
+                "+2.0 s sichuan order pending review returned",
+            ]
+            assert "order command henan → sichuan: no receipt yet, sent 3 times" in out
+
+            code, _, errors = await command(certificates, it.endpoint, "orders", "trace", "henan/counter/R9")
+            assert (code, errors.split(":")[1]) == (1, " ORDER_NOT_FOUND")
+            code, _, errors = await command(certificates, it.endpoint, "orders", "trace", "sichuan/counter/R9")
+            assert code == 3
+
+    run(scenario())

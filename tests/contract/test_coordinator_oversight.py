@@ -1,0 +1,275 @@
+"""Orders across regions, asked through a real coordinator of region servers that know what a test tells them."""
+
+import asyncio
+import functools
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import grpc
+import pytest
+
+from gateway.api.coordinator.v1.administration_pb2 import (
+    ListOrdersRequest,
+    ListOrdersResponse,
+    SuspendRegionRequest,
+    TraceOrderRequest,
+    TraceOrderResponse,
+)
+from gateway.api.coordinator.v1.administration_pb2_grpc import MembershipServiceStub, OversightServiceStub
+from gateway.api.region.v1 import oversight_service_pb2 as region_contract
+from gateway.api.region.v1.order_pb2 import OrderState, StateChange
+from gateway.api.region.v1.oversight_service_pb2 import OrderSummary
+from gateway.api.region.v1.oversight_service_pb2_grpc import (
+    OversightServiceServicer,
+    add_OversightServiceServicer_to_server,
+)
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.channels import invoke
+from gateway.clock import to_timestamp
+from gateway.errors import Refused, reason_name
+from gateway.server import Service
+from tests.contract.coordinators import (
+    ADMIN,
+    PATIENCE_S,
+    Federation,
+    federation,
+    join_request,
+    keys_of,
+    refused,
+    run,
+)
+from tests.contract.small_federation import NOTHING_LISTENS, Certificates, serving
+
+HENAN, SICHUAN = "henan", "sichuan"
+START = datetime(2026, 11, 24, 12, tzinfo=UTC)
+SERVICE = region_contract.DESCRIPTOR.services_by_name["OversightService"]
+DONE, IN_PROGRESS = OrderState.ORDER_STATE_COMPLETED, OrderState.ORDER_STATE_IN_PROGRESS
+HELD = OrderState.ORDER_STATE_HELD
+
+
+@pytest.fixture(name="certificates")
+def certificates_of_a_federation(tmp_path: Path) -> Certificates:
+    return Certificates(tmp_path / "certificates")
+
+
+def order(
+    number: int,
+    state: OrderState.ValueType = DONE,
+    *,
+    version: int = 1,
+    handling: str = HENAN,
+    home: str = SICHUAN,
+) -> OrderSummary:
+    return OrderSummary(
+        id=f"{handling}/counter/R{number}",
+        business="SUSPEND",
+        state=state,
+        version=version,
+        handling_region=handling,
+        home_region=home,
+        order_date=to_timestamp(START + timedelta(minutes=number)),
+    )
+
+
+class Region(OversightServiceServicer):
+    """Knows the orders that it is given."""
+
+    def __init__(self, orders: Sequence[OrderSummary]) -> None:
+        self.orders = orders
+        self.asked: list[region_contract.ListOrderSummariesRequest] = []
+        self.hangs = False
+
+    async def ListOrderSummaries(  # noqa: N802 - named by gRPC
+        self,
+        request: region_contract.ListOrderSummariesRequest,
+        context: grpc.aio.ServicerContext[
+            region_contract.ListOrderSummariesRequest, region_contract.ListOrderSummariesResponse
+        ],
+    ) -> region_contract.ListOrderSummariesResponse:
+        self.asked.append(request)
+        if self.hangs:
+            await asyncio.Event().wait()
+        found = [each for each in self.orders if not request.states or each.state in request.states]
+        return region_contract.ListOrderSummariesResponse(orders=found[: request.page_size])
+
+    async def GetOrderTrace(  # noqa: N802 - named by gRPC
+        self,
+        request: region_contract.GetOrderTraceRequest,
+        context: grpc.aio.ServicerContext[region_contract.GetOrderTraceRequest, region_contract.GetOrderTraceResponse],
+    ) -> region_contract.GetOrderTraceResponse:
+        for each in self.orders:
+            if each.id == request.order_id:
+                change = StateChange(state=each.state, time=each.order_date, region=each.home_region)
+                return region_contract.GetOrderTraceResponse(order=each, state_changes=[change])
+        raise Refused(Reason.REASON_ORDER_NOT_FOUND, order=request.order_id)
+
+
+@dataclass
+class Overseen:
+    """A coordinator and the regions that have joined it."""
+
+    federation: Federation
+    regions: dict[str, Region] = field(default_factory=dict)
+
+    async def list(self, request: ListOrdersRequest, timeout: float = PATIENCE_S) -> ListOrdersResponse:
+        stub = OversightServiceStub(self.federation.as_(ADMIN))
+        return await invoke(stub.ListOrders, request, timeout)
+
+    async def trace(self, order_id: str) -> TraceOrderResponse:
+        stub = OversightServiceStub(self.federation.as_(ADMIN))
+        return await invoke(stub.TraceOrder, TraceOrderRequest(order_id=order_id), PATIENCE_S)
+
+
+@asynccontextmanager
+async def overseen(certificates: Certificates, data: Path, **orders: Sequence[OrderSummary]) -> AsyncIterator[Overseen]:
+    """Regions by name with their orders, all joined."""
+    async with AsyncExitStack() as stack:
+        it = Overseen(await stack.enter_async_context(federation(certificates, data)))
+        await it.federation.apply()
+        for name, known in orders.items():
+            region = it.regions[name] = Region(known)
+            service = Service(SERVICE, functools.partial(add_OversightServiceServicer_to_server, region))
+            endpoint = await stack.enter_async_context(serving(certificates, f"region/{name}", [service], name))
+            keys = keys_of(certificates, name)
+            await it.federation.join(keys, join_request(keys, endpoint))
+        yield it
+
+
+def unanswered(response: ListOrdersResponse | TraceOrderResponse) -> dict[str, str]:
+    return {each.region: reason_name(each.reason) for each in response.unanswered}
+
+
+def test_an_order_of_two_regions_is_listed_once_as_its_home_region_has_it(
+    certificates: Certificates, tmp_path: Path
+) -> None:
+    async def scenario() -> None:
+        # The handling region claims the higher version: the home region counts all the same.
+        there, here = order(1, DONE, version=2), order(1, IN_PROGRESS, version=9)
+        own = order(2, handling=SICHUAN)
+        async with overseen(certificates, tmp_path / "data", henan=[here], sichuan=[there, own]) as it:
+            response = await it.list(ListOrdersRequest())
+            assert list(response.orders) == [own, there]
+            assert not response.unanswered
+
+    run(scenario())
+
+
+def test_an_order_whose_home_region_is_silent_is_listed_as_the_other_has_it(
+    certificates: Certificates, tmp_path: Path
+) -> None:
+    async def scenario() -> None:
+        async with overseen(certificates, tmp_path / "data", henan=[order(1, IN_PROGRESS)]) as it:
+            sichuan = keys_of(certificates, SICHUAN)
+            await it.federation.join(sichuan, join_request(sichuan, NOTHING_LISTENS))
+            response = await it.list(ListOrdersRequest())
+            assert list(response.orders) == [order(1, IN_PROGRESS)]
+            assert unanswered(response) == {SICHUAN: "REGION_UNREACHABLE"}
+
+    run(scenario())
+
+
+def test_a_region_that_hangs_does_not_keep_back_what_others_answer(certificates: Certificates, tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with overseen(certificates, tmp_path / "data", henan=[order(1)], sichuan=[]) as it:
+            it.regions[SICHUAN].hangs = True
+            response = await it.list(ListOrdersRequest(), timeout=1.0)
+            assert list(response.orders) == [order(1)]
+            assert unanswered(response) == {SICHUAN: "REGION_UNREACHABLE"}
+
+    run(scenario())
+
+
+def test_a_suspended_region_is_not_asked(certificates: Certificates, tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with overseen(certificates, tmp_path / "data", henan=[order(1)], sichuan=[order(2)]) as it:
+            stub = MembershipServiceStub(it.federation.as_(ADMIN))
+            await invoke(stub.SuspendRegion, SuspendRegionRequest(region=SICHUAN, note="note"), PATIENCE_S)
+            response = await it.list(ListOrdersRequest())
+            assert list(response.orders) == [order(1)]
+            assert unanswered(response) == {SICHUAN: "REGION_SUSPENDED"}
+            assert not it.regions[SICHUAN].asked
+
+    run(scenario())
+
+
+def test_states_regions_and_page_size_narrow_the_list(certificates: Certificates, tmp_path: Path) -> None:
+    async def scenario() -> None:
+        orders = [order(1), order(2, HELD, home=""), order(3, HELD, handling="hunan", home="")]
+        async with overseen(certificates, tmp_path / "data", henan=orders) as it:
+            held = await it.list(ListOrdersRequest(states=[HELD]))
+            assert list(held.orders) == [orders[2], orders[1]]
+            of_sichuan = await it.list(ListOrdersRequest(region=SICHUAN))
+            assert list(of_sichuan.orders) == [orders[0]]
+            assert len((await it.list(ListOrdersRequest(page_size=2))).orders) == 2
+            assert [each.page_size for each in it.regions[HENAN].asked] == [50, 50, 2]
+            for size in (-1, 501):
+                assert await refused(it.list(ListOrdersRequest(page_size=size))) == "REQUEST_INVALID"
+            assert await refused(it.list(ListOrdersRequest(region="atlantis"))) == "REGION_UNKNOWN"
+
+    run(scenario())
+
+
+def test_a_trace_holds_what_both_regions_noted_the_handling_region_first(
+    certificates: Certificates, tmp_path: Path
+) -> None:
+    async def scenario() -> None:
+        here, there = order(1, IN_PROGRESS), order(1, DONE, version=2)
+        async with overseen(certificates, tmp_path / "data", sichuan=[there], henan=[here], hunan=[]) as it:
+            response = await it.trace("henan/counter/R1")
+            assert [(each.region, each.trace.order) for each in response.traces] == [(HENAN, here), (SICHUAN, there)]
+            assert not response.unanswered
+
+    run(scenario())
+
+
+def test_a_trace_of_a_local_order_asks_one_region(certificates: Certificates, tmp_path: Path) -> None:
+    async def scenario() -> None:
+        local = order(1, handling=SICHUAN)
+        async with overseen(certificates, tmp_path / "data", sichuan=[local]) as it:
+            assert [each.region for each in (await it.trace("sichuan/counter/R1")).traces] == [SICHUAN]
+
+    run(scenario())
+
+
+def test_an_order_on_its_way_is_traced_at_the_region_that_knows_it(certificates: Certificates, tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with overseen(certificates, tmp_path / "data", henan=[order(1)], sichuan=[]) as it:
+            response = await it.trace("henan/counter/R1")
+            assert [each.region for each in response.traces] == [HENAN]
+            assert not response.unanswered
+
+    run(scenario())
+
+
+def test_where_the_handling_region_is_silent_the_others_are_asked(certificates: Certificates, tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with overseen(certificates, tmp_path / "data", sichuan=[order(1)], hunan=[]) as it:
+            henan = keys_of(certificates, HENAN)
+            await it.federation.join(henan, join_request(henan, NOTHING_LISTENS))
+            response = await it.trace("henan/counter/R1")
+            assert [each.region for each in response.traces] == [SICHUAN]
+            assert unanswered(response) == {HENAN: "REGION_UNREACHABLE"}
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("order_id", "reason"),
+    [
+        ("henan/counter/R9", "ORDER_NOT_FOUND"),
+        ("atlantis/counter/R1", "ORDER_NOT_FOUND"),
+        ("R1", "REQUEST_INVALID"),
+        ("henan//R1", "REQUEST_INVALID"),
+    ],
+)
+def test_an_order_that_nobody_knows_is_not_found(
+    certificates: Certificates, tmp_path: Path, order_id: str, reason: str
+) -> None:
+    async def scenario() -> None:
+        async with overseen(certificates, tmp_path / "data", henan=[order(1)]) as it:
+            assert await refused(it.trace(order_id)) == reason
+
+    run(scenario())

@@ -1,0 +1,101 @@
+"""A region server with two orders: one on its way to another region, one held."""
+
+from datetime import UTC, datetime, timedelta
+
+import grpc
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from gateway.api.region.v1 import oversight_service_pb2 as contract
+from gateway.api.region.v1.order_pb2 import Awaiting, OrderState, Party, StateChange
+from gateway.api.region.v1.oversight_service_pb2 import EnvelopeTrace, OrderSummary
+from gateway.api.region.v1.oversight_service_pb2_grpc import OversightServiceServicer
+from gateway.api.relay.v1.relay_pb2 import EnvelopeKind, HopStamp, Journey
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.clock import to_timestamp
+from gateway.errors import Refused
+
+SERVICE = contract.DESCRIPTOR.services_by_name["OversightService"]
+START = datetime(2026, 11, 24, 4, tzinfo=UTC)
+ORDER_ID = "henan/counter/R1"
+
+
+def pending_order() -> OrderSummary:
+    return OrderSummary(
+        id=ORDER_ID,
+        business="TERMINATE",
+        state=OrderState.ORDER_STATE_PENDING,
+        version=2,
+        handling_region="henan",
+        home_region="sichuan",
+        awaiting=Awaiting(party=Party.PARTY_HOME_STAFF, action="review", since=_at(0), due=_at(24 * 3600 * 1000)),
+        order_date=_at(0),
+    )
+
+
+def held_order() -> OrderSummary:
+    return OrderSummary(
+        id="henan/counter/R2",
+        business="SUSPEND",
+        state=OrderState.ORDER_STATE_HELD,
+        handling_region="henan",
+        reason=Reason.REASON_NUMBER_UNRESOLVED,
+        order_date=_at(1000),
+        number_prefix="+861989900",
+    )
+
+
+def trace() -> contract.GetOrderTraceResponse:
+    """States and hops, not in the order of time."""
+    submit, cancel = EnvelopeKind.ENVELOPE_KIND_ORDER_SUBMIT, EnvelopeKind.ENVELOPE_KIND_ORDER_COMMAND
+    stamps = [("henan", "sent", 5), ("coordinator/0", "received", 10), ("sichuan", "committed", 15)]
+    return contract.GetOrderTraceResponse(
+        order=pending_order(),
+        state_changes=[
+            StateChange(state=OrderState.ORDER_STATE_ACKNOWLEDGED, time=_at(0), region="henan"),
+            StateChange(
+                state=OrderState.ORDER_STATE_PENDING, time=_at(2015), region="sichuan", reason="review returned"
+            ),
+        ],
+        envelopes=[
+            EnvelopeTrace(
+                envelope_id=f"{ORDER_ID}#submit",
+                kind=submit,
+                origin="henan",
+                destination="sichuan",
+                attempts=1,
+                journey=Journey(
+                    stamps=[HopStamp(party=party, event=event, time=_at(ms)) for party, event, ms in stamps]
+                ),
+            ),
+            EnvelopeTrace(
+                envelope_id=f"{ORDER_ID}#cancel", kind=cancel, origin="henan", destination="sichuan", attempts=3
+            ),
+        ],
+    )
+
+
+class Region(OversightServiceServicer):
+    """Henan, which handles both orders."""
+
+    async def ListOrderSummaries(  # noqa: N802 - named by gRPC
+        self,
+        request: contract.ListOrderSummariesRequest,
+        context: grpc.aio.ServicerContext[contract.ListOrderSummariesRequest, contract.ListOrderSummariesResponse],
+    ) -> contract.ListOrderSummariesResponse:
+        orders = [pending_order(), held_order()]
+        return contract.ListOrderSummariesResponse(
+            orders=[each for each in orders if not request.states or each.state in request.states]
+        )
+
+    async def GetOrderTrace(  # noqa: N802 - named by gRPC
+        self,
+        request: contract.GetOrderTraceRequest,
+        context: grpc.aio.ServicerContext[contract.GetOrderTraceRequest, contract.GetOrderTraceResponse],
+    ) -> contract.GetOrderTraceResponse:
+        if request.order_id != ORDER_ID:
+            raise Refused(Reason.REASON_ORDER_NOT_FOUND, order=request.order_id)
+        return trace()
+
+
+def _at(milliseconds: int) -> Timestamp:
+    return to_timestamp(START + timedelta(milliseconds=milliseconds))

@@ -1,0 +1,178 @@
+"""What a coordinator decides from facts alone."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from coordinator.cli.output import told, told_span
+from coordinator.cli.timeline import Hop, seconds_between, timeline
+from coordinator.membership.rules import (
+    Heartbeat,
+    Lease,
+    RegionFacts,
+    Suspension,
+    expired,
+    next_expiry,
+    require_route,
+    standing,
+)
+from coordinator.oversight.rules import concerns, handling_region, merged
+from gateway.api.coordinator.v1.administration_pb2 import RegionTrace, TraceOrderResponse
+from gateway.api.federation.v1.federation_pb2 import Member, MemberState
+from gateway.api.region.v1.order_pb2 import OrderState, StateChange
+from gateway.api.region.v1.oversight_service_pb2 import EnvelopeTrace, GetOrderTraceResponse, OrderSummary
+from gateway.api.relay.v1.relay_pb2 import EnvelopeKind, HopStamp, Journey
+from gateway.clock import to_timestamp
+from gateway.errors import Refused, reason_name
+
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+BEAT = Heartbeat("127.0.0.1:1", NOW, 1, timedelta(0), b"certificate")
+SUSPENSION = Suspension(NOW, "note", "admin/root")
+
+facts = st.builds(
+    RegionFacts,
+    region=st.just("sichuan"),
+    ever_joined=st.booleans(),
+    live=st.sampled_from([{}, {BEAT.endpoint: BEAT}]),
+    presence_since=st.just(NOW),
+    suspension=st.sampled_from([None, SUSPENSION]),
+)
+
+
+@given(facts)
+def test_every_region_stands_in_exactly_one_way(known: RegionFacts) -> None:
+    expected = (
+        MemberState.MEMBER_STATE_SUSPENDED
+        if known.suspension
+        else MemberState.MEMBER_STATE_JOINED
+        if known.live
+        else MemberState.MEMBER_STATE_LOST
+        if known.ever_joined
+        else MemberState.MEMBER_STATE_ABSENT
+    )
+    assert standing(known).state == expected
+
+
+@given(st.lists(st.floats(0, 1000), max_size=8), st.floats(0, 1000))
+def test_a_lease_counts_until_the_moment_it_runs_out(ends: list[float], now: float) -> None:
+    leases = [Lease("sichuan", str(number), end) for number, end in enumerate(ends)]
+    gone = expired(leases, now)
+    assert all(lease.expires <= now for lease in gone)
+    rest = [lease for lease in leases if lease not in gone]
+    following = next_expiry(rest)
+    assert following == min((lease.expires for lease in rest), default=None)
+    assert following is None or following > now
+
+
+def member(region: str, state: MemberState.ValueType, *endpoints: str) -> Member:
+    return Member(region=region, state=state, endpoints=endpoints)
+
+
+@pytest.mark.parametrize(
+    ("sender", "destination", "reason"),
+    [
+        (MemberState.MEMBER_STATE_JOINED, MemberState.MEMBER_STATE_JOINED, ""),
+        # Lost is not gone: what it sends may be older than what the coordinator heard of it.
+        (MemberState.MEMBER_STATE_LOST, MemberState.MEMBER_STATE_JOINED, ""),
+        (MemberState.MEMBER_STATE_ABSENT, MemberState.MEMBER_STATE_JOINED, "REGION_NOT_JOINED"),
+        (MemberState.MEMBER_STATE_SUSPENDED, MemberState.MEMBER_STATE_JOINED, "REGION_SUSPENDED"),
+        (MemberState.MEMBER_STATE_JOINED, MemberState.MEMBER_STATE_SUSPENDED, "REGION_SUSPENDED"),
+        (MemberState.MEMBER_STATE_JOINED, MemberState.MEMBER_STATE_ABSENT, "REGION_NOT_JOINED"),
+    ],
+)
+def test_who_may_send_to_whom(sender: MemberState.ValueType, destination: MemberState.ValueType, reason: str) -> None:
+    members = {"a": member("a", sender), "b": member("b", destination, "127.0.0.1:1")}
+    assert route(members, "a", "b") == reason
+
+
+def test_without_an_endpoint_or_a_configuration_there_is_no_route() -> None:
+    joined = MemberState.MEMBER_STATE_JOINED
+    members = {"a": member("a", joined, "127.0.0.1:1"), "b": member("b", joined)}
+    assert route(members, "a", "b") == "REGION_UNREACHABLE"
+    assert route(members, "a", "c") == "REGION_UNKNOWN"
+    assert route(members, "c", "a") == "REGION_UNKNOWN"
+    assert route({}, "a", "b") == "CONFIGURATION_MISSING"
+
+
+def route(members: dict[str, Member], sender: str, destination: str) -> str:
+    """Why there is no route; empty where there is one."""
+    try:
+        require_route(members, sender, destination)
+    except Refused as refusal:
+        return reason_name(refusal.reason)
+    return ""
+
+
+def order(number: int, version: int = 0, home: str = "") -> OrderSummary:
+    return OrderSummary(
+        id=f"henan/counter/R{number}",
+        version=version,
+        handling_region="henan",
+        home_region=home,
+        order_date=to_timestamp(NOW + timedelta(seconds=number)),
+    )
+
+
+def test_without_the_home_regions_word_the_highest_version_counts() -> None:
+    reports = {"henan": [order(1, 2, "sichuan")], "hunan": [order(1, 3, "sichuan")]}
+    assert [each.version for each in merged(reports)] == [3]
+    assert [each.version for each in merged({**reports, "sichuan": [order(1, 1, "sichuan")]})] == [1]
+
+
+def test_orders_come_newest_first() -> None:
+    assert [each.id for each in merged({"henan": [order(1), order(3)], "hunan": [order(2)]})] == [
+        "henan/counter/R3",
+        "henan/counter/R2",
+        "henan/counter/R1",
+    ]
+
+
+def test_an_order_concerns_the_regions_that_handle_and_own_it() -> None:
+    found = order(1, home="sichuan")
+    assert [concerns(found, region) for region in ("henan", "sichuan", "hunan")] == [True, True, False]
+
+
+@pytest.mark.parametrize("order_id", ["", "R1", "henan/R1", "henan//R1", "henan/counter/R1/2", "/counter/R1"])
+def test_an_order_id_names_region_operator_and_request(order_id: str) -> None:
+    assert handling_region("henan/counter/R1") == "henan"
+    with pytest.raises(Refused):
+        handling_region(order_id)
+
+
+def test_a_timeline_tells_each_event_once_in_the_order_of_time() -> None:
+    change = StateChange(state=OrderState.ORDER_STATE_COMPLETED, time=to_timestamp(NOW), region="sichuan")
+    stamp = HopStamp(party="henan", event="sent", time=to_timestamp(NOW - timedelta(seconds=1)))
+    envelope = EnvelopeTrace(
+        kind=EnvelopeKind.ENVELOPE_KIND_ORDER_SUBMIT,
+        origin="henan",
+        destination="sichuan",
+        journey=Journey(stamps=[stamp]),
+    )
+    # Both regions know the state; only the sender knows the hop.
+    here = GetOrderTraceResponse(state_changes=[change], envelopes=[envelope])
+    there = GetOrderTraceResponse(state_changes=[change])
+    response = TraceOrderResponse(
+        traces=[RegionTrace(region="henan", trace=here), RegionTrace(region="sichuan", trace=there)]
+    )
+    hops = timeline(response)
+    assert hops == [
+        Hop(NOW - timedelta(seconds=1), "henan", "sent", "order submit henan → sichuan"),
+        Hop(NOW, "sichuan", "order completed", ""),
+    ]
+    assert seconds_between(hops) == [None, 1.0]
+    assert seconds_between([]) == []
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.0123, "+12.3 ms"), (-0.5, "-500.0 ms"), (4.2, "+4.2 s"), (200, "+3 min"), (7300, "+2 h")],
+)
+def test_a_length_of_time_is_told_in_its_own_unit(seconds: float, text: str) -> None:
+    assert told_span(seconds) == text
+
+
+def test_enum_values_are_told_in_words() -> None:
+    assert told("ORDER_STATE_IN_PROGRESS", "ORDER_STATE_") == "in progress"
+    assert told("PARTY_UNSPECIFIED", "PARTY_") == ""

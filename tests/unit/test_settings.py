@@ -1,0 +1,170 @@
+"""Settings files: what is read, and how what is wrong is told."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from coordinator.settings import CoordinatorSettings
+from gateway.settings import SettingsError, load
+
+COORDINATOR = """
+federation = "demo.example"
+listen = "127.0.0.1:0"
+data = "data"
+
+[credentials]
+authority = "tls/authority.crt"
+certificate = "tls/tls.crt"
+key = "/keys/tls.key"
+"""
+
+
+@dataclass(frozen=True)
+class Lamp:
+    watts: float
+    colour: str = "white"
+
+    def __post_init__(self) -> None:
+        if self.watts <= 0:
+            raise ValueError("watts: must be more than 0")
+
+
+@dataclass(frozen=True)
+class House:
+    name: str
+    floors: int
+    heated: bool
+    plan: Path
+    lamp: Lamp
+    owners: tuple[str, ...] = ()
+    garage: Path | None = None
+    spare: Lamp | None = None
+    porch: Lamp = field(default_factory=lambda: Lamp(5.0))
+
+
+GOOD = """
+name = "阳光"
+floors = 2
+heated = true
+plan = "plans/one.pdf"
+owners = ["Wang", "Li"]
+lamp = {watts = 40}
+"""
+
+
+def house(directory: Path, text: str) -> House:
+    file = directory / "house.toml"
+    file.write_text(text, encoding="utf-8")
+    return load(House, file)
+
+
+def problems(directory: Path, text: str) -> list[str]:
+    """What is wrong, each without the name of the file, which every problem begins with."""
+    with pytest.raises(SettingsError) as error:
+        house(directory, text)
+    beginning = f"{directory / 'house.toml'}: "
+    assert all(problem.startswith(beginning) for problem in error.value.problems)
+    return [problem.removeprefix(beginning) for problem in error.value.problems]
+
+
+def test_every_kind_of_field_is_read(tmp_path: Path) -> None:
+    found = house(tmp_path, GOOD)
+    assert (found.name, found.floors, found.heated, found.owners) == ("阳光", 2, True, ("Wang", "Li"))
+    assert found.lamp == Lamp(40.0)
+
+
+def test_a_path_is_relative_to_the_file_unless_it_is_absolute(tmp_path: Path) -> None:
+    text = GOOD.replace("lamp", 'garage = "/srv/garage"\nlamp')
+    assert house(tmp_path, text).plan == tmp_path / "plans" / "one.pdf"
+    assert house(tmp_path, text).garage == Path("/srv/garage")
+
+
+def test_what_has_a_default_may_be_left_out(tmp_path: Path) -> None:
+    found = house(tmp_path, GOOD)
+    assert (found.garage, found.spare, found.porch) == (None, None, Lamp(5.0))
+
+
+def test_an_optional_table_is_read(tmp_path: Path) -> None:
+    assert house(tmp_path, GOOD + "[spare]\nwatts = 1.5\n").spare == Lamp(1.5)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        ("floors = 2", "", "floors: is missing"),
+        ("floors = 2", 'floors = "2"', "floors: must be a whole number"),
+        ("floors = 2", "floors = 2.0", "floors: must be a whole number"),
+        ("floors = 2", "floors = true", "floors: must be a whole number"),
+        ("heated = true", "heated = 1", "heated: must be true or false"),
+        ("40", "true", "lamp.watts: must be a number"),
+        ("40", '"40"', "lamp.watts: must be a number"),
+        ('"阳光"', "1", "name: must be a text"),
+        ('"plans/one.pdf"', '""', "plan: must be a path"),
+        ('["Wang", "Li"]', '"Wang"', "owners: must be a list of texts"),
+        ('["Wang", "Li"]', '["Wang", 1]', "owners: must be a list of texts"),
+        ("{watts = 40}", "40", "lamp: must be a table"),
+        ("{watts = 40}", "{}", "lamp.watts: is missing"),
+        ("{watts = 40}", "{watts = 40, volts = 230}", "lamp.volts: unknown key; known are watts, colour"),
+        ("{watts = 40}", "{watts = 0}", "lamp.watts: must be more than 0"),
+        ("floors", "flors", "flors: unknown key; known are name, floors"),
+    ],
+)
+def test_what_is_wrong_is_told_with_its_key(tmp_path: Path, old: str, new: str, problem: str) -> None:
+    assert any(found.startswith(problem) for found in problems(tmp_path, GOOD.replace(old, new)))
+
+
+def test_everything_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
+    text = GOOD.replace("2", '"two"').replace("true", "1").replace("40", '"dim"')
+    assert len(problems(tmp_path, text)) == 3
+
+
+def test_a_file_that_is_not_toml_is_told_with_its_place(tmp_path: Path) -> None:
+    (found,) = problems(tmp_path, "name = \n")
+    assert found.startswith("is not TOML: ")
+    assert "line 1" in found
+
+
+def test_a_file_that_is_not_utf_8_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "house.toml"
+    file.write_bytes(b'name = "\xff"')
+    with pytest.raises(SettingsError, match="is not UTF-8 at byte 8"):
+        load(House, file)
+
+
+def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"nowhere\.toml: cannot be read: No such file or directory"):
+        load(House, tmp_path / "nowhere.toml")
+
+
+def coordinator(directory: Path, text: str) -> CoordinatorSettings:
+    file = directory / "coordinator.toml"
+    file.write_text(text, encoding="utf-8")
+    return load(CoordinatorSettings, file)
+
+
+def test_a_coordinator_needs_little_and_reflects_nothing_unless_told(tmp_path: Path) -> None:
+    settings = coordinator(tmp_path, COORDINATOR)
+    assert settings.database == tmp_path / "data" / "coordinator.db"
+    assert settings.credentials.certificate == tmp_path / "tls" / "tls.crt"
+    assert settings.name == "coordinator/0"
+    assert not settings.reflection
+    assert settings.lease > settings.heartbeat_interval
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ('listen = "127.0.0.1"', "listen: '127.0.0.1' is not host:port"),
+        ('listen = "127.0.0.1:70000"', "listen: '127.0.0.1:70000' is not host:port"),
+        ("number = -1", "number: must be 0 to 99999"),
+        ("heartbeat_interval = 0", "heartbeat_interval: must be more than 0 seconds"),
+        ("lease = 3", "lease: must be at least 2 times heartbeat_interval"),
+    ],
+)
+def test_a_coordinator_refuses_values_that_make_no_sense(tmp_path: Path, line: str, problem: str) -> None:
+    key = line.split(" ", 1)[0]
+    rest = "".join(each + "\n" for each in COORDINATOR.splitlines() if not each.startswith(f"{key} "))
+    with pytest.raises(SettingsError) as error:
+        coordinator(tmp_path, line + rest)
+    assert [problem in told for told in error.value.problems] == [True]
