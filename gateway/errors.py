@@ -16,6 +16,9 @@ from gateway.api.types.v1.types_pb2 import LocalizedText
 DOMAIN = "crossregion"
 _PREFIX = "REASON_"
 _DETAILS = "grpc-status-details-bin"
+# Bytes of one parameter as told: a status travels in headers, of which gRPC takes 16 KiB, and a text stands there in
+# several places.
+_TOLD_BYTES = 1024
 
 
 class Refused(Exception):
@@ -72,9 +75,10 @@ def is_temporary(reason: Reason.ValueType) -> bool:
 
 def to_status(refused: Refused) -> status_pb2.Status:
     """A `google.rpc.Status` with one ErrorInfo and one LocalizedMessage per language."""
-    told = text(refused.reason, refused.parameters)
+    parameters = {name: _short(value) for name, value in refused.parameters.items()}
+    told = text(refused.reason, parameters)
     details = [
-        error_details_pb2.ErrorInfo(reason=reason_name(refused.reason), domain=DOMAIN, metadata=refused.parameters),
+        error_details_pb2.ErrorInfo(reason=reason_name(refused.reason), domain=DOMAIN, metadata=parameters),
         error_details_pb2.LocalizedMessage(locale="zh-CN", message=told.zh_cn),
         error_details_pb2.LocalizedMessage(locale="en", message=told.en),
     ]
@@ -84,6 +88,11 @@ def to_status(refused: Refused) -> status_pb2.Status:
         packed.Pack(detail)
         status.details.append(packed)
     return status
+
+
+def _short(value: str) -> str:
+    """What a caller wrote may be of any length; its beginning is enough to recognise it."""
+    return value.encode()[:_TOLD_BYTES].decode(errors="ignore")
 
 
 def from_rpc_error(error: grpc.aio.AioRpcError) -> Refused | None:

@@ -1,6 +1,7 @@
 """A gRPC server with the border in front, health, and a drain that loses nothing."""
 
 import asyncio
+import gc
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Sequence
@@ -82,6 +83,8 @@ def run_process(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
     """Runs a process: one event loop, until `main` returns."""
     sys.setswitchinterval(SWITCH_INTERVAL)
     uvloop.run(main())
+    # A channel in a reference cycle would keep gRPC's exit handler waiting for 2 s.
+    gc.collect()
 
 
 async def stop_tasks(tasks: Sequence[asyncio.Task[None]]) -> None:

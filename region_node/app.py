@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from opentelemetry.sdk.metrics import MeterProvider
@@ -40,7 +41,7 @@ from gateway.server import Server, Service, stop_tasks, wait_for_stop
 from gateway.signing import Signer, TrustedKeys
 from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteStore
-from gateway.tls import server_credentials
+from gateway.tls import CredentialsUnusable, server_credentials
 from gateway.tracing import Tracing, make_provider
 from gateway.trail import Trail
 from region_node.billing.service import BillingService
@@ -88,8 +89,9 @@ class _Ports:
 class RegionNode:
     """A running node. Made by `start`."""
 
-    def __init__(self, port: int, rest: contextlib.AsyncExitStack) -> None:
+    def __init__(self, port: int, loops: Sequence[asyncio.Task[None]], rest: contextlib.AsyncExitStack) -> None:
         self.port = port
+        self._loops = loops
         self._rest = rest
 
     @classmethod
@@ -127,6 +129,7 @@ class RegionNode:
             server = Server(services, border, reflects=settings.reflection)
             port = await server.start(settings.listen, credentials)
             stack.push_async_callback(server.drain)
+            stack.callback(core.changes.close)
             endpoint = settings.endpoint(port)
             loop = asyncio.get_running_loop()
             tasks = [loop.create_task(client.follow()), loop.create_task(client.stay_joined(endpoint))]
@@ -136,8 +139,16 @@ class RegionNode:
                 replace_file(settings.port_file, f"{port}\n".encode("ascii"))
                 stack.callback(settings.port_file.unlink, missing_ok=True)
             _log.info("region %s of %s serves on %s", settings.region, settings.federation, endpoint)
-            return cls(port, stack.pop_all())
+            return cls(port, tasks, stack.pop_all())
         raise AssertionError("the block above returns or raises")
+
+    async def run_until_stopped(self) -> None:
+        """Returns when the process is told to stop. Raises what a loop of the membership dies of."""
+        stopping = asyncio.get_running_loop().create_task(wait_for_stop())
+        done, _ = await asyncio.wait({stopping, *self._loops}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        for task in done - {stopping}:
+            task.result()
 
     async def stop(self) -> None:
         """Leaves the federation, takes no new calls, finishes those being served, and closes everything."""
@@ -149,7 +160,7 @@ async def serve(settings: RegionSettings) -> None:
     """Runs a node until the process is told to stop. Raises as `RegionNode.start`."""
     node = await RegionNode.start(settings)
     try:
-        await wait_for_stop()
+        await node.run_until_stopped()
     finally:
         await node.stop()
 
@@ -161,12 +172,7 @@ async def _open(settings: RegionSettings, clock: Clock, tracing: Tracing, stack:
     # Only now: before the lock of the store, the file could be that of a node that runs.
     if settings.port_file is not None:
         settings.port_file.unlink(missing_ok=True)
-    border = Border(
-        region=settings.region,
-        signer=Signer.load(settings.signing.key),
-        keys=TrustedKeys(settings.credentials.authority.read_bytes(), settings.federation),
-        current=CurrentFederation(),
-    )
+    border = _border(settings)
     source = random.Random()
     dialer = Dialer(settings.credentials, clock)
     name = server_name(Role.ROLE_COORDINATOR, "", settings.federation)
@@ -174,6 +180,15 @@ async def _open(settings: RegionSettings, clock: Clock, tracing: Tracing, stack:
     coordinators.update(settings.coordinators)
     stack.push_async_callback(coordinators.close)
     return _Ports(settings, clock, store, border, source, tracing, GrpcTransport(coordinators, tracing))
+
+
+def _border(settings: RegionSettings) -> Border:
+    try:
+        signer = Signer.load(settings.signing.key)
+        keys = TrustedKeys(settings.credentials.authority.read_bytes(), settings.federation)
+    except ValueError as error:
+        raise CredentialsUnusable(str(error)) from None
+    return Border(region=settings.region, signer=signer, keys=keys, current=CurrentFederation())
 
 
 def _membership(ports: _Ports) -> FederationClient:

@@ -3,7 +3,7 @@
 import re
 
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.api.types.v1.types_pb2 import Requester
+from gateway.api.types.v1.types_pb2 import Channel, Requester
 from gateway.errors import Refused
 
 LONGEST_WAIT = 30.0  # seconds that a caller may ask to wait for the home region
@@ -24,7 +24,7 @@ def require_requester(requester: Requester) -> None:
         raise Refused(
             Reason.REASON_REQUEST_INVALID, field="requester.staff_id", problem="1 to 64 characters of A-Z a-z 0-9 . _ -"
         )
-    if not requester.channel:
+    if not requester.channel or requester.channel not in Channel.values():
         raise Refused(Reason.REASON_REQUEST_INVALID, field="requester.channel", problem="not set")
 
 

@@ -38,6 +38,10 @@ class LocalFederation:
         self.regions = tuple(regions)
         self.coordinator_port = 0
         self.processes: dict[str, LocalProcess] = {}
+        self.coordinator_endpoints: dict[str, str] = {}
+        """Where a region reaches the coordinator, by region, if not directly."""
+        self.advertised: dict[str, str] = {}
+        """Where the coordinator reaches a region's node, by region, if not directly."""
         self._ports: dict[str, int] = {}
 
     @property
@@ -54,7 +58,7 @@ class LocalFederation:
         for name in ("certificates", "settings", "data", "logs"):
             (self.directory / name).mkdir(parents=True, exist_ok=True)
         now = datetime.now(UTC)
-        authority = Authority.create(FEDERATION, now - timedelta(minutes=5), now + _VALID)
+        authority = Authority.create(FEDERATION, now - timedelta(minutes=10), now + _VALID + timedelta(days=1))
         authority.save(self.directory / "authority")
         self.issue(authority, Identity(FEDERATION, Role.ROLE_COORDINATOR, "", "0"), "coordinator")
         self.issue(authority, Identity(FEDERATION, Role.ROLE_ADMIN, "", "root"), "admin")
@@ -105,9 +109,14 @@ class LocalFederation:
         self._ports[region] = self.processes[region].await_port()
 
     def stop(self) -> None:
-        """Stops every process, nodes first."""
-        for name in reversed(list(self.processes)):
-            self.processes[name].stop()
+        """Stops every process: the nodes, all at the same time, and then the coordinator. Raises ProcessFailed."""
+        nodes = [process for name, process in self.processes.items() if name != "coordinator"]
+        for node in nodes:
+            node.tell_to_stop()
+        for node in nodes:
+            node.wait_for_end()
+        if "coordinator" in self.processes:
+            self.processes["coordinator"].stop()
 
     def kill(self) -> None:
         """Ends every process at once."""
@@ -145,6 +154,10 @@ class LocalFederation:
                     return
                 await asyncio.sleep(0.05)
 
+    def settings_file(self, name: str) -> Path:
+        """The settings of a region's node, or of the `coordinator`."""
+        return self.directory / "settings" / f"{name}.toml"
+
     def _dialer(self, certificate: str) -> Dialer:
         directory = self.directory / "certificates" / certificate
         return Dialer(_credentials(directory), SystemClock())
@@ -171,15 +184,17 @@ class LocalFederation:
 
     def _write_region_settings(self, region: str) -> Path:
         certificates = f"../certificates/{region}"
+        coordinator = self.coordinator_endpoints.get(region, self.coordinator_endpoint)
         return self._write_settings(
             region,
             f'federation = "{FEDERATION}"\nregion = "{region}"\n'
-            f'listen = "127.0.0.1:{self._ports.get(region, 0)}"\ncoordinators = ["{self.coordinator_endpoint}"]\n',
+            f'listen = "127.0.0.1:{self._ports.get(region, 0)}"\nadvertise = "{self.advertised.get(region, "")}"\n'
+            f'coordinators = ["{coordinator}"]\n',
             f'[signing]\ncertificate = "{certificates}/signing.crt"\nkey = "{certificates}/signing.key"\n',
         )
 
     def _write_settings(self, name: str, own: str, tables: str = "") -> Path:
-        path = self.directory / "settings" / f"{name}.toml"
+        path = self.settings_file(name)
         certificates = f"../certificates/{name}"
         path.write_text(
             own + f'data = "../data/{name}"\nport_file = "../data/{name}.port"\nreflection = true\n'

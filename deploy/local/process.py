@@ -73,10 +73,14 @@ class LocalProcess:
         self.wait_for_end()
 
     def stop(self) -> int:
-        """Tells it to stop, waits, and returns its exit code."""
+        """Tells it to stop, waits, and returns its exit code. Raises ProcessFailed."""
+        self.tell_to_stop()
+        return self.wait_for_end()
+
+    def tell_to_stop(self) -> None:
+        """Tells it to stop without waiting."""
         if self.runs():
             os.kill(self.pid, signal.SIGTERM)
-        return self.wait_for_end()
 
     def wait_for_end(self) -> int:
         """Waits until it has ended and returns its exit code. Raises ProcessFailed."""

@@ -9,7 +9,7 @@ import shutil
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar, cast
 
@@ -221,8 +221,10 @@ class SqliteStore:
                     listener(event)
 
 
-def open_read_only(path: Path) -> Transaction:
+@contextlib.contextmanager
+def open_read_only(path: Path) -> Iterator[Transaction]:
     """A transaction that can only read, for tools that look at a database beside its running process."""
-    connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None)
-    connection.execute("BEGIN")
-    return SqliteTransaction(connection)
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
+    with contextlib.closing(connection):
+        connection.execute("BEGIN")
+        yield SqliteTransaction(connection)

@@ -56,7 +56,8 @@ def verify(settings_file: Path, offline: bool) -> None:
     try:
         witnessed = None if offline else asyncio.run(_Witnesses(settings).last_head())
         # The head is asked for first: a chain read after it can only be longer.
-        rows = chain.rows(open_read_only(settings.database))
+        with open_read_only(settings.database) as tx:
+            rows = chain.rows(tx)
     except CredentialsUnusable as error:
         leave(str(error), USAGE)
     except sqlite3.Error as error:

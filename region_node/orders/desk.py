@@ -36,11 +36,12 @@ LONGEST_LANE = 50_000  # envelopes waiting for one region before new orders for 
 
 
 class Changes:
-    """Wakes those who wait for a change of an order, or of any."""
+    """Wakes those who wait for a change of an order, or of any. `closed` once the process stops."""
 
     def __init__(self, store: Store) -> None:
         self._waiting: dict[str, set[asyncio.Event]] = {}
         self._watching: set[asyncio.Event] = set()
+        self.closed = False
         store.subscribe(OrderChanged, self._wake)
 
     async def until(self, order_id: str, seconds: float, look: Callable[[], Awaitable[bool]]) -> None:
@@ -68,6 +69,12 @@ class Changes:
     def unwatch(self, event: asyncio.Event) -> None:
         """Ends a watch."""
         self._watching.discard(event)
+
+    def close(self) -> None:
+        """Ends all watches, so that the process can stop; watchers resume elsewhere after their last token."""
+        self.closed = True
+        for event in self._watching:
+            event.set()
 
     def _wake(self, change: OrderChanged) -> None:
         for event in self._waiting.get(change.order_id, ()):

@@ -11,6 +11,8 @@ from gateway.clock import from_timestamp, to_microseconds
 from gateway.errors import Refused
 from gateway.store.port import Transaction, Value
 
+_INSTANT_DIGITS = 18  # of an instant in microseconds: what a column holds
+
 
 @dataclass(frozen=True)
 class OrderRow:
@@ -134,7 +136,7 @@ def page_start(key: str) -> tuple[int, str] | None:
     if not key:
         return None
     date, _, order_id = key.partition(" ")
-    if not date.isdigit():
+    if not (date.isascii() and date.isdigit() and len(date) <= _INSTANT_DIGITS):
         raise Refused(Reason.REASON_TOKEN_INVALID)
     return int(date), order_id
 

@@ -5,7 +5,7 @@ the handling region's word is provisional and follows INTAKE_TRANSITIONS.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from gateway.api.federation.v1.configuration_pb2 import Business, Reach, Step, ValueType
 from gateway.api.region.v1.order_pb2 import (
@@ -58,6 +58,9 @@ INTAKE_TRANSITIONS: Mapping[OrderState.ValueType, frozenset[OrderState.ValueType
 EXPEDITE_INTERVAL = timedelta(hours=1)  # one reminder an hour: more would bury the home region's staff
 TEXT_LIMIT = 256  # characters of a text characteristic or a reason
 NOTE_LIMIT = 1000  # characters of a note
+ORDER_LIMIT = 32 * 1024  # bytes of an order: half of what an envelope holds, since an order grows on its way
+LARGEST_AMOUNT = 10**12  # minor units: sums of such amounts stay exact in every store
+_YEARS = range(1970, 3000)  # of a time: far from the ends of the calendar, where promises cannot be reckoned
 
 Value = str | int | datetime
 
@@ -151,6 +154,12 @@ def require_other_reviewer(order: Order, reviewer_region: str, reviewer: str) ->
         raise Refused(Reason.REASON_REVIEWER_IS_SUBMITTER)
 
 
+def require_size(size: int) -> None:
+    """Raises Refused with MESSAGE_TOO_LARGE for an order of more bytes than may travel between regions."""
+    if size > ORDER_LIMIT:
+        raise Refused(Reason.REASON_MESSAGE_TOO_LARGE, limit=str(ORDER_LIMIT))
+
+
 def steps_after(business: Business, order: Order) -> Sequence[Step.ValueType]:
     """The steps of the catalogue that the order still has before it."""
     return business.steps[order.steps_done :]
@@ -178,7 +187,10 @@ def require_fresh(business: Business, documents: Iterable[Document], now: dateti
     tolerance = timedelta(seconds=30)  # the largest clock error between members
     freshness = business.document_freshness.ToTimedelta()
     for document in documents:
-        age = now - from_timestamp(document.verify_time)
+        try:
+            age = now - from_timestamp(document.verify_time)
+        except OverflowError:  # a time that no calendar has
+            age = timedelta.max
         if not -tolerance <= age <= freshness + tolerance:
             raise Refused(Reason.REASON_DOCUMENT_STALE, document=document.code)
 
@@ -204,7 +216,8 @@ def read_characteristics(business: Business, request: OrderRequest) -> dict[str,
 
 def _typed(name: str, written: str, value_type: ValueType.ValueType) -> Value:
     if value_type == ValueType.VALUE_TYPE_AMOUNT:
-        if not written.isascii() or not written.isdigit() or not 0 < int(written) <= 10**12:
+        is_short = written.isascii() and written.isdigit() and len(written) <= len(str(LARGEST_AMOUNT))
+        if not is_short or not 0 < int(written) <= LARGEST_AMOUNT:
             problem = "not a positive whole number of minor units"
             raise Refused(Reason.REASON_CHARACTERISTIC_INVALID, name=name, problem=problem)
         return int(written)
@@ -222,4 +235,7 @@ def _instant(name: str, written: str) -> datetime:
         raise Refused(Reason.REASON_CHARACTERISTIC_INVALID, name=name, problem="not an RFC 3339 time") from None
     if instant.tzinfo is None:
         raise Refused(Reason.REASON_CHARACTERISTIC_INVALID, name=name, problem="without a time zone")
-    return instant
+    if instant.year not in _YEARS:
+        problem = f"not in the years {_YEARS.start} to {_YEARS.stop - 1}"
+        raise Refused(Reason.REASON_CHARACTERISTIC_INVALID, name=name, problem=problem)
+    return instant.astimezone(UTC)

@@ -166,7 +166,7 @@ class OrderService(OrderServiceServicer):
         try:
             sequence = await self._store.read(lambda tx: _watch_start(tx, request.token))
             yield api.WatchOrdersResponse(token=encode_token(_WATCH, str(sequence)))
-            while True:
+            while not self._changes.closed:
                 changed.clear()
                 seen = await self._store.read(partial(_changes_after, sequence=sequence, identity=identity))
                 for sequence, order in seen:

@@ -70,7 +70,14 @@ PURE_MESSAGES = frozenset(
 )
 # The parts of the fabric that a rule may lean on.
 PURE_GATEWAY = frozenset(
-    {"gateway.numberplan", "gateway.money", "gateway.errors", "gateway.calendars", "gateway.federation"}
+    {
+        "gateway.calendars",
+        "gateway.clock",
+        "gateway.errors",
+        "gateway.federation",
+        "gateway.money",
+        "gateway.numberplan",
+    }
 )
 CLOCK_READS = frozenset({"now", "utcnow", "today"})
 IMPURE_BUILTINS = frozenset({"open", "print", "input", "exec", "eval", "__import__"})
@@ -183,11 +190,7 @@ def broad_excepts(source: Source) -> Iterator[tuple[str, int]]:
             inside = f"{inside}.{node.name}" if inside else node.name
         if isinstance(node, ast.ExceptHandler) and catches_all(node.type) and not raises_again(node):
             yield inside, node.lineno
-        if (
-            isinstance(node, ast.Call)
-            and called_name(node) == "suppress"
-            and any(map(catches_all, node.args))
-        ):
+        if isinstance(node, ast.Call) and called_name(node) == "suppress" and any(map(catches_all, node.args)):
             yield inside, node.lineno
         for child in ast.iter_child_nodes(node):
             yield from visit(child, inside)
