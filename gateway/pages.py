@@ -7,6 +7,7 @@ from gateway.errors import Refused
 
 DEFAULT_PAGE_SIZE = 50  # items where the caller does not say
 LARGEST_PAGE_SIZE = 500  # items: such a page stays far below the largest message
+_COLUMN_DIGITS = 18  # of a number in a key: more may not fit a column of 64 bits
 _SEPARATOR = "\0"
 
 
@@ -43,3 +44,10 @@ def decode_token(kind: str, token: str) -> str:
     if found != kind or not key:
         raise Refused(Reason.REASON_TOKEN_INVALID)
     return key
+
+
+def key_number(written: str) -> int:
+    """A whole number inside a key. Raises Refused with TOKEN_INVALID for anything else."""
+    if not (written.isascii() and written.isdigit() and len(written) <= _COLUMN_DIGITS):
+        raise Refused(Reason.REASON_TOKEN_INVALID)
+    return int(written)

@@ -61,7 +61,11 @@ class Answer:
 
 
 def seal(letter: Letter, origin: str, signer: Signer, *, now: datetime, revision: int, traceparent: str) -> Sealed:
-    """Signs a letter in the name of the region `origin`."""
+    """Signs a letter in the name of the region `origin`.
+
+    Raises ValueError for more than an envelope holds: a defect, since what is taken in is far smaller. Sent, it would
+    be refused for ever and stop its lane.
+    """
     content = EnvelopeContent(
         id=letter.envelope_id,
         origin=origin,
@@ -77,6 +81,8 @@ def seal(letter: Letter, origin: str, signer: Signer, *, now: datetime, revision
         bulk=letter.bulk,
     )
     data = content.SerializeToString()
+    if len(data) > CONTENT_LIMIT:
+        raise ValueError(f"the envelope {letter.envelope_id} is larger than {CONTENT_LIMIT} bytes")
     return Sealed(Envelope(content=data, signature=signer.sign(ENVELOPE, data)), content)
 
 

@@ -1,6 +1,8 @@
 """RelayService of a region node: opens what coordinators bring, and answers each envelope in its place."""
 
 import asyncio
+import logging
+import secrets
 
 import grpc
 from opentelemetry.trace import SpanKind
@@ -29,6 +31,8 @@ from gateway.relay.inbox import receive
 from gateway.store.port import Store
 from gateway.tracing import Tracing
 
+_log = logging.getLogger(__name__)
+
 
 class Receiver:
     """Acts on batches. Used by the gRPC service and, as it is, by the simulation."""
@@ -47,7 +51,8 @@ class Receiver:
         if len(request.envelopes) > BATCH_LIMIT:
             raise Refused(Reason.REASON_REQUEST_INVALID, field="envelopes", problem=f"more than {BATCH_LIMIT}")
         journey = Journey(stamps=[*request.journey.stamps, self._stamp("received")])
-        results = await asyncio.gather(*(self._answer(envelope) for envelope in request.envelopes))
+        answers = await asyncio.gather(*map(self._answer, request.envelopes), return_exceptions=True)
+        results = [answer if isinstance(answer, DeliverResult) else _defect(answer) for answer in answers]
         failpoints.reach("S9.after-commit")
         journey.stamps.append(self._stamp("committed"))
         return DeliverResponse(results=results, journey=journey)
@@ -73,6 +78,16 @@ class Receiver:
 
     def _stamp(self, event: str) -> HopStamp:
         return HopStamp(party=self._border.region, event=event, time=to_timestamp(self._clock.now()))
+
+
+def _defect(error: BaseException) -> DeliverResult:
+    """A defect in the work on one envelope must not keep the others of its batch from being answered."""
+    if not isinstance(error, Exception):
+        raise error
+    incident = secrets.token_hex(6)
+    _log.error("incident %s in an envelope", incident, exc_info=error)
+    reason = Reason.REASON_INTERNAL
+    return DeliverResult(not_delivered=NotDelivered(reason=reason, reason_parameters={"incident": incident}))
 
 
 class RelayService(RelayServiceServicer):

@@ -1,5 +1,8 @@
 """CustomerService: the region's own customers."""
 
+from datetime import datetime
+from typing import Literal
+
 import grpc
 
 from gateway.api.region.v1 import customer_service_pb2 as api
@@ -21,6 +24,7 @@ from region_node.requests import require_length, require_requester
 _PAGE = "customers"
 _BATCH_LIMIT = 500
 _NAME_LIMIT = 100
+_LARGEST_BALANCE = 10**12  # minor units, owed or in credit: sums stay exact in every store
 _CHANGEABLE = frozenset({"name", "email"})
 
 
@@ -126,11 +130,14 @@ def _new_customer(customer: api.Customer, currency: str) -> NewCustomer:
         require_length(field, value, _NAME_LIMIT, required=True)
     require_length("name", customer.name, _NAME_LIMIT, required=True)
     require_length("email", customer.email, _NAME_LIMIT)
-    if not product.status:
+    if not product.status or product.status not in api.ProductStatus.values():
         raise Refused(Reason.REASON_REQUEST_INVALID, field="product.status", problem="not set")
     if account.balance.currency != currency:
         problem = f"the accounts of this region are in {currency}"
         raise Refused(Reason.REASON_REQUEST_INVALID, field="billing_account.balance.currency", problem=problem)
+    if abs(account.balance.minor_units) > _LARGEST_BALANCE:
+        problem = f"more than {_LARGEST_BALANCE} minor units"
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="billing_account.balance.minor_units", problem=problem)
     line = Line(
         product_id=product.id,
         customer_id=customer.id,
@@ -138,11 +145,25 @@ def _new_customer(customer: api.Customer, currency: str) -> NewCustomer:
         number=normalize(product.number),
         status=product.status,
         plan_id=product.plan_id,
-        start_date=from_timestamp(product.start_date),
-        contract_end=from_timestamp(product.contract_end_date) if product.HasField("contract_end_date") else None,
+        start_date=_instant(product, "start_date") or from_timestamp(product.start_date),
+        contract_end=_instant(product, "contract_end_date"),
         binding=product.binding,
-        sim_replaced=from_timestamp(product.sim_replace_date) if product.HasField("sim_replace_date") else None,
+        sim_replaced=_instant(product, "sim_replace_date"),
         suspension_reason=product.suspension_reason,
-        suspension_end=from_timestamp(product.suspension_end_date) if product.HasField("suspension_end_date") else None,
+        suspension_end=_instant(product, "suspension_end_date"),
     )
     return NewCustomer(CustomerRow(customer.id, customer.name, customer.email), line, account.balance.minor_units)
+
+
+_InstantField = Literal["start_date", "contract_end_date", "sim_replace_date", "suspension_end_date"]
+
+
+def _instant(product: api.Product, field: _InstantField) -> datetime | None:
+    """An instant of a line, if it is set. Raises Refused for a time that no calendar has."""
+    if not product.HasField(field):
+        return None
+    try:
+        return from_timestamp(getattr(product, field))
+    except OverflowError:
+        problem = "out of range"
+        raise Refused(Reason.REASON_REQUEST_INVALID, field=f"product.{field}", problem=problem) from None

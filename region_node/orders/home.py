@@ -280,6 +280,7 @@ def _supplement(tx: Transaction, context: RegionContext, order: Order, command: 
     if missing:
         raise Refused(Reason.REASON_DOCUMENT_MISSING, documents=", ".join(missing))
     rules.require_fresh(business, command.supplement.documents, now)
+    rules.require_size(order.ByteSize() + command.ByteSize())
     order.request.documents.extend(command.supplement.documents)
     if command.supplement.note:
         author = f"{order.handling_region}/{command.requester.staff_id}"

@@ -40,8 +40,11 @@ class OrderEnvelopes:
         """A handling region hands in an order of one of our customers."""
         order = _parse(OrderSubmission, content.payload).order
         _require_owner(order.id, order.handling_region, content)
-        if order.version != 0:
-            raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="a submission has no version yet")
+        # Steps said to be done, or a result said to be there, would let an order pass the home region's review.
+        if order.version or order.steps_done or order.product_id or order.state != rules.ACKNOWLEDGED:
+            raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="a submission is only acknowledged yet")
+        if not self._context.federation.business(order.request.business).steps:
+            raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="a query is no order")
         if find_order(tx, order.id) is not None:
             raise Refused(Reason.REASON_ORDER_CANCELLED_BEFORE)
         home.decide(tx, self._context, order, now)

@@ -9,9 +9,8 @@ from gateway.api.region.v1.order_pb2 import Order, OrderState, Party
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.clock import from_timestamp, to_microseconds
 from gateway.errors import Refused
+from gateway.pages import key_number
 from gateway.store.port import Transaction, Value
-
-_INSTANT_DIGITS = 18  # of an instant in microseconds: what a column holds
 
 
 @dataclass(frozen=True)
@@ -24,9 +23,17 @@ class OrderRow:
 
 @dataclass(frozen=True)
 class OrderChanged:
-    """Published when an order was stored."""
+    """Published when an order was stored, with the order as it is now."""
 
-    order_id: str
+    order: Order
+
+
+@dataclass(frozen=True)
+class RequestSettled:
+    """Published when the home region has answered a request."""
+
+    caller: str
+    request_id: str
 
 
 @dataclass(frozen=True)
@@ -136,9 +143,7 @@ def page_start(key: str) -> tuple[int, str] | None:
     if not key:
         return None
     date, _, order_id = key.partition(" ")
-    if not (date.isascii() and date.isdigit() and len(date) <= _INSTANT_DIGITS):
-        raise Refused(Reason.REASON_TOKEN_INVALID)
-    return int(date), order_id
+    return key_number(date), order_id
 
 
 def held_orders(tx: Transaction) -> list[str]:
@@ -222,7 +227,7 @@ def _note_event(tx: Transaction, order: Order, now: datetime) -> None:
         state=order.state,
         time=to_microseconds(now),
     )
-    tx.publish(OrderChanged(order.id))
+    tx.publish(OrderChanged(order))
 
 
 def _changeable(order: Order) -> Mapping[str, Value]:

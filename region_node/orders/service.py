@@ -1,6 +1,6 @@
 """OrderService: gRPC in and out of the order desk."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from functools import partial
 
 import grpc
@@ -8,7 +8,7 @@ from google.protobuf.duration_pb2 import Duration
 
 from gateway.api.region.v1 import order_service_pb2 as api
 from gateway.api.region.v1.order_envelopes_pb2 import OrderCommand
-from gateway.api.region.v1.order_pb2 import Order, OrderRequest
+from gateway.api.region.v1.order_pb2 import Order, OrderRequest, OrderState
 from gateway.api.region.v1.order_service_pb2_grpc import OrderServiceServicer
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -17,7 +17,7 @@ from gateway.calls import current_call
 from gateway.errors import Refused
 from gateway.identity import Identity
 from gateway.numberplan import normalize
-from gateway.pages import decode_token, encode_token, page_size
+from gateway.pages import decode_token, encode_token, key_number, page_size
 from gateway.store.port import Store, Transaction
 from gateway.tracing import current_traceparent
 from region_node.orders import handling, rules
@@ -80,7 +80,7 @@ class OrderService(OrderServiceServicer):
         wanted = OrderFilter(
             operator=identity.name if identity.role == Role.ROLE_OPERATOR else "",
             region=identity.region,
-            states=list(request.states),
+            states=_states(request.states),
             business=request.business,
             number=normalize(request.number) if request.number else "",
             awaiting=request.awaiting,
@@ -113,6 +113,7 @@ class OrderService(OrderServiceServicer):
         asked = _command(request.order_id, request.requester)
         asked.supplement.documents.extend(request.documents)
         asked.supplement.note = request.note
+        rules.require_size(asked.ByteSize())
         order = await self._desk.command(_caller(request.request_id), asked, _wait(request.wait))
         return api.SupplementOrderResponse(order=order)
 
@@ -191,14 +192,22 @@ def _command(order_id: str, requester: Requester) -> OrderCommand:
 def _normalised(request: OrderRequest) -> OrderRequest:
     """The request in the form in which it is compared, sent and stored. Raises Refused for a bad form."""
     require_requester(request.requester)
+    rules.require_size(request.ByteSize())
     order = OrderRequest()
     order.CopyFrom(request)
     order.number = normalize(request.number)
     return order
 
 
+def _states(asked: Sequence[OrderState.ValueType]) -> list[OrderState.ValueType]:
+    """The states of a filter, each once. Raises Refused for one that the contract does not know."""
+    if not set(asked) <= set(OrderState.values()):
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="states", problem="names an unknown state")
+    return sorted(set(asked))
+
+
 def _wait(wait: Duration) -> float:
-    return wait_seconds(wait.ToTimedelta().total_seconds())
+    return wait_seconds(wait.seconds + wait.nanos / 1e9)
 
 
 def _changes_after(tx: Transaction, sequence: int, identity: Identity) -> list[tuple[int, Order | None]]:
@@ -216,8 +225,9 @@ def _watch_start(tx: Transaction, token: str) -> int:
     key = decode_token(_WATCH, token)
     if not key:
         return last_event(tx)
-    if not key.isdigit() or int(key) > last_event(tx):
+    sequence = key_number(key)
+    if sequence > last_event(tx):
         raise Refused(Reason.REASON_TOKEN_INVALID)
-    if int(key) + 1 < first_event(tx):
+    if sequence + 1 < first_event(tx):
         raise Refused(Reason.REASON_TOKEN_EXPIRED)
-    return int(key)
+    return sequence

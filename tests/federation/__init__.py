@@ -1,0 +1,1 @@
+"""A whole federation in one process: real servers, real certificates, real files."""

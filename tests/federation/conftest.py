@@ -1,0 +1,62 @@
+"""The fixtures of the federation's tests. A test here is a coroutine; all of a worker share one event loop."""
+
+import asyncio
+import inspect
+from collections.abc import Iterator
+
+import pytest
+import uvloop
+
+from tests.federation.counter import Counter, Reviewer
+from tests.federation.running import Federation
+
+
+@pytest.fixture(scope="session")
+def runner() -> Iterator[asyncio.Runner]:
+    """The event loop on which members and tests run."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        yield runner
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Runs a test that is a coroutine."""
+    if not inspect.iscoroutinefunction(pyfuncitem.obj):
+        return None
+    runner = pyfuncitem.funcargs["runner"]
+    assert isinstance(runner, asyncio.Runner)
+    names = inspect.signature(pyfuncitem.obj).parameters
+    runner.run(pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in names}))
+    return True
+
+
+@pytest.fixture(autouse=True)
+def _on_the_loop(runner: asyncio.Runner) -> None:
+    """Every test has the loop at hand."""
+
+
+@pytest.fixture(scope="session")
+def federation(runner: asyncio.Runner, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Federation]:
+    """A federation that tests share. They bring their own customers and leave its members as they found them."""
+    federation = Federation(tmp_path_factory.mktemp("federation"))
+    runner.run(federation.start())
+    yield federation
+    runner.run(federation.stop())
+
+
+@pytest.fixture
+def guangdong(federation: Federation) -> Counter:
+    """The counter in Guangdong: where the customers of the stories stand."""
+    return Counter(federation, "guangdong")
+
+
+@pytest.fixture
+def sichuan(federation: Federation) -> Counter:
+    """The counter in Sichuan: where most customers of the stories are at home."""
+    return Counter(federation, "sichuan")
+
+
+@pytest.fixture
+def reviewer(federation: Federation) -> Reviewer:
+    """A member of Sichuan's staff."""
+    return Reviewer(federation, "sichuan")

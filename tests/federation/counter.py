@@ -1,0 +1,259 @@
+"""An operator system at one region's node, and the customers that it brings."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from google.protobuf.duration_pb2 import Duration
+
+from gateway.api.region.v1 import billing_service_pb2 as billing_api
+from gateway.api.region.v1 import customer_service_pb2 as customer_api
+from gateway.api.region.v1 import order_service_pb2 as order_api
+from gateway.api.region.v1.billing_service_pb2_grpc import BillingServiceStub
+from gateway.api.region.v1.catalogue_service_pb2_grpc import CatalogueServiceStub
+from gateway.api.region.v1.customer_service_pb2_grpc import CustomerServiceStub
+from gateway.api.region.v1.order_pb2 import Order, OrderRequest, OrderState
+from gateway.api.region.v1.order_service_pb2_grpc import OrderServiceStub
+from gateway.api.types.v1.types_pb2 import Applicant, Channel, Document, Money, Requester
+from gateway.clock import to_timestamp
+from tests.federation.running import CALL_SECONDS, Federation, until
+
+ACTIVE = customer_api.ProductStatus.PRODUCT_STATUS_ACTIVE
+REQUESTER = Requester(staff_id="clerk-7", channel=Channel.CHANNEL_COUNTER)
+# What the holder brings for each business of the shipped catalogue.
+PAPERS = {
+    "PAY": (),
+    "SUSPEND": ("ID_ORIG",),
+    "RESUME": ("ID_ORIG",),
+    "PLAN_CHANGE": ("ID_ORIG",),
+    "TERMINATE": ("ID_ORIG", "FACE", "SIM", "REFUND_ACC"),
+    "MNP_IN": ("ID_ORIG", "OTP"),
+}
+CHARACTERISTICS = {
+    "PAY": {"amount": "5000"},
+    "SUSPEND": {"reason": "abroad"},
+    "RESUME": {"reason": "back"},
+    "PLAN_CHANGE": {"plan": "sichuan-99"},
+    "TERMINATE": {"refund_account": "6222-0001"},
+}
+WAIT = 10.0
+
+
+def seconds(value: float) -> Duration:
+    """A duration message."""
+    duration = Duration()
+    duration.FromTimedelta(timedelta(seconds=value))
+    return duration
+
+
+@dataclass(frozen=True)
+class Counter:
+    """The operator `name` of a region."""
+
+    federation: Federation
+    region: str
+    name: str = "counter"
+
+    @property
+    def path(self) -> str:
+        """Its identity."""
+        return f"region/{self.region}/operator/{self.name}"
+
+    @property
+    def orders(self) -> OrderServiceStub:
+        """The order service of its node."""
+        return OrderServiceStub(self.federation.dial_node(self.region, self.path))
+
+    @property
+    def customers(self) -> CustomerServiceStub:
+        """The customer service of its node."""
+        return CustomerServiceStub(self.federation.dial_node(self.region, self.path))
+
+    @property
+    def billing(self) -> BillingServiceStub:
+        """The billing service of its node."""
+        return BillingServiceStub(self.federation.dial_node(self.region, self.path))
+
+    @property
+    def catalogue(self) -> CatalogueServiceStub:
+        """The catalogue service of its node."""
+        return CatalogueServiceStub(self.federation.dial_node(self.region, self.path))
+
+    def document(self, code: str, *, age: timedelta = timedelta(minutes=1)) -> Document:
+        """A document verified so long ago."""
+        verified = to_timestamp(self.federation.clock.now() - age)
+        return Document(code=code, verifier="clerk-7", verify_time=verified, keyed_hash=bytes(32))
+
+    def request(
+        self,
+        business: str,
+        number: str,
+        *,
+        papers: Sequence[str] | None = None,
+        staff_id: str = "clerk-7",
+        **characteristics: str,
+    ) -> OrderRequest:
+        """A good request for a business; characteristics replace or add to the usual ones, empty ones remove them."""
+        told = {**CHARACTERISTICS.get(business, {}), **characteristics}
+        return OrderRequest(
+            business=business,
+            number=number,
+            applicant=Applicant.APPLICANT_HOLDER,
+            documents=[self.document(code) for code in (PAPERS.get(business, ()) if papers is None else papers)],
+            characteristics={name: value for name, value in told.items() if value},
+            requester=Requester(staff_id=staff_id, channel=Channel.CHANNEL_COUNTER),
+        )
+
+    async def submit(self, request: OrderRequest, *, request_id: str = "", wait: float = WAIT) -> Order:
+        """Hands in an order and waits for the home region."""
+        message = order_api.SubmitOrderRequest(
+            request_id=request_id or self.federation.next_id(), order=request, wait=seconds(wait)
+        )
+        return (await self.orders.SubmitOrder(message, timeout=CALL_SECONDS)).order
+
+    async def order(self, business: str, number: str, **characteristics: str) -> Order:
+        """Hands in a good request."""
+        return await self.submit(self.request(business, number, **characteristics))
+
+    async def get(self, order_id: str) -> Order:
+        """The order as it stands at this region."""
+        return (await self.orders.GetOrder(order_api.GetOrderRequest(order_id=order_id), timeout=CALL_SECONDS)).order
+
+    async def reaches(self, order_id: str, state: OrderState.ValueType) -> Order:
+        """The order once it is in a state at this region."""
+
+        async def holds() -> bool:
+            return (await self.get(order_id)).state == state
+
+        await until(holds, f"{order_id} is {OrderState.Name(state)} in {self.region}")
+        return await self.get(order_id)
+
+    async def cancel(self, order_id: str, *, request_id: str = "", wait: float = WAIT) -> Order:
+        """Asks to cancel an order."""
+        request = order_api.CancelOrderRequest(
+            request_id=request_id or self.federation.next_id(),
+            order_id=order_id,
+            reason="changed my mind",
+            requester=REQUESTER,
+            wait=seconds(wait),
+        )
+        return (await self.orders.CancelOrder(request, timeout=CALL_SECONDS)).order
+
+    async def confirm(self, order_id: str, *, agreed: bool = True) -> Order:
+        """The customer's answer to the quote."""
+        request = order_api.ConfirmOrderRequest(
+            request_id=self.federation.next_id(),
+            order_id=order_id,
+            agreed=agreed,
+            requester=REQUESTER,
+            wait=seconds(WAIT),
+        )
+        return (await self.orders.ConfirmOrder(request, timeout=CALL_SECONDS)).order
+
+    async def supplement(self, order_id: str, *codes: str, note: str = "") -> Order:
+        """Hands in documents."""
+        request = order_api.SupplementOrderRequest(
+            request_id=self.federation.next_id(),
+            order_id=order_id,
+            documents=[self.document(code) for code in codes],
+            note=note,
+            requester=REQUESTER,
+            wait=seconds(WAIT),
+        )
+        return (await self.orders.SupplementOrder(request, timeout=CALL_SECONDS)).order
+
+    async def expedite(self, order_id: str) -> Order:
+        """Passes a reminder on."""
+        request = order_api.ExpediteOrderRequest(
+            request_id=self.federation.next_id(), order_id=order_id, requester=REQUESTER, wait=seconds(WAIT)
+        )
+        return (await self.orders.ExpediteOrder(request, timeout=CALL_SECONDS)).order
+
+    async def new_customer(self, *, balance: int = 20_000, name: str = "Li Wei", **product: object) -> str:
+        """Creates a customer of this region; returns the number."""
+        number = self.federation.next_number(self.region)
+        await self.create(self.customer(number, balance=balance, name=name, **product))
+        return number
+
+    def customer(
+        self, number: str, *, balance: int = 20_000, name: str = "Li Wei", **product: object
+    ) -> customer_api.Customer:
+        """A customer with a line and an account; the ids end like the number."""
+        own = number.removeprefix("+")
+        line = customer_api.Product(
+            id=f"product-{own}",
+            number=number,
+            status=ACTIVE,
+            plan_id=f"{self.region}-{'39' if self.region == 'guangdong' else '29'}",
+            start_date=to_timestamp(self.federation.clock.now() - timedelta(days=400)),
+        )
+        for field, value in product.items():
+            if isinstance(value, datetime):
+                getattr(line, field).CopyFrom(to_timestamp(value))
+            else:
+                setattr(line, field, value)
+        account = customer_api.BillingAccount(id=f"account-{own}", balance=Money(minor_units=balance, currency="CNY"))
+        return customer_api.Customer(id=f"customer-{own}", name=name, product=line, billing_account=account)
+
+    async def create(self, *customers: customer_api.Customer) -> customer_api.BatchCreateCustomersResponse:
+        """Takes over customers."""
+        request = customer_api.BatchCreateCustomersRequest(customers=customers, requester=REQUESTER)
+        return await self.customers.BatchCreateCustomers(request, timeout=CALL_SECONDS)
+
+    async def read(self, number: str) -> customer_api.Customer:
+        """One of this region's customers."""
+        request = customer_api.GetCustomerRequest(number=number, requester=REQUESTER)
+        return (await self.customers.GetCustomer(request, timeout=CALL_SECONDS)).customer
+
+    async def balance(self, number: str) -> int:
+        """The balance of one of this region's customers, in fen."""
+        return (await self.read(number)).billing_account.balance.minor_units
+
+    async def bill(self, number: str, month: str = "", papers: Sequence[str] = ("ID_ORIG",)) -> billing_api.Bill:
+        """The bill of a month; of the running one where none is named."""
+        request = billing_api.QueryBillRequest(
+            number=number,
+            month=month or f"{self.federation.clock.now() + timedelta(hours=8):%Y-%m}",
+            applicant=Applicant.APPLICANT_HOLDER,
+            documents=[self.document(code) for code in papers],
+            requester=REQUESTER,
+        )
+        return (await self.billing.QueryBill(request, timeout=CALL_SECONDS)).bill
+
+
+@dataclass(frozen=True)
+class Reviewer:
+    """A member of a region's staff."""
+
+    federation: Federation
+    region: str
+    name: str = "reviewer-1"
+
+    @property
+    def orders(self) -> OrderServiceStub:
+        """The order service of the region's node."""
+        path = f"region/{self.region}/staff/{self.name}"
+        return OrderServiceStub(self.federation.dial_node(self.region, path))
+
+    async def decide(
+        self,
+        order_id: str,
+        decision: order_api.ReviewDecision.ValueType,
+        *,
+        documents: Sequence[str] = (),
+        note: str = "",
+        request_id: str = "",
+    ) -> Order:
+        """Decides on an order in review."""
+        request = order_api.ReviewOrderRequest(
+            request_id=request_id or self.federation.next_id(),
+            order_id=order_id,
+            decision=decision,
+            documents=documents,
+            note=note,
+        )
+        return (await self.orders.ReviewOrder(request, timeout=CALL_SECONDS)).order
+
+    async def approve(self, order_id: str) -> Order:
+        """Lets an order go on."""
+        return await self.decide(order_id, order_api.ReviewDecision.REVIEW_DECISION_APPROVE)

@@ -1,0 +1,52 @@
+"""Reading refusals as operator systems do: by the details of `google.rpc.Status`."""
+
+from collections.abc import Awaitable, Mapping
+from dataclasses import dataclass
+
+import grpc
+import pytest
+from google.rpc import error_details_pb2, status_pb2
+
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import DOMAIN, status_code
+
+
+@dataclass(frozen=True)
+class Told:
+    """A refusal as it reached the caller."""
+
+    code: grpc.StatusCode
+    reason: str
+    parameters: Mapping[str, str]
+    texts: Mapping[str, str]
+
+
+def read(error: grpc.aio.AioRpcError) -> Told:
+    """The refusal inside an error; asserts that it is told as the contract says: one reason, two languages."""
+    packed = dict(error.trailing_metadata() or ()).get("grpc-status-details-bin")
+    assert isinstance(packed, bytes), f"no details: {error.code()} {error.details()}"
+    status = status_pb2.Status.FromString(packed)
+    infos, texts = [], {}
+    for detail in status.details:
+        info, message = error_details_pb2.ErrorInfo(), error_details_pb2.LocalizedMessage()
+        if detail.Unpack(info):
+            infos.append(info)
+        elif detail.Unpack(message):
+            texts[message.locale] = message.message
+    assert len(infos) == 1
+    assert len(status.details) == 3
+    (info,) = infos
+    assert info.domain == DOMAIN
+    assert f"REASON_{info.reason}" in Reason.keys()
+    assert set(texts) == {"zh-CN", "en"}
+    assert all(text and "{" not in text for text in texts.values()), texts
+    assert status.code == error.code().value[0]
+    assert error.code() == status_code(Reason.Value(f"REASON_{info.reason}"))
+    return Told(error.code(), info.reason, dict(info.metadata), texts)
+
+
+async def refusal(call: Awaitable[object]) -> Told:
+    """Awaits a call that must be refused."""
+    with pytest.raises(grpc.aio.AioRpcError) as raised:
+        await call
+    return read(raised.value)

@@ -1,0 +1,264 @@
+"""A federation that runs: one coordinator and a node for each region, in this process."""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import grpc
+
+from coordinator.app import Coordinator
+from coordinator.settings import CoordinatorSettings
+from deploy.local.federation import FEDERATION_FILES
+from gateway.api.coordinator.v1 import administration_pb2 as admin_api
+from gateway.api.coordinator.v1.administration_pb2_grpc import (
+    ConfigurationServiceStub,
+    MembershipServiceStub,
+    OversightServiceStub,
+)
+from gateway.api.federation.v1.configuration_pb2 import Configuration
+from gateway.api.federation.v1.federation_pb2 import Member, MemberState
+from gateway.api.region.v1.billing_service_pb2 import QueryBillRequest
+from gateway.api.region.v1.billing_service_pb2_grpc import BillingServiceStub
+from gateway.api.types.v1.access_pb2 import Role
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.api.types.v1.types_pb2 import Applicant, Channel, Document, Requester
+from gateway.channels import Dialer
+from gateway.clock import to_timestamp
+from gateway.errors import from_rpc_error
+from gateway.federation.files import load
+from gateway.identity import server_name
+from region_node.app import RegionNode
+from region_node.settings import RegionSettings
+from tests.federation.certificates import FEDERATION, Certificates
+from tests.federation.databases import Database
+
+REGIONS = ("guangdong", "sichuan", "henan")
+NOT_JOINED = "hunan"  # configured, and nobody starts it
+MOBILE = {"guangdong": "+8619844", "sichuan": "+8619851", "henan": "+8619841", NOT_JOINED: "+8619843"}
+NO_PREFIX = "+8619999"  # of no region
+CALL_SECONDS = 20.0
+PATIENCE = 15.0  # seconds that a condition may take to come true
+_LOOK = 0.01
+
+
+class MovableClock:
+    """The machine's clock, moved forward by tests.
+
+    It begins at noon of the tenth of the next month, so that no test runs across a midnight or a month's end.
+    """
+
+    def __init__(self) -> None:
+        zone = ZoneInfo("Asia/Shanghai")
+        real = datetime.now(UTC)
+        ahead = (real.astimezone(zone).replace(day=1) + timedelta(days=31)).replace(day=10, hour=12, minute=0)
+        self._ahead = ahead - real
+
+    def now(self) -> datetime:
+        """The time of day in this test."""
+        return datetime.now(UTC) + self._ahead
+
+    def advance(self, step: timedelta) -> None:
+        """Moves the clock forward."""
+        self._ahead += step
+
+
+class Federation:
+    """The members of one federation, their databases, and channels to them."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.certificates = Certificates(directory / "certificates")
+        self.clock = MovableClock()
+        self.coordinator: Coordinator | None = None
+        self.nodes: dict[str, RegionNode] = {}
+        self._channels: dict[tuple[str, str], grpc.aio.Channel] = {}
+        self._numbers = itertools.count(1)
+
+    def next_number(self, region: str) -> str:
+        """A telephone number of a region that was not used before."""
+        prefix = NO_PREFIX if region == "" else MOBILE[region]
+        return f"{prefix}{next(self._numbers):06d}"
+
+    def next_id(self) -> str:
+        """A request id that was not used before."""
+        return f"R{next(self._numbers)}"
+
+    @property
+    def coordinator_endpoint(self) -> str:
+        """Where the coordinator serves."""
+        assert self.coordinator is not None
+        return f"127.0.0.1:{self.coordinator.port}"
+
+    def endpoint(self, region: str) -> str:
+        """Where a region's node serves."""
+        return f"127.0.0.1:{self.nodes[region].port}"
+
+    def database(self, region: str) -> Database:
+        """The database of a region."""
+        return Database(self.region_settings(region).database)
+
+    @property
+    def coordinator_database(self) -> Database:
+        """The database of the coordinator."""
+        return Database(self._coordinator_settings().database)
+
+    async def start(self, regions: Sequence[str] = REGIONS) -> None:
+        """Starts everything by the shipped configuration and returns when all know each other."""
+        self.coordinator = await Coordinator.start(self._coordinator_settings(), self.clock)
+        await self.apply(load(FEDERATION_FILES))
+        await asyncio.gather(*(self.start_node(region) for region in regions))
+        await self.until_standing(dict.fromkeys(regions, MemberState.MEMBER_STATE_JOINED))
+        await asyncio.gather(*(self._until_known(*pair) for pair in itertools.permutations(regions, 2)))
+
+    async def _until_known(self, asking: str, asked: str) -> None:
+        """Returns when two regions trust each other's keys: a question about nobody is then answered by its region."""
+        billing = BillingServiceStub(self.dial_node(asking, f"region/{asking}/operator/probe"))
+        request = QueryBillRequest(
+            number=self.next_number(asked),
+            month=f"{self.clock.now():%Y-%m}",
+            applicant=Applicant.APPLICANT_HOLDER,
+            documents=[Document(code="ID_ORIG", verifier="probe", verify_time=to_timestamp(self.clock.now()))],
+            requester=Requester(staff_id="probe", channel=Channel.CHANNEL_COUNTER),
+        )
+
+        async def holds() -> bool:
+            try:
+                await billing.QueryBill(request, timeout=CALL_SECONDS)
+            except grpc.aio.AioRpcError as error:
+                refused = from_rpc_error(error)
+                return refused is not None and refused.reason == Reason.REASON_SUBSCRIPTION_NOT_FOUND
+            raise AssertionError("a customer that nobody created has a bill")
+
+        await until(holds, f"{asking} and {asked} know each other")
+
+    async def stop(self) -> None:
+        """Stops everything."""
+        for channel in self._channels.values():
+            await channel.close()
+        await asyncio.gather(*(self.stop_node(region) for region in list(self.nodes)))
+        if self.coordinator is not None:
+            await self.coordinator.stop()
+
+    async def start_node(self, region: str) -> None:
+        """Starts a node, or starts it again on its old database."""
+        self.nodes[region] = await RegionNode.start(self.region_settings(region), self.clock)
+
+    async def stop_node(self, region: str) -> None:
+        """Stops a node."""
+        await self.nodes.pop(region).stop()
+
+    def region_settings(self, region: str) -> RegionSettings:
+        """The settings of a region's node."""
+        return RegionSettings(
+            federation=FEDERATION,
+            region=region,
+            listen="127.0.0.1:0",
+            data=self.directory / region,
+            coordinators=(self.coordinator_endpoint,),
+            credentials=self.certificates.credentials(f"region/{region}"),
+            signing=self.certificates.signing(f"region/{region}"),
+        )
+
+    def dial_node(self, region: str, path: str) -> grpc.aio.Channel:
+        """A channel to a region's node with the certificate of the member at `path`."""
+        return self._dial(self.endpoint(region), path, server_name(Role.ROLE_REGION, region, FEDERATION))
+
+    def dial_coordinator(self, path: str) -> grpc.aio.Channel:
+        """A channel to the coordinator with the certificate of the member at `path`."""
+        return self._dial(self.coordinator_endpoint, path, server_name(Role.ROLE_COORDINATOR, "", FEDERATION))
+
+    @property
+    def membership(self) -> MembershipServiceStub:
+        """What an administrator does with regions."""
+        return MembershipServiceStub(self.dial_coordinator("admin/root"))
+
+    @property
+    def oversight(self) -> OversightServiceStub:
+        """What an administrator sees of orders."""
+        return OversightServiceStub(self.dial_coordinator("admin/root"))
+
+    @property
+    def administration(self) -> ConfigurationServiceStub:
+        """What an administrator does with the configuration."""
+        return ConfigurationServiceStub(self.dial_coordinator("admin/root"))
+
+    async def configuration(self) -> Configuration:
+        """A copy of the configuration in force."""
+        request = admin_api.GetConfigurationRequest()
+        return (await self.administration.GetConfiguration(request, timeout=CALL_SECONDS)).configuration
+
+    async def apply(self, configuration: Configuration) -> int:
+        """Puts a configuration in force; returns its revision."""
+        held = await self.administration.GetConfiguration(admin_api.GetConfigurationRequest(), timeout=CALL_SECONDS)
+        request = admin_api.ApplyConfigurationRequest(
+            configuration=configuration, expected_revision=held.federation_revision
+        )
+        response = await self.administration.ApplyConfiguration(request, timeout=CALL_SECONDS)
+        return response.federation_revision
+
+    async def suspend(self, region: str) -> None:
+        """An administrator suspends a region."""
+        request = admin_api.SuspendRegionRequest(region=region, note="under investigation")
+        await self.membership.SuspendRegion(request, timeout=CALL_SECONDS)
+
+    async def reinstate(self, region: str) -> None:
+        """An administrator ends a suspension."""
+        await self.membership.ReinstateRegion(admin_api.ReinstateRegionRequest(region=region), timeout=CALL_SECONDS)
+
+    async def members(self) -> dict[str, Member]:
+        """The regions as the coordinator knows them."""
+        listed = await self.membership.ListRegions(admin_api.ListRegionsRequest(), timeout=CALL_SECONDS)
+        return {member.region: member for member in listed.members}
+
+    async def until_standing(self, standing: dict[str, MemberState.ValueType]) -> None:
+        """Returns when the coordinator and all nodes know regions to stand so."""
+
+        async def holds() -> bool:
+            members = await self.members()
+            return all(members[region].state == state for region, state in standing.items())
+
+        await until(holds, f"regions stand as {standing}")
+
+    def _dial(self, endpoint: str, path: str, name: str) -> grpc.aio.Channel:
+        key = (endpoint, path)
+        if key not in self._channels:
+            dialer = Dialer(self.certificates.credentials(path), self.clock)
+            self._channels[key] = dialer.dial(endpoint, name)
+        return self._channels[key]
+
+    def _coordinator_settings(self) -> CoordinatorSettings:
+        return CoordinatorSettings(
+            federation=FEDERATION,
+            listen="127.0.0.1:0",
+            data=self.directory / "coordinator",
+            credentials=self.certificates.credentials("coordinator/0"),
+            heartbeat_interval=0.2,
+            lease=10.0,
+        )
+
+
+@asynccontextmanager
+async def running(directory: Path, regions: Sequence[str] = REGIONS) -> AsyncIterator[Federation]:
+    """A federation of one's own, for a test that changes it."""
+    federation = Federation(directory)
+    try:
+        await federation.start(regions)
+        yield federation
+    finally:
+        await federation.stop()
+
+
+async def until(holds: Callable[[], Awaitable[bool]], what: str, patience: float = PATIENCE) -> None:
+    """Returns once a condition holds. Raises TimeoutError naming it where it does not in time."""
+    try:
+        async with asyncio.timeout(patience):
+            while True:
+                if await holds():
+                    return
+                await asyncio.sleep(_LOOK)
+    except TimeoutError:
+        raise TimeoutError(f"waited in vain until {what}") from None
