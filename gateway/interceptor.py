@@ -108,8 +108,12 @@ class BorderInterceptor(grpc.aio.ServerInterceptor):
             started, status = loop.time(), "OK"
             with self._span(method, context):
                 try:
-                    await self._admit(method, request, context, streams=False)
-                    return await serve(request, context)
+                    try:
+                        await self._admit(method, request, context, streams=False)
+                        return await serve(request, context)
+                    except Refused as refused:
+                        await self._note_denial(method, refused, context)
+                        raise
                 except Refused as refused:
                     status = status_code(refused.reason).name
                     await _abort(context, refused)
@@ -129,12 +133,16 @@ class BorderInterceptor(grpc.aio.ServerInterceptor):
         async def behave(request: object, context: _Context) -> AsyncIterator[Message]:
             with self._span(method, context):
                 try:
-                    await self._admit(method, request, context, streams=True)
-                    if inspect.isasyncgenfunction(serve):
-                        async for response in cast("AsyncIterator[Message]", serve(request, context)):
-                            yield response
-                    else:
-                        await cast("Awaitable[None]", serve(request, context))
+                    try:
+                        await self._admit(method, request, context, streams=True)
+                        if inspect.isasyncgenfunction(serve):
+                            async for response in cast("AsyncIterator[Message]", serve(request, context)):
+                                yield response
+                        else:
+                            await cast("Awaitable[None]", serve(request, context))
+                    except Refused as refused:
+                        await self._note_denial(method, refused, context)
+                        raise
                 except Refused as refused:
                     await _abort(context, refused)
                 except (grpc.aio.AbortError, grpc.aio.UsageError):
@@ -147,11 +155,7 @@ class BorderInterceptor(grpc.aio.ServerInterceptor):
     async def _admit(self, method: str, request: object, context: _Context, *, streams: bool) -> None:
         """Raises Refused unless the call may go on; then makes it the current one."""
         identity = from_auth_context(context.auth_context(), self._ports.federation)
-        try:
-            self._ports.access.require_allowed(identity, method)
-        except Refused as refused:
-            await self._ports.denied(identity, method, refused)
-            raise
+        self._ports.access.require_allowed(identity, method)
         if isinstance(request, _Unreadable):
             raise Refused(Reason.REASON_REQUEST_INVALID, field="request", problem="the bytes are not the message")
         if isinstance(request, Message) and request.ByteSize() > REQUEST_LIMIT:
@@ -161,6 +165,12 @@ class BorderInterceptor(grpc.aio.ServerInterceptor):
             raise Refused(Reason.REASON_DEADLINE_MISSING)
         deadline = None if remaining is None else asyncio.get_running_loop().time() + remaining
         enter(Call(identity, method, deadline))
+
+    async def _note_denial(self, method: str, refused: Refused, context: _Context) -> None:
+        """Keeps an audit row where an authenticated peer was turned away, here or by the service itself."""
+        if status_code(refused.reason) == grpc.StatusCode.PERMISSION_DENIED:
+            identity = from_auth_context(context.auth_context(), self._ports.federation)
+            await self._ports.denied(identity, method, refused)
 
     def _span(self, method: str, context: _Context) -> AbstractContextManager[Span]:
         metadata = dict(context.invocation_metadata() or ())

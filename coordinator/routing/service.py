@@ -26,9 +26,7 @@ class RoutingService(RelayServiceServicer):
         """See the contract."""
         call = current_call()
         if call.identity.role != Role.ROLE_REGION:
-            refused = Refused(Reason.REASON_PERMISSION_DENIED, identity=call.identity.path, method=call.method)
-            await self._trail.denied(call.identity, call.method, refused)
-            raise refused
+            raise Refused(Reason.REASON_PERMISSION_DENIED, identity=call.identity.path, method=call.method)
         response = await self._router.deliver(call.identity.region, request, call.seconds_left(DELIVER_TIMEOUT))
         await self._note_impostors(call, response)
         return response

@@ -1,0 +1,152 @@
+"""Who may call what: the option `allow` of every RPC, held against real servers for every kind of identity."""
+
+from collections.abc import Iterator
+
+import grpc
+import pytest
+from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
+
+from gateway.api.coordinator.v1 import administration_pb2
+from gateway.api.federation.v1 import federation_pb2
+from gateway.api.region.v1 import (
+    billing_service_pb2,
+    catalogue_service_pb2,
+    customer_service_pb2,
+    order_service_pb2,
+    oversight_service_pb2,
+)
+from gateway.api.relay.v1 import relay_pb2
+from gateway.api.types.v1 import access_pb2
+from gateway.api.types.v1.access_pb2 import Role
+from gateway.identity import parse
+from tests.federation.certificates import FEDERATION
+from tests.federation.counter import Counter
+from tests.federation.refusals import Told, read
+from tests.federation.running import CALL_SECONDS, Federation
+
+FILES = (
+    administration_pb2,
+    billing_service_pb2,
+    catalogue_service_pb2,
+    customer_service_pb2,
+    federation_pb2,
+    order_service_pb2,
+    oversight_service_pb2,
+    relay_pb2,
+)
+SERVICES: dict[str, ServiceDescriptor] = {
+    service.full_name: service for file in FILES for service in file.DESCRIPTOR.services_by_name.values()
+}
+OF_COORDINATORS = {
+    "gateway.api.coordinator.v1.ConfigurationService",
+    "gateway.api.coordinator.v1.MembershipService",
+    "gateway.api.coordinator.v1.OversightService",
+    "gateway.api.federation.v1.FederationService",
+    "gateway.api.relay.v1.RelayService",
+}
+OF_NODES = SERVICES.keys() - OF_COORDINATORS | {"gateway.api.relay.v1.RelayService"}
+# The one RPC that both serve: each takes it from the other only.
+RELAY = {"coordinator": Role.ROLE_REGION, "guangdong": Role.ROLE_COORDINATOR}
+PATHS = (
+    "region/guangdong",
+    "region/henan",
+    "region/guangdong/operator/counter",
+    "region/henan/operator/counter",
+    "region/guangdong/staff/reviewer-1",
+    "region/henan/staff/reviewer-1",
+    "coordinator/0",
+    "admin/root",
+)
+
+
+def methods() -> Iterator[MethodDescriptor]:
+    """Every RPC of the contract."""
+    for service in SERVICES.values():
+        yield from service.methods
+
+
+def may_call(path: str, server: str, method: MethodDescriptor) -> bool:
+    """What the contract says: the role is named on the RPC, and operators and staff belong to the node's region."""
+    identity = parse(f"spiffe://{FEDERATION}/{path}", FEDERATION)
+    if method.name == "Deliver":
+        return identity.role == RELAY[server]
+    is_named = identity.role in method.GetOptions().Extensions[access_pb2.allow]
+    is_bound = identity.role in (Role.ROLE_OPERATOR, Role.ROLE_STAFF)
+    return is_named and (not is_bound or identity.region == server)
+
+
+async def answer(channel: grpc.aio.Channel, method: MethodDescriptor) -> Told | None:
+    """How an empty request is answered; None where it is served."""
+    path = f"/{method.containing_service.full_name}/{method.name}"
+    try:
+        if method.server_streaming:
+            stream: grpc.aio.UnaryStreamMultiCallable[bytes, bytes] = channel.unary_stream(path)
+            call = stream(b"", timeout=CALL_SECONDS)
+            await call.read()
+            call.cancel()
+        else:
+            rpc: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(path)
+            await rpc(b"", timeout=CALL_SECONDS)
+    except grpc.aio.AioRpcError as error:
+        return read(error)
+    return None
+
+
+def test_every_service_of_the_contract_is_in_the_matrix() -> None:
+    assert all(list(method.GetOptions().Extensions[access_pb2.allow]) for method in methods())
+    assert SERVICES.keys() > OF_COORDINATORS
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("server", ["coordinator", "guangdong"])
+async def test_an_rpc_serves_whom_the_contract_allows_and_nobody_else(
+    federation: Federation, server: str, path: str
+) -> None:
+    is_coordinator = server == "coordinator"
+    channel = federation.dial_coordinator(path) if is_coordinator else federation.dial_node(server, path)
+    served = OF_COORDINATORS if is_coordinator else OF_NODES
+    wrong = []
+    for method in methods():
+        told = await answer(channel, method)
+        found = "SERVED" if told is None else told.reason
+        if method.containing_service.full_name not in served:
+            is_right = found == "METHOD_UNKNOWN"
+        elif may_call(path, server, method):
+            is_right = found not in ("METHOD_UNKNOWN", "PERMISSION_DENIED", "INTERNAL")
+        else:
+            is_right = found == "PERMISSION_DENIED"
+        if not is_right:
+            wrong.append(f"{method.full_name}: {found}")
+    assert not wrong
+
+
+async def test_a_denial_leaves_one_audit_row_however_often_it_is_repeated(federation: Federation) -> None:
+    attempts = [
+        ("region/henan/operator/spy", "guangdong", "/gateway.api.region.v1.OrderService/ListOrders"),
+        ("region/henan", "guangdong", "/gateway.api.relay.v1.RelayService/Deliver"),
+        ("region/guangdong/operator/spy", "coordinator", "/gateway.api.federation.v1.FederationService/Join"),
+        ("coordinator/7", "coordinator", "/gateway.api.relay.v1.RelayService/Deliver"),
+    ]
+    for path, server, method in attempts:
+        is_coordinator = server == "coordinator"
+        channel = federation.dial_coordinator(path) if is_coordinator else federation.dial_node(server, path)
+        rpc: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(method)
+        for _ in range(5):
+            with pytest.raises(grpc.aio.AioRpcError):
+                await rpc(b"", timeout=CALL_SECONDS)
+        database = federation.coordinator_database if is_coordinator else federation.database(server)
+        rows = database.rows(
+            "SELECT detail FROM audit WHERE actor = ? AND action = 'DENIED' AND subject = ?", path, method
+        )
+        assert rows == [("PERMISSION_DENIED",)], (path, method)
+
+
+async def test_another_operator_sees_nothing_of_an_order(
+    federation: Federation, guangdong: Counter, sichuan: Counter
+) -> None:
+    order = await guangdong.order("SUSPEND", await sichuan.new_customer())
+    other = Counter(federation, "guangdong", "app")
+    for call in (other.get(order.id), other.cancel(order.id), other.expedite(order.id)):
+        with pytest.raises(grpc.aio.AioRpcError) as raised:
+            await call
+        assert read(raised.value).reason == "ORDER_NOT_FOUND"
