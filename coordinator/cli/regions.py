@@ -30,7 +30,7 @@ def regions() -> None:
 @connected
 @json_option
 def list_regions(connection: Connection, as_json: bool) -> None:
-    """List all regions of the configuration and how they stand.
+    """List all regions of the configuration and how they stand, those that never joined last.
 
     \b
     Example:
@@ -45,7 +45,8 @@ def list_regions(connection: Connection, as_json: bool) -> None:
         return
     now = datetime.now(UTC)
     columns = ("region", "state", "since", "endpoints", "heartbeat", "revision", "clock", "note")
-    print_table("Regions", columns, [_row(member, now) for member in response.members])
+    ordered = sorted(response.members, key=lambda member: member.state == MemberState.MEMBER_STATE_ABSENT)
+    print_table("Regions", columns, [_row(member, now) for member in ordered])
 
 
 @regions.command(epilog=EPILOG)

@@ -1,13 +1,16 @@
 """The regions of the configuration as messages."""
 
+import logging
 from collections.abc import Callable, Mapping
 
 from google.protobuf.duration_pb2 import Duration
 
 from coordinator.membership.rules import RegionFacts, standing
 from coordinator.registry.port import Registry, Snapshot
-from gateway.api.federation.v1.federation_pb2 import Member
+from gateway.api.federation.v1.federation_pb2 import Member, MemberState
 from gateway.clock import to_timestamp
+
+_log = logging.getLogger(__name__)
 
 
 def member_of(facts: RegionFacts) -> Member:
@@ -56,6 +59,15 @@ class CurrentMembers:
         self._listeners.append(listener)
 
     def _renew(self) -> None:
-        self._members = members_of(self._registry.snapshot())
+        before, self._members = self._members, members_of(self._registry.snapshot())
+        for region, member in self._members.items():
+            if region in before and _shown(before[region]) != _shown(member):
+                _log.info("%s is now %s", region, _shown(member))
         for listener in self._listeners:
             listener(self._members)
+
+
+def _shown(member: Member) -> str:
+    """How a region stands, for the log."""
+    state = MemberState.Name(member.state).removeprefix("MEMBER_STATE_").lower()
+    return f"{state} at {', '.join(member.endpoints)}" if member.endpoints else state

@@ -31,6 +31,7 @@ _ENDPOINT = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):[1-9][0-9]{0,4}"
 _ENDPOINT_LENGTH = 255
 ENDPOINTS_PER_REGION = 32  # processes of one region; more are a mistake or an attack
 _LARGEST_SEQUENCE = 2**63 - 1
+_CERTIFICATE_BYTES = 16 * 1024  # it travels to every node with every change
 _NOTE_LENGTH = 256
 _log = logging.getLogger(__name__)
 
@@ -53,6 +54,7 @@ class FederationService(FederationServiceServicer):
     def __init__(self, ports: FederationPorts) -> None:
         self._ports = ports
         self._watching: set[asyncio.Event] = set()
+        self._wrong_clocks: set[tuple[str, str]] = set()
         self._closed = False
         ports.members.on_change(lambda _: self._wake())
 
@@ -164,9 +166,12 @@ class FederationService(FederationServiceServicer):
 
     async def _notice_oddities(self, region: str, heartbeat: Heartbeat) -> None:
         """Logs what a node can only be told by people: a wrong clock, or a coordinator that forgot revisions."""
-        if abs(heartbeat.clock_error) > MAX_CLOCK_ERROR:
-            seconds = heartbeat.clock_error.total_seconds()
-            _log.warning("the clock of %s at %s is off by %+.1f s", region, heartbeat.endpoint, seconds)
+        process = (region, heartbeat.endpoint)
+        if abs(heartbeat.clock_error) <= MAX_CLOCK_ERROR:
+            self._wrong_clocks.discard(process)
+        elif process not in self._wrong_clocks:
+            self._wrong_clocks.add(process)
+            _log.warning("the clock of %s at %s is off by %s", *process, heartbeat.clock_error)
         newest = self._ports.registry.snapshot().revision
         if heartbeat.federation_revision > newest:
             await self._ports.trail.alarm(
@@ -238,6 +243,8 @@ def _heartbeat(request: federation_pb2.JoinRequest, now: datetime) -> Heartbeat:
         raise _invalid("endpoint", "not host:port")
     if not request.HasField("time"):
         raise _invalid("time", "is missing")
+    if len(request.signing_certificate) > _CERTIFICATE_BYTES:
+        raise _invalid("signing_certificate", f"more than {_CERTIFICATE_BYTES} bytes")
     try:
         clock_error = from_timestamp(request.time) - now
     except OverflowError:

@@ -5,6 +5,7 @@ that had joined is lost until it beats again.
 """
 
 import asyncio
+import logging
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -16,6 +17,8 @@ from coordinator.registry.port import KeptHead, Snapshot
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.clock import Clock
 from gateway.store.port import Store
+
+_log = logging.getLogger(__name__)
 
 
 class EmbeddedRegistry:
@@ -154,6 +157,7 @@ class EmbeddedRegistry:
 
     def _take_revision(self, revision: Revision) -> None:
         self._snapshot = replace(self._snapshot, revision=revision.revision, configuration=revision.configuration)
+        _log.info("revision %d of the configuration is in force", revision.revision)
         self._tell()
 
     def _take_suspension(self, changed: SuspensionChanged) -> None:

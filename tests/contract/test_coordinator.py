@@ -202,9 +202,10 @@ def test_a_region_that_the_configuration_does_not_name_cannot_join(certificates:
         lambda request: setattr(request, "endpoint", "unix:/run/node.sock"),
         lambda request: request.ClearField("time"),
         lambda request: request.ClearField("signing_certificate"),
+        lambda request: setattr(request, "signing_certificate", request.signing_certificate + b"#" * 16384),
         lambda request: setattr(request.audit_head, "hash", b"short"),
     ],
-    ids=["no endpoint", "port 0", "no host", "no time", "no certificate", "short hash"],
+    ids=["no endpoint", "port 0", "no host", "no time", "no certificate", "large certificate", "short hash"],
 )
 def test_a_heartbeat_that_makes_no_sense_is_refused(certificates: Certificates, data: Path, spoil: object) -> None:
     async def scenario() -> None:
