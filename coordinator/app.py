@@ -96,7 +96,7 @@ class Coordinator:
                 make_meter_provider(SERVICE_NAME, str(settings.number)),
             )
             stack.callback(telemetry.shutdown)
-            tracing = Tracing(telemetry.spans.get_tracer(SERVICE_NAME))
+            tracing = Tracing.of(telemetry.spans, SERVICE_NAME)
             store = _open_store(settings)
             stack.push_async_callback(store.close)
             # Only now: before the lock of the store, the file could be that of a coordinator that runs.

@@ -16,7 +16,7 @@ from typing import TypeAlias, TypeVar, cast
 import grpc
 from google.protobuf.message import DecodeError, Message
 from grpc_status import rpc_status
-from opentelemetry.trace import Span, SpanKind
+from opentelemetry.trace import SpanKind
 
 from gateway.access import AccessRules
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -172,7 +172,7 @@ class BorderInterceptor(grpc.aio.ServerInterceptor):
             identity = from_auth_context(context.auth_context(), self._ports.federation)
             await self._ports.denied(identity, method, refused)
 
-    def _span(self, method: str, context: _Context) -> AbstractContextManager[Span]:
+    def _span(self, method: str, context: _Context) -> AbstractContextManager[object]:
         metadata = dict(context.invocation_metadata() or ())
         parent = metadata.get("traceparent", "")
         name = method.removeprefix("/")

@@ -38,9 +38,9 @@ TimerHandler = Callable[[Transaction, Timer, datetime], None]
 
 def set_timer(tx: Transaction, timer_id: str, *, kind: str, subject: str, due: datetime) -> None:
     """Sets a timer; one with the same id is replaced."""
-    cancel_timer(tx, timer_id)
     tx.execute(
-        "INSERT INTO timers (timer_id, kind, subject, due) VALUES (:timer_id, :kind, :subject, :due)",
+        "INSERT INTO timers (timer_id, kind, subject, due) VALUES (:timer_id, :kind, :subject, :due)"
+        " ON CONFLICT (timer_id) DO UPDATE SET kind = excluded.kind, subject = excluded.subject, due = excluded.due",
         timer_id=timer_id,
         kind=kind,
         subject=subject,

@@ -1,27 +1,48 @@
 """OpenTelemetry: one trace from the operator's call to the home region's commit and back.
 
-Exporters are configured by the standard OTEL_ variables. Without one, spans are not recorded, but their ids still
-travel, so that the trace is whole wherever somebody records it.
+Exporters are configured by the standard OTEL_ variables. Without one nothing is recorded and no span is made, but
+trace ids still travel, so that the trace is whole wherever somebody records it.
 """
 
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from opentelemetry import trace
-from opentelemetry.context import Context
+from opentelemetry.context import Context, attach, detach
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import SERVICE_INSTANCE_ID, SERVICE_NAME, Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter
+from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased, TraceIdRatioBased
-from opentelemetry.trace import Link, SpanKind, Tracer
+from opentelemetry.trace import (
+    INVALID_SPAN_CONTEXT,
+    Link,
+    NonRecordingSpan,
+    SpanContext,
+    SpanKind,
+    Tracer,
+    set_span_in_context,
+)
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 QUEUE_SIZE = 8192  # spans that wait for the exporter before new ones are dropped
 SPANS_FILE = "CROSSREGION_SPANS_FILE"  # a file for spans as JSON lines, for the demo and tests
 _TRACEPARENT = "traceparent"
 _propagator = TraceContextTextMapPropagator()
+
+
+class _SpansFile(ConsoleSpanExporter):
+    """Spans as JSON lines in a file, which is closed when the provider shuts down."""
+
+    def __init__(self, path: str) -> None:
+        self._stream = open(path, "a", buffering=1, encoding="utf-8")  # noqa: SIM115 - open as long as the process
+        super().__init__(out=self._stream, formatter=lambda span: span.to_json(indent=None) + "\n")
+
+    def shutdown(self) -> None:
+        """See OpenTelemetry."""
+        self._stream.close()
 
 
 def make_provider(service: str, instance: str) -> TracerProvider:
@@ -32,42 +53,60 @@ def make_provider(service: str, instance: str) -> TracerProvider:
         exporters.append(OTLPSpanExporter())
     spans_file = os.environ.get(SPANS_FILE)
     if spans_file:
-        stream = open(spans_file, "a", buffering=1, encoding="utf-8")  # noqa: SIM115 - open as long as the process
-        exporters.append(ConsoleSpanExporter(out=stream, formatter=lambda span: span.to_json(indent=None) + "\n"))
+        exporters.append(_SpansFile(spans_file))
     ratio = float(os.environ.get("OTEL_TRACES_SAMPLER_ARG", "1"))
-    root = TraceIdRatioBased(ratio) if exporters else ALWAYS_OFF
-    provider = TracerProvider(resource=resource, sampler=ParentBased(root))
+    sampler = ParentBased(TraceIdRatioBased(ratio)) if exporters else ALWAYS_OFF
+    provider = TracerProvider(resource=resource, sampler=sampler)
     for exporter in exporters:
         provider.add_span_processor(BatchSpanProcessor(exporter, max_queue_size=QUEUE_SIZE))
     return provider
 
 
 class Tracing:
-    """Starts the spans of one process."""
+    """Starts the spans of one process; makes none where nothing would record them."""
 
-    def __init__(self, tracer: Tracer) -> None:
+    def __init__(self, tracer: Tracer, *, records: bool = True) -> None:
         self._tracer = tracer
+        self._records = records
+        self._ids = RandomIdGenerator()
 
-    @contextmanager
+    @classmethod
+    def of(cls, provider: TracerProvider, name: str) -> "Tracing":
+        """The tracing of a process with the provider of `make_provider`."""
+        return cls(provider.get_tracer(name), records=provider.sampler is not ALWAYS_OFF)
+
     def span(
         self,
         name: str,
         kind: SpanKind,
         *,
         parent: str = "",
-        links: Sequence[str] = (),
-        attributes: dict[str, str | int] | None = None,
-    ) -> Iterator[trace.Span]:
+        links: Iterable[str] = (),
+        attributes: Mapping[str, str | int] | None = None,
+    ) -> AbstractContextManager[object]:
         """A current span. `parent` and `links` are traceparents; without a parent the current span is it."""
-        with self._tracer.start_as_current_span(
+        if not self._records:
+            return self._trace_only(parent) if kind == SpanKind.SERVER else nullcontext()
+        return self._tracer.start_as_current_span(
             name,
             context=_context_of(parent) if parent else None,
             kind=kind,
-            links=[Link(trace.get_current_span(_context_of(link)).get_span_context()) for link in links if link],
+            links=[Link(_span_context_of(link)) for link in links if link],
             attributes=attributes,
             record_exception=False,
-        ) as span:
-            yield span
+        )
+
+    @contextmanager
+    def _trace_only(self, parent: str) -> Iterator[None]:
+        """Makes the caller's trace the current one, or a new one where the caller has none."""
+        context = _span_context_of(parent) if parent else INVALID_SPAN_CONTEXT
+        if not context.is_valid:
+            context = SpanContext(self._ids.generate_trace_id(), self._ids.generate_span_id(), is_remote=False)
+        token = attach(set_span_in_context(NonRecordingSpan(context)))
+        try:
+            yield
+        finally:
+            detach(token)
 
 
 def current_traceparent() -> str:
@@ -79,3 +118,7 @@ def current_traceparent() -> str:
 
 def _context_of(traceparent: str) -> Context:
     return _propagator.extract({_TRACEPARENT: traceparent})
+
+
+def _span_context_of(traceparent: str) -> SpanContext:
+    return trace.get_current_span(_context_of(traceparent)).get_span_context()

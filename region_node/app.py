@@ -107,7 +107,7 @@ class RegionNode:
                 make_provider(SERVICE_NAME, settings.region), make_meter_provider(SERVICE_NAME, settings.region)
             )
             stack.callback(telemetry.shutdown)
-            ports = await _open(settings, clock, Tracing(telemetry.spans.get_tracer(SERVICE_NAME)), stack)
+            ports = await _open(settings, clock, Tracing.of(telemetry.spans, SERVICE_NAME), stack)
             client = _membership(ports)
             stack.push_async_callback(client.close)
             client.load()

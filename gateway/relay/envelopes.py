@@ -96,7 +96,7 @@ def read_content(envelope: Envelope) -> EnvelopeContent:
         raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="unreadable content") from None
     if not content.id or not content.origin or not content.destination:
         raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="no id, origin or destination")
-    if content.kind not in EnvelopeKind.values() or not content.kind:
+    if not content.kind or EnvelopeKind.DESCRIPTOR.values_by_number.get(content.kind) is None:
         raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="unknown kind")
     return content
 

@@ -52,11 +52,16 @@ class FairQueue:
         self._waiting[parcel.envelope_id] = parcel
         self._line(parcel).append(parcel)
 
-    def take(self, limit: int) -> list[Parcel]:
-        """Takes at most `limit` parcels, no two of one subject."""
+    def take(self, limit: int, bytes_limit: int) -> list[Parcel]:
+        """Takes at most `limit` parcels, no two of one subject, of at most about `bytes_limit` bytes in all."""
         taken: list[Parcel] = []
+        size = 0
         for lines in (self._urgent, self._bulk):
-            taken += self._take_turns(lines, limit - len(taken))
+            while lines and len(taken) < limit and size < bytes_limit:
+                parcel = self._take_turn(lines)
+                if parcel is not None:
+                    taken.append(parcel)
+                    size += len(parcel.sealed.envelope.content)
         return taken
 
     def release(self, subject: str) -> None:
@@ -87,18 +92,16 @@ class FairQueue:
         lines = self._bulk if parcel.sealed.content.bulk else self._urgent
         return lines.setdefault(parcel.sealed.content.operator, deque())
 
-    def _take_turns(self, lines: _Lines, limit: int) -> list[Parcel]:
-        taken: list[Parcel] = []
-        while lines and len(taken) < limit:
-            operator, line = lines.popitem(last=False)
-            parcel = next(self._free(line), None)
-            if line:
-                lines[operator] = line
-            if parcel is not None:
-                self._out.add(parcel.subject)
-                del self._waiting[parcel.envelope_id]
-                taken.append(parcel)
-        return taken
+    def _take_turn(self, lines: _Lines) -> Parcel | None:
+        """The next parcel of the operator whose turn it is; None where it has none that may leave."""
+        operator, line = lines.popitem(last=False)
+        parcel = next(self._free(line), None)
+        if line:
+            lines[operator] = line
+        if parcel is not None:
+            self._out.add(parcel.subject)
+            del self._waiting[parcel.envelope_id]
+        return parcel
 
     def _free(self, line: deque[Parcel]) -> Iterator[Parcel]:
         """Parcels of a line that may leave now; those behind one of their own subject step aside."""

@@ -1,6 +1,5 @@
 """The transport over gRPC: to whichever replica of the next hop answers."""
 
-import grpc
 from opentelemetry.trace import SpanKind
 
 from gateway.api.relay.v1.relay_pb2 import DeliverRequest, DeliverResponse
@@ -19,18 +18,14 @@ class GrpcTransport:
     def __init__(self, replicas: Replicas, tracing: Tracing) -> None:
         self._replicas = replicas
         self._tracing = tracing
-        self._stubs: dict[grpc.aio.Channel, RelayServiceStub] = {}
 
     async def deliver(self, request: DeliverRequest, timeout: float) -> DeliverResponse:
         """See the port."""
         replica = self._replicas.pick()
-        stub = self._stubs.get(replica.channel)
-        if stub is None:
-            stub = self._stubs[replica.channel] = RelayServiceStub(replica.channel)
         with self._tracing.span(
             _METHOD,
             SpanKind.CLIENT,
-            links=[read_content(envelope).traceparent for envelope in request.envelopes],
+            links=(read_content(envelope).traceparent for envelope in request.envelopes),
             attributes={
                 "rpc.system.name": "grpc",
                 "rpc.method": _METHOD,
@@ -38,7 +33,7 @@ class GrpcTransport:
             },
         ):
             try:
-                return await invoke(stub.Deliver, request, timeout)
+                return await invoke(RelayServiceStub(replica.channel).Deliver, request, timeout)
             except Unreachable:
                 self._replicas.leave_out(replica)
                 raise

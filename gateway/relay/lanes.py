@@ -9,6 +9,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Callable, Sequence
+from contextvars import copy_context
 from dataclasses import dataclass
 
 from gateway.api.relay.v1.relay_pb2 import DeliverRequest, DeliverResult, HopStamp, Journey
@@ -20,6 +21,7 @@ from gateway.relay.retry import FullJitter, RetryBudget, probe_until_answered
 from gateway.relay.transport import Transport, Unreachable
 
 BATCHES_IN_FLIGHT = 2  # one travels while the other is worked on; more would only split what one could carry
+BATCH_BYTES = 2 * 1024 * 1024  # contents in one delivery: half of what a server takes, since signatures come on top
 DELIVER_TIMEOUT = 10.0  # seconds for a delivery there and back: a destination waits for its own commit only
 LONGEST_PARKING = 30.0  # seconds before an envelope that was not taken is offered again
 _log = logging.getLogger(__name__)
@@ -109,7 +111,7 @@ class Lane:
 
     def _send_what_waits(self) -> None:
         while self._open and len(self._in_flight) < BATCHES_IN_FLIGHT:
-            batch = self._queue.take(BATCH_LIMIT)
+            batch = self._queue.take(BATCH_LIMIT, BATCH_BYTES)
             if not batch:
                 return
             task = asyncio.get_running_loop().create_task(self._carry(batch))
@@ -201,6 +203,8 @@ class Lanes:
     def __init__(self, ports: LanePorts) -> None:
         self._ports = ports
         self._lanes: dict[str, Lane] = {}
+        # A lane carries everybody's envelopes: it does not run in the trace of the call that needed it first.
+        self._context = copy_context()
         self._tasks: list[asyncio.Task[None]] = []
 
     def to(self, destination: str) -> Lane:
@@ -208,7 +212,8 @@ class Lanes:
         lane = self._lanes.get(destination)
         if lane is None:
             lane = self._lanes[destination] = Lane(destination, self._ports)
-            self._tasks.append(asyncio.get_running_loop().create_task(lane.run()))
+            running = asyncio.get_running_loop().create_task(lane.run(), context=self._context.copy())
+            self._tasks.append(running)
         return lane
 
     def all(self) -> list[Lane]:

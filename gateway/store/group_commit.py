@@ -20,35 +20,42 @@ class Outcome:
     events: list[object] = field(default_factory=list)
 
 
-class _AloneAgain(Exception):
-    """The batch is to be rolled back and run one by one."""
-
-
 def run_batch(database: Database, operations: Sequence[Operation[object]]) -> list[Outcome]:
     """Runs operations in one commit, or each in its own where one of them failed.
 
     Returns one outcome per operation, in order. When it returns, every outcome without an error is durable.
     """
-    try:
-        return _run_together(database, operations)
-    except _AloneAgain:
-        return [_run_alone(database, operation) for operation in operations]
+    outcomes = start_batch(database, operations)
+    if outcomes is not None:
+        try:
+            database.commit()
+        except database.failures:
+            database.rollback()
+        else:
+            return outcomes
+    return run_alone(database, operations)
 
 
-def _run_together(database: Database, operations: Sequence[Operation[object]]) -> list[Outcome]:
+def start_batch(database: Database, operations: Sequence[Operation[object]]) -> list[Outcome] | None:
+    """Runs operations in one transaction, which the caller commits; nothing is durable before.
+
+    None where they cannot share one: everything is rolled back, and they are to be run by `run_alone`.
+    """
     try:
         database.begin()
         outcomes = [_run(database, operation) for operation in operations]
-        if any(_is_defect(outcome) for outcome in outcomes):
-            database.rollback()
-            raise _AloneAgain
-        database.commit()
     except database.failures:
         database.rollback()
-        if len(operations) > 1:
-            raise _AloneAgain from None
-        return [Outcome(error=store_unavailable())]
+        return None
+    if any(_is_defect(outcome) for outcome in outcomes):
+        database.rollback()
+        return None
     return outcomes
+
+
+def run_alone(database: Database, operations: Sequence[Operation[object]]) -> list[Outcome]:
+    """Runs each operation in a commit of its own."""
+    return [_run_alone(database, operation) for operation in operations]
 
 
 def _run_alone(database: Database, operation: Operation[object]) -> Outcome:

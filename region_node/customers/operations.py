@@ -46,6 +46,7 @@ def create(tx: Transaction, batch: Sequence[NewCustomer], currency: str, actor: 
     for each in new:
         insert_customer(tx, each.customer)
         insert_line(tx, each.line)
+        _watch_suspension(tx, each.line)
         if each.balance:
             posting_id = f"{each.line.account_id}#opening"
             debit, credit = (OPENING, each.line.account_id) if each.balance > 0 else (each.line.account_id, OPENING)
@@ -90,6 +91,10 @@ def change(
 def keep_line(tx: Transaction, line: Line) -> None:
     """Stores a changed line; an agreed end of a suspension is watched by a timer."""
     update_line(tx, line)
+    _watch_suspension(tx, line)
+
+
+def _watch_suspension(tx: Transaction, line: Line) -> None:
     timer_id = f"{SUSPENSION_TIMER}/{line.product_id}"
     if line.suspension_end is not None:
         set_timer(tx, timer_id, kind=SUSPENSION_TIMER, subject=line.product_id, due=line.suspension_end)

@@ -1,8 +1,10 @@
 """The order desk: what the services do, without gRPC. The simulation works at the same desk."""
 
 import asyncio
+import contextlib
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -18,13 +20,14 @@ from gateway.identity import Identity
 from gateway.relay.fair_queue import Parcel
 from gateway.relay.lanes import Lanes
 from gateway.relay.outbox import Enqueued
-from gateway.store.port import Operation, Store, Transaction
+from gateway.store.port import Store, Transaction
 from region_node.context import RegionContext
 from region_node.orders import handling, home, rules
 from region_node.orders.handling import Caller
 from region_node.orders.rows import (
     OrderChanged,
     RequestKey,
+    RequestSettled,
     find_order,
     find_request,
     held_orders,
@@ -36,29 +39,44 @@ LONGEST_LANE = 50_000  # envelopes waiting for one region before new orders for 
 
 
 class Changes:
-    """Wakes those who wait for a change of an order, or of any. `closed` once the process stops."""
+    """Wakes those who wait: for a decision on an order, for the answer to a request, or for any change.
+
+    `closed` once the process stops.
+    """
 
     def __init__(self, store: Store) -> None:
-        self._waiting: dict[str, set[asyncio.Event]] = {}
+        self._orders: dict[str, set[asyncio.Future[Order]]] = {}
+        self._requests: dict[tuple[str, str], set[asyncio.Event]] = {}
         self._watching: set[asyncio.Event] = set()
         self.closed = False
-        store.subscribe(OrderChanged, self._wake)
+        store.subscribe(OrderChanged, self._order_changed)
+        store.subscribe(RequestSettled, self._request_settled)
 
-    async def until(self, order_id: str, seconds: float, look: Callable[[], Awaitable[bool]]) -> None:
-        """Returns when `look` says so, looking after every change of the order, or when the time is up."""
-        changed = asyncio.Event()
-        self._waiting.setdefault(order_id, set()).add(changed)
+    @contextmanager
+    def decision_on(self, order_id: str) -> Iterator["asyncio.Future[Order]"]:
+        """A future of the order as it is once its home region has decided. Entered before the order is stored."""
+        future: asyncio.Future[Order] = asyncio.get_running_loop().create_future()
+        waiting = self._orders.setdefault(order_id, set())
+        waiting.add(future)
         try:
-            async with asyncio.timeout(seconds):
-                while not await look():
-                    await changed.wait()
-                    changed.clear()
-        except TimeoutError:
-            return
+            yield future
         finally:
-            self._waiting[order_id].discard(changed)
-            if not self._waiting[order_id]:
-                del self._waiting[order_id]
+            waiting.discard(future)
+            if not waiting:
+                self._orders.pop(order_id, None)
+
+    @contextmanager
+    def answer_to(self, caller: str, request_id: str) -> Iterator[asyncio.Event]:
+        """An event that is set once the home region has answered. Entered before the request is stored."""
+        event, key = asyncio.Event(), (caller, request_id)
+        waiting = self._requests.setdefault(key, set())
+        waiting.add(event)
+        try:
+            yield event
+        finally:
+            waiting.discard(event)
+            if not waiting:
+                self._requests.pop(key, None)
 
     def watch(self) -> asyncio.Event:
         """An event that is set at every change, until `unwatch`."""
@@ -76,10 +94,16 @@ class Changes:
         for event in self._watching:
             event.set()
 
-    def _wake(self, change: OrderChanged) -> None:
-        for event in self._waiting.get(change.order_id, ()):
-            event.set()
+    def _order_changed(self, changed: OrderChanged) -> None:
+        if is_decided(changed.order):
+            for future in self._orders.get(changed.order.id, ()):
+                if not future.done():
+                    future.set_result(changed.order)
         for event in self._watching:
+            event.set()
+
+    def _request_settled(self, settled: RequestSettled) -> None:
+        for event in self._requests.get((settled.caller, settled.request_id), ()):
             event.set()
 
 
@@ -109,28 +133,33 @@ class OrderDesk:
         """Takes in an order and returns it as it stands when the home region has decided or `wait` is over."""
         self._require_room(request)
         context, now = self._ports.context, self._ports.clock.now()
-        order = await self._ports.store.write(lambda tx: handling.submit(tx, context, caller, request, now))
-        failpoints.reach("S3.after-commit")
-        if wait and not _is_decided(order):
-            await self._ports.changes.until(order.id, wait, lambda: self._ports.store.read(_decided(order.id)))
-            order = (await self._ports.store.read(lambda tx: require_order(tx, order.id))).order
-        return order
+        with self._ports.changes.decision_on(handling.order_id(context, caller)) as decision:
+            order = await self._ports.store.write(lambda tx: handling.submit(tx, context, caller, request, now))
+            failpoints.reach("S3.after-commit")
+            if not wait or is_decided(order):
+                return order
+            try:
+                return await asyncio.wait_for(decision, wait)
+            except TimeoutError:
+                return (await self._ports.store.read(lambda tx: require_order(tx, order.id))).order
 
     async def command(self, caller: Caller, asked: OrderCommand, wait: float) -> Order:
         """Asks something about an order; raises Refused where the home region has refused it."""
         context, now = self._ports.context, self._ports.clock.now()
         parcel = await self._take_back(asked.order_id) if asked.HasField("cancel") else None
         cancelled = False
-        try:
-            order = await self._ports.store.write(
-                lambda tx: handling.command(tx, context, caller, asked, parcel is not None, now)
-            )
-            cancelled = order.state == rules.CANCELLED
-        finally:
-            if parcel is not None and not cancelled:
-                self._ports.lanes.to(parcel.sealed.content.destination).give_back(parcel)
-        if wait:
-            await self._ports.changes.until(order.id, wait, lambda: self._ports.store.read(_settled(caller)))
+        with self._ports.changes.answer_to(caller.operator, caller.request_id) as answer:
+            try:
+                order = await self._ports.store.write(
+                    lambda tx: handling.command(tx, context, caller, asked, parcel is not None, now)
+                )
+                cancelled = order.state == rules.CANCELLED
+            finally:
+                if parcel is not None and not cancelled:
+                    self._ports.lanes.to(parcel.sealed.content.destination).give_back(parcel)
+            if wait and not await self._ports.store.read(lambda tx: _is_settled(tx, caller)):
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(answer.wait(), wait)
         return await self._ports.store.read(lambda tx: _answered(tx, caller, order.id))
 
     async def review(self, reviewer: Identity, request: ReviewOrderRequest) -> Order:
@@ -165,21 +194,14 @@ class OrderDesk:
             raise Refused(Reason.REASON_TOO_BUSY)
 
 
-def _is_decided(order: Order) -> bool:
+def is_decided(order: Order) -> bool:
     """Whether the home region has decided, or the order cannot go there now."""
     return order.version > 0 or rules.is_final(order) or order.state == rules.HELD
 
 
-def _decided(order_id: str) -> Operation[bool]:
-    return lambda tx: _is_decided(require_order(tx, order_id).order)
-
-
-def _settled(caller: Caller) -> Operation[bool]:
-    def look(tx: Transaction) -> bool:
-        request = find_request(tx, caller.operator, caller.request_id)
-        return request is not None and request.settled
-
-    return look
+def _is_settled(tx: Transaction, caller: Caller) -> bool:
+    request = find_request(tx, caller.operator, caller.request_id)
+    return request is not None and request.settled
 
 
 def _answered(tx: Transaction, caller: Caller, order_id: str) -> Order:

@@ -5,6 +5,7 @@ For its own customers the home region's operations run here in the same transact
 
 import hashlib
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -30,9 +31,9 @@ from region_node.context import RegionContext
 from region_node.orders import home, rules
 from region_node.orders.business import BusinessRule
 from region_node.orders.rows import (
-    OrderChanged,
     OrderRow,
     RequestKey,
+    RequestSettled,
     find_order,
     find_request,
     insert_order,
@@ -64,19 +65,29 @@ class Caller:
         return RequestKey(self.operator, self.request_id, hashlib.sha256(content).digest())
 
 
-def check(context: RegionContext, request: OrderRequest, now: datetime) -> str | None:
-    """Everything that can be checked without the customer's data; returns the home region, None where unknown.
+def order_id(context: RegionContext, caller: Caller) -> str:
+    """The id of the order that a request makes: the same request always names the same order."""
+    return f"{context.region}/{caller.operator}/{caller.request_id}"
 
-    Raises Refused.
-    """
+
+@dataclass(frozen=True)
+class Checked:
+    """A request that passed the checks: the home region, None where unknown, and its characteristics as values."""
+
+    owner: str | None
+    values: Mapping[str, rules.Value]
+
+
+def check(context: RegionContext, request: OrderRequest, now: datetime) -> Checked:
+    """Everything that can be checked without the customer's data. Raises Refused."""
     business = context.federation.business(request.business)
     owner = context.federation.number_plan.home_of(request.number)
     if not business.steps:
         raise Refused(Reason.REASON_REQUEST_INVALID, field="business", problem="it is a query, not an order")
     rules.require_offered(business, at_home=owner == context.region)
-    rules.read_characteristics(business, request)
+    values = rules.read_characteristics(business, request)
     rules.require_documents(business, request, now)
-    return owner
+    return Checked(owner, values)
 
 
 def submit(tx: Transaction, context: RegionContext, caller: Caller, request: OrderRequest, now: datetime) -> Order:
@@ -87,13 +98,13 @@ def submit(tx: Transaction, context: RegionContext, caller: Caller, request: Ord
     key = caller.key(request.SerializeToString(deterministic=True))
     if (known := _known_request(tx, key)) is not None:
         return known
-    owner = check(context, request, now)
-    order = _new_order(context, caller, request, owner, now)
+    checked = check(context, request, now)
+    order = _new_order(context, caller, request, checked, now)
     failpoints.reach("S3.before-commit")
-    if owner == context.region:
+    if checked.owner == context.region:
         _decide_here(tx, context, order, caller.traceparent, now)
     else:
-        _book(tx, context, _rule(context, order).taken_in(order, _values(context, order)), now)
+        _book(tx, context, _rule(context, order).taken_in(order, checked.values), now)
         _send_or_hold(tx, context, order, caller.traceparent, now)
         insert_order(tx, OrderRow(order, caller.traceparent), now)
         _watch_promise(tx, order)
@@ -214,7 +225,7 @@ def settle_command(
             before = order.state_changes[-2].state
             rules.enter(order, before, now=now, region=order.home_region, reason="cancellation not granted")
             update_order(tx, order, now)
-    tx.publish(OrderChanged(order_id))
+    tx.publish(RequestSettled(operator, request_id))
 
 
 def redirect_command(
@@ -262,32 +273,30 @@ def _known_request(tx: Transaction, key: RequestKey) -> Order | None:
     return require_order(tx, known.order_id).order
 
 
-def _new_order(
-    context: RegionContext, caller: Caller, request: OrderRequest, owner: str | None, now: datetime
-) -> Order:
+def _new_order(context: RegionContext, caller: Caller, request: OrderRequest, checked: Checked, now: datetime) -> Order:
     order = Order(
-        id=f"{context.region}/{caller.operator}/{caller.request_id}",
+        id=order_id(context, caller),
         request=request,
         handling_region=context.region,
         operator=caller.operator,
-        home_region=owner or "",
+        home_region=checked.owner or "",
         order_date=to_timestamp(now),
     )
     business = context.federation.business(request.business)
-    clock_region = owner or context.region
-    begins = _begins(context, business, order, now)
+    clock_region = checked.owner or context.region
+    begins = _begins(context, business, checked, now)
     order.expected_completion_date.CopyFrom(to_timestamp(context.federation.promised(business, begins, clock_region)))
     rules.enter(order, rules.ACKNOWLEDGED, now=now, region=context.region, reason="taken in")
     return order
 
 
-def _begins(context: RegionContext, business: Business, order: Order, now: datetime) -> datetime:
+def _begins(context: RegionContext, business: Business, checked: Checked, now: datetime) -> datetime:
     """From when the promise counts: an agreed start, the next cycle, or now."""
-    start = _values(context, order).get("start")
+    start = checked.values.get("start")
     if Step.STEP_AGREED_TIME in business.steps and isinstance(start, datetime):
         return max(start, now)
     if Step.STEP_NEXT_CYCLE in business.steps:
-        region = context.federation.region(order.home_region or context.region)
+        region = context.federation.region(checked.owner or context.region)
         return next_cycle(now.astimezone(ZoneInfo(region.time_zone)), region.time_zone)
     return now
 

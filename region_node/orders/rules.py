@@ -168,7 +168,17 @@ def steps_after(business: Business, order: Order) -> Sequence[Step.ValueType]:
 def require_offered(business: Business, *, at_home: bool) -> None:
     """Raises Refused with BUSINESS_NOT_OFFERED where the catalogue keeps the business at home."""
     if business.reach == Reach.REACH_HOME and not at_home:
-        raise Refused(Reason.REASON_BUSINESS_NOT_OFFERED, business=business.code, note=business.reach_note.zh_cn)
+        raise not_offered(business)
+
+
+def not_offered(business: Business) -> Refused:
+    """The refusal of a business that the catalogue keeps at home, with the catalogue's reason in both languages."""
+    return Refused(
+        Reason.REASON_BUSINESS_NOT_OFFERED,
+        business=business.code,
+        note_zh_cn=business.reach_note.zh_cn,
+        note_en=business.reach_note.en,
+    )
 
 
 def require_documents(business: Business, request: OrderRequest, now: datetime) -> None:
