@@ -150,7 +150,7 @@ async def _parts(settings: CoordinatorSettings, clock: Clock, store: SqliteStore
     registry = await EmbeddedRegistry.open(store, clock, timedelta(seconds=settings.lease))
     members = CurrentMembers(registry)
     dialer = Dialer(settings.credentials, clock)
-    channels = RegionChannels(ChannelPorts(settings.federation, settings.credentials, dialer, tracing, random.Random()))
+    channels = RegionChannels(ChannelPorts(settings.federation, dialer, tracing, random.Random()))
     members.on_change(channels.update)
     trail = Trail(store, clock)
     federation = FederationService(

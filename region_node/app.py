@@ -176,7 +176,7 @@ async def _open(settings: RegionSettings, clock: Clock, tracing: Tracing, stack:
     source = random.Random()
     dialer = Dialer(settings.credentials, clock)
     name = server_name(Role.ROLE_COORDINATOR, "", settings.federation)
-    coordinators = Replicas(lambda endpoint: dialer.dial(endpoint, name), source)
+    coordinators = Replicas(dialer, name, source)
     coordinators.update(settings.coordinators)
     stack.push_async_callback(coordinators.close)
     return _Ports(settings, clock, store, border, source, tracing, GrpcTransport(coordinators, tracing))

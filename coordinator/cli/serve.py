@@ -5,9 +5,9 @@ from pathlib import Path
 import click
 
 from coordinator.app import serve as serve_until_stopped
-from coordinator.cli import logs
 from coordinator.cli.exits import EPILOG, NotDone
 from coordinator.settings import CoordinatorSettings
+from gateway import logs
 from gateway.server import PortInUse, run_process
 from gateway.settings import SettingsError, load
 from gateway.store.schema import SchemaMismatch

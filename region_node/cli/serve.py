@@ -4,11 +4,11 @@ from pathlib import Path
 
 import click
 
+from gateway import logs
 from gateway.server import PortInUse, run_process
 from gateway.store.schema import SchemaMismatch
 from gateway.store.sqlite import DatabaseInUse
 from gateway.tls import CredentialsUnusable
-from region_node.cli import logs
 from region_node.cli.exits import REFUSED, leave, load_settings, settings_option
 
 

@@ -1,9 +1,10 @@
 """The node's side of the federation: follows its state, sends heartbeats, and says when it leaves."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from gateway.api.types.v1.access_pb2 import Role
-from gateway.channels import Replicas, close_channels
+from gateway.channels import Replicas
 from gateway.identity import server_name
 from region_node.membership.heartbeat import Heartbeat
 from region_node.membership.last_good import LastGood
@@ -21,13 +22,11 @@ class FederationClient:
 
     def __init__(self, node: Node, data: Path, ports: MembershipPorts) -> None:
         """`data` is the directory of the last good state. Raises CredentialsUnusable."""
-        name = server_name(Role.ROLE_COORDINATOR, "", node.federation)
-        self._channels = {each: ports.dialer.dial(each, name) for each in node.coordinators}
-        replicas = Replicas(self._channels.__getitem__, ports.source)
-        replicas.update(list(self._channels))
+        self._all = _connect(node.coordinators, node, ports)
+        self._each = {coordinator: _connect((coordinator,), node, ports) for coordinator in node.coordinators}
         self._keeper = StateKeeper(node, ports.clock, LastGood(data))
-        self._watcher = Watcher(replicas, self._keeper, node.border.current, ports)
-        self._heartbeat = Heartbeat(node, self._channels, ports)
+        self._watcher = Watcher(self._all, self._keeper, node.border.current, ports)
+        self._heartbeat = Heartbeat(node, self._each, ports)
 
     def load(self) -> None:
         """Puts the state that was last kept on disk in force, so that the node works without any coordinator."""
@@ -47,4 +46,12 @@ class FederationClient:
 
     async def close(self) -> None:
         """Closes the channels."""
-        await close_channels(self._channels.values())
+        for replicas in (self._all, *self._each.values()):
+            await replicas.close()
+
+
+def _connect(coordinators: Sequence[str], node: Node, ports: MembershipPorts) -> Replicas:
+    name = server_name(Role.ROLE_COORDINATOR, "", node.federation)
+    replicas = Replicas(ports.dialer, name, ports.source)
+    replicas.update(coordinators)
+    return replicas

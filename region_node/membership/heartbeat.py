@@ -4,13 +4,12 @@ import asyncio
 from collections.abc import Mapping
 from datetime import timedelta
 
-import grpc
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_never
 
 from gateway import audit
 from gateway.api.federation.v1.federation_pb2 import AuditHead, JoinRequest, JoinResponse
 from gateway.api.federation.v1.federation_pb2_grpc import FederationServiceStub
-from gateway.channels import invoke
+from gateway.channels import Replicas, invoke
 from gateway.clock import from_timestamp, to_timestamp
 from gateway.errors import Refused
 from gateway.relay.retry import FullJitter
@@ -28,23 +27,23 @@ _FAILURES = (Unreachable, Refused)
 class Heartbeat:
     """Joins at every coordinator and stays joined."""
 
-    def __init__(self, node: Node, channels: Mapping[str, grpc.aio.Channel], ports: MembershipPorts) -> None:
+    def __init__(self, node: Node, coordinators: Mapping[str, Replicas], ports: MembershipPorts) -> None:
         self._node = node
-        self._channels = channels
+        self._coordinators = coordinators
         self._ports = ports
-        self._standings = {each: Standing(f"heartbeat to coordinator {each}") for each in channels}
+        self._standings = {each: Standing(f"heartbeat to coordinator {each}") for each in coordinators}
         self._clock_errors: dict[str, timedelta] = {}
 
     async def stay_joined(self, endpoint: str) -> None:
         """Sends heartbeats for the process at `endpoint` until it is cancelled."""
         async with asyncio.TaskGroup() as group:
-            for coordinator in self._channels:
+            for coordinator in self._coordinators:
                 group.create_task(self._beat(coordinator, endpoint))
 
     async def leave(self, endpoint: str) -> None:
         """Tells every coordinator that the process leaves. `stay_joined` has ended by then, else it joins again."""
         request = await self._request(endpoint, leaving=True)
-        await asyncio.gather(*(self._say_goodbye(each, request) for each in self._channels))
+        await asyncio.gather(*(self._say_goodbye(each, request) for each in self._coordinators))
 
     async def _beat(self, coordinator: str, endpoint: str) -> None:
         retrying = AsyncRetrying(
@@ -96,7 +95,8 @@ class Heartbeat:
             self._standings[coordinator].well("left")
 
     async def _send(self, coordinator: str, request: JoinRequest, timeout: float) -> JoinResponse:
-        return await invoke(FederationServiceStub(self._channels[coordinator]).Join, request, timeout)
+        channel = self._coordinators[coordinator].pick().channel
+        return await invoke(FederationServiceStub(channel).Join, request, timeout)
 
     async def _request(self, endpoint: str, *, leaving: bool) -> JoinRequest:
         border = self._node.border

@@ -181,6 +181,9 @@ def reroute(tx: Transaction, context: RegionContext, order_id: str, moved_to: st
     """A signed MOVED releases the order from the region that it was sealed for: it is sealed anew."""
     row = require_order(tx, order_id)
     row.order.home_region = moved_to
+    if moved_to == context.region:
+        _decide_taken_in(tx, context, row, now)
+        return
     _send_or_hold(tx, context, row.order, row.traceparent, now)
     update_order(tx, row.order, now)
 
@@ -196,9 +199,7 @@ def release(tx: Transaction, context: RegionContext, order_id: str, now: datetim
     before.CopyFrom(order)
     order.home_region = owner or ""
     if owner == context.region:
-        order.ClearField("error")
-        rules.enter(order, rules.ACKNOWLEDGED, now=now, region=context.region, reason="released")
-        _decide_held(tx, context, row, now)
+        _decide_taken_in(tx, context, row, now)
         return
     _send_or_hold(tx, context, order, row.traceparent, now)
     if order.state != before.state or order.error != before.error:
@@ -311,9 +312,11 @@ def _decide_here(tx: Transaction, context: RegionContext, order: Order, tracepar
     _watch_promise(tx, order)
 
 
-def _decide_held(tx: Transaction, context: RegionContext, row: OrderRow, now: datetime) -> None:
-    """A held order turns out to be about this region's own customer: what was booked for another's is taken back."""
+def _decide_taken_in(tx: Transaction, context: RegionContext, row: OrderRow, now: datetime) -> None:
+    """An order turns out to be about this region's own customer: what was booked for another's is taken back."""
     order = row.order
+    order.ClearField("error")
+    rules.enter(order, rules.ACKNOWLEDGED, now=now, region=context.region, reason="released")
     _book(tx, context, _rule(context, order).given_up(order, _values(context, order)), now)
     try:
         home.decide(tx, context, order, now)

@@ -425,7 +425,6 @@ def test_connections_are_made_anew_with_replaced_certificates(certificates: Cert
         channels = RegionChannels(
             ChannelPorts(
                 FEDERATION,
-                credentials,
                 Dialer(credentials, CLOCK),
                 Tracing(trace.get_tracer("test")),
                 random.Random(1),
