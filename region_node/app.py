@@ -139,11 +139,11 @@ class RegionNode:
                 replace_file(settings.port_file, f"{port}\n".encode("ascii"))
                 stack.callback(settings.port_file.unlink, missing_ok=True)
             _log.info("region %s of %s serves on %s", settings.region, settings.federation, endpoint)
-            return cls(port, tasks, stack.pop_all())
+            return cls(port, [*tasks, *core.loops], stack.pop_all())
         raise AssertionError("the block above returns or raises")
 
     async def run_until_stopped(self) -> None:
-        """Returns when the process is told to stop. Raises what a loop of the membership dies of."""
+        """Returns when the process is told to stop. Raises what one of the node's loops dies of."""
         stopping = asyncio.get_running_loop().create_task(wait_for_stop())
         done, _ = await asyncio.wait({stopping, *self._loops}, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()

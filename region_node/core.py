@@ -1,11 +1,13 @@
 """A region without its edges: everything that the process and the simulation have in common."""
 
 import asyncio
+import logging
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gateway.clock import Clock
+from gateway.errors import Refused
 from gateway.federation.current import FederationState
 from gateway.relay import outbox
 from gateway.relay.border import Kinds
@@ -23,6 +25,8 @@ from region_node.orders import handling, home
 from region_node.orders.desk import Changes, DeskPorts, OrderDesk
 from region_node.orders.relayed import OrderEnvelopes
 
+_log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
 class CorePorts:
@@ -37,7 +41,10 @@ class CorePorts:
 
 
 class RegionCore:
-    """The desk, the receiver, the lanes and the scheduler of one region. Made on the event loop that will use it."""
+    """The desk, the receiver, the lanes and the scheduler of one region. Made on the event loop that will use it.
+
+    `loops` run as long as the region does: one that ends is a defect, and the process should end with it.
+    """
 
     def __init__(self, ports: CorePorts) -> None:
         border = ports.context.border
@@ -51,7 +58,7 @@ class RegionCore:
         self.desk = OrderDesk(DeskPorts(ports.context, ports.store, ports.clock, self.lanes, self.changes))
         self._scheduler = Scheduler(ports.store, ports.clock, _timer_handlers(ports.context))
         self._state_changed = asyncio.Event()
-        self._tasks: list[asyncio.Task[None]] = []
+        self.loops: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
         """Takes up what an earlier process left, then runs by itself."""
@@ -60,14 +67,14 @@ class RegionCore:
         self._ports.context.border.current.on_update(self._note_state)
         self._state_changed.set()
         loop = asyncio.get_running_loop()
-        self._tasks = [loop.create_task(self._scheduler.run()), loop.create_task(self._release_held())]
+        self.loops = [loop.create_task(self._scheduler.run()), loop.create_task(self._release_held())]
 
     async def stop(self) -> None:
         """Stops lanes and scheduler. What is not finished is durable and goes on with the next process."""
         await self.lanes.close()
-        for task in self._tasks:
+        for task in self.loops:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*self.loops, return_exceptions=True)
 
     def _note_state(self, _: FederationState) -> None:
         self._state_changed.set()
@@ -78,7 +85,10 @@ class RegionCore:
             await self._state_changed.wait()
             self._state_changed.clear()
             if self._ports.context.border.current.revision:
-                await self.desk.release_held()
+                try:
+                    await self.desk.release_held()
+                except Refused as refused:
+                    _log.warning("held orders wait for the next change of the federation: %s", refused)
 
 
 def _timer_handlers(context: RegionContext) -> Mapping[str, TimerHandler]:

@@ -213,6 +213,7 @@ class Lanes:
         if lane is None:
             lane = self._lanes[destination] = Lane(destination, self._ports)
             running = asyncio.get_running_loop().create_task(lane.run(), context=self._context.copy())
+            running.add_done_callback(_tell_of_end)
             self._tasks.append(running)
         return lane
 
@@ -225,3 +226,8 @@ class Lanes:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+def _tell_of_end(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and task.exception() is not None:
+        _log.critical("a lane ended; its envelopes wait for the next start", exc_info=task.exception())

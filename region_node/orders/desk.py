@@ -187,6 +187,7 @@ class OrderDesk:
         self._ports.lanes.to(enqueued.sealed.content.destination).add(enqueued.sealed)
 
     def _require_room(self, request: OrderRequest) -> None:
+        self._ports.context.border.current.require_trusted_clock()
         if not self._ports.store.accepts_new_work():
             raise Refused(Reason.REASON_STORE_UNAVAILABLE)
         owner = self._ports.context.federation.number_plan.home_of(request.number)

@@ -21,8 +21,9 @@ from gateway.clock import from_timestamp, to_timestamp
 from gateway.errors import Refused
 from gateway.identity import Identity
 from gateway.numberplan import number_prefix
+from gateway.relay.border import Moved
 from gateway.relay.envelopes import Letter
-from gateway.relay.outbox import drop_unsent, send
+from gateway.relay.outbox import drop_unsent, receipt_content, send
 from gateway.store.port import Transaction
 from gateway.timers import Timer, cancel_timer, set_timer
 from region_node.billing import ledger
@@ -167,8 +168,10 @@ def adopt(tx: Transaction, context: RegionContext, snapshot: Order, now: datetim
 
 
 def reject(tx: Transaction, context: RegionContext, order_id: str, refused: Refused, now: datetime) -> None:
-    """The home region refused the submission."""
+    """The home region refused the submission. One that its own cancellation overtook is cancelled already."""
     row = require_order(tx, order_id)
+    if rules.is_final(row.order):
+        return
     known, order = row.order, Order()
     order.CopyFrom(known)
     rules.note_error(order, refused)
@@ -184,6 +187,7 @@ def reroute(tx: Transaction, context: RegionContext, order_id: str, moved_to: st
     if moved_to == context.region:
         _decide_taken_in(tx, context, row, now)
         return
+    _forget_former_home(tx, row.order)
     _send_or_hold(tx, context, row.order, row.traceparent, now)
     update_order(tx, row.order, now)
 
@@ -201,6 +205,7 @@ def release(tx: Transaction, context: RegionContext, order_id: str, now: datetim
     if owner == context.region:
         _decide_taken_in(tx, context, row, now)
         return
+    _forget_former_home(tx, order)
     _send_or_hold(tx, context, order, row.traceparent, now)
     if order.state != before.state or order.error != before.error:
         update_order(tx, order, now)
@@ -317,14 +322,26 @@ def _decide_taken_in(tx: Transaction, context: RegionContext, row: OrderRow, now
     order = row.order
     order.ClearField("error")
     rules.enter(order, rules.ACKNOWLEDGED, now=now, region=context.region, reason="released")
-    _book(tx, context, _rule(context, order).given_up(order, _values(context, order)), now)
     try:
         home.decide(tx, context, order, now)
     except Refused as refused:
         home.refuse(context, order, refused, now)
+    except Moved:
+        # The number is on its way here, and this region has neither the line nor the new plan yet.
+        order.home_region = ""
+        _send_or_hold(tx, context, order, row.traceparent, now)
+        update_order(tx, order, now)
+        return
+    _book(tx, context, _rule(context, order).given_up(order, _values(context, order)), now)
     if rules.is_final(order):
         cancel_timer(tx, f"{JEOPARDY_TIMER}/{order.id}")
     update_order(tx, order, now)
+
+
+def _forget_former_home(tx: Transaction, order: Order) -> None:
+    """A region that has answered MOVED answers so for ever: an order whose number came back to it has to be held."""
+    if order.home_region and receipt_content(tx, submission_id(order)) is not None:
+        order.home_region = ""
 
 
 def _send_or_hold(tx: Transaction, context: RegionContext, order: Order, traceparent: str, now: datetime) -> None:
