@@ -9,6 +9,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import grpc
+import pytest
 
 from coordinator.app import Coordinator
 from coordinator.settings import CoordinatorSettings
@@ -262,3 +263,12 @@ async def until(holds: Callable[[], Awaitable[bool]], what: str, patience: float
                 await asyncio.sleep(_LOOK)
     except TimeoutError:
         raise TimeoutError(f"waited in vain until {what}") from None
+
+
+async def until_a_lane_stops(caplog: pytest.LogCaptureFixture) -> None:
+    """Returns when a lane has noticed, and logged, that its destination is away."""
+
+    async def holds() -> bool:
+        return any("stops sending" in record.getMessage() for record in caplog.records)
+
+    await until(holds, "a lane stops sending")

@@ -1,0 +1,133 @@
+"""Bills of own and of foreign customers, by the same call; and when there is none."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import grpc
+import pytest
+
+from gateway.api.region.v1.billing_service_pb2 import QueryBillRequest
+from gateway.api.region.v1.customer_service_pb2 import ProductStatus
+from gateway.api.types.v1.types_pb2 import Applicant
+from tests.federation.counter import REQUESTER, Counter
+from tests.federation.refusals import refusal
+from tests.federation.running import CALL_SECONDS, NOT_JOINED, Federation, running
+
+
+@pytest.mark.parametrize("home", ["guangdong", "sichuan"])
+async def test_a_bill_shows_the_months_entries_and_balances(
+    federation: Federation, guangdong: Counter, home: str
+) -> None:
+    at_home = Counter(federation, home)
+    number = await at_home.new_customer(balance=-1000)
+    await guangdong.order("PAY", number)
+    bill = await guangdong.bill(number)
+    assert bill.region == home
+    assert [(line.description.en, line.amount.minor_units) for line in bill.lines] == [
+        ("Balance taken over", -1000),
+        ("Payment", 5000),
+    ]
+    assert (bill.opening_balance.minor_units, bill.closing_balance.minor_units) == (0, 4000)
+    assert {line.amount.currency for line in bill.lines} == {"CNY"}
+
+
+async def test_the_handling_region_sees_what_the_home_region_shows(guangdong: Counter, sichuan: Counter) -> None:
+    number = await sichuan.new_customer()
+    assert await guangdong.bill(number) == await sichuan.bill(number)
+
+
+async def test_an_earlier_month_ends_where_the_next_begins(
+    federation: Federation, guangdong: Counter, sichuan: Counter
+) -> None:
+    number = await sichuan.new_customer(balance=700)
+    month = (await sichuan.bill(number)).month
+    federation.clock.advance(timedelta(days=31))
+    earlier, now = await guangdong.bill(number, month), await guangdong.bill(number)
+    assert earlier.month < now.month
+    assert (earlier.closing_balance, list(now.lines)) == (now.opening_balance, [])
+    assert now.closing_balance.minor_units == 700
+
+
+async def test_a_question_is_stored_nowhere_but_the_reading_is_audited_at_home(
+    federation: Federation, guangdong: Counter, sichuan: Counter
+) -> None:
+    number = await sichuan.new_customer()
+    tables = {region: federation.database(region).contents(without=("audit",)) for region in federation.nodes}
+    await guangdong.bill(number)
+    assert {region: federation.database(region).contents(without=("audit",)) for region in federation.nodes} == tables
+    reads = federation.database("sichuan").rows(
+        "SELECT actor FROM audit WHERE action = 'QueryBill' AND subject = ?", f"customer-{number.removeprefix('+')}"
+    )
+    assert reads == [("region/guangdong/operator/counter",)]
+
+
+def bill_request(counter: Counter, about: str, **changes: object) -> QueryBillRequest:
+    """A good question about a number, with changes."""
+    request = QueryBillRequest(
+        number=about,
+        month=f"{counter.federation.clock.now() + timedelta(hours=8):%Y-%m}",
+        applicant=Applicant.APPLICANT_HOLDER,
+        documents=[counter.document("ID_ORIG")],
+        requester=REQUESTER,
+    )
+    for field, value in changes.items():
+        if field == "documents":
+            del request.documents[:]
+        else:
+            setattr(request, field, value)
+    return request
+
+
+@pytest.mark.parametrize("home", ["guangdong", "sichuan"])
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"applicant": Applicant.APPLICANT_AGENT}, "APPLICANT_NOT_ALLOWED"),
+        ({"documents": None}, "DOCUMENT_MISSING"),
+        ({"month": "last month"}, "REQUEST_INVALID"),
+        ({"month": ""}, "REQUEST_INVALID"),
+        ({"month": "2019-01"}, "BILL_OUT_OF_RANGE"),
+        ({"month": "9999-12"}, "BILL_OUT_OF_RANGE"),
+        ({"month": "0001-01"}, "BILL_OUT_OF_RANGE"),
+        ({"number": "12"}, "NUMBER_INVALID"),
+    ],
+)
+async def test_a_bill_is_refused_alike_at_home_and_elsewhere(
+    federation: Federation, guangdong: Counter, home: str, changes: dict[str, object], reason: str
+) -> None:
+    number = await Counter(federation, home).new_customer()
+    request = bill_request(guangdong, number, **changes)
+    told = await refusal(guangdong.billing.QueryBill(request, timeout=CALL_SECONDS))
+    assert told.reason == reason
+
+
+@pytest.mark.parametrize("home", ["guangdong", "sichuan"])
+async def test_no_bill_of_a_closed_line_or_of_one_whose_card_was_just_replaced(
+    federation: Federation, guangdong: Counter, home: str
+) -> None:
+    at_home, now = Counter(federation, home), federation.clock.now()
+    closed = await at_home.new_customer(status=ProductStatus.PRODUCT_STATUS_TERMINATED)
+    replaced = await at_home.new_customer(sim_replace_date=now - timedelta(hours=71))
+    settled = await at_home.new_customer(sim_replace_date=now - timedelta(hours=72))
+    assert (await refusal(guangdong.bill(closed))).reason == "LINE_CLOSED"
+    assert (await refusal(guangdong.bill(replaced))).reason == "SIM_TOO_NEW"
+    assert (await guangdong.bill(settled)).region == home
+
+
+async def test_no_bill_where_nobody_can_answer(federation: Federation, guangdong: Counter) -> None:
+    expected = {"": "NUMBER_UNRESOLVED", NOT_JOINED: "REGION_NOT_JOINED", "sichuan": "SUBSCRIPTION_NOT_FOUND"}
+    for home, reason in expected.items():
+        assert (await refusal(guangdong.bill(federation.next_number(home)))).reason == reason
+
+
+async def test_a_home_region_that_is_away_is_said_to_be_unreachable(tmp_path: Path) -> None:
+    async with running(tmp_path, ["guangdong", "sichuan"]) as federation:
+        guangdong, sichuan = Counter(federation, "guangdong"), Counter(federation, "sichuan")
+        number = await sichuan.new_customer()
+        await federation.stop_node("sichuan")
+        told = await refusal(guangdong.bill(number))
+        assert (told.code, told.reason, told.parameters) == (
+            grpc.StatusCode.UNAVAILABLE,
+            "REGION_UNREACHABLE",
+            {"region": "sichuan"},
+        )

@@ -1,0 +1,163 @@
+"""Finding orders again: lists with filters and pages, watches that resume."""
+
+import contextlib
+import sqlite3
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from gateway.api.region.v1.order_pb2 import Order, OrderState, Party
+from gateway.api.region.v1.order_service_pb2 import (
+    ListOrdersRequest,
+    ListOrdersResponse,
+    WatchOrdersRequest,
+    WatchOrdersResponse,
+)
+from gateway.pages import encode_token
+from tests.federation.counter import Counter, Reviewer
+from tests.federation.refusals import refusal
+from tests.federation.running import CALL_SECONDS, Federation, running
+
+COMPLETED = OrderState.ORDER_STATE_COMPLETED
+IN_PROGRESS = OrderState.ORDER_STATE_IN_PROGRESS
+
+
+@pytest.fixture
+def app(federation: Federation) -> Counter:
+    """An operator system whose orders are only those of one test, in a region whose own customers order nothing."""
+    return Counter(federation, "henan", federation.next_id())
+
+
+async def listed(counter: Counter | Reviewer, request: ListOrdersRequest) -> ListOrdersResponse:
+    """A page."""
+    return await counter.orders.ListOrders(request, timeout=CALL_SECONDS)
+
+
+async def ids(counter: Counter | Reviewer, request: ListOrdersRequest) -> list[str]:
+    """The ids of the orders on a page."""
+    return [order.id for order in (await listed(counter, request)).orders]
+
+
+async def test_filters_narrow_a_list_and_it_begins_with_the_newest(app: Counter, sichuan: Counter) -> None:
+    numbers = [await sichuan.new_customer() for _ in range(2)]
+    suspended = await app.order("SUSPEND", numbers[0])
+    terminating = await app.order("TERMINATE", numbers[1])
+    resumed = await app.order("RESUME", numbers[0])
+    assert await ids(app, ListOrdersRequest()) == [resumed.id, terminating.id, suspended.id]
+    assert await ids(app, ListOrdersRequest(states=[COMPLETED])) == [resumed.id, suspended.id]
+    assert await ids(app, ListOrdersRequest(states=[IN_PROGRESS, COMPLETED], business="RESUME")) == [resumed.id]
+    assert await ids(app, ListOrdersRequest(number=numbers[1])) == [terminating.id]
+    assert await ids(app, ListOrdersRequest(awaiting=Party.PARTY_HOME_STAFF)) == [terminating.id]
+    assert await ids(app, ListOrdersRequest(business="PAY")) == []
+    told = await refusal(listed(app, ListOrdersRequest(states=[OrderState.ValueType(77)])))
+    assert (told.reason, told.parameters["field"]) == ("REQUEST_INVALID", "states")
+
+
+async def test_pages_give_every_order_once(app: Counter, sichuan: Counter) -> None:
+    number = await sichuan.new_customer()
+    orders = [await app.order("PAY", number) for _ in range(5)]
+    found: list[Order] = []
+    sizes, token = [], ""
+    while True:
+        page = await listed(app, ListOrdersRequest(page_size=2, page_token=token))
+        sizes.append(len(page.orders))
+        found.extend(page.orders)
+        token = page.next_page_token
+        if not token:
+            break
+    assert sizes == [2, 2, 1]
+    assert [order.id for order in found] == [order.id for order in reversed(orders)]
+
+
+async def test_a_new_order_does_not_shift_the_pages_after_it(app: Counter, sichuan: Counter) -> None:
+    number = await sichuan.new_customer()
+    orders = [await app.order("PAY", number) for _ in range(3)]
+    first = await listed(app, ListOrdersRequest(page_size=2))
+    await app.order("PAY", number)
+    second = await listed(app, ListOrdersRequest(page_size=2, page_token=first.next_page_token))
+    assert [order.id for order in second.orders] == [orders[0].id]
+
+
+async def test_staff_of_the_home_region_list_what_waits_for_them(
+    guangdong: Counter, sichuan: Counter, reviewer: Reviewer
+) -> None:
+    order = await guangdong.order("TERMINATE", await sichuan.new_customer())
+    waiting = ListOrdersRequest(awaiting=Party.PARTY_HOME_STAFF, number=order.request.number)
+    assert await ids(reviewer, waiting) == [order.id]
+    await reviewer.approve(order.id)
+    assert await ids(reviewer, waiting) == []
+
+
+@contextlib.asynccontextmanager
+async def watching(counter: Counter | Reviewer, token: str = "") -> AsyncIterator[AsyncIterator[WatchOrdersResponse]]:
+    """A watch, ended when the test has seen enough."""
+    call = counter.orders.WatchOrders(WatchOrdersRequest(token=token), timeout=CALL_SECONDS)
+    try:
+        yield aiter(call)
+    finally:
+        call.cancel()
+
+
+async def test_a_watch_tells_each_change_and_resumes_after_a_token(app: Counter, sichuan: Counter) -> None:
+    number = await sichuan.new_customer()
+    async with watching(app) as changes:
+        start = await anext(changes)
+        assert not start.HasField("order")
+        order = await app.submit(app.request("SUSPEND", number), wait=0)
+        first = await anext(changes)
+        assert first.order.id == order.id
+    done = await app.reaches(order.id, COMPLETED)
+    resumed = await app.order("RESUME", number)
+    async with watching(app, first.token) as changes:
+        again = await anext(changes)
+        assert (again.token, again.HasField("order")) == (first.token, False)
+        seen = [await anext(changes) for _ in range(2)]
+    assert seen[0].order == done
+    assert seen[1].order.id == resumed.id
+    async with watching(app, start.token) as changes:
+        await anext(changes)
+        assert [(await anext(changes)).order.id for _ in range(2)] == [order.id, order.id]
+
+
+async def test_a_watch_shows_only_what_the_watcher_may_see(
+    federation: Federation, app: Counter, sichuan: Counter
+) -> None:
+    other = Counter(federation, "henan", federation.next_id())
+    number = await sichuan.new_customer()
+    async with watching(other) as changes, watching(Reviewer(federation, "sichuan")) as at_home:
+        await anext(changes)
+        await anext(at_home)
+        hidden = await app.order("PAY", number)
+        own = await other.order("PAY", number)
+        assert (await anext(changes)).order.id == own.id
+        assert [(await anext(at_home)).order.id for _ in range(2)] == [hidden.id, own.id]
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "nonsense",
+        encode_token("orders", "1"),
+        encode_token("order-events", "²"),
+        encode_token("order-events", "-1"),
+        encode_token("order-events", str(10**17)),
+        encode_token("order-events", "9" * 5000),
+    ],
+)
+async def test_a_token_that_is_none_is_refused(guangdong: Counter, token: str) -> None:
+    call = guangdong.orders.WatchOrders(WatchOrdersRequest(token=token), timeout=CALL_SECONDS)
+    assert (await refusal(call.read())).reason == "TOKEN_INVALID"
+
+
+async def test_a_token_older_than_the_events_that_are_kept_is_refused(tmp_path: Path) -> None:
+    async with running(tmp_path, ["guangdong"]) as federation:
+        guangdong = Counter(federation, "guangdong")
+        async with watching(guangdong) as changes:
+            start = (await anext(changes)).token
+        await guangdong.order("PAY", await guangdong.new_customer())
+        await guangdong.order("PAY", await guangdong.new_customer())
+        with contextlib.closing(sqlite3.connect(federation.database("guangdong").path)) as connection, connection:
+            connection.execute("DELETE FROM order_events WHERE sequence < (SELECT MAX(sequence) FROM order_events)")
+        call = guangdong.orders.WatchOrders(WatchOrdersRequest(token=start), timeout=CALL_SECONDS)
+        assert (await refusal(call.read())).reason == "TOKEN_EXPIRED"

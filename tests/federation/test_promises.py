@@ -1,0 +1,73 @@
+"""Promises and limits of time: the jeopardy alert of a silent home region, and orders that can no longer be done."""
+
+from datetime import timedelta
+from pathlib import Path
+
+from gateway.api.region.v1.order_pb2 import OrderState
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.clock import from_timestamp
+from tests.federation.counter import Counter
+from tests.federation.running import Federation, running, until
+
+COMPLETED = OrderState.ORDER_STATE_COMPLETED
+
+
+async def until_alerted(counter: Counter, order_id: str) -> None:
+    """Returns when an order bears a jeopardy alert at this region."""
+
+    async def holds() -> bool:
+        return bool((await counter.get(order_id)).jeopardy_alerts)
+
+    await until(holds, f"{order_id} is in jeopardy")
+
+
+async def test_a_missed_promise_is_alerted_where_it_was_given_and_the_order_goes_on(tmp_path: Path) -> None:
+    async with running(tmp_path) as federation:
+        guangdong, sichuan = Counter(federation, "guangdong"), Counter(federation, "sichuan")
+        number = await sichuan.new_customer()
+        await federation.stop_node("sichuan")
+        order = await guangdong.submit(guangdong.request("SUSPEND", number), wait=0)
+        promised = from_timestamp(order.expected_completion_date)
+        assert promised - from_timestamp(order.order_date) == timedelta(hours=24)
+        federation.clock.advance(promised - federation.clock.now())
+        await until_alerted(guangdong, order.id)
+        alerted = await guangdong.get(order.id)
+        assert [alert.region for alert in alerted.jeopardy_alerts] == ["guangdong"]
+        assert from_timestamp(alerted.jeopardy_alerts[0].alert_date) >= promised
+        await federation.start_node("sichuan")
+        done = await guangdong.reaches(order.id, COMPLETED)
+        assert list(done.jeopardy_alerts) == list(alerted.jeopardy_alerts)
+
+
+async def test_a_review_that_takes_too_long_is_alerted(
+    federation: Federation, guangdong: Counter, sichuan: Counter
+) -> None:
+    order = await guangdong.order("TERMINATE", await sichuan.new_customer())
+    federation.clock.advance(from_timestamp(order.expected_completion_date) - federation.clock.now())
+    await until_alerted(guangdong, order.id)
+    assert (await guangdong.get(order.id)).state == order.state
+
+
+async def test_an_order_done_in_time_is_not_alerted(
+    federation: Federation, guangdong: Counter, sichuan: Counter
+) -> None:
+    order = await guangdong.order("SUSPEND", await sichuan.new_customer())
+    timers = federation.database("guangdong").rows("SELECT 1 FROM timers WHERE subject = ?", order.id)
+    assert timers == []
+
+
+async def test_an_order_that_arrives_after_its_time_is_never_done_and_the_money_goes_back(tmp_path: Path) -> None:
+    async with running(tmp_path) as federation:
+        guangdong, sichuan = Counter(federation, "guangdong"), Counter(federation, "sichuan")
+        number = await sichuan.new_customer(balance=0)
+        await federation.stop_node("sichuan")
+        order = await guangdong.submit(guangdong.request("PAY", number), wait=0)
+        federation.clock.advance(timedelta(days=7, minutes=1))
+        await federation.start_node("sichuan")
+        expired = await guangdong.reaches(order.id, OrderState.ORDER_STATE_REJECTED)
+        assert expired.error.reason == Reason.REASON_ORDER_EXPIRED
+        assert await sichuan.balance(number) == 0
+        sums = federation.database("guangdong").rows(
+            "SELECT account, SUM(amount) FROM ledger_entries GROUP BY account HAVING SUM(amount) <> 0"
+        )
+        assert sums == []
