@@ -1,0 +1,189 @@
+"""The load client, a process of its own: takes commands on its input, one JSON object a line, and answers in kind.
+
+Both loads are driven by the same loop over one channel; they differ in the call only.
+"""
+
+import asyncio
+import dataclasses
+import itertools
+import json
+import os
+import secrets
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Protocol, TextIO, cast
+
+import click
+import grpc
+import uvloop
+from google.protobuf.wrappers_pb2 import BytesValue
+
+from gateway.channels import Dialer
+from gateway.clock import SystemClock
+from gateway.tls import Credentials
+from tests.bench.chain import forward_rpc
+from tests.bench.orders import Clerk, all_lines, order_service
+from tests.bench.processor_time import processor_seconds
+from tests.bench.report import Window, percentile
+
+CALL_TIMEOUT = 25.0  # seconds
+Call = Callable[[], Awaitable[None]]
+
+
+class Work(Protocol):
+    """One of the two loads."""
+
+    def callers(self, count: int) -> Sequence[Call]:
+        """The call that each of `count` callers repeats."""
+        ...
+
+
+class ChainWork:
+    """Empty calls through the chain."""
+
+    def __init__(self, channel: grpc.aio.Channel, request_bytes: int) -> None:
+        self._forward = forward_rpc(channel)
+        self._request_bytes = request_bytes
+
+    def callers(self, count: int) -> Sequence[Call]:
+        """See Work."""
+        return [self._call] * count
+
+    async def _call(self) -> None:
+        await self._forward(BytesValue(value=bytes(self._request_bytes)), timeout=CALL_TIMEOUT)
+
+
+class OrderWork:
+    """Orders; each line belongs to one caller, so that two orders never meet on it."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self._orders = order_service(channel)
+        self._lines = all_lines()
+        run = secrets.token_hex(4)
+        self._ids = (f"{run}-{number}" for number in itertools.count())
+
+    def callers(self, count: int) -> Sequence[Call]:
+        """See Work."""
+        return [self._clerk(first, count).call for first in range(count)]
+
+    async def sizes(self) -> dict[str, int]:
+        """Submits one order and undoes it; the larger sizes of request and answer in bytes."""
+        clerk = self._clerk(0, len(self._lines))
+        both = [await clerk.submit(), await clerk.submit()]
+        return {
+            "request_bytes": max(request.ByteSize() for request, _ in both),
+            "answer_bytes": max(response.ByteSize() for _, response in both),
+        }
+
+    def _clerk(self, first: int, step: int) -> Clerk:
+        return Clerk(self._orders, self._lines[first::step], self._ids)
+
+
+async def run_window(work: Work, callers: int, seconds: float, servers: Sequence[int]) -> Window:
+    """Lets callers call for `seconds`; calls that are on their way then are finished and counted."""
+    latencies: list[float] = []
+    servers_before, client_before = processor_seconds(servers), processor_seconds([os.getpid()])
+    started = time.perf_counter()
+    end = started + seconds
+
+    async def repeat(call: Call) -> None:
+        while (sent := time.perf_counter()) < end:
+            await call()
+            latencies.append(time.perf_counter() - sent)
+
+    async with asyncio.TaskGroup() as group:
+        for call in work.callers(callers):
+            group.create_task(repeat(call))
+    elapsed = time.perf_counter() - started
+    return Window(
+        calls=len(latencies),
+        seconds=elapsed,
+        p50=percentile(latencies, 0.5),
+        p99=percentile(latencies, 0.99),
+        servers_cpu=processor_seconds(servers) - servers_before,
+        client_cpu=processor_seconds([os.getpid()]) - client_before,
+    )
+
+
+class LoadClient:
+    """A load client, as its parent sees it."""
+
+    def __init__(self, arguments: Sequence[str], servers: Sequence[int], log: Path) -> None:
+        command = [sys.executable, "-m", "tests.bench.load", *arguments]
+        command += [argument for pid in servers for argument in ("--server", str(pid))]
+        self._log = log
+        with log.open("ab") as errors:
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True
+            )
+        self.ready = self._answer()
+
+    def run(self, callers: int, seconds: float) -> Window:
+        """One window. Raises RuntimeError where the client failed."""
+        commands = cast("TextIO", self._process.stdin)
+        commands.write(json.dumps({"callers": callers, "seconds": seconds}) + "\n")
+        commands.flush()
+        return Window(**self._answer())
+
+    def close(self) -> None:
+        """Ends it."""
+        cast("TextIO", self._process.stdin).close()
+        self._process.wait(10)
+
+    def _answer(self) -> dict[str, int]:
+        line = cast("TextIO", self._process.stdout).readline()
+        if not line:
+            raise RuntimeError(f"the load client ended:\n{self._log.read_text('utf-8')}")
+        return cast("dict[str, int]", json.loads(line))
+
+
+async def obey(work: Work, ready: dict[str, int], servers: Sequence[int]) -> None:
+    """Reads commands until the input ends."""
+    print(json.dumps(ready), flush=True)
+    while line := await asyncio.to_thread(sys.stdin.readline):
+        command = json.loads(line)
+        window = await run_window(work, command["callers"], command["seconds"], servers)
+        print(json.dumps(dataclasses.asdict(window)), flush=True)
+
+
+@click.group()
+def main() -> None:
+    """Runs one load client."""
+
+
+@main.command()
+@click.option("--endpoint", required=True)
+@click.option("--request-bytes", type=int, required=True)
+@click.option("--server", "servers", type=int, multiple=True)
+def chain(endpoint: str, request_bytes: int, servers: Sequence[int]) -> None:
+    """Calls the bare chain."""
+
+    async def run() -> None:
+        async with grpc.aio.insecure_channel(endpoint) as channel:
+            await obey(ChainWork(channel, request_bytes), {}, servers)
+
+    uvloop.run(run())
+
+
+@main.command()
+@click.option("--endpoint", required=True)
+@click.option("--server-name", required=True)
+@click.option("--certificate", type=click.Path(path_type=Path), required=True)
+@click.option("--server", "servers", type=int, multiple=True)
+def orders(endpoint: str, server_name: str, certificate: Path, servers: Sequence[int]) -> None:
+    """Submits orders."""
+
+    async def run() -> None:
+        credentials = Credentials(certificate / "authority.crt", certificate / "tls.crt", certificate / "tls.key")
+        async with Dialer(credentials, SystemClock()).dial(endpoint, server_name) as channel:
+            work = OrderWork(channel)
+            await obey(work, await work.sizes(), servers)
+
+    uvloop.run(run())
+
+
+if __name__ == "__main__":
+    main()

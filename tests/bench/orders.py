@@ -1,0 +1,126 @@
+"""What is measured: SUSPEND and RESUME orders for customers of another region, each followed to its completion."""
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import grpc
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from deploy.local.federation import LocalFederation
+from gateway.api.region.v1.customer_service_pb2 import (
+    BatchCreateCustomersRequest,
+    BillingAccount,
+    Customer,
+    Product,
+    ProductStatus,
+)
+from gateway.api.region.v1.customer_service_pb2_grpc import CustomerServiceStub
+from gateway.api.region.v1.order_pb2 import OrderRequest, OrderState
+from gateway.api.region.v1.order_service_pb2 import SubmitOrderRequest, SubmitOrderResponse
+from gateway.api.region.v1.order_service_pb2_grpc import OrderServiceStub
+from gateway.api.types.v1.types_pb2 import Applicant, Channel, Document, Money, Requester
+
+HANDLING, HOME = "guangdong", "sichuan"
+CUSTOMERS = 2048  # lines at the home region: 16 for each of 128 callers
+WAIT = 20.0  # seconds that an order may take; one that is not completed by then fails the run
+_BATCH = 500
+_NUMBER = "+8619851{:06d}"
+
+
+class OrderNotCompleted(Exception):
+    """An order came back in another state: the run measures nothing."""
+
+
+@dataclass
+class Line:
+    """One customer's line, as the load client left it."""
+
+    number: str
+    suspended: bool = False
+
+
+def all_lines() -> list[Line]:
+    """Every line of the bench, in use."""
+    return [Line(_NUMBER.format(index)) for index in range(CUSTOMERS)]
+
+
+class Clerk:
+    """Submits one order after the other, for lines of its own: first all are suspended, then all resumed."""
+
+    def __init__(self, orders: "OrderServiceStub", lines: Sequence[Line], ids: Iterator[str]) -> None:
+        self._orders = orders
+        self._lines = itertools.cycle(lines)
+        self._ids = ids
+
+    async def call(self) -> None:
+        """One order. Raises OrderNotCompleted."""
+        await self.submit()
+
+    async def submit(self) -> tuple[SubmitOrderRequest, SubmitOrderResponse]:
+        """One order: what was asked, and the completed order. Raises OrderNotCompleted."""
+        line = next(self._lines)
+        request = submission(next(self._ids), line)
+        response = await self._orders.SubmitOrder(request, timeout=WAIT + 5)
+        if response.order.state != OrderState.ORDER_STATE_COMPLETED:
+            state = OrderState.Name(response.order.state)
+            raise OrderNotCompleted(f"{response.order.id} is {state}: {response.order.error}")
+        line.suspended = not line.suspended
+        return request, response
+
+
+def submission(request_id: str, line: Line) -> SubmitOrderRequest:
+    """The order that a line can take now: SUSPEND, or RESUME when it is suspended."""
+    verified = Timestamp()
+    verified.FromDatetime(datetime.now(UTC))
+    document = Document(code="ID_ORIG", verifier="4711", verify_time=verified, keyed_hash=b"\x11" * 32)
+    return SubmitOrderRequest(
+        request_id=request_id,
+        order=OrderRequest(
+            business="RESUME" if line.suspended else "SUSPEND",
+            number=line.number,
+            applicant=Applicant.APPLICANT_HOLDER,
+            documents=[document],
+            characteristics={"reason": "back home" if line.suspended else "travelling"},
+            requester=_requester(),
+        ),
+        wait=Duration(seconds=int(WAIT)),
+    )
+
+
+async def create_customers(federation: LocalFederation) -> None:
+    """Gives the home region the customers of the bench."""
+    opened = Timestamp()
+    opened.FromDatetime(datetime(2020, 1, 1, tzinfo=UTC))
+    customers = [_customer(index, line.number, opened) for index, line in enumerate(all_lines())]
+    async with federation.dial_region(HOME, f"{HOME}-counter") as channel:
+        service = CustomerServiceStub(channel)
+        for start in range(0, len(customers), _BATCH):
+            batch = BatchCreateCustomersRequest(customers=customers[start : start + _BATCH], requester=_requester())
+            await service.BatchCreateCustomers(batch, timeout=30)
+
+
+def order_service(channel: grpc.aio.Channel) -> "OrderServiceStub":
+    """The order service of a channel."""
+    return OrderServiceStub(channel)
+
+
+def _customer(index: int, number: str, opened: Timestamp) -> Customer:
+    return Customer(
+        id=f"customer-{index}",
+        name=f"Customer {index}",
+        product=Product(
+            id=f"line-{index}",
+            number=number,
+            status=ProductStatus.PRODUCT_STATUS_ACTIVE,
+            plan_id="sichuan-29",
+            start_date=opened,
+        ),
+        billing_account=BillingAccount(id=f"account-{index}", balance=Money(minor_units=5000, currency="CNY")),
+    )
+
+
+def _requester() -> Requester:
+    return Requester(staff_id="4711", channel=Channel.CHANNEL_COUNTER)

@@ -1,0 +1,130 @@
+"""What was measured, and the arithmetic on it. Pure.
+
+Throughput and CPU time are computed per window; a level's figure is the median over its rounds, with the least and the
+greatest. A ratio is orders over chain within one round, so that both halves of it saw the same machine.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+Report = dict[str, object]
+
+
+@dataclass(frozen=True)
+class Window:
+    """What one load client did in one stretch of time: latencies and CPU time in seconds."""
+
+    calls: int
+    seconds: float
+    p50: float
+    p99: float
+    servers_cpu: float
+    client_cpu: float
+
+    @property
+    def throughput(self) -> float:
+        """Calls per second."""
+        return self.calls / self.seconds
+
+    @property
+    def servers_cpu_per_call(self) -> float:
+        """CPU seconds, user and system, of all server processes together."""
+        return self.servers_cpu / self.calls
+
+    @property
+    def client_cpu_per_call(self) -> float:
+        """CPU seconds of the load client."""
+        return self.client_cpu / self.calls
+
+
+@dataclass(frozen=True)
+class Round:
+    """Both loads, one right after the other."""
+
+    chain: Window
+    orders: Window
+
+
+@dataclass(frozen=True)
+class Level:
+    """The rounds with one number of callers."""
+
+    callers: int
+    rounds: Sequence[Round]
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A figure over several rounds."""
+
+    median: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> "Spread":
+        """The spread of at least one value."""
+        return cls(median(values), min(values), max(values))
+
+    def plain(self) -> dict[str, float]:
+        """For JSON."""
+        return {"median": round(self.median, 6), "min": round(self.low, 6), "max": round(self.high, 6)}
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One thing that is measured, with the unit in which people read it."""
+
+    name: str
+    unit: str
+    factor: float
+    read: Callable[[Window], float]
+
+    def of(self, windows: Sequence[Window]) -> Spread:
+        """The figure in its unit."""
+        return Spread.of([self.read(window) * self.factor for window in windows])
+
+    def ratio(self, rounds: Sequence[Round]) -> Spread:
+        """Orders over chain."""
+        return Spread.of([self.read(each.orders) / self.read(each.chain) for each in rounds])
+
+
+FIGURES = (
+    Figure("throughput", "1/s", 1, lambda window: window.throughput),
+    Figure("p50", "ms", 1e3, lambda window: window.p50),
+    Figure("p99", "ms", 1e3, lambda window: window.p99),
+    Figure("servers_cpu_per_call", "us", 1e6, lambda window: window.servers_cpu_per_call),
+    Figure("client_cpu_per_call", "us", 1e6, lambda window: window.client_cpu_per_call),
+)
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """The least value that at least `share` (0 to 1) of the values do not exceed. Raises ValueError for no values."""
+    if not values:
+        raise ValueError("no values, no percentile")
+    return sorted(values)[max(0, math.ceil(share * len(values)) - 1)]
+
+
+def report(levels: Sequence[Level], conditions: Report) -> Report:
+    """Everything for a file: the ratios first."""
+    return {
+        "ratios": {
+            str(level.callers): {figure.name: figure.ratio(level.rounds).plain() for figure in FIGURES}
+            for level in levels
+        },
+        "chain": _figures(levels, lambda each: each.chain),
+        "orders": _figures(levels, lambda each: each.orders),
+        "units": {figure.name: figure.unit for figure in FIGURES},
+        "conditions": conditions,
+    }
+
+
+def _figures(levels: Sequence[Level], half: Callable[[Round], Window]) -> Report:
+    return {
+        str(level.callers): {
+            figure.name: figure.of([half(each) for each in level.rounds]).plain() for figure in FIGURES
+        }
+        for level in levels
+    }

@@ -1,0 +1,99 @@
+"""The arithmetic of the bench's report."""
+
+import io
+import json
+import os
+
+import pytest
+from rich.console import Console
+
+from tests.bench.processor_time import processor_seconds
+from tests.bench.report import FIGURES, Level, Round, Spread, Window, percentile, report
+from tests.bench.table import table
+
+
+def window(calls: int, *, seconds: float = 2.0, p50: float = 0.01, servers_cpu: float = 1.0) -> Window:
+    return Window(calls, seconds, p50=p50, p99=4 * p50, servers_cpu=servers_cpu, client_cpu=0.5)
+
+
+ROUNDS = (
+    Round(chain=window(1000), orders=window(500, p50=0.02)),
+    Round(chain=window(2000), orders=window(1800, p50=0.03)),
+    Round(chain=window(1500), orders=window(600, p50=0.01)),
+)
+
+
+def test_a_window_gives_calls_per_second_and_processor_time_per_call() -> None:
+    measured = window(400, seconds=2.0, servers_cpu=1.0)
+    assert measured.throughput == 200
+    assert measured.servers_cpu_per_call == 0.0025
+    assert measured.client_cpu_per_call == 0.00125
+
+
+def test_a_ratio_is_taken_within_a_round_and_its_median_over_the_rounds() -> None:
+    ratios = {figure.name: figure.ratio(ROUNDS) for figure in FIGURES}
+    # The ratio of the medians would be 300 to 750.
+    assert ratios["throughput"] == Spread(median=0.5, low=0.4, high=0.9)
+    assert ratios["p50"] == Spread(median=2.0, low=1.0, high=3.0)
+    assert ratios["servers_cpu_per_call"].median == pytest.approx(2.0)
+
+
+def test_a_figure_is_told_in_its_unit() -> None:
+    told = {figure.name: figure.of([ROUNDS[0].orders]).median for figure in FIGURES}
+    assert told == {
+        "throughput": 250,
+        "p50": 20,
+        "p99": 80,
+        "servers_cpu_per_call": 2000,
+        "client_cpu_per_call": 1000,
+    }
+
+
+@pytest.mark.parametrize(
+    ("share", "expected"), [(0.0, 1.0), (0.5, 50.0), (0.501, 51.0), (0.99, 99.0), (0.991, 100.0), (1.0, 100.0)]
+)
+def test_a_percentile_is_the_least_value_that_so_many_do_not_exceed(share: float, expected: float) -> None:
+    values = [float(value) for value in range(100, 0, -1)]
+    assert percentile(values, share) == expected
+
+
+def test_a_percentile_of_one_value_is_that_value() -> None:
+    assert percentile([7.0], 0.99) == 7.0
+
+
+def test_there_is_no_percentile_of_nothing() -> None:
+    with pytest.raises(ValueError, match="no values"):
+        percentile([], 0.5)
+
+
+def test_the_report_is_json_with_the_ratios_first() -> None:
+    made = report([Level(1, ROUNDS), Level(32, ROUNDS[:1])], {"rounds": 3})
+    assert next(iter(made)) == "ratios"
+    read = json.loads(json.dumps(made))
+    assert read["ratios"]["1"]["throughput"] == {"median": 0.5, "min": 0.4, "max": 0.9}
+    assert read["ratios"]["32"]["throughput"]["median"] == 0.5
+    assert read["chain"]["1"]["throughput"] == {"median": 750.0, "min": 500.0, "max": 1000.0}
+    assert read["orders"]["1"]["throughput"]["max"] == 900.0
+
+
+def test_the_table_shows_each_level_and_the_ratio_with_its_spread() -> None:
+    console = Console(width=120, record=True, file=io.StringIO())
+    console.print(table([Level(128, ROUNDS)]))
+    line = next(line for line in console.export_text().splitlines() if "throughput" in line)
+    assert [cell.strip() for cell in line.strip("│").split("│")] == [
+        "128",
+        "throughput",
+        "1/s",
+        "750",
+        "300",
+        "0.50",
+        "0.40",
+        "0.90",
+    ]
+
+
+def test_processor_time_grows_with_work_and_counts_every_process() -> None:
+    before = processor_seconds([os.getpid()])
+    while processor_seconds([os.getpid()]) == before:
+        sum(range(10_000))
+    assert processor_seconds([os.getpid(), os.getpid()]) >= 2 * before
