@@ -9,12 +9,12 @@ venv=$2
 say() { printf 'setup: %s\n' "$*"; }
 fail() { printf 'setup: %s\n' "$*" >&2; exit 1; }
 
-# Everything whose change makes the environment stale, the project's own folder names included:
+# Everything whose change makes the environment stale, the names of the project's own packages included:
 # an editable install maps only the packages that it found.
 fingerprint() {
     pwd
     "$python" --version
-    ls -d gateway region_node coordinator deploy 2>/dev/null || true
+    ls gateway/__init__.py region_node/__init__.py coordinator/__init__.py deploy/__init__.py 2>/dev/null || true
     cat requirements.lock pyproject.toml deploy/build/setup.sh
 }
 

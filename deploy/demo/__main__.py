@@ -1,0 +1,132 @@
+"""`python -m deploy.demo`: tells the story, and exits with 0 only if everything was seen that was expected."""
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from io import TextIOWrapper
+from pathlib import Path
+from types import FrameType
+
+from deploy.demo import away, directory, ending, left_running, limits, opening, outage
+from deploy.demo.stage import Stage
+from deploy.demo.world import REGIONS, World
+from deploy.local.federation import LocalFederation
+from deploy.local.process import ProcessFailed
+from gateway.errors import Refused
+from gateway.relay.transport import Unreachable
+
+DIRECTORY = Path(__file__).parents[2] / "build" / "demo"
+_BREAKS_OFF = (Refused, Unreachable, ProcessFailed, TimeoutError)  # what ends a chapter early
+_INTERRUPTED = 130  # as shells say it for Ctrl-C
+
+_CHAPTERS: tuple[Callable[[World], Awaitable[None]], ...] = (
+    away.everyday_business,
+    away.leaving_for_good,
+    away.four_eyes,
+    limits.second_thoughts,
+    limits.nothing_twice,
+    limits.what_stays_at_home,
+    outage.killed_and_back,
+    outage.whole_chain,
+    ending.all_orders,
+    ending.one_journey,
+)
+
+
+def main() -> int:
+    """Runs the demo; returns the exit code."""
+    options = _options()
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8")  # the story is told in two languages, whatever the locale
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        directory.prepare(options.directory)
+    except directory.NotADemo as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return _run(options.directory, keep=options.keep)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m deploy.demo", description=main.__doc__)
+    parser.add_argument(
+        "--directory", type=lambda text: Path(text).resolve(), default=DIRECTORY, help="recreated; default %(default)s"
+    )
+    parser.add_argument(
+        "--keep",
+        action="store_true",
+        default=os.environ.get("KEEP", "") not in ("", "0"),
+        help="leave everything running and print how to call it; also KEEP=1 in the environment",
+    )
+    return parser.parse_args()
+
+
+def _run(where: Path, *, keep: bool) -> int:
+    stage, federation = Stage(), LocalFederation(where, REGIONS)
+    stage.title(
+        "crossregion",
+        "A customer's business, done in another region, exactly once · 异地办理，只办一次",
+        "counter ▸ Guangdong's node ▸ coordinator ▸ Sichuan's node ▸ and back, signed",
+    )
+    stays = False
+    try:
+        succeeded = asyncio.run(_story(stage, federation, keep=keep))
+        stays = keep
+    except KeyboardInterrupt:
+        stage.say("interrupted; stopping everything")
+        return _INTERRUPTED
+    except _BREAKS_OFF as failure:
+        sys.stderr.write(f"The federation did not start: {failure}\nIts logs are in {where / 'logs'}.\n")
+        return 1
+    finally:
+        if not stays:
+            _stop(federation)
+    if not stays:
+        stage.say(f"Everything is stopped. Data, logs, certificates and settings are in {where}.")
+        stage.say("KEEP=1 make demo leaves it running and prints how to call it.")
+    return 0 if succeeded else 1
+
+
+async def _story(stage: Stage, federation: LocalFederation, *, keep: bool) -> bool:
+    """Tells all chapters; whether everything was seen that was expected."""
+    begin = time.perf_counter()
+    await opening.start(stage, federation)
+    directory.note_processes(federation)
+    async with opening.populated(stage, federation) as world:
+        for chapter in _CHAPTERS:
+            await _tell(chapter, world)
+        succeeded = ending.verdict(stage, time.perf_counter() - begin)
+        if keep:
+            left_running.write_environments(federation)
+            left_running.tell(stage, federation, world.people.traveller.product.number)
+    directory.note_processes(federation)
+    return succeeded
+
+
+async def _tell(chapter: Callable[[World], Awaitable[None]], world: World) -> None:
+    """Tells one chapter. One that breaks off is a mismatch, and the story goes on."""
+    try:
+        await chapter(world)
+    except _BREAKS_OFF as failure:
+        world.stage.check(chapter.__name__.replace("_", " "), "told to its end", f"broke off: {failure!r}")
+
+
+def _stop(federation: LocalFederation) -> None:
+    try:
+        federation.stop()
+    except (ProcessFailed, KeyboardInterrupt):
+        federation.kill()
+        raise
+    directory.forget_processes(federation)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,223 @@
+"""Who acts in the story: service centres, staff who review, an administrator. All are clients over mTLS."""
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+
+import grpc
+
+from gateway.api.coordinator.v1 import administration_pb2 as administration
+from gateway.api.coordinator.v1.administration_pb2_grpc import MembershipServiceStub, OversightServiceStub
+from gateway.api.federation.v1.configuration_pb2 import Plan
+from gateway.api.federation.v1.federation_pb2 import Member
+from gateway.api.region.v1 import billing_service_pb2 as billing
+from gateway.api.region.v1 import catalogue_service_pb2 as catalogue
+from gateway.api.region.v1 import customer_service_pb2 as customers
+from gateway.api.region.v1 import order_service_pb2 as orders
+from gateway.api.region.v1.billing_service_pb2_grpc import BillingServiceStub
+from gateway.api.region.v1.catalogue_service_pb2_grpc import CatalogueServiceStub
+from gateway.api.region.v1.customer_service_pb2_grpc import CustomerServiceStub
+from gateway.api.region.v1.order_pb2 import Order, OrderRequest, OrderState
+from gateway.api.region.v1.order_service_pb2 import ReviewDecision, SubmitOrderRequest
+from gateway.api.region.v1.order_service_pb2_grpc import OrderServiceStub
+from gateway.api.region.v1.oversight_service_pb2 import OrderSummary
+from gateway.api.types.v1.types_pb2 import Applicant, Channel, Document, Requester
+from gateway.channels import invoke
+from gateway.clock import to_timestamp
+
+CLERK = "wang.fang"  # the staff id at the counter, where the story names no other
+_SECONDS = 15.0  # for one call: more than any wait in the story
+_WAIT = 10.0  # seconds that a call may wait for the home region
+_PATIENCE = 40.0  # seconds until something that must happen is missed
+
+
+class Attester:
+    """Verifies papers at a counter: what travels is who saw what and when, and a keyed hash, never the paper."""
+
+    def __init__(self) -> None:
+        self._key = secrets.token_bytes(32)
+
+    def attest(self, codes: Sequence[str], verifier: str) -> list[Document]:
+        """Documents verified just now."""
+        now = to_timestamp(datetime.now(UTC))
+        return [
+            Document(
+                code=code,
+                verifier=verifier,
+                verify_time=now,
+                keyed_hash=hmac.digest(self._key, code.encode(), hashlib.sha256),
+            )
+            for code in codes
+        ]
+
+
+class Counter:
+    """The operator system of a region's service centres. It speaks to its own region's node only."""
+
+    def __init__(self, region: str, channel: grpc.aio.Channel) -> None:
+        self.region = region
+        self._attester = Attester()
+        self._orders = OrderServiceStub(channel)
+        self._customers = CustomerServiceStub(channel)
+        self._billing = BillingServiceStub(channel)
+        self._catalogue = CatalogueServiceStub(channel)
+
+    def request(
+        self,
+        request_id: str,
+        business: str,
+        number: str,
+        characteristics: Mapping[str, str],
+        *,
+        papers: Sequence[str] = ("ID_ORIG",),
+        clerk: str = CLERK,
+        wait: float = _WAIT,
+    ) -> SubmitOrderRequest:
+        """A request of a customer who stands at the counter."""
+        request = SubmitOrderRequest(
+            request_id=request_id,
+            order=OrderRequest(
+                business=business,
+                number=number,
+                applicant=Applicant.APPLICANT_HOLDER,
+                documents=self._attester.attest(papers, clerk),
+                characteristics=characteristics,
+                requester=_requester(clerk),
+            ),
+        )
+        request.wait.FromMilliseconds(int(wait * 1000))
+        return request
+
+    async def submit(self, request: SubmitOrderRequest) -> Order:
+        """Raises Refused or Unreachable, as all calls here."""
+        return (await invoke(self._orders.SubmitOrder, request, _SECONDS)).order
+
+    async def order(self, order_id: str) -> Order:
+        """The order as this region has it now."""
+        return (await invoke(self._orders.GetOrder, orders.GetOrderRequest(order_id=order_id), _SECONDS)).order
+
+    async def until(self, order_id: str, holds: Callable[[Order], bool]) -> Order:
+        """The order as soon as something holds for it, told by a watch. Raises TimeoutError."""
+        changes = self._orders.WatchOrders(orders.WatchOrdersRequest(), timeout=_PATIENCE)
+        try:
+            async for change in changes:
+                # The first message says only that the watch has begun: what was before is read.
+                order = change.order if change.HasField("order") else await self.order(order_id)
+                if order.id == order_id and holds(order):
+                    return order
+        except grpc.aio.AioRpcError as error:
+            raise TimeoutError(f"{order_id}: {error.code().name} {error.details()}") from error
+        finally:
+            changes.cancel()
+        raise TimeoutError(f"{order_id}: the watch ended")
+
+    async def cancel(self, request_id: str, order_id: str, reason: str) -> Order:
+        """Asks to cancel, and waits for the home region's word."""
+        request = orders.CancelOrderRequest(
+            request_id=request_id, order_id=order_id, reason=reason, requester=_requester(CLERK)
+        )
+        request.wait.FromSeconds(int(_WAIT))
+        return (await invoke(self._orders.CancelOrder, request, _SECONDS)).order
+
+    async def supplement(self, request_id: str, order_id: str, papers: Sequence[str], note: str) -> Order:
+        """Hands in documents that a review asked for."""
+        request = orders.SupplementOrderRequest(
+            request_id=request_id,
+            order_id=order_id,
+            documents=self._attester.attest(papers, CLERK),
+            note=note,
+            requester=_requester(CLERK),
+        )
+        request.wait.FromSeconds(int(_WAIT))
+        return (await invoke(self._orders.SupplementOrder, request, _SECONDS)).order
+
+    async def confirm(self, request_id: str, order_id: str) -> Order:
+        """The customer agrees to what the quote shows."""
+        request = orders.ConfirmOrderRequest(
+            request_id=request_id, order_id=order_id, agreed=True, requester=_requester(CLERK)
+        )
+        request.wait.FromSeconds(int(_WAIT))
+        return (await invoke(self._orders.ConfirmOrder, request, _SECONDS)).order
+
+    async def bill(self, number: str, month: str) -> billing.Bill:
+        """The bill of a month, from wherever the customer belongs."""
+        request = billing.QueryBillRequest(
+            number=number,
+            month=month,
+            applicant=Applicant.APPLICANT_HOLDER,
+            documents=self._attester.attest(["ID_ORIG"], CLERK),
+            requester=_requester(CLERK),
+        )
+        return (await invoke(self._billing.QueryBill, request, _SECONDS)).bill
+
+    async def settlement_with(self, region: str) -> billing.Settlement:
+        """What this region and another owe each other, by this region's books."""
+        response = await invoke(self._billing.ListSettlements, billing.ListSettlementsRequest(), _SECONDS)
+        return next((each for each in response.settlements if each.region == region), billing.Settlement(region=region))
+
+    async def plans_of(self, region: str) -> list[Plan]:
+        """The tariff plans of a region, as the federation configuration has them."""
+        request = catalogue.ListPlansRequest(region=region)
+        return list((await invoke(self._catalogue.ListPlans, request, _SECONDS)).plans)
+
+    async def customer(self, number: str) -> customers.Customer:
+        """One of this region's own customers."""
+        request = customers.GetCustomerRequest(number=number, requester=_requester(CLERK))
+        return (await invoke(self._customers.GetCustomer, request, _SECONDS)).customer
+
+    async def take_over(self, batch: Sequence[customers.Customer]) -> int:
+        """Loads customers of this region; returns how many were new."""
+        request = customers.BatchCreateCustomersRequest(customers=batch, requester=_requester(CLERK))
+        return (await invoke(self._customers.BatchCreateCustomers, request, _SECONDS)).created
+
+
+class Reviewer:
+    """A member of a region's staff, with a certificate of their own."""
+
+    def __init__(self, name: str, channel: grpc.aio.Channel) -> None:
+        self.name = name
+        self._orders = OrderServiceStub(channel)
+
+    async def review(
+        self,
+        request_id: str,
+        order_id: str,
+        decision: ReviewDecision.ValueType,
+        *,
+        papers: Sequence[str] = (),
+        note: str = "",
+    ) -> Order:
+        """Decides on an order; `papers` are the material codes still needed."""
+        request = orders.ReviewOrderRequest(
+            request_id=request_id, order_id=order_id, decision=decision, documents=papers, note=note
+        )
+        return (await invoke(self._orders.ReviewOrder, request, _SECONDS)).order
+
+
+class Administrator:
+    """Looks at all regions through the coordinator, and sees no customer."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self._oversight = OversightServiceStub(channel)
+        self._membership = MembershipServiceStub(channel)
+
+    async def members(self) -> list[Member]:
+        """Every region of the configuration and how it stands."""
+        response = await invoke(self._membership.ListRegions, administration.ListRegionsRequest(), _SECONDS)
+        return list(response.members)
+
+    async def held(self) -> list[OrderSummary]:
+        """The orders that cannot go on, of all regions."""
+        request = administration.ListOrdersRequest(states=[OrderState.ORDER_STATE_HELD])
+        return list((await invoke(self._oversight.ListOrders, request, _SECONDS)).orders)
+
+    async def trace(self, order_id: str) -> administration.TraceOrderResponse:
+        """What the regions noted about an order on its way."""
+        request = administration.TraceOrderRequest(order_id=order_id)
+        return await invoke(self._oversight.TraceOrder, request, _SECONDS)
+
+
+def _requester(staff_id: str) -> Requester:
+    return Requester(staff_id=staff_id, channel=Channel.CHANNEL_COUNTER)

@@ -1,0 +1,113 @@
+"""What is printed where the federation is left running: lines to copy into a shell."""
+
+import json
+import os
+import shlex
+import sys
+from pathlib import Path
+
+from deploy.demo.away import WAITS_FOR_REVIEW
+from deploy.demo.directory import STOP
+from deploy.demo.stage import Stage
+from deploy.local.federation import FEDERATION, OPERATOR, LocalFederation
+
+_COUNTER = f"guangdong-{OPERATOR}"
+_STAFF = "sichuan-zhao.min"
+_ADMIN = "administrator"
+
+
+def write_environments(federation: LocalFederation) -> None:
+    """Writes a file with the environment of each role, to be read by a shell with `.`."""
+    _write(
+        federation,
+        _COUNTER,
+        CROSSREGION_NODE=federation.endpoint("guangdong"),
+        CROSSREGION_REGION="guangdong",
+        CROSSREGION_CREDENTIALS=str(federation.directory / "certificates" / _COUNTER),
+    )
+    _write(
+        federation,
+        _STAFF,
+        CROSSREGION_NODE=federation.endpoint("sichuan"),
+        CROSSREGION_REGION="sichuan",
+        CROSSREGION_CREDENTIALS=str(federation.directory / "certificates" / _STAFF),
+    )
+    _write(
+        federation,
+        _ADMIN,
+        CROSSREGION_COORDINATOR=federation.coordinator_endpoint,
+        CROSSREGION_CREDENTIALS=str(federation.directory / "certificates" / "admin"),
+    )
+
+
+def tell(stage: Stage, federation: LocalFederation, number: str) -> None:
+    """Prints how to call what runs, how to look into it, and how to stop it."""
+    stage.chapter(
+        "It keeps running",
+        "The lines in green can be copied into a shell as they are. Whoever you are is in the environment.",
+    )
+    payment = json.dumps(
+        {
+            "request_id": "mine-1",
+            "wait": "5s",
+            "order": {
+                "business": "PAY",
+                "number": number,
+                "applicant": "APPLICANT_HOLDER",
+                "characteristics": {"amount": "1000"},
+                "requester": {"staff_id": "me", "channel": "CHANNEL_COUNTER"},
+            },
+        }
+    )
+    approval = json.dumps({"request_id": "mine-1", "order_id": WAITS_FOR_REVIEW, "decision": "REVIEW_DECISION_APPROVE"})
+    _part(
+        stage,
+        "Be the counter in Guangdong:",
+        _source(federation, _COUNTER),
+        "region-node call --list",
+        """region-node call OrderService.ListOrders --json '{"page_size": 2}'""",
+        """region-node call CatalogueService.GetBusinessGuide --json '{"business": "TERMINATE"}'""",
+        f"region-node call OrderService.SubmitOrder --json '{payment}'",
+    )
+    _part(
+        stage,
+        "Be zhao.min of Sichuan's staff, see what waits for a review, and approve it:",
+        _source(federation, _STAFF),
+        """region-node call OrderService.ListOrders --json '{"awaiting": "PARTY_HOME_STAFF"}'""",
+        f"region-node call OrderService.ReviewOrder --json '{approval}'",
+    )
+    _part(
+        stage,
+        "Be the administrator:",
+        _source(federation, _ADMIN),
+        "coordinator regions list",
+        "coordinator orders list --state in-progress --state pending",
+        "coordinator orders held",
+        "coordinator orders trace guangdong/counter/mine-1",
+        f"region-node audit verify --settings {shlex.quote(str(federation.settings_file('sichuan')))}",
+    )
+    stage.say("")
+    stage.say(f"Everything is in {federation.directory}: data, logs, certificates, settings. Stop it with")
+    stage.line_to_copy(f"sh {shlex.quote(str(federation.directory / STOP))}")
+
+
+def _part(stage: Stage, title: str, *lines: str) -> None:
+    stage.say("")
+    stage.say(title)
+    for line in lines:
+        stage.line_to_copy(line)
+
+
+def _environment_file(federation: LocalFederation, name: str) -> Path:
+    return federation.directory / f"{name}.env"
+
+
+def _source(federation: LocalFederation, name: str) -> str:
+    return f". {shlex.quote(str(_environment_file(federation, name)))}"
+
+
+def _write(federation: LocalFederation, name: str, **variables: str) -> None:
+    binaries = shlex.quote(str(Path(sys.executable).parent))
+    lines = [f"export PATH={binaries}{os.pathsep}$PATH", f"export CROSSREGION_FEDERATION={FEDERATION}"]
+    lines += [f"export {variable}={shlex.quote(value)}" for variable, value in variables.items()]
+    _environment_file(federation, name).write_text("\n".join(lines) + "\n", "utf-8")

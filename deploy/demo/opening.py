@@ -1,0 +1,140 @@
+"""The first chapters: the processes start and join, and the customers are loaded."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from deploy.customers import generate
+from deploy.demo.cast import Administrator, Counter, Reviewer
+from deploy.demo.stage import Stage
+from deploy.demo.world import REGIONS, REVIEWERS, People, World
+from deploy.local.federation import FEDERATION_FILES, OPERATOR, LocalFederation
+from gateway.api.federation.v1.configuration_pb2 import Configuration
+from gateway.api.federation.v1.federation_pb2 import MemberState
+from gateway.api.region.v1.customer_service_pb2 import Customer, ProductStatus
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.clock import from_timestamp
+from gateway.errors import Refused
+from gateway.federation.files import load
+
+CUSTOMERS = 1000  # in each region
+_SEED = 20240601
+_BATCH = 100
+_PATIENCE = 20.0  # seconds until a node has the configuration
+
+
+async def start(stage: Stage, federation: LocalFederation) -> None:
+    """One coordinator and three nodes, each a process of its own, with certificates made just now."""
+    stage.chapter(
+        "A federation starts",
+        "One coordinator and three region nodes, each a process with its own database. All of them speak mTLS only:"
+        " the authority and its certificates are made now.",
+    )
+    begin = time.perf_counter()
+    federation.prepare()
+    for name in REVIEWERS:
+        federation.issue_staff("sichuan", name)
+    await asyncio.to_thread(federation.start_coordinator)
+    revision = await federation.apply_configuration(FEDERATION_FILES)
+    stage.say(
+        f"coordinator on {federation.coordinator_endpoint}; federation configuration in force: revision {revision}"
+    )
+    for region in REGIONS:
+        federation.launch_region(region)
+    for region in REGIONS:
+        await asyncio.to_thread(federation.await_region, region)
+        stage.say(f"{region} on {federation.endpoint(region)}, process {federation.processes[region].pid}")
+    await federation.wait_joined(REGIONS)
+    members = await _members(federation)
+    joined = sorted(region for region, state in members.items() if state == MemberState.MEMBER_STATE_JOINED)
+    stage.check(
+        "joined over mTLS",
+        ", ".join(sorted(REGIONS)),
+        ", ".join(joined),
+        f"{len(members) - len(joined)} others have not; {time.perf_counter() - begin:.1f} s",
+    )
+
+
+async def _members(federation: LocalFederation) -> dict[str, MemberState.ValueType]:
+    async with federation.dial_coordinator() as channel:
+        return {member.region: member.state for member in await Administrator(channel).members()}
+
+
+@asynccontextmanager
+async def populated(stage: Stage, federation: LocalFederation) -> AsyncIterator[World]:
+    """The world with its people in it; at the end all channels are closed."""
+    configuration = load(FEDERATION_FILES)
+    async with AsyncExitStack() as stack:
+        counters = {
+            region: Counter(
+                region, await stack.enter_async_context(federation.dial_region(region, f"{region}-{OPERATOR}"))
+            )
+            for region in REGIONS
+        }
+        reviewers = {
+            name: Reviewer(name, await stack.enter_async_context(federation.dial_region("sichuan", f"sichuan-{name}")))
+            for name in REVIEWERS
+        }
+        administrator = Administrator(await stack.enter_async_context(federation.dial_coordinator()))
+        customers = await _load(stage, configuration, counters)
+        yield World(stage, federation, configuration, counters, reviewers, administrator, People(customers))
+
+
+async def _load(
+    stage: Stage, configuration: Configuration, counters: Mapping[str, Counter]
+) -> dict[str, list[Customer]]:
+    stage.chapter(
+        f"{CUSTOMERS * len(REGIONS):,} customers",
+        "Invented people from a fixed seed, loaded through the same API that a region's own systems use. Only a"
+        " customer's home region ever stores the customer.",
+    )
+    now = datetime.now(UTC).replace(microsecond=0)
+    customers = {region: generate(configuration, region, CUSTOMERS, _SEED, now) for region in REGIONS}
+    progress = Progress(
+        TextColumn("  {task.description:<10}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        console=stage.console,
+    )
+    with progress:
+        tasks = {region: progress.add_task(region, total=CUSTOMERS) for region in REGIONS}
+
+        async def fill(region: str) -> int:
+            await _until_configured(counters[region])
+            created = 0
+            for begin in range(0, CUSTOMERS, _BATCH):
+                created += await counters[region].take_over(customers[region][begin : begin + _BATCH])
+                progress.update(tasks[region], completed=created)
+            return created
+
+        created = await asyncio.gather(*(fill(region) for region in REGIONS))
+    everybody = [customer for people in customers.values() for customer in people]
+    stage.check("customers loaded", str(CUSTOMERS * len(REGIONS)), str(sum(created)), _remarks(everybody, now))
+    return customers
+
+
+async def _until_configured(counter: Counter) -> None:
+    """Returns when the node has the federation configuration, which the coordinator pushes once it has joined."""
+    async with asyncio.timeout(_PATIENCE):
+        while True:
+            try:
+                await counter.plans_of(counter.region)
+                return
+            except Refused as refused:
+                if refused.reason != Reason.REASON_CONFIGURATION_MISSING:
+                    raise
+            await asyncio.sleep(0.05)
+
+
+def _remarks(customers: Sequence[Customer], now: datetime) -> str:
+    arrears = sum(each.billing_account.balance.minor_units < 0 for each in customers)
+    contract = sum(
+        each.product.HasField("contract_end_date") and from_timestamp(each.product.contract_end_date) > now
+        for each in customers
+    )
+    suspended = sum(each.product.status == ProductStatus.PRODUCT_STATUS_SUSPENDED for each in customers)
+    return f"{arrears} in arrears, {contract} under contract, {suspended} suspended"

@@ -1,0 +1,112 @@
+"""Orders in the words of people: what the customer reads, whose turn it is, and how a call ended."""
+
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from gateway.api.region.v1.customer_service_pb2 import ProductStatus
+from gateway.api.region.v1.order_pb2 import Order, OrderState, Party
+from gateway.api.types.v1.types_pb2 import LocalizedText, Money
+from gateway.clock import from_timestamp
+from gateway.errors import Refused, reason_name, status_code, text
+from gateway.money import in_major_units
+from gateway.relay.transport import Unreachable
+
+ZONE = ZoneInfo("Asia/Shanghai")  # of every region of the shipped configuration
+_DONE = {
+    "SUSPEND": LocalizedText(zh_cn="您的号码已停机保号", en="Your line is suspended"),
+    "RESUME": LocalizedText(zh_cn="您的号码已复机", en="Your line is in service again"),
+    "PAY": LocalizedText(zh_cn="交费已入账", en="Your payment is booked"),
+    "PLAN_CHANGE": LocalizedText(zh_cn="新套餐已生效", en="Your new plan is in force"),
+    "TERMINATE": LocalizedText(zh_cn="已销户，余额将退还", en="Your line is closed; you get the balance back"),
+}
+_WAITS = {
+    "review": LocalizedText(zh_cn="归属地审核中", en="Your home region is reviewing it"),
+    "supplement": LocalizedText(zh_cn="请补交材料", en="Please bring the missing document"),
+    "confirm": LocalizedText(zh_cn="请核对并确认", en="Please check and confirm"),
+    "agreed-time": LocalizedText(zh_cn="已预约，到时办理", en="Booked for the agreed time"),
+    "next-cycle": LocalizedText(zh_cn="已确认，下一账期生效", en="Confirmed; begins with the next bill"),
+}
+_CANCELLED = LocalizedText(zh_cn="已撤销，未作任何变更", en="Cancelled; nothing was changed")
+_ACCEPTED = LocalizedText(zh_cn="已受理，正送归属地办理", en="Accepted; on its way to your home region")
+_PARTIES = {
+    Party.PARTY_UNSPECIFIED: "nobody",
+    Party.PARTY_CUSTOMER: "customer",
+    Party.PARTY_HANDLING_REGION: "handling region",
+    Party.PARTY_HOME_STAFF: "home region's staff",
+    Party.PARTY_HOME_REGION: "home region",
+    Party.PARTY_FEDERATION: "federation",
+}
+
+
+def state(order: Order) -> str:
+    """The TMF622 name of an order's state, for example `inProgress`."""
+    head, *rest = OrderState.Name(order.state).removeprefix("ORDER_STATE_").lower().split("_")
+    return head + "".join(word.capitalize() for word in rest)
+
+
+def status(status: ProductStatus.ValueType) -> str:
+    """The name of a line's status, for example `suspended`."""
+    return ProductStatus.Name(status).removeprefix("PRODUCT_STATUS_").lower().replace("_", " ")
+
+
+def amount(money: Money) -> str:
+    """An amount, for example `12.50 CNY`."""
+    return in_major_units(money.minor_units, money.currency)
+
+
+def for_customer(order: Order) -> LocalizedText:
+    """The short text that a customer reads about an order."""
+    if order.HasField("error"):
+        return order.error.message
+    if order.state == OrderState.ORDER_STATE_COMPLETED:
+        return _DONE[order.request.business]
+    if order.state == OrderState.ORDER_STATE_CANCELLED:
+        return _CANCELLED
+    return _WAITS.get(order.awaiting.action, _ACCEPTED)
+
+
+def turn(order: Order) -> str:
+    """Who must act next, and what."""
+    party = _PARTIES[order.awaiting.party]
+    return f"{party}: {order.awaiting.action}" if order.awaiting.action else party
+
+
+def time(timestamp: Timestamp) -> str:
+    """A time in the regions' own zone, to the minute."""
+    return f"{from_timestamp(timestamp).astimezone(ZONE):%Y-%m-%d %H:%M}"
+
+
+def took(order: Order) -> str:
+    """How long an order took from its intake here to its completion at home."""
+    time = span(from_timestamp(order.order_date), from_timestamp(order.completion_date))
+    return f"done in {order.home_region.capitalize()} {time} after it was taken in"
+
+
+def span(start: datetime, end: datetime) -> str:
+    """A length of time: `34 ms` or `2.3 s`."""
+    seconds = (end - start).total_seconds()
+    return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a call ended that should be refused: the short form, and what people are told."""
+
+    seen: str
+    told: LocalizedText
+
+
+async def outcome(call: Awaitable[object]) -> Outcome:
+    """Waits for a call that should be refused."""
+    try:
+        await call
+    except Refused as refused:
+        code = status_code(refused.reason).name
+        return Outcome(f"{code} {reason_name(refused.reason)}", text(refused.reason, refused.parameters))
+    except Unreachable as failure:
+        return Outcome(f"not known: {failure}", LocalizedText())
+    return Outcome("accepted", LocalizedText())

@@ -1,0 +1,75 @@
+"""The world of the story: a federation of real processes, who acts in it, and the orders so far."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from deploy.demo.cast import Administrator, Counter, Reviewer
+from deploy.demo.stage import Stage
+from deploy.local.federation import LocalFederation
+from gateway.api.federation.v1.configuration_pb2 import Configuration
+from gateway.api.region.v1.customer_service_pb2 import Customer, ProductStatus
+from gateway.clock import from_timestamp
+
+REGIONS = ("guangdong", "sichuan", "henan")
+REVIEWERS = ("zhao.min", "li.na")  # staff of Sichuan
+_SIM_SETTLES = timedelta(hours=72)
+_COMFORTABLE = 10_000  # minor units: more than any monthly rent of Sichuan's plans
+
+
+class People:
+    """The customers of the story, chosen from the generated ones by what the story needs of them."""
+
+    def __init__(self, customers: Mapping[str, Sequence[Customer]]) -> None:
+        free = [each for each in customers["sichuan"] if _is_free(each)]
+        self.traveller = next(each for each in free if each.product.plan_id != "sichuan-99")
+        self.mover, self.local = [each for each in free if each is not self.traveller][:2]
+        self.debtor = next(
+            each for each in customers["sichuan"] if each.billing_account.balance.minor_units < 0 and _is_active(each)
+        )
+        self.visitor_in_henan = next(each for each in customers["guangdong"] if _is_free(each))
+
+
+@dataclass
+class World:
+    """Everything that a chapter needs."""
+
+    stage: Stage
+    federation: LocalFederation
+    configuration: Configuration
+    counters: Mapping[str, Counter]
+    reviewers: Mapping[str, Reviewer]
+    administrator: Administrator
+    people: People
+    orders: list[str] = field(default_factory=list)
+
+    @property
+    def here(self) -> Counter:
+        """The counter in Guangdong, where most of the story plays."""
+        return self.counters["guangdong"]
+
+    @property
+    def home(self) -> Counter:
+        """The counter in Sichuan, where the customers belong."""
+        return self.counters["sichuan"]
+
+    def name(self, region: str) -> str:
+        """A region's name in both languages."""
+        found = next(each.name for each in self.configuration.regions if each.id == region)
+        return f"{found.en} {found.zh_cn}"
+
+
+def _is_active(customer: Customer) -> bool:
+    return customer.product.status == ProductStatus.PRODUCT_STATUS_ACTIVE
+
+
+def _is_free(customer: Customer) -> bool:
+    """Whether no rule of the catalogue stands in this customer's way."""
+    product, now = customer.product, datetime.now(UTC)
+    return (
+        _is_active(customer)
+        and customer.billing_account.balance.minor_units >= _COMFORTABLE
+        and not product.binding
+        and not (product.HasField("contract_end_date") and from_timestamp(product.contract_end_date) > now)
+        and not (product.HasField("sim_replace_date") and now - from_timestamp(product.sim_replace_date) < _SIM_SETTLES)
+    )

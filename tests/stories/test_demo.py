@@ -1,0 +1,163 @@
+"""The demo as people run it: a process that starts four others, tells its story, and cleans up after itself."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from deploy.demo import ending
+from deploy.demo.stage import Stage
+
+ROOT = Path(__file__).parents[2]
+SECONDS = 150  # a busy machine needs many times the usual ten seconds
+SERVES = re.compile(r"\b(coordinator|guangdong|sichuan|henan) on 127\.0\.0\.1:(\d+)")
+
+pytestmark = pytest.mark.timeout(2 * SECONDS)
+
+
+@contextmanager
+def demo(directory: Path, **environment: str) -> Iterator[subprocess.Popen[str]]:
+    """A running demo; ended, with all that it started, when the test leaves."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "deploy.demo", "--directory", str(directory)],
+        cwd=ROOT,
+        env={**os.environ, "KEEP": "", **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        encoding="utf-8",
+    )
+    watchdog = threading.Timer(SECONDS, process.terminate)
+    watchdog.start()
+    try:
+        with process:
+            try:
+                yield process
+            finally:
+                process.terminate()
+    finally:
+        watchdog.cancel()
+        if (directory / "stop").exists():
+            subprocess.run(["/bin/sh", str(directory / "stop")], check=True)
+
+
+def told(process: subprocess.Popen[str]) -> str:
+    output, _ = process.communicate()
+    return output
+
+
+def serving(output: str) -> dict[str, bool]:
+    """Which of the processes that the story names still listen."""
+    ports = {name: int(port) for name, port in SERVES.findall(output)}
+    assert set(ports) == {"coordinator", "guangdong", "sichuan", "henan"}, output
+    return {name: _listens(port) for name, port in ports.items()}
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def test_the_story_goes_as_expected_and_everything_is_stopped(tmp_path: Path) -> None:
+    directory = tmp_path / "demo"
+    with demo(directory) as process:
+        output = told(process)
+        assert process.returncode == 0, output
+    assert "✗" not in output
+    assert re.search(r"^All \d+ steps went as expected", output, re.MULTILINE), output
+    for seen in (
+        r"✓ customers loaded +3000 ",
+        r"✓ SUSPEND: the line at home +suspended",
+        r"✓ RESUME: the line at home +active",
+        r"✓ PAY: credited at home +100\.00 CNY",
+        r"✓ PLAN_CHANGE: confirmed +inProgress, home region: next-cycle",
+        r"✓ zhao\.min returns it for +CONTRACT, ",
+        r"✓ TERMINATE: line and account at home +terminated, 0\.00 CNY",
+        r"✓ li\.na reviews it +PERMISSION_DENIED REVIEWER_IS_SUBMITTER",
+        r"✓ cancelled in time +cancelled",
+        r"✓ the payment cancelled too late +FAILED_PRECONDITION ORDER_TOO_LATE_TO_CANCEL",
+        r"✓ the same payment sent again +guangdong/counter/pay-1",
+        r"✓ the same id with another amount +ALREADY_EXISTS REQUEST_ID_REUSED",
+        r"✓ MNP_IN .* +FAILED_PRECONDITION BUSINESS_NOT_OFFERED",
+        r"✓ the coordinator sees it +henan/counter/suspend-2 REGION_NOT_JOINED",
+        r"✓ a payment taken meanwhile +acknowledged, home region: decide",
+        r"✓ credited at home +50\.00 CNY",
+        r"✓ accepted in Sichuan's audit chain +once",
+        r"✓ audit verify of Sichuan's node +exit 0",
+        r"order submit guangdong → sichuan",
+        r"您的号码已停机保号",
+    ):
+        assert re.search(seen, output), f"not told: {seen}\n{output}"
+    assert not any(serving(output).values())
+    assert not (directory / "pids").exists()
+    assert (directory / "data" / "sichuan" / "region-node.sqlite").is_file()
+
+
+def test_kept_running_it_does_what_it_prints_and_stops_when_told(tmp_path: Path) -> None:
+    directory = tmp_path / "demo"
+    with demo(directory, KEEP="1") as process:
+        output = told(process)
+        assert process.returncode == 0, output
+        assert all(serving(output).values())
+        printed = output.partition("It keeps running")[2].splitlines()
+        lines = [line for line in printed if line.startswith((". ", "region-node ", "coordinator "))]
+        assert len(lines) > 10
+        pasted = subprocess.run(
+            ["/bin/sh", "-e", "-c", "\n".join(lines)],
+            cwd=tmp_path,
+            env={"PATH": os.environ["PATH"]},
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            timeout=SECONDS,
+            check=False,
+        )
+        assert pasted.returncode == 0, pasted.stderr
+        assert '"id": "guangdong/counter/mine-1"' in pasted.stdout
+        assert '"state": "ORDER_STATE_COMPLETED"' in pasted.stdout
+        assert "is whole" in pasted.stdout
+        (stop,) = [line for line in printed if line.startswith("sh ")]
+        subprocess.run(stop, shell=True, cwd=tmp_path, check=True, timeout=SECONDS)
+        assert not any(serving(output).values())
+
+
+def test_interrupted_it_stops_what_it_started(tmp_path: Path) -> None:
+    with demo(tmp_path / "demo") as process:
+        assert process.stdout is not None
+        begun = ""
+        for line in process.stdout:
+            begun += line
+            if "joined over mTLS" in line:
+                break
+        process.send_signal(signal.SIGINT)
+        output = begun + told(process)
+        assert process.returncode == 130, output
+        assert "Traceback" not in output
+        assert not any(serving(output).values())
+
+
+def test_a_directory_that_holds_something_else_is_not_touched(tmp_path: Path) -> None:
+    (tmp_path / "letter.txt").write_text("keep me", "utf-8")
+    with demo(tmp_path) as process:
+        output = told(process)
+        assert process.returncode == 1
+    assert "nothing was touched" in output
+    assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]
+
+
+def test_one_step_that_went_otherwise_is_named_and_spoils_the_verdict(capsys: pytest.CaptureFixture[str]) -> None:
+    stage = Stage()
+    stage.check("the first step", "done", "done")
+    assert ending.verdict(stage, seconds=1.0)
+    stage.check("the second step", "done", "lost")
+    assert not ending.verdict(stage, seconds=1.0)
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert "the second step: expected done; seen lost" in last
