@@ -234,13 +234,16 @@ def settle_command(
     tx.publish(RequestSettled(operator, request_id))
 
 
-def redirect_command(
-    tx: Transaction, context: RegionContext, content: EnvelopeContent, moved_to: str, now: datetime
-) -> None:
-    """The order was sealed anew for another region; a command on it follows."""
+def redirect_command(tx: Transaction, context: RegionContext, content: EnvelopeContent, now: datetime) -> None:
+    """The order has left the region that a command was sent to; the command follows it to where it is now."""
+    row = require_order(tx, content.subject)
+    order = row.order
+    if order.state == rules.HELD or order.home_region == context.region:
+        _command_here(tx, context, order, content, now)
+        return
     letter = Letter(
-        envelope_id=f"{content.id.rpartition('>')[0]}>{moved_to}",
-        destination=moved_to,
+        envelope_id=f"{content.id.rpartition('>')[0]}>{order.home_region}",
+        destination=order.home_region,
         kind=content.kind,
         payload=content.payload,
         subject=content.subject,
@@ -248,6 +251,21 @@ def redirect_command(
         lifetime=from_timestamp(content.not_after) - from_timestamp(content.create_time),
     )
     send(tx, context.border, letter, now=now, traceparent=content.traceparent)
+
+
+def _command_here(
+    tx: Transaction, context: RegionContext, order: Order, content: EnvelopeContent, now: datetime
+) -> None:
+    """Only a cancellation is sent before the home region has decided; it has found its order here again."""
+    command, refused = OrderCommand.FromString(content.payload), None
+    try:
+        if order.state == rules.HELD:
+            _cancel_here(tx, context, order, command.cancel.reason, now)
+        else:
+            home.apply_command(tx, context, command, now)
+    except Refused as refusal:
+        refused = refusal
+    settle_command(tx, context, content.id, require_order(tx, order.id).order, refused, now)
 
 
 def promise_is_due(tx: Transaction, context: RegionContext, timer: Timer, now: datetime) -> None:

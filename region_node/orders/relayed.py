@@ -99,7 +99,7 @@ class OrderEnvelopes:
     ) -> None:
         failpoints.reach("S12.before-commit")
         if receipt.outcome == Outcome.OUTCOME_MOVED:
-            handling.redirect_command(tx, self._context, content, receipt.moved_to, now)
+            handling.redirect_command(tx, self._context, content, now)
             return
         refused = _refusal(receipt) if receipt.outcome == Outcome.OUTCOME_REFUSED else None
         snapshot = _parse(Order, receipt.result) if receipt.result else None

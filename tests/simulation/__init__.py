@@ -1,0 +1,1 @@
+"""A whole federation in one process on virtual time, with everything random drawn from one seed."""

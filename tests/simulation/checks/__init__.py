@@ -1,0 +1,12 @@
+"""What must hold in the end, over all databases, for what people asked and were told."""
+
+from tests.simulation.checks import answers, audit, effects, money, orders, relay, status
+from tests.simulation.evidence import Evidence
+
+CHECKS = (effects.check, money.check, orders.check, status.check, answers.check, relay.check, audit.check)
+
+
+def check(evidence: Evidence) -> None:
+    """Notes every guarantee that does not hold."""
+    for each in CHECKS:
+        each(evidence)

@@ -1,0 +1,33 @@
+"""Same answer (G3): one order per request, one receipt per command envelope, whoever asks how often."""
+
+from gateway.api.types.v1.reason_pb2 import Reason
+from tests.simulation.evidence import Evidence
+
+SAME = "same answer"
+
+
+def check(evidence: Evidence) -> None:
+    """What is remembered of requests against what was told, and the receipts that were on the wire."""
+    remembered = {
+        (region, row["caller"], row["request_id"]): row for region, row in evidence.rows("SELECT * FROM requests")
+    }
+    for order_id, errand in evidence.errand_of.items():
+        if not errand.accepted:
+            continue
+        row = remembered.get((errand.region, errand.operator, errand.request_id))
+        if row is None or row["order_id"] != order_id:
+            evidence.broken(SAME, order_id, "its request is not remembered")
+        for request_id, told in errand.commands.items():
+            row = remembered.get((errand.region, errand.operator, request_id))
+            if row is None:
+                if told is None:
+                    evidence.broken(SAME, order_id, f"{request_id} was taken in and is not remembered")
+            elif told is not None and row["reason"] != told:
+                now = Reason.Name(row["reason"])
+                evidence.broken(SAME, order_id, f"{request_id} was refused for {Reason.Name(told)}, is now {now}")
+    for (_, _, request_id), row in remembered.items():
+        if not row["settled"]:
+            evidence.broken("nothing lost", row["order_id"], f"{request_id} has never been answered")
+    for envelope_id, receipts in evidence.receipts.items():
+        if len(receipts) > 1:
+            evidence.broken(SAME, envelope_id, f"{len(receipts)} different receipts were on the wire")

@@ -1,0 +1,121 @@
+"""Durable (G1) and nothing lost (G4): what was accepted is there, has ended well, or names who must act and by when."""
+
+from gateway.api.region.v1.order_pb2 import Order, OrderState, Party
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import reason_name
+from tests.simulation.evidence import Evidence, StoredOrder
+from tests.simulation.plans import Errand
+from tests.simulation.status import FINAL
+from tests.simulation.world import NOBODYS, UNPLANNED, subscribers
+
+DURABLE, LOST, AGREE, OUTCOME = "durable", "nothing lost", "home and handling agree", "right outcome"
+_WITHOUT_EFFECT = (OrderState.ORDER_STATE_REJECTED, OrderState.ORDER_STATE_FAILED)
+_TIMERS = {
+    "confirm": "order-answer",
+    "supplement": "order-answer",
+    "agreed-time": "order-step",
+    "next-cycle": "order-step",
+}
+
+
+def check(evidence: Evidence) -> None:
+    """Every order that anybody was told about, and every one that is stored."""
+    timers = {row["timer_id"] for _, row in evidence.rows("SELECT timer_id FROM timers")}
+    for order_id, errand in evidence.errand_of.items():
+        order = evidence.handled.get(order_id)
+        if order is None:
+            if errand.accepted:
+                evidence.broken(DURABLE, order_id, "it was accepted and is gone")
+            continue
+        if errand.refused is not None:
+            evidence.broken(DURABLE, order_id, f"it was refused ({reason_name(errand.refused)}) and is stored")
+        _same_request(evidence, errand, order)
+        _ended_or_waits(evidence, order, timers)
+        _right_outcome(evidence, errand, order)
+    for order_id in sorted(evidence.handled.keys() - evidence.errand_of.keys()):
+        evidence.broken(DURABLE, order_id, "nobody asked for it")
+    for order_id, owners in evidence.owned.items():
+        for owner in owners:
+            _agree(evidence, evidence.handled.get(order_id), owner)
+
+
+def _same_request(evidence: Evidence, errand: Errand, order: Order) -> None:
+    asked, stored = errand.request, order.request
+    if asked is None or not order.request.business:
+        evidence.broken(DURABLE, order.id, "what was asked is not known any more")
+        return
+    same = (asked.business, asked.number, asked.requester, dict(asked.characteristics))
+    if same != (stored.business, stored.number, stored.requester, dict(stored.characteristics)):
+        evidence.broken(DURABLE, order.id, "it is not what was asked")
+
+
+def _ended_or_waits(evidence: Evidence, order: Order, timers: set[str]) -> None:
+    if order.state in FINAL:
+        return
+    awaited = order.awaiting
+    if not awaited.party or not awaited.action or not awaited.due.seconds:
+        evidence.broken(LOST, order.id, "it does not say who must act, and by when")
+    if order.state == OrderState.ORDER_STATE_HELD:
+        unplanned = order.request.number == UNPLANNED and not evidence.resolves(UNPLANNED)
+        if not unplanned and order.request.number not in evidence.moved_back:
+            evidence.broken(LOST, order.id, "it is held though its home can be reached")
+        return
+    if order.version == 0:
+        evidence.broken(LOST, order.id, "its home region has never decided")
+    timer = _TIMERS.get(awaited.action)
+    if timer is not None and f"{timer}/{order.id}" not in timers:
+        evidence.broken(LOST, order.id, f"it waits for {awaited.action}, and no timer will ever end that")
+    if timer is None and awaited.party != Party.PARTY_HOME_STAFF:
+        evidence.broken(LOST, order.id, f"it waits for {awaited.action}")
+
+
+def _right_outcome(evidence: Evidence, errand: Errand, order: Order) -> None:
+    """Orders end as they must, as far as that does not depend on what others did with the same line."""
+    if order.state == OrderState.ORDER_STATE_CANCELLED:
+        overdue = order.error.reason == Reason.REASON_ANSWER_OVERDUE
+        declined = errand.business in ("PLAN_CHANGE", "TERMINATE") and not errand.agrees
+        if not (errand.cancel_asked or overdue or declined):
+            evidence.broken(OUTCOME, order.id, "it was cancelled, and nobody asked for that")
+    elif order.state in _WITHOUT_EFFECT and not _is_fair(evidence, errand, order.error.reason):
+        reason = Reason.Name(order.error.reason)
+        evidence.broken(OUTCOME, order.id, f"it ended {OrderState.Name(order.state)} for {reason}")
+
+
+def _is_fair(evidence: Evidence, errand: Errand, reason: Reason.ValueType) -> bool:
+    """Whether an order may have ended without effect for this reason."""
+    traits = next((each.traits for each in subscribers() if each.number == errand.number), frozenset())
+    others = {each.business for each in evidence.errands if each.number == errand.number and each is not errand}
+    match reason:
+        case Reason.REASON_SUBSCRIPTION_NOT_FOUND:
+            return errand.number == NOBODYS
+        case Reason.REASON_ORDER_EXPIRED:
+            return evidence.history.counts["weeks passed"] > 0
+        case Reason.REASON_LINE_CLOSED:
+            return "TERMINATE" in others
+        case Reason.REASON_LINE_NOT_ACTIVE:
+            return "suspended" in traits or bool(others & {"SUSPEND", "TERMINATE"})
+        case Reason.REASON_LINE_NOT_SUSPENDED:
+            return errand.business == "RESUME"
+        case Reason.REASON_IN_ARREARS:
+            return "arrears" in traits and errand.business != "PAY"
+        case Reason.REASON_UNDER_CONTRACT:
+            return "contract" in traits and errand.business in ("PLAN_CHANGE", "TERMINATE")
+        case Reason.REASON_PLAN_SAME | Reason.REASON_PLAN_UNKNOWN:
+            return errand.business == "PLAN_CHANGE"
+        case Reason.REASON_REVIEW_REJECTED | Reason.REASON_DOCUMENT_STALE:
+            return errand.business == "TERMINATE"
+        case Reason.REASON_CHARACTERISTIC_INVALID:
+            return errand.business == "SUSPEND" and errand.ends_after is not None
+        case Reason.REASON_ORDER_CANCELLED_BEFORE:
+            return errand.cancel_asked
+    return False
+
+
+def _agree(evidence: Evidence, handled: Order | None, owner: StoredOrder) -> None:
+    if handled is None:
+        evidence.broken(AGREE, owner.order.id, f"{owner.region} has it, and the region that took it in does not")
+        return
+    here, there = (handled.version, handled.state), (owner.order.version, owner.order.state)
+    if here != there:
+        shown = [f"{OrderState.Name(state)} v{version}" for version, state in (here, there)]
+        evidence.broken(AGREE, handled.id, f"{shown[0]} where it was taken in, {shown[1]} at home")

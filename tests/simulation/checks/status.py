@@ -1,0 +1,22 @@
+"""Monotonic status (G7), by what every region noted of every change."""
+
+from gateway.api.region.v1.order_pb2 import OrderState
+from tests.simulation.evidence import Evidence
+from tests.simulation.status import Observer, may_follow
+
+
+def check(evidence: Evidence) -> None:
+    """The events of every order in every region, and the state changes that the orders tell."""
+    last: dict[tuple[str, str], tuple[int, OrderState.ValueType]] = {}
+    for region, row in evidence.rows("SELECT order_id, version, state FROM order_events ORDER BY sequence"):
+        key, now = (region, row["order_id"]), (row["version"], row["state"])
+        before = last.get(key, now)
+        last[key] = now
+        if now[0] < before[0] or not may_follow(before[1], now[1]):
+            shown = [f"{OrderState.Name(state)} v{version}" for version, state in (before, now)]
+            evidence.broken("monotonic status", row["order_id"], f"in {region} it went from {shown[0]} to {shown[1]}")
+    for stored in evidence.orders:
+        Observer(stored.region, evidence.history).see(stored.order)
+        alerted = [alert.region for alert in stored.order.jeopardy_alerts]
+        if len(alerted) != len(set(alerted)):
+            evidence.broken("fires once", stored.order.id, f"{stored.region} shows a jeopardy alert twice")

@@ -1,0 +1,154 @@
+"""The coordinator: the shipped router between the links, and what it tells the regions about the federation."""
+
+import asyncio
+import random
+from collections.abc import Mapping
+
+from coordinator.routing.router import Router, RouterPorts
+from gateway.api.federation.v1.configuration_pb2 import Configuration, NumberException
+from gateway.api.federation.v1.federation_pb2 import Member, MemberState
+from gateway.api.relay.v1.relay_pb2 import DeliverRequest, DeliverResponse
+from gateway.federation.catalogue import Federation
+from gateway.relay.transport import Transport
+from tests.simulation.history import History
+from tests.simulation.network import Network
+from tests.simulation.region import Knowledge, Region
+from tests.simulation.virtual_time import NodeClock, Process
+from tests.simulation.world import configuration, keys
+
+_TELL_INTERVAL = 0.4  # seconds between looks at who has to be told
+
+
+class ToRegion:
+    """The coordinator's way to a region."""
+
+    def __init__(self, network: Network, region: Region) -> None:
+        self._network = network
+        self._region = region
+
+    async def deliver(self, request: DeliverRequest, timeout: float) -> DeliverResponse:
+        """See the port."""
+        region = self._region
+        return await self._network.carry(
+            region.name, request, timeout, lambda: region.process, lambda batch, _: region.serve(batch)
+        )
+
+
+class ToCoordinator:
+    """A region's way out."""
+
+    def __init__(self, network: Network, region: str, coordinator: "Coordinator") -> None:
+        self._network = network
+        self._region = region
+        self._coordinator = coordinator
+
+    async def deliver(self, request: DeliverRequest, timeout: float) -> DeliverResponse:
+        """See the port."""
+        coordinator = self._coordinator
+        return await self._network.carry(
+            self._region,
+            request,
+            timeout,
+            lambda: coordinator.process,
+            lambda batch, left: coordinator.router.deliver(self._region, batch, left),
+        )
+
+
+class Coordinator:
+    """One replica: it routes without state; the registry outlives its process."""
+
+    def __init__(self, history: History, network: Network, clock: NodeClock, source: random.Random) -> None:
+        self._history = history
+        self._network = network
+        self._source = source
+        self._clock = clock
+        self._ways: dict[str, Transport] = {}
+        self._regions: list[Region] = []
+        self._members: dict[str, Member] = {}
+        self._number = 0
+        self.federation = Federation(1, configuration())
+        self.process: Process | None = None
+        self.router = self._new_router()
+
+    def admit(self, region: Region, state: MemberState.ValueType) -> None:
+        """A region of the configuration, with how it stands at the start."""
+        self._regions.append(region)
+        self._ways[region.name] = ToRegion(self._network, region)
+        self._members[region.name] = Member(
+            region=region.name,
+            state=state,
+            endpoints=[f"{region.name}:1"],
+            signing_certificate=keys().certificates[region.name],
+        )
+        self._number += 1
+
+    def start(self) -> None:
+        """Starts a process. It remembers no batch of an earlier one."""
+        self.process = Process("coordinator")
+        self.router = self._new_router()
+        self._history.note("coordinator", "starts")
+
+    def kill(self) -> None:
+        """Ends the process with every batch that it holds."""
+        if self.process is not None:
+            self.process.kill()
+            self.process = None
+            self._history.note("coordinator", "is killed")
+
+    def set_state(self, region: str, state: MemberState.ValueType) -> None:
+        """A region joins, is suspended, or reinstated."""
+        member = Member()
+        member.CopyFrom(self._members[region])
+        member.state = state
+        self._members[region] = member
+        self._number += 1
+        self._history.note("coordinator", f"{region} is {MemberState.Name(state)}")
+
+    def state_of(self, region: str) -> MemberState.ValueType:
+        """How a region stands."""
+        return self._members[region].state
+
+    def move_number(self, number: str, region: str) -> None:
+        """A new revision of the configuration gives a number to a region."""
+        changed = Configuration()
+        changed.CopyFrom(self.federation.configuration)
+        kept = [each for each in changed.number_plan.exceptions if each.number != number]
+        del changed.number_plan.exceptions[:]
+        changed.number_plan.exceptions.extend([*kept, NumberException(number=number, region=region)])
+        self.federation = Federation(self.federation.revision + 1, changed)
+        self._number += 1
+        self._history.note("coordinator", f"revision {self.federation.revision}: {number} is of {region}")
+
+    def knowledge(self) -> Knowledge:
+        """How the federation stands."""
+        return Knowledge(self._number, self.federation, tuple(self._members.values()))
+
+    async def tell(self) -> None:
+        """Tells every region that can be reached how the federation stands, for ever."""
+        while True:
+            await asyncio.sleep(_TELL_INTERVAL)
+            for region in self._regions:
+                known = region.knowledge.number if region.knowledge is not None else 0
+                if known < self._number and self._reaches(region) and self._source.random() < 0.5:
+                    region.learn(self.knowledge())
+
+    def all_know(self) -> bool:
+        """Whether every region knows how the federation stands."""
+        return all(each.knowledge is not None and each.knowledge.number == self._number for each in self._regions)
+
+    def _reaches(self, region: Region) -> bool:
+        up = self.process is not None and region.node is not None
+        return up and region.name not in self._network.cut
+
+    def _new_router(self) -> Router:
+        return Router(
+            RouterPorts(
+                name="coordinator/0",
+                members=self._standing,
+                transport_to=self._ways.__getitem__,
+                clock=self._clock,
+            )
+        )
+
+    def _standing(self) -> Mapping[str, Member]:
+        return self._members

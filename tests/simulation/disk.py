@@ -1,0 +1,126 @@
+"""The store port: SQLite in memory behind the shipped group commit, on a disk that outlives the process."""
+
+import asyncio
+import random
+import sqlite3
+from collections.abc import Callable
+from typing import TypeVar, cast
+
+from gateway.store.group_commit import Outcome, run_batch
+from gateway.store.port import Operation
+from gateway.store.sqlite import BATCH_LIMIT, SqliteDatabase, SqliteTransaction
+from tests.simulation.virtual_time import Process
+
+T = TypeVar("T")
+E = TypeVar("E")
+
+_LONGEST_WAIT = 0.004  # seconds before a commit begins, and after it until anybody is told
+
+
+class Disk(SqliteDatabase):
+    """A database that keeps what was committed when its process is killed, and may fail to commit."""
+
+    def __init__(self, content: bytes, fails: Callable[[], bool]) -> None:
+        super().__init__(":memory:")
+        self.connection.deserialize(content)
+        self._fails = fails
+        self.crash_at = ""  # `before a commit` or `after a commit`: the next one kills the process there
+        self.crash: Callable[[], None] = lambda: None
+
+    def crashes(self, point: str) -> bool:
+        """Kills the process here, if it is to be killed here."""
+        if self.crash_at != point:
+            return False
+        self.crash_at = ""
+        self.crash()
+        return True
+
+    def commit(self) -> None:
+        """See the port."""
+        if self._fails():
+            raise sqlite3.OperationalError("disk I/O error")
+        super().commit()
+
+    def lose_uncommitted(self) -> None:
+        """The process was killed."""
+        self.rollback()
+
+    def read(self, operation: Operation[T]) -> T:
+        """Runs an operation that only reads what was committed."""
+        return operation(SqliteTransaction(self.connection))
+
+
+class SimulatedStore:
+    """The store of one process. A crash may fall before the commit, or after it and before anybody is told."""
+
+    def __init__(self, disk: Disk, process: Process, source: random.Random) -> None:
+        self._disk = disk
+        self._process = process
+        self._source = source
+        self._loop = asyncio.get_running_loop()
+        self._waiting: list[tuple[Operation[object], asyncio.Future[object]]] = []
+        self._commit_is_coming = False
+        self._told_until = 0.0
+        self._listeners: dict[type, list[Callable[[object], None]]] = {}
+
+    def write(self, operation: Operation[T]) -> "asyncio.Future[T]":
+        """See the port."""
+        future: asyncio.Future[object] = self._loop.create_future()
+        if self._process.alive:
+            self._waiting.append((operation, future))
+            self._expect_commit()
+        return cast("asyncio.Future[T]", future)
+
+    async def read(self, operation: Operation[T]) -> T:
+        """See the port."""
+        if not self._process.alive:
+            await self._loop.create_future()
+        return self._disk.read(operation)
+
+    def subscribe(self, event: type[E], listener: Callable[[E], None]) -> None:
+        """See the port."""
+        self._listeners.setdefault(event, []).append(cast("Callable[[object], None]", listener))
+
+    def accepts_new_work(self) -> bool:
+        """See the port."""
+        return True
+
+    async def close(self) -> None:
+        """See the port. Processes of a simulation are killed, never closed."""
+
+    def is_idle(self) -> bool:
+        """Whether nothing waits to be committed or told."""
+        return not self._waiting and self._told_until <= self._loop.time()
+
+    def _expect_commit(self) -> None:
+        if self._waiting and not self._commit_is_coming:
+            self._commit_is_coming = True
+            self._loop.call_later(self._source.uniform(0.0, _LONGEST_WAIT), self._commit)
+
+    def _commit(self) -> None:
+        if not self._process.alive or self._disk.crashes("before a commit"):
+            return
+        batch, self._waiting = self._waiting[:BATCH_LIMIT], self._waiting[BATCH_LIMIT:]
+        outcomes = run_batch(self._disk, [operation for operation, _ in batch])
+        if self._disk.crashes("after a commit"):
+            return
+        settled = [(future, outcome) for (_, future), outcome in zip(batch, outcomes, strict=True)]
+        # Commits are told in their order.
+        told = max(self._loop.time() + self._source.uniform(0.0, _LONGEST_WAIT), self._told_until + 1e-6)
+        self._told_until = told
+        self._loop.call_at(told, self._settle, settled)
+        self._commit_is_coming = False
+        self._expect_commit()
+
+    def _settle(self, settled: list[tuple["asyncio.Future[object]", Outcome]]) -> None:
+        if not self._process.alive:
+            return
+        for future, outcome in settled:
+            if not future.cancelled():
+                if outcome.error is not None:
+                    future.set_exception(outcome.error)
+                else:
+                    future.set_result(outcome.result)
+            for event in outcome.events:
+                for listener in self._listeners.get(type(event), ()):
+                    listener(event)

@@ -1,0 +1,90 @@
+"""What the checks look at: every row of every database, what was on the wire, and what people were told."""
+
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from gateway.api.region.v1.order_pb2 import Order
+from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind
+from tests.simulation.history import History
+from tests.simulation.plans import Errand
+from tests.simulation.region import Region
+
+
+@dataclass(frozen=True)
+class StoredOrder:
+    """An order as one region has it."""
+
+    region: str
+    order: Order
+
+    @property
+    def is_home(self) -> bool:
+        """Whether that region owns it."""
+        return self.order.home_region == self.region and self.order.version > 0
+
+    @property
+    def is_handling(self) -> bool:
+        """Whether that region took it in."""
+        return self.order.handling_region == self.region
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Everything that a run left behind."""
+
+    history: History
+    regions: Sequence[Region]
+    receipts: Mapping[str, set[bytes]]
+    errands: Sequence[Errand]
+    moved_back: frozenset[str]
+    """The numbers that came back to a region which had them before."""
+
+    def rows(self, sql: str) -> Iterator[tuple[str, sqlite3.Row]]:
+        """The rows of a query in all databases, each with its region."""
+        for region in self.regions:
+            cursor = region.ports.disk.connection.cursor()
+            cursor.row_factory = sqlite3.Row
+            for row in cursor.execute(sql):
+                yield region.name, row
+
+    @cached_property
+    def orders(self) -> Sequence[StoredOrder]:
+        """All orders of all regions."""
+        return [
+            StoredOrder(region, Order.FromString(row["body"]))
+            for region, row in self.rows("SELECT body FROM orders ORDER BY order_id")
+        ]
+
+    @cached_property
+    def handled(self) -> Mapping[str, Order]:
+        """The orders as the regions have them that took them in, by id."""
+        return {each.order.id: each.order for each in self.orders if each.is_handling}
+
+    @cached_property
+    def owned(self) -> Mapping[str, Sequence[StoredOrder]]:
+        """The orders as their home regions have them, by id."""
+        found: dict[str, list[StoredOrder]] = {}
+        for each in self.orders:
+            if each.is_home:
+                found.setdefault(each.order.id, []).append(each)
+        return found
+
+    @cached_property
+    def errand_of(self) -> Mapping[str, Errand]:
+        """What people wanted, by order id."""
+        return {errand.order_id: errand for errand in self.errands}
+
+    def resolves(self, number: str) -> bool:
+        """Whether every region knows the home of a number by now."""
+        plans = [region.knowledge.federation.number_plan for region in self.regions if region.knowledge is not None]
+        return all(plan.home_of(number) is not None for plan in plans)
+
+    def kind_of(self, content: bytes) -> EnvelopeKind.ValueType:
+        """The kind of a stored envelope."""
+        return EnvelopeContent.FromString(content).kind
+
+    def broken(self, guarantee: str, about: str, text: str) -> None:
+        """A guarantee does not hold."""
+        self.history.broken(guarantee, about, text)

@@ -1,0 +1,232 @@
+"""One run: a federation made from a seed, its faults, its healing, and the checks at the end."""
+
+import asyncio
+import logging
+import random
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from gateway.api.federation.v1.federation_pb2 import MemberState
+from gateway.api.region.v1.order_pb2 import OrderState
+from gateway.clock import from_microseconds
+from tests.simulation import checks
+from tests.simulation.coordinator import Coordinator, ToCoordinator
+from tests.simulation.disk import Disk
+from tests.simulation.evidence import Evidence
+from tests.simulation.faults import LATE, Faults, Parts
+from tests.simulation.history import DefectLog, Event, History, Violation, order_of
+from tests.simulation.network import Network
+from tests.simulation.people import Line, Manners, OperatorSystem, Staff
+from tests.simulation.plans import draw_errands
+from tests.simulation.region import Region, RegionPorts
+from tests.simulation.status import Observer
+from tests.simulation.virtual_time import NodeClock, VirtualLoop, WallTime
+from tests.simulation.world import REGIONS, START, first_database
+
+ERRANDS = 36
+FAULTY_SECONDS = 40.0
+HEALING_SECONDS = 60.0  # guarantee G4: after the last fault heals
+QUIET_SECONDS = 8  # longer than anybody waits between two looks at an order
+LONGEST_SETTLING = 240  # seconds: a run that is not quiet then never will be
+LEAPS = 12
+_PACKAGES = ("gateway", "region_node", "coordinator")
+
+
+@dataclass(frozen=True)
+class Report:
+    """What became of one run."""
+
+    seed: int
+    violations: Sequence[Violation]
+    events: Sequence[Event]
+    counts: Counter[str]
+    digest: str
+    cpu_seconds: float
+
+    def without_events(self) -> "Report":
+        """The same, to be sent to another process."""
+        return replace(self, events=())
+
+    def story(self, limit: int = 14) -> list[str]:
+        """The seed, what was broken, and the last that happened about it."""
+        told = [f"seed {self.seed}:"]
+        for violation in self.violations[:3]:
+            events = [each for each in self.events if order_of(each.about) == order_of(violation.about)][-limit:]
+            told += [f"  {violation}", *(f"    {event}" for event in events)]
+        if len(self.violations) > 3:
+            told.append(f"  and {len(self.violations) - 3} more")
+        return told
+
+
+class Simulation:
+    """Everything of one run, on one loop."""
+
+    def __init__(self, seed: int, loop: VirtualLoop) -> None:
+        source = random.Random(seed)
+        self.history = History(loop)
+        self._loop = loop
+        self._source = source
+        self._wall = WallTime(loop, START)
+        self._network = Network(self.history, self._fork())
+        self._coordinator = Coordinator(self.history, self._network, NodeClock(self._wall), self._fork())
+        self._regions: list[Region] = []
+        self._manners = Manners()
+        parts = Parts(self.history, self._wall, self._network, self._coordinator, self._regions, self._manners)
+        self._faults = Faults(parts, self._fork())
+        for name in REGIONS:
+            self._regions.append(self._new_region(name))
+        self._errands = draw_errands(self._fork(), ERRANDS, FAULTY_SECONDS * 0.9)
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def run(self) -> None:
+        """Runs everything and checks."""
+        self._coordinator.start()
+        for region in self._regions:
+            late = self._faults.joins_late and region.name == LATE
+            state = MemberState.MEMBER_STATE_ABSENT if late else MemberState.MEMBER_STATE_JOINED
+            self._coordinator.admit(region, state)
+        for region in self._regions:
+            if not (self._faults.joins_late and region.name == LATE):
+                region.learn(self._coordinator.knowledge())
+                await region.start()
+        self._tasks.append(self._loop.create_task(self._coordinator.tell()))
+        self._begin_work()
+        self._faults.begin()
+        await asyncio.sleep(FAULTY_SECONDS)
+        await self._faults.heal()
+        await self._require_healing()
+        await self._live_on()
+        back = frozenset(number for number, homes in self._faults.moved.items() if len(set(homes)) < len(homes))
+        evidence = Evidence(self.history, self._regions, self._network.receipts, self._errands, back)
+        self.history.counts["orders"] += len(evidence.handled)
+        self.history.counts["orders that crossed a border"] += sum(
+            order.home_region != order.handling_region for order in evidence.handled.values()
+        )
+        self.history.counts["orders completed"] += sum(
+            order.state == OrderState.ORDER_STATE_COMPLETED for order in evidence.handled.values()
+        )
+        checks.check(evidence)
+        await self._end()
+
+    def close(self) -> None:
+        """Lets go of the databases."""
+        for region in self._regions:
+            region.ports.disk.close()
+
+    def _fork(self) -> random.Random:
+        """A source of its own for each part, so that one part's draws do not shift another's."""
+        return random.Random(self._source.getrandbits(64))
+
+    def _new_region(self, name: str) -> Region:
+        disk = Disk(first_database(name), self._faults.disk_fails)
+        clock = NodeClock(self._wall)
+        transport = ToCoordinator(self._network, name, self._coordinator)
+        return Region(name, RegionPorts(self.history, clock, disk, self._fork(), transport))
+
+    def _begin_work(self) -> None:
+        regions = {region.name: region for region in self._regions}
+        observers: dict[tuple[str, str], Observer] = {}
+        for errand in self._errands:
+            line = Line(regions[errand.region], self.history, self._fork(), self._manners)
+            key = (errand.region, errand.operator)
+            observer = observers.setdefault(key, Observer("/".join(key), self.history))
+            self._tasks.append(self._loop.create_task(OperatorSystem(errand, line, observer).run()))
+        for region in self._regions:
+            line = Line(region, self.history, self._fork(), self._manners)
+            observer = Observer(f"{region.name}/staff", self.history)
+            self._tasks.append(self._loop.create_task(Staff(line, observer).run()))
+
+    async def _require_healing(self) -> None:
+        """What waited for an answer when the faults ended has one soon after."""
+        open_before = {(region.name, each) for region in self._regions for each in open_envelopes(region)}
+        await asyncio.sleep(HEALING_SECONDS)
+        for region in self._regions:
+            for envelope in open_envelopes(region):
+                if (region.name, envelope) in open_before:
+                    self.history.broken("nothing lost", envelope, "no answer a minute after healing")
+
+    async def _live_on(self) -> None:
+        """Waits until all is quiet, then lets days pass until no timer is left, or enough have passed."""
+        for _ in range(LEAPS):
+            if not await self._become_quiet():
+                return
+            due = self._next_due()
+            if due is None:
+                return
+            ahead = due - self._wall.now() + timedelta(hours=self._source.uniform(0.0, 20.0))
+            self._wall.leap(max(ahead, timedelta(0)))
+        await self._become_quiet()
+
+    async def _become_quiet(self) -> bool:
+        last, quiet_since = self._progress(), 0
+        for second in range(LONGEST_SETTLING):
+            await asyncio.sleep(1.0)
+            progress = self._progress()
+            if progress != last or self._is_busy():
+                last, quiet_since = progress, second
+            elif second - quiet_since >= QUIET_SECONDS:
+                return True
+        self.history.broken("nothing lost", "-", f"still not quiet after {LONGEST_SETTLING} s")
+        return False
+
+    def _progress(self) -> list[tuple[int, int]]:
+        sql = "SELECT (SELECT MAX(sequence) FROM audit), (SELECT MAX(sequence) FROM order_events)"
+        return [region.ports.disk.connection.execute(sql).fetchone() for region in self._regions]
+
+    def _is_busy(self) -> bool:
+        at_work = any(not region.is_idle() or open_envelopes(region) for region in self._regions)
+        return at_work or self._network.under_way > 0 or not self._coordinator.all_know()
+
+    def _next_due(self) -> datetime | None:
+        dues = [
+            row[0]
+            for region in self._regions
+            for row in region.ports.disk.connection.execute("SELECT MIN(due) FROM timers")
+            if row[0] is not None
+        ]
+        return from_microseconds(min(dues)) if dues else None
+
+    async def _end(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        for result in await asyncio.gather(*self._tasks, return_exceptions=True):
+            if isinstance(result, Exception):
+                self.history.broken("no defect", "-", f"a caller was told {result!r}")
+        for region in self._regions:
+            region.kill()
+        self._coordinator.kill()
+        await asyncio.sleep(0.1)
+
+
+def open_envelopes(region: Region) -> list[str]:
+    """The envelopes that wait for a receipt."""
+    sql = "SELECT envelope_id FROM outbox WHERE closed IS NULL ORDER BY envelope_id"
+    return [row[0] for row in region.ports.disk.connection.execute(sql)]
+
+
+def simulate(seed: int) -> Report:
+    """Runs one seed on a loop of its own."""
+    begun = time.process_time()
+    loop = VirtualLoop()
+    simulation = Simulation(seed, loop)
+    history = simulation.history
+    loop.set_exception_handler(lambda _, context: history.broken("no defect", "-", repr(context)))
+    handler = DefectLog(history)
+    loggers = [logging.getLogger(package) for package in _PACKAGES]
+    for logger in loggers:
+        logger.addHandler(handler)
+        logger.propagate = False
+    try:
+        loop.run_until_complete(simulation.run())
+    finally:
+        for logger in loggers:
+            logger.removeHandler(handler)
+            logger.propagate = True
+        loop.close()
+        simulation.close()
+    return Report(
+        seed, history.violations, history.events, history.counts, history.digest(), time.process_time() - begun
+    )

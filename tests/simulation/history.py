@@ -1,0 +1,84 @@
+"""What happened in one run, in order, and what of it must not have happened."""
+
+import hashlib
+import logging
+from collections import Counter
+from dataclasses import dataclass, field
+
+from gateway.errors import Refused
+from tests.simulation.virtual_time import VirtualLoop
+
+
+@dataclass(frozen=True)
+class Event:
+    """One thing that happened. `about` is an order or envelope id, or empty."""
+
+    seconds: float
+    who: str
+    what: str
+    about: str
+
+    def __str__(self) -> str:
+        return f"{self.seconds:10.4f}  {self.who:<22} {self.about} {self.what}".rstrip()
+
+
+@dataclass(frozen=True)
+class Violation:
+    """A guarantee that did not hold, and of which order or envelope."""
+
+    guarantee: str
+    about: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.guarantee}: {self.about}: {self.text}"
+
+
+@dataclass
+class History:
+    """Everything that is told about one run."""
+
+    loop: VirtualLoop
+    events: list[Event] = field(default_factory=list)
+    violations: list[Violation] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def note(self, who: str, what: str, about: str = "") -> None:
+        """Something happened."""
+        self.events.append(Event(self.loop.time(), who, what, about))
+
+    def count(self, what: str) -> None:
+        """Something happened that is only counted."""
+        self.counts[what] += 1
+
+    def broken(self, guarantee: str, about: str, text: str) -> None:
+        """A guarantee does not hold."""
+        violation = Violation(guarantee, about, text)
+        if violation not in self.violations:
+            self.violations.append(violation)
+
+    def digest(self) -> str:
+        """SHA-256 over all events: equal for equal runs."""
+        return hashlib.sha256("\n".join(map(str, self.events)).encode()).hexdigest()
+
+
+def order_of(about: str) -> str:
+    """The order that an event or a finding is about: envelope ids begin with its id."""
+    return about.partition("#")[0].partition("@")[0]
+
+
+class DefectLog(logging.Handler):
+    """An error in the log of the shipped code is a defect, unless it is about a store that could not commit."""
+
+    def __init__(self, history: History) -> None:
+        super().__init__(logging.ERROR)
+        self._history = history
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """See logging."""
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, Refused):
+            self._history.note("log", record.getMessage())
+            return
+        told = f"{record.getMessage()} ({error!r})" if error is not None else record.getMessage()
+        self._history.broken("no defect", "-", told)

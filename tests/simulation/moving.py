@@ -1,0 +1,90 @@
+"""A number moves: a new revision of the plan, and the line with its account handed from one region to another."""
+
+from dataclasses import dataclass
+
+from gateway.api.region.v1.order_pb2 import Order
+from gateway.errors import Refused
+from gateway.store.group_commit import run_batch
+from gateway.store.port import Operation, Transaction
+from gateway.timers import set_timer
+from region_node.billing import ledger
+from region_node.billing.rules import OPENING, Entry, Posting
+from region_node.customers.operations import SUSPENSION_TIMER
+from region_node.customers.rows import find_customer, find_line, insert_customer, insert_line
+from tests.simulation.coordinator import Coordinator
+from tests.simulation.region import Region
+from tests.simulation.status import FINAL
+from tests.simulation.world import CURRENCY
+
+
+@dataclass(frozen=True)
+class Move:
+    """A number, and the regions that it leaves and joins."""
+
+    number: str
+    source: Region
+    target: Region
+
+
+def is_possible(move: Move) -> bool:
+    """A line that somebody is at work on stays where it is until that is done."""
+    line = move.source.ports.disk.read(lambda tx: find_line(tx, move.number))
+    return line is not None and all(order.state in FINAL for order in _orders_at(move.source, move.number))
+
+
+def is_delicate(move: Move, regions: list[Region]) -> bool:
+    """Whether the region that it leaves has done something that a handling region does not know of yet."""
+    done = {order.id for order in _orders_at(move.source, move.number)}
+    return any(
+        order.version == 0 and order.id in done
+        for region in regions
+        if region is not move.source
+        for order in _orders_at(region, move.number)
+    )
+
+
+def carry_out(move: Move, coordinator: Coordinator) -> None:
+    """Both regions take over the new revision in the instant in which the line changes hands."""
+    coordinator.move_number(move.number, move.target.name)
+    for region in (move.source, move.target):
+        region.learn(coordinator.knowledge())
+    revision = coordinator.federation.revision
+    disk, now = move.source.ports.disk, move.source.ports.clock.now()
+    line = disk.read(lambda tx: find_line(tx, move.number))
+    assert line is not None, "a move is carried out only where it is possible"
+    customer = disk.read(lambda tx: find_customer(tx, line.customer_id))
+    assert customer is not None, "every line has a customer"
+    balance = disk.read(lambda tx: ledger.balance(tx, line.account_id))
+
+    def leave(tx: Transaction) -> None:
+        tx.execute("DELETE FROM products WHERE product_id = :id", id=line.product_id)
+        ledger.post(tx, _handed_over(f"{line.account_id}#out{revision}", line.account_id, -balance), CURRENCY, now)
+
+    def arrive(tx: Transaction) -> None:
+        if find_customer(tx, customer.customer_id) is None:
+            insert_customer(tx, customer)
+        insert_line(tx, line)
+        if line.suspension_end is not None:
+            timer_id, due = f"{SUSPENSION_TIMER}/{line.product_id}", line.suspension_end
+            set_timer(tx, timer_id, kind=SUSPENSION_TIMER, subject=line.product_id, due=due)
+        ledger.post(tx, _handed_over(f"{line.account_id}#in{revision}", line.account_id, balance), CURRENCY, now)
+
+    _run(move.source, leave)
+    _run(move.target, arrive)
+
+
+def _handed_over(posting_id: str, account: str, amount: int) -> Posting:
+    return Posting(posting_id, "opening", (Entry(account, amount), Entry(OPENING, -amount)))
+
+
+def _orders_at(region: Region, number: str) -> list[Order]:
+    sql = "SELECT body FROM orders WHERE number = :number"
+    return region.ports.disk.read(lambda tx: tx.all(Order.FromString, sql, number=number))
+
+
+def _run(region: Region, operation: Operation[None]) -> None:
+    """Repeats what a failing disk refuses."""
+    (outcome,) = run_batch(region.ports.disk, [operation])
+    while isinstance(outcome.error, Refused):
+        (outcome,) = run_batch(region.ports.disk, [operation])
+    assert outcome.error is None, outcome.error

@@ -1,0 +1,160 @@
+"""A region's machine: its disk and clock outlive the process that runs the shipped core."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import TypeVar
+
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
+
+from gateway.api.federation.v1.federation_pb2 import Member
+from gateway.api.relay.v1.relay_pb2 import DeliverRequest, DeliverResponse
+from gateway.federation.catalogue import Federation
+from gateway.federation.current import CurrentFederation
+from gateway.relay.border import Border
+from gateway.relay.transport import Transport
+from gateway.tracing import Tracing
+from region_node.context import RegionContext
+from region_node.core import CorePorts, RegionCore
+from region_node.orders.business import load_rules
+from tests.simulation.disk import Disk, SimulatedStore
+from tests.simulation.history import History
+from tests.simulation.virtual_time import NodeClock, Process
+from tests.simulation.world import keys
+
+T = TypeVar("T")
+
+
+class NoAnswer(Exception):
+    """The caller learns nothing: whether anything was done is not known."""
+
+
+@cache
+def _silent_tracing() -> Tracing:
+    return Tracing.of(TracerProvider(sampler=ALWAYS_OFF, shutdown_on_exit=False), "simulation")
+
+
+_rules = cache(load_rules)
+
+
+@dataclass(frozen=True)
+class Knowledge:
+    """What a region was last told about the federation; kept on its disk."""
+
+    number: int
+    federation: Federation
+    members: tuple[Member, ...]
+
+
+@dataclass(frozen=True)
+class Node:
+    """What runs in a region's process."""
+
+    core: RegionCore
+    store: SimulatedStore
+
+
+@dataclass
+class RegionPorts:
+    """What a machine is made of."""
+
+    history: History
+    clock: NodeClock
+    disk: Disk
+    source: random.Random
+    transport: Transport
+
+
+class Region:
+    """One region, running or not."""
+
+    def __init__(self, name: str, ports: RegionPorts) -> None:
+        self.name = name
+        self.ports = ports
+        self.knowledge: Knowledge | None = None
+        self.process: Process | None = None
+        self.node: Node | None = None
+        self._starts = 0
+
+    async def start(self) -> None:
+        """Starts a process on what the disk holds."""
+        self._starts += 1
+        process = Process(f"{self.name}/{self._starts}")
+        self.process = process
+        self.ports.history.note(self.name, "starts")
+        await asyncio.wait({process.spawn(self._run(process))})
+
+    async def _run(self, process: Process) -> None:
+        store = SimulatedStore(self.ports.disk, process, random.Random(self.ports.source.getrandbits(64)))
+        shared = keys()
+        border = Border(self.name, shared.signers[self.name], shared.trusted, CurrentFederation())
+        self._put_in_force(border.current)
+        core = RegionCore(
+            CorePorts(
+                context=RegionContext(border, _rules()),
+                store=store,
+                clock=self.ports.clock,
+                transport=self.ports.transport,
+                source=random.Random(self.ports.source.getrandbits(64)),
+                tracing=_silent_tracing(),
+            )
+        )
+        await core.start()
+        self.node = Node(core, store)
+
+    def kill(self) -> None:
+        """Ends the process as kill -9 does: what was not committed is lost."""
+        if self.process is None:
+            return
+        self.process.kill()
+        self.process = self.node = None
+        self.ports.disk.lose_uncommitted()
+        self.ports.history.note(self.name, "is killed")
+
+    def learn(self, knowledge: Knowledge) -> None:
+        """The coordinator tells how the federation stands."""
+        if self.knowledge is not None and knowledge.number <= self.knowledge.number:
+            return
+        self.knowledge = knowledge
+        if self.node is not None:
+            self._put_in_force(self.node.core.context.border.current)
+
+    def _put_in_force(self, current: CurrentFederation) -> None:
+        current.note_clock_error(self.ports.clock.error)
+        if self.knowledge is not None:
+            current.update(self.knowledge.federation, self.knowledge.members)
+
+    async def serve(self, request: DeliverRequest) -> DeliverResponse:
+        """Answers a batch that a coordinator brings. Raises NoAnswer where the process has only just started."""
+        if self.node is None:
+            raise NoAnswer
+        return await self.node.core.receiver.deliver(request)
+
+    async def call(self, work: Callable[[Node], Awaitable[T]], patience: float) -> T:
+        """Runs a call in the process. Raises what the call raises, and NoAnswer where it does not end in time.
+
+        A server of gRPC cancels the handler of a caller who has gone.
+        """
+        if self.node is None or self.process is None:
+            raise NoAnswer
+        node = self.node
+
+        async def handle() -> T:
+            return await work(node)
+
+        task = self.process.spawn(handle())
+        try:
+            await asyncio.wait({task}, timeout=patience)
+        finally:
+            if not task.done():
+                task.cancel()
+        if not task.done() or task.cancelled():
+            raise NoAnswer
+        return task.result()
+
+    def is_idle(self) -> bool:
+        """Whether nothing is under way in the process."""
+        return self.node is not None and self.node.store.is_idle()

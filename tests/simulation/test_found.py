@@ -1,0 +1,191 @@
+"""What seeds have found in the handling of orders that move or are overtaken, each as the shortest story."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TypeVar
+
+import pytest
+
+from gateway.api.federation.v1.configuration_pb2 import Configuration, NumberException
+from gateway.api.federation.v1.federation_pb2 import Member, MemberState
+from gateway.api.region.v1.order_envelopes_pb2 import OrderCommand
+from gateway.api.region.v1.order_pb2 import Order, OrderRequest, OrderState
+from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome, ReceiptContent
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.api.types.v1.types_pb2 import Applicant
+from gateway.federation.catalogue import Federation
+from gateway.federation.current import CurrentFederation
+from gateway.relay.border import Border, Command
+from gateway.relay.envelopes import Answer, seal_receipt
+from gateway.relay.outbox import close_answered, open_envelopes
+from gateway.store.group_commit import run_batch
+from gateway.store.port import Operation, Transaction
+from region_node.billing import ledger
+from region_node.billing.rules import CASH, IN_TRANSIT
+from region_node.context import RegionContext
+from region_node.orders import handling
+from region_node.orders.business import load_rules
+from region_node.orders.handling import Caller
+from region_node.orders.relayed import OrderEnvelopes
+from region_node.orders.rows import find_request, require_order
+from tests.simulation.disk import Disk
+from tests.simulation.world import PREFIXES, REGIONS, START, configuration, first_database, keys, operator
+
+T = TypeVar("T")
+
+OWN = f"{PREFIXES['guangdong']}000000"  # a line in Guangdong's database
+THEIRS = f"{PREFIXES['sichuan']}000000"
+AMOUNT = 1_000
+
+
+@dataclass
+class Counter:
+    """The counter of Guangdong, with a plan of numbers that can be changed."""
+
+    disk: Disk
+    context: RegionContext
+    revision: int = 0
+
+    def plan(self, number: str, region: str) -> None:
+        changed = Configuration()
+        changed.CopyFrom(configuration())
+        changed.number_plan.exceptions.append(NumberException(number=number, region=region))
+        self.revision += 1
+        members = [Member(region=each, state=MemberState.MEMBER_STATE_JOINED) for each in REGIONS]
+        self.context.border.current.update(Federation(self.revision, changed), members)
+
+    def run(self, operation: Operation[T]) -> T:
+        (outcome,) = run_batch(self.disk, [operation])
+        if outcome.error is not None:
+            raise outcome.error
+        return outcome.result  # type: ignore[return-value]  # of this very operation
+
+    def pay(self, number: str) -> Order:
+        request = OrderRequest(
+            business="PAY",
+            number=number,
+            applicant=Applicant.APPLICANT_HOLDER,
+            characteristics={"amount": str(AMOUNT)},
+        )
+        return self.run(lambda tx: handling.submit(tx, self.context, _caller("r1"), request, START))
+
+    def cancel(self, order: Order) -> None:
+        asked = OrderCommand(order_id=order.id, cancel=OrderCommand.Cancel(reason="changed my mind"))
+        self.run(lambda tx: handling.command(tx, self.context, _caller("r2"), asked, False, START))
+
+    def answer(self, order: Order, kind: EnvelopeKind.ValueType, answer: Answer) -> None:
+        """What the settler does with the answer to the oldest open envelope of a kind."""
+        sealed = next(each for each in self.run(open_envelopes) if each.content.kind == kind)
+        receipt = seal_receipt(sealed, answer, keys().signers["sichuan"], now=START, revision=self.revision)
+        command = OrderEnvelopes(self.context).kinds()[kind]
+        assert isinstance(command, Command)
+        answered: Callable[..., None] = command.answered
+
+        def settle(tx: Transaction) -> None:
+            close_answered(tx, sealed.content.id, receipt, journey=b"", attempts=1, now=START)
+            answered(tx, sealed.content, ReceiptContent.FromString(receipt.content), START)
+
+        self.run(settle)
+
+    def order(self, order: Order) -> Order:
+        return self.run(lambda tx: require_order(tx, order.id)).order
+
+    def waiting(self) -> list[EnvelopeContent]:
+        return [sealed.content for sealed in self.run(open_envelopes)]
+
+    def balance(self, account: str) -> int:
+        return self.run(lambda tx: ledger.balance(tx, account))
+
+
+@pytest.fixture
+def counter() -> Iterator[Counter]:
+    border = Border("guangdong", keys().signers["guangdong"], keys().trusted, CurrentFederation())
+    made = Counter(Disk(first_database("guangdong"), lambda: False), RegionContext(border, load_rules()))
+    yield made
+    made.disk.close()
+
+
+SUBMIT, COMMAND = EnvelopeKind.ENVELOPE_KIND_ORDER_SUBMIT, EnvelopeKind.ENVELOPE_KIND_ORDER_COMMAND
+
+
+def test_an_order_whose_number_moved_to_the_region_that_took_it_in_is_decided_there(counter: Counter) -> None:
+    counter.plan(OWN, "sichuan")
+    order = counter.pay(OWN)
+    assert counter.balance(IN_TRANSIT) == AMOUNT
+    counter.plan(OWN, "guangdong")
+    counter.answer(order, SUBMIT, _moved("guangdong"))
+    assert counter.order(order).state == OrderState.ORDER_STATE_COMPLETED
+    assert counter.waiting() == [], "the border has fallen away"
+    assert (counter.balance(IN_TRANSIT), counter.balance(CASH)) == (0, -AMOUNT)
+
+
+def test_an_order_is_held_while_its_number_is_on_its_way_to_the_region_that_took_it_in(counter: Counter) -> None:
+    counter.plan(THEIRS, "sichuan")
+    order = counter.pay(THEIRS)
+    counter.answer(order, SUBMIT, _moved("guangdong"))
+    assert counter.order(order).state == OrderState.ORDER_STATE_HELD
+    assert counter.balance(IN_TRANSIT) == AMOUNT
+
+
+def test_an_order_whose_number_comes_back_is_held_and_not_sent_to_a_region_that_has_passed_it_on(
+    counter: Counter,
+) -> None:
+    counter.plan(THEIRS, "sichuan")
+    order = counter.pay(THEIRS)
+    counter.answer(order, SUBMIT, _moved("henan"))
+    counter.answer(order, SUBMIT, _moved("sichuan"))
+    assert counter.order(order).state == OrderState.ORDER_STATE_HELD
+    counter.run(lambda tx: handling.release(tx, counter.context, order.id, START))
+    assert counter.order(order).state == OrderState.ORDER_STATE_HELD
+    assert counter.waiting() == []
+
+
+def test_a_cancellation_finds_an_order_that_is_held_again(counter: Counter) -> None:
+    counter.plan(THEIRS, "sichuan")
+    order = counter.pay(THEIRS)
+    counter.cancel(order)
+    counter.answer(order, SUBMIT, _moved("henan"))
+    counter.answer(order, SUBMIT, _moved("sichuan"))
+    counter.answer(order, COMMAND, _moved("henan"))
+    assert counter.order(order).state == OrderState.ORDER_STATE_CANCELLED
+    assert counter.waiting() == []
+    assert (counter.balance(IN_TRANSIT), counter.balance(CASH)) == (0, 0), "the payer has the money back"
+    request = counter.run(lambda tx: find_request(tx, "counter", "r2"))
+    assert request is not None
+    assert request.settled
+
+
+def test_a_cancellation_finds_an_order_that_was_decided_where_it_was_taken_in(counter: Counter) -> None:
+    counter.plan(OWN, "sichuan")
+    order = counter.pay(OWN)
+    counter.cancel(order)
+    counter.answer(order, SUBMIT, _moved("guangdong"))
+    counter.answer(order, COMMAND, _moved("guangdong"))
+    assert counter.order(order).state == OrderState.ORDER_STATE_COMPLETED
+    request = counter.run(lambda tx: find_request(tx, "counter", "r2"))
+    assert request is not None
+    assert request.refused is not None
+    assert request.refused.reason == Reason.REASON_ORDER_TOO_LATE_TO_CANCEL
+
+
+def test_a_submission_that_its_cancellation_overtook_is_refused_and_the_order_stays_cancelled(
+    counter: Counter,
+) -> None:
+    counter.plan(THEIRS, "sichuan")
+    order = counter.pay(THEIRS)
+    counter.cancel(order)
+    tombstone = Order(id=order.id, version=1, state=OrderState.ORDER_STATE_CANCELLED, home_region="sichuan")
+    tombstone.handling_region = "guangdong"
+    buried = Answer(Outcome.OUTCOME_ACCEPTED, result=tombstone.SerializeToString())
+    counter.answer(order, COMMAND, buried)
+    counter.answer(order, SUBMIT, Answer(Outcome.OUTCOME_REFUSED, reason=Reason.REASON_ORDER_CANCELLED_BEFORE))
+    assert counter.order(order).state == OrderState.ORDER_STATE_CANCELLED
+    assert counter.balance(IN_TRANSIT) == 0
+
+
+def _moved(region: str) -> Answer:
+    return Answer(Outcome.OUTCOME_MOVED, moved_to=region)
+
+
+def _caller(request_id: str) -> Caller:
+    return Caller(operator("guangdong", "counter"), request_id, "")

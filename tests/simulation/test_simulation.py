@@ -1,0 +1,43 @@
+"""200 seeds of the simulation, and that a seed is the whole of a run."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.simulation.campaign import run_seeds
+from tests.simulation.federation import simulate
+
+ROOT = Path(__file__).parents[2]
+PART = 50  # seeds in one test: enough for every kind of fault to happen
+
+
+@pytest.mark.parametrize("first", range(0, 200, PART))
+def test_every_guarantee_holds_under_every_kind_of_fault(first: int) -> None:
+    summary = run_seeds(range(first, first + PART), 1, lambda _: None)
+    assert not summary.failed, "\n".join("\n".join(report.story()) for report in summary.failed)
+    assert not summary.never_happened, "nothing is proven about what never happened"
+
+
+def test_the_same_seed_is_the_same_run() -> None:
+    first, second = simulate(7), simulate(7)
+    assert [str(event) for event in first.events] == [str(event) for event in second.events]
+    assert first.digest != simulate(8).digest
+
+
+def test_a_seed_replays_in_another_process_whatever_it_hashes_strings_to() -> None:
+    told = [
+        subprocess.run(
+            [sys.executable, "-m", "tests.simulation", "--seed", "11"],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            check=True,
+            text=True,
+        ).stdout
+        for seed in ("1", "2")
+    ]
+    assert told[0] == told[1]
+    assert simulate(11).digest in told[0]

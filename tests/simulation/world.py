@@ -1,0 +1,170 @@
+"""What every run starts from: three regions with their customers, the shipped configuration, and keys."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
+
+from gateway.api.federation.v1.configuration_pb2 import Configuration
+from gateway.api.region.v1.customer_service_pb2 import ProductStatus
+from gateway.api.types.v1.access_pb2 import Role
+from gateway.authority import Authority
+from gateway.federation.files import load
+from gateway.identity import Identity
+from gateway.signing import Signer, TrustedKeys
+from gateway.store.group_commit import run_batch
+from gateway.store.port import Transaction
+from gateway.store.schema import apply, migrations_of
+from gateway.store.sqlite import SqliteDatabase
+from region_node.customers import operations
+from region_node.customers.rows import CustomerRow, Line
+
+START = datetime(2026, 3, 28, 3, 0, tzinfo=UTC)  # three days before a billing cycle in Asia/Shanghai
+REGIONS = ("guangdong", "sichuan", "henan")
+PREFIXES = {"guangdong": "+8619844", "sichuan": "+8619851", "henan": "+8619841"}
+PLANS = {
+    "guangdong": ("guangdong-39", "guangdong-79", "guangdong-129"),
+    "sichuan": ("sichuan-29", "sichuan-59", "sichuan-99"),
+    "henan": ("henan-29", "henan-49", "henan-89"),
+}
+UNPLANNED = "+8619899000001"  # a line of Henan that no prefix of the shipped plan covers
+NOBODYS = "+8619851999999"  # in Sichuan's range, and nobody has it
+CURRENCY = "CNY"
+OPENING_BALANCE = 30_000  # minor units
+_VALID = timedelta(days=400)
+
+# Counts every change of a line by itself, in whatever transaction it happens.
+_LINE_HISTORY = """
+CREATE TABLE line_history (
+    sequence INTEGER PRIMARY KEY, product_id TEXT, old_status INTEGER, new_status INTEGER, old_plan TEXT, new_plan TEXT
+);
+CREATE TRIGGER line_changes AFTER UPDATE ON products BEGIN
+    INSERT INTO line_history (product_id, old_status, new_status, old_plan, new_plan)
+    VALUES (old.product_id, old.status, new.status, old.plan_id, new.plan_id);
+END;
+"""
+
+
+@dataclass(frozen=True)
+class Subscriber:
+    """A customer with one line, as it is at the start. `traits` says what is special about it."""
+
+    region: str
+    number: str
+    balance: int
+    traits: frozenset[str]
+
+    @property
+    def product_id(self) -> str:
+        """The line's id."""
+        return f"line-{self.number[1:]}"
+
+    @property
+    def account_id(self) -> str:
+        """The account that pays for it."""
+        return f"account-{self.number[1:]}"
+
+
+@cache
+def subscribers() -> tuple[Subscriber, ...]:
+    """All customers of all regions."""
+    found = [
+        Subscriber(region, f"{PREFIXES[region]}{index:06}", balance, frozenset(traits.split()))
+        for region in REGIONS
+        for index, (balance, traits) in enumerate(_KINDS)
+    ]
+    return (*found, Subscriber("henan", UNPLANNED, OPENING_BALANCE, frozenset()))
+
+
+_KINDS = (
+    (OPENING_BALANCE, ""),
+    (OPENING_BALANCE, ""),
+    (OPENING_BALANCE, ""),
+    (OPENING_BALANCE, "moves"),
+    (OPENING_BALANCE, "suspended"),
+    (OPENING_BALANCE, "contract"),
+    (-500, "arrears"),
+)
+
+
+@cache
+def configuration() -> Configuration:
+    """The shipped federation configuration; not to be changed."""
+    return load(Path(__file__).parents[2] / "deploy" / "federation")
+
+
+@dataclass(frozen=True)
+class Keys:
+    """The signing keys of the regions, made once per process: no run depends on them."""
+
+    signers: dict[str, Signer]
+    certificates: dict[str, bytes]
+    trusted: TrustedKeys
+
+
+@cache
+def keys() -> Keys:
+    """Signing keys and certificates of one authority."""
+    federation = configuration().federation
+    authority = Authority.create(federation, START - _VALID, START + _VALID)
+    signers, certificates = {}, {}
+    trusted = TrustedKeys(authority.certificate_pem, federation)
+    for region in REGIONS:
+        identity = Identity(federation, Role.ROLE_REGION, region, "")
+        issued = authority.issue_signing(identity, START - _VALID, START + _VALID)
+        signers[region] = Signer(issued.key)  # type: ignore[arg-type]  # signing keys are Ed25519
+        certificates[region] = issued.certificate_pem
+        trusted.accept(region, issued.certificate_pem, START)
+    return Keys(signers, certificates, trusted)
+
+
+def operator(region: str, name: str) -> Identity:
+    """An operator system of a region."""
+    return Identity(configuration().federation, Role.ROLE_OPERATOR, region, name)
+
+
+def staff(region: str, name: str) -> Identity:
+    """A member of a region's staff."""
+    return Identity(configuration().federation, Role.ROLE_STAFF, region, name)
+
+
+def new_database(region: str) -> bytes:
+    """A region's database at the start, as SQLite serialises it."""
+    database = SqliteDatabase(":memory:")
+    apply(database.connection, migrations_of("gateway", "region_node"))
+    database.connection.executescript(_LINE_HISTORY)
+    customers = [_customer(each) for each in subscribers() if each.region == region]
+
+    def create(tx: Transaction) -> int:
+        return operations.create(tx, customers, CURRENCY, "simulation", START - timedelta(days=1))
+
+    (outcome,) = run_batch(database, [create])
+    assert outcome.error is None, outcome.error
+    content = database.connection.serialize()
+    database.close()
+    return content
+
+
+first_database = cache(new_database)
+
+
+def _customer(subscriber: Subscriber) -> operations.NewCustomer:
+    suspended = "suspended" in subscriber.traits
+    status = ProductStatus.PRODUCT_STATUS_SUSPENDED if suspended else ProductStatus.PRODUCT_STATUS_ACTIVE
+    customer_id = f"customer-{subscriber.number[1:]}"
+    customer = CustomerRow(customer_id, f"Customer {subscriber.number[-4:]}", "")
+    line = Line(
+        product_id=subscriber.product_id,
+        customer_id=customer_id,
+        account_id=subscriber.account_id,
+        number=subscriber.number,
+        status=status,
+        plan_id=PLANS[subscriber.region][0],
+        start_date=START - timedelta(days=300),
+        contract_end=START + timedelta(days=200) if "contract" in subscriber.traits else None,
+        binding="",
+        sim_replaced=None,
+        suspension_reason="abroad" if suspended else "",
+        suspension_end=None,
+    )
+    return operations.NewCustomer(customer, line, subscriber.balance)
