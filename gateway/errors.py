@@ -24,10 +24,10 @@ _TOLD_BYTES = 1024
 class Refused(Exception):
     """Something is not done, and the caller can be told why.
 
-    Takes the reason and the parameters of its text, all strings.
+    Takes the reason and the parameters of its text, all strings and of any name: peers send them.
     """
 
-    def __init__(self, reason: Reason.ValueType, **parameters: str) -> None:
+    def __init__(self, reason: Reason.ValueType, /, **parameters: str) -> None:
         super().__init__(reason, parameters)
         self.reason = reason
         self.parameters: dict[str, str] = parameters

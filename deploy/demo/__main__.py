@@ -101,8 +101,9 @@ async def _story(stage: Stage, federation: LocalFederation, *, keep: bool) -> bo
             await _tell(chapter, world)
         succeeded = ending.verdict(stage, time.perf_counter() - begin)
         if keep:
-            left_running.write_environments(federation)
-            left_running.tell(stage, federation, world.people.traveller.product.number)
+            number = world.people.traveller.product.number
+            left_running.write_environments(federation, number)
+            left_running.tell(stage, federation, number)
     directory.note_processes(federation)
     return succeeded
 

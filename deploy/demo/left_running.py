@@ -16,14 +16,18 @@ _STAFF = "sichuan-zhao.min"
 _ADMIN = "administrator"
 
 
-def write_environments(federation: LocalFederation) -> None:
-    """Writes a file with the environment of each role, to be read by a shell with `.`."""
+def write_environments(federation: LocalFederation, number: str) -> None:
+    """Writes a file with the environment of each role, to be read by a shell with `.`.
+
+    `number` is a customer to try things with.
+    """
     _write(
         federation,
         _COUNTER,
         CROSSREGION_NODE=federation.endpoint("guangdong"),
         CROSSREGION_REGION="guangdong",
         CROSSREGION_CREDENTIALS=str(federation.directory / "certificates" / _COUNTER),
+        NUMBER=number,
     )
     _write(
         federation,

@@ -124,9 +124,28 @@ def test_kept_running_it_does_what_it_prints_and_stops_when_told(tmp_path: Path)
         assert '"id": "guangdong/counter/mine-1"' in pasted.stdout
         assert '"state": "ORDER_STATE_COMPLETED"' in pasted.stdout
         assert "is whole" in pasted.stdout
+        assert "guangdong/counter/readme-1 ORDER_STATE_COMPLETED" in readme_example(directory, tmp_path)
         (stop,) = [line for line in printed if line.startswith("sh ")]
         subprocess.run(stop, shell=True, cwd=tmp_path, check=True, timeout=SECONDS)
         assert not any(serving(output).values())
+
+
+def readme_example(directory: Path, where: Path) -> str:
+    """What the README's Python example prints against a demo that was left running."""
+    (example,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
+    (where / "pay.py").write_text(example, "utf-8")
+    ran = subprocess.run(
+        ["/bin/sh", "-e", "-c", f". {directory}/guangdong-counter.env; python pay.py"],
+        cwd=where,
+        env={"PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=SECONDS,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout
 
 
 def test_interrupted_it_stops_what_it_started(tmp_path: Path) -> None:

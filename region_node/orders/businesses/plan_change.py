@@ -34,7 +34,7 @@ class Rule(BusinessRule):
         rent = f"{plan.monthly_rent.minor_units / 100:.2f}"
         return Quote(
             description=LocalizedText(
-                zh_cn=f"{plan.name.zh_cn},月租{rent}元,下一计费周期生效",
+                zh_cn=f"{plan.name.zh_cn}，月租{rent}元，下一计费周期生效",
                 en=f"{plan.name.en}, {rent} {plan.monthly_rent.currency} a month, from the next billing cycle",
             ),
             amount=plan.monthly_rent,

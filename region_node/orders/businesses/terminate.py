@@ -38,7 +38,7 @@ class Rule(BusinessRule):
         paid_out = in_major_units(refund, situation.currency)
         return Quote(
             description=LocalizedText(
-                zh_cn=f"销户后不可恢复,结清当月月租后退还余额{paid_out}",
+                zh_cn=f"销户后不可恢复，结清当月月租后退还余额{paid_out}",
                 en=f"The line is closed for good; {paid_out} are paid out after the rent of this month",
             ),
             amount=Money(minor_units=refund, currency=situation.currency),
