@@ -37,6 +37,7 @@ from gateway.relay.border import Border
 from gateway.relay.grpc_transport import GrpcTransport
 from gateway.relay.queries import Asker
 from gateway.relay.service import RelayService
+from gateway.relay.workers import ThreadWorkers
 from gateway.server import Server, Service, stop_tasks, wait_for_stop
 from gateway.signing import Signer, TrustedKeys
 from gateway.store.schema import migrations_of
@@ -84,6 +85,7 @@ class _Ports:
     source: random.Random
     tracing: Tracing
     transport: GrpcTransport
+    workers: ThreadWorkers
 
 
 class RegionNode:
@@ -132,7 +134,7 @@ class RegionNode:
             stack.callback(core.changes.close)
             endpoint = settings.endpoint(port)
             loop = asyncio.get_running_loop()
-            tasks = [loop.create_task(client.follow()), loop.create_task(client.stay_joined(endpoint))]
+            tasks = [loop.create_task(client.follow()), loop.create_task(_join(client, endpoint))]
             stack.push_async_callback(client.leave, endpoint)
             stack.push_async_callback(stop_tasks, tasks)
             if settings.port_file is not None:
@@ -179,7 +181,9 @@ async def _open(settings: RegionSettings, clock: Clock, tracing: Tracing, stack:
     coordinators = Replicas(dialer, name, source)
     coordinators.update(settings.coordinators)
     stack.push_async_callback(coordinators.close)
-    return _Ports(settings, clock, store, border, source, tracing, GrpcTransport(coordinators, tracing))
+    workers = ThreadWorkers()
+    stack.callback(workers.close)
+    return _Ports(settings, clock, store, border, source, tracing, GrpcTransport(coordinators, tracing), workers)
 
 
 def _border(settings: RegionSettings) -> Border:
@@ -191,6 +195,11 @@ def _border(settings: RegionSettings) -> Border:
     return Border(region=settings.region, signer=signer, keys=keys, current=CurrentFederation())
 
 
+async def _join(client: FederationClient, endpoint: str) -> None:
+    await client.catch_up()
+    await client.stay_joined(endpoint)
+
+
 def _membership(ports: _Ports) -> FederationClient:
     settings = ports.settings
     node = Node(settings.federation, ports.border, settings.signing.certificate.read_bytes(), settings.coordinators)
@@ -200,7 +209,7 @@ def _membership(ports: _Ports) -> FederationClient:
 
 def _core_ports(ports: _Ports) -> CorePorts:
     context = RegionContext(ports.border, load_rules())
-    return CorePorts(context, ports.store, ports.clock, ports.transport, ports.source, ports.tracing)
+    return CorePorts(context, ports.store, ports.clock, ports.transport, ports.source, ports.tracing, ports.workers)
 
 
 def _services(ports: _Ports, core: RegionCore) -> list[Service]:

@@ -1,5 +1,7 @@
 """The node's side of the federation: follows its state, sends heartbeats, and says when it leaves."""
 
+import asyncio
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,18 +14,21 @@ from region_node.membership.node import MembershipPorts, Node
 from region_node.membership.state import StateKeeper
 from region_node.membership.watch import Watcher
 
+CATCH_UP_SECONDS = 3.0  # for the state of now; a coordinator that can route has it at hand
+
 
 class FederationClient:
     """Membership of one process. Made on the event loop that will use it.
 
-    `load` once at the start; `follow` and `stay_joined` as tasks; on drain cancel `stay_joined`, then `leave`, then
-    `close`.
+    `load` once at the start; `follow` as a task, and beside it `catch_up`, then `stay_joined`; on drain cancel
+    `stay_joined`, then `leave`, then `close`.
     """
 
     def __init__(self, node: Node, data: Path, ports: MembershipPorts) -> None:
         """`data` is the directory of the last good state. Raises CredentialsUnusable."""
         self._all = _connect(node.coordinators, node, ports)
         self._each = {coordinator: _connect((coordinator,), node, ports) for coordinator in node.coordinators}
+        self._current = node.border.current
         self._keeper = StateKeeper(node, ports.clock, LastGood(data))
         self._watcher = Watcher(self._all, self._keeper, node.border.current, ports)
         self._heartbeat = Heartbeat(node, self._each, ports)
@@ -35,6 +40,18 @@ class FederationClient:
     async def follow(self) -> None:
         """Keeps the federation state up to date, and its copy on disk, until it is cancelled."""
         await self._watcher.follow()
+
+    async def catch_up(self) -> None:
+        """Returns when a coordinator has told the state as it is now, or none has for three seconds.
+
+        Until then a node that had a state should not join: by its old plan it would refuse, for good, orders of
+        customers who belong to another region by now. Runs beside `follow`.
+        """
+        if self._current.revision == 0:
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CATCH_UP_SECONDS):
+                await self._keeper.told.wait()
 
     async def stay_joined(self, endpoint: str) -> None:
         """Sends heartbeats to every coordinator until it is cancelled. `endpoint` is where they reach this process."""

@@ -31,6 +31,8 @@ class StateKeeper:
         self._saved: WatchResponse | None = None
         self._refused_certificates: dict[str, bytes] = {}
         self._cannot_save = False
+        self.told = asyncio.Event()
+        """Set once a coordinator's state is in force."""
 
     def load(self) -> None:
         """Puts the last good state in force, if there is one that can be used; a broken file is told and left."""
@@ -60,6 +62,7 @@ class StateKeeper:
         if state != self._saved:
             await self._save(state)
         self._put_in_force(federation, response.members)
+        self.told.set()
 
     def _usable(self, state: WatchResponse) -> Federation:
         revision, held = state.federation_revision, self._current.revision

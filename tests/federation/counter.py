@@ -122,11 +122,18 @@ class Counter:
     async def reaches(self, order_id: str, state: OrderState.ValueType) -> Order:
         """The order once it is in a state at this region."""
 
-        async def holds() -> bool:
-            return (await self.get(order_id)).state == state
+        order = Order()
 
-        await until(holds, f"{order_id} is {OrderState.Name(state)} in {self.region}")
-        return await self.get(order_id)
+        async def holds() -> bool:
+            order.CopyFrom(await self.get(order_id))
+            return order.state == state
+
+        try:
+            await until(holds, f"{order_id} is {OrderState.Name(state)} in {self.region}")
+        except TimeoutError as error:
+            error.add_note(f"It is:\n{order}")
+            raise
+        return order
 
     async def cancel(self, order_id: str, *, request_id: str = "", wait: float = WAIT) -> Order:
         """Asks to cancel an order."""

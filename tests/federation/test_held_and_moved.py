@@ -1,13 +1,17 @@
 """Orders whose way home changes: held until a region joins or a plan names it, or moved after they were sealed."""
 
 import shutil
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from gateway.api.federation.v1.configuration_pb2 import NumberException, PrefixRange
+from gateway.api.federation.v1.federation_pb2 import WatchResponse
 from gateway.api.region.v1.order_pb2 import Order, OrderState
 from gateway.api.relay.v1.relay_pb2 import Outcome, ReceiptContent
+from region_node.membership.last_good import LastGood
 from tests.federation.counter import Counter
 from tests.federation.forger import SUBMIT
 from tests.federation.running import NO_PREFIX, NOT_JOINED, Federation, running, until, until_a_lane_stops
@@ -117,6 +121,32 @@ async def test_an_order_sealed_by_an_old_plan_is_done_once_where_the_customer_is
             "SELECT account, SUM(amount) FROM ledger_entries GROUP BY account HAVING SUM(amount) <> 0 ORDER BY 1"
         )
         assert owed == [("cash", -5000), ("payable/henan", 5000)]
+
+
+async def test_a_node_that_starts_again_does_not_decide_by_the_plan_of_yesterday(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running(tmp_path) as federation:
+        guangdong, henan = Counter(federation, "guangdong"), Counter(federation, "henan")
+        number = federation.next_number("sichuan")
+        await henan.create(henan.customer(number, balance=0))
+        await federation.stop_node("sichuan")
+        order = await guangdong.submit(guangdong.request("PAY", number), wait=0)
+        await move(federation, number, "henan")
+        monkeypatch.setattr(LastGood, "save", slow(LastGood.save))
+        await federation.start_node("sichuan")
+        await guangdong.reaches(order.id, COMPLETED)
+        assert effects(federation, order) == {"henan": 1}
+
+
+def slow(save: Callable[[LastGood, WatchResponse], None]) -> Callable[[LastGood, WatchResponse], None]:
+    """A disk that takes its time, so that the new plan is in force later than an order could arrive."""
+
+    def take_time(last_good: LastGood, state: WatchResponse) -> None:
+        time.sleep(1.0)
+        save(last_good, state)
+
+    return take_time
 
 
 async def test_a_cancellation_follows_an_order_that_moved(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
