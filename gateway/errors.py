@@ -44,13 +44,20 @@ class _Blank(dict[str, str]):
 
 
 def reason_name(reason: Reason.ValueType) -> str:
-    """The stable name that travels in ErrorInfo, for example `NUMBER_INVALID`."""
-    return Reason.Name(reason).removeprefix(_PREFIX)
+    """The stable name that travels in ErrorInfo, for example `NUMBER_INVALID`; the number of an unknown reason."""
+    value = Reason.DESCRIPTOR.values_by_number.get(reason)
+    return value.name.removeprefix(_PREFIX) if value is not None else str(reason)
 
 
 def _told(reason: Reason.ValueType) -> reason_pb2.ReasonOptions:
-    options = Reason.DESCRIPTOR.values_by_number[reason].GetOptions()
-    return options.Extensions[reason_pb2.told]
+    value = Reason.DESCRIPTOR.values_by_number.get(reason)
+    if value is None:  # a peer of a newer version may refuse for a reason that came later
+        return reason_pb2.ReasonOptions(
+            status="FAILED_PRECONDITION",
+            en="Refused for a reason that this version does not know.",
+            zh_cn="被拒绝，原因在当前版本中未定义。",
+        )
+    return value.GetOptions().Extensions[reason_pb2.told]
 
 
 def status_code(reason: Reason.ValueType) -> grpc.StatusCode:

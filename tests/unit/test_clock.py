@@ -1,0 +1,50 @@
+"""Instants between Python, columns and messages."""
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.clock import SystemClock, from_microseconds, from_timestamp, to_microseconds, to_timestamp
+
+# What a Timestamp can hold: the years 1 to 9999.
+INSTANTS = st.datetimes(timezones=st.sampled_from([UTC, timezone(timedelta(hours=8)), timezone(timedelta(hours=-11))]))
+
+
+@given(INSTANTS)
+def test_an_instant_survives_a_column(instant: datetime) -> None:
+    assert from_microseconds(to_microseconds(instant)) == instant
+
+
+@given(INSTANTS)
+def test_an_instant_survives_a_message(instant: datetime) -> None:
+    assert from_timestamp(to_timestamp(instant)) == instant
+
+
+@given(INSTANTS, INSTANTS)
+def test_columns_sort_as_instants_do(one: datetime, other: datetime) -> None:
+    assert (to_microseconds(one) < to_microseconds(other)) == (one < other)
+
+
+@given(INSTANTS)
+def test_a_message_is_valid_also_before_1970(instant: datetime) -> None:
+    timestamp = to_timestamp(instant)
+    assert 0 <= timestamp.nanos < 1_000_000_000
+    assert timestamp.ToDatetime(UTC) == instant
+
+
+def test_a_message_finer_than_microseconds_is_cut_never_rounded_up() -> None:
+    assert from_timestamp(Timestamp(seconds=1, nanos=999_999_999)) == datetime(1970, 1, 1, 0, 0, 1, 999_999, tzinfo=UTC)
+
+
+def test_what_comes_out_is_in_utc() -> None:
+    assert from_microseconds(0).tzinfo is UTC
+    assert from_timestamp(Timestamp()).tzinfo is UTC
+    assert SystemClock().now().tzinfo is UTC
+
+
+def test_an_instant_without_a_zone_is_a_defect() -> None:
+    with pytest.raises(TypeError):
+        to_microseconds(datetime(2026, 11, 24))  # noqa: DTZ001 - the defect

@@ -1,0 +1,140 @@
+"""Refusals and their one mapping to gRPC."""
+
+import string
+
+import grpc
+import pytest
+from google.rpc import error_details_pb2, status_pb2
+from grpc_status import rpc_status
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import DOMAIN, Refused, from_rpc_error, is_temporary, reason_name, status_code, text, to_status
+
+REASONS = sorted(set(Reason.values()) - {Reason.REASON_UNSPECIFIED})
+# What a header of gRPC takes, less the other headers.
+HEADER_BYTES = 12 * 1024
+
+
+def rpc_error(status: status_pb2.Status) -> grpc.aio.AioRpcError:
+    """The error as a client sees it."""
+    converted = rpc_status.to_status(status)
+    metadata = grpc.aio.Metadata(*(converted.trailing_metadata or ()))
+    return grpc.aio.AioRpcError(converted.code, grpc.aio.Metadata(), metadata, converted.details)
+
+
+def placeholders(template: str) -> set[str]:
+    return {name for _, name, _, _ in string.Formatter().parse(template) if name is not None}
+
+
+@pytest.mark.parametrize("reason", REASONS, ids=Reason.Name)
+def test_every_reason_has_a_status_and_both_texts_with_the_same_parameters(reason: Reason.ValueType) -> None:
+    assert status_code(reason) not in (grpc.StatusCode.OK, grpc.StatusCode.UNKNOWN)
+    told = text(reason, {})
+    assert told.en.strip()
+    assert told.zh_cn.strip()
+    # A text may be told in one language by a parameter of its own for each.
+    en = {name.removesuffix("_en") for name in placeholders(told.en)}
+    zh_cn = {name.removesuffix("_zh_cn") for name in placeholders(told.zh_cn)}
+    assert en == zh_cn
+
+
+@pytest.mark.parametrize("reason", REASONS, ids=Reason.Name)
+def test_a_refusal_arrives_as_it_was_raised(reason: Reason.ValueType) -> None:
+    arrived = from_rpc_error(rpc_error(to_status(Refused(reason, field="wait", problem="too long"))))
+    assert arrived is not None
+    assert arrived.reason == reason
+    assert arrived.parameters == {"field": "wait", "problem": "too long"}
+
+
+@given(
+    st.sampled_from(REASONS),
+    st.dictionaries(st.text() | st.sampled_from(["self", "reason"]), st.text(), max_size=3),
+)
+def test_whatever_the_parameters_hold_a_refusal_can_be_told(
+    reason: Reason.ValueType, parameters: dict[str, str]
+) -> None:
+    told = to_status(Refused(reason, **parameters))
+    arrived = from_rpc_error(rpc_error(told))
+    assert arrived is not None
+    assert arrived.reason == reason
+    assert str(arrived).startswith(reason_name(reason))
+
+
+def test_a_status_holds_one_reason_and_a_text_in_each_language() -> None:
+    status = to_status(Refused(Reason.REASON_NUMBER_INVALID, number="12"))
+    assert status.code == grpc.StatusCode.INVALID_ARGUMENT.value[0]
+    assert status.message == "12 is not a telephone number."
+    info, zh_cn, en = (
+        error_details_pb2.ErrorInfo(),
+        error_details_pb2.LocalizedMessage(),
+        error_details_pb2.LocalizedMessage(),
+    )
+    assert len(status.details) == 3
+    assert status.details[0].Unpack(info)
+    assert status.details[1].Unpack(zh_cn)
+    assert status.details[2].Unpack(en)
+    assert (info.reason, info.domain, dict(info.metadata)) == ("NUMBER_INVALID", DOMAIN, {"number": "12"})
+    assert (zh_cn.locale, zh_cn.message) == ("zh-CN", "12不是有效的电话号码。")
+    assert (en.locale, en.message) == ("en", "12 is not a telephone number.")
+
+
+def test_a_reason_of_a_newer_version_can_be_told() -> None:
+    refused = Refused(Reason.ValueType(9999), field="wait")
+    assert reason_name(refused.reason) == "9999"
+    assert to_status(refused).code == grpc.StatusCode.FAILED_PRECONDITION.value[0]
+    assert str(refused) == "9999: Refused for a reason that this version does not know."
+    assert not is_temporary(refused.reason)
+
+
+def test_a_parameter_that_is_missing_shows_as_its_name() -> None:
+    assert text(Reason.REASON_NUMBER_INVALID, {}).en == "{number} is not a telephone number."
+
+
+@pytest.mark.parametrize("filler", ["x", "号", "😀"])
+def test_a_status_fits_into_headers_however_long_a_parameter_is(filler: str) -> None:
+    status = to_status(Refused(Reason.REASON_REQUEST_INVALID, field=filler * 100_000, problem=filler * 100_000))
+    assert status.ByteSize() < HEADER_BYTES
+    assert from_rpc_error(rpc_error(status)) is not None
+
+
+def test_braces_in_a_parameter_are_only_text() -> None:
+    assert str(Refused(Reason.REASON_NUMBER_INVALID, number="{field}")).endswith("{field} is not a telephone number.")
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        Reason.REASON_REGION_UNREACHABLE,
+        Reason.REASON_STORE_UNAVAILABLE,
+        Reason.REASON_INTERNAL,
+        Reason.REASON_CONFIGURATION_MISSING,
+        Reason.REASON_CLOCK_UNTRUSTED,
+    ],
+    ids=Reason.Name,
+)
+def test_what_may_be_different_later_is_temporary(reason: Reason.ValueType) -> None:
+    assert is_temporary(reason)
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [Reason.REASON_NUMBER_INVALID, Reason.REASON_ORDER_EXPIRED, Reason.REASON_IN_ARREARS, Reason.REASON_LINE_CLOSED],
+    ids=Reason.Name,
+)
+def test_what_is_decided_by_a_rule_is_not_temporary(reason: Reason.ValueType) -> None:
+    assert not is_temporary(reason)
+
+
+def test_an_error_without_a_reason_of_ours_is_no_refusal() -> None:
+    assert from_rpc_error(rpc_error(status_pb2.Status(code=14, message="socket closed"))) is None
+
+
+@pytest.mark.parametrize(
+    ("reason", "domain"), [("NUMBER_INVALID", "another.example"), ("NOT_OF_OURS", DOMAIN), ("", DOMAIN)]
+)
+def test_a_reason_of_somebody_else_is_no_refusal_of_ours(reason: str, domain: str) -> None:
+    status = status_pb2.Status(code=3, message="no")
+    status.details.add().Pack(error_details_pb2.ErrorInfo(reason=reason, domain=domain))
+    assert from_rpc_error(rpc_error(status)) is None
