@@ -7,6 +7,7 @@ identity.
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -73,6 +74,7 @@ def _require(form: re.Pattern[str], what: str, value: str) -> None:
         raise ValueError(f"{value[:80]!r} is not the {what} of an identity")
 
 
+@lru_cache(maxsize=1024)
 def parse(uri: str, federation: str) -> Identity:
     """The identity that a SPIFFE URI names.
 

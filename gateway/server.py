@@ -76,7 +76,9 @@ class Server:
 
 
 async def wait_for_stop() -> None:
-    """Returns when the process is told to stop by SIGTERM or SIGINT."""
+    """Returns when the process, which has started, is told to stop by SIGTERM or SIGINT."""
+    # Modules, descriptors and the configuration live as long as the process: no need to look for cycles among them.
+    gc.freeze()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -90,6 +92,7 @@ def run_process(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
     gc.set_threshold(GARBAGE_THRESHOLD)
     uvloop.run(main())
     # A channel in a reference cycle would keep gRPC's exit handler waiting for 2 s.
+    gc.unfreeze()
     gc.collect()
 
 

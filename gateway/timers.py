@@ -5,12 +5,13 @@ import contextlib
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
 from gateway.clock import Clock, from_microseconds, to_microseconds
 from gateway.store.port import Store, Transaction
 
+SHORTEST_SLEEP = 0.05  # seconds: what failed and stays due is not tried again at once
 LONGEST_SLEEP = 1.0  # seconds: a stepped clock is noticed after at most this
 SWEEP_LIMIT = 100  # timers in one transaction
 _log = logging.getLogger(__name__)
@@ -83,7 +84,8 @@ class Scheduler:
         self._clock = clock
         self._handlers = handlers
         self._changed = asyncio.Event()
-        store.subscribe(TimerSet, lambda _: self._changed.set())
+        self._awake_at: datetime | None = None
+        store.subscribe(TimerSet, self._timer_set)
 
     async def run(self) -> None:
         """Runs until cancelled."""
@@ -92,6 +94,10 @@ class Scheduler:
             fired = await self._sweep()
             if not fired:
                 await self._sleep()
+
+    def _timer_set(self, timer: TimerSet) -> None:
+        if self._awake_at is None or timer.due < self._awake_at:
+            self._changed.set()
 
     async def _sweep(self) -> int:
         now = self._clock.now()
@@ -111,6 +117,8 @@ class Scheduler:
         seconds = LONGEST_SLEEP
         if next_due is not None:
             left = (from_microseconds(next_due) - self._clock.now()).total_seconds()
-            seconds = min(max(left, 0.05), LONGEST_SLEEP)
+            seconds = min(max(left, SHORTEST_SLEEP), LONGEST_SLEEP)
+        self._awake_at = self._clock.now() + timedelta(seconds=seconds)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._changed.wait(), seconds)
+        self._awake_at = None

@@ -5,14 +5,15 @@ trace ids still travel, so that the trace is whole wherever somebody records it.
 """
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import TypeVar
 
 from opentelemetry import trace
 from opentelemetry.context import Context, attach, detach
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import SERVICE_INSTANCE_ID, SERVICE_NAME, Resource
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import SpanLimits, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased, TraceIdRatioBased
@@ -28,6 +29,7 @@ from opentelemetry.trace import (
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 QUEUE_SIZE = 8192  # spans that wait for the exporter before new ones are dropped
+LINKS_LIMIT = 256  # links of one span: a full batch links to the trace of each of its envelopes
 SPANS_FILE = "CROSSREGION_SPANS_FILE"  # a file for spans as JSON lines, for the demo and tests
 _TRACEPARENT = "traceparent"
 _propagator = TraceContextTextMapPropagator()
@@ -56,10 +58,14 @@ def make_provider(service: str, instance: str) -> TracerProvider:
         exporters.append(_SpansFile(spans_file))
     ratio = float(os.environ.get("OTEL_TRACES_SAMPLER_ARG", "1"))
     sampler = ParentBased(TraceIdRatioBased(ratio)) if exporters else ALWAYS_OFF
-    provider = TracerProvider(resource=resource, sampler=sampler)
+    limits = SpanLimits(max_links=LINKS_LIMIT)
+    provider = TracerProvider(resource=resource, sampler=sampler, span_limits=limits)
     for exporter in exporters:
         provider.add_span_processor(BatchSpanProcessor(exporter, max_queue_size=QUEUE_SIZE))
     return provider
+
+
+T = TypeVar("T")
 
 
 class Tracing:
@@ -95,6 +101,20 @@ class Tracing:
             attributes=attributes,
             record_exception=False,
         )
+
+    def around(
+        self, awaited: Awaitable[T], name: str, *, parent: str, attributes: Mapping[str, str | int]
+    ) -> Awaitable[T]:
+        """A consumer's span around something that is under way; `parent` is the traceparent of its cause."""
+        if not self._records:
+            return awaited
+        return self._within_span(awaited, name, parent, attributes)
+
+    async def _within_span(
+        self, awaited: Awaitable[T], name: str, parent: str, attributes: Mapping[str, str | int]
+    ) -> T:
+        with self.span(name, SpanKind.CONSUMER, parent=parent, attributes=attributes):
+            return await awaited
 
     @contextmanager
     def _trace_only(self, parent: str) -> Iterator[None]:

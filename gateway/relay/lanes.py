@@ -36,12 +36,12 @@ class Delivered:
     journey: bytes
 
 
-Settle = Callable[[Delivered], Awaitable[bool]]
+Settle = Callable[[Sequence[Delivered]], Awaitable[list[bool]]]
 
 
 @dataclass(frozen=True)
 class LanePorts:
-    """What lanes are made of. `settle` commits a receipt at the origin; False means: not settled, send again."""
+    """What lanes are made of. `settle` commits receipts at the origin; False in a place means: send that again."""
 
     region: str
     transport: Transport
@@ -139,23 +139,24 @@ class Lane:
         except (Unreachable, Refused) as failure:
             self._trip(batch, failure)
             return
+        if len(response.results) != len(batch):
+            self._trip(batch, Unreachable("the answer is not of this batch"))
+            return
         self._failures = 0
         response.journey.stamps.append(self._stamp("receipt received"))
         journey = response.journey.SerializeToString()
-        await asyncio.gather(
-            *(
-                self._settle(Delivered(parcel, result, journey))
-                for parcel, result in zip(batch, response.results, strict=True)
-            )
+        settled = await self._ports.settle(
+            [Delivered(parcel, result, journey) for parcel, result in zip(batch, response.results, strict=True)]
         )
+        for parcel, done in zip(batch, settled, strict=True):
+            if done:
+                self._queue.release(parcel.subject)
+            else:
+                self._park(parcel)
+        self._budget.deposit(sum(settled))
 
-    async def _settle(self, delivered: Delivered) -> None:
-        parcel = delivered.parcel
-        if await self._ports.settle(delivered):
-            self._budget.deposit(1)
-            self._queue.release(parcel.subject)
-            self._changed.set()
-            return
+    def _park(self, parcel: Parcel) -> None:
+        """Offers an envelope that was not taken again after a while."""
         delay = min(LONGEST_PARKING, self._wait.seconds(parcel.attempts) * parcel.attempts)
         asyncio.get_running_loop().call_later(delay, self._offer_again, parcel)
 

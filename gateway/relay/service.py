@@ -3,9 +3,10 @@
 import asyncio
 import logging
 import secrets
+from collections.abc import Awaitable
+from dataclasses import dataclass
 
 import grpc
-from opentelemetry.trace import SpanKind
 
 from gateway import failpoints
 from gateway.api.relay.v1.relay_pb2 import (
@@ -28,66 +29,84 @@ from gateway.errors import Refused
 from gateway.relay.border import Border, Kinds
 from gateway.relay.envelopes import BATCH_LIMIT, Sealed, open_envelope
 from gateway.relay.inbox import receive
+from gateway.relay.workers import Workers
 from gateway.store.port import Store
 from gateway.tracing import Tracing
 
 _log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class ReceiverPorts:
+    """What a receiver works with."""
+
+    border: Border
+    kinds: Kinds
+    store: Store
+    clock: Clock
+    tracing: Tracing
+    workers: Workers
+
+
 class Receiver:
     """Acts on batches. Used by the gRPC service and, as it is, by the simulation."""
 
-    def __init__(self, border: Border, kinds: Kinds, store: Store, clock: Clock, tracing: Tracing) -> None:
-        self._border = border
-        self._kinds = kinds
-        self._store = store
-        self._clock = clock
-        self._tracing = tracing
+    def __init__(self, ports: ReceiverPorts) -> None:
+        self._ports = ports
 
     async def deliver(self, request: DeliverRequest) -> DeliverResponse:
         """Acts on every envelope, each in its own operation, all in as few commits as possible."""
-        if request.destination != self._border.region:
-            raise Refused(Reason.REASON_NOT_HOME, region=self._border.region)
+        region = self._ports.border.region
+        if request.destination != region:
+            raise Refused(Reason.REASON_NOT_HOME, region=region)
         if len(request.envelopes) > BATCH_LIMIT:
             raise Refused(Reason.REASON_REQUEST_INVALID, field="envelopes", problem=f"more than {BATCH_LIMIT}")
         journey = Journey(stamps=[*request.journey.stamps, self._stamp("received")])
-        answers = await asyncio.gather(*map(self._answer, request.envelopes), return_exceptions=True)
-        results = [answer if isinstance(answer, DeliverResult) else _defect(answer) for answer in answers]
+        opened = await self._ports.workers.each(self._open, request.envelopes)
+        answers = await asyncio.gather(
+            *(self._receive(sealed) for sealed in opened if isinstance(sealed, Sealed)), return_exceptions=True
+        )
         failpoints.reach("S9.after-commit")
+        receipts = iter(answers)
+        results = [_result(next(receipts) if isinstance(each, Sealed) else each) for each in opened]
         journey.stamps.append(self._stamp("committed"))
         return DeliverResponse(results=results, journey=journey)
 
-    async def _answer(self, envelope: Envelope) -> DeliverResult:
+    def _open(self, envelope: Envelope) -> Sealed | Refused:
         try:
-            sealed = open_envelope(envelope, self._border.keys, self._border.region)
-            return DeliverResult(receipt=await self._receive(sealed))
+            return open_envelope(envelope, self._ports.border.keys, self._ports.border.region)
         except Refused as refused:
-            return DeliverResult(
-                not_delivered=NotDelivered(reason=refused.reason, reason_parameters=refused.parameters)
-            )
+            return refused
 
-    async def _receive(self, sealed: Sealed) -> Receipt:
-        content, now = sealed.content, self._clock.now()
-        with self._tracing.span(
+    def _receive(self, sealed: Sealed) -> Awaitable[Receipt]:
+        """Acts on an envelope, within a span of the trace that caused it."""
+        ports, content, now = self._ports, sealed.content, self._ports.clock.now()
+        receipt = ports.store.write(lambda tx: receive(tx, ports.border, ports.kinds, sealed, now))
+        return ports.tracing.around(
+            receipt,
             f"process {EnvelopeKind.Name(content.kind)}",
-            SpanKind.CONSUMER,
             parent=content.traceparent,
             attributes={"envelope.id": content.id, "envelope.origin": content.origin},
-        ):
-            return await self._store.write(lambda tx: receive(tx, self._border, self._kinds, sealed, now))
+        )
 
     def _stamp(self, event: str) -> HopStamp:
-        return HopStamp(party=self._border.region, event=event, time=to_timestamp(self._clock.now()))
+        return HopStamp(party=self._ports.border.region, event=event, time=to_timestamp(self._ports.clock.now()))
 
 
-def _defect(error: BaseException) -> DeliverResult:
+def _result(answer: Receipt | BaseException) -> DeliverResult:
+    if isinstance(answer, Receipt):
+        return DeliverResult(receipt=answer)
+    refused = answer if isinstance(answer, Refused) else _defect(answer)
+    return DeliverResult(not_delivered=NotDelivered(reason=refused.reason, reason_parameters=refused.parameters))
+
+
+def _defect(error: BaseException) -> Refused:
     """A defect in the work on one envelope must not keep the others of its batch from being answered."""
     if not isinstance(error, Exception):
         raise error
     incident = secrets.token_hex(6)
     _log.error("incident %s in an envelope", incident, exc_info=error)
-    reason = Reason.REASON_INTERNAL
-    return DeliverResult(not_delivered=NotDelivered(reason=reason, reason_parameters={"incident": incident}))
+    return Refused(Reason.REASON_INTERNAL, incident=incident)
 
 
 class RelayService(RelayServiceServicer):

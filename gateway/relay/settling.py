@@ -1,9 +1,10 @@
 """What the origin does with the answer to its envelope: one transaction, once."""
 
+import asyncio
 import logging
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-
-from opentelemetry.trace import SpanKind
 
 from gateway import audit, failpoints
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind, Outcome, ReceiptContent
@@ -13,51 +14,64 @@ from gateway.relay import outbox
 from gateway.relay.border import Border, Command, Kinds
 from gateway.relay.envelopes import open_receipt
 from gateway.relay.lanes import Delivered
+from gateway.relay.workers import Workers
 from gateway.store.port import Store, Transaction
 from gateway.tracing import Tracing
 
 _log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class SettlerPorts:
+    """What a settler works with."""
+
+    border: Border
+    kinds: Kinds
+    store: Store
+    clock: Clock
+    tracing: Tracing
+    workers: Workers
+
+
 class Settler:
     """Commits receipts. Its `settle` is a port of the lanes."""
 
-    def __init__(self, border: Border, kinds: Kinds, store: Store, clock: Clock, tracing: Tracing) -> None:
-        self._border = border
-        self._kinds = kinds
-        self._store = store
-        self._clock = clock
-        self._tracing = tracing
+    def __init__(self, ports: SettlerPorts) -> None:
+        self._ports = ports
 
-    async def settle(self, delivered: Delivered) -> bool:
-        """Commits what a destination answered. False where the envelope has to be sent again."""
+    async def settle(self, batch: Sequence[Delivered]) -> list[bool]:
+        """Commits what a destination answered. False in the place of an envelope that has to be sent again."""
+        opened = await self._ports.workers.each(self._open, batch)
+        commits = [
+            self._commit(delivered, receipt)
+            for delivered, receipt in zip(batch, opened, strict=True)
+            if receipt is not None
+        ]
+        errors = iter(await asyncio.gather(*commits, return_exceptions=True))
+        failpoints.reach("S12.after-commit")
+        return [receipt is not None and _is_kept(receipt, next(errors)) for receipt in opened]
+
+    def _open(self, delivered: Delivered) -> ReceiptContent | None:
+        """The receipt, if there is one and it is good."""
         content = delivered.parcel.sealed.content
         if delivered.result.HasField("not_delivered"):
             reason = delivered.result.not_delivered.reason
             _log.warning("%s was not taken by %s: %s", content.id, content.destination, reason_name(reason))
-            return False
+            return None
         try:
-            receipt = open_receipt(delivered.result.receipt, self._border.keys, delivered.parcel.sealed)
+            return open_receipt(delivered.result.receipt, self._ports.border.keys, delivered.parcel.sealed)
         except Refused as refused:
             _log.error("the receipt of %s is not good: %s", content.id, refused)
-            return False
-        with self._tracing.span(
+            return None
+
+    def _commit(self, delivered: Delivered, receipt: ReceiptContent) -> Awaitable[None]:
+        content, now = delivered.parcel.sealed.content, self._ports.clock.now()
+        return self._ports.tracing.around(
+            self._ports.store.write(lambda tx: self._record(tx, delivered, receipt, now)),
             f"settle {EnvelopeKind.Name(content.kind)}",
-            SpanKind.CONSUMER,
             parent=content.traceparent,
             attributes={"envelope.id": content.id, "envelope.destination": content.destination},
-        ):
-            return await self._commit(delivered, receipt)
-
-    async def _commit(self, delivered: Delivered, receipt: ReceiptContent) -> bool:
-        now = self._clock.now()
-        try:
-            await self._store.write(lambda tx: self._record(tx, delivered, receipt, now))
-        except Refused as refused:
-            _log.warning("the receipt of %s cannot be kept now: %s", receipt.envelope_id, refused)
-            return False
-        failpoints.reach("S12.after-commit")
-        return True
+        )
 
     def _record(self, tx: Transaction, delivered: Delivered, receipt: ReceiptContent, now: datetime) -> None:
         sent = delivered.parcel.sealed.content
@@ -74,7 +88,7 @@ class Settler:
             if known != delivered.result.receipt.content:
                 _log.error("a second, different receipt for %s: the first stands", sent.id)
             return
-        kind = self._kinds[sent.kind]
+        kind = self._ports.kinds[sent.kind]
         if isinstance(kind, Command):
             kind.answered(tx, sent, receipt, now)
         audit.append(
@@ -85,3 +99,14 @@ class Settler:
             subject=sent.subject,
             detail=f"{sent.id} {Outcome.Name(receipt.outcome)}",
         )
+
+
+def _is_kept(receipt: ReceiptContent, error: object) -> bool:
+    """Whether a receipt was committed; if it was not, says why."""
+    if isinstance(error, Refused):
+        _log.warning("the receipt of %s cannot be kept now: %s", receipt.envelope_id, error)
+    elif isinstance(error, Exception):
+        _log.error("the receipt of %s cannot be kept", receipt.envelope_id, exc_info=error)
+    elif isinstance(error, BaseException):
+        raise error
+    return error is None
