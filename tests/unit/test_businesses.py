@@ -1,0 +1,242 @@
+"""The one rule of each business: what is checked, shown, changed and booked."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.api.federation.v1.configuration_pb2 import Step
+from gateway.api.region.v1.customer_service_pb2 import ProductStatus
+from gateway.api.region.v1.order_pb2 import Order
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.clock import from_timestamp
+from gateway.errors import Refused
+from region_node.billing.rules import Posting, require_balanced
+from region_node.orders.business import BusinessRule, Situation, load_rules
+from tests.unit.situations import FEDERATION, LINE, NOW, situation, with_status
+
+RULES = load_rules()
+SUSPENDED = ProductStatus.PRODUCT_STATUS_SUSPENDED
+TERMINATED = ProductStatus.PRODUCT_STATUS_TERMINATED
+HOUR = timedelta(hours=1)
+amounts = st.integers(1, 10**12)
+
+
+def sums(postings: Iterable[Posting]) -> dict[str, int]:
+    """What postings change, by account; accounts that end as they were are left out."""
+    found: dict[str, int] = {}
+    for posting in postings:
+        require_balanced(posting)
+        for entry in posting.entries:
+            found[entry.account] = found.get(entry.account, 0) + entry.amount
+    return {account: amount for account, amount in found.items() if amount}
+
+
+def check_refuses(asked: Situation, reason: Reason.ValueType) -> None:
+    with pytest.raises(Refused) as raised:
+        RULES[asked.business.code].check(asked)
+    assert raised.value.reason == reason
+
+
+def test_every_business_of_the_catalogue_that_is_an_order_has_a_rule() -> None:
+    ordered = {business.code for business in FEDERATION.businesses if business.steps}
+    assert RULES.keys() == ordered
+
+
+@pytest.mark.parametrize("business", sorted(RULES))
+def test_a_business_with_something_to_confirm_can_show_it(business: str) -> None:
+    confirms = Step.STEP_CONFIRM in FEDERATION.business(business).steps
+    shows = type(RULES[business]).quote is not BusinessRule.quote
+    assert shows == confirms
+
+
+@pytest.mark.parametrize("business", ["SUSPEND", "RESUME", "PLAN_CHANGE", "TERMINATE"])
+def test_only_a_payment_moves_money_at_the_handling_region(business: str) -> None:
+    order = situation(business).order
+    rule = RULES[business]
+    assert [rule.taken_in(order, {}), rule.done_elsewhere(order, {}), rule.given_up(order, {})] == [(), (), ()]
+
+
+# PAY
+
+
+@settings(deadline=None)
+@given(amounts, st.integers(-(10**12), 10**12))
+def test_a_foreign_payment_is_due_from_the_region_that_took_it(amount: int, balance: int) -> None:
+    effects = RULES["PAY"].fulfil(situation("PAY", {"amount": amount}, balance=balance))
+    assert sums(effects.postings) == {"account-1": amount, "receivable/guangdong": -amount}
+    assert effects.results == {"balance_minor_units": str(balance + amount)}
+    assert effects.line == LINE
+
+
+@settings(deadline=None)
+@given(amounts)
+def test_a_payment_at_home_is_cash(amount: int) -> None:
+    effects = RULES["PAY"].fulfil(situation("PAY", {"amount": amount}, handling_region="sichuan"))
+    assert sums(effects.postings) == {"account-1": amount, "cash": -amount}
+
+
+@settings(deadline=None)
+@given(amounts)
+def test_what_was_taken_is_handed_on_or_given_back_to_the_last_fen(amount: int) -> None:
+    rule, values = RULES["PAY"], {"amount": amount}
+    order = situation("PAY").order
+    taken = rule.taken_in(order, values)
+    assert sums(taken) == {"cash": -amount, "payments-in-transit": amount}
+    assert sums([*taken, *rule.done_elsewhere(order, values)]) == {"cash": -amount, "payable/sichuan": amount}
+    assert sums([*taken, *rule.given_up(order, values)]) == {}
+
+
+def test_the_postings_of_one_payment_never_share_an_id() -> None:
+    rule, order, values = RULES["PAY"], Order(id="guangdong/counter/R1", home_region="sichuan"), {"amount": 1}
+    postings = [
+        *rule.taken_in(order, values),
+        *rule.done_elsewhere(order, values),
+        *rule.given_up(order, values),
+        *rule.fulfil(situation("PAY", {"amount": 1})).postings,
+    ]
+    ids = [posting.posting_id for posting in postings]
+    assert len(set(ids)) == len(ids) == 4
+    assert all(each.startswith("guangdong/counter/R1#") for each in ids)
+
+
+# SUSPEND and RESUME
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "possible"),
+    [
+        (None, None, True),
+        (None, HOUR, True),
+        (HOUR, None, True),
+        (HOUR, 2 * HOUR, True),
+        (-HOUR, HOUR, True),
+        (None, timedelta(0), False),
+        (None, -HOUR, False),
+        (HOUR, HOUR, False),
+        (2 * HOUR, HOUR, False),
+        (-2 * HOUR, -HOUR, False),
+    ],
+)
+def test_a_suspension_ends_after_its_start_and_in_the_future(
+    start: timedelta | None, end: timedelta | None, possible: bool
+) -> None:
+    times = {name: NOW + at for name, at in (("start", start), ("end", end)) if at is not None}
+    asked = situation("SUSPEND", {"reason": "abroad", **times})
+    if possible:
+        RULES["SUSPEND"].check(asked)
+    else:
+        check_refuses(asked, Reason.REASON_CHARACTERISTIC_INVALID)
+
+
+def test_a_suspended_line_keeps_the_reason_and_the_agreed_end() -> None:
+    end = NOW + HOUR
+    effects = RULES["SUSPEND"].fulfil(situation("SUSPEND", {"reason": "abroad", "end": end}))
+    assert effects.line == replace(LINE, status=SUSPENDED, suspension_reason="abroad", suspension_end=end)
+    assert effects.postings == ()
+
+
+def test_a_resumed_line_is_as_it_was_before_the_suspension() -> None:
+    suspended = RULES["SUSPEND"].fulfil(situation("SUSPEND", {"reason": "abroad", "end": NOW + HOUR})).line
+    assert RULES["RESUME"].fulfil(situation("RESUME", line=suspended)).line == LINE
+
+
+@pytest.mark.parametrize("business", ["SUSPEND", "RESUME"])
+def test_the_agreed_start_is_what_the_order_waits_for(business: str) -> None:
+    rule = RULES[business]
+    assert rule.start_time(situation(business, {"start": NOW + HOUR})) == NOW + HOUR
+    assert rule.start_time(situation(business)) is None
+
+
+# PLAN_CHANGE
+
+
+def test_a_plan_must_be_another_of_the_home_region() -> None:
+    RULES["PLAN_CHANGE"].check(situation("PLAN_CHANGE", {"plan": "sichuan-99"}))
+    check_refuses(situation("PLAN_CHANGE", {"plan": "sichuan-59"}), Reason.REASON_PLAN_SAME)
+    check_refuses(situation("PLAN_CHANGE", {"plan": "guangdong-39"}), Reason.REASON_PLAN_UNKNOWN)
+    check_refuses(situation("PLAN_CHANGE", {"plan": "sichuan-0"}), Reason.REASON_PLAN_UNKNOWN)
+
+
+@pytest.mark.parametrize(
+    ("now", "begins"),
+    [
+        (datetime(2030, 6, 15, 4, tzinfo=UTC), datetime(2030, 6, 30, 16, tzinfo=UTC)),
+        # Already July in China.
+        (datetime(2030, 6, 30, 16, tzinfo=UTC), datetime(2030, 7, 31, 16, tzinfo=UTC)),
+        (datetime(2030, 6, 30, 15, 59, 59, tzinfo=UTC), datetime(2030, 6, 30, 16, tzinfo=UTC)),
+        (datetime(2030, 12, 31, 12, tzinfo=UTC), datetime(2030, 12, 31, 16, tzinfo=UTC)),
+        (datetime(2031, 12, 31, 17, tzinfo=UTC), datetime(2032, 1, 31, 16, tzinfo=UTC)),
+    ],
+)
+def test_the_quote_shows_name_rent_and_the_next_cycle(now: datetime, begins: datetime) -> None:
+    quote = RULES["PLAN_CHANGE"].quote(situation("PLAN_CHANGE", {"plan": "sichuan-99"}, now=now))
+    assert (quote.amount.minor_units, quote.amount.currency) == (9900, "CNY")
+    assert from_timestamp(quote.effective_date) == begins
+    for text in (quote.description.zh_cn, quote.description.en):
+        assert "99.00" in text
+
+
+def test_the_line_gets_the_plan_and_nothing_else_changes() -> None:
+    effects = RULES["PLAN_CHANGE"].fulfil(situation("PLAN_CHANGE", {"plan": "sichuan-99"}))
+    assert effects.line == replace(LINE, plan_id="sichuan-99")
+    assert (effects.postings, effects.results) == ((), {"plan": "sichuan-99"})
+
+
+# TERMINATE: the monthly rent of sichuan-59 is 5900 fen.
+
+
+@pytest.mark.parametrize(
+    ("now", "rent"),
+    [
+        (datetime(2030, 6, 1, 4, tzinfo=UTC), 197),  # 5900 / 30 = 196.67
+        (datetime(2030, 6, 15, 4, tzinfo=UTC), 2950),
+        (datetime(2030, 6, 30, 4, tzinfo=UTC), 5900),
+        (datetime(2030, 6, 30, 17, tzinfo=UTC), 190),  # the first of July in China: 5900 / 31 = 190.32
+        (datetime(2030, 2, 14, 4, tzinfo=UTC), 2950),
+        (datetime(2032, 2, 29, 4, tzinfo=UTC), 5900),
+        (datetime(2030, 12, 31, 4, tzinfo=UTC), 5900),
+    ],
+)
+def test_the_rent_is_due_by_days_up_to_today_in_the_home_region(now: datetime, rent: int) -> None:
+    rule = RULES["TERMINATE"]
+    quote = rule.quote(situation("TERMINATE", now=now, balance=20_000))
+    assert quote.amount.minor_units == 20_000 - rent
+    rule.check(situation("TERMINATE", now=now, balance=rent))
+    with pytest.raises(Refused) as raised:
+        rule.check(situation("TERMINATE", now=now, balance=rent - 1))
+    assert (raised.value.reason, raised.value.parameters) == (Reason.REASON_IN_ARREARS, {"amount": "0.01 CNY"})
+
+
+@settings(deadline=None)
+@given(st.integers(5900, 10**12), st.datetimes(datetime(2029, 1, 1), datetime(2033, 1, 1)))  # noqa: DTZ001 - made aware
+def test_a_termination_empties_the_account_and_pays_out_what_the_quote_said(balance: int, moment: datetime) -> None:
+    rule, asked = RULES["TERMINATE"], situation("TERMINATE", balance=balance, now=moment.replace(tzinfo=UTC))
+    quoted = rule.quote(asked).amount.minor_units
+    effects = rule.fulfil(asked)
+    booked = sums(effects.postings)
+    assert booked.pop("account-1") == -balance
+    assert booked.pop("rent") == balance - quoted > 0
+    assert booked.pop("refunds-due", 0) == quoted
+    assert not booked
+    assert effects.results == {"refund_minor_units": str(quoted)}
+    assert effects.line == with_status(TERMINATED)
+
+
+def test_a_suspension_ends_with_the_line() -> None:
+    line = replace(LINE, status=SUSPENDED, suspension_reason="abroad", suspension_end=NOW + HOUR)
+    assert RULES["TERMINATE"].fulfil(situation("TERMINATE", line=line)).line == with_status(TERMINATED)
+
+
+# MNP_IN
+
+
+def test_no_order_ports_a_number_and_the_refusal_says_why_in_both_languages() -> None:
+    check_refuses(situation("MNP_IN"), Reason.REASON_BUSINESS_NOT_OFFERED)
+    with pytest.raises(Refused) as raised:
+        RULES["MNP_IN"].check(situation("MNP_IN"))
+    note = FEDERATION.business("MNP_IN").reach_note
+    assert {note.zh_cn, note.en} <= set(raised.value.parameters.values())

@@ -1,0 +1,213 @@
+"""Double entry, balances, bills' months and what regions owe each other."""
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from gateway.store.schema import apply, migrations_of
+from gateway.store.sqlite import SqliteTransaction
+from region_node.billing import ledger
+from region_node.billing.rules import (
+    Entry,
+    Posting,
+    balance_of,
+    describe,
+    month_bounds,
+    next_cycle,
+    next_month,
+    payable,
+    receivable,
+    require_balanced,
+    transfer,
+)
+
+NOW = datetime(2030, 6, 15, 4, 0, tzinfo=UTC)
+SHANGHAI = "Asia/Shanghai"
+ACCOUNTS = ["cash", "account-1", "account-2", "payable/sichuan", "receivable/guangdong"]
+accounts = st.sampled_from(ACCOUNTS)
+amounts = st.integers(1, 10**12)
+# (debit, credit, amount, minutes since the one before)
+transfers = st.lists(st.tuples(accounts, accounts, amounts, st.integers(0, 600)), max_size=25).map(
+    lambda found: [each for each in found if each[0] != each[1]]
+)
+
+
+@contextlib.contextmanager
+def books() -> Iterator[SqliteTransaction]:
+    """An empty database of a region, in memory."""
+    with contextlib.closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        apply(connection, migrations_of("gateway", "region_node"))
+        yield SqliteTransaction(connection)
+
+
+@settings(deadline=None)
+@given(amounts, accounts, accounts)
+def test_a_transfer_gives_to_one_what_it_takes_from_the_other(amount: int, debit: str, credit: str) -> None:
+    posting = transfer("P1", "payment", amount, debit=debit, credit=credit)
+    require_balanced(posting)
+    assert sorted(entry.amount for entry in posting.entries) == [-amount, amount]
+    assert balance_of(credit, [posting]) == (0 if debit == credit else amount)
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(-100, 100), max_size=6))
+def test_a_posting_is_balanced_exactly_where_it_sums_to_zero(parts: list[int]) -> None:
+    posting = Posting("P1", "payment", tuple(Entry(f"a{index}", part) for index, part in enumerate(parts)))
+    if sum(parts) == 0:
+        require_balanced(posting)
+        return
+    with pytest.raises(ValueError, match="does not sum to zero"):
+        require_balanced(posting)
+
+
+@settings(deadline=None, max_examples=40)
+@given(transfers)
+def test_balances_are_what_a_plain_sum_says(found: list[tuple[str, str, int, int]]) -> None:
+    expected = dict.fromkeys(ACCOUNTS, 0)
+    postings = []
+    with books() as tx:
+        for index, (debit, credit, amount, _) in enumerate(found):
+            expected[debit] -= amount
+            expected[credit] += amount
+            postings.append(transfer(f"P{index}", "payment", amount, debit=debit, credit=credit))
+            ledger.post(tx, postings[-1], "CNY", NOW)
+        assert {account: ledger.balance(tx, account) for account in ACCOUNTS} == expected
+        assert {account: balance_of(account, postings) for account in ACCOUNTS} == expected
+        assert sum(expected.values()) == 0
+        listed = {each.account: each.amount for each in ledger.balances_like(tx, "account-")}
+        touched = {account for pair in found for account in pair[:2] if account.startswith("account-")}
+        assert listed == {account: expected[account] for account in touched}
+
+
+@settings(deadline=None, max_examples=40)
+@given(transfers, st.integers(0, 3000), st.integers(0, 3000))
+def test_a_period_shows_its_entries_and_the_balances_at_both_ends(
+    found: list[tuple[str, str, int, int]], one: int, other: int
+) -> None:
+    start, end = (NOW + timedelta(minutes=each) for each in sorted((one, other)))
+    history: list[tuple[datetime, int]] = []
+    now = NOW
+    with books() as tx:
+        for index, (debit, credit, amount, pause) in enumerate(found):
+            now += timedelta(minutes=pause)
+            ledger.post(tx, transfer(f"P{index:03d}", "payment", amount, debit=debit, credit=credit), "CNY", now)
+            if "account-1" in (debit, credit):
+                history.append((now, amount if credit == "account-1" else -amount))
+        entries = [entry.amount for entry in ledger.entries_between(tx, "account-1", start, end)]
+        opening, closing = (ledger.balance_before(tx, "account-1", at) for at in (start, end))
+    assert entries == [amount for time, amount in history if start <= time < end]
+    assert opening == sum(amount for time, amount in history if time < start)
+    assert closing == opening + sum(entries)
+
+
+def test_an_unbalanced_posting_is_not_booked() -> None:
+    with books() as tx:
+        with pytest.raises(ValueError, match="does not sum to zero"):
+            ledger.post(tx, Posting("P1", "payment", (Entry("cash", 1),)), "CNY", NOW)
+        assert ledger.balance(tx, "cash") == 0
+
+
+def test_the_same_posting_is_not_booked_twice() -> None:
+    posting = transfer("P1", "payment", 5, debit="cash", credit="account-1")
+    with books() as tx:
+        ledger.post(tx, posting, "CNY", NOW)
+        with pytest.raises(sqlite3.IntegrityError):
+            ledger.post(tx, posting, "CNY", NOW)
+
+
+@pytest.mark.parametrize("sql", ["UPDATE ledger_entries SET amount = 9", "DELETE FROM ledger_entries"])
+def test_what_is_booked_stays_as_it_is(sql: str) -> None:
+    with books() as tx:
+        ledger.post(tx, transfer("P1", "payment", 5, debit="cash", credit="account-1"), "CNY", NOW)
+        with pytest.raises(sqlite3.IntegrityError, match="immutable"):
+            tx.execute(sql)
+        assert ledger.balance(tx, "account-1") == 5
+
+
+def test_accounts_between_regions_are_named_by_the_other_region() -> None:
+    assert (payable("sichuan"), receivable("guangdong")) == ("payable/sichuan", "receivable/guangdong")
+    with books() as tx:
+        for index, account in enumerate([payable("henan"), payable("sichuan"), "payables"]):
+            ledger.post(tx, transfer(f"P{index}", "x", index + 1, debit="cash", credit=account), "CNY", NOW)
+        found = [(each.account, each.amount) for each in ledger.balances_like(tx, payable(""))]
+    assert found == [("payable/henan", 1), ("payable/sichuan", 2)]
+
+
+# Months.
+
+
+@pytest.mark.parametrize(
+    ("month", "start", "end"),
+    [
+        ("2030-06", datetime(2030, 5, 31, 16, tzinfo=UTC), datetime(2030, 6, 30, 16, tzinfo=UTC)),
+        ("2030-02", datetime(2030, 1, 31, 16, tzinfo=UTC), datetime(2030, 2, 28, 16, tzinfo=UTC)),
+        ("2030-01", datetime(2029, 12, 31, 16, tzinfo=UTC), datetime(2030, 1, 31, 16, tzinfo=UTC)),
+    ],
+)
+def test_a_month_is_that_of_the_home_region(month: str, start: datetime, end: datetime) -> None:
+    assert month_bounds(month, NOW, SHANGHAI) == (start, end)
+
+
+@pytest.mark.parametrize(
+    ("month", "kept"), [("2030-07", False), ("2030-06", True), ("2030-01", True), ("2029-12", False)]
+)
+def test_bills_are_kept_for_the_running_month_and_five_before(month: str, kept: bool) -> None:
+    if kept:
+        month_bounds(month, NOW, SHANGHAI)
+        return
+    with pytest.raises(Refused) as raised:
+        month_bounds(month, NOW, SHANGHAI)
+    assert (raised.value.reason, raised.value.parameters) == (Reason.REASON_BILL_OUT_OF_RANGE, {"month": month})
+
+
+def test_the_month_changes_at_midnight_of_the_home_region() -> None:
+    last = datetime(2030, 6, 30, 15, 59, 59, tzinfo=UTC)
+    with pytest.raises(Refused):
+        month_bounds("2030-07", last, SHANGHAI)
+    month_bounds("2030-07", last + timedelta(seconds=1), SHANGHAI)
+
+
+@pytest.mark.parametrize(
+    "month", ["", "June", "2030", "2030-13", "2030-00", "30-06", "2030-06-01", "2030/06", "٢٠٣٠-٠٦"]
+)
+def test_a_month_is_written_as_year_and_month(month: str) -> None:
+    with pytest.raises(Refused) as raised:
+        month_bounds(month, NOW, SHANGHAI)
+    assert raised.value.reason == Reason.REASON_REQUEST_INVALID
+
+
+@settings(deadline=None)
+@given(
+    st.datetimes(datetime(1990, 1, 1), datetime(2100, 1, 1)),  # noqa: DTZ001 - made aware
+    st.sampled_from([SHANGHAI, "Asia/Urumqi", "America/New_York", "Pacific/Auckland", "UTC"]),
+)
+def test_months_follow_each_other_without_gap_or_overlap(moment: datetime, zone: str) -> None:
+    now = moment.replace(tzinfo=UTC)
+    local = now.astimezone(ZoneInfo(zone))
+    start, end = month_bounds(f"{local:%Y-%m}", now, zone)
+    assert start <= now < end
+    assert end == next_cycle(now, zone)
+    begins = end.astimezone(ZoneInfo(zone))
+    assert (begins.day, begins.hour, begins.minute, begins.second, begins.microsecond) == (1, 0, 0, 0, 0)
+    assert month_bounds(f"{begins:%Y-%m}", end, zone)[0] == end
+    assert next_month(local).month == local.month % 12 + 1
+
+
+@pytest.mark.parametrize("kind", ["opening", "payment", "rent", "refund"])
+def test_a_bill_describes_what_can_stand_on_a_customers_account(kind: str) -> None:
+    text = describe(kind)
+    assert text.zh_cn
+    assert text.en
+
+
+def test_what_never_stands_there_is_a_defect() -> None:
+    with pytest.raises(ValueError, match="payment taken"):
+        describe("payment taken")
