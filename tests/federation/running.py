@@ -2,14 +2,16 @@
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import grpc
 import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from coordinator.app import Coordinator
 from coordinator.settings import CoordinatorSettings
@@ -224,6 +226,20 @@ class Federation:
 
         await until(holds, f"regions stand as {standing}")
 
+    async def advance(self, step: timedelta) -> None:
+        """Moves everybody's clock forward, and returns when heartbeats have found again that all clocks agree."""
+        self.clock.advance(step)
+        # The first beat may have begun before, the second then began after, and the third says that the second is over.
+        for _ in range(3):
+            seen = {region: member.heartbeat_time for region, member in (await self.members()).items()}
+
+            async def has_beaten(region: str, seen: Mapping[str, Timestamp] = seen) -> bool:
+                member = (await self.members())[region]
+                return member.heartbeat_time != seen[region]
+
+            for region in self.nodes:
+                await until(partial(has_beaten, region), f"{region} sends a heartbeat")
+
     def _dial(self, endpoint: str, path: str, name: str) -> grpc.aio.Channel:
         key = (endpoint, path)
         if key not in self._channels:
@@ -237,7 +253,7 @@ class Federation:
             listen="127.0.0.1:0",
             data=self.directory / "coordinator",
             credentials=self.certificates.credentials("coordinator/0"),
-            heartbeat_interval=0.2,
+            heartbeat_interval=0.1,
             lease=10.0,
         )
 

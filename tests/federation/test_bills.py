@@ -41,7 +41,7 @@ async def test_an_earlier_month_ends_where_the_next_begins(
 ) -> None:
     number = await sichuan.new_customer(balance=700)
     month = (await sichuan.bill(number)).month
-    federation.clock.advance(timedelta(days=31))
+    await federation.advance(timedelta(days=31))
     earlier, now = await guangdong.bill(number, month), await guangdong.bill(number)
     assert earlier.month < now.month
     assert (earlier.closing_balance, list(now.lines)) == (now.opening_balance, [])

@@ -54,7 +54,7 @@ async def test_an_order_that_waits_is_cancelled_and_nothing_comes_of_it(
     assert not cancelled.HasField("awaiting")
     at_home = Counter(federation, home)
     assert (await at_home.get(order.id)).state == CANCELLED
-    federation.clock.advance(timedelta(hours=1))
+    await federation.advance(timedelta(hours=1))
     later = await guangdong.order("SUSPEND", order.request.number)
     assert later.state == COMPLETED, "the line is as it was"
     left = federation.database(home).rows(

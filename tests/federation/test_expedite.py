@@ -21,7 +21,7 @@ async def test_a_reminder_reaches_the_home_region_once_an_hour(
     assert await at_home.get(order.id) == reminded
     assert (await refusal(guangdong.expedite(order.id))).reason == "EXPEDITED_RECENTLY"
     assert await at_home.get(order.id) == reminded == await guangdong.get(order.id)
-    federation.clock.advance(timedelta(hours=1))
+    await federation.advance(timedelta(hours=1))
     again = await guangdong.expedite(order.id)
     assert len(again.expedites) == 2
     assert (again.state, again.awaiting) == (order.state, order.awaiting)

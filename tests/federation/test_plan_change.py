@@ -34,7 +34,7 @@ async def test_a_confirmed_plan_begins_with_the_next_cycle(
     assert (waiting.state, waiting.awaiting.action) == (OrderState.ORDER_STATE_IN_PROGRESS, "next-cycle")
     assert (await sichuan.read(number)).product.plan_id == "sichuan-29"
 
-    federation.clock.advance(begins - federation.clock.now())
+    await federation.advance(begins - federation.clock.now())
     done = await guangdong.reaches(order.id, OrderState.ORDER_STATE_COMPLETED)
     assert dict(done.results) == {"plan": "sichuan-99"}
     assert (await sichuan.read(number)).product.plan_id == "sichuan-99"
@@ -83,7 +83,7 @@ async def test_without_an_answer_in_time_the_order_is_cancelled(
     number = await sichuan.new_customer()
     order = await guangdong.order("PLAN_CHANGE", number)
     assert from_timestamp(order.awaiting.due) - federation.clock.now() <= timedelta(days=3)
-    federation.clock.advance(timedelta(days=3))
+    await federation.advance(timedelta(days=3))
     ended = await guangdong.reaches(order.id, OrderState.ORDER_STATE_CANCELLED)
     assert ended.error.reason == Reason.REASON_ANSWER_OVERDUE
     assert (await sichuan.read(number)).product.plan_id == "sichuan-29"

@@ -29,7 +29,7 @@ async def test_a_missed_promise_is_alerted_where_it_was_given_and_the_order_goes
         order = await guangdong.submit(guangdong.request("SUSPEND", number), wait=0)
         promised = from_timestamp(order.expected_completion_date)
         assert promised - from_timestamp(order.order_date) == timedelta(hours=24)
-        federation.clock.advance(promised - federation.clock.now())
+        await federation.advance(promised - federation.clock.now())
         await until_alerted(guangdong, order.id)
         alerted = await guangdong.get(order.id)
         assert [alert.region for alert in alerted.jeopardy_alerts] == ["guangdong"]
@@ -43,7 +43,7 @@ async def test_a_review_that_takes_too_long_is_alerted(
     federation: Federation, guangdong: Counter, sichuan: Counter
 ) -> None:
     order = await guangdong.order("TERMINATE", await sichuan.new_customer())
-    federation.clock.advance(from_timestamp(order.expected_completion_date) - federation.clock.now())
+    await federation.advance(from_timestamp(order.expected_completion_date) - federation.clock.now())
     await until_alerted(guangdong, order.id)
     assert (await guangdong.get(order.id)).state == order.state
 
@@ -62,7 +62,7 @@ async def test_an_order_that_arrives_after_its_time_is_never_done_and_the_money_
         number = await sichuan.new_customer(balance=0)
         await federation.stop_node("sichuan")
         order = await guangdong.submit(guangdong.request("PAY", number), wait=0)
-        federation.clock.advance(timedelta(days=7, minutes=1))
+        await federation.advance(timedelta(days=7, minutes=1))
         await federation.start_node("sichuan")
         expired = await guangdong.reaches(order.id, OrderState.ORDER_STATE_REJECTED)
         assert expired.error.reason == Reason.REASON_ORDER_EXPIRED

@@ -48,13 +48,13 @@ async def test_a_suspension_begins_and_ends_at_the_agreed_times_by_itself(
     assert from_timestamp(order.expected_completion_date) == start + timedelta(hours=24)
     assert (await at_home.read(number)).product.status == ACTIVE
 
-    federation.clock.advance(timedelta(hours=2))
+    await federation.advance(timedelta(hours=2))
     done = await guangdong.reaches(order.id, COMPLETED)
     assert from_timestamp(done.completion_date) >= start
     product = (await at_home.read(number)).product
     assert (product.status, from_timestamp(product.suspension_end_date)) == (SUSPENDED, end)
 
-    federation.clock.advance(timedelta(hours=1))
+    await federation.advance(timedelta(hours=1))
     await until_status(at_home, number, ACTIVE)
     product = (await at_home.read(number)).product
     assert (product.suspension_reason, product.HasField("suspension_end_date")) == ("", False)
@@ -71,7 +71,7 @@ async def test_resuming_early_voids_the_agreed_end(
     assert again.state == COMPLETED
     other = await sichuan.new_customer()
     await guangdong.order("SUSPEND", other, end=written(end))
-    federation.clock.advance(timedelta(hours=1))
+    await federation.advance(timedelta(hours=1))
     await until_status(sichuan, other, ACTIVE)
     assert (await sichuan.read(number)).product.status == SUSPENDED
 
@@ -111,7 +111,7 @@ async def test_what_is_no_longer_possible_at_the_agreed_time_fails_and_says_why(
     number, start = await sichuan.new_customer(), federation.clock.now() + timedelta(hours=1)
     order = await guangdong.order("SUSPEND", number, start=written(start))
     assert (await sichuan.order("SUSPEND", number)).state == COMPLETED
-    federation.clock.advance(timedelta(hours=1))
+    await federation.advance(timedelta(hours=1))
     failed = await guangdong.reaches(order.id, OrderState.ORDER_STATE_FAILED)
     assert failed.error.reason == Reason.REASON_LINE_NOT_ACTIVE
 
@@ -123,6 +123,6 @@ async def test_a_resumption_waits_for_its_agreed_time(
     await guangdong.order("SUSPEND", number)
     order = await guangdong.order("RESUME", number, start=written(start))
     assert order.state == IN_PROGRESS
-    federation.clock.advance(timedelta(hours=1))
+    await federation.advance(timedelta(hours=1))
     await guangdong.reaches(order.id, COMPLETED)
     assert (await sichuan.read(number)).product.status == ACTIVE
