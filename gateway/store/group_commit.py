@@ -4,11 +4,14 @@ The rule: a refusal comes before the first write of its operation and leaves the
 rolls the batch back, and each operation runs again by itself, so that one defect cannot fail its neighbours.
 """
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from gateway.errors import Refused
 from gateway.store.port import Database, Operation, WriteAfterRefusal, store_unavailable
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -66,7 +69,8 @@ def _run_alone(database: Database, operation: Operation[object]) -> Outcome:
             database.rollback()
         else:
             database.commit()
-    except database.failures:
+    except database.failures as failure:
+        _log.error("the store could not commit: %s", failure)
         database.rollback()
         return Outcome(error=store_unavailable())
     return outcome

@@ -7,6 +7,7 @@ microseconds; in a thread each would wait for the interpreter's lock while the l
 import asyncio
 import contextlib
 import fcntl
+import logging
 import os
 import shutil
 import sqlite3
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import TypeVar, cast
 
 from gateway.store.group_commit import Outcome, run_alone, start_batch
-from gateway.store.port import Operation, Transaction, Value
+from gateway.store.port import Operation, Transaction, Value, store_unavailable
 from gateway.store.schema import Migration, apply
 
 T = TypeVar("T")
@@ -32,6 +33,7 @@ WATERMARK_BYTES = (
     256 * 1024 * 1024
 )  # free disk below which no new work is accepted; SQLite cannot even delete on a full disk
 WATERMARK_INTERVAL = 1.0  # seconds between looks at the disk
+_log = logging.getLogger(__name__)
 
 
 class DatabaseInUse(Exception):
@@ -144,10 +146,15 @@ class SqliteStore:
     def __init__(self, path: Path, migrations: Sequence[Migration]) -> None:
         """Opens or makes the database. Raises DatabaseInUse, or SchemaMismatch for a file of another version."""
         self._path = path
-        self._lock = FileLock(path)
-        self._database = SqliteDatabase(str(path))
-        apply(self._database.connection, migrations)
-        self._reader = _connect(str(path))
+        with contextlib.ExitStack() as opened:
+            self._lock = FileLock(path)
+            opened.callback(self._lock.release)
+            self._database = SqliteDatabase(str(path))
+            opened.callback(self._database.close)
+            apply(self._database.connection, migrations)
+            self._reader = _connect(str(path))
+            self._reader.execute("PRAGMA query_only=ON")
+            opened.pop_all()
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[_Waiting] = deque()
         self._arrived = asyncio.Event()
@@ -161,8 +168,11 @@ class SqliteStore:
     def write(self, operation: Operation[T]) -> "asyncio.Future[T]":
         """See the port."""
         future: asyncio.Future[object] = self._loop.create_future()
-        self._waiting.append((operation, future))
-        self._arrived.set()
+        if self._closing:
+            future.set_exception(store_unavailable())
+        else:
+            self._waiting.append((operation, future))
+            self._arrived.set()
         return cast("asyncio.Future[T]", future)
 
     async def read(self, operation: Operation[T]) -> T:
@@ -203,7 +213,11 @@ class SqliteStore:
                 await self._arrived.wait()
                 continue
             batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), BATCH_LIMIT))]
-            outcomes = await self._commit([operation for operation, _ in batch])
+            try:
+                outcomes = await self._commit([operation for operation, _ in batch])
+            except sqlite3.DatabaseError:
+                _log.critical("the database %s is broken", self._path, exc_info=True)
+                outcomes = [Outcome(error=store_unavailable()) for _ in batch]
             self._settle([(future, outcome) for (_, future), outcome in zip(batch, outcomes, strict=True)])
 
     async def _commit(self, operations: Sequence[Operation[object]]) -> list[Outcome]:
@@ -218,15 +232,17 @@ class SqliteStore:
         return await self._loop.run_in_executor(self._disk, run_alone, self._database, operations)
 
     def _settle(self, settled: list[tuple["asyncio.Future[object]", Outcome]]) -> None:
+        """Tells listeners, then those who wait. The loop calls each listener apart, so that none can stop the store."""
         for future, outcome in settled:
-            if not future.cancelled():
-                if outcome.error is not None:
-                    future.set_exception(outcome.error)
-                else:
-                    future.set_result(outcome.result)
             for event in outcome.events:
                 for listener in self._listeners.get(type(event), ()):
-                    listener(event)
+                    self._loop.call_soon(listener, event)
+            if future.cancelled():
+                continue
+            if outcome.error is not None:
+                future.set_exception(outcome.error)
+            else:
+                future.set_result(outcome.result)
 
 
 @contextlib.contextmanager

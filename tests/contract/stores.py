@@ -1,0 +1,141 @@
+"""The adapters of the store port, each with what its contract needs besides the port: a look from outside.
+
+As a program, a process that writes so many notes: `python -m tests.contract.stores ADAPTER DIRECTORY COUNT`.
+"""
+
+import asyncio
+import contextlib
+import sqlite3
+import sys
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager
+from functools import partial
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+from gateway.store.port import Store, Transaction
+from gateway.store.schema import Migration
+from gateway.store.sqlite import SqliteDatabase, SqliteStore
+
+NOTES = Migration("notes", "0001_notes.sql", "CREATE TABLE notes (note TEXT NOT NULL PRIMARY KEY);")
+
+
+class Adapter(Protocol):
+    """One adapter, on durable state that outlives the stores opened on it."""
+
+    def open(self, migrations: Sequence[Migration] = (NOTES,)) -> AbstractAsyncContextManager[Store]:
+        """The store, closed at the end."""
+        ...
+
+    def notes(self) -> list[str]:
+        """The notes that are committed, seen over another connection."""
+        ...
+
+    def add_note(self, note: str) -> None:
+        """Commits a note over another connection."""
+        ...
+
+    def fill_disk(self, tx: Transaction) -> None:
+        """From here on the store finds no more room."""
+        ...
+
+    def make_room(self, tx: Transaction) -> None:
+        """The store finds room again."""
+        ...
+
+    def commit_failures(self) -> Sequence[Exception]:
+        """What the engine raises at a commit: for a disk that fails, and for a database that is broken."""
+        ...
+
+    def fail_commits(self, patch: pytest.MonkeyPatch, failure: Exception, count: int) -> None:
+        """The next commits fail so, before anything is on disk."""
+        ...
+
+    def is_durable_on_commit(self, tx: Transaction) -> bool:
+        """Whether the engine, as the operation finds it, has a commit on disk before it says so."""
+        ...
+
+
+class SqliteAdapter:
+    """The embedded store."""
+
+    def __init__(self, directory: Path) -> None:
+        self._path = directory / "store.db"
+
+    @contextlib.asynccontextmanager
+    async def open(self, migrations: Sequence[Migration] = (NOTES,)) -> AsyncIterator[Store]:
+        """See Adapter."""
+        store = SqliteStore(self._path, migrations)
+        try:
+            yield store
+        finally:
+            await store.close()
+
+    def notes(self) -> list[str]:
+        """See Adapter."""
+        with self._outside() as connection:
+            return [note for (note,) in connection.execute("SELECT note FROM notes ORDER BY note")]
+
+    def add_note(self, note: str) -> None:
+        """See Adapter."""
+        with self._outside() as connection:
+            connection.execute("INSERT INTO notes (note) VALUES (?)", (note,))
+
+    def fill_disk(self, tx: Transaction) -> None:
+        """See Adapter."""
+        tx.all(int, "PRAGMA max_page_count = 1")  # SQLite makes it the size that the file has
+
+    def make_room(self, tx: Transaction) -> None:
+        """See Adapter."""
+        tx.all(int, "PRAGMA max_page_count = 1000000")
+
+    def commit_failures(self) -> Sequence[Exception]:
+        """See Adapter."""
+        return (
+            sqlite3.OperationalError("disk I/O error"),
+            sqlite3.DatabaseError("database disk image is malformed"),
+        )
+
+    def fail_commits(self, patch: pytest.MonkeyPatch, failure: Exception, count: int) -> None:
+        """See Adapter."""
+        failing = iter(range(count))
+        commit = SqliteDatabase.commit
+
+        def fail(database: SqliteDatabase) -> None:
+            if next(failing, None) is not None:
+                raise failure
+            commit(database)
+
+        patch.setattr(SqliteDatabase, "commit", fail)
+
+    def is_durable_on_commit(self, tx: Transaction) -> bool:
+        """See Adapter. In WAL mode only FULL (2) and EXTRA (3) flush at each commit."""
+        level = tx.first(int, "PRAGMA synchronous")
+        return level is not None and level >= 2 and tx.first(str, "PRAGMA journal_mode") == "wal"
+
+    @contextlib.contextmanager
+    def _outside(self) -> Iterator[sqlite3.Connection]:
+        with contextlib.closing(sqlite3.connect(self._path, isolation_level=None)) as connection:
+            yield connection
+
+
+ADAPTERS = {"sqlite": SqliteAdapter}
+
+
+def insert(tx: Transaction, note: str) -> str:
+    """Writes a note. The engine's own error where it is there already."""
+    tx.execute("INSERT INTO notes (note) VALUES (:note)", note=note)
+    return note
+
+
+async def write_notes(adapter: Adapter, count: int) -> None:
+    """Prints each note once it is said to be durable."""
+    async with adapter.open() as store:
+        for number in range(count):
+            print(await store.write(partial(insert, note=f"{number:06}")), flush=True)
+
+
+if __name__ == "__main__":
+    asyncio.run(write_notes(ADAPTERS[sys.argv[1]](Path(sys.argv[2])), int(sys.argv[3])))
