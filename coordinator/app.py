@@ -6,9 +6,6 @@ import random
 from dataclasses import dataclass
 from datetime import timedelta
 
-from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.trace import TracerProvider
-
 from coordinator.configuration.service import ConfigurationService
 from coordinator.membership.members import CurrentMembers
 from coordinator.membership.service import FederationPorts, FederationService, MembershipService
@@ -34,30 +31,16 @@ from gateway.channels import Dialer
 from gateway.clock import Clock, SystemClock
 from gateway.files import replace_file
 from gateway.interceptor import BorderInterceptor, BorderPorts
-from gateway.metrics import CallMetrics, make_meter_provider
 from gateway.server import Server, Service, wait_for_stop
 from gateway.signing import TrustedKeys
 from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteStore
+from gateway.telemetry import Telemetry
 from gateway.tls import server_credentials
-from gateway.tracing import Tracing, make_provider
 from gateway.trail import Trail
 
 SERVICE_NAME = "coordinator"
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class _Telemetry:
-    """The OpenTelemetry providers of the process."""
-
-    spans: TracerProvider
-    meters: MeterProvider
-
-    def shutdown(self) -> None:
-        """Exports what is left."""
-        self.spans.shutdown()
-        self.meters.shutdown()
 
 
 @dataclass(frozen=True)
@@ -91,18 +74,14 @@ class Coordinator:
         async with contextlib.AsyncExitStack() as stack:
             clock = clock or SystemClock()
             credentials = server_credentials(settings.credentials, clock)
-            telemetry = _Telemetry(
-                make_provider(SERVICE_NAME, str(settings.number)),
-                make_meter_provider(SERVICE_NAME, str(settings.number)),
-            )
+            telemetry = Telemetry.of(SERVICE_NAME, str(settings.number))
             stack.callback(telemetry.shutdown)
-            tracing = Tracing.of(telemetry.spans, SERVICE_NAME)
             store = _open_store(settings)
             stack.push_async_callback(store.close)
             # Only now: before the lock of the store, the file could be that of a coordinator that runs.
             if settings.port_file is not None:
                 settings.port_file.unlink(missing_ok=True)
-            parts = await _parts(settings, clock, store, tracing)
+            parts = await _parts(settings, clock, store, telemetry)
             stack.push_async_callback(parts.registry.close)
             stack.push_async_callback(parts.channels.close)
             services = _services(parts)
@@ -110,8 +89,8 @@ class Coordinator:
                 BorderPorts(
                     federation=settings.federation,
                     access=AccessRules((service.descriptor for service in services), own_region=""),
-                    tracing=tracing,
-                    metrics=CallMetrics(telemetry.meters.get_meter(SERVICE_NAME)),
+                    tracing=telemetry.tracing,
+                    metrics=telemetry.calls,
                     denied=parts.trail.denied,
                 )
             )
@@ -146,11 +125,13 @@ def _open_store(settings: CoordinatorSettings) -> SqliteStore:
     return SqliteStore(settings.database, migrations_of("gateway", "coordinator"))
 
 
-async def _parts(settings: CoordinatorSettings, clock: Clock, store: SqliteStore, tracing: Tracing) -> _Parts:
+async def _parts(settings: CoordinatorSettings, clock: Clock, store: SqliteStore, telemetry: Telemetry) -> _Parts:
     registry = await EmbeddedRegistry.open(store, clock, timedelta(seconds=settings.lease))
     members = CurrentMembers(registry)
     dialer = Dialer(settings.credentials, clock)
-    channels = RegionChannels(ChannelPorts(settings.federation, dialer, tracing, random.Random()))
+    channels = RegionChannels(
+        ChannelPorts(settings.federation, dialer, telemetry.tracing, telemetry.calls, random.Random())
+    )
     members.on_change(channels.update)
     trail = Trail(store, clock)
     federation = FederationService(

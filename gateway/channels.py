@@ -147,4 +147,4 @@ async def invoke(
         refused = from_rpc_error(error)
         if refused is not None:
             raise refused from None
-        raise Unreachable(f"{error.code().name}: {error.details()}") from None
+        raise Unreachable(f"{error.code().name}: {error.details()}", error.code().name) from None

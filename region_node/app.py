@@ -7,8 +7,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.metrics import Meter
 
 from gateway.access import AccessRules
 from gateway.api.region.v1 import (
@@ -32,7 +31,7 @@ from gateway.federation.current import CurrentFederation
 from gateway.files import replace_file
 from gateway.identity import server_name
 from gateway.interceptor import BorderInterceptor, BorderPorts
-from gateway.metrics import CallMetrics, make_meter_provider, observe
+from gateway.metrics import observe
 from gateway.relay.border import Border
 from gateway.relay.grpc_transport import GrpcTransport
 from gateway.relay.queries import Asker
@@ -42,8 +41,9 @@ from gateway.server import Server, Service, stop_tasks, wait_for_stop
 from gateway.signing import Signer, TrustedKeys
 from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteStore
+from gateway.telemetry import Telemetry
 from gateway.tls import CredentialsUnusable, server_credentials
-from gateway.tracing import Tracing, make_provider
+from gateway.tracing import Tracing
 from gateway.trail import Trail
 from region_node.billing.service import BillingService
 from region_node.catalogue.service import CatalogueService
@@ -59,19 +59,6 @@ from region_node.settings import RegionSettings
 
 SERVICE_NAME = "region-node"
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class _Telemetry:
-    """The OpenTelemetry providers of the process."""
-
-    spans: TracerProvider
-    meters: MeterProvider
-
-    def shutdown(self) -> None:
-        """Exports what is left."""
-        self.spans.shutdown()
-        self.meters.shutdown()
 
 
 @dataclass(frozen=True)
@@ -105,26 +92,24 @@ class RegionNode:
         async with contextlib.AsyncExitStack() as stack:
             clock = clock or SystemClock()
             credentials = server_credentials(settings.credentials, clock)
-            telemetry = _Telemetry(
-                make_provider(SERVICE_NAME, settings.region), make_meter_provider(SERVICE_NAME, settings.region)
-            )
+            telemetry = Telemetry.of(SERVICE_NAME, settings.region)
             stack.callback(telemetry.shutdown)
-            ports = await _open(settings, clock, Tracing.of(telemetry.spans, SERVICE_NAME), stack)
+            ports = await _open(settings, clock, telemetry, stack)
             client = _membership(ports)
             stack.push_async_callback(client.close)
             client.load()
             core = RegionCore(_core_ports(ports))
             await core.start()
             stack.push_async_callback(core.stop)
-            _observe_lanes(telemetry.meters, core)
+            _observe_lanes(telemetry.meter, core)
             trail = Trail(ports.store, clock)
             services = _services(ports, core)
             border = BorderInterceptor(
                 BorderPorts(
                     federation=settings.federation,
                     access=AccessRules((service.descriptor for service in services), own_region=settings.region),
-                    tracing=ports.tracing,
-                    metrics=CallMetrics(telemetry.meters.get_meter(SERVICE_NAME)),
+                    tracing=telemetry.tracing,
+                    metrics=telemetry.calls,
                     denied=trail.denied,
                 )
             )
@@ -167,7 +152,9 @@ async def serve(settings: RegionSettings) -> None:
         await node.stop()
 
 
-async def _open(settings: RegionSettings, clock: Clock, tracing: Tracing, stack: contextlib.AsyncExitStack) -> _Ports:
+async def _open(
+    settings: RegionSettings, clock: Clock, telemetry: Telemetry, stack: contextlib.AsyncExitStack
+) -> _Ports:
     settings.data.mkdir(parents=True, exist_ok=True)
     store = SqliteStore(settings.database, migrations_of("gateway", "region_node"))
     stack.push_async_callback(store.close)
@@ -183,7 +170,8 @@ async def _open(settings: RegionSettings, clock: Clock, tracing: Tracing, stack:
     stack.push_async_callback(coordinators.close)
     workers = ThreadWorkers()
     stack.callback(workers.close)
-    return _Ports(settings, clock, store, border, source, tracing, GrpcTransport(coordinators, tracing), workers)
+    transport = GrpcTransport(coordinators, telemetry.tracing, telemetry.calls)
+    return _Ports(settings, clock, store, border, source, telemetry.tracing, transport, workers)
 
 
 def _border(settings: RegionSettings) -> Border:
@@ -249,9 +237,8 @@ def _services(ports: _Ports, core: RegionCore) -> list[Service]:
     ]
 
 
-def _observe_lanes(meters: MeterProvider, core: RegionCore) -> None:
+def _observe_lanes(meter: Meter, core: RegionCore) -> None:
     """What operations staff watch: envelopes that wait, and repeats, per destination."""
-    meter = meters.get_meter(SERVICE_NAME)
     observe(
         meter,
         "crossregion.lane.waiting",

@@ -11,6 +11,7 @@ from gateway.api.federation.v1.federation_pb2 import Member
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.channels import Dialer, Replicas
 from gateway.identity import server_name
+from gateway.metrics import CallMetrics
 from gateway.relay.grpc_transport import GrpcTransport
 from gateway.relay.transport import Unreachable
 from gateway.tls import CredentialsUnusable
@@ -26,6 +27,7 @@ class ChannelPorts:
     federation: str
     dialer: Dialer
     tracing: Tracing
+    metrics: CallMetrics
     source: random.Random
 
 
@@ -79,7 +81,7 @@ class RegionChannels:
         if way is None:
             name = server_name(Role.ROLE_REGION, region, self._ports.federation)
             replicas = Replicas(self._ports.dialer, name, self._ports.source)
-            way = self._ways[region] = _Way(replicas, GrpcTransport(replicas, self._ports.tracing))
+            way = self._ways[region] = _Way(replicas, GrpcTransport(replicas, self._ports.tracing, self._ports.metrics))
         wanted = self._wanted.get(region, ())
         if way.replicas.endpoints != wanted:
             way.replicas.update(wanted)

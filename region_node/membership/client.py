@@ -28,7 +28,6 @@ class FederationClient:
         """`data` is the directory of the last good state. Raises CredentialsUnusable."""
         self._all = _connect(node.coordinators, node, ports)
         self._each = {coordinator: _connect((coordinator,), node, ports) for coordinator in node.coordinators}
-        self._current = node.border.current
         self._keeper = StateKeeper(node, ports.clock, LastGood(data))
         self._watcher = Watcher(self._all, self._keeper, node.border.current, ports)
         self._heartbeat = Heartbeat(node, self._each, ports)
@@ -44,11 +43,9 @@ class FederationClient:
     async def catch_up(self) -> None:
         """Returns when a coordinator has told the state as it is now, or none has for three seconds.
 
-        Until then a node that had a state should not join: by its old plan it would refuse, for good, orders of
-        customers who belong to another region by now. Runs beside `follow`.
+        Until then a node should not join: without a state it can answer nothing, and by an old plan it would refuse,
+        for good, orders of customers who belong to another region by now. Runs beside `follow`.
         """
-        if self._current.revision == 0:
-            return
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CATCH_UP_SECONDS):
                 await self._keeper.told.wait()

@@ -16,6 +16,7 @@ from gateway.api.federation.v1.federation_pb2 import MemberState
 from gateway.api.region.v1.order_envelopes_pb2 import OrderCommand, OrderSubmission
 from gateway.api.region.v1.order_pb2 import Order, OrderRequest, Party
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind
+from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.clock import from_timestamp, to_timestamp
 from gateway.errors import Refused
@@ -489,6 +490,6 @@ def find_for(tx: Transaction, order_id: str, identity: Identity) -> Order:
 
 
 def is_visible(order: Order, identity: Identity) -> bool:
-    """An order is seen by the operator that submitted it and by operators and staff of its home region."""
-    submitted = (order.handling_region, order.operator) == (identity.region, identity.name)
-    return submitted or order.home_region == identity.region
+    """An order is seen by the operator that submitted it, by its region's staff, and by all of its home region."""
+    is_own = identity.role == Role.ROLE_STAFF or order.operator == identity.name
+    return order.home_region == identity.region or (order.handling_region == identity.region and is_own)

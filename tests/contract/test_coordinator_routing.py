@@ -10,7 +10,7 @@ from pathlib import Path
 
 import grpc
 import pytest
-from opentelemetry import trace
+from opentelemetry import metrics, trace
 
 from coordinator.routing.channels import ChannelPorts, RegionChannels
 from gateway.api.coordinator.v1.administration_pb2 import SuspendRegionRequest
@@ -37,6 +37,7 @@ from gateway.channels import Dialer, invoke
 from gateway.errors import Refused, reason_name
 from gateway.federation.catalogue import Federation as Catalogue
 from gateway.federation.current import CurrentFederation
+from gateway.metrics import CallMetrics
 from gateway.relay.border import Border, Command
 from gateway.relay.envelopes import BATCH_LIMIT, Answer, Letter, Sealed, open_receipt, seal
 from gateway.relay.service import Receiver, ReceiverPorts, RelayService
@@ -428,6 +429,7 @@ def test_connections_are_made_anew_with_replaced_certificates(certificates: Cert
                 FEDERATION,
                 Dialer(credentials, CLOCK),
                 Tracing(trace.get_tracer("test")),
+                CallMetrics(metrics.get_meter("test")),
                 random.Random(1),
             )
         )
