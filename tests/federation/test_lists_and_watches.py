@@ -9,6 +9,7 @@ import pytest
 
 from gateway.api.region.v1.order_pb2 import Order, OrderState, Party
 from gateway.api.region.v1.order_service_pb2 import (
+    GetOrderRequest,
     ListOrdersRequest,
     ListOrdersResponse,
     WatchOrdersRequest,
@@ -87,6 +88,18 @@ async def test_staff_of_the_home_region_list_what_waits_for_them(
     assert await ids(reviewer, waiting) == [order.id]
     await reviewer.approve(order.id)
     assert await ids(reviewer, waiting) == []
+
+
+async def test_staff_of_the_handling_region_read_and_list_what_their_region_handles(
+    federation: Federation, app: Counter, sichuan: Counter
+) -> None:
+    order = await app.order("SUSPEND", await sichuan.new_customer())
+    staff = Reviewer(federation, "henan")
+    assert await ids(staff, ListOrdersRequest(number=order.request.number)) == [order.id]
+    read = await staff.orders.GetOrder(GetOrderRequest(order_id=order.id), timeout=CALL_SECONDS)
+    assert read.order == order
+    elsewhere = Reviewer(federation, "guangdong")
+    assert await ids(elsewhere, ListOrdersRequest(number=order.request.number)) == []
 
 
 @contextlib.asynccontextmanager

@@ -8,6 +8,7 @@ from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.api.region.v1.order_pb2 import Order, OrderState, Party
 from gateway.api.region.v1.order_service_pb2 import ReviewDecision
 from gateway.api.types.v1.reason_pb2 import Reason
+from region_node.orders.rules import ORDER_LIMIT
 from tests.federation.counter import Counter, Reviewer
 from tests.federation.refusals import refusal
 from tests.federation.running import Federation
@@ -166,6 +167,22 @@ async def test_an_order_that_is_no_longer_possible_is_not_approved(
     assert (await guangdong.confirm(first.id)).state == COMPLETED
     assert (await refusal(reviewer.approve(second.id))).reason == "LINE_CLOSED"
     assert (await sichuan.get(second.id)).state == IN_PROGRESS
+
+
+@pytest.mark.parametrize("home", ["guangdong", "sichuan"])
+async def test_an_order_does_not_grow_beyond_what_travels_between_regions(
+    federation: Federation, guangdong: Counter, home: str
+) -> None:
+    order = await guangdong.order("TERMINATE", await Counter(federation, home).new_customer())
+    await Reviewer(federation, home).decide(order.id, RETURN, documents=["SIM"], note="which SIM?")
+    pending = await guangdong.reaches(order.id, PENDING)
+    # The first is small enough by itself, and too much for what the order holds already.
+    fitting = (ORDER_LIMIT - 300) // (guangdong.document("SIM").ByteSize() + 2)
+    for copies in (fitting, 2 * fitting):
+        told = await refusal(guangdong.supplement(order.id, *["SIM"] * copies))
+        assert told.reason == "MESSAGE_TOO_LARGE"
+    assert await guangdong.get(order.id) == pending
+    assert (await guangdong.supplement(order.id, "SIM")).state == IN_PROGRESS
 
 
 @pytest.mark.parametrize("missing", ["ID_ORIG", "FACE", "SIM", "REFUND_ACC"])
