@@ -11,6 +11,7 @@ import random
 from collections.abc import Awaitable, Callable, Sequence
 from contextvars import copy_context
 from dataclasses import dataclass
+from functools import partial
 
 from gateway.api.relay.v1.relay_pb2 import DeliverRequest, DeliverResult, HopStamp, Journey
 from gateway.clock import Clock, to_timestamp
@@ -106,6 +107,7 @@ class Lane:
                     await self._recover()
                 self._send_what_waits()
         finally:
+            self._open = False
             for task in self._in_flight:
                 task.cancel()
 
@@ -116,13 +118,17 @@ class Lane:
                 return
             task = asyncio.get_running_loop().create_task(self._carry(batch))
             self._in_flight.add(task)
-            task.add_done_callback(self._landed)
+            task.add_done_callback(partial(self._landed, batch))
 
-    def _landed(self, task: asyncio.Task[None]) -> None:
+    def _landed(self, batch: Sequence[Parcel], task: asyncio.Task[None]) -> None:
+        """A batch that ended without an answer, by a defect or a call that was cancelled, is sent again."""
         self._in_flight.discard(task)
         self._changed.set()
-        if not task.cancelled() and task.exception() is not None:
-            _log.error("a batch to %s was lost in the lane", self.destination, exc_info=task.exception())
+        if task.cancelled():
+            self._trip(batch, Unreachable("the call was cancelled"))
+        elif task.exception() is not None:
+            _log.error("a batch to %s was lost on its way", self.destination, exc_info=task.exception())
+            self._trip(batch, Unreachable("a batch was lost on its way"))
 
     async def _carry(self, batch: Sequence[Parcel]) -> None:
         for parcel in batch:

@@ -1,0 +1,469 @@
+"""Lanes over a transport that the test holds in its hands: when it answers, when not, and what it carried."""
+
+import asyncio
+import random
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass, field
+
+import pytest
+
+from gateway.api.relay.v1.relay_pb2 import (
+    DeliverRequest,
+    DeliverResponse,
+    DeliverResult,
+    Envelope,
+    EnvelopeContent,
+    HopStamp,
+    Journey,
+    NotDelivered,
+    Receipt,
+)
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.clock import SystemClock
+from gateway.errors import Refused
+from gateway.relay.envelopes import BATCH_LIMIT, CONTENT_LIMIT, Sealed
+from gateway.relay.lanes import BATCH_BYTES, BATCHES_IN_FLIGHT, Delivered, Lane, LanePorts, Lanes
+from gateway.relay.transport import Unreachable
+
+# Reached only where a test fails.
+PATIENCE_S = 20.0
+ORIGIN, DESTINATION = "guangdong", "sichuan"
+
+
+class NoWaiting(random.Random):
+    """A source of randomness for which every wait is over at once."""
+
+    def uniform(self, a: float, b: float) -> float:
+        return 0.0
+
+
+def sealed(
+    envelope_id: str, *, subject: str = "", operator: str = "counter", bulk: bool = False, size: int = 10
+) -> Sealed:
+    content = EnvelopeContent(
+        id=envelope_id,
+        origin=ORIGIN,
+        destination=DESTINATION,
+        subject=subject or envelope_id,
+        operator=operator,
+        bulk=bulk,
+        payload=bytes(size),
+    )
+    return Sealed(Envelope(content=content.SerializeToString()), content)
+
+
+@dataclass
+class Delivery:
+    """A batch on its way, until the test answers."""
+
+    request: DeliverRequest
+    answer: "asyncio.Future[DeliverResponse]"
+
+    @property
+    def ids(self) -> list[str]:
+        """The envelopes, by id."""
+        return [EnvelopeContent.FromString(each.content).id for each in self.request.envelopes]
+
+    def accept(self) -> None:
+        """The destination answers every envelope, each with its own receipt."""
+        results = [DeliverResult(receipt=Receipt(content=each.content)) for each in self.request.envelopes]
+        stamps = [*self.request.journey.stamps, HopStamp(party=DESTINATION, event="committed")]
+        self.answer.set_result(DeliverResponse(results=results, journey=Journey(stamps=stamps)))
+
+    def turn_away(self) -> None:
+        """The destination takes none of the envelopes for now."""
+        result = DeliverResult(not_delivered=NotDelivered(reason=Reason.REASON_STORE_UNAVAILABLE))
+        self.answer.set_result(DeliverResponse(results=[result] * len(self.request.envelopes)))
+
+    def fail(self, failure: Exception) -> None:
+        """No answer."""
+        self.answer.set_exception(failure)
+
+
+@dataclass
+class Way:
+    """The transport and the origin's store of receipts, as ports of a lane."""
+
+    batches: list[Delivery] = field(default_factory=list)
+    probes: int = 0
+    reachable: bool = True
+    answers_by_itself: bool = False
+    settled: list[str] = field(default_factory=list)
+    delivered: list[Delivered] = field(default_factory=list)
+    settle_when: "Callable[[], Coroutine[object, object, None]] | None" = None
+
+    async def deliver(self, request: DeliverRequest, timeout: float) -> DeliverResponse:
+        assert timeout > 0
+        if not request.envelopes:
+            self.probes += 1
+            if not self.reachable:
+                raise Unreachable("cut")
+            return DeliverResponse()
+        delivery = Delivery(request, asyncio.get_running_loop().create_future())
+        self.batches.append(delivery)
+        if self.answers_by_itself:
+            delivery.accept()
+        return await delivery.answer
+
+    async def settle(self, batch: Sequence[Delivered]) -> list[bool]:
+        if self.settle_when is not None:
+            await self.settle_when()
+        done = [delivered.result.HasField("receipt") for delivered in batch]
+        self.delivered += batch
+        self.settled += [each.parcel.envelope_id for each, is_done in zip(batch, done, strict=True) if is_done]
+        return done
+
+    @property
+    def sent(self) -> list[list[str]]:
+        """The ids in each batch so far."""
+        return [batch.ids for batch in self.batches]
+
+    def ports(self) -> LanePorts:
+        return LanePorts(ORIGIN, self, self.settle, SystemClock(), NoWaiting())
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """Lets the loop run until a condition holds."""
+    while not holds():  # noqa: ASYNC110 - the conditions are looked at from outside of what fulfils them
+        await asyncio.sleep(0)
+
+
+async def quiet() -> None:
+    """Lets the loop run until everything that can be done now is done."""
+    for _ in range(50):
+        await asyncio.sleep(0)
+
+
+Scenario = Callable[[Way, Lane], Coroutine[object, object, None]]
+
+
+def run(scenario: Scenario) -> Way:
+    """Runs a scenario with a lane, which ends with it."""
+
+    async def bounded() -> Way:
+        way = Way()
+        lanes = Lanes(way.ports())
+        async with asyncio.timeout(PATIENCE_S):
+            try:
+                await scenario(way, lanes.to(DESTINATION))
+            finally:
+                await lanes.close()
+        return way
+
+    return asyncio.run(bounded())
+
+
+def test_an_idle_lane_sends_at_once() -> None:
+    async def scenario(way: Way, lane: Lane) -> None:
+        lane.add(sealed("1"))
+        await until(lambda: way.sent == [["1"]])
+        assert way.batches[0].request.destination == DESTINATION
+        way.batches[0].accept()
+        await until(lambda: way.settled == ["1"])
+        assert len(lane) == 0
+
+    run(scenario)
+
+
+def test_what_arrives_while_two_batches_travel_leaves_together_with_the_first_that_returns() -> None:
+    async def scenario(way: Way, lane: Lane) -> None:
+        for number in range(BATCHES_IN_FLIGHT):
+            lane.add(sealed(f"{number}"))
+            await until(lambda number=number: len(way.sent) == number + 1)  # type: ignore[misc]
+        for name in "abc":
+            lane.add(sealed(name))
+            await quiet()
+        assert way.sent == [["0"], ["1"]]
+        way.batches[1].accept()
+        await until(lambda: len(way.sent) == 3)
+        assert way.sent[2] == ["a", "b", "c"]
+
+    run(scenario)
+
+
+def test_a_batch_has_a_limit_of_envelopes() -> None:
+    async def scenario(way: Way, lane: Lane) -> None:
+        for number in range(BATCH_LIMIT + 1):
+            lane.add(sealed(f"{number}"))
+        await until(lambda: len(way.sent) == 2)
+        assert [len(batch) for batch in way.sent] == [BATCH_LIMIT, 1]
+
+    run(scenario)
+
+
+def test_a_batch_of_large_envelopes_stays_within_what_a_server_takes() -> None:
+    async def scenario(way: Way, lane: Lane) -> None:
+        for number in range(100):
+            lane.add(sealed(f"{number}", size=CONTENT_LIMIT - 200))
+        await until(lambda: len(way.sent) == 2)
+        assert all(batch.request.ByteSize() < BATCH_BYTES + 2 * CONTENT_LIMIT for batch in way.batches)
+        assert way.sent[0] == [str(number) for number in range(len(way.sent[0]))]
+
+    run(scenario)
+
+
+def test_the_next_envelope_of_a_subject_leaves_when_the_receipt_of_the_one_before_is_committed() -> None:
+    async def scenario(way: Way, lane: Lane) -> None:
+        committed = asyncio.Event()
+
+        async def commit() -> None:
+            await committed.wait()
+
+        way.settle_when = commit
+        lane.add(sealed("1", subject="order"))
+        lane.add(sealed("2", subject="order"))
+        await until(lambda: way.sent == [["1"]])
+        way.batches[0].accept()
+        await quiet()
+        assert way.sent == [["1"]], "answered, and the answer is not committed"
+        committed.set()
+        await until(lambda: way.sent == [["1"], ["2"]])
+
+    run(scenario)
+
+
+def test_operators_take_turns_and_bulk_comes_last() -> None:
+    async def scenario(way: Way, lane: Lane) -> None:
+        for number in range(2 * BATCH_LIMIT):
+            lane.add(sealed(f"bulk {number}", operator="migration", bulk=True))
+        for number in range(BATCH_LIMIT):
+            lane.add(sealed(f"flood {number}", operator="app"))
+        lane.add(sealed("walk-in", operator="counter"))
+        await until(lambda: len(way.sent) == BATCHES_IN_FLIGHT)
+        first, second = way.sent
+        assert first[:3] == ["flood 0", "walk-in", "flood 1"]
+        assert not any(name.startswith("bulk") for name in first)
+        assert second == [f"flood {BATCH_LIMIT - 1}", *(f"bulk {number}" for number in range(BATCH_LIMIT - 1))]
+
+    run(scenario)
+
+
+def test_an_envelope_that_was_not_taken_is_sent_again_before_the_later_ones_of_its_subject() -> None:
+    async def scenario(way: Way, lane: Lane) -> None:
+        lane.add(sealed("1", subject="order"))
+        lane.add(sealed("2", subject="order"))
+        await until(lambda: way.sent == [["1"]])
+        way.batches[0].turn_away()
+        await until(lambda: way.sent == [["1"], ["1"]])
+        assert way.batches[1].request.envelopes == way.batches[0].request.envelopes, "the same bytes"
+        way.batches[1].accept()
+        await until(lambda: way.sent[2:] == [["2"]])
+        assert [each.parcel.attempts for each in way.delivered] == [2, 2], "one parcel, sent twice"
+        assert lane.counts.trips == 0, "the destination answers: the lane goes on"
+        assert (lane.counts.sent, lane.counts.repeated) == (3, 1)
+
+    run(scenario)
+
+
+def test_the_journey_of_a_batch_is_kept_with_its_receipts() -> None:
+    async def scenario(way: Way, lane: Lane) -> None:
+        lane.add(sealed("1"))
+        await until(lambda: len(way.batches) == 1)
+        way.batches[0].accept()
+        await until(lambda: way.settled == ["1"])
+
+    [delivered] = run(scenario).delivered
+    stamps = Journey.FromString(delivered.journey).stamps
+    assert [(stamp.party, stamp.event) for stamp in stamps] == [
+        (ORIGIN, "sent"),
+        (DESTINATION, "committed"),
+        (ORIGIN, "receipt received"),
+    ]
+
+
+FAILURES = [Unreachable("cut"), Refused(Reason.REASON_REGION_UNREACHABLE, region=DESTINATION)]
+
+
+@pytest.mark.parametrize("failure", FAILURES, ids=lambda failure: type(failure).__name__)
+def test_a_lane_without_an_answer_sends_nothing_but_empty_probes_until_one_is_answered(failure: Exception) -> None:
+    async def scenario(way: Way, lane: Lane) -> None:
+        way.reachable = False
+        lane.add(sealed("1"))
+        await until(lambda: way.sent == [["1"]])
+        way.batches[0].fail(failure)
+        await until(lambda: way.probes >= 3)
+        for number in range(2, 20):
+            lane.add(sealed(f"{number}"))
+        await until(lambda: way.probes >= 10)
+        assert way.sent == [["1"]], "no envelope travels while the breaker is open"
+        way.reachable = True
+        await until(lambda: len(way.sent) == 2)
+        assert way.sent[1] == [f"{number}" for number in range(1, 20)]
+        assert (lane.counts.trips, lane.counts.repeated) == (1, 1)
+        assert lane.counts.probes == way.probes
+
+    run(scenario)
+
+
+def test_when_both_batches_fail_the_lane_trips_once_and_every_envelope_is_sent_once_more() -> None:
+    async def scenario(way: Way, lane: Lane) -> None:
+        for number in range(BATCHES_IN_FLIGHT * BATCH_LIMIT):
+            lane.add(sealed(f"{number}"))
+        await until(lambda: len(way.sent) == BATCHES_IN_FLIGHT)
+        before = [name for batch in way.sent for name in batch]
+        for batch in way.batches:
+            batch.fail(Unreachable("cut"))
+        await until(lambda: len(way.sent) == 2 * BATCHES_IN_FLIGHT)
+        again = [name for batch in way.sent[BATCHES_IN_FLIGHT:] for name in batch]
+        assert sorted(again) == sorted(before)
+        assert lane.counts.trips == 1
+        assert lane.counts.repeated == len(before)
+
+    run(scenario)
+
+
+def test_the_other_batch_is_awaited_before_the_lane_probes() -> None:
+    async def scenario(way: Way, lane: Lane) -> None:
+        lane.add(sealed("1"))
+        await until(lambda: len(way.sent) == 1)
+        lane.add(sealed("2"))
+        await until(lambda: len(way.sent) == 2)
+        way.batches[0].fail(Unreachable("cut"))
+        await quiet()
+        assert way.probes == 0
+        way.batches[1].accept()
+        await until(lambda: way.sent[2:] == [["1"]])
+        assert way.settled == ["2"]
+
+    run(scenario)
+
+
+def test_orders_of_a_long_outage_are_sent_once_after_it(caplog: pytest.LogCaptureFixture) -> None:
+    """G12: an outage does not multiply what is sent, however long it is and however much is waiting."""
+    count = 2_000
+
+    async def scenario(way: Way, lane: Lane) -> None:
+        way.reachable = False
+        for number in range(count):
+            lane.add(sealed(f"{number}"))
+        await until(lambda: len(way.sent) == BATCHES_IN_FLIGHT)
+        for batch in list(way.batches):
+            batch.fail(Unreachable("cut"))
+        await until(lambda: way.probes >= 100)
+        way.reachable = way.answers_by_itself = True
+        await until(lambda: len(way.settled) == count)
+        assert sorted(way.settled, key=int) == [f"{number}" for number in range(count)]
+        assert lane.counts.sent == count + BATCHES_IN_FLIGHT * BATCH_LIMIT
+        assert max(each.parcel.attempts for each in way.delivered) == 2
+
+    run(scenario)
+    assert [record.getMessage() for record in caplog.records] == [
+        f"the lane to {DESTINATION} stops sending: cut",
+        f"the lane to {DESTINATION} sends again",
+    ]
+
+
+def short_answer(batch: Delivery) -> None:
+    """An answer for fewer envelopes than were sent."""
+    batch.answer.set_result(DeliverResponse(results=[DeliverResult(receipt=Receipt())]))
+
+
+@pytest.mark.parametrize(
+    "happens",
+    [
+        short_answer,
+        lambda batch: batch.fail(RuntimeError("a defect in the transport")),
+        lambda batch: batch.answer.cancel(),
+    ],
+    ids=["short answer", "defect", "cancelled call"],
+)
+def test_whatever_happens_to_a_batch_none_of_it_is_lost(happens: Callable[[Delivery], object]) -> None:
+    async def scenario(way: Way, lane: Lane) -> None:
+        lane.add(sealed("1", subject="order"))
+        lane.add(sealed("2", subject="another"))
+        lane.add(sealed("3", subject="order"))
+        await until(lambda: way.sent == [["1", "2"]])
+        happens(way.batches[0])
+        await until(lambda: way.sent[1:] == [["1", "2"]])
+        way.batches[1].accept()
+        await until(lambda: way.sent[2:] == [["3"]])
+
+    run(scenario)
+
+
+def test_a_defect_at_the_origin_does_not_lose_the_batch() -> None:
+    async def scenario(way: Way, lane: Lane) -> None:
+        async def fail() -> None:
+            way.settle_when = None
+            raise ZeroDivisionError
+
+        way.settle_when = fail
+        lane.add(sealed("1"))
+        await until(lambda: way.sent == [["1"]])
+        way.batches[0].accept()
+        await until(lambda: way.sent == [["1"], ["1"]])
+        way.batches[1].accept()
+        await until(lambda: way.settled == ["1"])
+
+    run(scenario)
+
+
+def test_what_waits_can_be_withdrawn_and_does_not_leave() -> None:
+    async def scenario(way: Way, lane: Lane) -> None:
+        lane.add(sealed("1", subject="order"))
+        lane.add(sealed("2", subject="order"))
+        await until(lambda: way.sent == [["1"]])
+        parcel = lane.withdraw("2")
+        assert parcel is not None
+        way.batches[0].accept()
+        await until(lambda: way.settled == ["1"])
+        await quiet()
+        assert way.sent == [["1"]]
+        lane.give_back(parcel)
+        await until(lambda: way.sent == [["1"], ["2"]])
+
+    run(scenario)
+
+
+def test_what_may_have_left_cannot_be_withdrawn() -> None:
+    async def scenario(way: Way, lane: Lane) -> None:
+        way.reachable = False
+        lane.add(sealed("1"))
+        lane.add_perhaps_sent(sealed("2"))
+        assert lane.withdraw("2") is None, "an earlier process may have sent it"
+        await until(lambda: len(way.sent) == 1)
+        assert lane.withdraw("1") is None, "on its way"
+        way.batches[0].fail(Unreachable("cut"))
+        await until(lambda: way.probes > 0)
+        assert len(lane) == 2
+        assert lane.withdraw("1") is None, "waits again, and may have arrived"
+
+    run(scenario)
+
+
+def test_destinations_have_lanes_of_their_own() -> None:
+    async def scenario() -> None:
+        way = Way()
+        lanes = Lanes(way.ports())
+        async with asyncio.timeout(PATIENCE_S):
+            lanes.to("sichuan").add(sealed("1"))
+            lanes.to("henan").add(sealed("2"))
+            await until(lambda: len(way.batches) == 2)
+            assert {batch.request.destination: batch.ids for batch in way.batches} == {"sichuan": ["1"], "henan": ["2"]}
+            way.reachable = False
+            way.batches[0].fail(Unreachable("cut"))
+            await until(lambda: way.probes > 0)
+            way.batches[1].accept()
+            lanes.to("henan").add(sealed("3"))
+            await until(lambda: way.sent[2:] == [["3"]])
+            assert [lane.destination for lane in lanes.all()] == ["sichuan", "henan"]
+            await lanes.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_closed_lane_sends_nothing_more() -> None:
+    async def scenario() -> None:
+        way = Way()
+        lanes = Lanes(way.ports())
+        lane = lanes.to(DESTINATION)
+        lane.add(sealed("1"))
+        await until(lambda: len(way.batches) == 1)
+        await lanes.close()
+        await quiet()
+        assert way.batches[0].answer.cancelled(), "what is on its way is sent again by the next process"
+        lane.add(sealed("2"))
+        await quiet()
+        assert way.sent == [["1"]]
+
+    asyncio.run(scenario())
