@@ -70,7 +70,7 @@ def _run_alone(database: Database, operation: Operation[object]) -> Outcome:
         else:
             database.commit()
     except database.failures as failure:
-        _log.error("the store could not commit: %s", failure)
+        _log.warning("the store could not commit: %s", failure)
         database.rollback()
         return Outcome(error=store_unavailable())
     return outcome
