@@ -24,12 +24,19 @@ class Call:
 
         Raises Refused with DEADLINE_TOO_SHORT where nothing is left.
         """
-        if self.deadline is None:
-            return at_most
-        left = self.deadline - asyncio.get_running_loop().time() - HOP_MARGIN
+        left = self._left(at_most)
         if left <= 0:
             raise Refused(Reason.REASON_DEADLINE_TOO_SHORT)
-        return min(left, at_most)
+        return left
+
+    def patience(self, at_most: float) -> float:
+        """How long the caller can be kept waiting and still be answered: at most `at_most` seconds, perhaps none."""
+        return max(0.0, self._left(at_most))
+
+    def _left(self, at_most: float) -> float:
+        if self.deadline is None:
+            return at_most
+        return min(at_most, self.deadline - asyncio.get_running_loop().time() - HOP_MARGIN)
 
 
 _current: ContextVar[Call] = ContextVar("crossregion_call")

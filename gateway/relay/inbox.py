@@ -11,7 +11,7 @@ from gateway.clock import from_timestamp, to_microseconds
 from gateway.errors import Refused, is_temporary
 from gateway.relay.border import Act, Border, Command, Kinds, Moved
 from gateway.relay.envelopes import Answer, Sealed, seal_receipt
-from gateway.store.port import Transaction
+from gateway.store.port import Transaction, WriteAfterRefusal
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,8 @@ def receive(tx: Transaction, border: Border, kinds: Kinds, sealed: Sealed, now: 
     """Acts on a verified envelope and returns the signed receipt; for a command received before, its stored one.
 
     Raises Refused where there is no answer to sign and nothing is stored: the sender is suspended, the id was used
-    for other bytes, or the region cannot act at the moment.
+    for other bytes, or the region cannot act at the moment. Raises WriteAfterRefusal for a handler with that defect:
+    what is refused has no effect.
     """
     content = sealed.content
     _require_welcome_sender(border, content.origin)
@@ -41,6 +42,8 @@ def receive(tx: Transaction, border: Border, kinds: Kinds, sealed: Sealed, now: 
         return Receipt(content=stored.receipt_content, signature=stored.receipt_signature)
     border.current.require_trusted_clock()
     answer = _decide(tx, kind.act, sealed, now)
+    if isinstance(kind, Command) and answer.outcome != Outcome.OUTCOME_ACCEPTED and tx.has_written():
+        raise WriteAfterRefusal(f"{EnvelopeKind.Name(content.kind)} {content.id}: {Outcome.Name(answer.outcome)}")
     receipt = seal_receipt(sealed, answer, border.signer, now=now, revision=border.current.revision)
     failpoints.reach("S9.before-commit")
     if isinstance(kind, Command):

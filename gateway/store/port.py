@@ -26,6 +26,10 @@ class Transaction(Protocol):
         """The first row of a query as `shape(*columns)`, or None."""
         ...
 
+    def has_written(self) -> bool:
+        """Whether this operation has changed a row."""
+        ...
+
     def publish(self, event: object) -> None:
         """Tells subscribers of the event's type once the transaction has committed, and only then."""
         ...
@@ -100,7 +104,3 @@ class RunningTransaction(Transaction, Protocol):
     """A transaction as the group commit sees it."""
 
     events: list[object]
-
-    def has_written(self) -> bool:
-        """Whether the operation changed a row."""
-        ...

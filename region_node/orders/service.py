@@ -207,7 +207,8 @@ def _states(asked: Sequence[OrderState.ValueType]) -> list[OrderState.ValueType]
 
 
 def _wait(wait: Duration) -> float:
-    return wait_seconds(wait.seconds + wait.nanos / 1e9)
+    """How long to wait for the home region: as long as asked, but never so long that no answer can be given."""
+    return current_call().patience(wait_seconds(wait.seconds + wait.nanos / 1e9))
 
 
 def _changes_after(tx: Transaction, sequence: int, identity: Identity) -> list[tuple[int, Order | None]]:

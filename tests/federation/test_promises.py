@@ -4,9 +4,10 @@ from datetime import timedelta
 from pathlib import Path
 
 from gateway.api.region.v1.order_pb2 import OrderState
+from gateway.api.region.v1.order_service_pb2 import SubmitOrderRequest
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.clock import from_timestamp
-from tests.federation.counter import Counter
+from tests.federation.counter import Counter, seconds
 from tests.federation.running import Federation, running, until
 
 COMPLETED = OrderState.ORDER_STATE_COMPLETED
@@ -71,3 +72,15 @@ async def test_an_order_that_arrives_after_its_time_is_never_done_and_the_money_
             "SELECT account, SUM(amount) FROM ledger_entries GROUP BY account HAVING SUM(amount) <> 0"
         )
         assert sums == []
+
+
+async def test_a_caller_with_less_time_than_its_wait_is_answered_within_its_time(tmp_path: Path) -> None:
+    async with running(tmp_path) as federation:
+        guangdong, sichuan = Counter(federation, "guangdong"), Counter(federation, "sichuan")
+        number = await sichuan.new_customer()
+        await federation.stop_node("sichuan")
+        request = SubmitOrderRequest(
+            request_id=federation.next_id(), order=guangdong.request("SUSPEND", number), wait=seconds(30)
+        )
+        answer = await guangdong.orders.SubmitOrder(request, timeout=1.5)
+        assert answer.order.state == OrderState.ORDER_STATE_ACKNOWLEDGED
