@@ -1,0 +1,79 @@
+"""A database that cannot be written: the node says so, changes nothing, and goes on when there is room again."""
+
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from deploy.local.process import wait_until
+from gateway.api.region.v1.order_pb2 import OrderState
+from tests.crash.outcome import require_one_effect, require_refused, require_untouched
+from tests.crash.scene import HANDLING, HOME, Scene
+
+# No file of the process may grow beyond this. Every page that SQLite appends to its log ends beyond it.
+_TINY = 4096
+
+
+@contextmanager
+def no_room(scene: Scene, name: str) -> Iterator[None]:
+    """The process can write to no database file, as on a full disk."""
+    pid = scene.federation.processes[name].pid
+    soft, hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (_TINY, hard))
+    try:
+        yield
+    finally:
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_node_without_room_refuses_an_order_changes_nothing_and_takes_it_later(scene: Scene) -> None:
+    request, before = scene.pay(), scene.handling.sizes()
+    known = scene.handling.column("SELECT order_id FROM orders LIMIT 1")
+    with no_room(scene, HANDLING):
+        for _ in range(3):
+            require_refused(scene.start_submit(request), "STORE_UNAVAILABLE")
+        assert scene.handling.sizes() == before
+        require_untouched(scene, request)
+        assert scene.get(str(known[0])).id == known[0]
+    scene.submit(request)
+    require_one_effect(scene, request)
+
+
+def test_orders_that_share_a_commit_are_all_refused_where_there_is_no_room(scene: Scene) -> None:
+    requests, before = [scene.pay() for _ in range(20)], scene.handling.sizes()
+    with no_room(scene, HANDLING):
+        for call in [scene.start_submit(request) for request in requests]:
+            require_refused(call, "STORE_UNAVAILABLE")
+        assert scene.handling.sizes() == before
+    for request in requests:
+        scene.submit(request)
+    for request in requests:
+        require_one_effect(scene, request)
+
+
+def test_an_order_for_a_home_region_without_room_stays_open_and_is_done_once_later(scene: Scene) -> None:
+    request, before = scene.suspend(), scene.home.sizes()
+    with no_room(scene, HOME):
+        order_id = scene.submit(request).id
+        told = f"{order_id}#submit>{HOME} was not taken by {HOME}: STORE_UNAVAILABLE"
+        wait_until(lambda: told in scene.log_of(HANDLING), 10, "the home region says that it has no room")
+        assert scene.get(order_id).state == OrderState.ORDER_STATE_ACKNOWLEDGED
+        assert scene.handling.open_envelopes(order_id)
+        assert scene.home.sizes() == before
+    require_one_effect(scene, request)
+
+
+def test_s12_a_receipt_that_cannot_be_kept_stays_open_until_there_is_room(scene: Scene) -> None:
+    request, link = scene.pay(padded=True), scene.handling_to_coordinator
+    scene.coordinator_to_home.hold()
+    order_id = scene.submit(request).id
+    wait_until(lambda: scene.coordinator_to_home.most(lambda each: each.requests.held) > 0, 10, "it is on its way")
+    with no_room(scene, HANDLING):
+        link.heal()  # counts begin anew
+        scene.coordinator_to_home.heal()
+        wait_until(lambda: scene.home.has_received(order_id), 10, "the home region has acted")
+        size = len(scene.home.receipt_given(order_id).content)
+        wait_until(lambda: link.most(lambda each: each.answers.passed) > size, 10, "the receipt comes back")
+        require_refused(scene.start_submit(scene.pay()), "STORE_UNAVAILABLE")
+        assert scene.handling.open_envelopes(order_id)
+    require_one_effect(scene, request)
+    assert scene.handling.attempts([order_id]) > [1], "invalid: the receipt came when there was room again"

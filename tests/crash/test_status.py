@@ -1,0 +1,77 @@
+"""Crash point S13: a status is read, and it never goes back."""
+
+from deploy.local.process import wait_until
+from gateway.api.region.v1.order_pb2 import OrderState
+from gateway.clock import from_timestamp
+from tests.crash.outcome import require_one_effect, require_unanswered
+from tests.crash.scene import HANDLING, Scene
+
+
+def test_s13_a_status_asked_of_a_killed_node_is_given_by_the_next_process(scene: Scene) -> None:
+    request = scene.pay()
+    order = scene.submit(request, wait=10)
+    scene.counter_to_handling.hold()
+    call = scene.start_get(order.id)
+    wait_until(
+        lambda: scene.counter_to_handling.most(lambda each: each.requests.held) > len(order.id), 10, "it is asked"
+    )
+    scene.kill(HANDLING)
+    scene.counter_to_handling.heal()
+    require_unanswered(call)
+    scene.restart(HANDLING)
+    assert scene.get(order.id) == order
+    require_one_effect(scene, request)
+
+
+def test_s13_a_status_whose_answer_gets_lost_is_given_again(scene: Scene) -> None:
+    request, link = scene.suspend(), scene.counter_to_handling
+    order = scene.submit(request, wait=10)
+    link.drop_answers()
+    call = scene.start_get(order.id)
+    wait_until(lambda: link.most(lambda each: each.answers.lost) >= order.ByteSize(), 10, "the answer is lost")
+    assert not call.done()
+    link.cut()
+    require_unanswered(call)
+    link.heal()
+    assert scene.get(order.id) == order
+    require_one_effect(scene, request)
+
+
+def test_s13_a_node_that_is_cut_off_gives_the_last_known_version_with_its_age_and_never_an_older_one(
+    scene: Scene,
+) -> None:
+    start = scene.soon()
+    request = scene.suspend(start=start)
+    known = scene.submit(request, wait=10)
+    assert (known.version, known.state) == (1, OrderState.ORDER_STATE_IN_PROGRESS)
+    for link in (scene.handling_to_coordinator, scene.coordinator_to_handling):
+        link.cut()
+    assert scene.now() < start, "invalid: the agreed time came before the links were cut"
+    wait_until(
+        lambda: scene.home.states_entered(known.id)[-1] == OrderState.ORDER_STATE_COMPLETED, 20, "the time has come"
+    )
+    seen = [scene.get(known.id)]
+    assert seen == [known]
+    assert from_timestamp(known.awaiting.since) < from_timestamp(known.awaiting.due) == start < scene.now()
+    assert from_timestamp(known.state_changes[-1].time) < start
+    for link in (scene.handling_to_coordinator, scene.coordinator_to_handling):
+        link.heal()
+
+    def is_new() -> bool:
+        seen.append(scene.get(known.id))
+        return seen[-1].version > known.version
+
+    wait_until(is_new, 30, "the new version arrives")
+    require_one_effect(scene, request)
+    versions = [order.version for order in [*seen, scene.get(known.id)]]
+    assert versions == sorted(versions)
+
+
+def test_s13_reading_a_status_twice_gives_the_same_and_changes_nothing(scene: Scene) -> None:
+    request = scene.pay()
+    order = scene.submit(request, wait=10)
+    require_one_effect(scene, request)
+    before = scene.handling.sizes()
+    reads = [scene.start_get(order.id) for _ in range(8)]
+    assert [read.result() for read in reads] == [order] * 8
+    assert scene.handling.sizes() == before

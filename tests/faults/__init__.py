@@ -1,0 +1,1 @@
+"""Faults that tests bring about, and can prove to have happened."""
