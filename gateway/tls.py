@@ -1,10 +1,11 @@
 """mTLS and the channel arguments that both ends of every connection use."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import cast
 
 import grpc
 from cryptography import x509
@@ -110,34 +111,35 @@ def _stamp(path: Path) -> tuple[int, int, int] | None:
 
 
 class _Reloading:
-    """Gives gRPC the certificates for each handshake, read again when their files have changed."""
+    """Gives gRPC the certificates of one port, read again when their files have changed."""
 
     def __init__(self, credentials: Credentials, clock: Clock) -> None:
         self._credentials = credentials
         self._clock = clock
         self._log = logging.getLogger(__name__)
         self._served = self._refused = credentials.stamp()
-        self._configuration = _configuration(credentials.load(clock.now()))
+        self.initial = _configuration(credentials.load(clock.now()))
 
-    def configuration(self) -> grpc.ServerCertificateConfiguration:
-        """What to serve with now. Never raises: useless files, as a half replaced pair, are left for later.
+    def changed(self) -> grpc.ServerCertificateConfiguration | None:
+        """What to serve with from now on; None for no change.
 
-        Nor does it answer None for "no change", which would leave a second port without a certificate.
+        Never raises: useless files, as a half replaced pair, are left for later. gRPC swaps what it serves with at
+        every other answer than None, unprotected from handshakes in its other threads: it must be rare.
         """
         # The stamp is older than what is read next, so a file that changes meanwhile is read once more.
         stamp = self._credentials.stamp()
         if stamp == self._served:
-            return self._configuration
+            return None
         try:
             loaded = self._credentials.load(self._clock.now())
         except CredentialsUnusable as error:
             if stamp != self._refused:
                 self._refused = stamp
                 self._log.warning("serving on with the former certificate: %s", error)
-            return self._configuration
-        self._configuration, self._served = _configuration(loaded), stamp
+            return None
+        self._served = stamp
         self._log.info("serving with the certificate now in %s", self._credentials.certificate)
-        return self._configuration
+        return _configuration(loaded)
 
 
 def _configuration(loaded: Loaded) -> grpc.ServerCertificateConfiguration:
@@ -146,12 +148,14 @@ def _configuration(loaded: Loaded) -> grpc.ServerCertificateConfiguration:
 
 
 def server_credentials(credentials: Credentials, clock: Clock) -> grpc.ServerCredentials:
-    """Credentials of a server that demands from every client a certificate of the authority.
+    """Credentials of one port of a server that demands from every client a certificate of the authority.
 
     New connections see files that were replaced meanwhile. Raises CredentialsUnusable if there are none now.
     """
-    configuration = _Reloading(credentials, clock).configuration
-    return grpc.dynamic_ssl_server_credentials(configuration(), configuration, require_client_authentication=True)
+    reloading = _Reloading(credentials, clock)
+    # The stubs leave out None, which gRPC documents.
+    changed = cast("Callable[[], grpc.ServerCertificateConfiguration]", reloading.changed)
+    return grpc.dynamic_ssl_server_credentials(reloading.initial, changed, require_client_authentication=True)
 
 
 def client_credentials(credentials: Credentials, now: datetime) -> grpc.ChannelCredentials:

@@ -367,24 +367,35 @@ def test_a_server_serves_on_while_its_files_are_missing_broken_or_half_replaced(
     assert "is not the key of" in warnings[2]
 
 
-def test_one_set_of_credentials_serves_several_servers(files: Files) -> None:
-    credentials = server_credentials(files.issue("region/sichuan"), SystemClock())
+def test_grpc_is_handed_certificates_only_when_their_files_have_changed(
+    files: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Handed new ones at each handshake, it frees those that other handshakes are using."""
+    asked: list[Callable[[], grpc.ServerCertificateConfiguration | None]] = []
 
-    async def scenario() -> None:
-        async with serving(credentials) as one, serving(credentials) as two:
-            for server in (one, two):
-                assert await call(server, a_client(files), SICHUAN) == OPERATOR_URI
+    def keep(
+        initial: grpc.ServerCertificateConfiguration,
+        changed: Callable[[], grpc.ServerCertificateConfiguration | None],
+        require_client_authentication: bool,
+    ) -> None:
+        asked.append(changed)
 
-    asyncio.run(scenario())
+    monkeypatch.setattr(grpc, "dynamic_ssl_server_credentials", keep)
+    server_credentials(files.issue("region/sichuan"), SystemClock())
+    (changed,) = asked
+    assert [changed(), changed()] == [None, None]
+    files.issue("region/sichuan")
+    assert changed() is not None
+    assert changed() is None
 
 
 def test_a_second_server_on_the_port_does_not_start(files: Files) -> None:
-    credentials = server_credentials(files.issue("region/sichuan"), SystemClock())
+    served = files.issue("region/sichuan")
 
     async def scenario() -> None:
-        async with serving(credentials) as server:
+        async with serving(server_credentials(served, SystemClock())) as server:
             with pytest.raises(RuntimeError, match="bind"):
-                async with serving(credentials, server.port):
+                async with serving(server_credentials(served, SystemClock()), server.port):
                     pass
 
     asyncio.run(scenario())
