@@ -78,6 +78,7 @@ class SqliteDatabase:
     def __init__(self, path: str) -> None:
         self._path = path
         self._connection = _connect(path)
+        self._suspect = False
 
     @property
     def connection(self) -> sqlite3.Connection:
@@ -85,21 +86,28 @@ class SqliteDatabase:
         return self._connection
 
     def begin(self) -> None:
-        """See the port."""
+        """See the port. After a failed fsync pages in memory cannot be trusted: the file is opened anew."""
+        if self._suspect:
+            fresh = _connect(self._path)
+            self._connection.close()
+            self._connection, self._suspect = fresh, False
         self._connection.execute("BEGIN IMMEDIATE")
 
     def commit(self) -> None:
         """See the port."""
-        self._connection.execute("COMMIT")
+        try:
+            self._connection.execute("COMMIT")
+        except sqlite3.OperationalError:
+            self._suspect = True
+            raise
 
     def rollback(self) -> None:
-        """Undoes the transaction. After a failed fsync pages in memory cannot be trusted: it opens the file anew."""
+        """See the port."""
         try:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
         except sqlite3.OperationalError:
-            self._connection.close()
-            self._connection = _connect(self._path)
+            self._suspect = True
 
     def transaction(self) -> SqliteTransaction:
         """See the port."""
