@@ -1,0 +1,134 @@
+"""One region's half of the relay on a real store, driven by hand: what it receives, and what it settles."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+from opentelemetry.trace import NoOpTracer
+
+from gateway import audit
+from gateway.api.relay.v1.relay_pb2 import (
+    DeliverRequest,
+    DeliverResult,
+    Envelope,
+    HopStamp,
+    Journey,
+    Outcome,
+    Receipt,
+    ReceiptContent,
+)
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from gateway.relay import outbox
+from gateway.relay.envelopes import Answer, Letter, Sealed, open_receipt, seal_receipt
+from gateway.relay.fair_queue import Parcel
+from gateway.relay.inbox import receive
+from gateway.relay.lanes import Delivered
+from gateway.relay.outbox import Enqueued
+from gateway.relay.service import Receiver, ReceiverPorts
+from gateway.relay.settling import Settler, SettlerPorts
+from gateway.relay.workers import InlineWorkers
+from gateway.store.port import Store
+from gateway.tracing import Tracing
+from tests.contract.relay_pair import DESTINATION, LETTER, NOW, ORIGIN, Desk, FixedClock, Pair, effects, open_store
+
+# Reached only where a test fails.
+_PATIENCE_S = 20.0
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A store, which is Sichuan's or Guangdong's as the test likes, and all that works on it."""
+
+    pair: Pair
+    desk: Desk
+    store: Store
+    clock: FixedClock
+
+    @property
+    def receiver(self) -> Receiver:
+        """Sichuan's."""
+        border, tracing = self.pair.borders[DESTINATION], Tracing(NoOpTracer(), records=False)
+        return Receiver(ReceiverPorts(border, self.desk.kinds(), self.store, self.clock, tracing, InlineWorkers()))
+
+    @property
+    def settler(self) -> Settler:
+        """Guangdong's."""
+        border, tracing = self.pair.borders[ORIGIN], Tracing(NoOpTracer(), records=False)
+        return Settler(SettlerPorts(border, self.desk.kinds(), self.store, self.clock, tracing, InlineWorkers()))
+
+    async def receive(self, sealed: Sealed) -> Receipt:
+        """Sichuan acts on an envelope."""
+        border, kinds, now = self.pair.borders[DESTINATION], self.desk.kinds(), self.clock.now()
+        return await self.store.write(lambda tx: receive(tx, border, kinds, sealed, now))
+
+    async def deliver(self, *envelopes: Envelope) -> list[DeliverResult]:
+        """Brings a batch to Sichuan."""
+        request = DeliverRequest(destination=DESTINATION, envelopes=envelopes)
+        return list((await self.receiver.deliver(request)).results)
+
+    def opened(self, receipt: Receipt, sent: Sealed) -> ReceiptContent:
+        """The receipt, as Guangdong reads it."""
+        return open_receipt(receipt, self.pair.borders[ORIGIN].keys, sent)
+
+    async def send(self, name: str = "1") -> Sealed:
+        """Guangdong sends an order."""
+        told: list[Enqueued] = []
+        self.store.subscribe(Enqueued, told.append)
+        letter = letter_named(name)
+        border = self.pair.borders[ORIGIN]
+        await self.store.write(lambda tx: outbox.send(tx, border, letter, now=self.clock.now(), traceparent="00-1"))
+        return told[-1].sealed
+
+    def answer(self, sent: Sealed, answer: Answer | None = None) -> Receipt:
+        """Sichuan's receipt, without Sichuan."""
+        given = answer or Answer(Outcome.OUTCOME_ACCEPTED, result=b"done")
+        return seal_receipt(sent, given, self.pair.borders[DESTINATION].signer, now=NOW, revision=7)
+
+    async def settle(self, *answers: tuple[Sealed, DeliverResult]) -> list[bool]:
+        """Guangdong takes in answers."""
+        journey = Journey(stamps=[HopStamp(party=ORIGIN, event="sent")]).SerializeToString()
+        return await self.settler.settle(
+            [Delivered(Parcel(sealed, attempts=2), result, journey) for sealed, result in answers]
+        )
+
+    async def effects(self) -> list[str]:
+        """What was done."""
+        return await self.store.read(effects)
+
+    async def audited(self) -> list[tuple[str, str]]:
+        """Who did what, after checking that the chain is whole."""
+        rows = await self.store.read(audit.rows)
+        audit.verify(rows, None)
+        return [(row.actor, row.action) for row in rows]
+
+    async def inbox_size(self) -> int | None:
+        """How many commands were acted on."""
+        return await self.store.read(lambda tx: tx.first(int, "SELECT COUNT(*) FROM inbox"))
+
+
+def letter_named(name: str) -> Letter:
+    """A letter with an id and a subject of its own."""
+    return replace(LETTER, envelope_id=name, payload=name.encode(), subject=f"order {name}")
+
+
+Scenario = Callable[[Scene], Coroutine[object, object, None]]
+
+
+def play(directory: Path, scenario: Scenario) -> None:
+    """Runs a scenario on the store in a directory; a second one is the next process."""
+
+    async def bounded() -> None:
+        async with asyncio.timeout(_PATIENCE_S), open_store(directory) as store:
+            await scenario(Scene(Pair(), Desk(), store, FixedClock()))
+
+    asyncio.run(bounded())
+
+
+async def refusal(awaited: Coroutine[object, object, object]) -> str:
+    """The reason for which something is refused."""
+    with pytest.raises(Refused) as refused:
+        await awaited
+    return Reason.Name(refused.value.reason).removeprefix("REASON_")

@@ -1,0 +1,276 @@
+"""What a region does with an envelope, on a real store: acted on once, and answered for ever the same."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from gateway.api.federation.v1.federation_pb2 import MemberState
+from gateway.api.relay.v1.relay_pb2 import (
+    DeliverRequest,
+    Envelope,
+    EnvelopeContent,
+    EnvelopeKind,
+    HopStamp,
+    Journey,
+    Outcome,
+)
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.clock import from_timestamp
+from gateway.errors import Refused
+from gateway.relay.border import Moved
+from gateway.relay.envelopes import BATCH_LIMIT, Sealed
+from gateway.relay.inbox import find
+from gateway.store.port import WriteAfterRefusal
+from tests.contract.relay_pair import DESTINATION, HOUR, NOW, ORIGIN, QUERY
+from tests.contract.relay_scene import Scene, play, refusal
+
+JOINED, SUSPENDED = MemberState.MEMBER_STATE_JOINED, MemberState.MEMBER_STATE_SUSPENDED
+
+
+def test_a_command_is_acted_on_and_its_receipt_signed_and_audited_in_one_transaction(tmp_path: Path) -> None:
+    async def scenario(scene: Scene) -> None:
+        sent = scene.pair.seal()
+        receipt = scene.opened(await scene.receive(sent), sent)
+        assert (receipt.outcome, receipt.result) == (Outcome.OUTCOME_ACCEPTED, b"done")
+        assert (from_timestamp(receipt.decide_time), receipt.federation_revision) == (NOW, 7)
+        assert await scene.effects() == ["one"]
+        assert await scene.audited() == [("region/guangdong", "ENVELOPE_KIND_ORDER_SUBMIT")]
+        row = await scene.store.read(lambda tx: find(tx, ORIGIN, "1"))
+        assert row is not None
+        assert row.content == sent.envelope.content, "the executed bytes"
+
+    play(tmp_path, scenario)
+
+
+def test_the_same_command_gets_the_same_bytes_and_has_no_second_effect(tmp_path: Path) -> None:
+    async def scenario(scene: Scene) -> None:
+        sent = scene.pair.seal()
+        first = await scene.receive(sent)
+        scene.clock.instant += HOUR * 48
+        scene.desk.result = b"something else by now"
+        scene.pair.know(JOINED, revision=9)
+        assert await scene.receive(sent) == first, "also after it expired, and whatever is known now"
+        assert await scene.effects() == ["one"]
+        assert len(await scene.audited()) == 1
+
+    play(tmp_path, scenario)
+
+
+@pytest.mark.parametrize("copies", [2, 20])
+def test_copies_that_arrive_together_have_one_effect_and_one_receipt(tmp_path: Path, copies: int) -> None:
+    async def scenario(scene: Scene) -> None:
+        sent = scene.pair.seal()
+        results = await scene.deliver(*[sent.envelope] * copies)
+        assert len({result.receipt.content for result in results}) == 1
+        assert len({result.receipt.signature for result in results}) == 1
+        assert await scene.effects() == ["one"]
+
+    play(tmp_path, scenario)
+
+
+def test_the_same_id_with_other_bytes_is_refused_and_does_nothing(tmp_path: Path) -> None:
+    async def scenario(scene: Scene) -> None:
+        await scene.receive(scene.pair.seal())
+        assert await refusal(scene.receive(scene.pair.seal(payload=b"another"))) == "ENVELOPE_ID_REUSED"
+        assert await scene.effects() == ["one"]
+        assert await scene.inbox_size() == 1
+
+    play(tmp_path, scenario)
+
+
+def test_the_same_id_of_another_origin_is_another_envelope(tmp_path: Path) -> None:
+    async def scenario(scene: Scene) -> None:
+        await scene.receive(scene.pair.seal())
+        content = EnvelopeContent()
+        content.CopyFrom(scene.pair.seal(payload=b"two").content)
+        content.origin = DESTINATION
+        await scene.receive(Sealed(Envelope(content=content.SerializeToString()), content))
+        assert await scene.effects() == ["one", "two"]
+
+    play(tmp_path, scenario)
+
+
+def test_a_lasting_refusal_is_an_answer_and_stays_the_answer(tmp_path: Path) -> None:
+    async def scenario(scene: Scene) -> None:
+        scene.desk.before_effect = Refused(Reason.REASON_IN_ARREARS, amount="1.00 CNY")
+        sent = scene.pair.seal()
+        first = await scene.receive(sent)
+        receipt = scene.opened(first, sent)
+        assert (receipt.outcome, receipt.reason) == (Outcome.OUTCOME_REFUSED, Reason.REASON_IN_ARREARS)
+        assert dict(receipt.reason_parameters) == {"amount": "1.00 CNY"}
+        scene.desk.before_effect = None
+        assert await scene.receive(sent) == first, "paid meanwhile: a new order is needed"
+        assert await scene.effects() == []
+
+    play(tmp_path, scenario)
+
+
+def test_a_temporary_refusal_is_no_answer_and_the_same_envelope_succeeds_later(tmp_path: Path) -> None:
+    async def scenario(scene: Scene) -> None:
+        scene.desk.before_effect = Refused(Reason.REASON_CONFIGURATION_MISSING)
+        sent = scene.pair.seal()
+        assert await refusal(scene.receive(sent)) == "CONFIGURATION_MISSING"
+        assert await scene.inbox_size() == 0
+        scene.desk.before_effect = None
+        assert scene.opened(await scene.receive(sent), sent).outcome == Outcome.OUTCOME_ACCEPTED
+        assert await scene.effects() == ["one"]
+
+    play(tmp_path, scenario)
+
+
+def test_moved_is_an_answer_for_ever_at_this_destination(tmp_path: Path) -> None:
+    async def scenario(scene: Scene) -> None:
+        scene.desk.before_effect = Moved("henan")
+        sent = scene.pair.seal()
+        first = await scene.receive(sent)
+        receipt = scene.opened(first, sent)
+        assert (receipt.outcome, receipt.moved_to) == (Outcome.OUTCOME_MOVED, "henan")
+        scene.desk.before_effect = None
+        assert await scene.receive(sent) == first, "the customer came back: the id is spent here all the same"
+        assert await scene.effects() == []
+
+    play(tmp_path, scenario)
+
+
+@pytest.mark.parametrize(
+    ("late_by", "outcome"),
+    [(timedelta(0), Outcome.OUTCOME_ACCEPTED), (timedelta(microseconds=1), Outcome.OUTCOME_REFUSED)],
+)
+def test_what_arrives_after_its_time_is_never_executed_late(
+    tmp_path: Path, late_by: timedelta, outcome: Outcome.ValueType
+) -> None:
+    async def scenario(scene: Scene) -> None:
+        sent = scene.pair.seal()
+        scene.clock.instant = NOW + HOUR + late_by
+        receipt = scene.opened(await scene.receive(sent), sent)
+        assert receipt.outcome == outcome
+        if late_by:
+            assert receipt.reason == Reason.REASON_ORDER_EXPIRED
+            assert await scene.effects() == []
+
+    play(tmp_path, scenario)
+
+
+@pytest.mark.parametrize("defect", [Refused(Reason.REASON_IN_ARREARS), Moved("henan")], ids=["refused", "moved"])
+def test_a_handler_that_refuses_after_its_effect_has_none(tmp_path: Path, defect: Exception) -> None:
+    """A refused order with an effect would be worse than an order that waits for a repair."""
+
+    async def scenario(scene: Scene) -> None:
+        scene.desk.after_effect = defect
+        sent = scene.pair.seal()
+        with pytest.raises(WriteAfterRefusal):
+            await scene.receive(sent)
+        assert await scene.effects() == []
+        assert await scene.inbox_size() == 0
+        scene.desk.after_effect = None
+        await scene.receive(sent)
+        assert await scene.effects() == ["one"]
+
+    play(tmp_path, scenario)
+
+
+def test_a_handler_that_breaks_leaves_nothing_and_its_neighbours_are_answered(tmp_path: Path) -> None:
+    async def scenario(scene: Scene) -> None:
+        broken = scene.pair.seal()
+        scene.desk.after_effect = ZeroDivisionError()
+        [result] = await scene.deliver(broken.envelope)
+        assert result.not_delivered.reason == Reason.REASON_INTERNAL
+        assert await scene.effects() == []
+        scene.desk.after_effect = None
+        results = await scene.deliver(broken.envelope, scene.pair.seal(envelope_id="2", payload=b"two").envelope)
+        assert all(result.HasField("receipt") for result in results)
+        assert await scene.effects() == ["one", "two"]
+
+    play(tmp_path, scenario)
+
+
+def test_a_suspended_region_is_turned_away_and_nothing_is_kept(tmp_path: Path) -> None:
+    async def scenario(scene: Scene) -> None:
+        sent = scene.pair.seal()
+        scene.pair.know(SUSPENDED)
+        assert await refusal(scene.receive(sent)) == "REGION_SUSPENDED"
+        assert await scene.inbox_size() == 0
+        scene.pair.know(JOINED)
+        await scene.receive(sent)
+        assert await scene.effects() == ["one"]
+
+    play(tmp_path, scenario)
+
+
+def test_with_a_clock_that_cannot_be_trusted_nothing_new_is_acted_on_and_old_answers_are_given(tmp_path: Path) -> None:
+    async def scenario(scene: Scene) -> None:
+        sent = scene.pair.seal()
+        first = await scene.receive(sent)
+        current = scene.pair.borders[DESTINATION].current
+        current.note_clock_error(timedelta(seconds=31))
+        assert await refusal(scene.receive(scene.pair.seal(envelope_id="2"))) == "CLOCK_UNTRUSTED"
+        assert await scene.receive(sent) == first
+        current.note_clock_error(timedelta(0))
+        assert await scene.effects() == ["one"]
+
+    play(tmp_path, scenario)
+
+
+def test_a_kind_that_this_region_does_not_serve_is_turned_away(tmp_path: Path) -> None:
+    async def scenario(scene: Scene) -> None:
+        unserved = scene.pair.seal(kind=EnvelopeKind.ENVELOPE_KIND_ORDER_UPDATE)
+        assert await refusal(scene.receive(unserved)) == "ENVELOPE_KIND_NOT_ALLOWED"
+        assert await scene.inbox_size() == 0
+
+    play(tmp_path, scenario)
+
+
+def test_a_query_is_answered_afresh_each_time_audited_each_time_and_never_stored(tmp_path: Path) -> None:
+    async def scenario(scene: Scene) -> None:
+        asked = scene.pair.seal(envelope_id="question", kind=QUERY)
+        assert scene.opened(await scene.receive(asked), asked).result == b"0 effects"
+        await scene.receive(scene.pair.seal())
+        assert scene.opened(await scene.receive(asked), asked).result == b"1 effects"
+        assert await scene.inbox_size() == 1
+        assert [action for _, action in await scene.audited()].count("ENVELOPE_KIND_BILL_QUERY") == 2
+
+    play(tmp_path, scenario)
+
+
+def test_a_batch_is_answered_in_its_order_each_envelope_by_itself(tmp_path: Path) -> None:
+    async def scenario(scene: Scene) -> None:
+        good, bad = scene.pair.seal(), scene.pair.seal(envelope_id="2", payload=b"two")
+        forged = Envelope(content=bad.envelope.content, signature=good.envelope.signature)
+        other = scene.pair.seal(envelope_id="3", destination="henan")
+        last = scene.pair.seal(envelope_id="4", payload=b"four")
+        results = await scene.deliver(good.envelope, forged, other.envelope, Envelope(), last.envelope)
+        assert [result.not_delivered.reason for result in results] == [
+            Reason.REASON_UNSPECIFIED,
+            Reason.REASON_ENVELOPE_SIGNATURE_INVALID,
+            Reason.REASON_ENVELOPE_INVALID,
+            Reason.REASON_ENVELOPE_INVALID,
+            Reason.REASON_UNSPECIFIED,
+        ]
+        assert scene.opened(results[0].receipt, good).envelope_id == "1"
+        assert scene.opened(results[4].receipt, last).envelope_id == "4"
+        assert await scene.effects() == ["one", "four"]
+
+    play(tmp_path, scenario)
+
+
+def test_a_batch_for_another_region_or_beyond_the_limit_is_refused_as_a_whole(tmp_path: Path) -> None:
+    async def scenario(scene: Scene) -> None:
+        elsewhere = DeliverRequest(destination="henan", envelopes=[scene.pair.seal().envelope])
+        assert await refusal(scene.receiver.deliver(elsewhere)) == "NOT_HOME"
+        assert await refusal(scene.deliver(*[scene.pair.seal().envelope] * (BATCH_LIMIT + 1))) == "REQUEST_INVALID"
+        assert await scene.effects() == []
+
+    play(tmp_path, scenario)
+
+
+def test_an_empty_batch_only_tells_that_somebody_is_there(tmp_path: Path) -> None:
+    async def scenario(scene: Scene) -> None:
+        stamp = HopStamp(party="coordinator/0", event="forwarded")
+        request = DeliverRequest(destination=DESTINATION, journey=Journey(stamps=[stamp]))
+        response = await scene.receiver.deliver(request)
+        assert not response.results
+        stamps = [(stamp.party, stamp.event) for stamp in response.journey.stamps]
+        assert stamps == [("coordinator/0", "forwarded"), (DESTINATION, "received"), (DESTINATION, "committed")]
+
+    play(tmp_path, scenario)
