@@ -11,8 +11,9 @@ from functools import partial
 from gateway.clock import Clock, from_microseconds, to_microseconds
 from gateway.store.port import Store, Transaction
 
-SHORTEST_SLEEP = 0.05  # seconds: what failed and stays due is not tried again at once
+SHORTEST_SLEEP = 0.05  # seconds: while something that failed stays due, the next look is not at once
 LONGEST_SLEEP = 1.0  # seconds: a stepped clock is noticed after at most this
+FAILED_REST = 1.0  # seconds before a timer whose handler failed is tried again
 SWEEP_LIMIT = 100  # timers in one transaction
 _log = logging.getLogger(__name__)
 
@@ -55,13 +56,13 @@ def cancel_timer(tx: Transaction, timer_id: str) -> None:
     tx.execute("DELETE FROM timers WHERE timer_id = :timer_id", timer_id=timer_id)
 
 
-def due_timers(tx: Transaction, now: datetime) -> list[Timer]:
-    """What is due, oldest first."""
+def due_timers(tx: Transaction, now: datetime, limit: int = SWEEP_LIMIT) -> list[Timer]:
+    """What is due, oldest first, at most so many."""
     return tx.all(
         Timer,
         "SELECT timer_id, kind, subject, due FROM timers WHERE due <= :now ORDER BY due, timer_id LIMIT :limit",
         now=to_microseconds(now),
-        limit=SWEEP_LIMIT,
+        limit=limit,
     )
 
 
@@ -85,6 +86,7 @@ class Scheduler:
         self._handlers = handlers
         self._changed = asyncio.Event()
         self._awake_at: datetime | None = None
+        self._resting: dict[str, float] = {}  # until when, in the loop's time, by timer
         store.subscribe(TimerSet, self._timer_set)
 
     async def run(self) -> None:
@@ -100,13 +102,18 @@ class Scheduler:
             self._changed.set()
 
     async def _sweep(self) -> int:
-        now = self._clock.now()
-        timers = await self._store.read(lambda tx: due_timers(tx, now))
+        """Fires what is due; what failed lately rests, so that it neither fills the log nor holds up the others."""
+        now, time = self._clock.now(), asyncio.get_running_loop().time()
+        self._resting = {timer_id: until for timer_id, until in self._resting.items() if until > time}
+        limit = SWEEP_LIMIT + len(self._resting)
+        due = await self._store.read(lambda tx: due_timers(tx, now, limit))
+        timers = [timer for timer in due if timer.timer_id not in self._resting][:SWEEP_LIMIT]
         firing = [self._store.write(partial(self._fire, timer=timer, now=now)) for timer in timers]
         results = await asyncio.gather(*firing, return_exceptions=True)
         for timer, result in zip(timers, results, strict=True):
             if isinstance(result, BaseException):
                 _log.error("timer %s of kind %s failed and stays due", timer.timer_id, timer.kind, exc_info=result)
+                self._resting[timer.timer_id] = time + FAILED_REST
         return sum(1 for result in results if result is True)
 
     def _fire(self, tx: Transaction, timer: Timer, now: datetime) -> bool:

@@ -1,0 +1,286 @@
+"""Timers on a real store: each fires once, never early, also when the process was down at its time."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from gateway import timers
+from gateway.clock import to_microseconds
+from gateway.store.port import Store, Transaction
+from gateway.timers import SWEEP_LIMIT, Scheduler, Timer, TimerHandler, cancel_timer, fire, set_timer
+from tests.contract.relay_pair import NOW, FixedClock, effects, open_store
+
+SECOND, HOUR = timedelta(seconds=1), timedelta(hours=1)
+# Reached only where a test fails.
+PATIENCE_S = 20.0
+
+Scenario = Callable[[Store, FixedClock], Coroutine[object, object, None]]
+
+
+@pytest.fixture(autouse=True)
+def _looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clock that a test moves is noticed at once."""
+    monkeypatch.setattr(timers, "SHORTEST_SLEEP", 0.0)
+    monkeypatch.setattr(timers, "LONGEST_SLEEP", 0.001)
+    monkeypatch.setattr(timers, "FAILED_REST", 0.001)
+
+
+def play(directory: Path, scenario: Scenario) -> None:
+    """Runs a scenario on the store in a directory; a second one is the next process."""
+
+    async def bounded() -> None:
+        async with asyncio.timeout(PATIENCE_S), open_store(directory) as store:
+            await scenario(store, FixedClock())
+
+    asyncio.run(bounded())
+
+
+def note(tx: Transaction, timer: Timer, now: datetime) -> None:
+    """The handler: writes down what fired."""
+    tx.execute("INSERT INTO effects (effect) VALUES (:effect)", effect=f"{timer.kind} {timer.subject}")
+
+
+def fail(tx: Transaction, timer: Timer, now: datetime) -> None:
+    """A handler with a defect."""
+    note(tx, timer, now)
+    raise ZeroDivisionError
+
+
+HANDLERS: dict[str, TimerHandler] = {"ring": note, "break": fail}
+
+
+async def at(store: Store, due: datetime, subject: str = "order 1", *, kind: str = "ring", name: str = "") -> None:
+    """Sets a timer."""
+    await store.write(partial(set_timer, timer_id=name or subject, kind=kind, subject=subject, due=due))
+
+
+def left(tx: Transaction) -> list[str]:
+    return tx.all(str, "SELECT timer_id FROM timers ORDER BY due, timer_id")
+
+
+@contextmanager
+def running(store: Store, clock: FixedClock, handlers: dict[str, TimerHandler] | None = None) -> Iterator[None]:
+    """A scheduler that runs meanwhile."""
+    task = asyncio.get_running_loop().create_task(Scheduler(store, clock, handlers or HANDLERS).run())
+    try:
+        yield
+    finally:
+        task.cancel()
+
+
+async def done(store: Store, count: int) -> list[str]:
+    """What fired, once so many did."""
+    while len(fired := await store.read(effects)) < count:  # noqa: ASYNC110 - looked at over a connection of its own
+        await asyncio.sleep(0)
+    return fired
+
+
+async def sweeps(store: Store, clock: FixedClock, subject: str = "order 1") -> None:
+    """Lets the scheduler run until it has certainly looked: a timer that is due fires."""
+    before = len(await store.read(effects))
+    await at(store, clock.now(), subject="look", name="look")
+    await done(store, before + 1)
+
+
+def test_a_timer_fires_at_its_time_and_not_before(tmp_path: Path) -> None:
+    async def scenario(store: Store, clock: FixedClock) -> None:
+        await at(store, NOW + SECOND)
+        with running(store, clock):
+            clock.instant = NOW + SECOND - timedelta(microseconds=1)
+            await sweeps(store, clock)
+            assert await store.read(effects) == ["ring look"]
+            clock.instant = NOW + SECOND
+            assert await done(store, 2) == ["ring look", "ring order 1"]
+        assert await store.read(left) == []
+
+    play(tmp_path, scenario)
+
+
+def test_a_timer_set_while_the_scheduler_sleeps_fires_without_waiting_for_its_next_look(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(timers, "LONGEST_SLEEP", 3600.0)
+
+    async def scenario(store: Store, clock: FixedClock) -> None:
+        await at(store, NOW + HOUR, "later")
+        with running(store, clock):
+            await sweeps(store, clock)
+            await at(store, NOW)
+            assert await done(store, 2) == ["ring look", "ring order 1"]
+
+    play(tmp_path, scenario)
+
+
+def test_what_fell_due_while_the_process_was_down_fires_once_after_its_start(tmp_path: Path) -> None:
+    async def before(store: Store, clock: FixedClock) -> None:
+        await at(store, NOW + SECOND)
+
+    async def after(store: Store, clock: FixedClock) -> None:
+        clock.instant = NOW + HOUR
+        for _ in range(2):
+            with running(store, clock):
+                assert (await done(store, 1))[:1] == ["ring order 1"]
+                await sweeps(store, clock)
+        assert (await store.read(effects)).count("ring order 1") == 1
+
+    play(tmp_path, before)
+    play(tmp_path, after)
+
+
+def test_due_timers_fire_in_the_order_of_their_times(tmp_path: Path) -> None:
+    async def scenario(store: Store, clock: FixedClock) -> None:
+        for number in (3, 1, 2, 0):
+            await at(store, NOW - HOUR + number * SECOND, f"{number}")
+        with running(store, clock):
+            assert await done(store, 4) == ["ring 0", "ring 1", "ring 2", "ring 3"]
+
+    play(tmp_path, scenario)
+
+
+def test_more_than_one_sweep_holds_fires_all_the_same(tmp_path: Path) -> None:
+    count = 2 * SWEEP_LIMIT + 1
+
+    async def scenario(store: Store, clock: FixedClock) -> None:
+        for number in range(count):
+            await at(store, NOW, f"{number}")
+        with running(store, clock):
+            assert sorted(await done(store, count)) == sorted(f"ring {number}" for number in range(count))
+
+    play(tmp_path, scenario)
+
+
+def test_a_clock_that_steps_back_fires_nothing_twice(tmp_path: Path) -> None:
+    async def scenario(store: Store, clock: FixedClock) -> None:
+        await at(store, NOW + SECOND)
+        with running(store, clock):
+            clock.instant = NOW + HOUR
+            await done(store, 1)
+            clock.instant = NOW
+            await sweeps(store, clock)
+            clock.instant = NOW + HOUR
+            await sweeps(store, clock)
+        assert (await store.read(effects)).count("ring order 1") == 1
+
+    play(tmp_path, scenario)
+
+
+def test_two_schedulers_on_one_store_fire_each_timer_once(tmp_path: Path) -> None:
+    count = 50
+
+    async def scenario(store: Store, clock: FixedClock) -> None:
+        for number in range(count):
+            await at(store, NOW, f"{number}")
+        with running(store, clock), running(store, clock), running(store, clock):
+            await done(store, count)
+            await sweeps(store, clock)
+        assert len(await store.read(effects)) == count + 1
+
+    play(tmp_path, scenario)
+
+
+def test_a_cancelled_timer_does_not_fire(tmp_path: Path) -> None:
+    async def scenario(store: Store, clock: FixedClock) -> None:
+        await at(store, NOW + SECOND)
+        await store.write(partial(cancel_timer, timer_id="order 1"))
+        await store.write(partial(cancel_timer, timer_id="order 1"))
+        clock.instant = NOW + HOUR
+        with running(store, clock):
+            await sweeps(store, clock)
+        assert await store.read(effects) == ["ring look"]
+
+    play(tmp_path, scenario)
+
+
+def test_a_timer_set_again_fires_at_its_new_time_only(tmp_path: Path) -> None:
+    async def scenario(store: Store, clock: FixedClock) -> None:
+        await at(store, NOW + SECOND)
+        await at(store, NOW + HOUR)
+        with running(store, clock):
+            clock.instant = NOW + 2 * SECOND
+            await sweeps(store, clock)
+            assert await store.read(effects) == ["ring look"]
+            clock.instant = NOW + HOUR
+            assert await done(store, 2) == ["ring look", "ring order 1"]
+
+    play(tmp_path, scenario)
+
+
+def test_a_timer_that_was_put_off_after_it_was_seen_as_due_does_not_fire(tmp_path: Path) -> None:
+    async def scenario(store: Store, clock: FixedClock) -> None:
+        seen = Timer("order 1", "ring", "order 1", to_microseconds(NOW))
+        await at(store, NOW + HOUR)
+        assert not await store.write(lambda tx: fire(tx, seen, HANDLERS, NOW))
+        assert await store.read(left) == ["order 1"]
+
+    play(tmp_path, scenario)
+
+
+def test_a_handler_may_set_the_timer_again(tmp_path: Path) -> None:
+    def again(tx: Transaction, timer: Timer, now: datetime) -> None:
+        note(tx, timer, now)
+        set_timer(tx, timer.timer_id, kind=timer.kind, subject=timer.subject, due=now + HOUR)
+
+    async def scenario(store: Store, clock: FixedClock) -> None:
+        await at(store, NOW)
+        with running(store, clock, {"ring": again}):
+            await done(store, 1)
+            assert await store.read(left) == ["order 1"]
+            clock.instant = NOW + HOUR
+            await done(store, 2)
+
+    play(tmp_path, scenario)
+
+
+@pytest.mark.parametrize("kind", ["break", "unknown"])
+def test_a_timer_whose_handler_breaks_leaves_nothing_stays_due_and_fires_when_it_is_mended(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, kind: str
+) -> None:
+    async def scenario(store: Store, clock: FixedClock) -> None:
+        await at(store, NOW, kind=kind)
+        with running(store, clock):
+            while not caplog.records:  # noqa: ASYNC110 - the log is no thing of the loop
+                await asyncio.sleep(0)
+            await sweeps(store, clock)
+        assert await store.read(effects) == ["ring look"]
+        assert await store.read(left) == ["order 1"]
+        assert {record.levelno for record in caplog.records} == {logging.ERROR}
+        with running(store, clock, {**HANDLERS, kind: note}):
+            assert await done(store, 2) == ["ring look", f"{kind} order 1"]
+
+    play(tmp_path, scenario)
+
+
+def test_timers_that_keep_failing_do_not_keep_the_later_ones_from_firing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(timers, "FAILED_REST", 3600.0)
+
+    async def scenario(store: Store, clock: FixedClock) -> None:
+        for number in range(SWEEP_LIMIT):
+            await at(store, NOW - HOUR, f"broken {number}", kind="break")
+        await at(store, NOW)
+        with running(store, clock):
+            assert await done(store, 1) == ["ring order 1"]
+
+    play(tmp_path, scenario)
+
+
+def test_a_timer_that_keeps_failing_is_not_tried_all_the_time(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(timers, "FAILED_REST", 3600.0)
+
+    async def scenario(store: Store, clock: FixedClock) -> None:
+        await at(store, NOW, kind="break")
+        with running(store, clock):
+            for _ in range(20):
+                await sweeps(store, clock)
+        assert len(caplog.records) == 1
+
+    play(tmp_path, scenario)
