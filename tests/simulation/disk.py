@@ -24,12 +24,16 @@ class Disk(SqliteDatabase):
         super().__init__(":memory:")
         self.connection.deserialize(content)
         self._fails = fails
-        self.crash_at = ""  # `before a commit` or `after a commit`: the next one kills the process there
+        self.crash_at = ""  # `before a commit` or `after a commit`: the process is killed there
+        self.commits_left = 0  # before that one
         self.crash: Callable[[], None] = lambda: None
 
     def crashes(self, point: str) -> bool:
         """Kills the process here, if it is to be killed here."""
         if self.crash_at != point:
+            return False
+        if self.commits_left > 0:
+            self.commits_left -= 1
             return False
         self.crash_at = ""
         self.crash()

@@ -36,6 +36,7 @@ KINDS = (
     "clocks stepped",
     "days passed",
     "weeks passed",
+    "regions isolated",
     "regions suspended",
     "regions joined late",
     "numbers moved",
@@ -93,7 +94,7 @@ class Faults:
         wild = source.choice((0.3, 1.0, 2.0))
         parts.network.weather = Weather(
             lose_request=source.choice((0.0, 0.05, 0.15)) * wild,
-            lose_answer=source.choice((0.0, 0.05, 0.2)) * wild,
+            lose_answer=source.choice((0.0, 0.1, 0.3)) * wild,
             double=source.choice((0.0, 0.1, 0.3)),
             longest_delay=source.choice((0.01, 0.05, 0.4)),
             straggler=source.choice((0.0, 0.02, 0.1)),
@@ -140,6 +141,7 @@ class Faults:
             self._crash_coordinator,
             self._cut_link,
             self._cut_link,
+            self._isolate,
             self._step_clock,
             self._pass_days,
             self._suspend,
@@ -152,7 +154,7 @@ class Faults:
 
     async def _strike(self) -> None:
         while self._chosen:
-            await asyncio.sleep(self._source.uniform(0.1, 4.0))
+            await asyncio.sleep(self._source.uniform(0.1, 2.5))
             self._start(self._source.choice(self._chosen)())
 
     async def _crash_region(self) -> None:
@@ -166,7 +168,7 @@ class Faults:
 
     async def _up_again(self, region: Region) -> None:
         if self._source.random() < 0.3:
-            self._set_error(region)
+            self._set_error(region, self._source.uniform(-CLOCK_ERROR, CLOCK_ERROR))
         await asyncio.sleep(self._source.choice((0.01, 0.5, 3.0, 10.0)))
         if region.process is None:
             await region.start()
@@ -175,6 +177,7 @@ class Faults:
         region = self._source.choice(self._parts.regions)
         disk = region.ports.disk
         disk.crash_at = point = self._source.choice(("before a commit", "after a commit"))
+        disk.commits_left = self._source.choice((0, 1, 2, 5))
 
         def crash() -> None:
             self._parts.history.count(f"crashes {point}")
@@ -182,6 +185,19 @@ class Faults:
             self._start(self._up_again(region))
 
         disk.crash = crash
+
+    async def _isolate(self) -> None:
+        """A region is cut off for a while in which its clock steps back and its process starts again."""
+        region, cut = self._source.choice(self._parts.regions), self._parts.network.cut
+        if region.name in cut:
+            return
+        self._parts.history.count("regions isolated")
+        cut.add(region.name)
+        await asyncio.sleep(self._source.uniform(1.0, 4.0))
+        self._set_error(region, -CLOCK_ERROR)
+        await asyncio.sleep(self._source.uniform(1.0, 6.0))
+        await self._down(region)
+        cut.discard(region.name)
 
     async def _crash_coordinator(self) -> None:
         coordinator = self._parts.coordinator
@@ -203,10 +219,11 @@ class Faults:
         self._parts.history.note("faults", f"the link of {link} is whole again")
 
     async def _step_clock(self) -> None:
-        self._set_error(self._source.choice(self._parts.regions))
+        error = self._source.uniform(-CLOCK_ERROR, CLOCK_ERROR)
+        self._set_error(self._source.choice(self._parts.regions), error)
 
-    def _set_error(self, region: Region) -> None:
-        region.ports.clock.error = timedelta(seconds=self._source.uniform(-CLOCK_ERROR, CLOCK_ERROR))
+    def _set_error(self, region: Region, error: float) -> None:
+        region.ports.clock.error = timedelta(seconds=error)
         self._parts.history.count("clocks stepped")
         self._parts.history.note(region.name, f"its clock is off by {region.ports.clock.error.total_seconds():.3f} s")
 
@@ -214,10 +231,12 @@ class Faults:
         if self._leaps == 2:
             return
         self._leaps += 1
-        days = 8.0 if self._source.random() < 0.1 else self._source.uniform(0.05, 3.0)
+        days = 8.0 if self._source.random() < 0.2 else self._source.uniform(0.05, 3.0)
         self._parts.wall.leap(timedelta(days=days))
         self._parts.history.count("weeks passed" if days > 7 else "days passed")
         self._parts.history.note("faults", f"{days:.3f} days pass")
+        if self._source.random() < 0.5:
+            await self._crash_at_commit()  # while timers fire that have fallen due
 
     async def _suspend(self) -> None:
         region, coordinator = self._source.choice(self._parts.regions), self._parts.coordinator

@@ -26,7 +26,7 @@ from tests.simulation.status import Observer
 from tests.simulation.virtual_time import NodeClock, VirtualLoop, WallTime
 from tests.simulation.world import REGIONS, START, first_database
 
-ERRANDS = 36
+ERRANDS = 56
 FAULTY_SECONDS = 40.0
 HEALING_SECONDS = 60.0  # guarantee G4: after the last fault heals
 QUIET_SECONDS = 8  # longer than anybody waits between two looks at an order

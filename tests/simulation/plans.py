@@ -106,7 +106,7 @@ def _draw(source: random.Random, index: int, seconds: float) -> Errand:
         starts_after=_delay(source) if agreed else None,
         ends_after=_delay(source) if business == "SUSPEND" and source.random() < 0.4 else None,
         plan=source.choice(PLANS[home]),
-        cancels_after=source.choice((0.0, 0.01, 0.3, 3.0, 20.0)) if source.random() < 0.3 else None,
+        cancels_after=source.choice((0.0, 0.01, 0.3, 1.0, 3.0, 20.0)) if source.random() < 0.35 else None,
         expedites=source.random() < 0.2,
         agrees=source.random() < 0.8,
         answers=source.random() < 0.85,

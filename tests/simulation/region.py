@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import TypeVar
@@ -25,6 +25,8 @@ from tests.simulation.history import History
 from tests.simulation.virtual_time import NodeClock, Process
 from tests.simulation.world import keys
 
+A = TypeVar("A")
+B = TypeVar("B")
 T = TypeVar("T")
 
 
@@ -47,6 +49,21 @@ class Knowledge:
     number: int
     federation: Federation
     members: tuple[Member, ...]
+
+
+class SlowWorkers:
+    """The port of those who check signatures: like a thread beside the loop, they come back a little later."""
+
+    def __init__(self, source: random.Random) -> None:
+        self._source = source
+
+    async def each(self, work: Callable[[A], B], items: Sequence[A]) -> list[B]:
+        """See the port."""
+        await asyncio.sleep(self._source.uniform(0.0, 0.002))
+        return [work(item) for item in items]
+
+    def close(self) -> None:
+        """See the port."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +117,7 @@ class Region:
                 transport=self.ports.transport,
                 source=random.Random(self.ports.source.getrandbits(64)),
                 tracing=_silent_tracing(),
+                workers=SlowWorkers(random.Random(self.ports.source.getrandbits(64))),
             )
         )
         await core.start()

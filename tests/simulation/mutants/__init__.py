@@ -1,0 +1,50 @@
+"""Deliberate defects, each of a kind that somebody could write: the simulation must find every one."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+
+from tests.simulation.mutants import receiving, sending, storing
+
+Patch = Callable[[pytest.MonkeyPatch], None]
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A defect, the guarantee that it breaks, and in how many seeds that is seen at the latest, from `first` on.
+
+    A later first seed only spares the time of those that do not happen to show it.
+    """
+
+    patch: Patch
+    breaks: str
+    first: int = 0
+    within: int = 200
+
+    @property
+    def name(self) -> str:
+        """What is wrong with it."""
+        return self.patch.__name__.replace("_", "-")
+
+
+MUTANTS = (
+    Mutant(receiving.inbox_without_unique, "exactly once"),
+    Mutant(receiving.effect_and_inbox_in_two_transactions, "exactly once", first=15),
+    Mutant(receiving.receipt_serialised_again, "same answer"),
+    Mutant(receiving.moved_without_a_tombstone, "exactly once", first=20),
+    Mutant(receiving.tombstone_of_a_cancellation_forgotten, "exactly once", first=40, within=400),
+    Mutant(receiving.older_versions_adopted, "monotonic status"),
+    Mutant(receiving.expiry_before_the_stored_receipt, "exactly once", first=60),
+    Mutant(sending.new_id_on_retry, "exactly once"),
+    Mutant(sending.sealed_anew_without_moved, "exactly once"),
+    Mutant(sending.outbox_closed_before_the_answer, "nothing lost"),
+    Mutant(sending.outbox_forgotten_at_restart, "nothing lost"),
+    Mutant(sending.gives_up_after_a_failure, "nothing lost"),
+    Mutant(sending.taken_back_though_it_was_sent, "exactly once", first=10),
+    Mutant(sending.payment_kept_though_it_was_refused, "money"),
+    Mutant(storing.answer_before_the_commit, "durable"),
+    Mutant(storing.audit_after_an_await, "audit"),
+    Mutant(storing.requests_not_remembered, "same answer"),
+    Mutant(storing.timer_removed_in_another_transaction, "fires once", first=20),
+)

@@ -1,0 +1,120 @@
+"""Defects of a region that sends."""
+
+import re
+from collections.abc import Sequence
+from datetime import datetime
+from functools import partial
+
+import pytest
+
+from gateway.api.relay.v1.relay_pb2 import Envelope, EnvelopeContent, Receipt
+from gateway.relay import outbox
+from gateway.relay.border import Border
+from gateway.relay.envelopes import Letter, Sealed
+from gateway.relay.fair_queue import FairQueue, Parcel
+from gateway.relay.lanes import Lane
+from gateway.signing import ENVELOPE
+from gateway.store.port import Transaction
+from region_node.orders import handling, home, rules
+from region_node.orders.businesses import pay
+from region_node.orders.desk import OrderDesk
+from tests.simulation.world import keys
+
+
+def new_id_on_retry(patch: pytest.MonkeyPatch) -> None:
+    """What is sent again is sealed again, under an id of its own."""
+    carry, close_answered = Lane._carry, outbox.close_answered
+
+    async def carry_renewed(self: Lane, batch: Sequence[Parcel]) -> None:
+        for parcel in batch:
+            if parcel.attempts:
+                parcel.sealed = _renewed(parcel.sealed, parcel.attempts)
+        await carry(self, batch)
+
+    def close_former(
+        tx: Transaction, envelope_id: str, receipt: Receipt, *, journey: bytes, attempts: int, now: datetime
+    ) -> bool:
+        former = re.sub(r"~\d+", "", envelope_id)
+        return close_answered(tx, former, receipt, journey=journey, attempts=attempts, now=now)
+
+    patch.setattr(Lane, "_carry", carry_renewed)
+    patch.setattr(outbox, "close_answered", close_former)
+
+
+def _renewed(sealed: Sealed, attempt: int) -> Sealed:
+    content = EnvelopeContent.FromString(sealed.envelope.content)
+    content.id = f"{content.id.partition('~')[0]}~{attempt}"
+    data = content.SerializeToString()
+    signature = keys().signers[content.origin].sign(ENVELOPE, data)
+    return Sealed(Envelope(content=data, signature=signature), content)
+
+
+def sealed_anew_without_moved(patch: pytest.MonkeyPatch) -> None:
+    """A new number plan sends an unanswered order to its new home, though the former one may have acted on it."""
+    release_held = OrderDesk.release_held
+
+    async def release_and_reroute(self: OrderDesk) -> None:
+        await release_held(self)
+        context, now = self._ports.context, self._ports.clock.now()
+        sql = "SELECT order_id, number, home_region FROM orders WHERE version = 0 AND state = :state"
+        unanswered = await self._ports.store.read(lambda tx: tx.all(lambda *row: row, sql, state=rules.ACKNOWLEDGED))
+        for order_id, number, former in unanswered:
+            owner = context.federation.number_plan.home_of(number)
+            if owner is not None and owner != former:
+                await self._ports.store.write(
+                    partial(handling.reroute, context=context, order_id=order_id, moved_to=owner, now=now)
+                )
+
+    patch.setattr(OrderDesk, "release_held", release_and_reroute)
+
+
+def outbox_closed_before_the_answer(patch: pytest.MonkeyPatch) -> None:
+    """An envelope counts as sent once it was handed to its lane."""
+    send, close_answered = outbox.send, outbox.close_answered
+
+    def send_and_close(tx: Transaction, border: Border, letter: Letter, *, now: datetime, traceparent: str) -> None:
+        send(tx, border, letter, now=now, traceparent=traceparent)
+        tx.execute("UPDATE outbox SET closed = created WHERE envelope_id = :id", id=letter.envelope_id)
+
+    def close_again(
+        tx: Transaction, envelope_id: str, receipt: Receipt, *, journey: bytes, attempts: int, now: datetime
+    ) -> bool:
+        sql = "UPDATE outbox SET closed = NULL WHERE envelope_id = :id AND receipt_content IS NULL"
+        tx.execute(sql, id=envelope_id)
+        return close_answered(tx, envelope_id, receipt, journey=journey, attempts=attempts, now=now)
+
+    for module in (outbox, handling, home):
+        patch.setattr(module, "send", send_and_close)
+    patch.setattr(outbox, "close_answered", close_again)
+
+
+def outbox_forgotten_at_restart(patch: pytest.MonkeyPatch) -> None:
+    """A process sends only what it has taken in itself."""
+    patch.setattr(outbox, "open_envelopes", lambda tx: [])
+
+
+def gives_up_after_a_failure(patch: pytest.MonkeyPatch) -> None:
+    """A batch without an answer is dropped from its lane."""
+
+    def put_nothing_back(self: FairQueue, parcels: Sequence[Parcel]) -> None:
+        for parcel in parcels:
+            self.release(parcel.subject)
+
+    patch.setattr(FairQueue, "put_back", put_nothing_back)
+
+
+def taken_back_though_it_was_sent(patch: pytest.MonkeyPatch) -> None:
+    """A cancellation takes back a submission that waits to be sent again, as if it had never left."""
+
+    def withdraw(self: FairQueue, envelope_id: str) -> Parcel | None:
+        parcel = self._waiting.pop(envelope_id, None)
+        if parcel is not None:
+            parcel.withdrawn = True
+        return parcel
+
+    patch.setattr(FairQueue, "withdraw", withdraw)
+
+
+def payment_kept_though_it_was_refused(patch: pytest.MonkeyPatch) -> None:
+    """What was taken for a payment that came to nothing stays in transit for ever."""
+    patch.setattr(pay.Rule, "given_up", lambda self, order, values: ())

@@ -1,0 +1,91 @@
+"""Defects of the store, and of what is remembered in it."""
+
+import asyncio
+from collections.abc import Mapping
+from datetime import datetime
+from functools import partial
+
+import pytest
+
+from gateway import timers
+from gateway.api.region.v1.order_pb2 import Order, OrderRequest
+from gateway.store.port import Operation, Transaction
+from gateway.timers import Scheduler, Timer, TimerHandler
+from region_node.orders import handling
+from region_node.orders.desk import OrderDesk
+from region_node.orders.handling import Caller
+from region_node.orders.rows import RequestKey
+from tests.simulation.disk import Disk
+
+_DELAY = 0.5  # seconds by which a commit comes too late
+
+
+def answer_before_the_commit(patch: pytest.MonkeyPatch) -> None:
+    """A commit returns before it is durable, as with `synchronous=OFF` and a power loss."""
+    begin, commit = Disk.begin, Disk.commit
+
+    def begin_or_go_on(self: Disk) -> None:
+        if not self.connection.in_transaction:
+            begin(self)
+
+    def commit_later(self: Disk) -> None:
+        def flush() -> None:
+            if self.connection.in_transaction:
+                self.connection.execute("COMMIT")
+
+        asyncio.get_running_loop().call_later(_DELAY, flush)
+
+    assert commit is not commit_later
+    patch.setattr(Disk, "begin", begin_or_go_on)
+    patch.setattr(Disk, "commit", commit_later)
+
+
+def requests_not_remembered(patch: pytest.MonkeyPatch) -> None:
+    """Nothing is kept of what an operator has asked before."""
+
+    def insert_nothing(tx: Transaction, key: RequestKey, order_id: str, *, settled: bool, now: datetime) -> None:
+        return None
+
+    patch.setattr(handling, "insert_request", insert_nothing)
+
+
+def audit_after_an_await(patch: pytest.MonkeyPatch) -> None:
+    """The audit row of an order follows its commit: a caller who gives up cancels the handler before it is written."""
+    submit, append = OrderDesk.submit, handling._audit
+    held: dict[Caller, Operation[None]] = {}
+
+    def hold(tx: Transaction, caller: Caller, action: str, order_id: str, now: datetime) -> None:
+        held[caller] = lambda tx: append(tx, caller, action, order_id, now)
+
+    async def submit_then_audit(self: OrderDesk, caller: Caller, request: OrderRequest, wait: float) -> Order:
+        order = await submit(self, caller, request, wait)
+        if caller in held:
+            await self._ports.store.write(held.pop(caller))
+        return order
+
+    patch.setattr(handling, "_audit", hold)
+    patch.setattr(OrderDesk, "submit", submit_then_audit)
+
+
+def timer_removed_in_another_transaction(patch: pytest.MonkeyPatch) -> None:
+    """A timer is removed after the commit of what it asks for."""
+    sweep = Scheduler._sweep
+
+    def fire(tx: Transaction, timer: Timer, handlers: Mapping[str, TimerHandler], now: datetime) -> bool:
+        handlers[timer.kind](tx, timer, now)
+        return True
+
+    async def sweep_and_remove(self: Scheduler) -> int:
+        now = self._clock.now()
+        due = await self._store.read(lambda tx: timers.due_timers(tx, now))
+        fired = await sweep(self)
+        for timer in due:
+            await self._store.write(partial(_remove, timer=timer))
+        return fired
+
+    patch.setattr(timers, "fire", fire)
+    patch.setattr(Scheduler, "_sweep", sweep_and_remove)
+
+
+def _remove(tx: Transaction, timer: Timer) -> None:
+    tx.execute("DELETE FROM timers WHERE timer_id = :id AND due = :due", id=timer.timer_id, due=timer.due)

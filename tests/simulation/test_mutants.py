@@ -1,0 +1,26 @@
+"""The tests are tested: every deliberate defect is found within a bounded number of seeds."""
+
+from functools import cache
+
+import pytest
+
+from tests.simulation.federation import simulate
+from tests.simulation.mutants import MUTANTS, Mutant
+
+
+@cache
+def holds_unpatched(seed: int) -> bool:
+    return not simulate(seed).violations
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_a_defect_is_found(mutant: Mutant, monkeypatch: pytest.MonkeyPatch) -> None:
+    for seed in range(mutant.first, mutant.first + mutant.within):
+        assert holds_unpatched(seed), f"seed {seed} fails without any defect"
+        with monkeypatch.context() as patch:
+            mutant.patch(patch)
+            found = simulate(seed).violations
+        if mutant.breaks in {violation.guarantee for violation in found}:
+            return
+    pytest.fail(f"{mutant.within} seeds do not show that it breaks: {mutant.breaks}")
