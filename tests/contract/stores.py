@@ -7,18 +7,21 @@ import asyncio
 import contextlib
 import sqlite3
 import sys
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 import pytest
 
-from gateway.store.port import Store, Transaction
+from gateway.store.port import Operation, Store, Transaction
 from gateway.store.schema import Migration
 from gateway.store.sqlite import SqliteDatabase, SqliteStore
 
+# Reached only where a test fails.
+PATIENCE_S = 30.0
 NOTES = Migration("notes", "0001_notes.sql", "CREATE TABLE notes (note TEXT NOT NULL PRIMARY KEY);")
 
 
@@ -128,6 +131,38 @@ def insert(tx: Transaction, note: str) -> str:
     """Writes a note. The engine's own error where it is there already."""
     tx.execute("INSERT INTO notes (note) VALUES (:note)", note=note)
     return note
+
+
+def notes(tx: Transaction) -> list[str]:
+    """All notes, as the operation finds them."""
+    return tx.all(str, "SELECT note FROM notes ORDER BY note")
+
+
+@dataclass(frozen=True)
+class Written:
+    """Told after a note was written."""
+
+    note: str
+
+
+def writing(note: str) -> Operation[str]:
+    """An operation that writes a note and tells of it."""
+
+    def operation(tx: Transaction) -> str:
+        tx.publish(Written(note))
+        return insert(tx, note)
+
+    return operation
+
+
+def run(scenario: Coroutine[object, object, None]) -> None:
+    """Runs a scenario; one that hangs fails."""
+
+    async def bounded() -> None:
+        async with asyncio.timeout(PATIENCE_S):
+            await scenario
+
+    asyncio.run(bounded())
 
 
 async def write_notes(adapter: Adapter, count: int) -> None:

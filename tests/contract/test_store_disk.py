@@ -1,0 +1,140 @@
+"""What every store must do about its disk: durable commits, one process at a time, and no file of another version."""
+
+import asyncio
+import itertools
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from gateway.store.schema import Migration, SchemaMismatch
+from gateway.store.sqlite import DatabaseInUse
+from tests.contract.stores import ADAPTERS, NOTES, PATIENCE_S, Adapter, notes, run, writing
+
+ROOT = Path(__file__).parents[2]
+STRACE = shutil.which("strace")
+
+
+@pytest.fixture(params=sorted(ADAPTERS), name="adapter")
+def one_adapter(request: pytest.FixtureRequest, tmp_path: Path) -> Adapter:
+    name: str = request.param
+    return ADAPTERS[name](tmp_path)
+
+
+def test_a_commit_is_on_disk_when_it_returns(adapter: Adapter) -> None:
+    async def scenario() -> None:
+        async with adapter.open() as store:
+            assert await store.write(adapter.is_durable_on_commit)
+
+    run(scenario())
+
+
+def test_a_second_process_is_refused_and_told_who_holds_the_database(adapter: Adapter, tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with adapter.open() as store:
+            await store.write(writing("mine"))
+            second = await asyncio.to_thread(finished, adapter, tmp_path)
+            assert second.returncode != 0
+            assert DatabaseInUse.__name__ in second.stderr
+            assert str(os.getpid()) in second.stderr
+            await store.write(writing("mine still"))
+
+    run(scenario())
+    assert adapter.notes() == ["mine", "mine still"]
+
+
+def test_a_second_store_in_the_same_process_is_refused_too(adapter: Adapter) -> None:
+    async def scenario() -> None:
+        async with adapter.open():
+            with pytest.raises(DatabaseInUse):
+                await adapter.open().__aenter__()
+        async with adapter.open() as store:
+            await store.write(writing("next"))
+
+    run(scenario())
+
+
+def test_what_was_acknowledged_survives_a_kill(adapter: Adapter, tmp_path: Path) -> None:
+    with subprocess.Popen(writer(adapter, tmp_path, 1_000_000), cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        acknowledged = [process.stdout.readline().strip() for _ in range(50)]
+        process.send_signal(signal.SIGKILL)
+        # Everything that it said before it died counts.
+        acknowledged += [line.strip() for line in process.stdout if line.endswith("\n")]
+    assert process.returncode == -signal.SIGKILL
+
+    async def scenario() -> None:
+        async with adapter.open() as store:
+            kept = await store.read(notes)
+            assert set(acknowledged) <= set(kept)
+            assert len(kept) <= len(acknowledged) + 1, "at most the one that was under way"
+
+    run(scenario())
+
+
+@pytest.mark.skipif(STRACE is None, reason="strace is not installed")
+def test_every_acknowledged_commit_was_flushed(adapter: Adapter, tmp_path: Path) -> None:
+    """A kill cannot show a missing flush; the system calls can."""
+    log = tmp_path / "calls"
+    traced = [str(STRACE), "-f", "-e", "trace=fsync,fdatasync,write", "-o", str(log)]
+    ended = finished(adapter, tmp_path, traced)
+    if "ptrace" in ended.stderr:
+        pytest.skip("processes may not be traced here")
+    assert ended.returncode == 0, ended.stderr
+    calls = log.read_text("utf-8", "replace").splitlines()
+    told = [index for index, call in enumerate(calls) if re.search(r'write\(1, "\d{6}', call)]
+    assert len(told) == len(ended.stdout.split()) > 0
+    for previous, this in itertools.pairwise([0, *told]):
+        assert any("sync(" in call for call in calls[previous:this]), "told before it was flushed"
+
+
+def test_a_database_of_another_version_is_not_touched_and_can_be_opened_by_that_version(adapter: Adapter) -> None:
+    changed = Migration(NOTES.package, NOTES.name, NOTES.sql + "\n-- changed later")
+    newer = Migration(NOTES.package, "0002_more.sql", "CREATE TABLE more (id INTEGER);")
+
+    async def scenario() -> None:
+        async with adapter.open() as store:
+            await store.write(writing("one"))
+        with pytest.raises(SchemaMismatch, match="not the file that was applied"):
+            await adapter.open([changed]).__aenter__()
+        async with adapter.open([NOTES, newer]) as store:
+            assert await store.read(notes) == ["one"]
+        with pytest.raises(SchemaMismatch, match="newer version"):
+            await adapter.open([NOTES]).__aenter__()
+        async with adapter.open([NOTES, newer]) as store:
+            assert await store.read(notes) == ["one"]
+
+    run(scenario())
+
+
+def test_a_migration_that_fails_changes_nothing(adapter: Adapter) -> None:
+    half = Migration(NOTES.package, "0002_half.sql", "CREATE TABLE half (id INTEGER); CREATE TABLE notes (id INTEGER);")
+    whole = Migration(NOTES.package, "0002_half.sql", "CREATE TABLE half (id INTEGER);")
+
+    async def scenario() -> None:
+        async with adapter.open() as store:
+            await store.write(writing("one"))
+        with pytest.raises(Exception, match="already exists"):
+            await adapter.open([NOTES, half]).__aenter__()
+        async with adapter.open([NOTES, whole]) as store:
+            assert await store.read(notes) == ["one"]
+
+    run(scenario())
+
+
+def writer(adapter: Adapter, directory: Path, count: int) -> list[str]:
+    """The command of a process that writes notes into the same durable state."""
+    name = next(name for name, made in ADAPTERS.items() if isinstance(adapter, made))
+    return [sys.executable, "-m", "tests.contract.stores", name, str(directory), str(count)]
+
+
+def finished(adapter: Adapter, directory: Path, under: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
+    """Lets a process write twenty notes and waits for its end."""
+    command = [*under, *writer(adapter, directory, 20)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
