@@ -9,7 +9,8 @@ import pytest
 
 from gateway.api.federation.v1.federation_pb2 import JoinRequest
 from gateway.api.federation.v1.federation_pb2_grpc import FederationServiceStub
-from gateway.api.region.v1.order_pb2 import Order, OrderState
+from gateway.api.region.v1.order_envelopes_pb2 import OrderSubmission
+from gateway.api.region.v1.order_pb2 import OrderState
 from gateway.api.relay.v1.relay_pb2 import (
     DeliverRequest,
     DeliverResponse,
@@ -31,7 +32,8 @@ Forge = Callable[[Federation, Sealed], DeliverResult]
 
 def completed(federation: Federation, sealed: Sealed, signer: str) -> Receipt:
     """A receipt that says the order is done, signed by a region."""
-    order = Order(id=sealed.content.subject, version=7, state=OrderState.ORDER_STATE_COMPLETED, home_region="sichuan")
+    order = OrderSubmission.FromString(sealed.content.payload).order
+    order.version, order.state = 7, OrderState.ORDER_STATE_COMPLETED
     answer = Answer(Outcome.OUTCOME_ACCEPTED, result=order.SerializeToString())
     key = Signer.load(federation.certificates.signing(f"region/{signer}").key)
     return seal_receipt(sealed, answer, key, now=federation.clock.now(), revision=1)
