@@ -22,7 +22,7 @@ from gateway.tracing import Tracing
 from region_node.billing.relayed import BillingEnvelopes
 from region_node.context import RegionContext
 from region_node.customers.operations import SUSPENSION_TIMER, suspension_has_ended
-from region_node.orders import handling, home
+from region_node.orders import home, promises
 from region_node.orders.desk import Changes, DeskPorts, OrderDesk
 from region_node.orders.relayed import OrderEnvelopes
 
@@ -97,6 +97,6 @@ def _timer_handlers(context: RegionContext) -> Mapping[str, TimerHandler]:
     return {
         home.STEP_TIMER: lambda tx, timer, now: home.step_is_due(tx, context, timer, now),
         home.ANSWER_TIMER: lambda tx, timer, now: home.answer_is_overdue(tx, context, timer, now),
-        handling.JEOPARDY_TIMER: lambda tx, timer, now: handling.promise_is_due(tx, context, timer, now),
+        promises.JEOPARDY_TIMER: lambda tx, timer, now: promises.promise_is_due(tx, context, timer, now),
         SUSPENSION_TIMER: suspension_has_ended,
     }

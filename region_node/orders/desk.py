@@ -22,8 +22,8 @@ from gateway.relay.lanes import Lanes
 from gateway.relay.outbox import Enqueued
 from gateway.store.port import Store, Transaction
 from region_node.context import RegionContext
-from region_node.orders import handling, home, rules
-from region_node.orders.handling import Caller
+from region_node.orders import handling, home, intake, rules
+from region_node.orders.caller import Caller, order_id
 from region_node.orders.rows import (
     OrderChanged,
     RequestKey,
@@ -127,14 +127,14 @@ class OrderDesk:
 
     def check(self, request: OrderRequest) -> None:
         """Raises Refused where the order would not be taken in; stores and sends nothing."""
-        handling.check(self._ports.context, request, self._ports.clock.now())
+        intake.check(self._ports.context, request, self._ports.clock.now())
 
     async def submit(self, caller: Caller, request: OrderRequest, wait: float) -> Order:
         """Takes in an order and returns it as it stands when the home region has decided or `wait` is over."""
         self._require_room(request)
         context, now = self._ports.context, self._ports.clock.now()
-        with self._ports.changes.decision_on(handling.order_id(context, caller)) as decision:
-            order = await self._ports.store.write(lambda tx: handling.submit(tx, context, caller, request, now))
+        with self._ports.changes.decision_on(order_id(context, caller)) as decision:
+            order = await self._ports.store.write(lambda tx: intake.submit(tx, context, caller, request, now))
             failpoints.reach("S3.after-commit")
             if not wait or is_decided(order):
                 return order
@@ -170,18 +170,18 @@ class OrderDesk:
     async def release_held(self) -> None:
         """Sends home the held orders that can go home now."""
         now = self._ports.clock.now()
-        for order_id in await self._ports.store.read(held_orders):
-            await self._ports.store.write(partial(self._release, order_id=order_id, now=now))
+        for held in await self._ports.store.read(held_orders):
+            await self._ports.store.write(partial(self._release, held=held, now=now))
 
-    def _release(self, tx: Transaction, order_id: str, now: datetime) -> None:
-        handling.release(tx, self._ports.context, order_id, now)
+    def _release(self, tx: Transaction, held: str, now: datetime) -> None:
+        intake.release(tx, self._ports.context, held, now)
 
     async def _take_back(self, order_id: str) -> Parcel | None:
         """The submission of an order, if it is still in its lane and certainly never left."""
         row = await self._ports.store.read(lambda tx: find_order(tx, order_id))
         if row is None or row.order.version > 0 or not row.order.home_region:
             return None
-        return self._ports.lanes.to(row.order.home_region).withdraw(handling.submission_id(row.order))
+        return self._ports.lanes.to(row.order.home_region).withdraw(intake.submission_id(row.order))
 
     def _put_in_lane(self, enqueued: Enqueued) -> None:
         self._ports.lanes.to(enqueued.sealed.content.destination).add(enqueued.sealed)

@@ -16,7 +16,7 @@ from gateway.relay.border import Command, Kinds, Moved
 from gateway.relay.envelopes import Answer
 from gateway.store.port import Transaction
 from region_node.context import RegionContext
-from region_node.orders import handling, home, rules
+from region_node.orders import handling, home, intake, rules
 from region_node.orders.rows import find_order
 
 M = TypeVar("M", OrderSubmission, OrderCommand, OrderUpdate, Order)
@@ -58,7 +58,7 @@ class OrderEnvelopes:
         if receipt.outcome == Outcome.OUTCOME_ACCEPTED:
             handling.adopt(tx, self._context, _parse(Order, receipt.result), now)
         elif receipt.outcome == Outcome.OUTCOME_MOVED:
-            handling.reroute(tx, self._context, content.subject, receipt.moved_to, now)
+            intake.reroute(tx, self._context, content.subject, receipt.moved_to, now)
         else:
             handling.reject(tx, self._context, content.subject, _refusal(receipt), now)
 

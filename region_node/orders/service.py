@@ -21,8 +21,8 @@ from gateway.pages import decode_token, encode_token, key_number, page_size
 from gateway.store.port import Store, Transaction
 from gateway.tracing import current_traceparent
 from region_node.orders import handling, rules
+from region_node.orders.caller import Caller
 from region_node.orders.desk import Changes, OrderDesk
-from region_node.orders.handling import Caller
 from region_node.orders.rows import (
     OrderFilter,
     events_after,

@@ -13,7 +13,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, is_temporary, reason_name
 from gateway.store.port import Transaction
 from region_node.orders import handling
-from region_node.orders.handling import Caller
+from region_node.orders.caller import Caller
 from region_node.orders.rows import OrderFilter, list_orders
 from tests.simulation import world
 from tests.simulation.history import History

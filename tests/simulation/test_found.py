@@ -23,9 +23,9 @@ from gateway.store.port import Operation, Transaction
 from region_node.billing import ledger
 from region_node.billing.rules import CASH, IN_TRANSIT
 from region_node.context import RegionContext
-from region_node.orders import handling
+from region_node.orders import handling, intake
 from region_node.orders.business import load_rules
-from region_node.orders.handling import Caller
+from region_node.orders.caller import Caller
 from region_node.orders.relayed import OrderEnvelopes
 from region_node.orders.rows import find_request, require_order
 from tests.simulation.disk import Disk
@@ -67,7 +67,7 @@ class Counter:
             applicant=Applicant.APPLICANT_HOLDER,
             characteristics={"amount": str(AMOUNT)},
         )
-        return self.run(lambda tx: handling.submit(tx, self.context, _caller("r1"), request, START))
+        return self.run(lambda tx: intake.submit(tx, self.context, _caller("r1"), request, START))
 
     def cancel(self, order: Order) -> None:
         asked = OrderCommand(order_id=order.id, cancel=OrderCommand.Cancel(reason="changed my mind"))
@@ -135,7 +135,7 @@ def test_an_order_whose_number_comes_back_is_held_and_not_sent_to_a_region_that_
     counter.answer(order, SUBMIT, _moved("henan"))
     counter.answer(order, SUBMIT, _moved("sichuan"))
     assert counter.order(order).state == OrderState.ORDER_STATE_HELD
-    counter.run(lambda tx: handling.release(tx, counter.context, order.id, START))
+    counter.run(lambda tx: intake.release(tx, counter.context, order.id, START))
     assert counter.order(order).state == OrderState.ORDER_STATE_HELD
     assert counter.waiting() == []
 

@@ -15,7 +15,7 @@ from gateway.relay.fair_queue import FairQueue, Parcel
 from gateway.relay.lanes import Lane
 from gateway.signing import ENVELOPE
 from gateway.store.port import Transaction
-from region_node.orders import handling, home, rules
+from region_node.orders import handling, home, intake, rules
 from region_node.orders.businesses import pay
 from region_node.orders.desk import OrderDesk
 from tests.simulation.world import keys
@@ -62,7 +62,7 @@ def sealed_anew_without_moved(patch: pytest.MonkeyPatch) -> None:
             owner = context.federation.number_plan.home_of(number)
             if owner is not None and owner != former:
                 await self._ports.store.write(
-                    partial(handling.reroute, context=context, order_id=order_id, moved_to=owner, now=now)
+                    partial(intake.reroute, context=context, order_id=order_id, moved_to=owner, now=now)
                 )
 
     patch.setattr(OrderDesk, "release_held", release_and_reroute)
@@ -83,7 +83,7 @@ def outbox_closed_before_the_answer(patch: pytest.MonkeyPatch) -> None:
         tx.execute(sql, id=envelope_id)
         return close_answered(tx, envelope_id, receipt, journey=journey, attempts=attempts, now=now)
 
-    for module in (outbox, handling, home):
+    for module in (outbox, handling, home, intake):
         patch.setattr(module, "send", send_and_close)
     patch.setattr(outbox, "close_answered", close_again)
 

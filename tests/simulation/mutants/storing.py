@@ -11,9 +11,9 @@ from gateway import timers
 from gateway.api.region.v1.order_pb2 import Order, OrderRequest
 from gateway.store.port import Operation, Transaction
 from gateway.timers import Scheduler, Timer, TimerHandler
-from region_node.orders import handling
+from region_node.orders import handling, intake
+from region_node.orders.caller import Caller, note
 from region_node.orders.desk import OrderDesk
-from region_node.orders.handling import Caller
 from region_node.orders.rows import RequestKey
 from tests.simulation.disk import Disk
 
@@ -46,12 +46,13 @@ def requests_not_remembered(patch: pytest.MonkeyPatch) -> None:
     def insert_nothing(tx: Transaction, key: RequestKey, order_id: str, *, settled: bool, now: datetime) -> None:
         return None
 
-    patch.setattr(handling, "insert_request", insert_nothing)
+    for module in (handling, intake):
+        patch.setattr(module, "insert_request", insert_nothing)
 
 
 def audit_after_an_await(patch: pytest.MonkeyPatch) -> None:
     """The audit row of an order follows its commit: a caller who gives up cancels the handler before it is written."""
-    submit, append = OrderDesk.submit, handling._audit
+    submit, append = OrderDesk.submit, note
     held: dict[Caller, Operation[None]] = {}
 
     def hold(tx: Transaction, caller: Caller, action: str, order_id: str, now: datetime) -> None:
@@ -63,7 +64,7 @@ def audit_after_an_await(patch: pytest.MonkeyPatch) -> None:
             await self._ports.store.write(held.pop(caller))
         return order
 
-    patch.setattr(handling, "_audit", hold)
+    patch.setattr(intake, "note", hold)
     patch.setattr(OrderDesk, "submit", submit_then_audit)
 
 

@@ -1,0 +1,54 @@
+"""Who asks something of the handling region, and what it was told the first time."""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+
+from gateway import audit
+from gateway.api.region.v1.order_pb2 import Order
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from gateway.identity import Identity
+from gateway.store.port import Transaction
+from region_node.context import RegionContext
+from region_node.orders.rows import RequestKey, find_request, require_order
+
+
+@dataclass(frozen=True)
+class Caller:
+    """The operator system that calls, its request id, and the trace of the call."""
+
+    identity: Identity
+    request_id: str
+    traceparent: str
+
+    @property
+    def operator(self) -> str:
+        """The operator's name."""
+        return self.identity.name
+
+    def key(self, content: bytes) -> RequestKey:
+        """The request's key, with the digest of its normalised content."""
+        return RequestKey(self.operator, self.request_id, hashlib.sha256(content).digest())
+
+
+def order_id(context: RegionContext, caller: Caller) -> str:
+    """The id of the order that a request makes: the same request always names the same order."""
+    return f"{context.region}/{caller.operator}/{caller.request_id}"
+
+
+def known_request(tx: Transaction, key: RequestKey) -> Order | None:
+    """The order of a request that was made before. Raises Refused as the request was, or for other content."""
+    known = find_request(tx, key.caller, key.request_id)
+    if known is None:
+        return None
+    if known.digest != key.digest:
+        raise Refused(Reason.REASON_REQUEST_ID_REUSED)
+    if known.refused is not None:
+        raise known.refused
+    return require_order(tx, known.order_id).order
+
+
+def note(tx: Transaction, caller: Caller, action: str, order_id: str, now: datetime) -> None:
+    """Keeps the audit row of an accepted request."""
+    audit.append(tx, now=now, actor=caller.identity.path, action=action, subject=order_id)
