@@ -12,8 +12,9 @@ from gateway.federation.current import FederationState
 from gateway.relay import outbox
 from gateway.relay.border import Kinds
 from gateway.relay.lanes import LanePorts, Lanes
-from gateway.relay.service import Receiver, ReceiverPorts
-from gateway.relay.settling import Settler, SettlerPorts
+from gateway.relay.ports import RelayPorts
+from gateway.relay.service import Receiver
+from gateway.relay.settling import Settler
 from gateway.relay.transport import Transport
 from gateway.relay.workers import Workers
 from gateway.store.port import Store
@@ -51,10 +52,11 @@ class RegionCore:
     def __init__(self, ports: CorePorts) -> None:
         border = ports.context.border
         kinds: Kinds = {**OrderEnvelopes(ports.context).kinds(), **BillingEnvelopes(ports.context).kinds()}
-        settler = Settler(SettlerPorts(border, kinds, ports.store, ports.clock, ports.tracing, ports.workers))
+        relay = RelayPorts(border, kinds, ports.store, ports.clock, ports.tracing, ports.workers)
+        settler = Settler(relay)
         self._ports = ports
         self.context = ports.context
-        self.receiver = Receiver(ReceiverPorts(border, kinds, ports.store, ports.clock, ports.tracing, ports.workers))
+        self.receiver = Receiver(relay)
         self.lanes = Lanes(LanePorts(border.region, ports.transport, settler.settle, ports.clock, ports.source))
         self.changes = Changes(ports.store)
         self.desk = OrderDesk(DeskPorts(ports.context, ports.store, ports.clock, self.lanes, self.changes))

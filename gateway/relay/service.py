@@ -4,7 +4,6 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Awaitable
-from dataclasses import dataclass
 
 import grpc
 
@@ -24,34 +23,19 @@ from gateway.api.relay.v1.relay_pb2_grpc import RelayServiceServicer
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.calls import current_call
-from gateway.clock import Clock, to_timestamp
+from gateway.clock import to_timestamp
 from gateway.errors import Refused
-from gateway.relay.border import Border, Kinds
 from gateway.relay.envelopes import BATCH_LIMIT, Sealed, open_envelope
 from gateway.relay.inbox import receive
-from gateway.relay.workers import Workers
-from gateway.store.port import Store
-from gateway.tracing import Tracing
+from gateway.relay.ports import RelayPorts
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class ReceiverPorts:
-    """What a receiver works with."""
-
-    border: Border
-    kinds: Kinds
-    store: Store
-    clock: Clock
-    tracing: Tracing
-    workers: Workers
 
 
 class Receiver:
     """Acts on batches. Used by the gRPC service and, as it is, by the simulation."""
 
-    def __init__(self, ports: ReceiverPorts) -> None:
+    def __init__(self, ports: RelayPorts) -> None:
         self._ports = ports
 
     async def deliver(self, request: DeliverRequest) -> DeliverResponse:

@@ -3,40 +3,25 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from gateway import audit, failpoints
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind, Outcome, ReceiptContent
-from gateway.clock import Clock
 from gateway.errors import Refused, reason_name
 from gateway.relay import outbox
-from gateway.relay.border import Border, Command, Kinds
+from gateway.relay.border import Command
 from gateway.relay.envelopes import open_receipt
 from gateway.relay.lanes import Delivered
-from gateway.relay.workers import Workers
-from gateway.store.port import Store, Transaction
-from gateway.tracing import Tracing
+from gateway.relay.ports import RelayPorts
+from gateway.store.port import Transaction
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class SettlerPorts:
-    """What a settler works with."""
-
-    border: Border
-    kinds: Kinds
-    store: Store
-    clock: Clock
-    tracing: Tracing
-    workers: Workers
 
 
 class Settler:
     """Commits receipts. Its `settle` is a port of the lanes."""
 
-    def __init__(self, ports: SettlerPorts) -> None:
+    def __init__(self, ports: RelayPorts) -> None:
         self._ports = ports
 
     async def settle(self, batch: Sequence[Delivered]) -> list[bool]:

@@ -5,16 +5,13 @@ from datetime import datetime
 from gateway import audit
 from gateway.api.region.v1.billing_service_pb2 import Bill, BillLine, QueryBillRequest, Settlement
 from gateway.api.region.v1.order_pb2 import Order, OrderRequest
-from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Money
 from gateway.clock import from_microseconds, to_timestamp
-from gateway.errors import Refused
-from gateway.relay.border import Moved
 from gateway.store.port import Transaction
 from region_node.billing import ledger
 from region_node.billing.rules import describe, month_bounds, payable, receivable
 from region_node.context import RegionContext
-from region_node.customers.rows import Line, find_line
+from region_node.customers.operations import own_line
 from region_node.orders import rules
 from region_node.orders.business import Situation
 from region_node.orders.preconditions import require_preconditions
@@ -31,7 +28,7 @@ def read_bill(tx: Transaction, context: RegionContext, asked: QueryBillRequest, 
     request = OrderRequest(business=QRY_BILL, number=asked.number, applicant=asked.applicant, documents=asked.documents)
     rules.require_documents(business, request, now)
     start, end = month_bounds(asked.month, now, context.time_zone)
-    line = _require_line(tx, context, asked.number)
+    line = own_line(tx, context.federation, context.region, asked.number)
     require_preconditions(
         Situation(
             order=Order(request=request),
@@ -76,16 +73,6 @@ def settlements(tx: Transaction, context: RegionContext) -> list[Settlement]:
         )
         for region in sorted(regions)
     ]
-
-
-def _require_line(tx: Transaction, context: RegionContext, number: str) -> Line:
-    line = find_line(tx, number)
-    if line is not None:
-        return line
-    owner = context.federation.number_plan.home_of(number)
-    if owner is not None and owner != context.region:
-        raise Moved(owner)
-    raise Refused(Reason.REASON_SUBSCRIPTION_NOT_FOUND)
 
 
 def _money(context: RegionContext, amount: int) -> Money:

@@ -8,6 +8,8 @@ from gateway import audit
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
+from gateway.federation.catalogue import Federation
+from gateway.relay.border import Moved
 from gateway.store.port import Transaction
 from gateway.timers import Timer, cancel_timer, set_timer
 from region_node.billing import ledger
@@ -86,6 +88,21 @@ def change(
         fields = ", ".join(sorted(changes))
         audit.append(tx, now=now, actor=actor, action="UpdateCustomer", subject=customer.customer_id, detail=fields)
     return changed, line, balance
+
+
+def own_line(tx: Transaction, federation: Federation, region: str, number: str) -> Line:
+    """The line with a number, if `region` is its home.
+
+    Raises Moved where the number plan names another region, Refused with SUBSCRIPTION_NOT_FOUND where there is no such
+    line.
+    """
+    line = find_line(tx, number)
+    if line is not None:
+        return line
+    owner = federation.number_plan.home_of(number)
+    if owner is not None and owner != region:
+        raise Moved(owner)
+    raise Refused(Reason.REASON_SUBSCRIPTION_NOT_FOUND)
 
 
 def keep_line(tx: Transaction, line: Line) -> None:

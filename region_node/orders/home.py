@@ -13,7 +13,6 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.clock import from_timestamp, to_timestamp
 from gateway.errors import Refused
 from gateway.identity import Identity
-from gateway.relay.border import Moved
 from gateway.relay.envelopes import Letter
 from gateway.relay.outbox import send
 from gateway.store.port import Transaction
@@ -21,8 +20,8 @@ from gateway.timers import Timer, cancel_timer, set_timer
 from region_node.billing import ledger
 from region_node.billing.rules import next_cycle
 from region_node.context import RegionContext
-from region_node.customers.operations import keep_line
-from region_node.customers.rows import Line, find_line, line_of
+from region_node.customers.operations import keep_line, own_line
+from region_node.customers.rows import Line, line_of
 from region_node.orders import rules
 from region_node.orders.business import BusinessRule, Situation
 from region_node.orders.preconditions import require_preconditions
@@ -41,7 +40,7 @@ def decide(tx: Transaction, context: RegionContext, order: Order, now: datetime)
     business = context.federation.business(order.request.business)
     rules.require_offered(business, at_home=order.handling_region == context.region)
     rules.require_documents(business, order.request, now)
-    line = _resolve(tx, context, order.request.number)
+    line = own_line(tx, context.federation, context.region, order.request.number)
     situation = _situation(tx, context, order, line, now)
     _require_possible(context, situation)
     order.home_region = context.region
@@ -168,16 +167,6 @@ def answer_is_overdue(tx: Transaction, context: RegionContext, timer: Timer, now
     row.order.cancellation_reason = "no answer in time"
     rules.enter(row.order, rules.CANCELLED, now=now, region=context.region, reason="no answer in time")
     _keep_and_tell(tx, context, row, now)
-
-
-def _resolve(tx: Transaction, context: RegionContext, number: str) -> Line:
-    line = find_line(tx, number)
-    if line is not None:
-        return line
-    owner = context.federation.number_plan.home_of(number)
-    if owner is not None and owner != context.region:
-        raise Moved(owner)
-    raise Refused(Reason.REASON_SUBSCRIPTION_NOT_FOUND)
 
 
 def _situation_of(tx: Transaction, context: RegionContext, order: Order, now: datetime) -> Situation:

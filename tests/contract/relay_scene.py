@@ -27,8 +27,9 @@ from gateway.relay.fair_queue import Parcel
 from gateway.relay.inbox import receive
 from gateway.relay.lanes import Delivered
 from gateway.relay.outbox import Enqueued
-from gateway.relay.service import Receiver, ReceiverPorts
-from gateway.relay.settling import Settler, SettlerPorts
+from gateway.relay.ports import RelayPorts
+from gateway.relay.service import Receiver
+from gateway.relay.settling import Settler
 from gateway.relay.workers import InlineWorkers
 from gateway.store.port import Store
 from gateway.tracing import Tracing
@@ -51,13 +52,13 @@ class Scene:
     def receiver(self) -> Receiver:
         """Sichuan's."""
         border, tracing = self.pair.borders[DESTINATION], Tracing(NoOpTracer(), records=False)
-        return Receiver(ReceiverPorts(border, self.desk.kinds(), self.store, self.clock, tracing, InlineWorkers()))
+        return Receiver(RelayPorts(border, self.desk.kinds(), self.store, self.clock, tracing, InlineWorkers()))
 
     @property
     def settler(self) -> Settler:
         """Guangdong's."""
         border, tracing = self.pair.borders[ORIGIN], Tracing(NoOpTracer(), records=False)
-        return Settler(SettlerPorts(border, self.desk.kinds(), self.store, self.clock, tracing, InlineWorkers()))
+        return Settler(RelayPorts(border, self.desk.kinds(), self.store, self.clock, tracing, InlineWorkers()))
 
     async def receive(self, sealed: Sealed) -> Receipt:
         """Sichuan acts on an envelope."""

@@ -40,7 +40,8 @@ from gateway.federation.current import CurrentFederation
 from gateway.metrics import CallMetrics
 from gateway.relay.border import Border, Command
 from gateway.relay.envelopes import BATCH_LIMIT, Answer, Letter, Sealed, open_receipt, seal
-from gateway.relay.service import Receiver, ReceiverPorts, RelayService
+from gateway.relay.ports import RelayPorts
+from gateway.relay.service import Receiver, RelayService
 from gateway.relay.transport import Unreachable
 from gateway.relay.workers import InlineWorkers
 from gateway.server import Service
@@ -107,7 +108,7 @@ async def destination(
     store = SqliteStore(database, migrations_of("gateway"))
     border = Border(keys.region, keys.signer, trusted, current)
     kinds = {KIND: Command(act, lambda tx, content, receipt, now: None)}
-    receiver = Receiver(ReceiverPorts(border, kinds, store, CLOCK, Tracing(trace.get_tracer("test")), InlineWorkers()))
+    receiver = Receiver(RelayPorts(border, kinds, store, CLOCK, Tracing(trace.get_tracer("test")), InlineWorkers()))
     service = Service(SERVICE, lambda server: add_RelayServiceServicer_to_server(RelayService(receiver), server))
     try:
         async with serving(certificates, f"region/{keys.region}", [service], keys.region) as it.endpoint:

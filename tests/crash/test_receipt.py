@@ -16,7 +16,8 @@ from gateway.relay.border import Border
 from gateway.relay.envelopes import Answer, Sealed, read_content, seal_receipt
 from gateway.relay.fair_queue import Parcel
 from gateway.relay.lanes import Delivered
-from gateway.relay.settling import Settler, SettlerPorts
+from gateway.relay.ports import RelayPorts
+from gateway.relay.settling import Settler
 from gateway.relay.workers import InlineWorkers
 from gateway.signing import Signer, TrustedKeys
 from gateway.store.schema import migrations_of
@@ -163,7 +164,7 @@ class _Settling:
     async def _settle(self, receipt: Receipt) -> bool:
         store = SqliteStore(self._scene.handling.database, migrations_of("gateway", "region_node"))
         kinds = OrderEnvelopes(RegionContext(self._border, load_rules())).kinds()
-        settler = Settler(SettlerPorts(self._border, kinds, store, self._clock, Tracing(NoOpTracer()), InlineWorkers()))
+        settler = Settler(RelayPorts(self._border, kinds, store, self._clock, Tracing(NoOpTracer()), InlineWorkers()))
         try:
             (kept,) = await settler.settle([Delivered(Parcel(self._sealed, 1), DeliverResult(receipt=receipt), b"")])
             return kept

@@ -50,9 +50,7 @@ def test_a_proto_file_gives_messages_stubs_and_their_types(root: Path) -> None:
 
 def test_a_changed_contract_makes_the_code_stale(root: Path) -> None:
     contract = root / "protos/gateway/api/probe/v1/probe.proto"
-    contract.write_text(
-        CONTRACT.replace("message ProbeRequest {}", "message ProbeRequest { string note = 1; }")
-    )
+    contract.write_text(CONTRACT.replace("message ProbeRequest {}", "message ProbeRequest { string note = 1; }"))
     done = generate(root, "--check")
     assert done.returncode == 1
     assert "gateway/api/probe/v1/probe_pb2.py: stale" in done.stderr

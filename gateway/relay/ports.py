@@ -1,0 +1,21 @@
+"""What both ends of the relay in a region work with: who receives, and who settles receipts."""
+
+from dataclasses import dataclass
+
+from gateway.clock import Clock
+from gateway.relay.border import Border, Kinds
+from gateway.relay.workers import Workers
+from gateway.store.port import Store
+from gateway.tracing import Tracing
+
+
+@dataclass(frozen=True)
+class RelayPorts:
+    """The border, what to do with each kind, and the world around."""
+
+    border: Border
+    kinds: Kinds
+    store: Store
+    clock: Clock
+    tracing: Tracing
+    workers: Workers
