@@ -22,9 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 API = Path("gateway/api")
 
 # mypy-protobuf types a servicer's context by what the handler returns, grpc.aio by the message itself.
-RETURN_IN_CONTEXT = re.compile(
-    r"(ServicerContext\[[^\[\],]+, )_abc\.(?:Awaitable|AsyncIterator)\[([^\[\]]+)\]\]"
-)
+RETURN_IN_CONTEXT = re.compile(r"(ServicerContext\[[^\[\],]+, )_abc\.(?:Awaitable|AsyncIterator)\[([^\[\]]+)\]\]")
 
 
 class GenerationError(Exception):
