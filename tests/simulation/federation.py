@@ -221,6 +221,9 @@ def simulate(seed: int) -> Report:
         logger.propagate = False
     try:
         loop.run_until_complete(simulation.run())
+    except Exception as error:
+        error.add_note(f"in seed {seed}")
+        raise
     finally:
         for logger in loggers:
             logger.removeHandler(handler)
