@@ -26,7 +26,7 @@ from gateway.clock import SystemClock
 from gateway.tls import Credentials
 from tests.bench.chain import forward_rpc
 from tests.bench.orders import Clerk, all_lines, order_service
-from tests.bench.processor_time import processor_seconds
+from tests.bench.processor_time import busy_seconds, processor_seconds
 from tests.bench.report import Window, percentile
 
 CALL_TIMEOUT = 25.0  # seconds
@@ -86,6 +86,7 @@ async def run_window(work: Work, callers: int, seconds: float, servers: Sequence
     """Lets callers call for `seconds`; calls that are on their way then are finished and counted."""
     latencies: list[float] = []
     servers_before, client_before = processor_seconds(servers), processor_seconds([os.getpid()])
+    busy_before = busy_seconds()
     started = time.perf_counter()
     end = started + seconds
 
@@ -105,6 +106,7 @@ async def run_window(work: Work, callers: int, seconds: float, servers: Sequence
         p99=percentile(latencies, 0.99),
         servers_cpu=processor_seconds(servers) - servers_before,
         client_cpu=processor_seconds([os.getpid()]) - client_before,
+        busy=busy_seconds() - busy_before,
     )
 
 

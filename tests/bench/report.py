@@ -22,6 +22,8 @@ class Window:
     p99: float
     servers_cpu: float
     client_cpu: float
+    busy: float
+    """Processor time of everything on the machine, in seconds."""
 
     @property
     def throughput(self) -> float:
@@ -38,6 +40,11 @@ class Window:
         """CPU seconds of the load client."""
         return self.client_cpu / self.calls
 
+    @property
+    def others(self) -> float:
+        """How many processors everything else on the machine kept busy meanwhile, idle halves of the bench included."""
+        return max(0.0, self.busy - self.servers_cpu - self.client_cpu) / self.seconds
+
 
 @dataclass(frozen=True)
 class Round:
@@ -53,6 +60,11 @@ class Level:
 
     callers: int
     rounds: Sequence[Round]
+
+    @property
+    def others(self) -> "Spread":
+        """How many processors other processes kept busy: with much more than none the ratios say little."""
+        return Spread.of([window.others for each in self.rounds for window in (each.chain, each.orders)])
 
 
 @dataclass(frozen=True)
@@ -116,6 +128,7 @@ def report(levels: Sequence[Level], conditions: Report) -> Report:
         },
         "chain": _figures(levels, lambda each: each.chain),
         "orders": _figures(levels, lambda each: each.orders),
+        "others_processors": {str(level.callers): level.others.plain() for level in levels},
         "units": {figure.name: figure.unit for figure in FIGURES},
         "conditions": conditions,
     }

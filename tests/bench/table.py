@@ -9,7 +9,15 @@ from tests.bench.report import FIGURES, Level, Spread
 
 def table(levels: Sequence[Level]) -> Table:
     """One row per level and figure; medians over the rounds, with the least and the greatest ratio."""
-    shown = Table(title="orders between regions (b) against a bare chain (a)", title_justify="left")
+    others = [level.others for level in levels]
+    disturbed = f"other processes kept {min(each.low for each in others):.2f} to "
+    disturbed += f"{max(each.high for each in others):.2f} processors busy meanwhile"
+    shown = Table(
+        title="orders between regions (b) against a bare chain (a)",
+        title_justify="left",
+        caption=disturbed,
+        caption_justify="left",
+    )
     for heading in ("callers", "figure", "unit", "(a) chain", "(b) orders", "b/a", "min", "max"):
         shown.add_column(heading, justify="left" if heading in ("figure", "unit") else "right")
     for level in levels:

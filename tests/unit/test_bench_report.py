@@ -7,13 +7,13 @@ import os
 import pytest
 from rich.console import Console
 
-from tests.bench.processor_time import processor_seconds
+from tests.bench.processor_time import busy_seconds, processor_seconds
 from tests.bench.report import FIGURES, Level, Round, Spread, Window, percentile, report
 from tests.bench.table import table
 
 
 def window(calls: int, *, seconds: float = 2.0, p50: float = 0.01, servers_cpu: float = 1.0) -> Window:
-    return Window(calls, seconds, p50=p50, p99=4 * p50, servers_cpu=servers_cpu, client_cpu=0.5)
+    return Window(calls, seconds, p50=p50, p99=4 * p50, servers_cpu=servers_cpu, client_cpu=0.5, busy=2.0)
 
 
 ROUNDS = (
@@ -28,6 +28,13 @@ def test_a_window_gives_calls_per_second_and_processor_time_per_call() -> None:
     assert measured.throughput == 200
     assert measured.servers_cpu_per_call == 0.0025
     assert measured.client_cpu_per_call == 0.00125
+
+
+def test_what_others_used_is_what_is_left_of_the_machine_s_time() -> None:
+    assert window(400, seconds=2.0, servers_cpu=1.0).others == 0.25, "2 s of the machine, 1.5 s of it ours, in 2 s"
+    assert window(400, seconds=2.0, servers_cpu=1.6).others == 0, "clocks of two files: never less than nothing"
+    level = Level(1, [Round(window(400, servers_cpu=1.5), window(400)), Round(window(400), window(400))])
+    assert level.others == Spread(median=0.25, low=0.0, high=0.25)
 
 
 def test_a_ratio_is_taken_within_a_round_and_its_median_over_the_rounds() -> None:
@@ -74,6 +81,7 @@ def test_the_report_is_json_with_the_ratios_first() -> None:
     assert read["ratios"]["32"]["throughput"]["median"] == 0.5
     assert read["chain"]["1"]["throughput"] == {"median": 750.0, "min": 500.0, "max": 1000.0}
     assert read["orders"]["1"]["throughput"]["max"] == 900.0
+    assert read["others_processors"]["1"]["median"] == 0.25
 
 
 def test_the_table_shows_each_level_and_the_ratio_with_its_spread() -> None:
@@ -90,6 +98,10 @@ def test_the_table_shows_each_level_and_the_ratio_with_its_spread() -> None:
         "0.40",
         "0.90",
     ]
+
+
+def test_the_machine_is_at_least_as_busy_as_this_process() -> None:
+    assert busy_seconds() >= processor_seconds([os.getpid()]) > 0
 
 
 def test_processor_time_grows_with_work_and_counts_every_process() -> None:
