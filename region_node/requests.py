@@ -12,20 +12,20 @@ _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 def require_request_id(request_id: str) -> None:
     """Raises Refused unless the id is 1 to 64 characters of [A-Za-z0-9._-]."""
-    if not _NAME.fullmatch(request_id):
-        raise Refused(
-            Reason.REASON_REQUEST_INVALID, field="request_id", problem="1 to 64 characters of A-Z a-z 0-9 . _ -"
-        )
+    require_name("request_id", request_id)
 
 
 def require_requester(requester: Requester) -> None:
     """Raises Refused unless a staff id and a channel are given."""
-    if not _NAME.fullmatch(requester.staff_id):
-        raise Refused(
-            Reason.REASON_REQUEST_INVALID, field="requester.staff_id", problem="1 to 64 characters of A-Z a-z 0-9 . _ -"
-        )
+    require_name("requester.staff_id", requester.staff_id)
     if not requester.channel or requester.channel not in Channel.values():
         raise Refused(Reason.REASON_REQUEST_INVALID, field="requester.channel", problem="not set")
+
+
+def require_name(field: str, value: str) -> None:
+    """Raises Refused unless a request id or staff id is 1 to 64 characters of [A-Za-z0-9._-]."""
+    if not _NAME.fullmatch(value):
+        raise Refused(Reason.REASON_REQUEST_INVALID, field=field, problem="1 to 64 characters of A-Z a-z 0-9 . _ -")
 
 
 def require_length(field: str, value: str, limit: int, *, required: bool = False) -> None:

@@ -25,6 +25,7 @@ class Federation:
         self.number_plan: Final = NumberPlan(own.number_plan)
         self.working_days: Final = WorkingDays(own.calendars)
         self.businesses: Final = tuple(sorted(own.businesses, key=lambda each: each.code))
+        self.material_codes: Final = frozenset(material.code for material in own.materials)
         self._regions = {region.id: region for region in own.regions}
         self._businesses = {business.code: business for business in own.businesses}
         self._materials = {material.code: material for material in own.materials}

@@ -15,6 +15,7 @@ from region_node.customers.operations import own_line
 from region_node.orders import rules
 from region_node.orders.business import Situation
 from region_node.orders.preconditions import require_preconditions
+from region_node.requests import require_requester
 
 QRY_BILL = "QRY_BILL"
 
@@ -26,7 +27,9 @@ def read_bill(tx: Transaction, context: RegionContext, asked: QueryBillRequest, 
     """
     business = context.federation.business(QRY_BILL)
     request = OrderRequest(business=QRY_BILL, number=asked.number, applicant=asked.applicant, documents=asked.documents)
+    require_requester(asked.requester)
     rules.require_documents(business, request, now)
+    rules.require_materials(context.federation.material_codes, asked.documents)
     start, end = month_bounds(asked.month, now, context.time_zone)
     line = own_line(tx, context.federation, context.region, asked.number)
     require_preconditions(

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,6 +14,7 @@ from gateway.api.region.v1.order_envelopes_pb2 import OrderCommand
 from gateway.api.region.v1.order_pb2 import Order, OrderRequest
 from gateway.api.region.v1.order_service_pb2 import ReviewOrderRequest
 from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.api.types.v1.types_pb2 import Document
 from gateway.clock import Clock
 from gateway.errors import Refused
 from gateway.identity import Identity
@@ -128,13 +129,14 @@ class OrderDesk:
     def check(self, request: OrderRequest) -> None:
         """Raises Refused where the order would not be taken in; stores and sends nothing."""
         intake.check(self._ports.context, request, self._ports.clock.now())
+        rules.require_materials(self._ports.context.federation.material_codes, request.documents)
 
     async def submit(self, caller: Caller, request: OrderRequest, wait: float) -> Order:
         """Takes in an order and returns it as it stands when the home region has decided or `wait` is over."""
         self._require_room(request)
         context, now = self._ports.context, self._ports.clock.now()
         with self._ports.changes.decision_on(order_id(context, caller)) as decision:
-            order = await self._ports.store.write(lambda tx: intake.submit(tx, context, caller, request, now))
+            order = await self._ports.store.write(lambda tx: _submit(tx, context, caller, request, now))
             failpoints.reach("S3.after-commit")
             if not wait or is_decided(order):
                 return order
@@ -151,7 +153,7 @@ class OrderDesk:
         with self._ports.changes.answer_to(caller.operator, caller.request_id) as answer:
             try:
                 order = await self._ports.store.write(
-                    lambda tx: handling.command(tx, context, caller, asked, parcel is not None, now)
+                    lambda tx: _command(tx, context, caller, asked, parcel is not None, now)
                 )
                 cancelled = order.state == rules.CANCELLED
             finally:
@@ -213,6 +215,24 @@ def _answered(tx: Transaction, caller: Caller, order_id: str) -> Order:
     return require_order(tx, order_id).order
 
 
+def _submit(tx: Transaction, context: RegionContext, caller: Caller, request: OrderRequest, now: datetime) -> Order:
+    _require_materials(tx, context, caller, request.documents)
+    return intake.submit(tx, context, caller, request, now)
+
+
+def _command(
+    tx: Transaction, context: RegionContext, caller: Caller, asked: OrderCommand, never_sent: bool, now: datetime
+) -> Order:
+    _require_materials(tx, context, caller, asked.supplement.documents)
+    return handling.command(tx, context, caller, asked, never_sent, now)
+
+
+def _require_materials(tx: Transaction, context: RegionContext, caller: Caller, documents: Sequence[Document]) -> None:
+    """Raises Refused for what the catalogue does not know; a request made before is answered as it was then."""
+    if documents and find_request(tx, caller.operator, caller.request_id) is None:
+        rules.require_materials(context.federation.material_codes, documents)
+
+
 def _review(
     tx: Transaction, context: RegionContext, reviewer: Identity, request: ReviewOrderRequest, now: datetime
 ) -> Order:
@@ -223,6 +243,7 @@ def _review(
         if known.digest != key.digest:
             raise Refused(Reason.REASON_REQUEST_ID_REUSED)
         return require_order(tx, known.order_id).order
+    rules.require_materials(context.federation.material_codes, [Document(code=code) for code in request.documents])
     order = home.review(tx, context, request.order_id, reviewer, request.decision, request.documents, request.note, now)
     insert_request(tx, key, order.id, settled=True, now=now)
     return order

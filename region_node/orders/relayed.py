@@ -47,6 +47,7 @@ class OrderEnvelopes:
             raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="a query is no order")
         if find_order(tx, order.id) is not None:
             raise Refused(Reason.REASON_ORDER_CANCELLED_BEFORE)
+        rules.require_materials(self._context.federation.material_codes, order.request.documents)
         home.decide(tx, self._context, order, now)
         home.insert_decided(tx, order, traceparent=content.traceparent, now=now)
         return _accepted(order)
@@ -70,6 +71,7 @@ class OrderEnvelopes:
             return self._commanded_unknown(tx, content, command, now)
         _require_owner(command.order_id, row.order.handling_region, content)
         try:
+            rules.require_materials(self._context.federation.material_codes, command.supplement.documents)
             return _accepted(home.apply_command(tx, self._context, command, now))
         except Refused as refused:
             return Answer(

@@ -4,7 +4,7 @@ The home region owns an order and takes it through TRANSITIONS. Until it has dec
 the handling region's word is provisional and follows INTAKE_TRANSITIONS.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from gateway.api.federation.v1.configuration_pb2 import Business, Reach, Step, ValueType
@@ -22,6 +22,7 @@ from gateway.api.types.v1.types_pb2 import Document
 from gateway.clock import from_timestamp, to_timestamp
 from gateway.errors import Refused, text
 from gateway.federation.rules import documents_missing
+from region_node.requests import require_name
 
 ACKNOWLEDGED = OrderState.ORDER_STATE_ACKNOWLEDGED
 REJECTED = OrderState.ORDER_STATE_REJECTED
@@ -59,6 +60,7 @@ EXPEDITE_INTERVAL = timedelta(hours=1)  # one reminder an hour: more would bury 
 TEXT_LIMIT = 256  # characters of a text characteristic or a reason
 NOTE_LIMIT = 1000  # characters of a note
 ORDER_LIMIT = 32 * 1024  # bytes of an order: half of what an envelope holds, since an order grows on its way
+HASH_BYTES = 32  # of a document's keyed hash: HMAC-SHA-256
 LARGEST_AMOUNT = 10**12  # minor units: sums of such amounts stay exact in every store
 _YEARS = range(1970, 3000)  # of a time: far from the ends of the calendar, where promises cannot be reckoned
 
@@ -182,17 +184,49 @@ def not_offered(business: Business) -> Refused:
 
 
 def require_documents(business: Business, request: OrderRequest, now: datetime) -> None:
-    """Raises Refused unless the applicant brings every document of the catalogue, each fresh."""
+    """Raises Refused unless the applicant brings every document of the catalogue, each attested and fresh."""
     requirement = next((each for each in business.documents if each.applicant == request.applicant), None)
     if requirement is None:
         raise Refused(Reason.REASON_APPLICANT_NOT_ALLOWED, business=business.code)
+    require_attested(request.documents)
     missing = documents_missing(requirement, {document.code for document in request.documents})
     if missing:
         raise Refused(Reason.REASON_DOCUMENT_MISSING, documents=", ".join(missing))
-    require_fresh(business, request.documents, now)
+    _require_fresh(business, request.documents, now)
 
 
-def require_fresh(business: Business, documents: Iterable[Document], now: datetime) -> None:
+def require_fresh(business: Business, documents: Sequence[Document], now: datetime) -> None:
+    """Raises Refused unless every document is attested, and verified neither too long ago nor in the future."""
+    require_attested(documents)
+    _require_fresh(business, documents, now)
+
+
+def require_attested(documents: Sequence[Document]) -> None:
+    """Raises Refused with REQUEST_INVALID unless each document says what was verified, by whom and when, with its hash.
+
+    A document is the word of the person who saw it: the home region acts on no more than these four facts.
+    """
+    for index, document in enumerate(documents):
+        field = f"documents[{index}]"
+        if not document.code:
+            raise Refused(Reason.REASON_REQUEST_INVALID, field=f"{field}.code", problem="not set")
+        require_name(f"{field}.verifier", document.verifier)
+        if not document.HasField("verify_time"):
+            raise Refused(Reason.REASON_REQUEST_INVALID, field=f"{field}.verify_time", problem="not set")
+        if len(document.keyed_hash) != HASH_BYTES:
+            problem = f"not {HASH_BYTES} bytes"
+            raise Refused(Reason.REASON_REQUEST_INVALID, field=f"{field}.keyed_hash", problem=problem)
+
+
+def require_materials(materials: Container[str], documents: Sequence[Document]) -> None:
+    """Raises Refused with REQUEST_INVALID for a document that is no material of the catalogue."""
+    for index, document in enumerate(documents):
+        if document.code not in materials:
+            problem = "no material of the catalogue"
+            raise Refused(Reason.REASON_REQUEST_INVALID, field=f"documents[{index}].code", problem=problem)
+
+
+def _require_fresh(business: Business, documents: Sequence[Document], now: datetime) -> None:
     """Raises Refused with DOCUMENT_STALE for a document verified too long ago for this business, or in the future."""
     tolerance = timedelta(seconds=30)  # the largest clock error between members
     freshness = business.document_freshness.ToTimedelta()

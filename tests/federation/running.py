@@ -124,7 +124,14 @@ class Federation:
             number=self.next_number(asked),
             month=f"{self.clock.now():%Y-%m}",
             applicant=Applicant.APPLICANT_HOLDER,
-            documents=[Document(code="ID_ORIG", verifier="probe", verify_time=to_timestamp(self.clock.now()))],
+            documents=[
+                Document(
+                    code="ID_ORIG",
+                    verifier="probe",
+                    verify_time=to_timestamp(self.clock.now()),
+                    keyed_hash=bytes(32),
+                )
+            ],
             requester=Requester(staff_id="probe", channel=Channel.CHANNEL_COUNTER),
         )
 

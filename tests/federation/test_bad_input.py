@@ -97,7 +97,12 @@ SPOILED: list[tuple[str, Spoil, str]] = [
     ("a stale document", _old, "DOCUMENT_STALE"),
     ("a document of the future", _future, "DOCUMENT_STALE"),
     ("a time beyond all calendars", _beyond, "DOCUMENT_STALE"),
-    ("a document code of thirty kilobytes", lambda c, o: o.documents.append(Document(code=LONG)), "DOCUMENT_STALE"),
+    ("a document code of thirty kilobytes", lambda c, o: o.documents.append(c.document(LONG)), "REQUEST_INVALID"),
+    ("a document that nobody knows", lambda c, o: o.documents.append(c.document("HOROSCOPE")), "REQUEST_INVALID"),
+    ("a document without a code", lambda c, o: o.documents[0].ClearField("code"), "REQUEST_INVALID"),
+    ("a document that nobody verified", lambda c, o: o.documents[0].ClearField("verifier"), "REQUEST_INVALID"),
+    ("a document never verified", lambda c, o: o.documents[0].ClearField("verify_time"), "REQUEST_INVALID"),
+    ("a document without its hash", lambda c, o: o.documents[0].ClearField("keyed_hash"), "REQUEST_INVALID"),
     (
         "a document with its bytes",
         lambda c, o: o.documents.append(Document(keyed_hash=bytes(40_000))),

@@ -79,6 +79,8 @@ PURE_GATEWAY = frozenset(
         "gateway.numberplan",
     }
 )
+# The parts of a region that a rule may lean on, besides other rules.
+PURE_REGION = frozenset({"region_node.requests"})
 CLOCK_READS = frozenset({"now", "utcnow", "today"})
 IMPURE_BUILTINS = frozenset({"open", "print", "input", "exec", "eval", "__import__"})
 
@@ -179,7 +181,7 @@ def pure_import(found: Import) -> bool:
         return any(part.endswith("_pb2") for part in found.full.split("."))
     if any(part == "rules" for part in found.full.split(".")[1:]):
         return True
-    return within(found.module, PURE_STANDARD) or within(found.full, PURE_GATEWAY | PURE_MESSAGES)
+    return within(found.module, PURE_STANDARD) or within(found.full, PURE_GATEWAY | PURE_REGION | PURE_MESSAGES)
 
 
 def broad_excepts(source: Source) -> Iterator[tuple[str, int]]:

@@ -158,7 +158,7 @@ Global___Requester: _TypeAlias = Requester  # noqa: Y015
 
 @_typing.final
 class Document(_message.Message):
-    """A document as an attested fact: somebody verified it; the bytes do not travel."""
+    """A document as an attested fact: somebody verified it; the bytes do not travel. Each of its four fields must be set."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -169,7 +169,7 @@ class Document(_message.Message):
     code: _builtins.str
     """The material code of the catalogue, for example `ID_ORIG`."""
     verifier: _builtins.str
-    """The staff id that verified it, in the attesting region."""
+    """The staff id that verified it, in the attesting region, 1 to 64 characters of [A-Za-z0-9._-]."""
     keyed_hash: _builtins.bytes
     """A keyed hash (HMAC-SHA-256, 32 bytes) of the document, under the attesting region's key, so that equal papers compare equal and nobody can enumerate them."""
     @_builtins.property
