@@ -1,19 +1,21 @@
 """What operations of a region need besides the transaction and the command."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gateway.federation.catalogue import Federation
 from gateway.relay.border import Border
 from region_node.orders.business import BusinessRule
+from region_node.orders.fulfilment import Fulfilment, OwnRecords
 
 
 @dataclass(frozen=True)
 class RegionContext:
-    """One region: its border, and the rules of the businesses that it knows."""
+    """One region: its border, the rules of the businesses that it knows, and what carries them out."""
 
     border: Border
     rules: Mapping[str, BusinessRule]
+    fulfilment: Fulfilment = field(default_factory=OwnRecords)
 
     @property
     def region(self) -> str:

@@ -23,7 +23,7 @@ from gateway.tracing import Tracing
 from region_node.billing.relayed import BillingEnvelopes
 from region_node.context import RegionContext
 from region_node.customers.operations import SUSPENSION_TIMER, suspension_has_ended
-from region_node.orders import home, promises
+from region_node.orders import home, intake, promises
 from region_node.orders.desk import Changes, DeskPorts, OrderDesk
 from region_node.orders.relayed import OrderEnvelopes
 
@@ -99,6 +99,7 @@ def _timer_handlers(context: RegionContext) -> Mapping[str, TimerHandler]:
     return {
         home.STEP_TIMER: lambda tx, timer, now: home.step_is_due(tx, context, timer, now),
         home.ANSWER_TIMER: lambda tx, timer, now: home.answer_is_overdue(tx, context, timer, now),
+        intake.HELD_TIMER: lambda tx, timer, now: intake.hold_is_over(tx, context, timer, now),
         promises.JEOPARDY_TIMER: lambda tx, timer, now: promises.promise_is_due(tx, context, timer, now),
         SUSPENSION_TIMER: suspension_has_ended,
     }

@@ -1,6 +1,5 @@
 """What the handling region books for orders of other regions' customers: at intake, and when they end."""
 
-from collections.abc import Mapping
 from datetime import datetime
 
 from gateway.api.region.v1.order_pb2 import Order
@@ -13,16 +12,14 @@ from region_node.orders.business import BusinessRule
 from region_node.orders.promises import forget_promise
 
 
-def book_intake(
-    tx: Transaction, context: RegionContext, order: Order, values: Mapping[str, rules.Value], now: datetime
-) -> None:
+def book_intake(tx: Transaction, context: RegionContext, order: Order, now: datetime) -> None:
     """The order was taken in for another region."""
-    _book(tx, context, _rule(context, order).taken_in(order, values), now)
+    _book(tx, context, _rule(context, order).taken_in(order), now)
 
 
 def take_back(tx: Transaction, context: RegionContext, order: Order, now: datetime) -> None:
     """What was booked at intake goes back."""
-    _book(tx, context, _rule(context, order).given_up(order, _values(context, order)), now)
+    _book(tx, context, _rule(context, order).given_up(order), now)
 
 
 def close_books(tx: Transaction, context: RegionContext, before: Order, after: Order, now: datetime) -> None:
@@ -31,7 +28,7 @@ def close_books(tx: Transaction, context: RegionContext, before: Order, after: O
         return
     forget_promise(tx, after)
     if after.state == rules.COMPLETED:
-        _book(tx, context, _rule(context, after).done_elsewhere(after, _values(context, after)), now)
+        _book(tx, context, _rule(context, after).done_elsewhere(after), now)
     else:
         take_back(tx, context, after, now)
 
@@ -43,7 +40,3 @@ def _book(tx: Transaction, context: RegionContext, postings: tuple[Posting, ...]
 
 def _rule(context: RegionContext, order: Order) -> BusinessRule:
     return context.rules.get(order.request.business, BusinessRule())
-
-
-def _values(context: RegionContext, order: Order) -> dict[str, rules.Value]:
-    return rules.read_characteristics(context.federation.business(order.request.business), order.request)

@@ -69,15 +69,15 @@ class BusinessRule:
         """The effect at the home region."""
         raise NotImplementedError(f"{situation.business.code} has no effect")
 
-    def taken_in(self, order: Order, values: Mapping[str, Value]) -> tuple[Posting, ...]:
+    def taken_in(self, order: Order) -> tuple[Posting, ...]:
         """What the handling region books when it takes the order in for another region."""
         return ()
 
-    def done_elsewhere(self, order: Order, values: Mapping[str, Value]) -> tuple[Posting, ...]:
+    def done_elsewhere(self, order: Order) -> tuple[Posting, ...]:
         """What the handling region books when the home region has completed the order."""
         return ()
 
-    def given_up(self, order: Order, values: Mapping[str, Value]) -> tuple[Posting, ...]:
+    def given_up(self, order: Order) -> tuple[Posting, ...]:
         """What the handling region books when the order ended without effect."""
         return ()
 

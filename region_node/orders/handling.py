@@ -1,7 +1,7 @@
 """What the handling region does with an order that it took in: passes on commands, keeps the newest version it sees."""
 
 import logging
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from gateway.api.region.v1.order_envelopes_pb2 import OrderCommand
 from gateway.api.region.v1.order_pb2 import Order, Party
@@ -18,7 +18,7 @@ from region_node.context import RegionContext
 from region_node.orders import home, rules
 from region_node.orders.books import close_books
 from region_node.orders.caller import Caller, known_request, note
-from region_node.orders.intake import submission_id
+from region_node.orders.intake import submission_id, unhold
 from region_node.orders.rows import (
     OrderRow,
     RequestSettled,
@@ -29,6 +29,7 @@ from region_node.orders.rows import (
     update_order,
 )
 
+COMMAND_LIFETIME = timedelta(days=7)  # as long as the shipped catalogue lets an order be executed
 _log = logging.getLogger(__name__)
 
 
@@ -173,6 +174,7 @@ def _cancel_here(tx: Transaction, context: RegionContext, order: Order, reason: 
     """The order never left: it is cancelled at once."""
     if order.state == rules.CANCELLED:
         return
+    unhold(tx, order)
     before = Order()
     before.CopyFrom(order)
     rules.cancel(order, reason=reason, now=now, region=context.region)
@@ -197,7 +199,6 @@ def _send_command(
             due=from_timestamp(order.expected_completion_date),
         )
         update_order(tx, order, now)
-    business = context.federation.business(order.request.business)
     letter = Letter(
         envelope_id=f"{order.id}#{caller.operator}/{caller.request_id}>{order.home_region}",
         destination=order.home_region,
@@ -205,7 +206,7 @@ def _send_command(
         payload=asked.SerializeToString(),
         subject=order.id,
         operator=order.operator,
-        lifetime=business.executable_within.ToTimedelta(),
+        lifetime=COMMAND_LIFETIME,
     )
     send(tx, context.border, letter, now=now, traceparent=caller.traceparent)
 

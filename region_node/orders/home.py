@@ -20,7 +20,7 @@ from gateway.timers import Timer, cancel_timer, set_timer
 from region_node.billing import ledger
 from region_node.billing.rules import next_cycle
 from region_node.context import RegionContext
-from region_node.customers.operations import keep_line, own_line
+from region_node.customers.operations import own_line
 from region_node.customers.rows import Line, line_of
 from region_node.orders import rules
 from region_node.orders.business import BusinessRule, Situation
@@ -46,6 +46,8 @@ def decide(tx: Transaction, context: RegionContext, order: Order, now: datetime)
     order.home_region = context.region
     order.product_id = line.product_id
     order.version = 1
+    order.steps[:] = business.steps
+    order.steps_done = 0
     _advance(tx, context, situation)
 
 
@@ -153,8 +155,13 @@ def step_is_due(tx: Transaction, context: RegionContext, timer: Timer, now: date
     order = row.order
     if rules.is_final(order):
         return
-    order.steps_done += 1
-    _advance(tx, context, _situation_of(tx, context, order, now))
+    try:
+        situation = _situation_of(tx, context, order, now)
+    except Refused as refused:
+        _fail(context, order, refused, now)
+    else:
+        order.steps_done += 1
+        _advance(tx, context, situation)
     _keep_and_tell(tx, context, row, now)
 
 
@@ -198,14 +205,18 @@ def _require_possible(context: RegionContext, situation: Situation) -> None:
 
 
 def _rule(context: RegionContext, business: Business) -> BusinessRule:
-    return context.rules.get(business.code, BusinessRule())
+    """The rule of a business. Raises Refused with BUSINESS_UNSUPPORTED where this node has none."""
+    rule = context.rules.get(business.code)
+    if rule is None:
+        raise Refused(Reason.REASON_BUSINESS_UNSUPPORTED, business=business.code)
+    return rule
 
 
 def _advance(tx: Transaction, context: RegionContext, situation: Situation) -> None:
     """Takes the steps of the catalogue until one has to wait for somebody or for a time."""
     order = situation.order
     while not rules.is_final(order):
-        step = rules.steps_after(situation.business, order)[0]
+        step = rules.steps_after(order)[0]
         if step == Step.STEP_FULFIL:
             _fulfil(tx, context, situation)
         elif not _waits(tx, context, situation, step):
@@ -248,17 +259,18 @@ def _fulfil(tx: Transaction, context: RegionContext, situation: Situation) -> No
     try:
         _require_possible(context, situation)
     except Refused as refused:
-        rules.note_error(order, refused)
-        rules.enter(order, rules.FAILED, now=now, region=context.region, reason="no longer possible")
+        _fail(context, order, refused, now)
         return
     effects = _rule(context, situation.business).fulfil(situation)
-    if effects.line != situation.line:
-        keep_line(tx, effects.line)
-    for posting in effects.postings:
-        ledger.post(tx, posting, context.currency, now)
+    context.fulfilment.carry_out(tx, situation, effects)
     order.results.update(effects.results)
     order.steps_done += 1
     rules.enter(order, rules.COMPLETED, now=now, region=context.region, reason="fulfilled")
+
+
+def _fail(context: RegionContext, order: Order, refused: Refused, now: datetime) -> None:
+    rules.note_error(order, refused)
+    rules.enter(order, rules.FAILED, now=now, region=context.region, reason="no longer possible")
 
 
 def _supplement(tx: Transaction, context: RegionContext, order: Order, command: OrderCommand, now: datetime) -> None:
@@ -289,10 +301,10 @@ def _confirm(tx: Transaction, context: RegionContext, order: Order, agreed: bool
     situation = _situation_of(tx, context, order, now)
     _require_possible(context, situation)
     quote = _rule(context, situation.business).quote(situation)
-    if quote.amount == order.quote.amount:
+    if (quote.amount, quote.effective_date) == (order.quote.amount, order.quote.effective_date):
         cancel_timer(tx, f"{ANSWER_TIMER}/{order.id}")
         order.steps_done += 1
-    # Otherwise the figure that the customer agreed to no longer holds: the step begins again with the new one.
+    # Otherwise what the customer agreed to no longer holds: the step begins again with the new quote.
     _advance(tx, context, situation)
 
 

@@ -22,13 +22,24 @@ from gateway.relay.border import Moved
 from gateway.relay.envelopes import Letter
 from gateway.relay.outbox import receipt_content, send
 from gateway.store.port import Transaction
+from gateway.timers import Timer, cancel_timer, set_timer
 from region_node.billing.rules import next_cycle
 from region_node.context import RegionContext
 from region_node.orders import home, rules
-from region_node.orders.books import book_intake, take_back
+from region_node.orders.books import book_intake, close_books, take_back
 from region_node.orders.caller import Caller, known_request, note, order_id
 from region_node.orders.promises import forget_promise, watch_promise
 from region_node.orders.rows import OrderRow, insert_order, insert_request, require_order, update_order
+
+HELD_TIMER = "order-held"  # the time in which a held order could be executed has passed
+
+
+@dataclass(frozen=True)
+class Obstacle:
+    """Why an order cannot go home now, and what the federation has to do about it."""
+
+    refused: Refused
+    remedy: str
 
 
 @dataclass(frozen=True)
@@ -65,7 +76,7 @@ def submit(tx: Transaction, context: RegionContext, caller: Caller, request: Ord
     if checked.owner == context.region:
         _decide_here(tx, context, order, caller.traceparent, now)
     else:
-        book_intake(tx, context, order, checked.values, now)
+        book_intake(tx, context, order, now)
         _send_or_hold(tx, context, order, caller.traceparent, now)
         insert_order(tx, OrderRow(order, caller.traceparent), now)
         watch_promise(tx, order)
@@ -103,6 +114,25 @@ def release(tx: Transaction, context: RegionContext, order_id: str, now: datetim
     _send_or_hold(tx, context, order, row.traceparent, now)
     if order.state != before.state or order.error != before.error:
         update_order(tx, order, now)
+
+
+def hold_is_over(tx: Transaction, context: RegionContext, timer: Timer, now: datetime) -> None:
+    """The obstacle was not removed in time (TMF622: held, cannot be solved): cancelled, since it never left."""
+    order = require_order(tx, timer.subject).order
+    if order.state != rules.HELD:
+        return
+    before = Order()
+    before.CopyFrom(order)
+    rules.note_error(order, Refused(Reason.REASON_ORDER_EXPIRED))
+    rules.cancel(order, reason="not executable in time", now=now, region=context.region)
+    close_books(tx, context, before, order, now)
+    update_order(tx, order, now)
+
+
+def unhold(tx: Transaction, order: Order) -> None:
+    """Nobody waits for an obstacle any more: called before the order leaves the state HELD."""
+    if order.state == rules.HELD:
+        cancel_timer(tx, f"{HELD_TIMER}/{order.id}")
 
 
 def submission_id(order: Order) -> str:
@@ -151,6 +181,7 @@ def _decide_here(tx: Transaction, context: RegionContext, order: Order, tracepar
 def _decide_taken_in(tx: Transaction, context: RegionContext, row: OrderRow, now: datetime) -> None:
     """An order turns out to be about this region's own customer: what was booked for another's is taken back."""
     order = row.order
+    unhold(tx, order)
     order.ClearField("error")
     rules.enter(order, rules.ACKNOWLEDGED, now=now, region=context.region, reason="released")
     try:
@@ -178,13 +209,15 @@ def _forget_former_home(tx: Transaction, order: Order) -> None:
 def _send_or_hold(tx: Transaction, context: RegionContext, order: Order, traceparent: str, now: datetime) -> None:
     """Seals the submission for its home region, or holds it with the reason why that cannot be done."""
     business = context.federation.business(order.request.business)
-    why = _why_held(context, order)
-    if why is not None:
-        rules.note_error(order, why)
+    expires = from_timestamp(order.order_date) + business.executable_within.ToTimedelta()
+    obstacle = _obstacle(context, order)
+    if obstacle is not None:
+        rules.note_error(order, obstacle.refused)
         rules.enter(order, rules.HELD, now=now, region=context.region, reason="no way home")
-        due = from_timestamp(order.order_date) + business.executable_within.ToTimedelta()
-        rules.wait_for(order, Party.PARTY_FEDERATION, "join", now=now, due=due)
+        rules.wait_for(order, Party.PARTY_FEDERATION, obstacle.remedy, now=now, due=expires)
+        set_timer(tx, f"{HELD_TIMER}/{order.id}", kind=HELD_TIMER, subject=order.id, due=expires)
         return
+    unhold(tx, order)
     order.ClearField("error")
     rules.enter(order, rules.ACKNOWLEDGED, now=now, region=context.region, reason="released")
     due = from_timestamp(order.expected_completion_date)
@@ -196,18 +229,19 @@ def _send_or_hold(tx: Transaction, context: RegionContext, order: Order, tracepa
         payload=OrderSubmission(order=order).SerializeToString(),
         subject=order.id,
         operator=order.operator,
-        lifetime=business.executable_within.ToTimedelta(),
+        lifetime=expires - now,
         bulk=order.request.bulk,
     )
     send(tx, context.border, letter, now=now, traceparent=traceparent)
 
 
-def _why_held(context: RegionContext, order: Order) -> Refused | None:
+def _obstacle(context: RegionContext, order: Order) -> Obstacle | None:
     if not order.home_region:
-        return Refused(Reason.REASON_NUMBER_UNRESOLVED, number=number_prefix(order.request.number))
+        number = number_prefix(order.request.number)
+        return Obstacle(Refused(Reason.REASON_NUMBER_UNRESOLVED, number=number), "extend the number plan")
     state = context.border.current.state().member_state(order.home_region)
     if state == MemberState.MEMBER_STATE_ABSENT:
-        return Refused(Reason.REASON_REGION_NOT_JOINED, region=order.home_region)
+        return Obstacle(Refused(Reason.REASON_REGION_NOT_JOINED, region=order.home_region), "join")
     if state == MemberState.MEMBER_STATE_SUSPENDED:
-        return Refused(Reason.REASON_REGION_SUSPENDED, region=order.home_region)
+        return Obstacle(Refused(Reason.REASON_REGION_SUSPENDED, region=order.home_region), "reinstate")
     return None

@@ -162,9 +162,9 @@ def require_size(size: int) -> None:
         raise Refused(Reason.REASON_MESSAGE_TOO_LARGE, limit=str(ORDER_LIMIT))
 
 
-def steps_after(business: Business, order: Order) -> Sequence[Step.ValueType]:
-    """The steps of the catalogue that the order still has before it."""
-    return business.steps[order.steps_done :]
+def steps_after(order: Order) -> Sequence[Step.ValueType]:
+    """The steps that the order still has before it."""
+    return order.steps[order.steps_done :]
 
 
 def require_offered(business: Business, *, at_home: bool) -> None:

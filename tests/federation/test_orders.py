@@ -146,16 +146,19 @@ async def test_a_line_that_nobody_has_is_rejected(federation: Federation, guangd
 
 
 @pytest.mark.parametrize(
-    ("home", "reason"),
-    [("", Reason.REASON_NUMBER_UNRESOLVED), (NOT_JOINED, Reason.REASON_REGION_NOT_JOINED)],
+    ("home", "reason", "remedy"),
+    [
+        ("", Reason.REASON_NUMBER_UNRESOLVED, "extend the number plan"),
+        (NOT_JOINED, Reason.REASON_REGION_NOT_JOINED, "join"),
+    ],
 )
 async def test_an_order_with_no_way_home_is_held_and_says_why(
-    federation: Federation, guangdong: Counter, home: str, reason: Reason.ValueType
+    federation: Federation, guangdong: Counter, home: str, reason: Reason.ValueType, remedy: str
 ) -> None:
     number = federation.next_number(home)
     order = await guangdong.order("SUSPEND", number)
     assert (order.state, order.error.reason, order.home_region) == (HELD, reason, home)
-    assert (order.awaiting.party, order.awaiting.action) == (Party.PARTY_FEDERATION, "join")
+    assert (order.awaiting.party, order.awaiting.action) == (Party.PARTY_FEDERATION, remedy)
     assert number not in order.error.message.en
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.api.region.v1.order_pb2 import Order, OrderRequest
+from gateway.clock import to_timestamp
 from gateway.federation import files
 from gateway.federation.catalogue import Federation
 from region_node.customers.rows import Line
@@ -43,9 +44,14 @@ def situation(
     """An order of a business about a line of Sichuan; `values` are its characteristics."""
     order = Order(
         id=f"{handling_region}/counter/R1",
-        request=OrderRequest(business=business, number=line.number),
+        request=OrderRequest(
+            business=business,
+            number=line.number,
+            characteristics={name: str(value) for name, value in (values or {}).items()},
+        ),
         handling_region=handling_region,
         home_region="sichuan",
+        order_date=to_timestamp(NOW),
     )
     return Situation(
         order=order,

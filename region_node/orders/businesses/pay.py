@@ -1,16 +1,13 @@
 """PAY 异地交费: money is taken where the customer stands and credited where the customer belongs."""
 
-from collections.abc import Mapping
-from typing import cast
-
 from gateway.api.region.v1.order_pb2 import Order
 from region_node.billing.rules import CASH, IN_TRANSIT, Posting, payable, receivable, transfer
 from region_node.orders.business import BusinessRule, Effects, Situation
-from region_node.orders.rules import Value
 
 
-def _amount(values: Mapping[str, Value]) -> int:
-    return cast("int", values["amount"])
+def _amount(order: Order) -> int:
+    """The amount in minor units; intake has checked that it is one."""
+    return int(order.request.characteristics["amount"])
 
 
 class Rule(BusinessRule):
@@ -18,21 +15,21 @@ class Rule(BusinessRule):
 
     def fulfil(self, situation: Situation) -> Effects:
         """The account is credited, against cash at home or a receivable from the handling region."""
-        order, amount = situation.order, _amount(situation.values)
+        order, amount = situation.order, _amount(situation.order)
         at_home = order.handling_region == situation.region
         debit = CASH if at_home else receivable(order.handling_region)
         posting = transfer(f"{order.id}#credit", "payment", amount, debit=debit, credit=situation.line.account_id)
         return Effects(situation.line, (posting,), {"balance_minor_units": str(situation.balance + amount)})
 
-    def taken_in(self, order: Order, values: Mapping[str, Value]) -> tuple[Posting, ...]:
+    def taken_in(self, order: Order) -> tuple[Posting, ...]:
         """Cash came in and is owed to the payer until the home region has booked it."""
-        return (transfer(f"{order.id}#taken", "payment taken", _amount(values), debit=CASH, credit=IN_TRANSIT),)
+        return (transfer(f"{order.id}#taken", "payment taken", _amount(order), debit=CASH, credit=IN_TRANSIT),)
 
-    def done_elsewhere(self, order: Order, values: Mapping[str, Value]) -> tuple[Posting, ...]:
+    def done_elsewhere(self, order: Order) -> tuple[Posting, ...]:
         """The money is now owed to the home region."""
         to_home = payable(order.home_region)
-        return (transfer(f"{order.id}#owed", "payment owed", _amount(values), debit=IN_TRANSIT, credit=to_home),)
+        return (transfer(f"{order.id}#owed", "payment owed", _amount(order), debit=IN_TRANSIT, credit=to_home),)
 
-    def given_up(self, order: Order, values: Mapping[str, Value]) -> tuple[Posting, ...]:
+    def given_up(self, order: Order) -> tuple[Posting, ...]:
         """A payment that was not booked goes back to the payer."""
-        return (transfer(f"{order.id}#back", "payment returned", _amount(values), debit=IN_TRANSIT, credit=CASH),)
+        return (transfer(f"{order.id}#back", "payment returned", _amount(order), debit=IN_TRANSIT, credit=CASH),)

@@ -8,6 +8,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import LocalizedText
 from gateway.clock import to_timestamp
 from gateway.errors import Refused
+from gateway.money import in_major_units
 from region_node.billing.rules import next_cycle
 from region_node.orders.business import BusinessRule, Effects, Situation
 
@@ -31,11 +32,11 @@ class Rule(BusinessRule):
     def quote(self, situation: Situation) -> Quote:
         """The plan, its monthly rent, and from when."""
         plan = _plan(situation)
-        rent = f"{plan.monthly_rent.minor_units / 100:.2f}"
+        rent = in_major_units(plan.monthly_rent.minor_units, plan.monthly_rent.currency)
         return Quote(
             description=LocalizedText(
-                zh_cn=f"{plan.name.zh_cn}，月租{rent}元，下一计费周期生效",
-                en=f"{plan.name.en}, {rent} {plan.monthly_rent.currency} a month, from the next billing cycle",
+                zh_cn=f"{plan.name.zh_cn}，月租{rent}，下一计费周期生效",
+                en=f"{plan.name.en}, {rent} a month, from the next billing cycle",
             ),
             amount=plan.monthly_rent,
             effective_date=to_timestamp(next_cycle(situation.now, situation.time_zone)),

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.clock import from_timestamp
 from gateway.errors import Refused
 from region_node.orders.business import BusinessRule, Effects, Situation
 
@@ -14,9 +15,12 @@ class Rule(BusinessRule):
     def check(self, situation: Situation) -> None:
         """The end lies after the start and in the future."""
         end = situation.time("end")
-        start = situation.time("start") or situation.now
-        if end is not None and end <= max(start, situation.now):
+        if end is None:
+            return
+        if end <= (situation.time("start") or from_timestamp(situation.order.order_date)):
             raise Refused(Reason.REASON_CHARACTERISTIC_INVALID, name="end", problem="not after the start")
+        if end <= situation.now:
+            raise Refused(Reason.REASON_ORDER_EXPIRED)
 
     def fulfil(self, situation: Situation) -> Effects:
         """The line is suspended, until the agreed end if there is one."""

@@ -7,7 +7,6 @@ from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.api.region.v1.order_pb2 import Quote
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import LocalizedText, Money
-from gateway.clock import to_timestamp
 from gateway.errors import Refused
 from gateway.money import in_major_units, share_half_up
 from region_node.billing.rules import REFUNDS_DUE, RENT, Posting, next_month, transfer
@@ -42,7 +41,6 @@ class Rule(BusinessRule):
                 en=f"The line is closed for good; {paid_out} are paid out after the rent of this month",
             ),
             amount=Money(minor_units=refund, currency=situation.currency),
-            effective_date=to_timestamp(situation.now),
         )
 
     def fulfil(self, situation: Situation) -> Effects:

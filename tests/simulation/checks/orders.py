@@ -1,7 +1,10 @@
 """Durable (G1) and nothing lost (G4): what was accepted is there, has ended well, or names who must act and by when."""
 
+from datetime import timedelta
+
 from gateway.api.region.v1.order_pb2 import Order, OrderState, Party
 from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.clock import from_timestamp
 from gateway.errors import reason_name
 from tests.simulation.evidence import Evidence, StoredOrder
 from tests.simulation.plans import Errand
@@ -10,6 +13,7 @@ from tests.simulation.world import NOBODYS, UNPLANNED, subscribers
 
 DURABLE, LOST, AGREE, OUTCOME = "durable", "nothing lost", "home and handling agree", "right outcome"
 _WITHOUT_EFFECT = (OrderState.ORDER_STATE_REJECTED, OrderState.ORDER_STATE_FAILED)
+EXECUTABLE_WITHIN = timedelta(days=7)  # of every business in the shipped catalogue that is an order
 _TIMERS = {
     "confirm": "order-answer",
     "supplement": "order-answer",
@@ -23,6 +27,9 @@ def check(evidence: Evidence) -> None:
     timers = {row["timer_id"] for _, row in evidence.rows("SELECT timer_id FROM timers")}
     for order_id, errand in evidence.errand_of.items():
         order = evidence.handled.get(order_id)
+        # Documents may grow stale while a caller gets no answer; nothing else is wrong with what anybody asks.
+        if errand.refused not in (None, Reason.REASON_DOCUMENT_STALE):
+            evidence.broken(OUTCOME, order_id, f"it was not taken in: {reason_name(errand.refused)}")
         if order is None:
             if errand.accepted:
                 evidence.broken(DURABLE, order_id, "it was accepted and is gone")
@@ -74,11 +81,20 @@ def _right_outcome(evidence: Evidence, errand: Errand, order: Order) -> None:
     if order.state == OrderState.ORDER_STATE_CANCELLED:
         overdue = order.error.reason == Reason.REASON_ANSWER_OVERDUE
         declined = errand.business in ("PLAN_CHANGE", "TERMINATE") and not errand.agrees
+        held_too_long = order.error.reason == Reason.REASON_ORDER_EXPIRED and order.version == 0
+        if held_too_long and not _was_executable(order):
+            return
         if not (errand.cancel_asked or overdue or declined):
             evidence.broken(OUTCOME, order.id, "it was cancelled, and nobody asked for that")
     elif order.state in _WITHOUT_EFFECT and not _is_fair(evidence, errand, order.error.reason):
         reason = Reason.Name(order.error.reason)
         evidence.broken(OUTCOME, order.id, f"it ended {OrderState.Name(order.state)} for {reason}")
+
+
+def _was_executable(order: Order) -> bool:
+    """Whether the order could still have been executed when it was cancelled; clocks differ by less than a minute."""
+    age = from_timestamp(order.cancellation_date) - from_timestamp(order.order_date)
+    return age < EXECUTABLE_WITHIN - timedelta(minutes=1)
 
 
 def _is_fair(evidence: Evidence, errand: Errand, reason: Reason.ValueType) -> bool:
@@ -89,7 +105,7 @@ def _is_fair(evidence: Evidence, errand: Errand, reason: Reason.ValueType) -> bo
         case Reason.REASON_SUBSCRIPTION_NOT_FOUND:
             return errand.number == NOBODYS
         case Reason.REASON_ORDER_EXPIRED:
-            return evidence.history.counts["weeks passed"] > 0
+            return evidence.history.counts["weeks passed"] > 0 or _end_may_have_passed(errand)
         case Reason.REASON_LINE_CLOSED:
             return "TERMINATE" in others
         case Reason.REASON_LINE_NOT_ACTIVE:
@@ -105,10 +121,17 @@ def _is_fair(evidence: Evidence, errand: Errand, reason: Reason.ValueType) -> bo
         case Reason.REASON_REVIEW_REJECTED | Reason.REASON_DOCUMENT_STALE:
             return errand.business == "TERMINATE"
         case Reason.REASON_CHARACTERISTIC_INVALID:
+            return _end_may_have_passed(errand)
+        case Reason.REASON_CHARACTERISTIC_INVALID:
             return errand.business == "SUSPEND" and errand.ends_after is not None
         case Reason.REASON_ORDER_CANCELLED_BEFORE:
             return errand.cancel_asked
     return False
+
+
+def _end_may_have_passed(errand: Errand) -> bool:
+    """Whether a suspension may have been taken in, or decided on, only after it was to end."""
+    return errand.business == "SUSPEND" and errand.ends_after is not None
 
 
 def _agree(evidence: Evidence, handled: Order | None, owner: StoredOrder) -> None:

@@ -4,6 +4,7 @@ isort:skip_file
 Orders as their regions keep them and operator systems see them (TMF622 ProductOrder)."""
 
 from collections import abc as _abc
+from gateway.api.federation.v1 import configuration_pb2 as _configuration_pb2
 from gateway.api.types.v1 import reason_pb2 as _reason_pb2
 from gateway.api.types.v1 import types_pb2 as _types_pb2
 from google.protobuf import descriptor as _descriptor
@@ -167,6 +168,7 @@ class Order(_message.Message):
     RESULTS_FIELD_NUMBER: _builtins.int
     STEPS_DONE_FIELD_NUMBER: _builtins.int
     PRODUCT_ID_FIELD_NUMBER: _builtins.int
+    STEPS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """`<handling region>/<operator>/<request id>`: unique in the federation."""
     version: _builtins.int
@@ -182,7 +184,7 @@ class Order(_message.Message):
     cancellation_reason: _builtins.str
     """Why it was cancelled, in the words of who did."""
     steps_done: _builtins.int
-    """How many of the catalogue's steps are done; the next one is being waited for."""
+    """How many of the steps are done; the next one is being waited for."""
     product_id: _builtins.str
     """The home region's id of the line; pinned at the first decision."""
     @_builtins.property
@@ -241,6 +243,10 @@ class Order(_message.Message):
     def results(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """What came out, by business: for example the balance after a payment."""
 
+    @_builtins.property
+    def steps(self) -> _containers.RepeatedScalarFieldContainer[_configuration_pb2.Step.ValueType]:
+        """The steps that the order goes through, as the catalogue had them at the first decision: a later catalogue changes no order."""
+
     def __init__(
         self,
         *,
@@ -267,10 +273,11 @@ class Order(_message.Message):
         results: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         steps_done: _builtins.int = ...,
         product_id: _builtins.str = ...,
+        steps: _abc.Iterable[_configuration_pb2.Step.ValueType] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["awaiting", b"awaiting", "cancellation_date", b"cancellation_date", "completion_date", b"completion_date", "error", b"error", "expected_completion_date", b"expected_completion_date", "order_date", b"order_date", "quote", b"quote", "request", b"request"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["awaiting", b"awaiting", "cancellation_date", b"cancellation_date", "cancellation_reason", b"cancellation_reason", "completion_date", b"completion_date", "documents_requested", b"documents_requested", "error", b"error", "expected_completion_date", b"expected_completion_date", "expedites", b"expedites", "handling_region", b"handling_region", "home_region", b"home_region", "id", b"id", "jeopardy_alerts", b"jeopardy_alerts", "notes", b"notes", "operator", b"operator", "order_date", b"order_date", "product_id", b"product_id", "quote", b"quote", "request", b"request", "results", b"results", "state", b"state", "state_changes", b"state_changes", "steps_done", b"steps_done", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["awaiting", b"awaiting", "cancellation_date", b"cancellation_date", "cancellation_reason", b"cancellation_reason", "completion_date", b"completion_date", "documents_requested", b"documents_requested", "error", b"error", "expected_completion_date", b"expected_completion_date", "expedites", b"expedites", "handling_region", b"handling_region", "home_region", b"home_region", "id", b"id", "jeopardy_alerts", b"jeopardy_alerts", "notes", b"notes", "operator", b"operator", "order_date", b"order_date", "product_id", b"product_id", "quote", b"quote", "request", b"request", "results", b"results", "state", b"state", "state_changes", b"state_changes", "steps", b"steps", "steps_done", b"steps_done", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -405,7 +412,7 @@ class Quote(_message.Message):
 
     @_builtins.property
     def effective_date(self) -> _timestamp_pb2.Timestamp:
-        """From when it holds."""
+        """From when it holds; unset for at once."""
 
     def __init__(
         self,

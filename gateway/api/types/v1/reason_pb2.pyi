@@ -143,6 +143,8 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Check the name and the version of the contract."""
     REASON_INTERNAL: _Reason.ValueType  # 58
     """A defect. The outcome is not known: ask again with the same id; report the number."""
+    REASON_BUSINESS_UNSUPPORTED: _Reason.ValueType  # 59
+    """The home region's node has no rule for this business. It needs a newer version, or the catalogue is ahead of it."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """The reasons. They are stable: programs may decide on them. They travel as the reason of google.rpc.ErrorInfo, without the prefix."""
@@ -265,6 +267,8 @@ REASON_METHOD_UNKNOWN: Reason.ValueType  # 57
 """Check the name and the version of the contract."""
 REASON_INTERNAL: Reason.ValueType  # 58
 """A defect. The outcome is not known: ask again with the same id; report the number."""
+REASON_BUSINESS_UNSUPPORTED: Reason.ValueType  # 59
+"""The home region's node has no rule for this business. It needs a newer version, or the catalogue is ahead of it."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final
