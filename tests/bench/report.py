@@ -87,9 +87,10 @@ class Spread:
 
 @dataclass(frozen=True)
 class Figure:
-    """One thing that is measured, with the unit in which people read it."""
+    """One thing that is measured: its name for programs, and label and unit for people."""
 
     name: str
+    label: str
     unit: str
     factor: float
     read: Callable[[Window], float]
@@ -104,11 +105,11 @@ class Figure:
 
 
 FIGURES = (
-    Figure("throughput", "1/s", 1, lambda window: window.throughput),
-    Figure("p50", "ms", 1e3, lambda window: window.p50),
-    Figure("p99", "ms", 1e3, lambda window: window.p99),
-    Figure("servers_cpu_per_call", "us", 1e6, lambda window: window.servers_cpu_per_call),
-    Figure("client_cpu_per_call", "us", 1e6, lambda window: window.client_cpu_per_call),
+    Figure("throughput", "throughput", "1/s", 1, lambda window: window.throughput),
+    Figure("p50", "p50", "ms", 1e3, lambda window: window.p50),
+    Figure("p99", "p99", "ms", 1e3, lambda window: window.p99),
+    Figure("servers_cpu_per_call", "CPU of servers", "us", 1e6, lambda window: window.servers_cpu_per_call),
+    Figure("client_cpu_per_call", "CPU of client", "us", 1e6, lambda window: window.client_cpu_per_call),
 )
 
 

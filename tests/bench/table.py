@@ -18,15 +18,14 @@ def table(levels: Sequence[Level]) -> Table:
         caption=disturbed,
         caption_justify="left",
     )
-    for heading in ("callers", "figure", "unit", "(a) chain", "(b) orders", "b/a", "min", "max"):
-        shown.add_column(heading, justify="left" if heading in ("figure", "unit") else "right")
+    for heading in ("callers", "figure", "(a) chain", "(b) orders", "b/a", "min", "max"):
+        shown.add_column(heading, justify="left" if heading == "figure" else "right", no_wrap=True)
     for level in levels:
         for index, figure in enumerate(FIGURES):
             ratio = figure.ratio(level.rounds)
             shown.add_row(
                 str(level.callers) if index == 0 else "",
-                figure.name.replace("_", " "),
-                figure.unit,
+                f"{figure.label}, {figure.unit}",
                 _number(figure.of([each.chain for each in level.rounds])),
                 _number(figure.of([each.orders for each in level.rounds])),
                 f"{ratio.median:.2f}",

@@ -16,5 +16,5 @@ def test_a_short_bench_follows_every_order_to_its_completion_and_writes_its_repo
     made = json.loads(output.read_text("utf-8"))
     assert made["ratios"]["1"]["throughput"]["median"] > 0
     assert made["conditions"]["answer_bytes"] > made["conditions"]["request_bytes"] > 0
-    assert "servers cpu" in run.stdout
+    assert "CPU of servers" in run.stdout
     assert list(tmp_path.iterdir()) == [output], "the processes' files are removed"
