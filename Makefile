@@ -26,8 +26,8 @@ demo: setup ## run the story with real processes; KEEP=1 leaves it running
 test: setup ## run all tests; TESTS=path narrows them
 	@$(BIN)/python -m pytest -n $(JOBS) $(TESTS)
 
-test-other: ## run the unit tests on another interpreter: PYTHON=… VENV=…
-	@$(MAKE) --no-print-directory test TESTS=tests/unit
+test-other: ## run all tests on another interpreter: PYTHON=… VENV=…
+	@$(MAKE) --no-print-directory test
 
 check: setup ## ruff, mypy, buf, generated code fresh, tidy
 	$(BIN)/ruff check .

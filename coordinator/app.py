@@ -121,7 +121,7 @@ async def serve(settings: CoordinatorSettings) -> None:
 
 
 def _open_store(settings: CoordinatorSettings) -> SqliteStore:
-    settings.data.mkdir(parents=True, exist_ok=True)
+    settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
     return SqliteStore(settings.database, migrations_of("gateway", "coordinator"))
 
 

@@ -4,6 +4,13 @@ import os
 from pathlib import Path
 
 
+def make_private(path: Path) -> None:
+    """Makes a file that only its owner may read, or closes one that is there. Raises OSError."""
+    file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    os.fchmod(file, 0o600)
+    os.close(file)
+
+
 def replace_file(path: Path, content: bytes) -> None:
     """Puts `content` in place of the file; on disk when it returns. Raises OSError, and leaves the old file then."""
     fresh = path.with_name(f".{path.name}.{os.getpid()}")

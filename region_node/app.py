@@ -155,7 +155,7 @@ async def serve(settings: RegionSettings) -> None:
 async def _open(
     settings: RegionSettings, clock: Clock, telemetry: Telemetry, stack: contextlib.AsyncExitStack
 ) -> _Ports:
-    settings.data.mkdir(parents=True, exist_ok=True)
+    settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
     store = SqliteStore(settings.database, migrations_of("gateway", "region_node"))
     stack.push_async_callback(store.close)
     # Only now: before the lock of the store, the file could be that of a node that runs.
@@ -204,7 +204,7 @@ def _services(ports: _Ports, core: RegionCore) -> list[Service]:
     context = core.context
     asker = Asker(ports.border, ports.transport, ports.clock, ports.source)
     relay = RelayService(core.receiver)
-    orders = OrderService(core.desk, ports.store, core.changes)
+    orders = OrderService(core.desk, ports.store, core.changes, ports.clock)
     customers = CustomerService(context, ports.store, ports.clock)
     billing = BillingService(context, ports.store, asker, ports.clock)
     catalogue = CatalogueService(ports.settings.region, ports.border.current)

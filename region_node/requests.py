@@ -2,9 +2,11 @@
 
 import re
 
+from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Channel, Requester
 from gateway.errors import Refused
+from gateway.identity import Identity
 
 LONGEST_WAIT = 30.0  # seconds that a caller may ask to wait for the home region
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -20,6 +22,17 @@ def require_requester(requester: Requester) -> None:
     require_name("requester.staff_id", requester.staff_id)
     if not requester.channel or requester.channel not in Channel.values():
         raise Refused(Reason.REASON_REQUEST_INVALID, field="requester.channel", problem="not set")
+
+
+def require_reader(identity: Identity, requester: Requester) -> str:
+    """The staff id of the person who reads: of staff that of their certificate, else the requester's.
+
+    Raises Refused where an operator system does not say who asks.
+    """
+    if identity.role == Role.ROLE_STAFF:
+        return identity.name
+    require_requester(requester)
+    return requester.staff_id
 
 
 def require_name(field: str, value: str) -> None:

@@ -31,7 +31,7 @@ def timeline(response: TraceOrderResponse) -> list[Hop]:
 def unanswered_envelopes(response: TraceOrderResponse) -> list[str]:
     """The envelopes that wait for their receipt, in words."""
     return [
-        f"{_about(envelope)}: no receipt yet, sent {envelope.attempts} times"
+        f"{_about(envelope)}: no receipt yet; whether and how often it was sent is known only with the receipt"
         for region in response.traces
         for envelope in region.trace.envelopes
         if not envelope.journey.stamps

@@ -96,11 +96,13 @@ class Counter:
 
     async def order(self, order_id: str) -> Order:
         """The order as this region has it now."""
-        return (await invoke(self._orders.GetOrder, orders.GetOrderRequest(order_id=order_id), _SECONDS)).order
+        request = orders.GetOrderRequest(order_id=order_id, requester=_requester(CLERK))
+        return (await invoke(self._orders.GetOrder, request, _SECONDS)).order
 
     async def until(self, order_id: str, holds: Callable[[Order], bool]) -> Order:
         """The order as soon as something holds for it, told by a watch. Raises TimeoutError."""
-        changes = self._orders.WatchOrders(orders.WatchOrdersRequest(), timeout=_PATIENCE)
+        request = orders.WatchOrdersRequest(requester=_requester(CLERK))
+        changes = self._orders.WatchOrders(request, timeout=_PATIENCE)
         try:
             async for change in changes:
                 # The first message says only that the watch has begun: what was before is read.
@@ -154,7 +156,8 @@ class Counter:
 
     async def settlement_with(self, region: str) -> billing.Settlement:
         """What this region and another owe each other, by this region's books."""
-        response = await invoke(self._billing.ListSettlements, billing.ListSettlementsRequest(), _SECONDS)
+        request = billing.ListSettlementsRequest(requester=_requester(CLERK))
+        response = await invoke(self._billing.ListSettlements, request, _SECONDS)
         return next((each for each in response.settlements if each.region == region), billing.Settlement(region=region))
 
     async def plans_of(self, region: str) -> list[Plan]:

@@ -14,6 +14,7 @@ from deploy.local.federation import FEDERATION, OPERATOR, LocalFederation
 _COUNTER = f"guangdong-{OPERATOR}"
 _STAFF = "sichuan-zhao.min"
 _ADMIN = "administrator"
+_REQUESTER = {"staff_id": "me", "channel": "CHANNEL_COUNTER"}  # who asks: every request that concerns a person says so
 
 
 def write_environments(federation: LocalFederation, number: str) -> None:
@@ -59,17 +60,18 @@ def tell(stage: Stage, federation: LocalFederation, number: str) -> None:
                 "number": number,
                 "applicant": "APPLICANT_HOLDER",
                 "characteristics": {"amount": "1000"},
-                "requester": {"staff_id": "me", "channel": "CHANNEL_COUNTER"},
+                "requester": _REQUESTER,
             },
         }
     )
+    newest = json.dumps({"page_size": 2, "requester": _REQUESTER})
     approval = json.dumps({"request_id": "mine-1", "order_id": WAITS_FOR_REVIEW, "decision": "REVIEW_DECISION_APPROVE"})
     _part(
         stage,
         "Be the counter in Guangdong:",
         _source(federation, _COUNTER),
         "region-node call --list",
-        """region-node call OrderService.ListOrders --json '{"page_size": 2}'""",
+        f"region-node call OrderService.ListOrders --json '{newest}'",
         """region-node call CatalogueService.GetBusinessGuide --json '{"business": "TERMINATE"}'""",
         f"region-node call OrderService.SubmitOrder --json '{payment}'",
     )

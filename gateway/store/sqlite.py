@@ -18,6 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar, cast
 
+from gateway.files import make_private
 from gateway.store.group_commit import Outcome, run_alone, start_batch
 from gateway.store.port import Operation, Transaction, Value, store_unavailable
 from gateway.store.schema import Migration, apply
@@ -157,6 +158,7 @@ class SqliteStore:
         with contextlib.ExitStack() as opened:
             self._lock = FileLock(path)
             opened.callback(self._lock.release)
+            make_private(path)  # SQLite gives the files beside it the same mode
             self._database = SqliteDatabase(str(path))
             opened.callback(self._database.close)
             apply(self._database.connection, migrations)

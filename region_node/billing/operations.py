@@ -2,12 +2,12 @@
 
 from datetime import datetime
 
-from gateway import audit
 from gateway.api.region.v1.billing_service_pb2 import Bill, BillLine, QueryBillRequest, Settlement
 from gateway.api.region.v1.order_pb2 import Order, OrderRequest
 from gateway.api.types.v1.types_pb2 import Money
 from gateway.clock import from_microseconds, to_timestamp
 from gateway.store.port import Transaction
+from region_node.auditing import AuditedCall
 from region_node.billing import ledger
 from region_node.billing.rules import describe, month_bounds, payable, receivable
 from region_node.context import RegionContext
@@ -46,7 +46,7 @@ def read_bill(tx: Transaction, context: RegionContext, asked: QueryBillRequest, 
             federation=context.federation,
         )
     )
-    audit.append(tx, now=now, actor=actor, action="QueryBill", subject=line.customer_id, detail=asked.month)
+    AuditedCall(actor, asked.requester.staff_id, now).record(tx, "QueryBill", line.customer_id, asked.month)
     return Bill(
         month=asked.month,
         region=context.region,
@@ -63,8 +63,9 @@ def read_bill(tx: Transaction, context: RegionContext, asked: QueryBillRequest, 
     )
 
 
-def settlements(tx: Transaction, context: RegionContext) -> list[Settlement]:
-    """What this region and each other one owe, from this region's books."""
+def settlements(tx: Transaction, context: RegionContext, reading: AuditedCall) -> list[Settlement]:
+    """What this region and each other one owe, from this region's books; the reading is audited."""
+    reading.record(tx, "ListSettlements", "-")
     owed = {each.account: each.amount for each in ledger.balances_like(tx, payable(""))}
     due = {each.account: -each.amount for each in ledger.balances_like(tx, receivable(""))}
     regions = {account.partition("/")[2] for account in [*owed, *due]}

@@ -17,6 +17,7 @@ from gateway.relay.envelopes import Letter
 from gateway.relay.queries import Asker
 from gateway.store.port import Store
 from gateway.tracing import current_traceparent
+from region_node.auditing import audited_call
 from region_node.billing.operations import QRY_BILL, read_bill, settlements
 from region_node.context import RegionContext
 from region_node.requests import require_requester
@@ -61,7 +62,8 @@ class BillingService(BillingServiceServicer):
         context: grpc.aio.ServicerContext[api.ListSettlementsRequest, api.ListSettlementsResponse],
     ) -> api.ListSettlementsResponse:
         """See the contract."""
-        rows = await self._store.read(lambda tx: settlements(tx, self._context))
+        reading = audited_call(request.requester, self._clock)
+        rows = await self._store.write(lambda tx: settlements(tx, self._context, reading))
         return api.ListSettlementsResponse(settlements=rows)
 
     async def _ask(self, owner: str, asked: api.QueryBillRequest) -> api.Bill:

@@ -91,15 +91,17 @@ def call(
 ) -> None:
     """Call SERVICE.METHOD of a region node and print the answer as JSON.
 
-    The names of fields are those of the contract. A watch prints one JSON object a line.
+    The names of fields are those of the contract. A watch prints one JSON object a line. An operator system says
+    in `requester` who asks, except of the CatalogueService; members of staff are named by their certificate.
 
     \b
     Examples:
       region-node call --list
-      region-node call OrderService.GetOrder --json '{"order_id": "..."}'
+      region-node call OrderService.GetOrder --json \
+        '{"order_id": "...", "requester": {"staff_id": "4711", "channel": "CHANNEL_COUNTER"}}'
       region-node call OrderService.SubmitOrder --json @order.json --lang zh
       echo '{"business": "SUSPEND"}' | region-node call CatalogueService.GetBusinessGuide --json -
-      region-node call OrderService.WatchOrders | jq .order.state
+      region-node call OrderService.WatchOrders --json @who-asks.json | jq .order.state
 
     \b
     Exit codes:

@@ -29,7 +29,7 @@ _TEXTS = {
         "read": "The call only reads: ask again.",
         "request_id": "Ask again with the same content and the same request_id {id}: it is done once.",
         "repeatable": "Ask again with the same content: a repeat changes nothing.",
-        "resume": 'Go on where it ended with {{"token": "{token}"}}.',
+        "resume": 'Go on where it ended: ask the same with {{"token": "{token}"}}.',
         "interrupted": "interrupted before the answer came",
     },
     "zh": {
@@ -38,7 +38,7 @@ _TEXTS = {
         "read": "该调用只读取数据,请重试。",
         "request_id": "请用相同内容和相同的request_id {id}重试,只会办理一次。",
         "repeatable": "请用相同内容重试,重复调用不会产生其他影响。",
-        "resume": '可用{{"token": "{token}"}}从中断处继续。',
+        "resume": '用相同内容并加上{{"token": "{token}"}}重新请求,即可从中断处继续。',
         "interrupted": "在收到答复前被中断",
     },
 }

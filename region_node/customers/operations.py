@@ -12,6 +12,7 @@ from gateway.federation.catalogue import Federation
 from gateway.relay.border import Moved
 from gateway.store.port import Transaction
 from gateway.timers import Timer, cancel_timer, set_timer
+from region_node.auditing import AuditedCall
 from region_node.billing import ledger
 from region_node.billing.rules import OPENING, transfer
 from region_node.customers.rows import (
@@ -39,7 +40,7 @@ class NewCustomer:
         self.balance = balance
 
 
-def create(tx: Transaction, batch: Sequence[NewCustomer], currency: str, actor: str, now: datetime) -> int:
+def create(tx: Transaction, batch: Sequence[NewCustomer], currency: str, asked: AuditedCall) -> int:
     """Takes over customers, all or none; returns how many were new.
 
     Raises Refused with CUSTOMER_EXISTS where a number or customer id is taken by other content.
@@ -53,40 +54,36 @@ def create(tx: Transaction, batch: Sequence[NewCustomer], currency: str, actor: 
             posting_id = f"{each.line.account_id}#opening"
             debit, credit = (OPENING, each.line.account_id) if each.balance > 0 else (each.line.account_id, OPENING)
             ledger.post(
-                tx, transfer(posting_id, "opening", abs(each.balance), debit=debit, credit=credit), currency, now
+                tx, transfer(posting_id, "opening", abs(each.balance), debit=debit, credit=credit), currency, asked.now
             )
     if new:
         subject = f"{new[0].customer.customer_id} and {len(new) - 1} more"
-        audit.append(tx, now=now, actor=actor, action="BatchCreateCustomers", subject=subject)
+        asked.record(tx, "BatchCreateCustomers", subject)
     return len(new)
 
 
-def read(tx: Transaction, number: str, actor: str, now: datetime) -> tuple[CustomerRow, Line, int]:
+def read(tx: Transaction, number: str, asked: AuditedCall) -> tuple[CustomerRow, Line, int]:
     """A customer with line and balance; the reading is audited. Raises Refused with CUSTOMER_NOT_FOUND."""
     found = _require(tx, number)
-    audit.append(tx, now=now, actor=actor, action="GetCustomer", subject=found[0].customer_id)
+    asked.record(tx, "GetCustomer", found[0].customer_id)
     return found
 
 
-def read_page(
-    tx: Transaction, after: str, limit: int, actor: str, now: datetime
-) -> list[tuple[CustomerRow, Line, int]]:
+def read_page(tx: Transaction, after: str, limit: int, asked: AuditedCall) -> list[tuple[CustomerRow, Line, int]]:
     """At most `limit` customers after a customer id; the reading is audited."""
     lines = lines_after(tx, after, limit)
-    audit.append(tx, now=now, actor=actor, action="ListCustomers", subject=after or "-", detail=f"{len(lines)} read")
+    asked.record(tx, "ListCustomers", after or "-", f"{len(lines)} read")
     return [_with_customer(tx, line) for line in lines]
 
 
-def change(
-    tx: Transaction, number: str, changes: dict[str, str], actor: str, now: datetime
-) -> tuple[CustomerRow, Line, int]:
+def change(tx: Transaction, number: str, changes: dict[str, str], asked: AuditedCall) -> tuple[CustomerRow, Line, int]:
     """Changes name or email. Raises Refused with CUSTOMER_NOT_FOUND."""
     customer, line, balance = _require(tx, number)
     changed = replace(customer, **changes)
     if changed != customer:
         update_customer(tx, changed)
         fields = ", ".join(sorted(changes))
-        audit.append(tx, now=now, actor=actor, action="UpdateCustomer", subject=customer.customer_id, detail=fields)
+        asked.record(tx, "UpdateCustomer", customer.customer_id, fields)
     return changed, line, balance
 
 

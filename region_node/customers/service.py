@@ -9,17 +9,17 @@ from gateway.api.region.v1 import customer_service_pb2 as api
 from gateway.api.region.v1.customer_service_pb2_grpc import CustomerServiceServicer
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Money
-from gateway.calls import current_call
 from gateway.clock import Clock, from_timestamp, to_timestamp
 from gateway.errors import Refused
 from gateway.numberplan import normalize
 from gateway.pages import decode_token, encode_token, page_size
 from gateway.store.port import Store
+from region_node.auditing import audited_call
 from region_node.context import RegionContext
 from region_node.customers import operations
 from region_node.customers.operations import NewCustomer
 from region_node.customers.rows import CustomerRow, Line
-from region_node.requests import require_length, require_requester
+from region_node.requests import require_length
 
 _PAGE = "customers"
 _BATCH_LIMIT = 500
@@ -42,12 +42,11 @@ class CustomerService(CustomerServiceServicer):
         context: grpc.aio.ServicerContext[api.BatchCreateCustomersRequest, api.BatchCreateCustomersResponse],
     ) -> api.BatchCreateCustomersResponse:
         """See the contract."""
-        require_requester(request.requester)
+        asked = audited_call(request.requester, self._clock)
         if len(request.customers) > _BATCH_LIMIT:
             raise Refused(Reason.REASON_REQUEST_INVALID, field="customers", problem=f"more than {_BATCH_LIMIT}")
         batch = [_new_customer(customer, self._context.currency) for customer in request.customers]
-        actor, now, currency = current_call().identity.path, self._clock.now(), self._context.currency
-        created = await self._store.write(lambda tx: operations.create(tx, batch, currency, actor, now))
+        created = await self._store.write(lambda tx: operations.create(tx, batch, self._context.currency, asked))
         return api.BatchCreateCustomersResponse(created=created, existing=len(batch) - created)
 
     async def GetCustomer(
@@ -56,9 +55,9 @@ class CustomerService(CustomerServiceServicer):
         context: grpc.aio.ServicerContext[api.GetCustomerRequest, api.GetCustomerResponse],
     ) -> api.GetCustomerResponse:
         """See the contract."""
-        require_requester(request.requester)
-        number, actor, now = normalize(request.number), current_call().identity.path, self._clock.now()
-        found = await self._store.write(lambda tx: operations.read(tx, number, actor, now))
+        asked = audited_call(request.requester, self._clock)
+        number = normalize(request.number)
+        found = await self._store.write(lambda tx: operations.read(tx, number, asked))
         return api.GetCustomerResponse(customer=self._message(*found))
 
     async def ListCustomers(
@@ -67,10 +66,9 @@ class CustomerService(CustomerServiceServicer):
         context: grpc.aio.ServicerContext[api.ListCustomersRequest, api.ListCustomersResponse],
     ) -> api.ListCustomersResponse:
         """See the contract."""
-        require_requester(request.requester)
+        asked = audited_call(request.requester, self._clock)
         size, after = page_size(request.page_size), decode_token(_PAGE, request.page_token)
-        actor, now = current_call().identity.path, self._clock.now()
-        found = await self._store.write(lambda tx: operations.read_page(tx, after, size + 1, actor, now))
+        found = await self._store.write(lambda tx: operations.read_page(tx, after, size + 1, asked))
         more = len(found) > size
         return api.ListCustomersResponse(
             customers=[self._message(*each) for each in found[:size]],
@@ -83,7 +81,7 @@ class CustomerService(CustomerServiceServicer):
         context: grpc.aio.ServicerContext[api.UpdateCustomerRequest, api.UpdateCustomerResponse],
     ) -> api.UpdateCustomerResponse:
         """See the contract."""
-        require_requester(request.requester)
+        asked = audited_call(request.requester, self._clock)
         paths = set(request.update_mask.paths)
         if not paths or paths - _CHANGEABLE:
             problem = f"names one or both of {', '.join(sorted(_CHANGEABLE))}"
@@ -91,8 +89,8 @@ class CustomerService(CustomerServiceServicer):
         changes = {path: str(getattr(request.customer, path)) for path in paths}
         for path, value in changes.items():
             require_length(path, value, _NAME_LIMIT, required=path == "name")
-        number, actor, now = normalize(request.customer.product.number), current_call().identity.path, self._clock.now()
-        found = await self._store.write(lambda tx: operations.change(tx, number, changes, actor, now))
+        number = normalize(request.customer.product.number)
+        found = await self._store.write(lambda tx: operations.change(tx, number, changes, asked))
         return api.UpdateCustomerResponse(customer=self._message(*found))
 
     def _message(self, customer: CustomerRow, line: Line, balance: int) -> api.Customer:

@@ -14,12 +14,14 @@ from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Requester
 from gateway.calls import current_call
+from gateway.clock import Clock
 from gateway.errors import Refused
 from gateway.identity import Identity
 from gateway.numberplan import normalize
 from gateway.pages import decode_token, encode_token, key_number, page_size
 from gateway.store.port import Store, Transaction
 from gateway.tracing import current_traceparent
+from region_node.auditing import audited_call
 from region_node.orders import handling, rules
 from region_node.orders.caller import Caller
 from region_node.orders.desk import Changes, OrderDesk
@@ -42,10 +44,11 @@ _EVENTS_AT_ONCE = 100
 class OrderService(OrderServiceServicer):
     """See the contract. Every method checks the form of its request and calls the desk."""
 
-    def __init__(self, desk: OrderDesk, store: Store, changes: Changes) -> None:
+    def __init__(self, desk: OrderDesk, store: Store, changes: Changes, clock: Clock) -> None:
         self._desk = desk
         self._store = store
         self._changes = changes
+        self._clock = clock
 
     async def SubmitOrder(
         self,
@@ -65,9 +68,14 @@ class OrderService(OrderServiceServicer):
         context: grpc.aio.ServicerContext[api.GetOrderRequest, api.GetOrderResponse],
     ) -> api.GetOrderResponse:
         """See the contract."""
-        identity = current_call().identity
-        order = await self._store.read(lambda tx: handling.find_for(tx, request.order_id, identity))
-        return api.GetOrderResponse(order=order)
+        identity, reading = current_call().identity, audited_call(request.requester, self._clock)
+
+        def read(tx: Transaction) -> Order:
+            order = handling.find_for(tx, request.order_id, identity)
+            reading.record(tx, "GetOrder", order.id)
+            return order
+
+        return api.GetOrderResponse(order=await self._store.write(read))
 
     async def ListOrders(
         self,
@@ -75,7 +83,7 @@ class OrderService(OrderServiceServicer):
         context: grpc.aio.ServicerContext[api.ListOrdersRequest, api.ListOrdersResponse],
     ) -> api.ListOrdersResponse:
         """See the contract."""
-        identity = current_call().identity
+        identity, reading = current_call().identity, audited_call(request.requester, self._clock)
         size, token = page_size(request.page_size), decode_token(_PAGE, request.page_token)
         wanted = OrderFilter(
             operator=identity.name if identity.role == Role.ROLE_OPERATOR else "",
@@ -86,7 +94,13 @@ class OrderService(OrderServiceServicer):
             awaiting=request.awaiting,
         )
         before = page_start(token)
-        orders = await self._store.read(lambda tx: list_orders(tx, wanted, before, size + 1))
+
+        def read(tx: Transaction) -> list[Order]:
+            orders = list_orders(tx, wanted, before, size + 1)
+            reading.record(tx, "ListOrders", "-", f"{min(len(orders), size)} read")
+            return orders
+
+        orders = await self._store.write(read)
         more = len(orders) > size
         next_token = encode_token(_PAGE, page_key(orders[size - 1])) if more else ""
         return api.ListOrdersResponse(orders=orders[:size], next_page_token=next_token)
@@ -162,10 +176,16 @@ class OrderService(OrderServiceServicer):
         context: grpc.aio.ServicerContext[api.WatchOrdersRequest, api.WatchOrdersResponse],
     ) -> AsyncIterator[api.WatchOrdersResponse]:
         """See the contract."""
-        identity = current_call().identity
+        identity, reading = current_call().identity, audited_call(request.requester, self._clock)
+
+        def start(tx: Transaction) -> int:
+            sequence = _watch_start(tx, request.token)
+            reading.record(tx, "WatchOrders", "-")
+            return sequence
+
         changed = self._changes.watch()
         try:
-            sequence = await self._store.read(lambda tx: _watch_start(tx, request.token))
+            sequence = await self._store.write(start)
             yield api.WatchOrdersResponse(token=encode_token(_WATCH, str(sequence)))
             while not self._changes.closed:
                 changed.clear()
@@ -212,9 +232,16 @@ def _wait(wait: Duration) -> float:
 
 
 def _changes_after(tx: Transaction, sequence: int, identity: Identity) -> list[tuple[int, Order | None]]:
-    """What happened after a sequence number: the order as it stands now, None where the watcher may not see it."""
+    """What happened after a sequence number: the order as it stands now, None where the watcher may not see it.
+
+    Every event of an order reads the same row: only its last one here tells it.
+    """
     seen: list[tuple[int, Order | None]] = []
-    for event in events_after(tx, sequence, _EVENTS_AT_ONCE):
+    events = events_after(tx, sequence, _EVENTS_AT_ONCE)
+    last = {event.order_id: event.sequence for event in events}
+    for event in events:
+        if event.sequence != last[event.order_id]:
+            continue
         row = find_order(tx, event.order_id)
         visible = row is not None and handling.is_visible(row.order, identity)
         seen.append((event.sequence, row.order if row is not None and visible else None))

@@ -101,10 +101,9 @@ class Records:
         ]
 
     def actions(self, order_id: str) -> list[str]:
-        """What the audit chain says about an order, oldest first."""
-        return [
-            str(each) for each in self.column("SELECT action FROM audit WHERE subject = ? ORDER BY sequence", order_id)
-        ]
+        """What was done about an order by the audit chain, oldest first; that it was read is left out."""
+        done = "SELECT action FROM audit WHERE subject = ? AND action <> 'GetOrder' ORDER BY sequence"
+        return [str(each) for each in self.column(done, order_id)]
 
     def states_entered(self, order_id: str) -> list[object]:
         """The states of the events about an order, in the order of commits."""

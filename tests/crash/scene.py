@@ -285,7 +285,7 @@ class Scene:
         return (await self._orders.SubmitOrder(sent, timeout=CALL_SECONDS, wait_for_ready=True)).order
 
     async def _get(self, order_id: str) -> Order:
-        request = GetOrderRequest(order_id=order_id)
+        request = GetOrderRequest(order_id=order_id, requester=CLERK)
         return (await self._orders.GetOrder(request, timeout=CALL_SECONDS, wait_for_ready=True)).order
 
     async def _cancel(self, request: CancelOrderRequest) -> Order:

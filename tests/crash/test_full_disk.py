@@ -33,7 +33,9 @@ def test_a_node_without_room_refuses_an_order_changes_nothing_and_takes_it_later
             require_refused(scene.start_submit(request), "STORE_UNAVAILABLE")
         assert scene.handling.sizes() == before
         require_untouched(scene, request)
-        assert scene.get(str(known[0])).id == known[0]
+        # What cannot be recorded is not read either.
+        require_refused(scene.start_get(str(known[0])), "STORE_UNAVAILABLE")
+    assert scene.get(str(known[0])).id == known[0]
     scene.submit(request)
     require_one_effect(scene, request)
 

@@ -117,7 +117,8 @@ class Counter:
 
     async def get(self, order_id: str) -> Order:
         """The order as it stands at this region."""
-        return (await self.orders.GetOrder(order_api.GetOrderRequest(order_id=order_id), timeout=CALL_SECONDS)).order
+        request = order_api.GetOrderRequest(order_id=order_id, requester=REQUESTER)
+        return (await self.orders.GetOrder(request, timeout=CALL_SECONDS)).order
 
     async def reaches(self, order_id: str, state: OrderState.ValueType) -> Order:
         """The order once it is in a state at this region."""

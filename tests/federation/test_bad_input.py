@@ -232,7 +232,7 @@ TOKENS = [
 
 @pytest.mark.parametrize("token", TOKENS)
 async def test_a_page_token_of_nobodys_is_refused(federation: Federation, guangdong: Counter, token: str) -> None:
-    request = order_api.ListOrdersRequest(page_token=token)
+    request = order_api.ListOrdersRequest(page_token=token, requester=REQUESTER)
 
     def call() -> Awaitable[object]:
         return guangdong.orders.ListOrders(request, timeout=CALL_SECONDS)
@@ -243,7 +243,9 @@ async def test_a_page_token_of_nobodys_is_refused(federation: Federation, guangd
 @pytest.mark.parametrize("size", [-1, 501])
 async def test_a_page_size_out_of_bounds_is_refused(federation: Federation, guangdong: Counter, size: int) -> None:
     calls: list[Callable[[], Awaitable[object]]] = [
-        lambda: guangdong.orders.ListOrders(order_api.ListOrdersRequest(page_size=size), timeout=CALL_SECONDS),
+        lambda: guangdong.orders.ListOrders(
+            order_api.ListOrdersRequest(page_size=size, requester=REQUESTER), timeout=CALL_SECONDS
+        ),
         lambda: guangdong.customers.ListCustomers(
             customer_api.ListCustomersRequest(page_size=size, requester=REQUESTER), timeout=CALL_SECONDS
         ),

@@ -17,7 +17,7 @@ from gateway.authority import Issued
 from gateway.clock import to_timestamp
 from gateway.identity import server_name
 from tests.federation.certificates import FEDERATION, new_authority
-from tests.federation.counter import Counter
+from tests.federation.counter import REQUESTER, Counter
 from tests.federation.refusals import refusal
 from tests.federation.running import CALL_SECONDS, Federation, running, until
 
@@ -34,7 +34,7 @@ async def list_orders(channel: grpc.aio.Channel) -> grpc.StatusCode:
     """How a call over the channel ends."""
     async with channel:
         try:
-            await OrderServiceStub(channel).ListOrders(ListOrdersRequest(), timeout=CALL_SECONDS)
+            await OrderServiceStub(channel).ListOrders(ListOrdersRequest(requester=REQUESTER), timeout=CALL_SECONDS)
         except grpc.aio.AioRpcError as error:
             return error.code()
     return grpc.StatusCode.OK
@@ -76,7 +76,7 @@ async def test_a_server_of_another_authority_is_not_talked_to(federation: Federa
 @pytest.mark.parametrize("path", ["region/henan/operator/counter", "region/henan/staff/reviewer-1"])
 async def test_an_operator_or_staff_of_another_region_is_turned_away(federation: Federation, path: str) -> None:
     orders = OrderServiceStub(federation.dial_node("guangdong", path))
-    told = await refusal(orders.ListOrders(ListOrdersRequest(), timeout=CALL_SECONDS))
+    told = await refusal(orders.ListOrders(ListOrdersRequest(requester=REQUESTER), timeout=CALL_SECONDS))
     assert (told.code, told.reason) == (grpc.StatusCode.PERMISSION_DENIED, "PERMISSION_DENIED")
 
 

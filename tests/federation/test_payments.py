@@ -7,7 +7,7 @@ from gateway.api.region.v1.billing_service_pb2_grpc import BillingServiceStub
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.api.region.v1.order_pb2 import OrderState
 from gateway.api.types.v1.types_pb2 import Applicant
-from tests.federation.counter import Counter
+from tests.federation.counter import REQUESTER, Counter
 from tests.federation.running import CALL_SECONDS, NOT_JOINED, Federation
 
 ACCOUNTS = ("cash", "payments-in-transit", "payable/sichuan", "receivable/guangdong")
@@ -27,7 +27,7 @@ def changes(before: Mapping[str, int], after: Mapping[str, int]) -> dict[str, in
 
 async def settlement(counter: Counter, region: str) -> Settlement:
     """What stands between a counter's region and another."""
-    response = await counter.billing.ListSettlements(ListSettlementsRequest(), timeout=CALL_SECONDS)
+    response = await counter.billing.ListSettlements(ListSettlementsRequest(requester=REQUESTER), timeout=CALL_SECONDS)
     found = {each.region: each for each in response.settlements}
     return found.get(region, Settlement())
 
@@ -102,7 +102,8 @@ async def test_anybody_may_pay_for_anybody(guangdong: Counter, sichuan: Counter)
 async def test_staff_see_what_regions_owe_each_other(federation: Federation, guangdong: Counter) -> None:
     billing = BillingServiceStub(federation.dial_node("guangdong", "region/guangdong/staff/reviewer-1"))
     seen = await billing.ListSettlements(ListSettlementsRequest(), timeout=CALL_SECONDS)
-    assert seen == await guangdong.billing.ListSettlements(ListSettlementsRequest(), timeout=CALL_SECONDS)
+    request = ListSettlementsRequest(requester=REQUESTER)
+    assert seen == await guangdong.billing.ListSettlements(request, timeout=CALL_SECONDS)
 
 
 async def test_every_posting_in_every_book_sums_to_zero(

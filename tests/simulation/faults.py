@@ -49,6 +49,8 @@ KINDS = (
     "requests sent again",
     "ids used again",
     "reviews",
+    "orders that crossed a border",
+    *(f"orders completed: {business}" for business in ("PAY", "PLAN_CHANGE", "RESUME", "SUSPEND", "TERMINATE")),
 )
 
 

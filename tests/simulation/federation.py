@@ -1,11 +1,12 @@
 """One run: a federation made from a seed, its faults, its healing, and the checks at the end."""
 
 import asyncio
+import contextlib
 import logging
 import random
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -105,9 +106,9 @@ class Simulation:
         self.history.counts["orders that crossed a border"] += sum(
             order.home_region != order.handling_region for order in evidence.handled.values()
         )
-        self.history.counts["orders completed"] += sum(
-            order.state == OrderState.ORDER_STATE_COMPLETED for order in evidence.handled.values()
-        )
+        for order in evidence.handled.values():
+            if order.state == OrderState.ORDER_STATE_COMPLETED:
+                self.history.count(f"orders completed: {order.request.business}")
         checks.check(evidence)
         await self._end()
 
@@ -210,26 +211,30 @@ def open_envelopes(region: Region) -> list[str]:
 def simulate(seed: int) -> Report:
     """Runs one seed on a loop of its own."""
     begun = time.process_time()
-    loop = VirtualLoop()
-    simulation = Simulation(seed, loop)
-    history = simulation.history
-    loop.set_exception_handler(lambda _, context: history.broken("no defect", "-", repr(context)))
+    with contextlib.closing(VirtualLoop()) as loop, contextlib.closing(Simulation(seed, loop)) as simulation:
+        history = simulation.history
+        loop.set_exception_handler(lambda _, context: history.broken("no defect", "-", repr(context)))
+        with _errors_are_defects(history):
+            try:
+                loop.run_until_complete(simulation.run())
+            except Exception as error:
+                error.add_note(f"in seed {seed}")
+                raise
+    cpu_seconds = time.process_time() - begun
+    return Report(seed, history.violations, history.events, history.counts, history.digest(), cpu_seconds)
+
+
+@contextlib.contextmanager
+def _errors_are_defects(history: History) -> Iterator[None]:
+    """What the shipped code logs goes to the history and nowhere else."""
     handler = DefectLog(history)
     loggers = [logging.getLogger(package) for package in _PACKAGES]
     for logger in loggers:
         logger.addHandler(handler)
         logger.propagate = False
     try:
-        loop.run_until_complete(simulation.run())
-    except Exception as error:
-        error.add_note(f"in seed {seed}")
-        raise
+        yield
     finally:
         for logger in loggers:
             logger.removeHandler(handler)
             logger.propagate = True
-        loop.close()
-        simulation.close()
-    return Report(
-        seed, history.violations, history.events, history.counts, history.digest(), time.process_time() - begun
-    )

@@ -16,6 +16,7 @@ from gateway.store.group_commit import run_batch
 from gateway.store.port import Transaction
 from gateway.store.schema import apply, migrations_of
 from gateway.store.sqlite import SqliteDatabase
+from region_node.auditing import AuditedCall
 from region_node.customers import operations
 from region_node.customers.rows import CustomerRow, Line
 
@@ -136,7 +137,8 @@ def new_database(region: str) -> bytes:
     customers = [_customer(each) for each in subscribers() if each.region == region]
 
     def create(tx: Transaction) -> int:
-        return operations.create(tx, customers, CURRENCY, "simulation", START - timedelta(days=1))
+        asked = AuditedCall("simulation", "clerk", START - timedelta(days=1))
+        return operations.create(tx, customers, CURRENCY, asked)
 
     (outcome,) = run_batch(database, [create])
     assert outcome.error is None, outcome.error

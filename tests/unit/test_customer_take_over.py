@@ -11,12 +11,14 @@ from gateway.store.port import Transaction
 from gateway.store.schema import apply, migrations_of
 from gateway.store.sqlite import SqliteDatabase
 from gateway.timers import due_timers, fire
+from region_node.auditing import AuditedCall
 from region_node.customers.operations import SUSPENSION_TIMER, NewCustomer, create, suspension_has_ended
 from region_node.customers.rows import CustomerRow, Line, find_line
 
 NOW = datetime(2026, 3, 14, 9, 0, tzinfo=UTC)
 END = NOW + timedelta(days=30)
 NUMBER = "+8619851000001"
+ASKED = AuditedCall("operator/counter", "clerk-7", NOW)
 
 
 @pytest.fixture
@@ -48,7 +50,7 @@ def suspended(until: datetime | None) -> NewCustomer:
 
 
 def test_a_line_taken_over_suspended_is_active_again_at_the_agreed_end(tx: Transaction) -> None:
-    create(tx, [suspended(until=END)], "CNY", "operator/counter", NOW)
+    create(tx, [suspended(until=END)], "CNY", ASKED)
     assert not due_timers(tx, END - timedelta(seconds=1))
     (timer,) = due_timers(tx, END)
     assert fire(tx, timer, {SUSPENSION_TIMER: suspension_has_ended}, END)
@@ -58,5 +60,5 @@ def test_a_line_taken_over_suspended_is_active_again_at_the_agreed_end(tx: Trans
 
 
 def test_a_line_taken_over_suspended_for_an_open_time_stays_so(tx: Transaction) -> None:
-    create(tx, [suspended(until=None)], "CNY", "operator/counter", NOW)
+    create(tx, [suspended(until=None)], "CNY", ASKED)
     assert not due_timers(tx, NOW + timedelta(days=3650))

@@ -122,8 +122,6 @@ def _is_fair(evidence: Evidence, errand: Errand, reason: Reason.ValueType) -> bo
             return errand.business == "TERMINATE"
         case Reason.REASON_CHARACTERISTIC_INVALID:
             return _end_may_have_passed(errand)
-        case Reason.REASON_CHARACTERISTIC_INVALID:
-            return errand.business == "SUSPEND" and errand.ends_after is not None
         case Reason.REASON_ORDER_CANCELLED_BEFORE:
             return errand.cancel_asked
     return False

@@ -27,7 +27,7 @@ from gateway.api.types.v1 import types_pb2 as gateway_dot_api_dot_types_dot_v1_d
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+gateway/api/region/v1/billing_service.proto\x12\x15gateway.api.region.v1\x1a!gateway/api/types/v1/access.proto\x1a gateway/api/types/v1/types.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xcc\x01\n\x10QueryBillRequest\x12\x0e\n\x06number\x18\x01 \x01(\t\x12\r\n\x05month\x18\x02 \x01(\t\x12\x32\n\tapplicant\x18\x03 \x01(\x0e\x32\x1f.gateway.api.types.v1.Applicant\x12\x31\n\tdocuments\x18\x04 \x03(\x0b\x32\x1e.gateway.api.types.v1.Document\x12\x32\n\trequester\x18\x05 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\">\n\x11QueryBillResponse\x12)\n\x04\x62ill\x18\x01 \x01(\x0b\x32\x1b.gateway.api.region.v1.Bill\"\xc1\x01\n\x04\x42ill\x12\r\n\x05month\x18\x01 \x01(\t\x12\x0e\n\x06region\x18\x02 \x01(\t\x12.\n\x05lines\x18\x03 \x03(\x0b\x32\x1f.gateway.api.region.v1.BillLine\x12\x34\n\x0fopening_balance\x18\x04 \x01(\x0b\x32\x1b.gateway.api.types.v1.Money\x12\x34\n\x0f\x63losing_balance\x18\x05 \x01(\x0b\x32\x1b.gateway.api.types.v1.Money\"\x9b\x01\n\x08\x42illLine\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x38\n\x0b\x64\x65scription\x18\x02 \x01(\x0b\x32#.gateway.api.types.v1.LocalizedText\x12+\n\x06\x61mount\x18\x03 \x01(\x0b\x32\x1b.gateway.api.types.v1.Money\"\x18\n\x16ListSettlementsRequest\"Q\n\x17ListSettlementsResponse\x12\x36\n\x0bsettlements\x18\x01 \x03(\x0b\x32!.gateway.api.region.v1.Settlement\"{\n\nSettlement\x12\x0e\n\x06region\x18\x01 \x01(\t\x12,\n\x07payable\x18\x02 \x01(\x0b\x32\x1b.gateway.api.types.v1.Money\x12/\n\nreceivable\x18\x03 \x01(\x0b\x32\x1b.gateway.api.types.v1.Money2\xf7\x01\n\x0e\x42illingService\x12h\n\tQueryBill\x12\'.gateway.api.region.v1.QueryBillRequest\x1a(.gateway.api.region.v1.QueryBillResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x02\x12{\n\x0fListSettlements\x12-.gateway.api.region.v1.ListSettlementsRequest\x1a..gateway.api.region.v1.ListSettlementsResponse\"\t\x90\x02\x01\xaa\xbb\x18\x02\x02\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+gateway/api/region/v1/billing_service.proto\x12\x15gateway.api.region.v1\x1a!gateway/api/types/v1/access.proto\x1a gateway/api/types/v1/types.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xcc\x01\n\x10QueryBillRequest\x12\x0e\n\x06number\x18\x01 \x01(\t\x12\r\n\x05month\x18\x02 \x01(\t\x12\x32\n\tapplicant\x18\x03 \x01(\x0e\x32\x1f.gateway.api.types.v1.Applicant\x12\x31\n\tdocuments\x18\x04 \x03(\x0b\x32\x1e.gateway.api.types.v1.Document\x12\x32\n\trequester\x18\x05 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\">\n\x11QueryBillResponse\x12)\n\x04\x62ill\x18\x01 \x01(\x0b\x32\x1b.gateway.api.region.v1.Bill\"\xc1\x01\n\x04\x42ill\x12\r\n\x05month\x18\x01 \x01(\t\x12\x0e\n\x06region\x18\x02 \x01(\t\x12.\n\x05lines\x18\x03 \x03(\x0b\x32\x1f.gateway.api.region.v1.BillLine\x12\x34\n\x0fopening_balance\x18\x04 \x01(\x0b\x32\x1b.gateway.api.types.v1.Money\x12\x34\n\x0f\x63losing_balance\x18\x05 \x01(\x0b\x32\x1b.gateway.api.types.v1.Money\"\x9b\x01\n\x08\x42illLine\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x38\n\x0b\x64\x65scription\x18\x02 \x01(\x0b\x32#.gateway.api.types.v1.LocalizedText\x12+\n\x06\x61mount\x18\x03 \x01(\x0b\x32\x1b.gateway.api.types.v1.Money\"L\n\x16ListSettlementsRequest\x12\x32\n\trequester\x18\x01 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\"Q\n\x17ListSettlementsResponse\x12\x36\n\x0bsettlements\x18\x01 \x03(\x0b\x32!.gateway.api.region.v1.Settlement\"{\n\nSettlement\x12\x0e\n\x06region\x18\x01 \x01(\t\x12,\n\x07payable\x18\x02 \x01(\x0b\x32\x1b.gateway.api.types.v1.Money\x12/\n\nreceivable\x18\x03 \x01(\x0b\x32\x1b.gateway.api.types.v1.Money2\xf7\x01\n\x0e\x42illingService\x12h\n\tQueryBill\x12\'.gateway.api.region.v1.QueryBillRequest\x1a(.gateway.api.region.v1.QueryBillResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x02\x12{\n\x0fListSettlements\x12-.gateway.api.region.v1.ListSettlementsRequest\x1a..gateway.api.region.v1.ListSettlementsResponse\"\t\x90\x02\x01\xaa\xbb\x18\x02\x02\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -47,11 +47,11 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_BILLLINE']._serialized_start=640
   _globals['_BILLLINE']._serialized_end=795
   _globals['_LISTSETTLEMENTSREQUEST']._serialized_start=797
-  _globals['_LISTSETTLEMENTSREQUEST']._serialized_end=821
-  _globals['_LISTSETTLEMENTSRESPONSE']._serialized_start=823
-  _globals['_LISTSETTLEMENTSRESPONSE']._serialized_end=904
-  _globals['_SETTLEMENT']._serialized_start=906
-  _globals['_SETTLEMENT']._serialized_end=1029
-  _globals['_BILLINGSERVICE']._serialized_start=1032
-  _globals['_BILLINGSERVICE']._serialized_end=1279
+  _globals['_LISTSETTLEMENTSREQUEST']._serialized_end=873
+  _globals['_LISTSETTLEMENTSRESPONSE']._serialized_start=875
+  _globals['_LISTSETTLEMENTSRESPONSE']._serialized_end=956
+  _globals['_SETTLEMENT']._serialized_start=958
+  _globals['_SETTLEMENT']._serialized_end=1081
+  _globals['_BILLINGSERVICE']._serialized_start=1084
+  _globals['_BILLINGSERVICE']._serialized_end=1331
 # @@protoc_insertion_point(module_scope)

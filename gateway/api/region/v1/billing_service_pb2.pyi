@@ -172,12 +172,19 @@ class ListSettlementsRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    REQUESTER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def requester(self) -> _types_pb2.Requester:
+        """Who asks; recorded. Not needed of staff, who are named by their certificate."""
+
     def __init__(
         self,
+        *,
+        requester: _types_pb2.Requester | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["requester", b"requester"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["requester", b"requester"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class CatalogueServiceStub:
-    """Answers from the federation configuration that the node works by.
+    """Answers from the federation configuration that the node works by. Nothing here is personal data, so that nobody has to say who asks and nothing is recorded.
     """
 
     def __init__(self, channel):
@@ -53,7 +53,7 @@ class CatalogueServiceStub:
 
 
 class CatalogueServiceServicer:
-    """Answers from the federation configuration that the node works by.
+    """Answers from the federation configuration that the node works by. Nothing here is personal data, so that nobody has to say who asks and nothing is recorded.
     """
 
     def ListBusinesses(self, request, context):
@@ -104,7 +104,7 @@ def add_CatalogueServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class CatalogueService:
-    """Answers from the federation configuration that the node works by.
+    """Answers from the federation configuration that the node works by. Nothing here is personal data, so that nobody has to say who asks and nothing is recorded.
     """
 
     @staticmethod

@@ -13,7 +13,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class CatalogueServiceStub:
-    """Answers from the federation configuration that the node works by."""
+    """Answers from the federation configuration that the node works by. Nothing here is personal data, so that nobody has to say who asks and nothing is recorded."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListBusinesses: _aio.UnaryUnaryMultiCallable[_catalogue_service_pb2.ListBusinessesRequest, _catalogue_service_pb2.ListBusinessesResponse]
@@ -24,7 +24,7 @@ class CatalogueServiceStub:
     """Lists the tariff plans of one region."""
 
 class CatalogueServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Answers from the federation configuration that the node works by."""
+    """Answers from the federation configuration that the node works by. Nothing here is personal data, so that nobody has to say who asks and nothing is recorded."""
 
     @_abc_1.abstractmethod
     def ListBusinesses(

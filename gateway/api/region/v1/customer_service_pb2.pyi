@@ -262,7 +262,7 @@ class GetCustomerRequest(_message.Message):
     """The number of the line."""
     @_builtins.property
     def requester(self) -> _types_pb2.Requester:
-        """Who asks; recorded, because this reads personal data."""
+        """Who asks; recorded, because this reads personal data. Not needed of staff, who are named by their certificate."""
 
     def __init__(
         self,

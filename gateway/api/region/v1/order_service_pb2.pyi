@@ -119,16 +119,22 @@ class GetOrderRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ORDER_ID_FIELD_NUMBER: _builtins.int
+    REQUESTER_FIELD_NUMBER: _builtins.int
     order_id: _builtins.str
     """The order id."""
+    @_builtins.property
+    def requester(self) -> _types_pb2.Requester:
+        """Who asks; recorded, because this reads personal data. Not needed of staff, who are named by their certificate."""
+
     def __init__(
         self,
         *,
         order_id: _builtins.str = ...,
+        requester: _types_pb2.Requester | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["requester", b"requester"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["order_id", b"order_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["order_id", b"order_id", "requester", b"requester"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -170,6 +176,7 @@ class ListOrdersRequest(_message.Message):
     AWAITING_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    REQUESTER_FIELD_NUMBER: _builtins.int
     business: _builtins.str
     """Only this business."""
     number: _builtins.str
@@ -184,6 +191,10 @@ class ListOrdersRequest(_message.Message):
     def states(self) -> _containers.RepeatedScalarFieldContainer[_order_pb2.OrderState.ValueType]:
         """Only these states."""
 
+    @_builtins.property
+    def requester(self) -> _types_pb2.Requester:
+        """Who asks; recorded, because this reads personal data. Not needed of staff, who are named by their certificate."""
+
     def __init__(
         self,
         *,
@@ -193,10 +204,11 @@ class ListOrdersRequest(_message.Message):
         awaiting: _order_pb2.Party.ValueType = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        requester: _types_pb2.Requester | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["requester", b"requester"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["awaiting", b"awaiting", "business", b"business", "number", b"number", "page_size", b"page_size", "page_token", b"page_token", "states", b"states"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["awaiting", b"awaiting", "business", b"business", "number", b"number", "page_size", b"page_size", "page_token", b"page_token", "requester", b"requester", "states", b"states"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -567,16 +579,22 @@ class WatchOrdersRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     TOKEN_FIELD_NUMBER: _builtins.int
+    REQUESTER_FIELD_NUMBER: _builtins.int
     token: _builtins.str
     """The last token seen; empty starts with what happens from now on."""
+    @_builtins.property
+    def requester(self) -> _types_pb2.Requester:
+        """Who asks; recorded, because this reads personal data. Not needed of staff, who are named by their certificate."""
+
     def __init__(
         self,
         *,
         token: _builtins.str = ...,
+        requester: _types_pb2.Requester | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["requester", b"requester"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["token", b"token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["requester", b"requester", "token", b"token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -94,14 +94,14 @@ class OrderServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetOrder(self, request, context):
-        """Reads an order that this region handles or owns.
+        """Reads an order that this region handles or owns. The reading is recorded.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListOrders(self, request, context):
-        """Lists orders, newest first.
+        """Lists orders, newest first. The reading is recorded.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -143,7 +143,7 @@ class OrderServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def WatchOrders(self, request, context):
-        """Streams changes of orders; resumes after the last token.
+        """Streams changes of orders; resumes after the last token. Recorded once, when it begins. An order that changed several times in a row may be told once, as it stands now.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -19,9 +19,9 @@ class OrderServiceStub:
     SubmitOrder: _aio.UnaryUnaryMultiCallable[_order_service_pb2.SubmitOrderRequest, _order_service_pb2.SubmitOrderResponse]
     """Takes in an order. The same request id with the same content returns the same order; with other content it is refused."""
     GetOrder: _aio.UnaryUnaryMultiCallable[_order_service_pb2.GetOrderRequest, _order_service_pb2.GetOrderResponse]
-    """Reads an order that this region handles or owns."""
+    """Reads an order that this region handles or owns. The reading is recorded."""
     ListOrders: _aio.UnaryUnaryMultiCallable[_order_service_pb2.ListOrdersRequest, _order_service_pb2.ListOrdersResponse]
-    """Lists orders, newest first."""
+    """Lists orders, newest first. The reading is recorded."""
     CancelOrder: _aio.UnaryUnaryMultiCallable[_order_service_pb2.CancelOrderRequest, _order_service_pb2.CancelOrderResponse]
     """Asks to cancel an order (TMF622 CancelProductOrder)."""
     SupplementOrder: _aio.UnaryUnaryMultiCallable[_order_service_pb2.SupplementOrderRequest, _order_service_pb2.SupplementOrderResponse]
@@ -33,7 +33,7 @@ class OrderServiceStub:
     ReviewOrder: _aio.UnaryUnaryMultiCallable[_order_service_pb2.ReviewOrderRequest, _order_service_pb2.ReviewOrderResponse]
     """Decides on an order in review: staff of the home region, never the submitter."""
     WatchOrders: _aio.UnaryStreamMultiCallable[_order_service_pb2.WatchOrdersRequest, _order_service_pb2.WatchOrdersResponse]
-    """Streams changes of orders; resumes after the last token."""
+    """Streams changes of orders; resumes after the last token. Recorded once, when it begins. An order that changed several times in a row may be told once, as it stands now."""
 
 class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
     """Orders for the region's own customers and for those of other regions: the same calls."""
@@ -52,7 +52,7 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _order_service_pb2.GetOrderRequest,
         context: _aio.ServicerContext[_order_service_pb2.GetOrderRequest, _order_service_pb2.GetOrderResponse],
     ) -> _abc.Awaitable[_order_service_pb2.GetOrderResponse]:
-        """Reads an order that this region handles or owns."""
+        """Reads an order that this region handles or owns. The reading is recorded."""
 
     @_abc_1.abstractmethod
     def ListOrders(
@@ -60,7 +60,7 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _order_service_pb2.ListOrdersRequest,
         context: _aio.ServicerContext[_order_service_pb2.ListOrdersRequest, _order_service_pb2.ListOrdersResponse],
     ) -> _abc.Awaitable[_order_service_pb2.ListOrdersResponse]:
-        """Lists orders, newest first."""
+        """Lists orders, newest first. The reading is recorded."""
 
     @_abc_1.abstractmethod
     def CancelOrder(
@@ -108,6 +108,6 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _order_service_pb2.WatchOrdersRequest,
         context: _aio.ServicerContext[_order_service_pb2.WatchOrdersRequest, _order_service_pb2.WatchOrdersResponse],
     ) -> _abc.AsyncIterator[_order_service_pb2.WatchOrdersResponse]:
-        """Streams changes of orders; resumes after the last token."""
+        """Streams changes of orders; resumes after the last token. Recorded once, when it begins. An order that changed several times in a row may be told once, as it stands now."""
 
 def add_OrderServiceServicer_to_server(servicer: OrderServiceServicer, server: _aio.Server) -> None: ...
