@@ -12,6 +12,7 @@ from coordinator.cli.serve import serve
 
 
 @click.group(epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="crossregion", prog_name="coordinator")
 def main() -> None:
     """Run a coordinator, or administer a federation through one.
 

@@ -7,8 +7,8 @@ from region_node.cli.call import call
 from region_node.cli.serve import serve
 
 
-@click.group()
-@click.version_option(package_name="crossregion")
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="crossregion", prog_name="region-node")
 def main() -> None:
     """Run a region node, call it from the shell, and check its audit chain."""
 
