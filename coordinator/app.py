@@ -97,7 +97,7 @@ class Coordinator:
             server = Server(services, border, reflects=settings.reflection)
             port = await server.start(settings.listen, credentials)
             if settings.port_file is not None:
-                replace_file(settings.port_file, f"{port}\n".encode("ascii"))
+                replace_file(settings.port_file, f"{port}\n".encode("ascii"), mode=0o644)
                 stack.callback(settings.port_file.unlink, missing_ok=True)
             _log.info("%s of %s serves on %s:%d", settings.name, settings.federation, settings.host, port)
             return cls(port, server, parts.federation, stack.pop_all())

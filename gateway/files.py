@@ -11,11 +11,14 @@ def make_private(path: Path) -> None:
     os.close(file)
 
 
-def replace_file(path: Path, content: bytes) -> None:
-    """Puts `content` in place of the file; on disk when it returns. Raises OSError, and leaves the old file then."""
+def replace_file(path: Path, content: bytes, mode: int = 0o600) -> None:
+    """Puts `content` in place of the file; on disk when it returns. Raises OSError, and leaves the old file then.
+
+    `mode`: who may read the new file, from the moment it is there; its owner alone where nothing else is said.
+    """
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with fresh.open("wb") as file:
+        with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())

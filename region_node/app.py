@@ -123,7 +123,7 @@ class RegionNode:
             stack.push_async_callback(client.leave, endpoint)
             stack.push_async_callback(stop_tasks, tasks)
             if settings.port_file is not None:
-                replace_file(settings.port_file, f"{port}\n".encode("ascii"))
+                replace_file(settings.port_file, f"{port}\n".encode("ascii"), mode=0o644)
                 stack.callback(settings.port_file.unlink, missing_ok=True)
             _log.info("region %s of %s serves on %s", settings.region, settings.federation, endpoint)
             return cls(port, [*tasks, *core.loops], stack.pop_all())

@@ -1,6 +1,7 @@
 """Files that only their owner may see, and files that are replaced as a whole."""
 
 import asyncio
+import os
 import stat
 from pathlib import Path
 
@@ -35,6 +36,16 @@ def test_every_file_of_a_database_is_its_owners_alone(tmp_path: Path) -> None:
     found = asyncio.run(modes_while_open())
     assert {"store.sqlite", "store.sqlite-wal"} <= found.keys()
     assert set(found.values()) == {0o600}
+
+
+def test_a_replaced_file_is_its_owners_alone_unless_it_is_for_others_too(tmp_path: Path) -> None:
+    umask = os.umask(0)
+    try:
+        replace_file(tmp_path / "own", b"")
+        replace_file(tmp_path / "port", b"", mode=0o644)
+    finally:
+        os.umask(umask)
+    assert (mode(tmp_path / "own"), mode(tmp_path / "port")) == (0o600, 0o644)
 
 
 def test_a_replaced_file_has_the_new_content_and_leaves_nothing_beside_it(tmp_path: Path) -> None:
