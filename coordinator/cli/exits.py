@@ -1,15 +1,16 @@
-"""How commands end: 0 done, 1 refused or not possible, 2 wrong usage, 3 the coordinator cannot be reached."""
+"""How commands end: 0 done, 1 refused or not possible, 2 wrong usage or settings, 3 no coordinator answers."""
 
 from collections.abc import Iterable
 
 import click
 
 REFUSED = 1
+USAGE = 2
 UNREACHABLE = 3
 
 EPILOG = (
-    "Exit codes: 0 done, 1 refused or not possible, 2 wrong usage, 3 the coordinator, or every region asked,"
-    " cannot be reached."
+    "Exit codes: 0 done, 1 refused or not possible, 2 wrong usage or settings, 3 the coordinator, or every region"
+    " asked, cannot be reached."
 )
 
 
@@ -20,6 +21,12 @@ class NotDone(click.ClickException):
 
     def __init__(self, problems: Iterable[str]) -> None:
         super().__init__("\n".join(problems))
+
+
+class SettingsUnusable(NotDone):
+    """The settings file cannot be read, or something in it is wrong. One problem a line."""
+
+    exit_code = USAGE
 
 
 class CannotReach(click.ClickException):

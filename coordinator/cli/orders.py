@@ -81,7 +81,8 @@ def held(connection: Connection, region: str, limit: int, as_json: bool) -> None
 def trace(connection: Connection, order_id: str, as_json: bool) -> None:
     """Follow the order ID hop by hop, with the time of each hop and what it took since the one before.
 
-    Each party stamps with its own clock: where clocks differ, so do the hops.
+    Each party stamps with its own clock: where clocks differ, so do the hops. Whether and how often an envelope was
+    sent is known only once its receipt is in: until then `attempts` and `journey` of the JSON are empty.
 
     \b
     Example:
@@ -141,7 +142,7 @@ def _print_trace(order_id: str, response: contract.TraceOrderResponse) -> None:
     hops = timeline(response)
     rows = [
         (
-            hop.time.astimezone().strftime("%Y-%m-%d %H:%M:%S.") + f"{hop.time.microsecond // 1000:03d}",
+            hop.time.strftime("%Y-%m-%d %H:%M:%S.") + f"{hop.time.microsecond // 1000:03d}",
             told_span(gap) if gap is not None else "",
             hop.party,
             hop.event,

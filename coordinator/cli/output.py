@@ -39,7 +39,7 @@ def print_json(message: Message) -> None:
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str | Text]]) -> None:
     """Prints a table; texts of others are shown as they are and never read as markup."""
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    table = Table(title=f"{title} (times are UTC)", title_justify="left", box=None, pad_edge=False, header_style="bold")
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
@@ -54,10 +54,10 @@ def told(name: str, prefix: str) -> str:
 
 
 def told_time(timestamp: Timestamp) -> str:
-    """A time in the zone of this machine; empty where none is set."""
+    """A time in UTC, as in the audit and in JSON, so that places compare; empty where none is set."""
     if not timestamp.seconds and not timestamp.nanos:
         return ""
-    return f"{from_timestamp(timestamp).astimezone():%Y-%m-%d %H:%M:%S}"
+    return f"{from_timestamp(timestamp):%Y-%m-%d %H:%M:%S}"
 
 
 def told_span(seconds: float) -> str:

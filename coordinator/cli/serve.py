@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from coordinator.app import serve as serve_until_stopped
-from coordinator.cli.exits import EPILOG, NotDone
+from coordinator.cli.exits import EPILOG, NotDone, SettingsUnusable
 from coordinator.settings import CoordinatorSettings
 from gateway import logs
 from gateway.server import PortInUse, run_process
@@ -25,11 +25,11 @@ settings_option = click.option(
 
 
 def load_settings(settings_file: Path) -> CoordinatorSettings:
-    """The settings in a file. Raises NotDone with everything that is wrong with them."""
+    """The settings in a file. Raises SettingsUnusable with everything that is wrong with them."""
     try:
         return load(CoordinatorSettings, settings_file)
     except SettingsError as error:
-        raise NotDone(error.problems) from error
+        raise SettingsUnusable(error.problems) from error
 
 
 @click.command(epilog=EPILOG)

@@ -8,8 +8,6 @@ import sys
 from deploy.demo.world import World
 from deploy.local.federation import FEDERATION
 
-_BEIJING_TIME = "CST-8"  # in the form that needs no table of zones on this machine
-
 
 async def coordinator_command(world: World, *arguments: str) -> int:
     """Runs `coordinator …` as the administrator, lets it print, and returns its exit code."""
@@ -32,7 +30,7 @@ async def _run(world: World, command: str, environment: dict[str, str], *argumen
     done = await asyncio.to_thread(
         subprocess.run,
         [sys.executable, "-m", module, *arguments],
-        env={**os.environ, **environment, "TZ": _BEIJING_TIME},
+        env={**os.environ, **environment},
         stdin=subprocess.DEVNULL,
         check=False,
     )

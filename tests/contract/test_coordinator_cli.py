@@ -17,8 +17,10 @@ from pathlib import Path
 import click
 import pytest
 from click.testing import CliRunner, Result
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from coordinator.cli.main import main
+from coordinator.cli.output import told_time
 from gateway.api.region.v1.oversight_service_pb2_grpc import add_OversightServiceServicer_to_server
 from gateway.federation.files import load
 from gateway.server import Service
@@ -142,21 +144,23 @@ def test_a_second_process_on_the_same_port_says_so(coordinator: Process) -> None
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "told"),
+    ("old", "new", "exit_code", "told"),
     [
-        ("tls.key", "nowhere.key", "nowhere.key: No such file or directory"),
-        ("tls.key", "tls.crt", "holds no private key that can be read"),
-        ("port_file", "prot_file", "coordinator.toml: prot_file: unknown key"),
-        ("federation =", "federation", "coordinator.toml: is not TOML"),
-        ('"data"', '"coordinator.toml"', "coordinator.toml: File exists"),
+        ("tls.key", "nowhere.key", 1, "nowhere.key: No such file or directory"),
+        ("tls.key", "tls.crt", 1, "holds no private key that can be read"),
+        ("port_file", "prot_file", 2, "coordinator.toml: prot_file: unknown key"),
+        ("federation =", "federation", 2, "coordinator.toml: is not TOML"),
+        ('"data"', '"coordinator.toml"', 1, "coordinator.toml: File exists"),
     ],
 )
-def test_what_keeps_a_process_from_serving_is_told_in_one_line(files: Process, old: str, new: str, told: str) -> None:
+def test_what_keeps_a_process_from_serving_is_told_in_one_line(
+    files: Process, old: str, new: str, exit_code: int, told: str
+) -> None:
     text = files.settings.read_text()
     assert old in text
     files.settings.write_text(text.replace(old, new))
     code, line = serve_in_vain(files.settings)
-    assert code == 1
+    assert code == exit_code
     assert line.startswith("Error: ")
     assert told in line
 
@@ -191,6 +195,14 @@ def test_a_difference_names_what_was_and_what_will_be(coordinator: Process, tmp_
     )
     told = json.loads(coordinator.command("federation", "diff", "--json", str(wanted)).stdout)
     assert {"path": "regions[sichuan].name.zh_cn", "old": "四川", "new": "天府之国"} in told["changes"]
+
+
+def test_times_are_told_in_utc_wherever_the_machine_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patched:
+        patched.setenv("TZ", "CST-8")
+        time.tzset()
+        assert told_time(Timestamp(seconds=1_800_000_000)) == "2027-01-15 08:00:00"
+    time.tzset()
 
 
 def test_regions_are_listed_suspended_and_reinstated(coordinator: Process) -> None:
@@ -329,6 +341,7 @@ def test_orders_are_listed_and_followed_hop_by_hop(tmp_path: Path) -> None:
 
             code, out, errors = await command(certificates, it.endpoint, "orders", "trace", ORDER_ID)
             assert code == 0
+            assert f"{ORDER_ID} (times are UTC)" in out
             lines = [line.split() for line in out.splitlines()]
             events = [" ".join(line[2:]) for line in lines if line and line[0] == "2026-11-24"]
             assert events == [

@@ -224,7 +224,7 @@ class EnvelopeTrace(_message.Message):
     destination: _builtins.str
     """To whom."""
     attempts: _builtins.int
-    """How often it was sent."""
+    """How often it was sent; 0 until the receipt is in, because it is not known before."""
     traceparent: _builtins.str
     """The W3C traceparent, to find it in the tracing system."""
     @_builtins.property
