@@ -155,24 +155,29 @@ def _services(parts: _Parts) -> list[Service]:
     oversight = OversightService(parts.members, parts.channels)
     admin = administration_pb2.DESCRIPTOR.services_by_name
     return [
-        Service(
+        Service.of(
             relay_pb2.DESCRIPTOR.services_by_name["RelayService"],
-            lambda server: add_RelayServiceServicer_to_server(routing, server),
+            add_RelayServiceServicer_to_server,
+            routing,
         ),
-        Service(
+        Service.of(
             federation_pb2.DESCRIPTOR.services_by_name["FederationService"],
-            lambda server: add_FederationServiceServicer_to_server(parts.federation, server),
+            add_FederationServiceServicer_to_server,
+            parts.federation,
         ),
-        Service(
+        Service.of(
             admin["MembershipService"],
-            lambda server: add_MembershipServiceServicer_to_server(membership, server),
+            add_MembershipServiceServicer_to_server,
+            membership,
         ),
-        Service(
+        Service.of(
             admin["ConfigurationService"],
-            lambda server: add_ConfigurationServiceServicer_to_server(configuration, server),
+            add_ConfigurationServiceServicer_to_server,
+            configuration,
         ),
-        Service(
+        Service.of(
             admin["OversightService"],
-            lambda server: add_OversightServiceServicer_to_server(oversight, server),
+            add_OversightServiceServicer_to_server,
+            oversight,
         ),
     ]

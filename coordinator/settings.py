@@ -1,13 +1,11 @@
 """What `coordinator serve` reads from its settings file."""
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from gateway.settings import host_of, require_address
 from gateway.tls import Credentials
 
-_LISTEN = re.compile(r"(?P<host>\[[0-9A-Fa-f:.%]+\]|[A-Za-z0-9._-]+):(?P<port>[0-9]{1,5})", re.ASCII)
-_HIGHEST_PORT = 65535
 _HIGHEST_NUMBER = 99999
 # A node that misses one heartbeat is not lost: at least this many fit into a lease.
 _BEATS_IN_LEASE = 2
@@ -37,9 +35,7 @@ class CoordinatorSettings:
     """A file that holds the port while this coordinator serves."""
 
     def __post_init__(self) -> None:
-        found = _LISTEN.fullmatch(self.listen)
-        if found is None or int(found["port"]) > _HIGHEST_PORT:
-            raise ValueError(f"listen: {self.listen!r} is not host:port")
+        require_address("listen", self.listen, lowest_port=0)
         if not 0 <= self.number <= _HIGHEST_NUMBER:
             raise ValueError(f"number: must be 0 to {_HIGHEST_NUMBER}")
         if self.heartbeat_interval <= 0:
@@ -55,7 +51,7 @@ class CoordinatorSettings:
     @property
     def host(self) -> str:
         """The host of `listen`."""
-        return self.listen.rpartition(":")[0]
+        return host_of(self.listen)
 
     @property
     def database(self) -> Path:

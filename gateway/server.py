@@ -6,7 +6,7 @@ import signal
 import sys
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import grpc
 import uvloop
@@ -26,6 +26,9 @@ SWITCH_INTERVAL = 0.0005
 GARBAGE_THRESHOLD = 20_000
 
 
+S = TypeVar("S")
+
+
 class PortInUse(Exception):
     """Another process listens where this one should."""
 
@@ -36,6 +39,11 @@ class Service:
 
     descriptor: ServiceDescriptor
     add: Callable[[grpc.aio.Server], None]
+
+    @classmethod
+    def of(cls, descriptor: ServiceDescriptor, add: Callable[[S, grpc.aio.Server], None], servicer: S) -> "Service":
+        """A service with the generated function that adds its servicer."""
+        return cls(descriptor, lambda server: add(servicer, server))
 
 
 class Server:

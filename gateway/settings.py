@@ -4,6 +4,7 @@ A field may be a text, a whole number, a number, true or false, a path (relative
 another dataclass, which is a table. Fields with a default may be left out; keys that no field has are refused.
 """
 
+import re
 import tomllib
 import types
 import typing
@@ -12,6 +13,8 @@ from pathlib import Path
 from typing import TypeAlias, TypeVar, cast
 
 T = TypeVar("T")
+_ADDRESS = re.compile(r"(?:\[[0-9A-Fa-f:.%]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})", re.ASCII)
+_HIGHEST_PORT = 65535
 _Value: TypeAlias = "str | int | float | bool | Path | tuple[str, ...] | object"
 
 _NAMES: dict[object, str] = {
@@ -119,3 +122,15 @@ def _fits(hint: object, value: object) -> bool:
     if hint is float:
         return isinstance(value, int | float)
     return False
+
+
+def require_address(key: str, address: str, *, lowest_port: int = 1) -> None:
+    """Raises ValueError, naming the key, unless the value is `host:port` with a port from `lowest_port` up."""
+    found = _ADDRESS.fullmatch(address)
+    if found is None or not lowest_port <= int(found[1]) <= _HIGHEST_PORT:
+        raise ValueError(f"{key}: {address!r} is not host:port")
+
+
+def host_of(address: str) -> str:
+    """The host of a `host:port`."""
+    return address.rpartition(":")[0]

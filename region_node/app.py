@@ -68,6 +68,7 @@ class _Ports:
     settings: RegionSettings
     clock: Clock
     store: SqliteStore
+    dialer: Dialer
     border: Border
     source: random.Random
     tracing: Tracing
@@ -171,7 +172,7 @@ async def _open(
     workers = ThreadWorkers()
     stack.callback(workers.close)
     transport = GrpcTransport(coordinators, telemetry.tracing, telemetry.calls)
-    return _Ports(settings, clock, store, border, source, telemetry.tracing, transport, workers)
+    return _Ports(settings, clock, store, dialer, border, source, telemetry.tracing, transport, workers)
 
 
 def _border(settings: RegionSettings) -> Border:
@@ -191,8 +192,7 @@ async def _join(client: FederationClient, endpoint: str) -> None:
 def _membership(ports: _Ports) -> FederationClient:
     settings = ports.settings
     node = Node(settings.federation, ports.border, settings.signing.certificate.read_bytes(), settings.coordinators)
-    dialer = Dialer(settings.credentials, ports.clock)
-    return FederationClient(node, settings.data, MembershipPorts(dialer, ports.store, ports.clock, ports.source))
+    return FederationClient(node, settings.data, MembershipPorts(ports.dialer, ports.store, ports.clock, ports.source))
 
 
 def _core_ports(ports: _Ports) -> CorePorts:
@@ -210,29 +210,35 @@ def _services(ports: _Ports, core: RegionCore) -> list[Service]:
     catalogue = CatalogueService(ports.settings.region, ports.border.current)
     oversight = OversightService(ports.store, ports.settings.region)
     return [
-        Service(
+        Service.of(
             relay_pb2.DESCRIPTOR.services_by_name["RelayService"],
-            lambda server: add_RelayServiceServicer_to_server(relay, server),
+            add_RelayServiceServicer_to_server,
+            relay,
         ),
-        Service(
+        Service.of(
             order_service_pb2.DESCRIPTOR.services_by_name["OrderService"],
-            lambda server: add_OrderServiceServicer_to_server(orders, server),
+            add_OrderServiceServicer_to_server,
+            orders,
         ),
-        Service(
+        Service.of(
             customer_service_pb2.DESCRIPTOR.services_by_name["CustomerService"],
-            lambda server: add_CustomerServiceServicer_to_server(customers, server),
+            add_CustomerServiceServicer_to_server,
+            customers,
         ),
-        Service(
+        Service.of(
             billing_service_pb2.DESCRIPTOR.services_by_name["BillingService"],
-            lambda server: add_BillingServiceServicer_to_server(billing, server),
+            add_BillingServiceServicer_to_server,
+            billing,
         ),
-        Service(
+        Service.of(
             catalogue_service_pb2.DESCRIPTOR.services_by_name["CatalogueService"],
-            lambda server: add_CatalogueServiceServicer_to_server(catalogue, server),
+            add_CatalogueServiceServicer_to_server,
+            catalogue,
         ),
-        Service(
+        Service.of(
             oversight_service_pb2.DESCRIPTOR.services_by_name["OversightService"],
-            lambda server: add_OversightServiceServicer_to_server(oversight, server),
+            add_OversightServiceServicer_to_server,
+            oversight,
         ),
     ]
 

@@ -2,11 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
+from gateway.api.region.v1.order_pb2 import Order
 from gateway.federation.catalogue import Federation
 from gateway.relay.border import Border
-from region_node.orders.business import BusinessRule
+from region_node.customers.rows import Line
+from region_node.orders.business import BusinessRule, Situation
 from region_node.orders.fulfilment import Fulfilment, OwnRecords
+from region_node.orders.rules import Value
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,26 @@ class RegionContext:
     def currency(self) -> str:
         """The currency of this region's accounts."""
         return self.federation.region(self.region).currency
+
+    def situation(
+        self, order: Order, values: Mapping[str, Value], line: Line, balance: int, now: datetime
+    ) -> Situation:
+        """What a decision of this region on an order depends on; `balance` in minor units, `now` in UTC.
+
+        Raises Refused with BUSINESS_UNKNOWN.
+        """
+        return Situation(
+            order=order,
+            business=self.federation.business(order.request.business),
+            values=values,
+            line=line,
+            balance=balance,
+            now=now,
+            region=self.region,
+            currency=self.currency,
+            time_zone=self.time_zone,
+            federation=self.federation,
+        )
 
     @property
     def time_zone(self) -> str:

@@ -1,15 +1,13 @@
 """What `region-node serve` reads from its settings file."""
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.identity import Identity
+from gateway.settings import host_of, require_address
 from gateway.tls import Credentials
 
-_ADDRESS = re.compile(r"(?:\[[0-9A-Fa-f:.%]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})", re.ASCII)
-_HIGHEST_PORT = 65535
 # On these a node listens, but nobody reaches it by them.
 _EVERY_ADDRESS = frozenset({"0.0.0.0", "[::]"})  # noqa: S104
 
@@ -49,15 +47,15 @@ class RegionSettings:
 
     def __post_init__(self) -> None:
         Identity(self.federation, Role.ROLE_REGION, self.region, "")
-        _require_address("listen", self.listen, lowest_port=0)
+        require_address("listen", self.listen, lowest_port=0)
         if self.advertise:
-            _require_address("advertise", self.advertise)
-        elif _host(self.listen) in _EVERY_ADDRESS:
+            require_address("advertise", self.advertise)
+        elif host_of(self.listen) in _EVERY_ADDRESS:
             raise ValueError(f"advertise: is needed, because nobody reaches the node at {self.listen}")
         if not self.coordinators:
             raise ValueError("coordinators: name at least one")
         for coordinator in self.coordinators:
-            _require_address("coordinators", coordinator)
+            require_address("coordinators", coordinator)
 
     @property
     def database(self) -> Path:
@@ -66,14 +64,4 @@ class RegionSettings:
 
     def endpoint(self, port: int) -> str:
         """What coordinators are told of the node that got this port: `host:port`."""
-        return self.advertise or f"{_host(self.listen)}:{port}"
-
-
-def _host(address: str) -> str:
-    return address.rpartition(":")[0]
-
-
-def _require_address(key: str, address: str, *, lowest_port: int = 1) -> None:
-    found = _ADDRESS.fullmatch(address)
-    if found is None or not lowest_port <= int(found[1]) <= _HIGHEST_PORT:
-        raise ValueError(f"{key}: {address!r} is not host:port")
+        return self.advertise or f"{host_of(self.listen)}:{port}"

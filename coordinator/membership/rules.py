@@ -76,16 +76,25 @@ def require_route(members: Mapping[str, Member], sender: str, destination: str) 
     """Raises Refused unless envelopes may go from one region to the other now."""
     if not members:
         raise Refused(Reason.REASON_CONFIGURATION_MISSING)
-    for region in (sender, destination):
-        member = members.get(region)
-        if member is None:
-            raise Refused(Reason.REASON_REGION_UNKNOWN, region=region)
-        if member.state == MemberState.MEMBER_STATE_SUSPENDED:
-            raise Refused(Reason.REASON_REGION_SUSPENDED, region=region)
-        if member.state == MemberState.MEMBER_STATE_ABSENT:
-            raise Refused(Reason.REASON_REGION_NOT_JOINED, region=region)
-    if not members[destination].endpoints:
-        raise Refused(Reason.REASON_REGION_UNREACHABLE, region=destination)
+    _require_member(members, sender)
+    require_reachable(members, destination)
+
+
+def require_reachable(members: Mapping[str, Member], region: str) -> None:
+    """Raises Refused unless a region takes part and a process of it can be called."""
+    if not _require_member(members, region).endpoints:
+        raise Refused(Reason.REASON_REGION_UNREACHABLE, region=region)
+
+
+def _require_member(members: Mapping[str, Member], region: str) -> Member:
+    member = members.get(region)
+    if member is None:
+        raise Refused(Reason.REASON_REGION_UNKNOWN, region=region)
+    if member.state == MemberState.MEMBER_STATE_SUSPENDED:
+        raise Refused(Reason.REASON_REGION_SUSPENDED, region=region)
+    if member.state == MemberState.MEMBER_STATE_ABSENT:
+        raise Refused(Reason.REASON_REGION_NOT_JOINED, region=region)
+    return member
 
 
 @dataclass(frozen=True)

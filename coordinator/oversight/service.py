@@ -8,22 +8,22 @@ from typing import Generic, TypeVar
 import grpc
 
 from coordinator.membership.members import CurrentMembers
+from coordinator.membership.rules import require_reachable
 from coordinator.oversight.rules import concerns, handling_region, merged
 from coordinator.routing.channels import RegionChannels
 from gateway.api.coordinator.v1 import administration_pb2 as contract
 from gateway.api.coordinator.v1.administration_pb2_grpc import OversightServiceServicer
-from gateway.api.federation.v1.federation_pb2 import Member, MemberState
+from gateway.api.federation.v1.federation_pb2 import MemberState
 from gateway.api.region.v1 import oversight_service_pb2 as region_contract
 from gateway.api.region.v1.oversight_service_pb2_grpc import OversightServiceStub
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.calls import current_call
 from gateway.channels import invoke
 from gateway.errors import Refused
+from gateway.pages import page_size
 from gateway.relay.transport import Unreachable
 
 ANSWER_SECONDS = 5.0  # for one region: a region that hangs must not keep the answers of all others back
-_PAGE_SIZE = 50
-_LARGEST_PAGE = 500
 
 Answer = TypeVar("Answer")
 Ask = Callable[[OversightServiceStub, float], Awaitable[Answer]]
@@ -59,7 +59,7 @@ class OversightService(OversightServiceServicer):
         if request.region and request.region not in self._members.all():
             raise Refused(Reason.REASON_REGION_UNKNOWN, region=request.region)
         question = region_contract.ListOrderSummariesRequest(
-            states=request.states, page_size=_page_size(request.page_size)
+            states=request.states, page_size=page_size(request.page_size)
         )
         answers = await self._ask(
             self._joined(), lambda stub, seconds: invoke(stub.ListOrderSummaries, question, seconds)
@@ -118,7 +118,7 @@ class OversightService(OversightServiceServicer):
 
     async def _ask_one(self, region: str, ask: Ask[Answer], seconds: float) -> Answer | Refused:
         try:
-            _require_reachable(region, self._members.all().get(region))
+            require_reachable(self._members.all(), region)
             return await ask(OversightServiceStub(self._channels.channel_to(region)), seconds)
         except Refused as refused:
             return refused
@@ -129,20 +129,3 @@ class OversightService(OversightServiceServicer):
 def _trace_of(order_id: str) -> Ask[region_contract.GetOrderTraceResponse]:
     question = region_contract.GetOrderTraceRequest(order_id=order_id)
     return lambda stub, seconds: invoke(stub.GetOrderTrace, question, seconds)
-
-
-def _require_reachable(region: str, member: Member | None) -> None:
-    if member is None:
-        raise Refused(Reason.REASON_REGION_UNKNOWN, region=region)
-    if member.state == MemberState.MEMBER_STATE_SUSPENDED:
-        raise Refused(Reason.REASON_REGION_SUSPENDED, region=region)
-    if member.state == MemberState.MEMBER_STATE_ABSENT:
-        raise Refused(Reason.REASON_REGION_NOT_JOINED, region=region)
-    if not member.endpoints:
-        raise Refused(Reason.REASON_REGION_UNREACHABLE, region=region)
-
-
-def _page_size(asked: int) -> int:
-    if not 0 <= asked <= _LARGEST_PAGE:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="page_size", problem=f"must be 0 to {_LARGEST_PAGE}")
-    return asked or _PAGE_SIZE

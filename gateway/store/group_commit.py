@@ -23,22 +23,6 @@ class Outcome:
     events: list[object] = field(default_factory=list)
 
 
-def run_batch(database: Database, operations: Sequence[Operation[object]]) -> list[Outcome]:
-    """Runs operations in one commit, or each in its own where one of them failed.
-
-    Returns one outcome per operation, in order. When it returns, every outcome without an error is durable.
-    """
-    outcomes = start_batch(database, operations)
-    if outcomes is not None:
-        try:
-            database.commit()
-        except database.failures:
-            database.rollback()
-        else:
-            return outcomes
-    return run_alone(database, operations)
-
-
 def start_batch(database: Database, operations: Sequence[Operation[object]]) -> list[Outcome] | None:
     """Runs operations in one transaction, which the caller commits; nothing is durable before.
 

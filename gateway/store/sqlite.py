@@ -1,7 +1,7 @@
 """The embedded store: SQLite in WAL mode with synchronous=FULL, one writing connection, one process per file.
 
 Operations run on the event loop and only the commit, which waits for the disk, in a thread. A statement takes
-microseconds; in a thread each would wait for the interpreter's lock while the loop is busy, which halved throughput.
+microseconds; in a thread each would wait for the interpreter's lock while the loop is busy.
 """
 
 import asyncio

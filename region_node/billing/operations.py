@@ -13,7 +13,6 @@ from region_node.billing.rules import describe, month_bounds, payable, receivabl
 from region_node.context import RegionContext
 from region_node.customers.operations import own_line
 from region_node.orders import rules
-from region_node.orders.business import Situation
 from region_node.orders.preconditions import require_preconditions
 from region_node.requests import require_requester
 
@@ -32,20 +31,8 @@ def read_bill(tx: Transaction, context: RegionContext, asked: QueryBillRequest, 
     rules.require_materials(context.federation.material_codes, asked.documents)
     start, end = month_bounds(asked.month, now, context.time_zone)
     line = own_line(tx, context.federation, context.region, asked.number)
-    require_preconditions(
-        Situation(
-            order=Order(request=request),
-            business=business,
-            values={},
-            line=line,
-            balance=ledger.balance(tx, line.account_id),
-            now=now,
-            region=context.region,
-            currency=context.currency,
-            time_zone=context.time_zone,
-            federation=context.federation,
-        )
-    )
+    balance = ledger.balance(tx, line.account_id)
+    require_preconditions(context.situation(Order(request=request), {}, line, balance, now))
     AuditedCall(actor, asked.requester.staff_id, now).record(tx, "QueryBill", line.customer_id, asked.month)
     return Bill(
         month=asked.month,

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -129,14 +129,13 @@ class OrderDesk:
     def check(self, request: OrderRequest) -> None:
         """Raises Refused where the order would not be taken in; stores and sends nothing."""
         intake.check(self._ports.context, request, self._ports.clock.now())
-        rules.require_materials(self._ports.context.federation.material_codes, request.documents)
 
     async def submit(self, caller: Caller, request: OrderRequest, wait: float) -> Order:
         """Takes in an order and returns it as it stands when the home region has decided or `wait` is over."""
         self._require_room(request)
         context, now = self._ports.context, self._ports.clock.now()
         with self._ports.changes.decision_on(order_id(context, caller)) as decision:
-            order = await self._ports.store.write(lambda tx: _submit(tx, context, caller, request, now))
+            order = await self._ports.store.write(lambda tx: intake.submit(tx, context, caller, request, now))
             failpoints.reach("S3.after-commit")
             if not wait or is_decided(order):
                 return order
@@ -153,7 +152,7 @@ class OrderDesk:
         with self._ports.changes.answer_to(caller.operator, caller.request_id) as answer:
             try:
                 order = await self._ports.store.write(
-                    lambda tx: _command(tx, context, caller, asked, parcel is not None, now)
+                    lambda tx: handling.command(tx, context, caller, asked, parcel is not None, now)
                 )
                 cancelled = order.state == rules.CANCELLED
             finally:
@@ -213,24 +212,6 @@ def _answered(tx: Transaction, caller: Caller, order_id: str) -> Order:
     if request is not None and request.refused is not None:
         raise request.refused
     return require_order(tx, order_id).order
-
-
-def _submit(tx: Transaction, context: RegionContext, caller: Caller, request: OrderRequest, now: datetime) -> Order:
-    _require_materials(tx, context, caller, request.documents)
-    return intake.submit(tx, context, caller, request, now)
-
-
-def _command(
-    tx: Transaction, context: RegionContext, caller: Caller, asked: OrderCommand, never_sent: bool, now: datetime
-) -> Order:
-    _require_materials(tx, context, caller, asked.supplement.documents)
-    return handling.command(tx, context, caller, asked, never_sent, now)
-
-
-def _require_materials(tx: Transaction, context: RegionContext, caller: Caller, documents: Sequence[Document]) -> None:
-    """Raises Refused for what the catalogue does not know; a request made before is answered as it was then."""
-    if documents and find_request(tx, caller.operator, caller.request_id) is None:
-        rules.require_materials(context.federation.material_codes, documents)
 
 
 def _review(

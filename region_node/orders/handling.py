@@ -44,6 +44,7 @@ def command(
     key = caller.key(asked.SerializeToString(deterministic=True))
     if (known := known_request(tx, key)) is not None:
         return known
+    rules.require_materials(context.federation.material_codes, asked.supplement.documents)
     row = require_order(tx, asked.order_id)
     order = row.order
     if (order.handling_region, order.operator) != (context.region, caller.operator):

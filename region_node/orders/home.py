@@ -51,11 +51,6 @@ def decide(tx: Transaction, context: RegionContext, order: Order, now: datetime)
     _advance(tx, context, situation)
 
 
-def insert_decided(tx: Transaction, order: Order, *, traceparent: str, now: datetime) -> None:
-    """Stores an order that this region has decided on for the first time."""
-    insert_order(tx, OrderRow(order, traceparent), now)
-
-
 def refuse(context: RegionContext, order: Order, refused: Refused, now: datetime) -> None:
     """Rejects an order of this region's own customer; the order is kept, so that a resend gets the same answer."""
     order.home_region = context.region
@@ -185,18 +180,8 @@ def _situation_of(tx: Transaction, context: RegionContext, order: Order, now: da
 
 def _situation(tx: Transaction, context: RegionContext, order: Order, line: Line, now: datetime) -> Situation:
     business = context.federation.business(order.request.business)
-    return Situation(
-        order=order,
-        business=business,
-        values=rules.read_characteristics(business, order.request),
-        line=line,
-        balance=ledger.balance(tx, line.account_id),
-        now=now,
-        region=context.region,
-        currency=context.currency,
-        time_zone=context.time_zone,
-        federation=context.federation,
-    )
+    values = rules.read_characteristics(business, order.request)
+    return context.situation(order, values, line, ledger.balance(tx, line.account_id), now)
 
 
 def _require_possible(context: RegionContext, situation: Situation) -> None:

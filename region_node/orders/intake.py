@@ -52,6 +52,7 @@ class Checked:
 
 def check(context: RegionContext, request: OrderRequest, now: datetime) -> Checked:
     """Everything that can be checked without the customer's data. Raises Refused."""
+    rules.require_materials(context.federation.material_codes, request.documents)
     business = context.federation.business(request.business)
     owner = context.federation.number_plan.home_of(request.number)
     if not business.steps:

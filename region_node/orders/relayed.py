@@ -17,7 +17,7 @@ from gateway.relay.envelopes import Answer
 from gateway.store.port import Transaction
 from region_node.context import RegionContext
 from region_node.orders import handling, home, intake, rules
-from region_node.orders.rows import find_order
+from region_node.orders.rows import OrderRow, find_order, insert_order
 
 M = TypeVar("M", OrderSubmission, OrderCommand, OrderUpdate, Order)
 
@@ -49,7 +49,7 @@ class OrderEnvelopes:
             raise Refused(Reason.REASON_ORDER_CANCELLED_BEFORE)
         rules.require_materials(self._context.federation.material_codes, order.request.documents)
         home.decide(tx, self._context, order, now)
-        home.insert_decided(tx, order, traceparent=content.traceparent, now=now)
+        insert_order(tx, OrderRow(order, content.traceparent), now)
         return _accepted(order)
 
     def _submission_answered(

@@ -6,9 +6,10 @@ import sqlite3
 from collections.abc import Callable
 from typing import TypeVar, cast
 
-from gateway.store.group_commit import Outcome, run_batch
+from gateway.store.group_commit import Outcome
 from gateway.store.port import Operation
 from gateway.store.sqlite import BATCH_LIMIT, SqliteDatabase, SqliteTransaction
+from tests.simulation.batch import run_batch
 from tests.simulation.virtual_time import Process
 
 T = TypeVar("T")

@@ -4,13 +4,13 @@ from dataclasses import dataclass
 
 from gateway.api.region.v1.order_pb2 import Order
 from gateway.errors import Refused
-from gateway.store.group_commit import run_batch
 from gateway.store.port import Operation, Transaction
 from gateway.timers import set_timer
 from region_node.billing import ledger
 from region_node.billing.rules import OPENING, Entry, Posting
 from region_node.customers.operations import SUSPENSION_TIMER
 from region_node.customers.rows import find_customer, find_line, insert_customer, insert_line
+from tests.simulation.batch import run_batch
 from tests.simulation.coordinator import Coordinator
 from tests.simulation.region import Region
 from tests.simulation.status import FINAL

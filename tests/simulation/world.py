@@ -12,13 +12,13 @@ from gateway.authority import Authority
 from gateway.federation.files import load
 from gateway.identity import Identity
 from gateway.signing import Signer, TrustedKeys
-from gateway.store.group_commit import run_batch
 from gateway.store.port import Transaction
 from gateway.store.schema import apply, migrations_of
 from gateway.store.sqlite import SqliteDatabase
 from region_node.auditing import AuditedCall
 from region_node.customers import operations
 from region_node.customers.rows import CustomerRow, Line
+from tests.simulation.batch import run_batch
 
 START = datetime(2026, 3, 28, 3, 0, tzinfo=UTC)  # three days before a billing cycle in Asia/Shanghai
 REGIONS = ("guangdong", "sichuan", "henan")

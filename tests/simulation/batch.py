@@ -1,0 +1,19 @@
+"""A batch from its start to its commit in one instant of virtual time."""
+
+from collections.abc import Sequence
+
+from gateway.store.group_commit import Outcome, run_alone, start_batch
+from gateway.store.port import Database, Operation
+
+
+def run_batch(database: Database, operations: Sequence[Operation[object]]) -> list[Outcome]:
+    """Runs operations in one commit, or each in its own where one of them failed; one outcome each, in order."""
+    outcomes = start_batch(database, operations)
+    if outcomes is not None:
+        try:
+            database.commit()
+        except database.failures:
+            database.rollback()
+        else:
+            return outcomes
+    return run_alone(database, operations)
