@@ -1,0 +1,1 @@
+"""The registry in etcd, which several coordinators share."""

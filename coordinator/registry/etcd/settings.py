@@ -1,0 +1,24 @@
+"""Where the members of etcd are, and how a coordinator proves itself to them."""
+
+from dataclasses import dataclass
+
+from gateway.settings import require_address
+from gateway.tls import Credentials
+
+
+@dataclass(frozen=True)
+class EtcdSettings:
+    """The etcd cluster that the coordinators of a federation share."""
+
+    endpoints: tuple[str, ...]
+    """Where the members serve clients: `host:port` each, at least one."""
+    credentials: Credentials
+    """The authority of etcd, which is not the federation's, and the certificate and key that it issued."""
+
+    def __post_init__(self) -> None:
+        if not self.endpoints:
+            raise ValueError("endpoints: name at least one")
+        for endpoint in self.endpoints:
+            require_address("endpoints", endpoint)
+        if len(set(self.endpoints)) < len(self.endpoints):
+            raise ValueError("endpoints: name each member once")
