@@ -8,13 +8,15 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from coordinator.membership.rules import Heartbeat, Lease, RegionFacts, expired, next_expiry
 from coordinator.registry import operations
 from coordinator.registry.operations import Revision, SuspensionChanged
-from coordinator.registry.port import KeptHead, Snapshot
+from coordinator.registry.port import KeptHead, Replica, Snapshot
+from gateway import audit
 from gateway.api.federation.v1.configuration_pb2 import Configuration
+from gateway.audit import AuditRow
 from gateway.clock import Clock
 from gateway.store.port import Store
 
@@ -33,6 +35,8 @@ class EmbeddedRegistry:
         self._listeners: list[Callable[[], None]] = []
         self._loop = asyncio.get_running_loop()
         self._expiry: asyncio.TimerHandle | None = None
+        self._own: Replica | None = None
+        self._suspended_by: dict[str, int] = {}  # the change, by region; those of an earlier process are in every one
         # What is committed counts, even where the caller was cancelled before it heard of it.
         store.subscribe(Revision, self._take_revision)
         store.subscribe(SuspensionChanged, self._take_suspension)
@@ -77,10 +81,11 @@ class EmbeddedRegistry:
             self._forget(region, endpoint)
             self._tell()
 
-    async def suspend(self, region: str, *, note: str, actor: str) -> None:
+    async def suspend(self, region: str, *, note: str, actor: str) -> int:
         """See the port."""
         now = self._clock.now()
         await self._store.write(lambda tx: operations.suspend(tx, region, note=note, actor=actor, now=now))
+        return self._suspended_by.get(region, 0)
 
     async def reinstate(self, region: str, *, actor: str) -> None:
         """See the port."""
@@ -106,6 +111,29 @@ class EmbeddedRegistry:
     async def audit_head(self, region: str) -> KeptHead | None:
         """See the port."""
         return await self._store.read(lambda tx: operations.audit_head(tx, region))
+
+    async def enter(self, name: str, endpoint: str) -> None:
+        """See the port."""
+        self._own = Replica(name, endpoint, 0)
+        self._put_replica()
+
+    async def confirm(self, change: int) -> None:
+        """See the port."""
+        if self._own is not None and change > self._own.confirmed:
+            self._own = replace(self._own, confirmed=change)
+            self._put_replica()
+
+    def is_current(self) -> bool:
+        """See the port. Nobody else changes this registry."""
+        return True
+
+    def answered(self) -> datetime:
+        """See the port."""
+        return self._clock.now()
+
+    async def audit_rows(self) -> list[AuditRow]:
+        """See the port."""
+        return await self._store.read(audit.rows)
 
     async def close(self) -> None:
         """See the port. The store stays open: it belongs to whoever opened it."""
@@ -161,12 +189,19 @@ class EmbeddedRegistry:
         self._tell()
 
     def _take_suspension(self, changed: SuspensionChanged) -> None:
+        self._suspended_by[changed.region] = self._snapshot.change + 1
         self._put(replace(self._snapshot.facts(changed.region), suspension=changed.suspension))
+        self._tell()
+
+    def _put_replica(self) -> None:
+        assert self._own is not None
+        self._snapshot = replace(self._snapshot, replicas={self._own.name: self._own})
         self._tell()
 
     def _put(self, facts: RegionFacts) -> None:
         self._snapshot = replace(self._snapshot, regions={**self._snapshot.regions, facts.region: facts})
 
     def _tell(self) -> None:
+        self._snapshot = replace(self._snapshot, change=self._snapshot.change + 1)
         for listener in list(self._listeners):
             listener()

@@ -1,18 +1,31 @@
 """The registry: what the coordinators of a federation know in common.
 
-An adapter keeps four things: the configuration with all its revisions, which regions ever joined and which of their
-processes live, suspensions, and the furthest audit head of each region. Those are durable, except for the lease of
-a process, which ends by itself when heartbeats stop.
+An adapter keeps five things: the configuration with all its revisions, which regions ever joined and which of their
+processes live, suspensions, the furthest audit head of each region, and which coordinators live. Those are durable,
+except for the lease of a process, which ends by itself when heartbeats stop. Where the registry does not answer, the
+snapshot stays as it was, and every change is refused with REGISTRY_UNAVAILABLE.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
 from coordinator.membership.rules import Heartbeat, RegionFacts
 from gateway.api.federation.v1.configuration_pb2 import Configuration
-from gateway.audit import Head
+from gateway.audit import AuditRow, Head
+
+
+@dataclass(frozen=True)
+class Replica:
+    """One coordinator that lives."""
+
+    name: str
+    """For example `coordinator/0`."""
+    endpoint: str
+    """`host:port`."""
+    confirmed: int
+    """The last change that it acts by; see `Registry.confirm`."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +37,10 @@ class Snapshot:
     configuration: Configuration | None
     regions: Mapping[str, RegionFacts]
     """What is known of regions, configured or not, by id."""
+    change: int = 0
+    """Counts what has happened: the snapshot contains every change up to this one. Never goes back."""
+    replicas: Mapping[str, Replica] = field(default_factory=dict)
+    """The coordinators that live, by name."""
 
     def facts(self, region: str) -> RegionFacts:
         """What is known of one region."""
@@ -61,8 +78,31 @@ class Registry(Protocol):
         """Ends the lease of a process at once."""
         ...
 
-    async def suspend(self, region: str, *, note: str, actor: str) -> None:
-        """Suspends a region; of one that is suspended, only the note and the actor change."""
+    async def suspend(self, region: str, *, note: str, actor: str) -> int:
+        """Suspends a region; of one that is suspended, only the note and the actor change.
+
+        Returns the change by which it is so: replicas that have confirmed it, or a later one, act by it.
+        """
+        ...
+
+    async def enter(self, name: str, endpoint: str) -> None:
+        """Says that this coordinator serves; it counts as live until `close`, or until it falls silent for a lease."""
+        ...
+
+    async def confirm(self, change: int) -> None:
+        """Says for this coordinator that it acts by every change up to this one. Others see it in their snapshot."""
+        ...
+
+    def is_current(self) -> bool:
+        """Whether the snapshot may be acted on.
+
+        False after a pause of this process, for as long as it takes to catch up, or to find that the registry does
+        not answer: then the last good copy has to do.
+        """
+        ...
+
+    def answered(self) -> datetime:
+        """When the registry last answered, by this coordinator's clock: the snapshot may be that old."""
         ...
 
     async def reinstate(self, region: str, *, actor: str) -> None:
@@ -90,6 +130,10 @@ class Registry(Protocol):
 
     async def audit_head(self, region: str) -> KeptHead | None:
         """The furthest head of a region."""
+        ...
+
+    async def audit_rows(self) -> list[AuditRow]:
+        """The audit chain in which the registry's changes stand, oldest first."""
         ...
 
     async def close(self) -> None:

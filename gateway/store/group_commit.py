@@ -21,6 +21,7 @@ class Outcome:
     result: object = None
     error: Exception | None = None
     events: list[object] = field(default_factory=list)
+    subjects: list[str] = field(default_factory=list)
 
 
 def start_batch(database: Database, operations: Sequence[Operation[object]]) -> list[Outcome] | None:
@@ -72,7 +73,7 @@ def _run(database: Database, operation: Operation[object]) -> Outcome:
         raise
     except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to this operation's caller alone
         return Outcome(error=error)
-    return Outcome(result=result, events=transaction.events)
+    return Outcome(result=result, events=transaction.events, subjects=transaction.subjects)
 
 
 def _is_defect(outcome: Outcome) -> bool:

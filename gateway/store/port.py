@@ -1,6 +1,7 @@
 """What an operation sees of the store, and what the edges do with it."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -30,22 +31,40 @@ class Transaction(Protocol):
         """Whether this operation has changed a row."""
         ...
 
-    def publish(self, event: object) -> None:
-        """Tells subscribers of the event's type once the transaction has committed, and only then."""
+    def publish(self, event: object, *, about: str = "") -> None:
+        """Tells subscribers of the event's type once the transaction has committed, and only then.
+
+        `about`: what other processes on the same database are told, as CommittedElsewhere; nothing where it is empty.
+        No personal data.
+        """
         ...
 
 
 Operation = Callable[[Transaction], T]
 
 
+@dataclass(frozen=True)
+class CommittedElsewhere:
+    """Published when another process on the same database has committed something that was told `about` subjects.
+
+    It is a hint: one may be missed while the database is out of reach, and `subjects` is empty once it is back.
+    """
+
+    subjects: frozenset[str]
+
+
 class Store(Protocol):
-    """Runs operations. An operation is synchronous: nothing can come between its reading, deciding and writing."""
+    """Runs operations. An operation is synchronous: nothing can come between its reading, deciding and writing.
+
+    Operations of one database are serial, whichever of its processes runs them.
+    """
 
     def write(self, operation: Operation[T]) -> Awaitable[T]:
         """Runs an operation and returns its result once the commit is on disk.
 
         Raises whatever the operation raises; then nothing of it was written.
-        Raises Refused with STORE_UNAVAILABLE where the store could not commit.
+        Raises Refused with STORE_UNAVAILABLE where the store could not commit, and with OUTCOME_UNKNOWN where it
+        could not find out in time whether it has.
         """
         ...
 
@@ -104,3 +123,6 @@ class RunningTransaction(Transaction, Protocol):
     """A transaction as the group commit sees it."""
 
     events: list[object]
+    """What was published."""
+    subjects: list[str]
+    """What it was about, where that was said."""

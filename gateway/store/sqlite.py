@@ -48,6 +48,7 @@ class SqliteTransaction:
         self._connection = connection
         self._changes_before = connection.total_changes
         self.events: list[object] = []
+        self.subjects: list[str] = []
 
     def execute(self, sql: str, **parameters: Value) -> int:
         """See the port."""
@@ -62,8 +63,8 @@ class SqliteTransaction:
         row = self._connection.execute(sql, parameters).fetchone()
         return None if row is None else shape(*row)
 
-    def publish(self, event: object) -> None:
-        """See the port."""
+    def publish(self, event: object, *, about: str = "") -> None:
+        """See the port. No other process has this database."""
         self.events.append(event)
 
     def has_written(self) -> bool:

@@ -64,7 +64,8 @@ class MembershipServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def SuspendRegion(self, request, context):
-        """Suspends a region: nothing is routed to it or taken from it.
+        """Suspends a region: nothing is routed to it or taken from it. Returns once every live coordinator acts by it, or names
+        those that have not said so in time; the suspension stands in either case, and may be asked for again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -19,7 +19,9 @@ class MembershipServiceStub:
     ListRegions: _aio.UnaryUnaryMultiCallable[_administration_pb2.ListRegionsRequest, _administration_pb2.ListRegionsResponse]
     """Lists the regions and how they stand."""
     SuspendRegion: _aio.UnaryUnaryMultiCallable[_administration_pb2.SuspendRegionRequest, _administration_pb2.SuspendRegionResponse]
-    """Suspends a region: nothing is routed to it or taken from it."""
+    """Suspends a region: nothing is routed to it or taken from it. Returns once every live coordinator acts by it, or names
+    those that have not said so in time; the suspension stands in either case, and may be asked for again.
+    """
     ReinstateRegion: _aio.UnaryUnaryMultiCallable[_administration_pb2.ReinstateRegionRequest, _administration_pb2.ReinstateRegionResponse]
     """Ends a suspension."""
 
@@ -40,7 +42,9 @@ class MembershipServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _administration_pb2.SuspendRegionRequest,
         context: _aio.ServicerContext[_administration_pb2.SuspendRegionRequest, _administration_pb2.SuspendRegionResponse],
     ) -> _abc.Awaitable[_administration_pb2.SuspendRegionResponse]:
-        """Suspends a region: nothing is routed to it or taken from it."""
+        """Suspends a region: nothing is routed to it or taken from it. Returns once every live coordinator acts by it, or names
+        those that have not said so in time; the suspension stands in either case, and may be asked for again.
+        """
 
     @_abc_1.abstractmethod
     def ReinstateRegion(

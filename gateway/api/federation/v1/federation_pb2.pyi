@@ -195,6 +195,7 @@ class WatchResponse(_message.Message):
     FEDERATION_REVISION_FIELD_NUMBER: _builtins.int
     CONFIGURATION_FIELD_NUMBER: _builtins.int
     MEMBERS_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
     federation_revision: _builtins.int
     """The configuration revision in force."""
     @_builtins.property
@@ -205,16 +206,21 @@ class WatchResponse(_message.Message):
     def members(self) -> _containers.RepeatedCompositeFieldContainer[Global___Member]:
         """All regions of the configuration and how they stand."""
 
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp:
+        """The coordinator's clock when this was sent."""
+
     def __init__(
         self,
         *,
         federation_revision: _builtins.int = ...,
         configuration: _configuration_pb2.Configuration | None = ...,
         members: _abc.Iterable[Global___Member] | None = ...,
+        time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["configuration", b"configuration"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["configuration", b"configuration", "time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["configuration", b"configuration", "federation_revision", b"federation_revision", "members", b"members"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["configuration", b"configuration", "federation_revision", b"federation_revision", "members", b"members", "time", b"time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -145,6 +145,10 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """A defect. The outcome is not known: ask again with the same id; report the number."""
     REASON_BUSINESS_UNSUPPORTED: _Reason.ValueType  # 59
     """The home region's node has no rule for this business. It needs a newer version, or the catalogue is ahead of it."""
+    REASON_REGISTRY_UNAVAILABLE: _Reason.ValueType  # 60
+    """The coordinators' registry does not answer. Nothing was changed; routing goes on with what was last known. Try again."""
+    REASON_OUTCOME_UNKNOWN: _Reason.ValueType  # 61
+    """The database was lost during the commit and has not said yet what became of it. Ask again with the same id."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """The reasons. They are stable: programs may decide on them. They travel as the reason of google.rpc.ErrorInfo, without the prefix."""
@@ -269,6 +273,10 @@ REASON_INTERNAL: Reason.ValueType  # 58
 """A defect. The outcome is not known: ask again with the same id; report the number."""
 REASON_BUSINESS_UNSUPPORTED: Reason.ValueType  # 59
 """The home region's node has no rule for this business. It needs a newer version, or the catalogue is ahead of it."""
+REASON_REGISTRY_UNAVAILABLE: Reason.ValueType  # 60
+"""The coordinators' registry does not answer. Nothing was changed; routing goes on with what was last known. Try again."""
+REASON_OUTCOME_UNKNOWN: Reason.ValueType  # 61
+"""The database was lost during the commit and has not said yet what became of it. Ask again with the same id."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final
