@@ -1,6 +1,8 @@
-"""One process: started, waited for, stopped by its process id."""
+"""Processes: started, waited for, frozen, stopped, each by its process id."""
 
+import contextlib
 import os
+import pwd
 import signal
 import subprocess
 import sys
@@ -11,6 +13,7 @@ from pathlib import Path
 
 START_SECONDS = 30.0  # a cold start on a busy machine of two cores takes a few seconds
 STOP_SECONDS = 20.0  # longer than a drain
+HALTED = "T"
 _LOOK = 0.02  # seconds between looks at a condition
 
 
@@ -18,51 +21,41 @@ class ProcessFailed(Exception):
     """A process ended, or did not do in time what it was waited for. The message ends with its last lines."""
 
 
-@dataclass(frozen=True)
-class Program:
-    """What to run: the module of a command, its arguments, and the files that the process writes."""
+class ChildProcess:
+    """A program's process, and after it was stopped or killed the next one. What it says goes to a log."""
 
-    name: str
-    module: str
-    arguments: Sequence[str]
-    log: Path
-    port_file: Path
-
-
-class LocalProcess:
-    """A program that can be started again after it was stopped or killed."""
-
-    def __init__(self, program: Program) -> None:
-        self.program = program
+    def __init__(self, name: str, log: Path) -> None:
+        self.name = name
+        self.log = log
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def pid(self) -> int:
         """The process id. Raises ProcessFailed where it does not run."""
         if self._process is None:
-            raise ProcessFailed(f"{self.program.name} was not started")
+            raise ProcessFailed(f"{self.name} was not started")
         return self._process.pid
 
-    def start(self, environment: Mapping[str, str] | None = None) -> int:
-        """Starts it and returns the port that it serves on. Raises ProcessFailed."""
-        self.launch(environment)
-        return self.await_port()
-
-    def await_port(self) -> int:
-        """Waits until it serves and returns the port. Raises ProcessFailed."""
-        wait_until(self._serves, START_SECONDS, f"{self.program.name} serves")
-        return int(self.program.port_file.read_text("ascii"))
-
-    def launch(self, environment: Mapping[str, str] | None = None) -> None:
-        """Starts it without waiting."""
-        self.program.port_file.unlink(missing_ok=True)
-        with self.program.log.open("ab") as log:
+    def run(
+        self,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        *,
+        user: str | None = None,
+        directory: Path | None = None,
+    ) -> None:
+        """Starts it without waiting, in a session of its own; as another user, in another directory if one is given."""
+        with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", self.program.module, *self.program.arguments],
+                command,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env={**os.environ, **(environment or {})},
+                env=environment,
+                cwd=directory,
+                user=user,
+                group=None if user is None else pwd.getpwnam(user).pw_gid,
+                extra_groups=None if user is None else [],
                 start_new_session=True,
             )
 
@@ -77,10 +70,24 @@ class LocalProcess:
         self.tell_to_stop()
         return self.wait_for_end()
 
-    def tell_to_stop(self) -> None:
+    def tell_to_stop(self, by: signal.Signals = signal.SIGTERM) -> None:
         """Tells it to stop without waiting."""
         if self.runs():
-            os.kill(self.pid, signal.SIGTERM)
+            os.kill(self.pid, by)
+            os.kill(self.pid, signal.SIGCONT)  # else it would hear of it only when it is thawed
+
+    def freeze(self) -> None:
+        """Halts it where it is, until `thaw`."""
+        os.kill(self.pid, signal.SIGSTOP)
+        wait_until(self.is_frozen, STOP_SECONDS, f"{self.name} halts")
+
+    def thaw(self) -> None:
+        """Lets it go on."""
+        os.kill(self.pid, signal.SIGCONT)
+
+    def is_frozen(self) -> bool:
+        """Whether it is halted."""
+        return self._process is not None and state_of(self._process.pid) == HALTED
 
     def wait_for_end(self) -> int:
         """Waits until it has ended and returns its exit code. Raises ProcessFailed."""
@@ -91,22 +98,69 @@ class LocalProcess:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait(STOP_SECONDS)
-            raise ProcessFailed(f"{self.program.name} did not stop\n{self.last_lines()}") from None
+            raise ProcessFailed(f"{self.name} did not stop\n{self.last_lines()}") from None
 
     def runs(self) -> bool:
         """Whether the process is there."""
         return self._process is not None and self._process.poll() is None
 
+    def require_running(self) -> None:
+        """Raises ProcessFailed if it ended by itself."""
+        if not self.runs():
+            raise ProcessFailed(f"{self.name} ended at its start\n{self.last_lines()}")
+
     def last_lines(self, count: int = 15) -> str:
         """The end of its log."""
-        if not self.program.log.exists():
+        if not self.log.exists():
             return ""
-        return "\n".join(self.program.log.read_text("utf-8", "replace").splitlines()[-count:])
+        return "\n".join(self.log.read_text("utf-8", "replace").splitlines()[-count:])
+
+
+@dataclass(frozen=True)
+class Program:
+    """What to run: the module of a command, its arguments, and the files that the process writes."""
+
+    name: str
+    module: str
+    arguments: Sequence[str]
+    log: Path
+    port_file: Path
+
+
+class LocalProcess(ChildProcess):
+    """A command of this project, which tells its port in a file."""
+
+    def __init__(self, program: Program) -> None:
+        super().__init__(program.name, program.log)
+        self.program = program
+
+    def start(self, environment: Mapping[str, str] | None = None) -> int:
+        """Starts it and returns the port that it serves on. Raises ProcessFailed."""
+        self.launch(environment)
+        return self.await_port()
+
+    def await_port(self) -> int:
+        """Waits until it serves and returns the port. Raises ProcessFailed."""
+        wait_until(self._serves, START_SECONDS, f"{self.name} serves")
+        return int(self.program.port_file.read_text("ascii"))
+
+    def launch(self, environment: Mapping[str, str] | None = None) -> None:
+        """Starts it without waiting."""
+        self.program.port_file.unlink(missing_ok=True)
+        command = [sys.executable, "-m", self.program.module, *self.program.arguments]
+        self.run(command, {**os.environ, **(environment or {})})
 
     def _serves(self) -> bool:
-        if not self.runs():
-            raise ProcessFailed(f"{self.program.name} ended at its start\n{self.last_lines()}")
+        self.require_running()
         return self.program.port_file.exists() and bool(self.program.port_file.read_text("ascii"))
+
+
+def state_of(pid: int) -> str:
+    """The state of a process as the kernel tells it (proc(5): `T` halted, `Z` ended); empty where there is none."""
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        # The name of the program stands in brackets before it and may hold anything.
+        return Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()[0]
+    return ""
 
 
 def wait_until(holds: Callable[[], bool], seconds: float, what: str) -> None:

@@ -1,0 +1,269 @@
+"""A PostgreSQL server of one's own on loopback: TLS only, every client known by its certificate."""
+
+import os
+import pwd
+import secrets
+import shutil
+import signal
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
+from deploy.local.certificates import HOST_NAME, StoreAuthority
+from deploy.local.ports import HeldPort
+from deploy.local.process import HALTED, START_SECONDS, STOP_SECONDS, ChildProcess, ProcessFailed, state_of, wait_until
+
+APPLICATION = "crossregion"
+"""The role that owns the databases of the project's programs."""
+ADMINISTRATOR = "postgres"
+"""The role that may do everything; for tests that look from outside and for what hinders a program."""
+PACKAGE = "postgresql"
+"""The Debian package that brings the server."""
+
+_INSTALLED = Path("/usr/lib/postgresql")  # where Debian puts its versions, each into a directory of its number
+_SERVER_USER = "postgres"  # as whom the server runs where we are root, which it refuses to be
+_CONNECT_SECONDS = 5
+_OWNERS_ALONE = 0o700
+
+# Whoever comes otherwise than by TLS and with the certificate of the role is refused.
+_HOST_BASED_AUTHENTICATION = "hostssl all all 127.0.0.1/32 cert clientcert=verify-full\n"
+_CONFIGURATION = """
+listen_addresses = '127.0.0.1'
+unix_socket_directories = ''
+ssl = on
+ssl_min_protocol_version = 'TLSv1.3'
+ssl_ca_file = 'certificates/authority.crt'
+ssl_cert_file = 'certificates/tls.crt'
+ssl_key_file = 'certificates/tls.key'
+password_encryption = 'scram-sha-256'
+fsync = on
+synchronous_commit = on
+full_page_writes = on
+max_connections = 200
+shared_buffers = '64MB'
+timezone = 'UTC'
+log_timezone = 'UTC'
+log_line_prefix = '%m [%p] %d '
+# Without the values that broke a rule: they are personal data.
+log_error_verbosity = terse
+"""
+
+
+def programs() -> Path | None:
+    """The directory of the newest server that is installed, or the one on the path; None where there is none."""
+    versions = [path for path in _INSTALLED.glob("*/bin") if (path / "postgres").is_file()]
+    if versions:
+        return max(versions, key=lambda path: [int(part) for part in path.parent.name.split(".") if part.isdigit()])
+    found = shutil.which("initdb")
+    return None if found is None or shutil.which("postgres") is None else Path(found).resolve().parent
+
+
+class LocalPostgresql:
+    """One server: its data, its processes, and the certificates of its clients, made when first asked for.
+
+    What a client needs lies in `directory`. So do the data, except where we are root: the server then runs as another
+    user, and its data lie in a directory of that user among the system's temporary ones.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._authority = StoreAuthority("PostgreSQL")
+        self._user = _SERVER_USER if os.geteuid() == 0 else None
+        self._held = HeldPort()
+        # In the command lines of all its processes, so that they are found whoever their parent is.
+        self._name = f"crossregion-{secrets.token_hex(8)}"
+        self._home = directory / "postgresql"
+        self._process = ChildProcess("PostgreSQL", directory / "postgresql.log")
+
+    @property
+    def port(self) -> int:
+        """Where it serves; the same at every start."""
+        return self._held.number
+
+    @property
+    def pid(self) -> int:
+        """The process id of the postmaster. Raises ProcessFailed where it was not started."""
+        return self._process.pid
+
+    @property
+    def log(self) -> Path:
+        """What the server says."""
+        return self._process.log
+
+    def prepare(self) -> None:
+        """Makes the data directory and the certificates. Raises ProcessFailed, also where no server is installed."""
+        self._directory.mkdir(parents=True, exist_ok=True)
+        if self._user is None:
+            self._home.mkdir(mode=_OWNERS_ALONE)
+        else:
+            self._home = Path(tempfile.mkdtemp(prefix="crossregion-postgresql-"))
+            self._give(self._home)
+        data = self._home / "data"
+        self._initialise(data)
+        with (data / "postgresql.conf").open("a", encoding="utf-8") as file:
+            file.write(_CONFIGURATION)
+        (data / "pg_hba.conf").write_text(_HOST_BASED_AUTHENTICATION, "utf-8")
+        certificates = data / "certificates"
+        self._authority.write(self._authority.issue_server(HOST_NAME), certificates)
+        for path in (certificates, *certificates.iterdir()):
+            self._give(path)
+
+    def start(self) -> None:
+        """Starts it and returns once it takes connections; also after `stop` or `kill`. Raises ProcessFailed."""
+        self._end_processes()
+        data = str(self._home / "data")
+        command = [str(_require_programs() / "postgres"), "-D", data, "-p", str(self.port)]
+        self._process.run(
+            [*command, "-c", f"cluster_name={self._name}"], _environment(), user=self._user, directory=self._home
+        )
+        wait_until(self._serves, START_SECONDS, "PostgreSQL takes connections")
+
+    def stop(self) -> None:
+        """Ends it in order, its connections at once, and returns when none of its processes is left."""
+        if self._process.runs():
+            self.thaw()
+            self._process.tell_to_stop(signal.SIGINT)
+        self._process.wait_for_end()
+        wait_until(lambda: not self._processes(), STOP_SECONDS, "PostgreSQL's processes end")
+
+    def kill(self) -> None:
+        """Ends all its processes as kill -9 does, and returns when none is left."""
+        self._process.kill()
+        self._end_processes()
+
+    def freeze(self) -> None:
+        """Halts all its processes until `thaw`: connections stay open and nothing answers."""
+        self._process.freeze()  # first, so that it makes no more of them
+        wait_until(self._all_halt, STOP_SECONDS, "PostgreSQL's processes halt")
+
+    def thaw(self) -> None:
+        """Lets all its processes go on."""
+        _signal(self._processes(), signal.SIGCONT)
+
+    def remove(self) -> None:
+        """Ends it if it runs, and removes its data and certificates."""
+        self.kill()
+        self._held.release()
+        shutil.rmtree(self._home, ignore_errors=True)
+        shutil.rmtree(self._directory / "clients", ignore_errors=True)
+
+    def create_role(self, role: str) -> None:
+        """Makes a role that may connect and owns nothing. Raises psycopg.Error."""
+        self._administer(sql.SQL("CREATE ROLE {} LOGIN").format(sql.Identifier(role)))
+
+    def create_database(self, name: str, owner: str = APPLICATION, template: str = "template0") -> None:
+        """Makes a database that only its owner may use: empty, or a copy of another one that nobody uses meanwhile.
+
+        Raises psycopg.Error.
+        """
+        database = sql.Identifier(name)
+        self._administer(
+            sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE {}").format(
+                database, sql.Identifier(owner), sql.Identifier(template)
+            ),
+            sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(database),
+        )
+
+    def drop_database(self, name: str) -> None:
+        """Removes a database, with the connections that use it; nothing where there is none. Raises psycopg.Error."""
+        self._administer(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+    def conninfo(self, database: str, role: str = APPLICATION) -> str:
+        """The connection string for a role, with a certificate that is issued to it when first asked for."""
+        directory = self._directory / "clients" / role
+        if not directory.exists():
+            self._authority.write(self._authority.issue_client(role), directory)
+        return make_conninfo(
+            host=HOST_NAME,
+            hostaddr="127.0.0.1",
+            port=self.port,
+            dbname=database,
+            user=role,
+            sslmode="verify-full",
+            sslrootcert=str(directory / "authority.crt"),
+            sslcert=str(directory / "tls.crt"),
+            sslkey=str(directory / "tls.key"),
+            gssencmode="disable",
+            connect_timeout=_CONNECT_SECONDS,
+        )
+
+    def _initialise(self, data: Path) -> None:
+        command = [str(_require_programs() / "initdb"), "-D", str(data), "--username", ADMINISTRATOR]
+        command += ["--encoding=UTF8", "--locale=C", "--data-checksums", "--auth=reject"]
+        initialising = ChildProcess("initdb", self.log)
+        initialising.run(command, _environment(), user=self._user, directory=self._home)
+        if initialising.wait_for_end():
+            raise ProcessFailed(f"initdb failed\n{initialising.last_lines()}")
+
+    def _serves(self) -> bool:
+        self._process.require_running()
+        try:
+            with psycopg.connect(self.conninfo("postgres", ADMINISTRATOR), autocommit=True) as connection:
+                known = connection.execute("SELECT FROM pg_roles WHERE rolname = %s", [APPLICATION]).rowcount
+        except psycopg.OperationalError:
+            return False
+        if not known:
+            self.create_role(APPLICATION)
+        return True
+
+    def _administer(self, *statements: sql.Composed) -> None:
+        with psycopg.connect(self.conninfo("postgres", ADMINISTRATOR), autocommit=True) as connection:
+            for statement in statements:
+                connection.execute(statement)
+
+    def _give(self, path: Path) -> None:
+        if self._user is not None:
+            user = pwd.getpwnam(self._user)
+            os.chown(path, user.pw_uid, user.pw_gid)
+
+    def _processes(self) -> list[int]:
+        return list(_named(self._name))
+
+    def _all_halt(self) -> bool:
+        processes = self._processes()
+        _signal(processes, signal.SIGSTOP)
+        return all(state_of(pid) == HALTED for pid in processes)
+
+    def _end_processes(self) -> None:
+        """Where the postmaster was killed, its backends live on until they look for it."""
+
+        def ended() -> bool:
+            processes = self._processes()
+            _signal(processes, signal.SIGKILL)
+            return not processes
+
+        wait_until(ended, STOP_SECONDS, "PostgreSQL's processes end")
+
+
+def _require_programs() -> Path:
+    found = programs()
+    if found is None:
+        raise ProcessFailed(f"PostgreSQL's server is not installed (on Debian: the package {PACKAGE})")
+    return found
+
+
+def _environment() -> dict[str, str]:
+    """Nothing of ours: PostgreSQL reads settings from it."""
+    return {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
+
+
+def _named(name: str) -> Iterator[int]:
+    """The processes with a name in their command line. The ended ones, that nobody has waited for, have none."""
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if name.encode() in path.read_bytes():
+                yield int(path.parent.name)
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+
+
+def _signal(processes: list[int], number: signal.Signals) -> None:
+    for pid in processes:
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            continue
