@@ -55,8 +55,11 @@ class Credentials:
     """Where a process finds the authority it trusts, its own certificate and its private key, all PEM."""
 
     authority: Path
+    """The certificate of the authority that others are trusted by."""
     certificate: Path
+    """The certificate that this process shows."""
     key: Path
+    """The private key of that certificate."""
 
     def load(self, now: datetime) -> Loaded:
         """Reads and checks the files. `now` is aware. Raises CredentialsUnusable."""
