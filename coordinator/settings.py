@@ -1,35 +1,42 @@
-"""What `coordinator serve` reads from its settings file."""
+"""What `coordinator serve` is told by its settings."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from coordinator.registry.etcd.settings import EtcdSettings
-from gateway.settings import host_of, require_address
+from gateway.api.types.v1.access_pb2 import Role
+from gateway.authority import AUTHORITY_CERTIFICATE, TLS_CERTIFICATE, TLS_KEY
+from gateway.identity import Identity
+from gateway.settings import example, host_of, naming, on_every_interface, require_address
 from gateway.store.opening import PostgresqlSettings
 from gateway.tls import Credentials
 
-# On these a coordinator listens, but nobody reaches it by them.
-_EVERY_ADDRESS = frozenset({"0.0.0.0", "[::]"})  # noqa: S104
 _HIGHEST_NUMBER = 99999
 # A node that misses one heartbeat is not lost: at least this many fit into a lease.
 _BEATS_IN_LEASE = 2
+_CREDENTIALS = Credentials(Path(AUTHORITY_CERTIFICATE), Path(TLS_CERTIFICATE), Path(TLS_KEY))
+_POSTGRESQL = PostgresqlSettings("host=127.0.0.1 dbname=coordinator user=coordinator")
+_ETCD = EtcdSettings(
+    ("127.0.0.1:2379", "127.0.0.1:2479", "127.0.0.1:2579"),
+    Credentials(Path("etcd-authority.crt"), Path("etcd.crt"), Path("etcd.key")),
+)
 
 
 @dataclass(frozen=True)
 class CoordinatorSettings:
     """Settings of one coordinator."""
 
-    federation: str
+    federation: str = field(metadata=example("crossregion.example"))
     """The trust domain: the name that stands in every certificate."""
-    listen: str
+    listen: str = field(metadata=example("127.0.0.1:7000"))
     """`host:port`; port 0 takes any free one."""
-    data: Path
+    data: Path = field(metadata=example("data"))
     """The directory of the database; made where it is missing."""
-    credentials: Credentials
+    credentials: Credentials = field(metadata=example(_CREDENTIALS))
     """The authority, the certificate and the key of this coordinator."""
     number: int = 0
     """The number of this replica, as in its certificate."""
-    advertise: str = ""
+    advertise: str = field(default="", metadata=example("coordinator-0.example:7000"))
     """How others reach this replica: `host:port`; empty is the host of `listen` with the port that it got."""
     reflection: bool = False
     """Whether gRPC reflection is served: for demos and development."""
@@ -37,18 +44,20 @@ class CoordinatorSettings:
     """Seconds between heartbeats, as nodes are told."""
     lease: float = 10.0
     """Seconds without a heartbeat after which an endpoint is no longer used."""
-    port_file: Path | None = None
+    port_file: Path | None = field(default=None, metadata=example("port"))
     """A file that holds the port while this coordinator serves."""
-    postgresql: PostgresqlSettings | None = None
+    postgresql: PostgresqlSettings | None = field(default=None, metadata=example(_POSTGRESQL))
     """The database of the coordinators; without it this one keeps one of its own, SQLite, in `data`."""
-    etcd: EtcdSettings | None = None
+    etcd: EtcdSettings | None = field(default=None, metadata=example(_ETCD))
     """The registry that several coordinators share; without it there is exactly one, with a registry of its own."""
 
     def __post_init__(self) -> None:
+        with naming("federation"):
+            Identity(self.federation, Role.ROLE_COORDINATOR, "", "0")
         require_address("listen", self.listen, lowest_port=0)
         if self.advertise:
             require_address("advertise", self.advertise)
-        elif self.etcd is not None and host_of(self.listen) in _EVERY_ADDRESS:
+        elif self.etcd is not None and on_every_interface(self.listen):
             raise ValueError(f"advertise: is needed, because nobody reaches this replica at {self.listen}")
         if self.etcd is not None and self.etcd.credentials.authority == self.credentials.authority:
             raise ValueError("etcd.credentials.authority: must be etcd's own, else every member could open etcd")

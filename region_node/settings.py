@@ -1,16 +1,15 @@
-"""What `region-node serve` reads from its settings file."""
+"""What `region-node serve` is told by its settings."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from gateway.api.types.v1.access_pb2 import Role
+from gateway.authority import AUTHORITY_CERTIFICATE, SIGNING_CERTIFICATE, SIGNING_KEY, TLS_CERTIFICATE, TLS_KEY
 from gateway.identity import Identity
-from gateway.settings import host_of, require_address
+from gateway.settings import example, host_of, naming, on_every_interface, require_address
 from gateway.store.opening import PostgresqlSettings
 from gateway.tls import Credentials
 
-# On these a node listens, but nobody reaches it by them.
-_EVERY_ADDRESS = frozenset({"0.0.0.0", "[::]"})  # noqa: S104
 _HIGHEST_NUMBER = 99999
 
 
@@ -19,40 +18,50 @@ class SigningFiles:
     """Where the region's Ed25519 signing certificate and its key are, both PEM."""
 
     certificate: Path
+    """The certificate that others verify the region's signatures by."""
     key: Path
+    """The private key of that certificate."""
+
+
+_CREDENTIALS = Credentials(Path(AUTHORITY_CERTIFICATE), Path(TLS_CERTIFICATE), Path(TLS_KEY))
+_SIGNING = SigningFiles(Path(SIGNING_CERTIFICATE), Path(SIGNING_KEY))
+_POSTGRESQL = PostgresqlSettings("host=127.0.0.1 dbname=sichuan user=sichuan")
 
 
 @dataclass(frozen=True)
 class RegionSettings:
     """Settings of one region node."""
 
-    federation: str
+    federation: str = field(metadata=example("crossregion.example"))
     """The trust domain: the name that stands in every certificate."""
-    region: str
+    region: str = field(metadata=example("sichuan"))
     """The region's id, for example `sichuan`."""
-    listen: str
+    listen: str = field(metadata=example("127.0.0.1:7443"))
     """`host:port`; port 0 takes any free one."""
-    data: Path
+    data: Path = field(metadata=example("data"))
     """The directory of the database and of the last good configuration; made where it is missing."""
-    coordinators: tuple[str, ...]
+    coordinators: tuple[str, ...] = field(metadata=example(("127.0.0.1:7000",)))
     """Where the coordinators serve: `host:port` each, at least one."""
-    credentials: Credentials
+    credentials: Credentials = field(metadata=example(_CREDENTIALS))
     """The authority, the TLS certificate and its key of this node."""
-    signing: SigningFiles
+    signing: SigningFiles = field(metadata=example(_SIGNING))
     """What the region signs with."""
     number: int = 0
     """The number of this process among those that serve the region's database; only PostgreSQL lets several."""
-    advertise: str = ""
+    advertise: str = field(default="", metadata=example("node.example:7443"))
     """Where coordinators reach the node: `host:port`; empty is the host of `listen` with the port that it got."""
     reflection: bool = False
     """Whether gRPC reflection is served: for demos and development."""
-    port_file: Path | None = None
+    port_file: Path | None = field(default=None, metadata=example("port"))
     """A file that holds the port while this node serves."""
-    postgresql: PostgresqlSettings | None = None
+    postgresql: PostgresqlSettings | None = field(default=None, metadata=example(_POSTGRESQL))
     """The region's database; without it the node keeps one of its own, SQLite, in `data`."""
 
     def __post_init__(self) -> None:
-        Identity(self.federation, Role.ROLE_REGION, self.region, "")
+        with naming("federation"):
+            Identity(self.federation, Role.ROLE_COORDINATOR, "", "0")
+        with naming("region"):
+            Identity(self.federation, Role.ROLE_REGION, self.region, "")
         if not 0 <= self.number <= _HIGHEST_NUMBER:
             raise ValueError(f"number: must be 0 to {_HIGHEST_NUMBER}")
         if self.number and self.postgresql is None:
@@ -60,7 +69,7 @@ class RegionSettings:
         require_address("listen", self.listen, lowest_port=0)
         if self.advertise:
             require_address("advertise", self.advertise)
-        elif host_of(self.listen) in _EVERY_ADDRESS:
+        elif on_every_interface(self.listen):
             raise ValueError(f"advertise: is needed, because nobody reaches the node at {self.listen}")
         if not self.coordinators:
             raise ValueError("coordinators: name at least one")

@@ -3,14 +3,14 @@
 import json
 import re
 import sqlite3
-from pathlib import Path
 
 import click
 
+from coordinator.cli.config import load_settings, settings_options
 from coordinator.cli.exits import EPILOG, NotDone
 from coordinator.cli.output import json_option
-from coordinator.cli.serve import load_settings, settings_option
 from gateway.audit import ChainBroken, Head, rows, verify
+from gateway.settings import Sources
 from gateway.store.sqlite import open_read_only
 
 _HEAD = re.compile(r"(?P<sequence>[0-9]{1,18}):(?P<hash>[0-9a-f]{64})")
@@ -35,7 +35,7 @@ def audit_group() -> None:
 
 
 @audit_group.command("verify", epilog=EPILOG)
-@settings_option
+@settings_options
 @click.option(
     "--seen",
     type=_HeadType(),
@@ -43,7 +43,7 @@ def audit_group() -> None:
     help="A head printed earlier; finds a tail that was cut since.",
 )
 @json_option
-def verify_chain(settings_file: Path, seen: Head | None, as_json: bool) -> None:
+def verify_chain(sources: Sources, seen: Head | None, as_json: bool) -> None:
     """Verify the audit chain of the coordinator with these settings, running or not.
 
     Nobody else keeps the head of this chain: note the one that is printed, and give it with --seen later.
@@ -52,7 +52,7 @@ def verify_chain(settings_file: Path, seen: Head | None, as_json: bool) -> None:
     Example:
       coordinator audit verify --settings coordinator.toml
     """
-    database = load_settings(settings_file).database
+    database = load_settings(sources).database
     if not database.is_file():
         raise NotDone([f"{database}: there is no such database"])
     try:

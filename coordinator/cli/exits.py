@@ -24,7 +24,7 @@ class NotDone(click.ClickException):
 
 
 class SettingsUnusable(NotDone):
-    """The settings file cannot be read, or something in it is wrong. One problem a line."""
+    """The settings cannot be read, or something in them is wrong. One problem a line."""
 
     exit_code = USAGE
 

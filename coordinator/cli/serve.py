@@ -1,40 +1,21 @@
 """`coordinator serve`."""
 
-from pathlib import Path
-
 import click
 
 from coordinator.app import serve as serve_until_stopped
-from coordinator.cli.exits import EPILOG, NotDone, SettingsUnusable
-from coordinator.settings import CoordinatorSettings
+from coordinator.cli.config import load_settings, settings_options
+from coordinator.cli.exits import EPILOG, NotDone
 from gateway import logs
 from gateway.server import PortInUse, run_process
-from gateway.settings import SettingsError, load
+from gateway.settings import Sources
 from gateway.store.schema import SchemaMismatch
 from gateway.store.sqlite import DatabaseInUse
 from gateway.tls import CredentialsUnusable
 
-settings_option = click.option(
-    "--settings",
-    "settings_file",
-    metavar="FILE",
-    required=True,
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="The settings (TOML).",
-)
-
-
-def load_settings(settings_file: Path) -> CoordinatorSettings:
-    """The settings in a file. Raises SettingsUnusable with everything that is wrong with them."""
-    try:
-        return load(CoordinatorSettings, settings_file)
-    except SettingsError as error:
-        raise SettingsUnusable(error.problems) from error
-
 
 @click.command(epilog=EPILOG)
-@settings_option
-def serve(settings_file: Path) -> None:
+@settings_options
+def serve(sources: Sources) -> None:
     """Run a coordinator until it is told to stop (SIGTERM or Ctrl-C).
 
     On SIGTERM it takes no new calls, finishes those being served, and ends.
@@ -43,17 +24,11 @@ def serve(settings_file: Path) -> None:
     Example:
       coordinator serve --settings coordinator.toml
 
-    \b
-    The settings:
-      federation = "crossregion.example"
-      listen = "127.0.0.1:7000"        # port 0 takes any free one
-      data = "data"                    # a directory; paths are relative to the file
-      [credentials]
-      authority = "authority.crt"
-      certificate = "tls.crt"
-      key = "tls.key"
+    The settings come from a file, the environment (COORDINATOR_LISTEN=127.0.0.1:7000) and flags; later ones win.
+    `coordinator config example` prints a file with every setting and what it is, `coordinator config show` those that
+    a coordinator would run with.
     """
-    settings = load_settings(settings_file)
+    settings = load_settings(sources)
     logs.configure()
     try:
         run_process(lambda: serve_until_stopped(settings))

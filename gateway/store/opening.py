@@ -9,7 +9,7 @@ _MOST_READERS = 64
 class PostgresqlSettings:
     """Where the PostgreSQL database is, and how many connections read it at once."""
 
-    conninfo: str = field(repr=False, metadata={"secret": True})
+    conninfo: str = field(repr=False)
     """What libpq connects by: `host=… dbname=…`, or a `postgresql://` URL. A password in it is never shown."""
     readers: int = 4
     """How many connections read at the same time, besides the one that writes."""

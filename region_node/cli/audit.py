@@ -2,7 +2,6 @@
 
 import asyncio
 import sqlite3
-from pathlib import Path
 
 import click
 
@@ -15,10 +14,12 @@ from gateway.clock import SystemClock
 from gateway.errors import Refused
 from gateway.identity import server_name
 from gateway.relay.transport import Unreachable
+from gateway.settings import Sources
 from gateway.signing import AUDIT_HEAD, TrustedKeys
 from gateway.store.sqlite import open_read_only
 from gateway.tls import CredentialsUnusable
-from region_node.cli.exits import NOT_KNOWN, REFUSED, USAGE, leave, load_settings, settings_option
+from region_node.cli.config import load_settings, settings_options
+from region_node.cli.exits import NOT_KNOWN, REFUSED, USAGE, leave
 from region_node.settings import RegionSettings
 
 _TIMEOUT = 5.0  # seconds for the answer of a coordinator
@@ -34,9 +35,9 @@ def audit() -> None:
 
 
 @audit.command()
-@settings_option
+@settings_options
 @click.option("--offline", is_flag=True, help="Ask no coordinator; then a cut tail is not found.")
-def verify(settings_file: Path, offline: bool) -> None:
+def verify(sources: Sources, offline: bool) -> None:
     """Check every row of the chain, and its end against the last head that a coordinator keeps.
 
     Reads the database beside the running node and changes nothing.
@@ -52,7 +53,7 @@ def verify(settings_file: Path, offline: bool) -> None:
       2  the command line, the settings or the database cannot be used
       3  no coordinator could be asked; give --offline to do without
     """
-    settings = load_settings(settings_file)
+    settings = load_settings(sources)
     try:
         witnessed = None if offline else asyncio.run(_Witnesses(settings).last_head())
         # The head is asked for first: a chain read after it can only be longer.

@@ -4,16 +4,21 @@ import click
 
 from region_node.cli.audit import audit
 from region_node.cli.call import call
+from region_node.cli.config import config
 from region_node.cli.serve import serve
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="crossregion", prog_name="region-node")
 def main() -> None:
-    """Run a region node, call it from the shell, and check its audit chain."""
+    """Run a region node, call it from the shell, and check its audit chain.
+
+    `call` takes where the node is from options or CROSSREGION_* in the environment. The other commands read the
+    node's own settings: a file, REGION_NODE_* and --set.
+    """
 
 
-for command in (serve, call, audit):
+for command in (serve, config, call, audit):
     main.add_command(command)
 
 

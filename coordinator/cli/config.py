@@ -1,0 +1,25 @@
+"""Where the settings of a coordinator come from, and `coordinator config`."""
+
+from coordinator.cli.exits import EPILOG, SettingsUnusable
+from coordinator.settings import CoordinatorSettings
+from gateway.settings import Page, SettingsError, Sources, load_page
+from gateway.settings.commands import config_commands, sources_options
+
+_PREFIX = "COORDINATOR_"
+
+settings_options = sources_options(_PREFIX)
+
+
+def load_settings(sources: Sources) -> CoordinatorSettings:
+    """The settings of the coordinator. Raises SettingsUnusable with everything that is wrong with them."""
+    return _load(sources).settings
+
+
+def _load(sources: Sources) -> Page[CoordinatorSettings]:
+    try:
+        return load_page(CoordinatorSettings, sources)
+    except SettingsError as error:
+        raise SettingsUnusable(error.problems) from error
+
+
+config = config_commands("coordinator", CoordinatorSettings, _PREFIX, _load, EPILOG)

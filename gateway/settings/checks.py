@@ -1,0 +1,36 @@
+"""What `__post_init__` of a settings page checks its values by."""
+
+import contextlib
+import re
+from collections.abc import Iterator
+
+_ADDRESS = re.compile(r"(?:\[[0-9A-Fa-f:.%]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})", re.ASCII)
+_HIGHEST_PORT = 65535
+# On these a process listens, but nobody reaches it by them.
+_EVERY_INTERFACE = frozenset({"0.0.0.0", "[::]"})  # noqa: S104
+
+
+def require_address(key: str, address: str, *, lowest_port: int = 1) -> None:
+    """Raises ValueError, naming the key, unless the value is `host:port` with a port from `lowest_port` up."""
+    found = _ADDRESS.fullmatch(address)
+    if found is None or not lowest_port <= int(found[1]) <= _HIGHEST_PORT:
+        raise ValueError(f"{key}: {address!r} is not host:port")
+
+
+@contextlib.contextmanager
+def naming(key: str) -> Iterator[None]:
+    """Puts the key before the text of a ValueError that is raised inside."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{key}: {error}") from error
+
+
+def on_every_interface(address: str) -> bool:
+    """Whether `host:port` is one to listen on by which nobody can reach the process."""
+    return host_of(address) in _EVERY_INTERFACE
+
+
+def host_of(address: str) -> str:
+    """The host of a `host:port`."""
+    return address.rpartition(":")[0]

@@ -1,0 +1,25 @@
+"""Where the settings of a region node come from, and `region-node config`."""
+
+from gateway.settings import Page, SettingsError, Sources, load_page
+from gateway.settings.commands import config_commands, sources_options
+from region_node.cli.exits import USAGE, leave
+from region_node.settings import RegionSettings
+
+_PREFIX = "REGION_NODE_"
+
+settings_options = sources_options(_PREFIX)
+
+
+def load_settings(sources: Sources) -> RegionSettings:
+    """The settings of the node; ends the process with everything that is wrong with them."""
+    return _load(sources).settings
+
+
+def _load(sources: Sources) -> Page[RegionSettings]:
+    try:
+        return load_page(RegionSettings, sources)
+    except SettingsError as error:
+        leave("\n".join(error.problems), USAGE)
+
+
+config = config_commands("region-node", RegionSettings, _PREFIX, _load)
