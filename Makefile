@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
 # KEEP=1 given to make reaches the demo: make hands its own variables on as environment.
-.PHONY: help setup generate demo test test-other check bench simulate lock clean
+.PHONY: help setup services generate demo test test-other check bench simulate lock clean
 
 
 help: ## print the targets
@@ -16,6 +16,9 @@ help: ## print the targets
 
 setup: ## make the virtual environment from the lock; quick when it is up to date
 	@sh deploy/build/setup.sh "$(PYTHON)" "$(VENV)"
+
+services: ## install the servers that demo and tests start for themselves; as root, on Debian
+	@sh deploy/build/services.sh
 
 generate: setup ## generate gateway/api from protos
 	@$(BIN)/python protos/generate.py

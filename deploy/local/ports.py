@@ -1,6 +1,7 @@
 """Ports of loopback for servers that cannot be asked to take any free one."""
 
 import socket
+import weakref
 
 
 class HeldPort:
@@ -11,12 +12,13 @@ class HeldPort:
     """
 
     def __init__(self) -> None:
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        self._socket.bind(("127.0.0.1", 0))
+        held = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        self._release = weakref.finalize(self, held.close)
+        held.bind(("127.0.0.1", 0))
         # Only afterwards: of two that look for a free port with it set, both may find the same.
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.number: int = self._socket.getsockname()[1]
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.number: int = held.getsockname()[1]
 
     def release(self) -> None:
-        """Anyone may have it. Who holds the port in another process is not concerned."""
-        self._socket.close()
+        """Gives it up. A server that listens on it is not concerned."""
+        self._release()

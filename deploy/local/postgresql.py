@@ -113,8 +113,11 @@ class LocalPostgresql:
             self._give(path)
 
     def start(self) -> None:
-        """Starts it and returns once it takes connections; also after `stop` or `kill`. Raises ProcessFailed."""
-        self._end_processes()
+        """Starts it and returns once it takes connections; also after `stop` or `kill`. Raises ProcessFailed.
+
+        What still runs of it is killed first: its first process may have been killed alone.
+        """
+        self.kill()
         data = str(self._home / "data")
         command = [str(_require_programs() / "postgres"), "-D", data, "-p", str(self.port)]
         self._process.run(

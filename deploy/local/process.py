@@ -77,13 +77,15 @@ class ChildProcess:
             os.kill(self.pid, signal.SIGCONT)  # else it would hear of it only when it is thawed
 
     def freeze(self) -> None:
-        """Halts it where it is, until `thaw`."""
+        """Halts it where it is, until `thaw`. Raises ProcessFailed where it does not run."""
+        self.require_running()
         os.kill(self.pid, signal.SIGSTOP)
         wait_until(self.is_frozen, STOP_SECONDS, f"{self.name} halts")
 
     def thaw(self) -> None:
-        """Lets it go on."""
-        os.kill(self.pid, signal.SIGCONT)
+        """Lets it go on, if it runs."""
+        if self.runs():
+            os.kill(self.pid, signal.SIGCONT)
 
     def is_frozen(self) -> bool:
         """Whether it is halted."""
@@ -105,9 +107,9 @@ class ChildProcess:
         return self._process is not None and self._process.poll() is None
 
     def require_running(self) -> None:
-        """Raises ProcessFailed if it ended by itself."""
+        """Raises ProcessFailed, with the end of its log, where it does not run."""
         if not self.runs():
-            raise ProcessFailed(f"{self.name} ended at its start\n{self.last_lines()}")
+            raise ProcessFailed(f"{self.name} does not run\n{self.last_lines()}")
 
     def last_lines(self, count: int = 15) -> str:
         """The end of its log."""
