@@ -1,99 +1,41 @@
 """What every registry must do; written against the port, so that each adapter is held to the same."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from coordinator.membership.rules import Heartbeat, standing
-from coordinator.registry.embedded import EmbeddedRegistry
-from coordinator.registry.port import KeptHead, Registry
+from coordinator.membership.rules import standing
+from coordinator.registry.port import Replica
 from gateway import audit
-from gateway.api.federation.v1.configuration_pb2 import Configuration, Region
 from gateway.api.federation.v1.federation_pb2 import MemberState
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.audit import Head
-from gateway.clock import SystemClock
 from gateway.errors import Refused
-from gateway.store.schema import migrations_of
-from gateway.store.sqlite import SqliteStore, open_read_only
-
-NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
-LONG, SHORT = timedelta(minutes=10), timedelta(milliseconds=150)
-ADMIN = "admin/root"
-# Reached only where a test fails.
-PATIENCE_S = 20.0
-
-Open = Callable[..., AbstractAsyncContextManager[Registry]]
-Scenario = Callable[[Open], Awaitable[None]]
-
-
-@asynccontextmanager
-async def embedded(directory: Path, lease: timedelta = LONG) -> AsyncIterator[Registry]:
-    store = SqliteStore(directory / "registry.db", migrations_of("gateway", "coordinator"))
-    registry = await EmbeddedRegistry.open(store, SystemClock(), lease)
-    try:
-        yield registry
-    finally:
-        await registry.close()
-        await store.close()
+from tests.contract.coordinators import eventually
+from tests.contract.registries import (
+    ADMIN,
+    EmbeddedRegistries,
+    EtcdRegistries,
+    Registries,
+    changed,
+    changes,
+    configuration,
+    heartbeat,
+    kept,
+    run,
+    state,
+)
 
 
-ADAPTERS = {"embedded": embedded}
+@pytest.fixture(params=["embedded", "etcd"], name="opened")
+def opened_on_one_state(request: pytest.FixtureRequest, tmp_path: Path) -> Registries:
+    """Opens a registry on the same durable state each time."""
+    if request.param == "embedded":
+        return EmbeddedRegistries(tmp_path)
+    return EtcdRegistries(request.getfixturevalue("etcd_cluster"), tmp_path)
 
 
-@pytest.fixture(params=sorted(ADAPTERS), name="opened")
-def opened_on_one_directory(request: pytest.FixtureRequest, tmp_path: Path) -> Open:
-    """Opens a registry on the same durable state each time; `lease` is how long a heartbeat counts."""
-    adapter: str = request.param
-    return lambda lease=LONG: ADAPTERS[adapter](tmp_path, lease)
-
-
-def run(scenario: Awaitable[None]) -> None:
-    async def bounded() -> None:
-        async with asyncio.timeout(PATIENCE_S):
-            await scenario
-
-    asyncio.run(bounded())
-
-
-def heartbeat(endpoint: str = "127.0.0.1:1", certificate: bytes = b"certificate", revision: int = 1) -> Heartbeat:
-    return Heartbeat(endpoint, NOW, revision, timedelta(milliseconds=3), certificate)
-
-
-def configuration(*regions: str) -> Configuration:
-    return Configuration(federation="demo.example", regions=[Region(id=region) for region in regions])
-
-
-def kept(sequence: int, filler: bytes = b"a") -> KeptHead:
-    return KeptHead(Head(sequence, filler * 32), b"s" * 64, NOW)
-
-
-def state(registry: Registry, region: str) -> str:
-    return MemberState.Name(standing(registry.snapshot().facts(region)).state).removeprefix("MEMBER_STATE_")
-
-
-def changes(registry: Registry) -> list[int]:
-    """Grows by the revision in force with every change from here on."""
-    seen: list[int] = []
-    registry.on_change(lambda: seen.append(registry.snapshot().revision))
-    return seen
-
-
-async def changed(registry: Registry, holds: Callable[[], bool]) -> None:
-    """Waits for changes until it holds."""
-    change = asyncio.Event()
-    end = registry.on_change(change.set)
-    while not holds():
-        await change.wait()
-        change.clear()
-    end()
-
-
-def test_a_registry_without_history_is_empty(opened: Open) -> None:
+def test_a_registry_without_history_is_empty(opened: Registries) -> None:
     async def scenario() -> None:
         async with opened() as registry:
             assert registry.snapshot().revision == 0
@@ -104,7 +46,7 @@ def test_a_registry_without_history_is_empty(opened: Open) -> None:
     run(scenario())
 
 
-def test_each_configuration_gets_a_higher_revision_and_old_ones_are_kept(opened: Open) -> None:
+def test_each_configuration_gets_a_higher_revision_and_old_ones_are_kept(opened: Registries) -> None:
     async def scenario() -> None:
         async with opened() as registry:
             seen = changes(registry)
@@ -118,7 +60,7 @@ def test_each_configuration_gets_a_higher_revision_and_old_ones_are_kept(opened:
     run(scenario())
 
 
-def test_a_revision_is_never_used_twice_even_for_a_configuration_that_was_in_force_before(opened: Open) -> None:
+def test_a_revision_is_never_used_twice_even_for_a_configuration_that_was_in_force_before(opened: Registries) -> None:
     async def scenario() -> None:
         async with opened() as registry:
             await registry.apply(configuration("a"), expected_revision=0, actor=ADMIN)
@@ -130,7 +72,7 @@ def test_a_revision_is_never_used_twice_even_for_a_configuration_that_was_in_for
     run(scenario())
 
 
-def test_whoever_did_not_see_the_last_configuration_changes_nothing(opened: Open) -> None:
+def test_whoever_did_not_see_the_last_configuration_changes_nothing(opened: Registries) -> None:
     async def scenario() -> None:
         async with opened() as registry:
             await registry.apply(configuration("a"), expected_revision=0, actor=ADMIN)
@@ -144,7 +86,7 @@ def test_whoever_did_not_see_the_last_configuration_changes_nothing(opened: Open
     run(scenario())
 
 
-def test_of_two_at_the_same_time_one_is_refused(opened: Open) -> None:
+def test_of_two_at_the_same_time_one_is_refused(opened: Registries) -> None:
     async def scenario() -> None:
         async with opened() as registry:
             results = await asyncio.gather(
@@ -158,7 +100,7 @@ def test_of_two_at_the_same_time_one_is_refused(opened: Open) -> None:
     run(scenario())
 
 
-def test_the_same_configuration_again_keeps_its_revision_whatever_was_expected(opened: Open) -> None:
+def test_the_same_configuration_again_keeps_its_revision_whatever_was_expected(opened: Registries) -> None:
     async def scenario() -> None:
         async with opened() as registry:
             await registry.apply(configuration("a", "b"), expected_revision=0, actor=ADMIN)
@@ -170,7 +112,7 @@ def test_the_same_configuration_again_keeps_its_revision_whatever_was_expected(o
     run(scenario())
 
 
-def test_a_caller_cannot_change_a_configuration_that_is_in_force(opened: Open) -> None:
+def test_a_caller_cannot_change_a_configuration_that_is_in_force(opened: Registries) -> None:
     async def scenario() -> None:
         async with opened() as registry:
             given = configuration("a")
@@ -181,7 +123,7 @@ def test_a_caller_cannot_change_a_configuration_that_is_in_force(opened: Open) -
     run(scenario())
 
 
-def test_a_region_is_joined_from_its_first_heartbeat(opened: Open) -> None:
+def test_a_region_is_joined_from_its_first_heartbeat(opened: Registries) -> None:
     async def scenario() -> None:
         async with opened() as registry:
             seen = changes(registry)
@@ -194,7 +136,7 @@ def test_a_region_is_joined_from_its_first_heartbeat(opened: Open) -> None:
     run(scenario())
 
 
-def test_a_heartbeat_that_only_renews_a_lease_tells_nobody(opened: Open) -> None:
+def test_a_heartbeat_that_only_renews_a_lease_tells_nobody(opened: Registries) -> None:
     async def scenario() -> None:
         async with opened() as registry:
             await registry.beat("sichuan", heartbeat())
@@ -208,9 +150,9 @@ def test_a_heartbeat_that_only_renews_a_lease_tells_nobody(opened: Open) -> None
     run(scenario())
 
 
-def test_a_region_that_falls_silent_is_lost_and_whoever_listens_is_told(opened: Open) -> None:
+def test_a_region_that_falls_silent_is_lost_and_whoever_listens_is_told(opened: Registries) -> None:
     async def scenario() -> None:
-        async with opened(SHORT) as registry:
+        async with opened(opened.short) as registry:
             await registry.beat("sichuan", heartbeat())
             await changed(registry, lambda: state(registry, "sichuan") == "LOST")
             assert registry.snapshot().facts("sichuan").live == {}
@@ -220,23 +162,23 @@ def test_a_region_that_falls_silent_is_lost_and_whoever_listens_is_told(opened: 
     run(scenario())
 
 
-def test_a_process_that_keeps_beating_outlives_one_that_does_not(opened: Open) -> None:
+def test_a_process_that_keeps_beating_outlives_one_that_does_not(opened: Registries) -> None:
     async def scenario() -> None:
-        async with opened(SHORT) as registry:
+        async with opened(opened.short) as registry:
             await registry.beat("sichuan", heartbeat("127.0.0.1:1"))
             gone = asyncio.create_task(
                 changed(registry, lambda: "127.0.0.1:1" not in registry.snapshot().facts("sichuan").live)
             )
             while not gone.done():
                 await registry.beat("sichuan", heartbeat("127.0.0.1:2"))
-                await asyncio.wait([gone], timeout=SHORT.total_seconds() / 10)
+                await asyncio.wait([gone], timeout=opened.short.total_seconds() / 10)
             assert list(registry.snapshot().facts("sichuan").live) == ["127.0.0.1:2"]
             assert state(registry, "sichuan") == "JOINED"
 
     run(scenario())
 
 
-def test_a_process_that_leaves_is_gone_at_once_and_the_others_stay(opened: Open) -> None:
+def test_a_process_that_leaves_is_gone_at_once_and_the_others_stay(opened: Registries) -> None:
     async def scenario() -> None:
         async with opened() as registry:
             await registry.beat("sichuan", heartbeat("127.0.0.1:1"))
@@ -252,10 +194,11 @@ def test_a_process_that_leaves_is_gone_at_once_and_the_others_stay(opened: Open)
     run(scenario())
 
 
-def test_a_region_that_ever_joined_is_lost_after_a_restart_and_never_absent(opened: Open) -> None:
+def test_a_region_that_ever_joined_is_lost_after_a_restart_and_never_absent(opened: Registries) -> None:
     async def scenario() -> None:
         async with opened() as registry:
             await registry.beat("sichuan", heartbeat(certificate=b"its certificate"))
+            await registry.leave("sichuan", "127.0.0.1:1")
         async with opened() as registry:
             facts = registry.snapshot().facts("sichuan")
             assert state(registry, "sichuan") == "LOST"
@@ -266,7 +209,7 @@ def test_a_region_that_ever_joined_is_lost_after_a_restart_and_never_absent(open
     run(scenario())
 
 
-def test_the_certificate_that_came_last_counts_and_is_kept(opened: Open) -> None:
+def test_the_certificate_that_came_last_counts_and_is_kept(opened: Registries) -> None:
     async def scenario() -> None:
         async with opened() as registry:
             await registry.beat("sichuan", heartbeat(certificate=b"old"))
@@ -280,7 +223,7 @@ def test_the_certificate_that_came_last_counts_and_is_kept(opened: Open) -> None
     run(scenario())
 
 
-def test_a_process_that_still_signs_by_the_old_certificate_does_not_bring_it_back(opened: Open) -> None:
+def test_a_process_that_still_signs_by_the_old_certificate_does_not_bring_it_back(opened: Registries) -> None:
     async def scenario() -> None:
         async with opened() as registry:
             await registry.beat("sichuan", heartbeat("127.0.0.1:1", b"old"))
@@ -293,13 +236,14 @@ def test_a_process_that_still_signs_by_the_old_certificate_does_not_bring_it_bac
     run(scenario())
 
 
-def test_a_suspension_outlives_heartbeats_and_restarts_until_it_is_ended(opened: Open) -> None:
+def test_a_suspension_outlives_heartbeats_and_restarts_until_it_is_ended(opened: Registries) -> None:
     async def scenario() -> None:
         async with opened() as registry:
             await registry.beat("sichuan", heartbeat())
             await registry.suspend("sichuan", note="key under suspicion", actor=ADMIN)
             await registry.beat("sichuan", heartbeat())
             assert state(registry, "sichuan") == "SUSPENDED"
+            await registry.leave("sichuan", "127.0.0.1:1")
         async with opened() as registry:
             found = standing(registry.snapshot().facts("sichuan"))
             assert found.state == MemberState.MEMBER_STATE_SUSPENDED
@@ -312,7 +256,7 @@ def test_a_suspension_outlives_heartbeats_and_restarts_until_it_is_ended(opened:
     run(scenario())
 
 
-def test_a_second_suspension_changes_the_note_and_not_the_time(opened: Open) -> None:
+def test_a_second_suspension_changes_the_note_and_not_the_time(opened: Registries) -> None:
     async def scenario() -> None:
         async with opened() as registry:
             await registry.suspend("sichuan", note="first", actor=ADMIN)
@@ -327,7 +271,7 @@ def test_a_second_suspension_changes_the_note_and_not_the_time(opened: Open) -> 
     run(scenario())
 
 
-def test_ending_a_suspension_that_is_none_changes_nothing(opened: Open) -> None:
+def test_ending_a_suspension_that_is_none_changes_nothing(opened: Registries) -> None:
     async def scenario() -> None:
         async with opened() as registry:
             seen = changes(registry)
@@ -338,7 +282,7 @@ def test_ending_a_suspension_that_is_none_changes_nothing(opened: Open) -> None:
     run(scenario())
 
 
-def test_a_change_counts_although_its_caller_gave_up(opened: Open) -> None:
+def test_a_change_counts_although_its_caller_gave_up(opened: Registries) -> None:
     async def scenario() -> None:
         async with opened() as registry:
             told = asyncio.create_task(changed(registry, lambda: state(registry, "sichuan") == "SUSPENDED"))
@@ -352,7 +296,7 @@ def test_a_change_counts_although_its_caller_gave_up(opened: Open) -> None:
     run(scenario())
 
 
-def test_only_a_further_audit_head_replaces_the_one_kept(opened: Open) -> None:
+def test_only_a_further_audit_head_replaces_the_one_kept(opened: Registries) -> None:
     async def scenario() -> None:
         async with opened() as registry:
             assert await registry.keep_audit_head("sichuan", kept(5))
@@ -368,7 +312,7 @@ def test_only_a_further_audit_head_replaces_the_one_kept(opened: Open) -> None:
     run(scenario())
 
 
-def test_a_listener_is_told_until_it_ends_that(opened: Open) -> None:
+def test_a_listener_is_told_until_it_ends_that(opened: Registries) -> None:
     async def scenario() -> None:
         async with opened() as registry:
             told: list[str] = []
@@ -381,26 +325,59 @@ def test_a_listener_is_told_until_it_ends_that(opened: Open) -> None:
     run(scenario())
 
 
-def test_the_embedded_registry_leaves_an_audit_row_for_every_change(tmp_path: Path) -> None:
+def test_every_change_leaves_one_row_in_a_chain_that_is_whole(opened: Registries) -> None:
     async def scenario() -> None:
-        async with embedded(tmp_path) as registry:
+        async with opened() as registry:
             await registry.apply(configuration("sichuan"), expected_revision=0, actor=ADMIN)
             await registry.apply(configuration("sichuan"), expected_revision=1, actor=ADMIN)
             await registry.beat("sichuan", heartbeat())
             await registry.beat("sichuan", heartbeat())
+            await registry.beat("sichuan", heartbeat(certificate=b"new"))
             await registry.suspend("sichuan", note="why", actor=ADMIN)
             await registry.suspend("sichuan", note="why", actor=ADMIN)
             await registry.reinstate("sichuan", actor=ADMIN)
             await registry.reinstate("sichuan", actor=ADMIN)
+        async with opened() as registry:
+            chain = await registry.audit_rows()
+        assert audit.verify(chain, None).sequence == 5
+        assert [(row.actor, row.action, row.subject) for row in chain] == [
+            (ADMIN, "CONFIGURATION_APPLIED", "configuration/1"),
+            ("region/sichuan", "REGION_JOINED", "region/sichuan"),
+            ("region/sichuan", "SIGNING_CERTIFICATE_CHANGED", "region/sichuan"),
+            (ADMIN, "REGION_SUSPENDED", "region/sichuan"),
+            (ADMIN, "REGION_REINSTATED", "region/sichuan"),
+        ]
+        assert chain[3].detail == "why"
 
     run(scenario())
-    with open_read_only(tmp_path / "registry.db") as tx:
-        chain = audit.rows(tx)
-    assert audit.verify(chain, None).sequence == 4
-    assert [(row.actor, row.action, row.subject) for row in chain] == [
-        (ADMIN, "CONFIGURATION_APPLIED", "configuration/1"),
-        ("region/sichuan", "REGION_JOINED", "region/sichuan"),
-        (ADMIN, "REGION_SUSPENDED", "region/sichuan"),
-        (ADMIN, "REGION_REINSTATED", "region/sichuan"),
-    ]
-    assert chain[2].detail == "why"
+
+
+def test_a_suspension_says_by_which_change_it_is_so_and_replicas_confirm_that(opened: Registries) -> None:
+    async def scenario() -> None:
+        async with opened() as registry:
+            assert registry.snapshot().replicas == {}
+            await registry.enter("coordinator/0", "127.0.0.1:7443")
+            change = await registry.suspend("sichuan", note="why", actor=ADMIN)
+            assert registry.snapshot().change >= change
+            assert await registry.suspend("sichuan", note="why", actor=ADMIN) == change
+            assert registry.snapshot().replicas["coordinator/0"].confirmed < change
+            seen = changes(registry)
+            await registry.confirm(change)
+            assert seen
+            assert registry.snapshot().replicas == {
+                "coordinator/0": Replica("coordinator/0", "127.0.0.1:7443", change),
+            }
+            later = await registry.suspend("sichuan", note="why else", actor=ADMIN)
+            assert later > change
+
+    run(scenario())
+
+
+def test_a_registry_that_answers_may_be_acted_on(opened: Registries) -> None:
+    async def scenario() -> None:
+        async with opened() as registry:
+            assert registry.is_current()
+            before = registry.answered()
+            await eventually(lambda: registry.answered() > before)
+
+    run(scenario())

@@ -1,0 +1,181 @@
+"""Changes of the registry: one transaction of etcd each, together with its row in the audit chain.
+
+A transaction compares the keys that its decision was made by and the head of the chain, so that of two at the same
+time one is decided anew. Where the answer to a transaction is lost, the chain tells what became of it: the row that it
+would have written carries its id, and while that row is missing the same comparison lets at most one of the attempts
+succeed.
+"""
+
+import asyncio
+import logging
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from etcd3.etcdrpc import rpc_pb2
+
+from coordinator.registry.etcd import values
+from coordinator.registry.etcd.client import (
+    ATTEMPT_SECONDS,
+    CALL_SECONDS,
+    TRANSACTION,
+    EtcdClient,
+    Read,
+    Rejected,
+    Unanswered,
+)
+from coordinator.registry.etcd.copy import Entry
+from coordinator.registry.etcd.keys import KeyRange, Keys
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.audit import GENESIS, AuditRow, Head
+from gateway.clock import to_microseconds
+from gateway.errors import Refused
+
+_log = logging.getLogger(__name__)
+
+Found = Mapping[bytes, Entry]
+
+
+@dataclass(frozen=True)
+class Put:
+    """A value for a key, which vanishes with a lease where one is given."""
+
+    value: bytes
+    lease: int = 0
+
+
+@dataclass(frozen=True)
+class Noted:
+    """What the audit chain says of a change."""
+
+    actor: str
+    action: str
+    subject: str
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Change:
+    """What is to be done in one transaction."""
+
+    puts: Mapping[bytes, Put] = field(default_factory=dict)
+    deletes: Sequence[bytes] = ()
+    noted: Noted | None = None
+    """None for what the chain does not tell of."""
+
+
+class Changes:
+    """Makes changes, one caller beside the other."""
+
+    def __init__(self, client: EtcdClient, keys: Keys) -> None:
+        self._client = client
+        self._keys = keys
+
+    async def make(self, keys: Sequence[bytes], decide: Callable[[Found], Change | None], now: datetime) -> int:
+        """Makes the change that is decided by what stands at these keys; None changes nothing.
+
+        Returns the revision by which it is so: that of the change, or of the newest of the keys. `decide` is called
+        again where somebody else came first. Raises what it raises; Refused with REGISTRY_UNAVAILABLE where nothing
+        was changed, and with OUTCOME_UNKNOWN where that could not be found out.
+        """
+        loop, attempt = asyncio.get_running_loop(), _Attempt(self._keys, str(uuid.uuid4()), now)
+        end = loop.time() + CALL_SECONDS
+        while True:
+            try:
+                read = await self._read(keys, attempt, max(0.0, end - loop.time()))
+                if (revision := attempt.done_at(read)) is not None:
+                    return revision
+                change = decide({key: read.entries[key] for key in keys if key in read.entries})
+                if change is None:
+                    return max((read.entries[key].revision for key in keys if key in read.entries), default=0)
+                response = await self._send(attempt, attempt.transaction(keys, read, change), end - loop.time())
+                if response.succeeded:
+                    return response.header.revision
+            except Rejected as error:
+                _log.error("etcd did not make a change: %s", error)
+                raise Refused(Reason.REASON_REGISTRY_UNAVAILABLE) from None
+            except Unanswered as error:
+                if loop.time() >= end:
+                    raise _refusal(attempt, error) from None
+
+    async def _send(self, attempt: "_Attempt", request: rpc_pb2.TxnRequest, seconds: float) -> rpc_pb2.TxnResponse:
+        try:
+            return await self._client.once(TRANSACTION, request, min(ATTEMPT_SECONDS, max(0.0, seconds)))
+        except Unanswered:
+            attempt.may_be_made = True
+            raise
+
+    async def _read(self, keys: Sequence[bytes], attempt: "_Attempt", seconds: float) -> Read:
+        singles = {*keys, self._keys.audit_head, *attempt.rows}
+        return await self._client.read([KeyRange(key, key + b"\0") for key in sorted(singles)], seconds)
+
+
+class _Attempt:
+    """One change through all attempts at it."""
+
+    def __init__(self, keys: Keys, change_id: str, now: datetime) -> None:
+        self._keys = keys
+        self._change_id = change_id
+        self._now = to_microseconds(now)
+        self._row: bytes | None = None
+        self.may_be_made = False
+
+    @property
+    def rows(self) -> Sequence[bytes]:
+        """The key of the row that an attempt may have written."""
+        return () if self._row is None else (self._row,)
+
+    def done_at(self, read: Read) -> int | None:
+        """The revision at which an earlier attempt was made after all; None where none was, up to this reading."""
+        entry = read.entries.get(self._row) if self._row is not None else None
+        if entry is None:
+            return None
+        if values.decode_row(entry.value).change_id == self._change_id:
+            return entry.revision
+        # Somebody else's row stands there: the head has moved on, and no attempt of before can succeed any more.
+        self._row, self.may_be_made = None, False
+        return None
+
+    def transaction(self, keys: Sequence[bytes], read: Read, change: Change) -> rpc_pb2.TxnRequest:
+        compared = {key: read.entries[key].revision if key in read.entries else 0 for key in keys}
+        puts = dict(change.puts)
+        if change.noted is not None:
+            entry = read.entries.get(self._keys.audit_head)
+            head = values.decode_head(entry.value) if entry is not None else Head(0, GENESIS)
+            compared[self._keys.audit_head] = entry.revision if entry is not None else 0
+            row = self._next_row(head, change.noted)
+            self._row = self._keys.audit_row(row.sequence)
+            puts[self._row] = Put(values.encode_row(values.Written(row, self._change_id)))
+            puts[self._keys.audit_head] = Put(values.encode_head(Head(row.sequence, row.hash)))
+        return rpc_pb2.TxnRequest(
+            compare=[_unchanged(key, revision) for key, revision in compared.items()],
+            success=[
+                *(rpc_pb2.RequestOp(request_put=_put(key, put)) for key, put in puts.items()),
+                *(
+                    rpc_pb2.RequestOp(request_delete_range=rpc_pb2.DeleteRangeRequest(key=key))
+                    for key in change.deletes
+                ),
+            ],
+        )
+
+    def _next_row(self, head: Head, noted: Noted) -> AuditRow:
+        row = AuditRow(head.sequence + 1, self._now, noted.actor, noted.action, noted.subject, noted.detail, b"")
+        return AuditRow(
+            row.sequence, row.time, row.actor, row.action, row.subject, row.detail, row.expected_hash(head.hash)
+        )
+
+
+def _refusal(attempt: _Attempt, error: Unanswered) -> Refused:
+    if attempt.may_be_made:
+        _log.warning("etcd was lost during a change: %s", error)
+        return Refused(Reason.REASON_OUTCOME_UNKNOWN)
+    return Refused(Reason.REASON_REGISTRY_UNAVAILABLE)
+
+
+def _unchanged(key: bytes, revision: int) -> rpc_pb2.Compare:
+    return rpc_pb2.Compare(result=rpc_pb2.Compare.EQUAL, target=rpc_pb2.Compare.MOD, key=key, mod_revision=revision)
+
+
+def _put(key: bytes, put: Put) -> rpc_pb2.PutRequest:
+    return rpc_pb2.PutRequest(key=key, value=put.value, lease=put.lease)

@@ -1,0 +1,318 @@
+"""Calls to etcd: its members take turns, every call has a deadline, and what an error means is said once, here."""
+
+import asyncio
+import itertools
+import logging
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import grpc
+from etcd3.etcdrpc import rpc_pb2
+from google.protobuf.message import Message
+
+from coordinator.registry.etcd.copy import Entry
+from coordinator.registry.etcd.keys import KeyRange
+from coordinator.registry.etcd.settings import EtcdSettings
+from gateway.clock import Clock
+from gateway.tls import ChannelOptions, CredentialsUnusable, client_credentials
+
+ATTEMPT_SECONDS = 1.0  # for one member; a call goes on at the next one
+CALL_SECONDS = 3.0  # for a call at all members: an election takes up to two
+LEFT_OUT_SECONDS = 1.0  # in which a member that failed is not asked while another is there
+_PAUSE_SECONDS = 0.05  # between attempts, where members fail at once
+_STAMP_SECONDS = 1.0  # between looks at the certificate files
+# etcd hangs up on whoever pings more often than every five seconds, or without a call.
+_KEEPALIVE_MS = 10_000
+_KEEPALIVE_TIMEOUT_MS = 3_000
+_RECONNECT_MIN_MS = 200
+_RECONNECT_MAX_MS = 1_000
+_MAX_MESSAGE_BYTES = 64 * 1024 * 1024
+# A member that has lost the others says so at once, and ends its streams.
+_METADATA = (("hasleader", "true"),)
+# With these etcd says that it did not do what was asked, and never will. With any other, nothing is known.
+_REJECTIONS = frozenset(
+    {
+        grpc.StatusCode.INVALID_ARGUMENT,
+        grpc.StatusCode.NOT_FOUND,
+        grpc.StatusCode.FAILED_PRECONDITION,
+        grpc.StatusCode.OUT_OF_RANGE,
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
+        grpc.StatusCode.PERMISSION_DENIED,
+        grpc.StatusCode.UNAUTHENTICATED,
+    }
+)
+_log = logging.getLogger(__name__)
+
+Request = TypeVar("Request", bound=Message)
+Response = TypeVar("Response", bound=Message)
+
+
+class Unanswered(Exception):
+    """No member answered in time. What was asked may have been done, or may yet be."""
+
+
+class Rejected(Exception):
+    """etcd did not do what was asked; the text is its own."""
+
+    def __init__(self, code: grpc.StatusCode, details: str) -> None:
+        super().__init__(f"{code.name}: {details}")
+        self.code = code
+
+
+@dataclass(frozen=True)
+class Method(Generic[Request, Response]):
+    """An RPC of etcd."""
+
+    path: str
+    request: type[Request]
+    response: type[Response]
+
+
+RANGE = Method("/etcdserverpb.KV/Range", rpc_pb2.RangeRequest, rpc_pb2.RangeResponse)
+PUT = Method("/etcdserverpb.KV/Put", rpc_pb2.PutRequest, rpc_pb2.PutResponse)
+DELETE = Method("/etcdserverpb.KV/DeleteRange", rpc_pb2.DeleteRangeRequest, rpc_pb2.DeleteRangeResponse)
+TRANSACTION = Method("/etcdserverpb.KV/Txn", rpc_pb2.TxnRequest, rpc_pb2.TxnResponse)
+GRANT = Method("/etcdserverpb.Lease/LeaseGrant", rpc_pb2.LeaseGrantRequest, rpc_pb2.LeaseGrantResponse)
+REVOKE = Method("/etcdserverpb.Lease/LeaseRevoke", rpc_pb2.LeaseRevokeRequest, rpc_pb2.LeaseRevokeResponse)
+KEEP_ALIVE = Method("/etcdserverpb.Lease/LeaseKeepAlive", rpc_pb2.LeaseKeepAliveRequest, rpc_pb2.LeaseKeepAliveResponse)
+WATCH = Method("/etcdserverpb.Watch/Watch", rpc_pb2.WatchRequest, rpc_pb2.WatchResponse)
+
+WatchCall = grpc.aio.StreamStreamCall[rpc_pb2.WatchRequest, rpc_pb2.WatchResponse]
+
+
+@dataclass(eq=False)
+class _Member:
+    """One member of the cluster."""
+
+    endpoint: str
+    channel: grpc.aio.Channel
+    left_out_until: float = 0.0
+
+
+@dataclass(frozen=True)
+class Read:
+    """Entries as they were together at one revision."""
+
+    entries: dict[bytes, Entry]
+    revision: int
+
+
+class EtcdClient:
+    """A client of one cluster, on one event loop. Raises CredentialsUnusable where its files are."""
+
+    def __init__(self, settings: EtcdSettings, clock: Clock) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._stamp = settings.credentials.stamp()
+        self._stamp_checked = 0.0
+        self._members = self._connect()
+        self._turns = itertools.count()
+        self._closing: set[asyncio.Task[None]] = set()
+
+    async def call(
+        self, method: Method[Request, Response], request: Request, seconds: float = CALL_SECONDS
+    ) -> Response:
+        """The answer of the first member that gives one. For requests that may be made more than once.
+
+        Raises Unanswered, or Rejected.
+        """
+        end = _now() + seconds
+        while True:
+            try:
+                return await self.once(method, request, min(ATTEMPT_SECONDS, max(0.0, end - _now())))
+            except Unanswered:
+                if _now() + _PAUSE_SECONDS >= end:
+                    raise
+            await asyncio.sleep(_PAUSE_SECONDS)
+
+    async def once(
+        self, method: Method[Request, Response], request: Request, seconds: float = ATTEMPT_SECONDS
+    ) -> Response:
+        """The answer of one member, which is asked once. Raises Unanswered, or Rejected."""
+        member = self._pick()
+        try:
+            return await _ask(member.channel, method, request, seconds)
+        except Unanswered:
+            self._leave_out(member)
+            raise
+
+    async def keep_alive(self, lease: int, seconds: float = CALL_SECONDS) -> bool:
+        """Renews a lease for its full time; False where there is none. Raises Unanswered, or Rejected."""
+        end = _now() + seconds
+        while True:
+            member = self._pick()
+            try:
+                return await _keep_alive(member.channel, lease, min(ATTEMPT_SECONDS, max(0.0, end - _now())))
+            except Unanswered:
+                self._leave_out(member)
+                if _now() + _PAUSE_SECONDS >= end:
+                    raise
+            await asyncio.sleep(_PAUSE_SECONDS)
+
+    async def read(self, ranges: Iterable[KeyRange], seconds: float = CALL_SECONDS) -> Read:
+        """What stands in these ranges, all at one revision that no earlier answer of any member is ahead of.
+
+        Raises Unanswered, or Rejected.
+        """
+        operations = [
+            rpc_pb2.RequestOp(request_range=rpc_pb2.RangeRequest(key=each.first, range_end=each.end)) for each in ranges
+        ]
+        response = await self.call(TRANSACTION, rpc_pb2.TxnRequest(success=operations), seconds)
+        found = [pair for each in response.responses for pair in each.response_range.kvs]
+        return Read({pair.key: Entry(pair.value, pair.mod_revision) for pair in found}, response.header.revision)
+
+    async def revision(self, key: bytes, seconds: float) -> int:
+        """The revision that etcd is at: all members are asked, and the first answer counts. Raises Unanswered.
+
+        One that has stopped in the middle costs no time so.
+        """
+        request = rpc_pb2.RangeRequest(key=key, keys_only=True)
+        asked = [
+            asyncio.create_task(_ask(member.channel, RANGE, request, seconds)) for member in self._followed_members()
+        ]
+        problems: list[str] = []
+        try:
+            for answer in asyncio.as_completed(asked):
+                try:
+                    return (await answer).header.revision
+                except (Unanswered, Rejected) as error:
+                    problems.append(str(error))
+            raise Unanswered("; ".join(problems))
+        finally:
+            await _end(asked)
+
+    @asynccontextmanager
+    async def watching(self, keys: KeyRange, start_revision: int) -> AsyncIterator[WatchCall]:
+        """A stream of what happens to these keys from a revision on, at one member. Raises Unanswered."""
+        member = self._pick()
+        stream: grpc.aio.StreamStreamMultiCallable[rpc_pb2.WatchRequest, rpc_pb2.WatchResponse]
+        stream = member.channel.stream_stream(
+            WATCH.path,
+            request_serializer=WATCH.request.SerializeToString,
+            response_deserializer=WATCH.response.FromString,
+        )
+        call: WatchCall = stream(metadata=_METADATA)
+        create = rpc_pb2.WatchCreateRequest(
+            key=keys.first, range_end=keys.end, start_revision=start_revision, progress_notify=True
+        )
+        try:
+            async with asyncio.timeout(ATTEMPT_SECONDS):
+                await call.write(rpc_pb2.WatchRequest(create_request=create))
+                response = await call.read()
+            if not isinstance(response, rpc_pb2.WatchResponse) or not response.created or response.canceled:
+                raise Unanswered("no watch was made")
+            yield call
+        except grpc.aio.AioRpcError as error:
+            self._leave_out(member)
+            raise Unanswered(f"{member.endpoint}: {error.code().name}: {error.details()}") from None
+        except (Unanswered, asyncio.InvalidStateError, TimeoutError) as error:
+            self._leave_out(member)
+            raise Unanswered(f"{member.endpoint}: {error}") from None
+        finally:
+            call.cancel()
+
+    async def close(self) -> None:
+        """Closes all connections."""
+        for member in self._members:
+            await member.channel.close()
+        await asyncio.gather(*self._closing)
+
+    def _connect(self) -> list[_Member]:
+        credentials = client_credentials(self._settings.credentials, self._clock.now())
+        return [
+            _Member(endpoint, grpc.aio.secure_channel(endpoint, credentials, options=_options()))
+            for endpoint in self._settings.endpoints
+        ]
+
+    def _pick(self) -> _Member:
+        members, now = self._followed_members(), _now()
+        well = [member for member in members if member.left_out_until <= now] or members
+        return well[next(self._turns) % len(well)]
+
+    def _leave_out(self, member: _Member) -> None:
+        member.left_out_until = _now() + LEFT_OUT_SECONDS
+
+    def _followed_members(self) -> list[_Member]:
+        """The members, over new connections once the certificate files were replaced."""
+        if _now() - self._stamp_checked < _STAMP_SECONDS:
+            return self._members
+        self._stamp_checked, stamp = _now(), self._settings.credentials.stamp()
+        if stamp != self._stamp:
+            try:
+                fresh = self._connect()
+            except CredentialsUnusable as error:
+                _log.error("connections to etcd keep the former certificate: %s", error)
+                return self._members
+            for member in self._members:
+                task = asyncio.create_task(member.channel.close(CALL_SECONDS))
+                self._closing.add(task)
+                task.add_done_callback(self._closing.discard)
+            self._members, self._stamp = fresh, stamp
+        return self._members
+
+
+async def _ask(
+    channel: grpc.aio.Channel, method: Method[Request, Response], request: Request, seconds: float
+) -> Response:
+    rpc: grpc.aio.UnaryUnaryMultiCallable[Request, Response] = channel.unary_unary(
+        method.path,
+        request_serializer=method.request.SerializeToString,
+        response_deserializer=method.response.FromString,
+    )
+    try:
+        return await rpc(request, timeout=seconds, metadata=_METADATA)
+    except grpc.aio.AioRpcError as error:
+        raise _meaning(error) from None
+
+
+async def _keep_alive(channel: grpc.aio.Channel, lease: int, seconds: float) -> bool:
+    rpc: grpc.aio.StreamStreamMultiCallable[rpc_pb2.LeaseKeepAliveRequest, rpc_pb2.LeaseKeepAliveResponse]
+    rpc = channel.stream_stream(
+        KEEP_ALIVE.path,
+        request_serializer=KEEP_ALIVE.request.SerializeToString,
+        response_deserializer=KEEP_ALIVE.response.FromString,
+    )
+    call = rpc(timeout=seconds, metadata=_METADATA)
+    try:
+        await call.write(rpc_pb2.LeaseKeepAliveRequest(ID=lease))
+        response = await call.read()
+    except grpc.aio.AioRpcError as error:
+        raise _meaning(error) from None
+    except asyncio.InvalidStateError as error:
+        raise Unanswered(str(error)) from None
+    finally:
+        call.cancel()
+    if not isinstance(response, rpc_pb2.LeaseKeepAliveResponse):
+        raise Unanswered("the stream ended without an answer")
+    return response.TTL > 0
+
+
+def _meaning(error: grpc.aio.AioRpcError) -> Unanswered | Rejected:
+    code, details = error.code(), error.details() or ""
+    return Rejected(code, details) if code in _REJECTIONS else Unanswered(f"{code.name}: {details}")
+
+
+async def _end(tasks: Sequence["asyncio.Task[Response]"]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _options() -> ChannelOptions:
+    return [
+        ("grpc.keepalive_time_ms", _KEEPALIVE_MS),
+        ("grpc.keepalive_timeout_ms", _KEEPALIVE_TIMEOUT_MS),
+        ("grpc.http2.max_pings_without_data", 0),
+        ("grpc.initial_reconnect_backoff_ms", _RECONNECT_MIN_MS),
+        ("grpc.min_reconnect_backoff_ms", _RECONNECT_MIN_MS),
+        ("grpc.max_reconnect_backoff_ms", _RECONNECT_MAX_MS),
+        ("grpc.service_config_disable_resolution", 1),
+        ("grpc.enable_http_proxy", 0),
+        ("grpc.max_receive_message_length", _MAX_MESSAGE_BYTES),
+    ]
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,0 +1,115 @@
+"""Whether etcd answers, and whether the copy may be acted on: asked by one task, answered without waiting."""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from coordinator.registry.etcd.client import EtcdClient, Rejected, Unanswered
+from coordinator.registry.etcd.copy import Copy
+from coordinator.registry.etcd.watch import Follower
+from gateway.clock import Clock
+
+_ANSWER_SECONDS = 1.0
+_CATCH_UP_SECONDS = 0.5
+_LONGEST_INTERVAL_SECONDS = 1.0
+_PATIENCE_OF_LEASE = 2 / 3  # a replica that was silent for longer may count as gone
+_LOOKS_IN_LEASE = 6
+_log = logging.getLogger(__name__)
+
+
+def seconds_since_boot() -> float:
+    """Goes on while this process is stopped or the machine sleeps, and is never set."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+class Contact:
+    """Asks etcd regularly for its revision, and sees to it that the copy gets there."""
+
+    def __init__(
+        self,
+        client: EtcdClient,
+        follower: Follower,
+        copy: Copy,
+        clock: Clock,
+        lease: timedelta,
+        key: bytes,
+        seconds: Callable[[], float] = seconds_since_boot,
+    ) -> None:
+        self._client = client
+        self._follower = follower
+        self._copy = copy
+        self._clock = clock
+        self._key = key
+        self._seconds = seconds
+        self._lease_seconds = lease.total_seconds()
+        self._interval = min(_LONGEST_INTERVAL_SECONDS, self._lease_seconds / _LOOKS_IN_LEASE)
+        self._wanted = asyncio.Event()
+        self._answered_at = self._looked_at = seconds()
+        self._answered: datetime = clock.now()
+        self._is_silent = False
+        self._is_alarmed = False
+
+    def start_from(self, answered: datetime, *, is_silent: bool) -> None:
+        """Where there is a copy, and whether etcd gave it now, or is silent and the copy is an old one."""
+        self._answered, self._is_silent = answered, is_silent
+        self._answered_at = self._looked_at = self._seconds()
+        if is_silent:
+            self._answered_at -= max(0.0, (self._clock.now() - answered).total_seconds())
+
+    @property
+    def answered(self) -> datetime:
+        """When etcd last answered."""
+        return self._answered
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether etcd did not answer when it was last asked."""
+        return self._is_silent
+
+    def is_current(self) -> bool:
+        """See the port. The first call after a pause finds that nobody has looked since, and has it done."""
+        if self._seconds() - self._looked_at <= self._lease_seconds * _PATIENCE_OF_LEASE:
+            return True
+        self._wanted.set()
+        return False
+
+    async def run(self) -> None:
+        """Looks until it is cancelled."""
+        while True:
+            await self.look()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._interval):
+                    await self._wanted.wait()
+            self._wanted.clear()
+
+    async def look(self) -> None:
+        """Asks etcd once. What was found holds for the time when it was asked: a pause may have come between."""
+        asked_at, asked, before = self._seconds(), self._clock.now(), self._copy.revision
+        try:
+            revision = await self._client.revision(self._key, _ANSWER_SECONDS)
+            await self._catch_up(revision, before)
+        except (Unanswered, Rejected) as error:
+            # The last good copy has to do.
+            self._looked_at, self._is_silent = asked_at, True
+            self._raise_alarm(error)
+        else:
+            self._answered_at = self._looked_at = asked_at
+            self._answered, self._is_silent = asked, False
+            if self._is_alarmed:
+                self._is_alarmed = False
+                _log.warning("etcd answers again: the registry is as of now")
+
+    async def _catch_up(self, revision: int, before: int) -> None:
+        if revision >= before:
+            await self._follower.ask_for_progress()
+            if await self._follower.reached(revision, _CATCH_UP_SECONDS):
+                return
+        await self._follower.list(_ANSWER_SECONDS)
+
+    def _raise_alarm(self, error: Exception) -> None:
+        if not self._is_alarmed and self._seconds() - self._answered_at > self._lease_seconds:
+            self._is_alarmed = True
+            _log.error("etcd has not answered since %s: the last good copy is in use (%s)", self._answered, error)

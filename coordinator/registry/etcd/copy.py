@@ -1,0 +1,185 @@
+"""What a coordinator knows of the registry: the entries as etcd has them, and the snapshot made of them. No I/O."""
+
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from coordinator.membership.rules import RegionFacts, Suspension
+from coordinator.registry.etcd import values
+from coordinator.registry.etcd.keys import (
+    ConfigurationKey,
+    JoinedKey,
+    Keys,
+    LiveKey,
+    ReplicaKey,
+    SuspensionKey,
+)
+from coordinator.registry.etcd.values import Unreadable
+from coordinator.registry.port import Snapshot
+
+_log = logging.getLogger(__name__)
+_UNKNOWN_TIME = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A value, and the revision of etcd that put it there."""
+
+    value: bytes
+    revision: int
+
+
+@dataclass(frozen=True)
+class Event:
+    """What became of one key."""
+
+    key: bytes
+    entry: Entry | None
+    """None where the key is gone."""
+
+
+def difference(before: Mapping[bytes, Entry], after: Mapping[bytes, Entry]) -> list[Event]:
+    """The events that lead from one state to another, in the order in which they happened as far as that is known."""
+    gone = [Event(key, None) for key in sorted(before.keys() - after.keys())]
+    put = [
+        Event(key, entry)
+        for key, entry in sorted(after.items(), key=lambda item: (item[1].revision, item[0]))
+        if before.get(key) != entry
+    ]
+    return gone + put
+
+
+class Copy:
+    """The copy of one coordinator. It contains every change up to `revision`."""
+
+    def __init__(self, keys: Keys) -> None:
+        self._keys = keys
+        self._entries: dict[bytes, Entry] = {}
+        self._snapshot = Snapshot(0, None, {})
+
+    @property
+    def entries(self) -> Mapping[bytes, Entry]:
+        """What etcd holds, as far as it is copied. Nobody else may change it."""
+        return self._entries
+
+    @property
+    def revision(self) -> int:
+        """The revision of etcd that the copy contains."""
+        return self._snapshot.change
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """See the port."""
+        return self._snapshot
+
+    def replace(self, entries: Mapping[bytes, Entry], revision: int, now: datetime) -> bool:
+        """Takes over all entries as they are at a revision. Returns whether that changes what others go by."""
+        return self.take(difference(self._entries, entries), revision, now)
+
+    def take(self, events: Iterable[Event], revision: int, now: datetime) -> bool:
+        """Takes in all events up to a revision. Returns whether they change what others go by.
+
+        A heartbeat that only renews a lease changes nothing. `now` is when they were heard of, aware.
+        """
+        draft, before = _Draft(self._snapshot), self._snapshot
+        for event in events:
+            if self._keys.parse(event.key) is None:
+                continue
+            if event.entry is None:
+                self._entries.pop(event.key, None)
+            else:
+                self._entries[event.key] = event.entry
+            self._take(draft, event)
+        draft.date_presence(before, now)
+        self._snapshot = replace(draft.snapshot(), change=revision)
+        return draft.told
+
+    def _take(self, draft: "_Draft", event: Event) -> None:
+        value = event.entry.value if event.entry is not None else None
+        try:
+            match self._keys.parse(event.key):
+                case ConfigurationKey():
+                    draft.put_configuration(value)
+                case JoinedKey(region):
+                    draft.put_joined(region, value)
+                case SuspensionKey(region):
+                    draft.put_suspension(region, value)
+                case LiveKey(region, endpoint):
+                    draft.put_live(region, endpoint, value)
+                case ReplicaKey(name):
+                    draft.put_replica(name, value)
+        except Unreadable as error:
+            _log.error("%s in etcd %s: what was known before goes on", event.key.decode("utf-8", "replace"), error)
+
+
+class _Draft:
+    """A snapshot that is being changed, and whether the changes are to be told."""
+
+    def __init__(self, before: Snapshot) -> None:
+        self.told = False
+        self._revision, self._configuration = before.revision, before.configuration
+        self._regions = dict(before.regions)
+        self._replicas = dict(before.replicas)
+
+    def snapshot(self) -> Snapshot:
+        return Snapshot(self._revision, self._configuration, self._regions, 0, self._replicas)
+
+    def put_configuration(self, value: bytes | None) -> None:
+        applied = values.decode_applied(value) if value is not None else None
+        revision = applied.revision if applied is not None else 0
+        self.told |= revision != self._revision
+        self._revision = revision
+        self._configuration = applied.configuration if applied is not None else None
+
+    def put_joined(self, region: str, value: bytes | None) -> None:
+        before = self._facts(region)
+        certificate = values.decode_joined(value).signing_certificate if value is not None else b""
+        after = replace(before, ever_joined=value is not None, signing_certificate=certificate)
+        self._put(before, after, is_change=after != before)
+
+    def put_suspension(self, region: str, value: bytes | None) -> None:
+        before = self._facts(region)
+        after = replace(before, suspension=self._suspension(before, value))
+        self._put(before, after, is_change=after != before)
+
+    def put_live(self, region: str, endpoint: str, value: bytes | None) -> None:
+        before = self._facts(region)
+        live = {each: beat for each, beat in before.live.items() if each != endpoint}
+        last = before.last
+        if value is not None:
+            last = values.decode_heartbeat(value)
+            live[endpoint] = last
+        self._put(before, replace(before, live=live, last=last), is_change=live.keys() != before.live.keys())
+
+    def put_replica(self, name: str, value: bytes | None) -> None:
+        before = self._replicas.pop(name, None)
+        if value is not None:
+            self._replicas[name] = values.decode_replica(value)
+        self.told |= self._replicas.get(name) != before
+
+    def date_presence(self, before: Snapshot, now: datetime) -> None:
+        """Notes since when each region has a live process, or none any more."""
+        for region, facts in self._regions.items():
+            was = before.facts(region)
+            is_first_look = facts.presence_since is None and (facts.ever_joined or bool(facts.live))
+            if is_first_look or bool(was.live) != bool(facts.live):
+                since = min((beat.time for beat in facts.live.values()), default=now)
+                self._regions[region] = replace(facts, presence_since=since)
+
+    def _suspension(self, before: RegionFacts, value: bytes | None) -> Suspension | None:
+        if value is None:
+            return None
+        try:
+            return values.decode_suspension(value)
+        except Unreadable as error:
+            # That it is there counts, whatever it says.
+            _log.error("the suspension of %s in etcd %s", before.region, error)
+            return before.suspension or Suspension(_UNKNOWN_TIME, "a suspension that this version cannot read", "?")
+
+    def _facts(self, region: str) -> RegionFacts:
+        return self._regions.get(region) or RegionFacts(region)
+
+    def _put(self, before: RegionFacts, after: RegionFacts, *, is_change: bool) -> None:
+        self._regions[before.region] = after
+        self.told |= is_change

@@ -1,0 +1,134 @@
+"""Where the things of one federation stand in etcd. Pure."""
+
+from dataclasses import dataclass
+
+_SEQUENCE_DIGITS = 20  # so that keys sort as their numbers do
+
+
+@dataclass(frozen=True)
+class ConfigurationKey:
+    """The configuration in force."""
+
+
+@dataclass(frozen=True)
+class JoinedKey:
+    """That a region ever joined, and the certificate by which it signs."""
+
+    region: str
+
+
+@dataclass(frozen=True)
+class SuspensionKey:
+    """The suspension of a region."""
+
+    region: str
+
+
+@dataclass(frozen=True)
+class LiveKey:
+    """A process of a region whose lease has not run out."""
+
+    region: str
+    endpoint: str
+
+
+@dataclass(frozen=True)
+class ReplicaKey:
+    """A coordinator that lives."""
+
+    name: str
+
+
+CopiedKey = ConfigurationKey | JoinedKey | SuspensionKey | LiveKey | ReplicaKey
+
+
+@dataclass(frozen=True)
+class KeyRange:
+    """The keys from `first` up to, and without, `end`."""
+
+    first: bytes
+    end: bytes
+
+
+class Keys:
+    """The keys below `/crossregion/<federation>/`."""
+
+    def __init__(self, federation: str) -> None:
+        self.federation = federation
+        self._prefix = f"/crossregion/{federation}/"
+
+    @property
+    def everything(self) -> KeyRange:
+        """All that the federation keeps in etcd."""
+        return _below(self._prefix)
+
+    @property
+    def copied(self) -> tuple[KeyRange, ...]:
+        """What every coordinator keeps a copy of. What may grow without end is not among it."""
+        return (
+            KeyRange(self.configuration, self.configuration + b"\0"),
+            *(_below(f"{self._prefix}{kind}/") for kind in ("joined", "suspensions", "live", "replicas")),
+        )
+
+    @property
+    def configuration(self) -> bytes:
+        """The configuration in force."""
+        return self._key("configuration")
+
+    def configuration_at(self, revision: int) -> bytes:
+        """A configuration that is or was in force."""
+        return self._key(f"configurations/{revision:0{_SEQUENCE_DIGITS}}")
+
+    def joined(self, region: str) -> bytes:
+        """That a region ever joined."""
+        return self._key(f"joined/{region}")
+
+    def suspension(self, region: str) -> bytes:
+        """The suspension of a region."""
+        return self._key(f"suspensions/{region}")
+
+    def audit_head_of(self, region: str) -> bytes:
+        """The furthest audit head that a region has handed in."""
+        return self._key(f"audit-heads/{region}")
+
+    def live(self, region: str, endpoint: str) -> bytes:
+        """A process of a region."""
+        return self._key(f"live/{region}/{endpoint}")
+
+    def replica(self, name: str) -> bytes:
+        """A coordinator."""
+        return self._key(f"replicas/{name}")
+
+    @property
+    def audit_head(self) -> bytes:
+        """The end of the registry's own audit chain."""
+        return self._key("audit-head")
+
+    def audit_row(self, sequence: int) -> bytes:
+        """One row of the registry's own audit chain."""
+        return self._key(f"audit/{sequence:0{_SEQUENCE_DIGITS}}")
+
+    def parse(self, key: bytes) -> CopiedKey | None:
+        """What stands at a key; None for what no coordinator keeps a copy of."""
+        kind, _, rest = key.decode("utf-8", "replace").removeprefix(self._prefix).partition("/")
+        if kind == "configuration" and not rest:
+            return ConfigurationKey()
+        if not rest:
+            return None
+        if kind == "live":
+            region, _, endpoint = rest.partition("/")
+            return LiveKey(region, endpoint) if endpoint else None
+        if kind == "joined":
+            return JoinedKey(rest)
+        if kind == "suspensions":
+            return SuspensionKey(rest)
+        return ReplicaKey(rest) if kind == "replicas" else None
+
+    def _key(self, rest: str) -> bytes:
+        return f"{self._prefix}{rest}".encode()
+
+
+def _below(prefix: str) -> KeyRange:
+    """All keys that begin so. The prefix ends with a slash, after which `0` is the next character."""
+    first = prefix.encode()
+    return KeyRange(first, first[:-1] + bytes([first[-1] + 1]))

@@ -1,0 +1,165 @@
+"""What lives in etcd only as long as somebody says so: the processes of regions, and this coordinator."""
+
+import asyncio
+import contextlib
+import hashlib
+import logging
+import math
+import secrets
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
+
+import grpc
+from etcd3.etcdrpc import rpc_pb2
+
+from coordinator.registry.etcd import values
+from coordinator.registry.etcd.client import CALL_SECONDS, DELETE, GRANT, PUT, REVOKE, EtcdClient, Rejected, Unanswered
+from coordinator.registry.etcd.keys import Keys
+from coordinator.registry.port import Replica
+
+_LEASE_ID_BITS = 63
+_RENEWALS_IN_LEASE = 3
+_PATIENCE_OF_LEASE = 2 / 3
+_LEAVING_SECONDS = 1.0
+_log = logging.getLogger(__name__)
+
+
+class Leases:
+    """Leases of one duration. etcd counts in whole seconds, and grants none shorter than its elections need."""
+
+    def __init__(self, client: EtcdClient, lease: timedelta) -> None:
+        self._client = client
+        self._seconds = math.ceil(lease.total_seconds())
+
+    async def extend(self, lease: int, seconds: float = CALL_SECONDS) -> None:
+        """Lets a lease run its full time from now on, or grants it. Raises Unanswered, or Rejected."""
+        if await self._client.keep_alive(lease, seconds):
+            return
+        try:
+            await self._client.call(GRANT, rpc_pb2.LeaseGrantRequest(ID=lease, TTL=self._seconds), seconds)
+        except Rejected as error:
+            # Another replica was faster, or an attempt of ours whose answer was lost.
+            if error.code != grpc.StatusCode.FAILED_PRECONDITION:
+                raise
+
+    async def put(self, key: bytes, value: bytes, lease: int, seconds: float = CALL_SECONDS) -> int:
+        """Puts a value that vanishes with its lease, which is extended. Returns the revision.
+
+        Raises Unanswered, or Rejected.
+        """
+        await self.extend(lease, seconds)
+        request = rpc_pb2.PutRequest(key=key, value=value, lease=lease)
+        try:
+            return (await self._client.call(PUT, request, seconds)).header.revision
+        except Rejected as error:
+            if error.code != grpc.StatusCode.NOT_FOUND:
+                raise
+        # It ran out in between.
+        await self.extend(lease, seconds)
+        return (await self._client.call(PUT, request, seconds)).header.revision
+
+    async def end(self, key: bytes, lease: int, seconds: float = CALL_SECONDS) -> int:
+        """Removes a key and its lease. Returns the revision. Raises Unanswered, or Rejected."""
+        response = await self._client.call(DELETE, rpc_pb2.DeleteRangeRequest(key=key), seconds)
+        try:
+            await self._client.call(REVOKE, rpc_pb2.LeaseRevokeRequest(ID=lease), seconds)
+        except Rejected as error:
+            if error.code != grpc.StatusCode.NOT_FOUND:
+                raise
+        return response.header.revision
+
+
+def lease_of(federation: str, region: str, endpoint: str) -> int:
+    """The id of the lease of a process: the same at every coordinator, so that each can extend it."""
+    digest = hashlib.sha256(f"{federation}/{region}/{endpoint}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") % (1 << _LEASE_ID_BITS) or 1
+
+
+class OwnReplica:
+    """This coordinator as the others see it. It enters again by itself whenever its lease was lost."""
+
+    def __init__(self, client: EtcdClient, leases: Leases, keys: Keys, lease: timedelta) -> None:
+        self._client = client
+        self._leases = leases
+        self._keys = keys
+        self._lease_seconds = lease.total_seconds()
+        self._lease = _random_lease()
+        self._own: Replica | None = None
+        self._is_put = False
+        self._renewed = 0.0
+        self._missing = asyncio.Event()
+        self._lock = asyncio.Lock()
+
+    async def enter(self, name: str, endpoint: str) -> int:
+        """Says that this coordinator serves. Returns the revision; 0 where etcd has yet to hear of it."""
+        self._own = Replica(name, endpoint, 0)
+        return await self._put()
+
+    async def confirm(self, change: int) -> int:
+        """Says by which change it acts. Returns the revision; 0 where etcd has yet to hear of it."""
+        if self._own is None or change <= self._own.confirmed:
+            return 0
+        self._own = replace(self._own, confirmed=change)
+        return await self._put()
+
+    def look_at(self, replicas: Mapping[str, Replica]) -> None:
+        """Takes in which coordinators count as live: where this one is missing, it enters again at once."""
+        if self._own is not None and self._is_put and self._own.name not in replicas:
+            self._is_put = False
+            self._missing.set()
+
+    async def run(self) -> None:
+        """Keeps the lease until it is cancelled."""
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._lease_seconds / _RENEWALS_IN_LEASE):
+                    await self._missing.wait()
+            self._missing.clear()
+            await self.renew()
+
+    async def renew(self) -> None:
+        """Extends the lease; where it may be lost, this coordinator enters again."""
+        if self._own is None:
+            return
+        now = asyncio.get_running_loop().time()
+        if not self._is_put or now - self._renewed > self._lease_seconds * _PATIENCE_OF_LEASE:
+            self._is_put = False
+            await self._put()
+            return
+        try:
+            if await self._client.keep_alive(self._lease, self._lease_seconds / _RENEWALS_IN_LEASE):
+                self._renewed = now
+            else:
+                await self._put()
+        except (Unanswered, Rejected) as error:
+            _log.warning("the lease of %s was not extended: %s", self._own.name, error)
+
+    async def leave(self) -> None:
+        """This coordinator serves no more."""
+        own, self._own = self._own, None
+        if own is None:
+            return
+        try:
+            await self._leases.end(self._keys.replica(own.name), self._lease, _LEAVING_SECONDS)
+        except (Unanswered, Rejected) as error:
+            _log.warning("%s counts as live until its lease runs out: %s", own.name, error)
+
+    async def _put(self) -> int:
+        async with self._lock:
+            own = self._own
+            if own is None:
+                return 0
+            now = asyncio.get_running_loop().time()
+            try:
+                revision = await self._leases.put(self._keys.replica(own.name), values.encode_replica(own), self._lease)
+            except (Unanswered, Rejected) as error:
+                self._is_put = False
+                _log.warning("%s is not entered in etcd yet: %s", own.name, error)
+                return 0
+            self._is_put, self._renewed = True, now
+            return revision
+
+
+def _random_lease() -> int:
+    return secrets.randbits(_LEASE_ID_BITS) or 1

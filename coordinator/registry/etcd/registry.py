@@ -1,0 +1,351 @@
+"""The registry in etcd, which several coordinators share. See the port.
+
+Everything is known from a copy that follows etcd. A change returns once that copy contains it.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TypeVar
+
+from coordinator.membership.rules import Heartbeat, Suspension
+from coordinator.registry.etcd import values
+from coordinator.registry.etcd.changes import Change, Changes, Found, Noted, Put
+from coordinator.registry.etcd.client import EtcdClient, Rejected, Unanswered
+from coordinator.registry.etcd.contact import Contact
+from coordinator.registry.etcd.copy import Copy
+from coordinator.registry.etcd.keys import KeyRange, Keys
+from coordinator.registry.etcd.last_good import LastGood, LastGoodBroken
+from coordinator.registry.etcd.leases import Leases, OwnReplica, lease_of
+from coordinator.registry.etcd.settings import EtcdSettings
+from coordinator.registry.etcd.watch import Follower
+from coordinator.registry.port import KeptHead, Snapshot
+from gateway.api.federation.v1.configuration_pb2 import Configuration
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.audit import AuditRow
+from gateway.clock import Clock, to_microseconds
+from gateway.errors import Refused
+from gateway.federation.rules import difference
+
+# A change writes the configuration twice, and etcd takes at most 1.5 MiB at once.
+MAX_CONFIGURATION_BYTES = 700 * 1024
+_ROWS_AT_ONCE = 1000
+_RENEWAL_SECONDS = 1.0  # for a heartbeat of a process that is known to live: it counts in any case
+_CONTAIN_SECONDS = 1.0  # in which the watch tells of a change that was made; then everything is listed
+_log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+
+class RegistryUnreachable(Exception):
+    """etcd does not answer, and there is no last good copy to start with; the text says why not."""
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """What the registry is made of."""
+
+    keys: Keys
+    client: EtcdClient
+    copy: Copy
+    clock: Clock
+    lease: timedelta
+    last_good: LastGood
+
+
+class EtcdRegistry:
+    """See the port. Made by `open`, on the event loop that will use it."""
+
+    def __init__(self, parts: _Parts) -> None:
+        self._parts = parts
+        self._keys, self._copy, self._clock = parts.keys, parts.copy, parts.clock
+        self._changes = Changes(parts.client, parts.keys)
+        self._leases = Leases(parts.client, parts.lease)
+        self._own = OwnReplica(parts.client, self._leases, parts.keys, parts.lease)
+        self._follower = Follower(parts.client, parts.keys, parts.clock, parts.copy, self._tell)
+        self._contact = Contact(
+            parts.client, self._follower, parts.copy, parts.clock, parts.lease, parts.keys.configuration
+        )
+        self._listeners: list[Callable[[], None]] = []
+        self._unsaved = asyncio.Event()
+        self._running: list[asyncio.Task[None]] = []
+        self._under_way: set[asyncio.Task[object]] = set()
+
+    @classmethod
+    async def open(
+        cls, settings: EtcdSettings, federation: str, directory: Path, clock: Clock, lease: timedelta
+    ) -> "EtcdRegistry":
+        """The registry of a federation; an endpoint lives for `lease` after each heartbeat.
+
+        `directory` is the coordinator's own, and is there: the last good copy is kept in it. Where etcd does not
+        answer, that copy is what is known until it does; where there is none, RegistryUnreachable is raised. Raises
+        CredentialsUnusable too.
+        """
+        keys = Keys(federation)
+        parts = _Parts(keys, EtcdClient(settings, clock), Copy(keys), clock, lease, LastGood(directory))
+        registry = cls(parts)
+        try:
+            await registry._start()
+        except (RegistryUnreachable, asyncio.CancelledError):
+            await parts.client.close()
+            raise
+        return registry
+
+    def snapshot(self) -> Snapshot:
+        """See the port."""
+        return self._copy.snapshot
+
+    def on_change(self, listener: Callable[[], None]) -> Callable[[], None]:
+        """See the port."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    async def beat(self, region: str, heartbeat: Heartbeat) -> None:
+        """See the port. One of a process that is known to live counts although etcd does not answer."""
+        await self._to_the_end(self._beat(region, heartbeat))
+
+    async def leave(self, region: str, endpoint: str) -> None:
+        """See the port."""
+        if endpoint in self._copy.snapshot.facts(region).live:
+            await self._to_the_end(self._leave(region, endpoint))
+
+    async def suspend(self, region: str, *, note: str, actor: str) -> int:
+        """See the port."""
+        key, now = self._keys.suspension(region), self._clock.now()
+
+        def decide(found: Found) -> Change | None:
+            before = values.decode_suspension(found[key].value) if key in found else None
+            if before is not None and (before.note, before.actor) == (note, actor):
+                return None
+            suspension = Suspension(before.since if before is not None else now, note, actor)
+            noted = Noted(actor, "REGION_SUSPENDED", f"region/{region}", note)
+            return Change({key: Put(values.encode_suspension(suspension))}, noted=noted)
+
+        return await self._change([key], decide, now)
+
+    async def reinstate(self, region: str, *, actor: str) -> None:
+        """See the port."""
+        key = self._keys.suspension(region)
+
+        def decide(found: Found) -> Change | None:
+            noted = Noted(actor, "REGION_REINSTATED", f"region/{region}")
+            return Change(deletes=[key], noted=noted) if key in found else None
+
+        await self._change([key], decide, self._clock.now())
+
+    async def apply(self, configuration: Configuration, *, expected_revision: int, actor: str) -> int:
+        """See the port. Raises Refused with REQUEST_INVALID for one that is too large for etcd."""
+        own, now, key, answer = Configuration(), self._clock.now(), self._keys.configuration, 0
+        own.CopyFrom(configuration)
+        if (size := own.ByteSize()) > MAX_CONFIGURATION_BYTES:
+            problem = f"{size} bytes, more than the {MAX_CONFIGURATION_BYTES} that the registry takes"
+            raise Refused(Reason.REASON_REQUEST_INVALID, field="configuration", problem=problem)
+
+        def decide(found: Found) -> Change | None:
+            nonlocal answer
+            in_force = values.decode_applied(found[key].value) if key in found else None
+            answer = in_force.revision if in_force is not None else 0
+            changes = difference(in_force.configuration if in_force is not None else Configuration(), own)
+            # Before the check of the revision: who repeats a call whose answer was lost gets that answer.
+            if not changes:
+                return None
+            if answer != expected_revision:
+                raise Refused(Reason.REASON_CONFIGURATION_CHANGED, revision=str(answer))
+            answer += 1
+            value = Put(values.encode_applied(values.Applied(answer, own, actor, to_microseconds(now))))
+            noted = Noted(actor, "CONFIGURATION_APPLIED", f"configuration/{answer}", f"{len(changes)} changes")
+            return Change({key: value, self._keys.configuration_at(answer): value}, noted=noted)
+
+        await self._change([key], decide, now)
+        return answer
+
+    async def configuration_at(self, revision: int) -> Configuration | None:
+        """See the port. Raises Refused with REGISTRY_UNAVAILABLE where only etcd could tell."""
+        snapshot = self._copy.snapshot
+        if revision and revision == snapshot.revision:
+            return snapshot.configuration
+        value = await self._value(self._keys.configuration_at(revision))
+        return values.decode_applied(value).configuration if value is not None else None
+
+    async def keep_audit_head(self, region: str, kept: KeptHead) -> bool:
+        """See the port. Raises Refused with REGISTRY_UNAVAILABLE."""
+        key, answer = self._keys.audit_head_of(region), True
+
+        def decide(found: Found) -> Change | None:
+            nonlocal answer
+            before = values.decode_kept_head(found[key].value) if key in found else None
+            answer = before is None or kept.head.sequence > before.head.sequence or kept.head == before.head
+            if before is not None and (not answer or kept.head == before.head):
+                return None
+            return Change({key: Put(values.encode_kept_head(kept))})
+
+        await self._to_the_end(self._changes.make([key], decide, self._clock.now()))
+        return answer
+
+    async def audit_head(self, region: str) -> KeptHead | None:
+        """See the port. Raises Refused with REGISTRY_UNAVAILABLE."""
+        value = await self._value(self._keys.audit_head_of(region))
+        return values.decode_kept_head(value) if value is not None else None
+
+    async def audit_rows(self) -> list[AuditRow]:
+        """See the port. Raises Refused with REGISTRY_UNAVAILABLE."""
+        rows: list[AuditRow] = []
+        while True:
+            first = len(rows) + 1
+            page = await self._read(KeyRange(self._keys.audit_row(first), self._keys.audit_row(first + _ROWS_AT_ONCE)))
+            rows += [values.decode_row(page[key]).row for key in sorted(page)]
+            if len(page) < _ROWS_AT_ONCE:
+                return rows
+
+    async def enter(self, name: str, endpoint: str) -> None:
+        """See the port. Where etcd does not answer, it hears of it once it does."""
+        await self._to_the_end(self._contain(self._own.enter(name, endpoint)))
+
+    async def confirm(self, change: int) -> None:
+        """See the port. Where etcd does not answer, it hears of it once it does."""
+        await self._to_the_end(self._contain(self._own.confirm(change)))
+
+    def is_current(self) -> bool:
+        """See the port."""
+        return self._contact.is_current()
+
+    def answered(self) -> datetime:
+        """See the port."""
+        return self._contact.answered
+
+    async def close(self) -> None:
+        """See the port. This coordinator counts as live no more."""
+        await asyncio.gather(*self._under_way, return_exceptions=True)
+        for task in self._running:
+            task.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
+        await self._own.leave()
+        await self._save()
+        await self._parts.client.close()
+        self._listeners.clear()
+
+    async def _start(self) -> None:
+        try:
+            await self._follower.list()
+            self._contact.start_from(self._clock.now(), is_silent=False)
+        except (Unanswered, Rejected) as error:
+            self._start_from_last_good(error)
+        work = (self._follower.run(), self._contact.run(), self._own.run(), self._keep_last_good())
+        self._running = [asyncio.create_task(each) for each in work]
+
+    def _start_from_last_good(self, error: Unanswered | Rejected) -> None:
+        last_good = self._parts.last_good
+        try:
+            kept = last_good.load()
+        except LastGoodBroken as broken:
+            raise RegistryUnreachable(f"etcd does not answer ({error}), and of {last_good.path}: {broken}") from error
+        if kept is None:
+            raise RegistryUnreachable(
+                f"etcd does not answer ({error}), and there is no last good copy at {last_good.path}"
+            ) from error
+        self._copy.replace(kept.entries, kept.revision, self._clock.now())
+        self._contact.start_from(last_good.saved_at(), is_silent=True)
+        _log.error("etcd does not answer (%s): starting with the last good copy, %s", error, last_good.path)
+
+    async def _beat(self, region: str, heartbeat: Heartbeat) -> None:
+        facts = self._copy.snapshot.facts(region)
+        known = facts.live.get(heartbeat.endpoint)
+        # While certificates are replaced, processes of a region differ: the one that came newly counts.
+        is_new = known is None or known.signing_certificate != heartbeat.signing_certificate
+        key = self._keys.live(region, heartbeat.endpoint)
+        put = Put(values.encode_heartbeat(heartbeat), lease_of(self._keys.federation, region, heartbeat.endpoint))
+        try:
+            if is_new and (not facts.ever_joined or facts.signing_certificate != heartbeat.signing_certificate):
+                await self._leases.extend(put.lease)
+                await self._contain(self._join(region, heartbeat, key, put))
+            elif known is None:
+                await self._contain(self._leases.put(key, put.value, put.lease))
+            elif not self._contact.is_silent:
+                await self._contain(self._leases.put(key, put.value, put.lease, _RENEWAL_SECONDS))
+        except (Unanswered, Rejected) as error:
+            _log.debug("a heartbeat of %s at %s did not get to etcd: %s", region, heartbeat.endpoint, error)
+            if known is None or is_new:
+                raise Refused(Reason.REASON_REGISTRY_UNAVAILABLE) from None
+
+    async def _join(self, region: str, heartbeat: Heartbeat, key: bytes, put: Put) -> int:
+        """A heartbeat by which the registry learns that a region has joined, or by which certificate it signs."""
+        joined, now = self._keys.joined(region), self._clock.now()
+
+        def decide(found: Found) -> Change | None:
+            before = values.decode_joined(found[joined].value) if joined in found else None
+            if before is not None and before.signing_certificate == heartbeat.signing_certificate:
+                return Change({key: put})
+            first_joined = before.first_joined if before is not None else to_microseconds(now)
+            value = values.encode_joined(values.Joined(first_joined, heartbeat.signing_certificate))
+            action = "SIGNING_CERTIFICATE_CHANGED" if before is not None else "REGION_JOINED"
+            return Change({joined: Put(value), key: put}, noted=Noted(f"region/{region}", action, f"region/{region}"))
+
+        return await self._changes.make([joined], decide, now)
+
+    async def _leave(self, region: str, endpoint: str) -> None:
+        lease = lease_of(self._keys.federation, region, endpoint)
+        try:
+            await self._contain(self._leases.end(self._keys.live(region, endpoint), lease))
+        except (Unanswered, Rejected) as error:
+            _log.warning("%s at %s lives until its lease runs out: %s", region, endpoint, error)
+            raise Refused(Reason.REASON_REGISTRY_UNAVAILABLE) from None
+
+    async def _change(self, keys: Sequence[bytes], decide: Callable[[Found], Change | None], now: datetime) -> int:
+        return await self._to_the_end(self._contain(self._changes.make(keys, decide, now)))
+
+    async def _contain(self, change: Awaitable[int]) -> int:
+        """Makes a change and waits until the copy contains it."""
+        revision = await change
+        if await self._follower.reached(revision, _CONTAIN_SECONDS):
+            return revision
+        try:
+            await self._follower.list(_CONTAIN_SECONDS)
+        except (Unanswered, Rejected) as error:
+            _log.warning("the change of revision %d was made, and is not known here yet: %s", revision, error)
+        return revision
+
+    async def _to_the_end(self, work: Coroutine[object, object, T]) -> T:
+        """Does something that is not left half done although its caller gives up."""
+        task = asyncio.create_task(work)
+        self._under_way.add(task)
+        task.add_done_callback(self._done)
+        return await asyncio.shield(task)
+
+    def _done(self, task: "asyncio.Task[T]") -> None:
+        self._under_way.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None and not isinstance(error, Refused):
+            _log.error("a change of the registry failed", exc_info=error)
+
+    async def _value(self, key: bytes) -> bytes | None:
+        return (await self._read(KeyRange(key, key + b"\0"))).get(key)
+
+    async def _read(self, keys: KeyRange) -> dict[bytes, bytes]:
+        try:
+            read = await self._parts.client.read([keys])
+        except (Unanswered, Rejected) as error:
+            _log.warning("etcd does not tell: %s", error)
+            raise Refused(Reason.REASON_REGISTRY_UNAVAILABLE) from None
+        return {key: entry.value for key, entry in read.entries.items()}
+
+    def _tell(self) -> None:
+        self._unsaved.set()
+        self._own.look_at(self._copy.snapshot.replicas)
+        for listener in list(self._listeners):
+            listener()
+
+    async def _keep_last_good(self) -> None:
+        """Saves the copy after changes, those that come meanwhile together."""
+        self._unsaved.set()
+        while True:
+            await self._unsaved.wait()
+            await self._save()
+
+    async def _save(self) -> None:
+        self._unsaved.clear()
+        entries, revision = dict(self._copy.entries), self._copy.revision
+        try:
+            await asyncio.to_thread(self._parts.last_good.save, entries, revision)
+        except OSError as error:
+            _log.error("the last good copy is not kept: %s", error)

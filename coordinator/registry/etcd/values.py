@@ -1,0 +1,244 @@
+"""The values in etcd: one line of JSON with named fields, and after it the bytes of a message where there is one. Pure.
+
+A later version may add fields, which this one passes over; where it changes the meaning of one it raises `version`.
+"""
+
+import base64
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from google.protobuf.message import DecodeError
+
+from coordinator.membership.rules import Heartbeat, Suspension
+from coordinator.registry.port import KeptHead, Replica
+from gateway.api.federation.v1.configuration_pb2 import Configuration
+from gateway.audit import AuditRow, Head
+from gateway.clock import from_microseconds, to_microseconds
+
+VERSION = 1
+_MICROSECOND = timedelta(microseconds=1)
+
+Field = str | int
+
+
+class Unreadable(Exception):
+    """A value is of a later version, or damaged; the text says how."""
+
+
+@dataclass(frozen=True)
+class Applied:
+    """A configuration that is or was in force."""
+
+    revision: int
+    configuration: Configuration
+    actor: str
+    time: int
+    """Microseconds since 1970."""
+
+
+@dataclass(frozen=True)
+class Joined:
+    """That a region has joined."""
+
+    first_joined: int
+    """Microseconds since 1970."""
+    signing_certificate: bytes
+
+
+@dataclass(frozen=True)
+class Written:
+    """One row of the registry's audit chain, and the random id of the change that wrote it."""
+
+    row: AuditRow
+    change_id: str
+
+
+def encode_applied(applied: Applied) -> bytes:
+    """The value of a configuration."""
+    content = applied.configuration.SerializeToString(deterministic=True)
+    return _encode({"revision": applied.revision, "actor": applied.actor, "time": applied.time}, content)
+
+
+def decode_applied(value: bytes) -> Applied:
+    """The configuration of a value. Raises Unreadable."""
+    fields = _Fields(value)
+    try:
+        configuration = Configuration.FromString(fields.content)
+    except DecodeError as error:
+        raise Unreadable("holds no configuration of this version") from error
+    return Applied(fields.number("revision"), configuration, fields.text("actor"), fields.number("time"))
+
+
+def encode_joined(joined: Joined) -> bytes:
+    """The value of a region that has joined."""
+    certificate = _text(joined.signing_certificate)
+    return _encode({"first_joined": joined.first_joined, "signing_certificate": certificate})
+
+
+def decode_joined(value: bytes) -> Joined:
+    """The region of a value. Raises Unreadable."""
+    fields = _Fields(value)
+    return Joined(fields.number("first_joined"), fields.binary("signing_certificate"))
+
+
+def encode_suspension(suspension: Suspension) -> bytes:
+    """The value of a suspension."""
+    since = to_microseconds(suspension.since)
+    return _encode({"since": since, "note": suspension.note, "actor": suspension.actor})
+
+
+def decode_suspension(value: bytes) -> Suspension:
+    """The suspension of a value. Raises Unreadable."""
+    fields = _Fields(value)
+    return Suspension(from_microseconds(fields.number("since")), fields.text("note"), fields.text("actor"))
+
+
+def encode_heartbeat(heartbeat: Heartbeat) -> bytes:
+    """The value of a process that lives."""
+    return _encode(
+        {
+            "endpoint": heartbeat.endpoint,
+            "time": to_microseconds(heartbeat.time),
+            "federation_revision": heartbeat.federation_revision,
+            "clock_error": heartbeat.clock_error // _MICROSECOND,
+            "signing_certificate": _text(heartbeat.signing_certificate),
+        }
+    )
+
+
+def decode_heartbeat(value: bytes) -> Heartbeat:
+    """The heartbeat of a value. Raises Unreadable."""
+    fields = _Fields(value)
+    return Heartbeat(
+        fields.text("endpoint"),
+        from_microseconds(fields.number("time")),
+        fields.number("federation_revision"),
+        fields.number("clock_error") * _MICROSECOND,
+        fields.binary("signing_certificate"),
+    )
+
+
+def encode_replica(replica: Replica) -> bytes:
+    """The value of a coordinator that lives."""
+    return _encode({"name": replica.name, "endpoint": replica.endpoint, "confirmed": replica.confirmed})
+
+
+def decode_replica(value: bytes) -> Replica:
+    """The coordinator of a value. Raises Unreadable."""
+    fields = _Fields(value)
+    return Replica(fields.text("name"), fields.text("endpoint"), fields.number("confirmed"))
+
+
+def encode_kept_head(kept: KeptHead) -> bytes:
+    """The value of the furthest audit head of a region."""
+    return _encode(
+        {
+            "sequence": kept.head.sequence,
+            "hash": kept.head.hash.hex(),
+            "signature": _text(kept.signature),
+            "time": to_microseconds(kept.time),
+        }
+    )
+
+
+def decode_kept_head(value: bytes) -> KeptHead:
+    """The audit head of a value. Raises Unreadable."""
+    fields = _Fields(value)
+    return KeptHead(_head(fields), fields.binary("signature"), from_microseconds(fields.number("time")))
+
+
+def encode_head(head: Head) -> bytes:
+    """The value of the end of the registry's audit chain."""
+    return _encode({"sequence": head.sequence, "hash": head.hash.hex()})
+
+
+def decode_head(value: bytes) -> Head:
+    """The end of the chain of a value. Raises Unreadable."""
+    return _head(_Fields(value))
+
+
+def encode_row(written: Written) -> bytes:
+    """The value of one row of the registry's audit chain."""
+    row = written.row
+    return _encode(
+        {
+            "sequence": row.sequence,
+            "time": row.time,
+            "actor": row.actor,
+            "action": row.action,
+            "subject": row.subject,
+            "detail": row.detail,
+            "hash": row.hash.hex(),
+            "change_id": written.change_id,
+        }
+    )
+
+
+def decode_row(value: bytes) -> Written:
+    """The row of a value. Raises Unreadable."""
+    fields = _Fields(value)
+    row = AuditRow(
+        fields.number("sequence"),
+        fields.number("time"),
+        fields.text("actor"),
+        fields.text("action"),
+        fields.text("subject"),
+        fields.text("detail"),
+        fields.digest("hash"),
+    )
+    return Written(row, fields.text("change_id"))
+
+
+class _Fields:
+    """The fields of a value by their names."""
+
+    def __init__(self, value: bytes) -> None:
+        line, _, self.content = value.partition(b"\n")
+        try:
+            found = json.loads(line)
+        except ValueError as error:
+            raise Unreadable("is no line of JSON") from error
+        if not isinstance(found, dict):
+            raise Unreadable("holds no fields")
+        self._fields: dict[str, object] = found
+        if (version := self.number("version")) > VERSION:
+            raise Unreadable(f"is of version {version}, and this program knows {VERSION}")
+
+    def number(self, name: str) -> int:
+        found = self._fields.get(name)
+        if not isinstance(found, int) or isinstance(found, bool):
+            raise Unreadable(f"{name} is no whole number")
+        return found
+
+    def text(self, name: str) -> str:
+        found = self._fields.get(name)
+        if not isinstance(found, str):
+            raise Unreadable(f"{name} is no text")
+        return found
+
+    def binary(self, name: str) -> bytes:
+        try:
+            return base64.b64decode(self.text(name), validate=True)
+        except ValueError as error:
+            raise Unreadable(f"{name} is no base64") from error
+
+    def digest(self, name: str) -> bytes:
+        try:
+            return bytes.fromhex(self.text(name))
+        except ValueError as error:
+            raise Unreadable(f"{name} is no hexadecimal number") from error
+
+
+def _head(fields: _Fields) -> Head:
+    return Head(fields.number("sequence"), fields.digest("hash"))
+
+
+def _text(content: bytes) -> str:
+    return base64.b64encode(content).decode("ascii")
+
+
+def _encode(fields: Mapping[str, Field], content: bytes = b"") -> bytes:
+    line = json.dumps({"version": VERSION, **fields}, ensure_ascii=False).encode()
+    return line + b"\n" + content if content else line

@@ -1,0 +1,143 @@
+"""Keeps the copy up to date: listed at one revision, then watched from the next on, over whatever breaks.
+
+A stream that ends is resumed after the last revision seen, at another member. Where etcd has compacted that revision
+away, everything is listed again and the difference counts as what happened.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+import grpc
+from etcd3.etcdrpc import rpc_pb2
+
+from coordinator.registry.etcd.client import CALL_SECONDS, EtcdClient, Rejected, Unanswered, WatchCall
+from coordinator.registry.etcd.copy import Copy, Entry, Event
+from coordinator.registry.etcd.keys import Keys
+from gateway.clock import Clock
+
+_PAUSE_SECONDS = 0.1  # before a stream that broke is opened again; doubled while that fails
+_LONGEST_PAUSE_SECONDS = 1.0
+_WRITE_SECONDS = 0.5
+_log = logging.getLogger(__name__)
+
+
+class Follower:
+    """Follows etcd on the event loop that makes it. `tell` is called after each change that others go by."""
+
+    def __init__(self, client: EtcdClient, keys: Keys, clock: Clock, copy: Copy, tell: Callable[[], None]) -> None:
+        self._client = client
+        self._keys = keys
+        self._clock = clock
+        self._copy = copy
+        self._tell = tell
+        self._pause = _PAUSE_SECONDS
+        self._stream: WatchCall | None = None
+        self._advanced = asyncio.Event()
+
+    async def list(self, seconds: float = CALL_SECONDS) -> None:
+        """Takes over everything as it is now, and follows from there. Raises Unanswered, or Rejected."""
+        before = self._copy.revision
+        read = await self._client.read(self._keys.copied, seconds)
+        if read.revision < self._copy.revision and self._copy.revision != before:
+            return  # the stream was faster
+        if read.revision < before:
+            _log.error("etcd is back at revision %d, after %d: was it restored from a backup?", read.revision, before)
+        self._end_stream()
+        told = self._copy.replace(read.entries, read.revision, self._clock.now())
+        self._moved(told)
+
+    async def run(self) -> None:
+        """Watches until it is cancelled."""
+        while True:
+            try:
+                await self._watch()
+            except Unanswered as error:
+                # Told once for each time that it worked before.
+                _log.log(logging.INFO if self._pause == _PAUSE_SECONDS else logging.DEBUG, "watch of etcd: %s", error)
+            except Rejected as error:
+                _log.error("etcd does not let us list: %s", error)
+            await asyncio.sleep(self._pause)
+            self._pause = min(2 * self._pause, _LONGEST_PAUSE_SECONDS)
+
+    async def reached(self, revision: int, seconds: float) -> bool:
+        """Whether the copy contains this revision; waits for that so long."""
+        try:
+            async with asyncio.timeout(seconds):
+                while self._copy.revision < revision:
+                    await self._advanced.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    async def ask_for_progress(self) -> None:
+        """Has the stream say which revision it has come to, although nothing happens to our keys."""
+        stream = self._stream
+        if stream is None:
+            return
+        try:
+            async with asyncio.timeout(_WRITE_SECONDS):
+                await stream.write(rpc_pb2.WatchRequest(progress_request=rpc_pb2.WatchProgressRequest()))
+        except (grpc.aio.AioRpcError, asyncio.InvalidStateError, TimeoutError):
+            self._end_stream()
+        except asyncio.CancelledError:
+            if _is_told_to_end():
+                raise
+
+    async def _watch(self) -> None:
+        async with self._client.watching(self._keys.everything, self._copy.revision + 1) as stream:
+            self._stream, self._pause = stream, _PAUSE_SECONDS
+            try:
+                while True:
+                    response = await stream.read()
+                    if self._stream is not stream:
+                        return  # what it says belongs to a copy that was replaced
+                    if not isinstance(response, rpc_pb2.WatchResponse):
+                        raise Unanswered("the stream ended")
+                    if response.compact_revision:
+                        _log.warning("etcd has compacted revision %d away: listing again", self._copy.revision + 1)
+                        await self.list()
+                        return
+                    if response.canceled:
+                        raise Unanswered(f"the watch was cancelled: {response.cancel_reason}")
+                    self._take(response)
+            except asyncio.CancelledError:
+                if _is_told_to_end():
+                    raise
+                raise Unanswered("the stream was given up") from None
+            finally:
+                if self._stream is stream:
+                    self._stream = None
+
+    def _take(self, response: rpc_pb2.WatchResponse) -> None:
+        if not response.events:
+            # Whatever came before this revision was sent before this.
+            if not response.created and response.header.revision > self._copy.revision:
+                self._moved(self._copy.take((), response.header.revision, self._clock.now()))
+            return
+        events = [
+            Event(
+                event.kv.key,
+                Entry(event.kv.value, event.kv.mod_revision) if event.type == event.PUT else None,
+            )
+            for event in response.events
+        ]
+        revision = max(event.kv.mod_revision for event in response.events)
+        self._moved(self._copy.take(events, revision, self._clock.now()))
+
+    def _moved(self, told: bool) -> None:
+        advanced, self._advanced = self._advanced, asyncio.Event()
+        advanced.set()
+        if told:
+            self._tell()
+
+    def _end_stream(self) -> None:
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            stream.cancel()
+
+
+def _is_told_to_end() -> bool:
+    """Whether the task itself was cancelled: gRPC raises the same in whoever waits for a stream that we cancel."""
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0

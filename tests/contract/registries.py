@@ -1,0 +1,124 @@
+"""The adapters of the registry port, each on durable state that outlives the registries opened on it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Protocol
+from uuid import uuid4
+
+from coordinator.membership.rules import Heartbeat, standing
+from coordinator.registry.embedded import EmbeddedRegistry
+from coordinator.registry.etcd.registry import EtcdRegistry
+from coordinator.registry.etcd.settings import EtcdSettings
+from coordinator.registry.port import KeptHead, Registry
+from deploy.local.etcd import MINIMUM_LEASE_SECONDS, LocalEtcd
+from gateway.api.federation.v1.configuration_pb2 import Configuration, Region
+from gateway.api.federation.v1.federation_pb2 import MemberState
+from gateway.audit import Head
+from gateway.clock import SystemClock
+from gateway.store.schema import migrations_of
+from gateway.store.sqlite import SqliteStore
+
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+LONG = timedelta(minutes=10)
+ADMIN = "admin/root"
+# Reached only where a test fails.
+PATIENCE_S = 20.0
+
+
+class Registries(Protocol):
+    """One adapter on durable state of its own."""
+
+    short: timedelta
+    """The shortest lease that it can give, or so."""
+
+    def __call__(self, lease: timedelta = LONG) -> AbstractAsyncContextManager[Registry]:
+        """A registry on that state, closed at the end; `lease` is how long a heartbeat counts."""
+        ...
+
+
+class EmbeddedRegistries:
+    """Registries on one SQLite file, one after the other."""
+
+    short = timedelta(milliseconds=150)
+
+    def __init__(self, directory: Path) -> None:
+        self._path = directory / "registry.db"
+
+    @asynccontextmanager
+    async def __call__(self, lease: timedelta = LONG) -> AsyncIterator[Registry]:
+        """See Registries."""
+        store = SqliteStore(self._path, migrations_of("gateway", "coordinator"))
+        registry = await EmbeddedRegistry.open(store, SystemClock(), lease)
+        try:
+            yield registry
+        finally:
+            await registry.close()
+            await store.close()
+
+
+class EtcdRegistries:
+    """Registries on the keys of one federation in etcd, at the same time too, each with a directory of its own."""
+
+    short = timedelta(seconds=MINIMUM_LEASE_SECONDS)
+
+    def __init__(self, cluster: LocalEtcd, directory: Path) -> None:
+        self.federation = f"{uuid4().hex}.example"
+        self.settings = EtcdSettings(cluster.endpoints, cluster.credentials())
+        self._directory = directory
+
+    @asynccontextmanager
+    async def __call__(self, lease: timedelta = LONG, name: str = "a") -> AsyncIterator[EtcdRegistry]:
+        """See Registries. `name` tells those apart that run at the same time."""
+        directory = self._directory / name
+        directory.mkdir(exist_ok=True)
+        registry = await EtcdRegistry.open(self.settings, self.federation, directory, SystemClock(), lease)
+        try:
+            yield registry
+        finally:
+            await registry.close()
+
+
+def run(scenario: Awaitable[None], seconds: float = PATIENCE_S) -> None:
+    """Runs a scenario, but not for ever."""
+
+    async def bounded() -> None:
+        async with asyncio.timeout(seconds):
+            await scenario
+
+    asyncio.run(bounded())
+
+
+def heartbeat(endpoint: str = "127.0.0.1:1", certificate: bytes = b"certificate", revision: int = 1) -> Heartbeat:
+    return Heartbeat(endpoint, NOW, revision, timedelta(milliseconds=3), certificate)
+
+
+def configuration(*regions: str) -> Configuration:
+    return Configuration(federation="demo.example", regions=[Region(id=region) for region in regions])
+
+
+def kept(sequence: int, filler: bytes = b"a") -> KeptHead:
+    return KeptHead(Head(sequence, filler * 32), b"s" * 64, NOW)
+
+
+def state(registry: Registry, region: str) -> str:
+    return MemberState.Name(standing(registry.snapshot().facts(region)).state).removeprefix("MEMBER_STATE_")
+
+
+def changes(registry: Registry) -> list[int]:
+    """Grows by the revision in force with every change from here on."""
+    seen: list[int] = []
+    registry.on_change(lambda: seen.append(registry.snapshot().revision))
+    return seen
+
+
+async def changed(registry: Registry, holds: Callable[[], bool]) -> None:
+    """Waits for changes until it holds."""
+    change = asyncio.Event()
+    end = registry.on_change(change.set)
+    while not holds():
+        await change.wait()
+        change.clear()
+    end()
