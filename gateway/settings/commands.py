@@ -20,6 +20,50 @@ P = ParamSpec("P")
 T = TypeVar("T")
 _PIPED_WIDTH = 200  # columns where no terminal says how many it has
 
+_CONFIG = """Show and check the settings of `{program} serve`.
+
+They come from a file, the environment and flags; later ones win, and what no setting is named after is refused. One
+setting, three ways:
+
+\b
+  [postgresql]                          in the file
+  readers = 8
+  {variable}=8
+  --set postgresql.readers=8
+
+In the environment and in flags the texts of a list are separated by commas, and paths are relative to the working
+directory; in the file, to the file.
+
+In Kubernetes, set enableServiceLinks to false: else a Service named like the program leaves variables that no setting
+is named after.
+"""
+_SHOW = """Show every setting, and where it comes from.
+
+These are what `{program} serve` would run with. Passwords are shown as ***.
+
+\b
+Example:
+  {program} config show --settings {program}.toml --set postgresql.readers=8
+"""
+_VALIDATE = """Say everything that is wrong with the settings.
+
+`{program} serve` refuses the same with the same words. Whether the files that they name are there, and others answer,
+is not looked at.
+
+\b
+Example:
+  {program} config validate --settings {program}.toml
+
+\b
+Exit codes: 0 they can be used, 2 they cannot.
+"""
+_EXAMPLE = """Print a settings file with every setting and what it is.
+
+\b
+Example:
+  {program} config example > {program}.toml
+"""
+
 
 def sources_options(prefix: str) -> Callable[[Callable[Concatenate[Sources, P], None]], Callable[..., None]]:
     """Gives a command its sources as the first argument: a file, variables with the prefix, and flags."""
@@ -60,7 +104,6 @@ def config_commands(
     `load` is what the program serves by: it ends the command where the settings cannot be used.
     """
     sources_of = sources_options(prefix)
-    example_key = "postgresql.readers"
 
     @click.group("config", epilog=epilog)
     def config() -> None:
@@ -86,46 +129,10 @@ def config_commands(
     def example() -> None:
         click.echo(example_page(kind), nl=False)
 
-    variable = Sources(prefix=prefix).variable(example_key)
-    config.help = f"""Show and check the settings that `{program} serve` runs with.
-
-    They come from a file, the environment and flags; later ones win, and what no setting is named after is refused.
-    One setting, three ways:
-
-    \b
-      [postgresql]                          in the file
-      readers = 8
-      {variable}=8
-      {FLAG} {example_key}=8
-
-    In the environment and in flags the texts of a list are separated by commas, and paths are relative to the working
-    directory; in the file, to the file.
-    """
-    show.help = f"""Show every setting that `{program} serve` would run with, and where it comes from.
-
-    Passwords are shown as ***.
-
-    \b
-    Example:
-      {program} config show --settings {program}.toml {FLAG} {example_key}=8
-    """
-    validate.help = f"""Say whether `{program} serve` can use the settings, and everything that is wrong with them.
-
-    Whether the files that they name are there, and others answer, is not looked at.
-
-    \b
-    Example:
-      {program} config validate --settings {program}.toml
-
-    \b
-    Exit codes: 0 they can be used, 2 they cannot.
-    """
-    example.help = f"""Print a settings file with every setting and what it is.
-
-    \b
-    Example:
-      {program} config example > {program}.toml
-    """
+    config.help = _CONFIG.format(program=program, variable=Sources(prefix=prefix).variable("postgresql.readers"))
+    show.help = _SHOW.format(program=program)
+    validate.help = _VALIDATE.format(program=program)
+    example.help = _EXAMPLE.format(program=program)
     return config
 
 

@@ -1,6 +1,7 @@
 """What a settings page consists of, read off its dataclass."""
 
 import ast
+import functools
 import inspect
 import textwrap
 import types
@@ -86,6 +87,7 @@ def _without_none(hint: object) -> object:
     return only
 
 
+@functools.cache
 def _descriptions(page: type) -> dict[str, str]:
     """The text below each field of a dataclass, by the name of the field."""
     try:

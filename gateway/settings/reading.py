@@ -53,7 +53,8 @@ class Reader:
             self.problems.append(f"{path}: cannot be read: {error.strerror}")
         except UnicodeDecodeError as error:
             self.problems.append(f"{path}: is not UTF-8 at byte {error.start}")
-        except tomllib.TOMLDecodeError as error:
+        except ValueError as error:
+            # TOMLDecodeError, or a number with more digits than Python reads.
             self.problems.append(f"{path}: is not TOML: {error}")
         else:
             self._read_table(path, content, self._entries, "")

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from gateway.settings import SettingsError, load
+from gateway.store.opening import PostgresqlSettings
 from region_node.settings import RegionSettings
 
 GOOD = """
@@ -56,8 +57,11 @@ def test_a_node_behind_another_address_says_so(tmp_path: Path) -> None:
         ('"127.0.0.1:0"', '"0.0.0.0:7443"', "advertise: is needed"),
         ('"127.0.0.1:7001"', '"127.0.0.1:0"', "coordinators: '127.0.0.1:0' is not host:port"),
         ('["127.0.0.1:7001", "[::1]:7002"]', "[]", "coordinators: name at least one"),
-        ('"sichuan"', '"Si chuan"', "'Si chuan' is not the region"),
-        ('"demo.example"', '"demo..example"', "'demo..example' is not the federation"),
+        ('"sichuan"', '"Si chuan"', "region: 'Si chuan' is not the region"),
+        ('"demo.example"', '"demo..example"', "federation: 'demo..example' is not the federation"),
+        ("data =", "number = 1\ndata =", "number: must be 0 without postgresql"),
+        ("data =", "number = 100000\ndata =", "number: must be 0 to 99999"),
+        ("data =", "number = -1\ndata =", "number: must be 0 to 99999"),
         ("region =", "regoin =", "unknown key"),
     ],
 )
@@ -65,3 +69,9 @@ def test_what_cannot_work_is_refused_with_its_key(tmp_path: Path, old: str, new:
     with pytest.raises(SettingsError) as refused:
         settings_of(tmp_path, GOOD.replace(old, new))
     assert problem in str(refused.value)
+
+
+def test_several_processes_of_a_region_share_a_postgresql(tmp_path: Path) -> None:
+    text = GOOD.replace("data =", "number = 1\ndata =") + '[postgresql]\nconninfo = "dbname=sichuan"\nreaders = 8\n'
+    settings = settings_of(tmp_path, text)
+    assert (settings.number, settings.postgresql) == (1, PostgresqlSettings("dbname=sichuan", 8))

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from coordinator.settings import CoordinatorSettings
-from gateway.settings import SettingsError, load
+from gateway.settings import SettingsError, load, without_passwords
+from gateway.store.opening import PostgresqlSettings
 
 COORDINATOR = """
 federation = "demo.example"
@@ -125,6 +126,11 @@ def test_a_file_that_is_not_toml_is_told_with_its_place(tmp_path: Path) -> None:
     assert "line 1" in found
 
 
+def test_a_number_that_is_too_long_to_be_read_is_told(tmp_path: Path) -> None:
+    (found,) = problems(tmp_path, GOOD.replace("2", "2" * 5000))
+    assert found.startswith("is not TOML: ")
+
+
 def test_a_file_that_is_not_utf_8_is_told(tmp_path: Path) -> None:
     file = tmp_path / "house.toml"
     file.write_bytes(b'name = "\xff"')
@@ -152,11 +158,23 @@ def test_a_coordinator_needs_little_and_reflects_nothing_unless_told(tmp_path: P
     assert settings.lease > settings.heartbeat_interval
 
 
+ETCD = """
+[etcd]
+endpoints = ["127.0.0.1:2379", "127.0.0.1:2479"]
+[etcd.credentials]
+authority = "etcd/authority.crt"
+certificate = "etcd/tls.crt"
+key = "etcd/tls.key"
+"""
+
+
 @pytest.mark.parametrize(
     ("line", "problem"),
     [
+        ('federation = "demo..example"', "federation: 'demo..example' is not the federation"),
         ('listen = "127.0.0.1"', "listen: '127.0.0.1' is not host:port"),
         ('listen = "127.0.0.1:70000"', "listen: '127.0.0.1:70000' is not host:port"),
+        ('advertise = "127.0.0.1:0"', "advertise: '127.0.0.1:0' is not host:port"),
         ("number = -1", "number: must be 0 to 99999"),
         ("heartbeat_interval = 0", "heartbeat_interval: must be more than 0 seconds"),
         ("lease = 3", "lease: must be at least 2 times heartbeat_interval"),
@@ -168,3 +186,77 @@ def test_a_coordinator_refuses_values_that_make_no_sense(tmp_path: Path, line: s
     with pytest.raises(SettingsError) as error:
         coordinator(tmp_path, line + rest)
     assert [problem in told for told in error.value.problems] == [True]
+
+
+def test_a_coordinator_without_etcd_may_keep_its_data_in_postgresql(tmp_path: Path) -> None:
+    settings = coordinator(tmp_path, COORDINATOR + '[postgresql]\nconninfo = "dbname=coordinator"\n')
+    assert settings.etcd is None
+    assert settings.postgresql == PostgresqlSettings("dbname=coordinator", readers=4)
+
+
+def test_a_coordinator_with_etcd_says_where_it_is_reached(tmp_path: Path) -> None:
+    assert coordinator(tmp_path, COORDINATOR + ETCD).endpoint(7000) == "127.0.0.1:7000"
+    everywhere = COORDINATOR.replace("127.0.0.1:0", "0.0.0.0:7000")
+    with pytest.raises(SettingsError, match="advertise: is needed"):
+        coordinator(tmp_path, everywhere + ETCD)
+    told = coordinator(tmp_path, 'advertise = "one.example:443"\n' + everywhere + ETCD)
+    assert told.endpoint(7000) == "one.example:443"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        ('["127.0.0.1:2379", "127.0.0.1:2479"]', "[]", "etcd.endpoints: name at least one"),
+        ("127.0.0.1:2379", "https://127.0.0.1:2379", "etcd.endpoints: 'https://127.0.0.1:2379' is not host:port"),
+        ("2379", "2479", "etcd.endpoints: name each member once"),
+        ("etcd/authority.crt", "tls/authority.crt", "etcd.credentials.authority: must be etcd's own"),
+        ('key = "etcd/tls.key"', "", "etcd.credentials.key: is missing"),
+    ],
+)
+def test_an_etcd_that_cannot_be_used_or_would_be_open_to_all_is_refused(
+    tmp_path: Path, old: str, new: str, problem: str
+) -> None:
+    with pytest.raises(SettingsError) as error:
+        coordinator(tmp_path, COORDINATOR + ETCD.replace(old, new))
+    assert [problem in told for told in error.value.problems] == [True]
+
+
+@pytest.mark.parametrize(
+    ("lines", "problem"),
+    [
+        ('conninfo = " "', "postgresql.conninfo: must not be empty"),
+        ('conninfo = "dbname=x"\nreaders = 0', "postgresql.readers: must be 1 to 64"),
+    ],
+)
+def test_a_postgresql_that_cannot_be_used_is_refused(tmp_path: Path, lines: str, problem: str) -> None:
+    with pytest.raises(SettingsError) as error:
+        coordinator(tmp_path, f"{COORDINATOR}[postgresql]\n{lines}\n")
+    assert [problem in told for told in error.value.problems] == [True]
+
+
+@pytest.mark.parametrize(
+    ("conninfo", "shown"),
+    [
+        ("host=h password=secret dbname=d", "host=h password=*** dbname=d"),
+        ("password=secret", "password=***"),
+        ("host=h PASSWORD = secret", "host=h PASSWORD = ***"),
+        ("password='se cret' host=h", "password=*** host=h"),
+        (r"password='se\'cret secret' host=h", "password=*** host=h"),
+        (r"password=se\ cret host=h", "password=*** host=h"),
+        ("password='secret", "password=***"),
+        ("user='u'password=secret", "user='u'password=***"),
+        ("sslkey=k sslpassword=secret", "sslkey=k sslpassword=***"),
+        ("password=se://cret", "password=***"),
+        ("postgresql://u:secret@h:5432/d", "postgresql://u:***@h:5432/d"),
+        ("postgresql://u:se/c@ret@h/d", "postgresql://u:***@h/d"),
+        ("postgresql://:secret@h/d", "postgresql://:***@h/d"),
+        ("postgresql://u@h/d?password=secret&readers=1", "postgresql://u@h/d?password=***&readers=1"),
+        ("postgresql://h/d?sslmode=require&sslpass%77ord=secret", "postgresql://h/d?sslmode=require&sslpass%77ord=***"),
+        ("dbname=postgresql://u:secret@h/d", "dbname=postgresql://u:***@h/d"),
+        ("postgresql://u@h:5432/d", "postgresql://u@h:5432/d"),
+        ("host=h user=u dbname=d passfile=/p", "host=h user=u dbname=d passfile=/p"),
+    ],
+)
+def test_no_password_is_ever_shown(conninfo: str, shown: str) -> None:
+    assert without_passwords(conninfo) == shown
+    assert "secret" not in repr(PostgresqlSettings(conninfo))
