@@ -90,6 +90,11 @@ class LocalPostgresql:
         return self._process.pid
 
     @property
+    def home(self) -> Path:
+        """The directory of its data, gone after `remove`. `prepare` makes it, and settles where."""
+        return self._home
+
+    @property
     def log(self) -> Path:
         """What the server says."""
         return self._process.log

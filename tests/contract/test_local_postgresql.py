@@ -110,9 +110,10 @@ def test_keys_are_their_owners_alone(postgresql_server: LocalPostgresql) -> None
 
 
 def test_a_database_is_its_owners_alone(postgresql_server: LocalPostgresql, postgresql_database: str) -> None:
-    postgresql_server.create_role("stranger")
+    stranger = f"stranger_of_{postgresql_database}"
+    postgresql_server.create_role(stranger)
     with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
-        psycopg.connect(postgresql_server.conninfo(postgresql_database, "stranger"))
+        psycopg.connect(postgresql_server.conninfo(postgresql_database, stranger))
 
 
 def test_a_database_is_made_as_a_copy_of_another(postgresql_server: LocalPostgresql, postgresql_database: str) -> None:
@@ -167,13 +168,12 @@ def test_a_frozen_server_answers_nothing_until_it_is_thawed(
 
 def test_nothing_is_left_of_a_server_that_was_removed(own: LocalPostgresql) -> None:
     own.create_database("notes")
-    with connected(own.conninfo("notes", ADMINISTRATOR)) as connection:
-        home = Path(setting(connection, "data_directory"))
+    with connected(own.conninfo("notes")) as connection:
         processes = (own.pid, connection.info.backend_pid)
         own.freeze()
         own.remove()
     assert all(state_of(pid) in ENDED for pid in processes)
-    assert not home.exists()
+    assert not own.home.exists()
     assert not list(own.log.parent.rglob("*.key"))
 
 
