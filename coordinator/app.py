@@ -33,8 +33,8 @@ from gateway.files import replace_file
 from gateway.interceptor import BorderInterceptor, BorderPorts
 from gateway.server import Server, Service, wait_for_stop
 from gateway.signing import TrustedKeys
+from gateway.store.port import Store
 from gateway.store.schema import migrations_of
-from gateway.store.sqlite import SqliteStore
 from gateway.telemetry import Telemetry
 from gateway.tls import server_credentials
 from gateway.trail import Trail
@@ -69,14 +69,14 @@ class Coordinator:
     async def start(cls, settings: CoordinatorSettings, clock: Clock | None = None) -> "Coordinator":
         """Opens the database and listens.
 
-        Raises CredentialsUnusable, DatabaseInUse, SchemaMismatch, PortInUse or OSError; then nothing is left open.
+        Raises CredentialsUnusable, StoreUnusable, PortInUse or OSError; then nothing is left open.
         """
         async with contextlib.AsyncExitStack() as stack:
             clock = clock or SystemClock()
             credentials = server_credentials(settings.credentials, clock)
             telemetry = Telemetry.of(SERVICE_NAME, str(settings.number))
             stack.callback(telemetry.shutdown)
-            store = _open_store(settings)
+            store = await _open_store(settings)
             stack.push_async_callback(store.close)
             # Only now: before the lock of the store, the file could be that of a coordinator that runs.
             if settings.port_file is not None:
@@ -120,12 +120,15 @@ async def serve(settings: CoordinatorSettings) -> None:
         await coordinator.stop()
 
 
-def _open_store(settings: CoordinatorSettings) -> SqliteStore:
+async def _open_store(settings: CoordinatorSettings) -> Store:
     settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return SqliteStore(settings.database, migrations_of("gateway", "coordinator"))
+    # The embedded registry is for one coordinator: nobody else may write what it keeps.
+    alone = settings.etcd is None
+    migrations = migrations_of("gateway", "coordinator")
+    return await settings.database.open(migrations, number=settings.number, alone=alone)
 
 
-async def _parts(settings: CoordinatorSettings, clock: Clock, store: SqliteStore, telemetry: Telemetry) -> _Parts:
+async def _parts(settings: CoordinatorSettings, clock: Clock, store: Store, telemetry: Telemetry) -> _Parts:
     registry = await EmbeddedRegistry.open(store, clock, timedelta(seconds=settings.lease))
     members = CurrentMembers(registry)
     dialer = Dialer(settings.credentials, clock)

@@ -8,7 +8,7 @@ from gateway.api.types.v1.access_pb2 import Role
 from gateway.authority import AUTHORITY_CERTIFICATE, TLS_CERTIFICATE, TLS_KEY
 from gateway.identity import Identity
 from gateway.settings import example, host_of, naming, on_every_interface, require_address
-from gateway.store.opening import PostgresqlSettings
+from gateway.store.opening import DatabasePlace, PostgresqlSettings
 from gateway.tls import Credentials
 
 _HIGHEST_NUMBER = 99999
@@ -83,6 +83,6 @@ class CoordinatorSettings:
         return self.advertise or f"{self.host}:{port}"
 
     @property
-    def database(self) -> Path:
-        """The file of the database."""
-        return self.data / "coordinator.db"
+    def database(self) -> DatabasePlace:
+        """The database of this coordinator, or of all."""
+        return DatabasePlace(self.data / "coordinator.db", self.postgresql)

@@ -39,8 +39,8 @@ from gateway.relay.service import RelayService
 from gateway.relay.workers import ThreadWorkers
 from gateway.server import Server, Service, stop_tasks, wait_for_stop
 from gateway.signing import Signer, TrustedKeys
+from gateway.store.port import Store
 from gateway.store.schema import migrations_of
-from gateway.store.sqlite import SqliteStore
 from gateway.telemetry import Telemetry
 from gateway.tls import CredentialsUnusable, server_credentials
 from gateway.tracing import Tracing
@@ -67,7 +67,7 @@ class _Ports:
 
     settings: RegionSettings
     clock: Clock
-    store: SqliteStore
+    store: Store
     dialer: Dialer
     border: Border
     source: random.Random
@@ -88,7 +88,7 @@ class RegionNode:
     async def start(cls, settings: RegionSettings, clock: Clock | None = None) -> "RegionNode":
         """Opens the database, takes up what was left, listens and joins.
 
-        Raises CredentialsUnusable, DatabaseInUse, SchemaMismatch, PortInUse or OSError; then nothing is left open.
+        Raises CredentialsUnusable, StoreUnusable, PortInUse or OSError; then nothing is left open.
         """
         async with contextlib.AsyncExitStack() as stack:
             clock = clock or SystemClock()
@@ -157,7 +157,7 @@ async def _open(
     settings: RegionSettings, clock: Clock, telemetry: Telemetry, stack: contextlib.AsyncExitStack
 ) -> _Ports:
     settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
-    store = SqliteStore(settings.database, migrations_of("gateway", "region_node"))
+    store = await settings.database.open(migrations_of("gateway", "region_node"), number=settings.number)
     stack.push_async_callback(store.close)
     # Only now: before the lock of the store, the file could be that of a node that runs.
     if settings.port_file is not None:
@@ -181,7 +181,7 @@ def _border(settings: RegionSettings) -> Border:
         keys = TrustedKeys(settings.credentials.authority.read_bytes(), settings.federation)
     except ValueError as error:
         raise CredentialsUnusable(str(error)) from None
-    return Border(region=settings.region, signer=signer, keys=keys, current=CurrentFederation())
+    return Border(settings.region, signer, keys, CurrentFederation(), settings.number)
 
 
 async def _join(client: FederationClient, endpoint: str) -> None:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from gateway.clock import Clock
 from gateway.errors import Refused
 from gateway.federation.current import FederationState
-from gateway.relay import outbox
 from gateway.relay.border import Kinds
+from gateway.relay.claims import Claims
 from gateway.relay.lanes import LanePorts, Lanes
 from gateway.relay.ports import RelayPorts
 from gateway.relay.service import Receiver
@@ -24,7 +24,8 @@ from region_node.billing.relayed import BillingEnvelopes
 from region_node.context import RegionContext
 from region_node.customers.operations import SUSPENSION_TIMER, suspension_has_ended
 from region_node.orders import home, intake, promises
-from region_node.orders.desk import Changes, DeskPorts, OrderDesk
+from region_node.orders.changes import Changes
+from region_node.orders.desk import DeskPorts, OrderDesk
 from region_node.orders.relayed import OrderEnvelopes
 
 _log = logging.getLogger(__name__)
@@ -61,17 +62,19 @@ class RegionCore:
         self.changes = Changes(ports.store)
         self.desk = OrderDesk(DeskPorts(ports.context, ports.store, ports.clock, self.lanes, self.changes))
         self._scheduler = Scheduler(ports.store, ports.clock, _timer_handlers(ports.context))
+        self._claims = Claims(ports.store, border.number, self.lanes)
         self._state_changed = asyncio.Event()
         self.loops: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
         """Takes up what an earlier process left, then runs by itself."""
-        for sealed in await self._ports.store.read(outbox.open_envelopes):
-            self.lanes.to(sealed.content.destination).add_perhaps_sent(sealed)
+        await self._claims.start()
         self._ports.context.border.current.on_update(self._note_state)
         self._state_changed.set()
         loop = asyncio.get_running_loop()
         self.loops = [loop.create_task(self._scheduler.run()), loop.create_task(self._release_held())]
+        if self._ports.store.is_shared:
+            self.loops.append(loop.create_task(self._claims.run()))
 
     async def stop(self) -> None:
         """Stops lanes and scheduler. What is not finished is durable and goes on with the next process."""
@@ -79,6 +82,7 @@ class RegionCore:
         for task in self.loops:
             task.cancel()
         await asyncio.gather(*self.loops, return_exceptions=True)
+        await self._claims.stop()
 
     def _note_state(self, _: FederationState) -> None:
         self._state_changed.set()

@@ -7,7 +7,7 @@ from gateway.api.types.v1.access_pb2 import Role
 from gateway.authority import AUTHORITY_CERTIFICATE, SIGNING_CERTIFICATE, SIGNING_KEY, TLS_CERTIFICATE, TLS_KEY
 from gateway.identity import Identity
 from gateway.settings import example, host_of, naming, on_every_interface, require_address
-from gateway.store.opening import PostgresqlSettings
+from gateway.store.opening import DatabasePlace, PostgresqlSettings
 from gateway.tls import Credentials
 
 _HIGHEST_NUMBER = 99999
@@ -77,9 +77,9 @@ class RegionSettings:
             require_address("coordinators", coordinator)
 
     @property
-    def database(self) -> Path:
-        """The file of the database."""
-        return self.data / "region-node.sqlite"
+    def database(self) -> DatabasePlace:
+        """The region's database."""
+        return DatabasePlace(self.data / "region-node.sqlite", self.postgresql)
 
     def endpoint(self, port: int) -> str:
         """What coordinators are told of the node that got this port: `host:port`."""

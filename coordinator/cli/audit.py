@@ -2,7 +2,6 @@
 
 import json
 import re
-import sqlite3
 
 import click
 
@@ -11,7 +10,7 @@ from coordinator.cli.exits import EPILOG, NotDone
 from coordinator.cli.output import json_option
 from gateway.audit import ChainBroken, Head, rows, verify
 from gateway.settings import Sources
-from gateway.store.sqlite import open_read_only
+from gateway.store.port import StoreUnusable
 
 _HEAD = re.compile(r"(?P<sequence>[0-9]{1,18}):(?P<hash>[0-9a-f]{64})")
 
@@ -53,15 +52,13 @@ def verify_chain(sources: Sources, seen: Head | None, as_json: bool) -> None:
       coordinator audit verify --settings coordinator.toml
     """
     database = load_settings(sources).database
-    if not database.is_file():
-        raise NotDone([f"{database}: there is no such database"])
     try:
-        with open_read_only(database) as tx:
+        with database.look() as tx:
             head = verify(rows(tx), seen)
     except ChainBroken as error:
         raise NotDone([f"the audit chain is broken: {error}"]) from error
-    except sqlite3.DatabaseError as error:
-        raise NotDone([f"{database}: {error}"]) from error
+    except StoreUnusable as error:
+        raise NotDone([str(error)]) from error
     if as_json:
         click.echo(json.dumps({"rows": head.sequence, "hash": head.hash.hex()}))
     else:

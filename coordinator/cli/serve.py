@@ -8,8 +8,7 @@ from coordinator.cli.exits import EPILOG, NotDone
 from gateway import logs
 from gateway.server import PortInUse, run_process
 from gateway.settings import Sources
-from gateway.store.schema import SchemaMismatch
-from gateway.store.sqlite import DatabaseInUse
+from gateway.store.port import StoreUnusable
 from gateway.tls import CredentialsUnusable
 
 
@@ -32,7 +31,7 @@ def serve(sources: Sources) -> None:
     logs.configure()
     try:
         run_process(lambda: serve_until_stopped(settings))
-    except (CredentialsUnusable, DatabaseInUse, SchemaMismatch, PortInUse) as error:
+    except (CredentialsUnusable, StoreUnusable, PortInUse) as error:
         raise NotDone([str(error)]) from error
     except OSError as error:
         raise NotDone([f"{error.filename or settings.data}: {error.strerror or error}"]) from error

@@ -11,7 +11,6 @@ from gateway import audit
 from gateway.api.region.v1.order_pb2 import OrderState
 from gateway.money import in_major_units
 from gateway.settings import load
-from gateway.store.sqlite import open_read_only
 from region_node.settings import RegionSettings
 
 _AMOUNT = 5_000  # minor units
@@ -80,6 +79,6 @@ async def whole_chain(world: World) -> None:
 def _acceptances(settings_file: Path, order_id: str) -> int:
     """How often the node's audit chain says that it accepted the submission of an order."""
     settings = load(RegionSettings, settings_file)
-    with open_read_only(settings.database) as tx:
+    with settings.database.look() as tx:
         rows = audit.rows(tx)
     return sum(row.subject == order_id and row.action == "ENVELOPE_KIND_ORDER_SUBMIT" for row in rows)

@@ -53,3 +53,5 @@ class Border:
     signer: Signer
     keys: TrustedKeys
     current: CurrentFederation
+    number: int = 0
+    """The number of this process among those of the region's database."""

@@ -39,15 +39,15 @@ class FairQueue:
         self._urgent: _Lines = OrderedDict()
         self._bulk: _Lines = OrderedDict()
         self._waiting: dict[str, Parcel] = {}
-        self._out: set[str] = set()
+        self._out: dict[str, str] = {}  # the envelope that is out, by subject
         self._blocked: dict[str, deque[Parcel]] = {}
 
     def __len__(self) -> int:
         return len(self._waiting)
 
     def put(self, parcel: Parcel) -> None:
-        """Adds a parcel behind the others of its operator. One that is waiting already is not added again."""
-        if parcel.envelope_id in self._waiting:
+        """Adds a parcel behind the others of its operator. One that waits, or is out, already is not added again."""
+        if parcel.envelope_id in self._waiting or self._out.get(parcel.subject) == parcel.envelope_id:
             return
         self._waiting[parcel.envelope_id] = parcel
         self._line(parcel).append(parcel)
@@ -66,7 +66,7 @@ class FairQueue:
 
     def release(self, subject: str) -> None:
         """Lets the next parcel of a subject go: the one before it is done."""
-        self._out.discard(subject)
+        self._out.pop(subject, None)
         blocked = self._blocked.pop(subject, None)
         if blocked:
             for parcel in reversed(blocked):
@@ -99,7 +99,7 @@ class FairQueue:
         if line:
             lines[operator] = line
         if parcel is not None:
-            self._out.add(parcel.subject)
+            self._out[parcel.subject] = parcel.envelope_id
             del self._waiting[parcel.envelope_id]
         return parcel
 

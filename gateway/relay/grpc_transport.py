@@ -4,9 +4,10 @@ import asyncio
 
 from opentelemetry.trace import SpanKind
 
-from gateway.api.relay.v1.relay_pb2 import DeliverRequest, DeliverResponse
+from gateway.api.relay.v1.relay_pb2 import DeliverRequest, DeliverResponse, HopStamp
 from gateway.api.relay.v1.relay_pb2_grpc import RelayServiceStub
-from gateway.channels import Replicas, invoke
+from gateway.channels import Replica, Replicas, invoke
+from gateway.clock import Clock, SystemClock, to_timestamp
 from gateway.errors import Refused, status_code
 from gateway.metrics import CallMetrics
 from gateway.relay.envelopes import read_content
@@ -17,18 +18,35 @@ _METHOD = "gateway.api.relay.v1.RelayService/Deliver"
 
 
 class GrpcTransport:
-    """Delivers through the replicas of one next hop: of a region the coordinators, of a coordinator the region."""
+    """Delivers through the replicas of one next hop: of a region the coordinators, of a coordinator the region.
 
-    def __init__(self, replicas: Replicas, tracing: Tracing, metrics: CallMetrics) -> None:
+    A batch that one replica leaves unanswered is offered to another at once, if another is well. Then the request's
+    journey has a stamp more: what its last one says, and `again`.
+    """
+
+    def __init__(self, replicas: Replicas, tracing: Tracing, metrics: CallMetrics, clock: Clock | None = None) -> None:
         self._replicas = replicas
         self._tracing = tracing
         self._metrics = metrics
+        self._clock = clock or SystemClock()
 
     async def deliver(self, request: DeliverRequest, timeout: float) -> DeliverResponse:
         """See the port."""
-        replica = self._replicas.pick()
+        stamps = len(request.journey.stamps)
+        is_first = True
+
+        async def attempt(replica: Replica, seconds: float) -> DeliverResponse:
+            nonlocal is_first
+            if not is_first and stamps:
+                request.journey.stamps.append(self._again(request.journey.stamps[stamps - 1]))
+            is_first = False
+            return await self._deliver(replica, request, seconds)
+
+        return await self._replicas.call(attempt, timeout)
+
+    async def _deliver(self, replica: Replica, request: DeliverRequest, timeout: float) -> DeliverResponse:
         loop = asyncio.get_running_loop()
-        started, status = loop.time(), "OK"
+        started, status = loop.time(), "CANCELLED"
         with self._tracing.span(
             _METHOD,
             SpanKind.CLIENT,
@@ -40,13 +58,18 @@ class GrpcTransport:
             },
         ):
             try:
-                return await invoke(RelayServiceStub(replica.channel).Deliver, request, timeout)
+                response = await invoke(RelayServiceStub(replica.channel).Deliver, request, timeout)
             except Unreachable as failure:
                 status = failure.status
-                self._replicas.leave_out(replica)
                 raise
             except Refused as refused:
                 status = status_code(refused.reason).name
                 raise
+            else:
+                status = "OK"
+                return response
             finally:
                 self._metrics.called(_METHOD, status, loop.time() - started)
+
+    def _again(self, stamp: HopStamp) -> HopStamp:
+        return HopStamp(party=stamp.party, event=f"{stamp.event} again", time=to_timestamp(self._clock.now()))

@@ -143,8 +143,10 @@ class Lane:
         try:
             response = await self._ports.transport.deliver(request, DELIVER_TIMEOUT)
         except (Unreachable, Refused) as failure:
+            self._count_again(batch, request)
             self._trip(batch, failure)
             return
+        self._count_again(batch, request)
         if len(response.results) != len(batch):
             self._trip(batch, Unreachable("the answer is not of this batch"))
             return
@@ -160,6 +162,16 @@ class Lane:
             else:
                 self._park(parcel)
         self._budget.deposit(sum(settled))
+
+    def _count_again(self, batch: Sequence[Parcel], request: DeliverRequest) -> None:
+        """Counts what the transport offered to another replica by itself: each time it left a stamp."""
+        again = len(request.journey.stamps) - 1
+        if again > 0:
+            for parcel in batch:
+                parcel.attempts += again
+            self.counts.sent += again * len(batch)
+            self.counts.repeated += again * len(batch)
+            self._budget.withdraw(again * len(batch))
 
     def _park(self, parcel: Parcel) -> None:
         """Offers an envelope that was not taken again after a while."""

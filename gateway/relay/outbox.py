@@ -12,9 +12,16 @@ from gateway.store.port import Transaction
 
 @dataclass(frozen=True)
 class Enqueued:
-    """Published when an envelope waits to be sent."""
+    """Published when an envelope waits to be sent by this process."""
 
     sealed: Sealed
+
+
+@dataclass(frozen=True)
+class HandedOver:
+    """Published when an envelope waits to be sent by another process of this database."""
+
+    claimant: int
 
 
 @dataclass(frozen=True)
@@ -32,7 +39,9 @@ class OutboxRow:
 def send(tx: Transaction, border: Border, letter: Letter, *, now: datetime, traceparent: str) -> None:
     """Seals a letter and queues it in this transaction; it leaves after the commit.
 
-    The same id can be queued once only: a second time is a defect and fails the transaction.
+    It leaves through the process that has the open envelopes of its subject, so that they leave in their order, and
+    through this one where there are none. The same id can be queued once only: a second time is a defect and fails
+    the transaction.
     """
     sealed = seal(
         letter,
@@ -42,10 +51,14 @@ def send(tx: Transaction, border: Border, letter: Letter, *, now: datetime, trac
         revision=border.current.revision,
         traceparent=traceparent,
     )
-    tx.execute(
+    claimant = tx.first(
+        int,
         "INSERT INTO outbox"
-        " (envelope_id, destination, kind, subject, content, signature, traceparent, created)"
-        " VALUES (:envelope_id, :destination, :kind, :subject, :content, :signature, :traceparent, :created)",
+        " (envelope_id, destination, kind, subject, content, signature, traceparent, created, claimed_by, handed_over)"
+        " SELECT :envelope_id, :destination, :kind, :subject, :content, :signature, :traceparent, :created, claimant,"
+        " CASE WHEN claimant = :number THEN 0 ELSE 1 END FROM (SELECT COALESCE((SELECT claimed_by FROM outbox"
+        " WHERE subject = :subject AND closed IS NULL ORDER BY created, envelope_id LIMIT 1), :number) AS claimant)"
+        " AS chosen RETURNING claimed_by",
         envelope_id=letter.envelope_id,
         destination=letter.destination,
         kind=letter.kind,
@@ -54,13 +67,17 @@ def send(tx: Transaction, border: Border, letter: Letter, *, now: datetime, trac
         signature=sealed.envelope.signature,
         traceparent=traceparent,
         created=to_microseconds(now),
+        number=border.number,
     )
-    tx.publish(Enqueued(sealed))
+    if claimant is None or claimant == border.number:
+        tx.publish(Enqueued(sealed))
+    else:
+        tx.publish(HandedOver(claimant), about=handed_over_to(claimant))
 
 
-def open_envelopes(tx: Transaction) -> list[Sealed]:
-    """All that still waits for a receipt, oldest first."""
-    return tx.all(_sealed, "SELECT content, signature FROM outbox WHERE closed IS NULL ORDER BY created, envelope_id")
+def handed_over_to(number: int) -> str:
+    """What a process is told when another one leaves an envelope to it."""
+    return f"outbox/{number}"
 
 
 def close_answered(
@@ -110,5 +127,6 @@ def rows_about(tx: Transaction, subject: str) -> list[OutboxRow]:
     )
 
 
-def _sealed(content: bytes, signature: bytes) -> Sealed:
+def sealed_from(content: bytes, signature: bytes) -> Sealed:
+    """An envelope as it is stored."""
     return Sealed(Envelope(content=content, signature=signature), EnvelopeContent.FromString(content))

@@ -14,10 +14,19 @@ CREATE TABLE outbox (
     closed            INTEGER,             -- when the receipt was committed, or the envelope dropped unsent
     receipt_content   BLOB,
     receipt_signature BLOB,
-    journey           BLOB
+    journey           BLOB,
+    claimed_by        INTEGER NOT NULL,    -- the number of the process that is to send it
+    handed_over       INTEGER NOT NULL     -- 1 until that process has taken over what another one left to it
 );
 CREATE INDEX outbox_open ON outbox (created) WHERE closed IS NULL;
 CREATE INDEX outbox_subject ON outbox (subject);
+CREATE INDEX outbox_handed_over ON outbox (claimed_by) WHERE handed_over = 1;
+
+-- The processes that work on this database. One that falls silent loses what it has claimed.
+CREATE TABLE processes (
+    number INTEGER NOT NULL PRIMARY KEY,
+    beats  INTEGER NOT NULL                -- grows while the process lives
+);
 
 -- Commands of other regions: the executed bytes, and the one answer that they get for ever.
 CREATE TABLE inbox (

@@ -29,13 +29,17 @@ def start_batch(database: Database, operations: Sequence[Operation[object]]) -> 
 
     None where they cannot share one: everything is rolled back, and they are to be run by `run_alone`.
     """
+    outcomes: list[Outcome] = []
     try:
         database.begin()
-        outcomes = [_run(database, operation) for operation in operations]
+        for operation in operations:
+            outcomes.append(_run(database, operation))
+            if _is_defect(outcomes[-1]):
+                break
     except database.failures:
         database.rollback()
         return None
-    if any(_is_defect(outcome) for outcome in outcomes):
+    if outcomes and _is_defect(outcomes[-1]):
         database.rollback()
         return None
     return outcomes
@@ -58,6 +62,8 @@ def _run_alone(database: Database, operation: Operation[object]) -> Outcome:
         _log.warning("the store could not commit: %s", failure)
         database.rollback()
         return Outcome(error=store_unavailable())
+    except Refused as unknown:
+        return Outcome(error=unknown)
     return outcome
 
 

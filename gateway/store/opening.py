@@ -1,6 +1,20 @@
-"""Which database a process uses, as its settings say."""
+"""Which database a process uses, as its settings say: how it is opened, and how its schema is brought up to date."""
 
+import contextlib
+import sqlite3
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
+
+import psycopg
+
+from gateway.files import make_private
+from gateway.store import postgresql_schema, sqlite_schema
+from gateway.store.port import Store, StoreUnusable, Transaction
+from gateway.store.postgresql import PostgresqlStore
+from gateway.store.postgresql_connection import PostgresqlTransaction, connect
+from gateway.store.schema import Migration, pending
+from gateway.store.sqlite import FileLock, SqliteDatabase, SqliteStore, open_read_only
 
 _MOST_READERS = 64
 
@@ -19,3 +33,85 @@ class PostgresqlSettings:
             raise ValueError("conninfo: must not be empty")
         if not 1 <= self.readers <= _MOST_READERS:
             raise ValueError(f"readers: must be 1 to {_MOST_READERS}")
+
+
+class DatabaseUnreachable(StoreUnusable):
+    """The server, or the file, is not there or does not let us in. The text tells no secrets."""
+
+
+@dataclass(frozen=True)
+class DatabasePlace:
+    """The database of a process: a SQLite file, or a PostgreSQL database where one is named."""
+
+    file: Path
+    postgresql: PostgresqlSettings | None = None
+
+    def __str__(self) -> str:
+        """Names the database for people."""
+        if self.postgresql is None:
+            return str(self.file)
+        told = psycopg.conninfo.conninfo_to_dict(self.postgresql.conninfo)
+        return f"PostgreSQL database {told.get('dbname', '')} at {told.get('host', '')}:{told.get('port', 5432)}"
+
+    async def open(self, migrations: Sequence[Migration], *, number: int = 0, alone: bool = False) -> Store:
+        """The store, for the process with this number; `alone`: no other process may work on the database.
+
+        Raises DatabaseInUse, SchemaMismatch or DatabaseUnreachable.
+        """
+        if self.postgresql is None:
+            return SqliteStore(self.file, migrations)
+        with self._reaching():
+            return await PostgresqlStore.open(
+                self.postgresql.conninfo, migrations, number=number, readers=self.postgresql.readers, alone=alone
+            )
+
+    def migrate(self, migrations: Sequence[Migration], *, dry_run: bool) -> list[Migration]:
+        """Applies what the schema lacks, unless it is a dry run, and returns it.
+
+        Raises SchemaMismatch, DatabaseUnreachable, or DatabaseInUse for a SQLite file whose process runs.
+        """
+        with self._reaching():
+            if self.postgresql is not None:
+                with connect(self.postgresql.conninfo, "crossregion-migrate") as connection:
+                    if dry_run:
+                        return pending(postgresql_schema.applied(connection), migrations, postgresql_schema.ENGINE)
+                    return postgresql_schema.apply(connection, migrations)
+            return self._migrate_file(migrations, dry_run=dry_run)
+
+    @contextlib.contextmanager
+    def look(self) -> Iterator[Transaction]:
+        """A transaction that only reads, for tools that look at a database beside its processes.
+
+        Raises DatabaseUnreachable.
+        """
+        with self._reaching():
+            if self.postgresql is None:
+                if not self.file.is_file():
+                    raise DatabaseUnreachable(f"{self}: there is no such database")
+                with open_read_only(self.file) as transaction:
+                    yield transaction
+                return
+            with connect(self.postgresql.conninfo, "crossregion-look") as connection:
+                connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+                yield PostgresqlTransaction(connection)
+
+    def _migrate_file(self, migrations: Sequence[Migration], *, dry_run: bool) -> list[Migration]:
+        if dry_run:
+            if not self.file.exists():
+                return pending({}, migrations, sqlite_schema.ENGINE)
+            with contextlib.closing(sqlite3.connect(f"{self.file.absolute().as_uri()}?mode=ro", uri=True)) as looking:
+                return pending(sqlite_schema.applied(looking), migrations, sqlite_schema.ENGINE)
+        lock = FileLock(self.file)
+        try:
+            make_private(self.file)
+            with contextlib.closing(SqliteDatabase(str(self.file))) as database:
+                return sqlite_schema.apply(database.connection, migrations)
+        finally:
+            lock.release()
+
+    @contextlib.contextmanager
+    def _reaching(self) -> Iterator[None]:
+        try:
+            yield
+        except (psycopg.OperationalError, sqlite3.DatabaseError) as error:
+            raise DatabaseUnreachable(f"{self}: {str(error).strip()}") from error

@@ -76,6 +76,11 @@ class Store(Protocol):
         """Calls the listener on the event loop for every published event of that type, after its commit."""
         ...
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether other processes may work on the same database."""
+        ...
+
     def accepts_new_work(self) -> bool:
         """False once the disk is so full that only what was already accepted may still be finished."""
         ...
@@ -83,6 +88,14 @@ class Store(Protocol):
     async def close(self) -> None:
         """Finishes what was submitted and lets go of the database."""
         ...
+
+
+class StoreUnusable(Exception):
+    """The database cannot be opened; the text says which, why, and what to do about it."""
+
+
+class DatabaseInUse(StoreUnusable):
+    """Another process has the place in the database that this one is to have."""
 
 
 class WriteAfterRefusal(Exception):
@@ -102,7 +115,11 @@ class Database(Protocol):
         ...
 
     def commit(self) -> None:
-        """Makes it durable. Raises an error of `failures` where it could not."""
+        """Makes it durable.
+
+        Raises an error of `failures` where it certainly is not, and Refused with OUTCOME_UNKNOWN where an engine that
+        is reached over a network could not find out.
+        """
         ...
 
     def rollback(self) -> None:

@@ -1,21 +1,42 @@
-"""Numbered SQL files, applied once each, in order, with a checksum."""
+"""Numbered SQL files, applied once each, in order, with a checksum.
+
+They are written once for every engine; `0002_name.sqlite.sql` is for one engine alone. Each engine's adapter applies
+them in its own way; what is to be applied is decided here.
+"""
 
 import hashlib
-import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 
-_LEDGER = """CREATE TABLE IF NOT EXISTS schema_migrations (
-    package  TEXT    NOT NULL,
-    name     TEXT    NOT NULL,
-    checksum TEXT    NOT NULL,
+from gateway.store.port import StoreUnusable
+
+LEDGER = """CREATE TABLE IF NOT EXISTS schema_migrations (
+    package  TEXT NOT NULL,
+    name     TEXT NOT NULL,
+    checksum TEXT NOT NULL,
     PRIMARY KEY (package, name)
 )"""
+APPLIED = "SELECT package, name, checksum FROM schema_migrations"
+NOTE_APPLIED = "INSERT INTO schema_migrations (package, name, checksum) VALUES (:package, :name, :checksum)"
+
+_ENGINE_PART = 2  # of `0002_name.engine.sql`
+
+Applied = Mapping[tuple[str, str], str]
+"""The checksum of every file that was applied, by package and name."""
 
 
-class SchemaMismatch(Exception):
+class SchemaMismatch(StoreUnusable):
     """The database was made by another version: a file that was applied has changed, or is not known here."""
+
+
+class SchemaOutdated(SchemaMismatch):
+    """The database lacks files that this version needs; `migrate` applies them."""
+
+    def __init__(self, pending: Sequence["Migration"]) -> None:
+        names = ", ".join(f"{migration.package}/{migration.name}" for migration in pending)
+        super().__init__(f"the schema is older than this version: run `migrate` first, which applies {names}")
+        self.pending = pending
 
 
 @dataclass(frozen=True)
@@ -31,6 +52,12 @@ class Migration:
         """SHA-256 of the file, hexadecimal."""
         return hashlib.sha256(self.sql.encode()).hexdigest()
 
+    @property
+    def engine(self) -> str:
+        """The only engine that it is for; empty for one that is for all."""
+        parts = self.name.split(".")
+        return parts[1] if len(parts) > _ENGINE_PART else ""
+
 
 def migrations_of(*packages: str) -> list[Migration]:
     """The SQL files in the `schema` folders of packages, in the order of packages, then of their numbers."""
@@ -42,24 +69,22 @@ def migrations_of(*packages: str) -> list[Migration]:
     return found
 
 
-def apply(connection: sqlite3.Connection, migrations: Sequence[Migration]) -> None:
-    """Brings an embedded database up to date. Raises SchemaMismatch where that is not safe."""
-    connection.execute(_LEDGER)
-    applied = {
-        (package, name): checksum
-        for package, name, checksum in connection.execute("SELECT package, name, checksum FROM schema_migrations")
-    }
-    known = {(migration.package, migration.name) for migration in migrations}
+def pending(applied: Applied, migrations: Sequence[Migration], engine: str) -> list[Migration]:
+    """What is still to be applied on an engine, in order. Raises SchemaMismatch where that is not safe."""
+    wanted = [migration for migration in migrations if migration.engine in ("", engine)]
+    known = {(migration.package, migration.name) for migration in wanted}
     for package, name in sorted(applied.keys() - known):
         raise SchemaMismatch(f"{package}/{name} was applied by a newer version: run that version")
-    for migration in migrations:
-        key = (migration.package, migration.name)
-        if key not in applied:
-            connection.executescript(f"BEGIN IMMEDIATE;\n{migration.sql}\n{_applied(migration)}\nCOMMIT;")
-        elif applied[key] != migration.checksum:
+    missing: list[Migration] = []
+    for migration in wanted:
+        checksum = applied.get((migration.package, migration.name))
+        if checksum is None:
+            missing.append(migration)
+        elif checksum != migration.checksum:
             raise SchemaMismatch(f"{migration.package}/{migration.name} is not the file that was applied")
+    return missing
 
 
-def _applied(migration: Migration) -> str:
-    values = ", ".join(f"'{value}'" for value in (migration.package, migration.name, migration.checksum))
-    return f"INSERT INTO schema_migrations (package, name, checksum) VALUES ({values});"  # noqa: S608 - file names
+def applied_from(rows: Sequence[tuple[str, str, str]]) -> Applied:
+    """The rows of APPLIED as a mapping."""
+    return {(package, name): checksum for package, name, checksum in rows}

@@ -7,38 +7,30 @@ microseconds; in a thread each would wait for the interpreter's lock while the l
 import asyncio
 import contextlib
 import fcntl
-import logging
 import os
 import shutil
 import sqlite3
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import TypeVar
 
 from gateway.files import make_private
+from gateway.store.commit_queue import CommitQueue
 from gateway.store.group_commit import Outcome, run_alone, start_batch
-from gateway.store.port import Operation, Transaction, Value, store_unavailable
-from gateway.store.schema import Migration, apply
+from gateway.store.port import DatabaseInUse, Operation, Transaction, Value
+from gateway.store.schema import Migration
+from gateway.store.sqlite_schema import require_current
 
 T = TypeVar("T")
 E = TypeVar("E")
 
-_Waiting = tuple[Operation[object], "asyncio.Future[object]"]
-
-BATCH_LIMIT = 256  # operations in one commit: beyond this the wait of the first outweighs the shared fsync
 STATEMENT_CACHE = 512  # prepared statements kept per connection: more than all named statements of a process
 WATERMARK_BYTES = (
     256 * 1024 * 1024
 )  # free disk below which no new work is accepted; SQLite cannot even delete on a full disk
 WATERMARK_INTERVAL = 1.0  # seconds between looks at the disk
-_log = logging.getLogger(__name__)
-
-
-class DatabaseInUse(Exception):
-    """Another process has the database file open."""
 
 
 class SqliteTransaction:
@@ -153,6 +145,8 @@ class FileLock:
 class SqliteStore:
     """The store of one process. Made on the event loop that will use it."""
 
+    is_shared = False
+
     def __init__(self, path: Path, migrations: Sequence[Migration]) -> None:
         """Opens or makes the database. Raises DatabaseInUse, or SchemaMismatch for a file of another version."""
         self._path = path
@@ -162,29 +156,18 @@ class SqliteStore:
             make_private(path)  # SQLite gives the files beside it the same mode
             self._database = SqliteDatabase(str(path))
             opened.callback(self._database.close)
-            apply(self._database.connection, migrations)
+            require_current(self._database.connection, migrations)
             self._reader = _connect(str(path))
             self._reader.execute("PRAGMA query_only=ON")
             opened.pop_all()
-        self._loop = asyncio.get_running_loop()
-        self._waiting: deque[_Waiting] = deque()
-        self._arrived = asyncio.Event()
-        self._closing = False
         self._disk = ThreadPoolExecutor(1, thread_name_prefix="commit")
-        self._listeners: dict[type, list[Callable[[object], None]]] = {}
         self._disk_checked = 0.0
         self._has_room = True
-        self._writer = self._loop.create_task(self._write_forever())
+        self._queue = CommitQueue(self._commit, sqlite3.DatabaseError)
 
     def write(self, operation: Operation[T]) -> "asyncio.Future[T]":
         """See the port."""
-        future: asyncio.Future[object] = self._loop.create_future()
-        if self._closing:
-            future.set_exception(store_unavailable())
-        else:
-            self._waiting.append((operation, future))
-            self._arrived.set()
-        return cast("asyncio.Future[T]", future)
+        return self._queue.write(operation)
 
     async def read(self, operation: Operation[T]) -> T:
         """See the port. Runs on the event loop: a point read takes less time than handing it to a thread."""
@@ -196,7 +179,7 @@ class SqliteStore:
 
     def subscribe(self, event: type[E], listener: Callable[[E], None]) -> None:
         """See the port."""
-        self._listeners.setdefault(event, []).append(cast("Callable[[object], None]", listener))
+        self._queue.subscribe(event, listener)
 
     def accepts_new_work(self) -> bool:
         """See the port."""
@@ -208,52 +191,23 @@ class SqliteStore:
 
     async def close(self) -> None:
         """See the port."""
-        self._closing = True
-        self._arrived.set()
-        await self._writer
+        await self._queue.close()
         self._disk.shutdown()
         self._reader.close()
         self._database.close()
         self._lock.release()
 
-    async def _write_forever(self) -> None:
-        """Takes all that waits, up to the limit, into one commit; what arrives meanwhile is the next."""
-        while self._waiting or not self._closing:
-            if not self._waiting:
-                self._arrived.clear()
-                await self._arrived.wait()
-                continue
-            batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), BATCH_LIMIT))]
-            try:
-                outcomes = await self._commit([operation for operation, _ in batch])
-            except sqlite3.DatabaseError:
-                _log.critical("the database %s is broken", self._path, exc_info=True)
-                outcomes = [Outcome(error=store_unavailable()) for _ in batch]
-            self._settle([(future, outcome) for (_, future), outcome in zip(batch, outcomes, strict=True)])
-
     async def _commit(self, operations: Sequence[Operation[object]]) -> list[Outcome]:
+        loop = asyncio.get_running_loop()
         outcomes = start_batch(self._database, operations)
         if outcomes is not None:
             try:
-                await self._loop.run_in_executor(self._disk, self._database.commit)
+                await loop.run_in_executor(self._disk, self._database.commit)
             except self._database.failures:
                 self._database.rollback()
             else:
                 return outcomes
-        return await self._loop.run_in_executor(self._disk, run_alone, self._database, operations)
-
-    def _settle(self, settled: list[tuple["asyncio.Future[object]", Outcome]]) -> None:
-        """Tells listeners, then those who wait. The loop calls each listener apart, so that none can stop the store."""
-        for future, outcome in settled:
-            for event in outcome.events:
-                for listener in self._listeners.get(type(event), ()):
-                    self._loop.call_soon(listener, event)
-            if future.cancelled():
-                continue
-            if outcome.error is not None:
-                future.set_exception(outcome.error)
-            else:
-                future.set_result(outcome.result)
+        return await loop.run_in_executor(self._disk, run_alone, self._database, operations)
 
 
 @contextlib.contextmanager

@@ -44,7 +44,12 @@ def post(tx: Transaction, posting: Posting, currency: str, now: datetime) -> Non
 
 def balance(tx: Transaction, account: str) -> int:
     """The sum of an account's entries, in minor units."""
-    return tx.first(int, "SELECT COALESCE(SUM(amount), 0) FROM ledger_entries WHERE account = :a", a=account) or 0
+    return (
+        tx.first(
+            int, "SELECT CAST(COALESCE(SUM(amount), 0) AS BIGINT) FROM ledger_entries WHERE account = :a", a=account
+        )
+        or 0
+    )
 
 
 def balance_before(tx: Transaction, account: str, instant: datetime) -> int:
@@ -52,7 +57,8 @@ def balance_before(tx: Transaction, account: str, instant: datetime) -> int:
     return (
         tx.first(
             int,
-            "SELECT COALESCE(SUM(amount), 0) FROM ledger_entries WHERE account = :account AND time < :instant",
+            "SELECT CAST(COALESCE(SUM(amount), 0) AS BIGINT) FROM ledger_entries"
+            " WHERE account = :account AND time < :instant",
             account=account,
             instant=to_microseconds(instant),
         )
@@ -76,6 +82,7 @@ def balances_like(tx: Transaction, prefix: str) -> list[Balance]:
     """The balances of all accounts whose name starts with a prefix, by name."""
     return tx.all(
         Balance,
-        "SELECT account, SUM(amount) FROM ledger_entries WHERE account LIKE :pattern GROUP BY account ORDER BY account",
+        "SELECT account, CAST(SUM(amount) AS BIGINT) FROM ledger_entries"
+        " WHERE account LIKE :pattern GROUP BY account ORDER BY account",
         pattern=prefix + "%",
     )

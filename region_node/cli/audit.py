@@ -1,7 +1,6 @@
 """`region-node audit`: whether the audit chain is whole."""
 
 import asyncio
-import sqlite3
 
 import click
 
@@ -16,7 +15,7 @@ from gateway.identity import server_name
 from gateway.relay.transport import Unreachable
 from gateway.settings import Sources
 from gateway.signing import AUDIT_HEAD, TrustedKeys
-from gateway.store.sqlite import open_read_only
+from gateway.store.port import StoreUnusable
 from gateway.tls import CredentialsUnusable
 from region_node.cli.config import load_settings, settings_options
 from region_node.cli.exits import NOT_KNOWN, REFUSED, USAGE, leave
@@ -57,12 +56,12 @@ def verify(sources: Sources, offline: bool) -> None:
     try:
         witnessed = None if offline else asyncio.run(_Witnesses(settings).last_head())
         # The head is asked for first: a chain read after it can only be longer.
-        with open_read_only(settings.database) as tx:
+        with settings.database.look() as tx:
             rows = chain.rows(tx)
     except CredentialsUnusable as error:
         leave(str(error), USAGE)
-    except sqlite3.Error as error:
-        leave(f"{settings.database}: {error}", USAGE)
+    except StoreUnusable as error:
+        leave(str(error), USAGE)
     except NoWitness as error:
         leave(f"{error}\nGive --offline to check the chain alone; a cut tail is not found then.", NOT_KNOWN)
     try:

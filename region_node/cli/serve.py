@@ -5,8 +5,7 @@ import click
 from gateway import logs
 from gateway.server import PortInUse, run_process
 from gateway.settings import Sources
-from gateway.store.schema import SchemaMismatch
-from gateway.store.sqlite import DatabaseInUse
+from gateway.store.port import StoreUnusable
 from gateway.tls import CredentialsUnusable
 from region_node.cli.config import load_settings, settings_options
 from region_node.cli.exits import REFUSED, leave
@@ -36,7 +35,7 @@ def serve(sources: Sources) -> None:
     logs.configure()
     try:
         run_process(lambda: serve_until_stopped(settings))
-    except (CredentialsUnusable, DatabaseInUse, SchemaMismatch, PortInUse) as error:
+    except (CredentialsUnusable, StoreUnusable, PortInUse) as error:
         leave(str(error), REFUSED)
     except OSError as error:
         leave(f"{error.filename or settings.data}: {error.strerror or error}", REFUSED)

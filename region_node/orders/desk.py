@@ -3,8 +3,6 @@
 import asyncio
 import contextlib
 import hashlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -25,10 +23,9 @@ from gateway.store.port import Store, Transaction
 from region_node.context import RegionContext
 from region_node.orders import handling, home, intake, rules
 from region_node.orders.caller import Caller, order_id
+from region_node.orders.changes import Changes, is_decided
 from region_node.orders.rows import (
-    OrderChanged,
     RequestKey,
-    RequestSettled,
     find_order,
     find_request,
     held_orders,
@@ -37,75 +34,6 @@ from region_node.orders.rows import (
 )
 
 LONGEST_LANE = 50_000  # envelopes waiting for one region before new orders for it are turned away
-
-
-class Changes:
-    """Wakes those who wait: for a decision on an order, for the answer to a request, or for any change.
-
-    `closed` once the process stops.
-    """
-
-    def __init__(self, store: Store) -> None:
-        self._orders: dict[str, set[asyncio.Future[Order]]] = {}
-        self._requests: dict[tuple[str, str], set[asyncio.Event]] = {}
-        self._watching: set[asyncio.Event] = set()
-        self.closed = False
-        store.subscribe(OrderChanged, self._order_changed)
-        store.subscribe(RequestSettled, self._request_settled)
-
-    @contextmanager
-    def decision_on(self, order_id: str) -> Iterator["asyncio.Future[Order]"]:
-        """A future of the order as it is once its home region has decided. Entered before the order is stored."""
-        future: asyncio.Future[Order] = asyncio.get_running_loop().create_future()
-        waiting = self._orders.setdefault(order_id, set())
-        waiting.add(future)
-        try:
-            yield future
-        finally:
-            waiting.discard(future)
-            if not waiting:
-                self._orders.pop(order_id, None)
-
-    @contextmanager
-    def answer_to(self, caller: str, request_id: str) -> Iterator[asyncio.Event]:
-        """An event that is set once the home region has answered. Entered before the request is stored."""
-        event, key = asyncio.Event(), (caller, request_id)
-        waiting = self._requests.setdefault(key, set())
-        waiting.add(event)
-        try:
-            yield event
-        finally:
-            waiting.discard(event)
-            if not waiting:
-                self._requests.pop(key, None)
-
-    def watch(self) -> asyncio.Event:
-        """An event that is set at every change, until `unwatch`."""
-        event = asyncio.Event()
-        self._watching.add(event)
-        return event
-
-    def unwatch(self, event: asyncio.Event) -> None:
-        """Ends a watch."""
-        self._watching.discard(event)
-
-    def close(self) -> None:
-        """Ends all watches, so that the process can stop; watchers resume elsewhere after their last token."""
-        self.closed = True
-        for event in self._watching:
-            event.set()
-
-    def _order_changed(self, changed: OrderChanged) -> None:
-        if is_decided(changed.order):
-            for future in self._orders.get(changed.order.id, ()):
-                if not future.done():
-                    future.set_result(changed.order)
-        for event in self._watching:
-            event.set()
-
-    def _request_settled(self, settled: RequestSettled) -> None:
-        for event in self._requests.get((settled.caller, settled.request_id), ()):
-            event.set()
 
 
 @dataclass(frozen=True)
@@ -194,11 +122,6 @@ class OrderDesk:
         owner = self._ports.context.federation.number_plan.home_of(request.number)
         if owner and owner != self._ports.context.region and len(self._ports.lanes.to(owner)) > LONGEST_LANE:
             raise Refused(Reason.REASON_TOO_BUSY)
-
-
-def is_decided(order: Order) -> bool:
-    """Whether the home region has decided, or the order cannot go there now."""
-    return order.version > 0 or rules.is_final(order) or order.state == rules.HELD
 
 
 def _is_settled(tx: Transaction, caller: Caller) -> bool:

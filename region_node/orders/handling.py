@@ -120,7 +120,8 @@ def settle_command(
             before = order.state_changes[-2].state
             rules.enter(order, before, now=now, region=order.home_region, reason="cancellation not granted")
             update_order(tx, order, now)
-    tx.publish(RequestSettled(operator, request_id))
+    settled = RequestSettled(operator, request_id)
+    tx.publish(settled, about=settled.about)
 
 
 def redirect_command(tx: Transaction, context: RegionContext, content: EnvelopeContent, now: datetime) -> None:

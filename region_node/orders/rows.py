@@ -21,11 +21,29 @@ class OrderRow:
     traceparent: str
 
 
+ORDER_SUBJECTS = "order/"
+
+
+def order_subject(order_id: str) -> str:
+    """What is told of an order to other processes."""
+    return ORDER_SUBJECTS + order_id
+
+
+def request_subject(caller: str, request_id: str) -> str:
+    """What is told of a request to other processes."""
+    return f"request/{caller}/{request_id}"
+
+
 @dataclass(frozen=True)
 class OrderChanged:
     """Published when an order was stored, with the order as it is now."""
 
     order: Order
+
+    @property
+    def about(self) -> str:
+        """What other processes on the same database are told."""
+        return order_subject(self.order.id)
 
 
 @dataclass(frozen=True)
@@ -34,6 +52,11 @@ class RequestSettled:
 
     caller: str
     request_id: str
+
+    @property
+    def about(self) -> str:
+        """What other processes on the same database are told."""
+        return request_subject(self.caller, self.request_id)
 
 
 @dataclass(frozen=True)
@@ -227,7 +250,8 @@ def _note_event(tx: Transaction, order: Order, now: datetime) -> None:
         state=order.state,
         time=to_microseconds(now),
     )
-    tx.publish(OrderChanged(order))
+    changed = OrderChanged(order)
+    tx.publish(changed, about=changed.about)
 
 
 def _changeable(order: Order) -> Mapping[str, Value]:

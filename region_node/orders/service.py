@@ -24,7 +24,8 @@ from gateway.tracing import current_traceparent
 from region_node.auditing import audited_call
 from region_node.orders import handling, rules
 from region_node.orders.caller import Caller
-from region_node.orders.desk import Changes, OrderDesk
+from region_node.orders.changes import Changes
+from region_node.orders.desk import OrderDesk
 from region_node.orders.rows import (
     OrderFilter,
     events_after,

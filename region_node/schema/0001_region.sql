@@ -34,10 +34,6 @@ CREATE TABLE ledger_entries (
     PRIMARY KEY (posting_id, account)
 );
 CREATE INDEX ledger_account ON ledger_entries (account, time, amount);
-CREATE TRIGGER ledger_never_changes BEFORE UPDATE ON ledger_entries
-BEGIN SELECT RAISE(ABORT, 'ledger entries are immutable'); END;
-CREATE TRIGGER ledger_never_forgets BEFORE DELETE ON ledger_entries
-BEGIN SELECT RAISE(ABORT, 'ledger entries are immutable'); END;
 
 -- Orders that this region owns or handles. `body` is the order; the other columns are for finding it.
 CREATE TABLE orders (

@@ -14,9 +14,14 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
+import psycopg
 import pytest
 
+from deploy.local.postgresql import LocalPostgresql
+from gateway.store.opening import DatabasePlace, PostgresqlSettings
 from gateway.store.port import Operation, Store, Transaction
+from gateway.store.postgresql_connection import Writer
+from gateway.store.postgresql_schema import applied
 from gateway.store.schema import Migration
 from gateway.store.sqlite import SqliteDatabase, SqliteStore
 
@@ -60,6 +65,10 @@ class Adapter(Protocol):
         """Whether the engine, as the operation finds it, has a commit on disk before it says so."""
         ...
 
+    def migrate(self, migrations: Sequence[Migration], *, dry_run: bool = False) -> list[str]:
+        """Brings the schema up to date; the names of the files."""
+        ...
+
 
 class SqliteAdapter:
     """The embedded store."""
@@ -75,6 +84,10 @@ class SqliteAdapter:
             yield store
         finally:
             await store.close()
+
+    def migrate(self, migrations: Sequence[Migration], *, dry_run: bool = False) -> list[str]:
+        """See Adapter."""
+        return [each.name for each in DatabasePlace(self._path).migrate(migrations, dry_run=dry_run)]
 
     def notes(self) -> list[str]:
         """See Adapter."""
@@ -124,7 +137,96 @@ class SqliteAdapter:
             yield connection
 
 
-ADAPTERS = {"sqlite": SqliteAdapter}
+class PostgresqlAdapter:
+    """A PostgreSQL database. How to reach it is kept in the directory, for another process."""
+
+    def __init__(self, directory: Path) -> None:
+        self._conninfo = (directory / "conninfo").read_text("utf-8")
+        self._place = DatabasePlace(directory / "unused", PostgresqlSettings(self._conninfo))
+
+    @classmethod
+    def of(cls, directory: Path, conninfo: str) -> "PostgresqlAdapter":
+        """The adapter for an empty database."""
+        (directory / "conninfo").write_text(conninfo, "utf-8")
+        return cls(directory)
+
+    @contextlib.asynccontextmanager
+    async def open(self, migrations: Sequence[Migration] = (NOTES,)) -> AsyncIterator[Store]:
+        """See Adapter. An empty database gets its schema, as SQLite's does."""
+        with self._outside() as connection:
+            if not applied(connection):
+                self.migrate(migrations)
+        store = await self._place.open(migrations)
+        try:
+            yield store
+        finally:
+            await store.close()
+
+    def migrate(self, migrations: Sequence[Migration], *, dry_run: bool = False) -> list[str]:
+        """See Adapter."""
+        return [each.name for each in self._place.migrate(migrations, dry_run=dry_run)]
+
+    def notes(self) -> list[str]:
+        """See Adapter."""
+        with self._outside() as connection:
+            return [str(note) for (note,) in connection.execute("SELECT note FROM notes ORDER BY note")]
+
+    def add_note(self, note: str) -> None:
+        """See Adapter."""
+        with self._outside() as connection:
+            connection.execute("INSERT INTO notes (note) VALUES (%s)", (note,))
+
+    def fill_disk(self, tx: Transaction) -> None:
+        """See Adapter. The server's own error, without a disk of its own to fill."""
+        tx.execute(
+            "CREATE FUNCTION no_room() RETURNS trigger LANGUAGE plpgsql AS"
+            " $$ BEGIN RAISE EXCEPTION 'no space left on device' USING ERRCODE = 'disk_full'; END; $$"
+        )
+        tx.execute("CREATE TRIGGER no_room BEFORE INSERT ON notes FOR EACH ROW EXECUTE FUNCTION no_room()")
+
+    def make_room(self, tx: Transaction) -> None:
+        """See Adapter."""
+        tx.execute("DROP TRIGGER no_room ON notes")
+
+    def commit_failures(self) -> Sequence[Exception]:
+        """See Adapter."""
+        return (psycopg.OperationalError("disk I/O error"), psycopg.InternalError("invalid page in block 0"))
+
+    def fail_commits(self, patch: pytest.MonkeyPatch, failure: Exception, count: int) -> None:
+        """See Adapter."""
+        failing = iter(range(count))
+        commit = Writer.commit
+
+        def fail(writer: Writer) -> None:
+            if next(failing, None) is not None:
+                raise failure
+            commit(writer)
+
+        patch.setattr(Writer, "commit", fail)
+
+    def is_durable_on_commit(self, tx: Transaction) -> bool:
+        """See Adapter."""
+        return (tx.first(str, "SHOW fsync"), tx.first(str, "SHOW synchronous_commit")) == ("on", "on")
+
+    @contextlib.contextmanager
+    def _outside(self) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
+        with psycopg.connect(self._conninfo, autocommit=True) as connection:
+            yield connection
+
+
+ADAPTERS: dict[str, type[SqliteAdapter] | type[PostgresqlAdapter]] = {
+    "postgresql": PostgresqlAdapter,
+    "sqlite": SqliteAdapter,
+}
+
+
+def adapter_for(name: str, request: pytest.FixtureRequest, directory: Path) -> Adapter:
+    """The adapter of that name on empty state; the server that it needs is started where it does not run yet."""
+    if name == "sqlite":
+        return SqliteAdapter(directory)
+    server: LocalPostgresql = request.getfixturevalue("postgresql_server")
+    database: str = request.getfixturevalue("postgresql_database")
+    return PostgresqlAdapter.of(directory, server.conninfo(database))
 
 
 def insert(tx: Transaction, note: str) -> str:

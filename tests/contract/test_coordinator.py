@@ -23,7 +23,7 @@ from gateway.channels import invoke
 from gateway.clock import to_timestamp
 from gateway.errors import Refused, reason_name
 from gateway.server import PortInUse
-from gateway.store.sqlite import DatabaseInUse
+from gateway.store.port import DatabaseInUse
 from tests.contract.coordinators import (
     ADMIN,
     PATIENCE_S,

@@ -16,12 +16,13 @@ from gateway.relay.outbox import Enqueued
 from gateway.store.port import Transaction
 from tests.contract.relay_pair import COMMAND, DESTINATION, LETTER, NOW, ORIGIN, Desk, FixedClock, Pair, open_store
 from tests.contract.relay_scene import Scene, play
+from tests.outbox import open_envelopes
 
 
 def test_an_envelope_is_told_to_the_lane_with_the_bytes_that_were_stored(tmp_path: Path) -> None:
     async def scenario(scene: Scene) -> None:
         sent = await scene.send()
-        [kept] = await scene.store.read(outbox.open_envelopes)
+        [kept] = await scene.store.read(open_envelopes)
         assert kept == sent
         assert sent.content.traceparent == "00-1"
 
@@ -41,7 +42,7 @@ def test_an_envelope_of_a_transaction_that_failed_never_leaves(tmp_path: Path) -
         with pytest.raises(ZeroDivisionError):
             await scene.store.write(send_and_break)
         assert told == []
-        assert await scene.store.read(outbox.open_envelopes) == []
+        assert await scene.store.read(open_envelopes) == []
 
     play(tmp_path, scenario)
 
@@ -51,7 +52,7 @@ def test_an_id_can_be_sent_once_only(tmp_path: Path) -> None:
         sent = await scene.send()
         with pytest.raises(Exception, match="UNIQUE"):
             await scene.send()
-        assert await scene.store.read(outbox.open_envelopes) == [sent]
+        assert await scene.store.read(open_envelopes) == [sent]
 
     play(tmp_path, scenario)
 
@@ -67,7 +68,7 @@ def test_what_waits_for_a_receipt_is_found_again_oldest_first_by_the_next_proces
         assert await scene.settle((sent[3], DeliverResult(receipt=scene.answer(sent[3])))) == [True]
 
     async def next_process(scene: Scene) -> None:
-        assert await scene.store.read(outbox.open_envelopes) == [*sent[:3], *sent[4:]]
+        assert await scene.store.read(open_envelopes) == [*sent[:3], *sent[4:]]
 
     play(tmp_path, scenario)
     play(tmp_path, next_process)
@@ -81,7 +82,7 @@ def test_a_receipt_closes_its_envelope_once_with_its_journey_and_its_effect(tmp_
             assert await scene.settle((sent, DeliverResult(receipt=receipt))) == [True]
         assert scene.desk.answered == [("1", Outcome.OUTCOME_ACCEPTED)]
         assert await scene.audited() == [("region/sichuan", "Receipt")]
-        assert await scene.store.read(outbox.open_envelopes) == []
+        assert await scene.store.read(open_envelopes) == []
         assert await scene.store.read(lambda tx: outbox.receipt_content(tx, "1")) == receipt.content
         [row] = await scene.store.read(lambda tx: outbox.rows_about(tx, "order 1"))
         assert (row.envelope_id, row.kind, row.destination, row.attempts) == ("1", COMMAND, DESTINATION, 2)
@@ -120,7 +121,7 @@ def test_what_is_no_good_receipt_closes_nothing(tmp_path: Path) -> None:
             DeliverResult(),
         ]
         assert await scene.settle(*((sent, result) for result in results)) == [False] * 5
-        assert await scene.store.read(outbox.open_envelopes) == [sent, other]
+        assert await scene.store.read(open_envelopes) == [sent, other]
         assert scene.desk.answered == []
 
     play(tmp_path, scenario)
@@ -132,11 +133,11 @@ def test_a_defect_in_one_receipt_leaves_its_envelope_open_and_settles_the_others
         scene.desk.defect_when_answered = "2"
         settled = await scene.settle(*((each, DeliverResult(receipt=scene.answer(each))) for each in sent))
         assert settled == [True, False, True]
-        assert await scene.store.read(outbox.open_envelopes) == [sent[1]]
+        assert await scene.store.read(open_envelopes) == [sent[1]]
         assert await scene.effects() == ["answered 1", "answered 3"], "of the second nothing was written"
         scene.desk.defect_when_answered = ""
         assert await scene.settle((sent[1], DeliverResult(receipt=scene.answer(sent[1])))) == [True]
-        assert await scene.store.read(outbox.open_envelopes) == []
+        assert await scene.store.read(open_envelopes) == []
 
     play(tmp_path, scenario)
 
@@ -145,7 +146,7 @@ def test_an_envelope_that_never_left_can_be_dropped_and_a_closed_one_stays_as_it
     async def scenario(scene: Scene) -> None:
         await scene.send("never left")
         await scene.store.write(partial(outbox.drop_unsent, envelope_id="never left", now=NOW))
-        assert await scene.store.read(outbox.open_envelopes) == []
+        assert await scene.store.read(open_envelopes) == []
         sent = await scene.send("answered")
         receipt = scene.answer(sent)
         await scene.settle((sent, DeliverResult(receipt=receipt)))

@@ -10,12 +10,13 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from gateway.store.schema import Migration, SchemaMismatch
-from gateway.store.sqlite import DatabaseInUse
-from tests.contract.stores import ADAPTERS, NOTES, PATIENCE_S, Adapter, notes, run, writing
+from gateway.store.port import DatabaseInUse
+from gateway.store.schema import Migration, SchemaMismatch, SchemaOutdated
+from tests.contract.stores import ADAPTERS, NOTES, PATIENCE_S, Adapter, SqliteAdapter, adapter_for, notes, run, writing
 
 ROOT = Path(__file__).parents[2]
 STRACE = shutil.which("strace")
@@ -24,7 +25,7 @@ STRACE = shutil.which("strace")
 @pytest.fixture(params=sorted(ADAPTERS), name="adapter")
 def one_adapter(request: pytest.FixtureRequest, tmp_path: Path) -> Adapter:
     name: str = request.param
-    return ADAPTERS[name](tmp_path)
+    return adapter_for(name, request, tmp_path)
 
 
 def test_a_commit_is_on_disk_when_it_returns(adapter: Adapter) -> None:
@@ -79,8 +80,9 @@ def test_what_was_acknowledged_survives_a_kill(adapter: Adapter, tmp_path: Path)
 
 
 @pytest.mark.skipif(STRACE is None, reason="strace is not installed")
-def test_every_acknowledged_commit_was_flushed(adapter: Adapter, tmp_path: Path) -> None:
+def test_every_acknowledged_commit_of_the_embedded_store_was_flushed(tmp_path: Path) -> None:
     """A kill cannot show a missing flush; the system calls can."""
+    adapter = SqliteAdapter(tmp_path)
     log = tmp_path / "calls"
     traced = [str(STRACE), "-f", "-e", "trace=fsync,fdatasync,write", "-o", str(log)]
     ended = finished(adapter, tmp_path, traced)
@@ -103,6 +105,11 @@ def test_a_database_of_another_version_is_not_touched_and_can_be_opened_by_that_
             await store.write(writing("one"))
         with pytest.raises(SchemaMismatch, match="not the file that was applied"):
             await adapter.open([changed]).__aenter__()
+        with pytest.raises(SchemaOutdated, match=r"run `migrate` first, which applies notes/0002_more.sql"):
+            await adapter.open([NOTES, newer]).__aenter__()
+        assert adapter.migrate([NOTES, newer], dry_run=True) == ["0002_more.sql"]
+        assert adapter.migrate([NOTES, newer]) == ["0002_more.sql"]
+        assert adapter.migrate([NOTES, newer]) == []
         async with adapter.open([NOTES, newer]) as store:
             assert await store.read(notes) == ["one"]
         with pytest.raises(SchemaMismatch, match="newer version"):
@@ -121,11 +128,24 @@ def test_a_migration_that_fails_changes_nothing(adapter: Adapter) -> None:
         async with adapter.open() as store:
             await store.write(writing("one"))
         with pytest.raises(Exception, match="already exists"):
-            await adapter.open([NOTES, half]).__aenter__()
+            adapter.migrate([NOTES, half])
+        assert adapter.migrate([NOTES, whole]) == ["0002_half.sql"]
         async with adapter.open([NOTES, whole]) as store:
             assert await store.read(notes) == ["one"]
 
     run(scenario())
+
+
+def test_an_embedded_store_with_little_room_left_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def accepts() -> None:
+        async with SqliteAdapter(tmp_path).open() as store:
+            answers.append(store.accepts_new_work())
+
+    answers: list[bool] = []
+    run(accepts())
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1))
+    run(accepts())
+    assert answers == [True, False]
 
 
 def writer(adapter: Adapter, directory: Path, count: int) -> list[str]:

@@ -102,12 +102,12 @@ class Federation:
 
     def database(self, region: str) -> Database:
         """The database of a region."""
-        return Database(self.region_settings(region).database)
+        return Database(self.region_settings(region).database.file)
 
     @property
     def coordinator_database(self) -> Database:
         """The database of the coordinator."""
-        return Database(self._coordinator_settings().database)
+        return Database(self._coordinator_settings().database.file)
 
     async def start(self, regions: Sequence[str] = REGIONS) -> None:
         """Starts everything by the shipped configuration and returns when all know each other."""

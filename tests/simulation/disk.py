@@ -6,9 +6,10 @@ import sqlite3
 from collections.abc import Callable
 from typing import TypeVar, cast
 
+from gateway.store.commit_queue import BATCH_LIMIT
 from gateway.store.group_commit import Outcome
 from gateway.store.port import Operation
-from gateway.store.sqlite import BATCH_LIMIT, SqliteDatabase, SqliteTransaction
+from gateway.store.sqlite import SqliteDatabase, SqliteTransaction
 from tests.simulation.batch import run_batch
 from tests.simulation.virtual_time import Process
 
@@ -57,6 +58,8 @@ class Disk(SqliteDatabase):
 
 class SimulatedStore:
     """The store of one process. A crash may fall before the commit, or after it and before anybody is told."""
+
+    is_shared = False
 
     def __init__(self, disk: Disk, process: Process, source: random.Random) -> None:
         self._disk = disk

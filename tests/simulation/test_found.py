@@ -17,7 +17,7 @@ from gateway.federation.catalogue import Federation
 from gateway.federation.current import CurrentFederation
 from gateway.relay.border import Border, Command
 from gateway.relay.envelopes import Answer, seal_receipt
-from gateway.relay.outbox import close_answered, open_envelopes
+from gateway.relay.outbox import close_answered
 from gateway.store.port import Operation, Transaction
 from region_node.billing import ledger
 from region_node.billing.rules import CASH, IN_TRANSIT
@@ -27,6 +27,7 @@ from region_node.orders.business import load_rules
 from region_node.orders.caller import Caller
 from region_node.orders.relayed import OrderEnvelopes
 from region_node.orders.rows import find_request, require_order
+from tests.outbox import open_envelopes
 from tests.simulation.batch import run_batch
 from tests.simulation.disk import Disk
 from tests.simulation.world import PREFIXES, REGIONS, START, configuration, first_database, keys, operator

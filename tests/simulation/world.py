@@ -13,8 +13,9 @@ from gateway.federation.files import load
 from gateway.identity import Identity
 from gateway.signing import Signer, TrustedKeys
 from gateway.store.port import Transaction
-from gateway.store.schema import apply, migrations_of
+from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteDatabase
+from gateway.store.sqlite_schema import apply
 from region_node.auditing import AuditedCall
 from region_node.customers import operations
 from region_node.customers.rows import CustomerRow, Line

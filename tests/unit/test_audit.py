@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from gateway import audit
 from gateway.audit import GENESIS, AuditRow, ChainBroken, Head
-from gateway.store.schema import apply, migrations_of
+from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteDatabase, SqliteTransaction
+from gateway.store.sqlite_schema import apply
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 TEXTS = ("actor", "action", "subject", "detail")

@@ -8,8 +8,9 @@ import pytest
 
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.store.port import Transaction
-from gateway.store.schema import apply, migrations_of
+from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteDatabase
+from gateway.store.sqlite_schema import apply
 from gateway.timers import due_timers, fire
 from region_node.auditing import AuditedCall
 from region_node.customers.operations import SUSPENSION_TIMER, NewCustomer, create, suspension_has_ended

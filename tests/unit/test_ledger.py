@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
-from gateway.store.schema import apply, migrations_of
+from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteTransaction
+from gateway.store.sqlite_schema import apply
 from region_node.billing import ledger
 from region_node.billing.rules import (
     Entry,

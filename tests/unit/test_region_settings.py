@@ -34,7 +34,7 @@ def settings_of(directory: Path, text: str) -> RegionSettings:
 
 def test_paths_are_relative_to_the_settings_file(tmp_path: Path) -> None:
     settings = settings_of(tmp_path, GOOD)
-    assert settings.database == tmp_path / "data" / "region-node.sqlite"
+    assert settings.database.file == tmp_path / "data" / "region-node.sqlite"
     assert settings.credentials.authority == tmp_path / "tls" / "authority.crt"
     assert settings.credentials.key == Path("/keys/tls.key")
     assert settings.signing.key == tmp_path / "tls" / "signing.key"

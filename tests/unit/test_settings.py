@@ -151,7 +151,7 @@ def coordinator(directory: Path, text: str) -> CoordinatorSettings:
 
 def test_a_coordinator_needs_little_and_reflects_nothing_unless_told(tmp_path: Path) -> None:
     settings = coordinator(tmp_path, COORDINATOR)
-    assert settings.database == tmp_path / "data" / "coordinator.db"
+    assert settings.database.file == tmp_path / "data" / "coordinator.db"
     assert settings.credentials.certificate == tmp_path / "tls" / "tls.crt"
     assert settings.name == "coordinator/0"
     assert not settings.reflection

@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 
 from gateway.api.relay.v1.relay_pb2 import Envelope, EnvelopeContent, Receipt
-from gateway.relay import outbox
+from gateway.relay import claims, outbox
 from gateway.relay.border import Border
 from gateway.relay.envelopes import Letter, Sealed
 from gateway.relay.fair_queue import FairQueue, Parcel
@@ -90,7 +90,7 @@ def outbox_closed_before_the_answer(patch: pytest.MonkeyPatch) -> None:
 
 def outbox_forgotten_at_restart(patch: pytest.MonkeyPatch) -> None:
     """A process sends only what it has taken in itself."""
-    patch.setattr(outbox, "open_envelopes", lambda tx: [])
+    patch.setattr(claims, "take_all", lambda tx, number: [])
 
 
 def gives_up_after_a_failure(patch: pytest.MonkeyPatch) -> None:

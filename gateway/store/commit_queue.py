@@ -1,0 +1,88 @@
+"""The way into a store: operations wait here, go into one commit together, and those who wait are told."""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar, cast
+
+from gateway.store.group_commit import Outcome
+from gateway.store.port import Operation, store_unavailable
+
+T = TypeVar("T")
+E = TypeVar("E")
+
+BATCH_LIMIT = 256  # operations in one commit: beyond this the wait of the first outweighs the shared fsync
+
+_Waiting = tuple[Operation[object], "asyncio.Future[object]"]
+Commit = Callable[[Sequence[Operation[object]]], Awaitable[list[Outcome]]]
+_log = logging.getLogger(__name__)
+
+
+class CommitQueue:
+    """Takes all that waits, up to the limit, into one commit; what arrives meanwhile is the next.
+
+    Made on the event loop that will use it. `commit` returns what became of each operation; an exception of `broken`
+    says that the database cannot be used at all.
+    """
+
+    def __init__(self, commit: Commit, broken: type[Exception]) -> None:
+        self._commit = commit
+        self._broken = broken
+        self._loop = asyncio.get_running_loop()
+        self._waiting: deque[_Waiting] = deque()
+        self._arrived = asyncio.Event()
+        self._closing = False
+        self._listeners: dict[type, list[Callable[[object], None]]] = {}
+        self._writer = self._loop.create_task(self._write_forever())
+
+    def write(self, operation: Operation[T]) -> "asyncio.Future[T]":
+        """The port's `write`."""
+        future: asyncio.Future[object] = self._loop.create_future()
+        if self._closing:
+            future.set_exception(store_unavailable())
+        else:
+            self._waiting.append((operation, future))
+            self._arrived.set()
+        return cast("asyncio.Future[T]", future)
+
+    def subscribe(self, event: type[E], listener: Callable[[E], None]) -> None:
+        """The port's `subscribe`."""
+        self._listeners.setdefault(event, []).append(cast("Callable[[object], None]", listener))
+
+    def tell(self, event: object) -> None:
+        """Tells listeners. The loop calls each apart, so that none can stop the store."""
+        for listener in self._listeners.get(type(event), ()):
+            self._loop.call_soon(listener, event)
+
+    async def close(self) -> None:
+        """Finishes what was submitted and takes nothing more."""
+        self._closing = True
+        self._arrived.set()
+        await self._writer
+
+    async def _write_forever(self) -> None:
+        while self._waiting or not self._closing:
+            if not self._waiting:
+                self._arrived.clear()
+                await self._arrived.wait()
+                continue
+            batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), BATCH_LIMIT))]
+            try:
+                outcomes = await self._commit([operation for operation, _ in batch])
+            except self._broken:
+                _log.critical("the database is broken", exc_info=True)
+                outcomes = [Outcome(error=store_unavailable()) for _ in batch]
+            self._settle([(future, outcome) for (_, future), outcome in zip(batch, outcomes, strict=True)])
+
+    def _settle(self, settled: list[tuple["asyncio.Future[object]", Outcome]]) -> None:
+        """Tells listeners first, then those who wait."""
+        for future, outcome in settled:
+            for event in outcome.events:
+                self.tell(event)
+            if future.cancelled():
+                continue
+            if outcome.error is not None:
+                future.set_exception(outcome.error)
+            else:
+                future.set_result(outcome.result)

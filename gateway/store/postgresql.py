@@ -1,0 +1,160 @@
+"""The PostgreSQL store: one writing connection, a pool of reading ones, any number of processes on one database.
+
+The operations of one database are serial on this engine too: a transaction begins with a lock that all processes
+share, and a statement behind it sees all that was committed before. An operation so means the same here as on
+SQLite, and nobody who writes one has to think of locks. A process that freezes while it has the lock loses it.
+"""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from typing import TypeVar
+
+import psycopg
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from gateway.store.commit_queue import CommitQueue
+from gateway.store.group_commit import Outcome, run_alone, start_batch
+from gateway.store.port import CommittedElsewhere, Operation, store_unavailable
+from gateway.store.postgresql_connection import FAILURES, Connection, PostgresqlTransaction, Writer, reading_pool
+from gateway.store.postgresql_listening import listen
+from gateway.store.schema import Migration
+
+READ_WAIT = 5.0  # seconds that a read waits for a connection: then the database is too busy to be waited for
+FULL_REST = 5.0  # seconds without new work after the server said that its disk is full
+_log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+E = TypeVar("E")
+
+
+class PostgresqlStore:
+    """The store of one process. Made by `open`, on the event loop that will use it."""
+
+    is_shared = True
+
+    def __init__(
+        self,
+        conninfo: str,
+        writer: Writer,
+        pool: "ConnectionPool[Connection]",
+        readers: int,
+    ) -> None:
+        self._writer = writer
+        self._pool = pool
+        self._free_readers = asyncio.Semaphore(readers)
+        self._reading = ThreadPoolExecutor(readers, thread_name_prefix="read")
+        self._writing = ThreadPoolExecutor(1, thread_name_prefix="write")
+        self._full_until = 0.0
+        self._queue = CommitQueue(self._commit, psycopg.DatabaseError)
+        self._listening = asyncio.get_running_loop().create_task(
+            listen(conninfo, writer.number, self._committed_elsewhere)
+        )
+
+    @classmethod
+    async def open(
+        cls,
+        conninfo: str,
+        migrations: Sequence[Migration],
+        *,
+        number: int = 0,
+        readers: int = 4,
+        alone: bool = False,
+    ) -> "PostgresqlStore":
+        """Opens the database for the process with this number, with so many connections that read at the same time.
+
+        `alone`: no other process may work on it.
+
+        Raises DatabaseInUse where another process has the number, or the database; SchemaMismatch where `migrate` has
+        to run first; psycopg.OperationalError where the server cannot be reached.
+        """
+        loop = asyncio.get_running_loop()
+        writer = await loop.run_in_executor(None, lambda: Writer.open(conninfo, migrations, number, alone=alone))
+        pool = reading_pool(conninfo, readers)
+        await loop.run_in_executor(None, pool.open)
+        return cls(conninfo, writer, pool, readers)
+
+    def write(self, operation: Operation[T]) -> "asyncio.Future[T]":
+        """See the port."""
+        return self._queue.write(operation)
+
+    async def read(self, operation: Operation[T]) -> T:
+        """See the port. Raises Refused with TOO_BUSY where no connection is free in time, or with STORE_UNAVAILABLE."""
+        try:
+            async with asyncio.timeout(READ_WAIT):
+                await self._free_readers.acquire()
+        except TimeoutError:
+            raise Refused(Reason.REASON_TOO_BUSY) from None
+        try:
+            return await asyncio.get_running_loop().run_in_executor(
+                self._reading, copy_context().run, self._read, operation
+            )
+        finally:
+            self._free_readers.release()
+
+    def subscribe(self, event: type[E], listener: Callable[[E], None]) -> None:
+        """See the port."""
+        self._queue.subscribe(event, listener)
+
+    def accepts_new_work(self) -> bool:
+        """See the port. The server's disk cannot be looked at: once it is found full, nothing more for a while."""
+        return time.monotonic() >= self._full_until
+
+    async def close(self) -> None:
+        """See the port."""
+        await self._queue.close()
+        self._listening.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._listening
+        loop = asyncio.get_running_loop()
+        self._reading.shutdown()
+        await loop.run_in_executor(self._writing, self._writer.close)
+        self._writing.shutdown()
+        await loop.run_in_executor(None, self._pool.close)
+
+    def _read(self, operation: Operation[T]) -> T:
+        try:
+            with self._pool.connection(READ_WAIT) as connection:
+                return operation(PostgresqlTransaction(connection))
+        except PoolTimeout:
+            raise store_unavailable() from None
+        except FAILURES as failure:
+            _log.warning("the store could not be read: %s", failure)
+            raise store_unavailable() from None
+
+    async def _commit(self, operations: Sequence[Operation[object]]) -> list[Outcome]:
+        return await asyncio.get_running_loop().run_in_executor(self._writing, self._commit_here, operations)
+
+    def _commit_here(self, operations: Sequence[Operation[object]]) -> list[Outcome]:
+        """In the writing thread: all in one commit, or each alone where they cannot share one."""
+        outcomes = self._commit_together(operations)
+        if outcomes is None and self._writer.is_connected():
+            outcomes = run_alone(self._writer, operations)
+        if self._writer.found_disk_full():
+            self._full_until = time.monotonic() + FULL_REST
+        return outcomes or [Outcome(error=store_unavailable()) for _ in operations]
+
+    def _commit_together(self, operations: Sequence[Operation[object]]) -> list[Outcome] | None:
+        if not self._writer.is_connected():
+            return None
+        outcomes = start_batch(self._writer, operations)
+        if outcomes is None:
+            return None
+        try:
+            self._writer.commit()
+        except FAILURES as failure:
+            _log.warning("the store could not commit: %s", failure)
+            self._writer.rollback()
+            return None
+        except Refused as unknown:
+            return [Outcome(error=unknown) for _ in operations]
+        return outcomes
+
+    def _committed_elsewhere(self, subjects: frozenset[str]) -> None:
+        self._queue.tell(CommittedElsewhere(subjects))

@@ -1,0 +1,66 @@
+"""The schema of a PostgreSQL database, from the files that are written for every engine."""
+
+import re
+from collections.abc import Sequence
+
+import psycopg
+
+from gateway.store.schema import (
+    APPLIED,
+    LEDGER,
+    NOTE_APPLIED,
+    Applied,
+    Migration,
+    SchemaOutdated,
+    applied_from,
+    pending,
+)
+
+ENGINE = "postgresql"
+
+# One row per process that writes: the random id of its last transaction, looked up where the answer to a commit was
+# lost. The store's own, so that it is there before any schema file.
+_WRITERS = """CREATE TABLE IF NOT EXISTS store_writers (
+    number     BIGINT NOT NULL PRIMARY KEY,
+    last_batch TEXT   NOT NULL
+)"""
+
+# What SQLite calls by these names: whole numbers of 8 bytes, and texts that are ordered by their bytes.
+_TYPES = {"INTEGER": "BIGINT", "BLOB": "BYTEA", "TEXT": 'TEXT COLLATE "C"'}
+_WORDS = re.compile(r"--[^\n]*|'[^']*'|\$\$.*?\$\$|\b(?:INTEGER|BLOB|TEXT)\b", re.DOTALL)
+
+
+def ddl(sql: str) -> str:
+    """A schema file in PostgreSQL's words; comments, texts and function bodies stay as they are."""
+    return _WORDS.sub(lambda found: _TYPES.get(found[0], found[0]), sql)
+
+
+def applied(connection: psycopg.Connection[tuple[object, ...]]) -> Applied:
+    """What was applied to the database; nothing where it is empty."""
+    with connection.cursor() as cursor:
+        if cursor.execute("SELECT to_regclass('schema_migrations')").fetchone() == (None,):
+            return {}
+        return applied_from([(str(a), str(b), str(c)) for a, b, c in cursor.execute(APPLIED).fetchall()])
+
+
+def apply(connection: psycopg.Connection[tuple[object, ...]], migrations: Sequence[Migration]) -> list[Migration]:
+    """Applies what is missing in one transaction; returns what was. Raises SchemaMismatch, or a psycopg.Error."""
+    with connection.transaction(), connection.cursor() as cursor:
+        # Two that migrate at the same time: the second finds everything done.
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('crossregion migrate', 0))")
+        cursor.execute(ddl(LEDGER).encode())
+        cursor.execute(_WRITERS)
+        missing = pending(applied(connection), migrations, ENGINE)
+        for migration in missing:
+            cursor.execute(ddl(migration.sql).encode())
+            cursor.execute(
+                re.sub(r":(\w+)", r"%(\1)s", NOTE_APPLIED).encode(),
+                {"package": migration.package, "name": migration.name, "checksum": migration.checksum},
+            )
+    return missing
+
+
+def require_current(connection: psycopg.Connection[tuple[object, ...]], migrations: Sequence[Migration]) -> None:
+    """Raises SchemaMismatch unless the schema is that of this version. An empty database is outdated too."""
+    if missing := pending(applied(connection), migrations, ENGINE):
+        raise SchemaOutdated(missing)

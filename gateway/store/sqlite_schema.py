@@ -1,0 +1,50 @@
+"""The schema of a SQLite file."""
+
+import sqlite3
+from collections.abc import Sequence
+
+from gateway.store.schema import (
+    APPLIED,
+    LEDGER,
+    NOTE_APPLIED,
+    Applied,
+    Migration,
+    SchemaOutdated,
+    applied_from,
+    pending,
+)
+
+ENGINE = "sqlite"
+
+
+def applied(connection: sqlite3.Connection) -> Applied:
+    """What was applied to the file; nothing where it is empty."""
+    if not _has_table(connection, "schema_migrations"):
+        return {}
+    return applied_from(connection.execute(APPLIED).fetchall())
+
+
+def apply(connection: sqlite3.Connection, migrations: Sequence[Migration]) -> list[Migration]:
+    """Applies what is missing, each file in a transaction of its own; returns what was. Raises SchemaMismatch."""
+    missing = pending(applied(connection), migrations, ENGINE)
+    connection.execute(LEDGER)
+    for migration in missing:
+        connection.executescript(f"BEGIN IMMEDIATE;\n{migration.sql}\n")
+        connection.execute(
+            NOTE_APPLIED, {"package": migration.package, "name": migration.name, "checksum": migration.checksum}
+        )
+        connection.execute("COMMIT")
+    return missing
+
+
+def require_current(connection: sqlite3.Connection, migrations: Sequence[Migration]) -> None:
+    """Makes the schema of an empty file; of any other one, raises SchemaMismatch unless it is that of this version."""
+    if not _has_table(connection, "schema_migrations"):
+        apply(connection, migrations)
+    elif missing := pending(applied(connection), migrations, ENGINE):
+        raise SchemaOutdated(missing)
+
+
+def _has_table(connection: sqlite3.Connection, name: str) -> bool:
+    found = connection.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", (name,))
+    return found.fetchone() is not None

@@ -1,0 +1,126 @@
+"""Who waits for what: woken by what this process commits, and by what another one on the same database does."""
+
+import asyncio
+import contextlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from gateway.api.region.v1.order_pb2 import Order
+from gateway.errors import Refused
+from gateway.store.port import CommittedElsewhere, Store
+from region_node.orders import rules
+from region_node.orders.rows import (
+    ORDER_SUBJECTS,
+    OrderChanged,
+    RequestSettled,
+    find_order,
+    find_request,
+    order_subject,
+    request_subject,
+)
+
+
+class Changes:
+    """Wakes those who wait: for a decision on an order, for the answer to a request, or for any change.
+
+    `closed` once the process stops.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._orders: dict[str, set[asyncio.Future[Order]]] = {}
+        self._requests: dict[tuple[str, str], set[asyncio.Event]] = {}
+        self._watching: set[asyncio.Event] = set()
+        self._store = store
+        self._looking: set[asyncio.Task[None]] = set()
+        self.closed = False
+        store.subscribe(OrderChanged, self._order_changed)
+        store.subscribe(RequestSettled, self._request_settled)
+        store.subscribe(CommittedElsewhere, self._committed_elsewhere)
+
+    @contextmanager
+    def decision_on(self, order_id: str) -> Iterator["asyncio.Future[Order]"]:
+        """A future of the order as it is once its home region has decided. Entered before the order is stored."""
+        future: asyncio.Future[Order] = asyncio.get_running_loop().create_future()
+        waiting = self._orders.setdefault(order_id, set())
+        waiting.add(future)
+        try:
+            yield future
+        finally:
+            waiting.discard(future)
+            if not waiting:
+                self._orders.pop(order_id, None)
+
+    @contextmanager
+    def answer_to(self, caller: str, request_id: str) -> Iterator[asyncio.Event]:
+        """An event that is set once the home region has answered. Entered before the request is stored."""
+        event, key = asyncio.Event(), (caller, request_id)
+        waiting = self._requests.setdefault(key, set())
+        waiting.add(event)
+        try:
+            yield event
+        finally:
+            waiting.discard(event)
+            if not waiting:
+                self._requests.pop(key, None)
+
+    def watch(self) -> asyncio.Event:
+        """An event that is set at every change, until `unwatch`."""
+        event = asyncio.Event()
+        self._watching.add(event)
+        return event
+
+    def unwatch(self, event: asyncio.Event) -> None:
+        """Ends a watch."""
+        self._watching.discard(event)
+
+    def close(self) -> None:
+        """Ends all watches, so that the process can stop; watchers resume elsewhere after their last token."""
+        self.closed = True
+        for event in self._watching:
+            event.set()
+
+    def _order_changed(self, changed: OrderChanged) -> None:
+        self._tell_if_decided(changed.order)
+        self._wake_watchers()
+
+    def _request_settled(self, settled: RequestSettled) -> None:
+        for event in self._requests.get((settled.caller, settled.request_id), ()):
+            event.set()
+
+    def _committed_elsewhere(self, committed: CommittedElsewhere) -> None:
+        """Another process may have decided what somebody waits for here; without subjects, anything."""
+        subjects, anything = committed.subjects, not committed.subjects
+        orders = [each for each in self._orders if anything or order_subject(each) in subjects]
+        requests = [each for each in self._requests if anything or request_subject(*each) in subjects]
+        if orders or requests:
+            task = asyncio.get_running_loop().create_task(self._look(orders, requests))
+            self._looking.add(task)
+            task.add_done_callback(self._looking.discard)
+        if anything or any(subject.startswith(ORDER_SUBJECTS) for subject in subjects):
+            self._wake_watchers()
+
+    async def _look(self, orders: Sequence[str], requests: Sequence[tuple[str, str]]) -> None:
+        """Where the store cannot be read now, whoever waits is told when their wait is over."""
+        with contextlib.suppress(Refused):
+            for row in await self._store.read(lambda tx: [find_order(tx, each) for each in orders]):
+                if row is not None:
+                    self._tell_if_decided(row.order)
+            found = await self._store.read(lambda tx: [find_request(tx, *each) for each in requests])
+            for key, request in zip(requests, found, strict=True):
+                if request is not None and request.settled:
+                    self._request_settled(RequestSettled(*key))
+
+    def _tell_if_decided(self, order: Order) -> None:
+        if is_decided(order):
+            for future in self._orders.get(order.id, ()):
+                if not future.done():
+                    future.set_result(order)
+
+    def _wake_watchers(self) -> None:
+        for event in self._watching:
+            event.set()
+
+
+def is_decided(order: Order) -> bool:
+    """Whether the home region has decided, or the order cannot go there now."""
+    return order.version > 0 or rules.is_final(order) or order.state == rules.HELD
