@@ -35,7 +35,7 @@ class CallMetrics:
         self._client.record(seconds, _attributes(method, status))
 
 
-def observe(meter: Meter, name: str, unit: str, read: Callable[[], Iterable[tuple[int, dict[str, str]]]]) -> None:
+def observe(meter: Meter, name: str, unit: str, read: Callable[[], Iterable[tuple[float, dict[str, str]]]]) -> None:
     """A gauge that is read when metrics are collected."""
 
     def callback(_: CallbackOptions) -> Iterable[Observation]:

@@ -24,8 +24,12 @@ _MINUTE_MS = 60 * _SECOND_MS
 # A dead peer is noticed in 40 s although a firewall drops packets silently.
 _KEEPALIVE_MS = 30 * _SECOND_MS
 _KEEPALIVE_TIMEOUT_MS = 10 * _SECOND_MS
-# Servers must allow pings a little more often than clients send them, else they hang up with too_many_pings.
-_LEAST_PING_INTERVAL_MS = 20 * _SECOND_MS
+# Between members a frozen process, whose kernel still acknowledges, is noticed too. gRPC sends at most one ping a
+# second whatever is asked for, so that takes up to 1.6 s; calls know sooner (`gateway.channels.Replicas.call`).
+_MEMBER_KEEPALIVE_MS = 300
+_MEMBER_KEEPALIVE_TIMEOUT_MS = 600
+# Servers must allow pings more often than clients send them, else they hang up with too_many_pings.
+_LEAST_PING_INTERVAL_MS = 200
 # Connections end now and then, so that peers present their present certificates and replicas share the load.
 _CONNECTION_AGE_MS = 20 * _MINUTE_MS
 _CONNECTION_GRACE_MS = _MINUTE_MS
@@ -173,11 +177,13 @@ def client_credentials(credentials: Credentials, now: datetime) -> grpc.ChannelC
 def server_options() -> ChannelOptions:
     """The arguments of every server."""
     return [
-        *_common_options(),
+        *_common_options(_KEEPALIVE_MS, _KEEPALIVE_TIMEOUT_MS),
         # A second process on the port must fail to start, not take half of the calls.
         ("grpc.so_reuseport", 0),
         ("grpc.max_concurrent_streams", _MAX_CONCURRENT_STREAMS),
         ("grpc.http2.min_ping_interval_without_data_ms", _LEAST_PING_INTERVAL_MS),
+        # Pings that a slow network hands over together are no offence: whoever sends them has proved who it is.
+        ("grpc.http2.max_ping_strikes", 0),
         ("grpc.max_connection_age_ms", _CONNECTION_AGE_MS),
         ("grpc.max_connection_age_grace_ms", _CONNECTION_GRACE_MS),
         ("grpc.server_handshake_timeout_ms", _HANDSHAKE_MS),
@@ -185,9 +191,18 @@ def server_options() -> ChannelOptions:
 
 
 def client_options(name: str) -> ChannelOptions:
-    """The arguments of a channel to the server that proves this name (`gateway.identity.server_name`)."""
+    """The arguments of a client's channel to the server that proves this name (`gateway.identity.server_name`)."""
+    return _channel_options(name, _KEEPALIVE_MS, _KEEPALIVE_TIMEOUT_MS)
+
+
+def member_options(name: str) -> ChannelOptions:
+    """As `client_options`, for a channel between members: a peer that no longer answers is given up soon."""
+    return _channel_options(name, _MEMBER_KEEPALIVE_MS, _MEMBER_KEEPALIVE_TIMEOUT_MS)
+
+
+def _channel_options(name: str, keepalive_ms: int, timeout_ms: int) -> ChannelOptions:
     return [
-        *_common_options(),
+        *_common_options(keepalive_ms, timeout_ms),
         ("grpc.ssl_target_name_override", name),
         ("grpc.initial_reconnect_backoff_ms", _RECONNECT_MIN_MS),
         ("grpc.min_reconnect_backoff_ms", _RECONNECT_MIN_MS),
@@ -200,10 +215,12 @@ def client_options(name: str) -> ChannelOptions:
     ]
 
 
-def _common_options() -> ChannelOptions:
+def _common_options(keepalive_ms: int, timeout_ms: int) -> ChannelOptions:
     return [
-        ("grpc.keepalive_time_ms", _KEEPALIVE_MS),
-        ("grpc.keepalive_timeout_ms", _KEEPALIVE_TIMEOUT_MS),
+        ("grpc.keepalive_time_ms", keepalive_ms),
+        ("grpc.keepalive_timeout_ms", timeout_ms),
+        # gRPC 1.82 waits for the answer to a ping by this one, a minute by default, and not by the one above.
+        ("grpc.http2.ping_timeout_ms", timeout_ms),
         ("grpc.keepalive_permit_without_calls", 1),
         ("grpc.http2.max_pings_without_data", 0),
         ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),

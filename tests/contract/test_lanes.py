@@ -222,6 +222,19 @@ def test_the_next_envelope_of_a_subject_leaves_when_the_receipt_of_the_one_befor
     run(scenario)
 
 
+def test_what_the_transport_offered_to_another_replica_by_itself_is_counted() -> None:
+    async def scenario(way: Way, lane: Lane) -> None:
+        lane.add(sealed("1"))
+        await until(lambda: way.sent == [["1"]])
+        way.batches[0].request.journey.stamps.append(HopStamp(party=ORIGIN, event="sent again"))
+        way.batches[0].accept()
+        await until(lambda: way.settled == ["1"])
+        assert [each.parcel.attempts for each in way.delivered] == [2]
+        assert (lane.counts.sent, lane.counts.repeated, lane.counts.trips) == (2, 1, 0)
+
+    run(scenario)
+
+
 def test_operators_take_turns_and_bulk_comes_last() -> None:
     async def scenario(way: Way, lane: Lane) -> None:
         for number in range(2 * BATCH_LIMIT):

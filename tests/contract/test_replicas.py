@@ -1,0 +1,323 @@
+"""Several processes of one peer: which is called, which is left out, and when it is taken back."""
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
+from pathlib import Path
+
+import grpc
+import pytest
+from opentelemetry import metrics, trace
+
+from gateway.api.coordinator.v1.administration_pb2 import GetConfigurationRequest
+from gateway.api.coordinator.v1.administration_pb2_grpc import ConfigurationServiceStub
+from gateway.api.federation.v1.federation_pb2 import WatchRequest
+from gateway.api.federation.v1.federation_pb2_grpc import FederationServiceStub
+from gateway.api.relay.v1 import relay_pb2
+from gateway.api.relay.v1.relay_pb2 import DeliverRequest, DeliverResponse, HopStamp, Journey
+from gateway.api.relay.v1.relay_pb2_grpc import RelayServiceServicer, add_RelayServiceServicer_to_server
+from gateway.api.types.v1.access_pb2 import Role
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.channels import CHECK_TIMEOUT, SILENCE, Dialer, Replica, Replicas, invoke
+from gateway.errors import Refused
+from gateway.identity import server_name
+from gateway.metrics import CallMetrics
+from gateway.relay.grpc_transport import GrpcTransport
+from gateway.relay.transport import Unreachable
+from gateway.server import Service
+from gateway.tracing import Tracing
+from tests.contract.coordinator_process import CoordinatorProcess, coordinator_process
+from tests.contract.small_federation import CLOCK, FEDERATION, NOTHING_LISTENS, Certificates, serving
+
+ADMIN = "admin/root"
+# Reached only where a test fails.
+PATIENCE_S = 30.0
+SERVICE = relay_pb2.DESCRIPTOR.services_by_name["RelayService"]
+
+
+@pytest.fixture(name="certificates")
+def certificates_of_a_federation(tmp_path: Path) -> Certificates:
+    return Certificates(tmp_path / "certificates")
+
+
+@pytest.fixture(name="two")
+def two_coordinators(certificates: Certificates, tmp_path: Path) -> Iterator[tuple[CoordinatorProcess, ...]]:
+    with ExitStack() as stack:
+        yield tuple(
+            stack.enter_context(coordinator_process(certificates, tmp_path / str(number), number=number))
+            for number in range(2)
+        )
+
+
+@asynccontextmanager
+async def replicas_of(certificates: Certificates, *endpoints: str, caller: str = ADMIN) -> AsyncIterator[Replicas]:
+    """Channels of one member to coordinators."""
+    name = server_name(Role.ROLE_COORDINATOR, "", FEDERATION)
+    replicas = Replicas(Dialer(certificates.credentials(caller), CLOCK), name, random.Random(1))
+    replicas.update(endpoints)
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            yield replicas
+    finally:
+        await replicas.close()
+
+
+async def answering(replicas: Replicas, timeout: float = PATIENCE_S) -> str:
+    """The endpoint that answers a call."""
+
+    async def attempt(replica: Replica, seconds: float) -> str:
+        await invoke(ConfigurationServiceStub(replica.channel).GetConfiguration, GetConfigurationRequest(), seconds)
+        return replica.endpoint
+
+    return await replicas.call(attempt, timeout)
+
+
+async def answers_again(replicas: Replicas, endpoint: str) -> None:
+    """Calls until that replica answers one."""
+    while await answering(replicas) != endpoint:  # noqa: ASYNC110 - each turn is a call
+        await asyncio.sleep(0.01)
+
+
+@contextmanager
+def frozen(process: CoordinatorProcess) -> Iterator[None]:
+    process.freeze()
+    try:
+        yield
+    finally:
+        process.thaw()
+
+
+def test_replicas_take_turns(certificates: Certificates, two: tuple[CoordinatorProcess, ...]) -> None:
+    async def scenario() -> None:
+        async with replicas_of(certificates, *(each.endpoint for each in two)) as replicas:
+            for each in two:
+                await answers_again(replicas, each.endpoint)
+            assert [await answering(replicas) for _ in range(4)].count(two[0].endpoint) == 2
+
+    asyncio.run(scenario())
+
+
+def test_a_call_to_a_frozen_replica_is_answered_by_another_which_is_called_from_then_on(
+    certificates: Certificates, two: tuple[CoordinatorProcess, ...]
+) -> None:
+    async def scenario() -> None:
+        first, second = two
+        async with replicas_of(certificates, first.endpoint, second.endpoint) as replicas:
+            for each in two:
+                await answers_again(replicas, each.endpoint)
+            with frozen(first):
+                started = time.monotonic()
+                assert {await answering(replicas) for _ in range(20)} == {second.endpoint}
+                # The silence of one call and one question, however many calls are made; the rest is a busy machine.
+                assert time.monotonic() - started < 4 * (SILENCE + CHECK_TIMEOUT)
+            await answers_again(replicas, first.endpoint)
+
+    asyncio.run(scenario())
+
+
+def test_a_call_that_waits_when_its_replica_freezes_is_answered_by_another(
+    certificates: Certificates, two: tuple[CoordinatorProcess, ...]
+) -> None:
+    """The process freezes with the call in its hands: whether it was acted on is not known."""
+
+    async def scenario() -> None:
+        called: list[str] = []
+        async with replicas_of(certificates, *(each.endpoint for each in two)) as replicas:
+            for each in two:
+                await answers_again(replicas, each.endpoint)
+
+            async def attempt(replica: Replica, seconds: float) -> str:
+                called.append(replica.endpoint)
+                if len(called) == 1:
+                    next(each for each in two if each.endpoint == replica.endpoint).freeze()
+                await invoke(
+                    ConfigurationServiceStub(replica.channel).GetConfiguration, GetConfigurationRequest(), seconds
+                )
+                return replica.endpoint
+
+            assert await replicas.call(attempt, PATIENCE_S) == called[1] != called[0]
+
+    asyncio.run(scenario())
+
+
+def test_a_replica_whose_port_refuses_costs_no_call_and_is_taken_back_when_it_serves(
+    certificates: Certificates, tmp_path: Path, two: tuple[CoordinatorProcess, ...]
+) -> None:
+    async def scenario() -> None:
+        first, second = two
+        async with replicas_of(certificates, first.endpoint, second.endpoint) as replicas:
+            await answers_again(replicas, first.endpoint)
+            first.process.kill()
+            first.process.wait()
+            assert {await answering(replicas) for _ in range(10)} == {second.endpoint}
+            with coordinator_process(certificates, tmp_path / "0", listen=first.endpoint):
+                await answers_again(replicas, first.endpoint)
+
+    asyncio.run(scenario())
+
+
+def test_a_frozen_replica_that_is_the_only_one_is_given_up_long_before_the_deadline(
+    certificates: Certificates, two: tuple[CoordinatorProcess, ...]
+) -> None:
+    async def scenario() -> None:
+        async with replicas_of(certificates, two[0].endpoint) as replicas:
+            await answering(replicas)
+            with frozen(two[0]):
+                with pytest.raises(Unreachable) as failure:
+                    await answering(replicas, timeout=1000.0)
+                assert failure.value.status == "UNAVAILABLE"
+            await answering_in_the_end(replicas)
+
+    asyncio.run(scenario())
+
+
+async def answering_in_the_end(replicas: Replicas) -> None:
+    while True:
+        try:
+            await answering(replicas)
+        except Unreachable:
+            await asyncio.sleep(0.05)
+        else:
+            return
+
+
+class Coordinator(RelayServiceServicer):
+    """Answers deliveries after a while, or refuses them."""
+
+    def __init__(self, seconds: float = 0.0, refusal: Refused | None = None) -> None:
+        self.seconds = seconds
+        self.refusal = refusal
+        self.journeys: list[list[str]] = []
+
+    async def Deliver(  # noqa: N802 - named by gRPC
+        self, request: DeliverRequest, context: grpc.aio.ServicerContext[DeliverRequest, DeliverResponse]
+    ) -> DeliverResponse:
+        self.journeys.append([stamp.event for stamp in request.journey.stamps])
+        if self.refusal is not None:
+            raise self.refusal
+        await asyncio.sleep(self.seconds)
+        return DeliverResponse(journey=request.journey)
+
+
+@asynccontextmanager
+async def transport_to(certificates: Certificates, *endpoints: str) -> AsyncIterator[tuple[GrpcTransport, Replicas]]:
+    async with replicas_of(certificates, *endpoints, caller="region/henan") as replicas:
+        yield (
+            GrpcTransport(replicas, Tracing(trace.get_tracer("test")), CallMetrics(metrics.get_meter("test"))),
+            replicas,
+        )
+
+
+@asynccontextmanager
+async def serving_relay(certificates: Certificates, servicer: Coordinator, number: int = 0) -> AsyncIterator[str]:
+    service = Service.of(SERVICE, add_RelayServiceServicer_to_server, servicer)
+    async with serving(certificates, f"coordinator/{number}", [service]) as endpoint:
+        yield endpoint
+
+
+def a_batch() -> DeliverRequest:
+    return DeliverRequest(destination="sichuan", journey=Journey(stamps=[HopStamp(party="henan", event="sent")]))
+
+
+def test_a_batch_that_is_offered_again_says_so_in_its_journey(certificates: Certificates) -> None:
+    async def scenario() -> None:
+        well = Coordinator()
+        async with (
+            serving_relay(certificates, well) as endpoint,
+            transport_to(certificates, NOTHING_LISTENS, endpoint) as (transport, _),
+        ):
+            # The first of the two is the one that is not there: later it is left out.
+            for _ in range(2):
+                await transport.deliver(a_batch(), PATIENCE_S)
+            assert sorted(well.journeys) in ([["sent"], ["sent", "sent again"]], [["sent"], ["sent"]])
+            assert max(len(journey) for journey in well.journeys) <= 2
+
+    asyncio.run(scenario())
+
+
+def test_a_replica_that_has_to_catch_up_first_costs_the_batch_no_wait(certificates: Certificates) -> None:
+    async def scenario() -> None:
+        behind = Coordinator(refusal=Refused(Reason.REASON_REGISTRY_UNAVAILABLE))
+        well = Coordinator()
+        async with (
+            serving_relay(certificates, behind) as first,
+            serving_relay(certificates, well, 1) as second,
+            transport_to(certificates, first, second) as (transport, _),
+        ):
+            for _ in range(6):
+                await transport.deliver(a_batch(), PATIENCE_S)
+            assert len(well.journeys) == 6
+            assert [["sent", "sent again"]] * len(behind.journeys) == [
+                journey for journey in well.journeys if len(journey) == 2
+            ]
+
+    asyncio.run(scenario())
+
+
+def test_what_a_coordinator_refuses_is_not_offered_to_another(certificates: Certificates) -> None:
+    async def scenario() -> None:
+        one, other = (Coordinator(refusal=Refused(Reason.REASON_REGION_SUSPENDED, region="sichuan")) for _ in range(2))
+        async with (
+            serving_relay(certificates, one) as first,
+            serving_relay(certificates, other, 1) as second,
+            transport_to(certificates, first, second) as (transport, _),
+        ):
+            with pytest.raises(Refused):
+                await transport.deliver(a_batch(), PATIENCE_S)
+            assert len(one.journeys) + len(other.journeys) == 1
+
+    asyncio.run(scenario())
+
+
+def test_a_replica_that_is_slow_and_lives_is_waited_for(certificates: Certificates) -> None:
+    async def scenario() -> None:
+        slow = [Coordinator(seconds=4 * SILENCE) for _ in range(2)]
+        async with (
+            serving_relay(certificates, slow[0]) as first,
+            serving_relay(certificates, slow[1], 1) as second,
+            transport_to(certificates, first, second) as (transport, _),
+        ):
+            await transport.deliver(a_batch(), PATIENCE_S)
+            assert sorted(len(each.journeys) for each in slow) == [0, 1]
+
+    asyncio.run(scenario())
+
+
+def test_a_call_is_offered_to_two_replicas_at_most(certificates: Certificates) -> None:
+    async def scenario() -> None:
+        tried: list[str] = []
+
+        async def attempt(replica: Replica, seconds: float) -> None:
+            tried.append(replica.endpoint)
+            raise Unreachable("cut")
+
+        endpoints = [f"127.0.0.1:{port}" for port in (1, 2, 3)]
+        async with replicas_of(certificates, *endpoints) as replicas:
+            with pytest.raises(Unreachable):
+                await replicas.call(attempt, PATIENCE_S)
+        assert len(tried) == len(set(tried)) <= 2
+
+    asyncio.run(scenario())
+
+
+def test_a_member_pings_more_often_than_a_client_and_no_server_minds(
+    certificates: Certificates, two: tuple[CoordinatorProcess, ...]
+) -> None:
+    """Processes that burn every core keep pings waiting; the stream that carries nothing else stays."""
+
+    async def scenario() -> None:
+        async with replicas_of(certificates, two[0].endpoint, caller="region/henan") as replicas:
+            watching = FederationServiceStub(replicas.pick().channel).Watch(WatchRequest())
+            burning = [await asyncio.create_subprocess_exec("sh", "-c", "while :; do :; done") for _ in range(4)]
+            try:
+                with pytest.raises(TimeoutError):
+                    async with asyncio.timeout(6.0):
+                        await watching.read()
+            finally:
+                for each in burning:
+                    each.kill()
+                    await each.wait()
+
+    asyncio.run(scenario())
