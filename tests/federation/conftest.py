@@ -8,6 +8,7 @@ import pytest
 import uvloop
 
 from tests.federation.counter import Counter, Reviewer
+from tests.federation.databases import Databases
 from tests.federation.running import Federation
 
 
@@ -35,10 +36,28 @@ def _on_the_loop(runner: asyncio.Runner) -> None:
     """Every test has the loop at hand."""
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Runs every test that has databases on each engine."""
+    if "databases" in metafunc.fixturenames:
+        engines = ["sqlite"] if metafunc.definition.get_closest_marker("files") else ["sqlite", "postgresql"]
+        metafunc.parametrize("databases", engines, indirect=True, scope="session")
+
+
 @pytest.fixture(scope="session")
-def federation(runner: asyncio.Runner, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Federation]:
+def databases(request: pytest.FixtureRequest) -> Iterator[Databases]:
+    """Where members keep what they know: files of their own, or a PostgreSQL server."""
+    engine: str = request.param
+    databases = Databases(request.getfixturevalue("postgresql_server") if engine == "postgresql" else None)
+    yield databases
+    databases.drop()
+
+
+@pytest.fixture(scope="session")
+def federation(
+    runner: asyncio.Runner, databases: Databases, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Federation]:
     """A federation that tests share. They bring their own customers and leave its members as they found them."""
-    federation = Federation(tmp_path_factory.mktemp("federation"))
+    federation = Federation(tmp_path_factory.mktemp("federation"), databases)
     runner.run(federation.start())
     yield federation
     runner.run(federation.stop())

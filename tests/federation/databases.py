@@ -1,41 +1,98 @@
-"""What stands in the databases, read beside the running processes."""
+"""The databases of a federation's members: where they are, and what stands in them beside the running processes."""
 
 import contextlib
 import sqlite3
-from collections.abc import Iterator, Mapping
+import uuid
+from collections.abc import Mapping
+from decimal import Decimal
 from pathlib import Path
+
+import psycopg
+
+from deploy.local.postgresql import LocalPostgresql
+from gateway.store.opening import DatabasePlace, PostgresqlSettings
+from gateway.store.schema import migrations_of
 
 Cell = int | str | bytes | None
 Row = tuple[Cell, ...]
 
+# What the processes renew for themselves, whatever anybody asks of them.
+_OWN_TABLES = ("processes", "store_writers")
+
 
 class Database:
-    """One SQLite file."""
+    """One SQLite file, or one PostgreSQL database where there is one."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, postgresql: PostgresqlSettings | None) -> None:
         self.path = path
+        self._postgresql = postgresql
 
     def rows(self, sql: str, *parameters: Cell) -> list[Row]:
         """The rows of a query, with `?` parameters."""
-        with self._connected() as connection:
-            return connection.execute(sql, parameters).fetchall()
+        if self._postgresql is None:
+            with contextlib.closing(sqlite3.connect(f"file:{self.path}?mode=ro", uri=True)) as connection:
+                return connection.execute(sql, parameters).fetchall()
+        with psycopg.connect(self._postgresql.conninfo) as looking:
+            looking.read_only = True
+            found = looking.execute(sql.replace("%", "%%").replace("?", "%s").encode(), parameters).fetchall()
+            return [tuple(int(cell) if isinstance(cell, Decimal) else cell for cell in row) for row in found]
+
+    def change(self, sql: str) -> None:
+        """Changes what is stored, as nobody but a test does."""
+        if self._postgresql is None:
+            with contextlib.closing(sqlite3.connect(self.path)) as connection, connection:
+                connection.execute(sql)
+            return
+        with psycopg.connect(self._postgresql.conninfo) as changing:
+            changing.execute(sql.encode())
 
     def contents(self, *, without: tuple[str, ...] = ()) -> Mapping[str, list[Row]]:
         """All rows of all tables, by table."""
-        with self._connected() as connection:
-            names = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-            return {
-                name: connection.execute(f"SELECT * FROM {name} ORDER BY 1, 2").fetchall()
-                for name in names
-                if name not in without
-            }
+        tables = "SELECT name FROM sqlite_master WHERE type = 'table'"
+        if self._postgresql is not None:
+            tables = "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'"
+        names = [name for (name,) in self.rows(tables) if isinstance(name, str)]
+        return {
+            name: self.rows(f"SELECT * FROM {name} ORDER BY 1, 2")
+            for name in names
+            if name not in (*without, *_OWN_TABLES)
+        }
 
     def raw(self) -> bytes:
-        """The bytes of the file and of its write-ahead log."""
-        wal = self.path.with_name(f"{self.path.name}-wal")
-        return self.path.read_bytes() + (wal.read_bytes() if wal.exists() else b"")
+        """The bytes of the file and of its write-ahead log; of a server's database, those of every cell."""
+        if self._postgresql is None:
+            wal = self.path.with_name(f"{self.path.name}-wal")
+            return self.path.read_bytes() + (wal.read_bytes() if wal.exists() else b"")
+        cells = [cell for rows in self.contents().values() for row in rows for cell in row]
+        return b"\n".join(cell if isinstance(cell, bytes) else str(cell).encode() for cell in cells)
 
-    @contextlib.contextmanager
-    def _connected(self) -> Iterator[sqlite3.Connection]:
-        with contextlib.closing(sqlite3.connect(f"file:{self.path}?mode=ro", uri=True)) as connection:
-            yield connection
+
+class Databases:
+    """Gives each member of federations a database of its own: files, or databases of a server where there is one."""
+
+    def __init__(self, server: LocalPostgresql | None) -> None:
+        self._server = server
+        self._made: list[str] = []
+
+    @property
+    def are_files(self) -> bool:
+        """Whether members keep SQLite files."""
+        return self._server is None
+
+    def make(self, package: str) -> PostgresqlSettings | None:
+        """An empty database with the schema of `package`; None where the member makes a file itself."""
+        if self._server is None:
+            return None
+        name = f"federation_{uuid.uuid4().hex}"
+        self._server.create_database(name)
+        self._made.append(name)
+        place = PostgresqlSettings(self._server.conninfo(name), readers=2)
+        DatabasePlace(Path("unused"), place).migrate(migrations_of("gateway", package), dry_run=False)
+        return place
+
+    def drop(self) -> None:
+        """Removes the databases that were made on the server."""
+        if self._server is not None:
+            for name in self._made:
+                self._server.drop_database(name)
+            self._made.clear()

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -34,10 +35,11 @@ from gateway.clock import to_timestamp
 from gateway.errors import from_rpc_error
 from gateway.federation.files import load
 from gateway.identity import server_name
+from gateway.store.opening import PostgresqlSettings
 from region_node.app import RegionNode
 from region_node.settings import RegionSettings
 from tests.federation.certificates import FEDERATION, Certificates
-from tests.federation.databases import Database
+from tests.federation.databases import Database, Databases
 
 REGIONS = ("guangdong", "sichuan", "henan")
 NOT_JOINED = "hunan"  # configured, and nobody starts it
@@ -72,8 +74,10 @@ class MovableClock:
 class Federation:
     """The members of one federation, their databases, and channels to them."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, databases: Databases) -> None:
         self.directory = directory
+        self._databases = databases
+        self._postgresql: dict[str, PostgresqlSettings | None] = {}
         self.certificates = Certificates(directory / "certificates")
         self.clock = MovableClock()
         self.coordinator: Coordinator | None = None
@@ -102,12 +106,12 @@ class Federation:
 
     def database(self, region: str) -> Database:
         """The database of a region."""
-        return Database(self.region_settings(region).database.file)
+        return Database(self.region_settings(region).database.file, self._database(region, "region_node"))
 
     @property
     def coordinator_database(self) -> Database:
         """The database of the coordinator."""
-        return Database(self._coordinator_settings().database.file)
+        return Database(self._coordinator_settings().database.file, self._database("coordinator", "coordinator"))
 
     async def start(self, regions: Sequence[str] = REGIONS) -> None:
         """Starts everything by the shipped configuration and returns when all know each other."""
@@ -171,7 +175,22 @@ class Federation:
             coordinators=(self.coordinator_endpoint,),
             credentials=self.certificates.credentials(f"region/{region}"),
             signing=self.certificates.signing(f"region/{region}"),
+            postgresql=self._database(region, "region_node"),
         )
+
+    def take_database(self, region: str, former: "Federation") -> None:
+        """Gives a region, before its node starts, what it had in another federation, which has stopped."""
+        before = former.database(region)
+        self._postgresql[region] = former._database(region, "region_node")
+        own = self.directory / region
+        own.mkdir()
+        if before.path.exists():
+            shutil.copy(before.path, own / before.path.name)
+
+    def _database(self, member: str, package: str) -> PostgresqlSettings | None:
+        if member not in self._postgresql:
+            self._postgresql[member] = self._databases.make(package)
+        return self._postgresql[member]
 
     def dial_node(self, region: str, path: str) -> grpc.aio.Channel:
         """A channel to a region's node with the certificate of the member at `path`."""
@@ -262,13 +281,14 @@ class Federation:
             credentials=self.certificates.credentials("coordinator/0"),
             heartbeat_interval=0.1,
             lease=10.0,
+            postgresql=self._database("coordinator", "coordinator"),
         )
 
 
 @asynccontextmanager
-async def running(directory: Path, regions: Sequence[str] = REGIONS) -> AsyncIterator[Federation]:
+async def running(directory: Path, databases: Databases, regions: Sequence[str] = REGIONS) -> AsyncIterator[Federation]:
     """A federation of one's own, for a test that changes it."""
-    federation = Federation(directory)
+    federation = Federation(directory, databases)
     try:
         await federation.start(regions)
         yield federation

@@ -18,7 +18,7 @@ from gateway.api.region.v1.order_pb2 import OrderRequest
 from gateway.api.types.v1.types_pb2 import Applicant, Channel, Document
 from gateway.pages import encode_token
 from tests.federation.counter import REQUESTER, Counter, Reviewer, seconds
-from tests.federation.databases import Row
+from tests.federation.databases import Databases, Row
 from tests.federation.refusals import refusal
 from tests.federation.running import CALL_SECONDS, REGIONS, Federation
 
@@ -28,9 +28,11 @@ Contents = Mapping[str, Mapping[str, list[Row]]]
 
 
 @pytest.fixture(scope="module")
-def federation(runner: asyncio.Runner, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Federation]:
+def federation(
+    runner: asyncio.Runner, databases: Databases, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Federation]:
     """A federation in which nothing happens besides what is tested here."""
-    federation = Federation(tmp_path_factory.mktemp("quiet"))
+    federation = Federation(tmp_path_factory.mktemp("quiet"), databases)
     runner.run(federation.start())
     yield federation
     runner.run(federation.stop())

@@ -10,6 +10,7 @@ from gateway.api.region.v1.billing_service_pb2 import QueryBillRequest
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.api.types.v1.types_pb2 import Applicant
 from tests.federation.counter import REQUESTER, Counter
+from tests.federation.databases import Databases
 from tests.federation.refusals import refusal
 from tests.federation.running import CALL_SECONDS, NOT_JOINED, Federation, running
 
@@ -120,8 +121,8 @@ async def test_no_bill_where_nobody_can_answer(federation: Federation, guangdong
         assert (await refusal(guangdong.bill(federation.next_number(home)))).reason == reason
 
 
-async def test_a_home_region_that_is_away_is_said_to_be_unreachable(tmp_path: Path) -> None:
-    async with running(tmp_path, ["guangdong", "sichuan"]) as federation:
+async def test_a_home_region_that_is_away_is_said_to_be_unreachable(databases: Databases, tmp_path: Path) -> None:
+    async with running(tmp_path, databases, ["guangdong", "sichuan"]) as federation:
         guangdong, sichuan = Counter(federation, "guangdong"), Counter(federation, "sichuan")
         number = await sichuan.new_customer()
         await federation.stop_node("sichuan")

@@ -11,6 +11,7 @@ from gateway.api.region.v1.order_pb2 import Order, OrderState
 from gateway.api.region.v1.order_service_pb2 import ReviewDecision
 from gateway.api.types.v1.reason_pb2 import Reason
 from tests.federation.counter import Counter, Reviewer
+from tests.federation.databases import Databases
 from tests.federation.forger import COMMAND, Forger, cancellation
 from tests.federation.refusals import refusal
 from tests.federation.running import NOT_JOINED, Federation, running, until, until_a_lane_stops
@@ -98,9 +99,9 @@ async def test_a_held_order_is_cancelled_at_once(federation: Federation, guangdo
 
 
 async def test_an_order_that_never_left_is_cancelled_at_once_and_never_leaves(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    databases: Databases, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with running(tmp_path) as federation:
+    async with running(tmp_path, databases) as federation:
         guangdong, sichuan = Counter(federation, "guangdong"), Counter(federation, "sichuan")
         numbers = [await sichuan.new_customer() for _ in range(2)]
         await federation.stop_node("sichuan")
@@ -125,9 +126,9 @@ async def test_an_order_that_never_left_is_cancelled_at_once_and_never_leaves(
 
 
 async def test_an_order_on_its_way_is_assessed_until_its_home_region_grants_it(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    databases: Databases, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with running(tmp_path) as federation:
+    async with running(tmp_path, databases) as federation:
         guangdong, sichuan = Counter(federation, "guangdong"), Counter(federation, "sichuan")
         number = await sichuan.new_customer()
         await federation.stop_node("sichuan")
@@ -140,8 +141,10 @@ async def test_an_order_on_its_way_is_assessed_until_its_home_region_grants_it(
         assert cancelled == await sichuan.get(order.id)
 
 
-async def test_a_cancellation_that_came_too_late_says_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    async with running(tmp_path) as federation:
+async def test_a_cancellation_that_came_too_late_says_so(
+    databases: Databases, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with running(tmp_path, databases) as federation:
         guangdong, sichuan = Counter(federation, "guangdong"), Counter(federation, "sichuan")
         number, request_id = await sichuan.new_customer(), federation.next_id()
         await federation.stop_node("sichuan")

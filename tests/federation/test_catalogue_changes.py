@@ -10,6 +10,7 @@ from gateway.api.region.v1.order_service_pb2 import ReviewDecision
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.clock import from_timestamp
 from tests.federation.counter import Counter, Reviewer
+from tests.federation.databases import Databases
 from tests.federation.refusals import refusal
 from tests.federation.running import Federation, running, until
 
@@ -44,8 +45,10 @@ async def until_final(counter: Counter, order_id: str) -> Order:
     return await counter.get(order_id)
 
 
-async def test_a_review_is_not_skipped_when_the_catalogue_drops_it_for_later_orders(tmp_path: Path) -> None:
-    async with running(tmp_path) as federation:
+async def test_a_review_is_not_skipped_when_the_catalogue_drops_it_for_later_orders(
+    databases: Databases, tmp_path: Path
+) -> None:
+    async with running(tmp_path, databases) as federation:
         guangdong, sichuan = Counter(federation, "guangdong"), Counter(federation, "sichuan")
         order = await guangdong.order("TERMINATE", await sichuan.new_customer())
         configuration = await federation.configuration()
@@ -58,8 +61,10 @@ async def test_a_review_is_not_skipped_when_the_catalogue_drops_it_for_later_ord
         assert (await guangdong.confirm(order.id)).state == COMPLETED
 
 
-async def test_an_order_whose_business_is_gone_fails_at_its_time_or_is_cancelled_before(tmp_path: Path) -> None:
-    async with running(tmp_path) as federation:
+async def test_an_order_whose_business_is_gone_fails_at_its_time_or_is_cancelled_before(
+    databases: Databases, tmp_path: Path
+) -> None:
+    async with running(tmp_path, databases) as federation:
         guangdong, sichuan = Counter(federation, "guangdong"), Counter(federation, "sichuan")
         start = (federation.clock.now() + timedelta(hours=1)).isoformat()
         orders = [
@@ -75,8 +80,8 @@ async def test_an_order_whose_business_is_gone_fails_at_its_time_or_is_cancelled
         assert (failed.state, failed.error.reason) == (FAILED, Reason.REASON_BUSINESS_UNKNOWN)
 
 
-async def test_a_business_without_a_rule_is_rejected_by_the_home_region(tmp_path: Path) -> None:
-    async with running(tmp_path) as federation:
+async def test_a_business_without_a_rule_is_rejected_by_the_home_region(databases: Databases, tmp_path: Path) -> None:
+    async with running(tmp_path, databases) as federation:
         guangdong, sichuan = Counter(federation, "guangdong"), Counter(federation, "sichuan")
         configuration = await federation.configuration()
         fresh = Business()
@@ -92,8 +97,10 @@ async def test_a_business_without_a_rule_is_rejected_by_the_home_region(tmp_path
         assert (await guangdong.order("SUSPEND", number)).state == COMPLETED, "nothing blocks the lane"
 
 
-async def test_a_payment_that_is_held_too_long_is_cancelled_and_the_money_returned(tmp_path: Path) -> None:
-    async with running(tmp_path) as federation:
+async def test_a_payment_that_is_held_too_long_is_cancelled_and_the_money_returned(
+    databases: Databases, tmp_path: Path
+) -> None:
+    async with running(tmp_path, databases) as federation:
         guangdong = Counter(federation, "guangdong")
         order = await guangdong.order("PAY", federation.next_number(""))
         assert (order.state, order.awaiting.action) == (HELD, "extend the number plan")
@@ -105,8 +112,10 @@ async def test_a_payment_that_is_held_too_long_is_cancelled_and_the_money_return
         assert federation.database("guangdong").rows("SELECT * FROM timers") == []
 
 
-async def test_a_plan_confirmed_after_the_cycle_it_was_shown_for_is_shown_again(tmp_path: Path) -> None:
-    async with running(tmp_path) as federation:
+async def test_a_plan_confirmed_after_the_cycle_it_was_shown_for_is_shown_again(
+    databases: Databases, tmp_path: Path
+) -> None:
+    async with running(tmp_path, databases) as federation:
         guangdong, sichuan = Counter(federation, "guangdong"), Counter(federation, "sichuan")
         order = await guangdong.order("PLAN_CHANGE", await sichuan.new_customer(), plan="sichuan-99")
         begins = from_timestamp(order.quote.effective_date)
@@ -122,8 +131,10 @@ async def test_a_plan_confirmed_after_the_cycle_it_was_shown_for_is_shown_again(
         assert (await guangdong.confirm(again.id)).awaiting.action == "next-cycle"
 
 
-async def test_a_command_on_an_order_that_its_business_has_left_is_refused_with_the_reason(tmp_path: Path) -> None:
-    async with running(tmp_path) as federation:
+async def test_a_command_on_an_order_that_its_business_has_left_is_refused_with_the_reason(
+    databases: Databases, tmp_path: Path
+) -> None:
+    async with running(tmp_path, databases) as federation:
         guangdong, sichuan = Counter(federation, "guangdong"), Counter(federation, "sichuan")
         order = await guangdong.order("PLAN_CHANGE", await sichuan.new_customer(), plan="sichuan-99")
         configuration = await federation.configuration()

@@ -16,8 +16,9 @@ from gateway.api.types.v1.access_pb2 import Role
 from gateway.authority import Issued
 from gateway.clock import to_timestamp
 from gateway.identity import server_name
-from tests.federation.certificates import FEDERATION, new_authority
+from tests.federation.certificates import FEDERATION, Certificates, new_authority
 from tests.federation.counter import REQUESTER, Counter
+from tests.federation.databases import Databases
 from tests.federation.refusals import refusal
 from tests.federation.running import CALL_SECONDS, Federation, running, until
 
@@ -66,10 +67,10 @@ async def test_a_caller_without_a_certificate_gets_no_connection(federation: Fed
 
 
 async def test_a_server_of_another_authority_is_not_talked_to(federation: Federation, tmp_path: Path) -> None:
-    other = Federation(tmp_path)
+    other = Certificates(tmp_path)
     path = "region/guangdong/operator/counter"
     name = server_name(Role.ROLE_REGION, "guangdong", FEDERATION)
-    channel = other.certificates.dial_with(other.certificates.issue_tls(path), federation.endpoint("guangdong"), name)
+    channel = other.dial_with(other.issue_tls(path), federation.endpoint("guangdong"), name)
     assert await list_orders(channel) == grpc.StatusCode.UNAVAILABLE
 
 
@@ -93,8 +94,10 @@ def _join(federation: Federation, endpoint: str, *, leaving: bool = False) -> Ca
     return lambda: service.Join(request, timeout=CALL_SECONDS)
 
 
-async def test_another_regions_node_at_the_advertised_endpoint_is_not_talked_to(tmp_path: Path) -> None:
-    async with running(tmp_path) as federation:
+async def test_another_regions_node_at_the_advertised_endpoint_is_not_talked_to(
+    databases: Databases, tmp_path: Path
+) -> None:
+    async with running(tmp_path, databases) as federation:
         guangdong, sichuan = Counter(federation, "guangdong"), Counter(federation, "sichuan")
         number = await sichuan.new_customer()
         await federation.stop_node("sichuan")

@@ -1,7 +1,6 @@
 """Finding orders again: lists with filters and pages, watches that resume."""
 
 import contextlib
-import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from gateway.api.region.v1.order_service_pb2 import (
 )
 from gateway.pages import encode_token
 from tests.federation.counter import REQUESTER, Counter, Reviewer
+from tests.federation.databases import Databases
 from tests.federation.refusals import refusal
 from tests.federation.running import CALL_SECONDS, Federation, running
 
@@ -191,15 +191,16 @@ async def test_a_token_that_is_none_is_refused(guangdong: Counter, token: str) -
     assert (await refusal(call.read())).reason == "TOKEN_INVALID"
 
 
-async def test_a_token_older_than_the_events_that_are_kept_is_refused(tmp_path: Path) -> None:
-    async with running(tmp_path, ["guangdong"]) as federation:
+async def test_a_token_older_than_the_events_that_are_kept_is_refused(databases: Databases, tmp_path: Path) -> None:
+    async with running(tmp_path, databases, ["guangdong"]) as federation:
         guangdong = Counter(federation, "guangdong")
         async with watching(guangdong) as changes:
             start = (await anext(changes)).token
         await guangdong.order("PAY", await guangdong.new_customer())
         await guangdong.order("PAY", await guangdong.new_customer())
-        with contextlib.closing(sqlite3.connect(federation.database("guangdong").path)) as connection, connection:
-            connection.execute("DELETE FROM order_events WHERE sequence < (SELECT MAX(sequence) FROM order_events)")
+        federation.database("guangdong").change(
+            "DELETE FROM order_events WHERE sequence < (SELECT MAX(sequence) FROM order_events)"
+        )
         request = WatchOrdersRequest(token=start, requester=REQUESTER)
         call = guangdong.orders.WatchOrders(request, timeout=CALL_SECONDS)
         assert (await refusal(call.read())).reason == "TOKEN_EXPIRED"

@@ -15,6 +15,7 @@ from gateway.api.region.v1.order_service_pb2 import ReviewDecision, SubmitOrderR
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
 from gateway.tracing import SPANS_FILE
 from tests.federation.counter import WAIT, Counter, Reviewer, seconds
+from tests.federation.databases import Databases
 from tests.federation.running import CALL_SECONDS, Federation, running, until
 
 NAME = "Ouyang Zhenhua"
@@ -58,12 +59,14 @@ class Spans:
 
 
 @asynccontextmanager
-async def traced(directory: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[Federation, Spans]]:
+async def traced(
+    directory: Path, databases: Databases, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[tuple[Federation, Spans]]:
     """A federation that exports its spans to a file."""
     spans = Spans(directory / "spans.jsonl")
     monkeypatch.setenv(SPANS_FILE, str(spans.path))
     monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "50")
-    async with running(directory) as federation:
+    async with running(directory, databases) as federation:
         yield federation, spans
 
 
@@ -84,11 +87,11 @@ async def _business_of_all_kinds(federation: Federation) -> str:
 
 
 async def test_coordinator_log_and_spans_hold_nothing_of_the_customer(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    databases: Databases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     for package in ("gateway", "region_node", "coordinator"):
         caplog.set_level(logging.DEBUG, logger=package)
-    async with traced(tmp_path, monkeypatch) as (federation, spans):
+    async with traced(tmp_path, databases, monkeypatch) as (federation, spans):
         number = await _business_of_all_kinds(federation)
         home, coordinator = federation.database("sichuan"), federation.coordinator_database
     planted = (number, number.removeprefix("+86"), NAME, REASON, "clerk-7", "6222-0001")
@@ -104,7 +107,7 @@ async def test_coordinator_log_and_spans_hold_nothing_of_the_customer(
 
 
 async def test_one_trace_goes_from_the_operators_call_to_the_commit_at_home_and_back(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    databases: Databases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trace, parent = secrets.token_hex(16), secrets.token_hex(8)
     submit = EnvelopeKind.Name(EnvelopeKind.ENVELOPE_KIND_ORDER_SUBMIT)
@@ -113,7 +116,7 @@ async def test_one_trace_goes_from_the_operators_call_to_the_commit_at_home_and_
         ("region-node sichuan", f"process {submit}"),
         ("region-node guangdong", f"settle {submit}"),
     }
-    async with traced(tmp_path, monkeypatch) as (federation, spans):
+    async with traced(tmp_path, databases, monkeypatch) as (federation, spans):
         guangdong, sichuan = Counter(federation, "guangdong"), Counter(federation, "sichuan")
         order = guangdong.request("SUSPEND", await sichuan.new_customer())
         request = SubmitOrderRequest(request_id=federation.next_id(), order=order, wait=seconds(WAIT))
@@ -133,11 +136,11 @@ async def test_one_trace_goes_from_the_operators_call_to_the_commit_at_home_and_
 
 
 async def test_the_home_regions_later_word_belongs_to_the_same_trace(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    databases: Databases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trace = secrets.token_hex(16)
     update = EnvelopeKind.Name(EnvelopeKind.ENVELOPE_KIND_ORDER_UPDATE)
-    async with traced(tmp_path, monkeypatch) as (federation, spans):
+    async with traced(tmp_path, databases, monkeypatch) as (federation, spans):
         guangdong, sichuan = Counter(federation, "guangdong"), Counter(federation, "sichuan")
         order = guangdong.request("TERMINATE", await sichuan.new_customer())
         request = SubmitOrderRequest(request_id=federation.next_id(), order=order, wait=seconds(WAIT))

@@ -3,6 +3,8 @@
 import stat
 from pathlib import Path
 
+import pytest
+
 from tests.federation.running import REGIONS, Federation
 
 
@@ -11,6 +13,7 @@ def modes(directory: Path) -> dict[str, int]:
     return {path.name: stat.S_IMODE(path.stat().st_mode) for path in (directory, *directory.iterdir())}
 
 
+@pytest.mark.files
 async def test_the_data_of_nodes_and_of_the_coordinator_can_be_read_by_their_owner_alone(
     federation: Federation,
 ) -> None:

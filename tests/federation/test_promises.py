@@ -8,6 +8,7 @@ from gateway.api.region.v1.order_service_pb2 import SubmitOrderRequest
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.clock import from_timestamp
 from tests.federation.counter import Counter, seconds
+from tests.federation.databases import Databases
 from tests.federation.running import Federation, running, until
 
 COMPLETED = OrderState.ORDER_STATE_COMPLETED
@@ -22,8 +23,10 @@ async def until_alerted(counter: Counter, order_id: str) -> None:
     await until(holds, f"{order_id} is in jeopardy")
 
 
-async def test_a_missed_promise_is_alerted_where_it_was_given_and_the_order_goes_on(tmp_path: Path) -> None:
-    async with running(tmp_path) as federation:
+async def test_a_missed_promise_is_alerted_where_it_was_given_and_the_order_goes_on(
+    databases: Databases, tmp_path: Path
+) -> None:
+    async with running(tmp_path, databases) as federation:
         guangdong, sichuan = Counter(federation, "guangdong"), Counter(federation, "sichuan")
         number = await sichuan.new_customer()
         await federation.stop_node("sichuan")
@@ -57,8 +60,10 @@ async def test_an_order_done_in_time_is_not_alerted(
     assert timers == []
 
 
-async def test_an_order_that_arrives_after_its_time_is_never_done_and_the_money_goes_back(tmp_path: Path) -> None:
-    async with running(tmp_path) as federation:
+async def test_an_order_that_arrives_after_its_time_is_never_done_and_the_money_goes_back(
+    databases: Databases, tmp_path: Path
+) -> None:
+    async with running(tmp_path, databases) as federation:
         guangdong, sichuan = Counter(federation, "guangdong"), Counter(federation, "sichuan")
         number = await sichuan.new_customer(balance=0)
         await federation.stop_node("sichuan")
@@ -74,8 +79,10 @@ async def test_an_order_that_arrives_after_its_time_is_never_done_and_the_money_
         assert sums == []
 
 
-async def test_a_caller_with_less_time_than_its_wait_is_answered_within_its_time(tmp_path: Path) -> None:
-    async with running(tmp_path) as federation:
+async def test_a_caller_with_less_time_than_its_wait_is_answered_within_its_time(
+    databases: Databases, tmp_path: Path
+) -> None:
+    async with running(tmp_path, databases) as federation:
         guangdong, sichuan = Counter(federation, "guangdong"), Counter(federation, "sichuan")
         number = await sichuan.new_customer()
         await federation.stop_node("sichuan")

@@ -25,6 +25,7 @@ from gateway.relay.envelopes import Answer, Sealed, seal_receipt
 from gateway.signing import Signer
 from gateway.tls import server_credentials, server_options
 from tests.federation.counter import Counter
+from tests.federation.databases import Databases
 from tests.federation.running import CALL_SECONDS, Federation, running, until
 
 Forge = Callable[[Federation, Sealed], DeliverResult]
@@ -102,8 +103,10 @@ async def in_place_of_sichuan(federation: Federation, forge: Forge) -> AsyncIter
 
 
 @pytest.mark.parametrize("forge", [of_another_region, altered, of_another_envelope, nothing])
-async def test_a_receipt_that_is_not_the_home_regions_answer_settles_nothing(tmp_path: Path, forge: Forge) -> None:
-    async with running(tmp_path) as federation:
+async def test_a_receipt_that_is_not_the_home_regions_answer_settles_nothing(
+    databases: Databases, tmp_path: Path, forge: Forge
+) -> None:
+    async with running(tmp_path, databases) as federation:
         guangdong, sichuan = Counter(federation, "guangdong"), Counter(federation, "sichuan")
         number = await sichuan.new_customer(balance=0)
         await federation.stop_node("sichuan")

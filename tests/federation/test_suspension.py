@@ -13,15 +13,16 @@ from gateway.api.relay.v1.relay_pb2 import DeliverRequest
 from gateway.api.relay.v1.relay_pb2_grpc import RelayServiceStub
 from gateway.api.types.v1.reason_pb2 import Reason
 from tests.federation.counter import Counter
+from tests.federation.databases import Databases
 from tests.federation.forger import UPDATE, Forger, bring, not_delivered
 from tests.federation.refusals import refusal
 from tests.federation.running import CALL_SECONDS, Federation, running, until
 
 
 @asynccontextmanager
-async def henan_suspended(directory: Path) -> AsyncIterator[Federation]:
+async def henan_suspended(directory: Path, databases: Databases) -> AsyncIterator[Federation]:
     """A federation in which Henan is suspended, and Guangdong's node knows."""
-    async with running(directory) as federation:
+    async with running(directory, databases) as federation:
         await federation.suspend("henan")
         envelope = Forger(federation, "henan").seal("guangdong", UPDATE, OrderUpdate(), "probe")
 
@@ -33,24 +34,28 @@ async def henan_suspended(directory: Path) -> AsyncIterator[Federation]:
         yield federation
 
 
-async def test_the_coordinator_takes_nothing_from_a_suspended_region_and_sends_nothing_to_it(tmp_path: Path) -> None:
-    async with henan_suspended(tmp_path) as federation:
+async def test_the_coordinator_takes_nothing_from_a_suspended_region_and_sends_nothing_to_it(
+    databases: Databases, tmp_path: Path
+) -> None:
+    async with henan_suspended(tmp_path, databases) as federation:
         for sender, destination in (("henan", "guangdong"), ("guangdong", "henan")):
             relay = RelayServiceStub(federation.dial_coordinator(f"region/{sender}"))
             told = await refusal(relay.Deliver(DeliverRequest(destination=destination), timeout=CALL_SECONDS))
             assert (told.reason, told.parameters["region"]) == ("REGION_SUSPENDED", "henan")
 
 
-async def test_a_node_itself_takes_nothing_of_a_suspended_origin(tmp_path: Path) -> None:
-    async with henan_suspended(tmp_path) as federation:
+async def test_a_node_itself_takes_nothing_of_a_suspended_origin(databases: Databases, tmp_path: Path) -> None:
+    async with henan_suspended(tmp_path, databases) as federation:
         envelope = Forger(federation, "henan").seal("guangdong", UPDATE, OrderUpdate(), "henan/counter/R1")
         before = federation.database("guangdong").contents()
         assert not_delivered(await bring(federation, envelope, "guangdong")) == "REGION_SUSPENDED"
         assert federation.database("guangdong").contents() == before
 
 
-async def test_an_order_for_a_suspended_region_is_held_and_goes_on_when_it_is_reinstated(tmp_path: Path) -> None:
-    async with henan_suspended(tmp_path) as federation:
+async def test_an_order_for_a_suspended_region_is_held_and_goes_on_when_it_is_reinstated(
+    databases: Databases, tmp_path: Path
+) -> None:
+    async with henan_suspended(tmp_path, databases) as federation:
         guangdong, henan = Counter(federation, "guangdong"), Counter(federation, "henan")
         order = await guangdong.order("SUSPEND", await henan.new_customer())
         assert (order.state, order.error.reason) == (OrderState.ORDER_STATE_HELD, Reason.REASON_REGION_SUSPENDED)
@@ -60,16 +65,18 @@ async def test_an_order_for_a_suspended_region_is_held_and_goes_on_when_it_is_re
         assert not done.HasField("error")
 
 
-async def test_everybody_sees_who_suspended_a_region_and_why(tmp_path: Path) -> None:
-    async with henan_suspended(tmp_path) as federation:
+async def test_everybody_sees_who_suspended_a_region_and_why(databases: Databases, tmp_path: Path) -> None:
+    async with henan_suspended(tmp_path, databases) as federation:
         member = (await federation.members())["henan"]
         assert member.state == MemberState.MEMBER_STATE_SUSPENDED
         assert member.state_note == "under investigation (by admin/root)"
 
 
 @pytest.mark.parametrize("region", ["guangdong", "henan"])
-async def test_a_suspended_region_still_serves_its_own_customers(tmp_path: Path, region: str) -> None:
-    async with henan_suspended(tmp_path) as federation:
+async def test_a_suspended_region_still_serves_its_own_customers(
+    databases: Databases, tmp_path: Path, region: str
+) -> None:
+    async with henan_suspended(tmp_path, databases) as federation:
         counter = Counter(federation, region)
         order = await counter.order("SUSPEND", await counter.new_customer())
         assert order.state == OrderState.ORDER_STATE_COMPLETED
