@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
 from pathlib import Path
 
 from gateway.api.types.v1.access_pb2 import Role
@@ -26,11 +25,12 @@ class FederationClient:
 
     def __init__(self, node: Node, data: Path, ports: MembershipPorts) -> None:
         """`data` is the directory of the last good state. Raises CredentialsUnusable."""
-        self._all = _connect(node.coordinators, node, ports)
-        self._each = {coordinator: _connect((coordinator,), node, ports) for coordinator in node.coordinators}
+        name = server_name(Role.ROLE_COORDINATOR, "", node.federation)
+        self._coordinators = Replicas(ports.dialer, name, ports.source)
+        self._coordinators.update(node.coordinators)
         self._keeper = StateKeeper(node, ports.clock, LastGood(data))
-        self._watcher = Watcher(self._all, self._keeper, node.border.current, ports)
-        self._heartbeat = Heartbeat(node, self._each, ports)
+        self._watcher = Watcher(self._coordinators, self._keeper, node.border.current, ports)
+        self._heartbeat = Heartbeat(node, self._coordinators, ports)
 
     def load(self) -> None:
         """Puts the state that was last kept on disk in force, so that the node works without any coordinator."""
@@ -51,7 +51,7 @@ class FederationClient:
                 await self._keeper.told.wait()
 
     async def stay_joined(self, endpoint: str) -> None:
-        """Sends heartbeats to every coordinator until it is cancelled. `endpoint` is where they reach this process."""
+        """Sends heartbeats until it is cancelled. `endpoint` is where coordinators reach this process."""
         await self._heartbeat.stay_joined(endpoint)
 
     async def leave(self, endpoint: str) -> None:
@@ -60,12 +60,4 @@ class FederationClient:
 
     async def close(self) -> None:
         """Closes the channels."""
-        for replicas in (self._all, *self._each.values()):
-            await replicas.close()
-
-
-def _connect(coordinators: Sequence[str], node: Node, ports: MembershipPorts) -> Replicas:
-    name = server_name(Role.ROLE_COORDINATOR, "", node.federation)
-    replicas = Replicas(ports.dialer, name, ports.source)
-    replicas.update(coordinators)
-    return replicas
+        await self._coordinators.close()

@@ -1,46 +1,26 @@
 """A node and its coordinators: a real client against real servers on loopback, mTLS on."""
 
 import asyncio
-import logging
-import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import timedelta
+from collections.abc import Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from gateway import audit
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.federation.v1.federation_pb2 import Member, MemberState
-from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.authority import CertificateSet
-from gateway.channels import Dialer
-from gateway.errors import Refused
-from gateway.federation.current import CurrentFederation
-from gateway.relay.border import Border
-from gateway.server import stop_tasks
-from gateway.signing import AUDIT_HEAD, Signer, TrustedKeys
-from gateway.store.schema import migrations_of
-from gateway.store.sqlite import SqliteStore
-from region_node.membership.client import FederationClient
 from region_node.membership.last_good import FILE_NAME
-from region_node.membership.node import MembershipPorts, Node
+from tests.contract.membership_node import eventually, node, running, signer_of
 from tests.contract.small_federation import (
-    CLOCK,
     CONFIGURATION,
-    FEDERATION,
     NOTHING_LISTENS,
     Certificates,
     coordinator,
     new_authority,
 )
 
-REGION, PEER = "sichuan", "henan"
-ENDPOINT = "127.0.0.1:7443"
-# Long enough for handshakes on a busy machine; reached only where a test fails.
-PATIENCE_S = 20.0
+PEER = "henan"
 
 
 @pytest.fixture(name="certificates")
@@ -49,79 +29,9 @@ def certificates_of_a_federation(tmp_path: Path) -> Certificates:
     return Certificates(tmp_path / "certificates")
 
 
-class NodeUnderTest:
-    """A client of the shipped kind, and what it works on."""
-
-    def __init__(self, client: FederationClient, border: Border, store: SqliteStore) -> None:
-        self.client = client
-        self.border = border
-        self.store = store
-
-    @property
-    def current(self) -> CurrentFederation:
-        return self.border.current
-
-    def trusts(self, region: str, signer: Signer) -> bool:
-        return self.border.keys.verify(region, AUDIT_HEAD, b"word", signer.sign(AUDIT_HEAD, b"word"))
-
-
-@asynccontextmanager
-async def node(
-    certificates: Certificates,
-    data: Path,
-    *coordinators: str,
-    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-) -> AsyncIterator[NodeUnderTest]:
-    """A node that has loaded its last good state and whose loops do not run yet."""
-    issued = certificates.issue(f"region/{REGION}")
-    assert issued.signing is not None
-    signer = signer_of(issued)
-    keys = TrustedKeys(certificates.authority.certificate_pem, FEDERATION)
-    border = Border(REGION, signer, keys, CurrentFederation())
-    store = SqliteStore(data / "node.sqlite", migrations_of("gateway"))
-    dialer = Dialer(certificates.credentials(f"region/{REGION}"), CLOCK)
-    ports = MembershipPorts(dialer, store, CLOCK, random.Random(1), sleep)
-    description = Node(FEDERATION, border, issued.signing.certificate_pem, coordinators)
-    client = FederationClient(description, data, ports)
-    client.load()
-    try:
-        yield NodeUnderTest(client, border, store)
-    finally:
-        await client.close()
-        await store.close()
-
-
-@asynccontextmanager
-async def running(*loops: Coroutine[None, None, None]) -> AsyncIterator[None]:
-    """Runs loops until the block ends."""
-    tasks = [asyncio.create_task(loop) for loop in loops]
-    try:
-        yield
-    finally:
-        await stop_tasks(tasks)
-
-
-def signer_of(issued: CertificateSet) -> Signer:
-    assert issued.signing is not None
-    assert isinstance(issued.signing.key, Ed25519PrivateKey)
-    return Signer(issued.signing.key)
-
-
 def member(region: str, issued: CertificateSet | None = None) -> Member:
     pem = issued.signing.certificate_pem if issued is not None and issued.signing is not None else b""
     return Member(region=region, state=MemberState.MEMBER_STATE_JOINED, signing_certificate=pem)
-
-
-async def eventually(holds: Callable[[], bool]) -> None:
-    """Waits until it holds."""
-    async with asyncio.timeout(PATIENCE_S):
-        while not holds():  # noqa: ASYNC110 - what it waits for is in another task, or in a log
-            await asyncio.sleep(0.005)
-
-
-async def at_once(seconds: float) -> None:
-    """A sleep that takes no time."""
-    await asyncio.sleep(0)
 
 
 def invalid_configuration() -> Configuration:
@@ -344,126 +254,6 @@ def test_a_node_follows_another_coordinator_when_its_own_is_gone(certificates: C
                 await eventually(lambda: under_test.current.revision == 3)
 
     asyncio.run(story())
-
-
-def test_every_coordinator_hears_the_heartbeat_though_one_does_not_answer(
-    certificates: Certificates, tmp_path: Path
-) -> None:
-    async def story() -> None:
-        async with (
-            coordinator(certificates) as hub,
-            coordinator(certificates, replica=1) as other,
-            node(certificates, tmp_path / "data", NOTHING_LISTENS, hub.endpoint, other.endpoint) as under_test,
-            running(under_test.client.stay_joined(ENDPOINT)),
-        ):
-            await eventually(lambda: len(hub.joins) > 2 and len(other.joins) > 2)
-
-    asyncio.run(story())
-
-
-def test_the_heartbeat_says_what_the_node_is_and_signs_the_end_of_its_audit_chain(
-    certificates: Certificates, tmp_path: Path
-) -> None:
-    async def story() -> None:
-        async with (
-            coordinator(certificates, 9) as hub,
-            node(certificates, tmp_path / "data", hub.endpoint) as under_test,
-        ):
-            for _ in range(3):
-                await under_test.store.write(
-                    lambda tx: audit.append(tx, now=CLOCK.now(), actor="a", action="b", subject="c")
-                )
-            async with running(under_test.client.follow(), under_test.client.stay_joined(ENDPOINT)):
-                await eventually(lambda: any(join.federation_revision == 9 for join in hub.joins))
-            join = hub.joins[-1]
-            assert (join.endpoint, join.leaving) == (ENDPOINT, False)
-            keys = TrustedKeys(certificates.authority.certificate_pem, FEDERATION)
-            keys.accept(REGION, join.signing_certificate, CLOCK.now())
-            head = await under_test.store.read(audit.head)
-            assert (join.audit_head.sequence, join.audit_head.hash) == (3, head.hash)
-            assert keys.verify(REGION, AUDIT_HEAD, head.signed_bytes(), join.audit_head.signature)
-
-    asyncio.run(story())
-
-
-@pytest.mark.parametrize("ahead", [timedelta(minutes=5), timedelta(minutes=-5)])
-def test_a_clock_that_is_far_from_the_federations_is_not_trusted_until_it_is_right(
-    certificates: Certificates, tmp_path: Path, ahead: timedelta
-) -> None:
-    async def story() -> None:
-        async with (
-            coordinator(certificates) as hub,
-            node(certificates, tmp_path / "data", hub.endpoint) as under_test,
-            running(under_test.client.stay_joined(ENDPOINT)),
-        ):
-            hub.clock_ahead = ahead
-            await eventually(lambda: not is_clock_trusted(under_test.current))
-            hub.clock_ahead = timedelta(0)
-            await eventually(lambda: is_clock_trusted(under_test.current))
-
-    asyncio.run(story())
-
-
-def test_one_wrong_clock_among_three_coordinators_stops_nobody(certificates: Certificates, tmp_path: Path) -> None:
-    async def story() -> None:
-        async with AsyncExitStack() as stack:
-            hubs = [await stack.enter_async_context(coordinator(certificates, replica=replica)) for replica in range(3)]
-            hubs[0].clock_ahead = timedelta(hours=1)
-            under_test = await stack.enter_async_context(
-                node(certificates, tmp_path / "data", *(hub.endpoint for hub in hubs))
-            )
-            await stack.enter_async_context(running(under_test.client.stay_joined(ENDPOINT)))
-            await eventually(lambda: all(len(hub.joins) > 2 for hub in hubs))
-            assert is_clock_trusted(under_test.current)
-
-    asyncio.run(story())
-
-
-def is_clock_trusted(current: CurrentFederation) -> bool:
-    try:
-        current.require_trusted_clock()
-    except Refused as refused:
-        return refused.reason != Reason.REASON_CLOCK_UNTRUSTED
-    return True
-
-
-def test_leaving_is_told_to_every_coordinator_though_one_does_not_answer(
-    certificates: Certificates, tmp_path: Path
-) -> None:
-    async def story() -> None:
-        async with (
-            coordinator(certificates) as hub,
-            coordinator(certificates, replica=1) as other,
-            node(certificates, tmp_path / "data", NOTHING_LISTENS, hub.endpoint, other.endpoint) as under_test,
-        ):
-            async with running(under_test.client.stay_joined(ENDPOINT)):
-                await eventually(lambda: bool(hub.joins and other.joins))
-            await under_test.client.leave(ENDPOINT)
-            for each in (hub, other):
-                assert (each.joins[-1].endpoint, each.joins[-1].leaving) == (ENDPOINT, True)
-
-    asyncio.run(story())
-
-
-def test_a_coordinator_that_refuses_is_asked_again_and_told_once(
-    certificates: Certificates, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level(logging.INFO)
-
-    async def story() -> None:
-        async with (
-            coordinator(certificates) as hub,
-            node(certificates, tmp_path / "data", hub.endpoint, sleep=at_once) as under_test,
-        ):
-            hub.refusal = Refused(Reason.REASON_REGION_SUSPENDED, region=REGION)
-            async with running(under_test.client.stay_joined(ENDPOINT)):
-                await eventually(lambda: len(hub.joins) > 5)
-                hub.refusal = None
-                await eventually(lambda: "joined" in caplog.text)
-
-    asyncio.run(story())
-    told = [record.levelname for record in caplog.records if "heartbeat to coordinator" in record.message]
-    assert told == ["WARNING", "INFO"]
 
 
 def test_a_coordinator_that_is_not_there_is_told_once(

@@ -1,0 +1,96 @@
+"""A node as coordinators see it: the shipped client, and what it works on."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from gateway.authority import CertificateSet
+from gateway.channels import Dialer
+from gateway.federation.current import CurrentFederation
+from gateway.relay.border import Border
+from gateway.server import stop_tasks
+from gateway.signing import AUDIT_HEAD, Signer, TrustedKeys
+from gateway.store.schema import migrations_of
+from gateway.store.sqlite import SqliteStore
+from region_node.membership.client import FederationClient
+from region_node.membership.node import MembershipPorts, Node
+from tests.contract.small_federation import CLOCK, FEDERATION, Certificates
+
+REGION = "sichuan"
+ENDPOINT = "127.0.0.1:7443"
+# Long enough for handshakes on a busy machine; reached only where a test fails.
+PATIENCE_S = 20.0
+
+
+class NodeUnderTest:
+    """A client of the shipped kind, and what it works on."""
+
+    def __init__(self, client: FederationClient, border: Border, store: SqliteStore) -> None:
+        self.client = client
+        self.border = border
+        self.store = store
+
+    @property
+    def current(self) -> CurrentFederation:
+        return self.border.current
+
+    def trusts(self, region: str, signer: Signer) -> bool:
+        return self.border.keys.verify(region, AUDIT_HEAD, b"word", signer.sign(AUDIT_HEAD, b"word"))
+
+
+@asynccontextmanager
+async def node(
+    certificates: Certificates,
+    data: Path,
+    *coordinators: str,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> AsyncIterator[NodeUnderTest]:
+    """A node that has loaded its last good state and whose loops do not run yet."""
+    issued = certificates.issue(f"region/{REGION}")
+    assert issued.signing is not None
+    signer = signer_of(issued)
+    keys = TrustedKeys(certificates.authority.certificate_pem, FEDERATION)
+    border = Border(REGION, signer, keys, CurrentFederation())
+    store = SqliteStore(data / "node.sqlite", migrations_of("gateway"))
+    dialer = Dialer(certificates.credentials(f"region/{REGION}"), CLOCK)
+    ports = MembershipPorts(dialer, store, CLOCK, random.Random(1), sleep)
+    description = Node(FEDERATION, border, issued.signing.certificate_pem, coordinators)
+    client = FederationClient(description, data, ports)
+    client.load()
+    try:
+        yield NodeUnderTest(client, border, store)
+    finally:
+        await client.close()
+        await store.close()
+
+
+@asynccontextmanager
+async def running(*loops: Coroutine[None, None, None]) -> AsyncIterator[None]:
+    """Runs loops until the block ends."""
+    tasks = [asyncio.create_task(loop) for loop in loops]
+    try:
+        yield
+    finally:
+        await stop_tasks(tasks)
+
+
+def signer_of(issued: CertificateSet) -> Signer:
+    assert issued.signing is not None
+    assert isinstance(issued.signing.key, Ed25519PrivateKey)
+    return Signer(issued.signing.key)
+
+
+async def eventually(holds: Callable[[], bool]) -> None:
+    """Waits until it holds."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not holds():  # noqa: ASYNC110 - what it waits for is in another task, or in a log
+            await asyncio.sleep(0.005)
+
+
+async def at_once(seconds: float) -> None:
+    """A sleep that takes no time."""
+    await asyncio.sleep(0)

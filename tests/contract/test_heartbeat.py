@@ -1,0 +1,168 @@
+"""The heartbeat of a node: a real client against real servers on loopback, mTLS on."""
+
+import asyncio
+import logging
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from gateway import audit
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from gateway.federation.current import CurrentFederation
+from gateway.signing import AUDIT_HEAD, TrustedKeys
+from tests.contract.membership_node import ENDPOINT, REGION, at_once, eventually, node, running
+from tests.contract.small_federation import CLOCK, FEDERATION, NOTHING_LISTENS, Certificates, coordinator
+
+
+@pytest.fixture(name="certificates")
+def certificates_of_a_federation(tmp_path: Path) -> Certificates:
+    (tmp_path / "data").mkdir()
+    return Certificates(tmp_path / "certificates")
+
+
+def test_coordinators_take_turns_to_hear_the_heartbeat_and_one_that_does_not_answer_costs_none(
+    certificates: Certificates, tmp_path: Path
+) -> None:
+    async def story() -> None:
+        beats = 0
+
+        async def counted(seconds: float) -> None:
+            nonlocal beats
+            beats += 1
+            await asyncio.sleep(0)
+
+        async with (
+            coordinator(certificates) as hub,
+            coordinator(certificates, replica=1) as other,
+            node(
+                certificates, tmp_path / "data", NOTHING_LISTENS, hub.endpoint, other.endpoint, sleep=counted
+            ) as under_test,
+            running(under_test.client.stay_joined(ENDPOINT)),
+        ):
+            await eventually(lambda: len(hub.joins) > 5 and len(other.joins) > 5)
+            # One of them heard each, with no wait in between for the one that is not there.
+            assert beats <= len(hub.joins) + len(other.joins) <= beats + 1
+
+    asyncio.run(story())
+
+
+def test_a_coordinator_that_refuses_the_heartbeat_is_passed_over(certificates: Certificates, tmp_path: Path) -> None:
+    async def story() -> None:
+        async with (
+            coordinator(certificates) as hub,
+            coordinator(certificates, replica=1) as other,
+            node(certificates, tmp_path / "data", hub.endpoint, other.endpoint, sleep=at_once) as under_test,
+        ):
+            hub.refusal = Refused(Reason.REASON_REGISTRY_UNAVAILABLE)
+            async with running(under_test.client.stay_joined(ENDPOINT)):
+                await eventually(lambda: len(hub.joins) > 3)
+            assert len(other.joins) >= len(hub.joins) - 1
+
+    asyncio.run(story())
+
+
+def test_the_heartbeat_says_what_the_node_is_and_signs_the_end_of_its_audit_chain(
+    certificates: Certificates, tmp_path: Path
+) -> None:
+    async def story() -> None:
+        async with (
+            coordinator(certificates, 9) as hub,
+            node(certificates, tmp_path / "data", hub.endpoint) as under_test,
+        ):
+            for _ in range(3):
+                await under_test.store.write(
+                    lambda tx: audit.append(tx, now=CLOCK.now(), actor="a", action="b", subject="c")
+                )
+            async with running(under_test.client.follow(), under_test.client.stay_joined(ENDPOINT)):
+                await eventually(lambda: any(join.federation_revision == 9 for join in hub.joins))
+            join = hub.joins[-1]
+            assert (join.endpoint, join.leaving) == (ENDPOINT, False)
+            keys = TrustedKeys(certificates.authority.certificate_pem, FEDERATION)
+            keys.accept(REGION, join.signing_certificate, CLOCK.now())
+            head = await under_test.store.read(audit.head)
+            assert (join.audit_head.sequence, join.audit_head.hash) == (3, head.hash)
+            assert keys.verify(REGION, AUDIT_HEAD, head.signed_bytes(), join.audit_head.signature)
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("ahead", [timedelta(minutes=5), timedelta(minutes=-5)])
+def test_a_clock_that_is_far_from_the_federations_is_not_trusted_until_it_is_right(
+    certificates: Certificates, tmp_path: Path, ahead: timedelta
+) -> None:
+    async def story() -> None:
+        async with (
+            coordinator(certificates) as hub,
+            node(certificates, tmp_path / "data", hub.endpoint) as under_test,
+            running(under_test.client.stay_joined(ENDPOINT)),
+        ):
+            hub.clock_ahead = ahead
+            await eventually(lambda: not is_clock_trusted(under_test.current))
+            hub.clock_ahead = timedelta(0)
+            await eventually(lambda: is_clock_trusted(under_test.current))
+
+    asyncio.run(story())
+
+
+def test_one_wrong_clock_among_three_coordinators_stops_nobody(certificates: Certificates, tmp_path: Path) -> None:
+    async def story() -> None:
+        async with AsyncExitStack() as stack:
+            hubs = [await stack.enter_async_context(coordinator(certificates, replica=replica)) for replica in range(3)]
+            hubs[0].clock_ahead = timedelta(hours=1)
+            under_test = await stack.enter_async_context(
+                node(certificates, tmp_path / "data", *(hub.endpoint for hub in hubs))
+            )
+            await stack.enter_async_context(running(under_test.client.stay_joined(ENDPOINT)))
+            await eventually(lambda: all(len(hub.joins) > 2 for hub in hubs))
+            assert is_clock_trusted(under_test.current)
+
+    asyncio.run(story())
+
+
+def is_clock_trusted(current: CurrentFederation) -> bool:
+    try:
+        current.require_trusted_clock()
+    except Refused as refused:
+        return refused.reason != Reason.REASON_CLOCK_UNTRUSTED
+    return True
+
+
+def test_leaving_is_told_to_one_coordinator_that_hears_it(certificates: Certificates, tmp_path: Path) -> None:
+    async def story() -> None:
+        async with (
+            coordinator(certificates) as hub,
+            coordinator(certificates, replica=1) as other,
+            node(certificates, tmp_path / "data", NOTHING_LISTENS, hub.endpoint, other.endpoint) as under_test,
+        ):
+            async with running(under_test.client.stay_joined(ENDPOINT)):
+                await eventually(lambda: bool(hub.joins and other.joins))
+            hub.refusal = Refused(Reason.REASON_REGISTRY_UNAVAILABLE)
+            await under_test.client.leave(ENDPOINT)
+            goodbyes = [join.endpoint for join in other.joins if join.leaving]
+            assert goodbyes == [ENDPOINT]
+
+    asyncio.run(story())
+
+
+def test_a_coordinator_that_refuses_is_asked_again_and_told_once(
+    certificates: Certificates, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+
+    async def story() -> None:
+        async with (
+            coordinator(certificates) as hub,
+            node(certificates, tmp_path / "data", hub.endpoint, sleep=at_once) as under_test,
+        ):
+            hub.refusal = Refused(Reason.REASON_REGION_SUSPENDED, region=REGION)
+            async with running(under_test.client.stay_joined(ENDPOINT)):
+                await eventually(lambda: len(hub.joins) > 5)
+                hub.refusal = None
+                await eventually(lambda: "joined" in caplog.text)
+
+    asyncio.run(story())
+    told = [record.levelname for record in caplog.records if "heartbeat to coordinator" in record.message]
+    assert told == ["WARNING", "INFO"]
