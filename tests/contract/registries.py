@@ -64,10 +64,15 @@ class EtcdRegistries:
 
     short = timedelta(seconds=MINIMUM_LEASE_SECONDS)
 
-    def __init__(self, cluster: LocalEtcd, directory: Path) -> None:
-        self.federation = f"{uuid4().hex}.example"
-        self.settings = EtcdSettings(cluster.endpoints, cluster.credentials())
+    def __init__(self, settings: EtcdSettings, directory: Path, federation: str) -> None:
+        self.settings = settings
+        self.federation = federation
         self._directory = directory
+
+    @classmethod
+    def of(cls, cluster: LocalEtcd, directory: Path) -> "EtcdRegistries":
+        """Registries of a federation that is not there yet."""
+        return cls(EtcdSettings(cluster.endpoints, cluster.credentials()), directory, f"{uuid4().hex}.example")
 
     @asynccontextmanager
     async def __call__(self, lease: timedelta = LONG, name: str = "a") -> AsyncIterator[EtcdRegistry]:

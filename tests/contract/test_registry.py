@@ -32,7 +32,7 @@ def opened_on_one_state(request: pytest.FixtureRequest, tmp_path: Path) -> Regis
     """Opens a registry on the same durable state each time."""
     if request.param == "embedded":
         return EmbeddedRegistries(tmp_path)
-    return EtcdRegistries(request.getfixturevalue("etcd_cluster"), tmp_path)
+    return EtcdRegistries.of(request.getfixturevalue("etcd_cluster"), tmp_path)
 
 
 def test_a_registry_without_history_is_empty(opened: Registries) -> None:

@@ -72,15 +72,21 @@ class Changes:
         self._client = client
         self._keys = keys
 
-    async def make(self, keys: Sequence[bytes], decide: Callable[[Found], Change | None], now: datetime) -> int:
+    async def make(
+        self,
+        keys: Sequence[bytes],
+        decide: Callable[[Found], Change | None],
+        now: datetime,
+        seconds: float = CALL_SECONDS,
+    ) -> int:
         """Makes the change that is decided by what stands at these keys; None changes nothing.
 
         Returns the revision by which it is so: that of the change, or of the newest of the keys. `decide` is called
-        again where somebody else came first. Raises what it raises; Refused with REGISTRY_UNAVAILABLE where nothing
-        was changed, and with OUTCOME_UNKNOWN where that could not be found out.
+        again where somebody else came first. `seconds` bound the time. Raises what `decide` raises, Refused with
+        REGISTRY_UNAVAILABLE where nothing was changed, and with OUTCOME_UNKNOWN where that could not be found out.
         """
         loop, attempt = asyncio.get_running_loop(), _Attempt(self._keys, str(uuid.uuid4()), now)
-        end = loop.time() + CALL_SECONDS
+        end = loop.time() + seconds
         while True:
             try:
                 read = await self._read(keys, attempt, max(0.0, end - loop.time()))

@@ -19,7 +19,7 @@ from gateway.clock import Clock
 from gateway.tls import ChannelOptions, CredentialsUnusable, client_credentials
 
 ATTEMPT_SECONDS = 1.0  # for one member; a call goes on at the next one
-CALL_SECONDS = 3.0  # for a call at all members: an election takes up to two
+CALL_SECONDS = 4.0  # for a call at all members: an election takes up to two, and a first attempt may hang
 LEFT_OUT_SECONDS = 1.0  # in which a member that failed is not asked while another is there
 _PAUSE_SECONDS = 0.05  # between attempts, where members fail at once
 _STAMP_SECONDS = 1.0  # between looks at the certificate files

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from coordinator.registry.etcd.client import EtcdClient, Rejected, Unanswered
+from coordinator.registry.etcd.client import ATTEMPT_SECONDS, CALL_SECONDS, EtcdClient, Rejected, Unanswered
 from coordinator.registry.etcd.copy import Copy
 from coordinator.registry.etcd.watch import Follower
 from gateway.clock import Clock
@@ -64,10 +64,10 @@ class Contact:
         """When etcd last answered."""
         return self._answered
 
-    @property
-    def is_silent(self) -> bool:
-        """Whether etcd did not answer when it was last asked."""
-        return self._is_silent
+    def patience(self) -> float:
+        """Seconds that a call may take: few where etcd has been silent for longer than an election takes."""
+        is_away = self._is_silent and self._seconds() - self._answered_at > CALL_SECONDS
+        return ATTEMPT_SECONDS if is_away else CALL_SECONDS
 
     def is_current(self) -> bool:
         """See the port. The first call after a pause finds that nobody has looked since, and has it done."""

@@ -22,6 +22,7 @@ _LEASE_ID_BITS = 63
 _RENEWALS_IN_LEASE = 3
 _PATIENCE_OF_LEASE = 2 / 3
 _LEAVING_SECONDS = 1.0
+_AGAIN_SECONDS = 1.0  # between attempts to enter
 _log = logging.getLogger(__name__)
 
 
@@ -117,6 +118,9 @@ class OwnReplica:
                     await self._missing.wait()
             self._missing.clear()
             await self.renew()
+            while self._own is not None and not self._is_put:
+                await asyncio.sleep(_AGAIN_SECONDS)
+                await self.renew()
 
     async def renew(self) -> None:
         """Extends the lease; where it may be lost, this coordinator enters again."""
@@ -140,10 +144,11 @@ class OwnReplica:
         own, self._own = self._own, None
         if own is None:
             return
-        try:
-            await self._leases.end(self._keys.replica(own.name), self._lease, _LEAVING_SECONDS)
-        except (Unanswered, Rejected) as error:
-            _log.warning("%s counts as live until its lease runs out: %s", own.name, error)
+        async with self._lock:
+            try:
+                await self._leases.end(self._keys.replica(own.name), self._lease, _LEAVING_SECONDS)
+            except (Unanswered, Rejected) as error:
+                _log.warning("%s counts as live until its lease runs out: %s", own.name, error)
 
     async def _put(self) -> int:
         async with self._lock:
@@ -155,6 +160,7 @@ class OwnReplica:
                 revision = await self._leases.put(self._keys.replica(own.name), values.encode_replica(own), self._lease)
             except (Unanswered, Rejected) as error:
                 self._is_put = False
+                self._missing.set()
                 _log.warning("%s is not entered in etcd yet: %s", own.name, error)
                 return 0
             self._is_put, self._renewed = True, now

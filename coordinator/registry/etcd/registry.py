@@ -181,7 +181,7 @@ class EtcdRegistry:
                 return None
             return Change({key: Put(values.encode_kept_head(kept))})
 
-        await self._to_the_end(self._changes.make([key], decide, self._clock.now()))
+        await self._to_the_end(self._changes.make([key], decide, self._clock.now(), self._contact.patience()))
         return answer
 
     async def audit_head(self, region: str) -> KeptHead | None:
@@ -256,13 +256,14 @@ class EtcdRegistry:
         is_new = known is None or known.signing_certificate != heartbeat.signing_certificate
         key = self._keys.live(region, heartbeat.endpoint)
         put = Put(values.encode_heartbeat(heartbeat), lease_of(self._keys.federation, region, heartbeat.endpoint))
+        patience = self._contact.patience()
         try:
             if is_new and (not facts.ever_joined or facts.signing_certificate != heartbeat.signing_certificate):
-                await self._leases.extend(put.lease)
+                await self._leases.extend(put.lease, patience)
                 await self._contain(self._join(region, heartbeat, key, put))
             elif known is None:
-                await self._contain(self._leases.put(key, put.value, put.lease))
-            elif not self._contact.is_silent:
+                await self._contain(self._leases.put(key, put.value, put.lease, patience))
+            else:
                 await self._contain(self._leases.put(key, put.value, put.lease, _RENEWAL_SECONDS))
         except (Unanswered, Rejected) as error:
             _log.debug("a heartbeat of %s at %s did not get to etcd: %s", region, heartbeat.endpoint, error)
@@ -282,18 +283,18 @@ class EtcdRegistry:
             action = "SIGNING_CERTIFICATE_CHANGED" if before is not None else "REGION_JOINED"
             return Change({joined: Put(value), key: put}, noted=Noted(f"region/{region}", action, f"region/{region}"))
 
-        return await self._changes.make([joined], decide, now)
+        return await self._changes.make([joined], decide, now, self._contact.patience())
 
     async def _leave(self, region: str, endpoint: str) -> None:
         lease = lease_of(self._keys.federation, region, endpoint)
         try:
-            await self._contain(self._leases.end(self._keys.live(region, endpoint), lease))
+            await self._contain(self._leases.end(self._keys.live(region, endpoint), lease, self._contact.patience()))
         except (Unanswered, Rejected) as error:
             _log.warning("%s at %s lives until its lease runs out: %s", region, endpoint, error)
             raise Refused(Reason.REASON_REGISTRY_UNAVAILABLE) from None
 
     async def _change(self, keys: Sequence[bytes], decide: Callable[[Found], Change | None], now: datetime) -> int:
-        return await self._to_the_end(self._contain(self._changes.make(keys, decide, now)))
+        return await self._to_the_end(self._contain(self._changes.make(keys, decide, now, self._contact.patience())))
 
     async def _contain(self, change: Awaitable[int]) -> int:
         """Makes a change and waits until the copy contains it."""
@@ -323,7 +324,7 @@ class EtcdRegistry:
 
     async def _read(self, keys: KeyRange) -> dict[bytes, bytes]:
         try:
-            read = await self._parts.client.read([keys])
+            read = await self._parts.client.read([keys], self._contact.patience())
         except (Unanswered, Rejected) as error:
             _log.warning("etcd does not tell: %s", error)
             raise Refused(Reason.REASON_REGISTRY_UNAVAILABLE) from None

@@ -1,0 +1,210 @@
+"""The copy that a coordinator keeps of etcd: its values, and the differences between two states."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from coordinator.membership.rules import Heartbeat, Suspension
+from coordinator.registry.etcd import values
+from coordinator.registry.etcd.copy import Copy, Entry, Event, difference
+from coordinator.registry.etcd.keys import (
+    ConfigurationKey,
+    JoinedKey,
+    KeyRange,
+    Keys,
+    LiveKey,
+    ReplicaKey,
+    SuspensionKey,
+)
+from coordinator.registry.etcd.leases import lease_of
+from coordinator.registry.etcd.registry import MAX_CONFIGURATION_BYTES
+from coordinator.registry.etcd.values import Applied, Joined, Unreadable, Written
+from coordinator.registry.port import KeptHead, Replica
+from gateway.api.federation.v1.configuration_pb2 import Configuration, Region
+from gateway.audit import AuditRow, Head
+from tests.contract.small_federation import CONFIGURATION
+
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+KEYS = Keys("demo.example")
+LARGEST_REQUEST_OF_ETCD = 1536 * 1024
+
+texts = st.text(max_size=20)
+numbers = st.integers(min_value=0, max_value=2**62)
+times = st.datetimes(datetime(1970, 1, 1), datetime(9999, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
+contents = st.binary(max_size=40)
+heartbeats = st.builds(
+    Heartbeat, texts, times, numbers, st.timedeltas(timedelta(days=-999), timedelta(days=999)), contents
+)
+heads = st.builds(Head, numbers, contents)
+
+
+@given(heartbeats, st.builds(Suspension, times, texts, texts), st.builds(Replica, texts, texts, numbers))
+def test_what_is_written_is_read_the_same(heartbeat: Heartbeat, suspension: Suspension, replica: Replica) -> None:
+    assert values.decode_heartbeat(values.encode_heartbeat(heartbeat)) == heartbeat
+    assert values.decode_suspension(values.encode_suspension(suspension)) == suspension
+    assert values.decode_replica(values.encode_replica(replica)) == replica
+
+
+@given(
+    st.builds(Joined, numbers, contents),
+    st.builds(KeptHead, heads, contents, times),
+    st.builds(Written, st.builds(AuditRow, numbers, numbers, texts, texts, texts, texts, contents), texts),
+    texts,
+)
+def test_what_is_kept_for_good_is_read_the_same(joined: Joined, kept: KeptHead, written: Written, actor: str) -> None:
+    assert values.decode_joined(values.encode_joined(joined)) == joined
+    assert values.decode_kept_head(values.encode_kept_head(kept)) == kept
+    assert values.decode_head(values.encode_head(kept.head)) == kept.head
+    assert values.decode_row(values.encode_row(written)) == written
+    applied = Applied(7, CONFIGURATION, actor, 5)
+    assert values.decode_applied(values.encode_applied(applied)) == applied
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        b"",
+        b"\xff",
+        b"[]",
+        b"{}",
+        b'{"version": 2, "since": 1, "note": "", "actor": ""}',
+        b'{"version": 1, "since": true, "note": "", "actor": ""}',
+        b'{"version": 1, "since": 1, "note": 5, "actor": ""}',
+    ],
+)
+def test_a_value_of_another_form_is_no_suspension(value: bytes) -> None:
+    with pytest.raises(Unreadable):
+        values.decode_suspension(value)
+
+
+def test_fields_that_a_later_version_adds_are_passed_over() -> None:
+    value = b'{"version": 1, "since": 0, "note": "why", "actor": "admin/root", "ticket": 7}'
+    assert values.decode_suspension(value).note == "why"
+
+
+@pytest.mark.parametrize(
+    ("key", "parsed"),
+    [
+        (KEYS.configuration, ConfigurationKey()),
+        (KEYS.joined("sichuan"), JoinedKey("sichuan")),
+        (KEYS.suspension("sichuan"), SuspensionKey("sichuan")),
+        (KEYS.live("sichuan", "[::1]:7"), LiveKey("sichuan", "[::1]:7")),
+        (KEYS.replica("coordinator/0"), ReplicaKey("coordinator/0")),
+        (KEYS.configuration_at(3), None),
+        (KEYS.audit_head, None),
+        (KEYS.audit_head_of("sichuan"), None),
+        (KEYS.audit_row(3), None),
+        (b"/crossregion/demo.example/live/sichuan", None),
+        (b"/crossregion/demo.example/joined/", None),
+        (b"\xff", None),
+    ],
+)
+def test_a_key_says_what_stands_there(key: bytes, parsed: object) -> None:
+    assert KEYS.parse(key) == parsed
+    if parsed is not None:
+        assert [keys for keys in KEYS.copied if holds(keys, key)]
+
+
+@pytest.mark.parametrize("key", [KEYS.configuration_at(3), KEYS.audit_head_of("sichuan"), KEYS.audit_row(3)])
+def test_what_grows_without_end_is_not_copied(key: bytes) -> None:
+    assert not [keys for keys in KEYS.copied if holds(keys, key)]
+
+
+def holds(keys: KeyRange, key: bytes) -> bool:
+    return keys.first <= key < keys.end
+
+
+def test_federations_whose_names_begin_the_same_share_nothing() -> None:
+    assert not holds(Keys("demo").everything, KEYS.configuration)
+    assert holds(KEYS.everything, KEYS.audit_row(1))
+
+
+def test_a_process_has_the_same_lease_at_every_coordinator_and_no_two_share_one() -> None:
+    ids = {lease_of("demo.example", region, f"10.0.0.{host}:1") for region in ("a", "b") for host in range(50)}
+    assert len(ids) == 100
+    assert all(0 < each < 2**63 for each in ids)
+
+
+def test_the_shipped_configuration_fits_many_times() -> None:
+    assert 20 * CONFIGURATION.ByteSize() < MAX_CONFIGURATION_BYTES
+    assert 2 * MAX_CONFIGURATION_BYTES < LARGEST_REQUEST_OF_ETCD - 64 * 1024
+
+
+regions = st.sampled_from(["a", "b", "c"])
+
+
+def entries_of(revision: int) -> st.SearchStrategy[tuple[bytes, Entry]]:
+    """A key and a value that fits it, put by this revision."""
+    suspension = values.encode_suspension(Suspension(NOW, f"note {revision}", "admin/root"))
+    joined = values.encode_joined(Joined(revision, b"certificate %d" % (revision % 3)))
+    beat = values.encode_heartbeat(
+        Heartbeat("127.0.0.1:1", NOW + timedelta(seconds=revision), revision, timedelta(0), b"certificate")
+    )
+    applied = Applied(revision, Configuration(regions=[Region(id=f"r{revision}")]), "admin/root", 0)
+    replica = values.encode_replica(Replica("coordinator/0", "127.0.0.1:2", revision))
+    return st.one_of(
+        st.just((KEYS.configuration, Entry(values.encode_applied(applied), revision))),
+        regions.map(lambda region: (KEYS.suspension(region), Entry(suspension, revision))),
+        regions.map(lambda region: (KEYS.joined(region), Entry(joined, revision))),
+        regions.map(lambda region: (KEYS.live(region, "127.0.0.1:1"), Entry(beat, revision))),
+        st.just((KEYS.replica("coordinator/0"), Entry(replica, revision))),
+    )
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> list[Event]:
+    """Events as etcd would tell them, one for each revision; what is not there is not deleted."""
+    events: list[Event] = []
+    for revision in range(1, draw(st.integers(1, 12)) + 1):
+        key, entry = draw(entries_of(revision))
+        present = {event.key for event in events if event.entry is not None}
+        gone = draw(st.booleans()) and key in present and key != KEYS.configuration
+        events.append(Event(key, None if gone else entry))
+    return events
+
+
+@given(histories(), st.integers(0, 12))
+def test_whoever_lists_again_knows_the_same_as_whoever_watched(history: list[Event], seen: int) -> None:
+    watching, listing = Copy(KEYS), Copy(KEYS)
+    for revision, event in enumerate(history, 1):
+        watching.take([event], revision, NOW)
+        if revision <= seen:
+            listing.take([event], revision, NOW)
+    before = dict(listing.entries)
+    listing.replace(watching.entries, len(history), NOW)
+    assert listing.entries == watching.entries
+    assert shown(listing) == shown(watching)
+    assert not difference(listing.entries, watching.entries)
+    assert {event.key for event in difference(before, watching.entries)} == {
+        key for key in before.keys() | watching.entries.keys() if before.get(key) != watching.entries.get(key)
+    }
+
+
+def shown(copy: Copy) -> object:
+    """What others go by, without what only those know who were there: when, and what came in between."""
+    snapshot = copy.snapshot
+    facts = {
+        region: (each.ever_joined, each.signing_certificate, each.live, each.suspension)
+        for region, each in snapshot.regions.items()
+        if each.ever_joined or each.live or each.suspension
+    }
+    return (snapshot.revision, snapshot.configuration, snapshot.change, snapshot.replicas, facts)
+
+
+def test_a_suspension_that_cannot_be_read_counts_all_the_same() -> None:
+    copy = Copy(KEYS)
+    told = copy.take([Event(KEYS.suspension("sichuan"), Entry(b'{"version": 9}', 1))], 1, NOW)
+    assert told
+    assert copy.snapshot.facts("sichuan").suspension is not None
+
+
+def test_a_configuration_that_cannot_be_read_leaves_the_one_before_in_force() -> None:
+    copy = Copy(KEYS)
+    applied = values.encode_applied(Applied(1, CONFIGURATION, "admin/root", 0))
+    copy.take([Event(KEYS.configuration, Entry(applied, 1))], 1, NOW)
+    told = copy.take([Event(KEYS.configuration, Entry(b'{"version": 9}', 2))], 2, NOW)
+    assert not told
+    assert (copy.snapshot.revision, copy.snapshot.configuration) == (1, CONFIGURATION)
+    assert copy.revision == 2
