@@ -11,9 +11,10 @@ from io import TextIOWrapper
 from pathlib import Path
 from types import FrameType
 
-from deploy.demo import away, directory, ending, left_running, limits, opening, outage
+from deploy.demo import away, ending, left_running, limits, opening, outage
 from deploy.demo.stage import Stage
 from deploy.demo.world import REGIONS, World
+from deploy.local import directory
 from deploy.local.federation import LocalFederation
 from deploy.local.process import ProcessFailed
 from gateway.errors import Refused
@@ -45,7 +46,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         directory.prepare(options.directory)
-    except directory.NotADemo as error:
+    except directory.NotAFederation as error:
         sys.stderr.write(f"{error}\n")
         return 1
     return _run(options.directory, keep=options.keep)

@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 from deploy.demo.away import WAITS_FOR_REVIEW
-from deploy.demo.directory import STOP
 from deploy.demo.stage import Stage
+from deploy.local.directory import STOP
 from deploy.local.federation import FEDERATION, OPERATOR, LocalFederation
 
 _COUNTER = f"guangdong-{OPERATOR}"

@@ -38,6 +38,7 @@ async def start(stage: Stage, federation: LocalFederation) -> None:
     federation.prepare()
     for name in REVIEWERS:
         federation.issue_staff("sichuan", name)
+    await asyncio.to_thread(federation.start_stores)
     await asyncio.to_thread(federation.start_coordinator)
     revision = await federation.apply_configuration(FEDERATION_FILES)
     stage.say(

@@ -113,6 +113,10 @@ class LocalEtcd:
         """The process id of a member. Raises ProcessFailed where it was not started."""
         return self._members[index].process.pid
 
+    def running(self) -> list[int]:
+        """The members whose processes are there."""
+        return [index for index, member in enumerate(self._members) if member.process.runs()]
+
     def log(self, index: int) -> Path:
         """What a member says."""
         return self._members[index].process.log

@@ -2,12 +2,19 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import grpc
 
+from coordinator.settings import CoordinatorSettings
+from deploy.local.ports import HeldPort
+from deploy.local.postgresql import LocalPostgresql
 from deploy.local.process import LocalProcess, Program
+from deploy.local.profiles import EMBEDDED, Engine, Placement, Profile
+from deploy.local.settings_files import Settings, credentials_table, write_settings
+from deploy.local.stores import LocalStores, Running
 from gateway.api.coordinator.v1.administration_pb2 import (
     ApplyConfigurationRequest,
     GetConfigurationRequest,
@@ -16,55 +23,108 @@ from gateway.api.coordinator.v1.administration_pb2 import (
 from gateway.api.coordinator.v1.administration_pb2_grpc import ConfigurationServiceStub, MembershipServiceStub
 from gateway.api.federation.v1.federation_pb2 import MemberState
 from gateway.api.types.v1.access_pb2 import Role
-from gateway.authority import Authority
+from gateway.authority import Authority, CertificateSet
 from gateway.channels import Dialer
 from gateway.clock import SystemClock
 from gateway.federation.files import load
 from gateway.identity import Identity, server_name
+from gateway.settings import load as load_settings
+from gateway.store.opening import DatabasePlace
+from gateway.store.schema import migrations_of
 from gateway.tls import Credentials
+from region_node.settings import RegionSettings
 
 FEDERATION_FILES = Path(__file__).parents[1] / "federation"
 FEDERATION = "crossregion.example"  # as in the shipped files
 OPERATOR = "counter"
+COORDINATOR = "coordinator"
+HEARTBEAT_SECONDS = 0.5
+LEASE_SECONDS = 3.0
 _VALID = timedelta(days=30)
 _SECONDS = 10.0
+_PATIENCE = 30.0  # seconds until all have joined
+
+
+@dataclass(frozen=True)
+class Replica:
+    """One of the processes that serve the same: a region, or the coordinators' part."""
+
+    name: str
+    """The region or `coordinator`, followed by its number where there are several."""
+    number: int
+    port: HeldPort
+    process: LocalProcess
+
+    @property
+    def endpoint(self) -> str:
+        """Where it serves."""
+        return f"127.0.0.1:{self.port.number}"
 
 
 class LocalFederation:
-    """One coordinator and a node per region, in one directory that holds everything they need."""
+    """Coordinators and the nodes of regions, in one directory that holds everything they need.
 
-    def __init__(self, directory: Path, regions: Sequence[str]) -> None:
-        self.directory = directory
+    Each process is in `processes` by its name, from the beginning, and may be stopped, killed, frozen and started one
+    by one: it serves on the same port again. What is set on the object counts from `prepare` on.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        regions: Sequence[str],
+        profile: Profile = EMBEDDED,
+        postgresql: LocalPostgresql | None = None,
+    ) -> None:
+        """`postgresql`: a server that runs and is shared with others; else one of its own is started where needed."""
+        self.directory = directory = directory.absolute()
         self.regions = tuple(regions)
-        self.coordinator_port = 0
-        self.processes: dict[str, LocalProcess] = {}
-        self.coordinator_endpoints: dict[str, str] = {}
-        """Where a region reaches the coordinator, by region, if not directly."""
+        self.profile = profile
+        self.stores = LocalStores(directory, profile, regions, postgresql)
+        self.coordinators = self._replicas(COORDINATOR, profile.coordinators)
+        self.nodes = {region: self._replicas(region, profile.placement(region)) for region in self.regions}
+        self.processes = {
+            replica.name: replica.process
+            for replicas in (self.coordinators, *self.nodes.values())
+            for replica in replicas
+        }
+        self.reached_through: dict[str, tuple[str, ...]] = {}
+        """Where a region reaches the coordinators, by region, if not directly."""
         self.advertised: dict[str, str] = {}
-        """Where the coordinator reaches a region's node, by region, if not directly."""
-        self._ports: dict[str, int] = {}
+        """Where the coordinators reach a process of a region, by the name of the process, if not directly."""
 
     @property
     def coordinator_endpoint(self) -> str:
-        """Where the coordinator serves."""
-        return f"127.0.0.1:{self.coordinator_port}"
+        """Where the first coordinator serves."""
+        return self.coordinators[0].endpoint
 
-    def endpoint(self, region: str) -> str:
-        """Where a region's node serves."""
-        return f"127.0.0.1:{self._ports[region]}"
+    def endpoint(self, region: str, number: int = 0) -> str:
+        """Where a process of a region serves."""
+        return self.nodes[region][number].endpoint
 
     def prepare(self) -> None:
-        """Makes the authority, every certificate and every settings file."""
+        """Makes the authority, every certificate and every settings file. Raises ProcessFailed."""
         for name in ("certificates", "settings", "data", "logs"):
             (self.directory / name).mkdir(parents=True, exist_ok=True)
         now = datetime.now(UTC)
         authority = Authority.create(FEDERATION, now - timedelta(minutes=10), now + _VALID + timedelta(days=1))
         authority.save(self.directory / "authority")
-        self.issue(authority, Identity(FEDERATION, Role.ROLE_COORDINATOR, "", "0"), "coordinator")
         self.issue(authority, Identity(FEDERATION, Role.ROLE_ADMIN, "", "root"), "admin")
-        for region in self.regions:
-            self.issue(authority, Identity(FEDERATION, Role.ROLE_REGION, region, ""), region)
+        for replica in self.coordinators:
+            identity = Identity(FEDERATION, Role.ROLE_COORDINATOR, "", str(replica.number))
+            self.issue(authority, identity, replica.name)
+        for region, replicas in self.nodes.items():
+            identity = Identity(FEDERATION, Role.ROLE_REGION, region, "")
+            self.issue(authority, identity, region)  # with the one key that the region signs by
+            for replica in replicas:
+                if replica.name != region:
+                    self._issue_tls(authority, identity, replica.name)
             self.issue(authority, Identity(FEDERATION, Role.ROLE_OPERATOR, region, OPERATOR), f"{region}-{OPERATOR}")
+        self.stores.prepare()
+        for replica in self.coordinators:
+            self._write_coordinator_settings(replica)
+        for region, replicas in self.nodes.items():
+            for replica in replicas:
+                self._write_region_settings(region, replica)
 
     def issue(self, authority: Authority, identity: Identity, name: str) -> Path:
         """Issues a certificate into the directory `certificates/<name>`."""
@@ -80,6 +140,7 @@ class LocalFederation:
 
     def start(self, environment: Mapping[str, str] | None = None) -> None:
         """Starts everything, applies the shipped configuration, and returns when all regions have joined."""
+        self.start_stores()
         self.start_coordinator(environment)
         asyncio.run(self.apply_configuration(FEDERATION_FILES))
         for region in self.regions:
@@ -88,50 +149,78 @@ class LocalFederation:
             self.await_region(region)
         asyncio.run(self.wait_joined(self.regions))
 
+    def start_stores(self) -> None:
+        """Starts etcd and PostgreSQL, where the profile has them, and makes databases with their schema."""
+        on_postgresql = {
+            owner: replicas[0]
+            for owner, replicas in {COORDINATOR: self.coordinators, **self.nodes}.items()
+            if self._placement(owner).engine is Engine.POSTGRESQL
+        }
+        self.stores.start(on_postgresql)
+        for owner, replica in on_postgresql.items():
+            package = "coordinator" if owner == COORDINATOR else "region_node"
+            self.database(replica.name).migrate(migrations_of("gateway", package), dry_run=False)
+
     def start_coordinator(self, environment: Mapping[str, str] | None = None) -> None:
-        """Starts the coordinator; again on the same port after the first time."""
-        settings = self._write_coordinator_settings()
-        process = self._process("coordinator", "coordinator.cli.main", settings)
-        self.coordinator_port = process.start(environment)
+        """Starts the coordinators, on the same ports as before."""
+        for replica in self.coordinators:
+            replica.process.launch(environment)
+        for replica in self.coordinators:
+            replica.process.await_port()
 
     def start_region(self, region: str, environment: Mapping[str, str] | None = None) -> None:
-        """Starts a region's node; again on the same port after the first time."""
+        """Starts a region's processes, on the same ports as before."""
         self.launch_region(region, environment)
         self.await_region(region)
 
     def launch_region(self, region: str, environment: Mapping[str, str] | None = None) -> None:
-        """Starts a region's node without waiting."""
-        settings = self._write_region_settings(region)
-        self._process(region, "region_node.cli.main", settings).launch(environment)
+        """Starts a region's processes without waiting."""
+        for replica in self.nodes[region]:
+            replica.process.launch(environment)
 
     def await_region(self, region: str) -> None:
-        """Waits until a launched node serves."""
-        self._ports[region] = self.processes[region].await_port()
+        """Waits until all launched processes of a region serve."""
+        for replica in self.nodes[region]:
+            replica.process.await_port()
 
     def stop(self) -> None:
-        """Stops every process: the nodes, all at the same time, and then the coordinator. Raises ProcessFailed."""
-        nodes = [process for name, process in self.processes.items() if name != "coordinator"]
-        for node in nodes:
-            node.tell_to_stop()
-        for node in nodes:
-            node.wait_for_end()
-        if "coordinator" in self.processes:
-            self.processes["coordinator"].stop()
+        """Ends everything in order: nodes, coordinators, at last etcd and PostgreSQL, whose data are removed.
+
+        Raises ProcessFailed.
+        """
+        nodes = [replica for replicas in self.nodes.values() for replica in replicas]
+        for group in (nodes, self.coordinators):
+            for replica in group:
+                replica.process.tell_to_stop()
+            for replica in group:
+                replica.process.wait_for_end()
+        self.stores.stop()
 
     def kill(self) -> None:
-        """Ends every process at once."""
+        """Ends everything at once, and removes the data of etcd and PostgreSQL."""
         for process in self.processes.values():
             process.kill()
+        self.stores.remove()
 
-    def dial_region(self, region: str, certificate: str) -> grpc.aio.Channel:
-        """A channel to a region's node with the certificate `certificates/<certificate>`."""
-        return self._dialer(certificate).dial(self.endpoint(region), server_name(Role.ROLE_REGION, region, FEDERATION))
+    def running(self) -> list[Running]:
+        """The processes that run, in the order in which to stop them."""
+        nodes = [replica for replicas in self.nodes.values() for replica in replicas]
+        settings = f"{self.directory / 'settings'}/"
+        return [
+            Running(replica.name, replica.process.pid, replica.endpoint, replica.process.log, settings)
+            for replica in (*nodes, *self.coordinators)
+            if replica.process.runs()
+        ] + self.stores.running()
 
-    def dial_coordinator(self, certificate: str = "admin") -> grpc.aio.Channel:
-        """A channel to the coordinator."""
-        return self._dialer(certificate).dial(
-            self.coordinator_endpoint, server_name(Role.ROLE_COORDINATOR, "", FEDERATION)
-        )
+    def dial_region(self, region: str, certificate: str, number: int = 0) -> grpc.aio.Channel:
+        """A channel to a process of a region with the certificate `certificates/<certificate>`."""
+        name = server_name(Role.ROLE_REGION, region, FEDERATION)
+        return self._dialer(certificate).dial(self.endpoint(region, number), name)
+
+    def dial_coordinator(self, certificate: str = "admin", number: int = 0) -> grpc.aio.Channel:
+        """A channel to a coordinator."""
+        name = server_name(Role.ROLE_COORDINATOR, "", FEDERATION)
+        return self._dialer(certificate).dial(self.coordinators[number].endpoint, name)
 
     async def apply_configuration(self, directory: Path) -> int:
         """Applies the files of a directory; returns the revision."""
@@ -144,65 +233,112 @@ class LocalFederation:
             return (await service.ApplyConfiguration(request, timeout=_SECONDS)).federation_revision
 
     async def wait_joined(self, regions: Sequence[str]) -> None:
-        """Returns when the coordinator lists regions as joined. Raises TimeoutError."""
-        async with self.dial_coordinator() as channel, asyncio.timeout(30):
+        """Returns when each coordinator that runs lists regions as joined, with all their processes that run.
+
+        Raises TimeoutError.
+        """
+        async with asyncio.timeout(_PATIENCE):
+            for replica in self.coordinators:
+                if replica.process.runs():
+                    await self._wait_joined(replica.number, regions)
+
+    async def _wait_joined(self, number: int, regions: Sequence[str]) -> None:
+        async with self.dial_coordinator(number=number) as channel:
             service = MembershipServiceStub(channel)
             while True:
                 listed = await service.ListRegions(ListRegionsRequest(), timeout=_SECONDS)
-                joined = {each.region for each in listed.members if each.state == MemberState.MEMBER_STATE_JOINED}
-                if joined >= set(regions):
+                joined = {
+                    each.region: len(each.endpoints)
+                    for each in listed.members
+                    if each.state == MemberState.MEMBER_STATE_JOINED
+                }
+                if all(joined.get(region, 0) >= self._count_running(region) for region in regions):
                     return
                 await asyncio.sleep(0.05)
 
     def settings_file(self, name: str) -> Path:
-        """The settings of a region's node, or of the `coordinator`."""
+        """The settings of a process."""
         return self.directory / "settings" / f"{name}.toml"
+
+    def database(self, name: str) -> DatabasePlace:
+        """The database of a process."""
+        file = self.settings_file(name)
+        if name in [replica.name for replica in self.coordinators]:
+            return load_settings(CoordinatorSettings, file).database
+        return load_settings(RegionSettings, file).database
+
+    def _count_running(self, region: str) -> int:
+        return max(1, sum(replica.process.runs() for replica in self.nodes[region]))
 
     def _dialer(self, certificate: str) -> Dialer:
         directory = self.directory / "certificates" / certificate
         return Dialer(_credentials(directory), SystemClock())
 
-    def _process(self, name: str, module: str, settings: Path) -> LocalProcess:
-        process = self.processes.get(name)
-        if process is None:
-            program = Program(
-                name=name,
-                module=module,
-                arguments=("serve", "--settings", str(settings)),
-                log=self.directory / "logs" / f"{name}.log",
-                port_file=self.directory / "data" / f"{name}.port",
-            )
-            process = self.processes[name] = LocalProcess(program)
-        return process
+    def _placement(self, owner: str) -> Placement:
+        return self.profile.coordinators if owner == COORDINATOR else self.profile.placement(owner)
 
-    def _write_coordinator_settings(self) -> Path:
-        return self._write_settings(
-            "coordinator",
-            f'federation = "{FEDERATION}"\nlisten = "127.0.0.1:{self.coordinator_port}"\n'
-            "heartbeat_interval = 0.5\nlease = 3.0\n",
+    def _replicas(self, owner: str, placement: Placement) -> tuple[Replica, ...]:
+        return tuple(
+            self._replica(owner if placement.processes == 1 else f"{owner}-{number}", number, owner)
+            for number in range(placement.processes)
         )
 
-    def _write_region_settings(self, region: str) -> Path:
-        certificates = f"../certificates/{region}"
-        coordinator = self.coordinator_endpoints.get(region, self.coordinator_endpoint)
-        return self._write_settings(
-            region,
-            f'federation = "{FEDERATION}"\nregion = "{region}"\n'
-            f'listen = "127.0.0.1:{self._ports.get(region, 0)}"\nadvertise = "{self.advertised.get(region, "")}"\n'
-            f'coordinators = ["{coordinator}"]\n',
-            f'[signing]\ncertificate = "{certificates}/signing.crt"\nkey = "{certificates}/signing.key"\n',
+    def _replica(self, name: str, number: int, owner: str) -> Replica:
+        program = Program(
+            name=name,
+            module="coordinator.cli.main" if owner == COORDINATOR else "region_node.cli.main",
+            arguments=("serve", "--settings", str(self.settings_file(name))),
+            log=self.directory / "logs" / f"{name}.log",
+            port_file=self.directory / "data" / f"{name}.port",
         )
+        return Replica(name, number, HeldPort(), LocalProcess(program))
 
-    def _write_settings(self, name: str, own: str, tables: str = "") -> Path:
-        path = self.settings_file(name)
-        certificates = f"../certificates/{name}"
-        path.write_text(
-            own + f'data = "../data/{name}"\nport_file = "../data/{name}.port"\nreflection = true\n'
-            f'[credentials]\nauthority = "{certificates}/authority.crt"\n'
-            f'certificate = "{certificates}/tls.crt"\nkey = "{certificates}/tls.key"\n' + tables,
-            "utf-8",
-        )
-        return path
+    def _issue_tls(self, authority: Authority, identity: Identity, name: str) -> None:
+        now = datetime.now(UTC)
+        tls = authority.issue_tls(identity, now - timedelta(minutes=5), now + _VALID)
+        CertificateSet(authority.certificate_pem, tls, None).write(self.directory / "certificates" / name)
+
+    def _write_coordinator_settings(self, replica: Replica) -> None:
+        settings: Settings = {
+            **self._settings(replica, COORDINATOR, self.profile.coordinators),
+            "heartbeat_interval": HEARTBEAT_SECONDS,
+            "lease": LEASE_SECONDS,
+        }
+        if self.stores.etcd is not None:
+            etcd = self.stores.etcd.credentials(replica.name)
+            settings = {
+                **settings,
+                "etcd": {
+                    "endpoints": self.stores.etcd.endpoints,
+                    "credentials": credentials_table(etcd.certificate.parent),
+                },
+            }
+        write_settings(self.settings_file(replica.name), settings)
+
+    def _write_region_settings(self, region: str, replica: Replica) -> None:
+        signing = self.directory / "certificates" / region
+        settings: Settings = {
+            **self._settings(replica, region, self.profile.placement(region)),
+            "region": region,
+            "coordinators": self.reached_through.get(region, tuple(each.endpoint for each in self.coordinators)),
+            "signing": {"certificate": str(signing / "signing.crt"), "key": str(signing / "signing.key")},
+        }
+        write_settings(self.settings_file(replica.name), settings)
+
+    def _settings(self, replica: Replica, owner: str, placement: Placement) -> Settings:
+        settings: Settings = {
+            "federation": FEDERATION,
+            "number": replica.number,
+            "listen": replica.endpoint,
+            "advertise": self.advertised.get(replica.name, ""),
+            "data": str(self.directory / "data" / replica.name),
+            "port_file": str(replica.process.program.port_file),
+            "reflection": True,
+            "credentials": credentials_table(self.directory / "certificates" / replica.name),
+        }
+        if placement.engine is Engine.SQLITE:
+            return settings
+        return {**settings, "postgresql": {"conninfo": self.stores.conninfo(owner, replica.name)}}
 
 
 def _credentials(directory: Path) -> Credentials:

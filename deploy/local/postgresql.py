@@ -89,6 +89,10 @@ class LocalPostgresql:
         """The process id of the postmaster. Raises ProcessFailed where it was not started."""
         return self._process.pid
 
+    def runs(self) -> bool:
+        """Whether the postmaster is there."""
+        return self._process.runs()
+
     @property
     def home(self) -> Path:
         """The directory of its data, gone after `remove`. `prepare` makes it, and settles where."""
@@ -180,9 +184,12 @@ class LocalPostgresql:
         """Removes a database, with the connections that use it; nothing where there is none. Raises psycopg.Error."""
         self._administer(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
-    def conninfo(self, database: str, role: str = APPLICATION) -> str:
-        """The connection string for a role, with a certificate that is issued to it when first asked for."""
-        directory = self._directory / "clients" / role
+    def conninfo(self, database: str, role: str = APPLICATION, holder: str = "") -> str:
+        """The connection string for a role, with a certificate that is issued to it when first asked for.
+
+        `holder`: one of several who connect as that role, each with a certificate of its own.
+        """
+        directory = self._directory / "clients" / (holder or role)
         if not directory.exists():
             self._authority.write(self._authority.issue_client(role), directory)
         return make_conninfo(

@@ -91,9 +91,9 @@ class Scene:
     def build(self) -> None:
         """Starts everything and takes over the home region's customers."""
         federation = self.federation
-        federation.coordinator_endpoints = {
-            HANDLING: self.handling_to_coordinator.endpoint,
-            HOME: self.home_to_coordinator.endpoint,
+        federation.reached_through = {
+            HANDLING: (self.handling_to_coordinator.endpoint,),
+            HOME: (self.home_to_coordinator.endpoint,),
         }
         federation.advertised = {
             HANDLING: self.coordinator_to_handling.endpoint,

@@ -1,0 +1,70 @@
+"""The directory of a federation that is run for people: made anew, and with what it takes to stop the processes."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from deploy.local.federation import LocalFederation
+
+STOP = "stop"
+_PIDS = "pids"
+_NONE = "-"
+
+# A process id may belong to somebody else by now: only what has a path of this federation in its command line is
+# stopped.
+_STOP_SCRIPT = """\
+#!/bin/sh
+# Stops the processes of this federation in the order of the file `pids`: nodes, coordinators, then their stores.
+here=$(cd "$(dirname "$0")" && pwd -P) || exit 1
+tab=$(printf '\\t')
+
+is_ours() {
+    if [ -r "/proc/$1/cmdline" ]; then tr '\\0' ' ' <"/proc/$1/cmdline"; else ps -o args= -p "$1" 2>/dev/null; fi |
+        grep -qF -- "$2"
+}
+
+touch "$here/pids"
+while IFS=$tab read -r pid signal mark home name; do
+    if is_ours "$pid" "$mark"; then
+        kill -s "$signal" "$pid" && echo "stopping $name (process $pid)"
+        while is_ours "$pid" "$mark"; do sleep 0.1; done
+    fi
+    case $home in */crossregion-postgresql-*) rm -rf "$home" ;; esac
+done <"$here/pids"
+rm -f "$here/pids"
+"""
+
+
+class NotAFederation(Exception):
+    """The directory holds something else than an earlier federation."""
+
+
+def prepare(directory: Path) -> None:
+    """Empties the directory, after stopping what was left running in it. Raises NotAFederation."""
+    script = directory / STOP
+    if script.exists():
+        subprocess.run(["/bin/sh", str(script)], stdin=subprocess.DEVNULL, check=True)
+        shutil.rmtree(directory)
+    elif directory.exists() and any(directory.iterdir()):
+        raise NotAFederation(f"{directory} is not empty and not the directory of a federation; nothing was touched")
+    directory.mkdir(parents=True, exist_ok=True)
+    script.write_text(_STOP_SCRIPT, "utf-8")
+    script.chmod(0o755)
+
+
+def note_processes(federation: LocalFederation) -> None:
+    """Writes down what it takes to stop the processes that run."""
+    lines = [
+        "\t".join((str(each.pid), each.ending.name.removeprefix("SIG"), each.mark, str(each.home or _NONE), each.name))
+        for each in federation.running()
+    ]
+    path = federation.directory / _PIDS
+    temporary = path.with_suffix(".new")
+    temporary.write_text("".join(f"{line}\n" for line in lines), "utf-8")
+    os.replace(temporary, path)
+
+
+def forget_processes(federation: LocalFederation) -> None:
+    """None runs any more."""
+    (federation.directory / _PIDS).unlink(missing_ok=True)

@@ -1,0 +1,38 @@
+"""Settings files of processes, written as TOML."""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+Value = str | bool | int | float | tuple[str, ...]
+Settings = Mapping[str, "Value | Settings"]
+
+
+def write_settings(path: Path, settings: Settings) -> None:
+    """Writes settings, with those of tables below their own, into a file that its owner alone can read."""
+    path.touch(mode=0o600)
+    path.write_text("\n".join(_lines(settings, "")) + "\n", "utf-8")
+
+
+def credentials_table(directory: Path) -> Settings:
+    """The table of a TLS certificate."""
+    return {
+        "authority": str(directory / "authority.crt"),
+        "certificate": str(directory / "tls.crt"),
+        "key": str(directory / "tls.key"),
+    }
+
+
+def _lines(settings: Settings, prefix: str) -> Iterator[str]:
+    for key, value in settings.items():
+        if not isinstance(value, Mapping):
+            yield f"{key} = {_toml(value)}"
+    for key, value in settings.items():
+        if isinstance(value, Mapping):
+            yield f"\n[{prefix}{key}]"
+            yield from _lines(value, f"{prefix}{key}.")
+
+
+def _toml(value: Value) -> str:
+    """What JSON writes of these is TOML too."""
+    return json.dumps(value, ensure_ascii=False)

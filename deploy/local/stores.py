@@ -1,0 +1,118 @@
+"""The servers that a federation on one machine keeps its data in: etcd and PostgreSQL, as its profile wants them."""
+
+import secrets
+import signal
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from deploy.local.etcd import LocalEtcd
+from deploy.local.postgresql import LocalPostgresql
+from deploy.local.profiles import Engine, Profile
+
+
+@dataclass(frozen=True)
+class Running:
+    """A process that runs, with what a person or a script has to know of it."""
+
+    name: str
+    pid: int
+    endpoint: str
+    log: Path
+    mark: str
+    """What stands in its command line and in no other's of this machine: a path."""
+    ending: signal.Signals = signal.SIGTERM
+    """What ends it in order."""
+    home: Path | None = None
+    """A directory outside the federation's that is to be removed after its end."""
+
+
+class LocalStores:
+    """The servers of one federation. Each owner (a region, or the coordinators) has a database and a role of its own.
+
+    A PostgreSQL server that is given is shared with others: it runs already, and only the databases are made and
+    removed.
+    """
+
+    def __init__(
+        self, directory: Path, profile: Profile, regions: Iterable[str], postgresql: LocalPostgresql | None = None
+    ) -> None:
+        placements = (profile.coordinators, *(profile.placement(region) for region in regions))
+        needed = any(placement.engine is Engine.POSTGRESQL for placement in placements)
+        self.etcd = LocalEtcd(directory / "etcd", profile.etcd_members) if profile.etcd_members else None
+        self._shares = needed and postgresql is not None
+        self.postgresql = (postgresql or LocalPostgresql(directory / "postgresql")) if needed else None
+        self._prefix = f"federation-{secrets.token_hex(4)}-" if self._shares else ""
+        self._databases: list[str] = []
+
+    def prepare(self) -> None:
+        """Makes what the servers need before they start. Raises ProcessFailed where one is not installed."""
+        if self.etcd is not None:
+            self.etcd.prepare()
+        if self.postgresql is not None and not self._shares:
+            self.postgresql.prepare()
+
+    def start(self, owners: Iterable[str]) -> None:
+        """Starts the servers, and makes an empty database for each owner that has none. Raises ProcessFailed."""
+        if self.etcd is not None:
+            self.etcd.start()
+        if self.postgresql is None:
+            return
+        if not self._shares:
+            self.postgresql.start()
+        for owner in owners:
+            name = self._prefix + owner
+            if name not in self._databases:
+                self.postgresql.create_role(name)
+                self.postgresql.create_database(name, owner=name)
+                self._databases.append(name)
+
+    def conninfo(self, owner: str, process: str) -> str:
+        """How a process reaches the database of its owner, with a certificate of its own."""
+        if self.postgresql is None:
+            raise ValueError("there is no PostgreSQL in this profile")
+        name = self._prefix + owner
+        return self.postgresql.conninfo(name, name, self._prefix + process)
+
+    def running(self) -> list[Running]:
+        """The servers that run here, in the order in which to stop them; not a server that is shared."""
+        found = [] if self.etcd is None else [self._member(self.etcd, index) for index in self.etcd.running()]
+        server = self.postgresql
+        if server is not None and not self._shares and server.runs():
+            found.append(
+                Running(
+                    name="postgresql",
+                    pid=server.pid,
+                    endpoint=f"127.0.0.1:{server.port}",
+                    log=server.log,
+                    mark=str(server.home),
+                    ending=signal.SIGINT,  # SIGTERM waits for clients to leave
+                    home=server.home,
+                )
+            )
+        return found
+
+    def stop(self) -> None:
+        """Ends the servers in order and removes what they kept. Raises ProcessFailed."""
+        if self.etcd is not None:
+            self.etcd.stop()
+        if self.postgresql is not None and not self._shares:
+            self.postgresql.stop()
+        self.remove()
+
+    def remove(self) -> None:
+        """Ends the servers at once, where they run, and removes what they kept."""
+        if self.etcd is not None:
+            self.etcd.remove()
+        if self.postgresql is None:
+            return
+        if self._shares:
+            for name in self._databases:
+                self.postgresql.drop_database(name)
+            self._databases.clear()
+        else:
+            self.postgresql.remove()
+
+    def _member(self, etcd: LocalEtcd, index: int) -> Running:
+        log = etcd.log(index)
+        return Running(log.stem, etcd.pid(index), etcd.endpoints[index], log, f"{log.parent}/")

@@ -1,0 +1,41 @@
+"""The shapes that a federation on one machine may have, and the settings files that say so to its processes."""
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from deploy.local.federation import LocalFederation
+from deploy.local.profiles import PRODUCTION, Engine, Placement, Profile
+from deploy.local.settings_files import Settings, write_settings
+
+
+def test_sqlite_serves_one_process_alone() -> None:
+    with pytest.raises(ValueError, match="2 processes on sqlite"):
+        Placement(Engine.SQLITE, 2)
+
+
+def test_an_embedded_registry_serves_one_coordinator_alone() -> None:
+    with pytest.raises(ValueError, match="etcd"):
+        Profile("wrong", coordinators=Placement(Engine.POSTGRESQL, 2))
+
+
+def test_processes_are_numbered_where_several_serve_the_same(tmp_path: Path) -> None:
+    federation = LocalFederation(tmp_path, ("guangdong", "sichuan"), PRODUCTION)
+    assert list(federation.processes) == ["coordinator-0", "coordinator-1", "guangdong-0", "guangdong-1", "sichuan"]
+    endpoints = {replica.endpoint for replica in (*federation.coordinators, *federation.nodes["guangdong"])}
+    assert len(endpoints) == 4
+
+
+def test_a_settings_file_says_what_it_was_given_and_is_its_owners_alone(tmp_path: Path) -> None:
+    settings: Settings = {
+        "conninfo": "password='\\\\ü\"' port=1",
+        "etcd": {"endpoints": ("a:1", "b:2"), "credentials": {"key": "k"}},
+        "number": 1,
+        "lease": 3.0,
+        "reflection": True,
+    }
+    write_settings(tmp_path / "settings.toml", settings)
+    read = tomllib.loads((tmp_path / "settings.toml").read_text("utf-8"))
+    assert read == {**settings, "etcd": {"endpoints": ["a:1", "b:2"], "credentials": {"key": "k"}}}
+    assert (tmp_path / "settings.toml").stat().st_mode & 0o777 == 0o600
