@@ -8,11 +8,15 @@ from datetime import timedelta
 
 from coordinator.configuration.service import ConfigurationService
 from coordinator.membership.members import CurrentMembers
+from coordinator.membership.presence import Presence
 from coordinator.membership.service import FederationPorts, FederationService, MembershipService
 from coordinator.oversight.service import OversightService
+from coordinator.registry.age import observe_age
 from coordinator.registry.embedded import EmbeddedRegistry
+from coordinator.registry.etcd.registry import EtcdRegistry
 from coordinator.registry.port import Registry
 from coordinator.routing.channels import ChannelPorts, RegionChannels
+from coordinator.routing.deliveries import Deliveries
 from coordinator.routing.router import Router, RouterPorts
 from coordinator.routing.service import RoutingService
 from coordinator.settings import CoordinatorSettings
@@ -52,6 +56,8 @@ class _Parts:
     registry: Registry
     members: CurrentMembers
     channels: RegionChannels
+    deliveries: Deliveries
+    presence: Presence
     trail: Trail
     federation: FederationService
 
@@ -67,9 +73,9 @@ class Coordinator:
 
     @classmethod
     async def start(cls, settings: CoordinatorSettings, clock: Clock | None = None) -> "Coordinator":
-        """Opens the database and listens.
+        """Opens the database and the registry, listens, and enters the registry.
 
-        Raises CredentialsUnusable, StoreUnusable, PortInUse or OSError; then nothing is left open.
+        Raises CredentialsUnusable, StoreUnusable, RegistryUnreachable, PortInUse or OSError; then nothing is left open.
         """
         async with contextlib.AsyncExitStack() as stack:
             clock = clock or SystemClock()
@@ -81,9 +87,12 @@ class Coordinator:
             # Only now: before the lock of the store, the file could be that of a coordinator that runs.
             if settings.port_file is not None:
                 settings.port_file.unlink(missing_ok=True)
-            parts = await _parts(settings, clock, store, telemetry)
-            stack.push_async_callback(parts.registry.close)
+            registry = await _open_registry(settings, clock, store)
+            stack.push_async_callback(registry.close)
+            observe_age(telemetry.meter, registry, clock)
+            parts = _parts(settings, clock, store, registry, telemetry)
             stack.push_async_callback(parts.channels.close)
+            stack.push_async_callback(parts.presence.close)
             services = _services(parts)
             border = BorderInterceptor(
                 BorderPorts(
@@ -96,6 +105,7 @@ class Coordinator:
             )
             server = Server(services, border, reflects=settings.reflection)
             port = await server.start(settings.listen, credentials)
+            await parts.presence.enter(settings.name, settings.endpoint(port))
             if settings.port_file is not None:
                 replace_file(settings.port_file, f"{port}\n".encode("ascii"), mode=0o644)
                 stack.callback(settings.port_file.unlink, missing_ok=True)
@@ -104,7 +114,10 @@ class Coordinator:
         raise AssertionError("the block above returns or raises")
 
     async def stop(self) -> None:
-        """Takes no new calls, finishes those being served, and closes everything."""
+        """Takes no new calls, finishes those being served, and closes everything.
+
+        Suspensions wait for this coordinator until then, because some of those calls may be deliveries.
+        """
         async with self._rest:
             self._federation.close()
             await self._server.drain()
@@ -128,8 +141,17 @@ async def _open_store(settings: CoordinatorSettings) -> Store:
     return await settings.database.open(migrations, number=settings.number, alone=alone)
 
 
-async def _parts(settings: CoordinatorSettings, clock: Clock, store: Store, telemetry: Telemetry) -> _Parts:
-    registry = await EmbeddedRegistry.open(store, clock, timedelta(seconds=settings.lease))
+async def _open_registry(settings: CoordinatorSettings, clock: Clock, store: Store) -> Registry:
+    lease = timedelta(seconds=settings.lease)
+    if settings.etcd is None:
+        return await EmbeddedRegistry.open(store, clock, lease)
+    return await EtcdRegistry.open(settings.etcd, settings.federation, settings.data, clock, lease)
+
+
+def _parts(
+    settings: CoordinatorSettings, clock: Clock, store: Store, registry: Registry, telemetry: Telemetry
+) -> _Parts:
+    deliveries = Deliveries()
     members = CurrentMembers(registry)
     dialer = Dialer(settings.credentials, clock)
     channels = RegionChannels(
@@ -147,13 +169,23 @@ async def _parts(settings: CoordinatorSettings, clock: Clock, store: Store, tele
             timedelta(seconds=settings.heartbeat_interval),
         )
     )
-    return _Parts(settings, clock, registry, members, channels, trail, federation)
+    presence = Presence(registry, deliveries.over)
+    return _Parts(settings, clock, registry, members, channels, deliveries, presence, trail, federation)
 
 
 def _services(parts: _Parts) -> list[Service]:
-    router = Router(RouterPorts(parts.settings.name, parts.members.all, parts.channels.transport_to, parts.clock))
+    router = Router(
+        RouterPorts(
+            parts.settings.name,
+            parts.members.all,
+            parts.channels.transport_to,
+            parts.clock,
+            parts.deliveries,
+            parts.presence.may_route,
+        )
+    )
     routing = RoutingService(router, parts.trail)
-    membership = MembershipService(parts.registry)
+    membership = MembershipService(parts.registry, parts.presence)
     configuration = ConfigurationService(parts.registry, parts.settings.federation)
     oversight = OversightService(parts.members, parts.channels)
     admin = administration_pb2.DESCRIPTOR.services_by_name

@@ -1,9 +1,10 @@
 """What coordinators do for region nodes and, about them, for administrators."""
 
 import asyncio
+import contextlib
 import logging
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -11,8 +12,9 @@ import grpc
 from google.protobuf.duration_pb2 import Duration
 
 from coordinator.membership.members import CurrentMembers, member_of, members_of
+from coordinator.membership.presence import Presence
 from coordinator.membership.rules import Heartbeat
-from coordinator.registry.port import KeptHead, Registry
+from coordinator.registry.port import KeptHead, Registry, Replica
 from gateway.api.coordinator.v1 import administration_pb2
 from gateway.api.coordinator.v1.administration_pb2_grpc import MembershipServiceServicer
 from gateway.api.federation.v1 import federation_pb2
@@ -33,6 +35,8 @@ ENDPOINTS_PER_REGION = 32  # processes of one region; more are a mistake or an a
 _LARGEST_SEQUENCE = 2**63 - 1
 _CERTIFICATE_BYTES = 16 * 1024  # it travels to every node with every change
 _NOTE_LENGTH = 256
+_LOOK = 0.05  # seconds between looks at whether the registry is as of now
+CONFIRM_SECONDS = 12.0  # for other coordinators to confirm: longer than a delivery takes, and than a lease by default
 _log = logging.getLogger(__name__)
 
 
@@ -90,15 +94,25 @@ class FederationService(FederationServiceServicer):
         request: federation_pb2.WatchRequest,
         context: grpc.aio.ServicerContext[federation_pb2.WatchRequest, federation_pb2.WatchResponse],
     ) -> AsyncIterator[federation_pb2.WatchResponse]:
-        """See the federation_pb2. The first message comes as soon as there is a configuration."""
+        """See the federation_pb2. The first message comes as soon as there is a configuration.
+
+        Nothing is sent of a registry that may have gone on meanwhile.
+        """
         changed, held = asyncio.Event(), request.federation_revision
         self._watching.add(changed)
         try:
             while not self._closed:
+                if not self._ports.registry.is_current():
+                    with contextlib.suppress(TimeoutError):
+                        async with asyncio.timeout(_LOOK):
+                            await changed.wait()
+                    continue
                 snapshot = self._ports.registry.snapshot()
                 if snapshot.configuration is not None:
                     response = federation_pb2.WatchResponse(
-                        federation_revision=snapshot.revision, members=self._ports.members.all().values()
+                        federation_revision=snapshot.revision,
+                        members=self._ports.members.all().values(),
+                        time=to_timestamp(self._ports.clock.now()),
                     )
                     if snapshot.revision > held:
                         response.configuration.CopyFrom(snapshot.configuration)
@@ -185,8 +199,9 @@ class FederationService(FederationServiceServicer):
 class MembershipService(MembershipServiceServicer):
     """Lists, suspends and reinstates regions."""
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(self, registry: Registry, presence: Presence) -> None:
         self._registry = registry
+        self._presence = presence
 
     async def ListRegions(
         self,
@@ -196,7 +211,12 @@ class MembershipService(MembershipServiceServicer):
         ],
     ) -> administration_pb2.ListRegionsResponse:
         """See the administration_pb2."""
-        return administration_pb2.ListRegionsResponse(members=members_of(self._registry.snapshot()).values())
+        snapshot = self._registry.snapshot()
+        return administration_pb2.ListRegionsResponse(
+            members=members_of(snapshot).values(),
+            replicas=_told(snapshot.replicas.values()),
+            registry_time=to_timestamp(self._registry.answered()),
+        )
 
     async def SuspendRegion(
         self,
@@ -210,8 +230,13 @@ class MembershipService(MembershipServiceServicer):
         note = request.note.strip()
         if not 1 <= len(note) <= _NOTE_LENGTH or not note.isprintable():
             raise _invalid("note", f"must be one line of 1 to {_NOTE_LENGTH} characters")
-        await self._registry.suspend(request.region, note=note, actor=current_call().identity.path)
-        return administration_pb2.SuspendRegionResponse(member=self._member(request.region))
+        change = await self._registry.suspend(request.region, note=note, actor=current_call().identity.path)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(current_call().patience(CONFIRM_SECONDS)):
+                await self._confirmed(change)
+        return administration_pb2.SuspendRegionResponse(
+            member=self._member(request.region), unconfirmed=_told(self._unconfirmed(change))
+        )
 
     async def ReinstateRegion(
         self,
@@ -229,8 +254,34 @@ class MembershipService(MembershipServiceServicer):
         if region not in members_of(self._registry.snapshot()):
             raise Refused(Reason.REASON_REGION_UNKNOWN, region=region)
 
+    async def _confirmed(self, change: int) -> None:
+        """Returns when every coordinator that lives acts by a change."""
+        changed = asyncio.Event()
+        end = self._registry.on_change(changed.set)
+        try:
+            while self._unconfirmed(change):
+                await changed.wait()
+                changed.clear()
+        finally:
+            end()
+
+    def _unconfirmed(self, change: int) -> list[Replica]:
+        """The coordinators that live and do not act by a change yet; this one is asked itself."""
+        replicas = dict(self._registry.snapshot().replicas)
+        if (own := self._presence.own) is not None:
+            replicas[own.name] = own
+        return [replica for replica in replicas.values() if replica.confirmed < change]
+
     def _member(self, region: str) -> Member:
         return member_of(self._registry.snapshot().facts(region))
+
+
+def _told(replicas: Iterable[Replica]) -> list[administration_pb2.Replica]:
+    """Coordinators by their name."""
+    return [
+        administration_pb2.Replica(name=replica.name, endpoint=replica.endpoint)
+        for replica in sorted(replicas, key=lambda replica: replica.name)
+    ]
 
 
 def _invalid(field: str, problem: str) -> Refused:

@@ -119,7 +119,9 @@ class OversightService(OversightServiceServicer):
     async def _ask_one(self, region: str, ask: Ask[Answer], seconds: float) -> Answer | Refused:
         try:
             require_reachable(self._members.all(), region)
-            return await ask(OversightServiceStub(self._channels.channel_to(region)), seconds)
+            return await self._channels.call(
+                region, lambda replica, left: ask(OversightServiceStub(replica.channel), left), seconds
+            )
         except Refused as refused:
             return refused
         except Unreachable:

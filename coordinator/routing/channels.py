@@ -4,12 +4,11 @@ import logging
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass
-
-import grpc
+from typing import TypeVar
 
 from gateway.api.federation.v1.federation_pb2 import Member
 from gateway.api.types.v1.access_pb2 import Role
-from gateway.channels import Dialer, Replicas
+from gateway.channels import Attempt, Dialer, Replicas
 from gateway.identity import server_name
 from gateway.metrics import CallMetrics
 from gateway.relay.grpc_transport import GrpcTransport
@@ -18,6 +17,7 @@ from gateway.tls import CredentialsUnusable
 from gateway.tracing import Tracing
 
 _log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -60,9 +60,9 @@ class RegionChannels:
         """Carries batches to a region. Raises Unreachable where no connection can be made."""
         return self._connected(region).transport
 
-    def channel_to(self, region: str) -> grpc.aio.Channel:
-        """A connection to one of the region's processes. Raises Unreachable."""
-        return self._connected(region).replicas.pick().channel
+    async def call(self, region: str, attempt: Attempt[T], timeout: float) -> T:
+        """Makes a call to one of the region's processes, as `Replicas.call` does. Raises Unreachable."""
+        return await self._connected(region).replicas.call(attempt, timeout)
 
     async def close(self) -> None:
         """Closes all connections."""

@@ -4,9 +4,10 @@ Used by the gRPC service and, as it is, by the simulation.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from coordinator.membership.rules import require_route
+from coordinator.routing.deliveries import Deliveries
 from gateway.api.federation.v1.federation_pb2 import Member
 from gateway.api.relay.v1.relay_pb2 import (
     DeliverRequest,
@@ -34,6 +35,10 @@ class RouterPorts:
     transport_to: Callable[[str], Transport]
     """The way to a region. May raise Unreachable."""
     clock: Clock
+    deliveries: Deliveries = field(default_factory=Deliveries)
+    """Where each delivery stands while it is on its way."""
+    may_route: Callable[[], bool] = lambda: True
+    """Whether the members are certain enough to forward anything; asked for each batch."""
 
 
 class Router:
@@ -51,6 +56,8 @@ class Router:
         received = self._stamp("received")
         if len(request.envelopes) > BATCH_LIMIT:
             raise Refused(Reason.REASON_REQUEST_INVALID, field="envelopes", problem=f"more than {BATCH_LIMIT}")
+        if not self._ports.may_route():
+            raise Refused(Reason.REASON_REGISTRY_UNAVAILABLE)
         require_route(self._ports.members(), caller, request.destination)
         refused = _refusals(caller, request)
         if refused and len(refused) == len(request.envelopes):
@@ -62,7 +69,9 @@ class Router:
         for index in sorted(refused, reverse=True):
             del forwarded.envelopes[index]
         forwarded.journey.stamps.extend((received, self._stamp("forwarded")))
-        response = await self._forward(forwarded, timeout)
+        # Nothing is awaited between the checks and this: who waits for deliveries to be over misses none.
+        with self._ports.deliveries.between(caller, request.destination):
+            response = await self._forward(forwarded, timeout)
         response.journey.stamps.append(self._stamp("returned"))
         if not refused:
             return response

@@ -26,12 +26,12 @@ class InboxRow:
 def receive(tx: Transaction, border: Border, kinds: Kinds, sealed: Sealed, now: datetime) -> Receipt:
     """Acts on a verified envelope and returns the signed receipt; for a command received before, its stored one.
 
-    Raises Refused where there is no answer to sign and nothing is stored: the sender is suspended, the id was used
-    for other bytes, or the region cannot act at the moment. Raises WriteAfterRefusal for a handler with that defect:
-    what is refused has no effect.
+    Raises Refused where there is no answer to sign and nothing is stored: the sender or this region is suspended, the
+    id was used for other bytes, or the region cannot act at the moment. Raises WriteAfterRefusal for a handler with
+    that defect: what is refused has no effect.
     """
     content = sealed.content
-    _require_welcome_sender(border, content.origin)
+    _require_not_suspended(border, content.origin)
     kind = kinds.get(content.kind)
     if kind is None:
         raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
@@ -70,9 +70,12 @@ def find(tx: Transaction, origin: str, envelope_id: str) -> InboxRow | None:
     )
 
 
-def _require_welcome_sender(border: Border, origin: str) -> None:
-    if border.current.state().member_state(origin) == MemberState.MEMBER_STATE_SUSPENDED:
-        raise Refused(Reason.REASON_REGION_SUSPENDED, region=origin)
+def _require_not_suspended(border: Border, origin: str) -> None:
+    """A coordinator that was out of touch may bring what no other would."""
+    state = border.current.state()
+    for region in (origin, border.region):
+        if state.member_state(region) == MemberState.MEMBER_STATE_SUSPENDED:
+            raise Refused(Reason.REASON_REGION_SUSPENDED, region=region)
 
 
 def _decide(tx: Transaction, act: Act, sealed: Sealed, now: datetime) -> Answer:

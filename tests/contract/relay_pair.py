@@ -67,12 +67,17 @@ class Pair:
             self.borders[region] = Border(region, Signer(issued.key), keys, CurrentFederation())
         self.know(MemberState.MEMBER_STATE_JOINED)
 
-    def know(self, origin: MemberState.ValueType, revision: int = 7) -> None:
-        """Both know the federation at a revision, and how Guangdong stands."""
+    def know(
+        self,
+        origin: MemberState.ValueType,
+        revision: int = 7,
+        destination: MemberState.ValueType = MemberState.MEMBER_STATE_JOINED,
+    ) -> None:
+        """Both know the federation at a revision, and how Guangdong and Sichuan stand."""
         configuration = Configuration(federation=FEDERATION, regions=[Region(id=ORIGIN), Region(id=DESTINATION)])
         members = [
             Member(region=ORIGIN, state=origin),
-            Member(region=DESTINATION, state=MemberState.MEMBER_STATE_JOINED),
+            Member(region=DESTINATION, state=destination),
         ]
         for border in self.borders.values():
             border.current.update(Federation(revision, configuration), members)

@@ -198,6 +198,19 @@ def test_a_suspended_region_is_turned_away_and_nothing_is_kept(tmp_path: Path) -
     play(tmp_path, scenario)
 
 
+def test_a_region_that_knows_itself_suspended_takes_nothing_whoever_brings_it(tmp_path: Path) -> None:
+    async def scenario(scene: Scene) -> None:
+        sent = scene.pair.seal()
+        scene.pair.know(JOINED, destination=SUSPENDED)
+        assert await refusal(scene.receive(sent)) == "REGION_SUSPENDED"
+        assert await scene.inbox_size() == 0
+        scene.pair.know(JOINED)
+        await scene.receive(sent)
+        assert await scene.effects() == ["one"]
+
+    play(tmp_path, scenario)
+
+
 def test_with_a_clock_that_cannot_be_trusted_nothing_new_is_acted_on_and_old_answers_are_given(tmp_path: Path) -> None:
     async def scenario(scene: Scene) -> None:
         sent = scene.pair.seal()

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
+from coordinator.routing.deliveries import Deliveries
 from coordinator.routing.router import Router, RouterPorts
 from gateway.api.federation.v1.federation_pb2 import Member, MemberState
 from gateway.api.relay.v1.relay_pb2 import (
@@ -113,3 +114,35 @@ def test_why_a_destination_refuses_is_passed_on() -> None:
     with pytest.raises(Refused) as refusal:
         asyncio.run(router(lambda _: Destination(busy)).deliver("henan", batch("henan"), 3.0))
     assert refusal.value.reason == Reason.REASON_TOO_BUSY
+
+
+def test_nothing_is_forwarded_by_what_may_be_out_of_date_and_it_may_be_sent_again() -> None:
+    there = Destination(receipts)
+    ports = RouterPorts("coordinator/0", lambda: MEMBERS, lambda _: there, SystemClock(), may_route=lambda: False)
+    with pytest.raises(Refused) as refusal:
+        asyncio.run(Router(ports).deliver("henan", batch("henan"), 3.0))
+    assert refusal.value.reason == Reason.REASON_REGISTRY_UNAVAILABLE
+    assert is_temporary(refusal.value.reason)
+    assert not there.given
+
+
+def test_a_delivery_is_on_its_way_until_its_answer_is_here() -> None:
+    async def scenario() -> None:
+        deliveries, answered = Deliveries(), asyncio.Event()
+
+        class Slow(Destination):
+            async def deliver(self, request: DeliverRequest, timeout: float) -> DeliverResponse:
+                await answered.wait()
+                return await super().deliver(request, timeout)
+
+        ports = RouterPorts("coordinator/0", lambda: MEMBERS, lambda _: Slow(receipts), SystemClock(), deliveries)
+        delivering = asyncio.create_task(Router(ports).deliver("henan", batch("henan"), 3.0))
+        await asyncio.sleep(0)
+        over = [asyncio.create_task(deliveries.over({region})) for region in ("henan", "sichuan")]
+        await deliveries.over({"hunan"})
+        await asyncio.sleep(0)
+        assert not any(each.done() for each in over)
+        answered.set()
+        await asyncio.gather(delivering, *over)
+
+    asyncio.run(scenario())

@@ -1,0 +1,71 @@
+"""This coordinator among the others: it enters the registry, and says there what it acts by."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import replace
+
+from coordinator.membership.rules import Suspension
+from coordinator.registry.port import Registry, Replica, Snapshot
+
+_log = logging.getLogger(__name__)
+
+
+class Presence:
+    """Confirms suspensions once nothing is on its way to or from the regions that they are about.
+
+    `over` returns when the deliveries that touch some regions, and are on their way, are over.
+    """
+
+    def __init__(self, registry: Registry, over: Callable[[Collection[str]], Awaitable[None]]) -> None:
+        self._registry = registry
+        self._over = over
+        self._changed = asyncio.Event()
+        self._confirming: asyncio.Task[None] | None = None
+        self.own: Replica | None = None
+        """This coordinator once it has entered, with the last change by whose suspensions it acts."""
+
+    def may_route(self) -> bool:
+        """Whether envelopes may be forwarded by the snapshot.
+
+        Before the registry counts this coordinator as live, a suspension would not wait for it.
+        """
+        return self.own is not None and self._registry.is_current()
+
+    async def enter(self, name: str, endpoint: str) -> None:
+        """Says that this coordinator serves, and confirms suspensions from then on, until `close`."""
+        await self._registry.enter(name, endpoint)
+        own = self.own = Replica(name, endpoint, 0)
+        self._registry.on_change(self._changed.set)
+        self._confirming = asyncio.get_running_loop().create_task(self._confirm(own))
+        self._confirming.add_done_callback(_tell_of_end)
+
+    async def close(self) -> None:
+        """Confirms nothing more."""
+        if self._confirming is not None:
+            self._confirming.cancel()
+            await asyncio.gather(self._confirming, return_exceptions=True)
+
+    async def _confirm(self, own: Replica) -> None:
+        confirmed: Mapping[str, Suspension] = {}
+        while True:
+            # Other listeners of the same change, by whom the router refuses, have been told before this task goes on.
+            snapshot = self._registry.snapshot()
+            suspensions = _suspensions(snapshot)
+            if suspensions != confirmed:
+                await self._over(suspensions.keys())
+                self.own = replace(own, confirmed=snapshot.change)
+                await self._registry.confirm(snapshot.change)
+                confirmed = suspensions
+            await self._changed.wait()
+            self._changed.clear()
+
+
+def _suspensions(snapshot: Snapshot) -> dict[str, Suspension]:
+    """Why regions are suspended, by their id."""
+    return {region: facts.suspension for region, facts in snapshot.regions.items() if facts.suspension is not None}
+
+
+def _tell_of_end(task: "asyncio.Task[None]") -> None:
+    if not task.cancelled() and task.exception() is not None:
+        _log.critical("this coordinator confirms no suspensions any more", exc_info=task.exception())

@@ -1,0 +1,208 @@
+"""A coordinator among the others: what it confirms and when, and what it does while it may be out of date."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import cast
+
+import grpc
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import Gauge, InMemoryMetricReader
+
+from coordinator.membership.members import CurrentMembers
+from coordinator.membership.presence import Presence
+from coordinator.membership.service import FederationPorts, FederationService
+from coordinator.registry.age import observe_age
+from coordinator.registry.embedded import EmbeddedRegistry
+from coordinator.routing.deliveries import Deliveries
+from gateway.api.federation.v1.federation_pb2 import MemberState, WatchRequest, WatchResponse
+from gateway.authority import Authority
+from gateway.clock import SystemClock, from_timestamp
+from gateway.signing import TrustedKeys
+from gateway.store.schema import migrations_of
+from gateway.store.sqlite import SqliteStore
+from gateway.trail import Trail
+from tests.contract.registries import ADMIN, LONG, NOW, configuration, heartbeat
+from tests.contract.small_federation import FEDERATION
+
+NAME, ENDPOINT = "coordinator/0", "127.0.0.1:7000"
+# Reached only where a test fails.
+PATIENCE_S = 20.0
+_Watch = grpc.aio.ServicerContext[WatchRequest, WatchResponse]
+
+
+class RegistryUnderTest(EmbeddedRegistry):
+    """Keeps what was confirmed, and is out of date when a test says so."""
+
+    def __init__(self, *given: object) -> None:
+        super().__init__(*given)  # type: ignore[arg-type]  # as `open` gives them
+        self.confirmed: list[int] = []
+        self.up_to_date = True
+        self.last_answer: datetime | None = None
+
+    async def confirm(self, change: int) -> None:
+        self.confirmed.append(change)
+        await super().confirm(change)
+
+    def is_current(self) -> bool:
+        return self.up_to_date
+
+    def answered(self) -> datetime:
+        return self.last_answer or super().answered()
+
+
+@asynccontextmanager
+async def registry_in(directory: Path) -> AsyncIterator[tuple[RegistryUnderTest, SqliteStore]]:
+    store = SqliteStore(directory / "registry.db", migrations_of("gateway", "coordinator"))
+    registry = await RegistryUnderTest.open(store, SystemClock(), LONG)
+    assert isinstance(registry, RegistryUnderTest)
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            yield registry, store
+    finally:
+        await registry.close()
+        await store.close()
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    while not holds():  # noqa: ASYNC110 - what it waits for is in another task
+        await asyncio.sleep(0)
+
+
+async def quiet() -> None:
+    """Lets the loop run until everything that can be done now is done."""
+    for _ in range(50):
+        await asyncio.sleep(0)
+
+
+def test_a_suspension_is_confirmed_once_what_is_on_its_way_to_or_from_the_region_is_over(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with registry_in(tmp_path) as (registry, _):
+            deliveries = Deliveries()
+            presence = Presence(registry, deliveries.over)
+            await presence.enter(NAME, ENDPOINT)
+            with deliveries.between("hunan", "guangdong"):
+                with deliveries.between("sichuan", "henan"):
+                    with deliveries.between("henan", "sichuan"):
+                        change = await registry.suspend("sichuan", note="why", actor=ADMIN)
+                        await quiet()
+                        assert registry.snapshot().replicas[NAME].confirmed < change
+                    await quiet()
+                    assert registry.snapshot().replicas[NAME].confirmed < change
+                # The delivery between two others is on its way still, and concerns nobody who is suspended.
+                await until(lambda: registry.snapshot().replicas[NAME].confirmed >= change)
+            await presence.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_region_that_was_reinstated_and_is_delivered_to_again_keeps_nothing_waiting(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        deliveries = Deliveries()
+        with deliveries.between("henan", "sichuan"):
+            waiting = asyncio.create_task(deliveries.over({"sichuan"}))
+            await quiet()
+            later = deliveries.between("henan", "sichuan")
+            later.__enter__()
+            assert not waiting.done()
+        await waiting
+        later.__exit__(None, None, None)
+
+    asyncio.run(scenario())
+
+
+def test_a_coordinator_that_starts_confirms_the_suspensions_that_it_finds(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with registry_in(tmp_path) as (registry, _):
+            await registry.suspend("sichuan", note="why", actor=ADMIN)
+        async with registry_in(tmp_path) as (registry, _):
+            presence = Presence(registry, Deliveries().over)
+            await presence.enter(NAME, ENDPOINT)
+            await until(lambda: len(registry.confirmed) == 1)
+            await presence.close()
+
+    asyncio.run(scenario())
+
+
+def test_only_suspensions_are_confirmed(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with registry_in(tmp_path) as (registry, _):
+            presence = Presence(registry, Deliveries().over)
+            await presence.enter(NAME, ENDPOINT)
+            await registry.apply(configuration("sichuan"), expected_revision=0, actor=ADMIN)
+            for port in range(1, 5):
+                await registry.beat("sichuan", heartbeat(f"127.0.0.1:{port}"))
+            await quiet()
+            assert registry.confirmed == []
+            await registry.suspend("sichuan", note="why", actor=ADMIN)
+            await until(lambda: len(registry.confirmed) == 1)
+            await registry.leave("sichuan", "127.0.0.1:1")
+            await quiet()
+            assert len(registry.confirmed) == 1
+            await presence.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_coordinator_routes_once_it_has_entered_and_not_while_it_is_out_of_date(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with registry_in(tmp_path) as (registry, _):
+            presence = Presence(registry, Deliveries().over)
+            assert not presence.may_route()
+            await presence.enter(NAME, ENDPOINT)
+            assert presence.may_route()
+            registry.up_to_date = False
+            assert not presence.may_route()
+            await presence.close()
+
+    asyncio.run(scenario())
+
+
+def test_watchers_are_sent_nothing_of_a_registry_that_may_have_gone_on(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with registry_in(tmp_path) as (registry, store):
+            clock = SystemClock()
+            authority = Authority.create(FEDERATION, clock.now() - LONG, clock.now() + LONG)
+            keys = TrustedKeys(authority.certificate_pem, FEDERATION)
+            members, trail = CurrentMembers(registry), Trail(store, clock)
+            ports = FederationPorts(registry, members, keys, trail, clock, timedelta(seconds=2))
+            service = FederationService(ports)
+            await registry.apply(configuration("sichuan"), expected_revision=0, actor=ADMIN)
+            watching = service.Watch(WatchRequest(), cast("_Watch", None))
+            before = clock.now()
+            first = await anext(watching)
+            assert before <= from_timestamp(first.time) <= clock.now()
+            registry.up_to_date = False
+            await registry.suspend("sichuan", note="why", actor=ADMIN)
+            second = asyncio.ensure_future(anext(watching))
+            await quiet()
+            assert not second.done()
+            registry.up_to_date = True
+            (member,) = (await second).members
+            assert member.state == MemberState.MEMBER_STATE_SUSPENDED
+            await watching.aclose()  # type: ignore[attr-defined]  # it is a generator
+
+    asyncio.run(scenario())
+
+
+def test_the_age_of_the_registrys_last_answer_is_a_metric(tmp_path: Path) -> None:
+    class StandingClock:
+        def now(self) -> datetime:
+            return NOW
+
+    async def scenario() -> None:
+        async with registry_in(tmp_path) as (registry, _):
+            reader = InMemoryMetricReader()
+            observe_age(MeterProvider([reader]).get_meter("test"), registry, StandingClock())
+            for seconds in (0.0, 42.5):
+                registry.last_answer = NOW - timedelta(seconds=seconds)
+                read = reader.get_metrics_data()
+                assert read is not None
+                (metric,) = read.resource_metrics[0].scope_metrics[0].metrics
+                assert (metric.name, metric.unit) == ("crossregion.registry.age", "s")
+                assert isinstance(metric.data, Gauge)
+                assert [point.value for point in metric.data.data_points] == [seconds]
+
+    asyncio.run(scenario())
