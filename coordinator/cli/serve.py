@@ -5,10 +5,12 @@ import click
 from coordinator.app import serve as serve_until_stopped
 from coordinator.cli.config import load_settings, settings_options
 from coordinator.cli.exits import EPILOG, NotDone
+from coordinator.registry.etcd.registry import RegistryUnreachable
 from gateway import logs
 from gateway.server import PortInUse, run_process
 from gateway.settings import Sources
 from gateway.store.port import StoreUnusable
+from gateway.store.schema import SchemaOutdated
 from gateway.tls import CredentialsUnusable
 
 
@@ -31,7 +33,9 @@ def serve(sources: Sources) -> None:
     logs.configure()
     try:
         run_process(lambda: serve_until_stopped(settings))
-    except (CredentialsUnusable, StoreUnusable, PortInUse) as error:
+    except SchemaOutdated as error:
+        raise NotDone([f"{settings.database}: {error.advice('coordinator migrate')}"]) from error
+    except (CredentialsUnusable, StoreUnusable, RegistryUnreachable, PortInUse) as error:
         raise NotDone([str(error)]) from error
     except OSError as error:
         raise NotDone([f"{error.filename or settings.data}: {error.strerror or error}"]) from error

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 
 from gateway.files import make_private
 from gateway.store import postgresql_schema, sqlite_schema
@@ -31,6 +32,11 @@ class PostgresqlSettings:
     def __post_init__(self) -> None:
         if not self.conninfo.strip():
             raise ValueError("conninfo: must not be empty")
+        try:
+            conninfo_to_dict(self.conninfo)
+        except psycopg.ProgrammingError:
+            # Its text repeats a part of what it could not read, which may be the password.
+            raise ValueError("conninfo: libpq cannot read it") from None
         if not 1 <= self.readers <= _MOST_READERS:
             raise ValueError(f"readers: must be 1 to {_MOST_READERS}")
 
@@ -50,8 +56,18 @@ class DatabasePlace:
         """Names the database for people."""
         if self.postgresql is None:
             return str(self.file)
-        told = psycopg.conninfo.conninfo_to_dict(self.postgresql.conninfo)
+        told = conninfo_to_dict(self.postgresql.conninfo)
         return f"PostgreSQL database {told.get('dbname', '')} at {told.get('host', '')}:{told.get('port', 5432)}"
+
+    @property
+    def engine(self) -> str:
+        """The engine, as it stands in the names of schema files that are for it alone."""
+        return sqlite_schema.ENGINE if self.postgresql is None else postgresql_schema.ENGINE
+
+    def make_directory(self) -> None:
+        """Makes the directory of a SQLite file where it is missing. Raises OSError."""
+        if self.postgresql is None:
+            self.file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     async def open(self, migrations: Sequence[Migration], *, number: int = 0, alone: bool = False) -> Store:
         """The store, for the process with this number; `alone`: no other process may work on the database.
@@ -68,7 +84,8 @@ class DatabasePlace:
     def migrate(self, migrations: Sequence[Migration], *, dry_run: bool) -> list[Migration]:
         """Applies what the schema lacks, unless it is a dry run, and returns it.
 
-        Raises SchemaMismatch, DatabaseUnreachable, or DatabaseInUse for a SQLite file whose process runs.
+        Raises SchemaMismatch, MigrationFailed, DatabaseUnreachable, or DatabaseInUse for a SQLite file whose process
+        runs; OSError for a file that cannot be made.
         """
         with self._reaching():
             if self.postgresql is not None:

@@ -11,6 +11,7 @@ from gateway.store.schema import (
     NOTE_APPLIED,
     Applied,
     Migration,
+    MigrationFailed,
     SchemaOutdated,
     applied_from,
     pending,
@@ -44,7 +45,10 @@ def applied(connection: psycopg.Connection[tuple[object, ...]]) -> Applied:
 
 
 def apply(connection: psycopg.Connection[tuple[object, ...]], migrations: Sequence[Migration]) -> list[Migration]:
-    """Applies what is missing in one transaction; returns what was. Raises SchemaMismatch, or a psycopg.Error."""
+    """Applies what is missing in one transaction; returns what was.
+
+    Raises SchemaMismatch, MigrationFailed, or a psycopg.Error.
+    """
     with connection.transaction(), connection.cursor() as cursor:
         # Two that migrate at the same time: the second finds everything done.
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('crossregion migrate', 0))")
@@ -52,7 +56,10 @@ def apply(connection: psycopg.Connection[tuple[object, ...]], migrations: Sequen
         cursor.execute(_WRITERS)
         missing = pending(applied(connection), migrations, ENGINE)
         for migration in missing:
-            cursor.execute(ddl(migration.sql).encode())
+            try:
+                cursor.execute(ddl(migration.sql).encode())
+            except psycopg.Error as error:
+                raise MigrationFailed(migration, error) from error
             cursor.execute(
                 re.sub(r":(\w+)", r"%(\1)s", NOTE_APPLIED).encode(),
                 {"package": migration.package, "name": migration.name, "checksum": migration.checksum},

@@ -34,9 +34,21 @@ class SchemaOutdated(SchemaMismatch):
     """The database lacks files that this version needs; `migrate` applies them."""
 
     def __init__(self, pending: Sequence["Migration"]) -> None:
-        names = ", ".join(f"{migration.package}/{migration.name}" for migration in pending)
-        super().__init__(f"the schema is older than this version: run `migrate` first, which applies {names}")
         self.pending = pending
+        super().__init__(self.advice("migrate"))
+
+    def advice(self, command: str) -> str:
+        """The text for people, with the command that brings the schema up to date."""
+        names = ", ".join(f"{migration.package}/{migration.name}" for migration in self.pending)
+        return f"the schema is older than this version: run `{command}` first, which applies {names}"
+
+
+class MigrationFailed(StoreUnusable):
+    """The engine refused a file. Nothing of that file was kept."""
+
+    def __init__(self, migration: "Migration", error: Exception) -> None:
+        told = str(error).strip().partition("\n")[0]
+        super().__init__(f"{migration.package}/{migration.name} cannot be applied: {told}. Nothing of it was kept")
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from gateway.store.schema import (
     NOTE_APPLIED,
     Applied,
     Migration,
+    MigrationFailed,
     SchemaOutdated,
     applied_from,
     pending,
@@ -25,11 +26,19 @@ def applied(connection: sqlite3.Connection) -> Applied:
 
 
 def apply(connection: sqlite3.Connection, migrations: Sequence[Migration]) -> list[Migration]:
-    """Applies what is missing, each file in a transaction of its own; returns what was. Raises SchemaMismatch."""
+    """Applies what is missing, each file in a transaction of its own; returns what was.
+
+    Raises SchemaMismatch or MigrationFailed.
+    """
     missing = pending(applied(connection), migrations, ENGINE)
     connection.execute(LEDGER)
     for migration in missing:
-        connection.executescript(f"BEGIN IMMEDIATE;\n{migration.sql}\n")
+        try:
+            connection.executescript(f"BEGIN IMMEDIATE;\n{migration.sql}\n")
+        except sqlite3.Error as error:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise MigrationFailed(migration, error) from error
         connection.execute(
             NOTE_APPLIED, {"package": migration.package, "name": migration.name, "checksum": migration.checksum}
         )

@@ -5,6 +5,7 @@ import click
 from region_node.cli.audit import audit
 from region_node.cli.call import call
 from region_node.cli.config import config
+from region_node.cli.migrate import migrate
 from region_node.cli.serve import serve
 
 
@@ -18,7 +19,7 @@ def main() -> None:
     """
 
 
-for command in (serve, config, call, audit):
+for command in (serve, config, migrate, call, audit):
     main.add_command(command)
 
 

@@ -6,6 +6,7 @@ from gateway import logs
 from gateway.server import PortInUse, run_process
 from gateway.settings import Sources
 from gateway.store.port import StoreUnusable
+from gateway.store.schema import SchemaOutdated
 from gateway.tls import CredentialsUnusable
 from region_node.cli.config import load_settings, settings_options
 from region_node.cli.exits import REFUSED, leave
@@ -35,6 +36,8 @@ def serve(sources: Sources) -> None:
     logs.configure()
     try:
         run_process(lambda: serve_until_stopped(settings))
+    except SchemaOutdated as error:
+        leave(f"{settings.database}: {error.advice('region-node migrate')}", REFUSED)
     except (CredentialsUnusable, StoreUnusable, PortInUse) as error:
         leave(str(error), REFUSED)
     except OSError as error:

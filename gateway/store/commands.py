@@ -1,0 +1,114 @@
+"""The command that brings the database of a program up to date, for each program that has one."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Concatenate, NoReturn
+
+import click
+
+from gateway.settings import Sources
+from gateway.store.opening import DatabasePlace
+from gateway.store.port import StoreUnusable
+from gateway.store.schema import Migration, migrations_of
+from gateway.terminal import print_table
+
+_SHOWN_OF_CHECKSUM = 12  # characters in a table
+
+SourcesOptions = Callable[[Callable[Concatenate[Sources, ...], None]], Callable[..., None]]
+
+_MIGRATE = """Bring the database up to the schema of this version.
+
+The schema is a row of numbered SQL files; each is applied once and noted with its checksum. `{program} serve` refuses
+a database that lacks one, and never changes a schema itself, except that it makes a SQLite file that is not there.
+Where the database is PostgreSQL, processes of the former version may go on meanwhile; a SQLite file is refused while
+its process runs. Running it twice, or in two places at once, does no harm.
+
+\b
+Example:
+  {program} migrate --settings {program}.toml --dry-run
+
+\b
+Exit codes: 0 the schema is current, or a dry run said what is missing; 1 not possible, and the text says why;
+2 wrong usage or settings.
+"""
+
+
+@dataclass(frozen=True)
+class DatabaseProgram:
+    """A program with a database, as its commands need to know it."""
+
+    name: str
+    """The name of the command."""
+    options: SourcesOptions
+    """Gives a command its settings' sources."""
+    place_of: Callable[[Sources], DatabasePlace]
+    """The database by the settings; ends the command where they cannot be used."""
+    packages: Sequence[str]
+    """Whose schema files make the database, in order."""
+    refuse: Callable[[str], NoReturn]
+    """Ends the command with a text: it was not possible."""
+
+    def migrations(self) -> list[Migration]:
+        """The schema files of this version."""
+        return migrations_of(*self.packages)
+
+
+@dataclass(frozen=True)
+class _File:
+    """A schema file, and what became of it."""
+
+    package: str
+    name: str
+    checksum: str
+    state: str
+
+
+def migrate_command(program: DatabaseProgram) -> click.Command:
+    """The command `migrate` of a program."""
+
+    @click.command("migrate")
+    @program.options
+    @click.option("--dry-run", is_flag=True, help="Change nothing, and say what would be applied.")
+    @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+    def migrate(sources: Sources, dry_run: bool, as_json: bool) -> None:
+        place, migrations = program.place_of(sources), program.migrations()
+        try:
+            if not dry_run:
+                place.make_directory()
+            missing = place.migrate(migrations, dry_run=dry_run)
+        except StoreUnusable as error:
+            program.refuse(str(error))
+        except OSError as error:
+            program.refuse(f"{error.filename or place}: {error.strerror or error}")
+        files = _files(place, migrations, missing, dry_run=dry_run)
+        if as_json:
+            told = {"database": str(place), "dry_run": dry_run, "files": [asdict(each) for each in files]}
+            click.echo(json.dumps(told, indent=2, ensure_ascii=False))
+            return
+        print_table(
+            ("file", "checksum", "state"),
+            [(f"{each.package}/{each.name}", each.checksum[:_SHOWN_OF_CHECKSUM], each.state) for each in files],
+        )
+        click.echo(_summary(place, len(missing), dry_run=dry_run))
+
+    migrate.help = _MIGRATE.format(program=program.name)
+    return migrate
+
+
+def _files(
+    place: DatabasePlace, migrations: Sequence[Migration], missing: Sequence[Migration], *, dry_run: bool
+) -> list[_File]:
+    fresh = "would be applied" if dry_run else "applied"
+    return [
+        _File(each.package, each.name, each.checksum, fresh if each in missing else "applied before")
+        for each in migrations
+        if each.engine in ("", place.engine)
+    ]
+
+
+def _summary(place: DatabasePlace, count: int, *, dry_run: bool) -> str:
+    if not count:
+        return f"{place}: the schema is current, nothing is to be done"
+    files = "1 file" if count == 1 else f"{count} files"
+    return f"{place}: {files} would be applied" if dry_run else f"{place}: {files} applied"
