@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from gateway.clock import Clock, from_microseconds, to_microseconds
+from gateway.errors import Refused
 from gateway.store.port import Store, Transaction
 
 SHORTEST_SLEEP = 0.05  # seconds: while something that failed stays due, the next look is not at once
@@ -93,9 +94,12 @@ class Scheduler:
         """Runs until cancelled."""
         while True:
             self._changed.clear()
-            fired = await self._sweep()
-            if not fired:
-                await self._sleep()
+            try:
+                if not await self._sweep():
+                    await self._sleep()
+            except Refused as refused:
+                _log.warning("no timer can be looked at now: %s", refused)
+                await asyncio.sleep(FAILED_REST)
 
     def _timer_set(self, timer: TimerSet) -> None:
         if self._awake_at is None or timer.due < self._awake_at:

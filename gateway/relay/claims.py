@@ -8,14 +8,14 @@ twice does no harm, so a process that was only frozen may go on when it wakes.
 import asyncio
 import contextlib
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from gateway.errors import Refused
 from gateway.relay.envelopes import Sealed
 from gateway.relay.lanes import Lanes
 from gateway.relay.outbox import handed_over_to, sealed_from
-from gateway.store.port import CommittedElsewhere, Store, Transaction
+from gateway.store.port import CommittedElsewhere, OutcomeLost, Store, Transaction
 
 BEAT_SECONDS = 1.0  # between two signs of life
 LEASE_SECONDS = 5.0  # without one, after which another process takes over
@@ -98,8 +98,10 @@ class Claims:
         self._number = number
         self._lanes = lanes
         self._silence = Silence(number)
-        self._known: frozenset[int] = frozenset()
+        self._silent: Sequence[int] = ()
         self._told = asyncio.Event()
+        self._may_have_missed = False
+        store.subscribe(OutcomeLost, self._outcome_lost)
         store.subscribe(CommittedElsewhere, self._committed_elsewhere)
 
     async def start(self) -> None:
@@ -108,7 +110,7 @@ class Claims:
             self._send_perhaps_again(await self._store.write(lambda tx: take_all(tx, self._number)))
             return
         await self._store.write(lambda tx: beat(tx, self._number))
-        self._send_perhaps_again(await self._store.write(lambda tx: take_own(tx, self._number)))
+        await self._take_up_own()
 
     async def run(self) -> None:
         """Runs until it is cancelled: for a database on which other processes may be."""
@@ -128,25 +130,41 @@ class Claims:
                 await self._store.write(lambda tx: leave(tx, self._number))
 
     async def _look(self) -> None:
-        beats = await self._store.write(lambda tx: beat(tx, self._number))
-        for sealed in await self._store.write(lambda tx: take_handed_over(tx, self._number)):
+        silent, self._silent = self._silent, ()
+        look = await self._store.write(lambda tx: _look(tx, self._number, silent))
+        self._silent = self._silence.silent(look.beats, asyncio.get_running_loop().time())
+        for sealed in look.handed_over:
             self._lanes.to(sealed.content.destination).add(sealed)
-        silent = self._silence.silent(beats, asyncio.get_running_loop().time())
-        numbers = frozenset(beats.by_number)
-        if silent or numbers != self._known:
-            taken = await self._store.write(lambda tx: take_over(tx, self._number, silent))
-            if taken:
-                _log.warning("process %d took over %d envelopes of others", self._number, len(taken))
-            self._send_perhaps_again(taken)
-            self._known = numbers - set(silent)
+        if look.taken_over:
+            _log.warning("process %d took over %d envelopes of others", self._number, len(look.taken_over))
+        self._send_perhaps_again(look.taken_over)
 
     def _send_perhaps_again(self, envelopes: Iterable[Sealed]) -> None:
         for sealed in envelopes:
             self._lanes.to(sealed.content.destination).add_perhaps_sent(sealed)
 
+    def _outcome_lost(self, _: OutcomeLost) -> None:
+        """An envelope of ours may wait in the database of which no lane was told."""
+        self._may_have_missed = True
+        self._told.set()
+
     def _committed_elsewhere(self, committed: CommittedElsewhere) -> None:
         if not committed.subjects or handed_over_to(self._number) in committed.subjects:
             self._told.set()
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What a look at the database brought."""
+
+    beats: Beats
+    handed_over: list[Sealed]
+    taken_over: list[Sealed]
+
+
+def _look(tx: Transaction, number: int, silent: Iterable[int]) -> _Look:
+    taken_over = take_over(tx, number, silent)
+    return _Look(beat(tx, number), take_handed_over(tx, number), taken_over)
 
 
 def _pair(number: int, count: int) -> tuple[int, int]:

@@ -6,8 +6,10 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar, cast
 
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
 from gateway.store.group_commit import Outcome
-from gateway.store.port import Operation, store_unavailable
+from gateway.store.port import Operation, OutcomeLost, store_unavailable
 
 T = TypeVar("T")
 E = TypeVar("E")
@@ -77,6 +79,8 @@ class CommitQueue:
 
     def _settle(self, settled: list[tuple["asyncio.Future[object]", Outcome]]) -> None:
         """Tells listeners first, then those who wait."""
+        if any(_is_unknown(outcome) for _, outcome in settled):
+            self.tell(OutcomeLost())
         for future, outcome in settled:
             for event in outcome.events:
                 self.tell(event)
@@ -86,3 +90,7 @@ class CommitQueue:
                 future.set_exception(outcome.error)
             else:
                 future.set_result(outcome.result)
+
+
+def _is_unknown(outcome: Outcome) -> bool:
+    return isinstance(outcome.error, Refused) and outcome.error.reason == Reason.REASON_OUTCOME_UNKNOWN

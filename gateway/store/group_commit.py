@@ -5,6 +5,8 @@ rolls the batch back, and each operation runs again by itself, so that one defec
 """
 
 import logging
+import math
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -29,9 +31,18 @@ def start_batch(database: Database, operations: Sequence[Operation[object]]) -> 
 
     None where they cannot share one: everything is rolled back, and they are to be run by `run_alone`.
     """
-    outcomes: list[Outcome] = []
     try:
         database.begin()
+    except database.failures:
+        database.rollback()
+        return None
+    return run_together(database, operations)
+
+
+def run_together(database: Database, operations: Sequence[Operation[object]]) -> list[Outcome] | None:
+    """As `start_batch`, in a transaction that the caller has begun."""
+    outcomes: list[Outcome] = []
+    try:
         for operation in operations:
             outcomes.append(_run(database, operation))
             if _is_defect(outcomes[-1]):
@@ -45,9 +56,15 @@ def start_batch(database: Database, operations: Sequence[Operation[object]]) -> 
     return outcomes
 
 
-def run_alone(database: Database, operations: Sequence[Operation[object]]) -> list[Outcome]:
-    """Runs each operation in a commit of its own."""
-    return [_run_alone(database, operation) for operation in operations]
+def run_alone(
+    database: Database, operations: Sequence[Operation[object]], *, seconds: float = math.inf
+) -> list[Outcome]:
+    """Runs each operation in a commit of its own. Those that are not begun within so many seconds are refused."""
+    end = time.monotonic() + seconds
+    return [
+        _run_alone(database, operation) if time.monotonic() < end else Outcome(error=store_unavailable())
+        for operation in operations
+    ]
 
 
 def _run_alone(database: Database, operation: Operation[object]) -> Outcome:
@@ -58,7 +75,7 @@ def _run_alone(database: Database, operation: Operation[object]) -> Outcome:
             database.rollback()
         else:
             database.commit()
-    except database.failures as failure:
+    except database.errors as failure:
         _log.warning("the store could not commit: %s", failure)
         database.rollback()
         return Outcome(error=store_unavailable())

@@ -44,6 +44,14 @@ Operation = Callable[[Transaction], T]
 
 
 @dataclass(frozen=True)
+class OutcomeLost:
+    """Published when somebody was told OUTCOME_UNKNOWN: what that write published, if it was committed, is not told.
+
+    Whoever acts on such events looks in the database for what it has missed, as soon as that can be reached.
+    """
+
+
+@dataclass(frozen=True)
 class CommittedElsewhere:
     """Published when another process on the same database has committed something that was told `about` subjects.
 
@@ -117,7 +125,7 @@ class Database(Protocol):
     def commit(self) -> None:
         """Makes it durable.
 
-        Raises an error of `failures` where it certainly is not, and Refused with OUTCOME_UNKNOWN where an engine that
+        Raises an error of `errors` where it certainly is not, and Refused with OUTCOME_UNKNOWN where an engine that
         is reached over a network could not find out.
         """
         ...
@@ -133,6 +141,11 @@ class Database(Protocol):
     @property
     def failures(self) -> tuple[type[Exception], ...]:
         """The exceptions by which the engine says that it failed, as against an operation that failed."""
+        ...
+
+    @property
+    def errors(self) -> tuple[type[Exception], ...]:
+        """All its exceptions: outside of an operation each says that the engine failed."""
         ...
 
 

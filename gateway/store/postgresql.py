@@ -12,21 +12,31 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import psycopg
-from psycopg_pool import ConnectionPool, PoolTimeout
+from psycopg_pool import ConnectionPool
 
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.store.commit_queue import CommitQueue
-from gateway.store.group_commit import Outcome, run_alone, start_batch
+from gateway.store.group_commit import Outcome, run_alone, run_together
 from gateway.store.port import CommittedElsewhere, Operation, store_unavailable
-from gateway.store.postgresql_connection import FAILURES, Connection, PostgresqlTransaction, Writer, reading_pool
+from gateway.store.postgresql_connection import (
+    FAILURES,
+    Connection,
+    PostgresqlTransaction,
+    Writer,
+    completed,
+    reading_pool,
+)
 from gateway.store.postgresql_listening import listen
 from gateway.store.schema import Migration
 
 READ_WAIT = 5.0  # seconds that a read waits for a connection: then the database is too busy to be waited for
+ALONE_SECONDS = 5.0  # for the operations of a batch that could not share a commit: what is not begun then is refused
+# Longer than the server takes to give up a statement by itself: one that has not answered by then is not there.
+ANSWER_SECONDS = 35.0
 FULL_REST = 5.0  # seconds without new work after the server said that its disk is full
 _log = logging.getLogger(__name__)
 
@@ -52,9 +62,10 @@ class PostgresqlStore:
         self._reading = ThreadPoolExecutor(readers, thread_name_prefix="read")
         self._writing = ThreadPoolExecutor(1, thread_name_prefix="write")
         self._full_until = 0.0
+        self._closing = False
         self._queue = CommitQueue(self._commit, psycopg.DatabaseError)
         self._listening = asyncio.get_running_loop().create_task(
-            listen(conninfo, writer.number, self._committed_elsewhere)
+            listen(completed(conninfo), writer.number, self._committed_elsewhere)
         )
 
     @classmethod
@@ -91,12 +102,14 @@ class PostgresqlStore:
                 await self._free_readers.acquire()
         except TimeoutError:
             raise Refused(Reason.REASON_TOO_BUSY) from None
-        try:
-            return await asyncio.get_running_loop().run_in_executor(
-                self._reading, copy_context().run, self._read, operation
-            )
-        finally:
+        loop = asyncio.get_running_loop()
+        if self._closing:
             self._free_readers.release()
+            raise store_unavailable()
+        reading = self._reading.submit(copy_context().run, self._read, operation)
+        # Not before it has ended: the connection of a read that was given up is busy until then.
+        reading.add_done_callback(lambda _: loop.call_soon_threadsafe(self._free_readers.release))
+        return cast("T", await asyncio.wrap_future(reading))
 
     def subscribe(self, event: type[E], listener: Callable[[E], None]) -> None:
         """See the port."""
@@ -113,42 +126,60 @@ class PostgresqlStore:
         with contextlib.suppress(asyncio.CancelledError):
             await self._listening
         loop = asyncio.get_running_loop()
-        self._reading.shutdown()
+        self._closing = True
+        await loop.run_in_executor(None, self._reading.shutdown)
         await loop.run_in_executor(self._writing, self._writer.close)
         self._writing.shutdown()
         await loop.run_in_executor(None, self._pool.close)
 
     def _read(self, operation: Operation[T]) -> T:
-        try:
-            with self._pool.connection(READ_WAIT) as connection:
-                return operation(PostgresqlTransaction(connection))
-        except PoolTimeout:
-            raise store_unavailable() from None
-        except FAILURES as failure:
-            _log.warning("the store could not be read: %s", failure)
-            raise store_unavailable() from None
+        end = time.monotonic() + READ_WAIT
+        while True:
+            connection: Connection | None = None
+            try:
+                with self._pool.connection(max(end - time.monotonic(), 0)) as connection:
+                    return operation(PostgresqlTransaction(connection))
+            except FAILURES as failure:
+                # A connection that was lost while nobody used it shows it only now; the next may be whole.
+                if connection is None or not connection.closed or time.monotonic() >= end:
+                    _log.warning("the store could not be read: %s", failure)
+                    raise store_unavailable() from None
 
     async def _commit(self, operations: Sequence[Operation[object]]) -> list[Outcome]:
-        return await asyncio.get_running_loop().run_in_executor(self._writing, self._commit_here, operations)
+        loop = asyncio.get_running_loop()
+        watching = loop.create_task(self._hang_up_on_silence())
+        try:
+            return await loop.run_in_executor(self._writing, self._commit_here, operations)
+        finally:
+            watching.cancel()
+
+    async def _hang_up_on_silence(self) -> None:
+        while True:
+            await asyncio.sleep(ANSWER_SECONDS)
+            _log.warning("the database does not answer")
+            self._writer.hang_up()
 
     def _commit_here(self, operations: Sequence[Operation[object]]) -> list[Outcome]:
         """In the writing thread: all in one commit, or each alone where they cannot share one."""
+        try:
+            self._writer.begin()
+        except self._writer.errors as failure:
+            _log.warning("the store could not begin: %s", failure)
+            return [Outcome(error=store_unavailable()) for _ in operations]
         outcomes = self._commit_together(operations)
-        if outcomes is None and self._writer.is_connected():
-            outcomes = run_alone(self._writer, operations)
+        if outcomes is None:
+            outcomes = run_alone(self._writer, operations, seconds=ALONE_SECONDS)
         if self._writer.found_disk_full():
             self._full_until = time.monotonic() + FULL_REST
-        return outcomes or [Outcome(error=store_unavailable()) for _ in operations]
+        return outcomes
 
     def _commit_together(self, operations: Sequence[Operation[object]]) -> list[Outcome] | None:
-        if not self._writer.is_connected():
-            return None
-        outcomes = start_batch(self._writer, operations)
+        outcomes = run_together(self._writer, operations)
         if outcomes is None:
             return None
         try:
             self._writer.commit()
-        except FAILURES as failure:
+        except self._writer.errors as failure:
             _log.warning("the store could not commit: %s", failure)
             self._writer.rollback()
             return None

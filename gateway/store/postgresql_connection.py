@@ -1,17 +1,21 @@
 """Connections to PostgreSQL: the one that writes, which finds out what became of a commit, and those that read."""
 
+import contextlib
 import functools
 import logging
 import os
 import re
 import secrets
+import socket
+import threading
 import time
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import psycopg
 from psycopg import sql
-from psycopg.errors import DiskFull, IdleInTransactionSessionTimeout, LockNotAvailable
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.errors import DiskFull, IdleInTransactionSessionTimeout, LockNotAvailable, ReadOnlySqlTransaction
 from psycopg.pq import TransactionStatus
 from psycopg.types.numeric import Int8BinaryDumper
 from psycopg.types.string import StrDumper
@@ -25,6 +29,7 @@ from gateway.store.postgresql_schema import require_current
 from gateway.store.schema import Migration, SchemaMismatch
 
 OUTCOME_SECONDS = 30.0  # for finding out what became of a commit whose answer was lost
+_KEEP_CONNECTING = 5.0  # seconds
 _LOOK_AGAIN = 0.2  # seconds between attempts to reach a server that is away
 _PREPARED = 512  # statements kept prepared per connection: more than all named statements of a process
 _LOCKS = 0x43524F53  # the class of this project's advisory locks in a database
@@ -33,7 +38,20 @@ _SERIAL, _PRESENCE, _FIRST_NUMBER = 0, 1, 16  # the locks: transactions take tur
 _SESSION = """SET synchronous_commit = on; SET statement_timeout = '30s';
 SET idle_in_transaction_session_timeout = '5s'; SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 3;
 SET tcp_keepalives_count = 3"""
-_BEGIN = f"BEGIN; SELECT pg_advisory_xact_lock({_LOCKS}, {_SERIAL})".encode()
+# What was committed before the lock was there must be seen behind it, whatever the database's own default is.
+_BEGIN = f"BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock({_LOCKS}, {_SERIAL})".encode()
+# Where the operator has not said otherwise: a server, or a network, that is silent must not be waited for for ever, and
+# of several servers the one that takes writes is meant, whose reads alone include every finished write.
+_DEFAULTS: dict[str, int | str] = {
+    "connect_timeout": 5,
+    "keepalives_idle": 5,
+    "keepalives_interval": 3,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+    "target_session_attrs": "read-write",
+}
+_READING = """SET lock_timeout = '5s'; SET statement_timeout = '30s'; SET idle_in_transaction_session_timeout = '5s'"""
+_LONGEST_SUBJECT = 1000  # bytes of what others are told; many fit into one notification
 _PARAMETER = re.compile(r"'[^']*'|:([a-z_][a-z0-9_]*)|%")
 _log = logging.getLogger(__name__)
 
@@ -81,6 +99,8 @@ class PostgresqlTransaction:
 
     def publish(self, event: object, *, about: str = "") -> None:
         """See the port."""
+        if not about.isprintable() or len(about.encode()) > _LONGEST_SUBJECT:
+            raise ValueError(f"not a subject that others can be told: {about[:40]!r}")
         self.events.append(event)
         if about:
             self.subjects.append(about)
@@ -103,7 +123,8 @@ class PostgresqlTransaction:
 class Writer:
     """The writing connection, as the group commit drives it, in one thread at a time. Made by `open`."""
 
-    failures = FAILURES
+    failures = (*FAILURES, ReadOnlySqlTransaction)
+    errors: tuple[type[Exception], ...] = (psycopg.Error,)
 
     def __init__(self, conninfo: str, number: int, *, alone: bool) -> None:
         self.number = number
@@ -112,6 +133,9 @@ class Writer:
         self._name = f"crossregion/{number}/{os.getpid()}/{secrets.token_hex(4)}"
         self._transactions: list[PostgresqlTransaction] = []
         self._disk_full = False
+        self._last_batch = ""  # as the server has it, as far as is known here
+        self._line: socket.socket | None = None
+        self._line_lock = threading.Lock()
         self._connection = self._connect()
 
     @classmethod
@@ -120,10 +144,7 @@ class Writer:
         writer = cls(conninfo, number, alone=alone)
         try:
             require_current(writer._connection, migrations)
-            writer._connection.execute(
-                "INSERT INTO store_writers (number, last_batch) VALUES (%s, '') ON CONFLICT (number) DO NOTHING",
-                (number,),
-            )
+            writer._last_batch = writer._find_last_batch(writer._connection)
         except (psycopg.Error, SchemaMismatch):
             writer.close()
             raise
@@ -134,15 +155,24 @@ class Writer:
         if not self._connection.closed:
             return True
         try:
-            self._connection = self._connect()
-        except DatabaseInUse as failure:
+            connection = self._connect()
+            try:
+                self._last_batch = self._find_last_batch(connection)
+            except psycopg.Error:
+                connection.close()
+                raise
+        except (DatabaseInUse, psycopg.Error) as failure:
             _log.warning("the database cannot be used: %s", failure)
             return False
-        except FAILURES as failure:
-            _log.warning("the database cannot be reached: %s", failure)
-            return False
-        _log.warning("the database can be reached again")
+        self._connection = connection
+        _log.warning("the database can be used again")
         return True
+
+    def hang_up(self) -> None:
+        """Ends the connection on which an answer does not come; from another thread than the one that waits."""
+        with self._line_lock, contextlib.suppress(OSError):  # it may have ended by itself
+            if self._line is not None:
+                self._line.shutdown(socket.SHUT_RDWR)
 
     def found_disk_full(self) -> bool:
         """Whether the server has said since the last question that its disk is full."""
@@ -155,23 +185,32 @@ class Writer:
         self._disk_full = self._disk_full or any(each.found_disk_full for each in self._transactions)
         self._transactions = []
         self.rollback()
-        self._connection.execute(_BEGIN)
+        if not self._begin():
+            # The connection was lost since the last transaction: nothing has begun that could be half done.
+            if not self.is_connected():
+                raise psycopg.OperationalError("the database cannot be used now")
+            self._connection.execute(_BEGIN)
 
     def commit(self) -> None:
         """See the port. Where the answer is lost, the server is asked what became of the transaction."""
+        if self._connection.info.transaction_status == TransactionStatus.INERROR:
+            # The server would answer COMMIT by undoing everything, without an error.
+            raise psycopg.InternalError("an operation went on after an error of the database")
         if not any(each.has_written() for each in self._transactions):
             self._connection.execute("COMMIT")
             return
         batch = secrets.token_hex(8)
         try:
             self._connection.execute(self._ending(batch))
-        except FAILURES as failure:
+        except psycopg.Error as failure:
             self._disk_full = self._disk_full or isinstance(failure, DiskFull)
-            if not self._connection.closed:
-                raise
+            if failure.diag.severity_nonlocalized == "ERROR":
+                raise  # the server's word that it has undone the transaction; it ends no connection by that
             _log.warning("the connection was lost in a commit: %s", failure)
+            self._connection.close()
             if not self._was_committed(batch):
                 raise
+        self._last_batch = batch
 
     def rollback(self) -> None:
         """See the port."""
@@ -180,7 +219,7 @@ class Writer:
         try:
             if self._connection.info.transaction_status != TransactionStatus.IDLE:
                 self._connection.execute("ROLLBACK")
-        except FAILURES:
+        except psycopg.Error:
             self._connection.close()
 
     def transaction(self) -> PostgresqlTransaction:
@@ -192,6 +231,18 @@ class Writer:
     def close(self) -> None:
         """Gives the process's place free."""
         self._connection.close()
+        self._watch(None)
+
+    def _begin(self) -> bool:
+        """False where the connection is lost."""
+        try:
+            self._connection.execute(_BEGIN)
+        except FAILURES:
+            self.rollback()
+            if not self._connection.closed:
+                raise
+            return False
+        return True
 
     def _ending(self, batch: str) -> sql.Composed:
         """The last statements of a transaction that has written, sent together."""
@@ -207,25 +258,33 @@ class Writer:
 
     def _was_committed(self, batch: str) -> bool:
         """Asks until the server has told. Raises Refused with OUTCOME_UNKNOWN where it does not in time."""
-        end = time.monotonic() + OUTCOME_SECONDS
+        before, end = self._last_batch, time.monotonic() + OUTCOME_SECONDS
         while time.monotonic() < end:
-            try:
-                if self.is_connected():
-                    # Waits for the transaction itself, if the server is still at it: that has locked the row.
-                    row = self._connection.execute(
-                        "SELECT last_batch FROM store_writers WHERE number = %s FOR UPDATE", (self.number,)
-                    ).fetchone()
-                    _log.warning("the commit %s", "was done" if row == (batch,) else "was not done")
-                    return row == (batch,)
-            except FAILURES as failure:
-                _log.warning("what became of the commit is not known yet: %s", failure)
+            # Who has the process's place knows that the former connection, with its transaction, is gone.
+            if self.is_connected():
+                if self._last_batch in (batch, before):
+                    done = self._last_batch == batch
+                    _log.warning("the commit %s", "was done" if done else "was not done")
+                    return done
+                # Another process has had the number since, or this is another server, which lags behind.
+                break
             time.sleep(_LOOK_AGAIN)
-        _log.error("what became of the commit is not known; callers are told so")
+        _log.error("what became of a commit is not known; callers are told so")
         raise Refused(Reason.REASON_OUTCOME_UNKNOWN)
+
+    def _find_last_batch(self, connection: Connection) -> str:
+        """The last transaction of this number. Waits for one that the server is still at."""
+        row = connection.execute(
+            "INSERT INTO store_writers (number, last_batch) VALUES (%s, '')"
+            " ON CONFLICT (number) DO UPDATE SET last_batch = store_writers.last_batch RETURNING last_batch",
+            (self.number,),
+        ).fetchone()
+        return "" if row is None else str(row[0])
 
     def _connect(self) -> Connection:
         connection = connect(self._conninfo, self._name)
         try:
+            self._watch(connection)
             connection.execute(_SESSION)
             # A former connection of this process that the server still holds for alive.
             connection.execute(
@@ -234,10 +293,19 @@ class Writer:
                 (self._name,),
             )
             self._take_place(connection)
-        except psycopg.Error:
+        except (psycopg.Error, DatabaseInUse):
             connection.close()
+            self._watch(None)
             raise
         return connection
+
+    def _watch(self, connection: Connection | None) -> None:
+        """Keeps hold of the line of a connection, for `hang_up`, instead of that of the one before."""
+        line = None if connection is None else socket.socket(fileno=os.dup(connection.fileno()))
+        with self._line_lock:
+            if self._line is not None:
+                self._line.close()
+            self._line = line
 
     def _take_place(self, connection: Connection) -> None:
         shared = "" if self._alone else "_shared"
@@ -251,7 +319,6 @@ class Writer:
                 "SELECT application_name FROM pg_stat_activity WHERE datname = current_database()"
                 " AND application_name LIKE 'crossregion/%' AND pid <> pg_backend_pid() ORDER BY 1"
             ).fetchall()
-            connection.close()
             holders = ", ".join(str(name) for (name,) in others) or "unknown"
             wanted = "the database, which it needs for itself," if self._alone else f"number {self.number}"
             raise DatabaseInUse(
@@ -260,9 +327,15 @@ class Writer:
             ) from None
 
 
+def completed(conninfo: str) -> str:
+    """The connection string, with our defaults for what it leaves open."""
+    told = conninfo_to_dict(conninfo)
+    return make_conninfo(conninfo, **{name: value for name, value in _DEFAULTS.items() if name not in told})
+
+
 def connect(conninfo: str, name: str) -> Connection:
     """A connection on which each statement is its own transaction, unless told otherwise. Raises OperationalError."""
-    connection: Connection = psycopg.connect(conninfo, autocommit=True, application_name=name)
+    connection: Connection = psycopg.connect(completed(conninfo), autocommit=True, application_name=name)
     _prepare(connection)
     return connection
 
@@ -270,13 +343,14 @@ def connect(conninfo: str, name: str) -> Connection:
 def reading_pool(conninfo: str, readers: int) -> "ConnectionPool[Connection]":
     """Connections that read snapshots. Not open yet."""
     pool: ConnectionPool[Connection] = ConnectionPool(
-        conninfo,
+        completed(conninfo),
         min_size=1,
         max_size=readers,
         open=False,
         kwargs={"application_name": f"crossregion-reader/{os.getpid()}"},
         configure=_prepare_reader,
-        check=ConnectionPool.check_connection,
+        # Attempts become rarer as time goes by; given up, the next read begins with frequent ones again.
+        reconnect_timeout=_KEEP_CONNECTING,
     )
     return pool
 
@@ -290,5 +364,7 @@ def _prepare(connection: Connection) -> None:
 
 def _prepare_reader(connection: Connection) -> None:
     _prepare(connection)
+    connection.execute(_READING)
+    connection.commit()
     connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
     connection.read_only = True

@@ -45,7 +45,7 @@ async def listen(conninfo: str, number: int, tell: Callable[[frozenset[str]], No
                     sender, *subjects = notification.payload.split("\n")
                     if sender != str(number):
                         tell(frozenset(subjects))
-        except psycopg.OperationalError as failure:
+        except psycopg.Error as failure:
             if not told_away:
                 _log.warning("what other processes commit is not heard of: %s", failure)
             told_away = True

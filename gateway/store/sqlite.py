@@ -68,6 +68,7 @@ class SqliteDatabase:
     """One connection, opened so that a commit is on disk when it returns."""
 
     failures: tuple[type[Exception], ...] = (sqlite3.OperationalError,)
+    errors: tuple[type[Exception], ...] = (sqlite3.DatabaseError,)
 
     def __init__(self, path: str) -> None:
         self._path = path
