@@ -163,8 +163,7 @@ class _Look:
 
 
 def _look(tx: Transaction, number: int, silent: Iterable[int]) -> _Look:
-    taken_over = take_over(tx, number, silent)
-    return _Look(beat(tx, number), take_handed_over(tx, number), taken_over)
+    return _Look(beat(tx, number), take_handed_over(tx, number), take_over(tx, number, silent))
 
 
 def _pair(number: int, count: int) -> tuple[int, int]:
