@@ -110,7 +110,7 @@ class Claims:
             self._send_perhaps_again(await self._store.write(lambda tx: take_all(tx, self._number)))
             return
         await self._store.write(lambda tx: beat(tx, self._number))
-        await self._take_up_own()
+        self._send_perhaps_again(await self._store.write(lambda tx: take_own(tx, self._number)))
 
     async def run(self) -> None:
         """Runs until it is cancelled: for a database on which other processes may be."""
@@ -131,13 +131,19 @@ class Claims:
 
     async def _look(self) -> None:
         silent, self._silent = self._silent, ()
-        look = await self._store.write(lambda tx: _look(tx, self._number, silent))
+        missed, self._may_have_missed = self._may_have_missed, False
+        try:
+            look = await self._store.write(lambda tx: _look(tx, self._number, silent, own=missed))
+        except Refused:
+            self._may_have_missed = self._may_have_missed or missed
+            raise
         self._silent = self._silence.silent(look.beats, asyncio.get_running_loop().time())
         for sealed in look.handed_over:
             self._lanes.to(sealed.content.destination).add(sealed)
         if look.taken_over:
             _log.warning("process %d took over %d envelopes of others", self._number, len(look.taken_over))
         self._send_perhaps_again(look.taken_over)
+        self._send_perhaps_again(look.own)  # what a lane has already is not added to it again
 
     def _send_perhaps_again(self, envelopes: Iterable[Sealed]) -> None:
         for sealed in envelopes:
@@ -160,10 +166,12 @@ class _Look:
     beats: Beats
     handed_over: list[Sealed]
     taken_over: list[Sealed]
+    own: list[Sealed]
 
 
-def _look(tx: Transaction, number: int, silent: Iterable[int]) -> _Look:
-    return _Look(beat(tx, number), take_handed_over(tx, number), take_over(tx, number, silent))
+def _look(tx: Transaction, number: int, silent: Iterable[int], *, own: bool) -> _Look:
+    beats, handed_over = beat(tx, number), take_handed_over(tx, number)
+    return _Look(beats, handed_over, take_over(tx, number, silent), take_own(tx, number) if own else [])
 
 
 def _pair(number: int, count: int) -> tuple[int, int]:
