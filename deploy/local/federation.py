@@ -1,6 +1,8 @@
 """A federation on one machine: certificates, settings, processes, and clients for all who use it."""
 
 import asyncio
+import os
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -11,7 +13,7 @@ import grpc
 from coordinator.settings import CoordinatorSettings
 from deploy.local.ports import HeldPort
 from deploy.local.postgresql import LocalPostgresql
-from deploy.local.process import LocalProcess, Program
+from deploy.local.process import ChildProcess, LocalProcess, Program
 from deploy.local.profiles import EMBEDDED, Engine, Placement, Profile
 from deploy.local.settings_files import Settings, credentials_table, write_settings
 from deploy.local.stores import LocalStores, Running
@@ -30,7 +32,6 @@ from gateway.federation.files import load
 from gateway.identity import Identity, server_name
 from gateway.settings import load as load_settings
 from gateway.store.opening import DatabasePlace
-from gateway.store.schema import migrations_of
 from gateway.tls import Credentials
 from region_node.settings import RegionSettings
 
@@ -157,9 +158,9 @@ class LocalFederation:
             if self._placement(owner).engine is Engine.POSTGRESQL
         }
         self.stores.start(on_postgresql)
-        for owner, replica in on_postgresql.items():
-            package = "coordinator" if owner == COORDINATOR else "region_node"
-            self.database(replica.name).migrate(migrations_of("gateway", package), dry_run=False)
+        migrations = [self._migration(replica) for replica in on_postgresql.values()]
+        for migration in migrations:
+            migration.require_done()
 
     def start_coordinator(self, environment: Mapping[str, str] | None = None) -> None:
         """Starts the coordinators, on the same ports as before."""
@@ -266,6 +267,14 @@ class LocalFederation:
         if name in [replica.name for replica in self.coordinators]:
             return load_settings(CoordinatorSettings, file).database
         return load_settings(RegionSettings, file).database
+
+    def _migration(self, replica: Replica) -> ChildProcess:
+        """The command that brings the schema of a database up to date, launched."""
+        program = replica.process.program
+        migration = ChildProcess(f"migrate of {replica.name}", program.log)
+        command = [sys.executable, "-m", program.module, "migrate", "--settings", str(self.settings_file(replica.name))]
+        migration.run(command, os.environ)
+        return migration
 
     def _count_running(self, region: str) -> int:
         return max(1, sum(replica.process.runs() for replica in self.nodes[region]))

@@ -102,6 +102,11 @@ class ChildProcess:
             self._process.wait(STOP_SECONDS)
             raise ProcessFailed(f"{self.name} did not stop\n{self.last_lines()}") from None
 
+    def require_done(self) -> None:
+        """Waits until a program that ends by itself has ended well. Raises ProcessFailed."""
+        if code := self.wait_for_end():
+            raise ProcessFailed(f"{self.name} ended with {code}\n{self.last_lines()}")
+
     def runs(self) -> bool:
         """Whether the process is there."""
         return self._process is not None and self._process.poll() is None
