@@ -39,7 +39,11 @@ def _on_the_loop(runner: asyncio.Runner) -> None:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Runs every test that has databases on each engine."""
     if "databases" in metafunc.fixturenames:
-        engines = ["sqlite"] if metafunc.definition.get_closest_marker("files") else ["sqlite", "postgresql"]
+        engines = ["sqlite", "postgresql"]
+        if metafunc.definition.get_closest_marker("files"):
+            engines = ["sqlite"]
+        elif metafunc.definition.get_closest_marker("several_processes"):
+            engines = ["postgresql"]
         metafunc.parametrize("databases", engines, indirect=True, scope="session")
 
 

@@ -48,11 +48,12 @@ def seconds(value: float) -> Duration:
 
 @dataclass(frozen=True)
 class Counter:
-    """The operator `name` of a region."""
+    """The operator `name` of a region, at its process of that number."""
 
     federation: Federation
     region: str
     name: str = "counter"
+    number: int = 0
 
     @property
     def path(self) -> str:
@@ -60,24 +61,29 @@ class Counter:
         return f"region/{self.region}/operator/{self.name}"
 
     @property
+    def node(self) -> str:
+        """The node that it calls."""
+        return f"{self.region}/{self.number}" if self.number else self.region
+
+    @property
     def orders(self) -> OrderServiceStub:
         """The order service of its node."""
-        return OrderServiceStub(self.federation.dial_node(self.region, self.path))
+        return OrderServiceStub(self.federation.dial_node(self.node, self.path))
 
     @property
     def customers(self) -> CustomerServiceStub:
         """The customer service of its node."""
-        return CustomerServiceStub(self.federation.dial_node(self.region, self.path))
+        return CustomerServiceStub(self.federation.dial_node(self.node, self.path))
 
     @property
     def billing(self) -> BillingServiceStub:
         """The billing service of its node."""
-        return BillingServiceStub(self.federation.dial_node(self.region, self.path))
+        return BillingServiceStub(self.federation.dial_node(self.node, self.path))
 
     @property
     def catalogue(self) -> CatalogueServiceStub:
         """The catalogue service of its node."""
-        return CatalogueServiceStub(self.federation.dial_node(self.region, self.path))
+        return CatalogueServiceStub(self.federation.dial_node(self.node, self.path))
 
     def document(self, code: str, *, age: timedelta = timedelta(minutes=1)) -> Document:
         """A document verified so long ago."""

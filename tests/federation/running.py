@@ -101,7 +101,7 @@ class Federation:
         return f"127.0.0.1:{self.coordinator.port}"
 
     def endpoint(self, region: str) -> str:
-        """Where a region's node serves."""
+        """Where a node serves."""
         return f"127.0.0.1:{self.nodes[region].port}"
 
     def database(self, region: str) -> Database:
@@ -158,24 +158,29 @@ class Federation:
             await self.coordinator.stop()
 
     async def start_node(self, region: str) -> None:
-        """Starts a node, or starts it again on its old database."""
+        """Starts a node, or starts it again on its old database.
+
+        `guangdong/1` is the process number 1 of Guangdong, beside number 0, which is called `guangdong`.
+        """
         self.nodes[region] = await RegionNode.start(self.region_settings(region), self.clock)
 
     async def stop_node(self, region: str) -> None:
         """Stops a node."""
         await self.nodes.pop(region).stop()
 
-    def region_settings(self, region: str) -> RegionSettings:
-        """The settings of a region's node."""
+    def region_settings(self, node: str) -> RegionSettings:
+        """The settings of a node."""
+        region, _, number = node.partition("/")
         return RegionSettings(
             federation=FEDERATION,
             region=region,
             listen="127.0.0.1:0",
-            data=self.directory / region,
+            data=self.directory / node.replace("/", "-"),
             coordinators=(self.coordinator_endpoint,),
             credentials=self.certificates.credentials(f"region/{region}"),
             signing=self.certificates.signing(f"region/{region}"),
             postgresql=self._database(region, "region_node"),
+            number=int(number or 0),
         )
 
     def take_database(self, region: str, former: "Federation") -> None:
@@ -192,9 +197,10 @@ class Federation:
             self._postgresql[member] = self._databases.make(package)
         return self._postgresql[member]
 
-    def dial_node(self, region: str, path: str) -> grpc.aio.Channel:
-        """A channel to a region's node with the certificate of the member at `path`."""
-        return self._dial(self.endpoint(region), path, server_name(Role.ROLE_REGION, region, FEDERATION))
+    def dial_node(self, node: str, path: str) -> grpc.aio.Channel:
+        """A channel to a node with the certificate of the member at `path`."""
+        region = node.partition("/")[0]
+        return self._dial(self.endpoint(node), path, server_name(Role.ROLE_REGION, region, FEDERATION))
 
     def dial_coordinator(self, path: str) -> grpc.aio.Channel:
         """A channel to the coordinator with the certificate of the member at `path`."""
