@@ -1,16 +1,26 @@
 """`coordinator audit`."""
 
+import asyncio
 import json
 import re
+import tempfile
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from pathlib import Path
 
 import click
 
 from coordinator.cli.config import load_settings, settings_options
 from coordinator.cli.exits import EPILOG, NotDone
 from coordinator.cli.output import json_option
-from gateway.audit import ChainBroken, Head, rows, verify
+from coordinator.registry.etcd.registry import EtcdRegistry, RegistryUnreachable
+from coordinator.settings import CoordinatorSettings
+from gateway.audit import AuditRow, ChainBroken, Head, rows, verify
+from gateway.clock import SystemClock
+from gateway.errors import Refused
 from gateway.settings import Sources
 from gateway.store.port import StoreUnusable
+from gateway.tls import CredentialsUnusable
 
 _HEAD = re.compile(r"(?P<sequence>[0-9]{1,18}):(?P<hash>[0-9a-f]{64})")
 
@@ -41,25 +51,73 @@ def audit_group() -> None:
     metavar="ROW:HASH",
     help="A head printed earlier; finds a tail that was cut since.",
 )
+@click.option(
+    "--registry-seen",
+    type=_HeadType(),
+    metavar="ROW:HASH",
+    help="The same for the chain of the registry that several coordinators share.",
+)
 @json_option
-def verify_chain(sources: Sources, seen: Head | None, as_json: bool) -> None:
+def verify_chain(sources: Sources, seen: Head | None, registry_seen: Head | None, as_json: bool) -> None:
     """Verify the audit chain of the coordinator with these settings, running or not.
 
-    Nobody else keeps the head of this chain: note the one that is printed, and give it with --seen later.
+    With [etcd] the changes of the registry are a chain of their own, which is verified too. Nobody else keeps the
+    heads of these chains: note those that are printed, and give them with --seen and --registry-seen later.
 
     \b
     Example:
       coordinator audit verify --settings coordinator.toml
     """
-    database = load_settings(sources).database
+    settings = load_settings(sources)
+    if registry_seen is not None and settings.etcd is None:
+        raise click.UsageError("--registry-seen: these settings name no [etcd]")
+    head = _verified("", lambda: _kept_rows(settings), seen)
+    told: dict[str, object] = _as_json(head)
+    lines = [_line("", head)]
+    if settings.etcd is not None:
+        head = _verified("the registry: ", lambda: asyncio.run(_registry_rows(settings)), registry_seen)
+        told["registry"] = _as_json(head)
+        lines.append(_line("the registry: ", head))
+    click.echo(json.dumps(told) if as_json else "\n".join(lines))
+
+
+def _verified(whose: str, read: Callable[[], Sequence[AuditRow]], seen: Head | None) -> Head:
     try:
-        with database.look() as tx:
-            head = verify(rows(tx), seen)
+        return verify(read(), seen)
     except ChainBroken as error:
-        raise NotDone([f"the audit chain is broken: {error}"]) from error
+        raise NotDone([f"{whose}the audit chain is broken: {error}"]) from error
+
+
+def _kept_rows(settings: CoordinatorSettings) -> Sequence[AuditRow]:
+    try:
+        with settings.database.look() as tx:
+            return rows(tx)
     except StoreUnusable as error:
         raise NotDone([str(error)]) from error
-    if as_json:
-        click.echo(json.dumps({"rows": head.sequence, "hash": head.hash.hex()}))
-    else:
-        click.echo(f"{head.sequence} rows, unbroken; the head is {head.sequence}:{head.hash.hex()}")
+
+
+async def _registry_rows(settings: CoordinatorSettings) -> Sequence[AuditRow]:
+    assert settings.etcd is not None
+    lease = timedelta(seconds=settings.lease)
+    # The last good copy in the coordinator's own directory belongs to the coordinator, which may run.
+    with tempfile.TemporaryDirectory() as directory:
+        try:
+            registry = await EtcdRegistry.open(
+                settings.etcd, settings.federation, Path(directory), SystemClock(), lease
+            )
+        except (RegistryUnreachable, CredentialsUnusable) as error:
+            raise NotDone([f"the registry: {error}"]) from error
+        try:
+            return await registry.audit_rows()
+        except Refused as refusal:
+            raise NotDone([f"the registry: {refusal}"]) from refusal
+        finally:
+            await registry.close()
+
+
+def _as_json(head: Head) -> dict[str, object]:
+    return {"rows": head.sequence, "hash": head.hash.hex()}
+
+
+def _line(whose: str, head: Head) -> str:
+    return f"{whose}{head.sequence} rows, unbroken; the head is {head.sequence}:{head.hash.hex()}"

@@ -1,8 +1,8 @@
-"""The connection of an administrator to a coordinator, and the options that say which."""
+"""The connection of an administrator to the coordinators, and the options that say which."""
 
 import asyncio
 import functools
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
@@ -28,25 +28,44 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Connection:
-    """Where the coordinator is, and who asks."""
+    """Where the coordinators are, and who asks."""
 
-    endpoint: str
+    endpoints: Sequence[str]
+    """At least one; the next is asked where one does not answer."""
     credentials: Credentials
     federation: str
 
     def ask(self, question: Callable[[grpc.aio.Channel], Awaitable[T]]) -> T:
-        """Puts a question over a channel of its own. Raises NotDone or CannotReach."""
+        """Puts a question over a channel of its own. It may be put twice. Raises NotDone or CannotReach."""
         try:
             return asyncio.run(self._ask(question))
         except (Refused, CredentialsUnusable) as refusal:
             raise NotDone([str(refusal)]) from refusal
-        except Unreachable as failure:
-            raise CannotReach(f"no answer from the coordinator at {self.endpoint}: {failure}") from failure
 
     async def _ask(self, question: Callable[[grpc.aio.Channel], Awaitable[T]]) -> T:
+        dialer = Dialer(self.credentials, SystemClock())
         name = server_name(Role.ROLE_COORDINATOR, "", self.federation)
-        async with Dialer(self.credentials, SystemClock()).dial(self.endpoint, name) as channel:
-            return await question(channel)
+        failures: list[str] = []
+        for endpoint in self.endpoints:
+            async with dialer.dial(endpoint, name) as channel:
+                try:
+                    return await question(channel)
+                except Unreachable as failure:
+                    failures.append(f"no answer from the coordinator at {endpoint}: {failure}")
+        raise CannotReach("\n".join(failures))
+
+
+class _Endpoints(click.ParamType[tuple[str, ...]]):
+    """`host:port`, or several with commas between them."""
+
+    name = "endpoints"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
+        """See click."""
+        endpoints = tuple(each.strip() for each in str(value).split(","))
+        if not all(endpoints):
+            self.fail("write it as HOST:PORT, or as HOST:PORT,HOST:PORT", param, ctx)
+        return endpoints
 
 
 def connected(command: Callable[Concatenate[Connection, P], None]) -> Callable[..., None]:
@@ -54,12 +73,13 @@ def connected(command: Callable[Concatenate[Connection, P], None]) -> Callable[.
 
     @click.option(
         "--coordinator",
-        "endpoint",
-        metavar="HOST:PORT",
+        "endpoints",
+        metavar="HOST:PORT[,...]",
+        type=_Endpoints(),
         required=True,
         envvar="CROSSREGION_COORDINATOR",
         show_envvar=True,
-        help="Where the coordinator serves.",
+        help="Where the coordinators serve; the next is asked where one does not answer.",
     )
     @click.option(
         "--credentials",
@@ -79,8 +99,10 @@ def connected(command: Callable[Concatenate[Connection, P], None]) -> Callable[.
         help="The trust domain that the coordinator must prove.",
     )
     @functools.wraps(command)
-    def connect(endpoint: str, credentials: Path, federation: str, *args: P.args, **kwargs: P.kwargs) -> None:
+    def connect(
+        endpoints: tuple[str, ...], credentials: Path, federation: str, *args: P.args, **kwargs: P.kwargs
+    ) -> None:
         files = Credentials(credentials / AUTHORITY_CERTIFICATE, credentials / TLS_CERTIFICATE, credentials / TLS_KEY)
-        command(Connection(endpoint, files, federation), *args, **kwargs)
+        command(Connection(endpoints, files, federation), *args, **kwargs)
 
     return connect

@@ -3,16 +3,20 @@
 from datetime import UTC, datetime
 
 import click
+import grpc
 from rich.text import Text
 
 from coordinator.cli.connection import TIMEOUT, Connection, connected
-from coordinator.cli.exits import EPILOG
+from coordinator.cli.exits import EPILOG, NotDone
 from coordinator.cli.output import json_option, print_json, print_table, told, told_age, told_span, told_time
 from gateway.api.coordinator.v1 import administration_pb2 as contract
 from gateway.api.coordinator.v1.administration_pb2_grpc import MembershipServiceStub
 from gateway.api.federation.v1.federation_pb2 import Member, MemberState
 from gateway.channels import invoke
+from gateway.clock import from_timestamp
 
+SUSPEND_TIMEOUT = 15.0  # seconds: coordinators are given twelve of them to confirm
+SILENT_AFTER = 10.0  # seconds without an answer of the registry, which has to be told loudly: a lease by default
 _PREFIX = "MEMBER_STATE_"
 _STYLES = {
     MemberState.MEMBER_STATE_JOINED: "green",
@@ -30,7 +34,7 @@ def regions() -> None:
 @connected
 @json_option
 def list_regions(connection: Connection, as_json: bool) -> None:
-    """List all regions of the configuration and how they stand, those that never joined last.
+    """List all regions of the configuration and how they stand, those that never joined last; and the coordinators.
 
     \b
     Example:
@@ -47,6 +51,16 @@ def list_regions(connection: Connection, as_json: bool) -> None:
     columns = ("region", "state", "since", "endpoints", "heartbeat", "revision", "clock", "note")
     ordered = sorted(response.members, key=lambda member: member.state == MemberState.MEMBER_STATE_ABSENT)
     print_table("Regions", columns, [_row(member, now) for member in ordered])
+    print_table("Coordinators", ("coordinator", "endpoint"), [(each.name, each.endpoint) for each in response.replicas])
+    if (now - from_timestamp(response.registry_time)).total_seconds() > SILENT_AFTER:
+        click.secho(
+            f"THE REGISTRY HAS NOT ANSWERED SINCE {told_time(response.registry_time)}"
+            f" ({told_age(response.registry_time, now)}): all of this may be that old. Routing goes on by it;"
+            " changes are refused.",
+            fg="red",
+            bold=True,
+            err=True,
+        )
 
 
 @regions.command(epilog=EPILOG)
@@ -57,16 +71,31 @@ def list_regions(connection: Connection, as_json: bool) -> None:
 def suspend(connection: Connection, region: str, note: str, as_json: bool) -> None:
     """Suspend REGION: nothing is routed to it or taken from it.
 
+    Done once every coordinator that lives has confirmed that it acts by it. Where some have not, they are named, and
+    the exit code is 1: the suspension stands all the same. Ask again, or stop them.
+
     \b
     Example:
       coordinator regions suspend henan --note "signing key under suspicion"
     """
     request = contract.SuspendRegionRequest(region=region, note=note)
-    response = connection.ask(lambda channel: invoke(MembershipServiceStub(channel).SuspendRegion, request, TIMEOUT))
+
+    async def ask(channel: grpc.aio.Channel) -> tuple[contract.SuspendRegionResponse, list[str]]:
+        stub = MembershipServiceStub(channel)
+        response = await invoke(stub.SuspendRegion, request, SUSPEND_TIMEOUT)
+        living = await invoke(stub.ListRegions, contract.ListRegionsRequest(), TIMEOUT)
+        return response, [each.name for each in living.replicas]
+
+    response, living = connection.ask(ask)
+    unconfirmed = [f"{each.name} at {each.endpoint}" for each in response.unconfirmed]
     if as_json:
         print_json(response)
     else:
         click.echo(f"{region} is suspended: {response.member.state_note}")
+        confirmed = sorted(set(living) - {each.name for each in response.unconfirmed})
+        click.echo(f"confirmed by {', '.join(confirmed) or 'no coordinator'}")
+    if unconfirmed:
+        raise NotDone([f"not confirmed by {', '.join(unconfirmed)}: envelopes may still reach {region}"])
 
 
 @regions.command(epilog=EPILOG)

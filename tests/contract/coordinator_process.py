@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from coordinator.registry.etcd.settings import EtcdSettings
+from gateway.tls import Credentials
 from tests.contract.small_federation import FEDERATION, Certificates
 
 # Long enough for a cold start on a busy machine; reached only where a test fails.
@@ -18,7 +20,7 @@ PATIENCE_S = 30.0
 
 @dataclass(frozen=True)
 class CoordinatorProcess:
-    """A coordinator that serves, with a registry of its own."""
+    """A coordinator that serves."""
 
     process: "subprocess.Popen[bytes]"
     endpoint: str
@@ -34,16 +36,23 @@ class CoordinatorProcess:
 
 @contextmanager
 def coordinator_process(
-    certificates: Certificates, directory: Path, *, number: int = 0, listen: str = "127.0.0.1:0"
+    certificates: Certificates,
+    directory: Path,
+    *,
+    number: int = 0,
+    listen: str = "127.0.0.1:0",
+    etcd: EtcdSettings | None = None,
+    lease: float = 10.0,
 ) -> Iterator[CoordinatorProcess]:
-    """Starts one in a directory of its own, and kills it at the end."""
+    """Starts one in a directory of its own, and kills it at the end; with `etcd` one of several."""
     directory.mkdir(exist_ok=True)
     credentials = certificates.credentials(f"coordinator/{number}")
     settings, port, errors = directory / "coordinator.toml", directory / "port", directory / "errors"
     settings.write_text(
         f'federation = "{FEDERATION}"\nlisten = "{listen}"\ndata = "data"\nport_file = "port"\nnumber = {number}\n'
-        f'[credentials]\nauthority = "{credentials.authority}"\ncertificate = "{credentials.certificate}"\n'
-        f'key = "{credentials.key}"\n'
+        f"lease = {lease}\nheartbeat_interval = {lease / 4}\n"
+        + _table("credentials", credentials)
+        + (_etcd_tables(etcd) if etcd is not None else "")
     )
     port.unlink(missing_ok=True)
     with errors.open("ab") as log:
@@ -60,3 +69,15 @@ def coordinator_process(
     finally:
         process.kill()
         process.wait()
+
+
+def _table(name: str, credentials: Credentials) -> str:
+    return (
+        f'[{name}]\nauthority = "{credentials.authority}"\ncertificate = "{credentials.certificate}"\n'
+        f'key = "{credentials.key}"\n'
+    )
+
+
+def _etcd_tables(etcd: EtcdSettings) -> str:
+    endpoints = ", ".join(f'"{endpoint}"' for endpoint in etcd.endpoints)
+    return f"[etcd]\nendpoints = [{endpoints}]\n" + _table("etcd.credentials", etcd.credentials)

@@ -12,6 +12,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from coordinator.app import Coordinator
+from coordinator.registry.etcd.settings import EtcdSettings
 from coordinator.settings import CoordinatorSettings
 from gateway import audit
 from gateway.api.coordinator.v1.administration_pb2 import (
@@ -165,16 +166,24 @@ class Federation:
 
 @asynccontextmanager
 async def federation(
-    certificates: Certificates, data: Path, *, lease: float = 600.0, clock: Clock | None = None
+    certificates: Certificates,
+    data: Path,
+    *,
+    lease: float = 600.0,
+    clock: Clock | None = None,
+    number: int = 0,
+    etcd: EtcdSettings | None = None,
 ) -> AsyncIterator[Federation]:
-    """A coordinator with these data, stopped at the end as SIGTERM would."""
+    """A coordinator with these data, stopped at the end as SIGTERM would; with `etcd` one of several."""
     chosen = CoordinatorSettings(
         FEDERATION,
         "127.0.0.1:0",
         data,
-        certificates.credentials("coordinator/0"),
+        certificates.credentials(f"coordinator/{number}"),
+        number=number,
         heartbeat_interval=min(2.0, lease / 2),
         lease=lease,
+        etcd=etcd,
     )
     coordinator = await Coordinator.start(chosen, clock)
     try:

@@ -208,9 +208,10 @@ def test_times_are_told_in_utc_wherever_the_machine_is(monkeypatch: pytest.Monke
 def test_regions_are_listed_suspended_and_reinstated(coordinator: Process) -> None:
     assert coordinator.command("federation", "apply", str(SHIPPED)).exit_code == 0
     listed = coordinator.command("regions", "list").stdout.splitlines()
-    assert len(listed) == 2 + len(CONFIGURATION.regions)
+    assert len(listed) == 2 + len(CONFIGURATION.regions) + 3
+    assert listed[-1].split() == ["coordinator/0", coordinator.endpoint]
     suspended = coordinator.command("regions", "suspend", "henan", "--note", "[bold]key[/bold]")
-    assert suspended.stdout == "henan is suspended: [bold]key[/bold] (by admin/root)\n"
+    assert suspended.stdout == ("henan is suspended: [bold]key[/bold] (by admin/root)\nconfirmed by coordinator/0\n")
     (row,) = (line for line in coordinator.command("regions", "list").stdout.splitlines() if line.startswith("henan"))
     # What others wrote is never read as markup.
     assert "suspended" in row

@@ -1,0 +1,131 @@
+"""What `coordinator regions` says of several coordinators, as a server tells it to real processes of the command."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+import grpc
+import pytest
+
+from gateway.api.coordinator.v1 import administration_pb2 as contract
+from gateway.api.coordinator.v1.administration_pb2_grpc import (
+    MembershipServiceServicer,
+    add_MembershipServiceServicer_to_server,
+)
+from gateway.api.federation.v1.federation_pb2 import Member, MemberState
+from gateway.clock import to_timestamp
+from gateway.server import Service
+from tests.contract.small_federation import CLOCK, NOTHING_LISTENS, Certificates, serving
+from tests.contract.test_coordinator_cli import command
+
+SERVICE = contract.DESCRIPTOR.services_by_name["MembershipService"]
+FIRST = contract.Replica(name="coordinator/0", endpoint="10.0.0.1:7000")
+SECOND = contract.Replica(name="coordinator/1", endpoint="10.0.0.2:7000")
+
+
+@pytest.fixture(name="certificates")
+def certificates_of_a_federation(tmp_path: Path) -> Certificates:
+    return Certificates(tmp_path / "certificates")
+
+
+@dataclass
+class Membership(MembershipServiceServicer):
+    """Knows two coordinators, and what a test adds to that."""
+
+    silent: timedelta = timedelta(0)
+    unconfirmed: list[contract.Replica] = field(default_factory=list)
+
+    async def ListRegions(  # noqa: N802 - named by gRPC
+        self,
+        request: contract.ListRegionsRequest,
+        context: grpc.aio.ServicerContext[contract.ListRegionsRequest, contract.ListRegionsResponse],
+    ) -> contract.ListRegionsResponse:
+        return contract.ListRegionsResponse(
+            replicas=[FIRST, SECOND], registry_time=to_timestamp(CLOCK.now() - self.silent)
+        )
+
+    async def SuspendRegion(  # noqa: N802 - named by gRPC
+        self,
+        request: contract.SuspendRegionRequest,
+        context: grpc.aio.ServicerContext[contract.SuspendRegionRequest, contract.SuspendRegionResponse],
+    ) -> contract.SuspendRegionResponse:
+        member = Member(region=request.region, state=MemberState.MEMBER_STATE_SUSPENDED, state_note=request.note)
+        return contract.SuspendRegionResponse(member=member, unconfirmed=self.unconfirmed)
+
+    async def ReinstateRegion(  # noqa: N802 - named by gRPC
+        self,
+        request: contract.ReinstateRegionRequest,
+        context: grpc.aio.ServicerContext[contract.ReinstateRegionRequest, contract.ReinstateRegionResponse],
+    ) -> contract.ReinstateRegionResponse:
+        raise AssertionError
+
+
+@asynccontextmanager
+async def told_by(certificates: Certificates, membership: Membership) -> AsyncIterator[str]:
+    service = Service.of(SERVICE, add_MembershipServiceServicer_to_server, membership)
+    async with serving(certificates, "coordinator/0", [service]) as endpoint:
+        yield endpoint
+
+
+def test_who_confirmed_a_suspension_is_told(certificates: Certificates) -> None:
+    async def scenario() -> None:
+        async with told_by(certificates, Membership()) as endpoint:
+            code, out, errors = await command(certificates, endpoint, "regions", "suspend", "sichuan", "--note", "why")
+            assert (code, errors) == (0, "")
+            assert out == "sichuan is suspended: why\nconfirmed by coordinator/0, coordinator/1\n"
+
+    asyncio.run(scenario())
+
+
+def test_a_suspension_that_not_all_have_confirmed_names_them_and_does_not_succeed(certificates: Certificates) -> None:
+    async def scenario() -> None:
+        async with told_by(certificates, Membership(unconfirmed=[SECOND])) as endpoint:
+            words = ("regions", "suspend", "sichuan", "--note", "why")
+            code, out, errors = await command(certificates, endpoint, *words)
+            assert (code, out) == (1, "sichuan is suspended: why\nconfirmed by coordinator/0\n")
+            assert errors == (
+                "Error: not confirmed by coordinator/1 at 10.0.0.2:7000: envelopes may still reach sichuan\n"
+            )
+            code, out, _ = await command(certificates, endpoint, *words, "--json")
+            assert code == 1
+            assert json.loads(out)["unconfirmed"] == [{"name": "coordinator/1", "endpoint": "10.0.0.2:7000"}]
+
+    asyncio.run(scenario())
+
+
+def test_a_registry_that_does_not_answer_is_told_loudly(certificates: Certificates) -> None:
+    async def scenario() -> None:
+        membership = Membership()
+        async with told_by(certificates, membership) as endpoint:
+            code, out, errors = await command(certificates, endpoint, "regions", "list")
+            assert (code, errors) == (0, "")
+            assert [line.split() for line in out.splitlines()[-2:]] == [
+                ["coordinator/0", "10.0.0.1:7000"],
+                ["coordinator/1", "10.0.0.2:7000"],
+            ]
+            membership.silent = timedelta(minutes=7)
+            code, out, errors = await command(certificates, endpoint, "regions", "list")
+            assert code == 0
+            assert errors.startswith("THE REGISTRY HAS NOT ANSWERED SINCE ")
+            assert "7 min ago" in errors
+
+    asyncio.run(scenario())
+
+
+def test_the_next_coordinator_is_asked_where_one_does_not_answer(certificates: Certificates) -> None:
+    async def scenario() -> None:
+        async with told_by(certificates, Membership()) as endpoint:
+            code, out, _ = await command(certificates, f"{NOTHING_LISTENS}, {endpoint}", "regions", "list")
+            assert (code, "coordinator/1" in out) == (0, True)
+        code, out, errors = await command(certificates, f"{NOTHING_LISTENS},{endpoint}", "regions", "list")
+        assert (code, out) == (3, "")
+        assert f"no answer from the coordinator at {NOTHING_LISTENS}: " in errors
+        assert f"no answer from the coordinator at {endpoint}: " in errors
+        code, _, errors = await command(certificates, f"{endpoint},", "regions", "list")
+        assert code == 2
+
+    asyncio.run(scenario())

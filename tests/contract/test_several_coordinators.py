@@ -1,0 +1,265 @@
+"""Several coordinators on one registry: real ones on a real etcd, and one that is a process of its own to be frozen."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+import pytest
+from etcd3.etcdrpc import rpc_pb2
+
+from coordinator.registry.etcd.client import DELETE, EtcdClient
+from coordinator.registry.etcd.keys import Keys
+from coordinator.registry.etcd.settings import EtcdSettings
+from deploy.local.etcd import LocalEtcd
+from gateway.api.coordinator.v1.administration_pb2 import (
+    ListRegionsRequest,
+    ListRegionsResponse,
+    SuspendRegionRequest,
+    SuspendRegionResponse,
+)
+from gateway.api.coordinator.v1.administration_pb2_grpc import MembershipServiceStub
+from gateway.api.federation.v1.federation_pb2 import MemberState, WatchRequest
+from gateway.api.federation.v1.federation_pb2_grpc import FederationServiceStub
+from gateway.api.relay.v1 import relay_pb2
+from gateway.api.relay.v1.relay_pb2 import DeliverRequest, DeliverResponse
+from gateway.api.relay.v1.relay_pb2_grpc import (
+    RelayServiceServicer,
+    RelayServiceStub,
+    add_RelayServiceServicer_to_server,
+)
+from gateway.api.types.v1.access_pb2 import Role
+from gateway.channels import Dialer, invoke
+from gateway.errors import Refused, reason_name
+from gateway.identity import server_name
+from gateway.relay.transport import Unreachable
+from gateway.server import Service
+from tests.contract.coordinator_process import CoordinatorProcess, coordinator_process
+from tests.contract.coordinators import ADMIN, PATIENCE_S, Federation, federation, join_request, keys_of, refused, told
+from tests.contract.small_federation import CLOCK, FEDERATION, Certificates, serving
+from tests.contract.test_coordinator_cli import command
+
+HENAN, SICHUAN = "henan", "sichuan"
+SERVICE = relay_pb2.DESCRIPTOR.services_by_name["RelayService"]
+SUSPENDED = MemberState.MEMBER_STATE_SUSPENDED
+# The wait for a lease included; reached only where a test fails.
+LONGEST_S = 60.0
+
+
+@pytest.fixture(name="certificates")
+def certificates_of_a_federation(tmp_path: Path) -> Certificates:
+    return Certificates(tmp_path / "certificates")
+
+
+@pytest.fixture(name="etcd")
+def empty_registry(etcd_cluster: LocalEtcd) -> Iterator[EtcdSettings]:
+    """A registry in which nothing stands of the federation that the certificates are of."""
+    settings = EtcdSettings(etcd_cluster.endpoints, etcd_cluster.credentials())
+
+    async def empty() -> None:
+        client = EtcdClient(settings, CLOCK)
+        try:
+            whole = Keys(FEDERATION).everything
+            await client.call(DELETE, rpc_pb2.DeleteRangeRequest(key=whole.first, range_end=whole.end))
+        finally:
+            await client.close()
+
+    asyncio.run(empty())
+    yield settings
+    asyncio.run(empty())
+
+
+class Destination(RelayServiceServicer):
+    """Takes in what is brought, and answers when it may."""
+
+    def __init__(self) -> None:
+        self.taken = 0
+        self.may_answer = asyncio.Event()
+        self.may_answer.set()
+
+    async def Deliver(  # noqa: N802 - named by gRPC
+        self, request: DeliverRequest, context: grpc.aio.ServicerContext[DeliverRequest, DeliverResponse]
+    ) -> DeliverResponse:
+        self.taken += 1
+        await self.may_answer.wait()
+        return DeliverResponse(journey=request.journey)
+
+
+@dataclass
+class Scene:
+    """A coordinator of this process, Henan and Sichuan, which have joined, and what Sichuan takes in."""
+
+    it: Federation
+    sichuan: Destination
+    closing: AsyncExitStack
+
+    def dial(self, path: str, endpoint: str) -> grpc.aio.Channel:
+        """A channel of a member to any coordinator."""
+        dialer = Dialer(self.it.certificates.credentials(path), CLOCK)
+        channel = dialer.dial(endpoint, server_name(Role.ROLE_COORDINATOR, "", FEDERATION))
+        self.closing.push_async_callback(channel.close)
+        return channel
+
+    async def suspend(self, seconds: float = PATIENCE_S) -> SuspendRegionResponse:
+        stub = MembershipServiceStub(self.it.as_(ADMIN))
+        return await invoke(stub.SuspendRegion, SuspendRegionRequest(region=SICHUAN, note="why"), seconds)
+
+    async def listed(self, endpoint: str) -> ListRegionsResponse:
+        stub = MembershipServiceStub(self.dial(ADMIN, endpoint))
+        return await invoke(stub.ListRegions, ListRegionsRequest(), PATIENCE_S)
+
+    async def knows(self, endpoint: str, state: MemberState.ValueType) -> None:
+        """Returns once that coordinator tells watchers that Sichuan stands so."""
+        watching = FederationServiceStub(self.dial("region/henan", endpoint)).Watch(WatchRequest())
+        await told(watching, SICHUAN, state)
+        watching.cancel()
+
+
+@asynccontextmanager
+async def scene(
+    certificates: Certificates, data: Path, etcd: EtcdSettings, lease: float = 600.0
+) -> AsyncIterator[Scene]:
+    sichuan = Destination()
+    service = Service.of(SERVICE, add_RelayServiceServicer_to_server, sichuan)
+    async with (
+        asyncio.timeout(LONGEST_S),
+        AsyncExitStack() as closing,
+        serving(certificates, "region/sichuan", [service], SICHUAN) as endpoint,
+        federation(certificates, data / "0", lease=lease, etcd=etcd) as it,
+    ):
+        await it.apply()
+        await it.join(keys_of(certificates, HENAN))
+        await it.join(keys_of(certificates, SICHUAN), join_request(keys_of(certificates, SICHUAN), endpoint))
+        async with closing:
+            yield Scene(it, sichuan, closing)
+
+
+async def probe(channel: grpc.aio.Channel, seconds: float = PATIENCE_S) -> DeliverResponse:
+    """An empty batch for Sichuan."""
+    return await invoke(RelayServiceStub(channel).Deliver, DeliverRequest(destination=SICHUAN), seconds)
+
+
+def names(response: SuspendRegionResponse) -> list[str]:
+    return [replica.name for replica in response.unconfirmed]
+
+
+def test_a_region_that_one_coordinator_suspends_gets_nothing_through_any(
+    certificates: Certificates, tmp_path: Path, etcd: EtcdSettings
+) -> None:
+    async def scenario() -> None:
+        async with (
+            scene(certificates, tmp_path, etcd) as at,
+            federation(certificates, tmp_path / "1", number=1, etcd=etcd) as other,
+        ):
+            listed = await at.listed(other.endpoint)
+            assert [each.name for each in listed.replicas] == ["coordinator/0", "coordinator/1"]
+            assert [each.endpoint for each in listed.replicas] == [at.it.endpoint, other.endpoint]
+            assert listed.HasField("registry_time")
+            channel = other.as_("region/henan")
+            await probe(channel)
+            response = await at.suspend()
+            assert (response.member.state, names(response)) == (SUSPENDED, [])
+            taken = at.sichuan.taken
+            assert await refused(probe(channel)) == "REGION_SUSPENDED"
+            assert at.sichuan.taken == taken
+
+    asyncio.run(scenario())
+
+
+def test_a_suspension_waits_for_what_another_coordinator_has_on_its_way(
+    certificates: Certificates, tmp_path: Path, etcd: EtcdSettings
+) -> None:
+    async def scenario() -> None:
+        async with (
+            scene(certificates, tmp_path, etcd) as at,
+            federation(certificates, tmp_path / "1", number=1, etcd=etcd) as other,
+        ):
+            at.sichuan.may_answer.clear()
+            delivering = asyncio.create_task(probe(other.as_("region/henan")))
+            while not at.sichuan.taken:  # noqa: ASYNC110 - it happens at a server
+                await asyncio.sleep(0.005)
+            assert names(await at.suspend(seconds=1.0)) == ["coordinator/1"]
+            suspending = asyncio.create_task(at.suspend())
+            at.sichuan.may_answer.set()
+            await delivering
+            assert names(await suspending) == []
+
+    asyncio.run(scenario())
+
+
+def test_a_coordinator_that_stops_is_waited_for_no_more(
+    certificates: Certificates, tmp_path: Path, etcd: EtcdSettings
+) -> None:
+    async def scenario() -> None:
+        async with scene(certificates, tmp_path, etcd) as at:
+            async with federation(certificates, tmp_path / "1", number=1, etcd=etcd):
+                pass
+            assert names(await at.suspend()) == []
+            assert [each.name for each in (await at.listed(at.it.endpoint)).replicas] == ["coordinator/0"]
+
+    asyncio.run(scenario())
+
+
+def test_a_frozen_coordinator_is_named_until_its_lease_ends_and_brings_nothing_when_it_wakes(
+    certificates: Certificates, tmp_path: Path, etcd: EtcdSettings
+) -> None:
+    async def scenario(other: CoordinatorProcess) -> None:
+        async with scene(certificates, tmp_path, etcd, lease=600.0) as at:
+            await at.knows(other.endpoint, MemberState.MEMBER_STATE_JOINED)
+            channel = at.dial("region/henan", other.endpoint)
+            await probe(channel)
+            taken = at.sichuan.taken
+            other.freeze()
+            # What is sent to it now waits in its socket, and is the first that it reads when it wakes.
+            sent = [asyncio.create_task(outcome(channel)) for _ in range(3)]
+            assert names(await at.suspend(seconds=1.0)) == ["coordinator/1"]
+            assert names(await at.suspend()) == []
+            other.thaw()
+            answers = set(await asyncio.gather(*sent))
+            while "REGION_SUSPENDED" not in answers:
+                answers.add(await outcome(channel))
+            assert answers <= {"REGION_SUSPENDED", "REGISTRY_UNAVAILABLE", "UNREACHABLE"}
+            assert at.sichuan.taken == taken
+
+    with coordinator_process(certificates, tmp_path / "1", number=1, etcd=etcd, lease=4.0) as other:
+        asyncio.run(scenario(other))
+
+
+async def outcome(channel: grpc.aio.Channel) -> str:
+    """What becomes of an empty batch for Sichuan."""
+    try:
+        await probe(channel)
+    except Refused as refusal:
+        return reason_name(refusal.reason)
+    except Unreachable:
+        return "UNREACHABLE"
+    return "DELIVERED"
+
+
+def test_the_registrys_chain_of_changes_is_verified_beside_the_coordinators_own(
+    certificates: Certificates, tmp_path: Path, etcd: EtcdSettings
+) -> None:
+    async def verified(*words: str) -> tuple[int, str, str]:
+        settings = str(tmp_path / "1" / "coordinator.toml")
+        return await command(certificates, "unused:1", "audit", "verify", "--settings", settings, *words)
+
+    async def scenario() -> None:
+        async with scene(certificates, tmp_path, etcd) as at:
+            await at.suspend()
+            code, out, _ = await verified("--json")
+            told_heads = json.loads(out)
+            # One configuration, two regions that joined, one suspension; nobody was denied anything.
+            assert (code, told_heads["rows"], told_heads["registry"]["rows"]) == (0, 0, 4)
+            head = f"4:{told_heads['registry']['hash']}"
+            client = EtcdClient(etcd, CLOCK)
+            for sequence, broken, seen in ((4, False, ()), (4, True, ("--registry-seen", head)), (2, True, ())):
+                await client.call(DELETE, rpc_pb2.DeleteRangeRequest(key=Keys(FEDERATION).audit_row(sequence)))
+                code, _, errors = await verified(*seen)
+                assert (code == 1, "Error: the registry: the audit chain is broken" in errors) == (broken, broken)
+            await client.close()
+
+    with coordinator_process(certificates, tmp_path / "1", number=1, etcd=etcd):
+        asyncio.run(scenario())
