@@ -8,6 +8,7 @@ from coordinator.cli.config import config
 from coordinator.cli.exits import EPILOG
 from coordinator.cli.federation import federation
 from coordinator.cli.migrate import migrate
+from coordinator.cli.move import move_to_postgresql
 from coordinator.cli.orders import orders
 from coordinator.cli.regions import regions
 from coordinator.cli.serve import serve
@@ -20,11 +21,12 @@ def main() -> None:
 
     Commands that ask a coordinator take --coordinator, --credentials and --federation, or
     CROSSREGION_COORDINATOR, CROSSREGION_CREDENTIALS and CROSSREGION_FEDERATION from the environment.
-    `serve`, `config`, `migrate` and `audit` read the coordinator's own settings: a file, COORDINATOR_* and --set.
+    `serve`, `config`, `migrate`, `move-to-postgresql` and `audit` read the coordinator's own settings: a file,
+    COORDINATOR_* and --set.
     """
 
 
-for _command in (audit_group, certificates, config, federation, migrate, orders, regions, serve):
+for _command in (audit_group, certificates, config, federation, migrate, move_to_postgresql, orders, regions, serve):
     main.add_command(_command)
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The command that brings the database of a program up to date, for each program that has one."""
+"""The commands that bring the database of a program up to date and move it, for each program that has one."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -6,8 +6,11 @@ from dataclasses import asdict, dataclass
 from typing import Concatenate, NoReturn
 
 import click
+from rich.console import Console
+from rich.progress import Progress as Bar
 
 from gateway.settings import Sources
+from gateway.store.moving import Moved, move
 from gateway.store.opening import DatabasePlace
 from gateway.store.port import StoreUnusable
 from gateway.store.schema import Migration, migrations_of
@@ -31,6 +34,20 @@ Example:
 \b
 Exit codes: 0 the schema is current, or a dry run said what is missing; 1 not possible, and the text says why;
 2 wrong usage or settings.
+"""
+_MOVE = """Move the database from SQLite to PostgreSQL.
+
+The settings name the PostgreSQL database, empty or with the schema of this version and no rows; what is moved is the
+SQLite file in `data`. Stop the process first. All rows are copied in one transaction and compared one by one, the audit
+chain is verified on both sides, and only then the file is renamed to end in .moved, so that nobody serves the old state
+by mistake. Interrupted at any point nothing is lost: run it again.
+
+\b
+Example:
+  {program} move-to-postgresql --settings {program}.toml --set postgresql.conninfo='host=127.0.0.1 dbname=sichuan'
+
+\b
+Exit codes: 0 moved, 1 not moved, and the text says why, 2 wrong usage or settings.
 """
 
 
@@ -112,3 +129,64 @@ def _summary(place: DatabasePlace, count: int, *, dry_run: bool) -> str:
         return f"{place}: the schema is current, nothing is to be done"
     files = "1 file" if count == 1 else f"{count} files"
     return f"{place}: {files} would be applied" if dry_run else f"{place}: {files} applied"
+
+
+def move_command(program: DatabaseProgram) -> click.Command:
+    """The command `move-to-postgresql` of a program."""
+
+    @click.command("move-to-postgresql")
+    @program.options
+    @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+    def move_to_postgresql(sources: Sources, as_json: bool) -> None:
+        place = program.place_of(sources)
+        if place.postgresql is None:
+            raise click.UsageError("postgresql: is needed in the settings: it says where to move the database")
+        try:
+            with _ProgressBar() as progress:
+                moved = move(place, program.migrations(), progress)
+        except StoreUnusable as error:
+            program.refuse(str(error))
+        except OSError as error:
+            program.refuse(f"{error.filename or place}: {error.strerror or error}")
+        if as_json:
+            click.echo(json.dumps(_told_of_move(place, moved), indent=2, ensure_ascii=False))
+            return
+        print_table(("table", "rows", "compared"), [(each.name, str(each.rows), "the same") for each in moved.tables])
+        click.echo(f"audit chain: {moved.head.sequence} rows on both sides, head {moved.head.hash.hex()}")
+        click.echo(f"{place}: has everything now; the file is kept as {moved.file}")
+
+    move_to_postgresql.help = _MOVE.format(program=program.name)
+    return move_to_postgresql
+
+
+def _told_of_move(place: DatabasePlace, moved: Moved) -> dict[str, object]:
+    return {
+        "database": str(place),
+        "tables": [{"table": each.name, "rows": each.rows, "same": True} for each in moved.tables],
+        "audit": {"rows": moved.head.sequence, "hash": moved.head.hash.hex()},
+        "file": str(moved.file),
+    }
+
+
+class _ProgressBar:
+    """A bar on standard error, if that is a terminal."""
+
+    def __init__(self) -> None:
+        console = Console(stderr=True)
+        self._bar = Bar(console=console, transient=True, disable=not console.is_terminal)
+        self._task = self._bar.add_task("", total=None)
+
+    def __enter__(self) -> "_ProgressBar":
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def start(self, rows: int) -> None:
+        """See Progress."""
+        self._bar.update(self._task, total=rows)
+
+    def advance(self, doing: str, rows: int) -> None:
+        """See Progress."""
+        self._bar.update(self._task, description=doing, advance=rows)

@@ -45,6 +45,15 @@ class DatabaseUnreachable(StoreUnusable):
     """The server, or the file, is not there or does not let us in. The text tells no secrets."""
 
 
+class DatabaseMoved(StoreUnusable):
+    """What the file held is in PostgreSQL. An empty file in its place would be a node that has forgotten everything."""
+
+
+def moved_file(file: Path) -> Path:
+    """What a SQLite file is called once its content was moved to PostgreSQL."""
+    return file.with_name(f"{file.name}.moved")
+
+
 @dataclass(frozen=True)
 class DatabasePlace:
     """The database of a process: a SQLite file, or a PostgreSQL database where one is named."""
@@ -72,9 +81,10 @@ class DatabasePlace:
     async def open(self, migrations: Sequence[Migration], *, number: int = 0, alone: bool = False) -> Store:
         """The store, for the process with this number; `alone`: no other process may work on the database.
 
-        Raises DatabaseInUse, SchemaMismatch or DatabaseUnreachable.
+        Raises DatabaseInUse, DatabaseMoved, SchemaMismatch or DatabaseUnreachable.
         """
         if self.postgresql is None:
+            self._require_here()
             return SqliteStore(self.file, migrations)
         with self._reaching():
             return await PostgresqlStore.open(
@@ -84,8 +94,8 @@ class DatabasePlace:
     def migrate(self, migrations: Sequence[Migration], *, dry_run: bool) -> list[Migration]:
         """Applies what the schema lacks, unless it is a dry run, and returns it.
 
-        Raises SchemaMismatch, MigrationFailed, DatabaseUnreachable, or DatabaseInUse for a SQLite file whose process
-        runs; OSError for a file that cannot be made.
+        Raises SchemaMismatch, MigrationFailed, DatabaseUnreachable; for a SQLite file also DatabaseInUse where its
+        process runs, DatabaseMoved, or OSError where it cannot be made.
         """
         with self._reaching():
             if self.postgresql is not None:
@@ -99,10 +109,11 @@ class DatabasePlace:
     def look(self) -> Iterator[Transaction]:
         """A transaction that only reads, for tools that look at a database beside its processes.
 
-        Raises DatabaseUnreachable.
+        Raises DatabaseMoved or DatabaseUnreachable.
         """
         with self._reaching():
             if self.postgresql is None:
+                self._require_here()
                 if not self.file.is_file():
                     raise DatabaseUnreachable(f"{self}: there is no such database")
                 with open_read_only(self.file) as transaction:
@@ -112,7 +123,15 @@ class DatabasePlace:
                 connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
                 yield PostgresqlTransaction(connection)
 
+    def _require_here(self) -> None:
+        if not self.file.exists() and moved_file(self.file).exists():
+            raise DatabaseMoved(
+                f"{self.file} was moved to PostgreSQL and is kept as {moved_file(self.file).name}:"
+                " name the PostgreSQL database in the settings"
+            )
+
     def _migrate_file(self, migrations: Sequence[Migration], *, dry_run: bool) -> list[Migration]:
+        self._require_here()
         if dry_run:
             if not self.file.exists():
                 return pending({}, migrations, sqlite_schema.ENGINE)

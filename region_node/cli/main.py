@@ -6,6 +6,7 @@ from region_node.cli.audit import audit
 from region_node.cli.call import call
 from region_node.cli.config import config
 from region_node.cli.migrate import migrate
+from region_node.cli.move import move_to_postgresql
 from region_node.cli.serve import serve
 
 
@@ -19,7 +20,7 @@ def main() -> None:
     """
 
 
-for command in (serve, config, migrate, call, audit):
+for command in (serve, config, migrate, move_to_postgresql, call, audit):
     main.add_command(command)
 
 
