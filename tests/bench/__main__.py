@@ -1,4 +1,4 @@
-"""`python -m tests.bench`: measures both loads in turns and writes the table and build/bench.json."""
+"""`python -m tests.bench`: measures loads in turns and writes tables and build/bench.json."""
 
 import asyncio
 import json
@@ -14,22 +14,23 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from deploy.local.federation import FEDERATION, LocalFederation
-from gateway.api.types.v1.access_pb2 import Role
-from gateway.identity import server_name
+from deploy.local.federation import LocalFederation
 from tests.bench.chain import Chain
+from tests.bench.comparing import compare, order_client
+from tests.bench.engines import EngineResult, measure_engines
 from tests.bench.load import LoadClient
 from tests.bench.orders import CUSTOMERS, HANDLING, HOME, create_customers
-from tests.bench.report import Level, Report, Round, report
-from tests.bench.table import table
+from tests.bench.report import Level, Report, report
+from tests.bench.suspension import Suspension
+from tests.bench.table import suspension_table, table
 
 BUILD = Path(__file__).parents[2] / "build"
 LEVELS = (1, 32, 128)
-WARM_UP = 1.5  # seconds of each load before the first round of a level
+_CHAIN, _ORDERS, _SQLITE = "chain", "orders", "SQLite"
 
 
 class Bench:
-    """Both systems side by side, each with its load client; at any time one is loaded and the other idle."""
+    """Orders on SQLite and a bare chain side by side; at any time one is loaded and the other idle."""
 
     def __init__(self, directory: Path, stack: ExitStack) -> None:
         federation = LocalFederation(directory / "federation", (HANDLING, HOME))
@@ -37,16 +38,7 @@ class Bench:
         stack.callback(federation.kill)
         federation.start()
         asyncio.run(create_customers(federation))
-        self.orders = LoadClient(
-            [
-                "orders",
-                f"--endpoint={federation.endpoint(HANDLING)}",
-                f"--server-name={server_name(Role.ROLE_REGION, HANDLING, FEDERATION)}",
-                f"--certificate={federation.directory / 'certificates' / f'{HANDLING}-counter'}",
-            ],
-            [process.pid for process in federation.processes.values()],
-            directory / "orders.log",
-        )
+        self.orders = order_client(federation, directory / "orders.log")
         stack.callback(self.orders.close)
         self.sizes = self.orders.ready
         chain = Chain(directory / "chain", self.sizes["answer_bytes"])
@@ -58,21 +50,6 @@ class Bench:
             directory / "chain.log",
         )
         stack.callback(self.chain.close)
-
-    def level(self, callers: int, rounds: int, seconds: float) -> Level:
-        """Rounds of both loads; the order alternates, so that a steady drift of the machine cancels out."""
-        warm_up = min(WARM_UP, seconds)
-        self.chain.run(callers, warm_up)
-        self.orders.run(callers, warm_up)
-        done: list[Round] = []
-        for index in range(rounds):
-            if index % 2:
-                orders = self.orders.run(callers, seconds)
-                done.append(Round(self.chain.run(callers, seconds), orders))
-            else:
-                chain = self.chain.run(callers, seconds)
-                done.append(Round(chain, self.orders.run(callers, seconds)))
-        return Level(callers, done)
 
 
 def conditions(rounds: int, seconds: float, sizes: dict[str, int]) -> Report:
@@ -87,6 +64,7 @@ def conditions(rounds: int, seconds: float, sizes: dict[str, int]) -> Report:
         "customers": CUSTOMERS,
         "chain": "three plaintext grpc.aio servers, uvloop, nothing stored",
         "orders": "mTLS, signatures, synchronous commits, audit; trace ids travel, spans are not recorded",
+        "engines": "PostgreSQL over TLS for every database, etcd with three members, all on the same processors",
         **sizes,
     }
 
@@ -95,20 +73,43 @@ def conditions(rounds: int, seconds: float, sizes: dict[str, int]) -> Report:
 @click.option("--seconds", default=2.5, show_default=True, help="for one load in one round")
 @click.option("--rounds", default=5, show_default=True, help="per number of callers")
 @click.option("--callers", "levels", type=int, multiple=True, default=LEVELS, show_default=True)
+@click.option("--engine-callers", default=32, show_default=True, help="for PostgreSQL and etcd; 0 leaves them out")
 @click.option("--output", type=click.Path(path_type=Path), default=BUILD / "bench.json", show_default=True)
-def main(seconds: float, rounds: int, levels: Sequence[int], output: Path) -> None:
-    """Measures cross-region orders against a bare chain of gRPC servers, in turns, on the same processors."""
+def main(seconds: float, rounds: int, levels: Sequence[int], engine_callers: int, output: Path) -> None:
+    """Measures cross-region orders against a bare chain of gRPC servers, and on PostgreSQL and etcd against SQLite.
+
+    Loads take turns on the same processors.
+    """
     output.parent.mkdir(parents=True, exist_ok=True)
     # Beside the output and not among temporary files, which may lie in memory where a commit costs nothing.
     directory = Path(tempfile.mkdtemp(prefix="bench-", dir=output.parent))
+    engines: list[EngineResult] = []
+    suspensions: list[Suspension] = []
     with ExitStack() as stack:
         stack.callback(shutil.rmtree, directory)
         bench = Bench(directory, stack)
         circumstances = conditions(rounds, seconds, bench.sizes)
-        measured = [bench.level(callers, rounds, seconds) for callers in levels]
-    output.write_text(json.dumps(report(measured, circumstances), indent=2) + "\n", "utf-8")
-    Console().print(table(measured))
+        measured = [compare(bench.chain, bench.orders, callers, rounds, seconds) for callers in levels]
+        if engine_callers:
+            engines, suspensions = measure_engines(directory, bench.orders, engine_callers, rounds, seconds)
+    content = {
+        **report(measured, _CHAIN, _ORDERS),
+        "engines": {each.name: report(each.levels, _SQLITE, each.name) for each in engines},
+        "suspensions": [each.plain() for each in suspensions],
+        "conditions": circumstances,
+    }
+    output.write_text(json.dumps(content, indent=2) + "\n", "utf-8")
+    _show(measured, engines, suspensions)
     print(f"written to {output}")
+
+
+def _show(measured: Sequence[Level], engines: Sequence[EngineResult], suspensions: Sequence[Suspension]) -> None:
+    console = Console()
+    console.print(table(measured, "orders between regions against a bare chain", _CHAIN, _ORDERS))
+    for each in engines:
+        console.print(table(each.levels, f"the same orders: {each.name} against SQLite", _SQLITE, "PostgreSQL"))
+    if suspensions:
+        console.print(suspension_table(suspensions))
 
 
 if __name__ == "__main__":

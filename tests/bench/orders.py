@@ -84,7 +84,7 @@ def submission(request_id: str, line: Line) -> SubmitOrderRequest:
             applicant=Applicant.APPLICANT_HOLDER,
             documents=[document],
             characteristics={"reason": "back home" if line.suspended else "travelling"},
-            requester=_requester(),
+            requester=requester(),
         ),
         wait=Duration(seconds=int(WAIT)),
     )
@@ -98,7 +98,7 @@ async def create_customers(federation: LocalFederation) -> None:
     async with federation.dial_region(HOME, f"{HOME}-counter") as channel:
         service = CustomerServiceStub(channel)
         for start in range(0, len(customers), _BATCH):
-            batch = BatchCreateCustomersRequest(customers=customers[start : start + _BATCH], requester=_requester())
+            batch = BatchCreateCustomersRequest(customers=customers[start : start + _BATCH], requester=requester())
             await service.BatchCreateCustomers(batch, timeout=30)
 
 
@@ -122,5 +122,6 @@ def _customer(index: int, number: str, opened: Timestamp) -> Customer:
     )
 
 
-def _requester() -> Requester:
+def requester() -> Requester:
+    """Who asks for everything in the bench."""
     return Requester(staff_id="4711", channel=Channel.CHANNEL_COUNTER)

@@ -1,7 +1,7 @@
 """What was measured, and the arithmetic on it. Pure.
 
 Throughput and CPU time are computed per window; a level's figure is the median over its rounds, with the least and the
-greatest. A ratio is orders over chain within one round, so that both halves of it saw the same machine.
+greatest. A ratio is what is measured over its base within one round, so that both halves of it saw the same machine.
 """
 
 import math
@@ -50,8 +50,8 @@ class Window:
 class Round:
     """Both loads, one right after the other."""
 
-    chain: Window
-    orders: Window
+    base: Window
+    measured: Window
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Level:
     @property
     def others(self) -> "Spread":
         """How many processors other processes kept busy: with much more than none the ratios say little."""
-        return Spread.of([window.others for each in self.rounds for window in (each.chain, each.orders)])
+        return Spread.of([window.others for each in self.rounds for window in (each.base, each.measured)])
 
 
 @dataclass(frozen=True)
@@ -100,8 +100,8 @@ class Figure:
         return Spread.of([self.read(window) * self.factor for window in windows])
 
     def ratio(self, rounds: Sequence[Round]) -> Spread:
-        """Orders over chain."""
-        return Spread.of([self.read(each.orders) / self.read(each.chain) for each in rounds])
+        """What is measured over its base."""
+        return Spread.of([self.read(each.measured) / self.read(each.base) for each in rounds])
 
 
 FIGURES = (
@@ -120,18 +120,17 @@ def percentile(values: Sequence[float], share: float) -> float:
     return sorted(values)[max(0, math.ceil(share * len(values)) - 1)]
 
 
-def report(levels: Sequence[Level], conditions: Report) -> Report:
-    """Everything for a file: the ratios first."""
+def report(levels: Sequence[Level], base: str, measured: str) -> Report:
+    """All figures of a comparison for a file: the ratios first, then both halves by their names."""
     return {
         "ratios": {
             str(level.callers): {figure.name: figure.ratio(level.rounds).plain() for figure in FIGURES}
             for level in levels
         },
-        "chain": _figures(levels, lambda each: each.chain),
-        "orders": _figures(levels, lambda each: each.orders),
+        base: _figures(levels, lambda each: each.base),
+        measured: _figures(levels, lambda each: each.measured),
         "others_processors": {str(level.callers): level.others.plain() for level in levels},
         "units": {figure.name: figure.unit for figure in FIGURES},
-        "conditions": conditions,
     }
 
 

@@ -5,20 +5,21 @@ from collections.abc import Sequence
 from rich.table import Table
 
 from tests.bench.report import FIGURES, Level, Spread
+from tests.bench.suspension import Suspension
 
 
-def table(levels: Sequence[Level]) -> Table:
+def table(levels: Sequence[Level], title: str, base: str, measured: str) -> Table:
     """One row per level and figure; medians over the rounds, with the least and the greatest ratio."""
     others = [level.others for level in levels]
     disturbed = f"other processes kept {min(each.low for each in others):.2f} to "
     disturbed += f"{max(each.high for each in others):.2f} processors busy meanwhile"
     shown = Table(
-        title="orders between regions (b) against a bare chain (a)",
+        title=title,
         title_justify="left",
         caption=disturbed,
         caption_justify="left",
     )
-    for heading in ("callers", "figure", "(a) chain", "(b) orders", "b/a", "min", "max"):
+    for heading in ("callers", "figure", f"(a) {base}", f"(b) {measured}", "b/a", "min", "max"):
         shown.add_column(heading, justify="left" if heading == "figure" else "right", no_wrap=True)
     for level in levels:
         for index, figure in enumerate(FIGURES):
@@ -26,13 +27,23 @@ def table(levels: Sequence[Level]) -> Table:
             shown.add_row(
                 str(level.callers) if index == 0 else "",
                 f"{figure.label}, {figure.unit}",
-                _number(figure.of([each.chain for each in level.rounds])),
-                _number(figure.of([each.orders for each in level.rounds])),
+                _number(figure.of([each.base for each in level.rounds])),
+                _number(figure.of([each.measured for each in level.rounds])),
                 f"{ratio.median:.2f}",
                 f"{ratio.low:.2f}",
                 f"{ratio.high:.2f}",
                 end_section=index == len(FIGURES) - 1,
             )
+    return shown
+
+
+def suspension_table(suspensions: Sequence[Suspension]) -> Table:
+    """One row per suspension under load, in milliseconds from the moment when it was asked for."""
+    shown = Table(title="`regions suspend` under load, two coordinators", title_justify="left")
+    for heading in ("", "last envelope acted on, ms", "confirmed by all, ms", "envelopes after that"):
+        shown.add_column(heading, justify="right", no_wrap=True)
+    for number, each in enumerate(suspensions, 1):
+        shown.add_row(str(number), f"{each.last_envelope * 1e3:.0f}", f"{each.confirmed * 1e3:.0f}", str(each.later))
     return shown
 
 

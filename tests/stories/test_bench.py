@@ -8,9 +8,10 @@ from pathlib import Path
 
 def test_a_short_bench_follows_every_order_to_its_completion_and_writes_its_report(tmp_path: Path) -> None:
     output = tmp_path / "bench.json"
-    command = [sys.executable, "-m", "tests.bench", "--callers=1", "--seconds=0.5", "--rounds=1", f"--output={output}"]
+    command = [sys.executable, "-m", "tests.bench", "--callers=1", "--seconds=0.5", "--rounds=1"]
+    command += ["--engine-callers=1", f"--output={output}"]
     run = subprocess.run(
-        command, cwd=Path(__file__).parents[2], capture_output=True, text=True, timeout=90, check=False
+        command, cwd=Path(__file__).parents[2], capture_output=True, text=True, timeout=110, check=False
     )
     assert run.returncode == 0, run.stderr
     made = json.loads(output.read_text("utf-8"))

@@ -9,7 +9,8 @@ from rich.console import Console
 
 from tests.bench.processor_time import busy_seconds, processor_seconds
 from tests.bench.report import FIGURES, Level, Round, Spread, Window, percentile, report
-from tests.bench.table import table
+from tests.bench.suspension import Suspension
+from tests.bench.table import suspension_table, table
 
 
 def window(calls: int, *, seconds: float = 2.0, p50: float = 0.01, servers_cpu: float = 1.0) -> Window:
@@ -17,9 +18,9 @@ def window(calls: int, *, seconds: float = 2.0, p50: float = 0.01, servers_cpu: 
 
 
 ROUNDS = (
-    Round(chain=window(1000), orders=window(500, p50=0.02)),
-    Round(chain=window(2000), orders=window(1800, p50=0.03)),
-    Round(chain=window(1500), orders=window(600, p50=0.01)),
+    Round(base=window(1000), measured=window(500, p50=0.02)),
+    Round(base=window(2000), measured=window(1800, p50=0.03)),
+    Round(base=window(1500), measured=window(600, p50=0.01)),
 )
 
 
@@ -46,7 +47,7 @@ def test_a_ratio_is_taken_within_a_round_and_its_median_over_the_rounds() -> Non
 
 
 def test_a_figure_is_told_in_its_unit() -> None:
-    told = {figure.name: figure.of([ROUNDS[0].orders]).median for figure in FIGURES}
+    told = {figure.name: figure.of([ROUNDS[0].measured]).median for figure in FIGURES}
     assert told == {
         "throughput": 250,
         "p50": 20,
@@ -74,7 +75,7 @@ def test_there_is_no_percentile_of_nothing() -> None:
 
 
 def test_the_report_is_json_with_the_ratios_first() -> None:
-    made = report([Level(1, ROUNDS), Level(32, ROUNDS[:1])], {"rounds": 3})
+    made = report([Level(1, ROUNDS), Level(32, ROUNDS[:1])], "chain", "orders")
     assert next(iter(made)) == "ratios"
     read = json.loads(json.dumps(made))
     assert read["ratios"]["1"]["throughput"] == {"median": 0.5, "min": 0.4, "max": 0.9}
@@ -86,7 +87,7 @@ def test_the_report_is_json_with_the_ratios_first() -> None:
 
 def test_the_table_shows_each_level_and_the_ratio_with_its_spread() -> None:
     console = Console(width=80, record=True, file=io.StringIO())
-    console.print(table([Level(128, ROUNDS)]))
+    console.print(table([Level(128, ROUNDS)], "orders against a chain", "chain", "orders"))
     line = next(line for line in console.export_text().splitlines() if "throughput" in line)
     assert [cell.strip() for cell in line.strip("│").split("│")] == [
         "128",
@@ -97,6 +98,13 @@ def test_the_table_shows_each_level_and_the_ratio_with_its_spread() -> None:
         "0.40",
         "0.90",
     ]
+
+
+def test_the_table_of_suspensions_shows_milliseconds_and_what_came_too_late() -> None:
+    console = Console(width=100, record=True, file=io.StringIO())
+    console.print(suspension_table([Suspension(confirmed=0.05, last_envelope=0.02, later=0)]))
+    line = next(line for line in console.export_text().splitlines() if "│ 1 " in line.replace("  ", ""))
+    assert [cell.strip() for cell in line.strip("│").split("│")] == ["1", "20", "50", "0"]
 
 
 def test_the_machine_is_at_least_as_busy_as_this_process() -> None:

@@ -1,0 +1,39 @@
+"""Two loads in turns, so that a steady drift of the machine cancels out."""
+
+from pathlib import Path
+
+from deploy.local.federation import FEDERATION, LocalFederation
+from gateway.api.types.v1.access_pb2 import Role
+from gateway.identity import server_name
+from tests.bench.load import LoadClient
+from tests.bench.orders import HANDLING
+from tests.bench.report import Level, Round
+
+WARM_UP = 1.5  # seconds of each load before the first round of a level
+
+
+def compare(base: LoadClient, measured: LoadClient, callers: int, rounds: int, seconds: float) -> Level:
+    """Rounds of both loads, each first in every other round."""
+    warm_up = min(WARM_UP, seconds)
+    base.run(callers, warm_up)
+    measured.run(callers, warm_up)
+    done: list[Round] = []
+    for index in range(rounds):
+        if index % 2:
+            second = measured.run(callers, seconds)
+            done.append(Round(base.run(callers, seconds), second))
+        else:
+            first = base.run(callers, seconds)
+            done.append(Round(first, measured.run(callers, seconds)))
+    return Level(callers, done)
+
+
+def order_client(federation: LocalFederation, log: Path) -> LoadClient:
+    """A client that submits orders at the handling region's first process."""
+    arguments = [
+        "orders",
+        f"--endpoint={federation.endpoint(HANDLING)}",
+        f"--server-name={server_name(Role.ROLE_REGION, HANDLING, FEDERATION)}",
+        f"--certificate={federation.directory / 'certificates' / f'{HANDLING}-counter'}",
+    ]
+    return LoadClient(arguments, [running.pid for running in federation.running()], log)

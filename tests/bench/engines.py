@@ -1,0 +1,65 @@
+"""The same orders on other engines: PostgreSQL and etcd, with one coordinator and with two, against SQLite."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from deploy.local.federation import LocalFederation
+from deploy.local.profiles import Engine, Placement, Profile
+from tests.bench.comparing import compare, order_client
+from tests.bench.load import LoadClient
+from tests.bench.orders import HANDLING, HOME, create_customers
+from tests.bench.report import Level
+from tests.bench.suspension import Suspension, measure_suspensions
+
+_SUSPENSIONS = 5
+
+
+@dataclass(frozen=True)
+class EngineResult:
+    """How one shape compares with the baseline."""
+
+    name: str
+    levels: list[Level]
+
+
+def on_postgresql(coordinators: int) -> Profile:
+    """Every database in PostgreSQL, the registry in etcd."""
+    return Profile(
+        f"postgresql-{coordinators}",
+        coordinators=Placement(Engine.POSTGRESQL, coordinators),
+        etcd_members=3,
+        rest=Placement(Engine.POSTGRESQL),
+    )
+
+
+def measure_engines(
+    directory: Path, baseline: LoadClient, callers: int, rounds: int, seconds: float
+) -> tuple[list[EngineResult], list[Suspension]]:
+    """Each shape in turns with `baseline`; and, with two coordinators, how long a suspension takes."""
+    results: list[EngineResult] = []
+    suspensions: list[Suspension] = []
+    for coordinators in (1, 2):
+        profile = on_postgresql(coordinators)
+        with _running(directory / profile.name, profile) as federation, ExitStack() as stack:
+            client = order_client(federation, directory / f"{profile.name}.log")
+            stack.callback(client.close)
+            name = f"PostgreSQL, {coordinators} coordinator{'s' if coordinators > 1 else ''}"
+            results.append(EngineResult(name, [compare(baseline, client, callers, rounds, seconds)]))
+            if coordinators > 1:
+                suspensions = asyncio.run(measure_suspensions(federation, _SUSPENSIONS))
+    return results, suspensions
+
+
+@contextmanager
+def _running(directory: Path, profile: Profile) -> Iterator[LocalFederation]:
+    federation = LocalFederation(directory, (HANDLING, HOME), profile)
+    try:
+        federation.prepare()
+        federation.start()
+        asyncio.run(create_customers(federation))
+        yield federation
+    finally:
+        federation.kill()
