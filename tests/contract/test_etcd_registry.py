@@ -1,8 +1,9 @@
 """Several coordinators on one registry in etcd, and what happens to leases, streams and answers between them."""
 
 import asyncio
+import itertools
 import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import partial
@@ -13,6 +14,7 @@ from etcd3.etcdrpc import rpc_pb2
 
 from coordinator.registry.etcd.client import RANGE, REVOKE, EtcdClient, Method
 from coordinator.registry.etcd.keys import KeyRange, Keys
+from coordinator.registry.etcd.last_good import LastGood
 from coordinator.registry.etcd.leases import lease_of
 from coordinator.registry.etcd.registry import MAX_CONFIGURATION_BYTES, EtcdRegistry, RegistryUnreachable
 from coordinator.registry.etcd.settings import EtcdSettings
@@ -22,9 +24,11 @@ from gateway import audit
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.clock import SystemClock
 from gateway.errors import Refused
+from gateway.tls import Credentials
 from tests.contract.coordinators import eventually
 from tests.contract.registries import (
     ADMIN,
+    LONG,
     EtcdRegistries,
     changed,
     changes,
@@ -77,6 +81,12 @@ def behind(opened: EtcdRegistries, proxies: list[FaultProxy], directory: Path) -
     """Registries of the same federation that reach etcd through the proxies only."""
     settings = EtcdSettings(tuple(proxy.endpoint for proxy in proxies), opened.settings.credentials)
     return EtcdRegistries(settings, directory, opened.federation)
+
+
+def on_its_own(opened: EtcdRegistries, directory: Path) -> Coroutine[object, object, EtcdRegistry]:
+    """Opens a registry for whoever closes it."""
+    directory.mkdir()
+    return EtcdRegistry.open(opened.settings, opened.federation, directory, SystemClock(), LONG)
 
 
 def test_two_coordinators_see_each_others_changes(opened: EtcdRegistries) -> None:
@@ -237,18 +247,12 @@ def test_a_watch_that_falls_silent_goes_on_at_another_member(
 def test_a_coordinator_that_was_stopped_for_longer_than_its_lease_acts_only_once_it_has_caught_up(
     opened: EtcdRegistries, background: Background, tmp_path: Path
 ) -> None:
-    async def other() -> EtcdRegistry:
-        (tmp_path / "b").mkdir()
-        return await EtcdRegistry.open(
-            opened.settings, opened.federation, tmp_path / "b", SystemClock(), timedelta(minutes=1)
-        )
-
     async def scenario() -> None:
         async with opened(opened.short, name="a") as a:
             await a.enter(NAME, ENDPOINT)
             assert a.is_current()
             # Here the loop of `a` stands still: the other has one of its own.
-            b = background.run(other())
+            b = background.run(on_its_own(opened, tmp_path / "b"))
             background.run(changed(b, lambda: NAME not in b.snapshot().replicas))
             background.run(b.suspend("sichuan", note="why", actor=ADMIN))
             assert not a.is_current()
@@ -257,6 +261,57 @@ def test_a_coordinator_that_was_stopped_for_longer_than_its_lease_acts_only_once
             assert state(a, "sichuan") == "SUSPENDED"
             await changed(a, lambda: NAME in a.snapshot().replicas)
             background.run(b.close())
+
+    run(scenario())
+
+
+def test_a_coordinator_that_was_stopped_and_finds_no_etcd_acts_by_its_last_good_copy(
+    opened: EtcdRegistries, background: Background, proxies: list[FaultProxy], tmp_path: Path
+) -> None:
+    async def scenario() -> None:
+        cut_off = behind(opened, proxies, tmp_path)
+        async with cut_off(opened.short, name="a") as a:
+            await a.beat("sichuan", heartbeat())
+            await a.enter(NAME, ENDPOINT)
+            for proxy in proxies:
+                proxy.blackhole()
+            b = background.run(on_its_own(opened, tmp_path / "b"))
+            background.run(changed(b, lambda: NAME not in b.snapshot().replicas))
+            assert not a.is_current()
+            before = asyncio.get_running_loop().time()
+            await eventually(a.is_current)
+            assert asyncio.get_running_loop().time() - before < 2.0
+            assert state(a, "sichuan") == "JOINED"
+            background.run(b.close())
+            for proxy in proxies:
+                proxy.heal()
+
+    run(scenario())
+
+
+def test_an_etcd_that_has_forgotten_changes_is_not_followed(opened: EtcdRegistries, tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with opened() as registry:
+            await registry.suspend("sichuan", note="why", actor=ADMIN)
+        # To go back there, etcd itself would have to be restored; to the coordinator it is the same.
+        last_good = LastGood(tmp_path / "a")
+        saved = last_good.load()
+        assert saved is not None
+        last_good.save({}, saved.revision + 1_000_000)
+        async with opened() as registry:
+            assert state(registry, "sichuan") == "ABSENT"
+            for change in (
+                registry.suspend("henan", note="why", actor=ADMIN),
+                registry.keep_audit_head("sichuan", kept(1)),
+                registry.beat("sichuan", heartbeat()),
+            ):
+                with pytest.raises(Refused) as refusal:
+                    await change
+                assert refusal.value.reason == Reason.REASON_REGISTRY_UNAVAILABLE
+        last_good.path.unlink()
+        async with opened() as registry:
+            assert state(registry, "sichuan") == "SUSPENDED"
+            assert len(await registry.audit_rows()) == 1
 
     run(scenario())
 
@@ -274,6 +329,40 @@ def test_a_coordinator_with_a_certificate_of_another_authority_is_not_let_in(
             await EtcdRegistry.open(settings, opened.federation, tmp_path, SystemClock(), opened.short)
 
     run(scenario())
+
+
+def test_certificate_files_that_are_replaced_are_used_without_a_restart(opened: EtcdRegistries, tmp_path: Path) -> None:
+    def put(credentials: Credentials) -> None:
+        for name in ("certificate", "key"):
+            getattr(own, name).write_bytes(getattr(credentials, name).read_bytes())
+
+    stranger = StoreAuthority("stranger")
+    bad = stranger.write(stranger.issue_client("coordinator"), tmp_path / "stranger")
+    own = Credentials(opened.settings.credentials.authority, tmp_path / "tls.crt", tmp_path / "tls.key")
+    put(opened.settings.credentials)
+
+    async def until(registry: EtcdRegistry, *, is_let_in: bool) -> None:
+        """Suspends until that is taken, or refused."""
+        for number in itertools.count():
+            try:
+                await registry.suspend("sichuan", note=f"{is_let_in} {number}", actor=ADMIN)
+            except Refused:
+                if not is_let_in:
+                    return
+            else:
+                if is_let_in:
+                    return
+
+    async def scenario() -> None:
+        replaceable = EtcdRegistries(EtcdSettings(opened.settings.endpoints, own), tmp_path, opened.federation)
+        async with replaceable() as registry:
+            await registry.suspend("sichuan", note="why", actor=ADMIN)
+            put(bad)
+            await until(registry, is_let_in=False)
+            put(opened.settings.credentials)
+            await until(registry, is_let_in=True)
+
+    run(scenario(), 60)
 
 
 def test_a_coordinator_starts_with_the_last_good_copy_and_catches_up_by_itself(

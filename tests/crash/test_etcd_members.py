@@ -134,7 +134,7 @@ def test_a_leader_that_is_frozen_for_longer_than_a_lease_costs_no_region_its_pla
             await insist(b, "henan", "the last note")
             await changed(a, lambda: standing_note(a) == "the last note")
             assert (state(a, "sichuan"), state(b, "sichuan")) == ("JOINED", "JOINED")
-            assert a.snapshot().replicas.keys() == {"coordinator/0", "coordinator/1"}
+            await changed(b, lambda: b.snapshot().replicas.keys() == {"coordinator/0", "coordinator/1"})
             chain = await a.audit_rows()
             assert audit.verify(chain, None).sequence == len(chain) == turn + 2
 

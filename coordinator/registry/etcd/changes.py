@@ -98,8 +98,8 @@ class Changes:
                 response = await self._send(attempt, attempt.transaction(keys, read, change), end - loop.time())
                 if response.succeeded:
                     return response.header.revision
-            except Rejected as error:
-                _log.error("etcd did not make a change: %s", error)
+            except (Rejected, values.Unreadable) as error:
+                _log.error("a change of the registry cannot be made: %s", error)
                 raise Refused(Reason.REASON_REGISTRY_UNAVAILABLE) from None
             except Unanswered as error:
                 if loop.time() >= end:

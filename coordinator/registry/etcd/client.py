@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import logging
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -20,7 +20,8 @@ from gateway.tls import ChannelOptions, CredentialsUnusable, client_credentials
 
 ATTEMPT_SECONDS = 1.0  # for one member; a call goes on at the next one
 CALL_SECONDS = 4.0  # for a call at all members: an election takes up to two, and a first attempt may hang
-LEFT_OUT_SECONDS = 1.0  # in which a member that failed is not asked while another is there
+# In which a member that failed is not asked while another is there; longer than a look at it takes to fail again.
+LEFT_OUT_SECONDS = 2.5
 _PAUSE_SECONDS = 0.05  # between attempts, where members fail at once
 _STAMP_SECONDS = 1.0  # between looks at the certificate files
 # etcd hangs up on whoever pings more often than every five seconds, or without a call.
@@ -110,6 +111,7 @@ class EtcdClient:
         self._members = self._connect()
         self._turns = itertools.count()
         self._closing: set[asyncio.Task[None]] = set()
+        self._looking: set[asyncio.Task[int | str]] = set()
 
     async def call(
         self, method: Method[Request, Response], request: Request, seconds: float = CALL_SECONDS
@@ -166,22 +168,20 @@ class EtcdClient:
     async def revision(self, key: bytes, seconds: float) -> int:
         """The revision that etcd is at: all members are asked, and the first answer counts. Raises Unanswered.
 
-        One that has stopped in the middle costs no time so.
+        One that has stopped in the middle costs no time so, and is left out of other calls.
         """
         request = rpc_pb2.RangeRequest(key=key, keys_only=True)
-        asked = [
-            asyncio.create_task(_ask(member.channel, RANGE, request, seconds)) for member in self._followed_members()
-        ]
+        asked = {asyncio.create_task(self._look_at(member, request, seconds)) for member in self._followed_members()}
+        self._looking |= asked
+        for task in asked:
+            task.add_done_callback(self._looking.discard)
         problems: list[str] = []
-        try:
-            for answer in asyncio.as_completed(asked):
-                try:
-                    return (await answer).header.revision
-                except (Unanswered, Rejected) as error:
-                    problems.append(str(error))
-            raise Unanswered("; ".join(problems))
-        finally:
-            await _end(asked)
+        for answer in asyncio.as_completed(asked):
+            found = await answer
+            if isinstance(found, int):
+                return found
+            problems.append(found)
+        raise Unanswered("; ".join(problems))
 
     @asynccontextmanager
     async def watching(self, keys: KeyRange, start_revision: int) -> AsyncIterator[WatchCall]:
@@ -215,6 +215,7 @@ class EtcdClient:
 
     async def close(self) -> None:
         """Closes all connections."""
+        await _end(self._looking)
         for member in self._members:
             await member.channel.close()
         await asyncio.gather(*self._closing)
@@ -225,6 +226,14 @@ class EtcdClient:
             _Member(endpoint, grpc.aio.secure_channel(endpoint, credentials, options=_options()))
             for endpoint in self._settings.endpoints
         ]
+
+    async def _look_at(self, member: _Member, request: rpc_pb2.RangeRequest, seconds: float) -> int | str:
+        """The revision that a member knows of, or why it does not say."""
+        try:
+            return (await _ask(member.channel, RANGE, request, seconds)).header.revision
+        except (Unanswered, Rejected) as error:
+            self._leave_out(member)
+            return str(error)
 
     def _pick(self) -> _Member:
         members, now = self._followed_members(), _now()
@@ -294,7 +303,7 @@ def _meaning(error: grpc.aio.AioRpcError) -> Unanswered | Rejected:
     return Rejected(code, details) if code in _REJECTIONS else Unanswered(f"{code.name}: {details}")
 
 
-async def _end(tasks: Sequence["asyncio.Task[Response]"]) -> None:
+async def _end(tasks: Collection["asyncio.Task[int | str]"]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)

@@ -103,11 +103,10 @@ class Contact:
                 _log.warning("etcd answers again: the registry is as of now")
 
     async def _catch_up(self, revision: int, before: int) -> None:
-        if revision >= before:
-            await self._follower.ask_for_progress()
-            if await self._follower.reached(revision, _CATCH_UP_SECONDS):
-                return
-        await self._follower.list(_ANSWER_SECONDS)
+        self._follower.require_onward(revision, before)
+        await self._follower.ask_for_progress()
+        if not await self._follower.reached(revision, _CATCH_UP_SECONDS):
+            await self._follower.list(_ANSWER_SECONDS)
 
     def _raise_alarm(self, error: Exception) -> None:
         if not self._is_alarmed and self._seconds() - self._answered_at > self._lease_seconds:

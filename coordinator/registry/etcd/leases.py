@@ -6,7 +6,7 @@ import hashlib
 import logging
 import math
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 
@@ -14,7 +14,17 @@ import grpc
 from etcd3.etcdrpc import rpc_pb2
 
 from coordinator.registry.etcd import values
-from coordinator.registry.etcd.client import CALL_SECONDS, DELETE, GRANT, PUT, REVOKE, EtcdClient, Rejected, Unanswered
+from coordinator.registry.etcd.client import (
+    ATTEMPT_SECONDS,
+    CALL_SECONDS,
+    DELETE,
+    GRANT,
+    PUT,
+    REVOKE,
+    EtcdClient,
+    Rejected,
+    Unanswered,
+)
 from coordinator.registry.etcd.keys import Keys
 from coordinator.registry.port import Replica
 
@@ -22,7 +32,7 @@ _LEASE_ID_BITS = 63
 _RENEWALS_IN_LEASE = 3
 _PATIENCE_OF_LEASE = 2 / 3
 _LEAVING_SECONDS = 1.0
-_AGAIN_SECONDS = 1.0  # between attempts to enter
+_AGAIN_SECONDS = 0.5  # between attempts that fail
 _log = logging.getLogger(__name__)
 
 
@@ -78,12 +88,16 @@ def lease_of(federation: str, region: str, endpoint: str) -> int:
 
 
 class OwnReplica:
-    """This coordinator as the others see it. It enters again by itself whenever its lease was lost."""
+    """This coordinator as the others see it. It enters again by itself whenever its lease was lost.
 
-    def __init__(self, client: EtcdClient, leases: Leases, keys: Keys, lease: timedelta) -> None:
+    `patience` gives the seconds that a call to etcd may take.
+    """
+
+    def __init__(self, client: EtcdClient, keys: Keys, lease: timedelta, patience: Callable[[], float]) -> None:
         self._client = client
-        self._leases = leases
+        self._leases = Leases(client, lease)
         self._keys = keys
+        self._patience = patience
         self._lease_seconds = lease.total_seconds()
         self._lease = _random_lease()
         self._own: Replica | None = None
@@ -95,14 +109,14 @@ class OwnReplica:
     async def enter(self, name: str, endpoint: str) -> int:
         """Says that this coordinator serves. Returns the revision; 0 where etcd has yet to hear of it."""
         self._own = Replica(name, endpoint, 0)
-        return await self._put()
+        return await self._put_soon()
 
     async def confirm(self, change: int) -> int:
         """Says by which change it acts. Returns the revision; 0 where etcd has yet to hear of it."""
         if self._own is None or change <= self._own.confirmed:
             return 0
         self._own = replace(self._own, confirmed=change)
-        return await self._put()
+        return await self._put_soon()
 
     def look_at(self, replicas: Mapping[str, Replica]) -> None:
         """Takes in which coordinators count as live: where this one is missing, it enters again at once."""
@@ -112,32 +126,29 @@ class OwnReplica:
 
     async def run(self) -> None:
         """Keeps the lease until it is cancelled."""
+        pause = regular = self._lease_seconds / _RENEWALS_IN_LEASE
         while True:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._lease_seconds / _RENEWALS_IN_LEASE):
+                async with asyncio.timeout(pause):
                     await self._missing.wait()
             self._missing.clear()
-            await self.renew()
-            while self._own is not None and not self._is_put:
-                await asyncio.sleep(_AGAIN_SECONDS)
-                await self.renew()
+            pause = regular if await self.renew() else _AGAIN_SECONDS
 
-    async def renew(self) -> None:
-        """Extends the lease; where it may be lost, this coordinator enters again."""
+    async def renew(self) -> bool:
+        """Extends the lease; where it may be lost, this coordinator enters again. Returns whether that was done."""
         if self._own is None:
-            return
+            return True
         now = asyncio.get_running_loop().time()
-        if not self._is_put or now - self._renewed > self._lease_seconds * _PATIENCE_OF_LEASE:
-            self._is_put = False
-            await self._put()
-            return
-        try:
-            if await self._client.keep_alive(self._lease, self._lease_seconds / _RENEWALS_IN_LEASE):
-                self._renewed = now
-            else:
-                await self._put()
-        except (Unanswered, Rejected) as error:
-            _log.warning("the lease of %s was not extended: %s", self._own.name, error)
+        if self._is_put and now - self._renewed <= self._lease_seconds * _PATIENCE_OF_LEASE:
+            try:
+                if await self._client.keep_alive(self._lease, ATTEMPT_SECONDS):
+                    self._renewed = now
+                    return True
+            except (Unanswered, Rejected) as error:
+                _log.info("the lease of %s was not extended: %s", self._own.name, error)
+                return False
+        await self._put()
+        return self._is_put
 
     async def leave(self) -> None:
         """This coordinator serves no more."""
@@ -150,6 +161,13 @@ class OwnReplica:
             except (Unanswered, Rejected) as error:
                 _log.warning("%s counts as live until its lease runs out: %s", own.name, error)
 
+    async def _put_soon(self) -> int:
+        """Puts it now, or as soon as etcd answers."""
+        revision = await self._put()
+        if not self._is_put:
+            self._missing.set()
+        return revision
+
     async def _put(self) -> int:
         async with self._lock:
             own = self._own
@@ -157,10 +175,11 @@ class OwnReplica:
                 return 0
             now = asyncio.get_running_loop().time()
             try:
-                revision = await self._leases.put(self._keys.replica(own.name), values.encode_replica(own), self._lease)
+                revision = await self._leases.put(
+                    self._keys.replica(own.name), values.encode_replica(own), self._lease, self._patience()
+                )
             except (Unanswered, Rejected) as error:
                 self._is_put = False
-                self._missing.set()
                 _log.warning("%s is not entered in etcd yet: %s", own.name, error)
                 return 0
             self._is_put, self._renewed = True, now

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from coordinator.membership.rules import Heartbeat, Suspension
+from coordinator.registry.audit_heads import Continuation, continuation
 from coordinator.registry.etcd import values
 from coordinator.registry.etcd.changes import Change, Changes, Found, Noted, Put
 from coordinator.registry.etcd.client import EtcdClient, Rejected, Unanswered
@@ -21,7 +22,7 @@ from coordinator.registry.etcd.keys import KeyRange, Keys
 from coordinator.registry.etcd.last_good import LastGood, LastGoodBroken
 from coordinator.registry.etcd.leases import Leases, OwnReplica, lease_of
 from coordinator.registry.etcd.settings import EtcdSettings
-from coordinator.registry.etcd.watch import Follower
+from coordinator.registry.etcd.watch import Follower, FollowerPorts
 from coordinator.registry.port import KeptHead, Snapshot
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -63,11 +64,13 @@ class EtcdRegistry:
         self._keys, self._copy, self._clock = parts.keys, parts.copy, parts.clock
         self._changes = Changes(parts.client, parts.keys)
         self._leases = Leases(parts.client, parts.lease)
-        self._own = OwnReplica(parts.client, self._leases, parts.keys, parts.lease)
-        self._follower = Follower(parts.client, parts.keys, parts.clock, parts.copy, self._tell)
+        ports = FollowerPorts(parts.client, parts.keys, parts.clock, parts.last_good.path)
+        self._follower = Follower(ports, parts.copy, self._tell)
         self._contact = Contact(
             parts.client, self._follower, parts.copy, parts.clock, parts.lease, parts.keys.configuration
         )
+        self._own = OwnReplica(parts.client, parts.keys, parts.lease, self._contact.patience)
+        self._loop = asyncio.get_running_loop()
         self._listeners: list[Callable[[], None]] = []
         self._unsaved = asyncio.Event()
         self._running: list[asyncio.Task[None]] = []
@@ -88,7 +91,7 @@ class EtcdRegistry:
         registry = cls(parts)
         try:
             await registry._start()
-        except (RegistryUnreachable, asyncio.CancelledError):
+        except BaseException:
             await parts.client.close()
             raise
         return registry
@@ -176,11 +179,13 @@ class EtcdRegistry:
         def decide(found: Found) -> Change | None:
             nonlocal answer
             before = values.decode_kept_head(found[key].value) if key in found else None
-            answer = before is None or kept.head.sequence > before.head.sequence or kept.head == before.head
-            if before is not None and (not answer or kept.head == before.head):
+            continued = continuation(before, kept)
+            answer = continued is not Continuation.CONTRADICTING
+            if continued is not Continuation.FURTHER:
                 return None
             return Change({key: Put(values.encode_kept_head(kept))})
 
+        self._require_onward()
         await self._to_the_end(self._changes.make([key], decide, self._clock.now(), self._contact.patience()))
         return answer
 
@@ -227,27 +232,24 @@ class EtcdRegistry:
         self._listeners.clear()
 
     async def _start(self) -> None:
+        last_good, kept = self._parts.last_good, None
         try:
-            await self._follower.list()
+            kept, problem = last_good.load(), "there is no last good copy"
+        except LastGoodBroken as broken:
+            problem = f"of the last good copy {broken}"
+        try:
+            await self._follower.list(seen=kept.revision if kept is not None else 0)
             self._contact.start_from(self._clock.now(), is_silent=False)
         except (Unanswered, Rejected) as error:
-            self._start_from_last_good(error)
+            if kept is None:
+                raise RegistryUnreachable(f"etcd does not answer ({error}); {last_good.path}: {problem}") from error
+            self._copy.replace(kept.entries, kept.revision, self._clock.now())
+            self._contact.start_from(last_good.saved_at(), is_silent=True)
+            _log.error("etcd does not answer (%s): starting with the last good copy, %s", error, last_good.path)
         work = (self._follower.run(), self._contact.run(), self._own.run(), self._keep_last_good())
         self._running = [asyncio.create_task(each) for each in work]
-
-    def _start_from_last_good(self, error: Unanswered | Rejected) -> None:
-        last_good = self._parts.last_good
-        try:
-            kept = last_good.load()
-        except LastGoodBroken as broken:
-            raise RegistryUnreachable(f"etcd does not answer ({error}), and of {last_good.path}: {broken}") from error
-        if kept is None:
-            raise RegistryUnreachable(
-                f"etcd does not answer ({error}), and there is no last good copy at {last_good.path}"
-            ) from error
-        self._copy.replace(kept.entries, kept.revision, self._clock.now())
-        self._contact.start_from(last_good.saved_at(), is_silent=True)
-        _log.error("etcd does not answer (%s): starting with the last good copy, %s", error, last_good.path)
+        for task in self._running:
+            task.add_done_callback(_require_cancelled)
 
     async def _beat(self, region: str, heartbeat: Heartbeat) -> None:
         facts = self._copy.snapshot.facts(region)
@@ -256,6 +258,10 @@ class EtcdRegistry:
         is_new = known is None or known.signing_certificate != heartbeat.signing_certificate
         key = self._keys.live(region, heartbeat.endpoint)
         put = Put(values.encode_heartbeat(heartbeat), lease_of(self._keys.federation, region, heartbeat.endpoint))
+        if known is None or is_new:
+            self._require_onward()
+        elif self._follower.has_gone_back:
+            return
         patience = self._contact.patience()
         try:
             if is_new and (not facts.ever_joined or facts.signing_certificate != heartbeat.signing_certificate):
@@ -294,7 +300,12 @@ class EtcdRegistry:
             raise Refused(Reason.REASON_REGISTRY_UNAVAILABLE) from None
 
     async def _change(self, keys: Sequence[bytes], decide: Callable[[Found], Change | None], now: datetime) -> int:
+        self._require_onward()
         return await self._to_the_end(self._contain(self._changes.make(keys, decide, now, self._contact.patience())))
+
+    def _require_onward(self) -> None:
+        if self._follower.has_gone_back:
+            raise Refused(Reason.REASON_REGISTRY_UNAVAILABLE)
 
     async def _contain(self, change: Awaitable[int]) -> int:
         """Makes a change and waits until the copy contains it."""
@@ -333,7 +344,12 @@ class EtcdRegistry:
     def _tell(self) -> None:
         self._unsaved.set()
         self._own.look_at(self._copy.snapshot.replicas)
-        for listener in list(self._listeners):
+        # Not at once: one that fails must not end the watch.
+        for listener in self._listeners:
+            self._loop.call_soon(self._call, listener)
+
+    def _call(self, listener: Callable[[], None]) -> None:
+        if listener in self._listeners:
             listener()
 
     async def _keep_last_good(self) -> None:
@@ -350,3 +366,8 @@ class EtcdRegistry:
             await asyncio.to_thread(self._parts.last_good.save, entries, revision)
         except OSError as error:
             _log.error("the last good copy is not kept: %s", error)
+
+
+def _require_cancelled(task: "asyncio.Task[None]") -> None:
+    if not task.cancelled():
+        _log.critical("following etcd has ended: start this coordinator again", exc_info=task.exception())

@@ -7,6 +7,8 @@ away, everything is listed again and the difference counts as what happened.
 import asyncio
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 
 import grpc
 from etcd3.etcdrpc import rpc_pb2
@@ -22,30 +24,66 @@ _WRITE_SECONDS = 0.5
 _log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class FollowerPorts:
+    """What a follower works with. `last_good` is the file that keeps the copy."""
+
+    client: EtcdClient
+    keys: Keys
+    clock: Clock
+    last_good: Path
+
+
 class Follower:
     """Follows etcd on the event loop that makes it. `tell` is called after each change that others go by."""
 
-    def __init__(self, client: EtcdClient, keys: Keys, clock: Clock, copy: Copy, tell: Callable[[], None]) -> None:
-        self._client = client
-        self._keys = keys
-        self._clock = clock
+    def __init__(self, ports: FollowerPorts, copy: Copy, tell: Callable[[], None]) -> None:
+        self._client = ports.client
+        self._keys = ports.keys
+        self._clock = ports.clock
+        self._last_good = ports.last_good
         self._copy = copy
         self._tell = tell
+        self._has_gone_back = False
         self._pause = _PAUSE_SECONDS
         self._stream: WatchCall | None = None
         self._advanced = asyncio.Event()
 
-    async def list(self, seconds: float = CALL_SECONDS) -> None:
-        """Takes over everything as it is now, and follows from there. Raises Unanswered, or Rejected."""
+    @property
+    def has_gone_back(self) -> bool:
+        """Whether etcd was found behind what this coordinator knows: then nothing of it is taken over or changed."""
+        return self._has_gone_back
+
+    async def list(self, seconds: float = CALL_SECONDS, *, seen: int = 0) -> None:
+        """Takes over everything as it is now, and follows from there. `seen`: a revision that etcd once was at.
+
+        Raises Unanswered, or Rejected.
+        """
         before = self._copy.revision
         read = await self._client.read(self._keys.copied, seconds)
-        if read.revision < self._copy.revision and self._copy.revision != before:
+        self.require_onward(read.revision, max(before, seen))
+        if read.revision < self._copy.revision:
             return  # the stream was faster
-        if read.revision < before:
-            _log.error("etcd is back at revision %d, after %d: was it restored from a backup?", read.revision, before)
         self._end_stream()
         told = self._copy.replace(read.entries, read.revision, self._clock.now())
         self._moved(told)
+
+    def require_onward(self, revision: int, seen: int) -> None:
+        """Raises Unanswered where etcd is behind a revision that was seen before, until this process ends.
+
+        It was restored from an old backup, or made anew: by what it forgot, suspended regions would be let in.
+        """
+        if revision < seen and not self._has_gone_back:
+            self._has_gone_back = True
+            _log.error(
+                "etcd is at revision %d and was at %d: it has forgotten changes. The last good copy stays in use. To go"
+                " on with what etcd holds, remove %s and start again",
+                revision,
+                seen,
+                self._last_good,
+            )
+        if self._has_gone_back:
+            raise Unanswered("etcd has forgotten changes")
 
     async def run(self) -> None:
         """Watches until it is cancelled."""
@@ -85,6 +123,8 @@ class Follower:
                 raise
 
     async def _watch(self) -> None:
+        if self._has_gone_back:
+            raise Unanswered("etcd has forgotten changes")
         async with self._client.watching(self._keys.everything, self._copy.revision + 1) as stream:
             self._stream, self._pause = stream, _PAUSE_SECONDS
             try:
@@ -126,10 +166,11 @@ class Follower:
         self._moved(self._copy.take(events, revision, self._clock.now()))
 
     def _moved(self, told: bool) -> None:
-        advanced, self._advanced = self._advanced, asyncio.Event()
-        advanced.set()
+        # First, so that whoever waits for its own change goes on after the listeners.
         if told:
             self._tell()
+        advanced, self._advanced = self._advanced, asyncio.Event()
+        advanced.set()
 
     def _end_stream(self) -> None:
         stream, self._stream = self._stream, None
