@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from coordinator.membership.rules import RegionFacts, Suspension
+from coordinator.registry.audit_heads import Continuation, continuation
 from coordinator.registry.port import KeptHead
 from gateway import audit
 from gateway.api.federation.v1.configuration_pb2 import Configuration
@@ -150,9 +151,9 @@ def audit_head(tx: Transaction, region: str) -> KeptHead | None:
 
 def keep_audit_head(tx: Transaction, region: str, kept: KeptHead) -> bool:
     """Keeps a head that is further than the one kept. See the port."""
-    before = audit_head(tx, region)
-    if before is not None and kept.head.sequence <= before.head.sequence:
-        return kept.head == before.head
+    found = continuation(audit_head(tx, region), kept)
+    if found is not Continuation.FURTHER:
+        return found is Continuation.KNOWN
     tx.execute(
         "INSERT INTO audit_heads (region, sequence, hash, signature, handed_in)"
         " VALUES (:region, :sequence, :hash, :signature, :handed_in)"

@@ -124,7 +124,7 @@ class Registry(Protocol):
     async def keep_audit_head(self, region: str, kept: KeptHead) -> bool:
         """Keeps a head that is further than the one kept.
 
-        False, and nothing changed, where it is behind it or differs from it: the region's chain was cut or rewritten.
+        False, and nothing changed, where it contradicts it: the chain was cut or rewritten. `audit_heads` says when.
         """
         ...
 

@@ -104,8 +104,8 @@ def configuration(*regions: str) -> Configuration:
     return Configuration(federation="demo.example", regions=[Region(id=region) for region in regions])
 
 
-def kept(sequence: int, filler: bytes = b"a") -> KeptHead:
-    return KeptHead(Head(sequence, filler * 32), b"s" * 64, NOW)
+def kept(sequence: int, filler: bytes = b"a", later: timedelta = timedelta()) -> KeptHead:
+    return KeptHead(Head(sequence, filler * 32), b"s" * 64, NOW + later)
 
 
 def state(registry: Registry, region: str) -> str:

@@ -1,0 +1,31 @@
+"""What an audit head that a region hands in says of its chain, given the one that is kept. Pure."""
+
+from datetime import timedelta
+from enum import Enum, auto
+
+from coordinator.registry.port import KeptHead
+
+# A region's processes share a chain: a heartbeat that was overtaken by another one's is this much later at most.
+ON_ITS_WAY = timedelta(seconds=10)
+
+
+class Continuation(Enum):
+    """How a head stands to the kept one."""
+
+    FURTHER = auto()
+    """It is to be kept instead."""
+    KNOWN = auto()
+    """It is the kept one, or was overtaken by it on its way."""
+    CONTRADICTING = auto()
+    """The region's chain was cut or rewritten."""
+
+
+def continuation(before: KeptHead | None, told: KeptHead) -> Continuation:
+    """Compares a head with the one that is kept, if there is one."""
+    if before is None or told.head.sequence > before.head.sequence:
+        return Continuation.FURTHER
+    if told.head == before.head:
+        return Continuation.KNOWN
+    if told.head.sequence < before.head.sequence and told.time - before.time <= ON_ITS_WAY:
+        return Continuation.KNOWN
+    return Continuation.CONTRADICTING
