@@ -1,6 +1,7 @@
 """What every registry must do; written against the port, so that each adapter is held to the same."""
 
 import asyncio
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
