@@ -106,6 +106,7 @@ class FederationService(FederationServiceServicer):
                     with contextlib.suppress(TimeoutError):
                         async with asyncio.timeout(_LOOK):
                             await changed.wait()
+                    changed.clear()
                     continue
                 snapshot = self._ports.registry.snapshot()
                 if snapshot.configuration is not None:

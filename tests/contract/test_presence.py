@@ -178,6 +178,9 @@ def test_watchers_are_sent_nothing_of_a_registry_that_may_have_gone_on(tmp_path:
             await registry.suspend("sichuan", note="why", actor=ADMIN)
             second = asyncio.ensure_future(anext(watching))
             await quiet()
+            for port in (1, 2):
+                await registry.beat("sichuan", heartbeat(f"127.0.0.1:{port}"))
+                await quiet()
             assert not second.done()
             registry.up_to_date = True
             (member,) = (await second).members

@@ -2,14 +2,16 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
+import random
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
 import pytest
 from etcd3.etcdrpc import rpc_pb2
+from opentelemetry import metrics, trace
 
 from coordinator.registry.etcd.client import DELETE, EtcdClient
 from coordinator.registry.etcd.keys import Keys
@@ -18,6 +20,7 @@ from deploy.local.etcd import LocalEtcd
 from gateway.api.coordinator.v1.administration_pb2 import (
     ListRegionsRequest,
     ListRegionsResponse,
+    ReinstateRegionRequest,
     SuspendRegionRequest,
     SuspendRegionResponse,
 )
@@ -25,20 +28,35 @@ from gateway.api.coordinator.v1.administration_pb2_grpc import MembershipService
 from gateway.api.federation.v1.federation_pb2 import MemberState, WatchRequest
 from gateway.api.federation.v1.federation_pb2_grpc import FederationServiceStub
 from gateway.api.relay.v1 import relay_pb2
-from gateway.api.relay.v1.relay_pb2 import DeliverRequest, DeliverResponse
+from gateway.api.relay.v1.relay_pb2 import (
+    DeliverRequest,
+    DeliverResponse,
+    DeliverResult,
+    Envelope,
+    EnvelopeContent,
+    EnvelopeKind,
+    Journey,
+    Receipt,
+)
 from gateway.api.relay.v1.relay_pb2_grpc import (
     RelayServiceServicer,
     RelayServiceStub,
     add_RelayServiceServicer_to_server,
 )
 from gateway.api.types.v1.access_pb2 import Role
-from gateway.channels import Dialer, invoke
+from gateway.channels import Dialer, Replicas, invoke
 from gateway.errors import Refused, reason_name
 from gateway.identity import server_name
+from gateway.metrics import CallMetrics
+from gateway.relay.envelopes import Sealed
+from gateway.relay.grpc_transport import GrpcTransport
+from gateway.relay.lanes import Delivered, LanePorts, Lanes
 from gateway.relay.transport import Unreachable
 from gateway.server import Service
+from gateway.tracing import Tracing
 from tests.contract.coordinator_process import CoordinatorProcess, coordinator_process
 from tests.contract.coordinators import ADMIN, PATIENCE_S, Federation, federation, join_request, keys_of, refused, told
+from tests.contract.membership_node import ENDPOINT, eventually, node, running
 from tests.contract.small_federation import CLOCK, FEDERATION, Certificates, serving
 from tests.contract.test_coordinator_cli import command
 
@@ -85,7 +103,8 @@ class Destination(RelayServiceServicer):
     ) -> DeliverResponse:
         self.taken += 1
         await self.may_answer.wait()
-        return DeliverResponse(journey=request.journey)
+        results = [DeliverResult(receipt=Receipt(content=each.content)) for each in request.envelopes]
+        return DeliverResponse(results=results, journey=request.journey)
 
 
 @dataclass
@@ -263,3 +282,101 @@ def test_the_registrys_chain_of_changes_is_verified_beside_the_coordinators_own(
 
     with coordinator_process(certificates, tmp_path / "1", number=1, etcd=etcd):
         asyncio.run(scenario())
+
+
+def test_a_lane_goes_on_through_another_coordinator_while_one_is_frozen(
+    certificates: Certificates, tmp_path: Path, etcd: EtcdSettings
+) -> None:
+    delivered: list[Delivered] = []
+
+    async def settle(batch: Sequence[Delivered]) -> list[bool]:
+        delivered.extend(batch)
+        return [True] * len(batch)
+
+    async def scenario(other: CoordinatorProcess) -> None:
+        async with scene(certificates, tmp_path, etcd) as at:
+            name = server_name(Role.ROLE_COORDINATOR, "", FEDERATION)
+            replicas = Replicas(Dialer(certificates.credentials("region/henan"), CLOCK), name, random.Random(1))
+            replicas.update((at.it.endpoint, other.endpoint))
+            at.closing.push_async_callback(replicas.close)
+            tracing, calls = Tracing(trace.get_tracer("test")), CallMetrics(metrics.get_meter("test"))
+            transport = GrpcTransport(replicas, tracing, calls)
+            lanes = Lanes(LanePorts(HENAN, transport, settle, CLOCK, random.Random(1)))
+            at.closing.push_async_callback(lanes.close)
+            lane = lanes.to(SICHUAN)
+
+            async def send(number: int) -> None:
+                lane.add(sealed(number))
+                while len(delivered) <= number:  # noqa: ASYNC110 - the lane settles by itself
+                    await asyncio.sleep(0.001)
+
+            await at.knows(other.endpoint, MemberState.MEMBER_STATE_JOINED)
+            for number in range(10):
+                await send(number)
+            other.freeze()
+            for number in range(10, 40):
+                await send(number)
+            other.thaw()
+            assert lane.counts.trips == 0
+            assert max(each.parcel.attempts for each in delivered) == 2
+            assert lane.counts.repeated == 1
+            through = {"coordinator/0", "coordinator/1"}
+            while parties_of(delivered[-1]) & through != {"coordinator/1"}:
+                await send(len(delivered))
+
+    with coordinator_process(certificates, tmp_path / "1", number=1, etcd=etcd) as other:
+        asyncio.run(scenario(other))
+
+
+def sealed(number: int) -> Sealed:
+    kind = EnvelopeKind.ENVELOPE_KIND_ORDER_COMMAND
+    content = EnvelopeContent(id=str(number), origin=HENAN, destination=SICHUAN, subject=str(number), kind=kind)
+    return Sealed(Envelope(content=content.SerializeToString()), content)
+
+
+def parties_of(delivered: Delivered) -> set[str]:
+    """Who stamped the batch."""
+    return {stamp.party for stamp in Journey.FromString(delivered.journey).stamps}
+
+
+def test_a_node_stays_joined_and_hears_of_changes_whichever_coordinator_freezes(
+    certificates: Certificates, tmp_path: Path, etcd: EtcdSettings
+) -> None:
+    async def scenario(processes: Sequence[CoordinatorProcess]) -> None:
+        (tmp_path / "node").mkdir()
+        async with (
+            scene(certificates, tmp_path, etcd) as at,
+            node(certificates, tmp_path / "node", *(each.endpoint for each in processes)) as under_test,
+            running(under_test.client.follow(), under_test.client.stay_joined(ENDPOINT)),
+        ):
+            stub = MembershipServiceStub(at.it.as_(ADMIN))
+            await eventually(lambda: under_test.current.revision == 1)
+            for process, is_suspended in zip(processes, (True, False), strict=True):
+                process.freeze()
+                if is_suspended:
+                    request = SuspendRegionRequest(region=HENAN, note="why")
+                    await invoke(stub.SuspendRegion, request, 1.0)
+                else:
+                    await invoke(stub.ReinstateRegion, ReinstateRegionRequest(region=HENAN), PATIENCE_S)
+                await eventually(
+                    lambda expected=is_suspended: (  # type: ignore[misc]
+                        (under_test.current.state().member_state(HENAN) == SUSPENDED) == expected
+                    )
+                )
+                before = (await at.it.member(SICHUAN)).heartbeat_time.ToNanoseconds()
+                while (await at.it.member(SICHUAN)).heartbeat_time.ToNanoseconds() == before:  # noqa: ASYNC110 - as above
+                    await asyncio.sleep(0.02)
+                assert ENDPOINT in (await at.it.member(SICHUAN)).endpoints
+                process.thaw()
+
+    with ExitStack() as stack:
+        asyncio.run(
+            scenario(
+                [
+                    stack.enter_context(
+                        coordinator_process(certificates, tmp_path / f"{number}", number=number, etcd=etcd, lease=4.0)
+                    )
+                    for number in (1, 2)
+                ]
+            )
+        )
