@@ -225,6 +225,7 @@ def test_an_etcd_that_cannot_be_used_or_would_be_open_to_all_is_refused(
     ("lines", "problem"),
     [
         ('conninfo = " "', "postgresql.conninfo: must not be empty"),
+        ('conninfo = "host=x secret"', "postgresql.conninfo: is neither"),
         ('conninfo = "dbname=x"\nreaders = 0', "postgresql.readers: must be 1 to 64"),
     ],
 )
