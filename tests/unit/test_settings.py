@@ -260,4 +260,13 @@ def test_a_postgresql_that_cannot_be_used_is_refused(tmp_path: Path, lines: str,
 )
 def test_no_password_is_ever_shown(conninfo: str, shown: str) -> None:
     assert without_passwords(conninfo) == shown
-    assert "secret" not in repr(PostgresqlSettings(conninfo))
+
+
+def test_no_connection_string_is_shown_with_the_settings() -> None:
+    assert "host" not in repr(PostgresqlSettings("host=h password=secret"))
+
+
+def test_a_connection_string_that_cannot_be_read_is_not_repeated() -> None:
+    with pytest.raises(ValueError, match="is neither") as refused:
+        PostgresqlSettings("host=h password='secret")
+    assert "secret" not in str(refused.value)
