@@ -1,16 +1,31 @@
-"""One federation of real processes for each worker; every test gets it whole and may break it."""
+"""One federation of real processes for each worker and engine; every test gets it whole and may break it."""
 
 from collections.abc import Iterator
 
 import pytest
 
+from deploy.local.profiles import Engine
 from tests.crash.scene import Scene
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Runs every test on each engine, except those about what only one has."""
+    if "running_scene" in metafunc.fixturenames:
+        engines = list(Engine)
+        if metafunc.definition.get_closest_marker("files"):
+            engines = [Engine.SQLITE]
+        elif metafunc.definition.get_closest_marker("several_processes"):
+            engines = [Engine.POSTGRESQL]
+        names = [engine.value for engine in engines]
+        metafunc.parametrize("running_scene", names, indirect=True, scope="session")
+
+
 @pytest.fixture(scope="session")
-def running_scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
-    """The processes."""
-    scene = Scene(tmp_path_factory.mktemp("crash"))
+def running_scene(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    """The processes, with all their databases on one engine."""
+    engine = Engine(request.param)
+    server = request.getfixturevalue("postgresql_server") if engine is Engine.POSTGRESQL else None
+    scene = Scene(tmp_path_factory.mktemp("crash"), engine, server)
     try:
         scene.build()
         yield scene

@@ -1,28 +1,103 @@
-"""What a node has on disk, read beside the process or after its death."""
+"""What a node has in its database, read beside the process or after its death."""
 
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import cast
+from typing import Protocol, cast
+
+import psycopg
 
 from gateway import audit
 from gateway.api.region.v1.order_pb2 import Order
 from gateway.api.relay.v1.relay_pb2 import Envelope, Receipt
+from gateway.store.opening import DatabasePlace
 
 Row = tuple[object, ...]
+# Processes come and go: what they say of themselves tells nothing of orders.
+_OF_PROCESSES = frozenset({"processes", "store_writers"})
+
+
+class Database(Protocol):
+    """A database as one looks at it from outside."""
+
+    def rows(self, sql: str, *values: object) -> list[Row]:
+        """The rows of a query with a `?` for each value."""
+        ...
+
+    def tables(self) -> list[str]:
+        """The names of all tables, in order."""
+        ...
+
+    def close(self) -> None:
+        """Leaves it."""
+        ...
+
+
+class SqliteFile:
+    """A file."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def rows(self, sql: str, *values: object) -> list[Row]:
+        """See Database."""
+        with closing(sqlite3.connect(f"file:{self._path}?mode=ro", uri=True)) as connection:
+            return connection.execute(sql, values).fetchall()
+
+    def tables(self) -> list[str]:
+        """See Database."""
+        return [str(row[0]) for row in self.rows("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")]
+
+    def close(self) -> None:
+        """See Database."""
+
+
+class PostgresqlDatabase:
+    """A database of a server, looked at over one connection, which is made anew where the server was away."""
+
+    def __init__(self, conninfo: str) -> None:
+        self._conninfo = conninfo
+        self._connection: psycopg.Connection[Row] | None = None
+
+    def rows(self, sql: str, *values: object) -> list[Row]:
+        """See Database."""
+        return self._connected().execute(sql.replace("%", "%%").replace("?", "%s").encode(), values).fetchall()
+
+    def tables(self) -> list[str]:
+        """See Database."""
+        found = "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public' ORDER BY 1"
+        return [str(row[0]) for row in self.rows(found)]
+
+    def execute(self, sql: str) -> None:
+        """Changes something that only the owner of the database may change."""
+        self._connected().execute(sql.encode())
+
+    def close(self) -> None:
+        """See Database."""
+        if self._connection is not None:
+            self._connection.close()
+
+    def _connected(self) -> psycopg.Connection[Row]:
+        if self._connection is None or self._connection.closed:
+            self._connection = psycopg.connect(self._conninfo, autocommit=True, application_name="looks from outside")
+        return self._connection
+
+
+def database_at(place: DatabasePlace) -> Database:
+    """The database of a process."""
+    return SqliteFile(place.file) if place.postgresql is None else PostgresqlDatabase(place.postgresql.conninfo)
 
 
 class Records:
-    """The database file of one node."""
+    """The database of one region."""
 
-    def __init__(self, database: Path) -> None:
+    def __init__(self, database: Database) -> None:
         self.database = database
 
     def rows(self, sql: str, *values: object) -> list[Row]:
-        """The rows of a query."""
-        with closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True)) as connection:
-            return connection.execute(sql, values).fetchall()
+        """The rows of a query with a `?` for each value."""
+        return self.database.rows(sql, *values)
 
     def count(self, sql: str, *values: object) -> int:
         """The one number that a query gives."""
@@ -34,8 +109,8 @@ class Records:
 
     def sizes(self) -> dict[str, int]:
         """How many rows each table has."""
-        names = self.column("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")
-        return {str(name): self.count(f"SELECT COUNT(*) FROM {name}") for name in names}
+        names = [name for name in self.database.tables() if name not in _OF_PROCESSES]
+        return {name: self.count(f"SELECT COUNT(*) FROM {name}") for name in names}
 
     def sizes_about(self, order_id: str) -> dict[str, int]:
         """How many rows each table has about an order."""

@@ -9,8 +9,10 @@ from typing import Any, TypeVar
 
 import grpc
 
-from deploy.local.federation import FEDERATION, FEDERATION_FILES, OPERATOR, LocalFederation
+from deploy.local.federation import COORDINATOR, FEDERATION, FEDERATION_FILES, OPERATOR, LocalFederation
+from deploy.local.postgresql import LocalPostgresql
 from deploy.local.process import wait_until
+from deploy.local.profiles import Engine, Placement, Profile
 from gateway import failpoints
 from gateway.api.region.v1.customer_service_pb2 import (
     BatchCreateCustomersRequest,
@@ -34,13 +36,13 @@ from gateway.api.types.v1.types_pb2 import Applicant, Channel, Document, Money, 
 from gateway.clock import SystemClock, to_timestamp
 from gateway.identity import server_name
 from gateway.tls import Credentials, client_credentials, client_options
-from tests.crash.records import Records
+from tests.crash.records import Records, database_at
 from tests.faults.background import Background
 from tests.faults.proxy import FaultProxy
 
 T = TypeVar("T")
 
-HANDLING, HOME, COORDINATOR = "guangdong", "sichuan", "coordinator"
+HANDLING, HOME = "guangdong", "sichuan"
 AMOUNT = 1_000  # fen of every payment
 CUSTOMERS = 1_000
 CLERK = Requester(staff_id="c-17", channel=Channel.CHANNEL_COUNTER)
@@ -56,16 +58,18 @@ _AT_ONCE = 500  # customers in one batch: the contract's limit
 class Scene:
     """A federation of real processes that a test breaks, and the operator system at the counter of Guangdong."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, engine: Engine, postgresql: LocalPostgresql | None) -> None:
+        """All databases are on one engine; PostgreSQL's server is shared with other scenes."""
+        self.engine = engine
         self.background = Background()
-        self.federation = LocalFederation(directory, (HANDLING, HOME))
+        profile = Profile(engine.value, coordinators=Placement(engine), rest=Placement(engine))
+        self.federation = LocalFederation(directory, (HANDLING, HOME), profile, postgresql)
         self.counter_to_handling = self._proxy(lambda: self.federation.endpoint(HANDLING))
         self.handling_to_coordinator = self._proxy(lambda: self.federation.coordinator_endpoint)
         self.home_to_coordinator = self._proxy(lambda: self.federation.coordinator_endpoint)
         self.coordinator_to_handling = self._proxy(lambda: self.federation.endpoint(HANDLING))
         self.coordinator_to_home = self._proxy(lambda: self.federation.endpoint(HOME))
-        self.handling = Records(directory / "data" / HANDLING / "region-node.sqlite")
-        self.home = Records(directory / "data" / HOME / "region-node.sqlite")
+        self._records: list[Records] = []
         self._armed: set[str] = set()
         self._channels: list[grpc.aio.Channel] = []
         self._number = 0
@@ -88,6 +92,10 @@ class Scene:
             "handling_to_coordinator": self.handling_to_coordinator,
         }[name]
 
+    def records(self, region: str) -> Records:
+        """What a region has in its database."""
+        return {HANDLING: self.handling, HOME: self.home}[region]
+
     def build(self) -> None:
         """Starts everything and takes over the home region's customers."""
         federation = self.federation
@@ -100,6 +108,9 @@ class Scene:
             HOME: self.coordinator_to_home.endpoint,
         }
         federation.prepare()
+        self._records = [Records(database_at(federation.database(name))) for name in (HANDLING, HOME)]
+        self.handling, self.home = self._records
+        federation.start_stores()
         federation.start_coordinator()
         self.run(federation.apply_configuration(FEDERATION_FILES))
         for region in (HANDLING, HOME):
@@ -125,6 +136,8 @@ class Scene:
         """Ends everything."""
         for channel in self._channels:
             self.run(channel.close())
+        for records in self._records:
+            records.database.close()
         self.federation.kill()
         for proxy in self.proxies:
             proxy.close()
@@ -197,7 +210,7 @@ class Scene:
         """Starts a region's node anew so that it dies by SIGKILL when it reaches one of the points."""
         self.kill(name)
         self._armed.add(name)
-        self._start(name, {failpoints.VARIABLE: ",".join(points), **environment})
+        self.federation.processes[name].start({failpoints.VARIABLE: ",".join(points), **environment})
 
     def kill(self, name: str) -> None:
         """Kills a process and proves that it is gone."""
@@ -216,7 +229,7 @@ class Scene:
         """Starts a process that is dead, without fail points."""
         assert not self.federation.processes[name].runs()
         self._armed.discard(name)
-        self._start(name, {})
+        self.federation.processes[name].start()
 
     def mend(self) -> None:
         """Brings the scene in order after a test, whatever the test left."""
@@ -237,12 +250,6 @@ class Scene:
     def log_of(self, name: str) -> str:
         """All that a process has logged."""
         return self.federation.processes[name].program.log.read_text("utf-8", "replace")
-
-    def _start(self, name: str, environment: dict[str, str]) -> None:
-        if name == COORDINATOR:
-            self.federation.start_coordinator(environment)
-        else:
-            self.federation.start_region(name, environment)
 
     def _proxy(self, target: Callable[[], str]) -> FaultProxy:
         return FaultProxy(self.background, target)

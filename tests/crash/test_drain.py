@@ -5,10 +5,11 @@ import socket
 import grpc
 import pytest
 
+from deploy.local.federation import COORDINATOR
 from deploy.local.process import wait_until
 from gateway.api.region.v1.order_pb2 import OrderState
 from tests.crash.outcome import COMPLETED, require_one_effect
-from tests.crash.scene import COORDINATOR, HANDLING, HOME, Scene, order_id_of
+from tests.crash.scene import HANDLING, HOME, Scene, order_id_of
 
 ORDERS = 60
 # What gRPC says to a call that comes in while the server closes its door.

@@ -7,15 +7,29 @@ from contextlib import contextmanager
 from deploy.local.process import wait_until
 from gateway.api.region.v1.order_pb2 import OrderState
 from tests.crash.outcome import require_one_effect, require_refused, require_untouched
+from tests.crash.records import PostgresqlDatabase
 from tests.crash.scene import HANDLING, HOME, Scene
 
 # No file of the process may grow beyond this. Every page that SQLite appends to its log ends beyond it.
 _TINY = 4096
+PATIENCE = 20.0
+
+
+_NO_ROOM = """CREATE FUNCTION no_room() RETURNS trigger LANGUAGE plpgsql AS
+$$ BEGIN RAISE EXCEPTION 'no space left on device' USING ERRCODE = 'disk_full'; END; $$"""
 
 
 @contextmanager
 def no_room(scene: Scene, name: str) -> Iterator[None]:
-    """The process can write to no database file, as on a full disk."""
+    """The process, or the server of its database, can write nothing more, as on a full disk."""
+    database = scene.records(name).database
+    if isinstance(database, PostgresqlDatabase):
+        with no_room_in(database):
+            yield
+        # A node lets a server that had no room rest before it takes new orders.
+        request = scene.pay()
+        wait_until(lambda: scene.start_submit(request).exception() is None, PATIENCE, "orders are taken again")
+        return
     pid = scene.federation.processes[name].pid
     soft, hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)
     resource.prlimit(pid, resource.RLIMIT_FSIZE, (_TINY, hard))
@@ -23,6 +37,21 @@ def no_room(scene: Scene, name: str) -> Iterator[None]:
         yield
     finally:
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@contextmanager
+def no_room_in(database: PostgresqlDatabase) -> Iterator[None]:
+    """Every table answers with the server's own error for a disk that is full."""
+    tables = [name for name in database.tables() if name != "schema_migrations"]
+    database.execute(_NO_ROOM)
+    for table in tables:
+        database.execute(f"CREATE TRIGGER no_room BEFORE INSERT OR UPDATE ON {table} EXECUTE FUNCTION no_room()")
+    try:
+        yield
+    finally:
+        for table in tables:
+            database.execute(f"DROP TRIGGER no_room ON {table}")
+        database.execute("DROP FUNCTION no_room()")
 
 
 def test_a_node_without_room_refuses_an_order_changes_nothing_and_takes_it_later(scene: Scene) -> None:

@@ -2,11 +2,12 @@
 
 import pytest
 
+from deploy.local.federation import COORDINATOR
 from deploy.local.process import wait_until
 from gateway.api.region.v1.order_pb2 import OrderState
 from gateway.api.region.v1.order_service_pb2 import SubmitOrderRequest
 from tests.crash.outcome import require_attempts, require_cancelled_once, require_one_effect
-from tests.crash.scene import COORDINATOR, HANDLING, HOME, Scene, order_id_of
+from tests.crash.scene import HANDLING, HOME, Scene, order_id_of
 from tests.faults.proxy import Connection, FaultProxy
 
 BUSINESSES = ("PAY", "SUSPEND")

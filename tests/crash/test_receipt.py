@@ -21,7 +21,6 @@ from gateway.relay.settling import Settler
 from gateway.relay.workers import InlineWorkers
 from gateway.signing import Signer, TrustedKeys
 from gateway.store.schema import migrations_of
-from gateway.store.sqlite import SqliteStore
 from gateway.tracing import Tracing
 from region_node.context import RegionContext
 from region_node.orders.business import load_rules
@@ -162,7 +161,7 @@ class _Settling:
         return self._scene.run(self._settle(receipt))
 
     async def _settle(self, receipt: Receipt) -> bool:
-        store = SqliteStore(self._scene.handling.database, migrations_of("gateway", "region_node"))
+        store = await self._scene.federation.database(HANDLING).open(migrations_of("gateway", "region_node"))
         kinds = OrderEnvelopes(RegionContext(self._border, load_rules())).kinds()
         settler = Settler(RelayPorts(self._border, kinds, store, self._clock, Tracing(NoOpTracer()), InlineWorkers()))
         try:

@@ -1,6 +1,5 @@
-"""A second process on a database or a port that is taken does not start, says why, and does the first no harm."""
+"""A second process whose place in a database or whose port is taken does not start, and does the first no harm."""
 
-import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -8,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.crash.scene import COORDINATOR, HANDLING, Scene
+from deploy.local.federation import COORDINATOR
+from deploy.local.profiles import Engine
+from tests.crash.scene import HANDLING, Scene
 
 PATIENCE = 30.0
 MODULES = {HANDLING: "region_node.cli.main", COORDINATOR: "coordinator.cli.main"}
@@ -22,44 +23,51 @@ class Ended:
     said: str
 
 
-def run_second(scene: Scene, name: str, directory: Path, **changed: str) -> Ended:
+def run_second(scene: Scene, name: str, **changed: str) -> Ended:
     """Runs a process by the settings of one that runs, with some of them changed."""
-    original = scene.federation.settings_file(name)
-    text = original.read_text("utf-8")
-    for key, value in changed.items():
-        text, count = re.subn(rf'^{key} = ".*"$', f'{key} = "{value}"', text, flags=re.MULTILINE)
-        assert count == 1, f"the settings have no {key}"
-    settings = original.parent / f"second-{directory.name}.toml"
-    settings.write_text(text, "utf-8")
-    command = [sys.executable, "-m", MODULES[name], "serve", "--settings", str(settings)]
-    ended = subprocess.run(command, capture_output=True, check=False, text=True, timeout=PATIENCE)
+    flags = [flag for key, value in changed.items() for flag in ("--set", f"{key}={value}")]
+    command = [sys.executable, "-m", MODULES[name], "serve", "--settings", str(scene.federation.settings_file(name))]
+    ended = subprocess.run([*command, *flags], capture_output=True, check=False, text=True, timeout=PATIENCE)
     return Ended(ended.returncode, ended.stderr)
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_a_second_process_on_a_database_does_not_start_and_names_the_first(
-    scene: Scene, name: str, tmp_path: Path
+def test_a_second_process_with_the_same_place_in_a_database_does_not_start_and_names_the_first(
+    scene: Scene, name: str
 ) -> None:
     process = scene.federation.processes[name]
     port = process.program.port_file.read_text("ascii")
-    ended = run_second(scene, name, tmp_path, listen="127.0.0.1:0")
+    ended = run_second(scene, name, listen="127.0.0.1:0")
     assert ended.code == 1
-    assert f"is in use by process {process.pid}" in ended.said
-    assert f"/data/{name}/" in ended.said
+    if scene.engine is Engine.SQLITE:
+        assert f"is in use by process {process.pid}" in ended.said
+        assert f"/data/{name}/" in ended.said
+    else:
+        assert "is in use; at work there are" in ended.said
+        assert f"crossregion/0/{process.pid}/" in ended.said
     assert "Traceback" not in ended.said
     assert process.program.port_file.read_text("ascii") == port
     scene.require_well()
 
 
+@pytest.mark.several_processes
+def test_a_second_coordinator_with_an_embedded_registry_does_not_start_whatever_its_number(scene: Scene) -> None:
+    first = scene.federation.processes[COORDINATOR]
+    ended = run_second(scene, COORDINATOR, listen="127.0.0.1:0", number="1")
+    assert ended.code == 1
+    assert "the database, which it needs for itself, is in use" in ended.said
+    assert f"crossregion/0/{first.pid}/" in ended.said
+    scene.require_well()
+
+
+@pytest.mark.files
 @pytest.mark.parametrize("name", MODULES)
 def test_a_second_process_on_a_port_does_not_start_and_names_the_address(
     scene: Scene, name: str, tmp_path: Path
 ) -> None:
     process = scene.federation.processes[name]
     address = f"127.0.0.1:{int(process.program.port_file.read_text('ascii'))}"
-    ended = run_second(
-        scene, name, tmp_path, listen=address, data=str(tmp_path), port_file=str(tmp_path / "second.port")
-    )
+    ended = run_second(scene, name, listen=address, data=str(tmp_path), port_file=str(tmp_path / "second.port"))
     assert ended.code == 1
     assert f"cannot listen on {address}" in ended.said
     assert "Traceback" not in ended.said

@@ -7,12 +7,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from deploy.local.federation import COORDINATOR
 from deploy.local.process import wait_until
 from gateway.api.region.v1.order_pb2 import OrderState
 from gateway.api.region.v1.order_service_pb2 import SubmitOrderRequest
 from gateway.tracing import SPANS_FILE
 from tests.crash.outcome import ATTEMPTS_IN_A_FAULT, require_attempts, require_one_effect
-from tests.crash.scene import COORDINATOR, HANDLING, HOME, Scene, order_id_of
+from tests.crash.scene import HANDLING, HOME, Scene, order_id_of
 
 BEFORE, DURING, AFTER = 120, 80, 100  # orders
 NORMAL_SECONDS = 30.0  # guarantee G12: back to normal without help

@@ -59,6 +59,7 @@ def test_the_writing_connection_syncs_every_commit_and_keeps_a_write_ahead_log(t
     database.close()
 
 
+@pytest.mark.files
 def test_every_order_is_synced_before_its_caller_is_told(scene: Scene, tmp_path: Path) -> None:
     scene.handling_to_coordinator.cut()  # so that no receipt is committed meanwhile
     requests, told = [scene.pay() for _ in range(ORDERS)], []
@@ -76,6 +77,7 @@ def test_every_order_is_synced_before_its_caller_is_told(scene: Scene, tmp_path:
         require_one_effect(scene, request)
 
 
+@pytest.mark.files
 def test_an_order_whose_sync_fails_is_refused_and_leaves_nothing(scene: Scene, tmp_path: Path) -> None:
     request, before = scene.suspend(), scene.handling.sizes()
     failing = "inject=fsync,fdatasync:error=EIO"
