@@ -1,0 +1,65 @@
+"""The compose file as processes."""
+
+from pathlib import Path
+
+from tests.unit.deployed import Broken, Mounted, Node, Process, documents, kinds_of, seconds
+
+FILE = "compose.yaml"
+_CREDENTIALS = "${CREDENTIALS:-./credentials}/"
+_DONE = "service_completed_successfully"
+
+
+def services(deploy: Path) -> dict[str, Node]:
+    """The services by name."""
+    (compose,) = documents(deploy / FILE)
+    return dict(compose["services"].items())
+
+
+def processes(deploy: Path) -> list[Process]:
+    """What keeps running."""
+    found = services(deploy)
+    return [_process(name, service, found) for name, service in found.items() if not name.endswith("-migrate")]
+
+
+def _process(name: str, service: Node, others: dict[str, Node]) -> Process:
+    program = service["image"].text.removeprefix("crossregion-").partition(":")[0]
+    variables = service.mapping("environment")
+    command = service.texts("command") or (program,)
+    before = _before(service, others)
+    certificates: dict[str, Mounted] = {}
+    data = ""
+    for volume in service.texts("volumes"):
+        if volume.startswith(_CREDENTIALS):
+            owner, directory, mode = volume.removeprefix(_CREDENTIALS).split(":")
+            if mode != "ro":
+                raise Broken(f"{name}: certificates can be written")
+            certificates |= _mounted(owner, directory, kinds_of(command[0], variables))
+        else:
+            volume_name, data = volume.split(":")
+            if volume_name != name:
+                raise Broken(f"{name}: keeps its data in the volume {volume_name}")
+    return Process(
+        name=name,
+        command=command,
+        variables=variables,
+        stop_seconds=seconds(service["stop_grace_period"].text),
+        before=() if before is None else before.texts("command"),
+        before_variables={} if before is None else before.mapping("environment"),
+        certificates=certificates,
+        data=data,
+        hosts=frozenset({name}),
+    )
+
+
+def _mounted(owner: str, directory: str, kinds: list[str]) -> dict[str, Mounted]:
+    whose, _, kind = owner.partition("/")
+    if kind:
+        return {directory: Mounted(whose, kind)}
+    return {f"{directory}/{each}": Mounted(whose, each) for each in kinds}
+
+
+def _before(service: Node, others: dict[str, Node]) -> Node | None:
+    depends = service.get("depends_on")
+    waits = [] if depends is None else depends.items()
+    done = [others[name] for name, condition in waits if condition["condition"].text == _DONE]
+    return done[0] if done else None

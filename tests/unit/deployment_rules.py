@@ -1,0 +1,309 @@
+"""What each description of the production shape must keep by itself. Each rule gives what it finds wrong."""
+
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+
+import click
+
+from coordinator.cli.main import main as coordinator
+from gateway.server import DRAIN_SECONDS
+from gateway.settings import without_passwords
+from region_node.cli.main import main as region_node
+from tests.unit import deployed_compose, deployed_image, deployed_kubernetes, deployed_systemd
+from tests.unit.deployed import Broken, Node, documents
+from tests.unit.deployed_image import Stage
+from tests.unit.deployed_kubernetes import containers, labels_of, manifests, name_of, pod_of
+
+Rule = Callable[[Path], Iterator[str]]
+
+ROOT = Path(__file__).resolve().parents[2]
+KUBERNETES = "1.37.0"
+"""The newest version whose schemas the checker brings."""
+MOST_EXPOSED = 20
+"""Tenths of a point that `systemd-analyze security` may give a unit, of 100."""
+_PROGRAMS = {"coordinator": coordinator, "region-node": region_node}
+_TARGETS = ("crossregion", "etcd", "postgresql")
+_BUILD_TOOLS = re.compile(r"\b(?:gcc|g\+\+|make|build-essential|[\w.-]+-dev|python3-(?:pip|setuptools|venv)|git)\b")
+_INSTALL = re.compile(r"\bpip (?:--python \S+ )?install\b")
+_SECRET_NAME = re.compile(r"PASSWORD|PASSWD|SECRET_KEY|API_KEY", re.IGNORECASE)
+
+
+def files(deploy: Path) -> Iterator[Path]:
+    """All files of the descriptions."""
+    yield deploy / deployed_compose.FILE
+    for directory in ("image", "kubernetes", "systemd"):
+        yield from sorted(path for path in (deploy / directory).rglob("*") if path.is_file() and path.suffix != ".pyc")
+
+
+def unknown_command(command: Iterable[str]) -> str | None:
+    """What is wrong with a command line of a program of the project; None if it takes it."""
+    name, *arguments = command
+    if name not in _PROGRAMS:
+        return f"there is no program {name}"
+    try:
+        found: click.Command = _PROGRAMS[name]
+        while isinstance(found, click.Group) and arguments:
+            _, following, arguments = found.resolve_command(click.Context(found, info_name=name), arguments)
+            found = following if following is not None else found
+        found.make_context(name, arguments)
+    except click.exceptions.Exit:
+        return None  # --help, which ends at once
+    except click.ClickException as error:
+        return error.format_message()
+    return None
+
+
+def compose_schema(deploy: Path) -> Iterator[str]:
+    """The compose file is what the Compose specification allows."""
+    yield from _checked("check_jsonschema", "--builtin-schema", "vendor.compose-spec", deploy / deployed_compose.FILE)
+
+
+def kubernetes_schema(deploy: Path) -> Iterator[str]:
+    """The manifests are what Kubernetes allows, without unknown keys."""
+    kept = [path for path in files(deploy) if path.parent.name == deployed_kubernetes.DIRECTORY]
+    manifest_files = [path for path in kept if path.name != deployed_kubernetes.KUSTOMIZATION]
+    yield from _checked("kubernetes_validate", "--strict", "--quiet", "-k", KUBERNETES, *manifest_files)
+
+
+def _checked(module: str, *arguments: str | Path) -> Iterator[str]:
+    command = [sys.executable, "-m", module, *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        yield f"{done.stdout}{done.stderr}".strip()
+
+
+def systemd_accepts(deploy: Path) -> Iterator[str]:
+    """systemd finds nothing wrong with the units, and finds them little exposed. Needs systemd-analyze."""
+    directory = deploy / deployed_systemd.DIRECTORY
+    program = directory / "program"
+    program.write_text("#!/bin/sh\n", "utf-8")
+    program.chmod(0o755)
+    for name in deployed_systemd.UNITS:
+        # systemd looks for the programs too, which this machine may not have.
+        copy = directory / f"checked-{name}"
+        text = (directory / name).read_text("utf-8")
+        copy.write_text(re.sub(rf"{deployed_systemd.PROGRAMS}[a-z-]+", str(program), text), "utf-8")
+        yield from _systemd("verify", copy)
+        yield from _systemd("security", "--no-pager", "--offline=true", f"--threshold={MOST_EXPOSED}", copy)
+    # Ours are additions to the unit of Debian's package, which need not be here.
+    etcd = directory / "checked-etcd.service"
+    settings = (directory / deployed_systemd.ETCD_SETTINGS).read_text("utf-8")
+    etcd.write_text(f"{settings}\nExecStart={program}\n", "utf-8")
+    yield from _systemd("verify", etcd)
+
+
+def _systemd(verb: str, *arguments: str | Path) -> Iterator[str]:
+    command = ["systemd-analyze", verb, *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    # What it ignores it only says.
+    if done.returncode or done.stderr:
+        yield f"{' '.join(command)}: {done.stderr or done.stdout[-200:]}"
+
+
+def nothing_secret(deploy: Path) -> Iterator[str]:
+    """No key, password or Secret stands in a description: they are referred to."""
+    for path in files(deploy):
+        for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
+            named = _SECRET_NAME.search(line.partition("=")[0].partition(":")[0])
+            if without_passwords(line) != line or "PRIVATE KEY" in line or (named and not line.startswith("#")):
+                yield f"{path.name}:{number}: holds a secret"
+    for manifest in manifests(deploy, "Secret"):
+        yield f"the Secret {name_of(manifest)} holds secrets"
+
+
+def compose_confined(deploy: Path) -> Iterator[str]:
+    """Every container may do little, is asked how it is, and has time to stop."""
+    for name, service in deployed_compose.services(deploy).items():
+        once = name.endswith("-migrate")
+        if service["read_only"].value is not True:
+            yield f"{name}: its root file system can be written"
+        if service.texts("cap_drop") != ("ALL",):
+            yield f"{name}: keeps capabilities"
+        if service.texts("security_opt") != ("no-new-privileges:true",):
+            yield f"{name}: may gain privileges"
+        if any(service.get(key) for key in ("privileged", "user", "cap_add", "pid")):
+            yield f"{name}: takes more than the image gives"
+        if service.get("network_mode") is not None and service["network_mode"].text != "none":
+            yield f"{name}: takes another's network"
+        if not once and not service["healthcheck"].texts("test"):
+            yield f"{name}: nobody asks how it is"
+        if service["restart"].text != ("no" if once else "unless-stopped"):
+            yield f"{name}: restarts otherwise than it should"
+        if any(not port.startswith("127.0.0.1:") for port in service.texts("ports")):
+            yield f"{name}: is open to other machines"
+        if (target := service["build"]["target"].text) != service["image"].text.partition(":")[0].rpartition("-")[2]:
+            yield f"{name}: the image {service['image'].text} is built from {target}"
+
+
+def pods_confined(deploy: Path) -> Iterator[str]:
+    """Every pod may do little, gets no foreign variables, and has time to stop."""
+    for stateful_set in manifests(deploy, "StatefulSet"):
+        name, pod = name_of(stateful_set), pod_of(stateful_set)
+        if pod["enableServiceLinks"].value is not False:
+            yield f"{name}: Services leave variables that no setting is named after"
+        if pod["automountServiceAccountToken"].value is not False:
+            yield f"{name}: can call Kubernetes"
+        if pod["terminationGracePeriodSeconds"].number < 2 * DRAIN_SECONDS:
+            yield f"{name}: is killed before it has drained"
+        context = pod["securityContext"]
+        if context["runAsNonRoot"].value is not True:
+            yield f"{name}: may run as root"
+        if context["seccompProfile"]["type"].text != "RuntimeDefault":
+            yield f"{name}: may make any system call"
+        if context["fsGroupChangePolicy"].text != "OnRootMismatch":
+            yield f"{name}: private files are opened to the group at each start"
+        for volume in pod.nodes("volumes"):
+            secret = volume.get("secret")
+            if secret is not None and secret["defaultMode"].number & 0o037:
+                yield f"{name}: others can read {secret['secretName'].text}"
+        for container in containers(pod):
+            yield from _container_confined(name, container)
+        yield from _probed(name, pod)
+
+
+def _container_confined(name: str, container: Node) -> Iterator[str]:
+    own = container["securityContext"]
+    if own["allowPrivilegeEscalation"].value is not False:
+        yield f"{name}: may gain privileges"
+    if own["readOnlyRootFilesystem"].value is not True:
+        yield f"{name}: its root file system can be written"
+    if own["capabilities"].texts("drop") != ("ALL",):
+        yield f"{name}: keeps capabilities"
+    if container["resources"]["limits"].get("memory") is None or container["resources"]["requests"].get("cpu") is None:
+        yield f"{name}: its resources are not bounded"
+
+
+def _probed(name: str, pod: Node) -> Iterator[str]:
+    for container in pod.nodes("containers"):
+        ports = {port["name"].text for port in container.nodes("ports")}
+        for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+            socket = container[probe].get("tcpSocket")
+            if socket is not None and socket["port"].text not in ports:
+                yield f"{name}: {probe} asks at a port that is not there"
+            if container[probe].get("grpc") is not None:
+                yield f"{name}: {probe} cannot ask by mutual TLS"
+
+
+def replicas_disrupted_one_by_one(deploy: Path) -> Iterator[str]:
+    """Where there are several replicas, one at a time may be taken away; where there is one, nothing is promised."""
+    budgets = {name_of(budget): budget["spec"] for budget in manifests(deploy, "PodDisruptionBudget")}
+    for stateful_set in manifests(deploy, "StatefulSet"):
+        name = name_of(stateful_set)
+        budget = budgets.pop(name, None)
+        if (stateful_set["spec"]["replicas"].number > 1) != (budget is not None):
+            yield f"{name}: several replicas and a PodDisruptionBudget go together"
+        elif budget is not None:
+            if budget["maxUnavailable"].value != 1:
+                yield f"{name}: more than one may be away, or none"
+            if budget["selector"].mapping("matchLabels") != stateful_set["spec"]["selector"].mapping("matchLabels"):
+                yield f"{name}: the PodDisruptionBudget is about other pods"
+    yield from (f"the PodDisruptionBudget {name} is about nothing" for name in budgets)
+
+
+def manifests_belong_together(deploy: Path) -> Iterator[str]:
+    """Selectors find their pods, Services their ports, and the kustomization every file."""
+    services = {name_of(service): service["spec"] for service in manifests(deploy, "Service")}
+    for stateful_set in manifests(deploy, "StatefulSet"):
+        name, labels, specification = name_of(stateful_set), labels_of(stateful_set), stateful_set["spec"]
+        if not specification["selector"].mapping("matchLabels").items() <= labels.items():
+            yield f"{name}: does not select its own pods"
+        service = services.pop(specification["serviceName"].text, None)
+        if service is None:
+            yield f"{name}: there is no Service for its names"
+            continue
+        if not service.mapping("selector").items() <= labels.items():
+            yield f"{name}: its Service is for other pods"
+        if service["clusterIP"].text != "None":
+            yield f"{name}: its pods have no names of their own"
+        (container,) = pod_of(stateful_set).nodes("containers")
+        inside = {(port["name"].text, port["containerPort"].number) for port in container.nodes("ports")}
+        if {(port["name"].text, port["port"].number) for port in service.nodes("ports")} != inside:
+            yield f"{name}: its Service has other ports than its pods"
+    yield from (f"the Service {name} is for nothing" for name in services)
+    directory = deploy / deployed_kubernetes.DIRECTORY
+    (kustomization,) = documents(directory / deployed_kubernetes.KUSTOMIZATION)
+    others = {path.name for path in directory.glob("*.yaml")} - {deployed_kubernetes.KUSTOMIZATION}
+    if set(kustomization.texts("resources")) != others:
+        yield "the kustomization lists other files than there are"
+    namespace = kustomization["namespace"].text
+    for manifest in manifests(deploy):
+        if manifest["kind"].text != "Namespace" and manifest["metadata"]["namespace"].text != namespace:
+            yield f"{name_of(manifest)}: is in another namespace"
+
+
+def units_drain(deploy: Path) -> Iterator[str]:
+    """Units stop, start again and give up as the programs mean it."""
+    for name in deployed_systemd.UNITS:
+        lines = deployed_systemd.unit(deploy / deployed_systemd.DIRECTORY / name)
+        expected = {
+            "Service.KillSignal": "SIGTERM",
+            "Service.Restart": "on-failure",
+            # The exit code for settings that cannot be used.
+            "Service.RestartPreventExitStatus": "2",
+            "Service.User": "crossregion",
+            "Service.NoNewPrivileges": "yes",
+            "Service.ProtectSystem": "strict",
+            "Unit.StartLimitIntervalSec": "0",
+        }
+        for key, value in expected.items():
+            if deployed_systemd.only(lines, key) != value:
+                yield f"{name}: {key} is not {value}"
+
+
+def image_builds(deploy: Path) -> Iterator[str]:
+    """The image is of one base without a registry, with hashes, without build tools at the end, and not root's."""
+    arguments, stages = deployed_image.stages(deploy)
+    base = arguments.get("BASE", "")
+    if not base.startswith("debian:13") or "slim" not in base:
+        yield f"{base!r} is not Debian 13 slim, named without a registry"
+    for stage in stages.values():
+        yield from _made_of(stage, stages, deploy)
+    for name in _TARGETS:
+        if stages[name].only("USER") != "10001:10001":
+            yield f"stage {name}: does not run as the user that volumes are handed to"
+        if tools := _BUILD_TOOLS.findall(" ".join(stages[name].all("RUN"))):
+            yield f"stage {name}: keeps {', '.join(tools)}"
+    if list(stages)[-1] != "crossregion":
+        yield "another image than the programs' is built where none is named"
+    steps = [step for run in stages["build"].all("RUN") for step in run.split("&&")]
+    installs = [step for step in steps if _INSTALL.search(step)]
+    if not installs or not all("--require-hashes" in step or "--no-index" in step for step in installs):
+        yield "packages are installed without the hashes of the lock"
+    if (problem := unknown_command(stages["crossregion"].command())) is not None:
+        yield f"the image's command: {problem}"
+
+
+def _made_of(stage: Stage, stages: Mapping[str, Stage], deploy: Path) -> Iterator[str]:
+    if stage.base != "${BASE}":
+        yield f"stage {stage.name}: has a base of its own, {stage.base}"
+    for source, taken in stage.copies():
+        if source and source not in stages:
+            yield f"stage {stage.name}: copies from {source}, which is no stage"
+        for path in [] if source else taken:
+            # The copy that is looked at is one of deploy/ alone.
+            here = deploy / path.removeprefix("deploy/") if path.startswith("deploy/") else ROOT / path
+            if not here.exists():
+                yield f"stage {stage.name}: copies {path}, which is not there"
+
+
+def versions(deploy: Path) -> Iterator[str]:
+    """Images are named by the project's version, everywhere the same."""
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
+    named = [service["image"].text for service in deployed_compose.services(deploy).values()]
+    for stateful_set in manifests(deploy, "StatefulSet"):
+        named += [container["image"].text for container in containers(pod_of(stateful_set))]
+    for image in named:
+        if image not in {f"{name}:{version}" for name in ("crossregion", "crossregion-etcd", "crossregion-postgresql")}:
+            yield f"{image} is no image of version {version}"
+
+
+def found_by(rule: Rule, deploy: Path) -> list[str]:
+    """What a rule finds wrong; a description that lacks what every one has is wrong too."""
+    try:
+        return list(rule(deploy))
+    except Broken as error:
+        return [str(error)]
