@@ -37,6 +37,7 @@ _CERTIFICATE_BYTES = 16 * 1024  # it travels to every node with every change
 _NOTE_LENGTH = 256
 _LOOK = 0.05  # seconds between looks at whether the registry is as of now
 CONFIRM_SECONDS = 12.0  # for other coordinators to confirm: longer than a delivery takes, and than a lease by default
+_REGISTRY_LOST = frozenset({Reason.REASON_REGISTRY_UNAVAILABLE, Reason.REASON_OUTCOME_UNKNOWN})
 _log = logging.getLogger(__name__)
 
 
@@ -171,7 +172,15 @@ class FederationService(FederationServiceServicer):
         return KeptHead(head, told.signature, now)
 
     async def _keep_head(self, region: str, head: KeptHead) -> None:
-        if not await self._ports.registry.keep_audit_head(region, head):
+        try:
+            continues = await self._ports.registry.keep_audit_head(region, head)
+        except Refused as refused:
+            if refused.reason not in _REGISTRY_LOST:
+                raise
+            # The region stays joined meanwhile, and hands it in with its next heartbeat again.
+            _log.info("an audit head of %s is not kept: %s", region, refused)
+            return
+        if not continues:
             await self._ports.trail.alarm(
                 f"region/{region}",
                 "AUDIT_HEAD_CONTRADICTED",

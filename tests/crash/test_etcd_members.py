@@ -11,10 +11,14 @@ from coordinator.registry.etcd.registry import EtcdRegistry
 from coordinator.registry.etcd.settings import EtcdSettings
 from deploy.local.etcd import LocalEtcd
 from gateway import audit
+from gateway.api.federation.v1.federation_pb2 import AuditHead, GetAuditHeadRequest
+from gateway.api.federation.v1.federation_pb2_grpc import FederationServiceStub
 from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.channels import invoke
 from gateway.errors import Refused
-from tests.contract.coordinators import eventually
+from tests.contract.coordinators import eventually, federation, join_request, keys_of
 from tests.contract.registries import ADMIN, EtcdRegistries, changed, configuration, heartbeat, run, state
+from tests.contract.small_federation import Certificates
 
 PATIENCE_S = 90.0  # elections and starts of members on a busy machine
 MEMBERS = range(3)
@@ -104,6 +108,30 @@ def test_without_a_majority_the_last_good_copy_serves_and_changes_are_refused_un
             assert alarms()[0].startswith("etcd has not answered since")
             assert alarms()[-1] == "etcd answers again: the registry is as of now"
             assert len(alarms()) == 2
+
+    run(scenario(), PATIENCE_S)
+
+
+def test_without_a_majority_the_heartbeats_of_joined_regions_are_taken(
+    cluster: LocalEtcd, opened: EtcdRegistries, tmp_path: Path
+) -> None:
+    async def scenario() -> None:
+        certificates = Certificates(tmp_path / "certificates")
+        keys = keys_of(certificates, "sichuan")
+        async with federation(certificates, tmp_path / "data", etcd=opened.settings) as one:
+            request = join_request(keys)
+            request.audit_head.CopyFrom(keys.audit_head(1))
+            await one.join(keys, request)
+            for member in (0, 1):
+                await asyncio.to_thread(cluster.kill_member, member)
+            request.audit_head.CopyFrom(keys.audit_head(2))
+            assert (await one.join(keys, request)).HasField("interval")
+            await asyncio.to_thread(cluster.start)
+            kept = AuditHead()
+            while kept != keys.audit_head(2):
+                await one.join(keys, request)
+                stub = FederationServiceStub(one.as_("region/sichuan"))
+                kept = (await invoke(stub.GetAuditHead, GetAuditHeadRequest(), PATIENCE_S)).audit_head
 
     run(scenario(), PATIENCE_S)
 

@@ -71,6 +71,8 @@ class Changes:
     def __init__(self, client: EtcdClient, keys: Keys) -> None:
         self._client = client
         self._keys = keys
+        # Each adds to the chain: of those at the same time only one could succeed.
+        self._turn = asyncio.Lock()
 
     async def make(
         self,
@@ -78,15 +80,33 @@ class Changes:
         decide: Callable[[Found], Change | None],
         now: datetime,
         seconds: float = CALL_SECONDS,
+        *,
+        is_noted: bool = True,
     ) -> int:
         """Makes the change that is decided by what stands at these keys; None changes nothing.
 
         Returns the revision by which it is so: that of the change, or of the newest of the keys. `decide` is called
-        again where somebody else came first. `seconds` bound the time. Raises what `decide` raises, Refused with
-        REGISTRY_UNAVAILABLE where nothing was changed, and with OUTCOME_UNKNOWN where that could not be found out.
+        again where somebody else came first. `seconds` bound the time; `is_noted` says whether the chain is to tell.
+        Raises what `decide` raises, Refused with REGISTRY_UNAVAILABLE where nothing was changed, and with
+        OUTCOME_UNKNOWN where that could not be found out.
         """
+        end = asyncio.get_running_loop().time() + seconds
+        if not is_noted:
+            return await self._make(keys, decide, now, end)
+        try:
+            async with asyncio.timeout(seconds):
+                await self._turn.acquire()
+        except TimeoutError:
+            raise Refused(Reason.REASON_REGISTRY_UNAVAILABLE) from None
+        try:
+            return await self._make(keys, decide, now, end)
+        finally:
+            self._turn.release()
+
+    async def _make(
+        self, keys: Sequence[bytes], decide: Callable[[Found], Change | None], now: datetime, end: float
+    ) -> int:
         loop, attempt = asyncio.get_running_loop(), _Attempt(self._keys, str(uuid.uuid4()), now)
-        end = loop.time() + seconds
         while True:
             try:
                 read = await self._read(keys, attempt, max(0.0, end - loop.time()))

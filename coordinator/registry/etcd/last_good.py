@@ -4,6 +4,7 @@ The file is a SHA-256 over the rest, then the entries as etcd told them: a Range
 """
 
 import hashlib
+import threading
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,6 +30,7 @@ class LastGood:
 
     def __init__(self, directory: Path) -> None:
         self.path = directory / FILE_NAME
+        self._saving = threading.Lock()
 
     def load(self) -> Read | None:
         """What was saved last; None where nothing ever was. Raises LastGoodBroken."""
@@ -52,7 +54,7 @@ class LastGood:
         return datetime.fromtimestamp(self.path.stat().st_mtime, UTC)
 
     def save(self, entries: Mapping[bytes, Entry], revision: int) -> None:
-        """Replaces the file; on disk when it returns. Raises OSError."""
+        """Replaces the file; on disk when it returns. From several threads, one after the other. Raises OSError."""
         kept = RangeResponse(
             header=ResponseHeader(revision=revision),
             kvs=[
@@ -61,4 +63,5 @@ class LastGood:
             ],
         )
         content = kept.SerializeToString()
-        replace_file(self.path, hashlib.sha256(content).digest() + content)
+        with self._saving:
+            replace_file(self.path, hashlib.sha256(content).digest() + content)

@@ -186,7 +186,8 @@ class EtcdRegistry:
             return Change({key: Put(values.encode_kept_head(kept))})
 
         self._require_onward()
-        await self._to_the_end(self._changes.make([key], decide, self._clock.now(), self._contact.patience()))
+        change = self._changes.make([key], decide, self._clock.now(), self._contact.patience(), is_noted=False)
+        await self._to_the_end(change)
         return answer
 
     async def audit_head(self, region: str) -> KeptHead | None:
