@@ -65,10 +65,8 @@ class _Parts:
 class Coordinator:
     """A running coordinator. Made by `start`."""
 
-    def __init__(self, port: int, server: Server, federation: FederationService, rest: contextlib.AsyncExitStack):
+    def __init__(self, port: int, rest: contextlib.AsyncExitStack) -> None:
         self.port = port
-        self._server = server
-        self._federation = federation
         self._rest = rest
 
     @classmethod
@@ -105,12 +103,14 @@ class Coordinator:
             )
             server = Server(services, border, reflects=settings.reflection)
             port = await server.start(settings.listen, credentials)
+            stack.push_async_callback(server.drain)
+            stack.callback(parts.federation.close)
             await parts.presence.enter(settings.name, settings.endpoint(port))
             if settings.port_file is not None:
                 replace_file(settings.port_file, f"{port}\n".encode("ascii"), mode=0o644)
                 stack.callback(settings.port_file.unlink, missing_ok=True)
             _log.info("%s of %s serves on %s:%d", settings.name, settings.federation, settings.host, port)
-            return cls(port, server, parts.federation, stack.pop_all())
+            return cls(port, stack.pop_all())
         raise AssertionError("the block above returns or raises")
 
     async def stop(self) -> None:
@@ -118,9 +118,7 @@ class Coordinator:
 
         Suspensions wait for this coordinator until then, because some of those calls may be deliveries.
         """
-        async with self._rest:
-            self._federation.close()
-            await self._server.drain()
+        await self._rest.aclose()
         _log.info("stopped")
 
 
