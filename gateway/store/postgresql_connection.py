@@ -28,6 +28,8 @@ from gateway.store.postgresql_listening import CHANNEL, payloads
 from gateway.store.postgresql_schema import require_current
 from gateway.store.schema import Migration, SchemaMismatch
 
+LOCK_WAIT = "8s"  # for a lock: longer than a process that froze keeps one
+FROZEN_WAIT = "5s"  # in a transaction without a word: then the server ends it
 OUTCOME_SECONDS = 30.0  # for finding out what became of a commit whose answer was lost
 _KEEP_CONNECTING = 5.0  # seconds
 _LOOK_AGAIN = 0.2  # seconds between attempts to reach a server that is away
@@ -35,8 +37,7 @@ _PREPARED = 512  # statements kept prepared per connection: more than all named 
 _LOCKS = 0x43524F53  # the class of this project's advisory locks in a database
 _SERIAL, _PRESENCE, _FIRST_NUMBER = 0, 1, 16  # the locks: transactions take turns; a process is there; its number
 # A process that froze in a transaction must not stop the others, nor one whose machine is gone keep its number.
-_SESSION = """SET synchronous_commit = on; SET statement_timeout = '30s';
-SET idle_in_transaction_session_timeout = '5s'; SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 3;
+_SESSION = """SET synchronous_commit = on; SET statement_timeout = '30s'; SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 3;
 SET tcp_keepalives_count = 3"""
 # What was committed before the lock was there must be seen behind it, whatever the database's own default is.
 _BEGIN = f"BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock({_LOCKS}, {_SERIAL})".encode()
@@ -50,7 +51,7 @@ _DEFAULTS: dict[str, int | str] = {
     "tcp_user_timeout": 10_000,
     "target_session_attrs": "read-write",
 }
-_READING = """SET lock_timeout = '5s'; SET statement_timeout = '30s'; SET idle_in_transaction_session_timeout = '5s'"""
+_READING = "SET lock_timeout = '5s'; SET statement_timeout = '30s'"
 _LONGEST_SUBJECT = 1000  # bytes of what others are told; many fit into one notification
 _PARAMETER = re.compile(r"'[^']*'|:([a-z_][a-z0-9_]*)|%")
 _log = logging.getLogger(__name__)
@@ -286,6 +287,7 @@ class Writer:
         try:
             self._watch(connection)
             connection.execute(_SESSION)
+            connection.execute(_frozen_wait())
             # A former connection of this process that the server still holds for alive.
             connection.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
@@ -313,7 +315,7 @@ class Writer:
             connection.execute("SET lock_timeout = '2s'")  # long enough for one that was killed just now to be gone
             connection.execute(f"SELECT pg_advisory_lock({_LOCKS}, {_FIRST_NUMBER + self.number})".encode())
             connection.execute(f"SELECT pg_advisory_lock{shared}({_LOCKS}, {_PRESENCE})".encode())
-            connection.execute("SET lock_timeout = '8s'")
+            connection.execute(f"SET lock_timeout = '{LOCK_WAIT}'".encode())
         except LockNotAvailable:
             others = connection.execute(
                 "SELECT application_name FROM pg_stat_activity WHERE datname = current_database()"
@@ -355,6 +357,10 @@ def reading_pool(conninfo: str, readers: int) -> "ConnectionPool[Connection]":
     return pool
 
 
+def _frozen_wait() -> bytes:
+    return f"SET idle_in_transaction_session_timeout = '{FROZEN_WAIT}'".encode()
+
+
 def _prepare(connection: Connection) -> None:
     connection.prepared_max = _PREPARED
     # One type each, whatever the value: a statement is prepared once.
@@ -365,6 +371,7 @@ def _prepare(connection: Connection) -> None:
 def _prepare_reader(connection: Connection) -> None:
     _prepare(connection)
     connection.execute(_READING)
+    connection.execute(_frozen_wait())
     connection.commit()
     connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
     connection.read_only = True
