@@ -5,6 +5,7 @@ import click
 from coordinator.cli.audit import audit_group
 from coordinator.cli.certificates import certificates
 from coordinator.cli.config import config
+from coordinator.cli.doctor import doctor
 from coordinator.cli.exits import EPILOG
 from coordinator.cli.federation import federation
 from coordinator.cli.migrate import migrate
@@ -21,12 +22,23 @@ def main() -> None:
 
     Commands that ask a coordinator take --coordinator, --credentials and --federation, or
     CROSSREGION_COORDINATOR, CROSSREGION_CREDENTIALS and CROSSREGION_FEDERATION from the environment.
-    `serve`, `config`, `migrate`, `move-to-postgresql` and `audit` read the coordinator's own settings: a file,
-    COORDINATOR_* and --set.
+    `serve`, `config`, `doctor`, `migrate`, `move-to-postgresql` and `audit` read the coordinator's own settings: a
+    file, COORDINATOR_* and --set.
     """
 
 
-for _command in (audit_group, certificates, config, federation, migrate, move_to_postgresql, orders, regions, serve):
+for _command in (
+    audit_group,
+    certificates,
+    config,
+    doctor,
+    federation,
+    migrate,
+    move_to_postgresql,
+    orders,
+    regions,
+    serve,
+):
     main.add_command(_command)
 
 if __name__ == "__main__":

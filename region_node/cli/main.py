@@ -5,6 +5,7 @@ import click
 from region_node.cli.audit import audit
 from region_node.cli.call import call
 from region_node.cli.config import config
+from region_node.cli.doctor import doctor
 from region_node.cli.migrate import migrate
 from region_node.cli.move import move_to_postgresql
 from region_node.cli.serve import serve
@@ -13,14 +14,14 @@ from region_node.cli.serve import serve
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="crossregion", prog_name="region-node")
 def main() -> None:
-    """Run a region node, call it from the shell, and check its audit chain.
+    """Run a region node, call it from the shell, look after it and its database, and check its audit chain.
 
     `call` takes where the node is from options or CROSSREGION_* in the environment. The other commands read the
     node's own settings: a file, REGION_NODE_* and --set.
     """
 
 
-for command in (serve, config, migrate, move_to_postgresql, call, audit):
+for command in (serve, config, doctor, migrate, move_to_postgresql, call, audit):
     main.add_command(command)
 
 

@@ -1,0 +1,145 @@
+"""The members of etcd one by one, and whether they form a quorum: for `coordinator doctor`."""
+
+import asyncio
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import grpc
+from etcd3.etcdrpc import rpc_pb2
+from google.protobuf.message import Message
+
+from coordinator.registry.etcd.settings import EtcdSettings
+from gateway.clock import Clock
+from gateway.doctor.findings import Finding, bad, good, not_checked, warning
+from gateway.doctor.peers import ANSWER_SECONDS, advice
+from gateway.relay.transport import Unreachable
+from gateway.tls import ChannelOptions, CredentialsUnusable, client_credentials
+
+LEAST_VERSION = (3, 5)
+_SLOW_MS = 100.0  # a heartbeat of etcd: members farther from each other than this elect new leaders
+_FEWEST = 3  # members of which one may be lost
+_QUORUM = "etcd quorum"
+_ALARMS = {1: "NOSPACE", 2: "CORRUPT"}  # as etcd numbers them
+_OPTIONS: ChannelOptions = (("grpc.enable_http_proxy", 0), ("grpc.service_config_disable_resolution", 1))
+
+Response = TypeVar("Response", bound=Message)
+
+
+@dataclass(frozen=True)
+class Member:
+    """What one endpoint answered."""
+
+    endpoint: str
+    status: rpc_pb2.StatusResponse | None
+    listed: int
+    """How many members it says that the cluster has."""
+    alarms: Sequence[str]
+    milliseconds: float
+    failure: Unreachable | None
+
+
+async def check_etcd(settings: EtcdSettings, clock: Clock) -> list[Finding]:
+    """Asks every member for itself, and finds out whether they agree."""
+    try:
+        credentials = client_credentials(settings.credentials, clock.now())
+    except CredentialsUnusable:
+        told = "there is no certificate for etcd that can be used"
+        return [not_checked(name, told) for name in (*(f"etcd {each}" for each in settings.endpoints), _QUORUM)]
+    members = await asyncio.gather(*(_look(endpoint, credentials) for endpoint in settings.endpoints))
+    return [*(_member(each) for each in members), _quorum(members)]
+
+
+async def _look(endpoint: str, credentials: grpc.ChannelCredentials) -> Member:
+    async with grpc.aio.secure_channel(endpoint, credentials, options=_OPTIONS) as channel:
+        try:
+            # The first call connects, and is not what is measured.
+            await _ask(channel, "Maintenance/Status", rpc_pb2.StatusRequest(), rpc_pb2.StatusResponse)
+            began = time.perf_counter()
+            status = await _ask(channel, "Maintenance/Status", rpc_pb2.StatusRequest(), rpc_pb2.StatusResponse)
+            milliseconds = (time.perf_counter() - began) * 1000
+            listed = await _ask(channel, "Cluster/MemberList", rpc_pb2.MemberListRequest(), rpc_pb2.MemberListResponse)
+        except Unreachable as failure:
+            return Member(endpoint, None, 0, (), 0.0, failure)
+        return Member(endpoint, status, len(listed.members), await _alarms(channel, status), milliseconds, None)
+
+
+async def _alarms(channel: grpc.aio.Channel, status: rpc_pb2.StatusResponse) -> Sequence[str]:
+    if not status.leader:
+        return ()
+    try:
+        told = await _ask(channel, "Maintenance/Alarm", rpc_pb2.AlarmRequest(), rpc_pb2.AlarmResponse)
+    except Unreachable:
+        return ()  # without a quorum, which is told for itself
+    own = [each for each in told.alarms if each.memberID == status.header.member_id]
+    return [_ALARMS.get(each.alarm, str(each.alarm)) for each in own]
+
+
+async def _ask(channel: grpc.aio.Channel, method: str, request: Message, response: type[Response]) -> Response:
+    rpc: grpc.aio.UnaryUnaryMultiCallable[Message, Response] = channel.unary_unary(
+        f"/etcdserverpb.{method}",
+        request_serializer=lambda message: message.SerializeToString(),
+        response_deserializer=response.FromString,
+    )
+    try:
+        return await rpc(request, timeout=ANSWER_SECONDS)
+    except grpc.aio.AioRpcError as error:
+        raise Unreachable(f"{error.code().name}: {error.details()}", error.code().name) from None
+
+
+def _member(member: Member) -> Finding:
+    name, status = f"etcd {member.endpoint}", member.status
+    if status is None:
+        failure = member.failure or Unreachable("no answer")
+        return bad(name, str(failure), advice(failure))
+    role = "leader" if status.leader == status.header.member_id else "follower"
+    found = f"version {status.version}, {role}, {member.milliseconds:.1f} ms, {status.dbSize / 2**20:.1f} MiB"
+    if not status.leader:
+        return bad(name, f"version {status.version}, knows no leader", "see that it reaches a majority of the others")
+    if member.alarms:
+        todo = "compact and defragment it, then disarm the alarm (etcdctl alarm disarm): it takes no changes meanwhile"
+        return bad(name, f"{found}, alarm {', '.join(member.alarms)}", todo)
+    if _version(status.version) < LEAST_VERSION:
+        return bad(name, found, f"etcd {'.'.join(map(str, LEAST_VERSION))} or newer is needed")
+    if member.milliseconds > _SLOW_MS:
+        return warning(name, found, "see whether its machine, its disk or the network to it is overloaded")
+    return good(name, found)
+
+
+def _version(told: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in re.findall(r"\d+", told)[:2])
+
+
+def _quorum(members: Sequence[Member]) -> Finding:
+    answering = [each.status for each in members if each.status is not None]
+    if not answering:
+        todo = "start etcd: coordinators route by their last good copy meanwhile, and refuse changes"
+        return bad(_QUORUM, "no member answers", todo)
+    if len({each.header.cluster_id for each in answering}) > 1:
+        return bad(
+            _QUORUM, "the endpoints are of different clusters", "name the members of one cluster in the settings"
+        )
+    return _agreement(max(each.listed for each in members), len(members), answering)
+
+
+def _agreement(size: int, named: int, answering: Sequence[rpc_pb2.StatusResponse]) -> Finding:
+    """Of a cluster of that many members, of which the settings name some."""
+    following = len({each.header.member_id for each in answering if each.leader})
+    leaders = {each.leader for each in answering if each.leader}
+    needed = size // 2 + 1
+    found = f"{following} of {size} members answer and have a leader"
+    if following < needed and size <= named:
+        todo = f"start the others: {needed} are needed; coordinators route by their last good copy meanwhile"
+        return bad(_QUORUM, found, todo)
+    todo = ""
+    if len(leaders) > 1:
+        found, todo = f"{found}, not the same one", "look again: an election may have been under way"
+    elif size > named:
+        found, todo = f"{found}; the settings name {named}", "name all members in the settings"
+    elif size < _FEWEST or size % 2 == 0:
+        todo = f"use {_FEWEST} members or another odd number, so that one may be lost"
+    elif following < size:
+        todo = f"start the others: no more than {following - needed} may be lost before changes are refused"
+    return warning(_QUORUM, found, todo) if todo else good(_QUORUM, found)

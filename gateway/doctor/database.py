@@ -1,0 +1,158 @@
+"""The database of a process: there, safe, of this version, and its audit chain whole at its end."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import psycopg
+
+from gateway import audit
+from gateway.clock import Clock
+from gateway.doctor.findings import Finding, bad, good, not_checked, warning
+from gateway.doctor.peers import clock_finding
+from gateway.store.opening import DatabaseMoved, DatabasePlace
+from gateway.store.port import StoreUnusable, Transaction
+from gateway.store.schema import APPLIED, Migration, SchemaMismatch, SchemaOutdated, applied_from, pending
+
+LEAST_VERSION = 15
+_CHAIN_ROWS = 1000  # at the end of the chain; `audit verify` goes through all
+_OF_VERSION = 10_000  # 150004 is 15.4
+_CLOCK = "clock against PostgreSQL"
+
+
+def check_database(place: DatabasePlace, migrations: Sequence[Migration], program: str, clock: Clock) -> list[Finding]:
+    """Looks at the database beside the processes that work on it, and changes nothing."""
+    names = ["schema", "audit chain"] if place.postgresql is None else ["durability", _CLOCK, "schema", "audit chain"]
+    try:
+        if place.postgresql is None and not _is_there(place.file):
+            place.migrate(migrations, dry_run=True)
+            return [good("database", f"{place}: there is none yet; `{program} serve` makes it")]
+    except DatabaseMoved as error:
+        return [bad("database", str(error), "add [postgresql] to the settings")]
+    except OSError as error:
+        return [
+            bad("database", f"{place}: {error.strerror}", "let the user that the process runs as own the directory")
+        ]
+    try:
+        with place.look() as tx:
+            if place.postgresql is None:
+                findings = [good("database", f"{place}: SQLite {tx.first(str, 'SELECT sqlite_version()')}")]
+            else:
+                findings = _server(tx, place, clock)
+            return [*findings, *_contents(tx, place, migrations, program)]
+    except (StoreUnusable, psycopg.Error) as error:
+        told = str(error).strip().replace("\n", "; ")
+        todo = "see that the file is a database of this program" if place.postgresql is None else _advice(told)
+        return [bad("database", told, todo), *(not_checked(name, "the database cannot be read") for name in names)]
+
+
+def _is_there(file: Path) -> bool:
+    """Raises OSError where that cannot be found out."""
+    try:
+        file.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
+
+
+def _advice(told: str) -> str:
+    if any(word in told for word in ("authentication", "certificate", "pg_hba", "role")):
+        return "correct user, password or certificate in postgresql.conninfo, or let the user in (pg_hba.conf)"
+    if "does not exist" in told:
+        return "make the database, owned by the user in postgresql.conninfo"
+    if "read-only" in told:
+        return "name the server that takes writes in postgresql.conninfo: this one is a standby"
+    return "start PostgreSQL, or correct postgresql.conninfo"
+
+
+def _server(tx: Transaction, place: DatabasePlace, clock: Clock) -> list[Finding]:
+    number = tx.first(int, "SELECT current_setting('server_version_num')") or 0
+    version = tx.first(str, "SELECT current_setting('server_version')")
+    is_encrypted = tx.first(bool, "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()")
+    is_remote = tx.first(bool, "SELECT inet_server_addr() IS NOT NULL")
+    found = f"{place}: version {version}"
+    database = good("database", f"{found}, {'TLS' if is_encrypted else 'a local socket'}")
+    if number < LEAST_VERSION * _OF_VERSION:
+        database = bad("database", found, f"PostgreSQL {LEAST_VERSION} or newer is needed")
+    elif is_remote and not is_encrypted:
+        database = warning("database", f"{found}, not encrypted", "add sslmode=verify-full to postgresql.conninfo")
+    before = clock.now()
+    server = tx.first(_instant, "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) AS DOUBLE PRECISION)")
+    after = clock.now()
+    assert server is not None
+    error = before + (after - before) / 2 - server
+    return [database, _durability(tx), clock_finding(_CLOCK, error, "PostgreSQL")]
+
+
+def _instant(seconds: float) -> datetime:
+    return datetime.fromtimestamp(0, UTC) + timedelta(seconds=seconds)
+
+
+def _durability(tx: Transaction) -> Finding:
+    settings = {
+        name: tx.first(str, "SELECT current_setting(:name)", name=name)
+        for name in ("fsync", "full_page_writes", "synchronous_commit")
+    }
+    found = ", ".join(f"{name} = {value}" for name, value in settings.items())
+    if settings["fsync"] != "on" or settings["full_page_writes"] != "on":
+        return bad("durability", found, "turn fsync and full_page_writes on: else a loss of power loses what was said")
+    if settings["synchronous_commit"] in ("off", "local"):
+        todo = "turn synchronous_commit on; processes of this program do so for themselves, other tools do not"
+        return warning("durability", found, todo)
+    return good("durability", found)
+
+
+def _contents(tx: Transaction, place: DatabasePlace, migrations: Sequence[Migration], program: str) -> list[Finding]:
+    finding = _schema(tx, place, migrations, program)
+    if not _has_table(tx, place, "audit"):
+        return [finding, not_checked("audit chain", "there is none yet")]
+    return [finding, _chain(tx, program)]
+
+
+def _schema(tx: Transaction, place: DatabasePlace, migrations: Sequence[Migration], program: str) -> Finding:
+    rows: list[tuple[str, str, str]] = []
+    if _has_table(tx, place, "schema_migrations"):
+        rows = tx.all(_row, APPLIED)
+    try:
+        if missing := pending(applied_from(rows), migrations, place.engine):
+            raise SchemaOutdated(missing)
+    except SchemaOutdated as error:
+        return bad("schema", error.advice(f"{program} migrate"), f"run `{program} migrate`")
+    except SchemaMismatch as error:
+        return bad("schema", str(error), "use the version of the program that made this database, or a newer one")
+    return good("schema", f"{len(rows)} files are applied, as this version has them")
+
+
+def _row(package: str, name: str, checksum: str) -> tuple[str, str, str]:
+    return package, name, checksum
+
+
+def _has_table(tx: Transaction, place: DatabasePlace, name: str) -> bool:
+    if place.postgresql is None:
+        return (
+            tx.first(str, "SELECT name FROM sqlite_master WHERE type = 'table' AND name = :name", name=name) is not None
+        )
+    return bool(tx.first(bool, "SELECT to_regclass(:name) IS NOT NULL", name=name))
+
+
+def _chain(tx: Transaction, program: str) -> Finding:
+    """The rows at the end of the chain: each follows from the one before it."""
+    rows = tx.all(
+        audit.AuditRow,
+        "SELECT sequence, time, actor, action, subject, detail, hash FROM audit ORDER BY sequence DESC LIMIT :rows",
+        rows=_CHAIN_ROWS + 1,
+    )[::-1]
+    todo = f"keep a copy of the database, and see `{program} audit verify`: somebody changed it behind the program"
+    if not rows:
+        return good("audit chain", "no row yet")
+    if len(rows) <= _CHAIN_ROWS:
+        previous, checked = audit.Head(0, audit.GENESIS), rows
+    else:
+        previous, checked = audit.Head(rows[0].sequence, rows[0].hash), rows[1:]
+    for row in checked:
+        if row.sequence != previous.sequence + 1:
+            return bad("audit chain", f"row {previous.sequence + 1} is missing", todo)
+        if row.hash != row.expected_hash(previous.hash):
+            return bad("audit chain", f"row {row.sequence} was altered, or the row before it", todo)
+        previous = audit.Head(row.sequence, row.hash)
+    return good("audit chain", f"the last {len(checked)} of {previous.sequence} rows follow from each other")

@@ -1,0 +1,82 @@
+"""Other members: reached with this process's certificate, and asked for their health and their time."""
+
+import asyncio
+from datetime import timedelta
+
+import grpc
+from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
+
+from gateway.channels import Dialer, invoke
+from gateway.clock import Clock
+from gateway.doctor.findings import Finding, bad, good, not_checked, warning
+from gateway.doctor.machine import PortTaken, try_port
+from gateway.errors import Refused
+from gateway.federation.current import MAX_CLOCK_ERROR
+from gateway.relay.transport import Unreachable
+from gateway.settings import on_every_interface
+from gateway.tls import Credentials, CredentialsUnusable
+
+ANSWER_SECONDS = 4.0
+# Half of what makes orders be refused, or less: a clock that is kept by NTP is within milliseconds.
+CLOCK_WARNING = timedelta(seconds=2)
+
+
+async def health(channel: grpc.aio.Channel) -> int:
+    """What a server says of itself, as `HealthCheckResponse.ServingStatus`. Raises Unreachable or Refused."""
+    check: grpc.aio.UnaryUnaryMultiCallable[HealthCheckRequest, HealthCheckResponse] = channel.unary_unary(
+        "/grpc.health.v1.Health/Check", HealthCheckRequest.SerializeToString, HealthCheckResponse.FromString
+    )
+    return (await invoke(check, HealthCheckRequest(), ANSWER_SECONDS)).status
+
+
+async def check_port(listen: str, server_name: str, credentials: Credentials, clock: Clock) -> Finding:
+    """Whether the port is free, or held by a process that proves the same server name, as the running one does."""
+    try:
+        return good("port", await asyncio.to_thread(try_port, listen))
+    except OSError as error:
+        return bad("port", f"{listen}: {error.strerror}", "name an address of this machine that may be listened on")
+    except PortTaken:
+        pass
+    host, _, port = listen.rpartition(":")
+    endpoint = f"localhost:{port}" if on_every_interface(listen) else f"{host}:{port}"
+    try:
+        async with Dialer(credentials, clock).dial(endpoint, server_name) as channel:
+            status = await health(channel)
+    except CredentialsUnusable:
+        return not_checked("port", f"{listen}: somebody listens; who, only a usable certificate finds out")
+    except (Unreachable, Refused) as failure:
+        found = f"{listen}: another process listens, which does not prove to be {server_name}: {failure}"
+        return bad("port", found, "stop that process, or listen on another port")
+    return good("port", f"{listen}: held by {server_name}, which says {status_name(status)}")
+
+
+def status_name(status: int) -> str:
+    """The name of a health status."""
+    return HealthCheckResponse.ServingStatus.Name(HealthCheckResponse.ServingStatus.ValueType(status))
+
+
+def advice(failure: Exception) -> str:
+    """What to do about a peer that cannot be reached."""
+    told = str(failure).lower()
+    if isinstance(failure, Refused):
+        return "have the authority of the federation issue a certificate for this member"
+    if any(word in told for word in ("handshake", "certificate", "verification")):
+        return "see that both have certificates of the same authority, in force, and that it proves its role's name"
+    if "deadline" in told:
+        return "see whether the process hangs, or a firewall drops packets on the way"
+    if "dns" in told or "resol" in told:
+        return "correct the host in the settings, or the name service"
+    return "start it, or correct the address in the settings"
+
+
+def clock_finding(name: str, error: timedelta, whose: str) -> Finding:
+    """How far the clock of this machine is from another one."""
+    seconds = error.total_seconds()
+    found = f"this clock is {abs(seconds):.3f} s {'ahead of' if seconds > 0 else 'behind'} that of {whose}"
+    if abs(error) > MAX_CLOCK_ERROR:
+        limit = MAX_CLOCK_ERROR.total_seconds()
+        todo = f"set the clocks right (NTP): beyond {limit:.0f} s no work that expires is accepted"
+        return bad(name, found, todo)
+    if abs(error) > CLOCK_WARNING:
+        return warning(name, found, "see that NTP keeps both clocks")
+    return good(name, found)

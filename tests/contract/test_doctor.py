@@ -1,0 +1,486 @@
+"""`region-node doctor` and `coordinator doctor`: each thing that they look at is really broken here."""
+
+import asyncio
+import json
+import os
+import shutil
+import socket
+import threading
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+import coordinator.cli.main
+import region_node.cli.main
+from coordinator.app import Coordinator
+from coordinator.settings import CoordinatorSettings
+from deploy.local.federation import FEDERATION, FEDERATION_FILES, LocalFederation
+from gateway.api.coordinator.v1.administration_pb2 import ApplyConfigurationRequest
+from gateway.api.coordinator.v1.administration_pb2_grpc import ConfigurationServiceStub
+from gateway.api.types.v1.access_pb2 import Role
+from gateway.authority import Authority, CertificateSet
+from gateway.channels import Dialer
+from gateway.clock import SystemClock
+from gateway.federation.files import load
+from gateway.identity import Identity, server_name
+from gateway.store.opening import moved_file
+from gateway.store.sqlite import WATERMARK_BYTES
+from gateway.tls import Credentials
+from tests.contract.small_federation import NOTHING_LISTENS
+
+REGION, OTHER = "sichuan", "henan"
+DAY = timedelta(days=1)
+PATIENCE_S = 30.0
+NOBODY = 65534
+
+
+class Doctor:
+    """A federation whose coordinator and node of one region run, and the doctors of both."""
+
+    def __init__(self, federation: LocalFederation) -> None:
+        self.federation = federation
+        self.authority = Authority.load(federation.directory / "authority")
+
+    @property
+    def coordinator_endpoint(self) -> str:
+        return self.federation.coordinator_endpoint
+
+    def region(self, *words: str, **changed: str) -> Result:
+        """The doctor of the node; of changed settings, dots in keys are written as two underscores."""
+        return self._run(region_node.cli.main.main, REGION, words, changed)
+
+    def coordinator(self, *words: str, **changed: str) -> Result:
+        """The doctor of the coordinator."""
+        return self._run(coordinator.cli.main.main, "coordinator", words, changed)
+
+    def issue(self, directory: Path, region: str = REGION, *, by: Authority | None = None) -> CertificateSet:
+        """Certificates of a region for thirty days, in files."""
+        identity = Identity(FEDERATION, Role.ROLE_REGION, region, "")
+        now = datetime.now(UTC)
+        issued = (by or self.authority).issue(identity, now - timedelta(minutes=5), now + 30 * DAY)
+        issued.write(directory)
+        return issued
+
+    def _run(self, main: click.Command, name: str, words: tuple[str, ...], changed: Mapping[str, str]) -> Result:
+        flags = [word for key, text in changed.items() for word in ("--set", f"{key.replace('__', '.')}={text}")]
+        return CliRunner().invoke(
+            main, ["doctor", "--settings", str(self.federation.settings_file(name)), *words, *flags]
+        )
+
+
+@pytest.fixture(scope="module", name="doctor")
+def a_running_federation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Doctor]:
+    federation = LocalFederation(tmp_path_factory.mktemp("doctor"), [REGION])
+    federation.prepare()
+    try:
+        federation.start()
+        yield Doctor(federation)
+    finally:
+        federation.kill()
+
+
+def checks(told: Result) -> Mapping[str, tuple[str, str, str]]:
+    """State, finding and advice by the name of the check."""
+    assert told.exception is None or isinstance(told.exception, SystemExit), told.exception
+    return {each["name"]: (each["state"], each["found"], each["todo"]) for each in json.loads(told.stdout)["checks"]}
+
+
+def files_in(directory: Path) -> dict[str, str]:
+    """Settings that name the certificates of a directory."""
+    return {
+        "credentials__authority": str(directory / "authority.crt"),
+        "credentials__certificate": str(directory / "tls.crt"),
+        "credentials__key": str(directory / "tls.key"),
+        "signing__certificate": str(directory / "signing.crt"),
+        "signing__key": str(directory / "signing.key"),
+    }
+
+
+def test_beside_a_node_that_is_well_everything_is_good(doctor: Doctor) -> None:
+    told = doctor.region("--json", "--strict")
+    found = checks(told)
+    assert told.exit_code == 0, told.output
+    assert {state for state, _, _ in found.values()} == {"good"}
+    assert not any(todo for _, _, todo in found.values())
+    endpoint = doctor.coordinator_endpoint
+    assert set(found) == {
+        "settings",
+        "authority",
+        "certificate",
+        "key",
+        "signing certificate",
+        "signing key",
+        "data",
+        "disk",
+        "port",
+        "database",
+        "schema",
+        "audit chain",
+        f"coordinator {endpoint}",
+        f"clock against {endpoint}",
+    }
+    assert "held by sichuan.region.crossregion.example, which says SERVING" in found["port"][1]
+    assert "SERVING, configuration revision 1; this region is joined" in found[f"coordinator {endpoint}"][1]
+    assert "valid for 29 more days" in found["certificate"][1]
+
+
+def test_beside_a_coordinator_that_is_well_nothing_is_bad(doctor: Doctor) -> None:
+    told = doctor.coordinator("--json", "--strict")
+    found = checks(told)
+    assert told.exit_code == 0, told.output
+    assert {name for name, (state, _, _) in found.items() if state != "good"} == {"clock"}
+    assert "held by coordinator.crossregion.example" in found["port"][1]
+
+
+def test_the_table_says_what_was_found_and_sums_up(doctor: Doctor) -> None:
+    told = doctor.region(coordinators=NOTHING_LISTENS)
+    assert told.exit_code == 1
+    (line,) = (line for line in told.stdout.splitlines() if line.startswith(f"coordinator {NOTHING_LISTENS}"))
+    assert "bad" in line
+    assert "start it, or correct the address" in line
+    assert told.stdout.splitlines()[-1] == "12 good, 1 bad, 1 not checked"
+
+
+def test_settings_that_cannot_be_used_end_it_with_2(doctor: Doctor) -> None:
+    told = doctor.region(listen="nowhere")
+    assert told.exit_code == 2
+    assert "listen: 'nowhere' is not host:port" in told.stderr
+
+
+def expired(doctor: Doctor, files: Path) -> None:
+    identity, now = Identity(FEDERATION, Role.ROLE_REGION, REGION, ""), datetime.now(UTC)
+    doctor.authority.issue(identity, now - timedelta(minutes=9), now - timedelta(minutes=1)).write(files)
+
+
+def soon_expired(doctor: Doctor, files: Path) -> None:
+    identity, now = Identity(FEDERATION, Role.ROLE_REGION, REGION, ""), datetime.now(UTC)
+    doctor.authority.issue(identity, now - timedelta(minutes=9), now + 5 * DAY + timedelta(minutes=1)).write(files)
+
+
+def not_valid_yet(doctor: Doctor, files: Path) -> None:
+    identity, now = Identity(FEDERATION, Role.ROLE_REGION, REGION, ""), datetime.now(UTC)
+    doctor.authority.issue(identity, now + DAY, now + 2 * DAY).write(files)
+
+
+def of_another_region(doctor: Doctor, files: Path) -> None:
+    doctor.issue(files, OTHER)
+
+
+def of_another_authority(doctor: Doctor, files: Path) -> None:
+    now = datetime.now(UTC)
+    other = Authority.create(FEDERATION, now - DAY, now + 365 * DAY)
+    doctor.issue(files, by=other)
+    (files / "authority.crt").write_bytes(doctor.authority.certificate_pem)
+
+
+def of_another_key(doctor: Doctor, files: Path) -> None:
+    doctor.issue(files)
+    doctor.issue(files.with_name("others"))
+    for name in ("tls.key", "signing.key"):
+        shutil.copy(files.with_name("others") / name, files / name)
+
+
+def missing(doctor: Doctor, files: Path) -> None:
+    doctor.issue(files)
+    for path in files.iterdir():
+        path.unlink()
+
+
+def garbled(doctor: Doctor, files: Path) -> None:
+    doctor.issue(files)
+    for path in files.iterdir():
+        path.write_text("no PEM")
+
+
+def open_to_the_group(doctor: Doctor, files: Path) -> None:
+    doctor.issue(files)
+    for name in ("tls.key", "signing.key"):
+        (files / name).chmod(0o640)
+
+
+def open_to_everybody(doctor: Doctor, files: Path) -> None:
+    doctor.issue(files)
+    for name in ("tls.key", "signing.key"):
+        (files / name).chmod(0o644)
+
+
+def of_another_kind(doctor: Doctor, files: Path) -> None:
+    doctor.issue(files)
+    shutil.copy(files / "tls.key", files / "signing.key")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "name", "state", "text"),
+    [
+        (expired, "certificate", "bad", "expired at"),
+        (expired, "signing certificate", "bad", "expired at"),
+        (soon_expired, "certificate", "warning", "valid for 5 more days"),
+        (soon_expired, "signing certificate", "warning", "valid for 5 more days"),
+        (not_valid_yet, "certificate", "bad", "is not valid before"),
+        (of_another_region, "certificate", "bad", f"region/{OTHER} instead of spiffe://{FEDERATION}/region/{REGION}"),
+        (of_another_region, "signing certificate", "bad", "not issued to"),
+        (of_another_authority, "certificate", "bad", "was not issued by the authority"),
+        (of_another_authority, "signing certificate", "bad", "not issued by the authority"),
+        (of_another_key, "key", "bad", "is not the key of the certificate"),
+        (of_another_key, "signing key", "bad", "is not the key of the certificate"),
+        (missing, "authority", "bad", "No such file or directory"),
+        (missing, "certificate", "bad", "No such file or directory"),
+        (missing, "key", "bad", "No such file or directory"),
+        (missing, "signing certificate", "bad", "No such file or directory"),
+        (missing, "signing key", "bad", "No such file or directory"),
+        (garbled, "authority", "bad", "holds no certificate that can be read"),
+        (garbled, "key", "bad", "holds no private key that can be read"),
+        (open_to_the_group, "key", "warning", "its group may read it (mode 640)"),
+        (open_to_everybody, "key", "bad", "everybody may read it (mode 644)"),
+        (open_to_everybody, "signing key", "bad", "everybody may read it (mode 644)"),
+        (of_another_kind, "signing key", "bad", "is no Ed25519 key"),
+    ],
+)
+def test_what_is_wrong_with_a_certificate_or_a_key_is_told(
+    doctor: Doctor, tmp_path: Path, spoil: Callable[[Doctor, Path], None], name: str, state: str, text: str
+) -> None:
+    files = tmp_path / "files"
+    spoil(doctor, files)
+    told = doctor.region("--json", **files_in(files))
+    found = checks(told)
+    assert found[name][0] == state
+    assert text in found[name][1]
+    assert found[name][2], "it says what to do"
+    assert told.exit_code == (1 if state == "bad" else 0)
+    assert doctor.region("--json", "--strict", **files_in(files)).exit_code == 1
+    assert "PRIVATE KEY" not in told.output
+
+
+def test_a_certificate_that_cannot_be_used_leaves_the_coordinators_unchecked(doctor: Doctor, tmp_path: Path) -> None:
+    expired(doctor, tmp_path / "files")
+    found = checks(doctor.region("--json", **files_in(tmp_path / "files")))
+    assert found[f"coordinator {doctor.coordinator_endpoint}"][0] == "not checked"
+    assert found[f"clock against {doctor.coordinator_endpoint}"][0] == "not checked"
+
+
+def test_a_coordinator_that_is_missing_is_told_beside_one_that_is_there(doctor: Doctor) -> None:
+    endpoints = f"{NOTHING_LISTENS},{doctor.coordinator_endpoint}"
+    told = doctor.region("--json", coordinators=endpoints)
+    found = checks(told)
+    assert told.exit_code == 1
+    assert found[f"coordinator {NOTHING_LISTENS}"][0] == "bad"
+    assert "Connection refused" in found[f"coordinator {NOTHING_LISTENS}"][1]
+    assert found[f"coordinator {doctor.coordinator_endpoint}"][0] == "good"
+
+
+def test_a_coordinator_of_another_federation_is_a_matter_of_certificates(doctor: Doctor, tmp_path: Path) -> None:
+    now = datetime.now(UTC)
+    other = Authority.create(FEDERATION, now - DAY, now + 365 * DAY)
+    doctor.issue(tmp_path / "files", by=other)
+    found = checks(doctor.region("--json", **files_in(tmp_path / "files")))
+    assert found["certificate"][0] == "good"
+    state, _, todo = found[f"coordinator {doctor.coordinator_endpoint}"]
+    assert state == "bad"
+    assert "certificates of the same authority" in todo
+
+
+def test_what_serves_but_is_no_coordinator_is_found_out(doctor: Doctor) -> None:
+    endpoint = doctor.federation.endpoint(REGION)
+    state, _, todo = checks(doctor.region("--json", coordinators=endpoint))[f"coordinator {endpoint}"]
+    assert state == "bad"
+    assert "proves its role's name" in todo
+
+
+def test_somebody_who_listens_and_says_nothing_does_not_hold_it_up(doctor: Doctor) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        endpoint = f"127.0.0.1:{silent.getsockname()[1]}"
+        found = checks(doctor.region("--json", coordinators=endpoint, listen=endpoint))
+    assert found[f"coordinator {endpoint}"][0] == "bad"
+    state, told, todo = found["port"]
+    assert state == "bad"
+    assert "another process listens, which does not prove to be sichuan.region.crossregion.example" in told
+    assert "stop that process, or listen on another port" in todo
+
+
+def test_a_suspended_region_is_warned(doctor: Doctor) -> None:
+    administrator = doctor.federation.directory / "certificates" / "admin"
+    options = ["--coordinator", doctor.coordinator_endpoint, "--credentials", str(administrator)]
+    options += ["--federation", FEDERATION]
+    main = coordinator.cli.main.main
+    suspended = CliRunner().invoke(main, ["regions", "suspend", REGION, "--note", "x", *options])
+    assert suspended.exit_code == 0, suspended.output
+    try:
+        told = doctor.region("--json")
+    finally:
+        assert CliRunner().invoke(main, ["regions", "reinstate", REGION, *options]).exit_code == 0
+    state, found, _ = checks(told)[f"coordinator {doctor.coordinator_endpoint}"]
+    assert (state, told.exit_code) == ("warning", 0)
+    assert "this region is suspended" in found
+
+
+class Shifted:
+    """A clock that is wrong."""
+
+    def __init__(self, by: timedelta) -> None:
+        self._by = by
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + self._by
+
+
+async def apply(doctor: Doctor, endpoint: str) -> None:
+    """An administrator puts the shipped configuration in force."""
+    files = doctor.federation.directory / "certificates" / "admin"
+    dialer = Dialer(Credentials(files / "authority.crt", files / "tls.crt", files / "tls.key"), SystemClock())
+    async with dialer.dial(endpoint, server_name(Role.ROLE_COORDINATOR, "", FEDERATION)) as channel:
+        request = ApplyConfigurationRequest(configuration=load(FEDERATION_FILES))
+        await ConfigurationServiceStub(channel).ApplyConfiguration(request, timeout=PATIENCE_S)
+
+
+@contextmanager
+def coordinator_with(doctor: Doctor, clock: Shifted, data: Path, *, configured: bool = True) -> Iterator[str]:
+    """The endpoint of a second coordinator whose clock is this one, in a thread of its own."""
+    files = doctor.federation.directory / "certificates" / "coordinator"
+    credentials = Credentials(files / "authority.crt", files / "tls.crt", files / "tls.key")
+    settings = CoordinatorSettings(FEDERATION, "127.0.0.1:0", data, credentials)
+    ports: list[int] = []
+    started, ending = threading.Event(), threading.Event()
+
+    async def serve() -> None:
+        running = await Coordinator.start(settings, clock)
+        ports.append(running.port)
+        try:
+            if configured:
+                await apply(doctor, f"127.0.0.1:{running.port}")
+            started.set()
+            await asyncio.to_thread(ending.wait)
+        finally:
+            await running.stop()
+
+    thread = threading.Thread(target=lambda: asyncio.run(serve()))
+    thread.start()
+    try:
+        assert started.wait(PATIENCE_S)
+        yield f"127.0.0.1:{ports[0]}"
+    finally:
+        ending.set()
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "state", "text"),
+    [
+        (60, "bad", "behind that of the coordinator"),
+        (-60, "bad", "ahead of that of the coordinator"),
+        (5, "warning", ""),
+    ],
+)
+def test_a_clock_that_is_off_is_told(doctor: Doctor, tmp_path: Path, seconds: int, state: str, text: str) -> None:
+    with coordinator_with(doctor, Shifted(timedelta(seconds=seconds)), tmp_path / "data") as endpoint:
+        told = doctor.region("--json", coordinators=endpoint)
+    found = checks(told)
+    assert found[f"coordinator {endpoint}"][0] == "good"
+    assert found[f"clock against {endpoint}"][0] == state
+    assert text in found[f"clock against {endpoint}"][1]
+    assert told.exit_code == (1 if state == "bad" else 0)
+
+
+def test_a_federation_without_a_configuration_is_told(doctor: Doctor, tmp_path: Path) -> None:
+    with coordinator_with(doctor, Shifted(timedelta(0)), tmp_path / "data", configured=False) as endpoint:
+        found = checks(doctor.region("--json", coordinators=endpoint))
+    assert found[f"coordinator {endpoint}"][0] == "warning"
+    assert "coordinator federation apply" in found[f"coordinator {endpoint}"][2]
+    assert found[f"clock against {endpoint}"][0] == "not checked"
+
+
+def test_a_free_port_is_good_and_an_address_of_another_machine_is_not(doctor: Doctor) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        free = f"127.0.0.1:{taken.getsockname()[1]}"
+    assert checks(doctor.region("--json", listen=free))["port"] == ("good", f"{free}: free", "")
+    state, found, _ = checks(doctor.region("--json", listen="192.0.2.1:7443"))["port"]
+    assert state == "bad"
+    assert "Cannot assign requested address" in found
+
+
+def test_the_port_of_another_region_is_not_ones_own(doctor: Doctor, tmp_path: Path) -> None:
+    doctor.issue(tmp_path / "files", OTHER)
+    listen = doctor.federation.endpoint(REGION)
+    state, found, _ = checks(doctor.region("--json", region=OTHER, listen=listen, **files_in(tmp_path / "files")))[
+        "port"
+    ]
+    assert state == "bad"
+    assert "does not prove to be henan.region.crossregion.example" in found
+
+
+def test_a_data_directory_that_is_a_file_is_told(doctor: Doctor, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for data in (tmp_path / "file", tmp_path / "file" / "below"):
+        told = doctor.region("--json", data=str(data))
+        assert told.exit_code == 1
+        assert checks(told)["data"][0] == "bad"
+        assert "Not a directory" in checks(told)["data"][1]
+
+
+def test_a_data_directory_that_cannot_be_written_is_told_and_so_is_all_that_cannot_be_read(
+    doctor: Doctor, tmp_path: Path
+) -> None:
+    """Root may write everywhere: the doctor is another user here."""
+    data = tmp_path / "data"
+    data.mkdir(mode=0o500)
+    page = tomllib.loads(doctor.federation.settings_file(REGION).read_text("utf-8"))
+    flags = [f"--set={key}={text}" for key, text in flat({**page, "data": str(data)}).items()]
+    root = os.geteuid() == 0
+    if root:
+        os.seteuid(NOBODY)
+    try:
+        told = CliRunner().invoke(region_node.cli.main.main, ["doctor", "--json", *flags])
+    finally:
+        if root:
+            os.seteuid(0)
+    found = checks(told)
+    assert told.exit_code == 1
+    assert found["data"][0] == "bad"
+    assert "Permission denied" in found["data"][1]
+    if root:
+        assert "Permission denied" in found["key"][1]
+
+
+def flat(page: Mapping[str, object], prefix: str = "") -> dict[str, str]:
+    """Settings as flags have them."""
+    texts: dict[str, str] = {}
+    for key, value in page.items():
+        if isinstance(value, dict):
+            texts |= flat(value, f"{prefix}{key}.")
+        else:
+            told = str(value).lower() if isinstance(value, bool) else str(value)
+            texts[prefix + key] = ",".join(value) if isinstance(value, list) else told
+    return texts
+
+
+def test_data_that_others_may_read_are_warned(doctor: Doctor, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir(mode=0o755)
+    told = doctor.region("--json", data=str(data))
+    assert checks(told)["data"][0] == "warning"
+    assert f"others may read {data}" in checks(told)["data"][1]
+
+
+@pytest.mark.parametrize(("free", "state"), [(WATERMARK_BYTES, "bad"), (2 * WATERMARK_BYTES, "warning")])
+def test_a_disk_that_is_nearly_full_is_told(
+    doctor: Doctor, monkeypatch: pytest.MonkeyPatch, free: int, state: str
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=free))
+        told = doctor.region("--json")
+    assert checks(told)["disk"][0] == state
+    assert told.exit_code == (1 if state == "bad" else 0)
+
+
+def test_a_database_that_was_moved_is_told(doctor: Doctor, tmp_path: Path) -> None:
+    moved_file(tmp_path / "region-node.sqlite").write_bytes(b"")
+    state, found, todo = checks(doctor.region("--json", data=str(tmp_path)))["database"]
+    assert state == "bad"
+    assert "was moved to PostgreSQL" in found
+    assert "[postgresql]" in todo
