@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from gateway.errors import Refused
 from gateway.relay.envelopes import Sealed
 from gateway.relay.lanes import Lanes
-from gateway.relay.outbox import handed_over_to, sealed_from
+from gateway.relay.outbox import HandedOver, handed_over_to, sealed_from
 from gateway.store.port import CommittedElsewhere, OutcomeLost, Store, Transaction
 
 BEAT_SECONDS = 1.0  # between two signs of life
@@ -102,6 +102,7 @@ class Claims:
         self._told = asyncio.Event()
         self._may_have_missed = False
         store.subscribe(OutcomeLost, self._outcome_lost)
+        store.subscribe(HandedOver, self._handed_over)
         store.subscribe(CommittedElsewhere, self._committed_elsewhere)
 
     async def start(self) -> None:
@@ -148,6 +149,10 @@ class Claims:
     def _send_perhaps_again(self, envelopes: Iterable[Sealed]) -> None:
         for sealed in envelopes:
             self._lanes.to(sealed.content.destination).add_perhaps_sent(sealed)
+
+    def _handed_over(self, handed_over: HandedOver) -> None:
+        if handed_over.claimant == self._number:
+            self._told.set()
 
     def _outcome_lost(self, _: OutcomeLost) -> None:
         """An envelope of ours may wait in the database of which no lane was told."""

@@ -19,9 +19,15 @@ class Enqueued:
 
 @dataclass(frozen=True)
 class HandedOver:
-    """Published when an envelope waits to be sent by another process of this database."""
+    """Published when an envelope waits to be taken up by its claimant: another process of this database, mostly."""
 
     claimant: int
+
+
+@dataclass(frozen=True)
+class _Claim:
+    number: int
+    handed_over: int
 
 
 @dataclass(frozen=True)
@@ -51,14 +57,17 @@ def send(tx: Transaction, border: Border, letter: Letter, *, now: datetime, trac
         revision=border.current.revision,
         traceparent=traceparent,
     )
-    claimant = tx.first(
-        int,
+    # Behind one that its claimant has not taken up yet this one goes the same way, lest it overtake that.
+    claim = tx.first(
+        _Claim,
         "INSERT INTO outbox"
         " (envelope_id, destination, kind, subject, content, signature, traceparent, created, claimed_by, handed_over)"
         " SELECT :envelope_id, :destination, :kind, :subject, :content, :signature, :traceparent, :created, claimant,"
-        " CASE WHEN claimant = :number THEN 0 ELSE 1 END FROM (SELECT COALESCE((SELECT claimed_by FROM outbox"
+        " CASE WHEN claimant = :number AND NOT EXISTS (SELECT 1 FROM outbox WHERE subject = :subject"
+        " AND closed IS NULL AND handed_over = 1) THEN 0 ELSE 1 END"
+        " FROM (SELECT COALESCE((SELECT claimed_by FROM outbox"
         " WHERE subject = :subject AND closed IS NULL ORDER BY created, envelope_id LIMIT 1), :number) AS claimant)"
-        " AS chosen RETURNING claimed_by",
+        " AS chosen RETURNING claimed_by, handed_over",
         envelope_id=letter.envelope_id,
         destination=letter.destination,
         kind=letter.kind,
@@ -69,10 +78,10 @@ def send(tx: Transaction, border: Border, letter: Letter, *, now: datetime, trac
         created=to_microseconds(now),
         number=border.number,
     )
-    if claimant is None or claimant == border.number:
+    if claim is None or not claim.handed_over:
         tx.publish(Enqueued(sealed))
     else:
-        tx.publish(HandedOver(claimant), about=handed_over_to(claimant))
+        tx.publish(HandedOver(claim.number), about=handed_over_to(claim.number))
 
 
 def handed_over_to(number: int) -> str:

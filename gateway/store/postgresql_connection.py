@@ -37,8 +37,8 @@ _PREPARED = 512  # statements kept prepared per connection: more than all named 
 _LOCKS = 0x43524F53  # the class of this project's advisory locks in a database
 _SERIAL, _PRESENCE, _FIRST_NUMBER = 0, 1, 16  # the locks: transactions take turns; a process is there; its number
 # A process that froze in a transaction must not stop the others, nor one whose machine is gone keep its number.
-_SESSION = """SET synchronous_commit = on; SET statement_timeout = '30s'; SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 3;
-SET tcp_keepalives_count = 3"""
+_SESSION = """SET synchronous_commit = on; SET statement_timeout = '30s';
+SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 3; SET tcp_keepalives_count = 3"""
 # What was committed before the lock was there must be seen behind it, whatever the database's own default is.
 _BEGIN = f"BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock({_LOCKS}, {_SERIAL})".encode()
 # Where the operator has not said otherwise: a server, or a network, that is silent must not be waited for for ever, and

@@ -9,7 +9,7 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
 
 import psycopg
@@ -39,9 +39,9 @@ class Database:
         self.name = name
         self.conninfo = server.conninfo(name)
 
-    def migrate(self) -> None:
+    def migrate(self, migrations: Sequence[Migration] = MIGRATIONS) -> None:
         """Brings the schema up to date."""
-        DatabasePlace(Path("unused"), PostgresqlSettings(self.conninfo)).migrate(MIGRATIONS, dry_run=False)
+        DatabasePlace(Path("unused"), PostgresqlSettings(self.conninfo)).migrate(migrations, dry_run=False)
 
     @contextlib.contextmanager
     def session(self, role: str = "") -> Iterator[Session]:
@@ -76,10 +76,15 @@ class Database:
 
 @contextlib.asynccontextmanager
 async def opened(
-    conninfo: str, number: int = 0, *, readers: int = 4, alone: bool = False
+    conninfo: str,
+    number: int = 0,
+    *,
+    readers: int = 4,
+    alone: bool = False,
+    migrations: Sequence[Migration] = MIGRATIONS,
 ) -> AsyncIterator[PostgresqlStore]:
     """A store, closed at the end."""
-    store = await PostgresqlStore.open(conninfo, MIGRATIONS, number=number, readers=readers, alone=alone)
+    store = await PostgresqlStore.open(conninfo, migrations, number=number, readers=readers, alone=alone)
     try:
         yield store
     finally:
