@@ -4,11 +4,12 @@ VENV ?= .venv
 SEEDS ?= 200
 JOBS ?= 2
 TESTS ?= tests
+PROFILE ?= embedded
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
 # KEEP=1 given to make reaches the demo: make hands its own variables on as environment.
-.PHONY: help setup services generate demo test test-other check bench simulate lock clean
+.PHONY: help setup services generate demo run test test-other check bench simulate lock clean
 
 
 help: ## print the targets
@@ -23,8 +24,11 @@ services: ## install the servers that demo and tests start for themselves; as ro
 generate: setup ## generate gateway/api from protos
 	@$(BIN)/python protos/generate.py
 
-demo: setup ## run the story with real processes; KEEP=1 leaves it running
-	@$(BIN)/python -m deploy.demo
+demo: setup ## run the story with real processes; PROFILE=production, KEEP=1 leaves it running
+	@$(BIN)/python -m deploy.demo --profile $(PROFILE)
+
+run: setup ## run a federation until Ctrl-C: PROFILE=embedded or production
+	@$(BIN)/python -m deploy.local --profile $(PROFILE)
 
 test: setup ## run all tests; TESTS=path narrows them
 	@$(BIN)/python -m pytest -n $(JOBS) $(TESTS)

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import random
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ from gateway.api.coordinator.v1.administration_pb2_grpc import ConfigurationServ
 from gateway.api.federation.v1.federation_pb2 import MemberState
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.authority import Authority, CertificateSet
-from gateway.channels import Dialer
+from gateway.channels import Dialer, Replicas
 from gateway.clock import SystemClock
 from gateway.federation.files import load
 from gateway.identity import Identity, server_name
@@ -158,9 +159,14 @@ class LocalFederation:
             if self._placement(owner).engine is Engine.POSTGRESQL
         }
         self.stores.start(on_postgresql)
-        migrations = [self._migration(replica) for replica in on_postgresql.values()]
-        for migration in migrations:
-            migration.require_done()
+        migrations: list[ChildProcess] = []
+        try:
+            migrations.extend(self._migration(replica) for replica in on_postgresql.values())
+            for migration in migrations:
+                migration.require_done()
+        finally:
+            for migration in migrations:
+                migration.kill_group()
 
     def start_coordinator(self, environment: Mapping[str, str] | None = None) -> None:
         """Starts the coordinators, on the same ports as before."""
@@ -222,6 +228,19 @@ class LocalFederation:
         """A channel to a coordinator."""
         name = server_name(Role.ROLE_COORDINATOR, "", FEDERATION)
         return self._dialer(certificate).dial(self.coordinators[number].endpoint, name)
+
+    def region_replicas(self, region: str, certificate: str) -> Replicas:
+        """All processes of a region as a client reaches them. Made on the event loop that will use it."""
+        return self._all(self.nodes[region], certificate, server_name(Role.ROLE_REGION, region, FEDERATION))
+
+    def coordinator_replicas(self, certificate: str = "admin") -> Replicas:
+        """All coordinators as a client reaches them. Made on the event loop that will use it."""
+        return self._all(self.coordinators, certificate, server_name(Role.ROLE_COORDINATOR, "", FEDERATION))
+
+    def _all(self, replicas: Sequence[Replica], certificate: str, name: str) -> Replicas:
+        found = Replicas(self._dialer(certificate), name, random.Random())
+        found.update([replica.endpoint for replica in replicas])
+        return found
 
     async def apply_configuration(self, directory: Path) -> int:
         """Applies the files of a directory; returns the revision."""

@@ -211,8 +211,7 @@ class LocalPostgresql:
         command += ["--encoding=UTF8", "--locale=C", "--data-checksums", "--auth=reject"]
         initialising = ChildProcess("initdb", self.log)
         initialising.run(command, _environment(), user=self._user, directory=self._home)
-        if initialising.wait_for_end():
-            raise ProcessFailed(f"initdb failed\n{initialising.last_lines()}")
+        initialising.require_done()
 
     def _serves(self) -> bool:
         self._process.require_running()

@@ -6,8 +6,9 @@ import pwd
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,7 +46,8 @@ class ChildProcess:
         directory: Path | None = None,
     ) -> None:
         """Starts it without waiting, in a session of its own; as another user, in another directory if one is given."""
-        with self.log.open("ab") as log:
+        # A process that is there and not known here could never be stopped.
+        with self.log.open("ab") as log, _uninterrupted():
             self._process = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
@@ -63,6 +65,12 @@ class ChildProcess:
         """Ends it as kill -9 does."""
         if self.runs():
             os.kill(self.pid, signal.SIGKILL)
+        self.wait_for_end()
+
+    def kill_group(self) -> None:
+        """Ends it and what it has started, at once."""
+        if self.runs():
+            os.killpg(self.pid, signal.SIGKILL)  # its session makes it the leader of a group
         self.wait_for_end()
 
     def stop(self) -> int:
@@ -103,8 +111,12 @@ class ChildProcess:
             raise ProcessFailed(f"{self.name} did not stop\n{self.last_lines()}") from None
 
     def require_done(self) -> None:
-        """Waits until a program that ends by itself has ended well. Raises ProcessFailed."""
-        if code := self.wait_for_end():
+        """Waits until a program that ends by itself has ended well, and leaves none behind. Raises ProcessFailed."""
+        try:
+            code = self.wait_for_end()
+        finally:
+            self.kill_group()
+        if code:
             raise ProcessFailed(f"{self.name} ended with {code}\n{self.last_lines()}")
 
     def runs(self) -> bool:
@@ -121,6 +133,25 @@ class ChildProcess:
         if not self.log.exists():
             return ""
         return "\n".join(self.log.read_text("utf-8", "replace").splitlines()[-count:])
+
+
+@contextlib.contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Signals that are to end this process wait until the block is left."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread is ever interrupted
+        return
+    waiting: list[int] = []
+    former = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        for number in former:
+            signal.signal(number, lambda number, _: waiting.append(number))
+        yield
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
+        for received in waiting:
+            signal.raise_signal(received)
 
 
 @dataclass(frozen=True)

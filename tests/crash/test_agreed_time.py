@@ -6,7 +6,8 @@ from deploy.local.process import wait_until
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.api.region.v1.order_pb2 import OrderState
 from tests.crash.outcome import require_cancelled_once, require_one_effect
-from tests.crash.scene import HANDLING, HOME, Scene
+from tests.crash.regions import HANDLING, HOME
+from tests.crash.scene import Scene
 
 COMPLETED = OrderState.ORDER_STATE_COMPLETED
 

@@ -9,7 +9,8 @@ from deploy.local.federation import COORDINATOR
 from deploy.local.process import wait_until
 from gateway.api.region.v1.order_pb2 import OrderState
 from tests.crash.outcome import COMPLETED, require_one_effect
-from tests.crash.scene import HANDLING, HOME, Scene, order_id_of
+from tests.crash.regions import HANDLING, HOME, order_id_of
+from tests.crash.scene import Scene
 
 ORDERS = 60
 # What gRPC says to a call that comes in while the server closes its door.

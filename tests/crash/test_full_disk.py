@@ -8,7 +8,8 @@ from deploy.local.process import wait_until
 from gateway.api.region.v1.order_pb2 import OrderState
 from tests.crash.outcome import require_one_effect, require_refused, require_untouched
 from tests.crash.records import PostgresqlDatabase
-from tests.crash.scene import HANDLING, HOME, Scene
+from tests.crash.regions import HANDLING, HOME
+from tests.crash.scene import Scene
 
 # No file of the process may grow beyond this. Every page that SQLite appends to its log ends beyond it.
 _TINY = 4096

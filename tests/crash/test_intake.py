@@ -10,7 +10,8 @@ from tests.crash.outcome import (
     require_unanswered,
     require_untouched,
 )
-from tests.crash.scene import HANDLING, Scene, order_id_of
+from tests.crash.regions import HANDLING, order_id_of
+from tests.crash.scene import Scene
 
 BUSINESSES = ("PAY", "SUSPEND")
 COPIES = 8

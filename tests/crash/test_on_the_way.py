@@ -7,7 +7,8 @@ from deploy.local.process import wait_until
 from gateway.api.region.v1.order_pb2 import Order, OrderState, Party
 from gateway.api.region.v1.order_service_pb2 import SubmitOrderRequest
 from tests.crash.outcome import require_attempts, require_one_effect
-from tests.crash.scene import HANDLING, HOME, Scene, order_id_of
+from tests.crash.regions import HANDLING, HOME, order_id_of
+from tests.crash.scene import Scene
 from tests.faults.proxy import FaultProxy
 
 REFUSAL_BYTES = 250  # a refusal with its texts is longer; what HTTP/2 says by itself is shorter

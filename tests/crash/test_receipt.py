@@ -26,7 +26,8 @@ from region_node.context import RegionContext
 from region_node.orders.business import load_rules
 from region_node.orders.relayed import OrderEnvelopes
 from tests.crash.outcome import require_cancelled_once, require_one_effect, require_unanswered
-from tests.crash.scene import HANDLING, HOME, Scene, order_id_of
+from tests.crash.regions import HANDLING, HOME, order_id_of
+from tests.crash.scene import Scene
 
 BUSINESSES = ("PAY", "SUSPEND")
 COMPLETED = OrderState.ORDER_STATE_COMPLETED

@@ -9,7 +9,8 @@ import pytest
 
 from deploy.local.federation import COORDINATOR
 from deploy.local.profiles import Engine
-from tests.crash.scene import HANDLING, Scene
+from tests.crash.regions import HANDLING
+from tests.crash.scene import Scene
 
 PATIENCE = 30.0
 MODULES = {HANDLING: "region_node.cli.main", COORDINATOR: "coordinator.cli.main"}

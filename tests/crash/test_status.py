@@ -4,7 +4,8 @@ from deploy.local.process import wait_until
 from gateway.api.region.v1.order_pb2 import OrderState
 from gateway.clock import from_timestamp
 from tests.crash.outcome import require_one_effect, require_unanswered
-from tests.crash.scene import HANDLING, Scene
+from tests.crash.regions import HANDLING
+from tests.crash.scene import Scene
 
 
 def test_s13_a_status_asked_of_a_killed_node_is_given_by_the_next_process(scene: Scene) -> None:

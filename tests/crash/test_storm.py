@@ -13,7 +13,8 @@ from gateway.api.region.v1.order_pb2 import OrderState
 from gateway.api.region.v1.order_service_pb2 import SubmitOrderRequest
 from gateway.tracing import SPANS_FILE
 from tests.crash.outcome import ATTEMPTS_IN_A_FAULT, require_attempts, require_one_effect
-from tests.crash.scene import HANDLING, HOME, Scene, order_id_of
+from tests.crash.regions import HANDLING, HOME, order_id_of
+from tests.crash.scene import Scene
 
 BEFORE, DURING, AFTER = 120, 80, 100  # orders
 NORMAL_SECONDS = 30.0  # guarantee G12: back to normal without help

@@ -16,7 +16,8 @@ import pytest
 from deploy.local.process import wait_until
 from gateway.store.sqlite import SqliteDatabase
 from tests.crash.outcome import require_one_effect, require_refused, require_untouched
-from tests.crash.scene import HANDLING, Scene
+from tests.crash.regions import HANDLING
+from tests.crash.scene import Scene
 
 FULL = 2  # PRAGMA synchronous: sync the log after every commit
 ORDERS = 5
