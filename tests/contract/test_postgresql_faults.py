@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -18,11 +19,23 @@ import pytest
 
 from deploy.local.postgresql import LocalPostgresql
 from deploy.local.process import HALTED, state_of
+from gateway import timers
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.store import postgresql, postgresql_connection
 from gateway.store.port import Operation, OutcomeLost, Transaction
-from tests.contract.postgresql_scene import SERIAL_LOCK, Database, Session, count_up, opened, outcomes, until
+from gateway.store.schema import migrations_of
+from tests.contract.postgresql_scene import (
+    MIGRATIONS,
+    SERIAL_LOCK,
+    Database,
+    Session,
+    count_up,
+    opened,
+    outcomes,
+    until,
+)
+from tests.contract.relay_pair import FixedClock
 from tests.contract.stores import Written, insert, notes, run, writing
 from tests.engines import POSTGRESQL, require_engine
 from tests.faults.background import Background
@@ -67,7 +80,7 @@ def proxy(database: Database) -> Iterator[FaultProxy]:
 @pytest.fixture
 def told(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
     """What the store says about its connection."""
-    caplog.set_level(logging.WARNING, logger=postgresql_connection.__name__)
+    caplog.set_level(logging.WARNING)
     return caplog
 
 
@@ -458,3 +471,28 @@ def test_a_server_without_free_connections_refuses_and_does_not_hang(
 def connections(database: Database) -> int:
     with database.administrator() as session:
         return session.execute("SELECT FROM pg_stat_activity WHERE usename = 'crossregion'").rowcount
+
+
+def test_timers_fire_again_after_a_time_in_which_nothing_could_be_read(
+    database: Database, proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch, told: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(timers, "FAILED_REST", 0.01)
+    monkeypatch.setattr(postgresql, "READ_WAIT", 0.1)
+    fired: list[str] = []
+    clock, fabric = FixedClock(), migrations_of("gateway")
+    database.migrate([*MIGRATIONS, *fabric])
+
+    async def scenario() -> None:
+        async with opened(database.through(proxy), migrations=[*MIGRATIONS, *fabric]) as store:
+            handlers: dict[str, timers.TimerHandler] = {"ring": lambda tx, timer, now: fired.append(timer.subject)}
+            proxy.cut()
+            running = asyncio.create_task(timers.Scheduler(store, clock, handlers).run())
+            await until(lambda: "no timer can be looked at" in told.text)
+            monkeypatch.setattr(postgresql, "READ_WAIT", 10.0)
+            proxy.heal()
+            await store.write(partial(timers.set_timer, timer_id="1", kind="ring", subject="bell", due=clock.now()))
+            await until(lambda: fired == ["bell"])
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+
+    run(scenario())
