@@ -11,12 +11,13 @@ from io import TextIOWrapper
 from pathlib import Path
 from types import FrameType
 
-from deploy.demo import away, ending, left_running, limits, opening, outage
+from deploy.demo import away, ending, left_running, limits, opening, outage, redundancy
 from deploy.demo.stage import Stage
 from deploy.demo.world import REGIONS, World
 from deploy.local import directory
 from deploy.local.federation import LocalFederation
 from deploy.local.process import ProcessFailed
+from deploy.local.profiles import EMBEDDED, PROFILES, Profile
 from gateway.errors import Refused
 from gateway.relay.transport import Unreachable
 
@@ -24,7 +25,8 @@ DIRECTORY = Path(__file__).parents[2] / "build" / "demo"
 _BREAKS_OFF = (Refused, Unreachable, ProcessFailed, TimeoutError)  # what ends a chapter early
 _INTERRUPTED = 130  # as shells say it for Ctrl-C
 
-_CHAPTERS: tuple[Callable[[World], Awaitable[None]], ...] = (
+_Chapter = Callable[[World], Awaitable[None]]
+_BUSINESS: tuple[_Chapter, ...] = (
     away.everyday_business,
     away.leaving_for_good,
     away.four_eyes,
@@ -32,15 +34,15 @@ _CHAPTERS: tuple[Callable[[World], Awaitable[None]], ...] = (
     limits.nothing_twice,
     limits.what_stays_at_home,
     outage.killed_and_back,
-    outage.whole_chain,
-    ending.all_orders,
-    ending.one_journey,
 )
+_ENDING: tuple[_Chapter, ...] = (outage.whole_chain, ending.all_orders, ending.one_journey)
 
 
 def main() -> int:
     """Runs the demo; returns the exit code."""
     options = _options()
+    # PostgreSQL is started by a fork, of which gRPC would say that it does not mind.
+    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8")  # the story is told in two languages, whatever the locale
     signal.signal(signal.SIGTERM, _interrupt)
@@ -49,13 +51,19 @@ def main() -> int:
     except directory.NotAFederation as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    return _run(options.directory, keep=options.keep)
+    return _run(options.directory, PROFILES[options.profile], keep=options.keep)
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m deploy.demo", description=main.__doc__)
     parser.add_argument(
         "--directory", type=lambda text: Path(text).resolve(), default=DIRECTORY, help="recreated; default %(default)s"
+    )
+    parser.add_argument(
+        "--profile",
+        choices=PROFILES,
+        default=os.environ.get("PROFILE", EMBEDDED.name),
+        help="what runs; also PROFILE in the environment; default %(default)s",
     )
     parser.add_argument(
         "--keep",
@@ -66,8 +74,8 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _run(where: Path, *, keep: bool) -> int:
-    stage, federation = Stage(), LocalFederation(where, REGIONS)
+def _run(where: Path, profile: Profile, *, keep: bool) -> int:
+    stage, federation = Stage(), LocalFederation(where, REGIONS, profile)
     stage.title(
         "crossregion",
         "A customer's business, done in another region, exactly once · 异地办理，只办一次",
@@ -98,7 +106,8 @@ async def _story(stage: Stage, federation: LocalFederation, *, keep: bool) -> bo
     await opening.start(stage, federation)
     directory.note_processes(federation)
     async with opening.populated(stage, federation) as world:
-        for chapter in _CHAPTERS:
+        redundant = (redundancy.one_of_each,) if federation.profile.etcd_members else ()
+        for chapter in (*_BUSINESS, *redundant, *_ENDING):
             await _tell(chapter, world)
         succeeded = ending.verdict(stage, time.perf_counter() - begin)
         if keep:

@@ -1,5 +1,6 @@
 """Who acts in the story: service centres, staff who review, an administrator. All are clients over mTLS."""
 
+import asyncio
 import hashlib
 import hmac
 import secrets
@@ -8,6 +9,7 @@ from datetime import UTC, datetime
 
 import grpc
 
+from deploy.demo.client import Client
 from gateway.api.coordinator.v1 import administration_pb2 as administration
 from gateway.api.coordinator.v1.administration_pb2_grpc import MembershipServiceStub, OversightServiceStub
 from gateway.api.federation.v1.configuration_pb2 import Plan
@@ -24,13 +26,12 @@ from gateway.api.region.v1.order_service_pb2 import ReviewDecision, SubmitOrderR
 from gateway.api.region.v1.order_service_pb2_grpc import OrderServiceStub
 from gateway.api.region.v1.oversight_service_pb2 import OrderSummary
 from gateway.api.types.v1.types_pb2 import Applicant, Channel, Document, Requester
-from gateway.channels import invoke
 from gateway.clock import to_timestamp
 
 CLERK = "wang.fang"  # the staff id at the counter, where the story names no other
-_SECONDS = 15.0  # for one call: more than any wait in the story
 _WAIT = 10.0  # seconds that a call may wait for the home region
 _PATIENCE = 40.0  # seconds until something that must happen is missed
+_LOOK_AGAIN = 0.1  # seconds after a watch that was cut
 
 
 class Attester:
@@ -56,13 +57,10 @@ class Attester:
 class Counter:
     """The operator system of a region's service centres. It speaks to its own region's node only."""
 
-    def __init__(self, region: str, channel: grpc.aio.Channel) -> None:
+    def __init__(self, region: str, client: Client) -> None:
         self.region = region
         self._attester = Attester()
-        self._orders = OrderServiceStub(channel)
-        self._customers = CustomerServiceStub(channel)
-        self._billing = BillingServiceStub(channel)
-        self._catalogue = CatalogueServiceStub(channel)
+        self._client = client
 
     def request(
         self,
@@ -92,28 +90,39 @@ class Counter:
 
     async def submit(self, request: SubmitOrderRequest) -> Order:
         """Raises Refused or Unreachable, as all calls here."""
-        return (await invoke(self._orders.SubmitOrder, request, _SECONDS)).order
+        return (await self._client.ask(lambda channel: OrderServiceStub(channel).SubmitOrder, request)).order
 
     async def order(self, order_id: str) -> Order:
         """The order as this region has it now."""
         request = orders.GetOrderRequest(order_id=order_id, requester=_requester(CLERK))
-        return (await invoke(self._orders.GetOrder, request, _SECONDS)).order
+        return (await self._client.ask(lambda channel: OrderServiceStub(channel).GetOrder, request)).order
 
     async def until(self, order_id: str, holds: Callable[[Order], bool]) -> Order:
-        """The order as soon as something holds for it, told by a watch. Raises TimeoutError."""
+        """The order as soon as something holds for it, told by watches. Raises TimeoutError."""
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                while True:
+                    order = await self._watched(order_id, holds)
+                    if order is not None:
+                        return order
+        except TimeoutError:
+            raise TimeoutError(f"{order_id}: nothing came of it within {_PATIENCE:.0f} s") from None
+
+    async def _watched(self, order_id: str, holds: Callable[[Order], bool]) -> Order | None:
+        """The order for which something holds; None where the watch ended before: its process did."""
         request = orders.WatchOrdersRequest(requester=_requester(CLERK))
-        changes = self._orders.WatchOrders(request, timeout=_PATIENCE)
+        changes = OrderServiceStub(self._client.channel()).WatchOrders(request, timeout=_PATIENCE)
         try:
             async for change in changes:
                 # The first message says only that the watch has begun: what was before is read.
                 order = change.order if change.HasField("order") else await self.order(order_id)
                 if order.id == order_id and holds(order):
                     return order
-        except grpc.aio.AioRpcError as error:
-            raise TimeoutError(f"{order_id}: {error.code().name} {error.details()}") from error
+        except grpc.aio.AioRpcError:
+            await asyncio.sleep(_LOOK_AGAIN)
         finally:
             changes.cancel()
-        raise TimeoutError(f"{order_id}: the watch ended")
+        return None
 
     async def cancel(self, request_id: str, order_id: str, reason: str) -> Order:
         """Asks to cancel, and waits for the home region's word."""
@@ -121,7 +130,7 @@ class Counter:
             request_id=request_id, order_id=order_id, reason=reason, requester=_requester(CLERK)
         )
         request.wait.FromSeconds(int(_WAIT))
-        return (await invoke(self._orders.CancelOrder, request, _SECONDS)).order
+        return (await self._client.ask(lambda channel: OrderServiceStub(channel).CancelOrder, request)).order
 
     async def supplement(self, request_id: str, order_id: str, papers: Sequence[str], note: str) -> Order:
         """Hands in documents that a review asked for."""
@@ -133,7 +142,7 @@ class Counter:
             requester=_requester(CLERK),
         )
         request.wait.FromSeconds(int(_WAIT))
-        return (await invoke(self._orders.SupplementOrder, request, _SECONDS)).order
+        return (await self._client.ask(lambda channel: OrderServiceStub(channel).SupplementOrder, request)).order
 
     async def confirm(self, request_id: str, order_id: str) -> Order:
         """The customer agrees to what the quote shows."""
@@ -141,7 +150,7 @@ class Counter:
             request_id=request_id, order_id=order_id, agreed=True, requester=_requester(CLERK)
         )
         request.wait.FromSeconds(int(_WAIT))
-        return (await invoke(self._orders.ConfirmOrder, request, _SECONDS)).order
+        return (await self._client.ask(lambda channel: OrderServiceStub(channel).ConfirmOrder, request)).order
 
     async def bill(self, number: str, month: str) -> billing.Bill:
         """The bill of a month, from wherever the customer belongs."""
@@ -152,36 +161,38 @@ class Counter:
             documents=self._attester.attest(["ID_ORIG"], CLERK),
             requester=_requester(CLERK),
         )
-        return (await invoke(self._billing.QueryBill, request, _SECONDS)).bill
+        return (await self._client.ask(lambda channel: BillingServiceStub(channel).QueryBill, request)).bill
 
     async def settlement_with(self, region: str) -> billing.Settlement:
         """What this region and another owe each other, by this region's books."""
         request = billing.ListSettlementsRequest(requester=_requester(CLERK))
-        response = await invoke(self._billing.ListSettlements, request, _SECONDS)
+        response = await self._client.ask(lambda channel: BillingServiceStub(channel).ListSettlements, request)
         return next((each for each in response.settlements if each.region == region), billing.Settlement(region=region))
 
     async def plans_of(self, region: str) -> list[Plan]:
         """The tariff plans of a region, as the federation configuration has them."""
         request = catalogue.ListPlansRequest(region=region)
-        return list((await invoke(self._catalogue.ListPlans, request, _SECONDS)).plans)
+        return list((await self._client.ask(lambda channel: CatalogueServiceStub(channel).ListPlans, request)).plans)
 
     async def customer(self, number: str) -> customers.Customer:
         """One of this region's own customers."""
         request = customers.GetCustomerRequest(number=number, requester=_requester(CLERK))
-        return (await invoke(self._customers.GetCustomer, request, _SECONDS)).customer
+        return (await self._client.ask(lambda channel: CustomerServiceStub(channel).GetCustomer, request)).customer
 
     async def take_over(self, batch: Sequence[customers.Customer]) -> int:
         """Loads customers of this region; returns how many were new."""
         request = customers.BatchCreateCustomersRequest(customers=batch, requester=_requester(CLERK))
-        return (await invoke(self._customers.BatchCreateCustomers, request, _SECONDS)).created
+        return (
+            await self._client.ask(lambda channel: CustomerServiceStub(channel).BatchCreateCustomers, request)
+        ).created
 
 
 class Reviewer:
     """A member of a region's staff, with a certificate of their own."""
 
-    def __init__(self, name: str, channel: grpc.aio.Channel) -> None:
+    def __init__(self, name: str, client: Client) -> None:
         self.name = name
-        self._orders = OrderServiceStub(channel)
+        self._client = client
 
     async def review(
         self,
@@ -196,30 +207,31 @@ class Reviewer:
         request = orders.ReviewOrderRequest(
             request_id=request_id, order_id=order_id, decision=decision, documents=papers, note=note
         )
-        return (await invoke(self._orders.ReviewOrder, request, _SECONDS)).order
+        return (await self._client.ask(lambda channel: OrderServiceStub(channel).ReviewOrder, request)).order
 
 
 class Administrator:
     """Looks at all regions through the coordinator, and sees no customer."""
 
-    def __init__(self, channel: grpc.aio.Channel) -> None:
-        self._oversight = OversightServiceStub(channel)
-        self._membership = MembershipServiceStub(channel)
+    def __init__(self, client: Client) -> None:
+        self._client = client
 
     async def members(self) -> list[Member]:
         """Every region of the configuration and how it stands."""
-        response = await invoke(self._membership.ListRegions, administration.ListRegionsRequest(), _SECONDS)
+        response = await self._client.ask(
+            lambda channel: MembershipServiceStub(channel).ListRegions, administration.ListRegionsRequest()
+        )
         return list(response.members)
 
     async def held(self) -> list[OrderSummary]:
         """The orders that cannot go on, of all regions."""
         request = administration.ListOrdersRequest(states=[OrderState.ORDER_STATE_HELD])
-        return list((await invoke(self._oversight.ListOrders, request, _SECONDS)).orders)
+        return list((await self._client.ask(lambda channel: OversightServiceStub(channel).ListOrders, request)).orders)
 
     async def trace(self, order_id: str) -> administration.TraceOrderResponse:
         """What the regions noted about an order on its way."""
         request = administration.TraceOrderRequest(order_id=order_id)
-        return await invoke(self._oversight.TraceOrder, request, _SECONDS)
+        return await self._client.ask(lambda channel: OversightServiceStub(channel).TraceOrder, request)
 
 
 def _requester(staff_id: str) -> Requester:

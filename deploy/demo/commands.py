@@ -12,7 +12,7 @@ from deploy.local.federation import FEDERATION
 async def coordinator_command(world: World, *arguments: str) -> int:
     """Runs `coordinator …` as the administrator, lets it print, and returns its exit code."""
     environment = {
-        "CROSSREGION_COORDINATOR": world.federation.coordinator_endpoint,
+        "CROSSREGION_COORDINATOR": ",".join(replica.endpoint for replica in world.federation.coordinators),
         "CROSSREGION_CREDENTIALS": str(world.federation.directory / "certificates" / "admin"),
         "CROSSREGION_FEDERATION": FEDERATION,
     }

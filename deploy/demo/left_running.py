@@ -40,7 +40,7 @@ def write_environments(federation: LocalFederation, number: str) -> None:
     _write(
         federation,
         _ADMIN,
-        CROSSREGION_COORDINATOR=federation.coordinator_endpoint,
+        CROSSREGION_COORDINATOR=",".join(replica.endpoint for replica in federation.coordinators),
         CROSSREGION_CREDENTIALS=str(federation.directory / "certificates" / "admin"),
     )
 

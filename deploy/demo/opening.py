@@ -10,6 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from deploy.customers import generate
 from deploy.demo.cast import Administrator, Counter, Reviewer
+from deploy.demo.client import Client
 from deploy.demo.stage import Stage
 from deploy.demo.world import REGIONS, REVIEWERS, People, World
 from deploy.local.federation import FEDERATION_FILES, OPERATOR, LocalFederation
@@ -17,6 +18,7 @@ from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.federation.v1.federation_pb2 import MemberState
 from gateway.api.region.v1.customer_service_pb2 import Customer, ProductStatus
 from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.channels import Replicas
 from gateway.clock import from_timestamp
 from gateway.errors import Refused
 from gateway.federation.files import load
@@ -28,27 +30,29 @@ _PATIENCE = 20.0  # seconds until a node has the configuration
 
 
 async def start(stage: Stage, federation: LocalFederation) -> None:
-    """One coordinator and three nodes, each a process of its own, with certificates made just now."""
+    """Coordinators and nodes, each a process of its own, with certificates made just now; and what keeps their data."""
     stage.chapter(
         "A federation starts",
-        "One coordinator and three region nodes, each a process with its own database. All of them speak mTLS only:"
-        " the authority and its certificates are made now.",
+        f"{_shape(federation)} All of them speak mTLS only: the authorities and their certificates are made now.",
     )
     begin = time.perf_counter()
     federation.prepare()
     for name in REVIEWERS:
         federation.issue_staff("sichuan", name)
     await asyncio.to_thread(federation.start_stores)
+    for store in federation.stores.running():
+        stage.say(f"{store.name} on {store.endpoint}, process {store.pid}")
     await asyncio.to_thread(federation.start_coordinator)
     revision = await federation.apply_configuration(FEDERATION_FILES)
-    stage.say(
-        f"coordinator on {federation.coordinator_endpoint}; federation configuration in force: revision {revision}"
-    )
+    for replica in federation.coordinators:
+        stage.say(f"{replica.name} on {replica.endpoint}, process {replica.process.pid}")
+    stage.say(f"federation configuration in force: revision {revision}")
     for region in REGIONS:
         federation.launch_region(region)
     for region in REGIONS:
         await asyncio.to_thread(federation.await_region, region)
-        stage.say(f"{region} on {federation.endpoint(region)}, process {federation.processes[region].pid}")
+        for replica in federation.nodes[region]:
+            stage.say(f"{replica.name} on {replica.endpoint}, process {replica.process.pid}")
     await federation.wait_joined(REGIONS)
     members = await _members(federation)
     joined = sorted(region for region, state in members.items() if state == MemberState.MEMBER_STATE_JOINED)
@@ -61,8 +65,26 @@ async def start(stage: Stage, federation: LocalFederation) -> None:
 
 
 async def _members(federation: LocalFederation) -> dict[str, MemberState.ValueType]:
-    async with federation.dial_coordinator() as channel:
-        return {member.region: member.state for member in await Administrator(channel).members()}
+    async with AsyncExitStack() as stack:
+        administrator = Administrator(_client(stack, federation.coordinator_replicas()))
+        return {member.region: member.state for member in await administrator.members()}
+
+
+def _client(stack: AsyncExitStack, replicas: Replicas) -> Client:
+    client = Client(replicas)
+    stack.push_async_callback(client.close)
+    return client
+
+
+def _shape(federation: LocalFederation) -> str:
+    """What the federation consists of, in a sentence or two."""
+    coordinators, processes = len(federation.coordinators), sum(len(each) for each in federation.nodes.values())
+    if coordinators == 1:
+        return "One coordinator and three region nodes, each a process with its own database."
+    return (
+        f"Three etcd members, PostgreSQL, {coordinators} coordinators and {processes} processes of three regions: two"
+        " of Guangdong share a PostgreSQL database."
+    )
 
 
 @asynccontextmanager
@@ -71,16 +93,14 @@ async def populated(stage: Stage, federation: LocalFederation) -> AsyncIterator[
     configuration = load(FEDERATION_FILES)
     async with AsyncExitStack() as stack:
         counters = {
-            region: Counter(
-                region, await stack.enter_async_context(federation.dial_region(region, f"{region}-{OPERATOR}"))
-            )
+            region: Counter(region, _client(stack, federation.region_replicas(region, f"{region}-{OPERATOR}")))
             for region in REGIONS
         }
         reviewers = {
-            name: Reviewer(name, await stack.enter_async_context(federation.dial_region("sichuan", f"sichuan-{name}")))
+            name: Reviewer(name, _client(stack, federation.region_replicas("sichuan", f"sichuan-{name}")))
             for name in REVIEWERS
         }
-        administrator = Administrator(await stack.enter_async_context(federation.dial_coordinator()))
+        administrator = Administrator(_client(stack, federation.coordinator_replicas()))
         customers = await _load(stage, configuration, counters)
         yield World(stage, federation, configuration, counters, reviewers, administrator, People(customers))
 

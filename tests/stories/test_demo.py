@@ -15,10 +15,13 @@ import pytest
 
 from deploy.demo import ending
 from deploy.demo.stage import Stage
+from tests.engines import ETCD, POSTGRESQL, require_engine
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 150  # a busy machine needs many times the usual ten seconds
-SERVES = re.compile(r"\b(coordinator|guangdong|sichuan|henan) on 127\.0\.0\.1:(\d+)")
+SERVES = re.compile(r"\b([a-z]+(?:-\d)?) on 127\.0\.0\.1:(\d+)")
+EMBEDDED = {"coordinator", "guangdong", "sichuan", "henan"}
+PRODUCTION = {"coordinator-0", "coordinator-1", "guangdong-0", "guangdong-1", "sichuan", "henan", "postgresql"}
 
 pytestmark = pytest.mark.timeout(2 * SECONDS)
 
@@ -54,10 +57,10 @@ def told(process: subprocess.Popen[str]) -> str:
     return output
 
 
-def serving(output: str) -> dict[str, bool]:
+def serving(output: str, expected: set[str] = EMBEDDED) -> dict[str, bool]:
     """Which of the processes that the story names still listen."""
     ports = {name: int(port) for name, port in SERVES.findall(output)}
-    assert set(ports) == {"coordinator", "guangdong", "sichuan", "henan"}, output
+    assert set(ports) == expected, output
     return {name: _listens(port) for name, port in ports.items()}
 
 
@@ -99,6 +102,30 @@ def test_the_story_goes_as_expected_and_everything_is_stopped(tmp_path: Path) ->
     assert not any(serving(output).values())
     assert not (directory / "pids").exists()
     assert (directory / "data" / "sichuan" / "region-node.sqlite").is_file()
+
+
+def test_on_the_production_shape_one_of_each_kind_is_killed_and_the_story_goes_as_expected(tmp_path: Path) -> None:
+    require_engine(ETCD)
+    require_engine(POSTGRESQL)
+    directory = tmp_path / "demo"
+    with demo(directory, PROFILE="production") as process:
+        output = told(process)
+        assert process.returncode == 0, output
+    assert "✗" not in output
+    assert re.search(r"^All \d+ steps went as expected", output, re.MULTILINE), output
+    for seen in (
+        r"✓ paid without the leader in etcd +completed",
+        r"✓ paid without coordinator-0 +completed",
+        r"✓ paid without guangdong-0 +completed",
+        r"✓ a payment without the database +UNAVAILABLE STORE_UNAVAILABLE",
+        r"✓ the same request again +completed",
+        r"✓ credited at home, four payments in all +40\.00 CNY",
+        r"✓ accepted in Sichuan's audit chain +once",
+        r"✓ audit verify of Sichuan's node +exit 0",
+    ):
+        assert re.search(seen, output), f"not told: {seen}\n{output}"
+    assert not any(serving(output, PRODUCTION | {"etcd-0", "etcd-1", "etcd-2"}).values())
+    assert not (directory / "pids").exists()
 
 
 def test_kept_running_it_does_what_it_prints_and_stops_when_told(tmp_path: Path) -> None:
