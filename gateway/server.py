@@ -5,6 +5,7 @@ import gc
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -24,6 +25,8 @@ DRAIN_SECONDS = 10.0  # for calls that are being served when the process is told
 SWITCH_INTERVAL = 0.0005
 # Messages make garbage that reference counting removes; CPython's default looks for cycles 30 times as often.
 GARBAGE_THRESHOLD = 20_000
+_STOPPING = (signal.SIGTERM, signal.SIGINT)
+_told_to_stop: ContextVar[asyncio.Event | None] = ContextVar("told_to_stop", default=None)
 
 
 S = TypeVar("S")
@@ -84,21 +87,37 @@ class Server:
 
 
 async def wait_for_stop() -> None:
-    """Returns when the process, which has started, is told to stop by SIGTERM or SIGINT."""
+    """Returns when the process, which has started, is told to stop by SIGTERM or SIGINT; at once if it was before."""
     # Modules, descriptors and the configuration live as long as the process: no need to look for cycles among them.
     gc.freeze()
-    stop = asyncio.Event()
+    stop = _told_to_stop.get() or asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in _STOPPING:
         loop.add_signal_handler(number, stop.set)
     await stop.wait()
+
+
+async def _remembering(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Runs `main`, and remembers that the process was told to stop while it starts. Told so twice, it ends there."""
+    stop = asyncio.Event()
+    _told_to_stop.set(stop)
+    loop = asyncio.get_running_loop()
+
+    def told() -> None:
+        stop.set()
+        for number in _STOPPING:
+            loop.remove_signal_handler(number)
+
+    for number in _STOPPING:
+        loop.add_signal_handler(number, told)
+    await main()
 
 
 def run_process(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
     """Runs a process: one event loop, until `main` returns."""
     sys.setswitchinterval(SWITCH_INTERVAL)
     gc.set_threshold(GARBAGE_THRESHOLD)
-    uvloop.run(main())
+    uvloop.run(_remembering(main))
     # A channel in a reference cycle would keep gRPC's exit handler waiting for 2 s.
     gc.unfreeze()
     gc.collect()

@@ -1,7 +1,6 @@
 """The two programs with everything that they need in a directory: their commands run here, `serve` as a process."""
 
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,7 +15,7 @@ import coordinator.cli.main
 import coordinator.schema
 import region_node.cli.main
 import region_node.schema
-from deploy.local.process import LocalProcess, Program, wait_until
+from deploy.local.process import LocalProcess, Program
 from gateway.store.opening import DatabasePlace, PostgresqlSettings
 from gateway.store.schema import Migration, migrations_of
 from tests.contract.small_federation import FEDERATION, NOTHING_LISTENS, Certificates
@@ -114,19 +113,11 @@ class Installation:
         process = LocalProcess(Program(self.name, _MODULES[self.name], arguments, log, port_file))
         try:
             process.start()
-            wait_until(lambda: _can_be_told_to_stop(process.pid), PATIENCE_S, "the process can be told to stop")
             yield process
             code = process.stop()
             assert code == 0, f"{code}\n{process.last_lines()}"
         finally:
             process.kill()
-
-
-def _can_be_told_to_stop(pid: int) -> bool:
-    """Whether it handles SIGTERM (proc(5)), which it does a moment after its port is known."""
-    status = Path(f"/proc/{pid}/status").read_text("utf-8")
-    caught = next(line.split()[1] for line in status.splitlines() if line.startswith("SigCgt:"))
-    return bool(int(caught, 16) & 1 << (signal.SIGTERM - 1))
 
 
 def ended(process: "subprocess.Popen[str]") -> tuple[int, str, str]:

@@ -1,0 +1,39 @@
+"""A process that is told to stop ends in order, however far its start has come."""
+
+import signal
+from pathlib import Path
+
+import pytest
+
+from deploy.local.process import wait_until
+from tests.contract.programs import COORDINATOR, PATIENCE_S, REGION_NODE, Installation, ended
+
+
+@pytest.mark.parametrize("name", [REGION_NODE, COORDINATOR])
+def test_a_process_that_is_told_to_stop_while_it_starts_ends_in_order(name: str, tmp_path: Path) -> None:
+    installed = Installation.make(name, tmp_path)
+    process = installed.start("serve")
+    wait_until(lambda: handles_sigterm(process.pid), PATIENCE_S, "the process can be told to stop")
+    process.send_signal(signal.SIGTERM)
+    code, _, errors = ended(process)
+    assert code == 0, errors
+    assert "Traceback" not in errors
+    assert not Path(installed.settings["port_file"]).exists()
+    with installed.serving():
+        pass
+
+
+@pytest.mark.parametrize("name", [REGION_NODE, COORDINATOR])
+def test_a_process_that_is_told_to_stop_as_soon_as_its_port_is_known_ends_in_order(name: str, tmp_path: Path) -> None:
+    installed = Installation.make(name, tmp_path)
+    for _ in range(5):
+        with installed.serving() as process:
+            pass
+        assert process.last_lines(1).endswith("stopped")
+
+
+def handles_sigterm(pid: int) -> bool:
+    """Whether a process has a handler of its own for it (proc(5))."""
+    status = Path(f"/proc/{pid}/status").read_text("utf-8")
+    caught = next(line.split()[1] for line in status.splitlines() if line.startswith("SigCgt:"))
+    return bool(int(caught, 16) & 1 << (signal.SIGTERM - 1))
