@@ -195,7 +195,10 @@ class _Move:
                 if not _same(ours, theirs):
                     where = f"row {number} of {table.name} is not the same in {self._place.file}"
                     if filled:
-                        raise NotMoved(f"{self._place} is not empty and holds something else: {where}")
+                        raise NotMoved(
+                            f"{self._place} is not empty and holds something else: {where}. If what is in the file"
+                            " counts, make the PostgreSQL database anew, empty"
+                        )
                     raise NotMoved(f"{self._place}: {where}")
 
     def _rows(self, table: Table) -> Iterator[Row]:

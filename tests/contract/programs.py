@@ -89,12 +89,14 @@ class Installation:
         """A command with the settings, in this process."""
         return CliRunner().invoke(_MAIN[self.name], [*words, *self.flags()])
 
-    def start(self, *words: str, environment: Mapping[str, str] | None = None) -> "subprocess.Popen[str]":
-        """A command with the settings, in a process of its own."""
+    def start(
+        self, *words: str, environment: Mapping[str, str] | None = None, errors: int = subprocess.PIPE
+    ) -> "subprocess.Popen[str]":
+        """A command with the settings, in a process of its own; its standard error may go to an open file."""
         return subprocess.Popen(
             [sys.executable, "-m", _MODULES[self.name], *words, *self.flags()],
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=errors,
             text=True,
             env={**os.environ, **(environment or {})},
         )

@@ -162,7 +162,9 @@ def test_a_postgresql_server_that_is_down_is_told_without_the_password(tmp_path:
         assert "secret-word" not in output
 
 
-def test_a_server_that_was_killed_is_told(tmp_path: Path, postgresql_server: LocalPostgresql) -> None:
+def test_a_server_that_hangs_and_one_that_was_killed_are_told(
+    tmp_path: Path, postgresql_server: LocalPostgresql
+) -> None:
     """A server of one's own: others share the one that runs."""
     server = LocalPostgresql(tmp_path / "postgresql")
     try:
@@ -171,10 +173,14 @@ def test_a_server_that_was_killed_is_told(tmp_path: Path, postgresql_server: Loc
         server.create_database("region")
         installed = Installation.make(REGION_NODE, tmp_path, server.conninfo("region"))
         assert checks(installed.run("doctor", "--json"))["database"][0] == "good"
+        server.freeze()
+        hanging = checks(installed.run("doctor", "--json"))["database"]
         server.kill()
         state, found, todo = checks(installed.run("doctor", "--json"))["database"]
     finally:
         server.remove()
+    assert hanging[0] == "bad"
+    assert "timeout expired" in hanging[1]
     assert state == "bad"
     assert "refused" in found
     assert "start PostgreSQL" in todo

@@ -180,7 +180,7 @@ def test_settings_that_cannot_be_used_end_it_with_2(name: str, tmp_path: Path) -
     installed.settings["postgresql.conninfo"] = "password=secret-word host"
     refused = installed.run("migrate")
     assert refused.exit_code == 2
-    assert "postgresql.conninfo: libpq cannot read it" in refused.stderr
+    assert "postgresql.conninfo: is neither" in refused.stderr
     assert "secret-word" not in refused.output
 
 

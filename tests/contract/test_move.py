@@ -1,6 +1,8 @@
 """`move-to-postgresql`: a database with rows of every kind is moved whole, or not at all."""
 
 import json
+import os
+import pty
 import signal
 import sqlite3
 from collections.abc import Iterator
@@ -123,6 +125,27 @@ def test_a_table_says_what_was_compared(node: Installation) -> None:
     assert "audit chain: 5 rows on both sides" in told.stdout
 
 
+def test_on_a_terminal_it_shows_how_far_it_is(node: Installation) -> None:
+    terminal, other_end = pty.openpty()
+    process = node.start("move-to-postgresql", errors=other_end)
+    os.close(other_end)
+    shown = b"".join(iter(lambda: read_terminal(terminal), b"")).decode()
+    os.close(terminal)
+    code, out, _ = ended(process)
+    assert code == 0
+    assert "comparing" in shown, shown
+    assert "100%" in shown
+    assert "100%" not in out
+
+
+def read_terminal(terminal: int) -> bytes:
+    """What was written to a terminal; nothing once nobody has it any more."""
+    try:
+        return os.read(terminal, 65536)
+    except OSError:
+        return b""
+
+
 def test_nobody_serves_the_old_state_by_mistake(installed: Installation) -> None:
     assert installed.run("move-to-postgresql").exit_code == 0
     del installed.settings["postgresql.conninfo"]
@@ -183,6 +206,7 @@ def test_a_database_with_other_rows_is_left_alone(node: Installation) -> None:
     refused = node.run("move-to-postgresql")
     assert refused.exit_code == 1
     assert "is not empty and holds something else" in refused.stderr
+    assert "make the PostgreSQL database anew" in refused.stderr
     assert data_of(node.place) == before
     assert node.file.exists()
 
