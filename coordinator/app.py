@@ -19,6 +19,7 @@ from coordinator.routing.channels import ChannelPorts, RegionChannels
 from coordinator.routing.deliveries import Deliveries
 from coordinator.routing.router import Router, RouterPorts
 from coordinator.routing.service import RoutingService
+from coordinator.schema import PACKAGES
 from coordinator.settings import CoordinatorSettings
 from gateway.access import AccessRules
 from gateway.api.coordinator.v1 import administration_pb2
@@ -135,7 +136,7 @@ async def _open_store(settings: CoordinatorSettings) -> Store:
     settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
     # The embedded registry is for one coordinator: nobody else may write what it keeps.
     alone = settings.etcd is None
-    migrations = migrations_of("gateway", "coordinator")
+    migrations = migrations_of(*PACKAGES)
     return await settings.database.open(migrations, number=settings.number, alone=alone)
 
 

@@ -55,6 +55,7 @@ from region_node.membership.node import MembershipPorts, Node
 from region_node.orders.business import load_rules
 from region_node.orders.service import OrderService
 from region_node.oversight.service import OversightService
+from region_node.schema import PACKAGES
 from region_node.settings import RegionSettings
 
 SERVICE_NAME = "region-node"
@@ -157,7 +158,7 @@ async def _open(
     settings: RegionSettings, clock: Clock, telemetry: Telemetry, stack: contextlib.AsyncExitStack
 ) -> _Ports:
     settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
-    store = await settings.database.open(migrations_of("gateway", "region_node"), number=settings.number)
+    store = await settings.database.open(migrations_of(*PACKAGES), number=settings.number)
     stack.push_async_callback(store.close)
     # Only now: before the lock of the store, the file could be that of a node that runs.
     if settings.port_file is not None:
