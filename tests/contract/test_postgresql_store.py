@@ -16,7 +16,7 @@ from gateway.errors import Refused
 from gateway.store import postgresql, postgresql_listening
 from gateway.store.port import CommittedElsewhere, DatabaseInUse, Operation, Transaction
 from tests.contract.postgresql_scene import Database, count_up, opened, outcomes, until
-from tests.contract.stores import Written, insert, notes, run, writing
+from tests.contract.stores import PATIENCE_S, Written, insert, notes, run, writing
 from tests.faults.background import Background
 from tests.faults.proxy import FaultProxy
 
@@ -259,11 +259,11 @@ def test_a_database_that_only_takes_reads_refuses_writes_as_out_of_reach(databas
 def test_a_reader_that_waits_too_long_is_refused_and_the_others_go_on(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    begun, go_on = threading.Barrier(3), threading.Event()
+    begun, go_on = threading.Barrier(3, timeout=PATIENCE_S), threading.Event()
 
     def long(_: Transaction) -> bool:
         begun.wait()
-        return go_on.wait()
+        return go_on.wait(PATIENCE_S)
 
     async def scenario() -> None:
         async with opened(database.conninfo, readers=2) as store:
@@ -291,7 +291,7 @@ def test_a_read_that_was_given_up_keeps_its_place_until_it_has_ended(
 
     def long(_: Transaction) -> None:
         begun.set()
-        go_on.wait()
+        go_on.wait(PATIENCE_S)
 
     async def scenario() -> None:
         async with opened(database.conninfo, readers=1) as store:
@@ -316,7 +316,7 @@ def test_closing_lets_a_read_finish_and_refuses_later_ones(database: Database) -
 
     def long(tx: Transaction) -> list[str]:
         begun.set()
-        go_on.wait()
+        go_on.wait(PATIENCE_S)
         return notes(tx)
 
     async def scenario() -> None:
@@ -332,8 +332,11 @@ def test_closing_lets_a_read_finish_and_refuses_later_ones(database: Database) -
     run(scenario())
 
 
-def test_reads_find_whole_connections_after_all_of_theirs_were_lost(database: Database) -> None:
-    barrier = threading.Barrier(4)
+def test_reads_find_whole_connections_after_all_of_theirs_were_lost(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgresql, "READ_WAIT", PATIENCE_S)
+    barrier = threading.Barrier(4, timeout=PATIENCE_S)
 
     async def scenario() -> None:
         async with opened(database.conninfo, readers=4) as store:
