@@ -9,7 +9,8 @@ from gateway.clock import Clock
 from gateway.errors import Refused
 from gateway.federation.catalogue import Federation
 from gateway.federation.rules import problems
-from region_node.membership.last_good import LastGood, LastGoodBroken
+from gateway.last_good import LastGoodBroken
+from region_node.membership.last_good import LastGood
 from region_node.membership.node import Node
 
 _log = logging.getLogger(__name__)

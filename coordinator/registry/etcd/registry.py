@@ -19,7 +19,7 @@ from coordinator.registry.etcd.client import EtcdClient, Rejected, Unanswered
 from coordinator.registry.etcd.contact import Contact
 from coordinator.registry.etcd.copy import Copy
 from coordinator.registry.etcd.keys import KeyRange, Keys
-from coordinator.registry.etcd.last_good import LastGood, LastGoodBroken
+from coordinator.registry.etcd.last_good import LastGood
 from coordinator.registry.etcd.leases import Leases, OwnReplica, lease_of
 from coordinator.registry.etcd.settings import EtcdSettings
 from coordinator.registry.etcd.watch import Follower, FollowerPorts
@@ -30,6 +30,7 @@ from gateway.audit import AuditRow
 from gateway.clock import Clock, to_microseconds
 from gateway.errors import Refused
 from gateway.federation.rules import difference
+from gateway.last_good import LastGoodBroken
 
 # A change writes the configuration twice, and etcd takes at most 1.5 MiB at once.
 MAX_CONFIGURATION_BYTES = 700 * 1024
