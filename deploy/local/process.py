@@ -46,6 +46,10 @@ class ChildProcess:
         directory: Path | None = None,
     ) -> None:
         """Starts it without waiting, in a session of its own; as another user, in another directory if one is given."""
+        if user is not None:
+            # By a program, so that Python does not fork: gRPC ends a forked process if a call is under way.
+            group = str(pwd.getpwnam(user).pw_gid)
+            command = ["setpriv", "--reuid", user, "--regid", group, "--clear-groups", "--", *command]
         # A process that is there and not known here could never be stopped.
         with self.log.open("ab") as log, _uninterrupted():
             self._process = subprocess.Popen(
@@ -55,9 +59,6 @@ class ChildProcess:
                 stderr=log,
                 env=environment,
                 cwd=directory,
-                user=user,
-                group=None if user is None else pwd.getpwnam(user).pw_gid,
-                extra_groups=None if user is None else [],
                 start_new_session=True,
             )
 

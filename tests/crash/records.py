@@ -62,7 +62,12 @@ class PostgresqlDatabase:
 
     def rows(self, sql: str, *values: object) -> list[Row]:
         """See Database."""
-        return self._connected().execute(sql.replace("%", "%%").replace("?", "%s").encode(), values).fetchall()
+        query = sql.replace("%", "%%").replace("?", "%s").encode()
+        try:
+            return self._connected().execute(query, values).fetchall()
+        except psycopg.OperationalError:
+            # The server was killed and started again since the last look.
+            return self._connected().execute(query, values).fetchall()
 
     def tables(self) -> list[str]:
         """See Database."""
