@@ -28,6 +28,7 @@ from region_node.orders.changes import Changes
 from region_node.orders.desk import DeskPorts, OrderDesk
 from region_node.orders.relayed import OrderEnvelopes
 
+HELD_AGAIN = 1.0  # seconds until held orders are looked at again after the store refused
 _log = logging.getLogger(__name__)
 
 
@@ -96,7 +97,9 @@ class RegionCore:
                 try:
                     await self.desk.release_held()
                 except Refused as refused:
-                    _log.warning("held orders wait for the next change of the federation: %s", refused)
+                    _log.warning("held orders are looked at again soon: %s", refused)
+                    await asyncio.sleep(HELD_AGAIN)
+                    self._state_changed.set()
 
 
 def _timer_handlers(context: RegionContext) -> Mapping[str, TimerHandler]:

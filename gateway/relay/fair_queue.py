@@ -40,14 +40,18 @@ class FairQueue:
         self._bulk: _Lines = OrderedDict()
         self._waiting: dict[str, Parcel] = {}
         self._out: dict[str, str] = {}  # the envelope that is out, by subject
+        self._withdrawn: set[str] = set()  # until it is decided what becomes of them
         self._blocked: dict[str, deque[Parcel]] = {}
 
     def __len__(self) -> int:
         return len(self._waiting)
 
     def put(self, parcel: Parcel) -> None:
-        """Adds a parcel behind the others of its operator. One that waits, or is out, already is not added again."""
-        if parcel.envelope_id in self._waiting or self._out.get(parcel.subject) == parcel.envelope_id:
+        """Adds a parcel behind the others of its operator, unless it waits, is out or was withdrawn already."""
+        envelope_id = parcel.envelope_id
+        if envelope_id in self._waiting or envelope_id in self._withdrawn:
+            return
+        if self._out.get(parcel.subject) == envelope_id:
             return
         self._waiting[parcel.envelope_id] = parcel
         self._line(parcel).append(parcel)
@@ -85,8 +89,13 @@ class FairQueue:
         if parcel is None or parcel.attempts > 0:
             return None
         parcel.withdrawn = True
+        self._withdrawn.add(envelope_id)
         del self._waiting[envelope_id]
         return parcel
+
+    def forget(self, envelope_id: str) -> None:
+        """Ends a withdrawal: the envelope may be put again."""
+        self._withdrawn.discard(envelope_id)
 
     def _line(self, parcel: Parcel) -> deque[Parcel]:
         lines = self._bulk if parcel.sealed.content.bulk else self._urgent

@@ -95,7 +95,12 @@ class Lane:
 
     def give_back(self, parcel: Parcel) -> None:
         """Queues a withdrawn parcel again."""
+        self._queue.forget(parcel.envelope_id)
         self.add(parcel.sealed)
+
+    def forget(self, parcel: Parcel) -> None:
+        """Takes in that a withdrawn parcel is not given back."""
+        self._queue.forget(parcel.envelope_id)
 
     async def run(self) -> None:
         """Sends until cancelled; what is on its way then is sent again by the next process."""

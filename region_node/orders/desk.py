@@ -76,16 +76,16 @@ class OrderDesk:
         """Asks something about an order; raises Refused where the home region has refused it."""
         context, now = self._ports.context, self._ports.clock.now()
         parcel = await self._take_back(asked.order_id) if asked.HasField("cancel") else None
-        cancelled = False
         with self._ports.changes.answer_to(caller.operator, caller.request_id) as answer:
-            try:
-                order = await self._ports.store.write(
+            writing = asyncio.ensure_future(
+                self._ports.store.write(
                     lambda tx: handling.command(tx, context, caller, asked, parcel is not None, now)
                 )
-                cancelled = order.state == rules.CANCELLED
-            finally:
-                if parcel is not None and not cancelled:
-                    self._ports.lanes.to(parcel.sealed.content.destination).give_back(parcel)
+            )
+            if parcel is not None:
+                writing.add_done_callback(partial(self._decide_on, parcel))
+            # A caller that gives up does not end the write, and what became of it decides on the parcel.
+            order = await asyncio.shield(writing)
             if wait and not await self._ports.store.read(lambda tx: _is_settled(tx, caller)):
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(answer.wait(), wait)
@@ -111,6 +111,16 @@ class OrderDesk:
         if row is None or row.order.version > 0 or not row.order.home_region:
             return None
         return self._ports.lanes.to(row.order.home_region).withdraw(intake.submission_id(row.order))
+
+    def _decide_on(self, parcel: Parcel, cancelling: "asyncio.Future[Order]") -> None:
+        """Sends a parcel that was taken back after all, unless its order is cancelled, or may be."""
+        lane, error = self._ports.lanes.to(parcel.sealed.content.destination), cancelling.exception()
+        if isinstance(error, Refused) and error.reason == Reason.REASON_OUTCOME_UNKNOWN:
+            lane.forget(parcel)  # where it is still to be sent, it is found in the outbox
+        elif error is None and cancelling.result().state == rules.CANCELLED:
+            lane.forget(parcel)
+        else:
+            lane.give_back(parcel)
 
     def _put_in_lane(self, enqueued: Enqueued) -> None:
         self._ports.lanes.to(enqueued.sealed.content.destination).add(enqueued.sealed)

@@ -1,16 +1,20 @@
 """Cancelling in every state: before it was sent, while it is on its way, while it waits, and too late."""
 
+import threading
 from datetime import timedelta
 from pathlib import Path
 
+import grpc
 import pytest
 
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.api.region.v1.order_envelopes_pb2 import OrderCommand
 from gateway.api.region.v1.order_pb2 import Order, OrderState
-from gateway.api.region.v1.order_service_pb2 import ReviewDecision
+from gateway.api.region.v1.order_service_pb2 import CancelOrderRequest, ReviewDecision
 from gateway.api.types.v1.reason_pb2 import Reason
-from tests.federation.counter import Counter, Reviewer
+from gateway.store.postgresql_connection import Writer
+from gateway.store.sqlite import SqliteDatabase
+from tests.federation.counter import REQUESTER, Counter, Reviewer
 from tests.federation.databases import Databases
 from tests.federation.forger import COMMAND, Forger, cancellation
 from tests.federation.refusals import refusal
@@ -123,6 +127,50 @@ async def test_an_order_that_never_left_is_cancelled_at_once_and_never_leaves(
             "SELECT account, SUM(amount) FROM ledger_entries GROUP BY account HAVING SUM(amount) <> 0"
         )
         assert sums == []
+
+
+async def test_an_order_is_cancelled_and_never_leaves_although_the_caller_gave_up_meanwhile(
+    databases: Databases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with running(tmp_path, databases) as federation:
+        guangdong, sichuan = Counter(federation, "guangdong"), Counter(federation, "sichuan")
+        numbers = [await sichuan.new_customer() for _ in range(2)]
+        await federation.stop_node("sichuan")
+        first = await guangdong.submit(guangdong.request("PAY", numbers[0]), wait=0)
+        await until_a_lane_stops(caplog)
+        second = await guangdong.submit(guangdong.request("PAY", numbers[1]), wait=0)
+        disk = threading.Event()
+        with monkeypatch.context() as patch:
+            slow_commits(patch, disk)
+            request = CancelOrderRequest(
+                request_id="cancel-1", order_id=second.id, reason="changed my mind", requester=REQUESTER
+            )
+            with pytest.raises(grpc.aio.AioRpcError) as unanswered:
+                await guangdong.orders.CancelOrder(request, timeout=0.5)
+            assert unanswered.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
+            disk.set()
+            cancelled = await guangdong.reaches(second.id, CANCELLED)
+        await federation.start_node("sichuan")
+        await guangdong.reaches(first.id, COMPLETED)
+        assert await guangdong.get(second.id) == cancelled
+        assert (await refusal(sichuan.get(second.id))).reason == "ORDER_NOT_FOUND"
+        assert await sichuan.balance(numbers[1]) == 20_000
+
+
+def slow_commits(patch: pytest.MonkeyPatch, disk: threading.Event) -> None:
+    """Commits of both engines wait, in their thread, until the disk is there."""
+    on_sqlite, on_postgresql = SqliteDatabase.commit, Writer.commit
+
+    def commit_on_sqlite(database: SqliteDatabase) -> None:
+        disk.wait()
+        on_sqlite(database)
+
+    def commit_on_postgresql(writer: Writer) -> None:
+        disk.wait()
+        on_postgresql(writer)
+
+    patch.setattr(SqliteDatabase, "commit", commit_on_sqlite)
+    patch.setattr(Writer, "commit", commit_on_postgresql)
 
 
 async def test_an_order_on_its_way_is_assessed_until_its_home_region_grants_it(

@@ -100,8 +100,16 @@ def test_a_parcel_that_was_never_sent_can_be_withdrawn_and_does_not_leave() -> N
 def test_a_withdrawn_parcel_can_be_queued_again() -> None:
     queue = filled(parcel("1"), parcel("2"))
     assert queue.withdraw("1") is not None
+    queue.forget("1")
     queue.put(parcel("1"))
     assert ids(queue.take(10, PLENTY)) == ["2", "1"]
+
+
+def test_a_withdrawn_parcel_is_not_queued_by_whoever_finds_it_in_the_outbox() -> None:
+    queue = filled(parcel("1"), parcel("2"))
+    assert queue.withdraw("1") is not None
+    queue.put(parcel("1"))
+    assert ids(queue.take(10, PLENTY)) == ["2"]
 
 
 def test_a_parcel_behind_its_subject_can_be_withdrawn() -> None:
