@@ -157,6 +157,7 @@ def _parts(
         ChannelPorts(settings.federation, dialer, telemetry.tracing, telemetry.calls, random.Random())
     )
     members.on_change(channels.update)
+    channels.update(members.all())  # what a registry knows from before need not change for long
     trail = Trail(store, clock)
     federation = FederationService(
         FederationPorts(
