@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import hashlib
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -77,15 +78,10 @@ class OrderDesk:
         context, now = self._ports.context, self._ports.clock.now()
         parcel = await self._take_back(asked.order_id) if asked.HasField("cancel") else None
         with self._ports.changes.answer_to(caller.operator, caller.request_id) as answer:
-            writing = asyncio.ensure_future(
-                self._ports.store.write(
-                    lambda tx: handling.command(tx, context, caller, asked, parcel is not None, now)
-                )
+            writing = self._ports.store.write(
+                lambda tx: handling.command(tx, context, caller, asked, parcel is not None, now)
             )
-            if parcel is not None:
-                writing.add_done_callback(partial(self._decide_on, parcel))
-            # A caller that gives up does not end the write, and what became of it decides on the parcel.
-            order = await asyncio.shield(writing)
+            order = await (writing if parcel is None else self._decided_on(parcel, writing))
             if wait and not await self._ports.store.read(lambda tx: _is_settled(tx, caller)):
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(answer.wait(), wait)
@@ -111,6 +107,12 @@ class OrderDesk:
         if row is None or row.order.version > 0 or not row.order.home_region:
             return None
         return self._ports.lanes.to(row.order.home_region).withdraw(intake.submission_id(row.order))
+
+    async def _decided_on(self, parcel: Parcel, writing: Awaitable[Order]) -> Order:
+        """Waits for what decides on a parcel that was taken back. A caller that gives up does not end it."""
+        cancelling = asyncio.ensure_future(writing)
+        cancelling.add_done_callback(partial(self._decide_on, parcel))
+        return await asyncio.shield(cancelling)
 
     def _decide_on(self, parcel: Parcel, cancelling: "asyncio.Future[Order]") -> None:
         """Sends a parcel that was taken back after all, unless its order is cancelled, or may be."""
