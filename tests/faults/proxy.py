@@ -65,6 +65,8 @@ class Connection:
     answers: Bytes = field(default_factory=Bytes)
     damaged: bool = False
     """Bytes of it are lost: it can never be used again."""
+    hung_up: bool = False
+    """One side has ended it in order."""
 
     def abort(self) -> None:
         """Resets both halves."""
@@ -217,13 +219,20 @@ class FaultProxy:
                 way.connection.damaged = True
                 way.counted.lost += len(data)
                 continue
-            way.writer.write(data)
-            await way.writer.drain()
+            try:
+                way.writer.write(data)
+                await way.writer.drain()
+            except ConnectionError:
+                if not way.connection.hung_up:
+                    raise
+                return  # whoever has hung up is told nothing more; what it said last is still on its way
             way.counted.passed += len(data)
         # Whoever cannot hear the other side does not hear it hang up either.
         while self._fault in way.loses or self._fault in way.holds:
             await self._changed.wait()
-        raise ConnectionResetError
+        # Not the hard way, which loses what the other end has not read yet.
+        way.connection.hung_up = True
+        way.writer.write_eof()
 
 
 def _reset(writer: asyncio.StreamWriter) -> None:

@@ -77,6 +77,15 @@ def test_without_a_fault_bytes_pass_and_are_counted(echo: Echo) -> None:
         wait_until(lambda: echo.proxy.most(lambda each: each.answers.passed) == 5, PATIENCE, "the answer is counted")
 
 
+def test_what_was_sent_before_a_side_hung_up_arrives(echo: Echo) -> None:
+    with dial(echo) as connection:
+        connection.sendall(b"last words")
+        connection.shutdown(socket.SHUT_WR)
+        wait_until(lambda: echo.proxy.most(lambda each: each.answers.passed) == 10, PATIENCE, "the answer has passed")
+        assert connection.recv(1024) == b"last words"
+        assert connection.recv(1024) == b""
+
+
 def test_a_cut_resets_what_is_open_and_turns_new_connections_away(echo: Echo) -> None:
     with dial(echo) as connection:
         assert ask(connection, b"hello") == b"hello"
