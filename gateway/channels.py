@@ -25,6 +25,10 @@ TRIES = 2  # replicas that one call is offered to: repeats beyond that are the c
 SILENCE = 0.25  # seconds
 CHECK_TIMEOUT = 0.6  # seconds: a process that is loaded and lives answers within that
 RECHECK = 0.5  # seconds at most between looks at a replica that is left out
+# Where no connection stands, a call would fail before it leaves, and count as an attempt. It waits for one that is
+# being made again, for a little longer than a channel waits between two tries.
+RECONNECT_PATIENCE = 1.5  # seconds
+_LOOK_AGAIN = 0.02  # seconds between looks at the connections meanwhile
 STAMP_INTERVAL = 1.0  # seconds between looks at the certificate files
 CLOSING_SECONDS = 10.0  # for calls on a channel that is no longer used: as long as a delivery may take
 _NO_ANSWER = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED)
@@ -74,6 +78,10 @@ class Replica:
     channel: grpc.aio.Channel
     recovery: "asyncio.Task[None] | None" = None
     """Runs while the replica is left out."""
+
+    def is_connected(self) -> bool:
+        """Whether a connection stands; one that was lost is made again meanwhile."""
+        return self.channel.get_state(try_to_connect=True) == grpc.ChannelConnectivity.READY
 
     def condition(self) -> _Condition:
         """How it stands; a lost connection is made again meanwhile."""
@@ -147,14 +155,14 @@ class Replicas:
         """Makes a call within `timeout` seconds; `attempt` is given the replica and the seconds that are left.
 
         Where a replica does not answer, or cannot act before it has caught up with the registry, another one is
-        tried at once if it is well: `attempt` may be run twice, and the first may have been acted on. Raises as
-        `attempt` does.
+        tried at once if it is well: `attempt` may be run twice, and the first may have been acted on. Where no replica
+        is connected, the call waits for a moment. Raises as `attempt` does.
         """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout
         tries = 0
         while True:
-            replica, tries = self.pick(), tries + 1
+            replica, tries = await self._pick_connected(deadline), tries + 1
             try:
                 return await self._attempt(replica, attempt, deadline - loop.time())
             except (Unreachable, Refused) as failure:
@@ -177,6 +185,19 @@ class Replicas:
         for task in self._closing:
             task.cancel()
         await asyncio.gather(*self._closing, return_exceptions=True)
+
+    async def _pick_connected(self, deadline: float) -> Replica:
+        """The replica whose turn it is. Where all fail, one that is connected, if need be after a wait."""
+        loop = asyncio.get_running_loop()
+        end = min(deadline, loop.time() + RECONNECT_PATIENCE)
+        while True:
+            replicas = self.in_turn()
+            if replicas[0].condition() != _Condition.FAILING:
+                return replicas[0]
+            connected = next((each for each in replicas if each.is_connected()), None)
+            if connected is not None or loop.time() >= end:
+                return connected or replicas[0]
+            await asyncio.sleep(_LOOK_AGAIN)
 
     async def _attempt(self, replica: Replica, attempt: Attempt[T], timeout: float) -> T:
         if len(self._replicas) == 1:

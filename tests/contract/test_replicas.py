@@ -11,6 +11,7 @@ import grpc
 import pytest
 from opentelemetry import metrics, trace
 
+from gateway import channels
 from gateway.api.coordinator.v1.administration_pb2 import GetConfigurationRequest
 from gateway.api.coordinator.v1.administration_pb2_grpc import ConfigurationServiceStub
 from gateway.api.federation.v1.federation_pb2 import WatchRequest
@@ -154,6 +155,30 @@ def test_a_replica_whose_port_refuses_costs_no_call_and_is_taken_back_when_it_se
             assert {await answering(replicas) for _ in range(10)} == {second.endpoint}
             with coordinator_process(certificates, tmp_path / "0", listen=first.endpoint):
                 await answers_again(replicas, first.endpoint)
+
+    asyncio.run(scenario())
+
+
+def test_a_call_waits_for_a_connection_that_is_being_made_again_where_none_stands(
+    certificates: Certificates,
+    tmp_path: Path,
+    two: tuple[CoordinatorProcess, ...],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(channels, "RECONNECT_PATIENCE", PATIENCE_S)
+
+    async def scenario() -> None:
+        only = two[0]
+        async with replicas_of(certificates, only.endpoint) as replicas:
+            await answering(replicas)
+            only.process.kill()
+            only.process.wait()
+            with pytest.raises(Unreachable):  # while it still seems that a connection can be made
+                await answering(replicas)
+            calling = asyncio.create_task(answering(replicas))
+            await asyncio.sleep(0)
+            with coordinator_process(certificates, tmp_path / "0", listen=only.endpoint):
+                assert await calling == only.endpoint
 
     asyncio.run(scenario())
 
