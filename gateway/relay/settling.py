@@ -7,7 +7,7 @@ from datetime import datetime
 
 from gateway import audit, failpoints
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind, Outcome, ReceiptContent
-from gateway.errors import Refused, reason_name
+from gateway.errors import Refused, is_temporary, reason_name
 from gateway.relay import outbox
 from gateway.relay.border import Command
 from gateway.relay.envelopes import open_receipt
@@ -15,6 +15,7 @@ from gateway.relay.lanes import Delivered
 from gateway.relay.ports import RelayPorts
 from gateway.store.port import Transaction
 
+KEEP_AGAIN = 0.25  # seconds before receipts that the store could not keep are committed again
 _log = logging.getLogger(__name__)
 
 
@@ -25,16 +26,33 @@ class Settler:
         self._ports = ports
 
     async def settle(self, batch: Sequence[Delivered]) -> list[bool]:
-        """Commits what a destination answered. False in the place of an envelope that has to be sent again."""
+        """Commits what a destination answered, and while the store is away tries that again.
+
+        False in the place of an envelope that has to be sent again.
+        """
         opened = await self._ports.workers.each(self._open, batch)
-        commits = [
-            self._commit(delivered, receipt)
-            for delivered, receipt in zip(batch, opened, strict=True)
-            if receipt is not None
+        answered = [
+            (delivered, receipt) for delivered, receipt in zip(batch, opened, strict=True) if receipt is not None
         ]
-        errors = iter(await asyncio.gather(*commits, return_exceptions=True))
+        errors = await self._commit_all(answered)
+        is_told = False
+        # What was answered need not be sent again because it cannot be noted here.
+        while away := [index for index, error in enumerate(errors) if _is_away(error)]:
+            if not is_told:
+                is_told = True
+                _log.warning("%d receipts cannot be kept now: %s", len(away), errors[away[0]])
+            await asyncio.sleep(KEEP_AGAIN)
+            again = await self._commit_all([answered[index] for index in away])
+            for index, error in zip(away, again, strict=True):
+                errors[index] = error
         failpoints.reach("S12.after-commit")
-        return [receipt is not None and _is_kept(receipt, next(errors)) for receipt in opened]
+        outcomes = iter(errors)
+        return [receipt is not None and _is_kept(receipt, next(outcomes)) for receipt in opened]
+
+    async def _commit_all(self, answered: Sequence[tuple[Delivered, ReceiptContent]]) -> list[object]:
+        """What each of the commits raised, or None."""
+        commits = [self._commit(delivered, receipt) for delivered, receipt in answered]
+        return list(await asyncio.gather(*commits, return_exceptions=True))
 
     def _open(self, delivered: Delivered) -> ReceiptContent | None:
         """The receipt, if there is one and it is good."""
@@ -86,11 +104,14 @@ class Settler:
         )
 
 
+def _is_away(error: object) -> bool:
+    """Whether the store could not commit, and may be able to later."""
+    return isinstance(error, Refused) and is_temporary(error.reason)
+
+
 def _is_kept(receipt: ReceiptContent, error: object) -> bool:
     """Whether a receipt was committed; if it was not, says why."""
-    if isinstance(error, Refused):
-        _log.warning("the receipt of %s cannot be kept now: %s", receipt.envelope_id, error)
-    elif isinstance(error, Exception):
+    if isinstance(error, Exception):
         _log.error("the receipt of %s cannot be kept", receipt.envelope_id, exc_info=error)
     elif isinstance(error, BaseException):
         raise error

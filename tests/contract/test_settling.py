@@ -2,21 +2,26 @@
 
 import asyncio
 import random
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from typing import TypeVar, cast
 
 import pytest
 
 from gateway.api.relay.v1.relay_pb2 import DeliverResult, Journey, NotDelivered, Outcome, Receipt
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.relay import outbox
+from gateway.errors import Refused
+from gateway.relay import outbox, settling
 from gateway.relay.envelopes import Answer, Sealed
 from gateway.relay.outbox import Enqueued
-from gateway.store.port import Transaction
+from gateway.store.port import Operation, Store, Transaction
 from tests.contract.relay_pair import COMMAND, DESTINATION, LETTER, NOW, ORIGIN, Desk, FixedClock, Pair, open_store
 from tests.contract.relay_scene import Scene, play
 from tests.outbox import open_envelopes
+
+T = TypeVar("T")
 
 
 def test_an_envelope_is_told_to_the_lane_with_the_bytes_that_were_stored(tmp_path: Path) -> None:
@@ -137,6 +142,38 @@ def test_a_defect_in_one_receipt_leaves_its_envelope_open_and_settles_the_others
         assert await scene.effects() == ["answered 1", "answered 3"], "of the second nothing was written"
         scene.desk.defect_when_answered = ""
         assert await scene.settle((sent[1], DeliverResult(receipt=scene.answer(sent[1])))) == [True]
+        assert await scene.store.read(open_envelopes) == []
+
+    play(tmp_path, scenario)
+
+
+class AwayStore:
+    """A store that cannot write for a while."""
+
+    def __init__(self, store: Store, *failures: Reason.ValueType) -> None:
+        self._store = store
+        self._failures = list(failures)
+
+    async def write(self, operation: Operation[T]) -> T:
+        if self._failures:
+            raise Refused(self._failures.pop())
+        return await self._store.write(operation)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._store, name)
+
+
+def test_receipts_that_the_store_cannot_keep_now_are_kept_once_it_can_and_nothing_is_sent_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settling, "KEEP_AGAIN", 0.0)
+
+    async def scenario(scene: Scene) -> None:
+        sent = [await scene.send(name) for name in ("1", "2", "3")]
+        away = AwayStore(scene.store, *[Reason.REASON_STORE_UNAVAILABLE, Reason.REASON_OUTCOME_UNKNOWN] * 2)
+        answers = [(each, DeliverResult(receipt=scene.answer(each))) for each in sent]
+        assert await replace(scene, store=cast("Store", away)).settle(*answers) == [True] * 3
+        assert sorted(scene.desk.answered) == [(name, Outcome.OUTCOME_ACCEPTED) for name in ("1", "2", "3")]
         assert await scene.store.read(open_envelopes) == []
 
     play(tmp_path, scenario)
