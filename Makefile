@@ -5,11 +5,12 @@ SEEDS ?= 200
 JOBS ?= 2
 TESTS ?= tests
 PROFILE ?= embedded
+SECONDS ?= 60
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
 # KEEP=1 given to make reaches the demo: make hands its own variables on as environment.
-.PHONY: help setup services generate demo run test test-other check bench simulate lock clean
+.PHONY: help setup services generate demo run test test-other check bench simulate rolling lock clean
 
 
 help: ## print the targets
@@ -50,6 +51,9 @@ bench: setup ## measure against a bare gRPC chain; writes build/bench.json
 
 simulate: setup ## run the seeded simulation: SEEDS=n
 	@$(BIN)/python -m tests.simulation --seeds $(SEEDS)
+
+rolling: setup ## replace every process under load, stopped and killed: SECONDS=n for each
+	@$(BIN)/python -m tests.rolling --seconds $(SECONDS)
 
 lock: ## resolve requirements.lock anew from pyproject.toml; needs uv on the path
 	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \

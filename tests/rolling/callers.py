@@ -1,0 +1,150 @@
+"""Callers that insist: the same request again, to whichever process answers, until their deadline."""
+
+import asyncio
+import itertools
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import grpc
+from tenacity import AsyncRetrying, retry_if_exception, stop_before_delay, wait_random_exponential
+
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.channels import Replica, Replicas, invoke
+from gateway.errors import Refused, is_temporary, reason_name
+from gateway.relay.transport import Unreachable
+
+DEADLINE = 20.0  # seconds for a call with all its repeats
+_ATTEMPT = 6.0  # seconds for one attempt: more than an order waits for its home region
+_SHORTEST_WAIT, _LONGEST_WAIT = 0.05, 0.5  # seconds before the same request again, at random up to a growing bound
+
+Request = TypeVar("Request")
+Response = TypeVar("Response")
+Rpc = Callable[[grpc.aio.Channel], "grpc.aio.UnaryUnaryMultiCallable[Request, Response]"]
+
+
+@dataclass
+class Call:
+    """One call of a client with all its repeats. Times are of `time.monotonic`."""
+
+    way: str
+    """Who asks whom for what."""
+    begun: float
+    ended: float = 0.0
+    tries: int = 0
+    hindrances: Counter[str] = field(default_factory=Counter)
+    """Why it was repeated: reasons of the contract, else status codes."""
+    failure: str = ""
+    """What was told at last where all was in vain."""
+    completed: bool = False
+    """Whether it was an order that was completed when it was answered."""
+
+    @property
+    def seconds(self) -> float:
+        """How long the caller waited."""
+        return self.ended - self.begun
+
+
+class Journal:
+    """All calls that have ended, in that order."""
+
+    def __init__(self) -> None:
+        self.calls: list[Call] = []
+        self._failed: list[Call] = []
+
+    def note(self, call: Call) -> None:
+        """Takes in a call that has ended."""
+        self.calls.append(call)
+        if call.failure:
+            self._failed.append(call)
+
+    def answered(self, begin: float, end: float) -> int:
+        """How many calls were answered well between two times."""
+        return sum(begin <= call.ended <= end and not call.failure for call in self.calls)
+
+    def touched(self, begin: float, end: float) -> list[Call]:
+        """The calls that were under way at some time between two."""
+        return [call for call in self.calls if call.begun <= end and call.ended >= begin]
+
+    def require_no_failure(self) -> None:
+        """Raises AssertionError where a call failed although it was repeated until the deadline."""
+        assert not self._failed, f"calls failed in the end: {self._failed}"
+
+    def ways_completed_since(self, begin: float) -> set[str]:
+        """The ways on which an order that was asked for since then was completed."""
+        recent = itertools.takewhile(lambda call: call.ended >= begin, reversed(self.calls))
+        return {call.way for call in recent if call.completed and call.begun >= begin}
+
+
+class Caller:
+    """The operator system of one region."""
+
+    def __init__(self, region: str, replicas: Replicas, journal: Journal) -> None:
+        self.region = region
+        self._replicas = replicas
+        self._journal = journal
+
+    async def ask(self, way: str, rpc: "Rpc[Request, Response]", request: Request) -> tuple[Response, Call]:
+        """The answer, and how it came about. Raises Refused or Unreachable where nothing helped; noted either way."""
+        call = Call(way, time.monotonic())
+
+        async def attempt(replica: Replica, left: float) -> Response:
+            call.tries += 1
+            try:
+                return await invoke(rpc(replica.channel), request, left)
+            except (Refused, Unreachable) as failure:
+                call.hindrances[_name(failure)] += 1
+                raise
+
+        retrying = AsyncRetrying(
+            stop=stop_before_delay(DEADLINE),
+            wait=wait_random_exponential(multiplier=_SHORTEST_WAIT, max=_LONGEST_WAIT),
+            retry=retry_if_exception(_may_pass),
+            sleep=asyncio.sleep,
+            reraise=True,
+        )
+        try:
+            answer: Response = await retrying(self._replicas.call, attempt, _ATTEMPT)
+        except (Refused, Unreachable) as failure:
+            call.failure = f"{_name(failure)}: {failure}"
+            raise
+        finally:
+            call.ended = time.monotonic()
+            self._journal.note(call)
+        return answer, call
+
+    def pick(self) -> Replica:
+        """The process to ask for a stream."""
+        return self._replicas.pick()
+
+    def leave_out(self, replica: Replica) -> None:
+        """Takes in that a stream of that process ended."""
+        self._replicas.leave_out(replica)
+
+    def note(self, call: Call) -> None:
+        """Keeps a call that was not made by `ask`."""
+        self._journal.note(call)
+
+    async def close(self) -> None:
+        """Closes all connections."""
+        await self._replicas.close()
+
+
+def _may_pass(failure: BaseException) -> bool:
+    """Whether the same request may succeed later. INTERNAL is a defect, which no repeat may hide."""
+    if isinstance(failure, Refused):
+        return is_temporary(failure.reason) and failure.reason != Reason.REASON_INTERNAL
+    return isinstance(failure, Unreachable)
+
+
+def _name(failure: Refused | Unreachable) -> str:
+    return reason_name(failure.reason) if isinstance(failure, Refused) else failure.status
+
+
+def hindrance(error: grpc.aio.AioRpcError, refused: Refused | None) -> tuple[str, bool]:
+    """The name of what ended a stream, and whether it may be begun again."""
+    if refused is None:
+        return error.code().name, True
+    return _name(refused), _may_pass(refused)
