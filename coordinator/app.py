@@ -169,7 +169,7 @@ def _parts(
             timedelta(seconds=settings.heartbeat_interval),
         )
     )
-    presence = Presence(registry, deliveries.over)
+    presence = Presence(registry, members, deliveries.over)
     return _Parts(settings, clock, registry, members, channels, deliveries, presence, trail, federation)
 
 

@@ -47,19 +47,25 @@ class CurrentMembers:
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
         self._listeners: list[Callable[[Mapping[str, Member]], None]] = []
-        self._members: Mapping[str, Member] = members_of(registry.snapshot())
+        self._snapshot = registry.snapshot()
+        self._members: Mapping[str, Member] = members_of(self._snapshot)
         registry.on_change(self._renew)
 
     def all(self) -> Mapping[str, Member]:
         """Every region of the configuration, by id. The messages are shared: nobody may change them."""
         return self._members
 
+    def snapshot(self) -> Snapshot:
+        """What the members were made of. The registry's own may be further on, before it has told of it."""
+        return self._snapshot
+
     def on_change(self, listener: Callable[[Mapping[str, Member]], None]) -> None:
         """Calls the listener with the members after each change."""
         self._listeners.append(listener)
 
     def _renew(self) -> None:
-        before, self._members = self._members, members_of(self._registry.snapshot())
+        self._snapshot = self._registry.snapshot()
+        before, self._members = self._members, members_of(self._snapshot)
         for region, member in self._members.items():
             if region in before and _shown(before[region]) != _shown(member):
                 _log.info("%s is now %s", region, _shown(member))

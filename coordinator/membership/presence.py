@@ -5,6 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import replace
 
+from coordinator.membership.members import CurrentMembers
 from coordinator.membership.rules import Suspension
 from coordinator.registry.port import Registry, Replica, Snapshot
 
@@ -14,11 +15,15 @@ _log = logging.getLogger(__name__)
 class Presence:
     """Confirms suspensions once nothing is on its way to or from the regions that they are about.
 
-    `over` returns when the deliveries that touch some regions, and are on their way, are over.
+    `members` are those that this coordinator routes by. `over` returns when the deliveries that touch some regions,
+    and are on their way, are over.
     """
 
-    def __init__(self, registry: Registry, over: Callable[[Collection[str]], Awaitable[None]]) -> None:
+    def __init__(
+        self, registry: Registry, members: CurrentMembers, over: Callable[[Collection[str]], Awaitable[None]]
+    ) -> None:
         self._registry = registry
+        self._members = members
         self._over = over
         self._changed = asyncio.Event()
         self._confirming: asyncio.Task[None] | None = None
@@ -36,7 +41,7 @@ class Presence:
         """Says that this coordinator serves, and confirms suspensions from then on, until `close`."""
         await self._registry.enter(name, endpoint)
         own = self.own = Replica(name, endpoint, 0)
-        self._registry.on_change(self._changed.set)
+        self._members.on_change(lambda _: self._changed.set())
         self._confirming = asyncio.get_running_loop().create_task(self._confirm(own))
         self._confirming.add_done_callback(_tell_of_end)
 
@@ -49,8 +54,9 @@ class Presence:
     async def _confirm(self, own: Replica) -> None:
         confirmed: Mapping[str, Suspension] = {}
         while True:
-            # Other listeners of the same change, by whom the router refuses, have been told before this task goes on.
-            snapshot = self._registry.snapshot()
+            # Not the registry's own: that may be ahead of what the router refuses by, and what it lets through until
+            # then would not be waited for.
+            snapshot = self._members.snapshot()
             suspensions = _suspensions(snapshot)
             if suspensions != confirmed:
                 await self._over(suspensions.keys())

@@ -13,9 +13,11 @@ from opentelemetry.sdk.metrics.export import Gauge, InMemoryMetricReader
 
 from coordinator.membership.members import CurrentMembers
 from coordinator.membership.presence import Presence
+from coordinator.membership.rules import Suspension
 from coordinator.membership.service import FederationPorts, FederationService
 from coordinator.registry.age import observe_age
 from coordinator.registry.embedded import EmbeddedRegistry
+from coordinator.registry.operations import SuspensionChanged
 from coordinator.routing.deliveries import Deliveries
 from gateway.api.federation.v1.federation_pb2 import MemberState, WatchRequest, WatchResponse
 from gateway.authority import Authority
@@ -53,10 +55,26 @@ class RegistryUnderTest(EmbeddedRegistry):
         return self.last_answer or super().answered()
 
 
+class TellingLater(RegistryUnderTest):
+    """Tells of a change on the loop's next turn, when its snapshot contains it already."""
+
+    def on_change(self, listener: Callable[[], None]) -> Callable[[], None]:
+        def tell() -> None:
+            self._loop.call_soon(listener)
+
+        return super().on_change(tell)
+
+    def take_suspension(self, region: str) -> None:
+        """A suspension, as it is taken in once it is committed."""
+        self._take_suspension(SuspensionChanged(region, Suspension(NOW, "why", ADMIN)))
+
+
 @asynccontextmanager
-async def registry_in(directory: Path) -> AsyncIterator[tuple[RegistryUnderTest, SqliteStore]]:
+async def registry_in(
+    directory: Path, kind: type[RegistryUnderTest] = RegistryUnderTest
+) -> AsyncIterator[tuple[RegistryUnderTest, SqliteStore]]:
     store = SqliteStore(directory / "registry.db", migrations_of("gateway", "coordinator"))
-    registry = await RegistryUnderTest.open(store, SystemClock(), LONG)
+    registry = await kind.open(store, SystemClock(), LONG)
     assert isinstance(registry, RegistryUnderTest)
     try:
         async with asyncio.timeout(PATIENCE_S):
@@ -81,7 +99,7 @@ def test_a_suspension_is_confirmed_once_what_is_on_its_way_to_or_from_the_region
     async def scenario() -> None:
         async with registry_in(tmp_path) as (registry, _):
             deliveries = Deliveries()
-            presence = Presence(registry, deliveries.over)
+            presence = Presence(registry, CurrentMembers(registry), deliveries.over)
             await presence.enter(NAME, ENDPOINT)
             with deliveries.between("hunan", "guangdong"):
                 with deliveries.between("sichuan", "henan"):
@@ -93,6 +111,35 @@ def test_a_suspension_is_confirmed_once_what_is_on_its_way_to_or_from_the_region
                     assert registry.snapshot().replicas[NAME].confirmed < change
                 # The delivery between two others is on its way still, and concerns nobody who is suspended.
                 await until(lambda: registry.snapshot().replicas[NAME].confirmed >= change)
+            await presence.close()
+
+    asyncio.run(scenario())
+
+
+def test_what_is_confirmed_is_what_the_router_acts_by_and_not_what_it_is_about_to_hear_of(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with registry_in(tmp_path, TellingLater) as (registry, _):
+            assert isinstance(registry, TellingLater)
+            members = CurrentMembers(registry)
+            presence = Presence(registry, members, Deliveries().over)
+            await registry.apply(configuration("sichuan"), expected_revision=0, actor=ADMIN)
+            await registry.beat("sichuan", heartbeat("127.0.0.1:1"))
+            await presence.enter(NAME, ENDPOINT)
+            await quiet()
+            routed_by: list[MemberState.ValueType] = []
+            confirm = registry.confirm
+
+            async def confirming(change: int) -> None:
+                routed_by.append(members.all()["sichuan"].state)
+                await confirm(change)
+
+            registry.confirm = confirming  # type: ignore[method-assign]
+            await registry.beat("sichuan", heartbeat("127.0.0.1:2"))
+            await asyncio.sleep(0)
+            # That change has been told, and the confirming task goes on next: before anybody is told of this one.
+            registry.take_suspension("sichuan")
+            await until(lambda: bool(routed_by))
+            assert routed_by == [MemberState.MEMBER_STATE_SUSPENDED]
             await presence.close()
 
     asyncio.run(scenario())
@@ -118,7 +165,7 @@ def test_a_coordinator_that_starts_confirms_the_suspensions_that_it_finds(tmp_pa
         async with registry_in(tmp_path) as (registry, _):
             await registry.suspend("sichuan", note="why", actor=ADMIN)
         async with registry_in(tmp_path) as (registry, _):
-            presence = Presence(registry, Deliveries().over)
+            presence = Presence(registry, CurrentMembers(registry), Deliveries().over)
             await presence.enter(NAME, ENDPOINT)
             await until(lambda: len(registry.confirmed) == 1)
             await presence.close()
@@ -129,7 +176,7 @@ def test_a_coordinator_that_starts_confirms_the_suspensions_that_it_finds(tmp_pa
 def test_only_suspensions_are_confirmed(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with registry_in(tmp_path) as (registry, _):
-            presence = Presence(registry, Deliveries().over)
+            presence = Presence(registry, CurrentMembers(registry), Deliveries().over)
             await presence.enter(NAME, ENDPOINT)
             await registry.apply(configuration("sichuan"), expected_revision=0, actor=ADMIN)
             for port in range(1, 5):
@@ -149,7 +196,7 @@ def test_only_suspensions_are_confirmed(tmp_path: Path) -> None:
 def test_a_coordinator_routes_once_it_has_entered_and_not_while_it_is_out_of_date(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with registry_in(tmp_path) as (registry, _):
-            presence = Presence(registry, Deliveries().over)
+            presence = Presence(registry, CurrentMembers(registry), Deliveries().over)
             assert not presence.may_route()
             await presence.enter(NAME, ENDPOINT)
             assert presence.may_route()

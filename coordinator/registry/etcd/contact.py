@@ -107,6 +107,8 @@ class Contact:
         await self._follower.ask_for_progress()
         if not await self._follower.reached(revision, _CATCH_UP_SECONDS):
             await self._follower.list(_ANSWER_SECONDS)
+        # Whoever acts by the copy is told on the loop's next turn: only then may it be acted on.
+        await asyncio.sleep(0)
 
     def _raise_alarm(self, error: Exception) -> None:
         if not self._is_alarmed and self._seconds() - self._answered_at > self._lease_seconds:
