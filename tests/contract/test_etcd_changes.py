@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from enum import Enum, auto
 from uuid import uuid4
 
+import grpc
 import pytest
 from etcd3.etcdrpc import rpc_pb2
 
@@ -16,6 +17,7 @@ from coordinator.registry.etcd.client import (
     TRANSACTION,
     EtcdClient,
     Method,
+    Rejected,
     Request,
     Response,
     Unanswered,
@@ -41,6 +43,8 @@ class Loss(Enum):
     """The request arrives only when the test says so; its sender has given up by then."""
     ANSWER_AND_CLUSTER = auto()
     """The answer, and from then on everything."""
+    ANSWER_AND_RIGHTS = auto()
+    """The answer, and from then on etcd lets us do nothing."""
 
 
 class LossyClient(EtcdClient):
@@ -51,6 +55,7 @@ class LossyClient(EtcdClient):
         self.losses: list[Loss] = []
         self.late: list[rpc_pb2.TxnRequest] = []
         self.is_gone = False
+        self.has_rights = True
 
     async def once(
         self, method: Method[Request, Response], request: Request, seconds: float = ATTEMPT_SECONDS
@@ -58,6 +63,8 @@ class LossyClient(EtcdClient):
         """See EtcdClient."""
         if self.is_gone:
             raise Unanswered("gone")
+        if not self.has_rights:
+            raise Rejected(grpc.StatusCode.PERMISSION_DENIED, "etcdserver: permission denied")
         is_change = isinstance(request, rpc_pb2.TxnRequest) and bool(request.compare)
         loss = self.losses.pop(0) if is_change and self.losses else None
         if loss is Loss.LATE and isinstance(request, rpc_pb2.TxnRequest):
@@ -66,6 +73,7 @@ class LossyClient(EtcdClient):
             raise Unanswered("lost")
         answer = await super().once(method, request, seconds)
         self.is_gone = loss is Loss.ANSWER_AND_CLUSTER
+        self.has_rights = loss is not Loss.ANSWER_AND_RIGHTS
         if loss is not None:
             raise Unanswered("lost")
         return answer
@@ -183,5 +191,40 @@ def test_where_the_outcome_cannot_be_found_out_that_is_what_is_said(etcd_cluster
             assert refusal.value.reason == Reason.REASON_REGISTRY_UNAVAILABLE
             etcd.client.is_gone = False
             assert await etcd.count() == 1
+
+    run(scenario())
+
+
+def test_where_etcd_rejects_what_would_tell_the_outcome_it_is_not_said_that_nothing_was_changed(
+    etcd_cluster: LocalEtcd,
+) -> None:
+    async def scenario() -> None:
+        async with scene(etcd_cluster) as etcd:
+            etcd.client.losses = [Loss.ANSWER_AND_RIGHTS]
+            with pytest.raises(Refused) as refusal:
+                await etcd.add()
+            assert refusal.value.reason == Reason.REASON_OUTCOME_UNKNOWN
+            with pytest.raises(Refused) as refusal:
+                await etcd.add()
+            assert refusal.value.reason == Reason.REASON_REGISTRY_UNAVAILABLE
+            etcd.client.has_rights = True
+            assert await etcd.count() == 1
+
+    run(scenario())
+
+
+def test_where_a_value_that_would_tell_the_outcome_cannot_be_read_it_is_not_known(etcd_cluster: LocalEtcd) -> None:
+    async def scenario() -> None:
+        async with scene(etcd_cluster) as etcd:
+            etcd.client.losses = [Loss.ANSWER]
+
+            def decide(found: Found) -> Change:
+                if not etcd.client.losses:
+                    raise values.Unreadable("is of a later version")
+                return Change({etcd.counter: Put(b"1")})
+
+            with pytest.raises(Refused) as refusal:
+                await etcd.changes.make([etcd.counter], decide, NOW)
+            assert refusal.value.reason == Reason.REASON_OUTCOME_UNKNOWN
 
     run(scenario())

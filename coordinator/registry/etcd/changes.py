@@ -19,6 +19,7 @@ from coordinator.registry.etcd import values
 from coordinator.registry.etcd.client import (
     ATTEMPT_SECONDS,
     CALL_SECONDS,
+    SHORTEST_ATTEMPT_SECONDS,
     TRANSACTION,
     EtcdClient,
     Read,
@@ -109,7 +110,7 @@ class Changes:
         loop, attempt = asyncio.get_running_loop(), _Attempt(self._keys, str(uuid.uuid4()), now)
         while True:
             try:
-                read = await self._read(keys, attempt, max(0.0, end - loop.time()))
+                read = await self._read(keys, attempt, end - loop.time())
                 if (revision := attempt.done_at(read)) is not None:
                     return revision
                 change = decide({key: read.entries[key] for key in keys if key in read.entries})
@@ -120,14 +121,16 @@ class Changes:
                     return response.header.revision
             except (Rejected, values.Unreadable) as error:
                 _log.error("a change of the registry cannot be made: %s", error)
-                raise Refused(Reason.REASON_REGISTRY_UNAVAILABLE) from None
+                raise _refusal(attempt, error) from None
             except Unanswered as error:
-                if loop.time() >= end:
+                if end - loop.time() < SHORTEST_ATTEMPT_SECONDS:
                     raise _refusal(attempt, error) from None
 
     async def _send(self, attempt: "_Attempt", request: rpc_pb2.TxnRequest, seconds: float) -> rpc_pb2.TxnResponse:
+        if seconds < SHORTEST_ATTEMPT_SECONDS:
+            raise Unanswered("no time is left")  # of an attempt that was not made, the outcome is known
         try:
-            return await self._client.once(TRANSACTION, request, min(ATTEMPT_SECONDS, max(0.0, seconds)))
+            return await self._client.once(TRANSACTION, request, min(ATTEMPT_SECONDS, seconds))
         except Unanswered:
             attempt.may_be_made = True
             raise
@@ -192,9 +195,10 @@ class _Attempt:
         )
 
 
-def _refusal(attempt: _Attempt, error: Unanswered) -> Refused:
+def _refusal(attempt: _Attempt, error: Exception) -> Refused:
+    """What to say where it cannot go on: of an attempt whose answer was lost, nobody knows what became."""
     if attempt.may_be_made:
-        _log.warning("etcd was lost during a change: %s", error)
+        _log.warning("what became of a change is not known: %s", error)
         return Refused(Reason.REASON_OUTCOME_UNKNOWN)
     return Refused(Reason.REASON_REGISTRY_UNAVAILABLE)
 

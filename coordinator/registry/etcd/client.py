@@ -19,6 +19,8 @@ from gateway.clock import Clock
 from gateway.tls import ChannelOptions, CredentialsUnusable, client_credentials
 
 ATTEMPT_SECONDS = 1.0  # for one member; a call goes on at the next one
+SHORTEST_ATTEMPT_SECONDS = 0.1  # with less time left, none is begun: it would tell nothing of the member
+_FULL_SECONDS = 0.9 * ATTEMPT_SECONDS  # a member that let so much pass had the time to answer
 CALL_SECONDS = 4.0  # for a call at all members: an election takes up to two, and a first attempt may hang
 # In which a member that failed is not asked while another is there; longer than a look at it takes to fail again.
 LEFT_OUT_SECONDS = 2.5
@@ -51,7 +53,14 @@ Response = TypeVar("Response", bound=Message)
 
 
 class Unanswered(Exception):
-    """No member answered in time. What was asked may have been done, or may yet be."""
+    """No member answered in time. What was asked may have been done, or may yet be.
+
+    `is_cut_short`: a member that was asked had less time than others get, and may be well.
+    """
+
+    def __init__(self, problem: str, *, is_cut_short: bool = False) -> None:
+        super().__init__(problem)
+        self.is_cut_short = is_cut_short
 
 
 class Rejected(Exception):
@@ -123,9 +132,9 @@ class EtcdClient:
         end = _now() + seconds
         while True:
             try:
-                return await self.once(method, request, min(ATTEMPT_SECONDS, max(0.0, end - _now())))
+                return await self.once(method, request, min(ATTEMPT_SECONDS, end - _now()))
             except Unanswered:
-                if _now() + _PAUSE_SECONDS >= end:
+                if end - _now() < _PAUSE_SECONDS + SHORTEST_ATTEMPT_SECONDS:
                     raise
             await asyncio.sleep(_PAUSE_SECONDS)
 
@@ -133,23 +142,26 @@ class EtcdClient:
         self, method: Method[Request, Response], request: Request, seconds: float = ATTEMPT_SECONDS
     ) -> Response:
         """The answer of one member, which is asked once. Raises Unanswered, or Rejected."""
+        _require_time(seconds)
         member = self._pick()
         try:
             return await _ask(member.channel, method, request, seconds)
-        except Unanswered:
-            self._leave_out(member)
+        except Unanswered as error:
+            self._leave_out_after(error, member)
             raise
 
     async def keep_alive(self, lease: int, seconds: float = CALL_SECONDS) -> bool:
         """Renews a lease for its full time; False where there is none. Raises Unanswered, or Rejected."""
         end = _now() + seconds
         while True:
+            left = min(ATTEMPT_SECONDS, end - _now())
+            _require_time(left)
             member = self._pick()
             try:
-                return await _keep_alive(member.channel, lease, min(ATTEMPT_SECONDS, max(0.0, end - _now())))
-            except Unanswered:
-                self._leave_out(member)
-                if _now() + _PAUSE_SECONDS >= end:
+                return await _keep_alive(member.channel, lease, left)
+            except Unanswered as error:
+                self._leave_out_after(error, member)
+                if end - _now() < _PAUSE_SECONDS + SHORTEST_ATTEMPT_SECONDS:
                     raise
             await asyncio.sleep(_PAUSE_SECONDS)
 
@@ -232,13 +244,17 @@ class EtcdClient:
         try:
             return (await _ask(member.channel, RANGE, request, seconds)).header.revision
         except (Unanswered, Rejected) as error:
-            self._leave_out(member)
+            self._leave_out_after(error, member)
             return str(error)
 
     def _pick(self) -> _Member:
         members, now = self._followed_members(), _now()
         well = [member for member in members if member.left_out_until <= now] or members
         return well[next(self._turns) % len(well)]
+
+    def _leave_out_after(self, error: Unanswered | Rejected, member: _Member) -> None:
+        if isinstance(error, Rejected) or not error.is_cut_short:
+            self._leave_out(member)
 
     def _leave_out(self, member: _Member) -> None:
         member.left_out_until = _now() + LEFT_OUT_SECONDS
@@ -273,7 +289,7 @@ async def _ask(
     try:
         return await rpc(request, timeout=seconds, metadata=_METADATA)
     except grpc.aio.AioRpcError as error:
-        raise _meaning(error) from None
+        raise _meaning(error, seconds) from None
 
 
 async def _keep_alive(channel: grpc.aio.Channel, lease: int, seconds: float) -> bool:
@@ -288,7 +304,7 @@ async def _keep_alive(channel: grpc.aio.Channel, lease: int, seconds: float) -> 
         await call.write(rpc_pb2.LeaseKeepAliveRequest(ID=lease))
         response = await call.read()
     except grpc.aio.AioRpcError as error:
-        raise _meaning(error) from None
+        raise _meaning(error, seconds) from None
     except asyncio.InvalidStateError as error:
         raise Unanswered(str(error)) from None
     finally:
@@ -298,9 +314,19 @@ async def _keep_alive(channel: grpc.aio.Channel, lease: int, seconds: float) -> 
     return response.TTL > 0
 
 
-def _meaning(error: grpc.aio.AioRpcError) -> Unanswered | Rejected:
+def _require_time(seconds: float) -> None:
+    """Raises Unanswered where an attempt would have too little time to tell anything."""
+    if seconds < SHORTEST_ATTEMPT_SECONDS:
+        raise Unanswered("no time is left", is_cut_short=True)
+
+
+def _meaning(error: grpc.aio.AioRpcError, seconds: float) -> Unanswered | Rejected:
+    """What an error means of an attempt that had so many seconds."""
     code, details = error.code(), error.details() or ""
-    return Rejected(code, details) if code in _REJECTIONS else Unanswered(f"{code.name}: {details}")
+    if code in _REJECTIONS:
+        return Rejected(code, details)
+    is_cut_short = code == grpc.StatusCode.DEADLINE_EXCEEDED and seconds < _FULL_SECONDS
+    return Unanswered(f"{code.name}: {details}", is_cut_short=is_cut_short)
 
 
 async def _end(tasks: Collection["asyncio.Task[int | str]"]) -> None:

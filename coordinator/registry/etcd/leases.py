@@ -44,37 +44,43 @@ class Leases:
         self._seconds = math.ceil(lease.total_seconds())
 
     async def extend(self, lease: int, seconds: float = CALL_SECONDS) -> None:
-        """Lets a lease run its full time from now on, or grants it. Raises Unanswered, or Rejected."""
+        """Lets a lease run its full time from now on, or grants it, within `seconds`.
+
+        Raises Unanswered, or Rejected.
+        """
+        end = _now() + seconds
         if await self._client.keep_alive(lease, seconds):
             return
         try:
-            await self._client.call(GRANT, rpc_pb2.LeaseGrantRequest(ID=lease, TTL=self._seconds), seconds)
+            await self._client.call(GRANT, rpc_pb2.LeaseGrantRequest(ID=lease, TTL=self._seconds), end - _now())
         except Rejected as error:
             # Another replica was faster, or an attempt of ours whose answer was lost.
             if error.code != grpc.StatusCode.FAILED_PRECONDITION:
                 raise
 
     async def put(self, key: bytes, value: bytes, lease: int, seconds: float = CALL_SECONDS) -> int:
-        """Puts a value that vanishes with its lease, which is extended. Returns the revision.
+        """Puts a value that vanishes with its lease, which is extended, within `seconds`. Returns the revision.
 
         Raises Unanswered, or Rejected.
         """
+        end = _now() + seconds
         await self.extend(lease, seconds)
         request = rpc_pb2.PutRequest(key=key, value=value, lease=lease)
         try:
-            return (await self._client.call(PUT, request, seconds)).header.revision
+            return (await self._client.call(PUT, request, end - _now())).header.revision
         except Rejected as error:
             if error.code != grpc.StatusCode.NOT_FOUND:
                 raise
         # It ran out in between.
-        await self.extend(lease, seconds)
-        return (await self._client.call(PUT, request, seconds)).header.revision
+        await self.extend(lease, end - _now())
+        return (await self._client.call(PUT, request, end - _now())).header.revision
 
     async def end(self, key: bytes, lease: int, seconds: float = CALL_SECONDS) -> int:
-        """Removes a key and its lease. Returns the revision. Raises Unanswered, or Rejected."""
+        """Removes a key and its lease, within `seconds`. Returns the revision. Raises Unanswered, or Rejected."""
+        end = _now() + seconds
         response = await self._client.call(DELETE, rpc_pb2.DeleteRangeRequest(key=key), seconds)
         try:
-            await self._client.call(REVOKE, rpc_pb2.LeaseRevokeRequest(ID=lease), seconds)
+            await self._client.call(REVOKE, rpc_pb2.LeaseRevokeRequest(ID=lease), end - _now())
         except Rejected as error:
             if error.code != grpc.StatusCode.NOT_FOUND:
                 raise
@@ -138,7 +144,7 @@ class OwnReplica:
         """Extends the lease; where it may be lost, this coordinator enters again. Returns whether that was done."""
         if self._own is None:
             return True
-        now = asyncio.get_running_loop().time()
+        now = _now()
         if self._is_put and now - self._renewed <= self._lease_seconds * _PATIENCE_OF_LEASE:
             try:
                 if await self._client.keep_alive(self._lease, ATTEMPT_SECONDS):
@@ -173,7 +179,7 @@ class OwnReplica:
             own = self._own
             if own is None:
                 return 0
-            now = asyncio.get_running_loop().time()
+            now = _now()
             try:
                 revision = await self._leases.put(
                     self._keys.replica(own.name), values.encode_replica(own), self._lease, self._patience()
@@ -188,3 +194,7 @@ class OwnReplica:
 
 def _random_lease() -> int:
     return secrets.randbits(_LEASE_ID_BITS) or 1
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

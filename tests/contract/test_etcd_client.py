@@ -1,0 +1,125 @@
+"""How long calls to etcd may take, and what becomes of members that leave them unanswered."""
+
+import asyncio
+from collections.abc import Iterator
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+
+from coordinator.registry.etcd.client import (
+    ATTEMPT_SECONDS,
+    CALL_SECONDS,
+    SHORTEST_ATTEMPT_SECONDS,
+    EtcdClient,
+    Method,
+    Request,
+    Response,
+    Unanswered,
+)
+from coordinator.registry.etcd.keys import Keys
+from coordinator.registry.etcd.leases import Leases, lease_of
+from coordinator.registry.etcd.settings import EtcdSettings
+from deploy.local.etcd import LocalEtcd
+from gateway.clock import SystemClock
+from tests.contract.registries import run
+from tests.faults.background import Background
+from tests.faults.proxy import FaultProxy
+
+SLOWNESS_S = 0.2
+SHORT_S = ATTEMPT_SECONDS / 2
+
+
+class SlowClient(EtcdClient):
+    """Answers each call after a while, and keeps how long each might have taken, from when on."""
+
+    def __init__(self, settings: EtcdSettings) -> None:
+        super().__init__(settings, SystemClock())
+        self.ends: list[float] = []
+
+    async def call(
+        self, method: Method[Request, Response], request: Request, seconds: float = CALL_SECONDS
+    ) -> Response:
+        """See EtcdClient."""
+        await self._note(seconds)
+        return await super().call(method, request)
+
+    async def keep_alive(self, lease: int, seconds: float = CALL_SECONDS) -> bool:
+        """See EtcdClient."""
+        await self._note(seconds)
+        return await super().keep_alive(lease)
+
+    async def _note(self, seconds: float) -> None:
+        self.ends.append(asyncio.get_running_loop().time() + seconds)
+        await asyncio.sleep(SLOWNESS_S)
+
+
+def test_all_that_a_heartbeat_asks_of_etcd_ends_by_one_deadline(etcd_cluster: LocalEtcd) -> None:
+    async def scenario() -> None:
+        client = SlowClient(EtcdSettings(etcd_cluster.endpoints, etcd_cluster.credentials()))
+        try:
+            keys = Keys(f"{uuid4().hex}.example")
+            leases, lease = Leases(client, timedelta(minutes=1)), lease_of(keys.federation, "sichuan", "a:1")
+            end = asyncio.get_running_loop().time() + 1.0
+            await leases.put(keys.live("sichuan", "a:1"), b"{}", lease, 1.0)
+            assert len(client.ends) == 3, "whether the lease is there, the lease, and the value"
+            assert max(client.ends) <= end + SLOWNESS_S
+            end = asyncio.get_running_loop().time() + 1.0
+            await leases.end(keys.live("sichuan", "a:1"), lease, 1.0)
+            assert max(client.ends) <= end + SLOWNESS_S
+        finally:
+            await client.close()
+
+    run(scenario())
+
+
+@pytest.fixture
+def silent(etcd_cluster: LocalEtcd) -> Iterator[FaultProxy]:
+    """Before the first member; it swallows everything once a test says so."""
+    background = Background()
+    proxy = FaultProxy(background, lambda: etcd_cluster.endpoints[0])
+    yield proxy
+    proxy.close()
+    background.close()
+
+
+async def unanswered(client: EtcdClient, seconds: float) -> int:
+    """How many of four attempts are left unanswered."""
+    failures = 0
+    for _ in range(4):
+        try:
+            await client.keep_alive(1, seconds)
+        except Unanswered:
+            failures += 1
+    return failures
+
+
+def test_only_a_member_that_had_time_to_answer_is_left_out(etcd_cluster: LocalEtcd, silent: FaultProxy) -> None:
+    async def scenario() -> None:
+        settings = EtcdSettings((silent.endpoint, etcd_cluster.endpoints[1]), etcd_cluster.credentials())
+        client = EtcdClient(settings, SystemClock())
+        try:
+            while await unanswered(client, ATTEMPT_SECONDS):
+                pass  # until both connections stand, and nobody is left out
+            silent.blackhole()
+            assert await unanswered(client, SHORT_S) == 2, "they take turns"
+            assert await unanswered(client, ATTEMPT_SECONDS) == 1
+        finally:
+            await client.close()
+
+    run(scenario())
+
+
+def test_no_attempt_is_begun_that_has_no_time(etcd_cluster: LocalEtcd) -> None:
+    async def scenario() -> None:
+        client = EtcdClient(EtcdSettings(etcd_cluster.endpoints, etcd_cluster.credentials()), SystemClock())
+        too_short = SHORTEST_ATTEMPT_SECONDS / 2
+        try:
+            with pytest.raises(Unanswered, match="no time is left"):
+                await client.keep_alive(1, too_short)
+            with pytest.raises(Unanswered, match="no time is left"):
+                await client.read([Keys("demo.example").everything], too_short)
+        finally:
+            await client.close()
+
+    run(scenario())
