@@ -4,9 +4,13 @@ from datetime import timedelta
 from enum import Enum, auto
 
 from coordinator.registry.port import KeptHead
+from gateway.federation.current import MAX_CLOCK_ERROR
 
-# A region's processes share a chain: a heartbeat that was overtaken by another one's is this much later at most.
-ON_ITS_WAY = timedelta(seconds=10)
+_JOIN_SECONDS = timedelta(seconds=2)  # in which a node gives up a heartbeat at one coordinator
+# A region's processes share a chain: a heartbeat that was overtaken by another one's is later by as long as it was on
+# its way. Each is dated by the coordinator that took it in, and of two of those the clocks may differ by as much as the
+# federation allows. A chain that was cut is found by a heartbeat after that, within a minute.
+ON_ITS_WAY = MAX_CLOCK_ERROR + _JOIN_SECONDS
 
 
 class Continuation(Enum):

@@ -12,6 +12,7 @@ from gateway import audit
 from gateway.api.federation.v1.federation_pb2 import MemberState
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
+from gateway.federation.current import MAX_CLOCK_ERROR
 from tests.contract.coordinators import eventually
 from tests.contract.registries import (
     ADMIN,
@@ -304,6 +305,8 @@ def test_only_a_further_audit_head_replaces_the_one_kept(opened: Registries) -> 
             assert await registry.keep_audit_head("sichuan", kept(5))
             assert not await registry.keep_audit_head("sichuan", kept(5, b"b"))
             assert await registry.keep_audit_head("sichuan", kept(4)), "overtaken by another process's"
+            by_another_clock = kept(4, later=MAX_CLOCK_ERROR)
+            assert await registry.keep_audit_head("sichuan", by_another_clock), "taken in by another coordinator"
             assert not await registry.keep_audit_head("sichuan", kept(4, later=timedelta(minutes=1)))
             assert await registry.audit_head("sichuan") == kept(5)
             assert await registry.keep_audit_head("sichuan", kept(6))
