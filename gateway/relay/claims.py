@@ -8,8 +8,9 @@ twice does no harm, so a process that was only frozen may go on when it wakes.
 import asyncio
 import contextlib
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from gateway.errors import Refused
 from gateway.relay.envelopes import Sealed
@@ -19,11 +20,16 @@ from gateway.store.port import CommittedElsewhere, OutcomeLost, Store, Transacti
 
 BEAT_SECONDS = 1.0  # between two signs of life
 LEASE_SECONDS = 5.0  # without one, after which another process takes over
-_TAKE = "UPDATE outbox SET claimed_by = :number, handed_over = 0 WHERE closed IS NULL"
-_TAKE_ALL = f"{_TAKE} RETURNING created, content, signature"
-_TAKE_OWN = f"{_TAKE} AND claimed_by = :number RETURNING created, content, signature"
-_TAKE_HANDED_OVER = f"{_TAKE} AND claimed_by = :number AND handed_over = 1 RETURNING created, content, signature"
-_TAKE_ORPHANED = f"{_TAKE} AND claimed_by NOT IN (SELECT number FROM processes) RETURNING created, content, signature"  # noqa: S608 - constants
+PAGE = 500  # envelopes in one transaction: nobody else can write meanwhile
+_TAKE = "UPDATE outbox SET claimed_by = :number, handed_over = 0 WHERE closed IS NULL AND claimed_by = :claimant"
+_ROW = "created, envelope_id, content, signature"
+_PAGE = "SELECT envelope_id FROM outbox WHERE closed IS NULL AND claimed_by = :claimant ORDER BY created, envelope_id"
+_TAKE_PAGE = f"{_TAKE} AND envelope_id IN ({_PAGE} LIMIT :limit) RETURNING {_ROW}"
+_TAKE_HANDED_OVER = f"{_TAKE} AND handed_over = 1 RETURNING {_ROW}"
+_OWN = (
+    f"SELECT {_ROW} FROM outbox WHERE closed IS NULL AND claimed_by = :number"  # noqa: S608 - constants
+    " AND (created, envelope_id) > (:created, :envelope_id) ORDER BY created, envelope_id LIMIT :limit"
+)
 _log = logging.getLogger(__name__)
 
 
@@ -49,26 +55,62 @@ def leave(tx: Transaction, number: int) -> None:
     tx.execute("DELETE FROM processes WHERE number = :number", number=number)
 
 
-def take_all(tx: Transaction, number: int) -> list[Sealed]:
-    """Claims every open envelope, for a process that is alone on its database; oldest first."""
-    return _in_order(tx.all(_row, _TAKE_ALL, number=number))
+def adopt(tx: Transaction, number: int) -> None:
+    """Claims every open envelope, for a process that is alone on its database."""
+    take_handed_over(tx, number)
+    for claimant in claimants(tx):
+        if claimant != number:
+            tx.execute(_TAKE, number=number, claimant=claimant)
 
 
-def take_own(tx: Transaction, number: int) -> list[Sealed]:
-    """The open envelopes that this number claimed before; oldest first."""
-    return _in_order(tx.all(_row, _TAKE_OWN, number=number))
+def own(tx: Transaction, number: int, after: "Waiting | None", limit: int = PAGE) -> "list[Waiting]":
+    """A page of the open envelopes that a number claims, oldest first."""
+    return tx.all(
+        _waiting,
+        _OWN,
+        number=number,
+        created=after.created if after is not None else -1,
+        envelope_id=after.sealed.content.id if after is not None else "",
+        limit=limit,
+    )
 
 
-def take_handed_over(tx: Transaction, number: int) -> list[Sealed]:
+def take_handed_over(tx: Transaction, number: int) -> "list[Waiting]":
     """The envelopes that other processes have left to this one; oldest first."""
-    return _in_order(tx.all(_row, _TAKE_HANDED_OVER, number=number))
+    return _in_order(tx.all(_waiting, _TAKE_HANDED_OVER, number=number, claimant=number))
 
 
-def take_over(tx: Transaction, number: int, silent: Iterable[int]) -> list[Sealed]:
-    """Claims what silent processes, and those that are gone, have left behind; oldest first."""
-    for each in silent:
-        leave(tx, each)
-    return _in_order(tx.all(_row, _TAKE_ORPHANED, number=number))
+def take_over(tx: Transaction, number: int, silent: Mapping[int, int], limit: int = PAGE) -> "list[Waiting]":
+    """Claims a page of what silent processes, and those that are gone, have left behind; oldest first.
+
+    `silent`: how far each had counted when it was found silent; one that has counted since lives.
+    """
+    for each, count in silent.items():
+        tx.execute("DELETE FROM processes WHERE number = :number AND beats = :count", number=each, count=count)
+    alive = set(tx.all(int, "SELECT number FROM processes"))
+    taken: list[Waiting] = []
+    for claimant in claimants(tx):
+        if claimant not in alive and len(taken) < limit:
+            found = tx.all(_waiting, _TAKE_PAGE, number=number, limit=limit - len(taken), claimant=claimant)
+            taken += found
+    return _in_order(taken)
+
+
+def claimants(tx: Transaction) -> list[int]:
+    """The numbers that claim open envelopes: one look into the index for each, however many envelopes there are."""
+    found: list[int] = []
+    following = "SELECT claimed_by FROM outbox WHERE closed IS NULL AND claimed_by > :after ORDER BY claimed_by LIMIT 1"
+    while (number := tx.first(int, following, after=found[-1] if found else -1)) is not None:
+        found.append(number)
+    return found
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """An open envelope, and when it was queued, in microseconds since 1970."""
+
+    created: int
+    sealed: Sealed
 
 
 class Silence:
@@ -78,16 +120,22 @@ class Silence:
         self._number = number
         self._seen: dict[int, tuple[int, float]] = {}
 
-    def silent(self, beats: Beats, now: float) -> list[int]:
-        """The others that have not counted for a lease, since this process began to look."""
+    def silent(self, beats: Beats, now: float) -> dict[int, int]:
+        """The others that have not counted for a lease since this process began to look, and how far they are."""
         seen = {}
         for number, count in beats.by_number.items():
             before = self._seen.get(number)
             seen[number] = before if before is not None and before[0] == count else (count, now)
         self._seen = seen
-        return [
-            number for number, (_, since) in seen.items() if number != self._number and now - since >= LEASE_SECONDS
-        ]
+        return {
+            number: count
+            for number, (count, since) in seen.items()
+            if number != self._number and now - since >= LEASE_SECONDS
+        }
+
+    def begin_again(self) -> None:
+        """Forgets what was seen: this process could not look, and the others, perhaps, not count."""
+        self._seen = {}
 
 
 class Claims:
@@ -98,7 +146,7 @@ class Claims:
         self._number = number
         self._lanes = lanes
         self._silence = Silence(number)
-        self._silent: Sequence[int] = ()
+        self._silent: Mapping[int, int] = {}
         self._told = asyncio.Event()
         self._may_have_missed = False
         store.subscribe(OutcomeLost, self._outcome_lost)
@@ -107,11 +155,11 @@ class Claims:
 
     async def start(self) -> None:
         """Takes up what an earlier process of this number, or on a database of one's own any, has left."""
-        if not self._store.is_shared:
-            self._send_perhaps_again(await self._store.write(lambda tx: take_all(tx, self._number)))
-            return
-        await self._store.write(lambda tx: beat(tx, self._number))
-        self._send_perhaps_again(await self._store.write(lambda tx: take_own(tx, self._number)))
+        if self._store.is_shared:
+            await self._store.write(lambda tx: (beat(tx, self._number), take_handed_over(tx, self._number)))
+        else:
+            await self._store.write(lambda tx: adopt(tx, self._number))
+        await self._take_up_own()
 
     async def run(self) -> None:
         """Runs until it is cancelled: for a database on which other processes may be."""
@@ -120,6 +168,7 @@ class Claims:
             try:
                 await self._look()
             except Refused as refused:
+                self._silence.begin_again()
                 _log.warning("the claims of process %d cannot be kept now: %s", self._number, refused)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._told.wait(), BEAT_SECONDS)
@@ -131,24 +180,33 @@ class Claims:
                 await self._store.write(lambda tx: leave(tx, self._number))
 
     async def _look(self) -> None:
-        silent, self._silent = self._silent, ()
-        missed, self._may_have_missed = self._may_have_missed, False
-        try:
-            look = await self._store.write(lambda tx: _look(tx, self._number, silent, own=missed))
-        except Refused:
-            self._may_have_missed = self._may_have_missed or missed
-            raise
+        silent, self._silent = self._silent, {}
+        look = await self._store.write(lambda tx: _look(tx, self._number, silent))
         self._silent = self._silence.silent(look.beats, asyncio.get_running_loop().time())
-        for sealed in look.handed_over:
-            self._lanes.to(sealed.content.destination).add(sealed)
+        for waiting in look.handed_over:
+            self._lanes.to(waiting.sealed.content.destination).add(waiting.sealed)
         if look.taken_over:
             _log.warning("process %d took over %d envelopes of others", self._number, len(look.taken_over))
+            self._told.set()  # there may be more
         self._send_perhaps_again(look.taken_over)
-        self._send_perhaps_again(look.own)  # what a lane has already is not added to it again
+        if self._may_have_missed:
+            self._may_have_missed = False
+            await self._take_up_own()
 
-    def _send_perhaps_again(self, envelopes: Iterable[Sealed]) -> None:
-        for sealed in envelopes:
-            self._lanes.to(sealed.content.destination).add_perhaps_sent(sealed)
+    async def _take_up_own(self) -> None:
+        """What a lane has already is not added to it again."""
+        last: Waiting | None = None
+        try:
+            while page := await self._store.read(partial(own, number=self._number, after=last)):
+                self._send_perhaps_again(page)
+                last = page[-1]
+        except Refused:
+            self._may_have_missed = True
+            raise
+
+    def _send_perhaps_again(self, envelopes: Iterable[Waiting]) -> None:
+        for waiting in envelopes:
+            self._lanes.to(waiting.sealed.content.destination).add_perhaps_sent(waiting.sealed)
 
     def _handed_over(self, handed_over: HandedOver) -> None:
         if handed_over.claimant == self._number:
@@ -169,23 +227,21 @@ class _Look:
     """What a look at the database brought."""
 
     beats: Beats
-    handed_over: list[Sealed]
-    taken_over: list[Sealed]
-    own: list[Sealed]
+    handed_over: list[Waiting]
+    taken_over: list[Waiting]
 
 
-def _look(tx: Transaction, number: int, silent: Iterable[int], *, own: bool) -> _Look:
-    beats, handed_over = beat(tx, number), take_handed_over(tx, number)
-    return _Look(beats, handed_over, take_over(tx, number, silent), take_own(tx, number) if own else [])
+def _look(tx: Transaction, number: int, silent: Mapping[int, int]) -> _Look:
+    return _Look(beat(tx, number), take_handed_over(tx, number), take_over(tx, number, silent))
 
 
 def _pair(number: int, count: int) -> tuple[int, int]:
     return number, count
 
 
-def _row(created: int, content: bytes, signature: bytes) -> tuple[int, Sealed]:
-    return created, sealed_from(content, signature)
+def _waiting(created: int, envelope_id: str, content: bytes, signature: bytes) -> Waiting:
+    return Waiting(created, sealed_from(content, signature))
 
 
-def _in_order(rows: Iterable[tuple[int, Sealed]]) -> list[Sealed]:
-    return [sealed for _, sealed in sorted(rows, key=lambda row: (row[0], row[1].content.id))]
+def _in_order(envelopes: Iterable[Waiting]) -> list[Waiting]:
+    return sorted(envelopes, key=lambda waiting: (waiting.created, waiting.sealed.content.id))

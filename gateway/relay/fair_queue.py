@@ -49,7 +49,10 @@ class FairQueue:
     def put(self, parcel: Parcel) -> None:
         """Adds a parcel behind the others of its operator, unless it waits, is out or was withdrawn already."""
         envelope_id = parcel.envelope_id
-        if envelope_id in self._waiting or envelope_id in self._withdrawn:
+        if (waiting := self._waiting.get(envelope_id)) is not None:
+            waiting.attempts = max(waiting.attempts, parcel.attempts)  # another process may have sent it meanwhile
+            return
+        if envelope_id in self._withdrawn:
             return
         if self._out.get(parcel.subject) == envelope_id:
             return

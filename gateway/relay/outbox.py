@@ -117,12 +117,19 @@ def receipt_content(tx: Transaction, envelope_id: str) -> bytes | None:
     )
 
 
-def drop_unsent(tx: Transaction, envelope_id: str, now: datetime) -> None:
-    """Closes the row of an envelope that certainly never left: its lane has given it back."""
-    tx.execute(
-        "UPDATE outbox SET closed = :now WHERE envelope_id = :envelope_id AND closed IS NULL",
-        now=to_microseconds(now),
-        envelope_id=envelope_id,
+def drop_unsent(tx: Transaction, border: Border, envelope_id: str, now: datetime) -> bool:
+    """Closes the row of an envelope that this process's lane has given back.
+
+    False, and nothing is done, where it may have left all the same: another process has taken it over since.
+    """
+    return bool(
+        tx.execute(
+            "UPDATE outbox SET closed = :now WHERE envelope_id = :envelope_id AND closed IS NULL"
+            " AND claimed_by = :number AND handed_over = 0",
+            now=to_microseconds(now),
+            envelope_id=envelope_id,
+            number=border.number,
+        )
     )
 
 

@@ -18,9 +18,8 @@ CREATE TABLE outbox (
     claimed_by        INTEGER NOT NULL,    -- the number of the process that is to send it
     handed_over       INTEGER NOT NULL     -- 1 until that process has taken over what another one left to it
 );
-CREATE INDEX outbox_open ON outbox (created) WHERE closed IS NULL;
 CREATE INDEX outbox_subject ON outbox (subject);
-CREATE INDEX outbox_handed_over ON outbox (claimed_by) WHERE handed_over = 1;
+CREATE INDEX outbox_claimed ON outbox (claimed_by, created, envelope_id) WHERE closed IS NULL;
 
 -- The processes that work on this database. One that falls silent loses what it has claimed.
 CREATE TABLE processes (

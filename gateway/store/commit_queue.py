@@ -37,6 +37,7 @@ class CommitQueue:
         self._closing = False
         self._listeners: dict[type, list[Callable[[object], None]]] = {}
         self._writer = self._loop.create_task(self._write_forever())
+        self._writer.add_done_callback(self._ended)
 
     def write(self, operation: Operation[T]) -> "asyncio.Future[T]":
         """The port's `write`."""
@@ -76,6 +77,16 @@ class CommitQueue:
                 _log.critical("the database is broken", exc_info=True)
                 outcomes = [Outcome(error=store_unavailable()) for _ in batch]
             self._settle([(future, outcome) for (_, future), outcome in zip(batch, outcomes, strict=True)])
+
+    def _ended(self, writer: asyncio.Task[None]) -> None:
+        """Nobody may wait for a writer that a defect has ended."""
+        self._closing = True
+        if not writer.cancelled() and writer.exception() is not None:
+            _log.critical("the store takes nothing more", exc_info=writer.exception())
+        while self._waiting:
+            _, future = self._waiting.popleft()
+            if not future.done():
+                future.set_exception(store_unavailable())
 
     def _settle(self, settled: list[tuple["asyncio.Future[object]", Outcome]]) -> None:
         """Tells listeners first, then those who wait."""

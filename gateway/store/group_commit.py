@@ -23,7 +23,6 @@ class Outcome:
     result: object = None
     error: Exception | None = None
     events: list[object] = field(default_factory=list)
-    subjects: list[str] = field(default_factory=list)
 
 
 def start_batch(database: Database, operations: Sequence[Operation[object]]) -> list[Outcome] | None:
@@ -96,7 +95,7 @@ def _run(database: Database, operation: Operation[object]) -> Outcome:
         raise
     except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to this operation's caller alone
         return Outcome(error=error)
-    return Outcome(result=result, events=transaction.events, subjects=transaction.subjects)
+    return Outcome(result=result, events=transaction.events)
 
 
 def _is_defect(outcome: Outcome) -> bool:

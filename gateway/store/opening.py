@@ -37,11 +37,6 @@ class PostgresqlSettings:
         except psycopg.ProgrammingError:
             # What libpq says repeats a part of the text, which may be the password.
             raise ValueError("conninfo: is neither `name=value …` as libpq reads it nor a postgresql:// URL") from None
-        try:
-            conninfo_to_dict(self.conninfo)
-        except psycopg.ProgrammingError:
-            # Its text repeats a part of what it could not read, which may be the password.
-            raise ValueError("conninfo: libpq cannot read it") from None
         if not 1 <= self.readers <= _MOST_READERS:
             raise ValueError(f"readers: must be 1 to {_MOST_READERS}")
 

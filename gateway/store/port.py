@@ -154,5 +154,3 @@ class RunningTransaction(Transaction, Protocol):
 
     events: list[object]
     """What was published."""
-    subjects: list[str]
-    """What it was about, where that was said."""

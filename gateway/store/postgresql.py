@@ -87,8 +87,11 @@ class PostgresqlStore:
         """
         loop = asyncio.get_running_loop()
         writer = await loop.run_in_executor(None, lambda: Writer.open(conninfo, migrations, number, alone=alone))
-        pool = reading_pool(conninfo, readers)
-        await loop.run_in_executor(None, pool.open)
+        async with contextlib.AsyncExitStack() as opened:
+            opened.callback(writer.close)
+            pool = reading_pool(conninfo, readers)
+            await loop.run_in_executor(None, pool.open)
+            opened.pop_all()
         return cls(conninfo, writer, pool, readers)
 
     def write(self, operation: Operation[T]) -> "asyncio.Future[T]":

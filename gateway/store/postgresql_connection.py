@@ -30,6 +30,7 @@ from gateway.store.schema import Migration, SchemaMismatch
 
 LOCK_WAIT = "8s"  # for a lock: longer than a process that froze keeps one
 FROZEN_WAIT = "5s"  # in a transaction without a word: then the server ends it
+TAKEN_WAIT = "10s"  # until an answer is taken by the process that asked: then the server ends it, too
 OUTCOME_SECONDS = 30.0  # for finding out what became of a commit whose answer was lost
 _KEEP_CONNECTING = 5.0  # seconds
 _LOOK_AGAIN = 0.2  # seconds between attempts to reach a server that is away
@@ -113,12 +114,23 @@ class PostgresqlTransaction:
     def _run(self, statement: str, parameters: dict[str, Value]) -> psycopg.Cursor[tuple[object, ...]]:
         try:
             cursor = self._connection.execute(translated(statement), parameters)
-        except DiskFull:
-            self.found_disk_full = True
-            raise
+        except psycopg.Error as error:
+            self.found_disk_full = self.found_disk_full or isinstance(error, DiskFull)
+            if any(isinstance(value, str) and "\0" in value for value in parameters.values()):
+                raise Refused(Reason.REASON_REQUEST_INVALID, field="text", problem="holds a NUL character") from None
+            raise _without_values(error) from None
         if cursor.rowcount > 0 and not (cursor.statusmessage or "").startswith("SELECT"):
             self._has_written = True
         return cursor
+
+
+def _without_values(error: psycopg.Error) -> psycopg.Error:
+    """The same error without what the server quotes of a row: that may be personal data, and errors are logged."""
+    told = error.diag
+    if told.message_primary is None:
+        return error
+    constraint = f", constraint {told.constraint_name}" if told.constraint_name else ""
+    return type(error)(f"{told.message_primary} (SQLSTATE {told.sqlstate}{constraint})")
 
 
 class Writer:
@@ -303,7 +315,10 @@ class Writer:
 
     def _watch(self, connection: Connection | None) -> None:
         """Keeps hold of the line of a connection, for `hang_up`, instead of that of the one before."""
-        line = None if connection is None else socket.socket(fileno=os.dup(connection.fileno()))
+        try:
+            line = None if connection is None else socket.socket(fileno=os.dup(connection.fileno()))
+        except OSError as error:
+            raise psycopg.OperationalError(f"no more files can be opened: {error.strerror}") from error
         with self._line_lock:
             if self._line is not None:
                 self._line.close()
@@ -358,7 +373,7 @@ def reading_pool(conninfo: str, readers: int) -> "ConnectionPool[Connection]":
 
 
 def _frozen_wait() -> bytes:
-    return f"SET idle_in_transaction_session_timeout = '{FROZEN_WAIT}'".encode()
+    return f"SET idle_in_transaction_session_timeout = '{FROZEN_WAIT}'; SET tcp_user_timeout = '{TAKEN_WAIT}'".encode()
 
 
 def _prepare(connection: Connection) -> None:

@@ -40,7 +40,6 @@ class SqliteTransaction:
         self._connection = connection
         self._changes_before = connection.total_changes
         self.events: list[object] = []
-        self.subjects: list[str] = []
 
     def execute(self, sql: str, **parameters: Value) -> int:
         """See the port."""

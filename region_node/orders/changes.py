@@ -1,23 +1,25 @@
 """Who waits for what: woken by what this process commits, and by what another one on the same database does."""
 
 import asyncio
-import contextlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from gateway.api.region.v1.order_pb2 import Order
 from gateway.errors import Refused
-from gateway.store.port import CommittedElsewhere, Store
+from gateway.store.port import CommittedElsewhere, OutcomeLost, Store, Transaction
 from region_node.orders import rules
 from region_node.orders.rows import (
     ORDER_SUBJECTS,
     OrderChanged,
+    OrderRow,
     RequestSettled,
     find_order,
     find_request,
     order_subject,
     request_subject,
 )
+
+LOOK_AGAIN = 1.0  # seconds until the store is looked at again after it refused
 
 
 class Changes:
@@ -36,6 +38,7 @@ class Changes:
         store.subscribe(OrderChanged, self._order_changed)
         store.subscribe(RequestSettled, self._request_settled)
         store.subscribe(CommittedElsewhere, self._committed_elsewhere)
+        store.subscribe(OutcomeLost, lambda _: self._committed_elsewhere(CommittedElsewhere(frozenset())))
 
     @contextmanager
     def decision_on(self, order_id: str) -> Iterator["asyncio.Future[Order]"]:
@@ -92,7 +95,7 @@ class Changes:
         subjects, anything = committed.subjects, not committed.subjects
         orders = [each for each in self._orders if anything or order_subject(each) in subjects]
         requests = [each for each in self._requests if anything or request_subject(*each) in subjects]
-        if orders or requests:
+        if orders or requests or (anything and self._watching):
             task = asyncio.get_running_loop().create_task(self._look(orders, requests))
             self._looking.add(task)
             task.add_done_callback(self._looking.discard)
@@ -100,15 +103,19 @@ class Changes:
             self._wake_watchers()
 
     async def _look(self, orders: Sequence[str], requests: Sequence[tuple[str, str]]) -> None:
-        """Where the store cannot be read now, whoever waits is told when their wait is over."""
-        with contextlib.suppress(Refused):
-            for row in await self._store.read(lambda tx: [find_order(tx, each) for each in orders]):
-                if row is not None:
-                    self._tell_if_decided(row.order)
-            found = await self._store.read(lambda tx: [find_request(tx, *each) for each in requests])
-            for key, request in zip(requests, found, strict=True):
-                if request is not None and request.settled:
-                    self._request_settled(RequestSettled(*key))
+        """Looks until the store can be read: it may be away just now."""
+        looked: tuple[list[OrderRow], list[tuple[str, str]]] | None = None
+        while looked is None:
+            try:
+                looked = await self._store.read(lambda tx: _found(tx, orders, requests))
+            except Refused:
+                await asyncio.sleep(LOOK_AGAIN)
+        rows, settled = looked
+        for row in rows:
+            self._tell_if_decided(row.order)
+        for key in settled:
+            self._request_settled(RequestSettled(*key))
+        self._wake_watchers()
 
     def _tell_if_decided(self, order: Order) -> None:
         if is_decided(order):
@@ -119,6 +126,15 @@ class Changes:
     def _wake_watchers(self) -> None:
         for event in self._watching:
             event.set()
+
+
+def _found(
+    tx: Transaction, orders: Sequence[str], requests: Sequence[tuple[str, str]]
+) -> tuple[list[OrderRow], list[tuple[str, str]]]:
+    """The orders that are there, and the requests that are settled."""
+    rows = [row for each in orders if (row := find_order(tx, each)) is not None]
+    known = [(key, find_request(tx, *key)) for key in requests]
+    return rows, [key for key, request in known if request is not None and request.settled]
 
 
 def is_decided(order: Order) -> bool:

@@ -34,12 +34,12 @@ _log = logging.getLogger(__name__)
 
 
 def command(
-    tx: Transaction, context: RegionContext, caller: Caller, asked: OrderCommand, never_sent: bool, now: datetime
+    tx: Transaction, context: RegionContext, caller: Caller, asked: OrderCommand, taken_back: bool, now: datetime
 ) -> Order:
     """Cancels, supplements, confirms or expedites an order that this region handles.
 
-    `never_sent`: the submission was taken back from its lane and certainly never left. Raises Refused; for a
-    request that was asked before, what the home region answered then.
+    `taken_back`: the submission was taken back from the lane of this process, through which it never left. Raises
+    Refused; for a request that was asked before, what the home region answered then.
     """
     key = caller.key(asked.SerializeToString(deterministic=True))
     if (known := known_request(tx, key)) is not None:
@@ -55,7 +55,10 @@ def command(
     settled = True
     if order.home_region == context.region:
         order = home.apply_command(tx, context, asked, now)
-    elif name == "cancel" and (never_sent or order.state in (rules.HELD, rules.CANCELLED)):
+    elif name == "cancel" and (
+        order.state in (rules.HELD, rules.CANCELLED)
+        or (taken_back and drop_unsent(tx, context.border, submission_id(order), now))
+    ):
         _cancel_here(tx, context, order, asked.cancel.reason, now)
     elif order.version == 0 and name != "cancel":
         raise Refused(Reason.REASON_ORDER_STATE_FORBIDS, state=rules.state_name(order.state), action=name)
@@ -180,7 +183,6 @@ def _cancel_here(tx: Transaction, context: RegionContext, order: Order, reason: 
     before = Order()
     before.CopyFrom(order)
     rules.cancel(order, reason=reason, now=now, region=context.region)
-    drop_unsent(tx, submission_id(order), now)
     close_books(tx, context, before, order, now)
     update_order(tx, order, now)
 

@@ -9,6 +9,7 @@ import contextlib
 import os
 import signal
 import sys
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -126,6 +127,20 @@ async def freeze_in_a_transaction(conninfo: str, number: int) -> None:
         print(await store.write(operation), flush=True)
 
 
+async def freeze_while_it_is_answered(conninfo: str, number: int) -> None:
+    """The program, with an answer larger than what lies on the way to a process that takes nothing."""
+
+    def operation(tx: Transaction) -> int:
+        insert(tx, f"frozen {number}")
+        threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGSTOP)).start()
+        return len(tx.all(len, "SELECT repeat('x', 4000) FROM generate_series(1, 200000)"))
+
+    async with opened(conninfo, number) as store:
+        await store.write(operation)
+
+
 if __name__ == "__main__":
     postgresql_connection.FROZEN_WAIT = "500ms"
-    asyncio.run(freeze_in_a_transaction(sys.argv[1], int(sys.argv[2])))
+    postgresql_connection.TAKEN_WAIT = "1s"
+    freeze = freeze_while_it_is_answered if sys.argv[3:] == ["answered"] else freeze_in_a_transaction
+    asyncio.run(freeze(sys.argv[1], int(sys.argv[2])))

@@ -16,8 +16,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.relay import claims, outbox
 from gateway.relay.border import Border
-from gateway.relay.claims import Claims, beat, leave, take_all, take_handed_over, take_over, take_own
-from gateway.relay.envelopes import Sealed
+from gateway.relay.claims import Claims, Waiting, adopt, beat, leave, own, take_handed_over, take_over
 from gateway.relay.lanes import Delivered, LanePorts, Lanes
 from gateway.relay.outbox import Enqueued, HandedOver
 from gateway.store import postgresql_connection
@@ -76,8 +75,8 @@ def close(tx: Transaction, envelope_id: str) -> bool:
     return outbox.close_answered(tx, envelope_id, Receipt(content=b"first"), journey=b"", attempts=1, now=NOW)
 
 
-def ids(envelopes: Sequence[Sealed]) -> list[str]:
-    return [sealed.content.id for sealed in envelopes]
+def ids(envelopes: Sequence[Waiting]) -> list[str]:
+    return [waiting.sealed.content.id for waiting in envelopes]
 
 
 def claimants(tx: Transaction) -> dict[str, tuple[int, int]]:
@@ -133,9 +132,13 @@ def test_what_is_open_is_taken_up_oldest_first_and_what_is_closed_never(adapter:
             for name, number in (("3", 0), ("1", 0), ("2", 1), ("4", 0), ("5", 0)):
                 await store.write(sending(border, name, about=name, by=number))
             await store.write(partial(close, envelope_id="4"))
-            assert ids(await store.write(partial(take_own, number=0))) == ["1", "3", "5"]
-            assert ids(await store.write(partial(take_own, number=1))) == ["2"]
-            assert ids(await store.write(partial(take_all, number=7))) == ["1", "2", "3", "5"]
+            assert ids(await store.read(partial(own, number=0, after=None))) == ["1", "3", "5"]
+            first = await store.read(partial(own, number=0, after=None, limit=2))
+            assert ids(first) == ["1", "3"]
+            assert ids(await store.read(partial(own, number=0, after=first[-1], limit=2))) == ["5"]
+            assert ids(await store.read(partial(own, number=1, after=None))) == ["2"]
+            await store.write(partial(adopt, number=7))
+            assert ids(await store.read(partial(own, number=7, after=None))) == ["1", "2", "3", "5"]
             assert set((await store.read(claimants)).values()) == {(7, 0)}
 
     run(scenario())
@@ -149,11 +152,55 @@ def test_what_silent_processes_and_those_that_are_gone_claimed_is_taken_over_and
             for number in (0, 1, 2, 3):
                 await store.write(partial(beat, number=number))
                 await store.write(sending(border, f"{number}", about=f"{number}", by=number))
-            assert ids(await store.write(partial(take_over, number=0, silent=[]))) == []
+            assert ids(await store.write(partial(take_over, number=0, silent={}))) == []
             await store.write(partial(leave, number=3))
-            assert ids(await store.write(partial(take_over, number=0, silent=[2]))) == ["2", "3"]
+            assert ids(await store.write(partial(take_over, number=0, silent={2: 1}))) == ["2", "3"]
             assert await store.read(claimants) == {"0": (0, 0), "1": (1, 0), "2": (0, 0), "3": (0, 0)}
             assert (await store.write(partial(beat, number=1))).by_number == {0: 1, 1: 2}
+
+    run(scenario())
+
+
+def test_a_process_that_has_counted_since_it_was_found_silent_keeps_its_envelopes(
+    adapter: Adapter, border: Border
+) -> None:
+    async def scenario() -> None:
+        async with adapter.open(MIGRATIONS) as store:
+            for number in (0, 1):
+                await store.write(partial(beat, number=number))
+            await store.write(sending(border, "1", about="a", by=1))
+            await store.write(partial(beat, number=1))
+            assert ids(await store.write(partial(take_over, number=0, silent={1: 1}))) == []
+            assert await store.read(claimants) == {"1": (1, 0)}
+            assert ids(await store.write(partial(take_over, number=0, silent={1: 2}))) == ["1"]
+
+    run(scenario())
+
+
+def test_what_was_left_behind_is_taken_over_in_pages(adapter: Adapter, border: Border) -> None:
+    async def scenario() -> None:
+        async with adapter.open(MIGRATIONS) as store:
+            for name, number in (("1", 1), ("2", 1), ("3", 2)):
+                await store.write(sending(border, name, about=name, by=number))
+            await store.write(partial(beat, number=0))
+            assert ids(await store.write(partial(take_over, number=0, silent={}, limit=2))) == ["1", "2"]
+            assert ids(await store.write(partial(take_over, number=0, silent={}, limit=2))) == ["3"]
+
+    run(scenario())
+
+
+def test_an_envelope_that_another_process_took_over_cannot_be_dropped_as_never_sent(
+    adapter: Adapter, border: Border
+) -> None:
+    async def scenario() -> None:
+        async with adapter.open(MIGRATIONS) as store:
+            await store.write(partial(beat, number=0))
+            await store.write(sending(border, "1", about="a", by=1))
+            await store.write(partial(take_over, number=0, silent={}))
+            former, present = replace(border, number=1), replace(border, number=0)
+            assert not await store.write(partial(outbox.drop_unsent, border=former, envelope_id="1", now=NOW))
+            assert await store.write(partial(outbox.drop_unsent, border=present, envelope_id="1", now=NOW))
+            assert await store.read(claimants) == {}
 
     run(scenario())
 

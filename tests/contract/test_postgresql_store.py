@@ -3,14 +3,18 @@
 import asyncio
 import contextlib
 import itertools
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 
 import psycopg
 import pytest
 
 from deploy.local.postgresql import LocalPostgresql
+from deploy.local.process import HALTED, state_of
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.store import postgresql, postgresql_listening
@@ -19,6 +23,8 @@ from tests.contract.postgresql_scene import Database, count_up, opened, outcomes
 from tests.contract.stores import PATIENCE_S, Written, insert, notes, run, writing
 from tests.faults.background import Background
 from tests.faults.proxy import FaultProxy
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -233,10 +239,38 @@ def test_a_value_that_the_server_does_not_take_harms_nobody_else(database: Datab
             await store.write(writing("twice"))
             before, wrong, after = await outcomes(store, writing("a"), writing(note), writing("b"))
             assert (before, after) == ("a", "b")
-            assert isinstance(wrong, psycopg.Error | UnicodeEncodeError)
+            assert isinstance(wrong, psycopg.Error | UnicodeEncodeError | Refused)
 
     run(scenario())
     assert database.notes() == ["a", "b", "twice"]
+
+
+def test_an_error_says_what_was_wrong_and_nothing_of_the_row(database: Database) -> None:
+    async def scenario() -> None:
+        async with opened(database.conninfo) as store:
+            await store.write(writing("Zhang San"))
+            (wrong,) = await outcomes(store, writing("Zhang San"))
+            assert isinstance(wrong, psycopg.errors.UniqueViolation)
+            assert "notes_pkey" in str(wrong)
+            assert "Zhang San" not in str(wrong)
+
+    run(scenario())
+
+
+def test_a_process_that_freezes_while_it_is_answered_stops_nobody_for_long(database: Database) -> None:
+    command = [sys.executable, "-m", "tests.contract.postgresql_scene", database.conninfo, "1", "answered"]
+    with subprocess.Popen(command, cwd=ROOT) as frozen:
+
+        async def scenario() -> None:
+            async with opened(database.conninfo) as store:
+                await until(lambda: state_of(frozen.pid) == HALTED)
+                await store.write(writing("meanwhile"))
+
+        try:
+            run(scenario())
+        finally:
+            frozen.kill()
+    assert database.notes() == ["meanwhile"]
 
 
 def test_a_database_that_only_takes_reads_refuses_writes_as_out_of_reach(database: Database) -> None:

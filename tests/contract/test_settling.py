@@ -182,12 +182,16 @@ def test_receipts_that_the_store_cannot_keep_now_are_kept_once_it_can_and_nothin
 def test_an_envelope_that_never_left_can_be_dropped_and_a_closed_one_stays_as_it_is(tmp_path: Path) -> None:
     async def scenario(scene: Scene) -> None:
         await scene.send("never left")
-        await scene.store.write(partial(outbox.drop_unsent, envelope_id="never left", now=NOW))
+        await scene.store.write(
+            partial(outbox.drop_unsent, border=scene.pair.borders[ORIGIN], envelope_id="never left", now=NOW)
+        )
         assert await scene.store.read(open_envelopes) == []
         sent = await scene.send("answered")
         receipt = scene.answer(sent)
         await scene.settle((sent, DeliverResult(receipt=receipt)))
-        await scene.store.write(partial(outbox.drop_unsent, envelope_id="answered", now=NOW))
+        await scene.store.write(
+            partial(outbox.drop_unsent, border=scene.pair.borders[ORIGIN], envelope_id="answered", now=NOW)
+        )
         assert await scene.store.read(lambda tx: outbox.receipt_content(tx, "answered")) == receipt.content
         assert await scene.store.read(lambda tx: outbox.receipt_content(tx, "never left")) is None
 

@@ -117,6 +117,7 @@ SPOILED: list[tuple[str, Spoil, str]] = [
     ("a characteristic of thirty kilobytes", _has(**{LONG: "red"}), "CHARACTERISTIC_INVALID"),
     ("no reason", lambda counter, order: order.characteristics.pop("reason"), "CHARACTERISTIC_MISSING"),
     ("a reason of 257 characters", _has(reason="x" * 257), "CHARACTERISTIC_INVALID"),
+    ("a reason with a NUL", _has(reason="abroad\0"), "CHARACTERISTIC_INVALID"),
     ("a time without a zone", _has(start="2031-01-01T08:00:00"), "CHARACTERISTIC_INVALID"),
     ("a date", _has(start="2031-01-01"), "CHARACTERISTIC_INVALID"),
     ("a time that is none", _has(start="tomorrow"), "CHARACTERISTIC_INVALID"),
@@ -296,6 +297,10 @@ def _customer_faults(counter: Counter) -> Iterator[tuple[str, customer_api.Custo
     customer = counter.customer(counter.federation.next_number(counter.region))
     customer.name = "x" * 101
     yield "REQUEST_INVALID", customer
+    for field in ("name", "email", "id"):
+        customer = counter.customer(counter.federation.next_number(counter.region))
+        setattr(customer, field, "x\0")
+        yield "REQUEST_INVALID", customer
 
 
 async def test_one_bad_customer_keeps_the_whole_batch_out(federation: Federation, guangdong: Counter) -> None:

@@ -17,7 +17,7 @@ SUBJECTS = st.lists(st.text(st.characters(exclude_categories=["C", "Z"]), min_si
 
 def looks(silence: Silence, *counts: int, every: float, other: int = 1) -> list[list[int]]:
     """What is silent at looks that far apart, at each of which another process has counted so far."""
-    return [silence.silent(Beats({0: 1, other: count}), at * every) for at, count in enumerate(counts)]
+    return [list(silence.silent(Beats({0: 1, other: count}), at * every)) for at, count in enumerate(counts)]
 
 
 @given(st.lists(st.integers(1, 3), min_size=2, max_size=50), st.floats(0.01, LEASE_SECONDS * 0.99))
@@ -37,17 +37,25 @@ def test_a_process_that_stands_still_is_silent_from_a_lease_after_the_first_look
 @given(st.integers(0, 2**40), st.sampled_from([-1, 1, 5]))
 def test_a_silent_process_whose_count_changes_is_heard_again_even_if_it_began_anew(count: int, change: int) -> None:
     silence = Silence(0)
-    assert silence.silent(Beats({1: count}), 0.0) == []
-    assert silence.silent(Beats({1: count}), LEASE_SECONDS) == [1]
-    assert silence.silent(Beats({1: count + change}), 2 * LEASE_SECONDS) == []
-    assert silence.silent(Beats({1: count + change}), 3 * LEASE_SECONDS) == [1]
+    assert silence.silent(Beats({1: count}), 0.0) == {}
+    assert silence.silent(Beats({1: count}), LEASE_SECONDS) == {1: count}
+    assert silence.silent(Beats({1: count + change}), 2 * LEASE_SECONDS) == {}
+    assert silence.silent(Beats({1: count + change}), 3 * LEASE_SECONDS) == {1: count + change}
 
 
 def test_a_process_that_was_gone_is_given_a_whole_lease_when_it_comes_back_with_the_same_count() -> None:
     silence = Silence(0)
     silence.silent(Beats({1: 1}), 0.0)
     silence.silent(Beats({}), LEASE_SECONDS)
-    assert silence.silent(Beats({1: 1}), 2 * LEASE_SECONDS) == []
+    assert silence.silent(Beats({1: 1}), 2 * LEASE_SECONDS) == {}
+
+
+def test_after_a_time_without_looks_a_lease_begins_anew() -> None:
+    silence = Silence(0)
+    silence.silent(Beats({1: 1}), 0.0)
+    silence.begin_again()
+    assert silence.silent(Beats({1: 1}), LEASE_SECONDS) == {}
+    assert silence.silent(Beats({1: 1}), 2 * LEASE_SECONDS) == {1: 1}
 
 
 def test_a_process_does_not_find_itself_silent() -> None:

@@ -1,7 +1,7 @@
 """The order in which a lane sends."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 from hypothesis import strategies as st
@@ -103,6 +103,12 @@ def test_a_withdrawn_parcel_can_be_queued_again() -> None:
     queue.forget("1")
     queue.put(parcel("1"))
     assert ids(queue.take(10, PLENTY)) == ["2", "1"]
+
+
+def test_what_waits_and_may_have_been_sent_by_another_process_cannot_be_withdrawn() -> None:
+    queue = filled(parcel("1"))
+    queue.put(replace(parcel("1"), attempts=1))
+    assert queue.withdraw("1") is None
 
 
 def test_a_withdrawn_parcel_is_not_queued_by_whoever_finds_it_in_the_outbox() -> None:

@@ -90,7 +90,7 @@ def outbox_closed_before_the_answer(patch: pytest.MonkeyPatch) -> None:
 
 def outbox_forgotten_at_restart(patch: pytest.MonkeyPatch) -> None:
     """A process sends only what it has taken in itself."""
-    patch.setattr(claims, "take_all", lambda tx, number: [])
+    patch.setattr(claims, "own", lambda tx, number, after: [])
 
 
 def gives_up_after_a_failure(patch: pytest.MonkeyPatch) -> None:
