@@ -91,7 +91,11 @@ class Replica:
         return _Condition.CONNECTED if state == grpc.ChannelConnectivity.READY else _Condition.UNTRIED
 
     async def lives(self) -> bool:
-        """Whether its process answers. That it does not know the question is an answer, too."""
+        """Whether its process answers. That it does not know the question is an answer, too.
+
+        A channel that is being closed cannot be asked: it counts as one that lives, and the calls on it end as they
+        may.
+        """
         check: grpc.aio.UnaryUnaryMultiCallable[HealthCheckRequest, HealthCheckResponse] = self.channel.unary_unary(
             "/grpc.health.v1.Health/Check", HealthCheckRequest.SerializeToString, HealthCheckResponse.FromString
         )
@@ -99,6 +103,8 @@ class Replica:
             await check(HealthCheckRequest(), timeout=CHECK_TIMEOUT)
         except grpc.aio.AioRpcError as error:
             return error.code() not in _NO_ANSWER
+        except grpc.aio.UsageError:
+            _log.debug("%s is not asked any more: its channel is being closed", self.endpoint)
         return True
 
 

@@ -22,7 +22,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.clock import Clock, to_timestamp
 from gateway.errors import Refused
 from gateway.relay.envelopes import BATCH_LIMIT, read_content
-from gateway.relay.transport import Transport, Unreachable
+from gateway.relay.transport import BeforeAttempt, Transport, Unreachable
 
 
 @dataclass(frozen=True)
@@ -31,14 +31,14 @@ class RouterPorts:
 
     name: str
     members: Callable[[], Mapping[str, Member]]
-    """The regions of the configuration as they stand, by id; asked for each batch."""
+    """The regions of the configuration as they stand, by id; asked directly before each attempt to deliver."""
     transport_to: Callable[[str], Transport]
     """The way to a region. May raise Unreachable."""
     clock: Clock
     deliveries: Deliveries = field(default_factory=Deliveries)
     """Where each delivery stands while it is on its way."""
     may_route: Callable[[], bool] = lambda: True
-    """Whether the members are certain enough to forward anything; asked for each batch."""
+    """Whether the members are certain enough to forward anything; asked when the members are."""
 
 
 class Router:
@@ -56,9 +56,11 @@ class Router:
         received = self._stamp("received")
         if len(request.envelopes) > BATCH_LIMIT:
             raise Refused(Reason.REASON_REQUEST_INVALID, field="envelopes", problem=f"more than {BATCH_LIMIT}")
-        if not self._ports.may_route():
-            raise Refused(Reason.REASON_REGISTRY_UNAVAILABLE)
-        require_route(self._ports.members(), caller, request.destination)
+
+        def require() -> None:
+            self._require(caller, request.destination)
+
+        require()
         refused = _refusals(caller, request)
         if refused and len(refused) == len(request.envelopes):
             journey = Journey(stamps=[*request.journey.stamps, received, self._stamp("returned")])
@@ -71,15 +73,22 @@ class Router:
         forwarded.journey.stamps.extend((received, self._stamp("forwarded")))
         # Nothing is awaited between the checks and this: who waits for deliveries to be over misses none.
         with self._ports.deliveries.between(caller, request.destination):
-            response = await self._forward(forwarded, timeout)
+            response = await self._forward(forwarded, timeout, require)
         response.journey.stamps.append(self._stamp("returned"))
         if not refused:
             return response
         return DeliverResponse(results=_in_place(response.results, refused), journey=response.journey)
 
-    async def _forward(self, request: DeliverRequest, timeout: float) -> DeliverResponse:
+    def _require(self, caller: str, destination: str) -> None:
+        """Raises Refused unless envelopes may be forwarded now."""
+        if not self._ports.may_route():
+            raise Refused(Reason.REASON_REGISTRY_UNAVAILABLE)
+        require_route(self._ports.members(), caller, destination)
+
+    async def _forward(self, request: DeliverRequest, timeout: float, require: BeforeAttempt) -> DeliverResponse:
+        # Asked again before each attempt: a connection may have to be waited for, or this process be stopped meanwhile.
         try:
-            response = await self._ports.transport_to(request.destination).deliver(request, timeout)
+            response = await self._ports.transport_to(request.destination).deliver(request, timeout, require)
         except Unreachable as failure:
             raise Refused(Reason.REASON_REGION_UNREACHABLE, region=request.destination) from failure
         if len(response.results) != len(request.envelopes):

@@ -11,7 +11,7 @@ from gateway.clock import Clock, SystemClock, to_timestamp
 from gateway.errors import Refused, status_code
 from gateway.metrics import CallMetrics
 from gateway.relay.envelopes import read_content
-from gateway.relay.transport import Unreachable
+from gateway.relay.transport import BeforeAttempt, Unreachable
 from gateway.tracing import Tracing
 
 _METHOD = "gateway.api.relay.v1.RelayService/Deliver"
@@ -30,19 +30,29 @@ class GrpcTransport:
         self._metrics = metrics
         self._clock = clock or SystemClock()
 
-    async def deliver(self, request: DeliverRequest, timeout: float) -> DeliverResponse:
+    async def deliver(
+        self, request: DeliverRequest, timeout: float, before_attempt: BeforeAttempt | None = None
+    ) -> DeliverResponse:
         """See the port."""
         stamps = len(request.journey.stamps)
         is_first = True
 
-        async def attempt(replica: Replica, seconds: float) -> DeliverResponse:
+        async def attempt(replica: Replica, seconds: float) -> DeliverResponse | Refused:
             nonlocal is_first
+            try:
+                if before_attempt is not None:
+                    before_attempt()
+            except Refused as refused:
+                return refused  # not by the replica: it is not left out for that, and no other one is asked
             if not is_first and stamps:
                 request.journey.stamps.append(self._again(request.journey.stamps[stamps - 1]))
             is_first = False
             return await self._deliver(replica, request, seconds)
 
-        return await self._replicas.call(attempt, timeout)
+        outcome = await self._replicas.call(attempt, timeout)
+        if isinstance(outcome, Refused):
+            raise outcome
+        return outcome
 
     async def _deliver(self, replica: Replica, request: DeliverRequest, timeout: float) -> DeliverResponse:
         loop = asyncio.get_running_loop()

@@ -145,13 +145,19 @@ class Lane:
             envelopes=[parcel.sealed.envelope for parcel in batch],
             journey=Journey(stamps=[self._stamp("sent")]),
         )
+        attempts = 0
+
+        def count() -> None:
+            nonlocal attempts
+            attempts += 1
+            if attempts > 1:
+                self._count_again(batch)
+
         try:
-            response = await self._ports.transport.deliver(request, DELIVER_TIMEOUT)
+            response = await self._ports.transport.deliver(request, DELIVER_TIMEOUT, count)
         except (Unreachable, Refused) as failure:
-            self._count_again(batch, request)
             self._trip(batch, failure)
             return
-        self._count_again(batch, request)
         if len(response.results) != len(batch):
             self._trip(batch, Unreachable("the answer is not of this batch"))
             return
@@ -168,15 +174,13 @@ class Lane:
                 self._park(parcel)
         self._budget.deposit(sum(settled))
 
-    def _count_again(self, batch: Sequence[Parcel], request: DeliverRequest) -> None:
-        """Counts what the transport offered to another replica by itself: each time it left a stamp."""
-        again = len(request.journey.stamps) - 1
-        if again > 0:
-            for parcel in batch:
-                parcel.attempts += again
-            self.counts.sent += again * len(batch)
-            self.counts.repeated += again * len(batch)
-            self._budget.withdraw(again * len(batch))
+    def _count_again(self, batch: Sequence[Parcel]) -> None:
+        """Counts what the transport offers to another replica by itself."""
+        for parcel in batch:
+            parcel.attempts += 1
+        self.counts.sent += len(batch)
+        self.counts.repeated += len(batch)
+        self._budget.withdraw(len(batch))
 
     def _park(self, parcel: Parcel) -> None:
         """Offers an envelope that was not taken again after a while."""

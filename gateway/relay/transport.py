@@ -1,5 +1,6 @@
 """The way out of a region, as a port: gRPC in processes, a faulty network in the simulation."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 from gateway.api.relay.v1.relay_pb2 import DeliverRequest, DeliverResponse
@@ -16,12 +17,19 @@ class Unreachable(Exception):
         self.status = status
 
 
+BeforeAttempt = Callable[[], None]
+
+
 class Transport(Protocol):
     """Carries a batch to its destination and brings the answers back."""
 
-    async def deliver(self, request: DeliverRequest, timeout: float) -> DeliverResponse:
+    async def deliver(
+        self, request: DeliverRequest, timeout: float, before_attempt: BeforeAttempt | None = None
+    ) -> DeliverResponse:
         """Delivers within `timeout` seconds.
 
-        Raises Unreachable where there is no answer, Refused where a coordinator does not forward.
+        `before_attempt` is called directly before each time that the batch leaves, which may be more than once; where
+        it raises Refused, the batch does not leave. Raises Unreachable where there is no answer, Refused where a
+        coordinator does not forward, or as `before_attempt` does.
         """
         ...

@@ -19,6 +19,7 @@ from gateway.relay.border import Border
 from gateway.relay.claims import Claims, Waiting, adopt, beat, leave, own, take_handed_over, take_over
 from gateway.relay.lanes import Delivered, LanePorts, Lanes
 from gateway.relay.outbox import Enqueued, HandedOver
+from gateway.relay.transport import BeforeAttempt
 from gateway.store import postgresql_connection
 from gateway.store.port import Operation, Store, Transaction
 from gateway.store.schema import migrations_of
@@ -234,7 +235,9 @@ class Process:
         """Enqueues an envelope."""
         await self.store.write(sending(self._border, name, about=about, by=self.number))
 
-    async def deliver(self, request: DeliverRequest, timeout: float) -> DeliverResponse:
+    async def deliver(
+        self, request: DeliverRequest, timeout: float, before_attempt: BeforeAttempt | None = None
+    ) -> DeliverResponse:
         """The transport of its lanes."""
         self.sent += [sealed_id(envelope.content) for envelope in request.envelopes]
         await self.answers.wait()

@@ -23,7 +23,7 @@ from gateway.clock import SystemClock
 from gateway.errors import Refused
 from gateway.relay.envelopes import BATCH_LIMIT, CONTENT_LIMIT, Sealed
 from gateway.relay.lanes import BATCH_BYTES, BATCHES_IN_FLIGHT, Delivered, Lane, LanePorts, Lanes
-from gateway.relay.transport import Unreachable
+from gateway.relay.transport import BeforeAttempt, Unreachable
 
 # Reached only where a test fails.
 PATIENCE_S = 20.0
@@ -58,6 +58,7 @@ class Delivery:
 
     request: DeliverRequest
     answer: "asyncio.Future[DeliverResponse]"
+    before_attempt: BeforeAttempt | None = None
 
     @property
     def ids(self) -> list[str]:
@@ -92,14 +93,18 @@ class Way:
     delivered: list[Delivered] = field(default_factory=list)
     settle_when: "Callable[[], Coroutine[object, object, None]] | None" = None
 
-    async def deliver(self, request: DeliverRequest, timeout: float) -> DeliverResponse:
+    async def deliver(
+        self, request: DeliverRequest, timeout: float, before_attempt: BeforeAttempt | None = None
+    ) -> DeliverResponse:
         assert timeout > 0
         if not request.envelopes:
             self.probes += 1
             if not self.reachable:
                 raise Unreachable("cut")
             return DeliverResponse()
-        delivery = Delivery(request, asyncio.get_running_loop().create_future())
+        if before_attempt is not None:
+            before_attempt()
+        delivery = Delivery(request, asyncio.get_running_loop().create_future(), before_attempt)
         self.batches.append(delivery)
         if self.answers_by_itself:
             delivery.accept()
@@ -226,7 +231,10 @@ def test_what_the_transport_offered_to_another_replica_by_itself_is_counted() ->
     async def scenario(way: Way, lane: Lane) -> None:
         lane.add(sealed("1"))
         await until(lambda: way.sent == [["1"]])
-        way.batches[0].request.journey.stamps.append(HopStamp(party=ORIGIN, event="sent again"))
+        again = way.batches[0].before_attempt
+        assert again is not None
+        again()
+        assert lane.counts.repeated == 1, "before it is known what becomes of it"
         way.batches[0].accept()
         await until(lambda: way.settled == ["1"])
         assert [each.parcel.attempts for each in way.delivered] == [2]

@@ -5,6 +5,7 @@ import random
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
+from functools import partial
 from pathlib import Path
 
 import grpc
@@ -277,6 +278,65 @@ def test_a_replica_that_has_to_catch_up_first_costs_the_batch_no_wait(certificat
             assert [["sent", "sent again"]] * len(behind.journeys) == [
                 journey for journey in well.journeys if len(journey) == 2
             ]
+
+    asyncio.run(scenario())
+
+
+def test_each_time_that_a_batch_leaves_is_told_before(certificates: Certificates) -> None:
+    async def scenario() -> None:
+        told: list[int] = []
+        well = Coordinator()
+        async with (
+            serving_relay(certificates, well) as endpoint,
+            transport_to(certificates, NOTHING_LISTENS, endpoint) as (transport, _),
+        ):
+            for number in range(2):
+                await transport.deliver(a_batch(), PATIENCE_S, partial(told.append, number))
+            assert [told.count(number) for number in range(2)] == [len(journey) for journey in well.journeys]
+
+    asyncio.run(scenario())
+
+
+def test_a_batch_that_may_not_leave_any_more_is_no_replicas_fault(certificates: Certificates) -> None:
+    async def scenario() -> None:
+        asked = 0
+
+        def forbid() -> None:
+            nonlocal asked
+            asked += 1
+            raise Refused(Reason.REASON_REGISTRY_UNAVAILABLE)
+
+        one, other = Coordinator(), Coordinator()
+        async with (
+            serving_relay(certificates, one) as first,
+            serving_relay(certificates, other, 1) as second,
+            transport_to(certificates, first, second) as (transport, replicas),
+        ):
+            with pytest.raises(Refused):
+                await transport.deliver(a_batch(), PATIENCE_S, forbid)
+            assert (asked, one.journeys, other.journeys) == (1, [], [])
+            assert [replica.recovery for replica in replicas.in_turn()] == [None, None]
+
+    asyncio.run(scenario())
+
+
+def test_a_look_at_a_replica_whose_channel_is_being_closed_ends_no_call(certificates: Certificates) -> None:
+    """Certificates were replaced: the calls on the former channel go on for a while."""
+
+    async def scenario() -> None:
+        slow = Coordinator(seconds=SILENCE)
+        async with (
+            serving_relay(certificates, slow) as endpoint,
+            transport_to(certificates, endpoint) as (transport, replicas),
+        ):
+            replica = replicas.pick()
+            delivering = asyncio.create_task(transport.deliver(a_batch(), PATIENCE_S))
+            while not slow.journeys:  # noqa: ASYNC110 - what it waits for is in another task
+                await asyncio.sleep(0.005)
+            replicas.update(())
+            await asyncio.sleep(0)
+            assert await replica.lives()
+            await delivering
 
     asyncio.run(scenario())
 

@@ -9,7 +9,7 @@ from gateway.api.federation.v1.configuration_pb2 import Configuration, NumberExc
 from gateway.api.federation.v1.federation_pb2 import Member, MemberState
 from gateway.api.relay.v1.relay_pb2 import DeliverRequest, DeliverResponse
 from gateway.federation.catalogue import Federation
-from gateway.relay.transport import Transport
+from gateway.relay.transport import BeforeAttempt, Transport
 from tests.simulation.history import History
 from tests.simulation.network import Network
 from tests.simulation.region import Knowledge, Region
@@ -26,9 +26,13 @@ class ToRegion:
         self._network = network
         self._region = region
 
-    async def deliver(self, request: DeliverRequest, timeout: float) -> DeliverResponse:
+    async def deliver(
+        self, request: DeliverRequest, timeout: float, before_attempt: BeforeAttempt | None = None
+    ) -> DeliverResponse:
         """See the port."""
         region = self._region
+        if before_attempt is not None:
+            before_attempt()
         return await self._network.carry(
             region.name, request, timeout, lambda: region.process, lambda batch, _: region.serve(batch)
         )
@@ -42,9 +46,13 @@ class ToCoordinator:
         self._region = region
         self._coordinator = coordinator
 
-    async def deliver(self, request: DeliverRequest, timeout: float) -> DeliverResponse:
+    async def deliver(
+        self, request: DeliverRequest, timeout: float, before_attempt: BeforeAttempt | None = None
+    ) -> DeliverResponse:
         """See the port."""
         coordinator = self._coordinator
+        if before_attempt is not None:
+            before_attempt()
         return await self._network.carry(
             self._region,
             request,

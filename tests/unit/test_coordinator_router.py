@@ -1,7 +1,8 @@
 """The router without a network: what it makes of what a destination does."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import pytest
 
@@ -20,7 +21,7 @@ from gateway.api.relay.v1.relay_pb2 import (
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.clock import SystemClock
 from gateway.errors import Refused, is_temporary
-from gateway.relay.transport import Transport, Unreachable
+from gateway.relay.transport import BeforeAttempt, Transport, Unreachable
 
 MEMBERS = {
     region: Member(region=region, state=MemberState.MEMBER_STATE_JOINED, endpoints=["127.0.0.1:1"])
@@ -35,7 +36,11 @@ class Destination:
         self._answer = answer
         self.given: list[tuple[DeliverRequest, float]] = []
 
-    async def deliver(self, request: DeliverRequest, timeout: float) -> DeliverResponse:
+    async def deliver(
+        self, request: DeliverRequest, timeout: float, before_attempt: BeforeAttempt | None = None
+    ) -> DeliverResponse:
+        if before_attempt is not None:
+            before_attempt()
         self.given.append((request, timeout))
         return self._answer(request)
 
@@ -126,14 +131,65 @@ def test_nothing_is_forwarded_by_what_may_be_out_of_date_and_it_may_be_sent_agai
     assert not there.given
 
 
+@dataclass
+class Standing:
+    """What a router goes by."""
+
+    members: Mapping[str, Member] = field(default_factory=lambda: MEMBERS)
+    is_current: bool = True
+
+    def suspend(self) -> None:
+        suspended = Member(region="sichuan", state=MemberState.MEMBER_STATE_SUSPENDED, endpoints=["127.0.0.1:1"])
+        self.members = {**MEMBERS, "sichuan": suspended}
+
+    def age(self) -> None:
+        self.is_current = False
+
+
+@pytest.mark.parametrize(
+    ("happens", "reason"),
+    [
+        (Standing.suspend, Reason.REASON_REGION_SUSPENDED),
+        (Standing.age, Reason.REASON_REGISTRY_UNAVAILABLE),
+    ],
+)
+def test_what_comes_between_the_check_and_an_attempt_to_deliver_counts(
+    happens: Callable[[Standing], None], reason: Reason.ValueType
+) -> None:
+    standing = Standing()
+
+    class Connecting(Destination):
+        async def deliver(
+            self, request: DeliverRequest, timeout: float, before_attempt: BeforeAttempt | None = None
+        ) -> DeliverResponse:
+            await asyncio.sleep(0)
+            happens(standing)
+            return await super().deliver(request, timeout, before_attempt)
+
+    there = Connecting(receipts)
+    ports = RouterPorts(
+        "coordinator/0",
+        lambda: standing.members,
+        lambda _: there,
+        SystemClock(),
+        may_route=lambda: standing.is_current,
+    )
+    with pytest.raises(Refused) as refusal:
+        asyncio.run(Router(ports).deliver("henan", batch("henan"), 3.0))
+    assert refusal.value.reason == reason
+    assert not there.given
+
+
 def test_a_delivery_is_on_its_way_until_its_answer_is_here() -> None:
     async def scenario() -> None:
         deliveries, answered = Deliveries(), asyncio.Event()
 
         class Slow(Destination):
-            async def deliver(self, request: DeliverRequest, timeout: float) -> DeliverResponse:
+            async def deliver(
+                self, request: DeliverRequest, timeout: float, before_attempt: BeforeAttempt | None = None
+            ) -> DeliverResponse:
                 await answered.wait()
-                return await super().deliver(request, timeout)
+                return await super().deliver(request, timeout, before_attempt)
 
         ports = RouterPorts("coordinator/0", lambda: MEMBERS, lambda _: Slow(receipts), SystemClock(), deliveries)
         delivering = asyncio.create_task(Router(ports).deliver("henan", batch("henan"), 3.0))
