@@ -83,12 +83,11 @@ def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loca
 
 
 @pytest.fixture
-def postgresql_database(postgresql_server: LocalPostgresql) -> Iterator[str]:
-    """The name of an empty database for this test alone."""
+def postgresql_database(postgresql_server: LocalPostgresql) -> str:
+    """The name of an empty database for this test alone. It goes with its server: to drop it takes a checkpoint."""
     name = f"test_{uuid4().hex}"
     postgresql_server.create_database(name)
-    yield name
-    postgresql_server.drop_database(name)
+    return name
 
 
 @pytest.hookimpl(trylast=True)

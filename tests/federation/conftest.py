@@ -48,12 +48,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.fixture(scope="session")
-def databases(request: pytest.FixtureRequest) -> Iterator[Databases]:
-    """Where members keep what they know: files of their own, or a PostgreSQL server."""
+def databases(request: pytest.FixtureRequest) -> Databases:
+    """Where members keep what they know: files of their own, or a PostgreSQL server, with which they are removed."""
     engine: str = request.param
-    databases = Databases(request.getfixturevalue("postgresql_server") if engine == "postgresql" else None)
-    yield databases
-    databases.drop()
+    return Databases(request.getfixturevalue("postgresql_server") if engine == "postgresql" else None)
 
 
 @pytest.fixture(scope="session")

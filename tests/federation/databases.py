@@ -3,7 +3,7 @@
 import contextlib
 import sqlite3
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 
@@ -29,13 +29,8 @@ class Database:
 
     def rows(self, sql: str, *parameters: Cell) -> list[Row]:
         """The rows of a query, with `?` parameters."""
-        if self._postgresql is None:
-            with contextlib.closing(sqlite3.connect(f"file:{self.path}?mode=ro", uri=True)) as connection:
-                return connection.execute(sql, parameters).fetchall()
-        with psycopg.connect(self._postgresql.conninfo) as looking:
-            looking.read_only = True
-            found = looking.execute(sql.replace("%", "%%").replace("?", "%s").encode(), parameters).fetchall()
-            return [tuple(int(cell) if isinstance(cell, Decimal) else cell for cell in row) for row in found]
+        with self._looking() as look:
+            return look(sql, parameters)
 
     def change(self, sql: str) -> None:
         """Changes what is stored, as nobody but a test does."""
@@ -51,12 +46,13 @@ class Database:
         tables = "SELECT name FROM sqlite_master WHERE type = 'table'"
         if self._postgresql is not None:
             tables = "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'"
-        names = [name for (name,) in self.rows(tables) if isinstance(name, str)]
-        return {
-            name: self.rows(f"SELECT * FROM {name} ORDER BY 1, 2")
-            for name in names
-            if name not in (*without, *_OWN_TABLES)
-        }
+        with self._looking() as look:
+            names = [name for (name,) in look(tables, ()) if isinstance(name, str)]
+            return {
+                name: look(f"SELECT * FROM {name} ORDER BY 1, 2", ())
+                for name in names
+                if name not in (*without, *_OWN_TABLES)
+            }
 
     def raw(self) -> bytes:
         """The bytes of the file and of its write-ahead log; of a server's database, those of every cell."""
@@ -66,13 +62,30 @@ class Database:
         cells = [cell for rows in self.contents().values() for row in rows for cell in row]
         return b"\n".join(cell if isinstance(cell, bytes) else str(cell).encode() for cell in cells)
 
+    @contextlib.contextmanager
+    def _looking(self) -> Iterator[Callable[[str, Sequence[Cell]], list[Row]]]:
+        """What runs queries over one connection."""
+        if self._postgresql is None:
+            with contextlib.closing(sqlite3.connect(f"file:{self.path}?mode=ro", uri=True)) as connection:
+                yield lambda sql, parameters: connection.execute(sql, parameters).fetchall()
+            return
+        with psycopg.connect(self._postgresql.conninfo) as looking:
+            looking.read_only = True
+            yield lambda sql, parameters: _as_sqlite(
+                looking.execute(sql.replace("%", "%%").replace("?", "%s").encode(), parameters).fetchall()
+            )
+
+
+def _as_sqlite(rows: list[tuple[Cell | Decimal, ...]]) -> list[Row]:
+    """Sums are whole numbers there."""
+    return [tuple(int(cell) if isinstance(cell, Decimal) else cell for cell in row) for row in rows]
+
 
 class Databases:
     """Gives each member of federations a database of its own: files, or databases of a server where there is one."""
 
     def __init__(self, server: LocalPostgresql | None) -> None:
         self._server = server
-        self._made: list[str] = []
 
     @property
     def are_files(self) -> bool:
@@ -85,14 +98,6 @@ class Databases:
             return None
         name = f"federation_{uuid.uuid4().hex}"
         self._server.create_database(name)
-        self._made.append(name)
         place = PostgresqlSettings(self._server.conninfo(name), readers=2)
         DatabasePlace(Path("unused"), place).migrate(migrations_of("gateway", package), dry_run=False)
         return place
-
-    def drop(self) -> None:
-        """Removes the databases that were made on the server."""
-        if self._server is not None:
-            for name in self._made:
-                self._server.drop_database(name)
-            self._made.clear()

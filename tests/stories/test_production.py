@@ -1,10 +1,8 @@
 """The production shape: etcd, PostgreSQL, two coordinators and a region of two processes, while parts of it fail."""
 
-import asyncio
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from pathlib import Path
@@ -23,17 +21,14 @@ from gateway.api.types.v1.access_pb2 import Role
 from gateway.errors import from_rpc_error, reason_name
 from gateway.identity import server_name
 from tests.crash.outcome import COMPLETED, is_settled, require_one_effect, require_unanswered
-from tests.crash.regions import CALL_SECONDS, HANDLING, HOME, TwoRegions, order_id_of
+from tests.crash.regions import HANDLING, HOME, TwoRegions, order_id_of
 from tests.engines import ETCD, POSTGRESQL, require_engine
 
 REGIONS = (HANDLING, HOME, "henan")
 PAIR = (f"{HANDLING}-0", f"{HANDLING}-1")
 ORDERS = 30
-CALLERS = 3
 WAIT = 20.0  # seconds that a caller waits for an order's completion
 PATIENCE = 60.0
-_BACK_OFF = 0.2  # seconds before a caller asks again
-_PAUSE = 0.5  # seconds between the orders of a caller: they are fewer than the customers, however long it takes
 _UNANSWERED = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED, grpc.StatusCode.DEADLINE_EXCEEDED)
 RECEIVED = "SELECT envelope_id FROM inbox ORDER BY envelope_id"
 _AWAY = {"STORE_UNAVAILABLE", "OUTCOME_UNKNOWN", "TOO_BUSY"}
@@ -74,35 +69,6 @@ class Shape(TwoRegions):
         failures: list[BaseException] = []
         wait_until(is_taken, PATIENCE, f"{order_id_of(request)} is taken")
         return answers[0]
-
-    def start_load(self, callers: int, over: threading.Event) -> "Future[list[SubmitOrderRequest]]":
-        """Callers who submit one order after the other until it is over; the orders, all of which were taken."""
-        return self.background.start(self._load(callers, over))
-
-    async def _load(self, callers: int, over: threading.Event) -> list[SubmitOrderRequest]:
-        taken: list[SubmitOrderRequest] = []
-
-        async def call(at: int) -> None:
-            while not over.is_set():
-                request = self.pay()
-                async with asyncio.timeout(CALL_SECONDS):
-                    while not await self._is_taken(request, at):
-                        at = 1 - at
-                        await asyncio.sleep(_BACK_OFF)
-                taken.append(request)
-                await asyncio.sleep(_PAUSE)
-
-        await asyncio.gather(*(call(number % 2) for number in range(callers)))
-        return taken
-
-    async def _is_taken(self, request: SubmitOrderRequest, at: int) -> bool:
-        try:
-            await self._submit(request, 0.0, at)
-        except grpc.aio.AioRpcError as failure:
-            if not is_worth_another_try(failure):
-                raise
-            return False
-        return True
 
     def mend(self) -> None:
         """Starts what does not run, and returns when everything works: each process takes an order that gets home."""
@@ -255,26 +221,6 @@ def test_orders_take_the_way_over_the_other_coordinator_while_one_is_dead(shape:
         shape.federation.processes[name].start()
         require_routes(shape, number, requests[0])
         require_all_once(shape, requests)
-
-
-def test_no_call_fails_and_no_order_is_lost_while_all_processes_are_replaced_one_after_the_other(
-    shape: Shape,
-) -> None:
-    over = threading.Event()
-    load = shape.start_load(CALLERS, over)
-    try:
-        for process in shape.federation.processes.values():
-            assert process.stop() == 0
-            process.start()
-            shape.run(shape.federation.wait_joined(REGIONS))
-    finally:
-        over.set()
-    requests = load.result()
-    wait_until(
-        lambda: all(is_settled(shape, order_id_of(request)) for request in requests), PATIENCE, "all orders are done"
-    )
-    require_all_once(shape, requests)
-    assert len(set(map(order_id_of, requests))) == len(requests) > 2 * CALLERS
 
 
 def test_without_the_leader_of_etcd_orders_are_routed_and_a_region_can_be_suspended(shape: Shape) -> None:
