@@ -1,8 +1,10 @@
 """One coordinator, put together and running."""
 
+import asyncio
 import contextlib
 import logging
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -36,7 +38,7 @@ from gateway.channels import Dialer
 from gateway.clock import Clock, SystemClock
 from gateway.files import replace_file
 from gateway.interceptor import BorderInterceptor, BorderPorts
-from gateway.server import Server, Service, wait_for_stop
+from gateway.server import Server, Service, run_until_stopped
 from gateway.signing import TrustedKeys
 from gateway.store.port import Store
 from gateway.store.schema import migrations_of
@@ -66,8 +68,9 @@ class _Parts:
 class Coordinator:
     """A running coordinator. Made by `start`."""
 
-    def __init__(self, port: int, rest: contextlib.AsyncExitStack) -> None:
+    def __init__(self, port: int, loops: Sequence[asyncio.Task[None]], rest: contextlib.AsyncExitStack) -> None:
         self.port = port
+        self._loops = loops
         self._rest = rest
 
     @classmethod
@@ -111,8 +114,12 @@ class Coordinator:
                 replace_file(settings.port_file, f"{port}\n".encode("ascii"), mode=0o644)
                 stack.callback(settings.port_file.unlink, missing_ok=True)
             _log.info("%s of %s serves on %s:%d", settings.name, settings.federation, settings.host, port)
-            return cls(port, stack.pop_all())
+            return cls(port, [*registry.loops, *parts.presence.loops], stack.pop_all())
         raise AssertionError("the block above returns or raises")
+
+    async def run_until_stopped(self) -> None:
+        """Returns when the process is told to stop. Raises what one of the coordinator's loops dies of."""
+        await run_until_stopped(self._loops)
 
     async def stop(self) -> None:
         """Takes no new calls, finishes those being served, and closes everything.
@@ -127,7 +134,7 @@ async def serve(settings: CoordinatorSettings) -> None:
     """Runs a coordinator until the process is told to stop. Raises as `Coordinator.start`."""
     coordinator = await Coordinator.start(settings)
     try:
-        await wait_for_stop()
+        await coordinator.run_until_stopped()
     finally:
         await coordinator.stop()
 

@@ -4,7 +4,7 @@ import asyncio
 import gc
 import signal
 import sys
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -95,6 +95,19 @@ async def wait_for_stop() -> None:
     for number in _STOPPING:
         loop.add_signal_handler(number, stop.set)
     await stop.wait()
+
+
+async def run_until_stopped(loops: Collection["asyncio.Task[None]"]) -> None:
+    """Returns when the process is told to stop. Raises what one of the loops dies of, which go on until then.
+
+    A process without one of its loops seems to live and does not do its work: it has to be started again.
+    """
+    stopping = asyncio.get_running_loop().create_task(wait_for_stop())
+    done, _ = await asyncio.wait({stopping, *loops}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    for task in done - {stopping}:
+        task.result()
+        raise RuntimeError(f"{task.get_name()} has ended by itself")
 
 
 async def _remembering(main: Callable[[], Coroutine[Any, Any, None]]) -> None:

@@ -37,7 +37,7 @@ from gateway.relay.grpc_transport import GrpcTransport
 from gateway.relay.queries import Asker
 from gateway.relay.service import RelayService
 from gateway.relay.workers import ThreadWorkers
-from gateway.server import Server, Service, stop_tasks, wait_for_stop
+from gateway.server import Server, Service, run_until_stopped, stop_tasks
 from gateway.signing import Signer, TrustedKeys
 from gateway.store.port import Store
 from gateway.store.schema import migrations_of
@@ -133,11 +133,7 @@ class RegionNode:
 
     async def run_until_stopped(self) -> None:
         """Returns when the process is told to stop. Raises what one of the node's loops dies of."""
-        stopping = asyncio.get_running_loop().create_task(wait_for_stop())
-        done, _ = await asyncio.wait({stopping, *self._loops}, return_when=asyncio.FIRST_COMPLETED)
-        stopping.cancel()
-        for task in done - {stopping}:
-            task.result()
+        await run_until_stopped(self._loops)
 
     async def stop(self) -> None:
         """Leaves the federation, takes no new calls, finishes those being served, and closes everything."""

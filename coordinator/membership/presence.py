@@ -1,15 +1,12 @@
 """This coordinator among the others: it enters the registry, and says there what it acts by."""
 
 import asyncio
-import logging
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
 from coordinator.membership.members import CurrentMembers
 from coordinator.membership.rules import Suspension
 from coordinator.registry.port import Registry, Replica, Snapshot
-
-_log = logging.getLogger(__name__)
 
 
 class Presence:
@@ -43,7 +40,11 @@ class Presence:
         own = self.own = Replica(name, endpoint, 0)
         self._members.on_change(lambda _: self._changed.set())
         self._confirming = asyncio.get_running_loop().create_task(self._confirm(own))
-        self._confirming.add_done_callback(_tell_of_end)
+
+    @property
+    def loops(self) -> Sequence[asyncio.Task[None]]:
+        """What runs until `close`: one that ends before is a defect, and the process should end with it."""
+        return [self._confirming] if self._confirming is not None else []
 
     async def close(self) -> None:
         """Confirms nothing more."""
@@ -70,8 +71,3 @@ class Presence:
 def _suspensions(snapshot: Snapshot) -> dict[str, Suspension]:
     """Why regions are suspended, by their id."""
     return {region: facts.suspension for region, facts in snapshot.regions.items() if facts.suspension is not None}
-
-
-def _tell_of_end(task: "asyncio.Task[None]") -> None:
-    if not task.cancelled() and task.exception() is not None:
-        _log.critical("this coordinator confirms no suspensions any more", exc_info=task.exception())

@@ -6,7 +6,7 @@ that had joined is lost until it beats again.
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -134,6 +134,11 @@ class EmbeddedRegistry:
     async def audit_rows(self) -> list[AuditRow]:
         """See the port."""
         return await self._store.read(audit.rows)
+
+    @property
+    def loops(self) -> Sequence[asyncio.Task[None]]:
+        """See the port. There are none."""
+        return ()
 
     async def close(self) -> None:
         """See the port. The store stays open: it belongs to whoever opened it."""

@@ -6,7 +6,8 @@ except for the lease of a process, which ends by itself when heartbeats stop. Wh
 snapshot stays as it was, and every change is refused with REGISTRY_UNAVAILABLE.
 """
 
-from collections.abc import Callable, Mapping
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -134,6 +135,11 @@ class Registry(Protocol):
 
     async def audit_rows(self) -> list[AuditRow]:
         """The audit chain in which the registry's changes stand, oldest first."""
+        ...
+
+    @property
+    def loops(self) -> Sequence[asyncio.Task[None]]:
+        """What runs until `close`: one that ends before is a defect, and the process should end with it."""
         ...
 
     async def close(self) -> None:

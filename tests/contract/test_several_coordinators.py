@@ -13,10 +13,18 @@ import pytest
 from etcd3.etcdrpc import rpc_pb2
 from opentelemetry import metrics, trace
 
+from coordinator.app import serve
+from coordinator.membership.presence import Presence
 from coordinator.registry.etcd.client import DELETE, EtcdClient
+from coordinator.registry.etcd.contact import Contact
 from coordinator.registry.etcd.keys import Keys
+from coordinator.registry.etcd.leases import OwnReplica
+from coordinator.registry.etcd.registry import EtcdRegistry
 from coordinator.registry.etcd.settings import EtcdSettings
+from coordinator.registry.etcd.watch import Follower
+from coordinator.settings import CoordinatorSettings
 from deploy.local.etcd import LocalEtcd
+from gateway import server
 from gateway.api.coordinator.v1.administration_pb2 import (
     ListRegionsRequest,
     ListRegionsResponse,
@@ -55,7 +63,17 @@ from gateway.relay.transport import Unreachable
 from gateway.server import Service
 from gateway.tracing import Tracing
 from tests.contract.coordinator_process import CoordinatorProcess, coordinator_process
-from tests.contract.coordinators import ADMIN, PATIENCE_S, Federation, federation, join_request, keys_of, refused, told
+from tests.contract.coordinators import (
+    ADMIN,
+    PATIENCE_S,
+    Federation,
+    federation,
+    join_request,
+    keys_of,
+    refused,
+    run,
+    told,
+)
 from tests.contract.membership_node import ENDPOINT, eventually, node, running
 from tests.contract.small_federation import CLOCK, FEDERATION, Certificates, serving
 from tests.contract.test_coordinator_cli import command
@@ -256,6 +274,36 @@ async def outcome(channel: grpc.aio.Channel) -> str:
     except Unreachable:
         return "UNREACHABLE"
     return "DELIVERED"
+
+
+@pytest.mark.parametrize(
+    ("part", "loop"),
+    [
+        (Follower, "run"),
+        (Contact, "run"),
+        (OwnReplica, "run"),
+        (EtcdRegistry, "_keep_last_good"),
+        (Presence, "_confirm"),
+    ],
+)
+def test_a_coordinator_one_of_whose_loops_dies_ends_so_that_it_is_started_again(
+    certificates: Certificates,
+    tmp_path: Path,
+    etcd: EtcdSettings,
+    monkeypatch: pytest.MonkeyPatch,
+    part: type,
+    loop: str,
+) -> None:
+    async def die(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(part, loop, die)
+    monkeypatch.setattr(server, "wait_for_stop", asyncio.Event().wait)
+    chosen = CoordinatorSettings(
+        FEDERATION, "127.0.0.1:0", tmp_path / "data", certificates.credentials("coordinator/0"), etcd=etcd
+    )
+    with pytest.raises(ZeroDivisionError):
+        run(serve(chosen))
 
 
 def test_the_registrys_chain_of_changes_is_verified_beside_the_coordinators_own(

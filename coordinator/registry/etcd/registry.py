@@ -222,6 +222,11 @@ class EtcdRegistry:
         """See the port."""
         return self._contact.answered
 
+    @property
+    def loops(self) -> Sequence[asyncio.Task[None]]:
+        """See the port."""
+        return self._running
+
     async def close(self) -> None:
         """See the port. This coordinator counts as live no more."""
         await asyncio.gather(*self._under_way, return_exceptions=True)
@@ -250,8 +255,6 @@ class EtcdRegistry:
             _log.error("etcd does not answer (%s): starting with the last good copy, %s", error, last_good.path)
         work = (self._follower.run(), self._contact.run(), self._own.run(), self._keep_last_good())
         self._running = [asyncio.create_task(each) for each in work]
-        for task in self._running:
-            task.add_done_callback(_require_cancelled)
 
     async def _beat(self, region: str, heartbeat: Heartbeat) -> None:
         facts = self._copy.snapshot.facts(region)
@@ -368,8 +371,3 @@ class EtcdRegistry:
             await asyncio.to_thread(self._parts.last_good.save, entries, revision)
         except OSError as error:
             _log.error("the last good copy is not kept: %s", error)
-
-
-def _require_cancelled(task: "asyncio.Task[None]") -> None:
-    if not task.cancelled():
-        _log.critical("following etcd has ended: start this coordinator again", exc_info=task.exception())
