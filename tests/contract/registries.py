@@ -96,8 +96,13 @@ def run(scenario: Awaitable[None], seconds: float = PATIENCE_S) -> None:
     asyncio.run(bounded())
 
 
-def heartbeat(endpoint: str = "127.0.0.1:1", certificate: bytes = b"certificate", revision: int = 1) -> Heartbeat:
-    return Heartbeat(endpoint, NOW, revision, timedelta(milliseconds=3), certificate)
+def heartbeat(
+    endpoint: str = "127.0.0.1:1",
+    certificate: bytes = b"certificate",
+    revision: int = 1,
+    later: timedelta = timedelta(),
+) -> Heartbeat:
+    return Heartbeat(endpoint, NOW + later, revision, timedelta(milliseconds=3), certificate)
 
 
 def configuration(*regions: str) -> Configuration:

@@ -1,5 +1,6 @@
 """The copy that a coordinator keeps of etcd: its values, and the differences between two states."""
 
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -20,7 +21,7 @@ from coordinator.registry.etcd.keys import (
 )
 from coordinator.registry.etcd.leases import lease_of
 from coordinator.registry.etcd.registry import MAX_CONFIGURATION_BYTES
-from coordinator.registry.etcd.values import Applied, Joined, Unreadable, Written
+from coordinator.registry.etcd.values import Applied, Joined, Living, Unreadable, Written
 from coordinator.registry.port import KeptHead, Replica
 from gateway.api.federation.v1.configuration_pb2 import Configuration, Region
 from gateway.audit import AuditRow, Head
@@ -42,7 +43,8 @@ heads = st.builds(Head, numbers, contents)
 
 @given(heartbeats, st.builds(Suspension, times, texts, texts), st.builds(Replica, texts, texts, numbers))
 def test_what_is_written_is_read_the_same(heartbeat: Heartbeat, suspension: Suspension, replica: Replica) -> None:
-    assert values.decode_heartbeat(values.encode_heartbeat(heartbeat)) == heartbeat
+    living = Living(heartbeat, suspension.since)
+    assert values.decode_living(values.encode_living(living)) == living
     assert values.decode_suspension(values.encode_suspension(suspension)) == suspension
     assert values.decode_replica(values.encode_replica(replica)) == replica
 
@@ -139,16 +141,24 @@ def entries_of(revision: int) -> st.SearchStrategy[tuple[bytes, Entry]]:
     """A key and a value that fits it, put by this revision."""
     suspension = values.encode_suspension(Suspension(NOW, f"note {revision}", "admin/root"))
     joined = values.encode_joined(Joined(revision, b"certificate %d" % (revision % 3)))
-    beat = values.encode_heartbeat(
-        Heartbeat("127.0.0.1:1", NOW + timedelta(seconds=revision), revision, timedelta(0), b"certificate")
-    )
+    time = NOW + timedelta(seconds=revision)
+    beats = {
+        f"127.0.0.1:{port}": values.encode_living(
+            Living(Heartbeat(f"127.0.0.1:{port}", time, revision, timedelta(0), b"certificate"), time)
+        )
+        for port in (1, 2)
+    }
     applied = Applied(revision, Configuration(regions=[Region(id=f"r{revision}")]), "admin/root", 0)
     replica = values.encode_replica(Replica("coordinator/0", "127.0.0.1:2", revision))
     return st.one_of(
         st.just((KEYS.configuration, Entry(values.encode_applied(applied), revision))),
         regions.map(lambda region: (KEYS.suspension(region), Entry(suspension, revision))),
         regions.map(lambda region: (KEYS.joined(region), Entry(joined, revision))),
-        regions.map(lambda region: (KEYS.live(region, "127.0.0.1:1"), Entry(beat, revision))),
+        st.builds(
+            lambda region, endpoint: (KEYS.live(region, endpoint), Entry(beats[endpoint], revision)),
+            regions,
+            st.sampled_from(sorted(beats)),
+        ),
         st.just((KEYS.replica("coordinator/0"), Entry(replica, revision))),
     )
 
@@ -183,10 +193,16 @@ def test_whoever_lists_again_knows_the_same_as_whoever_watched(history: list[Eve
 
 
 def shown(copy: Copy) -> object:
-    """What others go by, without what only those know who were there: when, and what came in between."""
+    """What others go by, without what only those know who were there: when what is gone went, and what came between."""
     snapshot = copy.snapshot
     facts = {
-        region: (each.ever_joined, each.signing_certificate, each.live, each.suspension)
+        region: (
+            each.ever_joined,
+            each.signing_certificate,
+            each.live,
+            each.presence_since if each.live else None,
+            each.suspension,
+        )
         for region, each in snapshot.regions.items()
         if each.ever_joined or each.live or each.suspension
     }
@@ -208,3 +224,9 @@ def test_a_configuration_that_cannot_be_read_leaves_the_one_before_in_force() ->
     assert not told
     assert (copy.snapshot.revision, copy.snapshot.configuration) == (1, CONFIGURATION)
     assert copy.revision == 2
+
+
+def test_a_process_that_an_earlier_version_put_there_has_lived_since_its_heartbeat() -> None:
+    value = values.encode_living(Living(Heartbeat("127.0.0.1:1", NOW, 1, timedelta(0), b"certificate"), NOW))
+    line = {name: field for name, field in json.loads(value).items() if name != "since"}
+    assert values.decode_living(json.dumps(line).encode()).since == NOW

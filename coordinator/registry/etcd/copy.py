@@ -56,6 +56,7 @@ class Copy:
     def __init__(self, keys: Keys) -> None:
         self._keys = keys
         self._entries: dict[bytes, Entry] = {}
+        self._living_since: dict[LiveKey, datetime] = {}
         self._snapshot = Snapshot(0, None, {})
 
     @property
@@ -82,7 +83,7 @@ class Copy:
 
         A heartbeat that only renews a lease changes nothing. `now` is when they were heard of, aware.
         """
-        draft, before = _Draft(self._snapshot), self._snapshot
+        draft, before = _Draft(self._snapshot, self._living_since), self._snapshot
         for event in events:
             if self._keys.parse(event.key) is None:
                 continue
@@ -105,8 +106,8 @@ class Copy:
                     draft.put_joined(region, value)
                 case SuspensionKey(region):
                     draft.put_suspension(region, value)
-                case LiveKey(region, endpoint):
-                    draft.put_live(region, endpoint, value)
+                case LiveKey() as live:
+                    draft.put_live(live, value)
                 case ReplicaKey(name):
                     draft.put_replica(name, value)
         except Unreadable as error:
@@ -114,10 +115,14 @@ class Copy:
 
 
 class _Draft:
-    """A snapshot that is being changed, and whether the changes are to be told."""
+    """A snapshot that is being changed, and whether the changes are to be told.
 
-    def __init__(self, before: Snapshot) -> None:
+    `living_since` is kept up to date: what the values of processes say of their regions.
+    """
+
+    def __init__(self, before: Snapshot, living_since: dict[LiveKey, datetime]) -> None:
         self.told = False
+        self._living_since = living_since
         self._revision, self._configuration = before.revision, before.configuration
         self._regions = dict(before.regions)
         self._replicas = dict(before.replicas)
@@ -143,13 +148,15 @@ class _Draft:
         after = replace(before, suspension=self._suspension(before, value))
         self._put(before, after, is_change=after != before)
 
-    def put_live(self, region: str, endpoint: str, value: bytes | None) -> None:
-        before = self._facts(region)
-        live = {each: beat for each, beat in before.live.items() if each != endpoint}
+    def put_live(self, key: LiveKey, value: bytes | None) -> None:
+        before = self._facts(key.region)
+        living = values.decode_living(value) if value is not None else None
+        live = {each: beat for each, beat in before.live.items() if each != key.endpoint}
         last = before.last
-        if value is not None:
-            last = values.decode_heartbeat(value)
-            live[endpoint] = last
+        self._living_since.pop(key, None)
+        if living is not None:
+            self._living_since[key] = living.since
+            last = live[key.endpoint] = living.heartbeat
         self._put(before, replace(before, live=live, last=last), is_change=live.keys() != before.live.keys())
 
     def put_replica(self, name: str, value: bytes | None) -> None:
@@ -159,13 +166,16 @@ class _Draft:
         self.told |= self._replicas.get(name) != before
 
     def date_presence(self, before: Snapshot, now: datetime) -> None:
-        """Notes since when each region has a live process, or none any more."""
+        """Notes since when each region has a live process, as its processes' values say, or none any more."""
         for region, facts in self._regions.items():
-            was = before.facts(region)
-            is_first_look = facts.presence_since is None and (facts.ever_joined or bool(facts.live))
-            if is_first_look or bool(was.live) != bool(facts.live):
-                since = min((beat.time for beat in facts.live.values()), default=now)
+            since = facts.presence_since
+            if facts.live:
+                since = min(self._living_since[LiveKey(region, endpoint)] for endpoint in facts.live)
+            elif facts.ever_joined and (since is None or before.facts(region).live):
+                since = now
+            if since != facts.presence_since:
                 self._regions[region] = replace(facts, presence_since=since)
+                self.told = True
 
     def _suspension(self, before: RegionFacts, value: bytes | None) -> Suspension | None:
         if value is None:

@@ -95,6 +95,10 @@ class Keys:
         """A process of a region."""
         return self._key(f"live/{region}/{endpoint}")
 
+    def live_of(self, region: str) -> KeyRange:
+        """All processes of a region."""
+        return _below(f"{self._prefix}live/{region}/")
+
     def replica(self, name: str) -> bytes:
         """A coordinator."""
         return self._key(f"replicas/{name}")

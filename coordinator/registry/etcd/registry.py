@@ -262,18 +262,20 @@ class EtcdRegistry:
         # While certificates are replaced, processes of a region differ: the one that came newly counts.
         is_new = known is None or known.signing_certificate != heartbeat.signing_certificate
         key = self._keys.live(region, heartbeat.endpoint)
-        put = Put(values.encode_heartbeat(heartbeat), lease_of(self._keys.federation, region, heartbeat.endpoint))
+        lease = lease_of(self._keys.federation, region, heartbeat.endpoint)
         if known is None or is_new:
             self._require_onward()
         elif self._follower.has_gone_back:
             return
-        patience = self._contact.patience()
+        end = self._loop.time() + self._contact.patience()
         try:
+            since = await self._living_since(region, heartbeat, end - self._loop.time())
+            put = Put(values.encode_living(values.Living(heartbeat, since)), lease)
             if is_new and (not facts.ever_joined or facts.signing_certificate != heartbeat.signing_certificate):
-                await self._leases.extend(put.lease, patience)
-                await self._contain(self._join(region, heartbeat, key, put))
+                await self._leases.extend(put.lease, end - self._loop.time())
+                await self._contain(self._join(region, heartbeat, key, put, end - self._loop.time()))
             elif known is None:
-                await self._contain(self._leases.put(key, put.value, put.lease, patience))
+                await self._contain(self._leases.put(key, put.value, put.lease, end - self._loop.time()))
             else:
                 await self._contain(self._leases.put(key, put.value, put.lease, _RENEWAL_SECONDS))
         except (Unanswered, Rejected) as error:
@@ -281,7 +283,25 @@ class EtcdRegistry:
             if known is None or is_new:
                 raise Refused(Reason.REASON_REGISTRY_UNAVAILABLE) from None
 
-    async def _join(self, region: str, heartbeat: Heartbeat, key: bytes, put: Put) -> int:
+    async def _living_since(self, region: str, heartbeat: Heartbeat, seconds: float) -> datetime:
+        """Since when a region has had a process that lives, without a pause; this heartbeat is one of them.
+
+        Raises Unanswered, or Rejected.
+        """
+        facts = self._copy.snapshot.facts(region)
+        if heartbeat.endpoint in facts.live and facts.presence_since is not None:
+            return facts.presence_since
+        # The copy of this coordinator may be behind the one that the process beat to before.
+        read = await self._parts.client.read([self._keys.live_of(region)], seconds)
+        since = [heartbeat.time]
+        for key, entry in read.entries.items():
+            try:
+                since.append(values.decode_living(entry.value).since)
+            except values.Unreadable as error:
+                _log.error("%s in etcd %s", key.decode("utf-8", "replace"), error)
+        return min(since)
+
+    async def _join(self, region: str, heartbeat: Heartbeat, key: bytes, put: Put, seconds: float) -> int:
         """A heartbeat by which the registry learns that a region has joined, or by which certificate it signs."""
         joined, now = self._keys.joined(region), self._clock.now()
 
@@ -294,7 +314,7 @@ class EtcdRegistry:
             action = "SIGNING_CERTIFICATE_CHANGED" if before is not None else "REGION_JOINED"
             return Change({joined: Put(value), key: put}, noted=Noted(f"region/{region}", action, f"region/{region}"))
 
-        return await self._changes.make([joined], decide, now, self._contact.patience())
+        return await self._changes.make([joined], decide, now, seconds)
 
     async def _leave(self, region: str, endpoint: str) -> None:
         lease = lease_of(self._keys.federation, region, endpoint)

@@ -7,7 +7,7 @@ import base64
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from google.protobuf.message import DecodeError
 
@@ -36,6 +36,15 @@ class Applied:
     actor: str
     time: int
     """Microseconds since 1970."""
+
+
+@dataclass(frozen=True)
+class Living:
+    """A process that lives."""
+
+    heartbeat: Heartbeat
+    since: datetime
+    """Since when its region has had a process that lives, without a pause."""
 
 
 @dataclass(frozen=True)
@@ -95,10 +104,12 @@ def decode_suspension(value: bytes) -> Suspension:
     return Suspension(from_microseconds(fields.number("since")), fields.text("note"), fields.text("actor"))
 
 
-def encode_heartbeat(heartbeat: Heartbeat) -> bytes:
+def encode_living(living: Living) -> bytes:
     """The value of a process that lives."""
+    heartbeat = living.heartbeat
     return _encode(
         {
+            "since": to_microseconds(living.since),
             "endpoint": heartbeat.endpoint,
             "time": to_microseconds(heartbeat.time),
             "federation_revision": heartbeat.federation_revision,
@@ -108,16 +119,19 @@ def encode_heartbeat(heartbeat: Heartbeat) -> bytes:
     )
 
 
-def decode_heartbeat(value: bytes) -> Heartbeat:
-    """The heartbeat of a value. Raises Unreadable."""
+def decode_living(value: bytes) -> Living:
+    """The process of a value. Raises Unreadable."""
     fields = _Fields(value)
-    return Heartbeat(
+    heartbeat = Heartbeat(
         fields.text("endpoint"),
         from_microseconds(fields.number("time")),
         fields.number("federation_revision"),
         fields.number("clock_error") * _MICROSECOND,
         fields.binary("signing_certificate"),
     )
+    # A version before this field wrote none.
+    since = fields.number("since") if "since" in fields else fields.number("time")
+    return Living(heartbeat, from_microseconds(since))
 
 
 def encode_replica(replica: Replica) -> bytes:
@@ -205,6 +219,9 @@ class _Fields:
         self._fields: dict[str, object] = found
         if (version := self.number("version")) > VERSION:
             raise Unreadable(f"is of version {version}, and this program knows {VERSION}")
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._fields
 
     def number(self, name: str) -> int:
         found = self._fields.get(name)
