@@ -12,6 +12,7 @@ from coordinator.configuration.service import ConfigurationService
 from coordinator.membership.members import CurrentMembers
 from coordinator.membership.presence import Presence
 from coordinator.membership.service import FederationPorts, FederationService, MembershipService
+from coordinator.membership.witnesses import Witnesses, tell_of_registry
 from coordinator.oversight.service import OversightService
 from coordinator.registry.age import observe_age
 from coordinator.registry.embedded import EmbeddedRegistry
@@ -38,7 +39,7 @@ from gateway.channels import Dialer
 from gateway.clock import Clock, SystemClock
 from gateway.files import replace_file
 from gateway.interceptor import BorderInterceptor, BorderPorts
-from gateway.server import Server, Service, run_until_stopped
+from gateway.server import Server, Service, run_until_stopped, stop_tasks
 from gateway.signing import TrustedKeys
 from gateway.store.port import Store
 from gateway.store.schema import migrations_of
@@ -108,13 +109,15 @@ class Coordinator:
             server = Server(services, border, reflects=settings.reflection)
             port = await server.start(settings.listen, credentials)
             stack.push_async_callback(server.drain)
+            telling = asyncio.get_running_loop().create_task(tell_of_registry(server, registry))
+            stack.push_async_callback(stop_tasks, [telling])
             stack.callback(parts.federation.close)
             await parts.presence.enter(settings.name, settings.endpoint(port))
             if settings.port_file is not None:
                 replace_file(settings.port_file, f"{port}\n".encode("ascii"), mode=0o644)
                 stack.callback(settings.port_file.unlink, missing_ok=True)
             _log.info("%s of %s serves on %s:%d", settings.name, settings.federation, settings.host, port)
-            return cls(port, [*registry.loops, *parts.presence.loops], stack.pop_all())
+            return cls(port, [*registry.loops, *parts.presence.loops, telling], stack.pop_all())
         raise AssertionError("the block above returns or raises")
 
     async def run_until_stopped(self) -> None:
@@ -151,7 +154,10 @@ async def _open_registry(settings: CoordinatorSettings, clock: Clock, store: Sto
     lease = timedelta(seconds=settings.lease)
     if settings.etcd is None:
         return await EmbeddedRegistry.open(store, clock, lease)
-    return await EtcdRegistry.open(settings.etcd, settings.federation, settings.data, clock, lease)
+    witnesses = Witnesses(Dialer(settings.credentials, clock), settings.federation)
+    return await EtcdRegistry.open(
+        settings.etcd, settings.federation, settings.data, clock, lease, witnesses.say_it_answers
+    )
 
 
 def _parts(

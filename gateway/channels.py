@@ -96,11 +96,8 @@ class Replica:
         A channel that is being closed cannot be asked: it counts as one that lives, and the calls on it end as they
         may.
         """
-        check: grpc.aio.UnaryUnaryMultiCallable[HealthCheckRequest, HealthCheckResponse] = self.channel.unary_unary(
-            "/grpc.health.v1.Health/Check", HealthCheckRequest.SerializeToString, HealthCheckResponse.FromString
-        )
         try:
-            await check(HealthCheckRequest(), timeout=CHECK_TIMEOUT)
+            await health_of(self.channel, "", CHECK_TIMEOUT)
         except grpc.aio.AioRpcError as error:
             return error.code() not in _NO_ANSWER
         except grpc.aio.UsageError:
@@ -277,6 +274,14 @@ def _end_recovery(replica: Replica) -> None:
     if replica.recovery is not None:
         replica.recovery.cancel()
         replica.recovery = None
+
+
+async def health_of(channel: grpc.aio.Channel, service: str, timeout: float) -> HealthCheckResponse:
+    """How a service of a peer stands, by the standard health service. Raises AioRpcError or UsageError."""
+    check: grpc.aio.UnaryUnaryMultiCallable[HealthCheckRequest, HealthCheckResponse] = channel.unary_unary(
+        "/grpc.health.v1.Health/Check", HealthCheckRequest.SerializeToString, HealthCheckResponse.FromString
+    )
+    return await check(HealthCheckRequest(service=service), timeout=timeout)
 
 
 async def invoke(

@@ -81,6 +81,11 @@ class Server:
         await self._say(health_pb2.HealthCheckResponse.NOT_SERVING)
         await self._server.stop(DRAIN_SECONDS)
 
+    async def say(self, name: str, *, serves: bool) -> None:
+        """Tells by the health service how something else than a service stands."""
+        told = health_pb2.HealthCheckResponse.SERVING if serves else health_pb2.HealthCheckResponse.NOT_SERVING
+        await self._health.set(name, told)
+
     async def _say(self, status: int) -> None:
         for name in ["", *self._names]:
             await self._health.set(name, status)

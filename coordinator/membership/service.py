@@ -36,6 +36,7 @@ _LARGEST_SEQUENCE = 2**63 - 1
 _CERTIFICATE_BYTES = 16 * 1024  # it travels to every node with every change
 _NOTE_LENGTH = 256
 _LOOK = 0.05  # seconds between looks at whether the registry is as of now
+_LOOK_LONGER = 0.5  # and at whether it answers others only, for as long as nothing changes
 CONFIRM_SECONDS = 12.0  # for other coordinators to confirm: longer than a delivery takes, and than a lease by default
 _REGISTRY_LOST = frozenset({Reason.REASON_REGISTRY_UNAVAILABLE, Reason.REASON_OUTCOME_UNKNOWN})
 _log = logging.getLogger(__name__)
@@ -70,6 +71,7 @@ class FederationService(FederationServiceServicer):
     ) -> federation_pb2.JoinResponse:
         """See the federation_pb2."""
         region, now = current_call().identity.region, self._ports.clock.now()
+        self._require_not_cut_off()
         self._require_configured(region)
         heartbeat = _heartbeat(request, now)
         self._ports.keys.accept(region, request.signing_certificate, now)
@@ -97,12 +99,14 @@ class FederationService(FederationServiceServicer):
     ) -> AsyncIterator[federation_pb2.WatchResponse]:
         """See the federation_pb2. The first message comes as soon as there is a configuration.
 
-        Nothing is sent of a registry that may have gone on meanwhile.
+        Nothing is sent of a registry that may have gone on meanwhile, and where it answers others, they are to be
+        watched instead: the stream ends with REGISTRY_UNAVAILABLE.
         """
         changed, held = asyncio.Event(), request.federation_revision
         self._watching.add(changed)
         try:
             while not self._closed:
+                self._require_not_cut_off()
                 if not self._ports.registry.is_current():
                     with contextlib.suppress(TimeoutError):
                         async with asyncio.timeout(_LOOK):
@@ -120,7 +124,11 @@ class FederationService(FederationServiceServicer):
                         response.configuration.CopyFrom(snapshot.configuration)
                         held = snapshot.revision
                     yield response
-                await changed.wait()
+                while not changed.is_set():
+                    self._require_not_cut_off()
+                    with contextlib.suppress(TimeoutError):
+                        async with asyncio.timeout(_LOOK_LONGER):
+                            await changed.wait()
                 changed.clear()
         finally:
             self._watching.discard(changed)
@@ -145,6 +153,10 @@ class FederationService(FederationServiceServicer):
         """Ends all streams, so that a drain need not wait for them."""
         self._closed = True
         self._wake()
+
+    def _require_not_cut_off(self) -> None:
+        if self._ports.registry.is_cut_off():
+            raise Refused(Reason.REASON_REGISTRY_UNAVAILABLE)
 
     def _wake(self) -> None:
         for changed in self._watching:

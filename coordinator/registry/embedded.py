@@ -127,6 +127,14 @@ class EmbeddedRegistry:
         """See the port. Nobody else changes this registry."""
         return True
 
+    def answers(self) -> bool:
+        """See the port."""
+        return True
+
+    def is_cut_off(self) -> bool:
+        """See the port. There are no others."""
+        return False
+
     def answered(self) -> datetime:
         """See the port."""
         return self._clock.now()

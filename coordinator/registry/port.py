@@ -102,6 +102,17 @@ class Registry(Protocol):
         """
         ...
 
+    def answers(self) -> bool:
+        """Whether the registry answers this coordinator."""
+        ...
+
+    def is_cut_off(self) -> bool:
+        """Whether the registry answers other coordinators and not this one: they are to be asked instead.
+
+        The snapshot is not current then, however long that lasts.
+        """
+        ...
+
     def answered(self) -> datetime:
         """When the registry last answered, by this coordinator's clock: the snapshot may be that old."""
         ...

@@ -94,18 +94,19 @@ def certificates_of_a_federation(tmp_path: Path) -> Certificates:
 def empty_registry(etcd_cluster: LocalEtcd) -> Iterator[EtcdSettings]:
     """A registry in which nothing stands of the federation that the certificates are of."""
     settings = EtcdSettings(etcd_cluster.endpoints, etcd_cluster.credentials())
-
-    async def empty() -> None:
-        client = EtcdClient(settings, CLOCK)
-        try:
-            whole = Keys(FEDERATION).everything
-            await client.call(DELETE, rpc_pb2.DeleteRangeRequest(key=whole.first, range_end=whole.end))
-        finally:
-            await client.close()
-
-    asyncio.run(empty())
+    asyncio.run(empty(settings))
     yield settings
-    asyncio.run(empty())
+    asyncio.run(empty(settings))
+
+
+async def empty(etcd: EtcdSettings) -> None:
+    """Removes what stands in etcd of the federation that the certificates are of."""
+    client = EtcdClient(etcd, CLOCK)
+    try:
+        whole = Keys(FEDERATION).everything
+        await client.call(DELETE, rpc_pb2.DeleteRangeRequest(key=whole.first, range_end=whole.end))
+    finally:
+        await client.close()
 
 
 class Destination(RelayServiceServicer):

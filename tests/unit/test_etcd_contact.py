@@ -43,6 +43,10 @@ class ListingFollower:
         self.told = True
 
 
+async def nobody_is_answered() -> bool:
+    return False
+
+
 def test_after_a_pause_a_copy_may_be_acted_on_once_others_were_told_what_it_found() -> None:
     async def scenario() -> None:
         follower, seconds = ListingFollower(), 0.0
@@ -53,6 +57,7 @@ def test_after_a_pause_a_copy_may_be_acted_on_once_others_were_told_what_it_foun
             SystemClock(),
             timedelta(seconds=10),
             KEYS.configuration,
+            nobody_is_answered,
             lambda: seconds,
         )
         seconds = 3600.0

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
 from coordinator.registry.etcd.client import ATTEMPT_SECONDS, CALL_SECONDS, EtcdClient, Rejected, Unanswered
@@ -13,6 +13,7 @@ from coordinator.registry.etcd.watch import Follower
 from gateway.clock import Clock
 
 _ANSWER_SECONDS = 1.0
+_ASK_OTHERS_AFTER = 1 / 3  # of a lease: they must have said so before this coordinator counts as gone
 _CATCH_UP_SECONDS = 0.5
 _LONGEST_INTERVAL_SECONDS = 1.0
 _PATIENCE_OF_LEASE = 2 / 3  # a replica that was silent for longer may count as gone
@@ -36,6 +37,7 @@ class Contact:
         clock: Clock,
         lease: timedelta,
         key: bytes,
+        others_are_answered: Callable[[], Awaitable[bool]],
         seconds: Callable[[], float] = seconds_since_boot,
     ) -> None:
         self._client = client
@@ -43,6 +45,7 @@ class Contact:
         self._copy = copy
         self._clock = clock
         self._key = key
+        self._others_are_answered = others_are_answered
         self._seconds = seconds
         self._lease_seconds = lease.total_seconds()
         self._interval = min(_LONGEST_INTERVAL_SECONDS, self._lease_seconds / _LOOKS_IN_LEASE)
@@ -51,6 +54,8 @@ class Contact:
         self._answered: datetime = clock.now()
         self._is_silent = False
         self._is_alarmed = False
+        self._is_cut_off = False
+        self._answer_seconds = min(_ANSWER_SECONDS, self._lease_seconds / _LOOKS_IN_LEASE)
 
     def start_from(self, answered: datetime, *, is_silent: bool) -> None:
         """Where there is a copy, and whether etcd gave it now, or is silent and the copy is an old one."""
@@ -71,10 +76,19 @@ class Contact:
 
     def is_current(self) -> bool:
         """See the port. The first call after a pause finds that nobody has looked since, and has it done."""
-        if self._seconds() - self._looked_at <= self._lease_seconds * _PATIENCE_OF_LEASE:
+        if not self._is_cut_off and self._seconds() - self._looked_at <= self._lease_seconds * _PATIENCE_OF_LEASE:
             return True
         self._wanted.set()
         return False
+
+    def answers(self) -> bool:
+        """Whether etcd answered the last look, and lately."""
+        return not self._is_silent and self._seconds() - self._answered_at <= self._lease_seconds * _PATIENCE_OF_LEASE
+
+    @property
+    def is_cut_off(self) -> bool:
+        """Whether etcd answers other coordinators and not this one."""
+        return self._is_cut_off
 
     async def run(self) -> None:
         """Looks until it is cancelled."""
@@ -89,15 +103,20 @@ class Contact:
         """Asks etcd once. What was found holds for the time when it was asked: a pause may have come between."""
         asked_at, asked, before = self._seconds(), self._clock.now(), self._copy.revision
         try:
-            revision = await self._client.revision(self._key, _ANSWER_SECONDS)
+            revision = await self._client.revision(self._key, self._answer_seconds)
             await self._catch_up(revision, before)
         except (Unanswered, Rejected) as error:
-            # The last good copy has to do.
-            self._looked_at, self._is_silent = asked_at, True
+            self._is_silent = True
+            await self._ask_others()
+            if not self._is_cut_off:
+                self._looked_at = asked_at  # the last good copy has to do
             self._raise_alarm(error)
         else:
             self._answered_at = self._looked_at = asked_at
             self._answered, self._is_silent = asked, False
+            if self._is_cut_off:
+                self._is_cut_off = False
+                _log.warning("etcd answers this coordinator again: it routes again")
             if self._is_alarmed:
                 self._is_alarmed = False
                 _log.warning("etcd answers again: the registry is as of now")
@@ -109,6 +128,14 @@ class Contact:
             await self._follower.list(_ANSWER_SECONDS)
         # Whoever acts by the copy is told on the loop's next turn: only then may it be acted on.
         await asyncio.sleep(0)
+
+    async def _ask_others(self) -> None:
+        """Where etcd answers others, a change may be made that only this coordinator does not hear of."""
+        if self._seconds() - self._answered_at <= self._lease_seconds * _ASK_OTHERS_AFTER:
+            return
+        before, self._is_cut_off = self._is_cut_off, await self._others_are_answered()
+        if self._is_cut_off and not before:
+            _log.error("etcd answers other coordinators and not this one: it routes nothing until it does")
 
     def _raise_alarm(self, error: Exception) -> None:
         if not self._is_alarmed and self._seconds() - self._answered_at > self._lease_seconds:

@@ -112,6 +112,11 @@ class OwnReplica:
         self._missing = asyncio.Event()
         self._lock = asyncio.Lock()
 
+    @property
+    def replica(self) -> Replica | None:
+        """What is said of this coordinator; None before it has entered."""
+        return self._own
+
     async def enter(self, name: str, endpoint: str) -> int:
         """Says that this coordinator serves. Returns the revision; 0 where etcd has yet to hear of it."""
         self._own = Replica(name, endpoint, 0)

@@ -5,7 +5,7 @@ Everything is known from a copy that follows etcd. A change returns once that co
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -23,7 +23,7 @@ from coordinator.registry.etcd.last_good import LastGood
 from coordinator.registry.etcd.leases import Leases, OwnReplica, lease_of
 from coordinator.registry.etcd.settings import EtcdSettings
 from coordinator.registry.etcd.watch import Follower, FollowerPorts
-from coordinator.registry.port import KeptHead, Snapshot
+from coordinator.registry.port import KeptHead, Replica, Snapshot
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.audit import AuditRow
@@ -55,6 +55,7 @@ class _Parts:
     clock: Clock
     lease: timedelta
     last_good: LastGood
+    others_are_answered: Callable[[Collection[Replica]], Awaitable[bool]]
 
 
 class EtcdRegistry:
@@ -68,7 +69,13 @@ class EtcdRegistry:
         ports = FollowerPorts(parts.client, parts.keys, parts.clock, parts.last_good.path)
         self._follower = Follower(ports, parts.copy, self._tell)
         self._contact = Contact(
-            parts.client, self._follower, parts.copy, parts.clock, parts.lease, parts.keys.configuration
+            parts.client,
+            self._follower,
+            parts.copy,
+            parts.clock,
+            parts.lease,
+            parts.keys.configuration,
+            self._others_are_answered,
         )
         self._own = OwnReplica(parts.client, parts.keys, parts.lease, self._contact.patience)
         self._loop = asyncio.get_running_loop()
@@ -79,16 +86,25 @@ class EtcdRegistry:
 
     @classmethod
     async def open(
-        cls, settings: EtcdSettings, federation: str, directory: Path, clock: Clock, lease: timedelta
+        cls,
+        settings: EtcdSettings,
+        federation: str,
+        directory: Path,
+        clock: Clock,
+        lease: timedelta,
+        others_are_answered: Callable[[Collection[Replica]], Awaitable[bool]] | None = None,
     ) -> "EtcdRegistry":
         """The registry of a federation; an endpoint lives for `lease` after each heartbeat.
+
+        `others_are_answered`: asks other coordinators whether etcd answers one of them.
 
         `directory` is the coordinator's own, and is there: the last good copy is kept in it. Where etcd does not
         answer, that copy is what is known until it does; where there is none, RegistryUnreachable is raised. Raises
         CredentialsUnusable too.
         """
         keys = Keys(federation)
-        parts = _Parts(keys, EtcdClient(settings, clock), Copy(keys), clock, lease, LastGood(directory))
+        client, ask = EtcdClient(settings, clock), others_are_answered or _nobody_to_ask
+        parts = _Parts(keys, client, Copy(keys), clock, lease, LastGood(directory), ask)
         registry = cls(parts)
         try:
             await registry._start()
@@ -218,6 +234,14 @@ class EtcdRegistry:
         """See the port."""
         return self._contact.is_current()
 
+    def answers(self) -> bool:
+        """See the port."""
+        return self._contact.answers()
+
+    def is_cut_off(self) -> bool:
+        """See the port."""
+        return self._contact.is_cut_off
+
     def answered(self) -> datetime:
         """See the port."""
         return self._contact.answered
@@ -237,6 +261,11 @@ class EtcdRegistry:
         await self._save()
         await self._parts.client.close()
         self._listeners.clear()
+
+    async def _others_are_answered(self) -> bool:
+        own, replicas = self._own.replica, self._copy.snapshot.replicas
+        others = [each for name, each in replicas.items() if own is None or name != own.name]
+        return await self._parts.others_are_answered(others)
 
     async def _start(self) -> None:
         last_good, kept = self._parts.last_good, None
@@ -391,3 +420,7 @@ class EtcdRegistry:
             await asyncio.to_thread(self._parts.last_good.save, entries, revision)
         except OSError as error:
             _log.error("the last good copy is not kept: %s", error)
+
+
+async def _nobody_to_ask(_: Collection[Replica]) -> bool:
+    return False

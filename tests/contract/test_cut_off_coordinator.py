@@ -1,0 +1,121 @@
+"""A coordinator that etcd does not answer, while it answers others, and while it answers nobody."""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+import grpc
+import pytest
+
+from coordinator.registry.etcd.settings import EtcdSettings
+from deploy.local.etcd import LocalEtcd
+from gateway.api.federation.v1.federation_pb2 import MemberState, WatchRequest
+from gateway.api.federation.v1.federation_pb2_grpc import FederationServiceStub
+from gateway.channels import invoke
+from gateway.errors import Refused, from_rpc_error, reason_name
+from tests.contract.coordinator_process import CoordinatorProcess, coordinator_process
+from tests.contract.coordinators import PATIENCE_S, Watching, join_request, keys_of, refused
+from tests.contract.small_federation import Certificates
+from tests.contract.test_several_coordinators import HENAN, empty, names, outcome, probe, scene
+from tests.faults.background import Background
+from tests.faults.proxy import FaultProxy
+
+LEASE = 4.0
+
+
+@pytest.fixture
+def certificates(tmp_path: Path) -> Certificates:
+    return Certificates(tmp_path / "certificates")
+
+
+@pytest.fixture
+def lines(etcd_cluster: LocalEtcd) -> Iterator[Sequence[FaultProxy]]:
+    """A line to each member of etcd."""
+    background = Background()
+    made = [FaultProxy(background, partial(str, endpoint)) for endpoint in etcd_cluster.endpoints]
+    yield made
+    for line in made:
+        line.close()
+    background.close()
+
+
+def over(lines: Sequence[FaultProxy], etcd_cluster: LocalEtcd) -> EtcdSettings:
+    return EtcdSettings(tuple(line.endpoint for line in lines), etcd_cluster.credentials())
+
+
+@pytest.fixture(autouse=True)
+def _empty_registry(etcd_cluster: LocalEtcd) -> Iterator[None]:
+    """Nothing stands there of the federation that the certificates are of."""
+    settings = EtcdSettings(etcd_cluster.endpoints, etcd_cluster.credentials())
+    asyncio.run(empty(settings))
+    yield
+    asyncio.run(empty(settings))
+
+
+async def to_its_end(watching: Watching) -> None:
+    """Reads a stream until it ends. Raises as `invoke` does."""
+    try:
+        async for _ in watching:
+            pass
+    except grpc.aio.AioRpcError as error:
+        raise from_rpc_error(error) or error from None
+
+
+async def cut(lines: Sequence[FaultProxy]) -> None:
+    for line in lines:
+        await asyncio.to_thread(line.cut)
+
+
+def test_while_etcd_answers_others_it_routes_nothing_and_sends_nodes_to_them(
+    certificates: Certificates, tmp_path: Path, etcd_cluster: LocalEtcd, lines: Sequence[FaultProxy]
+) -> None:
+    async def scenario(other: CoordinatorProcess) -> None:
+        direct = EtcdSettings(etcd_cluster.endpoints, etcd_cluster.credentials())
+        async with scene(certificates, tmp_path, direct) as at:
+            await at.knows(other.endpoint, MemberState.MEMBER_STATE_JOINED)
+            channel = at.dial("region/henan", other.endpoint)
+            await probe(channel)
+            federation = FederationServiceStub(channel)
+            watching = federation.Watch(WatchRequest())
+            await cut(lines)
+            while await outcome(channel) != "REGISTRY_UNAVAILABLE":
+                pass
+            while names(await at.suspend(seconds=3.0)):
+                pass
+            taken = at.sichuan.taken
+            assert {await outcome(channel) for _ in range(5)} == {"REGISTRY_UNAVAILABLE"}
+            assert at.sichuan.taken == taken
+            with pytest.raises(Refused) as ended:
+                await to_its_end(watching)
+            assert reason_name(ended.value.reason) == "REGISTRY_UNAVAILABLE"
+            joining = invoke(federation.Join, join_request(keys_of(certificates, HENAN)), PATIENCE_S)
+            assert await refused(joining) == "REGISTRY_UNAVAILABLE"
+            for line in lines:
+                await asyncio.to_thread(line.heal)
+            while await outcome(channel) != "REGION_SUSPENDED":
+                pass
+            assert at.sichuan.taken == taken
+
+    etcd = over(lines, etcd_cluster)
+    with coordinator_process(certificates, tmp_path / "1", number=1, etcd=etcd, lease=LEASE) as other:
+        asyncio.run(scenario(other))
+
+
+def test_while_etcd_answers_nobody_it_routes_on_by_the_last_good_copy(
+    certificates: Certificates, tmp_path: Path, etcd_cluster: LocalEtcd, lines: Sequence[FaultProxy]
+) -> None:
+    async def scenario(other: CoordinatorProcess) -> None:
+        async with scene(certificates, tmp_path, over(lines, etcd_cluster), lease=LEASE) as at:
+            await at.knows(other.endpoint, MemberState.MEMBER_STATE_JOINED)
+            channel = at.dial("region/henan", other.endpoint)
+            await cut(lines)
+            end = asyncio.get_running_loop().time() + 2 * LEASE
+            while asyncio.get_running_loop().time() < end:
+                await outcome(channel)  # while they find out, it may be refused for now
+            while await outcome(channel) != "DELIVERED":
+                pass
+
+    etcd = over(lines, etcd_cluster)
+    with coordinator_process(certificates, tmp_path / "1", number=1, etcd=etcd, lease=LEASE) as other:
+        asyncio.run(scenario(other))
