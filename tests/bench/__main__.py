@@ -5,6 +5,7 @@ import json
 import os
 import platform
 import shutil
+import sys
 import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -27,6 +28,8 @@ from tests.bench.table import suspension_table, table
 BUILD = Path(__file__).parents[2] / "build"
 LEVELS = (1, 32, 128)
 _CHAIN, _ORDERS, _SQLITE = "chain", "orders", "SQLite"
+_NARROWEST = 100  # columns that the tables need, also where no terminal says how many it has
+_PIPED_WIDTH = 120  # columns where no terminal says how many it has
 
 
 class Bench:
@@ -99,12 +102,13 @@ def main(seconds: float, rounds: int, levels: Sequence[int], engine_callers: int
         "conditions": circumstances,
     }
     output.write_text(json.dumps(content, indent=2) + "\n", "utf-8")
-    _show(measured, engines, suspensions)
+    show(measured, engines, suspensions)
     print(f"written to {output}")
 
 
-def _show(measured: Sequence[Level], engines: Sequence[EngineResult], suspensions: Sequence[Suspension]) -> None:
-    console = Console()
+def show(measured: Sequence[Level], engines: Sequence[EngineResult], suspensions: Sequence[Suspension]) -> None:
+    """Prints the tables; as wide as they need to be where the output is no terminal."""
+    console = Console(width=None if sys.stdout.isatty() else _PIPED_WIDTH)
     console.print(table(measured, "orders between regions against a bare chain", _CHAIN, _ORDERS))
     for each in engines:
         console.print(table(each.levels, f"the same orders: {each.name} against SQLite", _SQLITE, "PostgreSQL"))

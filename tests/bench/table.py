@@ -39,7 +39,12 @@ def table(levels: Sequence[Level], title: str, base: str, measured: str) -> Tabl
 
 def suspension_table(suspensions: Sequence[Suspension]) -> Table:
     """One row per suspension under load, in milliseconds from the moment when it was asked for."""
-    shown = Table(title="`regions suspend` under load, two coordinators", title_justify="left")
+    shown = Table(
+        title="`regions suspend` under load, two coordinators",
+        title_justify="left",
+        caption="0: none was acted on after the question",
+        caption_justify="left",
+    )
     for heading in ("", "last envelope acted on, ms", "confirmed by all, ms", "envelopes after that"):
         shown.add_column(heading, justify="right", no_wrap=True)
     for number, each in enumerate(suspensions, 1):

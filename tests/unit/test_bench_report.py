@@ -7,6 +7,8 @@ import os
 import pytest
 from rich.console import Console
 
+from tests.bench.__main__ import show
+from tests.bench.engines import EngineResult
 from tests.bench.processor_time import busy_seconds, processor_seconds
 from tests.bench.report import FIGURES, Level, Round, Spread, Window, percentile, report
 from tests.bench.suspension import Suspension
@@ -105,6 +107,16 @@ def test_the_table_of_suspensions_shows_milliseconds_and_what_came_too_late() ->
     console.print(suspension_table([Suspension(confirmed=0.05, last_envelope=0.02, later=0)]))
     line = next(line for line in console.export_text().splitlines() if "│ 1 " in line.replace("  ", ""))
     assert [cell.strip() for cell in line.strip("│").split("│")] == ["1", "20", "50", "0"]
+
+
+def test_where_the_output_is_no_terminal_nothing_is_cut_off(capsys: pytest.CaptureFixture[str]) -> None:
+    busy = [Level(128, [Round(window(10**7, p50=12.0), window(10**5, p50=99.0))])]
+    late = Suspension(confirmed=12.0, last_envelope=0.0, later=0)
+    show(busy, [EngineResult("PostgreSQL and etcd with two coordinators", busy)], [late])
+    printed = capsys.readouterr().out
+    assert "…" not in printed
+    assert "(a) SQLite" in printed
+    assert "0: none was acted on after the question" in printed
 
 
 def test_the_machine_is_at_least_as_busy_as_this_process() -> None:
