@@ -12,6 +12,7 @@ import grpc
 
 from coordinator.cli.exits import CannotReach, NotDone
 from gateway.api.types.v1.access_pb2 import Role
+from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.authority import AUTHORITY_CERTIFICATE, TLS_CERTIFICATE, TLS_KEY
 from gateway.channels import Dialer
 from gateway.clock import SystemClock
@@ -31,7 +32,7 @@ class Connection:
     """Where the coordinators are, and who asks."""
 
     endpoints: Sequence[str]
-    """At least one; the next is asked where one does not answer."""
+    """At least one; the next is asked where one does not answer, or cannot reach the registry."""
     credentials: Credentials
     federation: str
 
@@ -46,12 +47,20 @@ class Connection:
         dialer = Dialer(self.credentials, SystemClock())
         name = server_name(Role.ROLE_COORDINATOR, "", self.federation)
         failures: list[str] = []
+        outcome_known = True  # a refusal says that nothing was changed; no answer says nothing
         for endpoint in self.endpoints:
             async with dialer.dial(endpoint, name) as channel:
                 try:
                     return await question(channel)
                 except Unreachable as failure:
+                    outcome_known = False
                     failures.append(f"no answer from the coordinator at {endpoint}: {failure}")
+                except Refused as refusal:
+                    if refusal.reason != Reason.REASON_REGISTRY_UNAVAILABLE:
+                        raise
+                    failures.append(f"refused by the coordinator at {endpoint}: {refusal}")
+        if outcome_known:
+            raise NotDone([*failures, "`coordinator doctor`, where a coordinator runs, says what is wrong with etcd"])
         raise CannotReach("\n".join(failures))
 
 
@@ -79,7 +88,7 @@ def connected(command: Callable[Concatenate[Connection, P], None]) -> Callable[.
         required=True,
         envvar="CROSSREGION_COORDINATOR",
         show_envvar=True,
-        help="Where the coordinators serve; the next is asked where one does not answer.",
+        help="Where the coordinators serve; the next is asked where one does not answer or cannot reach the registry.",
     )
     @click.option(
         "--credentials",

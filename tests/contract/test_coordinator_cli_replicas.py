@@ -17,7 +17,9 @@ from gateway.api.coordinator.v1.administration_pb2_grpc import (
     add_MembershipServiceServicer_to_server,
 )
 from gateway.api.federation.v1.federation_pb2 import Member, MemberState
+from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.clock import to_timestamp
+from gateway.errors import Refused
 from gateway.server import Service
 from tests.contract.small_federation import CLOCK, NOTHING_LISTENS, Certificates, serving
 from tests.contract.test_coordinator_cli import command
@@ -38,6 +40,7 @@ class Membership(MembershipServiceServicer):
 
     silent: timedelta = timedelta(0)
     unconfirmed: list[contract.Replica] = field(default_factory=list)
+    refusal: Refused | None = None
 
     async def ListRegions(  # noqa: N802 - named by gRPC
         self,
@@ -53,6 +56,8 @@ class Membership(MembershipServiceServicer):
         request: contract.SuspendRegionRequest,
         context: grpc.aio.ServicerContext[contract.SuspendRegionRequest, contract.SuspendRegionResponse],
     ) -> contract.SuspendRegionResponse:
+        if self.refusal is not None:
+            raise self.refusal
         member = Member(region=request.region, state=MemberState.MEMBER_STATE_SUSPENDED, state_note=request.note)
         return contract.SuspendRegionResponse(member=member, unconfirmed=self.unconfirmed)
 
@@ -127,5 +132,48 @@ def test_the_next_coordinator_is_asked_where_one_does_not_answer(certificates: C
         assert f"no answer from the coordinator at {endpoint}: " in errors
         code, _, errors = await command(certificates, f"{endpoint},", "regions", "list")
         assert code == 2
+
+    asyncio.run(scenario())
+
+
+SUSPEND = ("regions", "suspend", "sichuan", "--note", "why")
+
+
+def test_the_next_coordinator_is_asked_where_one_cannot_reach_the_registry(certificates: Certificates) -> None:
+    async def scenario() -> None:
+        cut_off = Membership(refusal=Refused(Reason.REASON_REGISTRY_UNAVAILABLE))
+        async with told_by(certificates, cut_off) as first, told_by(certificates, Membership()) as second:
+            code, out, errors = await command(certificates, f"{first},{second}", *SUSPEND)
+            assert (code, errors) == (0, "")
+            assert out.startswith("sichuan is suspended: why\n")
+
+    asyncio.run(scenario())
+
+
+def test_where_no_coordinator_reaches_the_registry_all_that_were_asked_are_named(certificates: Certificates) -> None:
+    async def scenario() -> None:
+        cut_off = Membership(refusal=Refused(Reason.REASON_REGISTRY_UNAVAILABLE))
+        async with told_by(certificates, cut_off) as first, told_by(certificates, cut_off) as second:
+            code, out, errors = await command(certificates, f"{first},{second}", *SUSPEND)
+            assert (code, out) == (1, "")
+            for endpoint in (first, second):
+                assert f"refused by the coordinator at {endpoint}: REGISTRY_UNAVAILABLE: " in errors
+            assert "`coordinator doctor`" in errors
+            # The one that does not answer may have done it.
+            code, _, errors = await command(certificates, f"{NOTHING_LISTENS},{first}", *SUSPEND)
+            assert code == 3
+            assert f"no answer from the coordinator at {NOTHING_LISTENS}: " in errors
+            assert f"refused by the coordinator at {first}: " in errors
+
+    asyncio.run(scenario())
+
+
+def test_another_refusal_is_told_at_once(certificates: Certificates) -> None:
+    async def scenario() -> None:
+        refusing = Membership(refusal=Refused(Reason.REASON_REGION_UNKNOWN, region="sichuan"))
+        async with told_by(certificates, refusing) as first, told_by(certificates, Membership()) as second:
+            code, out, errors = await command(certificates, f"{first},{second}", *SUSPEND)
+            assert (code, out) == (1, "")
+            assert errors.startswith("Error: REGION_UNKNOWN: ")
 
     asyncio.run(scenario())
