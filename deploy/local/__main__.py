@@ -35,8 +35,9 @@ def main() -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
     try:
+        directory.require_none_runs(options.directory)
         directory.prepare(options.directory)
-    except directory.NotAFederation as error:
+    except (directory.NotAFederation, directory.RunsAlready) as error:
         sys.stderr.write(f"{error}\n")
         return 1
     except KeyboardInterrupt:
@@ -48,7 +49,10 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m deploy.local", description=main.__doc__)
     parser.add_argument("--profile", choices=PROFILES, default=EMBEDDED.name, help="its shape; default %(default)s")
     parser.add_argument(
-        "--directory", type=lambda text: Path(text).resolve(), default=DIRECTORY, help="recreated; default %(default)s"
+        "--directory",
+        type=lambda text: Path(text).resolve(),
+        default=DIRECTORY,
+        help="recreated unless one runs in it; default %(default)s",
     )
     return parser.parse_args()
 

@@ -1,6 +1,7 @@
 """The directory of a federation that is run for people: made anew, and with what it takes to stop the processes."""
 
 import os
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -40,6 +41,21 @@ class NotAFederation(Exception):
     """The directory holds something else than an earlier federation."""
 
 
+class RunsAlready(Exception):
+    """A federation runs in the directory."""
+
+
+def require_none_runs(directory: Path) -> None:
+    """Raises RunsAlready where a process that was noted in the directory lives, and says how to stop it."""
+    noted = directory / _PIDS
+    if not noted.exists():
+        return
+    lines = [line.split("\t") for line in noted.read_text("utf-8").splitlines()]
+    if any(mark in _command_line(pid) for pid, _, mark, _, _ in lines):
+        stop = shlex.join(["sh", str(directory / STOP)])
+        raise RunsAlready(f"A federation runs already in {directory}; it was left alone. Stop it with: {stop}")
+
+
 def prepare(directory: Path) -> None:
     """Empties the directory, after stopping what was left running in it. Raises NotAFederation."""
     script = directory / STOP
@@ -68,3 +84,14 @@ def note_processes(federation: LocalFederation) -> None:
 def forget_processes(federation: LocalFederation) -> None:
     """None runs any more."""
     (federation.directory / _PIDS).unlink(missing_ok=True)
+
+
+def _command_line(pid: str) -> str:
+    """Of a process; empty where there is none."""
+    if Path("/proc/self/cmdline").exists():
+        try:
+            return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
+        except (FileNotFoundError, ProcessLookupError):
+            return ""
+    asked = subprocess.run(["/bin/ps", "-o", "args=", "-p", pid], capture_output=True, text=True, check=False)
+    return asked.stdout

@@ -151,6 +151,35 @@ def test_what_a_killed_one_left_running_is_stopped_by_the_script_in_its_director
     assert list(temporary.iterdir()) == []
 
 
+def test_one_that_runs_is_left_alone_by_a_second_one_and_a_dead_one_is_replaced(
+    tmp_path: Path, temporary: Path
+) -> None:
+    directory = tmp_path / "federation"
+    with local("embedded", directory, temporary) as process:
+        listed = {int(pid) for _, pid in _LISTED.findall(read_until(process, RUNS))}
+        second = subprocess.run(
+            [sys.executable, "-m", "deploy.local", "--directory", str(directory)],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=SECONDS,
+        )
+        assert second.returncode == 1
+        assert "runs already" in second.stderr
+        assert f"sh {directory}/stop" in second.stderr
+        assert len(listed) == len(PROCESSES["embedded"])
+        assert all(Path(f"/proc/{pid}").exists() for pid in listed)
+        process.kill()
+        process.wait()
+        for pid in listed:
+            os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: left_of(directory) == [], SECONDS, "they are gone")
+    (directory / "pids").write_text(f"{os.getpid()}\tTERM\t{directory}/gone\t-\tsichuan\n", "utf-8")
+    with local("embedded", directory, temporary) as process:
+        read_until(process, RUNS)
+
+
 def test_a_directory_that_holds_something_else_is_not_touched(tmp_path: Path, temporary: Path) -> None:
     (tmp_path / "letter.txt").write_text("keep me", "utf-8")
     with local("embedded", tmp_path, temporary) as process:
