@@ -83,6 +83,8 @@ class Coordinator:
         async with contextlib.AsyncExitStack() as stack:
             clock = clock or SystemClock()
             credentials = server_credentials(settings.credentials, clock)
+            # Whoever goes by another number than it proves would confirm a suspension in the name of that one.
+            settings.credentials.require_identity(settings.identity)
             telemetry = Telemetry.of(SERVICE_NAME, str(settings.number))
             stack.callback(telemetry.shutdown)
             store = await _open_store(settings)

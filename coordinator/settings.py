@@ -74,6 +74,11 @@ class CoordinatorSettings:
         return f"coordinator/{self.number}"
 
     @property
+    def identity(self) -> Identity:
+        """Who this coordinator is, as its certificate must name it."""
+        return Identity(self.federation, Role.ROLE_COORDINATOR, "", str(self.number))
+
+    @property
     def host(self) -> str:
         """The host of `listen`."""
         return host_of(self.listen)

@@ -13,6 +13,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from gateway.clock import Clock
+from gateway.identity import Identity
 
 ChannelOptions = Sequence[tuple[str, int | str]]
 
@@ -82,6 +83,14 @@ class Credentials:
             raise CredentialsUnusable(f"{self.key}: is not the key of {self.certificate}")
         return loaded
 
+    def require_identity(self, identity: Identity) -> None:
+        """Raises CredentialsUnusable unless the certificate names this member and nobody else."""
+        own = _certificates(self.certificate, _read(self.certificate))[0]
+        uris = _uris(own)
+        if uris != [identity.uri]:
+            named = ", ".join(uris) or "nobody"
+            raise CredentialsUnusable(f"{self.certificate}: names {named}, but the settings say {identity.uri}")
+
     def stamp(self) -> tuple[tuple[int, int, int] | None, ...]:
         """A value that changes when a file is replaced, written or removed; cheap to ask for."""
         return tuple(_stamp(path) for path in (self.authority, self.certificate, self.key))
@@ -99,6 +108,14 @@ def _certificates(path: Path, pem: bytes) -> list[x509.Certificate]:
         return x509.load_pem_x509_certificates(pem)
     except ValueError as error:
         raise CredentialsUnusable(f"{path}: holds no certificate that can be read") from error
+
+
+def _uris(certificate: x509.Certificate) -> list[str]:
+    try:
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return []
+    return names.get_values_for_type(x509.UniformResourceIdentifier)
 
 
 def _fault_of_time(certificate: x509.Certificate, now: datetime) -> str | None:

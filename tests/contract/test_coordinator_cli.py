@@ -123,6 +123,20 @@ def test_a_coordinator_serves_until_it_is_told_to_stop(files: Process) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("line", "path"),
+    [("number = 7", f"spiffe://{FEDERATION}/coordinator/7"), ("", "spiffe://other.example/coordinator/0")],
+)
+def test_a_coordinator_whose_certificate_names_another_one_does_not_start(files: Process, line: str, path: str) -> None:
+    federation_name = path.removeprefix("spiffe://").split("/", 1)[0]
+    text = files.settings.read_text().replace(FEDERATION, federation_name)
+    files.settings.write_text(f"{line}\n{text}")
+    code, said = serve_in_vain(files.settings)
+    assert code == 1
+    assert f"tls.crt: names spiffe://{FEDERATION}/coordinator/0, but the settings say {path}" in said
+    assert not (files.settings.parent / "data").exists()
+
+
 def test_a_second_process_on_the_same_database_says_so_and_disturbs_nothing(coordinator: Process) -> None:
     code, line = serve_in_vain(coordinator.settings)
     assert code == 1

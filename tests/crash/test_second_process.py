@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.federation import COORDINATOR
+from deploy.local.federation import COORDINATOR, FEDERATION
 from deploy.local.profiles import Engine
+from gateway.api.types.v1.access_pb2 import Role
+from gateway.authority import Authority
+from gateway.identity import Identity
 from tests.crash.regions import HANDLING
 from tests.crash.scene import Scene
 
@@ -54,7 +57,11 @@ def test_a_second_process_with_the_same_place_in_a_database_does_not_start_and_n
 @pytest.mark.several_processes
 def test_a_second_coordinator_with_an_embedded_registry_does_not_start_whatever_its_number(scene: Scene) -> None:
     first = scene.federation.processes[COORDINATOR]
-    ended = run_second(scene, COORDINATOR, listen="127.0.0.1:0", number="1")
+    authority = Authority.load(scene.federation.directory / "authority")
+    identity = Identity(FEDERATION, Role.ROLE_COORDINATOR, "", "1")
+    files = scene.federation.issue(authority, identity, "coordinator-of-another-number")
+    proof = {f"credentials.{key}": str(files / f"tls.{end}") for key, end in (("certificate", "crt"), ("key", "key"))}
+    ended = run_second(scene, COORDINATOR, listen="127.0.0.1:0", number="1", **proof)
     assert ended.code == 1
     assert "the database, which it needs for itself, is in use" in ended.said
     assert f"crossregion/0/{first.pid}/" in ended.said
