@@ -67,7 +67,8 @@ def conditions(rounds: int, seconds: float, sizes: dict[str, int]) -> Report:
         "customers": CUSTOMERS,
         "chain": "three plaintext grpc.aio servers, uvloop, nothing stored",
         "orders": "mTLS, signatures, synchronous commits, audit; trace ids travel, spans are not recorded",
-        "engines": "PostgreSQL over TLS for every database, etcd with three members, all on the same processors",
+        "engines": "PostgreSQL over TLS for every database, etcd with three members, all on the same processors;"
+        " their own processor time is not in that of the servers",
         **sizes,
     }
 

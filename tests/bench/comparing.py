@@ -29,11 +29,14 @@ def compare(base: LoadClient, measured: LoadClient, callers: int, rounds: int, s
 
 
 def order_client(federation: LocalFederation, log: Path) -> LoadClient:
-    """A client that submits orders at the handling region's first process."""
+    """A client that submits orders at the handling region's first process.
+
+    The servers whose processor time it counts are the coordinators and nodes, not etcd and PostgreSQL.
+    """
     arguments = [
         "orders",
         f"--endpoint={federation.endpoint(HANDLING)}",
         f"--server-name={server_name(Role.ROLE_REGION, HANDLING, FEDERATION)}",
         f"--certificate={federation.directory / 'certificates' / f'{HANDLING}-counter'}",
     ]
-    return LoadClient(arguments, [running.pid for running in federation.running()], log)
+    return LoadClient(arguments, [process.pid for process in federation.processes.values()], log)
