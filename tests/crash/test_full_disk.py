@@ -96,6 +96,12 @@ def test_an_order_for_a_home_region_without_room_stays_open_and_is_done_once_lat
 
 
 def test_s12_a_receipt_that_cannot_be_kept_stays_open_until_there_is_room(scene: Scene) -> None:
+    # What is free in the log of the database may be enough for a receipt: then the fault has not happened.
+    assert any(a_receipt_found_no_room(scene) for _ in range(5)), "there was room for every receipt"
+
+
+def a_receipt_found_no_room(scene: Scene) -> bool:
+    """Whether the fault happened to an order; that one has its one effect once there is room."""
     request, link = scene.pay(padded=True), scene.handling_to_coordinator
     scene.coordinator_to_home.hold()
     order_id = scene.submit(request).id
@@ -107,8 +113,15 @@ def test_s12_a_receipt_that_cannot_be_kept_stays_open_until_there_is_room(scene:
         wait_until(lambda: scene.home.has_received(order_id), 10, "the home region has acted")
         size = len(scene.home.receipt_given(order_id).content)
         wait_until(lambda: link.most(lambda each: each.answers.passed) > size, 10, "the receipt comes back")
-        wait_until(lambda: scene.log_of(HANDLING).count(KEPT_LATER) > told, 10, "the receipt cannot be kept")
+        wait_until(
+            lambda: scene.log_of(HANDLING).count(KEPT_LATER) > told or not scene.handling.open_envelopes(order_id),
+            10,
+            "the receipt is kept, or cannot be",
+        )
+        if scene.log_of(HANDLING).count(KEPT_LATER) == told:
+            return False
         require_refused(scene.start_submit(scene.pay()), "STORE_UNAVAILABLE")
         assert scene.handling.open_envelopes(order_id)
     require_one_effect(scene, request)
     assert scene.handling.attempts([order_id]) == [1], "it was answered and sent again all the same"
+    return True
