@@ -104,7 +104,7 @@ class Authority:
             _builder(name, name, key, valid_from, valid_until)
             .add_extension(_names(trust_domain(federation)), critical=False)
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-            .add_extension(_key_usage(signs_certificates=True), critical=True)
+            .add_extension(key_usage(signs_certificates=True), critical=True)
             .sign(key, hashes.SHA256())
         )
         return cls(certificate, key)
@@ -210,7 +210,7 @@ class Authority:
             _builder(_common_name(identity.path), self.certificate.subject, key, valid_from, valid_until)
             .add_extension(_names(identity.uri, names), critical=False)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-            .add_extension(_key_usage(signs_certificates=False), critical=True)
+            .add_extension(key_usage(signs_certificates=False), critical=True)
             .add_extension(x509.ExtendedKeyUsage(usages), critical=False)
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(issuer_key), critical=False)
             .sign(self._key, hashes.SHA256())
@@ -243,7 +243,8 @@ def _names(uri: str, others: Sequence[x509.GeneralName] = ()) -> x509.SubjectAlt
     return x509.SubjectAlternativeName([x509.UniformResourceIdentifier(uri), *others])
 
 
-def _key_usage(*, signs_certificates: bool) -> x509.KeyUsage:
+def key_usage(*, signs_certificates: bool) -> x509.KeyUsage:
+    """What a key is for: signing certificates, or signatures of its own."""
     return x509.KeyUsage(
         digital_signature=not signs_certificates,
         content_commitment=False,
