@@ -5,8 +5,6 @@ import re
 import signal
 import socket
 import subprocess
-import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,8 +14,8 @@ import pytest
 from deploy.demo import ending
 from deploy.demo.stage import Stage
 from tests.engines import ETCD, POSTGRESQL, require_engine
+from tests.stories.commands import ROOT, running
 
-ROOT = Path(__file__).parents[2]
 SECONDS = 150  # a busy machine needs many times the usual ten seconds
 SERVES = re.compile(r"\b([a-z]+(?:-\d)?) on 127\.0\.0\.1:(\d+)")
 EMBEDDED = {"coordinator", "guangdong", "sichuan", "henan"}
@@ -29,27 +27,9 @@ pytestmark = pytest.mark.timeout(2 * SECONDS)
 @contextmanager
 def demo(directory: Path, **environment: str) -> Iterator[subprocess.Popen[str]]:
     """A running demo; ended, with all that it started, when the test leaves."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "deploy.demo", "--directory", str(directory)],
-        cwd=ROOT,
-        env={**os.environ, "KEEP": "", **environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        encoding="utf-8",
-    )
-    watchdog = threading.Timer(SECONDS, process.terminate)
-    watchdog.start()
-    try:
-        with process:
-            try:
-                yield process
-            finally:
-                process.terminate()
-    finally:
-        watchdog.cancel()
-        if (directory / "stop").exists():
-            subprocess.run(["/bin/sh", str(directory / "stop")], check=True)
+    told_by = {**os.environ, "KEEP": "", **environment}
+    with running(["deploy.demo"], directory, told_by, SECONDS) as process:
+        yield process
 
 
 def told(process: subprocess.Popen[str]) -> str:

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +17,7 @@ import pytest
 from deploy.local.__main__ import RUNS, STOPPED
 from deploy.local.process import wait_until
 from tests.engines import ETCD, POSTGRESQL, require_engine
+from tests.stories.commands import running
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 100  # a busy machine needs many times the usual ten seconds
@@ -48,27 +48,9 @@ def local(profile: str, directory: Path, temporary: Path) -> Iterator[subprocess
     if profile == "production":
         require_engine(ETCD)
         require_engine(POSTGRESQL)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "deploy.local", "--profile", profile, "--directory", str(directory)],
-        cwd=ROOT,
-        env={**os.environ, "TMPDIR": str(temporary)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        encoding="utf-8",
-    )
-    watchdog = threading.Timer(SECONDS, process.terminate)
-    watchdog.start()
-    try:
-        with process:
-            try:
-                yield process
-            finally:
-                process.terminate()
-    finally:
-        watchdog.cancel()
-        if (directory / "stop").exists():
-            subprocess.run(["/bin/sh", str(directory / "stop")], check=True)
+    environment = {**os.environ, "TMPDIR": str(temporary)}
+    with running(["deploy.local", "--profile", profile], directory, environment, SECONDS) as process:
+        yield process
 
 
 def read_until(process: subprocess.Popen[str], text: str) -> str:
