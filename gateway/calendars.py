@@ -50,7 +50,7 @@ class WorkingDays:
 def due_time(limit: TimeLimit, start: datetime, time_zone: str, days: WorkingDays) -> datetime:
     """When a limit that starts at `start` has passed, in UTC.
 
-    A limit in working days ends at 24:00 of its last day in the IANA zone `time_zone`; a duration runs day
+    A limit in days or working days ends at 24:00 of its last day in the IANA zone `time_zone`; a duration runs day
     and night.
     Raises ValueError for a start without a time zone and for a limit that says nothing.
     """
@@ -59,8 +59,12 @@ def due_time(limit: TimeLimit, start: datetime, time_zone: str, days: WorkingDay
     kind = limit.WhichOneof("limit")
     if kind == "duration":
         return start.astimezone(UTC) + limit.duration.ToTimedelta()
+    zone = ZoneInfo(time_zone)
+    first = start.astimezone(zone).date()
     if kind == "working_days":
-        zone = ZoneInfo(time_zone)
-        last = days.add_working_days(start.astimezone(zone).date(), limit.working_days)
-        return datetime.combine(last + _DAY, time.min, zone).astimezone(UTC)
-    raise ValueError("the limit says neither a duration nor working days")
+        last = days.add_working_days(first, limit.working_days)
+    elif kind == "days":
+        last = first + limit.days * _DAY
+    else:
+        raise ValueError("the limit says neither a duration nor days")
+    return datetime.combine(last + _DAY, time.min, zone).astimezone(UTC)

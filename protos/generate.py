@@ -21,8 +21,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 API = Path("gateway/api")
 
-# mypy-protobuf types a servicer's context by what the handler returns, grpc.aio by the message itself.
-RETURN_IN_CONTEXT = re.compile(r"(ServicerContext\[[^\[\],]+, )_abc\.(?:Awaitable|AsyncIterator)\[([^\[\]]+)\]\]")
+# mypy-protobuf types a servicer's context by what the handler takes and returns, grpc.aio by the messages themselves.
+CONTEXT = re.compile(r"ServicerContext\[.*\](?=,$)", re.MULTILINE)
+WRAPPED = re.compile(r"_abc\.(?:Awaitable|AsyncIterator)\[([^\[\]]+)\]")
 
 
 class GenerationError(Exception):
@@ -61,7 +62,7 @@ def generate(protos: Path, target: Path) -> None:
     if done.returncode != 0:
         raise GenerationError(done.stderr.strip() or f"the compiler ended with status {done.returncode}")
     for stub in target.rglob("*_pb2_grpc.pyi"):
-        stub.write_text(RETURN_IN_CONTEXT.sub(r"\1\2]", stub.read_text()))
+        stub.write_text(CONTEXT.sub(lambda found: WRAPPED.sub(r"\1", found[0]), stub.read_text()))
     for folder in [target / API, *(path for path in (target / API).rglob("*") if path.is_dir())]:
         (folder / "__init__.py").touch()
 

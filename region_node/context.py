@@ -4,12 +4,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from gateway.api.federation.v1.configuration_pb2 import Business
 from gateway.api.region.v1.order_pb2 import Order
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
 from gateway.federation.catalogue import Federation
 from gateway.relay.border import Border
+from gateway.store.port import Transaction
+from region_node.billing import ledger
 from region_node.customers.rows import Line
 from region_node.orders.business import BusinessRule, Situation
 from region_node.orders.fulfilment import Fulfilment, OwnRecords
+from region_node.orders.records import StoredRecords
 from region_node.orders.rules import Value
 
 
@@ -37,9 +43,9 @@ class RegionContext:
         return self.federation.region(self.region).currency
 
     def situation(
-        self, order: Order, values: Mapping[str, Value], line: Line, balance: int, now: datetime
+        self, tx: Transaction, order: Order, values: Mapping[str, Value], line: Line, now: datetime
     ) -> Situation:
-        """What a decision of this region on an order depends on; `balance` in minor units, `now` in UTC.
+        """What a decision of this region on an order depends on; `now` in UTC.
 
         Raises Refused with BUSINESS_UNKNOWN.
         """
@@ -48,13 +54,21 @@ class RegionContext:
             business=self.federation.business(order.request.business),
             values=values,
             line=line,
-            balance=balance,
+            balance=ledger.balance(tx, line.account_id),
             now=now,
             region=self.region,
             currency=self.currency,
             time_zone=self.time_zone,
             federation=self.federation,
+            records=StoredRecords(tx),
         )
+
+    def rule(self, business: Business) -> BusinessRule:
+        """The rule of a business, its own or the one it names. Raises Refused with BUSINESS_UNSUPPORTED for none."""
+        rule = self.rules.get(business.rule or business.code)
+        if rule is None:
+            raise Refused(Reason.REASON_BUSINESS_UNSUPPORTED, business=business.code)
+        return rule
 
     @property
     def time_zone(self) -> str:

@@ -23,7 +23,7 @@ from gateway.tracing import Tracing
 from region_node.billing.relayed import BillingEnvelopes
 from region_node.context import RegionContext
 from region_node.customers.operations import SUSPENSION_TIMER, suspension_has_ended
-from region_node.orders import home, intake, promises
+from region_node.orders import home, intake, promises, steps
 from region_node.orders.changes import Changes
 from region_node.orders.desk import DeskPorts, OrderDesk
 from region_node.orders.relayed import OrderEnvelopes
@@ -104,8 +104,8 @@ class RegionCore:
 
 def _timer_handlers(context: RegionContext) -> Mapping[str, TimerHandler]:
     return {
-        home.STEP_TIMER: lambda tx, timer, now: home.step_is_due(tx, context, timer, now),
-        home.ANSWER_TIMER: lambda tx, timer, now: home.answer_is_overdue(tx, context, timer, now),
+        steps.STEP_TIMER: lambda tx, timer, now: home.step_is_due(tx, context, timer, now),
+        steps.ANSWER_TIMER: lambda tx, timer, now: home.answer_is_overdue(tx, context, timer, now),
         intake.HELD_TIMER: lambda tx, timer, now: intake.hold_is_over(tx, context, timer, now),
         promises.JEOPARDY_TIMER: lambda tx, timer, now: promises.promise_is_due(tx, context, timer, now),
         SUSPENSION_TIMER: suspension_has_ended,

@@ -1,12 +1,22 @@
 """One revision of the federation configuration, ready for look-ups."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-from gateway.api.federation.v1.configuration_pb2 import Business, Configuration, Material, Plan, Region
+from gateway.api.federation.v1.configuration_pb2 import (
+    Business,
+    Configuration,
+    Material,
+    Offering,
+    Plan,
+    Policy,
+    Region,
+)
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.calendars import WorkingDays, due_time
 from gateway.errors import Refused
+from gateway.federation.policies import Due, Promise, promises, strictest_figure
 from gateway.federation.rules import parse_alternatives
 from gateway.numberplan import NumberPlan
 
@@ -29,6 +39,8 @@ class Federation:
         self._regions = {region.id: region for region in own.regions}
         self._businesses = {business.code: business for business in own.businesses}
         self._materials = {material.code: material for material in own.materials}
+        self._offerings = {offering.id: offering for offering in sorted(own.offerings, key=lambda each: each.id)}
+        self._policies = {policy.name: policy for policy in own.policies}
         self._plans = {plan.id: plan for plan in sorted(own.plans, key=lambda each: each.id)}
 
     def region(self, region: str) -> Region:
@@ -44,6 +56,11 @@ class Federation:
         if found is None:
             raise Refused(Reason.REASON_BUSINESS_UNKNOWN, business=code)
         return found
+
+    def rule_of(self, code: str) -> str:
+        """The business whose rule a business follows: most often itself, also where it has left the catalogue."""
+        found = self._businesses.get(code)
+        return code if found is None else found.rule or code
 
     def plan(self, plan: str) -> Plan:
         """The tariff plan with this id, of whatever region. Raises `Refused` with PLAN_UNKNOWN."""
@@ -67,9 +84,49 @@ class Federation:
         )
         return tuple(self._materials[code] for code in dict.fromkeys(codes))
 
-    def promised(self, business: Business, start: datetime, region: str) -> datetime:
-        """When the business is to be done by if it was taken in at `start`, in UTC.
+    def offering(self, offering: str) -> Offering:
+        """The offering with this id, of whatever region. Raises `Refused` with OFFERING_UNKNOWN."""
+        found = self._offerings.get(offering)
+        if found is None:
+            raise Refused(Reason.REASON_OFFERING_UNKNOWN, offering=offering)
+        return found
 
-        Working days are those of the home region's time zone. Raises `Refused` with REGION_UNKNOWN.
+    def offerings_of(self, region: str) -> tuple[Offering, ...]:
+        """What a region offers besides plans, by id."""
+        return tuple(offering for offering in self._offerings.values() if offering.region == region)
+
+    def policy(self, name: str) -> Policy:
+        """The policy with this name. Raises `Refused` with CONFIGURATION_INVALID: rules name what must be there."""
+        found = self._policies.get(name)
+        if found is None:
+            raise Refused(Reason.REASON_CONFIGURATION_INVALID, problem=f"policies[{name}]: is missing")
+        return found
+
+    def figure(self, name: str, regions: Sequence[str]) -> int:
+        """The value of a policy that is a number, the strictest of the national one and of those of the regions.
+
+        Raises `Refused` with CONFIGURATION_INVALID.
         """
-        return due_time(business.limit, start, self.region(region).time_zone, self.working_days)
+        return strictest_figure(self.policy(name), regions).value
+
+    def policy_due(self, name: str, start: datetime, regions: Sequence[str]) -> datetime:
+        """When a policy that is a time ends, in UTC, the strictest of the national one and of those of the regions.
+
+        `regions` are the handling and the home region. Raises `Refused` with CONFIGURATION_INVALID or REGION_UNKNOWN.
+        """
+        policy = self.policy(name)
+        return promises(policy.limit, policy.regional, regions, self._due_from(start))[0].due
+
+    def promises(self, business: Business, start: datetime, regions: Sequence[str]) -> list[Promise]:
+        """The limits of a business that was taken in at `start`, strictest first, in UTC.
+
+        `regions` are the handling and the home region. Raises `Refused` with REGION_UNKNOWN.
+        """
+        return promises(business.limit, business.regional_limits, regions, self._due_from(start))
+
+    def promised(self, business: Business, start: datetime, regions: Sequence[str]) -> datetime:
+        """When the business is to be done by: the strictest of `promises`."""
+        return self.promises(business, start, regions)[0].due
+
+    def _due_from(self, start: datetime) -> Due:
+        return lambda limit, region: due_time(limit, start, self.region(region).time_zone, self.working_days)

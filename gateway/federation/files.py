@@ -28,6 +28,9 @@ _FILES = {
     "materials.yaml": ("materials",),
     "plans.yaml": ("plans",),
     "calendars.yaml": ("calendars",),
+    "offerings.yaml": ("offerings",),
+    "policies.yaml": ("policies",),
+    "service-points.yaml": ("service_points",),
 }
 
 

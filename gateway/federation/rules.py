@@ -194,8 +194,9 @@ def _step_problems(path: str, business: Business) -> Iterator[str]:
         if steps:
             yield f"{path}.steps: a query has none"
         return
-    if not steps or steps[-1] != contract.STEP_FULFIL:
-        yield f"{path}.steps: STEP_FULFIL must be the last"
+    end = [step for step in steps if step != contract.STEP_ACCEPT]
+    if not end or end[-1] != contract.STEP_FULFIL or contract.STEP_ACCEPT in steps[:-1]:
+        yield f"{path}.steps: STEP_FULFIL must be the last, or only STEP_ACCEPT may follow it"
     yield from _enum_problems(f"{path}.steps", contract.Step.DESCRIPTOR, steps)
 
 

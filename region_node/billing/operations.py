@@ -31,8 +31,7 @@ def read_bill(tx: Transaction, context: RegionContext, asked: QueryBillRequest, 
     rules.require_materials(context.federation.material_codes, asked.documents)
     start, end = month_bounds(asked.month, now, context.time_zone)
     line = own_line(tx, context.federation, context.region, asked.number)
-    balance = ledger.balance(tx, line.account_id)
-    require_preconditions(context.situation(Order(request=request), {}, line, balance, now))
+    require_preconditions(context.situation(tx, Order(request=request), {}, line, now))
     AuditedCall(actor, asked.requester.staff_id, now).record(tx, "QueryBill", line.customer_id, asked.month)
     return Bill(
         month=asked.month,

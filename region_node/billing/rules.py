@@ -2,8 +2,8 @@
 
 Accounts: a customer's own id; `cash`; `payments-in-transit`, the liability for money taken and not yet booked at
 its home; `payable/<region>`, owed to a region for payments taken for its customers; `receivable/<region>`, owed by a
-region for payments that it took; `rent`, earned; `refunds-due`, owed to customers who left; `opening`, the other
-side of balances taken over.
+region for payments that it took; `rent` and `fees`, earned; `refunds-due`, owed to customers who left; `opening`, the
+other side of balances taken over.
 """
 
 from collections.abc import Iterable
@@ -18,6 +18,7 @@ from gateway.errors import Refused
 CASH = "cash"
 IN_TRANSIT = "payments-in-transit"
 RENT = "rent"
+FEES = "fees"
 REFUNDS_DUE = "refunds-due"
 OPENING = "opening"
 MONTHS_KEPT = 5  # bills are kept for five months (Telecommunication Service Rules)
@@ -111,6 +112,8 @@ def describe(kind: str) -> LocalizedText:
             return LocalizedText(zh_cn="交费", en="Payment")
         case "rent":
             return LocalizedText(zh_cn="月租", en="Monthly rent")
+        case "fee":
+            return LocalizedText(zh_cn="业务费用", en="Fee")
         case "refund":
             return LocalizedText(zh_cn="余额退还", en="Balance paid out")
         case _:

@@ -1,5 +1,6 @@
 """BillingService: bills of own customers and of those of other regions, by the same call."""
 
+from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import grpc
@@ -55,6 +56,23 @@ class BillingService(BillingServiceServicer):
         except Moved as moved:
             raise Refused(Reason.REASON_NOT_HOME, region=moved.region) from None
         return api.QueryBillResponse(bill=bill)
+
+    async def QueryBills(
+        self,
+        request_iterator: AsyncIterator[api.QueryBillsRequest],
+        context: grpc.aio.ServicerContext[api.QueryBillsRequest, api.QueryBillsResponse],
+    ) -> AsyncIterator[api.QueryBillsResponse]:
+        """See the contract."""
+        raise Refused(Reason.REASON_METHOD_UNKNOWN, method="QueryBills")
+        yield
+
+    async def RecordUsage(
+        self,
+        request: api.RecordUsageRequest,
+        context: grpc.aio.ServicerContext[api.RecordUsageRequest, api.RecordUsageResponse],
+    ) -> api.RecordUsageResponse:
+        """See the contract."""
+        raise Refused(Reason.REASON_METHOD_UNKNOWN, method="RecordUsage")
 
     async def ListSettlements(
         self,

@@ -8,14 +8,24 @@ import grpc
 from gateway import pages
 from gateway.api.federation.v1.configuration_pb2 import Business, Reach
 from gateway.api.region.v1.catalogue_service_pb2 import (
+    ComparePlansRequest,
+    ComparePlansResponse,
     GetBusinessGuideRequest,
     GetBusinessGuideResponse,
     ListBusinessesRequest,
     ListBusinessesResponse,
+    ListOfferingsRequest,
+    ListOfferingsResponse,
     ListPlansRequest,
     ListPlansResponse,
+    ListServicePointsRequest,
+    ListServicePointsResponse,
+    SearchBusinessesRequest,
+    SearchBusinessesResponse,
 )
 from gateway.api.region.v1.catalogue_service_pb2_grpc import CatalogueServiceServicer
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
 from gateway.federation.current import CurrentFederation
 from gateway.numberplan import normalize
 
@@ -55,6 +65,36 @@ class CatalogueService(CatalogueServiceServicer):
             home_region=home or "",
             offered_here=self._is_offered_here(business, home, is_asked_for_number=bool(request.number)),
         )
+
+    async def SearchBusinesses(
+        self,
+        request: SearchBusinessesRequest,
+        context: grpc.aio.ServicerContext[SearchBusinessesRequest, SearchBusinessesResponse],
+    ) -> SearchBusinessesResponse:
+        """See the contract."""
+        raise Refused(Reason.REASON_METHOD_UNKNOWN, method="SearchBusinesses")
+
+    async def ComparePlans(
+        self, request: ComparePlansRequest, context: grpc.aio.ServicerContext[ComparePlansRequest, ComparePlansResponse]
+    ) -> ComparePlansResponse:
+        """See the contract."""
+        raise Refused(Reason.REASON_METHOD_UNKNOWN, method="ComparePlans")
+
+    async def ListServicePoints(
+        self,
+        request: ListServicePointsRequest,
+        context: grpc.aio.ServicerContext[ListServicePointsRequest, ListServicePointsResponse],
+    ) -> ListServicePointsResponse:
+        """See the contract."""
+        raise Refused(Reason.REASON_METHOD_UNKNOWN, method="ListServicePoints")
+
+    async def ListOfferings(
+        self,
+        request: ListOfferingsRequest,
+        context: grpc.aio.ServicerContext[ListOfferingsRequest, ListOfferingsResponse],
+    ) -> ListOfferingsResponse:
+        """See the contract."""
+        raise Refused(Reason.REASON_METHOD_UNKNOWN, method="ListOfferings")
 
     async def ListPlans(
         self, request: ListPlansRequest, context: grpc.aio.ServicerContext[ListPlansRequest, ListPlansResponse]

@@ -103,9 +103,20 @@ def own_line(tx: Transaction, federation: Federation, region: str, number: str) 
 
 
 def keep_line(tx: Transaction, line: Line) -> None:
-    """Stores a changed line; an agreed end of a suspension is watched by a timer."""
-    update_line(tx, line)
+    """Stores a new or changed line; an agreed end of a suspension is watched by a timer."""
+    if line_of(tx, line.product_id) is None:
+        insert_line(tx, line)
+    else:
+        update_line(tx, line)
     _watch_suspension(tx, line)
+
+
+def keep_customer(tx: Transaction, customer: CustomerRow) -> None:
+    """Stores a new or changed customer."""
+    if find_customer(tx, customer.customer_id) is None:
+        insert_customer(tx, customer)
+    else:
+        update_customer(tx, customer)
 
 
 def _watch_suspension(tx: Transaction, line: Line) -> None:
@@ -121,10 +132,7 @@ def suspension_has_ended(tx: Transaction, timer: Timer, now: datetime) -> None:
     line = line_of(tx, timer.subject)
     if line is None or line.status != ProductStatus.PRODUCT_STATUS_SUSPENDED:
         return
-    keep_line(
-        tx,
-        replace(line, status=ProductStatus.PRODUCT_STATUS_ACTIVE, suspension_reason="", suspension_end=None),
-    )
+    keep_line(tx, line.resumed())
     audit.append(tx, now=now, actor="timer", action="SuspensionEnded", subject=line.product_id)
 
 

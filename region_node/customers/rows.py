@@ -1,15 +1,16 @@
 """Customers and lines as stored."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from gateway.api.region.v1.customer_service_pb2 import ProductStatus
+from gateway.api.federation.v1.configuration_pb2 import LineKind
+from gateway.api.region.v1.customer_service_pb2 import CardKind, ProductStatus, RatingType, SuspensionKind
 from gateway.clock import from_microseconds, to_microseconds
 from gateway.store.port import Transaction
 
 _LINE_COLUMNS = (
     "product_id, customer_id, account_id, number, status, plan_id, start_date, contract_end, binding,"
-    " sim_replaced, suspension_reason, suspension_end"
+    " sim_replaced, suspension_reason, suspension_end, kind, rating_type, suspension_kind, card_kind, address"
 )
 
 
@@ -38,6 +39,40 @@ class Line:
     sim_replaced: datetime | None
     suspension_reason: str
     suspension_end: datetime | None
+    kind: LineKind.ValueType = LineKind.LINE_KIND_UNSPECIFIED
+    rating_type: RatingType.ValueType = RatingType.RATING_TYPE_UNSPECIFIED
+    suspension_kind: SuspensionKind.ValueType = SuspensionKind.SUSPENSION_KIND_UNSPECIFIED
+    card_kind: CardKind.ValueType = CardKind.CARD_KIND_UNSPECIFIED
+    address: str = ""
+
+    @property
+    def is_mobile(self) -> bool:
+        """Whether it has a SIM card."""
+        return self.kind != LineKind.LINE_KIND_BROADBAND
+
+    def resumed(self) -> "Line":
+        """The line in service again: nothing is left of its suspension."""
+        return replace(
+            self,
+            status=ProductStatus.PRODUCT_STATUS_ACTIVE,
+            suspension_reason="",
+            suspension_end=None,
+            suspension_kind=SuspensionKind.SUSPENSION_KIND_UNSPECIFIED,
+        )
+
+    def suspended(self, kind: SuspensionKind.ValueType, reason: str, end: datetime | None = None) -> "Line":
+        """The line suspended; emergency calls stay possible (Telecommunications Regulations, art. 36)."""
+        return replace(
+            self,
+            status=ProductStatus.PRODUCT_STATUS_SUSPENDED,
+            suspension_reason=reason,
+            suspension_end=end,
+            suspension_kind=kind,
+        )
+
+    def terminated(self) -> "Line":
+        """The line closed for good."""
+        return replace(self.resumed(), status=ProductStatus.PRODUCT_STATUS_TERMINATED)
 
 
 def find_line(tx: Transaction, number: str) -> Line | None:
@@ -55,7 +90,10 @@ def insert_line(tx: Transaction, line: Line) -> None:
     tx.execute(
         f"INSERT INTO products ({_LINE_COLUMNS}) VALUES"  # noqa: S608 - column names only
         " (:product_id, :customer_id, :account_id, :number, :status, :plan_id, :start_date, :contract_end, :binding,"
-        " :sim_replaced, :suspension_reason, :suspension_end)",
+        " :sim_replaced, :suspension_reason, :suspension_end, :kind, :rating_type, :suspension_kind, :card_kind,"
+        " :address)",
+        kind=line.kind,
+        address=line.address,
         customer_id=line.customer_id,
         account_id=line.account_id,
         number=line.number,
@@ -68,7 +106,8 @@ def update_line(tx: Transaction, line: Line) -> None:
     """Stores what can change about a line."""
     tx.execute(
         "UPDATE products SET status = :status, plan_id = :plan_id, contract_end = :contract_end, binding = :binding,"
-        " sim_replaced = :sim_replaced, suspension_reason = :suspension_reason, suspension_end = :suspension_end"
+        " sim_replaced = :sim_replaced, suspension_reason = :suspension_reason, suspension_end = :suspension_end,"
+        " rating_type = :rating_type, suspension_kind = :suspension_kind, card_kind = :card_kind"
         " WHERE product_id = :product_id",
         **_changeable(line),
     )
@@ -121,6 +160,9 @@ def _changeable(line: Line) -> dict[str, str | int | None]:
         "sim_replaced": _column(line.sim_replaced),
         "suspension_reason": line.suspension_reason,
         "suspension_end": _column(line.suspension_end),
+        "rating_type": line.rating_type,
+        "suspension_kind": line.suspension_kind,
+        "card_kind": line.card_kind,
     }
 
 
@@ -145,6 +187,11 @@ def _line(
     sim_replaced: int | None,
     suspension_reason: str,
     suspension_end: int | None,
+    kind: LineKind.ValueType,
+    rating_type: RatingType.ValueType,
+    suspension_kind: SuspensionKind.ValueType,
+    card_kind: CardKind.ValueType,
+    address: str,
 ) -> Line:
     return Line(
         product_id,
@@ -159,4 +206,9 @@ def _line(
         _instant(sim_replaced),
         suspension_reason,
         _instant(suspension_end),
+        kind,
+        rating_type,
+        suspension_kind,
+        card_kind,
+        address,
     )

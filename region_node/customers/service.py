@@ -1,5 +1,6 @@
 """CustomerService: the region's own customers."""
 
+from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Literal
 
@@ -48,6 +49,23 @@ class CustomerService(CustomerServiceServicer):
         batch = [_new_customer(customer, self._context.currency) for customer in request.customers]
         created = await self._store.write(lambda tx: operations.create(tx, batch, self._context.currency, asked))
         return api.BatchCreateCustomersResponse(created=created, existing=len(batch) - created)
+
+    async def ImportCustomers(
+        self,
+        request_iterator: AsyncIterator[api.ImportCustomersRequest],
+        context: grpc.aio.ServicerContext[api.ImportCustomersRequest, api.ImportCustomersResponse],
+    ) -> AsyncIterator[api.ImportCustomersResponse]:
+        """See the contract."""
+        raise Refused(Reason.REASON_METHOD_UNKNOWN, method="ImportCustomers")
+        yield
+
+    async def QueryProfile(
+        self,
+        request: api.QueryProfileRequest,
+        context: grpc.aio.ServicerContext[api.QueryProfileRequest, api.QueryProfileResponse],
+    ) -> api.QueryProfileResponse:
+        """See the contract."""
+        raise Refused(Reason.REASON_METHOD_UNKNOWN, method="QueryProfile")
 
     async def GetCustomer(
         self,

@@ -39,4 +39,4 @@ def _book(tx: Transaction, context: RegionContext, postings: tuple[Posting, ...]
 
 
 def _rule(context: RegionContext, order: Order) -> BusinessRule:
-    return context.rules.get(order.request.business, BusinessRule())
+    return context.rules.get(context.federation.rule_of(order.request.business), BusinessRule())

@@ -1,6 +1,7 @@
 """What a business rule is: pure functions from a situation to a quote, a refusal or effects.
 
-Each business is data in the catalogue and one module in `businesses/` with a class `Rule`, named like its code.
+Each business is data in the catalogue and one module in `businesses/` with a class `Rule`, named like its code. A
+business that needs no rule of its own names another's in the catalogue, or WORK_ORDER.
 """
 
 import importlib
@@ -8,19 +9,26 @@ import pkgutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import cast
+from typing import ClassVar, cast
 
 from gateway.api.federation.v1.configuration_pb2 import Business
 from gateway.api.region.v1.order_pb2 import Order, Quote
+from gateway.api.types.v1.types_pb2 import Document
 from gateway.federation.catalogue import Federation
 from region_node.billing.rules import Posting
-from region_node.customers.rows import Line
+from region_node.customers.rows import CustomerRow, Line
+from region_node.customers.subscriptions import Subscription
+from region_node.notices.rows import Notice
+from region_node.orders.records import HomeRecords
 from region_node.orders.rules import Value
 
 
 @dataclass(frozen=True)
 class Situation:
-    """Everything that the home region's decision may depend on. `balance` is in minor units, `now` in UTC."""
+    """Everything that the home region's decision may depend on. `balance` is in minor units, `now` in UTC.
+
+    For a line that does not exist yet, `line` is what it would be: without a number, in the state CREATED.
+    """
 
     order: Order
     business: Business
@@ -32,6 +40,7 @@ class Situation:
     currency: str
     time_zone: str
     federation: Federation
+    records: HomeRecords
 
     def text(self, name: str) -> str:
         """A text or plan characteristic; empty where the request has none."""
@@ -41,18 +50,40 @@ class Situation:
         """A time characteristic, if the request has it."""
         return cast("datetime | None", self.values.get(name))
 
+    def amount(self, name: str) -> int:
+        """An amount characteristic in minor units; 0 where the request has none."""
+        return cast("int", self.values.get(name, 0))
+
+    @property
+    def regions(self) -> tuple[str, str]:
+        """The handling and the home region: of their policies the stricter one holds."""
+        return self.order.handling_region, self.region
+
 
 @dataclass(frozen=True)
 class Effects:
-    """What fulfilling an order changes: the line, the ledger, and what is told."""
+    """What fulfilling an order changes at the home region, and what is told.
+
+    `line` is added where there is none with its id; `customer` too. `subscriptions` are those that are new or changed.
+    `identity` names the document by which the customer is known from now on. `forgets_password`: until the customer
+    sets a new one with a code, there is none.
+    """
 
     line: Line
     postings: tuple[Posting, ...] = ()
     results: Mapping[str, str] = field(default_factory=dict)
+    customer: CustomerRow | None = None
+    subscriptions: tuple[Subscription, ...] = ()
+    notices: tuple[Notice, ...] = ()
+    identity: Document | None = None
+    forgets_password: bool = False
 
 
 class BusinessRule:
     """The part of a business that is not data. A business without a need for one of these leaves it as it is."""
+
+    opens_line: ClassVar[bool] = False
+    """Whether its orders make a line, at the region that the catalogue's `home_characteristic` names."""
 
     def check(self, situation: Situation) -> None:
         """Raises Refused where the home region cannot do it, beyond the catalogue's preconditions."""

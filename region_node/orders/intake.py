@@ -28,6 +28,7 @@ from region_node.context import RegionContext
 from region_node.orders import home, rules
 from region_node.orders.books import book_intake, close_books, take_back
 from region_node.orders.caller import Caller, known_request, note, order_id
+from region_node.orders.owner import owner_of
 from region_node.orders.promises import forget_promise, watch_promise
 from region_node.orders.rows import OrderRow, insert_order, insert_request, require_order, update_order
 
@@ -54,9 +55,9 @@ def check(context: RegionContext, request: OrderRequest, now: datetime) -> Check
     """Everything that can be checked without the customer's data. Raises Refused."""
     rules.require_materials(context.federation.material_codes, request.documents)
     business = context.federation.business(request.business)
-    owner = context.federation.number_plan.home_of(request.number)
     if not business.steps:
         raise Refused(Reason.REASON_REQUEST_INVALID, field="business", problem="it is a query, not an order")
+    owner = owner_of(context.federation, request)
     rules.require_offered(business, at_home=owner == context.region)
     values = rules.read_characteristics(business, request)
     rules.require_documents(business, request, now)
@@ -104,7 +105,7 @@ def release(tx: Transaction, context: RegionContext, order_id: str, now: datetim
     order = row.order
     if order.state != rules.HELD:
         return
-    owner = context.federation.number_plan.home_of(order.request.number)
+    owner = owner_of(context.federation, order.request)
     before = Order()
     before.CopyFrom(order)
     order.home_region = owner or ""
@@ -151,9 +152,9 @@ def _new_order(context: RegionContext, caller: Caller, request: OrderRequest, ch
         order_date=to_timestamp(now),
     )
     business = context.federation.business(request.business)
-    clock_region = checked.owner or context.region
+    regions = (context.region, checked.owner or context.region)
     begins = _begins(context, business, checked, now)
-    order.expected_completion_date.CopyFrom(to_timestamp(context.federation.promised(business, begins, clock_region)))
+    order.expected_completion_date.CopyFrom(to_timestamp(context.federation.promised(business, begins, regions)))
     rules.enter(order, rules.ACKNOWLEDGED, now=now, region=context.region, reason="taken in")
     return order
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 from gateway.api.federation.v1.configuration_pb2 import Precondition
-from gateway.api.region.v1.customer_service_pb2 import ProductStatus
+from gateway.api.region.v1.customer_service_pb2 import CardKind, ProductStatus, SuspensionKind
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.money import in_major_units
@@ -52,6 +52,18 @@ def _line_not_closed(situation: Situation) -> None:
         raise Refused(Reason.REASON_LINE_CLOSED)
 
 
+def _line_active_or_lost(situation: Situation) -> None:
+    _line_not_closed(situation)
+    lost = situation.line.suspension_kind == SuspensionKind.SUSPENSION_KIND_LOST
+    if situation.line.status != ACTIVE and not lost:
+        raise Refused(Reason.REASON_LINE_NOT_ACTIVE, status=status_name(situation.line.status))
+
+
+def _card_ordinary(situation: Situation) -> None:
+    if not situation.line.is_mobile or situation.line.card_kind == CardKind.CARD_KIND_SPECIAL:
+        raise Refused(Reason.REASON_CARD_NOT_ORDINARY)
+
+
 def _no_arrears(situation: Situation) -> None:
     if situation.balance < 0:
         raise Refused(Reason.REASON_IN_ARREARS, amount=in_major_units(-situation.balance, situation.currency))
@@ -84,4 +96,6 @@ CHECKS: Mapping[Precondition.ValueType, Callable[[Situation], None]] = {
     Precondition.PRECONDITION_NO_CONTRACT: _no_contract,
     Precondition.PRECONDITION_NO_BINDING: _no_binding,
     Precondition.PRECONDITION_SIM_SETTLED: _sim_settled,
+    Precondition.PRECONDITION_LINE_ACTIVE_OR_LOST: _line_active_or_lost,
+    Precondition.PRECONDITION_CARD_ORDINARY: _card_ordinary,
 }

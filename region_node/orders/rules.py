@@ -4,10 +4,17 @@ The home region owns an order and takes it through TRANSITIONS. Until it has dec
 the handling region's word is provisional and follows INTAKE_TRANSITIONS.
 """
 
+import re
 from collections.abc import Container, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
-from gateway.api.federation.v1.configuration_pb2 import Business, Reach, Step, ValueType
+from gateway.api.federation.v1.configuration_pb2 import (
+    Business,
+    CharacteristicSpecification,
+    Reach,
+    Step,
+    ValueType,
+)
 from gateway.api.region.v1.order_pb2 import (
     Awaiting,
     Order,
@@ -22,6 +29,7 @@ from gateway.api.types.v1.types_pb2 import Document
 from gateway.clock import from_timestamp, to_timestamp
 from gateway.errors import Refused, text
 from gateway.federation.rules import documents_missing
+from gateway.numberplan import normalize
 from region_node.requests import require_name
 
 ACKNOWLEDGED = OrderState.ORDER_STATE_ACKNOWLEDGED
@@ -62,6 +70,7 @@ NOTE_LIMIT = 1000  # characters of a note
 ORDER_LIMIT = 32 * 1024  # bytes of an order: half of what an envelope holds, since an order grows on its way
 HASH_BYTES = 32  # of a document's keyed hash: HMAC-SHA-256
 LARGEST_AMOUNT = 10**12  # minor units: sums of such amounts stay exact in every store
+_MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])", re.ASCII)
 _YEARS = range(1970, 3000)  # of a time: far from the ends of the calendar, where promises cannot be reckoned
 
 Value = str | int | datetime
@@ -70,6 +79,11 @@ Value = str | int | datetime
 def is_final(order: Order) -> bool:
     """Whether nothing can happen to the order any more."""
     return order.state in FINAL
+
+
+def is_fulfilled(order: Order) -> bool:
+    """Whether its effect has happened, though the customer may not have accepted it yet."""
+    return Step.STEP_FULFIL in order.steps[: order.steps_done]
 
 
 def state_name(state: OrderState.ValueType) -> str:
@@ -118,13 +132,13 @@ def note_error(order: Order, refused: Refused) -> None:
 
 
 def cancel(order: Order, *, reason: str, now: datetime, region: str) -> None:
-    """Grants a cancellation: every order that is not final can be cancelled, since its effect comes last.
+    """Grants a cancellation: every order can be cancelled until its effect has happened.
 
-    Raises Refused with ORDER_TOO_LATE_TO_CANCEL for a final order other than a cancelled one.
+    Raises Refused with ORDER_TOO_LATE_TO_CANCEL for a fulfilled order, and a final one other than a cancelled one.
     """
     if order.state == CANCELLED:
         return
-    if is_final(order):
+    if is_final(order) or is_fulfilled(order):
         raise Refused(Reason.REASON_ORDER_TOO_LATE_TO_CANCEL, state=state_name(order.state))
     order.cancellation_reason = reason
     if order.version == 0:
@@ -252,13 +266,14 @@ def read_characteristics(business: Business, request: OrderRequest) -> dict[str,
     for name, specification in known.items():
         written = request.characteristics.get(name, "")
         if written:
-            values[name] = _typed(name, written, specification.value_type)
+            values[name] = _typed(name, written, specification)
         elif specification.required:
             raise Refused(Reason.REASON_CHARACTERISTIC_MISSING, business=business.code, name=name)
     return values
 
 
-def _typed(name: str, written: str, value_type: ValueType.ValueType) -> Value:
+def _typed(name: str, written: str, specification: CharacteristicSpecification) -> Value:
+    value_type = specification.value_type
     if value_type == ValueType.VALUE_TYPE_AMOUNT:
         is_short = written.isascii() and written.isdigit() and len(written) <= len(str(LARGEST_AMOUNT))
         if not is_short or not 0 < int(written) <= LARGEST_AMOUNT:
@@ -271,6 +286,13 @@ def _typed(name: str, written: str, value_type: ValueType.ValueType) -> Value:
         raise Refused(Reason.REASON_CHARACTERISTIC_INVALID, name=name, problem="holds a NUL character")
     if len(written) > TEXT_LIMIT:
         raise Refused(Reason.REASON_CHARACTERISTIC_INVALID, name=name, problem=f"longer than {TEXT_LIMIT} characters")
+    if value_type == ValueType.VALUE_TYPE_CHOICE and written not in specification.choices:
+        problem = f"not one of {', '.join(specification.choices)}"
+        raise Refused(Reason.REASON_CHARACTERISTIC_INVALID, name=name, problem=problem)
+    if value_type == ValueType.VALUE_TYPE_MONTH and not _MONTH.fullmatch(written):
+        raise Refused(Reason.REASON_CHARACTERISTIC_INVALID, name=name, problem="not YYYY-MM")
+    if value_type == ValueType.VALUE_TYPE_NUMBER and normalize(written) != written:
+        raise Refused(Reason.REASON_CHARACTERISTIC_INVALID, name=name, problem="not in E.164 with the plus sign")
     return written
 
 

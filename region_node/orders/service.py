@@ -63,6 +63,15 @@ class OrderService(OrderServiceServicer):
             return api.SubmitOrderResponse()
         return api.SubmitOrderResponse(order=await self._desk.submit(_caller(request.request_id), order, wait))
 
+    async def SubmitOrders(
+        self,
+        request_iterator: AsyncIterator[api.SubmitOrdersRequest],
+        context: grpc.aio.ServicerContext[api.SubmitOrdersRequest, api.SubmitOrdersResponse],
+    ) -> AsyncIterator[api.SubmitOrdersResponse]:
+        """See the contract."""
+        raise Refused(Reason.REASON_METHOD_UNKNOWN, method="SubmitOrders")
+        yield
+
     async def GetOrder(
         self,
         request: api.GetOrderRequest,
@@ -216,7 +225,8 @@ def _normalised(request: OrderRequest) -> OrderRequest:
     rules.require_size(request.ByteSize())
     order = OrderRequest()
     order.CopyFrom(request)
-    order.number = normalize(request.number)
+    if request.number:  # a line that does not exist yet has none
+        order.number = normalize(request.number)
     return order
 
 

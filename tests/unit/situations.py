@@ -1,16 +1,18 @@
 """Situations at a home region, for the tests of what its decisions depend on."""
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.api.region.v1.order_pb2 import Order, OrderRequest
+from gateway.api.types.v1.types_pb2 import Document
 from gateway.clock import to_timestamp
 from gateway.federation import files
 from gateway.federation.catalogue import Federation
-from region_node.customers.rows import Line
+from region_node.customers.rows import CustomerRow, Line
+from region_node.customers.subscriptions import Subscription
 from region_node.orders.business import Situation
 from region_node.orders.rules import Value
 
@@ -32,6 +34,34 @@ LINE = Line(
 )
 
 
+@dataclass(frozen=True)
+class Records:
+    """The home region's records as a test lays them out (see the port HomeRecords)."""
+
+    customers: Mapping[str, CustomerRow] = field(
+        default_factory=lambda: {"customer-1": CustomerRow("customer-1", "王芳", "fang.wang@example.com")}
+    )
+    subscribed: Sequence[Subscription] = ()
+    taken: Collection[str] = frozenset({LINE.number})
+    known: Mapping[tuple[str, bytes], str] = field(default_factory=dict)
+    held: Mapping[str, int] = field(default_factory=dict)
+
+    def customer(self, customer_id: str) -> CustomerRow | None:
+        return self.customers.get(customer_id)
+
+    def subscriptions(self, product_id: str) -> Sequence[Subscription]:
+        return [each for each in self.subscribed if each.product_id == product_id]
+
+    def is_free(self, number: str) -> bool:
+        return number not in self.taken
+
+    def customer_known_by(self, attester: str, document: Document) -> str:
+        return self.known.get((attester, document.keyed_hash), "")
+
+    def lines_held(self, customer_id: str) -> int:
+        return self.held.get(customer_id, 0)
+
+
 def situation(
     business: str,
     values: Mapping[str, Value] | None = None,
@@ -40,6 +70,7 @@ def situation(
     balance: int = 20_000,
     now: datetime = NOW,
     handling_region: str = "guangdong",
+    records: "Records | None" = None,
 ) -> Situation:
     """An order of a business about a line of Sichuan; `values` are its characteristics."""
     order = Order(
@@ -64,6 +95,7 @@ def situation(
         currency="CNY",
         time_zone="Asia/Shanghai",
         federation=FEDERATION,
+        records=records or Records(),
     )
 
 

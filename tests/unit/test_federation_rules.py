@@ -391,7 +391,7 @@ def test_a_guide_names_each_material_once(federation: Federation) -> None:
 
 def test_a_promise_counts_the_home_region_s_working_days(federation: Federation) -> None:
     start = datetime(2026, 2, 10, 3, 0, tzinfo=UTC)
-    promised = federation.promised(federation.business("TERMINATE"), start, "sichuan")
+    promised = federation.promised(federation.business("TERMINATE"), start, ("guangdong", "sichuan"))
     assert promised == datetime(2026, 2, 13, 16, 0, tzinfo=UTC)
     with pytest.raises(Refused):
-        federation.promised(federation.business("TERMINATE"), start, "atlantis")
+        federation.promised(federation.business("TERMINATE"), start, ("atlantis", "atlantis"))

@@ -1,8 +1,6 @@
 """SUSPEND 停机保号: from an agreed start to an agreed end (specification 3.3.1)."""
 
-from dataclasses import replace
-
-from gateway.api.region.v1.customer_service_pb2 import ProductStatus
+from gateway.api.region.v1.customer_service_pb2 import SuspensionKind
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.clock import from_timestamp
 from gateway.errors import Refused
@@ -24,10 +22,5 @@ class Rule(BusinessRule):
 
     def fulfil(self, situation: Situation) -> Effects:
         """The line is suspended, until the agreed end if there is one."""
-        line = replace(
-            situation.line,
-            status=ProductStatus.PRODUCT_STATUS_SUSPENDED,
-            suspension_reason=situation.text("reason"),
-            suspension_end=situation.time("end"),
-        )
-        return Effects(line)
+        kind = SuspensionKind.SUSPENSION_KIND_REQUESTED
+        return Effects(situation.line.suspended(kind, situation.text("reason"), situation.time("end")))

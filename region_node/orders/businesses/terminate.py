@@ -1,9 +1,7 @@
 """TERMINATE 异地销户: reviewed at home, the settlement confirmed by the customer, then irreversible."""
 
-from dataclasses import replace
 from zoneinfo import ZoneInfo
 
-from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.api.region.v1.order_pb2 import Quote
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import LocalizedText, Money
@@ -53,10 +51,4 @@ class Rule(BusinessRule):
             postings.append(transfer(f"{order.id}#rent", "rent", rent, debit=account, credit=RENT))
         if refund:
             postings.append(transfer(f"{order.id}#refund", "refund", refund, debit=account, credit=REFUNDS_DUE))
-        line = replace(
-            situation.line,
-            status=ProductStatus.PRODUCT_STATUS_TERMINATED,
-            suspension_reason="",
-            suspension_end=None,
-        )
-        return Effects(line, tuple(postings), {"refund_minor_units": str(refund)})
+        return Effects(situation.line.terminated(), tuple(postings), {"refund_minor_units": str(refund)})

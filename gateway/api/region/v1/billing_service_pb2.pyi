@@ -4,11 +4,13 @@ isort:skip_file
 Bills, for the region's own customers and for those of other regions."""
 
 from collections import abc as _abc
+from gateway.api.region.v1 import order_pb2 as _order_pb2
 from gateway.api.types.v1 import types_pb2 as _types_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -19,6 +21,34 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _UsageKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _UsageKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_UsageKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    USAGE_KIND_UNSPECIFIED: _UsageKind.ValueType  # 0
+    """Never valid."""
+    USAGE_KIND_CALL: _UsageKind.ValueType  # 1
+    """A call; the quantity is in seconds."""
+    USAGE_KIND_MESSAGE: _UsageKind.ValueType  # 2
+    """A message sent; the quantity is 1."""
+    USAGE_KIND_DATA: _UsageKind.ValueType  # 3
+    """Data; the quantity is in kibibytes."""
+
+class UsageKind(_UsageKind, metaclass=_UsageKindEnumTypeWrapper):
+    """What was used."""
+
+USAGE_KIND_UNSPECIFIED: UsageKind.ValueType  # 0
+"""Never valid."""
+USAGE_KIND_CALL: UsageKind.ValueType  # 1
+"""A call; the quantity is in seconds."""
+USAGE_KIND_MESSAGE: UsageKind.ValueType  # 2
+"""A message sent; the quantity is 1."""
+USAGE_KIND_DATA: UsageKind.ValueType  # 3
+"""Data; the quantity is in kibibytes."""
+Global___UsageKind: _TypeAlias = UsageKind  # noqa: Y015
 
 @_typing.final
 class QueryBillRequest(_message.Message):
@@ -31,12 +61,18 @@ class QueryBillRequest(_message.Message):
     APPLICANT_FIELD_NUMBER: _builtins.int
     DOCUMENTS_FIELD_NUMBER: _builtins.int
     REQUESTER_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ITEMISED_FIELD_NUMBER: _builtins.int
     number: _builtins.str
     """The customer's number."""
     month: _builtins.str
     """The month, as YYYY-MM, in the home region's time zone; at most five months back."""
     applicant: _types_pb2.Applicant.ValueType
     """For whom the applicant acts."""
+    request_id: _builtins.str
+    """Chosen by the caller, as for SubmitOrder: what a password or code was verified for. Not needed otherwise."""
+    itemised: _builtins.bool
+    """Whether every call, message and use of data is listed."""
     @_builtins.property
     def documents(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.Document]:
         """The attested documents: `ID_ORIG`, or `PWD` and `OTP`."""
@@ -53,10 +89,12 @@ class QueryBillRequest(_message.Message):
         applicant: _types_pb2.Applicant.ValueType = ...,
         documents: _abc.Iterable[_types_pb2.Document] | None = ...,
         requester: _types_pb2.Requester | None = ...,
+        request_id: _builtins.str = ...,
+        itemised: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["requester", b"requester"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["applicant", b"applicant", "documents", b"documents", "month", b"month", "number", b"number", "requester", b"requester"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["applicant", b"applicant", "documents", b"documents", "itemised", b"itemised", "month", b"month", "number", b"number", "request_id", b"request_id", "requester", b"requester"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -97,10 +135,16 @@ class Bill(_message.Message):
     LINES_FIELD_NUMBER: _builtins.int
     OPENING_BALANCE_FIELD_NUMBER: _builtins.int
     CLOSING_BALANCE_FIELD_NUMBER: _builtins.int
+    USAGE_FIELD_NUMBER: _builtins.int
+    TOTAL_FIELD_NUMBER: _builtins.int
+    PAYMENT_DUE_DATE_FIELD_NUMBER: _builtins.int
+    ABNORMAL_FIELD_NUMBER: _builtins.int
     month: _builtins.str
     """The month, as YYYY-MM."""
     region: _builtins.str
     """The region that issued it."""
+    abnormal: _builtins.bool
+    """Whether it is many times the mean of the three months before (Telecommunications Regulations, art. 33); then the customer was told."""
     @_builtins.property
     def lines(self) -> _containers.RepeatedCompositeFieldContainer[Global___BillLine]:
         """Charges and payments of the month, in order."""
@@ -113,6 +157,18 @@ class Bill(_message.Message):
     def closing_balance(self) -> _types_pb2.Money:
         """The balance at the end of the month, or now."""
 
+    @_builtins.property
+    def usage(self) -> _containers.RepeatedCompositeFieldContainer[Global___Usage]:
+        """What was used, in order; only where it was asked for."""
+
+    @_builtins.property
+    def total(self) -> _types_pb2.Money:
+        """What was charged for the month; unset while it is not billed."""
+
+    @_builtins.property
+    def payment_due_date(self) -> _timestamp_pb2.Timestamp:
+        """Until when it is to be paid; unset for prepaid lines and while it is not billed."""
+
     def __init__(
         self,
         *,
@@ -121,14 +177,188 @@ class Bill(_message.Message):
         lines: _abc.Iterable[Global___BillLine] | None = ...,
         opening_balance: _types_pb2.Money | None = ...,
         closing_balance: _types_pb2.Money | None = ...,
+        usage: _abc.Iterable[Global___Usage] | None = ...,
+        total: _types_pb2.Money | None = ...,
+        payment_due_date: _timestamp_pb2.Timestamp | None = ...,
+        abnormal: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["closing_balance", b"closing_balance", "opening_balance", b"opening_balance"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["closing_balance", b"closing_balance", "opening_balance", b"opening_balance", "payment_due_date", b"payment_due_date", "total", b"total"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["closing_balance", b"closing_balance", "lines", b"lines", "month", b"month", "opening_balance", b"opening_balance", "region", b"region"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["abnormal", b"abnormal", "closing_balance", b"closing_balance", "lines", b"lines", "month", b"month", "opening_balance", b"opening_balance", "payment_due_date", b"payment_due_date", "region", b"region", "total", b"total", "usage", b"usage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Bill: _TypeAlias = Bill  # noqa: Y015
+
+@_typing.final
+class Usage(_message.Message):
+    """One call, message or use of data (TMF635 Usage)."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    NUMBER_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    USAGE_DATE_FIELD_NUMBER: _builtins.int
+    QUANTITY_FIELD_NUMBER: _builtins.int
+    OTHER_NUMBER_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """Unique at the region that measured it."""
+    number: _builtins.str
+    """The line's number."""
+    kind: Global___UsageKind.ValueType
+    """What."""
+    quantity: _builtins.int
+    """How much, in the unit of the kind."""
+    other_number: _builtins.str
+    """The other number of a call or message; empty for data."""
+    @_builtins.property
+    def usage_date(self) -> _timestamp_pb2.Timestamp:
+        """When it began."""
+
+    @_builtins.property
+    def amount(self) -> _types_pb2.Money:
+        """What it costs beyond the allowance; set by the region."""
+
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        number: _builtins.str = ...,
+        kind: Global___UsageKind.ValueType = ...,
+        usage_date: _timestamp_pb2.Timestamp | None = ...,
+        quantity: _builtins.int = ...,
+        other_number: _builtins.str = ...,
+        amount: _types_pb2.Money | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "usage_date", b"usage_date"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "id", b"id", "kind", b"kind", "number", b"number", "other_number", b"other_number", "quantity", b"quantity", "usage_date", b"usage_date"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Usage: _TypeAlias = Usage  # noqa: Y015
+
+@_typing.final
+class RecordUsageRequest(_message.Message):
+    """A batch of usage."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USAGE_FIELD_NUMBER: _builtins.int
+    REQUESTER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def usage(self) -> _containers.RepeatedCompositeFieldContainer[Global___Usage]:
+        """At most 500."""
+
+    @_builtins.property
+    def requester(self) -> _types_pb2.Requester:
+        """Who asks."""
+
+    def __init__(
+        self,
+        *,
+        usage: _abc.Iterable[Global___Usage] | None = ...,
+        requester: _types_pb2.Requester | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["requester", b"requester"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["requester", b"requester", "usage", b"usage"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecordUsageRequest: _TypeAlias = RecordUsageRequest  # noqa: Y015
+
+@_typing.final
+class RecordUsageResponse(_message.Message):
+    """What was done."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECORDED_FIELD_NUMBER: _builtins.int
+    EXISTING_FIELD_NUMBER: _builtins.int
+    recorded: _builtins.int
+    """How many were new."""
+    existing: _builtins.int
+    """How many were here already."""
+    def __init__(
+        self,
+        *,
+        recorded: _builtins.int = ...,
+        existing: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["existing", b"existing", "recorded", b"recorded"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecordUsageResponse: _TypeAlias = RecordUsageResponse  # noqa: Y015
+
+@_typing.final
+class QueryBillsRequest(_message.Message):
+    """One bill of many."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    QUERY_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """Chosen by the caller; names the answer."""
+    @_builtins.property
+    def query(self) -> Global___QueryBillRequest:
+        """As for QueryBill."""
+
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        query: Global___QueryBillRequest | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["query", b"query"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "query", b"query"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___QueryBillsRequest: _TypeAlias = QueryBillsRequest  # noqa: Y015
+
+@_typing.final
+class QueryBillsResponse(_message.Message):
+    """The answer to one of them."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    BILL_FIELD_NUMBER: _builtins.int
+    REFUSED_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """The id of the question."""
+    @_builtins.property
+    def bill(self) -> Global___Bill:
+        """The bill."""
+
+    @_builtins.property
+    def refused(self) -> _order_pb2.OrderError:
+        """Why it is not shown."""
+
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        bill: Global___Bill | None = ...,
+        refused: _order_pb2.OrderError | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["bill", b"bill", "outcome", b"outcome", "refused", b"refused"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bill", b"bill", "id", b"id", "outcome", b"outcome", "refused", b"refused"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_outcome: _TypeAlias = _typing.Literal["bill", "refused"]  # noqa: Y015
+    _WhichOneofArgType_outcome: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_outcome) -> _WhichOneofReturnType_outcome | None: ...
+
+Global___QueryBillsResponse: _TypeAlias = QueryBillsResponse  # noqa: Y015
 
 @_typing.final
 class BillLine(_message.Message):

@@ -40,6 +40,16 @@ class BillingServiceStub:
                 request_serializer=gateway_dot_api_dot_region_dot_v1_dot_billing__service__pb2.QueryBillRequest.SerializeToString,
                 response_deserializer=gateway_dot_api_dot_region_dot_v1_dot_billing__service__pb2.QueryBillResponse.FromString,
                 _registered_method=True)
+        self.QueryBills = channel.stream_stream(
+                '/gateway.api.region.v1.BillingService/QueryBills',
+                request_serializer=gateway_dot_api_dot_region_dot_v1_dot_billing__service__pb2.QueryBillsRequest.SerializeToString,
+                response_deserializer=gateway_dot_api_dot_region_dot_v1_dot_billing__service__pb2.QueryBillsResponse.FromString,
+                _registered_method=True)
+        self.RecordUsage = channel.unary_unary(
+                '/gateway.api.region.v1.BillingService/RecordUsage',
+                request_serializer=gateway_dot_api_dot_region_dot_v1_dot_billing__service__pb2.RecordUsageRequest.SerializeToString,
+                response_deserializer=gateway_dot_api_dot_region_dot_v1_dot_billing__service__pb2.RecordUsageResponse.FromString,
+                _registered_method=True)
         self.ListSettlements = channel.unary_unary(
                 '/gateway.api.region.v1.BillingService/ListSettlements',
                 request_serializer=gateway_dot_api_dot_region_dot_v1_dot_billing__service__pb2.ListSettlementsRequest.SerializeToString,
@@ -53,6 +63,20 @@ class BillingServiceServicer:
 
     def QueryBill(self, request, context):
         """Shows the bill of one month (business QRY_BILL), from the home region at the time of asking.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def QueryBills(self, request_iterator, context):
+        """Shows many bills on one stream, each answered in any order, as fast as the caller reads.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RecordUsage(self, request, context):
+        """Takes over usage of the region's own lines (TMF635 Usage) and rates it; all of the batch or none. A usage id that is here already is left as it is.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -72,6 +96,16 @@ def add_BillingServiceServicer_to_server(servicer, server):
                     servicer.QueryBill,
                     request_deserializer=gateway_dot_api_dot_region_dot_v1_dot_billing__service__pb2.QueryBillRequest.FromString,
                     response_serializer=gateway_dot_api_dot_region_dot_v1_dot_billing__service__pb2.QueryBillResponse.SerializeToString,
+            ),
+            'QueryBills': grpc.stream_stream_rpc_method_handler(
+                    servicer.QueryBills,
+                    request_deserializer=gateway_dot_api_dot_region_dot_v1_dot_billing__service__pb2.QueryBillsRequest.FromString,
+                    response_serializer=gateway_dot_api_dot_region_dot_v1_dot_billing__service__pb2.QueryBillsResponse.SerializeToString,
+            ),
+            'RecordUsage': grpc.unary_unary_rpc_method_handler(
+                    servicer.RecordUsage,
+                    request_deserializer=gateway_dot_api_dot_region_dot_v1_dot_billing__service__pb2.RecordUsageRequest.FromString,
+                    response_serializer=gateway_dot_api_dot_region_dot_v1_dot_billing__service__pb2.RecordUsageResponse.SerializeToString,
             ),
             'ListSettlements': grpc.unary_unary_rpc_method_handler(
                     servicer.ListSettlements,
@@ -107,6 +141,60 @@ class BillingService:
             '/gateway.api.region.v1.BillingService/QueryBill',
             gateway_dot_api_dot_region_dot_v1_dot_billing__service__pb2.QueryBillRequest.SerializeToString,
             gateway_dot_api_dot_region_dot_v1_dot_billing__service__pb2.QueryBillResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def QueryBills(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/gateway.api.region.v1.BillingService/QueryBills',
+            gateway_dot_api_dot_region_dot_v1_dot_billing__service__pb2.QueryBillsRequest.SerializeToString,
+            gateway_dot_api_dot_region_dot_v1_dot_billing__service__pb2.QueryBillsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RecordUsage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.api.region.v1.BillingService/RecordUsage',
+            gateway_dot_api_dot_region_dot_v1_dot_billing__service__pb2.RecordUsageRequest.SerializeToString,
+            gateway_dot_api_dot_region_dot_v1_dot_billing__service__pb2.RecordUsageResponse.FromString,
             options,
             channel_credentials,
             insecure,

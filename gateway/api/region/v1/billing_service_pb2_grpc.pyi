@@ -18,6 +18,10 @@ class BillingServiceStub:
     def __init__(self, channel: _aio.Channel) -> None: ...
     QueryBill: _aio.UnaryUnaryMultiCallable[_billing_service_pb2.QueryBillRequest, _billing_service_pb2.QueryBillResponse]
     """Shows the bill of one month (business QRY_BILL), from the home region at the time of asking."""
+    QueryBills: _aio.StreamStreamMultiCallable[_billing_service_pb2.QueryBillsRequest, _billing_service_pb2.QueryBillsResponse]
+    """Shows many bills on one stream, each answered in any order, as fast as the caller reads."""
+    RecordUsage: _aio.UnaryUnaryMultiCallable[_billing_service_pb2.RecordUsageRequest, _billing_service_pb2.RecordUsageResponse]
+    """Takes over usage of the region's own lines (TMF635 Usage) and rates it; all of the batch or none. A usage id that is here already is left as it is."""
     ListSettlements: _aio.UnaryUnaryMultiCallable[_billing_service_pb2.ListSettlementsRequest, _billing_service_pb2.ListSettlementsResponse]
     """Shows what regions owe each other from payments taken for one another, from this region's books."""
 
@@ -31,6 +35,22 @@ class BillingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_billing_service_pb2.QueryBillRequest, _billing_service_pb2.QueryBillResponse],
     ) -> _abc.Awaitable[_billing_service_pb2.QueryBillResponse]:
         """Shows the bill of one month (business QRY_BILL), from the home region at the time of asking."""
+
+    @_abc_1.abstractmethod
+    def QueryBills(
+        self,
+        request_iterator: _abc.AsyncIterator[_billing_service_pb2.QueryBillsRequest],
+        context: _aio.ServicerContext[_billing_service_pb2.QueryBillsRequest, _billing_service_pb2.QueryBillsResponse],
+    ) -> _abc.AsyncIterator[_billing_service_pb2.QueryBillsResponse]:
+        """Shows many bills on one stream, each answered in any order, as fast as the caller reads."""
+
+    @_abc_1.abstractmethod
+    def RecordUsage(
+        self,
+        request: _billing_service_pb2.RecordUsageRequest,
+        context: _aio.ServicerContext[_billing_service_pb2.RecordUsageRequest, _billing_service_pb2.RecordUsageResponse],
+    ) -> _abc.Awaitable[_billing_service_pb2.RecordUsageResponse]:
+        """Takes over usage of the region's own lines (TMF635 Usage) and rates it; all of the batch or none. A usage id that is here already is left as it is."""
 
     @_abc_1.abstractmethod
     def ListSettlements(

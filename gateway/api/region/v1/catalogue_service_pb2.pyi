@@ -5,8 +5,11 @@ What can be done, what it needs and what it costs."""
 
 from collections import abc as _abc
 from gateway.api.federation.v1 import configuration_pb2 as _configuration_pb2
+from gateway.api.types.v1 import types_pb2 as _types_pb2
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 import builtins as _builtins
 import sys
@@ -109,10 +112,17 @@ class GetBusinessGuideResponse(_message.Message):
     MATERIALS_FIELD_NUMBER: _builtins.int
     HOME_REGION_FIELD_NUMBER: _builtins.int
     OFFERED_HERE_FIELD_NUMBER: _builtins.int
+    LIMITS_FIELD_NUMBER: _builtins.int
+    POLICIES_FIELD_NUMBER: _builtins.int
+    EXPECTED_COMPLETION_DATE_FIELD_NUMBER: _builtins.int
+    TIME_TAKEN_FIELD_NUMBER: _builtins.int
+    CALENDAR_MISSING_FIELD_NUMBER: _builtins.int
     home_region: _builtins.str
     """The home region of the number; empty where none is known or no number was given."""
     offered_here: _builtins.bool
     """Whether it can be handled here for that number."""
+    calendar_missing: _builtins.bool
+    """The year of the due date has no calendar: weekends alone were counted as days off."""
     @_builtins.property
     def business(self) -> _configuration_pb2.Business:
         """The business: steps, documents by applicant, limit with its source, tariff."""
@@ -121,6 +131,22 @@ class GetBusinessGuideResponse(_message.Message):
     def materials(self) -> _containers.RepeatedCompositeFieldContainer[_configuration_pb2.Material]:
         """The materials that it names."""
 
+    @_builtins.property
+    def limits(self) -> _containers.RepeatedCompositeFieldContainer[Global___LimitInForce]:
+        """The promise in force here for that number: the strictest of the national one and of those of the regions, first."""
+
+    @_builtins.property
+    def policies(self) -> _containers.RepeatedCompositeFieldContainer[_configuration_pb2.Policy]:
+        """The policies that apply to it, with the values of the regions."""
+
+    @_builtins.property
+    def expected_completion_date(self) -> _timestamp_pb2.Timestamp:
+        """When an order taken in now is to be done by."""
+
+    @_builtins.property
+    def time_taken(self) -> Global___TimeTaken:
+        """How long orders took that were completed here in the last 30 days; unset where there was none."""
+
     def __init__(
         self,
         *,
@@ -128,14 +154,377 @@ class GetBusinessGuideResponse(_message.Message):
         materials: _abc.Iterable[_configuration_pb2.Material] | None = ...,
         home_region: _builtins.str = ...,
         offered_here: _builtins.bool = ...,
+        limits: _abc.Iterable[Global___LimitInForce] | None = ...,
+        policies: _abc.Iterable[_configuration_pb2.Policy] | None = ...,
+        expected_completion_date: _timestamp_pb2.Timestamp | None = ...,
+        time_taken: Global___TimeTaken | None = ...,
+        calendar_missing: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["business", b"business"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["business", b"business", "expected_completion_date", b"expected_completion_date", "time_taken", b"time_taken"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["business", b"business", "home_region", b"home_region", "materials", b"materials", "offered_here", b"offered_here"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["business", b"business", "calendar_missing", b"calendar_missing", "expected_completion_date", b"expected_completion_date", "home_region", b"home_region", "limits", b"limits", "materials", b"materials", "offered_here", b"offered_here", "policies", b"policies", "time_taken", b"time_taken"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetBusinessGuideResponse: _TypeAlias = GetBusinessGuideResponse  # noqa: Y015
+
+@_typing.final
+class LimitInForce(_message.Message):
+    """One promise for a business and whose it is."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REGION_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    DUE_FIELD_NUMBER: _builtins.int
+    region: _builtins.str
+    """The region whose own promise it is; empty for the national one."""
+    @_builtins.property
+    def limit(self) -> _configuration_pb2.TimeLimit:
+        """The promise."""
+
+    @_builtins.property
+    def due(self) -> _timestamp_pb2.Timestamp:
+        """When it would end if it began now."""
+
+    def __init__(
+        self,
+        *,
+        region: _builtins.str = ...,
+        limit: _configuration_pb2.TimeLimit | None = ...,
+        due: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["due", b"due", "limit", b"limit"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["due", b"due", "limit", b"limit", "region", b"region"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LimitInForce: _TypeAlias = LimitInForce  # noqa: Y015
+
+@_typing.final
+class TimeTaken(_message.Message):
+    """How long orders took from their intake to their completion."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORDERS_FIELD_NUMBER: _builtins.int
+    MEDIAN_FIELD_NUMBER: _builtins.int
+    NINTH_DECILE_FIELD_NUMBER: _builtins.int
+    orders: _builtins.int
+    """How many orders were counted."""
+    @_builtins.property
+    def median(self) -> _duration_pb2.Duration:
+        """Half of them took at most this long."""
+
+    @_builtins.property
+    def ninth_decile(self) -> _duration_pb2.Duration:
+        """Nine of ten took at most this long."""
+
+    def __init__(
+        self,
+        *,
+        orders: _builtins.int = ...,
+        median: _duration_pb2.Duration | None = ...,
+        ninth_decile: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["median", b"median", "ninth_decile", b"ninth_decile"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["median", b"median", "ninth_decile", b"ninth_decile", "orders", b"orders"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TimeTaken: _TypeAlias = TimeTaken  # noqa: Y015
+
+@_typing.final
+class SearchBusinessesRequest(_message.Message):
+    """Words."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    QUERY_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    query: _builtins.str
+    """What somebody wants, in Chinese or English; at most 100 characters."""
+    page_size: _builtins.int
+    """At most this many, 1 to 500; 0 means 50."""
+    def __init__(
+        self,
+        *,
+        query: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "query", b"query"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SearchBusinessesRequest: _TypeAlias = SearchBusinessesRequest  # noqa: Y015
+
+@_typing.final
+class SearchBusinessesResponse(_message.Message):
+    """What was found."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BUSINESSES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def businesses(self) -> _containers.RepeatedCompositeFieldContainer[_configuration_pb2.Business]:
+        """The businesses, best first."""
+
+    def __init__(
+        self,
+        *,
+        businesses: _abc.Iterable[_configuration_pb2.Business] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["businesses", b"businesses"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SearchBusinessesResponse: _TypeAlias = SearchBusinessesResponse  # noqa: Y015
+
+@_typing.final
+class ComparePlansRequest(_message.Message):
+    """A month of use."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REGION_FIELD_NUMBER: _builtins.int
+    USAGE_FIELD_NUMBER: _builtins.int
+    NUMBER_FIELD_NUMBER: _builtins.int
+    REQUESTER_FIELD_NUMBER: _builtins.int
+    region: _builtins.str
+    """The region whose plans are compared; empty means this one."""
+    number: _builtins.str
+    """Use the mean of this number's last three billed months instead; of this region's own customers only, and recorded."""
+    @_builtins.property
+    def usage(self) -> _configuration_pb2.Allowance:
+        """The use of one month."""
+
+    @_builtins.property
+    def requester(self) -> _types_pb2.Requester:
+        """Who asks; needed with a number."""
+
+    def __init__(
+        self,
+        *,
+        region: _builtins.str = ...,
+        usage: _configuration_pb2.Allowance | None = ...,
+        number: _builtins.str = ...,
+        requester: _types_pb2.Requester | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["requester", b"requester", "usage", b"usage"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["number", b"number", "region", b"region", "requester", b"requester", "usage", b"usage"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ComparePlansRequest: _TypeAlias = ComparePlansRequest  # noqa: Y015
+
+@_typing.final
+class ComparePlansResponse(_message.Message):
+    """The plans."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USAGE_FIELD_NUMBER: _builtins.int
+    PLANS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def usage(self) -> _configuration_pb2.Allowance:
+        """The use that was reckoned with."""
+
+    @_builtins.property
+    def plans(self) -> _containers.RepeatedCompositeFieldContainer[Global___PlanCost]:
+        """The plans, cheapest first."""
+
+    def __init__(
+        self,
+        *,
+        usage: _configuration_pb2.Allowance | None = ...,
+        plans: _abc.Iterable[Global___PlanCost] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["usage", b"usage"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["plans", b"plans", "usage", b"usage"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ComparePlansResponse: _TypeAlias = ComparePlansResponse  # noqa: Y015
+
+@_typing.final
+class PlanCost(_message.Message):
+    """What one plan would cost."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PLAN_FIELD_NUMBER: _builtins.int
+    COST_FIELD_NUMBER: _builtins.int
+    CURRENT_FIELD_NUMBER: _builtins.int
+    current: _builtins.bool
+    """Whether the number has it now."""
+    @_builtins.property
+    def plan(self) -> _configuration_pb2.Plan:
+        """The plan."""
+
+    @_builtins.property
+    def cost(self) -> _types_pb2.Money:
+        """The cost of the month: the rent and what is used beyond the allowance."""
+
+    def __init__(
+        self,
+        *,
+        plan: _configuration_pb2.Plan | None = ...,
+        cost: _types_pb2.Money | None = ...,
+        current: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["cost", b"cost", "plan", b"plan"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cost", b"cost", "current", b"current", "plan", b"plan"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PlanCost: _TypeAlias = PlanCost  # noqa: Y015
+
+@_typing.final
+class ListServicePointsRequest(_message.Message):
+    """Names a region."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REGION_FIELD_NUMBER: _builtins.int
+    region: _builtins.str
+    """The region; empty means this one."""
+    def __init__(
+        self,
+        *,
+        region: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["region", b"region"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListServicePointsRequest: _TypeAlias = ListServicePointsRequest  # noqa: Y015
+
+@_typing.final
+class ListServicePointsResponse(_message.Message):
+    """Service points, by id."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SERVICE_POINTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def service_points(self) -> _containers.RepeatedCompositeFieldContainer[Global___ServicePointStatus]:
+        """The service points."""
+
+    def __init__(
+        self,
+        *,
+        service_points: _abc.Iterable[Global___ServicePointStatus] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["service_points", b"service_points"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListServicePointsResponse: _TypeAlias = ListServicePointsResponse  # noqa: Y015
+
+@_typing.final
+class ServicePointStatus(_message.Message):
+    """A service point now."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SERVICE_POINT_FIELD_NUMBER: _builtins.int
+    OPEN_FIELD_NUMBER: _builtins.int
+    NEXT_CHANGE_FIELD_NUMBER: _builtins.int
+    open: _builtins.bool
+    """Whether it is open."""
+    @_builtins.property
+    def service_point(self) -> _configuration_pb2.ServicePoint:
+        """The service point."""
+
+    @_builtins.property
+    def next_change(self) -> _timestamp_pb2.Timestamp:
+        """When it next opens, or closes if it is open; unset where it never does."""
+
+    def __init__(
+        self,
+        *,
+        service_point: _configuration_pb2.ServicePoint | None = ...,
+        open: _builtins.bool = ...,
+        next_change: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["next_change", b"next_change", "service_point", b"service_point"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_change", b"next_change", "open", b"open", "service_point", b"service_point"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ServicePointStatus: _TypeAlias = ServicePointStatus  # noqa: Y015
+
+@_typing.final
+class ListOfferingsRequest(_message.Message):
+    """Names a region."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REGION_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    region: _builtins.str
+    """The region; empty means this one."""
+    page_size: _builtins.int
+    """At most this many, 1 to 500; 0 means 50."""
+    page_token: _builtins.str
+    """The token of the page before."""
+    def __init__(
+        self,
+        *,
+        region: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "region", b"region"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListOfferingsRequest: _TypeAlias = ListOfferingsRequest  # noqa: Y015
+
+@_typing.final
+class ListOfferingsResponse(_message.Message):
+    """The offerings, by id."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OFFERINGS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """For the next page; empty on the last."""
+    @_builtins.property
+    def offerings(self) -> _containers.RepeatedCompositeFieldContainer[_configuration_pb2.Offering]:
+        """The offerings."""
+
+    def __init__(
+        self,
+        *,
+        offerings: _abc.Iterable[_configuration_pb2.Offering] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "offerings", b"offerings"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListOfferingsResponse: _TypeAlias = ListOfferingsResponse  # noqa: Y015
 
 @_typing.final
 class ListPlansRequest(_message.Message):

@@ -45,6 +45,26 @@ class CatalogueServiceStub:
                 request_serializer=gateway_dot_api_dot_region_dot_v1_dot_catalogue__service__pb2.GetBusinessGuideRequest.SerializeToString,
                 response_deserializer=gateway_dot_api_dot_region_dot_v1_dot_catalogue__service__pb2.GetBusinessGuideResponse.FromString,
                 _registered_method=True)
+        self.SearchBusinesses = channel.unary_unary(
+                '/gateway.api.region.v1.CatalogueService/SearchBusinesses',
+                request_serializer=gateway_dot_api_dot_region_dot_v1_dot_catalogue__service__pb2.SearchBusinessesRequest.SerializeToString,
+                response_deserializer=gateway_dot_api_dot_region_dot_v1_dot_catalogue__service__pb2.SearchBusinessesResponse.FromString,
+                _registered_method=True)
+        self.ComparePlans = channel.unary_unary(
+                '/gateway.api.region.v1.CatalogueService/ComparePlans',
+                request_serializer=gateway_dot_api_dot_region_dot_v1_dot_catalogue__service__pb2.ComparePlansRequest.SerializeToString,
+                response_deserializer=gateway_dot_api_dot_region_dot_v1_dot_catalogue__service__pb2.ComparePlansResponse.FromString,
+                _registered_method=True)
+        self.ListServicePoints = channel.unary_unary(
+                '/gateway.api.region.v1.CatalogueService/ListServicePoints',
+                request_serializer=gateway_dot_api_dot_region_dot_v1_dot_catalogue__service__pb2.ListServicePointsRequest.SerializeToString,
+                response_deserializer=gateway_dot_api_dot_region_dot_v1_dot_catalogue__service__pb2.ListServicePointsResponse.FromString,
+                _registered_method=True)
+        self.ListOfferings = channel.unary_unary(
+                '/gateway.api.region.v1.CatalogueService/ListOfferings',
+                request_serializer=gateway_dot_api_dot_region_dot_v1_dot_catalogue__service__pb2.ListOfferingsRequest.SerializeToString,
+                response_deserializer=gateway_dot_api_dot_region_dot_v1_dot_catalogue__service__pb2.ListOfferingsResponse.FromString,
+                _registered_method=True)
         self.ListPlans = channel.unary_unary(
                 '/gateway.api.region.v1.CatalogueService/ListPlans',
                 request_serializer=gateway_dot_api_dot_region_dot_v1_dot_catalogue__service__pb2.ListPlansRequest.SerializeToString,
@@ -70,6 +90,34 @@ class CatalogueServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SearchBusinesses(self, request, context):
+        """Finds businesses by words in Chinese or English, best first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ComparePlans(self, request, context):
+        """Compares the plans of one region by what a month of use would cost, cheapest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListServicePoints(self, request, context):
+        """Lists the service points of one region and whether they are open.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListOfferings(self, request, context):
+        """Lists what one region offers besides plans.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListPlans(self, request, context):
         """Lists the tariff plans of one region.
         """
@@ -89,6 +137,26 @@ def add_CatalogueServiceServicer_to_server(servicer, server):
                     servicer.GetBusinessGuide,
                     request_deserializer=gateway_dot_api_dot_region_dot_v1_dot_catalogue__service__pb2.GetBusinessGuideRequest.FromString,
                     response_serializer=gateway_dot_api_dot_region_dot_v1_dot_catalogue__service__pb2.GetBusinessGuideResponse.SerializeToString,
+            ),
+            'SearchBusinesses': grpc.unary_unary_rpc_method_handler(
+                    servicer.SearchBusinesses,
+                    request_deserializer=gateway_dot_api_dot_region_dot_v1_dot_catalogue__service__pb2.SearchBusinessesRequest.FromString,
+                    response_serializer=gateway_dot_api_dot_region_dot_v1_dot_catalogue__service__pb2.SearchBusinessesResponse.SerializeToString,
+            ),
+            'ComparePlans': grpc.unary_unary_rpc_method_handler(
+                    servicer.ComparePlans,
+                    request_deserializer=gateway_dot_api_dot_region_dot_v1_dot_catalogue__service__pb2.ComparePlansRequest.FromString,
+                    response_serializer=gateway_dot_api_dot_region_dot_v1_dot_catalogue__service__pb2.ComparePlansResponse.SerializeToString,
+            ),
+            'ListServicePoints': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListServicePoints,
+                    request_deserializer=gateway_dot_api_dot_region_dot_v1_dot_catalogue__service__pb2.ListServicePointsRequest.FromString,
+                    response_serializer=gateway_dot_api_dot_region_dot_v1_dot_catalogue__service__pb2.ListServicePointsResponse.SerializeToString,
+            ),
+            'ListOfferings': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListOfferings,
+                    request_deserializer=gateway_dot_api_dot_region_dot_v1_dot_catalogue__service__pb2.ListOfferingsRequest.FromString,
+                    response_serializer=gateway_dot_api_dot_region_dot_v1_dot_catalogue__service__pb2.ListOfferingsResponse.SerializeToString,
             ),
             'ListPlans': grpc.unary_unary_rpc_method_handler(
                     servicer.ListPlans,
@@ -151,6 +219,114 @@ class CatalogueService:
             '/gateway.api.region.v1.CatalogueService/GetBusinessGuide',
             gateway_dot_api_dot_region_dot_v1_dot_catalogue__service__pb2.GetBusinessGuideRequest.SerializeToString,
             gateway_dot_api_dot_region_dot_v1_dot_catalogue__service__pb2.GetBusinessGuideResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SearchBusinesses(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.api.region.v1.CatalogueService/SearchBusinesses',
+            gateway_dot_api_dot_region_dot_v1_dot_catalogue__service__pb2.SearchBusinessesRequest.SerializeToString,
+            gateway_dot_api_dot_region_dot_v1_dot_catalogue__service__pb2.SearchBusinessesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ComparePlans(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.api.region.v1.CatalogueService/ComparePlans',
+            gateway_dot_api_dot_region_dot_v1_dot_catalogue__service__pb2.ComparePlansRequest.SerializeToString,
+            gateway_dot_api_dot_region_dot_v1_dot_catalogue__service__pb2.ComparePlansResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListServicePoints(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.api.region.v1.CatalogueService/ListServicePoints',
+            gateway_dot_api_dot_region_dot_v1_dot_catalogue__service__pb2.ListServicePointsRequest.SerializeToString,
+            gateway_dot_api_dot_region_dot_v1_dot_catalogue__service__pb2.ListServicePointsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListOfferings(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.api.region.v1.CatalogueService/ListOfferings',
+            gateway_dot_api_dot_region_dot_v1_dot_catalogue__service__pb2.ListOfferingsRequest.SerializeToString,
+            gateway_dot_api_dot_region_dot_v1_dot_catalogue__service__pb2.ListOfferingsResponse.FromString,
             options,
             channel_credentials,
             insecure,

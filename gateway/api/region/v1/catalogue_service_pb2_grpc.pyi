@@ -20,6 +20,14 @@ class CatalogueServiceStub:
     """Lists the businesses."""
     GetBusinessGuide: _aio.UnaryUnaryMultiCallable[_catalogue_service_pb2.GetBusinessGuideRequest, _catalogue_service_pb2.GetBusinessGuideResponse]
     """Gives the guide of one business: steps, documents, limit, tariff."""
+    SearchBusinesses: _aio.UnaryUnaryMultiCallable[_catalogue_service_pb2.SearchBusinessesRequest, _catalogue_service_pb2.SearchBusinessesResponse]
+    """Finds businesses by words in Chinese or English, best first."""
+    ComparePlans: _aio.UnaryUnaryMultiCallable[_catalogue_service_pb2.ComparePlansRequest, _catalogue_service_pb2.ComparePlansResponse]
+    """Compares the plans of one region by what a month of use would cost, cheapest first."""
+    ListServicePoints: _aio.UnaryUnaryMultiCallable[_catalogue_service_pb2.ListServicePointsRequest, _catalogue_service_pb2.ListServicePointsResponse]
+    """Lists the service points of one region and whether they are open."""
+    ListOfferings: _aio.UnaryUnaryMultiCallable[_catalogue_service_pb2.ListOfferingsRequest, _catalogue_service_pb2.ListOfferingsResponse]
+    """Lists what one region offers besides plans."""
     ListPlans: _aio.UnaryUnaryMultiCallable[_catalogue_service_pb2.ListPlansRequest, _catalogue_service_pb2.ListPlansResponse]
     """Lists the tariff plans of one region."""
 
@@ -41,6 +49,38 @@ class CatalogueServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_catalogue_service_pb2.GetBusinessGuideRequest, _catalogue_service_pb2.GetBusinessGuideResponse],
     ) -> _abc.Awaitable[_catalogue_service_pb2.GetBusinessGuideResponse]:
         """Gives the guide of one business: steps, documents, limit, tariff."""
+
+    @_abc_1.abstractmethod
+    def SearchBusinesses(
+        self,
+        request: _catalogue_service_pb2.SearchBusinessesRequest,
+        context: _aio.ServicerContext[_catalogue_service_pb2.SearchBusinessesRequest, _catalogue_service_pb2.SearchBusinessesResponse],
+    ) -> _abc.Awaitable[_catalogue_service_pb2.SearchBusinessesResponse]:
+        """Finds businesses by words in Chinese or English, best first."""
+
+    @_abc_1.abstractmethod
+    def ComparePlans(
+        self,
+        request: _catalogue_service_pb2.ComparePlansRequest,
+        context: _aio.ServicerContext[_catalogue_service_pb2.ComparePlansRequest, _catalogue_service_pb2.ComparePlansResponse],
+    ) -> _abc.Awaitable[_catalogue_service_pb2.ComparePlansResponse]:
+        """Compares the plans of one region by what a month of use would cost, cheapest first."""
+
+    @_abc_1.abstractmethod
+    def ListServicePoints(
+        self,
+        request: _catalogue_service_pb2.ListServicePointsRequest,
+        context: _aio.ServicerContext[_catalogue_service_pb2.ListServicePointsRequest, _catalogue_service_pb2.ListServicePointsResponse],
+    ) -> _abc.Awaitable[_catalogue_service_pb2.ListServicePointsResponse]:
+        """Lists the service points of one region and whether they are open."""
+
+    @_abc_1.abstractmethod
+    def ListOfferings(
+        self,
+        request: _catalogue_service_pb2.ListOfferingsRequest,
+        context: _aio.ServicerContext[_catalogue_service_pb2.ListOfferingsRequest, _catalogue_service_pb2.ListOfferingsResponse],
+    ) -> _abc.Awaitable[_catalogue_service_pb2.ListOfferingsResponse]:
+        """Lists what one region offers besides plans."""
 
     @_abc_1.abstractmethod
     def ListPlans(

@@ -4,6 +4,8 @@ isort:skip_file
 A region's own customers (TMF629 Customer, TMF637 Product, TMF666 BillingAccount)."""
 
 from collections import abc as _abc
+from gateway.api.federation.v1 import configuration_pb2 as _configuration_pb2
+from gateway.api.types.v1 import reason_pb2 as _reason_pb2
 from gateway.api.types.v1 import types_pb2 as _types_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import field_mask_pb2 as _field_mask_pb2
@@ -38,6 +40,8 @@ class _ProductStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Product
     """Its termination is approved and not yet confirmed."""
     PRODUCT_STATUS_TERMINATED: _ProductStatus.ValueType  # 4
     """Closed for good."""
+    PRODUCT_STATUS_CREATED: _ProductStatus.ValueType  # 5
+    """Ordered and not in service yet."""
 
 class ProductStatus(_ProductStatus, metaclass=_ProductStatusEnumTypeWrapper):
     """The states of TMF637 Product that a line goes through."""
@@ -52,7 +56,123 @@ PRODUCT_STATUS_PENDING_TERMINATE: ProductStatus.ValueType  # 3
 """Its termination is approved and not yet confirmed."""
 PRODUCT_STATUS_TERMINATED: ProductStatus.ValueType  # 4
 """Closed for good."""
+PRODUCT_STATUS_CREATED: ProductStatus.ValueType  # 5
+"""Ordered and not in service yet."""
 Global___ProductStatus: _TypeAlias = ProductStatus  # noqa: Y015
+
+class _SuspensionKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SuspensionKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SuspensionKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SUSPENSION_KIND_UNSPECIFIED: _SuspensionKind.ValueType  # 0
+    """Not suspended, or at the customer's wish."""
+    SUSPENSION_KIND_REQUESTED: _SuspensionKind.ValueType  # 1
+    """At the customer's wish (business SUSPEND)."""
+    SUSPENSION_KIND_LOST: _SuspensionKind.ValueType  # 2
+    """The card or the telephone was reported lost (business LOSS_REPORT)."""
+    SUSPENSION_KIND_ARREARS: _SuspensionKind.ValueType  # 3
+    """By the region, for arrears; ends by itself when they are paid."""
+
+class SuspensionKind(_SuspensionKind, metaclass=_SuspensionKindEnumTypeWrapper):
+    """Why a line is suspended; decides who may end it."""
+
+SUSPENSION_KIND_UNSPECIFIED: SuspensionKind.ValueType  # 0
+"""Not suspended, or at the customer's wish."""
+SUSPENSION_KIND_REQUESTED: SuspensionKind.ValueType  # 1
+"""At the customer's wish (business SUSPEND)."""
+SUSPENSION_KIND_LOST: SuspensionKind.ValueType  # 2
+"""The card or the telephone was reported lost (business LOSS_REPORT)."""
+SUSPENSION_KIND_ARREARS: SuspensionKind.ValueType  # 3
+"""By the region, for arrears; ends by itself when they are paid."""
+Global___SuspensionKind: _TypeAlias = SuspensionKind  # noqa: Y015
+
+class _RatingType:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _RatingTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RatingType.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    RATING_TYPE_UNSPECIFIED: _RatingType.ValueType  # 0
+    """Taken as postpaid."""
+    RATING_TYPE_PREPAID: _RatingType.ValueType  # 1
+    """From the balance, when it is used."""
+    RATING_TYPE_POSTPAID: _RatingType.ValueType  # 2
+    """By a monthly bill with a due date."""
+
+class RatingType(_RatingType, metaclass=_RatingTypeEnumTypeWrapper):
+    """How a line is paid for (specification 4.2.2)."""
+
+RATING_TYPE_UNSPECIFIED: RatingType.ValueType  # 0
+"""Taken as postpaid."""
+RATING_TYPE_PREPAID: RatingType.ValueType  # 1
+"""From the balance, when it is used."""
+RATING_TYPE_POSTPAID: RatingType.ValueType  # 2
+"""By a monthly bill with a due date."""
+Global___RatingType: _TypeAlias = RatingType  # noqa: Y015
+
+class _CardKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _CardKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CardKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CARD_KIND_UNSPECIFIED: _CardKind.ValueType  # 0
+    """Taken as ordinary."""
+    CARD_KIND_ORDINARY: _CardKind.ValueType  # 1
+    """An ordinary card."""
+    CARD_KIND_SPECIAL: _CardKind.ValueType  # 2
+    """An NFC or dual-number card: only its home region replaces it."""
+
+class CardKind(_CardKind, metaclass=_CardKindEnumTypeWrapper):
+    """The SIM card of a mobile line."""
+
+CARD_KIND_UNSPECIFIED: CardKind.ValueType  # 0
+"""Taken as ordinary."""
+CARD_KIND_ORDINARY: CardKind.ValueType  # 1
+"""An ordinary card."""
+CARD_KIND_SPECIAL: CardKind.ValueType  # 2
+"""An NFC or dual-number card: only its home region replaces it."""
+Global___CardKind: _TypeAlias = CardKind  # noqa: Y015
+
+@_typing.final
+class Subscription(_message.Message):
+    """An offering that a line has (TMF637 Product)."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    OFFERING_ID_FIELD_NUMBER: _builtins.int
+    START_DATE_FIELD_NUMBER: _builtins.int
+    END_DATE_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """The region's id of it."""
+    offering_id: _builtins.str
+    """The offering."""
+    @_builtins.property
+    def start_date(self) -> _timestamp_pb2.Timestamp:
+        """From when."""
+
+    @_builtins.property
+    def end_date(self) -> _timestamp_pb2.Timestamp:
+        """Until when; unset while it runs."""
+
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        offering_id: _builtins.str = ...,
+        start_date: _timestamp_pb2.Timestamp | None = ...,
+        end_date: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["end_date", b"end_date", "start_date", b"start_date"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_date", b"end_date", "id", b"id", "offering_id", b"offering_id", "start_date", b"start_date"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Subscription: _TypeAlias = Subscription  # noqa: Y015
 
 @_typing.final
 class Customer(_message.Message):
@@ -113,6 +233,12 @@ class Product(_message.Message):
     SUSPENSION_REASON_FIELD_NUMBER: _builtins.int
     SUSPENSION_END_DATE_FIELD_NUMBER: _builtins.int
     EMERGENCY_CALLS_ALLOWED_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    RATING_TYPE_FIELD_NUMBER: _builtins.int
+    SUSPENSION_KIND_FIELD_NUMBER: _builtins.int
+    CARD_KIND_FIELD_NUMBER: _builtins.int
+    SUBSCRIPTIONS_FIELD_NUMBER: _builtins.int
+    ADDRESS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The region's id of the line."""
     number: _builtins.str
@@ -127,6 +253,16 @@ class Product(_message.Message):
     """Why it is suspended."""
     emergency_calls_allowed: _builtins.bool
     """Always true: emergency calls (110, 119, 120, 122) are never barred (Telecommunications Regulations, art. 36)."""
+    kind: _configuration_pb2.LineKind.ValueType
+    """What it is; unset means mobile."""
+    rating_type: Global___RatingType.ValueType
+    """How it is paid for."""
+    suspension_kind: Global___SuspensionKind.ValueType
+    """Why it is suspended, for programs."""
+    card_kind: Global___CardKind.ValueType
+    """Its SIM card."""
+    address: _builtins.str
+    """Where a broadband access is installed."""
     @_builtins.property
     def start_date(self) -> _timestamp_pb2.Timestamp:
         """When it was opened."""
@@ -143,6 +279,10 @@ class Product(_message.Message):
     def suspension_end_date(self) -> _timestamp_pb2.Timestamp:
         """Until when it is suspended; unset for an open end."""
 
+    @_builtins.property
+    def subscriptions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Subscription]:
+        """What it has besides its plan, running or ended."""
+
     def __init__(
         self,
         *,
@@ -157,10 +297,16 @@ class Product(_message.Message):
         suspension_reason: _builtins.str = ...,
         suspension_end_date: _timestamp_pb2.Timestamp | None = ...,
         emergency_calls_allowed: _builtins.bool = ...,
+        kind: _configuration_pb2.LineKind.ValueType = ...,
+        rating_type: Global___RatingType.ValueType = ...,
+        suspension_kind: Global___SuspensionKind.ValueType = ...,
+        card_kind: Global___CardKind.ValueType = ...,
+        subscriptions: _abc.Iterable[Global___Subscription] | None = ...,
+        address: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["contract_end_date", b"contract_end_date", "sim_replace_date", b"sim_replace_date", "start_date", b"start_date", "suspension_end_date", b"suspension_end_date"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["binding", b"binding", "contract_end_date", b"contract_end_date", "emergency_calls_allowed", b"emergency_calls_allowed", "id", b"id", "number", b"number", "plan_id", b"plan_id", "sim_replace_date", b"sim_replace_date", "start_date", b"start_date", "status", b"status", "suspension_end_date", b"suspension_end_date", "suspension_reason", b"suspension_reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "binding", b"binding", "card_kind", b"card_kind", "contract_end_date", b"contract_end_date", "emergency_calls_allowed", b"emergency_calls_allowed", "id", b"id", "kind", b"kind", "number", b"number", "plan_id", b"plan_id", "rating_type", b"rating_type", "sim_replace_date", b"sim_replace_date", "start_date", b"start_date", "status", b"status", "subscriptions", b"subscriptions", "suspension_end_date", b"suspension_end_date", "suspension_kind", b"suspension_kind", "suspension_reason", b"suspension_reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -421,3 +567,269 @@ class UpdateCustomerResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___UpdateCustomerResponse: _TypeAlias = UpdateCustomerResponse  # noqa: Y015
+
+@_typing.final
+class ImportCustomersRequest(_message.Message):
+    """A piece of a file. The first message of a stream carries `file` and no lines."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FILE_FIELD_NUMBER: _builtins.int
+    LINES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def file(self) -> Global___ImportFile:
+        """Which file, in the first message only."""
+
+    @_builtins.property
+    def lines(self) -> _containers.RepeatedCompositeFieldContainer[Global___ImportLine]:
+        """The lines that follow those of the message before, at most 500."""
+
+    def __init__(
+        self,
+        *,
+        file: Global___ImportFile | None = ...,
+        lines: _abc.Iterable[Global___ImportLine] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["file", b"file"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["file", b"file", "lines", b"lines"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ImportCustomersRequest: _TypeAlias = ImportCustomersRequest  # noqa: Y015
+
+@_typing.final
+class ImportFile(_message.Message):
+    """The file that is imported."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SHA256_FIELD_NUMBER: _builtins.int
+    LINES_FIELD_NUMBER: _builtins.int
+    REQUESTER_FIELD_NUMBER: _builtins.int
+    sha256: _builtins.bytes
+    """SHA-256 of the file and of the map by which it is read, 32 bytes."""
+    lines: _builtins.int
+    """How many lines of data it has."""
+    @_builtins.property
+    def requester(self) -> _types_pb2.Requester:
+        """Who asks."""
+
+    def __init__(
+        self,
+        *,
+        sha256: _builtins.bytes = ...,
+        lines: _builtins.int = ...,
+        requester: _types_pb2.Requester | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["requester", b"requester"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["lines", b"lines", "requester", b"requester", "sha256", b"sha256"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ImportFile: _TypeAlias = ImportFile  # noqa: Y015
+
+@_typing.final
+class ImportLine(_message.Message):
+    """One line of a file as a customer."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NUMBER_FIELD_NUMBER: _builtins.int
+    CUSTOMER_FIELD_NUMBER: _builtins.int
+    number: _builtins.int
+    """The number of the line in the file; the first line of data after a header is 2."""
+    @_builtins.property
+    def customer(self) -> Global___Customer:
+        """The customer."""
+
+    def __init__(
+        self,
+        *,
+        number: _builtins.int = ...,
+        customer: Global___Customer | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["customer", b"customer"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer", b"customer", "number", b"number"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ImportLine: _TypeAlias = ImportLine  # noqa: Y015
+
+@_typing.final
+class ImportCustomersResponse(_message.Message):
+    """How far the node is."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LAST_LINE_FIELD_NUMBER: _builtins.int
+    CREATED_FIELD_NUMBER: _builtins.int
+    EXISTING_FIELD_NUMBER: _builtins.int
+    REJECTED_FIELD_NUMBER: _builtins.int
+    REJECTED_TOTAL_FIELD_NUMBER: _builtins.int
+    last_line: _builtins.int
+    """The number of the last line that is done, imported or rejected; 0 where none is. The caller goes on after it."""
+    created: _builtins.int
+    """How many customers were new, of the whole file so far."""
+    existing: _builtins.int
+    """How many existed with the same content."""
+    rejected_total: _builtins.int
+    """How many were rejected, of the whole file so far."""
+    @_builtins.property
+    def rejected(self) -> _containers.RepeatedCompositeFieldContainer[Global___RejectedLine]:
+        """The lines of this piece that were not taken."""
+
+    def __init__(
+        self,
+        *,
+        last_line: _builtins.int = ...,
+        created: _builtins.int = ...,
+        existing: _builtins.int = ...,
+        rejected: _abc.Iterable[Global___RejectedLine] | None = ...,
+        rejected_total: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["created", b"created", "existing", b"existing", "last_line", b"last_line", "rejected", b"rejected", "rejected_total", b"rejected_total"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ImportCustomersResponse: _TypeAlias = ImportCustomersResponse  # noqa: Y015
+
+@_typing.final
+class RejectedLine(_message.Message):
+    """A line that was not taken, and why."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NUMBER_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    number: _builtins.int
+    """The number of the line in the file."""
+    reason: _reason_pb2.Reason.ValueType
+    """The reason, for programs."""
+    @_builtins.property
+    def message(self) -> _types_pb2.LocalizedText:
+        """The reason, for people."""
+
+    def __init__(
+        self,
+        *,
+        number: _builtins.int = ...,
+        reason: _reason_pb2.Reason.ValueType = ...,
+        message: _types_pb2.LocalizedText | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["message", b"message", "number", b"number", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RejectedLine: _TypeAlias = RejectedLine  # noqa: Y015
+
+@_typing.final
+class QueryProfileRequest(_message.Message):
+    """Asks for a profile."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    NUMBER_FIELD_NUMBER: _builtins.int
+    APPLICANT_FIELD_NUMBER: _builtins.int
+    DOCUMENTS_FIELD_NUMBER: _builtins.int
+    REQUESTER_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Chosen by the caller, as for SubmitOrder: what a password or code was verified for."""
+    number: _builtins.str
+    """The customer's number."""
+    applicant: _types_pb2.Applicant.ValueType
+    """For whom the applicant acts."""
+    @_builtins.property
+    def documents(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.Document]:
+        """The documents: what the home region has verified for this request."""
+
+    @_builtins.property
+    def requester(self) -> _types_pb2.Requester:
+        """Who asks."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        number: _builtins.str = ...,
+        applicant: _types_pb2.Applicant.ValueType = ...,
+        documents: _abc.Iterable[_types_pb2.Document] | None = ...,
+        requester: _types_pb2.Requester | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["requester", b"requester"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["applicant", b"applicant", "documents", b"documents", "number", b"number", "request_id", b"request_id", "requester", b"requester"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___QueryProfileRequest: _TypeAlias = QueryProfileRequest  # noqa: Y015
+
+@_typing.final
+class QueryProfileResponse(_message.Message):
+    """The profile."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROFILE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def profile(self) -> Global___Profile:
+        """What the home region shows."""
+
+    def __init__(
+        self,
+        *,
+        profile: Global___Profile | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["profile", b"profile"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["profile", b"profile"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___QueryProfileResponse: _TypeAlias = QueryProfileResponse  # noqa: Y015
+
+@_typing.final
+class Profile(_message.Message):
+    """What a customer has, without what identifies a person: the name shows its first character only."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REGION_FIELD_NUMBER: _builtins.int
+    MASKED_NAME_FIELD_NUMBER: _builtins.int
+    PRODUCT_FIELD_NUMBER: _builtins.int
+    BALANCE_FIELD_NUMBER: _builtins.int
+    region: _builtins.str
+    """The region that answers."""
+    masked_name: _builtins.str
+    """The name, masked."""
+    @_builtins.property
+    def product(self) -> Global___Product:
+        """The line."""
+
+    @_builtins.property
+    def balance(self) -> _types_pb2.Money:
+        """The balance: positive is credit."""
+
+    def __init__(
+        self,
+        *,
+        region: _builtins.str = ...,
+        masked_name: _builtins.str = ...,
+        product: Global___Product | None = ...,
+        balance: _types_pb2.Money | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["balance", b"balance", "product", b"product"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["balance", b"balance", "masked_name", b"masked_name", "product", b"product", "region", b"region"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Profile: _TypeAlias = Profile  # noqa: Y015

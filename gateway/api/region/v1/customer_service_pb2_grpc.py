@@ -40,6 +40,16 @@ class CustomerServiceStub:
                 request_serializer=gateway_dot_api_dot_region_dot_v1_dot_customer__service__pb2.BatchCreateCustomersRequest.SerializeToString,
                 response_deserializer=gateway_dot_api_dot_region_dot_v1_dot_customer__service__pb2.BatchCreateCustomersResponse.FromString,
                 _registered_method=True)
+        self.ImportCustomers = channel.stream_stream(
+                '/gateway.api.region.v1.CustomerService/ImportCustomers',
+                request_serializer=gateway_dot_api_dot_region_dot_v1_dot_customer__service__pb2.ImportCustomersRequest.SerializeToString,
+                response_deserializer=gateway_dot_api_dot_region_dot_v1_dot_customer__service__pb2.ImportCustomersResponse.FromString,
+                _registered_method=True)
+        self.QueryProfile = channel.unary_unary(
+                '/gateway.api.region.v1.CustomerService/QueryProfile',
+                request_serializer=gateway_dot_api_dot_region_dot_v1_dot_customer__service__pb2.QueryProfileRequest.SerializeToString,
+                response_deserializer=gateway_dot_api_dot_region_dot_v1_dot_customer__service__pb2.QueryProfileResponse.FromString,
+                _registered_method=True)
         self.GetCustomer = channel.unary_unary(
                 '/gateway.api.region.v1.CustomerService/GetCustomer',
                 request_serializer=gateway_dot_api_dot_region_dot_v1_dot_customer__service__pb2.GetCustomerRequest.SerializeToString,
@@ -63,6 +73,20 @@ class CustomerServiceServicer:
 
     def BatchCreateCustomers(self, request, context):
         """Takes over customers with their line and account; all of the batch or none. A customer that exists with the same content is left as it is.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ImportCustomers(self, request_iterator, context):
+        """Takes over many customers from a file, in pieces of some lines; each piece is answered once it is durable. The node remembers how far it got with a file, by its hash: begin again and go on from there. A piece is all or nothing but for the lines that are told as rejected.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def QueryProfile(self, request, context):
+        """Shows what a customer's line has: plan, contract, subscriptions, balance (business QRY_PROFILE), from the home region at the time of asking.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -96,6 +120,16 @@ def add_CustomerServiceServicer_to_server(servicer, server):
                     servicer.BatchCreateCustomers,
                     request_deserializer=gateway_dot_api_dot_region_dot_v1_dot_customer__service__pb2.BatchCreateCustomersRequest.FromString,
                     response_serializer=gateway_dot_api_dot_region_dot_v1_dot_customer__service__pb2.BatchCreateCustomersResponse.SerializeToString,
+            ),
+            'ImportCustomers': grpc.stream_stream_rpc_method_handler(
+                    servicer.ImportCustomers,
+                    request_deserializer=gateway_dot_api_dot_region_dot_v1_dot_customer__service__pb2.ImportCustomersRequest.FromString,
+                    response_serializer=gateway_dot_api_dot_region_dot_v1_dot_customer__service__pb2.ImportCustomersResponse.SerializeToString,
+            ),
+            'QueryProfile': grpc.unary_unary_rpc_method_handler(
+                    servicer.QueryProfile,
+                    request_deserializer=gateway_dot_api_dot_region_dot_v1_dot_customer__service__pb2.QueryProfileRequest.FromString,
+                    response_serializer=gateway_dot_api_dot_region_dot_v1_dot_customer__service__pb2.QueryProfileResponse.SerializeToString,
             ),
             'GetCustomer': grpc.unary_unary_rpc_method_handler(
                     servicer.GetCustomer,
@@ -141,6 +175,60 @@ class CustomerService:
             '/gateway.api.region.v1.CustomerService/BatchCreateCustomers',
             gateway_dot_api_dot_region_dot_v1_dot_customer__service__pb2.BatchCreateCustomersRequest.SerializeToString,
             gateway_dot_api_dot_region_dot_v1_dot_customer__service__pb2.BatchCreateCustomersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ImportCustomers(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/gateway.api.region.v1.CustomerService/ImportCustomers',
+            gateway_dot_api_dot_region_dot_v1_dot_customer__service__pb2.ImportCustomersRequest.SerializeToString,
+            gateway_dot_api_dot_region_dot_v1_dot_customer__service__pb2.ImportCustomersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def QueryProfile(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.api.region.v1.CustomerService/QueryProfile',
+            gateway_dot_api_dot_region_dot_v1_dot_customer__service__pb2.QueryProfileRequest.SerializeToString,
+            gateway_dot_api_dot_region_dot_v1_dot_customer__service__pb2.QueryProfileResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -18,6 +18,10 @@ class CustomerServiceStub:
     def __init__(self, channel: _aio.Channel) -> None: ...
     BatchCreateCustomers: _aio.UnaryUnaryMultiCallable[_customer_service_pb2.BatchCreateCustomersRequest, _customer_service_pb2.BatchCreateCustomersResponse]
     """Takes over customers with their line and account; all of the batch or none. A customer that exists with the same content is left as it is."""
+    ImportCustomers: _aio.StreamStreamMultiCallable[_customer_service_pb2.ImportCustomersRequest, _customer_service_pb2.ImportCustomersResponse]
+    """Takes over many customers from a file, in pieces of some lines; each piece is answered once it is durable. The node remembers how far it got with a file, by its hash: begin again and go on from there. A piece is all or nothing but for the lines that are told as rejected."""
+    QueryProfile: _aio.UnaryUnaryMultiCallable[_customer_service_pb2.QueryProfileRequest, _customer_service_pb2.QueryProfileResponse]
+    """Shows what a customer's line has: plan, contract, subscriptions, balance (business QRY_PROFILE), from the home region at the time of asking."""
     GetCustomer: _aio.UnaryUnaryMultiCallable[_customer_service_pb2.GetCustomerRequest, _customer_service_pb2.GetCustomerResponse]
     """Reads one customer by number."""
     ListCustomers: _aio.UnaryUnaryMultiCallable[_customer_service_pb2.ListCustomersRequest, _customer_service_pb2.ListCustomersResponse]
@@ -35,6 +39,22 @@ class CustomerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_customer_service_pb2.BatchCreateCustomersRequest, _customer_service_pb2.BatchCreateCustomersResponse],
     ) -> _abc.Awaitable[_customer_service_pb2.BatchCreateCustomersResponse]:
         """Takes over customers with their line and account; all of the batch or none. A customer that exists with the same content is left as it is."""
+
+    @_abc_1.abstractmethod
+    def ImportCustomers(
+        self,
+        request_iterator: _abc.AsyncIterator[_customer_service_pb2.ImportCustomersRequest],
+        context: _aio.ServicerContext[_customer_service_pb2.ImportCustomersRequest, _customer_service_pb2.ImportCustomersResponse],
+    ) -> _abc.AsyncIterator[_customer_service_pb2.ImportCustomersResponse]:
+        """Takes over many customers from a file, in pieces of some lines; each piece is answered once it is durable. The node remembers how far it got with a file, by its hash: begin again and go on from there. A piece is all or nothing but for the lines that are told as rejected."""
+
+    @_abc_1.abstractmethod
+    def QueryProfile(
+        self,
+        request: _customer_service_pb2.QueryProfileRequest,
+        context: _aio.ServicerContext[_customer_service_pb2.QueryProfileRequest, _customer_service_pb2.QueryProfileResponse],
+    ) -> _abc.Awaitable[_customer_service_pb2.QueryProfileResponse]:
+        """Shows what a customer's line has: plan, contract, subscriptions, balance (business QRY_PROFILE), from the home region at the time of asking."""
 
     @_abc_1.abstractmethod
     def GetCustomer(

@@ -103,16 +103,20 @@ class OrderCommand(_message.Message):
         DESCRIPTOR: _descriptor.Descriptor
 
         AGREED_FIELD_NUMBER: _builtins.int
+        NOTE_FIELD_NUMBER: _builtins.int
         agreed: _builtins.bool
         """Whether the customer agrees."""
+        note: _builtins.str
+        """What was said: at the acceptance, the training that was given, or what is wrong."""
         def __init__(
             self,
             *,
             agreed: _builtins.bool = ...,
+            note: _builtins.str = ...,
         ) -> None: ...
         _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["agreed", b"agreed"]  # noqa: Y015
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["agreed", b"agreed", "note", b"note"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -113,6 +113,70 @@ class SubmitOrderResponse(_message.Message):
 Global___SubmitOrderResponse: _TypeAlias = SubmitOrderResponse  # noqa: Y015
 
 @_typing.final
+class SubmitOrdersRequest(_message.Message):
+    """One order of many. At most 32 KiB."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ORDER_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """As for SubmitOrder."""
+    @_builtins.property
+    def order(self) -> _order_pb2.OrderRequest:
+        """What is asked; `bulk` is set by the node."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        order: _order_pb2.OrderRequest | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["order", b"order"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["order", b"order", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SubmitOrdersRequest: _TypeAlias = SubmitOrdersRequest  # noqa: Y015
+
+@_typing.final
+class SubmitOrdersResponse(_message.Message):
+    """What became of one of them."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ORDER_FIELD_NUMBER: _builtins.int
+    REFUSED_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """The request."""
+    @_builtins.property
+    def order(self) -> _order_pb2.Order:
+        """The order as it stands, without waiting for the home region."""
+
+    @_builtins.property
+    def refused(self) -> _order_pb2.OrderError:
+        """Why it was not taken in."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        order: _order_pb2.Order | None = ...,
+        refused: _order_pb2.OrderError | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["order", b"order", "outcome", b"outcome", "refused", b"refused"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["order", b"order", "outcome", b"outcome", "refused", b"refused", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_outcome: _TypeAlias = _typing.Literal["order", "refused"]  # noqa: Y015
+    _WhichOneofArgType_outcome: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_outcome) -> _WhichOneofReturnType_outcome | None: ...
+
+Global___SubmitOrdersResponse: _TypeAlias = SubmitOrdersResponse  # noqa: Y015
+
+@_typing.final
 class GetOrderRequest(_message.Message):
     """Names an order."""
 
@@ -391,12 +455,15 @@ class ConfirmOrderRequest(_message.Message):
     AGREED_FIELD_NUMBER: _builtins.int
     REQUESTER_FIELD_NUMBER: _builtins.int
     WAIT_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """As for SubmitOrder; its own id."""
     order_id: _builtins.str
     """The order id."""
     agreed: _builtins.bool
-    """Whether the customer agrees; false cancels the order."""
+    """Whether the customer agrees. False cancels an order that waits for `confirm`, and gives one that waits for `accept` back to the home region's staff."""
+    note: _builtins.str
+    """At the acceptance: the training that was given, or what is wrong; at most 1,000 characters."""
     @_builtins.property
     def requester(self) -> _types_pb2.Requester:
         """Who asks."""
@@ -413,10 +480,11 @@ class ConfirmOrderRequest(_message.Message):
         agreed: _builtins.bool = ...,
         requester: _types_pb2.Requester | None = ...,
         wait: _duration_pb2.Duration | None = ...,
+        note: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["requester", b"requester", "wait", b"wait"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreed", b"agreed", "order_id", b"order_id", "request_id", b"request_id", "requester", b"requester", "wait", b"wait"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreed", b"agreed", "note", b"note", "order_id", b"order_id", "request_id", b"request_id", "requester", b"requester", "wait", b"wait"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -40,6 +40,11 @@ class OrderServiceStub:
                 request_serializer=gateway_dot_api_dot_region_dot_v1_dot_order__service__pb2.SubmitOrderRequest.SerializeToString,
                 response_deserializer=gateway_dot_api_dot_region_dot_v1_dot_order__service__pb2.SubmitOrderResponse.FromString,
                 _registered_method=True)
+        self.SubmitOrders = channel.stream_stream(
+                '/gateway.api.region.v1.OrderService/SubmitOrders',
+                request_serializer=gateway_dot_api_dot_region_dot_v1_dot_order__service__pb2.SubmitOrdersRequest.SerializeToString,
+                response_deserializer=gateway_dot_api_dot_region_dot_v1_dot_order__service__pb2.SubmitOrdersResponse.FromString,
+                _registered_method=True)
         self.GetOrder = channel.unary_unary(
                 '/gateway.api.region.v1.OrderService/GetOrder',
                 request_serializer=gateway_dot_api_dot_region_dot_v1_dot_order__service__pb2.GetOrderRequest.SerializeToString,
@@ -93,6 +98,13 @@ class OrderServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SubmitOrders(self, request_iterator, context):
+        """Takes in many orders on one stream and answers each as it is taken in, in any order. The node reads on as fast as it can store; nothing is lost when either end dies: send the same again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetOrder(self, request, context):
         """Reads an order that this region handles or owns. The reading is recorded.
         """
@@ -122,7 +134,7 @@ class OrderServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ConfirmOrder(self, request, context):
-        """Says that the customer confirms, or declines, what the order's quote shows.
+        """Says that the customer confirms, or declines, what the order's quote shows; after the fulfilment, that the customer takes over what was done, or what is wrong with it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -156,6 +168,11 @@ def add_OrderServiceServicer_to_server(servicer, server):
                     servicer.SubmitOrder,
                     request_deserializer=gateway_dot_api_dot_region_dot_v1_dot_order__service__pb2.SubmitOrderRequest.FromString,
                     response_serializer=gateway_dot_api_dot_region_dot_v1_dot_order__service__pb2.SubmitOrderResponse.SerializeToString,
+            ),
+            'SubmitOrders': grpc.stream_stream_rpc_method_handler(
+                    servicer.SubmitOrders,
+                    request_deserializer=gateway_dot_api_dot_region_dot_v1_dot_order__service__pb2.SubmitOrdersRequest.FromString,
+                    response_serializer=gateway_dot_api_dot_region_dot_v1_dot_order__service__pb2.SubmitOrdersResponse.SerializeToString,
             ),
             'GetOrder': grpc.unary_unary_rpc_method_handler(
                     servicer.GetOrder,
@@ -226,6 +243,33 @@ class OrderService:
             '/gateway.api.region.v1.OrderService/SubmitOrder',
             gateway_dot_api_dot_region_dot_v1_dot_order__service__pb2.SubmitOrderRequest.SerializeToString,
             gateway_dot_api_dot_region_dot_v1_dot_order__service__pb2.SubmitOrderResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SubmitOrders(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/gateway.api.region.v1.OrderService/SubmitOrders',
+            gateway_dot_api_dot_region_dot_v1_dot_order__service__pb2.SubmitOrdersRequest.SerializeToString,
+            gateway_dot_api_dot_region_dot_v1_dot_order__service__pb2.SubmitOrdersResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -18,6 +18,8 @@ class OrderServiceStub:
     def __init__(self, channel: _aio.Channel) -> None: ...
     SubmitOrder: _aio.UnaryUnaryMultiCallable[_order_service_pb2.SubmitOrderRequest, _order_service_pb2.SubmitOrderResponse]
     """Takes in an order. The same request id with the same content returns the same order; with other content it is refused."""
+    SubmitOrders: _aio.StreamStreamMultiCallable[_order_service_pb2.SubmitOrdersRequest, _order_service_pb2.SubmitOrdersResponse]
+    """Takes in many orders on one stream and answers each as it is taken in, in any order. The node reads on as fast as it can store; nothing is lost when either end dies: send the same again."""
     GetOrder: _aio.UnaryUnaryMultiCallable[_order_service_pb2.GetOrderRequest, _order_service_pb2.GetOrderResponse]
     """Reads an order that this region handles or owns. The reading is recorded."""
     ListOrders: _aio.UnaryUnaryMultiCallable[_order_service_pb2.ListOrdersRequest, _order_service_pb2.ListOrdersResponse]
@@ -27,7 +29,7 @@ class OrderServiceStub:
     SupplementOrder: _aio.UnaryUnaryMultiCallable[_order_service_pb2.SupplementOrderRequest, _order_service_pb2.SupplementOrderResponse]
     """Hands in documents that a review asked for."""
     ConfirmOrder: _aio.UnaryUnaryMultiCallable[_order_service_pb2.ConfirmOrderRequest, _order_service_pb2.ConfirmOrderResponse]
-    """Says that the customer confirms, or declines, what the order's quote shows."""
+    """Says that the customer confirms, or declines, what the order's quote shows; after the fulfilment, that the customer takes over what was done, or what is wrong with it."""
     ExpediteOrder: _aio.UnaryUnaryMultiCallable[_order_service_pb2.ExpediteOrderRequest, _order_service_pb2.ExpediteOrderResponse]
     """Reminds the home region of an order (催单): at most once an hour."""
     ReviewOrder: _aio.UnaryUnaryMultiCallable[_order_service_pb2.ReviewOrderRequest, _order_service_pb2.ReviewOrderResponse]
@@ -45,6 +47,14 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_order_service_pb2.SubmitOrderRequest, _order_service_pb2.SubmitOrderResponse],
     ) -> _abc.Awaitable[_order_service_pb2.SubmitOrderResponse]:
         """Takes in an order. The same request id with the same content returns the same order; with other content it is refused."""
+
+    @_abc_1.abstractmethod
+    def SubmitOrders(
+        self,
+        request_iterator: _abc.AsyncIterator[_order_service_pb2.SubmitOrdersRequest],
+        context: _aio.ServicerContext[_order_service_pb2.SubmitOrdersRequest, _order_service_pb2.SubmitOrdersResponse],
+    ) -> _abc.AsyncIterator[_order_service_pb2.SubmitOrdersResponse]:
+        """Takes in many orders on one stream and answers each as it is taken in, in any order. The node reads on as fast as it can store; nothing is lost when either end dies: send the same again."""
 
     @_abc_1.abstractmethod
     def GetOrder(
@@ -84,7 +94,7 @@ class OrderServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _order_service_pb2.ConfirmOrderRequest,
         context: _aio.ServicerContext[_order_service_pb2.ConfirmOrderRequest, _order_service_pb2.ConfirmOrderResponse],
     ) -> _abc.Awaitable[_order_service_pb2.ConfirmOrderResponse]:
-        """Says that the customer confirms, or declines, what the order's quote shows."""
+        """Says that the customer confirms, or declines, what the order's quote shows; after the fulfilment, that the customer takes over what was done, or what is wrong with it."""
 
     @_abc_1.abstractmethod
     def ExpediteOrder(

@@ -37,6 +37,10 @@ class _EnvelopeKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Envelope
     """Command, home region to handling region: the order has a new version."""
     ENVELOPE_KIND_BILL_QUERY: _EnvelopeKind.ValueType  # 4
     """Query, handling region to home region: the bill of a customer; answered afresh, never stored."""
+    ENVELOPE_KIND_PROFILE_QUERY: _EnvelopeKind.ValueType  # 5
+    """Query, handling region to home region: the profile of a customer."""
+    ENVELOPE_KIND_VERIFICATION: _EnvelopeKind.ValueType  # 6
+    """Query, handling region to home region: send or check a one-time code, or check a service password."""
 
 class EnvelopeKind(_EnvelopeKind, metaclass=_EnvelopeKindEnumTypeWrapper):
     """What an envelope asks for. The kind decides who may send it and whether it is stored."""
@@ -51,6 +55,10 @@ ENVELOPE_KIND_ORDER_UPDATE: EnvelopeKind.ValueType  # 3
 """Command, home region to handling region: the order has a new version."""
 ENVELOPE_KIND_BILL_QUERY: EnvelopeKind.ValueType  # 4
 """Query, handling region to home region: the bill of a customer; answered afresh, never stored."""
+ENVELOPE_KIND_PROFILE_QUERY: EnvelopeKind.ValueType  # 5
+"""Query, handling region to home region: the profile of a customer."""
+ENVELOPE_KIND_VERIFICATION: EnvelopeKind.ValueType  # 6
+"""Query, handling region to home region: send or check a one-time code, or check a service password."""
 Global___EnvelopeKind: _TypeAlias = EnvelopeKind  # noqa: Y015
 
 class _Outcome:

@@ -37,6 +37,8 @@ class _RoleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Role.ValueType],
     """A coordinator replica: `.../coordinator/<n>`."""
     ROLE_ADMIN: _Role.ValueType  # 5
     """A federation administrator: `.../admin/<name>`."""
+    ROLE_PROVIDER: _Role.ValueType  # 6
+    """A system of one region that its node calls, for fulfilment or notification: `.../region/<id>/provider/<name>`. It serves and calls nothing."""
 
 class Role(_Role, metaclass=_RoleEnumTypeWrapper):
     """The kinds of identity that a certificate can prove, by the path of its SPIFFE URI."""
@@ -53,6 +55,8 @@ ROLE_COORDINATOR: Role.ValueType  # 4
 """A coordinator replica: `.../coordinator/<n>`."""
 ROLE_ADMIN: Role.ValueType  # 5
 """A federation administrator: `.../admin/<name>`."""
+ROLE_PROVIDER: Role.ValueType  # 6
+"""A system of one region that its node calls, for fulfilment or notification: `.../region/<id>/provider/<name>`. It serves and calls nothing."""
 Global___Role: _TypeAlias = Role  # noqa: Y015
 
 ALLOW_FIELD_NUMBER: _builtins.int

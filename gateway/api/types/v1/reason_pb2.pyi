@@ -149,6 +149,48 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """The coordinators' registry does not answer. Nothing was changed; routing goes on with what was last known. Try again."""
     REASON_OUTCOME_UNKNOWN: _Reason.ValueType  # 61
     """The database was lost during the commit and has not said yet what became of it. Ask again with the same id."""
+    REASON_VERIFICATION_FAILED: _Reason.ValueType  # 62
+    """Ask the customer again. After five failures the number is locked for a time."""
+    REASON_VERIFICATION_LOCKED: _Reason.ValueType  # 63
+    """Wait, or check an identity document instead."""
+    REASON_CODE_EXPIRED: _Reason.ValueType  # 64
+    """Send a new one."""
+    REASON_NOT_VERIFIED: _Reason.ValueType  # 65
+    """Call VerificationService.Verify with the same request id, and send the documents that it gives."""
+    REASON_NOTIFICATION_UNAVAILABLE: _Reason.ValueType  # 66
+    """Nothing was sent. Try again, or check an identity document instead."""
+    REASON_PASSWORD_WEAK: _Reason.ValueType  # 67
+    """Ask the customer for another one."""
+    REASON_FULFILMENT_FAILED: _Reason.ValueType  # 68
+    """Staff of the home region decide what becomes of the order."""
+    REASON_CARD_LIMIT_REACHED: _Reason.ValueType  # 69
+    """Another line needs another holder (Anti-fraud Law, art. 10)."""
+    REASON_NUMBER_TAKEN: _Reason.ValueType  # 70
+    """Choose another one, or leave it to the region."""
+    REASON_NUMBERS_EXHAUSTED: _Reason.ValueType  # 71
+    """Tell the home region; it extends its number pools in the configuration."""
+    REASON_OFFERING_UNKNOWN: _Reason.ValueType  # 72
+    """List the offerings of the home region."""
+    REASON_NOT_SUBSCRIBED: _Reason.ValueType  # 73
+    """Query the profile to see what the line has."""
+    REASON_ALREADY_SUBSCRIBED: _Reason.ValueType  # 74
+    """Nothing to do."""
+    REASON_CREDIT_TOO_LOW: _Reason.ValueType  # 75
+    """Pay first."""
+    REASON_CARD_NOT_ORDINARY: _Reason.ValueType  # 76
+    """Send the customer to the home region."""
+    REASON_IDENTITY_NOT_ALLOWED: _Reason.ValueType  # 77
+    """Send the customer to the home region."""
+    REASON_CONTRACT_NOT_DUE: _Reason.ValueType  # 78
+    """Come back then."""
+    REASON_DISPUTE_TOO_LATE: _Reason.ValueType  # 79
+    """Explain it to the customer."""
+    REASON_DISPUTE_TOO_HIGH: _Reason.ValueType  # 80
+    """Query the bill, and ask for that or less."""
+    REASON_IMPORT_OUT_OF_ORDER: _Reason.ValueType  # 81
+    """Go on after the last line that the node has told."""
+    REASON_PROVIDER_UNAVAILABLE: _Reason.ValueType  # 82
+    """Wait; the order goes on by itself. `region-node doctor` says what is wrong."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """The reasons. They are stable: programs may decide on them. They travel as the reason of google.rpc.ErrorInfo, without the prefix."""
@@ -277,6 +319,48 @@ REASON_REGISTRY_UNAVAILABLE: Reason.ValueType  # 60
 """The coordinators' registry does not answer. Nothing was changed; routing goes on with what was last known. Try again."""
 REASON_OUTCOME_UNKNOWN: Reason.ValueType  # 61
 """The database was lost during the commit and has not said yet what became of it. Ask again with the same id."""
+REASON_VERIFICATION_FAILED: Reason.ValueType  # 62
+"""Ask the customer again. After five failures the number is locked for a time."""
+REASON_VERIFICATION_LOCKED: Reason.ValueType  # 63
+"""Wait, or check an identity document instead."""
+REASON_CODE_EXPIRED: Reason.ValueType  # 64
+"""Send a new one."""
+REASON_NOT_VERIFIED: Reason.ValueType  # 65
+"""Call VerificationService.Verify with the same request id, and send the documents that it gives."""
+REASON_NOTIFICATION_UNAVAILABLE: Reason.ValueType  # 66
+"""Nothing was sent. Try again, or check an identity document instead."""
+REASON_PASSWORD_WEAK: Reason.ValueType  # 67
+"""Ask the customer for another one."""
+REASON_FULFILMENT_FAILED: Reason.ValueType  # 68
+"""Staff of the home region decide what becomes of the order."""
+REASON_CARD_LIMIT_REACHED: Reason.ValueType  # 69
+"""Another line needs another holder (Anti-fraud Law, art. 10)."""
+REASON_NUMBER_TAKEN: Reason.ValueType  # 70
+"""Choose another one, or leave it to the region."""
+REASON_NUMBERS_EXHAUSTED: Reason.ValueType  # 71
+"""Tell the home region; it extends its number pools in the configuration."""
+REASON_OFFERING_UNKNOWN: Reason.ValueType  # 72
+"""List the offerings of the home region."""
+REASON_NOT_SUBSCRIBED: Reason.ValueType  # 73
+"""Query the profile to see what the line has."""
+REASON_ALREADY_SUBSCRIBED: Reason.ValueType  # 74
+"""Nothing to do."""
+REASON_CREDIT_TOO_LOW: Reason.ValueType  # 75
+"""Pay first."""
+REASON_CARD_NOT_ORDINARY: Reason.ValueType  # 76
+"""Send the customer to the home region."""
+REASON_IDENTITY_NOT_ALLOWED: Reason.ValueType  # 77
+"""Send the customer to the home region."""
+REASON_CONTRACT_NOT_DUE: Reason.ValueType  # 78
+"""Come back then."""
+REASON_DISPUTE_TOO_LATE: Reason.ValueType  # 79
+"""Explain it to the customer."""
+REASON_DISPUTE_TOO_HIGH: Reason.ValueType  # 80
+"""Query the bill, and ask for that or less."""
+REASON_IMPORT_OUT_OF_ORDER: Reason.ValueType  # 81
+"""Go on after the last line that the node has told."""
+REASON_PROVIDER_UNAVAILABLE: Reason.ValueType  # 82
+"""Wait; the order goes on by itself. `region-node doctor` says what is wrong."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final

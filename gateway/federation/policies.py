@@ -1,0 +1,49 @@
+"""Which value of a policy holds between regions: the strictest of the national one and of theirs. Pure."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from gateway.api.federation.v1.configuration_pb2 import (
+    Figure,
+    Policy,
+    RegionalLimit,
+    RegionalPolicy,
+    Stricter,
+    TimeLimit,
+)
+
+
+@dataclass(frozen=True)
+class Promise:
+    """A limit, whose it is (empty for the national one), and when it ends."""
+
+    region: str
+    limit: TimeLimit
+    due: datetime
+
+
+Due = Callable[[TimeLimit, str], datetime]
+"""When a limit ends by the calendar and in the time zone of a region."""
+
+
+def promises(
+    national: TimeLimit, regional: Iterable[RegionalLimit | RegionalPolicy], regions: Sequence[str], due: Due
+) -> list[Promise]:
+    """The national limit and those of the regions, strictest first: what ends first.
+
+    `regions` are the handling and the home region; the national limit runs by the calendar of the last of them. A
+    regional limit that is looser than the national one is told and never comes first.
+    """
+    found = [Promise("", national, due(national, regions[-1]))]
+    found += [
+        Promise(each.region, each.limit, due(each.limit, each.region)) for each in regional if each.region in regions
+    ]
+    return sorted(found, key=lambda each: each.due)
+
+
+def strictest_figure(policy: Policy, regions: Sequence[str]) -> Figure:
+    """The value of a figure that holds between regions."""
+    figures = [policy.figure, *(each.figure for each in policy.regional if each.region in regions)]
+    strictest = max if policy.stricter == Stricter.STRICTER_HIGHER else min
+    return strictest(figures, key=lambda each: each.value)

@@ -1,0 +1,42 @@
+"""By which attested documents customers are known: keyed hashes of the region that saw them, never the documents."""
+
+from gateway.api.region.v1.customer_service_pb2 import ProductStatus
+from gateway.store.port import Transaction
+
+
+def customer_known_by(tx: Transaction, attester: str, keyed_hash: bytes) -> str:
+    """The id of the customer whom a region has identified by this document; empty where there is none."""
+    return (
+        tx.first(
+            str,
+            "SELECT customer_id FROM identities WHERE attester = :attester AND keyed_hash = :hash ORDER BY customer_id",
+            attester=attester,
+            hash=keyed_hash,
+        )
+        or ""
+    )
+
+
+def note_identity(tx: Transaction, attester: str, keyed_hash: bytes, customer_id: str) -> None:
+    """Remembers by which document a region has identified a customer."""
+    tx.execute(
+        "INSERT INTO identities (attester, keyed_hash, customer_id) SELECT :attester, :hash, :customer_id"
+        " WHERE NOT EXISTS (SELECT 1 FROM identities"
+        " WHERE attester = :attester AND keyed_hash = :hash AND customer_id = :customer_id)",
+        attester=attester,
+        hash=keyed_hash,
+        customer_id=customer_id,
+    )
+
+
+def lines_held(tx: Transaction, customer_id: str) -> int:
+    """How many lines a customer has that are not terminated."""
+    return (
+        tx.first(
+            int,
+            "SELECT COUNT(*) FROM products WHERE customer_id = :id AND status <> :terminated",
+            id=customer_id,
+            terminated=ProductStatus.PRODUCT_STATUS_TERMINATED,
+        )
+        or 0
+    )

@@ -1,0 +1,61 @@
+"""What a rule may read of the home region's records besides the line, as a port: rules stay free of SQL."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from gateway.api.types.v1.types_pb2 import Document
+from gateway.store.port import Transaction
+from region_node.customers.identities import customer_known_by, lines_held
+from region_node.customers.rows import CustomerRow, find_customer, find_line
+from region_node.customers.subscriptions import Subscription, subscriptions_of
+
+
+class HomeRecords(Protocol):
+    """The records of one home region, as they are in the transaction of the decision."""
+
+    def customer(self, customer_id: str) -> CustomerRow | None:
+        """A customer by id."""
+        ...
+
+    def subscriptions(self, product_id: str) -> Sequence[Subscription]:
+        """All offerings that a line has or has had, oldest first."""
+        ...
+
+    def is_free(self, number: str) -> bool:
+        """Whether no line has the number, or has had it."""
+        ...
+
+    def customer_known_by(self, attester: str, document: Document) -> str:
+        """The id of the customer whom a region has identified by the same document; empty where there is none."""
+        ...
+
+    def lines_held(self, customer_id: str) -> int:
+        """How many lines a customer has that are not terminated."""
+        ...
+
+
+class StoredRecords:
+    """The node's own records, read in a transaction."""
+
+    def __init__(self, tx: Transaction) -> None:
+        self._tx = tx
+
+    def customer(self, customer_id: str) -> CustomerRow | None:
+        """See the port."""
+        return find_customer(self._tx, customer_id)
+
+    def subscriptions(self, product_id: str) -> Sequence[Subscription]:
+        """See the port."""
+        return subscriptions_of(self._tx, product_id)
+
+    def is_free(self, number: str) -> bool:
+        """See the port."""
+        return find_line(self._tx, number) is None
+
+    def customer_known_by(self, attester: str, document: Document) -> str:
+        """See the port."""
+        return customer_known_by(self._tx, attester, document.keyed_hash)
+
+    def lines_held(self, customer_id: str) -> int:
+        """See the port."""
+        return lines_held(self._tx, customer_id)
