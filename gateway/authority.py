@@ -36,7 +36,8 @@ SIGNING_KEY = "signing.key"
 
 LOOPBACK = (ipaddress.ip_address("127.0.0.1"), ipaddress.ip_address("::1"))
 
-_SERVERS = (Role.ROLE_REGION, Role.ROLE_COORDINATOR)
+_SERVERS = (Role.ROLE_REGION, Role.ROLE_COORDINATOR, Role.ROLE_PROVIDER)
+_CALLS_NOTHING = Role.ROLE_PROVIDER
 # RFC 9336: neither a TLS server nor a TLS client, so that a signing key opens no connection.
 _DOCUMENT_SIGNING = x509.ObjectIdentifier("1.3.6.1.5.5.7.3.36")
 # RFC 5280, appendix A.1: ub-common-name.
@@ -156,17 +157,17 @@ class Authority:
     ) -> Issued:
         """A TLS certificate (ECDSA P-256) with the identity's URI.
 
-        Regions and coordinators may serve and call: theirs also carries the DNS name of their role, the
-        further `dns_names` and the `addresses`. All others may only call. Times are aware, and cut to
-        seconds. Raises ValueError for another federation, a time outside the authority's own, or a DNS name
+        Regions and coordinators may serve and call, providers may only serve: theirs also carries the DNS name of
+        their role, the further `dns_names` and the `addresses`. All others may only call. Times are aware, and cut
+        to seconds. Raises ValueError for another federation, a time outside the authority's own, or a DNS name
         that is a role's or that a caller cannot have.
         """
         self._check(identity, valid_from, valid_until)
         key = ec.generate_private_key(ec.SECP256R1())
         names: list[x509.GeneralName] = []
-        usages = [ExtendedKeyUsageOID.CLIENT_AUTH]
+        usages = [] if identity.role == _CALLS_NOTHING else [ExtendedKeyUsageOID.CLIENT_AUTH]
         if identity.role in _SERVERS:
-            own = server_name(identity.role, identity.region, self.federation)
+            own = server_name(identity.role, identity.region, self.federation, identity.name)
             names = [x509.DNSName(name) for name in (own, *self._further(dns_names))]
             names += [x509.IPAddress(address) for address in addresses]
             usages.append(ExtendedKeyUsageOID.SERVER_AUTH)

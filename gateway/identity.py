@@ -17,8 +17,8 @@ _SCHEME = "spiffe://"
 # gRPC lists under this key the URI names alone, so that a DNS name with the text of a URI proves nothing.
 _URI_NAMES = "peer_uri"
 # A region is also a label of a DNS name (RFC 1035, 2.3.1), and a federation a whole one.
-_REGION = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
-_FEDERATION = re.compile(rf"(?=.{{1,253}}\Z){_REGION.pattern}(?:\.{_REGION.pattern})*")
+_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+_FEDERATION = re.compile(rf"(?=.{{1,253}}\Z){_LABEL.pattern}(?:\.{_LABEL.pattern})*")
 _NAME = re.compile(r"(?!\.{1,2}\Z)[A-Za-z0-9._-]{1,64}")
 _REPLICA = re.compile(r"0|[1-9][0-9]{0,4}")
 # The path of each role; `{region}` and `{name}` stand for what the identity carries.
@@ -28,7 +28,10 @@ _PATHS: Mapping[Role.ValueType, str] = {
     Role.ROLE_STAFF: "region/{region}/staff/{name}",
     Role.ROLE_COORDINATOR: "coordinator/{name}",
     Role.ROLE_ADMIN: "admin/{name}",
+    Role.ROLE_PROVIDER: "region/{region}/provider/{name}",
 }
+# The form of the name in such a path; a provider's is also a label of its DNS name.
+_NAME_FORMS: Mapping[Role.ValueType, re.Pattern[str]] = {Role.ROLE_COORDINATOR: _REPLICA, Role.ROLE_PROVIDER: _LABEL}
 
 
 @dataclass(frozen=True)
@@ -50,11 +53,11 @@ class Identity:
         _require(_FEDERATION, "federation", self.federation)
         path = _PATHS[self.role]
         if "{region}" in path:
-            _require(_REGION, "region", self.region)
+            _require(_LABEL, "region", self.region)
         elif self.region:
             raise ValueError(f"{Role.Name(self.role)} belongs to no region")
         if "{name}" in path:
-            _require(_REPLICA if self.role == Role.ROLE_COORDINATOR else _NAME, "name", self.name)
+            _require(_NAME_FORMS.get(self.role, _NAME), "name", self.name)
         elif self.name:
             raise ValueError(f"{Role.Name(self.role)} has no name besides its region")
 
@@ -90,6 +93,8 @@ def parse(uri: str, federation: str) -> Identity:
             return Identity(federation, Role.ROLE_OPERATOR, region, name)
         case ["region", region, "staff", name]:
             return Identity(federation, Role.ROLE_STAFF, region, name)
+        case ["region", region, "provider", name]:
+            return Identity(federation, Role.ROLE_PROVIDER, region, name)
         case ["coordinator", replica]:
             return Identity(federation, Role.ROLE_COORDINATOR, "", replica)
         case ["admin", name]:
@@ -130,14 +135,18 @@ def from_auth_context(auth_context: Mapping[str, Iterable[bytes]], federation: s
         raise Refused(Reason.REASON_UNAUTHENTICATED) from error
 
 
-def server_name(role: Role.ValueType, region: str, federation: str) -> str:
+def server_name(role: Role.ValueType, region: str, federation: str, name: str = "") -> str:
     """The DNS name that a server of this role proves and its clients expect, whatever address they dial.
 
-    Raises ValueError for roles that serve nothing.
+    `name` is a provider's; all replicas of other roles prove the same. Raises ValueError for roles that serve nothing.
     """
     if role == Role.ROLE_REGION:
-        _require(_REGION, "region", region)
+        _require(_LABEL, "region", region)
         return f"{region}.region.{federation}"
     if role == Role.ROLE_COORDINATOR:
         return f"coordinator.{federation}"
+    if role == Role.ROLE_PROVIDER:
+        _require(_LABEL, "region", region)
+        _require(_LABEL, "name", name)
+        return f"{name}.provider.{region}.region.{federation}"
     raise ValueError(f"{Role.Name(role)} is no server")

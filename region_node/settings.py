@@ -29,6 +29,50 @@ _POSTGRESQL = PostgresqlSettings("host=127.0.0.1 dbname=sichuan user=sichuan")
 
 
 @dataclass(frozen=True)
+class FulfilmentSettings:
+    """The region's own system that carries out orders (`provider.v1.FulfilmentService`)."""
+
+    endpoint: str
+    """Where it serves: `host:port`."""
+    name: str
+    """The name in its certificate: `region/<region>/provider/<name>`."""
+    businesses: tuple[str, ...]
+    """The codes of the businesses that it carries out; the node's own records carry out all others."""
+
+    def __post_init__(self) -> None:
+        require_address("endpoint", self.endpoint)
+        if not self.businesses:
+            raise ValueError("businesses: name at least one")
+
+
+@dataclass(frozen=True)
+class NotificationSettings:
+    """The region's own system that sends texts to its customers (`provider.v1.NotificationService`)."""
+
+    endpoint: str
+    """Where it serves: `host:port`."""
+    name: str
+    """The name in its certificate: `region/<region>/provider/<name>`."""
+
+    def __post_init__(self) -> None:
+        require_address("endpoint", self.endpoint)
+
+
+_FULFILMENT = FulfilmentSettings("127.0.0.1:7600", "network", ("ROAMING", "BB_INSTALL"))
+_NOTIFICATION = NotificationSettings("127.0.0.1:7600", "messaging")
+
+
+@dataclass(frozen=True)
+class ProviderSettings:
+    """The region's own systems that its node calls. Without one, the node does the work itself."""
+
+    fulfilment: FulfilmentSettings | None = field(default=None, metadata=example(_FULFILMENT))
+    """The system that carries out orders; without it the node's own records do."""
+    notification: NotificationSettings | None = field(default=None, metadata=example(_NOTIFICATION))
+    """The system that sends texts; without it no one-time code can be sent."""
+
+
+@dataclass(frozen=True)
 class RegionSettings:
     """Settings of one region node."""
 
@@ -56,6 +100,10 @@ class RegionSettings:
     """A file that holds the port while this node serves."""
     postgresql: PostgresqlSettings | None = field(default=None, metadata=example(_POSTGRESQL))
     """The region's database; without it the node keeps one of its own, SQLite, in `data`."""
+    providers: ProviderSettings = field(
+        default_factory=ProviderSettings, metadata=example(ProviderSettings(_FULFILMENT, _NOTIFICATION))
+    )
+    """The region's own systems that the node calls."""
 
     def __post_init__(self) -> None:
         with naming("federation"):
@@ -75,6 +123,10 @@ class RegionSettings:
             raise ValueError("coordinators: name at least one")
         for coordinator in self.coordinators:
             require_address("coordinators", coordinator)
+        for key, provider in (("fulfilment", self.providers.fulfilment), ("notification", self.providers.notification)):
+            if provider is not None:
+                with naming(f"providers.{key}.name"):
+                    Identity(self.federation, Role.ROLE_PROVIDER, self.region, provider.name)
 
     @property
     def database(self) -> DatabasePlace:

@@ -57,9 +57,12 @@ def issue(directory: Path, uri: str, out: Path, days: int, dns_names: tuple[str,
     Writes authority.crt, tls.crt and tls.key; for a region also signing.crt and signing.key. Files already
     there are replaced; a running server shows the new TLS certificate to those who connect from then on.
 
+    A system of a region that its node calls, a provider, gets the URI of its region with /provider/ and its name.
+
     \b
-    Example:
+    Examples:
       coordinator certificates issue authority spiffe://example.org/region/sichuan --out sichuan
+      coordinator certificates issue authority spiffe://example.org/region/sichuan/provider/network --out network
     """
     now = datetime.now(UTC)
     try:

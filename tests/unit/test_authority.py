@@ -25,6 +25,7 @@ SERVERS = {
     "region/sichuan": "sichuan.region.demo.example",
     "coordinator/1": "coordinator.demo.example",
 }
+PROVIDER = "region/sichuan/provider/network"
 CALLERS = ["region/sichuan/operator/crm", "region/sichuan/staff/li", "admin/root"]
 
 
@@ -49,7 +50,7 @@ def usages(issued: Issued) -> set[x509.ObjectIdentifier]:
     return set(issued.certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value)
 
 
-@pytest.mark.parametrize("path", [*SERVERS, *CALLERS])
+@pytest.mark.parametrize("path", [*SERVERS, PROVIDER, *CALLERS])
 def test_a_certificate_names_its_member_by_one_uri_and_bears_the_authoritys_signature(
     authority: Authority, path: str
 ) -> None:
@@ -78,6 +79,12 @@ def test_all_others_get_no_name_and_may_only_call(authority: Authority, path: st
     assert not names(issued).get_values_for_type(x509.DNSName)
     assert not names(issued).get_values_for_type(x509.IPAddress)
     assert usages(issued) == {ExtendedKeyUsageOID.CLIENT_AUTH}
+
+
+def test_a_provider_gets_a_name_below_its_region_and_may_only_serve(authority: Authority) -> None:
+    issued = tls(authority, PROVIDER)
+    assert names(issued).get_values_for_type(x509.DNSName) == ["network.provider.sichuan.region.demo.example"]
+    assert usages(issued) == {ExtendedKeyUsageOID.SERVER_AUTH}
 
 
 def test_a_server_can_have_a_further_name_of_its_host(authority: Authority) -> None:

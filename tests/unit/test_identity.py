@@ -24,6 +24,7 @@ VALID = {
     "region/inner-mongolia": Identity(FEDERATION, Role.ROLE_REGION, "inner-mongolia", ""),
     "region/sichuan/operator/Crm_1.a": Identity(FEDERATION, Role.ROLE_OPERATOR, "sichuan", "Crm_1.a"),
     "region/sichuan/staff/li-wei": Identity(FEDERATION, Role.ROLE_STAFF, "sichuan", "li-wei"),
+    "region/sichuan/provider/network-1": Identity(FEDERATION, Role.ROLE_PROVIDER, "sichuan", "network-1"),
     "coordinator/0": Identity(FEDERATION, Role.ROLE_COORDINATOR, "", "0"),
     "coordinator/12": Identity(FEDERATION, Role.ROLE_COORDINATOR, "", "12"),
     f"admin/{LONGEST_NAME}": Identity(FEDERATION, Role.ROLE_ADMIN, "", LONGEST_NAME),
@@ -48,6 +49,9 @@ INVALID = [
     "region/sichuan/operator/cr%6d",
     "region/sichuan/operator/" + "n" * 65,
     "region/sichuan/admin/root",
+    "region/sichuan/provider",
+    "region/sichuan/provider/network.one",
+    "region/sichuan/provider/Network",
     "region//operator/crm",
     "region/sichuan?x=1",
     "region/sichuan#x",
@@ -163,6 +167,8 @@ def test_a_peer_without_exactly_one_uri_of_the_federation_is_not_authenticated(
 def test_a_server_is_expected_under_the_name_of_its_role() -> None:
     assert server_name(Role.ROLE_REGION, "sichuan", FEDERATION) == "sichuan.region.demo.example"
     assert server_name(Role.ROLE_COORDINATOR, "", FEDERATION) == "coordinator.demo.example"
+    expected = "network.provider.sichuan.region.demo.example"
+    assert server_name(Role.ROLE_PROVIDER, "sichuan", FEDERATION, "network") == expected
 
 
 def test_a_role_that_serves_nothing_has_no_server_name() -> None:
@@ -174,6 +180,11 @@ def test_a_role_that_serves_nothing_has_no_server_name() -> None:
 def test_a_region_with_a_dot_cannot_take_the_server_name_of_another() -> None:
     with pytest.raises(ValueError, match="region"):
         server_name(Role.ROLE_REGION, "x.region", FEDERATION)
+
+
+def test_a_provider_with_a_dot_cannot_take_the_server_name_of_another() -> None:
+    with pytest.raises(ValueError, match="name"):
+        server_name(Role.ROLE_PROVIDER, "sichuan", FEDERATION, "x.provider.henan")
 
 
 def test_a_federation_is_found_again_in_its_trust_domain() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from gateway.settings import SettingsError, load
 from gateway.store.opening import PostgresqlSettings
-from region_node.settings import RegionSettings
+from region_node.settings import FulfilmentSettings, ProviderSettings, RegionSettings
 
 GOOD = """
 federation = "demo.example"
@@ -24,6 +24,14 @@ key = "/keys/tls.key"
 certificate = "tls/signing.crt"
 key = "tls/signing.key"
 """
+
+FULFILMENT = """
+[providers.fulfilment]
+endpoint = "127.0.0.1:7600"
+name = "network"
+businesses = ["ROAMING"]
+"""
+NO_BUSINESS = FULFILMENT.replace('"ROAMING"', "")
 
 
 def settings_of(directory: Path, text: str) -> RegionSettings:
@@ -63,6 +71,18 @@ def test_a_node_behind_another_address_says_so(tmp_path: Path) -> None:
         ("data =", "number = 100000\ndata =", "number: must be 0 to 99999"),
         ("data =", "number = -1\ndata =", "number: must be 0 to 99999"),
         ("region =", "regoin =", "unknown key"),
+        (
+            "[signing]",
+            f"{FULFILMENT.replace(':7600', '')}\n[signing]",
+            "fulfilment.endpoint: '127.0.0.1' is not host:port",
+        ),
+        (
+            "[signing]",
+            f"{FULFILMENT.replace('network', 'Net work')}\n[signing]",
+            "providers.fulfilment.name: 'Net work'",
+        ),
+        ("[signing]", f"{NO_BUSINESS}\n[signing]", "fulfilment.businesses: name at least one"),
+        ("[signing]", '[providers.notification]\nname = "m"\n[signing]', "providers.notification.endpoint: is missing"),
     ],
 )
 def test_what_cannot_work_is_refused_with_its_key(tmp_path: Path, old: str, new: str, problem: str) -> None:
@@ -75,3 +95,10 @@ def test_several_processes_of_a_region_share_a_postgresql(tmp_path: Path) -> Non
     text = GOOD.replace("data =", "number = 1\ndata =") + '[postgresql]\nconninfo = "dbname=sichuan"\nreaders = 8\n'
     settings = settings_of(tmp_path, text)
     assert (settings.number, settings.postgresql) == (1, PostgresqlSettings("dbname=sichuan", 8))
+
+
+def test_a_region_names_the_systems_of_its_own_that_its_node_calls(tmp_path: Path) -> None:
+    assert settings_of(tmp_path, GOOD).providers == ProviderSettings()
+    assert settings_of(tmp_path, GOOD + FULFILMENT).providers == ProviderSettings(
+        fulfilment=FulfilmentSettings("127.0.0.1:7600", "network", ("ROAMING",))
+    )

@@ -65,6 +65,11 @@ VALUES: dict[str, st.SearchStrategy[object]] = {
     "lease": st.floats(8, 100),
     "postgresql.conninfo": st.sampled_from(("host=one", "postgresql://two/three")),
     "postgresql.readers": st.integers(1, 64),
+    "providers.fulfilment.endpoint": ADDRESSES,
+    "providers.fulfilment.name": st.sampled_from(("network", "lines")),
+    "providers.fulfilment.businesses": st.lists(st.sampled_from(("ROAMING", "RENEW")), min_size=1).map(tuple),
+    "providers.notification.endpoint": ADDRESSES,
+    "providers.notification.name": st.sampled_from(("messaging", "texts")),
     "etcd.endpoints": st.lists(ADDRESSES, min_size=1, max_size=3, unique=True).map(tuple),
     "etcd.credentials.authority": st.sampled_from(("/etcd/one", "/etcd/two")).map(Path),
 }

@@ -1,0 +1,1 @@
+"""The region's own systems, which its node calls."""
