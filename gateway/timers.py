@@ -57,6 +57,11 @@ def cancel_timer(tx: Transaction, timer_id: str) -> None:
     tx.execute("DELETE FROM timers WHERE timer_id = :timer_id", timer_id=timer_id)
 
 
+def is_set(tx: Transaction, timer_id: str) -> bool:
+    """Whether there is a timer with this id."""
+    return tx.first(int, "SELECT 1 FROM timers WHERE timer_id = :timer_id", timer_id=timer_id) is not None
+
+
 def due_timers(tx: Transaction, now: datetime, limit: int = SWEEP_LIMIT) -> list[Timer]:
     """What is due, oldest first, at most so many."""
     return tx.all(

@@ -23,6 +23,7 @@ from gateway.tracing import Tracing
 from region_node.billing.relayed import BillingEnvelopes
 from region_node.context import RegionContext
 from region_node.customers.operations import SUSPENSION_TIMER, suspension_has_ended
+from region_node.customers.reminders import REMINDER_TIMER, ensure_reminders, remind
 from region_node.orders import home, intake, promises, steps
 from region_node.orders.changes import Changes
 from region_node.orders.desk import DeskPorts, OrderDesk
@@ -70,6 +71,7 @@ class RegionCore:
     async def start(self) -> None:
         """Takes up what an earlier process left, then runs by itself."""
         await self._claims.start()
+        await self._ports.store.write(lambda tx: ensure_reminders(tx, self._ports.clock.now()))
         self._ports.context.border.current.on_update(self._note_state)
         self._state_changed.set()
         loop = asyncio.get_running_loop()
@@ -109,4 +111,5 @@ def _timer_handlers(context: RegionContext) -> Mapping[str, TimerHandler]:
         intake.HELD_TIMER: lambda tx, timer, now: intake.hold_is_over(tx, context, timer, now),
         promises.JEOPARDY_TIMER: lambda tx, timer, now: promises.promise_is_due(tx, context, timer, now),
         SUSPENSION_TIMER: suspension_has_ended,
+        REMINDER_TIMER: lambda tx, timer, now: remind(tx, context.border, timer, now),
     }

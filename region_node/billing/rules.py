@@ -2,8 +2,8 @@
 
 Accounts: a customer's own id; `cash`; `payments-in-transit`, the liability for money taken and not yet booked at
 its home; `payable/<region>`, owed to a region for payments taken for its customers; `receivable/<region>`, owed by a
-region for payments that it took; `rent` and `fees`, earned; `refunds-due`, owed to customers who left; `opening`, the
-other side of balances taken over.
+region for payments that it took; `rent` and `fees`, earned; `compensation`, spent on customers who had to wait;
+`refunds-due`, owed to customers who left; `opening`, the other side of balances taken over.
 """
 
 from collections.abc import Iterable
@@ -14,11 +14,13 @@ from zoneinfo import ZoneInfo
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import LocalizedText
 from gateway.errors import Refused
+from gateway.money import share_half_up
 
 CASH = "cash"
 IN_TRANSIT = "payments-in-transit"
 RENT = "rent"
 FEES = "fees"
+COMPENSATION = "compensation"
 REFUNDS_DUE = "refunds-due"
 OPENING = "opening"
 MONTHS_KEPT = 5  # bills are kept for five months (Telecommunication Service Rules)
@@ -67,6 +69,14 @@ def balance_of(account: str, postings: Iterable[Posting]) -> int:
     return sum(entry.amount for posting in postings for entry in posting.entries if entry.account == account)
 
 
+def late_compensation(amount: int, days_late: int, per_mille: int) -> int:
+    """What a customer gets for lateness: thousandths of what was paid for each day; nothing in time (minor units).
+
+    Telecommunications Regulations, art. 31.
+    """
+    return share_half_up(amount, per_mille * max(days_late, 0), 1000)
+
+
 def month_bounds(month: str, now: datetime, time_zone: str) -> tuple[datetime, datetime]:
     """The start and end of a month (`YYYY-MM`) in UTC.
 
@@ -112,6 +122,8 @@ def describe(kind: str) -> LocalizedText:
             return LocalizedText(zh_cn="交费", en="Payment")
         case "rent":
             return LocalizedText(zh_cn="月租", en="Monthly rent")
+        case "compensation":
+            return LocalizedText(zh_cn="逾期违约金", en="Compensation for lateness")
         case "fee":
             return LocalizedText(zh_cn="业务费用", en="Fee")
         case "refund":

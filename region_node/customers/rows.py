@@ -150,6 +150,25 @@ def lines_after(tx: Transaction, customer_id: str, limit: int) -> list[Line]:
     )
 
 
+def lines_ending(tx: Transaction, start: datetime, end: datetime, after: str, limit: int) -> list[Line]:
+    """At most `limit` lines whose contract ends between two instants, by its end, after the place of another line.
+
+    The place of a line is the end in microseconds and its id, `1790000000000000 line-1`; empty for the first page.
+    """
+    instant, _, product_id = after.partition(" ")
+    return tx.all(
+        _line,
+        f"SELECT {_LINE_COLUMNS} FROM products WHERE contract_end > :start AND contract_end <= :end"  # noqa: S608
+        " AND (contract_end > :instant OR (contract_end = :instant AND product_id > :id))"
+        " ORDER BY contract_end, product_id LIMIT :limit",
+        start=to_microseconds(start),
+        end=to_microseconds(end),
+        instant=int(instant or 0),
+        id=product_id,
+        limit=limit,
+    )
+
+
 def _changeable(line: Line) -> dict[str, str | int | None]:
     return {
         "product_id": line.product_id,

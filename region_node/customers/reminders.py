@@ -1,0 +1,85 @@
+"""Reminders before a contract ends (specification 3.4.1): one timer looks at all lines once a day, page by page."""
+
+from collections.abc import Sequence
+from datetime import datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from gateway.api.region.v1.customer_service_pb2 import ProductStatus
+from gateway.api.types.v1.types_pb2 import LocalizedText
+from gateway.clock import to_microseconds
+from gateway.errors import Refused
+from gateway.relay.border import Border
+from gateway.store.port import Transaction
+from gateway.timers import Timer, is_set, set_timer
+from region_node.customers.rows import Line, lines_ending
+from region_node.notices.rows import Notice, tell
+
+REMINDER_TIMER = "contract-reminders"
+REMINDERS = ("renewal-reminder-first", "renewal-reminder-second", "renewal-reminder-last")
+"""The policies that say how many days before the end a reminder is due, earliest first."""
+_PAGE = 200  # lines in one transaction
+_HOUR = time(9)  # of the region's day: nobody is woken up
+_RETRY = timedelta(minutes=1)
+
+
+def ensure_reminders(tx: Transaction, now: datetime) -> None:
+    """Sets the timer where there is none, so that the first look is at once."""
+    if not is_set(tx, REMINDER_TIMER):
+        set_timer(tx, REMINDER_TIMER, kind=REMINDER_TIMER, subject="", due=now)
+
+
+def remind(tx: Transaction, border: Border, timer: Timer, now: datetime) -> None:
+    """Looks at one page of lines whose contract ends soon, tells their customers, and comes back for the next.
+
+    The subject of the timer is the last line of the page before. A line is told each reminder once; of those that
+    were missed while the node was down, the latest only.
+    """
+    try:
+        federation = border.current.federation
+        zone = ZoneInfo(federation.region(border.region).time_zone)
+        days = [federation.figure(name, (border.region,)) for name in REMINDERS]
+    except Refused:  # no configuration yet
+        set_timer(tx, REMINDER_TIMER, kind=REMINDER_TIMER, subject="", due=now + _RETRY)
+        return
+    lines = lines_ending(tx, now, now + timedelta(days=max(days) + 1), timer.subject, _PAGE)
+    for line in lines:
+        _remind_of(tx, line, days, zone, now)
+    if len(lines) == _PAGE:
+        set_timer(tx, REMINDER_TIMER, kind=REMINDER_TIMER, subject=_place(lines[-1]), due=now)
+    else:
+        set_timer(tx, REMINDER_TIMER, kind=REMINDER_TIMER, subject="", due=next_look(now, zone))
+
+
+def next_look(now: datetime, zone: ZoneInfo) -> datetime:
+    """When lines are looked at again: tomorrow morning in the region."""
+    tomorrow = now.astimezone(zone).date() + timedelta(days=1)
+    return datetime.combine(tomorrow, _HOUR, zone)
+
+
+def reminder_due(end: datetime, now: datetime, days: Sequence[int], zone: ZoneInfo) -> int | None:
+    """The reminder that is due before a contract's end, as its number of days; None where it is too early for any.
+
+    `days` are those of all reminders. Counted in days of the region's calendar.
+    """
+    left = (end.astimezone(zone).date() - now.astimezone(zone).date()).days
+    return min((each for each in days if left <= each), default=None)
+
+
+def _remind_of(tx: Transaction, line: Line, days: Sequence[int], zone: ZoneInfo, now: datetime) -> None:
+    if line.contract_end is None or line.status != ProductStatus.PRODUCT_STATUS_ACTIVE:
+        return
+    due = reminder_due(line.contract_end, now, days, zone)
+    if due is None:
+        return
+    end = line.contract_end.astimezone(zone).date()
+    text = LocalizedText(
+        zh_cn=f"您的合约将于{end:%Y年%m月%d日}到期，可在任一地区的营业厅、热线或线上办理续约。",
+        en=f"Your contract ends on {end}. You can renew it in any region, at a counter, by telephone or online.",
+    )
+    tell(tx, Notice(f"contract-reminder/{line.product_id}/{end}/{due}", "contract-reminder", line.number, text), now)
+
+
+def _place(line: Line) -> str:
+    """Where the page after this line begins."""
+    assert line.contract_end is not None, "only lines with a contract are looked at"
+    return f"{to_microseconds(line.contract_end)} {line.product_id}"
