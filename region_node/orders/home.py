@@ -149,8 +149,7 @@ def _take_up(tx: Transaction, context: RegionContext, order: Order, agreed: bool
         return
     situation = situation_of(tx, context, order, now)
     require_possible(context, situation)
-    quote = context.rule(situation.business).quote(situation)
-    if (quote.amount, quote.effective_date) == (order.quote.amount, order.quote.effective_date):
+    if context.rule(situation.business).quote(situation) == order.quote:
         cancel_timer(tx, f"{ANSWER_TIMER}/{order.id}")
         order.steps_done += 1
     # Otherwise what the customer agreed to no longer holds: the step begins again with the new quote.

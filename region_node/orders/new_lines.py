@@ -1,4 +1,4 @@
-"""What businesses that open a line have in common: plan, number, customer, card limit. Pure but for the records read."""
+"""What businesses that open a line have in common: plan, number, customer, card limit. Pure."""
 
 import hashlib
 from dataclasses import replace
@@ -43,7 +43,7 @@ def number_for(situation: Situation, kind: LineKind.ValueType) -> str:
 
 
 def require_below_card_limit(situation: Situation) -> None:
-    """Raises Refused with CARD_LIMIT_REACHED for a person who has as many lines here as one may (Anti-fraud Law, art. 10).
+    """Raises Refused with CARD_LIMIT_REACHED for a person with as many lines here as allowed (Anti-fraud Law, art. 10).
 
     A person is known by an identity document that the same handling region has attested before. Companies have no
     such limit.
@@ -69,7 +69,7 @@ def holder_document(situation: Situation) -> Document:
 
 
 def opened(situation: Situation, kind: LineKind.ValueType, number: str) -> Effects:
-    """The line in service with its plan and contract, and its holder: a new customer unless the region knows the person."""
+    """The line in service with plan and contract, and its holder: a new customer unless the region knows the person."""
     line, known = situation.line, known_customer(situation)
     contract = contract_of(situation)
     prepaid = situation.text("rating") == "prepaid"

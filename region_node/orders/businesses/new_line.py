@@ -29,10 +29,8 @@ class Rule(BusinessRule):
         """Number, plan, rent and contract term."""
         plan, contract, number = plan_of(situation, MOBILE), contract_of(situation), number_for(situation, MOBILE)
         rent = in_major_units(plan.monthly_rent.minor_units, plan.monthly_rent.currency)
-        zh_cn, en = (
-            f"号码{number}，{plan.name.zh_cn}，月租{rent}",
-            f"The number {number}, {plan.name.en}, {rent} a month",
-        )
+        zh_cn = f"号码{number}，{plan.name.zh_cn}，月租{rent}"
+        en = f"The number {number}, {plan.name.en}, {rent} a month"
         if contract is not None:
             zh_cn, en = f"{zh_cn}，{contract.name.zh_cn}", f"{en}, {contract.name.en}"
         return Quote(description=LocalizedText(zh_cn=zh_cn, en=en), amount=plan.monthly_rent)
