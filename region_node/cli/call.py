@@ -3,7 +3,6 @@
 import asyncio
 import json
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -11,33 +10,13 @@ import grpc
 from google.protobuf import json_format
 from google.protobuf.message import Message
 
-from gateway.api.types.v1.access_pb2 import Role
-from gateway.authority import AUTHORITY_CERTIFICATE, TLS_CERTIFICATE, TLS_KEY
-from gateway.channels import Dialer
-from gateway.clock import SystemClock
-from gateway.identity import server_name
-from gateway.tls import Credentials, CredentialsUnusable
+from gateway.tls import CredentialsUnusable
+from region_node.cli.connection import Target, connection_options, language_option
 from region_node.cli.exits import leave
 from region_node.cli.methods import Method, operator_methods
-from region_node.cli.outcome import LANGUAGES, Failure, Teller
+from region_node.cli.outcome import Failure, Teller
 
 _DEFAULT_TIMEOUT = 35.0  # seconds: more than the longest `wait` of a request
-
-
-@dataclass(frozen=True)
-class Target:
-    """Which node, what it must prove, and the directory with the caller's own certificates."""
-
-    node: str
-    server_name: str
-    directory: Path
-
-    def channel(self) -> grpc.aio.Channel:
-        """A channel to the node. Raises CredentialsUnusable."""
-        credentials = Credentials(
-            self.directory / AUTHORITY_CERTIFICATE, self.directory / TLS_CERTIFICATE, self.directory / TLS_KEY
-        )
-        return Dialer(credentials, SystemClock()).dial(self.node, self.server_name)
 
 
 def _print_list(context: click.Context, _: click.Parameter, wanted: bool) -> None:
@@ -53,24 +32,14 @@ def _print_list(context: click.Context, _: click.Parameter, wanted: bool) -> Non
 @click.command()
 @click.argument("method", metavar="SERVICE.METHOD")
 @click.option("--json", "content", default="{}", metavar="TEXT|@FILE|-", help="The request as JSON; - reads it.")
-@click.option("--node", required=True, envvar="CROSSREGION_NODE", show_envvar=True, help="The node: host:port.")
-@click.option(
-    "--credentials",
-    required=True,
-    envvar="CROSSREGION_CREDENTIALS",
-    show_envvar=True,
-    type=click.Path(path_type=Path, file_okay=False),
-    help="The directory with authority.crt, tls.crt and tls.key of an operator system or a member of staff.",
-)
-@click.option("--federation", required=True, envvar="CROSSREGION_FEDERATION", show_envvar=True, help="Its name.")
-@click.option("--region", required=True, envvar="CROSSREGION_REGION", show_envvar=True, help="The node's region.")
+@connection_options
 @click.option(
     "--timeout",
     type=click.FloatRange(min=0, min_open=True),
     help=f"Seconds to wait for the answer; {_DEFAULT_TIMEOUT:.0f} unless given. A watch ends after it; "
     "without it, with Ctrl-C.",
 )
-@click.option("--lang", type=click.Choice(LANGUAGES), default="en", show_default=True, help="For refusals.")
+@language_option("For refusals.")
 @click.option(
     "--list",
     is_flag=True,
@@ -79,16 +48,7 @@ def _print_list(context: click.Context, _: click.Parameter, wanted: bool) -> Non
     callback=_print_list,
     help="List the methods and leave.",
 )
-def call(
-    method: str,
-    content: str,
-    node: str,
-    credentials: Path,
-    federation: str,
-    region: str,
-    timeout: float | None,
-    lang: str,
-) -> None:
+def call(target: Target, method: str, content: str, timeout: float | None, lang: str) -> None:
     """Call SERVICE.METHOD of a region node and print the answer as JSON.
 
     The names of fields are those of the contract. A watch prints one JSON object a line. An operator system says
@@ -111,12 +71,12 @@ def call(
       3  not known whether it was done; the text says how to ask again
     """
     found = _method(method)
+    if found.takes_stream:
+        raise click.UsageError(
+            f"{found.name} takes a stream of requests, which this command does not send: {found.instead}"
+        )
     request = _request(found, content)
     teller = Teller(found, request, lang)
-    try:
-        target = Target(node, server_name(Role.ROLE_REGION, region, federation), credentials)
-    except ValueError as error:
-        raise click.UsageError(str(error)) from error
     try:
         failure = asyncio.run(_Session(target, found, teller).run(request, timeout))
     except CredentialsUnusable as error:

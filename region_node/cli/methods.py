@@ -15,6 +15,8 @@ from gateway.api.region.v1 import (
     catalogue_service_pb2_grpc,
     customer_service_pb2,
     customer_service_pb2_grpc,
+    order_event_service_pb2,
+    order_event_service_pb2_grpc,
     order_service_pb2,
     order_service_pb2_grpc,
 )
@@ -22,6 +24,10 @@ from gateway.api.types.v1 import access_pb2
 from gateway.api.types.v1.access_pb2 import Role
 
 _CALLERS = frozenset({Role.ROLE_OPERATOR, Role.ROLE_STAFF})
+_COMMANDS = {
+    "OrderService.SubmitOrders": "use `region-node orders submit-file`.",
+    "CustomerService.ImportCustomers": "use `region-node customers import`.",
+}
 
 
 @dataclass(frozen=True)
@@ -52,6 +58,16 @@ class Method:
         return self.descriptor.server_streaming
 
     @property
+    def takes_stream(self) -> bool:
+        """Whether the requests are a stream."""
+        return self.descriptor.client_streaming
+
+    @property
+    def instead(self) -> str:
+        """What to use in the shell where the requests are a stream."""
+        return _COMMANDS.get(self.name, "call the method for one of them, once for each.")
+
+    @property
     def only_reads(self) -> bool:
         """Whether a call changes nothing."""
         return self.descriptor.GetOptions().idempotency_level == MethodOptions.NO_SIDE_EFFECTS
@@ -76,6 +92,7 @@ def operator_methods() -> Mapping[str, Method]:
     # The comments of a method stand only on the generated servicer.
     services = (
         (order_service_pb2, order_service_pb2_grpc.OrderServiceServicer),
+        (order_event_service_pb2, order_event_service_pb2_grpc.OrderEventServiceServicer),
         (customer_service_pb2, customer_service_pb2_grpc.CustomerServiceServicer),
         (billing_service_pb2, billing_service_pb2_grpc.BillingServiceServicer),
         (catalogue_service_pb2, catalogue_service_pb2_grpc.CatalogueServiceServicer),

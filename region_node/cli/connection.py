@@ -1,0 +1,72 @@
+"""Which node a command calls, as whom, and in which language it speaks: the options that such commands share."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from pathlib import Path
+from typing import Concatenate, ParamSpec
+
+import click
+import grpc
+
+from gateway.api.types.v1.access_pb2 import Role
+from gateway.authority import AUTHORITY_CERTIFICATE, TLS_CERTIFICATE, TLS_KEY
+from gateway.channels import Dialer
+from gateway.clock import SystemClock
+from gateway.identity import server_name
+from gateway.tls import Credentials
+from region_node.cli.outcome import LANGUAGES
+
+P = ParamSpec("P")
+
+_OPTIONS = (
+    click.option("--node", required=True, envvar="CROSSREGION_NODE", show_envvar=True, help="The node: host:port."),
+    click.option(
+        "--credentials",
+        required=True,
+        envvar="CROSSREGION_CREDENTIALS",
+        show_envvar=True,
+        type=click.Path(path_type=Path, file_okay=False),
+        help="The directory with authority.crt, tls.crt and tls.key of an operator system or a member of staff.",
+    ),
+    click.option("--federation", required=True, envvar="CROSSREGION_FEDERATION", show_envvar=True, help="Its name."),
+    click.option("--region", required=True, envvar="CROSSREGION_REGION", show_envvar=True, help="The node's region."),
+)
+
+
+@dataclass(frozen=True)
+class Target:
+    """Which node, what it must prove, and the directory with the caller's own certificates."""
+
+    node: str
+    server_name: str
+    directory: Path
+
+    def channel(self) -> grpc.aio.Channel:
+        """A channel to the node. Raises CredentialsUnusable."""
+        credentials = Credentials(
+            self.directory / AUTHORITY_CERTIFICATE, self.directory / TLS_CERTIFICATE, self.directory / TLS_KEY
+        )
+        return Dialer(credentials, SystemClock()).dial(self.node, self.server_name)
+
+
+def connection_options(command: Callable[Concatenate[Target, P], None]) -> Callable[..., None]:
+    """Adds the options that say where the node is and who calls; the command is given the Target first."""
+
+    @wraps(command)
+    def reached(node: str, credentials: Path, federation: str, region: str, *args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            target = Target(node, server_name(Role.ROLE_REGION, region, federation), credentials)
+        except ValueError as error:
+            raise click.UsageError(str(error)) from error
+        command(target, *args, **kwargs)
+
+    decorated: Callable[..., None] = reached
+    for option in reversed(_OPTIONS):
+        decorated = option(decorated)
+    return decorated
+
+
+def language_option(what: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Adds `--lang`; `what` says of which texts it is the language."""
+    return click.option("--lang", type=click.Choice(LANGUAGES), default="en", show_default=True, help=what)
