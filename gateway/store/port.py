@@ -1,6 +1,6 @@
 """What an operation sees of the store, and what the edges do with it."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -17,6 +17,13 @@ class Transaction(Protocol):
 
     def execute(self, sql: str, **parameters: Value) -> int:
         """Runs a statement and returns the number of rows it changed."""
+        ...
+
+    def execute_many(self, sql: str, rows: Sequence[Mapping[str, Value]]) -> int:
+        """Runs a statement once for each of the parameters `rows`, in order; returns how many rows all changed.
+
+        An engine over a network sends them together: many rows cost about one way there and back.
+        """
         ...
 
     def all(self, shape: Callable[..., T], sql: str, **parameters: Value) -> list[T]:

@@ -9,7 +9,7 @@ import secrets
 import socket
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 import psycopg
@@ -90,6 +90,18 @@ class PostgresqlTransaction:
         """See the port."""
         return self._run(sql, parameters).rowcount
 
+    def execute_many(self, sql: str, rows: Sequence[Mapping[str, Value]]) -> int:
+        """See the port."""
+        if not rows:
+            return 0
+        cursor = self._connection.cursor()
+        try:
+            cursor.executemany(translated(sql), rows)
+        except psycopg.Error as error:
+            raise self._told(error, (value for row in rows for value in row.values())) from None
+        self._has_written = self._has_written or cursor.rowcount > 0
+        return cursor.rowcount
+
     def all(self, shape: Callable[..., T], sql: str, **parameters: Value) -> list[T]:
         """See the port."""
         return [shape(*row) for row in self._run(sql, parameters).fetchall()]
@@ -115,13 +127,17 @@ class PostgresqlTransaction:
         try:
             cursor = self._connection.execute(translated(statement), parameters)
         except psycopg.Error as error:
-            self.found_disk_full = self.found_disk_full or isinstance(error, DiskFull)
-            if any(isinstance(value, str) and "\0" in value for value in parameters.values()):
-                raise Refused(Reason.REASON_REQUEST_INVALID, field="text", problem="holds a NUL character") from None
-            raise _without_values(error) from None
+            raise self._told(error, parameters.values()) from None
         if cursor.rowcount > 0 and not (cursor.statusmessage or "").startswith("SELECT"):
             self._has_written = True
         return cursor
+
+    def _told(self, error: psycopg.Error, values: Iterable[Value]) -> Exception:
+        """What an operation is told of an error of a statement with these parameters."""
+        self.found_disk_full = self.found_disk_full or isinstance(error, DiskFull)
+        if any(isinstance(value, str) and "\0" in value for value in values):
+            return Refused(Reason.REASON_REQUEST_INVALID, field="text", problem="holds a NUL character")
+        return _without_values(error)
 
 
 def _without_values(error: psycopg.Error) -> psycopg.Error:

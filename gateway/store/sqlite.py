@@ -11,7 +11,7 @@ import os
 import shutil
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
@@ -44,6 +44,10 @@ class SqliteTransaction:
     def execute(self, sql: str, **parameters: Value) -> int:
         """See the port."""
         return self._connection.execute(sql, parameters).rowcount
+
+    def execute_many(self, sql: str, rows: Sequence[Mapping[str, Value]]) -> int:
+        """See the port."""
+        return self._connection.executemany(sql, rows).rowcount if rows else 0
 
     def all(self, shape: Callable[..., T], sql: str, **parameters: Value) -> list[T]:
         """See the port."""

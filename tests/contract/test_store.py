@@ -57,6 +57,41 @@ def test_a_write_returns_its_result_and_is_seen_from_outside(adapter: Adapter) -
     run(scenario())
 
 
+def writing_all(*names: str) -> Operation[int]:
+    """An operation that writes notes by one call."""
+
+    def operation(tx: Transaction) -> int:
+        changed = tx.execute_many("INSERT INTO notes (note) VALUES (:note)", [{"note": name} for name in names])
+        assert tx.has_written() == bool(names)
+        return changed
+
+    return operation
+
+
+def test_many_rows_written_by_one_call_are_counted_and_seen_in_the_same_operation(adapter: Adapter) -> None:
+    names = [f"{number:04}" for number in range(1000)]
+
+    async def scenario() -> None:
+        async with adapter.open() as store:
+            assert await store.write(writing_all(*names)) == len(names)
+            assert await store.write(writing_all()) == 0
+            assert await store.write(lambda tx: (writing_all("later")(tx), notes(tx)[-1])) == (1, "later")
+
+    run(scenario())
+    assert adapter.notes() == [*names, "later"]
+
+
+def test_of_many_rows_none_is_kept_where_one_cannot_be(adapter: Adapter) -> None:
+    async def scenario() -> None:
+        async with adapter.open() as store:
+            _, failed, _ = await all_of(store, writing("b"), writing_all("a", "b", "c"), writing("d"))
+            assert isinstance(failed, Exception)
+            assert not isinstance(failed, Refused)
+
+    run(scenario())
+    assert adapter.notes() == ["b", "d"]
+
+
 def test_a_read_sees_every_finished_write(adapter: Adapter) -> None:
     async def scenario() -> None:
         async with adapter.open() as store:
