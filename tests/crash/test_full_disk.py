@@ -13,7 +13,7 @@ from tests.crash.scene import Scene
 
 # No file of the process may grow beyond this. Every page that SQLite appends to its log ends beyond it.
 _TINY = 4096
-PATIENCE = 20.0
+PATIENCE = 60.0
 KEPT_LATER = "receipts cannot be kept now"  # in the log of a node
 
 
@@ -115,10 +115,12 @@ def a_receipt_found_no_room(scene: Scene) -> bool:
         wait_until(lambda: link.most(lambda each: each.answers.passed) > size, 10, "the receipt comes back")
         wait_until(
             lambda: scene.log_of(HANDLING).count(KEPT_LATER) > told or not scene.handling.open_envelopes(order_id),
-            10,
+            PATIENCE,
             "the receipt is kept, or cannot be",
         )
-        if scene.log_of(HANDLING).count(KEPT_LATER) == told:
+        # On a busy machine the hold may have outlasted the first attempt: then it was sent again, as it should be.
+        is_late = f"{order_id}#submit>{HOME} was not taken" in scene.log_of(HANDLING)
+        if is_late or scene.log_of(HANDLING).count(KEPT_LATER) == told:
             return False
         require_refused(scene.start_submit(scene.pay()), "STORE_UNAVAILABLE")
         assert scene.handling.open_envelopes(order_id)
