@@ -191,6 +191,10 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Go on after the last line that the node has told."""
     REASON_PROVIDER_UNAVAILABLE: _Reason.ValueType  # 82
     """Wait; the order goes on by itself. `region-node doctor` says what is wrong."""
+    REASON_CODE_SENT_RECENTLY: _Reason.ValueType  # 83
+    """Wait a minute; the code that was sent before still opens the request that it was sent for."""
+    REASON_PASSWORD_NOT_SET: _Reason.ValueType  # 84
+    """Send a code, and let the customer choose a password by VerificationService.ChangePassword."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """The reasons. They are stable: programs may decide on them. They travel as the reason of google.rpc.ErrorInfo, without the prefix."""
@@ -361,6 +365,10 @@ REASON_IMPORT_OUT_OF_ORDER: Reason.ValueType  # 81
 """Go on after the last line that the node has told."""
 REASON_PROVIDER_UNAVAILABLE: Reason.ValueType  # 82
 """Wait; the order goes on by itself. `region-node doctor` says what is wrong."""
+REASON_CODE_SENT_RECENTLY: Reason.ValueType  # 83
+"""Wait a minute; the code that was sent before still opens the request that it was sent for."""
+REASON_PASSWORD_NOT_SET: Reason.ValueType  # 84
+"""Send a code, and let the customer choose a password by VerificationService.ChangePassword."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final
