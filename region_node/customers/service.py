@@ -10,7 +10,7 @@ from gateway.api.region.v1 import customer_service_pb2 as api
 from gateway.api.region.v1.customer_service_pb2_grpc import CustomerServiceServicer
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Money
-from gateway.clock import Clock, from_timestamp, to_timestamp
+from gateway.clock import Clock, from_timestamp
 from gateway.errors import Refused
 from gateway.numberplan import normalize
 from gateway.pages import decode_token, encode_token, page_size
@@ -18,6 +18,7 @@ from gateway.store.port import Store
 from region_node.auditing import audited_call
 from region_node.context import RegionContext
 from region_node.customers import operations
+from region_node.customers.messages import product_message
 from region_node.customers.operations import NewCustomer
 from region_node.customers.rows import CustomerRow, Line
 from region_node.requests import require_length
@@ -116,27 +117,11 @@ class CustomerService(CustomerServiceServicer):
             id=customer.customer_id,
             name=customer.name,
             email=customer.email,
-            product=_product(line),
+            product=product_message(line),
             billing_account=api.BillingAccount(
                 id=line.account_id, balance=Money(minor_units=balance, currency=self._context.currency)
             ),
         )
-
-
-def _product(line: Line) -> api.Product:
-    return api.Product(
-        id=line.product_id,
-        number=line.number,
-        status=line.status,
-        plan_id=line.plan_id,
-        start_date=to_timestamp(line.start_date),
-        contract_end_date=to_timestamp(line.contract_end) if line.contract_end else None,
-        binding=line.binding,
-        sim_replace_date=to_timestamp(line.sim_replaced) if line.sim_replaced else None,
-        suspension_reason=line.suspension_reason,
-        suspension_end_date=to_timestamp(line.suspension_end) if line.suspension_end else None,
-        emergency_calls_allowed=True,
-    )
 
 
 def _new_customer(customer: api.Customer, currency: str) -> NewCustomer:

@@ -1,0 +1,47 @@
+"""Lines as the contract shows them."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from gateway.api.region.v1 import customer_service_pb2 as api
+from gateway.clock import to_timestamp
+from region_node.customers.rows import Line
+from region_node.customers.subscriptions import Subscription
+
+
+def product_message(line: Line, subscriptions: Sequence[Subscription] = ()) -> api.Product:
+    """A line, with what it has besides its plan."""
+    return api.Product(
+        id=line.product_id,
+        number=line.number,
+        status=line.status,
+        plan_id=line.plan_id,
+        start_date=to_timestamp(line.start_date),
+        contract_end_date=_instant(line.contract_end),
+        binding=line.binding,
+        sim_replace_date=_instant(line.sim_replaced),
+        suspension_reason=line.suspension_reason,
+        suspension_end_date=_instant(line.suspension_end),
+        emergency_calls_allowed=True,
+        kind=line.kind,
+        rating_type=line.rating_type,
+        suspension_kind=line.suspension_kind,
+        card_kind=line.card_kind,
+        subscriptions=[_subscription(each) for each in subscriptions],
+        address=line.address,
+    )
+
+
+def _subscription(subscription: Subscription) -> api.Subscription:
+    return api.Subscription(
+        id=subscription.subscription_id,
+        offering_id=subscription.offering_id,
+        start_date=to_timestamp(subscription.start_date),
+        end_date=_instant(subscription.end_date),
+    )
+
+
+def _instant(instant: datetime | None) -> Timestamp | None:
+    return None if instant is None else to_timestamp(instant)
