@@ -169,14 +169,16 @@ class FaultProxy:
             self._turned_away += 1
             _reset(writer)
             return
-        task = asyncio.get_running_loop().create_task(self._serve(reader, writer))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # Known before its task begins: a cut that comes first must find it.
         connection = Connection([writer])
         self._live.add(connection)
         self._counted.append(connection)
+        task = asyncio.get_running_loop().create_task(self._serve(connection, reader))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _serve(self, connection: Connection, reader: asyncio.StreamReader) -> None:
+        (writer,) = connection.writers
         try:
             if self._fault is Fault.BLACKHOLE:
                 connection.damaged = True

@@ -8,7 +8,7 @@ import pytest
 
 from deploy.local.process import wait_until
 from tests.faults.background import Background
-from tests.faults.proxy import FaultProxy
+from tests.faults.proxy import Fault, FaultProxy
 
 PATIENCE = 10.0
 
@@ -17,6 +17,7 @@ class Echo:
     """A server that sends back what it gets, behind a proxy."""
 
     def __init__(self, background: Background) -> None:
+        self.background = background
         self.proxy = FaultProxy(background, lambda: self.endpoint)
         self.endpoint = ""
         self.received = 0
@@ -97,6 +98,20 @@ def test_a_cut_resets_what_is_open_and_turns_new_connections_away(echo: Echo) ->
     echo.proxy.heal()
     with dial(echo) as connection:
         assert ask(connection, b"again") == b"again"
+
+
+def test_a_cut_resets_a_connection_that_was_taken_in_only_just_before(echo: Echo) -> None:
+    async def dial_and_cut() -> socket.socket:
+        connection = dial(echo)  # on the proxy's own loop: it cannot take it in before the next turns
+        for _ in range(1000):
+            if echo.proxy._tasks:
+                break
+            await asyncio.sleep(0)
+        await echo.proxy._change(Fault.CUT, 0.0)
+        return connection
+
+    with echo.background.run(dial_and_cut()) as connection, pytest.raises(ConnectionError):
+        ask(connection, b"hello")
 
 
 def test_a_black_hole_swallows_requests_in_silence(echo: Echo) -> None:
