@@ -1,6 +1,6 @@
 """A region's border: what it needs to let envelopes out and in, and what it does with each kind."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -42,7 +42,18 @@ class Query:
     act: Act
 
 
-Kinds = Mapping[EnvelopeKind.ValueType, Command | Query]
+@dataclass(frozen=True)
+class SlowQuery:
+    """A kind that is answered afresh and never stored, and whose answer takes more than one transaction: it needs work
+    that must not run on the event loop, or a system of the region's own.
+
+    `answer` runs transactions of its own, each of which may write. It raises Refused or Moved.
+    """
+
+    answer: Callable[[EnvelopeContent, datetime], Awaitable[Answer]]
+
+
+Kinds = Mapping[EnvelopeKind.ValueType, Command | Query | SlowQuery]
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,13 @@ from datetime import datetime
 
 from gateway import audit, failpoints
 from gateway.api.federation.v1.federation_pb2 import MemberState
-from gateway.api.relay.v1.relay_pb2 import EnvelopeKind, Outcome, Receipt
+from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome, Receipt
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.clock import from_timestamp, to_microseconds
 from gateway.errors import Refused, is_temporary
-from gateway.relay.border import Act, Border, Command, Kinds, Moved
+from gateway.relay.border import Border, Command, Kinds, Moved, Query, SlowQuery
 from gateway.relay.envelopes import Answer, Sealed, seal_receipt
-from gateway.store.port import Transaction, WriteAfterRefusal
+from gateway.store.port import Store, Transaction, WriteAfterRefusal
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ def receive(tx: Transaction, border: Border, kinds: Kinds, sealed: Sealed, now: 
     content = sealed.content
     _require_not_suspended(border, content.origin)
     kind = kinds.get(content.kind)
-    if kind is None:
+    if kind is None or isinstance(kind, SlowQuery):
         raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
     stored = find(tx, content.origin, content.id)
     if stored is not None:
@@ -41,22 +41,31 @@ def receive(tx: Transaction, border: Border, kinds: Kinds, sealed: Sealed, now: 
             raise Refused(Reason.REASON_ENVELOPE_ID_REUSED)
         return Receipt(content=stored.receipt_content, signature=stored.receipt_signature)
     border.current.require_trusted_clock()
-    answer = _decide(tx, kind.act, sealed, now)
+    answer = _decide(tx, kind, sealed, now)
     if isinstance(kind, Command) and answer.outcome != Outcome.OUTCOME_ACCEPTED and tx.has_written():
         raise WriteAfterRefusal(f"{EnvelopeKind.Name(content.kind)} {content.id}: {Outcome.Name(answer.outcome)}")
     receipt = seal_receipt(sealed, answer, border.signer, now=now, revision=border.current.revision)
     failpoints.reach("S9.before-commit")
     if isinstance(kind, Command):
         _keep(tx, sealed, receipt, now)
-    audit.append(
-        tx,
-        now=now,
-        actor=f"region/{content.origin}",
-        action=EnvelopeKind.Name(content.kind),
-        subject=content.subject,
-        detail=f"{content.id} {Outcome.Name(answer.outcome)} {Reason.Name(answer.reason)}",
-    )
+    _note(tx, content, answer, now)
     return receipt
+
+
+async def answer_slowly(store: Store, border: Border, query: SlowQuery, sealed: Sealed, now: datetime) -> Receipt:
+    """Answers a verified envelope of a kind that takes more than one transaction, and returns the signed receipt.
+
+    Raises Refused as `receive` does.
+    """
+    _require_not_suspended(border, sealed.content.origin)
+    border.current.require_trusted_clock()
+    try:
+        _require_in_time(sealed, now)
+        answer = await query.answer(sealed.content, now)
+    except (Moved, Refused) as refused:
+        answer = _refusal(refused)
+    await store.write(lambda tx: _note(tx, sealed.content, answer, now))
+    return seal_receipt(sealed, answer, border.signer, now=now, revision=border.current.revision)
 
 
 def find(tx: Transaction, origin: str, envelope_id: str) -> InboxRow | None:
@@ -78,18 +87,37 @@ def _require_not_suspended(border: Border, origin: str) -> None:
             raise Refused(Reason.REASON_REGION_SUSPENDED, region=region)
 
 
-def _decide(tx: Transaction, act: Act, sealed: Sealed, now: datetime) -> Answer:
-    """The handler's answer; a lasting refusal is an answer too, a temporary one is passed on as Refused."""
+def _decide(tx: Transaction, kind: Command | Query, sealed: Sealed, now: datetime) -> Answer:
     try:
-        if now > from_timestamp(sealed.content.not_after):
-            raise Refused(Reason.REASON_ORDER_EXPIRED)
-        return act(tx, sealed.content, now)
-    except Moved as moved:
-        return Answer(Outcome.OUTCOME_MOVED, moved_to=moved.region)
-    except Refused as refused:
-        if is_temporary(refused.reason):
-            raise
-        return Answer(Outcome.OUTCOME_REFUSED, reason=refused.reason, parameters=refused.parameters)
+        _require_in_time(sealed, now)
+        return kind.act(tx, sealed.content, now)
+    except (Moved, Refused) as refused:
+        return _refusal(refused)
+
+
+def _require_in_time(sealed: Sealed, now: datetime) -> None:
+    if now > from_timestamp(sealed.content.not_after):
+        raise Refused(Reason.REASON_ORDER_EXPIRED)
+
+
+def _refusal(refused: Moved | Refused) -> Answer:
+    """A lasting refusal is an answer too; a temporary one is passed on as Refused."""
+    if isinstance(refused, Moved):
+        return Answer(Outcome.OUTCOME_MOVED, moved_to=refused.region)
+    if is_temporary(refused.reason):
+        raise refused
+    return Answer(Outcome.OUTCOME_REFUSED, reason=refused.reason, parameters=refused.parameters)
+
+
+def _note(tx: Transaction, content: EnvelopeContent, answer: Answer, now: datetime) -> None:
+    audit.append(
+        tx,
+        now=now,
+        actor=f"region/{content.origin}",
+        action=EnvelopeKind.Name(content.kind),
+        subject=content.subject,
+        detail=f"{content.id} {Outcome.Name(answer.outcome)} {Reason.Name(answer.reason)}",
+    )
 
 
 def _keep(tx: Transaction, sealed: Sealed, receipt: Receipt, now: datetime) -> None:

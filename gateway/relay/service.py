@@ -25,8 +25,9 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.calls import current_call
 from gateway.clock import to_timestamp
 from gateway.errors import Refused
+from gateway.relay.border import SlowQuery
 from gateway.relay.envelopes import BATCH_LIMIT, Sealed, open_envelope
-from gateway.relay.inbox import receive
+from gateway.relay.inbox import answer_slowly, receive
 from gateway.relay.ports import RelayPorts
 
 _log = logging.getLogger(__name__)
@@ -65,7 +66,12 @@ class Receiver:
     def _receive(self, sealed: Sealed) -> Awaitable[Receipt]:
         """Acts on an envelope, within a span of the trace that caused it."""
         ports, content, now = self._ports, sealed.content, self._ports.clock.now()
-        receipt = ports.store.write(lambda tx: receive(tx, ports.border, ports.kinds, sealed, now))
+        kind = ports.kinds.get(content.kind)
+        receipt: Awaitable[Receipt]
+        if isinstance(kind, SlowQuery):
+            receipt = answer_slowly(ports.store, ports.border, kind, sealed, now)
+        else:
+            receipt = ports.store.write(lambda tx: receive(tx, ports.border, ports.kinds, sealed, now))
         return ports.tracing.around(
             receipt,
             f"process {EnvelopeKind.Name(content.kind)}",

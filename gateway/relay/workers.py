@@ -1,4 +1,4 @@
-"""Where signatures are checked, as a port: checking lets go of the interpreter's lock."""
+"""Where work is done that lets go of the interpreter's lock, as a port: signatures, and hashes of passwords."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -18,6 +18,10 @@ class Workers(Protocol):
         """`[work(item) for item in items]`. Raises what `work` raises."""
         ...
 
+    async def alone(self, work: Callable[[], B]) -> B:
+        """`work()`, which takes so long that it must never run on an event loop. Raises what `work` raises."""
+        ...
+
     def close(self) -> None:
         """Lets go of what it works with."""
         ...
@@ -30,6 +34,10 @@ class InlineWorkers:
         """See the port."""
         return [work(item) for item in items]
 
+    async def alone(self, work: Callable[[], B]) -> B:
+        """See the port."""
+        return work()
+
     def close(self) -> None:
         """See the port."""
 
@@ -39,6 +47,8 @@ class ThreadWorkers:
 
     def __init__(self) -> None:
         self._threads = ThreadPoolExecutor(1, thread_name_prefix="signatures")
+        # Of its own, so that no signature waits for a password.
+        self._slow = ThreadPoolExecutor(1, thread_name_prefix="passwords")
 
     async def each(self, work: Callable[[A], B], items: Sequence[A]) -> list[B]:
         """See the port."""
@@ -46,6 +56,11 @@ class ThreadWorkers:
             return [work(item) for item in items]
         return await asyncio.get_running_loop().run_in_executor(self._threads, lambda: [work(item) for item in items])
 
+    async def alone(self, work: Callable[[], B]) -> B:
+        """See the port."""
+        return await asyncio.get_running_loop().run_in_executor(self._slow, work)
+
     def close(self) -> None:
         """See the port."""
         self._threads.shutdown(wait=False)
+        self._slow.shutdown(wait=False)

@@ -62,6 +62,11 @@ class SlowWorkers:
         await asyncio.sleep(self._source.uniform(0.0, 0.002))
         return [work(item) for item in items]
 
+    async def alone(self, work: Callable[[], B]) -> B:
+        """See the port."""
+        await asyncio.sleep(self._source.uniform(0.0, 0.05))
+        return work()
+
     def close(self) -> None:
         """See the port."""
 
