@@ -14,12 +14,14 @@ from gateway.api.region.v1 import (
     billing_service_pb2,
     catalogue_service_pb2,
     customer_service_pb2,
+    order_event_service_pb2,
     order_service_pb2,
     oversight_service_pb2,
 )
 from gateway.api.region.v1.billing_service_pb2_grpc import add_BillingServiceServicer_to_server
 from gateway.api.region.v1.catalogue_service_pb2_grpc import add_CatalogueServiceServicer_to_server
 from gateway.api.region.v1.customer_service_pb2_grpc import add_CustomerServiceServicer_to_server
+from gateway.api.region.v1.order_event_service_pb2_grpc import add_OrderEventServiceServicer_to_server
 from gateway.api.region.v1.order_service_pb2_grpc import add_OrderServiceServicer_to_server
 from gateway.api.region.v1.oversight_service_pb2_grpc import add_OversightServiceServicer_to_server
 from gateway.api.relay.v1 import relay_pb2
@@ -53,6 +55,7 @@ from region_node.customers.service import CustomerService
 from region_node.membership.client import FederationClient
 from region_node.membership.node import MembershipPorts, Node
 from region_node.orders.business import load_rules
+from region_node.orders.events_service import OrderEventService
 from region_node.orders.service import OrderService
 from region_node.oversight.service import OversightService
 from region_node.schema import PACKAGES
@@ -216,6 +219,11 @@ def _services(ports: _Ports, core: RegionCore) -> list[Service]:
             order_service_pb2.DESCRIPTOR.services_by_name["OrderService"],
             add_OrderServiceServicer_to_server,
             orders,
+        ),
+        Service.of(
+            order_event_service_pb2.DESCRIPTOR.services_by_name["OrderEventService"],
+            add_OrderEventServiceServicer_to_server,
+            OrderEventService(ports.store, core.changes),
         ),
         Service.of(
             customer_service_pb2.DESCRIPTOR.services_by_name["CustomerService"],

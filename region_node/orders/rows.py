@@ -11,6 +11,7 @@ from gateway.clock import from_timestamp, to_microseconds
 from gateway.errors import Refused
 from gateway.pages import key_number
 from gateway.store.port import Transaction, Value
+from region_node.orders.events import event_of
 
 
 @dataclass(frozen=True)
@@ -185,6 +186,19 @@ def first_event(tx: Transaction) -> int:
     return tx.first(int, "SELECT COALESCE(MIN(sequence), 0) FROM order_events") or 0
 
 
+def resumed_after(tx: Transaction, key: str) -> int:
+    """The sequence number in the key of a token, after which a stream of events resumes.
+
+    Raises Refused with TOKEN_INVALID for what no stream has told, with TOKEN_EXPIRED where events after it are gone.
+    """
+    sequence = key_number(key)
+    if sequence > last_event(tx):
+        raise Refused(Reason.REASON_TOKEN_INVALID)
+    if sequence + 1 < first_event(tx):
+        raise Refused(Reason.REASON_TOKEN_EXPIRED)
+    return sequence
+
+
 def events_after(tx: Transaction, sequence: int, limit: int) -> list[Event]:
     """At most `limit` events after a sequence number, in order."""
     return tx.all(
@@ -243,12 +257,13 @@ def settle_request(tx: Transaction, caller: str, request_id: str, refused: Refus
 
 def _note_event(tx: Transaction, order: Order, now: datetime) -> None:
     tx.execute(
-        "INSERT INTO order_events (sequence, order_id, version, state, time)"
-        " SELECT COALESCE(MAX(sequence), 0) + 1, :order_id, :version, :state, :time FROM order_events",
+        "INSERT INTO order_events (sequence, order_id, version, state, time, body)"
+        " SELECT COALESCE(MAX(sequence), 0) + 1, :order_id, :version, :state, :time, :body FROM order_events",
         order_id=order.id,
         version=order.version,
         state=order.state,
         time=to_microseconds(now),
+        body=event_of(order, now).SerializeToString(),
     )
     changed = OrderChanged(order)
     tx.publish(changed, about=changed.about)

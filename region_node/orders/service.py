@@ -18,7 +18,7 @@ from gateway.clock import Clock
 from gateway.errors import Refused
 from gateway.identity import Identity
 from gateway.numberplan import normalize
-from gateway.pages import decode_token, encode_token, key_number, page_size
+from gateway.pages import decode_token, encode_token, page_size
 from gateway.store.port import Store, Transaction
 from gateway.tracing import current_traceparent
 from region_node.auditing import audited_call
@@ -30,11 +30,11 @@ from region_node.orders.rows import (
     OrderFilter,
     events_after,
     find_order,
-    first_event,
     last_event,
     list_orders,
     page_key,
     page_start,
+    resumed_after,
 )
 from region_node.requests import require_length, require_request_id, require_requester, wait_seconds
 
@@ -260,13 +260,6 @@ def _changes_after(tx: Transaction, sequence: int, identity: Identity) -> list[t
 
 
 def _watch_start(tx: Transaction, token: str) -> int:
-    """Where a watch resumes. Raises Refused with TOKEN_EXPIRED where events after the token are gone."""
+    """Where a watch resumes. Raises Refused as `resumed_after`."""
     key = decode_token(_WATCH, token)
-    if not key:
-        return last_event(tx)
-    sequence = key_number(key)
-    if sequence > last_event(tx):
-        raise Refused(Reason.REASON_TOKEN_INVALID)
-    if sequence + 1 < first_event(tx):
-        raise Refused(Reason.REASON_TOKEN_EXPIRED)
-    return sequence
+    return resumed_after(tx, key) if key else last_event(tx)
