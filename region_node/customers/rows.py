@@ -93,7 +93,6 @@ def insert_line(tx: Transaction, line: Line) -> None:
         " :sim_replaced, :suspension_reason, :suspension_end, :kind, :rating_type, :suspension_kind, :card_kind,"
         " :address)",
         kind=line.kind,
-        address=line.address,
         customer_id=line.customer_id,
         account_id=line.account_id,
         number=line.number,
@@ -107,7 +106,7 @@ def update_line(tx: Transaction, line: Line) -> None:
     tx.execute(
         "UPDATE products SET status = :status, plan_id = :plan_id, contract_end = :contract_end, binding = :binding,"
         " sim_replaced = :sim_replaced, suspension_reason = :suspension_reason, suspension_end = :suspension_end,"
-        " rating_type = :rating_type, suspension_kind = :suspension_kind, card_kind = :card_kind"
+        " rating_type = :rating_type, suspension_kind = :suspension_kind, card_kind = :card_kind, address = :address"
         " WHERE product_id = :product_id",
         **_changeable(line),
     )
@@ -182,6 +181,7 @@ def _changeable(line: Line) -> dict[str, str | int | None]:
         "rating_type": line.rating_type,
         "suspension_kind": line.suspension_kind,
         "card_kind": line.card_kind,
+        "address": line.address,
     }
 
 
