@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from gateway.api.federation.v1.configuration_pb2 import Plan
+from gateway.api.federation.v1.configuration_pb2 import LineKind, Plan
 from gateway.api.region.v1.order_pb2 import Quote
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import LocalizedText
@@ -15,7 +15,8 @@ from region_node.orders.business import BusinessRule, Effects, Situation
 
 def _plan(situation: Situation) -> Plan:
     plan = situation.federation.plan(situation.text("plan"))
-    if plan.region != situation.region:
+    for_mobile = plan.line_kind != LineKind.LINE_KIND_BROADBAND
+    if plan.region != situation.region or for_mobile != situation.line.is_mobile:
         raise Refused(Reason.REASON_PLAN_UNKNOWN, plan=plan.id)
     return plan
 
@@ -24,7 +25,7 @@ class Rule(BusinessRule):
     """Changes the tariff plan of a line to another of its home region."""
 
     def check(self, situation: Situation) -> None:
-        """The home region offers the plan, and it is another than today's."""
+        """The home region offers the plan for such a line, and it is another than today's."""
         plan = _plan(situation)
         if plan.id == situation.line.plan_id:
             raise Refused(Reason.REASON_PLAN_SAME, plan=plan.id)

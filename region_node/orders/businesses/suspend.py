@@ -1,10 +1,8 @@
 """SUSPEND 停机保号: from an agreed start to an agreed end (specification 3.3.1)."""
 
 from gateway.api.region.v1.customer_service_pb2 import SuspensionKind
-from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import from_timestamp
-from gateway.errors import Refused
 from region_node.orders.business import BusinessRule, Effects, Situation
+from region_node.orders.periods import require_period
 
 
 class Rule(BusinessRule):
@@ -12,13 +10,7 @@ class Rule(BusinessRule):
 
     def check(self, situation: Situation) -> None:
         """The end lies after the start and in the future."""
-        end = situation.time("end")
-        if end is None:
-            return
-        if end <= (situation.time("start") or from_timestamp(situation.order.order_date)):
-            raise Refused(Reason.REASON_CHARACTERISTIC_INVALID, name="end", problem="not after the start")
-        if end <= situation.now:
-            raise Refused(Reason.REASON_ORDER_EXPIRED)
+        require_period(situation)
 
     def fulfil(self, situation: Situation) -> Effects:
         """The line is suspended, until the agreed end if there is one."""
