@@ -1,6 +1,7 @@
 """What every request of an operator system has to bring. Pure."""
 
 import re
+from dataclasses import dataclass
 
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -10,6 +11,23 @@ from gateway.identity import Identity
 
 LONGEST_WAIT = 30.0  # seconds that a caller may ask to wait for the home region
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+@dataclass(frozen=True)
+class Questioner:
+    """An operator system that asks the home region something, wherever it stands."""
+
+    region: str
+    operator: str
+
+    @property
+    def path(self) -> str:
+        """Its identity, as the audit chain names it."""
+        return f"region/{self.region}/operator/{self.operator}"
+
+    def subject(self, request_id: str) -> str:
+        """What its request is called between regions; of an order this is its id."""
+        return f"{self.region}/{self.operator}/{request_id}"
 
 
 def require_request_id(request_id: str) -> None:

@@ -14,12 +14,16 @@ from region_node.context import RegionContext
 from region_node.customers.operations import own_line
 from region_node.orders import rules
 from region_node.orders.preconditions import require_preconditions
-from region_node.requests import require_requester
+from region_node.requests import Questioner, require_requester
+from region_node.verification.rows import find_key
+from region_node.verification.rules import require_verified
 
 QRY_BILL = "QRY_BILL"
 
 
-def read_bill(tx: Transaction, context: RegionContext, asked: QueryBillRequest, actor: str, now: datetime) -> Bill:
+def read_bill(
+    tx: Transaction, context: RegionContext, asked: QueryBillRequest, questioner: Questioner, now: datetime
+) -> Bill:
     """The bill of one of this region's customers; the reading is audited.
 
     Raises Refused, or Moved where the number belongs to another region.
@@ -29,10 +33,11 @@ def read_bill(tx: Transaction, context: RegionContext, asked: QueryBillRequest, 
     require_requester(asked.requester)
     rules.require_documents(business, request, now)
     rules.require_materials(context.federation.material_codes, asked.documents)
+    require_verified(find_key(tx), questioner.subject(asked.request_id), asked.number, asked.documents)
     start, end = month_bounds(asked.month, now, context.time_zone)
     line = own_line(tx, context.federation, context.region, asked.number)
     require_preconditions(context.situation(tx, Order(request=request), {}, line, now))
-    AuditedCall(actor, asked.requester.staff_id, now).record(tx, "QueryBill", line.customer_id, asked.month)
+    AuditedCall(questioner.path, asked.requester.staff_id, now).record(tx, "QueryBill", line.customer_id, asked.month)
     return Bill(
         month=asked.month,
         region=context.region,

@@ -13,6 +13,7 @@ from gateway.relay.envelopes import Answer
 from gateway.store.port import Transaction
 from region_node.billing.operations import read_bill
 from region_node.context import RegionContext
+from region_node.requests import Questioner
 
 
 class BillingEnvelopes:
@@ -30,6 +31,5 @@ class BillingEnvelopes:
             asked = QueryBillRequest.FromString(content.payload)
         except DecodeError:
             raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="unreadable payload") from None
-        actor = f"region/{content.origin}/operator/{content.operator}"
-        bill = read_bill(tx, self._context, asked, actor, now)
+        bill = read_bill(tx, self._context, asked, Questioner(content.origin, content.operator), now)
         return Answer(Outcome.OUTCOME_ACCEPTED, result=bill.SerializeToString())

@@ -21,7 +21,7 @@ from gateway.tracing import current_traceparent
 from region_node.auditing import audited_call
 from region_node.billing.operations import QRY_BILL, read_bill, settlements
 from region_node.context import RegionContext
-from region_node.requests import require_requester
+from region_node.requests import Questioner, require_requester
 
 _ANSWER_SECONDS = 10.0  # the promise of the catalogue
 
@@ -50,9 +50,9 @@ class BillingService(BillingServiceServicer):
             raise Refused(Reason.REASON_NUMBER_UNRESOLVED, number=number_prefix(asked.number))
         if owner != self._context.region:
             return api.QueryBillResponse(bill=await self._ask(owner, asked))
-        actor, now = current_call().identity.path, self._clock.now()
+        questioner, now = Questioner(self._context.region, current_call().identity.name), self._clock.now()
         try:
-            bill = await self._store.write(lambda tx: read_bill(tx, self._context, asked, actor, now))
+            bill = await self._store.write(lambda tx: read_bill(tx, self._context, asked, questioner, now))
         except Moved as moved:
             raise Refused(Reason.REASON_NOT_HOME, region=moved.region) from None
         return api.QueryBillResponse(bill=bill)

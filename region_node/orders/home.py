@@ -28,6 +28,8 @@ from region_node.orders.steps import (
     situation_of,
     stop_timers,
 )
+from region_node.verification.rows import find_key
+from region_node.verification.rules import require_verified
 
 UPDATE_LIFETIME = timedelta(days=3650)  # the word of what happened does not expire
 
@@ -40,6 +42,7 @@ def decide(tx: Transaction, context: RegionContext, order: Order, now: datetime)
     business = context.federation.business(order.request.business)
     rules.require_offered(business, at_home=order.handling_region == context.region)
     rules.require_documents(business, order.request, now)
+    require_verified(find_key(tx), order.id, order.request.number, order.request.documents)
     situation = first_situation(tx, context, order, now)
     require_possible(context, situation)
     order.home_region = context.region
@@ -104,6 +107,7 @@ def _supplement(tx: Transaction, context: RegionContext, order: Order, command: 
     if missing:
         raise Refused(Reason.REASON_DOCUMENT_MISSING, documents=", ".join(missing))
     rules.require_fresh(business, command.supplement.documents, now)
+    require_verified(find_key(tx), order.id, order.request.number, command.supplement.documents)
     rules.require_size(order.ByteSize() + command.ByteSize())
     order.request.documents.extend(command.supplement.documents)
     if command.supplement.note:

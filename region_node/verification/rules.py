@@ -43,11 +43,6 @@ class HashedPassword:
         return (self.salt, self.cost) == (other.salt, other.cost) and hmac.compare_digest(self.hash, other.hash)
 
 
-def subject_of(handling_region: str, operator: str, request_id: str) -> str:
-    """What a verification is for: of an order this is its id."""
-    return f"{handling_region}/{operator}/{request_id}"
-
-
 def draw_code(source: random.Random) -> str:
     """A code of six digits. At the edge the source is `secrets.SystemRandom`."""
     return f"{source.randrange(10**_CODE_DIGITS):0{_CODE_DIGITS}d}"
