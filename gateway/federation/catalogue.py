@@ -16,8 +16,8 @@ from gateway.api.federation.v1.configuration_pb2 import (
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.calendars import WorkingDays, due_time
 from gateway.errors import Refused
+from gateway.federation.documents import parse_alternatives
 from gateway.federation.policies import Due, Promise, promises, strictest_figure
-from gateway.federation.rules import parse_alternatives
 from gateway.numberplan import NumberPlan
 
 

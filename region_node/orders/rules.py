@@ -28,7 +28,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Document
 from gateway.clock import from_timestamp, to_timestamp
 from gateway.errors import Refused, text
-from gateway.federation.rules import documents_missing
+from gateway.federation.documents import documents_missing
 from gateway.numberplan import normalize
 from region_node.requests import require_name
 

@@ -151,7 +151,7 @@ def test_a_file_that_is_no_text_is_a_problem(tmp_path: Path) -> None:
 def test_the_shipped_files_survive_being_dumped_and_loaded(tmp_path: Path) -> None:
     shipped = load(SHIPPED)
     texts = dump(shipped)
-    assert texts.keys() == {path.name for path in SHIPPED.glob("*.yaml")}
+    assert texts.keys() <= {path.name for path in SHIPPED.glob("*.yaml")}
     assert load(write(tmp_path, texts)) == shipped
 
 

@@ -1,0 +1,165 @@
+"""What a business in the catalogue must keep to. Pure."""
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+
+from gateway.api.federation.v1 import configuration_pb2 as contract
+from gateway.api.federation.v1.configuration_pb2 import Business, CharacteristicSpecification, Configuration
+from gateway.api.types.v1.types_pb2 import Applicant
+from gateway.federation.checks import (
+    NAME,
+    code_problems,
+    duration_problems,
+    enum_name,
+    enum_problems,
+    price_problems,
+    region_problems,
+    text_problems,
+    twice,
+)
+from gateway.federation.documents import parse_alternatives
+from gateway.federation.policy_rules import limit_problems, looser_problems
+
+# A business whose code starts so reads and changes nothing; it alone has no steps.
+QUERY = "QRY_"
+_CHOICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}", re.ASCII)
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What else stands in the configuration, as far as businesses refer to it."""
+
+    materials: Collection[str]
+    policies: Collection[str]
+    currencies: Mapping[str, str]
+    """Of every region's accounts."""
+
+
+def businesses_problems(configuration: Configuration) -> Iterator[str]:
+    """Everything that is wrong with the businesses, each with the path to it."""
+    known = _Known(
+        materials={material.code for material in configuration.materials},
+        policies={policy.name for policy in configuration.policies},
+        currencies={region.id: region.currency for region in configuration.regions},
+    )
+    yield from twice("businesses", (business.code for business in configuration.businesses))
+    for business in configuration.businesses:
+        yield from _business_problems(business, known)
+
+
+def _business_problems(business: Business, known: _Known) -> Iterator[str]:
+    path = f"businesses[{business.code}]"
+    yield from code_problems(f"{path}.code", business.code)
+    if business.rule:
+        yield from _rule_problems(path, business)
+    yield from text_problems(f"{path}.name", business.name)
+    yield from _mode_problems(path, business)
+    yield from _step_problems(path, business)
+    yield from _document_problems(path, business, known.materials)
+    yield from _characteristic_problems(path, business)
+    yield from _home_problems(path, business)
+    yield from limit_problems(f"{path}.limit", business.limit)
+    yield from _regional_limit_problems(path, business, known.currencies)
+    yield from twice(f"{path}.policies", business.policies)
+    yield from (f"{path}.policies: unknown policy {name}" for name in business.policies if name not in known.policies)
+    yield from text_problems(f"{path}.tariff", business.tariff)
+    if business.HasField("fee"):
+        # It is taken from whatever region's account: in a federation of several currencies none would be right.
+        for region in known.currencies:
+            yield from price_problems(f"{path}.fee", business.fee, region, known.currencies)
+    if not business.guide:
+        yield f"{path}.guide: there is no step for the customer"
+    for index, told in enumerate(business.guide):
+        yield from text_problems(f"{path}.guide[{index}]", told)
+    for name in ("document_freshness", "answer_within", "executable_within"):
+        yield from duration_problems(f"{path}.{name}", getattr(business, name))
+
+
+def _rule_problems(path: str, business: Business) -> Iterator[str]:
+    yield from code_problems(f"{path}.rule", business.rule)
+    if business.rule == business.code:
+        yield f"{path}.rule: leave it empty for the rule of its own code"
+
+
+def _mode_problems(path: str, business: Business) -> Iterator[str]:
+    yield from enum_problems(f"{path}.mode", contract.Mode.DESCRIPTOR, [business.mode])
+    yield from enum_problems(f"{path}.reach", contract.Reach.DESCRIPTOR, [business.reach])
+    if business.reach == contract.REACH_HOME:
+        yield from text_problems(f"{path}.reach_note", business.reach_note)
+    elif business.HasField("reach_note"):
+        yield f"{path}.reach_note: only a business of the home region has one"
+
+
+def _step_problems(path: str, business: Business) -> Iterator[str]:
+    steps = list(business.steps)
+    if business.code.startswith(QUERY):
+        if steps:
+            yield f"{path}.steps: a query has none"
+        return
+    end = [step for step in steps if step != contract.STEP_ACCEPT]
+    if not end or end[-1] != contract.STEP_FULFIL or contract.STEP_ACCEPT in steps[:-1]:
+        yield f"{path}.steps: STEP_FULFIL must be the last, or only STEP_ACCEPT may follow it"
+    yield from enum_problems(f"{path}.steps", contract.Step.DESCRIPTOR, steps)
+
+
+def _document_problems(path: str, business: Business, materials: Collection[str]) -> Iterator[str]:
+    if not business.documents:
+        yield f"{path}.documents: no applicant is listed, so everybody would be refused"
+    applicants = [requirement.applicant for requirement in business.documents]
+    yield from enum_problems(f"{path}.documents", Applicant.DESCRIPTOR, applicants)
+    for requirement in business.documents:
+        inner = f"{path}.documents[{enum_name(Applicant.DESCRIPTOR, requirement.applicant)}]"
+        yield from twice(f"{inner}.all_of", requirement.all_of)
+        for line in requirement.all_of:
+            try:
+                alternatives = parse_alternatives(line)
+            except ValueError as error:
+                yield f"{inner}.all_of: {error}"
+                continue
+            for code in dict.fromkeys(code for alternative in alternatives for code in alternative):
+                if code not in materials:
+                    yield f"{inner}.all_of: unknown material {code}"
+
+
+def _characteristic_problems(path: str, business: Business) -> Iterator[str]:
+    yield from enum_problems(f"{path}.preconditions", contract.Precondition.DESCRIPTOR, business.preconditions)
+    yield from twice(f"{path}.characteristics", (each.name for each in business.characteristics))
+    for characteristic in business.characteristics:
+        inner = f"{path}.characteristics[{characteristic.name}]"
+        if not NAME.fullmatch(characteristic.name):
+            yield f"{inner}.name: use lower-case letters, digits and underscores, beginning with a letter"
+        kind = characteristic.value_type
+        yield from enum_problems(f"{inner}.value_type", contract.ValueType.DESCRIPTOR, [kind])
+        yield from text_problems(f"{inner}.description", characteristic.description)
+        yield from _choice_problems(inner, characteristic)
+
+
+def _choice_problems(path: str, characteristic: CharacteristicSpecification) -> Iterator[str]:
+    is_choice = characteristic.value_type == contract.VALUE_TYPE_CHOICE
+    if is_choice != bool(characteristic.choices):
+        yield f"{path}.choices: VALUE_TYPE_CHOICE has some, and it alone"
+    yield from twice(f"{path}.choices", characteristic.choices)
+    for choice in characteristic.choices:
+        if not _CHOICE.fullmatch(choice):
+            yield f"{path}.choices[{choice}]: use letters, digits, dashes, dots and underscores"
+
+
+def _home_problems(path: str, business: Business) -> Iterator[str]:
+    name = business.home_characteristic
+    if not name:
+        return
+    named = next((each for each in business.characteristics if each.name == name), None)
+    if named is None:
+        yield f"{path}.home_characteristic: there is no characteristic {name}"
+    elif named.value_type != contract.VALUE_TYPE_REGION or not named.required:
+        yield f"{path}.home_characteristic: {name} must be required and a VALUE_TYPE_REGION"
+
+
+def _regional_limit_problems(path: str, business: Business, currencies: Mapping[str, str]) -> Iterator[str]:
+    yield from twice(f"{path}.regional_limits", (each.region for each in business.regional_limits))
+    for each in business.regional_limits:
+        inner = f"{path}.regional_limits[{each.region}]"
+        yield from region_problems(f"{inner}.region", each.region, currencies)
+        yield from limit_problems(f"{inner}.limit", each.limit)
+        yield from looser_problems(f"{inner}.limit", business.limit, each.limit)

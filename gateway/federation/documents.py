@@ -1,0 +1,30 @@
+"""The documents that a business asks for, as the catalogue writes them. Pure."""
+
+from collections.abc import Collection
+
+from gateway.api.federation.v1.configuration_pb2 import DocumentRequirement
+from gateway.federation.checks import CODE
+
+
+def parse_alternatives(line: str) -> tuple[tuple[str, ...], ...]:
+    """The alternatives of one line of documents, each the codes that are needed together.
+
+    `ID_ORIG|PWD+OTP` gives `(("ID_ORIG",), ("PWD", "OTP"))`. Raises ValueError for another form.
+    """
+    alternatives = tuple(tuple(alternative.split("+")) for alternative in line.split("|"))
+    for alternative in alternatives:
+        if len(set(alternative)) < len(alternative) or not all(map(CODE.fullmatch, alternative)):
+            raise ValueError(f"{line!r} is not of the form CODE|CODE+CODE")
+    return alternatives
+
+
+def documents_missing(requirement: DocumentRequirement, codes: Collection[str]) -> list[str]:
+    """The lines of a requirement that the documents with these codes do not satisfy, as written there.
+
+    Raises ValueError for a line that `parse_alternatives` does not know.
+    """
+    return [
+        line
+        for line in requirement.all_of
+        if not any(all(code in codes for code in alternative) for alternative in parse_alternatives(line))
+    ]

@@ -1,0 +1,101 @@
+"""What the plans, offerings and service points of the regions must keep to. Pure."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+
+from gateway.api.federation.v1 import configuration_pb2 as contract
+from gateway.api.federation.v1.configuration_pb2 import Offering, OpeningHours, Plan, ServicePoint
+from gateway.api.types.v1.types_pb2 import Channel
+from gateway.federation.checks import (
+    enum_problems,
+    label_problems,
+    price_problems,
+    region_problems,
+    text_problems,
+    twice,
+)
+
+_TIME = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]", re.ASCII)
+_MIDNIGHT = "24:00"
+_LONGEST_CONTRACT = 60  # months
+
+
+def plans_problems(plans: Iterable[Plan], currencies: Mapping[str, str]) -> Iterator[str]:
+    """Everything that is wrong with the plans; `currencies` are those of the regions' accounts, by region."""
+    plans = list(plans)
+    yield from twice("plans", (plan.id for plan in plans))
+    for plan in plans:
+        path = f"plans[{plan.id}]"
+        yield from label_problems(f"{path}.id", plan.id)
+        yield from region_problems(f"{path}.region", plan.region, currencies)
+        yield from text_problems(f"{path}.name", plan.name)
+        yield from price_problems(f"{path}.monthly_rent", plan.monthly_rent, plan.region, currencies)
+        if plan.line_kind:
+            yield from enum_problems(f"{path}.line_kind", contract.LineKind.DESCRIPTOR, [plan.line_kind])
+        if plan.HasField("allowance") and not plan.HasField("rates"):
+            yield f"{path}.rates: what is used beyond the allowance has no price"
+
+
+def offerings_problems(offerings: Iterable[Offering], currencies: Mapping[str, str]) -> Iterator[str]:
+    """Everything that is wrong with the offerings; `currencies` are those of the regions' accounts, by region."""
+    offerings = list(offerings)
+    yield from twice("offerings", (offering.id for offering in offerings))
+    for offering in offerings:
+        path = f"offerings[{offering.id}]"
+        yield from label_problems(f"{path}.id", offering.id)
+        yield from region_problems(f"{path}.region", offering.region, currencies)
+        yield from enum_problems(f"{path}.kind", contract.OfferingKind.DESCRIPTOR, [offering.kind])
+        yield from text_problems(f"{path}.name", offering.name)
+        yield from _offering_price_problems(path, offering, currencies)
+        yield from _term_problems(path, offering)
+
+
+def _offering_price_problems(path: str, offering: Offering, currencies: Mapping[str, str]) -> Iterator[str]:
+    # Roaming may be free to have, and a contract may give nothing off: their money is elsewhere.
+    if offering.kind in (contract.OFFERING_KIND_ROAMING, contract.OFFERING_KIND_CONTRACT) and not (
+        offering.price.minor_units
+    ):
+        if offering.price.currency not in ("", currencies.get(offering.region, "")):
+            yield f"{path}.price.currency: the region's accounts are in {currencies.get(offering.region, '')}"
+        return
+    yield from price_problems(f"{path}.price", offering.price, offering.region, currencies)
+
+
+def _term_problems(path: str, offering: Offering) -> Iterator[str]:
+    is_contract = offering.kind == contract.OFFERING_KIND_CONTRACT
+    if is_contract and not 1 <= offering.months <= _LONGEST_CONTRACT:
+        yield f"{path}.months: must be 1 to {_LONGEST_CONTRACT} for a contract"
+    elif not is_contract and offering.months:
+        yield f"{path}.months: only a contract has them"
+    is_pack = offering.kind == contract.OFFERING_KIND_PACK
+    if is_pack and offering.allowance == contract.Allowance():
+        yield f"{path}.allowance: a pack must hold something"
+    elif not is_pack and offering.HasField("allowance"):
+        yield f"{path}.allowance: only a pack has one"
+
+
+def service_points_problems(points: Iterable[ServicePoint], currencies: Mapping[str, str]) -> Iterator[str]:
+    """Everything that is wrong with the service points; the keys of `currencies` are the regions."""
+    points = list(points)
+    yield from twice("service_points", (point.id for point in points))
+    for point in points:
+        path = f"service_points[{point.id}]"
+        yield from label_problems(f"{path}.id", point.id)
+        yield from region_problems(f"{path}.region", point.region, currencies)
+        yield from text_problems(f"{path}.name", point.name)
+        yield from text_problems(f"{path}.address", point.address)
+        if not point.channels:
+            yield f"{path}.channels: there is none"
+        yield from enum_problems(f"{path}.channels", Channel.DESCRIPTOR, point.channels)
+        for index, hours in enumerate(point.opening_hours):
+            yield from _hours_problems(f"{path}.opening_hours[{index}]", hours)
+
+
+def _hours_problems(path: str, hours: OpeningHours) -> Iterator[str]:
+    if not hours.working_days and not hours.days_off:
+        yield f"{path}: must be for working days, for days off or for both"
+    for name, time in (("opens", hours.opens), ("closes", hours.closes)):
+        if not _TIME.fullmatch(time) and (name, time) != ("closes", _MIDNIGHT):
+            yield f"{path}.{name}: {time!r} is not of the form HH:MM"
+    if hours.closes <= hours.opens:
+        yield f"{path}.closes: must be later than it opens"

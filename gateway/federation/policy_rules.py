@@ -1,0 +1,106 @@
+"""What promises of time and policies must keep to: a region may only be stricter than the national value. Pure."""
+
+from collections.abc import Collection, Iterator
+
+from gateway.api.federation.v1 import configuration_pb2 as contract
+from gateway.api.federation.v1.configuration_pb2 import Figure, Policy, RegionalPolicy, TimeLimit
+from gateway.federation.checks import (
+    LONGEST,
+    duration_problems,
+    enum_name,
+    enum_problems,
+    label_problems,
+    text_problems,
+    twice,
+)
+
+
+def limit_problems(path: str, limit: TimeLimit) -> Iterator[str]:
+    """Everything that is wrong with a promise of time."""
+    kind = limit.WhichOneof("limit")
+    if kind is None:
+        yield f"{path}: says neither a duration nor days nor working days"
+    elif kind == "duration":
+        yield from duration_problems(f"{path}.duration", limit.duration)
+    elif not 1 <= getattr(limit, kind) <= LONGEST.days:
+        yield f"{path}.{kind}: must be 1 to {LONGEST.days}"
+    if not limit.source.strip():
+        yield f"{path}.source: is missing"
+
+
+def looser_problems(path: str, national: TimeLimit, regional: TimeLimit) -> Iterator[str]:
+    """A region's promise that is longer than the national one in the same unit.
+
+    In another unit it is not known beforehand which ends first: a promise says so when it begins.
+    """
+    kind = national.WhichOneof("limit")
+    if kind is None or regional.WhichOneof("limit") != kind:
+        return
+    if _length(regional, kind) > _length(national, kind):
+        yield f"{path}.{kind}: is longer than the national one"
+
+
+def _length(limit: TimeLimit, kind: str) -> int:
+    length: int = limit.duration.seconds if kind == "duration" else getattr(limit, kind)
+    return length
+
+
+def policies_problems(policies: Collection[Policy], regions: Collection[str]) -> Iterator[str]:
+    """Everything that is wrong with the policies, each with the path to it."""
+    yield from twice("policies", (policy.name for policy in policies))
+    for policy in policies:
+        path = f"policies[{policy.name}]"
+        yield from label_problems(f"{path}.name", policy.name)
+        yield from text_problems(f"{path}.title", policy.title)
+        yield from _national_problems(path, policy)
+        yield from twice(f"{path}.regional", (each.region for each in policy.regional))
+        for each in policy.regional:
+            inner = f"{path}.regional[{each.region}]"
+            if each.region not in regions:
+                yield f"{inner}.region: unknown region {each.region!r}"
+            yield from _regional_problems(inner, policy, each)
+
+
+def _national_problems(path: str, policy: Policy) -> Iterator[str]:
+    kind = policy.WhichOneof("national")
+    if kind is None:
+        yield f"{path}: has no national value: a limit or a figure"
+    elif kind == "limit":
+        yield from limit_problems(f"{path}.limit", policy.limit)
+        if policy.stricter:
+            yield f"{path}.stricter: the earlier end of a limit is the stricter; leave it out"
+    else:
+        yield from _figure_problems(f"{path}.figure", policy.figure)
+        yield from enum_problems(f"{path}.stricter", contract.Stricter.DESCRIPTOR, [policy.stricter])
+
+
+def _figure_problems(path: str, figure: Figure) -> Iterator[str]:
+    yield from enum_problems(f"{path}.unit", contract.Unit.DESCRIPTOR, [figure.unit])
+    if figure.value < 0:
+        yield f"{path}.value: must not be negative"
+    elif figure.unit == contract.UNIT_YES_NO and figure.value > 1:
+        yield f"{path}.value: must be 1 for yes or 0 for no"
+    if not figure.source.strip():
+        yield f"{path}.source: is missing"
+
+
+def _regional_problems(path: str, policy: Policy, regional: RegionalPolicy) -> Iterator[str]:
+    kind = policy.WhichOneof("national")
+    if kind is not None and regional.WhichOneof("value") != kind:
+        yield f"{path}: must be a {kind}, like the national value"
+    elif kind == "limit":
+        yield from limit_problems(f"{path}.limit", regional.limit)
+        yield from looser_problems(f"{path}.limit", policy.limit, regional.limit)
+    elif kind == "figure":
+        yield from _figure_problems(f"{path}.figure", regional.figure)
+        if regional.figure.unit != policy.figure.unit:
+            unit = enum_name(contract.Unit.DESCRIPTOR, policy.figure.unit)
+            yield f"{path}.figure.unit: must be {unit}, like the national value"
+        elif _is_looser(policy, regional.figure.value):
+            yield f"{path}.figure.value: is looser than the national one"
+
+
+def _is_looser(policy: Policy, value: int) -> bool:
+    if policy.stricter == contract.STRICTER_HIGHER:
+        return value < policy.figure.value
+    return policy.stricter == contract.STRICTER_LOWER and value > policy.figure.value
