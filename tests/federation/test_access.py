@@ -12,6 +12,7 @@ from gateway.api.region.v1 import (
     billing_service_pb2,
     catalogue_service_pb2,
     customer_service_pb2,
+    order_event_service_pb2,
     order_service_pb2,
     oversight_service_pb2,
 )
@@ -30,6 +31,7 @@ FILES = (
     catalogue_service_pb2,
     customer_service_pb2,
     federation_pb2,
+    order_event_service_pb2,
     order_service_pb2,
     oversight_service_pb2,
     relay_pb2,
@@ -79,7 +81,10 @@ async def answer(channel: grpc.aio.Channel, method: MethodDescriptor) -> Told | 
     """How an empty request is answered; None where it is served."""
     path = f"/{method.containing_service.full_name}/{method.name}"
     try:
-        if method.server_streaming:
+        if method.client_streaming:
+            both: grpc.aio.StreamStreamMultiCallable[bytes, bytes] = channel.stream_stream(path)
+            await both([b""], timeout=CALL_SECONDS).read()
+        elif method.server_streaming:
             stream: grpc.aio.UnaryStreamMultiCallable[bytes, bytes] = channel.unary_stream(path)
             call = stream(b"", timeout=CALL_SECONDS)
             await call.read()
