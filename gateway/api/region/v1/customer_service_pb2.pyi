@@ -607,10 +607,13 @@ class ImportFile(_message.Message):
     SHA256_FIELD_NUMBER: _builtins.int
     LINES_FIELD_NUMBER: _builtins.int
     REQUESTER_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     sha256: _builtins.bytes
     """SHA-256 of the file and of the map by which it is read, 32 bytes."""
     lines: _builtins.int
     """How many lines of data it has."""
+    validate_only: _builtins.bool
+    """Only says what would become of the lines, from the first on; nothing is taken over, and the node does not remember how far it got. A line is compared with what the region has and with the lines of its own piece."""
     @_builtins.property
     def requester(self) -> _types_pb2.Requester:
         """Who asks."""
@@ -621,10 +624,11 @@ class ImportFile(_message.Message):
         sha256: _builtins.bytes = ...,
         lines: _builtins.int = ...,
         requester: _types_pb2.Requester | None = ...,
+        validate_only: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["requester", b"requester"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["lines", b"lines", "requester", b"requester", "sha256", b"sha256"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["lines", b"lines", "requester", b"requester", "sha256", b"sha256", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -679,7 +683,7 @@ class ImportCustomersResponse(_message.Message):
     """How many were rejected, of the whole file so far."""
     @_builtins.property
     def rejected(self) -> _containers.RepeatedCompositeFieldContainer[Global___RejectedLine]:
-        """The lines of this piece that were not taken."""
+        """The lines of this piece that were not taken. In answer to the first message those of before, in as many messages as they need: once `rejected_total` of them are told, it is the caller's turn."""
 
     def __init__(
         self,
