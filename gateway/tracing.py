@@ -92,7 +92,7 @@ class Tracing:
     ) -> AbstractContextManager[object]:
         """A current span. `parent` and `links` are traceparents; without a parent the current span is it."""
         if not self._records:
-            return self._trace_only(parent) if kind == SpanKind.SERVER else nullcontext()
+            return self._trace_only(parent) if kind == SpanKind.SERVER or parent else nullcontext()
         return self._tracer.start_as_current_span(
             name,
             context=_context_of(parent) if parent else None,

@@ -58,6 +58,8 @@ from region_node.orders.business import load_rules
 from region_node.orders.events_service import OrderEventService
 from region_node.orders.service import OrderService
 from region_node.oversight.service import OversightService
+from region_node.providers.client import ProviderClient, ProviderPorts, provider_name
+from region_node.providers.fulfilment import FulfilmentProvider, GrpcFulfilment
 from region_node.schema import PACKAGES
 from region_node.settings import RegionSettings
 
@@ -78,6 +80,7 @@ class _Ports:
     tracing: Tracing
     transport: GrpcTransport
     workers: ThreadWorkers
+    provider: FulfilmentProvider | None
 
 
 class RegionNode:
@@ -172,7 +175,19 @@ async def _open(
     workers = ThreadWorkers()
     stack.callback(workers.close)
     transport = GrpcTransport(coordinators, telemetry.tracing, telemetry.calls)
-    return _Ports(settings, clock, store, dialer, border, source, telemetry.tracing, transport, workers)
+    provider = _fulfilment(settings, ProviderPorts(dialer, source, telemetry.tracing, telemetry.calls), stack)
+    return _Ports(settings, clock, store, dialer, border, source, telemetry.tracing, transport, workers, provider)
+
+
+def _fulfilment(
+    settings: RegionSettings, ports: ProviderPorts, stack: contextlib.AsyncExitStack
+) -> FulfilmentProvider | None:
+    named = settings.providers.fulfilment
+    if named is None:
+        return None
+    client = ProviderClient(named.endpoint, provider_name(settings.federation, settings.region, named), ports)
+    stack.push_async_callback(client.close)
+    return GrpcFulfilment(client)
 
 
 def _border(settings: RegionSettings) -> Border:
@@ -196,8 +211,20 @@ def _membership(ports: _Ports) -> FederationClient:
 
 
 def _core_ports(ports: _Ports) -> CorePorts:
-    context = RegionContext(ports.border, load_rules())
-    return CorePorts(context, ports.store, ports.clock, ports.transport, ports.source, ports.tracing, ports.workers)
+    named = ports.settings.providers.fulfilment
+    context = RegionContext(
+        ports.border, load_rules(), provisioned=frozenset(named.businesses if named is not None else ())
+    )
+    return CorePorts(
+        context,
+        ports.store,
+        ports.clock,
+        ports.transport,
+        ports.source,
+        ports.tracing,
+        ports.workers,
+        ports.provider,
+    )
 
 
 def _services(ports: _Ports, core: RegionCore) -> list[Service]:

@@ -26,6 +26,8 @@ class RegionContext:
     border: Border
     rules: Mapping[str, BusinessRule]
     fulfilment: Fulfilment = field(default_factory=OwnRecords)
+    provisioned: frozenset[str] = frozenset()
+    """The codes of the businesses that the region's own system carries out before the records follow."""
 
     @property
     def region(self) -> str:

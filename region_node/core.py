@@ -28,6 +28,8 @@ from region_node.orders import home, intake, promises, steps
 from region_node.orders.changes import Changes
 from region_node.orders.desk import DeskPorts, OrderDesk
 from region_node.orders.relayed import OrderEnvelopes
+from region_node.providers.fulfilment import FulfilmentProvider
+from region_node.providers.worker import FulfilmentWorker, WorkerPorts
 
 HELD_AGAIN = 1.0  # seconds until held orders are looked at again after the store refused
 _log = logging.getLogger(__name__)
@@ -44,6 +46,8 @@ class CorePorts:
     source: random.Random
     tracing: Tracing
     workers: Workers
+    provider: FulfilmentProvider | None = None
+    """The region's own system that carries out the businesses that the context names as provisioned."""
 
 
 class RegionCore:
@@ -76,6 +80,8 @@ class RegionCore:
         self._state_changed.set()
         loop = asyncio.get_running_loop()
         self.loops = [loop.create_task(self._scheduler.run()), loop.create_task(self._release_held())]
+        if self._ports.provider is not None:
+            self.loops.append(loop.create_task(_worker(self._ports, self._ports.provider).run()))
         if self._ports.store.is_shared:
             self.loops.append(loop.create_task(self._claims.run()))
 
@@ -102,6 +108,10 @@ class RegionCore:
                     _log.warning("held orders are looked at again soon: %s", refused)
                     await asyncio.sleep(HELD_AGAIN)
                     self._state_changed.set()
+
+
+def _worker(ports: CorePorts, provider: FulfilmentProvider) -> FulfilmentWorker:
+    return FulfilmentWorker(WorkerPorts(ports.context, ports.store, ports.clock, provider, ports.source, ports.tracing))
 
 
 def _timer_handlers(context: RegionContext) -> Mapping[str, TimerHandler]:

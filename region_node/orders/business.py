@@ -41,6 +41,8 @@ class Situation:
     time_zone: str
     federation: Federation
     records: HomeRecords
+    provided: Mapping[str, str] = field(default_factory=dict)
+    """What the region's own system says came out, by name; empty until it has carried the order out."""
 
     def text(self, name: str) -> str:
         """A text or plan characteristic; empty where the request has none."""

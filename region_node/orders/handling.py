@@ -191,7 +191,7 @@ def _send_command(
     tx: Transaction, context: RegionContext, row: OrderRow, caller: Caller, asked: OrderCommand, now: datetime
 ) -> None:
     order = row.order
-    if asked.HasField("cancel") and order.state != rules.ASSESSING_CANCELLATION:
+    if asked.HasField("cancel") and order.state not in (rules.ASSESSING_CANCELLATION, rules.PENDING_CANCELLATION):
         rules.enter(
             order, rules.ASSESSING_CANCELLATION, now=now, region=context.region, reason="cancellation requested"
         )

@@ -17,7 +17,7 @@ from gateway.relay.outbox import send
 from gateway.store.port import Transaction
 from gateway.timers import Timer, cancel_timer, set_timer
 from region_node.context import RegionContext
-from region_node.orders import rules
+from region_node.orders import provisioning, rules
 from region_node.orders.rows import OrderRow, insert_order, require_order, update_order
 from region_node.orders.steps import (
     ANSWER_TIMER,
@@ -65,10 +65,10 @@ def apply_command(tx: Transaction, context: RegionContext, command: OrderCommand
     row = require_order(tx, command.order_id)
     order = row.order
     match command.WhichOneof("command"):
-        case "cancel" if order.state == rules.CANCELLED:
+        case "cancel" if order.state in (rules.CANCELLED, rules.PENDING_CANCELLATION):
             return order
         case "cancel":
-            rules.cancel(order, reason=command.cancel.reason, now=now, region=context.region)
+            provisioning.cancel(tx, context, order, command.cancel.reason, now)
             stop_timers(tx, order)
         case "supplement":
             _supplement(tx, context, order, command, now)
@@ -176,10 +176,13 @@ def review(
     if order.home_region != context.region:
         raise Refused(Reason.REASON_NOT_HOME, region=context.region)
     rules.require_other_reviewer(order, reviewer.region, reviewer.name)
-    if order.awaiting.action != "adjust" or decision != ReviewDecision.REVIEW_DECISION_APPROVE:
+    is_for_staff = provisioning.is_for_staff(order)
+    if not is_for_staff and (order.awaiting.action != "adjust" or decision != ReviewDecision.REVIEW_DECISION_APPROVE):
         rules.require_awaiting(order, "review")
     author = f"{context.region}/{reviewer.name}"
-    if decision == ReviewDecision.REVIEW_DECISION_APPROVE:
+    if is_for_staff:
+        provisioning.review(tx, context, order, decision, note, now)
+    elif decision == ReviewDecision.REVIEW_DECISION_APPROVE:
         situation = situation_of(tx, context, order, now)
         if not rules.is_fulfilled(order):
             require_possible(context, situation)
@@ -198,7 +201,7 @@ def review(
         rules.enter(order, rules.FAILED, now=now, region=context.region, reason="review rejected")
     if note:
         order.notes.add(author=author, time=to_timestamp(now), text=note)
-    _keep_and_tell(tx, context, row, now)
+    keep_and_tell(tx, context, row, now)
     audit.append(
         tx,
         now=now,
@@ -223,7 +226,7 @@ def step_is_due(tx: Transaction, context: RegionContext, timer: Timer, now: date
     else:
         order.steps_done += 1
         advance(tx, context, situation)
-    _keep_and_tell(tx, context, row, now)
+    keep_and_tell(tx, context, row, now)
 
 
 def answer_is_overdue(tx: Transaction, context: RegionContext, timer: Timer, now: datetime) -> None:
@@ -237,15 +240,15 @@ def answer_is_overdue(tx: Transaction, context: RegionContext, timer: Timer, now
     if rules.is_fulfilled(row.order):
         row.order.steps_done += 1
         advance(tx, context, situation_of(tx, context, row.order, now))
-        _keep_and_tell(tx, context, row, now)
+        keep_and_tell(tx, context, row, now)
         return
     rules.note_error(row.order, Refused(Reason.REASON_ANSWER_OVERDUE))
     row.order.cancellation_reason = "no answer in time"
     rules.enter(row.order, rules.CANCELLED, now=now, region=context.region, reason="no answer in time")
-    _keep_and_tell(tx, context, row, now)
+    keep_and_tell(tx, context, row, now)
 
 
-def _keep_and_tell(tx: Transaction, context: RegionContext, row: OrderRow, now: datetime) -> None:
+def keep_and_tell(tx: Transaction, context: RegionContext, row: OrderRow, now: datetime) -> None:
     """Stores a decision that nobody is waiting for in a receipt, and tells the handling region."""
     order = row.order
     order.version += 1

@@ -138,15 +138,26 @@ def cancel(order: Order, *, reason: str, now: datetime, region: str) -> None:
     """
     if order.state == CANCELLED:
         return
-    if is_final(order) or is_fulfilled(order):
-        raise Refused(Reason.REASON_ORDER_TOO_LATE_TO_CANCEL, state=state_name(order.state))
-    order.cancellation_reason = reason
     if order.version == 0:
+        _require_cancellable(order)
+        order.cancellation_reason = reason
         enter(order, CANCELLED, now=now, region=region, reason="cancelled before it was sent")
         return
+    grant_cancellation(order, reason=reason, now=now, region=region)
+    enter(order, CANCELLED, now=now, region=region, reason="no effect had happened")
+
+
+def grant_cancellation(order: Order, *, reason: str, now: datetime, region: str) -> None:
+    """Grants a cancellation that has yet to be carried out. Raises Refused as `cancel`."""
+    _require_cancellable(order)
+    order.cancellation_reason = reason
     enter(order, ASSESSING_CANCELLATION, now=now, region=region, reason="cancellation requested")
     enter(order, PENDING_CANCELLATION, now=now, region=region, reason="cancellation granted")
-    enter(order, CANCELLED, now=now, region=region, reason="no effect had happened")
+
+
+def _require_cancellable(order: Order) -> None:
+    if is_final(order) or is_fulfilled(order):
+        raise Refused(Reason.REASON_ORDER_TOO_LATE_TO_CANCEL, state=state_name(order.state))
 
 
 def require_awaiting(order: Order, action: str) -> None:

@@ -15,7 +15,7 @@ from region_node.billing.rules import FEES, next_cycle, transfer
 from region_node.context import RegionContext
 from region_node.customers.operations import own_line
 from region_node.customers.rows import Line, line_of
-from region_node.orders import rules
+from region_node.orders import provisioning, rules
 from region_node.orders.business import Effects, Situation
 from region_node.orders.owner import chosen_region, line_to_open
 from region_node.orders.preconditions import require_preconditions
@@ -74,7 +74,8 @@ def advance(tx: Transaction, context: RegionContext, situation: Situation) -> No
             rules.enter(order, rules.IN_PROGRESS, now=situation.now, region=context.region, reason="accepted")
             rules.enter(order, rules.COMPLETED, now=situation.now, region=context.region, reason="accepted")
         elif steps[0] == Step.STEP_FULFIL:
-            _fulfil(tx, context, situation)
+            if _fulfil(tx, context, situation):
+                return
         elif not _waits(tx, context, situation, steps[0]):
             order.steps_done += 1
         else:
@@ -128,16 +129,21 @@ def _ask_customer(tx: Transaction, context: RegionContext, situation: Situation,
     set_timer(tx, f"{ANSWER_TIMER}/{order.id}", kind=ANSWER_TIMER, subject=order.id, due=due)
 
 
-def _fulfil(tx: Transaction, context: RegionContext, situation: Situation) -> None:
+def _fulfil(tx: Transaction, context: RegionContext, situation: Situation) -> bool:
+    """Carries the order out, or fails it; True where the region's own system has to do it first."""
     order, now = situation.order, situation.now
     rules.enter(order, rules.IN_PROGRESS, now=now, region=context.region, reason="fulfilment")
     try:
         require_possible(context, situation)
     except Refused as refused:
         fail(context, order, refused, now)
-        return
+        return False
+    if situation.business.code in context.provisioned:
+        provisioning.begin(tx, order, now)
+        return True
     effects = context.rule(situation.business).fulfil(situation)
     carry_out(tx, context, situation, effects)
+    return False
 
 
 def carry_out(tx: Transaction, context: RegionContext, situation: Situation, effects: Effects) -> None:
