@@ -8,8 +8,8 @@ import asyncio
 import inspect
 import logging
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractContextManager
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import AbstractContextManager, aclosing
 from dataclasses import dataclass
 from typing import TypeAlias, TypeVar, cast
 
@@ -24,11 +24,9 @@ from gateway.calls import Call, enter
 from gateway.errors import Refused, status_code, to_status
 from gateway.identity import Identity, from_auth_context
 from gateway.metrics import CallMetrics
+from gateway.request_streams import RequestStreams, Unreadable, require_fair
 from gateway.tracing import Tracing
 
-REQUEST_LIMIT = (
-    4 * 1024 * 1024
-)  # bytes of a request; the transport's own limit is higher, so that the refusal has a reason
 _log = logging.getLogger(__name__)
 
 Denied = Callable[[Identity, str, Refused], Awaitable[None]]
@@ -51,16 +49,17 @@ class BorderPorts:
     denied: Denied
 
 
-class _Unreadable:
-    """Stands for a request whose bytes are not the message."""
-
-
 class BorderInterceptor(grpc.aio.ServerInterceptor):
     """Wraps every method of a server."""
 
     def __init__(self, ports: BorderPorts) -> None:
         self._ports = ports
         self._wrapped: dict[str, _Handler] = {}
+        self._requests = RequestStreams()
+
+    def drain(self) -> None:
+        """Reads no more requests from streams; those that were read are answered."""
+        self._requests.close()
 
     async def intercept_service(
         self,
@@ -94,10 +93,10 @@ class BorderInterceptor(grpc.aio.ServerInterceptor):
                 deserialize,
                 handler.response_serializer,
             )
-        if handler.stream_stream is not None:  # reflection only: the contract has no request streams
+        if handler.stream_stream is not None:
             return grpc.stream_stream_rpc_method_handler(
                 self._stream(method, cast("_Streams", handler.stream_stream)),
-                handler.request_deserializer,
+                deserialize,
                 handler.response_serializer,
             )
         raise TypeError(f"{method} has a form that the border does not know")
@@ -129,15 +128,21 @@ class BorderInterceptor(grpc.aio.ServerInterceptor):
 
         return behave
 
-    def _stream(self, method: str, serve: _Streams) -> Callable[[object, _Context], AsyncIterator[Message]]:
-        async def behave(request: object, context: _Context) -> AsyncIterator[Message]:
+    def _stream(self, method: str, serve: _Streams) -> Callable[[object, _Context], Awaitable[None]]:
+        # It writes by itself: a generator would be left behind, open, where a caller goes away during a write.
+        async def behave(request: object, context: _Context) -> None:
             with self._span(method, context):
                 try:
                     try:
                         await self._admit(method, request, context, streams=True)
+                        if isinstance(request, AsyncIterator):
+                            request = self._requests.checked(request)
                         if inspect.isasyncgenfunction(serve):
-                            async for response in cast("AsyncIterator[Message]", serve(request, context)):
-                                yield response
+                            async with aclosing(
+                                cast("AsyncGenerator[Message, None]", serve(request, context))
+                            ) as responses:
+                                async for response in responses:
+                                    await context.write(response)
                         else:
                             await cast("Awaitable[None]", serve(request, context))
                     except Refused as refused:
@@ -156,10 +161,7 @@ class BorderInterceptor(grpc.aio.ServerInterceptor):
         """Raises Refused unless the call may go on; then makes it the current one."""
         identity = from_auth_context(context.auth_context(), self._ports.federation)
         self._ports.access.require_allowed(identity, method)
-        if isinstance(request, _Unreadable):
-            raise Refused(Reason.REASON_REQUEST_INVALID, field="request", problem="the bytes are not the message")
-        if isinstance(request, Message) and request.ByteSize() > REQUEST_LIMIT:
-            raise Refused(Reason.REASON_MESSAGE_TOO_LARGE, limit=str(REQUEST_LIMIT))
+        require_fair(request)
         remaining = cast("float | None", context.time_remaining())
         if remaining is None and not streams:
             raise Refused(Reason.REASON_DEADLINE_MISSING)
@@ -200,7 +202,7 @@ def _reading(deserialize: Callable[[bytes], Message] | None) -> Callable[[bytes]
         try:
             return deserialize(data)
         except DecodeError:
-            return cast("Message", _Unreadable())
+            return cast("Message", Unreadable())
 
     return read
 

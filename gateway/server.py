@@ -53,6 +53,7 @@ class Server:
     """One listening server."""
 
     def __init__(self, services: Sequence[Service], border: BorderInterceptor, *, reflects: bool) -> None:
+        self._border = border
         self._server = grpc.aio.server(interceptors=[border], options=server_options())
         self._health = health_aio.HealthServicer()
         self._names = [service.descriptor.full_name for service in services]
@@ -79,6 +80,7 @@ class Server:
     async def drain(self) -> None:
         """Takes no new calls, finishes those being served, then stops."""
         await self._say(health_pb2.HealthCheckResponse.NOT_SERVING)
+        self._border.drain()
         await self._server.stop(DRAIN_SECONDS)
 
     async def say(self, name: str, *, serves: bool) -> None:

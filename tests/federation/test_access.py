@@ -83,7 +83,7 @@ async def answer(channel: grpc.aio.Channel, method: MethodDescriptor) -> Told | 
     try:
         if method.client_streaming:
             both: grpc.aio.StreamStreamMultiCallable[bytes, bytes] = channel.stream_stream(path)
-            await both([b""], timeout=CALL_SECONDS).read()
+            await both(iter([b""]), timeout=CALL_SECONDS).read()
         elif method.server_streaming:
             stream: grpc.aio.UnaryStreamMultiCallable[bytes, bytes] = channel.unary_stream(path)
             call = stream(b"", timeout=CALL_SECONDS)
