@@ -1,6 +1,7 @@
 """BillingService: bills of own customers and of those of other regions, by the same call."""
 
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from datetime import timedelta
 
 import grpc
@@ -19,6 +20,7 @@ from gateway.relay.queries import Asker
 from gateway.store.port import Store
 from gateway.tracing import current_traceparent
 from region_node.auditing import audited_call
+from region_node.billing.bulk import answer_bills
 from region_node.billing.operations import QRY_BILL, read_bill, settlements
 from region_node.context import RegionContext
 from region_node.requests import Questioner, require_requester
@@ -41,6 +43,9 @@ class BillingService(BillingServiceServicer):
         context: grpc.aio.ServicerContext[api.QueryBillRequest, api.QueryBillResponse],
     ) -> api.QueryBillResponse:
         """See the contract."""
+        return await self._query(request)
+
+    async def _query(self, request: api.QueryBillRequest) -> api.QueryBillResponse:
         require_requester(request.requester)
         asked = api.QueryBillRequest()
         asked.CopyFrom(request)
@@ -63,8 +68,9 @@ class BillingService(BillingServiceServicer):
         context: grpc.aio.ServicerContext[api.QueryBillsRequest, api.QueryBillsResponse],
     ) -> AsyncIterator[api.QueryBillsResponse]:
         """See the contract."""
-        raise Refused(Reason.REASON_METHOD_UNKNOWN, method="QueryBills")
-        yield
+        async with aclosing(answer_bills(self._query, request_iterator)) as responses:
+            async for response in responses:
+                yield response
 
     async def RecordUsage(
         self,

@@ -122,12 +122,13 @@ def wait_for(order: Order, party: Party.ValueType, action: str, *, now: datetime
 
 def note_error(order: Order, refused: Refused) -> None:
     """Keeps why the order did not go through."""
-    order.error.CopyFrom(
-        OrderError(
-            reason=refused.reason,
-            message=text(refused.reason, refused.parameters),
-            parameters=refused.parameters,
-        )
+    order.error.CopyFrom(error_of(refused))
+
+
+def error_of(refused: Refused) -> OrderError:
+    """A refusal as a part of a message: for programs, and for people in both languages."""
+    return OrderError(
+        reason=refused.reason, message=text(refused.reason, refused.parameters), parameters=refused.parameters
     )
 
 

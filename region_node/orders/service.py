@@ -1,6 +1,7 @@
 """OrderService: gRPC in and out of the order desk."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
+from contextlib import aclosing
 from functools import partial
 
 import grpc
@@ -23,6 +24,7 @@ from gateway.store.port import Store, Transaction
 from gateway.tracing import current_traceparent
 from region_node.auditing import audited_call
 from region_node.orders import handling, rules
+from region_node.orders.bulk import answer_orders
 from region_node.orders.caller import Caller
 from region_node.orders.changes import Changes
 from region_node.orders.desk import OrderDesk
@@ -69,8 +71,13 @@ class OrderService(OrderServiceServicer):
         context: grpc.aio.ServicerContext[api.SubmitOrdersRequest, api.SubmitOrdersResponse],
     ) -> AsyncIterator[api.SubmitOrdersResponse]:
         """See the contract."""
-        raise Refused(Reason.REASON_METHOD_UNKNOWN, method="SubmitOrders")
-        yield
+
+        def take_in(request_id: str, order: OrderRequest) -> Awaitable[Order]:
+            return self._desk.submit(_caller(request_id), _normalised(order), wait=0)
+
+        async with aclosing(answer_orders(take_in, request_iterator)) as responses:
+            async for response in responses:
+                yield response
 
     async def GetOrder(
         self,

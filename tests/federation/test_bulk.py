@@ -1,0 +1,193 @@
+"""Many orders, and many questions, on one stream."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Sequence
+from pathlib import Path
+
+import grpc
+import pytest
+
+from gateway.api.region.v1.billing_service_pb2 import QueryBillRequest, QueryBillsRequest, QueryBillsResponse
+from gateway.api.region.v1.order_pb2 import OrderRequest, OrderState
+from gateway.api.region.v1.order_service_pb2 import SubmitOrdersRequest, SubmitOrdersResponse
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.api.types.v1.types_pb2 import Applicant
+from region_node.orders import desk
+from tests.federation.counter import REQUESTER, Counter
+from tests.federation.databases import Databases
+from tests.federation.refusals import read
+from tests.federation.running import CALL_SECONDS, running, until, until_a_lane_stops
+
+COMPLETED = OrderState.ORDER_STATE_COMPLETED
+
+
+def named(counter: Counter, orders: Iterable[OrderRequest]) -> list[SubmitOrdersRequest]:
+    """Requests with ids of their own."""
+    return [SubmitOrdersRequest(request_id=counter.federation.next_id(), order=order) for order in orders]
+
+
+async def submitted(counter: Counter, requests: Sequence[SubmitOrdersRequest]) -> dict[str, SubmitOrdersResponse]:
+    """What became of each, by request id; each is answered once. The stream has no deadline."""
+    answers = [answer async for answer in counter.orders.SubmitOrders(iter(requests))]
+    assert len(answers) == len(requests)
+    return {answer.request_id: answer for answer in answers}
+
+
+async def test_each_order_of_a_stream_is_taken_in_as_one_that_is_submitted(
+    guangdong: Counter, sichuan: Counter
+) -> None:
+    foreign, own = await sichuan.new_customer(balance=0), await guangdong.new_customer(balance=0)
+    requests = named(guangdong, [guangdong.request("PAY", number) for number in (foreign, own) * 30])
+    answers = await submitted(guangdong, requests)
+    for request in requests:
+        order = answers[request.request_id].order
+        assert order.id == f"guangdong/counter/{request.request_id}"
+        assert order.request.bulk
+        assert (await guangdong.reaches(order.id, COMPLETED)).request.number == request.order.number
+    assert await sichuan.balance(foreign) == await guangdong.balance(own) == 30 * 5000
+    audited = guangdong.federation.database("guangdong").rows(
+        "SELECT COUNT(*) FROM audit WHERE action = 'SubmitOrder' AND actor LIKE '%counter'"
+        f" AND subject IN ({', '.join('?' * len(requests))})",
+        *(answer.order.id for answer in answers.values()),
+    )
+    assert audited == [(len(requests),)]
+
+
+async def test_a_stream_that_is_sent_again_makes_nothing_new(guangdong: Counter, sichuan: Counter) -> None:
+    number = await sichuan.new_customer(balance=0)
+    requests = named(guangdong, [guangdong.request("PAY", number)] * 20)
+    first = await submitted(guangdong, requests[:12])
+    again = await submitted(guangdong, requests)
+    assert {each: again[each].order.id for each in first} == {each: first[each].order.id for each in first}
+    for answer in again.values():
+        await guangdong.reaches(answer.order.id, COMPLETED)
+    assert await sichuan.balance(number) == len(requests) * 5000
+
+
+async def test_an_order_submitted_in_bulk_by_itself_is_the_same_order(guangdong: Counter, sichuan: Counter) -> None:
+    order = guangdong.request("PAY", await sichuan.new_customer())
+    order.bulk = True
+    (request,) = named(guangdong, [order])
+    done = await guangdong.submit(order, request_id=request.request_id)
+    assert (await submitted(guangdong, [request]))[request.request_id].order == done
+
+
+async def test_a_refusal_of_one_is_told_with_its_reason_and_ends_nothing(guangdong: Counter, sichuan: Counter) -> None:
+    number = await sichuan.new_customer()
+    good, reused, large, missing, last = named(guangdong, [guangdong.request("PAY", number) for _ in range(5)])
+    reused.request_id = good.request_id
+    large.order.characteristics["note"] = "x" * 40_000
+    missing.order.characteristics.clear()
+    first = await submitted(guangdong, [good])
+    reused.order.characteristics["amount"] = "1"
+    nameless = SubmitOrdersRequest(request_id="", order=last.order)
+    answers = await submitted(guangdong, [reused, large, missing, nameless, last])
+    assert first[good.request_id].HasField("order")
+    assert answers[last.request_id].HasField("order")
+    told = [answers[each.request_id].refused for each in (reused, large, missing, nameless)]
+    assert [each.reason for each in told] == [
+        Reason.REASON_REQUEST_ID_REUSED,
+        Reason.REASON_MESSAGE_TOO_LARGE,
+        Reason.REASON_CHARACTERISTIC_MISSING,
+        Reason.REASON_REQUEST_INVALID,
+    ]
+    assert all(each.message.zh_cn and each.message.en for each in told)
+
+
+async def test_what_came_before_bytes_that_are_no_request_is_answered(guangdong: Counter, sichuan: Counter) -> None:
+    requests = named(guangdong, [guangdong.request("PAY", await sichuan.new_customer())] * 3)
+    channel = guangdong.federation.dial_node("guangdong", guangdong.path)
+    rpc: grpc.aio.StreamStreamMultiCallable[bytes, bytes] = channel.stream_stream(
+        "/gateway.api.region.v1.OrderService/SubmitOrders"
+    )
+    messages = [*(request.SerializeToString() for request in requests), b"\xff\xff"]
+    call = rpc(iter(messages), timeout=CALL_SECONDS)
+    answered = [SubmitOrdersResponse.FromString(await call.read()).request_id for _ in requests]
+    with pytest.raises(grpc.aio.AioRpcError) as raised:
+        await call.read()
+    assert sorted(answered) == sorted(request.request_id for request in requests)
+    assert read(raised.value).reason == "REQUEST_INVALID"
+
+
+async def test_a_node_that_stops_answers_what_it_has_read_and_ends_the_stream(
+    databases: Databases, tmp_path: Path
+) -> None:
+    async with running(tmp_path, databases, ["guangdong", "sichuan"]) as federation:
+        guangdong, sichuan = Counter(federation, "guangdong"), Counter(federation, "sichuan")
+        number = await sichuan.new_customer()
+        call = guangdong.orders.SubmitOrders()
+        (request,) = named(guangdong, [guangdong.request("PAY", number)])
+        await call.write(request)
+        answer = await call.read()
+        assert isinstance(answer, SubmitOrdersResponse)
+        assert answer.request_id == request.request_id
+        await asyncio.wait_for(federation.stop_node("guangdong"), 5)  # a drain alone may take longer
+        with pytest.raises(grpc.aio.AioRpcError) as raised:
+            await call.read()
+        assert read(raised.value).reason == "TOO_BUSY"
+
+
+async def test_an_order_for_a_lane_that_is_full_waits_for_room_and_the_stream_with_it(
+    databases: Databases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(desk, "LONGEST_LANE", 2)
+    async with running(tmp_path, databases, ["guangdong", "sichuan"]) as federation:
+        guangdong, sichuan = Counter(federation, "guangdong"), Counter(federation, "sichuan")
+        number = await sichuan.new_customer(balance=0)
+        await federation.stop_node("sichuan")
+        await guangdong.submit(guangdong.request("PAY", number), wait=0)
+        await until_a_lane_stops(caplog)
+        requests = named(guangdong, [guangdong.request("PAY", number)] * 80)
+        streaming = asyncio.ensure_future(submitted(guangdong, requests))
+
+        def taken_in() -> int:
+            ((count,),) = federation.database("guangdong").rows("SELECT COUNT(*) FROM orders")
+            assert isinstance(count, int)
+            return count
+
+        async def is_full() -> bool:
+            return taken_in() > 2
+
+        await until(is_full, "the lane is full")
+        assert not streaming.done()
+        assert taken_in() < len(requests)
+        await federation.start_node("sichuan")
+        answers = await streaming
+        for answer in answers.values():
+            await guangdong.reaches(answer.order.id, COMPLETED)
+        assert await sichuan.balance(number) == 81 * 5000
+
+
+async def test_each_bill_of_a_stream_is_answered_by_its_id_from_whichever_region(
+    guangdong: Counter, sichuan: Counter
+) -> None:
+    foreign = [await sichuan.new_customer(balance=index * 100) for index in range(1, 20)]
+    own = [await guangdong.new_customer(balance=index * 10) for index in range(1, 20)]
+    numbers = {f"q{index}": number for index, number in enumerate([*foreign, *own])}
+    nobody = guangdong.federation.next_number("")
+    questions = {**numbers, "nobody": nobody}
+    month = f"{guangdong.federation.clock.now():%Y-%m}"
+
+    async def asked() -> AsyncIterator[QueryBillsRequest]:
+        for name, number in questions.items():
+            query = QueryBillRequest(
+                number=number,
+                month=month,
+                applicant=Applicant.APPLICANT_HOLDER,
+                documents=[guangdong.document("ID_ORIG")],
+                requester=REQUESTER,
+            )
+            yield QueryBillsRequest(id=name, query=query)
+
+    answers: dict[str, QueryBillsResponse] = {}
+    async for answer in guangdong.billing.QueryBills(asked()):
+        assert answer.id not in answers
+        answers[answer.id] = answer
+    assert answers.keys() == questions.keys()
+    assert answers["nobody"].refused.reason == Reason.REASON_NUMBER_UNRESOLVED
+    for name, number in numbers.items():
+        bill = answers[name].bill
+        home = sichuan if number in foreign else guangdong
+        assert bill.region == home.region
+        assert bill == await guangdong.bill(number, month)
+        assert bill.closing_balance.minor_units == await home.balance(number)

@@ -1,0 +1,127 @@
+"""Streams of requests are answered many at a time, and never more than the caller reads."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+
+import pytest
+
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from region_node.answering import answer_each
+
+AT_ONCE = 4
+
+
+class Requests:
+    """A stream of numbers that notes how far it was read."""
+
+    def __init__(self, count: int, *, refused: Refused | None = None) -> None:
+        self.read = 0
+        self._count = count
+        self._refused = refused
+
+    async def __aiter__(self) -> AsyncIterator[int]:
+        while self.read < self._count:
+            self.read += 1
+            yield self.read
+        if self._refused is not None:
+            raise self._refused
+
+
+async def settle() -> None:
+    """Lets every task go as far as it can by itself."""
+    for _ in range(50):
+        await asyncio.sleep(0)
+
+
+def test_every_request_is_answered() -> None:
+    async def run() -> list[int]:
+        async def double(number: int) -> int:
+            await asyncio.sleep(0)
+            return 2 * number
+
+        return [answer async for answer in answer_each(aiter(Requests(25)), double, AT_ONCE)]
+
+    assert sorted(asyncio.run(run())) == list(range(2, 51, 2))
+
+
+def test_answers_come_as_they_are_ready_and_no_more_is_under_way_than_allowed() -> None:
+    async def run() -> None:
+        gates = {number: asyncio.Event() for number in range(1, 20)}
+
+        async def answer(number: int) -> int:
+            await gates[number].wait()
+            return number
+
+        requests = Requests(10)
+        async with aclosing(answer_each(aiter(requests), answer, AT_ONCE)) as answers:
+            first = asyncio.ensure_future(anext(answers))
+            await settle()
+            assert requests.read == AT_ONCE + 1, "the one that was read ahead waits for a place"
+            gates[3].set()
+            assert await first == 3
+
+    asyncio.run(run())
+
+
+def test_a_caller_that_does_not_read_is_not_read_from() -> None:
+    async def run() -> None:
+        async def answer(number: int) -> int:
+            return number
+
+        requests = Requests(100)
+        async with aclosing(answer_each(aiter(requests), answer, AT_ONCE)) as answers:
+            for taken in range(1, 6):
+                await anext(answers)
+                await settle()
+                assert requests.read == AT_ONCE + taken
+
+    asyncio.run(run())
+
+
+def test_what_was_read_before_the_stream_is_refused_is_answered_first() -> None:
+    async def run() -> None:
+        async def answer(number: int) -> int:
+            await asyncio.sleep(0.001)
+            return number
+
+        requests = Requests(3, refused=Refused(Reason.REASON_TOO_BUSY))
+        answers = answer_each(aiter(requests), answer, AT_ONCE)
+        assert sorted([await anext(answers) for _ in range(3)]) == [1, 2, 3]
+        with pytest.raises(Refused):
+            await anext(answers)
+
+    asyncio.run(run())
+
+
+def test_a_defect_of_an_answer_ends_the_stream() -> None:
+    async def run() -> None:
+        async def answer(number: int) -> int:
+            raise ZeroDivisionError
+
+        with pytest.raises(ExceptionGroup):
+            async for _ in answer_each(aiter(Requests(3)), answer, AT_ONCE):
+                pass
+
+    asyncio.run(run())
+
+
+def test_nothing_goes_on_for_a_caller_that_is_gone() -> None:
+    async def run() -> None:
+        cancelled: list[int] = []
+
+        async def answer(number: int) -> int:
+            if number > 1:
+                try:
+                    await asyncio.Event().wait()
+                finally:
+                    cancelled.append(number)
+            return number
+
+        async with aclosing(answer_each(aiter(Requests(3)), answer, AT_ONCE)) as answers:
+            assert await anext(answers) == 1
+            await settle()
+        assert sorted(cancelled) == [2, 3]
+
+    asyncio.run(run())
