@@ -27,6 +27,7 @@ from region_node.customers.rows import (
     update_customer,
     update_line,
 )
+from region_node.customers.states import note_state
 
 SUSPENSION_TIMER = "suspension-end"
 
@@ -102,12 +103,14 @@ def own_line(tx: Transaction, federation: Federation, region: str, number: str) 
     raise Refused(Reason.REASON_SUBSCRIPTION_NOT_FOUND)
 
 
-def keep_line(tx: Transaction, line: Line) -> None:
-    """Stores a new or changed line; an agreed end of a suspension is watched by a timer."""
-    if line_of(tx, line.product_id) is None:
+def keep_line(tx: Transaction, line: Line, now: datetime) -> None:
+    """Stores a new or changed line and from when it is so; an agreed end of a suspension is watched by a timer."""
+    before = line_of(tx, line.product_id)
+    if before is None:
         insert_line(tx, line)
     else:
         update_line(tx, line)
+    note_state(tx, before, line, now)
     _watch_suspension(tx, line)
 
 
@@ -132,7 +135,7 @@ def suspension_has_ended(tx: Transaction, timer: Timer, now: datetime) -> None:
     line = line_of(tx, timer.subject)
     if line is None or line.status != ProductStatus.PRODUCT_STATUS_SUSPENDED:
         return
-    keep_line(tx, line.resumed())
+    keep_line(tx, line.resumed(), now)
     audit.append(tx, now=now, actor="timer", action="SuspensionEnded", subject=line.product_id)
 
 

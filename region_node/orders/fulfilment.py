@@ -28,7 +28,7 @@ class OwnRecords:
         if effects.customer is not None:
             keep_customer(tx, effects.customer)
         if effects.line != situation.line:
-            keep_line(tx, effects.line)
+            keep_line(tx, effects.line, situation.now)
         for subscription in effects.subscriptions:
             keep_subscription(tx, subscription)
         for posting in effects.postings:
