@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
 # KEEP=1 given to make reaches the demo: make hands its own variables on as environment.
-.PHONY: help setup services generate demo run test test-other check bench simulate rolling lock clean
+.PHONY: help setup services generate texts demo run test test-other check bench simulate rolling lock clean
 
 
 help: ## print the targets
@@ -24,6 +24,9 @@ services: ## install the servers that demo and tests start for themselves; as ro
 
 generate: setup ## generate gateway/api from protos
 	@$(BIN)/python protos/generate.py
+
+texts: setup ## take new texts of the commands into the Chinese catalogues, and compile them
+	@$(BIN)/python -m deploy.texts
 
 demo: setup ## run the story with real processes; PROFILE=production, KEEP=1 leaves it running
 	@$(BIN)/python -m deploy.demo --profile $(PROFILE)
@@ -44,6 +47,7 @@ check: setup ## ruff, mypy, buf, generated code fresh, tidy
 	$(BIN)/buf lint
 	$(BIN)/buf format --diff --exit-code
 	$(BIN)/python protos/generate.py --check
+	$(BIN)/python -m deploy.texts --check
 	$(BIN)/python -m pytest -q tests/unit/test_tidy.py
 
 bench: setup ## measure against a bare gRPC chain; writes build/bench.json

@@ -1,5 +1,7 @@
 """The `coordinator` command."""
 
+from pathlib import Path
+
 import click
 
 from coordinator.cli.audit import audit_group
@@ -13,9 +15,11 @@ from coordinator.cli.move import move_to_postgresql
 from coordinator.cli.orders import orders
 from coordinator.cli.regions import regions
 from coordinator.cli.serve import serve
+from gateway.completion import completion_command
+from gateway.languages import SpeakingGroup, speaking
 
 
-@click.group(epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=SpeakingGroup, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="crossregion", prog_name="coordinator")
 def main() -> None:
     """Run a coordinator, or administer a federation through one.
@@ -38,8 +42,10 @@ for _command in (
     orders,
     regions,
     serve,
+    completion_command("coordinator"),
 ):
     main.add_command(_command)
+speaking(main, Path(__file__).parents[1] / "texts")
 
 if __name__ == "__main__":
     main()

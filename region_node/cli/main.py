@@ -1,7 +1,11 @@
 """The command `region-node`."""
 
+from pathlib import Path
+
 import click
 
+from gateway.completion import completion_command
+from gateway.languages import SpeakingGroup, speaking
 from region_node.cli.audit import audit
 from region_node.cli.call import call
 from region_node.cli.config import config
@@ -11,7 +15,7 @@ from region_node.cli.move import move_to_postgresql
 from region_node.cli.serve import serve
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=SpeakingGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="crossregion", prog_name="region-node")
 def main() -> None:
     """Run a region node, call it from the shell, look after it and its database, and check its audit chain.
@@ -21,8 +25,9 @@ def main() -> None:
     """
 
 
-for command in (serve, config, doctor, migrate, move_to_postgresql, call, audit):
+for command in (serve, config, doctor, migrate, move_to_postgresql, call, audit, completion_command("region-node")):
     main.add_command(command)
+speaking(main, Path(__file__).parents[1] / "texts")
 
 
 if __name__ == "__main__":
