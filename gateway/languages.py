@@ -1,0 +1,128 @@
+"""The language of a command: English as written in the code, or Chinese from a gettext catalogue of its program."""
+
+import gettext
+import os
+import re
+from collections.abc import Iterator, MutableMapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+LANGUAGES = ("en", "zh")
+VARIABLE = "CROSSREGION_LANG"
+_DOMAIN = "messages"  # where click looks for its own texts
+_KEPT = "\b\n"  # click does not wrap a paragraph that begins so
+_EXAMPLE = re.compile(r"Examples?:")
+
+
+def translated(text: str, **parameters: object) -> str:
+    """A text in the language of the command, with its parameters (`{name}`) filled in."""
+    told = gettext.gettext(text)
+    return told.format(**parameters) if parameters else told
+
+
+def speak(language: str, texts: Path) -> None:
+    """From here on this process speaks a language, by the catalogues in `texts`."""
+    os.environ["LANGUAGE"] = language
+    gettext.bindtextdomain(_DOMAIN, str(texts))
+    gettext.textdomain(_DOMAIN)
+
+
+def asked_language(arguments: Sequence[str], environment: MutableMapping[str, str]) -> str:
+    """The language that the command line asks for by `--lang`, wherever it stands, else the environment; English else.
+
+    A word that is no language is left to the option, which refuses it.
+    """
+    asked = environment.get(VARIABLE, "")
+    for position, argument in enumerate(arguments):
+        if argument == "--lang":
+            asked = "".join(arguments[position + 1 : position + 2])
+        elif argument.startswith("--lang="):
+            asked = argument.removeprefix("--lang=")
+    return asked if asked in LANGUAGES else LANGUAGES[0]
+
+
+class SpeakingGroup(click.Group):
+    """A tree of commands with help and messages in the language that was asked for. `texts` holds its catalogues."""
+
+    texts: Path
+    _originals: dict[click.Command | click.Option, str | None]
+
+    # What click hands through is typed so there.
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,  # noqa: ANN401
+    ) -> click.Context:
+        """See click. Chooses the language before anything is read."""
+        speak(asked_language(args, os.environ), self.texts)
+        self._translate_help()
+        return super().make_context(info_name, args, parent, **extra)
+
+    def _translate_help(self) -> None:
+        known = self.__dict__.setdefault("_originals", {})
+        for owner in helped(self):
+            original = known.setdefault(owner, owner.help)
+            owner.help = None if original is None else "\n\n".join(map(_paragraph, original.split("\n\n")))
+
+
+def speaking(group: SpeakingGroup, texts: Path) -> SpeakingGroup:
+    """Gives every command of a finished tree the option `--lang`, and the tree its catalogues."""
+    group.texts = texts
+    for command in commands(group):
+        if not any(parameter.name == "lang" for parameter in command.params):
+            command.params.append(_language_option())
+    return group
+
+
+def commands(group: click.Command) -> Iterator[click.Command]:
+    """A command and all below it."""
+    yield group
+    if isinstance(group, click.Group):
+        for command in group.commands.values():
+            yield from commands(command)
+
+
+def helped(group: click.Command) -> Iterator[click.Command | click.Option]:
+    """Everything below a command that has a help text, and the command itself."""
+    for command in commands(group):
+        yield command
+        yield from (parameter for parameter in command.params if isinstance(parameter, click.Option))
+
+
+def help_texts(text: str) -> Iterator[str]:
+    """The texts of a help that are translated one by one: paragraphs, and the lines of what is not wrapped."""
+    for paragraph in text.split("\n\n"):
+        if not paragraph.startswith(_KEPT):
+            yield " ".join(paragraph.split())
+        elif not _EXAMPLE.match(paragraph.removeprefix(_KEPT)):
+            yield from (line.strip() for line in paragraph.removeprefix(_KEPT).splitlines())
+
+
+def _paragraph(paragraph: str) -> str:
+    if not paragraph.startswith(_KEPT):
+        text = " ".join(paragraph.split())
+        return gettext.gettext(text) if text else paragraph
+    lines = paragraph.removeprefix(_KEPT).splitlines()
+    if _EXAMPLE.match(lines[0]):
+        return "\n".join(["\b", gettext.gettext(lines[0]), *lines[1:]])
+    return "\n".join(["\b", *(_line(line) for line in lines)])
+
+
+def _line(line: str) -> str:
+    text = line.strip()
+    return line.replace(text, gettext.gettext(text)) if text else line
+
+
+def _language_option() -> click.Option:
+    return click.Option(
+        ["--lang"],
+        type=click.Choice(LANGUAGES),
+        envvar=VARIABLE,
+        show_envvar=True,
+        expose_value=False,
+        help="The language of help and messages; en unless given.",
+    )
