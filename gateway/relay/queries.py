@@ -26,7 +26,7 @@ class Asker:
         self._clock = clock
         self._wait = FullJitter(source)
 
-    async def ask(self, letter: Letter, seconds: float, traceparent: str) -> bytes:
+    async def ask(self, letter: Letter, seconds: float, traceparent: str, attempts: int = ATTEMPTS) -> bytes:
         """Returns the result message of the answer, within `seconds`.
 
         Raises Refused as the other region does, with REGION_UNREACHABLE where there was no answer.
@@ -36,7 +36,7 @@ class Asker:
             letter, self._border.region, self._border.signer, now=now, revision=revision, traceparent=traceparent
         )
         retrying = AsyncRetrying(
-            stop=stop_after_attempt(ATTEMPTS),
+            stop=stop_after_attempt(attempts),
             wait=self._wait,
             retry=retry_if_exception_type(Unreachable),
             sleep=asyncio.sleep,

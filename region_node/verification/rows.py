@@ -7,6 +7,7 @@ from gateway.clock import from_microseconds, to_microseconds
 from gateway.store.port import Transaction
 from region_node.verification.rules import HashedPassword
 
+NEVER = from_microseconds(0)
 _KEY = "verification"
 
 
@@ -21,7 +22,7 @@ class StoredCode:
 
 @dataclass(frozen=True)
 class Standing:
-    """Until when nothing is checked for a line, and when a code was last sent to it; 1970 for never."""
+    """Until when nothing is checked for a line, and when a code was last sent to it."""
 
     locked_until: datetime
     code_sent: datetime
@@ -96,7 +97,7 @@ def standing_of(tx: Transaction, product_id: str) -> Standing:
     found = tx.first(
         _standing, "SELECT locked_until, code_sent FROM verification_standing WHERE product_id = :id", id=product_id
     )
-    return found or Standing(from_microseconds(0), from_microseconds(0))
+    return found or Standing(NEVER, NEVER)
 
 
 def keep_standing(tx: Transaction, product_id: str, standing: Standing) -> None:

@@ -23,7 +23,6 @@ KEY_BYTES = 32
 SALT_BYTES = 16
 PASSWORD_COST = 2**14
 """The cost of scrypt for a password, 16 MiB of memory: what a login may take (RFC 7914, 2)."""
-CODE_LIMIT = 64  # characters of what is said to be a code or a password: no form of either is longer
 _CODE_DIGITS = 6
 _PASSWORD = re.compile(r"\d{6}", re.ASCII)
 _SCRYPT_BLOCKS = 8
@@ -41,6 +40,11 @@ class HashedPassword:
     def equals(self, other: "HashedPassword") -> bool:
         """Whether both are of the same password, made with the same salt and cost; in constant time."""
         return (self.salt, self.cost) == (other.salt, other.cost) and hmac.compare_digest(self.hash, other.hash)
+
+
+def masked(number: str) -> str:
+    """A number as it may be shown to whoever asks, without four digits of its middle, for example `+86198****0001`."""
+    return f"{number[:-8]}****{number[-4:]}"
 
 
 def draw_code(source: random.Random) -> str:
@@ -66,6 +70,11 @@ def hash_password(password: str, salt: bytes, cost: int) -> HashedPassword:
 def hash_code(key: bytes, subject: str, number: str, code: str) -> bytes:
     """A code as it is stored: bound to the request and the number that it was sent for."""
     return _keyed(key, "code", subject, number, code)
+
+
+def is_equal(one: bytes, other: bytes) -> bool:
+    """Whether two hashes are the same, in constant time."""
+    return hmac.compare_digest(one, other)
 
 
 def attest(key: bytes, subject: str, number: str, code: str, verify_time: datetime) -> Document:
