@@ -41,6 +41,10 @@ class Database:
         with psycopg.connect(self._postgresql.conninfo) as changing:
             changing.execute(sql.encode())
 
+    def blob(self, value: bytes) -> str:
+        """Bytes as they are written in a statement of this engine."""
+        return f"X'{value.hex()}'" if self._postgresql is None else f"'\\x{value.hex()}'"
+
     def contents(self, *, without: tuple[str, ...] = ()) -> Mapping[str, list[Row]]:
         """All rows of all tables, by table."""
         tables = "SELECT name FROM sqlite_master WHERE type = 'table'"

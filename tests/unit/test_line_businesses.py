@@ -147,28 +147,38 @@ def test_a_card_that_was_just_replaced_may_be_replaced_again_and_the_72_hours_be
 # PROFILE_UPD
 
 
+def profile_upd(line: Line = LINE, /, **values: Value) -> Situation:
+    return with_documents(situation("PROFILE_UPD", values, line=line), "FACE", "ID_ORIG", "BIZ_LIC")
+
+
 @settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(["name", "email"]), st.text(min_size=1, max_size=10)))
 def test_only_what_the_request_names_is_corrected(changes: dict[str, str]) -> None:
-    effects = RULES["PROFILE_UPD"].fulfil(situation("PROFILE_UPD", dict(changes)))
+    effects = RULES["PROFILE_UPD"].fulfil(profile_upd(**changes))
     before = CustomerRow("customer-1", "王芳", "fang.wang@example.com")
     assert effects.customer == replace(before, **changes)
     assert effects.line == LINE
 
 
-def test_the_customer_is_known_by_the_identity_document_from_now_on() -> None:
-    asked = with_documents(situation("PROFILE_UPD"), "FACE", "ID_ORIG")
+@pytest.mark.parametrize(
+    ("applicant", "code"), [(Applicant.APPLICANT_HOLDER, "ID_ORIG"), (Applicant.APPLICANT_ENTERPRISE, "BIZ_LIC")]
+)
+def test_the_customer_is_known_by_the_document_of_the_holder_from_then_on(
+    applicant: Applicant.ValueType, code: str
+) -> None:
+    asked = profile_upd()
+    asked.order.request.applicant = applicant
     effects = RULES["PROFILE_UPD"].fulfil(asked)
     assert effects.identity is not None
-    assert effects.identity.code == "ID_ORIG"
+    assert effects.identity.code == code
 
 
 def test_only_a_broadband_access_has_an_address() -> None:
-    assert reason(situation("PROFILE_UPD", {"address": "Chengdu"})) == "CHARACTERISTIC_INVALID"
-    asked = situation("PROFILE_UPD", {"address": "Chengdu"}, line=BROADBAND)
+    assert reason(profile_upd(address="Chengdu")) == "CHARACTERISTIC_INVALID"
+    asked = profile_upd(BROADBAND, address="Chengdu")
     assert reason(asked) == ""
     assert RULES["PROFILE_UPD"].fulfil(asked).line == replace(BROADBAND, address="Chengdu")
-    assert RULES["PROFILE_UPD"].fulfil(situation("PROFILE_UPD", {"name": "王方"}, line=BROADBAND)).line == BROADBAND
+    assert RULES["PROFILE_UPD"].fulfil(profile_upd(BROADBAND, name="王方")).line == BROADBAND
 
 
 # VAS_CANCEL

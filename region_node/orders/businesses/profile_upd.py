@@ -6,8 +6,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from region_node.customers.rows import CustomerRow
 from region_node.orders.business import BusinessRule, Effects, Situation
-
-IDENTITY_DOCUMENT = "ID_ORIG"
+from region_node.orders.new_lines import holder_document
 
 
 class Rule(BusinessRule):
@@ -22,7 +21,6 @@ class Rule(BusinessRule):
     def fulfil(self, situation: Situation) -> Effects:
         """What the request names is changed, nothing else."""
         line, customer = situation.line, _customer(situation)
-        documents = situation.order.request.documents
         return Effects(
             replace(line, address=situation.text("address") or line.address),
             customer=replace(
@@ -30,7 +28,7 @@ class Rule(BusinessRule):
                 name=situation.text("name") or customer.name,
                 email=situation.text("email") or customer.email,
             ),
-            identity=next((each for each in documents if each.code == IDENTITY_DOCUMENT), None),
+            identity=holder_document(situation),
         )
 
 

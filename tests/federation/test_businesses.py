@@ -1,0 +1,287 @@
+"""Every business of the shipped catalogue, handled in Guangdong for customers of Sichuan: done, and every refusal.
+
+What can be refused is read from the catalogue: each applicant, each line of documents, each precondition, each required
+characteristic, the fee, the promised date. Only how a business goes through is a row in `business_cases.py`.
+"""
+
+from collections.abc import Awaitable, Mapping
+from datetime import datetime, timedelta
+
+import grpc
+import pytest
+
+from deploy.local.federation import FEDERATION_FILES
+from gateway.api.federation.v1.configuration_pb2 import Business, Precondition, Reach, Step, TimeLimit
+from gateway.api.region.v1.customer_service_pb2 import CardKind, ProductStatus
+from gateway.api.region.v1.order_pb2 import Order, OrderState
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.api.types.v1.types_pb2 import Applicant
+from gateway.calendars import WorkingDays, due_time
+from gateway.clock import from_timestamp
+from gateway.federation.documents import parse_alternatives
+from gateway.federation.files import load
+from tests.federation.business_cases import BALANCE, CASES
+from tests.federation.counter import Counter
+from tests.federation.counterparts import HOLDER, Handling, requirement_of, usual_codes
+from tests.federation.refusals import read
+from tests.federation.running import Federation
+
+CONFIGURATION = load(FEDERATION_FILES)
+ORDERED = {each.code: each for each in CONFIGURATION.businesses if each.steps}
+ELSEWHERE = {code: each for code, each in ORDERED.items() if each.reach == Reach.REACH_FEDERATION}
+APPLICANTS = [each for each in Applicant.values() if each != Applicant.APPLICANT_UNSPECIFIED]
+
+# For each precondition: what of the line, or which balance, does not meet it, and the reason that is told.
+VIOLATIONS: Mapping[Precondition.ValueType, tuple[Mapping[str, object], str]] = {
+    Precondition.PRECONDITION_LINE_ACTIVE: ({"status": ProductStatus.PRODUCT_STATUS_SUSPENDED}, "LINE_NOT_ACTIVE"),
+    Precondition.PRECONDITION_LINE_SUSPENDED: ({"status": ProductStatus.PRODUCT_STATUS_ACTIVE}, "LINE_NOT_SUSPENDED"),
+    Precondition.PRECONDITION_LINE_NOT_CLOSED: ({"status": ProductStatus.PRODUCT_STATUS_TERMINATED}, "LINE_CLOSED"),
+    Precondition.PRECONDITION_NO_ARREARS: ({"balance": -1}, "IN_ARREARS"),
+    Precondition.PRECONDITION_NO_CONTRACT: ({"contract_end_date": timedelta(days=90)}, "UNDER_CONTRACT"),
+    Precondition.PRECONDITION_NO_BINDING: ({"binding": "family-4"}, "LINE_BOUND"),
+    Precondition.PRECONDITION_SIM_SETTLED: ({"sim_replace_date": timedelta(hours=-71)}, "SIM_TOO_NEW"),
+    Precondition.PRECONDITION_LINE_IN_SERVICE: (
+        {"status": ProductStatus.PRODUCT_STATUS_PENDING_TERMINATE},
+        "LINE_NOT_ACTIVE",
+    ),
+    Precondition.PRECONDITION_LINE_ACTIVE_OR_LOST: (
+        {"status": ProductStatus.PRODUCT_STATUS_SUSPENDED, "suspension_kind": 0},
+        "LINE_NOT_ACTIVE",
+    ),
+    Precondition.PRECONDITION_CARD_ORDINARY: ({"card_kind": CardKind.CARD_KIND_SPECIAL}, "CARD_NOT_ORDINARY"),
+}
+
+
+@pytest.fixture
+def handling(request: pytest.FixtureRequest, federation: Federation, guangdong: Counter, sichuan: Counter) -> Handling:
+    """The business of the test, between Guangdong and Sichuan."""
+    code: str = request.param
+    return Handling(federation, ORDERED[code], CASES[code], guangdong, sichuan)
+
+
+async def goes_through(handling: Handling, order: Order) -> None:
+    """Asserts that an order takes all its steps and has its effect."""
+    done = await handling.carry_through(order)
+    assert done.state == OrderState.ORDER_STATE_COMPLETED, done
+    assert list(done.steps) == list(handling.business.steps)
+    customer = await handling.at_home.read(done.results.get("number", order.request.number))
+    assert handling.case.done(customer), customer
+
+
+async def refused(submitting: Awaitable[Order]) -> tuple[str, Mapping[str, str]]:
+    """Why a request is refused, by the handling region or by the home region's word, and the parameters."""
+    try:
+        order = await submitting
+    except grpc.aio.AioRpcError as error:
+        told = read(error)
+        return told.reason, told.parameters
+    assert order.state == OrderState.ORDER_STATE_REJECTED, order
+    return Reason.Name(order.error.reason).removeprefix("REASON_"), order.error.parameters
+
+
+def name_of(applicant: Applicant.ValueType) -> str:
+    return Applicant.Name(applicant).removeprefix("APPLICANT_").lower()
+
+
+def test_every_business_that_crosses_a_border_has_a_row() -> None:
+    assert CASES.keys() == ELSEWHERE.keys()
+
+
+def test_every_precondition_of_the_contract_can_be_violated() -> None:
+    assert VIOLATIONS.keys() == set(Precondition.values()) - {Precondition.PRECONDITION_UNSPECIFIED}
+
+
+@pytest.mark.parametrize(
+    ("handling", "applicant"),
+    [
+        pytest.param(code, each.applicant, id=f"{code}-{name_of(each.applicant)}")
+        for code, business in ELSEWHERE.items()
+        for each in business.documents
+        if code in CASES and each.applicant not in CASES[code].only_at_home
+    ],
+    indirect=["handling"],
+)
+async def test_a_business_is_done_from_another_region_for_everybody_whom_the_catalogue_lists(
+    handling: Handling, applicant: Applicant.ValueType
+) -> None:
+    number = await handling.new_customer()
+    await goes_through(handling, await handling.submit(number, applicant=applicant))
+
+
+def alternatives(business: Business) -> list[tuple[str, ...]]:
+    """What the holder may bring besides the usual documents: for each other alternative, all that is brought then."""
+    requirement = next((each for each in business.documents if each.applicant == HOLDER), None)
+    if requirement is None:
+        return []
+    usual, found = usual_codes(requirement), []
+    for line in requirement.all_of:
+        choices = parse_alternatives(line)
+        chosen = next(each for each in choices if set(each) <= set(usual))
+        rest = [code for code in usual if code not in chosen]
+        found += [(*rest, *each) for each in choices if each != chosen]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("handling", "codes"),
+    [
+        pytest.param(code, codes, id=f"{code}-{'+'.join(codes)}")
+        for code, business in ELSEWHERE.items()
+        for codes in alternatives(business)
+        if code in CASES
+    ],
+    indirect=["handling"],
+)
+async def test_each_alternative_of_the_catalogue_does_for_the_holder(
+    handling: Handling, codes: tuple[str, ...]
+) -> None:
+    await goes_through(handling, await handling.submit(await handling.new_customer(), codes=codes))
+
+
+@pytest.mark.parametrize(
+    ("handling", "applicant", "line"),
+    [
+        pytest.param(code, each.applicant, line, id=f"{code}-{name_of(each.applicant)}-{line}")
+        for code, business in ELSEWHERE.items()
+        for each in business.documents
+        for line in each.all_of
+        if code in CASES
+    ],
+    indirect=["handling"],
+)
+async def test_a_request_without_one_of_the_documents_is_refused_and_it_is_named(
+    handling: Handling, applicant: Applicant.ValueType, line: str
+) -> None:
+    left_out = {code for alternative in parse_alternatives(line) for code in alternative}
+    usual = usual_codes(requirement_of(handling.business, applicant))
+    number = await handling.new_customer()
+    codes = [code for code in usual if code not in left_out]
+    reason, parameters = await refused(handling.submit(number, applicant=applicant, codes=codes))
+    assert reason == "DOCUMENT_MISSING"
+    assert line in parameters["documents"].split(", ")
+
+
+@pytest.mark.parametrize(
+    ("handling", "applicant"),
+    [
+        pytest.param(code, applicant, id=f"{code}-{name_of(applicant)}")
+        for code, business in ELSEWHERE.items()
+        for applicant in APPLICANTS
+        if code in CASES
+        and (applicant not in {each.applicant for each in business.documents} or applicant in CASES[code].only_at_home)
+    ],
+    indirect=["handling"],
+)
+async def test_whom_the_catalogue_does_not_list_or_serves_at_home_only_is_refused(
+    handling: Handling, applicant: Applicant.ValueType
+) -> None:
+    every = [code for each in handling.business.documents for code in usual_codes(each)]
+    number = await handling.new_customer()
+    told = await refused(handling.submit(number, applicant=applicant, codes=list(dict.fromkeys(every))))
+    assert told == ("APPLICANT_NOT_ALLOWED", {"business": handling.business.code})
+
+
+@pytest.mark.parametrize(
+    "handling", [code for code in CASES if any(each.all_of for each in ELSEWHERE[code].documents)], indirect=True
+)
+async def test_documents_that_were_verified_too_long_ago_are_refused(handling: Handling) -> None:
+    age = handling.business.document_freshness.ToTimedelta() + timedelta(minutes=1)
+    reason, parameters = await refused(handling.submit(await handling.new_customer(), age=age))
+    assert reason == "DOCUMENT_STALE"
+    assert parameters["document"] in usual_codes(requirement_of(handling.business, HOLDER))
+
+
+@pytest.mark.parametrize(
+    ("handling", "precondition"),
+    [
+        pytest.param(code, each, id=f"{code}-{Precondition.Name(each).removeprefix('PRECONDITION_')}")
+        for code, business in ELSEWHERE.items()
+        for each in business.preconditions
+        if code in CASES
+    ],
+    indirect=["handling"],
+)
+async def test_the_home_region_refuses_what_a_precondition_forbids_and_nothing_changes(
+    handling: Handling, precondition: Precondition.ValueType
+) -> None:
+    line, reason = VIOLATIONS[precondition]
+    number = await handling.new_customer(**line)  # type: ignore[arg-type]
+    before = await handling.at_home.read(number)
+    assert (await refused(handling.submit(number)))[0] == reason
+    assert await handling.at_home.read(number) == before
+
+
+@pytest.mark.parametrize(
+    ("handling", "name"),
+    [
+        pytest.param(code, each.name, id=f"{code}-{each.name}")
+        for code, business in ELSEWHERE.items()
+        for each in business.characteristics
+        if code in CASES and each.required
+    ],
+    indirect=["handling"],
+)
+async def test_a_request_that_does_not_say_what_the_business_needs_is_refused(handling: Handling, name: str) -> None:
+    told = {each: value for each, value in handling.case.characteristics.items() if each != name}
+    reason, parameters = await refused(handling.submit(await handling.new_customer(), characteristics=told))
+    assert (reason, parameters["name"]) == ("CHARACTERISTIC_MISSING", name)
+
+
+WITH_FEE = [code for code in CASES if ELSEWHERE[code].HasField("fee") and not ELSEWHERE[code].home_characteristic]
+
+
+@pytest.mark.parametrize("handling", WITH_FEE, indirect=True)
+async def test_a_fee_is_taken_once_at_the_fulfilment(handling: Handling) -> None:
+    fee = handling.business.fee.minor_units
+    number = await handling.new_customer(balance=fee)
+    order = await handling.submit(number)
+    await goes_through(handling, order)
+    assert await handling.at_home.balance(number) == 0
+    entries = "SELECT account, amount FROM ledger_entries WHERE posting_id = ? ORDER BY amount"
+    booked = handling.federation.database("sichuan").rows(entries, f"{order.id}#fee")
+    assert booked == [(f"account-{number.removeprefix('+')}", -fee), ("fees", fee)]
+    assert handling.federation.database("guangdong").rows(entries, f"{order.id}#fee") == []
+
+
+@pytest.mark.parametrize("handling", WITH_FEE, indirect=True)
+async def test_who_cannot_pay_the_fee_is_refused_and_told_how_much_it_is(handling: Handling) -> None:
+    fee = handling.business.fee.minor_units
+    number = await handling.new_customer(balance=fee - 1)
+    reason, parameters = await refused(handling.submit(number))
+    assert (reason, parameters) == ("CREDIT_TOO_LOW", {"amount": f"{fee // 100}.{fee % 100:02d} CNY"})
+    assert await handling.at_home.balance(number) == fee - 1
+
+
+def ends(limit: TimeLimit, start: datetime) -> datetime:
+    """When a limit ends: hours are simply added, days go by the calendar."""
+    if limit.WhichOneof("limit") == "duration":
+        return start + limit.duration.ToTimedelta()
+    return due_time(limit, start, "Asia/Shanghai", WorkingDays(CONFIGURATION.calendars))
+
+
+@pytest.mark.parametrize("handling", list(CASES), indirect=True)
+async def test_the_promised_date_is_the_strictest_limit_of_the_catalogue(handling: Handling) -> None:
+    business = handling.business
+    order = await handling.submit(await handling.new_customer())
+    begins = from_timestamp(order.order_date)
+    if Step.STEP_NEXT_CYCLE in business.steps:
+        begins = from_timestamp(order.quote.effective_date)
+    between = (order.handling_region, order.home_region)
+    limits = [business.limit, *(each.limit for each in business.regional_limits if each.region in between)]
+    assert from_timestamp(order.expected_completion_date) == min(ends(limit, begins) for limit in limits)
+
+
+async def test_a_business_that_stays_at_home_is_refused_elsewhere_with_the_reason_of_the_catalogue(
+    guangdong: Counter, sichuan: Counter
+) -> None:
+    at_home = [business for business in ORDERED.values() if business.reach == Reach.REACH_HOME]
+    assert at_home
+    for business in at_home:
+        number = await sichuan.new_customer(balance=BALANCE)
+        codes = usual_codes(requirement_of(business, HOLDER))
+        reason, parameters = await refused(guangdong.submit(guangdong.request(business.code, number, papers=codes)))
+        assert reason == "BUSINESS_NOT_OFFERED"
+        assert (parameters["note_zh_cn"], parameters["note_en"]) == (
+            business.reach_note.zh_cn,
+            business.reach_note.en,
+        )
