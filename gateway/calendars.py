@@ -68,3 +68,17 @@ def due_time(limit: TimeLimit, start: datetime, time_zone: str, days: WorkingDay
     else:
         raise ValueError("the limit says neither a duration nor days")
     return datetime.combine(last + _DAY, time.min, zone).astimezone(UTC)
+
+
+def years_without_calendar(
+    limit: TimeLimit, start: datetime, due: datetime, time_zone: str, days: WorkingDays
+) -> list[int]:
+    """The years from the start of a limit to its end in which weekends alone were counted as days off.
+
+    Empty for a limit that is not in working days. `due` is what `due_time` gave for the other values.
+    """
+    if limit.WhichOneof("limit") != "working_days":
+        return []
+    zone = ZoneInfo(time_zone)
+    last = due.astimezone(zone) - _DAY
+    return [year for year in range(start.astimezone(zone).year, last.year + 1) if not days.covers(year)]

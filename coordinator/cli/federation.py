@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 from rich.text import Text
 
+from coordinator.cli.calendars import import_calendar
 from coordinator.cli.connection import TIMEOUT, Connection, connected
 from coordinator.cli.exits import EPILOG, NotDone
 from coordinator.cli.output import console, json_option, print_json
@@ -15,6 +16,8 @@ from gateway.api.coordinator.v1 import administration_pb2 as contract
 from gateway.api.coordinator.v1.administration_pb2_grpc import ConfigurationServiceStub
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.channels import invoke
+from gateway.clock import SystemClock
+from gateway.federation.calendar_rules import calendar_warnings
 from gateway.federation.files import ConfigurationError, dump, load
 from gateway.federation.rules import Change, difference, problems
 
@@ -29,23 +32,32 @@ def federation() -> None:
     """
 
 
+federation.add_command(import_calendar)
+
+
 @federation.command(epilog=EPILOG)
 @_directory
 @json_option
 def validate(directory: Path, as_json: bool) -> None:
     """Check the files in DIRECTORY, with the loader that `apply` uses. Needs no coordinator.
 
+    Warnings, on standard error, tell what can be applied and should be seen to.
+
     \b
     Example:
       coordinator federation validate deploy/federation
     """
     if as_json:
-        _, found = _read(directory)
-        click.echo(json.dumps({"valid": not found, "problems": found}, ensure_ascii=False, indent=2))
+        configuration, found = _read(directory)
+        warnings = calendar_warnings(configuration, SystemClock().now().date())
+        told = {"valid": not found, "problems": found, "warnings": warnings}
+        click.echo(json.dumps(told, ensure_ascii=False, indent=2))
         if found:
             raise NotDone([f"{len(found)} problems"])
         return
     configuration = _valid(directory)
+    for warning in calendar_warnings(configuration, SystemClock().now().date()):
+        click.echo(f"warning: {warning}", err=True)
     prefixes = sum(len(owned.prefixes) for owned in configuration.number_plan.prefixes)
     click.echo(
         f"valid: {configuration.federation} with {len(configuration.regions)} regions, {prefixes} prefixes,"

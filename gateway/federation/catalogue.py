@@ -1,6 +1,6 @@
 """One revision of the federation configuration, ready for look-ups."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -12,9 +12,10 @@ from gateway.api.federation.v1.configuration_pb2 import (
     Plan,
     Policy,
     Region,
+    TimeLimit,
 )
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.calendars import WorkingDays, due_time
+from gateway.calendars import WorkingDays, due_time, years_without_calendar
 from gateway.errors import Refused
 from gateway.federation.documents import parse_alternatives
 from gateway.federation.policies import Due, Promise, promises, strictest_figure
@@ -24,10 +25,13 @@ from gateway.numberplan import NumberPlan
 class Federation:
     """An immutable view of a valid configuration, built once per revision.
 
-    The messages that it gives out are shared; nobody may change them.
+    The messages that it gives out are shared; nobody may change them. `note_year` is told of each year without a
+    calendar that a promise in working days runs through, whenever it does.
     """
 
-    def __init__(self, revision: int, configuration: Configuration) -> None:
+    def __init__(
+        self, revision: int, configuration: Configuration, note_year: Callable[[int], None] = lambda year: None
+    ) -> None:
         own = Configuration()
         own.CopyFrom(configuration)
         self.revision: Final = revision
@@ -40,6 +44,7 @@ class Federation:
         self._businesses = {business.code: business for business in own.businesses}
         self._materials = {material.code: material for material in own.materials}
         self._offerings = {offering.id: offering for offering in sorted(own.offerings, key=lambda each: each.id)}
+        self._note_year = note_year
         self._policies = {policy.name: policy for policy in own.policies}
         self._plans = {plan.id: plan for plan in sorted(own.plans, key=lambda each: each.id)}
 
@@ -128,5 +133,20 @@ class Federation:
         """When the business is to be done by: the strictest of `promises`."""
         return self.promises(business, start, regions)[0].due
 
+    def years_without_calendar(self, promise: Promise, start: datetime, home: str) -> list[int]:
+        """The years that a promise runs through, since `start`, in which weekends alone were counted as days off.
+
+        `home` is the region by whose calendar the national limit runs.
+        """
+        zone = self.region(promise.region or home).time_zone
+        return years_without_calendar(promise.limit, start, promise.due, zone, self.working_days)
+
     def _due_from(self, start: datetime) -> Due:
-        return lambda limit, region: due_time(limit, start, self.region(region).time_zone, self.working_days)
+        def due(limit: TimeLimit, region: str) -> datetime:
+            zone = self.region(region).time_zone
+            ends = due_time(limit, start, zone, self.working_days)
+            for year in years_without_calendar(limit, start, ends, zone, self.working_days):
+                self._note_year(year)
+            return ends
+
+        return due

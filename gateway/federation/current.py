@@ -1,5 +1,6 @@
 """The federation as this process knows it now: the configuration in force and how the regions stand."""
 
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -10,6 +11,7 @@ from gateway.errors import Refused
 from gateway.federation.catalogue import Federation
 
 MAX_CLOCK_ERROR = timedelta(seconds=30)  # beyond this a node accepts no work that expires (guarantee G3)
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,7 @@ class CurrentFederation:
         self._state: FederationState | None = None
         self._listeners: list[Callable[[FederationState], None]] = []
         self._clock_error = timedelta(0)
+        self._years_noted: set[int] = set()
 
     def state(self) -> FederationState:
         """The state in force. Raises Refused with CONFIGURATION_MISSING before the first."""
@@ -64,6 +67,12 @@ class CurrentFederation:
     def note_clock_error(self, error: timedelta) -> None:
         """Takes in how far this clock is from a coordinator's."""
         self._clock_error = error
+
+    def note_year_without_calendar(self, year: int) -> None:
+        """A promise in working days runs through a year without a calendar: a warning in the log, once a year's."""
+        if year not in self._years_noted:
+            self._years_noted.add(year)
+            _log.warning("there is no calendar of %d: weekends alone count as days off in promises of time", year)
 
     def require_trusted_clock(self) -> None:
         """Raises Refused with CLOCK_UNTRUSTED where this clock is too far from the federation's."""

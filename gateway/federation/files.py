@@ -67,6 +67,15 @@ def load(directory: Path) -> Configuration:
     return merged
 
 
+def load_file(path: Path) -> Configuration:
+    """The part of a configuration in one file. Raises as `load`."""
+    problems: list[str] = []
+    part = _File(path.name, problems).read(path)
+    if problems:
+        raise ConfigurationError(problems)
+    return part
+
+
 def dump(configuration: Configuration) -> dict[str, str]:
     """The configuration as YAML texts by file name, which `load` reads back as an equal message."""
     fields = MessageToDict(configuration, preserving_proto_field_name=True)

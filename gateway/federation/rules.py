@@ -3,14 +3,14 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 
 from gateway.api.federation.v1 import configuration_pb2 as contract
-from gateway.api.federation.v1.configuration_pb2 import Calendar, Configuration
+from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.federation.business_rules import businesses_problems
+from gateway.federation.calendar_rules import calendars_problems
 from gateway.federation.checks import code_problems, is_time_zone, label_problems, text_problems, twice
 from gateway.federation.number_rules import number_plan_problems, pools_problems
 from gateway.federation.offer_rules import offerings_problems, plans_problems, service_points_problems
@@ -18,7 +18,6 @@ from gateway.federation.policy_rules import policies_problems
 
 _DOMAIN = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*", re.ASCII)
 _CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII)
-_SATURDAY = 5
 
 
 def problems(configuration: Configuration) -> list[str]:
@@ -32,8 +31,7 @@ def problems(configuration: Configuration) -> list[str]:
         *businesses_problems(configuration),
         *_material_problems(configuration),
         *plans_problems(configuration.plans, currencies),
-        *twice("calendars", (str(calendar.year) for calendar in configuration.calendars)),
-        *(problem for calendar in configuration.calendars for problem in _calendar_problems(calendar)),
+        *calendars_problems(configuration.calendars),
         *offerings_problems(configuration.offerings, currencies),
         *policies_problems(configuration.policies, currencies),
         *service_points_problems(configuration.service_points, currencies),
@@ -68,28 +66,6 @@ def _material_problems(configuration: Configuration) -> Iterator[str]:
         path = f"materials[{material.code}]"
         yield from code_problems(f"{path}.code", material.code)
         yield from text_problems(f"{path}.name", material.name)
-
-
-def _calendar_problems(calendar: Calendar) -> Iterator[str]:
-    path = f"calendars[{calendar.year}]"
-    yield from twice(path, (*calendar.holidays, *calendar.makeup_workdays))
-    for name, days in (("holidays", calendar.holidays), ("makeup_workdays", calendar.makeup_workdays)):
-        for text in days:
-            day = _day(text)
-            if day is None:
-                yield f"{path}.{name}[{text}]: not a date of the form YYYY-MM-DD"
-            elif day.year != calendar.year:
-                yield f"{path}.{name}[{text}]: not in {calendar.year}"
-            elif name == "makeup_workdays" and day.weekday() < _SATURDAY:
-                yield f"{path}.{name}[{text}]: not on a weekend"
-
-
-def _day(text: str) -> date | None:
-    try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        return None
-    return day if day.isoformat() == text else None
 
 
 @dataclass(frozen=True, slots=True)

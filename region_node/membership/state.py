@@ -78,7 +78,7 @@ class StateKeeper:
         found = problems(state.configuration)
         if found:
             raise StateUnusable(f"revision {revision} is not valid: {found[0]} ({len(found)} in all)")
-        return Federation(revision, state.configuration)
+        return Federation(revision, state.configuration, self._current.note_year_without_calendar)
 
     def _put_in_force(self, federation: Federation, members: Iterable[Member]) -> None:
         members = list(members)

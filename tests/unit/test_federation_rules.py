@@ -114,8 +114,8 @@ def test_a_shipped_figure_counts_as_verified_only_by_an_article_that_was_read(sh
     limits += [each.limit for business in shipped.businesses for each in business.regional_limits]
     values: list[contract.TimeLimit | contract.Figure] = [*limits]
     for policy in shipped.policies:
-        told = (policy, *policy.regional)
-        values += [each.limit if each.HasField("limit") else each.figure for each in told]
+        values.append(policy.limit if policy.HasField("limit") else policy.figure)
+        values += [each.limit if each.HasField("limit") else each.figure for each in policy.regional]
     assert [each.source for each in values if each.verified and not read.match(each.source)] == []
     assert [each.source for each in values if not each.verified and read.match(each.source)] == []
 
@@ -331,7 +331,7 @@ def test_the_order_of_regions_businesses_and_prefixes_makes_no_difference(
 
 def test_a_difference_is_told_by_path(shipped: Configuration, changed: Configuration) -> None:
     changed.regions[0].currency = "USD"
-    changed.calendars[0].holidays.remove("2025-10-08")
+    next(each for each in changed.calendars if each.year == 2025).holidays.remove("2025-10-08")
     termination = business(changed, "TERMINATE")
     termination.limit.verified = True
     termination.limit.duration.FromSeconds(7200)

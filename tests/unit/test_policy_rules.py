@@ -273,7 +273,7 @@ def both(*breaks: Break) -> Break:
             "number_pools[+8637160000500]: overlaps regions[henan].number_pools[+8637160000000]",
         ),
         (
-            lambda c: c.plans.append(Plan(id="henan-1", region="henan", name=TEXT, monthly_rent=YUAN, allowance={})),
+            lambda c: c.plans.append(Plan(id="henan-1", region="henan", name=TEXT, monthly_rent=YUAN, allowance=Allowance())),
             "plans[henan-1].rates: what is used beyond the allowance has no price",
         ),
     ],

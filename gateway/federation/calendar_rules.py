@@ -1,0 +1,69 @@
+"""What the calendars must keep to, and which years have none though promises reach into them. Pure."""
+
+from collections.abc import Iterable, Iterator
+from datetime import date, timedelta
+
+from gateway.api.federation.v1.configuration_pb2 import Calendar, Configuration, TimeLimit
+from gateway.federation.checks import twice
+
+_SATURDAY = 5
+# More calendar days than a working day ever takes on the average of a limit, with the longest holidays in between.
+_DAYS_OF_A_WORKING_DAY = 2
+_LONG_HOLIDAY = timedelta(days=9)
+
+
+def calendars_problems(calendars: Iterable[Calendar]) -> Iterator[str]:
+    """Everything that is wrong with the calendars, each with the path to it."""
+    calendars = list(calendars)
+    yield from twice("calendars", (str(calendar.year) for calendar in calendars))
+    for calendar in calendars:
+        yield from _calendar_problems(calendar)
+
+
+def calendar_warnings(configuration: Configuration, today: date) -> list[str]:
+    """The years without a calendar into which a promise in working days that begins today may reach.
+
+    In them weekends alone are counted as days off.
+    """
+    longest = max((limit.working_days for limit in _limits(configuration)), default=0)
+    if not longest:
+        return []
+    last = today + timedelta(days=longest * _DAYS_OF_A_WORKING_DAY) + _LONG_HOLIDAY
+    covered = {calendar.year for calendar in configuration.calendars}
+    return [
+        f"calendars[{year}]: is missing; for limits in working days, weekends alone count as days off in {year}:"
+        " `coordinator federation import-calendar` writes it, or write it by hand"
+        for year in range(today.year, last.year + 1)
+        if year not in covered
+    ]
+
+
+def _limits(configuration: Configuration) -> Iterator[TimeLimit]:
+    for business in configuration.businesses:
+        yield business.limit
+        yield from (each.limit for each in business.regional_limits)
+    for policy in configuration.policies:
+        yield policy.limit
+        yield from (each.limit for each in policy.regional)
+
+
+def _calendar_problems(calendar: Calendar) -> Iterator[str]:
+    path = f"calendars[{calendar.year}]"
+    yield from twice(path, (*calendar.holidays, *calendar.makeup_workdays))
+    for name, days in (("holidays", calendar.holidays), ("makeup_workdays", calendar.makeup_workdays)):
+        for text in days:
+            day = _day(text)
+            if day is None:
+                yield f"{path}.{name}[{text}]: not a date of the form YYYY-MM-DD"
+            elif day.year != calendar.year:
+                yield f"{path}.{name}[{text}]: not in {calendar.year}"
+            elif name == "makeup_workdays" and day.weekday() < _SATURDAY:
+                yield f"{path}.{name}[{text}]: not on a weekend"
+
+
+def _day(text: str) -> date | None:
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        return None
+    return day if day.isoformat() == text else None
