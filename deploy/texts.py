@@ -37,10 +37,10 @@ def main() -> int:
     """Returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="change nothing, and say what is missing")
-    problems = _check() if parser.parse_args().check else _update()
-    for problem in problems:
+    found = problems() if parser.parse_args().check else update()
+    for problem in found:
         sys.stderr.write(f"texts: {problem}\n")
-    return 1 if problems else 0
+    return 1 if found else 0
 
 
 def wanted_texts() -> dict[str, list[str]]:
@@ -73,7 +73,8 @@ def _literals(path: Path, call: ast.Call) -> Iterator[str]:
         raise SystemExit(f"texts: {path}:{call.lineno}: an f-string cannot be translated; give parameters")
 
 
-def _update() -> list[str]:
+def update() -> list[str]:
+    """Takes new texts into the catalogues, lets go of those that are gone, and compiles; returns what is missing."""
     for package, texts in wanted_texts().items():
         catalogue = _read(package)
         for text in texts:
@@ -88,21 +89,22 @@ def _update() -> list[str]:
     for program in PROGRAMS:
         _mo(program).parent.mkdir(parents=True, exist_ok=True)
         _mo(program).write_bytes(_compiled(program))
-    return _check()
+    return problems()
 
 
-def _check() -> list[str]:
-    problems = []
+def problems() -> list[str]:
+    """Texts without a translation, or with other parameters in it, and files that are stale."""
+    found = []
     for package, texts in wanted_texts().items():
         catalogue = _read(package)
         for text in texts:
             message = catalogue.get(text)
             if message is None or not message.string:
-                problems.append(f"{_po(package).relative_to(ROOT)}: no translation of {text!r}")
+                found.append(f"{_po(package).relative_to(ROOT)}: no translation of {text!r}")
             elif set(_PARAMETER.findall(text)) != set(_PARAMETER.findall(str(message.string))):
-                problems.append(f"{_po(package).relative_to(ROOT)}: other parameters than in {text!r}")
+                found.append(f"{_po(package).relative_to(ROOT)}: other parameters than in {text!r}")
     stale = [each for each in PROGRAMS if not _mo(each).exists() or _mo(each).read_bytes() != _compiled(each)]
-    return [*problems, *(f"{_mo(each).relative_to(ROOT)}: is stale; run `python -m deploy.texts`" for each in stale)]
+    return [*found, *(f"{_mo(each).relative_to(ROOT)}: is stale; run `python -m deploy.texts`" for each in stale)]
 
 
 def _read(package: str) -> Catalog:

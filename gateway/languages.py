@@ -1,6 +1,7 @@
 """The language of a command: English as written in the code, or Chinese from a gettext catalogue of its program."""
 
 import gettext
+import inspect
 import os
 import re
 from collections.abc import Iterator, MutableMapping, Sequence
@@ -47,7 +48,7 @@ class SpeakingGroup(click.Group):
     """A tree of commands with help and messages in the language that was asked for. `texts` holds its catalogues."""
 
     texts: Path
-    _originals: dict[click.Command | click.Option, str | None]
+    _originals: dict[tuple[click.Command | click.Option, str], str | None]
 
     # What click hands through is typed so there.
     def make_context(
@@ -65,8 +66,10 @@ class SpeakingGroup(click.Group):
     def _translate_help(self) -> None:
         known = self.__dict__.setdefault("_originals", {})
         for owner in helped(self):
-            original = known.setdefault(owner, owner.help)
-            owner.help = None if original is None else "\n\n".join(map(_paragraph, original.split("\n\n")))
+            for field in ("help", "epilog"):
+                original = known.setdefault((owner, field), getattr(owner, field, None))
+                if original is not None:
+                    setattr(owner, field, "\n\n".join(map(_paragraph, _paragraphs(original))))
 
 
 def speaking(group: SpeakingGroup, texts: Path) -> SpeakingGroup:
@@ -95,11 +98,15 @@ def helped(group: click.Command) -> Iterator[click.Command | click.Option]:
 
 def help_texts(text: str) -> Iterator[str]:
     """The texts of a help that are translated one by one: paragraphs, and the lines of what is not wrapped."""
-    for paragraph in text.split("\n\n"):
+    for paragraph in _paragraphs(text):
         if not paragraph.startswith(_KEPT):
             yield " ".join(paragraph.split())
         elif not _EXAMPLE.match(paragraph.removeprefix(_KEPT)):
             yield from (line.strip() for line in paragraph.removeprefix(_KEPT).splitlines())
+
+
+def _paragraphs(text: str) -> list[str]:
+    return inspect.cleandoc(text).split("\n\n")
 
 
 def _paragraph(paragraph: str) -> str:
