@@ -1,0 +1,129 @@
+"""The example as a server: mTLS, for the node of its region alone."""
+
+import contextlib
+import logging
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cryptography import x509
+
+from deploy.provider.service import Behaviour, FulfilmentService
+from deploy.provider.works import Works
+from gateway.access import AccessRules
+from gateway.api.provider.v1 import fulfilment_service_pb2
+from gateway.api.provider.v1.fulfilment_service_pb2_grpc import add_FulfilmentServiceServicer_to_server
+from gateway.api.types.v1.access_pb2 import Role
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.authority import AUTHORITY_CERTIFICATE, TLS_CERTIFICATE, TLS_KEY
+from gateway.clock import Clock, SystemClock
+from gateway.errors import Refused
+from gateway.files import replace_file
+from gateway.identity import Identity, parse
+from gateway.interceptor import BorderInterceptor, BorderPorts
+from gateway.server import Server, Service, wait_for_stop
+from gateway.telemetry import Telemetry
+from gateway.tls import Credentials, CredentialsUnusable, server_credentials
+
+WORKS = "works.sqlite"
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ProviderOptions:
+    """What one example is told. `listen`: `host:port`; port 0 takes any free one."""
+
+    directory: Path
+    listen: str
+    port_file: Path | None = None
+    behaviour: Behaviour = field(default_factory=Behaviour)
+
+    @property
+    def credentials(self) -> Credentials:
+        """The files of its certificate."""
+        directory = self.directory
+        return Credentials(directory / AUTHORITY_CERTIFICATE, directory / TLS_CERTIFICATE, directory / TLS_KEY)
+
+
+class _OwnNode(AccessRules):
+    """Every region of the federation has a certificate of the role; only the node of this one may call."""
+
+    def __init__(self, services: list[Service], region: str) -> None:
+        super().__init__((service.descriptor for service in services), own_region=region)
+        self._region = region
+
+    def require_allowed(self, identity: Identity, method: str) -> None:
+        """Raises Refused with PERMISSION_DENIED unless the caller is the region's node."""
+        super().require_allowed(identity, method)
+        if identity.region != self._region:
+            raise Refused(Reason.REASON_PERMISSION_DENIED, identity=identity.path, method=method)
+
+
+class Provider:
+    """A running example. Made by `start`."""
+
+    def __init__(self, port: int, works: Works, rest: contextlib.AsyncExitStack) -> None:
+        self.port = port
+        self.works = works
+        self._rest = rest
+
+    @classmethod
+    async def start(cls, options: ProviderOptions, clock: Clock | None = None) -> "Provider":
+        """Opens its file and serves. Raises CredentialsUnusable, PortInUse or OSError."""
+        async with contextlib.AsyncExitStack() as stack:
+            credentials = server_credentials(options.credentials, clock or SystemClock())
+            identity = provider_identity(options.credentials.certificate)
+            works = Works(options.directory / WORKS)
+            stack.callback(works.close)
+            telemetry = Telemetry.of("provider", identity.name)
+            stack.callback(telemetry.shutdown)
+            services = _services(works, options)
+            access = _OwnNode(services, identity.region)
+            border = BorderPorts(identity.federation, access, telemetry.tracing, telemetry.calls, _denied)
+            server = Server(services, BorderInterceptor(border), reflects=False)
+            port = await server.start(options.listen, credentials)
+            stack.push_async_callback(server.drain)
+            if options.port_file is not None:
+                replace_file(options.port_file, f"{port}\n".encode("ascii"), mode=0o644)
+                stack.callback(options.port_file.unlink, missing_ok=True)
+            _log.info("%s serves on port %d", identity.path, port)
+            return cls(port, works, stack.pop_all())
+        raise AssertionError("the block above returns or raises")
+
+    async def stop(self) -> None:
+        """Takes no new calls, finishes those being served, and closes its file."""
+        await self._rest.aclose()
+
+
+async def serve(options: ProviderOptions) -> None:
+    """Serves until the process is told to stop. Raises as `Provider.start`."""
+    provider = await Provider.start(options)
+    try:
+        await wait_for_stop()
+    finally:
+        await provider.stop()
+
+
+def provider_identity(certificate: Path) -> Identity:
+    """Whose system it is: its certificate says so. Raises CredentialsUnusable where it names no provider."""
+    found = x509.load_pem_x509_certificate(certificate.read_bytes())
+    names = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    for uri in names.get_values_for_type(x509.UniformResourceIdentifier):
+        federation = uri.removeprefix("spiffe://").partition("/")[0]
+        with contextlib.suppress(ValueError):
+            if (identity := parse(uri, federation)).role == Role.ROLE_PROVIDER:
+                return identity
+    raise CredentialsUnusable(f"{certificate}: names no system of a region")
+
+
+def _services(works: Works, options: ProviderOptions) -> list[Service]:
+    return [
+        Service.of(
+            fulfilment_service_pb2.DESCRIPTOR.services_by_name["FulfilmentService"],
+            add_FulfilmentServiceServicer_to_server,
+            FulfilmentService(works, options.behaviour),
+        ),
+    ]
+
+
+async def _denied(identity: Identity, method: str, refused: Refused) -> None:
+    _log.warning("%s may not call %s: %s", identity.path, method, refused)
