@@ -14,8 +14,8 @@ from gateway.authority import AUTHORITY_CERTIFICATE, TLS_CERTIFICATE, TLS_KEY
 from gateway.channels import Dialer
 from gateway.clock import SystemClock
 from gateway.identity import server_name
+from gateway.languages import LANGUAGES, VARIABLE
 from gateway.tls import Credentials
-from region_node.cli.outcome import LANGUAGES
 
 P = ParamSpec("P")
 
@@ -69,4 +69,12 @@ def connection_options(command: Callable[Concatenate[Target, P], None]) -> Calla
 
 def language_option(what: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Adds `--lang`; `what` says of which texts it is the language."""
-    return click.option("--lang", type=click.Choice(LANGUAGES), default="en", show_default=True, help=what)
+    return click.option(
+        "--lang",
+        type=click.Choice(LANGUAGES),
+        default="en",
+        show_default=True,
+        envvar=VARIABLE,
+        show_envvar=True,
+        help=what,
+    )

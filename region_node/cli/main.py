@@ -12,6 +12,7 @@ from region_node.cli.config import config
 from region_node.cli.doctor import doctor
 from region_node.cli.migrate import migrate
 from region_node.cli.move import move_to_postgresql
+from region_node.cli.orders import orders
 from region_node.cli.serve import serve
 
 
@@ -25,7 +26,17 @@ def main() -> None:
     """
 
 
-for command in (serve, config, doctor, migrate, move_to_postgresql, call, audit, completion_command("region-node")):
+for command in (
+    serve,
+    config,
+    doctor,
+    migrate,
+    move_to_postgresql,
+    call,
+    orders,
+    audit,
+    completion_command("region-node"),
+):
     main.add_command(command)
 speaking(main, Path(__file__).parents[1] / "texts")
 

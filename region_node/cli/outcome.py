@@ -6,7 +6,7 @@ import grpc
 from google.protobuf.message import Message
 
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import from_rpc_error, reason_name, text
+from gateway.errors import from_rpc_error, is_temporary, reason_name, text
 from region_node.cli.exits import NOT_KNOWN, REFUSED
 from region_node.cli.methods import Method
 
@@ -43,6 +43,21 @@ _TEXTS = {
     },
 }
 LANGUAGES = tuple(_TEXTS)
+
+
+def may_pass(error: grpc.aio.AioRpcError) -> bool:
+    """Whether the same call may succeed later as it is: the node is away, or cannot serve just now."""
+    refused = from_rpc_error(error)
+    return error.code() in _UNKNOWN_CODES if refused is None else is_temporary(refused.reason)
+
+
+def told_by(error: grpc.aio.AioRpcError, language: str) -> str:
+    """Why a call failed, for people, with the reason of the contract or the status."""
+    refused = from_rpc_error(error)
+    if refused is None:
+        return f"{error.details() or ''} ({error.code().name})"
+    told = text(refused.reason, refused.parameters)
+    return f"{told.zh_cn if language == 'zh' else told.en} ({reason_name(refused.reason)})"
 
 
 @dataclass(frozen=True)

@@ -102,7 +102,11 @@ async def test_what_came_before_bytes_that_are_no_request_is_answered(guangdong:
     )
     messages = [*(request.SerializeToString() for request in requests), b"\xff\xff"]
     call = rpc(iter(messages), timeout=CALL_SECONDS)
-    answered = [SubmitOrdersResponse.FromString(await call.read()).request_id for _ in requests]
+    answered = []
+    for _ in requests:
+        answer = await call.read()
+        assert isinstance(answer, bytes)
+        answered.append(SubmitOrdersResponse.FromString(answer).request_id)
     with pytest.raises(grpc.aio.AioRpcError) as raised:
         await call.read()
     assert sorted(answered) == sorted(request.request_id for request in requests)
