@@ -26,8 +26,9 @@ from gateway.settings import Sources
 from gateway.store.schema import migrations_of
 from gateway.tls import CredentialsUnusable
 from region_node.cli.config import load_settings, settings_options
+from region_node.providers.client import provider_name
 from region_node.schema import PACKAGES
-from region_node.settings import RegionSettings
+from region_node.settings import FulfilmentSettings, NotificationSettings, RegionSettings
 
 _PROGRAM = "region-node"
 _HIGHEST_REVISION = 2**63 - 1  # one that needs no configuration to be sent
@@ -47,6 +48,14 @@ async def _all(sources: Sources, settings: RegionSettings, clock: Clock) -> Sequ
         _alone(check_port(settings.listen, name, credentials, clock)),
         asyncio.to_thread(check_database, settings.database, migrations_of(*PACKAGES), _PROGRAM, clock),
         *(_check_coordinator(endpoint, settings, clock) for endpoint in settings.coordinators),
+        *(
+            _alone(_check_provider(kind, provider, settings, clock))
+            for kind, provider in (
+                ("fulfilment", settings.providers.fulfilment),
+                ("notification", settings.providers.notification),
+            )
+            if provider is not None
+        ),
     )
     return [
         good("settings", f"{sources}: fine"),
@@ -58,6 +67,27 @@ async def _all(sources: Sources, settings: RegionSettings, clock: Clock) -> Sequ
 
 async def _alone(finding: Coroutine[Any, Any, Finding]) -> list[Finding]:
     return [await finding]
+
+
+async def _check_provider(
+    kind: str, provider: FulfilmentSettings | NotificationSettings, settings: RegionSettings, clock: Clock
+) -> Finding:
+    """Whether a system of the region's own is reached under its name, and serves."""
+    name = f"{kind} system {provider.endpoint}"
+    try:
+        channel = Dialer(settings.credentials, clock).dial(
+            provider.endpoint, provider_name(settings.federation, settings.region, provider)
+        )
+    except CredentialsUnusable:
+        return not_checked(name, "the node has no certificate that can be used")
+    async with channel:
+        try:
+            status = await health(channel)
+        except (Unreachable, Refused) as failure:
+            return bad(name, str(failure), advice(failure))
+    if status != HealthCheckResponse.SERVING:
+        return bad(name, f"reached, but it says {status_name(status)}", "look at the log of that system")
+    return good(name, f"SERVING, and proves to be {provider.name}")
 
 
 async def _check_coordinator(endpoint: str, settings: RegionSettings, clock: Clock) -> list[Finding]:

@@ -37,7 +37,7 @@ from gateway.federation.files import load
 from gateway.identity import server_name
 from gateway.store.opening import PostgresqlSettings
 from region_node.app import RegionNode
-from region_node.settings import RegionSettings
+from region_node.settings import ProviderSettings, RegionSettings
 from tests.federation.certificates import FEDERATION, Certificates
 from tests.federation.databases import Database, Databases
 
@@ -80,6 +80,8 @@ class Federation:
         self._postgresql: dict[str, PostgresqlSettings | None] = {}
         self.certificates = Certificates(directory / "certificates")
         self.clock = MovableClock()
+        self.providers: dict[str, ProviderSettings] = {}
+        """The own systems of the regions that have any."""
         self.coordinator: Coordinator | None = None
         self.nodes: dict[str, RegionNode] = {}
         self._channels: dict[tuple[str, str], grpc.aio.Channel] = {}
@@ -181,6 +183,7 @@ class Federation:
             signing=self.certificates.signing(f"region/{region}"),
             postgresql=self._database(region, "region_node"),
             number=int(number or 0),
+            providers=self.providers.get(region, ProviderSettings()),
         )
 
     def take_database(self, region: str, former: "Federation") -> None:
