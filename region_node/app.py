@@ -14,16 +14,20 @@ from gateway.api.region.v1 import (
     billing_service_pb2,
     catalogue_service_pb2,
     customer_service_pb2,
+    notice_service_pb2,
     order_event_service_pb2,
     order_service_pb2,
     oversight_service_pb2,
+    verification_service_pb2,
 )
 from gateway.api.region.v1.billing_service_pb2_grpc import add_BillingServiceServicer_to_server
 from gateway.api.region.v1.catalogue_service_pb2_grpc import add_CatalogueServiceServicer_to_server
 from gateway.api.region.v1.customer_service_pb2_grpc import add_CustomerServiceServicer_to_server
+from gateway.api.region.v1.notice_service_pb2_grpc import add_NoticeServiceServicer_to_server
 from gateway.api.region.v1.order_event_service_pb2_grpc import add_OrderEventServiceServicer_to_server
 from gateway.api.region.v1.order_service_pb2_grpc import add_OrderServiceServicer_to_server
 from gateway.api.region.v1.oversight_service_pb2_grpc import add_OversightServiceServicer_to_server
+from gateway.api.region.v1.verification_service_pb2_grpc import add_VerificationServiceServicer_to_server
 from gateway.api.relay.v1 import relay_pb2
 from gateway.api.relay.v1.relay_pb2_grpc import add_RelayServiceServicer_to_server
 from gateway.api.types.v1.access_pb2 import Role
@@ -51,17 +55,23 @@ from region_node.billing.service import BillingService
 from region_node.catalogue.service import CatalogueService
 from region_node.context import RegionContext
 from region_node.core import CorePorts, RegionCore
+from region_node.customers.profiles_asked import ProfileDesk
 from region_node.customers.service import CustomerService
 from region_node.membership.client import FederationClient
 from region_node.membership.node import MembershipPorts, Node
+from region_node.notices.port import Notifier
+from region_node.notices.provider import ProviderNotifier
+from region_node.notices.service import NoticeService
 from region_node.orders.business import load_rules
 from region_node.orders.events_service import OrderEventService
 from region_node.orders.service import OrderService
 from region_node.oversight.service import OversightService
 from region_node.providers.client import ProviderClient, ProviderPorts, provider_name
 from region_node.providers.fulfilment import FulfilmentProvider, GrpcFulfilment
+from region_node.questions import Questions
 from region_node.schema import PACKAGES
 from region_node.settings import RegionSettings
+from region_node.verification.service import VerificationService
 
 SERVICE_NAME = "region-node"
 _log = logging.getLogger(__name__)
@@ -81,6 +91,7 @@ class _Ports:
     transport: GrpcTransport
     workers: ThreadWorkers
     provider: FulfilmentProvider | None
+    notifier: Notifier | None
 
 
 class RegionNode:
@@ -175,8 +186,20 @@ async def _open(
     workers = ThreadWorkers()
     stack.callback(workers.close)
     transport = GrpcTransport(coordinators, telemetry.tracing, telemetry.calls)
-    provider = _fulfilment(settings, ProviderPorts(dialer, source, telemetry.tracing, telemetry.calls), stack)
-    return _Ports(settings, clock, store, dialer, border, source, telemetry.tracing, transport, workers, provider)
+    calling = ProviderPorts(dialer, source, telemetry.tracing, telemetry.calls)
+    return _Ports(
+        settings=settings,
+        clock=clock,
+        store=store,
+        dialer=dialer,
+        border=border,
+        source=source,
+        tracing=telemetry.tracing,
+        transport=transport,
+        workers=workers,
+        provider=_fulfilment(settings, calling, stack),
+        notifier=_notifier(settings, calling, stack),
+    )
 
 
 def _fulfilment(
@@ -188,6 +211,15 @@ def _fulfilment(
     client = ProviderClient(named.endpoint, provider_name(settings.federation, settings.region, named), ports)
     stack.push_async_callback(client.close)
     return GrpcFulfilment(client)
+
+
+def _notifier(settings: RegionSettings, ports: ProviderPorts, stack: contextlib.AsyncExitStack) -> Notifier | None:
+    named = settings.providers.notification
+    if named is None:
+        return None
+    client = ProviderClient(named.endpoint, provider_name(settings.federation, settings.region, named), ports)
+    stack.push_async_callback(client.close)
+    return ProviderNotifier(client)
 
 
 def _border(settings: RegionSettings) -> Border:
@@ -224,6 +256,7 @@ def _core_ports(ports: _Ports) -> CorePorts:
         ports.tracing,
         ports.workers,
         ports.provider,
+        ports.notifier,
     )
 
 
@@ -232,7 +265,10 @@ def _services(ports: _Ports, core: RegionCore) -> list[Service]:
     asker = Asker(ports.border, ports.transport, ports.clock, ports.source)
     relay = RelayService(core.receiver)
     orders = OrderService(core.desk, ports.store, core.changes, ports.clock)
-    customers = CustomerService(context, ports.store, ports.clock)
+    questions = Questions(context, asker)
+    customers = CustomerService(
+        context, ports.store, ports.clock, ProfileDesk(context, ports.store, questions, ports.clock)
+    )
     billing = BillingService(context, ports.store, asker, ports.clock)
     catalogue = CatalogueService(ports.settings.region, ports.border.current)
     oversight = OversightService(ports.store, ports.settings.region)
@@ -266,6 +302,16 @@ def _services(ports: _Ports, core: RegionCore) -> list[Service]:
             catalogue_service_pb2.DESCRIPTOR.services_by_name["CatalogueService"],
             add_CatalogueServiceServicer_to_server,
             catalogue,
+        ),
+        Service.of(
+            verification_service_pb2.DESCRIPTOR.services_by_name["VerificationService"],
+            add_VerificationServiceServicer_to_server,
+            VerificationService(context, core.verification, questions),
+        ),
+        Service.of(
+            notice_service_pb2.DESCRIPTOR.services_by_name["NoticeService"],
+            add_NoticeServiceServicer_to_server,
+            NoticeService(ports.store, ports.clock),
         ),
         Service.of(
             oversight_service_pb2.DESCRIPTOR.services_by_name["OversightService"],

@@ -4,7 +4,8 @@ import asyncio
 import logging
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from secrets import SystemRandom
 
 from gateway.clock import Clock
 from gateway.errors import Refused
@@ -23,13 +24,19 @@ from gateway.tracing import Tracing
 from region_node.billing.relayed import BillingEnvelopes
 from region_node.context import RegionContext
 from region_node.customers.operations import SUSPENSION_TIMER, suspension_has_ended
+from region_node.customers.profiles_relayed import ProfileEnvelopes
 from region_node.customers.reminders import REMINDER_TIMER, ensure_reminders, remind
+from region_node.notices.delivery import NoticeDelivery
+from region_node.notices.port import Notifier
 from region_node.orders import home, intake, promises, steps
 from region_node.orders.changes import Changes
 from region_node.orders.desk import DeskPorts, OrderDesk
 from region_node.orders.relayed import OrderEnvelopes
 from region_node.providers.fulfilment import FulfilmentProvider
 from region_node.providers.worker import FulfilmentWorker, WorkerPorts
+from region_node.verification.desk import VerificationDesk, VerificationPorts
+from region_node.verification.relayed import VerificationEnvelopes
+from region_node.verification.rules import PASSWORD_COST
 
 HELD_AGAIN = 1.0  # seconds until held orders are looked at again after the store refused
 _log = logging.getLogger(__name__)
@@ -48,6 +55,12 @@ class CorePorts:
     workers: Workers
     provider: FulfilmentProvider | None = None
     """The region's own system that carries out the businesses that the context names as provisioned."""
+    notifier: Notifier | None = None
+    """The region's own system that sends texts to customers. Without one, notices wait and no code can be sent."""
+    secret_source: random.Random = field(default_factory=SystemRandom)
+    """What codes, keys and salts are drawn from."""
+    password_cost: int = PASSWORD_COST
+    """The cost of scrypt for passwords."""
 
 
 class RegionCore:
@@ -58,7 +71,8 @@ class RegionCore:
 
     def __init__(self, ports: CorePorts) -> None:
         border = ports.context.border
-        kinds: Kinds = {**OrderEnvelopes(ports.context).kinds(), **BillingEnvelopes(ports.context).kinds()}
+        self.verification = VerificationDesk(_verification_ports(ports))
+        kinds = _kinds(ports.context, self.verification)
         relay = RelayPorts(border, kinds, ports.store, ports.clock, ports.tracing, ports.workers)
         settler = Settler(relay)
         self._ports = ports
@@ -82,6 +96,9 @@ class RegionCore:
         self.loops = [loop.create_task(self._scheduler.run()), loop.create_task(self._release_held())]
         if self._ports.provider is not None:
             self.loops.append(loop.create_task(_worker(self._ports, self._ports.provider).run()))
+        if self._ports.notifier is not None:
+            delivery = NoticeDelivery(self._ports.store, self._ports.clock, self._ports.notifier)
+            self.loops.append(loop.create_task(delivery.run()))
         if self._ports.store.is_shared:
             self.loops.append(loop.create_task(self._claims.run()))
 
@@ -112,6 +129,28 @@ class RegionCore:
 
 def _worker(ports: CorePorts, provider: FulfilmentProvider) -> FulfilmentWorker:
     return FulfilmentWorker(WorkerPorts(ports.context, ports.store, ports.clock, provider, ports.source, ports.tracing))
+
+
+def _kinds(context: RegionContext, verification: VerificationDesk) -> Kinds:
+    """What the region does with each kind of envelope."""
+    return {
+        **OrderEnvelopes(context).kinds(),
+        **BillingEnvelopes(context).kinds(),
+        **ProfileEnvelopes(context).kinds(),
+        **VerificationEnvelopes(verification).kinds(),
+    }
+
+
+def _verification_ports(ports: CorePorts) -> VerificationPorts:
+    return VerificationPorts(
+        ports.context,
+        ports.store,
+        ports.clock,
+        ports.workers,
+        ports.secret_source,
+        ports.notifier,
+        ports.password_cost,
+    )
 
 
 def _timer_handlers(context: RegionContext) -> Mapping[str, TimerHandler]:

@@ -20,6 +20,7 @@ from region_node.context import RegionContext
 from region_node.customers import operations
 from region_node.customers.messages import product_message
 from region_node.customers.operations import NewCustomer
+from region_node.customers.profiles_asked import ProfileDesk
 from region_node.customers.rows import CustomerRow, Line
 from region_node.requests import require_length
 
@@ -33,10 +34,11 @@ _CHANGEABLE = frozenset({"name", "email"})
 class CustomerService(CustomerServiceServicer):
     """See the contract."""
 
-    def __init__(self, context: RegionContext, store: Store, clock: Clock) -> None:
+    def __init__(self, context: RegionContext, store: Store, clock: Clock, profiles: ProfileDesk) -> None:
         self._context = context
         self._store = store
         self._clock = clock
+        self._profiles = profiles
 
     async def BatchCreateCustomers(
         self,
@@ -66,7 +68,7 @@ class CustomerService(CustomerServiceServicer):
         context: grpc.aio.ServicerContext[api.QueryProfileRequest, api.QueryProfileResponse],
     ) -> api.QueryProfileResponse:
         """See the contract."""
-        raise Refused(Reason.REASON_METHOD_UNKNOWN, method="QueryProfile")
+        return api.QueryProfileResponse(profile=await self._profiles.query(request))
 
     async def GetCustomer(
         self,

@@ -1,0 +1,47 @@
+"""Profiles of own customers and of those of other regions, by the same call."""
+
+from gateway.api.region.v1.customer_service_pb2 import Profile, QueryProfileRequest
+from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.clock import Clock
+from gateway.errors import Refused
+from gateway.numberplan import normalize
+from gateway.relay.border import Moved
+from gateway.store.port import Store
+from region_node.context import RegionContext
+from region_node.customers.profiles import QRY_PROFILE, read_profile
+from region_node.orders import rules
+from region_node.questions import Questions
+from region_node.requests import require_request_id, require_requester
+
+
+class ProfileDesk:
+    """Finds the home region and asks it."""
+
+    def __init__(self, context: RegionContext, store: Store, questions: Questions, clock: Clock) -> None:
+        self._context = context
+        self._store = store
+        self._questions = questions
+        self._clock = clock
+
+    async def query(self, request: QueryProfileRequest) -> Profile:
+        """The profile. Raises Refused as the home region does, with REGION_UNREACHABLE where it does not answer."""
+        require_request_id(request.request_id)
+        require_requester(request.requester)
+        rules.require_size(request.ByteSize())
+        asked = QueryProfileRequest()
+        asked.CopyFrom(request)
+        asked.number = normalize(request.number)
+        owner = self._questions.owner_of(asked.number)
+        if owner != self._context.region:
+            return Profile.FromString(await self._ask(owner, asked))
+        questioner, now = self._questions.questioner, self._clock.now()
+        try:
+            return await self._store.write(lambda tx: read_profile(tx, self._context, asked, questioner, now))
+        except Moved as moved:
+            raise Refused(Reason.REASON_NOT_HOME, region=moved.region) from None
+
+    async def _ask(self, owner: str, asked: QueryProfileRequest) -> bytes:
+        business = self._context.federation.business(QRY_PROFILE)
+        kind, lifetime = EnvelopeKind.ENVELOPE_KIND_PROFILE_QUERY, business.executable_within.ToTimedelta()
+        return await self._questions.ask(owner, kind, QRY_PROFILE, asked, lifetime=lifetime)

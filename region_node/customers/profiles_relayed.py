@@ -1,0 +1,36 @@
+"""Profiles that other regions ask for."""
+
+from datetime import datetime
+
+from google.protobuf.message import DecodeError
+
+from gateway.api.region.v1.customer_service_pb2 import QueryProfileRequest
+from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from gateway.relay.border import Kinds, Query
+from gateway.relay.envelopes import Answer
+from gateway.store.port import Transaction
+from region_node.context import RegionContext
+from region_node.customers.profiles import read_profile
+from region_node.requests import Questioner, require_name
+
+
+class ProfileEnvelopes:
+    """The kind of envelope that asks for a profile."""
+
+    def __init__(self, context: RegionContext) -> None:
+        self._context = context
+
+    def kinds(self) -> Kinds:
+        """How it is answered here."""
+        return {EnvelopeKind.ENVELOPE_KIND_PROFILE_QUERY: Query(self._asked)}
+
+    def _asked(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
+        try:
+            asked = QueryProfileRequest.FromString(content.payload)
+        except DecodeError:
+            raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="unreadable payload") from None
+        require_name("operator", content.operator)
+        profile = read_profile(tx, self._context, asked, Questioner(content.origin, content.operator), now)
+        return Answer(Outcome.OUTCOME_ACCEPTED, result=profile.SerializeToString())
