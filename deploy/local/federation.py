@@ -40,6 +40,9 @@ FEDERATION_FILES = Path(__file__).parents[1] / "federation"
 FEDERATION = "crossregion.example"  # as in the shipped files
 OPERATOR = "counter"
 COORDINATOR = "coordinator"
+PROVIDER = "systems"  # a region's own
+PROVIDED = {"sichuan": ("ROAMING", "BB_INSTALL")}
+"""The businesses that a system of the region's own carries out, in a federation that is run for people."""
 HEARTBEAT_SECONDS = 0.5
 LEASE_SECONDS = 3.0
 _VALID = timedelta(days=30)
@@ -76,8 +79,12 @@ class LocalFederation:
         regions: Sequence[str],
         profile: Profile = EMBEDDED,
         postgresql: LocalPostgresql | None = None,
+        provided: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
-        """`postgresql`: a server that runs and is shared with others; else one of its own is started where needed."""
+        """`postgresql`: a server that runs and is shared with others; else one of its own is started where needed.
+
+        `provided`: the businesses that a system of a region's own carries out, by region.
+        """
         self.directory = directory = directory.absolute()
         self.regions = tuple(regions)
         self.profile = profile
@@ -89,6 +96,9 @@ class LocalFederation:
             for replicas in (self.coordinators, *self.nodes.values())
             for replica in replicas
         }
+        self.provided = dict(provided or {})
+        self.providers = {region: self._provider(region) for region in self.provided}
+        self.processes |= {provider.name: provider.process for provider in self.providers.values()}
         self.reached_through: dict[str, tuple[str, ...]] = {}
         """Where a region reaches the coordinators, by region, if not directly."""
         self.advertised: dict[str, str] = {}
@@ -121,6 +131,8 @@ class LocalFederation:
                 if replica.name != region:
                     self._issue_tls(authority, identity, replica.name)
             self.issue(authority, Identity(FEDERATION, Role.ROLE_OPERATOR, region, OPERATOR), f"{region}-{OPERATOR}")
+        for region, provider in self.providers.items():
+            self.issue(authority, Identity(FEDERATION, Role.ROLE_PROVIDER, region, PROVIDER), provider.name)
         self.stores.prepare()
         for replica in self.coordinators:
             self._write_coordinator_settings(replica)
@@ -145,6 +157,8 @@ class LocalFederation:
         self.start_stores()
         self.start_coordinator(environment)
         asyncio.run(self.apply_configuration(FEDERATION_FILES))
+        for provider in self.providers.values():
+            provider.process.launch(environment)
         for region in self.regions:
             self.launch_region(region, environment)
         for region in self.regions:
@@ -196,7 +210,7 @@ class LocalFederation:
         Raises ProcessFailed.
         """
         nodes = [replica for replicas in self.nodes.values() for replica in replicas]
-        for group in (nodes, self.coordinators):
+        for group in (nodes, self.coordinators, self.providers.values()):
             for replica in group:
                 replica.process.tell_to_stop()
             for replica in group:
@@ -213,9 +227,12 @@ class LocalFederation:
         """The processes that run, in the order in which to stop them."""
         nodes = [replica for replicas in self.nodes.values() for replica in replicas]
         settings = f"{self.directory / 'settings'}/"
+        certificates = f"{self.directory / 'certificates'}/"
+        marked = [(replica, settings) for replica in (*nodes, *self.coordinators)]
+        marked += [(provider, certificates) for provider in self.providers.values()]
         return [
-            Running(replica.name, replica.process.pid, replica.endpoint, replica.process.log, settings)
-            for replica in (*nodes, *self.coordinators)
+            Running(replica.name, replica.process.pid, replica.endpoint, replica.process.log, mark)
+            for replica, mark in marked
             if replica.process.runs()
         ] + self.stores.running()
 
@@ -321,6 +338,23 @@ class LocalFederation:
         )
         return Replica(name, number, HeldPort(), LocalProcess(program))
 
+    def _provider(self, region: str) -> Replica:
+        """The region's own system: the example, whose directory is that of its certificate."""
+        name, port = f"{region}-{PROVIDER}", HeldPort()
+        port_file = self.directory / "data" / f"{name}.port"
+        program = Program(
+            name=name,
+            module="deploy.provider",
+            arguments=(
+                f"--directory={self.directory / 'certificates' / name}",
+                f"--listen=127.0.0.1:{port.number}",
+                f"--port-file={port_file}",
+            ),
+            log=self.directory / "logs" / f"{name}.log",
+            port_file=port_file,
+        )
+        return Replica(name, 0, port, LocalProcess(program))
+
     def _issue_tls(self, authority: Authority, identity: Identity, name: str) -> None:
         now = datetime.now(UTC)
         tls = authority.issue_tls(identity, now - timedelta(minutes=5), now + _VALID)
@@ -351,6 +385,13 @@ class LocalFederation:
             "coordinators": self.reached_through.get(region, tuple(each.endpoint for each in self.coordinators)),
             "signing": {"certificate": str(signing / "signing.crt"), "key": str(signing / "signing.key")},
         }
+        if region in self.providers:
+            fulfilment: Settings = {
+                "endpoint": self.providers[region].endpoint,
+                "name": PROVIDER,
+                "businesses": tuple(self.provided[region]),
+            }
+            settings = {**settings, "providers": {"fulfilment": fulfilment}}
         write_settings(self.settings_file(replica.name), settings)
 
     def _settings(self, replica: Replica, owner: str, placement: Placement) -> Settings:

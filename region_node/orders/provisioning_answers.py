@@ -57,9 +57,9 @@ class Answer:
     results: Mapping[str, str] = field(default_factory=dict)
 
 
-def take(tx: Transaction, now: datetime, limit: int) -> list[Asked]:
+def take(tx: Transaction, context: RegionContext, now: datetime, limit: int) -> list[Asked]:
     """What the system is to be asked now, at most so many: this process asks it."""
-    return [_ask(tx, task, now) for task in due_tasks(tx, now, limit)]
+    return [_ask(tx, context, task, now) for task in due_tasks(tx, now, limit)]
 
 
 def answered(tx: Transaction, context: RegionContext, asked: Asked, answer: Answer, now: datetime) -> Asked | None:
@@ -76,7 +76,7 @@ def answered(tx: Transaction, context: RegionContext, asked: Asked, answer: Answ
         )
     following = _NEXT.get(task.phase)
     if answer.done and following is not None:
-        return _ask(tx, enter_phase(tx, task, following, now, {**task.results, **answer.results}), now)
+        return _ask(tx, context, enter_phase(tx, task, following, now, {**task.results, **answer.results}), now)
     row = require_order(tx, task.order_id)
     if not answer.done:
         _refused(tx, context, row.order, task, answer.problem, now)
@@ -105,9 +105,9 @@ def unanswered(
         keep_and_tell(tx, context, row, now)
 
 
-def _ask(tx: Transaction, task: Task, now: datetime) -> Asked:
+def _ask(tx: Transaction, context: RegionContext, task: Task, now: datetime) -> Asked:
     row = require_order(tx, task.order_id)
-    return Asked(count_call(tx, task, now), _work(tx, row), row.traceparent)
+    return Asked(count_call(tx, task, context.border.number, now), _work(tx, row), row.traceparent)
 
 
 def _work(tx: Transaction, row: OrderRow) -> Work:

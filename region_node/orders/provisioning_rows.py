@@ -46,8 +46,8 @@ class TaskDue:
 def add_task(tx: Transaction, order_id: str, now: datetime) -> None:
     """Begins with the check."""
     tx.execute(
-        "INSERT INTO fulfilment_tasks (order_id, phase, attempts, failures, due, results, problem)"
-        " VALUES (:order_id, :phase, 0, 0, :due, '{}', '')",
+        "INSERT INTO fulfilment_tasks (order_id, phase, attempts, failures, asked_by, due, results, problem)"
+        " VALUES (:order_id, :phase, 0, 0, -1, :due, '{}', '')",
         order_id=order_id,
         phase=Phase.CHECK,
         due=to_microseconds(now),
@@ -86,12 +86,13 @@ def next_due(tx: Transaction) -> int | None:
     return tx.first(int, "SELECT due FROM fulfilment_tasks WHERE due IS NOT NULL ORDER BY due LIMIT 1")
 
 
-def count_call(tx: Transaction, task: Task, now: datetime) -> Task:
-    """Puts the task off while the system is asked, so that no other process asks meanwhile."""
+def count_call(tx: Transaction, task: Task, number: int, now: datetime) -> Task:
+    """Puts the task off while the process of that number asks, so that no other one does meanwhile."""
     due = to_microseconds(now + LEASE)
     tx.execute(
-        "UPDATE fulfilment_tasks SET attempts = attempts + 1, due = :due WHERE order_id = :id",
+        "UPDATE fulfilment_tasks SET attempts = attempts + 1, asked_by = :number, due = :due WHERE order_id = :id",
         id=task.order_id,
+        number=number,
         due=due,
     )
     return Task(task.order_id, task.phase, task.attempts + 1, task.failures, due, task.results, task.problem)
@@ -131,9 +132,13 @@ def enter_phase(tx: Transaction, task: Task, phase: Phase, now: datetime, result
     return Task(task.order_id, phase, task.attempts + 1, 0, due, results, task.problem)
 
 
-def ask_at_once(tx: Transaction, now: datetime) -> None:
-    """Nobody else works on this database: whoever asked before is gone, and there is no lease to wait for."""
-    tx.execute("UPDATE fulfilment_tasks SET due = :now WHERE due > :now", now=to_microseconds(now))
+def ask_at_once(tx: Transaction, number: int, now: datetime) -> None:
+    """The process of that number has started again: what it had asked before has no lease to wait for."""
+    tx.execute(
+        "UPDATE fulfilment_tasks SET due = :now WHERE asked_by = :number AND due > :now",
+        number=number,
+        now=to_microseconds(now),
+    )
 
 
 def _task(order_id: str, phase: int, attempts: int, failures: int, due: int | None, results: str, problem: str) -> Task:

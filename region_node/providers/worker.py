@@ -52,13 +52,13 @@ class FulfilmentWorker:
 
     async def run(self) -> None:
         """Runs until cancelled. An answer that is not taken in by then is asked for again, by the next process."""
-        begun = self._ports.store.is_shared
+        context, store, clock, begun = self._ports.context, self._ports.store, self._ports.clock, False
         try:
             while True:
                 self._changed.clear()
                 try:
                     if not begun:
-                        await self._ports.store.write(lambda tx: ask_at_once(tx, self._ports.clock.now()))
+                        await store.write(lambda tx: ask_at_once(tx, context.border.number, clock.now()))
                         begun = True
                     await self._ask_what_is_due()
                 except Refused as refused:
@@ -78,7 +78,7 @@ class FulfilmentWorker:
         if due is not None:
             seconds = (from_microseconds(due) - now).total_seconds()
             if seconds <= 0 or seconds > LONGEST_WAIT:
-                for asked in await store.write(lambda tx: take(tx, now, room)):
+                for asked in await store.write(lambda tx: take(tx, self._ports.context, now, room)):
                     task = asyncio.get_running_loop().create_task(self._carry(asked))
                     self._in_flight.add(task)
                     task.add_done_callback(self._carried)

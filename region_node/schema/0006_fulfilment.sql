@@ -4,6 +4,7 @@ CREATE TABLE fulfilment_tasks (
     phase    INTEGER NOT NULL,   -- what the system is asked next: 1 check, 2 provision, 3 test, 4 undo
     attempts INTEGER NOT NULL,   -- calls so far, in all phases: an answer counts for the last one alone
     failures INTEGER NOT NULL,   -- calls without an answer since the last one that had one
+    asked_by INTEGER NOT NULL,   -- the number of the process that asked last; that of none before the first call
     due      INTEGER,            -- when it is asked again; NULL while the region's staff have to decide
     results  TEXT    NOT NULL,   -- what came out so far, JSON
     problem  TEXT    NOT NULL    -- what went wrong last, for staff

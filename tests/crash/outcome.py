@@ -52,6 +52,9 @@ def require_effect(regions: TwoRegions, request: SubmitOrderRequest) -> None:
     if request.order.business == "SUSPEND":
         assert regions.home.line_status(number) == ProductStatus.PRODUCT_STATUS_SUSPENDED
         return
+    if request.order.business == "RESUME":
+        assert regions.home.line_status(number) == ProductStatus.PRODUCT_STATUS_ACTIVE
+        return
     account = account_of(number)
     credited = regions.home.rows("SELECT posting_id, amount FROM ledger_entries WHERE account = ?", account)
     assert [row for row in credited if row[0] != f"{account}#opening"] == [(f"{order_id}#credit", AMOUNT)]

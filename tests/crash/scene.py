@@ -5,12 +5,13 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 
-from deploy.local.federation import COORDINATOR, FEDERATION, LocalFederation
+from deploy.local.federation import COORDINATOR, FEDERATION, PROVIDER, LocalFederation
 from deploy.local.postgresql import LocalPostgresql
 from deploy.local.process import wait_until
 from deploy.local.profiles import Engine, Placement, Profile
 from gateway import failpoints
 from gateway.api.region.v1.order_pb2 import OrderState
+from gateway.api.region.v1.order_service_pb2 import SubmitOrderRequest
 from gateway.api.relay.v1.relay_pb2 import DeliverRequest, DeliverResponse, Envelope
 from gateway.api.relay.v1.relay_pb2_grpc import RelayServiceStub
 from gateway.api.types.v1.access_pb2 import Role
@@ -19,6 +20,9 @@ from tests.crash.records import Records
 from tests.crash.regions import CALL_SECONDS, HANDLING, HOME, TwoRegions
 from tests.faults.proxy import FaultProxy
 
+SYSTEM = f"{HOME}-{PROVIDER}"
+PROVISIONED = "RESUME"  # what the home region's own system carries out
+
 
 class Scene(TwoRegions):
     """A federation that a test breaks: each region one process, all databases on one engine."""
@@ -26,7 +30,7 @@ class Scene(TwoRegions):
     def __init__(self, directory: Path, engine: Engine, postgresql: LocalPostgresql | None) -> None:
         """PostgreSQL's server is shared with other scenes."""
         profile = Profile(engine.value, coordinators=Placement(engine), rest=Placement(engine))
-        super().__init__(LocalFederation(directory, (HANDLING, HOME), profile, postgresql))
+        super().__init__(LocalFederation(directory, (HANDLING, HOME), profile, postgresql, {HOME: (PROVISIONED,)}))
         self.engine = engine
         self.counter_to_handling = self._proxy(lambda: self.federation.endpoint(HANDLING))
         self.handling_to_coordinator = self._proxy(lambda: self.federation.coordinator_endpoint)
@@ -82,6 +86,17 @@ class Scene(TwoRegions):
             proxy.close()
         super().close()
 
+    def resume(self) -> SubmitOrderRequest:
+        """The resumption of one of the home region's lines, which is suspended before; its own system does it."""
+        suspension = self.suspend()
+        order = self.submit(suspension, wait=CALL_SECONDS / 2)
+        assert order.state == OrderState.ORDER_STATE_COMPLETED, order
+        request = SubmitOrderRequest()
+        request.CopyFrom(suspension)
+        request.request_id = self._next_id(PROVISIONED)
+        request.order.business = PROVISIONED
+        return request
+
     def start_deliver_as_handling(self, *envelopes: Envelope) -> "Future[DeliverResponse]":
         """Brings envelopes to the coordinator for the home region, as the handling region's node does."""
         return self.background.start(self._deliver(self._as_handling, envelopes))
@@ -93,8 +108,9 @@ class Scene(TwoRegions):
     # Processes
 
     def arm(self, name: str, *points: str, **environment: str) -> None:
-        """Starts a region's node anew so that it dies by SIGKILL when it reaches one of the points."""
-        self.kill(name)
+        """Starts a process anew, or one that is dead, so that it dies by SIGKILL when it reaches one of the points."""
+        if self.federation.processes[name].runs():
+            self.kill(name)
         self._armed.add(name)
         self.federation.processes[name].start({failpoints.VARIABLE: ",".join(points), **environment})
 
