@@ -154,8 +154,10 @@ class OrderService(OrderServiceServicer):
         context: grpc.aio.ServicerContext[api.ConfirmOrderRequest, api.ConfirmOrderResponse],
     ) -> api.ConfirmOrderResponse:
         """See the contract."""
+        require_length("note", request.note, rules.NOTE_LIMIT)
         asked = _command(request.order_id, request.requester)
         asked.confirm.agreed = request.agreed
+        asked.confirm.note = request.note
         order = await self._desk.command(_caller(request.request_id), asked, _wait(request.wait))
         return api.ConfirmOrderResponse(order=order)
 
