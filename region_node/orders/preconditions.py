@@ -15,8 +15,6 @@ ACTIVE = ProductStatus.PRODUCT_STATUS_ACTIVE
 SUSPENDED = ProductStatus.PRODUCT_STATUS_SUSPENDED
 TERMINATED = ProductStatus.PRODUCT_STATUS_TERMINATED
 
-SIM_SETTLES_AFTER = timedelta(hours=72)  # operators' published anti-fraud rule
-
 
 def require_preconditions(situation: Situation) -> None:
     """Raises Refused with the reason of the first precondition that does not hold."""
@@ -83,8 +81,11 @@ def _no_binding(situation: Situation) -> None:
 
 def _sim_settled(situation: Situation) -> None:
     replaced = situation.line.sim_replaced
-    if replaced is not None and situation.now - replaced < SIM_SETTLES_AFTER:
-        raise Refused(Reason.REASON_SIM_TOO_NEW)
+    if replaced is None:
+        return
+    hours = situation.federation.figure("sim-settles", situation.regions)
+    if situation.now - replaced < timedelta(hours=hours):
+        raise Refused(Reason.REASON_SIM_TOO_NEW, hours=str(hours))
 
 
 CHECKS: Mapping[Precondition.ValueType, Callable[[Situation], None]] = {

@@ -60,7 +60,7 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     REASON_LINE_BOUND: _Reason.ValueType  # 16
     """A bundle or group must be left first."""
     REASON_SIM_TOO_NEW: _Reason.ValueType  # 17
-    """Fraud protection: wait until 72 hours have passed."""
+    """Fraud protection: wait until the hours of the policy `sim-settles` have passed."""
     REASON_PLAN_UNKNOWN: _Reason.ValueType  # 18
     """List the plans of the home region."""
     REASON_PLAN_SAME: _Reason.ValueType  # 19
@@ -234,7 +234,7 @@ REASON_UNDER_CONTRACT: Reason.ValueType  # 15
 REASON_LINE_BOUND: Reason.ValueType  # 16
 """A bundle or group must be left first."""
 REASON_SIM_TOO_NEW: Reason.ValueType  # 17
-"""Fraud protection: wait until 72 hours have passed."""
+"""Fraud protection: wait until the hours of the policy `sim-settles` have passed."""
 REASON_PLAN_UNKNOWN: Reason.ValueType  # 18
 """List the plans of the home region."""
 REASON_PLAN_SAME: Reason.ValueType  # 19
