@@ -1,5 +1,6 @@
 """The ledger: entries are added and never changed."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -28,18 +29,29 @@ class Balance:
 
 def post(tx: Transaction, posting: Posting, currency: str, now: datetime) -> None:
     """Books a posting. Raises ValueError if it does not sum to zero; a second time its id is a defect."""
-    require_balanced(posting)
-    for entry in posting.entries:
-        tx.execute(
-            "INSERT INTO ledger_entries (posting_id, account, amount, currency, kind, time)"
-            " VALUES (:posting_id, :account, :amount, :currency, :kind, :time)",
-            posting_id=posting.posting_id,
-            account=entry.account,
-            amount=entry.amount,
-            currency=currency,
-            kind=posting.kind,
-            time=to_microseconds(now),
-        )
+    post_all(tx, [posting], currency, now)
+
+
+def post_all(tx: Transaction, postings: Sequence[Posting], currency: str, now: datetime) -> None:
+    """Books postings, as `post`."""
+    for posting in postings:
+        require_balanced(posting)
+    tx.execute_many(
+        "INSERT INTO ledger_entries (posting_id, account, amount, currency, kind, time)"
+        " VALUES (:posting_id, :account, :amount, :currency, :kind, :time)",
+        [
+            {
+                "posting_id": posting.posting_id,
+                "account": entry.account,
+                "amount": entry.amount,
+                "currency": currency,
+                "kind": posting.kind,
+                "time": to_microseconds(now),
+            }
+            for posting in postings
+            for entry in posting.entries
+        ],
+    )
 
 
 def balance(tx: Transaction, account: str) -> int:

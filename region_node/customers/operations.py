@@ -1,7 +1,7 @@
 """What happens to customers and their lines, one transaction each."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from gateway import audit
@@ -14,78 +14,87 @@ from gateway.store.port import Transaction
 from gateway.timers import Timer, cancel_timer, set_timer
 from region_node.auditing import AuditedCall
 from region_node.billing import ledger
-from region_node.billing.rules import OPENING, transfer
+from region_node.billing.rules import OPENING, Posting, transfer
 from region_node.customers.rows import (
     CustomerRow,
     Line,
     find_customer,
     find_line,
     insert_customer,
+    insert_customers,
     insert_line,
+    insert_lines,
     line_of,
     lines_after,
     update_customer,
     update_line,
 )
 from region_node.customers.states import note_state
+from region_node.customers.subscriptions import Subscription, subscriptions_of
+from region_node.customers.taking_over import NewCustomer, Registered
 
 SUSPENSION_TIMER = "suspension-end"
 
 
-class NewCustomer:
-    """A customer to take over, with the balance (minor units) that becomes the opening entry."""
+@dataclass(frozen=True)
+class KnownCustomer:
+    """A customer with one line: what is on the account (minor units), and what the line has besides its plan."""
 
-    def __init__(self, customer: CustomerRow, line: Line, balance: int) -> None:
-        self.customer = customer
-        self.line = line
-        self.balance = balance
+    customer: CustomerRow
+    line: Line
+    balance: int
+    subscriptions: Sequence[Subscription]
 
 
 def create(tx: Transaction, batch: Sequence[NewCustomer], currency: str, asked: AuditedCall) -> int:
     """Takes over customers, all or none; returns how many were new.
 
-    Raises Refused with CUSTOMER_EXISTS where a number or customer id is taken by other content.
+    Raises Refused with CUSTOMER_EXISTS where a number or an id is taken by other content.
     """
-    new = [each for each in batch if not _is_known(tx, each)]
-    for each in new:
-        insert_customer(tx, each.customer)
-        insert_line(tx, each.line)
-        _watch_suspension(tx, each.line)
-        if each.balance:
-            posting_id = f"{each.line.account_id}#opening"
-            debit, credit = (OPENING, each.line.account_id) if each.balance > 0 else (each.line.account_id, OPENING)
-            ledger.post(
-                tx, transfer(posting_id, "opening", abs(each.balance), debit=debit, credit=credit), currency, asked.now
-            )
+    registered = Registered(tx, batch)
+    new = [each for each in batch if registered.admits(each)]
+    take_over(tx, new, currency, asked.now)
     if new:
         subject = f"{new[0].customer.customer_id} and {len(new) - 1} more"
         asked.record(tx, "BatchCreateCustomers", subject)
     return len(new)
 
 
-def read(tx: Transaction, number: str, asked: AuditedCall) -> tuple[CustomerRow, Line, int]:
+def take_over(tx: Transaction, new: Sequence[NewCustomer], currency: str, now: datetime) -> None:
+    """Stores customers that `Registered` has admitted, with their lines and opening entries."""
+    insert_customers(tx, [each.customer for each in new])
+    insert_lines(tx, [each.line for each in new])
+    ledger.post_all(tx, [_opening(each) for each in new if each.balance], currency, now)
+    for each in new:
+        if each.line.suspension_end is not None:
+            _watch_suspension(tx, each.line)
+
+
+def read(tx: Transaction, number: str, asked: AuditedCall) -> KnownCustomer:
     """A customer with line and balance; the reading is audited. Raises Refused with CUSTOMER_NOT_FOUND."""
     found = _require(tx, number)
-    asked.record(tx, "GetCustomer", found[0].customer_id)
+    asked.record(tx, "GetCustomer", found.customer.customer_id)
     return found
 
 
-def read_page(tx: Transaction, after: str, limit: int, asked: AuditedCall) -> list[tuple[CustomerRow, Line, int]]:
-    """At most `limit` customers after a customer id; the reading is audited."""
-    lines = lines_after(tx, after, limit)
-    asked.record(tx, "ListCustomers", after or "-", f"{len(lines)} read")
+def read_page(
+    tx: Transaction, after_customer: str, after_line: str, limit: int, asked: AuditedCall
+) -> list[KnownCustomer]:
+    """At most `limit` lines with their customers, after a customer's line; the reading is audited."""
+    lines = lines_after(tx, after_customer, after_line, limit)
+    asked.record(tx, "ListCustomers", after_customer or "-", f"{len(lines)} read")
     return [_with_customer(tx, line) for line in lines]
 
 
-def change(tx: Transaction, number: str, changes: dict[str, str], asked: AuditedCall) -> tuple[CustomerRow, Line, int]:
+def change(tx: Transaction, number: str, changes: dict[str, str], asked: AuditedCall) -> KnownCustomer:
     """Changes name or email. Raises Refused with CUSTOMER_NOT_FOUND."""
-    customer, line, balance = _require(tx, number)
-    changed = replace(customer, **changes)
-    if changed != customer:
+    found = _require(tx, number)
+    changed = replace(found.customer, **changes)
+    if changed != found.customer:
         update_customer(tx, changed)
         fields = ", ".join(sorted(changes))
-        asked.record(tx, "UpdateCustomer", customer.customer_id, fields)
-    return changed, line, balance
+        asked.record(tx, "UpdateCustomer", changed.customer_id, fields)
+    return replace(found, customer=changed)
 
 
 def own_line(tx: Transaction, federation: Federation, region: str, number: str) -> Line:
@@ -139,26 +148,21 @@ def suspension_has_ended(tx: Transaction, timer: Timer, now: datetime) -> None:
     audit.append(tx, now=now, actor="timer", action="SuspensionEnded", subject=line.product_id)
 
 
-def _is_known(tx: Transaction, new: NewCustomer) -> bool:
-    """True for a customer that is here with the same content. Raises Refused for other content."""
-    line, customer = find_line(tx, new.line.number), find_customer(tx, new.customer.customer_id)
-    if line is None and customer is None:
-        return False
-    same_line = line is not None and (line.customer_id, line.product_id) == (new.line.customer_id, new.line.product_id)
-    if not same_line or customer != new.customer:
-        raise Refused(Reason.REASON_CUSTOMER_EXISTS, number=new.line.number)
-    return True
+def _opening(new: NewCustomer) -> Posting:
+    account = new.line.account_id
+    debit, credit = (OPENING, account) if new.balance > 0 else (account, OPENING)
+    return transfer(f"{account}#opening", "opening", abs(new.balance), debit=debit, credit=credit)
 
 
-def _require(tx: Transaction, number: str) -> tuple[CustomerRow, Line, int]:
+def _require(tx: Transaction, number: str) -> KnownCustomer:
     line = find_line(tx, number)
     if line is None:
         raise Refused(Reason.REASON_CUSTOMER_NOT_FOUND)
     return _with_customer(tx, line)
 
 
-def _with_customer(tx: Transaction, line: Line) -> tuple[CustomerRow, Line, int]:
+def _with_customer(tx: Transaction, line: Line) -> KnownCustomer:
     customer = find_customer(tx, line.customer_id)
     if customer is None:
         raise ValueError(f"line {line.product_id} has no customer")
-    return customer, line, ledger.balance(tx, line.account_id)
+    return KnownCustomer(customer, line, ledger.balance(tx, line.account_id), subscriptions_of(tx, line.product_id))

@@ -1,17 +1,31 @@
 """Customers and lines as stored."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import TypeVar
 
 from gateway.api.federation.v1.configuration_pb2 import LineKind
 from gateway.api.region.v1.customer_service_pb2 import CardKind, ProductStatus, RatingType, SuspensionKind
 from gateway.clock import from_microseconds, to_microseconds
-from gateway.store.port import Transaction
+from gateway.store.port import Transaction, Value
+
+T = TypeVar("T")
 
 _LINE_COLUMNS = (
     "product_id, customer_id, account_id, number, status, plan_id, start_date, contract_end, binding,"
     " sim_replaced, suspension_reason, suspension_end, kind, rating_type, suspension_kind, card_kind, address"
 )
+_INSERT_LINE = (
+    f"INSERT INTO products ({_LINE_COLUMNS}) VALUES"  # noqa: S608 - column names only
+    " (:product_id, :customer_id, :account_id, :number, :status, :plan_id, :start_date, :contract_end, :binding,"
+    " :sim_replaced, :suspension_reason, :suspension_end, :kind, :rating_type, :suspension_kind, :card_kind, :address)"
+)
+_INSERT_CUSTOMER = "INSERT INTO customers (customer_id, name, email) VALUES (:customer_id, :name, :email)"
+# How many values one query looks for: always the same, so that it is the same statement.
+_ASKED = 250
+_ASKED_NAMES = tuple(f"p{index}" for index in range(_ASKED))
+_ASKED_LIST = ", ".join(f":{name}" for name in _ASKED_NAMES)
 
 
 @dataclass(frozen=True)
@@ -87,18 +101,12 @@ def line_of(tx: Transaction, product_id: str) -> Line | None:
 
 def insert_line(tx: Transaction, line: Line) -> None:
     """Adds a line."""
-    tx.execute(
-        f"INSERT INTO products ({_LINE_COLUMNS}) VALUES"  # noqa: S608 - column names only
-        " (:product_id, :customer_id, :account_id, :number, :status, :plan_id, :start_date, :contract_end, :binding,"
-        " :sim_replaced, :suspension_reason, :suspension_end, :kind, :rating_type, :suspension_kind, :card_kind,"
-        " :address)",
-        kind=line.kind,
-        customer_id=line.customer_id,
-        account_id=line.account_id,
-        number=line.number,
-        start_date=to_microseconds(line.start_date),
-        **_changeable(line),
-    )
+    tx.execute(_INSERT_LINE, **_columns(line))
+
+
+def insert_lines(tx: Transaction, lines: Sequence[Line]) -> None:
+    """Adds lines."""
+    tx.execute_many(_INSERT_LINE, [_columns(line) for line in lines])
 
 
 def update_line(tx: Transaction, line: Line) -> None:
@@ -121,11 +129,14 @@ def find_customer(tx: Transaction, customer_id: str) -> CustomerRow | None:
 
 def insert_customer(tx: Transaction, customer: CustomerRow) -> None:
     """Adds a customer."""
-    tx.execute(
-        "INSERT INTO customers (customer_id, name, email) VALUES (:id, :name, :email)",
-        id=customer.customer_id,
-        name=customer.name,
-        email=customer.email,
+    insert_customers(tx, [customer])
+
+
+def insert_customers(tx: Transaction, customers: Sequence[CustomerRow]) -> None:
+    """Adds customers."""
+    tx.execute_many(
+        _INSERT_CUSTOMER,
+        [{"customer_id": each.customer_id, "name": each.name, "email": each.email} for each in customers],
     )
 
 
@@ -139,12 +150,15 @@ def update_customer(tx: Transaction, customer: CustomerRow) -> None:
     )
 
 
-def lines_after(tx: Transaction, customer_id: str, limit: int) -> list[Line]:
-    """At most `limit` lines of customers whose id follows the given one, by customer id."""
+def lines_after(tx: Transaction, customer_id: str, product_id: str, limit: int) -> list[Line]:
+    """At most `limit` lines that follow a customer's line, by customer id, then by line."""
     return tx.all(
         _line,
-        f"SELECT {_LINE_COLUMNS} FROM products WHERE customer_id > :after ORDER BY customer_id LIMIT :limit",  # noqa: S608
-        after=customer_id,
+        f"SELECT {_LINE_COLUMNS} FROM products"  # noqa: S608 - column names only
+        " WHERE (customer_id, product_id) > (:customer_id, :product_id)"
+        " ORDER BY customer_id, product_id LIMIT :limit",
+        customer_id=customer_id,
+        product_id=product_id,
         limit=limit,
     )
 
@@ -168,7 +182,63 @@ def lines_ending(tx: Transaction, start: datetime, end: datetime, after: str, li
     )
 
 
-def _changeable(line: Line) -> dict[str, str | int | None]:
+def customers_of(tx: Transaction, customer_ids: Sequence[str]) -> list[CustomerRow]:
+    """Those of the customers that are there."""
+    return _among(tx, CustomerRow, "SELECT customer_id, name, email FROM customers WHERE customer_id", customer_ids)
+
+
+@dataclass(frozen=True)
+class LineNames:
+    """What a line is known by."""
+
+    number: str
+    product_id: str
+    customer_id: str
+
+
+_NAMES = "SELECT number, product_id, customer_id FROM products WHERE "
+
+
+def lines_numbered(tx: Transaction, numbers: Sequence[str]) -> list[LineNames]:
+    """The lines that have one of the numbers."""
+    return _among(tx, LineNames, f"{_NAMES}number", numbers)
+
+
+def lines_called(tx: Transaction, product_ids: Sequence[str]) -> list[LineNames]:
+    """The lines that have one of the ids."""
+    return _among(tx, LineNames, f"{_NAMES}product_id", product_ids)
+
+
+def accounts_in_use(tx: Transaction, accounts: Sequence[str]) -> set[str]:
+    """Those of the accounts that have entries or pay for a line."""
+    booked = _among(tx, str, "SELECT DISTINCT account FROM ledger_entries WHERE account", accounts)
+    return {*booked, *_among(tx, str, "SELECT account_id FROM products WHERE account_id", accounts)}
+
+
+def _among(tx: Transaction, shape: Callable[..., T], query: str, values: Sequence[str]) -> list[T]:
+    """The rows of `query`, which ends with the column that is to have one of the values."""
+    found: list[T] = []
+    for start in range(0, len(values), _ASKED):
+        asked = list(values[start : start + _ASKED])
+        asked += asked[-1:] * (_ASKED - len(asked))
+        parameters: dict[str, Value] = dict(zip(_ASKED_NAMES, asked, strict=True))
+        found += tx.all(shape, f"{query} IN ({_ASKED_LIST})", **parameters)
+    return found
+
+
+def _columns(line: Line) -> dict[str, Value]:
+    return {
+        **_changeable(line),
+        "customer_id": line.customer_id,
+        "account_id": line.account_id,
+        "number": line.number,
+        "start_date": to_microseconds(line.start_date),
+        "kind": line.kind,
+        "address": line.address,
+    }
+
+
+def _changeable(line: Line) -> dict[str, Value]:
     return {
         "product_id": line.product_id,
         "status": line.status,

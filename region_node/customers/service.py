@@ -1,8 +1,6 @@
 """CustomerService: the region's own customers."""
 
 from collections.abc import AsyncIterator
-from datetime import datetime
-from typing import Literal
 
 import grpc
 
@@ -10,7 +8,7 @@ from gateway.api.region.v1 import customer_service_pb2 as api
 from gateway.api.region.v1.customer_service_pb2_grpc import CustomerServiceServicer
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Money
-from gateway.clock import Clock, from_timestamp
+from gateway.clock import Clock
 from gateway.errors import Refused
 from gateway.numberplan import normalize
 from gateway.pages import decode_token, encode_token, page_size
@@ -18,16 +16,16 @@ from gateway.store.port import Store
 from region_node.auditing import audited_call
 from region_node.context import RegionContext
 from region_node.customers import operations
+from region_node.customers.import_stream import ImportStream, opened_file
 from region_node.customers.messages import product_message
-from region_node.customers.operations import NewCustomer
+from region_node.customers.operations import KnownCustomer
 from region_node.customers.profiles_asked import ProfileDesk
-from region_node.customers.rows import CustomerRow, Line
+from region_node.customers.taking_over import NAME_LIMIT, new_customer
 from region_node.requests import require_length
 
 _PAGE = "customers"
+_SEPARATOR = "\0"  # between the ids of a customer and a line: neither holds it
 _BATCH_LIMIT = 500
-_NAME_LIMIT = 100
-_LARGEST_BALANCE = 10**12  # minor units, owed or in credit: sums stay exact in every store
 _CHANGEABLE = frozenset({"name", "email"})
 
 
@@ -49,7 +47,7 @@ class CustomerService(CustomerServiceServicer):
         asked = audited_call(request.requester, self._clock)
         if len(request.customers) > _BATCH_LIMIT:
             raise Refused(Reason.REASON_REQUEST_INVALID, field="customers", problem=f"more than {_BATCH_LIMIT}")
-        batch = [_new_customer(customer, self._context.currency) for customer in request.customers]
+        batch = [new_customer(customer, self._context.currency) for customer in request.customers]
         created = await self._store.write(lambda tx: operations.create(tx, batch, self._context.currency, asked))
         return api.BatchCreateCustomersResponse(created=created, existing=len(batch) - created)
 
@@ -59,8 +57,11 @@ class CustomerService(CustomerServiceServicer):
         context: grpc.aio.ServicerContext[api.ImportCustomersRequest, api.ImportCustomersResponse],
     ) -> AsyncIterator[api.ImportCustomersResponse]:
         """See the contract."""
-        raise Refused(Reason.REASON_METHOD_UNKNOWN, method="ImportCustomers")
-        yield
+        file = await opened_file(request_iterator)
+        asked = audited_call(file.requester, self._clock)
+        stream = ImportStream(self._context, self._store, self._clock, file, asked)
+        async for answer in stream.answers(request_iterator):
+            yield answer
 
     async def QueryProfile(
         self,
@@ -79,7 +80,7 @@ class CustomerService(CustomerServiceServicer):
         asked = audited_call(request.requester, self._clock)
         number = normalize(request.number)
         found = await self._store.write(lambda tx: operations.read(tx, number, asked))
-        return api.GetCustomerResponse(customer=self._message(*found))
+        return api.GetCustomerResponse(customer=self._message(found))
 
     async def ListCustomers(
         self,
@@ -88,12 +89,13 @@ class CustomerService(CustomerServiceServicer):
     ) -> api.ListCustomersResponse:
         """See the contract."""
         asked = audited_call(request.requester, self._clock)
-        size, after = page_size(request.page_size), decode_token(_PAGE, request.page_token)
-        found = await self._store.write(lambda tx: operations.read_page(tx, after, size + 1, asked))
+        size = page_size(request.page_size)
+        customer_id, _, product_id = decode_token(_PAGE, request.page_token).partition(_SEPARATOR)
+        found = await self._store.write(lambda tx: operations.read_page(tx, customer_id, product_id, size + 1, asked))
         more = len(found) > size
         return api.ListCustomersResponse(
-            customers=[self._message(*each) for each in found[:size]],
-            next_page_token=encode_token(_PAGE, found[size - 1][0].customer_id) if more else "",
+            customers=[self._message(each) for each in found[:size]],
+            next_page_token=encode_token(_PAGE, _place(found[size - 1])) if more else "",
         )
 
     async def UpdateCustomer(
@@ -109,64 +111,24 @@ class CustomerService(CustomerServiceServicer):
             raise Refused(Reason.REASON_REQUEST_INVALID, field="update_mask", problem=problem)
         changes = {path: str(getattr(request.customer, path)) for path in paths}
         for path, value in changes.items():
-            require_length(path, value, _NAME_LIMIT, required=path == "name")
+            require_length(path, value, NAME_LIMIT, required=path == "name")
         number = normalize(request.customer.product.number)
         found = await self._store.write(lambda tx: operations.change(tx, number, changes, asked))
-        return api.UpdateCustomerResponse(customer=self._message(*found))
+        return api.UpdateCustomerResponse(customer=self._message(found))
 
-    def _message(self, customer: CustomerRow, line: Line, balance: int) -> api.Customer:
+    def _message(self, known: KnownCustomer) -> api.Customer:
+        customer, line = known.customer, known.line
         return api.Customer(
             id=customer.customer_id,
             name=customer.name,
             email=customer.email,
-            product=product_message(line),
+            product=product_message(line, known.subscriptions),
             billing_account=api.BillingAccount(
-                id=line.account_id, balance=Money(minor_units=balance, currency=self._context.currency)
+                id=line.account_id, balance=Money(minor_units=known.balance, currency=self._context.currency)
             ),
         )
 
 
-def _new_customer(customer: api.Customer, currency: str) -> NewCustomer:
-    """The customer as rows. Raises Refused for a field that is not valid."""
-    product, account = customer.product, customer.billing_account
-    for field, value in (("id", customer.id), ("product.id", product.id), ("billing_account.id", account.id)):
-        require_length(field, value, _NAME_LIMIT, required=True)
-    require_length("name", customer.name, _NAME_LIMIT, required=True)
-    require_length("email", customer.email, _NAME_LIMIT)
-    if not product.status or product.status not in api.ProductStatus.values():
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="product.status", problem="not set")
-    if account.balance.currency != currency:
-        problem = f"the accounts of this region are in {currency}"
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="billing_account.balance.currency", problem=problem)
-    if abs(account.balance.minor_units) > _LARGEST_BALANCE:
-        problem = f"more than {_LARGEST_BALANCE} minor units"
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="billing_account.balance.minor_units", problem=problem)
-    line = Line(
-        product_id=product.id,
-        customer_id=customer.id,
-        account_id=account.id,
-        number=normalize(product.number),
-        status=product.status,
-        plan_id=product.plan_id,
-        start_date=_instant(product, "start_date") or from_timestamp(product.start_date),
-        contract_end=_instant(product, "contract_end_date"),
-        binding=product.binding,
-        sim_replaced=_instant(product, "sim_replace_date"),
-        suspension_reason=product.suspension_reason,
-        suspension_end=_instant(product, "suspension_end_date"),
-    )
-    return NewCustomer(CustomerRow(customer.id, customer.name, customer.email), line, account.balance.minor_units)
-
-
-_InstantField = Literal["start_date", "contract_end_date", "sim_replace_date", "suspension_end_date"]
-
-
-def _instant(product: api.Product, field: _InstantField) -> datetime | None:
-    """An instant of a line, if it is set. Raises Refused for a time that no calendar has."""
-    if not product.HasField(field):
-        return None
-    try:
-        return from_timestamp(getattr(product, field))
-    except OverflowError:
-        problem = "out of range"
-        raise Refused(Reason.REASON_REQUEST_INVALID, field=f"product.{field}", problem=problem) from None
+def _place(known: KnownCustomer) -> str:
+    """Where a customer's line stands in the list."""
+    return f"{known.customer.customer_id}{_SEPARATOR}{known.line.product_id}"

@@ -19,6 +19,7 @@ from gateway.store.sqlite_schema import apply
 from region_node.auditing import AuditedCall
 from region_node.customers import operations
 from region_node.customers.rows import CustomerRow, Line
+from region_node.customers.taking_over import NewCustomer
 from tests.simulation.batch import run_batch
 
 START = datetime(2026, 3, 28, 3, 0, tzinfo=UTC)  # three days before a billing cycle in Asia/Shanghai
@@ -151,7 +152,7 @@ def new_database(region: str) -> bytes:
 first_database = cache(new_database)
 
 
-def _customer(subscriber: Subscriber) -> operations.NewCustomer:
+def _customer(subscriber: Subscriber) -> NewCustomer:
     suspended = "suspended" in subscriber.traits
     status = ProductStatus.PRODUCT_STATUS_SUSPENDED if suspended else ProductStatus.PRODUCT_STATUS_ACTIVE
     customer_id = f"customer-{subscriber.number[1:]}"
@@ -170,4 +171,4 @@ def _customer(subscriber: Subscriber) -> operations.NewCustomer:
         suspension_reason="abroad" if suspended else "",
         suspension_end=None,
     )
-    return operations.NewCustomer(customer, line, subscriber.balance)
+    return NewCustomer(customer, line, subscriber.balance)

@@ -13,8 +13,9 @@ from gateway.store.sqlite import SqliteDatabase
 from gateway.store.sqlite_schema import apply
 from gateway.timers import due_timers, fire
 from region_node.auditing import AuditedCall
-from region_node.customers.operations import SUSPENSION_TIMER, NewCustomer, create, suspension_has_ended
+from region_node.customers.operations import SUSPENSION_TIMER, create, suspension_has_ended
 from region_node.customers.rows import CustomerRow, Line, find_line
+from region_node.customers.taking_over import NewCustomer
 
 NOW = datetime(2026, 3, 14, 9, 0, tzinfo=UTC)
 END = NOW + timedelta(days=30)

@@ -1,0 +1,177 @@
+"""Customers to take over: from a message to rows, and what is there of them already."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from gateway.api.federation.v1.configuration_pb2 import LineKind
+from gateway.api.region.v1 import customer_service_pb2 as api
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.clock import from_timestamp
+from gateway.errors import Refused
+from gateway.federation.catalogue import Federation
+from gateway.numberplan import normalize
+from gateway.store.port import Transaction
+from region_node.customers.rows import (
+    CustomerRow,
+    Line,
+    LineNames,
+    accounts_in_use,
+    customers_of,
+    lines_called,
+    lines_numbered,
+)
+from region_node.requests import require_length
+
+NAME_LIMIT = 100  # characters of a name, an id or an address of mail
+_ADDRESS_LIMIT = 200  # characters
+_LARGEST_BALANCE = 10**12  # minor units, owed or in credit: sums stay exact in every store
+_InstantField = Literal["start_date", "contract_end_date", "sim_replace_date", "suspension_end_date"]
+
+
+@dataclass(frozen=True)
+class NewCustomer:
+    """A customer to take over, with the balance (minor units) that becomes the opening entry."""
+
+    customer: CustomerRow
+    line: Line
+    balance: int
+
+
+def new_customer(customer: api.Customer, currency: str) -> NewCustomer:
+    """The customer as rows; subscriptions are not taken over. Raises Refused for a field that is not valid."""
+    product, account = customer.product, customer.billing_account
+    _require_texts(customer)
+    _require_enums(product)
+    if account.balance.currency != currency:
+        problem = f"the accounts of this region are in {currency}"
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="billing_account.balance.currency", problem=problem)
+    if abs(account.balance.minor_units) > _LARGEST_BALANCE:
+        problem = f"more than {_LARGEST_BALANCE} minor units"
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="billing_account.balance.minor_units", problem=problem)
+    line = Line(
+        product_id=product.id,
+        customer_id=customer.id,
+        account_id=account.id,
+        number=normalize(product.number),
+        status=product.status,
+        plan_id=product.plan_id,
+        start_date=_instant(product, "start_date") or from_timestamp(product.start_date),
+        contract_end=_instant(product, "contract_end_date"),
+        binding=product.binding,
+        sim_replaced=_instant(product, "sim_replace_date"),
+        suspension_reason=product.suspension_reason,
+        suspension_end=_instant(product, "suspension_end_date"),
+        kind=product.kind,
+        rating_type=product.rating_type,
+        suspension_kind=product.suspension_kind,
+        card_kind=product.card_kind,
+        address=product.address,
+    )
+    return NewCustomer(CustomerRow(customer.id, customer.name, customer.email), line, account.balance.minor_units)
+
+
+def require_ours(line: Line, federation: Federation, region: str) -> None:
+    """Raises Refused unless the number plan gives the number to the region, and the region offers the plan.
+
+    NUMBER_UNRESOLVED or NOT_HOME for the number, PLAN_UNKNOWN for the plan.
+    """
+    home = federation.number_plan.home_of(line.number)
+    if home is None:
+        raise Refused(Reason.REASON_NUMBER_UNRESOLVED, number=line.number)
+    if home != region:
+        raise Refused(Reason.REASON_NOT_HOME, region=region)
+    if federation.plan(line.plan_id).region != region:
+        raise Refused(Reason.REASON_PLAN_UNKNOWN, plan=line.plan_id)
+
+
+class Registered:
+    """What the region has of some customers to take over, and those of them that have been let in since."""
+
+    def __init__(self, tx: Transaction, batch: Sequence[NewCustomer]) -> None:
+        lines = [each.line for each in batch]
+        numbers, ids = [line.number for line in lines], [line.product_id for line in lines]
+        self._customers = {each.customer_id: each for each in customers_of(tx, [line.customer_id for line in lines])}
+        self._lines = {each.number: each for each in lines_numbered(tx, numbers)}
+        self._product_ids = {each.product_id for each in lines_called(tx, ids)}
+        self._accounts = accounts_in_use(tx, [line.account_id for line in lines])
+
+    def admits(self, new: NewCustomer) -> bool:
+        """Whether the customer is new, who is let in by that; False for one that is there with the same content.
+
+        Raises Refused with CUSTOMER_EXISTS where the number or one of the ids is taken by other content.
+        """
+        line = new.line
+        found, customer = self._lines.get(line.number), self._customers.get(line.customer_id)
+        if found is None and customer is None:
+            if line.product_id in self._product_ids or line.account_id in self._accounts:
+                raise Refused(Reason.REASON_CUSTOMER_EXISTS, number=line.number)
+            self._let_in(new)
+            return True
+        same_line = found is not None and (found.customer_id, found.product_id) == (line.customer_id, line.product_id)
+        if not same_line or customer != new.customer:
+            raise Refused(Reason.REASON_CUSTOMER_EXISTS, number=line.number)
+        return False
+
+    def _let_in(self, new: NewCustomer) -> None:
+        line = new.line
+        self._customers[line.customer_id] = new.customer
+        self._lines[line.number] = LineNames(line.number, line.product_id, line.customer_id)
+        self._product_ids.add(line.product_id)
+        self._accounts.add(line.account_id)
+
+
+_SHORT_TEXTS: Mapping[str, Callable[[api.Customer], str]] = {
+    "email": lambda customer: customer.email,
+    "product.plan_id": lambda customer: customer.product.plan_id,
+    "product.binding": lambda customer: customer.product.binding,
+    "product.suspension_reason": lambda customer: customer.product.suspension_reason,
+}
+_NAMES: Mapping[str, Callable[[api.Customer], str]] = {
+    "id": lambda customer: customer.id,
+    "name": lambda customer: customer.name,
+    "product.id": lambda customer: customer.product.id,
+    "billing_account.id": lambda customer: customer.billing_account.id,
+}
+_ENUMS: Mapping[str, tuple[Callable[[api.Product], int], frozenset[int]]] = {
+    "status": (lambda product: product.status, frozenset(api.ProductStatus.values())),
+    "kind": (lambda product: product.kind, frozenset(LineKind.values())),
+    "rating_type": (lambda product: product.rating_type, frozenset(api.RatingType.values())),
+    "suspension_kind": (lambda product: product.suspension_kind, frozenset(api.SuspensionKind.values())),
+    "card_kind": (lambda product: product.card_kind, frozenset(api.CardKind.values())),
+}
+
+
+def _require_texts(customer: api.Customer) -> None:
+    for field, read in _NAMES.items():
+        require_length(field, read(customer), NAME_LIMIT, required=True)
+    for field, read in _SHORT_TEXTS.items():
+        require_length(field, read(customer), NAME_LIMIT)
+    require_length("product.address", customer.product.address, _ADDRESS_LIMIT)
+
+
+def _require_enums(product: api.Product) -> None:
+    if not product.status:
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="product.status", problem="not set")
+    for field, (read, known) in _ENUMS.items():
+        if read(product) not in known:
+            raise Refused(
+                Reason.REASON_REQUEST_INVALID, field=f"product.{field}", problem="not a value of the contract"
+            )
+    is_suspended = product.status == api.ProductStatus.PRODUCT_STATUS_SUSPENDED
+    if product.suspension_kind and not is_suspended:
+        raise Refused(
+            Reason.REASON_REQUEST_INVALID, field="product.suspension_kind", problem="the line is not suspended"
+        )
+
+
+def _instant(product: api.Product, field: _InstantField) -> datetime | None:
+    """An instant of a line, if it is set. Raises Refused for a time that no calendar has."""
+    if not product.HasField(field):
+        return None
+    try:
+        return from_timestamp(getattr(product, field))
+    except OverflowError:
+        problem = "out of range"
+        raise Refused(Reason.REASON_REQUEST_INVALID, field=f"product.{field}", problem=problem) from None
