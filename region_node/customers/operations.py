@@ -30,7 +30,7 @@ from region_node.customers.rows import (
     update_line,
 )
 from region_node.customers.states import note_state
-from region_node.customers.subscriptions import Subscription, subscriptions_of
+from region_node.customers.subscriptions import Subscription, keep_subscription, subscriptions_of
 from region_node.customers.taking_over import NewCustomer, Registered
 
 SUSPENSION_TIMER = "suspension-end"
@@ -68,6 +68,8 @@ def take_over(tx: Transaction, new: Sequence[NewCustomer], currency: str, now: d
     for each in new:
         if each.line.suspension_end is not None:
             _watch_suspension(tx, each.line)
+        for subscription in each.subscriptions:
+            keep_subscription(tx, subscription)
 
 
 def read(tx: Transaction, number: str, asked: AuditedCall) -> KnownCustomer:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from google.protobuf.timestamp_pb2 import Timestamp
+
 from gateway.api.federation.v1.configuration_pb2 import LineKind
 from gateway.api.region.v1 import customer_service_pb2 as api
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -22,6 +24,7 @@ from region_node.customers.rows import (
     lines_called,
     lines_numbered,
 )
+from region_node.customers.subscriptions import Subscription
 from region_node.requests import require_length
 
 NAME_LIMIT = 100  # characters of a name, an id or an address of mail
@@ -37,10 +40,11 @@ class NewCustomer:
     customer: CustomerRow
     line: Line
     balance: int
+    subscriptions: tuple[Subscription, ...] = ()
 
 
 def new_customer(customer: api.Customer, currency: str) -> NewCustomer:
-    """The customer as rows; subscriptions are not taken over. Raises Refused for a field that is not valid."""
+    """The customer as rows. Raises Refused for a field that is not valid."""
     product, account = customer.product, customer.billing_account
     _require_texts(customer)
     _require_enums(product)
@@ -69,7 +73,23 @@ def new_customer(customer: api.Customer, currency: str) -> NewCustomer:
         card_kind=product.card_kind,
         address=product.address,
     )
-    return NewCustomer(CustomerRow(customer.id, customer.name, customer.email), line, account.balance.minor_units)
+    row = CustomerRow(customer.id, customer.name, customer.email)
+    return NewCustomer(row, line, account.balance.minor_units, _subscriptions(product))
+
+
+def _subscriptions(product: api.Product) -> tuple[Subscription, ...]:
+    found = []
+    for index, each in enumerate(product.subscriptions):
+        path = f"product.subscriptions[{index}]"
+        require_length(f"{path}.id", each.id, 2 * NAME_LIMIT, required=True)
+        if not each.id.startswith(f"{product.id}/"):  # unique in the region without looking
+            problem = "does not begin with the id of the line and a slash"
+            raise Refused(Reason.REASON_REQUEST_INVALID, field=f"{path}.id", problem=problem)
+        require_length(f"{path}.offering_id", each.offering_id, NAME_LIMIT, required=True)
+        start = _time(each.start_date, f"{path}.start_date")
+        end = _time(each.end_date, f"{path}.end_date") if each.HasField("end_date") else None
+        found.append(Subscription(each.id, product.id, each.offering_id, start, end))
+    return tuple(found)
 
 
 def require_ours(line: Line, federation: Federation, region: str) -> None:
@@ -168,10 +188,11 @@ def _require_enums(product: api.Product) -> None:
 
 def _instant(product: api.Product, field: _InstantField) -> datetime | None:
     """An instant of a line, if it is set. Raises Refused for a time that no calendar has."""
-    if not product.HasField(field):
-        return None
+    return _time(getattr(product, field), f"product.{field}") if product.HasField(field) else None
+
+
+def _time(timestamp: Timestamp, field: str) -> datetime:
     try:
-        return from_timestamp(getattr(product, field))
+        return from_timestamp(timestamp)
     except OverflowError:
-        problem = "out of range"
-        raise Refused(Reason.REASON_REQUEST_INVALID, field=f"product.{field}", problem=problem) from None
+        raise Refused(Reason.REASON_REQUEST_INVALID, field=field, problem="out of range") from None

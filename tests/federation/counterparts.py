@@ -8,7 +8,7 @@ from datetime import timedelta
 from gateway.api.federation.v1.configuration_pb2 import Business, DocumentRequirement
 from gateway.api.region.v1.order_pb2 import Order, OrderRequest
 from gateway.api.types.v1.types_pb2 import Applicant, Document
-from gateway.clock import from_timestamp
+from gateway.clock import from_timestamp, to_timestamp
 from gateway.federation.documents import parse_alternatives
 from region_node.verification.rules import CHECKED_AT_HOME, attest
 from tests.federation.business_cases import BALANCE, BusinessCase
@@ -52,18 +52,13 @@ class Handling:
             for name, value in {**self.case.line, **line}.items()
         }
         number = self.federation.next_number(self.at_home.region)
-        await self.at_home.create(self.at_home.customer(number, balance=balance, name="王芳", **fields))
+        customer = self.at_home.customer(number, balance=balance, name="王芳", **fields)
         for offering in self.case.subscriptions:
-            self._subscribe(number, offering)
+            customer.product.subscriptions.add(
+                id=f"{customer.product.id}/{offering}", offering_id=offering, start_date=to_timestamp(now)
+            )
+        await self.at_home.create(customer)
         return number
-
-    def _subscribe(self, number: str, offering: str) -> None:
-        """The line has an offering, as if it were taken over with it."""
-        line = f"product-{number.removeprefix('+')}"
-        values = f"'{line}-{offering}', '{line}', '{offering}', 0, NULL"
-        columns = "subscription_id, product_id, offering_id, start_date, end_date"
-        database = self.federation.database(self.at_home.region)
-        database.change(f"INSERT INTO subscriptions ({columns}) VALUES ({values})")
 
     def documents(self, number: str, request_id: str, codes: Iterable[str], age: timedelta) -> list[Document]:
         """Documents of a person nobody knows yet; codes and passwords as the home region attests them."""

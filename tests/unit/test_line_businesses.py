@@ -287,7 +287,7 @@ def test_roaming_begins_at_the_agreed_time_and_ends_at_the_agreed_time() -> None
     (begun,) = RULES["ROAMING"].fulfil(replace(asked, now=NOW + HOUR)).subscriptions
     assert (begun.offering_id, begun.start_date, begun.end_date) == ("sichuan-roaming", NOW + HOUR, end)
     assert begun.product_id == LINE.product_id
-    assert begun.subscription_id == f"{asked.order.id}#roaming"
+    assert begun.subscription_id == f"{LINE.product_id}/{asked.order.id}#roaming"
     (open_ended,) = RULES["ROAMING"].fulfil(roaming()).subscriptions
     assert open_ended.end_date is None
     assert open_ended.runs_at(datetime(2999, 1, 1, tzinfo=UTC))

@@ -36,7 +36,7 @@ class Rule(BusinessRule):
     def fulfil(self, situation: Situation) -> Effects:
         """The line has roaming from now on, until the agreed end if there is one."""
         subscription = Subscription(
-            subscription_id=f"{situation.order.id}#roaming",
+            subscription_id=f"{situation.line.product_id}/{situation.order.id}#roaming",
             product_id=situation.line.product_id,
             offering_id=chosen_offering(situation).id,
             start_date=situation.now,

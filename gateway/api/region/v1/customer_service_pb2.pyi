@@ -147,7 +147,7 @@ class Subscription(_message.Message):
     START_DATE_FIELD_NUMBER: _builtins.int
     END_DATE_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """The region's id of it."""
+    """The region's id of it: that of the line, a slash, and what tells it apart."""
     offering_id: _builtins.str
     """The offering."""
     @_builtins.property
