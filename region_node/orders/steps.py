@@ -60,7 +60,7 @@ def require_possible(context: RegionContext, situation: Situation) -> None:
     """Raises Refused where a precondition, the fee or the business's own rule stands in the way."""
     require_preconditions(situation)
     rule, fee = context.rule(situation.business), situation.business.fee.minor_units
-    if fee > situation.balance and not rule.opens_line:
+    if fee and fee > situation.balance and not rule.opens_line:
         raise Refused(Reason.REASON_CREDIT_TOO_LOW, amount=in_major_units(fee, situation.currency))
     rule.check(situation)
 

@@ -180,12 +180,12 @@ async def test_an_order_made_before_is_answered_alike_when_the_catalogue_has_los
     federation: Federation, guangdong: Counter, sichuan: Counter
 ) -> None:
     number, request_id = await sichuan.new_customer(), federation.next_id()
-    request = guangdong.request("SUSPEND", number, papers=["ID_ORIG", "ADDR"])
+    request = guangdong.request("SUSPEND", number, papers=["ID_ORIG", "TRANSFER_AGR"])
     done = await guangdong.submit(request, request_id=request_id)
     before = await federation.configuration()
     without = await federation.configuration()
-    (addr,) = [material for material in without.materials if material.code == "ADDR"]
-    without.materials.remove(addr)
+    (paper,) = [material for material in without.materials if material.code == "TRANSFER_AGR"]
+    without.materials.remove(paper)
     await apply_everywhere(federation, without)
     try:
         assert (await refusal(guangdong.submit(request))).parameters["field"] == "documents[1].code"

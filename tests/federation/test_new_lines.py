@@ -137,7 +137,9 @@ async def test_a_sixth_line_of_one_person_is_refused(guangdong: Counter) -> None
 
 async def test_a_number_that_somebody_has_is_not_given_again(guangdong: Counter, sichuan: Counter) -> None:
     number = await sichuan.new_customer()
-    order = await guangdong.submit(new_line(guangdong, number=number))
+    request = new_line(guangdong)
+    request.characteristics["number"] = number
+    order = await guangdong.submit(request)
     assert (order.state, order.error.reason) == (REJECTED, Reason.REASON_NUMBER_TAKEN)
 
 
