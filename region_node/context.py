@@ -62,7 +62,7 @@ class RegionContext:
             currency=self.currency,
             time_zone=self.time_zone,
             federation=self.federation,
-            records=StoredRecords(tx),
+            records=StoredRecords(tx, self.federation, self.time_zone),
         )
 
     def rule(self, business: Business) -> BusinessRule:

@@ -22,6 +22,7 @@ from gateway.store.port import Store
 from gateway.timers import Scheduler, TimerHandler
 from gateway.tracing import Tracing
 from region_node.billing.relayed import BillingEnvelopes
+from region_node.billing.runs import BillingRuns
 from region_node.context import RegionContext
 from region_node.customers.operations import SUSPENSION_TIMER, suspension_has_ended
 from region_node.customers.profiles_relayed import ProfileEnvelopes
@@ -82,6 +83,7 @@ class RegionCore:
         self.changes = Changes(ports.store)
         self.desk = OrderDesk(DeskPorts(ports.context, ports.store, ports.clock, self.lanes, self.changes))
         self._scheduler = Scheduler(ports.store, ports.clock, _timer_handlers(ports.context))
+        self._billing = BillingRuns(ports.context, ports.store, ports.clock)
         self._claims = Claims(ports.store, border.number, self.lanes)
         self._state_changed = asyncio.Event()
         self.loops: list[asyncio.Task[None]] = []
@@ -93,7 +95,9 @@ class RegionCore:
         self._ports.context.border.current.on_update(self._note_state)
         self._state_changed.set()
         loop = asyncio.get_running_loop()
-        self.loops = [loop.create_task(self._scheduler.run()), loop.create_task(self._release_held())]
+        self.loops = [
+            loop.create_task(each) for each in (self._scheduler.run(), self._release_held(), self._billing.run())
+        ]
         if self._ports.provider is not None:
             self.loops.append(loop.create_task(_worker(self._ports, self._ports.provider).run()))
         if self._ports.notifier is not None:

@@ -4,12 +4,16 @@ from datetime import datetime
 
 from gateway.api.region.v1.billing_service_pb2 import Bill, BillLine, QueryBillRequest, Settlement
 from gateway.api.region.v1.order_pb2 import Order, OrderRequest
-from gateway.api.types.v1.types_pb2 import Money
+from gateway.api.types.v1.types_pb2 import LocalizedText, Money
 from gateway.clock import from_microseconds, to_timestamp
+from gateway.money import in_major_units
 from gateway.store.port import Transaction
 from region_node.auditing import AuditedCall
 from region_node.billing import ledger
-from region_node.billing.rules import describe, month_bounds, payable, receivable
+from region_node.billing.bills import BillLineRow, find_bill, lines_of_bill
+from region_node.billing.rating import Charge
+from region_node.billing.rules import Month, describe, evidence, month_bounds, payable, receivable
+from region_node.billing.usage import list_usage
 from region_node.context import RegionContext
 from region_node.customers.operations import own_line
 from region_node.orders import rules
@@ -34,24 +38,49 @@ def read_bill(
     rules.require_documents(business, request, now)
     rules.require_materials(context.federation.material_codes, asked.documents)
     require_verified(find_key(tx), questioner.subject(asked.request_id), asked.number, asked.documents)
-    start, end = month_bounds(asked.month, now, context.time_zone)
+    kept = context.federation.figure("bills-kept", (questioner.region, context.region))
+    month = month_bounds(asked.month, now, context.time_zone, kept)
     line = own_line(tx, context.federation, context.region, asked.number)
     require_preconditions(context.situation(tx, Order(request=request), {}, line, now))
+    usage = list_usage(tx, context, line.account_id, month) if asked.itemised else []
     AuditedCall(questioner.path, asked.requester.staff_id, now).record(tx, "QueryBill", line.customer_id, asked.month)
-    return Bill(
+    bill = Bill(
         month=asked.month,
         region=context.region,
-        lines=[
-            BillLine(
-                time=to_timestamp(from_microseconds(entry.time)),
-                description=describe(entry.kind),
-                amount=_money(context, entry.amount),
-            )
-            for entry in ledger.entries_between(tx, line.account_id, start, end)
-        ],
-        opening_balance=_money(context, ledger.balance_before(tx, line.account_id, start)),
-        closing_balance=_money(context, ledger.balance_before(tx, line.account_id, end)),
+        lines=_bill_lines(tx, context, line.account_id, month),
+        opening_balance=_money(context, ledger.balance_before(tx, line.account_id, month.start)),
+        closing_balance=_money(context, ledger.balance_before(tx, line.account_id, month.end)),
+        usage=usage,
     )
+    row = find_bill(tx, line.account_id, month.name)
+    if row is not None:
+        bill.total.CopyFrom(_money(context, row.total))
+        bill.abnormal = row.abnormal
+        if row.payment_due is not None:
+            bill.payment_due_date.CopyFrom(to_timestamp(row.payment_due))
+    return bill
+
+
+def _bill_lines(tx: Transaction, context: RegionContext, account: str, month: Month) -> list[BillLine]:
+    """The entries of a month, with the evidence of the bill for those that were booked when it was written."""
+    shown: dict[str, list[BillLineRow]] = {}
+    for each in lines_of_bill(tx, account, month.name):
+        shown.setdefault(f"{account}/{month.name}#{each.charge.kind}", []).append(each)
+    found = []
+    for entry in ledger.entries_between(tx, account, month.start, month.end):
+        description = describe(entry.kind)
+        for told in shown.get(entry.posting_id, ()):
+            why = _evidence(context, told.charge)
+            description.zh_cn += f"（{why.zh_cn}）" if why.zh_cn else ""
+            description.en += f" ({why.en})" if why.en else ""
+        time = to_timestamp(from_microseconds(entry.time))
+        found.append(BillLine(time=time, description=description, amount=_money(context, entry.amount)))
+    return found
+
+
+def _evidence(context: RegionContext, charge: Charge) -> LocalizedText:
+    price = in_major_units(charge.rate, context.currency)
+    return evidence(charge.kind, charge.quantity, charge.allowance, price)
 
 
 def settlements(tx: Transaction, context: RegionContext, reading: AuditedCall) -> list[Settlement]:

@@ -2,13 +2,14 @@
 
 Accounts: a customer's own id; `cash`; `payments-in-transit`, the liability for money taken and not yet booked at
 its home; `payable/<region>`, owed to a region for payments taken for its customers; `receivable/<region>`, owed by a
-region for payments that it took; `rent` and `fees`, earned; `compensation`, spent on customers who had to wait;
-`refunds-due`, owed to customers who left; `opening`, the other side of balances taken over.
+region for payments that it took; `fees`, and one for each kind of charge (`rent`, `calls` and so on), earned;
+`refunds-due`, owed to customers who left or were charged too much; `opening`, the other side of balances taken over;
+`compensation`, paid for promises that were not kept.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -18,12 +19,23 @@ from gateway.money import share_half_up
 
 CASH = "cash"
 IN_TRANSIT = "payments-in-transit"
-RENT = "rent"
 FEES = "fees"
 COMPENSATION = "compensation"
 REFUNDS_DUE = "refunds-due"
 OPENING = "opening"
-MONTHS_KEPT = 5  # bills are kept for five months (Telecommunication Service Rules)
+
+# What a month is charged for. A kind of posting and the account of what it earned have the same name.
+RENT = "rent"
+DISCOUNT = "discount"
+CALLS = "calls"
+MESSAGES = "messages"
+DATA = "data"
+VALUE_ADDED = "value-added"
+PACKS = "packs"
+ROAMING = "roaming"
+CHARGES = (RENT, DISCOUNT, CALLS, MESSAGES, DATA, VALUE_ADDED, PACKS, ROAMING)
+LATE_FEE = "late-fee"
+CORRECTION = "correction"
 
 
 @dataclass(frozen=True)
@@ -77,22 +89,83 @@ def late_compensation(amount: int, days_late: int, per_mille: int) -> int:
     return share_half_up(amount, per_mille * max(days_late, 0), 1000)
 
 
-def month_bounds(month: str, now: datetime, time_zone: str) -> tuple[datetime, datetime]:
-    """The start and end of a month (`YYYY-MM`) in UTC.
+def earned(kind: str) -> str:
+    """The account of what a kind of charge earned: a discount is taken off the rent."""
+    return RENT if kind == DISCOUNT else kind
+
+
+def charge(posting_id: str, kind: str, amount: int, account: str) -> Posting:
+    """A posting that charges a customer's account; a negative amount gives back."""
+    return Posting(posting_id, kind, (Entry(account, -amount), Entry(earned(kind), amount)))
+
+
+@dataclass(frozen=True)
+class Month:
+    """A billing cycle of a region: its name (`YYYY-MM`), both ends in UTC, and its days there."""
+
+    name: str
+    start: datetime
+    end: datetime
+    days: int
+    time_zone: str
+
+    @classmethod
+    def of(cls, name: str, time_zone: str) -> "Month":
+        """The month with a name. Raises ValueError for another form than YYYY-MM."""
+        first = datetime.strptime(name, "%Y-%m").replace(tzinfo=ZoneInfo(time_zone))
+        after = next_month(first)
+        days = (after.date() - first.date()).days
+        return cls(f"{first:%Y-%m}", first.astimezone(UTC), after.astimezone(UTC), days, time_zone)
+
+    @classmethod
+    def at(cls, instant: datetime, time_zone: str) -> "Month":
+        """The month of an instant."""
+        return cls.of(f"{instant.astimezone(ZoneInfo(time_zone)):%Y-%m}", time_zone)
+
+    @property
+    def last_instant(self) -> datetime:
+        """The microsecond before the end: what is charged at the end still belongs to the month."""
+        return self.end - timedelta(microseconds=1)
+
+    def next(self) -> "Month":
+        """The month after."""
+        return Month.at(self.end, self.time_zone)
+
+    def before(self, months: int) -> "Month":
+        """The month so many months earlier."""
+        found = self
+        for _ in range(months):
+            found = Month.at(found.start - timedelta(microseconds=1), self.time_zone)
+        return found
+
+    def __sub__(self, other: "Month") -> int:
+        """How many months lie between."""
+        return _number(self.name) - _number(other.name)
+
+
+def _number(month: str) -> int:
+    year, _, number = month.partition("-")
+    return int(year) * 12 + int(number)
+
+
+def end_of_day(day: date, time_zone: str) -> datetime:
+    """24:00 of a day there, in UTC."""
+    return datetime.combine(day + timedelta(days=1), datetime.min.time(), ZoneInfo(time_zone)).astimezone(UTC)
+
+
+def month_bounds(month: str, now: datetime, time_zone: str, kept: int) -> Month:
+    """A month whose bill can be shown; `kept` is the policy `bills-kept`.
 
     Raises Refused with REQUEST_INVALID for another form, with BILL_OUT_OF_RANGE for a month that has not begun or
     is older than bills are kept.
     """
-    zone = ZoneInfo(time_zone)
     try:
-        start = datetime.strptime(month, "%Y-%m").replace(tzinfo=zone)
-    except ValueError:
+        found = Month.of(month, time_zone)
+    except (ValueError, OverflowError):
         raise Refused(Reason.REASON_REQUEST_INVALID, field="month", problem="not YYYY-MM") from None
-    local = now.astimezone(zone)
-    age = (local.year - start.year) * 12 + local.month - start.month
-    if not 0 <= age <= MONTHS_KEPT:
+    if not 0 <= Month.at(now, time_zone) - found <= kept:
         raise Refused(Reason.REASON_BILL_OUT_OF_RANGE, month=month)
-    return start.astimezone(UTC), next_month(start).astimezone(UTC)
+    return found
 
 
 def next_month(instant: datetime) -> datetime:
@@ -113,20 +186,49 @@ def next_cycle(now: datetime, time_zone: str) -> datetime:
     return next_month(now.astimezone(ZoneInfo(time_zone))).astimezone(UTC)
 
 
+_DESCRIPTIONS: Mapping[str, tuple[str, str]] = {
+    "opening": ("期初余额", "Balance taken over"),
+    "payment": ("交费", "Payment"),
+    "fee": ("业务费用", "Fee"),
+    "refund": ("余额退还", "Balance paid out"),
+    RENT: ("月租", "Monthly rent"),
+    DISCOUNT: ("合约优惠", "Contract discount"),
+    CALLS: ("通话费", "Calls"),
+    MESSAGES: ("短信费", "Messages"),
+    DATA: ("流量费", "Data"),
+    VALUE_ADDED: ("增值业务费", "Value-added services"),
+    PACKS: ("加油包", "Packs"),
+    ROAMING: ("国际漫游费", "International roaming"),
+    LATE_FEE: ("违约金", "Late fee"),
+    CORRECTION: ("账单更正", "Correction of a bill"),
+    COMPENSATION: ("逾期赔偿", "Compensation for delay"),
+}
+
+
 def describe(kind: str) -> LocalizedText:
-    """What a bill says about entries of a kind."""
-    match kind:
-        case "opening":
-            return LocalizedText(zh_cn="期初余额", en="Balance taken over")
-        case "payment":
-            return LocalizedText(zh_cn="交费", en="Payment")
-        case "rent":
-            return LocalizedText(zh_cn="月租", en="Monthly rent")
-        case "compensation":
-            return LocalizedText(zh_cn="逾期违约金", en="Compensation for lateness")
-        case "fee":
-            return LocalizedText(zh_cn="业务费用", en="Fee")
-        case "refund":
-            return LocalizedText(zh_cn="余额退还", en="Balance paid out")
-        case _:
-            raise ValueError(f"no customer's account has entries of the kind {kind}")
+    """What a bill says about entries of a kind. Raises ValueError for what never stands on a customer's account."""
+    if kind not in _DESCRIPTIONS:
+        raise ValueError(f"no customer's account has entries of the kind {kind}")
+    zh_cn, en = _DESCRIPTIONS[kind]
+    return LocalizedText(zh_cn=zh_cn, en=en)
+
+
+_EVIDENCE: Mapping[str, tuple[str, str]] = {
+    RENT: ("{quantity}天", "{quantity} days"),
+    CALLS: ("{quantity}分钟，其中免费{allowance}分钟", "{quantity} minutes, {allowance} of them free"),
+    MESSAGES: ("{quantity}条，其中免费{allowance}条", "{quantity} messages, {allowance} of them free"),
+    DATA: ("{quantity} MiB，其中免费{allowance} MiB", "{quantity} MiB, {allowance} of them free"),
+}
+_RATE = ("，单价{rate}", ", {rate} each")
+
+
+def evidence(kind: str, quantity: int, allowance: int, rate: str) -> LocalizedText:
+    """Why so much was charged (specification 4.2.1); `rate` is for people. Empty for kinds that say it all."""
+    if kind not in _EVIDENCE:
+        return LocalizedText()
+    price = ("", "") if kind == RENT else _RATE
+    zh_cn, en = (
+        (told + one).format(quantity=quantity, allowance=min(allowance, quantity), rate=rate)
+        for told, one in zip(_EVIDENCE[kind], price, strict=True)
+    )
+    return LocalizedText(zh_cn=zh_cn, en=en)

@@ -22,6 +22,7 @@ from gateway.tracing import current_traceparent
 from region_node.auditing import audited_call
 from region_node.billing.bulk import answer_bills
 from region_node.billing.operations import QRY_BILL, read_bill, settlements
+from region_node.billing.usage import BATCH_LIMIT, read_usage, record_usage
 from region_node.context import RegionContext
 from region_node.requests import Questioner, require_requester
 
@@ -78,7 +79,12 @@ class BillingService(BillingServiceServicer):
         context: grpc.aio.ServicerContext[api.RecordUsageRequest, api.RecordUsageResponse],
     ) -> api.RecordUsageResponse:
         """See the contract."""
-        raise Refused(Reason.REASON_METHOD_UNKNOWN, method="RecordUsage")
+        asked = audited_call(request.requester, self._clock)
+        if len(request.usage) > BATCH_LIMIT:
+            raise Refused(Reason.REASON_REQUEST_INVALID, field="usage", problem=f"more than {BATCH_LIMIT}")
+        batch = [read_usage(usage, index) for index, usage in enumerate(request.usage)]
+        recorded = await self._store.write(lambda tx: record_usage(tx, self._context, batch, asked))
+        return api.RecordUsageResponse(recorded=recorded, existing=len(batch) - recorded)
 
     async def ListSettlements(
         self,

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus, SuspensionKind
 from gateway.clock import from_microseconds, to_microseconds
-from gateway.store.port import Transaction
+from gateway.store.port import Transaction, Value
 from region_node.customers.rows import Line
 
 
@@ -46,7 +46,7 @@ def note_state(tx: Transaction, before: Line | None, after: Line, now: datetime)
 
 
 def _keep(tx: Transaction, product_id: str, state: LineState) -> None:
-    values = {
+    values: dict[str, Value] = {
         "id": product_id,
         "time": to_microseconds(state.time),
         "status": state.status,

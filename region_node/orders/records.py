@@ -1,12 +1,17 @@
 """What a rule may read of the home region's records besides the line, as a port: rules stay free of SQL."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Protocol
 
 from gateway.api.types.v1.types_pb2 import Document
+from gateway.federation.catalogue import Federation
 from gateway.store.port import Transaction
+from region_node.billing.charging import charged, final_charges, given_back
+from region_node.billing.debts import overdue
+from region_node.billing.rules import Month, Posting
 from region_node.customers.identities import customer_known_by, lines_held
-from region_node.customers.rows import CustomerRow, find_customer, find_line
+from region_node.customers.rows import CustomerRow, Line, find_customer, find_line
 from region_node.customers.subscriptions import Subscription, subscriptions_of
 
 
@@ -33,12 +38,26 @@ class HomeRecords(Protocol):
         """How many lines a customer has that are not terminated."""
         ...
 
+    def charged(self, account_id: str, month: str, kind: str) -> int:
+        """What an account was charged for a month and kind, less what was given back, in minor units."""
+        ...
+
+    def final_charges(self, line: Line, now: datetime) -> Sequence[Posting]:
+        """What a line's account is still to be charged when the line is closed now, ready to be booked."""
+        ...
+
+    def overdue(self, account_id: str, now: datetime) -> int:
+        """What has to be paid so that nothing is overdue, in minor units."""
+        ...
+
 
 class StoredRecords:
     """The node's own records, read in a transaction."""
 
-    def __init__(self, tx: Transaction) -> None:
+    def __init__(self, tx: Transaction, federation: Federation, time_zone: str) -> None:
         self._tx = tx
+        self._federation = federation
+        self._time_zone = time_zone
 
     def customer(self, customer_id: str) -> CustomerRow | None:
         """See the port."""
@@ -59,3 +78,17 @@ class StoredRecords:
     def lines_held(self, customer_id: str) -> int:
         """See the port."""
         return lines_held(self._tx, customer_id)
+
+    def charged(self, account_id: str, month: str, kind: str) -> int:
+        """See the port."""
+        cycle = Month.of(month, self._time_zone)
+        booked = charged(self._tx, account_id, cycle).get(kind, 0)
+        return booked - given_back(self._tx, account_id, cycle, kind)
+
+    def final_charges(self, line: Line, now: datetime) -> Sequence[Posting]:
+        """See the port."""
+        return final_charges(self._tx, self._federation, self._time_zone, line, now)
+
+    def overdue(self, account_id: str, now: datetime) -> int:
+        """See the port."""
+        return overdue(self._tx, self._time_zone, account_id, now)

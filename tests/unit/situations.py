@@ -11,7 +11,11 @@ from gateway.api.types.v1.types_pb2 import Document
 from gateway.clock import to_timestamp
 from gateway.federation import files
 from gateway.federation.catalogue import Federation
+from region_node.billing.cycle import LineMonth, charges_of, postings, total_of
+from region_node.billing.rating import Volume
+from region_node.billing.rules import Month, Posting
 from region_node.customers.rows import CustomerRow, Line
+from region_node.customers.states import LineState
 from region_node.customers.subscriptions import Subscription
 from region_node.orders.business import Situation
 from region_node.orders.rules import Value
@@ -45,6 +49,8 @@ class Records:
     taken: Collection[str] = frozenset({LINE.number})
     known: Mapping[tuple[str, bytes], str] = field(default_factory=dict)
     held: Mapping[str, int] = field(default_factory=dict)
+    charges: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    owed: int = 0
 
     def customer(self, customer_id: str) -> CustomerRow | None:
         return self.customers.get(customer_id)
@@ -60,6 +66,21 @@ class Records:
 
     def lines_held(self, customer_id: str) -> int:
         return self.held.get(customer_id, 0)
+
+    def charged(self, account_id: str, month: str, kind: str) -> int:
+        return self.charges.get((month, kind), 0)
+
+    def final_charges(self, line: Line, now: datetime) -> Sequence[Posting]:
+        month = Month.at(now, "Asia/Shanghai")
+        state = LineState(
+            min(line.start_date, month.start), ProductStatus.PRODUCT_STATUS_ACTIVE, line.suspension_kind, line.plan_id
+        )
+        lived = LineMonth(line.product_id, line.rating_type, [state], (), Volume())
+        due = total_of(charges_of(lived, month, now, FEDERATION.plan))
+        return postings(line.account_id, month, due, {}, "/final")
+
+    def overdue(self, account_id: str, now: datetime) -> int:
+        return self.owed
 
 
 def situation(

@@ -17,6 +17,10 @@ from gateway.store.sqlite import SqliteTransaction
 from gateway.store.sqlite_schema import apply
 from region_node.billing import ledger
 from region_node.billing.rules import (
+    CHARGES,
+    COMPENSATION,
+    CORRECTION,
+    LATE_FEE,
     Entry,
     Posting,
     balance_of,
@@ -32,6 +36,7 @@ from region_node.billing.rules import (
 
 NOW = datetime(2030, 6, 15, 4, 0, tzinfo=UTC)
 SHANGHAI = "Asia/Shanghai"
+KEPT = 5
 ACCOUNTS = ["cash", "account-1", "account-2", "payable/sichuan", "receivable/guangdong"]
 accounts = st.sampled_from(ACCOUNTS)
 amounts = st.integers(1, 10**12)
@@ -154,7 +159,8 @@ def test_accounts_between_regions_are_named_by_the_other_region() -> None:
     ],
 )
 def test_a_month_is_that_of_the_home_region(month: str, start: datetime, end: datetime) -> None:
-    assert month_bounds(month, NOW, SHANGHAI) == (start, end)
+    found = month_bounds(month, NOW, SHANGHAI, KEPT)
+    assert (found.start, found.end) == (start, end)
 
 
 @pytest.mark.parametrize(
@@ -162,18 +168,18 @@ def test_a_month_is_that_of_the_home_region(month: str, start: datetime, end: da
 )
 def test_bills_are_kept_for_the_running_month_and_five_before(month: str, kept: bool) -> None:
     if kept:
-        month_bounds(month, NOW, SHANGHAI)
+        month_bounds(month, NOW, SHANGHAI, KEPT)
         return
     with pytest.raises(Refused) as raised:
-        month_bounds(month, NOW, SHANGHAI)
+        month_bounds(month, NOW, SHANGHAI, KEPT)
     assert (raised.value.reason, raised.value.parameters) == (Reason.REASON_BILL_OUT_OF_RANGE, {"month": month})
 
 
 def test_the_month_changes_at_midnight_of_the_home_region() -> None:
     last = datetime(2030, 6, 30, 15, 59, 59, tzinfo=UTC)
     with pytest.raises(Refused):
-        month_bounds("2030-07", last, SHANGHAI)
-    month_bounds("2030-07", last + timedelta(seconds=1), SHANGHAI)
+        month_bounds("2030-07", last, SHANGHAI, KEPT)
+    month_bounds("2030-07", last + timedelta(seconds=1), SHANGHAI, KEPT)
 
 
 @pytest.mark.parametrize(
@@ -181,7 +187,7 @@ def test_the_month_changes_at_midnight_of_the_home_region() -> None:
 )
 def test_a_month_is_written_as_year_and_month(month: str) -> None:
     with pytest.raises(Refused) as raised:
-        month_bounds(month, NOW, SHANGHAI)
+        month_bounds(month, NOW, SHANGHAI, KEPT)
     assert raised.value.reason == Reason.REASON_REQUEST_INVALID
 
 
@@ -193,16 +199,17 @@ def test_a_month_is_written_as_year_and_month(month: str) -> None:
 def test_months_follow_each_other_without_gap_or_overlap(moment: datetime, zone: str) -> None:
     now = moment.replace(tzinfo=UTC)
     local = now.astimezone(ZoneInfo(zone))
-    start, end = month_bounds(f"{local:%Y-%m}", now, zone)
+    month = month_bounds(f"{local:%Y-%m}", now, zone, KEPT)
+    start, end = month.start, month.end
     assert start <= now < end
     assert end == next_cycle(now, zone)
     begins = end.astimezone(ZoneInfo(zone))
     assert (begins.day, begins.hour, begins.minute, begins.second, begins.microsecond) == (1, 0, 0, 0, 0)
-    assert month_bounds(f"{begins:%Y-%m}", end, zone)[0] == end
+    assert month_bounds(f"{begins:%Y-%m}", end, zone, KEPT).start == end == month.next().start
     assert next_month(local).month == local.month % 12 + 1
 
 
-@pytest.mark.parametrize("kind", ["opening", "payment", "rent", "refund"])
+@pytest.mark.parametrize("kind", ["opening", "payment", "fee", "refund", *CHARGES, LATE_FEE, CORRECTION, COMPENSATION])
 def test_a_bill_describes_what_can_stand_on_a_customers_account(kind: str) -> None:
     text = describe(kind)
     assert text.zh_cn

@@ -3,6 +3,7 @@
 from gateway.api.region.v1.order_pb2 import Order
 from region_node.billing.rules import CASH, IN_TRANSIT, Posting, payable, receivable, transfer
 from region_node.orders.business import BusinessRule, Effects, Situation
+from region_node.orders.credits import after_credit
 
 
 def _amount(order: Order) -> int:
@@ -14,12 +15,17 @@ class Rule(BusinessRule):
     """The handling region owes what it took, first to the payer, then to the home region."""
 
     def fulfil(self, situation: Situation) -> Effects:
-        """The account is credited, against cash at home or a receivable from the handling region."""
+        """The account is credited, against cash at home or a receivable from the handling region.
+
+        A line that was suspended for arrears is in service again once nothing is overdue.
+        """
         order, amount = situation.order, _amount(situation.order)
         at_home = order.handling_region == situation.region
         debit = CASH if at_home else receivable(order.handling_region)
         posting = transfer(f"{order.id}#credit", "payment", amount, debit=debit, credit=situation.line.account_id)
-        return Effects(situation.line, (posting,), {"balance_minor_units": str(situation.balance + amount)})
+        line, notices = after_credit(situation, amount)
+        results = {"balance_minor_units": str(situation.balance + amount)}
+        return Effects(line, (posting,), results, notices=notices)
 
     def taken_in(self, order: Order) -> tuple[Posting, ...]:
         """Cash came in and is owed to the payer until the home region has booked it."""

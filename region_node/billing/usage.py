@@ -1,0 +1,188 @@
+"""Usage of the region's own lines (TMF635 Usage): taken over once, rated, and listed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from gateway.api.region.v1.billing_service_pb2 import Usage, UsageKind
+from gateway.api.region.v1.customer_service_pb2 import ProductStatus, RatingType
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.api.types.v1.types_pb2 import Money
+from gateway.clock import from_microseconds, from_timestamp, to_microseconds, to_timestamp
+from gateway.errors import Refused
+from gateway.numberplan import normalize
+from gateway.store.port import Transaction
+from region_node.auditing import AuditedCall
+from region_node.billing import ledger
+from region_node.billing.bills import find_bill
+from region_node.billing.charging import Tariffs, line_month, lines_of_account
+from region_node.billing.cycle import tariff_of
+from region_node.billing.rating import CHARGE_OF, itemise, rate, volume_of
+from region_node.billing.rules import Month, charge
+from region_node.context import RegionContext
+from region_node.customers.rows import Line, find_line
+from region_node.requests import require_length
+
+BATCH_LIMIT = 500
+LISTED_LIMIT = 10_000  # uses on one bill: what one answer may hold
+LARGEST_QUANTITY = 2**40
+_ID_LIMIT = 100
+_NUMBER_LIMIT = 32
+_AHEAD = timedelta(minutes=5)  # what the clock of a region's metering may be ahead
+
+
+@dataclass(frozen=True)
+class UsageRow:
+    """One call, message or use of data; the quantity is in the unit of its kind."""
+
+    usage_id: str
+    kind: UsageKind.ValueType
+    usage_date: datetime
+    quantity: int
+    other_number: str
+
+
+@dataclass(frozen=True)
+class NewUsage:
+    """Usage to take over, and by which number."""
+
+    number: str
+    row: UsageRow
+
+
+def read_usage(usage: Usage, index: int) -> NewUsage:
+    """What a caller hands in. Raises Refused for a field that is not valid."""
+    field = f"usage[{index}]"
+    require_length(f"{field}.id", usage.id, _ID_LIMIT, required=True)
+    require_length(f"{field}.other_number", usage.other_number, _NUMBER_LIMIT)
+    if not usage.kind or usage.kind not in UsageKind.values():
+        raise Refused(Reason.REASON_REQUEST_INVALID, field=f"{field}.kind", problem="not set")
+    if not 0 < usage.quantity <= LARGEST_QUANTITY:
+        raise Refused(Reason.REASON_REQUEST_INVALID, field=f"{field}.quantity", problem="not positive")
+    if usage.kind == UsageKind.USAGE_KIND_MESSAGE and usage.quantity != 1:
+        raise Refused(Reason.REASON_REQUEST_INVALID, field=f"{field}.quantity", problem="a message is 1")
+    try:
+        began = from_timestamp(usage.usage_date)
+    except OverflowError:
+        raise Refused(Reason.REASON_REQUEST_INVALID, field=f"{field}.usage_date", problem="out of range") from None
+    row = UsageRow(usage.id, usage.kind, began, usage.quantity, usage.other_number)
+    return NewUsage(normalize(usage.number), row)
+
+
+def record_usage(tx: Transaction, context: RegionContext, batch: Sequence[NewUsage], asked: AuditedCall) -> int:
+    """Takes over usage, all or none; returns how much was new. A usage id that is here already is left as it is.
+
+    Usage of a month that is billed already is charged in the first one that is not. Prepaid lines pay at once.
+    Raises Refused with SUBSCRIPTION_NOT_FOUND or LINE_CLOSED, and with REQUEST_INVALID for usage of the future or of
+    before bills are kept.
+    """
+    new = {each.row.usage_id: each for each in batch if not _is_known(tx, each.row.usage_id)}
+    placed = [(each.row, *_place(tx, context, each, asked.now)) for each in new.values()]
+    for row, line, month in placed:
+        price = _price_at_once(tx, context, line, month, row)
+        _insert(tx, row, line, month)
+        if price is not None and price[1]:
+            kind, amount = price
+            posting = charge(f"{line.account_id}/{month.name}#{kind}/{row.usage_id}", kind, amount, line.account_id)
+            time = min(max(asked.now, month.start), month.last_instant)
+            ledger.post(tx, posting, context.currency, time)
+    if placed:
+        asked.record(tx, "RecordUsage", f"{len(placed)} uses")
+    return len(placed)
+
+
+def list_usage(tx: Transaction, context: RegionContext, account: str, month: Month) -> list[Usage]:
+    """An account's usage that a month charges, in order, each with what it adds to the cost beyond the allowance.
+
+    Raises Refused with MESSAGE_TOO_LARGE where it is more than one answer holds.
+    """
+    found: list[Usage] = []
+    for line in lines_of_account(tx, account):
+        rows = _rows(tx, line, month)
+        if len(found) + len(rows) > LISTED_LIMIT:
+            raise Refused(Reason.REASON_MESSAGE_TOO_LARGE, limit=str(LISTED_LIMIT))
+        tariffs = Tariffs(context.federation)
+        tariff = tariff_of(line_month(tx, tariffs, line, month), month, month.end, tariffs.plan)
+        amounts = itemise([volume_of(row.kind, row.quantity) for row in rows], tariff)
+        found += [
+            Usage(
+                id=row.usage_id,
+                number=line.number,
+                kind=row.kind,
+                usage_date=to_timestamp(row.usage_date),
+                quantity=row.quantity,
+                other_number=row.other_number,
+                amount=Money(minor_units=amount, currency=context.currency),
+            )
+            for row, amount in zip(rows, amounts, strict=True)
+        ]
+    return sorted(found, key=lambda each: (each.usage_date.ToMicroseconds(), each.id))
+
+
+def _place(tx: Transaction, context: RegionContext, new: NewUsage, now: datetime) -> tuple[Line, Month]:
+    """The line, and the month that charges it. Raises Refused."""
+    line, began = find_line(tx, new.number), new.row.usage_date
+    if line is None:
+        raise Refused(Reason.REASON_SUBSCRIPTION_NOT_FOUND)
+    if line.status == ProductStatus.PRODUCT_STATUS_TERMINATED:
+        raise Refused(Reason.REASON_LINE_CLOSED)
+    running, kept = Month.at(now, context.time_zone), (context.region, context.region)
+    oldest = running.before(context.federation.figure("bills-kept", kept))
+    if not oldest.start <= began <= now + _AHEAD:
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="usage_date", problem="in the future, or not kept any more")
+    month = Month.at(began, context.time_zone)
+    while find_bill(tx, line.account_id, month.name) is not None:
+        month = month.next()
+    return line, month
+
+
+def _price_at_once(
+    tx: Transaction, context: RegionContext, line: Line, month: Month, row: UsageRow
+) -> tuple[str, int] | None:
+    """What one use adds to the cost of a prepaid line's month, with its kind; None for a postpaid line."""
+    if line.rating_type != RatingType.RATING_TYPE_PREPAID:
+        return None
+    tariffs = Tariffs(context.federation)
+    before = line_month(tx, tariffs, line, month)
+    tariff = tariff_of(before, month, month.end, tariffs.plan)
+    (charged,) = [
+        each
+        for each in rate(before.used + volume_of(row.kind, row.quantity), tariff)
+        if each.kind == CHARGE_OF[row.kind]
+    ]
+    earlier = sum(each.amount for each in rate(before.used, tariff) if each.kind == charged.kind)
+    return charged.kind, charged.amount - earlier
+
+
+def _is_known(tx: Transaction, usage_id: str) -> bool:
+    return tx.first(int, "SELECT 1 FROM usage_records WHERE usage_id = :id", id=usage_id) is not None
+
+
+def _insert(tx: Transaction, row: UsageRow, line: Line, month: Month) -> None:
+    tx.execute(
+        "INSERT INTO usage_records (usage_id, product_id, account_id, month, kind, usage_date, quantity, other_number)"
+        " VALUES (:usage_id, :product_id, :account_id, :month, :kind, :usage_date, :quantity, :other_number)",
+        usage_id=row.usage_id,
+        product_id=line.product_id,
+        account_id=line.account_id,
+        month=month.name,
+        kind=row.kind,
+        usage_date=to_microseconds(row.usage_date),
+        quantity=row.quantity,
+        other_number=row.other_number,
+    )
+
+
+def _rows(tx: Transaction, line: Line, month: Month) -> list[UsageRow]:
+    return tx.all(
+        _row,
+        "SELECT usage_id, kind, usage_date, quantity, other_number FROM usage_records"
+        " WHERE product_id = :product AND month = :month ORDER BY usage_date, usage_id LIMIT :limit",
+        product=line.product_id,
+        month=month.name,
+        limit=LISTED_LIMIT + 1,
+    )
+
+
+def _row(usage_id: str, kind: UsageKind.ValueType, usage_date: int, quantity: int, other_number: str) -> UsageRow:
+    return UsageRow(usage_id, kind, from_microseconds(usage_date), quantity, other_number)
