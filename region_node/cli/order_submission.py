@@ -48,6 +48,7 @@ class Submission:
         """Why lines that wait to be sent again were refused the last time."""
         self._later: dict[int, Line] = {}
         """Lines that wait a moment before they are sent again."""
+        self._attempt = 0
         self._changed = asyncio.Event()
 
     async def run(self, patience: float, tell: Callable[[grpc.aio.AioRpcError], None]) -> None:
@@ -58,12 +59,15 @@ class Submission:
             self._under_way.clear()
             try:
                 async with asyncio.timeout(patience) as end:
-                    async for response in self._orders.SubmitOrders(self._requests()):
+                    async for response in self._orders.SubmitOrders(self._requests(self._attempt)):
                         if self._answered(response):
                             note()
                             end.reschedule(asyncio.get_running_loop().time() + patience)
             except TimeoutError:
                 raise _unavailable("the node takes no order") from None
+            finally:
+                self._attempt += 1
+                self._changed.set()
             if self._under_way or self._waiting or self._later:
                 raise _unavailable("the node ended the stream")
 
@@ -87,8 +91,9 @@ class Submission:
             outcome = INVALID if line.problem is not None else NOT_SENT
             self._told(Outcome(line.number, line.request_id, outcome, message=line.problem))
 
-    async def _requests(self) -> AsyncIterator[SubmitOrdersRequest]:
-        while True:
+    async def _requests(self, attempt: int) -> AsyncIterator[SubmitOrdersRequest]:
+        """What one attempt sends. A call that has failed leaves its requests waiting: they must take no line then."""
+        while attempt == self._attempt:
             line = self._next() if len(self._under_way) < _UNDER_WAY else None
             if line is not None:
                 self._under_way[line.request_id] = line
