@@ -9,15 +9,17 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from coordinator.membership.rules import Heartbeat, Lease, RegionFacts, expired, next_expiry
 from coordinator.registry import operations
-from coordinator.registry.operations import Revision, SuspensionChanged
+from coordinator.registry.operations import Revision, SuspensionChanged, Wanted
 from coordinator.registry.port import KeptHead, Replica, Snapshot
 from gateway import audit
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.audit import AuditRow
 from gateway.clock import Clock
+from gateway.federation.rules import difference
 from gateway.store.port import Store
 
 _log = logging.getLogger(__name__)
@@ -94,11 +96,21 @@ class EmbeddedRegistry:
 
     async def apply(self, configuration: Configuration, *, expected_revision: int, actor: str) -> int:
         """See the port."""
-        own, now = Configuration(), self._clock.now()
+        own = Configuration()
         own.CopyFrom(configuration)
-        return await self._store.write(
-            lambda tx: operations.apply(tx, own, expected_revision=expected_revision, actor=actor, now=now)
-        )
+        while True:
+            snapshot, now = self._snapshot, self._clock.now()
+            # Half a million prefixes take seconds: beside the event loop, and before the transaction.
+            changes = await asyncio.to_thread(difference, snapshot.configuration or Configuration(), own)
+            apply = partial(
+                operations.apply,
+                wanted=Wanted(own, snapshot.revision, len(changes)),
+                expected_revision=expected_revision,
+                actor=actor,
+                now=now,
+            )
+            if (revision := await self._store.write(apply)) is not None:
+                return revision
 
     async def configuration_at(self, revision: int) -> Configuration | None:
         """See the port."""

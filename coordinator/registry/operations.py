@@ -12,7 +12,6 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.audit import Head
 from gateway.clock import from_microseconds, to_microseconds
 from gateway.errors import Refused
-from gateway.federation.rules import difference
 from gateway.store.port import Transaction
 
 
@@ -46,13 +45,24 @@ def configuration_at(tx: Transaction, revision: int) -> Configuration | None:
     )
 
 
-def apply(tx: Transaction, configuration: Configuration, *, expected_revision: int, actor: str, now: datetime) -> int:
-    """Puts a configuration in force. See the port."""
-    in_force = current(tx)
-    revision = in_force.revision if in_force is not None else 0
-    changes = difference(in_force.configuration if in_force is not None else Configuration(), configuration)
+@dataclass(frozen=True)
+class Wanted:
+    """A configuration to put in force, and what it changes: found out before the transaction, for it may take long."""
+
+    configuration: Configuration
+    before: int
+    """The revision that it was compared with; 0 for none."""
+    changes: int
+    """How many there are."""
+
+
+def apply(tx: Transaction, wanted: Wanted, *, expected_revision: int, actor: str, now: datetime) -> int | None:
+    """Puts a configuration in force. See the port. None where another one is in force than it was compared with."""
+    revision = tx.first(int, "SELECT revision FROM configurations ORDER BY revision DESC LIMIT 1") or 0
+    if revision != wanted.before:
+        return None
     # Before the check of the revision: who repeats a call whose answer was lost gets that answer.
-    if not changes:
+    if not wanted.changes:
         return revision
     if revision != expected_revision:
         raise Refused(Reason.REASON_CONFIGURATION_CHANGED, revision=str(revision))
@@ -60,7 +70,7 @@ def apply(tx: Transaction, configuration: Configuration, *, expected_revision: i
     tx.execute(
         "INSERT INTO configurations (revision, content, actor, applied) VALUES (:revision, :content, :actor, :now)",
         revision=revision,
-        content=configuration.SerializeToString(),
+        content=wanted.configuration.SerializeToString(),
         actor=actor,
         now=to_microseconds(now),
     )
@@ -70,9 +80,9 @@ def apply(tx: Transaction, configuration: Configuration, *, expected_revision: i
         actor=actor,
         action="CONFIGURATION_APPLIED",
         subject=f"configuration/{revision}",
-        detail=f"{len(changes)} changes",
+        detail=f"{wanted.changes} changes",
     )
-    tx.publish(Revision(revision, configuration))
+    tx.publish(Revision(revision, wanted.configuration))
     return revision
 
 

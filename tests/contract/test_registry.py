@@ -9,11 +9,13 @@ import pytest
 from coordinator.membership.rules import standing
 from coordinator.registry.port import Replica
 from gateway import audit
+from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.federation.v1.federation_pb2 import MemberState
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.federation.current import MAX_CLOCK_ERROR
 from tests.contract.coordinators import eventually
+from tests.contract.large_number_plan import with_segments
 from tests.contract.registries import (
     ADMIN,
     EmbeddedRegistries,
@@ -27,6 +29,7 @@ from tests.contract.registries import (
     run,
     state,
 )
+from tests.contract.small_federation import CONFIGURATION
 
 
 @pytest.fixture(params=["embedded", "etcd"], name="opened")
@@ -46,6 +49,51 @@ def test_a_registry_without_history_is_empty(opened: Registries) -> None:
             assert await registry.audit_head("sichuan") is None
 
     run(scenario())
+
+
+def test_a_number_plan_of_half_a_million_prefixes_is_kept_and_a_change_of_the_rest_keeps_it(opened: Registries) -> None:
+    large = with_segments()
+    renamed = Configuration()
+    renamed.CopyFrom(large)
+    renamed.regions[0].name.en = "Another name"
+
+    async def scenario() -> None:
+        async with opened() as registry:
+            assert await registry.apply(configuration("a"), expected_revision=0, actor=ADMIN) == 1
+            assert await registry.apply(large, expected_revision=1, actor=ADMIN) == 2
+            assert await registry.apply(large, expected_revision=1, actor=ADMIN) == 2, "nothing changes"
+            assert await registry.apply(renamed, expected_revision=2, actor=ADMIN) == 3
+            with pytest.raises(Refused) as refusal:
+                await registry.apply(large, expected_revision=2, actor=ADMIN)
+            assert refusal.value.reason == Reason.REASON_CONFIGURATION_CHANGED
+            details = [row.detail for row in await registry.audit_rows() if row.action == "CONFIGURATION_APPLIED"]
+            assert details[2] == "1 changes"
+        async with opened() as registry:
+            assert registry.snapshot().configuration == renamed
+            assert await registry.configuration_at(2) == large
+            assert await registry.apply(configuration("a"), expected_revision=3, actor=ADMIN) == 4
+            assert registry.snapshot().configuration == configuration("a")
+
+    run(scenario(), 60)
+
+
+def test_what_is_asked_meanwhile_is_answered_while_a_large_number_plan_comes_into_force(opened: Registries) -> None:
+    large = with_segments()
+
+    async def scenario() -> None:
+        async with opened() as registry:
+            await registry.apply(CONFIGURATION, expected_revision=0, actor=ADMIN)
+            begun = asyncio.get_running_loop().time()
+            applying = asyncio.create_task(registry.apply(large, expected_revision=1, actor=ADMIN))
+            longest, last = 0.0, begun
+            while not applying.done():
+                await asyncio.sleep(0.001)
+                now = asyncio.get_running_loop().time()
+                longest, last = max(longest, now - last), now
+            assert await applying == 2
+            assert longest < (last - begun) / 2, "most of the work is done beside the event loop"
+
+    run(scenario(), 60)
 
 
 def test_each_configuration_gets_a_higher_revision_and_old_ones_are_kept(opened: Registries) -> None:

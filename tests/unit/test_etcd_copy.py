@@ -20,7 +20,7 @@ from coordinator.registry.etcd.keys import (
     SuspensionKey,
 )
 from coordinator.registry.etcd.leases import lease_of
-from coordinator.registry.etcd.registry import MAX_CONFIGURATION_BYTES
+from coordinator.registry.etcd.packing import MAX_CONFIGURATION_BYTES
 from coordinator.registry.etcd.values import Applied, Joined, Living, Unreadable, Written
 from coordinator.registry.port import KeptHead, Replica
 from gateway.api.federation.v1.configuration_pb2 import Configuration, Region

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 _SEQUENCE_DIGITS = 20  # so that keys sort as their numbers do
+_PART_DIGITS = 4
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,14 @@ class Keys:
     def configuration_at(self, revision: int) -> bytes:
         """A configuration that is or was in force."""
         return self._key(f"configurations/{revision:0{_SEQUENCE_DIGITS}}")
+
+    def plan_part(self, digest: str, number: int) -> bytes:
+        """One part, counted from 0, of a number plan that stands apart from its configuration."""
+        return self._key(f"number-plans/{digest}/{number:0{_PART_DIGITS}}")
+
+    def plan_parts(self, digest: str) -> KeyRange:
+        """All parts of a number plan."""
+        return _below(f"{self._prefix}number-plans/{digest}/")
 
     def joined(self, region: str) -> bytes:
         """That a region ever joined."""

@@ -17,11 +17,14 @@ from coordinator.registry.etcd import values
 from coordinator.registry.etcd.changes import Change, Changes, Found, Noted, Put
 from coordinator.registry.etcd.client import EtcdClient, Rejected, Unanswered
 from coordinator.registry.etcd.contact import Contact
-from coordinator.registry.etcd.copy import Copy
+from coordinator.registry.etcd.copy import Copy, Entry
 from coordinator.registry.etcd.keys import KeyRange, Keys
 from coordinator.registry.etcd.last_good import LastGood
 from coordinator.registry.etcd.leases import Leases, OwnReplica, lease_of
+from coordinator.registry.etcd.packing import Packed, TooLarge, pack
+from coordinator.registry.etcd.plans import Plans
 from coordinator.registry.etcd.settings import EtcdSettings
+from coordinator.registry.etcd.values import Applied
 from coordinator.registry.etcd.watch import Follower, FollowerPorts
 from coordinator.registry.port import KeptHead, Replica, Snapshot
 from gateway.api.federation.v1.configuration_pb2 import Configuration
@@ -32,8 +35,6 @@ from gateway.errors import Refused
 from gateway.federation.rules import difference
 from gateway.last_good import LastGoodBroken
 
-# A change writes the configuration twice, and etcd takes at most 1.5 MiB at once.
-MAX_CONFIGURATION_BYTES = 700 * 1024
 _ROWS_AT_ONCE = 1000
 _RENEWAL_SECONDS = 1.0  # for a heartbeat of a process that is known to live: it counts in any case
 _CONTAIN_SECONDS = 1.0  # in which the watch tells of a change that was made; then everything is listed
@@ -51,6 +52,7 @@ class _Parts:
 
     keys: Keys
     client: EtcdClient
+    plans: Plans
     copy: Copy
     clock: Clock
     lease: timedelta
@@ -66,7 +68,7 @@ class EtcdRegistry:
         self._keys, self._copy, self._clock = parts.keys, parts.copy, parts.clock
         self._changes = Changes(parts.client, parts.keys)
         self._leases = Leases(parts.client, parts.lease)
-        ports = FollowerPorts(parts.client, parts.keys, parts.clock, parts.last_good.path)
+        ports = FollowerPorts(parts.client, parts.keys, parts.plans, parts.clock, parts.last_good.path)
         self._follower = Follower(ports, parts.copy, self._tell)
         self._contact = Contact(
             parts.client,
@@ -104,7 +106,7 @@ class EtcdRegistry:
         """
         keys = Keys(federation)
         client, ask = EtcdClient(settings, clock), others_are_answered or _nobody_to_ask
-        parts = _Parts(keys, client, Copy(keys), clock, lease, LastGood(directory), ask)
+        parts = _Parts(keys, client, Plans(client, keys), Copy(keys), clock, lease, LastGood(directory), ask)
         registry = cls(parts)
         try:
             await registry._start()
@@ -157,37 +159,51 @@ class EtcdRegistry:
 
     async def apply(self, configuration: Configuration, *, expected_revision: int, actor: str) -> int:
         """See the port. Raises Refused with REQUEST_INVALID for one that is too large for etcd."""
-        own, now, key, answer = Configuration(), self._clock.now(), self._keys.configuration, 0
+        self._require_onward()
+        own, snapshot = Configuration(), self._copy.snapshot
         own.CopyFrom(configuration)
-        if (size := own.ByteSize()) > MAX_CONFIGURATION_BYTES:
-            problem = f"{size} bytes, more than the {MAX_CONFIGURATION_BYTES} that the registry takes"
-            raise Refused(Reason.REASON_REQUEST_INVALID, field="configuration", problem=problem)
+        # Half a million prefixes take seconds: beside the event loop, and before the decision.
+        packed = await asyncio.to_thread(_packed, own)
+        before = (snapshot.revision, snapshot.configuration or Configuration())
+        while True:
+            changes = len(await asyncio.to_thread(difference, before[1], own))
+            revision = await self._apply(packed, changes, before[0], expected_revision, actor)
+            if revision is not None:
+                return revision
+            # Another coordinator was faster than the watch.
+            applied = await self._applied(self._keys.configuration)
+            before = (applied.revision, applied.configuration) if applied is not None else (0, Configuration())
+
+    async def _apply(self, packed: Packed, changes: int, before: int, expected_revision: int, actor: str) -> int | None:
+        """Puts a configuration in force that changes so much of revision `before`; None where another one is."""
+        key, now, is_other = self._keys.configuration, self._clock.now(), False
+        if changes and before == expected_revision:
+            await self._answered(self._parts.plans.write(packed, self._contact.patience()))
+        revision = before + 1 if changes else before
 
         def decide(found: Found) -> Change | None:
-            nonlocal answer
-            in_force = values.decode_applied(found[key].value) if key in found else None
-            answer = in_force.revision if in_force is not None else 0
-            changes = difference(in_force.configuration if in_force is not None else Configuration(), own)
+            nonlocal is_other
+            in_force = values.revision_of(found[key].value) if key in found else 0
+            is_other = in_force != before
             # Before the check of the revision: who repeats a call whose answer was lost gets that answer.
-            if not changes:
+            if is_other or not changes:
                 return None
-            if answer != expected_revision:
-                raise Refused(Reason.REASON_CONFIGURATION_CHANGED, revision=str(answer))
-            answer += 1
-            value = Put(values.encode_applied(values.Applied(answer, own, actor, to_microseconds(now))))
-            noted = Noted(actor, "CONFIGURATION_APPLIED", f"configuration/{answer}", f"{len(changes)} changes")
-            return Change({key: value, self._keys.configuration_at(answer): value}, noted=noted)
+            if in_force != expected_revision:
+                raise Refused(Reason.REASON_CONFIGURATION_CHANGED, revision=str(in_force))
+            value = Put(values.encode_packed(revision, packed, actor, to_microseconds(now)))
+            noted = Noted(actor, "CONFIGURATION_APPLIED", f"configuration/{revision}", f"{changes} changes")
+            return Change({key: value, self._keys.configuration_at(revision): value}, noted=noted)
 
         await self._change([key], decide, now)
-        return answer
+        return None if is_other else revision
 
     async def configuration_at(self, revision: int) -> Configuration | None:
         """See the port. Raises Refused with REGISTRY_UNAVAILABLE where only etcd could tell."""
         snapshot = self._copy.snapshot
         if revision and revision == snapshot.revision:
             return snapshot.configuration
-        value = await self._value(self._keys.configuration_at(revision))
-        return values.decode_applied(value).configuration if value is not None else None
+        applied = await self._applied(self._keys.configuration_at(revision))
+        return applied.configuration if applied is not None else None
 
     async def keep_audit_head(self, region: str, kept: KeptHead) -> bool:
         """See the port. Raises Refused with REGISTRY_UNAVAILABLE."""
@@ -218,7 +234,7 @@ class EtcdRegistry:
         while True:
             first = len(rows) + 1
             page = await self._read(KeyRange(self._keys.audit_row(first), self._keys.audit_row(first + _ROWS_AT_ONCE)))
-            rows += [values.decode_row(page[key]).row for key in sorted(page)]
+            rows += [values.decode_row(page[key].value).row for key in sorted(page)]
             if len(page) < _ROWS_AT_ONCE:
                 return rows
 
@@ -384,16 +400,32 @@ class EtcdRegistry:
         if not task.cancelled() and (error := task.exception()) is not None and not isinstance(error, Refused):
             _log.error("a change of the registry failed", exc_info=error)
 
-    async def _value(self, key: bytes) -> bytes | None:
-        return (await self._read(KeyRange(key, key + b"\0"))).get(key)
-
-    async def _read(self, keys: KeyRange) -> dict[bytes, bytes]:
+    async def _applied(self, key: bytes) -> Applied | None:
+        """A configuration with its number plan. Raises Refused with REGISTRY_UNAVAILABLE; of a later version, too."""
+        entry = (await self._read(KeyRange(key, key + b"\0"))).get(key)
+        if entry is None:
+            return None
+        entry = await self._answered(self._parts.plans.complete(entry, self._contact.patience()))
         try:
-            read = await self._parts.client.read([keys], self._contact.patience())
-        except (Unanswered, Rejected) as error:
-            _log.warning("etcd does not tell: %s", error)
+            return values.decode_applied(entry.value)
+        except values.Unreadable as error:
+            _log.error("%s in etcd %s", key.decode("utf-8", "replace"), error)
             raise Refused(Reason.REASON_REGISTRY_UNAVAILABLE) from None
-        return {key: entry.value for key, entry in read.entries.items()}
+
+    async def _value(self, key: bytes) -> bytes | None:
+        entry = (await self._read(KeyRange(key, key + b"\0"))).get(key)
+        return entry.value if entry is not None else None
+
+    async def _read(self, keys: KeyRange) -> dict[bytes, Entry]:
+        return (await self._answered(self._parts.client.read([keys], self._contact.patience()))).entries
+
+    async def _answered(self, answer: Awaitable[T]) -> T:
+        """An answer of etcd. Raises Refused with REGISTRY_UNAVAILABLE where it gives none."""
+        try:
+            return await answer
+        except (Unanswered, Rejected) as error:
+            _log.warning("etcd does not answer: %s", error)
+            raise Refused(Reason.REASON_REGISTRY_UNAVAILABLE) from None
 
     def _tell(self) -> None:
         self._unsaved.set()
@@ -424,3 +456,10 @@ class EtcdRegistry:
 
 async def _nobody_to_ask(_: Collection[Replica]) -> bool:
     return False
+
+
+def _packed(configuration: Configuration) -> Packed:
+    try:
+        return pack(configuration)
+    except TooLarge as error:
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="configuration", problem=str(error)) from None

@@ -1,23 +1,27 @@
 """The values in etcd: one line of JSON with named fields, and after it the bytes of a message where there is one. Pure.
 
 A later version may add fields, which this one passes over; where it changes the meaning of one it raises `version`.
+A configuration whose number plan stands apart is of version 2: a program that does not know of that must not take it
+for one without a number plan. Its value is whole once the parts of the plan follow the bytes of the message.
 """
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from google.protobuf.message import DecodeError
 
 from coordinator.membership.rules import Heartbeat, Suspension
+from coordinator.registry.etcd.packing import NotWhole, Packed, PlanName, pack, unpack_plan
 from coordinator.registry.port import KeptHead, Replica
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.audit import AuditRow, Head
 from gateway.clock import from_microseconds, to_microseconds
 
 VERSION = 1
+_VERSION_APART = 2
 _MICROSECOND = timedelta(microseconds=1)
 
 Field = str | int
@@ -65,19 +69,58 @@ class Written:
 
 
 def encode_applied(applied: Applied) -> bytes:
-    """The value of a configuration."""
-    content = applied.configuration.SerializeToString(deterministic=True)
-    return _encode({"revision": applied.revision, "actor": applied.actor, "time": applied.time}, content)
+    """The whole value of a configuration. Raises TooLarge."""
+    packed = pack(applied.configuration)
+    return whole(encode_packed(applied.revision, packed, applied.actor, applied.time), packed.parts)
+
+
+def encode_packed(revision: int, packed: Packed, actor: str, time: int) -> bytes:
+    """The value of a configuration, without the parts of a number plan that stands apart.
+
+    `time` is in microseconds since 1970.
+    """
+    fields: dict[str, Field] = {"revision": revision, "actor": actor, "time": time}
+    if packed.plan is None:
+        return _encode(fields, packed.content)
+    fields |= {"content": len(packed.content), "plan": packed.plan.digest, "parts": packed.plan.parts}
+    return _encode({**fields, "version": _VERSION_APART}, packed.content)
+
+
+def whole(value: bytes, parts: Iterable[bytes]) -> bytes:
+    """The value of a configuration with all parts of its number plan."""
+    return value + b"".join(parts)
+
+
+def missing_plan(value: bytes) -> PlanName | None:
+    """The number plan whose parts the value of a configuration lacks; None where it is whole. Raises Unreadable."""
+    fields = _Fields(value, _VERSION_APART)
+    plan = _plan(fields)
+    return plan if plan is not None and len(fields.content) <= fields.number("content") else None
+
+
+def revision_of(value: bytes) -> int:
+    """The revision of a configuration, whole or not. Raises Unreadable."""
+    return _Fields(value, _VERSION_APART).number("revision")
 
 
 def decode_applied(value: bytes) -> Applied:
-    """The configuration of a value. Raises Unreadable."""
-    fields = _Fields(value)
+    """The configuration of a whole value. Raises Unreadable."""
+    fields = _Fields(value, _VERSION_APART)
+    plan = _plan(fields)
+    length = fields.number("content") if plan is not None else len(fields.content)
     try:
-        configuration = Configuration.FromString(fields.content)
+        configuration = Configuration.FromString(fields.content[:length])
+        if plan is not None:
+            configuration.number_plan.CopyFrom(unpack_plan(plan, fields.content[length:]))
     except DecodeError as error:
         raise Unreadable("holds no configuration of this version") from error
+    except NotWhole as error:
+        raise Unreadable(f"is not whole: {error}") from error
     return Applied(fields.number("revision"), configuration, fields.text("actor"), fields.number("time"))
+
+
+def _plan(fields: "_Fields") -> PlanName | None:
+    return PlanName(fields.text("plan"), fields.number("parts")) if "plan" in fields else None
 
 
 def encode_joined(joined: Joined) -> bytes:
@@ -208,7 +251,7 @@ def decode_row(value: bytes) -> Written:
 class _Fields:
     """The fields of a value by their names."""
 
-    def __init__(self, value: bytes) -> None:
+    def __init__(self, value: bytes, known: int = VERSION) -> None:
         line, _, self.content = value.partition(b"\n")
         try:
             found = json.loads(line)
@@ -217,8 +260,8 @@ class _Fields:
         if not isinstance(found, dict):
             raise Unreadable("holds no fields")
         self._fields: dict[str, object] = found
-        if (version := self.number("version")) > VERSION:
-            raise Unreadable(f"is of version {version}, and this program knows {VERSION}")
+        if (version := self.number("version")) > known:
+            raise Unreadable(f"is of version {version}, and this program knows {known}")
 
     def __contains__(self, name: str) -> bool:
         return name in self._fields

@@ -6,7 +6,7 @@ away, everything is listed again and the difference counts as what happened.
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from etcd3.etcdrpc import rpc_pb2
 from coordinator.registry.etcd.client import CALL_SECONDS, EtcdClient, Rejected, Unanswered, WatchCall
 from coordinator.registry.etcd.copy import Copy, Entry, Event
 from coordinator.registry.etcd.keys import Keys
+from coordinator.registry.etcd.plans import Plans
 from gateway.clock import Clock
 
 _PAUSE_SECONDS = 0.1  # before a stream that broke is opened again; doubled while that fails
@@ -30,6 +31,7 @@ class FollowerPorts:
 
     client: EtcdClient
     keys: Keys
+    plans: Plans
     clock: Clock
     last_good: Path
 
@@ -40,6 +42,7 @@ class Follower:
     def __init__(self, ports: FollowerPorts, copy: Copy, tell: Callable[[], None]) -> None:
         self._client = ports.client
         self._keys = ports.keys
+        self._plans = ports.plans
         self._clock = ports.clock
         self._last_good = ports.last_good
         self._copy = copy
@@ -62,10 +65,11 @@ class Follower:
         before = self._copy.revision
         read = await self._client.read(self._keys.copied, seconds)
         self.require_onward(read.revision, max(before, seen))
+        entries = await self._whole(read.entries)
         if read.revision < self._copy.revision:
             return  # the stream was faster
         self._end_stream()
-        told = self._copy.replace(read.entries, read.revision, self._clock.now())
+        told = self._copy.replace(entries, read.revision, self._clock.now())
         self._moved(told)
 
     def require_onward(self, revision: int, seen: int) -> None:
@@ -140,7 +144,10 @@ class Follower:
                         return
                     if response.canceled:
                         raise Unanswered(f"the watch was cancelled: {response.cancel_reason}")
-                    self._take(response)
+                    events = await self._events(response)
+                    if self._stream is not stream:
+                        return
+                    self._take(response, events)
             except asyncio.CancelledError:
                 if _is_told_to_end():
                     raise
@@ -149,19 +156,32 @@ class Follower:
                 if self._stream is stream:
                     self._stream = None
 
-    def _take(self, response: rpc_pb2.WatchResponse) -> None:
-        if not response.events:
+    async def _events(self, response: rpc_pb2.WatchResponse) -> Sequence[Event]:
+        """What became of our keys, in order. Raises Unanswered, or Rejected."""
+        events = []
+        for event in response.events:
+            entry = Entry(event.kv.value, event.kv.mod_revision) if event.type == event.PUT else None
+            if entry is not None and event.kv.key == self._keys.configuration:
+                entry = await self._plans.complete(entry)
+            events.append(Event(event.kv.key, entry))
+        return events
+
+    async def _whole(self, entries: Mapping[bytes, Entry]) -> Mapping[bytes, Entry]:
+        """The same entries, that of the configuration with its number plan. Raises Unanswered, or Rejected."""
+        key = self._keys.configuration
+        listed, held = entries.get(key), self._copy.entries.get(key)
+        if listed is None:
+            return entries
+        if held is None or held.revision != listed.revision:
+            held = await self._plans.complete(listed)
+        return {**entries, key: held}
+
+    def _take(self, response: rpc_pb2.WatchResponse, events: Sequence[Event]) -> None:
+        if not events:
             # Whatever came before this revision was sent before this.
             if not response.created and response.header.revision > self._copy.revision:
                 self._moved(self._copy.take((), response.header.revision, self._clock.now()))
             return
-        events = [
-            Event(
-                event.kv.key,
-                Entry(event.kv.value, event.kv.mod_revision) if event.type == event.PUT else None,
-            )
-            for event in response.events
-        ]
         revision = max(event.kv.mod_revision for event in response.events)
         self._moved(self._copy.take(events, revision, self._clock.now()))
 

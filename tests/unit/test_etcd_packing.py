@@ -1,0 +1,85 @@
+"""A configuration in etcd: whole where it is small, its number plan apart and in parts where it is large."""
+
+import hashlib
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from coordinator.registry.etcd import values
+from coordinator.registry.etcd.packing import MAX_CONFIGURATION_BYTES, PART_BYTES, TooLarge, pack
+from coordinator.registry.etcd.values import Applied, Unreadable
+from gateway.api.federation.v1.configuration_pb2 import Configuration
+from tests.contract.large_number_plan import with_segments
+from tests.contract.small_federation import CONFIGURATION
+
+LARGE = with_segments()
+PACKED = pack(LARGE)
+
+
+def test_half_a_million_prefixes_go_apart_in_parts_that_etcd_takes_and_come_back_the_same() -> None:
+    packed = PACKED
+    assert packed.plan is not None
+    assert len(packed.parts) == packed.plan.parts > 1
+    assert max(map(len, packed.parts)) <= PART_BYTES
+    value = values.encode_packed(7, packed, "admin/root", 5)
+    assert 2 * len(value) < MAX_CONFIGURATION_BYTES
+    assert values.missing_plan(value) == packed.plan
+    whole = values.whole(value, packed.parts)
+    assert values.missing_plan(whole) is None
+    assert values.revision_of(value) == values.revision_of(whole) == 7
+    assert values.decode_applied(whole) == Applied(7, LARGE, "admin/root", 5)
+
+
+def test_a_small_configuration_is_written_as_every_version_reads_it() -> None:
+    packed = pack(CONFIGURATION)
+    assert (packed.plan, packed.parts) == (None, ())
+    value = values.encode_packed(7, packed, "admin/root", 5)
+    assert value.startswith(b'{"version": 1,')
+    assert values.missing_plan(value) is None
+
+
+def test_a_version_that_does_not_know_of_plans_apart_does_not_take_one_for_none() -> None:
+    assert b'"version": 2' in values.encode_applied(Applied(7, LARGE, "", 5)).partition(b"\n")[0]
+
+
+def test_the_same_plan_has_the_same_name_whatever_else_changes() -> None:
+    other = Configuration()
+    other.CopyFrom(LARGE)
+    other.regions[0].name.en = "Another name"
+    assert pack(other).plan == PACKED.plan
+
+
+def test_what_is_too_large_without_its_number_plan_is_refused() -> None:
+    large = Configuration(federation="x" * MAX_CONFIGURATION_BYTES)
+    with pytest.raises(TooLarge, match="without its number plan"):
+        pack(large)
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.data())
+def test_a_number_plan_that_is_not_whole_is_not_taken_for_one(data: st.DataObject) -> None:
+    packed = PACKED
+    value = values.encode_packed(7, packed, "admin/root", 5)
+    parts = list(packed.parts)
+    index = data.draw(st.integers(0, len(parts) - 1))
+    match data.draw(st.sampled_from(["missing", "doubled", "damaged"])):
+        case "missing":
+            del parts[index]
+        case "doubled":
+            parts.insert(index, parts[index])
+        case _:
+            parts[index] = parts[index][:-1]
+    with pytest.raises(Unreadable):
+        values.decode_applied(values.whole(value, parts))
+
+
+@pytest.mark.parametrize("parts", [b"", b"no zlib"])
+def test_a_name_that_fits_parts_that_are_no_plan_is_unreadable(parts: bytes) -> None:
+    packed = PACKED
+    assert packed.plan is not None
+    value = values.encode_packed(7, packed, "admin/root", 5).replace(
+        packed.plan.digest.encode(), hashlib.sha256(parts).hexdigest().encode()
+    )
+    with pytest.raises(Unreadable):
+        values.decode_applied(values.whole(value, [parts]))
