@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from deploy.local import directory
-from deploy.local.federation import FEDERATION, OPERATOR, LocalFederation
+from deploy.local.federation import FEDERATION, OPERATOR, PROVIDED, LocalFederation
 from deploy.local.process import ProcessFailed
 from deploy.local.profiles import EMBEDDED, PROFILES
 
@@ -42,7 +42,7 @@ def main() -> int:
         return 1
     except KeyboardInterrupt:
         return 0
-    return _run(LocalFederation(options.directory, REGIONS, PROFILES[options.profile]))
+    return _run(LocalFederation(options.directory, REGIONS, PROFILES[options.profile], provided=PROVIDED))
 
 
 def _options() -> argparse.Namespace:

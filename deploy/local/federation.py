@@ -157,8 +157,6 @@ class LocalFederation:
         self.start_stores()
         self.start_coordinator(environment)
         asyncio.run(self.apply_configuration(FEDERATION_FILES))
-        for provider in self.providers.values():
-            provider.process.launch(environment)
         for region in self.regions:
             self.launch_region(region, environment)
         for region in self.regions:
@@ -195,7 +193,10 @@ class LocalFederation:
         self.await_region(region)
 
     def launch_region(self, region: str, environment: Mapping[str, str] | None = None) -> None:
-        """Starts a region's processes without waiting."""
+        """Starts a region's processes, and its own system where it does not run, without waiting."""
+        provider = self.providers.get(region)
+        if provider is not None and not provider.process.runs():
+            provider.process.launch()
         for replica in self.nodes[region]:
             replica.process.launch(environment)
 

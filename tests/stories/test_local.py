@@ -22,9 +22,9 @@ from tests.stories.commands import running
 ROOT = Path(__file__).parents[2]
 SECONDS = 100  # a busy machine needs many times the usual ten seconds
 PROCESSES = {
-    "embedded": {"coordinator", "guangdong", "sichuan", "henan"},
+    "embedded": {"coordinator", "guangdong", "sichuan", "sichuan-systems", "henan"},
     "production": {
-        *("coordinator-0", "coordinator-1", "guangdong-0", "guangdong-1", "sichuan", "henan"),
+        *("coordinator-0", "coordinator-1", "guangdong-0", "guangdong-1", "sichuan", "sichuan-systems", "henan"),
         *("etcd-0", "etcd-1", "etcd-2", "postgresql"),
     },
 }
