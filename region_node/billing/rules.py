@@ -160,12 +160,13 @@ def month_bounds(month: str, now: datetime, time_zone: str, kept: int) -> Month:
     is older than bills are kept.
     """
     try:
-        found = Month.of(month, time_zone)
-    except (ValueError, OverflowError):
+        asked = datetime.strptime(month, "%Y-%m").replace(tzinfo=UTC)
+    except ValueError:
         raise Refused(Reason.REASON_REQUEST_INVALID, field="month", problem="not YYYY-MM") from None
-    if not 0 <= Month.at(now, time_zone) - found <= kept:
+    local = now.astimezone(ZoneInfo(time_zone))
+    if not 0 <= (local.year - asked.year) * 12 + local.month - asked.month <= kept:
         raise Refused(Reason.REASON_BILL_OUT_OF_RANGE, month=month)
-    return found
+    return Month.of(month, time_zone)
 
 
 def next_month(instant: datetime) -> datetime:

@@ -1,6 +1,7 @@
 """The runs of billing, as every process of a region does them: whoever moves the checkpoint on has done the page."""
 
 import asyncio
+import contextlib
 import logging
 from datetime import datetime
 
@@ -36,16 +37,20 @@ class BillingRuns:
         self._context = context
         self._store = store
         self._clock = clock
+        self._changed = asyncio.Event()
 
     async def run(self) -> None:
-        """Runs until cancelled."""
+        """Runs until cancelled. Begins as soon as the configuration is known."""
+        self._context.border.current.on_update(lambda _: self._changed.set())
         while True:
+            self._changed.clear()
             (done,) = await asyncio.gather(self._page(), return_exceptions=True)
             if isinstance(done, BaseException):
                 _log.error("a page of billing failed and is tried again", exc_info=done)
                 await asyncio.sleep(FAILED_REST)
             else:
-                await asyncio.sleep(BREATH if done else LOOK_AGAIN)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._changed.wait(), BREATH if done else LOOK_AGAIN)
 
     async def _page(self) -> bool:
         if not self._context.border.current.revision or not self._store.accepts_new_work():

@@ -12,7 +12,7 @@ from gateway.api.types.v1.types_pb2 import Applicant
 from tests.federation.counter import REQUESTER, Counter
 from tests.federation.databases import Databases
 from tests.federation.refusals import refusal
-from tests.federation.running import CALL_SECONDS, NOT_JOINED, Federation, running
+from tests.federation.running import CALL_SECONDS, NOT_JOINED, Federation, running, until
 
 
 @pytest.mark.parametrize("home", ["guangdong", "sichuan"])
@@ -43,10 +43,15 @@ async def test_an_earlier_month_ends_where_the_next_begins(
     number = await sichuan.new_customer(balance=700)
     month = (await sichuan.bill(number)).month
     await federation.advance(timedelta(days=31))
+
+    async def is_billed() -> bool:
+        return (await sichuan.bill(number, month)).HasField("total")
+
+    await until(is_billed, f"{month} is billed")
     earlier, now = await guangdong.bill(number, month), await guangdong.bill(number)
     assert earlier.month < now.month
     assert (earlier.closing_balance, list(now.lines)) == (now.opening_balance, [])
-    assert now.closing_balance.minor_units == 700
+    assert (earlier.total.minor_units, now.closing_balance.minor_units) == (2900, 700 - 2900)
 
 
 async def test_a_question_is_stored_nowhere_but_the_reading_is_audited_at_home(

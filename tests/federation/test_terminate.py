@@ -71,9 +71,17 @@ async def test_from_review_over_return_and_supplement_to_the_refund(
     customer = await sichuan.read(number)
     assert (customer.product.status, customer.billing_account.balance.minor_units) == (TERMINATED, 0)
     booked = federation.database("sichuan").rows(
-        "SELECT account, amount FROM ledger_entries WHERE posting_id LIKE ? AND amount > 0", f"{order.id}#%"
+        "SELECT posting_id, account, amount FROM ledger_entries"
+        " WHERE (posting_id LIKE ? OR posting_id LIKE ?) AND amount > 0",
+        f"{order.id}#%",
+        f"account-{number.removeprefix('+')}/%",
     )
-    assert sorted(booked) == [("refunds-due", 20_000 - rent), ("rent", rent)]
+    month = f"{federation.clock.now().astimezone(ZoneInfo('Asia/Shanghai')):%Y-%m}"
+    account = customer.billing_account.id
+    assert sorted(booked) == [
+        (f"{account}/{month}#rent/final/{customer.product.id}", "rent", rent),
+        (f"{order.id}#refund", "refunds-due", 20_000 - rent),
+    ]
 
 
 async def test_nothing_is_done_on_a_terminated_line_again(
