@@ -38,6 +38,8 @@ class OrderReport:
     def __init__(self, file: OrderFile, report: Path | None, language: str) -> None:
         """Raises OSError where the report cannot be written."""
         self.language = language
+        self.is_denied = False
+        """Whether the node refused the stream itself, for a reason that does not pass."""
         self._file = file
         self._counts: Counter[str] = Counter()
         self._states: Counter[str] = Counter()
@@ -91,6 +93,8 @@ class OrderReport:
     @property
     def exit_code(self) -> int:
         """The exit code of the command, as its help says."""
+        if self.is_denied:
+            return REFUSED
         if self._counts[UNKNOWN] or self._counts[NOT_SENT]:
             return NOT_KNOWN
         return REFUSED if self._counts[REFUSED_LINE] or self._counts[INVALID] or self._states[_REJECTED] else 0

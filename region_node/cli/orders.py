@@ -135,7 +135,8 @@ def _run_submission(target: Target, file: OrderFile, told: OrderReport, patience
         raise click.UsageError(str(error)) from error
     except grpc.aio.AioRpcError as error:
         problem = told_by(error, told.language)
-        problem = f"{problem}\n{again}" if may_pass(error) else translated("Refused: {problem}", problem=problem)
+        told.is_denied = not may_pass(error)
+        problem = translated("Refused: {problem}", problem=problem) if told.is_denied else f"{problem}\n{again}"
     except KeyboardInterrupt:
         problem = again
     for submission in submissions:

@@ -32,7 +32,9 @@ from gateway.errors import Refused
 from gateway.federation.catalogue import Federation
 from gateway.federation.current import CurrentFederation
 from gateway.server import Service
+from gateway.store.schema import migrations_of
 from region_node.catalogue.service import CatalogueService
+from region_node.schema import PACKAGES
 from tests.contract.small_federation import (
     CONFIGURATION,
     FEDERATION,
@@ -124,16 +126,17 @@ def at_the_counter(directory: Path, story: Callable[[Shell, Orders], Coroutine[N
     current = CurrentFederation()
     orders = Orders()  # type: ignore[abstract]  # its other methods are not called
     current.update(Federation(1, CONFIGURATION), [])
-    catalogue = CatalogueService(REGION, current)
-    services = [
-        Service(CATALOGUE, lambda server: add_CatalogueServiceServicer_to_server(catalogue, server)),
-        Service(ORDERS, lambda server: add_OrderServiceServicer_to_server(orders, server)),
-    ]
     credentials = certificates.credentials(f"region/{REGION}/operator/crm").certificate.parent
 
     async def run() -> T:
-        async with serving(certificates, f"region/{REGION}", services, REGION) as endpoint:
-            return await story(Shell(endpoint, credentials), orders)
+        async with SqliteAdapter(directory).open(migrations_of(*PACKAGES)) as store:
+            catalogue = CatalogueService(REGION, current, store, CLOCK)
+            services = [
+                Service(CATALOGUE, lambda server: add_CatalogueServiceServicer_to_server(catalogue, server)),
+                Service(ORDERS, lambda server: add_OrderServiceServicer_to_server(orders, server)),
+            ]
+            async with serving(certificates, f"region/{REGION}", services, REGION) as endpoint:
+                return await story(Shell(endpoint, credentials), orders)
 
     return asyncio.run(run())
 
@@ -184,6 +187,8 @@ def test_a_refusal_is_told_in_the_language_asked_for_and_ends_with_1(language: s
     [
         (("OrderService.Submit",), "There is no method OrderService.Submit."),
         (("OrderService.Submit",), "CatalogueService.ListPlans"),
+        (("OrderService.SubmitOrders",), "region-node orders submit-file"),
+        (("BillingService.QueryBills",), "once for each"),
         (("OrderService.SubmitOrder", "--json", "{"), "The JSON is not a SubmitOrderRequest"),
         (("OrderService.SubmitOrder", "--json", "[]"), "it is not an object"),
         (("OrderService.SubmitOrder", "--json", '{"id": 1}'), "Its fields are: request_id, order, wait"),
