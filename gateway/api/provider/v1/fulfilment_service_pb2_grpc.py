@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class FulfilmentServiceStub:
-    """Carries out orders in the systems of a region. Every call names the order; the same order id never takes effect twice, and a repeat gets the same answer. The node repeats a call until it is answered.
+    """Carries out orders in the systems of a region. Every call names the order; the same order id never takes effect twice, and a repeat of what was done gets the same answer. What was refused may be done at a repeat, which the region's staff ask for. The node repeats a call until it is answered.
     """
 
     def __init__(self, channel):
@@ -58,7 +58,7 @@ class FulfilmentServiceStub:
 
 
 class FulfilmentServiceServicer:
-    """Carries out orders in the systems of a region. Every call names the order; the same order id never takes effect twice, and a repeat gets the same answer. The node repeats a call until it is answered.
+    """Carries out orders in the systems of a region. Every call names the order; the same order id never takes effect twice, and a repeat of what was done gets the same answer. What was refused may be done at a repeat, which the region's staff ask for. The node repeats a call until it is answered.
     """
 
     def Check(self, request, context):
@@ -121,7 +121,7 @@ def add_FulfilmentServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class FulfilmentService:
-    """Carries out orders in the systems of a region. Every call names the order; the same order id never takes effect twice, and a repeat gets the same answer. The node repeats a call until it is answered.
+    """Carries out orders in the systems of a region. Every call names the order; the same order id never takes effect twice, and a repeat of what was done gets the same answer. What was refused may be done at a repeat, which the region's staff ask for. The node repeats a call until it is answered.
     """
 
     @staticmethod

@@ -13,7 +13,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class FulfilmentServiceStub:
-    """Carries out orders in the systems of a region. Every call names the order; the same order id never takes effect twice, and a repeat gets the same answer. The node repeats a call until it is answered."""
+    """Carries out orders in the systems of a region. Every call names the order; the same order id never takes effect twice, and a repeat of what was done gets the same answer. What was refused may be done at a repeat, which the region's staff ask for. The node repeats a call until it is answered."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Check: _aio.UnaryUnaryMultiCallable[_fulfilment_service_pb2.CheckRequest, _fulfilment_service_pb2.CheckResponse]
@@ -26,7 +26,7 @@ class FulfilmentServiceStub:
     """Undoes it, whatever of it was done; of an order that it never saw, it remembers that it must not be done any more."""
 
 class FulfilmentServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Carries out orders in the systems of a region. Every call names the order; the same order id never takes effect twice, and a repeat gets the same answer. The node repeats a call until it is answered."""
+    """Carries out orders in the systems of a region. Every call names the order; the same order id never takes effect twice, and a repeat of what was done gets the same answer. What was refused may be done at a repeat, which the region's staff ask for. The node repeats a call until it is answered."""
 
     @_abc_1.abstractmethod
     def Check(
