@@ -1,5 +1,7 @@
 """The federation configuration, for administrators."""
 
+import asyncio
+
 import grpc
 
 from coordinator.registry.port import Registry
@@ -39,9 +41,11 @@ class ConfigurationService(ConfigurationServiceServicer):
         context: grpc.aio.ServicerContext[contract.ApplyConfigurationRequest, contract.ApplyConfigurationResponse],
     ) -> contract.ApplyConfigurationResponse:
         """See the contract."""
-        self._require_valid(request.configuration)
+        # Half a million prefixes take seconds: beside the event loop, which has envelopes to forward.
+        await asyncio.to_thread(self._require_valid, request.configuration)
         if request.validate_only:
-            return contract.ApplyConfigurationResponse(federation_revision=self._check(request))
+            revision = await asyncio.to_thread(self._check, request)
+            return contract.ApplyConfigurationResponse(federation_revision=revision)
         revision = await self._registry.apply(
             request.configuration,
             expected_revision=request.expected_revision,

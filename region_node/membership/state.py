@@ -29,7 +29,7 @@ class StateKeeper:
         self._keys = node.border.keys
         self._clock = clock
         self._last_good = last_good
-        self._saved: WatchResponse | None = None
+        self._saved: tuple[int, list[Member]] | None = None
         self._refused_certificates: dict[str, bytes] = {}
         self._cannot_save = False
         self.told = asyncio.Event()
@@ -41,12 +41,12 @@ class StateKeeper:
             state = self._last_good.load()
             if state is None:
                 return
-            federation = self._usable(state)
+            federation = self._held(state) or self._built(state)
         except (LastGoodBroken, StateUnusable) as error:
             _log.error("%s is ignored: %s", self._last_good.path, error)
             return
         self._put_in_force(federation, state.members)
-        self._saved = state
+        self._saved = (state.federation_revision, list(state.members))
         _log.info("working by revision %d of the configuration, as last kept on disk", federation.revision)
 
     async def take(self, response: WatchResponse) -> None:
@@ -54,23 +54,25 @@ class StateKeeper:
 
         Raises StateUnusable for a lower revision than the one in force, or for a configuration that is not valid.
         """
-        federation = self._usable(response)
-        state = WatchResponse(
-            federation_revision=federation.revision,
-            configuration=federation.configuration,
-            members=response.members,
-        )
-        if state != self._saved:
-            await self._save(state)
-        self._put_in_force(federation, response.members)
+        federation = self._held(response)
+        if federation is None:
+            # Half a million prefixes take seconds: beside the event loop, which has orders to take in.
+            federation = await asyncio.to_thread(self._built, response)
+        members = list(response.members)
+        if (federation.revision, members) != self._saved:
+            await self._save(federation, members)
+        self._put_in_force(federation, members)
         self.told.set()
 
-    def _usable(self, state: WatchResponse) -> Federation:
+    def _held(self, state: WatchResponse) -> Federation | None:
+        """The configuration in force where the state is of its revision; None for a higher one."""
         revision, held = state.federation_revision, self._current.revision
         if revision < held:
             raise StateUnusable(f"it is at revision {revision}, this node already at {held}")
-        if revision == held and held > 0:
-            return self._current.federation
+        return self._current.federation if revision == held > 0 else None
+
+    def _built(self, state: WatchResponse) -> Federation:
+        revision = state.federation_revision
         if not state.HasField("configuration"):
             raise StateUnusable(f"revision {revision} came without its configuration")
         if state.configuration.federation != self._federation:
@@ -99,13 +101,20 @@ class StateKeeper:
         else:
             self._refused_certificates.pop(member.region, None)
 
-    async def _save(self, state: WatchResponse) -> None:
+    async def _save(self, federation: Federation, members: list[Member]) -> None:
         """Keeps a state. Without room for it the node works on; it then starts by an older one."""
+
+        def save() -> None:
+            state = WatchResponse(
+                federation_revision=federation.revision, configuration=federation.configuration, members=members
+            )
+            self._last_good.save(state)
+
         try:
-            await asyncio.to_thread(self._last_good.save, state)
+            await asyncio.to_thread(save)
         except OSError as error:
             if not self._cannot_save:
                 _log.error("%s cannot be written: %s", self._last_good.path, error.strerror)
             self._cannot_save = True
         else:
-            self._saved, self._cannot_save = state, False
+            self._saved, self._cannot_save = (federation.revision, members), False
