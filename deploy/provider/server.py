@@ -7,11 +7,13 @@ from pathlib import Path
 
 from cryptography import x509
 
+from deploy.provider.notification import NotificationService, Phones
 from deploy.provider.service import Behaviour, FulfilmentService
 from deploy.provider.works import Works
 from gateway.access import AccessRules
-from gateway.api.provider.v1 import fulfilment_service_pb2
+from gateway.api.provider.v1 import fulfilment_service_pb2, notification_service_pb2
 from gateway.api.provider.v1.fulfilment_service_pb2_grpc import add_FulfilmentServiceServicer_to_server
+from gateway.api.provider.v1.notification_service_pb2_grpc import add_NotificationServiceServicer_to_server
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.authority import AUTHORITY_CERTIFICATE, TLS_CERTIFICATE, TLS_KEY
@@ -121,6 +123,11 @@ def _services(works: Works, options: ProviderOptions) -> list[Service]:
             fulfilment_service_pb2.DESCRIPTOR.services_by_name["FulfilmentService"],
             add_FulfilmentServiceServicer_to_server,
             FulfilmentService(works, options.behaviour),
+        ),
+        Service.of(
+            notification_service_pb2.DESCRIPTOR.services_by_name["NotificationService"],
+            add_NotificationServiceServicer_to_server,
+            NotificationService(Phones(options.directory)),
         ),
     ]
 

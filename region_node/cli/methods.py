@@ -15,10 +15,14 @@ from gateway.api.region.v1 import (
     catalogue_service_pb2_grpc,
     customer_service_pb2,
     customer_service_pb2_grpc,
+    notice_service_pb2,
+    notice_service_pb2_grpc,
     order_event_service_pb2,
     order_event_service_pb2_grpc,
     order_service_pb2,
     order_service_pb2_grpc,
+    verification_service_pb2,
+    verification_service_pb2_grpc,
 )
 from gateway.api.types.v1 import access_pb2
 from gateway.api.types.v1.access_pb2 import Role
@@ -96,6 +100,8 @@ def operator_methods() -> Mapping[str, Method]:
         (customer_service_pb2, customer_service_pb2_grpc.CustomerServiceServicer),
         (billing_service_pb2, billing_service_pb2_grpc.BillingServiceServicer),
         (catalogue_service_pb2, catalogue_service_pb2_grpc.CatalogueServiceServicer),
+        (verification_service_pb2, verification_service_pb2_grpc.VerificationServiceServicer),
+        (notice_service_pb2, notice_service_pb2_grpc.NoticeServiceServicer),
     )
     methods = (
         Method(descriptor, (getattr(servicer, descriptor.name).__doc__ or "").strip())

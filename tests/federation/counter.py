@@ -1,19 +1,24 @@
 """An operator system at one region's node, and the customers that it brings."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from google.protobuf.duration_pb2 import Duration
 
+from deploy.provider.notification import Text
 from gateway.api.region.v1 import billing_service_pb2 as billing_api
 from gateway.api.region.v1 import customer_service_pb2 as customer_api
 from gateway.api.region.v1 import order_service_pb2 as order_api
+from gateway.api.region.v1 import verification_service_pb2 as verification_api
 from gateway.api.region.v1.billing_service_pb2_grpc import BillingServiceStub
 from gateway.api.region.v1.catalogue_service_pb2_grpc import CatalogueServiceStub
 from gateway.api.region.v1.customer_service_pb2_grpc import CustomerServiceStub
+from gateway.api.region.v1.notice_service_pb2_grpc import NoticeServiceStub
 from gateway.api.region.v1.order_pb2 import Order, OrderRequest, OrderState
 from gateway.api.region.v1.order_service_pb2_grpc import OrderServiceStub
+from gateway.api.region.v1.verification_service_pb2_grpc import VerificationServiceStub
 from gateway.api.types.v1.types_pb2 import Applicant, Channel, Document, Money, Requester
 from gateway.clock import to_timestamp
 from tests.federation.running import CALL_SECONDS, Federation, until
@@ -44,6 +49,13 @@ def seconds(value: float) -> Duration:
     duration = Duration()
     duration.FromTimedelta(timedelta(seconds=value))
     return duration
+
+
+def code_in(text: Text) -> str:
+    """The code in a text."""
+    found = re.search(r"\d{6}", text.en)
+    assert found is not None, text
+    return found.group()
 
 
 @dataclass(frozen=True)
@@ -79,6 +91,16 @@ class Counter:
     def billing(self) -> BillingServiceStub:
         """The billing service of its node."""
         return BillingServiceStub(self.federation.dial_node(self.node, self.path))
+
+    @property
+    def verification(self) -> VerificationServiceStub:
+        """The verification service of its node."""
+        return VerificationServiceStub(self.federation.dial_node(self.node, self.path))
+
+    @property
+    def notices(self) -> NoticeServiceStub:
+        """The notice service of its node."""
+        return NoticeServiceStub(self.federation.dial_node(self.node, self.path))
 
     @property
     def catalogue(self) -> CatalogueServiceStub:
@@ -120,6 +142,36 @@ class Counter:
     async def order(self, business: str, number: str, **characteristics: str) -> Order:
         """Hands in a good request."""
         return await self.submit(self.request(business, number, **characteristics))
+
+    async def receive_code(self, number: str, request_id: str) -> str:
+        """Has a code sent, and reads it on the customer's telephone."""
+        request = verification_api.SendCodeRequest(request_id=request_id, number=number, requester=REQUESTER)
+        await self.verification.SendCode(request, timeout=CALL_SECONDS)
+        return code_in(self.federation.texts(number)[-1])
+
+    async def verify(self, number: str, request_id: str, *, code: str = "", password: str = "") -> list[Document]:
+        """The documents for what the customer said."""
+        request = verification_api.VerifyRequest(
+            request_id=request_id, number=number, code=code, password=password, requester=REQUESTER
+        )
+        return list((await self.verification.Verify(request, timeout=CALL_SECONDS)).documents)
+
+    async def change_password(
+        self, number: str, new_password: str, *, request_id: str = "", code: str = "", password: str = ""
+    ) -> None:
+        """Changes the service password; by a code that is sent for it where neither is given."""
+        request_id = request_id or self.federation.next_id()
+        if not code and not password:
+            code = await self.receive_code(number, request_id)
+        request = verification_api.ChangePasswordRequest(
+            request_id=request_id,
+            number=number,
+            code=code,
+            password=password,
+            new_password=new_password,
+            requester=REQUESTER,
+        )
+        await self.verification.ChangePassword(request, timeout=CALL_SECONDS)
 
     async def get(self, order_id: str) -> Order:
         """The order as it stands at this region."""
@@ -164,12 +216,12 @@ class Counter:
         )
         return (await self.orders.ConfirmOrder(request, timeout=CALL_SECONDS)).order
 
-    async def supplement(self, order_id: str, *codes: str, note: str = "") -> Order:
-        """Hands in documents."""
+    async def supplement(self, order_id: str, *codes: str, note: str = "", documents: Sequence[Document] = ()) -> Order:
+        """Hands in documents, by their codes or as they are."""
         request = order_api.SupplementOrderRequest(
             request_id=self.federation.next_id(),
             order_id=order_id,
-            documents=[self.document(code) for code in codes],
+            documents=[*(self.document(code) for code in codes), *documents],
             note=note,
             requester=REQUESTER,
             wait=seconds(WAIT),

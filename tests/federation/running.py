@@ -17,6 +17,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from coordinator.app import Coordinator
 from coordinator.settings import CoordinatorSettings
 from deploy.local.federation import FEDERATION_FILES
+from deploy.provider.notification import Phones, Text
+from deploy.provider.server import Provider, ProviderOptions
 from gateway.api.coordinator.v1 import administration_pb2 as admin_api
 from gateway.api.coordinator.v1.administration_pb2_grpc import (
     ConfigurationServiceStub,
@@ -37,7 +39,7 @@ from gateway.federation.files import load
 from gateway.identity import server_name
 from gateway.store.opening import PostgresqlSettings
 from region_node.app import RegionNode
-from region_node.settings import ProviderSettings, RegionSettings
+from region_node.settings import NotificationSettings, ProviderSettings, RegionSettings
 from tests.federation.certificates import FEDERATION, Certificates
 from tests.federation.databases import Database, Databases
 
@@ -45,6 +47,7 @@ REGIONS = ("guangdong", "sichuan", "henan")
 NOT_JOINED = "hunan"  # configured, and nobody starts it
 MOBILE = {"guangdong": "+8619844", "sichuan": "+8619851", "henan": "+8619841", NOT_JOINED: "+8619843"}
 NO_PREFIX = "+8619999"  # of no region
+MESSAGING = "messaging"  # the name of the system by which a region sends texts
 CALL_SECONDS = 20.0
 PATIENCE = 15.0  # seconds that a condition may take to come true
 _LOOK = 0.01
@@ -81,6 +84,7 @@ class Federation:
         self.certificates = Certificates(directory / "certificates")
         self.clock = MovableClock()
         self.providers: dict[str, ProviderSettings] = {}
+        self._messaging: dict[str, Provider] = {}
         """The own systems of the regions that have any."""
         self.coordinator: Coordinator | None = None
         self.nodes: dict[str, RegionNode] = {}
@@ -119,6 +123,7 @@ class Federation:
         """Starts everything by the shipped configuration and returns when all know each other."""
         self.coordinator = await Coordinator.start(self._coordinator_settings(), self.clock)
         await self.apply(load(FEDERATION_FILES))
+        await asyncio.gather(*(self._start_messaging(region) for region in regions))
         await asyncio.gather(*(self.start_node(region) for region in regions))
         await self.until_standing(dict.fromkeys(regions, MemberState.MEMBER_STATE_JOINED))
         await asyncio.gather(*(self._until_known(*pair) for pair in itertools.permutations(regions, 2)))
@@ -156,8 +161,29 @@ class Federation:
         for channel in self._channels.values():
             await channel.close()
         await asyncio.gather(*(self.stop_node(region) for region in list(self.nodes)))
+        for provider in self._messaging.values():
+            await provider.stop()
         if self.coordinator is not None:
             await self.coordinator.stop()
+
+    def texts(self, number: str) -> list[Text]:
+        """What has come to a customer's telephone, oldest first."""
+        region = next(region for region, prefix in MOBILE.items() if number.startswith(prefix))
+        return Phones(self._messaging_directory(region)).texts(number)
+
+    async def _start_messaging(self, region: str) -> None:
+        """Starts the system by which a region sends texts."""
+        options = ProviderOptions(self._messaging_directory(region), "127.0.0.1:0")
+        self._messaging[region] = await Provider.start(options, self.clock)
+
+    def _messaging_directory(self, region: str) -> Path:
+        return self.certificates.credentials(f"region/{region}/provider/{MESSAGING}").certificate.parent
+
+    def _own_systems(self, region: str) -> ProviderSettings:
+        provider = self._messaging.get(region)
+        if provider is None:
+            return ProviderSettings()
+        return ProviderSettings(notification=NotificationSettings(f"127.0.0.1:{provider.port}", MESSAGING))
 
     async def start_node(self, region: str) -> None:
         """Starts a node, or starts it again on its old database.
@@ -183,7 +209,7 @@ class Federation:
             signing=self.certificates.signing(f"region/{region}"),
             postgresql=self._database(region, "region_node"),
             number=int(number or 0),
-            providers=self.providers.get(region, ProviderSettings()),
+            providers=self.providers.get(region, self._own_systems(region)),
         )
 
     def take_database(self, region: str, former: "Federation") -> None:

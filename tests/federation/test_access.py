@@ -12,9 +12,11 @@ from gateway.api.region.v1 import (
     billing_service_pb2,
     catalogue_service_pb2,
     customer_service_pb2,
+    notice_service_pb2,
     order_event_service_pb2,
     order_service_pb2,
     oversight_service_pb2,
+    verification_service_pb2,
 )
 from gateway.api.relay.v1 import relay_pb2
 from gateway.api.types.v1 import access_pb2
@@ -31,10 +33,12 @@ FILES = (
     catalogue_service_pb2,
     customer_service_pb2,
     federation_pb2,
+    notice_service_pb2,
     order_event_service_pb2,
     order_service_pb2,
     oversight_service_pb2,
     relay_pb2,
+    verification_service_pb2,
 )
 SERVICES: dict[str, ServiceDescriptor] = {
     service.full_name: service for file in FILES for service in file.DESCRIPTOR.services_by_name.values()

@@ -1,0 +1,307 @@
+"""One-time codes and service passwords: sent, checked and changed by the home region alone, across a border and not."""
+
+from datetime import timedelta
+
+import grpc
+import pytest
+
+from gateway.api.region.v1 import verification_service_pb2 as api
+from gateway.api.region.v1.billing_service_pb2 import QueryBillRequest
+from gateway.api.region.v1.customer_service_pb2 import ProductStatus
+from gateway.api.region.v1.order_pb2 import OrderState
+from gateway.api.region.v1.order_service_pb2 import ReviewDecision
+from gateway.api.types.v1.types_pb2 import Applicant, Document
+from tests.federation.counter import REQUESTER, Counter, Reviewer, code_in
+from tests.federation.refusals import Told, refusal
+from tests.federation.running import CALL_SECONDS, Federation
+
+PASSWORD = "271828"
+MINUTE = timedelta(minutes=1)
+COMPLETED = OrderState.ORDER_STATE_COMPLETED
+REJECTED = OrderState.ORDER_STATE_REJECTED
+handled_anywhere = pytest.mark.parametrize("handling", ["guangdong", "sichuan"])
+
+
+def another(code: str) -> str:
+    """A code that is wrong."""
+    return f"{(int(code) + 1) % 10**6:06d}"
+
+
+async def refused_order(
+    counter: Counter, business: str, number: str, documents: list[Document], request_id: str
+) -> str:
+    """The reason why an order with documents is rejected; empty where it is done."""
+    request = counter.request(business, number, papers=())
+    request.documents.extend(documents)
+    order = await counter.submit(request, request_id=request_id)
+    if order.state == COMPLETED:
+        return ""
+    assert order.state == REJECTED
+    return order.error.message.en
+
+
+@handled_anywhere
+async def test_a_code_that_was_sent_and_said_opens_the_order_that_it_was_sent_for(
+    federation: Federation, sichuan: Counter, handling: str
+) -> None:
+    counter, request_id = Counter(federation, handling), federation.next_id()
+    number = await sichuan.new_customer()
+    documents = await counter.verify(number, request_id, code=await counter.receive_code(number, request_id))
+    assert [(each.code, each.verifier) for each in documents] == [("OTP", "home")]
+    assert await refused_order(counter, "LOSS_REPORT", number, documents, request_id) == ""
+    (text,) = federation.texts(number)
+    assert text.kind == "one-time-code"
+    assert code_in(text) in text.zh_cn
+
+
+@handled_anywhere
+async def test_a_code_for_one_order_opens_no_other(federation: Federation, sichuan: Counter, handling: str) -> None:
+    counter, request_id = Counter(federation, handling), federation.next_id()
+    number, neighbour = await sichuan.new_customer(), await sichuan.new_customer()
+    documents = await counter.verify(number, request_id, code=await counter.receive_code(number, request_id))
+    told = "OTP was not verified by the home region for this request."
+    assert await refused_order(counter, "LOSS_REPORT", number, documents, federation.next_id()) == told
+    assert await refused_order(counter, "LOSS_REPORT", neighbour, documents, federation.next_id()) == told
+    other = Counter(federation, handling, "app")
+    assert await refused_order(other, "LOSS_REPORT", number, documents, request_id) == told
+    elsewhere = Counter(federation, "henan")
+    assert await refused_order(elsewhere, "LOSS_REPORT", number, documents, request_id) == told
+    assert await refused_order(counter, "LOSS_REPORT", number, documents, request_id) == ""
+
+
+@handled_anywhere
+async def test_the_word_of_a_clerk_is_no_code_and_no_password(
+    federation: Federation, sichuan: Counter, handling: str
+) -> None:
+    counter, number = Counter(federation, handling), await sichuan.new_customer()
+    attested = [counter.document("PWD")]
+    told = "PWD was not verified by the home region for this request."
+    assert await refused_order(counter, "SUSPEND", number, attested, federation.next_id()) == told
+    attested = [counter.document("ID_ORIG"), counter.document("OTP")]
+    told = "OTP was not verified by the home region for this request."
+    assert await refused_order(counter, "SUSPEND", number, attested, federation.next_id()) == told
+    bill = counter.bill(number, papers=("PWD", "OTP"))
+    assert (await refusal(bill)).parameters == {"documents": "OTP, PWD"}
+
+
+@handled_anywhere
+async def test_a_password_is_set_with_a_code_checked_and_changed(
+    federation: Federation, sichuan: Counter, handling: str
+) -> None:
+    counter, number = Counter(federation, handling), await sichuan.new_customer()
+    request_id = federation.next_id()
+    assert (await refusal(counter.verify(number, request_id, password=PASSWORD))).reason == "PASSWORD_NOT_SET"
+    await counter.change_password(number, PASSWORD)
+    (document,) = await counter.verify(number, request_id, password=PASSWORD)
+    assert document.code == "PWD"
+    assert await refused_order(counter, "SUSPEND", number, [document], request_id) == ""
+    told = await refusal(counter.change_password(number, "314159", password="000001"))
+    assert (told.code, told.reason) == (grpc.StatusCode.PERMISSION_DENIED, "VERIFICATION_FAILED")
+    await counter.change_password(number, "314159", password=PASSWORD)
+    assert (await refusal(counter.verify(number, request_id, password=PASSWORD))).reason == "VERIFICATION_FAILED"
+    assert await counter.verify(number, request_id, password="314159")
+
+
+async def test_a_code_does_not_change_a_password_that_is_in_force(
+    federation: Federation, guangdong: Counter, sichuan: Counter
+) -> None:
+    number, request_id = await sichuan.new_customer(), federation.next_id()
+    await guangdong.change_password(number, PASSWORD)
+    await federation.advance(MINUTE)
+    code = await guangdong.receive_code(number, request_id)
+    told = await refusal(guangdong.change_password(number, "314159", request_id=request_id, code=code))
+    assert (told.reason, told.parameters["field"]) == ("REQUEST_INVALID", "password")
+
+
+@pytest.mark.parametrize("password", ["000000", "123456", "654321", "789012", "12345", "27182x", "２７１８２８", ""])
+async def test_a_weak_password_is_refused(guangdong: Counter, sichuan: Counter, password: str) -> None:
+    number = await sichuan.new_customer()
+    told = await refusal(guangdong.change_password(number, password, code="000000"))
+    assert told.reason == "PASSWORD_WEAK"
+
+
+@handled_anywhere
+async def test_a_used_code_is_gone(federation: Federation, sichuan: Counter, handling: str) -> None:
+    counter, request_id = Counter(federation, handling), federation.next_id()
+    number = await sichuan.new_customer()
+    code = await counter.receive_code(number, request_id)
+    assert await counter.verify(number, request_id, code=code)
+    assert (await refusal(counter.verify(number, request_id, code=code))).reason == "CODE_EXPIRED"
+
+
+async def test_a_code_expires(federation: Federation, guangdong: Counter, sichuan: Counter) -> None:
+    number, request_id = await sichuan.new_customer(), federation.next_id()
+    code = await guangdong.receive_code(number, request_id)
+    await federation.advance(timedelta(minutes=5))
+    assert (await refusal(guangdong.verify(number, request_id, code=code))).reason == "CODE_EXPIRED"
+
+
+async def test_a_new_code_ends_the_one_before_and_one_a_minute_is_sent(
+    federation: Federation, guangdong: Counter, sichuan: Counter
+) -> None:
+    number, first, second = await sichuan.new_customer(), federation.next_id(), federation.next_id()
+    code = await guangdong.receive_code(number, first)
+    told = await refusal(guangdong.receive_code(number, second))
+    assert (told.code, told.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "CODE_SENT_RECENTLY")
+    assert await guangdong.receive_code(number, first) == code, "asked again, it is on its way already"
+    assert len(federation.texts(number)) == 1
+    await federation.advance(MINUTE)
+    newer = await guangdong.receive_code(number, second)
+    assert (await refusal(guangdong.verify(number, first, code=code))).reason == "CODE_EXPIRED"
+    assert await guangdong.verify(number, second, code=newer)
+
+
+@handled_anywhere
+async def test_five_failures_lock_a_number_for_half_an_hour(
+    federation: Federation, sichuan: Counter, handling: str
+) -> None:
+    counter, request_id = Counter(federation, handling), federation.next_id()
+    number = await sichuan.new_customer()
+    code = await counter.receive_code(number, request_id)
+
+    async def failure() -> Told:
+        return await refusal(counter.verify(number, request_id, code=another(code)))
+
+    failures = [await failure() for _ in range(5)]
+    assert [each.parameters.get("left") for each in failures] == ["4", "3", "2", "1", None]
+    assert failures[-1].reason == "VERIFICATION_LOCKED"
+    assert (await refusal(counter.verify(number, request_id, code=code))).reason == "VERIFICATION_LOCKED"
+    assert (await refusal(counter.receive_code(number, federation.next_id()))).reason == "VERIFICATION_LOCKED"
+    await federation.advance(timedelta(minutes=30))
+    later = federation.next_id()
+    assert await counter.verify(number, later, code=await counter.receive_code(number, later))
+
+
+async def test_failures_count_for_a_quarter_of_an_hour(
+    federation: Federation, guangdong: Counter, sichuan: Counter
+) -> None:
+    number = await sichuan.new_customer()
+    await guangdong.change_password(number, PASSWORD)
+    for _ in range(4):
+        await refusal(guangdong.verify(number, "R", password="000000"))
+    await federation.advance(timedelta(minutes=15))
+    assert (await refusal(guangdong.verify(number, "R", password="000000"))).parameters == {"left": "4"}
+
+
+async def test_a_wrong_password_does_not_use_up_the_code_that_is_said_with_it(
+    federation: Federation, guangdong: Counter, sichuan: Counter
+) -> None:
+    number, request_id = await sichuan.new_customer(), federation.next_id()
+    await guangdong.change_password(number, PASSWORD)
+    await federation.advance(MINUTE)
+    code = await guangdong.receive_code(number, request_id)
+    told = await refusal(guangdong.verify(number, request_id, code=code, password="000000"))
+    assert told.reason == "VERIFICATION_FAILED"
+    documents = await guangdong.verify(number, request_id, code=code, password=PASSWORD)
+    assert [each.code for each in documents] == ["OTP", "PWD"]
+    request = guangdong.request("PLAN_CHANGE", number, papers=())
+    request.documents.extend(documents)
+    assert (await guangdong.submit(request, request_id=request_id)).awaiting.action == "confirm"
+
+
+@handled_anywhere
+async def test_a_bill_is_shown_for_code_and_password(federation: Federation, sichuan: Counter, handling: str) -> None:
+    counter, request_id = Counter(federation, handling), federation.next_id()
+    number = await sichuan.new_customer()
+    await counter.change_password(number, PASSWORD)
+    await federation.advance(MINUTE)
+    code = await counter.receive_code(number, request_id)
+    documents = await counter.verify(number, request_id, code=code, password=PASSWORD)
+
+    async def bill(about: str) -> str:
+        request = QueryBillRequest(
+            request_id=about,
+            number=number,
+            month=f"{federation.clock.now() + timedelta(hours=8):%Y-%m}",
+            applicant=Applicant.APPLICANT_HOLDER,
+            documents=documents,
+            requester=REQUESTER,
+        )
+        return (await counter.billing.QueryBill(request, timeout=CALL_SECONDS)).bill.region
+
+    assert await bill(request_id) == "sichuan"
+    told = await refusal(bill(federation.next_id()))
+    assert (told.reason, told.parameters) == ("NOT_VERIFIED", {"documents": "OTP, PWD"})
+
+
+async def test_what_is_supplemented_must_be_verified_too(
+    federation: Federation, guangdong: Counter, sichuan: Counter, reviewer: Reviewer
+) -> None:
+    number = await sichuan.new_customer()
+    order = await guangdong.order("TERMINATE", number)
+    await reviewer.decide(order.id, ReviewDecision.REVIEW_DECISION_RETURN, documents=["OTP"], note="prove it")
+    await guangdong.reaches(order.id, OrderState.ORDER_STATE_PENDING)
+    assert (await refusal(guangdong.supplement(order.id, "OTP"))).reason == "NOT_VERIFIED"
+    request_id = order.id.rpartition("/")[2]
+    documents = await guangdong.verify(number, request_id, code=await guangdong.receive_code(number, request_id))
+    assert (await guangdong.supplement(order.id, documents=documents)).state == OrderState.ORDER_STATE_IN_PROGRESS
+
+
+@handled_anywhere
+async def test_a_password_that_was_reset_is_gone_until_the_customer_sets_another(
+    federation: Federation, sichuan: Counter, handling: str
+) -> None:
+    counter, number = Counter(federation, handling), await sichuan.new_customer()
+    await counter.change_password(number, PASSWORD)
+    await federation.advance(MINUTE)
+    order = await counter.submit(counter.request("PWD_RESET", number, papers=("ID_ORIG", "FACE")))
+    assert order.state == COMPLETED
+    assert not order.results
+    assert (await refusal(counter.verify(number, "R", password=PASSWORD))).reason == "PASSWORD_NOT_SET"
+    await counter.change_password(number, "314159")
+    assert await counter.verify(number, "R", password="314159")
+
+
+@handled_anywhere
+async def test_every_attempt_is_audited_at_home_without_what_was_said(
+    federation: Federation, sichuan: Counter, handling: str
+) -> None:
+    counter, request_id = Counter(federation, handling), federation.next_id()
+    number = await sichuan.new_customer()
+    code = await counter.receive_code(number, request_id)
+    await refusal(counter.verify(number, request_id, code=another(code)))
+    await counter.verify(number, request_id, code=code)
+    rows = federation.database("sichuan").rows(
+        "SELECT actor, action, detail FROM audit WHERE subject = ? AND action IN ('SendCode', 'Verify')"
+        " ORDER BY sequence",
+        f"customer-{number.removeprefix('+')}",
+    )
+    subject = f"{handling}/counter/{request_id}"
+    assert rows == [
+        (counter.path, "SendCode", f"staff clerk-7, {subject}: accepted"),
+        (counter.path, "Verify", f"staff clerk-7, {subject}: VERIFICATION_FAILED"),
+        (counter.path, "Verify", f"staff clerk-7, {subject}: accepted"),
+    ]
+
+
+@handled_anywhere
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"code": ""}, "REQUEST_INVALID"),
+        ({"code": "1" * 65}, "REQUEST_INVALID"),
+        ({"password": "\0"}, "REQUEST_INVALID"),
+        ({"request_id": "a/b"}, "REQUEST_INVALID"),
+        ({"request_id": ""}, "REQUEST_INVALID"),
+        ({"number": "12"}, "NUMBER_INVALID"),
+    ],
+)
+async def test_bad_requests_are_refused(
+    federation: Federation, sichuan: Counter, handling: str, fields: dict[str, str], reason: str
+) -> None:
+    counter, number = Counter(federation, handling), await sichuan.new_customer()
+    good = {"request_id": "R", "number": number, "code": "271828"}
+    request = api.VerifyRequest(**{**good, **fields}, requester=REQUESTER)
+    assert (await refusal(counter.verification.Verify(request, timeout=CALL_SECONDS))).reason == reason
+
+
+@handled_anywhere
+async def test_nothing_is_sent_to_a_closed_line_or_to_nobody(
+    federation: Federation, sichuan: Counter, handling: str
+) -> None:
+    counter = Counter(federation, handling)
+    closed = await sichuan.new_customer(status=ProductStatus.PRODUCT_STATUS_TERMINATED)
+    assert (await refusal(counter.receive_code(closed, "R"))).reason == "LINE_CLOSED"
+    nobody = federation.next_number("sichuan")
+    assert (await refusal(counter.receive_code(nobody, "R"))).reason == "SUBSCRIPTION_NOT_FOUND"
+    assert (await refusal(counter.receive_code(federation.next_number(""), "R"))).reason == "NUMBER_UNRESOLVED"
