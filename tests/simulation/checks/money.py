@@ -9,6 +9,7 @@ from tests.simulation.status import FINAL
 from tests.simulation.world import REGIONS, subscribers
 
 MONEY = "money"
+DEAREST_RENT = 12_900  # of the plans that customers of the simulation have
 _COMPLETED = OrderState.ORDER_STATE_COMPLETED
 
 
@@ -41,17 +42,41 @@ def _customers(evidence: Evidence, balances: Counter[tuple[str, str]], payments:
         and order_id in evidence.handled
         and evidence.handled[order_id].state == _COMPLETED
     }
+    billed = _billed(evidence)
     for subscriber in subscribers():
         paid = sum(
             errand.amount
             for errand, order in payments
             if errand.number == subscriber.number and order.state == _COMPLETED
         )
-        # Who leaves is paid out, rent deducted; nothing is taken from anybody else.
-        expected = 0 if subscriber.number in terminated else subscriber.balance + paid
+        # Who leaves is paid out, rent deducted; from anybody else nothing is taken but what months cost.
+        charged = billed[subscriber.account_id]
+        expected = 0 if subscriber.number in terminated else subscriber.balance + paid - charged
         found = sum(balances[region, subscriber.account_id] for region in REGIONS)
         if found != expected:
             evidence.broken(MONEY, "-", f"{subscriber.account_id} has {found} and not {expected}")
+
+
+def _billed(evidence: Evidence) -> Counter[str]:
+    """What months have cost, by account: each at most once, no more than the dearest rent, and as the bill says."""
+    totals = {
+        (region, row["account_id"], row["month"]): row["total"]
+        for region, row in evidence.rows("SELECT account_id, month, total FROM bills")
+    }
+    billed: Counter[str] = Counter()
+    sql = (
+        "SELECT account, SUBSTR(posting_id, LENGTH(account) + 2, 7) AS month, -SUM(amount) AS total FROM ledger_entries"
+        " WHERE kind = 'rent' AND SUBSTR(posting_id, 1, LENGTH(account) + 1) = account || '/' GROUP BY 1, 2"
+    )
+    for region, row in evidence.rows(sql):
+        billed[row["account"]] += row["total"]
+        total = totals.pop((region, row["account"], row["month"]), row["total"])
+        if not 0 < row["total"] <= DEAREST_RENT or total != row["total"]:
+            evidence.broken(MONEY, "-", f"{row['account']} was charged {row['total']} in {row['month']}, not {total}")
+    for (_, account, month), total in totals.items():
+        if total:
+            evidence.broken(MONEY, "-", f"{account} has a bill of {total} for {month} and was charged nothing")
+    return billed
 
 
 def _between_regions(evidence: Evidence, balances: Counter[tuple[str, str]], payments: Payments, region: str) -> None:
