@@ -12,6 +12,7 @@ from gateway.api.federation.v1.configuration_pb2 import (
     Plan,
     Policy,
     Region,
+    ServicePoint,
     TimeLimit,
 )
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -45,6 +46,7 @@ class Federation:
         self._materials = {material.code: material for material in own.materials}
         self._offerings = {offering.id: offering for offering in sorted(own.offerings, key=lambda each: each.id)}
         self._note_year = note_year
+        self._service_points = sorted(own.service_points, key=lambda each: each.id)
         self._policies = {policy.name: policy for policy in own.policies}
         self._plans = {plan.id: plan for plan in sorted(own.plans, key=lambda each: each.id)}
 
@@ -99,6 +101,10 @@ class Federation:
     def offerings_of(self, region: str) -> tuple[Offering, ...]:
         """What a region offers besides plans, by id."""
         return tuple(offering for offering in self._offerings.values() if offering.region == region)
+
+    def service_points_of(self, region: str) -> tuple[ServicePoint, ...]:
+        """Where a region serves people, by id."""
+        return tuple(point for point in self._service_points if point.region == region)
 
     def policy(self, name: str) -> Policy:
         """The policy with this name. Raises `Refused` with CONFIGURATION_INVALID: rules name what must be there."""

@@ -6,7 +6,7 @@ from typing import TypeVar
 import grpc
 
 from gateway import pages
-from gateway.api.federation.v1.configuration_pb2 import Business, Reach
+from gateway.api.federation.v1.configuration_pb2 import Allowance, Business, Reach
 from gateway.api.region.v1.catalogue_service_pb2 import (
     ComparePlansRequest,
     ComparePlansResponse,
@@ -20,24 +20,42 @@ from gateway.api.region.v1.catalogue_service_pb2 import (
     ListPlansResponse,
     ListServicePointsRequest,
     ListServicePointsResponse,
+    PlanCost,
     SearchBusinessesRequest,
     SearchBusinessesResponse,
 )
 from gateway.api.region.v1.catalogue_service_pb2_grpc import CatalogueServiceServicer
 from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.api.types.v1.types_pb2 import Money
+from gateway.clock import Clock, to_timestamp
 from gateway.errors import Refused
 from gateway.federation.current import CurrentFederation
 from gateway.numberplan import normalize
+from gateway.relay.border import Moved
+from gateway.store.port import Store, Transaction
+from region_node.auditing import audited_call
+from region_node.catalogue.guide import fill_promises
+from region_node.catalogue.rules import cheapest_first, opening, require_usage, time_taken
+from region_node.catalogue.search import Search
+from region_node.catalogue.usage import mean_usage
+from region_node.customers.operations import own_line
+from region_node.customers.rows import Line
+from region_node.orders.completed import times_taken
+from region_node.requests import require_length
 
+_QUERY_LENGTH = 100  # characters
 T = TypeVar("T")
 
 
 class CatalogueService(CatalogueServiceServicer):
     """The catalogue as a region's operator systems see it."""
 
-    def __init__(self, region: str, current: CurrentFederation) -> None:
+    def __init__(self, region: str, current: CurrentFederation, store: Store, clock: Clock) -> None:
         self._region = region
         self._current = current
+        self._store = store
+        self._clock = clock
+        self._words: tuple[int, Search] | None = None
 
     async def ListBusinesses(
         self,
@@ -56,15 +74,19 @@ class CatalogueService(CatalogueServiceServicer):
         context: grpc.aio.ServicerContext[GetBusinessGuideRequest, GetBusinessGuideResponse],
     ) -> GetBusinessGuideResponse:
         """See the contract."""
-        federation = self._current.federation
+        federation, now = self._current.federation, self._clock.now()
         business = federation.business(request.business)
         home = federation.number_plan.home_of(normalize(request.number)) if request.number else None
-        return GetBusinessGuideResponse(
+        counts = await self._store.read(lambda tx: times_taken(tx, business.code, now))
+        response = GetBusinessGuideResponse(
             business=business,
             materials=federation.materials_of(business),
             home_region=home or "",
             offered_here=self._is_offered_here(business, home, is_asked_for_number=bool(request.number)),
+            time_taken=time_taken(counts),
         )
+        fill_promises(response, federation, (self._region, home or self._region), now)
+        return response
 
     async def SearchBusinesses(
         self,
@@ -72,13 +94,46 @@ class CatalogueService(CatalogueServiceServicer):
         context: grpc.aio.ServicerContext[SearchBusinessesRequest, SearchBusinessesResponse],
     ) -> SearchBusinessesResponse:
         """See the contract."""
-        raise Refused(Reason.REASON_METHOD_UNKNOWN, method="SearchBusinesses")
+        query = request.query.strip()
+        require_length("query", query, _QUERY_LENGTH, required=True)
+        size = pages.page_size(request.page_size)
+        return SearchBusinessesResponse(businesses=self._search().find(query, size))
 
     async def ComparePlans(
         self, request: ComparePlansRequest, context: grpc.aio.ServicerContext[ComparePlansRequest, ComparePlansResponse]
     ) -> ComparePlansResponse:
         """See the contract."""
-        raise Refused(Reason.REASON_METHOD_UNKNOWN, method="ComparePlans")
+        federation = self._current.federation
+        region = federation.region(request.region or self._region)
+        if request.number:
+            line, usage = await self._usage_of(request)
+            is_mobile, current = line.is_mobile, line.plan_id
+        else:
+            require_usage(request.usage)
+            is_mobile, current, usage = True, "", request.usage
+        plans = [
+            PlanCost(plan=plan, cost=Money(minor_units=cost, currency=region.currency), current=plan.id == current)
+            for plan, cost in cheapest_first(federation.plans_of(region.id), usage, mobile=is_mobile)
+        ]
+        return ComparePlansResponse(usage=usage, plans=plans)
+
+    async def _usage_of(self, request: ComparePlansRequest) -> tuple[Line, Allowance]:
+        asked, number = audited_call(request.requester, self._clock), normalize(request.number)
+        federation = self._current.federation
+
+        def read(tx: Transaction) -> tuple[Line, Allowance]:
+            line = own_line(tx, federation, self._region, number)
+            usage = mean_usage(tx, line)
+            if usage is None:
+                problem = "no month of it was billed yet: say the usage instead"
+                raise Refused(Reason.REASON_REQUEST_INVALID, field="number", problem=problem)
+            asked.record(tx, "ComparePlans", line.customer_id)
+            return line, usage
+
+        try:
+            return await self._store.write(read)
+        except Moved as moved:
+            raise Refused(Reason.REASON_NOT_HOME, region=moved.region) from None
 
     async def ListServicePoints(
         self,
@@ -86,7 +141,15 @@ class CatalogueService(CatalogueServiceServicer):
         context: grpc.aio.ServicerContext[ListServicePointsRequest, ListServicePointsResponse],
     ) -> ListServicePointsResponse:
         """See the contract."""
-        raise Refused(Reason.REASON_METHOD_UNKNOWN, method="ListServicePoints")
+        federation, now = self._current.federation, self._clock.now()
+        region = federation.region(request.region or self._region)
+        response = ListServicePointsResponse()
+        for point in federation.service_points_of(region.id):
+            found = opening(point, now, region.time_zone, federation.working_days)
+            status = response.service_points.add(service_point=point, open=found.is_open)
+            if found.next_change is not None:
+                status.next_change.CopyFrom(to_timestamp(found.next_change))
+        return response
 
     async def ListOfferings(
         self,
@@ -94,7 +157,13 @@ class CatalogueService(CatalogueServiceServicer):
         context: grpc.aio.ServicerContext[ListOfferingsRequest, ListOfferingsResponse],
     ) -> ListOfferingsResponse:
         """See the contract."""
-        raise Refused(Reason.REASON_METHOD_UNKNOWN, method="ListOfferings")
+        size = pages.page_size(request.page_size)
+        federation = self._current.federation
+        region = federation.region(request.region or self._region).id
+        kind = f"offerings of {region}"
+        after = pages.decode_token(kind, request.page_token)
+        found, last = _page(federation.offerings_of(region), lambda each: each.id, after, size)
+        return ListOfferingsResponse(offerings=found, next_page_token=pages.encode_token(kind, last))
 
     async def ListPlans(
         self, request: ListPlansRequest, context: grpc.aio.ServicerContext[ListPlansRequest, ListPlansResponse]
@@ -108,6 +177,13 @@ class CatalogueService(CatalogueServiceServicer):
         after = pages.decode_token(kind, request.page_token)
         found, last = _page(federation.plans_of(region), lambda each: each.id, after, size)
         return ListPlansResponse(plans=found, next_page_token=pages.encode_token(kind, last))
+
+    def _search(self) -> Search:
+        """The words of the catalogue in force, read once per revision."""
+        federation = self._current.federation
+        if self._words is None or self._words[0] != federation.revision:
+            self._words = (federation.revision, Search(federation.businesses))
+        return self._words[1]
 
     def _is_offered_here(self, business: Business, home: str | None, *, is_asked_for_number: bool) -> bool:
         """A business kept at home is offered for the region's own numbers; the rest for any number with a home."""

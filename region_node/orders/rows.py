@@ -11,7 +11,10 @@ from gateway.clock import from_timestamp, to_microseconds
 from gateway.errors import Refused
 from gateway.pages import key_number
 from gateway.store.port import Transaction, Value
+from region_node.orders.completed import note_completed
 from region_node.orders.events import event_of
+
+COMPLETED = OrderState.ORDER_STATE_COMPLETED
 
 
 @dataclass(frozen=True)
@@ -106,17 +109,25 @@ def insert_order(tx: Transaction, row: OrderRow, now: datetime) -> None:
         traceparent=row.traceparent,
         **_changeable(row.order),
     )
+    if row.order.state == COMPLETED:
+        note_completed(tx, row.order, now)
     _note_event(tx, row.order, now)
 
 
 def update_order(tx: Transaction, order: Order, now: datetime) -> None:
     """Stores a changed order and notes the event."""
+    if order.state == COMPLETED and not _is_completed(tx, order.id):
+        note_completed(tx, order, now)
     tx.execute(
         "UPDATE orders SET home_region = :home_region, state = :state, version = :version, awaiting = :awaiting,"
         " body = :body WHERE order_id = :order_id",
         **_changeable(order),
     )
     _note_event(tx, order, now)
+
+
+def _is_completed(tx: Transaction, order_id: str) -> bool:
+    return tx.first(int, "SELECT state FROM orders WHERE order_id = :id", id=order_id) == COMPLETED
 
 
 @dataclass(frozen=True)

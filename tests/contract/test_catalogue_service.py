@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import pytest
 
-from gateway.api.federation.v1.configuration_pb2 import Reach
+from gateway.api.federation.v1.configuration_pb2 import Configuration, Reach
 from gateway.api.region.v1 import catalogue_service_pb2
 from gateway.api.region.v1.catalogue_service_pb2 import (
     GetBusinessGuideRequest,
@@ -22,13 +22,18 @@ from gateway.api.region.v1.catalogue_service_pb2_grpc import (
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.channels import Dialer, invoke
+from gateway.clock import Clock
 from gateway.errors import Refused
 from gateway.federation.catalogue import Federation
 from gateway.federation.current import CurrentFederation
 from gateway.identity import server_name
 from gateway.server import Service
+from gateway.store.port import Transaction
+from gateway.store.schema import migrations_of
 from region_node.catalogue.service import CatalogueService
+from region_node.schema import PACKAGES
 from tests.contract.small_federation import CLOCK, CONFIGURATION, FEDERATION, Certificates, serving
+from tests.contract.stores import SqliteAdapter
 
 T = TypeVar("T")
 REGION = "guangdong"
@@ -40,24 +45,32 @@ AT_HOME = next(each.code for each in CONFIGURATION.businesses if each.reach == R
 
 
 def asked(
-    directory: Path, question: Callable[[CatalogueServiceStub], Awaitable[T]], *, is_configured: bool = True
+    directory: Path,
+    question: Callable[[CatalogueServiceStub], Awaitable[T]],
+    *,
+    is_configured: bool = True,
+    known: Callable[[Transaction], object] = lambda tx: None,
+    configuration: Configuration = CONFIGURATION,
+    clock: Clock = CLOCK,
 ) -> T:
-    """The answer of a Guangdong node to one of its operator systems."""
+    """The answer of a Guangdong node, in whose records is what `known` writes, to one of its operator systems."""
     certificates = Certificates(directory)
     current = CurrentFederation()
     if is_configured:
-        current.update(Federation(1, CONFIGURATION), [])
-    servicer = CatalogueService(REGION, current)
-    service = Service(DESCRIPTOR, lambda server: add_CatalogueServiceServicer_to_server(servicer, server))
+        current.update(Federation(1, configuration), [])
 
     async def ask() -> T:
         dialer = Dialer(certificates.credentials(f"region/{REGION}/operator/crm"), CLOCK)
         name = server_name(Role.ROLE_REGION, REGION, FEDERATION)
-        async with (
-            serving(certificates, f"region/{REGION}", [service], REGION) as endpoint,
-            dialer.dial(endpoint, name) as channel,
-        ):
-            return await question(CatalogueServiceStub(channel))
+        async with SqliteAdapter(directory).open(migrations_of(*PACKAGES)) as store:
+            await store.write(known)
+            servicer = CatalogueService(REGION, current, store, clock)
+            service = Service(DESCRIPTOR, lambda server: add_CatalogueServiceServicer_to_server(servicer, server))
+            async with (
+                serving(certificates, f"region/{REGION}", [service], REGION) as endpoint,
+                dialer.dial(endpoint, name) as channel,
+            ):
+                return await question(CatalogueServiceStub(channel))
 
     return asyncio.run(ask())
 

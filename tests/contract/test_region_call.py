@@ -35,13 +35,8 @@ from gateway.server import Service
 from gateway.store.schema import migrations_of
 from region_node.catalogue.service import CatalogueService
 from region_node.schema import PACKAGES
-from tests.contract.small_federation import (
-    CONFIGURATION,
-    FEDERATION,
-    NOTHING_LISTENS,
-    Certificates,
-    serving,
-)
+from tests.contract.small_federation import CLOCK, CONFIGURATION, FEDERATION, NOTHING_LISTENS, Certificates, serving
+from tests.contract.stores import SqliteAdapter
 
 T = TypeVar("T")
 REGION = "guangdong"
