@@ -22,7 +22,6 @@ import region_node.cli.main
 from coordinator.app import Coordinator
 from coordinator.settings import CoordinatorSettings
 from deploy.local.federation import FEDERATION, FEDERATION_FILES, LocalFederation
-from deploy.local.process import LocalProcess, Program
 from gateway.api.coordinator.v1.administration_pb2 import ApplyConfigurationRequest
 from gateway.api.coordinator.v1.administration_pb2_grpc import ConfigurationServiceStub
 from gateway.api.types.v1.access_pb2 import Role
@@ -138,29 +137,6 @@ def test_beside_a_coordinator_that_is_well_nothing_is_bad(doctor: Doctor) -> Non
     assert told.exit_code == 0, told.output
     assert {name for name, (state, _, _) in found.items() if state != "good"} == {"clock"}
     assert "held by coordinator.crossregion.example" in found["port"][1]
-
-
-def test_a_system_of_the_regions_own_is_checked_under_its_name(doctor: Doctor) -> None:
-    settings = {"providers__fulfilment__name": "systems", "providers__fulfilment__businesses": "ROAMING"}
-    name = "fulfilment system"
-    missing = checks(doctor.region("--json", **settings, providers__fulfilment__endpoint=NOTHING_LISTENS))
-    state, _, todo = missing[f"{name} {NOTHING_LISTENS}"]
-    assert (state, "start it" in todo) == ("bad", True)
-    other = doctor.federation.endpoint(REGION)
-    found = checks(doctor.region("--json", **settings, providers__fulfilment__endpoint=other))
-    state, _, todo = found[f"{name} {other}"]
-    assert (state, "proves its role's name" in todo) == ("bad", True)
-    identity = Identity(FEDERATION, Role.ROLE_PROVIDER, REGION, "systems")
-    provider = doctor.federation.issue(doctor.authority, identity, "provider")
-    port_file = provider / "port"
-    arguments = (f"--directory={provider}", "--listen=127.0.0.1:0", f"--port-file={port_file}")
-    process = LocalProcess(Program("provider", "deploy.provider", arguments, provider / "log", port_file))
-    try:
-        endpoint = f"127.0.0.1:{process.start()}"
-        found = checks(doctor.region("--json", **settings, providers__fulfilment__endpoint=endpoint))
-        assert found[f"{name} {endpoint}"] == ("good", "SERVING, and proves to be systems", "")
-    finally:
-        process.kill()
 
 
 def test_the_table_says_what_was_found_and_sums_up(doctor: Doctor) -> None:
