@@ -10,6 +10,7 @@ import click
 import grpc
 
 from gateway.api.types.v1.access_pb2 import Role
+from gateway.api.types.v1.types_pb2 import Channel
 from gateway.authority import AUTHORITY_CERTIFICATE, TLS_CERTIFICATE, TLS_KEY
 from gateway.channels import Dialer
 from gateway.clock import SystemClock
@@ -18,6 +19,16 @@ from gateway.languages import LANGUAGES, VARIABLE
 from gateway.tls import Credentials
 
 P = ParamSpec("P")
+
+CHANNELS = tuple(name.removeprefix("CHANNEL_").lower() for name in Channel.keys()[1:])
+"""The channels by the names that options take."""
+patience_option = click.option(
+    "--patience",
+    type=click.FloatRange(min=0),
+    default=60.0,
+    show_default=True,
+    help="Seconds without progress, for example while the node is away, before the command gives up.",
+)
 
 _OPTIONS = (
     click.option("--node", required=True, envvar="CROSSREGION_NODE", show_envvar=True, help="The node: host:port."),

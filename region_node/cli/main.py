@@ -9,6 +9,7 @@ from gateway.languages import SpeakingGroup, speaking
 from region_node.cli.audit import audit
 from region_node.cli.call import call
 from region_node.cli.config import config
+from region_node.cli.customers import customers
 from region_node.cli.doctor import doctor
 from region_node.cli.migrate import migrate
 from region_node.cli.move import move_to_postgresql
@@ -34,6 +35,7 @@ for command in (
     move_to_postgresql,
     call,
     orders,
+    customers,
     audit,
     completion_command("region-node"),
 ):

@@ -1,16 +1,12 @@
 """How far a file of orders is, and what became of its lines."""
 
 import json
-import sys
 import time
 from collections import Counter
 from pathlib import Path
 from types import TracebackType
 
 import grpc
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
-from rich.text import Text
 
 from gateway.languages import translated
 from region_node.cli.exits import NOT_KNOWN, REFUSED
@@ -18,18 +14,11 @@ from region_node.cli.order_file import OrderFile
 from region_node.cli.order_submission import ACCEPTED, INVALID, NOT_SENT, UNKNOWN, Outcome
 from region_node.cli.order_submission import REFUSED as REFUSED_LINE
 from region_node.cli.outcome import told_by
+from region_node.cli.progress import line_progress
 from region_node.orders.rules import REJECTED, state_name
 
 _REJECTED = state_name(REJECTED)
 _SHOWN = 10  # lines that were not taken in and are shown with their reasons; the report has them all
-
-
-class _Rate(ProgressColumn):
-    """Orders a second."""
-
-    def render(self, task: Task) -> Text:
-        """See rich."""
-        return Text(translated("{rate} a second", rate=f"{task.speed or 0:,.0f}"))
 
 
 class OrderReport:
@@ -47,15 +36,7 @@ class OrderReport:
         self._shown: list[Outcome] = []
         self._report = report.open("w", encoding="utf-8") if report is not None else None
         self._started = self._ended = time.monotonic()
-        self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            _Rate(),
-            TimeRemainingColumn(),
-            console=Console(stderr=True),
-            disable=not sys.stderr.isatty(),
-        )
+        self._progress = line_progress()
         self._task = self._progress.add_task(file.path.name, total=file.count)
 
     def __enter__(self) -> "OrderReport":

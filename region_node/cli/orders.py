@@ -16,22 +16,13 @@ from gateway.api.types.v1.types_pb2 import Channel, Requester
 from gateway.files import replace_file
 from gateway.languages import translated
 from gateway.tls import CredentialsUnusable
-from region_node.cli.connection import Target, connection_options, language_option
+from region_node.cli.connection import CHANNELS, Target, connection_options, language_option, patience_option
 from region_node.cli.exits import NOT_KNOWN, REFUSED, leave
 from region_node.cli.order_file import Format, OrderFile, OrderFileUnusable, Reading
 from region_node.cli.order_report import OrderReport
 from region_node.cli.order_submission import Submission
 from region_node.cli.outcome import may_pass, told_by
 from region_node.cli.reconnecting import Note, keep_trying
-
-_CHANNELS = tuple(name.removeprefix("CHANNEL_").lower() for name in Channel.keys()[1:])
-_patience_option = click.option(
-    "--patience",
-    type=click.FloatRange(min=0),
-    default=60.0,
-    show_default=True,
-    help="Seconds without progress, for example while the node is away, before the command gives up.",
-)
 
 
 @click.group()
@@ -52,7 +43,7 @@ def orders() -> None:
 @click.option("--staff-id", default="", help="Who asks, where a line does not say so.")
 @click.option(
     "--channel",
-    type=click.Choice(_CHANNELS),
+    type=click.Choice(CHANNELS),
     default="counter",
     show_default=True,
     help="How the customer came, where a line does not say who asks.",
@@ -63,7 +54,7 @@ def orders() -> None:
     help="Write what became of every line here, one JSON object each, as it is known.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
-@_patience_option
+@patience_option
 @language_option("Of help and messages.")
 def submit_file(
     target: Target,
@@ -154,7 +145,7 @@ def _run_submission(target: Target, file: OrderFile, told: OrderReport, patience
     help="Where to keep how far was read; the command goes on from there. Not there yet: from the oldest event.",
 )
 @click.option("--only-past", is_flag=True, help="End after the last event there is.")
-@_patience_option
+@patience_option
 @language_option("Of help and messages.")
 def events(target: Target, token_file: Path, only_past: bool, patience: float, lang: str) -> None:
     """Print every change of every order, one JSON object a line, in the order in which they were committed.
