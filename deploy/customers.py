@@ -19,6 +19,7 @@ SUSPENDED = 0.04
 BOUND = 0.05
 NEW_SIM = 0.02
 PAST_CONTRACT = 0.10
+SUBSCRIBED = 0.20
 
 _SURNAMES = """
     王 wang 李 li 张 zhang 刘 liu 陈 chen 杨 yang 赵 zhao 黄 huang 周 zhou 吴 wu 徐 xu 孙 sun 胡 hu 朱 zhu 高 gao
@@ -120,6 +121,9 @@ class _Person:
                 product.suspension_end_date.CopyFrom(to_timestamp(self._days_ago(-180, -2)))
         if self._chance(BOUND):
             product.binding = f"family-{self._source.randrange(10**4):04d}"
+        if self._chance(SUBSCRIBED):
+            offering = f"{self._region}-ring-tones"
+            product.subscriptions.add(id=f"{product_id}/1", offering_id=offering, start_date=product.start_date)
         if self._chance(NEW_SIM):
             product.sim_replace_date.CopyFrom(
                 to_timestamp(self._as_of - timedelta(hours=self._source.randrange(1, 48)))

@@ -11,11 +11,11 @@ from io import TextIOWrapper
 from pathlib import Path
 from types import FrameType
 
-from deploy.demo import away, ending, left_running, limits, opening, outage, redundancy
+from deploy.demo import away, ending, everything, left_running, limits, opening, outage, redundancy
 from deploy.demo.stage import Stage
 from deploy.demo.world import REGIONS, World
 from deploy.local import directory
-from deploy.local.federation import LocalFederation
+from deploy.local.federation import PROVIDED, LocalFederation
 from deploy.local.process import ProcessFailed
 from deploy.local.profiles import EMBEDDED, PROFILES, Profile
 from gateway.errors import Refused
@@ -28,6 +28,7 @@ _INTERRUPTED = 130  # as shells say it for Ctrl-C
 _Chapter = Callable[[World], Awaitable[None]]
 _BUSINESS: tuple[_Chapter, ...] = (
     away.everyday_business,
+    everything.whole_catalogue,
     away.leaving_for_good,
     away.four_eyes,
     limits.second_thoughts,
@@ -75,7 +76,7 @@ def _options() -> argparse.Namespace:
 
 
 def _run(where: Path, profile: Profile, *, keep: bool) -> int:
-    stage, federation = Stage(), LocalFederation(where, REGIONS, profile)
+    stage, federation = Stage(), LocalFederation(where, REGIONS, profile, provided=PROVIDED)
     stage.title(
         "crossregion",
         "A customer's business, done in another region, exactly once · 异地办理，只办一次",

@@ -18,6 +18,7 @@ from gateway.api.region.v1 import billing_service_pb2 as billing
 from gateway.api.region.v1 import catalogue_service_pb2 as catalogue
 from gateway.api.region.v1 import customer_service_pb2 as customers
 from gateway.api.region.v1 import order_service_pb2 as orders
+from gateway.api.region.v1 import verification_service_pb2 as verification
 from gateway.api.region.v1.billing_service_pb2_grpc import BillingServiceStub
 from gateway.api.region.v1.catalogue_service_pb2_grpc import CatalogueServiceStub
 from gateway.api.region.v1.customer_service_pb2_grpc import CustomerServiceStub
@@ -25,6 +26,7 @@ from gateway.api.region.v1.order_pb2 import Order, OrderRequest, OrderState
 from gateway.api.region.v1.order_service_pb2 import ReviewDecision, SubmitOrderRequest
 from gateway.api.region.v1.order_service_pb2_grpc import OrderServiceStub
 from gateway.api.region.v1.oversight_service_pb2 import OrderSummary
+from gateway.api.region.v1.verification_service_pb2_grpc import VerificationServiceStub
 from gateway.api.types.v1.types_pb2 import Applicant, Channel, Document, Requester
 from gateway.clock import to_timestamp
 
@@ -70,17 +72,18 @@ class Counter:
         characteristics: Mapping[str, str],
         *,
         papers: Sequence[str] = ("ID_ORIG",),
+        proven: Sequence[Document] = (),
         clerk: str = CLERK,
         wait: float = _WAIT,
     ) -> SubmitOrderRequest:
-        """A request of a customer who stands at the counter."""
+        """A request of a customer who stands at the counter. `proven`: what the home region has verified for it."""
         request = SubmitOrderRequest(
             request_id=request_id,
             order=OrderRequest(
                 business=business,
                 number=number,
                 applicant=Applicant.APPLICANT_HOLDER,
-                documents=self._attester.attest(papers, clerk),
+                documents=[*self._attester.attest(papers, clerk), *proven],
                 characteristics=characteristics,
                 requester=_requester(clerk),
             ),
@@ -162,6 +165,38 @@ class Counter:
             requester=_requester(CLERK),
         )
         return (await self._client.ask(lambda channel: BillingServiceStub(channel).QueryBill, request)).bill
+
+    async def send_code(self, request_id: str, number: str) -> None:
+        """Has the home region send the customer a one-time code for a request."""
+        request = verification.SendCodeRequest(request_id=request_id, number=number, requester=_requester(CLERK))
+        await self._client.ask(lambda channel: VerificationServiceStub(channel).SendCode, request)
+
+    async def verify(self, request_id: str, number: str, code: str, password: str) -> list[Document]:
+        """Has the home region check what the customer says; what is empty is not said."""
+        request = verification.VerifyRequest(
+            request_id=request_id, number=number, code=code, password=password, requester=_requester(CLERK)
+        )
+        return list(
+            (await self._client.ask(lambda channel: VerificationServiceStub(channel).Verify, request)).documents
+        )
+
+    async def choose_password(self, request_id: str, number: str, code: str, password: str) -> None:
+        """The customer sets a service password with a code."""
+        request = verification.ChangePasswordRequest(
+            request_id=request_id, number=number, code=code, new_password=password, requester=_requester(CLERK)
+        )
+        await self._client.ask(lambda channel: VerificationServiceStub(channel).ChangePassword, request)
+
+    async def profile(self, request_id: str, number: str, proven: Sequence[Document]) -> customers.Profile:
+        """What a customer has, from wherever the customer belongs."""
+        request = customers.QueryProfileRequest(
+            request_id=request_id,
+            number=number,
+            applicant=Applicant.APPLICANT_HOLDER,
+            documents=proven,
+            requester=_requester(CLERK),
+        )
+        return (await self._client.ask(lambda channel: CustomerServiceStub(channel).QueryProfile, request)).profile
 
     async def settlement_with(self, region: str) -> billing.Settlement:
         """What this region and another owe each other, by this region's books."""

@@ -47,6 +47,13 @@ async def start(stage: Stage, federation: LocalFederation) -> None:
     for replica in federation.coordinators:
         stage.say(f"{replica.name} on {replica.endpoint}, process {replica.process.pid}")
     stage.say(f"federation configuration in force: revision {revision}")
+    for provider in federation.providers.values():
+        provider.process.launch()
+    for provider in federation.providers.values():
+        await asyncio.to_thread(provider.process.await_port)
+        stage.say(
+            f"{provider.name} on {provider.endpoint}, process {provider.process.pid}: a system of the region's own"
+        )
     for region in REGIONS:
         federation.launch_region(region)
     for region in REGIONS:

@@ -1,6 +1,7 @@
 """The world of the story: a federation of real processes, who acts in it, and the orders so far."""
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -9,11 +10,13 @@ from deploy.demo.stage import Stage
 from deploy.local.federation import LocalFederation
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.region.v1.customer_service_pb2 import Customer, ProductStatus
+from gateway.api.types.v1.types_pb2 import Document
 from gateway.clock import from_timestamp
 
 REGIONS = ("guangdong", "sichuan", "henan")
 REVIEWERS = ("zhao.min", "li.na")  # staff of Sichuan
 _SIM_SETTLES = timedelta(hours=72)
+_GENEROUS = 25_000  # minor units: enough for roaming and a new card
 _COMFORTABLE = 10_000  # minor units: more than any monthly rent of Sichuan's plans
 
 
@@ -27,6 +30,7 @@ class People:
         self.debtor = next(
             each for each in customers["sichuan"] if each.billing_account.balance.minor_units < 0 and _is_active(each)
         )
+        self.regular = next(each for each in free[3:] if _is_generous(each))
         self.visitor_in_henan = next(each for each in customers["guangdong"] if _is_free(each))
 
 
@@ -53,10 +57,26 @@ class World:
         """The counter in Sichuan, where the customers belong."""
         return self.counters["sichuan"]
 
+    async def code(self, request_id: str, number: str) -> str:
+        """The one-time code for a request, from the customer's telephone."""
+        await self.here.send_code(request_id, number)
+        texts = self.federation.phones("sichuan").texts(number)
+        return str(re.findall(r"\d{6}", texts[-1].en)[0])
+
+    async def verified(self, request_id: str, number: str, said: Collection[str], password: str = "") -> list[Document]:
+        """What Sichuan attests for a request when the customer has said a code (OTP), the password (PWD) or both."""
+        code = await self.code(request_id, number) if "OTP" in said else ""
+        return await self.here.verify(request_id, number, code, password if "PWD" in said else "")
+
     def name(self, region: str) -> str:
         """A region's name in both languages."""
         found = next(each.name for each in self.configuration.regions if each.id == region)
         return f"{found.en} {found.zh_cn}"
+
+
+def _is_generous(customer: Customer) -> bool:
+    """Whether the customer has ring tones, and money for roaming and a new card."""
+    return bool(customer.product.subscriptions) and customer.billing_account.balance.minor_units >= _GENEROUS
 
 
 def _is_active(customer: Customer) -> bool:

@@ -18,6 +18,7 @@ from deploy.local.process import ChildProcess, LocalProcess, Program
 from deploy.local.profiles import EMBEDDED, Engine, Placement, Profile
 from deploy.local.settings_files import Settings, credentials_table, write_settings
 from deploy.local.stores import LocalStores, Running
+from deploy.provider.notification import Phones
 from gateway.api.coordinator.v1.administration_pb2 import (
     ApplyConfigurationRequest,
     GetConfigurationRequest,
@@ -298,6 +299,10 @@ class LocalFederation:
         """The settings of a process."""
         return self.directory / "settings" / f"{name}.toml"
 
+    def phones(self, region: str) -> Phones:
+        """The telephones of a region's customers, where a system of the region's own brings them texts."""
+        return Phones(self.directory / "certificates" / self.providers[region].name)
+
     def database(self, name: str) -> DatabasePlace:
         """The database of a process."""
         file = self.settings_file(name)
@@ -387,12 +392,9 @@ class LocalFederation:
             "signing": {"certificate": str(signing / "signing.crt"), "key": str(signing / "signing.key")},
         }
         if region in self.providers:
-            fulfilment: Settings = {
-                "endpoint": self.providers[region].endpoint,
-                "name": PROVIDER,
-                "businesses": tuple(self.provided[region]),
-            }
-            settings = {**settings, "providers": {"fulfilment": fulfilment}}
+            notification: Settings = {"endpoint": self.providers[region].endpoint, "name": PROVIDER}
+            fulfilment: Settings = {**notification, "businesses": tuple(self.provided[region])}
+            settings = {**settings, "providers": {"fulfilment": fulfilment, "notification": notification}}
         write_settings(self.settings_file(replica.name), settings)
 
     def _settings(self, replica: Replica, owner: str, placement: Placement) -> Settings:

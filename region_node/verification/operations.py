@@ -143,11 +143,17 @@ def verify(
     if refused is not None:
         return _refused(tx, context, attempt, line, refused)
     if said.code:
-        rows.forget_code(tx, line.product_id)
+        _use_code(tx, line)
     codes = [code for code, was_said in ((OTP, said.code), (PWD, said.has_password)) if was_said]
     key = rows.key_or(tx, fresh_key)
     attempt.note(tx, line, "accepted")
     return [attest(key, attempt.subject, attempt.number, code, attempt.now) for code in codes]
+
+
+def _use_code(tx: Transaction, line: Line) -> None:
+    """The code is used up. Who could read it is the customer, to whom another may be sent at once."""
+    rows.forget_code(tx, line.product_id)
+    rows.keep_standing(tx, line.product_id, replace(rows.standing_of(tx, line.product_id), code_sent=rows.NEVER))
 
 
 def change_password(
@@ -165,7 +171,7 @@ def change_password(
     if refused is not None:
         return _refused(tx, context, attempt, line, refused)
     if said.code:
-        rows.forget_code(tx, line.product_id)
+        _use_code(tx, line)
     rows.keep_password(tx, line.product_id, chosen)
     notice_id = f"{attempt.subject}#password-changed@{to_microseconds(attempt.now)}"
     tell(tx, Notice(notice_id, "password-changed", line.number, _CHANGED), attempt.now)
