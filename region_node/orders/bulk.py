@@ -12,7 +12,7 @@ from region_node.orders.rules import error_of
 
 # Orders of one stream that are taken in at a time: enough to share a commit, and few enough that somebody at a counter
 # waits behind no more than these.
-AT_ONCE = 32
+AT_ONCE = 64
 # A lane that is full empties as fast as its region works. Where it finds no room within this time the region is away,
 # and orders for others, which come behind on the stream, are not to wait for it.
 LANE_PATIENCE = 10.0  # seconds

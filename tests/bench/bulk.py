@@ -1,0 +1,144 @@
+"""Orders in bulk on one stream, against the same number of single calls: how many a second are taken in."""
+
+import asyncio
+import itertools
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from google.protobuf.duration_pb2 import Duration
+
+from deploy.local.federation import LocalFederation
+from gateway.api.region.v1.order_pb2 import OrderRequest
+from gateway.api.region.v1.order_service_pb2 import SubmitOrderRequest, SubmitOrdersRequest
+from gateway.api.region.v1.order_service_pb2_grpc import OrderServiceStub
+from gateway.api.types.v1.types_pb2 import Applicant
+from tests.bench.orders import HANDLING, HOME, all_lines, requester
+from tests.bench.report import Spread
+
+CALLERS = 32
+_CALL_SECONDS = 25.0
+_PATIENCE = 120.0  # seconds until the home region has all of a half
+
+
+class OrderRefused(Exception):
+    """An order was not taken in: the run measures nothing."""
+
+
+@dataclass(frozen=True)
+class BulkRound:
+    """Orders a second that the handling region took in, for customers of another region, in both ways."""
+
+    calls: float
+    stream: float
+
+    @property
+    def ratio(self) -> float:
+        """The stream over single calls."""
+        return self.stream / self.calls
+
+
+@dataclass(frozen=True)
+class Bulk:
+    """The rounds, each with so many orders in either way."""
+
+    orders: int
+    rounds: Sequence[BulkRound]
+
+    def spread(self, read: Callable[[BulkRound], float]) -> Spread:
+        """A figure over the rounds."""
+        return Spread.of([read(each) for each in self.rounds])
+
+    def plain(self) -> dict[str, object]:
+        """For JSON."""
+        return {
+            "orders": self.orders,
+            "callers": CALLERS,
+            "ratio": self.spread(lambda each: each.ratio).plain(),
+            "calls_per_second": self.spread(lambda each: each.calls).plain(),
+            "stream_per_second": self.spread(lambda each: each.stream).plain(),
+        }
+
+    def row(self) -> tuple[str, ...]:
+        """What is measured, single calls, the stream, and the ratio with the least and the greatest, for a table."""
+        ratio = self.spread(lambda each: each.ratio)
+        return (
+            f"{self.orders:,} orders taken in, 1/s: one stream against {CALLERS} callers",
+            f"{self.spread(lambda each: each.calls).median:,.0f}",
+            f"{self.spread(lambda each: each.stream).median:,.0f}",
+            f"{ratio.median:.2f}",
+            f"{ratio.low:.2f}",
+            f"{ratio.high:.2f}",
+        )
+
+
+async def measure_bulk(federation: LocalFederation, orders: int, rounds: int) -> Bulk:
+    """Takes in `orders` payments either way in each round, each first in every other round.
+
+    Each half begins when the home region has done all of the one before. Raises OrderRefused.
+    """
+    done: list[BulkRound] = []
+    async with federation.dial_region(HANDLING, f"{HANDLING}-counter") as channel:
+        service = OrderServiceStub(channel)
+        for index in range(rounds):
+            ways = (_by_calls, _by_stream) if index % 2 == 0 else (_by_stream, _by_calls)
+            found = {}
+            for way in ways:
+                before = _received(federation)
+                started = time.perf_counter()
+                await way(service, _payments(orders))
+                found[way] = orders / (time.perf_counter() - started)
+                await _until_done(federation, before + orders)
+            done.append(BulkRound(found[_by_calls], found[_by_stream]))
+    return Bulk(orders, done)
+
+
+async def _by_calls(service: "OrderServiceStub", requests: Sequence[SubmitOrdersRequest]) -> None:
+    waiting = iter(requests)
+
+    async def call() -> None:
+        for request in waiting:
+            single = SubmitOrderRequest(request_id=request.request_id, order=request.order, wait=Duration())
+            await service.SubmitOrder(single, timeout=_CALL_SECONDS)
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(CALLERS):
+            group.create_task(call())
+
+
+async def _by_stream(service: "OrderServiceStub", requests: Sequence[SubmitOrdersRequest]) -> None:
+    async for response in service.SubmitOrders(iter(requests)):
+        if not response.HasField("order"):
+            raise OrderRefused(response.refused.message.en)
+
+
+def _payments(count: int) -> list[SubmitOrdersRequest]:
+    """Orders with ids of their own; both ways are given the same."""
+    run, lines = secrets.token_hex(4), itertools.cycle(all_lines())
+    return [
+        SubmitOrdersRequest(
+            request_id=f"{run}-{number}",
+            order=OrderRequest(
+                business="PAY",
+                number=next(lines).number,
+                applicant=Applicant.APPLICANT_HOLDER,
+                characteristics={"amount": "1"},
+                requester=requester(),
+                bulk=True,
+            ),
+        )
+        for number in range(count)
+    ]
+
+
+def _received(federation: LocalFederation) -> int:
+    """How many commands the home region has acted on."""
+    with federation.database(HOME).look() as tx:
+        return tx.first(int, "SELECT COUNT(*) FROM inbox") or 0
+
+
+async def _until_done(federation: LocalFederation, commands: int) -> None:
+    async with asyncio.timeout(_PATIENCE):
+        while _received(federation) < commands:  # noqa: ASYNC110 - it waits for other processes
+            await asyncio.sleep(0.05)
