@@ -5,7 +5,13 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 from gateway.api.federation.v1.configuration_pb2 import Configuration, Plan
-from gateway.api.region.v1.customer_service_pb2 import BillingAccount, Customer, Product, ProductStatus
+from gateway.api.region.v1.customer_service_pb2 import (
+    BillingAccount,
+    Customer,
+    Product,
+    ProductStatus,
+    RatingType,
+)
 from gateway.api.types.v1.types_pb2 import Money
 from gateway.clock import to_timestamp
 
@@ -20,6 +26,7 @@ BOUND = 0.05
 NEW_SIM = 0.02
 PAST_CONTRACT = 0.10
 SUBSCRIBED = 0.20
+PREPAID = 0.30
 
 _SURNAMES = """
     王 wang 李 li 张 zhang 刘 liu 陈 chen 杨 yang 赵 zhao 黄 huang 周 zhou 吴 wu 徐 xu 孙 sun 胡 hu 朱 zhu 高 gao
@@ -121,6 +128,8 @@ class _Person:
                 product.suspension_end_date.CopyFrom(to_timestamp(self._days_ago(-180, -2)))
         if self._chance(BOUND):
             product.binding = f"family-{self._source.randrange(10**4):04d}"
+        if self._chance(PREPAID):
+            product.rating_type = RatingType.RATING_TYPE_PREPAID
         if self._chance(SUBSCRIBED):
             offering = f"{self._region}-ring-tones"
             product.subscriptions.add(id=f"{product_id}/1", offering_id=offering, start_date=product.start_date)

@@ -198,6 +198,11 @@ class Counter:
         )
         return (await self._client.ask(lambda channel: CustomerServiceStub(channel).QueryProfile, request)).profile
 
+    async def record_usage(self, *used: billing.Usage) -> None:
+        """Takes over what this region has measured."""
+        request = billing.RecordUsageRequest(usage=used, requester=_requester(CLERK))
+        await self._client.ask(lambda channel: BillingServiceStub(channel).RecordUsage, request)
+
     async def settlement_with(self, region: str) -> billing.Settlement:
         """What this region and another owe each other, by this region's books."""
         request = billing.ListSettlementsRequest(requester=_requester(CLERK))

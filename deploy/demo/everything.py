@@ -2,17 +2,22 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import partial
 
 from rich.text import Text
 
 from deploy.demo import wording
 from deploy.demo.world import World
+from gateway.api.region.v1.billing_service_pb2 import Usage, UsageKind
 from gateway.api.region.v1.order_pb2 import Order, OrderState
 from gateway.api.region.v1.order_service_pb2 import ReviewDecision
+from gateway.clock import to_timestamp
+from gateway.money import in_major_units
 
 _BEFORE = {"SUSPEND", "RESUME", "QRY_BILL", "PAY", "PLAN_CHANGE", "TERMINATE"}  # told by the chapter before
 _AFTER = {"MNP_IN"}  # which is refused in the chapter on limits
+_LONG_CALL = 36_000  # seconds: more than the plan includes
 _PASSWORD = "275941"  # noqa: S105 - chosen by a made-up customer
 _FINAL = frozenset(
     {
@@ -70,6 +75,8 @@ async def whole_catalogue(world: World) -> None:
         done.add(errand.business)
         if errand.business == "PWD_RESET":
             await _choose_password(world)
+    await _dispute(world, rows)
+    done.add("BILL_CORRECTION")
     stage.table(("business", "papers", "by way of", "the customer reads"), rows, lines=True)
     catalogue = {business.code for business in world.configuration.businesses}
     handled = done | _BEFORE | _AFTER
@@ -96,11 +103,44 @@ async def _choose_password(world: World) -> None:
     )
 
 
-async def _through(world: World, errand: Errand) -> Order:
+async def _dispute(world: World, rows: list[list[str | Text]]) -> None:
+    """A prepaid customer pays for a call that was never made, and gets the money back."""
+    who, stage, now = world.people.talkative, world.stage, datetime.now(UTC)
+    before = (await world.home.customer(who.product.number)).billing_account.balance.minor_units
+    call = Usage(
+        id="never-made-1",
+        number=who.product.number,
+        kind=UsageKind.USAGE_KIND_CALL,
+        usage_date=to_timestamp(now),
+        quantity=_LONG_CALL,
+        other_number="+8619844000000",
+    )
+    await world.home.record_usage(call)
+    charged = before - (await world.home.customer(who.product.number)).billing_account.balance.minor_units
+    told = {
+        "month": f"{now.astimezone(wording.ZONE):%Y-%m}",
+        "charge": "calls",
+        "category": "usage-mismatch",
+        "amount": str(charged),
+        "settlement": "offset",
+    }
+    errand = Errand("BILL_CORRECTION", told)
+    order = await _through(world, errand, who.product.number)
+    after = (await world.home.customer(who.product.number)).billing_account.balance
+    stage.check(
+        "BILL_CORRECTION: the balance again",
+        in_major_units(before, after.currency),
+        wording.amount(after),
+        f"{in_major_units(charged, after.currency)} for a call that was never made",
+    )
+    rows.append(_row(world, errand, order))
+
+
+async def _through(world: World, errand: Errand, number: str = "") -> Order:
     """The order of an errand, when it is over: reviewed, confirmed and accepted as it asks for that."""
     here, request_id = world.here, f"{errand.business.lower().replace('_', '-')}-1"
     opens = "region" in errand.told
-    number = "" if opens else world.people.regular.product.number
+    number = number or ("" if opens else world.people.regular.product.number)
     proven = await world.verified(request_id, number, errand.said, _PASSWORD) if errand.said else []
     request = here.request(request_id, errand.business, number, errand.told, papers=errand.papers, proven=proven)
     order = await here.submit(request)

@@ -9,7 +9,7 @@ from deploy.demo.cast import Administrator, Counter, Reviewer
 from deploy.demo.stage import Stage
 from deploy.local.federation import LocalFederation
 from gateway.api.federation.v1.configuration_pb2 import Configuration
-from gateway.api.region.v1.customer_service_pb2 import Customer, ProductStatus
+from gateway.api.region.v1.customer_service_pb2 import Customer, ProductStatus, RatingType
 from gateway.api.types.v1.types_pb2 import Document
 from gateway.clock import from_timestamp
 
@@ -29,6 +29,11 @@ class People:
         self.mover, self.local = [each for each in free if each is not self.traveller][:2]
         self.debtor = next(
             each for each in customers["sichuan"] if each.billing_account.balance.minor_units < 0 and _is_active(each)
+        )
+        self.talkative = next(
+            each
+            for each in free[3:]
+            if each.product.rating_type == RatingType.RATING_TYPE_PREPAID and each.product.plan_id == "sichuan-29"
         )
         self.regular = next(each for each in free[3:] if _is_generous(each))
         self.visitor_in_henan = next(each for each in customers["guangdong"] if _is_free(each))
