@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from gateway.api.federation.v1.configuration_pb2 import LineKind
-from gateway.api.region.v1.customer_service_pb2 import Customer, ProductStatus, SuspensionKind
+from gateway.api.region.v1.customer_service_pb2 import Customer, ProductStatus, RatingType, SuspensionKind
 from gateway.api.types.v1.types_pb2 import Applicant
 
 ACTIVE = ProductStatus.PRODUCT_STATUS_ACTIVE
@@ -26,10 +26,15 @@ class BusinessCase:
     done: Callable[[Customer], bool]
     """Whether Sichuan's records show the effect."""
     characteristics: Mapping[str, str] = field(default_factory=dict)
+    """What the request says; `{month}` stands for the running one."""
     line: Mapping[str, object] = field(default_factory=dict)
     """Fields of the line beforehand; a timedelta counts from the moment of the test. By default it is active."""
     subscriptions: Sequence[str] = ()
     """Offerings that the line has beforehand."""
+    call_seconds: int = 0
+    """How long a call is that the line makes beforehand; 0 for none."""
+    rent: int = 0
+    """What of the balance was charged as rent of the running month, in fen."""
     only_at_home: Sequence[Applicant.ValueType] = ()
     """Applicants of the catalogue whom only the home region serves."""
 
@@ -82,6 +87,18 @@ CASES: Mapping[str, BusinessCase] = {
     "ROAMING": BusinessCase(
         lambda customer: running(customer) == {"sichuan-roaming"}, characteristics={"offering": "sichuan-roaming"}
     ),
+    "PWD_RESET": BusinessCase(lambda customer: customer.product.status == ACTIVE),
+    "BILL_CORRECTION": BusinessCase(
+        lambda customer: customer.billing_account.balance.minor_units == BALANCE - 3000,
+        characteristics={
+            "month": "{month}",
+            "charge": "rent",
+            "category": "double-charge",
+            "amount": "2900",
+            "settlement": "offset",
+        },
+        rent=5900,
+    ),
     "NEW_LINE": BusinessCase(
         lambda customer: (
             (customer.name, customer.product.status, customer.product.plan_id) == ("王芳", ACTIVE, "sichuan-59")
@@ -110,5 +127,18 @@ CASES: Mapping[str, BusinessCase] = {
         lambda customer: any(each.offering_id == "sichuan-contract-12" for each in customer.product.subscriptions),
         characteristics={"contract": "sichuan-contract-12"},
         line={"contract_end_date": timedelta(days=20)},
+    ),
+    "BILL_CORRECTION": BusinessCase(
+        # 40 minutes beyond the allowance cost 600 fen, at once.
+        lambda customer: customer.billing_account.balance.minor_units == BALANCE - 600 + 500,
+        characteristics={
+            "month": "{month}",
+            "charge": "calls",
+            "category": "usage-mismatch",
+            "amount": "500",
+            "settlement": "offset",
+        },
+        line={"rating_type": RatingType.RATING_TYPE_PREPAID},
+        call_seconds=6000,
     ),
 }

@@ -275,6 +275,21 @@ class Counter:
         """The balance of one of this region's customers, in fen."""
         return (await self.read(number)).billing_account.balance.minor_units
 
+    async def record_usage(
+        self, number: str, kind: billing_api.UsageKind.ValueType, quantity: int, *, usage_id: str = ""
+    ) -> billing_api.RecordUsageResponse:
+        """Takes over one use by one of this region's lines, begun just now."""
+        usage = billing_api.Usage(
+            id=usage_id or self.federation.next_id(),
+            number=number,
+            kind=kind,
+            usage_date=to_timestamp(self.federation.clock.now()),
+            quantity=quantity,
+            other_number="" if kind == billing_api.UsageKind.USAGE_KIND_DATA else "+8619844999999",
+        )
+        request = billing_api.RecordUsageRequest(usage=[usage], requester=REQUESTER)
+        return await self.billing.RecordUsage(request, timeout=CALL_SECONDS)
+
     async def bill(self, number: str, month: str = "", papers: Sequence[str] = ("ID_ORIG",)) -> billing_api.Bill:
         """The bill of a month; of the running one where none is named."""
         request = billing_api.QueryBillRequest(

@@ -4,8 +4,10 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 from gateway.api.federation.v1.configuration_pb2 import Business, DocumentRequirement
+from gateway.api.region.v1.billing_service_pb2 import UsageKind
 from gateway.api.region.v1.order_pb2 import Order, OrderRequest
 from gateway.api.types.v1.types_pb2 import Applicant, Document
 from gateway.clock import from_timestamp, to_timestamp
@@ -55,10 +57,26 @@ class Handling:
         customer = self.at_home.customer(number, balance=balance, name="王芳", **fields)
         for offering in self.case.subscriptions:
             customer.product.subscriptions.add(
-                id=f"{customer.product.id}/{offering}", offering_id=offering, start_date=to_timestamp(now)
+                id=f"{customer.product.id}/{offering}", offering_id=offering, start_date=customer.product.start_date
             )
         await self.at_home.create(customer)
+        if self.case.rent:
+            self._charge(customer.billing_account.id)
         return number
+
+    @property
+    def month(self) -> str:
+        """The running month at home."""
+        return f"{self.federation.clock.now().astimezone(ZoneInfo('Asia/Shanghai')):%Y-%m}"
+
+    def _charge(self, account: str) -> None:
+        """The account was charged rent for the running month, as a billing cycle does."""
+        posting, time = f"{account}/{self.month}#rent", to_microseconds(self.federation.clock.now())
+        rows = ((account, -self.case.rent), ("rent", self.case.rent))
+        values = ", ".join(f"('{posting}', '{each}', {amount}, 'CNY', 'rent', {time})" for each, amount in rows)
+        columns = "posting_id, account, amount, currency, kind, time"
+        database = self.federation.database(self.at_home.region)
+        database.change(f"INSERT INTO ledger_entries ({columns}) VALUES {values}")
 
     def documents(self, number: str, request_id: str, codes: Iterable[str], age: timedelta) -> list[Document]:
         """Documents of a person nobody knows yet; codes and passwords as the home region attests them."""
@@ -84,15 +102,20 @@ class Handling:
         age: timedelta = timedelta(minutes=1),
     ) -> Order:
         """Hands in a request, by default a good one, and waits for the home region."""
-        request_id = self.federation.next_id()
+        request_id, said = self.federation.next_id(), self.case.characteristics
+        month = f"{self.federation.clock.now() + timedelta(hours=8):%Y-%m}"
         if codes is None:
             codes = usual_codes(requirement_of(self.business, applicant))
+        told = self.case.characteristics if characteristics is None else characteristics
         request = OrderRequest(
             business=self.business.code,
             number=number,
             applicant=applicant,
             documents=self.documents(number, request_id, codes, age),
-            characteristics=self.case.characteristics if characteristics is None else characteristics,
+            characteristics={
+                name: value.replace("{month}", month)
+                for name, value in (said if characteristics is None else characteristics).items()
+            },
             requester=REQUESTER,
         )
         return await self.counter.submit(request, request_id=request_id)

@@ -301,6 +301,16 @@ class Federation:
             for region in self.nodes:
                 await until(partial(has_beaten, region), f"{region} sends a heartbeat")
 
+    async def until_billed(self, region: str) -> None:
+        """Returns when a region has billed every month that has ended, and looked at every day."""
+
+        async def holds() -> bool:
+            now = self.clock.now().astimezone(ZoneInfo("Asia/Shanghai"))
+            due = {("cycle", f"{now:%Y-%m}"), ("arrears", f"{now:%Y-%m-%d}")}
+            return due == set(self.database(region).rows("SELECT run, period FROM billing_runs"))
+
+        await until(holds, f"{region} has billed")
+
     def _dial(self, endpoint: str, path: str, name: str) -> grpc.aio.Channel:
         key = (endpoint, path)
         if key not in self._channels:

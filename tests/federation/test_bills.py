@@ -12,7 +12,7 @@ from gateway.api.types.v1.types_pb2 import Applicant
 from tests.federation.counter import REQUESTER, Counter
 from tests.federation.databases import Databases
 from tests.federation.refusals import refusal
-from tests.federation.running import CALL_SECONDS, NOT_JOINED, Federation, running, until
+from tests.federation.running import CALL_SECONDS, NOT_JOINED, Federation, running
 
 
 @pytest.mark.parametrize("home", ["guangdong", "sichuan"])
@@ -43,11 +43,8 @@ async def test_an_earlier_month_ends_where_the_next_begins(
     number = await sichuan.new_customer(balance=700)
     month = (await sichuan.bill(number)).month
     await federation.advance(timedelta(days=31))
-
-    async def is_billed() -> bool:
-        return (await sichuan.bill(number, month)).HasField("total")
-
-    await until(is_billed, f"{month} is billed")
+    for region in federation.nodes:
+        await federation.until_billed(region)
     earlier, now = await guangdong.bill(number, month), await guangdong.bill(number)
     assert earlier.month < now.month
     assert (earlier.closing_balance, list(now.lines)) == (now.opening_balance, [])
