@@ -24,8 +24,9 @@ from tests.simulation.people import Line, Manners, OperatorSystem, Staff
 from tests.simulation.plans import draw_errands
 from tests.simulation.region import Region, RegionPorts
 from tests.simulation.status import Observer
+from tests.simulation.verification import Customer, Phones
 from tests.simulation.virtual_time import NodeClock, VirtualLoop, WallTime
-from tests.simulation.world import REGIONS, START, first_database
+from tests.simulation.world import REGIONS, START, first_database, home_of
 
 ERRANDS = 56
 FAULTY_SECONDS = 40.0
@@ -73,6 +74,7 @@ class Simulation:
         self._wall = WallTime(loop, START)
         self._network = Network(self.history, self._fork())
         self._coordinator = Coordinator(self.history, self._network, NodeClock(self._wall), self._fork())
+        self._phones = Phones(self._fork())
         self._regions: list[Region] = []
         self._manners = Manners()
         parts = Parts(self.history, self._wall, self._network, self._coordinator, self._regions, self._manners)
@@ -125,16 +127,18 @@ class Simulation:
         disk = Disk(first_database(name), self._faults.disk_fails)
         clock = NodeClock(self._wall)
         transport = ToCoordinator(self._network, name, self._coordinator)
-        return Region(name, RegionPorts(self.history, clock, disk, self._fork(), transport))
+        return Region(name, RegionPorts(self.history, clock, disk, self._fork(), transport, self._phones))
 
     def _begin_work(self) -> None:
         regions = {region.name: region for region in self._regions}
         observers: dict[tuple[str, str], Observer] = {}
         for errand in self._errands:
             line = Line(regions[errand.region], self.history, self._fork(), self._manners)
+            home = Line(regions[home_of(errand.number)], self.history, self._fork(), self._manners)
+            customer = Customer(errand, home, self._phones)
             key = (errand.region, errand.operator)
             observer = observers.setdefault(key, Observer("/".join(key), self.history))
-            self._tasks.append(self._loop.create_task(OperatorSystem(errand, line, observer).run()))
+            self._tasks.append(self._loop.create_task(OperatorSystem(errand, line, observer, customer.prove).run()))
         for region in self._regions:
             line = Line(region, self.history, self._fork(), self._manners)
             observer = Observer(f"{region.name}/staff", self.history)

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -10,6 +10,7 @@ from gateway.api.region.v1.order_envelopes_pb2 import OrderCommand
 from gateway.api.region.v1.order_pb2 import Order, OrderRequest, OrderState, Party
 from gateway.api.region.v1.order_service_pb2 import ReviewDecision, ReviewOrderRequest
 from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.api.types.v1.types_pb2 import Document
 from gateway.errors import Refused, is_temporary, reason_name
 from gateway.store.port import Transaction
 from region_node.orders import handling
@@ -17,12 +18,14 @@ from region_node.orders.caller import Caller
 from region_node.orders.rows import OrderFilter, list_orders
 from tests.simulation import world
 from tests.simulation.history import History
-from tests.simulation.plans import Errand, documents
+from tests.simulation.plans import VERIFIED, Errand, documents
 from tests.simulation.region import NoAnswer, Node, Region
 from tests.simulation.status import FINAL, Observer
 
 T = TypeVar("T")
 Work = Callable[[Node], Awaitable[T]]
+Prove = Callable[[Sequence[str]], Awaitable[Sequence[Document]]]
+"""How a customer proves to the home region who is there: documents for codes of the catalogue, or none."""
 
 _SLOWEST_LOOK = 6.0  # seconds between looks at an order
 MOST_TRIES = 4  # that anybody makes to confirm or supplement the same version of an order
@@ -80,12 +83,13 @@ class Line:
 class OperatorSystem:
     """Runs one errand from its first send to the end of its order."""
 
-    def __init__(self, errand: Errand, line: Line, observer: Observer) -> None:
+    def __init__(self, errand: Errand, line: Line, observer: Observer, prove: Prove) -> None:
         self._errand = errand
         self._line = line
         self._source = line.source
         self._history = line.history
         self._observer = observer
+        self._prove = prove
         self._identity = world.operator(errand.region, errand.operator)
         self._asked = 0
         self._tried = 0
@@ -95,7 +99,9 @@ class OperatorSystem:
         """Submits, follows, and does what the order waits for."""
         errand = self._errand
         await asyncio.sleep(errand.begins)
-        request = errand.fill_in(self._line.region.ports.clock.now())
+        codes = VERIFIED.get(errand.business, ())
+        verified = await self._prove(codes) if codes else ()
+        request = errand.fill_in(self._line.region.ports.clock.now(), verified)
         wait = self._source.choice((0.0, 0.0, 0.5, 5.0))
         caller = self._caller(errand.request_id)
         try:

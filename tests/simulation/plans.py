@@ -1,6 +1,7 @@
 """What operators want, drawn from the seed before anything runs: the oracle of the checks starts from here."""
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -13,10 +14,12 @@ from tests.simulation.world import NOBODYS, PLANS, REGIONS, UNPLANNED, subscribe
 OPERATORS = ("counter", "app")
 _DOCUMENTS = {
     "SUSPEND": ("ID_ORIG",),
-    "RESUME": ("PWD",),
-    "PLAN_CHANGE": ("PWD", "OTP"),
+    "RESUME": ("ID_ORIG",),
+    "PLAN_CHANGE": ("ID_ORIG",),
     "TERMINATE": ("ID_ORIG", "FACE", "SIM", "REFUND_ACC"),
 }
+# What is verified by the home region instead, where that succeeds.
+VERIFIED = {"RESUME": ("PWD",), "PLAN_CHANGE": ("PWD", "OTP")}
 _BUSINESSES = ("PAY", "PAY", "SUSPEND", "SUSPEND", "RESUME", "PLAN_CHANGE", "TERMINATE")
 
 
@@ -52,14 +55,17 @@ class Errand:
         """The id of its order."""
         return f"{self.region}/{self.operator}/{self.request_id}"
 
-    def fill_in(self, now: datetime) -> OrderRequest:
-        """The request, with its times counted from now; it stays the same from then on."""
+    def fill_in(self, now: datetime, verified: Sequence[Document] = ()) -> OrderRequest:
+        """The request, with its times counted from now; it stays the same from then on.
+
+        `verified` is what the home region attests, in the place of papers.
+        """
         if self.request is None:
             self.request = OrderRequest(
                 business=self.business,
                 number=self.number,
                 applicant=Applicant.APPLICANT_HOLDER,
-                documents=documents(_DOCUMENTS.get(self.business, ()), now),
+                documents=verified or documents(_DOCUMENTS.get(self.business, ()), now),
                 characteristics=self._characteristics(now),
                 requester=Requester(staff_id=f"clerk-{self.operator}", channel=Channel.CHANNEL_COUNTER),
             )

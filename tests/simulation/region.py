@@ -19,11 +19,12 @@ from gateway.relay.transport import Transport
 from gateway.tracing import Tracing
 from region_node.context import RegionContext
 from region_node.core import CorePorts, RegionCore
+from region_node.notices.port import Notifier
 from region_node.orders.business import load_rules
 from tests.simulation.disk import Disk, SimulatedStore
 from tests.simulation.history import History
 from tests.simulation.virtual_time import NodeClock, Process
-from tests.simulation.world import keys
+from tests.simulation.world import PASSWORD_COST, keys
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -88,6 +89,7 @@ class RegionPorts:
     disk: Disk
     source: random.Random
     transport: Transport
+    notifier: Notifier
 
 
 class Region:
@@ -123,6 +125,9 @@ class Region:
                 source=random.Random(self.ports.source.getrandbits(64)),
                 tracing=_silent_tracing(),
                 workers=SlowWorkers(random.Random(self.ports.source.getrandbits(64))),
+                notifier=self.ports.notifier,
+                secret_source=random.Random(self.ports.source.getrandbits(64)),
+                password_cost=PASSWORD_COST,
             )
         )
         await core.start()

@@ -20,6 +20,8 @@ from region_node.auditing import AuditedCall
 from region_node.customers import operations
 from region_node.customers.rows import CustomerRow, Line
 from region_node.customers.taking_over import NewCustomer
+from region_node.verification.rows import keep_password
+from region_node.verification.rules import SALT_BYTES, hash_password
 from tests.simulation.batch import run_batch
 
 START = datetime(2026, 3, 28, 3, 0, tzinfo=UTC)  # three days before a billing cycle in Asia/Shanghai
@@ -33,6 +35,8 @@ PLANS = {
 UNPLANNED = "+8619899000001"  # a line of Henan that no prefix of the shipped plan covers
 NOBODYS = "+8619851999999"  # in Sichuan's range, and nobody has it
 CURRENCY = "CNY"
+PASSWORD = "271828"  # of everybody
+PASSWORD_COST = 2  # of scrypt: what is simulated is not its time
 OPENING_BALANCE = 30_000  # minor units
 _VALID = timedelta(days=400)
 
@@ -90,6 +94,11 @@ _KINDS = (
 )
 
 
+def home_of(number: str) -> str:
+    """The region that knows a number at the start; of nobody's number the one whose range it is in."""
+    return next((each.region for each in subscribers() if each.number == number), "sichuan")
+
+
 @cache
 def configuration() -> Configuration:
     """The shipped federation configuration; not to be changed."""
@@ -142,8 +151,13 @@ def new_database(region: str) -> bytes:
         asked = AuditedCall("simulation", "clerk", START - timedelta(days=1))
         return operations.create(tx, customers, CURRENCY, asked)
 
-    (outcome,) = run_batch(database, [create])
-    assert outcome.error is None, outcome.error
+    def set_passwords(tx: Transaction) -> None:
+        hashed = hash_password(PASSWORD, bytes(SALT_BYTES), PASSWORD_COST)
+        for each in customers:
+            keep_password(tx, each.line.product_id, hashed)
+
+    for outcome in run_batch(database, [create, set_passwords]):
+        assert outcome.error is None, outcome.error
     content = database.connection.serialize()
     database.close()
     return content

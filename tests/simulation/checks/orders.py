@@ -102,8 +102,9 @@ def _is_fair(evidence: Evidence, errand: Errand, reason: Reason.ValueType) -> bo
     traits = next((each.traits for each in subscribers() if each.number == errand.number), frozenset())
     others = {each.business for each in evidence.errands if each.number == errand.number and each is not errand}
     match reason:
-        case Reason.REASON_SUBSCRIPTION_NOT_FOUND:
-            return errand.number == NOBODYS
+        case Reason.REASON_SUBSCRIPTION_NOT_FOUND | Reason.REASON_NOT_VERIFIED:
+            # What one home region has verified means nothing to the next one.
+            return errand.number == NOBODYS if reason == Reason.REASON_SUBSCRIPTION_NOT_FOUND else "moves" in traits
         case Reason.REASON_ORDER_EXPIRED:
             return evidence.history.counts["weeks passed"] > 0 or _end_may_have_passed(errand)
         case Reason.REASON_LINE_CLOSED:
