@@ -33,8 +33,6 @@ class BusinessCase:
     """Offerings that the line has beforehand."""
     call_seconds: int = 0
     """How long a call is that the line makes beforehand; 0 for none."""
-    rent: int = 0
-    """What of the balance was charged as rent of the running month, in fen."""
     only_at_home: Sequence[Applicant.ValueType] = ()
     """Applicants of the catalogue whom only the home region serves."""
 
@@ -88,17 +86,6 @@ CASES: Mapping[str, BusinessCase] = {
         lambda customer: running(customer) == {"sichuan-roaming"}, characteristics={"offering": "sichuan-roaming"}
     ),
     "PWD_RESET": BusinessCase(lambda customer: customer.product.status == ACTIVE),
-    "BILL_CORRECTION": BusinessCase(
-        lambda customer: customer.billing_account.balance.minor_units == BALANCE - 3000,
-        characteristics={
-            "month": "{month}",
-            "charge": "rent",
-            "category": "double-charge",
-            "amount": "2900",
-            "settlement": "offset",
-        },
-        rent=5900,
-    ),
     "NEW_LINE": BusinessCase(
         lambda customer: (
             (customer.name, customer.product.status, customer.product.plan_id) == ("王芳", ACTIVE, "sichuan-59")

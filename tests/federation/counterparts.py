@@ -4,13 +4,12 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from zoneinfo import ZoneInfo
 
 from gateway.api.federation.v1.configuration_pb2 import Business, DocumentRequirement
 from gateway.api.region.v1.billing_service_pb2 import UsageKind
 from gateway.api.region.v1.order_pb2 import Order, OrderRequest
 from gateway.api.types.v1.types_pb2 import Applicant, Document
-from gateway.clock import from_timestamp, to_timestamp
+from gateway.clock import from_timestamp
 from gateway.federation.documents import parse_alternatives
 from region_node.verification.rules import CHECKED_AT_HOME, attest
 from tests.federation.business_cases import BALANCE, BusinessCase
@@ -60,23 +59,9 @@ class Handling:
                 id=f"{customer.product.id}/{offering}", offering_id=offering, start_date=customer.product.start_date
             )
         await self.at_home.create(customer)
-        if self.case.rent:
-            self._charge(customer.billing_account.id)
+        if self.case.call_seconds:
+            await self.at_home.record_usage(number, UsageKind.USAGE_KIND_CALL, self.case.call_seconds)
         return number
-
-    @property
-    def month(self) -> str:
-        """The running month at home."""
-        return f"{self.federation.clock.now().astimezone(ZoneInfo('Asia/Shanghai')):%Y-%m}"
-
-    def _charge(self, account: str) -> None:
-        """The account was charged rent for the running month, as a billing cycle does."""
-        posting, time = f"{account}/{self.month}#rent", to_microseconds(self.federation.clock.now())
-        rows = ((account, -self.case.rent), ("rent", self.case.rent))
-        values = ", ".join(f"('{posting}', '{each}', {amount}, 'CNY', 'rent', {time})" for each, amount in rows)
-        columns = "posting_id, account, amount, currency, kind, time"
-        database = self.federation.database(self.at_home.region)
-        database.change(f"INSERT INTO ledger_entries ({columns}) VALUES {values}")
 
     def documents(self, number: str, request_id: str, codes: Iterable[str], age: timedelta) -> list[Document]:
         """Documents of a person nobody knows yet; codes and passwords as the home region attests them."""
@@ -106,7 +91,6 @@ class Handling:
         month = f"{self.federation.clock.now() + timedelta(hours=8):%Y-%m}"
         if codes is None:
             codes = usual_codes(requirement_of(self.business, applicant))
-        told = self.case.characteristics if characteristics is None else characteristics
         request = OrderRequest(
             business=self.business.code,
             number=number,
