@@ -92,10 +92,9 @@ def charged(tx: Transaction, account_id: str, month: Month) -> dict[str, int]:
     found = tx.all(
         _amount,
         "SELECT kind, CAST(-SUM(amount) AS BIGINT) FROM ledger_entries WHERE account = :account AND time >= :start"
-        " AND SUBSTR(posting_id, 1, :length) = :prefix AND kind <> :correction GROUP BY kind",
+        " AND SUBSTR(posting_id, 1, LENGTH(CAST(:prefix AS TEXT))) = :prefix AND kind <> :correction GROUP BY kind",
         account=account_id,
         start=to_microseconds(month.start),
-        length=len(prefix),
         prefix=prefix,
         correction=CORRECTION,
     )
@@ -109,10 +108,10 @@ def given_back(tx: Transaction, account_id: str, month: Month, kind: str) -> int
         tx.first(
             int,
             "SELECT CAST(COALESCE(SUM(amount), 0) AS BIGINT) FROM ledger_entries WHERE account = :account"
-            " AND time >= :start AND SUBSTR(posting_id, 1, :length) = :prefix AND kind = :correction",
+            " AND time >= :start AND SUBSTR(posting_id, 1, LENGTH(CAST(:prefix AS TEXT))) = :prefix"
+            " AND kind = :correction",
             account=account_id,
             start=to_microseconds(month.start),
-            length=len(prefix),
             prefix=prefix,
             correction=CORRECTION,
         )

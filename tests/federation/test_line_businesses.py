@@ -178,6 +178,19 @@ async def test_a_cancelled_service_has_ended_and_is_not_cancelled_twice(guangdon
     assert told(await cancel.submit(number)) == (REJECTED, Reason.REASON_NOT_SUBSCRIBED)
 
 
+async def test_a_code_from_the_customer_s_telephone_cancels_a_service_in_another_region(
+    federation: Federation, guangdong: Counter, sichuan: Counter
+) -> None:
+    cancel = between(guangdong, sichuan, "VAS_CANCEL")
+    number, request_id = await cancel.new_customer(), federation.next_id()
+    request = guangdong.request("VAS_CANCEL", number, papers=(), offering="sichuan-ring-tones")
+    code = await guangdong.receive_code(number, request_id)
+    request.documents.extend(await guangdong.verify(number, request_id, code=code))
+    assert (await guangdong.submit(request, request_id=request_id)).state == COMPLETED
+    again = await guangdong.submit(request)
+    assert told(again) == (REJECTED, Reason.REASON_NOT_VERIFIED)
+
+
 async def test_roaming_begins_and_ends_at_the_agreed_times(
     federation: Federation, guangdong: Counter, sichuan: Counter
 ) -> None:
