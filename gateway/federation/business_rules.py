@@ -6,14 +6,13 @@ from dataclasses import dataclass
 
 from gateway.api.federation.v1 import configuration_pb2 as contract
 from gateway.api.federation.v1.configuration_pb2 import Business, CharacteristicSpecification, Configuration
-from gateway.api.types.v1.types_pb2 import Applicant
+from gateway.api.types.v1.types_pb2 import Applicant, Money
 from gateway.federation.checks import (
     NAME,
     code_problems,
     duration_problems,
     enum_name,
     enum_problems,
-    price_problems,
     region_problems,
     text_problems,
     twice,
@@ -65,15 +64,22 @@ def _business_problems(business: Business, known: _Known) -> Iterator[str]:
     yield from (f"{path}.policies: unknown policy {name}" for name in business.policies if name not in known.policies)
     yield from text_problems(f"{path}.tariff", business.tariff)
     if business.HasField("fee"):
-        # It is taken from whatever region's account: in a federation of several currencies none would be right.
-        for region in known.currencies:
-            yield from price_problems(f"{path}.fee", business.fee, region, known.currencies)
+        yield from _fee_problems(f"{path}.fee", business.fee, known.currencies)
     if not business.guide:
         yield f"{path}.guide: there is no step for the customer"
     for index, told in enumerate(business.guide):
         yield from text_problems(f"{path}.guide[{index}]", told)
     for name in ("document_freshness", "answer_within", "executable_within"):
         yield from duration_problems(f"{path}.{name}", getattr(business, name))
+
+
+def _fee_problems(path: str, fee: Money, currencies: Mapping[str, str]) -> Iterator[str]:
+    if fee.minor_units <= 0:
+        yield f"{path}.minor_units: must be positive"
+    # It is taken from an account of whatever region: in a federation of several currencies none would be right.
+    others = sorted({*currencies.values()} - {fee.currency})
+    if others:
+        yield f"{path}.currency: there are accounts in {', '.join(others)}"
 
 
 def _rule_problems(path: str, business: Business) -> Iterator[str]:

@@ -17,9 +17,21 @@ _EMPTY_WORDS = frozenset(
     {"a", "an", "and", "another", "at", "can", "do", "for", "how", "i", "in", "is", "it", "me", "my", "need", "of"}
     | {"on", "or", "please", "the", "to", "want", "with"}
 )
+# What people call it, and what the catalogue does.
+_ALSO = {
+    "lost": "loss",
+    "lose": "loss",
+    "stolen": "loss",
+    "丢失": "挂失",
+    "被盗": "挂失",
+    "注销": "销户",
+    "缴费": "交费",
+    "充值": "交费",
+}
 _EMPTY_CHINESE = re.compile(r"我想要?|我要|怎么|如何|请问|办理|的|了")
 _CODE, _NAME, _GUIDE, _TARIFF = 8.0, 6.0, 2.0, 1.0
 _BEGINNING = 0.7  # of what a whole word counts
+_SHARE = 3  # one word in so many has to fit: people tell more than the catalogue does
 _STEM = 4  # letters from which a word of the catalogue may be the beginning of one that was typed
 
 
@@ -42,6 +54,11 @@ class _Entry:
 
     def score(self, word: str) -> float:
         """How well a typed word fits: as a whole word best, then as a beginning."""
+        if word in _ALSO:
+            return max(self._fit(word), self._fit(_ALSO[word]))
+        return self._fit(word)
+
+    def _fit(self, word: str) -> float:
         whole = self.weights.get(word, 0.0)
         beginnings = (weight for known, weight in self.weights.items() if _begins(known, word))
         return max(whole, _BEGINNING * max(beginnings, default=0.0))
@@ -58,7 +75,7 @@ class Search:
         self._entries = [_entry(business) for business in businesses]
 
     def find(self, query: str, limit: int) -> list[Business]:
-        """At most so many businesses, best first: those that fit at least half of the words that say something."""
+        """At most so many businesses, best first: those that fit at least a third of the words that say something."""
         words = _meant(query)
         scores = {word: [entry.score(word) for entry in self._entries] for word in words}
         # A word that fits few businesses says more than one that fits many.
@@ -70,7 +87,7 @@ class Search:
         ranked = []
         for number, entry in enumerate(self._entries):
             fitting = [word for word in words if scores[word][number] > 0]
-            if fitting and 2 * len(fitting) >= len(words):
+            if fitting and _SHARE * len(fitting) >= len(words):
                 total = sum(scores[word][number] * worth[word] for word in fitting)
                 ranked.append((-total, entry.business.code, entry.business))
         return [business for _, _, business in sorted(ranked, key=lambda each: each[:2])[:limit]]

@@ -218,7 +218,10 @@ def both(*breaks: Break) -> Break:
             "characteristics[thing].choices[a b]: use letters",
         ),
         (resume(fee=Money(minor_units=0, currency="CNY")), "businesses[RESUME].fee.minor_units: must be positive"),
-        (resume(fee=Money(minor_units=1, currency="USD")), "businesses[RESUME].fee.currency: the region's accounts"),
+        (
+            resume(fee=Money(minor_units=1, currency="USD")),
+            "businesses[RESUME].fee.currency: there are accounts in CNY",
+        ),
         (resume(limit=TimeLimit(days=367, source="x")), "businesses[RESUME].limit.days: must be 1 to 366"),
         (both(offering(), offering()), "offerings[henan-tunes]: stands here twice"),
         (offering(id="Tunes"), "offerings[Tunes].id: use lower-case"),
@@ -273,7 +276,9 @@ def both(*breaks: Break) -> Break:
             "number_pools[+8637160000500]: overlaps regions[henan].number_pools[+8637160000000]",
         ),
         (
-            lambda c: c.plans.append(Plan(id="henan-1", region="henan", name=TEXT, monthly_rent=YUAN, allowance=Allowance())),
+            lambda c: c.plans.append(
+                Plan(id="henan-1", region="henan", name=TEXT, monthly_rent=YUAN, allowance=Allowance())
+            ),
             "plans[henan-1].rates: what is used beyond the allowance has no price",
         ),
     ],

@@ -109,6 +109,11 @@ def test_a_new_card_is_settled_after_72_hours(ago: timedelta | None, reason: str
     assert refusal(Precondition.PRECONDITION_SIM_SETTLED, situation("QRY_BILL", line=line))[0] == reason
 
 
+def test_how_long_a_new_card_waits_is_a_policy_and_told() -> None:
+    line = replace(LINE, sim_replaced=NOW - DAY)
+    assert refusal(Precondition.PRECONDITION_SIM_SETTLED, situation("QRY_BILL", line=line))[1] == {"hours": "72"}
+
+
 def test_the_first_precondition_that_does_not_hold_is_the_one_that_is_told() -> None:
     line = replace(with_status(SUSPENDED), binding="family-4", contract_end=NOW + DAY)
     with pytest.raises(Refused) as raised:
