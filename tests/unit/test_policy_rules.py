@@ -220,7 +220,7 @@ def both(*breaks: Break) -> Break:
         (resume(fee=Money(minor_units=0, currency="CNY")), "businesses[RESUME].fee.minor_units: must be positive"),
         (
             resume(fee=Money(minor_units=1, currency="USD")),
-            "businesses[RESUME].fee.currency: there are accounts in CNY",
+            "[RESUME].fee.currency: there are accounts in CNY",
         ),
         (resume(limit=TimeLimit(days=367, source="x")), "businesses[RESUME].limit.days: must be 1 to 366"),
         (both(offering(), offering()), "offerings[henan-tunes]: stands here twice"),
