@@ -23,6 +23,10 @@ _CHINESE_NUMBER = re.compile(r"1[3-9]\d{9}|(?:10|2\d|[3-9]\d\d)\d{7,8}", re.ASCI
 # ITU-T E.164 clause 6: at most 15 digits, no country code starts with 0. Fewer than eight reach nobody.
 _INTERNATIONAL_NUMBER = re.compile(r"[1-9]\d{7,14}", re.ASCII)
 
+# What such numbers begin with, and more than the country.
+_CHINESE_PREFIX = re.compile(r"1[3-9]\d{0,9}|(?:10|2\d|[3-9]\d\d)\d{0,8}", re.ASCII)
+_INTERNATIONAL_PREFIX = re.compile(r"[1-9]\d{0,14}", re.ASCII)
+
 # The country codes of one and of two digits that ITU-T assigns under E.164; all others have three.
 _COUNTRY_CODE = re.compile(r"1|7|2[07]|3[0-469]|4[013-9]|5[1-8]|6[0-6]|8[1246]|9[0-58]|\d{3}", re.ASCII)
 _PREFIX_DIGITS = 7
@@ -57,6 +61,29 @@ def _international(number: str) -> str | None:
         # Without the 0 of the area code only a mobile number is complete.
         national = digits if digits.startswith("1") and len(digits) == 11 else ""
     return f"+{_CHINA}{national}" if _CHINESE_NUMBER.fullmatch(national) else None
+
+
+def normalize_prefix(writing: str) -> str:
+    """The prefix of numbers in E.164 with the plus sign: of `1381234`, `0755`, `755` or `+86755` for example `+86755`.
+
+    Digits without `+`, `00` and 86 before them are a Chinese segment, or an area code with or without its 0.
+    Raises ValueError for anything else, and for a country alone.
+    """
+    prefix = _international_prefix(writing) if len(writing) <= _WRITING_LIMIT else None
+    if prefix is None:
+        raise ValueError(f"{writing[:_WRITING_LIMIT]!r} is neither an area code nor what numbers begin with")
+    return prefix
+
+
+def _international_prefix(writing: str) -> str | None:
+    digits = writing.translate(_WRITING)
+    abroad = _ABROAD.match(digits)
+    digits = digits[abroad.end() :] if abroad else digits
+    if abroad and not digits.startswith(_CHINA):
+        return "+" + digits if _INTERNATIONAL_PREFIX.fullmatch(digits) else None
+    # No Chinese area code begins with 86.
+    national = digits.removeprefix(_CHINA).removeprefix("0")
+    return f"+{_CHINA}{national}" if _CHINESE_PREFIX.fullmatch(national) else None
 
 
 def number_prefix(number: str) -> str:

@@ -9,13 +9,13 @@ import click
 from rich.text import Text
 
 from coordinator.cli.calendars import import_calendar
-from coordinator.cli.connection import TIMEOUT, Connection, connected
+from coordinator.cli.connection import Connection, connected
 from coordinator.cli.exits import EPILOG, NotDone
+from coordinator.cli.in_force import in_force, put_in_force
+from coordinator.cli.number_plan import import_number_plan
+from coordinator.cli.number_plan_file import owners_of
 from coordinator.cli.output import console, json_option, print_json
-from gateway.api.coordinator.v1 import administration_pb2 as contract
-from gateway.api.coordinator.v1.administration_pb2_grpc import ConfigurationServiceStub
 from gateway.api.federation.v1.configuration_pb2 import Configuration
-from gateway.channels import invoke
 from gateway.clock import SystemClock
 from gateway.federation.calendar_rules import calendar_warnings
 from gateway.federation.files import ConfigurationError, dump, load
@@ -28,11 +28,13 @@ _directory = click.argument("directory", type=click.Path(path_type=Path, exists=
 def federation() -> None:
     """Validate, show, compare and apply the federation configuration.
 
-    Its files are the *.yaml of one directory; see deploy/federation for an example.
+    Its files are the *.yaml of one directory; see deploy/federation for an example. A directory may leave the number
+    plan out: then `diff` and `apply` keep the one in force, which `import-number-plan` replaces.
     """
 
 
 federation.add_command(import_calendar)
+federation.add_command(import_number_plan)
 
 
 @federation.command(epilog=EPILOG)
@@ -58,9 +60,11 @@ def validate(directory: Path, as_json: bool) -> None:
     configuration = _valid(directory)
     for warning in calendar_warnings(configuration, SystemClock().now().date()):
         click.echo(f"warning: {warning}", err=True)
-    prefixes = sum(len(owned.prefixes) for owned in configuration.number_plan.prefixes)
+    plan = f"{len(owners_of(configuration.number_plan))} prefixes"
+    if not configuration.HasField("number_plan"):
+        plan = "no number plan of its own"
     click.echo(
-        f"valid: {configuration.federation} with {len(configuration.regions)} regions, {prefixes} prefixes,"
+        f"valid: {configuration.federation} with {len(configuration.regions)} regions, {plan},"
         f" {len(configuration.businesses)} businesses, {len(configuration.plans)} plans"
     )
 
@@ -75,7 +79,7 @@ def show(connection: Connection, as_json: bool) -> None:
     Example:
       coordinator federation show > in-force.yaml
     """
-    response = _in_force(connection)
+    response = in_force(connection)
     if as_json:
         print_json(response)
         return
@@ -95,8 +99,8 @@ def diff(connection: Connection, directory: Path, as_json: bool) -> None:
     Example:
       coordinator federation diff deploy/federation
     """
-    wanted = _valid(directory)
-    response = _in_force(connection)
+    response = in_force(connection)
+    wanted = _wanted(directory, response.configuration)
     changes = difference(response.configuration, wanted)
     if as_json:
         told = {
@@ -112,25 +116,25 @@ def diff(connection: Connection, directory: Path, as_json: bool) -> None:
 @federation.command(epilog=EPILOG)
 @_directory
 @click.option("--dry-run", is_flag=True, help="Only let the coordinator check.")
+@click.option("--replace-number-plan", is_flag=True, help="Also where most prefixes in force would be gone.")
 @connected
 @json_option
-def apply(connection: Connection, directory: Path, dry_run: bool, as_json: bool) -> None:
+def apply(connection: Connection, directory: Path, dry_run: bool, replace_number_plan: bool, as_json: bool) -> None:
     """Put the configuration in DIRECTORY in force, as a whole.
 
-    Refused if it is not valid, or if somebody else applied one meanwhile.
+    Refused if it is not valid, or if somebody else applied one meanwhile. A directory without `number_plan` keeps the
+    number plan in force. One whose number plan lacks more than half of the prefixes in force is refused: it is most
+    likely not meant to replace a plan that was imported.
 
     \b
     Example:
       coordinator federation apply deploy/federation
     """
-    wanted = _valid(directory)
-    before = _in_force(connection)
-    request = contract.ApplyConfigurationRequest(
-        configuration=wanted, expected_revision=before.federation_revision, validate_only=dry_run
-    )
-    response = connection.ask(
-        lambda channel: invoke(ConfigurationServiceStub(channel).ApplyConfiguration, request, TIMEOUT)
-    )
+    before = in_force(connection)
+    wanted = _wanted(directory, before.configuration)
+    if not replace_number_plan:
+        _require_most_prefixes(before.configuration, wanted)
+    response = put_in_force(connection, wanted, expected_revision=before.federation_revision, dry_run=dry_run)
     if as_json:
         print_json(response)
         return
@@ -149,7 +153,18 @@ def _read(directory: Path) -> tuple[Configuration, list[str]]:
         configuration = load(directory)
     except ConfigurationError as error:
         return Configuration(), error.problems
+    if not configuration.HasField("number_plan"):
+        return configuration, problems(_without_pools(configuration))
     return configuration, problems(configuration)
+
+
+def _without_pools(configuration: Configuration) -> Configuration:
+    """The same configuration without what only a number plan can tell to be right."""
+    rest = Configuration()
+    rest.CopyFrom(configuration)
+    for region in rest.regions:
+        region.ClearField("number_pools")
+    return rest
 
 
 def _valid(directory: Path) -> Configuration:
@@ -159,12 +174,27 @@ def _valid(directory: Path) -> Configuration:
     return configuration
 
 
-def _in_force(connection: Connection) -> contract.GetConfigurationResponse:
-    return connection.ask(
-        lambda channel: invoke(
-            ConfigurationServiceStub(channel).GetConfiguration, contract.GetConfigurationRequest(), TIMEOUT
+def _wanted(directory: Path, before: Configuration) -> Configuration:
+    """The configuration in a directory, with the number plan in force where it leaves that out. Raises NotDone."""
+    configuration = _valid(directory)
+    if not configuration.HasField("number_plan") and before.HasField("number_plan"):
+        configuration.number_plan.CopyFrom(before.number_plan)
+        if found := problems(configuration):
+            raise NotDone(found)
+    return configuration
+
+
+def _require_most_prefixes(before: Configuration, wanted: Configuration) -> None:
+    """Raises NotDone where more than half of the prefixes in force would be gone."""
+    owned = owners_of(before.number_plan).keys()
+    gone = len(owned - owners_of(wanted.number_plan).keys())
+    if 2 * gone > len(owned):
+        raise NotDone(
+            [
+                f"the number plan of the directory lacks {gone:,} of the {len(owned):,} prefixes in force."
+                " Take number_plan out of the directory to keep the plan in force, or say --replace-number-plan"
+            ]
         )
-    )
 
 
 def _print_changes(changes: Sequence[Change]) -> None:

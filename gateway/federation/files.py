@@ -80,18 +80,24 @@ def dump(configuration: Configuration) -> dict[str, str]:
     """The configuration as YAML texts by file name, which `load` reads back as an equal message."""
     fields = MessageToDict(configuration, preserving_proto_field_name=True)
     texts: dict[str, str] = {}
+    dumper = _dumper()
     for name, held in _FILES.items():
         content = {field: fields[field] for field in held if field in fields}
         if content or not texts:
-            texts[name] = yaml.dump(content, Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=110)
+            texts[name] = yaml.dump(content, Dumper=dumper, allow_unicode=True, sort_keys=False, width=110)
     return texts
 
 
-class _Dumper(yaml.SafeDumper):
+class _Quoting(yaml.representer.SafeRepresenter):
     """Quotes what PyYAML does not read back as it wrote it: U+0085, for one, comes back as a space."""
 
     def represent_scalar(self, tag: str, value: str, style: str | None = None) -> yaml.ScalarNode:
         return super().represent_scalar(tag, value, style if value.isprintable() else '"')
+
+
+def _dumper() -> type:
+    """The dumper in C where there is one: a number plan of half a million prefixes takes five times as long without."""
+    return type("Dumper", (_Quoting, yaml.CSafeDumper if yaml.__with_libyaml__ else yaml.SafeDumper), {})
 
 
 class _File:

@@ -13,7 +13,6 @@ import pytest
 from etcd3.etcdrpc import rpc_pb2
 
 from coordinator.registry.etcd.client import RANGE, REVOKE, EtcdClient, Method
-from coordinator.registry.etcd.copy import Copy
 from coordinator.registry.etcd.keys import KeyRange, Keys
 from coordinator.registry.etcd.last_good import LastGood
 from coordinator.registry.etcd.leases import lease_of
@@ -28,7 +27,6 @@ from gateway.clock import SystemClock
 from gateway.errors import Refused
 from gateway.tls import Credentials
 from tests.contract.coordinators import eventually
-from tests.contract.large_number_plan import with_segments
 from tests.contract.registries import (
     ADMIN,
     LONG,
@@ -437,63 +435,6 @@ def test_a_configuration_that_etcd_cannot_take_is_refused_and_the_largest_is_tak
             assert refusal.value.reason == Reason.REASON_REQUEST_INVALID
 
     run(scenario())
-
-
-def test_a_large_number_plan_comes_to_every_coordinator_and_is_written_once(opened: EtcdRegistries) -> None:
-    large = with_segments()
-    plans = KeyRange(*(f"/crossregion/{opened.federation}/number-plans{end}".encode() for end in "/0"))
-
-    async def scenario() -> None:
-        async with opened(name="a") as a, opened(name="b") as b, client(opened) as etcd:
-            await a.apply(large, expected_revision=0, actor=ADMIN)
-            await changed(b, lambda: b.snapshot().configuration == large)
-            written = (await etcd.read([plans])).entries
-            assert len(written) > 1
-            large.regions[0].name.en = "Another name"
-            assert await b.apply(large, expected_revision=1, actor=ADMIN) == 2
-            await changed(a, lambda: a.snapshot().configuration == large)
-            assert (await etcd.read([plans])).entries == written
-
-    run(scenario(), 60)
-
-
-def test_a_coordinator_that_is_behind_compares_with_what_is_in_force_and_not_with_what_it_knew(
-    opened: EtcdRegistries, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    large = with_segments()
-
-    async def scenario() -> None:
-        async with opened(name="a") as a, opened(name="b") as b:
-            await a.apply(configuration("r"), expected_revision=0, actor=ADMIN)
-            await changed(b, lambda: b.snapshot().revision == 1)
-            behind = b.snapshot()
-            await a.apply(large, expected_revision=1, actor=ADMIN)
-            await changed(b, lambda: b.snapshot().revision == 2)
-            with monkeypatch.context() as patched:
-                patched.setattr(Copy, "snapshot", behind)
-                with pytest.raises(Refused) as refusal:
-                    await b.apply(configuration("r"), expected_revision=1, actor=ADMIN)
-                assert refusal.value.reason == Reason.REASON_CONFIGURATION_CHANGED
-                assert await b.apply(large, expected_revision=1, actor=ADMIN) == 2
-
-    run(scenario(), 60)
-
-
-def test_a_coordinator_starts_with_a_large_number_plan_where_etcd_does_not_answer(
-    opened: EtcdRegistries, proxies: list[FaultProxy], tmp_path: Path
-) -> None:
-    large = with_segments()
-
-    async def scenario() -> None:
-        cut_off = behind(opened, proxies, tmp_path)
-        async with cut_off() as registry:
-            await registry.apply(large, expected_revision=0, actor=ADMIN)
-        for proxy in proxies:
-            proxy.cut()
-        async with cut_off() as registry:
-            assert registry.snapshot().configuration == large
-
-    run(scenario(), 60)
 
 
 def test_the_furthest_audit_head_counts_whichever_coordinator_it_was_handed_to(opened: EtcdRegistries) -> None:

@@ -1,0 +1,35 @@
+"""The configuration in force, as administrators' commands ask for it and replace it."""
+
+from coordinator.cli.connection import TIMEOUT, Connection
+from coordinator.cli.exits import NotDone
+from gateway.api.coordinator.v1 import administration_pb2 as contract
+from gateway.api.coordinator.v1.administration_pb2_grpc import ConfigurationServiceStub
+from gateway.api.federation.v1.configuration_pb2 import Configuration
+from gateway.channels import invoke
+from gateway.tls import MAX_MESSAGE_BYTES
+
+_APPLY_SECONDS = 60.0  # for a large number plan on a busy machine
+_ROOM_BYTES = 1024 * 1024  # for what travels beside the configuration, such as the members
+
+
+def in_force(connection: Connection) -> contract.GetConfigurationResponse:
+    """The configuration in force, with its revision. Raises as `Connection.ask`."""
+    return connection.ask(
+        lambda channel: invoke(
+            ConfigurationServiceStub(channel).GetConfiguration, contract.GetConfigurationRequest(), TIMEOUT
+        )
+    )
+
+
+def put_in_force(
+    connection: Connection, wanted: Configuration, *, expected_revision: int, dry_run: bool
+) -> contract.ApplyConfigurationResponse:
+    """Puts a configuration in force, or has it only checked. Raises NotDone or CannotReach."""
+    if (size := wanted.ByteSize()) > MAX_MESSAGE_BYTES - _ROOM_BYTES:
+        raise NotDone([f"the configuration has {size} bytes; at most {MAX_MESSAGE_BYTES - _ROOM_BYTES} can be pushed"])
+    request = contract.ApplyConfigurationRequest(
+        configuration=wanted, expected_revision=expected_revision, validate_only=dry_run
+    )
+    return connection.ask(
+        lambda channel: invoke(ConfigurationServiceStub(channel).ApplyConfiguration, request, _APPLY_SECONDS)
+    )

@@ -1,0 +1,139 @@
+"""A number plan as a CSV file: which region owns which prefixes, one prefix a line. No I/O."""
+
+import csv
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from gateway.api.federation.v1.configuration_pb2 import NumberPlan, PrefixRange, Region
+from gateway.numberplan import normalize_prefix
+
+
+class FileUnusable(Exception):
+    """The file cannot be read line by line; the text says why."""
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The headers of the columns that are read."""
+
+    prefix: str = "prefix"
+    region: str = "region"
+
+
+@dataclass(frozen=True, order=True)
+class Problem:
+    """A line that cannot be used."""
+
+    line: int
+    """Where it begins in the file, counted from 1."""
+    reason: str
+
+
+@dataclass(frozen=True)
+class _Claim:
+    """A line that gives a prefix to a region."""
+
+    line: int
+    region: str
+
+
+@dataclass
+class Found:
+    """What a file says."""
+
+    owners: dict[str, str] = field(default_factory=dict)
+    """The region of each prefix."""
+    problems: list[Problem] = field(default_factory=list)
+    """By line. A prefix that is claimed by two regions is nobody's: each line that claims it is one of them."""
+
+
+def regions_by_name(regions: Iterable[Region]) -> dict[str, str]:
+    """The id of each region by its id and by its names."""
+    named = list(regions)
+    names = {name: region.id for region in named for name in (region.name.zh_cn, region.name.en) if name}
+    return names | {region.id: region.id for region in named}
+
+
+def read_number_plan(lines: Iterable[str], columns: Columns, regions: Mapping[str, str]) -> Found:
+    """What the lines of a file with a header say. `regions` are the ids by what a file may call them.
+
+    Raises FileUnusable.
+    """
+    rows = _rows(lines)
+    header = next(rows, (0, []))[1]
+    at_prefix, at_region = (_index(header, name) for name in (columns.prefix, columns.region))
+    claims: dict[str, _Claim] = {}
+    repeated: dict[str, list[_Claim]] = {}
+    found = Found()
+    for line, row in rows:
+        try:
+            if len(row) != len(header):
+                raise ValueError(f"{len(row)} cells, and the header has {len(header)}")
+            prefix = normalize_prefix(row[at_prefix].strip())
+            name = row[at_region].strip()
+            if name not in regions:
+                raise ValueError(f"unknown region {name!r}")
+        except ValueError as error:
+            found.problems.append(Problem(line, str(error)))
+            continue
+        claim = _Claim(line, regions[name])
+        if claims.setdefault(prefix, claim) is not claim:
+            repeated.setdefault(prefix, [claims[prefix]]).append(claim)
+    found.owners = {prefix: claim.region for prefix, claim in claims.items()}
+    for prefix, those in repeated.items():
+        if len({claim.region for claim in those}) > 1:
+            del found.owners[prefix]
+            told = f"{prefix} is claimed by " + " and ".join(f"{each.region} (line {each.line})" for each in those)
+            found.problems += [Problem(claim.line, told) for claim in those]
+    found.problems.sort()
+    return found
+
+
+def rejected_rows(lines: Iterable[str], problems: Collection[Problem]) -> Iterator[list[str]]:
+    """The rows of the same file that are problems, below its header, each with its line and the reason behind it."""
+    reasons = {problem.line: problem.reason for problem in problems}
+    rows = _rows(lines)
+    yield [*next(rows, (0, []))[1], "line", "reason"]
+    for line, row in rows:
+        if line in reasons:
+            yield [*row, str(line), reasons[line]]
+
+
+def plan_of(owners: Mapping[str, str], before: NumberPlan, *, merges: bool) -> NumberPlan:
+    """The number plan in which these regions own these prefixes, and others those of `before` where it `merges`.
+
+    Numbers that belong elsewhere than their prefix says stay as they were.
+    """
+    by_region: dict[str, list[str]] = {}
+    for prefix, region in ({**owners_of(before), **owners} if merges else owners).items():
+        by_region.setdefault(region, []).append(prefix)
+    prefixes = [PrefixRange(region=region, prefixes=sorted(by_region[region])) for region in sorted(by_region)]
+    return NumberPlan(prefixes=prefixes, exceptions=before.exceptions)
+
+
+def owners_of(plan: NumberPlan) -> dict[str, str]:
+    """The region of each prefix."""
+    return {prefix: owned.region for owned in plan.prefixes for prefix in owned.prefixes}
+
+
+def _rows(lines: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
+    """The rows that are not empty, each with the line on which it begins."""
+    reader = csv.reader(lines, strict=True)
+    line = 1
+    try:
+        for row in reader:
+            if any(cell.strip() for cell in row):
+                yield line, row
+            line = reader.line_num + 1
+    except csv.Error as error:
+        raise FileUnusable(f"line {line}: is not CSV: {error}") from error
+    except UnicodeError as error:
+        raise FileUnusable(f"after line {reader.line_num}: cannot be read as text: {error}") from error
+
+
+def _index(header: Sequence[str], name: str) -> int:
+    names = [cell.strip() for cell in header]
+    if name not in names:
+        told = ", ".join(names) if names else "none"
+        raise FileUnusable(f"there is no column {name!r}; columns are: {told}. --map says which ones to read")
+    return names.index(name)
