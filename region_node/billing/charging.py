@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from gateway.api.federation.v1.configuration_pb2 import Plan
 from gateway.clock import to_microseconds
@@ -133,11 +133,12 @@ def final_charges(
     was booked by account, month and kind, and charges nothing of it again.
     """
     tariffs, running, run = Tariffs(federation), Month.at(now, time_zone), progress_of(tx, CYCLE)
+    until = now + timedelta(microseconds=1)  # today counts, also at its very beginning
     month = running if run is None else Month.of(run.period, time_zone)
     found: list[Posting] = []
     while running - month >= 0:
         if find_bill(tx, line.account_id, month.name) is None:
-            due = total_of(due_of(tx, tariffs, lines_of_account(tx, line.account_id), month, now))
+            due = total_of(due_of(tx, tariffs, lines_of_account(tx, line.account_id), month, until))
             part = f"/final/{line.product_id}"
             found += postings(line.account_id, month, due, charged(tx, line.account_id, month), part)
         month = month.next()
