@@ -2,18 +2,21 @@
 
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
 from gateway.store.port import Transaction
 from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteDatabase
 from gateway.store.sqlite_schema import apply
 from gateway.timers import due_timers, fire
 from region_node.auditing import AuditedCall
-from region_node.customers.operations import SUSPENSION_TIMER, create, suspension_has_ended
+from region_node.customers.operations import SUSPENSION_TIMER, create, keep_line, read_page, suspension_has_ended
 from region_node.customers.rows import CustomerRow, Line, find_line
 from region_node.customers.taking_over import NewCustomer
 
@@ -64,3 +67,26 @@ def test_a_line_taken_over_suspended_is_active_again_at_the_agreed_end(tx: Trans
 def test_a_line_taken_over_suspended_for_an_open_time_stays_so(tx: Transaction) -> None:
     create(tx, [suspended(until=None)], "CNY", ASKED)
     assert not due_timers(tx, NOW + timedelta(days=3650))
+
+
+def test_a_customer_with_several_lines_is_listed_with_each_of_them_once(tx: Transaction) -> None:
+    first = suspended(until=None)
+    others = [replace(first.line, product_id=f"line-{number}", number=f"+861985100000{number}") for number in (2, 3)]
+    create(tx, [first], "CNY", ASKED)
+    for line in others:
+        keep_line(tx, line, NOW)
+    found: list[str] = []
+    after = ("", "")
+    while page := read_page(tx, *after, 2, ASKED):
+        found += [known.line.product_id for known in page]
+        after = (page[-1].customer.customer_id, page[-1].line.product_id)
+    assert found == ["line-1", "line-2", "line-3"]
+
+
+def test_a_customer_does_not_come_to_an_account_that_is_anothers(tx: Transaction) -> None:
+    first = suspended(until=None)
+    create(tx, [first], "CNY", ASKED)
+    line = replace(first.line, product_id="line-2", customer_id="customer-2", number="+8619851000002")
+    with pytest.raises(Refused) as raised:
+        create(tx, [NewCustomer(CustomerRow("customer-2", "李伟", ""), line, 0)], "CNY", ASKED)
+    assert raised.value.reason == Reason.REASON_CUSTOMER_EXISTS
