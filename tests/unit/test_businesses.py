@@ -15,6 +15,7 @@ from gateway.clock import from_timestamp
 from gateway.errors import Refused
 from region_node.billing.rules import Posting, require_balanced
 from region_node.orders.business import BusinessRule, Situation, load_rules
+from region_node.orders.rules import require_offered
 from tests.unit.situations import FEDERATION, LINE, NOW, situation, with_status
 
 RULES = load_rules()
@@ -236,9 +237,29 @@ def test_a_suspension_ends_with_the_line() -> None:
 # MNP_IN
 
 
-def test_no_order_ports_a_number_and_the_refusal_says_why_in_both_languages() -> None:
-    check_refuses(situation("MNP_IN"), Reason.REASON_BUSINESS_NOT_OFFERED)
+@pytest.mark.parametrize(
+    "segment", ["170", "171", "162", "165", "167", "1349", "174", "146", "148", "149", "140", "144", "1064"]
+)
+def test_fact_7_numbers_of_resale_satellite_and_things_are_never_ported(segment: str) -> None:
+    number = f"+86{segment:0<11}"
+    check_refuses(situation("MNP_IN", line=replace(LINE, number=number)), Reason.REASON_NUMBER_NOT_PORTABLE)
+
+
+def test_fact_7_a_number_is_ported_120_days_after_it_was_opened() -> None:
+    young = replace(LINE, start_date=NOW - timedelta(days=120) + HOUR)
+    check_refuses(situation("MNP_IN", line=young), Reason.REASON_PORTED_RECENTLY)
+    RULES["MNP_IN"].check(situation("MNP_IN", line=replace(LINE, start_date=NOW - timedelta(days=120))))
+
+
+def test_fact_7_an_authorisation_to_port_holds_for_one_hour() -> None:
+    effects = RULES["MNP_IN"].fulfil(situation("MNP_IN"))
+    assert effects.results == {"authorisation_expire_time": (NOW + HOUR).isoformat()}
+    assert effects.line == LINE
+
+
+def test_fact_7_porting_across_regions_is_refused_and_the_refusal_says_why_in_both_languages() -> None:
+    business = FEDERATION.business("MNP_IN")
     with pytest.raises(Refused) as raised:
-        RULES["MNP_IN"].check(situation("MNP_IN"))
-    note = FEDERATION.business("MNP_IN").reach_note
-    assert {note.zh_cn, note.en} <= set(raised.value.parameters.values())
+        require_offered(business, at_home=False)
+    assert raised.value.reason == Reason.REASON_BUSINESS_NOT_OFFERED
+    assert {business.reach_note.zh_cn, business.reach_note.en} <= set(raised.value.parameters.values())

@@ -195,6 +195,10 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Wait a minute; the code that was sent before still opens the request that it was sent for."""
     REASON_PASSWORD_NOT_SET: _Reason.ValueType  # 84
     """Send a code, and let the customer choose a password by VerificationService.ChangePassword."""
+    REASON_NUMBER_NOT_PORTABLE: _Reason.ValueType  # 85
+    """Such numbers never move to another operator."""
+    REASON_PORTED_RECENTLY: _Reason.ValueType  # 86
+    """Come back then."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """The reasons. They are stable: programs may decide on them. They travel as the reason of google.rpc.ErrorInfo, without the prefix."""
@@ -369,6 +373,10 @@ REASON_CODE_SENT_RECENTLY: Reason.ValueType  # 83
 """Wait a minute; the code that was sent before still opens the request that it was sent for."""
 REASON_PASSWORD_NOT_SET: Reason.ValueType  # 84
 """Send a code, and let the customer choose a password by VerificationService.ChangePassword."""
+REASON_NUMBER_NOT_PORTABLE: Reason.ValueType  # 85
+"""Such numbers never move to another operator."""
+REASON_PORTED_RECENTLY: Reason.ValueType  # 86
+"""Come back then."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final
