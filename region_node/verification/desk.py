@@ -19,7 +19,15 @@ from region_node.requests import Questioner
 from region_node.verification import operations
 from region_node.verification.forms import Asked, require_form
 from region_node.verification.operations import Attempt, Fresh, Said
-from region_node.verification.rules import KEY_BYTES, PASSWORD_COST, SALT_BYTES, draw_code, hash_password, masked
+from region_node.verification.rules import (
+    CODES,
+    KEY_BYTES,
+    PASSWORD_COST,
+    SALT_BYTES,
+    hash_password,
+    masked,
+    written_code,
+)
 
 SEND_SECONDS = 4.0  # for a code to be taken by the messaging system: the customer waits at the counter
 T = TypeVar("T")
@@ -53,7 +61,7 @@ class VerificationDesk:
         notifier = self._ports.notifier
         if notifier is None:
             raise Refused(Reason.REASON_NOTIFICATION_UNAVAILABLE)
-        fresh = Fresh(draw_code(self._ports.source), self._ports.source.randbytes(KEY_BYTES))
+        fresh = Fresh(written_code(self._ports.source.randrange(CODES)), self._ports.source.randbytes(KEY_BYTES))
         begun = await self._write(lambda tx: operations.begin_code(tx, self._ports.context, attempt, fresh))
         if not begun.is_on_its_way:
             await self._send(notifier, attempt, fresh.code)

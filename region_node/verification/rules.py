@@ -2,7 +2,6 @@
 
 import hashlib
 import hmac
-import random
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,6 +23,8 @@ SALT_BYTES = 16
 PASSWORD_COST = 2**14
 """The cost of scrypt for a password, 16 MiB of memory: what a login may take (RFC 7914, 2)."""
 _CODE_DIGITS = 6
+CODES = 10**_CODE_DIGITS
+"""How many codes there are."""
 _PASSWORD = re.compile(r"\d{6}", re.ASCII)
 _SCRYPT_BLOCKS = 8
 _HASH_BYTES = 32
@@ -47,9 +48,9 @@ def masked(number: str) -> str:
     return f"{number[:-8]}****{number[-4:]}"
 
 
-def draw_code(source: random.Random) -> str:
-    """A code of six digits. At the edge the source is `secrets.SystemRandom`."""
-    return f"{source.randrange(10**_CODE_DIGITS):0{_CODE_DIGITS}d}"
+def written_code(drawn: int) -> str:
+    """A code of six digits from a number below `CODES` that nobody can guess."""
+    return f"{drawn:0{_CODE_DIGITS}d}"
 
 
 def require_strong(password: str) -> None:

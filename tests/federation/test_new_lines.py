@@ -13,8 +13,8 @@ from gateway.api.region.v1.order_pb2 import Order, OrderRequest, OrderState, Par
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Applicant
 from gateway.clock import from_timestamp
-from tests.federation.counter import CALL_SECONDS, REQUESTER, WAIT, Counter, Reviewer, seconds
-from tests.federation.running import Federation, until
+from tests.federation.counter import REQUESTER, WAIT, Counter, Reviewer, seconds
+from tests.federation.running import CALL_SECONDS, Federation, until
 
 COMPLETED, PENDING = OrderState.ORDER_STATE_COMPLETED, OrderState.ORDER_STATE_PENDING
 IN_PROGRESS, REJECTED = OrderState.ORDER_STATE_IN_PROGRESS, OrderState.ORDER_STATE_REJECTED
