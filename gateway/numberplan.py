@@ -67,7 +67,7 @@ def normalize_prefix(writing: str) -> str:
     """The prefix of numbers in E.164 with the plus sign: of `1381234`, `0755`, `755` or `+86755` for example `+86755`.
 
     Digits without `+`, `00` and 86 before them are a Chinese segment, or an area code with or without its 0.
-    Raises ValueError for anything else, and for a country alone.
+    Raises ValueError for anything else, and for China as a whole.
     """
     prefix = _international_prefix(writing) if len(writing) <= _WRITING_LIMIT else None
     if prefix is None:

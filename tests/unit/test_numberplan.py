@@ -3,14 +3,18 @@
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.api.federation.v1 import configuration_pb2
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
-from gateway.numberplan import NumberPlan, normalize, number_prefix
+from gateway.numberplan import NumberPlan, normalize, normalize_prefix, number_prefix
+from tests.bench.numberplan import measure_lookups
+from tests.contract.large_number_plan import SEGMENTS, segments, with_segments
 
+SEGMENTS_OF = {region: frozenset(prefixes) for region, prefixes in segments().items()}
+LARGE = NumberPlan(with_segments().number_plan)
 FULL_WIDTH = {ord(char): ord(char) + 0xFEE0 for char in "+0123456789()-"}
 
 
@@ -185,3 +189,56 @@ def test_look_up_agrees_with_trying_every_prefix(
     covering = [prefix for prefix in prefixes if number.startswith(prefix)]
     expected = prefixes[max(covering, key=len)] if covering else None
     assert plan(prefixes, exceptions).home_of(number) == exceptions.get(number, expected)
+
+
+@pytest.mark.parametrize(
+    ("writing", "prefix"),
+    [
+        ("1381234", "+861381234"),
+        ("138 1234", "+861381234"),
+        ("+861381234", "+861381234"),
+        ("00861381234", "+861381234"),
+        ("861381234", "+861381234"),
+        ("0755", "+86755"),
+        ("755", "+86755"),
+        ("010", "+8610"),
+        ("10", "+8610"),
+        ("28", "+8628"),
+        ("0971-6123", "+869716123"),
+        ("+852", "+852"),
+        ("0044 20", "+4420"),
+        ("\uff11\uff13\uff18\uff11\uff12\uff13\uff14", "+861381234"),
+    ],
+)
+def test_a_prefix_may_be_written_in_many_ways(writing: str, prefix: str) -> None:
+    assert normalize_prefix(writing) == prefix
+
+
+@pytest.mark.parametrize(
+    "writing", ["", " ", "+", "86", "+86", "0", "1", "12", "3", "99", "abc", "138x", "1" * 40, "+0", "0138123456789"]
+)
+def test_what_no_number_begins_with_is_no_prefix(writing: str) -> None:
+    with pytest.raises(ValueError, match="is neither an area code nor what numbers begin with"):
+        normalize_prefix(writing)
+
+
+@given(st.one_of(MOBILES, FIXED), st.data())
+def test_what_a_number_begins_with_is_a_prefix_however_it_is_written(number: str, data: st.DataObject) -> None:
+    prefix = number[: data.draw(st.integers(3, len(number)))]
+    for written in (prefix, f"0{prefix}", f"86{prefix}", f"+86{prefix}", f"0086 {prefix}"):
+        assert normalize_prefix(written) == f"+86{prefix}"
+
+
+def test_among_half_a_million_prefixes_a_home_is_found_in_little_more_time_than_an_entry_of_a_dict() -> None:
+    lookup = measure_lookups(rounds=5)
+    assert lookup.prefixes > SEGMENTS
+    assert lookup.spread(lambda each: each.ratio).low < 10
+
+
+@given(st.integers(1_300_000, 1_979_999), st.integers(0, 9999))
+@settings(deadline=None)
+def test_a_segment_belongs_to_whom_the_plan_says_and_one_that_it_does_not_name_to_nobody(
+    segment: int, rest: int
+) -> None:
+    owner = next((region for region, prefixes in SEGMENTS_OF.items() if f"+86{segment}" in prefixes), None)
+    assert LARGE.home_of(f"+86{segment}{rest:04}") == owner
