@@ -30,7 +30,7 @@ from region_node.customers.rows import (
     update_line,
 )
 from region_node.customers.states import note_state
-from region_node.customers.subscriptions import Subscription, keep_subscription, subscriptions_of
+from region_node.customers.subscriptions import Subscription, insert_subscriptions, subscriptions_of
 from region_node.customers.taking_over import NewCustomer, Registered
 
 SUSPENSION_TIMER = "suspension-end"
@@ -64,12 +64,11 @@ def take_over(tx: Transaction, new: Sequence[NewCustomer], currency: str, now: d
     """Stores customers that `Registered` has admitted, with their lines and opening entries."""
     insert_customers(tx, [each.customer for each in new])
     insert_lines(tx, [each.line for each in new])
+    insert_subscriptions(tx, [subscription for each in new for subscription in each.subscriptions])
     ledger.post_all(tx, [_opening(each) for each in new if each.balance], currency, now)
     for each in new:
         if each.line.suspension_end is not None:
             _watch_suspension(tx, each.line)
-        for subscription in each.subscriptions:
-            keep_subscription(tx, subscription)
 
 
 def read(tx: Transaction, number: str, asked: AuditedCall) -> KnownCustomer:

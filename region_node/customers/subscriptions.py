@@ -1,5 +1,6 @@
 """Subscriptions as stored: the offerings that a line has, or has had (TMF637 Product)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -50,6 +51,25 @@ def keep_subscription(tx: Transaction, subscription: Subscription) -> None:
             start=to_microseconds(subscription.start_date),
             end=end,
         )
+
+
+def insert_subscriptions(tx: Transaction, subscriptions: Sequence[Subscription]) -> None:
+    """Adds those of the subscriptions that are not there; one that is there is left as it is."""
+    tx.execute_many(
+        "INSERT INTO subscriptions (subscription_id, product_id, offering_id, start_date, end_date)"
+        " SELECT :id, :product_id, :offering_id, :start, CAST(:end AS BIGINT)"
+        " WHERE NOT EXISTS (SELECT 1 FROM subscriptions WHERE subscription_id = :id)",
+        [
+            {
+                "id": each.subscription_id,
+                "product_id": each.product_id,
+                "offering_id": each.offering_id,
+                "start": to_microseconds(each.start_date),
+                "end": None if each.end_date is None else to_microseconds(each.end_date),
+            }
+            for each in subscriptions
+        ],
+    )
 
 
 def _subscription(subscription_id: str, product_id: str, offering_id: str, start: int, end: int | None) -> Subscription:
