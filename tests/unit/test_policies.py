@@ -133,3 +133,10 @@ def test_of_figures_the_strictest_holds_whoever_handles_and_whoever_owns(
     found = strictest_figure(policy, regions).value
     assert found == strictest(counted)
     assert found == strictest_figure(policy, (regions[1], regions[0])).value
+
+
+def test_fact_3_a_fault_is_repaired_within_48_hours_in_towns_and_72_in_the_country() -> None:
+    start = datetime(2026, 2, 10, 1, 0, tzinfo=UTC)
+    for name, hours in (("fault-repair-urban", 48), ("fault-repair-rural", 72)):
+        for regions in (("guangdong", "sichuan"), ("sichuan", "henan")):
+            assert FEDERATION.policy_due(name, start, regions) - start == timedelta(hours=hours)
