@@ -19,12 +19,14 @@ from grpc_status import rpc_status
 from opentelemetry.trace import SpanKind
 
 from gateway.access import AccessRules
+from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.calls import Call, enter
 from gateway.errors import Refused, status_code, to_status
 from gateway.identity import Identity, from_auth_context
 from gateway.metrics import CallMetrics
-from gateway.request_streams import RequestStreams, Unreadable, require_fair
+from gateway.request_streams import REQUEST_LIMIT, RequestStreams, Unreadable, require_fair
+from gateway.tls import MAX_MESSAGE_BYTES
 from gateway.tracing import Tracing
 
 _log = logging.getLogger(__name__)
@@ -161,7 +163,9 @@ class BorderInterceptor(grpc.aio.ServerInterceptor):
         """Raises Refused unless the call may go on; then makes it the current one."""
         identity = from_auth_context(context.auth_context(), self._ports.federation)
         self._ports.access.require_allowed(identity, method)
-        require_fair(request)
+        # An administrator brings the whole configuration, with half a million prefixes.
+        is_whole = identity.role == Role.ROLE_ADMIN
+        require_fair(request, MAX_MESSAGE_BYTES if is_whole else REQUEST_LIMIT)
         remaining = cast("float | None", context.time_remaining())
         if remaining is None and not streams:
             raise Refused(Reason.REASON_DEADLINE_MISSING)

@@ -17,12 +17,12 @@ class Unreadable:
     """Stands for a request whose bytes are not the message."""
 
 
-def require_fair(request: object) -> None:
-    """Raises Refused for a request that is unreadable or too large."""
+def require_fair(request: object, limit: int = REQUEST_LIMIT) -> None:
+    """Raises Refused for a request that is unreadable, or of more bytes than the limit."""
     if isinstance(request, Unreadable):
         raise Refused(Reason.REASON_REQUEST_INVALID, field="request", problem="the bytes are not the message")
-    if isinstance(request, Message) and request.ByteSize() > REQUEST_LIMIT:
-        raise Refused(Reason.REASON_MESSAGE_TOO_LARGE, limit=str(REQUEST_LIMIT))
+    if isinstance(request, Message) and request.ByteSize() > limit:
+        raise Refused(Reason.REASON_MESSAGE_TOO_LARGE, limit=str(limit))
 
 
 class RequestStreams:
