@@ -13,22 +13,24 @@ from importlib.metadata import version
 from pathlib import Path
 
 import click
+import uvloop
 from rich.console import Console
 
 from deploy.local.federation import LocalFederation
+from tests.bench.business import measure_business
 from tests.bench.chain import Chain
 from tests.bench.comparing import compare, order_client
 from tests.bench.engines import EngineResult, measure_engines
 from tests.bench.load import LoadClient
 from tests.bench.orders import CUSTOMERS, HANDLING, HOME, create_customers
-from tests.bench.report import Level, Report, report
+from tests.bench.report import Comparison, Level, Report, report
 from tests.bench.suspension import Suspension
-from tests.bench.table import suspension_table, table
+from tests.bench.table import business_table, suspension_table, table
 
 BUILD = Path(__file__).parents[2] / "build"
 LEVELS = (1, 32, 128)
 _CHAIN, _ORDERS, _SQLITE = "chain", "orders", "SQLite"
-_NARROWEST = 100  # columns that the tables need, also where no terminal says how many it has
+_BUSINESS_SECONDS = 1.0  # at most, for one way in one round of the rest of the business
 _PIPED_WIDTH = 120  # columns where no terminal says how many it has
 
 
@@ -41,6 +43,7 @@ class Bench:
         stack.callback(federation.kill)
         federation.start()
         asyncio.run(create_customers(federation))
+        self.federation = federation
         self.orders = order_client(federation, directory / "orders.log")
         stack.callback(self.orders.close)
         self.sizes = self.orders.ready
@@ -78,36 +81,57 @@ def conditions(rounds: int, seconds: float, sizes: dict[str, int]) -> Report:
 @click.option("--rounds", default=5, show_default=True, help="per number of callers")
 @click.option("--callers", "levels", type=int, multiple=True, default=LEVELS, show_default=True)
 @click.option("--engine-callers", default=32, show_default=True, help="for PostgreSQL and etcd; 0 leaves them out")
+@click.option("--business-rounds", default=3, show_default=True, help="for the rest of the business; 0 leaves it out")
+@click.option("--business-items", default=2000, show_default=True, help="customers and orders in one round of it")
 @click.option("--output", type=click.Path(path_type=Path), default=BUILD / "bench.json", show_default=True)
-def main(seconds: float, rounds: int, levels: Sequence[int], engine_callers: int, output: Path) -> None:
+def main(
+    seconds: float,
+    rounds: int,
+    levels: Sequence[int],
+    engine_callers: int,
+    business_rounds: int,
+    business_items: int,
+    output: Path,
+) -> None:
     """Measures cross-region orders against a bare chain of gRPC servers, and on PostgreSQL and etcd against SQLite.
 
-    Loads take turns on the same processors.
+    Then imports, bulk, bills, guides and the number plan, each against a baseline of its own. Loads take turns on the
+    same processors.
     """
     output.parent.mkdir(parents=True, exist_ok=True)
     # Beside the output and not among temporary files, which may lie in memory where a commit costs nothing.
     directory = Path(tempfile.mkdtemp(prefix="bench-", dir=output.parent))
     engines: list[EngineResult] = []
     suspensions: list[Suspension] = []
+    business: list[Comparison] = []
     with ExitStack() as stack:
         stack.callback(shutil.rmtree, directory)
         bench = Bench(directory, stack)
         circumstances = conditions(rounds, seconds, bench.sizes)
         measured = [compare(bench.chain, bench.orders, callers, rounds, seconds) for callers in levels]
+        if business_rounds:
+            length = min(seconds, _BUSINESS_SECONDS)
+            business = uvloop.run(measure_business(bench.federation, business_rounds, business_items, length))
         if engine_callers:
             engines, suspensions = measure_engines(directory, bench.orders, engine_callers, rounds, seconds)
     content = {
         **report(measured, _CHAIN, _ORDERS),
         "engines": {each.name: report(each.levels, _SQLITE, each.name) for each in engines},
         "suspensions": [each.plain() for each in suspensions],
+        "business": {each.name: each.plain() for each in business},
         "conditions": circumstances,
     }
     output.write_text(json.dumps(content, indent=2) + "\n", "utf-8")
-    show(measured, engines, suspensions)
+    show(measured, engines, suspensions, business)
     print(f"written to {output}")
 
 
-def show(measured: Sequence[Level], engines: Sequence[EngineResult], suspensions: Sequence[Suspension]) -> None:
+def show(
+    measured: Sequence[Level],
+    engines: Sequence[EngineResult],
+    suspensions: Sequence[Suspension],
+    business: Sequence[Comparison],
+) -> None:
     """Prints the tables; as wide as they need to be where the output is no terminal."""
     console = Console(width=None if sys.stdout.isatty() else _PIPED_WIDTH)
     console.print(table(measured, "orders between regions against a bare chain", _CHAIN, _ORDERS))
@@ -115,6 +139,8 @@ def show(measured: Sequence[Level], engines: Sequence[EngineResult], suspensions
         console.print(table(each.levels, f"the same orders: {each.name} against SQLite", _SQLITE, "PostgreSQL"))
     if suspensions:
         console.print(suspension_table(suspensions))
+    if business:
+        console.print(business_table(business))
 
 
 if __name__ == "__main__":

@@ -4,8 +4,7 @@ import asyncio
 import itertools
 import secrets
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Sequence
 
 from google.protobuf.duration_pb2 import Duration
 
@@ -14,8 +13,9 @@ from gateway.api.region.v1.order_pb2 import OrderRequest
 from gateway.api.region.v1.order_service_pb2 import SubmitOrderRequest, SubmitOrdersRequest
 from gateway.api.region.v1.order_service_pb2_grpc import OrderServiceStub
 from gateway.api.types.v1.types_pb2 import Applicant
+from tests.bench.comparing import in_turns
 from tests.bench.orders import HANDLING, HOME, all_lines, requester
-from tests.bench.report import Spread
+from tests.bench.report import Comparison
 
 CALLERS = 32
 _CALL_SECONDS = 25.0
@@ -26,72 +26,29 @@ class OrderRefused(Exception):
     """An order was not taken in: the run measures nothing."""
 
 
-@dataclass(frozen=True)
-class BulkRound:
-    """Orders a second that the handling region took in, for customers of another region, in both ways."""
-
-    calls: float
-    stream: float
-
-    @property
-    def ratio(self) -> float:
-        """The stream over single calls."""
-        return self.stream / self.calls
-
-
-@dataclass(frozen=True)
-class Bulk:
-    """The rounds, each with so many orders in either way."""
-
-    orders: int
-    rounds: Sequence[BulkRound]
-
-    def spread(self, read: Callable[[BulkRound], float]) -> Spread:
-        """A figure over the rounds."""
-        return Spread.of([read(each) for each in self.rounds])
-
-    def plain(self) -> dict[str, object]:
-        """For JSON."""
-        return {
-            "orders": self.orders,
-            "callers": CALLERS,
-            "ratio": self.spread(lambda each: each.ratio).plain(),
-            "calls_per_second": self.spread(lambda each: each.calls).plain(),
-            "stream_per_second": self.spread(lambda each: each.stream).plain(),
-        }
-
-    def row(self) -> tuple[str, ...]:
-        """What is measured, single calls, the stream, and the ratio with the least and the greatest, for a table."""
-        ratio = self.spread(lambda each: each.ratio)
-        return (
-            f"{self.orders:,} orders taken in, 1/s: one stream against {CALLERS} callers",
-            f"{self.spread(lambda each: each.calls).median:,.0f}",
-            f"{self.spread(lambda each: each.stream).median:,.0f}",
-            f"{ratio.median:.2f}",
-            f"{ratio.low:.2f}",
-            f"{ratio.high:.2f}",
-        )
-
-
-async def measure_bulk(federation: LocalFederation, orders: int, rounds: int) -> Bulk:
-    """Takes in `orders` payments either way in each round, each first in every other round.
+async def measure_bulk(federation: LocalFederation, orders: int, rounds: int) -> Comparison:
+    """Takes in `orders` payments either way in each round.
 
     Each half begins when the home region has done all of the one before. Raises OrderRefused.
     """
-    done: list[BulkRound] = []
     async with federation.dial_region(HANDLING, f"{HANDLING}-counter") as channel:
         service = OrderServiceStub(channel)
-        for index in range(rounds):
-            ways = (_by_calls, _by_stream) if index % 2 == 0 else (_by_stream, _by_calls)
-            found = {}
-            for way in ways:
-                before = _received(federation)
-                started = time.perf_counter()
-                await way(service, _payments(orders))
-                found[way] = orders / (time.perf_counter() - started)
-                await _until_done(federation, before + orders)
-            done.append(BulkRound(found[_by_calls], found[_by_stream]))
-    return Bulk(orders, done)
+
+        async def rate(way: Callable[["OrderServiceStub", Sequence[SubmitOrdersRequest]], Awaitable[None]]) -> float:
+            requests, before = _payments(orders), _received(federation)
+            started = time.perf_counter()
+            await way(service, requests)
+            found = orders / (time.perf_counter() - started)
+            await _until_done(federation, before + orders)
+            return found
+
+        return Comparison(
+            name="bulk_orders",
+            figure="orders for another region taken in, 1/s",
+            base=f"{CALLERS} callers",
+            measured="one stream",
+            rounds=await in_turns(lambda: rate(_by_calls), lambda: rate(_by_stream), rounds),
+        )
 
 
 async def _by_calls(service: "OrderServiceStub", requests: Sequence[SubmitOrdersRequest]) -> None:

@@ -1,5 +1,6 @@
 """Two loads in turns, so that a steady drift of the machine cancels out."""
 
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 from deploy.local.federation import FEDERATION, LocalFederation
@@ -10,6 +11,9 @@ from tests.bench.orders import HANDLING
 from tests.bench.report import Level, Round
 
 WARM_UP = 1.5  # seconds of each load before the first round of a level
+
+Way = Callable[[], Awaitable[float]]
+"""Measures one figure, one way."""
 
 
 def compare(base: LoadClient, measured: LoadClient, callers: int, rounds: int, seconds: float) -> Level:
@@ -26,6 +30,19 @@ def compare(base: LoadClient, measured: LoadClient, callers: int, rounds: int, s
             first = base.run(callers, seconds)
             done.append(Round(first, measured.run(callers, seconds)))
     return Level(callers, done)
+
+
+async def in_turns(base: Way, measured: Way, rounds: int) -> Sequence[tuple[float, float]]:
+    """The figures of both ways, each first in every other round."""
+    done: list[tuple[float, float]] = []
+    for index in range(rounds):
+        if index % 2:
+            second = await measured()
+            done.append((await base(), second))
+        else:
+            first = await base()
+            done.append((first, await measured()))
+    return done
 
 
 def order_client(federation: LocalFederation, log: Path) -> LoadClient:

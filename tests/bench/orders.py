@@ -73,16 +73,13 @@ class Clerk:
 
 def submission(request_id: str, line: Line) -> SubmitOrderRequest:
     """The order that a line can take now: SUSPEND, or RESUME when it is suspended."""
-    verified = Timestamp()
-    verified.FromDatetime(datetime.now(UTC))
-    document = Document(code="ID_ORIG", verifier="4711", verify_time=verified, keyed_hash=b"\x11" * 32)
     return SubmitOrderRequest(
         request_id=request_id,
         order=OrderRequest(
             business="RESUME" if line.suspended else "SUSPEND",
             number=line.number,
             applicant=Applicant.APPLICANT_HOLDER,
-            documents=[document],
+            documents=[identity_document()],
             characteristics={"reason": "back home" if line.suspended else "travelling"},
             requester=requester(),
         ),
@@ -120,6 +117,13 @@ def _customer(index: int, number: str, opened: Timestamp) -> Customer:
         ),
         billing_account=BillingAccount(id=f"account-{index}", balance=Money(minor_units=5000, currency="CNY")),
     )
+
+
+def identity_document() -> Document:
+    """What shows that the customer is there."""
+    verified = Timestamp()
+    verified.FromDatetime(datetime.now(UTC))
+    return Document(code="ID_ORIG", verifier="4711", verify_time=verified, keyed_hash=b"\x11" * 32)
 
 
 def requester() -> Requester:

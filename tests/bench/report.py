@@ -104,6 +104,44 @@ class Figure:
         return Spread.of([self.read(each.measured) / self.read(each.base) for each in rounds])
 
 
+@dataclass(frozen=True)
+class Comparison:
+    """One figure, measured in two ways in turns: how the second does beside the first."""
+
+    name: str
+    """For programs."""
+    figure: str
+    """For people, with its unit."""
+    base: str
+    measured: str
+    rounds: Sequence[tuple[float, float]]
+    """The figure of the base and of what is measured beside it, one right after the other."""
+
+    @property
+    def ratio(self) -> Spread:
+        """What is measured over its base."""
+        return Spread.of([measured / base for base, measured in self.rounds])
+
+    @property
+    def of_base(self) -> Spread:
+        """The figure of the base."""
+        return Spread.of([base for base, _ in self.rounds])
+
+    @property
+    def of_measured(self) -> Spread:
+        """The figure of what is measured."""
+        return Spread.of([measured for _, measured in self.rounds])
+
+    def plain(self) -> Report:
+        """For JSON."""
+        return {
+            "figure": self.figure,
+            "base": {"what": self.base, **self.of_base.plain()},
+            "measured": {"what": self.measured, **self.of_measured.plain()},
+            "ratio": self.ratio.plain(),
+        }
+
+
 FIGURES = (
     Figure("throughput", "throughput", "1/s", 1, lambda window: window.throughput),
     Figure("p50", "p50", "ms", 1e3, lambda window: window.p50),

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from rich.table import Table
 
-from tests.bench.report import FIGURES, Level, Spread
+from tests.bench.report import FIGURES, Comparison, Level, Spread
 from tests.bench.suspension import Suspension
 
 
@@ -49,6 +49,32 @@ def suspension_table(suspensions: Sequence[Suspension]) -> Table:
         shown.add_column(heading, justify="right", no_wrap=True)
     for number, each in enumerate(suspensions, 1):
         shown.add_row(str(number), f"{each.last_envelope * 1e3:.0f}", f"{each.confirmed * 1e3:.0f}", str(each.later))
+    return shown
+
+
+def business_table(comparisons: Sequence[Comparison]) -> Table:
+    """One row per comparison; medians over the rounds, with the least and the greatest ratio."""
+    shown = Table(
+        title="the rest of the business",
+        title_justify="left",
+        caption="1/s: more is better; ms and us: less is",
+        caption_justify="left",
+    )
+    for heading in ("figure", "(a)", "(b)"):
+        shown.add_column(heading)
+    for heading in ("a", "b", "b/a", "min", "max"):
+        shown.add_column(heading, justify="right", no_wrap=True)
+    for each in comparisons:
+        shown.add_row(
+            each.figure,
+            each.base,
+            each.measured,
+            _number(each.of_base),
+            _number(each.of_measured),
+            f"{each.ratio.median:.2f}",
+            f"{each.ratio.low:.2f}",
+            f"{each.ratio.high:.2f}",
+        )
     return shown
 
 

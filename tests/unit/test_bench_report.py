@@ -1,5 +1,6 @@
 """The arithmetic of the bench's report."""
 
+import asyncio
 import io
 import json
 import os
@@ -8,11 +9,12 @@ import pytest
 from rich.console import Console
 
 from tests.bench.__main__ import show
+from tests.bench.comparing import in_turns
 from tests.bench.engines import EngineResult
 from tests.bench.processor_time import busy_seconds, processor_seconds
-from tests.bench.report import FIGURES, Level, Round, Spread, Window, percentile, report
+from tests.bench.report import FIGURES, Comparison, Level, Round, Spread, Window, percentile, report
 from tests.bench.suspension import Suspension
-from tests.bench.table import suspension_table, table
+from tests.bench.table import business_table, suspension_table, table
 
 
 def window(calls: int, *, seconds: float = 2.0, p50: float = 0.01, servers_cpu: float = 1.0) -> Window:
@@ -23,6 +25,13 @@ ROUNDS = (
     Round(base=window(1000), measured=window(500, p50=0.02)),
     Round(base=window(2000), measured=window(1800, p50=0.03)),
     Round(base=window(1500), measured=window(600, p50=0.01)),
+)
+IMPORT = Comparison(
+    name="import",
+    figure="customers taken over, 1/s",
+    base="batches",
+    measured="stream",
+    rounds=[(4000.0, 6000.0), (1000.0, 4000.0), (8000.0, 8000.0)],
 )
 
 
@@ -56,6 +65,28 @@ def test_a_figure_is_told_in_its_unit() -> None:
         "p99": 80,
         "servers_cpu_per_call": 2000,
         "client_cpu_per_call": 1000,
+    }
+
+
+def test_what_is_measured_in_two_ways_takes_turns_and_each_begins_in_every_other_round() -> None:
+    order: list[str] = []
+
+    async def way(name: str, figure: float) -> float:
+        order.append(name)
+        return figure * len(order)
+
+    rounds = asyncio.run(in_turns(lambda: way("base", 10.0), lambda: way("measured", 1.0), rounds=3))
+    assert order == ["base", "measured", "measured", "base", "base", "measured"]
+    assert rounds == [(10.0, 2.0), (40.0, 3.0), (50.0, 6.0)], "the base stands first, whichever was measured first"
+
+
+def test_a_comparison_takes_its_ratio_within_a_round_and_tells_both_figures_and_what_they_are_of() -> None:
+    assert IMPORT.ratio == Spread(median=1.5, low=1.0, high=4.0)
+    assert json.loads(json.dumps(IMPORT.plain())) == {
+        "figure": "customers taken over, 1/s",
+        "base": {"what": "batches", "median": 4000.0, "min": 1000.0, "max": 8000.0},
+        "measured": {"what": "stream", "median": 6000.0, "min": 4000.0, "max": 8000.0},
+        "ratio": {"median": 1.5, "min": 1.0, "max": 4.0},
     }
 
 
@@ -109,10 +140,26 @@ def test_the_table_of_suspensions_shows_milliseconds_and_what_came_too_late() ->
     assert [cell.strip() for cell in line.strip("│").split("│")] == ["1", "20", "50", "0"]
 
 
+def test_the_table_of_the_rest_of_the_business_shows_each_figure_beside_its_base() -> None:
+    console = Console(width=100, record=True, file=io.StringIO())
+    console.print(business_table([IMPORT]))
+    line = next(line for line in console.export_text().splitlines() if "customers" in line)
+    assert [cell.strip() for cell in line.strip("│").split("│")] == [
+        "customers taken over, 1/s",
+        "batches",
+        "stream",
+        "4,000",
+        "6,000",
+        "1.50",
+        "1.00",
+        "4.00",
+    ]
+
+
 def test_where_the_output_is_no_terminal_nothing_is_cut_off(capsys: pytest.CaptureFixture[str]) -> None:
     busy = [Level(128, [Round(window(10**7, p50=12.0), window(10**5, p50=99.0))])]
     late = Suspension(confirmed=12.0, last_envelope=0.0, later=0)
-    show(busy, [EngineResult("PostgreSQL and etcd with two coordinators", busy)], [late])
+    show(busy, [EngineResult("PostgreSQL and etcd with two coordinators", busy)], [late], [IMPORT])
     printed = capsys.readouterr().out
     assert "…" not in printed
     assert "(a) SQLite" in printed

@@ -1,0 +1,20 @@
+"""The rest of the business: import, bulk, bills, guides and the number plan, each against a baseline of its own."""
+
+from deploy.local.federation import LocalFederation
+from tests.bench.bulk import measure_bulk
+from tests.bench.imports import measure_imports
+from tests.bench.numberplan import measure_lookups
+from tests.bench.orders import HANDLING
+from tests.bench.questions import measure_bills, measure_guides
+from tests.bench.report import Comparison
+
+
+async def measure_business(federation: LocalFederation, rounds: int, items: int, seconds: float) -> list[Comparison]:
+    """All of it: `items` customers and orders, or `seconds` of calls, either way in each round."""
+    return [
+        await measure_imports(federation, HANDLING, items, rounds),
+        await measure_bulk(federation, items, rounds),
+        *await measure_bills(federation, rounds, seconds),
+        *await measure_guides(federation, rounds, seconds),
+        measure_lookups(rounds),
+    ]
