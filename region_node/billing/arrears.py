@@ -24,6 +24,11 @@ class Standing:
     suspended: datetime | None = None
     last_warned: datetime | None = None
 
+    def came_before(self, overdue_since: datetime) -> bool:
+        """Whether it came so far before the oldest bill that is unpaid was overdue: by bills that were paid since."""
+        reached = self.suspended or self.warned
+        return reached is not None and reached <= overdue_since
+
 
 class Move(Enum):
     """What comes next in the procedure."""

@@ -78,18 +78,25 @@ def _proceed(tx: Transaction, context: RegionContext, account: str, lines: Seque
         if unpaid_of(tx, context.time_zone, bill, now, with_late_fees=False)
     ]
     if not late:
-        tx.execute("DELETE FROM arrears WHERE account_id = :account", account=account)
+        _begin_anew(tx, account)
         if overdue(tx, context.time_zone, account, now) == 0:
             _resume(tx, account, lines, now)
         return
     since = late[0].payment_due
     if since is None or all(line.status == _TERMINATED for line in lines):
         return
+    is_barred = any(line.suspension_kind == SuspensionKind.SUSPENSION_KIND_ARREARS for line in lines)
+    if not is_barred and _standing_of(tx, account).came_before(since):
+        _begin_anew(tx, account)  # a payment has ended it on the day on which the next bill fell due
     procedure = _Procedure(tx, context, account, lines, since, now)
     move = procedure.next_move()
     procedure.take(move)
     if move == Move.NOTHING:
         procedure.suspend_again()
+
+
+def _begin_anew(tx: Transaction, account: str) -> None:
+    tx.execute("DELETE FROM arrears WHERE account_id = :account", account=account)
 
 
 def _resume(tx: Transaction, account: str, lines: Sequence[Line], now: datetime) -> None:

@@ -16,6 +16,7 @@ from gateway.errors import Refused
 from region_node.auditing import AuditedCall
 from region_node.billing import ledger
 from region_node.billing.charging import final_charges
+from region_node.billing.debts import overdue
 from region_node.billing.rules import balance_of
 from region_node.billing.usage import NewUsage, UsageRow, record_usage
 from region_node.customers.rows import Line
@@ -421,3 +422,26 @@ def test_a_line_in_arrears_that_was_paid_otherwise_is_resumed_by_the_next_run() 
         found.run(BEGAN + 96 * DAY)
         assert found.line("p1").status == ACTIVE
         assert found.rows("SELECT COUNT(*) FROM arrears") == [(0,)]
+
+
+def test_whoever_pays_what_is_overdue_has_thirty_days_for_the_next_bill_also_when_it_falls_due_that_day() -> None:
+    with books(BEGAN) as found:
+        found.open(line_of(1))
+        days = 0
+        while found.line("p1").status == ACTIVE:
+            found.run(BEGAN + days * DAY)
+            days += 1
+        # July's bill falls due at the end of the day on which June's has suspended the line.
+        paid = BEGAN + (days - 1) * DAY + HOUR
+        found.pay("a1", overdue(found.tx, "Asia/Shanghai", "a1", paid), paid)
+        found.change(found.line("p1").resumed(), paid)
+        for more in range(29):
+            found.run(BEGAN + (days + more) * DAY)
+            assert found.line("p1").status == ACTIVE
+        for more in range(29, 32):
+            found.run(BEGAN + (days + more) * DAY)
+        assert found.line("p1").suspension_kind == ARREARS
+        told = [
+            str(kind) for (kind,) in found.rows("SELECT kind FROM notices WHERE kind <> 'bill' ORDER BY create_time")
+        ]
+        assert told == ["suspension-ahead", "suspended"] * 2
