@@ -5,10 +5,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from gateway.api.federation.v1.configuration_pb2 import Step
 from gateway.api.region.v1.order_pb2 import Order
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind
 from tests.simulation.history import History
 from tests.simulation.plans import Errand
+from tests.simulation.provider import Provider
 from tests.simulation.region import Region
 
 
@@ -23,6 +25,11 @@ class StoredOrder:
     def is_home(self) -> bool:
         """Whether that region owns it."""
         return self.order.home_region == self.region and self.order.version > 0
+
+    @property
+    def is_fulfilled(self) -> bool:
+        """Whether its effect has happened, whether or not it was accepted yet."""
+        return Step.STEP_FULFIL in self.order.steps[: self.order.steps_done]
 
     @property
     def is_handling(self) -> bool:
@@ -40,6 +47,7 @@ class Evidence:
     errands: Sequence[Errand]
     moved_back: frozenset[str]
     """The numbers that came back to a region which had them before."""
+    provider: Provider
 
     def rows(self, sql: str) -> Iterator[tuple[str, sqlite3.Row]]:
         """The rows of a query in all databases, each with its region."""

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from gateway.api.federation.v1.federation_pb2 import MemberState
+from tests.simulation.businesses import WANTS
 from tests.simulation.coordinator import Coordinator
 from tests.simulation.history import History
 from tests.simulation.moving import Move, carry_out, is_delicate, is_possible
 from tests.simulation.network import Network, Weather
 from tests.simulation.people import Manners
+from tests.simulation.provider import Provider
 from tests.simulation.region import Region
 from tests.simulation.virtual_time import WallTime
 from tests.simulation.world import UNPLANNED, Subscriber, subscribers
@@ -50,7 +52,12 @@ KINDS = (
     "ids used again",
     "reviews",
     "orders that crossed a border",
-    *(f"orders completed: {business}" for business in ("PAY", "PLAN_CHANGE", "RESUME", "SUSPEND", "TERMINATE")),
+    "calls to the provider doubled",
+    "answers of the provider lost",
+    "refusals of the provider",
+    "orders undone by the provider",
+    "faults found by customers",
+    *(f"orders completed: {business}" for business in WANTS),
 )
 
 
@@ -67,6 +74,7 @@ class Parts:
     coordinator: Coordinator
     regions: list[Region]
     manners: Manners
+    provider: Provider
 
 
 class Faults:
@@ -106,6 +114,7 @@ class Faults:
         parts.manners.lose_answer = source.choice((0.0, 0.1))
         parts.manners.impatience = source.choice((0.0, 0.15))
         self._disk_failure = source.choice((0.0, 0.0, 0.02))
+        parts.provider.is_troubled = True
         self._start(self._strike())
         if self.joins_late:
             self._start(self._join_late())
@@ -123,6 +132,7 @@ class Faults:
         for name in ("lose_call", "lose_answer", "impatience"):
             setattr(parts.manners, name, 0.0)
         self._disk_failure = 0.0
+        parts.provider.is_troubled = False
         if self._plans_last_number:
             parts.coordinator.move_number(UNPLANNED, "henan")
         if parts.coordinator.process is None:

@@ -14,6 +14,7 @@ from gateway.api.federation.v1.federation_pb2 import MemberState
 from gateway.api.region.v1.order_pb2 import OrderState
 from gateway.clock import from_microseconds
 from tests.simulation import checks
+from tests.simulation.businesses import PROVIDER_REGION
 from tests.simulation.coordinator import Coordinator, ToCoordinator
 from tests.simulation.disk import Disk
 from tests.simulation.evidence import Evidence
@@ -22,11 +23,12 @@ from tests.simulation.history import DefectLog, Event, History, Violation, order
 from tests.simulation.network import Network
 from tests.simulation.people import Line, Manners, OperatorSystem, Staff
 from tests.simulation.plans import draw_errands
+from tests.simulation.provider import Provider
 from tests.simulation.region import Region, RegionPorts
 from tests.simulation.status import Observer
 from tests.simulation.verification import Customer, Phones
 from tests.simulation.virtual_time import NodeClock, VirtualLoop, WallTime
-from tests.simulation.world import REGIONS, START, first_database, home_of
+from tests.simulation.world import REGIONS, START, first_database
 
 ERRANDS = 56
 FAULTY_SECONDS = 40.0
@@ -75,9 +77,12 @@ class Simulation:
         self._network = Network(self.history, self._fork())
         self._coordinator = Coordinator(self.history, self._network, NodeClock(self._wall), self._fork())
         self._phones = Phones(self._fork())
+        self._provider = Provider(self.history, self._fork())
         self._regions: list[Region] = []
         self._manners = Manners()
-        parts = Parts(self.history, self._wall, self._network, self._coordinator, self._regions, self._manners)
+        parts = Parts(
+            self.history, self._wall, self._network, self._coordinator, self._regions, self._manners, self._provider
+        )
         self._faults = Faults(parts, self._fork())
         for name in REGIONS:
             self._regions.append(self._new_region(name))
@@ -103,7 +108,7 @@ class Simulation:
         await self._require_healing()
         await self._live_on()
         back = frozenset(number for number, homes in self._faults.moved.items() if len(set(homes)) < len(homes))
-        evidence = Evidence(self.history, self._regions, self._network.receipts, self._errands, back)
+        evidence = Evidence(self.history, self._regions, self._network.receipts, self._errands, back, self._provider)
         self.history.counts["orders"] += len(evidence.handled)
         self.history.counts["orders that crossed a border"] += sum(
             order.home_region != order.handling_region for order in evidence.handled.values()
@@ -127,14 +132,15 @@ class Simulation:
         disk = Disk(first_database(name), self._faults.disk_fails)
         clock = NodeClock(self._wall)
         transport = ToCoordinator(self._network, name, self._coordinator)
-        return Region(name, RegionPorts(self.history, clock, disk, self._fork(), transport, self._phones))
+        provider = self._provider if name == PROVIDER_REGION else None
+        return Region(name, RegionPorts(self.history, clock, disk, self._fork(), transport, self._phones, provider))
 
     def _begin_work(self) -> None:
         regions = {region.name: region for region in self._regions}
         observers: dict[tuple[str, str], Observer] = {}
         for errand in self._errands:
             line = Line(regions[errand.region], self.history, self._fork(), self._manners)
-            home = Line(regions[home_of(errand.number)], self.history, self._fork(), self._manners)
+            home = Line(regions[errand.home], self.history, self._fork(), self._manners)
             customer = Customer(errand, home, self._phones)
             key = (errand.region, errand.operator)
             observer = observers.setdefault(key, Observer("/".join(key), self.history))
@@ -182,7 +188,9 @@ class Simulation:
         return [region.ports.disk.connection.execute(sql).fetchone() for region in self._regions]
 
     def _is_busy(self) -> bool:
-        at_work = any(not region.is_idle() or open_envelopes(region) for region in self._regions)
+        at_work = any(
+            not region.is_idle() or open_envelopes(region) or asks_provider(region) for region in self._regions
+        )
         return at_work or self._network.under_way > 0 or not self._coordinator.all_know()
 
     def _next_due(self) -> datetime | None:
@@ -210,6 +218,12 @@ def open_envelopes(region: Region) -> list[str]:
     """The envelopes that wait for a receipt."""
     sql = "SELECT envelope_id FROM outbox WHERE closed IS NULL ORDER BY envelope_id"
     return [row[0] for row in region.ports.disk.connection.execute(sql)]
+
+
+def asks_provider(region: Region) -> bool:
+    """Whether the region's own system is still to answer, or to be asked."""
+    sql = "SELECT COUNT(*) FROM fulfilment_tasks WHERE due IS NOT NULL"
+    return bool(region.ports.disk.connection.execute(sql).fetchone()[0])
 
 
 def simulate(seed: int) -> Report:

@@ -10,6 +10,7 @@ from region_node.billing import ledger
 from region_node.billing.rules import OPENING, Entry, Posting
 from region_node.customers.operations import SUSPENSION_TIMER
 from region_node.customers.rows import find_customer, find_line, insert_customer, insert_line
+from region_node.customers.subscriptions import keep_subscription, subscriptions_of
 from tests.simulation.batch import run_batch
 from tests.simulation.coordinator import Coordinator
 from tests.simulation.region import Region
@@ -55,15 +56,19 @@ def carry_out(move: Move, coordinator: Coordinator) -> None:
     customer = disk.read(lambda tx: find_customer(tx, line.customer_id))
     assert customer is not None, "every line has a customer"
     balance = disk.read(lambda tx: ledger.balance(tx, line.account_id))
+    subscriptions = disk.read(lambda tx: subscriptions_of(tx, line.product_id))
 
     def leave(tx: Transaction) -> None:
         tx.execute("DELETE FROM products WHERE product_id = :id", id=line.product_id)
+        tx.execute("DELETE FROM subscriptions WHERE product_id = :id", id=line.product_id)
         ledger.post(tx, _handed_over(f"{line.account_id}#out{revision}", line.account_id, -balance), CURRENCY, now)
 
     def arrive(tx: Transaction) -> None:
         if find_customer(tx, customer.customer_id) is None:
             insert_customer(tx, customer)
         insert_line(tx, line)
+        for each in subscriptions:
+            keep_subscription(tx, each)
         if line.suspension_end is not None:
             timer_id, due = f"{SUSPENSION_TIMER}/{line.product_id}", line.suspension_end
             set_timer(tx, timer_id, kind=SUSPENSION_TIMER, subject=line.product_id, due=due)

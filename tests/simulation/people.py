@@ -18,14 +18,14 @@ from region_node.orders.caller import Caller
 from region_node.orders.rows import OrderFilter, list_orders
 from tests.simulation import world
 from tests.simulation.history import History
-from tests.simulation.plans import VERIFIED, Errand, documents
+from tests.simulation.plans import Errand, documents
 from tests.simulation.region import NoAnswer, Node, Region
 from tests.simulation.status import FINAL, Observer
 
 T = TypeVar("T")
 Work = Callable[[Node], Awaitable[T]]
-Prove = Callable[[Sequence[str]], Awaitable[Sequence[Document]]]
-"""How a customer proves to the home region who is there: documents for codes of the catalogue, or none."""
+Prove = Callable[[], Awaitable[Sequence[Document]]]
+"""How a customer proves to the home region who is there: documents, or none."""
 
 _SLOWEST_LOOK = 6.0  # seconds between looks at an order
 MOST_TRIES = 4  # that anybody makes to confirm or supplement the same version of an order
@@ -94,13 +94,13 @@ class OperatorSystem:
         self._asked = 0
         self._tried = 0
         self._tries = 0
+        self._finds_fault = errand.finds_fault
 
     async def run(self) -> None:
         """Submits, follows, and does what the order waits for."""
         errand = self._errand
         await asyncio.sleep(errand.begins)
-        codes = VERIFIED.get(errand.business, ())
-        verified = await self._prove(codes) if codes else ()
+        verified = await self._prove()
         request = errand.fill_in(self._line.region.ports.clock.now(), verified)
         wait = self._source.choice((0.0, 0.0, 0.5, 5.0))
         caller = self._caller(errand.request_id)
@@ -154,11 +154,16 @@ class OperatorSystem:
         self._tried = order.version
         if self._tries > MOST_TRIES:
             return
-        if awaited.party == Party.PARTY_CUSTOMER:
+        if awaited.party == Party.PARTY_CUSTOMER and awaited.action == "accept":
+            agreed, self._finds_fault = not self._finds_fault, False
+            if not agreed:
+                self._history.count("faults found by customers")
+            await self._command(OrderCommand(confirm=OrderCommand.Confirm(agreed=agreed)))
+        elif awaited.party == Party.PARTY_CUSTOMER:
             await self._command(OrderCommand(confirm=OrderCommand.Confirm(agreed=self._errand.agrees)))
         elif awaited.party == Party.PARTY_HANDLING_REGION:
             now = self._line.region.ports.clock.now()
-            brought = documents(SUPPLEMENTED if self._source.random() < 0.8 else ("ID_ORIG",), now)
+            brought = documents(SUPPLEMENTED if self._source.random() < 0.8 else ("ID_ORIG",), now, self._errand.person)
             await self._command(OrderCommand(supplement=OrderCommand.Supplement(documents=brought)))
 
     async def _cancel(self) -> None:
@@ -268,9 +273,11 @@ class Staff:
                 self._note(order, f"is reviewed: {name}")
 
     def _decide(self, order: Order, request_id: str) -> ReviewOrderRequest:
-        chance = self._source.random()
+        chance, action = self._source.random(), order.awaiting.action
         request = ReviewOrderRequest(request_id=request_id, order_id=order.id, note="looked at")
-        if chance < 0.25 and not order.notes:
+        if action in ("adjust", "undo"):  # what was done is put right, and what cannot stay is asked to be undone again
+            request.decision = ReviewDecision.REVIEW_DECISION_APPROVE
+        elif chance < 0.25 and not order.notes and action == "review":
             request.decision = ReviewDecision.REVIEW_DECISION_RETURN
             request.documents.extend(SUPPLEMENTED)
         elif chance < 0.85:

@@ -1,7 +1,8 @@
 """What operators want, drawn from the seed before anything runs: the oracle of the checks starts from here."""
 
+import hashlib
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -9,18 +10,10 @@ from gateway.api.region.v1.order_pb2 import Order, OrderRequest
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Applicant, Channel, Document, Requester
 from gateway.clock import to_timestamp
-from tests.simulation.world import NOBODYS, PLANS, REGIONS, UNPLANNED, subscribers
+from tests.simulation.businesses import LINE_OPENING, PERSONS, WANTS, Want
+from tests.simulation.world import NOBODYS, REGIONS, UNPLANNED, subscribers
 
 OPERATORS = ("counter", "app")
-_DOCUMENTS = {
-    "SUSPEND": ("ID_ORIG",),
-    "RESUME": ("ID_ORIG",),
-    "PLAN_CHANGE": ("ID_ORIG",),
-    "TERMINATE": ("ID_ORIG", "FACE", "SIM", "REFUND_ACC"),
-}
-# What is verified by the home region instead, where that succeeds.
-VERIFIED = {"RESUME": ("PWD",), "PLAN_CHANGE": ("PWD", "OTP")}
-_BUSINESSES = ("PAY", "PAY", "SUSPEND", "SUSPEND", "RESUME", "PLAN_CHANGE", "TERMINATE")
 
 
 @dataclass
@@ -32,14 +25,20 @@ class Errand:
     request_id: str
     business: str
     number: str
-    amount: int
+    home: str
+    """The region that the order is for at the start."""
+    person: str
+    """Whose documents are shown."""
+    values: Mapping[str, str]
     begins: float  # virtual seconds
     starts_after: timedelta | None
     ends_after: timedelta | None
-    plan: str
+    verifies: bool
     cancels_after: float | None  # seconds after it was taken in
     expedites: bool
     agrees: bool
+    finds_fault: bool
+    """Whether the customer finds something wrong with what was done, the first time."""
     answers: bool  # whether the customer confirms or supplements at all
     resends: bool
     request: OrderRequest | None = None
@@ -55,31 +54,35 @@ class Errand:
         """The id of its order."""
         return f"{self.region}/{self.operator}/{self.request_id}"
 
+    @property
+    def want(self) -> Want:
+        """Its business as people ask for it."""
+        return WANTS[self.business]
+
+    @property
+    def amount(self) -> int:
+        """The amount that it is about, in minor units; 0 where it is about none."""
+        return int(self.values.get("amount", "0"))
+
     def fill_in(self, now: datetime, verified: Sequence[Document] = ()) -> OrderRequest:
         """The request, with its times counted from now; it stays the same from then on.
 
         `verified` is what the home region attests, in the place of papers.
         """
         if self.request is None:
+            papers = self.want.beside if verified else (*self.want.beside, *self.want.instead)
             self.request = OrderRequest(
                 business=self.business,
                 number=self.number,
                 applicant=Applicant.APPLICANT_HOLDER,
-                documents=verified or documents(_DOCUMENTS.get(self.business, ()), now),
+                documents=[*documents(papers, now, self.person), *verified],
                 characteristics=self._characteristics(now),
                 requester=Requester(staff_id=f"clerk-{self.operator}", channel=Channel.CHANNEL_COUNTER),
             )
         return self.request
 
     def _characteristics(self, now: datetime) -> dict[str, str]:
-        match self.business:
-            case "PAY":
-                return {"amount": str(self.amount)}
-            case "PLAN_CHANGE":
-                return {"plan": self.plan}
-            case "TERMINATE":
-                return {"refund_account": "62220000"}
-        values = {"reason": "abroad"}
+        values = dict(self.values)
         if self.starts_after is not None:
             values["start"] = (now + self.starts_after).isoformat()
         if self.ends_after is not None:
@@ -87,10 +90,18 @@ class Errand:
         return values
 
 
-def documents(codes: tuple[str, ...], now: datetime) -> list[Document]:
-    """Attested documents, verified now."""
+def documents(codes: Sequence[str], now: datetime, person: str) -> list[Document]:
+    """Attested documents of a person, verified now."""
     verified = to_timestamp(now)
-    return [Document(code=code, verifier="clerk", verify_time=verified, keyed_hash=bytes(32)) for code in codes]
+    return [
+        Document(
+            code=code,
+            verifier="clerk",
+            verify_time=verified,
+            keyed_hash=hashlib.sha256(f"{person}/{code}".encode()).digest(),
+        )
+        for code in codes
+    ]
 
 
 def draw_errands(source: random.Random, count: int, seconds: float) -> list[Errand]:
@@ -99,29 +110,35 @@ def draw_errands(source: random.Random, count: int, seconds: float) -> list[Erra
 
 
 def _draw(source: random.Random, index: int, seconds: float) -> Errand:
-    business = source.choice(_BUSINESSES)
+    business = source.choices(tuple(WANTS), [want.weight for want in WANTS.values()])[0]
     number, home = _number(source, business)
-    agreed = business in ("SUSPEND", "RESUME") and source.random() < 0.35
+    want, cancels = WANTS[business], (0.0, 0.01, 0.3, 1.0, 3.0, 20.0)
     return Errand(
         region=source.choice(REGIONS),
         operator=source.choice(OPERATORS),
         request_id=f"r{index}",
         business=business,
         number=number,
-        amount=source.randint(1, 9_999),
+        home=home,
+        person=number or f"person-{source.randrange(PERSONS)}",
+        values=want.draw(source, home),
         begins=source.uniform(0.0, seconds),
-        starts_after=_delay(source) if agreed else None,
-        ends_after=_delay(source) if business == "SUSPEND" and source.random() < 0.4 else None,
-        plan=source.choice(PLANS[home]),
-        cancels_after=source.choice((0.0, 0.01, 0.3, 1.0, 3.0, 20.0)) if source.random() < 0.35 else None,
+        starts_after=_delay(source) if want.may_start and source.random() < 0.35 else None,
+        ends_after=_delay(source) if want.may_end and source.random() < 0.4 else None,
+        verifies=not want.instead or source.random() < 0.7,
+        cancels_after=source.choice(cancels) if source.random() < 0.35 else None,
         expedites=source.random() < 0.2,
         agrees=source.random() < 0.8,
+        finds_fault=source.random() < 0.3,
         answers=source.random() < 0.85,
         resends=source.random() < 0.5,
     )
 
 
 def _number(source: random.Random, business: str) -> tuple[str, str]:
+    """The number that an errand is about, none for a line to be opened, and the region that it is for."""
+    if business in LINE_OPENING:
+        return "", source.choice(REGIONS)
     chance = source.random()
     if chance < 0.04:
         return NOBODYS, "sichuan"

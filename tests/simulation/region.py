@@ -21,6 +21,8 @@ from region_node.context import RegionContext
 from region_node.core import CorePorts, RegionCore
 from region_node.notices.port import Notifier
 from region_node.orders.business import load_rules
+from region_node.providers.fulfilment import FulfilmentProvider
+from tests.simulation.businesses import PROVISIONED
 from tests.simulation.disk import Disk, SimulatedStore
 from tests.simulation.history import History
 from tests.simulation.virtual_time import NodeClock, Process
@@ -90,6 +92,8 @@ class RegionPorts:
     source: random.Random
     transport: Transport
     notifier: Notifier
+    provider: FulfilmentProvider | None = None
+    """The region's own system, where it has one: it carries out what is `PROVISIONED`."""
 
 
 class Region:
@@ -116,15 +120,18 @@ class Region:
         shared = keys()
         border = Border(self.name, shared.signers[self.name], shared.trusted, CurrentFederation())
         self._put_in_force(border.current)
+        provider = self.ports.provider
+        provisioned = PROVISIONED if provider is not None else frozenset()
         core = RegionCore(
             CorePorts(
-                context=RegionContext(border, _rules()),
+                context=RegionContext(border, _rules(), provisioned=provisioned),
                 store=store,
                 clock=self.ports.clock,
                 transport=self.ports.transport,
                 source=random.Random(self.ports.source.getrandbits(64)),
                 tracing=_silent_tracing(),
                 workers=SlowWorkers(random.Random(self.ports.source.getrandbits(64))),
+                provider=provider,
                 notifier=self.ports.notifier,
                 secret_source=random.Random(self.ports.source.getrandbits(64)),
                 password_cost=PASSWORD_COST,

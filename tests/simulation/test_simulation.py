@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.simulation.businesses import WANTS
 from tests.simulation.campaign import run_seeds
 from tests.simulation.federation import simulate
+from tests.simulation.world import configuration
 
 ROOT = Path(__file__).parents[2]
 PART = 50  # seeds in one test: enough for every kind of fault to happen
@@ -19,6 +21,10 @@ def test_every_guarantee_holds_under_every_kind_of_fault(first: int) -> None:
     summary = run_seeds(range(first, first + PART), 1, lambda _: None)
     assert not summary.failed, "\n".join("\n".join(report.story()) for report in summary.failed)
     assert not summary.never_happened, "nothing is proven about what never happened"
+
+
+def test_people_ask_for_every_business_of_the_shipped_catalogue_that_is_an_order() -> None:
+    assert set(WANTS) == {each.code for each in configuration().businesses if each.steps}
 
 
 def test_the_same_seed_is_the_same_run() -> None:

@@ -17,8 +17,13 @@ from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteDatabase
 from gateway.store.sqlite_schema import apply
 from region_node.auditing import AuditedCall
+from region_node.billing import ledger
+from region_node.billing.bills import BillLineRow, BillRow, insert_bill
+from region_node.billing.rating import Charge
+from region_node.billing.rules import Month, charge
 from region_node.customers import operations
 from region_node.customers.rows import CustomerRow, Line
+from region_node.customers.subscriptions import Subscription
 from region_node.customers.taking_over import NewCustomer
 from region_node.verification.rows import keep_password
 from region_node.verification.rules import SALT_BYTES, hash_password
@@ -38,16 +43,29 @@ CURRENCY = "CNY"
 PASSWORD = "271828"  # of everybody
 PASSWORD_COST = 2  # of scrypt: what is simulated is not its time
 OPENING_BALANCE = 30_000  # minor units
+FEBRUARY = {"rent": 2_900, "value-added": 1_100}  # what everybody was charged for the month before, in minor units
+SERVICES = ("ring-tones", "caller-display")  # that every line has at the start
 _VALID = timedelta(days=400)
 
-# Counts every change of a line by itself, in whatever transaction it happens.
-_LINE_HISTORY = """
+# Counts every change of a line, a customer and a subscription by itself, in whatever transaction it happens.
+_HISTORY = """
 CREATE TABLE line_history (
-    sequence INTEGER PRIMARY KEY, product_id TEXT, old_status INTEGER, new_status INTEGER, old_plan TEXT, new_plan TEXT
+    sequence INTEGER PRIMARY KEY, product_id TEXT, old_status INTEGER, new_status INTEGER, old_plan TEXT,
+    new_plan TEXT, new_kind INTEGER, card_changed INTEGER, contract_changed INTEGER
 );
 CREATE TRIGGER line_changes AFTER UPDATE ON products BEGIN
-    INSERT INTO line_history (product_id, old_status, new_status, old_plan, new_plan)
-    VALUES (old.product_id, old.status, new.status, old.plan_id, new.plan_id);
+    INSERT INTO line_history
+        (product_id, old_status, new_status, old_plan, new_plan, new_kind, card_changed, contract_changed)
+    VALUES (old.product_id, old.status, new.status, old.plan_id, new.plan_id, new.suspension_kind,
+        new.sim_replaced IS NOT old.sim_replaced, new.contract_end IS NOT old.contract_end);
+END;
+CREATE TABLE customer_history (sequence INTEGER PRIMARY KEY, customer_id TEXT, name TEXT);
+CREATE TRIGGER customer_changes AFTER UPDATE ON customers BEGIN
+    INSERT INTO customer_history (customer_id, name) VALUES (new.customer_id, new.name);
+END;
+CREATE TABLE subscription_history (sequence INTEGER PRIMARY KEY, product_id TEXT, offering_id TEXT);
+CREATE TRIGGER subscription_ends AFTER UPDATE ON subscriptions BEGIN
+    INSERT INTO subscription_history (product_id, offering_id) VALUES (new.product_id, new.offering_id);
 END;
 """
 
@@ -65,6 +83,11 @@ class Subscriber:
     def product_id(self) -> str:
         """The line's id."""
         return f"line-{self.number[1:]}"
+
+    @property
+    def customer_id(self) -> str:
+        """The customer's id."""
+        return f"customer-{self.number[1:]}"
 
     @property
     def account_id(self) -> str:
@@ -92,11 +115,6 @@ _KINDS = (
     (OPENING_BALANCE, "contract"),
     (-500, "arrears"),
 )
-
-
-def home_of(number: str) -> str:
-    """The region that knows a number at the start; of nobody's number the one whose range it is in."""
-    return next((each.region for each in subscribers() if each.number == number), "sichuan")
 
 
 @cache
@@ -144,8 +162,9 @@ def new_database(region: str) -> bytes:
     """A region's database at the start, as SQLite serialises it."""
     database = SqliteDatabase(":memory:")
     apply(database.connection, migrations_of("gateway", "region_node"))
-    database.connection.executescript(_LINE_HISTORY)
-    customers = [_customer(each) for each in subscribers() if each.region == region]
+    database.connection.executescript(_HISTORY)
+    known = [each for each in subscribers() if each.region == region]
+    customers = [_customer(each) for each in known]
 
     def create(tx: Transaction) -> int:
         asked = AuditedCall("simulation", "clerk", START - timedelta(days=1))
@@ -156,7 +175,11 @@ def new_database(region: str) -> bytes:
         for each in customers:
             keep_password(tx, each.line.product_id, hashed)
 
-    for outcome in run_batch(database, [create, set_passwords]):
+    def bill_february(tx: Transaction) -> None:
+        for each in known:
+            _bill_february(tx, each)
+
+    for outcome in run_batch(database, [create, set_passwords, bill_february]):
         assert outcome.error is None, outcome.error
     content = database.connection.serialize()
     database.close()
@@ -169,7 +192,7 @@ first_database = cache(new_database)
 def _customer(subscriber: Subscriber) -> NewCustomer:
     suspended = "suspended" in subscriber.traits
     status = ProductStatus.PRODUCT_STATUS_SUSPENDED if suspended else ProductStatus.PRODUCT_STATUS_ACTIVE
-    customer_id = f"customer-{subscriber.number[1:]}"
+    customer_id = subscriber.customer_id
     customer = CustomerRow(customer_id, f"Customer {subscriber.number[-4:]}", "")
     line = Line(
         product_id=subscriber.product_id,
@@ -185,4 +208,17 @@ def _customer(subscriber: Subscriber) -> NewCustomer:
         suspension_reason="abroad" if suspended else "",
         suspension_end=None,
     )
-    return NewCustomer(customer, line, subscriber.balance)
+    services = tuple(
+        Subscription(f"{line.product_id}/{each}", line.product_id, f"{subscriber.region}-{each}", line.start_date, None)
+        for each in SERVICES
+    )
+    return NewCustomer(customer, line, subscriber.balance + sum(FEBRUARY.values()), services)
+
+
+def _bill_february(tx: Transaction, subscriber: Subscriber) -> None:
+    """The month before the start was charged and billed, and nothing of it is left to pay."""
+    account, month = subscriber.account_id, Month.of("2026-02", "Asia/Shanghai")
+    for kind, amount in FEBRUARY.items():
+        ledger.post(tx, charge(f"{account}/{month.name}#{kind}", kind, amount, account), CURRENCY, month.last_instant)
+    lines = [BillLineRow(subscriber.product_id, Charge(kind, amount, 1)) for kind, amount in FEBRUARY.items()]
+    insert_bill(tx, BillRow(account, month.name, sum(FEBRUARY.values()), None, False), lines)

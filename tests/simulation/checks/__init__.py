@@ -1,9 +1,19 @@
 """What must hold in the end, over all databases, for what people asked and were told."""
 
-from tests.simulation.checks import answers, audit, effects, money, orders, relay, status
+from tests.simulation.checks import answers, audit, carried_out, effects, lines, money, orders, relay, status
 from tests.simulation.evidence import Evidence
 
-CHECKS = (effects.check, money.check, orders.check, status.check, answers.check, relay.check, audit.check)
+CHECKS = (
+    effects.check,
+    lines.check,
+    carried_out.check,
+    money.check,
+    orders.check,
+    status.check,
+    answers.check,
+    relay.check,
+    audit.check,
+)
 
 
 def check(evidence: Evidence) -> None:

@@ -1,11 +1,12 @@
-"""Exactly once (G2): as many effects as completed orders, counted by what happened to lines and accounts."""
+"""Exactly once (G2): as many effects as completed orders, counted by what happened to lines, customers and accounts."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
-from gateway.api.region.v1.customer_service_pb2 import ProductStatus
-from gateway.api.region.v1.order_pb2 import OrderState
+from gateway.api.region.v1.customer_service_pb2 import ProductStatus, SuspensionKind
+from gateway.api.region.v1.order_pb2 import Order, OrderState
 from tests.simulation.evidence import Evidence
+from tests.simulation.plans import Errand
 from tests.simulation.world import subscribers
 
 ONCE = "exactly once"
@@ -13,6 +14,19 @@ _COMPLETED = OrderState.ORDER_STATE_COMPLETED
 _ACTIVE = ProductStatus.PRODUCT_STATUS_ACTIVE
 _SUSPENDED = ProductStatus.PRODUCT_STATUS_SUSPENDED
 _TERMINATED = ProductStatus.PRODUCT_STATUS_TERMINATED
+_SUSPENDED_BY = {
+    SuspensionKind.SUSPENSION_KIND_REQUESTED: "SUSPEND",
+    SuspensionKind.SUSPENSION_KIND_LOST: "LOSS_REPORT",
+    SuspensionKind.SUSPENSION_KIND_ARREARS: "SuspendedForArrears",
+}
+# What regions do to lines by themselves, as their audit calls it, and what it looks like.
+_BY_ITSELF = {
+    "SuspensionEnded": "RESUME",
+    "ArrearsPaid": "RESUME",
+    "SuspendedForArrears": "SuspendedForArrears",
+    "TerminatedForArrears": "TERMINATE",
+}
+_LINE_CHANGES = ("SUSPEND", "RESUME", "TERMINATE", "PLAN_CHANGE", "LOSS_REPORT", "SIM_REPLACE", "RENEW")
 
 
 def check(evidence: Evidence) -> None:
@@ -20,6 +34,10 @@ def check(evidence: Evidence) -> None:
     _one_owner(evidence)
     _lines(evidence)
     _payments(evidence)
+    _profiles(evidence)
+    _passwords(evidence)
+    _subscriptions(evidence)
+    _ended_subscriptions(evidence)
 
 
 def _one_owner(evidence: Evidence) -> None:
@@ -33,39 +51,37 @@ def _one_owner(evidence: Evidence) -> None:
             evidence.broken(ONCE, order_id, f"{shown} where it was taken in, completed in {len(done)} regions")
 
 
-def _completed(evidence: Evidence) -> Counter[tuple[str, str]]:
-    """How often each business was completed for each number, as its operators were told."""
-    return Counter(
-        (errand.number, errand.business)
-        for order_id, errand in evidence.errand_of.items()
-        if order_id in evidence.handled and evidence.handled[order_id].state == _COMPLETED
-    )
+def completed(evidence: Evidence, *businesses: str) -> Iterator[tuple[Errand, Order]]:
+    """The orders of businesses that were completed, as their operators were told."""
+    for order_id, errand in evidence.errand_of.items():
+        order = evidence.handled.get(order_id)
+        if order is not None and order.state == _COMPLETED and errand.business in businesses:
+            yield errand, order
 
 
 def _lines(evidence: Evidence) -> None:
-    completed, changed = _completed(evidence), _changes(evidence)
-    sql = "SELECT subject FROM audit WHERE action = 'SuspensionEnded'"
-    ended = Counter(row["subject"] for _, row in evidence.rows(sql))
+    changed = _changes(evidence)
+    done = Counter((errand.number, errand.business) for errand, _ in completed(evidence, *_LINE_CHANGES))
+    by_itself: Counter[tuple[str, str]] = Counter()
+    for _, row in evidence.rows("SELECT subject, action FROM audit"):
+        if row["action"] in _BY_ITSELF:
+            by_itself[row["subject"], _BY_ITSELF[row["action"]]] += 1
     for subscriber in subscribers():
         product, number = subscriber.product_id, subscriber.number
-        expected: Mapping[str, int] = {
-            "SUSPEND": completed[number, "SUSPEND"],
-            "RESUME": completed[number, "RESUME"] + ended[product],
-            "TERMINATE": completed[number, "TERMINATE"],
-            "PLAN_CHANGE": completed[number, "PLAN_CHANGE"],
-        }
-        for business, times in expected.items():
-            if changed[product, business] != times:
-                about = _an_order(evidence, number, business)
-                text = f"{number} was changed {changed[product, business]} times, {times} orders and timers were done"
-                evidence.broken(ONCE, about, f"{business}: {text}")
+        for way in (*_LINE_CHANGES, "SuspendedForArrears"):
+            times = done[number, way] + by_itself[product, way]
+            if changed.pop((product, way), 0) != times:
+                text = f"{number} was not changed as often as {times} orders and timers were done"
+                evidence.broken(ONCE, _an_order(evidence, number, way), f"{way}: {text}")
+    for product, way in changed:
+        evidence.broken(ONCE, "-", f"{product}, which nobody has asked about, was changed: {way}")
 
 
 def _changes(evidence: Evidence) -> Counter[tuple[str, str]]:
     """How often each line was changed in each way, whatever changed it."""
     found: Counter[tuple[str, str]] = Counter()
     for region, row in evidence.rows("SELECT * FROM line_history ORDER BY sequence"):
-        way = _way(row["old_status"], row["new_status"], row["old_plan"], row["new_plan"])
+        way = _way(dict(row))
         if way:
             found[row["product_id"], way] += 1
         else:
@@ -73,14 +89,20 @@ def _changes(evidence: Evidence) -> Counter[tuple[str, str]]:
     return found
 
 
-def _way(old_status: int, new_status: int, old_plan: str, new_plan: str) -> str:
-    if old_plan != new_plan:
-        return "PLAN_CHANGE" if old_status == new_status else ""
-    if new_status == _TERMINATED:
+def _way(row: Mapping[str, int]) -> str:
+    statuses = (row["old_status"], row["new_status"])
+    stays, resumed = statuses[0] == statuses[1], statuses == (_SUSPENDED, _ACTIVE)
+    if row["old_plan"] != row["new_plan"]:
+        return "PLAN_CHANGE" if stays else ""
+    if row["contract_changed"]:
+        return "RENEW" if stays else ""
+    if row["card_changed"]:
+        return "SIM_REPLACE" if stays or resumed else ""
+    if row["new_status"] == _TERMINATED:
         return "TERMINATE"
-    if (old_status, new_status) == (_ACTIVE, _SUSPENDED):
-        return "SUSPEND"
-    return "RESUME" if (old_status, new_status) == (_SUSPENDED, _ACTIVE) else ""
+    if statuses == (_ACTIVE, _SUSPENDED):
+        return _SUSPENDED_BY.get(SuspensionKind.ValueType(row["new_kind"]), "")
+    return "RESUME" if resumed else ""
 
 
 def _payments(evidence: Evidence) -> None:
@@ -90,16 +112,81 @@ def _payments(evidence: Evidence) -> None:
         credited.setdefault(row["account"], Counter())[row["amount"]] += 1
     wanted: dict[str, Counter[int]] = {}
     account_of = {each.number: each.account_id for each in subscribers()}
-    for order_id, errand in evidence.errand_of.items():
-        order = evidence.handled.get(order_id)
-        if errand.business == "PAY" and order is not None and order.state == _COMPLETED:
-            wanted.setdefault(account_of[errand.number], Counter())[errand.amount] += 1
+    for errand, _ in completed(evidence, "PAY"):
+        wanted.setdefault(account_of[errand.number], Counter())[errand.amount] += 1
     for account in sorted(credited.keys() | wanted.keys()):
         booked, asked = credited.get(account, Counter()), wanted.get(account, Counter())
         if booked != asked:
             number = next(each for each, of in account_of.items() if of == account)
             about = _an_order(evidence, number, "PAY")
             evidence.broken(ONCE, about, f"{account}: booked beyond {booked - asked}, missing {asked - booked}")
+
+
+def _profiles(evidence: Evidence) -> None:
+    """Every customer got the very names of the completed corrections."""
+    customer_of = {each.number: each.customer_id for each in subscribers()}
+    wanted = Counter(
+        (customer_of[errand.number], errand.values["name"]) for errand, _ in completed(evidence, "PROFILE_UPD")
+    )
+    found = Counter(
+        (row["customer_id"], row["name"]) for _, row in evidence.rows("SELECT customer_id, name FROM customer_history")
+    )
+    if found != wanted:
+        evidence.broken(ONCE, "-", f"customers changed beyond {found - wanted}, not changed {wanted - found}")
+
+
+def _passwords(evidence: Evidence) -> None:
+    """Who had the password reset was told so once, and has none."""
+    told = Counter(
+        row["notice_id"].partition("#")[0]
+        for _, row in evidence.rows("SELECT notice_id FROM notices WHERE kind = 'password-reset'")
+    )
+    wanted = {order.id: order for _, order in completed(evidence, "PWD_RESET")}
+    if told != Counter(wanted):
+        for order_id in sorted((told - Counter(wanted.keys())) | (Counter(wanted.keys()) - told)):
+            evidence.broken(ONCE, order_id, f"the customer was told {told[order_id]} times of a reset")
+    kept = {(region, row["product_id"]) for region, row in evidence.rows("SELECT product_id FROM passwords")}
+    for order_id, order in wanted.items():
+        if (order.home_region, order.product_id) in kept:
+            evidence.broken(ONCE, order_id, "the password was not removed")
+
+
+def _subscriptions(evidence: Evidence) -> None:
+    """Each order that subscribes a line to something has done so once, wherever the line is."""
+    found = Counter(
+        row["subscription_id"]
+        for _, row in evidence.rows("SELECT subscription_id FROM subscriptions")
+        if "#" in row["subscription_id"]
+    )
+    wanted: Counter[str] = Counter()
+    for owners in evidence.owned.values():
+        for each in owners:
+            order, kind = each.order, "roaming" if each.order.request.business == "ROAMING" else "contract"
+            if each.is_fulfilled and (kind == "roaming" or order.request.characteristics.get("contract")):
+                wanted[f"{order.product_id}/{order.id}#{kind}"] += 1
+    for subscription in sorted((found - wanted) | (wanted - found)):
+        about = subscription.partition("/")[2].partition("#")[0]
+        evidence.broken(ONCE, about, f"{subscription} is there {found[subscription]} times")
+
+
+def _ended_subscriptions(evidence: Evidence) -> None:
+    """Every cancelled service ended once; one that was never ordered may have ended with the correction of its bill."""
+    product_of = {each.number: each.product_id for each in subscribers()}
+    ended = Counter(
+        (row["product_id"], row["offering_id"])
+        for _, row in evidence.rows("SELECT product_id, offering_id FROM subscription_history")
+    )
+    cancelled = Counter(
+        (product_of[errand.number], errand.values["offering"]) for errand, _ in completed(evidence, "VAS_CANCEL")
+    )
+    disputed = Counter(
+        (product_of[errand.number], errand.values["offering"])
+        for errand, _ in completed(evidence, "BILL_CORRECTION")
+        if "offering" in errand.values
+    )
+    for key in sorted(ended.keys() | cancelled.keys()):
+        if not cancelled[key] <= ended[key] <= cancelled[key] + disputed[key]:
+            evidence.broken(ONCE, "-", f"{key[1]} of {key[0]} ended {ended[key]} times, for {cancelled[key]} orders")
 
 
 def _an_order(evidence: Evidence, number: str, business: str) -> str:

@@ -1,15 +1,25 @@
 """Money: postings sum to zero, balances are what the payments make them, and regions agree on what they owe."""
 
 from collections import Counter
+from collections.abc import Iterator
+from datetime import datetime, timedelta
 
+from gateway.api.federation.v1.configuration_pb2 import Step
 from gateway.api.region.v1.order_pb2 import Order, OrderState
-from tests.simulation.evidence import Evidence
+from gateway.clock import from_microseconds, from_timestamp
+from tests.simulation.businesses import LINE_OPENING, described
+from tests.simulation.checks.effects import completed
+from tests.simulation.evidence import Evidence, StoredOrder
 from tests.simulation.plans import Errand
 from tests.simulation.status import FINAL
-from tests.simulation.world import REGIONS, subscribers
+from tests.simulation.world import FEBRUARY, REGIONS, subscribers
 
 MONEY = "money"
 DEAREST_RENT = 12_900  # of the plans that customers of the simulation have
+_DEAREST = {"rent": DEAREST_RENT, "value-added": 1_100, "roaming": 3_000, "discount": 0}
+_CHARGES = ", ".join(f"'{kind}'" for kind in _DEAREST)
+LATE_FEE = 3  # per mille a day
+COMPENSATION = 100  # minor units a day: 1 % of the fee of 100 yuan
 _COMPLETED = OrderState.ORDER_STATE_COMPLETED
 
 
@@ -35,48 +45,130 @@ Payments = list[tuple[Errand, Order]]
 
 
 def _customers(evidence: Evidence, balances: Counter[tuple[str, str]], payments: Payments) -> None:
-    terminated = {
-        errand.number
-        for order_id, errand in evidence.errand_of.items()
-        if errand.business == "TERMINATE"
-        and order_id in evidence.handled
-        and evidence.handled[order_id].state == _COMPLETED
-    }
-    billed = _billed(evidence)
+    expected: Counter[str] = Counter()
+    account_of = {each.number: each.account_id for each in subscribers()}
     for subscriber in subscribers():
-        paid = sum(
-            errand.amount
-            for errand, order in payments
-            if errand.number == subscriber.number and order.state == _COMPLETED
+        expected[subscriber.account_id] = subscriber.balance + sum(FEBRUARY.values())
+    for errand, order in payments:
+        if order.state == _COMPLETED:
+            expected[account_of[errand.number]] += errand.amount
+    for errand, _ in completed(evidence, "BILL_CORRECTION"):
+        if errand.values["settlement"] == "offset":
+            expected[account_of[errand.number]] += errand.amount
+    expected.subtract(_orders_cost(evidence))
+    expected.subtract(_billed(evidence))
+    expected.subtract(_late_fees(evidence))
+    # Who leaves is paid out, everything up to then deducted.
+    for errand, _ in completed(evidence, "TERMINATE"):
+        expected[account_of[errand.number]] = 0
+    for account, amount in expected.items():
+        found = sum(balances[region, account] for region in REGIONS)
+        if found != amount:
+            evidence.broken(MONEY, "-", f"{account} has {found} and not {amount}")
+
+
+def _fulfilled(evidence: Evidence) -> Iterator[tuple[str, StoredOrder]]:
+    """The account of each order that was carried out, with the order as its home has it."""
+    account_of = {each.number: each.account_id for each in subscribers()}
+    for owners in evidence.owned.values():
+        for owner in owners:
+            if owner.is_fulfilled:
+                opened = owner.order.product_id.replace("line-", "account-")
+                yield account_of.get(owner.order.request.number, opened), owner
+
+
+def _orders_cost(evidence: Evidence) -> Counter[str]:
+    """What orders have cost, by account: the fee once for each that was carried out, less what is owed for lateness."""
+    expected: dict[tuple[str, str], int] = {}
+    for account, owner in _fulfilled(evidence):
+        fee, late = described(owner.order.request.business).fee.minor_units, _lateness(owner.order)
+        if fee:
+            expected[account, f"{owner.order.id}#fee"] = fee
+        if fee and late and owner.order.request.business in LINE_OPENING:
+            expected[account, f"{owner.order.id}#late"] = -late * COMPENSATION
+    found = {
+        (row["account"], row["posting_id"]): -row["amount"]
+        for _, row in evidence.rows(
+            "SELECT account, posting_id, amount FROM ledger_entries"
+            " WHERE kind IN ('fee', 'compensation') AND account LIKE 'account-%'"
         )
-        # Who leaves is paid out, rent deducted; from anybody else nothing is taken but what months cost.
-        charged = billed[subscriber.account_id]
-        expected = 0 if subscriber.number in terminated else subscriber.balance + paid - charged
-        found = sum(balances[region, subscriber.account_id] for region in REGIONS)
-        if found != expected:
-            evidence.broken(MONEY, "-", f"{subscriber.account_id} has {found} and not {expected}")
+    }
+    for account, posting in sorted(expected.keys() | found.keys()):
+        told = f"{account} was charged {found.get((account, posting))} and not {expected.get((account, posting))}"
+        if found.get((account, posting)) != expected.get((account, posting)):
+            evidence.broken(MONEY, posting.partition("#")[0], f"{posting}: {told}")
+    cost: Counter[str] = Counter()
+    for (account, _), amount in expected.items():
+        cost[account] += amount
+    return cost
+
+
+def _lateness(order: Order) -> int:
+    """How many days, one that has begun included, an order was carried out after its promised time."""
+    if Step.STEP_ACCEPT not in order.steps:
+        return 0
+    done = next(each.time for each in order.state_changes if each.reason == "to be accepted")
+    late = from_timestamp(done) - from_timestamp(order.expected_completion_date)
+    return max(0, -(-late // timedelta(days=1)))
 
 
 def _billed(evidence: Evidence) -> Counter[str]:
-    """What months have cost, by account: each at most once, no more than the dearest rent, and as the bill says."""
+    """What months have cost, by account: each kind within what it can be, and together as the bill says."""
     totals = {
         (region, row["account_id"], row["month"]): row["total"]
         for region, row in evidence.rows("SELECT account_id, month, total FROM bills")
     }
+    fees = _fees_by_month(evidence)
     billed: Counter[str] = Counter()
+    months: Counter[tuple[str, str, str]] = Counter()
     sql = (
-        "SELECT account, SUBSTR(posting_id, LENGTH(account) + 2, 7) AS month, -SUM(amount) AS total FROM ledger_entries"
-        " WHERE kind = 'rent' AND SUBSTR(posting_id, 1, LENGTH(account) + 1) = account || '/' GROUP BY 1, 2"
+        "SELECT account, SUBSTR(posting_id, LENGTH(account) + 2, 7) AS month, kind, -SUM(amount) AS total"
+        f" FROM ledger_entries WHERE kind IN ({_CHARGES})"
+        " AND SUBSTR(posting_id, 1, LENGTH(account) + 1) = account || '/' GROUP BY 1, 2, 3"
     )
     for region, row in evidence.rows(sql):
-        billed[row["account"]] += row["total"]
-        total = totals.pop((region, row["account"], row["month"]), row["total"])
-        if not 0 < row["total"] <= DEAREST_RENT or total != row["total"]:
-            evidence.broken(MONEY, "-", f"{row['account']} was charged {row['total']} in {row['month']}, not {total}")
-    for (_, account, month), total in totals.items():
-        if total:
-            evidence.broken(MONEY, "-", f"{account} has a bill of {total} for {month} and was charged nothing")
+        account, kind, total = row["account"], row["kind"], row["total"]
+        billed[account] += total
+        months[region, account, row["month"]] += total
+        if not (0 < total <= _DEAREST[kind] or (kind == "discount" and -1_000 <= total < 0)):
+            evidence.broken(MONEY, "-", f"{account} was charged {total} for {kind} in {row['month']}")
+    for key, total in totals.items():
+        if months[key] + fees[key] != total:
+            _, account, month = key
+            charged = f"{months[key]} and fees of {fees[key]}"
+            evidence.broken(MONEY, "-", f"{account} was charged {charged} in {month}, the bill says {total}")
     return billed
+
+
+def _fees_by_month(evidence: Evidence) -> Counter[tuple[str, str, str]]:
+    """The fees of orders by region, account and month (in UTC+8)."""
+    found: Counter[tuple[str, str, str]] = Counter()
+    for region, row in evidence.rows("SELECT account, amount, time FROM ledger_entries WHERE kind = 'fee'"):
+        month = f"{from_microseconds(row['time']) + timedelta(hours=8):%Y-%m}"
+        found[region, row["account"], month] -= row["amount"]
+    return found
+
+
+def _late_fees(evidence: Evidence) -> Counter[str]:
+    """What being late has cost, by account: after a due date only, and no more than the rate on the largest debt."""
+    due: dict[tuple[str, str], int] = {}
+    for region, row in evidence.rows("SELECT account_id, MIN(payment_due) AS due FROM bills GROUP BY 1"):
+        if row["due"] is not None:
+            due[region, row["account_id"]] = row["due"]
+    debts, balances = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
+    for region, row in evidence.rows("SELECT account, amount FROM ledger_entries ORDER BY time, posting_id"):
+        key = (region, row["account"])
+        balances[key] += row["amount"]
+        debts[key] = max(debts[key], -balances[key])
+    cost: Counter[str] = Counter()
+    sql = "SELECT account, amount, time FROM ledger_entries WHERE kind = 'late-fee' AND account LIKE 'account-%'"
+    for region, row in evidence.rows(sql):
+        key, fee = (region, row["account"]), -row["amount"]
+        cost[row["account"]] += fee
+        if key not in due or row["time"] < due[key] or not 0 < fee <= debts[key] * LATE_FEE // 1000 + 1:
+            at: datetime = from_microseconds(row["time"])
+            evidence.broken(MONEY, "-", f"{row['account']} was charged {fee} for being late on {at:%Y-%m-%d}")
+    return cost
 
 
 def _between_regions(evidence: Evidence, balances: Counter[tuple[str, str]], payments: Payments, region: str) -> None:

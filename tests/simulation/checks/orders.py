@@ -1,21 +1,24 @@
 """Durable (G1) and nothing lost (G4): what was accepted is there, has ended well, or names who must act and by when."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 
+from gateway.api.federation.v1.configuration_pb2 import Step
 from gateway.api.region.v1.order_pb2 import Order, OrderState, Party
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.clock import from_timestamp
 from gateway.errors import reason_name
+from tests.simulation.businesses import PROVIDER_REGION, PROVISIONED, described, has_step
 from tests.simulation.evidence import Evidence, StoredOrder
 from tests.simulation.plans import Errand
 from tests.simulation.status import FINAL
-from tests.simulation.world import NOBODYS, UNPLANNED, subscribers
+from tests.simulation.world import FEBRUARY, NOBODYS, UNPLANNED, subscribers
 
 DURABLE, LOST, AGREE, OUTCOME = "durable", "nothing lost", "home and handling agree", "right outcome"
 _WITHOUT_EFFECT = (OrderState.ORDER_STATE_REJECTED, OrderState.ORDER_STATE_FAILED)
-EXECUTABLE_WITHIN = timedelta(days=7)  # of every business in the shipped catalogue that is an order
 _TIMERS = {
     "confirm": "order-answer",
+    "accept": "order-answer",
     "supplement": "order-answer",
     "agreed-time": "order-step",
     "next-cycle": "order-step",
@@ -27,8 +30,7 @@ def check(evidence: Evidence) -> None:
     timers = {row["timer_id"] for _, row in evidence.rows("SELECT timer_id FROM timers")}
     for order_id, errand in evidence.errand_of.items():
         order = evidence.handled.get(order_id)
-        # Documents may grow stale while a caller gets no answer; nothing else is wrong with what anybody asks.
-        if errand.refused not in (None, Reason.REASON_DOCUMENT_STALE):
+        if errand.refused is not None and not _may_be_refused(errand):
             evidence.broken(OUTCOME, order_id, f"it was not taken in: {reason_name(errand.refused)}")
         if order is None:
             if errand.accepted:
@@ -44,6 +46,18 @@ def check(evidence: Evidence) -> None:
     for order_id, owners in evidence.owned.items():
         for owner in owners:
             _agree(evidence, evidence.handled.get(order_id), owner)
+
+
+def _may_be_refused(errand: Errand) -> bool:
+    """Whether an errand may not be taken in for the reason that its operator was told."""
+    match errand.refused:
+        case Reason.REASON_DOCUMENT_STALE:  # while a caller gets no answer
+            return True
+        case Reason.REASON_DOCUMENT_MISSING:  # where papers do not help who cannot be verified
+            return bool(errand.want.verified) and not errand.want.instead
+        case Reason.REASON_BUSINESS_NOT_OFFERED:
+            return errand.business == "MNP_IN"
+    return False
 
 
 def _same_request(evidence: Evidence, errand: Errand, order: Order) -> None:
@@ -80,7 +94,7 @@ def _right_outcome(evidence: Evidence, errand: Errand, order: Order) -> None:
     """Orders end as they must, as far as that does not depend on what others did with the same line."""
     if order.state == OrderState.ORDER_STATE_CANCELLED:
         overdue = order.error.reason == Reason.REASON_ANSWER_OVERDUE
-        declined = errand.business in ("PLAN_CHANGE", "TERMINATE") and not errand.agrees
+        declined = has_step(errand.business, Step.STEP_CONFIRM) and not errand.agrees
         held_too_long = order.error.reason == Reason.REASON_ORDER_EXPIRED and order.version == 0
         if held_too_long and not _was_executable(order):
             return
@@ -94,43 +108,74 @@ def _right_outcome(evidence: Evidence, errand: Errand, order: Order) -> None:
 def _was_executable(order: Order) -> bool:
     """Whether the order could still have been executed when it was cancelled; clocks differ by less than a minute."""
     age = from_timestamp(order.cancellation_date) - from_timestamp(order.order_date)
-    return age < EXECUTABLE_WITHIN - timedelta(minutes=1)
+    return age < described(order.request.business).executable_within.ToTimedelta() - timedelta(minutes=1)
 
 
 def _is_fair(evidence: Evidence, errand: Errand, reason: Reason.ValueType) -> bool:
     """Whether an order may have ended without effect for this reason."""
     traits = next((each.traits for each in subscribers() if each.number == errand.number), frozenset())
-    others = {each.business for each in evidence.errands if each.number == errand.number and each is not errand}
+    same = [each for each in evidence.errands if each is not errand and each.number == errand.number]
+    others = {each.business for each in same}
+    by_line = _fair_by_line(errand, traits, others)
+    if reason in by_line:
+        return by_line[reason]
+    business, counts = described(errand.business), evidence.history.counts
     match reason:
-        case Reason.REASON_SUBSCRIPTION_NOT_FOUND | Reason.REASON_NOT_VERIFIED:
-            # What one home region has verified means nothing to the next one.
-            return errand.number == NOBODYS if reason == Reason.REASON_SUBSCRIPTION_NOT_FOUND else "moves" in traits
+        case Reason.REASON_SUBSCRIPTION_NOT_FOUND:
+            return errand.number == NOBODYS
         case Reason.REASON_ORDER_EXPIRED:
-            return evidence.history.counts["weeks passed"] > 0 or _end_may_have_passed(errand)
-        case Reason.REASON_LINE_CLOSED:
-            return "TERMINATE" in others
-        case Reason.REASON_LINE_NOT_ACTIVE:
-            return "suspended" in traits or bool(others & {"SUSPEND", "TERMINATE"})
-        case Reason.REASON_LINE_NOT_SUSPENDED:
-            return errand.business == "RESUME"
-        case Reason.REASON_IN_ARREARS:
-            return "arrears" in traits and errand.business != "PAY"
-        case Reason.REASON_UNDER_CONTRACT:
-            return "contract" in traits and errand.business in ("PLAN_CHANGE", "TERMINATE")
-        case Reason.REASON_PLAN_SAME | Reason.REASON_PLAN_UNKNOWN:
-            return errand.business == "PLAN_CHANGE"
-        case Reason.REASON_REVIEW_REJECTED | Reason.REASON_DOCUMENT_STALE:
-            return errand.business == "TERMINATE"
+            passed = counts["weeks passed"]
+            if business.executable_within.ToTimedelta() < timedelta(days=7):
+                passed += counts["days passed"]
+            return passed > 0 or _end_may_have_passed(errand)
+        case Reason.REASON_REVIEW_REJECTED:
+            provided = errand.business in PROVISIONED and (errand.home == PROVIDER_REGION or "moves" in traits)
+            return provided or has_step(errand.business, Step.STEP_REVIEW)
+        case Reason.REASON_DOCUMENT_STALE:
+            return business.document_freshness.ToTimedelta() < timedelta(days=7)
         case Reason.REASON_CHARACTERISTIC_INVALID:
             return _end_may_have_passed(errand)
         case Reason.REASON_ORDER_CANCELLED_BEFORE:
             return errand.cancel_asked
+        case Reason.REASON_NUMBER_TAKEN:
+            wished = errand.values.get("number")
+            return any(wished and each.values.get("number") == wished for each in same)
+        case Reason.REASON_BUSINESS_NOT_OFFERED:
+            return errand.business == "MNP_IN"
     return False
 
 
+def _fair_by_line(errand: Errand, traits: frozenset[str], others: set[str]) -> Mapping[Reason.ValueType, bool]:
+    """What the line itself may stand against, by how it was at the start and what others ask about it.
+
+    What one home region has verified, charged or offers means nothing to the next one.
+    """
+    code, moves = errand.business, "moves" in traits
+    is_bound = bool(traits & {"contract"}) or "RENEW" in others
+    too_high = errand.amount > FEBRUARY.get(errand.values.get("charge", ""), 0)
+    return {
+        Reason.REASON_NOT_VERIFIED: moves,
+        Reason.REASON_LINE_CLOSED: "TERMINATE" in others,
+        Reason.REASON_LINE_NOT_ACTIVE: "suspended" in traits or bool(others & {"SUSPEND", "TERMINATE", "LOSS_REPORT"}),
+        Reason.REASON_LINE_NOT_SUSPENDED: code == "RESUME",
+        Reason.REASON_IN_ARREARS: "arrears" in traits and code != "PAY",
+        Reason.REASON_CREDIT_TOO_LOW: code == "ROAMING" or (code == "SIM_REPLACE" and "arrears" in traits),
+        Reason.REASON_UNDER_CONTRACT: is_bound and code in ("PLAN_CHANGE", "TERMINATE", "MNP_IN"),
+        Reason.REASON_CONTRACT_NOT_DUE: is_bound and code == "RENEW",
+        Reason.REASON_PLAN_SAME: code == "PLAN_CHANGE",
+        Reason.REASON_PLAN_UNKNOWN: code == "PLAN_CHANGE",
+        Reason.REASON_OFFERING_UNKNOWN: moves and code in ("RENEW", "ROAMING", "VAS_CANCEL"),
+        Reason.REASON_NOT_SUBSCRIBED: code == "VAS_CANCEL"
+        and ("roaming" in errand.values["offering"] or bool(others & {"VAS_CANCEL", "BILL_CORRECTION"})),
+        Reason.REASON_ALREADY_SUBSCRIBED: code == "ROAMING" and "ROAMING" in others,
+        Reason.REASON_DISPUTE_TOO_HIGH: code == "BILL_CORRECTION" and (moves or too_high or code in others),
+        Reason.REASON_DOCUMENT_MISSING: code == "RESUME" and "LOSS_REPORT" in others,
+    }
+
+
 def _end_may_have_passed(errand: Errand) -> bool:
-    """Whether a suspension may have been taken in, or decided on, only after it was to end."""
-    return errand.business == "SUSPEND" and errand.ends_after is not None
+    """Whether what has an agreed end may have been taken in, or decided on, only after that."""
+    return errand.ends_after is not None
 
 
 def _agree(evidence: Evidence, handled: Order | None, owner: StoredOrder) -> None:

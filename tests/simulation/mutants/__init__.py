@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.simulation.mutants import receiving, sending, storing
+from tests.simulation.mutants import providing, receiving, sending, storing
 
 Patch = Callable[[pytest.MonkeyPatch], None]
 
@@ -46,5 +46,10 @@ MUTANTS = (
     Mutant(storing.answer_before_the_commit, "durable"),
     Mutant(storing.audit_after_an_await, "audit"),
     Mutant(storing.requests_not_remembered, "same answer"),
+    Mutant(providing.effects_before_the_provider_has_done_it, "carried out"),
+    Mutant(providing.nothing_undone, "carried out"),
+    Mutant(providing.fee_at_every_try, "money"),
+    Mutant(providing.fee_forgotten_after_the_provider, "money"),
+    Mutant(providing.line_opened_at_the_quote, "one line per order"),
     Mutant(storing.timer_removed_in_another_transaction, "fires once", first=20),
 )
