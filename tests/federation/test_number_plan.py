@@ -70,7 +70,7 @@ async def test_a_plan_that_is_imported_comes_to_the_nodes_and_they_route_by_it(
         assert sum(len(owned.prefixes) for owned in kept.configuration.number_plan.prefixes) == told["prefixes"]
 
 
-async def test_a_segment_that_the_plan_does_not_name_is_unresolved_and_not_guessed_until_it_is_imported(
+async def test_fact_17_a_segment_that_the_plan_does_not_name_is_unresolved_and_not_guessed(
     databases: Databases, tmp_path: Path
 ) -> None:
     """What is beside the segment, and in it, belongs to a region; still nobody is asked before the plan says whom."""
