@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import hashlib
+import logging
 from collections.abc import Awaitable
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,7 +16,7 @@ from gateway.api.region.v1.order_service_pb2 import ReviewOrderRequest
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Document
 from gateway.clock import Clock
-from gateway.errors import Refused
+from gateway.errors import Refused, is_temporary
 from gateway.identity import Identity
 from gateway.relay.fair_queue import Parcel
 from gateway.relay.lanes import Lanes
@@ -35,6 +36,7 @@ from region_node.orders.rows import (
 )
 
 LONGEST_LANE = 50_000  # envelopes waiting for one region before new orders for it are turned away
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -93,10 +95,18 @@ class OrderDesk:
         return await self._ports.store.write(lambda tx: _review(tx, context, reviewer, request, now))
 
     async def release_held(self) -> None:
-        """Sends home the held orders that can go home now."""
+        """Sends home the held orders that can go home now.
+
+        One that the catalogue in force does not fit stays held, until it fits again or the time of the order is over.
+        """
         now = self._ports.clock.now()
         for held in await self._ports.store.read(held_orders):
-            await self._ports.store.write(partial(self._release, held=held, now=now))
+            try:
+                await self._ports.store.write(partial(self._release, held=held, now=now))
+            except Refused as refused:
+                if is_temporary(refused.reason):
+                    raise
+                _log.warning("order %s stays held: %s", held, refused)
 
     def _release(self, tx: Transaction, held: str, now: datetime) -> None:
         intake.release(tx, self._ports.context, held, now)

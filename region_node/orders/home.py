@@ -21,6 +21,7 @@ from region_node.orders import provisioning, rules
 from region_node.orders.rows import OrderRow, insert_order, require_order, update_order
 from region_node.orders.steps import (
     ANSWER_TIMER,
+    accept,
     advance,
     fail,
     first_situation,
@@ -134,11 +135,10 @@ def _confirm(tx: Transaction, context: RegionContext, order: Order, command: Ord
 
 def _take_over(tx: Transaction, context: RegionContext, order: Order, agreed: bool, now: datetime) -> None:
     """The customer takes over what was done; otherwise the home region's staff put it right (specification 3.2.6)."""
-    cancel_timer(tx, f"{ANSWER_TIMER}/{order.id}")
     if agreed:
-        order.steps_done += 1
-        advance(tx, context, situation_of(tx, context, order, now))
+        accept(tx, context, order, now)
         return
+    cancel_timer(tx, f"{ANSWER_TIMER}/{order.id}")
     due = from_timestamp(order.expected_completion_date)
     rules.enter(order, rules.IN_PROGRESS, now=now, region=context.region, reason="not accepted")
     rules.wait_for(order, Party.PARTY_HOME_STAFF, "adjust", now=now, due=max(due, now))
@@ -238,8 +238,7 @@ def answer_is_overdue(tx: Transaction, context: RegionContext, timer: Timer, now
     if row.order.state != OrderState.ORDER_STATE_PENDING:
         return
     if rules.is_fulfilled(row.order):
-        row.order.steps_done += 1
-        advance(tx, context, situation_of(tx, context, row.order, now))
+        accept(tx, context, row.order, now)
         keep_and_tell(tx, context, row, now)
         return
     rules.note_error(row.order, Refused(Reason.REASON_ANSWER_OVERDUE))

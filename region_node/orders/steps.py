@@ -69,17 +69,22 @@ def advance(tx: Transaction, context: RegionContext, situation: Situation) -> No
     """Takes the steps of the catalogue until one has to wait for somebody or for a time."""
     order = situation.order
     while not rules.is_final(order):
-        steps = rules.steps_after(order)
-        if not steps:
-            rules.enter(order, rules.IN_PROGRESS, now=situation.now, region=context.region, reason="accepted")
-            rules.enter(order, rules.COMPLETED, now=situation.now, region=context.region, reason="accepted")
-        elif steps[0] == Step.STEP_FULFIL:
+        step = rules.steps_after(order)[0]
+        if step == Step.STEP_FULFIL:
             if _fulfil(tx, context, situation):
                 return
-        elif not _waits(tx, context, situation, steps[0]):
+        elif not _waits(tx, context, situation, step):
             order.steps_done += 1
         else:
             return
+    stop_timers(tx, order)
+
+
+def accept(tx: Transaction, context: RegionContext, order: Order, now: datetime) -> None:
+    """What was done is taken over: the last step, for which the catalogue need not have the business any more."""
+    order.steps_done += 1
+    rules.enter(order, rules.IN_PROGRESS, now=now, region=context.region, reason="accepted")
+    rules.enter(order, rules.COMPLETED, now=now, region=context.region, reason="accepted")
     stop_timers(tx, order)
 
 

@@ -1,10 +1,11 @@
 """Orders that wait while the catalogue or the calendar changes under them: nothing is skipped, nothing is stuck."""
 
+import hashlib
 from datetime import datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from gateway.api.federation.v1.configuration_pb2 import Business, Configuration, Step
+from gateway.api.federation.v1.configuration_pb2 import Business, Configuration, PrefixRange, Step
 from gateway.api.region.v1.order_pb2 import Order, OrderState
 from gateway.api.region.v1.order_service_pb2 import ReviewDecision
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -12,7 +13,7 @@ from gateway.clock import from_timestamp
 from tests.federation.counter import Counter, Reviewer
 from tests.federation.databases import Databases
 from tests.federation.refusals import refusal
-from tests.federation.running import Federation, running, until
+from tests.federation.running import NO_PREFIX, Federation, running, until
 
 CANCELLED = OrderState.ORDER_STATE_CANCELLED
 COMPLETED = OrderState.ORDER_STATE_COMPLETED
@@ -142,3 +143,45 @@ async def test_a_command_on_an_order_that_its_business_has_left_is_refused_with_
         await put_in_force(federation, configuration)
         assert (await refusal(guangdong.confirm(order.id))).reason == "BUSINESS_UNKNOWN"
         assert (await guangdong.cancel(order.id)).state == CANCELLED
+
+
+async def test_a_held_order_whose_business_is_gone_keeps_no_other_one_waiting(
+    databases: Databases, tmp_path: Path
+) -> None:
+    async with running(tmp_path, databases) as federation:
+        guangdong, sichuan = Counter(federation, "guangdong"), Counter(federation, "sichuan")
+        number = federation.next_number("")
+        await sichuan.create(sichuan.customer(number, balance=0))
+        stays = await guangdong.order("SUSPEND", number)
+        goes_on = await guangdong.order("PAY", number)
+        assert (stays.state, goes_on.state) == (HELD, HELD)
+        configuration = await federation.configuration()
+        configuration.businesses.remove(business(configuration, "SUSPEND"))
+        configuration.number_plan.prefixes.append(PrefixRange(region="sichuan", prefixes=[NO_PREFIX]))
+        await put_in_force(federation, configuration)
+        await guangdong.reaches(goes_on.id, COMPLETED)
+        assert (await guangdong.get(stays.id)).state == HELD
+        await federation.advance(from_timestamp(stays.awaiting.due) - federation.clock.now())
+        assert (await until_final(guangdong, stays.id)).state == CANCELLED
+
+
+async def test_what_was_done_is_taken_over_also_when_its_business_is_gone(databases: Databases, tmp_path: Path) -> None:
+    async with running(tmp_path, databases) as federation:
+        guangdong = Counter(federation, "guangdong")
+        opened = [await new_line(guangdong), await new_line(guangdong)]
+        assert [order.awaiting.action for order in opened] == ["accept", "accept"]
+        configuration = await federation.configuration()
+        configuration.businesses.remove(business(configuration, "NEW_LINE"))
+        await put_in_force(federation, configuration)
+        assert (await guangdong.confirm(opened[0].id)).state == COMPLETED
+        await federation.advance(from_timestamp(opened[1].awaiting.due) - federation.clock.now())
+        assert (await until_final(guangdong, opened[1].id)).state == COMPLETED
+
+
+async def new_line(counter: Counter) -> Order:
+    """A line that is open in Sichuan, and not taken over yet."""
+    told = {"region": "sichuan", "plan": "sichuan-29", "name": "赵敏", "need": "studies there"}
+    request = counter.request("NEW_LINE", "", papers=("ID_ORIG", "FACE"), **told)
+    for document in request.documents:
+        document.keyed_hash = hashlib.sha256(counter.federation.next_id().encode()).digest()
+    return await counter.confirm((await counter.submit(request)).id)
