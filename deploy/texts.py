@@ -23,6 +23,7 @@ from babel.messages.pofile import read_po, write_po
 
 from coordinator.cli.main import main as coordinator
 from gateway.languages import SpeakingGroup, help_texts, helped
+from gateway.words import words
 from region_node.cli.main import main as region_node
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -46,7 +47,7 @@ def main() -> int:
 def wanted_texts() -> dict[str, list[str]]:
     """The texts in the code, by the package whose catalogue holds them; what both programs say is shared."""
     found = {package: {*_told_in(package), *_help_of(group)} for package, group in PROGRAMS.items()}
-    shared = set(_told_in(SHARED)) | set.intersection(*found.values())
+    shared = {*_told_in(SHARED), *words()} | set.intersection(*found.values())
     return {SHARED: sorted(shared), **{package: sorted(texts - shared) for package, texts in found.items()}}
 
 

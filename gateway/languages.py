@@ -10,6 +10,9 @@ from typing import Any
 
 import click
 
+from gateway.api.types.v1.types_pb2 import LocalizedText
+from gateway.errors import Refused, reason_name, text
+
 LANGUAGES = ("en", "zh")
 VARIABLE = "CROSSREGION_LANG"
 _DOMAIN = "messages"  # where click looks for its own texts
@@ -17,10 +20,22 @@ _KEPT = "\b\n"  # click does not wrap a paragraph that begins so
 _EXAMPLE = re.compile(r"Examples?:")
 
 
-def translated(text: str, **parameters: object) -> str:
+def translated(words: str, /, **parameters: object) -> str:
     """A text in the language of the command, with its parameters (`{name}`) filled in."""
-    told = gettext.gettext(text)
+    told = gettext.gettext(words) if words else ""  # gettext knows the empty text as the head of its catalogue
     return told.format(**parameters) if parameters else told
+
+
+def in_language(told: LocalizedText) -> str:
+    """A text of the contract in the language of the command."""
+    return told.zh_cn if os.environ.get("LANGUAGE") == "zh" else told.en
+
+
+def refusal(error: Exception) -> str:
+    """Why something was not done, for people: a refusal with the code of its reason, anything else as it says."""
+    if not isinstance(error, Refused):
+        return str(error)
+    return f"{reason_name(error.reason)}: {in_language(text(error.reason, error.parameters))}"
 
 
 def speak(language: str, texts: Path) -> None:

@@ -18,6 +18,7 @@ from coordinator.settings import CoordinatorSettings
 from gateway.audit import AuditRow, ChainBroken, Head, rows, verify
 from gateway.clock import SystemClock
 from gateway.errors import Refused
+from gateway.languages import refusal, translated
 from gateway.settings import Sources
 from gateway.store.port import StoreUnusable
 from gateway.tls import CredentialsUnusable
@@ -34,7 +35,7 @@ class _HeadType(click.ParamType[Head]):
         """See click."""
         found = _HEAD.fullmatch(str(value))
         if found is None:
-            self.fail("write it as `coordinator audit verify` prints it: ROW:HASH", param, ctx)
+            self.fail(translated("write it as `coordinator audit verify` prints it: ROW:HASH"), param, ctx)
         return Head(int(found["sequence"]), bytes.fromhex(found["hash"]))
 
 
@@ -70,22 +71,26 @@ def verify_chain(sources: Sources, seen: Head | None, registry_seen: Head | None
     """
     settings = load_settings(sources)
     if registry_seen is not None and settings.etcd is None:
-        raise click.UsageError("--registry-seen: these settings name no [etcd]")
-    head = _verified("", lambda: _kept_rows(settings), seen)
+        raise click.UsageError(translated("--registry-seen: these settings name no [etcd]"))
+    head = _verified(str, lambda: _kept_rows(settings), seen)
     told: dict[str, object] = _as_json(head)
-    lines = [_line("", head)]
+    lines = [_line(head)]
     if settings.etcd is not None:
-        head = _verified("the registry: ", lambda: asyncio.run(_registry_rows(settings)), registry_seen)
+        head = _verified(_of_registry, lambda: asyncio.run(_registry_rows(settings)), registry_seen)
         told["registry"] = _as_json(head)
-        lines.append(_line("the registry: ", head))
+        lines.append(_of_registry(_line(head)))
     click.echo(json.dumps(told) if as_json else "\n".join(lines))
 
 
-def _verified(whose: str, read: Callable[[], Sequence[AuditRow]], seen: Head | None) -> Head:
+def _of_registry(told: object) -> str:
+    return translated("the registry: {told}", told=told)
+
+
+def _verified(named: Callable[[str], str], read: Callable[[], Sequence[AuditRow]], seen: Head | None) -> Head:
     try:
         return verify(read(), seen)
     except ChainBroken as error:
-        raise NotDone([f"{whose}the audit chain is broken: {error}"]) from error
+        raise NotDone([named(translated("the audit chain is broken: {problem}", problem=error))]) from error
 
 
 def _kept_rows(settings: CoordinatorSettings) -> Sequence[AuditRow]:
@@ -106,11 +111,11 @@ async def _registry_rows(settings: CoordinatorSettings) -> Sequence[AuditRow]:
                 settings.etcd, settings.federation, Path(directory), SystemClock(), lease
             )
         except (RegistryUnreachable, CredentialsUnusable) as error:
-            raise NotDone([f"the registry: {error}"]) from error
+            raise NotDone([_of_registry(error)]) from error
         try:
             return await registry.audit_rows()
-        except Refused as refusal:
-            raise NotDone([f"the registry: {refusal}"]) from refusal
+        except Refused as refused:
+            raise NotDone([_of_registry(refusal(refused))]) from refused
         finally:
             await registry.close()
 
@@ -119,5 +124,7 @@ def _as_json(head: Head) -> dict[str, object]:
     return {"rows": head.sequence, "hash": head.hash.hex()}
 
 
-def _line(whose: str, head: Head) -> str:
-    return f"{whose}{head.sequence} rows, unbroken; the head is {head.sequence}:{head.hash.hex()}"
+def _line(head: Head) -> str:
+    return translated(
+        "{rows} rows, unbroken; the head is {head}", rows=head.sequence, head=f"{head.sequence}:{head.hash.hex()}"
+    )

@@ -12,6 +12,7 @@ from coordinator.cli.exits import EPILOG, NotDone
 from gateway.api.federation.v1.configuration_pb2 import Calendar
 from gateway.federation.files import ConfigurationError, load_file
 from gateway.files import replace_file
+from gateway.languages import translated
 
 FILE = "calendars.yaml"
 _YEARS = re.compile(r"([0-9]{4})(?:-([0-9]{4}))?", re.ASCII)
@@ -37,7 +38,7 @@ class _Years(click.ParamType[range]):
         found = _YEARS.fullmatch(value)
         years = range(int(found[1]), int(found[2] or found[1]) + 1) if found else range(0)
         if not years:
-            self.fail(f"{value!r} is neither a year nor YEAR-YEAR", param, ctx)
+            self.fail(translated("{value!r} is neither a year nor YEAR-YEAR", value=value), param, ctx)
         return years
 
 
@@ -65,10 +66,18 @@ def import_calendar(years: range, directory: Path) -> None:
     try:
         replace_file(path, calendars_text(calendars.values()).encode(), mode=0o644)
     except OSError as error:
-        raise NotDone([f"{path}: cannot be written: {error.strerror}"]) from None
+        raise NotDone([translated("{path}: cannot be written: {problem}", path=path, problem=error.strerror)]) from None
     for year in years:
         days_off, worked = len(calendars[year].holidays), len(calendars[year].makeup_workdays)
-        click.echo(f"{path}: {year} with {days_off} holidays and {worked} make-up workdays")
+        click.echo(
+            translated(
+                "{path}: {year} with {days_off} holidays and {worked} make-up workdays",
+                path=path,
+                year=year,
+                days_off=days_off,
+                worked=worked,
+            )
+        )
 
 
 def known_years() -> range:
@@ -111,11 +120,19 @@ def _require_known(years: range) -> None:
     known = known_years()
     missing = [year for year in years if year not in known]
     if missing:
-        told = f"{missing[0]}" if len(missing) == 1 else f"{missing[0]} to {missing[-1]}"
         raise NotDone(
             [
-                f"there are no holidays of {told} in chinese_calendar, which knows {known[0]} to {known[-1]}:"
-                f" update the package once the State Council has published the year, or write the year into {FILE} by"
-                " hand; until then weekends alone count as days off"
+                translated(
+                    "there are no holidays of {years} in chinese_calendar, which knows {known}: update the package once"
+                    " the State Council has published the year, or write the year into {file} by hand; until then"
+                    " weekends alone count as days off",
+                    years=_told(missing[0], missing[-1]),
+                    known=_told(known[0], known[-1]),
+                    file=FILE,
+                )
             ]
         )
+
+
+def _told(first: int, last: int) -> str:
+    return str(first) if first == last else translated("{first} to {last}", first=first, last=last)

@@ -7,6 +7,7 @@ import click
 
 from gateway.authority import Authority
 from gateway.identity import parse
+from gateway.languages import translated
 
 _DIRECTORY = click.Path(path_type=Path, file_okay=False)
 # A certificate that begins now would be refused by a peer whose clock is a little behind.
@@ -42,7 +43,13 @@ def create_authority(directory: Path, federation: str, days: int) -> None:
         authority.save(directory)
     except (ValueError, OSError) as error:
         raise click.ClickException(str(error)) from error
-    click.echo(f"The authority of {federation} is in {directory}. Guard authority.key; give away authority.crt.")
+    click.echo(
+        translated(
+            "The authority of {federation} is in {directory}. Guard authority.key; give away authority.crt.",
+            federation=federation,
+            directory=directory,
+        )
+    )
 
 
 @certificates.command()
@@ -73,4 +80,11 @@ def issue(directory: Path, uri: str, out: Path, days: int, dns_names: tuple[str,
         issued.write(out)
     except (ValueError, OSError) as error:
         raise click.ClickException(str(error)) from error
-    click.echo(f"The certificates of {identity.uri} are in {out}, valid for {days} days.")
+    click.echo(
+        translated(
+            "The certificates of {uri} are in {directory}, valid for {days} days.",
+            uri=identity.uri,
+            directory=out,
+            days=days,
+        )
+    )

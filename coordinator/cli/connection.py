@@ -18,6 +18,7 @@ from gateway.channels import Dialer
 from gateway.clock import SystemClock
 from gateway.errors import Refused
 from gateway.identity import server_name
+from gateway.languages import refusal, translated
 from gateway.relay.transport import Unreachable
 from gateway.tls import Credentials, CredentialsUnusable
 
@@ -40,8 +41,8 @@ class Connection:
         """Puts a question over a channel of its own. It may be put twice. Raises NotDone or CannotReach."""
         try:
             return asyncio.run(self._ask(question))
-        except (Refused, CredentialsUnusable) as refusal:
-            raise NotDone([str(refusal)]) from refusal
+        except (Refused, CredentialsUnusable) as error:
+            raise NotDone([refusal(error)]) from error
 
     async def _ask(self, question: Callable[[grpc.aio.Channel], Awaitable[T]]) -> T:
         dialer = Dialer(self.credentials, SystemClock())
@@ -54,13 +55,26 @@ class Connection:
                     return await question(channel)
                 except Unreachable as failure:
                     outcome_known = False
-                    failures.append(f"no answer from the coordinator at {endpoint}: {failure}")
-                except Refused as refusal:
-                    if refusal.reason != Reason.REASON_REGISTRY_UNAVAILABLE:
+                    failures.append(
+                        translated(
+                            "no answer from the coordinator at {endpoint}: {problem}",
+                            endpoint=endpoint,
+                            problem=failure,
+                        )
+                    )
+                except Refused as refused:
+                    if refused.reason != Reason.REASON_REGISTRY_UNAVAILABLE:
                         raise
-                    failures.append(f"refused by the coordinator at {endpoint}: {refusal}")
+                    failures.append(
+                        translated(
+                            "refused by the coordinator at {endpoint}: {problem}",
+                            endpoint=endpoint,
+                            problem=refusal(refused),
+                        )
+                    )
         if outcome_known:
-            raise NotDone([*failures, "`coordinator doctor`, where a coordinator runs, says what is wrong with etcd"])
+            advice = translated("`coordinator doctor`, where a coordinator runs, says what is wrong with etcd")
+            raise NotDone([*failures, advice])
         raise CannotReach("\n".join(failures))
 
 
@@ -73,7 +87,7 @@ class _Endpoints(click.ParamType[tuple[str, ...]]):
         """See click."""
         endpoints = tuple(each.strip() for each in str(value).split(","))
         if not all(endpoints):
-            self.fail("write it as HOST:PORT, or as HOST:PORT,HOST:PORT", param, ctx)
+            self.fail(translated("write it as HOST:PORT, or as HOST:PORT,HOST:PORT"), param, ctx)
         return endpoints
 
 

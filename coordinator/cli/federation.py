@@ -20,6 +20,7 @@ from gateway.clock import SystemClock
 from gateway.federation.calendar_rules import calendar_warnings
 from gateway.federation.files import ConfigurationError, dump, load
 from gateway.federation.rules import Change, difference, problems
+from gateway.languages import translated
 
 _directory = click.argument("directory", type=click.Path(path_type=Path, exists=True, file_okay=False))
 
@@ -55,17 +56,23 @@ def validate(directory: Path, as_json: bool) -> None:
         told = {"valid": not found, "problems": found, "warnings": warnings}
         click.echo(json.dumps(told, ensure_ascii=False, indent=2))
         if found:
-            raise NotDone([f"{len(found)} problems"])
+            raise NotDone([translated("{count} problems", count=len(found))])
         return
     configuration = _valid(directory)
     for warning in calendar_warnings(configuration, SystemClock().now().date()):
-        click.echo(f"warning: {warning}", err=True)
-    plan = f"{len(owners_of(configuration.number_plan))} prefixes"
+        click.echo(translated("warning: {warning}", warning=warning), err=True)
+    plan = translated("{count} prefixes", count=len(owners_of(configuration.number_plan)))
     if not configuration.HasField("number_plan"):
-        plan = "no number plan of its own"
+        plan = translated("no number plan of its own")
     click.echo(
-        f"valid: {configuration.federation} with {len(configuration.regions)} regions, {plan},"
-        f" {len(configuration.businesses)} businesses, {len(configuration.plans)} plans"
+        translated(
+            "valid: {federation} with {regions} regions, {number_plan}, {businesses} businesses, {plans} plans",
+            federation=configuration.federation,
+            regions=len(configuration.regions),
+            number_plan=plan,
+            businesses=len(configuration.businesses),
+            plans=len(configuration.plans),
+        )
     )
 
 
@@ -110,7 +117,9 @@ def diff(connection: Connection, directory: Path, as_json: bool) -> None:
         click.echo(json.dumps(told, ensure_ascii=False, indent=2))
         return
     _print_changes(changes)
-    click.echo(f"{len(changes)} changes to revision {response.federation_revision}")
+    click.echo(
+        translated("{count} changes to revision {revision}", count=len(changes), revision=response.federation_revision)
+    )
 
 
 @federation.command(epilog=EPILOG)
@@ -139,12 +148,18 @@ def apply(connection: Connection, directory: Path, dry_run: bool, replace_number
         print_json(response)
         return
     changes = len(difference(before.configuration, wanted))
+    told = translated("revision {revision} stays in force: nothing changes", revision=response.federation_revision)
     if dry_run:
-        click.echo(f"valid, not applied: {changes} changes to revision {before.federation_revision}")
+        told = translated(
+            "valid, not applied: {count} changes to revision {revision}",
+            count=changes,
+            revision=before.federation_revision,
+        )
     elif changes:
-        click.echo(f"revision {response.federation_revision} is in force: {changes} changes")
-    else:
-        click.echo(f"revision {response.federation_revision} stays in force: nothing changes")
+        told = translated(
+            "revision {revision} is in force: {count} changes", revision=response.federation_revision, count=changes
+        )
+    click.echo(told)
 
 
 def _read(directory: Path) -> tuple[Configuration, list[str]]:
@@ -191,8 +206,12 @@ def _require_most_prefixes(before: Configuration, wanted: Configuration) -> None
     if 2 * gone > len(owned):
         raise NotDone(
             [
-                f"the number plan of the directory lacks {gone:,} of the {len(owned):,} prefixes in force."
-                " Take number_plan out of the directory to keep the plan in force, or say --replace-number-plan"
+                translated(
+                    "the number plan of the directory lacks {gone} of the {all} prefixes in force."
+                    " Take number_plan out of the directory to keep the plan in force, or say --replace-number-plan",
+                    gone=f"{gone:,}",
+                    all=f"{len(owned):,}",
+                )
             ]
         )
 

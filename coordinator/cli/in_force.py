@@ -6,6 +6,7 @@ from gateway.api.coordinator.v1 import administration_pb2 as contract
 from gateway.api.coordinator.v1.administration_pb2_grpc import ConfigurationServiceStub
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.channels import invoke
+from gateway.languages import translated
 from gateway.tls import MAX_MESSAGE_BYTES
 
 _APPLY_SECONDS = 60.0  # for a large number plan on a busy machine
@@ -26,7 +27,15 @@ def put_in_force(
 ) -> contract.ApplyConfigurationResponse:
     """Puts a configuration in force, or has it only checked. Raises NotDone or CannotReach."""
     if (size := wanted.ByteSize()) > MAX_MESSAGE_BYTES - _ROOM_BYTES:
-        raise NotDone([f"the configuration has {size} bytes; at most {MAX_MESSAGE_BYTES - _ROOM_BYTES} can be pushed"])
+        raise NotDone(
+            [
+                translated(
+                    "the configuration has {size} bytes; at most {limit} can be pushed",
+                    size=size,
+                    limit=MAX_MESSAGE_BYTES - _ROOM_BYTES,
+                )
+            ]
+        )
     request = contract.ApplyConfigurationRequest(
         configuration=wanted, expected_revision=expected_revision, validate_only=dry_run
     )

@@ -32,6 +32,7 @@ from coordinator.cli.output import json_option
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.federation.rules import problems
 from gateway.files import replace_file
+from gateway.languages import translated
 
 _file = click.Path(path_type=Path, dir_okay=False)
 
@@ -48,7 +49,7 @@ class _Columns(click.ParamType[Columns]):
         told = dict(each.partition("=")[::2] for each in value.split(","))
         known = {each.name for each in fields(Columns)}
         if not told.keys() <= known or not all(told.values()):
-            self.fail("write it as prefix=HEADER,region=HEADER", param, ctx)
+            self.fail(translated("write it as prefix=HEADER,region=HEADER"), param, ctx)
         return Columns(**told)
 
 
@@ -56,7 +57,7 @@ def _known_encoding(ctx: click.Context, param: click.Parameter, value: str) -> s
     try:
         return codecs.lookup(value).name
     except LookupError:
-        raise click.BadParameter(f"{value!r} is not known", ctx, param) from None
+        raise click.BadParameter(translated("{value!r} is not known", value=value), ctx, param) from None
 
 
 @click.command("import-number-plan", epilog=EPILOG)
@@ -110,17 +111,20 @@ def import_number_plan(
       coordinator federation import-number-plan area-codes.csv --merge
     """
     if rejects is not None and rejects.resolve() == file.resolve():
-        raise click.UsageError("--rejects: is FILE itself")
+        raise click.UsageError(translated("--rejects: is FILE itself"))
     before = in_force(connection)
     if not before.federation_revision:
-        raise NotDone(["no configuration is in force; `federation apply` one first, which says what regions there are"])
+        missing = translated(
+            "no configuration is in force; `federation apply` one first, which says what regions there are"
+        )
+        raise NotDone([missing])
     found = _read(file, encoding, columns, regions_by_name(before.configuration.regions))
     if rejects is not None:
         _write_rejects(rejects, file, encoding, found.problems)
     elif found.problems:
         _refuse(file, found.problems, as_json=as_json)
     if not found.owners:
-        raise NotDone([f"{file}: holds no line that can be used"])
+        raise NotDone([translated("{file}: holds no line that can be used", file=file)])
     wanted = Configuration()
     wanted.CopyFrom(before.configuration)
     wanted.number_plan.CopyFrom(plan_of(found.owners, before.configuration.number_plan, merges=merge))
@@ -130,14 +134,19 @@ def import_number_plan(
     told = _changes(owners_of(before.configuration.number_plan), owners_of(wanted.number_plan))
     told |= {"rejected": len(found.problems)}
     if as_json:
-        revision = {"federation_revision": response.federation_revision, "applied": not dry_run}
-        click.echo(json.dumps(revision | told, indent=2))
+        applied = {"federation_revision": response.federation_revision, "applied": not dry_run}
+        click.echo(json.dumps(applied | told, indent=2))
         return
-    counts = ", ".join(f"{count:,} {name}" for name, count in told.items())
+    counts = translated(
+        "{prefixes} prefixes, {added} added, {moved} moved, {removed} removed, {rejected} rejected",
+        **{name: f"{count:,}" for name, count in told.items()},
+    )
     if dry_run:
-        click.echo(f"valid, not applied to revision {before.federation_revision}: {counts}")
+        revision = before.federation_revision
+        click.echo(translated("valid, not applied to revision {revision}: {counts}", revision=revision, counts=counts))
     else:
-        click.echo(f"revision {response.federation_revision} is in force: {counts}")
+        revision = response.federation_revision
+        click.echo(translated("revision {revision} is in force: {counts}", revision=revision, counts=counts))
 
 
 def _changes(before: Mapping[str, str], after: Mapping[str, str]) -> dict[str, int]:
@@ -151,8 +160,8 @@ def _changes(before: Mapping[str, str], after: Mapping[str, str]) -> dict[str, i
 
 
 def _refuse(file: Path, found: list[Problem], *, as_json: bool) -> NoReturn:
-    lines = "1 line" if len(found) == 1 else f"{len(found)} lines"
-    refusal = f"{lines} cannot be used; nothing was applied. --rejects FILE leaves them out"
+    lines = translated("1 line") if len(found) == 1 else translated("{count} lines", count=len(found))
+    refusal = translated("{lines} cannot be used; nothing was applied. --rejects FILE leaves them out", lines=lines)
     if as_json:
         told = {"applied": False, "problems": [asdict(each) for each in found]}
         click.echo(json.dumps(told, ensure_ascii=False, indent=2))
@@ -161,18 +170,18 @@ def _refuse(file: Path, found: list[Problem], *, as_json: bool) -> NoReturn:
 
 
 def _read(file: Path, encoding: str, columns: Columns, regions: Mapping[str, str]) -> Found:
-    with _lines(file, encoding, "reading") as lines:
+    with _lines(file, encoding, translated("reading")) as lines:
         return read_number_plan(lines, columns, regions)
 
 
 def _write_rejects(path: Path, file: Path, encoding: str, found: list[Problem]) -> None:
     text = io.StringIO(newline="")
-    with _lines(file, encoding, "rejecting") as lines:
+    with _lines(file, encoding, translated("rejecting")) as lines:
         csv.writer(text).writerows(rejected_rows(lines, found))
     try:
         replace_file(path, text.getvalue().encode("utf-8-sig"), mode=0o644)
     except OSError as error:
-        raise NotDone([f"{path}: cannot be written: {error.strerror}"]) from None
+        raise NotDone([translated("{path}: cannot be written: {problem}", path=path, problem=error.strerror)]) from None
 
 
 @contextmanager
@@ -188,4 +197,4 @@ def _lines(file: Path, encoding: str, doing: str) -> Iterator[TextIO]:
     except FileUnusable as error:
         raise NotDone([f"{file}: {error}"]) from None
     except OSError as error:
-        raise NotDone([f"{file}: cannot be read: {error.strerror}"]) from None
+        raise NotDone([translated("{path}: cannot be read: {problem}", path=file, problem=error.strerror)]) from None

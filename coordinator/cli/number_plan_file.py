@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gateway.api.federation.v1.configuration_pb2 import NumberPlan, PrefixRange, Region
+from gateway.languages import translated
 from gateway.numberplan import normalize_prefix
 
 
@@ -68,11 +69,13 @@ def read_number_plan(lines: Iterable[str], columns: Columns, regions: Mapping[st
     for line, row in rows:
         try:
             if len(row) != len(header):
-                raise ValueError(f"{len(row)} cells, and the header has {len(header)}")
+                raise ValueError(
+                    translated("{count} cells, and the header has {columns}", count=len(row), columns=len(header))
+                )
             prefix = normalize_prefix(row[at_prefix].strip())
             name = row[at_region].strip()
             if name not in regions:
-                raise ValueError(f"unknown region {name!r}")
+                raise ValueError(translated("unknown region {name!r}", name=name))
         except ValueError as error:
             found.problems.append(Problem(line, str(error)))
             continue
@@ -83,7 +86,10 @@ def read_number_plan(lines: Iterable[str], columns: Columns, regions: Mapping[st
     for prefix, those in repeated.items():
         if len({claim.region for claim in those}) > 1:
             del found.owners[prefix]
-            told = f"{prefix} is claimed by " + " and ".join(f"{each.region} (line {each.line})" for each in those)
+            claimants = (translated("{region} (line {line})", region=each.region, line=each.line) for each in those)
+            told = translated(
+                "{prefix} is claimed by {claimants}", prefix=prefix, claimants=translated(" and ").join(claimants)
+            )
             found.problems += [Problem(claim.line, told) for claim in those]
     found.problems.sort()
     return found
@@ -126,14 +132,21 @@ def _rows(lines: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
                 yield line, row
             line = reader.line_num + 1
     except csv.Error as error:
-        raise FileUnusable(f"line {line}: is not CSV: {error}") from error
+        raise FileUnusable(translated("line {line}: is not CSV: {problem}", line=line, problem=error)) from error
     except UnicodeError as error:
-        raise FileUnusable(f"after line {reader.line_num}: cannot be read as text: {error}") from error
+        raise FileUnusable(
+            translated("after line {line}: cannot be read as text: {problem}", line=reader.line_num, problem=error)
+        ) from error
 
 
 def _index(header: Sequence[str], name: str) -> int:
     names = [cell.strip() for cell in header]
     if name not in names:
-        told = ", ".join(names) if names else "none"
-        raise FileUnusable(f"there is no column {name!r}; columns are: {told}. --map says which ones to read")
+        raise FileUnusable(
+            translated(
+                "there is no column {name!r}; columns are: {columns}. --map says which ones to read",
+                name=name,
+                columns=", ".join(names) if names else translated("none"),
+            )
+        )
     return names.index(name)

@@ -16,7 +16,8 @@ from gateway.api.region.v1.order_pb2 import OrderState, Party
 from gateway.api.region.v1.oversight_service_pb2 import OrderSummary
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.channels import invoke
-from gateway.errors import reason_name
+from gateway.errors import Refused, reason_name
+from gateway.languages import refusal, translated
 
 _STATE = "ORDER_STATE_"
 _STATES = [name.removeprefix(_STATE).lower().replace("_", "-") for name in OrderState.keys() if OrderState.Value(name)]
@@ -55,7 +56,7 @@ def list_orders(connection: Connection, states: tuple[str, ...], region: str, li
         region=region,
         page_size=limit,
     )
-    _print_orders(_ask(connection, request), "Orders", as_json=as_json)
+    _print_orders(_ask(connection, request), translated("Orders"), as_json=as_json)
 
 
 @orders.command(epilog=EPILOG)
@@ -71,7 +72,7 @@ def held(connection: Connection, region: str, limit: int, as_json: bool) -> None
       coordinator orders held
     """
     request = contract.ListOrdersRequest(states=[OrderState.ORDER_STATE_HELD], region=region, page_size=limit)
-    _print_orders(_ask(connection, request), "Held orders", as_json=as_json)
+    _print_orders(_ask(connection, request), translated("Held orders"), as_json=as_json)
 
 
 @orders.command(epilog=EPILOG)
@@ -96,7 +97,7 @@ def trace(connection: Connection, order_id: str, as_json: bool) -> None:
         _print_trace(order_id, response)
     _tell_unanswered(response.unanswered)
     if not response.traces:
-        raise CannotReach(f"no region that may know {order_id} could be asked")
+        raise CannotReach(translated("no region that may know {order} could be asked", order=order_id))
 
 
 def _ask(connection: Connection, request: contract.ListOrdersRequest) -> contract.ListOrdersResponse:
@@ -108,16 +109,29 @@ def _print_orders(response: contract.ListOrdersResponse, title: str, *, as_json:
         print_json(response)
     else:
         now = datetime.now(UTC)
-        columns = ("order", "business", "state", "from", "to", "taken in", "waits for", "since", "until", "why")
-        print_table(title, columns, [_row(order, now) for order in response.orders])
+        print_table(title, _columns(), [_row(order, now) for order in response.orders])
     _tell_unanswered(response.unanswered)
+
+
+def _columns() -> Sequence[str]:
+    return (
+        translated("order"),
+        translated("business"),
+        translated("state"),
+        translated("from"),
+        translated("to"),
+        translated("taken in"),
+        translated("waits for"),
+        translated("since"),
+        translated("until"),
+        translated("why"),
+    )
 
 
 def _row(order: OrderSummary, now: datetime) -> list[str | Text]:
     awaiting = order.awaiting
     overdue = awaiting.HasField("due") and awaiting.due.ToDatetime(tzinfo=UTC) < now
     party = told(Party.Name(awaiting.party), "PARTY_")
-    why = reason_name(order.reason) if order.reason != Reason.REASON_UNSPECIFIED else ""
     return [
         order.id,
         order.business,
@@ -125,11 +139,19 @@ def _row(order: OrderSummary, now: datetime) -> list[str | Text]:
         order.handling_region,
         order.home_region or order.number_prefix,
         told_time(order.order_date),
-        f"{party}: {awaiting.action}" if awaiting.action else party,
+        f"{party}: {translated(awaiting.action)}" if awaiting.action else party,
         told_age(awaiting.since, now),
         Text(told_time(awaiting.due), style="red" if overdue else ""),
-        why,
+        _why(order),
     ]
+
+
+def _why(order: OrderSummary) -> str:
+    """The reason with its text, as far as the summary knows what the text speaks of."""
+    if order.reason == Reason.REASON_UNSPECIFIED:
+        return ""
+    told = refusal(Refused(order.reason, region=order.home_region, number=order.number_prefix))
+    return reason_name(order.reason) if "{" in told else told
 
 
 def _print_trace(order_id: str, response: contract.TraceOrderResponse) -> None:
@@ -137,8 +159,17 @@ def _print_trace(order_id: str, response: contract.TraceOrderResponse) -> None:
         order = region.trace.order
         state = told(OrderState.Name(order.state), _STATE)
         party = told(Party.Name(order.awaiting.party), "PARTY_")
-        ball = f", waits for {party}: {order.awaiting.action}" if party else ""
-        click.echo(f"{region.region} has version {order.version} of {order.business}: {state}{ball}")
+        line = translated(
+            "{region} has version {version} of {business}: {state}",
+            region=region.region,
+            version=order.version,
+            business=order.business,
+            state=state,
+        )
+        if party:
+            action = translated(order.awaiting.action)
+            line = translated("{line}, waits for {party}: {action}", line=line, party=party, action=action)
+        click.echo(line)
     hops = timeline(response)
     rows = [
         (
@@ -150,11 +181,20 @@ def _print_trace(order_id: str, response: contract.TraceOrderResponse) -> None:
         )
         for hop, gap in zip(hops, seconds_between(hops), strict=True)
     ]
-    print_table(order_id, ("time", "after", "party", "event", "about"), rows)
+    columns = (
+        translated("time"),
+        translated("after"),
+        translated("party"),
+        translated("event"),
+        translated("about"),
+    )
+    print_table(order_id, columns, rows)
     for waiting in unanswered_envelopes(response):
         click.echo(waiting)
 
 
 def _tell_unanswered(unanswered: Sequence[contract.UnansweredRegion]) -> None:
     for region in unanswered:
-        click.echo(f"{region.region} could not be asked: {reason_name(region.reason)}", err=True)
+        problem = refusal(Refused(region.reason, region=region.region))
+        told = translated("{region} could not be asked: {problem}", region=region.region, problem=problem)
+        click.echo(told, err=True)

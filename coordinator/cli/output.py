@@ -13,6 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from gateway.clock import from_timestamp
+from gateway.languages import translated
+from gateway.words import word
 
 _PIPED_WIDTH = 200  # columns where no terminal says how many it has
 
@@ -39,7 +41,13 @@ def print_json(message: Message) -> None:
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str | Text]]) -> None:
     """Prints a table; texts of others are shown as they are and never read as markup."""
-    table = Table(title=f"{title} (times are UTC)", title_justify="left", box=None, pad_edge=False, header_style="bold")
+    table = Table(
+        title=translated("{title} (times are UTC)", title=title),
+        title_justify="left",
+        box=None,
+        pad_edge=False,
+        header_style="bold",
+    )
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
@@ -49,8 +57,7 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str 
 
 def told(name: str, prefix: str) -> str:
     """An enum value for people: `ORDER_STATE_IN_PROGRESS` is `in progress`; empty where nothing is said."""
-    short = name.removeprefix(prefix)
-    return "" if short == "UNSPECIFIED" else short.lower().replace("_", " ")
+    return word(name, prefix)
 
 
 def told_time(timestamp: Timestamp) -> str:
@@ -76,4 +83,5 @@ def told_age(timestamp: Timestamp, now: datetime) -> str:
     """How long ago a time was; empty where none is set."""
     if not timestamp.seconds and not timestamp.nanos:
         return ""
-    return told_span((now - from_timestamp(timestamp)).total_seconds()).lstrip("+") + " ago"
+    span = told_span((now - from_timestamp(timestamp)).total_seconds()).lstrip("+")
+    return translated("{span} ago", span=span)

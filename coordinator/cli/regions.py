@@ -1,5 +1,6 @@
 """`coordinator regions`."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import click
@@ -14,6 +15,7 @@ from gateway.api.coordinator.v1.administration_pb2_grpc import MembershipService
 from gateway.api.federation.v1.federation_pb2 import Member, MemberState
 from gateway.channels import invoke
 from gateway.clock import from_timestamp
+from gateway.languages import translated
 
 SUSPEND_TIMEOUT = 15.0  # seconds: coordinators are given twelve of them to confirm
 SILENT_AFTER = 10.0  # seconds without an answer of the registry, which has to be told loudly: a lease by default
@@ -48,15 +50,21 @@ def list_regions(connection: Connection, as_json: bool) -> None:
         print_json(response)
         return
     now = datetime.now(UTC)
-    columns = ("region", "state", "since", "endpoints", "heartbeat", "revision", "clock", "note")
     ordered = sorted(response.members, key=lambda member: member.state == MemberState.MEMBER_STATE_ABSENT)
-    print_table("Regions", columns, [_row(member, now) for member in ordered])
-    print_table("Coordinators", ("coordinator", "endpoint"), [(each.name, each.endpoint) for each in response.replicas])
+    print_table(translated("Regions"), _columns(), [_row(member, now) for member in ordered])
+    print_table(
+        translated("Coordinators"),
+        (translated("coordinator"), translated("endpoint")),
+        [(each.name, each.endpoint) for each in response.replicas],
+    )
     if (now - from_timestamp(response.registry_time)).total_seconds() > SILENT_AFTER:
         click.secho(
-            f"THE REGISTRY HAS NOT ANSWERED SINCE {told_time(response.registry_time)}"
-            f" ({told_age(response.registry_time, now)}): all of this may be that old. Routing goes on by it;"
-            " changes are refused.",
+            translated(
+                "THE REGISTRY HAS NOT ANSWERED SINCE {time} ({age}): all of this may be that old. Routing goes on by"
+                " it; changes are refused.",
+                time=told_time(response.registry_time),
+                age=told_age(response.registry_time, now),
+            ),
             fg="red",
             bold=True,
             err=True,
@@ -87,15 +95,22 @@ def suspend(connection: Connection, region: str, note: str, as_json: bool) -> No
         return response, [each.name for each in living.replicas]
 
     response, living = connection.ask(ask)
-    unconfirmed = [f"{each.name} at {each.endpoint}" for each in response.unconfirmed]
+    unconfirmed = [
+        translated("{name} at {endpoint}", name=each.name, endpoint=each.endpoint) for each in response.unconfirmed
+    ]
     if as_json:
         print_json(response)
     else:
-        click.echo(f"{region} is suspended: {response.member.state_note}")
+        note = response.member.state_note
+        click.echo(translated("{region} is suspended: {note}", region=region, note=note))
         confirmed = sorted(set(living) - {each.name for each in response.unconfirmed})
-        click.echo(f"confirmed by {', '.join(confirmed) or 'no coordinator'}")
+        names = ", ".join(confirmed) or translated("no coordinator")
+        click.echo(translated("confirmed by {names}", names=names))
     if unconfirmed:
-        raise NotDone([f"not confirmed by {', '.join(unconfirmed)}: envelopes may still reach {region}"])
+        names = ", ".join(unconfirmed)
+        raise NotDone(
+            [translated("not confirmed by {names}: envelopes may still reach {region}", names=names, region=region)]
+        )
 
 
 @regions.command(epilog=EPILOG)
@@ -114,7 +129,21 @@ def reinstate(connection: Connection, region: str, as_json: bool) -> None:
     if as_json:
         print_json(response)
     else:
-        click.echo(f"{region} is {told(MemberState.Name(response.member.state), _PREFIX)}")
+        state = told(MemberState.Name(response.member.state), _PREFIX)
+        click.echo(translated("{region} is {state}", region=region, state=state))
+
+
+def _columns() -> Sequence[str]:
+    return (
+        translated("region"),
+        translated("state"),
+        translated("since"),
+        translated("endpoints"),
+        translated("heartbeat"),
+        translated("revision"),
+        translated("clock"),
+        translated("note"),
+    )
 
 
 def _row(member: Member, now: datetime) -> list[str | Text]:

@@ -10,6 +10,8 @@ from gateway.api.region.v1.order_pb2 import OrderState, StateChange
 from gateway.api.region.v1.oversight_service_pb2 import EnvelopeTrace
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
 from gateway.clock import from_timestamp
+from gateway.languages import translated
+from gateway.words import word
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,10 @@ def timeline(response: TraceOrderResponse) -> list[Hop]:
 def unanswered_envelopes(response: TraceOrderResponse) -> list[str]:
     """The envelopes that wait for their receipt, in words."""
     return [
-        f"{_about(envelope)}: no receipt yet; whether and how often it was sent is known only with the receipt"
+        translated(
+            "{envelope}: no receipt yet; whether and how often it was sent is known only with the receipt",
+            envelope=_about(envelope),
+        )
         for region in response.traces
         for envelope in region.trace.envelopes
         if not envelope.journey.stamps
@@ -50,14 +55,14 @@ def _hops(response: TraceOrderResponse) -> Iterator[Hop]:
             yield _state(change)
         for envelope in region.trace.envelopes:
             for stamp in envelope.journey.stamps:
-                yield Hop(from_timestamp(stamp.time), stamp.party, stamp.event, _about(envelope))
+                yield Hop(from_timestamp(stamp.time), stamp.party, translated(stamp.event), _about(envelope))
 
 
 def _state(change: StateChange) -> Hop:
-    name = OrderState.Name(change.state).removeprefix("ORDER_STATE_").lower().replace("_", " ")
-    return Hop(from_timestamp(change.time), change.region, f"order {name}", change.reason)
+    event = translated("order {state}", state=word(OrderState.Name(change.state), "ORDER_STATE_"))
+    return Hop(from_timestamp(change.time), change.region, event, translated(change.reason))
 
 
 def _about(envelope: EnvelopeTrace) -> str:
-    kind = EnvelopeKind.Name(envelope.kind).removeprefix("ENVELOPE_KIND_").lower().replace("_", " ")
+    kind = word(EnvelopeKind.Name(envelope.kind), "ENVELOPE_KIND_")
     return f"{kind} {envelope.origin} → {envelope.destination}"

@@ -12,6 +12,7 @@ from gateway.channels import Dialer, invoke
 from gateway.clock import SystemClock
 from gateway.errors import Refused
 from gateway.identity import server_name
+from gateway.languages import refusal, translated
 from gateway.relay.transport import Unreachable
 from gateway.settings import Sources
 from gateway.signing import AUDIT_HEAD, TrustedKeys
@@ -63,21 +64,32 @@ def verify(sources: Sources, offline: bool) -> None:
     except StoreUnusable as error:
         leave(str(error), USAGE)
     except NoWitness as error:
-        leave(f"{error}\nGive --offline to check the chain alone; a cut tail is not found then.", NOT_KNOWN)
+        told = translated("Give --offline to check the chain alone; a cut tail is not found then.")
+        leave(f"{error}\n{told}", NOT_KNOWN)
     try:
         head = chain.verify(rows, witnessed)
     except chain.ChainBroken as error:
-        leave(f"The audit chain of {settings.database} is broken: {error}.", REFUSED)
-    click.echo(f"The audit chain of {settings.database} is whole: {head.sequence} rows, head {head.hash.hex()}.")
+        told = translated(
+            "The audit chain of {database} is broken: {problem}.", database=settings.database, problem=error
+        )
+        leave(told, REFUSED)
+    click.echo(
+        translated(
+            "The audit chain of {database} is whole: {rows} rows, head {head}.",
+            database=settings.database,
+            rows=head.sequence,
+            head=head.hash.hex(),
+        )
+    )
     click.echo(_compared(witnessed, offline))
 
 
 def _compared(witnessed: chain.Head | None, offline: bool) -> str:
     if offline:
-        return "No coordinator was asked: a cut tail would not have been found."
+        return translated("No coordinator was asked: a cut tail would not have been found.")
     if witnessed is None or witnessed.sequence == 0:
-        return "The coordinators know of no row of this region yet: a cut tail would not have been found."
-    return f"It contains row {witnessed.sequence} as a coordinator keeps it, signed by this region."
+        return translated("The coordinators know of no row of this region yet: a cut tail would not have been found.")
+    return translated("It contains row {row} as a coordinator keeps it, signed by this region.", row=witnessed.sequence)
 
 
 class _Witnesses:
@@ -92,7 +104,7 @@ class _Witnesses:
         try:
             self._keys.accept(settings.region, settings.signing.certificate.read_bytes(), now)
         except (OSError, Refused) as error:
-            raise NoWitness(f"{settings.signing.certificate}: {error}") from error
+            raise NoWitness(f"{settings.signing.certificate}: {refusal(error)}") from error
 
     async def last_head(self) -> chain.Head | None:
         """The longest head that a coordinator keeps; None where none of those that answer keeps one.
@@ -104,7 +116,13 @@ class _Witnesses:
         problems, heads = [], []
         for coordinator, answer in zip(coordinators, answers, strict=True):
             if isinstance(answer, Refused | Unreachable):
-                problems.append(f"Coordinator {coordinator} gave no audit head: {answer}")
+                problems.append(
+                    translated(
+                        "Coordinator {coordinator} gave no audit head: {problem}",
+                        coordinator=coordinator,
+                        problem=refusal(answer),
+                    )
+                )
             elif isinstance(answer, BaseException):
                 raise answer
             else:
@@ -126,5 +144,10 @@ class _Witnesses:
             return None
         head = chain.Head(told.sequence, told.hash)
         if not self._keys.verify(self._settings.region, AUDIT_HEAD, head.signed_bytes(), told.signature):
-            raise NoWitness(f"Coordinator {coordinator} keeps a head that this region's key did not sign.")
+            raise NoWitness(
+                translated(
+                    "Coordinator {coordinator} keeps a head that this region's key did not sign.",
+                    coordinator=coordinator,
+                )
+            )
         return head

@@ -10,8 +10,9 @@ import grpc
 from google.protobuf import json_format
 from google.protobuf.message import Message
 
+from gateway.languages import translated
 from gateway.tls import CredentialsUnusable
-from region_node.cli.connection import Target, connection_options, language_option
+from region_node.cli.connection import Target, connection_options
 from region_node.cli.exits import leave
 from region_node.cli.methods import Method, operator_methods
 from region_node.cli.outcome import Failure, Teller
@@ -39,7 +40,6 @@ def _print_list(context: click.Context, _: click.Parameter, wanted: bool) -> Non
     help=f"Seconds to wait for the answer; {_DEFAULT_TIMEOUT:.0f} unless given. A watch ends after it; "
     "without it, with Ctrl-C.",
 )
-@language_option("For refusals.")
 @click.option(
     "--list",
     is_flag=True,
@@ -48,7 +48,7 @@ def _print_list(context: click.Context, _: click.Parameter, wanted: bool) -> Non
     callback=_print_list,
     help="List the methods and leave.",
 )
-def call(target: Target, method: str, content: str, timeout: float | None, lang: str) -> None:
+def call(target: Target, method: str, content: str, timeout: float | None) -> None:
     """Call SERVICE.METHOD of a region node and print the answer as JSON.
 
     The names of fields are those of the contract. A watch prints one JSON object a line. An operator system says
@@ -73,10 +73,14 @@ def call(target: Target, method: str, content: str, timeout: float | None, lang:
     found = _method(method)
     if found.takes_stream:
         raise click.UsageError(
-            f"{found.name} takes a stream of requests, which this command does not send: {found.instead}"
+            translated(
+                "{method} takes a stream of requests, which this command does not send: {instead}",
+                method=found.name,
+                instead=_instead_of(found),
+            )
         )
     request = _request(found, content)
-    teller = Teller(found, request, lang)
+    teller = Teller(found, request)
     try:
         failure = asyncio.run(_Session(target, found, teller).run(request, timeout))
     except CredentialsUnusable as error:
@@ -91,8 +95,16 @@ def call(target: Target, method: str, content: str, timeout: float | None, lang:
 def _method(name: str) -> Method:
     methods = operator_methods()
     if name not in methods:
-        raise click.UsageError(f"There is no method {name}. There are:\n  " + "\n  ".join(methods))
+        told = translated("There is no method {name}. There are:", name=name)
+        raise click.UsageError("\n  ".join([told, *methods]))
     return methods[name]
+
+
+def _instead_of(method: Method) -> str:
+    """What to use in the shell where the requests are a stream."""
+    if method.command:
+        return translated("use `{command}`.", command=method.command)
+    return translated("call the method for one of them, once for each.")
 
 
 def _request(method: Method, content: str) -> Message:
@@ -105,15 +117,15 @@ def _request(method: Method, content: str) -> Message:
             content = Path(content[1:]).read_text(encoding="utf-8")
         told = json.loads(content)
         if not isinstance(told, dict):
-            raise json_format.ParseError("it is not an object")
+            raise json_format.ParseError(translated("it is not an object"))
         return json_format.ParseDict(told, method.request())
     except OSError as error:
         raise click.UsageError(f"{content[1:]}: {error.strerror}") from error
     except (json_format.ParseError, ValueError) as error:
         problem, fields = str(error).partition("\n")[0], ", ".join(field.name for field in wanted.fields)
-        raise click.UsageError(
-            f"The JSON is not a {wanted.name}: {problem}\nIts fields are: {fields or 'none'}."
-        ) from error
+        told = translated("The JSON is not a {name}: {problem}", name=wanted.name, problem=problem)
+        known = translated("Its fields are: {fields}.", fields=fields or translated("none"))
+        raise click.UsageError(f"{told}\n{known}") from error
 
 
 class _Session:

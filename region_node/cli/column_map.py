@@ -19,6 +19,7 @@ from gateway.api.federation.v1.configuration_pb2 import LineKind, Plan
 from gateway.api.region.v1 import customer_service_pb2 as api
 from gateway.api.types.v1.types_pb2 import Money
 from gateway.clock import to_timestamp
+from gateway.languages import translated
 from region_node.cli.number_ranges import NumberRange, RangeExhausted
 from region_node.cli.terms import add_months, term_end
 
@@ -86,7 +87,7 @@ class ColumnMap:
             told = yaml.load(self.content, Loader=yaml.BaseLoader)  # noqa: S506 - makes nothing but texts
         except (yaml.YAMLError, UnicodeError) as error:
             raise MapUnusable(str(error)) from error
-        settings = _mapping("the map", told, _SETTINGS)
+        settings = _mapping(translated("the map"), told, _SETTINGS)
         self.encoding = _text("encoding", settings.get("encoding", "utf-8-sig"))
         self.delimiter = _text("delimiter", settings.get("delimiter", ","))
         self.currency = _text("currency", settings.get("currency", ""))
@@ -95,11 +96,11 @@ class ColumnMap:
         self._fields = _flat(settings.get("customer"))
         self.ranges_named = frozenset(_ranges(self._fields))
         if len(self.delimiter) != 1:
-            raise MapUnusable("delimiter: not one character")
+            raise MapUnusable(translated("delimiter: not one character"))
         if missing := [field for field in _REQUIRED if field not in self._fields]:
-            raise MapUnusable(f"customer: {', '.join(missing)} not told")
+            raise MapUnusable(translated("customer: {fields} not told", fields=", ".join(missing)))
         if "billing_account.balance" in self._fields and not self.currency:
-            raise MapUnusable("currency: not told")
+            raise MapUnusable(translated("currency: not told"))
 
     def customers(self, columns: Sequence[str], around: Surroundings) -> "Customers":
         """The map at work on a file with these columns. Raises MapUnusable for a column or range that is not there."""
@@ -123,7 +124,7 @@ class Customers:
         product = {name.partition(".")[2]: read for name, read in texts.items()}
         self._product = {name: product[name] for name in sorted(product, key=lambda name: name in _DEPENDENT)}
         if _AS_OF.intersection(self._forms.values()) and compiler.as_of is None:
-            raise MapUnusable("as_of: not told, and a date depends on it")
+            raise MapUnusable(translated("as_of: not told, and a date depends on it"))
 
     def customer(self, cells: Cells) -> api.Customer:
         """The customer that a row describes. Raises LineInvalid."""
@@ -176,10 +177,10 @@ class _Compiler:
         told = _mapping(where, value, frozenset((*_SOURCES, *_MODIFIERS)))
         sources = [name for name in _SOURCES if name in told]
         if len(sources) != 1:
-            raise MapUnusable(f"{where}: needs one of {', '.join(_SOURCES)}")
+            raise MapUnusable(translated("{where}: needs one of {sources}", where=where, sources=", ".join(_SOURCES)))
         read = self._source(where, sources[0], _text(f"{where}.{sources[0]}", told[sources[0]]))
         if "otherwise" in told and "table" not in told:
-            raise MapUnusable(f"{where}: otherwise goes with a table")
+            raise MapUnusable(translated("{where}: otherwise goes with a table", where=where))
         if "table" in told:
             read = self._table(where, read, told)
         return self._with_empty(where, read, told) if "empty" in told else read
@@ -229,7 +230,7 @@ class _Compiler:
         if source == "template":
             return self._template(where, text)
         if text not in self._ranges:
-            raise MapUnusable(f"{where}: give --numbers {text}=FIRST-LAST")
+            raise MapUnusable(translated("{where}: give --numbers {name}=FIRST-LAST", where=where, name=text))
         numbers = self._ranges[text]
 
         def take(cells: Cells) -> str:
@@ -253,7 +254,7 @@ class _Compiler:
     def _table(self, where: str, read: Reader, told: Mapping[str, object]) -> Reader:
         entries = told["table"]
         if not isinstance(entries, dict):
-            raise MapUnusable(f"{where}.table: not a mapping")
+            raise MapUnusable(translated("{where}: not a mapping", where=f"{where}.table"))
         table = {str(key): self.reader(f"{where}.table.{key}", value) for key, value in entries.items()}
         otherwise = self.reader(f"{where}.otherwise", told["otherwise"]) if "otherwise" in told else None
         skips_empty, field = "empty" in told, where.removeprefix("customer.")
@@ -275,7 +276,7 @@ class _Compiler:
 
     def _index(self, where: str, column: str) -> int:
         if column not in self._columns:
-            raise MapUnusable(f"{where}: the file has no column {column!r}")
+            raise MapUnusable(translated("{where}: the file has no column {column!r}", where=where, column=column))
         return self._columns[column]
 
 
@@ -285,7 +286,7 @@ def _form(name: str, value: object) -> str:
     own = name.rpartition(".")[2]
     fits = own in _INSTANTS and (form in _AS_OF or "%" in form)
     if form and not fits and (name, form) != ("product.plan_id", "nearest_rent"):
-        raise MapUnusable(f"customer.{name}: cannot be read as {form}")
+        raise MapUnusable(translated("{where}: cannot be read as {form}", where=f"customer.{name}", form=form))
     return form
 
 
@@ -332,15 +333,22 @@ def _ranges(told: object) -> Iterator[str]:
 
 def _mapping(where: str, told: object, known: frozenset[str]) -> dict[str, object]:
     if not isinstance(told, dict):
-        raise MapUnusable(f"{where}: not a mapping")
+        raise MapUnusable(translated("{where}: not a mapping", where=where))
     if unknown := sorted(str(name) for name in told if name not in known):
-        raise MapUnusable(f"{where}: unknown: {', '.join(unknown)}; known: {', '.join(sorted(known))}")
+        raise MapUnusable(
+            translated(
+                "{where}: unknown: {unknown}; known: {known}",
+                where=where,
+                unknown=", ".join(unknown),
+                known=", ".join(sorted(known)),
+            )
+        )
     return {str(name): value for name, value in told.items()}
 
 
 def _text(where: str, told: object) -> str:
     if not isinstance(told, str):
-        raise MapUnusable(f"{where}: not a text")
+        raise MapUnusable(translated("{where}: not a text", where=where))
     return told
 
 
@@ -348,11 +356,11 @@ def _zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError) as error:
-        raise MapUnusable(f"time_zone: {name} is not known") from error
+        raise MapUnusable(translated("time_zone: {name} is not known", name=name)) from error
 
 
 def _as_of(text: str) -> date | None:
     try:
         return date.fromisoformat(text) if text else None
     except ValueError as error:
-        raise MapUnusable(f"as_of: {text} is not a date like 2026-11-01") from error
+        raise MapUnusable(translated("as_of: {text} is not a date like 2026-11-01", text=text)) from error

@@ -1,4 +1,4 @@
-"""Which node a command calls, as whom, and in which language it speaks: the options that such commands share."""
+"""Which node a command calls, and as whom: the options that such commands share."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +15,6 @@ from gateway.authority import AUTHORITY_CERTIFICATE, TLS_CERTIFICATE, TLS_KEY
 from gateway.channels import Dialer
 from gateway.clock import SystemClock
 from gateway.identity import server_name
-from gateway.languages import LANGUAGES, VARIABLE
 from gateway.tls import Credentials
 
 P = ParamSpec("P")
@@ -76,16 +75,3 @@ def connection_options(command: Callable[Concatenate[Target, P], None]) -> Calla
     for option in reversed(_OPTIONS):
         decorated = option(decorated)
     return decorated
-
-
-def language_option(what: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Adds `--lang`; `what` says of which texts it is the language."""
-    return click.option(
-        "--lang",
-        type=click.Choice(LANGUAGES),
-        default="en",
-        show_default=True,
-        envvar=VARIABLE,
-        show_envvar=True,
-        help=what,
-    )

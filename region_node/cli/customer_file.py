@@ -8,6 +8,7 @@ from pathlib import Path
 
 from gateway.api.federation.v1.configuration_pb2 import Plan
 from gateway.api.region.v1.customer_service_pb2 import Customer
+from gateway.languages import translated
 from region_node.cli.column_map import ColumnMap, LineInvalid, MapUnusable, Problem, Surroundings
 from region_node.cli.number_ranges import NumberRange
 
@@ -49,9 +50,10 @@ class CustomerFile:
         except (UnicodeError, LookupError, csv.Error) as error:
             raise CustomerFileUnusable(f"{path}: {error}") from error
         if not self.header:
-            raise CustomerFileUnusable(f"{path}: it is empty")
+            raise CustomerFileUnusable(translated("{path}: it is empty", path=path))
         if self._unused_ranges():
-            raise MapUnusable(f"--numbers: the map asks for no range {', '.join(self._unused_ranges())}")
+            unused = ", ".join(self._unused_ranges())
+            raise MapUnusable(translated("--numbers: the map asks for no range {ranges}", ranges=unused))
         columns.customers(self.header, self._around(()))
 
     @property

@@ -19,6 +19,7 @@ from gateway.api.region.v1.customer_service_pb2 import (
 )
 from gateway.api.region.v1.customer_service_pb2_grpc import CustomerServiceStub
 from gateway.api.types.v1.types_pb2 import Requester
+from gateway.languages import translated
 from region_node.cli.customer_file import CustomerFile, CustomerFileUnusable, Line
 from region_node.cli.customer_report import CustomerReport
 from region_node.cli.reconnecting import Note, keep_trying
@@ -69,7 +70,7 @@ class CustomerImport:
                         note()
                         end.reschedule(loop.time() + patience)
         except TimeoutError:
-            raise _unavailable("the node takes no lines") from None
+            raise _unavailable(translated("the node takes no lines")) from None
         stream.require_whole()
 
     async def _plans(self) -> Sequence[Plan]:
@@ -137,7 +138,7 @@ class _Stream:
         if self._unreadable is not None:
             raise self._unreadable
         if self._file.count and self._done < self._file.last_line:
-            raise _unavailable("the node ended the stream")
+            raise _unavailable(translated("the node ended the stream"))
 
     def _settle(self, done: int) -> None:
         """Tells the report of all lines up to one."""

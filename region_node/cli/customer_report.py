@@ -13,7 +13,7 @@ from gateway.api.region.v1.customer_service_pb2 import ImportCustomersResponse, 
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import LocalizedText
 from gateway.errors import reason_name, text
-from gateway.languages import translated
+from gateway.languages import in_language, translated
 from region_node.cli.column_map import Problem
 from region_node.cli.customer_file import CustomerFile, Line
 from region_node.cli.outcome import told_by
@@ -26,9 +26,8 @@ _COLUMNS = ("line", "reason", "zh_cn", "en")
 class CustomerReport:
     """Takes in what a node answers: shows a bar on a terminal, writes the file of rejects, and counts."""
 
-    def __init__(self, file: CustomerFile, rejects: Path | None, language: str) -> None:
+    def __init__(self, file: CustomerFile, rejects: Path | None) -> None:
         """Raises OSError where the file of rejects cannot be written."""
-        self.language = language
         self.rejected = 0
         self._file = file
         self._created = self._existing = 0
@@ -81,15 +80,15 @@ class CustomerReport:
             reason, message = Reason.REASON_REQUEST_INVALID, _text(line.problem)
         self._reasons[reason_name(reason)] += 1
         if len(self._shown) < _SHOWN:
-            shown = message.zh_cn if self.language == "zh" else message.en
-            self._shown.append(translated("line {line}: {problem}", line=line.number, problem=shown))
+            shown = translated("line {line}: {problem}", line=line.number, problem=in_language(message))
+            self._shown.append(shown)
         if self._rejects is not None:
             row = (line.number, reason_name(reason), message.zh_cn, message.en, *line.cells)
             csv.writer(self._rejects).writerow(row)
 
     def interrupted(self, error: grpc.aio.AioRpcError) -> None:
         """Tells that the node is away and that it goes on by itself."""
-        problem = told_by(error, self.language)
+        problem = told_by(error)
         told = translated("The node is away, it is tried again: {problem}", problem=problem)
         self._progress.console.print(told, markup=False, highlight=False, soft_wrap=True)
 

@@ -13,7 +13,7 @@ from gateway.api.types.v1.types_pb2 import Channel, Requester
 from gateway.languages import translated
 from gateway.tls import CredentialsUnusable
 from region_node.cli.column_map import ColumnMap, MapUnusable
-from region_node.cli.connection import CHANNELS, Target, connection_options, language_option, patience_option
+from region_node.cli.connection import CHANNELS, Target, connection_options, patience_option
 from region_node.cli.customer_file import CustomerFile, CustomerFileUnusable
 from region_node.cli.customer_import import CustomerImport
 from region_node.cli.customer_report import CustomerReport
@@ -53,7 +53,6 @@ def customers() -> None:
 @click.option("--dry-run", is_flag=True, help="Change nothing, and say what would become of each line.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @patience_option
-@language_option("Of help and messages.")
 def import_file(
     target: Target,
     file: Path,
@@ -65,7 +64,6 @@ def import_file(
     dry_run: bool,
     as_json: bool,
     patience: float,
-    lang: str,
 ) -> None:
     """Take over the customers of FILE, a CSV file with a header, into the running node.
 
@@ -105,7 +103,7 @@ def import_file(
     """
     opened = _opened(file, map_file, numbers)
     try:
-        report = CustomerReport(opened, rejects, lang)
+        report = CustomerReport(opened, rejects)
     except OSError as error:
         raise click.UsageError(f"{rejects}: {error.strerror}") from error
     requester = Requester(staff_id=staff_id, channel=Channel.Value(f"CHANNEL_{channel.upper()}"))
@@ -125,7 +123,7 @@ def _opened(file: Path, map_file: Path, numbers: Sequence[str]) -> CustomerFile:
         raise click.UsageError(f"--numbers: {error}") from error
     ranges = {name: (first, last) for name, first, last in parsed}
     if len(ranges) < len(parsed):
-        raise click.UsageError("--numbers: a range is given twice")
+        raise click.UsageError(translated("--numbers: a range is given twice"))
     try:
         return CustomerFile(file, ColumnMap(map_file), ranges)
     except MapUnusable as error:
@@ -154,7 +152,7 @@ def _run(
     except CustomerFileUnusable as error:
         return f"{error}\n{again}", NOT_KNOWN
     except grpc.aio.AioRpcError as error:
-        problem = told_by(error, report.language)
+        problem = told_by(error)
         if may_pass(error):
             return f"{problem}\n{again}", NOT_KNOWN
         return translated("Refused: {problem}", problem=problem), REFUSED

@@ -29,8 +29,8 @@ from gateway.api.types.v1.access_pb2 import Role
 
 _CALLERS = frozenset({Role.ROLE_OPERATOR, Role.ROLE_STAFF})
 _COMMANDS = {
-    "OrderService.SubmitOrders": "use `region-node orders submit-file`.",
-    "CustomerService.ImportCustomers": "use `region-node customers import`.",
+    "OrderService.SubmitOrders": "region-node orders submit-file",
+    "CustomerService.ImportCustomers": "region-node customers import",
 }
 
 
@@ -67,9 +67,9 @@ class Method:
         return self.descriptor.client_streaming
 
     @property
-    def instead(self) -> str:
-        """What to use in the shell where the requests are a stream."""
-        return _COMMANDS.get(self.name, "call the method for one of them, once for each.")
+    def command(self) -> str:
+        """What does the same in the shell where the requests are a stream; empty where nothing does."""
+        return _COMMANDS.get(self.name, "")
 
     @property
     def only_reads(self) -> bool:

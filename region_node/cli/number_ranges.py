@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from gateway.errors import Refused
+from gateway.languages import refusal, translated
 from gateway.numberplan import normalize
 
 UNNAMED = "line"
@@ -36,7 +37,9 @@ def parse_range(text: str) -> tuple[str, str, str]:
     try:
         first, last = normalize(first), normalize(last)
     except Refused as refused:
-        raise ValueError(str(refused)) from refused
+        raise ValueError(refusal(refused)) from refused
     if not separator or len(first) != len(last) or first > last:
-        raise ValueError(f"{text} is not [NAME=]FIRST-LAST with the lower of two numbers of one length first")
+        raise ValueError(
+            translated("{text} is not [NAME=]FIRST-LAST with the lower of two numbers of one length first", text=text)
+        )
     return name or UNNAMED, first, last

@@ -14,6 +14,7 @@ from google.protobuf import json_format
 
 from gateway.api.region.v1.order_pb2 import OrderRequest
 from gateway.api.types.v1.types_pb2 import Applicant, Channel, LocalizedText, Requester
+from gateway.languages import translated
 
 _COLUMN = re.compile(
     r"business|number|applicant|request_id|requester\.(staff_id|channel)|characteristics\.[^.]+"
@@ -136,10 +137,19 @@ class OrderFile:
 def _require_columns(path: Path, columns: Sequence[str]) -> None:
     unknown = [column for column in columns if not _COLUMN.fullmatch(column)]
     if "business" not in columns or unknown:
-        named = f"it has the unknown columns {', '.join(unknown)}" if unknown else "it has no column business"
-        raise OrderFileUnusable(f"{path}: the first line is no header of orders: {named}. Columns: {_KNOWN_COLUMNS}.")
+        named = translated("it has no column business")
+        if unknown:
+            named = translated("it has the unknown columns {columns}", columns=", ".join(unknown))
+        raise OrderFileUnusable(
+            translated(
+                "{path}: the first line is no header of orders: {problem}. Columns: {columns}.",
+                path=path,
+                problem=named,
+                columns=_KNOWN_COLUMNS,
+            )
+        )
     if len(set(columns)) < len(columns):
-        raise OrderFileUnusable(f"{path}: a column is there twice.")
+        raise OrderFileUnusable(translated("{path}: a column is there twice.", path=path))
 
 
 def _from_json(text: str) -> dict[str, object]:

@@ -8,7 +8,7 @@ from types import TracebackType
 
 import grpc
 
-from gateway.languages import translated
+from gateway.languages import in_language, translated
 from region_node.cli.exits import NOT_KNOWN, REFUSED
 from region_node.cli.order_file import OrderFile
 from region_node.cli.order_submission import ACCEPTED, INVALID, NOT_SENT, UNKNOWN, Outcome
@@ -24,9 +24,8 @@ _SHOWN = 10  # lines that were not taken in and are shown with their reasons; th
 class OrderReport:
     """Takes in outcomes: shows a bar on a terminal, writes the report, and counts for the summary."""
 
-    def __init__(self, file: OrderFile, report: Path | None, language: str) -> None:
+    def __init__(self, file: OrderFile, report: Path | None) -> None:
         """Raises OSError where the report cannot be written."""
-        self.language = language
         self.is_denied = False
         """Whether the node refused the stream itself, for a reason that does not pass."""
         self._file = file
@@ -67,7 +66,7 @@ class OrderReport:
 
     def interrupted(self, error: grpc.aio.AioRpcError) -> None:
         """Tells that the node is away and that it goes on by itself."""
-        problem = told_by(error, self.language)
+        problem = told_by(error)
         told = translated("The node is away, it is tried again: {problem}", problem=problem)
         self._progress.console.print(told, markup=False, highlight=False, soft_wrap=True)
 
@@ -100,7 +99,7 @@ class OrderReport:
     def summary(self) -> str:
         """The summary for people."""
         seconds = self._ended - self._started
-        states = ", ".join(f"{count:,} {state}" for state, count in self._states.most_common())
+        states = ", ".join(f"{count:,} {translated(state)}" for state, count in self._states.most_common())
         lines = [
             translated(
                 "{file}: {lines} orders in {seconds} s, {rate} a second",
@@ -135,6 +134,4 @@ class OrderReport:
         return {name: value for name, value in row.items() if value != ""}
 
     def _told(self, outcome: Outcome) -> str:
-        if outcome.message is None:
-            return ""
-        return outcome.message.zh_cn if self.language == "zh" else outcome.message.en
+        return "" if outcome.message is None else in_language(outcome.message)

@@ -12,6 +12,7 @@ from gateway.api.region.v1.order_service_pb2 import SubmitOrdersRequest, SubmitO
 from gateway.api.region.v1.order_service_pb2_grpc import OrderServiceStub
 from gateway.api.types.v1.types_pb2 import LocalizedText
 from gateway.errors import is_temporary, reason_name
+from gateway.languages import translated
 from region_node.cli.order_file import Line, OrderFile
 from region_node.cli.reconnecting import Note, keep_trying
 from region_node.orders.rules import state_name
@@ -64,12 +65,12 @@ class Submission:
                             note()
                             end.reschedule(asyncio.get_running_loop().time() + patience)
             except TimeoutError:
-                raise _unavailable("the node takes no order") from None
+                raise _unavailable(translated("the node takes no order")) from None
             finally:
                 self._attempt += 1
                 self._changed.set()
             if self._under_way or self._waiting or self._later:
-                raise _unavailable("the node ended the stream")
+                raise _unavailable(translated("the node ended the stream"))
 
         await keep_trying(attempt, patience, tell)
 

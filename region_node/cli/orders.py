@@ -16,7 +16,7 @@ from gateway.api.types.v1.types_pb2 import Channel, Requester
 from gateway.files import replace_file
 from gateway.languages import translated
 from gateway.tls import CredentialsUnusable
-from region_node.cli.connection import CHANNELS, Target, connection_options, language_option, patience_option
+from region_node.cli.connection import CHANNELS, Target, connection_options, patience_option
 from region_node.cli.exits import NOT_KNOWN, REFUSED, leave
 from region_node.cli.order_file import Format, OrderFile, OrderFileUnusable, Reading
 from region_node.cli.order_report import OrderReport
@@ -55,7 +55,6 @@ def orders() -> None:
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @patience_option
-@language_option("Of help and messages.")
 def submit_file(
     target: Target,
     file: Path,
@@ -66,7 +65,6 @@ def submit_file(
     report: Path | None,
     as_json: bool,
     patience: float,
-    lang: str,
 ) -> None:
     """Submit the orders of FILE, each once, in bulk.
 
@@ -95,7 +93,7 @@ def submit_file(
     chosen = Format(form) if form else (Format.CSV if file.suffix.lower() == ".csv" else Format.JSONL)
     try:
         opened = OrderFile(file, Reading(chosen, encoding, requester))
-        told = OrderReport(opened, report, lang)
+        told = OrderReport(opened, report)
     except OrderFileUnusable as error:
         raise click.UsageError(str(error)) from error
     except OSError as error:
@@ -125,7 +123,7 @@ def _run_submission(target: Target, file: OrderFile, told: OrderReport, patience
     except CredentialsUnusable as error:
         raise click.UsageError(str(error)) from error
     except grpc.aio.AioRpcError as error:
-        problem = told_by(error, told.language)
+        problem = told_by(error)
         told.is_denied = not may_pass(error)
         problem = translated("Refused: {problem}", problem=problem) if told.is_denied else f"{problem}\n{again}"
     except KeyboardInterrupt:
@@ -146,8 +144,7 @@ def _run_submission(target: Target, file: OrderFile, told: OrderReport, patience
 )
 @click.option("--only-past", is_flag=True, help="End after the last event there is.")
 @patience_option
-@language_option("Of help and messages.")
-def events(target: Target, token_file: Path, only_past: bool, patience: float, lang: str) -> None:
+def events(target: Target, token_file: Path, only_past: bool, patience: float) -> None:
     """Print every change of every order, one JSON object a line, in the order in which they were committed.
 
     Events hold no personal data. Those that were printed and not yet noted in the file of --token are printed again
@@ -173,7 +170,7 @@ def events(target: Target, token_file: Path, only_past: bool, patience: float, l
             async def attempt(note: Note) -> None:
                 await _print_events(feed, token_file, only_past, note)
 
-            await keep_trying(attempt, patience, lambda error: _tell_away(error, lang))
+            await keep_trying(attempt, patience, _tell_away)
 
     try:
         asyncio.run(run())
@@ -182,7 +179,7 @@ def events(target: Target, token_file: Path, only_past: bool, patience: float, l
     except (OSError, UnicodeError) as error:
         raise click.UsageError(f"{token_file}: {error}") from error
     except grpc.aio.AioRpcError as error:
-        leave(told_by(error, lang), NOT_KNOWN if may_pass(error) else REFUSED)
+        leave(told_by(error), NOT_KNOWN if may_pass(error) else REFUSED)
     except KeyboardInterrupt:
         return
 
@@ -205,6 +202,5 @@ async def _print_events(feed: OrderEventServiceStub, token_file: Path, only_past
         note()
 
 
-def _tell_away(error: grpc.aio.AioRpcError, language: str) -> None:
-    problem = told_by(error, language)
-    click.echo(translated("The node is away, it is tried again: {problem}", problem=problem), err=True)
+def _tell_away(error: grpc.aio.AioRpcError) -> None:
+    click.echo(translated("The node is away, it is tried again: {problem}", problem=told_by(error)), err=True)

@@ -168,7 +168,7 @@ def test_the_request_comes_from_the_command_line_a_file_or_standard_input(source
     ("language", "told"),
     [
         ("en", "Refused: There is no business NO_SUCH in the catalogue. (BUSINESS_UNKNOWN)\n"),
-        ("zh", "已拒绝:业务目录中没有NO_SUCH。(BUSINESS_UNKNOWN)\n"),
+        ("zh", "已拒绝：业务目录中没有NO_SUCH。（BUSINESS_UNKNOWN）\n"),
     ],
 )
 def test_a_refusal_is_told_in_the_language_asked_for_and_ends_with_1(language: str, told: str, tmp_path: Path) -> None:

@@ -1,0 +1,63 @@
+"""Words of the contract that people read in tables: states, parties, kinds of envelopes, actions and hops."""
+
+from collections.abc import Iterator
+from itertools import chain
+
+from gateway.api.federation.v1.federation_pb2 import MemberState
+from gateway.api.region.v1.order_pb2 import OrderState, Party
+from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
+from gateway.languages import translated
+
+_UNSPECIFIED = "UNSPECIFIED"
+# What the contract leaves open as text; a region of another version may say others, which stay as they are.
+_ACTIONS = (
+    "accept",
+    "adjust",
+    "agreed-time",
+    "confirm",
+    "decide",
+    "extend the number plan",
+    "fulfil",
+    "join",
+    "next-cycle",
+    "provision",
+    "reinstate",
+    "review",
+    "supplement",
+    "undo",
+)
+_STATES = ("inProgress", "assessingCancellation", "pendingCancellation")  # as TMF622 writes them
+_HOPS = (
+    "asked",
+    "asked again",
+    "committed",
+    "forwarded",
+    "receipt received",
+    "received",
+    "returned",
+    "sent",
+    "sent again",
+)
+
+
+def english(name: str, prefix: str) -> str:
+    """An enum value in words: `ORDER_STATE_IN_PROGRESS` is `in progress`; empty where nothing is said."""
+    short = name.removeprefix(prefix)
+    return "" if short == _UNSPECIFIED else short.lower().replace("_", " ")
+
+
+def word(name: str, prefix: str) -> str:
+    """An enum value in the language of the command."""
+    return translated(english(name, prefix))
+
+
+def words() -> Iterator[str]:
+    """All words that have a translation, in English."""
+    prefixes = {"MEMBER_STATE_": MemberState, "ORDER_STATE_": OrderState, "PARTY_": Party}
+    enums = ((prefix, enum.keys()) for prefix, enum in prefixes.items())
+    kinds = ("ENVELOPE_KIND_", EnvelopeKind.keys())
+    for prefix, names in chain(enums, [kinds]):
+        yield from (found for name in names if (found := english(name, prefix)))
+    yield from _ACTIONS
+    yield from _STATES
+    yield from _HOPS
