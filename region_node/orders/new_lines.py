@@ -8,6 +8,7 @@ from gateway.api.region.v1.customer_service_pb2 import ProductStatus, RatingType
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Applicant, Document
 from gateway.errors import Refused
+from gateway.numberplan import normalize
 from region_node.customers.rows import CustomerRow
 from region_node.customers.subscriptions import Subscription
 from region_node.orders.business import Effects, Situation
@@ -25,11 +26,14 @@ def plan_of(situation: Situation, kind: LineKind.ValueType) -> Plan:
 
 
 def number_for(situation: Situation, kind: LineKind.ValueType) -> str:
-    """The number of the new line: the wished one, or a free one of the region's pools; for one order always the same.
+    """The number of the new line: the wished one, the one that the region's own system has chosen, or a free one of the
+    region's pools; for one order always the same.
 
-    Raises Refused with NUMBER_TAKEN, or with NUMBERS_EXHAUSTED where the pools have no free one.
+    Raises Refused with NUMBER_TAKEN, with NUMBER_INVALID for what the system calls a number and is none, or with
+    NUMBERS_EXHAUSTED where the pools have no free one.
     """
-    wished = situation.text("number")
+    chosen = situation.provided.get("number", "")
+    wished = situation.text("number") or (normalize(chosen) if chosen else "")
     if wished:
         at_home = situation.federation.number_plan.home_of(wished) == situation.region
         if not at_home or not situation.records.is_free(wished):

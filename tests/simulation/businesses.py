@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from gateway.api.federation.v1.configuration_pb2 import Business, Step
+from gateway.api.federation.v1.configuration_pb2 import Business, LineKind, Step
 from tests.simulation.world import FEBRUARY, PLANS, configuration
 
 Values = dict[str, str]
@@ -88,8 +88,14 @@ def _new_line(source: random.Random, home: str) -> Values:
 
 def wished_number(home: str, index: int) -> str:
     """A number of a region's pool that several people want."""
-    region = next(each for each in configuration().regions if each.id == home)
-    return f"+{int(region.number_pools[0].first) + 500 + index}"
+    return f"+{number_pool(home, broadband=False) + 500 + index}"
+
+
+def number_pool(region: str, *, broadband: bool) -> int:
+    """The first number of a region's pool of mobile or broadband lines."""
+    kind = LineKind.LINE_KIND_BROADBAND if broadband else LineKind.LINE_KIND_MOBILE
+    pools = next(each.number_pools for each in configuration().regions if each.id == region)
+    return int(next(each.first for each in pools if each.kind == kind))
 
 
 def _broadband(source: random.Random, home: str) -> Values:

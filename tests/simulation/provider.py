@@ -12,6 +12,7 @@ from gateway.api.types.v1.types_pb2 import LocalizedText
 from gateway.relay.transport import Unreachable
 from region_node.orders.provisioning_answers import Answer
 from region_node.orders.provisioning_rows import Phase
+from tests.simulation.businesses import LINE_OPENING, PROVIDER_REGION, number_pool
 from tests.simulation.history import History
 from tests.simulation.virtual_time import Process
 
@@ -31,8 +32,8 @@ class Provider:
         self._asked: set[tuple[str, Phase]] = set()
         self._forbidden: set[str] = set()
         self.is_troubled = False
-        self.standing: dict[str, str] = {}
-        """What is done and not undone: the reference of each order."""
+        self.standing: dict[str, dict[str, str]] = {}
+        """What is done and not undone: what came out of each order."""
         self.done: Counter[str] = Counter()
         """How often each order was done."""
 
@@ -51,16 +52,17 @@ class Provider:
 
     async def _serve(self, phase: Phase, work: Work) -> Answer:
         await asyncio.sleep(self._source.uniform(0.0, 25.0 if self._fails(0.1) else _LONGEST))
-        answer = self._act(phase, work.order_id)
+        answer = self._act(phase, work)
         self._history.note("provider", f"{phase.name}: {'done' if answer.done else 'refused'}", work.order_id)
         await asyncio.sleep(self._source.uniform(0.0, _LONGEST))
         return answer
 
-    def _act(self, phase: Phase, order_id: str) -> Answer:
+    def _act(self, phase: Phase, work: Work) -> Answer:
+        order_id = work.order_id
         if phase in (Phase.CHECK, Phase.PROVISION) and order_id in self._forbidden:
             return _NO
         if order_id in self.standing and phase == Phase.PROVISION:
-            return Answer(True, results={"reference": self.standing[order_id]})
+            return Answer(True, results=self.standing[order_id])
         if (order_id, phase) not in self._asked:
             self._asked.add((order_id, phase))
             if self._source.random() < _REFUSES:
@@ -72,9 +74,18 @@ class Provider:
                 self._history.count("orders undone by the provider")
         if phase == Phase.PROVISION:
             self.done[order_id] += 1
-            self.standing[order_id] = f"reference-{self._source.getrandbits(32):08x}"
-            return Answer(True, results={"reference": self.standing[order_id]})
+            self.standing[order_id] = self._results(work)
+            return Answer(True, results=self.standing[order_id])
         return Answer(True)
+
+    def _results(self, work: Work) -> dict[str, str]:
+        """A reference, and for some of the new lines whose customers wish for no number, the number."""
+        results = {"reference": f"reference-{self._source.getrandbits(32):08x}"}
+        wished = work.characteristics.get("number", "")
+        if work.business in LINE_OPENING and not wished and self._source.random() < 0.5:
+            first = number_pool(PROVIDER_REGION, broadband=work.business != "NEW_LINE")
+            results["number"] = f"+{first + self._source.randint(1_000, 9_000)}"
+        return results
 
     def _fails(self, probability: float) -> bool:
         return self.is_troubled and self._source.random() < probability

@@ -105,6 +105,16 @@ def test_a_wished_number_is_given_where_it_is_free_and_of_the_region() -> None:
     check_refuses(asked("NEW_LINE", foreign), Reason.REASON_NUMBER_TAKEN)
 
 
+def test_the_number_that_the_regions_own_system_has_chosen_is_given_unless_the_customer_wished_for_one() -> None:
+    chosen = {"number": "+8619851888888"}
+    asked_for_none = replace(asked("NEW_LINE", NEW_LINE), provided=chosen)
+    assert RULES["NEW_LINE"].fulfil(asked_for_none).line.number == chosen["number"]
+    wished = replace(asked("NEW_LINE", {**NEW_LINE, "number": "+8619851777777"}), provided=chosen)
+    assert RULES["NEW_LINE"].fulfil(wished).line.number == "+8619851777777"
+    check_refuses(replace(asked_for_none, records=Records(taken=set(chosen.values()))), Reason.REASON_NUMBER_TAKEN)
+    check_refuses(replace(asked_for_none, provided={"number": "a free one"}), Reason.REASON_NUMBER_INVALID)
+
+
 def test_a_region_without_a_pool_has_no_number_to_give() -> None:
     found = replace(asked("NEW_LINE", NEW_LINE), region="beijing")
     with pytest.raises(Refused) as raised:

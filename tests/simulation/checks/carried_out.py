@@ -18,11 +18,11 @@ def check(evidence: Evidence) -> None:
         for owner in owners:
             if owner.region != PROVIDER_REGION or owner.order.request.business not in PROVISIONED:
                 continue
-            reference = standing.pop(order_id, None)
+            results = standing.pop(order_id, None)
             if owner.is_fulfilled:
-                if reference is None or owner.order.results.get("reference") != reference:
-                    evidence.broken(CARRIED_OUT, order_id, f"it is done, and the provider has {reference}")
-            elif reference is not None and owner.order.state in FINAL:
+                if results is None or not results.items() <= dict(owner.order.results).items():
+                    evidence.broken(CARRIED_OUT, order_id, f"it is done, and the provider has {results}")
+            elif results is not None and owner.order.state in FINAL:
                 state = OrderState.Name(owner.order.state)
                 evidence.broken(CARRIED_OUT, order_id, f"it ended {state}, and stands done at the provider")
     for order_id in standing:

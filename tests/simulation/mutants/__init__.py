@@ -47,6 +47,7 @@ MUTANTS = (
     Mutant(storing.audit_after_an_await, "audit"),
     Mutant(storing.requests_not_remembered, "same answer"),
     Mutant(providing.effects_before_the_provider_has_done_it, "carried out"),
+    Mutant(providing.number_of_the_provider_ignored, "carried out"),
     Mutant(providing.nothing_undone, "carried out"),
     Mutant(providing.fee_at_every_try, "money"),
     Mutant(providing.fee_forgotten_after_the_provider, "money"),

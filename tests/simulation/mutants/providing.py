@@ -22,6 +22,11 @@ def effects_before_the_provider_has_done_it(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(provisioning_answers, "_NEXT", {})
 
 
+def number_of_the_provider_ignored(patch: pytest.MonkeyPatch) -> None:
+    """The system chooses the number of a line, and the records have another one."""
+    patch.setattr(provisioning_answers, "replace", lambda situation, provided: situation)
+
+
 def nothing_undone(patch: pytest.MonkeyPatch) -> None:
     """An order that is given up after it was begun just ends, whatever the system has done."""
 
