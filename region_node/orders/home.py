@@ -10,7 +10,7 @@ from gateway.api.region.v1.order_service_pb2 import ReviewDecision
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.clock import from_timestamp, to_timestamp
-from gateway.errors import Refused
+from gateway.errors import Refused, is_temporary
 from gateway.identity import Identity
 from gateway.relay.envelopes import Letter
 from gateway.relay.outbox import send
@@ -110,13 +110,14 @@ def _supplement(tx: Transaction, context: RegionContext, order: Order, command: 
     rules.require_fresh(business, command.supplement.documents, now)
     require_verified(find_key(tx), order.id, order.request.number, command.supplement.documents)
     rules.require_size(order.ByteSize() + command.ByteSize())
+    situation = situation_of(tx, context, order, now)
     order.request.documents.extend(command.supplement.documents)
     if command.supplement.note:
         author = f"{order.handling_region}/{command.requester.staff_id}"
         order.notes.add(author=author, time=to_timestamp(now), text=command.supplement.note)
     del order.documents_requested[:]
     cancel_timer(tx, f"{ANSWER_TIMER}/{order.id}")
-    advance(tx, context, situation_of(tx, context, order, now))
+    advance(tx, context, situation)
 
 
 def _confirm(tx: Transaction, context: RegionContext, order: Order, command: OrderCommand, now: datetime) -> None:
@@ -214,7 +215,7 @@ def review(
 
 
 def step_is_due(tx: Transaction, context: RegionContext, timer: Timer, now: datetime) -> None:
-    """The agreed time of an order has come."""
+    """The agreed time of an order has come. Raises Refused where the node cannot tell now what becomes of it."""
     row = require_order(tx, timer.subject)
     order = row.order
     if rules.is_final(order):
@@ -222,6 +223,8 @@ def step_is_due(tx: Transaction, context: RegionContext, timer: Timer, now: date
     try:
         situation = situation_of(tx, context, order, now)
     except Refused as refused:
+        if is_temporary(refused.reason):
+            raise  # nothing says that the order cannot be carried out: the timer stays due
         fail(context, order, refused, now)
     else:
         order.steps_done += 1

@@ -178,6 +178,24 @@ async def test_what_was_done_is_taken_over_also_when_its_business_is_gone(databa
         assert (await until_final(guangdong, opened[1].id)).state == COMPLETED
 
 
+async def test_documents_for_an_order_that_the_catalogue_does_not_fit_any_more_are_refused_with_the_reason(
+    databases: Databases, tmp_path: Path
+) -> None:
+    async with running(tmp_path, databases) as federation:
+        guangdong, sichuan = Counter(federation, "guangdong"), Counter(federation, "sichuan")
+        number, papers = await sichuan.new_customer(), ("ID_ORIG", "FACE")
+        order = await guangdong.submit(guangdong.request("PROFILE_UPD", number, papers=papers, email="f@example.com"))
+        returned = ReviewDecision.REVIEW_DECISION_RETURN
+        await Reviewer(federation, "sichuan").decide(order.id, returned, documents=["FACE"], note="blurred")
+        await guangdong.reaches(order.id, PENDING)
+        configuration = await federation.configuration()
+        characteristics = business(configuration, "PROFILE_UPD").characteristics
+        characteristics.remove(next(each for each in characteristics if each.name == "email"))
+        await put_in_force(federation, configuration)
+        assert (await refusal(guangdong.supplement(order.id, "FACE"))).reason == "CHARACTERISTIC_INVALID"
+        assert (await guangdong.cancel(order.id)).state == CANCELLED
+
+
 async def new_line(counter: Counter) -> Order:
     """A line that is open in Sichuan, and not taken over yet."""
     told = {"region": "sichuan", "plan": "sichuan-29", "name": "赵敏", "need": "studies there"}
