@@ -75,7 +75,8 @@ def fill(installed: Installation) -> None:
         if installed.name == REGION_NODE:
             file.execute("INSERT INTO customers VALUES ('c1', '李', 'li@example.org')")
             file.execute(
-                "INSERT INTO products VALUES ('p1', 'c1', 'a1', '+8619851000001', 1, 'plan', 0, NULL, '', NULL, '', 7)"
+                "INSERT INTO products VALUES"
+                " ('p1', 'c1', 'a1', '+8619851000001', 1, 'plan', 0, NULL, '', NULL, '', 7, 1, 2, 0, 0, '')"
             )
             file.execute(
                 "INSERT INTO ledger_entries VALUES ('x', 'cash', -5, 'CNY', 'PAY', 1), ('x', 'b', 5, 'CNY', '', 1)"
