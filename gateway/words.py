@@ -1,4 +1,4 @@
-"""Words of the contract that people read in tables: states, parties, kinds of envelopes, actions and hops."""
+"""Words for programs that people read in tables too: states, parties, kinds of envelopes, actions and hops."""
 
 from collections.abc import Iterator
 from itertools import chain
@@ -26,6 +26,8 @@ _ACTIONS = (
     "supplement",
     "undo",
 )
+_FINDINGS = ("good", "warning", "bad", "not checked")  # of `doctor`
+_SCHEMA_FILES = ("applied", "applied before", "would be applied")  # to `migrate`
 _STATES = ("inProgress", "assessingCancellation", "pendingCancellation")  # as TMF622 writes them
 _HOPS = (
     "asked",
@@ -53,11 +55,7 @@ def word(name: str, prefix: str) -> str:
 
 def words() -> Iterator[str]:
     """All words that have a translation, in English."""
-    prefixes = {"MEMBER_STATE_": MemberState, "ORDER_STATE_": OrderState, "PARTY_": Party}
-    enums = ((prefix, enum.keys()) for prefix, enum in prefixes.items())
-    kinds = ("ENVELOPE_KIND_", EnvelopeKind.keys())
-    for prefix, names in chain(enums, [kinds]):
-        yield from (found for name in names if (found := english(name, prefix)))
-    yield from _ACTIONS
-    yield from _STATES
-    yield from _HOPS
+    enums = {"ENVELOPE_KIND_": EnvelopeKind, "MEMBER_STATE_": MemberState, "ORDER_STATE_": OrderState, "PARTY_": Party}
+    for prefix, enum in enums.items():
+        yield from (found for name in enum.keys() if (found := english(name, prefix)))
+    yield from chain(_ACTIONS, _STATES, _HOPS, _FINDINGS, _SCHEMA_FILES)

@@ -11,6 +11,7 @@ import click
 from rich.text import Text
 
 from gateway.doctor.findings import Finding, State
+from gateway.languages import translated
 from gateway.settings import Sources
 from gateway.terminal import print_table
 
@@ -49,10 +50,13 @@ def doctor_command(program: str, options: SourcesOptions, examine: Examination) 
             click.echo(json.dumps({"checks": checks, "summary": summary}, indent=2, ensure_ascii=False))
         else:
             print_table(
-                ("check", "state", "found", "what to do"),
-                [(each.name, Text(each.state, _STYLES[each.state]), each.found, each.todo) for each in findings],
+                (translated("check"), translated("state"), translated("found"), translated("what to do")),
+                [
+                    (each.name, Text(translated(each.state), _STYLES[each.state]), each.found, each.todo)
+                    for each in findings
+                ],
             )
-            click.echo(", ".join(f"{counts[state]} {state}" for state in State if counts[state]))
+            click.echo(", ".join(f"{counts[state]} {translated(state)}" for state in State if counts[state]))
         context.exit(1 if counts[State.BAD] or (strict and counts[State.WARNING]) else 0)
 
     doctor.help = _HELP.format(program=program)

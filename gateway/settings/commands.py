@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from gateway.languages import translated
 from gateway.settings.page import Page
 from gateway.settings.showing import Shown, as_json, example_page, shown
 from gateway.settings.sources import FLAG, Sources
@@ -123,7 +124,7 @@ def config_commands(
     @sources_of
     def validate(sources: Sources) -> None:
         load(sources)
-        click.echo(f"{sources}: fine")
+        click.echo(translated("{sources}: fine", sources=sources))
 
     @config.command(epilog=epilog)
     def example() -> None:
@@ -138,7 +139,7 @@ def config_commands(
 
 def _print(settings: list[Shown]) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("key", "value", "source", "description"):
+    for column in (translated("key"), translated("value"), translated("source"), translated("description")):
         table.add_column(column, overflow="fold")
     for each in settings:
         table.add_row(*(Text(cell) for cell in (each.key, each.text, each.source, each.description)))

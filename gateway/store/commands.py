@@ -9,6 +9,7 @@ import click
 from rich.console import Console
 from rich.progress import Progress as Bar
 
+from gateway.languages import translated
 from gateway.settings import Sources
 from gateway.store.moving import Moved, move
 from gateway.store.opening import DatabasePlace
@@ -104,8 +105,11 @@ def migrate_command(program: DatabaseProgram) -> click.Command:
             click.echo(json.dumps(told, indent=2, ensure_ascii=False))
             return
         print_table(
-            ("file", "checksum", "state"),
-            [(f"{each.package}/{each.name}", each.checksum[:_SHOWN_OF_CHECKSUM], each.state) for each in files],
+            (translated("file"), translated("checksum"), translated("state")),
+            [
+                (f"{each.package}/{each.name}", each.checksum[:_SHOWN_OF_CHECKSUM], translated(each.state))
+                for each in files
+            ],
         )
         click.echo(_summary(place, len(missing), dry_run=dry_run))
 
@@ -126,9 +130,11 @@ def _files(
 
 def _summary(place: DatabasePlace, count: int, *, dry_run: bool) -> str:
     if not count:
-        return f"{place}: the schema is current, nothing is to be done"
-    files = "1 file" if count == 1 else f"{count} files"
-    return f"{place}: {files} would be applied" if dry_run else f"{place}: {files} applied"
+        return translated("{database}: the schema is current, nothing is to be done", database=place)
+    files = translated("1 file") if count == 1 else translated("{count} files", count=count)
+    if dry_run:
+        return translated("{database}: {files} would be applied", database=place, files=files)
+    return translated("{database}: {files} applied", database=place, files=files)
 
 
 def move_command(program: DatabaseProgram) -> click.Command:
@@ -140,7 +146,9 @@ def move_command(program: DatabaseProgram) -> click.Command:
     def move_to_postgresql(sources: Sources, as_json: bool) -> None:
         place = program.place_of(sources)
         if place.postgresql is None:
-            raise click.UsageError("postgresql: is needed in the settings: it says where to move the database")
+            raise click.UsageError(
+                translated("postgresql: is needed in the settings: it says where to move the database")
+            )
         try:
             with _ProgressBar() as progress:
                 moved = move(place, program.migrations(), progress)
@@ -151,12 +159,23 @@ def move_command(program: DatabaseProgram) -> click.Command:
         if as_json:
             click.echo(json.dumps(_told_of_move(place, moved), indent=2, ensure_ascii=False))
             return
-        print_table(("table", "rows", "compared"), [(each.name, str(each.rows), "the same") for each in moved.tables])
-        click.echo(f"audit chain: {moved.head.sequence} rows on both sides, head {moved.head.hash.hex()}")
-        click.echo(f"{place}: has everything now; the file is kept as {moved.file}")
+        _print_move(place, moved)
 
     move_to_postgresql.help = _MOVE.format(program=program.name)
     return move_to_postgresql
+
+
+def _print_move(place: DatabasePlace, moved: Moved) -> None:
+    same = translated("the same")
+    print_table(
+        (translated("table"), translated("rows"), translated("compared")),
+        [(each.name, str(each.rows), same) for each in moved.tables],
+    )
+    rows, head = moved.head.sequence, moved.head.hash.hex()
+    click.echo(translated("audit chain: {rows} rows on both sides, head {head}", rows=rows, head=head))
+    click.echo(
+        translated("{database}: has everything now; the file is kept as {file}", database=place, file=moved.file)
+    )
 
 
 def _told_of_move(place: DatabasePlace, moved: Moved) -> dict[str, object]:

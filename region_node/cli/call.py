@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 import grpc
+from click.shell_completion import CompletionItem
 from google.protobuf import json_format
 from google.protobuf.message import Message
 
@@ -30,8 +31,16 @@ def _print_list(context: click.Context, _: click.Parameter, wanted: bool) -> Non
     context.exit()
 
 
+def _complete(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    return [
+        CompletionItem(name, help=method.summary)
+        for name, method in operator_methods().items()
+        if name.startswith(incomplete) and not method.takes_stream
+    ]
+
+
 @click.command()
-@click.argument("method", metavar="SERVICE.METHOD")
+@click.argument("method", metavar="SERVICE.METHOD", shell_complete=_complete)
 @click.option("--json", "content", default="{}", metavar="TEXT|@FILE|-", help="The request as JSON; - reads it.")
 @connection_options
 @click.option(

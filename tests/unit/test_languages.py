@@ -1,7 +1,12 @@
 """Commands speak English or Chinese, as asked, and complete in the shell."""
 
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
 import click
 import pytest
+from click.shell_completion import ShellComplete
 from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -78,8 +83,118 @@ def test_each_shell_is_given_what_completes_the_commands(program: str, shell: st
     assert f"_{program.upper().replace('-', '_')}_COMPLETE" in told
 
 
+def completed(program: str, *words: str) -> list[str]:
+    """What a shell offers for the last of the words."""
+    *before, incomplete = words
+    items = ShellComplete(PROGRAMS[program], {}, program, "_COMPLETE").get_completions(before, incomplete)
+    return [item.value for item in items]
+
+
+def test_the_shell_completes_the_methods_of_a_node() -> None:
+    offered = completed("region-node", "call", "OrderService.Get")
+    assert "OrderService.GetOrder" in offered
+    assert all(name.startswith("OrderService.Get") for name in offered)
+
+
+def test_the_shell_offers_no_method_that_call_does_not_take() -> None:
+    assert "OrderService.SubmitOrder" in completed("region-node", "call", "")
+    assert "OrderService.SubmitOrders" not in completed("region-node", "call", "")
+
+
+def test_the_shell_completes_commands_options_and_their_values() -> None:
+    assert completed("region-node", "orders", "sub") == ["submit-file"]
+    assert completed("coordinator", "orders", "list", "--state", "in") == ["in-progress"]
+    assert completed("coordinator", "regions", "list", "--la") == ["--lang"]
+    assert completed("region-node", "call", "--lang", "") == ["en", "zh"]
+
+
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_every_command_has_a_help_with_an_example(program: str) -> None:
     for command in commands(PROGRAMS[program]):
         if not isinstance(command, click.Group):
             assert "Example" in (command.help or ""), command.name
+
+
+ROOT = Path(__file__).parents[2]
+SPOKEN = (*ROOT.glob("region_node/cli/*.py"), *ROOT.glob("coordinator/cli/*.py"), *ROOT.glob("gateway/*/commands.py"))
+# What ends in the eyes of a person, and the exceptions of the commands whose text does.
+TOLD_BY = {
+    "echo",
+    "secho",
+    "leave",
+    "refuse",
+    "fail",
+    "print_table",
+    "add_column",
+    "NotDone",
+    "CannotReach",
+    "NoWitness",
+    "UsageError",
+    "BadParameter",
+    "ClickException",
+    "MapUnusable",
+    "OrderFileUnusable",
+    "CustomerFileUnusable",
+    "FileUnusable",
+}
+NOT_TRANSLATED = {
+    "--numbers: ": "the option that what follows is about",
+    "# revision ": "a comment in the YAML that `federation show` prints for `apply`",
+}
+
+
+def own_words(node: ast.AST) -> Iterator[str]:
+    """The words of an expression that are written where it stands; what it calls speaks for itself."""
+    if isinstance(node, ast.Constant):
+        if isinstance(node.value, str) and any(character.isalpha() for character in node.value):
+            yield node.value
+    elif isinstance(node, ast.JoinedStr):
+        yield from (word for part in node.values if isinstance(part, ast.Constant) for word in own_words(part))
+    elif isinstance(node, ast.List | ast.Tuple):
+        yield from (word for element in node.elts for word in own_words(element))
+    elif isinstance(node, ast.BinOp):
+        yield from (*own_words(node.left), *own_words(node.right))
+    elif isinstance(node, ast.IfExp):
+        yield from (*own_words(node.body), *own_words(node.orelse))
+    elif isinstance(node, ast.BoolOp):
+        yield from (word for value in node.values for word in own_words(value))
+    elif isinstance(node, ast.Starred):
+        yield from own_words(node.value)
+    elif isinstance(node, ast.GeneratorExp | ast.ListComp):
+        yield from own_words(node.elt)
+
+
+def untranslated(source: str) -> Iterator[str]:
+    """The words that a module tells people past `translated`."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Call):
+            name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+            if name in TOLD_BY:
+                yield from (word for argument in node.args for word in own_words(argument))
+
+
+@pytest.mark.parametrize("path", SPOKEN, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_command_tells_people_nothing_past_its_catalogue(path: Path) -> None:
+    found = [word for word in untranslated(path.read_text("utf-8")) if word not in NOT_TRANSLATED]
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        'click.echo("done")',
+        'click.echo(f"{count} lines")',
+        'leave(f"{path}: gone", 1)',
+        'raise NotDone([f"{count} problems"])',
+        'raise NotDone([*told, "nothing was done"])',
+        'raise click.UsageError("no" if bad else translated("yes"))',
+        'raise NotDone(f"{each.line} is bad" for each in found)',
+    ],
+)
+def test_words_past_the_catalogue_are_found(source: str) -> None:
+    assert list(untranslated(source))
+
+
+@pytest.mark.parametrize("source", ['click.echo(translated("done"))', 'leave(f"{path}: {error}", 1)', "leave(told, 1)"])
+def test_words_of_the_catalogue_and_of_others_are_let_pass(source: str) -> None:
+    assert not list(untranslated(source))
