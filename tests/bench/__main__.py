@@ -82,7 +82,7 @@ def conditions(rounds: int, seconds: float, sizes: dict[str, int]) -> Report:
 @click.option("--callers", "levels", type=int, multiple=True, default=LEVELS, show_default=True)
 @click.option("--engine-callers", default=32, show_default=True, help="for PostgreSQL and etcd; 0 leaves them out")
 @click.option("--business-rounds", default=3, show_default=True, help="for the rest of the business; 0 leaves it out")
-@click.option("--business-items", default=2000, show_default=True, help="customers and orders in one round of it")
+@click.option("--business-orders", default=1000, show_default=True, help="in bulk, in one round of it")
 @click.option("--output", type=click.Path(path_type=Path), default=BUILD / "bench.json", show_default=True)
 def main(
     seconds: float,
@@ -90,7 +90,7 @@ def main(
     levels: Sequence[int],
     engine_callers: int,
     business_rounds: int,
-    business_items: int,
+    business_orders: int,
     output: Path,
 ) -> None:
     """Measures cross-region orders against a bare chain of gRPC servers, and on PostgreSQL and etcd against SQLite.
@@ -111,7 +111,7 @@ def main(
         measured = [compare(bench.chain, bench.orders, callers, rounds, seconds) for callers in levels]
         if business_rounds:
             length = min(seconds, _BUSINESS_SECONDS)
-            business = uvloop.run(measure_business(bench.federation, business_rounds, business_items, length))
+            business = uvloop.run(measure_business(bench.federation, business_rounds, business_orders, length))
         if engine_callers:
             engines, suspensions = measure_engines(directory, bench.orders, engine_callers, rounds, seconds)
     content = {

@@ -14,8 +14,6 @@ from tests.bench.orders import HANDLING, HOME, create_customers
 from tests.bench.report import Level
 from tests.bench.suspension import Suspension, measure_suspensions
 
-_SUSPENSIONS = 5
-
 
 @dataclass(frozen=True)
 class EngineResult:
@@ -38,7 +36,7 @@ def on_postgresql(coordinators: int) -> Profile:
 def measure_engines(
     directory: Path, baseline: LoadClient, callers: int, rounds: int, seconds: float
 ) -> tuple[list[EngineResult], list[Suspension]]:
-    """Each shape in turns with `baseline`; and, with two coordinators, how long a suspension takes."""
+    """Each shape in turns with `baseline`; and how long a suspension takes with two coordinators, once a round."""
     results: list[EngineResult] = []
     suspensions: list[Suspension] = []
     for coordinators in (1, 2):
@@ -49,7 +47,7 @@ def measure_engines(
             name = f"PostgreSQL, {coordinators} coordinator{'s' if coordinators > 1 else ''}"
             results.append(EngineResult(name, [compare(baseline, client, callers, rounds, seconds)]))
             if coordinators > 1:
-                suspensions = asyncio.run(measure_suspensions(federation, _SUSPENSIONS))
+                suspensions = asyncio.run(measure_suspensions(federation, rounds))
     return results, suspensions
 
 
