@@ -82,15 +82,20 @@ def rate(used: Volume, tariff: Tariff) -> tuple[Charge, ...]:
     return tuple(each for each in found if each.quantity)
 
 
-def itemise(used: Sequence[Volume], tariff: Tariff) -> list[int]:
-    """What each of some uses adds to the cost, in order; together what `rate` says."""
-    amounts, before, cost = [], Volume(), 0
+def itemise(used: Sequence[Volume], tariff: Tariff, before: Volume = Volume()) -> list[int]:
+    """What each of some uses adds, in order, to the cost of what was used `before`; together what `rate` says."""
+    amounts, cost = [], _cost(before, tariff)
     for each in used:
         before += each
-        after = sum(charge.amount for charge in rate(before, tariff))
+        after = _cost(before, tariff)
         amounts.append(after - cost)
         cost = after
     return amounts
+
+
+def _cost(used: Volume, tariff: Tariff) -> int:
+    """What usage costs in all, in minor units."""
+    return sum(charge.amount for charge in rate(used, tariff))
 
 
 def _charge(kind: str, quantity: int, allowance: int, price: int) -> Charge:

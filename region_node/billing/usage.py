@@ -17,7 +17,7 @@ from region_node.billing import ledger
 from region_node.billing.bills import find_bill
 from region_node.billing.charging import Tariffs, line_month, lines_of_account
 from region_node.billing.cycle import tariff_of
-from region_node.billing.rating import CHARGE_OF, itemise, rate, volume_of
+from region_node.billing.rating import CHARGE_OF, itemise, volume_of
 from region_node.billing.rules import Month, charge
 from region_node.context import RegionContext
 from region_node.customers.rows import Line, find_line
@@ -78,11 +78,12 @@ def record_usage(tx: Transaction, context: RegionContext, batch: Sequence[NewUsa
     """
     new = {each.row.usage_id: each for each in batch if not _is_known(tx, each.row.usage_id)}
     placed = [(each.row, *_place(tx, context, each, asked.now)) for each in new.values()]
+    prices = _prices_at_once(tx, context, placed)
     for row, line, month in placed:
-        price = _price_at_once(tx, context, line, month, row)
         _insert(tx, row, line, month)
-        if price is not None and price[1]:
-            kind, amount = price
+        amount = prices.get(row.usage_id)
+        if amount:
+            kind = CHARGE_OF[row.kind]
             posting = charge(f"{line.account_id}/{month.name}#{kind}/{row.usage_id}", kind, amount, line.account_id)
             time = min(max(asked.now, month.start), month.last_instant)
             ledger.post(tx, posting, context.currency, time)
@@ -136,22 +137,26 @@ def _place(tx: Transaction, context: RegionContext, new: NewUsage, now: datetime
     return line, month
 
 
-def _price_at_once(
-    tx: Transaction, context: RegionContext, line: Line, month: Month, row: UsageRow
-) -> tuple[str, int] | None:
-    """What one use adds to the cost of a prepaid line's month, with its kind; None for a postpaid line."""
-    if line.rating_type != RatingType.RATING_TYPE_PREPAID:
-        return None
-    tariffs = Tariffs(context.federation)
-    before = line_month(tx, tariffs, line, month)
-    tariff = tariff_of(before, month, month.end, tariffs.plan)
-    (charged,) = [
-        each
-        for each in rate(before.used + volume_of(row.kind, row.quantity), tariff)
-        if each.kind == CHARGE_OF[row.kind]
-    ]
-    earlier = sum(each.amount for each in rate(before.used, tariff) if each.kind == charged.kind)
-    return charged.kind, charged.amount - earlier
+def _prices_at_once(
+    tx: Transaction, context: RegionContext, placed: Sequence[tuple[UsageRow, Line, Month]]
+) -> dict[str, int]:
+    """What each use of a prepaid line adds to the cost of its month, by usage id.
+
+    What a line has used before is added up once, however many of the uses are its.
+    """
+    months: dict[tuple[str, str], list[tuple[UsageRow, Line, Month]]] = {}
+    for each in placed:
+        _, line, month = each
+        if line.rating_type == RatingType.RATING_TYPE_PREPAID:
+            months.setdefault((line.product_id, month.name), []).append(each)
+    tariffs, prices = Tariffs(context.federation), dict[str, int]()
+    for uses in months.values():
+        _, line, month = uses[0]
+        before = line_month(tx, tariffs, line, month)
+        tariff = tariff_of(before, month, month.end, tariffs.plan)
+        amounts = itemise([volume_of(row.kind, row.quantity) for row, _, _ in uses], tariff, before.used)
+        prices.update(zip((row.usage_id for row, _, _ in uses), amounts, strict=True))
+    return prices
 
 
 def _is_known(tx: Transaction, usage_id: str) -> bool:

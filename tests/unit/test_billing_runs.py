@@ -252,6 +252,28 @@ def test_a_use_is_recorded_once_and_a_prepaid_line_pays_at_once() -> None:
         assert found.balance("a1") == -30
 
 
+def test_uses_of_prepaid_lines_cost_in_one_batch_what_they_cost_one_by_one() -> None:
+    lines = [line_of(1, PREPAID), line_of(2, PREPAID), line_of(3)]
+    kinds = [(CALL, 60 * 90), (DATA, 10**7), (MESSAGE, 1), (CALL, 61)]
+    batch = [
+        NewUsage(line.number, UsageRow(f"{line.number}/{kind}/{again}/{quantity}", kind, at(6, 5), quantity, ""))
+        for again in range(3)
+        for kind, quantity in kinds
+        for line in lines
+    ]
+    charged = []
+    for size in (1, len(batch)):
+        with books(BEGAN) as found:
+            for line in lines:
+                found.open(line)
+            for start in range(0, len(batch), size):
+                asked = AuditedCall("test", "clerk", at(6, 5, 13))
+                record_usage(found.tx, found.context, batch[start : start + size], asked)
+            charged.append(found.rows("SELECT posting_id, account, amount, time FROM ledger_entries ORDER BY 1, 2"))
+    assert charged[0] == charged[1]
+    assert {str(account) for _, account, _, _ in charged[0]} >= {"a1", "a2"}
+
+
 def test_usage_that_comes_after_the_bill_is_charged_in_the_next_month() -> None:
     with books(BEGAN) as found:
         line = line_of(1)
