@@ -37,6 +37,9 @@ CHARGES = (RENT, DISCOUNT, CALLS, MESSAGES, DATA, VALUE_ADDED, PACKS, ROAMING)
 LATE_FEE = "late-fee"
 CORRECTION = "correction"
 
+_PAYABLE, _RECEIVABLE = "payable/", "receivable/"
+_BOOKS = frozenset({CASH, IN_TRANSIT, FEES, COMPENSATION, REFUNDS_DUE, OPENING, LATE_FEE, *CHARGES})
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -57,12 +60,17 @@ class Posting:
 
 def payable(region: str) -> str:
     """The account of what is owed to a region."""
-    return f"payable/{region}"
+    return f"{_PAYABLE}{region}"
 
 
 def receivable(region: str) -> str:
     """The account of what a region owes; its balance is negative while money is due."""
-    return f"receivable/{region}"
+    return f"{_RECEIVABLE}{region}"
+
+
+def is_of_the_books(account: str) -> bool:
+    """Whether an account is one of the region's own, which no customer may have."""
+    return account in _BOOKS or account.startswith((_PAYABLE, _RECEIVABLE))
 
 
 def transfer(posting_id: str, kind: str, amount: int, *, debit: str, credit: str) -> Posting:

@@ -15,6 +15,7 @@ from gateway.errors import Refused
 from gateway.federation.catalogue import Federation
 from gateway.numberplan import normalize
 from gateway.store.port import Transaction
+from region_node.billing.rules import is_of_the_books
 from region_node.customers.rows import (
     CustomerRow,
     Line,
@@ -48,6 +49,9 @@ def new_customer(customer: api.Customer, currency: str) -> NewCustomer:
     product, account = customer.product, customer.billing_account
     _require_texts(customer)
     _require_enums(product)
+    if is_of_the_books(account.id):
+        problem = "the name of one of the region's own accounts"
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="billing_account.id", problem=problem)
     if account.balance.currency != currency:
         problem = f"the accounts of this region are in {currency}"
         raise Refused(Reason.REASON_REQUEST_INVALID, field="billing_account.balance.currency", problem=problem)

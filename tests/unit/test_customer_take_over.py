@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from gateway.api.region.v1.customer_service_pb2 import ProductStatus
+from gateway.api.region.v1.customer_service_pb2 import Customer, Product, ProductStatus
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.store.port import Transaction
@@ -18,7 +18,7 @@ from gateway.timers import due_timers, fire
 from region_node.auditing import AuditedCall
 from region_node.customers.operations import SUSPENSION_TIMER, create, keep_line, read_page, suspension_has_ended
 from region_node.customers.rows import CustomerRow, Line, find_line
-from region_node.customers.taking_over import NewCustomer
+from region_node.customers.taking_over import NewCustomer, new_customer
 
 NOW = datetime(2026, 3, 14, 9, 0, tzinfo=UTC)
 END = NOW + timedelta(days=30)
@@ -90,3 +90,17 @@ def test_a_customer_does_not_come_to_an_account_that_is_anothers(tx: Transaction
     with pytest.raises(Refused) as raised:
         create(tx, [NewCustomer(CustomerRow("customer-2", "李伟", ""), line, 0)], "CNY", ASKED)
     assert raised.value.reason == Reason.REASON_CUSTOMER_EXISTS
+
+
+@pytest.mark.parametrize(
+    "account", ["cash", "rent", "late-fee", "opening", "payable/guangdong", "receivable/guangdong"]
+)
+def test_no_customer_has_one_of_the_region_s_own_accounts(account: str) -> None:
+    customer = Customer(id="c", name="王芳", product=Product(id="p", number=NUMBER, plan_id="sichuan-29"))
+    customer.product.status = ProductStatus.PRODUCT_STATUS_ACTIVE
+    customer.billing_account.id, customer.billing_account.balance.currency = "account-1", "CNY"
+    assert new_customer(customer, "CNY").line.account_id == "account-1"
+    customer.billing_account.id = account
+    with pytest.raises(Refused) as raised:
+        new_customer(customer, "CNY")
+    assert raised.value.parameters["field"] == "billing_account.id"
