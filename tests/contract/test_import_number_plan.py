@@ -95,6 +95,7 @@ def without_number_plan(directory: Path) -> str:
     return str(directory)
 
 
+@pytest.mark.timeout(300)  # ten seconds of work, in two processes, beside whatever else the machine does
 def test_half_a_million_prefixes_come_into_force_and_an_apply_of_the_rest_keeps_them(either: Administrator) -> None:
     owners = {prefix: region for region, prefixes in segments().items() for prefix in prefixes}
     file = either.write([("prefix", "region"), *owners.items()])
