@@ -165,7 +165,8 @@ def _write_bill(
     day = now.astimezone(ZoneInfo(context.time_zone)).date()
     day += timedelta(days=context.federation.figure("payment-due", regions))
     is_postpaid = any(line.rating_type != RatingType.RATING_TYPE_PREPAID for line in lines)
-    due = end_of_day(day, context.time_zone) if is_postpaid and total > 0 else None
+    is_unpaid = total > 0 and ledger.balance_before(tx, account, month.end) < 0
+    due = end_of_day(day, context.time_zone) if is_postpaid and is_unpaid else None
     insert_bill(tx, BillRow(account, month.name, total, due, abnormal), found)
     amount = in_major_units(total, context.currency)
     if due is not None:

@@ -354,6 +354,23 @@ def test_a_termination_charges_what_the_cycle_then_leaves_as_it_is(
         assert balance_of("a1", postings) <= RENT * 3
 
 
+def test_nobody_is_asked_to_pay_a_bill_that_was_paid_before_it_was_written() -> None:
+    with books(BEGAN) as found:
+        for index in (1, 2, 3):
+            found.open(line_of(index))
+        now = at(6, 20)
+        charges = final_charges(found.tx, found.context.federation, "Asia/Shanghai", found.line("p1"), now)
+        for posting in charges:
+            ledger.post(found.tx, posting, "CNY", now)
+        found.pay("a1", -balance_of("a1", charges), now)
+        found.change(found.line("p1").terminated(), now)
+        found.pay("a2", RENT, now)
+        found.run(at(7, 1, 2))
+        assert found.rows("SELECT number FROM notices") == [("+8619851000003",)]
+        assert found.rows("SELECT account_id FROM bills WHERE payment_due IS NOT NULL") == [("a3",)]
+        assert found.rows("SELECT COUNT(*) FROM bills") == [(3,)]
+
+
 def _late_fees(found: Books) -> int:
     ((amount,),) = found.rows(
         "SELECT -COALESCE(SUM(amount), 0) FROM ledger_entries WHERE account='a1' AND kind='late-fee'"
