@@ -45,6 +45,11 @@ def speak(language: str, texts: Path) -> None:
     gettext.textdomain(_DOMAIN)
 
 
+def speak_to_programs() -> None:
+    """From here on this process speaks English: what programs read does not depend on who asks."""
+    os.environ["LANGUAGE"] = LANGUAGES[0]
+
+
 def asked_language(arguments: Sequence[str], environment: MutableMapping[str, str]) -> str:
     """The language that the command line asks for by `--lang`, wherever it stands, else the environment; English else.
 

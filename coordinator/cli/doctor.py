@@ -17,6 +17,7 @@ from gateway.doctor.findings import Finding, good, not_checked
 from gateway.doctor.machine import check_data
 from gateway.doctor.peers import check_port
 from gateway.identity import Identity, server_name
+from gateway.languages import translated
 from gateway.settings import Sources
 from gateway.store.schema import migrations_of
 
@@ -37,20 +38,27 @@ async def _all(sources: Sources, settings: CoordinatorSettings, clock: Clock) ->
         asyncio.to_thread(check_database, settings.database, migrations_of(*PACKAGES), _PROGRAM, clock),
         _etcd(settings, clock),
     )
-    found = [good("settings", f"{sources}: fine"), *check_credentials(settings.credentials, now, own)]
+    found = [
+        good(translated("settings"), translated("{sources}: fine", sources=sources)),
+        *check_credentials(settings.credentials, now, own),
+    ]
     return [*found, *data, port, *database, *_clock(settings), *etcd]
 
 
 def _clock(settings: CoordinatorSettings) -> list[Finding]:
     if settings.postgresql is not None:
         return []
-    told = "nobody that this coordinator asks tells its time"
-    return [not_checked("clock", told, "see how far the regions are from it: `coordinator regions list`")]
+    told = translated("nobody that this coordinator asks tells its time")
+    return [
+        not_checked(
+            translated("clock"), told, translated("see how far the regions are from it: `coordinator regions list`")
+        )
+    ]
 
 
 async def _etcd(settings: CoordinatorSettings, clock: Clock) -> list[Finding]:
     if settings.etcd is None:
-        return [good("registry", "embedded: this coordinator is the only one")]
+        return [good(translated("registry"), translated("embedded: this coordinator is the only one"))]
     return [
         *check_credentials(settings.etcd.credentials, clock.now(), None, "etcd "),
         *await check_etcd(settings.etcd, clock),

@@ -15,13 +15,13 @@ from coordinator.registry.etcd.settings import EtcdSettings
 from gateway.clock import Clock
 from gateway.doctor.findings import Finding, bad, good, not_checked, warning
 from gateway.doctor.peers import ANSWER_SECONDS, advice
+from gateway.languages import translated
 from gateway.relay.transport import Unreachable
 from gateway.tls import ChannelOptions, CredentialsUnusable, client_credentials
 
 LEAST_VERSION = (3, 5)
 _SLOW_MS = 100.0  # a heartbeat of etcd: members farther from each other than this elect new leaders
 _FEWEST = 3  # members of which one may be lost
-_QUORUM = "etcd quorum"
 _ALARMS = {1: "NOSPACE", 2: "CORRUPT"}  # as etcd numbers them
 _OPTIONS: ChannelOptions = (("grpc.enable_http_proxy", 0), ("grpc.service_config_disable_resolution", 1))
 
@@ -46,8 +46,8 @@ async def check_etcd(settings: EtcdSettings, clock: Clock) -> list[Finding]:
     try:
         credentials = client_credentials(settings.credentials, clock.now())
     except CredentialsUnusable:
-        told = "there is no certificate for etcd that can be used"
-        return [not_checked(name, told) for name in (*(f"etcd {each}" for each in settings.endpoints), _QUORUM)]
+        told = translated("there is no certificate for etcd that can be used")
+        return [not_checked(name, told) for name in (*(f"etcd {each}" for each in settings.endpoints), _quorum_name())]
     members = await asyncio.gather(*(_look(endpoint, credentials) for endpoint in settings.endpoints))
     return [*(_member(each) for each in members), _quorum(members)]
 
@@ -92,19 +92,31 @@ async def _ask(channel: grpc.aio.Channel, method: str, request: Message, respons
 def _member(member: Member) -> Finding:
     name, status = f"etcd {member.endpoint}", member.status
     if status is None:
-        failure = member.failure or Unreachable("no answer")
+        failure = member.failure or Unreachable(translated("no answer"))
         return bad(name, str(failure), advice(failure))
-    role = "leader" if status.leader == status.header.member_id else "follower"
-    found = f"version {status.version}, {role}, {member.milliseconds:.1f} ms, {status.dbSize / 2**20:.1f} MiB"
+    role = translated("leader") if status.leader == status.header.member_id else translated("follower")
+    found = translated(
+        "version {version}, {role}, {milliseconds} ms, {size} MiB",
+        version=status.version,
+        role=role,
+        milliseconds=f"{member.milliseconds:.1f}",
+        size=f"{status.dbSize / 2**20:.1f}",
+    )
     if not status.leader:
-        return bad(name, f"version {status.version}, knows no leader", "see that it reaches a majority of the others")
+        return bad(
+            name,
+            translated("version {version}, knows no leader", version=status.version),
+            translated("see that it reaches a majority of the others"),
+        )
     if member.alarms:
-        todo = "compact and defragment it, then disarm the alarm (etcdctl alarm disarm): it takes no changes meanwhile"
-        return bad(name, f"{found}, alarm {', '.join(member.alarms)}", todo)
+        todo = translated(
+            "compact and defragment it, then disarm the alarm (etcdctl alarm disarm): it takes no changes meanwhile"
+        )
+        return bad(name, translated("{found}, alarm {alarms}", found=found, alarms=", ".join(member.alarms)), todo)
     if _version(status.version) < LEAST_VERSION:
-        return bad(name, found, f"etcd {'.'.join(map(str, LEAST_VERSION))} or newer is needed")
+        return bad(name, found, translated("etcd {least} or newer is needed", least=".".join(map(str, LEAST_VERSION))))
     if member.milliseconds > _SLOW_MS:
-        return warning(name, found, "see whether its machine, its disk or the network to it is overloaded")
+        return warning(name, found, translated("see whether its machine, its disk or the network to it is overloaded"))
     return good(name, found)
 
 
@@ -112,14 +124,20 @@ def _version(told: str) -> tuple[int, ...]:
     return tuple(int(number) for number in re.findall(r"\d+", told)[:2])
 
 
+def _quorum_name() -> str:
+    return translated("etcd quorum")
+
+
 def _quorum(members: Sequence[Member]) -> Finding:
     answering = [each.status for each in members if each.status is not None]
     if not answering:
-        todo = "start etcd: coordinators route by their last good copy meanwhile, and refuse changes"
-        return bad(_QUORUM, "no member answers", todo)
+        todo = translated("start etcd: coordinators route by their last good copy meanwhile, and refuse changes")
+        return bad(_quorum_name(), translated("no member answers"), todo)
     if len({each.header.cluster_id for each in answering}) > 1:
         return bad(
-            _QUORUM, "the endpoints are of different clusters", "name the members of one cluster in the settings"
+            _quorum_name(),
+            translated("the endpoints are of different clusters"),
+            translated("name the members of one cluster in the settings"),
         )
     return _agreement(max(each.listed for each in members), len(members), answering)
 
@@ -129,17 +147,27 @@ def _agreement(size: int, named: int, answering: Sequence[rpc_pb2.StatusResponse
     following = len({each.header.member_id for each in answering if each.leader})
     leaders = {each.leader for each in answering if each.leader}
     needed = size // 2 + 1
-    found = f"{following} of {size} members answer and have a leader"
+    found = translated("{following} of {size} members answer and have a leader", following=following, size=size)
     if following < needed and size <= named:
-        todo = f"start the others: {needed} are needed; coordinators route by their last good copy meanwhile"
-        return bad(_QUORUM, found, todo)
+        todo = translated(
+            "start the others: {needed} are needed; coordinators route by their last good copy meanwhile", needed=needed
+        )
+        return bad(_quorum_name(), found, todo)
     todo = ""
     if len(leaders) > 1:
-        found, todo = f"{found}, not the same one", "look again: an election may have been under way"
+        found, todo = (
+            translated("{found}, not the same one", found=found),
+            translated("look again: an election may have been under way"),
+        )
     elif size > named:
-        found, todo = f"{found}; the settings name {named}", "name all members in the settings"
+        found, todo = (
+            translated("{found}; the settings name {named}", found=found, named=named),
+            translated("name all members in the settings"),
+        )
     elif size < _FEWEST or size % 2 == 0:
-        todo = f"use {_FEWEST} members or another odd number, so that one may be lost"
+        todo = translated("use {fewest} members or another odd number, so that one may be lost", fewest=_FEWEST)
     elif following < size:
-        todo = f"start the others: no more than {following - needed} may be lost before changes are refused"
-    return warning(_QUORUM, found, todo) if todo else good(_QUORUM, found)
+        todo = translated(
+            "start the others: no more than {count} may be lost before changes are refused", count=following - needed
+        )
+    return warning(_quorum_name(), found, todo) if todo else good(_quorum_name(), found)

@@ -13,6 +13,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from gateway.doctor.findings import Finding, State, bad, good, not_checked, warning
 from gateway.errors import Refused
 from gateway.identity import Identity, server_name
+from gateway.languages import translated
 from gateway.signing import TrustedKeys
 from gateway.tls import Credentials
 
@@ -30,22 +31,26 @@ def check_credentials(credentials: Credentials, now: datetime, of: Identity | No
 
     `prefix` stands before the names of the checks. `now` is aware.
     """
-    authority_name, name, key_name = (f"{prefix}{part}" for part in ("authority", "certificate", "key"))
+    authority_name, name, key_name = (
+        f"{prefix}{part}" for part in (translated("authority"), translated("certificate"), translated("key"))
+    )
     authorities: Sequence[x509.Certificate] = ()
     try:
         authorities = _certificates(credentials.authority)
         findings = [_in_force(authority_name, credentials.authority, authorities, now)]
     except Unreadable as error:
-        findings = [bad(authority_name, str(error), "put the certificate (PEM) of the authority there")]
+        findings = [bad(authority_name, str(error), translated("put the certificate (PEM) of the authority there"))]
     try:
         chain = _certificates(credentials.certificate)
     except Unreadable as error:
-        todo = "put the certificate (PEM) there that the authority issued to this process"
+        todo = translated("put the certificate (PEM) there that the authority issued to this process")
         return [*findings, bad(name, str(error), todo), _key(key_name, credentials.key, None)]
     fault = _fault(chain, authorities, of)
     if fault:
         found = f"{credentials.certificate}: {fault}"
-        findings.append(bad(name, found, "have the authority issue another one, and replace certificate and key"))
+        findings.append(
+            bad(name, found, translated("have the authority issue another one, and replace certificate and key"))
+        )
     else:
         findings.append(_in_force(name, credentials.certificate, chain[:1], now))
     return [*findings, _key(key_name, credentials.key, chain[0])]
@@ -55,21 +60,21 @@ def check_signing(
     certificate: Path, key: Path, credentials: Credentials, region: str, federation: str, now: datetime
 ) -> list[Finding]:
     """What a region signs with: issued to it by the federation's authority, and the key of it."""
-    name, key_name = "signing certificate", "signing key"
+    name, key_name = translated("signing certificate"), translated("signing key")
     try:
         signing = _certificates(certificate)[0]
     except Unreadable as error:
-        todo = "put the certificate (PEM) there that the authority issued to the region for signatures"
+        todo = translated("put the certificate (PEM) there that the authority issued to the region for signatures")
         return [bad(name, str(error), todo), _key(key_name, key, None, signs=True)]
     findings = [_in_force(name, certificate, [signing], now)]
     try:
         TrustedKeys(credentials.authority.read_bytes(), federation).accept(region, certificate.read_bytes(), now)
     except (OSError, ValueError) as error:
-        findings = [not_checked(name, f"the authority cannot be used: {error}")]
+        findings = [not_checked(name, translated("the authority cannot be used: {problem}", problem=error))]
     except Refused as refused:
         if findings[0].state is not State.BAD:  # else it is only out of time, which is said already
             told = refused.parameters.get("problem", str(refused))
-            todo = "other regions refuse what it signs: have the authority issue one to this region"
+            todo = translated("other regions refuse what it signs: have the authority issue one to this region")
             findings = [bad(name, f"{certificate}: {told}", todo)]
     return [*findings, _key(key_name, key, signing, signs=True)]
 
@@ -80,7 +85,7 @@ def _certificates(path: Path) -> list[x509.Certificate]:
     except OSError as error:
         raise Unreadable(f"{path}: {error.strerror}") from None
     except ValueError:
-        raise Unreadable(f"{path}: holds no certificate that can be read") from None
+        raise Unreadable(translated("{path}: holds no certificate that can be read", path=path)) from None
 
 
 def _in_force(name: str, path: Path, certificates: Sequence[x509.Certificate], now: datetime) -> Finding:
@@ -88,16 +93,24 @@ def _in_force(name: str, path: Path, certificates: Sequence[x509.Certificate], n
     begins = min(each.not_valid_before_utc for each in certificates)
     ends = max(each.not_valid_after_utc for each in certificates)
     if now < begins:
-        todo = "set the clock of this machine right, or use a certificate that is valid"
-        return bad(name, f"{path}: is not valid before {begins:%Y-%m-%d %H:%M:%S} UTC", todo)
+        todo = translated("set the clock of this machine right, or use a certificate that is valid")
+        return bad(
+            name,
+            translated("{path}: is not valid before {time} UTC", path=path, time=f"{begins:%Y-%m-%d %H:%M:%S}"),
+            todo,
+        )
     if now > ends:
-        todo = "have a new one issued and replace the file: what runs takes it up without a restart"
-        return bad(name, f"{path}: expired at {ends:%Y-%m-%d %H:%M:%S} UTC", todo)
+        todo = translated("have a new one issued and replace the file: what runs takes it up without a restart")
+        return bad(name, translated("{path}: expired at {time} UTC", path=path, time=f"{ends:%Y-%m-%d %H:%M:%S}"), todo)
     left = ends - now
-    told = f"{left.days} more days" if left > _DAY else f"{left // _HOUR} more hours"
-    found = f"{path}: valid for {told}"
+    told = (
+        translated("{days} more days", days=left.days)
+        if left > _DAY
+        else translated("{hours} more hours", hours=left // _HOUR)
+    )
+    found = translated("{path}: valid for {left}", path=path, left=told)
     if left < EXPIRES_SOON:
-        return warning(name, found, f"replace it before {ends:%Y-%m-%d %H:%M:%S} UTC")
+        return warning(name, found, translated("replace it before {time} UTC", time=f"{ends:%Y-%m-%d %H:%M:%S}"))
     return good(name, found)
 
 
@@ -105,16 +118,17 @@ def _fault(
     chain: Sequence[x509.Certificate], authorities: Sequence[x509.Certificate], member: Identity | None
 ) -> str | None:
     if authorities and not _is_issued(chain, authorities):
-        return "was not issued by the authority"
+        return translated("was not issued by the authority")
     if member is None:
         return None
     names = _alternative_names(chain[0])
     uris = [] if names is None else names.get_values_for_type(x509.UniformResourceIdentifier)
     if uris != [member.uri]:
-        return f"names {', '.join(uris) or 'nobody'} instead of {member.uri}"
+        named = ", ".join(uris) or translated("nobody")
+        return translated("names {named} instead of {wanted}", named=named, wanted=member.uri)
     own = server_name(member.role, member.region, member.federation)
     if names is not None and own not in names.get_values_for_type(x509.DNSName):
-        return f"does not prove the DNS name {own}, which its callers expect"
+        return translated("does not prove the DNS name {name}, which its callers expect", name=own)
     return _fault_of_usage(chain[0])
 
 
@@ -149,7 +163,7 @@ def _fault_of_usage(certificate: x509.Certificate) -> str | None:
     except x509.ExtensionNotFound:
         return None
     if ExtendedKeyUsageOID.SERVER_AUTH not in usages or ExtendedKeyUsageOID.CLIENT_AUTH not in usages:
-        return "is not for both server and client"
+        return translated("is not for both server and client")
     return None
 
 
@@ -158,24 +172,40 @@ def _key(name: str, path: Path, certificate: x509.Certificate | None, *, signs: 
         key = load_pem_private_key(path.read_bytes(), password=None)
         mode = path.stat().st_mode & 0o777
     except OSError as error:
-        return bad(name, f"{path}: {error.strerror}", "put the private key (PEM) there, readable by this user")
+        return bad(
+            name, f"{path}: {error.strerror}", translated("put the private key (PEM) there, readable by this user")
+        )
     except (ValueError, TypeError, UnsupportedAlgorithm):
-        found = f"{path}: holds no private key that can be read"
-        return bad(name, found, "put the private key (PEM, without a password) there")
+        found = translated("{path}: holds no private key that can be read", path=path)
+        return bad(name, found, translated("put the private key (PEM, without a password) there"))
     if signs and not isinstance(key, Ed25519PrivateKey):
-        return bad(name, f"{path}: is no Ed25519 key", "have a signing certificate issued for an Ed25519 key")
+        return bad(
+            name,
+            translated("{path}: is no Ed25519 key", path=path),
+            translated("have a signing certificate issued for an Ed25519 key"),
+        )
     form = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     if certificate is not None and key.public_key().public_bytes(*form) != certificate.public_key().public_bytes(*form):
-        return bad(name, f"{path}: is not the key of the certificate", "put the two there that were issued together")
+        return bad(
+            name,
+            translated("{path}: is not the key of the certificate", path=path),
+            translated("put the two there that were issued together"),
+        )
     return _privacy(name, path, mode, certificate)
 
 
 def _privacy(name: str, path: Path, mode: int, certificate: x509.Certificate | None) -> Finding:
     if mode & _OTHERS:
         todo = f"chmod 600 {path}, and have another key issued: this one is known"
-        return bad(name, f"{path}: everybody may read it (mode {mode:o})", todo)
+        return bad(name, translated("{path}: everybody may read it (mode {mode})", path=path, mode=f"{mode:o}"), todo)
     if mode & _ALL_BUT_OWNER:
-        return warning(name, f"{path}: its group may read it (mode {mode:o})", f"chmod 600 {path}")
+        return warning(
+            name,
+            translated("{path}: its group may read it (mode {mode})", path=path, mode=f"{mode:o}"),
+            f"chmod 600 {path}",
+        )
     if certificate is None:
-        return not_checked(name, f"{path}: can be read; there is no certificate to compare it with")
-    return good(name, f"{path}: fits the certificate, closed to others")
+        return not_checked(
+            name, translated("{path}: can be read; there is no certificate to compare it with", path=path)
+        )
+    return good(name, translated("{path}: fits the certificate, closed to others", path=path))

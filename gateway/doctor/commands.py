@@ -11,7 +11,7 @@ import click
 from rich.text import Text
 
 from gateway.doctor.findings import Finding, State
-from gateway.languages import translated
+from gateway.languages import speak_to_programs, translated
 from gateway.settings import Sources
 from gateway.terminal import print_table
 
@@ -42,6 +42,8 @@ def doctor_command(program: str, options: SourcesOptions, examine: Examination) 
     @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
     @click.pass_context
     def doctor(context: click.Context, sources: Sources, strict: bool, as_json: bool) -> None:
+        if as_json:
+            speak_to_programs()
         findings = asyncio.run(examine(sources))
         counts = Counter(each.state for each in findings)
         if as_json:

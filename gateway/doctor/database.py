@@ -10,6 +10,7 @@ from gateway import audit
 from gateway.clock import Clock
 from gateway.doctor.findings import Finding, bad, good, not_checked, warning
 from gateway.doctor.peers import clock_finding
+from gateway.languages import translated
 from gateway.store.opening import DatabaseMoved, DatabasePlace
 from gateway.store.port import StoreUnusable, Transaction
 from gateway.store.schema import APPLIED, Migration, SchemaMismatch, SchemaOutdated, applied_from, pending
@@ -17,33 +18,54 @@ from gateway.store.schema import APPLIED, Migration, SchemaMismatch, SchemaOutda
 LEAST_VERSION = 15
 _CHAIN_ROWS = 1000  # at the end of the chain; `audit verify` goes through all
 _OF_VERSION = 10_000  # 150004 is 15.4
-_CLOCK = "clock against PostgreSQL"
 
 
 def check_database(place: DatabasePlace, migrations: Sequence[Migration], program: str, clock: Clock) -> list[Finding]:
     """Looks at the database beside the processes that work on it, and changes nothing."""
-    names = ["schema", "audit chain"] if place.postgresql is None else ["durability", _CLOCK, "schema", "audit chain"]
+    names = (
+        [translated("schema"), translated("audit chain")]
+        if place.postgresql is None
+        else [translated("durability"), _clock_name(), translated("schema"), translated("audit chain")]
+    )
     try:
         if place.postgresql is None and not _is_there(place.file):
             place.migrate(migrations, dry_run=True)
-            return [good("database", f"{place}: there is none yet; `{program} serve` makes it")]
+            return [
+                good(
+                    translated("database"),
+                    translated("{place}: there is none yet; `{program} serve` makes it", place=place, program=program),
+                )
+            ]
     except DatabaseMoved as error:
-        return [bad("database", str(error), "add [postgresql] to the settings")]
+        return [bad(translated("database"), str(error), translated("add [postgresql] to the settings"))]
     except OSError as error:
         return [
-            bad("database", f"{place}: {error.strerror}", "let the user that the process runs as own the directory")
+            bad(
+                translated("database"),
+                f"{place}: {error.strerror}",
+                translated("let the user that the process runs as own the directory"),
+            )
         ]
     try:
         with place.look() as tx:
             if place.postgresql is None:
-                findings = [good("database", f"{place}: SQLite {tx.first(str, 'SELECT sqlite_version()')}")]
+                findings = [good(translated("database"), f"{place}: SQLite {tx.first(str, 'SELECT sqlite_version()')}")]
             else:
                 findings = _server(tx, place, clock)
             return [*findings, *_contents(tx, place, migrations, program)]
     except (StoreUnusable, psycopg.Error) as error:
         told = str(error).strip().replace("\n", "; ")
-        todo = "see that the file is a database of this program" if place.postgresql is None else _advice(told)
-        return [bad("database", told, todo), *(not_checked(name, "the database cannot be read") for name in names)]
+        todo = (
+            translated("see that the file is a database of this program") if place.postgresql is None else _advice(told)
+        )
+        return [
+            bad(translated("database"), told, todo),
+            *(not_checked(name, translated("the database cannot be read")) for name in names),
+        ]
+
+
+def _clock_name() -> str:
+    return translated("clock against {name}", name="PostgreSQL")
 
 
 def _is_there(file: Path) -> bool:
@@ -57,12 +79,14 @@ def _is_there(file: Path) -> bool:
 
 def _advice(told: str) -> str:
     if any(word in told for word in ("authentication", "certificate", "pg_hba", "role")):
-        return "correct user, password or certificate in postgresql.conninfo, or let the user in (pg_hba.conf)"
+        return translated(
+            "correct user, password or certificate in postgresql.conninfo, or let the user in (pg_hba.conf)"
+        )
     if "does not exist" in told:
-        return "make the database, owned by the user in postgresql.conninfo"
+        return translated("make the database, owned by the user in postgresql.conninfo")
     if "read-only" in told:
-        return "name the server that takes writes in postgresql.conninfo: this one is a standby"
-    return "start PostgreSQL, or correct postgresql.conninfo"
+        return translated("name the server that takes writes in postgresql.conninfo: this one is a standby")
+    return translated("start PostgreSQL, or correct postgresql.conninfo")
 
 
 def _server(tx: Transaction, place: DatabasePlace, clock: Clock) -> list[Finding]:
@@ -70,18 +94,24 @@ def _server(tx: Transaction, place: DatabasePlace, clock: Clock) -> list[Finding
     version = tx.first(str, "SELECT current_setting('server_version')")
     is_encrypted = tx.first(bool, "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()")
     is_remote = tx.first(bool, "SELECT inet_server_addr() IS NOT NULL")
-    found = f"{place}: version {version}"
-    database = good("database", f"{found}, {'TLS' if is_encrypted else 'a local socket'}")
+    found = translated("{place}: version {version}", place=place, version=version)
+    database = good(translated("database"), f"{found}, {'TLS' if is_encrypted else translated('a local socket')}")
     if number < LEAST_VERSION * _OF_VERSION:
-        database = bad("database", found, f"PostgreSQL {LEAST_VERSION} or newer is needed")
+        database = bad(
+            translated("database"), found, translated("PostgreSQL {least} or newer is needed", least=LEAST_VERSION)
+        )
     elif is_remote and not is_encrypted:
-        database = warning("database", f"{found}, not encrypted", "add sslmode=verify-full to postgresql.conninfo")
+        database = warning(
+            translated("database"),
+            translated("{found}, not encrypted", found=found),
+            translated("add sslmode=verify-full to postgresql.conninfo"),
+        )
     before = clock.now()
     server = tx.first(_instant, "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) AS DOUBLE PRECISION)")
     after = clock.now()
     assert server is not None
     error = before + (after - before) / 2 - server
-    return [database, _durability(tx), clock_finding(_CLOCK, error, "PostgreSQL")]
+    return [database, _durability(tx), clock_finding(_clock_name(), error, "PostgreSQL")]
 
 
 def _instant(seconds: float) -> datetime:
@@ -95,17 +125,23 @@ def _durability(tx: Transaction) -> Finding:
     }
     found = ", ".join(f"{name} = {value}" for name, value in settings.items())
     if settings["fsync"] != "on" or settings["full_page_writes"] != "on":
-        return bad("durability", found, "turn fsync and full_page_writes on: else a loss of power loses what was said")
+        return bad(
+            translated("durability"),
+            found,
+            translated("turn fsync and full_page_writes on: else a loss of power loses what was said"),
+        )
     if settings["synchronous_commit"] in ("off", "local"):
-        todo = "turn synchronous_commit on; processes of this program do so for themselves, other tools do not"
-        return warning("durability", found, todo)
-    return good("durability", found)
+        todo = translated(
+            "turn synchronous_commit on; processes of this program do so for themselves, other tools do not"
+        )
+        return warning(translated("durability"), found, todo)
+    return good(translated("durability"), found)
 
 
 def _contents(tx: Transaction, place: DatabasePlace, migrations: Sequence[Migration], program: str) -> list[Finding]:
     finding = _schema(tx, place, migrations, program)
     if not _has_table(tx, place, "audit"):
-        return [finding, not_checked("audit chain", "there is none yet")]
+        return [finding, not_checked(translated("audit chain"), translated("there is none yet"))]
     return [finding, _chain(tx, program)]
 
 
@@ -117,10 +153,20 @@ def _schema(tx: Transaction, place: DatabasePlace, migrations: Sequence[Migratio
         if missing := pending(applied_from(rows), migrations, place.engine):
             raise SchemaOutdated(missing)
     except SchemaOutdated as error:
-        return bad("schema", error.advice(f"{program} migrate"), f"run `{program} migrate`")
+        return bad(
+            translated("schema"),
+            error.advice(f"{program} migrate"),
+            translated("run `{program} migrate`", program=program),
+        )
     except SchemaMismatch as error:
-        return bad("schema", str(error), "use the version of the program that made this database, or a newer one")
-    return good("schema", f"{len(rows)} files are applied, as this version has them")
+        return bad(
+            translated("schema"),
+            str(error),
+            translated("use the version of the program that made this database, or a newer one"),
+        )
+    return good(
+        translated("schema"), translated("{count} files are applied, as this version has them", count=len(rows))
+    )
 
 
 def _row(package: str, name: str, checksum: str) -> tuple[str, str, str]:
@@ -142,17 +188,27 @@ def _chain(tx: Transaction, program: str) -> Finding:
         "SELECT sequence, time, actor, action, subject, detail, hash FROM audit ORDER BY sequence DESC LIMIT :rows",
         rows=_CHAIN_ROWS + 1,
     )[::-1]
-    todo = f"keep a copy of the database, and see `{program} audit verify`: somebody changed it behind the program"
+    todo = translated(
+        "keep a copy of the database, and see `{program} audit verify`: somebody changed it behind the program",
+        program=program,
+    )
     if not rows:
-        return good("audit chain", "no row yet")
+        return good(translated("audit chain"), translated("no row yet"))
     if len(rows) <= _CHAIN_ROWS:
         previous, checked = audit.Head(0, audit.GENESIS), rows
     else:
         previous, checked = audit.Head(rows[0].sequence, rows[0].hash), rows[1:]
     for row in checked:
         if row.sequence != previous.sequence + 1:
-            return bad("audit chain", f"row {previous.sequence + 1} is missing", todo)
+            return bad(translated("audit chain"), translated("row {row} is missing", row=previous.sequence + 1), todo)
         if row.hash != row.expected_hash(previous.hash):
-            return bad("audit chain", f"row {row.sequence} was altered, or the row before it", todo)
+            return bad(
+                translated("audit chain"),
+                translated("row {row} was altered, or the row before it", row=row.sequence),
+                todo,
+            )
         previous = audit.Head(row.sequence, row.hash)
-    return good("audit chain", f"the last {len(checked)} of {previous.sequence} rows follow from each other")
+    return good(
+        translated("audit chain"),
+        translated("the last {count} of {row} rows follow from each other", count=len(checked), row=previous.sequence),
+    )

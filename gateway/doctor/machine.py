@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 from gateway.doctor.findings import Finding, bad, good, warning
+from gateway.languages import translated
 from gateway.store.sqlite import WATERMARK_BYTES
 
 _PLENTY = 4  # times the watermark: less is told early
@@ -23,14 +24,27 @@ def check_data(directory: Path) -> list[Finding]:
             file.write(b"\0")
             file.flush()
             os.fsync(file.fileno())
-        findings = [_privacy(directory) if place == directory else good("data", f"{directory}: `serve` makes it")]
+        findings = [
+            _privacy(directory)
+            if place == directory
+            else good(translated("data"), translated("{directory}: `serve` makes it", directory=directory))
+        ]
     except OSError as error:
-        found = f"{place}: nothing can be written: {error.strerror}"
-        findings = [bad("data", found, "let the user that the process runs as own it, or name another directory")]
+        found = translated("{place}: nothing can be written: {problem}", place=place, problem=error.strerror)
+        findings = [
+            bad(
+                translated("data"),
+                found,
+                translated("let the user that the process runs as own it, or name another directory"),
+            )
+        ]
     try:
         free = shutil.disk_usage(place).free
     except OSError as error:
-        return [*findings, bad("disk", f"{place}: {error.strerror}", "name a directory that can be reached")]
+        return [
+            *findings,
+            bad(translated("disk"), f"{place}: {error.strerror}", translated("name a directory that can be reached")),
+        ]
     return [*findings, _room(place, free)]
 
 
@@ -46,8 +60,10 @@ def _privacy(directory: Path) -> Finding:
     files = [path for path in (directory, *sorted(directory.iterdir())) if _is_open(path)]
     if files:
         names = ", ".join(str(path) for path in files)
-        return warning("data", f"others may read {names}", f"chmod -R go= {directory}")
-    return good("data", f"{directory}: can be written, closed to others")
+        return warning(
+            translated("data"), translated("others may read {names}", names=names), f"chmod -R go= {directory}"
+        )
+    return good(translated("data"), translated("{directory}: can be written, closed to others", directory=directory))
 
 
 def _is_open(path: Path) -> bool:
@@ -57,13 +73,19 @@ def _is_open(path: Path) -> bool:
 
 
 def _room(place: Path, free: int) -> Finding:
-    found = f"{free // _MEBIBYTE} MiB are free at {place}"
+    found = translated("{free} MiB are free at {place}", free=free // _MEBIBYTE, place=place)
     least = WATERMARK_BYTES // _MEBIBYTE
     if free <= WATERMARK_BYTES:
-        return bad("disk", found, f"make room: below {least} MiB no new work is accepted")
+        return bad(
+            translated("disk"), found, translated("make room: below {least} MiB no new work is accepted", least=least)
+        )
     if free <= _PLENTY * WATERMARK_BYTES:
-        return warning("disk", found, f"make room soon: below {least} MiB no new work is accepted")
-    return good("disk", found)
+        return warning(
+            translated("disk"),
+            found,
+            translated("make room soon: below {least} MiB no new work is accepted", least=least),
+        )
+    return good(translated("disk"), found)
 
 
 class PortTaken(Exception):
@@ -77,11 +99,11 @@ def try_port(listen: str) -> str:
     """
     host, _, port = listen.rpartition(":")
     if port == "0":
-        return f"{listen}: any free port is taken"
+        return translated("{listen}: any free port is taken", listen=listen)
     try:
         found = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except socket.gaierror as error:
-        raise OSError(error.errno, f"the host is not known: {error.strerror}") from error
+        raise OSError(error.errno, translated("the host is not known: {problem}", problem=error.strerror)) from error
     family, kind, protocol, _, address = found[0]
     with socket.socket(family, kind, protocol) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -92,4 +114,4 @@ def try_port(listen: str) -> str:
             if error.errno == errno.EADDRINUSE:
                 raise PortTaken from None
             raise
-    return f"{listen}: free"
+    return translated("{listen}: free", listen=listen)

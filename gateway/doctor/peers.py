@@ -12,6 +12,7 @@ from gateway.doctor.findings import Finding, bad, good, not_checked, warning
 from gateway.doctor.machine import PortTaken, try_port
 from gateway.errors import Refused
 from gateway.federation.current import MAX_CLOCK_ERROR
+from gateway.languages import refusal, translated
 from gateway.relay.transport import Unreachable
 from gateway.settings import on_every_interface
 from gateway.tls import Credentials, CredentialsUnusable
@@ -32,9 +33,13 @@ async def health(channel: grpc.aio.Channel) -> int:
 async def check_port(listen: str, server_name: str, credentials: Credentials, clock: Clock) -> Finding:
     """Whether the port is free, or held by a process that proves the same server name, as the running one does."""
     try:
-        return good("port", await asyncio.to_thread(try_port, listen))
+        return good(translated("port"), await asyncio.to_thread(try_port, listen))
     except OSError as error:
-        return bad("port", f"{listen}: {error.strerror}", "name an address of this machine that may be listened on")
+        return bad(
+            translated("port"),
+            f"{listen}: {error.strerror}",
+            translated("name an address of this machine that may be listened on"),
+        )
     except PortTaken:
         pass
     host, _, port = listen.rpartition(":")
@@ -43,11 +48,27 @@ async def check_port(listen: str, server_name: str, credentials: Credentials, cl
         async with Dialer(credentials, clock).dial(endpoint, server_name) as channel:
             status = await health(channel)
     except CredentialsUnusable:
-        return not_checked("port", f"{listen}: somebody listens; who, only a usable certificate finds out")
+        return not_checked(
+            translated("port"),
+            translated("{listen}: somebody listens; who, only a usable certificate finds out", listen=listen),
+        )
     except (Unreachable, Refused) as failure:
-        found = f"{listen}: another process listens, which does not prove to be {server_name}: {failure}"
-        return bad("port", found, "stop that process, or listen on another port")
-    return good("port", f"{listen}: held by {server_name}, which says {status_name(status)}")
+        found = translated(
+            "{listen}: another process listens, which does not prove to be {server_name}: {problem}",
+            listen=listen,
+            server_name=server_name,
+            problem=refusal(failure),
+        )
+        return bad(translated("port"), found, translated("stop that process, or listen on another port"))
+    return good(
+        translated("port"),
+        translated(
+            "{listen}: held by {server_name}, which says {status}",
+            listen=listen,
+            server_name=server_name,
+            status=status_name(status),
+        ),
+    )
 
 
 def status_name(status: int) -> str:
@@ -59,24 +80,31 @@ def advice(failure: Exception) -> str:
     """What to do about a peer that cannot be reached."""
     told = str(failure).lower()
     if isinstance(failure, Refused):
-        return "have the authority of the federation issue a certificate for this member"
+        return translated("have the authority of the federation issue a certificate for this member")
     if any(word in told for word in ("handshake", "certificate", "verification")):
-        return "see that both have certificates of the same authority, in force, and that it proves its role's name"
+        return translated(
+            "see that both have certificates of the same authority, in force, and that it proves its role's name"
+        )
     if "deadline" in told:
-        return "see whether the process hangs, or a firewall drops packets on the way"
+        return translated("see whether the process hangs, or a firewall drops packets on the way")
     if "dns" in told or "resol" in told:
-        return "correct the host in the settings, or the name service"
-    return "start it, or correct the address in the settings"
+        return translated("correct the host in the settings, or the name service")
+    return translated("start it, or correct the address in the settings")
 
 
 def clock_finding(name: str, error: timedelta, whose: str) -> Finding:
     """How far the clock of this machine is from another one."""
     seconds = error.total_seconds()
-    found = f"this clock is {abs(seconds):.3f} s {'ahead of' if seconds > 0 else 'behind'} that of {whose}"
+    size = f"{abs(seconds):.3f}"
+    found = translated("this clock is {seconds} s behind that of {whose}", seconds=size, whose=whose)
+    if seconds > 0:
+        found = translated("this clock is {seconds} s ahead of that of {whose}", seconds=size, whose=whose)
     if abs(error) > MAX_CLOCK_ERROR:
         limit = MAX_CLOCK_ERROR.total_seconds()
-        todo = f"set the clocks right (NTP): beyond {limit:.0f} s no work that expires is accepted"
+        todo = translated(
+            "set the clocks right (NTP): beyond {limit} s no work that expires is accepted", limit=f"{limit:.0f}"
+        )
         return bad(name, found, todo)
     if abs(error) > CLOCK_WARNING:
-        return warning(name, found, "see that NTP keeps both clocks")
+        return warning(name, found, translated("see that NTP keeps both clocks"))
     return good(name, found)

@@ -21,10 +21,12 @@ from gateway.doctor.machine import check_data
 from gateway.doctor.peers import ANSWER_SECONDS, advice, check_port, clock_finding, health, status_name
 from gateway.errors import Refused, from_rpc_error
 from gateway.identity import Identity, server_name
+from gateway.languages import refusal, translated
 from gateway.relay.transport import Unreachable
 from gateway.settings import Sources
 from gateway.store.schema import migrations_of
 from gateway.tls import CredentialsUnusable
+from gateway.words import word
 from region_node.cli.config import load_settings, settings_options
 from region_node.providers.client import provider_name
 from region_node.schema import PACKAGES
@@ -51,14 +53,14 @@ async def _all(sources: Sources, settings: RegionSettings, clock: Clock) -> Sequ
         *(
             _alone(_check_provider(kind, provider, settings, clock))
             for kind, provider in (
-                ("fulfilment", settings.providers.fulfilment),
-                ("notification", settings.providers.notification),
+                (translated("fulfilment system"), settings.providers.fulfilment),
+                (translated("notification system"), settings.providers.notification),
             )
             if provider is not None
         ),
     )
     return [
-        good("settings", f"{sources}: fine"),
+        good(translated("settings"), translated("{sources}: fine", sources=sources)),
         *check_credentials(credentials, now, own),
         *check_signing(signing.certificate, signing.key, credentials, settings.region, settings.federation, now),
         *(finding for group in groups for finding in group),
@@ -73,56 +75,66 @@ async def _check_provider(
     kind: str, provider: FulfilmentSettings | NotificationSettings, settings: RegionSettings, clock: Clock
 ) -> Finding:
     """Whether a system of the region's own is reached under its name, and serves."""
-    name = f"{kind} system {provider.endpoint}"
+    name = f"{kind} {provider.endpoint}"
     try:
         channel = Dialer(settings.credentials, clock).dial(
             provider.endpoint, provider_name(settings.federation, settings.region, provider)
         )
     except CredentialsUnusable:
-        return not_checked(name, "the node has no certificate that can be used")
+        return not_checked(name, translated("the node has no certificate that can be used"))
     async with channel:
         try:
             status = await health(channel)
         except (Unreachable, Refused) as failure:
-            return bad(name, str(failure), advice(failure))
+            return bad(name, refusal(failure), advice(failure))
     if status != HealthCheckResponse.SERVING:
-        return bad(name, f"reached, but it says {status_name(status)}", "look at the log of that system")
-    return good(name, f"SERVING, and proves to be {provider.name}")
+        return bad(
+            name,
+            translated("reached, but it says {status}", status=status_name(status)),
+            translated("look at the log of that system"),
+        )
+    return good(name, translated("SERVING, and proves to be {name}", name=provider.name))
 
 
 async def _check_coordinator(endpoint: str, settings: RegionSettings, clock: Clock) -> list[Finding]:
     """Whether a coordinator is reached with the node's certificate, how the region stands there, and its clock."""
-    name, clock_name = f"coordinator {endpoint}", f"clock against {endpoint}"
+    name, clock_name = (
+        translated("coordinator {endpoint}", endpoint=endpoint),
+        translated("clock against {name}", name=endpoint),
+    )
     try:
         channel = Dialer(settings.credentials, clock).dial(
             endpoint, server_name(Role.ROLE_COORDINATOR, "", settings.federation)
         )
     except CredentialsUnusable:
-        told = "the node has no certificate that can be used"
+        told = translated("the node has no certificate that can be used")
         return [not_checked(name, told), not_checked(clock_name, told)]
     async with channel:
         try:
             status = await health(channel)
             if status != HealthCheckResponse.SERVING:
-                found = f"reached, but it says {status_name(status)}"
-                findings = [bad(name, found, "wait until it has started or stopped, and look at its log")]
-                return [*findings, not_checked(clock_name, "the coordinator does not serve")]
+                found = translated("reached, but it says {status}", status=status_name(status))
+                findings = [bad(name, found, translated("wait until it has started or stopped, and look at its log"))]
+                return [*findings, not_checked(clock_name, translated("the coordinator does not serve"))]
             before = clock.now()
             response = await _first_state(channel)
             between = clock.now() - before
         except (Unreachable, Refused) as failure:
-            return [bad(name, str(failure), advice(failure)), not_checked(clock_name, "the coordinator gave no answer")]
+            return [
+                bad(name, refusal(failure), advice(failure)),
+                not_checked(clock_name, translated("the coordinator gave no answer")),
+            ]
     if response is None:
-        todo = "apply a configuration: `coordinator federation apply`"
+        todo = translated("apply a configuration: `coordinator federation apply`")
         return [
-            warning(name, "SERVING; the federation has no configuration yet", todo),
-            not_checked(clock_name, "without a configuration it tells no time"),
+            warning(name, translated("SERVING; the federation has no configuration yet"), todo),
+            not_checked(clock_name, translated("without a configuration it tells no time")),
         ]
     findings = [_standing(name, response, settings.region)]
     if not response.HasField("time"):
-        return [*findings, not_checked(clock_name, "this version of a coordinator does not tell its time")]
+        return [*findings, not_checked(clock_name, translated("this version of a coordinator does not tell its time"))]
     error = before + between / 2 - from_timestamp(response.time)
-    return [*findings, clock_finding(clock_name, _beyond(error, between), "the coordinator")]
+    return [*findings, clock_finding(clock_name, _beyond(error, between), translated("the coordinator"))]
 
 
 async def _first_state(channel: grpc.aio.Channel) -> WatchResponse | None:
@@ -133,7 +145,7 @@ async def _first_state(channel: grpc.aio.Channel) -> WatchResponse | None:
     try:
         async for response in call:
             return response
-        raise Unreachable("it ended the stream")
+        raise Unreachable(translated("it ended the stream"))
     except grpc.aio.AioRpcError as error:
         if error.code() == grpc.StatusCode.DEADLINE_EXCEEDED:
             return None
@@ -145,16 +157,18 @@ async def _first_state(channel: grpc.aio.Channel) -> WatchResponse | None:
 
 
 def _standing(name: str, response: WatchResponse, region: str) -> Finding:
-    revision = f"SERVING, configuration revision {response.federation_revision}"
+    revision = translated("SERVING, configuration revision {revision}", revision=response.federation_revision)
     state = next((member.state for member in response.members if member.region == region), None)
     if state is None:
-        todo = "correct the name of the region, or add it to the configuration: `coordinator federation apply`"
-        return bad(name, f"{revision}; it knows no region {region}", todo)
-    told = MemberState.Name(state).removeprefix("MEMBER_STATE_").lower()
+        todo = translated(
+            "correct the name of the region, or add it to the configuration: `coordinator federation apply`"
+        )
+        return bad(name, translated("{revision}; it knows no region {region}", revision=revision, region=region), todo)
+    told = word(MemberState.Name(state), "MEMBER_STATE_")
     if state == MemberState.MEMBER_STATE_SUSPENDED:
-        todo = "ask the administrator why: `coordinator regions list` tells the note"
-        return warning(name, f"{revision}; this region is {told}", todo)
-    return good(name, f"{revision}; this region is {told}")
+        todo = translated("ask the administrator why: `coordinator regions list` tells the note")
+        return warning(name, translated("{revision}; this region is {state}", revision=revision, state=told), todo)
+    return good(name, translated("{revision}; this region is {state}", revision=revision, state=told))
 
 
 def _beyond(error: timedelta, between: timedelta) -> timedelta:

@@ -1,6 +1,7 @@
 """Commands speak English or Chinese, as asked, and complete in the shell."""
 
 import ast
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +14,10 @@ from hypothesis import strategies as st
 
 from coordinator.cli.main import main as coordinator
 from deploy import texts
-from gateway.languages import LANGUAGES, VARIABLE, asked_language, commands
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from gateway.languages import LANGUAGES, VARIABLE, asked_language, commands, refusal
+from gateway.words import word
 from region_node.cli.main import main as region_node
 
 PROGRAMS = {"region-node": region_node, "coordinator": coordinator}
@@ -83,6 +87,46 @@ def test_each_shell_is_given_what_completes_the_commands(program: str, shell: st
     assert f"_{program.upper().replace('-', '_')}_COMPLETE" in told
 
 
+def test_a_refusal_is_told_with_its_code_in_the_language_that_was_asked_for() -> None:
+    refused = Refused(Reason.REASON_REGION_SUSPENDED, region="henan")
+    assert refusal(refused) == str(refused)
+    said("coordinator", "--lang", "zh", "--help")
+    assert holds_chinese(refusal(refused))
+    assert refusal(refused).startswith("REGION_SUSPENDED: ")
+
+
+def test_states_have_a_word_in_each_language() -> None:
+    assert word("ORDER_STATE_IN_PROGRESS", "ORDER_STATE_") == "in progress"
+    said("coordinator", "--lang", "zh", "--help")
+    assert word("ORDER_STATE_IN_PROGRESS", "ORDER_STATE_") == "办理中"
+    assert word("PARTY_UNSPECIFIED", "PARTY_") == ""
+
+
+@pytest.fixture(name="settings_file")
+def settings_without_certificates(tmp_path: Path) -> Path:
+    """Settings that can be read and name certificates that are not there."""
+    file = tmp_path / "coordinator.toml"
+    file.write_text(
+        'federation = "crossregion.example"\nlisten = "127.0.0.1:0"\ndata = "data"\n'
+        '[credentials]\nauthority = "authority.crt"\ncertificate = "tls.crt"\nkey = "tls.key"\n'
+    )
+    return file
+
+
+def test_the_doctor_tells_people_in_their_language_and_programs_in_english(settings_file: Path) -> None:
+    told = said("coordinator", "doctor", "--settings", str(settings_file), "--lang", "zh")
+    assert "有问题" in told
+    assert "请放入私钥（PEM）" in told
+    for_programs = said("coordinator", "doctor", "--settings", str(settings_file), "--lang", "zh", "--json")
+    assert json.loads(for_programs)["checks"]
+    assert not holds_chinese(for_programs)
+
+
+def test_settings_are_shown_in_the_language_that_was_asked_for(settings_file: Path) -> None:
+    told = said("coordinator", "config", "validate", "--settings", str(settings_file), "--lang", "zh")
+    assert told.endswith("：可以使用\n")
+
+
 def completed(program: str, *words: str) -> list[str]:
     """What a shell offers for the last of the words."""
     *before, incomplete = words
@@ -116,7 +160,11 @@ def test_every_command_has_a_help_with_an_example(program: str) -> None:
 
 
 ROOT = Path(__file__).parents[2]
-SPOKEN = (*ROOT.glob("region_node/cli/*.py"), *ROOT.glob("coordinator/cli/*.py"), *ROOT.glob("gateway/*/commands.py"))
+SPOKEN = [
+    path
+    for pattern in ("region_node/cli/*.py", "coordinator/cli/*.py", "gateway/doctor/*.py", "gateway/*/commands.py")
+    for path in ROOT.glob(pattern)
+]
 # What ends in the eyes of a person, and the exceptions of the commands whose text does.
 TOLD_BY = {
     "echo",
@@ -126,6 +174,11 @@ TOLD_BY = {
     "fail",
     "print_table",
     "add_column",
+    "good",
+    "bad",
+    "warning",
+    "not_checked",
+    "Unreadable",
     "NotDone",
     "CannotReach",
     "NoWitness",
@@ -138,6 +191,9 @@ TOLD_BY = {
     "FileUnusable",
 }
 NOT_TRANSLATED = {
+    ": SQLite ": "a name",
+    "chmod 600 ": "a command to give",
+    "chmod -R go= ": "a command to give",
     "--numbers: ": "the option that what follows is about",
     "# revision ": "a comment in the YAML that `federation show` prints for `apply`",
 }
