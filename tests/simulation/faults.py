@@ -38,6 +38,7 @@ KINDS = (
     "clocks stepped",
     "days passed",
     "weeks passed",
+    "months passed",
     "regions isolated",
     "regions suspended",
     "regions joined late",

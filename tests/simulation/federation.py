@@ -160,7 +160,17 @@ class Simulation:
                     self.history.broken("nothing lost", envelope, "no answer a minute after healing")
 
     async def _live_on(self) -> None:
-        """Waits until all is quiet, then lets days pass until no timer is left, or enough have passed."""
+        """Waits until all is quiet, then lets days pass until no timer is left, or enough have passed.
+
+        At the end of some runs more than a month passes: bills fall due, late fees are taken, lines are suspended.
+        """
+        await self._pass_days()
+        if self._source.random() < 0.2:
+            self.history.count("months passed")
+            self._wall.leap(timedelta(days=self._source.uniform(30.0, 45.0)))
+            await self._become_quiet()
+
+    async def _pass_days(self) -> None:
         for _ in range(LEAPS):
             if not await self._become_quiet():
                 return

@@ -73,8 +73,9 @@ def _lines(evidence: Evidence) -> None:
             if changed.pop((product, way), 0) != times:
                 text = f"{number} was not changed as often as {times} orders and timers were done"
                 evidence.broken(ONCE, _an_order(evidence, number, way), f"{way}: {text}")
-    for product, way in changed:
-        evidence.broken(ONCE, "-", f"{product}, which nobody has asked about, was changed: {way}")
+    for (product, way), times in changed.items():
+        if times != by_itself[product, way]:
+            evidence.broken(ONCE, "-", f"{product}, which nobody has asked about, was changed: {way}")
 
 
 def _changes(evidence: Evidence) -> Counter[tuple[str, str]]:
