@@ -18,6 +18,7 @@ import psycopg
 from psycopg import sql
 
 from gateway import audit, failpoints
+from gateway.languages import translated
 from gateway.store import postgresql_schema, sqlite_schema
 from gateway.store.opening import DatabasePlace, DatabaseUnreachable, moved_file
 from gateway.store.port import DatabaseInUse, StoreUnusable, Transaction
@@ -176,7 +177,7 @@ class _Move:
         try:
             with self._target.cursor() as cursor, cursor.copy(statement) as copy:
                 copy.set_types([_TYPES[kind][1] for kind in table.types])
-                for row in self._counted(f"copying {table.name}", self._rows(table)):
+                for row in self._counted(translated("copying {table}", table=table.name), self._rows(table)):
                     copy.write_row(row)
         except psycopg.OperationalError:
             raise
@@ -191,7 +192,9 @@ class _Move:
             cursor.itersize = _CHUNK
             there = iter(cursor.execute(_select(table)))
             pairs = itertools.zip_longest(self._rows(table), there)
-            for number, (ours, theirs) in enumerate(self._counted(f"comparing {table.name}", pairs), 1):
+            for number, (ours, theirs) in enumerate(
+                self._counted(translated("comparing {table}", table=table.name), pairs), 1
+            ):
                 if not _same(ours, theirs):
                     where = f"row {number} of {table.name} is not the same in {self._place.file}"
                     if filled:

@@ -137,6 +137,17 @@ def test_a_coordinator_whose_certificate_names_another_one_does_not_start(files:
     assert not (files.settings.parent / "data").exists()
 
 
+def test_tables_and_refusals_are_chinese_where_that_is_asked_for(coordinator: Process) -> None:
+    listed = coordinator.command("regions", "list", "--lang", "zh")
+    assert listed.exit_code == 0
+    assert listed.output.startswith("地区（时间为UTC）")
+    refused = coordinator.command("regions", "suspend", "nowhere", "--note", "-", "--lang", "zh")
+    assert refused.exit_code == 1
+    assert refused.output.startswith("错误：REGION_UNKNOWN: ")
+    assert "nowhere" in refused.output
+    assert coordinator.command("regions", "list").output.startswith("Regions (times are UTC)")
+
+
 def test_a_second_process_on_the_same_database_says_so_and_disturbs_nothing(coordinator: Process) -> None:
     code, line = serve_in_vain(coordinator.settings)
     assert code == 1
