@@ -77,7 +77,7 @@ def conditions(rounds: int, seconds: float, sizes: dict[str, int]) -> Report:
 
 
 @click.command()
-@click.option("--seconds", default=2.5, show_default=True, help="for one load in one round")
+@click.option("--seconds", default=2.0, show_default=True, help="for one load in one round")
 @click.option("--rounds", default=5, show_default=True, help="per number of callers")
 @click.option("--callers", "levels", type=int, multiple=True, default=LEVELS, show_default=True)
 @click.option("--engine-callers", default=32, show_default=True, help="for PostgreSQL and etcd; 0 leaves them out")

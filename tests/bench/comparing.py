@@ -10,7 +10,7 @@ from tests.bench.load import LoadClient
 from tests.bench.orders import HANDLING
 from tests.bench.report import Level, Round
 
-WARM_UP = 1.5  # seconds of each load before the first round of a level
+WARM_UP = 1.0  # seconds of each load before the first round of a level
 
 Way = Callable[[], Awaitable[float]]
 """Measures one figure, one way."""
