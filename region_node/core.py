@@ -32,6 +32,7 @@ from region_node.notices.port import Notifier
 from region_node.orders import home, intake, promises, steps
 from region_node.orders.changes import Changes
 from region_node.orders.desk import DeskPorts, OrderDesk
+from region_node.orders.provisioning_rows import next_due
 from region_node.orders.relayed import OrderEnvelopes
 from region_node.providers.fulfilment import FulfilmentProvider
 from region_node.providers.worker import FulfilmentWorker, WorkerPorts
@@ -100,6 +101,8 @@ class RegionCore:
         ]
         if self._ports.provider is not None:
             self.loops.append(loop.create_task(_worker(self._ports, self._ports.provider).run()))
+        elif await self._ports.store.read(next_due) is not None:
+            _log.error("orders wait for a system of the region's own, and the settings name none: providers.fulfilment")
         if self._ports.notifier is not None:
             delivery = NoticeDelivery(self._ports.store, self._ports.clock, self._ports.notifier)
             self.loops.append(loop.create_task(delivery.run()))

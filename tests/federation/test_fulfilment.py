@@ -292,6 +292,22 @@ async def test_a_node_that_starts_again_goes_on_with_what_its_system_has_to_do(n
     assert network.effects(order) == ["provisioned"]
 
 
+async def test_a_node_whose_settings_name_its_system_no_more_says_that_orders_wait_for_it(
+    network: Network, caplog: pytest.LogCaptureFixture
+) -> None:
+    await network.stop()
+    order = await network.suspension("sichuan")
+    await network.federation.stop_node("sichuan")
+    named = network.federation.providers.pop("sichuan")
+    await network.federation.start_node("sichuan")
+    assert "providers.fulfilment" in caplog.text
+    await network.federation.stop_node("sichuan")
+    network.federation.providers["sichuan"] = named
+    await network.start()
+    await network.federation.start_node("sichuan")
+    await network.sichuan.reaches(order.id, COMPLETED)
+
+
 async def test_what_cannot_be_carried_out_any_more_is_undone_and_fails(network: Network) -> None:
     network.behaviour.refuses = ("SUSPEND:test",)
     first = await network.is_for_staff(network.sichuan, await network.suspension("sichuan"), "fulfil")
