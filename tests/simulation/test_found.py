@@ -1,6 +1,6 @@
-"""What seeds have found in the handling of orders that move or are overtaken, each as the shortest story."""
+"""What seeds have found: orders that move or are overtaken, and what a region's own system says; each a short story."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -22,14 +22,18 @@ from gateway.store.port import Operation, Transaction
 from region_node.billing import ledger
 from region_node.billing.rules import CASH, IN_TRANSIT
 from region_node.context import RegionContext
+from region_node.customers.rows import find_line
 from region_node.orders import handling, intake
 from region_node.orders.business import load_rules
 from region_node.orders.caller import Caller
+from region_node.orders.provisioning_answers import Answer as Told
+from region_node.orders.provisioning_answers import Asked, answered, take
 from region_node.orders.relayed import OrderEnvelopes
 from region_node.orders.rows import find_request, require_order
 from tests.outbox import open_envelopes
 from tests.simulation.batch import run_batch
 from tests.simulation.disk import Disk
+from tests.simulation.plans import documents
 from tests.simulation.world import PREFIXES, REGIONS, START, configuration, first_database, keys, operator
 
 T = TypeVar("T")
@@ -87,6 +91,11 @@ class Counter:
             answered(tx, sealed.content, ReceiptContent.FromString(receipt.content), START)
 
         self.run(settle)
+
+    def tell(self, asked: Asked, results: Mapping[str, str]) -> Asked | None:
+        """The region's own system has done what it was asked."""
+        told = Told(True, results=results)
+        return self.run(lambda tx: answered(tx, self.context, asked, told, START))
 
     def order(self, order: Order) -> Order:
         return self.run(lambda tx: require_order(tx, order.id)).order
@@ -182,6 +191,33 @@ def test_a_submission_that_its_cancellation_overtook_is_refused_and_the_order_st
     counter.answer(order, SUBMIT, Answer(Outcome.OUTCOME_REFUSED, reason=Reason.REASON_ORDER_CANCELLED_BEFORE))
     assert counter.order(order).state == OrderState.ORDER_STATE_CANCELLED
     assert counter.balance(IN_TRANSIT) == 0
+
+
+def test_a_line_has_the_number_that_the_regions_own_system_has_chosen() -> None:
+    border = Border("sichuan", keys().signers["sichuan"], keys().trusted, CurrentFederation())
+    context = RegionContext(border, load_rules(), provisioned=frozenset({"NEW_LINE"}))
+    counter = Counter(Disk(first_database("sichuan"), lambda: False), context)
+    counter.plan(THEIRS, "sichuan")
+    request = OrderRequest(
+        business="NEW_LINE",
+        applicant=Applicant.APPLICANT_HOLDER,
+        characteristics={"region": "sichuan", "plan": "sichuan-59", "name": "Somebody"},
+        documents=documents(("ID_ORIG", "FACE"), START, "person-1"),
+    )
+    caller = Caller(operator("sichuan", "counter"), "r1", "")
+    order = counter.run(lambda tx: intake.submit(tx, context, caller, request, START))
+    agreed = OrderCommand(order_id=order.id, confirm=OrderCommand.Confirm(agreed=True))
+    again = Caller(caller.identity, "r2", "")
+    counter.run(lambda tx: handling.command(tx, context, again, agreed, False, START))
+    (asked,) = counter.run(lambda tx: take(tx, context, START, 1))
+    chosen = f"{PREFIXES['sichuan']}907777"
+    for results in ({}, {"number": chosen}, {}):
+        asked = counter.tell(asked, results) or asked
+    line = counter.disk.read(lambda tx: find_line(tx, chosen))
+    told = dict(counter.order(order).results)
+    counter.disk.close()
+    assert line is not None
+    assert told == {"number": chosen, "product_id": line.product_id}
 
 
 def _moved(region: str) -> Answer:
