@@ -7,6 +7,7 @@ from coordinator.registry.etcd.settings import EtcdSettings
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.authority import AUTHORITY_CERTIFICATE, TLS_CERTIFICATE, TLS_KEY
 from gateway.identity import Identity
+from gateway.languages import translated
 from gateway.settings import example, host_of, naming, on_every_interface, require_address
 from gateway.store.opening import DatabasePlace, PostgresqlSettings
 from gateway.tls import Credentials
@@ -58,15 +59,23 @@ class CoordinatorSettings:
         if self.advertise:
             require_address("advertise", self.advertise)
         elif self.etcd is not None and on_every_interface(self.listen):
-            raise ValueError(f"advertise: is needed, because nobody reaches this replica at {self.listen}")
+            raise ValueError(
+                translated("advertise: is needed, because nobody reaches this replica at {listen}", listen=self.listen)
+            )
         if self.etcd is not None and self.etcd.credentials.authority == self.credentials.authority:
-            raise ValueError("etcd.credentials.authority: must be etcd's own, else every member could open etcd")
+            raise ValueError(
+                translated("etcd.credentials.authority: must be etcd's own, else every member could open etcd")
+            )
         if not 0 <= self.number <= _HIGHEST_NUMBER:
-            raise ValueError(f"number: must be 0 to {_HIGHEST_NUMBER}")
+            raise ValueError(
+                translated("{key}: must be {least} to {most}", key="number", least=0, most=_HIGHEST_NUMBER)
+            )
         if self.heartbeat_interval <= 0:
-            raise ValueError("heartbeat_interval: must be more than 0 seconds")
+            raise ValueError(translated("heartbeat_interval: must be more than 0 seconds"))
         if self.lease < _BEATS_IN_LEASE * self.heartbeat_interval:
-            raise ValueError(f"lease: must be at least {_BEATS_IN_LEASE} times heartbeat_interval")
+            raise ValueError(
+                translated("lease: must be at least {count} times heartbeat_interval", count=_BEATS_IN_LEASE)
+            )
 
     @property
     def name(self) -> str:

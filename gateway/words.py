@@ -27,6 +27,7 @@ _ACTIONS = (
     "undo",
 )
 _FINDINGS = ("good", "warning", "bad", "not checked")  # of `doctor`
+_NAMED = ("key", "variable")  # what settings are named by
 _SCHEMA_FILES = ("applied", "applied before", "would be applied")  # to `migrate`
 _STATES = ("inProgress", "assessingCancellation", "pendingCancellation")  # as TMF622 writes them
 _HOPS = (
@@ -58,4 +59,4 @@ def words() -> Iterator[str]:
     enums = {"ENVELOPE_KIND_": EnvelopeKind, "MEMBER_STATE_": MemberState, "ORDER_STATE_": OrderState, "PARTY_": Party}
     for prefix, enum in enums.items():
         yield from (found for name in enum.keys() if (found := english(name, prefix)))
-    yield from chain(_ACTIONS, _STATES, _HOPS, _FINDINGS, _SCHEMA_FILES)
+    yield from chain(_ACTIONS, _STATES, _HOPS, _FINDINGS, _NAMED, _SCHEMA_FILES)

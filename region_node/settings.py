@@ -6,6 +6,7 @@ from pathlib import Path
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.authority import AUTHORITY_CERTIFICATE, SIGNING_CERTIFICATE, SIGNING_KEY, TLS_CERTIFICATE, TLS_KEY
 from gateway.identity import Identity
+from gateway.languages import translated
 from gateway.settings import example, host_of, naming, on_every_interface, require_address
 from gateway.store.opening import DatabasePlace, PostgresqlSettings
 from gateway.tls import Credentials
@@ -42,7 +43,7 @@ class FulfilmentSettings:
     def __post_init__(self) -> None:
         require_address("endpoint", self.endpoint)
         if not self.businesses:
-            raise ValueError("businesses: name at least one")
+            raise ValueError(translated("{key}: name at least one", key="businesses"))
 
 
 @dataclass(frozen=True)
@@ -111,16 +112,22 @@ class RegionSettings:
         with naming("region"):
             Identity(self.federation, Role.ROLE_REGION, self.region, "")
         if not 0 <= self.number <= _HIGHEST_NUMBER:
-            raise ValueError(f"number: must be 0 to {_HIGHEST_NUMBER}")
+            raise ValueError(
+                translated("{key}: must be {least} to {most}", key="number", least=0, most=_HIGHEST_NUMBER)
+            )
         if self.number and self.postgresql is None:
-            raise ValueError("number: must be 0 without postgresql, because SQLite serves one process alone")
+            raise ValueError(
+                translated("number: must be 0 without postgresql, because SQLite serves one process alone")
+            )
         require_address("listen", self.listen, lowest_port=0)
         if self.advertise:
             require_address("advertise", self.advertise)
         elif on_every_interface(self.listen):
-            raise ValueError(f"advertise: is needed, because nobody reaches the node at {self.listen}")
+            raise ValueError(
+                translated("advertise: is needed, because nobody reaches the node at {listen}", listen=self.listen)
+            )
         if not self.coordinators:
-            raise ValueError("coordinators: name at least one")
+            raise ValueError(translated("{key}: name at least one", key="coordinators"))
         for coordinator in self.coordinators:
             require_address("coordinators", coordinator)
         for key, provider in (("fulfilment", self.providers.fulfilment), ("notification", self.providers.notification)):

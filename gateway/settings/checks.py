@@ -4,6 +4,8 @@ import contextlib
 import re
 from collections.abc import Iterator
 
+from gateway.languages import translated
+
 _ADDRESS = re.compile(r"(?:\[[0-9A-Fa-f:.%]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})", re.ASCII)
 _HIGHEST_PORT = 65535
 # On these a process listens, but nobody reaches it by them.
@@ -14,7 +16,7 @@ def require_address(key: str, address: str, *, lowest_port: int = 1) -> None:
     """Raises ValueError, naming the key, unless the value is `host:port` with a port from `lowest_port` up."""
     found = _ADDRESS.fullmatch(address)
     if found is None or not lowest_port <= int(found[1]) <= _HIGHEST_PORT:
-        raise ValueError(f"{key}: {address!r} is not host:port")
+        raise ValueError(translated("{key}: {address!r} is not host:port", key=key, address=address))
 
 
 @contextlib.contextmanager

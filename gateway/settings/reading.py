@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from gateway.languages import translated
 from gateway.settings.entries import Entry
 from gateway.settings.sources import FLAG, Sources
 from gateway.settings.values import Value, from_text, from_toml
@@ -50,12 +51,12 @@ class Reader:
         try:
             content = tomllib.loads(path.read_text(encoding="utf-8"))
         except OSError as error:
-            self.problems.append(f"{path}: cannot be read: {error.strerror}")
+            self.problems.append(translated("{path}: cannot be read: {problem}", path=path, problem=error.strerror))
         except UnicodeDecodeError as error:
-            self.problems.append(f"{path}: is not UTF-8 at byte {error.start}")
+            self.problems.append(translated("{path}: is not UTF-8 at byte {position}", path=path, position=error.start))
         except ValueError as error:
             # TOMLDecodeError, or a number with more digits than Python reads.
-            self.problems.append(f"{path}: is not TOML: {error}")
+            self.problems.append(translated("{path}: is not TOML: {problem}", path=path, problem=error))
         else:
             self._read_table(path, content, self._entries, "")
             return True
@@ -77,7 +78,7 @@ class Reader:
             key, equals, text = flag.partition("=")
             if not equals or _KEY.fullmatch(key) is None:
                 # Not told again: it may hold a password.
-                self.problems.append(f"{FLAG}: must be KEY=VALUE")
+                self.problems.append(translated("{flag}: must be KEY=VALUE", flag=FLAG))
             elif (entry := self._keys.get(key)) is not None:
                 self._take_text(entry, text, FLAG, f"{FLAG} {key}", str)
             else:
@@ -138,13 +139,13 @@ class Reader:
             else:
                 self._tables.add(entry.key)
                 self._no_tables.add(entry.key)
-                self.problems.append(f"{place}: must be a table")
+                self.problems.append(translated("{place}: must be a table", place=place))
 
     def _take_text(self, entry: Entry, text: str, source: str, place: str, name: Callable[[str], str]) -> None:
         """Takes a value of the environment or of a flag; `name` is how they call a key."""
         if entry.is_table:
             names = ", ".join(name(each.key) for each in entry.settings())
-            self.problems.append(f"{place}: is a table; its settings are {names}")
+            self.problems.append(translated("{place}: is a table; its settings are {names}", place=place, names=names))
         else:
             self._take(entry, source, place, partial(from_text, entry.kind, text))
 
@@ -160,7 +161,11 @@ class Reader:
         return [key for key, entry in self._keys.items() if not entry.is_table]
 
     def _unknown(self, place: str, what: str, known: Iterable[str]) -> None:
-        self.problems.append(f"{place}: unknown {what}; known are {', '.join(known)}")
+        self.problems.append(
+            translated(
+                "{place}: unknown {what}; known are {known}", place=place, what=translated(what), known=", ".join(known)
+            )
+        )
 
     def _note(self, key: str, problem: str) -> None:
         """Notes a problem of a key where it was given, or else where it could have been."""

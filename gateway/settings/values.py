@@ -5,16 +5,10 @@ import re
 from pathlib import Path
 from typing import TypeAlias
 
+from gateway.languages import translated
+
 Value: TypeAlias = str | int | float | bool | Path | tuple[str, ...]
 
-_NAMES: dict[object, str] = {
-    str: "a text",
-    Path: "a path",
-    bool: "true or false",
-    int: "a whole number",
-    float: "a number",
-    tuple[str, ...]: "a list of texts",
-}
 # So few digits that the number fits a column of any database.
 _WHOLE = re.compile(r"-?(?:0|[1-9][0-9]{0,17})", re.ASCII)
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,18})?(?:[eE][+-]?[0-9]{1,3})?", re.ASCII)
@@ -62,8 +56,20 @@ def from_text(kind: object, text: str) -> Value:
 
 def _required(kind: object, fitting: Value | None) -> Value:
     if fitting is None:
-        raise ValueError(f"must be {_NAMES[kind]}")
+        raise ValueError(_must_be(kind))
     return fitting
+
+
+def _must_be(kind: object) -> str:
+    texts: dict[object, str] = {
+        str: translated("must be a text"),
+        Path: translated("must be a path"),
+        bool: translated("must be true or false"),
+        int: translated("must be a whole number"),
+        float: translated("must be a number"),
+        tuple[str, ...]: translated("must be a list of texts"),
+    }
+    return texts[kind]
 
 
 def _path(text: str, directory: Path) -> Path | None:

@@ -10,6 +10,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from gateway.files import make_private
+from gateway.languages import translated
 from gateway.store import postgresql_schema, sqlite_schema
 from gateway.store.port import Store, StoreUnusable, Transaction
 from gateway.store.postgresql import PostgresqlStore
@@ -31,14 +32,16 @@ class PostgresqlSettings:
 
     def __post_init__(self) -> None:
         if not self.conninfo.strip():
-            raise ValueError("conninfo: must not be empty")
+            raise ValueError(translated("conninfo: must not be empty"))
         try:
             conninfo_to_dict(self.conninfo)
         except psycopg.ProgrammingError:
             # What libpq says repeats a part of the text, which may be the password.
-            raise ValueError("conninfo: is neither `name=value …` as libpq reads it nor a postgresql:// URL") from None
+            raise ValueError(
+                translated("conninfo: is neither `name=value …` as libpq reads it nor a postgresql:// URL")
+            ) from None
         if not 1 <= self.readers <= _MOST_READERS:
-            raise ValueError(f"readers: must be 1 to {_MOST_READERS}")
+            raise ValueError(translated("{key}: must be {least} to {most}", key="readers", least=1, most=_MOST_READERS))
 
 
 class DatabaseUnreachable(StoreUnusable):

@@ -127,6 +127,14 @@ def test_settings_are_shown_in_the_language_that_was_asked_for(settings_file: Pa
     assert told.endswith("：可以使用\n")
 
 
+def test_what_is_wrong_with_settings_is_told_in_the_language_that_was_asked_for(settings_file: Path) -> None:
+    words = ("config", "validate", "--settings", str(settings_file), "--set", "number=x", "--set", "listen=nowhere")
+    told = said("coordinator", *words, "--lang", "zh")
+    assert "--set number: 须为整数" in told
+    told = said("coordinator", *words[:4], "--set", "listen=nowhere", "--lang", "zh")
+    assert "--set listen: 'nowhere'不是host:port" in told
+
+
 def completed(program: str, *words: str) -> list[str]:
     """What a shell offers for the last of the words."""
     *before, incomplete = words

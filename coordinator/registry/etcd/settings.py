@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from gateway.languages import translated
 from gateway.settings import require_address
 from gateway.tls import Credentials
 
@@ -17,8 +18,8 @@ class EtcdSettings:
 
     def __post_init__(self) -> None:
         if not self.endpoints:
-            raise ValueError("endpoints: name at least one")
+            raise ValueError(translated("{key}: name at least one", key="endpoints"))
         for endpoint in self.endpoints:
             require_address("endpoints", endpoint)
         if len(set(self.endpoints)) < len(self.endpoints):
-            raise ValueError("endpoints: name each member once")
+            raise ValueError(translated("endpoints: name each member once"))
