@@ -38,7 +38,7 @@ from region_node.customers.rows import Line
 from region_node.notices.rows import tell
 
 SETTLES = timedelta(hours=1)  # after a month's end: orders that waited for the next cycle have been carried out by then
-PAGE = 100  # accounts in one transaction
+PAGE = 25  # accounts in one transaction, for which everything else of the region waits
 FORGOTTEN = 1000  # rows in one transaction
 ARREARS = "arrears"  # the run that comes every day
 _log = logging.getLogger(__name__)
@@ -169,8 +169,9 @@ def _write_bill(
     due = end_of_day(day, context.time_zone) if is_postpaid and is_unpaid else None
     insert_bill(tx, BillRow(account, month.name, total, due, abnormal), found)
     amount = in_major_units(total, context.currency)
-    if due is not None:
-        tell(tx, wording.bill_is_out(account, month.name, lines[0].number, amount, day.isoformat()), now)
+    if total > 0:
+        last_day = day.isoformat() if due is not None else ""
+        tell(tx, wording.bill_is_out(account, month.name, lines[0].number, amount, last_day), now)
     if abnormal:
         tell(tx, wording.bill_is_abnormal(account, month.name, lines[0].number, amount, times), now)
 

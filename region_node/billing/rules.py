@@ -7,6 +7,7 @@ region for payments that it took; `fees`, and one for each kind of charge (`rent
 `compensation`, paid for promises that were not kept.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -16,6 +17,8 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import LocalizedText
 from gateway.errors import Refused
 from gateway.money import share_half_up
+
+_MONTH = re.compile(r"(?!0000)\d{4}-(0[1-9]|1[0-2])", re.ASCII)
 
 CASH = "cash"
 IN_TRANSIT = "payments-in-transit"
@@ -167,10 +170,9 @@ def month_bounds(month: str, now: datetime, time_zone: str, kept: int) -> Month:
     Raises Refused with REQUEST_INVALID for another form, with BILL_OUT_OF_RANGE for a month that has not begun or
     is older than bills are kept.
     """
-    try:
-        asked = datetime.strptime(month, "%Y-%m").replace(tzinfo=UTC)
-    except ValueError:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="month", problem="not YYYY-MM") from None
+    if not _MONTH.fullmatch(month):
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="month", problem="not YYYY-MM")
+    asked = datetime.strptime(month, "%Y-%m").replace(tzinfo=UTC)
     local = now.astimezone(ZoneInfo(time_zone))
     if not 0 <= (local.year - asked.year) * 12 + local.month - asked.month <= kept:
         raise Refused(Reason.REASON_BILL_OUT_OF_RANGE, month=month)

@@ -13,7 +13,7 @@ from region_node.context import RegionContext
 
 LOOK_AGAIN = 1.0  # seconds: a stepped clock is noticed after at most this
 FAILED_REST = 10.0  # seconds before a page that failed is tried again
-BREATH = 0.005  # seconds between two pages, for everything else that the store has to do
+BREATH = 0.02  # seconds between two pages, for everything else that the store has to do
 _log = logging.getLogger(__name__)
 
 

@@ -5,10 +5,17 @@ from region_node.notices.rows import Notice
 
 
 def bill_is_out(account: str, month: str, number: str, amount: str, due: str) -> Notice:
-    """The bill of a month is to be paid until the end of a day."""
-    text = LocalizedText(
-        zh_cn=f"您{month}的账单为{amount}，请于{due}前（含当日）交费。",
-        en=f"Your bill of {month} is {amount}; please pay by the end of {due}.",
+    """The bill of a month by SMS (specification 4.3), to be paid by the end of a day; without one, it is paid."""
+    text = (
+        LocalizedText(
+            zh_cn=f"您{month}的账单为{amount}，请于{due}前（含当日）交费。",
+            en=f"Your bill of {month} is {amount}; please pay by the end of {due}.",
+        )
+        if due
+        else LocalizedText(
+            zh_cn=f"您{month}的账单为{amount}，已从余额中扣除，无需交费。",
+            en=f"Your bill of {month} is {amount}; it was taken from your balance, nothing is to be paid.",
+        )
     )
     return Notice(f"bill/{account}/{month}", "bill", number, text)
 

@@ -4,11 +4,12 @@ A value is a text, or a mapping with one source: `column`, `template`, `range`; 
 and `as`. Amounts are decimal fractions in major units; nothing passes through a float.
 """
 
+import re
 import string
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, tzinfo
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -42,6 +43,10 @@ _SOURCES = ("column", "template", "range")
 _MODIFIERS = ("table", "empty", "otherwise", "as")
 _AS_OF = frozenset({"months_before", "months_after", "term_months"})
 _SETTINGS = frozenset({"currency", "time_zone", "as_of", "encoding", "delimiter", "customer"})
+
+_AMOUNT = re.compile(r"[+-]?\d{1,15}(\.\d{1,15})?", re.ASCII)
+_COUNT = re.compile(r"\d{1,4}", re.ASCII)  # of months
+_LARGEST_AMOUNT = 10**15  # minor units: far more than a node takes, and a number that a message holds
 
 Cells = Sequence[str]
 Reader = Callable[[Cells], str]
@@ -189,6 +194,8 @@ class _Compiler:
         """The instant that a text means in the form that the map tells, in UTC."""
         try:
             if form in _AS_OF:
+                if not _COUNT.fullmatch(text):
+                    raise LineInvalid(field, f"不是月数:{text}", f"not a number of months: {text}")
                 day = self._relative(form, int(text), start)
             elif form:
                 day = datetime.strptime(text, form)  # noqa: DTZ007 - the zone is given to it below
@@ -247,9 +254,15 @@ class _Compiler:
         except ValueError as error:
             raise MapUnusable(f"{where}: {error}") from error
         read = [(literal, None if name is None else self._index(where, name)) for literal, name, _, _ in parts]
-        return lambda cells: "".join(
-            literal if index is None else f"{literal}{cells[index].strip()}" for literal, index in read
-        )
+        field = where.removeprefix("customer.")
+
+        def fill(cells: Cells) -> str:
+            for _, index in read:
+                if index is not None and not cells[index].strip():
+                    raise LineInvalid(field, "模板所用的列为空", "a column of the template is empty")
+            return "".join(literal if index is None else f"{literal}{cells[index].strip()}" for literal, index in read)
+
+        return fill
 
     def _table(self, where: str, read: Reader, told: Mapping[str, object]) -> Reader:
         entries = told["table"]
@@ -292,12 +305,10 @@ def _form(name: str, value: object) -> str:
 
 def _minor_units(text: str, field: str = "billing_account.balance") -> int:
     """An amount in minor units. Raises LineInvalid for what is none, or is finer than they are."""
-    try:
+    if _AMOUNT.fullmatch(text or "0"):
         minor = Decimal(text or "0").scaleb(_MINOR_DIGITS)
-        if minor == (whole := int(minor)):
+        if minor == (whole := int(minor)) and abs(whole) <= _LARGEST_AMOUNT:
             return whole
-    except (InvalidOperation, ValueError, OverflowError):
-        pass
     raise LineInvalid(field, f"不是有效的金额:{text}", f"not an amount: {text}")
 
 

@@ -57,6 +57,10 @@ def found(directory: Path, query: str) -> list[str]:
         ("pay bill", {"PAY", "QRY_BILL"}),
         ("change my tariff plan", {"PLAN_CHANGE"}),
         ("销户", {"TERMINATE"}),
+        ("补卡", {"SIM_REPLACE"}),
+        ("手机丢了", {"LOSS_REPORT"}),
+        ("我的卡丢了", {"LOSS_REPORT"}),
+        ("交话费", {"PAY"}),
     ],
 )
 def test_what_people_type_finds_the_business_that_they_mean(tmp_path: Path, query: str, best: set[str]) -> None:

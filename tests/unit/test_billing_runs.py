@@ -354,7 +354,7 @@ def test_a_termination_charges_what_the_cycle_then_leaves_as_it_is(
         assert balance_of("a1", postings) <= RENT * 3
 
 
-def test_nobody_is_asked_to_pay_a_bill_that_was_paid_before_it_was_written() -> None:
+def test_every_bill_is_told_and_nobody_is_asked_to_pay_one_that_was_paid_before_it_was_written() -> None:
     with books(BEGAN) as found:
         for index in (1, 2, 3):
             found.open(line_of(index))
@@ -366,7 +366,9 @@ def test_nobody_is_asked_to_pay_a_bill_that_was_paid_before_it_was_written() -> 
         found.change(found.line("p1").terminated(), now)
         found.pay("a2", RENT, now)
         found.run(at(7, 1, 2))
-        assert found.rows("SELECT number FROM notices") == [("+8619851000003",)]
+        asked = found.rows("SELECT number FROM notices WHERE kind = 'bill' AND en LIKE '%please pay%'")
+        assert asked == [("+8619851000003",)]
+        assert found.rows("SELECT COUNT(*) FROM notices WHERE kind = 'bill'") == [(3,)]
         assert found.rows("SELECT account_id FROM bills WHERE payment_due IS NOT NULL") == [("a3",)]
         assert found.rows("SELECT COUNT(*) FROM bills") == [(3,)]
 

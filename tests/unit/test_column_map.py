@@ -100,10 +100,24 @@ def test_an_amount_is_the_same_to_the_last_digit(directory: Path, minor: int, di
     assert taken.billing_account.balance == Money(minor_units=minor, currency="CNY")
 
 
-@pytest.mark.parametrize("text", ["1.234", "1e-3", "NaN", "Infinity", "12 yuan", "--1"])
+@pytest.mark.parametrize(
+    "text", ["1.234", "1e-3", "1e400", "92233720368547758.08", "1_000", "٣", "NaN", "Infinity", "12 yuan", "--1"]
+)
 def test_what_is_no_amount_or_finer_than_minor_units_rejects_its_line(directory: Path, text: str) -> None:
     said = problem(directory, f"7,{text},", billing_account__balance={"column": "A"})
     assert said == f"billing_account.balance: not an amount: {text}"
+
+
+def test_a_template_with_an_empty_cell_rejects_its_line(directory: Path) -> None:
+    said = problem(directory, "7,,", email={"template": "{Id}-{A}@example.com"})
+    assert said == "email: a column of the template is empty"
+
+
+@pytest.mark.parametrize("text", ["-300", "1_0", "٣", "1.5", "99999"])
+def test_what_is_no_number_of_months_rejects_its_line(directory: Path, text: str) -> None:
+    start = {"column": "A", "as": "months_before"}
+    said = problem(directory, f"7,{text},", product__start_date=start)
+    assert said == f"product.start_date: not a number of months: {text}"
 
 
 def test_an_empty_amount_is_nothing(directory: Path) -> None:
