@@ -64,7 +64,7 @@ class VerificationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Verify(self, request, context):
-        """Checks a code, a service password, or both; gives the documents to put into the request. After five failures within a quarter of an hour, the number is locked for half an hour.
+        """Checks a code, a service password, or both; a right code is used up, so that whoever lost the answer sends a new one; gives the documents to put into the request. After five failures within a quarter of an hour, the number is locked for half an hour.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

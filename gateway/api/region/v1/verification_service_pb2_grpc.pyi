@@ -19,7 +19,7 @@ class VerificationServiceStub:
     SendCode: _aio.UnaryUnaryMultiCallable[_verification_service_pb2.SendCodeRequest, _verification_service_pb2.SendCodeResponse]
     """Sends a one-time code to the customer's number. It opens the request with this id and no other; a new code ends the one before."""
     Verify: _aio.UnaryUnaryMultiCallable[_verification_service_pb2.VerifyRequest, _verification_service_pb2.VerifyResponse]
-    """Checks a code, a service password, or both; gives the documents to put into the request. After five failures within a quarter of an hour, the number is locked for half an hour."""
+    """Checks a code, a service password, or both; a right code is used up, so that whoever lost the answer sends a new one; gives the documents to put into the request. After five failures within a quarter of an hour, the number is locked for half an hour."""
     ChangePassword: _aio.UnaryUnaryMultiCallable[_verification_service_pb2.ChangePasswordRequest, _verification_service_pb2.ChangePasswordResponse]
     """Changes the service password for one that the customer chose; needs the one in force, or a code where there is none, as after a reset."""
 
@@ -40,7 +40,7 @@ class VerificationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _verification_service_pb2.VerifyRequest,
         context: _aio.ServicerContext[_verification_service_pb2.VerifyRequest, _verification_service_pb2.VerifyResponse],
     ) -> _abc.Awaitable[_verification_service_pb2.VerifyResponse]:
-        """Checks a code, a service password, or both; gives the documents to put into the request. After five failures within a quarter of an hour, the number is locked for half an hour."""
+        """Checks a code, a service password, or both; a right code is used up, so that whoever lost the answer sends a new one; gives the documents to put into the request. After five failures within a quarter of an hour, the number is locked for half an hour."""
 
     @_abc_1.abstractmethod
     def ChangePassword(
