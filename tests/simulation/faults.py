@@ -58,6 +58,7 @@ KINDS = (
     "refusals of the provider",
     "orders undone by the provider",
     "faults found by customers",
+    "customers compensated for lateness",
     *(f"orders completed: {business}" for business in WANTS),
 )
 

@@ -86,6 +86,7 @@ def _orders_cost(evidence: Evidence) -> Counter[str]:
             expected[account, f"{owner.order.id}#fee"] = fee
         if fee and late and owner.order.request.business in LINE_OPENING:
             expected[account, f"{owner.order.id}#late"] = -late * COMPENSATION
+            evidence.history.count("customers compensated for lateness")
     found = {
         (row["account"], row["posting_id"]): -row["amount"]
         for _, row in evidence.rows(
