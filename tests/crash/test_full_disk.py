@@ -1,5 +1,6 @@
 """A database that cannot be written: the node says so, changes nothing, and goes on when there is room again."""
 
+import os
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,7 +33,10 @@ def no_room(scene: Scene, name: str) -> Iterator[None]:
         request = scene.pay()
         wait_until(lambda: scene.start_submit(request).exception() is None, PATIENCE, "orders are taken again")
         return
-    pid = scene.federation.processes[name].pid
+    process = scene.federation.processes[name]
+    pid = process.pid
+    # What the process says is in a file too: emptied, it has room for some lines below the limit.
+    os.truncate(process.log, 0)
     soft, hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)
     resource.prlimit(pid, resource.RLIMIT_FSIZE, (_TINY, hard))
     try:
@@ -106,8 +110,8 @@ def a_receipt_found_no_room(scene: Scene) -> bool:
     scene.coordinator_to_home.hold()
     order_id = scene.submit(request).id
     wait_until(lambda: scene.coordinator_to_home.most(lambda each: each.requests.held) > 0, 10, "it is on its way")
-    told = scene.log_of(HANDLING).count(KEPT_LATER)
     with no_room(scene, HANDLING):
+        told = scene.log_of(HANDLING).count(KEPT_LATER)
         link.heal()  # counts begin anew
         scene.coordinator_to_home.heal()
         wait_until(lambda: scene.home.has_received(order_id), 10, "the home region has acted")

@@ -1,7 +1,8 @@
 """Lines that are opened from another region, and contracts renewed there: from the need to the handing over."""
 
 import hashlib
-from datetime import timedelta
+from datetime import datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 import grpc
 import pytest
@@ -209,18 +210,22 @@ async def test_a_contract_is_renewed_from_another_region(
 async def test_a_customer_is_reminded_thirty_fifteen_and_three_days_before_a_contract_ends(
     federation: Federation, sichuan: Counter
 ) -> None:
-    number = await sichuan.new_customer(contract_end_date=federation.clock.now() + timedelta(days=31))
+    zone = ZoneInfo("Asia/Shanghai")
+    end = federation.clock.now() + timedelta(days=40)
+    number = await sichuan.new_customer(contract_end_date=end)
 
-    def told() -> list[str]:
-        found = federation.database("sichuan").rows("SELECT notice_id FROM notices WHERE number = ?", number)
-        return sorted((str(row[0]).rpartition("/")[2] for row in found), key=int)
+    def told() -> list[int]:
+        found = federation.database("sichuan").rows(
+            "SELECT notice_id FROM notices WHERE kind = 'contract-reminder' AND number = ?", number
+        )
+        return sorted((int(str(row[0]).rpartition("/")[2]) for row in found), reverse=True)
 
-    expected: list[str] = []
-    for days, reminder in ((1, "30"), (15, "15"), (12, "3")):
-        await federation.advance(timedelta(days=days))
-        expected.insert(0, reminder)
+    for expected in ([30], [30, 15], [30, 15, 3]):
+        day = end.astimezone(zone).date() - timedelta(days=expected[-1])
+        # Lines are looked at in the morning.
+        await federation.advance(datetime.combine(day, time(10), zone) - federation.clock.now())
 
-        async def holds() -> bool:
-            return told() == sorted(expected, key=int)
+        async def holds(expected: list[int] = expected) -> bool:
+            return told() == expected
 
-        await until(holds, f"the reminder {reminder} days before is told")
+        await until(holds, f"the reminder {expected[-1]} days before is told")
