@@ -55,14 +55,15 @@ async def test_notices_are_listed_oldest_first_page_by_page(guangdong: Counter, 
     for _ in range(3):
         await reset(guangdong, number)
     whole = [each.id for each in (await listed(sichuan, number)).notices]
-    assert len(whole) == 3
+    assert sum(each.endswith("#password-reset") for each in whole) == 3
     found: list[str] = []
     token = ""
     while not found or token:
         page = await listed(sichuan, number, 1, token)
         found += [each.id for each in page.notices]
         token = page.next_page_token
-    assert found == whole
+    # The bill of a month may be told meanwhile: it comes last.
+    assert found[: len(whole)] == whole
     assert (await refusal(listed(sichuan, number, 1, "nonsense"))).reason == "TOKEN_INVALID"
 
 
