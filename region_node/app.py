@@ -269,7 +269,7 @@ def _services(ports: _Ports, core: RegionCore) -> list[Service]:
     customers = CustomerService(
         context, ports.store, ports.clock, ProfileDesk(context, ports.store, questions, ports.clock)
     )
-    billing = BillingService(context, ports.store, asker, ports.clock)
+    billing = BillingService(context, ports.store, questions, ports.clock)
     catalogue = CatalogueService(ports.settings.region, ports.border.current, ports.store, ports.clock)
     oversight = OversightService(ports.store, ports.settings.region)
     return [

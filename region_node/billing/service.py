@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing
-from datetime import timedelta
 
 import grpc
 
@@ -10,32 +9,27 @@ from gateway.api.region.v1 import billing_service_pb2 as api
 from gateway.api.region.v1.billing_service_pb2_grpc import BillingServiceServicer
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.calls import current_call
 from gateway.clock import Clock
 from gateway.errors import Refused
-from gateway.numberplan import normalize, number_prefix
+from gateway.numberplan import normalize
 from gateway.relay.border import Moved
-from gateway.relay.envelopes import Letter
-from gateway.relay.queries import Asker
 from gateway.store.port import Store
-from gateway.tracing import current_traceparent
 from region_node.auditing import audited_call
 from region_node.billing.bulk import answer_bills
 from region_node.billing.operations import QRY_BILL, read_bill, settlements
 from region_node.billing.usage import BATCH_LIMIT, read_usage, record_usage
 from region_node.context import RegionContext
-from region_node.requests import Questioner, require_requester
-
-_ANSWER_SECONDS = 10.0  # the promise of the catalogue
+from region_node.questions import Questions
+from region_node.requests import require_requester
 
 
 class BillingService(BillingServiceServicer):
     """See the contract."""
 
-    def __init__(self, context: RegionContext, store: Store, asker: Asker, clock: Clock) -> None:
+    def __init__(self, context: RegionContext, store: Store, questions: Questions, clock: Clock) -> None:
         self._context = context
         self._store = store
-        self._asker = asker
+        self._questions = questions
         self._clock = clock
 
     async def QueryBill(
@@ -51,12 +45,10 @@ class BillingService(BillingServiceServicer):
         asked = api.QueryBillRequest()
         asked.CopyFrom(request)
         asked.number = normalize(request.number)
-        owner = self._context.federation.number_plan.home_of(asked.number)
-        if owner is None:
-            raise Refused(Reason.REASON_NUMBER_UNRESOLVED, number=number_prefix(asked.number))
+        owner = self._questions.owner_of(asked.number)
         if owner != self._context.region:
             return api.QueryBillResponse(bill=await self._ask(owner, asked))
-        questioner, now = Questioner(self._context.region, current_call().identity.name), self._clock.now()
+        questioner, now = self._questions.questioner, self._clock.now()
         try:
             bill = await self._store.write(lambda tx: read_bill(tx, self._context, asked, questioner, now))
         except Moved as moved:
@@ -97,16 +89,6 @@ class BillingService(BillingServiceServicer):
         return api.ListSettlementsResponse(settlements=rows)
 
     async def _ask(self, owner: str, asked: api.QueryBillRequest) -> api.Bill:
-        call = current_call()
-        business = self._context.federation.business(QRY_BILL)
-        letter = Letter(
-            envelope_id=f"{self._context.region}/{call.identity.name}/{QRY_BILL}",
-            destination=owner,
-            kind=EnvelopeKind.ENVELOPE_KIND_BILL_QUERY,
-            payload=asked.SerializeToString(),
-            subject=QRY_BILL,
-            operator=call.identity.name,
-            lifetime=business.executable_within.ToTimedelta() or timedelta(seconds=_ANSWER_SECONDS),
-        )
-        answer = await self._asker.ask(letter, call.seconds_left(_ANSWER_SECONDS), current_traceparent())
-        return api.Bill.FromString(answer)
+        lifetime = self._context.federation.business(QRY_BILL).executable_within.ToTimedelta()
+        kind = EnvelopeKind.ENVELOPE_KIND_BILL_QUERY
+        return api.Bill.FromString(await self._questions.ask(owner, kind, QRY_BILL, asked, lifetime=lifetime))
