@@ -55,11 +55,12 @@ class Tariff:
     @classmethod
     def of(cls, plan: Plan, packs: Iterable[Allowance]) -> "Tariff":
         """The tariff of a plan with packs."""
-        free = sum((_volume(each) for each in packs), start=_volume(plan.allowance))
+        free = sum((volume_in(each) for each in packs), start=volume_in(plan.allowance))
         return cls(free, plan.rates.minute, plan.rates.message, plan.rates.mebibyte)
 
 
-def _volume(allowance: Allowance) -> Volume:
+def volume_in(allowance: Allowance) -> Volume:
+    """The usage that an allowance names."""
     return Volume(allowance.minutes, allowance.messages, allowance.mebibytes * KIBIBYTES)
 
 
@@ -84,16 +85,16 @@ def rate(used: Volume, tariff: Tariff) -> tuple[Charge, ...]:
 
 def itemise(used: Sequence[Volume], tariff: Tariff, before: Volume = Volume()) -> list[int]:
     """What each of some uses adds, in order, to the cost of what was used `before`; together what `rate` says."""
-    amounts, cost = [], _cost(before, tariff)
+    amounts, so_far = [], cost(before, tariff)
     for each in used:
         before += each
-        after = _cost(before, tariff)
-        amounts.append(after - cost)
-        cost = after
+        after = cost(before, tariff)
+        amounts.append(after - so_far)
+        so_far = after
     return amounts
 
 
-def _cost(used: Volume, tariff: Tariff) -> int:
+def cost(used: Volume, tariff: Tariff) -> int:
     """What usage costs in all, in minor units."""
     return sum(charge.amount for charge in rate(used, tariff))
 

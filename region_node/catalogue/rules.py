@@ -1,11 +1,11 @@
-"""What consultation works out: the cost of a month by plan, opening hours, how long orders took. Pure."""
+"""What consultation works out: opening hours, and how long orders took. Pure."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from gateway.api.federation.v1.configuration_pb2 import Allowance, LineKind, OpeningHours, Plan, ServicePoint
+from gateway.api.federation.v1.configuration_pb2 import Allowance, OpeningHours, ServicePoint
 from gateway.api.region.v1.catalogue_service_pb2 import TimeTaken
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.calendars import WorkingDays
@@ -21,24 +21,6 @@ def require_usage(usage: Allowance) -> None:
     for name in ("minutes", "messages", "mebibytes"):
         if getattr(usage, name) > MOST_USAGE:
             raise Refused(Reason.REASON_REQUEST_INVALID, field=f"usage.{name}", problem=f"more than {MOST_USAGE}")
-
-
-def cost_of(plan: Plan, usage: Allowance) -> int:
-    """What a month of use costs with a plan: the rent, and what is used beyond the allowance, in minor units."""
-    free, rates = plan.allowance, plan.rates
-    return (
-        plan.monthly_rent.minor_units
-        + max(0, usage.minutes - free.minutes) * rates.minute
-        + max(0, usage.messages - free.messages) * rates.message
-        + max(0, usage.mebibytes - free.mebibytes) * rates.mebibyte
-    )
-
-
-def cheapest_first(plans: Iterable[Plan], usage: Allowance, *, mobile: bool = True) -> list[tuple[Plan, int]]:
-    """The plans for mobile lines, or for the others, with the cost of a month of use, cheapest first."""
-    mobile_kinds = (LineKind.LINE_KIND_UNSPECIFIED, LineKind.LINE_KIND_MOBILE)
-    fitting = [plan for plan in plans if (plan.line_kind in mobile_kinds) == mobile]
-    return sorted(((plan, cost_of(plan, usage)) for plan in fitting), key=lambda each: (each[1], each[0].id))
 
 
 def time_taken(counts: Sequence[tuple[int, int]]) -> TimeTaken | None:

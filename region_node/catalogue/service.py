@@ -34,8 +34,9 @@ from gateway.numberplan import normalize
 from gateway.relay.border import Moved
 from gateway.store.port import Store, Transaction
 from region_node.auditing import audited_call
+from region_node.catalogue.comparing import cheapest_first
 from region_node.catalogue.guide import fill_promises
-from region_node.catalogue.rules import cheapest_first, opening, require_usage, time_taken
+from region_node.catalogue.rules import opening, require_usage, time_taken
 from region_node.catalogue.search import Search
 from region_node.catalogue.usage import mean_usage
 from region_node.customers.operations import own_line
