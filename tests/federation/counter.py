@@ -205,12 +205,13 @@ class Counter:
         )
         return (await self.orders.CancelOrder(request, timeout=CALL_SECONDS)).order
 
-    async def confirm(self, order_id: str, *, agreed: bool = True) -> Order:
-        """The customer's answer to the quote."""
+    async def confirm(self, order_id: str, *, agreed: bool = True, note: str = "") -> Order:
+        """The customer's answer to the quote, or to what was done."""
         request = order_api.ConfirmOrderRequest(
             request_id=self.federation.next_id(),
             order_id=order_id,
             agreed=agreed,
+            note=note,
             requester=REQUESTER,
             wait=seconds(WAIT),
         )

@@ -9,14 +9,14 @@ import pytest
 from gateway.api.federation.v1.configuration_pb2 import Business, Precondition, Step
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.api.region.v1.order_pb2 import Order, OrderState, Party
-from gateway.api.region.v1.order_service_pb2 import ConfirmOrderRequest, ReviewDecision
+from gateway.api.region.v1.order_service_pb2 import ReviewDecision
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Applicant, LocalizedText, Money
 from gateway.clock import from_timestamp
 from region_node.orders.business import load_rules
-from tests.federation.counter import REQUESTER, WAIT, Counter, Reviewer, seconds
+from tests.federation.counter import Counter, Reviewer
 from tests.federation.refusals import refusal
-from tests.federation.running import CALL_SECONDS, Federation
+from tests.federation.running import Federation
 from tests.federation.test_documents import apply_everywhere
 
 COMPLETED = OrderState.ORDER_STATE_COMPLETED
@@ -52,19 +52,6 @@ async def offered(federation: Federation, code: str, rule: str, *steps: Step.Val
 async def hand_in(counter: Counter, code: str, number: str) -> Order:
     """A good request for a business that was added."""
     return await counter.submit(counter.request(code, number, papers=("ID_ORIG",), reason="a new flat"))
-
-
-async def say(counter: Counter, order_id: str, note: str, *, agreed: bool) -> Order:
-    """The order after what the customer says to it."""
-    request = ConfirmOrderRequest(
-        request_id=counter.federation.next_id(),
-        order_id=order_id,
-        agreed=agreed,
-        note=note,
-        requester=REQUESTER,
-        wait=seconds(WAIT),
-    )
-    return (await counter.orders.ConfirmOrder(request, timeout=CALL_SECONDS)).order
 
 
 async def test_a_work_order_goes_through_all_its_steps_and_changes_nothing_but_the_account(
@@ -143,7 +130,7 @@ async def test_what_is_not_accepted_is_adjusted_by_the_home_region_s_staff_and_s
         number = await Counter(federation, home).new_customer()
         order = await hand_in(guangdong, "HOME_VISIT", number)
         assert (order.state, order.awaiting.party, order.awaiting.action) == (PENDING, Party.PARTY_CUSTOMER, "accept")
-        back = await say(guangdong, order.id, "no signal in the kitchen", agreed=False)
+        back = await guangdong.confirm(order.id, agreed=False, note="no signal in the kitchen")
         assert (back.state, back.awaiting.party, back.awaiting.action) == (
             IN_PROGRESS,
             Party.PARTY_HOME_STAFF,
@@ -159,7 +146,7 @@ async def test_what_is_not_accepted_is_adjusted_by_the_home_region_s_staff_and_s
         adjusted = await staff.decide(order.id, ReviewDecision.REVIEW_DECISION_APPROVE, note="a second router")
         assert (adjusted.state, adjusted.awaiting.action) == (PENDING, "accept")
         await guangdong.reaches(order.id, PENDING)
-        done = await say(guangdong, order.id, "it works", agreed=True)
+        done = await guangdong.confirm(order.id, agreed=True, note="it works")
         assert done.state == COMPLETED
         assert [(note.author, note.text) for note in done.notes] == [
             ("guangdong/clerk-7", "no signal in the kitchen"),
@@ -185,7 +172,7 @@ async def test_what_is_fulfilled_cannot_be_cancelled_while_it_waits_to_be_accept
     async with offered(federation, "HOME_VISIT", "WORK_ORDER", Step.STEP_FULFIL, Step.STEP_ACCEPT):
         order = await hand_in(guangdong, "HOME_VISIT", await Counter(federation, home).new_customer())
         assert (await refusal(guangdong.cancel(order.id))).reason == "ORDER_TOO_LATE_TO_CANCEL"
-        assert (await say(guangdong, order.id, "not as agreed", agreed=False)).awaiting.action == "adjust"
+        assert (await guangdong.confirm(order.id, agreed=False, note="not as agreed")).awaiting.action == "adjust"
         assert (await refusal(guangdong.cancel(order.id))).reason == "ORDER_TOO_LATE_TO_CANCEL"
 
 
@@ -195,8 +182,8 @@ async def test_a_note_that_is_too_long_or_no_text_is_refused_and_the_order_waits
 ) -> None:
     async with offered(federation, "HOME_VISIT", "WORK_ORDER", Step.STEP_FULFIL, Step.STEP_ACCEPT):
         order = await hand_in(guangdong, "HOME_VISIT", await sichuan.new_customer())
-        told = await refusal(say(guangdong, order.id, note, agreed=True))
+        told = await refusal(guangdong.confirm(order.id, agreed=True, note=note))
         assert (told.reason, told.parameters["field"]) == ("REQUEST_INVALID", "note")
         assert told.parameters["problem"].startswith(problem)
-        longest = await say(guangdong, order.id, "x" * 1000, agreed=True)
+        longest = await guangdong.confirm(order.id, agreed=True, note="x" * 1000)
         assert (longest.state, len(longest.notes[0].text)) == (COMPLETED, 1000)

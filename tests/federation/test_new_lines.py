@@ -8,14 +8,13 @@ import grpc
 import pytest
 
 from gateway.api.federation.v1.configuration_pb2 import LineKind
-from gateway.api.region.v1 import order_service_pb2 as order_api
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus
-from gateway.api.region.v1.order_pb2 import Order, OrderRequest, OrderState, Party
+from gateway.api.region.v1.order_pb2 import OrderRequest, OrderState, Party
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Applicant
 from gateway.clock import from_timestamp
-from tests.federation.counter import REQUESTER, WAIT, Counter, Reviewer, seconds
-from tests.federation.running import CALL_SECONDS, Federation, until
+from tests.federation.counter import Counter, Reviewer
+from tests.federation.running import Federation, until
 
 COMPLETED, PENDING = OrderState.ORDER_STATE_COMPLETED, OrderState.ORDER_STATE_PENDING
 IN_PROGRESS, REJECTED = OrderState.ORDER_STATE_IN_PROGRESS, OrderState.ORDER_STATE_REJECTED
@@ -47,19 +46,6 @@ def broadband(counter: Counter, **characteristics: str) -> OrderRequest:
     return asked(counter, "BB_INSTALL", ("ID_ORIG", "ADDR"), **{**told, **characteristics})
 
 
-async def answer(counter: Counter, order_id: str, *, agreed: bool, note: str) -> Order:
-    """What the customer says, with a note."""
-    request = order_api.ConfirmOrderRequest(
-        request_id=counter.federation.next_id(),
-        order_id=order_id,
-        agreed=agreed,
-        note=note,
-        requester=REQUESTER,
-        wait=seconds(WAIT),
-    )
-    return (await counter.orders.ConfirmOrder(request, timeout=CALL_SECONDS)).order
-
-
 async def test_a_line_is_opened_in_the_region_that_the_customer_chose_and_handed_over(
     guangdong: Counter, sichuan: Counter
 ) -> None:
@@ -74,7 +60,7 @@ async def test_a_line_is_opened_in_the_region_that_the_customer_chose_and_handed
     assert customer.product.status == ProductStatus.PRODUCT_STATUS_ACTIVE
     assert customer.product.plan_id == "sichuan-29"
     assert customer.product.HasField("contract_end_date")
-    done = await answer(guangdong, order.id, agreed=True, note="voice mail and roaming explained")
+    done = await guangdong.confirm(order.id, agreed=True, note="voice mail and roaming explained")
     assert done.state == COMPLETED
     assert [note.text for note in done.notes] == ["voice mail and roaming explained"]
     paid = await guangdong.order("PAY", number)
@@ -92,7 +78,7 @@ async def test_what_the_customer_finds_wrong_goes_back_to_the_home_region_s_staf
 ) -> None:
     order = await guangdong.submit(new_line(guangdong))
     await guangdong.confirm(order.id)
-    refused = await answer(guangdong, order.id, agreed=False, note="no data connection")
+    refused = await guangdong.confirm(order.id, agreed=False, note="no data connection")
     assert (refused.state, refused.awaiting.party, refused.awaiting.action) == (
         IN_PROGRESS,
         Party.PARTY_HOME_STAFF,
@@ -101,7 +87,7 @@ async def test_what_the_customer_finds_wrong_goes_back_to_the_home_region_s_staf
     adjusted = await Reviewer(federation, "sichuan").approve(order.id)
     assert (adjusted.state, adjusted.awaiting.action) == (PENDING, "accept")
     await guangdong.reaches(order.id, PENDING)
-    assert (await answer(guangdong, order.id, agreed=True, note="")).state == COMPLETED
+    assert (await guangdong.confirm(order.id, agreed=True, note="")).state == COMPLETED
 
 
 async def test_silence_accepts_what_was_done(federation: Federation, guangdong: Counter) -> None:
