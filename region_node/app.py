@@ -38,6 +38,7 @@ from gateway.files import replace_file
 from gateway.identity import server_name
 from gateway.interceptor import BorderInterceptor, BorderPorts
 from gateway.metrics import observe
+from gateway.region_keys import KeySet, RegionKeys
 from gateway.relay.border import Border
 from gateway.relay.grpc_transport import GrpcTransport
 from gateway.relay.queries import Asker
@@ -106,7 +107,7 @@ class RegionNode:
     async def start(cls, settings: RegionSettings, clock: Clock | None = None) -> "RegionNode":
         """Opens the database, takes up what was left, listens and joins.
 
-        Raises CredentialsUnusable, StoreUnusable, PortInUse or OSError; then nothing is left open.
+        Raises CredentialsUnusable, RegionKeysUnusable, StoreUnusable, PortInUse or OSError; then nothing is left open.
         """
         async with contextlib.AsyncExitStack() as stack:
             clock = clock or SystemClock()
@@ -171,7 +172,8 @@ async def _open(
     settings: RegionSettings, clock: Clock, telemetry: Telemetry, stack: contextlib.AsyncExitStack
 ) -> _Ports:
     settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
-    store = await settings.database.open(migrations_of(*PACKAGES), number=settings.number)
+    keys = RegionKeys(KeySet.load(settings.keys))
+    store = await settings.database.open(migrations_of(*PACKAGES), number=settings.number, keys=keys)
     stack.push_async_callback(store.close)
     # Only now: before the lock of the store, the file could be that of a node that runs.
     if settings.port_file is not None:

@@ -91,6 +91,9 @@ class RegionSettings:
     """The authority, the TLS certificate and its key of this node."""
     signing: SigningFiles = field(metadata=example(_SIGNING))
     """What the region signs with."""
+    keys: Path = field(metadata=example("region.keys"))
+    """The file of the keys under which personal data is stored, apart from the database and its backups; every process
+    of the region has the same one. `region-node keys create` makes it."""
     number: int = 0
     """The number of this process among those that serve the region's database; only PostgreSQL lets several."""
     advertise: str = field(default="", metadata=example("node.example:7443"))

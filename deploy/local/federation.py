@@ -32,6 +32,7 @@ from gateway.channels import Dialer, Replicas
 from gateway.clock import SystemClock
 from gateway.federation.files import load
 from gateway.identity import Identity, server_name
+from gateway.region_keys import REGION_KEYS, KeySet
 from gateway.settings import load as load_settings
 from gateway.store.opening import DatabasePlace
 from gateway.tls import Credentials
@@ -146,6 +147,8 @@ class LocalFederation:
         now = datetime.now(UTC)
         directory = self.directory / "certificates" / name
         authority.issue(identity, now - timedelta(minutes=5), now + _VALID).write(directory)
+        if identity.role == Role.ROLE_REGION and not (directory / REGION_KEYS).exists():
+            KeySet.new().save(directory / REGION_KEYS)
         return directory
 
     def issue_staff(self, region: str, name: str) -> Path:
@@ -389,6 +392,7 @@ class LocalFederation:
             **self._settings(replica, region, self.profile.placement(region)),
             "region": region,
             "coordinators": self.reached_through.get(region, tuple(each.endpoint for each in self.coordinators)),
+            "keys": str(signing / REGION_KEYS),
             "signing": {"certificate": str(signing / "signing.crt"), "key": str(signing / "signing.key")},
         }
         if region in self.providers:

@@ -11,6 +11,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from gateway.files import make_private
 from gateway.languages import translated
+from gateway.region_keys import RegionKeys
 from gateway.store import postgresql_schema, sqlite_schema
 from gateway.store.port import Store, StoreUnusable, Transaction
 from gateway.store.postgresql import PostgresqlStore
@@ -81,17 +82,31 @@ class DatabasePlace:
         if self.postgresql is None:
             self.file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
 
-    async def open(self, migrations: Sequence[Migration], *, number: int = 0, alone: bool = False) -> Store:
+    async def open(
+        self,
+        migrations: Sequence[Migration],
+        *,
+        number: int = 0,
+        alone: bool = False,
+        keys: RegionKeys | None = None,
+    ) -> Store:
         """The store, for the process with this number; `alone`: no other process may work on the database.
+
+        `keys`: the region's, without which no personal data can be written or read.
 
         Raises DatabaseInUse, DatabaseMoved, SchemaMismatch or DatabaseUnreachable.
         """
         if self.postgresql is None:
             self._require_here()
-            return SqliteStore(self.file, migrations)
+            return SqliteStore(self.file, migrations, keys)
         with self._reaching():
             return await PostgresqlStore.open(
-                self.postgresql.conninfo, migrations, number=number, readers=self.postgresql.readers, alone=alone
+                self.postgresql.conninfo,
+                migrations,
+                number=number,
+                readers=self.postgresql.readers,
+                alone=alone,
+                keys=keys,
             )
 
     def migrate(self, migrations: Sequence[Migration], *, dry_run: bool) -> list[Migration]:
@@ -109,7 +124,7 @@ class DatabasePlace:
             return self._migrate_file(migrations, dry_run=dry_run)
 
     @contextlib.contextmanager
-    def look(self) -> Iterator[Transaction]:
+    def look(self, keys: RegionKeys | None = None) -> Iterator[Transaction]:
         """A transaction that only reads, for tools that look at a database beside its processes.
 
         Raises DatabaseMoved or DatabaseUnreachable.
@@ -119,12 +134,12 @@ class DatabasePlace:
                 self._require_here()
                 if not self.file.is_file():
                     raise DatabaseUnreachable(f"{self}: there is no such database")
-                with open_read_only(self.file) as transaction:
+                with open_read_only(self.file, keys) as transaction:
                     yield transaction
                 return
             with connect(self.postgresql.conninfo, "crossregion-look") as connection:
                 connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-                yield PostgresqlTransaction(connection)
+                yield PostgresqlTransaction(connection, keys)
 
     def _require_here(self) -> None:
         if not self.file.exists() and moved_file(self.file).exists():

@@ -6,6 +6,7 @@ from typing import Protocol, TypeVar
 
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
+from gateway.region_keys import RegionKeys
 
 Value = int | float | str | bytes | None
 T = TypeVar("T")
@@ -14,6 +15,11 @@ E = TypeVar("E")
 
 class Transaction(Protocol):
     """One unit of work. SQL is the common part of SQLite and PostgreSQL, with `:name` parameters."""
+
+    @property
+    def keys(self) -> RegionKeys | None:
+        """By which personal data is sealed (`gateway.vault`); None in a store that holds none."""
+        ...
 
     def execute(self, sql: str, **parameters: Value) -> int:
         """Runs a statement and returns the number of rows it changed."""

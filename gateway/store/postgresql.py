@@ -19,6 +19,7 @@ from psycopg_pool import ConnectionPool
 
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
+from gateway.region_keys import RegionKeys
 from gateway.store.commit_queue import CommitQueue
 from gateway.store.group_commit import Outcome, run_alone, run_together
 from gateway.store.port import CommittedElsewhere, Operation, store_unavailable
@@ -77,16 +78,19 @@ class PostgresqlStore:
         number: int = 0,
         readers: int = 4,
         alone: bool = False,
+        keys: RegionKeys | None = None,
     ) -> "PostgresqlStore":
         """Opens the database for the process with this number, with so many connections that read at the same time.
 
-        `alone`: no other process may work on it.
+        `alone`: no other process may work on it. `keys`: the region's, for personal data.
 
         Raises DatabaseInUse where another process has the number, or the database; SchemaMismatch where `migrate` has
         to run first; psycopg.OperationalError where the server cannot be reached.
         """
         loop = asyncio.get_running_loop()
-        writer = await loop.run_in_executor(None, lambda: Writer.open(conninfo, migrations, number, alone=alone))
+        writer = await loop.run_in_executor(
+            None, lambda: Writer.open(conninfo, migrations, number, alone=alone, keys=keys)
+        )
         async with contextlib.AsyncExitStack() as opened:
             opened.callback(writer.close)
             pool = reading_pool(conninfo, readers)
@@ -141,7 +145,7 @@ class PostgresqlStore:
             connection: Connection | None = None
             try:
                 with self._pool.connection(max(end - time.monotonic(), 0)) as connection:
-                    return operation(PostgresqlTransaction(connection))
+                    return operation(PostgresqlTransaction(connection, self._writer.keys))
             except FAILURES as failure:
                 # A connection that was lost while nobody used it shows it only now; the next may be whole.
                 if connection is None or not connection.closed or time.monotonic() >= end:

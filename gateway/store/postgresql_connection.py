@@ -23,6 +23,7 @@ from psycopg_pool import ConnectionPool
 
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
+from gateway.region_keys import RegionKeys
 from gateway.store.port import DatabaseInUse, Value
 from gateway.store.postgresql_listening import CHANNEL, payloads
 from gateway.store.postgresql_schema import require_current
@@ -79,8 +80,9 @@ def _placeholder(found: re.Match[str]) -> str:
 class PostgresqlTransaction:
     """One operation's view of the open transaction."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, keys: RegionKeys | None = None) -> None:
         self._connection = connection
+        self.keys = keys
         self._has_written = False
         self.found_disk_full = False
         self.events: list[object] = []
@@ -155,8 +157,9 @@ class Writer:
     failures = (*FAILURES, ReadOnlySqlTransaction)
     errors: tuple[type[Exception], ...] = (psycopg.Error,)
 
-    def __init__(self, conninfo: str, number: int, *, alone: bool) -> None:
+    def __init__(self, conninfo: str, number: int, *, alone: bool, keys: RegionKeys | None = None) -> None:
         self.number = number
+        self.keys = keys
         self._conninfo = conninfo
         self._alone = alone
         self._name = f"crossregion/{number}/{os.getpid()}/{secrets.token_hex(4)}"
@@ -168,9 +171,17 @@ class Writer:
         self._connection = self._connect()
 
     @classmethod
-    def open(cls, conninfo: str, migrations: Sequence[Migration], number: int, *, alone: bool) -> "Writer":
+    def open(
+        cls,
+        conninfo: str,
+        migrations: Sequence[Migration],
+        number: int,
+        *,
+        alone: bool,
+        keys: RegionKeys | None = None,
+    ) -> "Writer":
         """Connects, and takes the process's place in the database. See `PostgresqlStore.open`."""
-        writer = cls(conninfo, number, alone=alone)
+        writer = cls(conninfo, number, alone=alone, keys=keys)
         try:
             require_current(writer._connection, migrations)
             writer._last_batch = writer._find_last_batch(writer._connection)
@@ -253,7 +264,7 @@ class Writer:
 
     def transaction(self) -> PostgresqlTransaction:
         """See the port."""
-        transaction = PostgresqlTransaction(self._connection)
+        transaction = PostgresqlTransaction(self._connection, self.keys)
         self._transactions.append(transaction)
         return transaction
 

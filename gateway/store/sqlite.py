@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from gateway.files import make_private
+from gateway.region_keys import RegionKeys
 from gateway.store.commit_queue import CommitQueue
 from gateway.store.group_commit import Outcome, run_alone, start_batch
 from gateway.store.port import DatabaseInUse, Operation, Transaction, Value
@@ -36,8 +37,9 @@ WATERMARK_INTERVAL = 1.0  # seconds between looks at the disk
 class SqliteTransaction:
     """One operation's view of the open transaction."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, keys: RegionKeys | None = None) -> None:
         self._connection = connection
+        self.keys = keys
         self._changes_before = connection.total_changes
         self.events: list[object] = []
 
@@ -73,8 +75,9 @@ class SqliteDatabase:
     failures: tuple[type[Exception], ...] = (sqlite3.OperationalError,)
     errors: tuple[type[Exception], ...] = (sqlite3.DatabaseError,)
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, keys: RegionKeys | None = None) -> None:
         self._path = path
+        self.keys = keys
         self._connection = _connect(path)
         self._suspect = False
 
@@ -109,7 +112,7 @@ class SqliteDatabase:
 
     def transaction(self) -> SqliteTransaction:
         """See the port."""
-        return SqliteTransaction(self._connection)
+        return SqliteTransaction(self._connection, self.keys)
 
     def close(self) -> None:
         """Lets go of the file."""
@@ -151,14 +154,16 @@ class SqliteStore:
 
     is_shared = False
 
-    def __init__(self, path: Path, migrations: Sequence[Migration]) -> None:
-        """Opens or makes the database. Raises DatabaseInUse, or SchemaMismatch for a file of another version."""
+    def __init__(self, path: Path, migrations: Sequence[Migration], keys: RegionKeys | None = None) -> None:
+        """Opens or makes the database, for personal data with the region's keys.
+
+        Raises DatabaseInUse, or SchemaMismatch for a file of another version."""
         self._path = path
         with contextlib.ExitStack() as opened:
             self._lock = FileLock(path)
             opened.callback(self._lock.release)
             make_private(path)  # SQLite gives the files beside it the same mode
-            self._database = SqliteDatabase(str(path))
+            self._database = SqliteDatabase(str(path), keys)
             opened.callback(self._database.close)
             require_current(self._database.connection, migrations)
             self._reader = _connect(str(path))
@@ -177,7 +182,7 @@ class SqliteStore:
         """See the port. Runs on the event loop: a point read takes less time than handing it to a thread."""
         self._reader.execute("BEGIN")
         try:
-            return operation(SqliteTransaction(self._reader))
+            return operation(SqliteTransaction(self._reader, self._database.keys))
         finally:
             self._reader.execute("COMMIT")
 
@@ -215,9 +220,9 @@ class SqliteStore:
 
 
 @contextlib.contextmanager
-def open_read_only(path: Path) -> Iterator[Transaction]:
+def open_read_only(path: Path, keys: RegionKeys | None = None) -> Iterator[Transaction]:
     """A transaction that can only read, for tools that look at a database beside its running process."""
     connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
     with contextlib.closing(connection):
         connection.execute("BEGIN")
-        yield SqliteTransaction(connection)
+        yield SqliteTransaction(connection, keys)

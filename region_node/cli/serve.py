@@ -3,6 +3,7 @@
 import click
 
 from gateway import logs
+from gateway.region_keys import RegionKeysUnusable
 from gateway.server import PortInUse, run_process
 from gateway.settings import Sources
 from gateway.store.port import StoreUnusable
@@ -38,7 +39,7 @@ def serve(sources: Sources) -> None:
         run_process(lambda: serve_until_stopped(settings))
     except SchemaOutdated as error:
         leave(f"{settings.database}: {error.advice('region-node migrate')}", REFUSED)
-    except (CredentialsUnusable, StoreUnusable, PortInUse) as error:
+    except (CredentialsUnusable, RegionKeysUnusable, StoreUnusable, PortInUse) as error:
         leave(str(error), REFUSED)
     except OSError as error:
         leave(f"{error.filename or settings.data}: {error.strerror or error}", REFUSED)

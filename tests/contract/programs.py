@@ -16,6 +16,7 @@ import coordinator.schema
 import region_node.cli.main
 import region_node.schema
 from deploy.local.process import LocalProcess, Program
+from gateway.region_keys import KeySet
 from gateway.store.opening import DatabasePlace, PostgresqlSettings
 from gateway.store.schema import Migration, migrations_of
 from tests.contract.small_federation import FEDERATION, NOTHING_LISTENS, Certificates
@@ -60,6 +61,8 @@ class Installation:
             settings["region"] = "sichuan"
             settings["coordinators"] = NOTHING_LISTENS
             settings["signing.certificate"] = str(tls.certificate.with_name("signing.crt"))
+            KeySet.new().save(tls.certificate.with_name("region.keys"))
+            settings["keys"] = str(tls.certificate.with_name("region.keys"))
             settings["signing.key"] = str(tls.certificate.with_name("signing.key"))
         if conninfo:
             settings["postgresql.conninfo"] = conninfo

@@ -7,6 +7,7 @@ import grpc
 
 from gateway.authority import Authority, Issued
 from gateway.identity import parse
+from gateway.region_keys import KeySet
 from gateway.tls import Credentials, client_options
 from region_node.settings import SigningFiles
 
@@ -38,6 +39,10 @@ class Certificates:
         directory = self._directory(path)
         return SigningFiles(directory / "signing.crt", directory / "signing.key")
 
+    def keys(self, path: str) -> Path:
+        """The file of a region's keys for what it stores."""
+        return self._directory(path) / "region.keys"
+
     def issue_tls(self, path: str, *, by: Authority | None = None, ended: timedelta = -_DAY) -> Issued:
         """A TLS certificate whose life ended so long ago, by another authority if one is given."""
         now = datetime.now(UTC)
@@ -56,4 +61,5 @@ class Certificates:
             now = datetime.now(UTC)
             identity = parse(f"spiffe://{FEDERATION}/{path}", FEDERATION)
             self.authority.issue(identity, now - _YEARS, now + _YEARS).write(directory)
+            KeySet.new().save(directory / "region.keys")
         return directory

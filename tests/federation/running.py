@@ -208,6 +208,7 @@ class Federation:
             coordinators=(self.coordinator_endpoint,),
             credentials=self.certificates.credentials(f"region/{region}"),
             signing=self.certificates.signing(f"region/{region}"),
+            keys=self.certificates.keys(f"region/{region}"),
             postgresql=self._database(region, "region_node"),
             number=int(number or 0),
             providers=self.providers.get(region, self._own_systems(region)),

@@ -53,7 +53,7 @@ class Disk(SqliteDatabase):
 
     def read(self, operation: Operation[T]) -> T:
         """Runs an operation that only reads what was committed."""
-        return operation(SqliteTransaction(self.connection))
+        return operation(SqliteTransaction(self.connection, self.keys))
 
 
 class SimulatedStore:

@@ -1,0 +1,140 @@
+"""The keys of a region for what it stores: they wrap the key of every subject, and stand in a file of their own.
+
+The file has a line for each key, `index <id> <base64>` once and `wrapping <id> <base64>` at least once; the first that
+wraps is in use, those after it are only read by. Whoever has the database without this file can read no personal data.
+"""
+
+import base64
+import binascii
+import os
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway.files import replace_file
+
+REGION_KEYS = "region.keys"  # the usual name of the file
+KEY_BYTES = 32  # of AES-256 and of HMAC-SHA-256
+_ID_BYTES = 4
+_HEADING = (
+    "# The keys of this region's personal data. Keep this file as you keep a private key, and apart from backups.\n"
+)
+
+
+class RegionKeysUnusable(Exception):
+    """The file of keys cannot be used; the text says which, why, and what to do about it."""
+
+
+@dataclass(frozen=True)
+class RegionKey:
+    """One key: its id (for people and columns, no secret) and its 32 bytes."""
+
+    id: str
+    secret: bytes
+
+    def __repr__(self) -> str:
+        """Never shows the secret."""
+        return f"RegionKey({self.id})"
+
+    @classmethod
+    def new(cls, draw: Callable[[int], bytes]) -> "RegionKey":
+        """A key from a source of random bytes."""
+        return cls(draw(_ID_BYTES).hex(), draw(KEY_BYTES))
+
+
+@dataclass(frozen=True)
+class KeySet:
+    """All keys of a region at one time."""
+
+    index: RegionKey
+    """By which numbers and documents are found without being stored: HMAC-SHA-256. It never changes."""
+    wrapping: Sequence[RegionKey]
+    """The key that wraps, then those that have wrapped before."""
+
+    @classmethod
+    def new(cls, draw: Callable[[int], bytes] = secrets.token_bytes) -> "KeySet":
+        """The keys of a new region."""
+        return cls(RegionKey.new(draw), (RegionKey.new(draw),))
+
+    @property
+    def in_use(self) -> RegionKey:
+        """The key by which new keys are wrapped."""
+        return self.wrapping[0]
+
+    @property
+    def by_id(self) -> Mapping[str, RegionKey]:
+        """The keys that wrap, or have wrapped, by id."""
+        return {key.id: key for key in self.wrapping}
+
+    def rotated(self, draw: Callable[[int], bytes] = secrets.token_bytes) -> "KeySet":
+        """With a new key in use before all that there are."""
+        return KeySet(self.index, (RegionKey.new(draw), *self.wrapping))
+
+    def written(self) -> bytes:
+        """The content of the file."""
+        lines = [("index", self.index), *(("wrapping", key) for key in self.wrapping)]
+        told = "".join(f"{kind} {key.id} {base64.b64encode(key.secret).decode()}\n" for kind, key in lines)
+        return f"{_HEADING}{told}".encode()
+
+    def save(self, path: Path) -> None:
+        """Puts the file in place, readable by its owner alone. Raises OSError."""
+        replace_file(path, self.written())
+
+    @classmethod
+    def load(cls, path: Path) -> "KeySet":
+        """The keys of a file. Raises RegionKeysUnusable."""
+        try:
+            content = path.read_text("ascii")
+        except (OSError, UnicodeDecodeError) as error:
+            told = error.strerror if isinstance(error, OSError) else "it is no text"
+            raise RegionKeysUnusable(
+                f"{path} cannot be read: {told}; `region-node keys create {path}` makes the keys of a new region"
+            ) from None
+        try:
+            return cls.read(content)
+        except ValueError as error:
+            raise RegionKeysUnusable(f"{path} holds no keys of a region: {error}") from None
+
+    @classmethod
+    def read(cls, content: str) -> "KeySet":
+        """The keys in the content of a file. Raises ValueError, which tells no secret."""
+        found: dict[str, list[RegionKey]] = {"index": [], "wrapping": []}
+        for number, line in enumerate(content.splitlines(), start=1):
+            if not line.strip() or line.startswith("#"):
+                continue
+            kind, _, rest = line.partition(" ")
+            key_id, _, secret = rest.partition(" ")
+            if kind not in found or not key_id:
+                raise ValueError(f"line {number} is neither `index` nor `wrapping` with an id and a key")
+            found[kind].append(RegionKey(key_id, _secret(secret, number)))
+        if len(found["index"]) != 1 or not found["wrapping"]:
+            raise ValueError("it must have one line `index` and at least one line `wrapping`")
+        if len({key.id for key in found["wrapping"]}) != len(found["wrapping"]):
+            raise ValueError("two keys have the same id")
+        return cls(found["index"][0], tuple(found["wrapping"]))
+
+
+class RegionKeys:
+    """The keys in use by a process. They may be replaced while it serves, by those of the same region."""
+
+    def __init__(self, keys: KeySet, draw: Callable[[int], bytes] = os.urandom) -> None:
+        self.set = keys
+        self.draw = draw
+        """What new keys and nonces are drawn from."""
+
+    def replace(self, keys: KeySet) -> None:
+        """Takes over a file that has changed. Raises RegionKeysUnusable where it is another region's."""
+        if keys.index != self.set.index:
+            raise RegionKeysUnusable("the index key is another one: nothing that is stored would be found by it")
+        self.set = keys
+
+
+def _secret(encoded: str, number: int) -> bytes:
+    try:
+        secret = base64.b64decode(encoded, validate=True)
+    except binascii.Error:
+        secret = b""
+    if len(secret) != KEY_BYTES:
+        raise ValueError(f"the key in line {number} is not {KEY_BYTES} bytes in base64")
+    return secret

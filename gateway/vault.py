@@ -1,0 +1,184 @@
+"""Personal data at rest: sealed under the key of its subject, which the region's key wraps.
+
+A subject is whatever is to become unreadable by itself: a customer, a number, what was done about one order. Sealed
+bytes say which key they need; once the subject's row is destroyed, nobody can read them again, wherever a copy is.
+"""
+
+import hmac
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from gateway.region_keys import KEY_BYTES, RegionKeys
+from gateway.store.port import Transaction
+
+_VERSION = b"\x01"
+_NONCE_BYTES = 12  # of AES-GCM (NIST SP 800-38D, 8.2)
+_ID_BYTES = 12
+_HEAD = len(_VERSION) + _ID_BYTES + _NONCE_BYTES
+
+
+class KeyDestroyed(Exception):
+    """The key of a subject was destroyed: what was sealed under it cannot be read, and never will be."""
+
+
+class SealBroken(Exception):
+    """Sealed bytes were altered, or moved to another place or subject, or the region's keys are not those."""
+
+
+@dataclass(frozen=True)
+class _DataKey:
+    key_id: str
+    wrapped: bytes
+    wrapped_by: str
+
+
+def seal(tx: Transaction, subject: str, place: str, content: bytes) -> bytes:
+    """Seals content under the subject's key, which is made where there is none yet.
+
+    `place` names the column, for example `customers`: what was sealed for one place opens at no other.
+    """
+    keys = _keys(tx)
+    found = _find(tx, subject)
+    if found is None:
+        key_id, secret = keys.draw(_ID_BYTES).hex(), keys.draw(KEY_BYTES)
+        _insert(tx, keys, subject, key_id, secret)
+    else:
+        key_id, secret = found.key_id, _unwrap(keys, subject, found)
+    nonce = keys.draw(_NONCE_BYTES)
+    sealed = AESGCM(secret).encrypt(nonce, content, _bound(subject, place))
+    return _VERSION + bytes.fromhex(key_id) + nonce + sealed
+
+
+def open_sealed(tx: Transaction, subject: str, place: str, sealed: bytes) -> bytes:
+    """The content of what `seal` gave for the same subject and place.
+
+    Raises KeyDestroyed where the key that it needs is gone, and SealBroken for what was tampered with.
+    """
+    if len(sealed) < _HEAD or not sealed.startswith(_VERSION):
+        raise SealBroken(f"what is stored in {place} is not sealed")
+    key_id = sealed[len(_VERSION) : len(_VERSION) + _ID_BYTES].hex()
+    found = _find(tx, subject)
+    if found is None or found.key_id != key_id:
+        raise KeyDestroyed(f"the key {key_id} is gone")
+    nonce = sealed[len(_VERSION) + _ID_BYTES : _HEAD]
+    try:
+        return AESGCM(_unwrap(_keys(tx), subject, found)).decrypt(nonce, sealed[_HEAD:], _bound(subject, place))
+    except InvalidTag:
+        raise SealBroken(f"what is stored in {place} was altered, or belongs elsewhere") from None
+
+
+def is_sealed_by(sealed: bytes, key_id: str) -> bool:
+    """Whether sealed bytes need this key."""
+    return sealed[len(_VERSION) : len(_VERSION) + _ID_BYTES].hex() == key_id
+
+
+def index_of(tx: Transaction, kind: str, value: str) -> str:
+    """What a value is found by without being stored: HMAC-SHA-256 in hexadecimal, under the region's index key.
+
+    `kind` keeps equal values of different kinds apart, for example `number` and `identity document`.
+    """
+    return hmac.digest(_keys(tx).set.index.secret, f"{kind}\0{value}".encode(), "sha256").hex()
+
+
+def has_key(tx: Transaction, subject: str) -> bool:
+    """Whether something may be sealed under the subject that can still be read."""
+    return _find(tx, subject) is not None
+
+
+def destroy(tx: Transaction, subjects: Sequence[str]) -> list[str]:
+    """Destroys the keys of subjects; returns the ids of those that there were."""
+    destroyed = [
+        key_id
+        for subject in subjects
+        if (key_id := tx.first(str, "SELECT key_id FROM data_keys WHERE subject = :subject", subject=subject))
+    ]
+    tx.execute_many("DELETE FROM data_keys WHERE subject = :subject", [{"subject": each} for each in subjects])
+    return destroyed
+
+
+def destroy_by_id(tx: Transaction, key_ids: Sequence[str]) -> int:
+    """Destroys keys that were destroyed before and have come back, as with an older backup; returns how many."""
+    return tx.execute_many("DELETE FROM data_keys WHERE key_id = :key_id", [{"key_id": each} for each in key_ids])
+
+
+def rewrap_page(tx: Transaction, limit: int) -> int:
+    """Wraps at most so many keys by the region's key in use that are wrapped by another; returns how many.
+
+    Raises SealBroken where one is wrapped by a key that the region does not have any more.
+    """
+    keys = _keys(tx)
+    found = tx.all(
+        _Wrapped,
+        "SELECT subject, key_id, wrapped, wrapped_by FROM data_keys WHERE wrapped_by <> :in_use"
+        " ORDER BY wrapped_by, subject LIMIT :limit",
+        in_use=keys.set.in_use.id,
+        limit=limit,
+    )
+    for each in found:
+        secret = _unwrap(keys, each.subject, _DataKey(each.key_id, each.wrapped, each.wrapped_by))
+        tx.execute(
+            "UPDATE data_keys SET wrapped = :wrapped, wrapped_by = :wrapped_by WHERE subject = :subject",
+            subject=each.subject,
+            wrapped=_wrap(keys, each.subject, each.key_id, secret),
+            wrapped_by=keys.set.in_use.id,
+        )
+    return len(found)
+
+
+def wrapped_by(tx: Transaction, key_id: str) -> int:
+    """How many keys one of the region's keys wraps."""
+    return tx.first(int, "SELECT COUNT(*) FROM data_keys WHERE wrapped_by = :id", id=key_id) or 0
+
+
+@dataclass(frozen=True)
+class _Wrapped:
+    subject: str
+    key_id: str
+    wrapped: bytes
+    wrapped_by: str
+
+
+def _keys(tx: Transaction) -> RegionKeys:
+    if tx.keys is None:
+        raise ValueError("this store was opened without the region's keys")
+    return tx.keys
+
+
+def _find(tx: Transaction, subject: str) -> _DataKey | None:
+    return tx.first(
+        _DataKey, "SELECT key_id, wrapped, wrapped_by FROM data_keys WHERE subject = :subject", subject=subject
+    )
+
+
+def _insert(tx: Transaction, keys: RegionKeys, subject: str, key_id: str, secret: bytes) -> None:
+    tx.execute(
+        "INSERT INTO data_keys (subject, key_id, wrapped, wrapped_by)"
+        " VALUES (:subject, :key_id, :wrapped, :wrapped_by)",
+        subject=subject,
+        key_id=key_id,
+        wrapped=_wrap(keys, subject, key_id, secret),
+        wrapped_by=keys.set.in_use.id,
+    )
+
+
+def _wrap(keys: RegionKeys, subject: str, key_id: str, secret: bytes) -> bytes:
+    nonce = keys.draw(_NONCE_BYTES)
+    return nonce + AESGCM(keys.set.in_use.secret).encrypt(nonce, secret, _bound(subject, key_id))
+
+
+def _unwrap(keys: RegionKeys, subject: str, found: _DataKey) -> bytes:
+    wrapping = keys.set.by_id.get(found.wrapped_by)
+    if wrapping is None:
+        raise SealBroken(f"the region's key {found.wrapped_by} is not in the file of keys")
+    nonce, wrapped = found.wrapped[:_NONCE_BYTES], found.wrapped[_NONCE_BYTES:]
+    try:
+        return AESGCM(wrapping.secret).decrypt(nonce, wrapped, _bound(subject, found.key_id))
+    except InvalidTag:
+        raise SealBroken(f"the key of a subject was altered, or {found.wrapped_by} is another key") from None
+
+
+def _bound(subject: str, place: str) -> bytes:
+    return f"{subject}\0{place}".encode()
