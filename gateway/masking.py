@@ -1,0 +1,63 @@
+"""How personal data is shown to whoever may not see it: enough to tell two apart, too little to know one. Pure.
+
+The forms are those of the trade: `138****5678`, `张*`, `110***********1234`.
+"""
+
+import re
+
+_STARS = "***"
+# Surnames of two characters that are still borne; of every other Chinese name the first character is the surname.
+_SURNAMES = (
+    "欧阳司马上官诸葛夏侯东方皇甫尉迟公孙慕容长孙宇文司徒司空令狐南宫端木百里轩辕独孤"
+    "呼延太史申屠濮阳淳于单于公冶钟离闻人赫连澹台宗政公羊鲜于闾丘亓官拓跋西门东郭南门"
+)
+_COMPOUND_SURNAMES = frozenset(_SURNAMES[at : at + 2] for at in range(0, len(_SURNAMES), 2))
+_DISTRICT = re.compile(r"(?:.*?(?:省|自治区))?(?:.*?[市州盟])?.*?[区县旗]")
+_SHOWN_OF_ADDRESS = 3  # characters, where no district is found
+_LEAST_HIDDEN = 4  # characters: of anything shorter nothing is shown
+
+
+def masked_number(number: str) -> str:
+    """A telephone number in E.164 without the middle of its national part: `+86138****5678`.
+
+    Anything too short for that is hidden whole.
+    """
+    head, tail = number[:-8], number[-4:]
+    return f"{head}****{tail}" if len(number) > 8 + 2 else "****"
+
+
+def masked_name(name: str) -> str:
+    """A name of which the surname is shown, and not how long the rest is: `张*`, `欧阳*`; of a Latin one, `Z*`."""
+    if not name:
+        return ""
+    return f"{name[:2]}*" if name[:2] in _COMPOUND_SURNAMES and len(name) > 2 else f"{name[:1]}*"
+
+
+def masked_identity(number: str) -> str:
+    """The number of an identity document: three characters, stars for the rest, the last four."""
+    if len(number) < 3 + _LEAST_HIDDEN + 4:
+        return "*" * len(number)
+    return f"{number[:3]}{'*' * (len(number) - 7)}{number[-4:]}"
+
+
+def masked_email(email: str) -> str:
+    """A mail address of which the first character and the domain are shown: `z***@qq.com`."""
+    name, at, domain = email.rpartition("@")
+    if not at:
+        return _STARS if email else ""
+    return f"{name[:1]}{_STARS}@{domain}"
+
+
+def masked_card(number: str) -> str:
+    """The number of a bank card: its last four digits, where it is long enough for that to tell little."""
+    if len(number) < _LEAST_HIDDEN + 4:
+        return "*" * len(number)
+    return f"{'*' * (len(number) - 4)}{number[-4:]}"
+
+
+def masked_address(address: str) -> str:
+    """An address down to its district: `广东省深圳市南山区***`; where none is named, its first characters."""
+    if not address:
+        return ""
+    found = _DISTRICT.match(address)
+    return f"{found[0] if found else address[:_SHOWN_OF_ADDRESS]}{_STARS}"
