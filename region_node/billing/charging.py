@@ -41,6 +41,17 @@ def lines_of_account(tx: Transaction, account_id: str) -> list[Line]:
     return [line for each in ids if (line := line_of(tx, each)) is not None]
 
 
+def lines_billed(tx: Transaction, account_id: str, month: Month) -> list[Line]:
+    """The lines whose month is billed here: not those that another system billed until it had ended."""
+    ids = tx.all(
+        str,
+        "SELECT product_id FROM products WHERE account_id = :account AND taken_over < :end ORDER BY product_id",
+        account=account_id,
+        end=to_microseconds(month.end),
+    )
+    return [line for each in ids if (line := line_of(tx, each)) is not None]
+
+
 class Tariffs:
     """Plans and offerings by id. What the catalogue does not hold costs nothing: nobody has agreed to a price."""
 
@@ -138,7 +149,7 @@ def final_charges(
     found: list[Posting] = []
     while running - month >= 0:
         if find_bill(tx, line.account_id, month.name) is None:
-            due = total_of(due_of(tx, tariffs, lines_of_account(tx, line.account_id), month, until))
+            due = total_of(due_of(tx, tariffs, lines_billed(tx, line.account_id, month), month, until))
             part = f"/final/{line.product_id}"
             found += postings(line.account_id, month, due, charged(tx, line.account_id, month), part)
         month = month.next()

@@ -20,7 +20,7 @@ from region_node.billing.charging import (
     Tariffs,
     charged,
     line_month,
-    lines_of_account,
+    lines_billed,
     progress_of,
 )
 from region_node.billing.cycle import (
@@ -109,12 +109,12 @@ def bill_page(tx: Transaction, context: RegionContext, now: datetime, limit: int
 
 def bill_account(tx: Transaction, context: RegionContext, account: str, month: Month, now: datetime) -> None:
     """Charges what a month still costs an account, writes the bill, and charges prepaid lines for the next one."""
-    tariffs, lines = Tariffs(context.federation), lines_of_account(tx, account)
+    tariffs, lines = Tariffs(context.federation), lines_billed(tx, account, month)
     months = [line_month(tx, tariffs, line, month) for line in lines]
     before = charged(tx, account, month)
-    if find_bill(tx, account, month.name) is not None or not (
-        before or any(each.had_service(month) for each in months)
-    ):
+    if find_bill(tx, account, month.name) is not None or not lines:
+        return
+    if not before and not any(each.had_service(month) for each in months):
         return
     found = [
         BillLineRow(each.product_id, charge)

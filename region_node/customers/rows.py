@@ -17,9 +17,10 @@ _LINE_COLUMNS = (
     " sim_replaced, suspension_reason, suspension_end, kind, rating_type, suspension_kind, card_kind, address"
 )
 _INSERT_LINE = (
-    f"INSERT INTO products ({_LINE_COLUMNS}) VALUES"  # noqa: S608 - column names only
+    f"INSERT INTO products ({_LINE_COLUMNS}, taken_over) VALUES"  # noqa: S608 - column names only
     " (:product_id, :customer_id, :account_id, :number, :status, :plan_id, :start_date, :contract_end, :binding,"
-    " :sim_replaced, :suspension_reason, :suspension_end, :kind, :rating_type, :suspension_kind, :card_kind, :address)"
+    " :sim_replaced, :suspension_reason, :suspension_end, :kind, :rating_type, :suspension_kind, :card_kind, :address,"
+    " :taken_over)"
 )
 _INSERT_CUSTOMER = "INSERT INTO customers (customer_id, name, email) VALUES (:customer_id, :name, :email)"
 # How many values one query looks for: always the same, so that it is the same statement.
@@ -100,13 +101,14 @@ def line_of(tx: Transaction, product_id: str) -> Line | None:
 
 
 def insert_line(tx: Transaction, line: Line) -> None:
-    """Adds a line."""
-    tx.execute(_INSERT_LINE, **_columns(line))
+    """Adds a line that is opened here."""
+    tx.execute(_INSERT_LINE, **_columns(line), taken_over=0)
 
 
-def insert_lines(tx: Transaction, lines: Sequence[Line]) -> None:
-    """Adds lines."""
-    tx.execute_many(_INSERT_LINE, [_columns(line) for line in lines])
+def insert_lines(tx: Transaction, lines: Sequence[Line], taken_over: datetime) -> None:
+    """Adds lines that are taken over from another system: months that ended before then were its to bill."""
+    instant = to_microseconds(taken_over)
+    tx.execute_many(_INSERT_LINE, [{**_columns(line), "taken_over": instant} for line in lines])
 
 
 def update_line(tx: Transaction, line: Line) -> None:

@@ -39,7 +39,6 @@ from gateway.federation.files import load
 from gateway.identity import server_name
 from gateway.store.opening import PostgresqlSettings
 from region_node.app import RegionNode
-from region_node.billing.monthly import SETTLES
 from region_node.settings import NotificationSettings, ProviderSettings, RegionSettings
 from tests.federation.certificates import FEDERATION, Certificates
 from tests.federation.databases import Database, Databases
@@ -290,11 +289,7 @@ class Federation:
         await until(holds, f"regions stand as {standing}")
 
     async def advance(self, step: timedelta) -> None:
-        """Moves everybody's clock forward.
-
-        Returns when heartbeats have found again that all clocks agree, and every region has billed what has ended: a
-        customer whom the next test creates is charged for nothing that was before.
-        """
+        """Moves everybody's clock forward, and returns when heartbeats have found again that all clocks agree."""
         self.clock.advance(step)
         # The first beat may have begun before, the second then began after, and the third says that the second is over.
         for _ in range(3):
@@ -306,18 +301,14 @@ class Federation:
 
             for region in self.nodes:
                 await until(partial(has_beaten, region), f"{region} sends a heartbeat")
-        for region in {node.partition("/")[0] for node in self.nodes}:
-            await self._until_billed(region)
 
-    async def _until_billed(self, region: str) -> None:
-        """Returns when a region has billed every month that has ended and settled, and looked at every day."""
+    async def until_billed(self, region: str) -> None:
+        """Returns when a region has billed every month that has ended, and looked at every day."""
 
         async def holds() -> bool:
             now = self.clock.now().astimezone(ZoneInfo("Asia/Shanghai"))
-            month, settled = f"{now:%Y-%m}", f"{now - SETTLES:%Y-%m}"
-            due = {("cycle", settled), ("arrears", f"{now:%Y-%m-%d}")}
-            left = due.difference(self.database(region).rows("SELECT run, period FROM billing_runs"))
-            return not left or (settled != month and {run for run, _ in left} == {"arrears"})
+            due = {("cycle", f"{now:%Y-%m}"), ("arrears", f"{now:%Y-%m-%d}")}
+            return due == set(self.database(region).rows("SELECT run, period FROM billing_runs"))
 
         await until(holds, f"{region} has billed")
 

@@ -50,6 +50,7 @@ async def test_a_months_usage_is_billed_at_home_and_shown_elsewhere_and_arrears_
         assert not running_month.HasField("total")
 
         await federation.advance(timedelta(days=31))
+        await federation.until_billed("sichuan")
         bill = await itemised(guangdong, number, month)
         assert (bill.total.minor_units, bill.abnormal, len(bill.usage)) == (2900 + 30 + 6, False, 4)
         assert [
@@ -65,6 +66,7 @@ async def test_a_months_usage_is_billed_at_home_and_shown_elsewhere_and_arrears_
 
         for days in (28, 30):  # told, and suspended two days later
             await federation.advance(due + timedelta(days=days, hours=12) - federation.clock.now())
+            await federation.until_billed("sichuan")
         line = (await sichuan.read(number)).product
         assert (line.status, line.suspension_kind, line.emergency_calls_allowed) == (
             SUSPENDED,

@@ -43,6 +43,8 @@ async def test_an_earlier_month_ends_where_the_next_begins(
     number = await sichuan.new_customer(balance=700)
     month = (await sichuan.bill(number)).month
     await federation.advance(timedelta(days=31))
+    for region in federation.nodes:
+        await federation.until_billed(region)
     earlier, now = await guangdong.bill(number, month), await guangdong.bill(number)
     assert earlier.month < now.month
     assert (earlier.closing_balance, list(now.lines)) == (now.opening_balance, [])

@@ -4,6 +4,7 @@ import asyncio
 import csv
 import json
 import os
+import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,22 +29,23 @@ async def import_number_plan(federation: Federation, rows: Sequence[tuple[str, s
     with file.open("w", newline="") as opened:
         csv.writer(opened).writerows([("prefix", "region"), *rows])
     credentials = federation.certificates.credentials("admin/root").certificate.parent
-    command = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "coordinator.cli.main",
-        *("federation", "import-number-plan", str(file), "--merge", "--json"),
+    # In a thread: the event loop would fork, and with it what gRPC keeps for forks, of a process full of its threads.
+    command = await asyncio.to_thread(
+        subprocess.run,
+        [
+            *(sys.executable, "-m", "coordinator.cli.main", "federation", "import-number-plan"),
+            *(str(file), "--merge", "--json"),
+        ],
         env={
             **os.environ,
             "CROSSREGION_COORDINATOR": federation.coordinator_endpoint,
             "CROSSREGION_CREDENTIALS": str(credentials),
             "CROSSREGION_FEDERATION": FEDERATION,
         },
-        stdout=asyncio.subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        check=True,
     )
-    out, _ = await command.communicate()
-    assert command.returncode == 0
-    told: dict[str, object] = json.loads(out)
+    told: dict[str, object] = json.loads(command.stdout)
     return told
 
 

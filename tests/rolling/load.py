@@ -121,6 +121,7 @@ class Load:
         self._source = random.Random()
         self._running: list[asyncio.Task[None]] = []
         self._watching: asyncio.Task[None] | None = None
+        self._watches = asyncio.Event()
         self._ending = False
 
     async def create_customers(self) -> None:
@@ -135,6 +136,7 @@ class Load:
         loop, self._ending = asyncio.get_running_loop(), False
         if self._watching is None:
             self._watching = loop.create_task(self._watch(self._callers["guangdong"]))
+            await self._watches.wait()  # an order that is completed before the watch begins is never told
         self._running = [loop.create_task(self._order(way)) for way in self.ways]
 
     async def stop(self) -> None:
@@ -203,6 +205,7 @@ class Load:
                         call.ended = time.monotonic()
                         caller.note(call)
                         self.watches += 1
+                        self._watches.set()
                     token = change.token
                     if change.HasField("order"):
                         self.told[change.order.id] = change.order.state
@@ -218,6 +221,7 @@ class Load:
             if not resumes or time.monotonic() - call.begun > DEADLINE:
                 call.ended, call.failure = time.monotonic(), name
                 caller.note(call)
+                self._watches.set()
                 return
             await asyncio.sleep(_LOOK_AGAIN)
 
