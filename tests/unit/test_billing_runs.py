@@ -19,9 +19,7 @@ from region_node.billing.charging import final_charges
 from region_node.billing.debts import overdue
 from region_node.billing.rules import balance_of
 from region_node.billing.usage import NewUsage, UsageRow, record_usage
-from region_node.customers.operations import take_over
-from region_node.customers.rows import CustomerRow, Line
-from region_node.customers.taking_over import NewCustomer
+from region_node.customers.rows import Line
 from tests.unit.billing_scene import CALL, DATA, MESSAGE, Books, books
 from tests.unit.situations import LINE
 
@@ -488,19 +486,3 @@ def test_whoever_pays_what_is_overdue_has_thirty_days_for_the_next_bill_also_whe
             str(kind) for (kind,) in found.rows("SELECT kind FROM notices WHERE kind <> 'bill' ORDER BY create_time")
         ]
         assert told == ["suspension-ahead", "suspended"] * 2
-
-
-def test_a_month_that_had_ended_when_a_line_was_taken_over_is_the_former_systems_to_bill() -> None:
-    with books(BEGAN) as found:
-        moments = {1: at(6, 30, 23), 2: at(7, 1, 0)}  # the last hour of the month, and the first of the next
-        for index, now in moments.items():
-            line = line_of(index)
-            customer = CustomerRow(line.customer_id, "王芳", "")
-            take_over(found.tx, [NewCustomer(customer, line, 0, ())], "CNY", now)
-        found.run(at(7, 2))
-        billed = found.rows("SELECT account_id, month, total FROM bills ORDER BY account_id")
-        assert billed == [("a1", "2030-06", RENT)]
-        assert found.balance("a2") == 0
-        found.run(at(8, 2))
-        billed = found.rows("SELECT account_id, month, total FROM bills WHERE account_id = 'a2'")
-        assert billed == [("a2", "2030-07", RENT)]
