@@ -88,13 +88,15 @@ def has_key(tx: Transaction, subject: str) -> bool:
     return _find(tx, subject) is not None
 
 
+def key_ids_of(tx: Transaction, subjects: Sequence[str]) -> list[str]:
+    """The ids of the keys of subjects, of those that have one."""
+    found = (tx.first(str, "SELECT key_id FROM data_keys WHERE subject = :subject", subject=each) for each in subjects)
+    return [key_id for key_id in found if key_id is not None]
+
+
 def destroy(tx: Transaction, subjects: Sequence[str]) -> list[str]:
     """Destroys the keys of subjects; returns the ids of those that there were."""
-    destroyed = [
-        key_id
-        for subject in subjects
-        if (key_id := tx.first(str, "SELECT key_id FROM data_keys WHERE subject = :subject", subject=subject))
-    ]
+    destroyed = key_ids_of(tx, subjects)
     tx.execute_many("DELETE FROM data_keys WHERE subject = :subject", [{"subject": each} for each in subjects])
     return destroyed
 
@@ -118,9 +120,7 @@ def rewrap_page(tx: Transaction, limit: int) -> int:
         limit=limit,
     )
     # All are unwrapped before the first is written: one that cannot be leaves the page as it was.
-    wrapped = [
-        _wrap(keys, each.subject, each.key_id, _unwrap(keys, each.subject, each.data_key)) for each in found
-    ]
+    wrapped = [_wrap(keys, each.subject, each.key_id, _unwrap(keys, each.subject, each.data_key)) for each in found]
     tx.execute_many(
         "UPDATE data_keys SET wrapped = :wrapped, wrapped_by = :wrapped_by WHERE subject = :subject",
         [
