@@ -117,6 +117,7 @@ def test_beside_a_node_that_is_well_everything_is_good(doctor: Doctor) -> None:
         "key",
         "signing certificate",
         "signing key",
+        "region keys",
         "data",
         "disk",
         "port",
