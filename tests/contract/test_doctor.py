@@ -146,7 +146,7 @@ def test_the_table_says_what_was_found_and_sums_up(doctor: Doctor) -> None:
     (line,) = (line for line in told.stdout.splitlines() if line.startswith(f"coordinator {NOTHING_LISTENS}"))
     assert "bad" in line
     assert "start it, or correct the address" in line
-    assert told.stdout.splitlines()[-1] == "12 good, 1 bad, 1 not checked"
+    assert told.stdout.splitlines()[-1] == "13 good, 1 bad, 1 not checked"
 
 
 def test_settings_that_cannot_be_used_end_it_with_2(doctor: Doctor) -> None:
