@@ -81,7 +81,7 @@ class Rotation:
             self._left = total = await self._store.read(self._count_left)
             if total:
                 _log.info("%d keys of subjects are to be wrapped by the region's key %s", total, in_use)
-            while await self._store.write(lambda tx: vault.rewrap_page(tx, PAGE)):
+            while await self._store.write(_wrap_page):
                 failpoints.reach("keys.after-page")
                 self._left = await self._store.read(self._count_left)
                 await asyncio.sleep(BREATH_SECONDS)
@@ -100,6 +100,13 @@ class Rotation:
     def _count_left(self, tx: Transaction) -> int:
         in_use = self._file.keys.set.in_use.id
         return sum(keys for key_id, keys in vault.count_wrapped(tx).items() if key_id != in_use)
+
+
+def _wrap_page(tx: Transaction) -> int:
+    wrapped = vault.rewrap_page(tx, PAGE)
+    if wrapped:
+        failpoints.reach("keys.before-commit")
+    return wrapped
 
 
 def _stamp_of(path: Path) -> _Stamp | None:

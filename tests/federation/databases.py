@@ -11,19 +11,11 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from deploy.local.postgresql import LocalPostgresql
-from gateway import vault
-from gateway.region_keys import KeySet, RegionKeys
 from gateway.store.opening import DatabasePlace, PostgresqlSettings
-from gateway.store.port import Transaction
-from gateway.store.postgresql_connection import PostgresqlTransaction, connect
 from gateway.store.schema import migrations_of
-from gateway.store.sqlite import SqliteTransaction
-from region_node.subjects import number_subject
 
 Cell = int | str | bytes | None
 Row = tuple[Cell, ...]
-
-PLACE = "test"  # where nothing of the node itself is sealed
 
 # What the processes renew for themselves, whatever anybody asks of them.
 _OWN_TABLES = ("processes", "store_writers")
@@ -35,11 +27,6 @@ class Database:
     def __init__(self, path: Path, postgresql: PostgresqlSettings | None) -> None:
         self.path = path
         self._postgresql = postgresql
-
-    @property
-    def postgresql(self) -> PostgresqlSettings | None:
-        """The server's database; None where it is a file."""
-        return self._postgresql
 
     def rows(self, sql: str, *parameters: Cell) -> list[Row]:
         """The rows of a query, with `?` parameters."""
@@ -97,48 +84,6 @@ class Database:
 def _as_sqlite(rows: list[tuple[Cell | Decimal, ...]]) -> list[Row]:
     """Sums are whole numbers there."""
     return [tuple(int(cell) if isinstance(cell, Decimal) else cell for cell in row) for row in rows]
-
-
-class Sealing:
-    """Seals and opens beside the running processes, by a region's own keys, as its node does."""
-
-    def __init__(self, database: Database, keys: Path) -> None:
-        self._database = database
-        self._keys = keys
-
-    def seal(self, subject: str, content: bytes) -> bytes:
-        """Content under the key of a subject."""
-        with self._transaction() as tx:
-            return vault.seal(tx, subject, PLACE, content)
-
-    def opens(self, subject: str, sealed: bytes) -> bool:
-        """Whether sealed bytes can still be read."""
-        with self._transaction() as tx:
-            try:
-                vault.open_sealed(tx, subject, PLACE, sealed)
-            except vault.KeyDestroyed:
-                return False
-            return True
-
-    def number_subject(self, number: str) -> str:
-        """The subject of what hangs on a number."""
-        with self._transaction() as tx:
-            return number_subject(tx, number)
-
-    @contextlib.contextmanager
-    def _transaction(self) -> Iterator[Transaction]:
-        keys = RegionKeys(KeySet.load(self._keys))
-        if self._database.postgresql is None:
-            connecting = sqlite3.connect(self._database.path, isolation_level=None, timeout=10)
-            with contextlib.closing(connecting) as connection:
-                connection.execute("BEGIN IMMEDIATE")
-                yield SqliteTransaction(connection, keys)
-                connection.execute("COMMIT")
-            return
-        with connect(self._database.postgresql.conninfo, "crossregion-test") as connection:
-            connection.execute("BEGIN")
-            yield PostgresqlTransaction(connection, keys)
-            connection.execute("COMMIT")
 
 
 class Databases:

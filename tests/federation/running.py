@@ -42,7 +42,8 @@ from region_node.app import RegionNode
 from region_node.billing.monthly import SETTLES
 from region_node.settings import NotificationSettings, ProviderSettings, RegionSettings
 from tests.federation.certificates import FEDERATION, Certificates
-from tests.federation.databases import Database, Databases, Sealing
+from tests.federation.databases import Database, Databases
+from tests.sealing import Sealing
 
 REGIONS = ("guangdong", "sichuan", "henan")
 NOT_JOINED = "hunan"  # configured, and nobody starts it
@@ -241,7 +242,8 @@ class Federation:
 
     def sealing(self, region: str) -> Sealing:
         """Seals and opens beside the running node of a region."""
-        return Sealing(self.database(region), self.certificates.keys(f"region/{region}"))
+        settings = self.region_settings(region)
+        return Sealing(settings.database, settings.keys)
 
     def _database(self, member: str, package: str) -> PostgresqlSettings | None:
         if member not in self._postgresql:
