@@ -1,17 +1,23 @@
 """Erasing a customer: what stands against it, what nobody can read then, and what a backup does not bring back."""
 
+import asyncio
+import json
+import os
+import sys
+from asyncio.subprocess import PIPE, STDOUT
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 
-from gateway import audit
+from gateway import audit, vault
 from gateway.api.region.v1 import erasure_service_pb2 as api
 from gateway.api.region.v1.customer_service_pb2 import ListCustomersRequest, ProductStatus
 from gateway.api.region.v1.order_pb2 import Order, OrderState
-from gateway.api.region.v1.order_service_pb2 import ListOrdersRequest
+from gateway.api.region.v1.order_service_pb2 import ListOrdersRequest, WatchOrdersRequest
 from region_node.erasure import operations
 from region_node.erasure.remembered import ERASED_KEYS
+from tests.federation.certificates import FEDERATION
 from tests.federation.counter import REQUESTED, REQUESTER, Counter, Reviewer
 from tests.federation.databases import Databases
 from tests.federation.refusals import refusal
@@ -191,6 +197,25 @@ async def test_an_erasure_is_refused_while_somebody_must_keep_the_data(
     assert (await sichuan.erase(number)).customer_id == customer_of(number)
 
 
+async def test_what_is_sealed_under_a_destroyed_key_is_told_as_erased_and_never_as_a_defect(
+    federation: Federation, guangdong: Counter, sichuan: Counter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = await sichuan.new_customer()
+
+    def destroyed(*_: object) -> None:
+        raise vault.KeyDestroyed("the key 1 is gone")
+
+    for place in ("operations", "profiles"):
+        monkeypatch.setattr(f"region_node.customers.{place}.find_customer", destroyed)
+    assert (await refusal(sichuan.read(number))).reason == "CUSTOMER_ERASED"
+    request_id = federation.next_id()
+    documents = await guangdong.verify(number, request_id, code=await guangdong.receive_code(number, request_id))
+    assert (await refusal(profile(guangdong, number, request_id, documents))).reason == "SUBSCRIPTION_NOT_FOUND"
+    monkeypatch.setattr("region_node.orders.service._watch_start", destroyed)
+    watch = guangdong.orders.WatchOrders(WatchOrdersRequest(requester=REQUESTER), timeout=CALL_SECONDS)
+    assert (await refusal(watch.read())).reason == "CUSTOMER_ERASED"
+
+
 async def test_an_erasure_names_somebody_who_is_there_and_a_reason(federation: Federation, sichuan: Counter) -> None:
     assert (await refusal(sichuan.erase(federation.next_number("sichuan")))).reason == "CUSTOMER_NOT_FOUND"
     assert (await refusal(sichuan.erase("12"))).reason == "NUMBER_INVALID"
@@ -205,6 +230,52 @@ async def test_an_erasure_names_somebody_who_is_there_and_a_reason(federation: F
         assert (await refusal(call)).reason == "REQUEST_INVALID"
     nothing = sichuan.erasure.GetErasure(api.GetErasureRequest(requester=REQUESTER), timeout=CALL_SECONDS)
     assert (await refusal(nothing)).reason == "REQUEST_INVALID"
+
+
+async def test_the_commands_restrict_release_and_erase_and_say_so(federation: Federation, sichuan: Counter) -> None:
+    number = await sichuan.new_customer(balance=0)
+    customer, who = customer_of(number), ("--staff-id", "4711")
+
+    async def run(name: str, *words: str) -> tuple[int, str]:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "region_node.cli.main", "customers", name, *words, *who,
+            env={**os.environ, **environment(federation)}, stdin=PIPE, stdout=PIPE, stderr=STDOUT,
+        )  # fmt: skip
+        out, _ = await process.communicate(b"n\n")
+        assert process.returncode is not None
+        return process.returncode, out.decode()
+
+    reason = ("--reason", "consent-withdrawn")
+    code, said = await run("restrict", "--number", number, *reason)
+    assert (code, said) == (0, f"{customer} is restricted: stored, and nothing else.\n")
+    assert (await refusal(sichuan.read(number))).reason == "CUSTOMER_RESTRICTED"
+    code, said = await run("release", "--customer-id", customer)
+    assert (code, said) == (0, f"{customer} is no longer restricted.\n")
+    code, said = await run("erase", "--number", number, *reason, "--yes")
+    assert (code, "CUSTOMER_HAS_LINES" in said) == (1, True)
+    end_line(federation, number)
+    code, said = await run("erase", "--number", number, *reason)
+    assert (code, "for good?" in said) == (1, True), "nobody said yes"
+    assert (await sichuan.read(number)).id == customer
+    for _ in range(2):
+        code, said = await run("erase", "--number", number, *reason, "--yes", "--json")
+        erasure = json.loads(said)["erasure"]
+        assert (code, erasure["customer_id"], erasure["reason"]) == (0, customer, "ERASURE_REASON_CONSENT_WITHDRAWN")
+    code, said = await run("erase", *reason, "--yes")
+    assert (code, "--customer-id" in said) == (2, True)
+    code, said = await run("release", "--number", number)
+    assert (code, "CUSTOMER_ERASED" in said) == (1, True)
+
+
+def environment(federation: Federation) -> dict[str, str]:
+    """How the commands reach Sichuan's node as its counter."""
+    credentials = federation.certificates.credentials("region/sichuan/operator/counter")
+    return {
+        "CROSSREGION_NODE": federation.endpoint("sichuan"),
+        "CROSSREGION_CREDENTIALS": str(credentials.certificate.parent),
+        "CROSSREGION_FEDERATION": FEDERATION,
+        "CROSSREGION_REGION": "sichuan",
+    }
 
 
 async def test_of_a_restricted_customer_nothing_is_read_and_nothing_goes_on_until_that_is_lifted(
