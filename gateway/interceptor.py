@@ -1,7 +1,8 @@
 """The border of a server: every call passes here, and nowhere else, on its way in.
 
 In this order: readable and of a fair size, a deadline, an identity, allowed. Refusals become a status with details;
-whatever else a service raises becomes INTERNAL with a number under which the log has the whole story.
+what was sealed under a key that was destroyed is told as erased; whatever else a service raises becomes INTERNAL with a
+number under which the log has the whole story.
 """
 
 import asyncio
@@ -28,6 +29,7 @@ from gateway.metrics import CallMetrics
 from gateway.request_streams import REQUEST_LIMIT, RequestStreams, Unreadable, require_fair
 from gateway.tls import MAX_MESSAGE_BYTES
 from gateway.tracing import Tracing
+from gateway.vault import KeyDestroyed
 
 _log = logging.getLogger(__name__)
 
@@ -115,6 +117,8 @@ class BorderInterceptor(grpc.aio.ServerInterceptor):
                     except Refused as refused:
                         await self._note_denial(method, refused, context)
                         raise
+                    except KeyDestroyed:
+                        raise Refused(Reason.REASON_CUSTOMER_ERASED) from None
                 except Refused as refused:
                     status = status_code(refused.reason).name
                     await _abort(context, refused)
@@ -150,6 +154,8 @@ class BorderInterceptor(grpc.aio.ServerInterceptor):
                     except Refused as refused:
                         await self._note_denial(method, refused, context)
                         raise
+                    except KeyDestroyed:
+                        raise Refused(Reason.REASON_CUSTOMER_ERASED) from None
                 except Refused as refused:
                     await _abort(context, refused)
                 except (grpc.aio.AbortError, grpc.aio.UsageError):

@@ -8,7 +8,7 @@ import base64
 import binascii
 import os
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,6 +71,11 @@ class KeySet:
         """With a new key in use before all that there are."""
         return KeySet(self.index, (RegionKey.new(draw), *self.wrapping))
 
+    def without(self, key_ids: Collection[str]) -> "KeySet":
+        """Without the keys of these ids; the one in use always stays."""
+        kept = [key for key in self.wrapping if key.id not in key_ids or key is self.in_use]
+        return KeySet(self.index, tuple(kept))
+
     def written(self) -> bytes:
         """The content of the file."""
         lines = [("index", self.index), *(("wrapping", key) for key in self.wrapping)]
@@ -118,10 +123,22 @@ class KeySet:
 class RegionKeys:
     """The keys in use by a process. They may be replaced while it serves, by those of the same region."""
 
-    def __init__(self, keys: KeySet, draw: Callable[[int], bytes] = os.urandom) -> None:
+    def __init__(
+        self, keys: KeySet, draw: Callable[[int], bytes] = os.urandom, look: Callable[[], object] | None = None
+    ) -> None:
         self.set = keys
         self.draw = draw
         """What new keys and nonces are drawn from."""
+        self.look = look
+        """Looks at once whether the file has changed: another process may have seen its new key before this one."""
+
+    def wrapping_key(self, key_id: str) -> RegionKey | None:
+        """The key with an id that wraps, or has wrapped; None where the region does not have it."""
+        found = self.set.by_id.get(key_id)
+        if found is None and self.look is not None:
+            self.look()
+            found = self.set.by_id.get(key_id)
+        return found
 
     def replace(self, keys: KeySet) -> None:
         """Takes over a file that has changed. Raises RegionKeysUnusable where it is another region's."""

@@ -88,13 +88,15 @@ def has_key(tx: Transaction, subject: str) -> bool:
     return _find(tx, subject) is not None
 
 
+def key_ids_of(tx: Transaction, subjects: Sequence[str]) -> list[str]:
+    """The ids of the keys of subjects, of those that have one."""
+    found = (tx.first(str, "SELECT key_id FROM data_keys WHERE subject = :subject", subject=each) for each in subjects)
+    return [key_id for key_id in found if key_id is not None]
+
+
 def destroy(tx: Transaction, subjects: Sequence[str]) -> list[str]:
     """Destroys the keys of subjects; returns the ids of those that there were."""
-    destroyed = [
-        key_id
-        for subject in subjects
-        if (key_id := tx.first(str, "SELECT key_id FROM data_keys WHERE subject = :subject", subject=subject))
-    ]
+    destroyed = key_ids_of(tx, subjects)
     tx.execute_many("DELETE FROM data_keys WHERE subject = :subject", [{"subject": each} for each in subjects])
     return destroyed
 
@@ -117,14 +119,15 @@ def rewrap_page(tx: Transaction, limit: int) -> int:
         in_use=keys.set.in_use.id,
         limit=limit,
     )
-    for each in found:
-        secret = _unwrap(keys, each.subject, _DataKey(each.key_id, each.wrapped, each.wrapped_by))
-        tx.execute(
-            "UPDATE data_keys SET wrapped = :wrapped, wrapped_by = :wrapped_by WHERE subject = :subject",
-            subject=each.subject,
-            wrapped=_wrap(keys, each.subject, each.key_id, secret),
-            wrapped_by=keys.set.in_use.id,
-        )
+    # All are unwrapped before the first is written: one that cannot be leaves the page as it was.
+    wrapped = [_wrap(keys, each.subject, each.key_id, _unwrap(keys, each.subject, each.data_key)) for each in found]
+    tx.execute_many(
+        "UPDATE data_keys SET wrapped = :wrapped, wrapped_by = :wrapped_by WHERE subject = :subject",
+        [
+            {"subject": each.subject, "wrapped": anew, "wrapped_by": keys.set.in_use.id}
+            for each, anew in zip(found, wrapped, strict=True)
+        ],
+    )
     return len(found)
 
 
@@ -133,12 +136,26 @@ def wrapped_by(tx: Transaction, key_id: str) -> int:
     return tx.first(int, "SELECT COUNT(*) FROM data_keys WHERE wrapped_by = :id", id=key_id) or 0
 
 
+def count_wrapped(tx: Transaction) -> dict[str, int]:
+    """How many keys each of the region's keys wraps, by its id; none where it wraps nothing."""
+    return dict(tx.all(_count, "SELECT wrapped_by, COUNT(*) FROM data_keys GROUP BY wrapped_by"))
+
+
 @dataclass(frozen=True)
 class _Wrapped:
     subject: str
     key_id: str
     wrapped: bytes
     wrapped_by: str
+
+    @property
+    def data_key(self) -> _DataKey:
+        """Without its subject."""
+        return _DataKey(self.key_id, self.wrapped, self.wrapped_by)
+
+
+def _count(key_id: str, keys: int) -> tuple[str, int]:
+    return key_id, keys
 
 
 def _keys(tx: Transaction) -> RegionKeys:
@@ -170,7 +187,7 @@ def _wrap(keys: RegionKeys, subject: str, key_id: str, secret: bytes) -> bytes:
 
 
 def _unwrap(keys: RegionKeys, subject: str, found: _DataKey) -> bytes:
-    wrapping = keys.set.by_id.get(found.wrapped_by)
+    wrapping = keys.wrapping_key(found.wrapped_by)
     if wrapping is None:
         raise SealBroken(f"the region's key {found.wrapped_by} is not in the file of keys")
     nonce, wrapped = found.wrapped[:_NONCE_BYTES], found.wrapped[_NONCE_BYTES:]

@@ -14,6 +14,7 @@ from gateway.api.region.v1 import (
     billing_service_pb2,
     catalogue_service_pb2,
     customer_service_pb2,
+    erasure_service_pb2,
     notice_service_pb2,
     order_event_service_pb2,
     order_service_pb2,
@@ -23,6 +24,7 @@ from gateway.api.region.v1 import (
 from gateway.api.region.v1.billing_service_pb2_grpc import add_BillingServiceServicer_to_server
 from gateway.api.region.v1.catalogue_service_pb2_grpc import add_CatalogueServiceServicer_to_server
 from gateway.api.region.v1.customer_service_pb2_grpc import add_CustomerServiceServicer_to_server
+from gateway.api.region.v1.erasure_service_pb2_grpc import add_ErasureServiceServicer_to_server
 from gateway.api.region.v1.notice_service_pb2_grpc import add_NoticeServiceServicer_to_server
 from gateway.api.region.v1.order_event_service_pb2_grpc import add_OrderEventServiceServicer_to_server
 from gateway.api.region.v1.order_service_pb2_grpc import add_OrderServiceServicer_to_server
@@ -38,12 +40,12 @@ from gateway.files import replace_file
 from gateway.identity import server_name
 from gateway.interceptor import BorderInterceptor, BorderPorts
 from gateway.metrics import observe
-from gateway.region_keys import KeySet, RegionKeys
 from gateway.relay.border import Border
 from gateway.relay.grpc_transport import GrpcTransport
 from gateway.relay.queries import Asker
 from gateway.relay.service import RelayService
 from gateway.relay.workers import ThreadWorkers
+from gateway.rotation import KeyFile, Rotation
 from gateway.server import Server, Service, run_until_stopped, stop_tasks
 from gateway.signing import Signer, TrustedKeys
 from gateway.store.port import Store
@@ -58,6 +60,9 @@ from region_node.context import RegionContext
 from region_node.core import CorePorts, RegionCore
 from region_node.customers.profiles_asked import ProfileDesk
 from region_node.customers.service import CustomerService
+from region_node.erasure.keeping import ErasedKeysKeeper
+from region_node.erasure.remembered import ERASED_KEYS, ErasedKeyFile, ErasedKeys
+from region_node.erasure.service import ErasureService
 from region_node.membership.client import FederationClient
 from region_node.membership.node import MembershipPorts, Node
 from region_node.notices.port import Notifier
@@ -85,6 +90,8 @@ class _Ports:
     settings: RegionSettings
     clock: Clock
     store: Store
+    key_file: KeyFile
+    erased_keys: ErasedKeys
     dialer: Dialer
     border: Border
     source: random.Random
@@ -115,6 +122,10 @@ class RegionNode:
             telemetry = Telemetry.of(SERVICE_NAME, settings.region)
             stack.callback(telemetry.shutdown)
             ports = await _open(settings, clock, telemetry, stack)
+            keeper = ErasedKeysKeeper(ports.erased_keys, ports.store, clock)
+            await keeper.start()
+            rotation = Rotation(ports.key_file, ports.store)
+            rotation.observe(telemetry.meter)
             client = _membership(ports)
             stack.push_async_callback(client.close)
             client.load()
@@ -139,7 +150,8 @@ class RegionNode:
             stack.callback(core.changes.close)
             endpoint = settings.endpoint(port)
             loop = asyncio.get_running_loop()
-            tasks = [loop.create_task(client.follow()), loop.create_task(_join(client, endpoint))]
+            running = (client.follow(), _join(client, endpoint), rotation.run(), keeper.run())
+            tasks = [loop.create_task(each) for each in running]
             stack.push_async_callback(client.leave, endpoint)
             stack.push_async_callback(stop_tasks, tasks)
             if settings.port_file is not None:
@@ -172,8 +184,9 @@ async def _open(
     settings: RegionSettings, clock: Clock, telemetry: Telemetry, stack: contextlib.AsyncExitStack
 ) -> _Ports:
     settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
-    keys = RegionKeys(KeySet.load(settings.keys))
-    store = await settings.database.open(migrations_of(*PACKAGES), number=settings.number, keys=keys)
+    key_file = KeyFile(settings.keys)
+    erased_keys = ErasedKeyFile(settings.data / ERASED_KEYS)
+    store = await settings.database.open(migrations_of(*PACKAGES), number=settings.number, keys=key_file.keys)
     stack.push_async_callback(store.close)
     # Only now: before the lock of the store, the file could be that of a node that runs.
     if settings.port_file is not None:
@@ -193,6 +206,8 @@ async def _open(
         settings=settings,
         clock=clock,
         store=store,
+        key_file=key_file,
+        erased_keys=erased_keys,
         dialer=dialer,
         border=border,
         source=source,
@@ -247,7 +262,10 @@ def _membership(ports: _Ports) -> FederationClient:
 def _core_ports(ports: _Ports) -> CorePorts:
     named = ports.settings.providers.fulfilment
     context = RegionContext(
-        ports.border, load_rules(), provisioned=frozenset(named.businesses if named is not None else ())
+        ports.border,
+        load_rules(),
+        provisioned=frozenset(named.businesses if named is not None else ()),
+        erased_keys=ports.erased_keys,
     )
     return CorePorts(
         context,
@@ -309,6 +327,11 @@ def _services(ports: _Ports, core: RegionCore) -> list[Service]:
             verification_service_pb2.DESCRIPTOR.services_by_name["VerificationService"],
             add_VerificationServiceServicer_to_server,
             VerificationService(context, core.verification, questions),
+        ),
+        Service.of(
+            erasure_service_pb2.DESCRIPTOR.services_by_name["ErasureService"],
+            add_ErasureServiceServicer_to_server,
+            ErasureService(context, ports.store, ports.clock),
         ),
         Service.of(
             notice_service_pb2.DESCRIPTOR.services_by_name["NoticeService"],

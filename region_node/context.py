@@ -13,6 +13,7 @@ from gateway.relay.border import Border
 from gateway.store.port import Transaction
 from region_node.billing import ledger
 from region_node.customers.rows import Line
+from region_node.erasure.remembered import ErasedKeys, ErasedKeysInMemory
 from region_node.orders.business import BusinessRule, Situation
 from region_node.orders.fulfilment import Fulfilment, OwnRecords
 from region_node.orders.records import StoredRecords
@@ -28,6 +29,8 @@ class RegionContext:
     fulfilment: Fulfilment = field(default_factory=OwnRecords)
     provisioned: frozenset[str] = frozenset()
     """The codes of the businesses that the region's own system carries out before the records follow."""
+    erased_keys: ErasedKeys = field(default_factory=ErasedKeysInMemory)
+    """Where the ids of destroyed keys are remembered, apart from the database."""
 
     @property
     def region(self) -> str:

@@ -32,6 +32,7 @@ from region_node.notices.port import Notifier
 from region_node.orders import home, intake, promises, steps
 from region_node.orders.changes import Changes
 from region_node.orders.desk import DeskPorts, OrderDesk
+from region_node.orders.erasing import ErasureEnvelopes
 from region_node.orders.provisioning_rows import next_due
 from region_node.orders.relayed import OrderEnvelopes
 from region_node.providers.fulfilment import FulfilmentProvider
@@ -145,6 +146,7 @@ def _kinds(context: RegionContext, verification: VerificationDesk) -> Kinds:
         **BillingEnvelopes(context).kinds(),
         **ProfileEnvelopes(context).kinds(),
         **VerificationEnvelopes(verification).kinds(),
+        **ErasureEnvelopes(context).kinds(),
     }
 
 

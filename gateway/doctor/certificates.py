@@ -19,7 +19,7 @@ from gateway.tls import Credentials
 
 EXPIRES_SOON = timedelta(days=14)
 _DAY, _HOUR = timedelta(days=1), timedelta(hours=1)
-_OTHERS, _ALL_BUT_OWNER = 0o007, 0o077
+OTHERS, ALL_BUT_OWNER = 0o007, 0o077
 
 
 class Unreadable(Exception):
@@ -195,10 +195,10 @@ def _key(name: str, path: Path, certificate: x509.Certificate | None, *, signs: 
 
 
 def _privacy(name: str, path: Path, mode: int, certificate: x509.Certificate | None) -> Finding:
-    if mode & _OTHERS:
+    if mode & OTHERS:
         todo = f"chmod 600 {path}, and have another key issued: this one is known"
         return bad(name, translated("{path}: everybody may read it (mode {mode})", path=path, mode=f"{mode:o}"), todo)
-    if mode & _ALL_BUT_OWNER:
+    if mode & ALL_BUT_OWNER:
         return warning(
             name,
             translated("{path}: its group may read it (mode {mode})", path=path, mode=f"{mode:o}"),

@@ -12,6 +12,7 @@ from gateway.errors import Refused, is_temporary
 from gateway.relay.border import Border, Command, Kinds, Moved, Query, SlowQuery
 from gateway.relay.envelopes import Answer, Sealed, seal_receipt
 from gateway.store.port import Store, Transaction, WriteAfterRefusal
+from gateway.vault import KeyDestroyed
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,8 @@ async def answer_slowly(store: Store, border: Border, query: SlowQuery, sealed: 
         answer = await query.answer(sealed.content, now)
     except (Moved, Refused) as refused:
         answer = _refusal(refused)
+    except KeyDestroyed:
+        answer = _refusal(Refused(Reason.REASON_SUBSCRIPTION_NOT_FOUND))
     await store.write(lambda tx: _note(tx, sealed.content, answer, now))
     return seal_receipt(sealed, answer, border.signer, now=now, revision=border.current.revision)
 
@@ -93,6 +96,8 @@ def _decide(tx: Transaction, kind: Command | Query, sealed: Sealed, now: datetim
         return kind.act(tx, sealed.content, now)
     except (Moved, Refused) as refused:
         return _refusal(refused)
+    except KeyDestroyed:  # to others, who was erased is as one who was never there
+        return _refusal(Refused(Reason.REASON_SUBSCRIPTION_NOT_FOUND))
 
 
 def _require_in_time(sealed: Sealed, now: datetime) -> None:

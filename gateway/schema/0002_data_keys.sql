@@ -7,3 +7,4 @@ CREATE TABLE data_keys (
     wrapped_by TEXT NOT NULL                -- which of the region's keys wraps it
 );
 CREATE INDEX data_keys_wrapped_by ON data_keys (wrapped_by, subject);
+CREATE UNIQUE INDEX data_keys_id ON data_keys (key_id);

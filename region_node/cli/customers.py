@@ -1,4 +1,4 @@
-"""`region-node customers`: customers from a file."""
+"""`region-node customers`: customers from a file, and their end."""
 
 import asyncio
 import json
@@ -20,11 +20,17 @@ from region_node.cli.customer_report import CustomerReport
 from region_node.cli.exits import NOT_KNOWN, REFUSED
 from region_node.cli.number_ranges import parse_range
 from region_node.cli.outcome import may_pass, told_by
+from region_node.cli.standing import erase, release, restrict
 
 
 @click.group()
 def customers() -> None:
-    """Take over customers from a file."""
+    """Take over customers from a file, restrict them and erase them."""
+
+
+customers.add_command(erase)
+customers.add_command(restrict)
+customers.add_command(release)
 
 
 @customers.command("import")

@@ -19,6 +19,7 @@ from gateway.doctor.database import check_database
 from gateway.doctor.findings import Finding, bad, good, not_checked, warning
 from gateway.doctor.machine import check_data
 from gateway.doctor.peers import ANSWER_SECONDS, advice, check_port, clock_finding, health, status_name
+from gateway.doctor.region_keys import check_region_keys
 from gateway.errors import Refused, from_rpc_error
 from gateway.identity import Identity, server_name
 from gateway.languages import refusal, translated
@@ -59,10 +60,12 @@ async def _all(sources: Sources, settings: RegionSettings, clock: Clock) -> Sequ
             if provider is not None
         ),
     )
+    keys = await asyncio.to_thread(check_region_keys, settings.keys, settings.database, _PROGRAM)
     return [
         good(translated("settings"), translated("{sources}: fine", sources=sources)),
         *check_credentials(credentials, now, own),
         *check_signing(signing.certificate, signing.key, credentials, settings.region, settings.federation, now),
+        keys,
         *(finding for group in groups for finding in group),
     ]
 

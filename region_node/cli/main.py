@@ -11,6 +11,7 @@ from region_node.cli.call import call
 from region_node.cli.config import config
 from region_node.cli.customers import customers
 from region_node.cli.doctor import doctor
+from region_node.cli.keys import keys
 from region_node.cli.migrate import migrate
 from region_node.cli.move import move_to_postgresql
 from region_node.cli.orders import orders
@@ -36,6 +37,7 @@ for command in (
     call,
     orders,
     customers,
+    keys,
     audit,
     completion_command("region-node"),
 ):

@@ -15,6 +15,8 @@ from gateway.api.region.v1 import (
     catalogue_service_pb2_grpc,
     customer_service_pb2,
     customer_service_pb2_grpc,
+    erasure_service_pb2,
+    erasure_service_pb2_grpc,
     notice_service_pb2,
     notice_service_pb2_grpc,
     order_event_service_pb2,
@@ -102,6 +104,7 @@ def operator_methods() -> Mapping[str, Method]:
         (catalogue_service_pb2, catalogue_service_pb2_grpc.CatalogueServiceServicer),
         (verification_service_pb2, verification_service_pb2_grpc.VerificationServiceServicer),
         (notice_service_pb2, notice_service_pb2_grpc.NoticeServiceServicer),
+        (erasure_service_pb2, erasure_service_pb2_grpc.ErasureServiceServicer),
     )
     methods = (
         Method(descriptor, (getattr(servicer, descriptor.name).__doc__ or "").strip())

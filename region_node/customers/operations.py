@@ -29,6 +29,7 @@ from region_node.customers.rows import (
     update_customer,
     update_line,
 )
+from region_node.customers.standing import require_readable
 from region_node.customers.states import note_state
 from region_node.customers.subscriptions import Subscription, insert_subscriptions, subscriptions_of
 from region_node.customers.taking_over import NewCustomer, Registered
@@ -72,7 +73,10 @@ def take_over(tx: Transaction, new: Sequence[NewCustomer], currency: str, now: d
 
 
 def read(tx: Transaction, number: str, asked: AuditedCall) -> KnownCustomer:
-    """A customer with line and balance; the reading is audited. Raises Refused with CUSTOMER_NOT_FOUND."""
+    """A customer with line and balance; the reading is audited.
+
+    Raises Refused with CUSTOMER_NOT_FOUND, CUSTOMER_RESTRICTED or CUSTOMER_ERASED.
+    """
     found = _require(tx, number)
     asked.record(tx, "GetCustomer", found.customer.customer_id)
     return found
@@ -88,7 +92,7 @@ def read_page(
 
 
 def change(tx: Transaction, number: str, changes: dict[str, str], asked: AuditedCall) -> KnownCustomer:
-    """Changes name or email. Raises Refused with CUSTOMER_NOT_FOUND."""
+    """Changes name or email. Raises Refused as `read`."""
     found = _require(tx, number)
     changed = replace(found.customer, **changes)
     if changed != found.customer:
@@ -159,6 +163,7 @@ def _require(tx: Transaction, number: str) -> KnownCustomer:
     line = find_line(tx, number)
     if line is None:
         raise Refused(Reason.REASON_CUSTOMER_NOT_FOUND)
+    require_readable(tx, line.customer_id)
     return _with_customer(tx, line)
 
 

@@ -153,11 +153,15 @@ def update_customer(tx: Transaction, customer: CustomerRow) -> None:
 
 
 def lines_after(tx: Transaction, customer_id: str, product_id: str, limit: int) -> list[Line]:
-    """At most `limit` lines that follow a customer's line, by customer id, then by line."""
+    """At most `limit` lines that follow a customer's line, by customer id, then by line.
+
+    Those of customers whose data may not be read are left out.
+    """
     return tx.all(
         _line,
         f"SELECT {_LINE_COLUMNS} FROM products"  # noqa: S608 - column names only
         " WHERE (customer_id, product_id) > (:customer_id, :product_id)"
+        " AND customer_id NOT IN (SELECT customer_id FROM customers WHERE standing <> 1)"
         " ORDER BY customer_id, product_id LIMIT :limit",
         customer_id=customer_id,
         product_id=product_id,
@@ -168,12 +172,15 @@ def lines_after(tx: Transaction, customer_id: str, product_id: str, limit: int) 
 def lines_ending(tx: Transaction, start: datetime, end: datetime, after: str, limit: int) -> list[Line]:
     """At most `limit` lines whose contract ends between two instants, by its end, after the place of another line.
 
+    Those of customers whose data may not be used are left out.
+
     The place of a line is the end in microseconds and its id, `1790000000000000 line-1`; empty for the first page.
     """
     instant, _, product_id = after.partition(" ")
     return tx.all(
         _line,
         f"SELECT {_LINE_COLUMNS} FROM products WHERE contract_end > :start AND contract_end <= :end"  # noqa: S608
+        " AND customer_id NOT IN (SELECT customer_id FROM customers WHERE standing <> 1)"
         " AND (contract_end > :instant OR (contract_end = :instant AND product_id > :id))"
         " ORDER BY contract_end, product_id LIMIT :limit",
         start=to_microseconds(start),
@@ -181,6 +188,20 @@ def lines_ending(tx: Transaction, start: datetime, end: datetime, after: str, li
         instant=int(instant or 0),
         id=product_id,
         limit=limit,
+    )
+
+
+def customer_numbered(tx: Transaction, number: str) -> str | None:
+    """The id of the customer whose line has a number."""
+    return tx.first(str, "SELECT customer_id FROM products WHERE number = :number", number=number)
+
+
+def lines_of_customer(tx: Transaction, customer_id: str) -> list[Line]:
+    """All lines of a customer."""
+    return tx.all(
+        _line,
+        f"SELECT {_LINE_COLUMNS} FROM products WHERE customer_id = :id ORDER BY product_id",  # noqa: S608
+        id=customer_id,
     )
 
 

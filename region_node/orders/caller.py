@@ -11,7 +11,7 @@ from gateway.errors import Refused
 from gateway.identity import Identity
 from gateway.store.port import Transaction
 from region_node.context import RegionContext
-from region_node.orders.rows import RequestKey, find_request, require_order
+from region_node.orders.rows import RequestKey, find_erased, find_request, require_order
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,8 @@ def known_request(tx: Transaction, key: RequestKey) -> Order | None:
         raise Refused(Reason.REASON_REQUEST_ID_REUSED)
     if known.refused is not None:
         raise known.refused
+    if find_erased(tx, known.order_id) is not None:
+        raise Refused(Reason.REASON_CUSTOMER_ERASED)
     return require_order(tx, known.order_id).order
 
 

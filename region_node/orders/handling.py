@@ -22,6 +22,7 @@ from region_node.orders.intake import submission_id, unhold
 from region_node.orders.rows import (
     OrderRow,
     RequestSettled,
+    find_erased,
     find_order,
     insert_request,
     require_order,
@@ -147,7 +148,13 @@ def redirect_command(tx: Transaction, context: RegionContext, content: EnvelopeC
 
 
 def find_for(tx: Transaction, order_id: str, identity: Identity) -> Order:
-    """The order, for whoever may see it. Raises Refused with ORDER_NOT_FOUND, also for those who may not."""
+    """The order, for whoever may see it.
+
+    Raises Refused with ORDER_NOT_FOUND, also for those who may not; with CUSTOMER_ERASED where it was erased.
+    """
+    erased = find_erased(tx, order_id)
+    if erased is not None and is_visible(erased, identity):
+        raise Refused(Reason.REASON_CUSTOMER_ERASED)
     row = find_order(tx, order_id)
     if row is None or not is_visible(row.order, identity):
         raise Refused(Reason.REASON_ORDER_NOT_FOUND, order=order_id)

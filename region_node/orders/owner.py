@@ -39,9 +39,14 @@ def chosen_region(federation: Federation, business: Business, values: Mapping[st
     return federation.region(str(chosen)).id
 
 
+def order_tag(order_id: str) -> str:
+    """What ids are made of that belong to an order: 24 characters that tell nothing about it."""
+    return hashlib.sha256(order_id.encode()).hexdigest()[:24]
+
+
 def line_to_open(order: Order) -> Line:
     """What the line of an order would be before it is opened: ids that belong to the order, no number, no plan."""
-    tag = hashlib.sha256(order.id.encode()).hexdigest()[:24]
+    tag = order_tag(order.id)
     return Line(
         product_id=f"line-{tag}",
         customer_id=f"customer-{tag}",

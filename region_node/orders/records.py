@@ -12,6 +12,7 @@ from region_node.billing.debts import overdue
 from region_node.billing.rules import Month, Posting
 from region_node.customers.identities import customer_known_by, lines_held
 from region_node.customers.rows import CustomerRow, Line, find_customer, find_line
+from region_node.customers.standing import require_readable
 from region_node.customers.subscriptions import Subscription, subscriptions_of
 
 
@@ -31,7 +32,10 @@ class HomeRecords(Protocol):
         ...
 
     def customer_known_by(self, attester: str, document: Document) -> str:
-        """The id of the customer whom a region has identified by the same document; empty where there is none."""
+        """The id of the customer whom a region has identified by the same document; empty where there is none.
+
+        Raises Refused with CUSTOMER_RESTRICTED for one whose data may not be used.
+        """
         ...
 
     def lines_held(self, customer_id: str) -> int:
@@ -73,7 +77,9 @@ class StoredRecords:
 
     def customer_known_by(self, attester: str, document: Document) -> str:
         """See the port."""
-        return customer_known_by(self._tx, attester, document.keyed_hash)
+        known = customer_known_by(self._tx, attester, document.keyed_hash)
+        require_readable(self._tx, known)
+        return known
 
     def lines_held(self, customer_id: str) -> int:
         """See the port."""

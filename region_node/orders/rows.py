@@ -82,8 +82,17 @@ class Event:
 
 
 def find_order(tx: Transaction, order_id: str) -> OrderRow | None:
-    """The order as this region has it."""
-    return tx.first(_order_row, "SELECT body, traceparent FROM orders WHERE order_id = :id", id=order_id)
+    """The order as this region has it; None also for one that was erased."""
+    return tx.first(_order_row, "SELECT body, traceparent FROM orders WHERE order_id = :id AND erased = 0", id=order_id)
+
+
+def find_erased(tx: Transaction, order_id: str) -> Order | None:
+    """Who had handed in an order that was erased, and where; None for one that was not."""
+    return tx.first(
+        _erased_order,
+        "SELECT order_id, handling_region, home_region, operator FROM orders WHERE order_id = :id AND erased = 1",
+        id=order_id,
+    )
 
 
 def require_order(tx: Transaction, order_id: str) -> OrderRow:
@@ -143,8 +152,11 @@ class OrderFilter:
 
 
 def list_orders(tx: Transaction, wanted: OrderFilter, before: tuple[int, str] | None, limit: int) -> list[Order]:
-    """At most `limit` orders, newest first, older than `before` (order date in microseconds, order id)."""
-    conditions = ["1 = 1"]
+    """At most `limit` orders, newest first, older than `before` (order date in microseconds, order id).
+
+    Those that were erased are left out.
+    """
+    conditions = ["erased = 0"]
     parameters: dict[str, Value] = {"limit": limit}
     if wanted.operator:  # whoever sees all needs no condition: a node stores only orders that it handles or owns
         conditions.append("(home_region = :region OR (handling_region = :region AND operator = :operator))")
@@ -293,6 +305,10 @@ def _changeable(order: Order) -> Mapping[str, Value]:
 
 def _order_row(body: bytes, traceparent: str) -> OrderRow:
     return OrderRow(Order.FromString(body), traceparent)
+
+
+def _erased_order(order_id: str, handling_region: str, home_region: str, operator: str) -> Order:
+    return Order(id=order_id, handling_region=handling_region, home_region=home_region, operator=operator)
 
 
 def _request_row(digest: bytes, order_id: str, settled: int, reason: int, parameters: str) -> RequestRow:

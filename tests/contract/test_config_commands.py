@@ -14,6 +14,7 @@ import coordinator.cli.main
 import region_node.cli.main
 from coordinator.settings import CoordinatorSettings
 from deploy.local.process import LocalProcess, Program
+from gateway.region_keys import REGION_KEYS, KeySet
 from gateway.settings.entries import entries_of
 from region_node.settings import RegionSettings
 from tests.contract.small_federation import FEDERATION, NOTHING_LISTENS, Certificates
@@ -48,6 +49,8 @@ class Command:
         }
         if self.kind is RegionSettings:
             found["signing.certificate"] = str(tls.certificate.with_name("signing.crt"))
+            found["keys"] = str(tls.certificate.with_name(REGION_KEYS))
+            KeySet.new().save(Path(found["keys"]))
             found["signing.key"] = str(tls.certificate.with_name("signing.key"))
         return {**found, **self.needs}
 

@@ -22,6 +22,7 @@ from gateway.relay.border import Moved
 from gateway.relay.envelopes import BATCH_LIMIT, Sealed
 from gateway.relay.inbox import find
 from gateway.store.port import WriteAfterRefusal
+from gateway.vault import KeyDestroyed
 from tests.contract.relay_pair import DESTINATION, HOUR, NOW, ORIGIN, QUERY
 from tests.contract.relay_scene import Scene, play, refusal
 
@@ -101,6 +102,20 @@ def test_a_lasting_refusal_is_an_answer_and_stays_the_answer(tmp_path: Path) -> 
         assert dict(receipt.reason_parameters) == {"amount": "1.00 CNY"}
         scene.desk.before_effect = None
         assert await scene.receive(sent) == first, "paid meanwhile: a new order is needed"
+        assert await scene.effects() == []
+
+    play(tmp_path, scenario)
+
+
+def test_what_is_sealed_under_a_destroyed_key_is_to_other_regions_as_if_it_had_never_been(tmp_path: Path) -> None:
+    async def scenario(scene: Scene) -> None:
+        scene.desk.before_effect = KeyDestroyed("the key 1 is gone")
+        sent = scene.pair.seal()
+        receipt = scene.opened(await scene.receive(sent), sent)
+        assert (receipt.outcome, receipt.reason) == (
+            Outcome.OUTCOME_REFUSED,
+            Reason.REASON_SUBSCRIPTION_NOT_FOUND,
+        )
         assert await scene.effects() == []
 
     play(tmp_path, scenario)

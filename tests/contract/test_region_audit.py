@@ -66,6 +66,7 @@ class Region:
             listen = "127.0.0.1:0"
             data = "{self._data}"
             coordinators = [{listed}]
+            keys = "{self._members}/region.keys"
             [credentials]
             authority = "{self._members}/authority.crt"
             certificate = "{self._members}/tls.crt"

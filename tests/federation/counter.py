@@ -10,11 +10,13 @@ from google.protobuf.duration_pb2 import Duration
 from deploy.provider.notification import Text
 from gateway.api.region.v1 import billing_service_pb2 as billing_api
 from gateway.api.region.v1 import customer_service_pb2 as customer_api
+from gateway.api.region.v1 import erasure_service_pb2 as erasure_api
 from gateway.api.region.v1 import order_service_pb2 as order_api
 from gateway.api.region.v1 import verification_service_pb2 as verification_api
 from gateway.api.region.v1.billing_service_pb2_grpc import BillingServiceStub
 from gateway.api.region.v1.catalogue_service_pb2_grpc import CatalogueServiceStub
 from gateway.api.region.v1.customer_service_pb2_grpc import CustomerServiceStub
+from gateway.api.region.v1.erasure_service_pb2_grpc import ErasureServiceStub
 from gateway.api.region.v1.notice_service_pb2_grpc import NoticeServiceStub
 from gateway.api.region.v1.order_pb2 import Order, OrderRequest, OrderState
 from gateway.api.region.v1.order_service_pb2_grpc import OrderServiceStub
@@ -24,6 +26,7 @@ from gateway.clock import to_timestamp
 from tests.federation.running import CALL_SECONDS, Federation, until
 
 ACTIVE = customer_api.ProductStatus.PRODUCT_STATUS_ACTIVE
+REQUESTED = erasure_api.ErasureReason.ERASURE_REASON_REQUESTED
 REQUESTER = Requester(staff_id="clerk-7", channel=Channel.CHANNEL_COUNTER)
 # What the holder brings for each business of the shipped catalogue.
 PAPERS = {
@@ -101,6 +104,30 @@ class Counter:
     def notices(self) -> NoticeServiceStub:
         """The notice service of its node."""
         return NoticeServiceStub(self.federation.dial_node(self.node, self.path))
+
+    @property
+    def erasure(self) -> ErasureServiceStub:
+        """The erasure service of its node."""
+        return ErasureServiceStub(self.federation.dial_node(self.node, self.path))
+
+    async def erase(
+        self, number: str, *, request_id: str = "", reason: erasure_api.ErasureReason.ValueType = REQUESTED
+    ) -> erasure_api.Erasure:
+        """Erases one of this region's customers."""
+        request = erasure_api.EraseCustomerRequest(
+            request_id=request_id or self.federation.next_id(), number=number, reason=reason, requester=REQUESTER
+        )
+        return (await self.erasure.EraseCustomer(request, timeout=CALL_SECONDS)).erasure
+
+    async def restrict(self, number: str) -> erasure_api.RestrictCustomerResponse:
+        """Has one of this region's customers stored only."""
+        request = erasure_api.RestrictCustomerRequest(number=number, reason=REQUESTED, requester=REQUESTER)
+        return await self.erasure.RestrictCustomer(request, timeout=CALL_SECONDS)
+
+    async def release(self, number: str) -> erasure_api.LiftRestrictionResponse:
+        """Ends a restriction."""
+        request = erasure_api.LiftRestrictionRequest(number=number, requester=REQUESTER)
+        return await self.erasure.LiftRestriction(request, timeout=CALL_SECONDS)
 
     @property
     def catalogue(self) -> CatalogueServiceStub:

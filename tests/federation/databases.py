@@ -8,6 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 
 from deploy.local.postgresql import LocalPostgresql
 from gateway.store.opening import DatabasePlace, PostgresqlSettings
@@ -95,6 +96,13 @@ class Databases:
     def are_files(self) -> bool:
         """Whether members keep SQLite files."""
         return self._server is None
+
+    def copy(self, postgresql: PostgresqlSettings) -> PostgresqlSettings:
+        """A copy of a database of the server that nobody is connected to."""
+        assert self._server is not None
+        name = f"federation_{uuid.uuid4().hex}"
+        self._server.create_database(name, template=str(conninfo_to_dict(postgresql.conninfo)["dbname"]))
+        return PostgresqlSettings(self._server.conninfo(name), readers=2)
 
     def make(self, package: str) -> PostgresqlSettings | None:
         """An empty database with the schema of `package`; None where the member makes a file itself."""

@@ -42,6 +42,7 @@ from region_node.app import RegionNode
 from region_node.settings import NotificationSettings, ProviderSettings, RegionSettings
 from tests.federation.certificates import FEDERATION, Certificates
 from tests.federation.databases import Database, Databases
+from tests.sealing import Sealing
 
 REGIONS = ("guangdong", "sichuan", "henan")
 NOT_JOINED = "hunan"  # configured, and nobody starts it
@@ -221,6 +222,27 @@ class Federation:
         own.mkdir()
         if before.path.exists():
             shutil.copy(before.path, own / before.path.name)
+
+    def back_up(self, region: str) -> Callable[[], None]:
+        """Copies the database of a region whose node has stopped; what is returned puts the copy back in its place."""
+        file, postgresql = self.database(region).path, self._database(region, "region_node")
+        if postgresql is None:
+            copy = file.with_name("backup")
+            shutil.copy(file, copy)
+
+            def restore() -> None:
+                for left in file.parent.glob(f"{file.name}-*"):
+                    left.unlink()
+                shutil.copy(copy, file)
+
+            return restore
+        taken = self._databases.copy(postgresql)
+        return lambda: self._postgresql.update({region: taken})
+
+    def sealing(self, region: str) -> Sealing:
+        """Seals and opens beside the running node of a region."""
+        settings = self.region_settings(region)
+        return Sealing(settings.database, settings.keys)
 
     def _database(self, member: str, package: str) -> PostgresqlSettings | None:
         if member not in self._postgresql:

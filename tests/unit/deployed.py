@@ -7,8 +7,8 @@ from pathlib import Path
 
 import yaml
 
-KINDS = ("federation", "etcd", "postgresql")
-"""Whose authority a certificate is of."""
+KINDS = ("federation", "etcd", "postgresql", "keys")
+"""Whose authority a certificate is of; `keys` is the directory of a region's keys for what it stores."""
 _HOST = re.compile(r"\b((?:[a-z]+-[0-9]|postgresql))(?:\.[a-z0-9-]+)+")
 
 
@@ -134,7 +134,7 @@ def kinds_of(program: str, variables: Mapping[str, str]) -> list[str]:
     if program in {"etcd", "postgresql"}:
         return [program]
     stores = [kind for kind in ("etcd", "postgresql") if any(f"_{kind.upper()}__" in name for name in variables)]
-    return ["federation", *stores]
+    return ["federation", *stores, *(["keys"] if program == "region-node" else [])]
 
 
 def seconds(text: str) -> float:

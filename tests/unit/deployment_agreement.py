@@ -18,6 +18,7 @@ from deploy.local.profiles import PRODUCTION, Engine
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.authority import Authority
 from gateway.identity import Identity
+from gateway.region_keys import REGION_KEYS, KeySet, RegionKeysUnusable
 from gateway.server import DRAIN_SECONDS
 from gateway.settings import Page, SettingsError, Sources, load_page
 from gateway.settings.showing import shown
@@ -88,6 +89,9 @@ def lay_down(certificates: Mapping[str, Mounted], root: Path) -> None:
             _authority().issue(_identity(mounted.owner), now - timedelta(minutes=1), now + timedelta(days=1)).write(
                 place
             )
+        elif mounted.kind == "keys":
+            place.mkdir(parents=True, exist_ok=True)
+            KeySet.new().save(place / REGION_KEYS)
         else:
             authority = _store_authority(mounted.kind)
             authority.write(authority.issue_client(_NUMBERED.sub(r"\1", mounted.owner)), place)
@@ -102,7 +106,7 @@ def settings_load(deploy: Path) -> Iterator[str]:
             try:
                 settings = page_of(process, root).settings
                 problems = list(_misfits(process, settings))
-            except (SettingsError, CredentialsUnusable) as error:
+            except (SettingsError, CredentialsUnusable, RegionKeysUnusable) as error:
                 problems = [str(error)]
             yield from (f"{description}: {process.name}: {problem}" for problem in problems)
 
@@ -119,6 +123,7 @@ def _misfits(process: Process, settings: Settings) -> Iterator[str]:
         for path in (settings.signing.certificate, settings.signing.key):
             if not path.is_file():
                 yield f"{path.name} is not mounted"
+        KeySet.load(settings.keys)
     elif settings.etcd is not None:
         settings.etcd.credentials.load(now)
     if settings.postgresql is not None:

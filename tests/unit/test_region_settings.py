@@ -13,6 +13,7 @@ federation = "demo.example"
 region = "sichuan"
 listen = "127.0.0.1:0"
 data = "data"
+keys = "region.keys"
 coordinators = ["127.0.0.1:7001", "[::1]:7002"]
 
 [credentials]
@@ -45,6 +46,7 @@ def test_paths_are_relative_to_the_settings_file(tmp_path: Path) -> None:
     assert settings.database.file == tmp_path / "data" / "region-node.sqlite"
     assert settings.credentials.authority == tmp_path / "tls" / "authority.crt"
     assert settings.credentials.key == Path("/keys/tls.key")
+    assert settings.keys == tmp_path / "region.keys"
     assert settings.signing.key == tmp_path / "tls" / "signing.key"
 
 

@@ -23,10 +23,11 @@ _sym_db = _symbol_database.Default()
 
 
 from gateway.api.types.v1 import access_pb2 as gateway_dot_api_dot_types_dot_v1_dot_access__pb2
+from gateway.api.types.v1 import privacy_pb2 as gateway_dot_api_dot_types_dot_v1_dot_privacy__pb2
 from gateway.api.types.v1 import types_pb2 as gateway_dot_api_dot_types_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n0gateway/api/provider/v1/fulfilment_service.proto\x12\x17gateway.api.provider.v1\x1a!gateway/api/types/v1/access.proto\x1a gateway/api/types/v1/types.proto\"\xd3\x01\n\x04Work\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12\x10\n\x08\x62usiness\x18\x02 \x01(\t\x12\x0e\n\x06number\x18\x03 \x01(\t\x12\x12\n\nproduct_id\x18\x04 \x01(\t\x12K\n\x0f\x63haracteristics\x18\x05 \x03(\x0b\x32\x32.gateway.api.provider.v1.Work.CharacteristicsEntry\x1a\x36\n\x14\x43haracteristicsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"M\n\x07Outcome\x12\x0c\n\x04\x64one\x18\x01 \x01(\x08\x12\x34\n\x07problem\x18\x02 \x01(\x0b\x32#.gateway.api.types.v1.LocalizedText\";\n\x0c\x43heckRequest\x12+\n\x04work\x18\x01 \x01(\x0b\x32\x1d.gateway.api.provider.v1.Work\"B\n\rCheckResponse\x12\x31\n\x07outcome\x18\x01 \x01(\x0b\x32 .gateway.api.provider.v1.Outcome\"?\n\x10ProvisionRequest\x12+\n\x04work\x18\x01 \x01(\x0b\x32\x1d.gateway.api.provider.v1.Work\"\xc0\x01\n\x11ProvisionResponse\x12\x31\n\x07outcome\x18\x01 \x01(\x0b\x32 .gateway.api.provider.v1.Outcome\x12H\n\x07results\x18\x02 \x03(\x0b\x32\x37.gateway.api.provider.v1.ProvisionResponse.ResultsEntry\x1a.\n\x0cResultsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\":\n\x0bTestRequest\x12+\n\x04work\x18\x01 \x01(\x0b\x32\x1d.gateway.api.provider.v1.Work\"A\n\x0cTestResponse\x12\x31\n\x07outcome\x18\x01 \x01(\x0b\x32 .gateway.api.provider.v1.Outcome\":\n\x0bUndoRequest\x12+\n\x04work\x18\x01 \x01(\x0b\x32\x1d.gateway.api.provider.v1.Work\"A\n\x0cUndoResponse\x12\x31\n\x07outcome\x18\x01 \x01(\x0b\x32 .gateway.api.provider.v1.Outcome2\xa1\x03\n\x11\x46ulfilmentService\x12`\n\x05\x43heck\x12%.gateway.api.provider.v1.CheckRequest\x1a&.gateway.api.provider.v1.CheckResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x01\x12l\n\tProvision\x12).gateway.api.provider.v1.ProvisionRequest\x1a*.gateway.api.provider.v1.ProvisionResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x01\x12]\n\x04Test\x12$.gateway.api.provider.v1.TestRequest\x1a%.gateway.api.provider.v1.TestResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x01\x12]\n\x04Undo\x12$.gateway.api.provider.v1.UndoRequest\x1a%.gateway.api.provider.v1.UndoResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n0gateway/api/provider/v1/fulfilment_service.proto\x12\x17gateway.api.provider.v1\x1a!gateway/api/types/v1/access.proto\x1a\"gateway/api/types/v1/privacy.proto\x1a gateway/api/types/v1/types.proto\"\xdf\x01\n\x04Work\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12\x10\n\x08\x62usiness\x18\x02 \x01(\t\x12\x14\n\x06number\x18\x03 \x01(\tB\x04\xb8\xbb\x18\x01\x12\x12\n\nproduct_id\x18\x04 \x01(\t\x12Q\n\x0f\x63haracteristics\x18\x05 \x03(\x0b\x32\x32.gateway.api.provider.v1.Work.CharacteristicsEntryB\x04\xb8\xbb\x18\x03\x1a\x36\n\x14\x43haracteristicsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"S\n\x07Outcome\x12\x0c\n\x04\x64one\x18\x01 \x01(\x08\x12:\n\x07problem\x18\x02 \x01(\x0b\x32#.gateway.api.types.v1.LocalizedTextB\x04\xb8\xbb\x18\x03\";\n\x0c\x43heckRequest\x12+\n\x04work\x18\x01 \x01(\x0b\x32\x1d.gateway.api.provider.v1.Work\"B\n\rCheckResponse\x12\x31\n\x07outcome\x18\x01 \x01(\x0b\x32 .gateway.api.provider.v1.Outcome\"?\n\x10ProvisionRequest\x12+\n\x04work\x18\x01 \x01(\x0b\x32\x1d.gateway.api.provider.v1.Work\"\xc6\x01\n\x11ProvisionResponse\x12\x31\n\x07outcome\x18\x01 \x01(\x0b\x32 .gateway.api.provider.v1.Outcome\x12N\n\x07results\x18\x02 \x03(\x0b\x32\x37.gateway.api.provider.v1.ProvisionResponse.ResultsEntryB\x04\xb8\xbb\x18\x03\x1a.\n\x0cResultsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\":\n\x0bTestRequest\x12+\n\x04work\x18\x01 \x01(\x0b\x32\x1d.gateway.api.provider.v1.Work\"A\n\x0cTestResponse\x12\x31\n\x07outcome\x18\x01 \x01(\x0b\x32 .gateway.api.provider.v1.Outcome\":\n\x0bUndoRequest\x12+\n\x04work\x18\x01 \x01(\x0b\x32\x1d.gateway.api.provider.v1.Work\"A\n\x0cUndoResponse\x12\x31\n\x07outcome\x18\x01 \x01(\x0b\x32 .gateway.api.provider.v1.Outcome2\xa1\x03\n\x11\x46ulfilmentService\x12`\n\x05\x43heck\x12%.gateway.api.provider.v1.CheckRequest\x1a&.gateway.api.provider.v1.CheckResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x01\x12l\n\tProvision\x12).gateway.api.provider.v1.ProvisionRequest\x1a*.gateway.api.provider.v1.ProvisionResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x01\x12]\n\x04Test\x12$.gateway.api.provider.v1.TestRequest\x1a%.gateway.api.provider.v1.TestResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x01\x12]\n\x04Undo\x12$.gateway.api.provider.v1.UndoRequest\x1a%.gateway.api.provider.v1.UndoResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,8 +36,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_WORK_CHARACTERISTICSENTRY']._loaded_options = None
   _globals['_WORK_CHARACTERISTICSENTRY']._serialized_options = b'8\001'
+  _globals['_WORK'].fields_by_name['number']._loaded_options = None
+  _globals['_WORK'].fields_by_name['number']._serialized_options = b'\270\273\030\001'
+  _globals['_WORK'].fields_by_name['characteristics']._loaded_options = None
+  _globals['_WORK'].fields_by_name['characteristics']._serialized_options = b'\270\273\030\003'
+  _globals['_OUTCOME'].fields_by_name['problem']._loaded_options = None
+  _globals['_OUTCOME'].fields_by_name['problem']._serialized_options = b'\270\273\030\003'
   _globals['_PROVISIONRESPONSE_RESULTSENTRY']._loaded_options = None
   _globals['_PROVISIONRESPONSE_RESULTSENTRY']._serialized_options = b'8\001'
+  _globals['_PROVISIONRESPONSE'].fields_by_name['results']._loaded_options = None
+  _globals['_PROVISIONRESPONSE'].fields_by_name['results']._serialized_options = b'\270\273\030\003'
   _globals['_FULFILMENTSERVICE'].methods_by_name['Check']._loaded_options = None
   _globals['_FULFILMENTSERVICE'].methods_by_name['Check']._serialized_options = b'\220\002\001\252\273\030\001\001'
   _globals['_FULFILMENTSERVICE'].methods_by_name['Provision']._loaded_options = None
@@ -45,30 +54,30 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FULFILMENTSERVICE'].methods_by_name['Test']._serialized_options = b'\220\002\002\252\273\030\001\001'
   _globals['_FULFILMENTSERVICE'].methods_by_name['Undo']._loaded_options = None
   _globals['_FULFILMENTSERVICE'].methods_by_name['Undo']._serialized_options = b'\220\002\002\252\273\030\001\001'
-  _globals['_WORK']._serialized_start=147
-  _globals['_WORK']._serialized_end=358
-  _globals['_WORK_CHARACTERISTICSENTRY']._serialized_start=304
-  _globals['_WORK_CHARACTERISTICSENTRY']._serialized_end=358
-  _globals['_OUTCOME']._serialized_start=360
-  _globals['_OUTCOME']._serialized_end=437
-  _globals['_CHECKREQUEST']._serialized_start=439
-  _globals['_CHECKREQUEST']._serialized_end=498
-  _globals['_CHECKRESPONSE']._serialized_start=500
-  _globals['_CHECKRESPONSE']._serialized_end=566
-  _globals['_PROVISIONREQUEST']._serialized_start=568
-  _globals['_PROVISIONREQUEST']._serialized_end=631
-  _globals['_PROVISIONRESPONSE']._serialized_start=634
-  _globals['_PROVISIONRESPONSE']._serialized_end=826
-  _globals['_PROVISIONRESPONSE_RESULTSENTRY']._serialized_start=780
-  _globals['_PROVISIONRESPONSE_RESULTSENTRY']._serialized_end=826
-  _globals['_TESTREQUEST']._serialized_start=828
-  _globals['_TESTREQUEST']._serialized_end=886
-  _globals['_TESTRESPONSE']._serialized_start=888
-  _globals['_TESTRESPONSE']._serialized_end=953
-  _globals['_UNDOREQUEST']._serialized_start=955
-  _globals['_UNDOREQUEST']._serialized_end=1013
-  _globals['_UNDORESPONSE']._serialized_start=1015
-  _globals['_UNDORESPONSE']._serialized_end=1080
-  _globals['_FULFILMENTSERVICE']._serialized_start=1083
-  _globals['_FULFILMENTSERVICE']._serialized_end=1500
+  _globals['_WORK']._serialized_start=183
+  _globals['_WORK']._serialized_end=406
+  _globals['_WORK_CHARACTERISTICSENTRY']._serialized_start=352
+  _globals['_WORK_CHARACTERISTICSENTRY']._serialized_end=406
+  _globals['_OUTCOME']._serialized_start=408
+  _globals['_OUTCOME']._serialized_end=491
+  _globals['_CHECKREQUEST']._serialized_start=493
+  _globals['_CHECKREQUEST']._serialized_end=552
+  _globals['_CHECKRESPONSE']._serialized_start=554
+  _globals['_CHECKRESPONSE']._serialized_end=620
+  _globals['_PROVISIONREQUEST']._serialized_start=622
+  _globals['_PROVISIONREQUEST']._serialized_end=685
+  _globals['_PROVISIONRESPONSE']._serialized_start=688
+  _globals['_PROVISIONRESPONSE']._serialized_end=886
+  _globals['_PROVISIONRESPONSE_RESULTSENTRY']._serialized_start=840
+  _globals['_PROVISIONRESPONSE_RESULTSENTRY']._serialized_end=886
+  _globals['_TESTREQUEST']._serialized_start=888
+  _globals['_TESTREQUEST']._serialized_end=946
+  _globals['_TESTRESPONSE']._serialized_start=948
+  _globals['_TESTRESPONSE']._serialized_end=1013
+  _globals['_UNDOREQUEST']._serialized_start=1015
+  _globals['_UNDOREQUEST']._serialized_end=1073
+  _globals['_UNDORESPONSE']._serialized_start=1075
+  _globals['_UNDORESPONSE']._serialized_end=1140
+  _globals['_FULFILMENTSERVICE']._serialized_start=1143
+  _globals['_FULFILMENTSERVICE']._serialized_end=1560
 # @@protoc_insertion_point(module_scope)

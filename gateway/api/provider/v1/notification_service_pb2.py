@@ -23,22 +23,27 @@ _sym_db = _symbol_database.Default()
 
 
 from gateway.api.types.v1 import access_pb2 as gateway_dot_api_dot_types_dot_v1_dot_access__pb2
+from gateway.api.types.v1 import privacy_pb2 as gateway_dot_api_dot_types_dot_v1_dot_privacy__pb2
 from gateway.api.types.v1 import types_pb2 as gateway_dot_api_dot_types_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n2gateway/api/provider/v1/notification_service.proto\x12\x17gateway.api.provider.v1\x1a!gateway/api/types/v1/access.proto\x1a gateway/api/types/v1/types.proto\"|\n\rNotifyRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x0e\n\x06number\x18\x03 \x01(\t\x12\x31\n\x04text\x18\x04 \x01(\x0b\x32#.gateway.api.types.v1.LocalizedText\x12\x0e\n\x06secret\x18\x05 \x01(\x08\"\x10\n\x0eNotifyResponse2z\n\x13NotificationService\x12\x63\n\x06Notify\x12&.gateway.api.provider.v1.NotifyRequest\x1a\'.gateway.api.provider.v1.NotifyResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n2gateway/api/provider/v1/notification_service.proto\x12\x17gateway.api.provider.v1\x1a!gateway/api/types/v1/access.proto\x1a\"gateway/api/types/v1/privacy.proto\x1a gateway/api/types/v1/types.proto\"\x88\x01\n\rNotifyRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x14\n\x06number\x18\x03 \x01(\tB\x04\xb8\xbb\x18\x01\x12\x37\n\x04text\x18\x04 \x01(\x0b\x32#.gateway.api.types.v1.LocalizedTextB\x04\xb8\xbb\x18\x03\x12\x0e\n\x06secret\x18\x05 \x01(\x08\"\x10\n\x0eNotifyResponse2z\n\x13NotificationService\x12\x63\n\x06Notify\x12&.gateway.api.provider.v1.NotifyRequest\x1a\'.gateway.api.provider.v1.NotifyResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'gateway.api.provider.v1.notification_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_NOTIFYREQUEST'].fields_by_name['number']._loaded_options = None
+  _globals['_NOTIFYREQUEST'].fields_by_name['number']._serialized_options = b'\270\273\030\001'
+  _globals['_NOTIFYREQUEST'].fields_by_name['text']._loaded_options = None
+  _globals['_NOTIFYREQUEST'].fields_by_name['text']._serialized_options = b'\270\273\030\003'
   _globals['_NOTIFICATIONSERVICE'].methods_by_name['Notify']._loaded_options = None
   _globals['_NOTIFICATIONSERVICE'].methods_by_name['Notify']._serialized_options = b'\220\002\002\252\273\030\001\001'
-  _globals['_NOTIFYREQUEST']._serialized_start=148
-  _globals['_NOTIFYREQUEST']._serialized_end=272
-  _globals['_NOTIFYRESPONSE']._serialized_start=274
-  _globals['_NOTIFYRESPONSE']._serialized_end=290
-  _globals['_NOTIFICATIONSERVICE']._serialized_start=292
-  _globals['_NOTIFICATIONSERVICE']._serialized_end=414
+  _globals['_NOTIFYREQUEST']._serialized_start=185
+  _globals['_NOTIFYREQUEST']._serialized_end=321
+  _globals['_NOTIFYRESPONSE']._serialized_start=323
+  _globals['_NOTIFYRESPONSE']._serialized_end=339
+  _globals['_NOTIFICATIONSERVICE']._serialized_start=341
+  _globals['_NOTIFICATIONSERVICE']._serialized_end=463
 # @@protoc_insertion_point(module_scope)

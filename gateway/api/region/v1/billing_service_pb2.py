@@ -24,17 +24,34 @@ _sym_db = _symbol_database.Default()
 
 from gateway.api.region.v1 import order_pb2 as gateway_dot_api_dot_region_dot_v1_dot_order__pb2
 from gateway.api.types.v1 import access_pb2 as gateway_dot_api_dot_types_dot_v1_dot_access__pb2
+from gateway.api.types.v1 import privacy_pb2 as gateway_dot_api_dot_types_dot_v1_dot_privacy__pb2
 from gateway.api.types.v1 import types_pb2 as gateway_dot_api_dot_types_dot_v1_dot_types__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+gateway/api/region/v1/billing_service.proto\x12\x15gateway.api.region.v1\x1a!gateway/api/region/v1/order.proto\x1a!gateway/api/types/v1/access.proto\x1a gateway/api/types/v1/types.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf2\x01\n\x10QueryBillRequest\x12\x0e\n\x06number\x18\x01 \x01(\t\x12\r\n\x05month\x18\x02 \x01(\t\x12\x32\n\tapplicant\x18\x03 \x01(\x0e\x32\x1f.gateway.api.types.v1.Applicant\x12\x31\n\tdocuments\x18\x04 \x03(\x0b\x32\x1e.gateway.api.types.v1.Document\x12\x32\n\trequester\x18\x05 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\x12\x12\n\nrequest_id\x18\x06 \x01(\t\x12\x10\n\x08itemised\x18\x07 \x01(\x08\">\n\x11QueryBillResponse\x12)\n\x04\x62ill\x18\x01 \x01(\x0b\x32\x1b.gateway.api.region.v1.Bill\"\xe2\x02\n\x04\x42ill\x12\r\n\x05month\x18\x01 \x01(\t\x12\x0e\n\x06region\x18\x02 \x01(\t\x12.\n\x05lines\x18\x03 \x03(\x0b\x32\x1f.gateway.api.region.v1.BillLine\x12\x34\n\x0fopening_balance\x18\x04 \x01(\x0b\x32\x1b.gateway.api.types.v1.Money\x12\x34\n\x0f\x63losing_balance\x18\x05 \x01(\x0b\x32\x1b.gateway.api.types.v1.Money\x12+\n\x05usage\x18\x06 \x03(\x0b\x32\x1c.gateway.api.region.v1.Usage\x12*\n\x05total\x18\x07 \x01(\x0b\x32\x1b.gateway.api.types.v1.Money\x12\x34\n\x10payment_due_date\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x61\x62normal\x18\t \x01(\x08\"\xd8\x01\n\x05Usage\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06number\x18\x02 \x01(\t\x12.\n\x04kind\x18\x03 \x01(\x0e\x32 .gateway.api.region.v1.UsageKind\x12.\n\nusage_date\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08quantity\x18\x05 \x01(\x03\x12\x14\n\x0cother_number\x18\x06 \x01(\t\x12+\n\x06\x61mount\x18\x07 \x01(\x0b\x32\x1b.gateway.api.types.v1.Money\"u\n\x12RecordUsageRequest\x12+\n\x05usage\x18\x01 \x03(\x0b\x32\x1c.gateway.api.region.v1.Usage\x12\x32\n\trequester\x18\x02 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\"9\n\x13RecordUsageResponse\x12\x10\n\x08recorded\x18\x01 \x01(\x05\x12\x10\n\x08\x65xisting\x18\x02 \x01(\x05\"W\n\x11QueryBillsRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x36\n\x05query\x18\x02 \x01(\x0b\x32\'.gateway.api.region.v1.QueryBillRequest\"\x8e\x01\n\x12QueryBillsResponse\x12\n\n\x02id\x18\x01 \x01(\t\x12+\n\x04\x62ill\x18\x02 \x01(\x0b\x32\x1b.gateway.api.region.v1.BillH\x00\x12\x34\n\x07refused\x18\x03 \x01(\x0b\x32!.gateway.api.region.v1.OrderErrorH\x00\x42\t\n\x07outcome\"\x9b\x01\n\x08\x42illLine\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x38\n\x0b\x64\x65scription\x18\x02 \x01(\x0b\x32#.gateway.api.types.v1.LocalizedText\x12+\n\x06\x61mount\x18\x03 \x01(\x0b\x32\x1b.gateway.api.types.v1.Money\"L\n\x16ListSettlementsRequest\x12\x32\n\trequester\x18\x01 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\"Q\n\x17ListSettlementsResponse\x12\x36\n\x0bsettlements\x18\x01 \x03(\x0b\x32!.gateway.api.region.v1.Settlement\"{\n\nSettlement\x12\x0e\n\x06region\x18\x01 \x01(\t\x12,\n\x07payable\x18\x02 \x01(\x0b\x32\x1b.gateway.api.types.v1.Money\x12/\n\nreceivable\x18\x03 \x01(\x0b\x32\x1b.gateway.api.types.v1.Money*i\n\tUsageKind\x12\x1a\n\x16USAGE_KIND_UNSPECIFIED\x10\x00\x12\x13\n\x0fUSAGE_KIND_CALL\x10\x01\x12\x16\n\x12USAGE_KIND_MESSAGE\x10\x02\x12\x13\n\x0fUSAGE_KIND_DATA\x10\x03\x32\xd8\x03\n\x0e\x42illingService\x12h\n\tQueryBill\x12\'.gateway.api.region.v1.QueryBillRequest\x1a(.gateway.api.region.v1.QueryBillResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x02\x12o\n\nQueryBills\x12(.gateway.api.region.v1.QueryBillsRequest\x1a).gateway.api.region.v1.QueryBillsResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x02(\x01\x30\x01\x12n\n\x0bRecordUsage\x12).gateway.api.region.v1.RecordUsageRequest\x1a*.gateway.api.region.v1.RecordUsageResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x02\x12{\n\x0fListSettlements\x12-.gateway.api.region.v1.ListSettlementsRequest\x1a..gateway.api.region.v1.ListSettlementsResponse\"\t\x90\x02\x01\xaa\xbb\x18\x02\x02\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+gateway/api/region/v1/billing_service.proto\x12\x15gateway.api.region.v1\x1a!gateway/api/region/v1/order.proto\x1a!gateway/api/types/v1/access.proto\x1a\"gateway/api/types/v1/privacy.proto\x1a gateway/api/types/v1/types.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf8\x01\n\x10QueryBillRequest\x12\x14\n\x06number\x18\x01 \x01(\tB\x04\xb8\xbb\x18\x01\x12\r\n\x05month\x18\x02 \x01(\t\x12\x32\n\tapplicant\x18\x03 \x01(\x0e\x32\x1f.gateway.api.types.v1.Applicant\x12\x31\n\tdocuments\x18\x04 \x03(\x0b\x32\x1e.gateway.api.types.v1.Document\x12\x32\n\trequester\x18\x05 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\x12\x12\n\nrequest_id\x18\x06 \x01(\t\x12\x10\n\x08itemised\x18\x07 \x01(\x08\">\n\x11QueryBillResponse\x12)\n\x04\x62ill\x18\x01 \x01(\x0b\x32\x1b.gateway.api.region.v1.Bill\"\xf4\x02\n\x04\x42ill\x12\r\n\x05month\x18\x01 \x01(\t\x12\x0e\n\x06region\x18\x02 \x01(\t\x12.\n\x05lines\x18\x03 \x03(\x0b\x32\x1f.gateway.api.region.v1.BillLine\x12:\n\x0fopening_balance\x18\x04 \x01(\x0b\x32\x1b.gateway.api.types.v1.MoneyB\x04\xb8\xbb\x18\x02\x12:\n\x0f\x63losing_balance\x18\x05 \x01(\x0b\x32\x1b.gateway.api.types.v1.MoneyB\x04\xb8\xbb\x18\x02\x12+\n\x05usage\x18\x06 \x03(\x0b\x32\x1c.gateway.api.region.v1.Usage\x12\x30\n\x05total\x18\x07 \x01(\x0b\x32\x1b.gateway.api.types.v1.MoneyB\x04\xb8\xbb\x18\x02\x12\x34\n\x10payment_due_date\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x61\x62normal\x18\t \x01(\x08\"\xea\x01\n\x05Usage\x12\n\n\x02id\x18\x01 \x01(\t\x12\x14\n\x06number\x18\x02 \x01(\tB\x04\xb8\xbb\x18\x01\x12.\n\x04kind\x18\x03 \x01(\x0e\x32 .gateway.api.region.v1.UsageKind\x12.\n\nusage_date\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08quantity\x18\x05 \x01(\x03\x12\x1a\n\x0cother_number\x18\x06 \x01(\tB\x04\xb8\xbb\x18\x02\x12\x31\n\x06\x61mount\x18\x07 \x01(\x0b\x32\x1b.gateway.api.types.v1.MoneyB\x04\xb8\xbb\x18\x02\"u\n\x12RecordUsageRequest\x12+\n\x05usage\x18\x01 \x03(\x0b\x32\x1c.gateway.api.region.v1.Usage\x12\x32\n\trequester\x18\x02 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\"9\n\x13RecordUsageResponse\x12\x10\n\x08recorded\x18\x01 \x01(\x05\x12\x10\n\x08\x65xisting\x18\x02 \x01(\x05\"W\n\x11QueryBillsRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x36\n\x05query\x18\x02 \x01(\x0b\x32\'.gateway.api.region.v1.QueryBillRequest\"\x8e\x01\n\x12QueryBillsResponse\x12\n\n\x02id\x18\x01 \x01(\t\x12+\n\x04\x62ill\x18\x02 \x01(\x0b\x32\x1b.gateway.api.region.v1.BillH\x00\x12\x34\n\x07refused\x18\x03 \x01(\x0b\x32!.gateway.api.region.v1.OrderErrorH\x00\x42\t\n\x07outcome\"\xa1\x01\n\x08\x42illLine\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x38\n\x0b\x64\x65scription\x18\x02 \x01(\x0b\x32#.gateway.api.types.v1.LocalizedText\x12\x31\n\x06\x61mount\x18\x03 \x01(\x0b\x32\x1b.gateway.api.types.v1.MoneyB\x04\xb8\xbb\x18\x02\"L\n\x16ListSettlementsRequest\x12\x32\n\trequester\x18\x01 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\"Q\n\x17ListSettlementsResponse\x12\x36\n\x0bsettlements\x18\x01 \x03(\x0b\x32!.gateway.api.region.v1.Settlement\"{\n\nSettlement\x12\x0e\n\x06region\x18\x01 \x01(\t\x12,\n\x07payable\x18\x02 \x01(\x0b\x32\x1b.gateway.api.types.v1.Money\x12/\n\nreceivable\x18\x03 \x01(\x0b\x32\x1b.gateway.api.types.v1.Money*i\n\tUsageKind\x12\x1a\n\x16USAGE_KIND_UNSPECIFIED\x10\x00\x12\x13\n\x0fUSAGE_KIND_CALL\x10\x01\x12\x16\n\x12USAGE_KIND_MESSAGE\x10\x02\x12\x13\n\x0fUSAGE_KIND_DATA\x10\x03\x32\xd8\x03\n\x0e\x42illingService\x12h\n\tQueryBill\x12\'.gateway.api.region.v1.QueryBillRequest\x1a(.gateway.api.region.v1.QueryBillResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x02\x12o\n\nQueryBills\x12(.gateway.api.region.v1.QueryBillsRequest\x1a).gateway.api.region.v1.QueryBillsResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x02(\x01\x30\x01\x12n\n\x0bRecordUsage\x12).gateway.api.region.v1.RecordUsageRequest\x1a*.gateway.api.region.v1.RecordUsageResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x02\x12{\n\x0fListSettlements\x12-.gateway.api.region.v1.ListSettlementsRequest\x1a..gateway.api.region.v1.ListSettlementsResponse\"\t\x90\x02\x01\xaa\xbb\x18\x02\x02\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'gateway.api.region.v1.billing_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_QUERYBILLREQUEST'].fields_by_name['number']._loaded_options = None
+  _globals['_QUERYBILLREQUEST'].fields_by_name['number']._serialized_options = b'\270\273\030\001'
+  _globals['_BILL'].fields_by_name['opening_balance']._loaded_options = None
+  _globals['_BILL'].fields_by_name['opening_balance']._serialized_options = b'\270\273\030\002'
+  _globals['_BILL'].fields_by_name['closing_balance']._loaded_options = None
+  _globals['_BILL'].fields_by_name['closing_balance']._serialized_options = b'\270\273\030\002'
+  _globals['_BILL'].fields_by_name['total']._loaded_options = None
+  _globals['_BILL'].fields_by_name['total']._serialized_options = b'\270\273\030\002'
+  _globals['_USAGE'].fields_by_name['number']._loaded_options = None
+  _globals['_USAGE'].fields_by_name['number']._serialized_options = b'\270\273\030\001'
+  _globals['_USAGE'].fields_by_name['other_number']._loaded_options = None
+  _globals['_USAGE'].fields_by_name['other_number']._serialized_options = b'\270\273\030\002'
+  _globals['_USAGE'].fields_by_name['amount']._loaded_options = None
+  _globals['_USAGE'].fields_by_name['amount']._serialized_options = b'\270\273\030\002'
+  _globals['_BILLLINE'].fields_by_name['amount']._loaded_options = None
+  _globals['_BILLLINE'].fields_by_name['amount']._serialized_options = b'\270\273\030\002'
   _globals['_BILLINGSERVICE'].methods_by_name['QueryBill']._loaded_options = None
   _globals['_BILLINGSERVICE'].methods_by_name['QueryBill']._serialized_options = b'\220\002\001\252\273\030\001\002'
   _globals['_BILLINGSERVICE'].methods_by_name['QueryBills']._loaded_options = None
@@ -43,32 +60,32 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_BILLINGSERVICE'].methods_by_name['RecordUsage']._serialized_options = b'\220\002\002\252\273\030\001\002'
   _globals['_BILLINGSERVICE'].methods_by_name['ListSettlements']._loaded_options = None
   _globals['_BILLINGSERVICE'].methods_by_name['ListSettlements']._serialized_options = b'\220\002\001\252\273\030\002\002\003'
-  _globals['_USAGEKIND']._serialized_start=1948
-  _globals['_USAGEKIND']._serialized_end=2053
-  _globals['_QUERYBILLREQUEST']._serialized_start=208
-  _globals['_QUERYBILLREQUEST']._serialized_end=450
-  _globals['_QUERYBILLRESPONSE']._serialized_start=452
-  _globals['_QUERYBILLRESPONSE']._serialized_end=514
-  _globals['_BILL']._serialized_start=517
-  _globals['_BILL']._serialized_end=871
-  _globals['_USAGE']._serialized_start=874
-  _globals['_USAGE']._serialized_end=1090
-  _globals['_RECORDUSAGEREQUEST']._serialized_start=1092
-  _globals['_RECORDUSAGEREQUEST']._serialized_end=1209
-  _globals['_RECORDUSAGERESPONSE']._serialized_start=1211
-  _globals['_RECORDUSAGERESPONSE']._serialized_end=1268
-  _globals['_QUERYBILLSREQUEST']._serialized_start=1270
-  _globals['_QUERYBILLSREQUEST']._serialized_end=1357
-  _globals['_QUERYBILLSRESPONSE']._serialized_start=1360
-  _globals['_QUERYBILLSRESPONSE']._serialized_end=1502
-  _globals['_BILLLINE']._serialized_start=1505
-  _globals['_BILLLINE']._serialized_end=1660
-  _globals['_LISTSETTLEMENTSREQUEST']._serialized_start=1662
-  _globals['_LISTSETTLEMENTSREQUEST']._serialized_end=1738
-  _globals['_LISTSETTLEMENTSRESPONSE']._serialized_start=1740
-  _globals['_LISTSETTLEMENTSRESPONSE']._serialized_end=1821
-  _globals['_SETTLEMENT']._serialized_start=1823
-  _globals['_SETTLEMENT']._serialized_end=1946
-  _globals['_BILLINGSERVICE']._serialized_start=2056
-  _globals['_BILLINGSERVICE']._serialized_end=2528
+  _globals['_USAGEKIND']._serialized_start=2032
+  _globals['_USAGEKIND']._serialized_end=2137
+  _globals['_QUERYBILLREQUEST']._serialized_start=244
+  _globals['_QUERYBILLREQUEST']._serialized_end=492
+  _globals['_QUERYBILLRESPONSE']._serialized_start=494
+  _globals['_QUERYBILLRESPONSE']._serialized_end=556
+  _globals['_BILL']._serialized_start=559
+  _globals['_BILL']._serialized_end=931
+  _globals['_USAGE']._serialized_start=934
+  _globals['_USAGE']._serialized_end=1168
+  _globals['_RECORDUSAGEREQUEST']._serialized_start=1170
+  _globals['_RECORDUSAGEREQUEST']._serialized_end=1287
+  _globals['_RECORDUSAGERESPONSE']._serialized_start=1289
+  _globals['_RECORDUSAGERESPONSE']._serialized_end=1346
+  _globals['_QUERYBILLSREQUEST']._serialized_start=1348
+  _globals['_QUERYBILLSREQUEST']._serialized_end=1435
+  _globals['_QUERYBILLSRESPONSE']._serialized_start=1438
+  _globals['_QUERYBILLSRESPONSE']._serialized_end=1580
+  _globals['_BILLLINE']._serialized_start=1583
+  _globals['_BILLLINE']._serialized_end=1744
+  _globals['_LISTSETTLEMENTSREQUEST']._serialized_start=1746
+  _globals['_LISTSETTLEMENTSREQUEST']._serialized_end=1822
+  _globals['_LISTSETTLEMENTSRESPONSE']._serialized_start=1824
+  _globals['_LISTSETTLEMENTSRESPONSE']._serialized_end=1905
+  _globals['_SETTLEMENT']._serialized_start=1907
+  _globals['_SETTLEMENT']._serialized_end=2030
+  _globals['_BILLINGSERVICE']._serialized_start=2140
+  _globals['_BILLINGSERVICE']._serialized_end=2612
 # @@protoc_insertion_point(module_scope)

@@ -24,19 +24,40 @@ _sym_db = _symbol_database.Default()
 
 from gateway.api.federation.v1 import configuration_pb2 as gateway_dot_api_dot_federation_dot_v1_dot_configuration__pb2
 from gateway.api.types.v1 import access_pb2 as gateway_dot_api_dot_types_dot_v1_dot_access__pb2
+from gateway.api.types.v1 import privacy_pb2 as gateway_dot_api_dot_types_dot_v1_dot_privacy__pb2
 from gateway.api.types.v1 import reason_pb2 as gateway_dot_api_dot_types_dot_v1_dot_reason__pb2
 from gateway.api.types.v1 import types_pb2 as gateway_dot_api_dot_types_dot_v1_dot_types__pb2
 from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,gateway/api/region/v1/customer_service.proto\x12\x15gateway.api.region.v1\x1a-gateway/api/federation/v1/configuration.proto\x1a!gateway/api/types/v1/access.proto\x1a!gateway/api/types/v1/reason.proto\x1a gateway/api/types/v1/types.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8d\x01\n\x0cSubscription\x12\n\n\x02id\x18\x01 \x01(\t\x12\x13\n\x0boffering_id\x18\x02 \x01(\t\x12.\n\nstart_date\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_date\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xa4\x01\n\x08\x43ustomer\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\r\n\x05\x65mail\x18\x03 \x01(\t\x12/\n\x07product\x18\x04 \x01(\x0b\x32\x1e.gateway.api.region.v1.Product\x12>\n\x0f\x62illing_account\x18\x05 \x01(\x0b\x32%.gateway.api.region.v1.BillingAccount\"\xbb\x05\n\x07Product\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06number\x18\x02 \x01(\t\x12\x34\n\x06status\x18\x03 \x01(\x0e\x32$.gateway.api.region.v1.ProductStatus\x12\x0f\n\x07plan_id\x18\x04 \x01(\t\x12.\n\nstart_date\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x35\n\x11\x63ontract_end_date\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x62inding\x18\x07 \x01(\t\x12\x34\n\x10sim_replace_date\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x19\n\x11suspension_reason\x18\t \x01(\t\x12\x37\n\x13suspension_end_date\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1f\n\x17\x65mergency_calls_allowed\x18\x0b \x01(\x08\x12\x31\n\x04kind\x18\x0c \x01(\x0e\x32#.gateway.api.federation.v1.LineKind\x12\x36\n\x0brating_type\x18\r \x01(\x0e\x32!.gateway.api.region.v1.RatingType\x12>\n\x0fsuspension_kind\x18\x0e \x01(\x0e\x32%.gateway.api.region.v1.SuspensionKind\x12\x32\n\tcard_kind\x18\x0f \x01(\x0e\x32\x1f.gateway.api.region.v1.CardKind\x12:\n\rsubscriptions\x18\x10 \x03(\x0b\x32#.gateway.api.region.v1.Subscription\x12\x0f\n\x07\x61\x64\x64ress\x18\x11 \x01(\t\"J\n\x0e\x42illingAccount\x12\n\n\x02id\x18\x01 \x01(\t\x12,\n\x07\x62\x61lance\x18\x02 \x01(\x0b\x32\x1b.gateway.api.types.v1.Money\"\x85\x01\n\x1b\x42\x61tchCreateCustomersRequest\x12\x32\n\tcustomers\x18\x01 \x03(\x0b\x32\x1f.gateway.api.region.v1.Customer\x12\x32\n\trequester\x18\x02 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\"A\n\x1c\x42\x61tchCreateCustomersResponse\x12\x0f\n\x07\x63reated\x18\x01 \x01(\x05\x12\x10\n\x08\x65xisting\x18\x02 \x01(\x05\"X\n\x12GetCustomerRequest\x12\x0e\n\x06number\x18\x01 \x01(\t\x12\x32\n\trequester\x18\x02 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\"H\n\x13GetCustomerResponse\x12\x31\n\x08\x63ustomer\x18\x01 \x01(\x0b\x32\x1f.gateway.api.region.v1.Customer\"q\n\x14ListCustomersRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x32\n\trequester\x18\x03 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\"d\n\x15ListCustomersResponse\x12\x32\n\tcustomers\x18\x01 \x03(\x0b\x32\x1f.gateway.api.region.v1.Customer\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xaf\x01\n\x15UpdateCustomerRequest\x12\x31\n\x08\x63ustomer\x18\x01 \x01(\x0b\x32\x1f.gateway.api.region.v1.Customer\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x32\n\trequester\x18\x03 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\"K\n\x16UpdateCustomerResponse\x12\x31\n\x08\x63ustomer\x18\x01 \x01(\x0b\x32\x1f.gateway.api.region.v1.Customer\"{\n\x16ImportCustomersRequest\x12/\n\x04\x66ile\x18\x01 \x01(\x0b\x32!.gateway.api.region.v1.ImportFile\x12\x30\n\x05lines\x18\x02 \x03(\x0b\x32!.gateway.api.region.v1.ImportLine\"v\n\nImportFile\x12\x0e\n\x06sha256\x18\x01 \x01(\x0c\x12\r\n\x05lines\x18\x02 \x01(\x03\x12\x32\n\trequester\x18\x03 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"O\n\nImportLine\x12\x0e\n\x06number\x18\x01 \x01(\x03\x12\x31\n\x08\x63ustomer\x18\x02 \x01(\x0b\x32\x1f.gateway.api.region.v1.Customer\"\x9e\x01\n\x17ImportCustomersResponse\x12\x11\n\tlast_line\x18\x01 \x01(\x03\x12\x0f\n\x07\x63reated\x18\x02 \x01(\x03\x12\x10\n\x08\x65xisting\x18\x03 \x01(\x03\x12\x35\n\x08rejected\x18\x04 \x03(\x0b\x32#.gateway.api.region.v1.RejectedLine\x12\x16\n\x0erejected_total\x18\x05 \x01(\x03\"\x82\x01\n\x0cRejectedLine\x12\x0e\n\x06number\x18\x01 \x01(\x03\x12,\n\x06reason\x18\x02 \x01(\x0e\x32\x1c.gateway.api.types.v1.Reason\x12\x34\n\x07message\x18\x03 \x01(\x0b\x32#.gateway.api.types.v1.LocalizedText\"\xd4\x01\n\x13QueryProfileRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0e\n\x06number\x18\x02 \x01(\t\x12\x32\n\tapplicant\x18\x03 \x01(\x0e\x32\x1f.gateway.api.types.v1.Applicant\x12\x31\n\tdocuments\x18\x04 \x03(\x0b\x32\x1e.gateway.api.types.v1.Document\x12\x32\n\trequester\x18\x05 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\"G\n\x14QueryProfileResponse\x12/\n\x07profile\x18\x01 \x01(\x0b\x32\x1e.gateway.api.region.v1.Profile\"\x8d\x01\n\x07Profile\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x13\n\x0bmasked_name\x18\x02 \x01(\t\x12/\n\x07product\x18\x03 \x01(\x0b\x32\x1e.gateway.api.region.v1.Product\x12,\n\x07\x62\x61lance\x18\x04 \x01(\x0b\x32\x1b.gateway.api.types.v1.Money*\xc9\x01\n\rProductStatus\x12\x1e\n\x1aPRODUCT_STATUS_UNSPECIFIED\x10\x00\x12\x19\n\x15PRODUCT_STATUS_ACTIVE\x10\x01\x12\x1c\n\x18PRODUCT_STATUS_SUSPENDED\x10\x02\x12$\n PRODUCT_STATUS_PENDING_TERMINATE\x10\x03\x12\x1d\n\x19PRODUCT_STATUS_TERMINATED\x10\x04\x12\x1a\n\x16PRODUCT_STATUS_CREATED\x10\x05*\x87\x01\n\x0eSuspensionKind\x12\x1f\n\x1bSUSPENSION_KIND_UNSPECIFIED\x10\x00\x12\x1d\n\x19SUSPENSION_KIND_REQUESTED\x10\x01\x12\x18\n\x14SUSPENSION_KIND_LOST\x10\x02\x12\x1b\n\x17SUSPENSION_KIND_ARREARS\x10\x03*\\\n\nRatingType\x12\x1b\n\x17RATING_TYPE_UNSPECIFIED\x10\x00\x12\x17\n\x13RATING_TYPE_PREPAID\x10\x01\x12\x18\n\x14RATING_TYPE_POSTPAID\x10\x02*T\n\x08\x43\x61rdKind\x12\x19\n\x15\x43\x41RD_KIND_UNSPECIFIED\x10\x00\x12\x16\n\x12\x43\x41RD_KIND_ORDINARY\x10\x01\x12\x15\n\x11\x43\x41RD_KIND_SPECIAL\x10\x02\x32\xf0\x05\n\x0f\x43ustomerService\x12\x89\x01\n\x14\x42\x61tchCreateCustomers\x12\x32.gateway.api.region.v1.BatchCreateCustomersRequest\x1a\x33.gateway.api.region.v1.BatchCreateCustomersResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x02\x12~\n\x0fImportCustomers\x12-.gateway.api.region.v1.ImportCustomersRequest\x1a..gateway.api.region.v1.ImportCustomersResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x02(\x01\x30\x01\x12q\n\x0cQueryProfile\x12*.gateway.api.region.v1.QueryProfileRequest\x1a+.gateway.api.region.v1.QueryProfileResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x02\x12o\n\x0bGetCustomer\x12).gateway.api.region.v1.GetCustomerRequest\x1a*.gateway.api.region.v1.GetCustomerResponse\"\t\x90\x02\x01\xaa\xbb\x18\x02\x02\x03\x12t\n\rListCustomers\x12+.gateway.api.region.v1.ListCustomersRequest\x1a,.gateway.api.region.v1.ListCustomersResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x02\x12w\n\x0eUpdateCustomer\x12,.gateway.api.region.v1.UpdateCustomerRequest\x1a-.gateway.api.region.v1.UpdateCustomerResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,gateway/api/region/v1/customer_service.proto\x12\x15gateway.api.region.v1\x1a-gateway/api/federation/v1/configuration.proto\x1a!gateway/api/types/v1/access.proto\x1a\"gateway/api/types/v1/privacy.proto\x1a!gateway/api/types/v1/reason.proto\x1a gateway/api/types/v1/types.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8d\x01\n\x0cSubscription\x12\n\n\x02id\x18\x01 \x01(\t\x12\x13\n\x0boffering_id\x18\x02 \x01(\t\x12.\n\nstart_date\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_date\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xb0\x01\n\x08\x43ustomer\x12\n\n\x02id\x18\x01 \x01(\t\x12\x12\n\x04name\x18\x02 \x01(\tB\x04\xb8\xbb\x18\x01\x12\x13\n\x05\x65mail\x18\x03 \x01(\tB\x04\xb8\xbb\x18\x01\x12/\n\x07product\x18\x04 \x01(\x0b\x32\x1e.gateway.api.region.v1.Product\x12>\n\x0f\x62illing_account\x18\x05 \x01(\x0b\x32%.gateway.api.region.v1.BillingAccount\"\xcd\x05\n\x07Product\x12\n\n\x02id\x18\x01 \x01(\t\x12\x14\n\x06number\x18\x02 \x01(\tB\x04\xb8\xbb\x18\x01\x12\x34\n\x06status\x18\x03 \x01(\x0e\x32$.gateway.api.region.v1.ProductStatus\x12\x0f\n\x07plan_id\x18\x04 \x01(\t\x12.\n\nstart_date\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x35\n\x11\x63ontract_end_date\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x62inding\x18\x07 \x01(\t\x12\x34\n\x10sim_replace_date\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1f\n\x11suspension_reason\x18\t \x01(\tB\x04\xb8\xbb\x18\x03\x12\x37\n\x13suspension_end_date\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1f\n\x17\x65mergency_calls_allowed\x18\x0b \x01(\x08\x12\x31\n\x04kind\x18\x0c \x01(\x0e\x32#.gateway.api.federation.v1.LineKind\x12\x36\n\x0brating_type\x18\r \x01(\x0e\x32!.gateway.api.region.v1.RatingType\x12>\n\x0fsuspension_kind\x18\x0e \x01(\x0e\x32%.gateway.api.region.v1.SuspensionKind\x12\x32\n\tcard_kind\x18\x0f \x01(\x0e\x32\x1f.gateway.api.region.v1.CardKind\x12:\n\rsubscriptions\x18\x10 \x03(\x0b\x32#.gateway.api.region.v1.Subscription\x12\x15\n\x07\x61\x64\x64ress\x18\x11 \x01(\tB\x04\xb8\xbb\x18\x01\"P\n\x0e\x42illingAccount\x12\n\n\x02id\x18\x01 \x01(\t\x12\x32\n\x07\x62\x61lance\x18\x02 \x01(\x0b\x32\x1b.gateway.api.types.v1.MoneyB\x04\xb8\xbb\x18\x02\"\x85\x01\n\x1b\x42\x61tchCreateCustomersRequest\x12\x32\n\tcustomers\x18\x01 \x03(\x0b\x32\x1f.gateway.api.region.v1.Customer\x12\x32\n\trequester\x18\x02 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\"A\n\x1c\x42\x61tchCreateCustomersResponse\x12\x0f\n\x07\x63reated\x18\x01 \x01(\x05\x12\x10\n\x08\x65xisting\x18\x02 \x01(\x05\"^\n\x12GetCustomerRequest\x12\x14\n\x06number\x18\x01 \x01(\tB\x04\xb8\xbb\x18\x01\x12\x32\n\trequester\x18\x02 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\"H\n\x13GetCustomerResponse\x12\x31\n\x08\x63ustomer\x18\x01 \x01(\x0b\x32\x1f.gateway.api.region.v1.Customer\"q\n\x14ListCustomersRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x32\n\trequester\x18\x03 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\"d\n\x15ListCustomersResponse\x12\x32\n\tcustomers\x18\x01 \x03(\x0b\x32\x1f.gateway.api.region.v1.Customer\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xaf\x01\n\x15UpdateCustomerRequest\x12\x31\n\x08\x63ustomer\x18\x01 \x01(\x0b\x32\x1f.gateway.api.region.v1.Customer\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x32\n\trequester\x18\x03 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\"K\n\x16UpdateCustomerResponse\x12\x31\n\x08\x63ustomer\x18\x01 \x01(\x0b\x32\x1f.gateway.api.region.v1.Customer\"{\n\x16ImportCustomersRequest\x12/\n\x04\x66ile\x18\x01 \x01(\x0b\x32!.gateway.api.region.v1.ImportFile\x12\x30\n\x05lines\x18\x02 \x03(\x0b\x32!.gateway.api.region.v1.ImportLine\"v\n\nImportFile\x12\x0e\n\x06sha256\x18\x01 \x01(\x0c\x12\r\n\x05lines\x18\x02 \x01(\x03\x12\x32\n\trequester\x18\x03 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"O\n\nImportLine\x12\x0e\n\x06number\x18\x01 \x01(\x03\x12\x31\n\x08\x63ustomer\x18\x02 \x01(\x0b\x32\x1f.gateway.api.region.v1.Customer\"\x9e\x01\n\x17ImportCustomersResponse\x12\x11\n\tlast_line\x18\x01 \x01(\x03\x12\x0f\n\x07\x63reated\x18\x02 \x01(\x03\x12\x10\n\x08\x65xisting\x18\x03 \x01(\x03\x12\x35\n\x08rejected\x18\x04 \x03(\x0b\x32#.gateway.api.region.v1.RejectedLine\x12\x16\n\x0erejected_total\x18\x05 \x01(\x03\"\x82\x01\n\x0cRejectedLine\x12\x0e\n\x06number\x18\x01 \x01(\x03\x12,\n\x06reason\x18\x02 \x01(\x0e\x32\x1c.gateway.api.types.v1.Reason\x12\x34\n\x07message\x18\x03 \x01(\x0b\x32#.gateway.api.types.v1.LocalizedText\"\xda\x01\n\x13QueryProfileRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x14\n\x06number\x18\x02 \x01(\tB\x04\xb8\xbb\x18\x01\x12\x32\n\tapplicant\x18\x03 \x01(\x0e\x32\x1f.gateway.api.types.v1.Applicant\x12\x31\n\tdocuments\x18\x04 \x03(\x0b\x32\x1e.gateway.api.types.v1.Document\x12\x32\n\trequester\x18\x05 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\"G\n\x14QueryProfileResponse\x12/\n\x07profile\x18\x01 \x01(\x0b\x32\x1e.gateway.api.region.v1.Profile\"\x99\x01\n\x07Profile\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x19\n\x0bmasked_name\x18\x02 \x01(\tB\x04\xb8\xbb\x18\x01\x12/\n\x07product\x18\x03 \x01(\x0b\x32\x1e.gateway.api.region.v1.Product\x12\x32\n\x07\x62\x61lance\x18\x04 \x01(\x0b\x32\x1b.gateway.api.types.v1.MoneyB\x04\xb8\xbb\x18\x02*\xc9\x01\n\rProductStatus\x12\x1e\n\x1aPRODUCT_STATUS_UNSPECIFIED\x10\x00\x12\x19\n\x15PRODUCT_STATUS_ACTIVE\x10\x01\x12\x1c\n\x18PRODUCT_STATUS_SUSPENDED\x10\x02\x12$\n PRODUCT_STATUS_PENDING_TERMINATE\x10\x03\x12\x1d\n\x19PRODUCT_STATUS_TERMINATED\x10\x04\x12\x1a\n\x16PRODUCT_STATUS_CREATED\x10\x05*\x87\x01\n\x0eSuspensionKind\x12\x1f\n\x1bSUSPENSION_KIND_UNSPECIFIED\x10\x00\x12\x1d\n\x19SUSPENSION_KIND_REQUESTED\x10\x01\x12\x18\n\x14SUSPENSION_KIND_LOST\x10\x02\x12\x1b\n\x17SUSPENSION_KIND_ARREARS\x10\x03*\\\n\nRatingType\x12\x1b\n\x17RATING_TYPE_UNSPECIFIED\x10\x00\x12\x17\n\x13RATING_TYPE_PREPAID\x10\x01\x12\x18\n\x14RATING_TYPE_POSTPAID\x10\x02*T\n\x08\x43\x61rdKind\x12\x19\n\x15\x43\x41RD_KIND_UNSPECIFIED\x10\x00\x12\x16\n\x12\x43\x41RD_KIND_ORDINARY\x10\x01\x12\x15\n\x11\x43\x41RD_KIND_SPECIAL\x10\x02\x32\xf0\x05\n\x0f\x43ustomerService\x12\x89\x01\n\x14\x42\x61tchCreateCustomers\x12\x32.gateway.api.region.v1.BatchCreateCustomersRequest\x1a\x33.gateway.api.region.v1.BatchCreateCustomersResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x02\x12~\n\x0fImportCustomers\x12-.gateway.api.region.v1.ImportCustomersRequest\x1a..gateway.api.region.v1.ImportCustomersResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x02(\x01\x30\x01\x12q\n\x0cQueryProfile\x12*.gateway.api.region.v1.QueryProfileRequest\x1a+.gateway.api.region.v1.QueryProfileResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x02\x12o\n\x0bGetCustomer\x12).gateway.api.region.v1.GetCustomerRequest\x1a*.gateway.api.region.v1.GetCustomerResponse\"\t\x90\x02\x01\xaa\xbb\x18\x02\x02\x03\x12t\n\rListCustomers\x12+.gateway.api.region.v1.ListCustomersRequest\x1a,.gateway.api.region.v1.ListCustomersResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x02\x12w\n\x0eUpdateCustomer\x12,.gateway.api.region.v1.UpdateCustomerRequest\x1a-.gateway.api.region.v1.UpdateCustomerResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'gateway.api.region.v1.customer_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_CUSTOMER'].fields_by_name['name']._loaded_options = None
+  _globals['_CUSTOMER'].fields_by_name['name']._serialized_options = b'\270\273\030\001'
+  _globals['_CUSTOMER'].fields_by_name['email']._loaded_options = None
+  _globals['_CUSTOMER'].fields_by_name['email']._serialized_options = b'\270\273\030\001'
+  _globals['_PRODUCT'].fields_by_name['number']._loaded_options = None
+  _globals['_PRODUCT'].fields_by_name['number']._serialized_options = b'\270\273\030\001'
+  _globals['_PRODUCT'].fields_by_name['suspension_reason']._loaded_options = None
+  _globals['_PRODUCT'].fields_by_name['suspension_reason']._serialized_options = b'\270\273\030\003'
+  _globals['_PRODUCT'].fields_by_name['address']._loaded_options = None
+  _globals['_PRODUCT'].fields_by_name['address']._serialized_options = b'\270\273\030\001'
+  _globals['_BILLINGACCOUNT'].fields_by_name['balance']._loaded_options = None
+  _globals['_BILLINGACCOUNT'].fields_by_name['balance']._serialized_options = b'\270\273\030\002'
+  _globals['_GETCUSTOMERREQUEST'].fields_by_name['number']._loaded_options = None
+  _globals['_GETCUSTOMERREQUEST'].fields_by_name['number']._serialized_options = b'\270\273\030\001'
+  _globals['_QUERYPROFILEREQUEST'].fields_by_name['number']._loaded_options = None
+  _globals['_QUERYPROFILEREQUEST'].fields_by_name['number']._serialized_options = b'\270\273\030\001'
+  _globals['_PROFILE'].fields_by_name['masked_name']._loaded_options = None
+  _globals['_PROFILE'].fields_by_name['masked_name']._serialized_options = b'\270\273\030\001'
+  _globals['_PROFILE'].fields_by_name['balance']._loaded_options = None
+  _globals['_PROFILE'].fields_by_name['balance']._serialized_options = b'\270\273\030\002'
   _globals['_CUSTOMERSERVICE'].methods_by_name['BatchCreateCustomers']._loaded_options = None
   _globals['_CUSTOMERSERVICE'].methods_by_name['BatchCreateCustomers']._serialized_options = b'\220\002\002\252\273\030\001\002'
   _globals['_CUSTOMERSERVICE'].methods_by_name['ImportCustomers']._loaded_options = None
@@ -49,54 +70,54 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CUSTOMERSERVICE'].methods_by_name['ListCustomers']._serialized_options = b'\220\002\001\252\273\030\001\002'
   _globals['_CUSTOMERSERVICE'].methods_by_name['UpdateCustomer']._loaded_options = None
   _globals['_CUSTOMERSERVICE'].methods_by_name['UpdateCustomer']._serialized_options = b'\220\002\002\252\273\030\001\002'
-  _globals['_PRODUCTSTATUS']._serialized_start=3270
-  _globals['_PRODUCTSTATUS']._serialized_end=3471
-  _globals['_SUSPENSIONKIND']._serialized_start=3474
-  _globals['_SUSPENSIONKIND']._serialized_end=3609
-  _globals['_RATINGTYPE']._serialized_start=3611
-  _globals['_RATINGTYPE']._serialized_end=3703
-  _globals['_CARDKIND']._serialized_start=3705
-  _globals['_CARDKIND']._serialized_end=3789
-  _globals['_SUBSCRIPTION']._serialized_start=290
-  _globals['_SUBSCRIPTION']._serialized_end=431
-  _globals['_CUSTOMER']._serialized_start=434
-  _globals['_CUSTOMER']._serialized_end=598
-  _globals['_PRODUCT']._serialized_start=601
-  _globals['_PRODUCT']._serialized_end=1300
-  _globals['_BILLINGACCOUNT']._serialized_start=1302
-  _globals['_BILLINGACCOUNT']._serialized_end=1376
-  _globals['_BATCHCREATECUSTOMERSREQUEST']._serialized_start=1379
-  _globals['_BATCHCREATECUSTOMERSREQUEST']._serialized_end=1512
-  _globals['_BATCHCREATECUSTOMERSRESPONSE']._serialized_start=1514
-  _globals['_BATCHCREATECUSTOMERSRESPONSE']._serialized_end=1579
-  _globals['_GETCUSTOMERREQUEST']._serialized_start=1581
-  _globals['_GETCUSTOMERREQUEST']._serialized_end=1669
-  _globals['_GETCUSTOMERRESPONSE']._serialized_start=1671
-  _globals['_GETCUSTOMERRESPONSE']._serialized_end=1743
-  _globals['_LISTCUSTOMERSREQUEST']._serialized_start=1745
-  _globals['_LISTCUSTOMERSREQUEST']._serialized_end=1858
-  _globals['_LISTCUSTOMERSRESPONSE']._serialized_start=1860
-  _globals['_LISTCUSTOMERSRESPONSE']._serialized_end=1960
-  _globals['_UPDATECUSTOMERREQUEST']._serialized_start=1963
-  _globals['_UPDATECUSTOMERREQUEST']._serialized_end=2138
-  _globals['_UPDATECUSTOMERRESPONSE']._serialized_start=2140
-  _globals['_UPDATECUSTOMERRESPONSE']._serialized_end=2215
-  _globals['_IMPORTCUSTOMERSREQUEST']._serialized_start=2217
-  _globals['_IMPORTCUSTOMERSREQUEST']._serialized_end=2340
-  _globals['_IMPORTFILE']._serialized_start=2342
-  _globals['_IMPORTFILE']._serialized_end=2460
-  _globals['_IMPORTLINE']._serialized_start=2462
-  _globals['_IMPORTLINE']._serialized_end=2541
-  _globals['_IMPORTCUSTOMERSRESPONSE']._serialized_start=2544
-  _globals['_IMPORTCUSTOMERSRESPONSE']._serialized_end=2702
-  _globals['_REJECTEDLINE']._serialized_start=2705
-  _globals['_REJECTEDLINE']._serialized_end=2835
-  _globals['_QUERYPROFILEREQUEST']._serialized_start=2838
-  _globals['_QUERYPROFILEREQUEST']._serialized_end=3050
-  _globals['_QUERYPROFILERESPONSE']._serialized_start=3052
-  _globals['_QUERYPROFILERESPONSE']._serialized_end=3123
-  _globals['_PROFILE']._serialized_start=3126
-  _globals['_PROFILE']._serialized_end=3267
-  _globals['_CUSTOMERSERVICE']._serialized_start=3792
-  _globals['_CUSTOMERSERVICE']._serialized_end=4544
+  _globals['_PRODUCTSTATUS']._serialized_start=3366
+  _globals['_PRODUCTSTATUS']._serialized_end=3567
+  _globals['_SUSPENSIONKIND']._serialized_start=3570
+  _globals['_SUSPENSIONKIND']._serialized_end=3705
+  _globals['_RATINGTYPE']._serialized_start=3707
+  _globals['_RATINGTYPE']._serialized_end=3799
+  _globals['_CARDKIND']._serialized_start=3801
+  _globals['_CARDKIND']._serialized_end=3885
+  _globals['_SUBSCRIPTION']._serialized_start=326
+  _globals['_SUBSCRIPTION']._serialized_end=467
+  _globals['_CUSTOMER']._serialized_start=470
+  _globals['_CUSTOMER']._serialized_end=646
+  _globals['_PRODUCT']._serialized_start=649
+  _globals['_PRODUCT']._serialized_end=1366
+  _globals['_BILLINGACCOUNT']._serialized_start=1368
+  _globals['_BILLINGACCOUNT']._serialized_end=1448
+  _globals['_BATCHCREATECUSTOMERSREQUEST']._serialized_start=1451
+  _globals['_BATCHCREATECUSTOMERSREQUEST']._serialized_end=1584
+  _globals['_BATCHCREATECUSTOMERSRESPONSE']._serialized_start=1586
+  _globals['_BATCHCREATECUSTOMERSRESPONSE']._serialized_end=1651
+  _globals['_GETCUSTOMERREQUEST']._serialized_start=1653
+  _globals['_GETCUSTOMERREQUEST']._serialized_end=1747
+  _globals['_GETCUSTOMERRESPONSE']._serialized_start=1749
+  _globals['_GETCUSTOMERRESPONSE']._serialized_end=1821
+  _globals['_LISTCUSTOMERSREQUEST']._serialized_start=1823
+  _globals['_LISTCUSTOMERSREQUEST']._serialized_end=1936
+  _globals['_LISTCUSTOMERSRESPONSE']._serialized_start=1938
+  _globals['_LISTCUSTOMERSRESPONSE']._serialized_end=2038
+  _globals['_UPDATECUSTOMERREQUEST']._serialized_start=2041
+  _globals['_UPDATECUSTOMERREQUEST']._serialized_end=2216
+  _globals['_UPDATECUSTOMERRESPONSE']._serialized_start=2218
+  _globals['_UPDATECUSTOMERRESPONSE']._serialized_end=2293
+  _globals['_IMPORTCUSTOMERSREQUEST']._serialized_start=2295
+  _globals['_IMPORTCUSTOMERSREQUEST']._serialized_end=2418
+  _globals['_IMPORTFILE']._serialized_start=2420
+  _globals['_IMPORTFILE']._serialized_end=2538
+  _globals['_IMPORTLINE']._serialized_start=2540
+  _globals['_IMPORTLINE']._serialized_end=2619
+  _globals['_IMPORTCUSTOMERSRESPONSE']._serialized_start=2622
+  _globals['_IMPORTCUSTOMERSRESPONSE']._serialized_end=2780
+  _globals['_REJECTEDLINE']._serialized_start=2783
+  _globals['_REJECTEDLINE']._serialized_end=2913
+  _globals['_QUERYPROFILEREQUEST']._serialized_start=2916
+  _globals['_QUERYPROFILEREQUEST']._serialized_end=3134
+  _globals['_QUERYPROFILERESPONSE']._serialized_start=3136
+  _globals['_QUERYPROFILERESPONSE']._serialized_end=3207
+  _globals['_PROFILE']._serialized_start=3210
+  _globals['_PROFILE']._serialized_end=3363
+  _globals['_CUSTOMERSERVICE']._serialized_start=3888
+  _globals['_CUSTOMERSERVICE']._serialized_end=4640
 # @@protoc_insertion_point(module_scope)

@@ -24,17 +24,28 @@ _sym_db = _symbol_database.Default()
 
 from gateway.api.region.v1 import order_pb2 as gateway_dot_api_dot_region_dot_v1_dot_order__pb2
 from gateway.api.types.v1 import access_pb2 as gateway_dot_api_dot_types_dot_v1_dot_access__pb2
+from gateway.api.types.v1 import privacy_pb2 as gateway_dot_api_dot_types_dot_v1_dot_privacy__pb2
 from gateway.api.types.v1 import types_pb2 as gateway_dot_api_dot_types_dot_v1_dot_types__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)gateway/api/region/v1/order_service.proto\x12\x15gateway.api.region.v1\x1a!gateway/api/region/v1/order.proto\x1a!gateway/api/types/v1/access.proto\x1a gateway/api/types/v1/types.proto\x1a\x1egoogle/protobuf/duration.proto\"\x9c\x01\n\x12SubmitOrderRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x32\n\x05order\x18\x02 \x01(\x0b\x32#.gateway.api.region.v1.OrderRequest\x12\'\n\x04wait\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"B\n\x13SubmitOrderResponse\x12+\n\x05order\x18\x01 \x01(\x0b\x32\x1c.gateway.api.region.v1.Order\"]\n\x13SubmitOrdersRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x32\n\x05order\x18\x02 \x01(\x0b\x32#.gateway.api.region.v1.OrderRequest\"\x9a\x01\n\x14SubmitOrdersResponse\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12-\n\x05order\x18\x02 \x01(\x0b\x32\x1c.gateway.api.region.v1.OrderH\x00\x12\x34\n\x07refused\x18\x03 \x01(\x0b\x32!.gateway.api.region.v1.OrderErrorH\x00\x42\t\n\x07outcome\"W\n\x0fGetOrderRequest\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12\x32\n\trequester\x18\x02 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\"?\n\x10GetOrderResponse\x12+\n\x05order\x18\x01 \x01(\x0b\x32\x1c.gateway.api.region.v1.Order\"\xf3\x01\n\x11ListOrdersRequest\x12\x31\n\x06states\x18\x01 \x03(\x0e\x32!.gateway.api.region.v1.OrderState\x12\x10\n\x08\x62usiness\x18\x02 \x01(\t\x12\x0e\n\x06number\x18\x03 \x01(\t\x12.\n\x08\x61waiting\x18\x04 \x01(\x0e\x32\x1c.gateway.api.region.v1.Party\x12\x11\n\tpage_size\x18\x05 \x01(\x05\x12\x12\n\npage_token\x18\x06 \x01(\t\x12\x32\n\trequester\x18\x07 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\"[\n\x12ListOrdersResponse\x12,\n\x06orders\x18\x01 \x03(\x0b\x32\x1c.gateway.api.region.v1.Order\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xa7\x01\n\x12\x43\x61ncelOrderRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x32\n\trequester\x18\x04 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\x12\'\n\x04wait\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\"B\n\x13\x43\x61ncelOrderResponse\x12+\n\x05order\x18\x01 \x01(\x0b\x32\x1c.gateway.api.region.v1.Order\"\xdc\x01\n\x16SupplementOrderRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12\x31\n\tdocuments\x18\x03 \x03(\x0b\x32\x1e.gateway.api.types.v1.Document\x12\x0c\n\x04note\x18\x04 \x01(\t\x12\x32\n\trequester\x18\x05 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\x12\'\n\x04wait\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\"F\n\x17SupplementOrderResponse\x12+\n\x05order\x18\x01 \x01(\x0b\x32\x1c.gateway.api.region.v1.Order\"\xb6\x01\n\x13\x43onfirmOrderRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12\x0e\n\x06\x61greed\x18\x03 \x01(\x08\x12\x32\n\trequester\x18\x04 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\x12\'\n\x04wait\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0c\n\x04note\x18\x06 \x01(\t\"C\n\x14\x43onfirmOrderResponse\x12+\n\x05order\x18\x01 \x01(\x0b\x32\x1c.gateway.api.region.v1.Order\"\x99\x01\n\x14\x45xpediteOrderRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12\x32\n\trequester\x18\x03 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\x12\'\n\x04wait\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\"D\n\x15\x45xpediteOrderResponse\x12+\n\x05order\x18\x01 \x01(\x0b\x32\x1c.gateway.api.region.v1.Order\"\x94\x01\n\x12ReviewOrderRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12\x37\n\x08\x64\x65\x63ision\x18\x03 \x01(\x0e\x32%.gateway.api.region.v1.ReviewDecision\x12\x11\n\tdocuments\x18\x04 \x03(\t\x12\x0c\n\x04note\x18\x05 \x01(\t\"B\n\x13ReviewOrderResponse\x12+\n\x05order\x18\x01 \x01(\x0b\x32\x1c.gateway.api.region.v1.Order\"W\n\x12WatchOrdersRequest\x12\r\n\x05token\x18\x01 \x01(\t\x12\x32\n\trequester\x18\x02 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\"Q\n\x13WatchOrdersResponse\x12\r\n\x05token\x18\x01 \x01(\t\x12+\n\x05order\x18\x02 \x01(\x0b\x32\x1c.gateway.api.region.v1.Order*\x86\x01\n\x0eReviewDecision\x12\x1f\n\x1bREVIEW_DECISION_UNSPECIFIED\x10\x00\x12\x1b\n\x17REVIEW_DECISION_APPROVE\x10\x01\x12\x1a\n\x16REVIEW_DECISION_RETURN\x10\x02\x12\x1a\n\x16REVIEW_DECISION_REJECT\x10\x03\x32\x83\t\n\x0cOrderService\x12n\n\x0bSubmitOrder\x12).gateway.api.region.v1.SubmitOrderRequest\x1a*.gateway.api.region.v1.SubmitOrderResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x02\x12u\n\x0cSubmitOrders\x12*.gateway.api.region.v1.SubmitOrdersRequest\x1a+.gateway.api.region.v1.SubmitOrdersResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x02(\x01\x30\x01\x12\x66\n\x08GetOrder\x12&.gateway.api.region.v1.GetOrderRequest\x1a\'.gateway.api.region.v1.GetOrderResponse\"\t\x90\x02\x01\xaa\xbb\x18\x02\x02\x03\x12l\n\nListOrders\x12(.gateway.api.region.v1.ListOrdersRequest\x1a).gateway.api.region.v1.ListOrdersResponse\"\t\x90\x02\x01\xaa\xbb\x18\x02\x02\x03\x12n\n\x0b\x43\x61ncelOrder\x12).gateway.api.region.v1.CancelOrderRequest\x1a*.gateway.api.region.v1.CancelOrderResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x02\x12z\n\x0fSupplementOrder\x12-.gateway.api.region.v1.SupplementOrderRequest\x1a..gateway.api.region.v1.SupplementOrderResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x02\x12q\n\x0c\x43onfirmOrder\x12*.gateway.api.region.v1.ConfirmOrderRequest\x1a+.gateway.api.region.v1.ConfirmOrderResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x02\x12t\n\rExpediteOrder\x12+.gateway.api.region.v1.ExpediteOrderRequest\x1a,.gateway.api.region.v1.ExpediteOrderResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x02\x12n\n\x0bReviewOrder\x12).gateway.api.region.v1.ReviewOrderRequest\x1a*.gateway.api.region.v1.ReviewOrderResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x03\x12q\n\x0bWatchOrders\x12).gateway.api.region.v1.WatchOrdersRequest\x1a*.gateway.api.region.v1.WatchOrdersResponse\"\t\x90\x02\x01\xaa\xbb\x18\x02\x02\x03\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)gateway/api/region/v1/order_service.proto\x12\x15gateway.api.region.v1\x1a!gateway/api/region/v1/order.proto\x1a!gateway/api/types/v1/access.proto\x1a\"gateway/api/types/v1/privacy.proto\x1a gateway/api/types/v1/types.proto\x1a\x1egoogle/protobuf/duration.proto\"\x9c\x01\n\x12SubmitOrderRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x32\n\x05order\x18\x02 \x01(\x0b\x32#.gateway.api.region.v1.OrderRequest\x12\'\n\x04wait\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"B\n\x13SubmitOrderResponse\x12+\n\x05order\x18\x01 \x01(\x0b\x32\x1c.gateway.api.region.v1.Order\"]\n\x13SubmitOrdersRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x32\n\x05order\x18\x02 \x01(\x0b\x32#.gateway.api.region.v1.OrderRequest\"\x9a\x01\n\x14SubmitOrdersResponse\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12-\n\x05order\x18\x02 \x01(\x0b\x32\x1c.gateway.api.region.v1.OrderH\x00\x12\x34\n\x07refused\x18\x03 \x01(\x0b\x32!.gateway.api.region.v1.OrderErrorH\x00\x42\t\n\x07outcome\"W\n\x0fGetOrderRequest\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12\x32\n\trequester\x18\x02 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\"?\n\x10GetOrderResponse\x12+\n\x05order\x18\x01 \x01(\x0b\x32\x1c.gateway.api.region.v1.Order\"\xf9\x01\n\x11ListOrdersRequest\x12\x31\n\x06states\x18\x01 \x03(\x0e\x32!.gateway.api.region.v1.OrderState\x12\x10\n\x08\x62usiness\x18\x02 \x01(\t\x12\x14\n\x06number\x18\x03 \x01(\tB\x04\xb8\xbb\x18\x01\x12.\n\x08\x61waiting\x18\x04 \x01(\x0e\x32\x1c.gateway.api.region.v1.Party\x12\x11\n\tpage_size\x18\x05 \x01(\x05\x12\x12\n\npage_token\x18\x06 \x01(\t\x12\x32\n\trequester\x18\x07 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\"[\n\x12ListOrdersResponse\x12,\n\x06orders\x18\x01 \x03(\x0b\x32\x1c.gateway.api.region.v1.Order\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xad\x01\n\x12\x43\x61ncelOrderRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12\x14\n\x06reason\x18\x03 \x01(\tB\x04\xb8\xbb\x18\x03\x12\x32\n\trequester\x18\x04 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\x12\'\n\x04wait\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\"B\n\x13\x43\x61ncelOrderResponse\x12+\n\x05order\x18\x01 \x01(\x0b\x32\x1c.gateway.api.region.v1.Order\"\xe2\x01\n\x16SupplementOrderRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12\x31\n\tdocuments\x18\x03 \x03(\x0b\x32\x1e.gateway.api.types.v1.Document\x12\x12\n\x04note\x18\x04 \x01(\tB\x04\xb8\xbb\x18\x03\x12\x32\n\trequester\x18\x05 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\x12\'\n\x04wait\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\"F\n\x17SupplementOrderResponse\x12+\n\x05order\x18\x01 \x01(\x0b\x32\x1c.gateway.api.region.v1.Order\"\xbc\x01\n\x13\x43onfirmOrderRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12\x0e\n\x06\x61greed\x18\x03 \x01(\x08\x12\x32\n\trequester\x18\x04 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\x12\'\n\x04wait\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x12\n\x04note\x18\x06 \x01(\tB\x04\xb8\xbb\x18\x03\"C\n\x14\x43onfirmOrderResponse\x12+\n\x05order\x18\x01 \x01(\x0b\x32\x1c.gateway.api.region.v1.Order\"\x99\x01\n\x14\x45xpediteOrderRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12\x32\n\trequester\x18\x03 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\x12\'\n\x04wait\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\"D\n\x15\x45xpediteOrderResponse\x12+\n\x05order\x18\x01 \x01(\x0b\x32\x1c.gateway.api.region.v1.Order\"\x9a\x01\n\x12ReviewOrderRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x10\n\x08order_id\x18\x02 \x01(\t\x12\x37\n\x08\x64\x65\x63ision\x18\x03 \x01(\x0e\x32%.gateway.api.region.v1.ReviewDecision\x12\x11\n\tdocuments\x18\x04 \x03(\t\x12\x12\n\x04note\x18\x05 \x01(\tB\x04\xb8\xbb\x18\x03\"B\n\x13ReviewOrderResponse\x12+\n\x05order\x18\x01 \x01(\x0b\x32\x1c.gateway.api.region.v1.Order\"W\n\x12WatchOrdersRequest\x12\r\n\x05token\x18\x01 \x01(\t\x12\x32\n\trequester\x18\x02 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\"Q\n\x13WatchOrdersResponse\x12\r\n\x05token\x18\x01 \x01(\t\x12+\n\x05order\x18\x02 \x01(\x0b\x32\x1c.gateway.api.region.v1.Order*\x86\x01\n\x0eReviewDecision\x12\x1f\n\x1bREVIEW_DECISION_UNSPECIFIED\x10\x00\x12\x1b\n\x17REVIEW_DECISION_APPROVE\x10\x01\x12\x1a\n\x16REVIEW_DECISION_RETURN\x10\x02\x12\x1a\n\x16REVIEW_DECISION_REJECT\x10\x03\x32\x83\t\n\x0cOrderService\x12n\n\x0bSubmitOrder\x12).gateway.api.region.v1.SubmitOrderRequest\x1a*.gateway.api.region.v1.SubmitOrderResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x02\x12u\n\x0cSubmitOrders\x12*.gateway.api.region.v1.SubmitOrdersRequest\x1a+.gateway.api.region.v1.SubmitOrdersResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x02(\x01\x30\x01\x12\x66\n\x08GetOrder\x12&.gateway.api.region.v1.GetOrderRequest\x1a\'.gateway.api.region.v1.GetOrderResponse\"\t\x90\x02\x01\xaa\xbb\x18\x02\x02\x03\x12l\n\nListOrders\x12(.gateway.api.region.v1.ListOrdersRequest\x1a).gateway.api.region.v1.ListOrdersResponse\"\t\x90\x02\x01\xaa\xbb\x18\x02\x02\x03\x12n\n\x0b\x43\x61ncelOrder\x12).gateway.api.region.v1.CancelOrderRequest\x1a*.gateway.api.region.v1.CancelOrderResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x02\x12z\n\x0fSupplementOrder\x12-.gateway.api.region.v1.SupplementOrderRequest\x1a..gateway.api.region.v1.SupplementOrderResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x02\x12q\n\x0c\x43onfirmOrder\x12*.gateway.api.region.v1.ConfirmOrderRequest\x1a+.gateway.api.region.v1.ConfirmOrderResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x02\x12t\n\rExpediteOrder\x12+.gateway.api.region.v1.ExpediteOrderRequest\x1a,.gateway.api.region.v1.ExpediteOrderResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x02\x12n\n\x0bReviewOrder\x12).gateway.api.region.v1.ReviewOrderRequest\x1a*.gateway.api.region.v1.ReviewOrderResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x03\x12q\n\x0bWatchOrders\x12).gateway.api.region.v1.WatchOrdersRequest\x1a*.gateway.api.region.v1.WatchOrdersResponse\"\t\x90\x02\x01\xaa\xbb\x18\x02\x02\x03\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'gateway.api.region.v1.order_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_LISTORDERSREQUEST'].fields_by_name['number']._loaded_options = None
+  _globals['_LISTORDERSREQUEST'].fields_by_name['number']._serialized_options = b'\270\273\030\001'
+  _globals['_CANCELORDERREQUEST'].fields_by_name['reason']._loaded_options = None
+  _globals['_CANCELORDERREQUEST'].fields_by_name['reason']._serialized_options = b'\270\273\030\003'
+  _globals['_SUPPLEMENTORDERREQUEST'].fields_by_name['note']._loaded_options = None
+  _globals['_SUPPLEMENTORDERREQUEST'].fields_by_name['note']._serialized_options = b'\270\273\030\003'
+  _globals['_CONFIRMORDERREQUEST'].fields_by_name['note']._loaded_options = None
+  _globals['_CONFIRMORDERREQUEST'].fields_by_name['note']._serialized_options = b'\270\273\030\003'
+  _globals['_REVIEWORDERREQUEST'].fields_by_name['note']._loaded_options = None
+  _globals['_REVIEWORDERREQUEST'].fields_by_name['note']._serialized_options = b'\270\273\030\003'
   _globals['_ORDERSERVICE'].methods_by_name['SubmitOrder']._loaded_options = None
   _globals['_ORDERSERVICE'].methods_by_name['SubmitOrder']._serialized_options = b'\220\002\002\252\273\030\001\002'
   _globals['_ORDERSERVICE'].methods_by_name['SubmitOrders']._loaded_options = None
@@ -55,48 +66,48 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ORDERSERVICE'].methods_by_name['ReviewOrder']._serialized_options = b'\220\002\002\252\273\030\001\003'
   _globals['_ORDERSERVICE'].methods_by_name['WatchOrders']._loaded_options = None
   _globals['_ORDERSERVICE'].methods_by_name['WatchOrders']._serialized_options = b'\220\002\001\252\273\030\002\002\003'
-  _globals['_REVIEWDECISION']._serialized_start=2581
-  _globals['_REVIEWDECISION']._serialized_end=2715
-  _globals['_SUBMITORDERREQUEST']._serialized_start=205
-  _globals['_SUBMITORDERREQUEST']._serialized_end=361
-  _globals['_SUBMITORDERRESPONSE']._serialized_start=363
-  _globals['_SUBMITORDERRESPONSE']._serialized_end=429
-  _globals['_SUBMITORDERSREQUEST']._serialized_start=431
-  _globals['_SUBMITORDERSREQUEST']._serialized_end=524
-  _globals['_SUBMITORDERSRESPONSE']._serialized_start=527
-  _globals['_SUBMITORDERSRESPONSE']._serialized_end=681
-  _globals['_GETORDERREQUEST']._serialized_start=683
-  _globals['_GETORDERREQUEST']._serialized_end=770
-  _globals['_GETORDERRESPONSE']._serialized_start=772
-  _globals['_GETORDERRESPONSE']._serialized_end=835
-  _globals['_LISTORDERSREQUEST']._serialized_start=838
-  _globals['_LISTORDERSREQUEST']._serialized_end=1081
-  _globals['_LISTORDERSRESPONSE']._serialized_start=1083
-  _globals['_LISTORDERSRESPONSE']._serialized_end=1174
-  _globals['_CANCELORDERREQUEST']._serialized_start=1177
-  _globals['_CANCELORDERREQUEST']._serialized_end=1344
-  _globals['_CANCELORDERRESPONSE']._serialized_start=1346
-  _globals['_CANCELORDERRESPONSE']._serialized_end=1412
-  _globals['_SUPPLEMENTORDERREQUEST']._serialized_start=1415
-  _globals['_SUPPLEMENTORDERREQUEST']._serialized_end=1635
-  _globals['_SUPPLEMENTORDERRESPONSE']._serialized_start=1637
-  _globals['_SUPPLEMENTORDERRESPONSE']._serialized_end=1707
-  _globals['_CONFIRMORDERREQUEST']._serialized_start=1710
-  _globals['_CONFIRMORDERREQUEST']._serialized_end=1892
-  _globals['_CONFIRMORDERRESPONSE']._serialized_start=1894
-  _globals['_CONFIRMORDERRESPONSE']._serialized_end=1961
-  _globals['_EXPEDITEORDERREQUEST']._serialized_start=1964
-  _globals['_EXPEDITEORDERREQUEST']._serialized_end=2117
-  _globals['_EXPEDITEORDERRESPONSE']._serialized_start=2119
-  _globals['_EXPEDITEORDERRESPONSE']._serialized_end=2187
-  _globals['_REVIEWORDERREQUEST']._serialized_start=2190
-  _globals['_REVIEWORDERREQUEST']._serialized_end=2338
-  _globals['_REVIEWORDERRESPONSE']._serialized_start=2340
-  _globals['_REVIEWORDERRESPONSE']._serialized_end=2406
-  _globals['_WATCHORDERSREQUEST']._serialized_start=2408
-  _globals['_WATCHORDERSREQUEST']._serialized_end=2495
-  _globals['_WATCHORDERSRESPONSE']._serialized_start=2497
-  _globals['_WATCHORDERSRESPONSE']._serialized_end=2578
-  _globals['_ORDERSERVICE']._serialized_start=2718
-  _globals['_ORDERSERVICE']._serialized_end=3873
+  _globals['_REVIEWDECISION']._serialized_start=2647
+  _globals['_REVIEWDECISION']._serialized_end=2781
+  _globals['_SUBMITORDERREQUEST']._serialized_start=241
+  _globals['_SUBMITORDERREQUEST']._serialized_end=397
+  _globals['_SUBMITORDERRESPONSE']._serialized_start=399
+  _globals['_SUBMITORDERRESPONSE']._serialized_end=465
+  _globals['_SUBMITORDERSREQUEST']._serialized_start=467
+  _globals['_SUBMITORDERSREQUEST']._serialized_end=560
+  _globals['_SUBMITORDERSRESPONSE']._serialized_start=563
+  _globals['_SUBMITORDERSRESPONSE']._serialized_end=717
+  _globals['_GETORDERREQUEST']._serialized_start=719
+  _globals['_GETORDERREQUEST']._serialized_end=806
+  _globals['_GETORDERRESPONSE']._serialized_start=808
+  _globals['_GETORDERRESPONSE']._serialized_end=871
+  _globals['_LISTORDERSREQUEST']._serialized_start=874
+  _globals['_LISTORDERSREQUEST']._serialized_end=1123
+  _globals['_LISTORDERSRESPONSE']._serialized_start=1125
+  _globals['_LISTORDERSRESPONSE']._serialized_end=1216
+  _globals['_CANCELORDERREQUEST']._serialized_start=1219
+  _globals['_CANCELORDERREQUEST']._serialized_end=1392
+  _globals['_CANCELORDERRESPONSE']._serialized_start=1394
+  _globals['_CANCELORDERRESPONSE']._serialized_end=1460
+  _globals['_SUPPLEMENTORDERREQUEST']._serialized_start=1463
+  _globals['_SUPPLEMENTORDERREQUEST']._serialized_end=1689
+  _globals['_SUPPLEMENTORDERRESPONSE']._serialized_start=1691
+  _globals['_SUPPLEMENTORDERRESPONSE']._serialized_end=1761
+  _globals['_CONFIRMORDERREQUEST']._serialized_start=1764
+  _globals['_CONFIRMORDERREQUEST']._serialized_end=1952
+  _globals['_CONFIRMORDERRESPONSE']._serialized_start=1954
+  _globals['_CONFIRMORDERRESPONSE']._serialized_end=2021
+  _globals['_EXPEDITEORDERREQUEST']._serialized_start=2024
+  _globals['_EXPEDITEORDERREQUEST']._serialized_end=2177
+  _globals['_EXPEDITEORDERRESPONSE']._serialized_start=2179
+  _globals['_EXPEDITEORDERRESPONSE']._serialized_end=2247
+  _globals['_REVIEWORDERREQUEST']._serialized_start=2250
+  _globals['_REVIEWORDERREQUEST']._serialized_end=2404
+  _globals['_REVIEWORDERRESPONSE']._serialized_start=2406
+  _globals['_REVIEWORDERRESPONSE']._serialized_end=2472
+  _globals['_WATCHORDERSREQUEST']._serialized_start=2474
+  _globals['_WATCHORDERSREQUEST']._serialized_end=2561
+  _globals['_WATCHORDERSRESPONSE']._serialized_start=2563
+  _globals['_WATCHORDERSRESPONSE']._serialized_end=2644
+  _globals['_ORDERSERVICE']._serialized_start=2784
+  _globals['_ORDERSERVICE']._serialized_end=3939
 # @@protoc_insertion_point(module_scope)

@@ -199,6 +199,18 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Such numbers never move to another operator."""
     REASON_PORTED_RECENTLY: _Reason.ValueType  # 86
     """Come back then."""
+    REASON_CUSTOMER_RESTRICTED: _Reason.ValueType  # 87
+    """Tell the customer that their data is stored and not used. `region-node customers release` ends it, once the reason is gone."""
+    REASON_CUSTOMER_ERASED: _Reason.ValueType  # 88
+    """Nothing can be done: the keys are destroyed, also those of the customer's orders. ErasureService.GetErasure says when and why."""
+    REASON_CUSTOMER_HAS_LINES: _Reason.ValueType  # 89
+    """Terminate the lines first (business TERMINATE)."""
+    REASON_CUSTOMER_HAS_ORDERS: _Reason.ValueType  # 90
+    """Wait until the orders are done, or cancel them."""
+    REASON_CUSTOMER_HAS_BALANCE: _Reason.ValueType  # 91
+    """Collect what is owed, or pay out what is left."""
+    REASON_CUSTOMER_ON_HOLD: _Reason.ValueType  # 113
+    """Restrict the customer meanwhile, and erase once the hold is lifted."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """The reasons. They are stable: programs may decide on them. They travel as the reason of google.rpc.ErrorInfo, without the prefix."""
@@ -377,6 +389,18 @@ REASON_NUMBER_NOT_PORTABLE: Reason.ValueType  # 85
 """Such numbers never move to another operator."""
 REASON_PORTED_RECENTLY: Reason.ValueType  # 86
 """Come back then."""
+REASON_CUSTOMER_RESTRICTED: Reason.ValueType  # 87
+"""Tell the customer that their data is stored and not used. `region-node customers release` ends it, once the reason is gone."""
+REASON_CUSTOMER_ERASED: Reason.ValueType  # 88
+"""Nothing can be done: the keys are destroyed, also those of the customer's orders. ErasureService.GetErasure says when and why."""
+REASON_CUSTOMER_HAS_LINES: Reason.ValueType  # 89
+"""Terminate the lines first (business TERMINATE)."""
+REASON_CUSTOMER_HAS_ORDERS: Reason.ValueType  # 90
+"""Wait until the orders are done, or cancel them."""
+REASON_CUSTOMER_HAS_BALANCE: Reason.ValueType  # 91
+"""Collect what is owed, or pay out what is left."""
+REASON_CUSTOMER_ON_HOLD: Reason.ValueType  # 113
+"""Restrict the customer meanwhile, and erase once the hold is lifted."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final

@@ -1,0 +1,1 @@
+"""The end of a customer: restricted, erased, and kept erased whatever backup comes back."""

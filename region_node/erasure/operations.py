@@ -1,0 +1,189 @@
+"""Erasing and restricting customers, and keeping erased what was erased. One transaction each."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from gateway import audit, vault
+from gateway.api.region.v1 import erasure_service_pb2 as api
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.api.types.v1.types_pb2 import Channel
+from gateway.clock import to_microseconds
+from gateway.errors import Refused
+from gateway.store.port import Transaction
+from region_node.auditing import AuditedCall
+from region_node.billing import ledger
+from region_node.context import RegionContext
+from region_node.customers.rows import Line, customer_numbered, lines_of_customer
+from region_node.customers.standing import ACTIVE, ERASED, RESTRICTED, keep_standing, standing_of
+from region_node.erasure.holds import holds_of
+from region_node.erasure.rows import (
+    ErasedKey,
+    ErasureRow,
+    erased_after,
+    erasure_asked,
+    erasure_of,
+    insert_erasure,
+    mark_erased,
+    note_erased_keys,
+    subjects_of_keys,
+)
+from region_node.erasure.rules import require_erasable
+from region_node.orders.erasing import AboutCustomer, orders_about, tell_handling_region
+from region_node.subjects import customer_subject, number_subject, order_subject
+
+
+@dataclass(frozen=True)
+class Named:
+    """A customer, by the number of a line in E.164 or by the region's id; one of them is empty."""
+
+    number: str = ""
+    customer_id: str = ""
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request to erase a customer: the operator system, its id, and the digest of its content."""
+
+    caller: str
+    request_id: str
+    digest: bytes
+    customer: Named
+    reason: api.ErasureReason.ValueType
+    channel: Channel.ValueType
+
+
+def erase(tx: Transaction, context: RegionContext, asked: Request, call: AuditedCall) -> ErasureRow:
+    """Destroys the keys of a customer; the same request gives what it has erased the first time.
+
+    Raises Refused with REQUEST_ID_REUSED, CUSTOMER_NOT_FOUND, CUSTOMER_ERASED, with what stands against it
+    (`rules.require_erasable`), and with STORE_UNAVAILABLE where the ids of the keys cannot be kept.
+    """
+    known = erasure_asked(tx, asked.caller, asked.request_id)
+    if known is not None:
+        if known.digest != asked.digest:
+            raise Refused(Reason.REASON_REQUEST_ID_REUSED)
+        return known
+    customer_id = _require_there(tx, asked.customer)
+    lines = lines_of_customer(tx, customer_id)
+    orders = orders_about(tx, [line.number for line in lines], [line.product_id for line in lines])
+    require_erasable(
+        [line.status for line in lines],
+        [order.order_id for order in orders if order.is_open],
+        [ledger.balance(tx, account) for account in sorted({line.account_id for line in lines})],
+        holds_of(tx, customer_id),
+        context.currency,
+    )
+    keys_destroyed = _destroy(tx, context, _subjects(tx, customer_id, lines, orders), call.now)
+    for order in orders:
+        tell_handling_region(tx, context, order, call.now)
+    row = ErasureRow(
+        caller=asked.caller,
+        request_id=asked.request_id,
+        digest=asked.digest,
+        customer_id=customer_id,
+        reason=asked.reason,
+        staff_id=call.staff_id,
+        channel=asked.channel,
+        time=to_microseconds(call.now),
+        keys_destroyed=keys_destroyed,
+        orders_erased=len(orders),
+    )
+    insert_erasure(tx, row)
+    call.record(tx, "EraseCustomer", customer_id, f"{_name(asked.reason)}, {keys_destroyed} keys destroyed")
+    return row
+
+
+def read_erasure(tx: Transaction, caller: str, request_id: str, customer_id: str, call: AuditedCall) -> ErasureRow:
+    """What a request has erased, or how a customer was; the reading is audited.
+
+    Raises Refused with CUSTOMER_NOT_FOUND where there was no such erasure.
+    """
+    row = erasure_asked(tx, caller, request_id) if request_id else erasure_of(tx, customer_id)
+    if row is None:
+        raise Refused(Reason.REASON_CUSTOMER_NOT_FOUND)
+    call.record(tx, "GetErasure", row.customer_id)
+    return row
+
+
+def restrict(tx: Transaction, customer: Named, reason: api.ErasureReason.ValueType, call: AuditedCall) -> str:
+    """Has a customer stored only; returns the id. A repeat changes nothing.
+
+    Raises Refused with CUSTOMER_NOT_FOUND or CUSTOMER_ERASED.
+    """
+    customer_id = _require_there(tx, customer)
+    if standing_of(tx, customer_id) != RESTRICTED:
+        keep_standing(tx, customer_id, RESTRICTED)
+        call.record(tx, "RestrictCustomer", customer_id, _name(reason))
+    return customer_id
+
+
+def lift(tx: Transaction, customer: Named, call: AuditedCall) -> str:
+    """Ends a restriction; returns the id of the customer. A repeat changes nothing. Raises Refused as `restrict`."""
+    customer_id = _require_there(tx, customer)
+    if standing_of(tx, customer_id) != ACTIVE:
+        keep_standing(tx, customer_id, ACTIVE)
+        call.record(tx, "LiftRestriction", customer_id)
+    return customer_id
+
+
+def apply_erased(tx: Transaction, key_ids: Sequence[str], now: datetime) -> int:
+    """Destroys keys that were destroyed before, and have come back with an older database; returns how many had.
+
+    All ids are remembered. Where a key had come back, that is a row of the audit chain.
+    """
+    subjects = subjects_of_keys(tx, key_ids)
+    note_erased_keys(tx, key_ids, now)
+    if not subjects:
+        return 0
+    destroyed = vault.destroy_by_id(tx, key_ids)
+    mark_erased(tx, subjects)
+    audit.append(
+        tx,
+        now=now,
+        actor="node",
+        action="ErasedAgain",
+        subject="-",
+        detail=f"{destroyed} keys had come back with an older database",
+    )
+    return destroyed
+
+
+def erased_since(tx: Transaction, after: tuple[datetime, str], limit: int) -> Sequence[ErasedKey]:
+    """At most so many keys that were destroyed after a time, and at it after an id, by time and id."""
+    return erased_after(tx, after, limit)
+
+
+def _subjects(
+    tx: Transaction, customer_id: str, lines: Sequence[Line], orders: Sequence[AboutCustomer]
+) -> Sequence[str]:
+    return [
+        customer_subject(customer_id),
+        *(number_subject(tx, line.number) for line in lines),
+        *(order_subject(order.order_id) for order in orders),
+    ]
+
+
+def _destroy(tx: Transaction, context: RegionContext, subjects: Sequence[str], now: datetime) -> int:
+    """Destroys the keys of subjects; how many there were. Their ids are on disk before, apart from the database."""
+    key_ids = vault.key_ids_of(tx, subjects)
+    context.erased_keys.add(key_ids)
+    vault.destroy(tx, subjects)
+    note_erased_keys(tx, key_ids, now)
+    mark_erased(tx, subjects)
+    return len(key_ids)
+
+
+def _require_there(tx: Transaction, customer: Named) -> str:
+    """The id of a customer who is there and not erased."""
+    customer_id = customer.customer_id or customer_numbered(tx, customer.number)
+    standing = standing_of(tx, customer_id) if customer_id else None
+    if customer_id is None or standing is None:
+        raise Refused(Reason.REASON_CUSTOMER_NOT_FOUND)
+    if standing == ERASED:
+        raise Refused(Reason.REASON_CUSTOMER_ERASED)
+    return customer_id
+
+
+def _name(reason: api.ErasureReason.ValueType) -> str:
+    return api.ErasureReason.Name(reason)

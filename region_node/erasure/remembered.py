@@ -1,0 +1,97 @@
+"""The ids of destroyed keys, outside of the database: what an older backup brings back is destroyed again by them."""
+
+import logging
+import os
+import re
+from collections.abc import Collection, Iterable
+from pathlib import Path
+from typing import Protocol
+
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+
+ERASED_KEYS = "erased-keys"  # the file in a node's data directory
+_KEY_ID = re.compile(r"[0-9a-f]{24}")
+_log = logging.getLogger(__name__)
+
+
+class ErasedKeys(Protocol):
+    """The ids of the keys that were destroyed for good."""
+
+    @property
+    def known(self) -> Collection[str]:
+        """All of them."""
+        ...
+
+    def add(self, key_ids: Iterable[str]) -> None:
+        """Remembers ids, those that are new; on disk when it returns.
+
+        Raises Refused with STORE_UNAVAILABLE where that cannot be: then no key may be destroyed.
+        """
+        ...
+
+
+class ErasedKeysInMemory:
+    """Ids that are remembered as long as the process runs: for a region without a directory of its own."""
+
+    def __init__(self) -> None:
+        self._known: set[str] = set()
+
+    @property
+    def known(self) -> Collection[str]:
+        """See the port."""
+        return self._known
+
+    def add(self, key_ids: Iterable[str]) -> None:
+        """See the port."""
+        self._known.update(key_ids)
+
+
+class ErasedKeyFile:
+    """A file to which lines are only added, an id each. A line that a crash cut short counts for nothing."""
+
+    def __init__(self, path: Path) -> None:
+        """Reads the file, where there is one. Raises OSError."""
+        self._path = path
+        content = path.read_text("ascii", errors="replace") if path.exists() else ""
+        self._begins = "" if not content or content.endswith("\n") else "\n"
+        lines = content.splitlines()
+        self._known = {line for line in lines if _KEY_ID.fullmatch(line)}
+        if strange := sum(1 for line in lines if line and not _KEY_ID.fullmatch(line)):
+            _log.warning("%s: %d lines are no ids of keys", path, strange)
+
+    @property
+    def known(self) -> Collection[str]:
+        """See the port."""
+        return self._known
+
+    def add(self, key_ids: Iterable[str]) -> None:
+        """See the port."""
+        fresh = [key_id for key_id in dict.fromkeys(key_ids) if key_id not in self._known]
+        if not fresh:
+            return
+        try:
+            self._append(self._begins + "".join(f"{key_id}\n" for key_id in fresh))
+        except OSError as error:
+            _log.error("no key can be destroyed: %s: %s", self._path, error.strerror)
+            self._begins = "\n"  # a part may stand there
+            raise Refused(Reason.REASON_STORE_UNAVAILABLE) from None
+        self._begins = ""
+        self._known.update(fresh)
+
+    def _append(self, lines: str) -> None:
+        is_new = not self._path.exists()
+        file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        try:
+            content = lines.encode("ascii")
+            if os.write(file, content) != len(content):
+                raise OSError(0, "only a part could be written")
+            os.fsync(file)
+        finally:
+            os.close(file)
+        if is_new:
+            directory = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                os.fsync(directory)
+            finally:
+                os.close(directory)

@@ -1,0 +1,103 @@
+"""Every field of the contract that may hold personal data says so, and none is added without somebody's thought."""
+
+import importlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pytest
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+
+from gateway.api.region.v1.customer_service_pb2 import Customer
+from gateway.api.region.v1.order_pb2 import OrderRequest
+from gateway.api.relay.v1.relay_pb2 import EnvelopeContent
+from gateway.api.types.v1 import privacy_pb2
+from gateway.api.types.v1.privacy_pb2 import PersonalData
+
+ROOT = Path(__file__).resolve().parents[2]
+REVIEWED = Path(__file__).with_name("fields_without_personal_data.txt")
+PACKAGE = "gateway.api."
+
+
+def messages(descriptors: Iterable[Descriptor]) -> Iterator[Descriptor]:
+    """Messages with those that are declared inside them."""
+    for descriptor in descriptors:
+        if not descriptor.GetOptions().map_entry:
+            yield descriptor
+            yield from messages(descriptor.nested_types)
+
+
+def fields() -> Iterator[FieldDescriptor]:
+    """Every field of the contract."""
+    for path in sorted((ROOT / "gateway" / "api").rglob("*_pb2.py")):
+        module = importlib.import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
+        for message in messages(module.DESCRIPTOR.message_types_by_name.values()):
+            yield from message.fields
+
+
+def may_hold_anything(field: FieldDescriptor) -> bool:
+    """Whether a field is text, bytes or a map."""
+    is_map = field.message_type is not None and field.message_type.GetOptions().map_entry
+    return is_map or field.type in (FieldDescriptor.TYPE_STRING, FieldDescriptor.TYPE_BYTES)
+
+
+def classified(field: FieldDescriptor) -> PersonalData.ValueType:
+    """What the contract says that the field tells about a person."""
+    return field.GetOptions().Extensions[privacy_pb2.personal_data]
+
+
+def name_of(field: FieldDescriptor) -> str:
+    """The name of a field as the reviewed file has it: `region.v1.Customer.name`."""
+    return field.full_name.removeprefix(PACKAGE)
+
+
+def reviewed() -> list[str]:
+    """The fields that somebody has looked at and found without personal data."""
+    lines = REVIEWED.read_text("utf-8").splitlines()
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def complaints(contract: Iterable[FieldDescriptor], listed: Iterable[str]) -> list[str]:
+    """What is wrong with the classification of a contract's fields."""
+    known = {name_of(field): field for field in contract}
+    open_ones = {name for name, field in known.items() if may_hold_anything(field) and not classified(field)}
+    marked = {name for name, field in known.items() if classified(field)}
+    names = set(listed)
+    return [
+        *(f"{name}: neither marked nor listed" for name in sorted(open_ones - names)),
+        *(f"{name}: listed, and there is no such field" for name in sorted(names - known.keys())),
+        *(f"{name}: listed, and marked as personal data" for name in sorted(names & marked)),
+    ]
+
+
+def test_every_field_is_marked_as_personal_data_or_reviewed_as_none() -> None:
+    found = complaints(fields(), reviewed())
+    assert not found, (
+        "\n".join(found)
+        + "\nA field that tells something about a person gets `[(types.v1.personal_data) = …]` in its .proto"
+        f" (gateway/api/types/v1/privacy.proto says which); any other is listed in {REVIEWED.relative_to(ROOT)}."
+    )
+
+
+def test_the_reviewed_fields_are_in_order_and_each_stands_there_once() -> None:
+    assert reviewed() == sorted(set(reviewed()))
+
+
+@pytest.mark.parametrize(
+    ("listed", "said"),
+    [
+        ([], ["region.v1.Customer.id: neither marked nor listed"]),
+        (["region.v1.Customer.id", "region.v1.Customer.age"], ["region.v1.Customer.age: listed, and there is no such"]),
+        (["region.v1.Customer.id", "region.v1.Customer.name"], ["region.v1.Customer.name: listed, and marked"]),
+        (["region.v1.Customer.id"], []),
+    ],
+)
+def test_a_field_that_nobody_has_classified_is_found(listed: list[str], said: list[str]) -> None:
+    found = complaints(Customer.DESCRIPTOR.fields, listed)
+    assert len(found) == len(said)
+    assert all(complaint.startswith(text) for complaint, text in zip(found, said, strict=True))
+
+
+def test_what_identifies_is_told_apart_from_what_may_hold_anything() -> None:
+    assert classified(Customer.DESCRIPTOR.fields_by_name["name"]) == PersonalData.PERSONAL_DATA_IDENTIFYING
+    assert classified(OrderRequest.DESCRIPTOR.fields_by_name["characteristics"]) == PersonalData.PERSONAL_DATA_CONTENT
+    assert classified(EnvelopeContent.DESCRIPTOR.fields_by_name["payload"]) == PersonalData.PERSONAL_DATA_CONTENT
