@@ -71,6 +71,7 @@ from region_node.providers.client import ProviderClient, ProviderPorts, provider
 from region_node.providers.fulfilment import FulfilmentProvider, GrpcFulfilment
 from region_node.questions import Questions
 from region_node.schema import PACKAGES
+from region_node.sealing import seal_what_is_clear
 from region_node.settings import RegionSettings
 from region_node.verification.service import VerificationService
 
@@ -115,6 +116,7 @@ class RegionNode:
             telemetry = Telemetry.of(SERVICE_NAME, settings.region)
             stack.callback(telemetry.shutdown)
             ports = await _open(settings, clock, telemetry, stack)
+            await seal_what_is_clear(ports.store)
             client = _membership(ports)
             stack.push_async_callback(client.close)
             client.load()
