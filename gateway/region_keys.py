@@ -9,8 +9,11 @@ import binascii
 import os
 import secrets
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
+
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from gateway.files import replace_file
 
@@ -33,6 +36,11 @@ class RegionKey:
     id: str
     secret: bytes
 
+    @cached_property
+    def cipher(self) -> AESGCM:
+        """AES-GCM under this key, for one that wraps."""
+        return AESGCM(self.secret)
+
     def __repr__(self) -> str:
         """Never shows the secret."""
         return f"RegionKey({self.id})"
@@ -41,6 +49,14 @@ class RegionKey:
     def new(cls, draw: Callable[[int], bytes]) -> "RegionKey":
         """A key from a source of random bytes."""
         return cls(draw(_ID_BYTES).hex(), draw(KEY_BYTES))
+
+
+@dataclass(frozen=True)
+class SubjectKey:
+    """The key of one subject, unwrapped: a transaction remembers it, and nobody beyond its end."""
+
+    id: str
+    cipher: AESGCM = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -62,7 +78,7 @@ class KeySet:
         """The key by which new keys are wrapped."""
         return self.wrapping[0]
 
-    @property
+    @cached_property
     def by_id(self) -> Mapping[str, RegionKey]:
         """The keys that wrap, or have wrapped, by id."""
         return {key.id: key for key in self.wrapping}

@@ -5,14 +5,15 @@ bytes say which key they need; once the subject's row is destroyed, nobody can r
 """
 
 import hmac
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from gateway.region_keys import KEY_BYTES, RegionKeys
-from gateway.store.port import Transaction
+from gateway.region_keys import KEY_BYTES, RegionKeys, SubjectKey
+from gateway.store.among import rows_among
+from gateway.store.port import Transaction, Value
 
 _VERSION = b"\x01"
 _NONCE_BYTES = 12  # of AES-GCM (NIST SP 800-38D, 8.2)
@@ -28,8 +29,13 @@ class SealBroken(Exception):
     """Sealed bytes were altered, or moved to another place or subject, or the region's keys are not those."""
 
 
+_SELECT = "SELECT subject, key_id, wrapped, wrapped_by FROM data_keys WHERE subject"
+_FEW = 8  # subjects that are looked for one by one
+
+
 @dataclass(frozen=True)
-class _DataKey:
+class _Wrapped:
+    subject: str
     key_id: str
     wrapped: bytes
     wrapped_by: str
@@ -38,18 +44,36 @@ class _DataKey:
 def seal(tx: Transaction, subject: str, place: str, content: bytes) -> bytes:
     """Seals content under the subject's key, which is made where there is none yet.
 
-    `place` names the column, for example `customers`: what was sealed for one place opens at no other.
+    `place` names the column, for example `customers`, and the row where a subject has several: what was sealed for one
+    place opens at no other.
     """
-    keys = _keys(tx)
-    found = _find(tx, subject)
-    if found is None:
-        key_id, secret = keys.draw(_ID_BYTES).hex(), keys.draw(KEY_BYTES)
-        _insert(tx, keys, subject, key_id, secret)
-    else:
-        key_id, secret = found.key_id, _unwrap(keys, subject, found)
-    nonce = keys.draw(_NONCE_BYTES)
-    sealed = AESGCM(secret).encrypt(nonce, content, _bound(subject, place))
-    return _VERSION + bytes.fromhex(key_id) + nonce + sealed
+    key = _find(tx, subject)
+    if key is None:
+        (key,) = _make(tx, [subject])
+    return _sealed(_keys(tx), key, subject, place, content)
+
+
+@dataclass(frozen=True)
+class Sealing:
+    """What is to be sealed, or was: for which subject and place, and the bytes."""
+
+    subject: str
+    place: str
+    content: bytes = field(repr=False)
+
+
+def seal_many(tx: Transaction, contents: Sequence[Sealing]) -> list[bytes]:
+    """`seal` for each of many contents, in few statements."""
+    keys, subjects = _keys(tx), dict.fromkeys(each.subject for each in contents)
+    _find_all(tx, list(subjects))
+    known = tx.subject_keys
+    _make(tx, [each for each in subjects if known[each] is None])
+    sealed = []
+    for each in contents:
+        key = known[each.subject]
+        assert key is not None, "each has been found or made"
+        sealed.append(_sealed(keys, key, each.subject, each.place, each.content))
+    return sealed
 
 
 def open_sealed(tx: Transaction, subject: str, place: str, sealed: bytes) -> bytes:
@@ -60,14 +84,28 @@ def open_sealed(tx: Transaction, subject: str, place: str, sealed: bytes) -> byt
     if len(sealed) < _HEAD or not sealed.startswith(_VERSION):
         raise SealBroken(f"what is stored in {place} is not sealed")
     key_id = sealed[len(_VERSION) : len(_VERSION) + _ID_BYTES].hex()
-    found = _find(tx, subject)
-    if found is None or found.key_id != key_id:
+    key = _find(tx, subject)
+    if key is None or key.id != key_id:
         raise KeyDestroyed(f"the key {key_id} is gone")
     nonce = sealed[len(_VERSION) + _ID_BYTES : _HEAD]
     try:
-        return AESGCM(_unwrap(_keys(tx), subject, found)).decrypt(nonce, sealed[_HEAD:], _bound(subject, place))
+        return key.cipher.decrypt(nonce, sealed[_HEAD:], _bound(subject, place))
     except InvalidTag:
         raise SealBroken(f"what is stored in {place} was altered, or belongs elsewhere") from None
+
+
+def open_if_kept(tx: Transaction, subject: str, place: str, sealed: bytes) -> bytes | None:
+    """As `open_sealed`, and None where the key was destroyed."""
+    try:
+        return open_sealed(tx, subject, place, sealed)
+    except KeyDestroyed:
+        return None
+
+
+def open_many(tx: Transaction, contents: Sequence[Sealing]) -> list[bytes | None]:
+    """`open_if_kept` for each of many sealed contents, in few statements."""
+    _find_all(tx, list(dict.fromkeys(each.subject for each in contents)))
+    return [open_if_kept(tx, each.subject, each.place, each.content) for each in contents]
 
 
 def is_sealed_by(sealed: bytes, key_id: str) -> bool:
@@ -96,6 +134,7 @@ def key_ids_of(tx: Transaction, subjects: Sequence[str]) -> list[str]:
 
 def destroy(tx: Transaction, subjects: Sequence[str]) -> list[str]:
     """Destroys the keys of subjects; returns the ids of those that there were."""
+    tx.subject_keys.clear()
     destroyed = key_ids_of(tx, subjects)
     tx.execute_many("DELETE FROM data_keys WHERE subject = :subject", [{"subject": each} for each in subjects])
     return destroyed
@@ -103,6 +142,7 @@ def destroy(tx: Transaction, subjects: Sequence[str]) -> list[str]:
 
 def destroy_by_id(tx: Transaction, key_ids: Sequence[str]) -> int:
     """Destroys keys that were destroyed before and have come back, as with an older backup; returns how many."""
+    tx.subject_keys.clear()
     return tx.execute_many("DELETE FROM data_keys WHERE key_id = :key_id", [{"key_id": each} for each in key_ids])
 
 
@@ -120,7 +160,7 @@ def rewrap_page(tx: Transaction, limit: int) -> int:
         limit=limit,
     )
     # All are unwrapped before the first is written: one that cannot be leaves the page as it was.
-    wrapped = [_wrap(keys, each.subject, each.key_id, _unwrap(keys, each.subject, each.data_key)) for each in found]
+    wrapped = [_wrap(keys, each.subject, each.key_id, _unwrap(keys, each)) for each in found]
     tx.execute_many(
         "UPDATE data_keys SET wrapped = :wrapped, wrapped_by = :wrapped_by WHERE subject = :subject",
         [
@@ -141,19 +181,6 @@ def count_wrapped(tx: Transaction) -> dict[str, int]:
     return dict(tx.all(_count, "SELECT wrapped_by, COUNT(*) FROM data_keys GROUP BY wrapped_by"))
 
 
-@dataclass(frozen=True)
-class _Wrapped:
-    subject: str
-    key_id: str
-    wrapped: bytes
-    wrapped_by: str
-
-    @property
-    def data_key(self) -> _DataKey:
-        """Without its subject."""
-        return _DataKey(self.key_id, self.wrapped, self.wrapped_by)
-
-
 def _count(key_id: str, keys: int) -> tuple[str, int]:
     return key_id, keys
 
@@ -164,35 +191,71 @@ def _keys(tx: Transaction) -> RegionKeys:
     return tx.keys
 
 
-def _find(tx: Transaction, subject: str) -> _DataKey | None:
-    return tx.first(
-        _DataKey, "SELECT key_id, wrapped, wrapped_by FROM data_keys WHERE subject = :subject", subject=subject
-    )
+def _find(tx: Transaction, subject: str) -> SubjectKey | None:
+    """The subject's key. A transaction looks for it once."""
+    known = tx.subject_keys
+    if subject not in known:
+        found = tx.first(_Wrapped, f"{_SELECT} = :subject", subject=subject)
+        known[subject] = None if found is None else _unwrapped(_keys(tx), found)
+    return known[subject]
 
 
-def _insert(tx: Transaction, keys: RegionKeys, subject: str, key_id: str, secret: bytes) -> None:
-    tx.execute(
+def _find_all(tx: Transaction, subjects: Sequence[str]) -> None:
+    known, keys = tx.subject_keys, _keys(tx)
+    missing = [each for each in subjects if each not in known]
+    if len(missing) < _FEW:
+        for each in missing:
+            _find(tx, each)
+        return
+    known.update(dict.fromkeys(missing))
+    known.update((found.subject, _unwrapped(keys, found)) for found in rows_among(tx, _Wrapped, _SELECT, missing))
+
+
+def _make(tx: Transaction, subjects: Sequence[str]) -> list[SubjectKey]:
+    """New keys of subjects that have none."""
+    keys, made = _keys(tx), list[SubjectKey]()
+    rows: list[Mapping[str, Value]] = []
+    for subject in subjects:
+        key_id, secret = keys.draw(_ID_BYTES).hex(), keys.draw(KEY_BYTES)
+        made.append(SubjectKey(key_id, AESGCM(secret)))
+        rows.append(
+            {
+                "subject": subject,
+                "key_id": key_id,
+                "wrapped": _wrap(keys, subject, key_id, secret),
+                "wrapped_by": keys.set.in_use.id,
+            }
+        )
+    tx.execute_many(
         "INSERT INTO data_keys (subject, key_id, wrapped, wrapped_by)"
         " VALUES (:subject, :key_id, :wrapped, :wrapped_by)",
-        subject=subject,
-        key_id=key_id,
-        wrapped=_wrap(keys, subject, key_id, secret),
-        wrapped_by=keys.set.in_use.id,
+        rows,
     )
+    tx.subject_keys.update(zip(subjects, made, strict=True))
+    return made
+
+
+def _sealed(keys: RegionKeys, key: SubjectKey, subject: str, place: str, content: bytes) -> bytes:
+    nonce = keys.draw(_NONCE_BYTES)
+    return _VERSION + bytes.fromhex(key.id) + nonce + key.cipher.encrypt(nonce, content, _bound(subject, place))
 
 
 def _wrap(keys: RegionKeys, subject: str, key_id: str, secret: bytes) -> bytes:
     nonce = keys.draw(_NONCE_BYTES)
-    return nonce + AESGCM(keys.set.in_use.secret).encrypt(nonce, secret, _bound(subject, key_id))
+    return nonce + keys.set.in_use.cipher.encrypt(nonce, secret, _bound(subject, key_id))
 
 
-def _unwrap(keys: RegionKeys, subject: str, found: _DataKey) -> bytes:
+def _unwrapped(keys: RegionKeys, found: _Wrapped) -> SubjectKey:
+    return SubjectKey(found.key_id, AESGCM(_unwrap(keys, found)))
+
+
+def _unwrap(keys: RegionKeys, found: _Wrapped) -> bytes:
     wrapping = keys.wrapping_key(found.wrapped_by)
     if wrapping is None:
         raise SealBroken(f"the region's key {found.wrapped_by} is not in the file of keys")
     nonce, wrapped = found.wrapped[:_NONCE_BYTES], found.wrapped[_NONCE_BYTES:]
     try:
-        return AESGCM(wrapping.secret).decrypt(nonce, wrapped, _bound(subject, found.key_id))
+        return wrapping.cipher.decrypt(nonce, wrapped, _bound(found.subject, found.key_id))
     except InvalidTag:
         raise SealBroken(f"the key of a subject was altered, or {found.wrapped_by} is another key") from None
 

@@ -76,6 +76,7 @@ from region_node.providers.client import ProviderClient, ProviderPorts, provider
 from region_node.providers.fulfilment import FulfilmentProvider, GrpcFulfilment
 from region_node.questions import Questions
 from region_node.schema import PACKAGES
+from region_node.sealing import seal_what_is_clear
 from region_node.settings import RegionSettings
 from region_node.verification.service import VerificationService
 
@@ -126,6 +127,7 @@ class RegionNode:
             await keeper.start()
             rotation = Rotation(ports.key_file, ports.store)
             rotation.observe(telemetry.meter)
+            await seal_what_is_clear(ports.store)
             client = _membership(ports)
             stack.push_async_callback(client.close)
             client.load()

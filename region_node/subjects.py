@@ -1,21 +1,33 @@
-"""Whose data is sealed under which key: the subjects of a region, by convention."""
+"""Under whose key personal data is sealed, and by what index it is found."""
 
+from gateway import vault
+from gateway.relay.at_rest import envelope_subject
 from gateway.store.port import Transaction
-from gateway.vault import index_of
 
-NUMBER = "number"  # the kind of index by which a number is found without being stored
+NUMBER = "number"
+"""The kind of index by which numbers are found."""
 
 
 def customer_subject(customer_id: str) -> str:
-    """The subject of a customer's own fields and documents."""
+    """Of a customer: who it is, its lines, its documents."""
     return f"customer/{customer_id}"
 
 
 def number_subject(tx: Transaction, number: str) -> str:
-    """The subject of what hangs on a line's number, also where the customer is another region's. E.164."""
-    return f"number/{index_of(tx, NUMBER, number)}"
+    """Of what hangs on a number, also of another region's customer: notices, the other numbers of calls. E.164."""
+    return indexed_number_subject(number_index(tx, number))
+
+
+def indexed_number_subject(index: str) -> str:
+    """As `number_subject`, of the number with an index."""
+    return f"number/{index}"
 
 
 def order_subject(order_id: str) -> str:
-    """The subject of an order and of its envelopes."""
-    return f"order/{order_id}"
+    """Of an order: what was asked and done, and every envelope about it."""
+    return envelope_subject(order_id)
+
+
+def number_index(tx: Transaction, number: str) -> str:
+    """What stands in the database in the place of a number; empty for none."""
+    return vault.index_of(tx, NUMBER, number) if number else ""

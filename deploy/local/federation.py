@@ -313,6 +313,10 @@ class LocalFederation:
             return load_settings(CoordinatorSettings, file).database
         return load_settings(RegionSettings, file).database
 
+    def keys_file(self, name: str) -> Path:
+        """The file of the keys under which a region's process stores personal data."""
+        return load_settings(RegionSettings, self.settings_file(name)).keys
+
     def _migration(self, replica: Replica) -> ChildProcess:
         """The command that brings the schema of a database up to date, launched."""
         program = replica.process.program

@@ -8,11 +8,13 @@ twice does no harm, so a process that was only frozen may go on when it wakes.
 import asyncio
 import contextlib
 import logging
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 
+from gateway import vault
 from gateway.errors import Refused
+from gateway.relay.at_rest import OUTBOX, envelope_subject
 from gateway.relay.envelopes import Sealed
 from gateway.relay.lanes import Lanes
 from gateway.relay.outbox import HandedOver, handed_over_to, sealed_from
@@ -22,7 +24,7 @@ BEAT_SECONDS = 1.0  # between two signs of life
 LEASE_SECONDS = 5.0  # without one, after which another process takes over
 PAGE = 500  # envelopes in one transaction: nobody else can write meanwhile
 _TAKE = "UPDATE outbox SET claimed_by = :number, handed_over = 0 WHERE closed IS NULL AND claimed_by = :claimant"
-_ROW = "created, envelope_id, content, signature"
+_ROW = "created, envelope_id, subject, content, signature"
 _PAGE = "SELECT envelope_id FROM outbox WHERE closed IS NULL AND claimed_by = :claimant ORDER BY created, envelope_id"
 _TAKE_PAGE = f"{_TAKE} AND envelope_id IN ({_PAGE} LIMIT :limit) RETURNING {_ROW}"
 _TAKE_HANDED_OVER = f"{_TAKE} AND handed_over = 1 RETURNING {_ROW}"
@@ -65,19 +67,17 @@ def adopt(tx: Transaction, number: int) -> None:
 
 def own(tx: Transaction, number: int, after: "Waiting | None", limit: int = PAGE) -> "list[Waiting]":
     """A page of the open envelopes that a number claims, oldest first."""
-    return tx.all(
-        _waiting,
-        _OWN,
-        number=number,
-        created=after.created if after is not None else -1,
-        envelope_id=after.sealed.content.id if after is not None else "",
-        limit=limit,
-    )
+    created, envelope_id = (after.created, after.sealed.content.id) if after is not None else (-1, "")
+    while rows := tx.all(_Row, _OWN, number=number, created=created, envelope_id=envelope_id, limit=limit):
+        if page := _opened(tx, rows):
+            return page
+        created, envelope_id = rows[-1].created, rows[-1].envelope_id
+    return []
 
 
 def take_handed_over(tx: Transaction, number: int) -> "list[Waiting]":
     """The envelopes that other processes have left to this one; oldest first."""
-    return _in_order(tx.all(_waiting, _TAKE_HANDED_OVER, number=number, claimant=number))
+    return _in_order(_opened(tx, tx.all(_Row, _TAKE_HANDED_OVER, number=number, claimant=number)))
 
 
 def take_over(tx: Transaction, number: int, silent: Mapping[int, int], limit: int = PAGE) -> "list[Waiting]":
@@ -91,8 +91,7 @@ def take_over(tx: Transaction, number: int, silent: Mapping[int, int], limit: in
     taken: list[Waiting] = []
     for claimant in claimants(tx):
         if claimant not in alive and len(taken) < limit:
-            found = tx.all(_waiting, _TAKE_PAGE, number=number, limit=limit - len(taken), claimant=claimant)
-            taken += found
+            taken += _opened(tx, tx.all(_Row, _TAKE_PAGE, number=number, limit=limit - len(taken), claimant=claimant))
     return _in_order(taken)
 
 
@@ -239,8 +238,23 @@ def _pair(number: int, count: int) -> tuple[int, int]:
     return number, count
 
 
-def _waiting(created: int, envelope_id: str, content: bytes, signature: bytes) -> Waiting:
-    return Waiting(created, sealed_from(content, signature))
+@dataclass(frozen=True)
+class _Row:
+    created: int
+    envelope_id: str
+    subject: str
+    content: bytes = field(repr=False)
+    signature: bytes
+
+
+def _opened(tx: Transaction, rows: Sequence[_Row]) -> list[Waiting]:
+    """The envelopes of the rows. One whose key was destroyed can be sent by nobody any more, and is left out."""
+    sealed = [vault.Sealing(envelope_subject(row.subject), f"{OUTBOX}/{row.envelope_id}", row.content) for row in rows]
+    return [
+        Waiting(row.created, sealed_from(content, row.signature))
+        for row, content in zip(rows, vault.open_many(tx, sealed), strict=True)
+        if content is not None
+    ]
 
 
 def _in_order(envelopes: Iterable[Waiting]) -> list[Waiting]:

@@ -1,6 +1,6 @@
 """What a region does with a command of another region: once, and with one answer for ever."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from gateway import audit, failpoints
@@ -9,6 +9,7 @@ from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcom
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.clock import from_timestamp, to_microseconds
 from gateway.errors import Refused, is_temporary
+from gateway.relay.at_rest import INBOX, INBOX_RECEIPT, inbox_key, open_signed, seal_signed
 from gateway.relay.border import Border, Command, Kinds, Moved, Query, SlowQuery
 from gateway.relay.envelopes import Answer, Sealed, seal_receipt
 from gateway.store.port import Store, Transaction, WriteAfterRefusal
@@ -19,8 +20,8 @@ from gateway.vault import KeyDestroyed
 class InboxRow:
     """A command that was acted on."""
 
-    content: bytes
-    receipt_content: bytes
+    content: bytes = field(repr=False)
+    receipt_content: bytes = field(repr=False)
     receipt_signature: bytes
 
 
@@ -28,8 +29,8 @@ def receive(tx: Transaction, border: Border, kinds: Kinds, sealed: Sealed, now: 
     """Acts on a verified envelope and returns the signed receipt; for a command received before, its stored one.
 
     Raises Refused where there is no answer to sign and nothing is stored: the sender or this region is suspended, the
-    id was used for other bytes, or the region cannot act at the moment. Raises WriteAfterRefusal for a handler with
-    that defect: what is refused has no effect.
+    id was used for other bytes, what it was about was erased, or the region cannot act at the moment. Raises
+    WriteAfterRefusal for a handler with that defect: what is refused has no effect.
     """
     content = sealed.content
     _require_not_suspended(border, content.origin)
@@ -72,14 +73,33 @@ async def answer_slowly(store: Store, border: Border, query: SlowQuery, sealed: 
 
 
 def find(tx: Transaction, origin: str, envelope_id: str) -> InboxRow | None:
-    """The command of that id, if it was acted on."""
-    return tx.first(
-        InboxRow,
-        "SELECT content, receipt_content, receipt_signature FROM inbox"
+    """The command of that id, if it was acted on.
+
+    Raises Refused with ORDER_NOT_FOUND where it was, and the key of what it was about was destroyed since.
+    """
+    row = tx.first(
+        _SealedRow,
+        "SELECT subject, content, receipt_content, receipt_signature FROM inbox"
         " WHERE origin = :origin AND envelope_id = :envelope_id",
         origin=origin,
         envelope_id=envelope_id,
     )
+    if row is None:
+        return None
+    key = inbox_key(origin, envelope_id)
+    content = open_signed(tx, row.subject, INBOX, key, row.content)
+    receipt = open_signed(tx, row.subject, INBOX_RECEIPT, key, row.receipt_content)
+    if content is None or receipt is None:
+        raise Refused(Reason.REASON_ORDER_NOT_FOUND, order=row.subject)
+    return InboxRow(content, receipt, row.receipt_signature)
+
+
+@dataclass(frozen=True)
+class _SealedRow:
+    subject: str
+    content: bytes = field(repr=False)
+    receipt_content: bytes = field(repr=False)
+    receipt_signature: bytes
 
 
 def _require_not_suspended(border: Border, origin: str) -> None:
@@ -126,17 +146,19 @@ def _note(tx: Transaction, content: EnvelopeContent, answer: Answer, now: dateti
 
 
 def _keep(tx: Transaction, sealed: Sealed, receipt: Receipt, now: datetime) -> None:
+    sent = sealed.content
+    key = inbox_key(sent.origin, sent.id)
     tx.execute(
         "INSERT INTO inbox"
-        " (origin, envelope_id, subject, content, signature, receipt_content, receipt_signature, received)"
+        " (origin, envelope_id, subject, content, signature, receipt_content, receipt_signature, received, is_sealed)"
         " VALUES (:origin, :envelope_id, :subject, :content, :signature, :receipt_content, :receipt_signature,"
-        " :received)",
-        origin=sealed.content.origin,
-        envelope_id=sealed.content.id,
-        subject=sealed.content.subject,
-        content=sealed.envelope.content,
+        " :received, 1)",
+        origin=sent.origin,
+        envelope_id=sent.id,
+        subject=sent.subject,
+        content=seal_signed(tx, sent.subject, INBOX, key, sealed.envelope.content),
         signature=sealed.envelope.signature,
-        receipt_content=receipt.content,
+        receipt_content=seal_signed(tx, sent.subject, INBOX_RECEIPT, key, receipt.content),
         receipt_signature=receipt.signature,
         received=to_microseconds(now),
     )

@@ -1,10 +1,11 @@
 """Envelopes from the commit of what caused them until the receipt of their destination is committed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from gateway.api.relay.v1.relay_pb2 import Envelope, EnvelopeContent, Receipt
 from gateway.clock import to_microseconds
+from gateway.relay.at_rest import OUTBOX, OUTBOX_RECEIPT, open_signed, seal_signed
 from gateway.relay.border import Border
 from gateway.relay.envelopes import Letter, Sealed, seal
 from gateway.store.port import Transaction
@@ -61,10 +62,11 @@ def send(tx: Transaction, border: Border, letter: Letter, *, now: datetime, trac
     claim = tx.first(
         _Claim,
         "INSERT INTO outbox"
-        " (envelope_id, destination, kind, subject, content, signature, traceparent, created, claimed_by, handed_over)"
+        " (envelope_id, destination, kind, subject, content, signature, traceparent, created, claimed_by, handed_over,"
+        " is_sealed)"
         " SELECT :envelope_id, :destination, :kind, :subject, :content, :signature, :traceparent, :created, claimant,"
         " CASE WHEN claimant = :number AND NOT EXISTS (SELECT 1 FROM outbox WHERE subject = :subject"
-        " AND closed IS NULL AND handed_over = 1) THEN 0 ELSE 1 END"
+        " AND closed IS NULL AND handed_over = 1) THEN 0 ELSE 1 END, 1"
         " FROM (SELECT COALESCE((SELECT claimed_by FROM outbox"
         " WHERE subject = :subject AND closed IS NULL ORDER BY created, envelope_id LIMIT 1), :number) AS claimant)"
         " AS chosen RETURNING claimed_by, handed_over",
@@ -72,7 +74,7 @@ def send(tx: Transaction, border: Border, letter: Letter, *, now: datetime, trac
         destination=letter.destination,
         kind=letter.kind,
         subject=letter.subject,
-        content=sealed.envelope.content,
+        content=seal_signed(tx, letter.subject, OUTBOX, letter.envelope_id, sealed.envelope.content),
         signature=sealed.envelope.signature,
         traceparent=traceparent,
         created=to_microseconds(now),
@@ -93,6 +95,10 @@ def close_answered(
     tx: Transaction, envelope_id: str, receipt: Receipt, *, journey: bytes, attempts: int, now: datetime
 ) -> bool:
     """Keeps the receipt. False where the row was closed before; then it stays as it is."""
+    open_rows = "SELECT subject FROM outbox WHERE envelope_id = :envelope_id AND closed IS NULL"
+    subject = tx.first(str, open_rows, envelope_id=envelope_id)
+    if subject is None:
+        return False
     return bool(
         tx.execute(
             "UPDATE outbox SET closed = :now, attempts = :attempts, journey = :journey,"
@@ -101,20 +107,33 @@ def close_answered(
             now=to_microseconds(now),
             attempts=attempts,
             journey=journey,
-            content=receipt.content,
+            content=seal_signed(tx, subject, OUTBOX_RECEIPT, envelope_id, receipt.content),
             signature=receipt.signature,
             envelope_id=envelope_id,
         )
     )
 
 
+def is_answered(tx: Transaction, envelope_id: str) -> bool:
+    """Whether a receipt was kept for an envelope."""
+    sql = "SELECT 1 FROM outbox WHERE envelope_id = :envelope_id AND receipt_content IS NOT NULL"
+    return tx.first(int, sql, envelope_id=envelope_id) is not None
+
+
+@dataclass(frozen=True)
+class _SealedReceipt:
+    subject: str
+    content: bytes = field(repr=False)
+
+
 def receipt_content(tx: Transaction, envelope_id: str) -> bytes | None:
-    """The receipt kept for an envelope, as it was signed."""
-    return tx.first(
-        bytes,
-        "SELECT receipt_content FROM outbox WHERE envelope_id = :envelope_id AND receipt_content IS NOT NULL",
+    """The receipt kept for an envelope, as it was signed; None where there is none, or its key was destroyed."""
+    found = tx.first(
+        _SealedReceipt,
+        "SELECT subject, receipt_content FROM outbox WHERE envelope_id = :envelope_id AND receipt_content IS NOT NULL",
         envelope_id=envelope_id,
     )
+    return None if found is None else open_signed(tx, found.subject, OUTBOX_RECEIPT, envelope_id, found.content)
 
 
 def drop_unsent(tx: Transaction, border: Border, envelope_id: str, now: datetime) -> bool:
@@ -144,5 +163,5 @@ def rows_about(tx: Transaction, subject: str) -> list[OutboxRow]:
 
 
 def sealed_from(content: bytes, signature: bytes) -> Sealed:
-    """An envelope as it is stored."""
+    """An envelope of the bytes that were signed."""
     return Sealed(Envelope(content=content, signature=signature), EnvelopeContent.FromString(content))

@@ -88,7 +88,7 @@ class Settler:
         )
         if not kept:
             known = outbox.receipt_content(tx, sent.id)
-            if known != delivered.result.receipt.content:
+            if known is not None and known != delivered.result.receipt.content:
                 _log.error("a second, different receipt for %s: the first stands", sent.id)
             return
         kind = self._ports.kinds[sent.kind]

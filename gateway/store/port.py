@@ -6,7 +6,7 @@ from typing import Protocol, TypeVar
 
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
-from gateway.region_keys import RegionKeys
+from gateway.region_keys import RegionKeys, SubjectKey
 
 Value = int | float | str | bytes | None
 T = TypeVar("T")
@@ -19,6 +19,11 @@ class Transaction(Protocol):
     @property
     def keys(self) -> RegionKeys | None:
         """By which personal data is sealed (`gateway.vault`); None in a store that holds none."""
+        ...
+
+    @property
+    def subject_keys(self) -> dict[str, SubjectKey | None]:
+        """The keys of subjects that this transaction has looked for, None for one that is not there."""
         ...
 
     def execute(self, sql: str, **parameters: Value) -> int:

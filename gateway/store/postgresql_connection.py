@@ -23,7 +23,7 @@ from psycopg_pool import ConnectionPool
 
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
-from gateway.region_keys import RegionKeys
+from gateway.region_keys import RegionKeys, SubjectKey
 from gateway.store.port import DatabaseInUse, Value
 from gateway.store.postgresql_listening import CHANNEL, payloads
 from gateway.store.postgresql_schema import require_current
@@ -83,6 +83,7 @@ class PostgresqlTransaction:
     def __init__(self, connection: Connection, keys: RegionKeys | None = None) -> None:
         self._connection = connection
         self.keys = keys
+        self.subject_keys: dict[str, SubjectKey | None] = {}
         self._has_written = False
         self.found_disk_full = False
         self.events: list[object] = []

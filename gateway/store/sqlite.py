@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from gateway.files import make_private
-from gateway.region_keys import RegionKeys
+from gateway.region_keys import RegionKeys, SubjectKey
 from gateway.store.commit_queue import CommitQueue
 from gateway.store.group_commit import Outcome, run_alone, start_batch
 from gateway.store.port import DatabaseInUse, Operation, Transaction, Value
@@ -40,6 +40,7 @@ class SqliteTransaction:
     def __init__(self, connection: sqlite3.Connection, keys: RegionKeys | None = None) -> None:
         self._connection = connection
         self.keys = keys
+        self.subject_keys: dict[str, SubjectKey | None] = {}
         self._changes_before = connection.total_changes
         self.events: list[object] = []
 

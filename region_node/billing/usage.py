@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from gateway import vault
 from gateway.api.region.v1.billing_service_pb2 import Usage, UsageKind
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus, RatingType
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -22,6 +23,7 @@ from region_node.billing.rules import Month, charge
 from region_node.context import RegionContext
 from region_node.customers.rows import Line, find_line
 from region_node.requests import require_length
+from region_node.subjects import number_subject
 
 BATCH_LIMIT = 500
 LISTED_LIMIT = 10_000  # uses on one bill: what one answer may hold
@@ -165,8 +167,9 @@ def _is_known(tx: Transaction, usage_id: str) -> bool:
 
 def _insert(tx: Transaction, row: UsageRow, line: Line, month: Month) -> None:
     tx.execute(
-        "INSERT INTO usage_records (usage_id, product_id, account_id, month, kind, usage_date, quantity, other_number)"
-        " VALUES (:usage_id, :product_id, :account_id, :month, :kind, :usage_date, :quantity, :other_number)",
+        "INSERT INTO usage_records"
+        " (usage_id, product_id, account_id, month, kind, usage_date, quantity, other_number, sealed)"
+        " VALUES (:usage_id, :product_id, :account_id, :month, :kind, :usage_date, :quantity, '', :sealed)",
         usage_id=row.usage_id,
         product_id=line.product_id,
         account_id=line.account_id,
@@ -174,20 +177,47 @@ def _insert(tx: Transaction, row: UsageRow, line: Line, month: Month) -> None:
         kind=row.kind,
         usage_date=to_microseconds(row.usage_date),
         quantity=row.quantity,
-        other_number=row.other_number,
+        sealed=seal_other_number(tx, line.number, row.usage_id, row.other_number) if row.other_number else None,
     )
 
 
+def seal_other_number(tx: Transaction, number: str, usage_id: str, other_number: str) -> bytes:
+    """Whom a line has called, or was called by, for the row of the use."""
+    return vault.seal(tx, number_subject(tx, number), _place_of(usage_id), other_number.encode())
+
+
+@dataclass(frozen=True)
+class _AtRest:
+    usage_id: str
+    kind: UsageKind.ValueType
+    usage_date: int
+    quantity: int
+    sealed: bytes | None
+
+
 def _rows(tx: Transaction, line: Line, month: Month) -> list[UsageRow]:
-    return tx.all(
-        _row,
-        "SELECT usage_id, kind, usage_date, quantity, other_number FROM usage_records"
+    """The uses of a line. Whom it called is empty where the line's number was erased."""
+    found = tx.all(
+        _AtRest,
+        "SELECT usage_id, kind, usage_date, quantity, sealed FROM usage_records"
         " WHERE product_id = :product AND month = :month ORDER BY usage_date, usage_id LIMIT :limit",
         product=line.product_id,
         month=month.name,
         limit=LISTED_LIMIT + 1,
     )
+    subject = number_subject(tx, line.number)
+    return [
+        UsageRow(row.usage_id, row.kind, from_microseconds(row.usage_date), row.quantity, _other(tx, subject, row))
+        for row in found
+    ]
 
 
-def _row(usage_id: str, kind: UsageKind.ValueType, usage_date: int, quantity: int, other_number: str) -> UsageRow:
-    return UsageRow(usage_id, kind, from_microseconds(usage_date), quantity, other_number)
+def _other(tx: Transaction, subject: str, row: _AtRest) -> str:
+    if row.sealed is None:
+        return ""
+    opened = vault.open_if_kept(tx, subject, _place_of(row.usage_id), row.sealed)
+    return opened.decode() if opened is not None else ""
+
+
+def _place_of(usage_id: str) -> str:
+    return f"usage_records/{usage_id}"

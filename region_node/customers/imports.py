@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
+from gateway import vault
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.clock import to_microseconds
 from gateway.errors import Refused
@@ -16,6 +17,7 @@ from gateway.store.port import Transaction
 from region_node.auditing import AuditedCall
 from region_node.customers.operations import take_over
 from region_node.customers.taking_over import NewCustomer, Registered
+from region_node.subjects import number_subject
 
 FIRST_LINE = 2  # the first line of data: the header is line 1
 PIECE_LIMIT = 500  # lines in one message
@@ -47,7 +49,7 @@ class Rejection:
 
     number: int
     reason: Reason.ValueType
-    parameters: Mapping[str, str] = field(default_factory=dict)
+    parameters: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True)
@@ -74,15 +76,17 @@ def progress_of(tx: Transaction, sha256: bytes) -> Progress:
 
 def rejections_between(tx: Transaction, sha256: bytes, first: int, last: int) -> list[Rejection]:
     """The lines of a file from `first` to `last` that were not taken, by number, as many as a message holds."""
-    return tx.all(
-        _rejection,
-        "SELECT number, reason, parameters FROM import_rejections"
+    rows = tx.all(
+        _AtRest,
+        "SELECT number, reason, subject, sealed FROM import_rejections"
         " WHERE sha256 = :sha256 AND number >= :first AND number <= :last ORDER BY number LIMIT :limit",
         sha256=sha256,
         first=first,
         last=last,
         limit=PIECE_LIMIT,
     )
+    opened = vault.open_many(tx, [vault.Sealing(row.subject, _place(sha256, row.number), row.sealed) for row in rows])
+    return [_rejection(row, parameters) for row, parameters in zip(rows, opened, strict=True)]
 
 
 def take(
@@ -165,20 +169,46 @@ def _keep(tx: Transaction, sha256: bytes, lines: int, progress: Progress, asked:
 
 
 def _keep_rejections(tx: Transaction, sha256: bytes, rejections: Sequence[Rejection]) -> None:
+    parameters = [json.dumps(each.parameters, ensure_ascii=False) for each in rejections]
+    sealings = [
+        rejection_sealing(tx, sha256, each.number, told) for each, told in zip(rejections, parameters, strict=True)
+    ]
+    sealed = vault.seal_many(tx, sealings)
     tx.execute_many(
-        "INSERT INTO import_rejections (sha256, number, reason, parameters)"
-        " VALUES (:sha256, :number, :reason, :parameters)",
+        "INSERT INTO import_rejections (sha256, number, reason, parameters, subject, sealed)"
+        " VALUES (:sha256, :number, :reason, '', :subject, :sealed)",
         [
             {
                 "sha256": sha256,
                 "number": each.number,
                 "reason": each.reason,
-                "parameters": json.dumps(each.parameters, ensure_ascii=False),
+                "subject": sealing.subject,
+                "sealed": content,
             }
-            for each in rejections
+            for each, sealing, content in zip(rejections, sealings, sealed, strict=True)
         ],
     )
 
 
-def _rejection(number: int, reason: Reason.ValueType, parameters: str) -> Rejection:
-    return Rejection(number, reason, cast("dict[str, str]", json.loads(parameters)))
+def rejection_sealing(tx: Transaction, sha256: bytes, line: int, parameters: str) -> vault.Sealing:
+    """What is sealed of a line that was not taken: under the number that its parameters tell, else under the file."""
+    number = json.loads(parameters).get("number", "")
+    subject = number_subject(tx, number) if number else f"import/{sha256.hex()}"
+    return vault.Sealing(subject, _place(sha256, line), parameters.encode())
+
+
+@dataclass(frozen=True)
+class _AtRest:
+    number: int
+    reason: Reason.ValueType
+    subject: str
+    sealed: bytes
+
+
+def _place(sha256: bytes, line: int) -> str:
+    return f"import_rejections/{sha256.hex()}/{line}"
+
+
+def _rejection(row: _AtRest, parameters: bytes | None) -> Rejection:
+    """The parameters are empty where the number that they told was erased."""
+    return Rejection(row.number, row.reason, cast("dict[str, str]", json.loads(parameters or b"{}")))

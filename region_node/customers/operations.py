@@ -18,6 +18,7 @@ from region_node.billing.rules import OPENING, Posting, transfer
 from region_node.customers.rows import (
     CustomerRow,
     Line,
+    customers_of,
     find_customer,
     find_line,
     insert_customer,
@@ -130,10 +131,10 @@ def keep_line(tx: Transaction, line: Line, now: datetime) -> None:
 
 def keep_customer(tx: Transaction, customer: CustomerRow) -> None:
     """Stores a new or changed customer."""
-    if find_customer(tx, customer.customer_id) is None:
-        insert_customer(tx, customer)
-    else:
+    if customers_of(tx, [customer.customer_id]):
         update_customer(tx, customer)
+    else:
+        insert_customer(tx, customer)
 
 
 def _watch_suspension(tx: Transaction, line: Line) -> None:

@@ -1,32 +1,42 @@
-"""Customers and lines as stored."""
+"""Customers and lines as stored: what is personal of them is sealed under the customer's key.
 
-from collections.abc import Callable, Sequence
+Who was erased is there no more for whoever reads: not found, and left out of lists.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TypeVar
 
+from gateway import vault
 from gateway.api.federation.v1.configuration_pb2 import LineKind
-from gateway.api.region.v1.customer_service_pb2 import CardKind, ProductStatus, RatingType, SuspensionKind
+from gateway.api.region.v1.customer_service_pb2 import (
+    CardKind,
+    Customer,
+    Product,
+    ProductStatus,
+    RatingType,
+    SuspensionKind,
+)
 from gateway.clock import from_microseconds, to_microseconds
+from gateway.store.among import rows_among
 from gateway.store.port import Transaction, Value
-
-T = TypeVar("T")
+from region_node.readable import readable_page
+from region_node.subjects import customer_subject, number_index
 
 _LINE_COLUMNS = (
-    "product_id, customer_id, account_id, number, status, plan_id, start_date, contract_end, binding,"
-    " sim_replaced, suspension_reason, suspension_end, kind, rating_type, suspension_kind, card_kind, address"
+    "product_id, customer_id, account_id, status, plan_id, start_date, contract_end, binding, sim_replaced,"
+    " suspension_end, kind, rating_type, suspension_kind, card_kind, sealed"
 )
+_LINES = f"SELECT {_LINE_COLUMNS} FROM products"  # noqa: S608 - column names only
+_READABLE = " AND customer_id NOT IN (SELECT customer_id FROM customers WHERE standing <> 1)"
 _INSERT_LINE = (
-    f"INSERT INTO products ({_LINE_COLUMNS}, taken_over) VALUES"  # noqa: S608 - column names only
-    " (:product_id, :customer_id, :account_id, :number, :status, :plan_id, :start_date, :contract_end, :binding,"
-    " :sim_replaced, :suspension_reason, :suspension_end, :kind, :rating_type, :suspension_kind, :card_kind, :address,"
+    f"INSERT INTO products ({_LINE_COLUMNS}, number, suspension_reason, address, taken_over) VALUES"  # noqa: S608 - column names
+    " (:product_id, :customer_id, :account_id, :status, :plan_id, :start_date, :contract_end, :binding, :sim_replaced,"
+    " :suspension_end, :kind, :rating_type, :suspension_kind, :card_kind, :sealed, :number, '', '',"
     " :taken_over)"
 )
-_INSERT_CUSTOMER = "INSERT INTO customers (customer_id, name, email) VALUES (:customer_id, :name, :email)"
-# How many values one query looks for: always the same, so that it is the same statement.
-_ASKED = 250
-_ASKED_NAMES = tuple(f"p{index}" for index in range(_ASKED))
-_ASKED_LIST = ", ".join(f":{name}" for name in _ASKED_NAMES)
+_INSERT_CUSTOMER = "INSERT INTO customers (customer_id, name, email, sealed) VALUES (:customer_id, '', '', :sealed)"
+_CUSTOMERS = "SELECT customer_id, sealed FROM customers WHERE customer_id"
 
 
 @dataclass(frozen=True)
@@ -90,43 +100,80 @@ class Line:
         return replace(self.resumed(), status=ProductStatus.PRODUCT_STATUS_TERMINATED)
 
 
+@dataclass(frozen=True)
+class _CustomerAtRest:
+    customer_id: str
+    sealed: bytes
+
+
+@dataclass(frozen=True)
+class _LineAtRest:
+    product_id: str
+    customer_id: str
+    account_id: str
+    status: ProductStatus.ValueType
+    plan_id: str
+    start_date: int
+    contract_end: int | None
+    binding: str
+    sim_replaced: int | None
+    suspension_end: int | None
+    kind: LineKind.ValueType
+    rating_type: RatingType.ValueType
+    suspension_kind: SuspensionKind.ValueType
+    card_kind: CardKind.ValueType
+    sealed: bytes
+
+
 def find_line(tx: Transaction, number: str) -> Line | None:
     """The line with a number."""
-    return tx.first(_line, f"SELECT {_LINE_COLUMNS} FROM products WHERE number = :number", number=number)  # noqa: S608
+    return _line(tx, tx.first(_LineAtRest, f"{_LINES} WHERE number = :number", number=number_index(tx, number)))
+
+
+def is_number_in_use(tx: Transaction, number: str) -> bool:
+    """Whether a line has the number, also one of a customer who was erased."""
+    sql = "SELECT 1 FROM products WHERE number = :number"
+    return tx.first(int, sql, number=number_index(tx, number)) is not None
 
 
 def line_of(tx: Transaction, product_id: str) -> Line | None:
     """The line with an id."""
-    return tx.first(_line, f"SELECT {_LINE_COLUMNS} FROM products WHERE product_id = :id", id=product_id)  # noqa: S608
+    return _line(tx, tx.first(_LineAtRest, f"{_LINES} WHERE product_id = :id", id=product_id))
 
 
 def insert_line(tx: Transaction, line: Line) -> None:
     """Adds a line that is opened here."""
-    tx.execute(_INSERT_LINE, **_columns(line), taken_over=0)
+    _insert_lines(tx, [line], 0)
 
 
 def insert_lines(tx: Transaction, lines: Sequence[Line], taken_over: datetime) -> None:
     """Adds lines that are taken over from another system: months that ended before then were its to bill."""
-    instant = to_microseconds(taken_over)
-    tx.execute_many(_INSERT_LINE, [{**_columns(line), "taken_over": instant} for line in lines])
+    _insert_lines(tx, lines, to_microseconds(taken_over))
+
+
+def _insert_lines(tx: Transaction, lines: Sequence[Line], taken_over: int) -> None:
+    sealed = vault.seal_many(tx, [line_sealing(line) for line in lines])
+    rows = [
+        {**_columns(tx, line, content), "taken_over": taken_over} for line, content in zip(lines, sealed, strict=True)
+    ]
+    tx.execute_many(_INSERT_LINE, rows)
 
 
 def update_line(tx: Transaction, line: Line) -> None:
     """Stores what can change about a line."""
+    (sealed,) = vault.seal_many(tx, [line_sealing(line)])
     tx.execute(
         "UPDATE products SET status = :status, plan_id = :plan_id, contract_end = :contract_end, binding = :binding,"
-        " sim_replaced = :sim_replaced, suspension_reason = :suspension_reason, suspension_end = :suspension_end,"
-        " rating_type = :rating_type, suspension_kind = :suspension_kind, card_kind = :card_kind, address = :address"
+        " sim_replaced = :sim_replaced, suspension_end = :suspension_end, rating_type = :rating_type,"
+        " suspension_kind = :suspension_kind, card_kind = :card_kind, sealed = :sealed"
         " WHERE product_id = :product_id",
-        **_changeable(line),
+        **_changeable(line, sealed),
     )
 
 
 def find_customer(tx: Transaction, customer_id: str) -> CustomerRow | None:
     """The customer with an id."""
-    return tx.first(
-        CustomerRow, "SELECT customer_id, name, email FROM customers WHERE customer_id = :id", id=customer_id
-    )
+    return customers_of(tx, [customer_id]).get(customer_id)
 
 
 def insert_customer(tx: Transaction, customer: CustomerRow) -> None:
@@ -136,20 +183,17 @@ def insert_customer(tx: Transaction, customer: CustomerRow) -> None:
 
 def insert_customers(tx: Transaction, customers: Sequence[CustomerRow]) -> None:
     """Adds customers."""
+    sealed = vault.seal_many(tx, [customer_sealing(each) for each in customers])
     tx.execute_many(
         _INSERT_CUSTOMER,
-        [{"customer_id": each.customer_id, "name": each.name, "email": each.email} for each in customers],
+        [{"customer_id": each.customer_id, "sealed": content} for each, content in zip(customers, sealed, strict=True)],
     )
 
 
 def update_customer(tx: Transaction, customer: CustomerRow) -> None:
     """Stores what can change about a customer."""
-    tx.execute(
-        "UPDATE customers SET name = :name, email = :email WHERE customer_id = :id",
-        id=customer.customer_id,
-        name=customer.name,
-        email=customer.email,
-    )
+    (sealed,) = vault.seal_many(tx, [customer_sealing(customer)])
+    tx.execute("UPDATE customers SET sealed = :sealed WHERE customer_id = :id", id=customer.customer_id, sealed=sealed)
 
 
 def lines_after(tx: Transaction, customer_id: str, product_id: str, limit: int) -> list[Line]:
@@ -157,16 +201,18 @@ def lines_after(tx: Transaction, customer_id: str, product_id: str, limit: int) 
 
     Those of customers whose data may not be read are left out.
     """
-    return tx.all(
-        _line,
-        f"SELECT {_LINE_COLUMNS} FROM products"  # noqa: S608 - column names only
-        " WHERE (customer_id, product_id) > (:customer_id, :product_id)"
-        " AND customer_id NOT IN (SELECT customer_id FROM customers WHERE standing <> 1)"
-        " ORDER BY customer_id, product_id LIMIT :limit",
-        customer_id=customer_id,
-        product_id=product_id,
-        limit=limit,
-    )
+
+    def rows_after(last: _LineAtRest | None) -> list[_LineAtRest]:
+        return tx.all(
+            _LineAtRest,
+            f"{_LINES} WHERE (customer_id, product_id) > (:customer_id, :product_id)"
+            f"{_READABLE} ORDER BY customer_id, product_id LIMIT :limit",
+            customer_id=last.customer_id if last is not None else customer_id,
+            product_id=last.product_id if last is not None else product_id,
+            limit=limit,
+        )
+
+    return readable_page(rows_after, lambda rows: _opened(tx, rows), limit)
 
 
 def lines_ending(tx: Transaction, start: datetime, end: datetime, after: str, limit: int) -> list[Line]:
@@ -177,37 +223,45 @@ def lines_ending(tx: Transaction, start: datetime, end: datetime, after: str, li
     The place of a line is the end in microseconds and its id, `1790000000000000 line-1`; empty for the first page.
     """
     instant, _, product_id = after.partition(" ")
-    return tx.all(
-        _line,
-        f"SELECT {_LINE_COLUMNS} FROM products WHERE contract_end > :start AND contract_end <= :end"  # noqa: S608
-        " AND customer_id NOT IN (SELECT customer_id FROM customers WHERE standing <> 1)"
-        " AND (contract_end > :instant OR (contract_end = :instant AND product_id > :id))"
-        " ORDER BY contract_end, product_id LIMIT :limit",
-        start=to_microseconds(start),
-        end=to_microseconds(end),
-        instant=int(instant or 0),
-        id=product_id,
-        limit=limit,
-    )
+
+    def rows_after(last: _LineAtRest | None) -> list[_LineAtRest]:
+        return tx.all(
+            _LineAtRest,
+            f"{_LINES} WHERE contract_end > :start AND contract_end <= :end"
+            " AND (contract_end > :instant OR (contract_end = :instant AND product_id > :id))"
+            f"{_READABLE} ORDER BY contract_end, product_id LIMIT :limit",
+            start=to_microseconds(start),
+            end=to_microseconds(end),
+            instant=last.contract_end if last is not None else int(instant or 0),
+            id=last.product_id if last is not None else product_id,
+            limit=limit,
+        )
+
+    return readable_page(rows_after, lambda rows: _opened(tx, rows), limit)
 
 
 def customer_numbered(tx: Transaction, number: str) -> str | None:
-    """The id of the customer whose line has a number."""
-    return tx.first(str, "SELECT customer_id FROM products WHERE number = :number", number=number)
+    """The id of the customer whose line has a number, also of one who was erased."""
+    return tx.first(str, "SELECT customer_id FROM products WHERE number = :number", number=number_index(tx, number))
 
 
 def lines_of_customer(tx: Transaction, customer_id: str) -> list[Line]:
-    """All lines of a customer."""
-    return tx.all(
-        _line,
-        f"SELECT {_LINE_COLUMNS} FROM products WHERE customer_id = :id ORDER BY product_id",  # noqa: S608
-        id=customer_id,
-    )
+    """All lines of a customer; none of one who was erased."""
+    rows = tx.all(_LineAtRest, f"{_LINES} WHERE customer_id = :id ORDER BY product_id", id=customer_id)
+    return [line for line in _opened(tx, rows) if line is not None]
 
 
-def customers_of(tx: Transaction, customer_ids: Sequence[str]) -> list[CustomerRow]:
-    """Those of the customers that are there."""
-    return _among(tx, CustomerRow, "SELECT customer_id, name, email FROM customers WHERE customer_id", customer_ids)
+def customers_of(tx: Transaction, customer_ids: Sequence[str]) -> Mapping[str, CustomerRow | None]:
+    """Those of the customers that are there, by id; None for one that was erased."""
+    if len(customer_ids) == 1:
+        rows = tx.all(_CustomerAtRest, f"{_CUSTOMERS} = :id", id=customer_ids[0])
+    else:
+        rows = rows_among(tx, _CustomerAtRest, _CUSTOMERS, customer_ids)
+    contents = vault.open_many(tx, [_customer_place(row.customer_id, row.sealed) for row in rows])
+    return {
+        row.customer_id: None if content is None else _customer(row.customer_id, content)
+        for row, content in zip(rows, contents, strict=True)
+    }
 
 
 @dataclass(frozen=True)
@@ -219,49 +273,65 @@ class LineNames:
     customer_id: str
 
 
-_NAMES = "SELECT number, product_id, customer_id FROM products WHERE "
-
-
 def lines_numbered(tx: Transaction, numbers: Sequence[str]) -> list[LineNames]:
-    """The lines that have one of the numbers."""
-    return _among(tx, LineNames, f"{_NAMES}number", numbers)
+    """The lines that have one of the numbers, also of customers who were erased."""
+    by_index = {number_index(tx, number): number for number in numbers}
+    return rows_among(
+        tx,
+        lambda index, product_id, customer_id: LineNames(by_index[index], product_id, customer_id),
+        "SELECT number, product_id, customer_id FROM products WHERE number",
+        list(by_index),
+    )
 
 
-def lines_called(tx: Transaction, product_ids: Sequence[str]) -> list[LineNames]:
-    """The lines that have one of the ids."""
-    return _among(tx, LineNames, f"{_NAMES}product_id", product_ids)
+def product_ids_in_use(tx: Transaction, product_ids: Sequence[str]) -> set[str]:
+    """Those of the ids that a line has."""
+    return set(rows_among(tx, str, "SELECT product_id FROM products WHERE product_id", product_ids))
 
 
 def accounts_in_use(tx: Transaction, accounts: Sequence[str]) -> set[str]:
     """Those of the accounts that have entries or pay for a line."""
-    booked = _among(tx, str, "SELECT DISTINCT account FROM ledger_entries WHERE account", accounts)
-    return {*booked, *_among(tx, str, "SELECT account_id FROM products WHERE account_id", accounts)}
+    booked = rows_among(tx, str, "SELECT DISTINCT account FROM ledger_entries WHERE account", accounts)
+    return {*booked, *rows_among(tx, str, "SELECT account_id FROM products WHERE account_id", accounts)}
 
 
-def _among(tx: Transaction, shape: Callable[..., T], query: str, values: Sequence[str]) -> list[T]:
-    """The rows of `query`, which ends with the column that is to have one of the values."""
-    found: list[T] = []
-    for start in range(0, len(values), _ASKED):
-        asked = list(values[start : start + _ASKED])
-        asked += asked[-1:] * (_ASKED - len(asked))
-        parameters: dict[str, Value] = dict(zip(_ASKED_NAMES, asked, strict=True))
-        found += tx.all(shape, f"{query} IN ({_ASKED_LIST})", **parameters)
-    return found
+def customer_sealing(customer: CustomerRow) -> vault.Sealing:
+    """What is sealed of a customer."""
+    content = Customer(name=customer.name, email=customer.email).SerializeToString()
+    return _customer_place(customer.customer_id, content)
 
 
-def _columns(line: Line) -> dict[str, Value]:
+def line_sealing(line: Line) -> vault.Sealing:
+    """What is sealed of a line."""
+    product = Product(number=line.number, address=line.address, suspension_reason=line.suspension_reason)
+    return product_sealing(line.customer_id, line.product_id, product)
+
+
+def product_sealing(customer_id: str, product_id: str, product: Product) -> vault.Sealing:
+    """What is sealed of a line, given as a message that holds that alone."""
+    return _line_place(customer_id, product_id, product.SerializeToString())
+
+
+def _customer_place(customer_id: str, content: bytes) -> vault.Sealing:
+    return vault.Sealing(customer_subject(customer_id), "customers", content)
+
+
+def _line_place(customer_id: str, product_id: str, content: bytes) -> vault.Sealing:
+    return vault.Sealing(customer_subject(customer_id), f"products/{product_id}", content)
+
+
+def _columns(tx: Transaction, line: Line, sealed: bytes) -> dict[str, Value]:
     return {
-        **_changeable(line),
+        **_changeable(line, sealed),
         "customer_id": line.customer_id,
         "account_id": line.account_id,
-        "number": line.number,
+        "number": number_index(tx, line.number),
         "start_date": to_microseconds(line.start_date),
         "kind": line.kind,
-        "address": line.address,
     }
 
 
-def _changeable(line: Line) -> dict[str, Value]:
+def _changeable(line: Line, sealed: bytes) -> dict[str, Value]:
     return {
         "product_id": line.product_id,
         "status": line.status,
@@ -269,12 +339,11 @@ def _changeable(line: Line) -> dict[str, Value]:
         "contract_end": _column(line.contract_end),
         "binding": line.binding,
         "sim_replaced": _column(line.sim_replaced),
-        "suspension_reason": line.suspension_reason,
         "suspension_end": _column(line.suspension_end),
         "rating_type": line.rating_type,
         "suspension_kind": line.suspension_kind,
         "card_kind": line.card_kind,
-        "address": line.address,
+        "sealed": sealed,
     }
 
 
@@ -286,41 +355,38 @@ def _instant(value: int | None) -> datetime | None:
     return None if value is None else from_microseconds(value)
 
 
-def _line(
-    product_id: str,
-    customer_id: str,
-    account_id: str,
-    number: str,
-    status: ProductStatus.ValueType,
-    plan_id: str,
-    start_date: int,
-    contract_end: int | None,
-    binding: str,
-    sim_replaced: int | None,
-    suspension_reason: str,
-    suspension_end: int | None,
-    kind: LineKind.ValueType,
-    rating_type: RatingType.ValueType,
-    suspension_kind: SuspensionKind.ValueType,
-    card_kind: CardKind.ValueType,
-    address: str,
-) -> Line:
+def _customer(customer_id: str, content: bytes) -> CustomerRow:
+    found = Customer.FromString(content)
+    return CustomerRow(customer_id, found.name, found.email)
+
+
+def _line(tx: Transaction, row: _LineAtRest | None) -> Line | None:
+    return None if row is None else _opened(tx, [row])[0]
+
+
+def _opened(tx: Transaction, rows: Sequence[_LineAtRest]) -> list[Line | None]:
+    contents = vault.open_many(tx, [_line_place(row.customer_id, row.product_id, row.sealed) for row in rows])
+    return [None if content is None else _read(row, content) for row, content in zip(rows, contents, strict=True)]
+
+
+def _read(row: _LineAtRest, content: bytes) -> Line:
+    product = Product.FromString(content)
     return Line(
-        product_id,
-        customer_id,
-        account_id,
-        number,
-        status,
-        plan_id,
-        from_microseconds(start_date),
-        _instant(contract_end),
-        binding,
-        _instant(sim_replaced),
-        suspension_reason,
-        _instant(suspension_end),
-        kind,
-        rating_type,
-        suspension_kind,
-        card_kind,
-        address,
+        row.product_id,
+        row.customer_id,
+        row.account_id,
+        product.number,
+        row.status,
+        row.plan_id,
+        from_microseconds(row.start_date),
+        _instant(row.contract_end),
+        row.binding,
+        _instant(row.sim_replaced),
+        product.suspension_reason,
+        _instant(row.suspension_end),
+        row.kind,
+        row.rating_type,
+        row.suspension_kind,
+        row.card_kind,
+        product.address,
     )

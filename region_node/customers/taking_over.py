@@ -22,8 +22,8 @@ from region_node.customers.rows import (
     LineNames,
     accounts_in_use,
     customers_of,
-    lines_called,
     lines_numbered,
+    product_ids_in_use,
 )
 from region_node.customers.subscriptions import Subscription
 from region_node.requests import require_length
@@ -116,9 +116,9 @@ class Registered:
     def __init__(self, tx: Transaction, batch: Sequence[NewCustomer]) -> None:
         lines = [each.line for each in batch]
         numbers, ids = [line.number for line in lines], [line.product_id for line in lines]
-        self._customers = {each.customer_id: each for each in customers_of(tx, [line.customer_id for line in lines])}
+        self._customers = dict(customers_of(tx, [line.customer_id for line in lines]))
         self._lines = {each.number: each for each in lines_numbered(tx, numbers)}
-        self._product_ids = {each.product_id for each in lines_called(tx, ids)}
+        self._product_ids = product_ids_in_use(tx, ids)
         self._accounts = accounts_in_use(tx, [line.account_id for line in lines])
 
     def admits(self, new: NewCustomer) -> bool:
@@ -127,14 +127,14 @@ class Registered:
         Raises Refused with CUSTOMER_EXISTS where the number or one of the ids is taken by other content.
         """
         line = new.line
-        found, customer = self._lines.get(line.number), self._customers.get(line.customer_id)
-        if found is None and customer is None:
+        found, is_known = self._lines.get(line.number), line.customer_id in self._customers
+        if found is None and not is_known:
             if line.product_id in self._product_ids or line.account_id in self._accounts:
                 raise Refused(Reason.REASON_CUSTOMER_EXISTS, number=line.number)
             self._let_in(new)
             return True
         same_line = found is not None and (found.customer_id, found.product_id) == (line.customer_id, line.product_id)
-        if not same_line or customer != new.customer:
+        if not same_line or self._customers.get(line.customer_id) != new.customer:
             raise Refused(Reason.REASON_CUSTOMER_EXISTS, number=line.number)
         return False
 

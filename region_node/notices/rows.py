@@ -1,12 +1,16 @@
-"""Notices as stored."""
+"""Notices as stored: sealed under the key of the number that they are for."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from gateway import vault
 from gateway.api.region.v1 import notice_service_pb2 as api
 from gateway.api.types.v1.types_pb2 import LocalizedText
 from gateway.clock import from_microseconds, to_microseconds, to_timestamp
 from gateway.store.port import Transaction
+from region_node.readable import readable_page
+from region_node.subjects import indexed_number_subject, number_index
 
 ABOUT = "notices"  # what other processes are told of
 
@@ -29,6 +33,22 @@ class Claimed:
     attempts: int
 
 
+_COLUMNS = "notice_id, kind, number, create_time, delivery_time, attempts, sealed"
+
+
+@dataclass(frozen=True)
+class _AtRest:
+    """A row; `number` is the index."""
+
+    notice_id: str
+    kind: str
+    number: str
+    create_time: int
+    delivery_time: int | None
+    attempts: int
+    sealed: bytes
+
+
 @dataclass(frozen=True)
 class NoticeAdded:
     """Published when a notice was added."""
@@ -36,34 +56,48 @@ class NoticeAdded:
 
 def tell(tx: Transaction, notice: Notice, now: datetime) -> bool:
     """Adds a notice, to be delivered at once; False where it is there already. It holds no secret: it is stored."""
-    added = tx.execute(
-        "INSERT INTO notices (notice_id, kind, number, zh_cn, en, create_time, delivery_time, attempts, due)"
-        " SELECT :notice_id, :kind, :number, :zh_cn, :en, :now, NULL, 0, :now"
-        " WHERE NOT EXISTS (SELECT 1 FROM notices WHERE notice_id = :notice_id)",
+    if tx.first(int, "SELECT 1 FROM notices WHERE notice_id = :id", id=notice.notice_id) is not None:
+        return False
+    index = number_index(tx, notice.number)
+    tx.execute(
+        "INSERT INTO notices (notice_id, kind, number, zh_cn, en, create_time, delivery_time, attempts, due, sealed)"
+        " VALUES (:notice_id, :kind, :number, '', '', :now, NULL, 0, :now, :sealed)",
         notice_id=notice.notice_id,
         kind=notice.kind,
-        number=notice.number,
-        zh_cn=notice.text.zh_cn,
-        en=notice.text.en,
+        number=index,
+        sealed=seal_notice(tx, notice.notice_id, index, notice.number, notice.text),
         now=to_microseconds(now),
     )
-    if added:
-        tx.publish(NoticeAdded(), about=ABOUT)
-    return bool(added)
+    tx.publish(NoticeAdded(), about=ABOUT)
+    return True
+
+
+def seal_notice(tx: Transaction, notice_id: str, index: str, number: str, text: LocalizedText) -> bytes:
+    """A notice for its row, to the number with an index."""
+    content = api.Notice(number=number, text=text).SerializeToString()
+    return vault.seal(tx, indexed_number_subject(index), _place(notice_id), content)
 
 
 def claim(tx: Transaction, now: datetime, limit: int, again: timedelta) -> list[Claimed]:
-    """At most so many notices that are due, oldest first. Until `again` from now nobody else claims them."""
+    """At most so many notices that are due, oldest first. Until `again` from now nobody else claims them.
+
+    One whose number was erased is told to nobody any more.
+    """
     found = tx.all(
-        _claimed,
-        "SELECT notice_id, kind, number, zh_cn, en, attempts FROM notices"
+        _AtRest,
+        f"SELECT {_COLUMNS} FROM notices"  # noqa: S608 - column names only
         " WHERE delivery_time IS NULL AND due <= :now ORDER BY due, notice_id LIMIT :limit",
         now=to_microseconds(now),
         limit=limit,
     )
-    for each in found:
-        postpone(tx, each.notice.notice_id, now + again, each.attempts + 1)
-    return found
+    claimed: list[Claimed] = []
+    for row, content in zip(found, _opened(tx, found), strict=True):
+        if content is None:
+            note_delivered(tx, row.notice_id, now)
+            continue
+        postpone(tx, row.notice_id, now + again, row.attempts + 1)
+        claimed.append(Claimed(Notice(row.notice_id, row.kind, content.number, content.text), row.attempts))
+    return claimed
 
 
 def postpone(tx: Transaction, notice_id: str, due: datetime, attempts: int) -> None:
@@ -96,30 +130,44 @@ def notices_after(tx: Transaction, number: str, after: tuple[int, str], limit: i
     and an id.
     """
     only = " AND number = :number" if number else ""
-    return tx.all(
-        _message,
-        "SELECT notice_id, kind, number, zh_cn, en, create_time, delivery_time FROM notices"  # noqa: S608 - no values
-        " WHERE (create_time > :time OR (create_time = :time AND notice_id > :id))"
-        f"{only} ORDER BY create_time, notice_id LIMIT :limit",
-        time=after[0],
-        id=after[1],
-        limit=limit,
-        **({"number": number} if number else {}),
-    )
+
+    def rows_after(last: _AtRest | None) -> list[_AtRest]:
+        time, notice_id = (last.create_time, last.notice_id) if last is not None else after
+        return tx.all(
+            _AtRest,
+            f"SELECT {_COLUMNS} FROM notices"  # noqa: S608 - no values
+            " WHERE (create_time > :time OR (create_time = :time AND notice_id > :id))"
+            f"{only} ORDER BY create_time, notice_id LIMIT :limit",
+            time=time,
+            id=notice_id,
+            limit=limit,
+            **({"number": number_index(tx, number)} if number else {}),
+        )
+
+    return readable_page(rows_after, lambda rows: _messages(tx, rows), limit)
 
 
-def _claimed(notice_id: str, kind: str, number: str, zh_cn: str, en: str, attempts: int) -> Claimed:
-    return Claimed(Notice(notice_id, kind, number, LocalizedText(zh_cn=zh_cn, en=en)), attempts)
+def _place(notice_id: str) -> str:
+    return f"notices/{notice_id}"
 
 
-def _message(
-    notice_id: str, kind: str, number: str, zh_cn: str, en: str, create_time: int, delivery_time: int | None
-) -> api.Notice:
+def _opened(tx: Transaction, rows: Sequence[_AtRest]) -> list[api.Notice | None]:
+    """What was sealed of each: number and texts."""
+    sealed = [vault.Sealing(indexed_number_subject(row.number), _place(row.notice_id), row.sealed) for row in rows]
+    return [None if each is None else api.Notice.FromString(each) for each in vault.open_many(tx, sealed)]
+
+
+def _messages(tx: Transaction, rows: Sequence[_AtRest]) -> list[api.Notice | None]:
+    contents = _opened(tx, rows)
+    return [None if each is None else _message(row, each) for row, each in zip(rows, contents, strict=True)]
+
+
+def _message(row: _AtRest, content: api.Notice) -> api.Notice:
     return api.Notice(
-        id=notice_id,
-        kind=kind,
-        number=number,
-        text=LocalizedText(zh_cn=zh_cn, en=en),
-        create_time=to_timestamp(from_microseconds(create_time)),
-        delivery_time=None if delivery_time is None else to_timestamp(from_microseconds(delivery_time)),
+        id=row.notice_id,
+        kind=row.kind,
+        number=content.number,
+        text=content.text,
+        create_time=to_timestamp(from_microseconds(row.create_time)),
+        delivery_time=None if row.delivery_time is None else to_timestamp(from_microseconds(row.delivery_time)),
     )

@@ -9,13 +9,13 @@ from gateway.errors import Refused
 from gateway.store.port import CommittedElsewhere, OutcomeLost, Store, Transaction
 from region_node.orders import rules
 from region_node.orders.rows import (
-    ORDER_SUBJECTS,
+    ORDERS,
     OrderChanged,
     OrderRow,
     RequestSettled,
+    about_order,
     find_order,
     find_request,
-    order_subject,
     request_subject,
 )
 
@@ -93,13 +93,13 @@ class Changes:
     def _committed_elsewhere(self, committed: CommittedElsewhere) -> None:
         """Another process may have decided what somebody waits for here; without subjects, anything."""
         subjects, anything = committed.subjects, not committed.subjects
-        orders = [each for each in self._orders if anything or order_subject(each) in subjects]
+        orders = [each for each in self._orders if anything or about_order(each) in subjects]
         requests = [each for each in self._requests if anything or request_subject(*each) in subjects]
         if orders or requests or (anything and self._watching):
             task = asyncio.get_running_loop().create_task(self._look(orders, requests))
             self._looking.add(task)
             task.add_done_callback(self._looking.discard)
-        if anything or any(subject.startswith(ORDER_SUBJECTS) for subject in subjects):
+        if anything or any(subject.startswith(ORDERS) for subject in subjects):
             self._wake_watchers()
 
     async def _look(self, orders: Sequence[str], requests: Sequence[tuple[str, str]]) -> None:

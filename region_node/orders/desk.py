@@ -166,7 +166,7 @@ def _review(
     key = RequestKey(f"staff/{reviewer.name}", request.request_id, hashlib.sha256(content).digest())
     known = find_request(tx, key.caller, key.request_id)
     if known is not None:
-        if known.digest != key.digest:
+        if not key.is_of(tx, known):
             raise Refused(Reason.REASON_REQUEST_ID_REUSED)
         return require_order(tx, known.order_id).order
     rules.require_materials(context.federation.material_codes, [Document(code=code) for code in request.documents])

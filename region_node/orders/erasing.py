@@ -19,7 +19,7 @@ from region_node.erasure.rows import mark_erased, note_erased_keys
 from region_node.orders import rules
 from region_node.orders.owner import order_tag
 from region_node.orders.rows import find_order
-from region_node.subjects import number_subject, order_subject
+from region_node.subjects import number_index, number_subject, order_subject
 
 _LIFETIME = timedelta(days=3650)  # the word that something is erased does not expire
 
@@ -54,7 +54,9 @@ def orders_about(tx: Transaction, numbers: Collection[str], product_ids: Collect
     found = [
         order
         for number in numbers
-        for order in tx.all(AboutCustomer, f"{_ABOUT}number = :number ORDER BY order_id", number=number)
+        for order in tx.all(
+            AboutCustomer, f"{_ABOUT}number = :number ORDER BY order_id", number=number_index(tx, number)
+        )
     ]
     opening = [order_id for order_id in tx.all(str, _WITHOUT_NUMBER) if f"line-{order_tag(order_id)}" in product_ids]
     return [

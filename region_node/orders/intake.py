@@ -20,7 +20,7 @@ from gateway.errors import Refused
 from gateway.numberplan import number_prefix
 from gateway.relay.border import Moved
 from gateway.relay.envelopes import Letter
-from gateway.relay.outbox import receipt_content, send
+from gateway.relay.outbox import is_answered, send
 from gateway.store.port import Transaction
 from gateway.timers import Timer, cancel_timer, set_timer
 from region_node.billing.rules import next_cycle
@@ -204,7 +204,7 @@ def _decide_taken_in(tx: Transaction, context: RegionContext, row: OrderRow, now
 
 def _forget_former_home(tx: Transaction, order: Order) -> None:
     """A region that has answered MOVED answers so for ever: an order whose number came back to it has to be held."""
-    if order.home_region and receipt_content(tx, submission_id(order)) is not None:
+    if order.home_region and is_answered(tx, submission_id(order)):
         order.home_region = ""
 
 

@@ -2,17 +2,20 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import IntEnum
 
+from gateway import vault
 from gateway.clock import to_microseconds
 from gateway.store.port import Transaction
+from region_node.subjects import order_subject
 
 # As long as a call may take, and its answer to be committed: then the system is asked again, by whichever process.
 LEASE = timedelta(seconds=15)
 LONGEST_WAIT = 30.0  # seconds between two calls without an answer
-_COLUMNS = "order_id, phase, attempts, failures, due, results, problem"
+_COLUMNS = "order_id, phase, attempts, failures, due, sealed_results, sealed_problem"
+RESULTS, PROBLEM = "fulfilment_tasks.results", "fulfilment_tasks.problem"
 _PROBLEM_LIMIT = 256
 
 
@@ -34,8 +37,19 @@ class Task:
     attempts: int
     failures: int
     due: int | None
-    results: Mapping[str, str]
-    problem: str
+    results: Mapping[str, str] = field(repr=False)
+    problem: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class _AtRest:
+    order_id: str
+    phase: int
+    attempts: int
+    failures: int
+    due: int | None
+    results: bytes | None
+    problem: bytes | None
 
 
 @dataclass(frozen=True)
@@ -57,7 +71,8 @@ def add_task(tx: Transaction, order_id: str, now: datetime) -> None:
 
 def find_task(tx: Transaction, order_id: str) -> Task | None:
     """The task of an order; None where the system has nothing to do with it, or nothing any more."""
-    return tx.first(_task, f"SELECT {_COLUMNS} FROM fulfilment_tasks WHERE order_id = :id", id=order_id)  # noqa: S608
+    row = tx.first(_AtRest, f"SELECT {_COLUMNS} FROM fulfilment_tasks WHERE order_id = :id", id=order_id)  # noqa: S608
+    return None if row is None else _opened(tx, row)
 
 
 def remove_task(tx: Transaction, order_id: str) -> None:
@@ -71,14 +86,15 @@ def due_tasks(tx: Transaction, now: datetime, limit: int) -> list[Task]:
     A task that is due later than any wait can last was put off before the clock was set back.
     """
     latest = now + max(LEASE, timedelta(seconds=LONGEST_WAIT))
-    return tx.all(
-        _task,
+    rows = tx.all(
+        _AtRest,
         f"SELECT {_COLUMNS} FROM fulfilment_tasks WHERE due <= :now OR due > :latest"  # noqa: S608 - constants
         " ORDER BY due, order_id LIMIT :limit",
         now=to_microseconds(now),
         latest=to_microseconds(latest),
         limit=limit,
     )
+    return [_opened(tx, row) for row in rows]
 
 
 def next_due(tx: Transaction) -> int | None:
@@ -101,19 +117,20 @@ def count_call(tx: Transaction, task: Task, number: int, now: datetime) -> Task:
 def put_off(tx: Transaction, task: Task, due: datetime, problem: str) -> None:
     """There was no answer: the same is asked again."""
     tx.execute(
-        "UPDATE fulfilment_tasks SET failures = failures + 1, due = :due, problem = :problem WHERE order_id = :id",
+        "UPDATE fulfilment_tasks SET failures = failures + 1, due = :due, sealed_problem = :problem"
+        " WHERE order_id = :id",
         id=task.order_id,
         due=to_microseconds(due),
-        problem=_short(problem),
+        problem=seal_told(tx, task.order_id, PROBLEM, _short(problem)),
     )
 
 
 def give_to_staff(tx: Transaction, task: Task, problem: str) -> None:
     """The system said no: nothing is asked until the region's staff decide."""
     tx.execute(
-        "UPDATE fulfilment_tasks SET failures = 0, due = NULL, problem = :problem WHERE order_id = :id",
+        "UPDATE fulfilment_tasks SET failures = 0, due = NULL, sealed_problem = :problem WHERE order_id = :id",
         id=task.order_id,
-        problem=_short(problem),
+        problem=seal_told(tx, task.order_id, PROBLEM, _short(problem)),
     )
 
 
@@ -122,11 +139,11 @@ def enter_phase(tx: Transaction, task: Task, phase: Phase, now: datetime, result
     due = to_microseconds(now)
     tx.execute(
         "UPDATE fulfilment_tasks SET phase = :phase, attempts = attempts + 1, failures = 0, due = :due,"
-        " results = :results WHERE order_id = :id",
+        " sealed_results = :results WHERE order_id = :id",
         id=task.order_id,
         phase=phase,
         due=due,
-        results=json.dumps(dict(results)),
+        results=seal_told(tx, task.order_id, RESULTS, json.dumps(dict(results))),
     )
     tx.publish(TaskDue())
     return Task(task.order_id, phase, task.attempts + 1, 0, due, results, task.problem)
@@ -141,8 +158,24 @@ def ask_at_once(tx: Transaction, number: int, now: datetime) -> None:
     )
 
 
-def _task(order_id: str, phase: int, attempts: int, failures: int, due: int | None, results: str, problem: str) -> Task:
-    return Task(order_id, Phase(phase), attempts, failures, due, json.loads(results), problem)
+def seal_told(tx: Transaction, order_id: str, place: str, told: str) -> bytes:
+    """What a region's own system has told of an order, for its row: it may be personal."""
+    return vault.seal(tx, order_subject(order_id), place, told.encode())
+
+
+def _opened(tx: Transaction, row: _AtRest) -> Task:
+    subject = order_subject(row.order_id)
+    results = vault.open_if_kept(tx, subject, RESULTS, row.results) if row.results is not None else None
+    problem = vault.open_if_kept(tx, subject, PROBLEM, row.problem) if row.problem is not None else None
+    return Task(
+        row.order_id,
+        Phase(row.phase),
+        row.attempts,
+        row.failures,
+        row.due,
+        json.loads(results) if results is not None else {},
+        problem.decode() if problem is not None else "",
+    )
 
 
 def _short(problem: str) -> str:

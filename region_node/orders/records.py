@@ -11,7 +11,7 @@ from region_node.billing.charging import charged, final_charges, given_back
 from region_node.billing.debts import overdue
 from region_node.billing.rules import Month, Posting
 from region_node.customers.identities import customer_known_by, lines_held
-from region_node.customers.rows import CustomerRow, Line, find_customer, find_line
+from region_node.customers.rows import CustomerRow, Line, find_customer, is_number_in_use
 from region_node.customers.standing import require_readable
 from region_node.customers.subscriptions import Subscription, subscriptions_of
 
@@ -73,7 +73,7 @@ class StoredRecords:
 
     def is_free(self, number: str) -> bool:
         """See the port."""
-        return find_line(self._tx, number) is None
+        return not is_number_in_use(self._tx, number)
 
     def customer_known_by(self, attester: str, document: Document) -> str:
         """See the port."""

@@ -1,10 +1,11 @@
-"""Orders, their events and the requests about them, as stored."""
+"""Orders, their events and the requests about them, as stored: what is personal of an order is sealed under its key."""
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
+from gateway import vault
 from gateway.api.region.v1.order_pb2 import Order, OrderState, Party
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.clock import from_timestamp, to_microseconds
@@ -13,24 +14,29 @@ from gateway.pages import key_number
 from gateway.store.port import Transaction, Value
 from region_node.orders.completed import note_completed
 from region_node.orders.events import event_of
+from region_node.readable import readable_page
+from region_node.subjects import number_index, order_subject
 
 COMPLETED = OrderState.ORDER_STATE_COMPLETED
+BODY = "orders"
+PARAMETERS = "requests"
+"""The places of what is sealed under an order's key."""
 
 
 @dataclass(frozen=True)
 class OrderRow:
     """An order and the trace to which all its envelopes belong."""
 
-    order: Order
+    order: Order = field(repr=False)
     traceparent: str
 
 
-ORDER_SUBJECTS = "order/"
+ORDERS = "order/"
 
 
-def order_subject(order_id: str) -> str:
+def about_order(order_id: str) -> str:
     """What is told of an order to other processes."""
-    return ORDER_SUBJECTS + order_id
+    return ORDERS + order_id
 
 
 def request_subject(caller: str, request_id: str) -> str:
@@ -42,12 +48,12 @@ def request_subject(caller: str, request_id: str) -> str:
 class OrderChanged:
     """Published when an order was stored, with the order as it is now."""
 
-    order: Order
+    order: Order = field(repr=False)
 
     @property
     def about(self) -> str:
         """What other processes on the same database are told."""
-        return order_subject(self.order.id)
+        return about_order(self.order.id)
 
 
 @dataclass(frozen=True)
@@ -81,9 +87,29 @@ class Event:
     order_id: str
 
 
+@dataclass(frozen=True)
+class _AtRest:
+    order_id: str
+    order_date: int
+    body: bytes
+    traceparent: str
+
+
+@dataclass(frozen=True)
+class _RequestAtRest:
+    digest: bytes
+    order_id: str
+    settled: int
+    reason: int
+    sealed: bytes | None
+
+
 def find_order(tx: Transaction, order_id: str) -> OrderRow | None:
-    """The order as this region has it; None also for one that was erased."""
-    return tx.first(_order_row, "SELECT body, traceparent FROM orders WHERE order_id = :id AND erased = 0", id=order_id)
+    """The order as this region has it; None also where it was erased."""
+    row = tx.first(
+        _AtRest, "SELECT order_id, order_date, body, traceparent FROM orders WHERE order_id = :id", id=order_id
+    )
+    return None if row is None else _opened(tx, [row])[0]
 
 
 def find_erased(tx: Transaction, order_id: str) -> Order | None:
@@ -107,16 +133,16 @@ def insert_order(tx: Transaction, row: OrderRow, now: datetime) -> None:
     """Adds an order and its first event."""
     tx.execute(
         "INSERT INTO orders (order_id, handling_region, home_region, operator, business, number, state, version,"
-        " awaiting, order_date, traceparent, body)"
+        " awaiting, order_date, traceparent, body, is_sealed)"
         " VALUES (:order_id, :handling_region, :home_region, :operator, :business, :number, :state, :version,"
-        " :awaiting, :order_date, :traceparent, :body)",
+        " :awaiting, :order_date, :traceparent, :body, 1)",
         handling_region=row.order.handling_region,
         operator=row.order.operator,
         business=row.order.request.business,
-        number=row.order.request.number,
+        number=number_index(tx, row.order.request.number),
         order_date=to_microseconds(from_timestamp(row.order.order_date)),
         traceparent=row.traceparent,
-        **_changeable(row.order),
+        **_changeable(tx, row.order),
     )
     if row.order.state == COMPLETED:
         note_completed(tx, row.order, now)
@@ -130,13 +156,16 @@ def update_order(tx: Transaction, order: Order, now: datetime) -> None:
     tx.execute(
         "UPDATE orders SET home_region = :home_region, state = :state, version = :version, awaiting = :awaiting,"
         " body = :body WHERE order_id = :order_id",
-        **_changeable(order),
+        **_changeable(tx, order),
     )
     _note_event(tx, order, now)
 
 
 def _is_completed(tx: Transaction, order_id: str) -> bool:
     return tx.first(int, "SELECT state FROM orders WHERE order_id = :id", id=order_id) == COMPLETED
+
+
+_OLDER = " AND (order_date < :date OR (order_date = :date AND order_id < :id))"
 
 
 @dataclass(frozen=True)
@@ -165,19 +194,28 @@ def list_orders(tx: Transaction, wanted: OrderFilter, before: tuple[int, str] | 
         names = [f"state{index}" for index, _ in enumerate(wanted.states)]
         conditions.append(f"state IN ({', '.join(':' + name for name in names)})")
         parameters |= dict(zip(names, wanted.states, strict=True))
-    for column, value in (("business", wanted.business), ("number", wanted.number), ("awaiting", wanted.awaiting)):
+    for column, value in (
+        ("business", wanted.business),
+        ("number", number_index(tx, wanted.number)),
+        ("awaiting", wanted.awaiting),
+    ):
         if value:
             conditions.append(f"{column} = :{column}")
             parameters[column] = value
-    if before is not None:
-        conditions.append("(order_date < :date OR (order_date = :date AND order_id < :id))")
-        parameters |= {"date": before[0], "id": before[1]}
     where = " AND ".join(conditions)
-    return tx.all(
-        Order.FromString,
-        f"SELECT body FROM orders WHERE {where} ORDER BY order_date DESC, order_id DESC LIMIT :limit",  # noqa: S608
-        **parameters,
-    )
+
+    def rows_after(last: _AtRest | None) -> list[_AtRest]:
+        older = (last.order_date, last.order_id) if last is not None else before
+        place: dict[str, Value] = {} if older is None else {"date": older[0], "id": older[1]}
+        return tx.all(
+            _AtRest,
+            f"SELECT order_id, order_date, body, traceparent FROM orders WHERE {where}"  # noqa: S608 - no values
+            f"{_OLDER if place else ''} ORDER BY order_date DESC, order_id DESC LIMIT :limit",
+            **parameters,
+            **place,
+        )
+
+    return [row.order for row in readable_page(rows_after, lambda rows: _opened(tx, rows), limit)]
 
 
 def page_key(order: Order) -> str:
@@ -234,13 +272,14 @@ def events_after(tx: Transaction, sequence: int, limit: int) -> list[Event]:
 
 def find_request(tx: Transaction, caller: str, request_id: str) -> RequestRow | None:
     """What is remembered of a request."""
-    return tx.first(
-        _request_row,
-        "SELECT digest, order_id, settled, reason, parameters FROM requests"
+    row = tx.first(
+        _RequestAtRest,
+        "SELECT digest, order_id, settled, reason, sealed FROM requests"
         " WHERE caller = :caller AND request_id = :request_id",
         caller=caller,
         request_id=request_id,
     )
+    return None if row is None else _request_row(tx, row)
 
 
 @dataclass(frozen=True)
@@ -251,15 +290,24 @@ class RequestKey:
     request_id: str
     digest: bytes
 
+    def is_of(self, tx: Transaction, known: RequestRow) -> bool:
+        """Whether a request that is remembered had the same content."""
+        return known.digest == keyed_digest(tx, self.digest)
+
+
+def keyed_digest(tx: Transaction, digest: bytes) -> bytes:
+    """What is remembered of a digest: by the digest itself, whoever has the database could try out numbers."""
+    return bytes.fromhex(vault.index_of(tx, "request", digest.hex()))
+
 
 def insert_request(tx: Transaction, key: RequestKey, order_id: str, *, settled: bool, now: datetime) -> None:
     """Remembers a request."""
     tx.execute(
-        "INSERT INTO requests (caller, request_id, digest, order_id, settled, reason, parameters, time)"
-        " VALUES (:caller, :request_id, :digest, :order_id, :settled, 0, '', :time)",
+        "INSERT INTO requests (caller, request_id, digest, order_id, settled, reason, parameters, time, is_sealed)"
+        " VALUES (:caller, :request_id, :digest, :order_id, :settled, 0, '', :time, 1)",
         caller=key.caller,
         request_id=key.request_id,
-        digest=key.digest,
+        digest=keyed_digest(tx, key.digest),
         order_id=order_id,
         settled=int(settled),
         time=to_microseconds(now),
@@ -268,14 +316,22 @@ def insert_request(tx: Transaction, key: RequestKey, order_id: str, *, settled: 
 
 def settle_request(tx: Transaction, caller: str, request_id: str, refused: Refused | None) -> None:
     """Remembers the home region's answer to a request."""
+    where = "WHERE caller = :caller AND request_id = :request_id"
+    order_id = tx.first(str, f"SELECT order_id FROM requests {where}", caller=caller, request_id=request_id)  # noqa: S608
+    if order_id is None:
+        return
     tx.execute(
-        "UPDATE requests SET settled = 1, reason = :reason, parameters = :parameters"
-        " WHERE caller = :caller AND request_id = :request_id",
+        f"UPDATE requests SET settled = 1, reason = :reason, sealed = :sealed {where}",  # noqa: S608 - a constant
         reason=refused.reason if refused is not None else 0,
-        parameters=json.dumps(refused.parameters) if refused is not None else "",
+        sealed=seal_parameters(tx, order_id, json.dumps(refused.parameters)) if refused is not None else None,
         caller=caller,
         request_id=request_id,
     )
+
+
+def seal_parameters(tx: Transaction, order_id: str, parameters: str) -> bytes:
+    """The parameters of a refusal, JSON, for their row: they may tell a number, or what was wrong with an address."""
+    return vault.seal(tx, order_subject(order_id), PARAMETERS, parameters.encode())
 
 
 def _note_event(tx: Transaction, order: Order, now: datetime) -> None:
@@ -292,25 +348,33 @@ def _note_event(tx: Transaction, order: Order, now: datetime) -> None:
     tx.publish(changed, about=changed.about)
 
 
-def _changeable(order: Order) -> Mapping[str, Value]:
+def _changeable(tx: Transaction, order: Order) -> Mapping[str, Value]:
     return {
         "order_id": order.id,
         "home_region": order.home_region,
         "state": order.state,
         "version": order.version,
         "awaiting": order.awaiting.party,
-        "body": order.SerializeToString(),
+        "body": vault.seal(tx, order_subject(order.id), BODY, order.SerializeToString()),
     }
 
 
-def _order_row(body: bytes, traceparent: str) -> OrderRow:
-    return OrderRow(Order.FromString(body), traceparent)
+def _opened(tx: Transaction, rows: Sequence[_AtRest]) -> list[OrderRow | None]:
+    bodies = vault.open_many(tx, [vault.Sealing(order_subject(row.order_id), BODY, row.body) for row in rows])
+    return [
+        None if body is None else OrderRow(Order.FromString(body), row.traceparent)
+        for row, body in zip(rows, bodies, strict=True)
+    ]
 
 
 def _erased_order(order_id: str, handling_region: str, home_region: str, operator: str) -> Order:
     return Order(id=order_id, handling_region=handling_region, home_region=home_region, operator=operator)
 
 
-def _request_row(digest: bytes, order_id: str, settled: int, reason: int, parameters: str) -> RequestRow:
-    refused = Refused(Reason.ValueType(reason), **json.loads(parameters)) if reason else None
-    return RequestRow(digest, order_id, bool(settled), refused)
+def _request_row(tx: Transaction, row: _RequestAtRest) -> RequestRow:
+    parameters: Mapping[str, str] = {}
+    if row.sealed is not None:
+        opened = vault.open_if_kept(tx, order_subject(row.order_id), PARAMETERS, row.sealed)
+        parameters = json.loads(opened) if opened is not None else {}
+    refused = Refused(Reason.ValueType(row.reason), **parameters) if row.reason else None
+    return RequestRow(row.digest, row.order_id, bool(row.settled), refused)

@@ -25,6 +25,7 @@ from gateway.store.postgresql import PostgresqlStore
 from gateway.store.schema import Migration
 from tests.contract.stores import NOTES, PATIENCE_S, insert
 from tests.faults.proxy import FaultProxy
+from tests.keys import region_keys
 
 COUNTERS = Migration("counters", "0001_counters.sql", "CREATE TABLE counters (value INTEGER NOT NULL);")
 MIGRATIONS = (NOTES, COUNTERS)
@@ -85,7 +86,9 @@ async def opened(
     migrations: Sequence[Migration] = MIGRATIONS,
 ) -> AsyncIterator[PostgresqlStore]:
     """A store, closed at the end."""
-    store = await PostgresqlStore.open(conninfo, migrations, number=number, readers=readers, alone=alone)
+    store = await PostgresqlStore.open(
+        conninfo, migrations, number=number, readers=readers, alone=alone, keys=region_keys()
+    )
     try:
         yield store
     finally:

@@ -22,6 +22,7 @@ from gateway.signing import Signer, TrustedKeys
 from gateway.store.port import Store, Transaction
 from gateway.store.schema import Migration, migrations_of
 from gateway.store.sqlite import SqliteStore
+from tests.keys import region_keys
 
 FEDERATION = "demo.example"
 ORIGIN, DESTINATION = "guangdong", "sichuan"
@@ -129,7 +130,7 @@ def effects(tx: Transaction) -> list[str]:
 @asynccontextmanager
 async def open_store(directory: Path) -> AsyncIterator[Store]:
     """A store with the fabric's tables and one for effects."""
-    store = SqliteStore(directory / "node.db", [*migrations_of("gateway"), EFFECTS])
+    store = SqliteStore(directory / "node.db", [*migrations_of("gateway"), EFFECTS], region_keys())
     try:
         yield store
     finally:

@@ -24,6 +24,7 @@ from gateway.store.postgresql_connection import Writer
 from gateway.store.postgresql_schema import applied
 from gateway.store.schema import Migration
 from gateway.store.sqlite import SqliteDatabase, SqliteStore
+from tests.keys import region_keys
 
 # Reached only where a test fails.
 PATIENCE_S = 30.0
@@ -79,7 +80,7 @@ class SqliteAdapter:
     @contextlib.asynccontextmanager
     async def open(self, migrations: Sequence[Migration] = (NOTES,)) -> AsyncIterator[Store]:
         """See Adapter."""
-        store = SqliteStore(self._path, migrations)
+        store = SqliteStore(self._path, migrations, region_keys())
         try:
             yield store
         finally:
@@ -156,7 +157,7 @@ class PostgresqlAdapter:
         with self._outside() as connection:
             if not applied(connection):
                 self.migrate(migrations)
-        store = await self._place.open(migrations)
+        store = await self._place.open(migrations, keys=region_keys())
         try:
             yield store
         finally:

@@ -17,9 +17,9 @@ from gateway.relay import outbox, settling
 from gateway.relay.envelopes import Answer, Sealed
 from gateway.relay.outbox import Enqueued
 from gateway.store.port import Operation, Store, Transaction
+from tests.at_rest import open_envelopes
 from tests.contract.relay_pair import COMMAND, DESTINATION, LETTER, NOW, ORIGIN, Desk, FixedClock, Pair, open_store
 from tests.contract.relay_scene import Scene, play
-from tests.outbox import open_envelopes
 
 T = TypeVar("T")
 

@@ -2,16 +2,22 @@
 
 import sqlite3
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from typing import Protocol, cast
 
 import psycopg
 
+from deploy.local.federation import LocalFederation
 from gateway import audit
 from gateway.api.region.v1.order_pb2 import Order
 from gateway.api.relay.v1.relay_pb2 import Envelope, Receipt
-from gateway.store.opening import DatabasePlace
+from gateway.region_keys import KeySet, RegionKeys
+from gateway.store.opening import DatabasePlace, PostgresqlSettings
+from gateway.store.port import Transaction
+from region_node.customers.rows import find_line
+from region_node.orders.rows import find_order
+from tests import at_rest
 
 Row = tuple[object, ...]
 # Processes come and go: what they say of themselves tells nothing of orders.
@@ -33,12 +39,21 @@ class Database(Protocol):
         """Leaves it."""
         ...
 
+    def look(self) -> AbstractContextManager[Transaction]:
+        """A transaction that reads, with the region's keys."""
+        ...
+
 
 class SqliteFile:
     """A file."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, keys: Path) -> None:
         self._path = path
+        self._keys = keys
+
+    def look(self) -> AbstractContextManager[Transaction]:
+        """See Database."""
+        return DatabasePlace(self._path).look(RegionKeys(KeySet.load(self._keys)))
 
     def rows(self, sql: str, *values: object) -> list[Row]:
         """See Database."""
@@ -56,8 +71,9 @@ class SqliteFile:
 class PostgresqlDatabase:
     """A database of a server, looked at over one connection, which is made anew where the server was away."""
 
-    def __init__(self, conninfo: str) -> None:
+    def __init__(self, conninfo: str, keys: Path) -> None:
         self._conninfo = conninfo
+        self._keys = keys
         self._connection: psycopg.Connection[Row] | None = None
 
     def rows(self, sql: str, *values: object) -> list[Row]:
@@ -83,19 +99,31 @@ class PostgresqlDatabase:
         if self._connection is not None:
             self._connection.close()
 
+    def look(self) -> AbstractContextManager[Transaction]:
+        """See Database."""
+        place = DatabasePlace(Path("unused"), PostgresqlSettings(self._conninfo))
+        return place.look(RegionKeys(KeySet.load(self._keys)))
+
     def _connected(self) -> psycopg.Connection[Row]:
         if self._connection is None or self._connection.closed:
             self._connection = psycopg.connect(self._conninfo, autocommit=True, application_name="looks from outside")
         return self._connection
 
 
-def database_at(place: DatabasePlace) -> Database:
-    """The database of a process."""
-    return SqliteFile(place.file) if place.postgresql is None else PostgresqlDatabase(place.postgresql.conninfo)
+def database_at(place: DatabasePlace, keys: Path) -> Database:
+    """The database of a process, with the file of its region's keys."""
+    if place.postgresql is None:
+        return SqliteFile(place.file, keys)
+    return PostgresqlDatabase(place.postgresql.conninfo, keys)
 
 
 class Records:
     """The database of one region."""
+
+    @classmethod
+    def of(cls, federation: LocalFederation, name: str) -> "Records":
+        """The database of a process of a federation."""
+        return cls(database_at(federation.database(name), federation.keys_file(name)))
 
     def __init__(self, database: Database) -> None:
         self.database = database
@@ -137,8 +165,24 @@ class Records:
 
     def order(self, order_id: str) -> Order | None:
         """The order as it is stored; None where it is not."""
-        bodies = self.column("SELECT body FROM orders WHERE order_id = ?", order_id)
-        return Order.FromString(cast("bytes", bodies[0])) if bodies else None
+        with self.database.look() as tx:
+            row = find_order(tx, order_id)
+        return row.order if row is not None else None
+
+    def orders(self) -> list[Order]:
+        """All orders as they are stored, by id."""
+        with self.database.look() as tx:
+            return at_rest.orders(tx)
+
+    def sent(self) -> list[at_rest.Kept]:
+        """What this region has sent, opened, by id."""
+        with self.database.look() as tx:
+            return sorted(at_rest.sent(tx), key=lambda row: row.envelope_id)
+
+    def received(self) -> list[at_rest.Kept]:
+        """What this region has acted on, opened, by id."""
+        with self.database.look() as tx:
+            return sorted(at_rest.received(tx), key=lambda row: row.envelope_id)
 
     def has_received(self, order_id: str) -> bool:
         """Whether a command about the order was acted on here."""
@@ -150,23 +194,18 @@ class Records:
 
     def envelope(self, order_id: str) -> Envelope:
         """The first envelope that was sealed here about an order, as it was signed."""
-        rows = self.rows("SELECT content, signature FROM outbox WHERE subject = ? ORDER BY created LIMIT 1", order_id)
-        assert rows, f"nothing was sealed about {order_id}"
-        return Envelope(content=cast("bytes", rows[0][0]), signature=cast("bytes", rows[0][1]))
+        with self.database.look() as tx:
+            first = next((row for row in at_rest.sent(tx) if row.subject == order_id), None)
+        assert first is not None, f"nothing was sealed about {order_id}"
+        return Envelope(content=first.content, signature=first.signature)
 
     def receipts_kept(self, order_id: str) -> list[Row]:
         """Envelope ids with the receipts of others, as this region closed its envelopes about an order."""
-        return self.rows(
-            "SELECT envelope_id, receipt_content, receipt_signature FROM outbox WHERE subject = ? ORDER BY envelope_id",
-            order_id,
-        )
+        return [_receipt(row) for row in self.sent() if row.subject == order_id]
 
     def receipts_given(self, order_id: str) -> list[Row]:
         """Envelope ids with the receipts that this region gave for commands about an order."""
-        return self.rows(
-            "SELECT envelope_id, receipt_content, receipt_signature FROM inbox WHERE subject = ? ORDER BY envelope_id",
-            order_id,
-        )
+        return [_receipt(row) for row in self.received() if row.subject == order_id]
 
     def receipt_given(self, order_id: str) -> Receipt:
         """The receipt that this region gave for the one command about an order."""
@@ -195,10 +234,17 @@ class Records:
 
     def line_status(self, number: str) -> int:
         """How the line of a number stands."""
-        return self.count("SELECT status FROM products WHERE number = ?", number)
+        with self.database.look() as tx:
+            line = find_line(tx, number)
+        assert line is not None, f"nobody has {number}"
+        return line.status
 
     def verify_chain(self) -> None:
         """Raises ChainBroken where the audit chain is not whole."""
         columns = "sequence, time, actor, action, subject, detail, hash"
         rows = self.rows(f"SELECT {columns} FROM audit ORDER BY sequence")
         audit.verify([audit.AuditRow(*row) for row in rows], None)  # type: ignore[arg-type]
+
+
+def _receipt(row: at_rest.Kept) -> Row:
+    return row.envelope_id, row.receipt_content, row.receipt_signature

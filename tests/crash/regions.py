@@ -28,7 +28,7 @@ from gateway.api.types.v1.types_pb2 import Applicant, Channel, Document, Money, 
 from gateway.clock import SystemClock, to_timestamp
 from gateway.identity import server_name
 from gateway.tls import Credentials, client_credentials, client_options
-from tests.crash.records import Records, database_at
+from tests.crash.records import Records
 from tests.faults.background import Background
 
 T = TypeVar("T")
@@ -70,8 +70,7 @@ class TwoRegions:
     def start(self) -> None:
         """Starts the prepared federation and takes over the home region's customers."""
         nodes = self.federation.nodes
-        databases = [self.federation.database(nodes[region][0].name) for region in (HANDLING, HOME)]
-        self._records = [Records(database_at(database)) for database in databases]
+        self._records = [Records.of(self.federation, nodes[region][0].name) for region in (HANDLING, HOME)]
         self.federation.start()
         self.run(self._create_customers())
 

@@ -13,7 +13,7 @@ import pytest
 from deploy.local.federation import FEDERATION, OPERATOR, LocalFederation
 from deploy.local.process import wait_until
 from deploy.local.profiles import EMBEDDED, Engine, Placement, Profile
-from tests.crash.records import Records, Row, database_at
+from tests.crash.records import Records, Row
 from tests.faults.background import Background
 from tests.faults.proxy import FaultProxy
 
@@ -86,9 +86,9 @@ def site(federation: LocalFederation) -> Iterator[Site]:
     try:
         federation.prepare()
         federation.start()
-        database = database_at(federation.database(REGION))
-        yield Site(federation, Records(database))
-        database.close()
+        records = Records.of(federation, REGION)
+        yield Site(federation, records)
+        records.database.close()
     finally:
         federation.kill()
 

@@ -12,6 +12,7 @@ from gateway.api.relay.v1.relay_pb2 import DeliverResult, Outcome, Receipt
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.clock import SystemClock
 from gateway.federation.current import CurrentFederation
+from gateway.region_keys import KeySet, RegionKeys
 from gateway.relay.border import Border
 from gateway.relay.envelopes import Answer, Sealed, read_content, seal_receipt
 from gateway.relay.fair_queue import Parcel
@@ -162,7 +163,9 @@ class _Settling:
         return self._scene.run(self._settle(receipt))
 
     async def _settle(self, receipt: Receipt) -> bool:
-        store = await self._scene.federation.database(HANDLING).open(migrations_of("gateway", "region_node"))
+        federation = self._scene.federation
+        keys = RegionKeys(KeySet.load(federation.keys_file(HANDLING)))
+        store = await federation.database(HANDLING).open(migrations_of("gateway", "region_node"), keys=keys)
         kinds = OrderEnvelopes(RegionContext(self._border, load_rules())).kinds()
         settler = Settler(RelayPorts(self._border, kinds, store, self._clock, Tracing(NoOpTracer()), InlineWorkers()))
         try:

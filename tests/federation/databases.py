@@ -4,6 +4,7 @@ import contextlib
 import sqlite3
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from decimal import Decimal
 from pathlib import Path
 
@@ -11,8 +12,11 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from deploy.local.postgresql import LocalPostgresql
+from gateway.region_keys import KeySet, RegionKeys
 from gateway.store.opening import DatabasePlace, PostgresqlSettings
+from gateway.store.port import Transaction
 from gateway.store.schema import migrations_of
+from region_node.subjects import number_index
 
 Cell = int | str | bytes | None
 Row = tuple[Cell, ...]
@@ -24,9 +28,20 @@ _OWN_TABLES = ("processes", "store_writers")
 class Database:
     """One SQLite file, or one PostgreSQL database where there is one."""
 
-    def __init__(self, path: Path, postgresql: PostgresqlSettings | None) -> None:
+    def __init__(self, path: Path, postgresql: PostgresqlSettings | None, keys: Path | None = None) -> None:
         self.path = path
         self._postgresql = postgresql
+        self._keys = keys
+
+    def look(self) -> AbstractContextManager[Transaction]:
+        """A transaction that reads, with the keys under which the member stores personal data."""
+        keys = RegionKeys(KeySet.load(self._keys)) if self._keys is not None else None
+        return DatabasePlace(self.path, self._postgresql).look(keys)
+
+    def index_of(self, number: str) -> str:
+        """What stands in the columns for a number."""
+        with self.look() as tx:
+            return number_index(tx, number)
 
     def rows(self, sql: str, *parameters: Cell) -> list[Row]:
         """The rows of a query, with `?` parameters."""

@@ -21,7 +21,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import reason_name
 from gateway.relay.envelopes import Letter, seal
 from gateway.signing import Signer
-from tests.federation.databases import Cell
+from tests import at_rest
 from tests.federation.running import CALL_SECONDS, Federation
 
 SUBMIT = EnvelopeKind.ENVELOPE_KIND_ORDER_SUBMIT
@@ -76,14 +76,11 @@ async def bring(federation: Federation, envelope: Envelope, destination: str) ->
 
 def sent_about(federation: Federation, region: str, order_id: str) -> tuple[Envelope, Receipt]:
     """The submission of an order as it stands in its origin's outbox, with the receipt."""
-    ((content, signature, receipt, signed),) = federation.database(region).rows(
-        "SELECT content, signature, receipt_content, receipt_signature FROM outbox WHERE subject = ? AND kind = ?",
-        order_id,
-        SUBMIT,
-    )
+    with federation.database(region).look() as tx:
+        (row,) = (each for each in at_rest.sent(tx) if (each.subject, each.kind) == (order_id, SUBMIT))
     return (
-        Envelope(content=_bytes(content), signature=_bytes(signature)),
-        Receipt(content=_bytes(receipt), signature=_bytes(signed)),
+        Envelope(content=row.content, signature=row.signature),
+        Receipt(content=row.receipt_content or b"", signature=row.receipt_signature or b""),
     )
 
 
@@ -104,8 +101,3 @@ def refused(result: DeliverResult) -> str:
 def cancellation(order: Order) -> OrderCommand:
     """A command to cancel an order."""
     return OrderCommand(order_id=order.id, cancel=OrderCommand.Cancel(reason="forged"))
-
-
-def _bytes(cell: Cell) -> bytes:
-    assert isinstance(cell, bytes)
-    return cell

@@ -113,7 +113,8 @@ class Federation:
 
     def database(self, region: str) -> Database:
         """The database of a region."""
-        return Database(self.region_settings(region).database.file, self._database(region, "region_node"))
+        settings = self.region_settings(region)
+        return Database(settings.database.file, self._database(region, "region_node"), settings.keys)
 
     @property
     def coordinator_database(self) -> Database:

@@ -61,7 +61,8 @@ async def test_a_months_usage_is_billed_at_home_and_shown_elsewhere_and_arrears_
         ]
         assert bill.closing_balance.minor_units == -bill.total.minor_units
         due = from_timestamp(bill.payment_due_date)
-        told = federation.database("sichuan").rows("SELECT kind FROM notices WHERE number = ?", number)
+        database = federation.database("sichuan")
+        told = database.rows("SELECT kind FROM notices WHERE number = ?", database.index_of(number))
         assert told == [("bill",)]
 
         for days in (28, 30):  # told, and suspended two days later
@@ -80,8 +81,9 @@ async def test_a_months_usage_is_billed_at_home_and_shown_elsewhere_and_arrears_
         assert (await sichuan.read(number)).product.status == SUSPENDED
         assert (await guangdong.order("PAY", number, amount="20000")).state == OrderState.ORDER_STATE_COMPLETED
         assert (await sichuan.read(number)).product.status == ACTIVE
-        kinds = federation.database("sichuan").rows(
-            "SELECT kind FROM notices WHERE number = ? AND kind <> 'bill' ORDER BY create_time", number
+        kinds = database.rows(
+            "SELECT kind FROM notices WHERE number = ? AND kind <> 'bill' ORDER BY create_time",
+            database.index_of(number),
         )
         assert kinds == [("suspension-ahead",), ("suspended",), ("resumed",)]
 

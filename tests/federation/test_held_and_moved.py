@@ -11,6 +11,7 @@ from gateway.api.federation.v1.federation_pb2 import WatchResponse
 from gateway.api.region.v1.order_pb2 import Order, OrderState
 from gateway.api.relay.v1.relay_pb2 import Outcome, ReceiptContent
 from region_node.membership.last_good import LastGood
+from tests import at_rest
 from tests.federation.counter import Counter
 from tests.federation.databases import Databases
 from tests.federation.forger import SUBMIT
@@ -115,9 +116,9 @@ async def test_an_order_sealed_by_an_old_plan_is_done_once_where_the_customer_is
             "SELECT destination FROM outbox WHERE subject = ? AND kind = ? ORDER BY created", order.id, SUBMIT
         )
         assert sent == [("sichuan",), ("henan",)]
-        ((receipt,),) = federation.database("sichuan").rows("SELECT receipt_content FROM inbox")
-        assert isinstance(receipt, bytes)
-        tombstone = ReceiptContent.FromString(receipt)
+        with federation.database("sichuan").look() as tx:
+            (row,) = at_rest.received(tx)
+        tombstone = ReceiptContent.FromString(row.receipt_content or b"")
         assert (tombstone.outcome, tombstone.moved_to) == (Outcome.OUTCOME_MOVED, "henan")
         owed = federation.database("guangdong").rows(
             "SELECT account, SUM(amount) FROM ledger_entries GROUP BY account HAVING SUM(amount) <> 0 ORDER BY 1"

@@ -201,8 +201,9 @@ async def test_a_customer_is_reminded_thirty_fifteen_and_three_days_before_a_con
     number = await sichuan.new_customer(contract_end_date=end)
 
     def told() -> list[int]:
-        found = federation.database("sichuan").rows(
-            "SELECT notice_id FROM notices WHERE kind = 'contract-reminder' AND number = ?", number
+        database = federation.database("sichuan")
+        found = database.rows(
+            "SELECT notice_id FROM notices WHERE kind = 'contract-reminder' AND number = ?", database.index_of(number)
         )
         return sorted((int(str(row[0]).rpartition("/")[2]) for row in found), reverse=True)
 

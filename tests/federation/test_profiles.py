@@ -105,7 +105,8 @@ async def test_a_closed_line_has_no_profile(federation: Federation, sichuan: Cou
     counter, request_id, number = Counter(federation, handling), federation.next_id(), await sichuan.new_customer()
     documents = await counter.verify(number, request_id, code=await counter.receive_code(number, request_id))
     terminated = int(ProductStatus.PRODUCT_STATUS_TERMINATED)
-    federation.database("sichuan").change(f"UPDATE products SET status = {terminated} WHERE number = '{number}'")
+    database = federation.database("sichuan")
+    database.change(f"UPDATE products SET status = {terminated} WHERE number = '{database.index_of(number)}'")
     assert (await refusal(profile(counter, number, request_id, documents))).reason == "LINE_CLOSED"
 
 

@@ -8,6 +8,7 @@ from deploy.local.federation import OPERATOR
 from deploy.local.process import wait_until
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.api.region.v1.order_pb2 import OrderState
+from tests.at_rest import Kept
 from tests.crash.outcome import ATTEMPTS_IN_A_FAULT
 from tests.crash.records import Records, Row
 from tests.crash.regions import SETTLED_SECONDS
@@ -89,11 +90,13 @@ def _entries(order: Taken, region: str) -> list[Row]:
 def _require_same_word(taken: Sequence[Taken], regions: Mapping[str, Records]) -> None:
     """Both regions have the same order, the same receipts, and owe each other the same."""
     for handling, home in {(order.handling, order.line.home) for order in taken if order.is_foreign}:
-        bodies = "SELECT order_id, body FROM orders WHERE handling_region = ? AND home_region = ? ORDER BY order_id"
-        assert regions[handling].rows(bodies, handling, home) == regions[home].rows(bodies, handling, home)
-        columns = "envelope_id, receipt_content, receipt_signature"
-        kept = regions[handling].rows(f"SELECT {columns} FROM outbox WHERE destination = ? ORDER BY envelope_id", home)
-        given = regions[home].rows(f"SELECT {columns} FROM inbox WHERE origin = ? ORDER BY envelope_id", handling)
+        taken_in, owned = (
+            [each for each in regions[region].orders() if (each.handling_region, each.home_region) == (handling, home)]
+            for region in (handling, home)
+        )
+        assert taken_in == owned
+        kept = [_receipt(row) for row in regions[handling].sent() if row.peer == home]
+        given = [_receipt(row) for row in regions[home].received() if row.peer == handling]
         assert kept == given
         assert _balance(regions[handling], f"payable/{home}") == -_balance(regions[home], f"receivable/{handling}")
 
@@ -120,3 +123,7 @@ def _completed(told: Mapping[str, OrderState.ValueType]) -> set[str]:
 
 def _sorted(values: Iterable[str]) -> list[object]:
     return cast("list[object]", sorted(values))
+
+
+def _receipt(row: Kept) -> tuple[object, ...]:
+    return row.envelope_id, row.receipt_content, row.receipt_signature

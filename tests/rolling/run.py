@@ -9,7 +9,7 @@ from pathlib import Path
 from deploy.local.federation import LocalFederation
 from deploy.local.process import wait_until
 from deploy.local.profiles import PRODUCTION
-from tests.crash.records import Records, database_at
+from tests.crash.records import Records
 from tests.faults.background import Background
 from tests.rolling.load import Load
 from tests.rolling.proof import attempts, require_all_done_once
@@ -63,8 +63,7 @@ class Rolling:
         federation.prepare()
         federation.start()
         self._regions = {
-            region: Records(database_at(federation.database(replicas[0].name)))
-            for region, replicas in federation.nodes.items()
+            region: Records.of(federation, replicas[0].name) for region, replicas in federation.nodes.items()
         }
         self._load = self._background.run(_load(federation))
 

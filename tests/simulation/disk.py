@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Callable
 from typing import TypeVar, cast
 
+from gateway.region_keys import RegionKeys
 from gateway.store.commit_queue import BATCH_LIMIT
 from gateway.store.group_commit import Outcome
 from gateway.store.port import Operation
@@ -22,8 +23,8 @@ _LONGEST_WAIT = 0.004  # seconds before a commit begins, and after it until anyb
 class Disk(SqliteDatabase):
     """A database that keeps what was committed when its process is killed, and may fail to commit."""
 
-    def __init__(self, content: bytes, fails: Callable[[], bool]) -> None:
-        super().__init__(":memory:")
+    def __init__(self, content: bytes, fails: Callable[[], bool], keys: RegionKeys) -> None:
+        super().__init__(":memory:", keys)
         self.connection.deserialize(content)
         self._fails = fails
         self.crash_at = ""  # `before a commit` or `after a commit`: the process is killed there

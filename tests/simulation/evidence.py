@@ -8,6 +8,7 @@ from functools import cached_property
 from gateway.api.federation.v1.configuration_pb2 import Step
 from gateway.api.region.v1.order_pb2 import Order
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind
+from tests import at_rest
 from tests.simulation.history import History
 from tests.simulation.plans import Errand
 from tests.simulation.provider import Provider
@@ -58,11 +59,22 @@ class Evidence:
                 yield region.name, row
 
     @cached_property
+    def sent(self) -> Sequence[tuple[str, at_rest.Kept]]:
+        """What each region has sent."""
+        return [(each.name, row) for each in self.regions for row in each.ports.disk.read(at_rest.sent)]
+
+    @cached_property
+    def received(self) -> Sequence[tuple[str, at_rest.Kept]]:
+        """What each region has acted on."""
+        return [(each.name, row) for each in self.regions for row in each.ports.disk.read(at_rest.received)]
+
+    @cached_property
     def orders(self) -> Sequence[StoredOrder]:
         """All orders of all regions."""
         return [
-            StoredOrder(region, Order.FromString(row["body"]))
-            for region, row in self.rows("SELECT body FROM orders ORDER BY order_id")
+            StoredOrder(region.name, order)
+            for region in self.regions
+            for order in region.ports.disk.read(at_rest.orders)
         ]
 
     @cached_property

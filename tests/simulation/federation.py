@@ -28,7 +28,7 @@ from tests.simulation.region import Region, RegionPorts
 from tests.simulation.status import Observer
 from tests.simulation.verification import Customer, Phones
 from tests.simulation.virtual_time import NodeClock, VirtualLoop, WallTime
-from tests.simulation.world import REGIONS, START, first_database
+from tests.simulation.world import REGIONS, START, drawn_keys, first_database
 
 ERRANDS = 56
 FAULTY_SECONDS = 40.0
@@ -73,6 +73,7 @@ class Simulation:
         self.history = History(loop)
         self._loop = loop
         self._source = source
+        self._seed = seed
         self._wall = WallTime(loop, START)
         self._network = Network(self.history, self._fork())
         self._coordinator = Coordinator(self.history, self._network, NodeClock(self._wall), self._fork())
@@ -129,7 +130,8 @@ class Simulation:
         return random.Random(self._source.getrandbits(64))
 
     def _new_region(self, name: str) -> Region:
-        disk = Disk(first_database(name), self._faults.disk_fails)
+        keys = drawn_keys(name, random.Random(f"{self._seed} {name}"))
+        disk = Disk(first_database(name), self._faults.disk_fails, keys)
         clock = NodeClock(self._wall)
         transport = ToCoordinator(self._network, name, self._coordinator)
         provider = self._provider if name == PROVIDER_REGION else None

@@ -11,11 +11,14 @@ from region_node.billing.rules import OPENING, Entry, Posting
 from region_node.customers.operations import SUSPENSION_TIMER
 from region_node.customers.rows import find_customer, find_line, insert_customer, insert_line
 from region_node.customers.subscriptions import keep_subscription, subscriptions_of
+from region_node.orders.rows import OrderFilter, list_orders
 from tests.simulation.batch import run_batch
 from tests.simulation.coordinator import Coordinator
 from tests.simulation.region import Region
 from tests.simulation.status import FINAL
 from tests.simulation.world import CURRENCY
+
+_MOST_ORDERS = 10_000  # about one number: more than any run has
 
 
 @dataclass(frozen=True)
@@ -83,8 +86,7 @@ def _handed_over(posting_id: str, account: str, amount: int) -> Posting:
 
 
 def _orders_at(region: Region, number: str) -> list[Order]:
-    sql = "SELECT body FROM orders WHERE number = :number"
-    return region.ports.disk.read(lambda tx: tx.all(Order.FromString, sql, number=number))
+    return region.ports.disk.read(lambda tx: list_orders(tx, OrderFilter(number=number), None, _MOST_ORDERS))
 
 
 def _run(region: Region, operation: Operation[None]) -> None:

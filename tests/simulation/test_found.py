@@ -1,5 +1,6 @@
 """What seeds have found: orders that move or are overtaken, and what a region's own system says; each a short story."""
 
+import random
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
@@ -30,11 +31,11 @@ from region_node.orders.provisioning_answers import Answer as Told
 from region_node.orders.provisioning_answers import Asked, answered, take
 from region_node.orders.relayed import OrderEnvelopes
 from region_node.orders.rows import find_request, require_order
-from tests.outbox import open_envelopes
+from tests.at_rest import open_envelopes
 from tests.simulation.batch import run_batch
 from tests.simulation.disk import Disk
 from tests.simulation.plans import documents
-from tests.simulation.world import PREFIXES, REGIONS, START, configuration, first_database, keys, operator
+from tests.simulation.world import PREFIXES, REGIONS, START, configuration, drawn_keys, first_database, keys, operator
 
 T = TypeVar("T")
 
@@ -110,7 +111,10 @@ class Counter:
 @pytest.fixture
 def counter() -> Iterator[Counter]:
     border = Border("guangdong", keys().signers["guangdong"], keys().trusted, CurrentFederation())
-    made = Counter(Disk(first_database("guangdong"), lambda: False), RegionContext(border, load_rules()))
+    made = Counter(
+        Disk(first_database("guangdong"), lambda: False, drawn_keys("guangdong", random.Random(1))),
+        RegionContext(border, load_rules()),
+    )
     yield made
     made.disk.close()
 
@@ -196,7 +200,7 @@ def test_a_submission_that_its_cancellation_overtook_is_refused_and_the_order_st
 def test_a_line_has_the_number_that_the_regions_own_system_has_chosen() -> None:
     border = Border("sichuan", keys().signers["sichuan"], keys().trusted, CurrentFederation())
     context = RegionContext(border, load_rules(), provisioned=frozenset({"NEW_LINE"}))
-    counter = Counter(Disk(first_database("sichuan"), lambda: False), context)
+    counter = Counter(Disk(first_database("sichuan"), lambda: False, drawn_keys("sichuan", random.Random(1))), context)
     counter.plan(THEIRS, "sichuan")
     request = OrderRequest(
         business="NEW_LINE",

@@ -1,5 +1,6 @@
 """What every run starts from: three regions with their customers, the shipped configuration, and keys."""
 
+import random
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -11,6 +12,7 @@ from gateway.api.types.v1.access_pb2 import Role
 from gateway.authority import Authority
 from gateway.federation.files import load
 from gateway.identity import Identity
+from gateway.region_keys import KeySet, RegionKeys
 from gateway.signing import Signer, TrustedKeys
 from gateway.store.port import Transaction
 from gateway.store.schema import migrations_of
@@ -59,9 +61,9 @@ CREATE TRIGGER line_changes AFTER UPDATE ON products BEGIN
     VALUES (old.product_id, old.status, new.status, old.plan_id, new.plan_id, new.suspension_kind,
         new.sim_replaced IS NOT old.sim_replaced, new.contract_end IS NOT old.contract_end);
 END;
-CREATE TABLE customer_history (sequence INTEGER PRIMARY KEY, customer_id TEXT, name TEXT);
+CREATE TABLE customer_history (sequence INTEGER PRIMARY KEY, customer_id TEXT, sealed BLOB);
 CREATE TRIGGER customer_changes AFTER UPDATE ON customers BEGIN
-    INSERT INTO customer_history (customer_id, name) VALUES (new.customer_id, new.name);
+    INSERT INTO customer_history (customer_id, sealed) VALUES (new.customer_id, new.sealed);
 END;
 CREATE TABLE subscription_history (sequence INTEGER PRIMARY KEY, product_id TEXT, offering_id TEXT);
 CREATE TRIGGER subscription_ends AFTER UPDATE ON subscriptions BEGIN
@@ -123,6 +125,16 @@ def configuration() -> Configuration:
     return load(Path(__file__).parents[2] / "deploy" / "federation")
 
 
+@cache
+def _stored_under(region: str) -> KeySet:
+    return KeySet.new(random.Random(f"the keys of {region}").randbytes)
+
+
+def drawn_keys(region: str, source: random.Random) -> RegionKeys:
+    """The keys under which a region stores personal data, always the same; what is drawn for it comes from `source`."""
+    return RegionKeys(_stored_under(region), source.randbytes)
+
+
 @dataclass(frozen=True)
 class Keys:
     """The signing keys of the regions, made once per process: no run depends on them."""
@@ -160,7 +172,7 @@ def staff(region: str, name: str) -> Identity:
 
 def new_database(region: str) -> bytes:
     """A region's database at the start, as SQLite serialises it."""
-    database = SqliteDatabase(":memory:")
+    database = SqliteDatabase(":memory:", drawn_keys(region, random.Random(region)))
     apply(database.connection, migrations_of("gateway", "region_node"))
     database.connection.executescript(_HISTORY)
     known = [each for each in subscribers() if each.region == region]

@@ -22,6 +22,7 @@ from region_node.customers.operations import keep_customer, keep_line
 from region_node.customers.rows import CustomerRow, Line, insert_line, line_of
 from region_node.customers.subscriptions import Subscription, keep_subscription
 from region_node.orders.business import load_rules
+from tests.keys import region_keys
 from tests.simulation.world import keys
 from tests.unit.situations import FEDERATION
 
@@ -40,7 +41,7 @@ class Books:
         self.context = RegionContext(
             Border("sichuan", shared.signers["sichuan"], shared.trusted, current), load_rules()
         )
-        self.tx = SqliteTransaction(connection)
+        self.tx = SqliteTransaction(connection, region_keys())
         self._connection = connection
         self._ids = iter(range(10**9))
 

@@ -19,6 +19,7 @@ from region_node.auditing import AuditedCall
 from region_node.customers.operations import SUSPENSION_TIMER, create, keep_line, read_page, suspension_has_ended
 from region_node.customers.rows import CustomerRow, Line, find_line
 from region_node.customers.taking_over import NewCustomer, new_customer
+from tests.keys import region_keys
 
 NOW = datetime(2026, 3, 14, 9, 0, tzinfo=UTC)
 END = NOW + timedelta(days=30)
@@ -28,7 +29,7 @@ ASKED = AuditedCall("operator/counter", "clerk-7", NOW)
 
 @pytest.fixture
 def tx() -> Iterator[Transaction]:
-    database = SqliteDatabase(":memory:")
+    database = SqliteDatabase(":memory:", region_keys())
     with closing(database):
         apply(database.connection, migrations_of("gateway", "region_node"))
         database.begin()

@@ -21,11 +21,12 @@ def check(evidence: Evidence) -> None:
         written.update((region.name, row.action, row.detail.partition(" ")[0] or row.subject) for row in rows)
     for order_id, order in evidence.handled.items():
         _once(evidence, written, (order.handling_region, "SubmitOrder", order_id))
-    for region_name, row in evidence.rows("SELECT origin, envelope_id, content FROM inbox"):
-        kind = EnvelopeKind.Name(evidence.kind_of(row["content"]))
-        _once(evidence, written, (region_name, kind, row["envelope_id"]))
-    for region_name, row in evidence.rows("SELECT envelope_id FROM outbox WHERE receipt_content IS NOT NULL"):
-        _once(evidence, written, (region_name, "Receipt", row["envelope_id"]))
+    for region_name, row in evidence.received:
+        kind = EnvelopeKind.Name(evidence.kind_of(row.content))
+        _once(evidence, written, (region_name, kind, row.envelope_id))
+    for region_name, row in evidence.sent:
+        if row.receipt_content is not None:
+            _once(evidence, written, (region_name, "Receipt", row.envelope_id))
 
 
 def _once(evidence: Evidence, written: Counter[tuple[str, str, str]], key: tuple[str, str, str]) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus, SuspensionKind
 from gateway.api.region.v1.order_pb2 import Order, OrderState
+from tests import at_rest
 from tests.simulation.evidence import Evidence
 from tests.simulation.plans import Errand
 from tests.simulation.world import subscribers
@@ -137,7 +138,11 @@ def _profiles(evidence: Evidence) -> None:
         (customer_of[errand.number], errand.values["name"]) for errand, _ in completed(evidence, "PROFILE_UPD")
     )
     found = Counter(
-        (row["customer_id"], row["name"]) for _, row in evidence.rows("SELECT customer_id, name FROM customer_history")
+        change
+        for region in evidence.regions
+        for change in region.ports.disk.read(
+            lambda tx: at_rest.customer_names(tx, "SELECT customer_id, sealed FROM customer_history")
+        )
     )
     if found != wanted:
         evidence.broken(ONCE, "-", f"customers changed beyond {found - wanted}, not changed {wanted - found}")

@@ -1,12 +1,12 @@
 """Non-repudiation (G11): both ends hold the same signed envelope and the same signed receipt of every command."""
 
-import sqlite3
 from collections import Counter
 
 from gateway.api.region.v1.order_pb2 import OrderState
 from gateway.api.relay.v1.relay_pb2 import Envelope, EnvelopeKind, Outcome, Receipt, ReceiptContent
 from gateway.errors import Refused
 from gateway.relay.envelopes import open_envelope, open_receipt
+from tests.at_rest import Kept
 from tests.simulation.evidence import Evidence
 from tests.simulation.world import keys
 
@@ -15,14 +15,14 @@ SIGNED, LOST = "non-repudiation", "nothing lost"
 
 def check(evidence: Evidence) -> None:
     """Every row of every outbox and inbox, and the envelope behind every order that crossed a border."""
-    received: dict[tuple[str, str], list[tuple[str, sqlite3.Row]]] = {}
-    for region, row in evidence.rows("SELECT * FROM inbox"):
-        received.setdefault((row["origin"], row["envelope_id"]), []).append((region, row))
+    received: dict[tuple[str, str], list[tuple[str, Kept]]] = {}
+    for region, row in evidence.received:
+        received.setdefault((row.peer, row.envelope_id), []).append((region, row))
     sent = set()
-    for region, row in evidence.rows("SELECT * FROM outbox"):
-        key = (region, row["envelope_id"])
+    for region, row in evidence.sent:
+        key = (region, row.envelope_id)
         sent.add(key)
-        if row["receipt_content"] is None:
+        if row.receipt_content is None:
             _never_left(evidence, row, bool(received.get(key)))
         else:
             _both_ends(evidence, row, received.get(key, []))
@@ -31,48 +31,48 @@ def check(evidence: Evidence) -> None:
     _behind_orders(evidence, received)
 
 
-def _never_left(evidence: Evidence, row: sqlite3.Row, arrived: bool) -> None:
+def _never_left(evidence: Evidence, row: Kept, arrived: bool) -> None:
     """Only a submission that was taken back unsent ends without a receipt."""
-    if row["closed"] is None:
-        evidence.broken(LOST, row["envelope_id"], "it was never answered")
+    if row.closed is None:
+        evidence.broken(LOST, row.envelope_id, "it was never answered")
         return
-    order = evidence.handled.get(row["subject"])
+    order = evidence.handled.get(row.subject)
     cancelled = order is not None and (order.state, order.version) == (OrderState.ORDER_STATE_CANCELLED, 0)
-    if arrived or not cancelled or row["kind"] != EnvelopeKind.ENVELOPE_KIND_ORDER_SUBMIT:
-        evidence.broken(LOST, row["envelope_id"], "it was closed without a receipt")
+    if arrived or not cancelled or row.kind != EnvelopeKind.ENVELOPE_KIND_ORDER_SUBMIT:
+        evidence.broken(LOST, row.envelope_id, "it was closed without a receipt")
 
 
-def _both_ends(evidence: Evidence, row: sqlite3.Row, arrived: list[tuple[str, sqlite3.Row]]) -> None:
-    if [region for region, _ in arrived] != [row["destination"]]:
+def _both_ends(evidence: Evidence, row: Kept, arrived: list[tuple[str, Kept]]) -> None:
+    if [region for region, _ in arrived] != [row.peer]:
         places = [region for region, _ in arrived]
-        evidence.broken(SIGNED, row["envelope_id"], f"acted on in {places}, it is for {row['destination']}")
+        evidence.broken(SIGNED, row.envelope_id, f"acted on in {places}, it is for {row.peer}")
         return
     other = arrived[0][1]
     names = ("content", "signature", "receipt_content", "receipt_signature")
-    if any(row[name] != other[name] for name in names):
-        evidence.broken(SIGNED, row["envelope_id"], "its ends hold different bytes")
-    envelope = Envelope(content=row["content"], signature=row["signature"])
-    receipt = Receipt(content=row["receipt_content"], signature=row["receipt_signature"])
+    if any(getattr(row, name) != getattr(other, name) for name in names):
+        evidence.broken(SIGNED, row.envelope_id, "its ends hold different bytes")
+    envelope = Envelope(content=row.content, signature=row.signature)
+    receipt = Receipt(content=row.receipt_content or b"", signature=row.receipt_signature or b"")
     try:
-        sealed = open_envelope(envelope, keys().trusted, row["destination"])
+        sealed = open_envelope(envelope, keys().trusted, row.peer)
         open_receipt(receipt, keys().trusted, sealed)
     except Refused as refused:
-        evidence.broken(SIGNED, row["envelope_id"], str(refused))
+        evidence.broken(SIGNED, row.envelope_id, str(refused))
         return
-    if sealed.content.traceparent != f"trace-of-{row['subject']}":
-        evidence.broken("one trace", row["envelope_id"], f"it belongs to the trace {sealed.content.traceparent!r}")
-    on_the_wire = evidence.receipts.get(row["envelope_id"], set())
+    if sealed.content.traceparent != f"trace-of-{row.subject}":
+        evidence.broken("one trace", row.envelope_id, f"it belongs to the trace {sealed.content.traceparent!r}")
+    on_the_wire = evidence.receipts.get(row.envelope_id, set())
     if receipt.SerializeToString() not in on_the_wire:
-        evidence.broken(SIGNED, row["envelope_id"], "its receipt was never on the wire")
+        evidence.broken(SIGNED, row.envelope_id, "its receipt was never on the wire")
 
 
-def _behind_orders(evidence: Evidence, received: dict[tuple[str, str], list[tuple[str, sqlite3.Row]]]) -> None:
+def _behind_orders(evidence: Evidence, received: dict[tuple[str, str], list[tuple[str, Kept]]]) -> None:
     accepted: Counter[tuple[str, str]] = Counter()
     for (_, envelope_id), rows in received.items():
         for region, row in rows:
-            outcome = ReceiptContent.FromString(row["receipt_content"]).outcome
+            outcome = ReceiptContent.FromString(row.receipt_content or b"").outcome
             if "#submit>" in envelope_id and outcome == Outcome.OUTCOME_ACCEPTED:
-                accepted[region, row["subject"]] += 1
+                accepted[region, row.subject] += 1
     for order_id, owners in evidence.owned.items():
         for owner in owners:
             done = owner.order.state == OrderState.ORDER_STATE_COMPLETED

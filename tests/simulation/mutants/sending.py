@@ -18,6 +18,7 @@ from gateway.store.port import Transaction
 from region_node.orders import handling, home, intake, rules
 from region_node.orders.businesses import pay
 from region_node.orders.desk import OrderDesk
+from tests.at_rest import orders
 from tests.simulation.world import keys
 
 
@@ -56,13 +57,12 @@ def sealed_anew_without_moved(patch: pytest.MonkeyPatch) -> None:
     async def release_and_reroute(self: OrderDesk) -> None:
         await release_held(self)
         context, now = self._ports.context, self._ports.clock.now()
-        sql = "SELECT order_id, number, home_region FROM orders WHERE version = 0 AND state = :state"
-        unanswered = await self._ports.store.read(lambda tx: tx.all(lambda *row: row, sql, state=rules.ACKNOWLEDGED))
-        for order_id, number, former in unanswered:
-            owner = context.federation.number_plan.home_of(number)
-            if owner is not None and owner != former:
+        for order in await self._ports.store.read(orders):
+            owner = context.federation.number_plan.home_of(order.request.number)
+            unanswered = order.version == 0 and order.state == rules.ACKNOWLEDGED
+            if unanswered and owner is not None and owner != order.home_region:
                 await self._ports.store.write(
-                    partial(intake.reroute, context=context, order_id=order_id, moved_to=owner, now=now)
+                    partial(intake.reroute, context=context, order_id=order.id, moved_to=owner, now=now)
                 )
 
     patch.setattr(OrderDesk, "release_held", release_and_reroute)

@@ -1,0 +1,93 @@
+"""What a region's database says once the region's keys are at hand."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from gateway import vault
+from gateway.api.region.v1.customer_service_pb2 import Customer
+from gateway.api.region.v1.order_pb2 import Order
+from gateway.relay.at_rest import INBOX, INBOX_RECEIPT, OUTBOX, OUTBOX_RECEIPT, inbox_key, open_signed
+from gateway.relay.envelopes import Sealed
+from gateway.relay.outbox import sealed_from
+from gateway.store.port import Transaction
+from region_node.orders.rows import find_order
+from region_node.subjects import customer_subject
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A row of an outbox or inbox with the bytes that were signed; `peer` is the destination, or the origin."""
+
+    envelope_id: str
+    subject: str
+    peer: str
+    kind: int
+    content: bytes
+    signature: bytes
+    receipt_content: bytes | None
+    receipt_signature: bytes | None
+    closed: int | None
+
+
+_SENT = (
+    "SELECT envelope_id, subject, destination, kind, content, signature, receipt_content, receipt_signature, closed"
+    " FROM outbox ORDER BY created, envelope_id"
+)
+_RECEIVED = (
+    "SELECT envelope_id, subject, origin, 0, content, signature, receipt_content, receipt_signature, received"
+    " FROM inbox ORDER BY received, envelope_id"
+)
+
+
+def sent(tx: Transaction) -> Iterator[Kept]:
+    """What was sent, oldest first."""
+    for row in tx.all(Kept, _SENT):
+        yield _opened(tx, row, OUTBOX, OUTBOX_RECEIPT, row.envelope_id)
+
+
+def received(tx: Transaction) -> Iterator[Kept]:
+    """What was acted on, oldest first."""
+    for row in tx.all(Kept, _RECEIVED):
+        yield _opened(tx, row, INBOX, INBOX_RECEIPT, inbox_key(row.peer, row.envelope_id))
+
+
+def open_envelopes(tx: Transaction) -> list[Sealed]:
+    """All that still waits for a receipt, oldest first."""
+    return [sealed_from(row.content, row.signature) for row in sent(tx) if row.closed is None]
+
+
+def customer_names(tx: Transaction, query: str) -> list[tuple[str, str]]:
+    """Ids and names of customers, from a query for ids and what is sealed."""
+    rows: list[tuple[str, bytes]] = tx.all(lambda *row: row, query)
+    return [
+        (
+            customer_id,
+            Customer.FromString(vault.open_sealed(tx, customer_subject(customer_id), "customers", sealed)).name,
+        )
+        for customer_id, sealed in rows
+    ]
+
+
+def orders(tx: Transaction) -> list[Order]:
+    """All orders, by id."""
+    ids = tx.all(str, "SELECT order_id FROM orders ORDER BY order_id")
+    return [row.order for each in ids if (row := find_order(tx, each)) is not None]
+
+
+def _opened(tx: Transaction, row: Kept, place: str, receipt_place: str, key: str) -> Kept:
+    content = open_signed(tx, row.subject, place, key, row.content)
+    assert content is not None, f"{row.envelope_id} cannot be read"
+    receipt = row.receipt_content
+    if receipt is not None:
+        receipt = open_signed(tx, row.subject, receipt_place, key, receipt)
+    return Kept(
+        row.envelope_id,
+        row.subject,
+        row.peer,
+        row.kind,
+        content,
+        row.signature,
+        receipt,
+        row.receipt_signature,
+        row.closed,
+    )
