@@ -25,6 +25,7 @@ def check_region_keys(path: Path, place: DatabasePlace, program: str) -> Finding
             command=f"`{program} keys create {path}`",
         )
         return bad(name, str(error), todo)
+    closed, rotation = f"chmod 600 {path}", f"`{program} keys rotate {path}`"
     missing = sorted(_wrapping(place) - set(keys.by_id))
     if missing:
         return bad(
@@ -36,13 +37,13 @@ def check_region_keys(path: Path, place: DatabasePlace, program: str) -> Finding
         return bad(
             name,
             translated("{path}: everybody may read it (mode {mode})", path=path, mode=f"{mode:o}"),
-            f"chmod 600 {path}; {program} keys rotate {path}",
+            translated("{chmod}, and put another key in use: {command}", chmod=closed, command=rotation),
         )
     if mode & ALL_BUT_OWNER:
         return warning(
             name,
             translated("{path}: its group may read it (mode {mode})", path=path, mode=f"{mode:o}"),
-            f"chmod 600 {path}",
+            closed,
         )
     found = translated("{path}: {key} is in use, closed to others", path=path, key=keys.in_use.id)
     return good(name, found)

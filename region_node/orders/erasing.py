@@ -15,6 +15,7 @@ from gateway.relay.envelopes import Answer, Letter
 from gateway.relay.outbox import send
 from gateway.store.port import Transaction
 from region_node.context import RegionContext
+from region_node.customers.rows import customer_numbered
 from region_node.erasure.rows import mark_erased, note_erased_keys
 from region_node.orders import rules
 from region_node.orders.owner import order_tag
@@ -103,7 +104,8 @@ class ErasureEnvelopes:
         if not rules.is_final(order):
             raise Refused(Reason.REASON_ORDER_STATE_FORBIDS, state=rules.state_name(order.state), action="erase")
         subjects = [order_subject(order.id)]
-        if order.request.number:
+        # A number that has moved here since belongs to a customer of this region.
+        if order.request.number and customer_numbered(tx, order.request.number) is None:
             subjects.append(number_subject(tx, order.request.number))
         key_ids = vault.key_ids_of(tx, subjects)
         self._context.erased_keys.add(key_ids)

@@ -30,12 +30,10 @@ from gateway.channels import Dialer
 from gateway.clock import SystemClock
 from gateway.federation.files import load
 from gateway.identity import Identity, server_name
-from gateway.region_keys import KeySet
 from gateway.store.opening import moved_file
 from gateway.store.sqlite import WATERMARK_BYTES
 from gateway.tls import Credentials
 from tests.contract.small_federation import NOTHING_LISTENS
-from tests.sealing import Sealing
 
 REGION, OTHER = "sichuan", "henan"
 DAY = timedelta(days=1)
@@ -487,32 +485,3 @@ def test_a_database_that_was_moved_is_told(doctor: Doctor, tmp_path: Path) -> No
     assert state == "bad"
     assert "was moved to PostgreSQL" in found
     assert "[postgresql]" in todo
-
-
-def test_the_keys_of_what_is_stored_are_there_closed_to_others_and_those_of_the_database(
-    doctor: Doctor, tmp_path: Path
-) -> None:
-    def told(path: Path) -> tuple[str, str, str]:
-        return checks(doctor.region("--json", keys=str(path)))["region keys"]
-
-    file = tmp_path / "region.keys"
-    own = doctor.federation.directory / "certificates" / REGION / "region.keys"
-    state, found, todo = told(file)
-    assert (state, "No such file" in found, "keys create" in todo) == ("bad", True, True)
-    file.write_text("index")
-    state, found, todo = told(file)
-    assert (state, "holds no keys of a region" in found) == ("bad", True)
-    shutil.copy(own, file)
-    for mode, expected, said in (
-        (0o600, "good", "is in use"),
-        (0o640, "warning", "group"),
-        (0o644, "bad", "everybody"),
-    ):
-        file.chmod(mode)
-        state, found, todo = told(file)
-        assert (state, said in found) == (expected, True)
-    assert "keys rotate" in todo
-    Sealing(doctor.federation.database(REGION), own).seal("customer/1", b"sealed")
-    KeySet.new().save(file)
-    state, found, todo = told(file)
-    assert (state, "by which stored keys are wrapped" in found, bool(todo)) == ("bad", True, True)

@@ -27,6 +27,7 @@ from tests.federation.running import CALL_SECONDS, Federation
 SUBMIT = EnvelopeKind.ENVELOPE_KIND_ORDER_SUBMIT
 COMMAND = EnvelopeKind.ENVELOPE_KIND_ORDER_COMMAND
 UPDATE = EnvelopeKind.ENVELOPE_KIND_ORDER_UPDATE
+ERASURE = EnvelopeKind.ENVELOPE_KIND_ERASURE
 
 
 @dataclass(frozen=True)

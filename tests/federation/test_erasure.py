@@ -13,6 +13,7 @@ import pytest
 from gateway import audit, vault
 from gateway.api.region.v1 import erasure_service_pb2 as api
 from gateway.api.region.v1.customer_service_pb2 import ListCustomersRequest, ProductStatus
+from gateway.api.region.v1.order_envelopes_pb2 import OrderErasure
 from gateway.api.region.v1.order_pb2 import Order, OrderState
 from gateway.api.region.v1.order_service_pb2 import ListOrdersRequest, WatchOrdersRequest
 from region_node.erasure import operations
@@ -20,6 +21,7 @@ from region_node.erasure.remembered import ERASED_KEYS
 from tests.federation.certificates import FEDERATION
 from tests.federation.counter import REQUESTED, REQUESTER, Counter, Reviewer
 from tests.federation.databases import Databases
+from tests.federation.forger import ERASURE, Forger, refused
 from tests.federation.refusals import refusal
 from tests.federation.running import CALL_SECONDS, Federation, running, until
 from tests.federation.test_order_events import past
@@ -123,6 +125,21 @@ async def test_to_other_regions_an_erased_customer_is_one_who_does_not_exist(
     told = await asked(sichuan, number)
     assert told[:2] == ["CUSTOMER_ERASED", "CUSTOMER_ERASED"]
     assert "erased" in told[2]
+
+
+async def test_only_the_home_region_has_an_order_erased_and_only_one_that_is_final(
+    federation: Federation, guangdong: Counter, sichuan: Counter
+) -> None:
+    number = await sichuan.new_customer()
+    done, under_way = await guangdong.order("PAY", number), await guangdong.order("TERMINATE", number)
+    sealed = federation.sealing("guangdong").seal(f"order/{done.id}", SECRET)
+    forged = Forger(federation, "henan").seal("guangdong", ERASURE, OrderErasure(), done.id)
+    assert refused(await Forger(federation, "henan").deliver(forged, "guangdong")) == "ENVELOPE_KIND_NOT_ALLOWED"
+    early = Forger(federation, "sichuan").seal("guangdong", ERASURE, OrderErasure(), under_way.id)
+    assert refused(await Forger(federation, "sichuan").deliver(early, "guangdong")) == "ORDER_STATE_FORBIDS"
+    assert federation.sealing("guangdong").opens(f"order/{done.id}", sealed)
+    for order in (done, under_way):
+        assert (await guangdong.get(order.id)).request.number == number
 
 
 async def test_an_erasure_is_done_once_however_often_it_is_asked_for(federation: Federation, sichuan: Counter) -> None:
