@@ -223,6 +223,7 @@ class Federation:
         own.mkdir()
         if before.path.exists():
             shutil.copy(before.path, own / before.path.name)
+        shutil.copy(former.region_settings(region).keys, self.region_settings(region).keys)
 
     def _database(self, member: str, package: str) -> PostgresqlSettings | None:
         if member not in self._postgresql:
