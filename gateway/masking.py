@@ -3,7 +3,12 @@
 The forms are those of the trade: `138****5678`, `张*`, `110***********1234`.
 """
 
+import dataclasses
 import re
+from collections.abc import Callable
+from typing import TypeVar
+
+C = TypeVar("C")
 
 _STARS = "***"
 # Surnames of two characters that are still borne; of every other Chinese name the first character is the surname.
@@ -61,3 +66,30 @@ def masked_address(address: str) -> str:
         return ""
     found = _DISTRICT.match(address)
     return f"{found[0] if found else address[:_SHOWN_OF_ADDRESS]}{_STARS}"
+
+
+def masked_text(text: str) -> str:
+    """A text of which nothing is shown, and not how long it is; empty stays empty."""
+    return _STARS if text else ""
+
+
+def prints_masked(**masks: Callable[[str], str]) -> Callable[[type[C]], type[C]]:
+    """Makes a dataclass print the fields that are named by these masks, as a log or a traceback would show it.
+
+    Fields that are not to be printed at all are `field(repr=False)`.
+    """
+
+    def decorate(kind: type[C]) -> type[C]:
+        def told(self: C) -> str:
+            shown = []
+            for each in dataclasses.fields(kind):  # type: ignore[arg-type]  # it decorates dataclasses
+                if each.repr:
+                    value = getattr(self, each.name)
+                    mask = masks.get(each.name)
+                    shown.append(f"{each.name}={repr(value) if mask is None else repr(mask(value))}")
+            return f"{kind.__qualname__}({', '.join(shown)})"
+
+        kind.__repr__ = told  # type: ignore[assignment,method-assign]
+        return kind
+
+    return decorate

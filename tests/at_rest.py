@@ -10,6 +10,8 @@ from gateway.relay.at_rest import INBOX, INBOX_RECEIPT, OUTBOX, OUTBOX_RECEIPT, 
 from gateway.relay.envelopes import Sealed
 from gateway.relay.outbox import sealed_from
 from gateway.store.port import Transaction
+from region_node.customers.rows import find_customer, lines_after
+from region_node.notices.rows import notices_after
 from region_node.orders.rows import find_order
 from region_node.subjects import customer_subject
 
@@ -29,6 +31,7 @@ class Kept:
     closed: int | None
 
 
+_ALL = 100_000  # rows: more than any test has
 _SENT = (
     "SELECT envelope_id, subject, destination, kind, content, signature, receipt_content, receipt_signature, closed"
     " FROM outbox ORDER BY created, envelope_id"
@@ -72,6 +75,20 @@ def orders(tx: Transaction) -> list[Order]:
     """All orders, by id."""
     ids = tx.all(str, "SELECT order_id FROM orders ORDER BY order_id")
     return [row.order for each in ids if (row := find_order(tx, each)) is not None]
+
+
+def told(tx: Transaction) -> bytes:
+    """Everything personal that is stored, opened: what a search must find before it may say that it finds nothing."""
+    found: list[bytes] = [order.SerializeToString() for order in orders(tx)]
+    for kept in (*sent(tx), *received(tx)):
+        found += [kept.content, kept.receipt_content or b""]
+    for line in lines_after(tx, "", "", _ALL):
+        customer = find_customer(tx, line.customer_id)
+        assert customer is not None, "who has a line is known"
+        found += [each.encode() for each in (line.number, line.address, line.suspension_reason)]
+        found += [each.encode() for each in (customer.name, customer.email)]
+    found += [notice.SerializeToString() for notice in notices_after(tx, "", (0, ""), _ALL)]
+    return b"\n".join(found)
 
 
 def _opened(tx: Transaction, row: Kept, place: str, receipt_place: str, key: str) -> Kept:

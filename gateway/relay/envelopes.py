@@ -5,7 +5,7 @@ What is signed is the transported bytes; they are stored and forwarded as they c
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from google.protobuf.message import DecodeError
@@ -34,7 +34,7 @@ class Letter:
     envelope_id: str
     destination: str
     kind: EnvelopeKind.ValueType
-    payload: bytes
+    payload: bytes = field(repr=False)
     subject: str
     operator: str
     lifetime: timedelta
@@ -45,8 +45,8 @@ class Letter:
 class Sealed:
     """A signed envelope and its content, parsed."""
 
-    envelope: Envelope
-    content: EnvelopeContent
+    envelope: Envelope = field(repr=False)
+    content: EnvelopeContent = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -54,9 +54,9 @@ class Answer:
     """What a region decided about an envelope: the unsigned part of a receipt."""
 
     outcome: Outcome.ValueType
-    result: bytes = b""
+    result: bytes = field(default=b"", repr=False)
     reason: Reason.ValueType = Reason.REASON_UNSPECIFIED
-    parameters: Mapping[str, str] | None = None
+    parameters: Mapping[str, str] | None = field(default=None, repr=False)
     moved_to: str = ""
 
 

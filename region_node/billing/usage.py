@@ -11,6 +11,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Money
 from gateway.clock import from_microseconds, from_timestamp, to_microseconds, to_timestamp
 from gateway.errors import Refused
+from gateway.masking import masked_number, prints_masked
 from gateway.numberplan import normalize
 from gateway.store.port import Transaction
 from region_node.auditing import AuditedCall
@@ -33,6 +34,7 @@ _NUMBER_LIMIT = 32
 _AHEAD = timedelta(minutes=5)  # what the clock of a region's metering may be ahead
 
 
+@prints_masked(other_number=masked_number)
 @dataclass(frozen=True)
 class UsageRow:
     """One call, message or use of data; the quantity is in the unit of its kind."""
@@ -44,6 +46,7 @@ class UsageRow:
     other_number: str
 
 
+@prints_masked(number=masked_number)
 @dataclass(frozen=True)
 class NewUsage:
     """Usage to take over, and by which number."""

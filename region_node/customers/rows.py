@@ -18,6 +18,7 @@ from gateway.api.region.v1.customer_service_pb2 import (
     SuspensionKind,
 )
 from gateway.clock import from_microseconds, to_microseconds
+from gateway.masking import masked_address, masked_email, masked_name, masked_number, masked_text, prints_masked
 from gateway.store.among import rows_among
 from gateway.store.port import Transaction, Value
 from region_node.readable import readable_page
@@ -39,6 +40,7 @@ _INSERT_CUSTOMER = "INSERT INTO customers (customer_id, name, email, sealed) VAL
 _CUSTOMERS = "SELECT customer_id, sealed FROM customers WHERE customer_id"
 
 
+@prints_masked(name=masked_name, email=masked_email)
 @dataclass(frozen=True)
 class CustomerRow:
     """Who the customer is."""
@@ -48,6 +50,7 @@ class CustomerRow:
     email: str
 
 
+@prints_masked(number=masked_number, suspension_reason=masked_text, address=masked_address)
 @dataclass(frozen=True)
 class Line:
     """A line (TMF637 Product) with the account that pays for it."""
@@ -264,6 +267,7 @@ def customers_of(tx: Transaction, customer_ids: Sequence[str]) -> Mapping[str, C
     }
 
 
+@prints_masked(number=masked_number)
 @dataclass(frozen=True)
 class LineNames:
     """What a line is known by."""

@@ -4,8 +4,10 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from gateway.api.types.v1.types_pb2 import LocalizedText
+from gateway.masking import masked_number, prints_masked
 
 
+@prints_masked(number=masked_number)
 @dataclass(frozen=True)
 class Message:
     """A text to a customer. The same id is never sent twice. A secret one is kept and logged nowhere."""

@@ -1,13 +1,14 @@
 """Notices as stored: sealed under the key of the number that they are for."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from gateway import vault
 from gateway.api.region.v1 import notice_service_pb2 as api
 from gateway.api.types.v1.types_pb2 import LocalizedText
 from gateway.clock import from_microseconds, to_microseconds, to_timestamp
+from gateway.masking import masked_number, prints_masked
 from gateway.store.port import Transaction
 from region_node.readable import readable_page
 from region_node.subjects import indexed_number_subject, number_index
@@ -15,6 +16,7 @@ from region_node.subjects import indexed_number_subject, number_index
 ABOUT = "notices"  # what other processes are told of
 
 
+@prints_masked(number=masked_number)
 @dataclass(frozen=True)
 class Notice:
     """A text to a customer. The id names its cause: the same notice is never told for two, nor twice for one."""
@@ -22,7 +24,7 @@ class Notice:
     notice_id: str
     kind: str
     number: str
-    text: LocalizedText
+    text: LocalizedText = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -38,11 +40,11 @@ _COLUMNS = "notice_id, kind, number, create_time, delivery_time, attempts, seale
 
 @dataclass(frozen=True)
 class _AtRest:
-    """A row; `number` is the index."""
+    """A row, with the index of the number."""
 
     notice_id: str
     kind: str
-    number: str
+    index: str
     create_time: int
     delivery_time: int | None
     attempts: int
@@ -153,7 +155,7 @@ def _place(notice_id: str) -> str:
 
 def _opened(tx: Transaction, rows: Sequence[_AtRest]) -> list[api.Notice | None]:
     """What was sealed of each: number and texts."""
-    sealed = [vault.Sealing(indexed_number_subject(row.number), _place(row.notice_id), row.sealed) for row in rows]
+    sealed = [vault.Sealing(indexed_number_subject(row.index), _place(row.notice_id), row.sealed) for row in rows]
     return [None if each is None else api.Notice.FromString(each) for each in vault.open_many(tx, sealed)]
 
 

@@ -30,9 +30,9 @@ class Situation:
     For a line that does not exist yet, `line` is what it would be: without a number, in the state CREATED.
     """
 
-    order: Order
+    order: Order = field(repr=False)
     business: Business
-    values: Mapping[str, Value]
+    values: Mapping[str, Value] = field(repr=False)
     line: Line
     balance: int
     now: datetime
@@ -41,7 +41,7 @@ class Situation:
     time_zone: str
     federation: Federation
     records: HomeRecords
-    provided: Mapping[str, str] = field(default_factory=dict)
+    provided: Mapping[str, str] = field(default_factory=dict, repr=False)
     """What the region's own system says came out, by name; empty until it has carried the order out."""
 
     def text(self, name: str) -> str:
@@ -73,11 +73,11 @@ class Effects:
 
     line: Line
     postings: tuple[Posting, ...] = ()
-    results: Mapping[str, str] = field(default_factory=dict)
+    results: Mapping[str, str] = field(default_factory=dict, repr=False)
     customer: CustomerRow | None = None
     subscriptions: tuple[Subscription, ...] = ()
     notices: tuple[Notice, ...] = ()
-    identity: Document | None = None
+    identity: Document | None = field(default=None, repr=False)
     forgets_password: bool = False
 
 

@@ -1,7 +1,7 @@
 """The event feed: what is told of a change of an order to those who may not know the customer."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from gateway.api.region.v1.order_event_service_pb2 import OrderEvent
@@ -45,7 +45,7 @@ class _Row:
     version: int
     state: int
     time: int
-    body: bytes | None
+    body: bytes | None = field(repr=False)
     business: str | None
     order_date: int | None
 

@@ -4,7 +4,7 @@ For its own customers the home region's operations run here in the same transact
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -48,7 +48,7 @@ class Checked:
     """A request that passed the checks: the home region, None where unknown, and its characteristics as values."""
 
     owner: str | None
-    values: Mapping[str, rules.Value]
+    values: Mapping[str, rules.Value] = field(repr=False)
 
 
 def check(context: RegionContext, request: OrderRequest, now: datetime) -> Checked:

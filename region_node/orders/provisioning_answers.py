@@ -44,7 +44,7 @@ class Asked:
     """One call to make: the task as it stands for that call, the work, and the order's trace."""
 
     task: Task
-    work: Work
+    work: Work = field(repr=False)
     traceparent: str
 
 
@@ -53,8 +53,8 @@ class Answer:
     """What the system says. `problem` where it is not done; `results` of what was provisioned."""
 
     done: bool
-    problem: LocalizedText = field(default_factory=LocalizedText)
-    results: Mapping[str, str] = field(default_factory=dict)
+    problem: LocalizedText = field(default_factory=LocalizedText, repr=False)
+    results: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 def take(tx: Transaction, context: RegionContext, now: datetime, limit: int) -> list[Asked]:

@@ -10,6 +10,7 @@ from gateway.api.region.v1.order_pb2 import Order, OrderState, Party
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.clock import from_timestamp, to_microseconds
 from gateway.errors import Refused
+from gateway.masking import masked_number, prints_masked
 from gateway.pages import key_number
 from gateway.store.port import Transaction, Value
 from region_node.orders.completed import note_completed
@@ -91,7 +92,7 @@ class Event:
 class _AtRest:
     order_id: str
     order_date: int
-    body: bytes
+    body: bytes = field(repr=False)
     traceparent: str
 
 
@@ -168,6 +169,7 @@ def _is_completed(tx: Transaction, order_id: str) -> bool:
 _OLDER = " AND (order_date < :date OR (order_date = :date AND order_id < :id))"
 
 
+@prints_masked(number=masked_number)
 @dataclass(frozen=True)
 class OrderFilter:
     """Which orders to list; what is left empty does not filter. `operator` is empty for staff, who see all."""

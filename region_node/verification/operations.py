@@ -13,6 +13,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Document, LocalizedText
 from gateway.clock import to_microseconds
 from gateway.errors import Refused, reason_name
+from gateway.masking import masked_number, prints_masked
 from gateway.store.port import Transaction
 from region_node.auditing import AuditedCall
 from region_node.context import RegionContext
@@ -40,6 +41,7 @@ WINDOW = "verification-window"
 LOCK = "verification-lock"
 
 
+@prints_masked(number=masked_number)
 @dataclass(frozen=True)
 class Attempt:
     """What is asked, by whom, about which number, for which request. `action` is the name of the RPC."""

@@ -17,6 +17,7 @@ from gateway.store.opening import DatabasePlace, PostgresqlSettings
 from gateway.store.port import Transaction
 from gateway.store.schema import migrations_of
 from region_node.subjects import number_index
+from tests import at_rest
 
 Cell = int | str | bytes | None
 Row = tuple[Cell, ...]
@@ -81,6 +82,11 @@ class Database:
             return self.path.read_bytes() + (wal.read_bytes() if wal.exists() else b"")
         cells = [cell for rows in self.contents().values() for row in rows for cell in row]
         return b"\n".join(cell if isinstance(cell, bytes) else str(cell).encode() for cell in cells)
+
+    def opened(self) -> bytes:
+        """What `raw` would hold without any sealing, of what is personal; and `raw`."""
+        with self.look() as tx:
+            return self.raw() + at_rest.told(tx)
 
     @contextlib.contextmanager
     def _looking(self) -> Iterator[Callable[[str, Sequence[Cell]], list[Row]]]:

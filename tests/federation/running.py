@@ -223,6 +223,7 @@ class Federation:
         own.mkdir()
         if before.path.exists():
             shutil.copy(before.path, own / before.path.name)
+        shutil.copy(former.region_settings(region).keys, self.region_settings(region).keys)
 
     def back_up(self, region: str) -> Callable[[], None]:
         """Copies the database of a region whose node has stopped; what is returned puts the copy back in its place."""

@@ -200,7 +200,7 @@ async def test_no_event_holds_anything_of_the_customer(
         "6222-0001",
         AMOUNT,
     )
-    in_orders = federation.database("guangdong").raw().decode("latin-1")
+    in_orders = federation.database("guangdong").opened().decode("latin-1")
     assert all(text in in_orders for text in planted), "the search finds what is there"
     assert [(place, text) for place, found in places.items() for text in planted if text in found] == []
 

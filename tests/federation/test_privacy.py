@@ -93,14 +93,13 @@ async def test_coordinator_log_and_spans_hold_nothing_of_the_customer(
         caplog.set_level(logging.DEBUG, logger=package)
     async with traced(tmp_path, databases, monkeypatch) as (federation, spans):
         number = await _business_of_all_kinds(federation)
-        home, coordinator = federation.database("sichuan"), federation.coordinator_database
+        stored, coordinator = federation.database("sichuan").opened().decode("latin-1"), federation.coordinator_database
     planted = (number, number.removeprefix("+86"), NAME, REASON, "clerk-7", "6222-0001")
     places = {
         "coordinator": coordinator.raw().decode("latin-1"),
         "spans": spans.path.read_text("utf-8"),
         "log": "\n".join(record.getMessage() for record in caplog.records),
     }
-    stored = home.raw().decode("latin-1")
     assert all(text in stored for text in planted), "the search finds what is there"
     assert [(place, text) for place, told in places.items() for text in planted if text in told] == []
     assert "ENVELOPE_KIND_ORDER_SUBMIT" in places["spans"]

@@ -1,0 +1,107 @@
+"""What holds personal data prints masked: whoever logs one of these by mistake has logged nobody."""
+
+import dataclasses
+import importlib
+import pkgutil
+import types
+import typing
+from collections.abc import Iterator, Mapping
+from typing import get_args, get_origin
+
+import pytest
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.message import Message
+
+import gateway
+import region_node
+
+PLANTED = "PLANTED-VALUE"
+# Fields whose text is personal wherever they stand; all else that is personal is a message or the bytes of one.
+TEXTS = frozenset(
+    {"number", "other_number", "email", "address", "suspension_reason", "zh_cn", "en", "problem", "customer_name"}
+)
+BYTES = frozenset({"content", "payload", "body", "result", "receipt_content"})
+# Whose `name` is a person's.
+NAMED = frozenset({"CustomerRow"})
+# What only a program prints for whoever has asked for it, and what no customer stands in.
+HARMLESS = frozenset({"gateway.api", "region_node.cli"})
+
+
+def modules() -> Iterator[types.ModuleType]:
+    for package in (gateway, region_node):
+        for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            if not any(found.name == each or found.name.startswith(f"{each}.") for each in HARMLESS):
+                yield importlib.import_module(found.name)
+
+
+def dataclasses_of(module: types.ModuleType) -> Iterator[type]:
+    for each in vars(module).values():
+        if isinstance(each, type) and dataclasses.is_dataclass(each) and each.__module__ == module.__name__:
+            yield each
+
+
+def planted_message(kind: type[Message]) -> Message:
+    """A message with the planted value in every text and in all bytes that it has, two levels deep."""
+    message = kind()
+    _plant(message, 2)
+    return message
+
+
+def _plant(message: Message, depth: int) -> None:
+    for field in message.DESCRIPTOR.fields:
+        if field.is_repeated:
+            continue
+        if field.type == FieldDescriptor.TYPE_STRING:
+            setattr(message, field.name, PLANTED)
+        elif field.type == FieldDescriptor.TYPE_BYTES:
+            setattr(message, field.name, PLANTED.encode())
+        elif field.type == FieldDescriptor.TYPE_MESSAGE and depth > 1:
+            getattr(message, field.name).SetInParent()
+            _plant(getattr(message, field.name), depth - 1)
+
+
+def is_federation_data(kind: type[Message]) -> bool:
+    """Catalogue, plans, members: everybody may see them."""
+    return kind.DESCRIPTOR.file.package.startswith(("gateway.api.federation", "gateway.api.coordinator"))
+
+
+def planted(owner: type, field: "dataclasses.Field[object]", hint: object) -> object:
+    """A value for a field: the planted one where what stands there is personal; None where it is not."""
+    for each in (hint, *get_args(hint)):
+        if isinstance(each, type) and issubclass(each, Message) and not is_federation_data(each):
+            message = planted_message(each)
+            return [message] if get_origin(hint) not in (None, types.UnionType, typing.Union) else message
+    if hint is str and (field.name in TEXTS or (field.name == "name" and owner.__name__ in NAMED)):
+        return PLANTED
+    if field.name in BYTES and bytes in (hint, *get_args(hint)):
+        return PLANTED.encode()
+    if field.name in {"parameters", "values", "results", "characteristics"} and get_origin(hint) in (Mapping, dict):
+        return {"number": PLANTED}
+    return None
+
+
+def holders() -> list[tuple[type, dict[str, object]]]:
+    """Every dataclass with a field that is personal, and the planted values."""
+    found = []
+    for module in modules():
+        for each in dataclasses_of(module):
+            hints = typing.get_type_hints(each, vars(module))
+            fields = {field.name: planted(each, field, hints[field.name]) for field in dataclasses.fields(each)}
+            if any(value is not None for value in fields.values()):
+                found.append((each, fields))
+    return found
+
+
+@pytest.mark.parametrize(("kind", "fields"), [pytest.param(*each, id=each[0].__qualname__) for each in holders()])
+def test_no_personal_value_is_printed(kind: type, fields: Mapping[str, object]) -> None:
+    holder: object = object.__new__(kind)
+    for name, value in fields.items():
+        object.__setattr__(holder, name, value)
+    for told in (repr(holder), str(holder), f"{[holder]}"):
+        assert PLANTED not in told
+
+
+def test_the_search_finds_who_holds_personal_data() -> None:
+    names = {kind.__name__ for kind, _ in holders()}
+    wanted = {"CustomerRow", "Line", "LineNames", "Notice", "Message", "UsageRow", "NewUsage", "OrderRow", "Sealed"}
+    assert names > wanted
