@@ -16,7 +16,6 @@ from region_node.billing.rules import Month, describe, evidence, month_bounds, p
 from region_node.billing.usage import list_usage
 from region_node.context import RegionContext
 from region_node.customers.operations import own_line
-from region_node.customers.standing import require_shown
 from region_node.orders import rules
 from region_node.orders.preconditions import require_preconditions
 from region_node.requests import Questioner, require_requester
@@ -41,8 +40,7 @@ def read_bill(
     require_verified(find_key(tx), questioner.subject(asked.request_id), asked.number, asked.documents)
     kept = context.federation.figure("bills-kept", (questioner.region, context.region))
     month = month_bounds(asked.month, now, context.time_zone, kept)
-    line = own_line(tx, context.federation, context.region, asked.number)
-    require_shown(tx, line.customer_id, asking=questioner.region, home=context.region)
+    line = own_line(tx, context.federation, context.region, asked.number, asking=questioner.region)
     require_preconditions(context.situation(tx, Order(request=request), {}, line, now))
     usage = list_usage(tx, context, line.account_id, month) if asked.itemised else []
     AuditedCall(questioner.path, asked.requester.staff_id, now).record(tx, "QueryBill", line.customer_id, asked.month)

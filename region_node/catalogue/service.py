@@ -123,7 +123,7 @@ class CatalogueService(CatalogueServiceServicer):
         federation = self._current.federation
 
         def read(tx: Transaction) -> tuple[Line, Allowance]:
-            line = own_line(tx, federation, self._region, number)
+            line = own_line(tx, federation, self._region, number, asking=self._region)
             usage = mean_usage(tx, line)
             if usage is None:
                 problem = "no month of it was billed yet: say the usage instead"

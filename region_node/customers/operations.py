@@ -18,6 +18,7 @@ from region_node.billing.rules import OPENING, Posting, transfer
 from region_node.customers.rows import (
     CustomerRow,
     Line,
+    customer_numbered,
     customers_of,
     find_customer,
     find_line,
@@ -103,19 +104,28 @@ def change(tx: Transaction, number: str, changes: dict[str, str], asked: Audited
     return replace(found, customer=changed)
 
 
-def own_line(tx: Transaction, federation: Federation, region: str, number: str) -> Line:
-    """The line with a number, if `region` is its home.
+def own_line(tx: Transaction, federation: Federation, region: str, number: str, *, asking: str) -> Line:
+    """The line with a number, if `region` is its home, for whoever asks from the region `asking`.
 
-    Raises Moved where the number plan names another region, Refused with SUBSCRIPTION_NOT_FOUND where there is no such
-    line.
+    Raises Moved where the number plan names another region. Raises Refused with CUSTOMER_RESTRICTED, and with
+    SUBSCRIPTION_NOT_FOUND where there is no such line: so it is told to others of a customer who was erased, too, and
+    at home CUSTOMER_ERASED.
     """
     line = find_line(tx, number)
     if line is not None:
+        require_readable(tx, line.customer_id)
         return line
     owner = federation.number_plan.home_of(number)
     if owner is not None and owner != region:
         raise Moved(owner)
+    if asking == region:
+        _require_not_erased(tx, number)
     raise Refused(Reason.REASON_SUBSCRIPTION_NOT_FOUND)
+
+
+def _require_not_erased(tx: Transaction, number: str) -> None:
+    if customer_numbered(tx, number) is not None:  # the line is there, and cannot be opened
+        raise Refused(Reason.REASON_CUSTOMER_ERASED)
 
 
 def keep_line(tx: Transaction, line: Line, now: datetime) -> None:
@@ -163,6 +173,7 @@ def _opening(new: NewCustomer) -> Posting:
 def _require(tx: Transaction, number: str) -> KnownCustomer:
     line = find_line(tx, number)
     if line is None:
+        _require_not_erased(tx, number)
         raise Refused(Reason.REASON_CUSTOMER_NOT_FOUND)
     require_readable(tx, line.customer_id)
     return _with_customer(tx, line)

@@ -11,7 +11,6 @@ from region_node.context import RegionContext
 from region_node.customers.messages import product_message
 from region_node.customers.operations import own_line
 from region_node.customers.rows import find_customer
-from region_node.customers.standing import require_shown
 from region_node.customers.subscriptions import subscriptions_of
 from region_node.orders import rules
 from region_node.orders.preconditions import require_preconditions
@@ -37,8 +36,7 @@ def read_profile(
     rules.require_documents(business, request, now)
     rules.require_materials(context.federation.material_codes, asked.documents)
     require_verified(find_key(tx), questioner.subject(asked.request_id), asked.number, asked.documents)
-    line = own_line(tx, context.federation, context.region, asked.number)
-    require_shown(tx, line.customer_id, asking=questioner.region, home=context.region)
+    line = own_line(tx, context.federation, context.region, asked.number, asking=questioner.region)
     order = Order(request=request, handling_region=questioner.region, home_region=context.region)
     situation = context.situation(tx, order, {}, line, now)
     require_preconditions(situation)

@@ -29,13 +29,3 @@ def require_readable(tx: Transaction, customer_id: str) -> None:
         raise Refused(Reason.REASON_CUSTOMER_RESTRICTED)
     if standing == ERASED:
         raise Refused(Reason.REASON_CUSTOMER_ERASED)
-
-
-def require_shown(tx: Transaction, customer_id: str, *, asking: str, home: str) -> None:
-    """As `require_readable`, for whoever asks from a region: to others an erased customer is one who does not exist.
-
-    Raises Refused with SUBSCRIPTION_NOT_FOUND then.
-    """
-    if asking != home and standing_of(tx, customer_id) == ERASED:
-        raise Refused(Reason.REASON_SUBSCRIPTION_NOT_FOUND)
-    require_readable(tx, customer_id)

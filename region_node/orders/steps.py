@@ -15,7 +15,7 @@ from region_node.billing.rules import FEES, next_cycle, transfer
 from region_node.context import RegionContext
 from region_node.customers.operations import own_line
 from region_node.customers.rows import Line, line_of
-from region_node.customers.standing import require_shown
+from region_node.customers.standing import require_readable
 from region_node.orders import provisioning, rules
 from region_node.orders.business import Effects, Situation
 from region_node.orders.owner import chosen_region, line_to_open
@@ -33,8 +33,8 @@ def first_situation(tx: Transaction, context: RegionContext, order: Order, now: 
     business = context.federation.business(order.request.business)
     values = rules.read_characteristics(business, order.request)
     if not context.rule(business).opens_line:
-        line = own_line(tx, context.federation, context.region, order.request.number)
-        require_shown(tx, line.customer_id, asking=order.handling_region, home=context.region)
+        number, asking = order.request.number, order.handling_region
+        line = own_line(tx, context.federation, context.region, number, asking=asking)
     elif chosen_region(context.federation, business, values) == context.region:
         line = line_to_open(order)
     else:
@@ -55,7 +55,7 @@ def situation_of(tx: Transaction, context: RegionContext, order: Order, now: dat
 def _line_of(tx: Transaction, context: RegionContext, order: Order) -> Line:
     line = line_of(tx, order.product_id)
     if line is not None:
-        require_shown(tx, line.customer_id, asking=order.handling_region, home=context.region)
+        require_readable(tx, line.customer_id)
         return line
     if not context.rule(context.federation.business(order.request.business)).opens_line:
         raise ValueError(f"order {order.id} is about a line that is gone")

@@ -19,7 +19,6 @@ from region_node.auditing import AuditedCall
 from region_node.context import RegionContext
 from region_node.customers.operations import own_line
 from region_node.customers.rows import Line
-from region_node.customers.standing import require_shown
 from region_node.notices.rows import Notice, tell
 from region_node.requests import Questioner
 from region_node.verification import rows
@@ -240,8 +239,7 @@ def _locked(context: RegionContext, until: datetime) -> Refused:
 
 
 def _line(tx: Transaction, context: RegionContext, attempt: Attempt) -> Line:
-    line = own_line(tx, context.federation, context.region, attempt.number)
-    require_shown(tx, line.customer_id, asking=attempt.questioner.region, home=context.region)
+    line = own_line(tx, context.federation, context.region, attempt.number, asking=attempt.questioner.region)
     if line.status == ProductStatus.PRODUCT_STATUS_TERMINATED:
         raise Refused(Reason.REASON_LINE_CLOSED)
     return line

@@ -50,7 +50,9 @@ async def left(guangdong: Counter, sichuan: Counter, reviewer: Reviewer) -> tupl
 
 def end_line(federation: Federation, number: str) -> None:
     """Closes a line, as an order would."""
-    federation.database("sichuan").change(f"UPDATE products SET status = {TERMINATED} WHERE number = '{number}'")
+    federation.database("sichuan").change(
+        f"UPDATE products SET status = {TERMINATED} WHERE product_id = 'product-{number.removeprefix('+')}'"
+    )
 
 
 async def listed(counter: Counter) -> set[str]:
