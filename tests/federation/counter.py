@@ -304,7 +304,13 @@ class Counter:
         return (await self.read(number)).billing_account.balance.minor_units
 
     async def record_usage(
-        self, number: str, kind: billing_api.UsageKind.ValueType, quantity: int, *, usage_id: str = ""
+        self,
+        number: str,
+        kind: billing_api.UsageKind.ValueType,
+        quantity: int,
+        *,
+        usage_id: str = "",
+        other_number: str = "+8619844999999",
     ) -> billing_api.RecordUsageResponse:
         """Takes over one use by one of this region's lines, begun just now."""
         usage = billing_api.Usage(
@@ -313,7 +319,7 @@ class Counter:
             kind=kind,
             usage_date=to_timestamp(self.federation.clock.now()),
             quantity=quantity,
-            other_number="" if kind == billing_api.UsageKind.USAGE_KIND_DATA else "+8619844999999",
+            other_number="" if kind == billing_api.UsageKind.USAGE_KIND_DATA else other_number,
         )
         request = billing_api.RecordUsageRequest(usage=[usage], requester=REQUESTER)
         return await self.billing.RecordUsage(request, timeout=CALL_SECONDS)
