@@ -1,10 +1,6 @@
 """Erasing a customer: what stands against it, what nobody can read then, and what a backup does not bring back."""
 
-import asyncio
 import json
-import os
-import sys
-from asyncio.subprocess import PIPE, STDOUT
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -19,6 +15,7 @@ from gateway.api.region.v1.order_service_pb2 import ListOrdersRequest, WatchOrde
 from region_node.erasure import operations
 from region_node.erasure.remembered import ERASED_KEYS
 from tests.federation.certificates import FEDERATION
+from tests.federation.commands import run_command
 from tests.federation.counter import REQUESTED, REQUESTER, Counter, Reviewer
 from tests.federation.databases import Databases
 from tests.federation.forger import ERASURE, Forger, refused
@@ -256,13 +253,10 @@ async def test_the_commands_restrict_release_and_erase_and_say_so(federation: Fe
     customer, who = customer_of(number), ("--staff-id", "4711")
 
     async def run(name: str, *words: str) -> tuple[int, str]:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "region_node.cli.main", "customers", name, *words, *who,
-            env={**os.environ, **environment(federation)}, stdin=PIPE, stdout=PIPE, stderr=STDOUT,
-        )  # fmt: skip
-        out, _ = await process.communicate(b"n\n")
-        assert process.returncode is not None
-        return process.returncode, out.decode()
+        ended = await run_command(
+            "region_node.cli.main", "customers", name, *words, *who, environment=environment(federation), typed="n\n"
+        )
+        return ended.returncode, ended.stdout + ended.stderr
 
     reason = ("--reason", "consent-withdrawn")
     code, said = await run("restrict", "--number", number, *reason)

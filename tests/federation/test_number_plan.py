@@ -1,11 +1,7 @@
 """A number plan that an administrator imports from a CSV file: nodes are given it and route by it."""
 
-import asyncio
 import csv
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +10,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from region_node.membership.last_good import LastGood
 from tests.contract.large_number_plan import segments
 from tests.federation.certificates import FEDERATION
+from tests.federation.commands import run_command
 from tests.federation.counter import Counter
 from tests.federation.databases import Databases
 from tests.federation.running import NO_PREFIX, Federation, running, until
@@ -29,22 +26,16 @@ async def import_number_plan(federation: Federation, rows: Sequence[tuple[str, s
     with file.open("w", newline="") as opened:
         csv.writer(opened).writerows([("prefix", "region"), *rows])
     credentials = federation.certificates.credentials("admin/root").certificate.parent
-    # In a thread: the event loop would fork, and with it what gRPC keeps for forks, of a process full of its threads.
-    command = await asyncio.to_thread(
-        subprocess.run,
-        [
-            *(sys.executable, "-m", "coordinator.cli.main", "federation", "import-number-plan"),
-            *(str(file), "--merge", "--json"),
-        ],
-        env={
-            **os.environ,
+    command = await run_command(
+        "coordinator.cli.main",
+        *("federation", "import-number-plan", str(file), "--merge", "--json"),
+        environment={
             "CROSSREGION_COORDINATOR": federation.coordinator_endpoint,
             "CROSSREGION_CREDENTIALS": str(credentials),
             "CROSSREGION_FEDERATION": FEDERATION,
         },
-        stdout=subprocess.PIPE,
-        check=True,
     )
+    assert command.returncode == 0, command.stderr
     told: dict[str, object] = json.loads(command.stdout)
     return told
 
