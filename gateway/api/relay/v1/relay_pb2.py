@@ -27,7 +27,7 @@ from gateway.api.types.v1 import reason_pb2 as gateway_dot_api_dot_types_dot_v1_
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n gateway/api/relay/v1/relay.proto\x12\x14gateway.api.relay.v1\x1a!gateway/api/types/v1/access.proto\x1a!gateway/api/types/v1/reason.proto\x1a\x1fgoogle/protobuf/timestamp.proto\".\n\x08\x45nvelope\x12\x0f\n\x07\x63ontent\x18\x01 \x01(\x0c\x12\x11\n\tsignature\x18\x02 \x01(\x0c\"\xc8\x02\n\x0f\x45nvelopeContent\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06origin\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65stination\x18\x03 \x01(\t\x12\x30\n\x04kind\x18\x04 \x01(\x0e\x32\".gateway.api.relay.v1.EnvelopeKind\x12\x0f\n\x07payload\x18\x05 \x01(\x0c\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tnot_after\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0btraceparent\x18\x08 \x01(\t\x12\x1b\n\x13\x66\x65\x64\x65ration_revision\x18\t \x01(\x04\x12\x0f\n\x07subject\x18\n \x01(\t\x12\x10\n\x08operator\x18\x0b \x01(\t\x12\x0c\n\x04\x62ulk\x18\x0c \x01(\x08\"-\n\x07Receipt\x12\x0f\n\x07\x63ontent\x18\x01 \x01(\x0c\x12\x11\n\tsignature\x18\x02 \x01(\x0c\"\xc0\x03\n\x0eReceiptContent\x12\x13\n\x0b\x65nvelope_id\x18\x01 \x01(\t\x12\x0e\n\x06origin\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65stination\x18\x03 \x01(\t\x12\x16\n\x0e\x63ontent_digest\x18\x04 \x01(\x0c\x12.\n\x07outcome\x18\x05 \x01(\x0e\x32\x1d.gateway.api.relay.v1.Outcome\x12,\n\x06reason\x18\x06 \x01(\x0e\x32\x1c.gateway.api.types.v1.Reason\x12U\n\x11reason_parameters\x18\x07 \x03(\x0b\x32:.gateway.api.relay.v1.ReceiptContent.ReasonParametersEntry\x12\x0e\n\x06result\x18\x08 \x01(\x0c\x12/\n\x0b\x64\x65\x63ide_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1b\n\x13\x66\x65\x64\x65ration_revision\x18\n \x01(\x04\x12\x10\n\x08moved_to\x18\x0b \x01(\t\x1a\x37\n\x15ReasonParametersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"9\n\x07Journey\x12.\n\x06stamps\x18\x01 \x03(\x0b\x32\x1e.gateway.api.relay.v1.HopStamp\"R\n\x08HopStamp\x12\r\n\x05party\x18\x01 \x01(\t\x12\r\n\x05\x65vent\x18\x02 \x01(\t\x12(\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x88\x01\n\x0e\x44\x65liverRequest\x12\x13\n\x0b\x64\x65stination\x18\x01 \x01(\t\x12\x31\n\tenvelopes\x18\x02 \x03(\x0b\x32\x1e.gateway.api.relay.v1.Envelope\x12.\n\x07journey\x18\x03 \x01(\x0b\x32\x1d.gateway.api.relay.v1.Journey\"w\n\x0f\x44\x65liverResponse\x12\x34\n\x07results\x18\x01 \x03(\x0b\x32#.gateway.api.relay.v1.DeliverResult\x12.\n\x07journey\x18\x02 \x01(\x0b\x32\x1d.gateway.api.relay.v1.Journey\"\x88\x01\n\rDeliverResult\x12\x30\n\x07receipt\x18\x01 \x01(\x0b\x32\x1d.gateway.api.relay.v1.ReceiptH\x00\x12;\n\rnot_delivered\x18\x02 \x01(\x0b\x32\".gateway.api.relay.v1.NotDeliveredH\x00\x42\x08\n\x06result\"\xca\x01\n\x0cNotDelivered\x12,\n\x06reason\x18\x01 \x01(\x0e\x32\x1c.gateway.api.types.v1.Reason\x12S\n\x11reason_parameters\x18\x02 \x03(\x0b\x32\x38.gateway.api.relay.v1.NotDelivered.ReasonParametersEntry\x1a\x37\n\x15ReasonParametersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01*\xed\x01\n\x0c\x45nvelopeKind\x12\x1d\n\x19\x45NVELOPE_KIND_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x45NVELOPE_KIND_ORDER_SUBMIT\x10\x01\x12\x1f\n\x1b\x45NVELOPE_KIND_ORDER_COMMAND\x10\x02\x12\x1e\n\x1a\x45NVELOPE_KIND_ORDER_UPDATE\x10\x03\x12\x1c\n\x18\x45NVELOPE_KIND_BILL_QUERY\x10\x04\x12\x1f\n\x1b\x45NVELOPE_KIND_PROFILE_QUERY\x10\x05\x12\x1e\n\x1a\x45NVELOPE_KIND_VERIFICATION\x10\x06*`\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x14\n\x10OUTCOME_ACCEPTED\x10\x01\x12\x13\n\x0fOUTCOME_REFUSED\x10\x02\x12\x11\n\rOUTCOME_MOVED\x10\x03\x32q\n\x0cRelayService\x12\x61\n\x07\x44\x65liver\x12$.gateway.api.relay.v1.DeliverRequest\x1a%.gateway.api.relay.v1.DeliverResponse\"\t\x90\x02\x02\xaa\xbb\x18\x02\x01\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n gateway/api/relay/v1/relay.proto\x12\x14gateway.api.relay.v1\x1a!gateway/api/types/v1/access.proto\x1a!gateway/api/types/v1/reason.proto\x1a\x1fgoogle/protobuf/timestamp.proto\".\n\x08\x45nvelope\x12\x0f\n\x07\x63ontent\x18\x01 \x01(\x0c\x12\x11\n\tsignature\x18\x02 \x01(\x0c\"\xdc\x02\n\x0f\x45nvelopeContent\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06origin\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65stination\x18\x03 \x01(\t\x12\x30\n\x04kind\x18\x04 \x01(\x0e\x32\".gateway.api.relay.v1.EnvelopeKind\x12\x0f\n\x07payload\x18\x05 \x01(\x0c\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tnot_after\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0btraceparent\x18\x08 \x01(\t\x12\x1b\n\x13\x66\x65\x64\x65ration_revision\x18\t \x01(\x04\x12\x0f\n\x07subject\x18\n \x01(\t\x12\x10\n\x08operator\x18\x0b \x01(\t\x12\x0c\n\x04\x62ulk\x18\x0c \x01(\x08\x12\x12\n\nanswer_key\x18\r \x01(\x0c\"-\n\x07Receipt\x12\x0f\n\x07\x63ontent\x18\x01 \x01(\x0c\x12\x11\n\tsignature\x18\x02 \x01(\x0c\"\xd0\x03\n\x0eReceiptContent\x12\x13\n\x0b\x65nvelope_id\x18\x01 \x01(\t\x12\x0e\n\x06origin\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65stination\x18\x03 \x01(\t\x12\x16\n\x0e\x63ontent_digest\x18\x04 \x01(\x0c\x12.\n\x07outcome\x18\x05 \x01(\x0e\x32\x1d.gateway.api.relay.v1.Outcome\x12,\n\x06reason\x18\x06 \x01(\x0e\x32\x1c.gateway.api.types.v1.Reason\x12U\n\x11reason_parameters\x18\x07 \x03(\x0b\x32:.gateway.api.relay.v1.ReceiptContent.ReasonParametersEntry\x12\x0e\n\x06result\x18\x08 \x01(\x0c\x12/\n\x0b\x64\x65\x63ide_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1b\n\x13\x66\x65\x64\x65ration_revision\x18\n \x01(\x04\x12\x10\n\x08moved_to\x18\x0b \x01(\t\x12\x0e\n\x06sealed\x18\x0c \x01(\x08\x1a\x37\n\x15ReasonParametersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x93\x01\n\x11RefusalParameters\x12K\n\nparameters\x18\x01 \x03(\x0b\x32\x37.gateway.api.relay.v1.RefusalParameters.ParametersEntry\x1a\x31\n\x0fParametersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"9\n\x07Journey\x12.\n\x06stamps\x18\x01 \x03(\x0b\x32\x1e.gateway.api.relay.v1.HopStamp\"R\n\x08HopStamp\x12\r\n\x05party\x18\x01 \x01(\t\x12\r\n\x05\x65vent\x18\x02 \x01(\t\x12(\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x88\x01\n\x0e\x44\x65liverRequest\x12\x13\n\x0b\x64\x65stination\x18\x01 \x01(\t\x12\x31\n\tenvelopes\x18\x02 \x03(\x0b\x32\x1e.gateway.api.relay.v1.Envelope\x12.\n\x07journey\x18\x03 \x01(\x0b\x32\x1d.gateway.api.relay.v1.Journey\"w\n\x0f\x44\x65liverResponse\x12\x34\n\x07results\x18\x01 \x03(\x0b\x32#.gateway.api.relay.v1.DeliverResult\x12.\n\x07journey\x18\x02 \x01(\x0b\x32\x1d.gateway.api.relay.v1.Journey\"\x88\x01\n\rDeliverResult\x12\x30\n\x07receipt\x18\x01 \x01(\x0b\x32\x1d.gateway.api.relay.v1.ReceiptH\x00\x12;\n\rnot_delivered\x18\x02 \x01(\x0b\x32\".gateway.api.relay.v1.NotDeliveredH\x00\x42\x08\n\x06result\"\xca\x01\n\x0cNotDelivered\x12,\n\x06reason\x18\x01 \x01(\x0e\x32\x1c.gateway.api.types.v1.Reason\x12S\n\x11reason_parameters\x18\x02 \x03(\x0b\x32\x38.gateway.api.relay.v1.NotDelivered.ReasonParametersEntry\x1a\x37\n\x15ReasonParametersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01*\x88\x02\n\x0c\x45nvelopeKind\x12\x1d\n\x19\x45NVELOPE_KIND_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x45NVELOPE_KIND_ORDER_SUBMIT\x10\x01\x12\x1f\n\x1b\x45NVELOPE_KIND_ORDER_COMMAND\x10\x02\x12\x1e\n\x1a\x45NVELOPE_KIND_ORDER_UPDATE\x10\x03\x12\x1c\n\x18\x45NVELOPE_KIND_BILL_QUERY\x10\x04\x12\x1f\n\x1b\x45NVELOPE_KIND_PROFILE_QUERY\x10\x05\x12\x1e\n\x1a\x45NVELOPE_KIND_VERIFICATION\x10\x06\x12\x19\n\x15\x45NVELOPE_KIND_SHARING\x10\x08*`\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x14\n\x10OUTCOME_ACCEPTED\x10\x01\x12\x13\n\x0fOUTCOME_REFUSED\x10\x02\x12\x11\n\rOUTCOME_MOVED\x10\x03\x32q\n\x0cRelayService\x12\x61\n\x07\x44\x65liver\x12$.gateway.api.relay.v1.DeliverRequest\x1a%.gateway.api.relay.v1.DeliverResponse\"\t\x90\x02\x02\xaa\xbb\x18\x02\x01\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,38 +36,44 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_RECEIPTCONTENT_REASONPARAMETERSENTRY']._loaded_options = None
   _globals['_RECEIPTCONTENT_REASONPARAMETERSENTRY']._serialized_options = b'8\001'
+  _globals['_REFUSALPARAMETERS_PARAMETERSENTRY']._loaded_options = None
+  _globals['_REFUSALPARAMETERS_PARAMETERSENTRY']._serialized_options = b'8\001'
   _globals['_NOTDELIVERED_REASONPARAMETERSENTRY']._loaded_options = None
   _globals['_NOTDELIVERED_REASONPARAMETERSENTRY']._serialized_options = b'8\001'
   _globals['_RELAYSERVICE'].methods_by_name['Deliver']._loaded_options = None
   _globals['_RELAYSERVICE'].methods_by_name['Deliver']._serialized_options = b'\220\002\002\252\273\030\002\001\004'
-  _globals['_ENVELOPEKIND']._serialized_start=1786
-  _globals['_ENVELOPEKIND']._serialized_end=2023
-  _globals['_OUTCOME']._serialized_start=2025
-  _globals['_OUTCOME']._serialized_end=2121
+  _globals['_ENVELOPEKIND']._serialized_start=1972
+  _globals['_ENVELOPEKIND']._serialized_end=2236
+  _globals['_OUTCOME']._serialized_start=2238
+  _globals['_OUTCOME']._serialized_end=2334
   _globals['_ENVELOPE']._serialized_start=161
   _globals['_ENVELOPE']._serialized_end=207
   _globals['_ENVELOPECONTENT']._serialized_start=210
-  _globals['_ENVELOPECONTENT']._serialized_end=538
-  _globals['_RECEIPT']._serialized_start=540
-  _globals['_RECEIPT']._serialized_end=585
-  _globals['_RECEIPTCONTENT']._serialized_start=588
-  _globals['_RECEIPTCONTENT']._serialized_end=1036
-  _globals['_RECEIPTCONTENT_REASONPARAMETERSENTRY']._serialized_start=981
-  _globals['_RECEIPTCONTENT_REASONPARAMETERSENTRY']._serialized_end=1036
-  _globals['_JOURNEY']._serialized_start=1038
-  _globals['_JOURNEY']._serialized_end=1095
-  _globals['_HOPSTAMP']._serialized_start=1097
-  _globals['_HOPSTAMP']._serialized_end=1179
-  _globals['_DELIVERREQUEST']._serialized_start=1182
-  _globals['_DELIVERREQUEST']._serialized_end=1318
-  _globals['_DELIVERRESPONSE']._serialized_start=1320
-  _globals['_DELIVERRESPONSE']._serialized_end=1439
-  _globals['_DELIVERRESULT']._serialized_start=1442
-  _globals['_DELIVERRESULT']._serialized_end=1578
-  _globals['_NOTDELIVERED']._serialized_start=1581
-  _globals['_NOTDELIVERED']._serialized_end=1783
-  _globals['_NOTDELIVERED_REASONPARAMETERSENTRY']._serialized_start=981
-  _globals['_NOTDELIVERED_REASONPARAMETERSENTRY']._serialized_end=1036
-  _globals['_RELAYSERVICE']._serialized_start=2123
-  _globals['_RELAYSERVICE']._serialized_end=2236
+  _globals['_ENVELOPECONTENT']._serialized_end=558
+  _globals['_RECEIPT']._serialized_start=560
+  _globals['_RECEIPT']._serialized_end=605
+  _globals['_RECEIPTCONTENT']._serialized_start=608
+  _globals['_RECEIPTCONTENT']._serialized_end=1072
+  _globals['_RECEIPTCONTENT_REASONPARAMETERSENTRY']._serialized_start=1017
+  _globals['_RECEIPTCONTENT_REASONPARAMETERSENTRY']._serialized_end=1072
+  _globals['_REFUSALPARAMETERS']._serialized_start=1075
+  _globals['_REFUSALPARAMETERS']._serialized_end=1222
+  _globals['_REFUSALPARAMETERS_PARAMETERSENTRY']._serialized_start=1173
+  _globals['_REFUSALPARAMETERS_PARAMETERSENTRY']._serialized_end=1222
+  _globals['_JOURNEY']._serialized_start=1224
+  _globals['_JOURNEY']._serialized_end=1281
+  _globals['_HOPSTAMP']._serialized_start=1283
+  _globals['_HOPSTAMP']._serialized_end=1365
+  _globals['_DELIVERREQUEST']._serialized_start=1368
+  _globals['_DELIVERREQUEST']._serialized_end=1504
+  _globals['_DELIVERRESPONSE']._serialized_start=1506
+  _globals['_DELIVERRESPONSE']._serialized_end=1625
+  _globals['_DELIVERRESULT']._serialized_start=1628
+  _globals['_DELIVERRESULT']._serialized_end=1764
+  _globals['_NOTDELIVERED']._serialized_start=1767
+  _globals['_NOTDELIVERED']._serialized_end=1969
+  _globals['_NOTDELIVERED_REASONPARAMETERSENTRY']._serialized_start=1017
+  _globals['_NOTDELIVERED_REASONPARAMETERSENTRY']._serialized_end=1072
+  _globals['_RELAYSERVICE']._serialized_start=2336
+  _globals['_RELAYSERVICE']._serialized_end=2449
 # @@protoc_insertion_point(module_scope)
