@@ -18,6 +18,7 @@ from gateway.api.region.v1 import (
     order_event_service_pb2,
     order_service_pb2,
     oversight_service_pb2,
+    sharing_service_pb2,
     verification_service_pb2,
 )
 from gateway.api.region.v1.billing_service_pb2_grpc import add_BillingServiceServicer_to_server
@@ -27,6 +28,7 @@ from gateway.api.region.v1.notice_service_pb2_grpc import add_NoticeServiceServi
 from gateway.api.region.v1.order_event_service_pb2_grpc import add_OrderEventServiceServicer_to_server
 from gateway.api.region.v1.order_service_pb2_grpc import add_OrderServiceServicer_to_server
 from gateway.api.region.v1.oversight_service_pb2_grpc import add_OversightServiceServicer_to_server
+from gateway.api.region.v1.sharing_service_pb2_grpc import add_SharingServiceServicer_to_server
 from gateway.api.region.v1.verification_service_pb2_grpc import add_VerificationServiceServicer_to_server
 from gateway.api.relay.v1 import relay_pb2
 from gateway.api.relay.v1.relay_pb2_grpc import add_RelayServiceServicer_to_server
@@ -72,6 +74,8 @@ from region_node.providers.fulfilment import FulfilmentProvider, GrpcFulfilment
 from region_node.questions import Questions
 from region_node.schema import PACKAGES
 from region_node.settings import RegionSettings
+from region_node.sharing.desk import SharingDesk
+from region_node.sharing.service import SharingService
 from region_node.verification.service import VerificationService
 
 SERVICE_NAME = "region-node"
@@ -309,6 +313,11 @@ def _services(ports: _Ports, core: RegionCore) -> list[Service]:
             verification_service_pb2.DESCRIPTOR.services_by_name["VerificationService"],
             add_VerificationServiceServicer_to_server,
             VerificationService(context, core.verification, questions),
+        ),
+        Service.of(
+            sharing_service_pb2.DESCRIPTOR.services_by_name["SharingService"],
+            add_SharingServiceServicer_to_server,
+            SharingService(SharingDesk(core.sharing, ports.store, questions, ports.clock)),
         ),
         Service.of(
             notice_service_pb2.DESCRIPTOR.services_by_name["NoticeService"],

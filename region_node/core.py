@@ -36,6 +36,8 @@ from region_node.orders.provisioning_rows import next_due
 from region_node.orders.relayed import OrderEnvelopes
 from region_node.providers.fulfilment import FulfilmentProvider
 from region_node.providers.worker import FulfilmentWorker, WorkerPorts
+from region_node.sharing.operations import Sharing
+from region_node.sharing.relayed import SharingEnvelopes
 from region_node.verification.desk import VerificationDesk, VerificationPorts
 from region_node.verification.relayed import VerificationEnvelopes
 from region_node.verification.rules import PASSWORD_COST
@@ -74,7 +76,8 @@ class RegionCore:
     def __init__(self, ports: CorePorts) -> None:
         border = ports.context.border
         self.verification = VerificationDesk(_verification_ports(ports))
-        kinds = _kinds(ports.context, self.verification)
+        self.sharing = Sharing(ports.context)
+        kinds = _kinds(ports.context, self.verification, self.sharing)
         relay = RelayPorts(border, kinds, ports.store, ports.clock, ports.tracing, ports.workers)
         settler = Settler(relay)
         self._ports = ports
@@ -138,13 +141,14 @@ def _worker(ports: CorePorts, provider: FulfilmentProvider) -> FulfilmentWorker:
     return FulfilmentWorker(WorkerPorts(ports.context, ports.store, ports.clock, provider, ports.source, ports.tracing))
 
 
-def _kinds(context: RegionContext, verification: VerificationDesk) -> Kinds:
+def _kinds(context: RegionContext, verification: VerificationDesk, sharing: Sharing) -> Kinds:
     """What the region does with each kind of envelope."""
     return {
         **OrderEnvelopes(context).kinds(),
         **BillingEnvelopes(context).kinds(),
         **ProfileEnvelopes(context).kinds(),
         **VerificationEnvelopes(verification).kinds(),
+        **SharingEnvelopes(sharing).kinds(),
     }
 
 

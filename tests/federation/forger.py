@@ -20,6 +20,7 @@ from gateway.api.relay.v1.relay_pb2_grpc import RelayServiceStub
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import reason_name
 from gateway.relay.envelopes import Letter, seal
+from gateway.sealing import AnswerKey
 from gateway.signing import Signer
 from tests.federation.databases import Cell
 from tests.federation.running import CALL_SECONDS, Federation
@@ -27,6 +28,8 @@ from tests.federation.running import CALL_SECONDS, Federation
 SUBMIT = EnvelopeKind.ENVELOPE_KIND_ORDER_SUBMIT
 COMMAND = EnvelopeKind.ENVELOPE_KIND_ORDER_COMMAND
 UPDATE = EnvelopeKind.ENVELOPE_KIND_ORDER_UPDATE
+COMMANDS = frozenset({SUBMIT, COMMAND, UPDATE})
+ANSWER_KEY = AnswerKey(b"a" * 32)  # a question brings it, and its answer opens by it
 
 
 @dataclass(frozen=True)
@@ -57,8 +60,8 @@ class Forger:
             operator="counter",
             lifetime=timedelta(hours=1),
         )
-        now = self.federation.clock.now()
-        return seal(letter, origin or self.region, signer, now=now, revision=1, traceparent="").envelope
+        now, key = self.federation.clock.now(), b"" if kind in COMMANDS else ANSWER_KEY.public
+        return seal(letter, origin or self.region, signer, now=now, revision=1, traceparent="", answer_key=key).envelope
 
     async def deliver(self, envelope: Envelope, destination: str) -> DeliverResult:
         """Hands an envelope to the coordinator as this region."""

@@ -124,6 +124,38 @@ GRANT_STATE_REPLACED: GrantState.ValueType  # 6
 """A later decision has taken its place."""
 Global___GrantState: _TypeAlias = GrantState  # noqa: Y015
 
+class _DisclosureKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _DisclosureKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DisclosureKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    DISCLOSURE_KIND_UNSPECIFIED: _DisclosureKind.ValueType  # 0
+    """Never valid."""
+    DISCLOSURE_KIND_READ: _DisclosureKind.ValueType  # 1
+    """A region asked for it; it was told something, or was refused."""
+    DISCLOSURE_KIND_GRANTED: _DisclosureKind.ValueType  # 2
+    """A consent was recorded."""
+    DISCLOSURE_KIND_DECLINED: _DisclosureKind.ValueType  # 3
+    """It was recorded that the customer declined."""
+    DISCLOSURE_KIND_WITHDRAWN: _DisclosureKind.ValueType  # 4
+    """A consent was withdrawn."""
+
+class DisclosureKind(_DisclosureKind, metaclass=_DisclosureKindEnumTypeWrapper):
+    """What happened to the customer's record."""
+
+DISCLOSURE_KIND_UNSPECIFIED: DisclosureKind.ValueType  # 0
+"""Never valid."""
+DISCLOSURE_KIND_READ: DisclosureKind.ValueType  # 1
+"""A region asked for it; it was told something, or was refused."""
+DISCLOSURE_KIND_GRANTED: DisclosureKind.ValueType  # 2
+"""A consent was recorded."""
+DISCLOSURE_KIND_DECLINED: DisclosureKind.ValueType  # 3
+"""It was recorded that the customer declined."""
+DISCLOSURE_KIND_WITHDRAWN: DisclosureKind.ValueType  # 4
+"""A consent was withdrawn."""
+Global___DisclosureKind: _TypeAlias = DisclosureKind  # noqa: Y015
+
 @_typing.final
 class ReadSharedCustomerRequest(_message.Message):
     """Asks for a record."""
@@ -852,12 +884,13 @@ Global___ListDisclosuresRequest: _TypeAlias = ListDisclosuresRequest  # noqa: Y0
 
 @_typing.final
 class Disclosure(_message.Message):
-    """One reading, or one refusal."""
+    """One reading, one refusal, or one decision."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    KIND_FIELD_NUMBER: _builtins.int
     TIME_FIELD_NUMBER: _builtins.int
-    READER_FIELD_NUMBER: _builtins.int
+    REGION_FIELD_NUMBER: _builtins.int
     OPERATOR_FIELD_NUMBER: _builtins.int
     PURPOSE_FIELD_NUMBER: _builtins.int
     PURPOSE_TITLE_FIELD_NUMBER: _builtins.int
@@ -867,16 +900,18 @@ class Disclosure(_message.Message):
     MASKED_FIELD_NUMBER: _builtins.int
     REFUSED_FIELD_NUMBER: _builtins.int
     PARTICULARS_FIELD_NUMBER: _builtins.int
-    reader: _builtins.str
-    """The region that asked."""
+    kind: Global___DisclosureKind.ValueType
+    """What."""
+    region: _builtins.str
+    """The region that asked or recorded."""
     operator: _builtins.str
     """Its system."""
     purpose: _builtins.str
     """What for."""
     legal_basis: _configuration_pb2.LegalBasis.ValueType
-    """By what right it asked."""
+    """By what right it asked; unset for a decision."""
     grant_id: _builtins.str
-    """The grant by which it read; empty for none."""
+    """The grant by which it read, or that was decided; empty for none."""
     refused: _reason_pb2.Reason.ValueType
     """Why it was told nothing; unset where it was told something."""
     @_builtins.property
@@ -902,8 +937,9 @@ class Disclosure(_message.Message):
     def __init__(
         self,
         *,
+        kind: Global___DisclosureKind.ValueType = ...,
         time: _timestamp_pb2.Timestamp | None = ...,
-        reader: _builtins.str = ...,
+        region: _builtins.str = ...,
         operator: _builtins.str = ...,
         purpose: _builtins.str = ...,
         purpose_title: _types_pb2.LocalizedText | None = ...,
@@ -916,7 +952,7 @@ class Disclosure(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["particulars", b"particulars", "purpose_title", b"purpose_title", "time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["grant_id", b"grant_id", "legal_basis", b"legal_basis", "masked", b"masked", "operator", b"operator", "particulars", b"particulars", "purpose", b"purpose", "purpose_title", b"purpose_title", "reader", b"reader", "refused", b"refused", "shown", b"shown", "time", b"time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["grant_id", b"grant_id", "kind", b"kind", "legal_basis", b"legal_basis", "masked", b"masked", "operator", b"operator", "particulars", b"particulars", "purpose", b"purpose", "purpose_title", b"purpose_title", "refused", b"refused", "region", b"region", "shown", b"shown", "time", b"time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
