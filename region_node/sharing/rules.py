@@ -58,6 +58,11 @@ class Known:
     """Whether the order that it named is its own, about that number, and in progress."""
     restricted: bool = False
 
+    @property
+    def has_met(self) -> bool:
+        """Whether the region has been told of this customer before: by a decision about it, or by its own order."""
+        return bool(self.decisions) or self.has_order
+
 
 @dataclass(frozen=True)
 class Reading:
@@ -164,9 +169,8 @@ def judge(reading: Reading) -> Shown | Denied:
     if known is None:
         return _withheld(reading, MaskReason.MASK_REASON_NOT_GRANTED, has_met=False)
     found = _by_right(reading, known)
-    if known.restricted and (not isinstance(found, Shown) or found.has_met):
-        return Denied(Reason.REASON_SHARING_RESTRICTED)
-    return found
+    may_know = known.has_met or (isinstance(found, Shown) and CLEAR in found.fields.values())
+    return Denied(Reason.REASON_SHARING_RESTRICTED) if known.restricted and may_know else found
 
 
 def _by_right(reading: Reading, known: Known) -> Shown | Denied:
@@ -174,13 +178,14 @@ def _by_right(reading: Reading, known: Known) -> Shown | Denied:
     if reading.reader == reading.home or reading.legal_basis == LegalBasis.LEGAL_BASIS_LEGAL_DUTY:
         return everything
     if reading.legal_basis == LegalBasis.LEGAL_BASIS_CONTRACT_NECESSITY:
-        has_met = bool(known.decisions) or known.has_order
-        return everything if known.has_order else _withheld(reading, MaskReason.MASK_REASON_NOT_GRANTED, has_met)
+        if known.has_order:
+            return everything
+        return _withheld(reading, MaskReason.MASK_REASON_NOT_GRANTED, has_met=known.has_met)
     decided = next((each for each in known.decisions if each.purpose == reading.purpose.name), None)
     if decided is None:
         live = any(_is_live(known.decisions, each, reading.now) for each in known.decisions)
         mask = MaskReason.MASK_REASON_OTHER_PURPOSE if live else MaskReason.MASK_REASON_NOT_GRANTED
-        return _withheld(reading, mask, bool(known.decisions))
+        return _withheld(reading, mask, has_met=known.has_met)
     return _by_decision(reading, decided)
 
 

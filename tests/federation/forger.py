@@ -20,7 +20,7 @@ from gateway.api.relay.v1.relay_pb2_grpc import RelayServiceStub
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import reason_name
 from gateway.relay.envelopes import Letter, seal
-from gateway.sealing import AnswerKey
+from gateway.sealing import AnswerKey, Question
 from gateway.signing import Signer
 from tests.federation.databases import Cell
 from tests.federation.running import CALL_SECONDS, Federation
@@ -68,6 +68,11 @@ class Forger:
         relay = RelayServiceStub(self.federation.dial_coordinator(f"region/{self.region}"))
         request = DeliverRequest(destination=destination, envelopes=[envelope])
         return (await relay.Deliver(request, timeout=CALL_SECONDS)).results[0]
+
+    def opened(self, result: DeliverResult) -> bytes:
+        """The message in the sealed answer to a question."""
+        receipt = ReceiptContent.FromString(result.receipt.content)
+        return ANSWER_KEY.open(receipt.result, Question(receipt.envelope_id, receipt.origin, receipt.destination))
 
 
 async def bring(federation: Federation, envelope: Envelope, destination: str) -> DeliverResult:
