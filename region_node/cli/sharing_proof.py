@@ -1,5 +1,6 @@
 """How the customer at hand proves to be the customer: a code that is sent, or the service password."""
 
+import sys
 from dataclasses import dataclass
 
 import click
@@ -45,6 +46,8 @@ async def prove(channel: grpc.aio.Channel, proof: Proof) -> list[Document]:
 
 
 def _said(what: str) -> str:
+    if not sys.stdin.isatty():
+        return sys.stdin.readline().strip()
     # Standard error, so that standard output holds the answer alone.
     said: str = click.prompt(what, hide_input=True, err=True)
     return said.strip()
