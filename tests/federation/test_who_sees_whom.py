@@ -254,15 +254,20 @@ def dial(federation: Federation, identity: str) -> grpc.aio.Channel:
     return federation.dial_node("guangdong", IDENTITIES[identity])
 
 
-async def outcome(federation: Federation, channel: grpc.aio.Channel, rpc: str, person: Person) -> str:
+async def outcome(
+    federation: Federation, channel: grpc.aio.Channel, rpc: str, person: Person, attempts: int = 5
+) -> str:
     """What comes of it."""
     try:
         answer = await call(federation, channel, rpc, person)
     except grpc.aio.AioRpcError as error:
         refused = from_rpc_error(error)
-        if refused is None:
-            return NO_CONNECTION if error.code() == grpc.StatusCode.UNAVAILABLE else error.code().name
-        return reason_name(refused.reason)
+        if refused is not None:
+            return reason_name(refused.reason)
+        if error.code() == grpc.StatusCode.INTERNAL and attempts > 1:
+            # A stream that was turned away before its message was sent may end by a reset, without the reason.
+            return await outcome(federation, channel, rpc, person, attempts - 1)
+        return NO_CONNECTION if error.code() == grpc.StatusCode.UNAVAILABLE else error.code().name
     if rpc == "QueryBills":
         told = billing_api.QueryBillsResponse.FromString(answer)
         return reason_name(told.refused.reason) if told.HasField("refused") else SHOWN
