@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from itertools import chain
 
-from gateway.api.federation.v1.configuration_pb2 import ConsentMethod, LegalBasis, SharedField
+from gateway.api.federation.v1.configuration_pb2 import ConsentMethod, LegalBasis, SharedField, WithoutGrant
 from gateway.api.federation.v1.federation_pb2 import MemberState
 from gateway.api.region.v1.order_pb2 import OrderState, Party
 from gateway.api.region.v1.sharing_service_pb2 import DisclosureKind, GrantState, MaskReason
@@ -69,6 +69,7 @@ def words() -> Iterator[str]:
         "GRANT_STATE_": GrantState,
         "MASK_REASON_": MaskReason,
         "DISCLOSURE_KIND_": DisclosureKind,
+        "WITHOUT_GRANT_": WithoutGrant,
     }
     for prefix, enum in enums.items():
         yield from (found for name in enum.keys() if (found := english(name, prefix)))

@@ -28,6 +28,7 @@ from region_node.cli.sharing_report import (
     print_consent,
     print_disclosures,
     print_grants,
+    print_purposes,
     print_record,
     print_withdrawal,
 )
@@ -109,6 +110,29 @@ def person_options(command: Callable[P, None]) -> Callable[P, None]:
 @click.group()
 def sharing() -> None:
     """Read records of customers of any region, record and withdraw consent, and show customers who looked."""
+
+
+@sharing.command()
+@connection_options
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+def purposes(target: Target, as_json: bool) -> None:
+    """Show what records are shared for: what a customer is told before consenting.
+
+    \b
+    Example:
+      region-node sharing purposes --lang zh
+
+    \b
+    Exit codes:
+      0  shown
+      1  refused; the text says why
+      2  the command line or the credentials cannot be used
+      3  the node is away; ask again
+    """
+    asking = Asking(target, "", Requester(), as_json)
+    request = api.ListPurposesRequest()
+    answer = _run(asking, lambda channel: SharingServiceStub(channel).ListPurposes(request, timeout=_TIMEOUT))
+    _print(asking, answer, print_purposes)
 
 
 @sharing.command()
@@ -382,8 +406,8 @@ def _run(asking: Asking, call: Call[T]) -> T:
     except grpc.aio.AioRpcError as error:
         if not may_pass(error):
             leave(translated("Refused: {problem}", problem=told_by(error)), REFUSED)
-        again = translated("Ask again with --request-id {id}.", id=asking.request_id)
-        leave(f"{told_by(error)}\n{again}", NOT_KNOWN)
+        again = translated("Ask again with --request-id {id}.", id=asking.request_id) if asking.request_id else ""
+        leave(f"{told_by(error)}\n{again}".strip(), NOT_KNOWN)
 
 
 def _print(asking: Asking, answer: T, show: Callable[[T], None]) -> None:

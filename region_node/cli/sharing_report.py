@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import click
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from gateway.api.federation.v1.configuration_pb2 import ConsentMethod, LegalBasis, SharedField
+from gateway.api.federation.v1.configuration_pb2 import ConsentMethod, LegalBasis, SharedField, WithoutGrant
 from gateway.api.region.v1 import sharing_service_pb2 as api
 from gateway.api.region.v1.sharing_service_pb2 import DisclosureKind, GrantState, MaskReason
 from gateway.clock import from_timestamp
@@ -14,6 +14,32 @@ from gateway.languages import in_language, translated
 from gateway.money import in_major_units
 from gateway.terminal import print_table
 from gateway.words import word
+
+
+def print_purposes(answer: api.ListPurposesResponse) -> None:
+    """What records are shared for."""
+    columns = [
+        translated("purpose"),
+        translated("what people call it"),
+        translated("fields"),
+        translated("legal basis"),
+        translated("without a grant"),
+        translated("days at most"),
+        translated("source"),
+    ]
+    rows = [
+        [
+            each.name,
+            in_language(each.title),
+            _fields(each.fields),
+            ", ".join(word(LegalBasis.Name(basis), "LEGAL_BASIS_") for basis in each.legal_bases),
+            word(WithoutGrant.Name(each.without_grant), "WITHOUT_GRANT_"),
+            str(each.longest_grant.ToTimedelta().days) if each.HasField("longest_grant") else "",
+            each.source,
+        ]
+        for each in answer.purposes
+    ]
+    print_table(columns, rows)
 
 
 def print_record(answer: api.ReadSharedCustomerResponse) -> None:

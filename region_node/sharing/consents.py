@@ -20,7 +20,7 @@ from region_node.notices.rows import Notice, tell
 from region_node.requests import Questioner
 from region_node.sharing import rows
 from region_node.sharing.forms import require_form
-from region_node.sharing.operations import Call, find_own_line, without_agreement
+from region_node.sharing.operations import Call, Sharing, find_own_line, without_agreement
 from region_node.sharing.rows import DisclosureRow, SharingRequest
 from region_node.sharing.rules import Decided, asked_fields, grant_period, not_allowed, require_method
 
@@ -29,7 +29,7 @@ _GRANTED = ConsentDecision.CONSENT_DECISION_GRANTED
 
 
 def give_consent(
-    tx: Transaction, context: RegionContext, asked: api.GiveConsentRequest, questioner: Questioner, now: datetime
+    tx: Transaction, sharing: Sharing, asked: api.GiveConsentRequest, questioner: Questioner, now: datetime
 ) -> api.GiveConsentResponse:
     """Records a decision about one of this region's customers, once for each request id. The number is in E.164.
 
@@ -37,6 +37,7 @@ def give_consent(
     REGION_UNKNOWN, DATA_AGREEMENT_MISSING, SHARING_NOT_ALLOWED, REQUEST_ID_REUSED, or as `verified_line`; Moved.
     """
     require_form(asked)
+    context = sharing.context
     purpose = context.federation.purpose(asked.purpose)
     call = Call(questioner, asked.request_id, asked.requester.staff_id, now)
     digest = _digest(tx, asked)
@@ -46,7 +47,7 @@ def give_consent(
     decided = _decided(context, asked, purpose, call)
     line = verified_line(tx, context, asked, questioner, now) if asked.documents else None
     if line is None:
-        line = find_own_line(tx, context, asked.number)
+        line = find_own_line(tx, sharing, asked.number)
     rows.insert_request(tx, call.subject, SharingRequest(digest, decided.start, decided.end), now)
     kind = DisclosureKind.DISCLOSURE_KIND_GRANTED if decided.granted else DisclosureKind.DISCLOSURE_KIND_DECLINED
     what = f"{asked.reader}, {asked.purpose}, {ConsentDecision.Name(asked.decision)}, {_method_name(asked)}"
@@ -59,7 +60,7 @@ def give_consent(
 
 
 def withdraw_consent(
-    tx: Transaction, context: RegionContext, asked: api.WithdrawConsentRequest, questioner: Questioner, now: datetime
+    tx: Transaction, sharing: Sharing, asked: api.WithdrawConsentRequest, questioner: Questioner, now: datetime
 ) -> api.WithdrawConsentResponse:
     """Ends the grants of one of this region's customers that fit. The number is in E.164.
 
@@ -67,9 +68,9 @@ def withdraw_consent(
     """
     require_form(asked)
     call = Call(questioner, asked.request_id, asked.requester.staff_id, now)
-    line = verified_line(tx, context, asked, questioner, now) if asked.documents else None
+    line = verified_line(tx, sharing.context, asked, questioner, now) if asked.documents else None
     if line is None:
-        line = find_own_line(tx, context, asked.number)
+        line = find_own_line(tx, sharing, asked.number)
     held = [] if line is None else [each for each in rows.granted_to_anybody(tx, line) if _fits(each, asked)]
     if line is None or not held:
         call.record(tx, "WithdrawConsent", line, "nothing to withdraw")

@@ -1,10 +1,11 @@
 """Finds the home region of who is asked about, and asks it; or answers, where that is this region."""
 
+from collections.abc import Sequence
 from typing import TypeVar
 
 from google.protobuf.message import Message
 
-from gateway.api.federation.v1.configuration_pb2 import LegalBasis
+from gateway.api.federation.v1.configuration_pb2 import LegalBasis, Purpose
 from gateway.api.region.v1 import sharing_service_pb2 as api
 from gateway.api.region.v1.sharing_envelopes_pb2 import SharingQuery
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
@@ -35,6 +36,11 @@ class SharingDesk:
         self._store = store
         self._questions = questions
         self._clock = clock
+
+    @property
+    def purposes(self) -> Sequence[Purpose]:
+        """What records are shared for. Raises Refused with CONFIGURATION_MISSING."""
+        return self._sharing.context.federation.purposes
 
     async def read(self, request: api.ReadSharedCustomerRequest) -> api.ReadSharedCustomerResponse:
         """A record, or why there is none. A region without a data agreement asks nobody."""

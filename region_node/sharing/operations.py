@@ -31,26 +31,27 @@ from region_node.sharing.rules import (
     Known,
     Reading,
     Shown,
+    Standing,
     asked_fields,
     judge,
     require_basis,
     told_values,
 )
 
-IsRestricted = Callable[[Transaction, str], bool]
+StandingOf = Callable[[Transaction, str], Standing]
 
 
-def nobody_is_restricted(tx: Transaction, customer_id: str) -> bool:
-    """Where no record is only kept."""
-    return False
+def all_stand_open(tx: Transaction, customer_id: str) -> Standing:
+    """Where no record is restricted and none was erased."""
+    return Standing.OPEN
 
 
 @dataclass(frozen=True)
 class Sharing:
-    """A region that shares: its context, and whose records are only kept (by the customer's id)."""
+    """A region that shares: its context, and how its customers stand, by their ids."""
 
     context: RegionContext
-    is_restricted: IsRestricted = nobody_is_restricted
+    standing: StandingOf = all_stand_open
 
 
 @dataclass(frozen=True)
@@ -73,14 +74,18 @@ class Call:
         audited.record(tx, action, "-" if line is None else line.customer_id, f"{self.subject}: {what}")
 
 
-def find_own_line(tx: Transaction, context: RegionContext, number: str) -> Line | None:
-    """The line with a number, if there is one. Raises Moved where the number plan names another region."""
-    line = find_line(tx, number)
+def find_own_line(tx: Transaction, sharing: Sharing, number: str) -> Line | None:
+    """The line with a number, if there is one whose customer was not erased.
+
+    Raises Moved where the number plan names another region.
+    """
+    line, context = find_line(tx, number), sharing.context
     if line is None:
         owner = context.federation.number_plan.home_of(number)
         if owner is not None and owner != context.region:
             raise Moved(owner)
-    return line
+        return None
+    return None if sharing.standing(tx, line.customer_id) == Standing.GONE else line
 
 
 def read_shared(
@@ -95,7 +100,7 @@ def read_shared(
     purpose = context.federation.purpose(asked.purpose)
     require_basis(purpose, asked.legal_basis, asked.order_id, asked.reference)
     reading_fields = asked_fields(purpose, asked.fields)
-    line = find_own_line(tx, context, asked.number)
+    line = find_own_line(tx, sharing, asked.number)
     reading = Reading(
         home=context.region,
         reader=questioner.region,
@@ -142,7 +147,7 @@ def _known(
     return Known(
         decisions=rows.decisions_of(tx, line, questioner.region),
         has_order=_has_order(tx, asked, questioner),
-        restricted=sharing.is_restricted(tx, line.customer_id),
+        restricted=sharing.standing(tx, line.customer_id) == Standing.RESTRICTED,
     )
 
 

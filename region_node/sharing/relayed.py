@@ -30,9 +30,9 @@ def answer_query(
         case "read":
             return read_shared(tx, sharing, query.read, questioner, now)
         case "give_consent":
-            return give_consent(tx, context, query.give_consent, questioner, now)
+            return give_consent(tx, sharing, query.give_consent, questioner, now)
         case "withdraw_consent":
-            return withdraw_consent(tx, context, query.withdraw_consent, questioner, now)
+            return withdraw_consent(tx, sharing, query.withdraw_consent, questioner, now)
         case "list_grants":
             return list_grants(tx, context, query.list_grants, questioner, now)
         case "list_disclosures":

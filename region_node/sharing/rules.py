@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from enum import Enum
 from typing import TypeAlias
 
 from gateway import masking
@@ -20,6 +21,17 @@ from gateway.errors import Refused
 Field: TypeAlias = SharedField.ValueType
 Mask: TypeAlias = MaskReason.ValueType
 CLEAR = MaskReason.MASK_REASON_UNSPECIFIED
+
+
+class Standing(Enum):
+    """What may be done with a customer's record."""
+
+    OPEN = "open"
+    """All that the law and the customer allow."""
+    RESTRICTED = "restricted"
+    """It is kept and used for nothing."""
+    GONE = "gone"
+    """It was erased: to everybody it is as if it had never been."""
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,14 @@ class SharingService(SharingServiceServicer):
     def __init__(self, desk: SharingDesk) -> None:
         self._desk = desk
 
+    async def ListPurposes(
+        self,
+        request: api.ListPurposesRequest,
+        context: grpc.aio.ServicerContext[api.ListPurposesRequest, api.ListPurposesResponse],
+    ) -> api.ListPurposesResponse:
+        """See the contract."""
+        return api.ListPurposesResponse(purposes=self._desk.purposes)
+
     async def ReadSharedCustomer(
         self,
         request: api.ReadSharedCustomerRequest,

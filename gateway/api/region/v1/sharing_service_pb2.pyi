@@ -157,6 +157,47 @@ DISCLOSURE_KIND_WITHDRAWN: DisclosureKind.ValueType  # 4
 Global___DisclosureKind: _TypeAlias = DisclosureKind  # noqa: Y015
 
 @_typing.final
+class ListPurposesRequest(_message.Message):
+    """Asks for nothing in particular."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListPurposesRequest: _TypeAlias = ListPurposesRequest  # noqa: Y015
+
+@_typing.final
+class ListPurposesResponse(_message.Message):
+    """The purposes in force."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PURPOSES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def purposes(self) -> _containers.RepeatedCompositeFieldContainer[_configuration_pb2.Purpose]:
+        """The purposes, in the order of the federation's files."""
+
+    def __init__(
+        self,
+        *,
+        purposes: _abc.Iterable[_configuration_pb2.Purpose] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["purposes", b"purposes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListPurposesResponse: _TypeAlias = ListPurposesResponse  # noqa: Y015
+
+@_typing.final
 class ReadSharedCustomerRequest(_message.Message):
     """Asks for a record."""
 

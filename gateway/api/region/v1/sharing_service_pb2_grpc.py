@@ -35,6 +35,11 @@ class SharingServiceStub:
         Args:
             channel: A grpc.Channel.
         """
+        self.ListPurposes = channel.unary_unary(
+                '/gateway.api.region.v1.SharingService/ListPurposes',
+                request_serializer=gateway_dot_api_dot_region_dot_v1_dot_sharing__service__pb2.ListPurposesRequest.SerializeToString,
+                response_deserializer=gateway_dot_api_dot_region_dot_v1_dot_sharing__service__pb2.ListPurposesResponse.FromString,
+                _registered_method=True)
         self.ReadSharedCustomer = channel.unary_unary(
                 '/gateway.api.region.v1.SharingService/ReadSharedCustomer',
                 request_serializer=gateway_dot_api_dot_region_dot_v1_dot_sharing__service__pb2.ReadSharedCustomerRequest.SerializeToString,
@@ -70,6 +75,13 @@ class SharingServiceStub:
 class SharingServiceServicer:
     """Shares records of own customers and those of other regions, by the same calls. The home region answers, afresh, in one transaction with the check of what allows it.
     """
+
+    def ListPurposes(self, request, context):
+        """Lists what records are shared for: what each purpose may see, by which right, and what is told without one. It is what a customer is told before consenting.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
 
     def ReadSharedCustomer(self, request, context):
         """Reads what a purpose may see of a customer of any region. A refusal is an ordinary answer.
@@ -116,6 +128,11 @@ class SharingServiceServicer:
 
 def add_SharingServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
+            'ListPurposes': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListPurposes,
+                    request_deserializer=gateway_dot_api_dot_region_dot_v1_dot_sharing__service__pb2.ListPurposesRequest.FromString,
+                    response_serializer=gateway_dot_api_dot_region_dot_v1_dot_sharing__service__pb2.ListPurposesResponse.SerializeToString,
+            ),
             'ReadSharedCustomer': grpc.unary_unary_rpc_method_handler(
                     servicer.ReadSharedCustomer,
                     request_deserializer=gateway_dot_api_dot_region_dot_v1_dot_sharing__service__pb2.ReadSharedCustomerRequest.FromString,
@@ -157,6 +174,33 @@ def add_SharingServiceServicer_to_server(servicer, server):
 class SharingService:
     """Shares records of own customers and those of other regions, by the same calls. The home region answers, afresh, in one transaction with the check of what allows it.
     """
+
+    @staticmethod
+    def ListPurposes(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.api.region.v1.SharingService/ListPurposes',
+            gateway_dot_api_dot_region_dot_v1_dot_sharing__service__pb2.ListPurposesRequest.SerializeToString,
+            gateway_dot_api_dot_region_dot_v1_dot_sharing__service__pb2.ListPurposesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
 
     @staticmethod
     def ReadSharedCustomer(request,

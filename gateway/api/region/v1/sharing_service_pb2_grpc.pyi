@@ -16,6 +16,8 @@ class SharingServiceStub:
     """Shares records of own customers and those of other regions, by the same calls. The home region answers, afresh, in one transaction with the check of what allows it."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
+    ListPurposes: _aio.UnaryUnaryMultiCallable[_sharing_service_pb2.ListPurposesRequest, _sharing_service_pb2.ListPurposesResponse]
+    """Lists what records are shared for: what each purpose may see, by which right, and what is told without one. It is what a customer is told before consenting."""
     ReadSharedCustomer: _aio.UnaryUnaryMultiCallable[_sharing_service_pb2.ReadSharedCustomerRequest, _sharing_service_pb2.ReadSharedCustomerResponse]
     """Reads what a purpose may see of a customer of any region. A refusal is an ordinary answer."""
     ReadSharedCustomers: _aio.StreamStreamMultiCallable[_sharing_service_pb2.ReadSharedCustomersRequest, _sharing_service_pb2.ReadSharedCustomersResponse]
@@ -31,6 +33,14 @@ class SharingServiceStub:
 
 class SharingServiceServicer(metaclass=_abc_1.ABCMeta):
     """Shares records of own customers and those of other regions, by the same calls. The home region answers, afresh, in one transaction with the check of what allows it."""
+
+    @_abc_1.abstractmethod
+    def ListPurposes(
+        self,
+        request: _sharing_service_pb2.ListPurposesRequest,
+        context: _aio.ServicerContext[_sharing_service_pb2.ListPurposesRequest, _sharing_service_pb2.ListPurposesResponse],
+    ) -> _abc.Awaitable[_sharing_service_pb2.ListPurposesResponse]:
+        """Lists what records are shared for: what each purpose may see, by which right, and what is told without one. It is what a customer is told before consenting."""
 
     @_abc_1.abstractmethod
     def ReadSharedCustomer(
