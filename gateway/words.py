@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 from itertools import chain
 
+from gateway.api.federation.v1.configuration_pb2 import ConsentMethod, LegalBasis, SharedField, WithoutGrant
 from gateway.api.federation.v1.federation_pb2 import MemberState
 from gateway.api.region.v1.order_pb2 import OrderState, Party
+from gateway.api.region.v1.sharing_service_pb2 import DisclosureKind, GrantState, MaskReason
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
 from gateway.languages import translated
 
@@ -56,7 +58,19 @@ def word(name: str, prefix: str) -> str:
 
 def words() -> Iterator[str]:
     """All words that have a translation, in English."""
-    enums = {"ENVELOPE_KIND_": EnvelopeKind, "MEMBER_STATE_": MemberState, "ORDER_STATE_": OrderState, "PARTY_": Party}
+    enums = {
+        "ENVELOPE_KIND_": EnvelopeKind,
+        "MEMBER_STATE_": MemberState,
+        "ORDER_STATE_": OrderState,
+        "PARTY_": Party,
+        "SHARED_FIELD_": SharedField,
+        "LEGAL_BASIS_": LegalBasis,
+        "CONSENT_METHOD_": ConsentMethod,
+        "GRANT_STATE_": GrantState,
+        "MASK_REASON_": MaskReason,
+        "DISCLOSURE_KIND_": DisclosureKind,
+        "WITHOUT_GRANT_": WithoutGrant,
+    }
     for prefix, enum in enums.items():
         yield from (found for name in enum.keys() if (found := english(name, prefix)))
     yield from chain(_ACTIONS, _STATES, _HOPS, _FINDINGS, _NAMED, _SCHEMA_FILES)

@@ -19,6 +19,7 @@ from gateway.api.region.v1 import (
     order_event_service_pb2,
     order_service_pb2,
     oversight_service_pb2,
+    sharing_service_pb2,
     verification_service_pb2,
 )
 from gateway.api.region.v1.billing_service_pb2_grpc import add_BillingServiceServicer_to_server
@@ -29,6 +30,7 @@ from gateway.api.region.v1.notice_service_pb2_grpc import add_NoticeServiceServi
 from gateway.api.region.v1.order_event_service_pb2_grpc import add_OrderEventServiceServicer_to_server
 from gateway.api.region.v1.order_service_pb2_grpc import add_OrderServiceServicer_to_server
 from gateway.api.region.v1.oversight_service_pb2_grpc import add_OversightServiceServicer_to_server
+from gateway.api.region.v1.sharing_service_pb2_grpc import add_SharingServiceServicer_to_server
 from gateway.api.region.v1.verification_service_pb2_grpc import add_VerificationServiceServicer_to_server
 from gateway.api.relay.v1 import relay_pb2
 from gateway.api.relay.v1.relay_pb2_grpc import add_RelayServiceServicer_to_server
@@ -78,6 +80,8 @@ from region_node.questions import Questions
 from region_node.schema import PACKAGES
 from region_node.sealing import seal_what_is_clear
 from region_node.settings import RegionSettings
+from region_node.sharing.desk import SharingDesk
+from region_node.sharing.service import SharingService
 from region_node.verification.service import VerificationService
 
 SERVICE_NAME = "region-node"
@@ -334,6 +338,11 @@ def _services(ports: _Ports, core: RegionCore) -> list[Service]:
             erasure_service_pb2.DESCRIPTOR.services_by_name["ErasureService"],
             add_ErasureServiceServicer_to_server,
             ErasureService(context, ports.store, ports.clock),
+        ),
+        Service.of(
+            sharing_service_pb2.DESCRIPTOR.services_by_name["SharingService"],
+            add_SharingServiceServicer_to_server,
+            SharingService(SharingDesk(context, ports.store, questions, ports.clock)),
         ),
         Service.of(
             notice_service_pb2.DESCRIPTOR.services_by_name["NoticeService"],

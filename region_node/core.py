@@ -37,6 +37,7 @@ from region_node.orders.provisioning_rows import next_due
 from region_node.orders.relayed import OrderEnvelopes
 from region_node.providers.fulfilment import FulfilmentProvider
 from region_node.providers.worker import FulfilmentWorker, WorkerPorts
+from region_node.sharing.relayed import SharingEnvelopes
 from region_node.verification.desk import VerificationDesk, VerificationPorts
 from region_node.verification.relayed import VerificationEnvelopes
 from region_node.verification.rules import PASSWORD_COST
@@ -147,6 +148,7 @@ def _kinds(context: RegionContext, verification: VerificationDesk) -> Kinds:
         **ProfileEnvelopes(context).kinds(),
         **VerificationEnvelopes(verification).kinds(),
         **ErasureEnvelopes(context).kinds(),
+        **SharingEnvelopes(context).kinds(),
     }
 
 

@@ -11,6 +11,7 @@ from gateway.api.federation.v1.configuration_pb2 import (
     Offering,
     Plan,
     Policy,
+    Purpose,
     Region,
     ServicePoint,
     TimeLimit,
@@ -18,6 +19,7 @@ from gateway.api.federation.v1.configuration_pb2 import (
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.calendars import WorkingDays, due_time, years_without_calendar
 from gateway.errors import Refused
+from gateway.federation.agreements import agreement_holds
 from gateway.federation.documents import parse_alternatives
 from gateway.federation.policies import Due, Promise, promises, strictest_figure
 from gateway.numberplan import NumberPlan
@@ -48,6 +50,7 @@ class Federation:
         self._note_year = note_year
         self._service_points = sorted(own.service_points, key=lambda each: each.id)
         self._policies = {policy.name: policy for policy in own.policies}
+        self._purposes = {purpose.name: purpose for purpose in own.purposes}
         self._plans = {plan.id: plan for plan in sorted(own.plans, key=lambda each: each.id)}
 
     def region(self, region: str) -> Region:
@@ -112,6 +115,23 @@ class Federation:
         if found is None:
             raise Refused(Reason.REASON_CONFIGURATION_INVALID, problem=f"policies[{name}]: is missing")
         return found
+
+    def purpose(self, name: str) -> Purpose:
+        """The purpose with this name. Raises `Refused` with PURPOSE_UNKNOWN."""
+        found = self._purposes.get(name)
+        if found is None:
+            raise Refused(Reason.REASON_PURPOSE_UNKNOWN, purpose=name)
+        return found
+
+    @property
+    def purposes(self) -> tuple[Purpose, ...]:
+        """What records are shared for, in the order of the files."""
+        return tuple(self._purposes.values())
+
+    def shares_records(self, region: str, now: datetime) -> bool:
+        """Whether a region's data agreement is in force; never for a region that there is not."""
+        found = self._regions.get(region)
+        return found is not None and agreement_holds(found, now)
 
     def figure(self, name: str, regions: Sequence[str]) -> int:
         """The value of a policy that is a number, the strictest of the national one and of those of the regions.

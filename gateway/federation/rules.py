@@ -15,6 +15,7 @@ from gateway.federation.checks import code_problems, is_time_zone, label_problem
 from gateway.federation.number_rules import number_plan_problems, pools_problems
 from gateway.federation.offer_rules import offerings_problems, plans_problems, service_points_problems
 from gateway.federation.policy_rules import policies_problems
+from gateway.federation.sharing_rules import agreements_problems, purposes_problems
 
 _DOMAIN = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*", re.ASCII)
 _CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII)
@@ -35,6 +36,8 @@ def problems(configuration: Configuration) -> list[str]:
         *offerings_problems(configuration.offerings, currencies),
         *policies_problems(configuration.policies, currencies),
         *service_points_problems(configuration.service_points, currencies),
+        *agreements_problems(configuration.regions),
+        *purposes_problems(configuration.purposes),
     ]
 
 
@@ -96,9 +99,22 @@ _KEYS = {
     "regional_limits": "region",
     "service_points": "id",
     "number_pools": "first",
+    "purposes": "name",
 }
 # Lists of single values whose order has no meaning.
-_SETS = frozenset({"holidays", "makeup_workdays", "preconditions", "policies", "channels", "choices"})
+_SETS = frozenset(
+    {
+        "holidays",
+        "makeup_workdays",
+        "preconditions",
+        "policies",
+        "channels",
+        "choices",
+        "fields",
+        "legal_bases",
+        "consent_methods",
+    }
+)
 
 
 def difference(old: Configuration, new: Configuration) -> list[Change]:

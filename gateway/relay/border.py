@@ -1,5 +1,6 @@
 """A region's border: what it needs to let envelopes out and in, and what it does with each kind."""
 
+import os
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -37,7 +38,10 @@ class Command:
 
 @dataclass(frozen=True)
 class Query:
-    """A kind that is answered afresh and never stored. `act` may write an audit row."""
+    """A kind that is answered afresh and never stored; only who asked can read the answer.
+
+    `act` may write an audit row, and what is the same however often it is asked: a question may be repeated.
+    """
 
     act: Act
 
@@ -66,3 +70,5 @@ class Border:
     current: CurrentFederation
     number: int = 0
     """The number of this process among those of the region's database."""
+    draw: Callable[[int], bytes] = os.urandom
+    """What the keys of single questions and answers are drawn from."""

@@ -58,10 +58,21 @@ class Answer:
     reason: Reason.ValueType = Reason.REASON_UNSPECIFIED
     parameters: Mapping[str, str] | None = field(default=None, repr=False)
     moved_to: str = ""
+    sealed: bool = False
+    """Whether `result` is sealed to the question's key."""
 
 
-def seal(letter: Letter, origin: str, signer: Signer, *, now: datetime, revision: int, traceparent: str) -> Sealed:
-    """Signs a letter in the name of the region `origin`.
+def seal(
+    letter: Letter,
+    origin: str,
+    signer: Signer,
+    *,
+    now: datetime,
+    revision: int,
+    traceparent: str,
+    answer_key: bytes = b"",
+) -> Sealed:
+    """Signs a letter in the name of the region `origin`. A query brings the key to which its answer is sealed.
 
     Raises ValueError for more than an envelope holds: a defect, since what is taken in is far smaller. Sent, it would
     be refused for ever and stop its lane.
@@ -79,6 +90,7 @@ def seal(letter: Letter, origin: str, signer: Signer, *, now: datetime, revision
         subject=letter.subject,
         operator=letter.operator,
         bulk=letter.bulk,
+        answer_key=answer_key,
     )
     data = content.SerializeToString()
     if len(data) > CONTENT_LIMIT:
@@ -133,6 +145,7 @@ def seal_receipt(sealed: Sealed, answer: Answer, signer: Signer, *, now: datetim
         decide_time=to_timestamp(now),
         federation_revision=revision,
         moved_to=answer.moved_to,
+        sealed=answer.sealed,
     )
     data = content.SerializeToString()
     return Receipt(content=data, signature=signer.sign(RECEIPT, data))

@@ -16,6 +16,7 @@ from region_node.cli.migrate import migrate
 from region_node.cli.move import move_to_postgresql
 from region_node.cli.orders import orders
 from region_node.cli.serve import serve
+from region_node.cli.sharing import sharing
 
 
 @click.group(cls=SpeakingGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -23,8 +24,8 @@ from region_node.cli.serve import serve
 def main() -> None:
     """Run a region node, call it from the shell, look after it and its database, and check its audit chain.
 
-    `call`, `orders` and `customers` take where the node is, and who asks, from options or CROSSREGION_* in the
-    environment. The other commands read the node's own settings: a file, REGION_NODE_* and --set.
+    `call`, `orders`, `customers` and `sharing` take where the node is, and who asks, from options or CROSSREGION_* in
+    the environment. The other commands read the node's own settings: a file, REGION_NODE_* and --set.
     """
 
 
@@ -38,6 +39,7 @@ for command in (
     orders,
     customers,
     keys,
+    sharing,
     audit,
     completion_command("region-node"),
 ):

@@ -23,6 +23,8 @@ from gateway.api.region.v1 import (
     order_event_service_pb2_grpc,
     order_service_pb2,
     order_service_pb2_grpc,
+    sharing_service_pb2,
+    sharing_service_pb2_grpc,
     verification_service_pb2,
     verification_service_pb2_grpc,
 )
@@ -103,6 +105,7 @@ def operator_methods() -> Mapping[str, Method]:
         (billing_service_pb2, billing_service_pb2_grpc.BillingServiceServicer),
         (catalogue_service_pb2, catalogue_service_pb2_grpc.CatalogueServiceServicer),
         (verification_service_pb2, verification_service_pb2_grpc.VerificationServiceServicer),
+        (sharing_service_pb2, sharing_service_pb2_grpc.SharingServiceServicer),
         (notice_service_pb2, notice_service_pb2_grpc.NoticeServiceServicer),
         (erasure_service_pb2, erasure_service_pb2_grpc.ErasureServiceServicer),
     )

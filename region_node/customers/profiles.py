@@ -5,20 +5,16 @@ from datetime import datetime
 from gateway.api.region.v1.customer_service_pb2 import Profile, QueryProfileRequest
 from gateway.api.region.v1.order_pb2 import Order, OrderRequest
 from gateway.api.types.v1.types_pb2 import Money
+from gateway.masking import masked_name
 from gateway.store.port import Transaction
 from region_node.auditing import AuditedCall
 from region_node.context import RegionContext
 from region_node.customers.messages import product_message
-from region_node.customers.operations import own_line
 from region_node.customers.rows import find_customer
 from region_node.customers.subscriptions import subscriptions_of
-from region_node.orders import rules
+from region_node.customers.verified import QRY_PROFILE, verified_line
 from region_node.orders.preconditions import require_preconditions
 from region_node.requests import Questioner, require_requester
-from region_node.verification.rows import find_key
-from region_node.verification.rules import require_verified
-
-QRY_PROFILE = "QRY_PROFILE"
 
 
 def read_profile(
@@ -28,15 +24,9 @@ def read_profile(
 
     Raises Refused, or Moved where the number belongs to another region.
     """
-    business = context.federation.business(QRY_PROFILE)
-    request = OrderRequest(
-        business=QRY_PROFILE, number=asked.number, applicant=asked.applicant, documents=asked.documents
-    )
     require_requester(asked.requester)
-    rules.require_documents(business, request, now)
-    rules.require_materials(context.federation.material_codes, asked.documents)
-    require_verified(find_key(tx), questioner.subject(asked.request_id), asked.number, asked.documents)
-    line = own_line(tx, context.federation, context.region, asked.number, asking=questioner.region)
+    line = verified_line(tx, context, asked, questioner, now)
+    request = OrderRequest(business=QRY_PROFILE, number=asked.number, applicant=asked.applicant)
     order = Order(request=request, handling_region=questioner.region, home_region=context.region)
     situation = context.situation(tx, order, {}, line, now)
     require_preconditions(situation)
@@ -48,8 +38,3 @@ def read_profile(
         product=product_message(line, subscriptions_of(tx, line.product_id)),
         balance=Money(minor_units=situation.balance, currency=context.currency),
     )
-
-
-def masked_name(name: str) -> str:
-    """A name of which only the first character is shown, and not how long it is, for example `李**`."""
-    return f"{name[:1]}**"

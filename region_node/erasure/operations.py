@@ -1,7 +1,7 @@
 """Erasing and restricting customers, and keeping erased what was erased. One transaction each."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from gateway import audit, vault
@@ -37,7 +37,7 @@ from region_node.subjects import customer_subject, number_subject, order_subject
 class Named:
     """A customer, by the number of a line in E.164 or by the region's id; one of them is empty."""
 
-    number: str = ""
+    number: str = field(default="", repr=False)
     customer_id: str = ""
 
 

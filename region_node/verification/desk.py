@@ -10,6 +10,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import LocalizedText
 from gateway.clock import Clock, to_microseconds, to_timestamp
 from gateway.errors import Refused
+from gateway.masking import masked_number
 from gateway.relay.transport import Unreachable
 from gateway.relay.workers import Workers
 from gateway.store.port import Store, Transaction
@@ -25,7 +26,6 @@ from region_node.verification.rules import (
     PASSWORD_COST,
     SALT_BYTES,
     hash_password,
-    masked,
     written_code,
 )
 
@@ -65,7 +65,9 @@ class VerificationDesk:
         begun = await self._write(lambda tx: operations.begin_code(tx, self._ports.context, attempt, fresh))
         if not begun.is_on_its_way:
             await self._send(notifier, attempt, fresh.code)
-        return api.SendCodeResponse(expire_time=to_timestamp(begun.expire_time), masked_number=masked(attempt.number))
+        return api.SendCodeResponse(
+            expire_time=to_timestamp(begun.expire_time), masked_number=masked_number(attempt.number)
+        )
 
     async def verify(self, questioner: Questioner, request: api.VerifyRequest) -> api.VerifyResponse:
         """Checks what the customer said."""

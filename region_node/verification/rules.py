@@ -43,11 +43,6 @@ class HashedPassword:
         return (self.salt, self.cost) == (other.salt, other.cost) and hmac.compare_digest(self.hash, other.hash)
 
 
-def masked(number: str) -> str:
-    """A number as it may be shown to whoever asks, without four digits of its middle, for example `+86198****0001`."""
-    return f"{number[:-8]}****{number[-4:]}"
-
-
 def written_code(drawn: int) -> str:
     """A code of six digits from a number below `CODES` that nobody can guess."""
     return f"{drawn:0{_CODE_DIGITS}d}"

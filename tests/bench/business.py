@@ -7,6 +7,7 @@ from tests.bench.numberplan import measure_lookups
 from tests.bench.orders import HANDLING
 from tests.bench.questions import measure_bills, measure_guides
 from tests.bench.report import Comparison
+from tests.bench.sharing import measure_sharing
 
 _CUSTOMERS = 5  # for each order: one is taken over in so much less time
 
@@ -18,5 +19,6 @@ async def measure_business(federation: LocalFederation, rounds: int, orders: int
         await measure_bulk(federation, orders, rounds),
         *await measure_bills(federation, rounds, seconds),
         *await measure_guides(federation, rounds, seconds),
+        *await measure_sharing(federation, rounds, seconds),
         measure_lookups(rounds),
     ]

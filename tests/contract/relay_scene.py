@@ -22,6 +22,7 @@ from gateway.api.relay.v1.relay_pb2 import (
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.relay import outbox
+from gateway.relay.answers import read_answer
 from gateway.relay.envelopes import Answer, Letter, Sealed, open_receipt, seal_receipt
 from gateway.relay.fair_queue import Parcel
 from gateway.relay.inbox import receive
@@ -33,7 +34,18 @@ from gateway.relay.settling import Settler
 from gateway.relay.workers import InlineWorkers
 from gateway.store.port import Store
 from gateway.tracing import Tracing
-from tests.contract.relay_pair import DESTINATION, LETTER, NOW, ORIGIN, Desk, FixedClock, Pair, effects, open_store
+from tests.contract.relay_pair import (
+    ANSWER_KEY,
+    DESTINATION,
+    LETTER,
+    NOW,
+    ORIGIN,
+    Desk,
+    FixedClock,
+    Pair,
+    effects,
+    open_store,
+)
 
 # Reached only where a test fails.
 _PATIENCE_S = 20.0
@@ -73,6 +85,10 @@ class Scene:
     def opened(self, receipt: Receipt, sent: Sealed) -> ReceiptContent:
         """The receipt, as Guangdong reads it."""
         return open_receipt(receipt, self.pair.borders[ORIGIN].keys, sent)
+
+    def answered(self, receipt: Receipt, asked: Sealed) -> bytes:
+        """The answer to a question, as Guangdong reads it."""
+        return read_answer(self.opened(receipt, asked), ANSWER_KEY, asked.content)
 
     async def send(self, name: str = "1") -> Sealed:
         """Guangdong sends an order."""

@@ -1,5 +1,6 @@
 """What a region does with an envelope, on a real store: acted on once, and answered for ever the same."""
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -19,11 +20,11 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.clock import from_timestamp
 from gateway.errors import Refused
 from gateway.relay.border import Moved
-from gateway.relay.envelopes import BATCH_LIMIT, Sealed
+from gateway.relay.envelopes import BATCH_LIMIT, Sealed, seal
 from gateway.relay.inbox import find
 from gateway.store.port import WriteAfterRefusal
 from gateway.vault import KeyDestroyed
-from tests.contract.relay_pair import DESTINATION, HOUR, NOW, ORIGIN, QUERY
+from tests.contract.relay_pair import DESTINATION, HOUR, LETTER, NOW, ORIGIN, QUERY
 from tests.contract.relay_scene import Scene, play, refusal
 
 JOINED, SUSPENDED = MemberState.MEMBER_STATE_JOINED, MemberState.MEMBER_STATE_SUSPENDED
@@ -252,11 +253,29 @@ def test_a_kind_that_this_region_does_not_serve_is_turned_away(tmp_path: Path) -
 def test_a_query_is_answered_afresh_each_time_audited_each_time_and_never_stored(tmp_path: Path) -> None:
     async def scenario(scene: Scene) -> None:
         asked = scene.pair.seal(envelope_id="question", kind=QUERY)
-        assert scene.opened(await scene.receive(asked), asked).result == b"0 effects"
+        assert scene.answered(await scene.receive(asked), asked) == b"0 effects"
         await scene.receive(scene.pair.seal())
-        assert scene.opened(await scene.receive(asked), asked).result == b"1 effects"
+        assert scene.answered(await scene.receive(asked), asked) == b"1 effects"
         assert await scene.inbox_size() == 1
         assert [action for _, action in await scene.audited()].count("ENVELOPE_KIND_BILL_QUERY") == 2
+
+    play(tmp_path, scenario)
+
+
+def test_a_question_without_a_usable_key_is_not_answered(tmp_path: Path) -> None:
+    async def scenario(scene: Scene) -> None:
+        for key in (b"", bytes(32), b"short"):
+            asked = seal(
+                replace(LETTER, kind=QUERY),
+                ORIGIN,
+                scene.pair.borders[ORIGIN].signer,
+                now=NOW,
+                revision=7,
+                traceparent="",
+                answer_key=key,
+            )
+            assert await refusal(scene.receive(asked)) == "ENVELOPE_INVALID"
+        assert await scene.audited() == []
 
     play(tmp_path, scenario)
 

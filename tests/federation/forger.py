@@ -20,6 +20,7 @@ from gateway.api.relay.v1.relay_pb2_grpc import RelayServiceStub
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import reason_name
 from gateway.relay.envelopes import Letter, seal
+from gateway.sealing import AnswerKey, Question
 from gateway.signing import Signer
 from tests import at_rest
 from tests.federation.running import CALL_SECONDS, Federation
@@ -28,6 +29,8 @@ SUBMIT = EnvelopeKind.ENVELOPE_KIND_ORDER_SUBMIT
 COMMAND = EnvelopeKind.ENVELOPE_KIND_ORDER_COMMAND
 UPDATE = EnvelopeKind.ENVELOPE_KIND_ORDER_UPDATE
 ERASURE = EnvelopeKind.ENVELOPE_KIND_ERASURE
+COMMANDS = frozenset({SUBMIT, COMMAND, UPDATE, ERASURE})
+ANSWER_KEY = AnswerKey(b"a" * 32)  # a question brings it, and its answer opens by it
 
 
 @dataclass(frozen=True)
@@ -58,14 +61,19 @@ class Forger:
             operator="counter",
             lifetime=timedelta(hours=1),
         )
-        now = self.federation.clock.now()
-        return seal(letter, origin or self.region, signer, now=now, revision=1, traceparent="").envelope
+        now, key = self.federation.clock.now(), b"" if kind in COMMANDS else ANSWER_KEY.public
+        return seal(letter, origin or self.region, signer, now=now, revision=1, traceparent="", answer_key=key).envelope
 
     async def deliver(self, envelope: Envelope, destination: str) -> DeliverResult:
         """Hands an envelope to the coordinator as this region."""
         relay = RelayServiceStub(self.federation.dial_coordinator(f"region/{self.region}"))
         request = DeliverRequest(destination=destination, envelopes=[envelope])
         return (await relay.Deliver(request, timeout=CALL_SECONDS)).results[0]
+
+    def opened(self, result: DeliverResult) -> bytes:
+        """The message in the sealed answer to a question."""
+        receipt = ReceiptContent.FromString(result.receipt.content)
+        return ANSWER_KEY.open(receipt.result, Question(receipt.envelope_id, receipt.origin, receipt.destination))
 
 
 async def bring(federation: Federation, envelope: Envelope, destination: str) -> DeliverResult:

@@ -17,6 +17,7 @@ from gateway.api.region.v1 import (
     order_event_service_pb2,
     order_service_pb2,
     oversight_service_pb2,
+    sharing_service_pb2,
     verification_service_pb2,
 )
 from gateway.api.relay.v1 import relay_pb2
@@ -40,6 +41,7 @@ FILES = (
     order_service_pb2,
     oversight_service_pb2,
     relay_pb2,
+    sharing_service_pb2,
     verification_service_pb2,
 )
 SERVICES: dict[str, ServiceDescriptor] = {

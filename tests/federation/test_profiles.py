@@ -40,7 +40,7 @@ async def test_a_profile_shows_what_the_customer_has_and_hides_the_name(
     federation.database("sichuan").change(f"INSERT INTO subscriptions ({columns}) VALUES ({values})")
     documents = await counter.verify(number, request_id, code=await counter.receive_code(number, request_id))
     shown = await profile(counter, number, request_id, documents)
-    assert (shown.region, shown.masked_name, shown.balance.minor_units) == ("sichuan", "欧**", 4200)
+    assert (shown.region, shown.masked_name, shown.balance.minor_units) == ("sichuan", "欧阳*", 4200)
     assert (shown.product.number, shown.product.plan_id) == (number, "sichuan-29")
     assert [each.offering_id for each in shown.product.subscriptions] == ["sichuan-ring-tones"]
     assert shown.product.emergency_calls_allowed
@@ -54,7 +54,7 @@ async def test_a_password_opens_a_profile_and_the_reading_is_audited_at_home(
     counter, request_id, number = Counter(federation, handling), federation.next_id(), await sichuan.new_customer()
     await counter.change_password(number, PASSWORD)
     documents = await counter.verify(number, request_id, password=PASSWORD)
-    assert (await profile(counter, number, request_id, documents)).masked_name == "L**"
+    assert (await profile(counter, number, request_id, documents)).masked_name == "L*"
     reads = federation.database("sichuan").rows(
         "SELECT actor, detail FROM audit WHERE action = 'QueryProfile' AND subject = ?",
         f"customer-{number.removeprefix('+')}",

@@ -17,7 +17,6 @@ from region_node.verification.rules import (
     failures_that_count,
     hash_code,
     hash_password,
-    masked,
     require_strong,
     require_verified,
     written_code,
@@ -134,7 +133,3 @@ def test_failures_count_for_the_window_and_no_longer(ages: list[int], window: in
     failures = [NOW - timedelta(seconds=age) for age in ages]
     counting = failures_that_count(failures, NOW, timedelta(seconds=window))
     assert len(counting) == sum(1 for age in ages if age < window)
-
-
-def test_a_masked_number_hides_four_digits_of_its_middle() -> None:
-    assert masked(NUMBER) == "+86198****0001"

@@ -76,6 +76,7 @@ PURE_GATEWAY = frozenset(
         "gateway.errors",
         "gateway.federation",
         "gateway.money",
+        "gateway.masking",
         "gateway.numberplan",
     }
 )

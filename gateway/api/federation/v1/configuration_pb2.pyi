@@ -21,6 +21,154 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _SharedField:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SharedFieldEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SharedField.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SHARED_FIELD_UNSPECIFIED: _SharedField.ValueType  # 0
+    """Never valid."""
+    SHARED_FIELD_NAME: _SharedField.ValueType  # 1
+    """The full name; masked: the surname."""
+    SHARED_FIELD_EMAIL: _SharedField.ValueType  # 2
+    """The mail address; masked: its first character and the domain."""
+    SHARED_FIELD_NUMBER: _SharedField.ValueType  # 3
+    """The number of the line; masked: without four digits of its middle."""
+    SHARED_FIELD_ADDRESS: _SharedField.ValueType  # 4
+    """Where a broadband access is installed; masked: down to the district."""
+    SHARED_FIELD_STATUS: _SharedField.ValueType  # 5
+    """How the line stands; masked: not told, as all that follow."""
+    SHARED_FIELD_LINE_KIND: _SharedField.ValueType  # 6
+    """What the line is."""
+    SHARED_FIELD_PLAN: _SharedField.ValueType  # 7
+    """The tariff plan."""
+    SHARED_FIELD_START_DATE: _SharedField.ValueType  # 8
+    """When the line was opened."""
+    SHARED_FIELD_CONTRACT_END_DATE: _SharedField.ValueType  # 9
+    """Until when a contract runs."""
+    SHARED_FIELD_BINDING: _SharedField.ValueType  # 10
+    """The bundle or group that the line belongs to."""
+    SHARED_FIELD_SUBSCRIPTIONS: _SharedField.ValueType  # 11
+    """The offerings that the line has besides its plan."""
+    SHARED_FIELD_SUSPENSION: _SharedField.ValueType  # 12
+    """Why the line is suspended."""
+    SHARED_FIELD_BALANCE: _SharedField.ValueType  # 13
+    """The balance of the account."""
+    SHARED_FIELD_SIM_REPLACE_DATE: _SharedField.ValueType  # 14
+    """When the SIM card was last replaced."""
+
+class SharedField(_SharedField, metaclass=_SharedFieldEnumTypeWrapper):
+    """What can be told of a customer of another region. What is not listed is never told."""
+
+SHARED_FIELD_UNSPECIFIED: SharedField.ValueType  # 0
+"""Never valid."""
+SHARED_FIELD_NAME: SharedField.ValueType  # 1
+"""The full name; masked: the surname."""
+SHARED_FIELD_EMAIL: SharedField.ValueType  # 2
+"""The mail address; masked: its first character and the domain."""
+SHARED_FIELD_NUMBER: SharedField.ValueType  # 3
+"""The number of the line; masked: without four digits of its middle."""
+SHARED_FIELD_ADDRESS: SharedField.ValueType  # 4
+"""Where a broadband access is installed; masked: down to the district."""
+SHARED_FIELD_STATUS: SharedField.ValueType  # 5
+"""How the line stands; masked: not told, as all that follow."""
+SHARED_FIELD_LINE_KIND: SharedField.ValueType  # 6
+"""What the line is."""
+SHARED_FIELD_PLAN: SharedField.ValueType  # 7
+"""The tariff plan."""
+SHARED_FIELD_START_DATE: SharedField.ValueType  # 8
+"""When the line was opened."""
+SHARED_FIELD_CONTRACT_END_DATE: SharedField.ValueType  # 9
+"""Until when a contract runs."""
+SHARED_FIELD_BINDING: SharedField.ValueType  # 10
+"""The bundle or group that the line belongs to."""
+SHARED_FIELD_SUBSCRIPTIONS: SharedField.ValueType  # 11
+"""The offerings that the line has besides its plan."""
+SHARED_FIELD_SUSPENSION: SharedField.ValueType  # 12
+"""Why the line is suspended."""
+SHARED_FIELD_BALANCE: SharedField.ValueType  # 13
+"""The balance of the account."""
+SHARED_FIELD_SIM_REPLACE_DATE: SharedField.ValueType  # 14
+"""When the SIM card was last replaced."""
+Global___SharedField: _TypeAlias = SharedField  # noqa: Y015
+
+class _LegalBasis:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _LegalBasisEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LegalBasis.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    LEGAL_BASIS_UNSPECIFIED: _LegalBasis.ValueType  # 0
+    """Never valid."""
+    LEGAL_BASIS_CONSENT: _LegalBasis.ValueType  # 1
+    """The customer's separate consent (art. 13(1) and 23): a grant that is in force."""
+    LEGAL_BASIS_CONTRACT_NECESSITY: _LegalBasis.ValueType  # 2
+    """Needed for a contract that the customer wants (art. 13(2)): an order of the asking region about that number is in progress."""
+    LEGAL_BASIS_LEGAL_DUTY: _LegalBasis.ValueType  # 3
+    """Needed for a duty of law (art. 13(3)): the asking region names what obliges it."""
+
+class LegalBasis(_LegalBasis, metaclass=_LegalBasisEnumTypeWrapper):
+    """By what right a record is read (Personal Information Protection Law, art. 13)."""
+
+LEGAL_BASIS_UNSPECIFIED: LegalBasis.ValueType  # 0
+"""Never valid."""
+LEGAL_BASIS_CONSENT: LegalBasis.ValueType  # 1
+"""The customer's separate consent (art. 13(1) and 23): a grant that is in force."""
+LEGAL_BASIS_CONTRACT_NECESSITY: LegalBasis.ValueType  # 2
+"""Needed for a contract that the customer wants (art. 13(2)): an order of the asking region about that number is in progress."""
+LEGAL_BASIS_LEGAL_DUTY: LegalBasis.ValueType  # 3
+"""Needed for a duty of law (art. 13(3)): the asking region names what obliges it."""
+Global___LegalBasis: _TypeAlias = LegalBasis  # noqa: Y015
+
+class _ConsentMethod:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ConsentMethodEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ConsentMethod.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CONSENT_METHOD_UNSPECIFIED: _ConsentMethod.ValueType  # 0
+    """Never valid."""
+    CONSENT_METHOD_VERIFIED: _ConsentMethod.ValueType  # 1
+    """By a one-time code or service password, which the home region has checked for this very request."""
+    CONSENT_METHOD_PAPER: _ConsentMethod.ValueType  # 2
+    """On a signed paper that a named member of staff has seen."""
+
+class ConsentMethod(_ConsentMethod, metaclass=_ConsentMethodEnumTypeWrapper):
+    """How a customer's consent was given."""
+
+CONSENT_METHOD_UNSPECIFIED: ConsentMethod.ValueType  # 0
+"""Never valid."""
+CONSENT_METHOD_VERIFIED: ConsentMethod.ValueType  # 1
+"""By a one-time code or service password, which the home region has checked for this very request."""
+CONSENT_METHOD_PAPER: ConsentMethod.ValueType  # 2
+"""On a signed paper that a named member of staff has seen."""
+Global___ConsentMethod: _TypeAlias = ConsentMethod  # noqa: Y015
+
+class _WithoutGrant:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _WithoutGrantEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_WithoutGrant.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    WITHOUT_GRANT_UNSPECIFIED: _WithoutGrant.ValueType  # 0
+    """Never valid."""
+    WITHOUT_GRANT_MASKED: _WithoutGrant.ValueType  # 1
+    """The fields, masked."""
+    WITHOUT_GRANT_REFUSED: _WithoutGrant.ValueType  # 2
+    """Nothing."""
+
+class WithoutGrant(_WithoutGrant, metaclass=_WithoutGrantEnumTypeWrapper):
+    """What is told where nothing gives the right to read."""
+
+WITHOUT_GRANT_UNSPECIFIED: WithoutGrant.ValueType  # 0
+"""Never valid."""
+WITHOUT_GRANT_MASKED: WithoutGrant.ValueType  # 1
+"""The fields, masked."""
+WITHOUT_GRANT_REFUSED: WithoutGrant.ValueType  # 2
+"""Nothing."""
+Global___WithoutGrant: _TypeAlias = WithoutGrant  # noqa: Y015
+
 class _LineKind:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -365,6 +513,7 @@ class Configuration(_message.Message):
     OFFERINGS_FIELD_NUMBER: _builtins.int
     POLICIES_FIELD_NUMBER: _builtins.int
     SERVICE_POINTS_FIELD_NUMBER: _builtins.int
+    PURPOSES_FIELD_NUMBER: _builtins.int
     federation: _builtins.str
     """The name of the federation: the trust domain of every certificate."""
     @_builtins.property
@@ -403,6 +552,10 @@ class Configuration(_message.Message):
     def service_points(self) -> _containers.RepeatedCompositeFieldContainer[Global___ServicePoint]:
         """Where and how regions serve people in person."""
 
+    @_builtins.property
+    def purposes(self) -> _containers.RepeatedCompositeFieldContainer[Global___Purpose]:
+        """What records may be shared for between regions. What is not listed is denied."""
+
     def __init__(
         self,
         *,
@@ -416,10 +569,11 @@ class Configuration(_message.Message):
         offerings: _abc.Iterable[Global___Offering] | None = ...,
         policies: _abc.Iterable[Global___Policy] | None = ...,
         service_points: _abc.Iterable[Global___ServicePoint] | None = ...,
+        purposes: _abc.Iterable[Global___Purpose] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["number_plan", b"number_plan"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["businesses", b"businesses", "calendars", b"calendars", "federation", b"federation", "materials", b"materials", "number_plan", b"number_plan", "offerings", b"offerings", "plans", b"plans", "policies", b"policies", "regions", b"regions", "service_points", b"service_points"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["businesses", b"businesses", "calendars", b"calendars", "federation", b"federation", "materials", b"materials", "number_plan", b"number_plan", "offerings", b"offerings", "plans", b"plans", "policies", b"policies", "purposes", b"purposes", "regions", b"regions", "service_points", b"service_points"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -436,6 +590,7 @@ class Region(_message.Message):
     TIME_ZONE_FIELD_NUMBER: _builtins.int
     CURRENCY_FIELD_NUMBER: _builtins.int
     NUMBER_POOLS_FIELD_NUMBER: _builtins.int
+    DATA_AGREEMENT_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The id used everywhere: lower-case letters, digits and dashes, for example `sichuan`."""
     time_zone: _builtins.str
@@ -450,6 +605,10 @@ class Region(_message.Message):
     def number_pools(self) -> _containers.RepeatedCompositeFieldContainer[Global___NumberPool]:
         """Where the numbers of new lines come from."""
 
+    @_builtins.property
+    def data_agreement(self) -> Global___DataAgreement:
+        """By what it may share records with other regions. A region without one that is in force is denied, as asker and as giver."""
+
     def __init__(
         self,
         *,
@@ -458,14 +617,109 @@ class Region(_message.Message):
         time_zone: _builtins.str = ...,
         currency: _builtins.str = ...,
         number_pools: _abc.Iterable[Global___NumberPool] | None = ...,
+        data_agreement: Global___DataAgreement | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["data_agreement", b"data_agreement", "name", b"name"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["currency", b"currency", "id", b"id", "name", b"name", "number_pools", b"number_pools", "time_zone", b"time_zone"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["currency", b"currency", "data_agreement", b"data_agreement", "id", b"id", "name", b"name", "number_pools", b"number_pools", "time_zone", b"time_zone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Region: _TypeAlias = Region  # noqa: Y015
+
+@_typing.final
+class DataAgreement(_message.Message):
+    """A region's data agreement with the federation: purpose, method, kinds and protection of what is shared (Personal Information Protection Law, art. 20 and 23; Network Data Security Regulations, art. 12)."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REFERENCE_FIELD_NUMBER: _builtins.int
+    FIRST_DAY_FIELD_NUMBER: _builtins.int
+    LAST_DAY_FIELD_NUMBER: _builtins.int
+    reference: _builtins.str
+    """Where the signed paper is found, for example `DSA-2026-44`."""
+    first_day: _builtins.str
+    """The first day on which it holds, as YYYY-MM-DD, in the region's time zone."""
+    last_day: _builtins.str
+    """The last day on which it holds, as YYYY-MM-DD."""
+    def __init__(
+        self,
+        *,
+        reference: _builtins.str = ...,
+        first_day: _builtins.str = ...,
+        last_day: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["first_day", b"first_day", "last_day", b"last_day", "reference", b"reference"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DataAgreement: _TypeAlias = DataAgreement  # noqa: Y015
+
+@_typing.final
+class Purpose(_message.Message):
+    """What records may be shared for, and what of them (Personal Information Protection Law, art. 6: the least that serves it)."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    TITLE_FIELD_NUMBER: _builtins.int
+    FIELDS_FIELD_NUMBER: _builtins.int
+    LEGAL_BASES_FIELD_NUMBER: _builtins.int
+    WITHOUT_GRANT_FIELD_NUMBER: _builtins.int
+    CONSENT_METHODS_FIELD_NUMBER: _builtins.int
+    LONGEST_GRANT_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    VERIFIED_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """The name by which requests and grants call it, for example `counter-service`."""
+    without_grant: Global___WithoutGrant.ValueType
+    """What is told without a live grant, or without what another basis needs."""
+    source: _builtins.str
+    """The law, standard or rule that allows it."""
+    verified: _builtins.bool
+    """Whether the source was checked in its primary text."""
+    @_builtins.property
+    def title(self) -> _types_pb2.LocalizedText:
+        """What people call it; the customer reads it when asked for consent."""
+
+    @_builtins.property
+    def fields(self) -> _containers.RepeatedScalarFieldContainer[Global___SharedField.ValueType]:
+        """All that may be told for it."""
+
+    @_builtins.property
+    def legal_bases(self) -> _containers.RepeatedScalarFieldContainer[Global___LegalBasis.ValueType]:
+        """The legal bases that allow it."""
+
+    @_builtins.property
+    def consent_methods(self) -> _containers.RepeatedScalarFieldContainer[Global___ConsentMethod.ValueType]:
+        """How consent to it may be given; empty where it is not asked."""
+
+    @_builtins.property
+    def longest_grant(self) -> _duration_pb2.Duration:
+        """The longest that a grant may run; unset where consent is not asked."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        title: _types_pb2.LocalizedText | None = ...,
+        fields: _abc.Iterable[Global___SharedField.ValueType] | None = ...,
+        legal_bases: _abc.Iterable[Global___LegalBasis.ValueType] | None = ...,
+        without_grant: Global___WithoutGrant.ValueType = ...,
+        consent_methods: _abc.Iterable[Global___ConsentMethod.ValueType] | None = ...,
+        longest_grant: _duration_pb2.Duration | None = ...,
+        source: _builtins.str = ...,
+        verified: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["longest_grant", b"longest_grant", "title", b"title"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consent_methods", b"consent_methods", "fields", b"fields", "legal_bases", b"legal_bases", "longest_grant", b"longest_grant", "name", b"name", "source", b"source", "title", b"title", "verified", b"verified", "without_grant", b"without_grant"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Purpose: _TypeAlias = Purpose  # noqa: Y015
 
 @_typing.final
 class NumberPool(_message.Message):

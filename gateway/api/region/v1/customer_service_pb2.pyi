@@ -802,7 +802,7 @@ Global___QueryProfileResponse: _TypeAlias = QueryProfileResponse  # noqa: Y015
 
 @_typing.final
 class Profile(_message.Message):
-    """What a customer has, without what identifies a person: the name shows its first character only."""
+    """What a customer has, without what identifies a person: of the name the surname is shown."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

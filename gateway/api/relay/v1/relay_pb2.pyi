@@ -43,6 +43,8 @@ class _EnvelopeKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Envelope
     """Query, handling region to home region: send or check a one-time code, or check a service password."""
     ENVELOPE_KIND_ERASURE: _EnvelopeKind.ValueType  # 7
     """Command, home region to handling region: the customer was erased; destroy the keys of what you keep of this order."""
+    ENVELOPE_KIND_SHARING: _EnvelopeKind.ValueType  # 8
+    """Query, any region to home region: read a shared record, give or withdraw a consent, or list what was given and who saw what. What it writes is done once for each request id."""
 
 class EnvelopeKind(_EnvelopeKind, metaclass=_EnvelopeKindEnumTypeWrapper):
     """What an envelope asks for. The kind decides who may send it and whether it is stored."""
@@ -63,6 +65,8 @@ ENVELOPE_KIND_VERIFICATION: EnvelopeKind.ValueType  # 6
 """Query, handling region to home region: send or check a one-time code, or check a service password."""
 ENVELOPE_KIND_ERASURE: EnvelopeKind.ValueType  # 7
 """Command, home region to handling region: the customer was erased; destroy the keys of what you keep of this order."""
+ENVELOPE_KIND_SHARING: EnvelopeKind.ValueType  # 8
+"""Query, any region to home region: read a shared record, give or withdraw a consent, or list what was given and who saw what. What it writes is done once for each request id."""
 Global___EnvelopeKind: _TypeAlias = EnvelopeKind  # noqa: Y015
 
 class _Outcome:
@@ -137,6 +141,7 @@ class EnvelopeContent(_message.Message):
     SUBJECT_FIELD_NUMBER: _builtins.int
     OPERATOR_FIELD_NUMBER: _builtins.int
     BULK_FIELD_NUMBER: _builtins.int
+    ANSWER_KEY_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Unique at the origin for ever; a retry keeps it. Names the subject and the step, for example `guangdong/counter/R1#submit`."""
     origin: _builtins.str
@@ -157,6 +162,8 @@ class EnvelopeContent(_message.Message):
     """The operator system that caused it; operators take turns in a lane."""
     bulk: _builtins.bool
     """Bulk work gives way to everything else."""
+    answer_key: _builtins.bytes
+    """For a query: the X25519 public key (32 bytes, RFC 7748) that the asking node drew for this one question. The answer is sealed to it, so that nobody on the way can read it. Empty for a command."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was sealed, by the origin's clock."""
@@ -180,10 +187,11 @@ class EnvelopeContent(_message.Message):
         subject: _builtins.str = ...,
         operator: _builtins.str = ...,
         bulk: _builtins.bool = ...,
+        answer_key: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "not_after", b"not_after"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bulk", b"bulk", "create_time", b"create_time", "destination", b"destination", "federation_revision", b"federation_revision", "id", b"id", "kind", b"kind", "not_after", b"not_after", "operator", b"operator", "origin", b"origin", "payload", b"payload", "subject", b"subject", "traceparent", b"traceparent"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_key", b"answer_key", "bulk", b"bulk", "create_time", b"create_time", "destination", b"destination", "federation_revision", b"federation_revision", "id", b"id", "kind", b"kind", "not_after", b"not_after", "operator", b"operator", "origin", b"origin", "payload", b"payload", "subject", b"subject", "traceparent", b"traceparent"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -252,6 +260,7 @@ class ReceiptContent(_message.Message):
     DECIDE_TIME_FIELD_NUMBER: _builtins.int
     FEDERATION_REVISION_FIELD_NUMBER: _builtins.int
     MOVED_TO_FIELD_NUMBER: _builtins.int
+    SEALED_FIELD_NUMBER: _builtins.int
     envelope_id: _builtins.str
     """The id of the envelope that this answers."""
     origin: _builtins.str
@@ -270,6 +279,8 @@ class ReceiptContent(_message.Message):
     """The federation revision by which it decided."""
     moved_to: _builtins.str
     """For MOVED: the region that owns the customer by that revision."""
+    sealed: _builtins.bool
+    """Whether `result` is sealed to the `answer_key` of the envelope, as it is for every query that was accepted or refused: the sealing public key (32 bytes), then AES-256-GCM under a key of HKDF-SHA-256 that is bound to id, origin and destination. Sealed are a length of 4 bytes, the message, and zeros up to a multiple of 512 bytes. Of a refusal the message is RefusalParameters, and `reason_parameters` is empty."""
     @_builtins.property
     def reason_parameters(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """The parameters of the reason's text, for example the missing document."""
@@ -292,14 +303,59 @@ class ReceiptContent(_message.Message):
         decide_time: _timestamp_pb2.Timestamp | None = ...,
         federation_revision: _builtins.int = ...,
         moved_to: _builtins.str = ...,
+        sealed: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["decide_time", b"decide_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["content_digest", b"content_digest", "decide_time", b"decide_time", "destination", b"destination", "envelope_id", b"envelope_id", "federation_revision", b"federation_revision", "moved_to", b"moved_to", "origin", b"origin", "outcome", b"outcome", "reason", b"reason", "reason_parameters", b"reason_parameters", "result", b"result"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content_digest", b"content_digest", "decide_time", b"decide_time", "destination", b"destination", "envelope_id", b"envelope_id", "federation_revision", b"federation_revision", "moved_to", b"moved_to", "origin", b"origin", "outcome", b"outcome", "reason", b"reason", "reason_parameters", b"reason_parameters", "result", b"result", "sealed", b"sealed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ReceiptContent: _TypeAlias = ReceiptContent  # noqa: Y015
+
+@_typing.final
+class RefusalParameters(_message.Message):
+    """What the text of a refusal of a query is told with; sealed, because it may say more about the customer than the reason does."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class ParametersEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    PARAMETERS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def parameters(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """The parameters of the reason's text."""
+
+    def __init__(
+        self,
+        *,
+        parameters: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["parameters", b"parameters"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RefusalParameters: _TypeAlias = RefusalParameters  # noqa: Y015
 
 @_typing.final
 class Journey(_message.Message):

@@ -211,6 +211,22 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Collect what is owed, or pay out what is left."""
     REASON_CUSTOMER_ON_HOLD: _Reason.ValueType  # 113
     """Restrict the customer meanwhile, and erase once the hold is lifted."""
+    REASON_SHARING_NOT_GRANTED: _Reason.ValueType  # 92
+    """Ask the customer for consent, or use the basis that applies. It is told alike whether or not the number exists."""
+    REASON_SHARING_DECLINED: _Reason.ValueType  # 93
+    """Respect it, and do not ask the customer again."""
+    REASON_SHARING_NOT_UNTIL: _Reason.ValueType  # 94
+    """Come back then."""
+    REASON_SHARING_RESTRICTED: _Reason.ValueType  # 95
+    """Send the customer to the home region: the record is only kept, and used for nothing."""
+    REASON_DATA_AGREEMENT_MISSING: _Reason.ValueType  # 96
+    """The region has to sign a data agreement with the federation, and an administrator to enter it."""
+    REASON_PURPOSE_UNKNOWN: _Reason.ValueType  # 97
+    """List the purposes of the federation."""
+    REASON_SHARING_NOT_ALLOWED: _Reason.ValueType  # 98
+    """Use a basis or a way that the purpose allows."""
+    REASON_ANSWER_UNREADABLE: _Reason.ValueType  # 99
+    """Ask again. Where it stays, the other region's node is older than this one, or somebody on the way has meddled."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """The reasons. They are stable: programs may decide on them. They travel as the reason of google.rpc.ErrorInfo, without the prefix."""
@@ -401,6 +417,22 @@ REASON_CUSTOMER_HAS_BALANCE: Reason.ValueType  # 91
 """Collect what is owed, or pay out what is left."""
 REASON_CUSTOMER_ON_HOLD: Reason.ValueType  # 113
 """Restrict the customer meanwhile, and erase once the hold is lifted."""
+REASON_SHARING_NOT_GRANTED: Reason.ValueType  # 92
+"""Ask the customer for consent, or use the basis that applies. It is told alike whether or not the number exists."""
+REASON_SHARING_DECLINED: Reason.ValueType  # 93
+"""Respect it, and do not ask the customer again."""
+REASON_SHARING_NOT_UNTIL: Reason.ValueType  # 94
+"""Come back then."""
+REASON_SHARING_RESTRICTED: Reason.ValueType  # 95
+"""Send the customer to the home region: the record is only kept, and used for nothing."""
+REASON_DATA_AGREEMENT_MISSING: Reason.ValueType  # 96
+"""The region has to sign a data agreement with the federation, and an administrator to enter it."""
+REASON_PURPOSE_UNKNOWN: Reason.ValueType  # 97
+"""List the purposes of the federation."""
+REASON_SHARING_NOT_ALLOWED: Reason.ValueType  # 98
+"""Use a basis or a way that the purpose allows."""
+REASON_ANSWER_UNREADABLE: Reason.ValueType  # 99
+"""Ask again. Where it stays, the other region's node is older than this one, or somebody on the way has meddled."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final

@@ -1,0 +1,66 @@
+"""What purposes of sharing and data agreements must keep to. Pure."""
+
+from collections.abc import Collection, Iterator
+from datetime import date
+
+from gateway.api.federation.v1 import configuration_pb2 as contract
+from gateway.api.federation.v1.configuration_pb2 import DataAgreement, LegalBasis, Purpose, Region
+from gateway.federation.checks import duration_problems, enum_problems, label_problems, text_problems, twice
+
+
+def agreements_problems(regions: Collection[Region]) -> Iterator[str]:
+    """Everything that is wrong with the data agreements. A region may have none: then it shares nothing."""
+    for region in regions:
+        if region.HasField("data_agreement"):
+            yield from _agreement_problems(f"regions[{region.id}].data_agreement", region.data_agreement)
+
+
+def _agreement_problems(path: str, agreement: DataAgreement) -> Iterator[str]:
+    if not agreement.reference.strip():
+        yield f"{path}.reference: is missing"
+    days = {name: _day(getattr(agreement, name)) for name in ("first_day", "last_day")}
+    for name, day in days.items():
+        if day is None:
+            yield f"{path}.{name}: {getattr(agreement, name)!r} is not a day as YYYY-MM-DD"
+    first, last = days["first_day"], days["last_day"]
+    if first is not None and last is not None and last < first:
+        yield f"{path}.last_day: is before the first day"
+
+
+def purposes_problems(purposes: Collection[Purpose]) -> Iterator[str]:
+    """Everything that is wrong with the purposes, each with the path to it."""
+    yield from twice("purposes", (purpose.name for purpose in purposes))
+    for purpose in purposes:
+        path = f"purposes[{purpose.name}]"
+        yield from label_problems(f"{path}.name", purpose.name)
+        yield from text_problems(f"{path}.title", purpose.title)
+        for name, enum in (("fields", contract.SharedField), ("legal_bases", LegalBasis)):
+            if not getattr(purpose, name):
+                yield f"{path}.{name}: there is none"
+            yield from enum_problems(f"{path}.{name}", enum.DESCRIPTOR, getattr(purpose, name))
+        yield from enum_problems(f"{path}.without_grant", contract.WithoutGrant.DESCRIPTOR, [purpose.without_grant])
+        yield from _consent_problems(path, purpose)
+        if not purpose.source.strip():
+            yield f"{path}.source: is missing"
+
+
+def _consent_problems(path: str, purpose: Purpose) -> Iterator[str]:
+    methods = purpose.consent_methods
+    yield from enum_problems(f"{path}.consent_methods", contract.ConsentMethod.DESCRIPTOR, methods)
+    if LegalBasis.LEGAL_BASIS_CONSENT in purpose.legal_bases:
+        if not methods:
+            yield f"{path}.consent_methods: there is none, so that nobody can consent"
+        yield from duration_problems(f"{path}.longest_grant", purpose.longest_grant)
+        return
+    if methods:
+        yield f"{path}.consent_methods: consent is not among the legal bases; leave it out"
+    if purpose.HasField("longest_grant"):
+        yield f"{path}.longest_grant: consent is not among the legal bases; leave it out"
+
+
+def _day(text: str) -> date | None:
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        return None
+    return day if day.isoformat() == text else None

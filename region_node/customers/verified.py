@@ -1,0 +1,60 @@
+"""The customer in person: what opens whatever only the customer may see or decide (as business QRY_PROFILE asks it)."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
+
+from gateway.api.region.v1.order_pb2 import OrderRequest
+from gateway.api.types.v1.types_pb2 import Applicant, Document
+from gateway.store.port import Transaction
+from region_node.context import RegionContext
+from region_node.customers.operations import own_line
+from region_node.customers.rows import Line
+from region_node.orders import rules
+from region_node.requests import Questioner
+from region_node.verification.rows import find_key
+from region_node.verification.rules import require_verified
+
+QRY_PROFILE = "QRY_PROFILE"
+
+
+class Verified(Protocol):
+    """A request that brings what the home region has verified for it. The number is in E.164."""
+
+    @property
+    def request_id(self) -> str:
+        """What it was verified for."""
+        ...
+
+    @property
+    def number(self) -> str:
+        """The customer's number."""
+        ...
+
+    @property
+    def applicant(self) -> Applicant.ValueType:
+        """For whom the applicant acts."""
+        ...
+
+    @property
+    def documents(self) -> Sequence[Document]:
+        """What was verified."""
+        ...
+
+
+def verified_line(
+    tx: Transaction, context: RegionContext, asked: Verified, questioner: Questioner, now: datetime
+) -> Line:
+    """The line of a customer of this region who has proved to be the customer.
+
+    Raises Refused as the documents of QRY_PROFILE do, with NOT_VERIFIED, or with SUBSCRIPTION_NOT_FOUND; Moved where
+    the number belongs to another region.
+    """
+    business = context.federation.business(QRY_PROFILE)
+    request = OrderRequest(
+        business=QRY_PROFILE, number=asked.number, applicant=asked.applicant, documents=asked.documents
+    )
+    rules.require_documents(business, request, now)
+    rules.require_materials(context.federation.material_codes, asked.documents)
+    require_verified(find_key(tx), questioner.subject(asked.request_id), asked.number, asked.documents)
+    return own_line(tx, context.federation, context.region, asked.number, asking=questioner.region)

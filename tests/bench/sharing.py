@@ -1,0 +1,92 @@
+"""Shared records: read across regions by a grant and without one, each against a bare call of the node."""
+
+import itertools
+import uuid
+from collections.abc import Awaitable, Callable, Iterator
+
+from deploy.local.federation import OPERATOR, LocalFederation
+from gateway.api.federation.v1.configuration_pb2 import LegalBasis
+from gateway.api.region.v1.sharing_service_pb2 import (
+    ConsentDecision,
+    GiveConsentRequest,
+    ReadSharedCustomerRequest,
+    SharedRecord,
+)
+from gateway.api.region.v1.sharing_service_pb2_grpc import SharingServiceStub
+from gateway.channels import health_of
+from tests.bench.comparing import in_turns
+from tests.bench.load import CALL_TIMEOUT, Call, run_window
+from tests.bench.orders import HANDLING, all_lines, requester
+from tests.bench.questions import CALLERS, Repeated
+from tests.bench.report import Comparison
+
+_GRANTED = 64  # customers who consent
+_PURPOSE = "counter-service"
+
+
+class NotAsExpected(Exception):
+    """A record was refused, or clear where it should be masked: the run measures nothing."""
+
+
+async def measure_sharing(federation: LocalFederation, rounds: int, seconds: float) -> list[Comparison]:
+    """Records of another region's customers: clear by a grant, and masked where there is none."""
+    numbers = [line.number for line in all_lines()]
+    granted, others = numbers[:_GRANTED], numbers[_GRANTED:] or numbers
+    async with federation.dial_region(HANDLING, f"{HANDLING}-{OPERATOR}") as channel:
+        service = SharingServiceStub(channel)
+        for number in granted:
+            await service.GiveConsent(_consent(number), timeout=CALL_TIMEOUT)
+
+        async def health() -> None:
+            await health_of(channel, "", CALL_TIMEOUT)
+
+        return [
+            Comparison(
+                name=name,
+                figure=f"{figure}, {CALLERS} callers, 1/s",
+                base="health check",
+                measured=measured,
+                rounds=await in_turns(
+                    _rate_of(health, seconds), _rate_of(_reading(service, asked, is_masked), seconds), rounds
+                ),
+            )
+            for name, figure, measured, asked, is_masked in (
+                ("granted_reads", "records of another region by a grant", "clear", itertools.cycle(granted), False),
+                ("masked_reads", "records of another region without one", "masked", itertools.cycle(others), True),
+            )
+        ]
+
+
+def _reading(service: "SharingServiceStub", numbers: Iterator[str], is_masked: bool) -> Call:
+    async def call() -> None:
+        request = ReadSharedCustomerRequest(
+            request_id=uuid.uuid4().hex,
+            number=next(numbers),
+            purpose=_PURPOSE,
+            legal_basis=LegalBasis.LEGAL_BASIS_CONSENT,
+            requester=requester(),
+        )
+        record: SharedRecord = (await service.ReadSharedCustomer(request, timeout=CALL_TIMEOUT)).record
+        if not record.values or any(bool(each.masked) != is_masked for each in record.values):
+            raise NotAsExpected(f"{request.number}: {record}")
+
+    return call
+
+
+def _consent(number: str) -> GiveConsentRequest:
+    return GiveConsentRequest(
+        request_id=f"bench-{number.removeprefix('+')}",
+        number=number,
+        reader=HANDLING,
+        purpose=_PURPOSE,
+        decision=ConsentDecision.CONSENT_DECISION_GRANTED,
+        paper="bench",
+        requester=requester(),
+    )
+
+
+def _rate_of(call: Call, seconds: float) -> Callable[[], Awaitable[float]]:
+    async def rate() -> float:
+        return (await run_window(Repeated(call), CALLERS, seconds, ())).throughput
+
+    return rate

@@ -1,0 +1,252 @@
+"""Records read across regions: what a purpose may see, and what the customer decided."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+
+from gateway.api.federation.v1.configuration_pb2 import SharedField
+from gateway.api.region.v1 import sharing_service_pb2 as api
+from gateway.api.region.v1.sharing_service_pb2 import DisclosureKind, GrantState
+from gateway.api.types.v1.reason_pb2 import Reason
+from tests.federation.counter import Counter
+from tests.federation.running import CALL_SECONDS, Federation
+from tests.federation.sharing_counter import (
+    DECLINED,
+    DUTY,
+    EMAIL,
+    NAME,
+    NUMBER,
+    ORDER,
+    PLAN,
+    SharingCounter,
+    masks,
+    told,
+)
+
+
+@pytest.fixture(name="south")
+def counter_in_guangdong(federation: Federation) -> SharingCounter:
+    return SharingCounter.of(federation, "guangdong")
+
+
+@pytest.fixture(name="home")
+def counter_in_sichuan(federation: Federation) -> SharingCounter:
+    return SharingCounter.of(federation, "sichuan")
+
+
+def reason(answer: api.ReadSharedCustomerResponse) -> str:
+    """Why there is no record."""
+    assert answer.HasField("refusal"), answer
+    assert answer.refusal.message.zh_cn
+    assert "{" not in answer.refusal.message.en
+    return Reason.Name(answer.refusal.reason).removeprefix("REASON_")
+
+
+async def test_a_consent_shows_the_fields_of_its_purpose_and_nothing_else(
+    federation: Federation, south: SharingCounter, sichuan: Counter
+) -> None:
+    number = await sichuan.new_customer(name="张三丰")
+    given = await south.consent(number, "guangdong")
+    answer = await south.read(number)
+    record = answer.record
+    purpose = next(each for each in (await federation.configuration()).purposes if each.name == "counter-service")
+    assert [each.field for each in record.values] == list(purpose.fields)
+    assert masks(answer) == {"UNSPECIFIED"}
+    shown = told(answer)
+    assert (shown[NAME], shown[NUMBER], shown[PLAN]) == (["张三丰"], [number], ["sichuan-29"])
+    assert (record.region, record.purpose, record.grant_id) == ("sichuan", "counter-service", given.grant_id)
+    assert EMAIL not in shown
+
+
+async def test_fewer_fields_may_be_asked_for_and_others_are_masked(south: SharingCounter, sichuan: Counter) -> None:
+    number = await sichuan.new_customer(name="张三丰")
+    await south.consent(number, "guangdong", fields=[PLAN])
+    assert told(await south.ask(south.question(number, fields=[PLAN]))) == {PLAN: ["sichuan-29"]}
+    both = await south.ask(south.question(number, fields=[NAME, PLAN]))
+    assert told(both) == {NAME: ["张*"], PLAN: ["sichuan-29"]}
+    assert [each.masked for each in both.record.values] == [api.MaskReason.MASK_REASON_FIELD_NOT_GRANTED, 0]
+
+
+async def test_after_a_withdrawal_no_later_read_succeeds_wherever_it_was_withdrawn(
+    federation: Federation, south: SharingCounter, sichuan: Counter
+) -> None:
+    number = await sichuan.new_customer(name="欧阳震华")
+    given = await south.consent(number, "guangdong")
+    await south.consent(number, "guangdong", "installation")
+    withdrawn = await SharingCounter.of(federation, "henan").withdraw(number, purpose="counter-service")
+    assert list(withdrawn.grant_ids) == [given.grant_id]
+    answer = await south.read(number)
+    assert masks(answer) == {"WITHDRAWN"}
+    assert (told(answer)[NAME], told(answer)[NUMBER]) == (["欧阳*"], [f"{number[:6]}****{number[-4:]}"])
+    assert told(answer)[PLAN] == []
+    assert masks(await south.read(number, "installation")) == {"UNSPECIFIED"}
+    assert len((await south.withdraw(number)).grant_ids) == 1
+    assert reason(await south.read(number, "installation")) == "SHARING_NOT_GRANTED"
+    assert not (await south.withdraw(number)).grant_ids
+
+
+async def test_a_consent_is_recorded_once_for_each_request_id(south: SharingCounter, sichuan: Counter) -> None:
+    number, request_id = await sichuan.new_customer(), south.federation.next_id()
+    documents = await south.verified(number, request_id)
+    request = south.decision(number, "guangdong", documents=documents, request_id=request_id)
+    first = await south.give(request)
+    await south.withdraw(number)
+    assert await south.give(request) == first
+    assert masks(await south.read(number)) == {"WITHDRAWN"}, "a repeat gives nothing back"
+    (grant,) = await south.grants(number)
+    assert (grant.id, grant.state) == (first.grant_id, GrantState.GRANT_STATE_WITHDRAWN)
+
+
+async def test_a_customer_who_declines_is_not_read_and_may_think_again(south: SharingCounter, sichuan: Counter) -> None:
+    number = await sichuan.new_customer()
+    await south.consent(number, "guangdong", decision=DECLINED)
+    assert reason(await south.read(number)) == "SHARING_DECLINED"
+    await south.consent(number, "guangdong")
+    assert masks(await south.read(number)) == {"UNSPECIFIED"}
+    states = [each.state for each in await south.grants(number)]
+    assert states == [GrantState.GRANT_STATE_IN_FORCE, GrantState.GRANT_STATE_REPLACED]
+
+
+async def test_a_consent_that_begins_later_says_from_when(
+    federation: Federation, south: SharingCounter, sichuan: Counter
+) -> None:
+    number, start = await sichuan.new_customer(), federation.clock.now() + timedelta(hours=2)
+    await south.consent(number, "guangdong", start=start, lasts=timedelta(hours=2))
+    answer = await south.read(number)
+    assert reason(answer) == "SHARING_NOT_UNTIL"
+    assert abs(answer.refusal.not_until.ToDatetime() - start.replace(tzinfo=None)) < timedelta(seconds=1)
+    await federation.advance(timedelta(hours=3))
+    assert masks(await south.read(number)) == {"UNSPECIFIED"}
+    await federation.advance(timedelta(hours=1))
+    assert masks(await south.read(number)) == {"EXPIRED"}
+
+
+async def test_an_order_in_progress_lets_its_own_region_read_and_no_longer_than_it_lasts(
+    federation: Federation, south: SharingCounter, guangdong: Counter, sichuan: Counter
+) -> None:
+    number = await sichuan.new_customer(name="张三丰")
+    order = await guangdong.order("TERMINATE", number)
+    question = south.question(number, basis=ORDER, order_id=order.id)
+    assert told(await south.ask(question))[NAME] == ["张三丰"]
+    henan = SharingCounter.of(federation, "henan")
+    other = await henan.ask(henan.question(number, basis=ORDER, order_id=order.id))
+    assert (masks(other), told(other)[NAME]) == ({"NOT_GRANTED"}, [])
+    neighbour = await sichuan.new_customer()
+    assert masks(await south.ask(south.question(neighbour, basis=ORDER, order_id=order.id))) == {"NOT_GRANTED"}
+    await guangdong.cancel(order.id)
+    assert masks(await south.ask(question)) == {"NOT_GRANTED"}
+
+
+async def test_a_duty_of_law_is_named_and_the_customer_can_see_it(
+    federation: Federation, south: SharingCounter, sichuan: Counter
+) -> None:
+    number = await sichuan.new_customer(name="张三丰")
+    question = south.question(number, "fraud-investigation", DUTY, reference="粤公网查[2026]17号")
+    assert told(await south.ask(question))[NAME] == ["张三丰"]
+    (seen,) = await south.disclosures(number)
+    assert (seen.kind, seen.region, seen.operator) == (DisclosureKind.DISCLOSURE_KIND_READ, "guangdong", "counter")
+    assert (seen.purpose, seen.legal_basis, seen.particulars.reference) == (
+        "fraud-investigation",
+        DUTY,
+        "粤公网查[2026]17号",
+    )
+    assert SharedField.SHARED_FIELD_NAME in seen.shown
+    assert seen.purpose_title.zh_cn
+    assert "粤公网查".encode() not in federation.database("sichuan").raw(), "what people write is sealed"
+
+
+async def test_the_customer_sees_who_saw_what_and_who_was_refused_page_by_page(
+    federation: Federation, south: SharingCounter, home: SharingCounter, sichuan: Counter
+) -> None:
+    number = await sichuan.new_customer()
+    await SharingCounter.of(federation, "henan").read(number, "installation")
+    given = await south.consent(number, "guangdong")
+    await south.read(number)
+    await south.withdraw(number)
+    await south.read(number)
+    for counter in (south, home):
+        seen = await counter.disclosures(number, page_size=2)
+        assert [(each.kind, each.region, each.grant_id) for each in seen] == [
+            (DisclosureKind.DISCLOSURE_KIND_READ, "guangdong", ""),
+            (DisclosureKind.DISCLOSURE_KIND_WITHDRAWN, "guangdong", given.grant_id),
+            (DisclosureKind.DISCLOSURE_KIND_READ, "guangdong", given.grant_id),
+            (DisclosureKind.DISCLOSURE_KIND_GRANTED, "guangdong", given.grant_id),
+            (DisclosureKind.DISCLOSURE_KIND_READ, "henan", ""),
+        ]
+        assert (bool(seen[0].shown), bool(seen[0].masked), bool(seen[2].shown)) == (False, True, True)
+        assert seen[4].refused == Reason.REASON_SHARING_NOT_GRANTED
+    (grant,) = await home.grants(number, page_size=1)
+    assert (list(grant.evidence.verified), grant.evidence.staff_id, grant.reader) == (["OTP"], "clerk-7", "guangdong")
+
+
+async def test_each_reading_denial_grant_and_withdrawal_is_one_row_of_the_chain_at_home(
+    federation: Federation, south: SharingCounter, sichuan: Counter
+) -> None:
+    number = await sichuan.new_customer()
+    await south.read(number, "installation")
+    await south.consent(number, "guangdong")
+    await south.read(number)
+    await south.withdraw(number)
+    await south.read(number)
+    rows = federation.database("sichuan").rows(
+        "SELECT action FROM audit WHERE subject = ? AND actor = ? AND action IN"
+        " ('ReadSharedCustomer', 'GiveConsent', 'WithdrawConsent') ORDER BY sequence",
+        f"customer-{number.removeprefix('+')}",
+        south.counter.path,
+    )
+    read = ("ReadSharedCustomer",)
+    assert rows == [read, ("GiveConsent",), read, ("WithdrawConsent",), read]
+
+
+async def test_the_customer_is_told_of_each_consent_and_of_its_end(
+    federation: Federation, south: SharingCounter, sichuan: Counter
+) -> None:
+    number = await sichuan.new_customer()
+    await south.give(south.decision(number, "guangdong", paper="archive 2026-44"))
+    assert masks(await south.read(number)) == {"UNSPECIFIED"}
+    (grant,) = await south.grants(number)
+    assert grant.evidence.paper == "archive 2026-44"
+    await south.withdraw(number, paper="archive 2026-45")
+    assert masks(await south.read(number)) == {"WITHDRAWN"}
+    kinds = federation.database("sichuan").rows(
+        "SELECT kind FROM notices WHERE number = ? ORDER BY create_time", number
+    )
+    assert kinds == [("consent-given",), ("consent-withdrawn",)]
+
+
+async def test_the_home_region_reads_its_own_customers_and_that_is_seen_too(
+    home: SharingCounter, sichuan: Counter
+) -> None:
+    number = await sichuan.new_customer(name="张三丰")
+    assert told(await home.read(number))[NAME] == ["张三丰"]
+    (seen,) = await home.disclosures(number)
+    assert seen.region == "sichuan"
+
+
+async def test_a_stream_refuses_from_the_withdrawal_on(south: SharingCounter, sichuan: Counter) -> None:
+    number, unknown = await sichuan.new_customer(), "not a number"
+    await south.consent(number, "guangdong", "installation")
+
+    async def questions() -> AsyncIterator[api.ReadSharedCustomersRequest]:
+        for question_id, asked in (("before", number), ("wrong", unknown)):
+            question = south.question(asked, "installation")
+            yield api.ReadSharedCustomersRequest(id=question_id, read=question)
+        for question_id in ("after", "again"):
+            await answered.wait()
+            yield api.ReadSharedCustomersRequest(id=question_id, read=south.question(number, "installation"))
+
+    answered, seen = asyncio.Event(), {}
+    stream = south.stub.ReadSharedCustomers(questions(), timeout=CALL_SECONDS)
+    async for answer in stream:
+        seen[answer.id] = answer
+        if len(seen) == 2:
+            await south.withdraw(number)
+            answered.set()
+    assert {each: answer.WhichOneof("answer") for each, answer in seen.items()} == {
+        "before": "record",
+        "wrong": "error",
+        "after": "refusal",
+        "again": "refusal",
+    }

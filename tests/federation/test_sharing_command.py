@@ -1,0 +1,110 @@
+"""`region-node sharing` against a federation that runs: a process of its own, as people at a counter use it."""
+
+import asyncio
+import json
+import os
+import sys
+from asyncio.subprocess import PIPE, Process
+from dataclasses import dataclass
+
+from tests.federation.certificates import FEDERATION
+from tests.federation.counter import Counter, code_in
+from tests.federation.running import Federation, until
+
+STAFF = ("--staff-id", "4711")
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How the command ended."""
+
+    code: int | None
+    out: str
+    err: str
+
+
+@dataclass(frozen=True)
+class Shell:
+    """A shell at Guangdong's counter."""
+
+    federation: Federation
+
+    async def begin(self, *arguments: str, language: str = "en") -> Process:
+        """Starts the command."""
+        credentials = self.federation.certificates.credentials("region/guangdong/operator/counter")
+        environment = {
+            **os.environ,
+            "CROSSREGION_NODE": self.federation.endpoint("guangdong"),
+            "CROSSREGION_CREDENTIALS": str(credentials.certificate.parent),
+            "CROSSREGION_FEDERATION": FEDERATION,
+            "CROSSREGION_REGION": "guangdong",
+            "CROSSREGION_LANG": language,
+        }
+        command = (sys.executable, "-m", "region_node.cli.main", "sharing", *arguments, *STAFF)
+        return await asyncio.create_subprocess_exec(*command, env=environment, stdin=PIPE, stdout=PIPE, stderr=PIPE)
+
+    async def run(self, *arguments: str, language: str = "en") -> Ended:
+        """The command from its beginning to its end."""
+        return await self.ended(await self.begin(*arguments, language=language))
+
+    async def run_with_code(self, number: str, *arguments: str) -> Ended:
+        """The command, in which the customer says the code that comes."""
+        before = len(self.codes(number))
+        process = await self.begin(*arguments)
+
+        async def has_come() -> bool:
+            return len(self.codes(number)) > before or process.returncode is not None
+
+        await until(has_come, "a code comes")
+        return await self.ended(process, "".join(f"{code}\n" for code in self.codes(number)[before:]))
+
+    def codes(self, number: str) -> list[str]:
+        """The codes that have come to a telephone, among other texts."""
+        return [code_in(each) for each in self.federation.texts(number) if each.kind == "one-time-code"]
+
+    async def ended(self, process: Process, said: str = "") -> Ended:
+        """How it ends, where the customer says something."""
+        out, err = await process.communicate(said.encode() or None)
+        return Ended(process.returncode, out.decode(), err.decode())
+
+
+async def test_a_customer_consents_is_read_sees_it_and_withdraws(federation: Federation, sichuan: Counter) -> None:
+    shell, number = Shell(federation), await sichuan.new_customer(name="张三丰")
+    asking = ("read", number, "--purpose", "counter-service")
+    masked = await shell.run(*asking)
+    assert (masked.code, masked.err) == (0, "")
+    assert "张" not in masked.out
+    assert f"{number[:-8]}****{number[-4:]}" in masked.out
+    given = await shell.run_with_code(
+        number, "consent", number, "--reader", "guangdong", "--purpose", "counter-service", "--request-id", "by-shell"
+    )
+    assert (given.code, "Recorded as guangdong/counter/by-shell" in given.out) == (0, True), given
+    assert f"{number[:-8]}****{number[-4:]}" in given.err
+    assert "张三丰" in (await shell.run(*asking, "--field", "name")).out
+    told = json.loads((await shell.run(*asking, "--field", "plan", "--json")).out)
+    assert told["record"]["values"] == [{"field": "SHARED_FIELD_PLAN", "texts": ["sichuan-29"]}]
+    grants = await shell.run_with_code(number, "grants", number)
+    assert (grants.code, "in force" in grants.out, "verified: OTP" in grants.out) == (0, True, True), grants
+    withdrawn = await shell.run("withdraw", number, "--paper", "archive-1")
+    assert withdrawn.code == 0
+    assert "withdrawn" in (await shell.run(*asking)).out
+    seen = await shell.run_with_code(number, "disclosures", number)
+    assert seen.code == 0
+    assert seen.out.count("counter/4711") == 6
+
+
+async def test_a_refusal_is_an_answer_in_the_language_of_the_command(federation: Federation, sichuan: Counter) -> None:
+    shell, number = Shell(federation), await sichuan.new_customer()
+    refused = await shell.run("read", number, "--purpose", "installation", language="zh")
+    assert (refused.code, refused.err) == (1, "")
+    assert "本地区尚无为该目的查阅该信息的授权或依据" in refused.out
+    declined = await shell.run(
+        "consent", number, "--reader", "guangdong", "--purpose", "installation", "--decline", "--paper", "archive-2"
+    )
+    assert declined.code == 0
+    assert "SHARING_DECLINED" in (await shell.run("read", number, "--purpose", "installation", "--json")).out
+    unknown = await shell.run("read", number, "--purpose", "curiosity")
+    assert (unknown.code, "PURPOSE_UNKNOWN" in unknown.err) == (1, True)
+    wrong = await shell.begin("grants", number, "--verify", "password")
+    told = await shell.ended(wrong, "123456\n")
+    assert (told.code, "PASSWORD_NOT_SET" in told.err) == (1, True)

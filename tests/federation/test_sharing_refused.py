@@ -1,0 +1,269 @@
+"""What cannot be shared: forged, beyond its end, of another customer, without an agreement; and that nothing leaks."""
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+import pytest
+from google.protobuf.message import Message
+
+from gateway.api.federation.v1.configuration_pb2 import Configuration, LegalBasis, SharedField
+from gateway.api.region.v1 import sharing_service_pb2 as api
+from gateway.api.region.v1.sharing_envelopes_pb2 import SharingQuery
+from gateway.api.relay.v1.relay_pb2 import EnvelopeKind, ReceiptContent
+from tests.federation.counter import REQUESTER, Counter
+from tests.federation.forger import Forger, refused
+from tests.federation.refusals import refusal
+from tests.federation.running import CALL_SECONDS, Federation
+from tests.federation.sharing_counter import DUTY, HOLDER, NUMBER, ORDER, SharingCounter, masks
+from tests.federation.test_catalogue_changes import put_in_force
+from tests.federation.test_sharing import reason
+
+SHARING = EnvelopeKind.ENVELOPE_KIND_SHARING
+
+
+@pytest.fixture(name="south")
+def counter_in_guangdong(federation: Federation) -> SharingCounter:
+    return SharingCounter.of(federation, "guangdong")
+
+
+def alike(message: Message) -> bytes:
+    """An answer without what differs between any two: the time, and what was asked with."""
+    same = type(message)()
+    same.CopyFrom(message)
+    if isinstance(same, api.ReadSharedCustomerResponse):
+        same.record.ClearField("read_time")
+        for each in same.record.values:
+            if each.field == NUMBER:
+                each.texts[:] = [each.texts[0][:-4]]
+    elif isinstance(same, api.GiveConsentResponse):
+        same.Clear()
+        same.grant_id = message.grant_id.rpartition("/")[0] if isinstance(message, api.GiveConsentResponse) else ""
+    elif isinstance(same, api.WithdrawConsentResponse):
+        same.ClearField("withdraw_time")
+    return same.SerializeToString(deterministic=True)
+
+
+Ask = Callable[[SharingCounter, str], Awaitable[Message]]
+
+
+def reading(purpose: str, basis: str = "") -> Ask:
+    """Reads for a purpose; by an order or a withdrawn paper where one is named."""
+
+    async def ask(south: SharingCounter, number: str) -> Message:
+        if basis == "order":
+            return await south.ask(south.question(number, purpose, ORDER, order_id="guangdong/counter/none"))
+        return await south.read(number, purpose)
+
+    return ask
+
+
+async def paper(south: SharingCounter, number: str) -> Message:
+    """Records a consent on paper."""
+    return await south.give(south.decision(number, "guangdong", paper="archive 1"))
+
+
+async def reused_paper(south: SharingCounter, number: str) -> Message:
+    """Records a consent on paper, then another by the same id: refused in the same way."""
+    first = south.decision(number, "guangdong", paper="archive 1")
+    await south.give(first)
+    other = south.decision(number, "guangdong", paper="archive 2", request_id=first.request_id)
+    assert (await refusal(south.give(other))).reason == "REQUEST_ID_REUSED"
+    return await south.give(first)
+
+
+async def withdrawal(south: SharingCounter, number: str) -> Message:
+    """Withdraws on paper."""
+    return await south.withdraw(number, paper="archive 1")
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        reading("counter-service"),
+        reading("installation"),
+        reading("billing-enquiry"),
+        reading("counter-service", "order"),
+        reading("installation", "order"),
+        paper,
+        reused_paper,
+        withdrawal,
+    ],
+)
+async def test_to_a_stranger_a_number_that_nobody_has_is_like_any_other(
+    federation: Federation, south: SharingCounter, sichuan: Counter, ask: Ask
+) -> None:
+    known = await sichuan.new_customer(name="张三丰", balance=4711, binding="family-7")
+    unknown = federation.next_number("sichuan")
+    assert alike(await ask(south, known)) == alike(await ask(south, unknown))
+
+
+async def test_a_forged_code_is_no_consent_and_tells_nothing_of_the_number(
+    federation: Federation, south: SharingCounter, sichuan: Counter
+) -> None:
+    numbers, request_id = (await sichuan.new_customer(), federation.next_number("sichuan")), federation.next_id()
+    for number in numbers:
+        documents = [south.counter.document("OTP")]
+        forged = south.decision(number, "guangdong", documents=documents, request_id=request_id)
+        answer = await refusal(south.give(forged))
+        assert (answer.reason, answer.parameters) == ("NOT_VERIFIED", {"documents": "OTP"})
+        listed = api.ListGrantsRequest(
+            request_id=forged.request_id,
+            number=number,
+            applicant=HOLDER,
+            documents=forged.documents,
+            requester=REQUESTER,
+        )
+        assert (await refusal(south.stub.ListGrants(listed, timeout=CALL_SECONDS))).reason == "NOT_VERIFIED"
+    rows = federation.database("guangdong").rows(
+        "SELECT COUNT(*) FROM audit WHERE action = 'GiveConsent' AND detail LIKE ?",
+        f"%{request_id}%NOT_VERIFIED",
+    )
+    assert rows == [(2,)], "each refusal is audited"
+    assert masks(await south.read(numbers[0])) == {"NOT_GRANTED"}
+
+
+async def test_what_one_customer_has_proved_is_no_consent_of_another(south: SharingCounter, sichuan: Counter) -> None:
+    one, other, request_id = await sichuan.new_customer(), await sichuan.new_customer(), south.federation.next_id()
+    documents = await south.verified(one, request_id)
+    taken = south.decision(other, "guangdong", documents=documents, request_id=request_id)
+    assert (await refusal(south.give(taken))).reason == "NOT_VERIFIED"
+    again = south.decision(one, "guangdong", documents=documents)
+    assert (await refusal(south.give(again))).reason == "NOT_VERIFIED", "for another request"
+    assert masks(await south.read(other)) == {"NOT_GRANTED"}
+
+
+async def test_the_grant_of_another_customer_or_region_opens_and_ends_nothing(
+    federation: Federation, south: SharingCounter, sichuan: Counter
+) -> None:
+    one, other = await sichuan.new_customer(), await sichuan.new_customer()
+    given = await south.consent(one, "guangdong")
+    assert masks(await south.read(other)) == {"NOT_GRANTED"}
+    assert masks(await SharingCounter.of(federation, "henan").read(one)) == {"NOT_GRANTED"}
+    assert not (await south.withdraw(other, grant_id=given.grant_id)).grant_ids
+    assert masks(await south.read(one)) == {"UNSPECIFIED"}
+
+
+async def test_a_clock_beyond_the_end_of_a_grant_reads_nothing_by_it(
+    federation: Federation, south: SharingCounter, sichuan: Counter
+) -> None:
+    number = await sichuan.new_customer()
+    await south.consent(number, "guangdong", "installation", lasts=timedelta(minutes=30))
+    assert masks(await south.read(number, "installation")) == {"UNSPECIFIED"}
+    await federation.advance(timedelta(minutes=31))
+    assert reason(await south.read(number, "installation")) == "SHARING_NOT_GRANTED"
+
+
+@pytest.mark.parametrize("place", ["guangdong", "sichuan"])
+async def test_each_wrong_question_is_refused_with_its_reason(
+    federation: Federation, sichuan: Counter, place: str
+) -> None:
+    counter, number = SharingCounter.of(federation, place), await sichuan.new_customer()
+    wrong = {
+        "PURPOSE_UNKNOWN": counter.question(number, "curiosity"),
+        "SHARING_NOT_ALLOWED": counter.question(number, "retention-offer", DUTY, reference="file 1"),
+        "NUMBER_INVALID": counter.question("no number"),
+        "NUMBER_UNRESOLVED": counter.question(federation.next_number("")),
+    }
+    for expected, question in wrong.items():
+        assert (await refusal(counter.ask(question))).reason == expected
+        rows = federation.database(place).rows(
+            "SELECT COUNT(*) FROM audit WHERE action = 'ReadSharedCustomer' AND detail LIKE ?",
+            f"%{question.request_id}: {expected}",
+        )
+        assert rows == [(1,)], "each is audited"
+    for field, question in {
+        "fields": counter.question(number, fields=[SharedField.SHARED_FIELD_BALANCE]),
+        "legal_basis": counter.question(number, basis=LegalBasis.LEGAL_BASIS_UNSPECIFIED),
+        "order_id": counter.question(number, basis=ORDER),
+        "reference": counter.question(number, "fraud-investigation", DUTY),
+        "purpose": counter.question(number, ""),
+    }.items():
+        answer = await refusal(counter.ask(question))
+        assert (answer.reason, answer.parameters["field"]) == ("REQUEST_INVALID", field)
+
+
+@pytest.mark.parametrize("place", ["guangdong", "sichuan"])
+async def test_each_wrong_decision_is_refused_with_its_reason(
+    federation: Federation, sichuan: Counter, place: str
+) -> None:
+    counter, number, now = SharingCounter.of(federation, place), await sichuan.new_customer(), federation.clock.now()
+    paper = "archive 1"
+    for expected, request in {
+        "PURPOSE_UNKNOWN": counter.decision(number, "guangdong", "curiosity", paper=paper),
+        "SHARING_NOT_ALLOWED": counter.decision(number, "guangdong", "billing-enquiry", paper=paper),
+        "REGION_UNKNOWN": counter.decision(number, "atlantis", paper=paper),
+    }.items():
+        assert (await refusal(counter.give(request))).reason == expected
+    undecided = api.ConsentDecision.CONSENT_DECISION_UNSPECIFIED
+    no_decision = counter.decision(number, "guangdong", decision=undecided, paper=paper)
+    both = counter.decision(number, "guangdong", paper=paper, documents=[counter.counter.document("OTP")])
+    alone = counter.decision(number, "guangdong", paper=paper)
+    alone.requester.staff_id = "self-service"
+    for field, request in {
+        "reader": counter.decision(number, "sichuan", paper=paper),
+        "decision": no_decision,
+        "documents": both,
+        "requester.staff_id": alone,
+        "end_time": counter.decision(number, "guangdong", paper=paper, end=now + timedelta(days=400)),
+        "fields": counter.decision(number, "guangdong", paper=paper, fields=[SharedField.SHARED_FIELD_BALANCE]),
+    }.items():
+        answer = await refusal(counter.give(request))
+        assert (answer.reason, answer.parameters["field"]) == ("REQUEST_INVALID", field)
+    late = counter.decision(number, "guangdong", paper=paper, end=now - timedelta(days=1))
+    assert (await refusal(counter.give(late))).parameters["field"] == "end_time"
+
+
+async def test_a_region_asks_for_its_own_requests_alone_and_its_answer_is_sealed(
+    federation: Federation, south: SharingCounter, sichuan: Counter
+) -> None:
+    number = await sichuan.new_customer(name="张三丰")
+    await south.consent(number, "guangdong")
+    question = south.question(number)
+    henan = Forger(federation, "henan")
+    for subject in (f"guangdong/counter/{question.request_id}", "henan/counter/another"):
+        forged = henan.seal("sichuan", SHARING, SharingQuery(subject=subject, read=question), "ReadSharedCustomer")
+        assert refused(await henan.deliver(forged, "sichuan")) == "ENVELOPE_INVALID"
+    own = Forger(federation, "guangdong")
+    query = SharingQuery(subject=f"guangdong/counter/{question.request_id}", read=question)
+    result = await own.deliver(own.seal("sichuan", SHARING, query, "ReadSharedCustomer"), "sichuan")
+    receipt = ReceiptContent.FromString(result.receipt.content)
+    assert receipt.sealed
+    assert "张三丰".encode() not in result.SerializeToString()
+    nothing = own.seal("sichuan", SHARING, SharingQuery(subject="guangdong/counter/"), "ReadSharedCustomer")
+    assert refused(await own.deliver(nothing, "sichuan")) == "ENVELOPE_INVALID"
+
+
+def without_agreement(configuration: Configuration, region: str) -> Configuration:
+    """A configuration in which a region's agreement has ended."""
+    changed = Configuration()
+    changed.CopyFrom(configuration)
+    next(each for each in changed.regions if each.id == region).data_agreement.last_day = "2021-11-02"
+    return changed
+
+
+@pytest.mark.parametrize("region", ["guangdong", "sichuan"])
+async def test_a_region_without_a_data_agreement_is_denied_as_asker_and_as_giver(
+    federation: Federation, south: SharingCounter, sichuan: Counter, region: str
+) -> None:
+    number, unknown = await sichuan.new_customer(), federation.next_number("sichuan")
+    await south.consent(number, "guangdong")
+    before = await federation.configuration()
+    try:
+        await put_in_force(federation, without_agreement(before, region))
+        answers = [await south.read(each) for each in (number, unknown)]
+        assert [reason(each) for each in answers] == ["DATA_AGREEMENT_MISSING"] * 2
+        assert answers[0] == answers[1]
+        past_its_own_node = Forger(federation, "guangdong")
+        question = south.question(number)
+        query = SharingQuery(subject=f"guangdong/counter/{question.request_id}", read=question)
+        result = await past_its_own_node.deliver(
+            past_its_own_node.seal("sichuan", SHARING, query, "ReadSharedCustomer"), "sichuan"
+        )
+        opened = past_its_own_node.opened(result)
+        assert reason(api.ReadSharedCustomerResponse.FromString(opened)) == "DATA_AGREEMENT_MISSING"
+        told_so = await refusal(south.give(south.decision(number, "guangdong", paper="archive 1")))
+        assert (told_so.reason, told_so.parameters) == ("DATA_AGREEMENT_MISSING", {"region": region})
+        await south.withdraw(number)
+    finally:
+        await put_in_force(federation, before)
+    assert masks(await south.read(number)) == {"WITHDRAWN"}, "it could be withdrawn all the time"

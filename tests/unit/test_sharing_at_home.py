@@ -1,0 +1,117 @@
+"""Sharing at the home region, on a database: customers whose record is restricted, and those who were erased."""
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+
+import pytest
+
+from gateway import audit, vault
+from gateway.api.federation.v1.configuration_pb2 import LegalBasis, SharedField
+from gateway.api.region.v1 import sharing_service_pb2 as api
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.api.types.v1.types_pb2 import Channel, Requester
+from gateway.federation.current import CurrentFederation
+from gateway.region_keys import KeySet, RegionKeys
+from gateway.relay.border import Border
+from gateway.store.port import Transaction
+from gateway.store.schema import migrations_of
+from gateway.store.sqlite import SqliteTransaction
+from gateway.store.sqlite_schema import apply
+from region_node.context import RegionContext
+from region_node.customers.operations import keep_customer
+from region_node.customers.rows import CustomerRow, insert_line
+from region_node.customers.standing import ERASED, RESTRICTED, keep_standing
+from region_node.orders.business import load_rules
+from region_node.requests import Questioner
+from region_node.sharing import rows
+from region_node.sharing.consents import give_consent
+from region_node.sharing.operations import read_shared
+from region_node.subjects import customer_subject
+from tests.simulation.world import keys
+from tests.unit.situations import FEDERATION, LINE, NOW
+
+SOUTH = Questioner("guangdong", "counter")
+REQUESTER = Requester(staff_id="clerk-7", channel=Channel.CHANNEL_COUNTER)
+NOBODYS = "+8619851999999"
+
+
+@pytest.fixture(name="tx")
+def transaction() -> Iterator[Transaction]:
+    with contextlib.closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        apply(connection, migrations_of("gateway", "region_node"))
+        tx = SqliteTransaction(connection, RegionKeys(KeySet.new()))
+        keep_customer(tx, CustomerRow(LINE.customer_id, "王芳", "wang@example.com"))
+        insert_line(tx, LINE)
+        yield tx
+
+
+def sichuan() -> RegionContext:
+    """The home region."""
+    current = CurrentFederation()
+    current.update(FEDERATION, [])
+    return RegionContext(Border("sichuan", keys().signers["sichuan"], keys().trusted, current), load_rules())
+
+
+def consent(tx: Transaction, number: str = LINE.number, request_id: str = "C1") -> str:
+    """Guangdong records a consent on paper; returns the id."""
+    request = api.GiveConsentRequest(
+        request_id=request_id,
+        number=number,
+        reader="guangdong",
+        purpose="counter-service",
+        decision=api.ConsentDecision.CONSENT_DECISION_GRANTED,
+        paper="archive 1",
+        requester=REQUESTER,
+    )
+    return give_consent(tx, sichuan(), request, SOUTH, NOW).grant_id
+
+
+def read(tx: Transaction, number: str = LINE.number) -> api.ReadSharedCustomerResponse:
+    """Guangdong asks by consent."""
+    request = api.ReadSharedCustomerRequest(
+        request_id="R1",
+        number=number,
+        purpose="counter-service",
+        legal_basis=LegalBasis.LEGAL_BASIS_CONSENT,
+        fields=[SharedField.SHARED_FIELD_NAME],
+        requester=REQUESTER,
+    )
+    return read_shared(tx, sichuan(), request, SOUTH, NOW)
+
+
+def test_a_restricted_record_is_told_to_nobody_who_could_read_it(tx: Transaction) -> None:
+    consent(tx)
+    assert read(tx).record.values[0].texts == ["王芳"]
+    keep_standing(tx, LINE.customer_id, RESTRICTED)
+    assert read(tx).refusal.reason == Reason.REASON_SHARING_RESTRICTED
+
+
+def test_a_stranger_does_not_learn_that_a_record_is_restricted(tx: Transaction) -> None:
+    keep_standing(tx, LINE.customer_id, RESTRICTED)
+    assert read(tx) == read(tx, NOBODYS)
+
+
+def test_of_an_erased_customer_nothing_is_told_and_nothing_new_is_kept(tx: Transaction) -> None:
+    consent(tx)
+    vault.destroy(tx, [customer_subject(LINE.customer_id)])
+    keep_standing(tx, LINE.customer_id, ERASED)
+    before = rows.disclosures_page(tx, LINE, 0, 10)
+    assert read(tx) == read(tx, NOBODYS)
+    consent(tx, request_id="C2")
+    assert rows.disclosures_page(tx, LINE, 0, 10) == before
+    assert not vault.has_key(tx, customer_subject(LINE.customer_id)), "no key is made anew"
+    assert not before[0].particulars.requester.staff_id, "what was sealed can be read no more"
+    assert not rows.grants_page(tx, LINE, 0, 10)[0].evidence.paper
+    audit.verify(audit.rows(tx), None)
+
+
+def test_decisions_and_disclosures_hold_no_value_in_the_clear(tx: Transaction) -> None:
+    consent(tx)
+    read(tx)
+    told = repr(tx.all(lambda *cells: cells, "SELECT * FROM sharing_grants")) + repr(
+        tx.all(lambda *cells: cells, "SELECT * FROM disclosures")
+    )
+    for value in ("archive 1", "王芳", LINE.number, "clerk-7"):
+        assert value not in told
+    assert "SHARED_FIELD_NAME" in told
