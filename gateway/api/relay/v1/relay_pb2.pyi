@@ -41,6 +41,12 @@ class _EnvelopeKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Envelope
     """Query, handling region to home region: the profile of a customer."""
     ENVELOPE_KIND_VERIFICATION: _EnvelopeKind.ValueType  # 6
     """Query, handling region to home region: send or check a one-time code, or check a service password."""
+    ENVELOPE_KIND_DOCUMENT: _EnvelopeKind.ValueType  # 10
+    """Command, verifying region to home region: a document was verified, or found false."""
+    ENVELOPE_KIND_DOCUMENT_LIST: _EnvelopeKind.ValueType  # 11
+    """Query, any region to home region: which documents of a customer are on file."""
+    ENVELOPE_KIND_DOCUMENT_CONTENT: _EnvelopeKind.ValueType  # 12
+    """Query, any region to home region, and home region to verifying region: a piece of a document."""
 
 class EnvelopeKind(_EnvelopeKind, metaclass=_EnvelopeKindEnumTypeWrapper):
     """What an envelope asks for. The kind decides who may send it and whether it is stored."""
@@ -59,6 +65,12 @@ ENVELOPE_KIND_PROFILE_QUERY: EnvelopeKind.ValueType  # 5
 """Query, handling region to home region: the profile of a customer."""
 ENVELOPE_KIND_VERIFICATION: EnvelopeKind.ValueType  # 6
 """Query, handling region to home region: send or check a one-time code, or check a service password."""
+ENVELOPE_KIND_DOCUMENT: EnvelopeKind.ValueType  # 10
+"""Command, verifying region to home region: a document was verified, or found false."""
+ENVELOPE_KIND_DOCUMENT_LIST: EnvelopeKind.ValueType  # 11
+"""Query, any region to home region: which documents of a customer are on file."""
+ENVELOPE_KIND_DOCUMENT_CONTENT: EnvelopeKind.ValueType  # 12
+"""Query, any region to home region, and home region to verifying region: a piece of a document."""
 Global___EnvelopeKind: _TypeAlias = EnvelopeKind  # noqa: Y015
 
 class _Outcome:
