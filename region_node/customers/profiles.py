@@ -12,6 +12,7 @@ from region_node.customers.messages import product_message
 from region_node.customers.operations import own_line
 from region_node.customers.rows import find_customer
 from region_node.customers.subscriptions import subscriptions_of
+from region_node.documents.register import require_on_file, with_file
 from region_node.orders import rules
 from region_node.orders.preconditions import require_preconditions
 from region_node.requests import Questioner, require_requester
@@ -33,10 +34,12 @@ def read_profile(
         business=QRY_PROFILE, number=asked.number, applicant=asked.applicant, documents=asked.documents
     )
     require_requester(asked.requester)
+    request = with_file(tx, context, business, request, now)
     rules.require_documents(business, request, now)
     rules.require_materials(context.federation.material_codes, asked.documents)
     require_verified(find_key(tx), questioner.subject(asked.request_id), asked.number, asked.documents)
     line = own_line(tx, context.federation, context.region, asked.number)
+    require_on_file(tx, context, request.documents, line, now)
     order = Order(request=request, handling_region=questioner.region, home_region=context.region)
     situation = context.situation(tx, order, {}, line, now)
     require_preconditions(situation)

@@ -2,8 +2,7 @@
 
 import hashlib
 from collections.abc import AsyncIterator
-from datetime import timedelta
-from typing import Protocol
+from datetime import datetime, timedelta
 
 from google.protobuf.message import DecodeError
 
@@ -18,7 +17,8 @@ from gateway.relay.border import Moved
 from gateway.relay.envelopes import Answer, Letter
 from gateway.relay.queries import Asker
 from gateway.store.port import Store
-from region_node.auditing import AuditedCall, audited_call
+from gateway.tracing import current_traceparent
+from region_node.auditing import AuditedCall
 from region_node.context import RegionContext
 from region_node.documents import contents, rules
 from region_node.documents.contents import Elsewhere
@@ -38,7 +38,7 @@ class ContentDesk:
         self._clock = clock
         self._asker = asker
 
-    async def answer(self, content: EnvelopeContent, now: "datetime") -> Answer:
+    async def answer(self, content: EnvelopeContent, now: datetime) -> Answer:
         """A piece for another region. Raises Refused, or Moved."""
         try:
             asked = DocumentContentQuestion.FromString(content.payload)
@@ -73,3 +73,61 @@ class ContentDesk:
             lifetime=timedelta(seconds=ANSWER_SECONDS),
         )
         return DocumentPiece.FromString(await self._asker.ask(letter, FETCH_SECONDS, traceparent))
+
+
+class Reading:
+    """One reading by an operator of this region, from an offset on."""
+
+    def __init__(self, desk: ContentDesk, context: RegionContext, store: Store, questions: Questions) -> None:
+        self._desk = desk
+        self._context = context
+        self._store = store
+        self._questions = questions
+
+    async def pieces(
+        self, request: GetDocumentContentRequest, call: AuditedCall
+    ) -> AsyncIterator[GetDocumentContentResponse]:
+        """The content, piece by piece; one that begins at the end gives one empty piece.
+
+        Before the last piece all that came is compared with the hash, where it was read from its beginning. Raises
+        Refused, with DOCUMENT_HASH_DIFFERS for what is not what was registered.
+        """
+        rules.require_register_id(request.register_id)
+        asked = DocumentContentQuestion(
+            register_id=request.register_id,
+            number=normalize(request.number),
+            offset=request.offset,
+            staff_id=call.staff_id,
+        )
+        owner = self._questions.owner_of(asked.number)
+        is_here = await self._store.read(lambda tx: contents.has_verified(tx, asked))
+        digest, is_whole = hashlib.sha256(), request.offset == 0
+        while True:
+            piece = await self._piece(asked, owner, is_here, call)
+            digest.update(piece.data)
+            is_last = asked.offset + len(piece.data) >= piece.size
+            if is_last and is_whole and digest.digest() != piece.sha256:
+                raise Refused(Reason.REASON_DOCUMENT_HASH_DIFFERS)
+            if not piece.data and not is_last:
+                raise Refused(Reason.REASON_DOCUMENT_NOT_ON_FILE, document=asked.register_id)
+            yield GetDocumentContentResponse(
+                offset=asked.offset,
+                data=piece.data,
+                size=piece.size,
+                sha256=piece.sha256,
+                media_type=piece.media_type,
+            )
+            if is_last:
+                return
+            asked.offset += len(piece.data)
+
+    async def _piece(
+        self, asked: DocumentContentQuestion, owner: str, is_here: bool, call: AuditedCall
+    ) -> DocumentPiece:
+        if owner != self._context.region and not is_here:
+            return DocumentPiece.FromString(await self._questions.ask(owner, KIND, asked.register_id, asked))
+        operator = self._questions.questioner.operator
+        try:
+            return await self._desk.piece(asked, self._context.region, call, operator, current_traceparent())
+        except Moved as moved:
+            raise Refused(Reason.REASON_NOT_HOME, region=moved.region) from None

@@ -1,12 +1,11 @@
-"""Pieces of the content of documents: at the region that has them, and at the home region, which says who may see them.
+"""Pieces of documents: at the region that has the content, and at the home region, which says who may see it.
 
-Another region asks the customer's home region. That one looks for a reason, for each piece in the transaction that gives
-it or lets it be fetched, and asks the verifying region where the content is there; which gives it to the home region
+Another region asks the customer's home region. That one looks for a reason, for each piece in the transaction that
+gives it or lets it be fetched, and asks the verifying region where the content is there; which gives it to the home region
 alone. What is denied is returned, not raised: it is written about.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
 
 from gateway.api.region.v1.document_envelopes_pb2 import DocumentContentQuestion, DocumentPiece
 from gateway.api.types.v1.reason_pb2 import Reason

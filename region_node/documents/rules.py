@@ -143,6 +143,15 @@ def counts(federation: Federation, business: Business, registered: RegisteredDoc
     return verified - CLOCKS_DIFFER <= now <= verified + business.document_freshness.ToTimedelta()
 
 
+def is_fresh(business: Business, document: Document, now: datetime) -> bool:
+    """Whether a document that is handed in is fresh enough for a business."""
+    try:
+        verified = from_timestamp(document.verify_time)
+    except OverflowError:  # a time that no calendar has
+        return False
+    return verified - CLOCKS_DIFFER <= now <= verified + business.document_freshness.ToTimedelta()
+
+
 @dataclass(frozen=True)
 class OnFile:
     """What a business is given from the file, and the lines of the catalogue that are missing all the same."""

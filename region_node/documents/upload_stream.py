@@ -148,9 +148,7 @@ def _require(tx: Transaction, register_id: str) -> DocumentFile:
 
 
 def _answer(file: DocumentFile) -> UploadDocumentResponse:
-    answer = UploadDocumentResponse(
-        register_id=file.register_id, received=file.received, state=file.state
-    )
+    answer = UploadDocumentResponse(register_id=file.register_id, received=file.received, state=file.state)
     if file.refused is not None:
         answer.refused.CopyFrom(error_of(file.refused))
     return answer
