@@ -1,8 +1,8 @@
 """Pieces of documents: at the region that has the content, and at the home region, which says who may see it.
 
 Another region asks the customer's home region. That one looks for a reason, for each piece in the transaction that
-gives it or lets it be fetched, and asks the verifying region where the content is there; which gives it to the home region
-alone. What is denied is returned, not raised: it is written about.
+gives it or lets it be fetched, and where the content is in the verifying region asks that; which gives it to the home
+region alone. What is denied is returned, not raised: it is written about.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from gateway.vault import KeyDestroyed, index_of
 from region_node.auditing import AuditedCall
 from region_node.context import RegionContext
 from region_node.customers.rows import find_line
-from region_node.documents.files import COMPLETE, REGISTERED, find_file, read_from
+from region_node.documents.files import COMPLETE, REGISTERED, DocumentFile, find_file, read_from
 from region_node.documents.reasons import may_see_content
 from region_node.documents.rows import find_document
 from region_node.documents.rules import PIECE_LIMIT
@@ -57,7 +57,7 @@ def piece_for(
 
 def has_verified(tx: Transaction, asked: DocumentContentQuestion) -> bool:
     """Whether this region has the content that is asked for, of whichever region's customer."""
-    return not isinstance(_own_piece(tx, asked), Refused)
+    return _own_file(tx, asked) is not None
 
 
 def _at_home(
@@ -72,9 +72,8 @@ def _at_home(
 
 
 def _own_piece(tx: Transaction, asked: DocumentContentQuestion) -> DocumentPiece | Refused:
-    file = find_file(tx, asked.register_id)
-    is_whole = file is not None and file.state in (COMPLETE, REGISTERED)
-    if file is None or not is_whole or file.number_hash != index_of(tx, NUMBER, asked.number):
+    file = _own_file(tx, asked)
+    if file is None:
         return _not_on_file(asked)
     if not 0 <= asked.offset <= file.size:
         return Refused(Reason.REASON_REQUEST_INVALID, field="offset", problem=f"not 0 to {file.size}")
@@ -83,6 +82,13 @@ def _own_piece(tx: Transaction, asked: DocumentContentQuestion) -> DocumentPiece
     except KeyDestroyed:
         return _not_on_file(asked)
     return DocumentPiece(data=data[:PIECE_LIMIT], size=file.size, sha256=named.sha256, media_type=named.media_type)
+
+
+def _own_file(tx: Transaction, asked: DocumentContentQuestion) -> DocumentFile | None:
+    """The whole file that this region has under the id, if it is of the number's customer."""
+    file = find_file(tx, asked.register_id)
+    is_whole = file is not None and file.state in (COMPLETE, REGISTERED)
+    return file if is_whole and file is not None and file.number_hash == index_of(tx, NUMBER, asked.number) else None
 
 
 def _not_on_file(asked: DocumentContentQuestion) -> Refused:

@@ -55,7 +55,9 @@ class Archive:
             requester=REQUESTER,
         )
 
-    async def send(self, named: api.DocumentUpload, content: bytes, *, until_byte: int = -1) -> api.UploadDocumentResponse:
+    async def send(
+        self, named: api.DocumentUpload, content: bytes, *, until_byte: int = -1
+    ) -> api.UploadDocumentResponse:
         """Uploads from where the node is, up to a byte; returns the last answer."""
         end = len(content) if until_byte < 0 else until_byte
         call = self.counter.documents.UploadDocument(timeout=CALL_SECONDS)
@@ -64,9 +66,7 @@ class Archive:
         assert isinstance(answer, api.UploadDocumentResponse)
         while answer.received < end and answer.state == api.UploadState.UPLOAD_STATE_RECEIVING:
             data = content[answer.received : min(answer.received + CHUNK, end)]
-            await call.write(
-                api.UploadDocumentRequest(chunk=api.DocumentChunk(offset=answer.received, data=data))
-            )
+            await call.write(api.UploadDocumentRequest(chunk=api.DocumentChunk(offset=answer.received, data=data)))
             answer = await call.read()
             assert isinstance(answer, api.UploadDocumentResponse)
         await call.done_writing()
@@ -105,9 +105,7 @@ class Archive:
         """The content from an offset on."""
         return b"".join([piece.data async for piece in self.pieces(number, register_id, offset)])
 
-    async def check(
-        self, business: str, number: str, documents: Sequence[Document] = ()
-    ) -> api.CheckDocumentsResponse:
+    async def check(self, business: str, number: str, documents: Sequence[Document] = ()) -> api.CheckDocumentsResponse:
         """What counts and what is missing for the holder."""
         request = api.CheckDocumentsRequest(
             business=business,
