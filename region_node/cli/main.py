@@ -11,6 +11,7 @@ from region_node.cli.call import call
 from region_node.cli.config import config
 from region_node.cli.customers import customers
 from region_node.cli.doctor import doctor
+from region_node.cli.documents import documents
 from region_node.cli.migrate import migrate
 from region_node.cli.move import move_to_postgresql
 from region_node.cli.orders import orders
@@ -22,8 +23,8 @@ from region_node.cli.serve import serve
 def main() -> None:
     """Run a region node, call it from the shell, look after it and its database, and check its audit chain.
 
-    `call`, `orders` and `customers` take where the node is, and who asks, from options or CROSSREGION_* in the
-    environment. The other commands read the node's own settings: a file, REGION_NODE_* and --set.
+    `call`, `orders`, `customers` and `documents` take where the node is, and who asks, from options or CROSSREGION_*
+    in the environment. The other commands read the node's own settings: a file, REGION_NODE_* and --set.
     """
 
 
@@ -36,6 +37,7 @@ for command in (
     call,
     orders,
     customers,
+    documents,
     audit,
     completion_command("region-node"),
 ):
