@@ -14,6 +14,7 @@ from gateway.api.region.v1 import (
     billing_service_pb2,
     catalogue_service_pb2,
     customer_service_pb2,
+    document_service_pb2,
     erasure_service_pb2,
     notice_service_pb2,
     order_event_service_pb2,
@@ -25,6 +26,7 @@ from gateway.api.region.v1 import (
 from gateway.api.region.v1.billing_service_pb2_grpc import add_BillingServiceServicer_to_server
 from gateway.api.region.v1.catalogue_service_pb2_grpc import add_CatalogueServiceServicer_to_server
 from gateway.api.region.v1.customer_service_pb2_grpc import add_CustomerServiceServicer_to_server
+from gateway.api.region.v1.document_service_pb2_grpc import add_DocumentServiceServicer_to_server
 from gateway.api.region.v1.erasure_service_pb2_grpc import add_ErasureServiceServicer_to_server
 from gateway.api.region.v1.notice_service_pb2_grpc import add_NoticeServiceServicer_to_server
 from gateway.api.region.v1.order_event_service_pb2_grpc import add_OrderEventServiceServicer_to_server
@@ -62,6 +64,8 @@ from region_node.context import RegionContext
 from region_node.core import CorePorts, RegionCore
 from region_node.customers.profiles_asked import ProfileDesk
 from region_node.customers.service import CustomerService
+from region_node.documents.reuse import measure_reuse
+from region_node.documents.service import DocumentPorts, DocumentService
 from region_node.erasure.keeping import ErasedKeysKeeper
 from region_node.erasure.remembered import ERASED_KEYS, ErasedKeyFile, ErasedKeys
 from region_node.erasure.service import ErasureService
@@ -135,12 +139,14 @@ class RegionNode:
             client = _membership(ports)
             stack.push_async_callback(client.close)
             client.load()
-            core = RegionCore(_core_ports(ports))
+            core_ports, questions = _core_ports(ports)
+            core = RegionCore(core_ports)
             await core.start()
             stack.push_async_callback(core.stop)
             _observe_lanes(telemetry.meter, core)
+            measure_reuse(telemetry.meter, ports.store)
             trail = Trail(ports.store, clock)
-            services = _services(ports, core)
+            services = _services(ports, core, questions)
             border = BorderInterceptor(
                 BorderPorts(
                     federation=settings.federation,
@@ -265,7 +271,7 @@ def _membership(ports: _Ports) -> FederationClient:
     return FederationClient(node, settings.data, MembershipPorts(ports.dialer, ports.store, ports.clock, ports.source))
 
 
-def _core_ports(ports: _Ports) -> CorePorts:
+def _core_ports(ports: _Ports) -> tuple[CorePorts, Questions]:
     named = ports.settings.providers.fulfilment
     context = RegionContext(
         ports.border,
@@ -273,7 +279,8 @@ def _core_ports(ports: _Ports) -> CorePorts:
         provisioned=frozenset(named.businesses if named is not None else ()),
         erased_keys=ports.erased_keys,
     )
-    return CorePorts(
+    questions = Questions(context, Asker(ports.border, ports.transport, ports.clock, ports.source))
+    core = CorePorts(
         context,
         ports.store,
         ports.clock,
@@ -283,15 +290,15 @@ def _core_ports(ports: _Ports) -> CorePorts:
         ports.workers,
         ports.provider,
         ports.notifier,
+        questions=questions,
     )
+    return core, questions
 
 
-def _services(ports: _Ports, core: RegionCore) -> list[Service]:
+def _services(ports: _Ports, core: RegionCore, questions: Questions) -> list[Service]:
     context = core.context
-    asker = Asker(ports.border, ports.transport, ports.clock, ports.source)
     relay = RelayService(core.receiver)
     orders = OrderService(core.desk, ports.store, core.changes, ports.clock)
-    questions = Questions(context, asker)
     customers = CustomerService(
         context, ports.store, ports.clock, ProfileDesk(context, ports.store, questions, ports.clock)
     )
@@ -318,6 +325,11 @@ def _services(ports: _Ports, core: RegionCore) -> list[Service]:
             customer_service_pb2.DESCRIPTOR.services_by_name["CustomerService"],
             add_CustomerServiceServicer_to_server,
             customers,
+        ),
+        Service.of(
+            document_service_pb2.DESCRIPTOR.services_by_name["DocumentService"],
+            add_DocumentServiceServicer_to_server,
+            DocumentService(DocumentPorts(context, ports.store, ports.clock, core.register, core.contents, questions)),
         ),
         Service.of(
             billing_service_pb2.DESCRIPTOR.services_by_name["BillingService"],

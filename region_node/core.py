@@ -14,6 +14,7 @@ from gateway.relay.border import Kinds
 from gateway.relay.claims import Claims
 from gateway.relay.lanes import LanePorts, Lanes
 from gateway.relay.ports import RelayPorts
+from gateway.relay.queries import Asker
 from gateway.relay.service import Receiver
 from gateway.relay.settling import Settler
 from gateway.relay.transport import Transport
@@ -27,6 +28,10 @@ from region_node.context import RegionContext
 from region_node.customers.operations import SUSPENSION_TIMER, suspension_has_ended
 from region_node.customers.profiles_relayed import ProfileEnvelopes
 from region_node.customers.reminders import REMINDER_TIMER, ensure_reminders, remind
+from region_node.documents.content_stream import ContentDesk
+from region_node.documents.on_file import RegisterDesk
+from region_node.documents.relayed import DocumentEnvelopes
+from region_node.documents.uploads import UPLOAD_TIMER, abandon
 from region_node.notices.delivery import NoticeDelivery
 from region_node.notices.port import Notifier
 from region_node.orders import home, intake, promises, steps
@@ -37,6 +42,7 @@ from region_node.orders.provisioning_rows import next_due
 from region_node.orders.relayed import OrderEnvelopes
 from region_node.providers.fulfilment import FulfilmentProvider
 from region_node.providers.worker import FulfilmentWorker, WorkerPorts
+from region_node.questions import Questions
 from region_node.sharing.relayed import SharingEnvelopes
 from region_node.verification.desk import VerificationDesk, VerificationPorts
 from region_node.verification.relayed import VerificationEnvelopes
@@ -65,6 +71,8 @@ class CorePorts:
     """What codes, keys and salts are drawn from."""
     password_cost: int = PASSWORD_COST
     """The cost of scrypt for passwords."""
+    questions: Questions | None = None
+    """What asks other regions for the call that is being served. Without it no register but the own is asked."""
 
 
 class RegionCore:
@@ -76,7 +84,10 @@ class RegionCore:
     def __init__(self, ports: CorePorts) -> None:
         border = ports.context.border
         self.verification = VerificationDesk(_verification_ports(ports))
-        kinds = _kinds(ports.context, self.verification)
+        asker = Asker(border, ports.transport, ports.clock, ports.source)
+        self.contents = ContentDesk(ports.context, ports.store, ports.clock, asker)
+        self.register = RegisterDesk(ports.context, ports.store, ports.clock, ports.questions)
+        kinds = _kinds(ports.context, self.verification, self.contents)
         relay = RelayPorts(border, kinds, ports.store, ports.clock, ports.tracing, ports.workers)
         settler = Settler(relay)
         self._ports = ports
@@ -84,7 +95,9 @@ class RegionCore:
         self.receiver = Receiver(relay)
         self.lanes = Lanes(LanePorts(border.region, ports.transport, settler.settle, ports.clock, ports.source))
         self.changes = Changes(ports.store)
-        self.desk = OrderDesk(DeskPorts(ports.context, ports.store, ports.clock, self.lanes, self.changes))
+        self.desk = OrderDesk(
+            DeskPorts(ports.context, ports.store, ports.clock, self.lanes, self.changes, self.register)
+        )
         self._scheduler = Scheduler(ports.store, ports.clock, _timer_handlers(ports.context))
         self._billing = BillingRuns(ports.context, ports.store, ports.clock)
         self._claims = Claims(ports.store, border.number, self.lanes)
@@ -140,7 +153,7 @@ def _worker(ports: CorePorts, provider: FulfilmentProvider) -> FulfilmentWorker:
     return FulfilmentWorker(WorkerPorts(ports.context, ports.store, ports.clock, provider, ports.source, ports.tracing))
 
 
-def _kinds(context: RegionContext, verification: VerificationDesk) -> Kinds:
+def _kinds(context: RegionContext, verification: VerificationDesk, contents: ContentDesk) -> Kinds:
     """What the region does with each kind of envelope."""
     return {
         **OrderEnvelopes(context).kinds(),
@@ -149,6 +162,7 @@ def _kinds(context: RegionContext, verification: VerificationDesk) -> Kinds:
         **VerificationEnvelopes(verification).kinds(),
         **ErasureEnvelopes(context).kinds(),
         **SharingEnvelopes(context).kinds(),
+        **DocumentEnvelopes(context, contents).kinds(),
     }
 
 
@@ -171,5 +185,6 @@ def _timer_handlers(context: RegionContext) -> Mapping[str, TimerHandler]:
         intake.HELD_TIMER: lambda tx, timer, now: intake.hold_is_over(tx, context, timer, now),
         promises.JEOPARDY_TIMER: lambda tx, timer, now: promises.promise_is_due(tx, context, timer, now),
         SUSPENSION_TIMER: suspension_has_ended,
+        UPLOAD_TIMER: abandon,
         REMINDER_TIMER: lambda tx, timer, now: remind(tx, context.border, timer, now),
     }

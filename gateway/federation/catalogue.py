@@ -94,6 +94,14 @@ class Federation:
         )
         return tuple(self._materials[code] for code in dict.fromkeys(codes))
 
+    def material(self, code: str) -> Material | None:
+        """The material with this code, if there is one."""
+        return self._materials.get(code)
+
+    def is_reusable(self, code: str) -> bool:
+        """Whether one that is on file counts again."""
+        return code in self._materials and self._materials[code].reusable
+
     def offering(self, offering: str) -> Offering:
         """The offering with this id, of whatever region. Raises `Refused` with OFFERING_UNKNOWN."""
         found = self._offerings.get(offering)

@@ -1,9 +1,17 @@
 """The documents that a business asks for, as the catalogue writes them. Pure."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from types import MappingProxyType
 
 from gateway.api.federation.v1.configuration_pb2 import DocumentRequirement
 from gateway.federation.checks import CODE
+
+MEDIA_TYPES: Mapping[str, bytes] = MappingProxyType(
+    {"application/pdf": b"%PDF-", "image/jpeg": b"\xff\xd8\xff", "image/png": b"\x89PNG\r\n\x1a\n"}
+)
+"""The media types that documents on file may have, with what such a file begins with."""
+MATERIALS_OF_THE_MOMENT = frozenset({"FACE", "OTP", "PWD"})
+"""What proves that somebody is there now: never taken from the file, whatever the catalogue says."""
 
 
 def parse_alternatives(line: str) -> tuple[tuple[str, ...], ...]:

@@ -12,6 +12,7 @@ from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.federation.business_rules import businesses_problems
 from gateway.federation.calendar_rules import calendars_problems
 from gateway.federation.checks import code_problems, is_time_zone, label_problems, text_problems, twice
+from gateway.federation.documents import MATERIALS_OF_THE_MOMENT, MEDIA_TYPES
 from gateway.federation.number_rules import number_plan_problems, pools_problems
 from gateway.federation.offer_rules import offerings_problems, plans_problems, service_points_problems
 from gateway.federation.policy_rules import policies_problems
@@ -69,6 +70,14 @@ def _material_problems(configuration: Configuration) -> Iterator[str]:
         path = f"materials[{material.code}]"
         yield from code_problems(f"{path}.code", material.code)
         yield from text_problems(f"{path}.name", material.name)
+        yield from twice(f"{path}.media_types", material.media_types)
+        for media_type in material.media_types:
+            if media_type not in MEDIA_TYPES:
+                yield f"{path}.media_types: {media_type!r} is none of {', '.join(sorted(MEDIA_TYPES))}"
+        if material.reusable and not material.media_types:
+            yield f"{path}.reusable: what is used again has to have content that can be put on file"
+        if material.reusable and material.code in MATERIALS_OF_THE_MOMENT:
+            yield f"{path}.reusable: {material.code} proves something about this moment and is never used again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +122,7 @@ _SETS = frozenset(
         "fields",
         "legal_bases",
         "consent_methods",
+        "media_types",
     }
 )
 

@@ -16,6 +16,8 @@ from region_node.billing.rules import Month, describe, evidence, month_bounds, p
 from region_node.billing.usage import list_usage
 from region_node.context import RegionContext
 from region_node.customers.operations import own_line
+from region_node.customers.standing import require_readable
+from region_node.documents.register import require_on_file, with_file
 from region_node.orders import rules
 from region_node.orders.preconditions import require_preconditions
 from region_node.requests import Questioner, require_requester
@@ -35,12 +37,15 @@ def read_bill(
     business = context.federation.business(QRY_BILL)
     request = OrderRequest(business=QRY_BILL, number=asked.number, applicant=asked.applicant, documents=asked.documents)
     require_requester(asked.requester)
+    request = with_file(tx, context, business, request, now)
     rules.require_documents(business, request, now)
     rules.require_materials(context.federation.material_codes, asked.documents)
     require_verified(find_key(tx), questioner.subject(asked.request_id), asked.number, asked.documents)
     kept = context.federation.figure("bills-kept", (questioner.region, context.region))
     month = month_bounds(asked.month, now, context.time_zone, kept)
     line = own_line(tx, context.federation, context.region, asked.number, asking=questioner.region)
+    require_readable(tx, line.customer_id)
+    require_on_file(tx, context, request.documents, line, now)
     require_preconditions(context.situation(tx, Order(request=request), {}, line, now))
     usage = list_usage(tx, context, line.account_id, month) if asked.itemised else []
     AuditedCall(questioner.path, asked.requester.staff_id, now).record(tx, "QueryBill", line.customer_id, asked.month)

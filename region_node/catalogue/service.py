@@ -41,6 +41,7 @@ from region_node.catalogue.search import Search
 from region_node.catalogue.usage import mean_usage
 from region_node.customers.operations import own_line
 from region_node.customers.rows import Line
+from region_node.customers.standing import require_readable
 from region_node.orders.completed import times_taken
 from region_node.requests import require_length
 
@@ -124,6 +125,7 @@ class CatalogueService(CatalogueServiceServicer):
 
         def read(tx: Transaction) -> tuple[Line, Allowance]:
             line = own_line(tx, federation, self._region, number, asking=self._region)
+            require_readable(tx, line.customer_id)
             usage = mean_usage(tx, line)
             if usage is None:
                 problem = "no month of it was billed yet: say the usage instead"

@@ -11,6 +11,7 @@ from region_node.cli.call import call
 from region_node.cli.config import config
 from region_node.cli.customers import customers
 from region_node.cli.doctor import doctor
+from region_node.cli.documents import documents
 from region_node.cli.keys import keys
 from region_node.cli.migrate import migrate
 from region_node.cli.move import move_to_postgresql
@@ -24,8 +25,8 @@ from region_node.cli.sharing import sharing
 def main() -> None:
     """Run a region node, call it from the shell, look after it and its database, and check its audit chain.
 
-    `call`, `orders`, `customers` and `sharing` take where the node is, and who asks, from options or CROSSREGION_* in
-    the environment. The other commands read the node's own settings: a file, REGION_NODE_* and --set.
+    `call`, `orders`, `customers`, `documents` and `sharing` take where the node is, and who asks, from options or
+    CROSSREGION_* in the environment. The other commands read the node's own settings: a file, REGION_NODE_* and --set.
     """
 
 
@@ -40,6 +41,7 @@ for command in (
     customers,
     keys,
     sharing,
+    documents,
     audit,
     completion_command("region-node"),
 ):

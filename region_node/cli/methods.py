@@ -15,6 +15,8 @@ from gateway.api.region.v1 import (
     catalogue_service_pb2_grpc,
     customer_service_pb2,
     customer_service_pb2_grpc,
+    document_service_pb2,
+    document_service_pb2_grpc,
     erasure_service_pb2,
     erasure_service_pb2_grpc,
     notice_service_pb2,
@@ -35,6 +37,7 @@ _CALLERS = frozenset({Role.ROLE_OPERATOR, Role.ROLE_STAFF})
 _COMMANDS = {
     "OrderService.SubmitOrders": "region-node orders submit-file",
     "CustomerService.ImportCustomers": "region-node customers import",
+    "DocumentService.UploadDocument": "region-node documents upload",
 }
 
 
@@ -102,6 +105,7 @@ def operator_methods() -> Mapping[str, Method]:
         (order_service_pb2, order_service_pb2_grpc.OrderServiceServicer),
         (order_event_service_pb2, order_event_service_pb2_grpc.OrderEventServiceServicer),
         (customer_service_pb2, customer_service_pb2_grpc.CustomerServiceServicer),
+        (document_service_pb2, document_service_pb2_grpc.DocumentServiceServicer),
         (billing_service_pb2, billing_service_pb2_grpc.BillingServiceServicer),
         (catalogue_service_pb2, catalogue_service_pb2_grpc.CatalogueServiceServicer),
         (verification_service_pb2, verification_service_pb2_grpc.VerificationServiceServicer),

@@ -2,6 +2,7 @@
 
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.store.port import Transaction
+from region_node.documents.rows import same_person
 
 
 def customer_known_by(tx: Transaction, attester: str, keyed_hash: bytes) -> str:
@@ -30,13 +31,15 @@ def note_identity(tx: Transaction, attester: str, keyed_hash: bytes, customer_id
 
 
 def lines_held(tx: Transaction, customer_id: str) -> int:
-    """How many lines a customer has that are not terminated."""
-    return (
+    """How many lines a person has that are not terminated: those of a customer, and of the customers whose identity
+    document on file has the same number, whichever region saw it."""
+    return sum(
         tx.first(
             int,
             "SELECT COUNT(*) FROM products WHERE customer_id = :id AND status <> :terminated",
-            id=customer_id,
+            id=each,
             terminated=ProductStatus.PRODUCT_STATUS_TERMINATED,
         )
         or 0
+        for each in {customer_id, *same_person(tx, customer_id)}
     )

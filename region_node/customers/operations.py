@@ -107,13 +107,12 @@ def change(tx: Transaction, number: str, changes: dict[str, str], asked: Audited
 def own_line(tx: Transaction, federation: Federation, region: str, number: str, *, asking: str) -> Line:
     """The line with a number, if `region` is its home, for whoever asks from the region `asking`.
 
-    Raises Moved where the number plan names another region. Raises Refused with CUSTOMER_RESTRICTED, and with
-    SUBSCRIPTION_NOT_FOUND where there is no such line: so it is told to others of a customer who was erased, too, and
-    at home CUSTOMER_ERASED.
+    Whoever shows or changes something of it calls `require_readable` as well. Raises Moved where the number plan names
+    another region, and Refused with SUBSCRIPTION_NOT_FOUND where there is no such line: so it is told to others of a
+    customer who was erased, too, and at home CUSTOMER_ERASED.
     """
     line = find_line(tx, number)
     if line is not None:
-        require_readable(tx, line.customer_id)
         return line
     owner = federation.number_plan.home_of(number)
     if owner is not None and owner != region:

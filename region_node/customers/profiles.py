@@ -11,8 +11,10 @@ from region_node.auditing import AuditedCall
 from region_node.context import RegionContext
 from region_node.customers.messages import product_message
 from region_node.customers.rows import find_customer
+from region_node.customers.standing import require_readable
 from region_node.customers.subscriptions import subscriptions_of
 from region_node.customers.verified import QRY_PROFILE, verified_line
+from region_node.documents.register import with_file
 from region_node.orders.preconditions import require_preconditions
 from region_node.requests import Questioner, require_requester
 
@@ -25,8 +27,12 @@ def read_profile(
     Raises Refused, or Moved where the number belongs to another region.
     """
     require_requester(asked.requester)
-    line = verified_line(tx, context, asked, questioner, now)
-    request = OrderRequest(business=QRY_PROFILE, number=asked.number, applicant=asked.applicant)
+    request = OrderRequest(
+        business=QRY_PROFILE, number=asked.number, applicant=asked.applicant, documents=asked.documents
+    )
+    request = with_file(tx, context, context.federation.business(QRY_PROFILE), request, now)
+    line = verified_line(tx, context, asked, questioner, now, request.documents)
+    require_readable(tx, line.customer_id)
     order = Order(request=request, handling_region=questioner.region, home_region=context.region)
     situation = context.situation(tx, order, {}, line, now)
     require_preconditions(situation)

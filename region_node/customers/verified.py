@@ -10,6 +10,7 @@ from gateway.store.port import Transaction
 from region_node.context import RegionContext
 from region_node.customers.operations import own_line
 from region_node.customers.rows import Line
+from region_node.documents.register import require_on_file
 from region_node.orders import rules
 from region_node.requests import Questioner
 from region_node.verification.rows import find_key
@@ -43,18 +44,27 @@ class Verified(Protocol):
 
 
 def verified_line(
-    tx: Transaction, context: RegionContext, asked: Verified, questioner: Questioner, now: datetime
+    tx: Transaction,
+    context: RegionContext,
+    asked: Verified,
+    questioner: Questioner,
+    now: datetime,
+    documents: Sequence[Document] | None = None,
 ) -> Line:
-    """The line of a customer of this region who has proved to be the customer.
+    """The line of a customer of this region who has proved to be the customer, also of one who is stored only.
+
+    `documents`: what counts, where that is more than was asked with.
 
     Raises Refused as the documents of QRY_PROFILE do, with NOT_VERIFIED, or with SUBSCRIPTION_NOT_FOUND; Moved where
     the number belongs to another region.
     """
     business = context.federation.business(QRY_PROFILE)
     request = OrderRequest(
-        business=QRY_PROFILE, number=asked.number, applicant=asked.applicant, documents=asked.documents
+        business=QRY_PROFILE, number=asked.number, applicant=asked.applicant, documents=documents or asked.documents
     )
     rules.require_documents(business, request, now)
     rules.require_materials(context.federation.material_codes, asked.documents)
     require_verified(find_key(tx), questioner.subject(asked.request_id), asked.number, asked.documents)
-    return own_line(tx, context.federation, context.region, asked.number, asking=questioner.region)
+    line = own_line(tx, context.federation, context.region, asked.number, asking=questioner.region)
+    require_on_file(tx, context, request.documents, line, now)
+    return line

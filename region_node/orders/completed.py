@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from gateway.api.region.v1.order_pb2 import Order
 from gateway.clock import from_timestamp, to_microseconds
 from gateway.store.port import Transaction
+from region_node.documents.reuse import count_reuse
 
 DAYS_COUNTED = 30
 _DAY = 86_400_000_000  # microseconds
@@ -21,6 +22,7 @@ def rounded_up(took: timedelta) -> int:
 
 def note_completed(tx: Transaction, order: Order, now: datetime) -> None:
     """Counts an order that has just been completed; days that are counted no more are forgotten."""
+    count_reuse(tx, order)
     business, day = order.request.business, to_microseconds(now) // _DAY
     took = rounded_up(now - from_timestamp(order.order_date))
     counted = tx.execute(

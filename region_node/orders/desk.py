@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import hashlib
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -23,6 +23,7 @@ from gateway.relay.lanes import Lanes
 from gateway.relay.outbox import Enqueued
 from gateway.store.port import Store, Transaction
 from region_node.context import RegionContext
+from region_node.documents.on_file import RegisterDesk
 from region_node.orders import handling, home, intake, rules
 from region_node.orders.caller import Caller, order_id
 from region_node.orders.changes import Changes, is_decided
@@ -48,6 +49,8 @@ class DeskPorts:
     clock: Clock
     lanes: Lanes
     changes: Changes
+    register: RegisterDesk
+    """What is on file is asked of it where an order does not bring enough."""
 
 
 class OrderDesk:
@@ -57,16 +60,20 @@ class OrderDesk:
         self._ports = ports
         ports.store.subscribe(Enqueued, self._put_in_lane)
 
-    def check(self, request: OrderRequest) -> None:
-        """Raises Refused where the order would not be taken in; stores and sends nothing."""
-        intake.check(self._ports.context, request, self._ports.clock.now())
+    async def check(self, caller: Caller, request: OrderRequest) -> None:
+        """Raises Refused where the order would not be taken in; stores and sends nothing of it."""
+        try:
+            intake.check(self._ports.context, request, self._ports.clock.now())
+        except Refused as refused:
+            on_file = await self._on_file(refused, caller, request)
+            intake.check(self._ports.context, intake.with_documents(request, on_file), self._ports.clock.now())
 
     async def submit(self, caller: Caller, request: OrderRequest, wait: float) -> Order:
         """Takes in an order and returns it as it stands when the home region has decided or `wait` is over."""
         self._require_room(request)
         context, now = self._ports.context, self._ports.clock.now()
         with self._ports.changes.decision_on(order_id(context, caller)) as decision:
-            order = await self._ports.store.write(lambda tx: intake.submit(tx, context, caller, request, now))
+            order = await self._take_in(caller, request, now)
             failpoints.reach("S3.after-commit")
             if not wait or is_decided(order):
                 return order
@@ -75,13 +82,42 @@ class OrderDesk:
             except TimeoutError:
                 return (await self._ports.store.read(lambda tx: require_order(tx, order.id))).order
 
+    async def _take_in(self, caller: Caller, request: OrderRequest, now: datetime) -> Order:
+        """Takes in an order; where it brings too few documents, with those that are on file."""
+        context, store = self._ports.context, self._ports.store
+        try:
+            return await store.write(lambda tx: intake.submit(tx, context, caller, request, now))
+        except Refused as refused:
+            on_file = await self._on_file(refused, caller, request)
+            return await store.write(lambda tx: intake.submit(tx, context, caller, request, now, on_file))
+
+    async def _on_file(self, refused: Refused, caller: Caller, request: OrderRequest) -> Sequence[Document]:
+        """The documents on file for a request that was refused since some are missing; else raises the refusal."""
+        if refused.reason != Reason.REASON_DOCUMENT_MISSING:
+            raise refused
+        found = await self._ports.register.for_order(caller.identity.path, request)
+        if not found:
+            raise refused
+        return found
+
+    async def _on_file_for(self, caller: Caller, asked: OrderCommand) -> Sequence[Document]:
+        """The documents on file for what a review asked for and a supplement does not bring."""
+        if not asked.HasField("supplement"):
+            return ()
+        row = await self._ports.store.read(lambda tx: find_order(tx, asked.order_id))
+        if row is None:
+            return ()
+        staff_id, brought = asked.requester.staff_id, asked.supplement.documents
+        return await self._ports.register.for_supplement(caller.identity.path, staff_id, row.order, brought)
+
     async def command(self, caller: Caller, asked: OrderCommand, wait: float) -> Order:
         """Asks something about an order; raises Refused where the home region has refused it."""
+        on_file = await self._on_file_for(caller, asked)
         context, now = self._ports.context, self._ports.clock.now()
         parcel = await self._take_back(asked.order_id) if asked.HasField("cancel") else None
         with self._ports.changes.answer_to(caller.operator, caller.request_id) as answer:
             writing = self._ports.store.write(
-                lambda tx: handling.command(tx, context, caller, asked, parcel is not None, now)
+                lambda tx: handling.command(tx, context, caller, asked, parcel is not None, now, on_file)
             )
             order = await (writing if parcel is None else self._decided_on(parcel, writing))
             if wait and not await self._ports.store.read(lambda tx: _is_settled(tx, caller)):

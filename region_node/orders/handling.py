@@ -1,6 +1,7 @@
 """What the handling region does with an order that it took in: passes on commands, keeps the newest version it sees."""
 
 import logging
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from gateway.api.region.v1.order_envelopes_pb2 import OrderCommand
@@ -8,6 +9,7 @@ from gateway.api.region.v1.order_pb2 import Order, Party
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.api.types.v1.types_pb2 import Document
 from gateway.clock import from_timestamp
 from gateway.errors import Refused
 from gateway.identity import Identity
@@ -35,16 +37,25 @@ _log = logging.getLogger(__name__)
 
 
 def command(
-    tx: Transaction, context: RegionContext, caller: Caller, asked: OrderCommand, taken_back: bool, now: datetime
+    tx: Transaction,
+    context: RegionContext,
+    caller: Caller,
+    asked: OrderCommand,
+    taken_back: bool,
+    now: datetime,
+    on_file: Sequence[Document] = (),
 ) -> Order:
     """Cancels, supplements, confirms or expedites an order that this region handles.
 
-    `taken_back`: the submission was taken back from the lane of this process, through which it never left. Raises
-    Refused; for a request that was asked before, what the home region answered then.
+    `taken_back`: the submission was taken back from the lane of this process, through which it never left. `on_file`:
+    documents of the register, besides those that a supplement brings. Raises Refused; for a request that was asked
+    before, what the home region answered then.
     """
     key = caller.key(asked.SerializeToString(deterministic=True))
     if (known := known_request(tx, key)) is not None:
         return known
+    if on_file:
+        asked = _with_documents(asked, on_file)
     rules.require_materials(context.federation.material_codes, asked.supplement.documents)
     row = require_order(tx, asked.order_id)
     order = row.order
@@ -220,6 +231,13 @@ def _send_command(
         lifetime=COMMAND_LIFETIME,
     )
     send(tx, context.border, letter, now=now, traceparent=caller.traceparent)
+
+
+def _with_documents(asked: OrderCommand, on_file: Sequence[Document]) -> OrderCommand:
+    more = OrderCommand()
+    more.CopyFrom(asked)
+    more.supplement.documents.extend(on_file)
+    return more
 
 
 def _too_late(order: Order, name: str) -> Refused:

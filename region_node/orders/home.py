@@ -17,6 +17,8 @@ from gateway.relay.outbox import send
 from gateway.store.port import Transaction
 from gateway.timers import Timer, cancel_timer, set_timer
 from region_node.context import RegionContext
+from region_node.documents.register import require_on_file
+from region_node.documents.rules import paper_use
 from region_node.orders import provisioning, rules
 from region_node.orders.rows import OrderRow, insert_order, require_order, update_order
 from region_node.orders.steps import (
@@ -45,8 +47,11 @@ def decide(tx: Transaction, context: RegionContext, order: Order, now: datetime)
     rules.require_documents(business, order.request, now)
     require_verified(find_key(tx), order.id, order.request.number, order.request.documents)
     situation = first_situation(tx, context, order, now)
+    line = None if context.rule(business).opens_line else situation.line
+    require_on_file(tx, context, order.request.documents, line, now)
     require_possible(context, situation)
     order.home_region = context.region
+    order.paper_use = paper_use(context.federation, order.request.documents)
     order.product_id = situation.line.product_id
     order.version = 1
     order.steps[:] = business.steps
@@ -111,7 +116,9 @@ def _supplement(tx: Transaction, context: RegionContext, order: Order, command: 
     require_verified(find_key(tx), order.id, order.request.number, command.supplement.documents)
     rules.require_size(order.ByteSize() + command.ByteSize())
     situation = situation_of(tx, context, order, now)
+    require_on_file(tx, context, command.supplement.documents, situation.line, now)
     order.request.documents.extend(command.supplement.documents)
+    order.paper_use = paper_use(context.federation, order.request.documents)
     if command.supplement.note:
         author = f"{order.handling_region}/{command.requester.staff_id}"
         order.notes.add(author=author, time=to_timestamp(now), text=command.supplement.note)

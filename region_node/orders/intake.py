@@ -3,7 +3,7 @@
 For its own customers the home region's operations run here in the same transaction, and the border falls away.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -15,6 +15,7 @@ from gateway.api.region.v1.order_envelopes_pb2 import OrderSubmission
 from gateway.api.region.v1.order_pb2 import Order, OrderRequest, Party
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
 from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.api.types.v1.types_pb2 import Document
 from gateway.clock import from_timestamp, to_timestamp
 from gateway.errors import Refused
 from gateway.numberplan import number_prefix
@@ -25,6 +26,7 @@ from gateway.store.port import Transaction
 from gateway.timers import Timer, cancel_timer, set_timer
 from region_node.billing.rules import next_cycle
 from region_node.context import RegionContext
+from region_node.documents.rules import require_reusable
 from region_node.orders import home, rules
 from region_node.orders.books import book_intake, close_books, take_back
 from region_node.orders.caller import Caller, known_request, note, order_id
@@ -54,6 +56,7 @@ class Checked:
 def check(context: RegionContext, request: OrderRequest, now: datetime) -> Checked:
     """Everything that can be checked without the customer's data. Raises Refused."""
     rules.require_materials(context.federation.material_codes, request.documents)
+    require_reusable(context.federation, request.documents)
     business = context.federation.business(request.business)
     if not business.steps:
         raise Refused(Reason.REASON_REQUEST_INVALID, field="business", problem="it is a query, not an order")
@@ -64,14 +67,34 @@ def check(context: RegionContext, request: OrderRequest, now: datetime) -> Check
     return Checked(owner, values)
 
 
-def submit(tx: Transaction, context: RegionContext, caller: Caller, request: OrderRequest, now: datetime) -> Order:
+def with_documents(request: OrderRequest, on_file: Sequence[Document]) -> OrderRequest:
+    """A request with documents on file besides its own. Raises Refused where that is more than may travel."""
+    if not on_file:
+        return request
+    more = OrderRequest()
+    more.CopyFrom(request)
+    more.documents.extend(on_file)
+    rules.require_size(more.ByteSize())
+    return more
+
+
+def submit(
+    tx: Transaction,
+    context: RegionContext,
+    caller: Caller,
+    request: OrderRequest,
+    now: datetime,
+    on_file: Sequence[Document] = (),
+) -> Order:
     """Takes in an order. The same request id with the same content gives the order as it stands now.
 
-    Raises Refused, also with REQUEST_ID_REUSED for the same id with other content.
+    `on_file` are documents that the register was asked for, besides those that the request brings. Raises Refused, also
+    with REQUEST_ID_REUSED for the same id with other content.
     """
     key = caller.key(request.SerializeToString(deterministic=True))
     if (known := known_request(tx, key)) is not None:
         return known
+    request = with_documents(request, on_file)
     checked = check(context, request, now)
     order = _new_order(context, caller, request, checked, now)
     failpoints.reach("S3.before-commit")

@@ -49,8 +49,8 @@ def number_for(situation: Situation, kind: LineKind.ValueType) -> str:
 def require_below_card_limit(situation: Situation) -> None:
     """Raises Refused with CARD_LIMIT_REACHED for a person with as many lines here as allowed (Anti-fraud Law, art. 10).
 
-    A person is known by an identity document that the same handling region has attested before. Companies have no
-    such limit.
+    A person is known by an identity document on file, whichever region saw it, or by one that the same handling region
+    has attested before. Companies have no such limit.
     """
     if situation.order.request.applicant == Applicant.APPLICANT_ENTERPRISE:
         return
@@ -61,7 +61,8 @@ def require_below_card_limit(situation: Situation) -> None:
 
 
 def known_customer(situation: Situation) -> str:
-    """The id of the customer whom the handling region has identified by the same document; empty for a new one."""
+    """The id of the customer whom the identity document shows: one on file, or one that the handling region has seen
+    before; empty for a new one."""
     return situation.records.customer_known_by(situation.order.handling_region, holder_document(situation))
 
 

@@ -14,6 +14,7 @@ from region_node.customers.identities import customer_known_by, lines_held
 from region_node.customers.rows import CustomerRow, Line, find_customer, is_number_in_use
 from region_node.customers.standing import require_readable
 from region_node.customers.subscriptions import Subscription, subscriptions_of
+from region_node.documents.rows import holder_of
 
 
 class HomeRecords(Protocol):
@@ -32,14 +33,15 @@ class HomeRecords(Protocol):
         ...
 
     def customer_known_by(self, attester: str, document: Document) -> str:
-        """The id of the customer whom a region has identified by the same document; empty where there is none.
+        """The id of the customer whose document on file it is, or whom a region has identified by the same document.
 
-        Raises Refused with CUSTOMER_RESTRICTED for one whose data may not be used.
+        Empty where there is none. Raises Refused with CUSTOMER_RESTRICTED for one whose data may not be used.
         """
         ...
 
     def lines_held(self, customer_id: str) -> int:
-        """How many lines a customer has that are not terminated."""
+        """How many lines a person has that are not terminated: a customer, and those known by the same identity
+        document."""
         ...
 
     def charged(self, account_id: str, month: str, kind: str) -> int:
@@ -77,7 +79,7 @@ class StoredRecords:
 
     def customer_known_by(self, attester: str, document: Document) -> str:
         """See the port."""
-        known = customer_known_by(self._tx, attester, document.keyed_hash)
+        known = holder_of(self._tx, document) or customer_known_by(self._tx, attester, document.keyed_hash)
         require_readable(self._tx, known)
         return known
 

@@ -61,7 +61,7 @@ class OrderService(OrderServiceServicer):
         """See the contract."""
         order, wait = _normalised(request.order), _wait(request.wait)
         if request.validate_only:
-            self._desk.check(order)
+            await self._desk.check(Caller(current_call().identity, request.request_id, current_traceparent()), order)
             return api.SubmitOrderResponse()
         return api.SubmitOrderResponse(order=await self._desk.submit(_caller(request.request_id), order, wait))
 

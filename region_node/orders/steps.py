@@ -35,6 +35,7 @@ def first_situation(tx: Transaction, context: RegionContext, order: Order, now: 
     if not context.rule(business).opens_line:
         number, asking = order.request.number, order.handling_region
         line = own_line(tx, context.federation, context.region, number, asking=asking)
+        require_readable(tx, line.customer_id)
     elif chosen_region(context.federation, business, values) == context.region:
         line = line_to_open(order)
     else:

@@ -19,6 +19,7 @@ from region_node.auditing import AuditedCall
 from region_node.context import RegionContext
 from region_node.customers.operations import own_line
 from region_node.customers.rows import Line
+from region_node.customers.standing import require_readable
 from region_node.notices.rows import Notice, tell
 from region_node.requests import Questioner
 from region_node.verification import rows
@@ -240,6 +241,7 @@ def _locked(context: RegionContext, until: datetime) -> Refused:
 
 def _line(tx: Transaction, context: RegionContext, attempt: Attempt) -> Line:
     line = own_line(tx, context.federation, context.region, attempt.number, asking=attempt.questioner.region)
+    require_readable(tx, line.customer_id)
     if line.status == ProductStatus.PRODUCT_STATUS_TERMINATED:
         raise Refused(Reason.REASON_LINE_CLOSED)
     return line

@@ -16,6 +16,7 @@ from gateway.api.region.v1 import verification_service_pb2 as verification_api
 from gateway.api.region.v1.billing_service_pb2_grpc import BillingServiceStub
 from gateway.api.region.v1.catalogue_service_pb2_grpc import CatalogueServiceStub
 from gateway.api.region.v1.customer_service_pb2_grpc import CustomerServiceStub
+from gateway.api.region.v1.document_service_pb2_grpc import DocumentServiceStub
 from gateway.api.region.v1.erasure_service_pb2_grpc import ErasureServiceStub
 from gateway.api.region.v1.notice_service_pb2_grpc import NoticeServiceStub
 from gateway.api.region.v1.order_pb2 import Order, OrderRequest, OrderState
@@ -104,6 +105,11 @@ class Counter:
     def notices(self) -> NoticeServiceStub:
         """The notice service of its node."""
         return NoticeServiceStub(self.federation.dial_node(self.node, self.path))
+
+    @property
+    def documents(self) -> DocumentServiceStub:
+        """The document service of its node."""
+        return DocumentServiceStub(self.federation.dial_node(self.node, self.path))
 
     @property
     def erasure(self) -> ErasureServiceStub:

@@ -441,6 +441,8 @@ class _UnitEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Unit.ValueType],
     """1 for yes and 0 for no."""
     UNIT_HOURS: _Unit.ValueType  # 8
     """Hours."""
+    UNIT_MEBIBYTES: _Unit.ValueType  # 9
+    """Mebibytes of 1,048,576 bytes."""
 
 class Unit(_Unit, metaclass=_UnitEnumTypeWrapper):
     """What a figure counts."""
@@ -463,6 +465,8 @@ UNIT_YES_NO: Unit.ValueType  # 7
 """1 for yes and 0 for no."""
 UNIT_HOURS: Unit.ValueType  # 8
 """Hours."""
+UNIT_MEBIBYTES: Unit.ValueType  # 9
+"""Mebibytes of 1,048,576 bytes."""
 Global___Unit: _TypeAlias = Unit  # noqa: Y015
 
 class _OfferingKind:
@@ -1233,21 +1237,31 @@ class Material(_message.Message):
 
     CODE_FIELD_NUMBER: _builtins.int
     NAME_FIELD_NUMBER: _builtins.int
+    REUSABLE_FIELD_NUMBER: _builtins.int
+    MEDIA_TYPES_FIELD_NUMBER: _builtins.int
     code: _builtins.str
     """The code, for example `ID_ORIG`."""
+    reusable: _builtins.bool
+    """Whether one that is on file counts for another business while it is fresh. False for what proves something about this moment or about whoever stands there, and for what is used up."""
     @_builtins.property
     def name(self) -> _types_pb2.LocalizedText:
         """What people call it."""
+
+    @_builtins.property
+    def media_types(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What its content may be when it is put on file: `application/pdf`, `image/jpeg`, `image/png`. Empty for what has no content."""
 
     def __init__(
         self,
         *,
         code: _builtins.str = ...,
         name: _types_pb2.LocalizedText | None = ...,
+        reusable: _builtins.bool = ...,
+        media_types: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "media_types", b"media_types", "name", b"name", "reusable", b"reusable"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -119,6 +119,30 @@ PARTY_FEDERATION: Party.ValueType  # 5
 """The federation: a region must join or a number plan must name it."""
 Global___Party: _TypeAlias = Party  # noqa: Y015
 
+class _PaperUse:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _PaperUseEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PaperUse.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    PAPER_USE_UNSPECIFIED: _PaperUse.ValueType  # 0
+    """No paper was needed, or nothing was decided yet."""
+    PAPER_USE_HANDED_IN: _PaperUse.ValueType  # 1
+    """At least one was handed in."""
+    PAPER_USE_ON_FILE: _PaperUse.ValueType  # 2
+    """All that were needed were on file."""
+
+class PaperUse(_PaperUse, metaclass=_PaperUseEnumTypeWrapper):
+    """Whether papers had to be handed in for an order. Codes, passwords and live checks are none."""
+
+PAPER_USE_UNSPECIFIED: PaperUse.ValueType  # 0
+"""No paper was needed, or nothing was decided yet."""
+PAPER_USE_HANDED_IN: PaperUse.ValueType  # 1
+"""At least one was handed in."""
+PAPER_USE_ON_FILE: PaperUse.ValueType  # 2
+"""All that were needed were on file."""
+Global___PaperUse: _TypeAlias = PaperUse  # noqa: Y015
+
 @_typing.final
 class Order(_message.Message):
     """One handling of one business for one customer. Owned by the home region; the handling region keeps the highest version it has seen."""
@@ -169,6 +193,7 @@ class Order(_message.Message):
     STEPS_DONE_FIELD_NUMBER: _builtins.int
     PRODUCT_ID_FIELD_NUMBER: _builtins.int
     STEPS_FIELD_NUMBER: _builtins.int
+    PAPER_USE_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """`<handling region>/<operator>/<request id>`: unique in the federation."""
     version: _builtins.int
@@ -187,6 +212,8 @@ class Order(_message.Message):
     """How many of the steps are done; the next one is being waited for."""
     product_id: _builtins.str
     """The home region's id of the line; pinned at the first decision."""
+    paper_use: Global___PaperUse.ValueType
+    """Where its papers came from, as the home region decided last."""
     @_builtins.property
     def request(self) -> Global___OrderRequest:
         """What was asked."""
@@ -274,10 +301,11 @@ class Order(_message.Message):
         steps_done: _builtins.int = ...,
         product_id: _builtins.str = ...,
         steps: _abc.Iterable[_configuration_pb2.Step.ValueType] | None = ...,
+        paper_use: Global___PaperUse.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["awaiting", b"awaiting", "cancellation_date", b"cancellation_date", "completion_date", b"completion_date", "error", b"error", "expected_completion_date", b"expected_completion_date", "order_date", b"order_date", "quote", b"quote", "request", b"request"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["awaiting", b"awaiting", "cancellation_date", b"cancellation_date", "cancellation_reason", b"cancellation_reason", "completion_date", b"completion_date", "documents_requested", b"documents_requested", "error", b"error", "expected_completion_date", b"expected_completion_date", "expedites", b"expedites", "handling_region", b"handling_region", "home_region", b"home_region", "id", b"id", "jeopardy_alerts", b"jeopardy_alerts", "notes", b"notes", "operator", b"operator", "order_date", b"order_date", "product_id", b"product_id", "quote", b"quote", "request", b"request", "results", b"results", "state", b"state", "state_changes", b"state_changes", "steps", b"steps", "steps_done", b"steps_done", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["awaiting", b"awaiting", "cancellation_date", b"cancellation_date", "cancellation_reason", b"cancellation_reason", "completion_date", b"completion_date", "documents_requested", b"documents_requested", "error", b"error", "expected_completion_date", b"expected_completion_date", "expedites", b"expedites", "handling_region", b"handling_region", "home_region", b"home_region", "id", b"id", "jeopardy_alerts", b"jeopardy_alerts", "notes", b"notes", "operator", b"operator", "order_date", b"order_date", "paper_use", b"paper_use", "product_id", b"product_id", "quote", b"quote", "request", b"request", "results", b"results", "state", b"state", "state_changes", b"state_changes", "steps", b"steps", "steps_done", b"steps_done", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

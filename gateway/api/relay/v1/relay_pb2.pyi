@@ -45,6 +45,12 @@ class _EnvelopeKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Envelope
     """Command, home region to handling region: the customer was erased; destroy the keys of what you keep of this order."""
     ENVELOPE_KIND_SHARING: _EnvelopeKind.ValueType  # 8
     """Query, any region to home region: read a shared record, give or withdraw a consent, or list what was given and who saw what. What it writes is done once for each request id."""
+    ENVELOPE_KIND_DOCUMENT: _EnvelopeKind.ValueType  # 10
+    """Command, verifying region to home region: a document was verified, or found false."""
+    ENVELOPE_KIND_DOCUMENT_LIST: _EnvelopeKind.ValueType  # 11
+    """Query, any region to home region: which documents of a customer are on file."""
+    ENVELOPE_KIND_DOCUMENT_CONTENT: _EnvelopeKind.ValueType  # 12
+    """Query, any region to home region, and home region to verifying region: a piece of a document."""
 
 class EnvelopeKind(_EnvelopeKind, metaclass=_EnvelopeKindEnumTypeWrapper):
     """What an envelope asks for. The kind decides who may send it and whether it is stored."""
@@ -67,6 +73,12 @@ ENVELOPE_KIND_ERASURE: EnvelopeKind.ValueType  # 7
 """Command, home region to handling region: the customer was erased; destroy the keys of what you keep of this order."""
 ENVELOPE_KIND_SHARING: EnvelopeKind.ValueType  # 8
 """Query, any region to home region: read a shared record, give or withdraw a consent, or list what was given and who saw what. What it writes is done once for each request id."""
+ENVELOPE_KIND_DOCUMENT: EnvelopeKind.ValueType  # 10
+"""Command, verifying region to home region: a document was verified, or found false."""
+ENVELOPE_KIND_DOCUMENT_LIST: EnvelopeKind.ValueType  # 11
+"""Query, any region to home region: which documents of a customer are on file."""
+ENVELOPE_KIND_DOCUMENT_CONTENT: EnvelopeKind.ValueType  # 12
+"""Query, any region to home region, and home region to verifying region: a piece of a document."""
 Global___EnvelopeKind: _TypeAlias = EnvelopeKind  # noqa: Y015
 
 class _Outcome:

@@ -227,6 +227,22 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Use a basis or a way that the purpose allows."""
     REASON_ANSWER_UNREADABLE: _Reason.ValueType  # 99
     """Ask again. Where it stays, the other region's node is older than this one, or somebody on the way has meddled."""
+    REASON_DOCUMENT_NOT_ON_FILE: _Reason.ValueType  # 100
+    """List the documents, and name one of them as the register tells it."""
+    REASON_DOCUMENT_TOO_LARGE: _Reason.ValueType  # 101
+    """Send a smaller file; a scan needs no more."""
+    REASON_DOCUMENT_TYPE_NOT_ALLOWED: _Reason.ValueType  # 102
+    """Send the document as one of the types that are allowed."""
+    REASON_DOCUMENT_HASH_DIFFERS: _Reason.ValueType  # 103
+    """The file changed on its way or was named wrongly. Begin again with the same request id; nothing was kept."""
+    REASON_DOCUMENT_NOT_REUSABLE: _Reason.ValueType  # 104
+    """Verify it in person."""
+    REASON_DOCUMENT_EXPIRED: _Reason.ValueType  # 105
+    """Ask the customer for a valid one."""
+    REASON_DOCUMENT_WITHDRAWN: _Reason.ValueType  # 106
+    """Verify the document itself; the one on file was found false."""
+    REASON_DOCUMENT_CONTENT_DENIED: _Reason.ValueType  # 107
+    """Only with a reason: take the order in first."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """The reasons. They are stable: programs may decide on them. They travel as the reason of google.rpc.ErrorInfo, without the prefix."""
@@ -433,6 +449,22 @@ REASON_SHARING_NOT_ALLOWED: Reason.ValueType  # 98
 """Use a basis or a way that the purpose allows."""
 REASON_ANSWER_UNREADABLE: Reason.ValueType  # 99
 """Ask again. Where it stays, the other region's node is older than this one, or somebody on the way has meddled."""
+REASON_DOCUMENT_NOT_ON_FILE: Reason.ValueType  # 100
+"""List the documents, and name one of them as the register tells it."""
+REASON_DOCUMENT_TOO_LARGE: Reason.ValueType  # 101
+"""Send a smaller file; a scan needs no more."""
+REASON_DOCUMENT_TYPE_NOT_ALLOWED: Reason.ValueType  # 102
+"""Send the document as one of the types that are allowed."""
+REASON_DOCUMENT_HASH_DIFFERS: Reason.ValueType  # 103
+"""The file changed on its way or was named wrongly. Begin again with the same request id; nothing was kept."""
+REASON_DOCUMENT_NOT_REUSABLE: Reason.ValueType  # 104
+"""Verify it in person."""
+REASON_DOCUMENT_EXPIRED: Reason.ValueType  # 105
+"""Ask the customer for a valid one."""
+REASON_DOCUMENT_WITHDRAWN: Reason.ValueType  # 106
+"""Verify the document itself; the one on file was found false."""
+REASON_DOCUMENT_CONTENT_DENIED: Reason.ValueType  # 107
+"""Only with a reason: take the order in first."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final

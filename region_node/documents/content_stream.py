@@ -1,0 +1,133 @@
+"""Reading a document piece by piece: from here, from the customer's home region, or through that from where it is."""
+
+import hashlib
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+
+from google.protobuf.message import DecodeError
+
+from gateway.api.region.v1.document_envelopes_pb2 import DocumentContentQuestion, DocumentPiece
+from gateway.api.region.v1.document_service_pb2 import GetDocumentContentRequest, GetDocumentContentResponse
+from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.clock import Clock
+from gateway.errors import Refused
+from gateway.numberplan import normalize
+from gateway.relay.border import Moved
+from gateway.relay.envelopes import Answer, Letter
+from gateway.relay.queries import Asker
+from gateway.store.port import Store
+from gateway.tracing import current_traceparent
+from region_node.auditing import AuditedCall
+from region_node.context import RegionContext
+from region_node.documents import contents, rules
+from region_node.documents.contents import Elsewhere
+from region_node.questions import ANSWER_SECONDS, Questions
+
+KIND = EnvelopeKind.ENVELOPE_KIND_DOCUMENT_CONTENT
+FETCH_SECONDS = 5.0
+"""For a piece that the home region fetches for another one, which waits for ANSWER_SECONDS."""
+
+
+class ContentDesk:
+    """Answers for what this region has, and fetches what another region has."""
+
+    def __init__(self, context: RegionContext, store: Store, clock: Clock, asker: Asker) -> None:
+        self._context = context
+        self._store = store
+        self._clock = clock
+        self._asker = asker
+
+    async def answer(self, content: EnvelopeContent, now: datetime) -> Answer:
+        """A piece for another region. Raises Refused, or Moved."""
+        try:
+            asked = DocumentContentQuestion.FromString(content.payload)
+        except DecodeError:
+            raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="unreadable payload") from None
+        rules.require_register_id(asked.register_id)
+        call = AuditedCall(f"region/{content.origin}", asked.staff_id, now)
+        piece = await self.piece(asked, content.origin, call, content.operator, content.traceparent)
+        return Answer(Outcome.OUTCOME_ACCEPTED, result=piece.SerializeToString())
+
+    async def piece(
+        self, asked: DocumentContentQuestion, asker: str, call: AuditedCall, operator: str, traceparent: str
+    ) -> DocumentPiece:
+        """A piece for a region, which may be this one. Raises Refused, or Moved."""
+        found = await self._store.write(lambda tx: contents.piece_for(tx, self._context, asked, asker, call))
+        if isinstance(found, Refused):
+            raise found
+        if isinstance(found, Elsewhere):
+            return await self._fetch(found.region, asked, operator, traceparent)
+        return found
+
+    async def _fetch(
+        self, region: str, asked: DocumentContentQuestion, operator: str, traceparent: str
+    ) -> DocumentPiece:
+        letter = Letter(
+            envelope_id=f"{asked.register_id}#content@{asked.offset}",
+            destination=region,
+            kind=KIND,
+            payload=asked.SerializeToString(),
+            subject=f"document/{asked.register_id}",
+            operator=operator,
+            lifetime=timedelta(seconds=ANSWER_SECONDS),
+        )
+        return DocumentPiece.FromString(await self._asker.ask(letter, FETCH_SECONDS, traceparent))
+
+
+class Reading:
+    """One reading by an operator of this region, from an offset on."""
+
+    def __init__(self, desk: ContentDesk, context: RegionContext, store: Store, questions: Questions) -> None:
+        self._desk = desk
+        self._context = context
+        self._store = store
+        self._questions = questions
+
+    async def pieces(
+        self, request: GetDocumentContentRequest, call: AuditedCall
+    ) -> AsyncIterator[GetDocumentContentResponse]:
+        """The content, piece by piece; one that begins at the end gives one empty piece.
+
+        Before the last piece all that came is compared with the hash, where it was read from its beginning. Raises
+        Refused, with DOCUMENT_HASH_DIFFERS for what is not what was registered.
+        """
+        rules.require_register_id(request.register_id)
+        asked = DocumentContentQuestion(
+            register_id=request.register_id,
+            number=normalize(request.number),
+            offset=request.offset,
+            staff_id=call.staff_id,
+        )
+        owner = self._questions.owner_of(asked.number)
+        is_here = await self._store.read(lambda tx: contents.has_verified(tx, asked))
+        digest, is_whole = hashlib.sha256(), request.offset == 0
+        while True:
+            piece = await self._piece(asked, owner, is_here, call)
+            digest.update(piece.data)
+            is_last = asked.offset + len(piece.data) >= piece.size
+            if is_last and is_whole and digest.digest() != piece.sha256:
+                raise Refused(Reason.REASON_DOCUMENT_HASH_DIFFERS)
+            if not piece.data and not is_last:
+                raise Refused(Reason.REASON_DOCUMENT_NOT_ON_FILE, document=asked.register_id)
+            yield GetDocumentContentResponse(
+                offset=asked.offset,
+                data=piece.data,
+                size=piece.size,
+                sha256=piece.sha256,
+                media_type=piece.media_type,
+            )
+            if is_last:
+                return
+            asked.offset += len(piece.data)
+
+    async def _piece(
+        self, asked: DocumentContentQuestion, owner: str, is_here: bool, call: AuditedCall
+    ) -> DocumentPiece:
+        if owner != self._context.region and not is_here:
+            return DocumentPiece.FromString(await self._questions.ask(owner, KIND, asked.register_id, asked))
+        operator = self._questions.questioner.operator
+        try:
+            return await self._desk.piece(asked, self._context.region, call, operator, current_traceparent())
+        except Moved as moved:
+            raise Refused(Reason.REASON_NOT_HOME, region=moved.region) from None

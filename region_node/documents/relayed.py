@@ -1,0 +1,62 @@
+"""What arrives about documents in envelopes, and what their receipts do."""
+
+from datetime import datetime
+
+from google.protobuf.message import DecodeError
+
+from gateway import failpoints
+from gateway.api.region.v1.document_envelopes_pb2 import DocumentListQuestion, DocumentNotification
+from gateway.api.region.v1.document_service_pb2 import ListDocumentsResponse
+from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome, ReceiptContent
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from gateway.relay.border import Command, Kinds, Query, SlowQuery
+from gateway.relay.envelopes import Answer
+from gateway.store.port import Transaction
+from region_node.auditing import AuditedCall
+from region_node.context import RegionContext
+from region_node.documents import register, uploads
+from region_node.documents.content_stream import KIND, ContentDesk
+from region_node.documents.on_file import LIST_KIND
+
+
+class DocumentEnvelopes:
+    """The kinds of envelope that documents use."""
+
+    def __init__(self, context: RegionContext, contents: ContentDesk) -> None:
+        self._context = context
+        self._contents = contents
+
+    def kinds(self) -> Kinds:
+        """How each kind is acted on here, and what its receipt does here."""
+        return {
+            EnvelopeKind.ENVELOPE_KIND_DOCUMENT: Command(self._told, self._answered),
+            LIST_KIND: Query(self._listed),
+            KIND: SlowQuery(self._contents.answer),
+        }
+
+    def _told(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
+        """The region that verified a document of one of our customers tells of it."""
+        try:
+            told = DocumentNotification.FromString(content.payload)
+        except DecodeError:
+            raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="unreadable payload") from None
+        customer_id = register.take_note(tx, self._context, told, content.origin, now)
+        failpoints.reach("D2.before-commit")
+        action = "RegisterDocument" if told.HasField("registration") else "WithdrawDocument"
+        staff_id = told.registration.verifier or "-"
+        AuditedCall(f"region/{content.origin}", staff_id, now).record(tx, action, customer_id, told.register_id)
+        return Answer(Outcome.OUTCOME_ACCEPTED)
+
+    def _answered(self, tx: Transaction, content: EnvelopeContent, receipt: ReceiptContent, now: datetime) -> None:
+        uploads.answered(tx, self._context, content, receipt, now)
+
+    def _listed(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
+        """Another region asks what is on file."""
+        try:
+            asked = DocumentListQuestion.FromString(content.payload)
+        except DecodeError:
+            raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="unreadable payload") from None
+        call = AuditedCall(f"region/{content.origin}", asked.staff_id, now)
+        found = register.list_documents(tx, self._context, asked.number, content.origin, call, asked.business)
+        return Answer(Outcome.OUTCOME_ACCEPTED, result=ListDocumentsResponse(documents=found).SerializeToString())

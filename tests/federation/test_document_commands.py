@@ -1,0 +1,144 @@
+"""`region-node documents` against regions that run: what it says, how it ends, and where it goes on."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from gateway.api.region.v1 import document_service_pb2 as api
+from gateway.clock import to_timestamp
+from region_node.cli.document_transfer import request_id_of
+from tests.federation.archive import CHUNK, Archive, scan
+from tests.federation.certificates import FEDERATION
+from tests.federation.counter import REQUESTER, Counter
+from tests.federation.running import Federation
+
+VERIFIED = "2026-11-20T10:00+08:00"
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How the command ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+@dataclass(frozen=True)
+class Desk:
+    """The command, as a counter of one region runs it."""
+
+    federation: Federation
+    region: str
+
+    async def run(self, *arguments: str, node: str = "") -> Ended:
+        """Runs `region-node documents` with the arguments."""
+        credentials = self.federation.certificates.credentials(f"region/{self.region}/operator/counter")
+        environment = {
+            **os.environ,
+            "CROSSREGION_NODE": node or self.federation.endpoint(self.region),
+            "CROSSREGION_CREDENTIALS": str(credentials.certificate.parent),
+            "CROSSREGION_FEDERATION": FEDERATION,
+            "CROSSREGION_REGION": self.region,
+            "LC_ALL": "C.UTF-8",
+        }
+        done = await asyncio.to_thread(
+            subprocess.run,
+            [sys.executable, "-m", "region_node.cli.main", "documents", *arguments, "--staff-id", "clerk-7"],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return Ended(done.returncode, done.stdout, done.stderr)
+
+
+@pytest.fixture
+def henan(federation: Federation) -> Desk:
+    """Henan, which verifies."""
+    return Desk(federation, "henan")
+
+
+@pytest.mark.files
+async def test_a_document_goes_on_file_is_listed_counts_is_fetched_and_withdrawn(
+    federation: Federation, henan: Desk, guangdong: Counter, sichuan: Counter, tmp_path: Path
+) -> None:
+    number, file = await sichuan.new_customer(), tmp_path / "id.png"
+    file.write_bytes(scan(3 * CHUNK))
+    upload = ("upload", str(file), "--number", number, "--code", "ID_ORIG", "--verified", VERIFIED)
+    put = await henan.run(*upload)
+    assert put.code == 0, put
+    assert put.out.startswith("On file as henan/counter/")
+    register_id = put.out.removeprefix("On file as ").rstrip(".\n")
+    assert (await henan.run(*upload)).out == put.out, "a repeat changes nothing"
+    here = Desk(federation, "guangdong")
+    listed = await here.run("list", "--number", number, "--json")
+    assert [each["register_id"] for each in json.loads(listed.out)["documents"]] == [register_id]
+    assert register_id in (await here.run("list", "--number", number)).out
+    checked = await here.run("check", "SUSPEND", "--number", number)
+    assert checked.code == 0, checked
+    assert "on file, henan" in checked.out
+    missing = await here.run("check", "TERMINATE", "--number", number, "--brings", "SIM")
+    assert missing.code == 1
+    assert "Missing: " in missing.out
+    fetched = tmp_path / "fetched.png"
+    get = ("get", str(fetched), "--number", number, "--document", register_id)
+    denied = await here.run(*get)
+    assert (denied.code, "DOCUMENT_CONTENT_DENIED" in denied.err) == (1, True), denied
+    await guangdong.order("TERMINATE", number)
+    (tmp_path / "fetched.png.part").write_bytes(scan(3 * CHUNK)[: CHUNK + 5])
+    assert (await here.run(*get)).code == 0
+    assert fetched.read_bytes() == scan(3 * CHUNK)
+    fetched.unlink()
+    (tmp_path / "fetched.png.part").write_bytes(b"something else")
+    assert (await here.run(*get)).code == 1
+    assert not fetched.exists()
+    assert not (tmp_path / "fetched.png.part").exists()
+    withdrawn = await henan.run("withdraw", register_id)
+    assert (withdrawn.code, withdrawn.out[:15]) == (0, "Withdrawn since"), withdrawn
+    reuse = await here.run("reuse")
+    assert reuse.code == 0, reuse
+    assert "business" in reuse.out
+    assert isinstance(json.loads((await here.run("reuse", "--json")).out), dict)
+
+
+@pytest.mark.files
+async def test_an_upload_that_was_cut_off_goes_on_where_the_node_is(
+    federation: Federation, henan: Desk, sichuan: Counter, tmp_path: Path
+) -> None:
+    number, file, content = await sichuan.new_customer(), tmp_path / "id.png", scan(4 * CHUNK)
+    file.write_bytes(content)
+    archive = Archive(Counter(federation, "henan"))
+    named = archive.named(number, content, request_id="x")
+    named.request_id = ""
+    named.verify_time.FromJsonString("2026-11-20T02:00:00Z")
+    named.request_id = request_id_of(named)
+    half = await archive.send(named, content, until_byte=2 * CHUNK)
+    assert half.received == 2 * CHUNK
+    put = await henan.run("upload", str(file), "--number", number, "--code", "ID_ORIG", "--verified", VERIFIED)
+    assert (put.code, put.out) == (0, f"On file as {half.register_id}.\n"), put
+    request = api.ListDocumentsRequest(number=number, requester=REQUESTER)
+    assert len((await sichuan.documents.ListDocuments(request, timeout=10)).documents) == 1
+    assert to_timestamp(federation.clock.now()).seconds > named.verify_time.seconds
+
+
+@pytest.mark.files
+async def test_refusals_end_with_1_wrong_usage_with_2_and_a_node_that_is_away_with_3(
+    federation: Federation, henan: Desk, sichuan: Counter, tmp_path: Path
+) -> None:
+    number, file = await sichuan.new_customer(), tmp_path / "notes.txt"
+    file.write_text("no scan")
+    upload = ("upload", str(file), "--number", number, "--code", "ID_ORIG", "--verified", VERIFIED)
+    refused = await henan.run(*upload)
+    assert (refused.code, "DOCUMENT_TYPE_NOT_ALLOWED" in refused.err) == (1, True), refused
+    assert "材料ID_ORIG不接受" in (await henan.run(*upload, "--lang", "zh")).err
+    assert (await henan.run("upload", str(tmp_path / "none"), "--number", number, "--code", "POA")).code == 2
+    assert (await henan.run(*upload[:-1], "yesterday")).code == 2
+    away = await henan.run(*upload, "--patience", "0.2", node="127.0.0.1:1")
+    assert away.code == 3, away
