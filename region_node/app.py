@@ -11,6 +11,7 @@ from opentelemetry.metrics import Meter
 
 from gateway.access import AccessRules
 from gateway.api.region.v1 import (
+    audit_service_pb2,
     billing_service_pb2,
     catalogue_service_pb2,
     customer_service_pb2,
@@ -18,8 +19,10 @@ from gateway.api.region.v1 import (
     order_event_service_pb2,
     order_service_pb2,
     oversight_service_pb2,
+    retention_service_pb2,
     verification_service_pb2,
 )
+from gateway.api.region.v1.audit_service_pb2_grpc import add_AuditServiceServicer_to_server
 from gateway.api.region.v1.billing_service_pb2_grpc import add_BillingServiceServicer_to_server
 from gateway.api.region.v1.catalogue_service_pb2_grpc import add_CatalogueServiceServicer_to_server
 from gateway.api.region.v1.customer_service_pb2_grpc import add_CustomerServiceServicer_to_server
@@ -27,6 +30,7 @@ from gateway.api.region.v1.notice_service_pb2_grpc import add_NoticeServiceServi
 from gateway.api.region.v1.order_event_service_pb2_grpc import add_OrderEventServiceServicer_to_server
 from gateway.api.region.v1.order_service_pb2_grpc import add_OrderServiceServicer_to_server
 from gateway.api.region.v1.oversight_service_pb2_grpc import add_OversightServiceServicer_to_server
+from gateway.api.region.v1.retention_service_pb2_grpc import add_RetentionServiceServicer_to_server
 from gateway.api.region.v1.verification_service_pb2_grpc import add_VerificationServiceServicer_to_server
 from gateway.api.relay.v1 import relay_pb2
 from gateway.api.relay.v1.relay_pb2_grpc import add_RelayServiceServicer_to_server
@@ -66,13 +70,16 @@ from region_node.notices.service import NoticeService
 from region_node.orders.business import load_rules
 from region_node.orders.events_service import OrderEventService
 from region_node.orders.service import OrderService
+from region_node.oversight.audit_service import AuditService
 from region_node.oversight.service import OversightService
 from region_node.providers.client import ProviderClient, ProviderPorts, provider_name
 from region_node.providers.fulfilment import FulfilmentProvider, GrpcFulfilment
 from region_node.questions import Questions
+from region_node.retention.service import RetentionService
 from region_node.schema import PACKAGES
 from region_node.settings import RegionSettings
 from region_node.verification.service import VerificationService
+from region_node.witnessing.telling import Telling, TellingPorts
 
 SERVICE_NAME = "region-node"
 _log = logging.getLogger(__name__)
@@ -139,7 +146,9 @@ class RegionNode:
             stack.callback(core.changes.close)
             endpoint = settings.endpoint(port)
             loop = asyncio.get_running_loop()
-            tasks = [loop.create_task(client.follow()), loop.create_task(_join(client, endpoint))]
+            telling = Telling(TellingPorts(ports.border, ports.store, ports.transport, clock, ports.source))
+            running = (client.follow(), _join(client, endpoint), telling.run())
+            tasks = [loop.create_task(each) for each in running]
             stack.push_async_callback(client.leave, endpoint)
             stack.push_async_callback(stop_tasks, tasks)
             if settings.port_file is not None:
@@ -319,6 +328,16 @@ def _services(ports: _Ports, core: RegionCore) -> list[Service]:
             oversight_service_pb2.DESCRIPTOR.services_by_name["OversightService"],
             add_OversightServiceServicer_to_server,
             oversight,
+        ),
+        Service.of(
+            audit_service_pb2.DESCRIPTOR.services_by_name["AuditService"],
+            add_AuditServiceServicer_to_server,
+            AuditService(ports.store),
+        ),
+        Service.of(
+            retention_service_pb2.DESCRIPTOR.services_by_name["RetentionService"],
+            add_RetentionServiceServicer_to_server,
+            RetentionService(ports.store, ports.clock),
         ),
     ]
 

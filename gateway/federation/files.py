@@ -31,6 +31,7 @@ _FILES = {
     "offerings.yaml": ("offerings",),
     "policies.yaml": ("policies",),
     "service-points.yaml": ("service_points",),
+    "retention.yaml": ("retention_rules",),
 }
 
 

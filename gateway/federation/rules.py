@@ -15,6 +15,7 @@ from gateway.federation.checks import code_problems, is_time_zone, label_problem
 from gateway.federation.number_rules import number_plan_problems, pools_problems
 from gateway.federation.offer_rules import offerings_problems, plans_problems, service_points_problems
 from gateway.federation.policy_rules import policies_problems
+from gateway.federation.retention_rules import retention_problems
 
 _DOMAIN = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*", re.ASCII)
 _CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII)
@@ -35,6 +36,7 @@ def problems(configuration: Configuration) -> list[str]:
         *offerings_problems(configuration.offerings, currencies),
         *policies_problems(configuration.policies, currencies),
         *service_points_problems(configuration.service_points, currencies),
+        *retention_problems(configuration.retention_rules, {policy.name for policy in configuration.policies}),
     ]
 
 

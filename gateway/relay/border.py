@@ -37,9 +37,14 @@ class Command:
 
 @dataclass(frozen=True)
 class Query:
-    """A kind that is answered afresh and never stored. `act` may write an audit row."""
+    """A kind that is answered afresh and never stored. `act` may write an audit row.
+
+    The question itself is one row of the audit chain, unless it is not noted: what comes all the time from every
+    region would drown what people ask.
+    """
 
     act: Act
+    is_noted: bool = True
 
 
 @dataclass(frozen=True)

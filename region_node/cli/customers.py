@@ -1,4 +1,4 @@
-"""`region-node customers`: customers from a file."""
+"""`region-node customers`: customers from a file. Legal holds are in `retention`."""
 
 import asyncio
 import json
@@ -24,7 +24,7 @@ from region_node.cli.outcome import may_pass, told_by
 
 @click.group()
 def customers() -> None:
-    """Take over customers from a file."""
+    """Take over customers from a file, and keep everything of a customer for an authority."""
 
 
 @customers.command("import")

@@ -14,6 +14,7 @@ from region_node.cli.doctor import doctor
 from region_node.cli.migrate import migrate
 from region_node.cli.move import move_to_postgresql
 from region_node.cli.orders import orders
+from region_node.cli.retention import hold, impact_records, list_holds, release_hold, retention
 from region_node.cli.serve import serve
 
 
@@ -22,7 +23,7 @@ from region_node.cli.serve import serve
 def main() -> None:
     """Run a region node, call it from the shell, look after it and its database, and check its audit chain.
 
-    `call`, `orders` and `customers` take where the node is, and who asks, from options or CROSSREGION_* in the
+    `call`, `orders`, `customers`, `retention` and `impact-records` take where the node is, and who asks, from options or CROSSREGION_* in the
     environment. The other commands read the node's own settings: a file, REGION_NODE_* and --set.
     """
 
@@ -37,9 +38,13 @@ for command in (
     orders,
     customers,
     audit,
+    retention,
+    impact_records,
     completion_command("region-node"),
 ):
     main.add_command(command)
+for command in (hold, release_hold, list_holds):
+    customers.add_command(command)
 speaking(main, Path(__file__).parents[1] / "texts")
 
 

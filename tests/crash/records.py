@@ -199,6 +199,6 @@ class Records:
 
     def verify_chain(self) -> None:
         """Raises ChainBroken where the audit chain is not whole."""
-        columns = "sequence, time, actor, action, subject, detail, hash"
+        columns = "sequence, time, actor, action, subject, detail, hash, salt"
         rows = self.rows(f"SELECT {columns} FROM audit ORDER BY sequence")
-        audit.verify([audit.AuditRow(*row) for row in rows], None)  # type: ignore[arg-type]
+        audit.verify([audit.AuditRow(*row) for row in rows])  # type: ignore[arg-type]

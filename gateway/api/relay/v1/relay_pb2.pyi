@@ -41,6 +41,8 @@ class _EnvelopeKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Envelope
     """Query, handling region to home region: the profile of a customer."""
     ENVELOPE_KIND_VERIFICATION: _EnvelopeKind.ValueType  # 6
     """Query, handling region to home region: send or check a one-time code, or check a service password."""
+    ENVELOPE_KIND_WITNESS: _EnvelopeKind.ValueType  # 13
+    """Query, any region to its witnesses: here is the head of my audit chain; which one do you keep? Recorded only where they contradict each other."""
 
 class EnvelopeKind(_EnvelopeKind, metaclass=_EnvelopeKindEnumTypeWrapper):
     """What an envelope asks for. The kind decides who may send it and whether it is stored."""
@@ -59,6 +61,8 @@ ENVELOPE_KIND_PROFILE_QUERY: EnvelopeKind.ValueType  # 5
 """Query, handling region to home region: the profile of a customer."""
 ENVELOPE_KIND_VERIFICATION: EnvelopeKind.ValueType  # 6
 """Query, handling region to home region: send or check a one-time code, or check a service password."""
+ENVELOPE_KIND_WITNESS: EnvelopeKind.ValueType  # 13
+"""Query, any region to its witnesses: here is the head of my audit chain; which one do you keep? Recorded only where they contradict each other."""
 Global___EnvelopeKind: _TypeAlias = EnvelopeKind  # noqa: Y015
 
 class _Outcome:

@@ -199,6 +199,12 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Such numbers never move to another operator."""
     REASON_PORTED_RECENTLY: _Reason.ValueType  # 86
     """Come back then."""
+    REASON_LEGAL_HOLD_NOT_FOUND: _Reason.ValueType  # 108
+    """Look at `region-node customers holds` for those that there are."""
+    REASON_IMPACT_RECORD_EXISTS: _Reason.ValueType  # 109
+    """Record another assessment under an id of its own; what was recorded is never changed."""
+    REASON_IMPACT_RECORD_NOT_FOUND: _Reason.ValueType  # 110
+    """Record the assessment first, or name one that `region-node impact-records list` shows."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """The reasons. They are stable: programs may decide on them. They travel as the reason of google.rpc.ErrorInfo, without the prefix."""
@@ -377,6 +383,12 @@ REASON_NUMBER_NOT_PORTABLE: Reason.ValueType  # 85
 """Such numbers never move to another operator."""
 REASON_PORTED_RECENTLY: Reason.ValueType  # 86
 """Come back then."""
+REASON_LEGAL_HOLD_NOT_FOUND: Reason.ValueType  # 108
+"""Look at `region-node customers holds` for those that there are."""
+REASON_IMPACT_RECORD_EXISTS: Reason.ValueType  # 109
+"""Record another assessment under an id of its own; what was recorded is never changed."""
+REASON_IMPACT_RECORD_NOT_FOUND: Reason.ValueType  # 110
+"""Record the assessment first, or name one that `region-node impact-records list` shows."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final
