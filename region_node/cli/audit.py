@@ -75,13 +75,13 @@ def verify(sources: Sources, offline: bool) -> None:
 
 
 @audit.command("export")
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @settings_options
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--customer", "customer_id", required=True, help="The id of the customer.")
 @click.option("--from", "first", required=True, type=click.DateTime(["%Y-%m-%d"]), help="The first day.")
 @click.option("--to", "last", required=True, type=click.DateTime(["%Y-%m-%d"]), help="The last day.")
 @click.option("--offline", is_flag=True, help="Ask no witness; then only this region's signature proves the export.")
-def export_rows(file: Path, sources: Sources, customer_id: str, first: datetime, last: datetime, offline: bool) -> None:
+def export_rows(sources: Sources, file: Path, customer_id: str, first: datetime, last: datetime, offline: bool) -> None:
     """Write the rows about one customer in one period to FILE, with what proves that they stand in the chain.
 
     For an authority that has the right to see them. Days are those of the region's time zone. Rows about others stand
@@ -187,13 +187,13 @@ def _compared(testimony: Testimony, offline: bool) -> Sequence[str]:
     else:
         row = testimony.coordinator.sequence
         lines.append(translated("It contains row {row} as a coordinator keeps it, signed by this region.", row=row))
-    for each in testimony.regions:
-        lines.append(
-            translated(
-                "It contains row {row} as region {region} keeps it since {time} UTC, signed by both regions.",
-                row=each.head.sequence,
-                region=each.witness,
-                time=f"{from_microseconds(each.time):%Y-%m-%d %H:%M:%S}",
-            )
+    lines += [
+        translated(
+            "It contains row {row} as region {region} keeps it since {time} UTC, signed by both regions.",
+            row=each.head.sequence,
+            region=each.witness,
+            time=f"{from_microseconds(each.time):%Y-%m-%d %H:%M:%S}",
         )
+        for each in testimony.regions
+    ]
     return [*lines, *testimony.silent]
