@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from itertools import chain
 
+from gateway.api.federation.v1.configuration_pb2 import DataClass
 from gateway.api.federation.v1.federation_pb2 import MemberState
 from gateway.api.region.v1.order_pb2 import OrderState, Party
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
@@ -56,7 +57,13 @@ def word(name: str, prefix: str) -> str:
 
 def words() -> Iterator[str]:
     """All words that have a translation, in English."""
-    enums = {"ENVELOPE_KIND_": EnvelopeKind, "MEMBER_STATE_": MemberState, "ORDER_STATE_": OrderState, "PARTY_": Party}
+    enums = {
+        "DATA_CLASS_": DataClass,
+        "ENVELOPE_KIND_": EnvelopeKind,
+        "MEMBER_STATE_": MemberState,
+        "ORDER_STATE_": OrderState,
+        "PARTY_": Party,
+    }
     for prefix, enum in enums.items():
         yield from (found for name in enum.keys() if (found := english(name, prefix)))
     yield from chain(_ACTIONS, _STATES, _HOPS, _FINDINGS, _NAMED, _SCHEMA_FILES)

@@ -58,7 +58,13 @@ async def _verdicts(channel: grpc.aio.Channel, region: str) -> list[ChainVerdict
 
 
 def _print(verdicts: Sequence[ChainVerdict]) -> None:
-    columns = [translated(each) for each in ("region", "rows", "head", "witnesses", "verdict")]
+    columns = [
+        translated("region"),
+        translated("rows"),
+        translated("head"),
+        translated("witnesses"),
+        translated("verdict"),
+    ]
     print_table(translated("Audit chains"), columns, [_row(each) for each in verdicts])
 
 

@@ -59,7 +59,7 @@ def walk(header: Json, lines: list[Json]) -> tuple[dict[int, str], list[Json]]:
     return hashes, shown
 
 
-def key_of(end: Json, region: str, federation: str, authorities: list[x509.Certificate]):
+def key_of(end: Json, region: str, federation: str, authorities: list[x509.Certificate]) -> Any:  # noqa: ANN401
     """The key by which a region signs, as the federation's authority has certified it."""
     if region not in end["certificates"]:
         raise Wrong(f"the certificate of {region} is missing")

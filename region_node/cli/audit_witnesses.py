@@ -16,7 +16,7 @@ from gateway.api.relay.v1.relay_pb2 import DeliverRequest, DeliverResponse, Enve
 from gateway.api.relay.v1.relay_pb2_grpc import RelayServiceStub
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.channels import Dialer, invoke
-from gateway.clock import SystemClock, from_timestamp, to_microseconds
+from gateway.clock import Clock, SystemClock, from_timestamp, to_microseconds
 from gateway.errors import Refused
 from gateway.federation.current import CurrentFederation
 from gateway.federation.witnesses import may_witness, witnesses_of
@@ -75,10 +75,10 @@ class Testimony:
 class Witnesses:
     """The coordinators of the settings, and other regions through them, asked with the node's own certificate."""
 
-    def __init__(self, settings: RegionSettings) -> None:
+    def __init__(self, settings: RegionSettings, clock: Clock | None = None) -> None:
         """Raises CredentialsUnusable, or NoWitness where the node's own files cannot prove a signature."""
         self._settings = settings
-        self._clock = SystemClock()
+        self._clock = clock or SystemClock()
         now = self._clock.now()
         self._dialer = Dialer(settings.credentials, self._clock)
         self._keys = TrustedKeys(settings.credentials.load(now).authority, settings.federation)

@@ -23,8 +23,9 @@ from region_node.cli.serve import serve
 def main() -> None:
     """Run a region node, call it from the shell, look after it and its database, and check its audit chain.
 
-    `call`, `orders`, `customers`, `retention` and `impact-records` take where the node is, and who asks, from options or CROSSREGION_* in the
-    environment. The other commands read the node's own settings: a file, REGION_NODE_* and --set.
+    `call`, `orders`, `customers`, `retention` and `impact-records` take where the node is, and who asks, from options
+    or CROSSREGION_* in the environment. The other commands read the node's own settings: a file, REGION_NODE_* and
+    --set.
     """
 
 

@@ -45,6 +45,10 @@ def hold(target: Target, customer_id: str, reference: str, until: datetime | Non
     """Keep everything of CUSTOMER for an authority or a court, whatever the rules of retention say.
 
     Without --until it holds until it is released. The same reference again moves its end.
+
+    \b
+    Example:
+      region-node customers hold C-1 --reference court/2026-17 --until 2027-06-30
     """
     end = to_timestamp(until.replace(tzinfo=UTC)) if until is not None else None
     request = api.HoldCustomerRequest(customer_id=customer_id, reference=reference, end_time=end)
@@ -57,7 +61,12 @@ def hold(target: Target, customer_id: str, reference: str, until: datetime | Non
 @connection_options
 @_reference_option
 def release_hold(target: Target, customer_id: str, reference: str) -> None:
-    """End a hold of CUSTOMER before its time."""
+    """End a hold of CUSTOMER before its time.
+
+    \b
+    Example:
+      region-node customers release-hold C-1 --reference court/2026-17
+    """
     request = api.ReleaseHoldRequest(customer_id=customer_id, reference=reference)
     response = _ask(target, lambda stub: stub.ReleaseHold(request, timeout=_TIMEOUT))
     click.echo(_hold_line(response.hold))
@@ -69,7 +78,12 @@ def release_hold(target: Target, customer_id: str, reference: str) -> None:
 @_limit_option
 @_json_option
 def list_holds(target: Target, customer_id: str, limit: int, as_json: bool) -> None:
-    """List legal holds, also those that have ended."""
+    """List legal holds, also those that have ended.
+
+    \b
+    Example:
+      region-node customers holds --customer C-1
+    """
     request = api.ListHoldsRequest(customer_id=customer_id, page_size=limit)
     response = _ask(target, lambda stub: stub.ListHolds(request, timeout=_TIMEOUT))
     if as_json:
@@ -116,14 +130,14 @@ def record_impact(target: Target, file: TextIO) -> None:
     art. 56). It is kept for three years, and never changed.
 
     \b
-    Example of FILE:
-      {"id": "PIA-2026-1", "purpose": "orders in other regions", "necessity": "...", "effect": "...",
-       "protection": "...", "assessor": "4711", "assess_time": "2026-11-01T08:00:00Z"}
+    Example:
+      echo '{"id": "PIA-1", "purpose": "orders", "necessity": "...", "effect": "...", "protection": "...",
+      "assessor": "4711", "assess_time": "2026-11-01T08:00:00Z"}' | region-node impact-records record -
     """
     try:
         told = Parse(file.read(), api.ImpactRecord())
     except (ParseError, UnicodeDecodeError) as error:
-        raise click.UsageError(f"FILE: {error}") from error
+        raise click.UsageError(str(error)) from error
     request = api.RecordImpactRequest(record=told)
     response = _ask(target, lambda stub: stub.RecordImpact(request, timeout=_TIMEOUT))
     click.echo(_record_line(response.record))
@@ -134,7 +148,12 @@ def record_impact(target: Target, file: TextIO) -> None:
 @_limit_option
 @_json_option
 def list_impact_records(target: Target, limit: int, as_json: bool) -> None:
-    """List assessments."""
+    """List assessments.
+
+    \b
+    Example:
+      region-node impact-records list --json
+    """
     request = api.ListImpactRecordsRequest(page_size=limit)
     response = _ask(target, lambda stub: stub.ListImpactRecords(request, timeout=_TIMEOUT))
     if as_json:

@@ -45,7 +45,9 @@ class Notices:
 
     def oldest(self, tx: Transaction) -> int | None:
         """See Purger."""
-        return tx.first(int, "SELECT MIN(delivery_time) FROM notices WHERE delivery_time IS NOT NULL")
+        return tx.first(
+            int, "SELECT delivery_time FROM notices WHERE delivery_time IS NOT NULL ORDER BY delivery_time LIMIT 1"
+        )
 
 
 class Imports:
@@ -66,7 +68,7 @@ class Imports:
 
     def oldest(self, tx: Transaction) -> int | None:
         """See Purger."""
-        return tx.first(int, "SELECT MIN(time) FROM imports")
+        return tx.first(int, "SELECT time FROM imports ORDER BY time LIMIT 1")
 
 
 class Verification:
@@ -137,7 +139,7 @@ class ImpactRecords:
 
     def oldest(self, tx: Transaction) -> int | None:
         """See Purger."""
-        return tx.first(int, "SELECT MIN(recorded) FROM impact_records")
+        return tx.first(int, "SELECT recorded FROM impact_records ORDER BY recorded LIMIT 1")
 
 
 class UsageAndBills:
@@ -148,8 +150,8 @@ class UsageAndBills:
         return Page(0, 0, "")
 
     def oldest(self, tx: Transaction) -> int | None:
-        """See Purger."""
-        return tx.first(int, "SELECT MIN(usage_date) FROM usage_records")
+        """See Purger. One of the oldest month."""
+        return tx.first(int, "SELECT usage_date FROM usage_records ORDER BY month LIMIT 1")
 
 
 class AuditTrail:

@@ -92,7 +92,7 @@ def _invalid(problem: str) -> Refused:
 
 def _differs(before: KeptHead, known: AuditHead) -> bool:
     """Whether the chain has another row now where it had the one that is kept: it was rewritten and grew again."""
-    return known.sequence == before.head.sequence and known.hash != before.head.hash
+    return 0 < known.sequence == before.head.sequence and known.hash != before.head.hash
 
 
 def _alarm(tx: Transaction, region: str, before: KeptHead, told: KeptHead, now: datetime) -> None:

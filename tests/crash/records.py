@@ -15,7 +15,7 @@ from gateway.store.opening import DatabasePlace
 
 Row = tuple[object, ...]
 # Processes come and go: what they say of themselves tells nothing of orders.
-_OF_PROCESSES = frozenset({"processes", "store_writers"})
+_OF_PROCESSES = frozenset({"processes", "store_writers", "witnesses", "witnessed_heads"})
 
 
 class Database(Protocol):
