@@ -56,6 +56,9 @@ def rows_about(federation: Federation, region: str, order_id: str) -> int:
 
 async def purged(federation: Federation, region: str) -> dict[int, api.Purge]:
     """What the purge of the next night does, by class."""
+    waiting = "SELECT 1 FROM timers WHERE kind = 'purge' AND subject = 'wait'"
+    while federation.database(region).rows(waiting):  # a node that has just begun looks again in a minute
+        await federation.advance(timedelta(seconds=61))
     await federation.advance(NIGHT)
     night = ""
 
