@@ -46,6 +46,7 @@ def audit_group() -> None:
 
 
 @audit_group.command("verify", epilog=EPILOG)
+@optionally_connected
 @settings_options
 @click.option(
     "--seen",
@@ -59,12 +60,12 @@ def audit_group() -> None:
     metavar="ROW:HASH",
     help="The same for the chain of the registry that several coordinators share.",
 )
-@optionally_connected
 @click.option("--region", default="", help="Only the chain of this region; needs --coordinator.")
 @json_option
 def verify_chain(
-    connection: Connection | None,
     sources: Sources,
+    *,
+    connection: Connection | None,
     seen: Head | None,
     registry_seen: Head | None,
     region: str,
@@ -109,7 +110,7 @@ def _of_registry(told: object) -> str:
 
 
 def _seen(head: Head | None) -> list[Seen]:
-    return [Seen(translated("you"), head)] if head is not None else []
+    return [Seen(translated("whoever noted it"), head)] if head is not None else []
 
 
 def _broken(error: ChainBroken) -> str:

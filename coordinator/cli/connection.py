@@ -131,8 +131,8 @@ def connected(command: Callable[Concatenate[Connection, P], None]) -> Callable[.
     return connect
 
 
-def optionally_connected(command: Callable[Concatenate[Connection | None, P], None]) -> Callable[..., None]:
-    """As `connected`, and None where --coordinator is not given: then settings are meant.
+def optionally_connected(command: Callable[..., None]) -> Callable[..., None]:
+    """As `connected`, by the name `connection`, and None where --coordinator is not given: then settings are meant.
 
     It does not come from the environment, where it may stand for other commands.
     """
@@ -164,15 +164,15 @@ def optionally_connected(command: Callable[Concatenate[Connection | None, P], No
         endpoints: tuple[str, ...] | None,
         credentials: Path | None,
         federation: str | None,
-        *args: P.args,
-        **kwargs: P.kwargs,
+        *args: object,
+        **kwargs: object,
     ) -> None:
         if endpoints is None:
-            command(None, *args, **kwargs)
+            command(*args, connection=None, **kwargs)
             return
         if credentials is None or federation is None:
             raise click.UsageError(translated("--coordinator: needs --credentials and --federation"))
         files = Credentials(credentials / AUTHORITY_CERTIFICATE, credentials / TLS_CERTIFICATE, credentials / TLS_KEY)
-        command(Connection(endpoints, files, federation), *args, **kwargs)
+        command(*args, connection=Connection(endpoints, files, federation), **kwargs)
 
     return connect

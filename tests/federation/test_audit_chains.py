@@ -1,8 +1,10 @@
 """The audit chains of the federation: told to witnesses every minute, verified by coordinator and region, exported."""
 
+import asyncio
 import json
 import subprocess
 import sys
+from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -21,6 +23,7 @@ from gateway.region_keys import KeySet, RegionKeys
 from gateway.signing import Signer
 from region_node.cli import audit_witnesses
 from region_node.cli.audit_export import Proof, Wanted, export, written
+from tests.federation.certificates import FEDERATION
 from tests.federation.chains import MANIPULATIONS, Manipulation, read_chain, until_witnessed, write_chain
 from tests.federation.counter import Counter
 from tests.federation.databases import Databases
@@ -231,3 +234,31 @@ async def test_an_export_is_proven_by_the_published_script_and_a_tampered_one_is
     bad = checked(federation, tmp_path, "".join(map(written, lines)))
     assert bad.returncode == 1
     assert "NOT PROVEN" in bad.stderr
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+async def test_an_administrator_verifies_the_federation_by_one_command(
+    federation: Federation, sichuan: Counter, *, as_json: bool
+) -> None:
+    for _ in range(3):
+        await sichuan.new_customer()
+    await until_witnessed(federation, "sichuan")
+    directory = federation.certificates.credentials("admin/root").certificate.parent
+    command = ["-m", "coordinator.cli.main", "audit", "verify", "--coordinator", federation.coordinator_endpoint]
+    command += ["--credentials", str(directory), "--federation", FEDERATION, *(["--json"] if as_json else [])]
+
+    async def verified() -> tuple[int | None, str, str]:
+        process = await asyncio.create_subprocess_exec(sys.executable, *command, stdout=PIPE, stderr=PIPE)
+        out, err = await process.communicate()
+        return process.returncode, out.decode(), err.decode()
+
+    code, out, err = await verified()
+    assert (code, err) == (0, "")
+    assert all(region in out for region in REGIONS)
+    assert "region/guangdong" in out
+    async with manipulated(federation, MANIPULATIONS[1]) as middle:
+        code, out, err = await verified()
+    assert code == 1
+    assert f"sichuan: row {middle} is missing" in err
+    if as_json:
+        assert {each["region"] for each in json.loads(out)["chains"]} == set(REGIONS)
