@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from coordinator.auditing.service import AuditPorts, AuditService
 from coordinator.configuration.service import ConfigurationService
 from coordinator.membership.members import CurrentMembers
 from coordinator.membership.presence import Presence
@@ -27,6 +28,7 @@ from coordinator.settings import CoordinatorSettings
 from gateway.access import AccessRules
 from gateway.api.coordinator.v1 import administration_pb2
 from gateway.api.coordinator.v1.administration_pb2_grpc import (
+    add_AuditServiceServicer_to_server,
     add_ConfigurationServiceServicer_to_server,
     add_MembershipServiceServicer_to_server,
     add_OversightServiceServicer_to_server,
@@ -63,6 +65,7 @@ class _Parts:
     deliveries: Deliveries
     presence: Presence
     trail: Trail
+    keys: TrustedKeys
     federation: FederationService
 
 
@@ -174,18 +177,19 @@ def _parts(
     members.on_change(channels.update)
     channels.update(members.all())  # what a registry knows from before need not change for long
     trail = Trail(store, clock)
+    keys = TrustedKeys(settings.credentials.authority.read_bytes(), settings.federation)
     federation = FederationService(
         FederationPorts(
             registry,
             members,
-            TrustedKeys(settings.credentials.authority.read_bytes(), settings.federation),
+            keys,
             trail,
             clock,
             timedelta(seconds=settings.heartbeat_interval),
         )
     )
     presence = Presence(registry, members, deliveries.over)
-    return _Parts(settings, clock, registry, members, channels, deliveries, presence, trail, federation)
+    return _Parts(settings, clock, registry, members, channels, deliveries, presence, trail, keys, federation)
 
 
 def _services(parts: _Parts) -> list[Service]:
@@ -203,6 +207,7 @@ def _services(parts: _Parts) -> list[Service]:
     membership = MembershipService(parts.registry, parts.presence)
     configuration = ConfigurationService(parts.registry, parts.settings.federation)
     oversight = OversightService(parts.members, parts.channels)
+    auditing = AuditService(AuditPorts(parts.members, parts.registry, parts.channels, parts.keys, parts.clock))
     admin = administration_pb2.DESCRIPTOR.services_by_name
     return [
         Service.of(
@@ -229,5 +234,10 @@ def _services(parts: _Parts) -> list[Service]:
             admin["OversightService"],
             add_OversightServiceServicer_to_server,
             oversight,
+        ),
+        Service.of(
+            admin["AuditService"],
+            add_AuditServiceServicer_to_server,
+            auditing,
         ),
     ]

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from itertools import chain
 
-from gateway.api.federation.v1.configuration_pb2 import ConsentMethod, LegalBasis, SharedField, WithoutGrant
+from gateway.api.federation.v1.configuration_pb2 import ConsentMethod, DataClass, LegalBasis, SharedField, WithoutGrant
 from gateway.api.federation.v1.federation_pb2 import MemberState
 from gateway.api.region.v1.order_pb2 import OrderState, Party
 from gateway.api.region.v1.sharing_service_pb2 import DisclosureKind, GrantState, MaskReason
@@ -59,6 +59,7 @@ def word(name: str, prefix: str) -> str:
 def words() -> Iterator[str]:
     """All words that have a translation, in English."""
     enums = {
+        "DATA_CLASS_": DataClass,
         "ENVELOPE_KIND_": EnvelopeKind,
         "MEMBER_STATE_": MemberState,
         "ORDER_STATE_": OrderState,

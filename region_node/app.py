@@ -10,32 +10,6 @@ from dataclasses import dataclass
 from opentelemetry.metrics import Meter
 
 from gateway.access import AccessRules
-from gateway.api.region.v1 import (
-    billing_service_pb2,
-    catalogue_service_pb2,
-    customer_service_pb2,
-    document_service_pb2,
-    erasure_service_pb2,
-    notice_service_pb2,
-    order_event_service_pb2,
-    order_service_pb2,
-    oversight_service_pb2,
-    sharing_service_pb2,
-    verification_service_pb2,
-)
-from gateway.api.region.v1.billing_service_pb2_grpc import add_BillingServiceServicer_to_server
-from gateway.api.region.v1.catalogue_service_pb2_grpc import add_CatalogueServiceServicer_to_server
-from gateway.api.region.v1.customer_service_pb2_grpc import add_CustomerServiceServicer_to_server
-from gateway.api.region.v1.document_service_pb2_grpc import add_DocumentServiceServicer_to_server
-from gateway.api.region.v1.erasure_service_pb2_grpc import add_ErasureServiceServicer_to_server
-from gateway.api.region.v1.notice_service_pb2_grpc import add_NoticeServiceServicer_to_server
-from gateway.api.region.v1.order_event_service_pb2_grpc import add_OrderEventServiceServicer_to_server
-from gateway.api.region.v1.order_service_pb2_grpc import add_OrderServiceServicer_to_server
-from gateway.api.region.v1.oversight_service_pb2_grpc import add_OversightServiceServicer_to_server
-from gateway.api.region.v1.sharing_service_pb2_grpc import add_SharingServiceServicer_to_server
-from gateway.api.region.v1.verification_service_pb2_grpc import add_VerificationServiceServicer_to_server
-from gateway.api.relay.v1 import relay_pb2
-from gateway.api.relay.v1.relay_pb2_grpc import add_RelayServiceServicer_to_server
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.channels import Dialer, Replicas
 from gateway.clock import Clock, SystemClock
@@ -47,10 +21,9 @@ from gateway.metrics import observe
 from gateway.relay.border import Border
 from gateway.relay.grpc_transport import GrpcTransport
 from gateway.relay.queries import Asker
-from gateway.relay.service import RelayService
 from gateway.relay.workers import ThreadWorkers
 from gateway.rotation import KeyFile, Rotation
-from gateway.server import Server, Service, run_until_stopped, stop_tasks
+from gateway.server import Server, run_until_stopped, stop_tasks
 from gateway.signing import Signer, TrustedKeys
 from gateway.store.port import Store
 from gateway.store.schema import migrations_of
@@ -58,35 +31,25 @@ from gateway.telemetry import Telemetry
 from gateway.tls import CredentialsUnusable, server_credentials
 from gateway.tracing import Tracing
 from gateway.trail import Trail
-from region_node.billing.service import BillingService
-from region_node.catalogue.service import CatalogueService
 from region_node.context import RegionContext
 from region_node.core import CorePorts, RegionCore
-from region_node.customers.profiles_asked import ProfileDesk
-from region_node.customers.service import CustomerService
 from region_node.documents.reuse import measure_reuse
-from region_node.documents.service import DocumentPorts, DocumentService
 from region_node.erasure.keeping import ErasedKeysKeeper
 from region_node.erasure.remembered import ERASED_KEYS, ErasedKeyFile, ErasedKeys
-from region_node.erasure.service import ErasureService
 from region_node.membership.client import FederationClient
 from region_node.membership.node import MembershipPorts, Node
 from region_node.notices.port import Notifier
 from region_node.notices.provider import ProviderNotifier
-from region_node.notices.service import NoticeService
 from region_node.orders.business import load_rules
-from region_node.orders.events_service import OrderEventService
-from region_node.orders.service import OrderService
-from region_node.oversight.service import OversightService
 from region_node.providers.client import ProviderClient, ProviderPorts, provider_name
 from region_node.providers.fulfilment import FulfilmentProvider, GrpcFulfilment
 from region_node.questions import Questions
 from region_node.schema import PACKAGES
 from region_node.sealing import seal_what_is_clear
+from region_node.services import ServicePorts
+from region_node.services import services as node_services
 from region_node.settings import RegionSettings
-from region_node.sharing.desk import SharingDesk
-from region_node.sharing.service import SharingService
-from region_node.verification.service import VerificationService
+from region_node.witnessing.telling import Telling, TellingPorts
 
 SERVICE_NAME = "region-node"
 _log = logging.getLogger(__name__)
@@ -146,7 +109,7 @@ class RegionNode:
             _observe_lanes(telemetry.meter, core)
             measure_reuse(telemetry.meter, ports.store)
             trail = Trail(ports.store, clock)
-            services = _services(ports, core, questions)
+            services = node_services(ServicePorts(core, ports.store, ports.clock, questions))
             border = BorderInterceptor(
                 BorderPorts(
                     federation=settings.federation,
@@ -162,7 +125,8 @@ class RegionNode:
             stack.callback(core.changes.close)
             endpoint = settings.endpoint(port)
             loop = asyncio.get_running_loop()
-            running = (client.follow(), _join(client, endpoint), rotation.run(), keeper.run())
+            telling = Telling(TellingPorts(ports.border, ports.store, ports.transport, clock, ports.source))
+            running = (client.follow(), _join(client, endpoint), rotation.run(), keeper.run(), telling.run())
             tasks = [loop.create_task(each) for each in running]
             stack.push_async_callback(client.leave, endpoint)
             stack.push_async_callback(stop_tasks, tasks)
@@ -293,80 +257,6 @@ def _core_ports(ports: _Ports) -> tuple[CorePorts, Questions]:
         questions=questions,
     )
     return core, questions
-
-
-def _services(ports: _Ports, core: RegionCore, questions: Questions) -> list[Service]:
-    context = core.context
-    relay = RelayService(core.receiver)
-    orders = OrderService(core.desk, ports.store, core.changes, ports.clock)
-    customers = CustomerService(
-        context, ports.store, ports.clock, ProfileDesk(context, ports.store, questions, ports.clock)
-    )
-    billing = BillingService(context, ports.store, questions, ports.clock)
-    catalogue = CatalogueService(ports.settings.region, ports.border.current, ports.store, ports.clock)
-    oversight = OversightService(ports.store, ports.settings.region)
-    return [
-        Service.of(
-            relay_pb2.DESCRIPTOR.services_by_name["RelayService"],
-            add_RelayServiceServicer_to_server,
-            relay,
-        ),
-        Service.of(
-            order_service_pb2.DESCRIPTOR.services_by_name["OrderService"],
-            add_OrderServiceServicer_to_server,
-            orders,
-        ),
-        Service.of(
-            order_event_service_pb2.DESCRIPTOR.services_by_name["OrderEventService"],
-            add_OrderEventServiceServicer_to_server,
-            OrderEventService(ports.store, core.changes),
-        ),
-        Service.of(
-            customer_service_pb2.DESCRIPTOR.services_by_name["CustomerService"],
-            add_CustomerServiceServicer_to_server,
-            customers,
-        ),
-        Service.of(
-            document_service_pb2.DESCRIPTOR.services_by_name["DocumentService"],
-            add_DocumentServiceServicer_to_server,
-            DocumentService(DocumentPorts(context, ports.store, ports.clock, core.register, core.contents, questions)),
-        ),
-        Service.of(
-            billing_service_pb2.DESCRIPTOR.services_by_name["BillingService"],
-            add_BillingServiceServicer_to_server,
-            billing,
-        ),
-        Service.of(
-            catalogue_service_pb2.DESCRIPTOR.services_by_name["CatalogueService"],
-            add_CatalogueServiceServicer_to_server,
-            catalogue,
-        ),
-        Service.of(
-            verification_service_pb2.DESCRIPTOR.services_by_name["VerificationService"],
-            add_VerificationServiceServicer_to_server,
-            VerificationService(context, core.verification, questions),
-        ),
-        Service.of(
-            erasure_service_pb2.DESCRIPTOR.services_by_name["ErasureService"],
-            add_ErasureServiceServicer_to_server,
-            ErasureService(context, ports.store, ports.clock),
-        ),
-        Service.of(
-            sharing_service_pb2.DESCRIPTOR.services_by_name["SharingService"],
-            add_SharingServiceServicer_to_server,
-            SharingService(SharingDesk(context, ports.store, questions, ports.clock)),
-        ),
-        Service.of(
-            notice_service_pb2.DESCRIPTOR.services_by_name["NoticeService"],
-            add_NoticeServiceServicer_to_server,
-            NoticeService(ports.store, ports.clock),
-        ),
-        Service.of(
-            oversight_service_pb2.DESCRIPTOR.services_by_name["OversightService"],
-            add_OversightServiceServicer_to_server,
-            oversight,
-        ),
-    ]
 
 
 def _observe_lanes(meter: Meter, core: RegionCore) -> None:

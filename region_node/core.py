@@ -43,10 +43,12 @@ from region_node.orders.relayed import OrderEnvelopes
 from region_node.providers.fulfilment import FulfilmentProvider
 from region_node.providers.worker import FulfilmentWorker, WorkerPorts
 from region_node.questions import Questions
+from region_node.retention.purge import PURGE_TIMER, ensure_purge, purge
 from region_node.sharing.relayed import SharingEnvelopes
 from region_node.verification.desk import VerificationDesk, VerificationPorts
 from region_node.verification.relayed import VerificationEnvelopes
 from region_node.verification.rules import PASSWORD_COST
+from region_node.witnessing.relayed import WitnessEnvelopes
 
 HELD_AGAIN = 1.0  # seconds until held orders are looked at again after the store refused
 _log = logging.getLogger(__name__)
@@ -108,6 +110,7 @@ class RegionCore:
         """Takes up what an earlier process left, then runs by itself."""
         await self._claims.start()
         await self._ports.store.write(lambda tx: ensure_reminders(tx, self._ports.clock.now()))
+        await self._ports.store.write(lambda tx: ensure_purge(tx, self._ports.clock.now()))
         self._ports.context.border.current.on_update(self._note_state)
         self._state_changed.set()
         loop = asyncio.get_running_loop()
@@ -163,6 +166,7 @@ def _kinds(context: RegionContext, verification: VerificationDesk, contents: Con
         **ErasureEnvelopes(context).kinds(),
         **SharingEnvelopes(context).kinds(),
         **DocumentEnvelopes(context, contents).kinds(),
+        **WitnessEnvelopes(context.border).kinds(),
     }
 
 
@@ -187,4 +191,5 @@ def _timer_handlers(context: RegionContext) -> Mapping[str, TimerHandler]:
         SUSPENSION_TIMER: suspension_has_ended,
         UPLOAD_TIMER: abandon,
         REMINDER_TIMER: lambda tx, timer, now: remind(tx, context.border, timer, now),
+        PURGE_TIMER: lambda tx, timer, now: purge(tx, context.border, timer, now),
     }

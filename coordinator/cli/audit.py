@@ -4,18 +4,19 @@ import asyncio
 import json
 import re
 import tempfile
-from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 
 import click
 
+from coordinator.cli.audit_chains import verify_federation
 from coordinator.cli.config import load_settings, settings_options
+from coordinator.cli.connection import Connection, optionally_connected
 from coordinator.cli.exits import EPILOG, NotDone
 from coordinator.cli.output import json_option
 from coordinator.registry.etcd.registry import EtcdRegistry, RegistryUnreachable
 from coordinator.settings import CoordinatorSettings
-from gateway.audit import AuditRow, ChainBroken, Head, rows, verify
+from gateway.audit import ChainBroken, Head, Seen, Walk, rows, verify
 from gateway.clock import SystemClock
 from gateway.errors import Refused
 from gateway.languages import refusal, translated
@@ -41,10 +42,11 @@ class _HeadType(click.ParamType[Head]):
 
 @click.group("audit")
 def audit_group() -> None:
-    """Check who did what at this coordinator."""
+    """Check who did what, in all regions and at this coordinator."""
 
 
 @audit_group.command("verify", epilog=EPILOG)
+@optionally_connected
 @settings_options
 @click.option(
     "--seen",
@@ -58,25 +60,46 @@ def audit_group() -> None:
     metavar="ROW:HASH",
     help="The same for the chain of the registry that several coordinators share.",
 )
+@click.option("--region", default="", help="Only the chain of this region; needs --coordinator.")
 @json_option
-def verify_chain(sources: Sources, seen: Head | None, registry_seen: Head | None, as_json: bool) -> None:
-    """Verify the audit chain of the coordinator with these settings, running or not.
+def verify_chain(
+    sources: Sources,
+    *,
+    connection: Connection | None,
+    seen: Head | None,
+    registry_seen: Head | None,
+    region: str,
+    as_json: bool,
+) -> None:
+    """Verify the audit chains of all regions, or that of one coordinator.
 
-    With [etcd] the changes of the registry are a chain of their own, which is verified too. Nobody else keeps the
-    heads of these chains: note those that are printed, and give them with --seen and --registry-seen later.
+    With --coordinator and an administrator's credentials, every region walks its chain, and it is compared with what
+    the coordinators and its witnesses, two other regions, have seen of it. Alteration, removal, insertion, reordering,
+    a cut tail and a chain that was written anew are found and told with the row, its time and who has seen it
+    otherwise.
+
+    With --settings, the chain of the coordinator with these settings is verified, running or not. With [etcd] the
+    changes of the registry are a chain of their own, which is verified too. Nobody else keeps the heads of these
+    chains: note those that are printed, and give them with --seen and --registry-seen later.
 
     \b
-    Example:
+    Examples:
+      coordinator audit verify --coordinator 127.0.0.1:7443 --credentials admin --federation crossregion.example
       coordinator audit verify --settings coordinator.toml
     """
+    if connection is not None:
+        verify_federation(connection, region, as_json=as_json)
+        return
+    if region:
+        raise click.UsageError(translated("--region: needs --coordinator"))
     settings = load_settings(sources)
     if registry_seen is not None and settings.etcd is None:
         raise click.UsageError(translated("--registry-seen: these settings name no [etcd]"))
-    head = _verified(str, lambda: _kept_rows(settings), seen)
+    head = _own_chain(settings, seen)
     told: dict[str, object] = _as_json(head)
     lines = [_line(head)]
     if settings.etcd is not None:
-        head = _verified(_of_registry, lambda: asyncio.run(_registry_rows(settings)), registry_seen)
+        head = asyncio.run(_registry_chain(settings, registry_seen))
         told["registry"] = _as_json(head)
         lines.append(_of_registry(_line(head)))
     click.echo(json.dumps(told) if as_json else "\n".join(lines))
@@ -86,22 +109,25 @@ def _of_registry(told: object) -> str:
     return translated("the registry: {told}", told=told)
 
 
-def _verified(named: Callable[[str], str], read: Callable[[], Sequence[AuditRow]], seen: Head | None) -> Head:
-    try:
-        return verify(read(), seen)
-    except ChainBroken as error:
-        raise NotDone([named(translated("the audit chain is broken: {problem}", problem=error))]) from error
+def _seen(head: Head | None) -> list[Seen]:
+    return [Seen(translated("whoever noted it"), head)] if head is not None else []
 
 
-def _kept_rows(settings: CoordinatorSettings) -> Sequence[AuditRow]:
+def _broken(error: ChainBroken) -> str:
+    return translated("the audit chain is broken: {problem}", problem=error)
+
+
+def _own_chain(settings: CoordinatorSettings, seen: Head | None) -> Head:
     try:
         with settings.database.look() as tx:
-            return rows(tx)
+            return verify(rows(tx), _seen(seen))
     except StoreUnusable as error:
         raise NotDone([str(error)]) from error
+    except ChainBroken as error:
+        raise NotDone([_broken(error)]) from error
 
 
-async def _registry_rows(settings: CoordinatorSettings) -> Sequence[AuditRow]:
+async def _registry_chain(settings: CoordinatorSettings, seen: Head | None) -> Head:
     assert settings.etcd is not None
     lease = timedelta(seconds=settings.lease)
     # The last good copy in the coordinator's own directory belongs to the coordinator, which may run.
@@ -112,10 +138,15 @@ async def _registry_rows(settings: CoordinatorSettings) -> Sequence[AuditRow]:
             )
         except (RegistryUnreachable, CredentialsUnusable) as error:
             raise NotDone([_of_registry(error)]) from error
+        walk = Walk(_seen(seen))
         try:
-            return await registry.audit_rows()
+            while page := await registry.audit_page(walk.head.sequence):
+                walk.take_all(page)
+            return walk.finish()
         except Refused as refused:
             raise NotDone([_of_registry(refusal(refused))]) from refused
+        except ChainBroken as error:
+            raise NotDone([_of_registry(_broken(error))]) from error
         finally:
             await registry.close()
 

@@ -129,3 +129,50 @@ def connected(command: Callable[Concatenate[Connection, P], None]) -> Callable[.
         command(Connection(endpoints, files, federation), *args, **kwargs)
 
     return connect
+
+
+def optionally_connected(command: Callable[..., None]) -> Callable[..., None]:
+    """As `connected`, by the name `connection`, and None where --coordinator is not given: then settings are meant.
+
+    It does not come from the environment, where it may stand for other commands.
+    """
+
+    @click.option(
+        "--coordinator",
+        "endpoints",
+        metavar="HOST:PORT[,...]",
+        type=_Endpoints(),
+        help="Where the coordinators serve; the next is asked where one does not answer or cannot reach the registry.",
+    )
+    @click.option(
+        "--credentials",
+        metavar="DIR",
+        envvar="CROSSREGION_CREDENTIALS",
+        show_envvar=True,
+        type=click.Path(path_type=Path, file_okay=False),
+        help=f"Your {AUTHORITY_CERTIFICATE}, {TLS_CERTIFICATE} and {TLS_KEY}.",
+    )
+    @click.option(
+        "--federation",
+        metavar="NAME",
+        envvar="CROSSREGION_FEDERATION",
+        show_envvar=True,
+        help="The trust domain that the coordinator must prove.",
+    )
+    @functools.wraps(command)
+    def connect(
+        endpoints: tuple[str, ...] | None,
+        credentials: Path | None,
+        federation: str | None,
+        *args: object,
+        **kwargs: object,
+    ) -> None:
+        if endpoints is None:
+            command(*args, connection=None, **kwargs)
+            return
+        if credentials is None or federation is None:
+            raise click.UsageError(translated("--coordinator: needs --credentials and --federation"))
+        files = Credentials(credentials / AUTHORITY_CERTIFICATE, credentials / TLS_CERTIFICATE, credentials / TLS_KEY)
+        command(*args, connection=Connection(endpoints, files, federation), **kwargs)
+
+    return connect

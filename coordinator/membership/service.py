@@ -14,7 +14,7 @@ from google.protobuf.duration_pb2 import Duration
 from coordinator.membership.members import CurrentMembers, member_of, members_of
 from coordinator.membership.presence import Presence
 from coordinator.membership.rules import Heartbeat
-from coordinator.registry.port import KeptHead, Registry, Replica
+from coordinator.registry.port import Registry, Replica
 from gateway.api.coordinator.v1 import administration_pb2
 from gateway.api.coordinator.v1.administration_pb2_grpc import MembershipServiceServicer
 from gateway.api.federation.v1 import federation_pb2
@@ -22,6 +22,7 @@ from gateway.api.federation.v1.federation_pb2 import Member
 from gateway.api.federation.v1.federation_pb2_grpc import FederationServiceServicer
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.audit import GENESIS, Head
+from gateway.audit_heads import KeptHead
 from gateway.calls import current_call
 from gateway.clock import Clock, from_timestamp, to_timestamp
 from gateway.errors import Refused

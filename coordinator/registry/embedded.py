@@ -14,10 +14,11 @@ from functools import partial
 from coordinator.membership.rules import Heartbeat, Lease, RegionFacts, expired, next_expiry
 from coordinator.registry import operations
 from coordinator.registry.operations import Revision, SuspensionChanged, Wanted
-from coordinator.registry.port import KeptHead, Replica, Snapshot
+from coordinator.registry.port import Replica, Snapshot
 from gateway import audit
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.audit import AuditRow
+from gateway.audit_heads import KeptHead
 from gateway.clock import Clock
 from gateway.federation.rules import difference
 from gateway.store.port import Store
@@ -151,9 +152,9 @@ class EmbeddedRegistry:
         """See the port."""
         return self._clock.now()
 
-    async def audit_rows(self) -> list[AuditRow]:
+    async def audit_page(self, after: int) -> list[AuditRow]:
         """See the port."""
-        return await self._store.read(audit.rows)
+        return await self._store.read(lambda tx: audit.page(tx, after))
 
     @property
     def loops(self) -> Sequence[asyncio.Task[None]]:

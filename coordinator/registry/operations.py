@@ -4,12 +4,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from coordinator.membership.rules import RegionFacts, Suspension
-from coordinator.registry.audit_heads import Continuation, continuation
-from coordinator.registry.port import KeptHead
 from gateway import audit
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.audit import Head
+from gateway.audit_heads import Continuation, KeptHead, continuation
 from gateway.clock import from_microseconds, to_microseconds
 from gateway.errors import Refused
 from gateway.store.port import Transaction

@@ -14,7 +14,8 @@ from typing import Protocol
 
 from coordinator.membership.rules import Heartbeat, RegionFacts
 from gateway.api.federation.v1.configuration_pb2 import Configuration
-from gateway.audit import AuditRow, Head
+from gateway.audit import AuditRow
+from gateway.audit_heads import KeptHead
 
 
 @dataclass(frozen=True)
@@ -46,15 +47,6 @@ class Snapshot:
     def facts(self, region: str) -> RegionFacts:
         """What is known of one region."""
         return self.regions.get(region) or RegionFacts(region)
-
-
-@dataclass(frozen=True)
-class KeptHead:
-    """The end of a region's audit chain as it was handed in."""
-
-    head: Head
-    signature: bytes
-    time: datetime
 
 
 class Registry(Protocol):
@@ -136,7 +128,8 @@ class Registry(Protocol):
     async def keep_audit_head(self, region: str, kept: KeptHead) -> bool:
         """Keeps a head that is further than the one kept.
 
-        False, and nothing changed, where it contradicts it: the chain was cut or rewritten. `audit_heads` says when.
+        False, and nothing changed, where it contradicts it: the chain was cut or rewritten. `gateway.audit_heads` says
+        when.
         """
         ...
 
@@ -144,8 +137,11 @@ class Registry(Protocol):
         """The furthest head of a region."""
         ...
 
-    async def audit_rows(self) -> list[AuditRow]:
-        """The audit chain in which the registry's changes stand, oldest first."""
+    async def audit_page(self, after: int) -> list[AuditRow]:
+        """A page of the audit chain in which the registry's changes stand: what follows a row, oldest first.
+
+        Empty at the end of the chain.
+        """
         ...
 
     @property

@@ -80,5 +80,4 @@ def _acceptances(settings_file: Path, order_id: str) -> int:
     """How often the node's audit chain says that it accepted the submission of an order."""
     settings = load(RegionSettings, settings_file)
     with settings.database.look() as tx:
-        rows = audit.rows(tx)
-    return sum(row.subject == order_id and row.action == "ENVELOPE_KIND_ORDER_SUBMIT" for row in rows)
+        return sum(row.subject == order_id and row.action == "ENVELOPE_KIND_ORDER_SUBMIT" for row in audit.rows(tx))

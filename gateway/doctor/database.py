@@ -183,11 +183,7 @@ def _has_table(tx: Transaction, place: DatabasePlace, name: str) -> bool:
 
 def _chain(tx: Transaction, program: str) -> Finding:
     """The rows at the end of the chain: each follows from the one before it."""
-    rows = tx.all(
-        audit.AuditRow,
-        "SELECT sequence, time, actor, action, subject, detail, hash FROM audit ORDER BY sequence DESC LIMIT :rows",
-        rows=_CHAIN_ROWS + 1,
-    )[::-1]
+    rows = audit.last_rows(tx, _CHAIN_ROWS + 1)
     todo = translated(
         "keep a copy of the database, and see `{program} audit verify`: somebody changed it behind the program",
         program=program,

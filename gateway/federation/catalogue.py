@@ -7,12 +7,14 @@ from typing import Final
 from gateway.api.federation.v1.configuration_pb2 import (
     Business,
     Configuration,
+    DataClass,
     Material,
     Offering,
     Plan,
     Policy,
     Purpose,
     Region,
+    RetentionRule,
     ServicePoint,
     TimeLimit,
 )
@@ -51,6 +53,7 @@ class Federation:
         self._service_points = sorted(own.service_points, key=lambda each: each.id)
         self._policies = {policy.name: policy for policy in own.policies}
         self._purposes = {purpose.name: purpose for purpose in own.purposes}
+        self._retention = {rule.data_class: rule for rule in own.retention_rules}
         self._plans = {plan.id: plan for plan in sorted(own.plans, key=lambda each: each.id)}
 
     def region(self, region: str) -> Region:
@@ -147,6 +150,10 @@ class Federation:
         Raises `Refused` with CONFIGURATION_INVALID.
         """
         return strictest_figure(self.policy(name), regions).value
+
+    def retention_rule(self, data_class: DataClass.ValueType) -> RetentionRule | None:
+        """How long records of a class are kept; None where nothing says so, and they are kept for ever."""
+        return self._retention.get(data_class)
 
     def policy_due(self, name: str, start: datetime, regions: Sequence[str]) -> datetime:
         """When a policy that is a time ends, in UTC, the strictest of the national one and of those of the regions.

@@ -32,6 +32,7 @@ _FILES = {
     "policies.yaml": ("policies",),
     "service-points.yaml": ("service_points",),
     "purposes.yaml": ("purposes",),
+    "retention.yaml": ("retention_rules",),
 }
 
 

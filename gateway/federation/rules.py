@@ -16,6 +16,7 @@ from gateway.federation.documents import MATERIALS_OF_THE_MOMENT, MEDIA_TYPES
 from gateway.federation.number_rules import number_plan_problems, pools_problems
 from gateway.federation.offer_rules import offerings_problems, plans_problems, service_points_problems
 from gateway.federation.policy_rules import policies_problems
+from gateway.federation.retention_rules import retention_problems
 from gateway.federation.sharing_rules import agreements_problems, purposes_problems
 
 _DOMAIN = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*", re.ASCII)
@@ -39,6 +40,7 @@ def problems(configuration: Configuration) -> list[str]:
         *service_points_problems(configuration.service_points, currencies),
         *agreements_problems(configuration.regions),
         *purposes_problems(configuration.purposes),
+        *retention_problems(configuration.retention_rules, {policy.name for policy in configuration.policies}),
     ]
 
 

@@ -40,10 +40,13 @@ class Command:
 class Query:
     """A kind that is answered afresh and never stored; only who asked can read the answer.
 
-    `act` may write an audit row, and what is the same however often it is asked: a question may be repeated.
+    `act` may write an audit row, and what is the same however often it is asked: a question may be repeated. The
+    question itself is one row of the audit chain, unless it is not noted: what comes all the time from every region
+    would drown what people ask.
     """
 
     act: Act
+    is_noted: bool = True
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,8 @@ def receive(tx: Transaction, border: Border, kinds: Kinds, sealed: Sealed, now: 
     failpoints.reach("S9.before-commit")
     if isinstance(kind, Command):
         _keep(tx, sealed, receipt, now)
-    _note(tx, content, answer, now)
+    if isinstance(kind, Command) or kind.is_noted:
+        _note(tx, content, answer, now)
     return receipt
 
 

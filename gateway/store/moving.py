@@ -281,7 +281,7 @@ def _names(source: sqlite3.Connection) -> list[str]:
 
 def _chain(where: object, tx: Transaction) -> audit.Head:
     try:
-        return audit.verify(audit.rows(tx), None)
+        return audit.verify(audit.rows(tx))
     except audit.ChainBroken as error:
         raise NotMoved(f"{where}: the audit chain is broken: {error}") from error
 

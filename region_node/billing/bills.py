@@ -113,23 +113,35 @@ def lines_of_bill(tx: Transaction, account_id: str, month: str) -> list[BillLine
     )
 
 
-def forget_before(tx: Transaction, month: str, limit: int) -> int:
+_NOT_HELD = (
+    " AND NOT EXISTS (SELECT 1 FROM products JOIN legal_holds ON legal_holds.customer_id = products.customer_id"
+    " WHERE products.account_id = {table}.account_id AND (legal_holds.until IS NULL OR legal_holds.until > :now))"
+)
+
+
+def forget_before(tx: Transaction, month: str, limit: int, now: datetime) -> int:
     """Removes at most `limit` uses, and as many bills, of the months before one; returns how many went.
 
-    A bill that may be unpaid stays. The ledger never forgets.
+    A bill that may be unpaid stays, and everything of a customer under a legal hold. The ledger never forgets.
     """
     uses = tx.execute(
-        "DELETE FROM usage_records WHERE usage_id IN"
-        " (SELECT usage_id FROM usage_records WHERE month < :month ORDER BY month LIMIT :limit)",
+        "DELETE FROM usage_records WHERE usage_id IN"  # noqa: S608 - the name of a table
+        " (SELECT usage_id FROM usage_records WHERE month < :month"
+        + _NOT_HELD.format(table="usage_records")
+        + " ORDER BY month LIMIT :limit)",
         month=month,
         limit=limit,
+        now=to_microseconds(now),
     )
     old = tx.all(
         _key,
-        "SELECT account_id, month FROM bills WHERE month < :month AND (settled = 1 OR payment_due IS NULL)"
-        " ORDER BY month LIMIT :limit",
+        "SELECT account_id, month FROM bills"  # noqa: S608 - the name of a table
+        " WHERE month < :month AND (settled = 1 OR payment_due IS NULL)"
+        + _NOT_HELD.format(table="bills")
+        + " ORDER BY month LIMIT :limit",
         month=month,
         limit=limit,
+        now=to_microseconds(now),
     )
     tx.execute_many("DELETE FROM bill_lines WHERE account_id = :account AND month = :month", old)
     tx.execute_many("DELETE FROM bills WHERE account_id = :account AND month = :month", old)

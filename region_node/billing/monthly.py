@@ -8,6 +8,7 @@ import logging
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from gateway.api.federation.v1.configuration_pb2 import DataClass
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus, RatingType
 from gateway.clock import to_microseconds
 from gateway.money import in_major_units
@@ -36,10 +37,13 @@ from region_node.billing.rules import Month, end_of_day
 from region_node.context import RegionContext
 from region_node.customers.rows import Line
 from region_node.notices.rows import tell
+from region_node.retention.reports import note_removed
+from region_node.retention.rules import night_of
 
 SETTLES = timedelta(hours=1)  # after a month's end: orders that waited for the next cycle have been carried out by then
 PAGE = 25  # accounts in one transaction, for which everything else of the region waits
 FORGOTTEN = 1000  # rows in one transaction
+BILLS_KEPT = "bills-kept"  # the policy
 ARREARS = "arrears"  # the run that comes every day
 _log = logging.getLogger(__name__)
 
@@ -102,7 +106,7 @@ def bill_page(tx: Transaction, context: RegionContext, now: datetime, limit: int
         bill_account(tx, context, account, month, now)
     if accounts:
         move_on(tx, CYCLE, progress, after=accounts[-1])
-    elif not _forget(tx, context, month):
+    elif not _forget(tx, context, month, now):
         move_on(tx, CYCLE, progress, period=month.next().name)
     return True
 
@@ -191,7 +195,14 @@ def _fees(tx: Transaction, account: str, month: Month) -> int:
     )
 
 
-def _forget(tx: Transaction, context: RegionContext, month: Month) -> int:
-    """Removes usage and bills that are older than they are kept; the month after `month` is running."""
-    kept = context.federation.figure("bills-kept", (context.region, context.region))
-    return forget_before(tx, month.next().before(kept).name, FORGOTTEN)
+def _forget(tx: Transaction, context: RegionContext, month: Month, now: datetime) -> int:
+    """Removes usage and bills that are older than they are kept; the month after `month` is running.
+
+    The report of the night's purge counts them.
+    """
+    kept = context.federation.figure(BILLS_KEPT, (context.region, context.region))
+    removed = forget_before(tx, month.next().before(kept).name, FORGOTTEN, now)
+    if removed:
+        night = night_of(now, ZoneInfo(context.time_zone)).isoformat()
+        note_removed(tx, night, DataClass.DATA_CLASS_USAGE_AND_BILLS, removed=removed)
+    return removed

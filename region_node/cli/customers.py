@@ -1,4 +1,4 @@
-"""`region-node customers`: customers from a file, and their end."""
+"""`region-node customers`: customers from a file, their end, and what keeps it."""
 
 import asyncio
 import json
@@ -25,7 +25,7 @@ from region_node.cli.standing import erase, release, restrict
 
 @click.group()
 def customers() -> None:
-    """Take over customers from a file, restrict them and erase them."""
+    """Take over customers from a file, restrict them and erase them, or keep everything of one for an authority."""
 
 
 customers.add_command(erase)

@@ -16,6 +16,7 @@ from region_node.cli.keys import keys
 from region_node.cli.migrate import migrate
 from region_node.cli.move import move_to_postgresql
 from region_node.cli.orders import orders
+from region_node.cli.retention import hold, impact_records, list_holds, release_hold, retention
 from region_node.cli.serve import serve
 from region_node.cli.sharing import sharing
 
@@ -25,8 +26,9 @@ from region_node.cli.sharing import sharing
 def main() -> None:
     """Run a region node, call it from the shell, look after it and its database, and check its audit chain.
 
-    `call`, `orders`, `customers`, `documents` and `sharing` take where the node is, and who asks, from options or
-    CROSSREGION_* in the environment. The other commands read the node's own settings: a file, REGION_NODE_* and --set.
+    `call`, `orders`, `customers`, `documents`, `sharing`, `retention` and `impact-records` take where the node is, and
+    who asks, from options or CROSSREGION_* in the environment. The other commands read the node's own settings: a
+    file, REGION_NODE_* and --set.
     """
 
 
@@ -43,9 +45,13 @@ for command in (
     sharing,
     documents,
     audit,
+    retention,
+    impact_records,
     completion_command("region-node"),
 ):
     main.add_command(command)
+for command in (hold, release_hold, list_holds):
+    customers.add_command(command)
 speaking(main, Path(__file__).parents[1] / "texts")
 
 

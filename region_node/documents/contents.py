@@ -40,7 +40,8 @@ def piece_for(
     """What this region answers to the region `asker`, which may be itself.
 
     Returns Refused with DATA_AGREEMENT_MISSING, with DOCUMENT_CONTENT_DENIED for a region without a reason, with
-    CUSTOMER_RESTRICTED, and with DOCUMENT_NOT_ON_FILE for what is not here. Raises Moved where this region is neither the customer's home nor has verified the document.
+    CUSTOMER_RESTRICTED, and with DOCUMENT_NOT_ON_FILE for what is not here. Raises Moved where this region is neither
+    the customer's home nor has verified the document.
     """
     line = find_line(tx, asked.number)
     home = context.region if line is not None else context.federation.number_plan.home_of(asked.number)

@@ -16,7 +16,6 @@ from region_node.billing import ledger
 from region_node.context import RegionContext
 from region_node.customers.rows import Line, customer_numbered, lines_of_customer
 from region_node.customers.standing import ACTIVE, ERASED, RESTRICTED, keep_standing, standing_of
-from region_node.erasure.holds import holds_of
 from region_node.erasure.rows import (
     ErasedKey,
     ErasureRow,
@@ -30,6 +29,7 @@ from region_node.erasure.rows import (
 )
 from region_node.erasure.rules import require_erasable
 from region_node.orders.erasing import AboutCustomer, orders_about, tell_handling_region
+from region_node.retention.holds import holds_of
 from region_node.subjects import customer_subject, number_subject, order_subject
 
 
@@ -71,7 +71,7 @@ def erase(tx: Transaction, context: RegionContext, asked: Request, call: Audited
         [line.status for line in lines],
         [order.order_id for order in orders if order.is_open],
         [ledger.balance(tx, account) for account in sorted({line.account_id for line in lines})],
-        holds_of(tx, customer_id),
+        [each.reference for each in holds_of(tx, customer_id) if each.is_in_force(call.now)],
         context.currency,
     )
     keys_destroyed = _destroy(tx, context, _subjects(tx, customer_id, lines, orders), call.now)

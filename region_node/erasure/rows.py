@@ -86,7 +86,8 @@ def erasure_of(tx: Transaction, customer_id: str) -> ErasureRow | None:
 def note_erased_keys(tx: Transaction, key_ids: Sequence[str], now: datetime) -> None:
     """Remembers ids of destroyed keys, those that are new."""
     tx.execute_many(
-        "INSERT INTO erased_keys (key_id, time) SELECT :key_id, :time"
+        "INSERT INTO erased_keys (key_id, sequence, time)"
+        " SELECT :key_id, (SELECT COALESCE(MAX(sequence), 0) + 1 FROM erased_keys), CAST(:time AS BIGINT)"
         " WHERE NOT EXISTS (SELECT 1 FROM erased_keys WHERE key_id = :key_id)",
         [{"key_id": key_id, "time": to_microseconds(now)} for key_id in key_ids],
     )
@@ -100,6 +101,24 @@ def erased_after(tx: Transaction, after: tuple[datetime, str], limit: int) -> li
         " ORDER BY time, key_id LIMIT :limit",
         time=to_microseconds(after[0]),
         id=after[1],
+        limit=limit,
+    )
+
+
+@dataclass(frozen=True)
+class NumberedKey:
+    """A destroyed key, and which of the region's it is, from 1."""
+
+    sequence: int
+    key_id: str
+
+
+def erased_after_number(tx: Transaction, after: int, limit: int) -> list[NumberedKey]:
+    """At most so many of the destroyed keys after a number, in order."""
+    return tx.all(
+        NumberedKey,
+        "SELECT sequence, key_id FROM erased_keys WHERE sequence > :after ORDER BY sequence LIMIT :limit",
+        after=after,
         limit=limit,
     )
 

@@ -23,7 +23,8 @@ CREATE INDEX erasures_customer ON erasures (customer_id);
 
 -- The ids of destroyed keys; every process keeps them in a file, too, which no backup of this database replaces.
 CREATE TABLE erased_keys (
-    key_id TEXT    NOT NULL PRIMARY KEY,
-    time   INTEGER NOT NULL
+    key_id   TEXT    NOT NULL PRIMARY KEY,
+    sequence INTEGER NOT NULL UNIQUE,   -- from 1, in the order in which they were noted
+    time     INTEGER NOT NULL
 );
 CREATE INDEX erased_keys_time ON erased_keys (time);

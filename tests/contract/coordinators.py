@@ -159,8 +159,8 @@ class Federation:
     def audit_rows(self) -> list[AuditRow]:
         """What the coordinator noted; its chain is whole."""
         with open_read_only(self.data / "coordinator.db") as tx:
-            rows = audit.rows(tx)
-        audit.verify(rows, None)
+            rows = list(audit.rows(tx))
+        audit.verify(rows)
         return rows
 
 

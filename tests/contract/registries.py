@@ -12,11 +12,12 @@ from coordinator.membership.rules import Heartbeat, standing
 from coordinator.registry.embedded import EmbeddedRegistry
 from coordinator.registry.etcd.registry import EtcdRegistry
 from coordinator.registry.etcd.settings import EtcdSettings
-from coordinator.registry.port import KeptHead, Registry
+from coordinator.registry.port import Registry
 from deploy.local.etcd import MINIMUM_LEASE_SECONDS, LocalEtcd
 from gateway.api.federation.v1.configuration_pb2 import Configuration, Region
 from gateway.api.federation.v1.federation_pb2 import MemberState
-from gateway.audit import Head
+from gateway.audit import AuditRow, Head
+from gateway.audit_heads import KeptHead
 from gateway.clock import SystemClock
 from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteStore
@@ -26,6 +27,14 @@ LONG = timedelta(minutes=10)
 ADMIN = "admin/root"
 # Reached only where a test fails.
 PATIENCE_S = 20.0
+
+
+async def audit_rows(registry: Registry) -> list[AuditRow]:
+    """The whole audit chain of a registry."""
+    rows: list[AuditRow] = []
+    while page := await registry.audit_page(len(rows)):
+        rows += page
+    return rows
 
 
 class Registries(Protocol):

@@ -117,8 +117,8 @@ class Scene:
 
     async def audited(self) -> list[tuple[str, str]]:
         """Who did what, after checking that the chain is whole."""
-        rows = await self.store.read(audit.rows)
-        audit.verify(rows, None)
+        rows = await self.store.read(lambda tx: list(audit.rows(tx)))
+        audit.verify(rows)
         return [(row.actor, row.action) for row in rows]
 
     async def inbox_size(self) -> int | None:

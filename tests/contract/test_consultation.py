@@ -127,7 +127,7 @@ def test_a_number_is_compared_by_its_mean_use_of_the_last_three_billed_months(tm
 
 def recorded(directory: Path) -> list[audit.AuditRow]:
     with closing(sqlite3.connect(directory / "store.db")) as file:
-        return audit.rows(SqliteTransaction(file))
+        return list(audit.rows(SqliteTransaction(file)))
 
 
 def test_comparing_a_number_is_recorded(tmp_path: Path) -> None:

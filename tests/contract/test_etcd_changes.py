@@ -106,7 +106,7 @@ class Scene:
             for key, entry in sorted(read.entries.items())
             if rows.first <= key < rows.end
         ]
-        head = audit.verify(chain, values.decode_head(read.entries[self.keys.audit_head].value))
+        head = audit.verify(chain, [audit.Seen("etcd", values.decode_head(read.entries[self.keys.audit_head].value))])
         assert head.sequence == int(read.entries[self.counter].value)
         return head.sequence
 

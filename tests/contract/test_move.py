@@ -276,7 +276,7 @@ def test_a_broken_audit_chain_is_not_moved(node: Installation) -> None:
         file.execute("UPDATE audit SET actor = 'nobody' WHERE sequence = 3")
     refused = node.run("move-to-postgresql")
     assert refused.exit_code == 1
-    assert f"{node.file}: the audit chain is broken: row 3 was altered" in refused.stderr
+    assert f"{node.file}: the audit chain is broken: row 3 of " in refused.stderr
     assert tables_of(node.place) == {}
 
 

@@ -21,7 +21,7 @@ from tests import at_rest
 
 Row = tuple[object, ...]
 # Processes come and go: what they say of themselves tells nothing of orders.
-_OF_PROCESSES = frozenset({"processes", "store_writers"})
+_OF_PROCESSES = frozenset({"processes", "store_writers", "witnesses", "witnessed_heads"})
 
 
 class Database(Protocol):
@@ -241,9 +241,9 @@ class Records:
 
     def verify_chain(self) -> None:
         """Raises ChainBroken where the audit chain is not whole."""
-        columns = "sequence, time, actor, action, subject, detail, hash"
+        columns = "sequence, time, actor, action, subject, detail, hash, salt"
         rows = self.rows(f"SELECT {columns} FROM audit ORDER BY sequence")
-        audit.verify([audit.AuditRow(*row) for row in rows], None)  # type: ignore[arg-type]
+        audit.verify([audit.AuditRow(*row) for row in rows])  # type: ignore[arg-type]
 
 
 def _receipt(row: at_rest.Kept) -> Row:

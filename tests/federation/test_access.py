@@ -9,6 +9,7 @@ from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from gateway.api.coordinator.v1 import administration_pb2
 from gateway.api.federation.v1 import federation_pb2
 from gateway.api.region.v1 import (
+    audit_service_pb2,
     billing_service_pb2,
     catalogue_service_pb2,
     customer_service_pb2,
@@ -18,6 +19,7 @@ from gateway.api.region.v1 import (
     order_event_service_pb2,
     order_service_pb2,
     oversight_service_pb2,
+    retention_service_pb2,
     sharing_service_pb2,
     verification_service_pb2,
 )
@@ -32,6 +34,7 @@ from tests.federation.running import CALL_SECONDS, Federation
 
 FILES = (
     administration_pb2,
+    audit_service_pb2,
     billing_service_pb2,
     catalogue_service_pb2,
     customer_service_pb2,
@@ -44,12 +47,14 @@ FILES = (
     oversight_service_pb2,
     relay_pb2,
     sharing_service_pb2,
+    retention_service_pb2,
     verification_service_pb2,
 )
 SERVICES: dict[str, ServiceDescriptor] = {
     service.full_name: service for file in FILES for service in file.DESCRIPTOR.services_by_name.values()
 }
 OF_COORDINATORS = {
+    "gateway.api.coordinator.v1.AuditService",
     "gateway.api.coordinator.v1.ConfigurationService",
     "gateway.api.coordinator.v1.MembershipService",
     "gateway.api.coordinator.v1.OversightService",

@@ -354,7 +354,7 @@ async def test_a_restored_older_database_does_not_bring_an_erased_customer_back(
             assert (await refusal(call)).reason == "CUSTOMER_ERASED"
         assert customer_of(number) not in await listed(sichuan)
         with federation.region_settings("sichuan").database.look() as tx:
-            audit.verify(audit.rows(tx), None)
+            audit.verify(audit.rows(tx))
             assert tx.all(str, "SELECT detail FROM audit WHERE action = 'ErasedAgain'") == [
                 f"{erased} keys had come back with an older database"
             ]

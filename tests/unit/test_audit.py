@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway import audit
-from gateway.audit import GENESIS, AuditRow, ChainBroken, Head
+from gateway.audit import GENESIS, AuditRow, ChainBroken, Head, Seen
 from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteDatabase, SqliteTransaction
 from gateway.store.sqlite_schema import apply
@@ -58,20 +58,20 @@ def append_some(tx: SqliteTransaction, count: int) -> None:
 
 def test_what_was_appended_verifies_up_to_its_end(tx: SqliteTransaction) -> None:
     append_some(tx, 5)
-    rows = audit.rows(tx)
+    rows = list(audit.rows(tx))
     assert [row.sequence for row in rows] == [1, 2, 3, 4, 5]
-    assert audit.verify(rows, None) == audit.head(tx) == Head(5, rows[-1].hash)
+    assert audit.verify(rows) == audit.head(tx) == Head(5, rows[-1].hash)
 
 
 def test_an_empty_chain_ends_at_its_beginning(tx: SqliteTransaction) -> None:
-    assert audit.head(tx) == audit.verify(audit.rows(tx), None) == Head(0, GENESIS)
+    assert audit.head(tx) == audit.verify(audit.rows(tx)) == Head(0, GENESIS)
 
 
 def test_a_stored_row_that_was_altered_is_found(tx: SqliteTransaction) -> None:
     append_some(tx, 5)
     tx.execute("UPDATE audit SET actor = 'region/henan' WHERE sequence = 3")
-    with pytest.raises(ChainBroken, match="row 3 was altered"):
-        audit.verify(audit.rows(tx), None)
+    with pytest.raises(ChainBroken, match=r"row 3 of .* was altered"):
+        audit.verify(audit.rows(tx))
 
 
 @given(
@@ -85,7 +85,7 @@ def test_any_altered_field_of_any_row_is_found(place: tuple[int, int], field: st
     values: dict[str, object] = {"time": row.time + 1, "hash": bytes(32)}
     rows[index] = changed(row, field, values.get(field, "x"))
     with pytest.raises(ChainBroken):
-        audit.verify(rows, None)
+        audit.verify(rows)
 
 
 @pytest.mark.parametrize(("one", "other"), list(itertools.pairwise(TEXTS)))
@@ -95,7 +95,7 @@ def test_text_moved_from_one_field_to_the_next_is_found(one: str, other: str) ->
     value = str(getattr(row, one))
     moved = changed(changed(row, one, value[:-1]), other, value[-1] + str(getattr(row, other)))
     with pytest.raises(ChainBroken):
-        audit.verify([moved], None)
+        audit.verify([moved])
 
 
 @given(st.integers(3, 12).flatmap(lambda count: st.tuples(st.just(count), st.integers(0, count - 2))))
@@ -104,7 +104,7 @@ def test_a_row_taken_out_of_the_chain_is_found(place: tuple[int, int]) -> None:
     rows = chain(count)
     del rows[index]
     with pytest.raises(ChainBroken, match="missing"):
-        audit.verify(rows, None)
+        audit.verify(rows)
 
 
 @given(st.integers(2, 12).flatmap(lambda count: st.tuples(st.just(count), st.integers(0, count - 2))))
@@ -115,43 +115,45 @@ def test_rows_that_changed_places_are_found(place: tuple[int, int]) -> None:
     swapped[index] = replace(rows[index + 1], sequence=rows[index].sequence)
     swapped[index + 1] = replace(rows[index], sequence=rows[index + 1].sequence)
     with pytest.raises(ChainBroken):
-        audit.verify(swapped, None)
+        audit.verify(swapped)
 
 
 def test_an_inserted_row_is_found() -> None:
     rows = chain(4)
     inserted = [*rows[:2], rows[1], *rows[2:]]
     with pytest.raises(ChainBroken):
-        audit.verify(inserted, None)
+        audit.verify(inserted)
 
 
 @given(st.integers(2, 12).flatmap(lambda count: st.tuples(st.just(count), st.integers(0, count - 1))))
 def test_a_cut_tail_is_found_by_the_head_that_a_peer_keeps(place: tuple[int, int]) -> None:
     count, left = place
     rows = chain(count)
-    witnessed = Head(count, rows[-1].hash)
-    assert audit.verify(rows[:left], None).sequence == left, "the chain alone does not show it"
-    with pytest.raises(ChainBroken, match="the tail was cut"):
-        audit.verify(rows[:left], witnessed)
+    witnessed = Seen("region/henan", Head(count, rows[-1].hash))
+    assert audit.verify(rows[:left]).sequence == left, "the chain alone does not show it"
+    with pytest.raises(
+        ChainBroken, match=r"the tail was cut: row \d+ and all after it are gone, which region/henan has seen"
+    ):
+        audit.verify(rows[:left], [witnessed])
 
 
 def test_a_chain_rewritten_from_its_beginning_is_found_by_the_head_that_a_peer_keeps() -> None:
     rows = chain(6)
-    witnessed = Head(4, rows[3].hash)
+    witnessed = Seen("region/henan", Head(4, rows[3].hash))
     rewritten = rehashed([*rows[:1], replace(rows[1], actor="region/henan"), *rows[2:]])
-    audit.verify(rewritten, None)
+    audit.verify(rewritten)
     with pytest.raises(ChainBroken, match="rewritten: row 4"):
-        audit.verify(rewritten, witnessed)
+        audit.verify(rewritten, [witnessed])
 
 
 def test_a_chain_that_grew_since_a_peer_saw_it_is_whole() -> None:
     rows = chain(6)
-    assert audit.verify(rows, Head(4, rows[3].hash)) == Head(6, rows[-1].hash)
+    assert audit.verify(rows, [Seen("coordinator", Head(4, rows[3].hash))]) == Head(6, rows[-1].hash)
 
 
 def test_a_peer_that_saw_an_empty_chain_proves_nothing_and_breaks_nothing() -> None:
     rows = chain(2)
-    assert audit.verify(rows, Head(0, GENESIS)).sequence == 2
+    assert audit.verify(rows, [Seen("coordinator", Head(0, GENESIS))]).sequence == 2
 
 
 def test_what_a_region_signs_tells_sequence_and_hash_apart() -> None:

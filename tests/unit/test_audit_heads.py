@@ -6,9 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coordinator.registry.audit_heads import ON_ITS_WAY, Continuation, continuation
-from coordinator.registry.port import KeptHead
 from gateway.audit import Head
+from gateway.audit_heads import ON_ITS_WAY, Continuation, KeptHead, continuation
 from gateway.federation.current import MAX_CLOCK_ERROR
 from region_node.membership.heartbeat import JOIN_TIMEOUT
 

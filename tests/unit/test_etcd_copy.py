@@ -22,9 +22,10 @@ from coordinator.registry.etcd.keys import (
 from coordinator.registry.etcd.leases import lease_of
 from coordinator.registry.etcd.packing import MAX_CONFIGURATION_BYTES
 from coordinator.registry.etcd.values import Applied, Joined, Living, Unreadable, Written
-from coordinator.registry.port import KeptHead, Replica
+from coordinator.registry.port import Replica
 from gateway.api.federation.v1.configuration_pb2 import Configuration, Region
 from gateway.audit import AuditRow, Head
+from gateway.audit_heads import KeptHead
 from tests.contract.small_federation import CONFIGURATION
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)

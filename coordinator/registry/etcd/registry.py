@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TypeVar
 
 from coordinator.membership.rules import Heartbeat, Suspension
-from coordinator.registry.audit_heads import Continuation, continuation
 from coordinator.registry.etcd import values
 from coordinator.registry.etcd.changes import Change, Changes, Found, Noted, Put
 from coordinator.registry.etcd.client import EtcdClient, Rejected, Unanswered
@@ -26,10 +25,11 @@ from coordinator.registry.etcd.plans import Plans
 from coordinator.registry.etcd.settings import EtcdSettings
 from coordinator.registry.etcd.values import Applied
 from coordinator.registry.etcd.watch import Follower, FollowerPorts
-from coordinator.registry.port import KeptHead, Replica, Snapshot
+from coordinator.registry.port import Replica, Snapshot
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.audit import AuditRow
+from gateway.audit_heads import Continuation, KeptHead, continuation
 from gateway.clock import Clock, to_microseconds
 from gateway.errors import Refused
 from gateway.federation.rules import difference
@@ -228,15 +228,11 @@ class EtcdRegistry:
         value = await self._value(self._keys.audit_head_of(region))
         return values.decode_kept_head(value) if value is not None else None
 
-    async def audit_rows(self) -> list[AuditRow]:
+    async def audit_page(self, after: int) -> list[AuditRow]:
         """See the port. Raises Refused with REGISTRY_UNAVAILABLE."""
-        rows: list[AuditRow] = []
-        while True:
-            first = len(rows) + 1
-            page = await self._read(KeyRange(self._keys.audit_row(first), self._keys.audit_row(first + _ROWS_AT_ONCE)))
-            rows += [values.decode_row(page[key].value).row for key in sorted(page)]
-            if len(page) < _ROWS_AT_ONCE:
-                return rows
+        first = after + 1
+        page = await self._read(KeyRange(self._keys.audit_row(first), self._keys.audit_row(first + _ROWS_AT_ONCE)))
+        return [values.decode_row(page[key].value).row for key in sorted(page)]
 
     async def enter(self, name: str, endpoint: str) -> None:
         """See the port. Where etcd does not answer, it hears of it once it does."""

@@ -15,9 +15,10 @@ from google.protobuf.message import DecodeError
 
 from coordinator.membership.rules import Heartbeat, Suspension
 from coordinator.registry.etcd.packing import NotWhole, Packed, PlanName, pack, unpack_plan
-from coordinator.registry.port import KeptHead, Replica
+from coordinator.registry.port import Replica
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.audit import AuditRow, Head
+from gateway.audit_heads import KeptHead
 from gateway.clock import from_microseconds, to_microseconds
 
 VERSION = 1

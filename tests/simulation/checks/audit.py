@@ -13,9 +13,9 @@ def check(evidence: Evidence) -> None:
     """The chains, and one row for each order taken in, each command acted on and each receipt kept."""
     written: Counter[tuple[str, str, str]] = Counter()
     for region in evidence.regions:
-        rows = region.ports.disk.read(audit.rows)
+        rows = region.ports.disk.read(lambda tx: list(audit.rows(tx)))
         try:
-            audit.verify(rows, None)
+            audit.verify(rows)
         except audit.ChainBroken as broken:
             evidence.broken(AUDIT, "-", f"{region.name}: {broken}")
         written.update((region.name, row.action, row.detail.partition(" ")[0] or row.subject) for row in rows)

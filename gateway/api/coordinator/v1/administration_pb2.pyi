@@ -6,6 +6,7 @@ What administrators do."""
 from collections import abc as _abc
 from gateway.api.federation.v1 import configuration_pb2 as _configuration_pb2
 from gateway.api.federation.v1 import federation_pb2 as _federation_pb2
+from gateway.api.region.v1 import audit_service_pb2 as _audit_service_pb2
 from gateway.api.region.v1 import order_pb2 as _order_pb2
 from gateway.api.region.v1 import oversight_service_pb2 as _oversight_service_pb2
 from gateway.api.types.v1 import reason_pb2 as _reason_pb2
@@ -471,3 +472,137 @@ class RegionTrace(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RegionTrace: _TypeAlias = RegionTrace  # noqa: Y015
+
+@_typing.final
+class VerifyChainsRequest(_message.Message):
+    """Which chains."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REGION_FIELD_NUMBER: _builtins.int
+    region: _builtins.str
+    """Only of this region; empty means all that ever joined."""
+    def __init__(
+        self,
+        *,
+        region: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["region", b"region"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___VerifyChainsRequest: _TypeAlias = VerifyChainsRequest  # noqa: Y015
+
+@_typing.final
+class VerifyChainsResponse(_message.Message):
+    """What was found of one region."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERDICT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def verdict(self) -> Global___ChainVerdict:
+        """The verdict."""
+
+    def __init__(
+        self,
+        *,
+        verdict: Global___ChainVerdict | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["verdict", b"verdict"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["verdict", b"verdict"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___VerifyChainsResponse: _TypeAlias = VerifyChainsResponse  # noqa: Y015
+
+@_typing.final
+class ChainVerdict(_message.Message):
+    """A region's chain as it tells it, and as others have seen it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REGION_FIELD_NUMBER: _builtins.int
+    HEAD_FIELD_NUMBER: _builtins.int
+    SIGHTINGS_FIELD_NUMBER: _builtins.int
+    PROBLEMS_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    WITNESSES_FIELD_NUMBER: _builtins.int
+    region: _builtins.str
+    """The region."""
+    reason: _reason_pb2.Reason.ValueType
+    """Why the region could not be asked, or not to the end; unset where it was."""
+    @_builtins.property
+    def head(self) -> _federation_pb2.AuditHead:
+        """The end of its chain; unset where the region could not be asked."""
+
+    @_builtins.property
+    def sightings(self) -> _containers.RepeatedCompositeFieldContainer[Global___Sighting]:
+        """Who keeps a head of it."""
+
+    @_builtins.property
+    def problems(self) -> _containers.RepeatedCompositeFieldContainer[_audit_service_pb2.ChainProblem]:
+        """Everything that is wrong; empty for a chain that is whole."""
+
+    @_builtins.property
+    def witnesses(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The witnesses that the region has by the members as they are, also those that did not answer."""
+
+    def __init__(
+        self,
+        *,
+        region: _builtins.str = ...,
+        head: _federation_pb2.AuditHead | None = ...,
+        sightings: _abc.Iterable[Global___Sighting] | None = ...,
+        problems: _abc.Iterable[_audit_service_pb2.ChainProblem] | None = ...,
+        reason: _reason_pb2.Reason.ValueType = ...,
+        witnesses: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["head", b"head"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["head", b"head", "problems", b"problems", "reason", b"reason", "region", b"region", "sightings", b"sightings", "witnesses", b"witnesses"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ChainVerdict: _TypeAlias = ChainVerdict  # noqa: Y015
+
+@_typing.final
+class Sighting(_message.Message):
+    """A head that somebody keeps."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WITNESS_FIELD_NUMBER: _builtins.int
+    HEAD_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
+    AGREES_FIELD_NUMBER: _builtins.int
+    witness: _builtins.str
+    """`coordinator`, or `region/<id>`."""
+    agrees: _builtins.bool
+    """The region's chain has the same row."""
+    @_builtins.property
+    def head(self) -> _federation_pb2.AuditHead:
+        """The head, signed by the region whose chain it is."""
+
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp:
+        """When it was told, by the witness's clock."""
+
+    def __init__(
+        self,
+        *,
+        witness: _builtins.str = ...,
+        head: _federation_pb2.AuditHead | None = ...,
+        time: _timestamp_pb2.Timestamp | None = ...,
+        agrees: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["head", b"head", "time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agrees", b"agrees", "head", b"head", "time", b"time", "witness", b"witness"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Sighting: _TypeAlias = Sighting  # noqa: Y015

@@ -428,3 +428,79 @@ class OversightService:
             timeout,
             metadata,
             _registered_method=True)
+
+
+class AuditServiceStub:
+    """The audit chains of the regions, compared with what their witnesses keep.
+    """
+
+    def __init__(self, channel):
+        """Constructor.
+
+        Args:
+            channel: A grpc.Channel.
+        """
+        self.VerifyChains = channel.unary_stream(
+                '/gateway.api.coordinator.v1.AuditService/VerifyChains',
+                request_serializer=gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.VerifyChainsRequest.SerializeToString,
+                response_deserializer=gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.VerifyChainsResponse.FromString,
+                _registered_method=True)
+
+
+class AuditServiceServicer:
+    """The audit chains of the regions, compared with what their witnesses keep.
+    """
+
+    def VerifyChains(self, request, context):
+        """Has every region walk its chain, and compares it with what coordinators and other regions have seen of it. Streams a verdict for each region as it is found.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+
+def add_AuditServiceServicer_to_server(servicer, server):
+    rpc_method_handlers = {
+            'VerifyChains': grpc.unary_stream_rpc_method_handler(
+                    servicer.VerifyChains,
+                    request_deserializer=gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.VerifyChainsRequest.FromString,
+                    response_serializer=gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.VerifyChainsResponse.SerializeToString,
+            ),
+    }
+    generic_handler = grpc.method_handlers_generic_handler(
+            'gateway.api.coordinator.v1.AuditService', rpc_method_handlers)
+    server.add_generic_rpc_handlers((generic_handler,))
+    server.add_registered_method_handlers('gateway.api.coordinator.v1.AuditService', rpc_method_handlers)
+
+
+ # This class is part of an EXPERIMENTAL API.
+class AuditService:
+    """The audit chains of the regions, compared with what their witnesses keep.
+    """
+
+    @staticmethod
+    def VerifyChains(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/gateway.api.coordinator.v1.AuditService/VerifyChains',
+            gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.VerifyChainsRequest.SerializeToString,
+            gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.VerifyChainsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)

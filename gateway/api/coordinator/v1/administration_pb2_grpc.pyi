@@ -115,3 +115,23 @@ class OversightServiceServicer(metaclass=_abc_1.ABCMeta):
         """Follows one order hop by hop."""
 
 def add_OversightServiceServicer_to_server(servicer: OversightServiceServicer, server: _aio.Server) -> None: ...
+
+class AuditServiceStub:
+    """The audit chains of the regions, compared with what their witnesses keep."""
+
+    def __init__(self, channel: _aio.Channel) -> None: ...
+    VerifyChains: _aio.UnaryStreamMultiCallable[_administration_pb2.VerifyChainsRequest, _administration_pb2.VerifyChainsResponse]
+    """Has every region walk its chain, and compares it with what coordinators and other regions have seen of it. Streams a verdict for each region as it is found."""
+
+class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
+    """The audit chains of the regions, compared with what their witnesses keep."""
+
+    @_abc_1.abstractmethod
+    def VerifyChains(
+        self,
+        request: _administration_pb2.VerifyChainsRequest,
+        context: _aio.ServicerContext[_administration_pb2.VerifyChainsRequest, _administration_pb2.VerifyChainsResponse],
+    ) -> _abc.AsyncIterator[_administration_pb2.VerifyChainsResponse]:
+        """Has every region walk its chain, and compares it with what coordinators and other regions have seen of it. Streams a verdict for each region as it is found."""
+
+def add_AuditServiceServicer_to_server(servicer: AuditServiceServicer, server: _aio.Server) -> None: ...

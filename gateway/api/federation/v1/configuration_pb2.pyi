@@ -21,6 +21,98 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _DataClass:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _DataClassEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DataClass.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    DATA_CLASS_UNSPECIFIED: _DataClass.ValueType  # 0
+    """Never valid."""
+    DATA_CLASS_AUDIT_TRAIL: _DataClass.ValueType  # 1
+    """The audit chain. The rule says the least time; the chain itself is never cut."""
+    DATA_CLASS_DISCLOSURES: _DataClass.ValueType  # 2
+    """What was told of customers to other regions, by which grant or legal basis."""
+    DATA_CLASS_ORDERS: _DataClass.ValueType  # 3
+    """Orders that are final."""
+    DATA_CLASS_ENVELOPES: _DataClass.ValueType  # 4
+    """Envelopes that have their receipt, and commands of other regions that were acted on."""
+    DATA_CLASS_ORDER_EVENTS: _DataClass.ValueType  # 5
+    """The feed of changes of orders. Whoever reads it has this long to read on."""
+    DATA_CLASS_NOTICES: _DataClass.ValueType  # 6
+    """Texts to customers that were delivered."""
+    DATA_CLASS_USAGE_AND_BILLS: _DataClass.ValueType  # 7
+    """Usage, and bills that are paid. Forgotten by the billing run, by the policy that the rule names."""
+    DATA_CLASS_DOCUMENTS: _DataClass.ValueType  # 8
+    """Documents of customers."""
+    DATA_CLASS_UPLOADS: _DataClass.ValueType  # 9
+    """Uploads that were never finished."""
+    DATA_CLASS_IMPORTS: _DataClass.ValueType  # 10
+    """Checkpoints of files of customers that were taken over to the end, with what was rejected."""
+    DATA_CLASS_REQUESTS: _DataClass.ValueType  # 11
+    """Request ids of operator systems and staff: for that long the same id never does two things."""
+    DATA_CLASS_VERIFICATION: _DataClass.ValueType  # 12
+    """Failed verifications, and codes whose time is over."""
+    DATA_CLASS_IMPACT_RECORDS: _DataClass.ValueType  # 13
+    """Impact assessments of provisions to other handlers."""
+
+class DataClass(_DataClass, metaclass=_DataClassEnumTypeWrapper):
+    """A kind of record that a region keeps, for as long as a rule says."""
+
+DATA_CLASS_UNSPECIFIED: DataClass.ValueType  # 0
+"""Never valid."""
+DATA_CLASS_AUDIT_TRAIL: DataClass.ValueType  # 1
+"""The audit chain. The rule says the least time; the chain itself is never cut."""
+DATA_CLASS_DISCLOSURES: DataClass.ValueType  # 2
+"""What was told of customers to other regions, by which grant or legal basis."""
+DATA_CLASS_ORDERS: DataClass.ValueType  # 3
+"""Orders that are final."""
+DATA_CLASS_ENVELOPES: DataClass.ValueType  # 4
+"""Envelopes that have their receipt, and commands of other regions that were acted on."""
+DATA_CLASS_ORDER_EVENTS: DataClass.ValueType  # 5
+"""The feed of changes of orders. Whoever reads it has this long to read on."""
+DATA_CLASS_NOTICES: DataClass.ValueType  # 6
+"""Texts to customers that were delivered."""
+DATA_CLASS_USAGE_AND_BILLS: DataClass.ValueType  # 7
+"""Usage, and bills that are paid. Forgotten by the billing run, by the policy that the rule names."""
+DATA_CLASS_DOCUMENTS: DataClass.ValueType  # 8
+"""Documents of customers."""
+DATA_CLASS_UPLOADS: DataClass.ValueType  # 9
+"""Uploads that were never finished."""
+DATA_CLASS_IMPORTS: DataClass.ValueType  # 10
+"""Checkpoints of files of customers that were taken over to the end, with what was rejected."""
+DATA_CLASS_REQUESTS: DataClass.ValueType  # 11
+"""Request ids of operator systems and staff: for that long the same id never does two things."""
+DATA_CLASS_VERIFICATION: DataClass.ValueType  # 12
+"""Failed verifications, and codes whose time is over."""
+DATA_CLASS_IMPACT_RECORDS: DataClass.ValueType  # 13
+"""Impact assessments of provisions to other handlers."""
+Global___DataClass: _TypeAlias = DataClass  # noqa: Y015
+
+class _RetentionStart:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _RetentionStartEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RetentionStart.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    RETENTION_START_UNSPECIFIED: _RetentionStart.ValueType  # 0
+    """Never valid."""
+    RETENTION_START_CREATION: _RetentionStart.ValueType  # 1
+    """From the record's creation."""
+    RETENTION_START_END: _RetentionStart.ValueType  # 2
+    """From its end: completion, receipt, delivery."""
+
+class RetentionStart(_RetentionStart, metaclass=_RetentionStartEnumTypeWrapper):
+    """From when the time of a rule counts."""
+
+RETENTION_START_UNSPECIFIED: RetentionStart.ValueType  # 0
+"""Never valid."""
+RETENTION_START_CREATION: RetentionStart.ValueType  # 1
+"""From the record's creation."""
+RETENTION_START_END: RetentionStart.ValueType  # 2
+"""From its end: completion, receipt, delivery."""
+Global___RetentionStart: _TypeAlias = RetentionStart  # noqa: Y015
+
 class _SharedField:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -518,6 +610,7 @@ class Configuration(_message.Message):
     POLICIES_FIELD_NUMBER: _builtins.int
     SERVICE_POINTS_FIELD_NUMBER: _builtins.int
     PURPOSES_FIELD_NUMBER: _builtins.int
+    RETENTION_RULES_FIELD_NUMBER: _builtins.int
     federation: _builtins.str
     """The name of the federation: the trust domain of every certificate."""
     @_builtins.property
@@ -560,6 +653,10 @@ class Configuration(_message.Message):
     def purposes(self) -> _containers.RepeatedCompositeFieldContainer[Global___Purpose]:
         """What records may be shared for between regions. What is not listed is denied."""
 
+    @_builtins.property
+    def retention_rules(self) -> _containers.RepeatedCompositeFieldContainer[Global___RetentionRule]:
+        """How long what is kept is kept."""
+
     def __init__(
         self,
         *,
@@ -574,14 +671,63 @@ class Configuration(_message.Message):
         policies: _abc.Iterable[Global___Policy] | None = ...,
         service_points: _abc.Iterable[Global___ServicePoint] | None = ...,
         purposes: _abc.Iterable[Global___Purpose] | None = ...,
+        retention_rules: _abc.Iterable[Global___RetentionRule] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["number_plan", b"number_plan"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["businesses", b"businesses", "calendars", b"calendars", "federation", b"federation", "materials", b"materials", "number_plan", b"number_plan", "offerings", b"offerings", "plans", b"plans", "policies", b"policies", "purposes", b"purposes", "regions", b"regions", "service_points", b"service_points"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["businesses", b"businesses", "calendars", b"calendars", "federation", b"federation", "materials", b"materials", "number_plan", b"number_plan", "offerings", b"offerings", "plans", b"plans", "policies", b"policies", "purposes", b"purposes", "regions", b"regions", "retention_rules", b"retention_rules", "service_points", b"service_points"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Configuration: _TypeAlias = Configuration  # noqa: Y015
+
+@_typing.final
+class RetentionRule(_message.Message):
+    """How long the records of one class are kept. What is open, or under a legal hold, is kept beyond it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DATA_CLASS_FIELD_NUMBER: _builtins.int
+    DAYS_FIELD_NUMBER: _builtins.int
+    MONTHS_FIELD_NUMBER: _builtins.int
+    POLICY_FIELD_NUMBER: _builtins.int
+    START_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    VERIFIED_FIELD_NUMBER: _builtins.int
+    data_class: Global___DataClass.ValueType
+    """Of which records."""
+    days: _builtins.int
+    """Days."""
+    months: _builtins.int
+    """Calendar months."""
+    policy: _builtins.str
+    """As the policy with this name says, by whatever enforces it."""
+    start: Global___RetentionStart.ValueType
+    """From when; not said where a policy is named."""
+    source: _builtins.str
+    """Where it comes from: a law with its article, or a practice."""
+    verified: _builtins.bool
+    """Whether the source was read."""
+    def __init__(
+        self,
+        *,
+        data_class: Global___DataClass.ValueType = ...,
+        days: _builtins.int = ...,
+        months: _builtins.int = ...,
+        policy: _builtins.str = ...,
+        start: Global___RetentionStart.ValueType = ...,
+        source: _builtins.str = ...,
+        verified: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["days", b"days", "kept", b"kept", "months", b"months", "policy", b"policy"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["data_class", b"data_class", "days", b"days", "kept", b"kept", "months", b"months", "policy", b"policy", "source", b"source", "start", b"start", "verified", b"verified"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_kept: _TypeAlias = _typing.Literal["days", "months", "policy"]  # noqa: Y015
+    _WhichOneofArgType_kept: _TypeAlias = _typing.Literal["kept", b"kept"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_kept) -> _WhichOneofReturnType_kept | None: ...
+
+Global___RetentionRule: _TypeAlias = RetentionRule  # noqa: Y015
 
 @_typing.final
 class Region(_message.Message):

@@ -51,6 +51,8 @@ class _EnvelopeKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Envelope
     """Query, any region to home region: which documents of a customer are on file."""
     ENVELOPE_KIND_DOCUMENT_CONTENT: _EnvelopeKind.ValueType  # 12
     """Query, any region to home region, and home region to verifying region: a piece of a document."""
+    ENVELOPE_KIND_WITNESS: _EnvelopeKind.ValueType  # 13
+    """Query, any region to its witnesses: here is the head of my audit chain; which one do you keep? Recorded only where they contradict each other."""
 
 class EnvelopeKind(_EnvelopeKind, metaclass=_EnvelopeKindEnumTypeWrapper):
     """What an envelope asks for. The kind decides who may send it and whether it is stored."""
@@ -79,6 +81,8 @@ ENVELOPE_KIND_DOCUMENT_LIST: EnvelopeKind.ValueType  # 11
 """Query, any region to home region: which documents of a customer are on file."""
 ENVELOPE_KIND_DOCUMENT_CONTENT: EnvelopeKind.ValueType  # 12
 """Query, any region to home region, and home region to verifying region: a piece of a document."""
+ENVELOPE_KIND_WITNESS: EnvelopeKind.ValueType  # 13
+"""Query, any region to its witnesses: here is the head of my audit chain; which one do you keep? Recorded only where they contradict each other."""
 Global___EnvelopeKind: _TypeAlias = EnvelopeKind  # noqa: Y015
 
 class _Outcome:

@@ -243,6 +243,12 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Verify the document itself; the one on file was found false."""
     REASON_DOCUMENT_CONTENT_DENIED: _Reason.ValueType  # 107
     """Only with a reason: take the order in first."""
+    REASON_LEGAL_HOLD_NOT_FOUND: _Reason.ValueType  # 108
+    """Look at `region-node customers holds` for those that there are."""
+    REASON_IMPACT_RECORD_EXISTS: _Reason.ValueType  # 109
+    """Record another assessment under an id of its own; what was recorded is never changed."""
+    REASON_IMPACT_RECORD_NOT_FOUND: _Reason.ValueType  # 110
+    """Record the assessment first, or name one that `region-node impact-records list` shows."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """The reasons. They are stable: programs may decide on them. They travel as the reason of google.rpc.ErrorInfo, without the prefix."""
@@ -465,6 +471,12 @@ REASON_DOCUMENT_WITHDRAWN: Reason.ValueType  # 106
 """Verify the document itself; the one on file was found false."""
 REASON_DOCUMENT_CONTENT_DENIED: Reason.ValueType  # 107
 """Only with a reason: take the order in first."""
+REASON_LEGAL_HOLD_NOT_FOUND: Reason.ValueType  # 108
+"""Look at `region-node customers holds` for those that there are."""
+REASON_IMPACT_RECORD_EXISTS: Reason.ValueType  # 109
+"""Record another assessment under an id of its own; what was recorded is never changed."""
+REASON_IMPACT_RECORD_NOT_FOUND: Reason.ValueType  # 110
+"""Record the assessment first, or name one that `region-node impact-records list` shows."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final

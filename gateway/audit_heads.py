@@ -1,9 +1,10 @@
 """What an audit head that a region hands in says of its chain, given the one that is kept. Pure."""
 
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from enum import Enum, auto
 
-from coordinator.registry.port import KeptHead
+from gateway.audit import Head
 from gateway.federation.current import MAX_CLOCK_ERROR
 
 _JOIN_SECONDS = timedelta(seconds=2)  # in which a node gives up a heartbeat at one coordinator
@@ -11,6 +12,15 @@ _JOIN_SECONDS = timedelta(seconds=2)  # in which a node gives up a heartbeat at 
 # its way. Each is dated by the coordinator that took it in, and of two of those the clocks may differ by as much as the
 # federation allows. A chain that was cut is found by a heartbeat after that, within a minute.
 ON_ITS_WAY = MAX_CLOCK_ERROR + _JOIN_SECONDS
+
+
+@dataclass(frozen=True)
+class KeptHead:
+    """The end of a region's audit chain as it was handed in to somebody who keeps it."""
+
+    head: Head
+    signature: bytes
+    time: datetime
 
 
 class Continuation(Enum):

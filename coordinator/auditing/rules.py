@@ -1,0 +1,47 @@
+"""What a region's chain, as it tells it, says to the heads that others keep of it. Pure."""
+
+from collections.abc import Iterable, Mapping
+
+from gateway.api.coordinator.v1.administration_pb2 import ChainVerdict, Sighting
+from gateway.api.region.v1.audit_service_pb2 import ChainProblem, ChainProblemKind, ToldRow, VerifyChainResponse
+
+MOST_SEQUENCES = 256
+"""Rows that a region tells in one call."""
+
+
+def compare(verdict: ChainVerdict, sightings: Iterable[Sighting], told: Mapping[int, ToldRow]) -> None:
+    """Adds sightings to a verdict, and a problem for each that the region's chain does not agree with.
+
+    `told` are the rows of the chain at the places of the sightings, by number, as far as the chain was walked. Where
+    the chain is broken in itself, nothing is known of what lies behind that: it then only disagrees where it differs.
+    """
+    is_walked = not verdict.problems
+    for sighting in sightings:
+        found = told.get(sighting.head.sequence)
+        sighting.agrees = sighting.head.sequence == 0 or (found is not None and found.head.hash == sighting.head.hash)
+        verdict.sightings.append(sighting)
+        if found is not None and not sighting.agrees:
+            verdict.problems.append(
+                ChainProblem(
+                    kind=ChainProblemKind.CHAIN_PROBLEM_KIND_REWRITTEN,
+                    sequence=sighting.head.sequence,
+                    time=found.time,
+                    witness=sighting.witness,
+                )
+            )
+        elif not sighting.agrees and is_walked:
+            verdict.problems.append(
+                ChainProblem(
+                    kind=ChainProblemKind.CHAIN_PROBLEM_KIND_CUT,
+                    sequence=verdict.head.sequence + 1,
+                    witness=sighting.witness,
+                )
+            )
+
+
+def take_part(verdict: ChainVerdict, part: VerifyChainResponse, told: dict[int, ToldRow]) -> None:
+    """Takes in how far a region says that its chain is unbroken."""
+    verdict.head.CopyFrom(part.head)
+    told.update({row.head.sequence: row for row in part.told})
+    if part.HasField("problem"):
+        verdict.problems.append(part.problem)

@@ -1,0 +1,166 @@
+"""AuditService: walks the federation's audit chains, for administrators."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import grpc
+
+from coordinator.auditing.rules import MOST_SEQUENCES, compare, take_part
+from coordinator.membership.members import CurrentMembers
+from coordinator.membership.rules import require_reachable
+from coordinator.registry.port import Registry
+from coordinator.routing.channels import RegionChannels
+from gateway.api.coordinator.v1.administration_pb2 import (
+    ChainVerdict,
+    Sighting,
+    VerifyChainsRequest,
+    VerifyChainsResponse,
+)
+from gateway.api.coordinator.v1.administration_pb2_grpc import AuditServiceServicer
+from gateway.api.federation.v1.federation_pb2 import AuditHead, MemberState
+from gateway.api.region.v1.audit_service_pb2 import (
+    ListWitnessedHeadsRequest,
+    ListWitnessedHeadsResponse,
+    ToldRow,
+    VerifyChainRequest,
+    VerifyChainResponse,
+)
+from gateway.api.region.v1.audit_service_pb2_grpc import AuditServiceStub
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.audit import Head
+from gateway.channels import invoke
+from gateway.clock import Clock, to_timestamp
+from gateway.errors import Refused
+from gateway.federation.witnesses import may_witness, witnesses_of
+from gateway.relay.transport import Unreachable
+from gateway.signing import AUDIT_HEAD, TrustedKeys
+
+ANSWER_SECONDS = 10.0  # for one part of one chain
+_AT_ONCE = 4  # chains that are walked at the same time: they are read beside all other work of their regions
+_COORDINATOR = "coordinator"
+Answer = TypeVar("Answer")
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class AuditPorts:
+    """What the service is made of."""
+
+    members: CurrentMembers
+    registry: Registry
+    channels: RegionChannels
+    keys: TrustedKeys
+    clock: Clock
+
+
+class AuditService(AuditServiceServicer):
+    """See the contract."""
+
+    def __init__(self, ports: AuditPorts) -> None:
+        self._ports = ports
+
+    async def VerifyChains(
+        self,
+        request: VerifyChainsRequest,
+        context: grpc.aio.ServicerContext[VerifyChainsRequest, VerifyChainsResponse],
+    ) -> AsyncIterator[VerifyChainsResponse]:
+        """See the contract. What others have seen is asked first: a chain walked after it can only be longer."""
+        members = self._ports.members.all()
+        if request.region and request.region not in members:
+            raise Refused(Reason.REASON_REGION_UNKNOWN, region=request.region)
+        joined = [region for region, each in members.items() if each.state != MemberState.MEMBER_STATE_ABSENT]
+        seen = await self._seen(joined)
+        limit = asyncio.Semaphore(_AT_ONCE)
+        walks = [
+            asyncio.ensure_future(self._verdict(region, seen.get(region, []), limit))
+            for region in ([request.region] if request.region else joined)
+        ]
+        try:
+            for walk in asyncio.as_completed(walks):
+                yield VerifyChainsResponse(verdict=await walk)
+        finally:
+            for each in walks:
+                each.cancel()
+
+    async def _seen(self, regions: Iterable[str]) -> dict[str, list[Sighting]]:
+        """What coordinators and regions keep, by the region whose chain it is."""
+        asked = list(regions)
+        seen: dict[str, list[Sighting]] = {region: [] for region in asked}
+        for region in asked:
+            self._trust(region)
+            kept = await self._ports.registry.audit_head(region)
+            if kept is not None:
+                head = AuditHead(sequence=kept.head.sequence, hash=kept.head.hash, signature=kept.signature)
+                self._add(seen, region, Sighting(witness=_COORDINATOR, head=head, time=to_timestamp(kept.time)))
+        answers = await asyncio.gather(*(self._call(region, _list_heads) for region in asked))
+        for witness, answer in zip(asked, answers, strict=True):
+            if not isinstance(answer, Refused):
+                for each in answer.heads:
+                    self._add(seen, each.region, Sighting(witness=f"region/{witness}", head=each.head, time=each.time))
+        return seen
+
+    def _trust(self, region: str) -> None:
+        """Trusts the key of a region that has joined at another coordinator."""
+        certificate = self._ports.registry.snapshot().facts(region).signing_certificate
+        with contextlib.suppress(Refused):
+            self._ports.keys.accept(region, certificate, self._ports.clock.now())
+
+    def _add(self, seen: dict[str, list[Sighting]], region: str, sighting: Sighting) -> None:
+        """Adds what the region itself has signed: nobody can be accused by a head that somebody made up."""
+        head = Head(sighting.head.sequence, sighting.head.hash)
+        if region not in seen:
+            return
+        if self._ports.keys.verify(region, AUDIT_HEAD, head.signed_bytes(), sighting.head.signature):
+            seen[region].append(sighting)
+        else:
+            _log.warning("%s keeps a head of %s that its key did not sign", sighting.witness, region)
+
+    async def _verdict(self, region: str, seen: list[Sighting], limit: asyncio.Semaphore) -> ChainVerdict:
+        members = may_witness(self._ports.members.all())
+        verdict = ChainVerdict(region=region, witnesses=witnesses_of(region, members))
+        told: dict[int, ToldRow] = {}
+        async with limit:
+            refused = await self._walk(verdict, {each.head.sequence for each in seen}, told)
+        if refused is not None:
+            verdict.reason = refused.reason
+            verdict.sightings.extend(seen)
+        else:
+            compare(verdict, seen, told)
+        return verdict
+
+    async def _walk(self, verdict: ChainVerdict, sequences: set[int], told: dict[int, ToldRow]) -> Refused | None:
+        """Has the region walk its chain, part by part; why it could not be asked to the end."""
+        while True:
+            wanted = sorted(each for each in sequences if each > verdict.head.sequence)[:MOST_SEQUENCES]
+            request = VerifyChainRequest(after=verdict.head if verdict.HasField("head") else None, sequences=wanted)
+            part = await self._call(verdict.region, _verify_part(request))
+            if isinstance(part, Refused):
+                return part
+            take_part(verdict, part, told)
+            if part.is_end or part.HasField("problem"):
+                return None
+            if part.head.sequence <= request.after.sequence:
+                return Refused(Reason.REASON_ENVELOPE_INVALID, problem="the chain is told without going on")
+
+    async def _call(self, region: str, ask: Callable[[AuditServiceStub, float], Awaitable[Answer]]) -> Answer | Refused:
+        try:
+            require_reachable(self._ports.members.all(), region)
+            return await self._ports.channels.call(
+                region, lambda replica, left: ask(AuditServiceStub(replica.channel), left), ANSWER_SECONDS
+            )
+        except Refused as refused:
+            return refused
+        except Unreachable:
+            return Refused(Reason.REASON_REGION_UNREACHABLE, region=region)
+
+
+def _list_heads(stub: AuditServiceStub, seconds: float) -> Awaitable[ListWitnessedHeadsResponse]:
+    return invoke(stub.ListWitnessedHeads, ListWitnessedHeadsRequest(), seconds)
+
+
+def _verify_part(request: VerifyChainRequest) -> Callable[[AuditServiceStub, float], Awaitable[VerifyChainResponse]]:
+    return lambda stub, seconds: invoke(stub.VerifyChain, request, seconds)

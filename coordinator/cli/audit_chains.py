@@ -1,0 +1,103 @@
+"""What `coordinator audit verify` says of the chains of the regions."""
+
+import json
+from collections.abc import Sequence
+
+import click
+import grpc
+from google.protobuf.json_format import MessageToDict
+
+from coordinator.cli.connection import Connection
+from coordinator.cli.exits import CannotReach, NotDone
+from coordinator.cli.output import print_table, told_time
+from gateway.api.coordinator.v1.administration_pb2 import ChainVerdict, Sighting, VerifyChainsRequest
+from gateway.api.coordinator.v1.administration_pb2_grpc import AuditServiceStub
+from gateway.api.region.v1.audit_service_pb2 import ChainProblem
+from gateway.audit import problem_text
+from gateway.clock import from_timestamp, to_microseconds
+from gateway.errors import Refused, from_rpc_error
+from gateway.languages import refusal, translated
+from gateway.relay.transport import Unreachable
+
+_PATIENCE = 3600.0  # seconds: a chain of many millions of rows is walked beside all other work of its region
+_HASH_SHOWN = 16  # digits of a hash in a table
+
+
+def verify_federation(connection: Connection, region: str, *, as_json: bool) -> None:
+    """Asks for a verdict on every region's chain, and prints all. Raises NotDone for a broken one, or CannotReach."""
+    verdicts = sorted(connection.ask(lambda channel: _verdicts(channel, region)), key=lambda each: each.region)
+    if as_json:
+        told = [MessageToDict(each, preserving_proto_field_name=True) for each in verdicts]
+        click.echo(json.dumps({"chains": told}, ensure_ascii=False))
+    else:
+        _print(verdicts)
+    broken = [f"{each.region}: {told_problem(problem)}" for each in verdicts for problem in each.problems]
+    if broken:
+        raise NotDone(broken)
+    missing = [each for each in verdicts if each.reason]
+    if missing:
+        problems = (f"{each.region}: {refusal(Refused(each.reason, region=each.region))}" for each in missing)
+        raise CannotReach("\n".join(problems))
+
+
+def told_problem(problem: ChainProblem) -> str:
+    """What is wrong, for people: what, the row, its time, and who has seen it otherwise."""
+    time = to_microseconds(from_timestamp(problem.time)) if problem.HasField("time") else None
+    return problem_text(problem.kind, problem.sequence, time, problem.witness)
+
+
+async def _verdicts(channel: grpc.aio.Channel, region: str) -> list[ChainVerdict]:
+    stream = AuditServiceStub(channel).VerifyChains(VerifyChainsRequest(region=region), timeout=_PATIENCE)
+    try:
+        return [response.verdict async for response in stream]
+    except grpc.aio.AioRpcError as error:
+        refused = from_rpc_error(error)
+        if refused is None:
+            raise Unreachable(error.details() or error.code().name) from error
+        raise refused from error
+
+
+def _print(verdicts: Sequence[ChainVerdict]) -> None:
+    columns = [
+        translated("region"),
+        translated("rows"),
+        translated("head"),
+        translated("witnesses"),
+        translated("verdict"),
+    ]
+    print_table(translated("Audit chains"), columns, [_row(each) for each in verdicts])
+
+
+def _row(verdict: ChainVerdict) -> list[str]:
+    is_known = verdict.HasField("head")
+    return [
+        verdict.region,
+        str(verdict.head.sequence) if is_known else "",
+        verdict.head.hash.hex()[:_HASH_SHOWN] if is_known else "",
+        "\n".join([*map(_seen, verdict.sightings), *_silent(verdict)]),
+        _verdict(verdict),
+    ]
+
+
+def _seen(sighting: Sighting) -> str:
+    return translated(
+        "{witness}: row {row}, {time}",
+        witness=sighting.witness,
+        row=sighting.head.sequence,
+        time=told_time(sighting.time),
+    )
+
+
+def _silent(verdict: ChainVerdict) -> list[str]:
+    """The witnesses that say nothing: they were never told a head, or do not answer."""
+    said = {sighting.witness for sighting in verdict.sightings}
+    silent = [f"region/{each}" for each in verdict.witnesses if f"region/{each}" not in said]
+    return [translated("{witness}: nothing", witness=each) for each in silent]
+
+
+def _verdict(verdict: ChainVerdict) -> str:
+    if verdict.problems:
+        return "\n".join(map(told_problem, verdict.problems))
+    if verdict.reason:
+        return translated("not verified")
+    return translated("whole")

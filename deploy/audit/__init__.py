@@ -1,0 +1,1 @@
+"""What others check by themselves: exports of an audit chain."""

@@ -1,0 +1,82 @@
+"""What rules of retention must keep to: no shorter than the law says, no two for one class. Pure."""
+
+from collections.abc import Collection, Iterator
+
+from gateway.api.federation.v1 import configuration_pb2 as contract
+from gateway.api.federation.v1.configuration_pb2 import DataClass, RetentionRule, RetentionStart
+from gateway.federation.checks import enum_name, enum_problems, twice
+
+_LONGEST_DAYS, _LONGEST_MONTHS = 36_600, 1200
+_DAYS_OF_A_MONTH = 30.4375  # in the mean: to compare a rule in days with one in months
+
+LEAST_MONTHS = {
+    DataClass.DATA_CLASS_AUDIT_TRAIL: (6, "Cybersecurity Law art. 21: logs for six months"),
+    DataClass.DATA_CLASS_DISCLOSURES: (36, "Network Data Security Regulations (2024) art. 12: three years"),
+    DataClass.DATA_CLASS_IMPACT_RECORDS: (36, "Personal Information Protection Law art. 56: three years"),
+    DataClass.DATA_CLASS_ENVELOPES: (1, "the same envelope may come again for weeks"),
+}
+"""The least time of some classes, and why."""
+
+_STARTS = {
+    DataClass.DATA_CLASS_AUDIT_TRAIL: RetentionStart.RETENTION_START_CREATION,
+    DataClass.DATA_CLASS_ORDERS: RetentionStart.RETENTION_START_END,
+    DataClass.DATA_CLASS_ENVELOPES: RetentionStart.RETENTION_START_END,
+    DataClass.DATA_CLASS_ORDER_EVENTS: RetentionStart.RETENTION_START_CREATION,
+    DataClass.DATA_CLASS_NOTICES: RetentionStart.RETENTION_START_END,
+    DataClass.DATA_CLASS_IMPORTS: RetentionStart.RETENTION_START_END,
+    DataClass.DATA_CLASS_REQUESTS: RetentionStart.RETENTION_START_CREATION,
+    DataClass.DATA_CLASS_VERIFICATION: RetentionStart.RETENTION_START_END,
+    DataClass.DATA_CLASS_IMPACT_RECORDS: RetentionStart.RETENTION_START_CREATION,
+}
+"""From when the time of a class counts, where it can count in one way only."""
+
+
+def retention_problems(rules: Collection[RetentionRule], policies: Collection[str]) -> Iterator[str]:
+    """Everything that is wrong with the rules, each with the path to it."""
+    names = DataClass.DESCRIPTOR
+    yield from twice("retention_rules", (enum_name(names, rule.data_class) for rule in rules))
+    for rule in rules:
+        path = f"retention_rules[{enum_name(names, rule.data_class)}]"
+        yield from enum_problems(f"{path}.data_class", names, [rule.data_class])
+        yield from _length_problems(path, rule, policies)
+        if not rule.source.strip():
+            yield f"{path}.source: is missing"
+    yield from _order_problems({rule.data_class: rule for rule in rules})
+
+
+def _length_problems(path: str, rule: RetentionRule, policies: Collection[str]) -> Iterator[str]:
+    kind = rule.WhichOneof("kept")
+    is_by_policy = rule.data_class == DataClass.DATA_CLASS_USAGE_AND_BILLS
+    if is_by_policy != (kind == "policy"):
+        yield f"{path}: usage and bills name a policy, and nothing else does; all others say days or months"
+        return
+    if kind == "policy":
+        if rule.policy not in policies:
+            yield f"{path}.policy: unknown policy {rule.policy!r}"
+        if rule.start:
+            yield f"{path}.start: the policy says it; leave it out"
+        return
+    longest = _LONGEST_DAYS if kind == "days" else _LONGEST_MONTHS
+    if not 1 <= int(getattr(rule, kind or "days")) <= longest:
+        yield f"{path}.{kind}: must be 1 to {longest}"
+    yield from enum_problems(f"{path}.start", RetentionStart.DESCRIPTOR, [rule.start])
+    start = _STARTS.get(rule.data_class)
+    if rule.start and start is not None and rule.start != start:
+        yield f"{path}.start: must be {enum_name(RetentionStart.DESCRIPTOR, start)} for this class"
+    least, why = LEAST_MONTHS.get(rule.data_class, (0, ""))
+    if least and _days(rule) < least * _DAYS_OF_A_MONTH:
+        yield f"{path}.{kind}: less than {least} months; {why}"
+
+
+def _order_problems(rules: dict[contract.DataClass.ValueType, RetentionRule]) -> Iterator[str]:
+    """An id must be known for as long as what it did, or the same request would do it twice."""
+    requests = rules.get(DataClass.DATA_CLASS_REQUESTS)
+    for data_class in (DataClass.DATA_CLASS_ORDERS, DataClass.DATA_CLASS_ENVELOPES):
+        other = rules.get(data_class)
+        if other is not None and (requests is None or _days(requests) < _days(other)):
+            name = enum_name(DataClass.DESCRIPTOR, data_class)
+            yield f"retention_rules[DATA_CLASS_REQUESTS]: must be kept as long as {name}"
+
+
+def _days(rule: RetentionRule) -> float:
+    return float(rule.days) if rule.WhichOneof("kept") == "days" else rule.months * _DAYS_OF_A_MONTH

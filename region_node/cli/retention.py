@@ -1,0 +1,227 @@
+"""`region-node retention`, legal holds and impact records: how long things are kept, and why."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import TextIO, TypeVar
+
+import click
+import grpc
+from google.protobuf.json_format import MessageToJson, Parse, ParseError
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from gateway.api.federation.v1.configuration_pb2 import DataClass
+from gateway.api.region.v1 import retention_service_pb2 as api
+from gateway.api.region.v1.retention_service_pb2_grpc import RetentionServiceStub
+from gateway.clock import from_timestamp, to_timestamp
+from gateway.languages import translated
+from gateway.tls import CredentialsUnusable
+from gateway.words import word
+from region_node.cli.connection import Target, connection_options
+from region_node.cli.exits import NOT_KNOWN, REFUSED, leave
+from region_node.cli.outcome import may_pass, told_by
+
+_TIMEOUT = 20.0  # seconds for one call
+M = TypeVar("M", bound=Message)
+Ask = Callable[[RetentionServiceStub], Awaitable[M]]
+
+_customer_option = click.option("--customer", "customer_id", default="", help="Only of this customer.")
+_reference_option = click.option(
+    "--reference", required=True, help="Of the order of the authority or court: letters, digits, . _ / -"
+)
+_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+_limit_option = click.option(
+    "--limit", type=click.IntRange(1, 500), default=50, show_default=True, help="At most this many."
+)
+
+
+@click.command("hold")
+@click.argument("customer_id", metavar="CUSTOMER")
+@connection_options
+@_reference_option
+@click.option("--until", type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]), help="Its end, in UTC.")
+def hold(target: Target, customer_id: str, reference: str, until: datetime | None) -> None:
+    """Keep everything of CUSTOMER for an authority or a court, whatever the rules of retention say.
+
+    Without --until it holds until it is released. The same reference again moves its end.
+
+    \b
+    Example:
+      region-node customers hold C-1 --reference court/2026-17 --until 2027-06-30
+    """
+    end = to_timestamp(until.replace(tzinfo=UTC)) if until is not None else None
+    request = api.HoldCustomerRequest(customer_id=customer_id, reference=reference, end_time=end)
+    response = _ask(target, lambda stub: stub.HoldCustomer(request, timeout=_TIMEOUT))
+    click.echo(_hold_line(response.hold))
+
+
+@click.command("release-hold")
+@click.argument("customer_id", metavar="CUSTOMER")
+@connection_options
+@_reference_option
+def release_hold(target: Target, customer_id: str, reference: str) -> None:
+    """End a hold of CUSTOMER before its time.
+
+    \b
+    Example:
+      region-node customers release-hold C-1 --reference court/2026-17
+    """
+    request = api.ReleaseHoldRequest(customer_id=customer_id, reference=reference)
+    response = _ask(target, lambda stub: stub.ReleaseHold(request, timeout=_TIMEOUT))
+    click.echo(_hold_line(response.hold))
+
+
+@click.command("holds")
+@connection_options
+@_customer_option
+@_limit_option
+@_json_option
+def list_holds(target: Target, customer_id: str, limit: int, as_json: bool) -> None:
+    """List legal holds, also those that have ended.
+
+    \b
+    Example:
+      region-node customers holds --customer C-1
+    """
+    request = api.ListHoldsRequest(customer_id=customer_id, page_size=limit)
+    response = _ask(target, lambda stub: stub.ListHolds(request, timeout=_TIMEOUT))
+    if as_json:
+        _print_json(response)
+    for each in () if as_json else response.holds:
+        click.echo(_hold_line(each))
+
+
+@click.group()
+def retention() -> None:
+    """Show what the nightly purge did."""
+
+
+@retention.command()
+@connection_options
+@_limit_option
+@_json_option
+def report(target: Target, limit: int, as_json: bool) -> None:
+    """Show what was removed of each class of data, night by night, the last night first.
+
+    \b
+    Example:
+      region-node retention report --limit 12
+    """
+    response = _ask(target, lambda stub: stub.ListPurges(api.ListPurgesRequest(page_size=limit), timeout=_TIMEOUT))
+    if as_json:
+        _print_json(response)
+    for each in () if as_json else response.purges:
+        click.echo(_purge_line(each))
+
+
+@click.group("impact-records")
+def impact_records() -> None:
+    """Record what was assessed before customers' data is given to other regions."""
+
+
+@impact_records.command("record")
+@click.argument("file", type=click.File(encoding="utf-8"))
+@connection_options
+def record_impact(target: Target, file: TextIO) -> None:
+    """Record the assessment in FILE: an ImpactRecord of the contract as JSON.
+
+    Purpose, necessity, effect on rights, protection, who assessed it and when (Personal Information Protection Law,
+    art. 56). It is kept for three years, and never changed.
+
+    \b
+    Example:
+      echo '{"id": "PIA-1", "purpose": "orders", "necessity": "...", "effect": "...", "protection": "...",
+      "assessor": "4711", "assess_time": "2026-11-01T08:00:00Z"}' | region-node impact-records record -
+    """
+    try:
+        told = Parse(file.read(), api.ImpactRecord())
+    except (ParseError, UnicodeDecodeError) as error:
+        raise click.UsageError(str(error)) from error
+    request = api.RecordImpactRequest(record=told)
+    response = _ask(target, lambda stub: stub.RecordImpact(request, timeout=_TIMEOUT))
+    click.echo(_record_line(response.record))
+
+
+@impact_records.command("list")
+@connection_options
+@_limit_option
+@_json_option
+def list_impact_records(target: Target, limit: int, as_json: bool) -> None:
+    """List assessments.
+
+    \b
+    Example:
+      region-node impact-records list --json
+    """
+    request = api.ListImpactRecordsRequest(page_size=limit)
+    response = _ask(target, lambda stub: stub.ListImpactRecords(request, timeout=_TIMEOUT))
+    if as_json:
+        _print_json(response)
+    for each in () if as_json else response.records:
+        click.echo(_record_line(each))
+
+
+def _ask(target: Target, ask: Ask[M]) -> M:
+    """The answer. Ends the command where there is none."""
+
+    async def asked() -> M:
+        async with target.channel() as channel:
+            return await ask(RetentionServiceStub(channel))
+
+    try:
+        return asyncio.run(asked())
+    except CredentialsUnusable as error:
+        raise click.UsageError(str(error)) from error
+    except grpc.aio.AioRpcError as error:
+        problem = told_by(error)
+        if may_pass(error):
+            leave(problem, NOT_KNOWN)
+        leave(translated("Refused: {problem}", problem=problem), REFUSED)
+
+
+def _print_json(message: Message) -> None:
+    click.echo(
+        MessageToJson(
+            message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True, ensure_ascii=False
+        )
+    )
+
+
+def _hold_line(kept: api.LegalHold) -> str:
+    until = _time(kept.end_time) if kept.HasField("end_time") else translated("released")
+    return translated(
+        "customer {customer}, reference {reference}: held from {start} until {end}",
+        customer=kept.customer_id,
+        reference=kept.reference,
+        start=_time(kept.start_time),
+        end=until,
+    )
+
+
+def _purge_line(purge: api.Purge) -> str:
+    oldest = _time(purge.oldest_time) if purge.HasField("oldest_time") else translated("none")
+    if not purge.complete:
+        oldest = translated("not complete yet")
+    return translated(
+        "{night} {data_class}: {removed} removed, {held} held, oldest left: {oldest}",
+        night=purge.night,
+        data_class=word(DataClass.Name(purge.data_class), "DATA_CLASS_"),
+        removed=purge.removed,
+        held=purge.held,
+        oldest=oldest,
+    )
+
+
+def _record_line(record: api.ImpactRecord) -> str:
+    return translated(
+        "{record}: {purpose} (assessed by {assessor}, {time})",
+        record=record.id,
+        purpose=record.purpose,
+        assessor=record.assessor,
+        time=_time(record.assess_time),
+    )
+
+
+def _time(timestamp: Timestamp) -> str:
+    return f"{from_timestamp(timestamp):%Y-%m-%d %H:%M:%S} UTC"

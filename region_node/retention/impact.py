@@ -1,0 +1,55 @@
+"""Impact records: what was assessed before customers' data is given to other handlers, and what came of it.
+
+Personal Information Protection Law, art. 55 (3) and 56. A provision names the record that it rests on.
+"""
+
+from datetime import datetime
+
+from gateway import audit
+from gateway.api.region.v1.retention_service_pb2 import ImpactRecord
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.clock import to_microseconds, to_timestamp
+from gateway.errors import Refused
+from gateway.store.port import Transaction
+
+
+def record(tx: Transaction, told: ImpactRecord, *, actor: str, now: datetime) -> ImpactRecord:
+    """Keeps a record; the same again gives the one that is kept. Raises Refused with IMPACT_RECORD_EXISTS."""
+    wanted = ImpactRecord()
+    wanted.CopyFrom(told)
+    wanted.create_time.CopyFrom(to_timestamp(now))
+    known = find(tx, wanted.id)
+    if known is not None:
+        wanted.create_time.CopyFrom(known.create_time)
+        if wanted != known:
+            raise Refused(Reason.REASON_IMPACT_RECORD_EXISTS, record=wanted.id)
+        return known
+    tx.execute(
+        "INSERT INTO impact_records (record_id, content, recorded) VALUES (:id, :content, :now)",
+        id=wanted.id,
+        content=wanted.SerializeToString(),
+        now=to_microseconds(now),
+    )
+    audit.append(tx, now=now, actor=actor, action="RecordImpact", subject=f"impact/{wanted.id}")
+    return wanted
+
+
+def find(tx: Transaction, record_id: str) -> ImpactRecord | None:
+    """A record."""
+    return tx.first(ImpactRecord.FromString, "SELECT content FROM impact_records WHERE record_id = :id", id=record_id)
+
+
+def require(tx: Transaction, record_id: str) -> None:
+    """For a provision that names a record. Raises Refused with IMPACT_RECORD_NOT_FOUND."""
+    if find(tx, record_id) is None:
+        raise Refused(Reason.REASON_IMPACT_RECORD_NOT_FOUND, record=record_id)
+
+
+def records_after(tx: Transaction, record_id: str, limit: int) -> list[ImpactRecord]:
+    """At most `limit` records after one, by id."""
+    return tx.all(
+        ImpactRecord.FromString,
+        "SELECT content FROM impact_records WHERE record_id > :after ORDER BY record_id LIMIT :limit",
+        after=record_id,
+        limit=limit,
+    )

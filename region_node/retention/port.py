@@ -1,0 +1,43 @@
+"""What purges one class of data.
+
+A purger looks at one page of rows from a place on, and removes those that may go. It never removes what is open, or
+what exactly-once still needs; what it leaves is looked at again in the next night.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from gateway.store.port import Transaction
+from region_node.retention.holds import Held
+
+
+@dataclass(frozen=True)
+class Page:
+    """What became of one page."""
+
+    removed: int
+    held: int
+    """Rows whose time is over and that a hold keeps."""
+    place: str
+    """Where the next page begins; empty where there is none."""
+
+
+@dataclass(frozen=True)
+class Cut:
+    """What is old enough, in microseconds, and how much is looked at in one transaction."""
+
+    before: int
+    held: Held
+    limit: int
+
+
+class Purger(Protocol):
+    """Purges one class."""
+
+    def page(self, tx: Transaction, cut: Cut, place: str) -> Page:
+        """Removes what may go of the rows after a place; the empty place is the beginning."""
+        ...
+
+    def oldest(self, tx: Transaction) -> int | None:
+        """When the oldest row that is left was created, or ended, in microseconds."""
+        ...

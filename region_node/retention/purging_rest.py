@@ -1,0 +1,166 @@
+"""Purges what is about no order: notices, imports, verification, impact records. Says what is forgotten elsewhere."""
+
+from dataclasses import dataclass
+
+from gateway.store.port import Transaction
+from region_node.retention.port import Cut, Page
+
+
+@dataclass(frozen=True)
+class _Notice:
+    notice_id: str
+    number: str
+    delivery_time: int
+
+
+@dataclass(frozen=True)
+class _Mark:
+    product_id: str
+    time: int
+
+
+class Notices:
+    """Notices that were delivered. What waits is kept, however long."""
+
+    def page(self, tx: Transaction, cut: Cut, place: str) -> Page:
+        """See Purger. A place is the instant and the id of the last notice that was looked at."""
+        instant, _, key = place.partition(" ")
+        found = tx.all(
+            _Notice,
+            "SELECT notice_id, number, delivery_time FROM notices WHERE delivery_time IS NOT NULL"
+            " AND delivery_time < :before AND (delivery_time, notice_id) > (:after, :key)"
+            " ORDER BY delivery_time, notice_id LIMIT :limit",
+            before=cut.before,
+            after=int(instant or -1),
+            key=key,
+            limit=cut.limit,
+        )
+        gone = [each for each in found if each.number not in cut.held.numbers]
+        tx.execute_many(
+            "DELETE FROM notices WHERE notice_id = :notice_id", [{"notice_id": each.notice_id} for each in gone]
+        )
+        last = found[-1] if len(found) == cut.limit else None
+        place = f"{last.delivery_time} {last.notice_id}" if last is not None else ""
+        return Page(len(gone), len(found) - len(gone), place)
+
+    def oldest(self, tx: Transaction) -> int | None:
+        """See Purger."""
+        return tx.first(
+            int, "SELECT delivery_time FROM notices WHERE delivery_time IS NOT NULL ORDER BY delivery_time LIMIT 1"
+        )
+
+
+class Imports:
+    """Files of customers that were taken over to their end: checkpoints, and what was rejected."""
+
+    def page(self, tx: Transaction, cut: Cut, place: str) -> Page:
+        """See Purger. There is no place: what may go goes."""
+        found = tx.all(
+            bytes,
+            "SELECT sha256 FROM imports WHERE time < :before AND last_line >= lines ORDER BY time LIMIT :limit",
+            before=cut.before,
+            limit=cut.limit,
+        )
+        gone = [{"sha256": each} for each in found]
+        tx.execute_many("DELETE FROM import_rejections WHERE sha256 = :sha256", gone)
+        tx.execute_many("DELETE FROM imports WHERE sha256 = :sha256", gone)
+        return Page(len(found), 0, "on" if len(found) == cut.limit else "")
+
+    def oldest(self, tx: Transaction) -> int | None:
+        """See Purger."""
+        return tx.first(int, "SELECT time FROM imports ORDER BY time LIMIT 1")
+
+
+class Verification:
+    """Failures that count no more, then codes whose time is over."""
+
+    def page(self, tx: Transaction, cut: Cut, place: str) -> Page:
+        """See Purger. A place is the table, the instant and the line of the last row that was looked at."""
+        if place.startswith("codes "):
+            return self._codes(tx, cut, place.removeprefix("codes "))
+        return self._failures(tx, cut, place.removeprefix("failures "))
+
+    def oldest(self, tx: Transaction) -> int | None:
+        """See Purger."""
+        return tx.first(
+            int,
+            "SELECT time FROM (SELECT MIN(time) AS time FROM verification_failures"
+            " UNION ALL SELECT MIN(expire_time) FROM codes) AS both_tables"
+            " WHERE time IS NOT NULL ORDER BY time LIMIT 1",
+        )
+
+    def _failures(self, tx: Transaction, cut: Cut, place: str) -> Page:
+        found, gone = self._found(tx, cut, place, "verification_failures", "time")
+        tx.execute_many(
+            "DELETE FROM verification_failures WHERE product_id = :product_id AND time = :time",
+            [{"product_id": each.product_id, "time": each.time} for each in gone],
+        )
+        last = found[-1] if len(found) == cut.limit else None
+        place = f"failures {last.time} {last.product_id}" if last is not None else "codes "
+        return Page(len(gone), len(found) - len(gone), place)
+
+    def _codes(self, tx: Transaction, cut: Cut, place: str) -> Page:
+        found, gone = self._found(tx, cut, place, "codes", "expire_time")
+        tx.execute_many(
+            "DELETE FROM codes WHERE product_id = :product_id", [{"product_id": each.product_id} for each in gone]
+        )
+        last = found[-1] if len(found) == cut.limit else None
+        return Page(
+            len(gone), len(found) - len(gone), f"codes {last.time} {last.product_id}" if last is not None else ""
+        )
+
+    def _found(self, tx: Transaction, cut: Cut, place: str, table: str, column: str) -> tuple[list[_Mark], list[_Mark]]:
+        """The next rows of a table, and those of them that may go."""
+        instant, _, key = place.partition(" ")
+        found = tx.all(
+            _Mark,
+            f"SELECT product_id, {column} FROM {table} WHERE {column} < :before"  # noqa: S608 - names of this module
+            f" AND ({column}, product_id) > (:after, :key) ORDER BY {column}, product_id LIMIT :limit",
+            before=cut.before,
+            after=int(instant or -1),
+            key=key,
+            limit=cut.limit,
+        )
+        return found, [each for each in found if each.product_id not in cut.held.lines]
+
+
+class ImpactRecords:
+    """Assessments."""
+
+    def page(self, tx: Transaction, cut: Cut, place: str) -> Page:
+        """See Purger. There is no place: what may go goes."""
+        removed = tx.execute(
+            "DELETE FROM impact_records WHERE record_id IN"
+            " (SELECT record_id FROM impact_records WHERE recorded < :before ORDER BY recorded LIMIT :limit)",
+            before=cut.before,
+            limit=cut.limit,
+        )
+        return Page(removed, 0, "on" if removed == cut.limit else "")
+
+    def oldest(self, tx: Transaction) -> int | None:
+        """See Purger."""
+        return tx.first(int, "SELECT recorded FROM impact_records ORDER BY recorded LIMIT 1")
+
+
+class UsageAndBills:
+    """Forgotten by the billing run, as it bills a month; the report says how much that was."""
+
+    def page(self, tx: Transaction, cut: Cut, place: str) -> Page:
+        """See Purger."""
+        return Page(0, 0, "")
+
+    def oldest(self, tx: Transaction) -> int | None:
+        """See Purger. One of the oldest month."""
+        return tx.first(int, "SELECT usage_date FROM usage_records ORDER BY month LIMIT 1")
+
+
+class AuditTrail:
+    """Kept: a chain without its beginning could not be verified from it."""
+
+    def page(self, tx: Transaction, cut: Cut, place: str) -> Page:
+        """See Purger."""
+        return Page(0, 0, "")
+
+    def oldest(self, tx: Transaction) -> int | None:
+        """See Purger."""
+        return tx.first(int, "SELECT time FROM audit ORDER BY sequence LIMIT 1")

@@ -1,0 +1,163 @@
+"""What a region node serves."""
+
+from dataclasses import dataclass
+
+from gateway.api.region.v1 import (
+    audit_service_pb2,
+    billing_service_pb2,
+    catalogue_service_pb2,
+    customer_service_pb2,
+    document_service_pb2,
+    erasure_service_pb2,
+    notice_service_pb2,
+    order_event_service_pb2,
+    order_service_pb2,
+    oversight_service_pb2,
+    retention_service_pb2,
+    sharing_service_pb2,
+    verification_service_pb2,
+)
+from gateway.api.region.v1.audit_service_pb2_grpc import add_AuditServiceServicer_to_server
+from gateway.api.region.v1.billing_service_pb2_grpc import add_BillingServiceServicer_to_server
+from gateway.api.region.v1.catalogue_service_pb2_grpc import add_CatalogueServiceServicer_to_server
+from gateway.api.region.v1.customer_service_pb2_grpc import add_CustomerServiceServicer_to_server
+from gateway.api.region.v1.document_service_pb2_grpc import add_DocumentServiceServicer_to_server
+from gateway.api.region.v1.erasure_service_pb2_grpc import add_ErasureServiceServicer_to_server
+from gateway.api.region.v1.notice_service_pb2_grpc import add_NoticeServiceServicer_to_server
+from gateway.api.region.v1.order_event_service_pb2_grpc import add_OrderEventServiceServicer_to_server
+from gateway.api.region.v1.order_service_pb2_grpc import add_OrderServiceServicer_to_server
+from gateway.api.region.v1.oversight_service_pb2_grpc import add_OversightServiceServicer_to_server
+from gateway.api.region.v1.retention_service_pb2_grpc import add_RetentionServiceServicer_to_server
+from gateway.api.region.v1.sharing_service_pb2_grpc import add_SharingServiceServicer_to_server
+from gateway.api.region.v1.verification_service_pb2_grpc import add_VerificationServiceServicer_to_server
+from gateway.api.relay.v1 import relay_pb2
+from gateway.api.relay.v1.relay_pb2_grpc import add_RelayServiceServicer_to_server
+from gateway.clock import Clock
+from gateway.relay.service import RelayService
+from gateway.server import Service
+from gateway.store.port import Store
+from region_node.billing.service import BillingService
+from region_node.catalogue.service import CatalogueService
+from region_node.core import RegionCore
+from region_node.customers.profiles_asked import ProfileDesk
+from region_node.customers.service import CustomerService
+from region_node.documents.service import DocumentPorts, DocumentService
+from region_node.erasure.service import ErasureService
+from region_node.notices.service import NoticeService
+from region_node.orders.events_service import OrderEventService
+from region_node.orders.service import OrderService
+from region_node.oversight.audit_service import AuditService
+from region_node.oversight.service import OversightService
+from region_node.questions import Questions
+from region_node.retention.service import RetentionService
+from region_node.sharing.desk import SharingDesk
+from region_node.sharing.service import SharingService
+from region_node.verification.service import VerificationService
+
+
+@dataclass(frozen=True)
+class ServicePorts:
+    """What services work with."""
+
+    core: RegionCore
+    store: Store
+    clock: Clock
+    questions: Questions
+
+
+def services(ports: ServicePorts) -> list[Service]:
+    """All services of a node."""
+    return [*_of_business(ports), *_of_records(ports), *_of_the_federation(ports)]
+
+
+def _of_business(ports: ServicePorts) -> list[Service]:
+    """Orders, customers' lines, bills and the catalogue."""
+    core, store, clock, questions = ports.core, ports.store, ports.clock, ports.questions
+    context = core.context
+    return [
+        Service.of(
+            order_service_pb2.DESCRIPTOR.services_by_name["OrderService"],
+            add_OrderServiceServicer_to_server,
+            OrderService(core.desk, store, core.changes, clock),
+        ),
+        Service.of(
+            order_event_service_pb2.DESCRIPTOR.services_by_name["OrderEventService"],
+            add_OrderEventServiceServicer_to_server,
+            OrderEventService(store, core.changes),
+        ),
+        Service.of(
+            customer_service_pb2.DESCRIPTOR.services_by_name["CustomerService"],
+            add_CustomerServiceServicer_to_server,
+            CustomerService(context, store, clock, ProfileDesk(context, store, questions, clock)),
+        ),
+        Service.of(
+            billing_service_pb2.DESCRIPTOR.services_by_name["BillingService"],
+            add_BillingServiceServicer_to_server,
+            BillingService(context, store, questions, clock),
+        ),
+        Service.of(
+            catalogue_service_pb2.DESCRIPTOR.services_by_name["CatalogueService"],
+            add_CatalogueServiceServicer_to_server,
+            CatalogueService(context.region, context.border.current, store, clock),
+        ),
+        Service.of(
+            verification_service_pb2.DESCRIPTOR.services_by_name["VerificationService"],
+            add_VerificationServiceServicer_to_server,
+            VerificationService(context, core.verification, questions),
+        ),
+        Service.of(
+            notice_service_pb2.DESCRIPTOR.services_by_name["NoticeService"],
+            add_NoticeServiceServicer_to_server,
+            NoticeService(store, clock),
+        ),
+    ]
+
+
+def _of_records(ports: ServicePorts) -> list[Service]:
+    """What is known and kept of customers."""
+    core, store, clock, questions = ports.core, ports.store, ports.clock, ports.questions
+    context = core.context
+    return [
+        Service.of(
+            document_service_pb2.DESCRIPTOR.services_by_name["DocumentService"],
+            add_DocumentServiceServicer_to_server,
+            DocumentService(DocumentPorts(context, store, clock, core.register, core.contents, questions)),
+        ),
+        Service.of(
+            sharing_service_pb2.DESCRIPTOR.services_by_name["SharingService"],
+            add_SharingServiceServicer_to_server,
+            SharingService(SharingDesk(context, store, questions, clock)),
+        ),
+        Service.of(
+            erasure_service_pb2.DESCRIPTOR.services_by_name["ErasureService"],
+            add_ErasureServiceServicer_to_server,
+            ErasureService(context, store, clock),
+        ),
+        Service.of(
+            retention_service_pb2.DESCRIPTOR.services_by_name["RetentionService"],
+            add_RetentionServiceServicer_to_server,
+            RetentionService(store, clock),
+        ),
+    ]
+
+
+def _of_the_federation(ports: ServicePorts) -> list[Service]:
+    """What coordinators and administrators call."""
+    core, store, context = ports.core, ports.store, ports.core.context
+    return [
+        Service.of(
+            relay_pb2.DESCRIPTOR.services_by_name["RelayService"],
+            add_RelayServiceServicer_to_server,
+            RelayService(core.receiver),
+        ),
+        Service.of(
+            oversight_service_pb2.DESCRIPTOR.services_by_name["OversightService"],
+            add_OversightServiceServicer_to_server,
+            OversightService(store, context.region),
+        ),
+        Service.of(
+            audit_service_pb2.DESCRIPTOR.services_by_name["AuditService"],
+            add_AuditServiceServicer_to_server,
+            AuditService(store),
+        ),
+    ]

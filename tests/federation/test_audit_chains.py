@@ -1,0 +1,264 @@
+"""The audit chains of the federation: told to witnesses every minute, verified by coordinator and region, exported."""
+
+import asyncio
+import json
+import subprocess
+import sys
+from asyncio.subprocess import PIPE
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from gateway import audit
+from gateway.api.coordinator.v1.administration_pb2 import ChainVerdict, VerifyChainsRequest
+from gateway.api.coordinator.v1.administration_pb2_grpc import AuditServiceStub
+from gateway.api.federation.v1.federation_pb2 import AuditHead
+from gateway.api.region.v1.audit_service_pb2 import ChainProblemKind, VerifyChainRequest
+from gateway.api.region.v1.audit_service_pb2_grpc import AuditServiceStub as RegionAuditServiceStub
+from gateway.federation.witnesses import witnesses_of
+from gateway.region_keys import KeySet, RegionKeys
+from gateway.signing import Signer
+from region_node.cli import audit_witnesses
+from region_node.cli.audit_export import Proof, Wanted, export, written
+from tests.federation.certificates import FEDERATION
+from tests.federation.chains import MANIPULATIONS, Manipulation, read_chain, until_witnessed, write_chain
+from tests.federation.counter import Counter
+from tests.federation.databases import Databases
+from tests.federation.refusals import refusal
+from tests.federation.running import CALL_SECONDS, REGIONS, Federation, running, until
+
+SCRIPT = Path(__file__).parents[2] / "deploy" / "audit" / "check_export.py"
+
+
+async def verdicts(federation: Federation, region: str = "") -> dict[str, ChainVerdict]:
+    """What an administrator is told of the chains."""
+    stub = AuditServiceStub(federation.dial_coordinator("admin/root"))
+    stream = stub.VerifyChains(VerifyChainsRequest(region=region), timeout=CALL_SECONDS)
+    return {response.verdict.region: response.verdict async for response in stream}
+
+
+async def learnt(federation: Federation, region: str) -> audit_witnesses.Testimony:
+    """What the region's own command learns."""
+    return await audit_witnesses.Witnesses(federation.region_settings(region), federation.clock).testify()
+
+
+@asynccontextmanager
+async def manipulated(federation: Federation, manipulation: Manipulation) -> AsyncIterator[int]:
+    """Sichuan's chain is manipulated; gives the row in its middle, and puts the chain back at the end."""
+    database = federation.database("sichuan")
+    before = read_chain(database)
+    middle = len(before) // 2
+    write_chain(database, manipulation.apply(before, middle))
+    try:
+        yield middle
+    finally:
+        write_chain(database, before)
+
+
+async def test_every_region_has_two_witnesses_that_keep_its_head(federation: Federation, sichuan: Counter) -> None:
+    await sichuan.new_customer()
+    for region in REGIONS:
+        await until_witnessed(federation, region)
+    found = await verdicts(federation)
+    assert found.keys() == set(REGIONS)
+    for region, verdict in found.items():
+        assert not verdict.problems
+        assert list(verdict.witnesses) == witnesses_of(region, REGIONS)
+        witnesses = {each.witness for each in verdict.sightings}
+        assert witnesses == {"coordinator", *(f"region/{name}" for name in verdict.witnesses)}
+        assert all(each.agrees for each in verdict.sightings)
+        assert verdict.head.sequence >= max(each.head.sequence for each in verdict.sightings)
+
+
+@pytest.mark.parametrize("manipulation", MANIPULATIONS, ids=lambda each: each.name)
+async def test_what_is_done_to_a_chain_is_found_by_coordinator_and_region_with_its_place(
+    federation: Federation, sichuan: Counter, manipulation: Manipulation
+) -> None:
+    for _ in range(4):
+        await sichuan.new_customer()
+    await until_witnessed(federation, "sichuan")
+    asked = await learnt(federation, "sichuan")
+    assert {each.witness for each in asked.seen()} == {"coordinator", "region/guangdong", "region/henan"}
+    settings = federation.region_settings("sichuan")
+    async with manipulated(federation, manipulation) as middle:
+        verdict = (await verdicts(federation, "sichuan"))["sichuan"]
+        with settings.database.look() as tx, pytest.raises(audit.ChainBroken) as raised:
+            audit.verify(audit.rows(tx), asked.seen())
+    problem = verdict.problems[0]
+    assert (problem.kind, raised.value.kind) == (manipulation.kind, manipulation.kind)
+    if manipulation.name == "whole rewrite":  # where it begins nobody knows: told is the first row that others saw
+        assert problem.sequence == min(each.head.sequence for each in verdict.sightings if not each.agrees)
+        assert raised.value.sequence == min(each.head.sequence for each in asked.seen())
+        assert {each.witness for each in verdict.problems} == {"coordinator", "region/guangdong", "region/henan"}
+    else:
+        assert problem.sequence == raised.value.sequence == middle + manipulation.place
+    assert f"row {raised.value.sequence}" in str(raised.value)
+    for _ in range(2):  # beyond the row that was inserted, which a heartbeat has handed in
+        await sichuan.new_customer()
+    await until_witnessed(federation, "sichuan")
+    assert not (await verdicts(federation, "sichuan"))["sichuan"].problems
+
+
+async def test_a_cut_chain_is_an_alarm_at_its_witnesses_and_told_back(tmp_path: Path, databases: Databases) -> None:
+    async with running(tmp_path, databases) as federation:
+        sichuan = Counter(federation, "sichuan")
+        for _ in range(3):
+            await sichuan.new_customer()
+        await until_witnessed(federation, "sichuan")
+        rows = read_chain(federation.database("sichuan"))
+        write_chain(federation.database("sichuan"), rows[:-2])
+        federation.clock.advance(timedelta(seconds=61))
+
+        async def alarmed(region: str) -> bool:
+            return bool(
+                federation.database(region).rows(
+                    "SELECT 1 FROM audit WHERE action = 'AUDIT_HEAD_CONTRADICTED' AND subject = 'region/sichuan'"
+                )
+            )
+
+        for region in REGIONS:  # its two witnesses, and itself
+            await until(lambda region=region: alarmed(region), f"{region} has noted it")  # type: ignore[misc]
+        problems = (await verdicts(federation, "sichuan"))["sichuan"].problems
+        assert problems
+
+
+async def test_a_region_walks_its_chain_in_parts_and_refuses_what_is_no_part(federation: Federation) -> None:
+    stub = RegionAuditServiceStub(federation.dial_node("sichuan", "coordinator/0"))
+    first = await stub.VerifyChain(VerifyChainRequest(rows=1, sequences=[1]), timeout=CALL_SECONDS)
+    assert (first.head.sequence, first.is_end) == (1, False)
+    assert [row.head.sequence for row in first.told] == [1]
+    rest = await stub.VerifyChain(VerifyChainRequest(after=first.head), timeout=CALL_SECONDS)
+    assert (rest.is_end, rest.HasField("problem")) == (True, False)
+    wrong = AuditHead(sequence=1, hash=bytes(32))
+    other = await stub.VerifyChain(VerifyChainRequest(after=wrong), timeout=CALL_SECONDS)
+    assert (other.problem.kind, other.problem.sequence) == (ChainProblemKind.CHAIN_PROBLEM_KIND_ALTERED, 2)
+    for request, field in (
+        (VerifyChainRequest(rows=100_001), "rows"),
+        (VerifyChainRequest(sequences=range(1, 258)), "sequences"),
+        (VerifyChainRequest(after=AuditHead(sequence=1, hash=b"x")), "after"),
+    ):
+        told = await refusal(stub.VerifyChain(request, timeout=CALL_SECONDS))
+        assert (told.reason, told.parameters["field"]) == ("REQUEST_INVALID", field)
+
+
+async def exported(federation: Federation, number: str) -> str:
+    """An export of the rows about the customer of a number, of this month."""
+    settings = federation.region_settings("sichuan")
+    now = federation.clock.now()
+    wanted = Wanted(
+        settings.federation,
+        "sichuan",
+        f"customer-{number.removeprefix('+')}",
+        now - timedelta(days=20),
+        now + timedelta(days=1),
+    )
+    asked = await learnt(federation, "sichuan")
+    proof = Proof(Signer.load(settings.signing.key), settings.signing.certificate.read_bytes(), asked.regions)
+    with settings.database.look(RegionKeys(KeySet.load(settings.keys))) as tx:
+        return "".join(map(written, export(tx, wanted, proof)))
+
+
+def checked(federation: Federation, directory: Path, text: str) -> "subprocess.CompletedProcess[str]":
+    """What the published script says of a file."""
+    path = directory / "export.jsonl"
+    path.write_text(text, encoding="utf-8")
+    authority = federation.certificates.credentials("region/henan").authority
+    command = [sys.executable, "-I", str(SCRIPT), str(path), "--authority", str(authority)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+Lines = list[dict[str, object]]
+
+
+def _shown(lines: Lines) -> list[int]:
+    return [index for index, line in enumerate(lines) if "row" in line]
+
+
+def _alter(lines: Lines) -> None:
+    row = lines[_shown(lines)[0]]["row"]
+    assert isinstance(row, dict)
+    row["detail"] = "somebody else"
+
+
+def _remove(lines: Lines) -> None:
+    del lines[_shown(lines)[0]]
+
+
+def _add(lines: Lines) -> None:
+    lines.insert(_shown(lines)[0], {"digests": ["00" * 32]})
+
+
+def _swap(lines: Lines) -> None:
+    first = _shown(lines)[0]
+    lines[first], lines[first - 1] = lines[first - 1], lines[first]
+
+
+def _other_region(lines: Lines) -> None:
+    certificates = lines[-1]["certificates"]
+    assert isinstance(certificates, dict)
+    certificates["sichuan"] = certificates["henan"]
+
+
+def _other_signature(lines: Lines) -> None:
+    head, witnesses = lines[-1]["head"], lines[-1]["witnesses"]
+    assert isinstance(head, dict)
+    assert isinstance(witnesses, list)
+    head["signature"] = witnesses[0]["signature"]
+
+
+def _cut_end(lines: Lines) -> None:
+    del lines[-1]
+
+
+@pytest.mark.parametrize("tamper", [_alter, _remove, _add, _swap, _other_region, _other_signature, _cut_end])
+async def test_an_export_is_proven_by_the_published_script_and_a_tampered_one_is_not(
+    federation: Federation, guangdong: Counter, sichuan: Counter, tmp_path: Path, tamper: Callable[[Lines], None]
+) -> None:
+    number, other = await sichuan.new_customer(), await sichuan.new_customer()
+    order = await guangdong.order("SUSPEND", number)
+    await guangdong.order("SUSPEND", other)
+    await until_witnessed(federation, "sichuan")
+    text = await exported(federation, number)
+    assert order.id in text
+    assert other.removeprefix("+") not in text, "nobody else's rows are told"
+    good = checked(federation, tmp_path, text)
+    assert (good.returncode, good.stderr) == (0, "")
+    assert "the end is signed by sichuan" in good.stdout
+    assert "as henan saw it" in good.stdout
+    assert "as guangdong saw it" in good.stdout
+    lines = [json.loads(line) for line in text.splitlines()]
+    tamper(lines)
+    bad = checked(federation, tmp_path, "".join(map(written, lines)))
+    assert bad.returncode == 1
+    assert "NOT PROVEN" in bad.stderr
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+async def test_an_administrator_verifies_the_federation_by_one_command(
+    federation: Federation, sichuan: Counter, *, as_json: bool
+) -> None:
+    for _ in range(3):
+        await sichuan.new_customer()
+    await until_witnessed(federation, "sichuan")
+    directory = federation.certificates.credentials("admin/root").certificate.parent
+    command = ["-m", "coordinator.cli.main", "audit", "verify", "--coordinator", federation.coordinator_endpoint]
+    command += ["--credentials", str(directory), "--federation", FEDERATION, *(["--json"] if as_json else [])]
+
+    async def verified() -> tuple[int | None, str, str]:
+        process = await asyncio.create_subprocess_exec(sys.executable, *command, stdout=PIPE, stderr=PIPE)
+        out, err = await process.communicate()
+        return process.returncode, out.decode(), err.decode()
+
+    code, out, err = await verified()
+    assert (code, err) == (0, "")
+    assert all(region in out for region in REGIONS)
+    assert "region/guangdong" in out
+    async with manipulated(federation, MANIPULATIONS[1]) as middle:
+        code, out, err = await verified()
+    assert code == 1
+    assert f"sichuan: row {middle} is missing" in err
+    if as_json:
+        assert {each["region"] for each in json.loads(out)["chains"]} == set(REGIONS)

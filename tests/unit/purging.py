@@ -1,0 +1,114 @@
+"""A node of Sichuan without its edges, whose purge tests run night by night."""
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+from gateway.api.federation.v1.configuration_pb2 import DataClass
+from gateway.api.region.v1.order_pb2 import Order, OrderState
+from gateway.api.region.v1.retention_service_pb2 import Purge
+from gateway.api.relay.v1.relay_pb2 import EnvelopeContent
+from gateway.clock import to_microseconds, to_timestamp
+from gateway.federation.current import CurrentFederation
+from gateway.relay.border import Border
+from gateway.store.schema import migrations_of
+from gateway.store.sqlite import SqliteTransaction
+from gateway.store.sqlite_schema import apply
+from gateway.timers import Timer, due_timers, fire
+from region_node.customers.rows import CustomerRow, insert_customer
+from region_node.orders.rows import OrderRow, RequestKey, insert_order, insert_request
+from region_node.retention import purge
+from region_node.retention.purge import PURGE_TIMER
+from region_node.retention.reports import purges_before
+from tests.simulation.world import keys
+from tests.unit.situations import FEDERATION, LINE
+
+NOW = datetime(2031, 11, 24, 12, tzinfo=UTC)
+LONG_AGO = timedelta(days=366 * 6)
+
+
+class Archive:
+    """Its records, and the clock by which it purges them."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        current = CurrentFederation()
+        current.update(FEDERATION, [])
+        shared = keys()
+        self.border = Border("sichuan", shared.signers["sichuan"], shared.trusted, current)
+        self.connection = connection
+        self.tx = SqliteTransaction(connection)
+        purge.ensure_purge(self.tx, NOW)
+
+    def order(self, name: str, when: datetime, state: OrderState.ValueType) -> str:
+        """An order of long ago, its request, and the envelope by which it came."""
+        order = Order(id=f"guangdong/counter/{name}", handling_region="guangdong", home_region="sichuan", state=state)
+        order.request.number = LINE.number
+        order.order_date.CopyFrom(to_timestamp(when))
+        order.state_changes.add(state=state, time=to_timestamp(when))
+        insert_order(self.tx, OrderRow(order, ""), when)
+        insert_request(self.tx, RequestKey("counter", name, b"d"), order.id, settled=True, now=when)
+        return order.id
+
+    def received(self, order_id: str, when: datetime, *, lifetime: timedelta = timedelta(days=1)) -> None:
+        """A command of Guangdong about an order, that was acted on."""
+        content = EnvelopeContent(id=f"{order_id}#submit", origin="guangdong", subject=order_id)
+        content.not_after.CopyFrom(to_timestamp(when + lifetime))
+        self.tx.execute(
+            "INSERT INTO inbox (origin, envelope_id, subject, content, signature, receipt_content, receipt_signature,"
+            " received) VALUES ('guangdong', :id, :subject, :content, :blob, :blob, :blob, :received)",
+            id=content.id,
+            subject=order_id,
+            content=content.SerializeToString(),
+            blob=b"x",
+            received=to_microseconds(when),
+        )
+
+    def sent(self, order_id: str, when: datetime, *, closed: bool = True) -> None:
+        """An envelope about an order."""
+        self.tx.execute(
+            "INSERT INTO outbox (envelope_id, destination, kind, subject, content, signature, traceparent, created,"
+            " closed, claimed_by, handed_over) VALUES (:id, 'guangdong', 3, :subject, :blob, :blob, '', :when, :closed,"
+            " 0, 0)",
+            id=f"{order_id}#update",
+            subject=order_id,
+            blob=b"x",
+            when=to_microseconds(when),
+            closed=to_microseconds(when) if closed else None,
+        )
+
+    def customer(self) -> str:
+        """The customer whose line the orders are for."""
+        insert_customer(self.tx, CustomerRow(LINE.customer_id, "王芳", ""))
+        return LINE.customer_id
+
+    def night(self, now: datetime, *, broken_at: int = 0) -> int:
+        """Fires the timer until the night is over; the page of that number fails at its commit. Returns the pages."""
+        pages = 0
+        while due := [each for each in due_timers(self.tx, now) if each.kind == PURGE_TIMER]:
+            pages += 1
+            self.connection.execute("BEGIN")
+            fire(self.tx, due[0], {PURGE_TIMER: self._purge}, now)
+            self.connection.execute("ROLLBACK" if pages == broken_at else "COMMIT")
+            now += timedelta(seconds=1)
+        return pages
+
+    def _purge(self, tx: object, timer: Timer, now: datetime) -> None:
+        purge.purge(self.tx, self.border, timer, now)
+
+    def report(self) -> dict[str, Purge]:
+        """What the last night did, by class."""
+        found = purges_before(self.tx, "", 0, 100)
+        return {DataClass.Name(each.data_class): each for each in found if each.night == found[0].night}
+
+    def count(self, table: str) -> int:
+        """How many rows a table has."""
+        return int(self.connection.execute(f"SELECT COUNT(*) FROM {table}").fetchone()[0])
+
+
+@contextlib.contextmanager
+def archive() -> Iterator[Archive]:
+    """One that is empty."""
+    with contextlib.closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        apply(connection, migrations_of("gateway", "region_node"))
+        yield Archive(connection)
