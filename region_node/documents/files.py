@@ -148,7 +148,7 @@ def remove_file(tx: Transaction, register_id: str) -> None:
 @dataclass(frozen=True)
 class _Chunk:
     start: int
-    content: bytes
+    content: bytes = field(repr=False)
 
 
 def _file(

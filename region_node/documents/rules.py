@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from gateway.api.federation.v1.configuration_pb2 import Business, DocumentRequirement, Material
@@ -156,7 +156,7 @@ def is_fresh(business: Business, document: Document, now: datetime) -> bool:
 class OnFile:
     """What a business is given from the file, and the lines of the catalogue that are missing all the same."""
 
-    added: Sequence[RegisteredDocument]
+    added: Sequence[RegisteredDocument] = field(repr=False)
     missing: Sequence[str]
 
 

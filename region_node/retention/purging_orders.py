@@ -5,9 +5,10 @@ from datetime import timedelta
 
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent
 from gateway.clock import from_microseconds, from_timestamp, to_microseconds
+from gateway.errors import Refused
 from gateway.relay import inbox
 from gateway.store.port import Transaction
-from gateway.vault import KeyDestroyed, destroy
+from gateway.vault import destroy
 from region_node.orders.rows import find_order
 from region_node.orders.rules import FINAL
 from region_node.retention.holds import Held
@@ -252,8 +253,8 @@ def _cannot_come_again(tx: Transaction, row: _Received, before: int) -> bool:
     """Whether a command is past, and its origin has been heard of since."""
     try:
         found = inbox.find(tx, row.origin, row.envelope_id)
-    except KeyDestroyed:
-        found = None
+    except Refused:
+        found = None  # of an erased customer
     last = from_microseconds(row.received)
     if found is not None:
         last = max(last, from_timestamp(EnvelopeContent.FromString(found.content).not_after))

@@ -1,6 +1,6 @@
 """Purges what is about no order: notices, imports, verification, impact records. Says what is forgotten elsewhere."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gateway.store.port import Transaction
 from region_node.retention.port import Cut, Page
@@ -9,7 +9,7 @@ from region_node.retention.port import Cut, Page
 @dataclass(frozen=True)
 class _Notice:
     notice_id: str
-    number: str
+    number: str = field(repr=False)
     delivery_time: int
 
 

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from google.protobuf.message import DecodeError
@@ -53,7 +53,7 @@ class _Statement:
 
     before: WitnessRow
     erased: Sequence[NumberedKey]
-    message: WitnessStatement
+    message: WitnessStatement = field(repr=False)
 
 
 class Telling:

@@ -11,6 +11,7 @@ from gateway.api.region.v1.retention_service_pb2 import Purge
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent
 from gateway.clock import to_microseconds, to_timestamp
 from gateway.federation.current import CurrentFederation
+from gateway.relay.at_rest import INBOX, INBOX_RECEIPT, inbox_key, seal_signed
 from gateway.relay.border import Border
 from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteTransaction
@@ -21,6 +22,7 @@ from region_node.orders.rows import OrderRow, RequestKey, insert_order, insert_r
 from region_node.retention import purge
 from region_node.retention.purge import PURGE_TIMER
 from region_node.retention.reports import purges_before
+from tests.keys import region_keys
 from tests.simulation.world import keys
 from tests.unit.situations import FEDERATION, LINE
 
@@ -37,7 +39,7 @@ class Archive:
         shared = keys()
         self.border = Border("sichuan", shared.signers["sichuan"], shared.trusted, current)
         self.connection = connection
-        self.tx = SqliteTransaction(connection)
+        self.tx = SqliteTransaction(connection, region_keys())
         purge.ensure_purge(self.tx, NOW)
 
     def order(self, name: str, when: datetime, state: OrderState.ValueType) -> str:
@@ -56,13 +58,17 @@ class Archive:
         content.not_after.CopyFrom(to_timestamp(when + lifetime))
         self.tx.execute(
             "INSERT INTO inbox (origin, envelope_id, subject, content, signature, receipt_content, receipt_signature,"
-            " received) VALUES ('guangdong', :id, :subject, :content, :blob, :blob, :blob, :received)",
+            " received) VALUES ('guangdong', :id, :subject, :content, :blob, :receipt, :blob, :received)",
             id=content.id,
             subject=order_id,
-            content=content.SerializeToString(),
+            content=self._sealed(content, INBOX, content.SerializeToString()),
+            receipt=self._sealed(content, INBOX_RECEIPT, b"x"),
             blob=b"x",
             received=to_microseconds(when),
         )
+
+    def _sealed(self, content: EnvelopeContent, place: str, signed: bytes) -> bytes:
+        return seal_signed(self.tx, content.subject, place, inbox_key(content.origin, content.id), signed)
 
     def sent(self, order_id: str, when: datetime, *, closed: bool = True) -> None:
         """An envelope about an order."""
