@@ -11,7 +11,7 @@ from io import TextIOWrapper
 from pathlib import Path
 from types import FrameType
 
-from deploy.demo import away, ending, everything, left_running, limits, opening, outage, redundancy
+from deploy.demo import away, ending, everything, left_running, limits, opening, outage, records, redundancy
 from deploy.demo.stage import Stage
 from deploy.demo.world import REGIONS, World
 from deploy.local import directory
@@ -29,6 +29,8 @@ _Chapter = Callable[[World], Awaitable[None]]
 _BUSINESS: tuple[_Chapter, ...] = (
     away.everyday_business,
     everything.whole_catalogue,
+    records.one_paper,
+    records.one_consent,
     away.leaving_for_good,
     away.four_eyes,
     limits.second_thoughts,

@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import hmac
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
 import grpc
@@ -17,15 +17,19 @@ from gateway.api.federation.v1.federation_pb2 import Member
 from gateway.api.region.v1 import billing_service_pb2 as billing
 from gateway.api.region.v1 import catalogue_service_pb2 as catalogue
 from gateway.api.region.v1 import customer_service_pb2 as customers
+from gateway.api.region.v1 import document_service_pb2 as documents
 from gateway.api.region.v1 import order_service_pb2 as orders
+from gateway.api.region.v1 import sharing_service_pb2 as sharing
 from gateway.api.region.v1 import verification_service_pb2 as verification
 from gateway.api.region.v1.billing_service_pb2_grpc import BillingServiceStub
 from gateway.api.region.v1.catalogue_service_pb2_grpc import CatalogueServiceStub
 from gateway.api.region.v1.customer_service_pb2_grpc import CustomerServiceStub
+from gateway.api.region.v1.document_service_pb2_grpc import DocumentServiceStub
 from gateway.api.region.v1.order_pb2 import Order, OrderRequest, OrderState
 from gateway.api.region.v1.order_service_pb2 import ReviewDecision, SubmitOrderRequest
 from gateway.api.region.v1.order_service_pb2_grpc import OrderServiceStub
 from gateway.api.region.v1.oversight_service_pb2 import OrderSummary
+from gateway.api.region.v1.sharing_service_pb2_grpc import SharingServiceStub
 from gateway.api.region.v1.verification_service_pb2_grpc import VerificationServiceStub
 from gateway.api.types.v1.types_pb2 import Applicant, Channel, Document, Requester
 from gateway.clock import to_timestamp
@@ -186,6 +190,63 @@ class Counter:
             request_id=request_id, number=number, code=code, new_password=password, requester=_requester(CLERK)
         )
         await self._client.ask(lambda channel: VerificationServiceStub(channel).ChangePassword, request)
+
+    async def put_on_file(
+        self, named: documents.DocumentUpload, pieces: AsyncIterator[documents.DocumentChunk]
+    ) -> documents.UploadDocumentResponse:
+        """Puts a document that was verified here on file; returns when its customer's home region has it."""
+        named.requester.CopyFrom(_requester(CLERK))
+        stub = DocumentServiceStub(self._client.channel())
+
+        async def parts() -> AsyncIterator[documents.UploadDocumentRequest]:
+            yield documents.UploadDocumentRequest(document=named)
+            async for piece in pieces:
+                yield documents.UploadDocumentRequest(chunk=piece)
+
+        answer = documents.UploadDocumentResponse()
+        async for each in stub.UploadDocument(parts(), timeout=_PATIENCE):
+            answer = each
+        return answer
+
+    async def documents_of(self, number: str) -> Sequence[documents.RegisteredDocument]:
+        """What is on file for a customer, anywhere."""
+        request = documents.ListDocumentsRequest(number=number, requester=_requester(CLERK))
+        return (await self._client.ask(lambda channel: DocumentServiceStub(channel).ListDocuments, request)).documents
+
+    async def document_reuse(self) -> Sequence[documents.DocumentReuse]:
+        """How many orders needed papers, and how many of those needed none again."""
+        request = documents.GetDocumentReuseRequest(requester=_requester(CLERK))
+        return (await self._client.ask(lambda channel: DocumentServiceStub(channel).GetDocumentReuse, request)).reuse
+
+    async def read_shared(self, request: sharing.ReadSharedCustomerRequest) -> sharing.ReadSharedCustomerResponse:
+        """What this region may see of a customer, for a purpose."""
+        request.requester.CopyFrom(_requester(CLERK))
+        return await self._client.ask(lambda channel: SharingServiceStub(channel).ReadSharedCustomer, request)
+
+    async def give_consent(self, request: sharing.GiveConsentRequest) -> sharing.GiveConsentResponse:
+        """Records what a customer decided."""
+        request.requester.CopyFrom(_requester(CLERK))
+        return await self._client.ask(lambda channel: SharingServiceStub(channel).GiveConsent, request)
+
+    async def withdraw_consent(self, request: sharing.WithdrawConsentRequest) -> sharing.WithdrawConsentResponse:
+        """Takes a consent back."""
+        request.requester.CopyFrom(_requester(CLERK))
+        return await self._client.ask(lambda channel: SharingServiceStub(channel).WithdrawConsent, request)
+
+    async def disclosures(
+        self, request_id: str, number: str, proven: Sequence[Document]
+    ) -> Sequence[sharing.Disclosure]:
+        """Who saw what of a customer, newest first."""
+        request = sharing.ListDisclosuresRequest(
+            request_id=request_id,
+            number=number,
+            applicant=Applicant.APPLICANT_HOLDER,
+            documents=proven,
+            requester=_requester(CLERK),
+        )
+        return (
+            await self._client.ask(lambda channel: SharingServiceStub(channel).ListDisclosures, request)
+        ).disclosures
 
     async def profile(self, request_id: str, number: str, proven: Sequence[Document]) -> customers.Profile:
         """What a customer has, from wherever the customer belongs."""

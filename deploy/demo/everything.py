@@ -18,7 +18,8 @@ from gateway.money import in_major_units
 _BEFORE = {"SUSPEND", "RESUME", "QRY_BILL", "PAY", "PLAN_CHANGE", "TERMINATE"}  # told by the chapter before
 _AFTER = {"MNP_IN"}  # which is refused in the chapter on limits
 _LONG_CALL = 36_000  # seconds: more than the plan includes
-_PASSWORD = "275941"  # noqa: S105 - chosen by a made-up customer
+PASSWORD = "275941"  # noqa: S105 - chosen by a made-up customer
+"""The service password that the regular customer chooses."""
 _FINAL = frozenset(
     {
         OrderState.ORDER_STATE_COMPLETED,
@@ -97,7 +98,7 @@ async def _look_at_profile(world: World, rows: list[list[str | Text]]) -> None:
 async def _choose_password(world: World) -> None:
     number = world.people.regular.product.number
     code = await world.code("password-1", number)
-    await world.here.choose_password("password-1", number, code, _PASSWORD)
+    await world.here.choose_password("password-1", number, code, PASSWORD)
     world.stage.say(
         "The customer chose a service password with a code from Sichuan; nobody in Guangdong learns either."
     )
@@ -141,7 +142,7 @@ async def _through(world: World, errand: Errand, number: str = "") -> Order:
     here, request_id = world.here, f"{errand.business.lower().replace('_', '-')}-1"
     opens = "region" in errand.told
     number = number or ("" if opens else world.people.regular.product.number)
-    proven = await world.verified(request_id, number, errand.said, _PASSWORD) if errand.said else []
+    proven = await world.verified(request_id, number, errand.said, PASSWORD) if errand.said else []
     request = here.request(request_id, errand.business, number, errand.told, papers=errand.papers, proven=proven)
     order = await here.submit(request)
     world.orders.append(order.id)
