@@ -1,10 +1,11 @@
-"""The rest of the business: import, bulk, bills, guides and the number plan, each against a baseline of its own."""
+"""The rest of the business: import, bulk, bills, guides, shared records, papers and the number plan, each against a baseline of its own."""
 
 from deploy.local.federation import LocalFederation
 from tests.bench.bulk import measure_bulk
 from tests.bench.imports import measure_imports
 from tests.bench.numberplan import measure_lookups
 from tests.bench.orders import HANDLING
+from tests.bench.papers import measure_papers
 from tests.bench.questions import measure_bills, measure_guides
 from tests.bench.report import Comparison
 from tests.bench.sharing import measure_sharing
@@ -20,5 +21,6 @@ async def measure_business(federation: LocalFederation, rounds: int, orders: int
         *await measure_bills(federation, rounds, seconds),
         *await measure_guides(federation, rounds, seconds),
         *await measure_sharing(federation, rounds, seconds),
+        await measure_papers(federation, rounds, seconds),
         measure_lookups(rounds),
     ]

@@ -100,7 +100,7 @@ async def measure_guides(federation: LocalFederation, rounds: int, seconds: floa
                 figure=f"{figure}, {CALLERS} callers, 1/s",
                 base="health check",
                 measured=measured,
-                rounds=await in_turns(lambda: _rate(health, seconds), _rate_of(call, seconds), rounds),
+                rounds=await in_turns(lambda: _rate(health, seconds), rate_of(call, seconds), rounds),
             )
             for name, figure, measured, call in (
                 ("guides", "guides of a business", "GetBusinessGuide", guide),
@@ -140,7 +140,8 @@ async def _rate(call: Call, seconds: float) -> float:
     return (await run_window(Repeated(call), CALLERS, seconds, ())).throughput
 
 
-def _rate_of(call: Call, seconds: float) -> Callable[[], Awaitable[float]]:
+def rate_of(call: Call, seconds: float) -> Callable[[], Awaitable[float]]:
+    """Measures how many of these calls are answered in a second, by so many seconds of `CALLERS` callers."""
     return lambda: _rate(call, seconds)
 
 

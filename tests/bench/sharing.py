@@ -2,7 +2,7 @@
 
 import itertools
 import uuid
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 
 from deploy.local.federation import OPERATOR, LocalFederation
 from gateway.api.federation.v1.configuration_pb2 import LegalBasis
@@ -15,9 +15,9 @@ from gateway.api.region.v1.sharing_service_pb2 import (
 from gateway.api.region.v1.sharing_service_pb2_grpc import SharingServiceStub
 from gateway.channels import health_of
 from tests.bench.comparing import in_turns
-from tests.bench.load import CALL_TIMEOUT, Call, run_window
+from tests.bench.load import CALL_TIMEOUT, Call
 from tests.bench.orders import HANDLING, all_lines, requester
-from tests.bench.questions import CALLERS, Repeated
+from tests.bench.questions import CALLERS, rate_of
 from tests.bench.report import Comparison
 
 _GRANTED = 64  # customers who consent
@@ -47,7 +47,7 @@ async def measure_sharing(federation: LocalFederation, rounds: int, seconds: flo
                 base="health check",
                 measured=measured,
                 rounds=await in_turns(
-                    _rate_of(health, seconds), _rate_of(_reading(service, asked, is_masked), seconds), rounds
+                    rate_of(health, seconds), rate_of(_reading(service, asked, is_masked), seconds), rounds
                 ),
             )
             for name, figure, measured, asked, is_masked in (
@@ -83,10 +83,3 @@ def _consent(number: str) -> GiveConsentRequest:
         paper="bench",
         requester=requester(),
     )
-
-
-def _rate_of(call: Call, seconds: float) -> Callable[[], Awaitable[float]]:
-    async def rate() -> float:
-        return (await run_window(Repeated(call), CALLERS, seconds, ())).throughput
-
-    return rate
