@@ -1,4 +1,4 @@
-"""The rest of the business: import, bulk, bills, guides, shared records, papers and the number plan, each against a baseline of its own."""
+"""The rest of the business: from imports to the number plan, each figure against a baseline of the same run."""
 
 from deploy.local.federation import LocalFederation
 from tests.bench.bulk import measure_bulk
