@@ -1,10 +1,8 @@
 """The audit chains of the federation: told to witnesses every minute, verified by coordinator and region, exported."""
 
-import asyncio
 import json
 import subprocess
 import sys
-from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -25,6 +23,7 @@ from region_node.cli import audit_witnesses
 from region_node.cli.audit_export import Proof, Wanted, export, written
 from tests.federation.certificates import FEDERATION
 from tests.federation.chains import MANIPULATIONS, Manipulation, read_chain, until_witnessed, write_chain
+from tests.federation.commands import run_command
 from tests.federation.counter import Counter
 from tests.federation.databases import Databases
 from tests.federation.refusals import refusal
@@ -244,13 +243,12 @@ async def test_an_administrator_verifies_the_federation_by_one_command(
         await sichuan.new_customer()
     await until_witnessed(federation, "sichuan")
     directory = federation.certificates.credentials("admin/root").certificate.parent
-    command = ["-m", "coordinator.cli.main", "audit", "verify", "--coordinator", federation.coordinator_endpoint]
+    command = ["audit", "verify", "--coordinator", federation.coordinator_endpoint]
     command += ["--credentials", str(directory), "--federation", FEDERATION, *(["--json"] if as_json else [])]
 
     async def verified() -> tuple[int | None, str, str]:
-        process = await asyncio.create_subprocess_exec(sys.executable, *command, stdout=PIPE, stderr=PIPE)
-        out, err = await process.communicate()
-        return process.returncode, out.decode(), err.decode()
+        ended = await run_command("coordinator.cli.main", *command, environment={})
+        return ended.returncode, ended.stdout, ended.stderr
 
     code, out, err = await verified()
     assert (code, err) == (0, "")

@@ -14,6 +14,7 @@ from gateway.api.region.v1.order_pb2 import Order, OrderState
 from gateway.api.region.v1.order_service_pb2 import ListOrdersRequest, WatchOrdersRequest
 from region_node.erasure import operations
 from region_node.erasure.remembered import ERASED_KEYS
+from region_node.retention.holds import Hold
 from tests.federation.certificates import FEDERATION
 from tests.federation.commands import run_command
 from tests.federation.counter import REQUESTED, REQUESTER, Counter, Reviewer
@@ -206,8 +207,9 @@ async def test_an_erasure_is_refused_while_somebody_must_keep_the_data(
 ) -> None:
     number = await sichuan.new_customer(balance=0)
     end_line(federation, number)
+    held = Hold(customer_of(number), "case 4711", federation.clock.now(), None, "region/sichuan/staff/zhao")
     with monkeypatch.context() as patched:
-        patched.setattr(operations, "holds_of", lambda tx, customer_id: ["case 4711"])
+        patched.setattr(operations, "holds_of", lambda tx, customer_id: [held])
         told = await refusal(sichuan.erase(number))
     assert (told.reason, told.parameters) == ("CUSTOMER_ON_HOLD", {"hold": "case 4711"})
     assert (await sichuan.erase(number)).customer_id == customer_of(number)

@@ -211,7 +211,8 @@ async def test_the_customer_is_told_of_each_consent_and_of_its_end(
     await south.withdraw(number, paper="archive 2026-45")
     assert masks(await south.read(number)) == {"WITHDRAWN"}
     kinds = federation.database("sichuan").rows(
-        "SELECT kind FROM notices WHERE number = ? ORDER BY create_time", number
+        "SELECT kind FROM notices WHERE number = ? ORDER BY create_time",
+        federation.database("sichuan").index_of(number),
     )
     assert kinds == [("consent-given",), ("consent-withdrawn",)]
 

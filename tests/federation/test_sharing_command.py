@@ -4,8 +4,9 @@ import asyncio
 import json
 import os
 import sys
-from asyncio.subprocess import PIPE, Process
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from subprocess import PIPE, Popen
 
 from tests.federation.certificates import FEDERATION
 from tests.federation.counter import Counter, code_in
@@ -23,13 +24,18 @@ class Ended:
     err: str
 
 
+def begun(command: Sequence[str], environment: Mapping[str, str]) -> "Popen[str]":
+    """Starts a command, in a thread as `run_command` does."""
+    return Popen(command, env=environment, stdin=PIPE, stdout=PIPE, stderr=PIPE, text=True)
+
+
 @dataclass(frozen=True)
 class Shell:
     """A shell at Guangdong's counter."""
 
     federation: Federation
 
-    async def begin(self, *arguments: str, language: str = "en") -> Process:
+    async def begin(self, *arguments: str, language: str = "en") -> "Popen[str]":
         """Starts the command."""
         credentials = self.federation.certificates.credentials("region/guangdong/operator/counter")
         environment = {
@@ -41,7 +47,7 @@ class Shell:
             "CROSSREGION_LANG": language,
         }
         command = (sys.executable, "-m", "region_node.cli.main", "sharing", *arguments, *STAFF)
-        return await asyncio.create_subprocess_exec(*command, env=environment, stdin=PIPE, stdout=PIPE, stderr=PIPE)
+        return await asyncio.to_thread(begun, command, environment)
 
     async def run(self, *arguments: str, language: str = "en") -> Ended:
         """The command from its beginning to its end."""
@@ -53,7 +59,7 @@ class Shell:
         process = await self.begin(*arguments)
 
         async def has_come() -> bool:
-            return len(self.codes(number)) > before or process.returncode is not None
+            return len(self.codes(number)) > before or process.poll() is not None
 
         await until(has_come, "a code comes")
         return await self.ended(process, "".join(f"{code}\n" for code in self.codes(number)[before:]))
@@ -62,10 +68,10 @@ class Shell:
         """The codes that have come to a telephone, among other texts."""
         return [code_in(each) for each in self.federation.texts(number) if each.kind == "one-time-code"]
 
-    async def ended(self, process: Process, said: str = "") -> Ended:
+    async def ended(self, process: "Popen[str]", said: str = "") -> Ended:
         """How it ends, where the customer says something."""
-        out, err = await process.communicate(said.encode() or None)
-        return Ended(process.returncode, out.decode(), err.decode())
+        out, err = await asyncio.to_thread(process.communicate, said or None)
+        return Ended(process.returncode, out, err)
 
 
 async def test_a_customer_consents_is_read_sees_it_and_withdraws(federation: Federation, sichuan: Counter) -> None:
