@@ -16,11 +16,12 @@ from gateway.api.federation.v1.configuration_pb2 import (
     TimeLimit,
 )
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.calendars import WorkingDays, due_time, years_without_calendar
+from gateway.calendars import WorkingDays, years_without_calendar
 from gateway.errors import Refused
 from gateway.federation.documents import parse_alternatives
 from gateway.federation.policies import Due, Promise, promises, strictest_figure
 from gateway.numberplan import NumberPlan
+from gateway.working_time import WorkingHours, deadline
 
 
 class Federation:
@@ -56,6 +57,11 @@ class Federation:
         if found is None:
             raise Refused(Reason.REASON_REGION_UNKNOWN, region=region)
         return found
+
+    def working_hours(self, region: str) -> WorkingHours:
+        """When a region's departments work. Raises `Refused` with REGION_UNKNOWN."""
+        found = self.region(region)
+        return WorkingHours(found.working_hours, found.time_zone, self.working_days)
 
     def business(self, code: str) -> Business:
         """The business with this code. Raises `Refused` with BUSINESS_UNKNOWN."""
@@ -149,9 +155,9 @@ class Federation:
 
     def _due_from(self, start: datetime) -> Due:
         def due(limit: TimeLimit, region: str) -> datetime:
-            zone = self.region(region).time_zone
-            ends = due_time(limit, start, zone, self.working_days)
-            for year in years_without_calendar(limit, start, ends, zone, self.working_days):
+            hours = self.working_hours(region)
+            ends = deadline(limit, start, hours)
+            for year in years_without_calendar(limit, start, ends, hours.time_zone, self.working_days):
                 self._note_year(year)
             return ends
 

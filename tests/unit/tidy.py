@@ -77,6 +77,7 @@ PURE_GATEWAY = frozenset(
         "gateway.federation",
         "gateway.money",
         "gateway.numberplan",
+        "gateway.working_time",
     }
 )
 # The parts of a region that a rule may lean on, besides other rules.

@@ -436,6 +436,7 @@ class Region(_message.Message):
     TIME_ZONE_FIELD_NUMBER: _builtins.int
     CURRENCY_FIELD_NUMBER: _builtins.int
     NUMBER_POOLS_FIELD_NUMBER: _builtins.int
+    WORKING_HOURS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The id used everywhere: lower-case letters, digits and dashes, for example `sichuan`."""
     time_zone: _builtins.str
@@ -450,6 +451,10 @@ class Region(_message.Message):
     def number_pools(self) -> _containers.RepeatedCompositeFieldContainer[Global___NumberPool]:
         """Where the numbers of new lines come from."""
 
+    @_builtins.property
+    def working_hours(self) -> _containers.RepeatedCompositeFieldContainer[Global___OpeningHours]:
+        """When its departments work on what customers bring, in its time zone; empty means day and night."""
+
     def __init__(
         self,
         *,
@@ -458,10 +463,11 @@ class Region(_message.Message):
         time_zone: _builtins.str = ...,
         currency: _builtins.str = ...,
         number_pools: _abc.Iterable[Global___NumberPool] | None = ...,
+        working_hours: _abc.Iterable[Global___OpeningHours] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["currency", b"currency", "id", b"id", "name", b"name", "number_pools", b"number_pools", "time_zone", b"time_zone"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["currency", b"currency", "id", b"id", "name", b"name", "number_pools", b"number_pools", "time_zone", b"time_zone", "working_hours", b"working_hours"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -816,6 +822,7 @@ class TimeLimit(_message.Message):
     DURATION_FIELD_NUMBER: _builtins.int
     WORKING_DAYS_FIELD_NUMBER: _builtins.int
     DAYS_FIELD_NUMBER: _builtins.int
+    WORKING_TIME_FIELD_NUMBER: _builtins.int
     SOURCE_FIELD_NUMBER: _builtins.int
     VERIFIED_FIELD_NUMBER: _builtins.int
     working_days: _builtins.int
@@ -830,20 +837,25 @@ class TimeLimit(_message.Message):
     def duration(self) -> _duration_pb2.Duration:
         """Time that runs day and night."""
 
+    @_builtins.property
+    def working_time(self) -> _duration_pb2.Duration:
+        """Time that runs only while the region's departments are open, by its `working_hours`."""
+
     def __init__(
         self,
         *,
         duration: _duration_pb2.Duration | None = ...,
         working_days: _builtins.int = ...,
         days: _builtins.int = ...,
+        working_time: _duration_pb2.Duration | None = ...,
         source: _builtins.str = ...,
         verified: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["days", b"days", "duration", b"duration", "limit", b"limit", "working_days", b"working_days"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["days", b"days", "duration", b"duration", "limit", b"limit", "working_days", b"working_days", "working_time", b"working_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["days", b"days", "duration", b"duration", "limit", b"limit", "source", b"source", "verified", b"verified", "working_days", b"working_days"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["days", b"days", "duration", b"duration", "limit", b"limit", "source", b"source", "verified", b"verified", "working_days", b"working_days", "working_time", b"working_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_limit: _TypeAlias = _typing.Literal["duration", "working_days", "days"]  # noqa: Y015
+    _WhichOneofReturnType_limit: _TypeAlias = _typing.Literal["duration", "working_days", "days", "working_time"]  # noqa: Y015
     _WhichOneofArgType_limit: _TypeAlias = _typing.Literal["limit", b"limit"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_limit) -> _WhichOneofReturnType_limit | None: ...
 
