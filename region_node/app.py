@@ -13,6 +13,7 @@ from gateway.access import AccessRules
 from gateway.api.region.v1 import (
     billing_service_pb2,
     catalogue_service_pb2,
+    complaint_service_pb2,
     customer_service_pb2,
     notice_service_pb2,
     order_event_service_pb2,
@@ -22,6 +23,7 @@ from gateway.api.region.v1 import (
 )
 from gateway.api.region.v1.billing_service_pb2_grpc import add_BillingServiceServicer_to_server
 from gateway.api.region.v1.catalogue_service_pb2_grpc import add_CatalogueServiceServicer_to_server
+from gateway.api.region.v1.complaint_service_pb2_grpc import add_ComplaintServiceServicer_to_server
 from gateway.api.region.v1.customer_service_pb2_grpc import add_CustomerServiceServicer_to_server
 from gateway.api.region.v1.notice_service_pb2_grpc import add_NoticeServiceServicer_to_server
 from gateway.api.region.v1.order_event_service_pb2_grpc import add_OrderEventServiceServicer_to_server
@@ -54,6 +56,7 @@ from gateway.tracing import Tracing
 from gateway.trail import Trail
 from region_node.billing.service import BillingService
 from region_node.catalogue.service import CatalogueService
+from region_node.complaints.service import ComplaintService
 from region_node.context import RegionContext
 from region_node.core import CorePorts, RegionCore
 from region_node.customers.profiles_asked import ProfileDesk
@@ -314,6 +317,11 @@ def _services(ports: _Ports, core: RegionCore) -> list[Service]:
             notice_service_pb2.DESCRIPTOR.services_by_name["NoticeService"],
             add_NoticeServiceServicer_to_server,
             NoticeService(ports.store, ports.clock),
+        ),
+        Service.of(
+            complaint_service_pb2.DESCRIPTOR.services_by_name["ComplaintService"],
+            add_ComplaintServiceServicer_to_server,
+            ComplaintService(core.complaints, ports.store, core.changes, ports.clock),
         ),
         Service.of(
             oversight_service_pb2.DESCRIPTOR.services_by_name["OversightService"],

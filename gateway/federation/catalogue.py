@@ -134,6 +134,20 @@ class Federation:
         policy = self.policy(name)
         return promises(policy.limit, policy.regional, regions, self._due_from(start))[0].due
 
+    def policy_limits(self, name: str, regions: Sequence[str]) -> list[tuple[str, TimeLimit]]:
+        """The limits of a policy that is a time, each with the region by whose calendar it runs.
+
+        The national one runs by that of the last of `regions`. Raises `Refused` with CONFIGURATION_INVALID.
+        """
+        policy = self.policy(name)
+        regional = ((each.region, each.limit) for each in policy.regional if each.region in regions)
+        return [(regions[-1], policy.limit), *regional]
+
+    def note_years(self, limit: TimeLimit, start: datetime, due: datetime, region: str) -> None:
+        """Has each year without a calendar told that a limit runs through. Raises `Refused` with REGION_UNKNOWN."""
+        for year in years_without_calendar(limit, start, due, self.region(region).time_zone, self.working_days):
+            self._note_year(year)
+
     def promises(self, business: Business, start: datetime, regions: Sequence[str]) -> list[Promise]:
         """The limits of a business that was taken in at `start`, strictest first, in UTC.
 
@@ -155,10 +169,8 @@ class Federation:
 
     def _due_from(self, start: datetime) -> Due:
         def due(limit: TimeLimit, region: str) -> datetime:
-            hours = self.working_hours(region)
-            ends = deadline(limit, start, hours)
-            for year in years_without_calendar(limit, start, ends, hours.time_zone, self.working_days):
-                self._note_year(year)
+            ends = deadline(limit, start, self.working_hours(region))
+            self.note_years(limit, start, ends, region)
             return ends
 
         return due

@@ -41,6 +41,12 @@ class _EnvelopeKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Envelope
     """Query, handling region to home region: the profile of a customer."""
     ENVELOPE_KIND_VERIFICATION: _EnvelopeKind.ValueType  # 6
     """Query, handling region to home region: send or check a one-time code, or check a service password."""
+    ENVELOPE_KIND_COMPLAINT_FILED: _EnvelopeKind.ValueType  # 20
+    """Command, region of first contact to responsible region: take this complaint."""
+    ENVELOPE_KIND_COMPLAINT_COMMAND: _EnvelopeKind.ValueType  # 21
+    """Command, region of first contact to responsible region: what the customer says to a complaint."""
+    ENVELOPE_KIND_COMPLAINT_UPDATE: _EnvelopeKind.ValueType  # 22
+    """Command, responsible region to region of first contact: the complaint has a new version."""
 
 class EnvelopeKind(_EnvelopeKind, metaclass=_EnvelopeKindEnumTypeWrapper):
     """What an envelope asks for. The kind decides who may send it and whether it is stored."""
@@ -59,6 +65,12 @@ ENVELOPE_KIND_PROFILE_QUERY: EnvelopeKind.ValueType  # 5
 """Query, handling region to home region: the profile of a customer."""
 ENVELOPE_KIND_VERIFICATION: EnvelopeKind.ValueType  # 6
 """Query, handling region to home region: send or check a one-time code, or check a service password."""
+ENVELOPE_KIND_COMPLAINT_FILED: EnvelopeKind.ValueType  # 20
+"""Command, region of first contact to responsible region: take this complaint."""
+ENVELOPE_KIND_COMPLAINT_COMMAND: EnvelopeKind.ValueType  # 21
+"""Command, region of first contact to responsible region: what the customer says to a complaint."""
+ENVELOPE_KIND_COMPLAINT_UPDATE: EnvelopeKind.ValueType  # 22
+"""Command, responsible region to region of first contact: the complaint has a new version."""
 Global___EnvelopeKind: _TypeAlias = EnvelopeKind  # noqa: Y015
 
 class _Outcome:
