@@ -167,9 +167,9 @@ class Federation:
         if self.coordinator is not None:
             await self.coordinator.stop()
 
-    def texts(self, number: str) -> list[Text]:
-        """What has come to a customer's telephone, oldest first."""
-        region = next(region for region, prefix in MOBILE.items() if number.startswith(prefix))
+    def texts(self, number: str, sent_by: str = "") -> list[Text]:
+        """What has come to a customer's telephone, oldest first: from its home region, or another one."""
+        region = sent_by or next(region for region, prefix in MOBILE.items() if number.startswith(prefix))
         return Phones(self._messaging_directory(region)).texts(number)
 
     async def _start_messaging(self, region: str) -> None:

@@ -11,6 +11,7 @@ from gateway.api.federation.v1 import federation_pb2
 from gateway.api.region.v1 import (
     billing_service_pb2,
     catalogue_service_pb2,
+    complaint_service_pb2,
     customer_service_pb2,
     notice_service_pb2,
     order_event_service_pb2,
@@ -31,6 +32,7 @@ FILES = (
     administration_pb2,
     billing_service_pb2,
     catalogue_service_pb2,
+    complaint_service_pb2,
     customer_service_pb2,
     federation_pb2,
     notice_service_pb2,

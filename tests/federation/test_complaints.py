@@ -1,4 +1,4 @@
-"""Complaints filed in one region and answered by another: one docket, the customer told, raised until it is answered."""
+"""Complaints filed in one region and answered by another: one docket, the customer told, raised until it is done."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -52,7 +52,7 @@ def ledger_of(told: api.GetComplaintResponse) -> dict[tuple[str, str], timedelta
 
 
 def texts(federation: Federation, number: str) -> list[str]:
-    return [text.zh_cn for text in federation.texts(number)]
+    return [text.zh_cn for text in federation.texts(number, sent_by="guangdong")]
 
 
 @HOMES
