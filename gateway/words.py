@@ -4,6 +4,13 @@ from collections.abc import Iterator
 from itertools import chain
 
 from gateway.api.federation.v1.federation_pb2 import MemberState
+from gateway.api.region.v1.complaint_pb2 import (
+    ComplaintState,
+    DeadlineKind,
+    EscalationTrigger,
+    Severity,
+    TimeReason,
+)
 from gateway.api.region.v1.order_pb2 import OrderState, Party
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
 from gateway.languages import translated
@@ -25,6 +32,17 @@ _ACTIONS = (
     "review",
     "supplement",
     "undo",
+)
+_CHANGES = (  # of the state of a complaint
+    "accepted by the customer",
+    "customer answered",
+    "customer asked",
+    "no answer needed",
+    "refused by the customer",
+    "resolution proposed",
+    "taken in",
+    "taken up",
+    "withdrawn by the customer",
 )
 _FINDINGS = ("good", "warning", "bad", "not checked")  # of `doctor`
 _NAMED = ("key", "variable")  # what settings are named by
@@ -56,7 +74,17 @@ def word(name: str, prefix: str) -> str:
 
 def words() -> Iterator[str]:
     """All words that have a translation, in English."""
-    enums = {"ENVELOPE_KIND_": EnvelopeKind, "MEMBER_STATE_": MemberState, "ORDER_STATE_": OrderState, "PARTY_": Party}
+    enums = {
+        "COMPLAINT_STATE_": ComplaintState,
+        "DEADLINE_KIND_": DeadlineKind,
+        "ENVELOPE_KIND_": EnvelopeKind,
+        "ESCALATION_TRIGGER_": EscalationTrigger,
+        "MEMBER_STATE_": MemberState,
+        "ORDER_STATE_": OrderState,
+        "PARTY_": Party,
+        "SEVERITY_": Severity,
+        "TIME_REASON_": TimeReason,
+    }
     for prefix, enum in enums.items():
         yield from (found for name in enum.keys() if (found := english(name, prefix)))
-    yield from chain(_ACTIONS, _STATES, _HOPS, _FINDINGS, _NAMED, _SCHEMA_FILES)
+    yield from chain(_ACTIONS, _CHANGES, _STATES, _HOPS, _FINDINGS, _NAMED, _SCHEMA_FILES)

@@ -8,6 +8,7 @@ from gateway.completion import completion_command
 from gateway.languages import SpeakingGroup, speaking
 from region_node.cli.audit import audit
 from region_node.cli.call import call
+from region_node.cli.complaints import complaints
 from region_node.cli.config import config
 from region_node.cli.customers import customers
 from region_node.cli.doctor import doctor
@@ -22,8 +23,8 @@ from region_node.cli.serve import serve
 def main() -> None:
     """Run a region node, call it from the shell, look after it and its database, and check its audit chain.
 
-    `call`, `orders` and `customers` take where the node is, and who asks, from options or CROSSREGION_* in the
-    environment. The other commands read the node's own settings: a file, REGION_NODE_* and --set.
+    `call`, `orders`, `customers` and `complaints` take where the node is, and who asks, from options or CROSSREGION_*
+    in the environment. The other commands read the node's own settings: a file, REGION_NODE_* and --set.
     """
 
 
@@ -36,6 +37,7 @@ for command in (
     call,
     orders,
     customers,
+    complaints,
     audit,
     completion_command("region-node"),
 ):
