@@ -45,7 +45,7 @@ def print_list(complaints: Sequence[Complaint]) -> None:
                 each.docket,
                 each.request.category,
                 word(ComplaintState.Name(each.state), _STATE),
-                f"L{each.level}",
+                _level(each.level),
                 f"{each.owner_region} {in_language(each.department)}",
                 _time(from_timestamp(each.expected_resolution_date)),
             )
@@ -132,7 +132,7 @@ def _happened(complaint: Complaint) -> Iterator[tuple[datetime, str, str]]:
         )
     for raised in complaint.escalations:
         trigger = word(EscalationTrigger.Name(raised.trigger), "ESCALATION_TRIGGER_")
-        yield from_timestamp(raised.time), raised.region, f"L{raised.level}: {trigger}"
+        yield from_timestamp(raised.time), raised.region, f"{_level(raised.level)}: {trigger}"
     for note in complaint.notes:
         yield from_timestamp(note.time), note.author, note.text
     for haste in complaint.expedites:
@@ -145,6 +145,10 @@ def _happened(complaint: Complaint) -> Iterator[tuple[datetime, str, str]]:
 
 def _reason(reason: TimeReason.ValueType) -> str:
     return word(TimeReason.Name(reason), "TIME_REASON_")
+
+
+def _level(level: int) -> str:
+    return f"L{level}"
 
 
 def _time(instant: datetime) -> str:

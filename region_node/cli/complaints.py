@@ -175,7 +175,13 @@ def show(target: Target, docket: str, staff_id: str, as_json: bool) -> None:
 def respond(
     target: Target, docket: str, text: str, ask: bool, staff_id: str, channel: str, request_id: str, as_json: bool
 ) -> None:
-    """Answer a complaint as the responsible department, or pass on what the customer says."""
+    """Answer a complaint as the responsible department, or pass on what the customer says.
+
+    \b
+    Examples:
+      region-node complaints respond guangdong/20261210-17 "which month was it?" --ask
+      region-node complaints respond guangdong/20261210-17 "it was March" --staff-id 4711
+    """
     request = api.RespondToComplaintRequest(
         request_id=_id(request_id),
         docket=docket,
@@ -240,7 +246,12 @@ def propose(
 def accept(
     target: Target, docket: str, rating: int | None, staff_id: str, channel: str, request_id: str, as_json: bool
 ) -> None:
-    """The customer accepts the resolution, which closes the complaint."""
+    """The customer accepts the resolution, which closes the complaint.
+
+    \b
+    Examples:
+      region-node complaints accept guangdong/20261210-17 --rating 5 --staff-id 4711
+    """
     request = api.AcceptResolutionRequest(
         request_id=_id(request_id),
         docket=docket,
@@ -270,7 +281,12 @@ def refuse(
     request_id: str,
     as_json: bool,
 ) -> None:
-    """The customer refuses the resolution, which opens the complaint again and raises it."""
+    """The customer refuses the resolution, which opens the complaint again and raises it.
+
+    \b
+    Examples:
+      region-node complaints refuse guangdong/20261210-17 "too little" --staff-id 4711
+    """
     request = api.RefuseResolutionRequest(
         request_id=_id(request_id),
         docket=docket,
@@ -293,7 +309,12 @@ def refuse(
 def withdraw(
     target: Target, docket: str, reason: str, staff_id: str, channel: str, request_id: str, as_json: bool
 ) -> None:
-    """The customer withdraws the complaint."""
+    """The customer withdraws the complaint.
+
+    \b
+    Examples:
+      region-node complaints withdraw guangdong/20261210-17 "it was a mistake" --staff-id 4711
+    """
     request = api.WithdrawComplaintRequest(
         request_id=_id(request_id), docket=docket, requester=_requester(staff_id, channel), reason=reason, wait=_wait()
     )
@@ -310,7 +331,12 @@ def withdraw(
 @_request_option
 @_json_option
 def expedite(target: Target, docket: str, staff_id: str, channel: str, request_id: str, as_json: bool) -> None:
-    """The customer asks for haste: at most once an hour, and the answer has a limit of its own."""
+    """The customer asks for haste: at most once an hour, and the answer has a limit of its own.
+
+    \b
+    Examples:
+      region-node complaints expedite guangdong/20261210-17 --staff-id 4711
+    """
     request = api.ExpediteComplaintRequest(
         request_id=_id(request_id), docket=docket, requester=_requester(staff_id, channel), wait=_wait()
     )

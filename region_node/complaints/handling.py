@@ -101,9 +101,10 @@ def command(
 
 def adopt(tx: Transaction, context: RegionContext, snapshot: Complaint, now: datetime) -> None:
     """Takes over the responsible region's word on a complaint, and has the customer told what is new."""
-    known = require_complaint(tx, snapshot.docket).complaint
-    if snapshot.version <= known.version:
+    row = find_complaint(tx, snapshot.docket)
+    if row is None or snapshot.version <= row.complaint.version:  # made unreadable since, or nothing new
         return
+    known = row.complaint
     if rules.is_final(known):
         _log.error("complaint %s is final here; another word on it is not taken", known.docket)
         return
@@ -138,9 +139,10 @@ def settle_command(
 
 def keep(tx: Transaction, context: RegionContext, docket: str, now: datetime) -> None:
     """The other region is not competent, and passes nothing on: the region that received it first leads."""
-    complaint = require_complaint(tx, docket).complaint
-    if complaint.version:
+    row = find_complaint(tx, docket)
+    if row is None or row.complaint.version:
         return
+    complaint = row.complaint
     complaint.owner_region = context.region
     owner.take_up(tx, context, complaint, now)
     update_complaint(tx, complaint, now)
