@@ -110,6 +110,9 @@ def adopt(tx: Transaction, context: RegionContext, snapshot: Complaint, now: dat
         return
     complaint = Complaint()
     complaint.CopyFrom(snapshot)
+    # Who is told what, and by whom it was filed, is the word of the first contact alone.
+    complaint.request.CopyFrom(known.request)
+    complaint.handling_region, complaint.operator = known.handling_region, known.operator
     # What was raised here while that region could not be reached may be on its way there.
     own = [each for each in known.escalations if each.region == context.region and each.level > snapshot.level]
     complaint.escalations.extend(own)
