@@ -170,6 +170,21 @@ async def test_a_region_that_does_not_answer_is_raised_by_the_first_contact_and_
     assert party == (NOT_JOINED, "WAITING_FOR_REGION")
 
 
+async def test_a_region_that_is_not_competent_passes_nothing_on_and_the_first_contact_leads(
+    federation: Federation, desk: Complainant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As if the taxonomy there named another region: revisions of two regions may differ for a moment.
+    monkeypatch.setattr("region_node.complaints.relayed.owner_of", lambda *_, **__: "henan")
+    filed = await desk.file("BILL_WRONG", federation.next_number("sichuan"))
+    assert filed.owner_region == "sichuan"
+    kept = await desk.reaches(filed.docket, IN_PROGRESS)
+    assert (kept.owner_region, kept.version) == ("guangdong", 1)
+    answered = await staff(federation, "guangdong").respond(filed.docket)
+    assert answered.notes[-1].author == "guangdong/wang"
+    assert {region for region, _ in ledger_of(await desk.told(filed.docket))} <= {"sichuan", "guangdong"}
+    assert await staff(federation, "henan").list(number=filed.request.number) == []
+
+
 async def test_a_critical_complaint_and_the_third_of_a_month_reach_the_executive_at_once(
     federation: Federation, desk: Complainant
 ) -> None:
