@@ -28,11 +28,14 @@ class Complainant:
     federation: Federation
     region: str
     name: str = "operator/counter"
+    number: int = 0
+    """Of the region's process."""
 
     @property
     def service(self) -> ComplaintServiceStub:
         """The complaint service of the region's node."""
-        return ComplaintServiceStub(self.federation.dial_node(self.region, f"region/{self.region}/{self.name}"))
+        node = f"{self.region}/{self.number}" if self.number else self.region
+        return ComplaintServiceStub(self.federation.dial_node(node, f"region/{self.region}/{self.name}"))
 
     def request(self, category: str, number: str, description: str = "我被多收了钱", **told: str) -> ComplaintRequest:
         """A good filing."""

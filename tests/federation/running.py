@@ -296,6 +296,7 @@ class Federation:
         customer whom the next test creates is charged for nothing that was before.
         """
         self.clock.advance(step)
+        regions = sorted({node.partition("/")[0] for node in self.nodes})
         # The first beat may have begun before, the second then began after, and the third says that the second is over.
         for _ in range(3):
             seen = {region: member.heartbeat_time for region, member in (await self.members()).items()}
@@ -304,9 +305,9 @@ class Federation:
                 member = (await self.members())[region]
                 return member.heartbeat_time != seen[region]
 
-            for region in self.nodes:
+            for region in regions:
                 await until(partial(has_beaten, region), f"{region} sends a heartbeat")
-        for region in {node.partition("/")[0] for node in self.nodes}:
+        for region in regions:
             await self._until_billed(region)
 
     async def _until_billed(self, region: str) -> None:

@@ -1,7 +1,9 @@
 """Complaints filed in one region and answered by another: one docket, the customer told, raised until it is done."""
 
+import asyncio
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -17,8 +19,10 @@ from gateway.api.region.v1.complaint_pb2 import (
 from gateway.clock import from_timestamp
 from tests.federation.complainant import Complainant
 from tests.federation.counter import REQUESTER
+from tests.federation.databases import Databases
 from tests.federation.refusals import refusal
 from tests.federation.running import CALL_SECONDS, NOT_JOINED, Federation, until
+from tests.federation.test_two_processes import guangdong_twice
 
 IN_PROGRESS = ComplaintState.COMPLAINT_STATE_IN_PROGRESS
 PENDING = ComplaintState.COMPLAINT_STATE_PENDING
@@ -303,3 +307,24 @@ async def test_nothing_that_tells_of_a_person_stands_in_the_clear(federation: Fe
         written = repr(rows).encode() + b"".join(bytes(each) for row in rows for each in row if isinstance(each, bytes))
         assert secret.encode() not in written
         assert number.encode() not in written
+
+
+@pytest.mark.several_processes
+async def test_two_processes_take_in_one_complaint_raise_it_once_and_tell_whoever_watches(
+    tmp_path: Path, databases: Databases
+) -> None:
+    async with guangdong_twice(tmp_path, databases) as federation:
+        first, second = (Complainant(federation, "guangdong", number=number) for number in (0, 1))
+        number, request_id = federation.next_number("guangdong"), federation.next_id()
+        watch = aiter(
+            second.service.WatchComplaint(api.WatchComplaintRequest(requester=REQUESTER), timeout=CALL_SECONDS)
+        )
+        await anext(watch)
+        request = first.request("BILL_ABNORMAL", number)
+        both = await asyncio.gather(*(each.hand_in(request, request_id) for each in (first, second)))
+        assert {each.docket for each in both} == {both[0].docket}
+        assert (await anext(watch)).complaint.docket == both[0].docket
+        await federation.advance(timedelta(hours=4, minutes=1))
+        raised = await first.rises(both[0].docket, 2)
+        assert triggers(raised)[2:] == [(2, "FIRST_RESPONSE_MISSED")]
+        assert await second.get(raised.docket) == raised
