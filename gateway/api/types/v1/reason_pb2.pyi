@@ -199,6 +199,8 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Such numbers never move to another operator."""
     REASON_PORTED_RECENTLY: _Reason.ValueType  # 86
     """Come back then."""
+    REASON_COMPLAINT_CATEGORY_UNKNOWN: _Reason.ValueType  # 140
+    """List the categories by CatalogueService.ListComplaintCategories."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """The reasons. They are stable: programs may decide on them. They travel as the reason of google.rpc.ErrorInfo, without the prefix."""
@@ -377,6 +379,8 @@ REASON_NUMBER_NOT_PORTABLE: Reason.ValueType  # 85
 """Such numbers never move to another operator."""
 REASON_PORTED_RECENTLY: Reason.ValueType  # 86
 """Come back then."""
+REASON_COMPLAINT_CATEGORY_UNKNOWN: Reason.ValueType  # 140
+"""List the categories by CatalogueService.ListComplaintCategories."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final
