@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -108,15 +108,14 @@ def _require_known(file: Path, texts: Sequence[Labelled], federation: Federation
         raise NotDone(wrong)
 
 
-def _with_progress(texts: Sequence[Labelled], as_json: bool) -> Sequence[Labelled]:
-    bar = track(
+def _with_progress(texts: Sequence[Labelled], as_json: bool) -> Iterable[Labelled]:
+    return track(
         texts,
         description=translated("Classifying"),
         console=Console(stderr=True),
         disable=as_json or not sys.stderr.isatty(),
         transient=True,
     )
-    return bar  # type: ignore[return-value]
 
 
 def _print_lines(answers: _Answers, found: Measured | None) -> None:

@@ -5,7 +5,7 @@ gives the same text the same answer. The words that decided are told with the an
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from gateway.api.federation.v1.configuration_pb2 import ComplaintWord, ComplaintWords
@@ -13,6 +13,8 @@ from gateway.federation.complaint_text import Clauses, Phrase, Place
 
 MOST_CANDIDATES = 3
 _TENTHS = 10
+# What a further word of a category counts, of the one before: many weak words do not outweigh a second complaint.
+_FURTHER = 1 / 3
 
 
 @dataclass(frozen=True)
@@ -56,12 +58,12 @@ class Classifier:
     def candidates(self, text: str) -> list[Candidate]:
         """All categories that have a word in the text, the likeliest first, then by code."""
         found = self._found(text)
-        weights = {code: sum(word.weight for word in words) for code, words in found.items()}
+        told_words = {code: _weightiest(words) for code, words in found.items()}
+        weights = {code: _together(words) for code, words in told_words.items()}
         highest = max([self._doubt, *weights.values()])
         total = self._share(self._doubt - highest) + sum(self._share(each - highest) for each in weights.values())
         told = [
-            Candidate(code, self._share(weights[code] - highest) / total, _weightiest(words))
-            for code, words in found.items()
+            Candidate(code, self._share(weights[code] - highest) / total, words) for code, words in told_words.items()
         ]
         return sorted(told, key=lambda each: (-each.confidence, each.category))
 
@@ -102,6 +104,11 @@ def _not_covered(places: Iterable[tuple[Place, _Owners]]) -> list[_Owners]:
         for place, owners in found
         if not place.is_denied and not any(place.is_part_of(other) for other, _ in found)
     ]
+
+
+def _together(words: Sequence[ComplaintWord]) -> float:
+    """The weight of words of one category, weightiest first."""
+    return math.fsum(word.weight * _FURTHER**place for place, word in enumerate(words))
 
 
 def _weightiest(words: Iterable[ComplaintWord]) -> tuple[ComplaintWord, ...]:

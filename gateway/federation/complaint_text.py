@@ -8,10 +8,14 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
 
 GAP = "…"
 LONGEST_WORD = 40  # characters
 _GAP_REACH = 16  # characters
+_MOST_PLACES = 4  # of one phrase in a clause; it counts once
+_LONGEST_CLAUSE = 200  # characters; nobody speaks so long without a mark, and work grows with the square of it
 _RUNS = re.compile(r"[\u3400-\u9fff]+|[a-z0-9]+")
 # A turn of speech ends a clause as a mark does: what is denied before it says nothing about what follows.
 _ENDS = re.compile(r"[^\w\s'’-]+|[\n_]|(?<!不)但是?(?!凡)|而是|可是|\bbut\b|\bhowever\b")
@@ -48,7 +52,8 @@ def normal(text: str) -> tuple[str, ...]:
     """
     folded = _SILENT.sub("", unicodedata.normalize("NFKC", text).casefold())
     found = (" ".join(_RUNS.findall(clause)) for clause in _ENDS.split(folded))
-    return tuple(_joined(clause) for clause in found if clause)
+    joined = (_joined(clause) for clause in found if clause)
+    return tuple(cut for clause in joined for cut in _cut(clause))
 
 
 def pieces(word: str) -> list[str]:
@@ -82,16 +87,22 @@ class Phrase:
     """A word of the classifier, as something to look for. Immutable."""
 
     def __init__(self, word: str) -> None:
-        parts = pieces(word)
-        self._anchor = max((part.rstrip("*") for part in parts), key=len)
-        self._pattern = re.compile(f".{{0,{_GAP_REACH}}}?".join(f"({_part(part)})" for part in parts))
+        self._parts = pieces(word)
+        self._anchor = max((part.rstrip("*") for part in self._parts), key=len)
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[str]:
+        """Compiled where it is first needed: thousands at once would keep a node busy for as long as a second."""
+        return re.compile(f".{{0,{_GAP_REACH}}}?".join(f"({_part(part)})" for part in self._parts))
 
     def places(self, clauses: "Clauses") -> Iterator[Place]:
-        """Everywhere the phrase stands, without overlaps."""
+        """Where the phrase stands, without overlaps; the first places of each clause."""
+        if self._anchor not in clauses.whole:
+            return
         for number, clause in enumerate(clauses.texts):
             if self._anchor not in clause:
                 continue
-            for match in self._pattern.finditer(clause):
+            for match in islice(self._pattern.finditer(clause), _MOST_PLACES):
                 spans = tuple(match.span(group) for group in range(1, self._pattern.groups + 1))
                 yield Place(number, spans, clauses.is_denied(number, match.start()))
 
@@ -101,6 +112,7 @@ class Clauses:
 
     def __init__(self, text: str) -> None:
         self.texts = normal(text)
+        self.whole = "\n".join(self.texts)
         self._denied_from = [_denied_from(clause) for clause in self.texts]
 
     def is_denied(self, clause: int, at: int) -> bool:
@@ -121,6 +133,12 @@ def _denied_from(clause: str) -> int:
 def _joined(clause: str) -> str:
     parts = _BETWEEN.split(clause)
     return " ".join(part.replace(" ", "") for part in parts)
+
+
+def _cut(clause: str) -> Iterator[str]:
+    for start in range(0, len(clause), _LONGEST_CLAUSE):
+        if cut := clause[start : start + _LONGEST_CLAUSE].strip():
+            yield cut
 
 
 def _part(part: str) -> str:

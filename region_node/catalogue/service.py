@@ -1,5 +1,6 @@
 """CatalogueService: answers from the federation configuration in force."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
@@ -192,7 +193,8 @@ class CatalogueService(CatalogueServiceServicer):
         """See the contract."""
         text = request.text.strip()
         require_length("text", text, _COMPLAINT_LENGTH, required=True)
-        found = self._current.federation.propose_complaint_category(text, [self._region])
+        propose = self._current.federation.propose_complaint_category
+        found = await asyncio.to_thread(propose, text, [self._region])  # a long text takes a while
         return ProposeComplaintCategoryResponse(
             category=found.category,
             confidence=found.confidence,

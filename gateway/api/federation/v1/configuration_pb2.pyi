@@ -1537,7 +1537,7 @@ Global___Department: _TypeAlias = Department  # noqa: Y015
 
 @_typing.final
 class ComplaintWords(_message.Message):
-    """By which words a category is proposed for a text. Confidence in a category whose words weigh `s` together is exp(s/spread) of the sum of that over all categories that have a word in the text, and of exp(doubt/spread)."""
+    """By which words a category is proposed for a text. The words of a category weigh as much as the weightiest, a third of the next, a ninth of the one after it and so on. Confidence in a category that weighs `s` is the share of exp(s/spread) in the sum of that over all categories that have a word in the text, and of exp(doubt/spread)."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
