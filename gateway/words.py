@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 from itertools import chain
 
+from gateway.api.federation.v1.configuration_pb2 import ComplaintSeverity
 from gateway.api.federation.v1.federation_pb2 import MemberState
 from gateway.api.region.v1.complaint_pb2 import (
     ComplaintState,
     DeadlineKind,
     EscalationTrigger,
-    Severity,
     TimeReason,
 )
 from gateway.api.region.v1.order_pb2 import OrderState, Party
@@ -40,7 +40,6 @@ _CHANGES = (  # of the state of a complaint
     "no answer needed",
     "refused by the customer",
     "resolution proposed",
-    "taken in",
     "taken up",
     "withdrawn by the customer",
 )
@@ -75,6 +74,7 @@ def word(name: str, prefix: str) -> str:
 def words() -> Iterator[str]:
     """All words that have a translation, in English."""
     enums = {
+        "COMPLAINT_SEVERITY_": ComplaintSeverity,
         "COMPLAINT_STATE_": ComplaintState,
         "DEADLINE_KIND_": DeadlineKind,
         "ENVELOPE_KIND_": EnvelopeKind,
@@ -82,7 +82,6 @@ def words() -> Iterator[str]:
         "MEMBER_STATE_": MemberState,
         "ORDER_STATE_": OrderState,
         "PARTY_": Party,
-        "SEVERITY_": Severity,
         "TIME_REASON_": TimeReason,
     }
     for prefix, enum in enums.items():

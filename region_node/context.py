@@ -12,7 +12,6 @@ from gateway.federation.catalogue import Federation
 from gateway.relay.border import Border
 from gateway.store.port import Transaction
 from region_node.billing import ledger
-from region_node.complaints.taxonomy import Taxonomy, UsualCategories
 from region_node.customers.rows import Line
 from region_node.orders.business import BusinessRule, Situation
 from region_node.orders.fulfilment import Fulfilment, OwnRecords
@@ -29,8 +28,6 @@ class RegionContext:
     fulfilment: Fulfilment = field(default_factory=OwnRecords)
     provisioned: frozenset[str] = frozenset()
     """The codes of the businesses that the region's own system carries out before the records follow."""
-    taxonomy: Taxonomy = field(default_factory=UsualCategories)
-    """What kinds of complaint there are, and who answers for each."""
 
     @property
     def region(self) -> str:

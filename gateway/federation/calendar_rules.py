@@ -56,6 +56,9 @@ def _limits(configuration: Configuration) -> Iterator[TimeLimit]:
     for business in configuration.businesses:
         yield business.limit
         yield from (each.limit for each in business.regional_limits)
+    for category in configuration.complaint_categories:
+        yield from (category.resolution_limit, category.rural_limit, category.interim_limit, category.refund_limit)
+        yield from (each.limit for each in category.regional_limits)
     for policy in configuration.policies:
         yield policy.limit
         yield from (each.limit for each in policy.regional)

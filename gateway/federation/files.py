@@ -31,6 +31,8 @@ _FILES = {
     "offerings.yaml": ("offerings",),
     "policies.yaml": ("policies",),
     "service-points.yaml": ("service_points",),
+    "complaints.yaml": ("complaint_categories",),
+    "complaint-words.yaml": ("complaint_words",),
 }
 
 

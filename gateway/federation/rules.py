@@ -12,6 +12,7 @@ from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.federation.business_rules import businesses_problems
 from gateway.federation.calendar_rules import calendars_problems, hours_problems
 from gateway.federation.checks import code_problems, is_time_zone, label_problems, text_problems, twice
+from gateway.federation.complaint_rules import complaints_problems
 from gateway.federation.number_rules import number_plan_problems, pools_problems
 from gateway.federation.offer_rules import offerings_problems, plans_problems, service_points_problems
 from gateway.federation.policy_rules import policies_problems
@@ -35,6 +36,7 @@ def problems(configuration: Configuration) -> list[str]:
         *offerings_problems(configuration.offerings, currencies),
         *policies_problems(configuration.policies, currencies),
         *service_points_problems(configuration.service_points, currencies),
+        *complaints_problems(configuration),
     ]
 
 
@@ -98,6 +100,10 @@ _KEYS = {
     "regional_limits": "region",
     "service_points": "id",
     "number_pools": "first",
+    "complaint_categories": "code",
+    "departments": "code",
+    "categories": "category",
+    "words": "text",
 }
 # Lists of single values whose order has no meaning.
 _SETS = frozenset({"holidays", "makeup_workdays", "preconditions", "policies", "channels", "choices"})

@@ -7,13 +7,13 @@ from itertools import pairwise
 import click
 from rich.text import Text
 
+from gateway.api.federation.v1.configuration_pb2 import ComplaintSeverity
 from gateway.api.region.v1.complaint_pb2 import (
     Complaint,
     ComplaintState,
     DeadlineKind,
     EscalationTrigger,
     LedgerEntry,
-    Severity,
     TimeReason,
 )
 from gateway.api.region.v1.complaint_service_pb2 import GetComplaintResponse
@@ -121,7 +121,7 @@ def _deadlines(complaint: Complaint) -> Iterator[tuple[str, str, str]]:
 
 def _happened(complaint: Complaint) -> Iterator[tuple[datetime, str, str]]:
     """When, who, what."""
-    severity = word(Severity.Name(complaint.severity), "SEVERITY_")
+    severity = word(ComplaintSeverity.Name(complaint.severity), "COMPLAINT_SEVERITY_")
     filed = translated("filed as {category}, {severity}", category=complaint.request.category, severity=severity)
     yield from_timestamp(complaint.creation_date), complaint.handling_region, filed
     for change in complaint.state_changes:

@@ -17,7 +17,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from gateway.api.region.v1.complaint_pb2 import Complaint, Deadline, Escalation, EscalationTrigger, Severity
+from gateway.api.federation.v1.configuration_pb2 import ComplaintSeverity
+from gateway.api.region.v1.complaint_pb2 import Complaint, Deadline, Escalation, EscalationTrigger
 from gateway.clock import to_timestamp
 from region_node.complaints import rules
 from region_node.complaints.deadlines import Hours, due_of, find, is_met, mark, told_at
@@ -46,7 +47,7 @@ def file(complaint: Complaint, now: datetime, region: str) -> None:
     )
     not_settled = EscalationTrigger.ESCALATION_TRIGGER_NOT_SETTLED_AT_FIRST_CONTACT
     raise_to(complaint, Step(DEPARTMENT, not_settled, now), now, region)
-    if complaint.severity == Severity.SEVERITY_CRITICAL:
+    if complaint.severity == ComplaintSeverity.COMPLAINT_SEVERITY_S1:
         raise_to(complaint, Step(EXECUTIVE, critical, now), now, region)
 
 

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from gateway import failpoints
+from gateway.api.federation.v1.configuration_pb2 import ComplaintCategory
 from gateway.api.region.v1.complaint_envelopes_pb2 import ComplaintCommand, ComplaintFiling
 from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintRequest
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
@@ -30,7 +31,7 @@ from region_node.complaints.rows import (
     require_complaint,
     update_complaint,
 )
-from region_node.complaints.taxonomy import Category, owner_of
+from region_node.complaints.taxonomy import owner_of
 from region_node.context import RegionContext
 from region_node.orders.caller import Caller, note
 from region_node.orders.rows import RequestKey, RequestSettled, find_request, insert_request, settle_request
@@ -49,7 +50,7 @@ def file(
     key = caller.key(request.SerializeToString(deterministic=True))
     if (known := known_request(tx, key)) is not None:
         return known
-    category = context.taxonomy.category(request.category)
+    category = context.federation.complaint_category(request.category)
     if request.location_region:
         context.federation.region(request.location_region)
     number = next_docket_number(tx)
@@ -198,7 +199,12 @@ def known_request(tx: Transaction, key: RequestKey) -> Complaint | None:
 
 
 def _new_complaint(
-    context: RegionContext, caller: Caller, request: ComplaintRequest, category: Category, number: int, now: datetime
+    context: RegionContext,
+    caller: Caller,
+    request: ComplaintRequest,
+    category: ComplaintCategory,
+    number: int,
+    now: datetime,
 ) -> Complaint:
     home = context.federation.number_plan.home_of(request.number)
     day = now.astimezone(ZoneInfo(context.time_zone))
@@ -209,11 +215,11 @@ def _new_complaint(
         operator=caller.operator,
         home_region=home or "",
         owner_region=owner_of(category, request, handling=context.region, home=home),
-        department=category.department,
+        department=category.departments[0].name,
         severity=category.severity,
         creation_date=to_timestamp(now),
     )
-    rules.enter(complaint, rules.ACKNOWLEDGED, now=now, region=context.region, reason="taken in")
+    rules.enter(complaint, rules.ACKNOWLEDGED, now=now, region=context.region, reason="received")
     return complaint
 
 

@@ -34,12 +34,12 @@ UPDATE_LIFETIME = timedelta(days=3650)  # the word of what happened does not exp
 
 def take_up(tx: Transaction, context: RegionContext, complaint: Complaint, now: datetime) -> None:
     """The responsible region takes a complaint up. `complaint` is changed in place; the caller stores it."""
-    category = context.taxonomy.category(complaint.request.category)
+    category = context.federation.complaint_category(complaint.request.category)
     complaint.severity = category.severity
     set_deadlines(context.federation, complaint, category, from_timestamp(complaint.creation_date))
     earlier = earlier_dockets(tx, complaint)
     complaint.repeat_of, complaint.repeats = (earlier[0] if earlier else ""), len(earlier)
-    complaint.department.CopyFrom(category.department)
+    complaint.department.CopyFrom(category.departments[0].name)  # the first of them leads
     complaint.version = 1
     known = complaint.level
     rules.enter(complaint, rules.IN_PROGRESS, now=now, region=context.region, reason="taken up")

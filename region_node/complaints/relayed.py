@@ -99,7 +99,7 @@ class ComplaintEnvelopes:
     def _require_responsible(self, complaint: Complaint) -> None:
         """The taxonomy and the number plan in force name this region. Raises Refused."""
         context = self._context
-        category = context.taxonomy.category(complaint.request.category)
+        category = context.federation.complaint_category(complaint.request.category)
         home = context.federation.number_plan.home_of(complaint.request.number)
         found = owner_of(category, complaint.request, handling=complaint.handling_region, home=home)
         if (found, complaint.owner_region) != (context.region, context.region):

@@ -25,9 +25,9 @@ def complaints_are_raised_soon(scene: Scene, tmp_path: Path) -> Iterator[Scene]:
     """A federation in which an ordinary complaint must be answered within seconds."""
     changed = tmp_path / "federation"
     shutil.copytree(FEDERATION_FILES, changed)
-    policies = changed / "policies.yaml"
+    policies = changed / "complaints.yaml"
     written = policies.read_text("utf-8")
-    before, name, after = written.partition("complaint-first-response-s3")
+    before, name, after = written.partition("complaint-s3-first-response")
     assert "duration: 86400s" in after
     policies.write_text(before + name + after.replace("duration: 86400s", f"duration: {SOON}", 1), "utf-8")
     scene.run(scene.federation.apply_configuration(changed))

@@ -6,12 +6,11 @@ from zoneinfo import ZoneInfo
 from google.protobuf.duration_pb2 import Duration
 from hypothesis import strategies as st
 
-from gateway.api.federation.v1.configuration_pb2 import Calendar, OpeningHours, TimeLimit
+from gateway.api.federation.v1.configuration_pb2 import Calendar, ComplaintSeverity, OpeningHours, TimeLimit
 from gateway.api.region.v1.complaint_pb2 import (
     Complaint,
     DeadlineKind,
     EscalationTrigger,
-    Severity,
 )
 from gateway.calendars import WorkingDays
 from gateway.clock import to_timestamp
@@ -62,7 +61,7 @@ def complaint(
         handling_region="guangdong",
         owner_region=region,
         creation_date=to_timestamp(start),
-        severity=Severity.SEVERITY_NORMAL,
+        severity=ComplaintSeverity.COMPLAINT_SEVERITY_S3,
     )
     found.deadlines.extend(starting(kind, [Limit(region, limit)], start, hours) for kind, limit in deadlines)
     rules.hand_over(found, region, rules.WORKING, start)

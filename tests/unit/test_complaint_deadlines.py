@@ -6,10 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.api.federation.v1.configuration_pb2 import TimeLimit
+from gateway.api.federation.v1.configuration_pb2 import ComplaintSeverity, TimeLimit
 from gateway.api.region.v1.complaint_pb2 import (
     Complaint,
-    Severity,
 )
 from gateway.clock import from_timestamp
 from gateway.federation.catalogue import Federation
@@ -17,9 +16,10 @@ from gateway.federation.files import load
 from region_node.complaints import rules
 from region_node.complaints.deadlines import Limit, Pause, due_of, find, mark, meet, promised, reopen, resume, starting
 from region_node.complaints.limits import set_deadlines
-from region_node.complaints.taxonomy import UsualCategories
 from tests.unit.complaint_scene import HOUR, LIMITS, MOMENTS, at, complaint, due, duration, hours, working
 from tests.unit.test_federation_rules import SHIPPED
+
+S2, S4 = ComplaintSeverity.COMPLAINT_SEVERITY_S2, ComplaintSeverity.COMPLAINT_SEVERITY_S4
 
 
 @pytest.mark.parametrize(
@@ -46,8 +46,8 @@ def test_fact_1_a_complaint_of_the_tenth_of_february_2026_is_answered_in_time(li
 )
 def test_fact_2_of_the_two_regions_limits_by_law_the_strictest_holds(handling: str, home: str, last: str) -> None:
     federation = Federation(1, load(SHIPPED))
-    found = Complaint(handling_region=handling, home_region=home, owner_region=home, severity=Severity.SEVERITY_LOW)
-    set_deadlines(federation, found, UsualCategories().category("SUGGESTION"), at("2026-02-10 15:00"))
+    found = Complaint(handling_region=handling, home_region=home, owner_region=home, severity=S4)
+    set_deadlines(federation, found, federation.complaint_category("SUGGESTION"), at("2026-02-10 15:00"))
     assert due(found, rules.LEGAL) == at(last)
     # No promise to a customer is later than the law's limit, whatever the category or the severity says.
     assert from_timestamp(found.expected_resolution_date) == min(due(found), at(last))
@@ -56,11 +56,14 @@ def test_fact_2_of_the_two_regions_limits_by_law_the_strictest_holds(handling: s
 def test_the_categorys_limit_goes_before_that_of_its_severity() -> None:
     federation, start = Federation(1, load(SHIPPED)), at("2026-03-02 10:00")
     found = Complaint(
-        handling_region="guangdong", home_region="sichuan", owner_region="sichuan", severity=Severity.SEVERITY_MAJOR
+        handling_region="guangdong",
+        home_region="sichuan",
+        owner_region="sichuan",
+        severity=S2,
     )
-    set_deadlines(federation, found, UsualCategories().category("BILL_ABNORMAL"), start)
+    set_deadlines(federation, found, federation.complaint_category("BILL_ABNORMAL"), start)
     assert due(found) == start + 24 * HOUR  # of the severity: 48 hours
-    set_deadlines(federation, found, UsualCategories().category("SVC_PORTING"), start)
+    set_deadlines(federation, found, federation.complaint_category("SVC_PORTING"), start)
     assert due(found) == start + 48 * HOUR
 
 

@@ -147,38 +147,6 @@ COMPLAINT_CHANNEL_SOCIAL: ComplaintChannel.ValueType  # 6
 """A social network."""
 Global___ComplaintChannel: _TypeAlias = ComplaintChannel  # noqa: Y015
 
-class _Severity:
-    ValueType = _typing.NewType("ValueType", _builtins.int)
-    V: _TypeAlias = ValueType  # noqa: Y015
-
-class _SeverityEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Severity.ValueType], _builtins.type):
-    DESCRIPTOR: _descriptor.EnumDescriptor
-    SEVERITY_UNSPECIFIED: _Severity.ValueType  # 0
-    """Never valid."""
-    SEVERITY_CRITICAL: _Severity.ValueType  # 1
-    """Safety, an outage of many, a leak."""
-    SEVERITY_MAJOR: _Severity.ValueType  # 2
-    """A customer without service, a charge that nobody agreed to."""
-    SEVERITY_NORMAL: _Severity.ValueType  # 3
-    """Quality, a fee in dispute, an order overdue."""
-    SEVERITY_LOW: _Severity.ValueType  # 4
-    """Attitude, advice."""
-
-class Severity(_Severity, metaclass=_SeverityEnumTypeWrapper):
-    """How much is at stake."""
-
-SEVERITY_UNSPECIFIED: Severity.ValueType  # 0
-"""Never valid."""
-SEVERITY_CRITICAL: Severity.ValueType  # 1
-"""Safety, an outage of many, a leak."""
-SEVERITY_MAJOR: Severity.ValueType  # 2
-"""A customer without service, a charge that nobody agreed to."""
-SEVERITY_NORMAL: Severity.ValueType  # 3
-"""Quality, a fee in dispute, an order overdue."""
-SEVERITY_LOW: Severity.ValueType  # 4
-"""Attitude, advice."""
-Global___Severity: _TypeAlias = Severity  # noqa: Y015
-
 class _DeadlineKind:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -363,7 +331,7 @@ class Complaint(_message.Message):
     """Who owns the number; empty where no region is known for it."""
     owner_region: _builtins.str
     """The region whose department is responsible."""
-    severity: Global___Severity.ValueType
+    severity: _configuration_pb2.ComplaintSeverity.ValueType
     """How much is at stake."""
     level: _builtins.int
     """How high it has been raised, 0 to 5."""
@@ -431,7 +399,7 @@ class Complaint(_message.Message):
         home_region: _builtins.str = ...,
         owner_region: _builtins.str = ...,
         department: _types_pb2.LocalizedText | None = ...,
-        severity: Global___Severity.ValueType = ...,
+        severity: _configuration_pb2.ComplaintSeverity.ValueType = ...,
         creation_date: _timestamp_pb2.Timestamp | None = ...,
         expected_resolution_date: _timestamp_pb2.Timestamp | None = ...,
         deadlines: _abc.Iterable[Global___Deadline] | None = ...,

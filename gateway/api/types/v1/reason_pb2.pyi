@@ -203,14 +203,14 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Unknown here: this region is neither its first contact nor responsible, or another operator filed it."""
     REASON_COMPLAINT_STATE_FORBIDS: _Reason.ValueType  # 121
     """The complaint's state does not allow it. Get the complaint to see how it stands."""
-    REASON_COMPLAINT_CATEGORY_UNKNOWN: _Reason.ValueType  # 122
-    """No category of the taxonomy in force. Choose another one."""
     REASON_COMPLAINT_NOT_RESPONSIBLE: _Reason.ValueType  # 123
     """Staff of the responsible region do that."""
     REASON_COMPLAINT_NOT_FIRST_CONTACT: _Reason.ValueType  # 124
     """The region of first contact keeps the customer's contact to the end; ask there."""
     REASON_COMPLAINT_EXPEDITED_RECENTLY: _Reason.ValueType  # 125
     """One reminder an hour. It has been seen; wait for the answer, which has a limit."""
+    REASON_COMPLAINT_CATEGORY_UNKNOWN: _Reason.ValueType  # 140
+    """List the categories by CatalogueService.ListComplaintCategories."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """The reasons. They are stable: programs may decide on them. They travel as the reason of google.rpc.ErrorInfo, without the prefix."""
@@ -393,14 +393,14 @@ REASON_COMPLAINT_NOT_FOUND: Reason.ValueType  # 120
 """Unknown here: this region is neither its first contact nor responsible, or another operator filed it."""
 REASON_COMPLAINT_STATE_FORBIDS: Reason.ValueType  # 121
 """The complaint's state does not allow it. Get the complaint to see how it stands."""
-REASON_COMPLAINT_CATEGORY_UNKNOWN: Reason.ValueType  # 122
-"""No category of the taxonomy in force. Choose another one."""
 REASON_COMPLAINT_NOT_RESPONSIBLE: Reason.ValueType  # 123
 """Staff of the responsible region do that."""
 REASON_COMPLAINT_NOT_FIRST_CONTACT: Reason.ValueType  # 124
 """The region of first contact keeps the customer's contact to the end; ask there."""
 REASON_COMPLAINT_EXPEDITED_RECENTLY: Reason.ValueType  # 125
 """One reminder an hour. It has been seen; wait for the answer, which has a limit."""
+REASON_COMPLAINT_CATEGORY_UNKNOWN: Reason.ValueType  # 140
+"""List the categories by CatalogueService.ListComplaintCategories."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final
