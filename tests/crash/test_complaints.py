@@ -9,6 +9,8 @@ import pytest
 
 from deploy.local.federation import FEDERATION_FILES, OPERATOR
 from deploy.local.process import wait_until
+from gateway.api.coordinator.v1.administration_pb2 import ListRegionsRequest
+from gateway.api.coordinator.v1.administration_pb2_grpc import MembershipServiceStub
 from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintChannel, ComplaintRequest, Remedy
 from gateway.api.region.v1.complaint_service_pb2 import FileComplaintRequest, GetComplaintRequest
 from gateway.api.region.v1.complaint_service_pb2_grpc import ComplaintServiceStub
@@ -30,9 +32,20 @@ def complaints_are_raised_soon(scene: Scene, tmp_path: Path) -> Iterator[Scene]:
     before, name, after = written.partition("complaint-s3-first-response")
     assert "duration: 86400s" in after
     policies.write_text(before + name + after.replace("duration: 86400s", f"duration: {SOON}", 1), "utf-8")
-    scene.run(scene.federation.apply_configuration(changed))
+    await_revision(scene, scene.run(scene.federation.apply_configuration(changed)))
     yield scene
-    scene.run(scene.federation.apply_configuration(FEDERATION_FILES))
+    await_revision(scene, scene.run(scene.federation.apply_configuration(FEDERATION_FILES)))
+
+
+def await_revision(scene: Scene, revision: int) -> None:
+    """Returns when both regions work by a revision of the configuration."""
+
+    async def works_by() -> list[int]:
+        async with scene.federation.dial_coordinator() as channel:
+            listed = await MembershipServiceStub(channel).ListRegions(ListRegionsRequest(), timeout=CALL_SECONDS)
+        return [each.federation_revision for each in listed.members if each.region in (HANDLING, HOME)]
+
+    wait_until(lambda: min(scene.run(works_by())) >= revision, CALL_SECONDS, f"both work by revision {revision}")
 
 
 def filing(scene: Scene, request_id: str) -> FileComplaintRequest:
