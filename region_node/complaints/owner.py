@@ -55,7 +55,8 @@ def apply_command(tx: Transaction, context: RegionContext, command: ComplaintCom
     """Does what the region of first contact asks. Raises Refused before the first write."""
     row = require_complaint(tx, command.docket)
     complaint, known = row.complaint, row.complaint.level
-    rules.require_room(complaint, command.ByteSize())
+    talks = command.HasField("respond")
+    rules.require_room(complaint, command.ByteSize(), rules.TALK_LIMIT if talks else rules.COMPLAINT_LIMIT)
     match command.WhichOneof("command"):
         case "respond":
             _customer_says(context, complaint, command, now)
@@ -92,7 +93,7 @@ def respond(
     row = require_owned(tx, context, docket)
     complaint, before = row.complaint, _copy(row.complaint)
     rules.require_state(complaint, "respond", rules.IN_PROGRESS, *(() if asks else (rules.PENDING,)))
-    rules.require_room(complaint, len(text.encode()))
+    rules.require_room(complaint, len(text.encode()), rules.TALK_LIMIT)
     rules.note(complaint, f"{context.region}/{staff_id}", text, now, asks_customer=asks)
     meet(complaint, (rules.FIRST_RESPONSE, rules.EXPEDITE), now)
     if asks:

@@ -55,6 +55,7 @@ REPEAT_WITHIN = timedelta(days=30)  # of the same number and category
 DESCRIPTION_LIMIT = 4000  # characters
 NOTE_LIMIT = 1000  # characters of whatever is said later
 COMPLAINT_LIMIT = 32 * 1024  # bytes of a complaint: half of what an envelope holds
+TALK_LIMIT = 24 * 1024  # bytes of one to which somebody still adds a note: what ends it must always find room
 HIGHEST_RATING = 5
 _HIGHEST_LEVEL = 5
 _CLOCK_ERROR = timedelta(seconds=31)  # between two members whose clocks are trusted
@@ -110,10 +111,10 @@ def require_expeditable(complaint: Complaint, now: datetime) -> None:
         raise Refused(Reason.REASON_COMPLAINT_EXPEDITED_RECENTLY)
 
 
-def require_room(complaint: Complaint, more: int) -> None:
-    """Raises Refused with MESSAGE_TOO_LARGE where so many bytes more would make it larger than may travel."""
-    if complaint.ByteSize() + more > COMPLAINT_LIMIT:
-        raise Refused(Reason.REASON_MESSAGE_TOO_LARGE, limit=str(COMPLAINT_LIMIT))
+def require_room(complaint: Complaint, more: int, limit: int = COMPLAINT_LIMIT) -> None:
+    """Raises Refused with MESSAGE_TOO_LARGE where so many bytes more would make it larger than the limit."""
+    if complaint.ByteSize() + more > limit:
+        raise Refused(Reason.REASON_MESSAGE_TOO_LARGE, limit=str(limit))
 
 
 def require_plausible(complaint: Complaint, now: datetime) -> None:

@@ -218,6 +218,21 @@ async def test_haste_is_asked_for_once_an_hour_and_has_a_limit_of_its_own(
 
 
 @HOMES
+async def test_talk_comes_to_an_end_and_always_leaves_room_for_a_resolution(
+    federation: Federation, desk: Complainant, home: str
+) -> None:
+    filed, quality = await desk.file("BILL_WRONG", federation.next_number(home)), staff(federation, home)
+    await quality.reaches(filed.docket, IN_PROGRESS)
+    for speaker in [desk, quality] * 3 + [desk]:
+        await speaker.respond(filed.docket, "长" * 1000)
+    for speaker in (desk, quality):
+        assert (await refusal(speaker.respond(filed.docket, "长" * 1000))).reason == "MESSAGE_TOO_LARGE"
+    assert (await quality.propose(filed.docket)).state == RESOLVED
+    await desk.reaches(filed.docket, RESOLVED)
+    assert (await desk.accept(filed.docket)).state == CLOSED
+
+
+@HOMES
 async def test_a_withdrawn_complaint_is_final(federation: Federation, desk: Complainant, home: str) -> None:
     filed = await desk.file("BILL_WRONG", federation.next_number(home))
     await staff(federation, home).reaches(filed.docket, IN_PROGRESS)
