@@ -8,6 +8,7 @@ from gateway.api.federation.v1.configuration_pb2 import Calendar, TimeLimit
 
 _SATURDAY = 5
 _DAY = timedelta(days=1)
+_MICROSECOND = timedelta(microseconds=1)
 
 
 class WorkingDays:
@@ -52,7 +53,8 @@ def due_time(limit: TimeLimit, start: datetime, time_zone: str, days: WorkingDay
 
     A limit in days or working days ends at 24:00 of its last day in the IANA zone `time_zone`; a duration runs day
     and night.
-    Raises ValueError for a start without a time zone and for a limit that says nothing.
+    Raises ValueError for a start without a time zone and for a limit that says nothing. A limit in working time needs
+    opening hours: see `working_time.deadline`.
     """
     if start.tzinfo is None:
         raise ValueError("the start of a limit needs a time zone")
@@ -66,7 +68,7 @@ def due_time(limit: TimeLimit, start: datetime, time_zone: str, days: WorkingDay
     elif kind == "days":
         last = first + limit.days * _DAY
     else:
-        raise ValueError("the limit says neither a duration nor days")
+        raise ValueError("the limit says neither a duration nor days, or needs opening hours")
     return datetime.combine(last + _DAY, time.min, zone).astimezone(UTC)
 
 
@@ -75,10 +77,10 @@ def years_without_calendar(
 ) -> list[int]:
     """The years from the start of a limit to its end in which weekends alone were counted as days off.
 
-    Empty for a limit that is not in working days. `due` is what `due_time` gave for the other values.
+    Empty for a limit that knows no working days. `due` is what `due_time`, or `deadline`, gave for the other values.
     """
-    if limit.WhichOneof("limit") != "working_days":
+    if limit.WhichOneof("limit") not in ("working_days", "working_time"):
         return []
     zone = ZoneInfo(time_zone)
-    last = due.astimezone(zone) - _DAY
+    last = (due - _MICROSECOND).astimezone(zone)
     return [year for year in range(start.astimezone(zone).year, last.year + 1) if not days.covers(year)]

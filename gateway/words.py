@@ -3,8 +3,21 @@
 from collections.abc import Iterator
 from itertools import chain
 
-from gateway.api.federation.v1.configuration_pb2 import ConsentMethod, DataClass, LegalBasis, SharedField, WithoutGrant
+from gateway.api.federation.v1.configuration_pb2 import (
+    ComplaintSeverity,
+    ConsentMethod,
+    DataClass,
+    LegalBasis,
+    SharedField,
+    WithoutGrant,
+)
 from gateway.api.federation.v1.federation_pb2 import MemberState
+from gateway.api.region.v1.complaint_pb2 import (
+    ComplaintState,
+    DeadlineKind,
+    EscalationTrigger,
+    TimeReason,
+)
 from gateway.api.region.v1.order_pb2 import OrderState, Party
 from gateway.api.region.v1.sharing_service_pb2 import DisclosureKind, GrantState, MaskReason
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
@@ -27,6 +40,16 @@ _ACTIONS = (
     "review",
     "supplement",
     "undo",
+)
+_CHANGES = (  # of the state of a complaint
+    "accepted by the customer",
+    "customer answered",
+    "customer asked",
+    "no answer needed",
+    "refused by the customer",
+    "resolution proposed",
+    "taken up",
+    "withdrawn by the customer",
 )
 _FINDINGS = ("good", "warning", "bad", "not checked")  # of `doctor`
 _NAMED = ("key", "variable")  # what settings are named by
@@ -59,19 +82,24 @@ def word(name: str, prefix: str) -> str:
 def words() -> Iterator[str]:
     """All words that have a translation, in English."""
     enums = {
+        "COMPLAINT_SEVERITY_": ComplaintSeverity,
+        "COMPLAINT_STATE_": ComplaintState,
+        "CONSENT_METHOD_": ConsentMethod,
         "DATA_CLASS_": DataClass,
+        "DEADLINE_KIND_": DeadlineKind,
+        "DISCLOSURE_KIND_": DisclosureKind,
         "ENVELOPE_KIND_": EnvelopeKind,
+        "ESCALATION_TRIGGER_": EscalationTrigger,
+        "GRANT_STATE_": GrantState,
+        "LEGAL_BASIS_": LegalBasis,
+        "MASK_REASON_": MaskReason,
         "MEMBER_STATE_": MemberState,
         "ORDER_STATE_": OrderState,
         "PARTY_": Party,
         "SHARED_FIELD_": SharedField,
-        "LEGAL_BASIS_": LegalBasis,
-        "CONSENT_METHOD_": ConsentMethod,
-        "GRANT_STATE_": GrantState,
-        "MASK_REASON_": MaskReason,
-        "DISCLOSURE_KIND_": DisclosureKind,
+        "TIME_REASON_": TimeReason,
         "WITHOUT_GRANT_": WithoutGrant,
     }
     for prefix, enum in enums.items():
         yield from (found for name in enum.keys() if (found := english(name, prefix)))
-    yield from chain(_ACTIONS, _STATES, _HOPS, _FINDINGS, _NAMED, _SCHEMA_FILES)
+    yield from chain(_ACTIONS, _CHANGES, _STATES, _HOPS, _FINDINGS, _NAMED, _SCHEMA_FILES)

@@ -24,6 +24,10 @@ from gateway.timers import Scheduler, TimerHandler
 from gateway.tracing import Tracing
 from region_node.billing.relayed import BillingEnvelopes
 from region_node.billing.runs import BillingRuns
+from region_node.complaints.desk import ComplaintDesk
+from region_node.complaints.handling import escalation_is_due
+from region_node.complaints.owner import ESCALATION_TIMER
+from region_node.complaints.relayed import ComplaintEnvelopes
 from region_node.context import RegionContext
 from region_node.customers.operations import SUSPENSION_TIMER, suspension_has_ended
 from region_node.customers.profiles_relayed import ProfileEnvelopes
@@ -100,6 +104,7 @@ class RegionCore:
         self.desk = OrderDesk(
             DeskPorts(ports.context, ports.store, ports.clock, self.lanes, self.changes, self.register)
         )
+        self.complaints = ComplaintDesk(ports.context, ports.store, ports.clock, self.changes)
         self._scheduler = Scheduler(ports.store, ports.clock, _timer_handlers(ports.context))
         self._billing = BillingRuns(ports.context, ports.store, ports.clock)
         self._claims = Claims(ports.store, border.number, self.lanes)
@@ -167,6 +172,7 @@ def _kinds(context: RegionContext, verification: VerificationDesk, contents: Con
         **SharingEnvelopes(context).kinds(),
         **DocumentEnvelopes(context, contents).kinds(),
         **WitnessEnvelopes(context.border).kinds(),
+        **ComplaintEnvelopes(context).kinds(),
     }
 
 
@@ -188,6 +194,7 @@ def _timer_handlers(context: RegionContext) -> Mapping[str, TimerHandler]:
         steps.ANSWER_TIMER: lambda tx, timer, now: home.answer_is_overdue(tx, context, timer, now),
         intake.HELD_TIMER: lambda tx, timer, now: intake.hold_is_over(tx, context, timer, now),
         promises.JEOPARDY_TIMER: lambda tx, timer, now: promises.promise_is_due(tx, context, timer, now),
+        ESCALATION_TIMER: lambda tx, timer, now: escalation_is_due(tx, context, timer, now),
         SUSPENSION_TIMER: suspension_has_ended,
         UPLOAD_TIMER: abandon,
         REMINDER_TIMER: lambda tx, timer, now: remind(tx, context.border, timer, now),

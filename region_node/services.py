@@ -6,6 +6,7 @@ from gateway.api.region.v1 import (
     audit_service_pb2,
     billing_service_pb2,
     catalogue_service_pb2,
+    complaint_service_pb2,
     customer_service_pb2,
     document_service_pb2,
     erasure_service_pb2,
@@ -20,6 +21,7 @@ from gateway.api.region.v1 import (
 from gateway.api.region.v1.audit_service_pb2_grpc import add_AuditServiceServicer_to_server
 from gateway.api.region.v1.billing_service_pb2_grpc import add_BillingServiceServicer_to_server
 from gateway.api.region.v1.catalogue_service_pb2_grpc import add_CatalogueServiceServicer_to_server
+from gateway.api.region.v1.complaint_service_pb2_grpc import add_ComplaintServiceServicer_to_server
 from gateway.api.region.v1.customer_service_pb2_grpc import add_CustomerServiceServicer_to_server
 from gateway.api.region.v1.document_service_pb2_grpc import add_DocumentServiceServicer_to_server
 from gateway.api.region.v1.erasure_service_pb2_grpc import add_ErasureServiceServicer_to_server
@@ -38,6 +40,7 @@ from gateway.server import Service
 from gateway.store.port import Store
 from region_node.billing.service import BillingService
 from region_node.catalogue.service import CatalogueService
+from region_node.complaints.service import ComplaintService
 from region_node.core import RegionCore
 from region_node.customers.profiles_asked import ProfileDesk
 from region_node.customers.service import CustomerService
@@ -104,6 +107,11 @@ def _of_business(ports: ServicePorts) -> list[Service]:
             verification_service_pb2.DESCRIPTOR.services_by_name["VerificationService"],
             add_VerificationServiceServicer_to_server,
             VerificationService(context, core.verification, questions),
+        ),
+        Service.of(
+            complaint_service_pb2.DESCRIPTOR.services_by_name["ComplaintService"],
+            add_ComplaintServiceServicer_to_server,
+            ComplaintService(core.complaints, store, core.changes, clock),
         ),
         Service.of(
             notice_service_pb2.DESCRIPTOR.services_by_name["NoticeService"],

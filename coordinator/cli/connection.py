@@ -94,12 +94,26 @@ class _Endpoints(click.ParamType[tuple[str, ...]]):
 def connected(command: Callable[Concatenate[Connection, P], None]) -> Callable[..., None]:
     """Gives a command a connection as its first argument, made from options or the environment."""
 
+    def require(connection: Connection | None, /, *args: P.args, **kwargs: P.kwargs) -> None:
+        assert connection is not None, "click requires every part of it"
+        command(connection, *args, **kwargs)
+
+    functools.update_wrapper(require, command)
+    return _with_options(require, required=True)
+
+
+def connected_if_told(command: Callable[Concatenate[Connection | None, P], None]) -> Callable[..., None]:
+    """As `connected`, for a command that can do without: None where a part of it is not told."""
+    return _with_options(command, required=False)
+
+
+def _with_options(command: Callable[Concatenate[Connection | None, P], None], *, required: bool) -> Callable[..., None]:
     @click.option(
         "--coordinator",
         "endpoints",
         metavar="HOST:PORT[,...]",
         type=_Endpoints(),
-        required=True,
+        required=required,
         envvar="CROSSREGION_COORDINATOR",
         show_envvar=True,
         help="Where the coordinators serve; the next is asked where one does not answer or cannot reach the registry.",
@@ -107,7 +121,7 @@ def connected(command: Callable[Concatenate[Connection, P], None]) -> Callable[.
     @click.option(
         "--credentials",
         metavar="DIR",
-        required=True,
+        required=required,
         envvar="CROSSREGION_CREDENTIALS",
         show_envvar=True,
         type=click.Path(path_type=Path, file_okay=False),
@@ -116,17 +130,24 @@ def connected(command: Callable[Concatenate[Connection, P], None]) -> Callable[.
     @click.option(
         "--federation",
         metavar="NAME",
-        required=True,
+        required=required,
         envvar="CROSSREGION_FEDERATION",
         show_envvar=True,
         help="The trust domain that the coordinator must prove.",
     )
     @functools.wraps(command)
     def connect(
-        endpoints: tuple[str, ...], credentials: Path, federation: str, *args: P.args, **kwargs: P.kwargs
+        endpoints: tuple[str, ...] | None,
+        credentials: Path | None,
+        federation: str | None,
+        *args: P.args,
+        **kwargs: P.kwargs,
     ) -> None:
-        files = Credentials(credentials / AUTHORITY_CERTIFICATE, credentials / TLS_CERTIFICATE, credentials / TLS_KEY)
-        command(Connection(endpoints, files, federation), *args, **kwargs)
+        connection = None
+        if endpoints and credentials and federation:
+            names = (AUTHORITY_CERTIFICATE, TLS_CERTIFICATE, TLS_KEY)
+            connection = Connection(endpoints, Credentials(*(credentials / name for name in names)), federation)
+        command(connection, *args, **kwargs)
 
     return connect
 

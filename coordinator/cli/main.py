@@ -6,6 +6,7 @@ import click
 
 from coordinator.cli.audit import audit_group
 from coordinator.cli.certificates import certificates
+from coordinator.cli.complaints import complaints
 from coordinator.cli.config import config
 from coordinator.cli.doctor import doctor
 from coordinator.cli.exits import EPILOG
@@ -34,6 +35,7 @@ def main() -> None:
 for _command in (
     audit_group,
     certificates,
+    complaints,
     config,
     doctor,
     federation,

@@ -1,12 +1,15 @@
-"""What the calendars must keep to, and which years have none though promises reach into them. Pure."""
+"""What calendars and opening hours must keep to, and which years have none though promises reach into them. Pure."""
 
+import re
 from collections.abc import Iterable, Iterator
 from datetime import date, timedelta
 
-from gateway.api.federation.v1.configuration_pb2 import Calendar, Configuration, TimeLimit
+from gateway.api.federation.v1.configuration_pb2 import Calendar, Configuration, OpeningHours, TimeLimit
 from gateway.federation.checks import twice
 
 _SATURDAY = 5
+_TIME = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]", re.ASCII)
+_MIDNIGHT = "24:00"  # as a time of closing
 # More calendar days than a working day ever takes on the average of a limit, with the longest holidays in between.
 _DAYS_OF_A_WORKING_DAY = 2
 _LONG_HOLIDAY = timedelta(days=9)
@@ -18,6 +21,17 @@ def calendars_problems(calendars: Iterable[Calendar]) -> Iterator[str]:
     yield from twice("calendars", (str(calendar.year) for calendar in calendars))
     for calendar in calendars:
         yield from _calendar_problems(calendar)
+
+
+def hours_problems(path: str, hours: OpeningHours) -> Iterator[str]:
+    """Everything that is wrong with opening hours."""
+    if not hours.working_days and not hours.days_off:
+        yield f"{path}: must be for working days, for days off or for both"
+    for name, time in (("opens", hours.opens), ("closes", hours.closes)):
+        if not _TIME.fullmatch(time) and (name, time) != ("closes", _MIDNIGHT):
+            yield f"{path}.{name}: {time!r} is not of the form HH:MM"
+    if hours.closes <= hours.opens:
+        yield f"{path}.closes: must be later than it opens"
 
 
 def calendar_warnings(configuration: Configuration, today: date) -> list[str]:
@@ -42,6 +56,9 @@ def _limits(configuration: Configuration) -> Iterator[TimeLimit]:
     for business in configuration.businesses:
         yield business.limit
         yield from (each.limit for each in business.regional_limits)
+    for category in configuration.complaint_categories:
+        yield from (category.resolution_limit, category.rural_limit, category.interim_limit, category.refund_limit)
+        yield from (each.limit for each in category.regional_limits)
     for policy in configuration.policies:
         yield policy.limit
         yield from (each.limit for each in policy.regional)

@@ -2,10 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import cached_property
 from typing import Final
 
 from gateway.api.federation.v1.configuration_pb2 import (
     Business,
+    ComplaintCategory,
+    ComplaintSeverity,
     Configuration,
     DataClass,
     Material,
@@ -19,12 +22,16 @@ from gateway.api.federation.v1.configuration_pb2 import (
     TimeLimit,
 )
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.calendars import WorkingDays, due_time, years_without_calendar
+from gateway.calendars import WorkingDays, years_without_calendar
 from gateway.errors import Refused
 from gateway.federation.agreements import agreement_holds
+from gateway.federation.complaint_classifier import Classifier, Proposal
+from gateway.federation.complaint_limits import resolution_promises
+from gateway.federation.complaint_rules import CONFIDENCE, LEAD, severity_policy
 from gateway.federation.documents import parse_alternatives
 from gateway.federation.policies import Due, Promise, promises, strictest_figure
 from gateway.numberplan import NumberPlan
+from gateway.working_time import WorkingHours, deadline
 
 
 class Federation:
@@ -45,6 +52,8 @@ class Federation:
         self.working_days: Final = WorkingDays(own.calendars)
         self.businesses: Final = tuple(sorted(own.businesses, key=lambda each: each.code))
         self.material_codes: Final = frozenset(material.code for material in own.materials)
+        self.complaint_categories: Final = tuple(sorted(own.complaint_categories, key=lambda each: each.code))
+        self._complaint_categories = {category.code: category for category in own.complaint_categories}
         self._regions = {region.id: region for region in own.regions}
         self._businesses = {business.code: business for business in own.businesses}
         self._materials = {material.code: material for material in own.materials}
@@ -62,6 +71,11 @@ class Federation:
         if found is None:
             raise Refused(Reason.REASON_REGION_UNKNOWN, region=region)
         return found
+
+    def working_hours(self, region: str) -> WorkingHours:
+        """When a region's departments work. Raises `Refused` with REGION_UNKNOWN."""
+        found = self.region(region)
+        return WorkingHours(found.working_hours, found.time_zone, self.working_days)
 
     def business(self, code: str) -> Business:
         """The business with this code. Raises `Refused` with BUSINESS_UNKNOWN."""
@@ -163,6 +177,67 @@ class Federation:
         policy = self.policy(name)
         return promises(policy.limit, policy.regional, regions, self._due_from(start))[0].due
 
+    def note_years(self, limit: TimeLimit, start: datetime, due: datetime, region: str) -> None:
+        """Has each year without a calendar told that a limit runs through. Raises `Refused` with REGION_UNKNOWN."""
+        for year in years_without_calendar(limit, start, due, self.region(region).time_zone, self.working_days):
+            self._note_year(year)
+
+    def complaint_category(self, code: str) -> ComplaintCategory:
+        """The category of complaints with this code. Raises `Refused` with COMPLAINT_CATEGORY_UNKNOWN."""
+        found = self._complaint_categories.get(code)
+        if found is None:
+            raise Refused(Reason.REASON_COMPLAINT_CATEGORY_UNKNOWN, category=code)
+        return found
+
+    def propose_complaint_category(self, text: str, regions: Sequence[str]) -> Proposal:
+        """What a complaint seems to be about, by its text; how sure one must be is a policy, the strictest of regions.
+
+        The text is personal data. Raises `Refused` with CONFIGURATION_INVALID where the federation has no categories.
+        """
+        confidence, lead = (self.figure(name, regions) / 100 for name in (CONFIDENCE, LEAD))
+        return self._classifier.propose(text, confidence=confidence, lead=lead)
+
+    def complaint_promises(
+        self,
+        severity: ComplaintSeverity.ValueType,
+        stage: str,
+        start: datetime,
+        regions: Sequence[str],
+    ) -> list[Promise]:
+        """The limits of a severity for a stage (`STAGES`) of a complaint of `start`, strictest first, in UTC.
+
+        `regions` are the handling and the home region. Raises `Refused` with CONFIGURATION_INVALID or REGION_UNKNOWN.
+        """
+        policy = self.policy(severity_policy(severity, stage))
+        return promises(policy.limit, policy.regional, regions, self._due_from(start))
+
+    def complaint_resolution(
+        self,
+        category: ComplaintCategory,
+        severity: ComplaintSeverity.ValueType,
+        start: datetime,
+        regions: Sequence[str],
+        *,
+        rural: bool = False,
+    ) -> list[Promise]:
+        """Until when a complaint of `start` is to be resolved, strictest first, in UTC.
+
+        The limit of the category beats that of the severity; the answer that the law asks for caps both. `regions` are
+        the handling and the home region. Raises `Refused` with CONFIGURATION_INVALID or REGION_UNKNOWN.
+        """
+        return resolution_promises(
+            category,
+            severity,
+            self.policy,
+            lambda limit, regional: promises(limit, regional, regions, self._due_from(start)),
+            rural=rural,
+        )
+
+    @cached_property
+    def _classifier(self) -> Classifier:
+        """Built where it is first asked: most processes classify nothing."""
+        return Classifier(self.configuration.complaint_words)
+
     def promises(self, business: Business, start: datetime, regions: Sequence[str]) -> list[Promise]:
         """The limits of a business that was taken in at `start`, strictest first, in UTC.
 
@@ -184,10 +259,8 @@ class Federation:
 
     def _due_from(self, start: datetime) -> Due:
         def due(limit: TimeLimit, region: str) -> datetime:
-            zone = self.region(region).time_zone
-            ends = due_time(limit, start, zone, self.working_days)
-            for year in years_without_calendar(limit, start, ends, zone, self.working_days):
-                self._note_year(year)
+            ends = deadline(limit, start, self.working_hours(region))
+            self.note_years(limit, start, ends, region)
             return ends
 
         return due

@@ -33,6 +33,8 @@ _FILES = {
     "service-points.yaml": ("service_points",),
     "purposes.yaml": ("purposes",),
     "retention.yaml": ("retention_rules",),
+    "complaints.yaml": ("complaint_categories",),
+    "complaint-words.yaml": ("complaint_words",),
 }
 
 

@@ -1,11 +1,11 @@
 """What the plans, offerings and service points of the regions must keep to. Pure."""
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from gateway.api.federation.v1 import configuration_pb2 as contract
-from gateway.api.federation.v1.configuration_pb2 import Offering, OpeningHours, Plan, ServicePoint
+from gateway.api.federation.v1.configuration_pb2 import Offering, Plan, ServicePoint
 from gateway.api.types.v1.types_pb2 import Channel
+from gateway.federation.calendar_rules import hours_problems
 from gateway.federation.checks import (
     enum_problems,
     label_problems,
@@ -15,8 +15,6 @@ from gateway.federation.checks import (
     twice,
 )
 
-_TIME = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]", re.ASCII)
-_MIDNIGHT = "24:00"
 _LONGEST_CONTRACT = 60  # months
 
 
@@ -88,14 +86,4 @@ def service_points_problems(points: Iterable[ServicePoint], currencies: Mapping[
             yield f"{path}.channels: there is none"
         yield from enum_problems(f"{path}.channels", Channel.DESCRIPTOR, point.channels)
         for index, hours in enumerate(point.opening_hours):
-            yield from _hours_problems(f"{path}.opening_hours[{index}]", hours)
-
-
-def _hours_problems(path: str, hours: OpeningHours) -> Iterator[str]:
-    if not hours.working_days and not hours.days_off:
-        yield f"{path}: must be for working days, for days off or for both"
-    for name, time in (("opens", hours.opens), ("closes", hours.closes)):
-        if not _TIME.fullmatch(time) and (name, time) != ("closes", _MIDNIGHT):
-            yield f"{path}.{name}: {time!r} is not of the form HH:MM"
-    if hours.closes <= hours.opens:
-        yield f"{path}.closes: must be later than it opens"
+            yield from hours_problems(f"{path}.opening_hours[{index}]", hours)

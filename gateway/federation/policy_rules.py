@@ -1,6 +1,7 @@
 """What promises of time and policies must keep to: a region may only be stricter than the national value. Pure."""
 
 from collections.abc import Collection, Iterator
+from datetime import timedelta
 
 from gateway.api.federation.v1 import configuration_pb2 as contract
 from gateway.api.federation.v1.configuration_pb2 import Figure, Policy, RegionalPolicy, TimeLimit
@@ -14,14 +15,19 @@ from gateway.federation.checks import (
     twice,
 )
 
+_TIMES = ("duration", "working_time")  # the kinds of limit that are a Duration
+_LONGEST_WORKING_TIME = timedelta(days=31)  # 744 hours: at an hour a day, two years
+
 
 def limit_problems(path: str, limit: TimeLimit) -> Iterator[str]:
     """Everything that is wrong with a promise of time."""
     kind = limit.WhichOneof("limit")
     if kind is None:
-        yield f"{path}: says neither a duration nor days nor working days"
-    elif kind == "duration":
-        yield from duration_problems(f"{path}.duration", limit.duration)
+        yield f"{path}: says neither a duration nor days nor working days nor working time"
+    elif kind in _TIMES:
+        yield from duration_problems(f"{path}.{kind}", getattr(limit, kind))
+        if limit.working_time.seconds > _LONGEST_WORKING_TIME.total_seconds():
+            yield f"{path}.working_time: is longer than {_LONGEST_WORKING_TIME.days * 24} hours"
     elif not 1 <= getattr(limit, kind) <= LONGEST.days:
         yield f"{path}.{kind}: must be 1 to {LONGEST.days}"
     if not limit.source.strip():
@@ -41,7 +47,8 @@ def looser_problems(path: str, national: TimeLimit, regional: TimeLimit) -> Iter
 
 
 def _length(limit: TimeLimit, kind: str) -> int:
-    length: int = limit.duration.seconds if kind == "duration" else getattr(limit, kind)
+    told = getattr(limit, kind)
+    length: int = told.seconds if kind in _TIMES else told
     return length
 
 

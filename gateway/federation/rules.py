@@ -10,8 +10,9 @@ from google.protobuf.message import Message
 from gateway.api.federation.v1 import configuration_pb2 as contract
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.federation.business_rules import businesses_problems
-from gateway.federation.calendar_rules import calendars_problems
+from gateway.federation.calendar_rules import calendars_problems, hours_problems
 from gateway.federation.checks import code_problems, is_time_zone, label_problems, text_problems, twice
+from gateway.federation.complaint_rules import complaints_problems
 from gateway.federation.documents import MATERIALS_OF_THE_MOMENT, MEDIA_TYPES
 from gateway.federation.number_rules import number_plan_problems, pools_problems
 from gateway.federation.offer_rules import offerings_problems, plans_problems, service_points_problems
@@ -41,6 +42,7 @@ def problems(configuration: Configuration) -> list[str]:
         *agreements_problems(configuration.regions),
         *purposes_problems(configuration.purposes),
         *retention_problems(configuration.retention_rules, {policy.name for policy in configuration.policies}),
+        *complaints_problems(configuration),
     ]
 
 
@@ -64,6 +66,8 @@ def _region_problems(configuration: Configuration) -> Iterator[str]:
             yield f"{path}.time_zone: {region.time_zone!r} is not a known IANA time zone"
         if not _CURRENCY.fullmatch(region.currency):
             yield f"{path}.currency: {region.currency!r} is not an ISO 4217 code"
+        for index, hours in enumerate(region.working_hours):
+            yield from hours_problems(f"{path}.working_hours[{index}]", hours)
 
 
 def _material_problems(configuration: Configuration) -> Iterator[str]:
@@ -111,6 +115,10 @@ _KEYS = {
     "service_points": "id",
     "number_pools": "first",
     "purposes": "name",
+    "complaint_categories": "code",
+    "departments": "code",
+    "categories": "category",
+    "words": "text",
 }
 # Lists of single values whose order has no meaning.
 _SETS = frozenset(

@@ -1,19 +1,18 @@
 """What consultation works out: opening hours, and how long orders took. Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
-from zoneinfo import ZoneInfo
+from datetime import datetime, timedelta
 
-from gateway.api.federation.v1.configuration_pb2 import Allowance, OpeningHours, ServicePoint
+from gateway.api.federation.v1.configuration_pb2 import Allowance, ServicePoint
 from gateway.api.region.v1.catalogue_service_pb2 import TimeTaken
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.calendars import WorkingDays
 from gateway.errors import Refused
+from gateway.working_time import WorkingHours
 
 MOST_USAGE = 10_000_000  # of minutes, messages or mebibytes in a month
-_DAY = timedelta(days=1)
-_LOOK_AHEAD = 40  # days; no holiday is as long
+_LOOK_AHEAD = timedelta(days=40)  # no holiday is as long: what stays open for so long never closes
 
 
 def require_usage(usage: Allowance) -> None:
@@ -56,39 +55,13 @@ def opening(point: ServicePoint, now: datetime, time_zone: str, days: WorkingDay
     """Whether a service point is open at `now`, by the wall clock and the working days of its region."""
     if not point.opening_hours:
         return Opening(is_open=True, next_change=None)
-    zone = ZoneInfo(time_zone)
-    today = now.astimezone(zone).date()
-    horizon = today + _LOOK_AHEAD * _DAY
-    spans: list[tuple[datetime, datetime]] = []
-    for number in range(-1, _LOOK_AHEAD):
-        for start, end in _spans(point.opening_hours, today + number * _DAY, zone, days):
-            if spans and start <= spans[-1][1]:
-                spans[-1] = (spans[-1][0], max(end, spans[-1][1]))
-            else:
-                spans.append((start, end))
-    for start, end in spans:
-        if now < start:
-            return Opening(is_open=False, next_change=start)
-        if now < end:
-            ends = end < datetime.combine(horizon, time.min, zone).astimezone(UTC)
-            return Opening(is_open=True, next_change=end if ends else None)
-    return Opening(is_open=False, next_change=None)
-
-
-def _spans(
-    hours: Iterable[OpeningHours], day: date, zone: ZoneInfo, days: WorkingDays
-) -> list[tuple[datetime, datetime]]:
-    worked = days.is_working_day(day)
-    return sorted(
-        (_at(day, each.opens, zone), _at(day, each.closes, zone))
-        for each in hours
-        if (each.working_days if worked else each.days_off)
-    )
-
-
-def _at(day: date, wall_clock: str, zone: ZoneInfo) -> datetime:
-    """The instant of a time HH:MM of a day, in UTC; 24:00 is the midnight that ends it."""
-    hour, minute = int(wall_clock[:2]), int(wall_clock[3:])
-    if hour == 24:
-        day, hour = day + _DAY, 0
-    return datetime.combine(day, time(hour, minute), zone).astimezone(UTC)
+    closes: datetime | None = None
+    for span in WorkingHours(point.opening_hours, time_zone, days).spans_from(now):
+        if closes is None and now < span.opens:
+            return Opening(is_open=False, next_change=span.opens)
+        if closes is not None and closes < span.opens:
+            break
+        closes = span.closes
+        if closes > now + _LOOK_AHEAD:
+            return Opening(is_open=True, next_change=None)
+    return Opening(is_open=closes is not None, next_change=closes)

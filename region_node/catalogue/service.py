@@ -1,5 +1,6 @@
 """CatalogueService: answers from the federation configuration in force."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
@@ -10,10 +11,13 @@ from gateway.api.federation.v1.configuration_pb2 import Allowance, Business, Rea
 from gateway.api.region.v1.catalogue_service_pb2 import (
     ComparePlansRequest,
     ComparePlansResponse,
+    ComplaintCandidate,
     GetBusinessGuideRequest,
     GetBusinessGuideResponse,
     ListBusinessesRequest,
     ListBusinessesResponse,
+    ListComplaintCategoriesRequest,
+    ListComplaintCategoriesResponse,
     ListOfferingsRequest,
     ListOfferingsResponse,
     ListPlansRequest,
@@ -21,6 +25,8 @@ from gateway.api.region.v1.catalogue_service_pb2 import (
     ListServicePointsRequest,
     ListServicePointsResponse,
     PlanCost,
+    ProposeComplaintCategoryRequest,
+    ProposeComplaintCategoryResponse,
     SearchBusinessesRequest,
     SearchBusinessesResponse,
 )
@@ -46,6 +52,7 @@ from region_node.orders.completed import times_taken
 from region_node.requests import require_length
 
 _QUERY_LENGTH = 100  # characters
+_COMPLAINT_LENGTH = 10_000  # characters
 T = TypeVar("T")
 
 
@@ -167,6 +174,37 @@ class CatalogueService(CatalogueServiceServicer):
         after = pages.decode_token(kind, request.page_token)
         found, last = _page(federation.offerings_of(region), lambda each: each.id, after, size)
         return ListOfferingsResponse(offerings=found, next_page_token=pages.encode_token(kind, last))
+
+    async def ListComplaintCategories(
+        self,
+        request: ListComplaintCategoriesRequest,
+        context: grpc.aio.ServicerContext[ListComplaintCategoriesRequest, ListComplaintCategoriesResponse],
+    ) -> ListComplaintCategoriesResponse:
+        """See the contract."""
+        kind = "complaint categories"
+        size = pages.page_size(request.page_size)
+        after = pages.decode_token(kind, request.page_token)
+        found, last = _page(self._current.federation.complaint_categories, lambda each: each.code, after, size)
+        return ListComplaintCategoriesResponse(categories=found, next_page_token=pages.encode_token(kind, last))
+
+    async def ProposeComplaintCategory(
+        self,
+        request: ProposeComplaintCategoryRequest,
+        context: grpc.aio.ServicerContext[ProposeComplaintCategoryRequest, ProposeComplaintCategoryResponse],
+    ) -> ProposeComplaintCategoryResponse:
+        """See the contract."""
+        text = request.text.strip()
+        require_length("text", text, _COMPLAINT_LENGTH, required=True)
+        propose = self._current.federation.propose_complaint_category
+        found = await asyncio.to_thread(propose, text, [self._region])  # a long text takes a while
+        return ProposeComplaintCategoryResponse(
+            category=found.category,
+            confidence=found.confidence,
+            candidates=[
+                ComplaintCandidate(category=each.category, confidence=each.confidence, words=each.words)
+                for each in found.candidates
+            ],
+        )
 
     async def ListPlans(
         self, request: ListPlansRequest, context: grpc.aio.ServicerContext[ListPlansRequest, ListPlansResponse]

@@ -8,6 +8,7 @@ from gateway.completion import completion_command
 from gateway.languages import SpeakingGroup, speaking
 from region_node.cli.audit import audit
 from region_node.cli.call import call
+from region_node.cli.complaints import complaints
 from region_node.cli.config import config
 from region_node.cli.customers import customers
 from region_node.cli.doctor import doctor
@@ -26,9 +27,9 @@ from region_node.cli.sharing import sharing
 def main() -> None:
     """Run a region node, call it from the shell, look after it and its database, and check its audit chain.
 
-    `call`, `orders`, `customers`, `documents`, `sharing`, `retention` and `impact-records` take where the node is, and
-    who asks, from options or CROSSREGION_* in the environment. The other commands read the node's own settings: a
-    file, REGION_NODE_* and --set.
+    `call`, `orders`, `customers`, `complaints`, `documents`, `sharing`, `retention` and `impact-records` take where the
+    node is, and who asks, from options or CROSSREGION_* in the environment. The other commands read the node's own
+    settings: a file, REGION_NODE_* and --set.
     """
 
 
@@ -44,6 +45,7 @@ for command in (
     keys,
     sharing,
     documents,
+    complaints,
     audit,
     retention,
     impact_records,

@@ -10,9 +10,12 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Channel
 from gateway.clock import to_microseconds
 from gateway.errors import Refused
+from gateway.relay.at_rest import envelope_subject
 from gateway.store.port import Transaction
 from region_node.auditing import AuditedCall
 from region_node.billing import ledger
+from region_node.complaints.rows import AboutNumber, complaint_subject, complaints_about
+from region_node.complaints.rules import FINAL
 from region_node.context import RegionContext
 from region_node.customers.rows import Line, customer_numbered, lines_of_customer
 from region_node.customers.standing import ACTIVE, ERASED, RESTRICTED, keep_standing, standing_of
@@ -67,14 +70,16 @@ def erase(tx: Transaction, context: RegionContext, asked: Request, call: Audited
     customer_id = _require_there(tx, asked.customer)
     lines = lines_of_customer(tx, customer_id)
     orders = orders_about(tx, [line.number for line in lines], [line.product_id for line in lines])
+    complaints = [each for line in lines for each in complaints_about(tx, line.number)]
     require_erasable(
         [line.status for line in lines],
         [order.order_id for order in orders if order.is_open],
+        [each.docket for each in complaints if each.state not in FINAL],
         [ledger.balance(tx, account) for account in sorted({line.account_id for line in lines})],
         [each.reference for each in holds_of(tx, customer_id) if each.is_in_force(call.now)],
         context.currency,
     )
-    keys_destroyed = _destroy(tx, context, _subjects(tx, customer_id, lines, orders), call.now)
+    keys_destroyed = _destroy(tx, context, _subjects(tx, customer_id, lines, orders, complaints), call.now)
     for order in orders:
         tell_handling_region(tx, context, order, call.now)
     row = ErasureRow(
@@ -155,12 +160,18 @@ def erased_since(tx: Transaction, after: tuple[datetime, str], limit: int) -> Se
 
 
 def _subjects(
-    tx: Transaction, customer_id: str, lines: Sequence[Line], orders: Sequence[AboutCustomer]
+    tx: Transaction,
+    customer_id: str,
+    lines: Sequence[Line],
+    orders: Sequence[AboutCustomer],
+    complaints: Sequence[AboutNumber],
 ) -> Sequence[str]:
     return [
         customer_subject(customer_id),
         *(number_subject(tx, line.number) for line in lines),
         *(order_subject(order.order_id) for order in orders),
+        *(complaint_subject(each.docket) for each in complaints),
+        *(envelope_subject(each.docket) for each in complaints),
     ]
 
 

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from gateway import audit
 from gateway.api.region.v1.order_pb2 import Order
+from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.identity import Identity
@@ -24,8 +25,9 @@ class Caller:
 
     @property
     def operator(self) -> str:
-        """The operator's name."""
-        return self.identity.name
+        """The operator's name; that of staff, who call by themselves, is another one."""
+        name = self.identity.name
+        return f"staff/{name}" if self.identity.role == Role.ROLE_STAFF else name
 
     def key(self, content: bytes) -> RequestKey:
         """The request's key, with the digest of its normalised content."""
@@ -54,3 +56,9 @@ def known_request(tx: Transaction, key: RequestKey) -> Order | None:
 def note(tx: Transaction, caller: Caller, action: str, order_id: str, now: datetime) -> None:
     """Keeps the audit row of an accepted request."""
     audit.append(tx, now=now, actor=caller.identity.path, action=action, subject=order_id)
+
+
+def is_settled(tx: Transaction, caller: Caller) -> bool:
+    """Whether the other region has answered a request."""
+    request = find_request(tx, caller.operator, caller.request_id)
+    return request is not None and request.settled

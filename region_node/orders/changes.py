@@ -84,7 +84,7 @@ class Changes:
 
     def _order_changed(self, changed: OrderChanged) -> None:
         self._tell_if_decided(changed.order)
-        self._wake_watchers()
+        self.wake_watchers()
 
     def _request_settled(self, settled: RequestSettled) -> None:
         for event in self._requests.get((settled.caller, settled.request_id), ()):
@@ -100,7 +100,7 @@ class Changes:
             self._looking.add(task)
             task.add_done_callback(self._looking.discard)
         if anything or any(subject.startswith(ORDERS) for subject in subjects):
-            self._wake_watchers()
+            self.wake_watchers()
 
     async def _look(self, orders: Sequence[str], requests: Sequence[tuple[str, str]]) -> None:
         """Looks until the store can be read: it may be away just now."""
@@ -115,7 +115,7 @@ class Changes:
             self._tell_if_decided(row.order)
         for key in settled:
             self._request_settled(RequestSettled(*key))
-        self._wake_watchers()
+        self.wake_watchers()
 
     def _tell_if_decided(self, order: Order) -> None:
         if is_decided(order):
@@ -123,7 +123,8 @@ class Changes:
                 if not future.done():
                     future.set_result(order)
 
-    def _wake_watchers(self) -> None:
+    def wake_watchers(self) -> None:
+        """Something has changed that somebody may watch."""
         for event in self._watching:
             event.set()
 

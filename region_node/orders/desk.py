@@ -25,7 +25,7 @@ from gateway.store.port import Store, Transaction
 from region_node.context import RegionContext
 from region_node.documents.on_file import RegisterDesk
 from region_node.orders import handling, home, intake, rules
-from region_node.orders.caller import Caller, order_id
+from region_node.orders.caller import Caller, is_settled, order_id
 from region_node.orders.changes import Changes, is_decided
 from region_node.orders.rows import (
     RequestKey,
@@ -120,7 +120,7 @@ class OrderDesk:
                 lambda tx: handling.command(tx, context, caller, asked, parcel is not None, now, on_file)
             )
             order = await (writing if parcel is None else self._decided_on(parcel, writing))
-            if wait and not await self._ports.store.read(lambda tx: _is_settled(tx, caller)):
+            if wait and not await self._ports.store.read(lambda tx: is_settled(tx, caller)):
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(answer.wait(), wait)
         return await self._ports.store.read(lambda tx: _answered(tx, caller, order.id))
@@ -180,11 +180,6 @@ class OrderDesk:
         owner = self._ports.context.federation.number_plan.home_of(request.number)
         if owner and owner != self._ports.context.region and len(self._ports.lanes.to(owner)) > LONGEST_LANE:
             raise Refused(Reason.REASON_TOO_BUSY)
-
-
-def _is_settled(tx: Transaction, caller: Caller) -> bool:
-    request = find_request(tx, caller.operator, caller.request_id)
-    return request is not None and request.settled
 
 
 def _answered(tx: Transaction, caller: Caller, order_id: str) -> Order:

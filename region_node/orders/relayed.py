@@ -1,9 +1,6 @@
 """What arrives about orders in envelopes, and what their receipts do."""
 
 from datetime import datetime
-from typing import TypeVar
-
-from google.protobuf.message import DecodeError
 
 from gateway import failpoints
 from gateway.api.region.v1.order_envelopes_pb2 import OrderCommand, OrderSubmission, OrderUpdate
@@ -18,8 +15,7 @@ from gateway.store.port import Transaction
 from region_node.context import RegionContext
 from region_node.orders import handling, home, intake, rules
 from region_node.orders.rows import OrderRow, find_order, insert_order
-
-M = TypeVar("M", OrderSubmission, OrderCommand, OrderUpdate, Order)
+from region_node.payloads import parse, refusal_of
 
 
 class OrderEnvelopes:
@@ -38,7 +34,7 @@ class OrderEnvelopes:
 
     def _submitted(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
         """A handling region hands in an order of one of our customers."""
-        order = _parse(OrderSubmission, content.payload).order
+        order = parse(OrderSubmission, content.payload).order
         _require_owner(order.id, order.handling_region, content)
         # Steps said to be done, or a result said to be there, would let an order pass the home region's review.
         if order.version or order.steps_done or order.product_id or order.state != rules.ACKNOWLEDGED:
@@ -57,15 +53,15 @@ class OrderEnvelopes:
     ) -> None:
         failpoints.reach("S12.before-commit")
         if receipt.outcome == Outcome.OUTCOME_ACCEPTED:
-            handling.adopt(tx, self._context, _parse(Order, receipt.result), now)
+            handling.adopt(tx, self._context, parse(Order, receipt.result), now)
         elif receipt.outcome == Outcome.OUTCOME_MOVED:
             intake.reroute(tx, self._context, content.subject, receipt.moved_to, now)
         else:
-            handling.reject(tx, self._context, content.subject, _refusal(receipt), now)
+            handling.reject(tx, self._context, content.subject, refusal_of(receipt), now)
 
     def _commanded(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
         """A handling region asks something about an order that it handles."""
-        command = _parse(OrderCommand, content.payload)
+        command = parse(OrderCommand, content.payload)
         row = find_order(tx, command.order_id)
         if row is None:
             return self._commanded_unknown(tx, content, command, now)
@@ -103,8 +99,8 @@ class OrderEnvelopes:
         if receipt.outcome == Outcome.OUTCOME_MOVED:
             handling.redirect_command(tx, self._context, content, now)
             return
-        refused = _refusal(receipt) if receipt.outcome == Outcome.OUTCOME_REFUSED else None
-        snapshot = _parse(Order, receipt.result) if receipt.result else None
+        refused = refusal_of(receipt) if receipt.outcome == Outcome.OUTCOME_REFUSED else None
+        snapshot = parse(Order, receipt.result) if receipt.result else None
         if snapshot is not None and not snapshot.request.business:
             snapshot = self._buried(tx, snapshot)
         handling.settle_command(tx, self._context, content.id, snapshot, refused, now)
@@ -119,7 +115,7 @@ class OrderEnvelopes:
 
     def _updated(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
         """The home region has a new version of an order that we handle."""
-        snapshot = _parse(OrderUpdate, content.payload).order
+        snapshot = parse(OrderUpdate, content.payload).order
         row = find_order(tx, snapshot.id)
         if row is None or row.order.home_region != content.origin:
             raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
@@ -141,14 +137,3 @@ def _require_owner(order_id: str, handling_region: str, content: EnvelopeContent
 
 def _accepted(order: Order) -> Answer:
     return Answer(Outcome.OUTCOME_ACCEPTED, result=order.SerializeToString())
-
-
-def _refusal(receipt: ReceiptContent) -> Refused:
-    return Refused(receipt.reason, **dict(receipt.reason_parameters))
-
-
-def _parse(message: type[M], payload: bytes) -> M:
-    try:
-        return message.FromString(payload)
-    except DecodeError:
-        raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="unreadable payload") from None

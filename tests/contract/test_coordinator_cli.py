@@ -190,6 +190,19 @@ def test_what_keeps_a_process_from_serving_is_told_in_one_line(
     assert told in line
 
 
+def test_complaints_are_classified_by_the_words_in_force(coordinator: Process, tmp_path: Path) -> None:
+    texts = tmp_path / "texts.csv"
+    texts.write_text("text\n网速慢得要命\n", encoding="utf-8")
+    classify = ("complaints", "classify", str(texts), "--json")
+    nothing = coordinator.command(*classify)
+    assert nothing.exit_code == 1
+    assert coordinator.command("federation", "apply", str(SHIPPED)).exit_code == 0
+    in_force = coordinator.command(*classify)
+    assert in_force.exit_code == 0, in_force.output
+    assert json.loads(in_force.output)["category"] == "NET_SPEED"
+    assert in_force.output == coordinator.command(*classify, "--directory", str(SHIPPED)).output
+
+
 def test_a_configuration_is_compared_applied_and_shown(coordinator: Process, tmp_path: Path) -> None:
     different = coordinator.command("federation", "diff", str(SHIPPED))
     assert different.exit_code == 0

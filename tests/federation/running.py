@@ -168,9 +168,9 @@ class Federation:
         if self.coordinator is not None:
             await self.coordinator.stop()
 
-    def texts(self, number: str) -> list[Text]:
-        """What has come to a customer's telephone, oldest first."""
-        region = next(region for region, prefix in MOBILE.items() if number.startswith(prefix))
+    def texts(self, number: str, sent_by: str = "") -> list[Text]:
+        """What has come to a customer's telephone, oldest first: from its home region, or another one."""
+        region = sent_by or next(region for region, prefix in MOBILE.items() if number.startswith(prefix))
         return Phones(self._messaging_directory(region)).texts(number)
 
     async def _start_messaging(self, region: str) -> None:
@@ -315,6 +315,7 @@ class Federation:
     async def advance(self, step: timedelta) -> None:
         """Moves everybody's clock forward, and returns when heartbeats have found again that all clocks agree."""
         self.clock.advance(step)
+        regions = sorted({node.partition("/")[0] for node in self.nodes})
         # The first beat may have begun before, the second then began after, and the third says that the second is over.
         for _ in range(3):
             seen = {region: member.heartbeat_time for region, member in (await self.members()).items()}
@@ -323,7 +324,7 @@ class Federation:
                 member = (await self.members())[region]
                 return member.heartbeat_time != seen[region]
 
-            for region in self.nodes:
+            for region in regions:
                 await until(partial(has_beaten, region), f"{region} sends a heartbeat")
 
     async def until_billed(self, region: str) -> None:

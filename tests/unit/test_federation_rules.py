@@ -222,6 +222,12 @@ TEXT = LocalizedText(zh_cn="文", en="text")
         (suspend(limit=contract.TimeLimit(source="x")), "limit: says neither a duration nor days nor working days"),
         (suspend(limit=contract.TimeLimit(working_days=0, source="x")), "limit.working_days: must be 1 to 366"),
         (suspend(limit=contract.TimeLimit(working_days=2**32 - 1, source="x")), "working_days: must be 1 to 366"),
+        (lambda c: suspension(c).limit.working_time.FromSeconds(0), "limit.working_time: must be whole seconds"),
+        (lambda c: suspension(c).limit.working_time.FromSeconds(745 * 3600), "working_time: is longer than 744 hours"),
+        (
+            lambda c: c.regions[0].working_hours.add(working_days=True, opens="17:00", closes="09:00"),
+            "working_hours[0].closes: must be later than it opens",
+        ),
         (suspend(limit=contract.TimeLimit(working_days=1)), "businesses[SUSPEND].limit.source: is missing"),
         (lambda c: suspension(c).limit.duration.FromSeconds(0), "limit.duration: must be whole seconds"),
         (lambda c: suspension(c).limit.duration.FromSeconds(10**9), "limit.duration: must be whole seconds"),
@@ -416,3 +422,19 @@ def test_a_promise_counts_the_home_region_s_working_days(federation: Federation)
     assert promised == datetime(2026, 2, 13, 16, 0, tzinfo=UTC)
     with pytest.raises(Refused):
         federation.promised(federation.business("TERMINATE"), start, ("atlantis", "atlantis"))
+
+
+def test_a_promise_in_working_time_runs_while_the_region_s_departments_are_open(changed: Configuration) -> None:
+    suspension(changed).limit.working_time.FromSeconds(10 * 3600)
+    for region in changed.regions:
+        del region.working_hours[:]
+        if region.id == "sichuan":
+            region.working_hours.add(working_days=True, opens="09:00", closes="17:00")
+    assert problems(changed) == []
+    federation, start = Federation(1, changed), datetime(2026, 2, 10, 3, 0, tzinfo=UTC)
+    promises = {
+        region: federation.promised(federation.business("SUSPEND"), start, ("guangdong", region))
+        for region in ("sichuan", "guangdong")
+    }
+    assert promises["sichuan"] == datetime(2026, 2, 11, 5, 0, tzinfo=UTC)
+    assert promises["guangdong"] == datetime(2026, 2, 10, 13, 0, tzinfo=UTC)

@@ -102,6 +102,8 @@ def promising(working_days: int, *years: int) -> Configuration:
     del configuration.businesses[1:]
     configuration.ClearField("policies")
     configuration.ClearField("retention_rules")
+    configuration.ClearField("complaint_categories")
+    configuration.ClearField("complaint_words")
     configuration.businesses[0].ClearField("policies")
     configuration.businesses[0].ClearField("regional_limits")
     configuration.businesses[0].limit.CopyFrom(TimeLimit(working_days=working_days, source="x"))

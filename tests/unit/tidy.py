@@ -78,6 +78,7 @@ PURE_GATEWAY = frozenset(
         "gateway.money",
         "gateway.masking",
         "gateway.numberplan",
+        "gateway.working_time",
     }
 )
 # The parts of a region that a rule may lean on, besides other rules.

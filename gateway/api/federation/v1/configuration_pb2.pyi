@@ -535,6 +535,8 @@ class _UnitEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Unit.ValueType],
     """Hours."""
     UNIT_MEBIBYTES: _Unit.ValueType  # 9
     """Mebibytes of 1,048,576 bytes."""
+    UNIT_PERCENT: _Unit.ValueType  # 10
+    """Hundredths of a whole."""
 
 class Unit(_Unit, metaclass=_UnitEnumTypeWrapper):
     """What a figure counts."""
@@ -559,6 +561,8 @@ UNIT_HOURS: Unit.ValueType  # 8
 """Hours."""
 UNIT_MEBIBYTES: Unit.ValueType  # 9
 """Mebibytes of 1,048,576 bytes."""
+UNIT_PERCENT: Unit.ValueType  # 10
+"""Hundredths of a whole."""
 Global___Unit: _TypeAlias = Unit  # noqa: Y015
 
 class _OfferingKind:
@@ -593,6 +597,138 @@ OFFERING_KIND_CONTRACT: OfferingKind.ValueType  # 4
 """A contract term: the line is bound for `months`, and `price` is taken off the rent of each of them."""
 Global___OfferingKind: _TypeAlias = OfferingKind  # noqa: Y015
 
+class _ComplaintClass:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ComplaintClassEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ComplaintClass.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    COMPLAINT_CLASS_UNSPECIFIED: _ComplaintClass.ValueType  # 0
+    """Never valid."""
+    COMPLAINT_CLASS_USER_SERVICE: _ComplaintClass.ValueType  # 1
+    """How customers are served."""
+    COMPLAINT_CLASS_NETWORK_QUALITY: _ComplaintClass.ValueType  # 2
+    """How the network serves."""
+    COMPLAINT_CLASS_CHARGES: _ComplaintClass.ValueType  # 3
+    """What was charged."""
+    COMPLAINT_CLASS_INFORMATION_SECURITY: _ComplaintClass.ValueType  # 4
+    """Personal information, nuisance and fraud."""
+    COMPLAINT_CLASS_ENTERPRISE: _ComplaintClass.ValueType  # 5
+    """Leased lines of enterprises."""
+    COMPLAINT_CLASS_OTHER: _ComplaintClass.ValueType  # 6
+    """Everything else."""
+
+class ComplaintClass(_ComplaintClass, metaclass=_ComplaintClassEnumTypeWrapper):
+    """The classes of complaints; the first three are those of the regulator's quarterly notices."""
+
+COMPLAINT_CLASS_UNSPECIFIED: ComplaintClass.ValueType  # 0
+"""Never valid."""
+COMPLAINT_CLASS_USER_SERVICE: ComplaintClass.ValueType  # 1
+"""How customers are served."""
+COMPLAINT_CLASS_NETWORK_QUALITY: ComplaintClass.ValueType  # 2
+"""How the network serves."""
+COMPLAINT_CLASS_CHARGES: ComplaintClass.ValueType  # 3
+"""What was charged."""
+COMPLAINT_CLASS_INFORMATION_SECURITY: ComplaintClass.ValueType  # 4
+"""Personal information, nuisance and fraud."""
+COMPLAINT_CLASS_ENTERPRISE: ComplaintClass.ValueType  # 5
+"""Leased lines of enterprises."""
+COMPLAINT_CLASS_OTHER: ComplaintClass.ValueType  # 6
+"""Everything else."""
+Global___ComplaintClass: _TypeAlias = ComplaintClass  # noqa: Y015
+
+class _ComplaintSeverity:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ComplaintSeverityEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ComplaintSeverity.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    COMPLAINT_SEVERITY_UNSPECIFIED: _ComplaintSeverity.ValueType  # 0
+    """Never valid."""
+    COMPLAINT_SEVERITY_S1: _ComplaintSeverity.ValueType  # 1
+    """Critical: safety, a mass outage, the data of many, no emergency calls, many complaints of one cause."""
+    COMPLAINT_SEVERITY_S2: _ComplaintSeverity.ValueType  # 2
+    """Major: service lost for one customer, a wrong suspension, charges that nobody agreed to, a complaint that came back."""
+    COMPLAINT_SEVERITY_S3: _ComplaintSeverity.ValueType  # 3
+    """Normal: quality, a disputed fee, an order overdue."""
+    COMPLAINT_SEVERITY_S4: _ComplaintSeverity.ValueType  # 4
+    """Low: manners, advice, information."""
+
+class ComplaintSeverity(_ComplaintSeverity, metaclass=_ComplaintSeverityEnumTypeWrapper):
+    """How bad it is. The limits of each are the policies `complaint-s1-acknowledgement`, `complaint-s1-first-response`, `complaint-s1-resolution` and so on."""
+
+COMPLAINT_SEVERITY_UNSPECIFIED: ComplaintSeverity.ValueType  # 0
+"""Never valid."""
+COMPLAINT_SEVERITY_S1: ComplaintSeverity.ValueType  # 1
+"""Critical: safety, a mass outage, the data of many, no emergency calls, many complaints of one cause."""
+COMPLAINT_SEVERITY_S2: ComplaintSeverity.ValueType  # 2
+"""Major: service lost for one customer, a wrong suspension, charges that nobody agreed to, a complaint that came back."""
+COMPLAINT_SEVERITY_S3: ComplaintSeverity.ValueType  # 3
+"""Normal: quality, a disputed fee, an order overdue."""
+COMPLAINT_SEVERITY_S4: ComplaintSeverity.ValueType  # 4
+"""Low: manners, advice, information."""
+Global___ComplaintSeverity: _TypeAlias = ComplaintSeverity  # noqa: Y015
+
+class _ComplaintOwner:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ComplaintOwnerEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ComplaintOwner.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    COMPLAINT_OWNER_UNSPECIFIED: _ComplaintOwner.ValueType  # 0
+    """Never valid."""
+    COMPLAINT_OWNER_HANDLING: _ComplaintOwner.ValueType  # 1
+    """The handling region, where it happened."""
+    COMPLAINT_OWNER_HOME: _ComplaintOwner.ValueType  # 2
+    """The customer's home region."""
+    COMPLAINT_OWNER_BOTH: _ComplaintOwner.ValueType  # 3
+    """The handling and the home region; the handling region leads."""
+    COMPLAINT_OWNER_LOCATION: _ComplaintOwner.ValueType  # 4
+    """The region of the place that is complained about; jointly where a path spans several."""
+    COMPLAINT_OWNER_COORDINATOR: _ComplaintOwner.ValueType  # 5
+    """The coordinator, which gives each region its part."""
+    COMPLAINT_OWNER_PLACE_OF_REPAIR: _ComplaintOwner.ValueType  # 6
+    """The region where it was repaired."""
+    COMPLAINT_OWNER_ORDER: _ComplaintOwner.ValueType  # 7
+    """The region that owns the order at the time."""
+    COMPLAINT_OWNER_HOME_AND_VISITED: _ComplaintOwner.ValueType  # 8
+    """The home region and the one that was visited."""
+    COMPLAINT_OWNER_PLACE_OF_LEAK_AND_HOME: _ComplaintOwner.ValueType  # 9
+    """The region where it leaked, and the home region."""
+    COMPLAINT_OWNER_HOME_OF_ORIGIN: _ComplaintOwner.ValueType  # 10
+    """The home region of the number from which it came."""
+    COMPLAINT_OWNER_LEAD: _ComplaintOwner.ValueType  # 11
+    """The region that leads the enterprise's contract."""
+
+class ComplaintOwner(_ComplaintOwner, metaclass=_ComplaintOwnerEnumTypeWrapper):
+    """Whose work it is, where more than one region is concerned."""
+
+COMPLAINT_OWNER_UNSPECIFIED: ComplaintOwner.ValueType  # 0
+"""Never valid."""
+COMPLAINT_OWNER_HANDLING: ComplaintOwner.ValueType  # 1
+"""The handling region, where it happened."""
+COMPLAINT_OWNER_HOME: ComplaintOwner.ValueType  # 2
+"""The customer's home region."""
+COMPLAINT_OWNER_BOTH: ComplaintOwner.ValueType  # 3
+"""The handling and the home region; the handling region leads."""
+COMPLAINT_OWNER_LOCATION: ComplaintOwner.ValueType  # 4
+"""The region of the place that is complained about; jointly where a path spans several."""
+COMPLAINT_OWNER_COORDINATOR: ComplaintOwner.ValueType  # 5
+"""The coordinator, which gives each region its part."""
+COMPLAINT_OWNER_PLACE_OF_REPAIR: ComplaintOwner.ValueType  # 6
+"""The region where it was repaired."""
+COMPLAINT_OWNER_ORDER: ComplaintOwner.ValueType  # 7
+"""The region that owns the order at the time."""
+COMPLAINT_OWNER_HOME_AND_VISITED: ComplaintOwner.ValueType  # 8
+"""The home region and the one that was visited."""
+COMPLAINT_OWNER_PLACE_OF_LEAK_AND_HOME: ComplaintOwner.ValueType  # 9
+"""The region where it leaked, and the home region."""
+COMPLAINT_OWNER_HOME_OF_ORIGIN: ComplaintOwner.ValueType  # 10
+"""The home region of the number from which it came."""
+COMPLAINT_OWNER_LEAD: ComplaintOwner.ValueType  # 11
+"""The region that leads the enterprise's contract."""
+Global___ComplaintOwner: _TypeAlias = ComplaintOwner  # noqa: Y015
+
 @_typing.final
 class Configuration(_message.Message):
     """All that every member must agree on. Owned by the coordinator, versioned, pushed to nodes, kept by them on disk."""
@@ -611,6 +747,8 @@ class Configuration(_message.Message):
     SERVICE_POINTS_FIELD_NUMBER: _builtins.int
     PURPOSES_FIELD_NUMBER: _builtins.int
     RETENTION_RULES_FIELD_NUMBER: _builtins.int
+    COMPLAINT_CATEGORIES_FIELD_NUMBER: _builtins.int
+    COMPLAINT_WORDS_FIELD_NUMBER: _builtins.int
     federation: _builtins.str
     """The name of the federation: the trust domain of every certificate."""
     @_builtins.property
@@ -657,6 +795,14 @@ class Configuration(_message.Message):
     def retention_rules(self) -> _containers.RepeatedCompositeFieldContainer[Global___RetentionRule]:
         """How long what is kept is kept."""
 
+    @_builtins.property
+    def complaint_categories(self) -> _containers.RepeatedCompositeFieldContainer[Global___ComplaintCategory]:
+        """What complaints are about, and who answers them."""
+
+    @_builtins.property
+    def complaint_words(self) -> Global___ComplaintWords:
+        """By which words a category is proposed for the text of a complaint; unset proposes none."""
+
     def __init__(
         self,
         *,
@@ -672,10 +818,12 @@ class Configuration(_message.Message):
         service_points: _abc.Iterable[Global___ServicePoint] | None = ...,
         purposes: _abc.Iterable[Global___Purpose] | None = ...,
         retention_rules: _abc.Iterable[Global___RetentionRule] | None = ...,
+        complaint_categories: _abc.Iterable[Global___ComplaintCategory] | None = ...,
+        complaint_words: Global___ComplaintWords | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["number_plan", b"number_plan"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["complaint_words", b"complaint_words", "number_plan", b"number_plan"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["businesses", b"businesses", "calendars", b"calendars", "federation", b"federation", "materials", b"materials", "number_plan", b"number_plan", "offerings", b"offerings", "plans", b"plans", "policies", b"policies", "purposes", b"purposes", "regions", b"regions", "retention_rules", b"retention_rules", "service_points", b"service_points"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["businesses", b"businesses", "calendars", b"calendars", "complaint_categories", b"complaint_categories", "complaint_words", b"complaint_words", "federation", b"federation", "materials", b"materials", "number_plan", b"number_plan", "offerings", b"offerings", "plans", b"plans", "policies", b"policies", "purposes", b"purposes", "regions", b"regions", "retention_rules", b"retention_rules", "service_points", b"service_points"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -741,6 +889,7 @@ class Region(_message.Message):
     CURRENCY_FIELD_NUMBER: _builtins.int
     NUMBER_POOLS_FIELD_NUMBER: _builtins.int
     DATA_AGREEMENT_FIELD_NUMBER: _builtins.int
+    WORKING_HOURS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The id used everywhere: lower-case letters, digits and dashes, for example `sichuan`."""
     time_zone: _builtins.str
@@ -759,6 +908,10 @@ class Region(_message.Message):
     def data_agreement(self) -> Global___DataAgreement:
         """By what it may share records with other regions. A region without one that is in force is denied, as asker and as giver."""
 
+    @_builtins.property
+    def working_hours(self) -> _containers.RepeatedCompositeFieldContainer[Global___OpeningHours]:
+        """When its departments work on what customers bring, in its time zone; empty means day and night."""
+
     def __init__(
         self,
         *,
@@ -768,10 +921,11 @@ class Region(_message.Message):
         currency: _builtins.str = ...,
         number_pools: _abc.Iterable[Global___NumberPool] | None = ...,
         data_agreement: Global___DataAgreement | None = ...,
+        working_hours: _abc.Iterable[Global___OpeningHours] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["data_agreement", b"data_agreement", "name", b"name"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["currency", b"currency", "data_agreement", b"data_agreement", "id", b"id", "name", b"name", "number_pools", b"number_pools", "time_zone", b"time_zone"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["currency", b"currency", "data_agreement", b"data_agreement", "id", b"id", "name", b"name", "number_pools", b"number_pools", "time_zone", b"time_zone", "working_hours", b"working_hours"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1220,6 +1374,7 @@ class TimeLimit(_message.Message):
     DURATION_FIELD_NUMBER: _builtins.int
     WORKING_DAYS_FIELD_NUMBER: _builtins.int
     DAYS_FIELD_NUMBER: _builtins.int
+    WORKING_TIME_FIELD_NUMBER: _builtins.int
     SOURCE_FIELD_NUMBER: _builtins.int
     VERIFIED_FIELD_NUMBER: _builtins.int
     working_days: _builtins.int
@@ -1234,20 +1389,25 @@ class TimeLimit(_message.Message):
     def duration(self) -> _duration_pb2.Duration:
         """Time that runs day and night."""
 
+    @_builtins.property
+    def working_time(self) -> _duration_pb2.Duration:
+        """Time that runs only while the region's departments are open, by its `working_hours`."""
+
     def __init__(
         self,
         *,
         duration: _duration_pb2.Duration | None = ...,
         working_days: _builtins.int = ...,
         days: _builtins.int = ...,
+        working_time: _duration_pb2.Duration | None = ...,
         source: _builtins.str = ...,
         verified: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["days", b"days", "duration", b"duration", "limit", b"limit", "working_days", b"working_days"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["days", b"days", "duration", b"duration", "limit", b"limit", "working_days", b"working_days", "working_time", b"working_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["days", b"days", "duration", b"duration", "limit", b"limit", "source", b"source", "verified", b"verified", "working_days", b"working_days"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["days", b"days", "duration", b"duration", "limit", b"limit", "source", b"source", "verified", b"verified", "working_days", b"working_days", "working_time", b"working_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_limit: _TypeAlias = _typing.Literal["duration", "working_days", "days"]  # noqa: Y015
+    _WhichOneofReturnType_limit: _TypeAlias = _typing.Literal["duration", "working_days", "days", "working_time"]  # noqa: Y015
     _WhichOneofArgType_limit: _TypeAlias = _typing.Literal["limit", b"limit"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_limit) -> _WhichOneofReturnType_limit | None: ...
 
@@ -1696,3 +1856,193 @@ class Calendar(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Calendar: _TypeAlias = Calendar  # noqa: Y015
+
+@_typing.final
+class ComplaintCategory(_message.Message):
+    """What a complaint can be about."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CODE_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    COMPLAINT_CLASS_FIELD_NUMBER: _builtins.int
+    DEPARTMENTS_FIELD_NUMBER: _builtins.int
+    OWNER_FIELD_NUMBER: _builtins.int
+    SEVERITY_FIELD_NUMBER: _builtins.int
+    RESOLUTION_LIMIT_FIELD_NUMBER: _builtins.int
+    REGIONAL_LIMITS_FIELD_NUMBER: _builtins.int
+    RURAL_LIMIT_FIELD_NUMBER: _builtins.int
+    INTERIM_LIMIT_FIELD_NUMBER: _builtins.int
+    REFUND_LIMIT_FIELD_NUMBER: _builtins.int
+    code: _builtins.str
+    """The code, for example `BILL_WRONG`."""
+    complaint_class: Global___ComplaintClass.ValueType
+    """The class that it belongs to."""
+    owner: Global___ComplaintOwner.ValueType
+    """Whose work it is."""
+    severity: Global___ComplaintSeverity.ValueType
+    """How bad it is unless somebody says otherwise."""
+    @_builtins.property
+    def name(self) -> _types_pb2.LocalizedText:
+        """What people call it."""
+
+    @_builtins.property
+    def departments(self) -> _containers.RepeatedCompositeFieldContainer[Global___Department]:
+        """The departments of the owner region that answer it, the first of them leading."""
+
+    @_builtins.property
+    def resolution_limit(self) -> Global___TimeLimit:
+        """When it must be resolved; beats the limit of the severity. Unset where the severity alone decides."""
+
+    @_builtins.property
+    def regional_limits(self) -> _containers.RepeatedCompositeFieldContainer[Global___RegionalLimit]:
+        """What single regions promise beyond `resolution_limit`."""
+
+    @_builtins.property
+    def rural_limit(self) -> Global___TimeLimit:
+        """The resolution limit in the countryside; unset where it is the same."""
+
+    @_builtins.property
+    def interim_limit(self) -> Global___TimeLimit:
+        """When the customer is told how far it is, at the latest; unset where nobody promised that."""
+
+    @_builtins.property
+    def refund_limit(self) -> Global___TimeLimit:
+        """When money is given back after the resolution; unset where nobody promised that."""
+
+    def __init__(
+        self,
+        *,
+        code: _builtins.str = ...,
+        name: _types_pb2.LocalizedText | None = ...,
+        complaint_class: Global___ComplaintClass.ValueType = ...,
+        departments: _abc.Iterable[Global___Department] | None = ...,
+        owner: Global___ComplaintOwner.ValueType = ...,
+        severity: Global___ComplaintSeverity.ValueType = ...,
+        resolution_limit: Global___TimeLimit | None = ...,
+        regional_limits: _abc.Iterable[Global___RegionalLimit] | None = ...,
+        rural_limit: Global___TimeLimit | None = ...,
+        interim_limit: Global___TimeLimit | None = ...,
+        refund_limit: Global___TimeLimit | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["interim_limit", b"interim_limit", "name", b"name", "refund_limit", b"refund_limit", "resolution_limit", b"resolution_limit", "rural_limit", b"rural_limit"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "complaint_class", b"complaint_class", "departments", b"departments", "interim_limit", b"interim_limit", "name", b"name", "owner", b"owner", "refund_limit", b"refund_limit", "regional_limits", b"regional_limits", "resolution_limit", b"resolution_limit", "rural_limit", b"rural_limit", "severity", b"severity"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ComplaintCategory: _TypeAlias = ComplaintCategory  # noqa: Y015
+
+@_typing.final
+class Department(_message.Message):
+    """A department that every region has, under whatever name of its own."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CODE_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    code: _builtins.str
+    """The code, for example `BILLING`."""
+    @_builtins.property
+    def name(self) -> _types_pb2.LocalizedText:
+        """What people call it; the same wherever the code stands."""
+
+    def __init__(
+        self,
+        *,
+        code: _builtins.str = ...,
+        name: _types_pb2.LocalizedText | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Department: _TypeAlias = Department  # noqa: Y015
+
+@_typing.final
+class ComplaintWords(_message.Message):
+    """By which words a category is proposed for a text. The words of a category weigh as much as the weightiest, a third of the next, a ninth of the one after it and so on. Confidence in a category that weighs `s` is the share of exp(s/spread) in the sum of that over all categories that have a word in the text, and of exp(doubt/spread)."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CATEGORIES_FIELD_NUMBER: _builtins.int
+    DOUBT_FIELD_NUMBER: _builtins.int
+    SPREAD_FIELD_NUMBER: _builtins.int
+    doubt: _builtins.int
+    """Weight for anything that the words do not know, in tenths: how much has to be said before it is believed."""
+    spread: _builtins.int
+    """How fast more words make more confidence, in tenths of a weight; larger is slower."""
+    @_builtins.property
+    def categories(self) -> _containers.RepeatedCompositeFieldContainer[Global___CategoryWords]:
+        """The words of each category."""
+
+    def __init__(
+        self,
+        *,
+        categories: _abc.Iterable[Global___CategoryWords] | None = ...,
+        doubt: _builtins.int = ...,
+        spread: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["categories", b"categories", "doubt", b"doubt", "spread", b"spread"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ComplaintWords: _TypeAlias = ComplaintWords  # noqa: Y015
+
+@_typing.final
+class CategoryWords(_message.Message):
+    """The words of one category."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CATEGORY_FIELD_NUMBER: _builtins.int
+    WORDS_FIELD_NUMBER: _builtins.int
+    category: _builtins.str
+    """The code of the category."""
+    @_builtins.property
+    def words(self) -> _containers.RepeatedCompositeFieldContainer[Global___ComplaintWord]:
+        """The words."""
+
+    def __init__(
+        self,
+        *,
+        category: _builtins.str = ...,
+        words: _abc.Iterable[Global___ComplaintWord] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "words", b"words"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CategoryWords: _TypeAlias = CategoryWords  # noqa: Y015
+
+@_typing.final
+class ComplaintWord(_message.Message):
+    """A word or phrase that speaks for a category."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TEXT_FIELD_NUMBER: _builtins.int
+    WEIGHT_FIELD_NUMBER: _builtins.int
+    text: _builtins.str
+    """In small letters and half width, for example `乱扣`. `…` stands for up to sixteen characters of the same clause; `*` at the end of an English word for any further letters."""
+    weight: _builtins.int
+    """How much it says, 1 to 9."""
+    def __init__(
+        self,
+        *,
+        text: _builtins.str = ...,
+        weight: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["text", b"text", "weight", b"weight"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ComplaintWord: _TypeAlias = ComplaintWord  # noqa: Y015

@@ -583,3 +583,143 @@ class ListPlansResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListPlansResponse: _TypeAlias = ListPlansResponse  # noqa: Y015
+
+@_typing.final
+class ListComplaintCategoriesRequest(_message.Message):
+    """Asks for the categories of complaints."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """At most this many, 1 to 500; 0 means 50."""
+    page_token: _builtins.str
+    """The token of the page before."""
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListComplaintCategoriesRequest: _TypeAlias = ListComplaintCategoriesRequest  # noqa: Y015
+
+@_typing.final
+class ListComplaintCategoriesResponse(_message.Message):
+    """The categories, by code."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CATEGORIES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """For the next page; empty on the last."""
+    @_builtins.property
+    def categories(self) -> _containers.RepeatedCompositeFieldContainer[_configuration_pb2.ComplaintCategory]:
+        """The categories."""
+
+    def __init__(
+        self,
+        *,
+        categories: _abc.Iterable[_configuration_pb2.ComplaintCategory] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["categories", b"categories", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListComplaintCategoriesResponse: _TypeAlias = ListComplaintCategoriesResponse  # noqa: Y015
+
+@_typing.final
+class ProposeComplaintCategoryRequest(_message.Message):
+    """A complaint as somebody tells it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TEXT_FIELD_NUMBER: _builtins.int
+    text: _builtins.str
+    """The text, in Chinese, English or both; at most 10,000 characters."""
+    def __init__(
+        self,
+        *,
+        text: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProposeComplaintCategoryRequest: _TypeAlias = ProposeComplaintCategoryRequest  # noqa: Y015
+
+@_typing.final
+class ProposeComplaintCategoryResponse(_message.Message):
+    """What it seems to be about."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CATEGORY_FIELD_NUMBER: _builtins.int
+    CONFIDENCE_FIELD_NUMBER: _builtins.int
+    CANDIDATES_FIELD_NUMBER: _builtins.int
+    category: _builtins.str
+    """The code of the category; empty where nobody can tell by the words, so that a person decides."""
+    confidence: _builtins.float
+    """How likely it is the right one, 0 to 1; where a person decides, of the first candidate."""
+    @_builtins.property
+    def candidates(self) -> _containers.RepeatedCompositeFieldContainer[Global___ComplaintCandidate]:
+        """The categories that the text has words of, at most three, the likeliest first."""
+
+    def __init__(
+        self,
+        *,
+        category: _builtins.str = ...,
+        confidence: _builtins.float = ...,
+        candidates: _abc.Iterable[Global___ComplaintCandidate] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidates", b"candidates", "category", b"category", "confidence", b"confidence"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProposeComplaintCategoryResponse: _TypeAlias = ProposeComplaintCategoryResponse  # noqa: Y015
+
+@_typing.final
+class ComplaintCandidate(_message.Message):
+    """A category that a complaint may belong to, and why."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CATEGORY_FIELD_NUMBER: _builtins.int
+    CONFIDENCE_FIELD_NUMBER: _builtins.int
+    WORDS_FIELD_NUMBER: _builtins.int
+    category: _builtins.str
+    """The code of the category."""
+    confidence: _builtins.float
+    """How likely it is the right one, 0 to 1."""
+    @_builtins.property
+    def words(self) -> _containers.RepeatedCompositeFieldContainer[_configuration_pb2.ComplaintWord]:
+        """The words of the category that stand in the text, weightiest first."""
+
+    def __init__(
+        self,
+        *,
+        category: _builtins.str = ...,
+        confidence: _builtins.float = ...,
+        words: _abc.Iterable[_configuration_pb2.ComplaintWord] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "confidence", b"confidence", "words", b"words"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ComplaintCandidate: _TypeAlias = ComplaintCandidate  # noqa: Y015

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class CatalogueServiceStub:
-    """Answers from the federation configuration that the node works by. Nothing here is personal data, so that nobody has to say who asks and nothing is recorded.
+    """Answers from the federation configuration that the node works by. Nothing that it tells is personal data, so that nobody has to say who asks and nothing is recorded.
     """
 
     def __init__(self, channel):
@@ -65,6 +65,16 @@ class CatalogueServiceStub:
                 request_serializer=gateway_dot_api_dot_region_dot_v1_dot_catalogue__service__pb2.ListOfferingsRequest.SerializeToString,
                 response_deserializer=gateway_dot_api_dot_region_dot_v1_dot_catalogue__service__pb2.ListOfferingsResponse.FromString,
                 _registered_method=True)
+        self.ListComplaintCategories = channel.unary_unary(
+                '/gateway.api.region.v1.CatalogueService/ListComplaintCategories',
+                request_serializer=gateway_dot_api_dot_region_dot_v1_dot_catalogue__service__pb2.ListComplaintCategoriesRequest.SerializeToString,
+                response_deserializer=gateway_dot_api_dot_region_dot_v1_dot_catalogue__service__pb2.ListComplaintCategoriesResponse.FromString,
+                _registered_method=True)
+        self.ProposeComplaintCategory = channel.unary_unary(
+                '/gateway.api.region.v1.CatalogueService/ProposeComplaintCategory',
+                request_serializer=gateway_dot_api_dot_region_dot_v1_dot_catalogue__service__pb2.ProposeComplaintCategoryRequest.SerializeToString,
+                response_deserializer=gateway_dot_api_dot_region_dot_v1_dot_catalogue__service__pb2.ProposeComplaintCategoryResponse.FromString,
+                _registered_method=True)
         self.ListPlans = channel.unary_unary(
                 '/gateway.api.region.v1.CatalogueService/ListPlans',
                 request_serializer=gateway_dot_api_dot_region_dot_v1_dot_catalogue__service__pb2.ListPlansRequest.SerializeToString,
@@ -73,7 +83,7 @@ class CatalogueServiceStub:
 
 
 class CatalogueServiceServicer:
-    """Answers from the federation configuration that the node works by. Nothing here is personal data, so that nobody has to say who asks and nothing is recorded.
+    """Answers from the federation configuration that the node works by. Nothing that it tells is personal data, so that nobody has to say who asks and nothing is recorded.
     """
 
     def ListBusinesses(self, request, context):
@@ -113,6 +123,20 @@ class CatalogueServiceServicer:
 
     def ListOfferings(self, request, context):
         """Lists what one region offers besides plans.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListComplaintCategories(self, request, context):
+        """Lists what complaints can be about, and who answers them.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ProposeComplaintCategory(self, request, context):
+        """Proposes a category for the text of a complaint, by its words. The text is neither kept nor logged; the same text gets the same answer at every node of one revision.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -158,6 +182,16 @@ def add_CatalogueServiceServicer_to_server(servicer, server):
                     request_deserializer=gateway_dot_api_dot_region_dot_v1_dot_catalogue__service__pb2.ListOfferingsRequest.FromString,
                     response_serializer=gateway_dot_api_dot_region_dot_v1_dot_catalogue__service__pb2.ListOfferingsResponse.SerializeToString,
             ),
+            'ListComplaintCategories': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListComplaintCategories,
+                    request_deserializer=gateway_dot_api_dot_region_dot_v1_dot_catalogue__service__pb2.ListComplaintCategoriesRequest.FromString,
+                    response_serializer=gateway_dot_api_dot_region_dot_v1_dot_catalogue__service__pb2.ListComplaintCategoriesResponse.SerializeToString,
+            ),
+            'ProposeComplaintCategory': grpc.unary_unary_rpc_method_handler(
+                    servicer.ProposeComplaintCategory,
+                    request_deserializer=gateway_dot_api_dot_region_dot_v1_dot_catalogue__service__pb2.ProposeComplaintCategoryRequest.FromString,
+                    response_serializer=gateway_dot_api_dot_region_dot_v1_dot_catalogue__service__pb2.ProposeComplaintCategoryResponse.SerializeToString,
+            ),
             'ListPlans': grpc.unary_unary_rpc_method_handler(
                     servicer.ListPlans,
                     request_deserializer=gateway_dot_api_dot_region_dot_v1_dot_catalogue__service__pb2.ListPlansRequest.FromString,
@@ -172,7 +206,7 @@ def add_CatalogueServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class CatalogueService:
-    """Answers from the federation configuration that the node works by. Nothing here is personal data, so that nobody has to say who asks and nothing is recorded.
+    """Answers from the federation configuration that the node works by. Nothing that it tells is personal data, so that nobody has to say who asks and nothing is recorded.
     """
 
     @staticmethod
@@ -327,6 +361,60 @@ class CatalogueService:
             '/gateway.api.region.v1.CatalogueService/ListOfferings',
             gateway_dot_api_dot_region_dot_v1_dot_catalogue__service__pb2.ListOfferingsRequest.SerializeToString,
             gateway_dot_api_dot_region_dot_v1_dot_catalogue__service__pb2.ListOfferingsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListComplaintCategories(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.api.region.v1.CatalogueService/ListComplaintCategories',
+            gateway_dot_api_dot_region_dot_v1_dot_catalogue__service__pb2.ListComplaintCategoriesRequest.SerializeToString,
+            gateway_dot_api_dot_region_dot_v1_dot_catalogue__service__pb2.ListComplaintCategoriesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ProposeComplaintCategory(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.api.region.v1.CatalogueService/ProposeComplaintCategory',
+            gateway_dot_api_dot_region_dot_v1_dot_catalogue__service__pb2.ProposeComplaintCategoryRequest.SerializeToString,
+            gateway_dot_api_dot_region_dot_v1_dot_catalogue__service__pb2.ProposeComplaintCategoryResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -13,7 +13,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class CatalogueServiceStub:
-    """Answers from the federation configuration that the node works by. Nothing here is personal data, so that nobody has to say who asks and nothing is recorded."""
+    """Answers from the federation configuration that the node works by. Nothing that it tells is personal data, so that nobody has to say who asks and nothing is recorded."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListBusinesses: _aio.UnaryUnaryMultiCallable[_catalogue_service_pb2.ListBusinessesRequest, _catalogue_service_pb2.ListBusinessesResponse]
@@ -28,11 +28,15 @@ class CatalogueServiceStub:
     """Lists the service points of one region and whether they are open."""
     ListOfferings: _aio.UnaryUnaryMultiCallable[_catalogue_service_pb2.ListOfferingsRequest, _catalogue_service_pb2.ListOfferingsResponse]
     """Lists what one region offers besides plans."""
+    ListComplaintCategories: _aio.UnaryUnaryMultiCallable[_catalogue_service_pb2.ListComplaintCategoriesRequest, _catalogue_service_pb2.ListComplaintCategoriesResponse]
+    """Lists what complaints can be about, and who answers them."""
+    ProposeComplaintCategory: _aio.UnaryUnaryMultiCallable[_catalogue_service_pb2.ProposeComplaintCategoryRequest, _catalogue_service_pb2.ProposeComplaintCategoryResponse]
+    """Proposes a category for the text of a complaint, by its words. The text is neither kept nor logged; the same text gets the same answer at every node of one revision."""
     ListPlans: _aio.UnaryUnaryMultiCallable[_catalogue_service_pb2.ListPlansRequest, _catalogue_service_pb2.ListPlansResponse]
     """Lists the tariff plans of one region."""
 
 class CatalogueServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Answers from the federation configuration that the node works by. Nothing here is personal data, so that nobody has to say who asks and nothing is recorded."""
+    """Answers from the federation configuration that the node works by. Nothing that it tells is personal data, so that nobody has to say who asks and nothing is recorded."""
 
     @_abc_1.abstractmethod
     def ListBusinesses(
@@ -81,6 +85,22 @@ class CatalogueServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_catalogue_service_pb2.ListOfferingsRequest, _catalogue_service_pb2.ListOfferingsResponse],
     ) -> _abc.Awaitable[_catalogue_service_pb2.ListOfferingsResponse]:
         """Lists what one region offers besides plans."""
+
+    @_abc_1.abstractmethod
+    def ListComplaintCategories(
+        self,
+        request: _catalogue_service_pb2.ListComplaintCategoriesRequest,
+        context: _aio.ServicerContext[_catalogue_service_pb2.ListComplaintCategoriesRequest, _catalogue_service_pb2.ListComplaintCategoriesResponse],
+    ) -> _abc.Awaitable[_catalogue_service_pb2.ListComplaintCategoriesResponse]:
+        """Lists what complaints can be about, and who answers them."""
+
+    @_abc_1.abstractmethod
+    def ProposeComplaintCategory(
+        self,
+        request: _catalogue_service_pb2.ProposeComplaintCategoryRequest,
+        context: _aio.ServicerContext[_catalogue_service_pb2.ProposeComplaintCategoryRequest, _catalogue_service_pb2.ProposeComplaintCategoryResponse],
+    ) -> _abc.Awaitable[_catalogue_service_pb2.ProposeComplaintCategoryResponse]:
+        """Proposes a category for the text of a complaint, by its words. The text is neither kept nor logged; the same text gets the same answer at every node of one revision."""
 
     @_abc_1.abstractmethod
     def ListPlans(

@@ -53,6 +53,12 @@ class _EnvelopeKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Envelope
     """Query, any region to home region, and home region to verifying region: a piece of a document."""
     ENVELOPE_KIND_WITNESS: _EnvelopeKind.ValueType  # 13
     """Query, any region to its witnesses: here is the head of my audit chain; which one do you keep? Recorded only where they contradict each other."""
+    ENVELOPE_KIND_COMPLAINT_FILED: _EnvelopeKind.ValueType  # 20
+    """Command, region of first contact to responsible region: take this complaint."""
+    ENVELOPE_KIND_COMPLAINT_COMMAND: _EnvelopeKind.ValueType  # 21
+    """Command, region of first contact to responsible region: what the customer says to a complaint."""
+    ENVELOPE_KIND_COMPLAINT_UPDATE: _EnvelopeKind.ValueType  # 22
+    """Command, responsible region to region of first contact: the complaint has a new version."""
 
 class EnvelopeKind(_EnvelopeKind, metaclass=_EnvelopeKindEnumTypeWrapper):
     """What an envelope asks for. The kind decides who may send it and whether it is stored."""
@@ -83,6 +89,12 @@ ENVELOPE_KIND_DOCUMENT_CONTENT: EnvelopeKind.ValueType  # 12
 """Query, any region to home region, and home region to verifying region: a piece of a document."""
 ENVELOPE_KIND_WITNESS: EnvelopeKind.ValueType  # 13
 """Query, any region to its witnesses: here is the head of my audit chain; which one do you keep? Recorded only where they contradict each other."""
+ENVELOPE_KIND_COMPLAINT_FILED: EnvelopeKind.ValueType  # 20
+"""Command, region of first contact to responsible region: take this complaint."""
+ENVELOPE_KIND_COMPLAINT_COMMAND: EnvelopeKind.ValueType  # 21
+"""Command, region of first contact to responsible region: what the customer says to a complaint."""
+ENVELOPE_KIND_COMPLAINT_UPDATE: EnvelopeKind.ValueType  # 22
+"""Command, responsible region to region of first contact: the complaint has a new version."""
 Global___EnvelopeKind: _TypeAlias = EnvelopeKind  # noqa: Y015
 
 class _Outcome:

@@ -209,6 +209,8 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Wait until the orders are done, or cancel them."""
     REASON_CUSTOMER_HAS_BALANCE: _Reason.ValueType  # 91
     """Collect what is owed, or pay out what is left."""
+    REASON_CUSTOMER_HAS_COMPLAINTS: _Reason.ValueType  # 114
+    """Wait until the complaints are closed, or let the customer withdraw them."""
     REASON_CUSTOMER_ON_HOLD: _Reason.ValueType  # 113
     """Restrict the customer meanwhile, and erase once the hold is lifted."""
     REASON_SHARING_NOT_GRANTED: _Reason.ValueType  # 92
@@ -249,6 +251,18 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Record another assessment under an id of its own; what was recorded is never changed."""
     REASON_IMPACT_RECORD_NOT_FOUND: _Reason.ValueType  # 110
     """Record the assessment first, or name one that `region-node impact-records list` shows."""
+    REASON_COMPLAINT_NOT_FOUND: _Reason.ValueType  # 120
+    """Unknown here: this region is neither its first contact nor responsible, or another operator filed it."""
+    REASON_COMPLAINT_STATE_FORBIDS: _Reason.ValueType  # 121
+    """The complaint's state does not allow it. Get the complaint to see how it stands."""
+    REASON_COMPLAINT_NOT_RESPONSIBLE: _Reason.ValueType  # 123
+    """Staff of the responsible region do that."""
+    REASON_COMPLAINT_NOT_FIRST_CONTACT: _Reason.ValueType  # 124
+    """The region of first contact keeps the customer's contact to the end; ask there."""
+    REASON_COMPLAINT_EXPEDITED_RECENTLY: _Reason.ValueType  # 125
+    """One reminder an hour. It has been seen; wait for the answer, which has a limit."""
+    REASON_COMPLAINT_CATEGORY_UNKNOWN: _Reason.ValueType  # 140
+    """List the categories by CatalogueService.ListComplaintCategories."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """The reasons. They are stable: programs may decide on them. They travel as the reason of google.rpc.ErrorInfo, without the prefix."""
@@ -437,6 +451,8 @@ REASON_CUSTOMER_HAS_ORDERS: Reason.ValueType  # 90
 """Wait until the orders are done, or cancel them."""
 REASON_CUSTOMER_HAS_BALANCE: Reason.ValueType  # 91
 """Collect what is owed, or pay out what is left."""
+REASON_CUSTOMER_HAS_COMPLAINTS: Reason.ValueType  # 114
+"""Wait until the complaints are closed, or let the customer withdraw them."""
 REASON_CUSTOMER_ON_HOLD: Reason.ValueType  # 113
 """Restrict the customer meanwhile, and erase once the hold is lifted."""
 REASON_SHARING_NOT_GRANTED: Reason.ValueType  # 92
@@ -477,6 +493,18 @@ REASON_IMPACT_RECORD_EXISTS: Reason.ValueType  # 109
 """Record another assessment under an id of its own; what was recorded is never changed."""
 REASON_IMPACT_RECORD_NOT_FOUND: Reason.ValueType  # 110
 """Record the assessment first, or name one that `region-node impact-records list` shows."""
+REASON_COMPLAINT_NOT_FOUND: Reason.ValueType  # 120
+"""Unknown here: this region is neither its first contact nor responsible, or another operator filed it."""
+REASON_COMPLAINT_STATE_FORBIDS: Reason.ValueType  # 121
+"""The complaint's state does not allow it. Get the complaint to see how it stands."""
+REASON_COMPLAINT_NOT_RESPONSIBLE: Reason.ValueType  # 123
+"""Staff of the responsible region do that."""
+REASON_COMPLAINT_NOT_FIRST_CONTACT: Reason.ValueType  # 124
+"""The region of first contact keeps the customer's contact to the end; ask there."""
+REASON_COMPLAINT_EXPEDITED_RECENTLY: Reason.ValueType  # 125
+"""One reminder an hour. It has been seen; wait for the answer, which has a limit."""
+REASON_COMPLAINT_CATEGORY_UNKNOWN: Reason.ValueType  # 140
+"""List the categories by CatalogueService.ListComplaintCategories."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final

@@ -1,0 +1,115 @@
+"""Proposes what a complaint is about, by the words in its text; says so where nobody could tell. Pure.
+
+The words are data of the federation, so that a new category and its words come into force together, and every region
+gives the same text the same answer. The words that decided are told with the answer.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from gateway.api.federation.v1.configuration_pb2 import ComplaintWord, ComplaintWords
+from gateway.federation.complaint_text import Clauses, Phrase, Place
+
+MOST_CANDIDATES = 3
+_TENTHS = 10
+# What a further word of a category counts, of the one before: many weak words do not outweigh a second complaint.
+_FURTHER = 1 / 3
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A category that a text may belong to."""
+
+    category: str
+    confidence: float
+    """0 to 1: how likely it is the right one."""
+    words: tuple[ComplaintWord, ...]
+    """Those of its words that stand in the text, weightiest first."""
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """What a text seems to be about."""
+
+    category: str
+    """The code; empty where a person has to decide."""
+    candidates: tuple[Candidate, ...]
+    """The likeliest first; none where the text has no known word."""
+
+    @property
+    def confidence(self) -> float:
+        """In the first candidate; 0 where there is none."""
+        return self.candidates[0].confidence if self.candidates else 0.0
+
+
+class Classifier:
+    """The words of one revision, ready for texts. Immutable."""
+
+    def __init__(self, words: ComplaintWords) -> None:
+        self._doubt = words.doubt / _TENTHS
+        self._spread = max(words.spread, 1) / _TENTHS
+        phrases: dict[str, list[tuple[str, ComplaintWord]]] = {}
+        for each in words.categories:
+            for word in each.words:
+                phrases.setdefault(word.text, []).append((each.category, word))
+        self._phrases = [(Phrase(text), owners) for text, owners in sorted(phrases.items())]
+
+    def candidates(self, text: str) -> list[Candidate]:
+        """All categories that have a word in the text, the likeliest first, then by code."""
+        found = self._found(text)
+        told_words = {code: _weightiest(words) for code, words in found.items()}
+        weights = {code: _together(words) for code, words in told_words.items()}
+        highest = max([self._doubt, *weights.values()])
+        total = self._share(self._doubt - highest) + sum(self._share(each - highest) for each in weights.values())
+        told = [
+            Candidate(code, self._share(weights[code] - highest) / total, words) for code, words in told_words.items()
+        ]
+        return sorted(told, key=lambda each: (-each.confidence, each.category))
+
+    def propose(self, text: str, *, confidence: float, lead: float) -> Proposal:
+        """The likeliest category, where it has at least that confidence and that lead over the next; both 0 to 1."""
+        ranked = self.candidates(text)
+        next_best = ranked[1].confidence if len(ranked) > 1 else 0.0
+        is_clear = bool(ranked) and ranked[0].confidence >= confidence and ranked[0].confidence - next_best >= lead
+        return Proposal(ranked[0].category if is_clear else "", tuple(ranked[:MOST_CANDIDATES]))
+
+    def _share(self, weight: float) -> float:
+        return math.exp(weight / self._spread)
+
+    def _found(self, text: str) -> dict[str, list[ComplaintWord]]:
+        """The words in a text by category, each once however often it stands there, so that length proves nothing."""
+        clauses = Clauses(text)
+        places = [(place, owners) for phrase, owners in self._phrases for place in phrase.places(clauses)]
+        found: dict[str, list[ComplaintWord]] = {}
+        for owners in _not_covered(places):
+            for category, word in owners:
+                known = found.setdefault(category, [])
+                if word not in known:
+                    known.append(word)
+        return found
+
+
+_Owners = list[tuple[str, ComplaintWord]]
+
+
+def _not_covered(places: Iterable[tuple[Place, _Owners]]) -> list[_Owners]:
+    """Whose phrases are said and not denied, without those that are only a part of a longer one."""
+    by_clause: dict[int, list[tuple[Place, _Owners]]] = {}
+    for place, owners in places:
+        by_clause.setdefault(place.clause, []).append((place, owners))
+    return [
+        owners
+        for found in by_clause.values()
+        for place, owners in found
+        if not place.is_denied and not any(place.is_part_of(other) for other, _ in found)
+    ]
+
+
+def _together(words: Sequence[ComplaintWord]) -> float:
+    """The weight of words of one category, weightiest first."""
+    return math.fsum(word.weight * _FURTHER**place for place, word in enumerate(words))
+
+
+def _weightiest(words: Iterable[ComplaintWord]) -> tuple[ComplaintWord, ...]:
+    return tuple(sorted(words, key=lambda word: (-word.weight, word.text)))

@@ -1,0 +1,39 @@
+"""Which limits hold for the resolution of a complaint: the category's before the severity's, and the law's. Pure."""
+
+from collections.abc import Callable, Iterable
+
+from gateway.api.federation.v1 import configuration_pb2 as contract
+from gateway.api.federation.v1.configuration_pb2 import (
+    ComplaintCategory,
+    ComplaintSeverity,
+    Policy,
+    RegionalLimit,
+    RegionalPolicy,
+    TimeLimit,
+)
+from gateway.federation.complaint_rules import LEGAL_CAP, RURAL_RESOLUTION, STAGES, severity_policy
+from gateway.federation.policies import Promise
+
+Promises = Callable[[TimeLimit, Iterable[RegionalLimit | RegionalPolicy]], list[Promise]]
+"""When a national limit and those of the regions concerned end."""
+
+
+def resolution_promises(
+    category: ComplaintCategory,
+    severity: ComplaintSeverity.ValueType,
+    policy: Callable[[str], Policy],
+    promises: Promises,
+    *,
+    rural: bool,
+) -> list[Promise]:
+    """All limits that hold for a complaint, strictest first: the legal cap is one of them."""
+    cap = policy(LEGAL_CAP)
+    found = promises(cap.limit, cap.regional)
+    if category.HasField("resolution_limit"):
+        limit = category.rural_limit if rural and category.HasField("rural_limit") else category.resolution_limit
+        found += promises(limit, category.regional_limits)
+    else:
+        is_rural = rural and severity == contract.COMPLAINT_SEVERITY_S2
+        own = policy(RURAL_RESOLUTION if is_rural else severity_policy(severity, STAGES[-1]))
+        found += promises(own.limit, own.regional)
+    return sorted(found, key=lambda each: each.due)

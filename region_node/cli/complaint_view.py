@@ -1,0 +1,160 @@
+"""How complaints are shown to people: lists, the timeline of one, and who held it how long."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+import click
+from rich.text import Text
+
+from gateway.api.federation.v1.configuration_pb2 import ComplaintSeverity
+from gateway.api.region.v1.complaint_pb2 import (
+    Complaint,
+    ComplaintState,
+    DeadlineKind,
+    EscalationTrigger,
+    LedgerEntry,
+    TimeReason,
+)
+from gateway.api.region.v1.complaint_service_pb2 import GetComplaintResponse
+from gateway.clock import from_timestamp
+from gateway.languages import in_language, translated
+from gateway.terminal import print_table
+from gateway.words import word
+
+_STATE = "COMPLAINT_STATE_"
+_BAR = 40  # characters of the whole time
+_COLOURS = ("green", "yellow", "cyan", "magenta", "blue", "red")
+_HOUR = timedelta(hours=1)
+
+
+def print_list(complaints: Sequence[Complaint]) -> None:
+    """One line for each complaint."""
+    columns = [
+        translated("docket"),
+        translated("category"),
+        translated("state"),
+        translated("level"),
+        translated("responsible"),
+        translated("due"),
+    ]
+    print_table(
+        columns,
+        [
+            (
+                each.docket,
+                each.request.category,
+                word(ComplaintState.Name(each.state), _STATE),
+                _level(each.level),
+                f"{each.owner_region} {in_language(each.department)}",
+                _time(from_timestamp(each.expected_resolution_date)),
+            )
+            for each in complaints
+        ],
+    )
+
+
+def print_told(complaint: Complaint) -> None:
+    """How a complaint stands, in a line: what the customer is told at filing."""
+    told = translated(
+        "{docket}: {state}, L{level}; {region} {department} answers by {due}",
+        docket=complaint.docket,
+        state=word(ComplaintState.Name(complaint.state), _STATE),
+        level=complaint.level,
+        region=complaint.owner_region,
+        department=in_language(complaint.department),
+        due=_time(from_timestamp(complaint.expected_resolution_date)),
+    )
+    click.echo(told)
+
+
+def print_complaint(told: GetComplaintResponse) -> None:
+    """Everything that is known of a complaint: how it stands, its deadlines, its timeline and its ledger."""
+    complaint = told.complaint
+    print_told(complaint)
+    click.echo(complaint.request.description)
+    if complaint.repeat_of:
+        click.echo(translated("It repeats {docket}.", docket=complaint.repeat_of))
+    print_table([translated("deadline"), translated("due"), translated("met")], [*_deadlines(complaint)])
+    click.echo()
+    timeline = sorted(_happened(complaint), key=lambda row: row[0])
+    columns = [translated("time"), translated("who"), translated("what")]
+    print_table(columns, [(_time(time), who, what) for time, who, what in timeline])
+    click.echo()
+    print_ledger(told.ledger)
+    if told.HasField("lateness"):
+        late = told.lateness.ToTimedelta()
+        click.echo(translated("Late by {time}; the time above says with whom it was.", time=_length(late)))
+
+
+def print_ledger(ledger: Sequence[LedgerEntry]) -> None:
+    """A bar of who held a complaint how long, and the same in figures; the whole is the time from filing on."""
+    amounts = [each.duration.ToTimedelta() for each in ledger]
+    whole = sum(amounts, timedelta())
+    bars = _widths(amounts, whole)
+    rows: list[Sequence[str | Text]] = []
+    before = 0
+    for number, (each, amount, width) in enumerate(zip(ledger, amounts, bars, strict=True)):
+        bar = Text(" " * before + "█" * width, style=_COLOURS[number % len(_COLOURS)])
+        before += width
+        share = f"{amount / whole:.0%}" if whole else ""
+        rows.append((each.region or translated("the customer"), _reason(each.reason), _length(amount), share, bar))
+    rows.append((translated("together"), "", _length(whole), "", ""))
+    print_table([translated("who"), translated("for"), translated("time taken"), translated("share"), ""], rows)
+
+
+def _widths(amounts: Sequence[timedelta], whole: timedelta) -> list[int]:
+    """How wide each part of the bar is: together the whole bar, whatever was rounded."""
+    ends, passed = [0], timedelta()
+    for amount in amounts:
+        passed += amount
+        ends.append(round(_BAR * (passed / whole)) if whole else 0)
+    return [end - start for start, end in pairwise(ends)]
+
+
+def _deadlines(complaint: Complaint) -> Iterator[tuple[str, str, str]]:
+    for each in complaint.deadlines:
+        name = word(DeadlineKind.Name(each.kind), "DEADLINE_KIND_")
+        met = _time(from_timestamp(each.met_time)) if each.HasField("met_time") else "-"
+        yield name, _time(from_timestamp(each.due)), met
+
+
+def _happened(complaint: Complaint) -> Iterator[tuple[datetime, str, str]]:
+    """When, who, what."""
+    severity = word(ComplaintSeverity.Name(complaint.severity), "COMPLAINT_SEVERITY_")
+    filed = translated("filed as {category}, {severity}", category=complaint.request.category, severity=severity)
+    yield from_timestamp(complaint.creation_date), complaint.handling_region, filed
+    for change in complaint.state_changes:
+        yield (
+            from_timestamp(change.time),
+            change.region,
+            f"{word(ComplaintState.Name(change.state), _STATE)} ({translated(change.reason)})",
+        )
+    for raised in complaint.escalations:
+        trigger = word(EscalationTrigger.Name(raised.trigger), "ESCALATION_TRIGGER_")
+        yield from_timestamp(raised.time), raised.region, f"{_level(raised.level)}: {trigger}"
+    for note in complaint.notes:
+        yield from_timestamp(note.time), note.author, note.text
+    for haste in complaint.expedites:
+        yield from_timestamp(haste.time), f"{complaint.handling_region}/{haste.staff_id}", translated("haste asked for")
+    if complaint.HasField("resolution"):
+        resolution = complaint.resolution
+        told = translated("proposed ({cause}): {text}", cause=resolution.cause_code, text=resolution.text)
+        yield from_timestamp(resolution.time), resolution.author, told
+
+
+def _reason(reason: TimeReason.ValueType) -> str:
+    return word(TimeReason.Name(reason), "TIME_REASON_")
+
+
+def _level(level: int) -> str:
+    return f"L{level}"
+
+
+def _time(instant: datetime) -> str:
+    return f"{instant.astimezone():%Y-%m-%d %H:%M}"
+
+
+def _length(amount: timedelta) -> str:
+    hours, rest = divmod(amount, _HOUR)
+    return f"{hours}:{rest // timedelta(minutes=1):02d}"

@@ -1,0 +1,401 @@
+"""`region-node complaints`: file a complaint, follow it, answer it, close it."""
+
+import asyncio
+import uuid
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import TypeVar
+
+import click
+import grpc
+from google.protobuf import json_format
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import Message
+
+from gateway.api.region.v1 import complaint_service_pb2 as api
+from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintChannel, ComplaintRequest, ComplaintState, Remedy
+from gateway.api.region.v1.complaint_service_pb2_grpc import ComplaintServiceStub
+from gateway.api.types.v1.types_pb2 import Channel, Money, Requester
+from gateway.languages import translated
+from gateway.tls import CredentialsUnusable
+from region_node.cli.complaint_view import print_complaint, print_list, print_told
+from region_node.cli.connection import CHANNELS, Target, connection_options
+from region_node.cli.exits import NOT_KNOWN, REFUSED, leave
+from region_node.cli.outcome import may_pass, told_by
+from region_node.complaints.rules import state_name
+
+T = TypeVar("T")
+
+_CALL_SECONDS = 30.0
+_WAIT_SECONDS = 10.0  # for the responsible region
+_CAME_BY = tuple(name.removeprefix("COMPLAINT_CHANNEL_").lower() for name in ComplaintChannel.keys()[1:])
+_REMEDIES = tuple(name.removeprefix("REMEDY_").lower() for name in Remedy.keys()[1:])
+_STATES = {state_name(state): state for state in ComplaintState.values()[1:]}
+
+_staff_option = click.option("--staff-id", default="", help="Who asks; members of staff need not say so.")
+_channel_option = click.option(
+    "--channel", type=click.Choice(CHANNELS), default="counter", show_default=True, help="How the customer came."
+)
+_json_option = click.option("--json", "as_json", is_flag=True, help="Print the answer of the node as JSON.")
+_request_option = click.option(
+    "--request-id", default="", help="The same id does the same thing once. Made up where it is not given."
+)
+
+
+@click.group()
+def complaints() -> None:
+    """File complaints in any region, follow them, answer them and close them."""
+
+
+@complaints.command()
+@click.argument("number")
+@click.argument("category")
+@click.argument("description")
+@connection_options
+@click.option(
+    "--remedy", type=click.Choice(_REMEDIES), default="explanation", show_default=True, help="What is sought."
+)
+@click.option("--by", type=click.Choice(_CAME_BY), default="counter", show_default=True, help="How it came in.")
+@click.option("--contact", default="", help="The number on which the customer is told; NUMBER unless given.")
+@click.option("--location", default="", help="The region in which it happened.")
+@_staff_option
+@_request_option
+@_json_option
+def file(
+    target: Target,
+    number: str,
+    category: str,
+    description: str,
+    remedy: str,
+    by: str,
+    contact: str,
+    location: str,
+    staff_id: str,
+    request_id: str,
+    as_json: bool,
+) -> None:
+    """File a complaint about NUMBER and print its docket number, who is responsible, and by when it is answered.
+
+    \b
+    Examples:
+      region-node complaints file 13912345678 BILL_WRONG "charged twice in March" --remedy refund --staff-id 4711
+
+    \b
+    Exit codes:
+      0  it was taken in
+      1  refused; the text says why
+      2  the command line or the credentials cannot be used
+      3  not known: run it again with the request id that is told
+    """
+    filed = ComplaintRequest(
+        category=category,
+        number=number,
+        contact_number=contact,
+        description=description,
+        remedy_sought=Remedy.Value(f"REMEDY_{remedy.upper()}"),
+        channel=ComplaintChannel.Value(f"COMPLAINT_CHANNEL_{by.upper()}"),
+        location_region=location,
+        requester=_requester(staff_id, "counter"),
+    )
+    request = api.FileComplaintRequest(request_id=_id(request_id), complaint=filed)
+    _tell(_ask(target, lambda node: node.FileComplaint(request, timeout=_CALL_SECONDS), request.request_id), as_json)
+
+
+@complaints.command("list")
+@connection_options
+@click.option("--number", default="", help="Only those about this number.")
+@click.option("--category", default="", help="Only those of this category.")
+@click.option("--state", "states", multiple=True, type=click.Choice(tuple(_STATES)), help="Only those in these states.")
+@click.option("--due-within", type=float, help="Only those with fewer hours than this left; 0 for what is overdue.")
+@click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True, help="At most so many.")
+@_staff_option
+@_json_option
+def list_command(
+    target: Target,
+    number: str,
+    category: str,
+    states: tuple[str, ...],
+    due_within: float | None,
+    limit: int,
+    staff_id: str,
+    as_json: bool,
+) -> None:
+    """List complaints, newest first.
+
+    \b
+    Examples:
+      region-node complaints list --due-within 0
+      region-node complaints list --state pending --json
+    """
+    request = api.ListComplaintsRequest(
+        page_size=limit,
+        requester=_requester(staff_id, "counter"),
+        states=[_STATES[each] for each in states],
+        category=category,
+        number=number,
+    )
+    if due_within is not None:
+        request.due_within.FromTimedelta(timedelta(hours=due_within))
+    found = _ask(target, lambda node: node.ListComplaints(request, timeout=_CALL_SECONDS))
+    if as_json:
+        _print_json(found)
+    else:
+        print_list(found.complaints)
+
+
+@complaints.command()
+@click.argument("docket")
+@connection_options
+@_staff_option
+@_json_option
+def show(target: Target, docket: str, staff_id: str, as_json: bool) -> None:
+    """Show a complaint: its deadlines, its timeline, and a bar of who held it how long.
+
+    \b
+    Examples:
+      region-node complaints show guangdong/20261210-17 --staff-id 4711
+    """
+    request = api.GetComplaintRequest(docket=docket, requester=_requester(staff_id, "counter"))
+    told = _ask(target, lambda node: node.GetComplaint(request, timeout=_CALL_SECONDS))
+    if as_json:
+        _print_json(told)
+    else:
+        print_complaint(told)
+
+
+@complaints.command()
+@click.argument("docket")
+@click.argument("text")
+@connection_options
+@click.option("--ask", is_flag=True, help="The customer has to answer first; staff of the responsible region only.")
+@_staff_option
+@_channel_option
+@_request_option
+@_json_option
+def respond(
+    target: Target, docket: str, text: str, ask: bool, staff_id: str, channel: str, request_id: str, as_json: bool
+) -> None:
+    """Answer a complaint as the responsible department, or pass on what the customer says.
+
+    \b
+    Examples:
+      region-node complaints respond guangdong/20261210-17 "which month was it?" --ask
+      region-node complaints respond guangdong/20261210-17 "it was March" --staff-id 4711
+    """
+    request = api.RespondToComplaintRequest(
+        request_id=_id(request_id),
+        docket=docket,
+        requester=_requester(staff_id, channel),
+        text=text,
+        ask_customer=ask,
+        wait=_wait(),
+    )
+    _tell(
+        _ask(target, lambda node: node.RespondToComplaint(request, timeout=_CALL_SECONDS), request.request_id), as_json
+    )
+
+
+@complaints.command()
+@click.argument("docket")
+@click.argument("cause")
+@click.argument("text")
+@connection_options
+@click.option("--remedy", type=click.Choice(_REMEDIES), default="explanation", show_default=True, help="What is given.")
+@click.option("--amount", type=click.IntRange(min=1), help="Of a refund or a credit, in the smallest unit (fen).")
+@click.option("--currency", default="CNY", show_default=True, help="Of the amount.")
+@_request_option
+@_json_option
+def propose(
+    target: Target,
+    docket: str,
+    cause: str,
+    text: str,
+    remedy: str,
+    amount: int | None,
+    currency: str,
+    request_id: str,
+    as_json: bool,
+) -> None:
+    """Propose a resolution as staff of the responsible region; CAUSE is a code such as billing-error.
+
+    \b
+    Examples:
+      region-node complaints propose guangdong/20261210-17 billing-error "refunded" --remedy refund --amount 1200
+    """
+    request = api.ProposeResolutionRequest(
+        request_id=_id(request_id),
+        docket=docket,
+        text=text,
+        cause_code=cause,
+        remedy=Remedy.Value(f"REMEDY_{remedy.upper()}"),
+        amount=None if amount is None else Money(minor_units=amount, currency=currency),
+    )
+    _tell(
+        _ask(target, lambda node: node.ProposeResolution(request, timeout=_CALL_SECONDS), request.request_id), as_json
+    )
+
+
+@complaints.command()
+@click.argument("docket")
+@connection_options
+@click.option("--rating", type=click.IntRange(1, 5), help="How satisfied the customer is.")
+@_staff_option
+@_channel_option
+@_request_option
+@_json_option
+def accept(
+    target: Target, docket: str, rating: int | None, staff_id: str, channel: str, request_id: str, as_json: bool
+) -> None:
+    """The customer accepts the resolution, which closes the complaint.
+
+    \b
+    Examples:
+      region-node complaints accept guangdong/20261210-17 --rating 5 --staff-id 4711
+    """
+    request = api.AcceptResolutionRequest(
+        request_id=_id(request_id),
+        docket=docket,
+        requester=_requester(staff_id, channel),
+        rating=rating or 0,
+        wait=_wait(),
+    )
+    _tell(_ask(target, lambda node: node.AcceptResolution(request, timeout=_CALL_SECONDS), request.request_id), as_json)
+
+
+@complaints.command()
+@click.argument("docket")
+@click.argument("reason")
+@connection_options
+@click.option("--to-regulator", is_flag=True, help="The customer wants the regulator.")
+@_staff_option
+@_channel_option
+@_request_option
+@_json_option
+def refuse(
+    target: Target,
+    docket: str,
+    reason: str,
+    to_regulator: bool,
+    staff_id: str,
+    channel: str,
+    request_id: str,
+    as_json: bool,
+) -> None:
+    """The customer refuses the resolution, which opens the complaint again and raises it.
+
+    \b
+    Examples:
+      region-node complaints refuse guangdong/20261210-17 "too little" --staff-id 4711
+    """
+    request = api.RefuseResolutionRequest(
+        request_id=_id(request_id),
+        docket=docket,
+        requester=_requester(staff_id, channel),
+        reason=reason,
+        to_regulator=to_regulator,
+        wait=_wait(),
+    )
+    _tell(_ask(target, lambda node: node.RefuseResolution(request, timeout=_CALL_SECONDS), request.request_id), as_json)
+
+
+@complaints.command()
+@click.argument("docket")
+@click.argument("reason")
+@connection_options
+@_staff_option
+@_channel_option
+@_request_option
+@_json_option
+def withdraw(
+    target: Target, docket: str, reason: str, staff_id: str, channel: str, request_id: str, as_json: bool
+) -> None:
+    """The customer withdraws the complaint.
+
+    \b
+    Examples:
+      region-node complaints withdraw guangdong/20261210-17 "it was a mistake" --staff-id 4711
+    """
+    request = api.WithdrawComplaintRequest(
+        request_id=_id(request_id), docket=docket, requester=_requester(staff_id, channel), reason=reason, wait=_wait()
+    )
+    _tell(
+        _ask(target, lambda node: node.WithdrawComplaint(request, timeout=_CALL_SECONDS), request.request_id), as_json
+    )
+
+
+@complaints.command()
+@click.argument("docket")
+@connection_options
+@_staff_option
+@_channel_option
+@_request_option
+@_json_option
+def expedite(target: Target, docket: str, staff_id: str, channel: str, request_id: str, as_json: bool) -> None:
+    """The customer asks for haste: at most once an hour, and the answer has a limit of its own.
+
+    \b
+    Examples:
+      region-node complaints expedite guangdong/20261210-17 --staff-id 4711
+    """
+    request = api.ExpediteComplaintRequest(
+        request_id=_id(request_id), docket=docket, requester=_requester(staff_id, channel), wait=_wait()
+    )
+    _tell(
+        _ask(target, lambda node: node.ExpediteComplaint(request, timeout=_CALL_SECONDS), request.request_id), as_json
+    )
+
+
+def _id(given: str) -> str:
+    return given or uuid.uuid4().hex
+
+
+def _requester(staff_id: str, channel: str) -> Requester:
+    return Requester(staff_id=staff_id, channel=Channel.Value(f"CHANNEL_{channel.upper()}"))
+
+
+def _wait() -> Duration:
+    wait = Duration()
+    wait.FromTimedelta(timedelta(seconds=_WAIT_SECONDS))
+    return wait
+
+
+def _ask(target: Target, call: Callable[[ComplaintServiceStub], Awaitable[T]], request_id: str = "") -> T:
+    """The node's answer. Ends the command where there is none, and says how to ask again."""
+
+    async def run() -> T:
+        async with target.channel() as channel:
+            return await call(ComplaintServiceStub(channel))
+
+    try:
+        return asyncio.run(run())
+    except CredentialsUnusable as error:
+        raise click.UsageError(str(error)) from error
+    except grpc.aio.AioRpcError as error:
+        told = told_by(error)
+        if not may_pass(error):
+            leave(translated("Refused: {problem}", problem=told), REFUSED)
+        if request_id:
+            again = translated("Run it again with --request-id {id}: it is done once.", id=request_id)
+            told = f"{told}\n{again}"
+        leave(told, NOT_KNOWN)
+
+
+def _tell(
+    answer: api.FileComplaintResponse
+    | api.RespondToComplaintResponse
+    | api.ProposeResolutionResponse
+    | api.AcceptResolutionResponse
+    | api.RefuseResolutionResponse
+    | api.WithdrawComplaintResponse
+    | api.ExpediteComplaintResponse,
+    as_json: bool,
+) -> None:
+    complaint: Complaint = answer.complaint
+    if as_json:
+        _print_json(complaint)
+    else:
+        print_told(complaint)
+
+
+def _print_json(message: Message) -> None:
+    click.echo(json_format.MessageToJson(message, preserving_proto_field_name=True, ensure_ascii=False))

@@ -1,0 +1,113 @@
+"""The complaint desk: what the service does, without gRPC."""
+
+import asyncio
+import contextlib
+import hashlib
+from collections.abc import Callable
+from datetime import datetime
+
+from gateway import failpoints
+from gateway.api.region.v1.complaint_envelopes_pb2 import ComplaintCommand
+from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintRequest, LedgerEntry, Resolution
+from gateway.api.region.v1.complaint_service_pb2 import GetComplaintResponse
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.clock import Clock
+from gateway.errors import Refused
+from gateway.identity import Identity
+from gateway.store.port import CommittedElsewhere, Store, Transaction
+from region_node.complaints import handling, ledger, owner
+from region_node.complaints.rows import COMPLAINT_SUBJECTS, ComplaintChanged, require_complaint
+from region_node.context import RegionContext
+from region_node.orders.caller import Caller, is_settled, note
+from region_node.orders.changes import Changes
+from region_node.orders.rows import RequestKey, find_request, insert_request
+
+Decide = Callable[[Transaction, datetime], Complaint]
+
+
+class ComplaintDesk:
+    """Takes in complaints and what is said to them, waits for the responsible region where asked to."""
+
+    def __init__(self, context: RegionContext, store: Store, clock: Clock, changes: Changes) -> None:
+        self._context = context
+        self._store = store
+        self._clock = clock
+        self._changes = changes
+        store.subscribe(ComplaintChanged, lambda _: changes.wake_watchers())
+        store.subscribe(CommittedElsewhere, self._committed_elsewhere)
+
+    async def file(self, caller: Caller, request: ComplaintRequest) -> Complaint:
+        """Takes in a complaint."""
+        self._context.border.current.require_trusted_clock()
+        if not self._store.accepts_new_work():
+            raise Refused(Reason.REASON_STORE_UNAVAILABLE)
+        now = self._clock.now()
+        complaint = await self._store.write(lambda tx: handling.file(tx, self._context, caller, request, now))
+        failpoints.reach("complaint-filed.after-commit")
+        return complaint
+
+    async def command(self, caller: Caller, asked: ComplaintCommand, wait: float) -> Complaint:
+        """Passes on what the customer says; raises Refused where the responsible region has refused it."""
+        now = self._clock.now()
+        with self._changes.answer_to(caller.operator, caller.request_id) as answer:
+            complaint = await self._store.write(lambda tx: handling.command(tx, self._context, caller, asked, now))
+            if wait and not await self._store.read(lambda tx: is_settled(tx, caller)):
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(answer.wait(), wait)
+        return await self._store.read(lambda tx: _answered(tx, caller, complaint.docket))
+
+    async def respond(self, caller: Caller, docket: str, text: str, *, asks: bool) -> Complaint:
+        """Staff of the responsible region answer, or ask the customer."""
+
+        def decide(tx: Transaction, now: datetime) -> Complaint:
+            return owner.respond(tx, self._context, docket, caller.identity.name, text, now, asks=asks)
+
+        return await self._decide(caller, f"respond\0{docket}\0{text}\0{asks}".encode(), "RespondToComplaint", decide)
+
+    async def propose(self, caller: Caller, docket: str, resolution: Resolution) -> Complaint:
+        """Staff of the responsible region propose a resolution."""
+        content = f"propose\0{docket}\0".encode() + resolution.SerializeToString(deterministic=True)
+
+        def decide(tx: Transaction, now: datetime) -> Complaint:
+            return owner.propose(tx, self._context, docket, caller.identity.name, resolution, now)
+
+        return await self._decide(caller, content, "ProposeResolution", decide)
+
+    async def owner_of(self, docket: str, identity: Identity) -> str:
+        """The responsible region. Raises Refused with COMPLAINT_NOT_FOUND, also for those who may not see it."""
+        return (await self._store.read(lambda tx: handling.find_for(tx, docket, identity))).owner_region
+
+    def told(self, complaint: Complaint, now: datetime) -> GetComplaintResponse:
+        """A complaint with the ledger of its time."""
+        entries: list[LedgerEntry] = list(ledger.entries(complaint, now, self._context.federation.working_hours))
+        response = GetComplaintResponse(complaint=complaint, ledger=entries)
+        late = ledger.lateness(complaint, now)
+        if late is not None:
+            response.lateness.FromTimedelta(late)
+        return response
+
+    async def _decide(self, caller: Caller, content: bytes, action: str, decide: Decide) -> Complaint:
+        """Does once what a member of staff asks."""
+        now, key = self._clock.now(), RequestKey(caller.operator, caller.request_id, hashlib.sha256(content).digest())
+
+        def once(tx: Transaction) -> Complaint:
+            if (known := handling.known_request(tx, key)) is not None:
+                return known
+            complaint = decide(tx, now)
+            insert_request(tx, key, complaint.docket, settled=True, now=now)
+            note(tx, caller, action, complaint.docket, now)
+            return complaint
+
+        return await self._store.write(once)
+
+    def _committed_elsewhere(self, committed: CommittedElsewhere) -> None:
+        if any(subject.startswith(COMPLAINT_SUBJECTS) for subject in committed.subjects):
+            self._changes.wake_watchers()
+
+
+def _answered(tx: Transaction, caller: Caller, docket: str) -> Complaint:
+    """The complaint after a command. Raises Refused where the responsible region refused the command."""
+    request = find_request(tx, caller.operator, caller.request_id)
+    if request is not None and request.refused is not None:
+        raise request.refused
+    return require_complaint(tx, docket).complaint

@@ -1,0 +1,153 @@
+"""Levels L0 to L5: what raises a complaint, and when. Pure.
+
+| level | who | what raises it there |
+|---|---|---|
+| 0 | the desk of first contact | filing |
+| 1 | the responsible department | not settled at first contact |
+| 2 | service quality of its region | taken up or answered too late; half of the time without an answer; refused |
+| 3 | the coordinator | three quarters of the time; the region cannot be reached; refused again |
+| 4 | the group's executive | the time has passed; critical; the third complaint in 30 days |
+| 5 | outside: the regulator | the law's limit has passed, or the customer asks |
+
+Levels are ascending and each is reached once; a higher trigger reaches those between on its way. Nothing is raised once
+a resolution was proposed, until the customer refuses it.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from gateway.api.federation.v1.configuration_pb2 import ComplaintSeverity
+from gateway.api.region.v1.complaint_pb2 import Complaint, Deadline, Escalation, EscalationTrigger
+from gateway.clock import to_timestamp
+from region_node.complaints import rules
+from region_node.complaints.deadlines import Hours, due_of, find, is_met, mark, told_at
+
+FIRST_CONTACT, DEPARTMENT, QUALITY, COORDINATOR, EXECUTIVE, REGULATOR = range(6)
+REPEATS_TO_EXECUTIVE = 3  # complaints of one number and category within 30 days, this one counted
+
+
+@dataclass(frozen=True)
+class Step:
+    """A level that a complaint reaches at a time unless something happens before."""
+
+    level: int
+    trigger: EscalationTrigger.ValueType
+    due: datetime
+
+
+def file(complaint: Complaint, now: datetime, region: str) -> None:
+    """The levels that a filing reaches at once: the desk, the department it goes to, and whoever hears of the critical.
+
+    A department that could have settled it at first contact would not have had it filed.
+    """
+    filed, critical = EscalationTrigger.ESCALATION_TRIGGER_FILED, EscalationTrigger.ESCALATION_TRIGGER_CRITICAL
+    complaint.escalations.add(
+        level=FIRST_CONTACT, trigger=filed, due=to_timestamp(now), time=to_timestamp(now), region=region
+    )
+    not_settled = EscalationTrigger.ESCALATION_TRIGGER_NOT_SETTLED_AT_FIRST_CONTACT
+    raise_to(complaint, Step(DEPARTMENT, not_settled, now), now, region)
+    if complaint.severity == ComplaintSeverity.COMPLAINT_SEVERITY_S1:
+        raise_to(complaint, Step(EXECUTIVE, critical, now), now, region)
+
+
+def take_up(complaint: Complaint, now: datetime, region: str) -> None:
+    """What the responsible region finds as it takes a complaint up: that it comes late, or once too often."""
+    each = find(complaint, rules.ACKNOWLEDGE)
+    if each is not None and now > due_of(each):
+        missed = EscalationTrigger.ESCALATION_TRIGGER_ACKNOWLEDGEMENT_MISSED
+        raise_to(complaint, Step(QUALITY, missed, due_of(each)), now, region)
+    if complaint.repeats + 1 >= REPEATS_TO_EXECUTIVE:
+        raise_to(complaint, Step(EXECUTIVE, EscalationTrigger.ESCALATION_TRIGGER_REPEATED, now), now, region)
+
+
+def refuse(complaint: Complaint, now: datetime, region: str, *, to_regulator: bool) -> None:
+    """The customer has refused a resolution, and may want the regulator."""
+    level = QUALITY if complaint.refusals == 1 else COORDINATOR
+    raise_to(complaint, Step(level, EscalationTrigger.ESCALATION_TRIGGER_REFUSED, now), now, region)
+    if to_regulator:
+        asked = EscalationTrigger.ESCALATION_TRIGGER_CUSTOMER_ASKED
+        raise_to(complaint, Step(REGULATOR, asked, now), now, region)
+
+
+def steps(complaint: Complaint, hours: Hours) -> list[Step]:
+    """What lies before a complaint as it stands, in the order in which it comes due."""
+    if rules.is_final(complaint) or complaint.state == rules.RESOLVED:
+        return []
+    found = _of_the_law(complaint)
+    if not complaint.version:
+        found += _not_taken_up(complaint)
+    elif complaint.state != rules.PENDING:
+        found += [*_unanswered(complaint), *_unresolved(complaint, hours), *_unhastened(complaint)]
+    return sorted((each for each in found if each.level > complaint.level), key=lambda each: (each.due, each.level))
+
+
+def next_due(complaint: Complaint, hours: Hours) -> datetime | None:
+    """When it is raised next; None where nothing raises it by itself."""
+    return next((each.due for each in steps(complaint, hours)), None)
+
+
+def raise_due(complaint: Complaint, hours: Hours, now: datetime, region: str) -> Sequence[Escalation]:
+    """Raises the complaint by all that is due; returns the levels reached now, ascending."""
+    reached: list[Escalation] = []
+    while (following := steps(complaint, hours)) and following[0].due <= now:
+        reached += raise_to(complaint, following[0], now, region)
+    return reached
+
+
+def raise_to(complaint: Complaint, step: Step, now: datetime, region: str) -> Sequence[Escalation]:
+    """Raises the complaint to a level, and through those between; nothing where it is there already."""
+    reached = [
+        Escalation(level=level, trigger=step.trigger, due=to_timestamp(step.due), time=to_timestamp(now), region=region)
+        for level in range(complaint.level + 1, step.level + 1)
+    ]
+    complaint.escalations.extend(reached)
+    complaint.level = max(complaint.level, step.level)
+    return reached
+
+
+def _of_the_law(complaint: Complaint) -> list[Step]:
+    legal = find(complaint, rules.LEGAL)
+    if legal is None or is_met(legal):
+        return []
+    return [Step(REGULATOR, EscalationTrigger.ESCALATION_TRIGGER_LEGAL_LIMIT_PASSED, due_of(legal))]
+
+
+def _not_taken_up(complaint: Complaint) -> list[Step]:
+    """The responsible region has not said that it has it."""
+    each = find(complaint, rules.ACKNOWLEDGE)
+    if each is None:
+        return []
+    return [Step(COORDINATOR, EscalationTrigger.ESCALATION_TRIGGER_REGION_UNREACHABLE, due_of(each))]
+
+
+def _unanswered(complaint: Complaint) -> list[Step]:
+    found = []
+    for kind, trigger in (
+        (rules.ACKNOWLEDGE, EscalationTrigger.ESCALATION_TRIGGER_ACKNOWLEDGEMENT_MISSED),
+        (rules.FIRST_RESPONSE, EscalationTrigger.ESCALATION_TRIGGER_FIRST_RESPONSE_MISSED),
+    ):
+        each = find(complaint, kind)
+        if each is not None and not is_met(each):
+            found.append(Step(QUALITY, trigger, due_of(each)))
+    return found
+
+
+def _unresolved(complaint: Complaint, hours: Hours) -> Iterator[Step]:
+    each = find(complaint, rules.RESOLVE)
+    if each is None or is_met(each):
+        return
+    response = find(complaint, rules.FIRST_RESPONSE)
+    if response is not None and not is_met(response):
+        yield Step(QUALITY, EscalationTrigger.ESCALATION_TRIGGER_HALF_USED, mark(each, 0.5, hours))
+    yield Step(COORDINATOR, EscalationTrigger.ESCALATION_TRIGGER_THREE_QUARTERS_USED, mark(each, 0.75, hours))
+    yield Step(EXECUTIVE, EscalationTrigger.ESCALATION_TRIGGER_LIMIT_PASSED, told_at(each, hours))
+
+
+def _unhastened(complaint: Complaint) -> Iterator[Step]:
+    """The first reminder that is not answered in time raises to quality, the next one further, not past executives."""
+    reminders: list[Deadline] = [each for each in complaint.deadlines if each.kind == rules.EXPEDITE]
+    for number, each in enumerate(reminders):
+        if not is_met(each):
+            level = min(QUALITY + number, EXECUTIVE)
+            yield Step(level, EscalationTrigger.ESCALATION_TRIGGER_EXPEDITE_UNANSWERED, due_of(each))

@@ -1,0 +1,245 @@
+"""What the region of first contact does: takes complaints in, passes on what the customer says, keeps what it is told.
+
+It keeps the customer's contact to the end, whichever region is responsible.
+"""
+
+import logging
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from gateway import failpoints
+from gateway.api.federation.v1.configuration_pb2 import ComplaintCategory
+from gateway.api.region.v1.complaint_envelopes_pb2 import ComplaintCommand, ComplaintFiling
+from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintRequest
+from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
+from gateway.api.types.v1.access_pb2 import Role
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.clock import to_timestamp
+from gateway.errors import Refused
+from gateway.identity import Identity
+from gateway.relay.envelopes import Letter
+from gateway.relay.outbox import send
+from gateway.store.port import Transaction
+from gateway.timers import Timer
+from region_node.complaints import escalation, owner, rules, told
+from region_node.complaints.limits import set_deadlines
+from region_node.complaints.rows import (
+    ComplaintRow,
+    find_complaint,
+    insert_complaint,
+    next_docket_number,
+    require_complaint,
+    update_complaint,
+)
+from region_node.complaints.taxonomy import owner_of
+from region_node.context import RegionContext
+from region_node.orders.caller import Caller, note
+from region_node.orders.rows import RequestKey, RequestSettled, find_request, insert_request, settle_request
+
+LIFETIME = timedelta(days=3650)  # a complaint is answered however long the responsible region was away
+_log = logging.getLogger(__name__)
+
+
+def file(
+    tx: Transaction, context: RegionContext, caller: Caller, request: ComplaintRequest, now: datetime
+) -> Complaint:
+    """Takes in a complaint, and has the customer told. The same request again gives the complaint as it stands now.
+
+    Raises Refused, also with REQUEST_ID_REUSED for the same id with other content.
+    """
+    key = caller.key(request.SerializeToString(deterministic=True))
+    if (known := known_request(tx, key)) is not None:
+        return known
+    category = context.federation.complaint_category(request.category)
+    if request.location_region:
+        context.federation.region(request.location_region)
+    number = next_docket_number(tx)
+    complaint = _new_complaint(context, caller, request, category, number, now)
+    row = ComplaintRow(complaint, caller.traceparent)
+    set_deadlines(context.federation, complaint, category, now)
+    escalation.file(complaint, now, context.region)
+    failpoints.reach("complaint-filed.before-commit")
+    owner.note_reached(tx, context, complaint, -1, now)
+    if complaint.owner_region == context.region:
+        rules.hand_over(complaint, context.region, rules.WORKING, now)
+        owner.take_up(tx, context, complaint, now)
+    else:
+        rules.hand_over(complaint, complaint.owner_region, rules.WAITING_FOR_REGION, now)
+        _send(tx, context, row, f"{complaint.docket}#file", ComplaintFiling(complaint=complaint), now)
+        owner.watch(tx, context, complaint)
+    told.tell_filed(tx, context, complaint, now)
+    insert_complaint(tx, row, number, now)
+    insert_request(tx, key, complaint.docket, settled=True, now=now)
+    note(tx, caller, "FileComplaint", complaint.docket, now)
+    return complaint
+
+
+def command(
+    tx: Transaction, context: RegionContext, caller: Caller, asked: ComplaintCommand, now: datetime
+) -> Complaint:
+    """What the customer says to a complaint of which this region is the first contact.
+
+    Raises Refused; for a request that was asked before, what the responsible region answered then.
+    """
+    key = caller.key(asked.SerializeToString(deterministic=True))
+    if (known := known_request(tx, key)) is not None:
+        return known
+    complaint = find_for(tx, asked.docket, caller.identity)
+    if complaint.handling_region != context.region:
+        raise Refused(Reason.REASON_COMPLAINT_NOT_FIRST_CONTACT, region=complaint.handling_region)
+    settled = complaint.owner_region == context.region
+    if settled:
+        before = complaint
+        complaint = owner.apply_command(tx, context, asked, now)
+        told.tell_changed(tx, before, complaint, now)
+    else:
+        envelope_id = f"{complaint.docket}#{caller.operator}/{caller.request_id}"
+        _send(tx, context, ComplaintRow(complaint, caller.traceparent), envelope_id, asked, now)
+    insert_request(tx, key, complaint.docket, settled=settled, now=now)
+    note(tx, caller, asked.WhichOneof("command") or "", complaint.docket, now)
+    return complaint
+
+
+def adopt(tx: Transaction, context: RegionContext, snapshot: Complaint, now: datetime) -> None:
+    """Takes over the responsible region's word on a complaint, and has the customer told what is new."""
+    row = find_complaint(tx, snapshot.docket)
+    if row is None or snapshot.version <= row.complaint.version:  # made unreadable since, or nothing new
+        return
+    known = row.complaint
+    if rules.is_final(known):
+        _log.error("complaint %s is final here; another word on it is not taken", known.docket)
+        return
+    complaint = Complaint()
+    complaint.CopyFrom(snapshot)
+    # Who is told what, and by whom it was filed, is the word of the first contact alone.
+    complaint.request.CopyFrom(known.request)
+    complaint.handling_region, complaint.operator = known.handling_region, known.operator
+    # What was raised here while that region could not be reached may be on its way there.
+    own = [each for each in known.escalations if each.region == context.region and each.level > snapshot.level]
+    complaint.escalations.extend(own)
+    complaint.level = max([snapshot.level, *(each.level for each in own)])
+    owner.forget(tx, complaint)
+    told.tell_changed(tx, known, complaint, now)
+    update_complaint(tx, complaint, now)
+
+
+def settle_command(
+    tx: Transaction,
+    context: RegionContext,
+    envelope_id: str,
+    snapshot: Complaint | None,
+    refused: Refused | None,
+    now: datetime,
+) -> None:
+    """The responsible region answered a command: its word on the request and, if it knows it, on the complaint."""
+    asked_by, _, request_id = envelope_id.partition("#")[2].rpartition(">")[0].rpartition("/")
+    if asked_by:  # otherwise the node asked by itself
+        settle_request(tx, asked_by, request_id, refused)
+        settled = RequestSettled(asked_by, request_id)
+        tx.publish(settled, about=settled.about)
+    if snapshot is not None:
+        adopt(tx, context, snapshot, now)
+
+
+def keep(tx: Transaction, context: RegionContext, docket: str, now: datetime) -> None:
+    """The other region is not competent, and passes nothing on: the region that received it first leads."""
+    row = find_complaint(tx, docket)
+    if row is None or row.complaint.version:
+        return
+    complaint = row.complaint
+    complaint.owner_region = context.region
+    owner.take_up(tx, context, complaint, now)
+    update_complaint(tx, complaint, now)
+
+
+def escalation_is_due(tx: Transaction, context: RegionContext, timer: Timer, now: datetime) -> None:
+    """A level is due: at the responsible region, or here, where that one has not taken the complaint up."""
+    row = find_complaint(tx, timer.subject)
+    if row is None:  # made unreadable since
+        return
+    complaint = row.complaint
+    if complaint.owner_region == context.region:
+        owner.escalation_is_due(tx, context, row, now)
+        return
+    known = complaint.level
+    reached = escalation.raise_due(complaint, context.federation.working_hours, now, context.region)
+    if reached:
+        owner.note_reached(tx, context, complaint, known, now)
+        asked = ComplaintCommand(docket=complaint.docket)
+        asked.raised.escalation.CopyFrom(reached[-1])
+        _send(tx, context, row, f"{complaint.docket}#raised{complaint.level}", asked, now)
+        update_complaint(tx, complaint, now)
+    owner.watch(tx, context, complaint)
+
+
+def find_for(tx: Transaction, docket: str, identity: Identity) -> Complaint:
+    """The complaint, for whoever may see it. Raises Refused with COMPLAINT_NOT_FOUND, also for those who may not."""
+    row = find_complaint(tx, docket)
+    if row is None or not is_visible(row.complaint, identity):
+        raise Refused(Reason.REASON_COMPLAINT_NOT_FOUND, complaint=docket)
+    return row.complaint
+
+
+def is_visible(complaint: Complaint, identity: Identity) -> bool:
+    """It is seen by the operator that filed it, by its region's staff, and by all of the responsible region."""
+    is_own = identity.role == Role.ROLE_STAFF or complaint.operator == identity.name
+    return complaint.owner_region == identity.region or (complaint.handling_region == identity.region and is_own)
+
+
+def known_request(tx: Transaction, key: RequestKey) -> Complaint | None:
+    """The complaint of a request that was made before. Raises Refused as it was, or for other content."""
+    known = find_request(tx, key.caller, key.request_id)
+    if known is None:
+        return None
+    if known.digest != key.digest:
+        raise Refused(Reason.REASON_REQUEST_ID_REUSED)
+    if known.refused is not None:
+        raise known.refused
+    return require_complaint(tx, known.order_id).complaint
+
+
+def _new_complaint(
+    context: RegionContext,
+    caller: Caller,
+    request: ComplaintRequest,
+    category: ComplaintCategory,
+    number: int,
+    now: datetime,
+) -> Complaint:
+    home = context.federation.number_plan.home_of(request.number)
+    day = now.astimezone(ZoneInfo(context.time_zone))
+    complaint = Complaint(
+        docket=f"{context.region}/{day:%Y%m%d}-{number}",
+        request=request,
+        handling_region=context.region,
+        operator=caller.operator,
+        home_region=home or "",
+        owner_region=owner_of(category, request, handling=context.region, home=home),
+        department=category.departments[0].name,
+        severity=category.severity,
+        creation_date=to_timestamp(now),
+    )
+    rules.enter(complaint, rules.ACKNOWLEDGED, now=now, region=context.region, reason="received")
+    return complaint
+
+
+def _send(
+    tx: Transaction,
+    context: RegionContext,
+    row: ComplaintRow,
+    envelope_id: str,
+    message: ComplaintFiling | ComplaintCommand,
+    now: datetime,
+) -> None:
+    """Sends a filing or a command to the responsible region."""
+    files, complaint = isinstance(message, ComplaintFiling), row.complaint
+    letter = Letter(
+        envelope_id=f"{envelope_id}>{complaint.owner_region}",
+        destination=complaint.owner_region,
+        kind=EnvelopeKind.ENVELOPE_KIND_COMPLAINT_FILED if files else EnvelopeKind.ENVELOPE_KIND_COMPLAINT_COMMAND,
+        payload=message.SerializeToString(),
+        subject=complaint.docket,
+        operator=complaint.operator,
+        lifetime=LIFETIME,
+    )
+    send(tx, context.border, letter, now=now, traceparent=row.traceparent)

@@ -1,0 +1,247 @@
+"""What the responsible region decides on a complaint: at its arrival, at what is said, and at timers.
+
+One transaction each. Whatever raises Refused does so before the first write.
+"""
+
+from datetime import datetime, timedelta
+
+from gateway import audit, failpoints
+from gateway.api.region.v1.complaint_envelopes_pb2 import ComplaintCommand, ComplaintUpdate
+from gateway.api.region.v1.complaint_pb2 import Complaint, EscalationTrigger, Resolution
+from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.clock import from_timestamp, to_timestamp
+from gateway.errors import Refused
+from gateway.relay.envelopes import Letter
+from gateway.relay.outbox import send
+from gateway.store.port import Transaction
+from gateway.timers import cancel_timer, set_timer
+from region_node.complaints import escalation, rules, told
+from region_node.complaints.deadlines import Pause, meet, promised, reopen, resume
+from region_node.complaints.limits import haste, set_deadlines
+from region_node.complaints.rows import (
+    ComplaintRow,
+    earlier_dockets,
+    note_escalations,
+    require_complaint,
+    update_complaint,
+)
+from region_node.context import RegionContext
+
+ESCALATION_TIMER = "complaint-escalation"  # what raises a complaint next is due
+UPDATE_LIFETIME = timedelta(days=3650)  # the word of what happened does not expire
+
+
+def take_up(tx: Transaction, context: RegionContext, complaint: Complaint, now: datetime) -> None:
+    """The responsible region takes a complaint up. `complaint` is changed in place; the caller stores it."""
+    category = context.federation.complaint_category(complaint.request.category)
+    complaint.severity = category.severity
+    set_deadlines(context.federation, complaint, category, from_timestamp(complaint.creation_date))
+    earlier = earlier_dockets(tx, complaint)
+    complaint.repeat_of, complaint.repeats = (earlier[0] if earlier else ""), len(earlier)
+    complaint.department.CopyFrom(category.departments[0].name)  # the first of them leads
+    complaint.version = 1
+    known = complaint.level
+    rules.enter(complaint, rules.IN_PROGRESS, now=now, region=context.region, reason="taken up")
+    rules.hand_over(complaint, context.region, rules.WORKING, now)
+    meet(complaint, (rules.ACKNOWLEDGE,), now)
+    escalation.take_up(complaint, now, context.region)
+    escalation.raise_due(complaint, context.federation.working_hours, now, context.region)
+    watch(tx, context, complaint)
+    note_reached(tx, context, complaint, known, now)
+
+
+def apply_command(tx: Transaction, context: RegionContext, command: ComplaintCommand, now: datetime) -> Complaint:
+    """Does what the region of first contact asks. Raises Refused before the first write."""
+    row = require_complaint(tx, command.docket)
+    complaint, known = row.complaint, row.complaint.level
+    talks = command.HasField("respond")
+    rules.require_room(complaint, command.ByteSize(), rules.TALK_LIMIT if talks else rules.COMPLAINT_LIMIT)
+    match command.WhichOneof("command"):
+        case "respond":
+            _customer_says(context, complaint, command, now)
+        case "accept":
+            rules.require_state(complaint, "accept", rules.RESOLVED)
+            complaint.rating = command.accept.rating
+            rules.enter(complaint, rules.CLOSED, now=now, region=context.region, reason="accepted by the customer")
+        case "refuse":
+            _refuse(context, complaint, command, now)
+        case "withdraw":
+            rules.require_state(complaint, "withdraw", rules.ACKNOWLEDGED, rules.IN_PROGRESS, rules.PENDING)
+            rules.note(complaint, _author(complaint, command), command.withdraw.reason, now)
+            rules.enter(complaint, rules.CANCELLED, now=now, region=context.region, reason="withdrawn by the customer")
+        case "expedite":
+            rules.require_expeditable(complaint, now)
+            complaint.expedites.add(time=to_timestamp(now), staff_id=command.requester.staff_id)
+            complaint.deadlines.append(haste(context.federation, complaint, now))
+        case "raised":
+            _raised_elsewhere(complaint, command)
+            known = complaint.level
+        case _:
+            raise Refused(Reason.REASON_REQUEST_INVALID, field="command", problem="none is set")
+    complaint.version += 1
+    watch(tx, context, complaint)
+    note_reached(tx, context, complaint, known, now)
+    update_complaint(tx, complaint, now)
+    return complaint
+
+
+def respond(
+    tx: Transaction, context: RegionContext, docket: str, staff_id: str, text: str, now: datetime, *, asks: bool
+) -> Complaint:
+    """The responsible department answers, or asks the customer, for whom the internal clock then waits."""
+    row = require_owned(tx, context, docket)
+    complaint, before = row.complaint, _copy(row.complaint)
+    rules.require_state(complaint, "respond", rules.IN_PROGRESS, *(() if asks else (rules.PENDING,)))
+    rules.require_room(complaint, len(text.encode()), rules.TALK_LIMIT)
+    rules.note(complaint, f"{context.region}/{staff_id}", text, now, asks_customer=asks)
+    meet(complaint, (rules.FIRST_RESPONSE, rules.EXPEDITE), now)
+    if asks:
+        rules.enter(complaint, rules.PENDING, now=now, region=context.region, reason="customer asked")
+        rules.hand_over(complaint, "", rules.WAITING_FOR_CUSTOMER, now)
+    _keep(tx, context, row, before, now)
+    return complaint
+
+
+def propose(
+    tx: Transaction, context: RegionContext, docket: str, staff_id: str, resolution: Resolution, now: datetime
+) -> Complaint:
+    """The responsible department proposes a resolution, which answers the complaint unless the customer refuses it."""
+    row = require_owned(tx, context, docket)
+    complaint, before = row.complaint, _copy(row.complaint)
+    rules.require_state(complaint, "propose", rules.IN_PROGRESS, rules.PENDING)
+    rules.require_resolution(resolution, context.currency)
+    rules.require_room(complaint, resolution.ByteSize())
+    _end_pause(context, complaint, now)
+    resolution.author = f"{context.region}/{staff_id}"
+    resolution.time.CopyFrom(to_timestamp(now))
+    complaint.resolution.CopyFrom(resolution)
+    meet(complaint, (rules.FIRST_RESPONSE, rules.RESOLVE, rules.LEGAL, rules.EXPEDITE), now)
+    rules.enter(complaint, rules.IN_PROGRESS, now=now, region=context.region, reason="no answer needed")
+    rules.enter(complaint, rules.RESOLVED, now=now, region=context.region, reason="resolution proposed")
+    rules.hand_over(complaint, "", rules.WAITING_FOR_CUSTOMER, now)
+    _keep(tx, context, row, before, now)
+    return complaint
+
+
+def escalation_is_due(tx: Transaction, context: RegionContext, row: ComplaintRow, now: datetime) -> None:
+    """A level is due at the responsible region."""
+    complaint, known, before = row.complaint, row.complaint.level, _copy(row.complaint)
+    escalation.raise_due(complaint, context.federation.working_hours, now, context.region)
+    failpoints.reach("complaint-raised.before-commit")
+    if complaint.level == known:
+        watch(tx, context, complaint)
+        return
+    _keep(tx, context, row, before, now)
+
+
+def require_owned(tx: Transaction, context: RegionContext, docket: str) -> ComplaintRow:
+    """A complaint that this region answers for. Raises Refused with COMPLAINT_NOT_FOUND, COMPLAINT_NOT_RESPONSIBLE."""
+    row = require_complaint(tx, docket)
+    if row.complaint.owner_region != context.region:
+        raise Refused(Reason.REASON_COMPLAINT_NOT_RESPONSIBLE, region=row.complaint.owner_region)
+    return row
+
+
+def watch(tx: Transaction, context: RegionContext, complaint: Complaint) -> None:
+    """Sets the timer for the next level, or takes it away where nothing raises the complaint by itself."""
+    timer_id = f"{ESCALATION_TIMER}/{complaint.docket}"
+    due = escalation.next_due(complaint, context.federation.working_hours)
+    if due is None:
+        cancel_timer(tx, timer_id)
+    else:
+        set_timer(tx, timer_id, kind=ESCALATION_TIMER, subject=complaint.docket, due=due)
+
+
+def forget(tx: Transaction, complaint: Complaint) -> None:
+    """Another region has taken the complaint up, and raises it from now on."""
+    cancel_timer(tx, f"{ESCALATION_TIMER}/{complaint.docket}")
+
+
+def note_reached(tx: Transaction, context: RegionContext, complaint: Complaint, known: int, now: datetime) -> None:
+    """Each level that this region has raised the complaint to has one row, and one in the audit chain."""
+    reached = [each for each in complaint.escalations if each.level > known and each.region == context.region]
+    note_escalations(tx, complaint.docket, reached)
+    for each in reached:
+        audit.append(
+            tx,
+            now=now,
+            actor=f"region/{context.region}",
+            action="EscalateComplaint",
+            subject=complaint.docket,
+            detail=f"level {each.level}, {EscalationTrigger.Name(each.trigger)}",
+        )
+
+
+def _customer_says(context: RegionContext, complaint: Complaint, command: ComplaintCommand, now: datetime) -> None:
+    """An answer of the customer starts the internal clock again where it had stopped."""
+    rules.require_state(complaint, "respond", rules.IN_PROGRESS, rules.PENDING, rules.HELD)
+    rules.note(complaint, _author(complaint, command), command.respond.text, now)
+    if complaint.state == rules.PENDING:
+        _end_pause(context, complaint, now)
+        rules.enter(complaint, rules.IN_PROGRESS, now=now, region=context.region, reason="customer answered")
+        rules.hand_over(complaint, context.region, rules.WORKING, now)
+
+
+def _refuse(context: RegionContext, complaint: Complaint, command: ComplaintCommand, now: datetime) -> None:
+    rules.require_state(complaint, "refuse", rules.RESOLVED)
+    rules.note(complaint, _author(complaint, command), command.refuse.reason, now)
+    complaint.refusals += 1
+    reopen(complaint)
+    _end_pause(context, complaint, now)
+    rules.enter(complaint, rules.IN_PROGRESS, now=now, region=context.region, reason="refused by the customer")
+    rules.hand_over(complaint, context.region, rules.WORKING, now)
+    escalation.refuse(complaint, now, context.region, to_regulator=command.refuse.to_regulator)
+
+
+def _end_pause(context: RegionContext, complaint: Complaint, now: datetime) -> None:
+    """Where the customer was waited for, what is still open gets that time back."""
+    last = complaint.custody[-1]
+    start = from_timestamp(last.start_time)
+    if last.reason == rules.WAITING_FOR_CUSTOMER and now > start:
+        resume(complaint, Pause(start, now), context.federation.working_hours)
+        complaint.expected_resolution_date.CopyFrom(to_timestamp(promised(complaint)))
+
+
+def _raised_elsewhere(complaint: Complaint, command: ComplaintCommand) -> None:
+    """The region of first contact has raised it while this one could not be reached; it has told those above."""
+    raised = command.raised.escalation
+    if rules.is_final(complaint) or complaint.state == rules.RESOLVED:
+        return
+    for level in range(complaint.level + 1, min(raised.level, escalation.REGULATOR) + 1):
+        each = complaint.escalations.add()
+        each.CopyFrom(raised)
+        each.level = level
+        complaint.level = level
+
+
+def _keep(tx: Transaction, context: RegionContext, row: ComplaintRow, before: Complaint, now: datetime) -> None:
+    """Stores what nobody waits for in a receipt, and tells the customer, or the region that tells the customer."""
+    complaint = row.complaint
+    complaint.version += 1
+    watch(tx, context, complaint)
+    note_reached(tx, context, complaint, before.level, now)
+    update_complaint(tx, complaint, now)
+    if complaint.handling_region == context.region:
+        told.tell_changed(tx, before, complaint, now)
+        return
+    letter = Letter(
+        envelope_id=f"{complaint.docket}@{complaint.version}>{complaint.handling_region}",
+        destination=complaint.handling_region,
+        kind=EnvelopeKind.ENVELOPE_KIND_COMPLAINT_UPDATE,
+        payload=ComplaintUpdate(complaint=complaint).SerializeToString(),
+        subject=complaint.docket,
+        operator=complaint.operator,
+        lifetime=UPDATE_LIFETIME,
+    )
+    send(tx, context.border, letter, now=now, traceparent=row.traceparent)
+
+
+def _author(complaint: Complaint, command: ComplaintCommand) -> str:
+    return f"{complaint.handling_region}/{command.requester.staff_id}"
+
+
+def _copy(complaint: Complaint) -> Complaint:
+    copy = Complaint()
+    copy.CopyFrom(complaint)
+    return copy

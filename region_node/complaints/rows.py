@@ -1,0 +1,288 @@
+"""Complaints and their events, as stored."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from gateway import vault
+from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintState, Escalation
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.clock import from_timestamp, to_microseconds
+from gateway.errors import Refused
+from gateway.pages import key_number
+from gateway.store.port import Transaction, Value
+from region_node.complaints import rules
+from region_node.complaints.deadlines import due_of, find, is_met
+from region_node.subjects import number_index
+
+COMPLAINT_SUBJECTS = "complaint/"
+_PLACE = "complaints"
+_COLUMNS = "docket, traceparent, body"
+
+
+def complaint_subject(docket: str) -> str:
+    """Under whose key a complaint is sealed, and what is told of it to other processes."""
+    return COMPLAINT_SUBJECTS + docket
+
+
+@dataclass(frozen=True)
+class ComplaintRow:
+    """A complaint and the trace to which all its envelopes belong."""
+
+    complaint: Complaint
+    traceparent: str
+
+
+@dataclass(frozen=True)
+class ComplaintChanged:
+    """Published when a complaint was stored."""
+
+    docket: str
+
+    @property
+    def about(self) -> str:
+        """What other processes on the same database are told."""
+        return complaint_subject(self.docket)
+
+
+@dataclass(frozen=True)
+class Event:
+    """One change of a complaint."""
+
+    sequence: int
+    docket: str
+
+
+@dataclass(frozen=True)
+class ComplaintFilter:
+    """Which complaints are listed; empty values restrict nothing. `operator` sees its own, and those that are owned."""
+
+    region: str
+    operator: str = ""
+    states: Sequence[ComplaintState.ValueType] = ()
+    category: str = ""
+    number: str = ""
+    due_before: datetime | None = None
+
+
+@dataclass(frozen=True)
+class _Stored:
+    docket: str
+    traceparent: str
+    body: bytes
+
+
+@dataclass(frozen=True)
+class AboutNumber:
+    """A complaint about a number."""
+
+    docket: str
+    state: ComplaintState.ValueType
+
+
+def complaints_about(tx: Transaction, number: str) -> list[AboutNumber]:
+    """The complaints about a number that this region has."""
+    return tx.all(
+        AboutNumber,
+        "SELECT docket, state FROM complaints WHERE number_index = :number ORDER BY docket",
+        number=number_index(tx, number),
+    )
+
+
+def next_docket_number(tx: Transaction) -> int:
+    """The number of the next complaint that this region takes in."""
+    return (tx.first(int, "SELECT COALESCE(MAX(docket_number), 0) FROM complaints") or 0) + 1
+
+
+def find_complaint(tx: Transaction, docket: str) -> ComplaintRow | None:
+    """The complaint as this region has it; None also where it was made unreadable."""
+    stored = tx.first(
+        _Stored,
+        f"SELECT {_COLUMNS} FROM complaints WHERE docket = :docket",  # noqa: S608 - no values
+        docket=docket,
+    )
+    return None if stored is None else _opened(tx, stored)
+
+
+def require_complaint(tx: Transaction, docket: str) -> ComplaintRow:
+    """The complaint as this region has it. Raises Refused with COMPLAINT_NOT_FOUND."""
+    row = find_complaint(tx, docket)
+    if row is None:
+        raise Refused(Reason.REASON_COMPLAINT_NOT_FOUND, complaint=docket)
+    return row
+
+
+def insert_complaint(tx: Transaction, row: ComplaintRow, docket_number: int, now: datetime) -> None:
+    """Adds a complaint and its first event."""
+    complaint = row.complaint
+    tx.execute(
+        "INSERT INTO complaints (docket, docket_number, handling_region, owner_region, operator, category,"
+        " number_index, severity, state, level, version, creation_date, due, traceparent, body)"
+        " VALUES (:docket, :docket_number, :handling_region, :owner_region, :operator, :category,"
+        " :number_index, :severity, :state, :level, :version, :creation_date, :due, :traceparent, :body)",
+        docket_number=docket_number,
+        handling_region=complaint.handling_region,
+        owner_region=complaint.owner_region,
+        operator=complaint.operator,
+        category=complaint.request.category,
+        number_index=number_index(tx, complaint.request.number),
+        creation_date=to_microseconds(from_timestamp(complaint.creation_date)),
+        traceparent=row.traceparent,
+        **_changeable(tx, complaint),
+    )
+    _note_event(tx, complaint, now)
+
+
+def update_complaint(tx: Transaction, complaint: Complaint, now: datetime) -> None:
+    """Stores a changed complaint and notes the event."""
+    tx.execute(
+        "UPDATE complaints SET severity = :severity, state = :state, level = :level, version = :version, due = :due,"
+        " body = :body WHERE docket = :docket",
+        **_changeable(tx, complaint),
+    )
+    _note_event(tx, complaint, now)
+
+
+def note_escalations(tx: Transaction, docket: str, reached: Sequence[Escalation]) -> None:
+    """Keeps the levels that this region has raised a complaint to. A level reached twice is a defect, and fails."""
+    for each in reached:
+        tx.execute(
+            "INSERT INTO complaint_escalations (docket, level, trigger_code, due, time)"
+            " VALUES (:docket, :level, :trigger_code, :due, :time)",
+            docket=docket,
+            level=each.level,
+            trigger_code=each.trigger,
+            due=to_microseconds(from_timestamp(each.due)),
+            time=to_microseconds(from_timestamp(each.time)),
+        )
+
+
+def earlier_dockets(tx: Transaction, complaint: Complaint) -> list[str]:
+    """The other complaints of the same number and category in the thirty days before this one, newest first."""
+    filed = from_timestamp(complaint.creation_date)
+    return tx.all(
+        str,
+        "SELECT docket FROM complaints WHERE number_index = :number_index AND category = :category"
+        " AND creation_date BETWEEN :since AND :until AND docket <> :docket ORDER BY creation_date DESC, docket",
+        number_index=number_index(tx, complaint.request.number),
+        category=complaint.request.category,
+        since=to_microseconds(filed - rules.REPEAT_WITHIN),
+        until=to_microseconds(filed),
+        docket=complaint.docket,
+    )
+
+
+def list_complaints(
+    tx: Transaction, wanted: ComplaintFilter, before: tuple[int, str] | None, limit: int
+) -> list[Complaint]:
+    """At most `limit` complaints, newest first, older than `before` (creation date in microseconds, docket)."""
+    conditions = ["1 = 1"]
+    parameters: dict[str, Value] = {"limit": limit}
+    if wanted.operator:
+        conditions.append("(owner_region = :region OR operator = :operator)")
+        parameters |= {"region": wanted.region, "operator": wanted.operator}
+    if wanted.states:
+        names = [f"state{index}" for index, _ in enumerate(wanted.states)]
+        conditions.append(f"state IN ({', '.join(':' + name for name in names)})")
+        parameters |= dict(zip(names, wanted.states, strict=True))
+    if wanted.category:
+        conditions.append("category = :category")
+        parameters["category"] = wanted.category
+    if wanted.number:
+        conditions.append("number_index = :number_index")
+        parameters["number_index"] = number_index(tx, wanted.number)
+    if wanted.due_before is not None:
+        conditions.append("due < :due_before")
+        parameters["due_before"] = to_microseconds(wanted.due_before)
+    if before is not None:
+        conditions.append("(creation_date < :date OR (creation_date = :date AND docket < :docket))")
+        parameters |= {"date": before[0], "docket": before[1]}
+    where = " AND ".join(conditions)
+    found = tx.all(
+        _Stored,
+        f"SELECT {_COLUMNS} FROM complaints WHERE {where}"  # noqa: S608 - no values
+        " ORDER BY creation_date DESC, docket DESC LIMIT :limit",
+        **parameters,
+    )
+    return [row.complaint for each in found if (row := _opened(tx, each)) is not None]
+
+
+def page_key(complaint: Complaint) -> str:
+    """Where the page after this complaint begins."""
+    return f"{to_microseconds(from_timestamp(complaint.creation_date))} {complaint.docket}"
+
+
+def page_start(key: str) -> tuple[int, str] | None:
+    """The `before` of `list_complaints` for a page key; None for the first page. Raises Refused with TOKEN_INVALID."""
+    if not key:
+        return None
+    date, _, docket = key.partition(" ")
+    return key_number(date), docket
+
+
+def last_event(tx: Transaction) -> int:
+    """The sequence number of the last event; 0 before the first."""
+    return tx.first(int, "SELECT COALESCE(MAX(sequence), 0) FROM complaint_events") or 0
+
+
+def resumed_after(tx: Transaction, key: str) -> int:
+    """The sequence number in the key of a token. Raises Refused with TOKEN_INVALID for what no stream has told."""
+    sequence = key_number(key)
+    if sequence > last_event(tx):
+        raise Refused(Reason.REASON_TOKEN_INVALID)
+    return sequence
+
+
+def events_after(tx: Transaction, sequence: int, docket: str, limit: int) -> list[Event]:
+    """At most `limit` events after a sequence number, in order: of one complaint, or of all for an empty docket."""
+    only = " AND docket = :docket" if docket else ""
+    return tx.all(
+        Event,
+        f"SELECT sequence, docket FROM complaint_events WHERE sequence > :after{only}"  # noqa: S608 - no values
+        " ORDER BY sequence LIMIT :limit",
+        after=sequence,
+        limit=limit,
+        **({"docket": docket} if docket else {}),
+    )
+
+
+def _note_event(tx: Transaction, complaint: Complaint, now: datetime) -> None:
+    tx.execute(
+        "INSERT INTO complaint_events (sequence, docket, version, state, level, time)"
+        " SELECT COALESCE(MAX(sequence), 0) + 1, :docket, :version, :state, :level, :time FROM complaint_events",
+        docket=complaint.docket,
+        version=complaint.version,
+        state=complaint.state,
+        level=complaint.level,
+        time=to_microseconds(now),
+    )
+    changed = ComplaintChanged(complaint.docket)
+    tx.publish(changed, about=changed.about)
+
+
+def _changeable(tx: Transaction, complaint: Complaint) -> Mapping[str, Value]:
+    content = complaint.SerializeToString()
+    return {
+        "docket": complaint.docket,
+        "severity": complaint.severity,
+        "state": complaint.state,
+        "level": complaint.level,
+        "version": complaint.version,
+        "due": _due(complaint),
+        "body": vault.seal(tx, complaint_subject(complaint.docket), _PLACE, content),
+    }
+
+
+def _due(complaint: Complaint) -> int | None:
+    each = find(complaint, rules.RESOLVE)
+    if each is None or is_met(each) or rules.is_final(complaint):
+        return None
+    return to_microseconds(due_of(each))
+
+
+def _opened(tx: Transaction, stored: _Stored) -> ComplaintRow | None:
+    try:
+        content = vault.open_sealed(tx, complaint_subject(stored.docket), _PLACE, stored.body)
+    except vault.KeyDestroyed:
+        return None
+    return ComplaintRow(Complaint.FromString(content), stored.traceparent)

@@ -1,0 +1,162 @@
+"""The life of a complaint (TMF621 TroubleTicket), and what a filing must bring. Pure."""
+
+import re
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from gateway.api.region.v1.complaint_pb2 import (
+    Complaint,
+    ComplaintChannel,
+    ComplaintRequest,
+    ComplaintState,
+    DeadlineKind,
+    Remedy,
+    Resolution,
+    TimeReason,
+)
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.clock import from_timestamp, to_timestamp
+from gateway.errors import Refused
+from region_node.requests import require_length
+
+ACKNOWLEDGED = ComplaintState.COMPLAINT_STATE_ACKNOWLEDGED
+REJECTED = ComplaintState.COMPLAINT_STATE_REJECTED
+PENDING = ComplaintState.COMPLAINT_STATE_PENDING
+HELD = ComplaintState.COMPLAINT_STATE_HELD
+IN_PROGRESS = ComplaintState.COMPLAINT_STATE_IN_PROGRESS
+CANCELLED = ComplaintState.COMPLAINT_STATE_CANCELLED
+RESOLVED = ComplaintState.COMPLAINT_STATE_RESOLVED
+CLOSED = ComplaintState.COMPLAINT_STATE_CLOSED
+
+WORKING = TimeReason.TIME_REASON_WORKING
+CLOSED_HOURS = TimeReason.TIME_REASON_CLOSED_HOURS
+WAITING_FOR_CUSTOMER = TimeReason.TIME_REASON_WAITING_FOR_CUSTOMER
+WAITING_FOR_REGION = TimeReason.TIME_REASON_WAITING_FOR_REGION
+
+ACKNOWLEDGE = DeadlineKind.DEADLINE_KIND_ACKNOWLEDGE
+FIRST_RESPONSE = DeadlineKind.DEADLINE_KIND_FIRST_RESPONSE
+RESOLVE = DeadlineKind.DEADLINE_KIND_RESOLVE
+LEGAL = DeadlineKind.DEADLINE_KIND_LEGAL
+EXPEDITE = DeadlineKind.DEADLINE_KIND_EXPEDITE
+
+FINAL = frozenset({REJECTED, CANCELLED, CLOSED})
+
+# TMF621 lifecycle diagram.
+TRANSITIONS: Mapping[ComplaintState.ValueType, frozenset[ComplaintState.ValueType]] = {
+    ACKNOWLEDGED: frozenset({IN_PROGRESS, REJECTED, CANCELLED}),
+    IN_PROGRESS: frozenset({HELD, PENDING, RESOLVED, CANCELLED}),
+    HELD: frozenset({IN_PROGRESS}),
+    PENDING: frozenset({IN_PROGRESS, CANCELLED}),
+    RESOLVED: frozenset({CLOSED, IN_PROGRESS}),
+}
+
+EXPEDITE_INTERVAL = timedelta(hours=1)  # one reminder an hour: more would bury the department
+REPEAT_WITHIN = timedelta(days=30)  # of the same number and category
+DESCRIPTION_LIMIT = 4000  # characters
+NOTE_LIMIT = 1000  # characters of whatever is said later
+COMPLAINT_LIMIT = 32 * 1024  # bytes of a complaint: half of what an envelope holds
+TALK_LIMIT = 24 * 1024  # bytes of one to which somebody still adds a note: what ends it must always find room
+HIGHEST_RATING = 5
+_HIGHEST_LEVEL = 5
+_CLOCK_ERROR = timedelta(seconds=31)  # between two members whose clocks are trusted
+_OLDEST = timedelta(days=3650)  # as long as a filing may travel
+_CAUSE = re.compile(r"[a-z][a-z0-9-]{0,62}", re.ASCII)
+_OF_MONEY = frozenset({Remedy.REMEDY_REFUND, Remedy.REMEDY_CREDIT})
+
+
+def is_final(complaint: Complaint) -> bool:
+    """Whether nothing can happen to the complaint any more."""
+    return complaint.state in FINAL
+
+
+def state_name(state: ComplaintState.ValueType) -> str:
+    """The TMF621 name, for example `inProgress`."""
+    head, *rest = ComplaintState.Name(state).removeprefix("COMPLAINT_STATE_").lower().split("_")
+    return head + "".join(word.capitalize() for word in rest)
+
+
+def enter(complaint: Complaint, state: ComplaintState.ValueType, *, now: datetime, region: str, reason: str) -> None:
+    """Takes the complaint into a state and notes it; entering the state it is in changes nothing.
+
+    Raises ValueError for a transition that TMF621 does not allow: a defect, since callers check first.
+    """
+    if state == complaint.state:
+        return
+    if complaint.state and state not in TRANSITIONS.get(complaint.state, ()):
+        raise ValueError(f"a complaint does not go from {state_name(complaint.state)} to {state_name(state)}")
+    complaint.state = state
+    complaint.state_changes.add(state=state, time=to_timestamp(now), region=region, reason=reason)
+
+
+def hand_over(complaint: Complaint, region: str, reason: TimeReason.ValueType, now: datetime) -> None:
+    """From now on a region has it, or the customer (an empty one). Clocks of regions differ: no time is given twice."""
+    if complaint.custody:
+        last = complaint.custody[-1]
+        if (last.region, last.reason) == (region, reason):
+            return
+        now = max(now, from_timestamp(last.start_time))
+    complaint.custody.add(region=region, reason=reason, start_time=to_timestamp(now))
+
+
+def require_state(complaint: Complaint, action: str, *states: ComplaintState.ValueType) -> None:
+    """Raises Refused with COMPLAINT_STATE_FORBIDS unless the complaint is in one of the states."""
+    if complaint.state not in states:
+        raise Refused(Reason.REASON_COMPLAINT_STATE_FORBIDS, state=state_name(complaint.state), action=action)
+
+
+def require_expeditable(complaint: Complaint, now: datetime) -> None:
+    """Raises Refused where nobody works on it, and within an hour of the last reminder."""
+    require_state(complaint, "expedite", ACKNOWLEDGED, IN_PROGRESS, HELD)
+    if complaint.expedites and now - from_timestamp(complaint.expedites[-1].time) < EXPEDITE_INTERVAL:
+        raise Refused(Reason.REASON_COMPLAINT_EXPEDITED_RECENTLY)
+
+
+def require_room(complaint: Complaint, more: int, limit: int = COMPLAINT_LIMIT) -> None:
+    """Raises Refused with MESSAGE_TOO_LARGE where so many bytes more would make it larger than the limit."""
+    if complaint.ByteSize() + more > limit:
+        raise Refused(Reason.REASON_MESSAGE_TOO_LARGE, limit=str(limit))
+
+
+def require_plausible(complaint: Complaint, now: datetime) -> None:
+    """Raises Refused with ENVELOPE_INVALID for a filing of another region that was filed at no time, or too high."""
+    age = now.timestamp() - complaint.creation_date.seconds
+    if not -_CLOCK_ERROR.total_seconds() <= age <= _OLDEST.total_seconds() or complaint.level > _HIGHEST_LEVEL:
+        raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="no time of filing, or no level")
+
+
+def require_filing(request: ComplaintRequest) -> None:
+    """Raises Refused with REQUEST_INVALID unless a filing says what, how it came in, and what is wanted."""
+    require_length("complaint.description", request.description, DESCRIPTION_LIMIT, required=True)
+    if request.channel not in ComplaintChannel.values() or not request.channel:
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="complaint.channel", problem="not set")
+    if request.remedy_sought not in Remedy.values() or not request.remedy_sought:
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="complaint.remedy_sought", problem="not set")
+
+
+def require_resolution(resolution: Resolution, currency: str) -> None:
+    """Raises Refused with REQUEST_INVALID unless it says what, the cause, what the customer gets, and how much.
+
+    Closing needs a cause code: prevention counts by it (specification 2.3.3).
+    """
+    require_length("text", resolution.text, NOTE_LIMIT, required=True)
+    if not _CAUSE.fullmatch(resolution.cause_code):
+        problem = "lower-case letters, digits and dashes, beginning with a letter"
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="cause_code", problem=problem)
+    if resolution.remedy not in Remedy.values() or not resolution.remedy:
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="remedy", problem="not set")
+    if (resolution.remedy in _OF_MONEY) != resolution.HasField("amount"):
+        problem = "needed for a refund or a credit, and only then"
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="amount", problem=problem)
+    if resolution.HasField("amount") and (resolution.amount.minor_units < 1 or resolution.amount.currency != currency):
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="amount", problem=f"not a positive amount of {currency}")
+
+
+def require_rating(rating: int) -> None:
+    """Raises Refused with REQUEST_INVALID for more than five."""
+    if rating > HIGHEST_RATING:
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="rating", problem=f"not 0 to {HIGHEST_RATING}")
+
+
+def note(complaint: Complaint, author: str, text: str, now: datetime, *, asks_customer: bool = False) -> None:
+    """Keeps what somebody said."""
+    complaint.notes.add(author=author, time=to_timestamp(now), text=text, asks_customer=asks_customer)

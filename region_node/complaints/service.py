@@ -1,0 +1,269 @@
+"""ComplaintService: gRPC in and out of the complaint desk."""
+
+from collections.abc import AsyncIterator, Sequence
+from functools import partial
+
+import grpc
+from google.protobuf.duration_pb2 import Duration
+
+from gateway.api.region.v1 import complaint_service_pb2 as api
+from gateway.api.region.v1.complaint_envelopes_pb2 import ComplaintCommand
+from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintRequest, ComplaintState, Resolution
+from gateway.api.region.v1.complaint_service_pb2_grpc import ComplaintServiceServicer
+from gateway.api.types.v1.access_pb2 import Role
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.api.types.v1.types_pb2 import Requester
+from gateway.calls import current_call
+from gateway.clock import Clock
+from gateway.errors import Refused
+from gateway.identity import Identity
+from gateway.numberplan import normalize
+from gateway.pages import decode_token, encode_token, page_size
+from gateway.store.port import Store, Transaction
+from gateway.tracing import current_traceparent
+from region_node.auditing import audited_call
+from region_node.complaints import handling, rules
+from region_node.complaints.desk import ComplaintDesk
+from region_node.complaints.rows import (
+    ComplaintFilter,
+    events_after,
+    find_complaint,
+    last_event,
+    list_complaints,
+    page_key,
+    page_start,
+    resumed_after,
+)
+from region_node.orders.caller import Caller
+from region_node.orders.changes import Changes
+from region_node.requests import require_length, require_reader, require_request_id, wait_seconds
+
+_PAGE, _WATCH = "complaints", "complaint-events"
+_EVENTS_AT_ONCE = 100
+
+
+class ComplaintService(ComplaintServiceServicer):
+    """See the contract. Every method checks the form of its request and calls the desk."""
+
+    def __init__(self, desk: ComplaintDesk, store: Store, changes: Changes, clock: Clock) -> None:
+        self._desk = desk
+        self._store = store
+        self._changes = changes
+        self._clock = clock
+
+    async def FileComplaint(
+        self,
+        request: api.FileComplaintRequest,
+        context: grpc.aio.ServicerContext[api.FileComplaintRequest, api.FileComplaintResponse],
+    ) -> api.FileComplaintResponse:
+        """See the contract."""
+        filed = _normalised(request.complaint)
+        return api.FileComplaintResponse(complaint=await self._desk.file(_caller(request.request_id), filed))
+
+    async def GetComplaint(
+        self,
+        request: api.GetComplaintRequest,
+        context: grpc.aio.ServicerContext[api.GetComplaintRequest, api.GetComplaintResponse],
+    ) -> api.GetComplaintResponse:
+        """See the contract."""
+        identity, reading = current_call().identity, audited_call(request.requester, self._clock)
+
+        def read(tx: Transaction) -> Complaint:
+            complaint = handling.find_for(tx, request.docket, identity)
+            reading.record(tx, "GetComplaint", complaint.docket)
+            return complaint
+
+        return self._desk.told(await self._store.write(read), self._clock.now())
+
+    async def ListComplaints(
+        self,
+        request: api.ListComplaintsRequest,
+        context: grpc.aio.ServicerContext[api.ListComplaintsRequest, api.ListComplaintsResponse],
+    ) -> api.ListComplaintsResponse:
+        """See the contract."""
+        identity, reading = current_call().identity, audited_call(request.requester, self._clock)
+        size, before = page_size(request.page_size), page_start(decode_token(_PAGE, request.page_token))
+        within = request.due_within.ToTimedelta() if request.HasField("due_within") else None
+        wanted = ComplaintFilter(
+            region=identity.region,
+            operator=identity.name if identity.role == Role.ROLE_OPERATOR else "",
+            states=_states(request.states),
+            category=request.category,
+            number=normalize(request.number) if request.number else "",
+            due_before=None if within is None else self._clock.now() + within,
+        )
+
+        def read(tx: Transaction) -> list[Complaint]:
+            complaints = list_complaints(tx, wanted, before, size + 1)
+            reading.record(tx, "ListComplaints", "-", f"{min(len(complaints), size)} read")
+            return complaints
+
+        found = await self._store.write(read)
+        next_token = encode_token(_PAGE, page_key(found[size - 1])) if len(found) > size else ""
+        return api.ListComplaintsResponse(complaints=found[:size], next_page_token=next_token)
+
+    async def RespondToComplaint(
+        self,
+        request: api.RespondToComplaintRequest,
+        context: grpc.aio.ServicerContext[api.RespondToComplaintRequest, api.RespondToComplaintResponse],
+    ) -> api.RespondToComplaintResponse:
+        """See the contract."""
+        caller = _caller(request.request_id)
+        asked = _command(request.docket, request.requester)
+        require_length("text", request.text, rules.NOTE_LIMIT, required=True)
+        owner = await self._desk.owner_of(request.docket, caller.identity)
+        if caller.identity.role == Role.ROLE_STAFF and owner == caller.identity.region:
+            said = self._desk.respond(caller, request.docket, request.text, asks=request.ask_customer)
+            return api.RespondToComplaintResponse(complaint=await said)
+        if request.ask_customer:
+            raise Refused(Reason.REASON_COMPLAINT_NOT_RESPONSIBLE, region=owner)
+        asked.respond.text = request.text
+        return api.RespondToComplaintResponse(complaint=await self._desk.command(caller, asked, _wait(request.wait)))
+
+    async def ProposeResolution(
+        self,
+        request: api.ProposeResolutionRequest,
+        context: grpc.aio.ServicerContext[api.ProposeResolutionRequest, api.ProposeResolutionResponse],
+    ) -> api.ProposeResolutionResponse:
+        """See the contract."""
+        resolution = Resolution(text=request.text, cause_code=request.cause_code, remedy=request.remedy)
+        if request.HasField("amount"):
+            resolution.amount.CopyFrom(request.amount)
+        proposing = self._desk.propose(_caller(request.request_id), request.docket, resolution)
+        return api.ProposeResolutionResponse(complaint=await proposing)
+
+    async def AcceptResolution(
+        self,
+        request: api.AcceptResolutionRequest,
+        context: grpc.aio.ServicerContext[api.AcceptResolutionRequest, api.AcceptResolutionResponse],
+    ) -> api.AcceptResolutionResponse:
+        """See the contract."""
+        rules.require_rating(request.rating)
+        asked = _command(request.docket, request.requester)
+        asked.accept.rating = request.rating
+        complaint = await self._desk.command(_caller(request.request_id), asked, _wait(request.wait))
+        return api.AcceptResolutionResponse(complaint=complaint)
+
+    async def RefuseResolution(
+        self,
+        request: api.RefuseResolutionRequest,
+        context: grpc.aio.ServicerContext[api.RefuseResolutionRequest, api.RefuseResolutionResponse],
+    ) -> api.RefuseResolutionResponse:
+        """See the contract."""
+        require_length("reason", request.reason, rules.NOTE_LIMIT, required=True)
+        asked = _command(request.docket, request.requester)
+        asked.refuse.reason, asked.refuse.to_regulator = request.reason, request.to_regulator
+        complaint = await self._desk.command(_caller(request.request_id), asked, _wait(request.wait))
+        return api.RefuseResolutionResponse(complaint=complaint)
+
+    async def WithdrawComplaint(
+        self,
+        request: api.WithdrawComplaintRequest,
+        context: grpc.aio.ServicerContext[api.WithdrawComplaintRequest, api.WithdrawComplaintResponse],
+    ) -> api.WithdrawComplaintResponse:
+        """See the contract."""
+        require_length("reason", request.reason, rules.NOTE_LIMIT, required=True)
+        asked = _command(request.docket, request.requester)
+        asked.withdraw.reason = request.reason
+        complaint = await self._desk.command(_caller(request.request_id), asked, _wait(request.wait))
+        return api.WithdrawComplaintResponse(complaint=complaint)
+
+    async def ExpediteComplaint(
+        self,
+        request: api.ExpediteComplaintRequest,
+        context: grpc.aio.ServicerContext[api.ExpediteComplaintRequest, api.ExpediteComplaintResponse],
+    ) -> api.ExpediteComplaintResponse:
+        """See the contract."""
+        asked = _command(request.docket, request.requester)
+        asked.expedite.SetInParent()
+        complaint = await self._desk.command(_caller(request.request_id), asked, _wait(request.wait))
+        return api.ExpediteComplaintResponse(complaint=complaint)
+
+    async def WatchComplaint(
+        self,
+        request: api.WatchComplaintRequest,
+        context: grpc.aio.ServicerContext[api.WatchComplaintRequest, api.WatchComplaintResponse],
+    ) -> AsyncIterator[api.WatchComplaintResponse]:
+        """See the contract."""
+        identity, reading = current_call().identity, audited_call(request.requester, self._clock)
+        key = decode_token(_WATCH, request.token)
+
+        def start(tx: Transaction) -> int:
+            if request.docket:
+                handling.find_for(tx, request.docket, identity)
+            sequence = resumed_after(tx, key) if key else last_event(tx)
+            reading.record(tx, "WatchComplaint", request.docket or "-")
+            return sequence
+
+        changed = self._changes.watch()
+        try:
+            sequence = await self._store.write(start)
+            yield api.WatchComplaintResponse(token=encode_token(_WATCH, str(sequence)))
+            while not self._changes.closed:
+                changed.clear()
+                after = partial(_changes_after, sequence=sequence, docket=request.docket, identity=identity)
+                seen = await self._store.read(after)
+                for sequence, complaint in seen:
+                    if complaint is not None:
+                        yield api.WatchComplaintResponse(token=encode_token(_WATCH, str(sequence)), complaint=complaint)
+                if not seen:
+                    await changed.wait()
+        finally:
+            self._changes.unwatch(changed)
+
+
+def _caller(request_id: str) -> Caller:
+    require_request_id(request_id)
+    return Caller(current_call().identity, request_id, current_traceparent())
+
+
+def _requester(told: Requester) -> Requester:
+    """Who asks: of staff the name in their certificate. Raises Refused where an operator system does not say."""
+    return Requester(staff_id=require_reader(current_call().identity, told), channel=told.channel)
+
+
+def _command(docket: str, requester: Requester) -> ComplaintCommand:
+    return ComplaintCommand(docket=docket, requester=_requester(requester))
+
+
+def _normalised(request: ComplaintRequest) -> ComplaintRequest:
+    """The filing in the form in which it is compared, sent and stored. Raises Refused for a bad form."""
+    rules.require_filing(request)
+    filed = ComplaintRequest()
+    filed.CopyFrom(request)
+    filed.requester.CopyFrom(_requester(request.requester))
+    filed.number = normalize(request.number)
+    if request.contact_number:
+        filed.contact_number = normalize(request.contact_number)
+    return filed
+
+
+def _states(asked: Sequence[ComplaintState.ValueType]) -> list[ComplaintState.ValueType]:
+    """The states of a filter, each once. Raises Refused for one that the contract does not know."""
+    if not set(asked) <= set(ComplaintState.values()):
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="states", problem="names an unknown state")
+    return sorted(set(asked))
+
+
+def _wait(wait: Duration) -> float:
+    """How long to wait for the responsible region, but never so long that no answer can be given."""
+    return current_call().patience(wait_seconds(wait.seconds + wait.nanos / 1e9))
+
+
+def _changes_after(
+    tx: Transaction, sequence: int, docket: str, identity: Identity
+) -> list[tuple[int, Complaint | None]]:
+    """What happened after a sequence number: the complaint as it stands, None where the watcher may not see it.
+
+    Every event of a complaint reads the same row: only its last one here tells it.
+    """
+    events = events_after(tx, sequence, docket, _EVENTS_AT_ONCE)
+    last = {event.docket: event.sequence for event in events}
+    seen: list[tuple[int, Complaint | None]] = []
+    for event in events:
+        if event.sequence != last[event.docket]:
+            continue
+        row = find_complaint(tx, event.docket)
+        visible = row is not None and handling.is_visible(row.complaint, identity)
+        seen.append((event.sequence, row.complaint if row is not None and visible else None))
+    return seen

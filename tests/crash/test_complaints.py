@@ -1,0 +1,130 @@
+"""A complaint is taken in once and raised once, whatever is killed while that is done."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import grpc
+import pytest
+
+from deploy.local.federation import FEDERATION_FILES, OPERATOR
+from deploy.local.process import wait_until
+from gateway.api.coordinator.v1.administration_pb2 import ListRegionsRequest
+from gateway.api.coordinator.v1.administration_pb2_grpc import MembershipServiceStub
+from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintChannel, ComplaintRequest, Remedy
+from gateway.api.region.v1.complaint_service_pb2 import FileComplaintRequest, GetComplaintRequest
+from gateway.api.region.v1.complaint_service_pb2_grpc import ComplaintServiceStub
+from tests.crash.records import Records
+from tests.crash.regions import CALL_SECONDS, CLERK, HANDLING, HOME, number_of
+from tests.crash.scene import Scene
+
+NUMBER = number_of(900)  # of no order in these tests
+SOON = "6s"  # until somebody must have answered, instead of the 24 hours of an ordinary complaint
+
+
+@pytest.fixture(name="hasty")
+def complaints_are_raised_soon(scene: Scene, tmp_path: Path) -> Iterator[Scene]:
+    """A federation in which an ordinary complaint must be answered within seconds."""
+    changed = tmp_path / "federation"
+    shutil.copytree(FEDERATION_FILES, changed)
+    policies = changed / "complaints.yaml"
+    written = policies.read_text("utf-8")
+    before, name, after = written.partition("complaint-s3-first-response")
+    assert "duration: 86400s" in after
+    policies.write_text(before + name + after.replace("duration: 86400s", f"duration: {SOON}", 1), "utf-8")
+    await_revision(scene, scene.run(scene.federation.apply_configuration(changed)))
+    yield scene
+    await_revision(scene, scene.run(scene.federation.apply_configuration(FEDERATION_FILES)))
+
+
+def await_revision(scene: Scene, revision: int) -> None:
+    """Returns when both regions work by a revision of the configuration."""
+
+    async def works_by() -> list[int]:
+        async with scene.federation.dial_coordinator() as channel:
+            listed = await MembershipServiceStub(channel).ListRegions(ListRegionsRequest(), timeout=CALL_SECONDS)
+        return [each.federation_revision for each in listed.members if each.region in (HANDLING, HOME)]
+
+    wait_until(lambda: min(scene.run(works_by())) >= revision, CALL_SECONDS, f"both work by revision {revision}")
+
+
+def filing(scene: Scene, request_id: str) -> FileComplaintRequest:
+    complaint = ComplaintRequest(
+        category="BILL_WRONG",
+        number=NUMBER,
+        description="charged twice",
+        remedy_sought=Remedy.REMEDY_REFUND,
+        channel=ComplaintChannel.COMPLAINT_CHANNEL_HOTLINE,
+        requester=CLERK,
+    )
+    return FileComplaintRequest(request_id=f"{request_id}-{scene.engine.value}", complaint=complaint)
+
+
+async def _file(scene: Scene, request: FileComplaintRequest) -> Complaint:
+    async with scene.federation.dial_region(HANDLING, f"{HANDLING}-{OPERATOR}") as channel:
+        node = ComplaintServiceStub(channel)
+        return (await node.FileComplaint(request, timeout=CALL_SECONDS, wait_for_ready=True)).complaint
+
+
+async def _get(scene: Scene, docket: str) -> Complaint:
+    async with scene.federation.dial_region(HANDLING, f"{HANDLING}-{OPERATOR}") as channel:
+        request = GetComplaintRequest(docket=docket, requester=CLERK)
+        answer = await ComplaintServiceStub(channel).GetComplaint(request, timeout=CALL_SECONDS, wait_for_ready=True)
+        return answer.complaint
+
+
+def version(records: Records, docket: str) -> int:
+    return records.count("SELECT COALESCE(MAX(version), -1) FROM complaints WHERE docket = ?", docket)
+
+
+def raised(records: Records, docket: str) -> list[object]:
+    return records.column("SELECT level FROM complaint_escalations WHERE docket = ? ORDER BY level", docket)
+
+
+@pytest.mark.parametrize("point", ["complaint-filed.before-commit", "complaint-filed.after-commit"])
+def test_a_complaint_whose_node_dies_as_it_is_filed_is_taken_in_once(scene: Scene, point: str) -> None:
+    request = filing(scene, point)
+    known = scene.handling.count("SELECT COUNT(*) FROM complaints")
+    scene.arm(HANDLING, point)
+    call = scene.background.start(_file(scene, request))
+    scene.require_killed(HANDLING)
+    with pytest.raises(grpc.aio.AioRpcError):
+        call.result()
+    committed = point.endswith("after-commit")
+    assert scene.handling.count("SELECT COUNT(*) FROM complaints") == known + committed
+    scene.restart(HANDLING)
+    filed = scene.run(_file(scene, request))
+    wait_until(lambda: version(scene.handling, filed.docket) == 1, CALL_SECONDS, "the home region has taken it up")
+    assert scene.handling.count("SELECT COUNT(*) FROM complaints") == known + 1
+    assert scene.handling.open_envelopes(filed.docket) == []
+    notices = "SELECT COUNT(*) FROM notices WHERE notice_id = ?"
+    assert scene.handling.count(notices, f"complaint/{filed.docket}/filed") == 1
+    assert raised(scene.handling, filed.docket) == [0, 1]
+
+
+def test_a_filing_whose_answer_dies_with_the_node_is_taken_up_once(scene: Scene) -> None:
+    scene.arm(HANDLING, "complaint-answered.before-commit")
+    filed = scene.run(_file(scene, filing(scene, "answered")))
+    scene.require_killed(HANDLING)
+    assert (version(scene.handling, filed.docket), version(scene.home, filed.docket)) == (0, 1)
+    scene.restart(HANDLING)
+    wait_until(lambda: version(scene.handling, filed.docket) == 1, CALL_SECONDS, "the first contact knows")
+    events = "SELECT COUNT(*) FROM complaint_events WHERE docket = ?"
+    assert scene.home.count(events, filed.docket) == 1
+
+
+def test_a_level_that_comes_while_its_node_is_killed_is_reached_once(hasty: Scene) -> None:
+    hasty.arm(HOME, "complaint-raised.before-commit")
+    hasty.run(hasty.federation.wait_joined((HANDLING, HOME)))
+    hasty.require_well()  # so that the complaint is there before it is due to be raised
+    filed = hasty.run(_file(hasty, filing(hasty, "raised")))
+    hasty.require_killed(HOME)
+    assert raised(hasty.home, filed.docket) == []
+    hasty.restart(HOME)
+    wait_until(lambda: raised(hasty.home, filed.docket) == [2], CALL_SECONDS, "it is raised")
+    wait_until(lambda: version(hasty.handling, filed.docket) == 2, CALL_SECONDS, "the first contact knows")
+    hasty.kill(HOME)
+    hasty.restart(HOME)
+    hasty.require_well()
+    assert raised(hasty.home, filed.docket) == [2]
+    assert [each.level for each in hasty.run(_get(hasty, filed.docket)).escalations] == [0, 1, 2]

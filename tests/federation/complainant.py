@@ -1,0 +1,171 @@
+"""Who speaks about complaints at one region's node: an operator system, or a member of its staff."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+import grpc
+
+from gateway.api.region.v1 import complaint_service_pb2 as api
+from gateway.api.region.v1.complaint_pb2 import (
+    Complaint,
+    ComplaintChannel,
+    ComplaintRequest,
+    ComplaintState,
+    Remedy,
+)
+from gateway.api.region.v1.complaint_service_pb2_grpc import ComplaintServiceStub
+from gateway.api.types.v1.types_pb2 import Money
+from tests.federation.counter import REQUESTER, WAIT, seconds
+from tests.federation.refusals import read
+from tests.federation.running import CALL_SECONDS, Federation, until
+
+
+@dataclass(frozen=True)
+class Complainant:
+    """The operator `counter` of a region, or who is named, for example `staff/wang`."""
+
+    federation: Federation
+    region: str
+    name: str = "operator/counter"
+    number: int = 0
+    """Of the region's process."""
+
+    @property
+    def service(self) -> ComplaintServiceStub:
+        """The complaint service of the region's node."""
+        node = f"{self.region}/{self.number}" if self.number else self.region
+        return ComplaintServiceStub(self.federation.dial_node(node, f"region/{self.region}/{self.name}"))
+
+    def request(self, category: str, number: str, description: str = "我被多收了钱", **told: str) -> ComplaintRequest:
+        """A good filing."""
+        return ComplaintRequest(
+            category=category,
+            number=number,
+            description=description,
+            remedy_sought=Remedy.REMEDY_REFUND,
+            channel=ComplaintChannel.COMPLAINT_CHANNEL_LETTER,
+            requester=REQUESTER,
+            **told,
+        )
+
+    async def file(self, category: str, number: str, *, request_id: str = "", **told: str) -> Complaint:
+        """Files a complaint."""
+        return await self.hand_in(self.request(category, number, **told), request_id)
+
+    async def hand_in(self, request: ComplaintRequest, request_id: str = "") -> Complaint:
+        """Files a complaint as it is."""
+        message = api.FileComplaintRequest(request_id=request_id or self.federation.next_id(), complaint=request)
+        return (await self.service.FileComplaint(message, timeout=CALL_SECONDS)).complaint
+
+    async def told(self, docket: str) -> api.GetComplaintResponse:
+        """The complaint with its ledger."""
+        request = api.GetComplaintRequest(docket=docket, requester=REQUESTER)
+        return await self.service.GetComplaint(request, timeout=CALL_SECONDS)
+
+    async def get(self, docket: str) -> Complaint:
+        """The complaint as it stands at this region."""
+        return (await self.told(docket)).complaint
+
+    async def reaches(self, docket: str, state: ComplaintState.ValueType) -> Complaint:
+        """The complaint once it is in a state at this region."""
+
+        async def holds() -> bool:
+            try:
+                return (await self.get(docket)).state == state
+            except grpc.aio.AioRpcError as error:
+                if read(error).reason != "COMPLAINT_NOT_FOUND":  # it may be on its way
+                    raise
+                return False
+
+        await until(holds, f"{docket} is {ComplaintState.Name(state)} in {self.region}")
+        return await self.get(docket)
+
+    async def rises(self, docket: str, level: int) -> Complaint:
+        """The complaint once it has been raised to a level at this region."""
+
+        async def holds() -> bool:
+            return (await self.get(docket)).level == level
+
+        await until(holds, f"{docket} is at level {level} in {self.region}")
+        return await self.get(docket)
+
+    async def respond(self, docket: str, text: str = "我们正在核查", *, asks: bool = False) -> Complaint:
+        """Says something."""
+        request = api.RespondToComplaintRequest(
+            request_id=self.federation.next_id(),
+            docket=docket,
+            requester=REQUESTER,
+            text=text,
+            ask_customer=asks,
+            wait=seconds(WAIT),
+        )
+        return (await self.service.RespondToComplaint(request, timeout=CALL_SECONDS)).complaint
+
+    async def propose(self, docket: str, *, request_id: str = "", amount: int = 1200) -> Complaint:
+        """Proposes a refund."""
+        request = api.ProposeResolutionRequest(
+            request_id=request_id or self.federation.next_id(),
+            docket=docket,
+            text="退还多收费用",
+            cause_code="billing-error",
+            remedy=Remedy.REMEDY_REFUND,
+            amount=Money(minor_units=amount, currency="CNY"),
+        )
+        return (await self.service.ProposeResolution(request, timeout=CALL_SECONDS)).complaint
+
+    async def accept(self, docket: str, *, rating: int = 4, request_id: str = "") -> Complaint:
+        """The customer accepts."""
+        request = api.AcceptResolutionRequest(
+            request_id=request_id or self.federation.next_id(),
+            docket=docket,
+            requester=REQUESTER,
+            rating=rating,
+            wait=seconds(WAIT),
+        )
+        return (await self.service.AcceptResolution(request, timeout=CALL_SECONDS)).complaint
+
+    async def refuse(self, docket: str, *, to_regulator: bool = False) -> Complaint:
+        """The customer refuses."""
+        request = api.RefuseResolutionRequest(
+            request_id=self.federation.next_id(),
+            docket=docket,
+            requester=REQUESTER,
+            reason="金额不对",
+            to_regulator=to_regulator,
+            wait=seconds(WAIT),
+        )
+        return (await self.service.RefuseResolution(request, timeout=CALL_SECONDS)).complaint
+
+    async def withdraw(self, docket: str) -> Complaint:
+        """The customer withdraws it."""
+        request = api.WithdrawComplaintRequest(
+            request_id=self.federation.next_id(),
+            docket=docket,
+            requester=REQUESTER,
+            reason="误会",
+            wait=seconds(WAIT),
+        )
+        return (await self.service.WithdrawComplaint(request, timeout=CALL_SECONDS)).complaint
+
+    async def expedite(self, docket: str) -> Complaint:
+        """The customer asks for haste."""
+        request = api.ExpediteComplaintRequest(
+            request_id=self.federation.next_id(), docket=docket, requester=REQUESTER, wait=seconds(WAIT)
+        )
+        return (await self.service.ExpediteComplaint(request, timeout=CALL_SECONDS)).complaint
+
+    async def list(
+        self,
+        *,
+        number: str = "",
+        category: str = "",
+        states: Sequence[ComplaintState.ValueType] = (),
+        due_within: timedelta | None = None,
+    ) -> list[str]:
+        """The dockets of this region's complaints, newest first."""
+        request = api.ListComplaintsRequest(requester=REQUESTER, number=number, category=category, states=states)
+        if due_within is not None:
+            request.due_within.FromTimedelta(due_within)
+        found = await self.service.ListComplaints(request, timeout=CALL_SECONDS)
+        return [each.docket for each in found.complaints]

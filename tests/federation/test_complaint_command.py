@@ -1,0 +1,89 @@
+"""`region-node complaints` against regions that run: filed at one counter, answered by staff of the home region."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+
+import pytest
+
+from gateway.api.region.v1.complaint_pb2 import ComplaintState
+from tests.federation.certificates import FEDERATION
+from tests.federation.complainant import Complainant
+from tests.federation.running import Federation
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How the command ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+async def said(federation: Federation, region: str, who: str, *words: str) -> Ended:
+    """The command, as somebody of a region."""
+    environment = {
+        **os.environ,
+        "CROSSREGION_NODE": federation.endpoint(region),
+        "CROSSREGION_CREDENTIALS": str(
+            federation.certificates.credentials(f"region/{region}/{who}").certificate.parent
+        ),
+        "CROSSREGION_FEDERATION": FEDERATION,
+        "CROSSREGION_REGION": region,
+    }
+    # In a thread: the event loop's own way of starting a process forks, with gRPC's threads at work.
+    ended = await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, "-m", "region_node.cli.main", "complaints", *words],
+        env=environment,
+        capture_output=True,
+        check=False,
+        text=True,
+    )
+    return Ended(ended.returncode, ended.stdout, ended.stderr)
+
+
+@pytest.mark.files  # the commands are the same on either engine
+async def test_a_complaint_is_followed_from_filing_to_its_end_by_commands(federation: Federation) -> None:
+    number, counter, staff = federation.next_number("sichuan"), "operator/counter", "staff/wang"
+    clerk = ("--staff-id", "4711")
+    filed = await said(
+        federation, "guangdong", counter, "file", number, "BILL_WRONG", "多收费", "--remedy", "refund", *clerk, "--json"
+    )
+    assert filed.code == 0, filed.err
+    docket = json.loads(filed.out)["docket"]
+    await Complainant(federation, "sichuan", staff).reaches(docket, ComplaintState.COMPLAINT_STATE_IN_PROGRESS)
+    listed = await said(federation, "sichuan", staff, "list", "--number", number)
+    assert docket in listed.out
+    assert (await said(federation, "sichuan", staff, "respond", docket, "请提供凭证", "--ask")).code == 0
+    await Complainant(federation, "guangdong").reaches(docket, ComplaintState.COMPLAINT_STATE_PENDING)
+    assert (await said(federation, "guangdong", counter, "respond", docket, "凭证已附", *clerk)).code == 0
+    money = ("--remedy", "refund", "--amount", "1200")
+    assert (await said(federation, "sichuan", staff, "propose", docket, "billing-error", "退费", *money)).code == 0
+    await Complainant(federation, "guangdong").reaches(docket, ComplaintState.COMPLAINT_STATE_RESOLVED)
+    assert (await said(federation, "guangdong", counter, "refuse", docket, "太少", *clerk)).code == 0
+    assert (await said(federation, "guangdong", counter, "expedite", docket, *clerk)).code == 0
+    assert (await said(federation, "sichuan", staff, "propose", docket, "billing-error", "退费", *money)).code == 0
+    await Complainant(federation, "guangdong").reaches(docket, ComplaintState.COMPLAINT_STATE_RESOLVED)
+    accepted = await said(federation, "guangdong", counter, "accept", docket, "--rating", "5", *clerk)
+    assert (accepted.code, "closed" in accepted.out) == (0, True)
+    shown = await said(federation, "guangdong", counter, "show", docket, *clerk)
+    for told in ("多收费", "请提供凭证", "L2: refused", "waiting for customer", "sichuan", "together", "█"):
+        assert told in shown.out, told
+    chinese = await said(federation, "guangdong", counter, "--lang", "zh", "show", docket, *clerk)
+    assert "等待用户" in chinese.out
+    assert "合计" in chinese.out
+
+
+@pytest.mark.files
+async def test_refusals_are_told_with_their_reason_and_a_usage_of_their_own(federation: Federation) -> None:
+    number = federation.next_number("sichuan")
+    refused = await said(federation, "guangdong", "operator/counter", "file", number, "NO", "x", "--staff-id", "4711")
+    assert refused.code == 1
+    assert "COMPLAINT_CATEGORY_UNKNOWN" in refused.err
+    missing = await said(federation, "guangdong", "operator/counter", "show", "guangdong/1-1", "--staff-id", "4711")
+    assert (missing.code, "COMPLAINT_NOT_FOUND" in missing.err) == (1, True)

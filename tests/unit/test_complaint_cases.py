@@ -1,0 +1,164 @@
+"""Complaints: their states, the ledger of every second, and what is refused."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.api.region.v1.complaint_pb2 import (
+    Complaint,
+    ComplaintRequest,
+    ComplaintState,
+    Deadline,
+    Remedy,
+    Resolution,
+    TimeReason,
+)
+from gateway.api.types.v1.types_pb2 import Money
+from gateway.clock import from_timestamp, to_timestamp
+from gateway.errors import Refused
+from gateway.federation.catalogue import Federation
+from gateway.federation.files import load
+from region_node.complaints import ledger, rules
+from region_node.complaints.deadlines import meet, starting
+from region_node.complaints.taxonomy import owner_of
+from tests.unit.complaint_scene import DAY, HOUR, MOMENTS, at, complaint, duration, hours
+from tests.unit.test_federation_rules import SHIPPED
+
+
+@given(st.sampled_from(ComplaintState.values()[1:]), st.sampled_from(ComplaintState.values()[1:]))
+def test_states_change_as_tmf621_says_and_in_no_other_way(
+    before: ComplaintState.ValueType, after: ComplaintState.ValueType
+) -> None:
+    found = Complaint(state=before)
+    if before == after or after in rules.TRANSITIONS.get(before, ()):
+        rules.enter(found, after, now=at("2026-03-02 10:00"), region="sichuan", reason="x")
+        assert found.state == after
+        assert len(found.state_changes) == (before != after)
+    else:
+        with pytest.raises(ValueError, match="does not go from"):
+            rules.enter(found, after, now=at("2026-03-02 10:00"), region="sichuan", reason="x")
+
+
+def test_final_states_have_no_way_out_and_every_state_is_reached() -> None:
+    assert rules.FINAL.isdisjoint(rules.TRANSITIONS)
+    reached = {after for each in rules.TRANSITIONS.values() for after in each}
+    assert reached | {rules.ACKNOWLEDGED} == set(ComplaintState.values()) - {0}
+
+
+# The ledger.
+
+HOLDERS = st.sampled_from(
+    [
+        ("sichuan", rules.WORKING),
+        ("night", rules.WORKING),
+        ("henan", rules.WAITING_FOR_REGION),
+        ("", rules.WAITING_FOR_CUSTOMER),
+    ]
+)
+
+
+@settings(deadline=None, max_examples=80)
+@given(MOMENTS, st.lists(st.tuples(HOLDERS, st.integers(-60, 5000)), max_size=8), st.integers(0, 5000))
+def test_every_second_is_booked_once_and_the_ledger_sums_to_the_whole(
+    start: datetime, turns: Sequence[tuple[tuple[str, TimeReason.ValueType], int]], rest: int
+) -> None:
+    found, now = complaint(start), start
+    for (
+        region,
+        reason,
+    ), minutes in turns:  # clocks of two regions may differ: some turns seem to begin before the last
+        now += timedelta(minutes=minutes)
+        rules.hand_over(found, region, reason, now)
+    end = max(now, from_timestamp(found.custody[-1].start_time)) + timedelta(minutes=rest)
+    booked = ledger.booked(found, end, hours)
+    assert sum(booked.values(), timedelta()) == end - start
+    assert all(amount > timedelta() for amount in booked.values())
+    assert ("night", rules.CLOSED_HOURS) not in booked
+
+
+def test_why_late_names_who_had_it_and_how_long() -> None:
+    start = at("2026-03-02 10:00")  # a Monday
+    found = complaint(start, (rules.RESOLVE, duration(24)))
+    rules.hand_over(found, "", rules.WAITING_FOR_CUSTOMER, start + 2 * HOUR)
+    rules.hand_over(found, "sichuan", rules.WORKING, start + 5 * HOUR)
+    end = start + 30 * HOUR
+    assert ledger.booked(found, end, hours) == {
+        ("sichuan", rules.WORKING): 2 * HOUR + 2 * HOUR + 7 * HOUR,
+        ("", rules.WAITING_FOR_CUSTOMER): 3 * HOUR,
+        ("sichuan", rules.CLOSED_HOURS): 16 * HOUR,
+    }
+    assert ledger.lateness(found, end) == 6 * HOUR
+    meet(found, [rules.RESOLVE], start + 25 * HOUR)
+    assert ledger.lateness(found, end) == HOUR
+    rules.enter(found, rules.CANCELLED, now=end, region="sichuan", reason="x")
+    until_now = ledger.entries(found, end + 100 * DAY, hours)
+    assert sum((each.duration.ToTimedelta() for each in until_now), timedelta()) == 30 * HOUR
+
+
+# Who is responsible, and what is refused.
+
+
+@pytest.mark.parametrize(
+    ("category", "home", "location", "owner"),
+    [
+        ("SVC_ATTITUDE", "sichuan", "", "guangdong"),
+        ("BILL_WRONG", "sichuan", "", "sichuan"),
+        ("BILL_WRONG", None, "", "guangdong"),
+        ("NET_OUTAGE", "sichuan", "henan", "henan"),
+        ("NET_OUTAGE", "sichuan", "", "guangdong"),
+        ("SVC_XREGION_REFUSED", "sichuan", "", "guangdong"),
+        ("SVC_MATERIAL_REPEAT", "sichuan", "", "guangdong"),
+        ("BILL_ROAM", "sichuan", "henan", "sichuan"),
+        ("SPAM_CALL", "sichuan", "", "guangdong"),
+    ],
+)
+def test_the_category_says_whose_department_answers_and_the_first_receiver_leads_otherwise(
+    category: str, home: str | None, location: str, owner: str
+) -> None:
+    request = ComplaintRequest(location_region=location)
+    found = Federation(1, load(SHIPPED)).complaint_category(category)
+    assert owner_of(found, request, handling="guangdong", home=home) == owner
+
+
+@pytest.mark.parametrize(
+    ("resolution", "field"),
+    [
+        (Resolution(cause_code="x", remedy=Remedy.REMEDY_APOLOGY), "text"),
+        (Resolution(text="x", cause_code="Not A Code", remedy=Remedy.REMEDY_APOLOGY), "cause_code"),
+        (Resolution(text="x", cause_code="x"), "remedy"),
+        (Resolution(text="x", cause_code="x", remedy=Remedy.REMEDY_REFUND), "amount"),
+        (Resolution(text="x", cause_code="x", remedy=Remedy.REMEDY_APOLOGY, amount=Money(minor_units=1)), "amount"),
+        (
+            Resolution(
+                text="x", cause_code="x", remedy=Remedy.REMEDY_CREDIT, amount=Money(minor_units=1, currency="USD")
+            ),
+            "amount",
+        ),
+    ],
+)
+def test_a_resolution_says_what_the_cause_and_what_the_customer_gets(resolution: Resolution, field: str) -> None:
+    with pytest.raises(Refused) as refused:
+        rules.require_resolution(resolution, "CNY")
+    assert refused.value.parameters["field"] == field
+
+
+def test_a_filing_of_another_region_was_filed_at_some_time() -> None:
+    start = at("2026-03-02 10:00")
+    good = complaint(start)
+    rules.require_plausible(good, start + DAY)
+    for spoiled in (
+        Complaint(creation_date=to_timestamp(start + HOUR)),
+        Complaint(),
+        Complaint(creation_date=to_timestamp(start), level=9),
+    ):
+        with pytest.raises(Refused):
+            rules.require_plausible(spoiled, start)
+
+
+def test_no_deadline_is_without_a_term() -> None:
+    with pytest.raises(ValueError, match="empty"):
+        starting(rules.RESOLVE, [], at("2026-03-02 10:00"), hours)
+    assert Deadline().due.seconds == 0

@@ -1,0 +1,155 @@
+"""Levels of escalation: ascending, each once, none once a complaint is resolved."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.api.federation.v1.configuration_pb2 import TimeLimit
+from gateway.api.region.v1.complaint_pb2 import (
+    Complaint,
+    ComplaintState,
+)
+from gateway.clock import from_timestamp
+from region_node.complaints import escalation, rules
+from region_node.complaints.deadlines import Limit, Pause, meet, resume, starting
+from tests.unit.complaint_scene import DAY, HALF_USED, HOUR, LIMITS, MOMENTS, at, complaint, due, duration, fired, hours
+
+ALL = (
+    (rules.ACKNOWLEDGE, duration(1)),
+    (rules.FIRST_RESPONSE, duration(4)),
+    (rules.RESOLVE, duration(24)),
+    (rules.LEGAL, duration(360)),
+)
+
+
+def advanced(found: Complaint, now: datetime) -> list[tuple[int, str]]:
+    """What is reached at an instant."""
+    known = len(found.escalations)
+    escalation.raise_due(found, hours, now, "sichuan")
+    return fired(found)[known:]
+
+
+def test_levels_come_one_after_the_other_as_their_times_come() -> None:
+    start = at("2026-03-02 10:00")
+    found = complaint(start, *ALL, region="night")
+    meet(found, [rules.ACKNOWLEDGE], start)
+    assert fired(found) == [(0, "FILED"), (1, "NOT_SETTLED_AT_FIRST_CONTACT")]
+    assert escalation.next_due(found, hours) == start + 4 * HOUR
+    assert advanced(found, start + 4 * HOUR - timedelta(seconds=1)) == []
+    assert advanced(found, start + 4 * HOUR) == [(2, "FIRST_RESPONSE_MISSED")]
+    assert advanced(found, start + 17 * HOUR) == []
+    assert advanced(found, start + 18 * HOUR) == [(3, "THREE_QUARTERS_USED")]
+    assert advanced(found, start + 24 * HOUR) == [(4, "LIMIT_PASSED")]
+    assert advanced(found, start + 360 * HOUR) == [(5, "LEGAL_LIMIT_PASSED")]
+    assert escalation.next_due(found, hours) is None
+
+
+def test_half_of_the_time_raises_only_where_nobody_has_answered() -> None:
+    start = at("2026-03-02 10:00")
+    silent = complaint(start, (rules.FIRST_RESPONSE, duration(20)), (rules.RESOLVE, duration(24)))
+    assert advanced(silent, start + 12 * HOUR) == [(2, "HALF_USED")]
+    answered = complaint(start, (rules.FIRST_RESPONSE, duration(20)), (rules.RESOLVE, duration(24)))
+    meet(answered, [rules.FIRST_RESPONSE], start + HOUR)
+    assert advanced(answered, start + 12 * HOUR) == []
+
+
+def test_nobody_is_woken_at_night_or_on_a_weekend_for_a_limit_in_working_days() -> None:
+    start = at("2026-03-02 10:00")
+    found = complaint(
+        start, (rules.FIRST_RESPONSE, duration(99)), (rules.RESOLVE, TimeLimit(working_days=4, source="x"))
+    )
+    assert due(found) == at("2026-03-07 00:00")  # the midnight that ends Friday
+    # A third-quarter, and that it is over, are told when the department works.
+    assert [(each.level, each.due) for each in escalation.steps(found, hours) if each.trigger != HALF_USED] == [
+        (3, at("2026-03-05 15:15")),
+        (2, start + 99 * HOUR),
+        (4, at("2026-03-09 09:00")),
+    ]
+
+
+def test_while_the_customer_is_waited_for_only_the_law_raises() -> None:
+    start = at("2026-03-02 10:00")
+    found = complaint(start, *ALL, region="night")
+    meet(found, [rules.ACKNOWLEDGE, rules.FIRST_RESPONSE], start)
+    rules.enter(found, rules.PENDING, now=start, region="night", reason="customer asked")
+    assert advanced(found, start + 359 * HOUR) == []
+    assert [each[0] for each in advanced(found, start + 360 * HOUR)] == [2, 3, 4, 5]
+
+
+def test_a_region_that_has_not_taken_it_up_is_raised_to_the_coordinator() -> None:
+    start = at("2026-03-02 10:00")
+    found = complaint(start, *ALL, version=0)
+    assert advanced(found, start + 2 * HOUR) == [(2, "REGION_UNREACHABLE"), (3, "REGION_UNREACHABLE")]
+    escalation.take_up(found, start + 3 * HOUR, "sichuan")  # late, and raised higher already
+    assert len(found.escalations) == 4
+
+
+def test_refusals_raise_to_quality_then_to_the_coordinator_and_at_wish_to_the_regulator() -> None:
+    start = at("2026-03-02 10:00")
+    found = complaint(start, *ALL)
+    for refusals, levels in ((1, [2]), (2, [3]), (3, [])):
+        known, found.refusals = len(found.escalations), refusals
+        escalation.refuse(found, start, "sichuan", to_regulator=False)
+        assert [each.level for each in found.escalations[known:]] == levels
+    escalation.refuse(found, start, "sichuan", to_regulator=True)
+    assert fired(found)[-2:] == [(4, "CUSTOMER_ASKED"), (5, "CUSTOMER_ASKED")]
+
+
+def test_a_reminder_that_nobody_answers_raises_to_quality_and_the_next_one_further() -> None:
+    start = at("2026-03-02 10:00")
+    found = complaint(start, (rules.RESOLVE, duration(500)))
+    for number, level in enumerate((2, 3, 4, 4)):
+        asked = start + number * 10 * HOUR
+        found.deadlines.append(starting(rules.EXPEDITE, [Limit("sichuan", duration(4))], asked, hours))
+        advanced(found, asked + 4 * HOUR)
+        assert found.level == level
+
+
+@pytest.mark.parametrize("state", [rules.RESOLVED, rules.CLOSED, rules.CANCELLED])
+def test_nothing_is_raised_once_it_is_resolved(state: ComplaintState.ValueType) -> None:
+    start = at("2026-03-02 10:00")
+    found = complaint(start, *ALL)
+    found.state = state
+    assert escalation.next_due(found, hours) is None
+    assert advanced(found, start + 1000 * DAY) == []
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    MOMENTS,
+    st.lists(LIMITS, min_size=4, max_size=4),
+    st.lists(
+        st.tuples(st.integers(1, 6000), st.sampled_from(["wait", "ask", "answer", "respond", "refuse"])), max_size=12
+    ),
+)
+def test_levels_ascend_and_each_is_reached_once_whatever_happens(
+    start: datetime, limits: Sequence[TimeLimit], events: Sequence[tuple[int, str]]
+) -> None:
+    kinds = (rules.ACKNOWLEDGE, rules.FIRST_RESPONSE, rules.RESOLVE, rules.LEGAL)
+    found, now = complaint(start, *zip(kinds, limits, strict=True)), start
+    for minutes, event in events:
+        now += timedelta(minutes=minutes)
+        step = escalation.next_due(found, hours)
+        while step is not None and step <= now:  # as timers do
+            before = len(found.escalations)
+            escalation.raise_due(found, hours, step, "sichuan")
+            assert len(found.escalations) > before
+            step = escalation.next_due(found, hours)
+        if event == "ask" and found.state == rules.IN_PROGRESS:
+            rules.enter(found, rules.PENDING, now=now, region="sichuan", reason="x")
+            rules.hand_over(found, "", rules.WAITING_FOR_CUSTOMER, now)
+        elif event == "answer" and found.state == rules.PENDING:
+            resume(found, Pause(from_timestamp(found.custody[-1].start_time), now), hours)
+            rules.enter(found, rules.IN_PROGRESS, now=now, region="sichuan", reason="x")
+            rules.hand_over(found, "sichuan", rules.WORKING, now)
+        elif event == "respond":
+            meet(found, [rules.FIRST_RESPONSE], now)
+        elif event == "refuse":
+            found.refusals += 1
+            escalation.refuse(found, now, "sichuan", to_regulator=False)
+    assert [each.level for each in found.escalations] == list(range(found.level + 1))
+    times = [from_timestamp(each.time) for each in found.escalations]
+    assert times == sorted(times)
