@@ -1,7 +1,7 @@
 """Complaints and their events, as stored."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from gateway import vault
@@ -9,6 +9,7 @@ from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintState, Escal
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.clock import from_timestamp, to_microseconds
 from gateway.errors import Refused
+from gateway.masking import masked_number, prints_masked
 from gateway.pages import key_number
 from gateway.store.port import Transaction, Value
 from region_node.complaints import rules
@@ -29,7 +30,7 @@ def complaint_subject(docket: str) -> str:
 class ComplaintRow:
     """A complaint and the trace to which all its envelopes belong."""
 
-    complaint: Complaint
+    complaint: Complaint = field(repr=False)
     traceparent: str
 
 
@@ -53,6 +54,7 @@ class Event:
     docket: str
 
 
+@prints_masked(number=masked_number)
 @dataclass(frozen=True)
 class ComplaintFilter:
     """Which complaints are listed; empty values restrict nothing. `operator` sees its own, and those that are owned."""
@@ -69,7 +71,7 @@ class ComplaintFilter:
 class _Stored:
     docket: str
     traceparent: str
-    body: bytes
+    body: bytes = field(repr=False)
 
 
 @dataclass(frozen=True)

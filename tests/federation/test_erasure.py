@@ -17,6 +17,7 @@ from region_node.erasure.remembered import ERASED_KEYS
 from region_node.retention.holds import Hold
 from tests.federation.certificates import FEDERATION
 from tests.federation.commands import run_command
+from tests.federation.complainant import Complainant
 from tests.federation.counter import REQUESTED, REQUESTER, Counter, Reviewer
 from tests.federation.databases import Databases
 from tests.federation.forger import ERASURE, Forger, refused
@@ -200,6 +201,19 @@ async def test_an_erasure_is_refused_while_anything_is_open(
     assert (await refusal(sichuan.erase(number))).reason == reason
     assert home.opens(subject, sealed)
     assert (await sichuan.read(number)).id == customer_of(number)
+
+
+async def test_a_customers_complaints_end_with_the_customer_and_an_open_one_keeps_both(
+    federation: Federation, sichuan: Counter
+) -> None:
+    number, desk = await sichuan.new_customer(balance=0), Complainant(federation, "sichuan")
+    end_line(federation, number)
+    complaint = await desk.file("BILL_WRONG", number)
+    told = await refusal(sichuan.erase(number))
+    assert (told.reason, told.parameters["complaint"]) == ("CUSTOMER_HAS_COMPLAINTS", complaint.docket)
+    await desk.withdraw(complaint.docket)
+    await sichuan.erase(number)
+    assert (await refusal(desk.get(complaint.docket))).reason == "COMPLAINT_NOT_FOUND"
 
 
 async def test_an_erasure_is_refused_while_somebody_must_keep_the_data(
