@@ -71,6 +71,7 @@ from tests.contract.small_federation import (
     Certificates,
     serving,
 )
+from tests.keys import region_keys
 
 HENAN, SICHUAN = "henan", "sichuan"
 M = TypeVar("M")
@@ -107,7 +108,7 @@ async def destination(
         it.payloads.append(content.payload)
         return Answer(Outcome.OUTCOME_ACCEPTED, result=b"done " + content.payload)
 
-    store = SqliteStore(database, migrations_of("gateway"))
+    store = SqliteStore(database, migrations_of("gateway"), region_keys())
     border = Border(keys.region, keys.signer, trusted, current)
     kinds = {KIND: Command(act, lambda tx, content, receipt, now: None)}
     receiver = Receiver(RelayPorts(border, kinds, store, CLOCK, Tracing(trace.get_tracer("test")), InlineWorkers()))

@@ -73,10 +73,11 @@ def fill(installed: Installation) -> None:
             )
             file.execute("INSERT INTO inbox VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0)", row)
         if installed.name == REGION_NODE:
-            file.execute("INSERT INTO customers VALUES ('c1', '李', 'li@example.org', NULL)")
+            file.execute("INSERT INTO customers (customer_id, name, email) VALUES ('c1', '李', 'li@example.org')")
             file.execute(
-                "INSERT INTO products VALUES"
-                " ('p1', 'c1', 'a1', '+8619851000001', 1, 'plan', 0, NULL, '', NULL, '', 7, 1, 2, 0, 0, '', NULL)"
+                "INSERT INTO products (product_id, customer_id, account_id, number, status, plan_id, start_date, binding,"
+                " suspension_reason, suspension_end, kind, rating_type)"
+                " VALUES ('p1', 'c1', 'a1', '+8619851000001', 1, 'plan', 0, '', '', 7, 1, 2)"
             )
             file.execute(
                 "INSERT INTO ledger_entries VALUES ('x', 'cash', -5, 'CNY', 'PAY', 1), ('x', 'b', 5, 'CNY', '', 1)"
@@ -253,7 +254,9 @@ def test_a_file_of_an_older_version_is_not_moved(node: Installation) -> None:
 
 def test_a_row_that_postgresql_does_not_take_stops_the_move_and_is_not_shown(node: Installation) -> None:
     with closing(sqlite3.connect(node.file)) as file, file:
-        file.execute("INSERT INTO customers VALUES ('c2', 'secret' || char(0) || 'name', '', NULL)")
+        file.execute(
+            "INSERT INTO customers (customer_id, name, email) VALUES ('c2', 'secret' || char(0) || 'name', '')"
+        )
     refused = node.run("move-to-postgresql")
     assert refused.exit_code == 1
     assert "a row of customers is not taken" in refused.stderr

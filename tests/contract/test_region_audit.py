@@ -65,7 +65,6 @@ class Region:
             region = "{REGION}"
             listen = "127.0.0.1:0"
             data = "{self._data}"
-            keys = "{self._data}/region.keys"
             coordinators = [{listed}]
             keys = "{self._members}/region.keys"
             [credentials]
