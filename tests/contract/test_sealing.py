@@ -91,7 +91,8 @@ def fill(tx: Transaction) -> None:
     tx.execute(
         "INSERT INTO outbox (envelope_id, destination, kind, subject, content, signature, traceparent, created, closed,"
         " receipt_content, claimed_by, handed_over) VALUES"
-        " ('e1', 'sichuan', 1, 'guangdong/counter/R1', :content, :sign, '', 0, NULL, NULL, 0, 0), ('e2', 'sichuan', 1, 'guangdong/counter/R1', :content, :sign, '', 0, 1, :content,"
+        " ('e1', 'sichuan', 1, 'guangdong/counter/R1', :content, :sign, '', 0, NULL, NULL, 0, 0),"
+        " ('e2', 'sichuan', 1, 'guangdong/counter/R1', :content, :sign, '', 0, 1, :content,"
         " 0, 0)",
         content=ENVELOPE,
         sign=b"s",
