@@ -191,7 +191,7 @@ def known_request(tx: Transaction, key: RequestKey) -> Complaint | None:
     known = find_request(tx, key.caller, key.request_id)
     if known is None:
         return None
-    if known.digest != key.digest:
+    if not key.is_of(tx, known):
         raise Refused(Reason.REASON_REQUEST_ID_REUSED)
     if known.refused is not None:
         raise known.refused

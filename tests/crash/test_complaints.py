@@ -18,7 +18,7 @@ from tests.crash.records import Records
 from tests.crash.regions import CALL_SECONDS, CLERK, HANDLING, HOME, number_of
 from tests.crash.scene import Scene
 
-NUMBER = number_of(900)  # of no order in these tests
+NUMBER, OTHER_NUMBER = number_of(900), number_of(901)  # of no order in these tests
 SOON = "6s"  # until somebody must have answered, instead of the 24 hours of an ordinary complaint
 
 
@@ -48,10 +48,10 @@ def await_revision(scene: Scene, revision: int) -> None:
     wait_until(lambda: min(scene.run(works_by())) >= revision, CALL_SECONDS, f"both work by revision {revision}")
 
 
-def filing(scene: Scene, request_id: str) -> FileComplaintRequest:
+def filing(scene: Scene, request_id: str, number: str = NUMBER) -> FileComplaintRequest:
     complaint = ComplaintRequest(
         category="BILL_WRONG",
-        number=NUMBER,
+        number=number,
         description="charged twice",
         remedy_sought=Remedy.REMEDY_REFUND,
         channel=ComplaintChannel.COMPLAINT_CHANNEL_HOTLINE,
@@ -117,7 +117,8 @@ def test_a_level_that_comes_while_its_node_is_killed_is_reached_once(hasty: Scen
     hasty.arm(HOME, "complaint-raised.before-commit")
     hasty.run(hasty.federation.wait_joined((HANDLING, HOME)))
     hasty.require_well()  # so that the complaint is there before it is due to be raised
-    filed = hasty.run(_file(hasty, filing(hasty, "raised")))
+    # Of a number without other complaints: the third of one is raised further as it is filed.
+    filed = hasty.run(_file(hasty, filing(hasty, "raised", OTHER_NUMBER)))
     hasty.require_killed(HOME)
     assert raised(hasty.home, filed.docket) == []
     hasty.restart(HOME)
