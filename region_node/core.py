@@ -36,12 +36,12 @@ from region_node.documents.content_stream import ContentDesk
 from region_node.documents.on_file import RegisterDesk
 from region_node.documents.relayed import DocumentEnvelopes
 from region_node.documents.uploads import UPLOAD_TIMER, abandon
+from region_node.erasure.relayed import ErasureEnvelopes
 from region_node.notices.delivery import NoticeDelivery
 from region_node.notices.port import Notifier
 from region_node.orders import home, intake, promises, steps
 from region_node.orders.changes import Changes
 from region_node.orders.desk import DeskPorts, OrderDesk
-from region_node.orders.erasing import ErasureEnvelopes
 from region_node.orders.provisioning_rows import next_due
 from region_node.orders.relayed import OrderEnvelopes
 from region_node.providers.fulfilment import FulfilmentProvider

@@ -17,7 +17,7 @@ from gateway.settings import Sources
 from gateway.signing import Signer
 from gateway.store.port import StoreUnusable
 from gateway.tls import CredentialsUnusable
-from region_node.cli.audit_export import Proof, Wanted, export, subjects_of, written
+from region_node.cli.audit_export import Proof, Wanted, export, is_known, written
 from region_node.cli.audit_witnesses import NoWitness, Testimony, Witnesses
 from region_node.cli.config import load_settings, settings_options
 from region_node.cli.exits import NOT_KNOWN, REFUSED, USAGE, leave
@@ -137,7 +137,7 @@ def _write(settings: RegionSettings, wanted: Wanted, proof: Proof, file: Path) -
     part, shown = file.with_name(f"{file.name}.part"), 0
     keys = RegionKeys(KeySet.load(settings.keys))
     with settings.database.look(keys) as tx:
-        if len(subjects_of(tx, wanted.customer_id)) == 1:
+        if not is_known(tx, wanted.customer_id):
             leave(translated("Customer {customer} is not known here.", customer=wanted.customer_id), REFUSED)
         try:
             with part.open("w", encoding="utf-8") as out:

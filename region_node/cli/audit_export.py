@@ -8,18 +8,15 @@ the file can make the chain again, and learns nothing of anybody else. `deploy/a
 import base64
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from gateway import audit
 from gateway.audit import AuditRow, Head, Walk
 from gateway.clock import to_microseconds
-from gateway.pages import LARGEST_PAGE_SIZE
 from gateway.signing import AUDIT_HEAD, Signer
 from gateway.store.port import Transaction
 from region_node.cli.audit_witnesses import Countersigned
-from region_node.customers.rows import lines_of_customer
-from region_node.orders.rows import OrderFilter, list_orders, page_key, page_start
 
 FORMAT = "crossregion-audit-export/1"
 _DIGESTS_IN_LINE = 1000
@@ -46,14 +43,34 @@ class Proof:
 
 
 def subjects_of(tx: Transaction, customer_id: str) -> frozenset[str]:
-    """What rows about a customer are about: the customer, their lines and accounts, and the orders for their numbers.
+    """What rows about a customer are about: the customer, their lines and accounts, and what is known by their numbers:
+    orders, complaints, documents. It holds for one who was erased, too.
 
     An order that was purged is known no more: rows about it stand in the export as digests.
     """
     found = {customer_id}
-    for line in lines_of_customer(tx, customer_id):
-        found |= {line.product_id, line.account_id, *_orders_of(tx, line.number)}
+    for line in tx.all(
+        _Line, "SELECT product_id, account_id, number FROM products WHERE customer_id = :id", id=customer_id
+    ):
+        found |= {line.product_id, line.account_id}
+        found.update(tx.all(str, "SELECT order_id FROM orders WHERE number = :number", number=line.number))
+        found.update(tx.all(str, "SELECT docket FROM complaints WHERE number_index = :number", number=line.number))
+        files = "SELECT register_id FROM document_files WHERE number_hash = :number"
+        found.update(tx.all(str, files, number=line.number))
+    found.update(tx.all(str, "SELECT register_id FROM documents WHERE customer_id = :id", id=customer_id))
     return frozenset(found)
+
+
+def is_known(tx: Transaction, customer_id: str) -> bool:
+    """Whether the region has, or had, such a customer."""
+    return tx.first(int, "SELECT 1 FROM customers WHERE customer_id = :id", id=customer_id) is not None
+
+
+@dataclass(frozen=True)
+class _Line:
+    product_id: str
+    account_id: str
+    number: str = field(repr=False)
 
 
 def export(tx: Transaction, wanted: Wanted, proof: Proof) -> Iterator[dict[str, object]]:
@@ -145,14 +162,3 @@ def written(line: dict[str, object]) -> str:
 
 def _text(content: bytes) -> str:
     return base64.b64encode(content).decode()
-
-
-def _orders_of(tx: Transaction, number: str) -> list[str]:
-    found: list[str] = []
-    before: tuple[int, str] | None = None
-    while True:
-        page = list_orders(tx, OrderFilter(number=number), before, LARGEST_PAGE_SIZE)
-        found += [order.id for order in page]
-        if len(page) < LARGEST_PAGE_SIZE:
-            return found
-        before = page_start(page_key(page[-1]))

@@ -80,13 +80,17 @@ class AboutNumber:
 
     docket: str
     state: ComplaintState.ValueType
+    handling_region: str
+    owner_region: str
+    traceparent: str
 
 
 def complaints_about(tx: Transaction, number: str) -> list[AboutNumber]:
     """The complaints about a number that this region has."""
     return tx.all(
         AboutNumber,
-        "SELECT docket, state FROM complaints WHERE number_index = :number ORDER BY docket",
+        "SELECT docket, state, handling_region, owner_region, traceparent FROM complaints"
+        " WHERE number_index = :number ORDER BY docket",
         number=number_index(tx, number),
     )
 

@@ -22,6 +22,7 @@ from region_node.auditing import AuditedCall
 from region_node.context import RegionContext
 from region_node.documents import contents, rules
 from region_node.documents.contents import Elsewhere
+from region_node.documents.rows import document_subject
 from region_node.questions import ANSWER_SECONDS, Questions
 
 KIND = EnvelopeKind.ENVELOPE_KIND_DOCUMENT_CONTENT
@@ -68,7 +69,7 @@ class ContentDesk:
             destination=region,
             kind=KIND,
             payload=asked.SerializeToString(),
-            subject=f"document/{asked.register_id}",
+            subject=document_subject(asked.register_id),
             operator=operator,
             lifetime=timedelta(seconds=ANSWER_SECONDS),
         )

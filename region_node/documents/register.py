@@ -18,7 +18,7 @@ from region_node.auditing import AuditedCall
 from region_node.context import RegionContext
 from region_node.customers.operations import own_line
 from region_node.customers.rows import Line, find_line
-from region_node.customers.standing import require_readable
+from region_node.customers.standing import RESTRICTED, require_readable, standing_of
 from region_node.documents import rules
 from region_node.documents.reasons import without_agreement
 from region_node.documents.rows import (
@@ -59,16 +59,28 @@ def list_documents(
 ) -> Sequence[RegisteredDocument]:
     """What is on file for one of this region's customers, told to a region; the reading is audited.
 
-    Raises Refused with DATA_AGREEMENT_MISSING, CUSTOMER_RESTRICTED or SUBSCRIPTION_NOT_FOUND, or Moved.
+    To another region nothing is on file of whoever is stored only, or is not there. Raises Refused with
+    DATA_AGREEMENT_MISSING, at home with CUSTOMER_RESTRICTED or SUBSCRIPTION_NOT_FOUND; or Moved.
     """
     missing = without_agreement(context.federation, asking, context.region, asked.now)
     if missing:
         raise Refused(Reason.REASON_DATA_AGREEMENT_MISSING, region=missing)
+    if asking != context.region and _tells_nothing(tx, context, number):
+        asked.record(tx, "ListDocuments", "-", f"0 read{f' for {business}' if business else ''}")
+        return ()
     line = own_line(tx, context.federation, context.region, number, asking=asking)
     require_readable(tx, line.customer_id)
     found = documents_of(tx, line.customer_id)
     asked.record(tx, "ListDocuments", line.customer_id, f"{len(found)} read{f' for {business}' if business else ''}")
     return found
+
+
+def _tells_nothing(tx: Transaction, context: RegionContext, number: str) -> bool:
+    """Whether a number of this region is nobody's, or of a customer who is stored only."""
+    line = find_line(tx, number)
+    if line is None:
+        return context.federation.number_plan.home_of(number) == context.region
+    return standing_of(tx, line.customer_id) == RESTRICTED
 
 
 def with_file(

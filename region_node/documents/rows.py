@@ -17,6 +17,14 @@ _COLUMNS = (
 )
 
 
+DOCUMENT_SUBJECTS = "document/"
+
+
+def document_subject(register_id: str) -> str:
+    """The subject of the envelopes about a document."""
+    return DOCUMENT_SUBJECTS + register_id
+
+
 @dataclass(frozen=True)
 class DocumentRow:
     """A document on file. Times in microseconds; the hashes are this region's, in hexadecimal."""
@@ -80,6 +88,21 @@ def withdraw_document(tx: Transaction, register_id: str, withdraw_time: datetime
         "UPDATE documents SET withdraw_time = :time WHERE register_id = :id AND withdraw_time IS NULL",
         time=to_microseconds(withdraw_time),
         id=register_id,
+    )
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A document on file, and the region that has its content."""
+
+    register_id: str
+    region: str
+
+
+def kept_of(tx: Transaction, customer_id: str) -> Sequence[Kept]:
+    """All that is on file for a customer."""
+    return tx.all(
+        Kept, "SELECT register_id, region FROM documents WHERE customer_id = :id ORDER BY register_id", id=customer_id
     )
 
 

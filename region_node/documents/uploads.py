@@ -38,6 +38,7 @@ from region_node.documents.files import (
     remove_file,
     set_state,
 )
+from region_node.documents.rows import document_subject
 from region_node.subjects import NUMBER, customer_subject, number_subject
 
 UPLOAD_TIMER = "document-upload"  # nothing came for an upload any more
@@ -274,7 +275,7 @@ def _send(
         destination=home,
         kind=EnvelopeKind.ENVELOPE_KIND_DOCUMENT,
         payload=told.SerializeToString(),
-        subject=f"document/{told.register_id}",
+        subject=document_subject(told.register_id),
         operator=operator,
         lifetime=REGISTRATION_LIFETIME,
     )

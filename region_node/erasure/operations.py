@@ -19,6 +19,8 @@ from region_node.complaints.rules import FINAL
 from region_node.context import RegionContext
 from region_node.customers.rows import Line, customer_numbered, lines_of_customer
 from region_node.customers.standing import ACTIVE, ERASED, RESTRICTED, keep_standing, standing_of
+from region_node.documents.rows import Kept, document_subject, kept_of
+from region_node.erasure.relayed import tell_region
 from region_node.erasure.rows import (
     ErasedKey,
     ErasureRow,
@@ -31,7 +33,7 @@ from region_node.erasure.rows import (
     subjects_of_keys,
 )
 from region_node.erasure.rules import require_erasable
-from region_node.orders.erasing import AboutCustomer, orders_about, tell_handling_region
+from region_node.orders.erasing import AboutCustomer, orders_about
 from region_node.retention.holds import holds_of
 from region_node.subjects import customer_subject, number_subject, order_subject
 
@@ -79,9 +81,11 @@ def erase(tx: Transaction, context: RegionContext, asked: Request, call: Audited
         [each.reference for each in holds_of(tx, customer_id) if each.is_in_force(call.now)],
         context.currency,
     )
-    keys_destroyed = _destroy(tx, context, _subjects(tx, customer_id, lines, orders, complaints), call.now)
-    for order in orders:
-        tell_handling_region(tx, context, order, call.now)
+    documents = kept_of(tx, customer_id)
+    subjects = _subjects(tx, customer_id, lines, orders, complaints)
+    subjects += [envelope_subject(document_subject(each.register_id)) for each in documents]
+    keys_destroyed = _destroy(tx, context, subjects, call.now)
+    _tell_others(tx, context, orders, complaints, documents, call.now)
     row = ErasureRow(
         caller=asked.caller,
         request_id=asked.request_id,
@@ -97,6 +101,24 @@ def erase(tx: Transaction, context: RegionContext, asked: Request, call: Audited
     insert_erasure(tx, row)
     call.record(tx, "EraseCustomer", customer_id, f"{_name(asked.reason)}, {keys_destroyed} keys destroyed")
     return row
+
+
+def _tell_others(
+    tx: Transaction,
+    context: RegionContext,
+    orders: Sequence[AboutCustomer],
+    complaints: Sequence[AboutNumber],
+    documents: Sequence[Kept],
+    now: datetime,
+) -> None:
+    """Has every region that keeps something of the customer destroy it."""
+    for order in orders:
+        tell_region(tx, context, order.handling_region, order.order_id, order.traceparent, now)
+    for complaint in complaints:
+        for region in {complaint.handling_region, complaint.owner_region}:
+            tell_region(tx, context, region, complaint.docket, complaint.traceparent, now)
+    for document in documents:
+        tell_region(tx, context, document.region, document_subject(document.register_id), "", now)
 
 
 def read_erasure(tx: Transaction, caller: str, request_id: str, customer_id: str, call: AuditedCall) -> ErasureRow:
@@ -165,7 +187,7 @@ def _subjects(
     lines: Sequence[Line],
     orders: Sequence[AboutCustomer],
     complaints: Sequence[AboutNumber],
-) -> Sequence[str]:
+) -> list[str]:
     return [
         customer_subject(customer_id),
         *(number_subject(tx, line.number) for line in lines),

@@ -147,6 +147,7 @@ def mark_erased(tx: Transaction, subjects: Sequence[str]) -> None:
 
 def _forget_customer(tx: Transaction, customer_id: str) -> None:
     tx.execute("DELETE FROM identities WHERE customer_id = :id", id=customer_id)
+    tx.execute("DELETE FROM documents WHERE customer_id = :id", id=customer_id)
     for table in ("passwords", "codes", "verification_failures", "verification_standing"):
         tx.execute(
             f"DELETE FROM {table} WHERE product_id IN"  # noqa: S608 - names from above

@@ -127,9 +127,15 @@ def next_due(tx: Transaction) -> datetime | None:
     return tx.first(from_microseconds, sql)
 
 
+_READABLE = (
+    " AND number NOT IN (SELECT products.number FROM customers JOIN products"
+    " ON products.customer_id = customers.customer_id WHERE customers.standing <> 1)"
+)
+
+
 def notices_after(tx: Transaction, number: str, after: tuple[int, str], limit: int) -> list[api.Notice]:
     """At most so many notices to a number, or to all where it is empty, oldest first, after a time (in microseconds)
-    and an id.
+    and an id. Those to customers who are stored only, or were erased, are left out.
     """
     only = " AND number = :number" if number else ""
 
@@ -139,7 +145,7 @@ def notices_after(tx: Transaction, number: str, after: tuple[int, str], limit: i
             _AtRest,
             f"SELECT {_COLUMNS} FROM notices"  # noqa: S608 - no values
             " WHERE (create_time > :time OR (create_time = :time AND notice_id > :id))"
-            f"{only} ORDER BY create_time, notice_id LIMIT :limit",
+            f"{only}{_READABLE} ORDER BY create_time, notice_id LIMIT :limit",
             time=time,
             id=notice_id,
             limit=limit,

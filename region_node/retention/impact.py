@@ -1,6 +1,6 @@
 """Impact records: what was assessed before customers' data is given to other handlers, and what came of it.
 
-Personal Information Protection Law, art. 55 (3) and 56. A provision names the record that it rests on.
+Personal Information Protection Law, art. 55 (3) and 56.
 """
 
 from datetime import datetime
@@ -37,12 +37,6 @@ def record(tx: Transaction, told: ImpactRecord, *, actor: str, now: datetime) ->
 def find(tx: Transaction, record_id: str) -> ImpactRecord | None:
     """A record."""
     return tx.first(ImpactRecord.FromString, "SELECT content FROM impact_records WHERE record_id = :id", id=record_id)
-
-
-def require(tx: Transaction, record_id: str) -> None:
-    """For a provision that names a record. Raises Refused with IMPACT_RECORD_NOT_FOUND."""
-    if find(tx, record_id) is None:
-        raise Refused(Reason.REASON_IMPACT_RECORD_NOT_FOUND, record=record_id)
 
 
 def records_after(tx: Transaction, record_id: str, limit: int) -> list[ImpactRecord]:

@@ -4,17 +4,21 @@ import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import grpc
 import pytest
 
 from gateway import audit, vault
 from gateway.api.region.v1 import erasure_service_pb2 as api
+from gateway.api.region.v1.complaint_pb2 import ComplaintState
 from gateway.api.region.v1.customer_service_pb2 import ListCustomersRequest, ProductStatus
 from gateway.api.region.v1.order_envelopes_pb2 import OrderErasure
 from gateway.api.region.v1.order_pb2 import Order, OrderState
 from gateway.api.region.v1.order_service_pb2 import ListOrdersRequest, WatchOrdersRequest
+from gateway.errors import from_rpc_error, reason_name
 from region_node.erasure import operations
 from region_node.erasure.remembered import ERASED_KEYS
 from region_node.retention.holds import Hold
+from tests.federation.archive import Archive
 from tests.federation.certificates import FEDERATION
 from tests.federation.commands import run_command
 from tests.federation.complainant import Complainant
@@ -214,6 +218,40 @@ async def test_a_customers_complaints_end_with_the_customer_and_an_open_one_keep
     await desk.withdraw(complaint.docket)
     await sichuan.erase(number)
     assert (await refusal(desk.get(complaint.docket))).reason == "COMPLAINT_NOT_FOUND"
+
+
+async def test_what_other_regions_keep_of_a_customer_ends_too(federation: Federation, sichuan: Counter) -> None:
+    number = await sichuan.new_customer(balance=0)
+    henan, desk = Archive(Counter(federation, "henan")), Complainant(federation, "guangdong")
+    register_id = await henan.put(number)
+    complaint = await desk.file("BILL_WRONG", number)
+    await desk.withdraw(complaint.docket)
+
+    async def is_withdrawn() -> bool:
+        staff = Complainant(federation, "sichuan", "staff/wang")
+        return (await staff.get(complaint.docket)).state == ComplaintState.COMPLAINT_STATE_CANCELLED
+
+    await until(is_withdrawn, "the home region knows that it was withdrawn")
+    end_line(federation, number)
+    await sichuan.erase(number)
+
+    async def is_gone() -> bool:
+        files = federation.database("henan").rows("SELECT 1 FROM document_files WHERE register_id = ?", register_id)
+        return not files and await reason_of(desk.get(complaint.docket)) == "COMPLAINT_NOT_FOUND"
+
+    await until(is_gone, "content and complaint are gone")
+    assert federation.database("henan").rows("SELECT 1 FROM document_chunks WHERE register_id = ?", register_id) == []
+    assert list(await henan.list(number)) == []
+
+
+async def reason_of(call: Awaitable[object]) -> str:
+    """Why a call is refused; empty where it is not."""
+    try:
+        await call
+    except grpc.aio.AioRpcError as error:
+        refused = from_rpc_error(error)
+        return "" if refused is None else reason_name(refused.reason)
+    return ""
 
 
 async def test_an_erasure_is_refused_while_somebody_must_keep_the_data(

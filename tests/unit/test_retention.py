@@ -17,7 +17,7 @@ from gateway.federation.files import load
 from gateway.federation.rules import problems
 from gateway.federation.witnesses import witnesses_of
 from region_node.customers.rows import insert_line
-from region_node.retention import holds, impact
+from region_node.retention import holds
 from region_node.retention.classes import purgers
 from region_node.retention.rules import cutoff, next_purge
 from tests.unit.purging import LONG_AGO, NOW, Archive, archive
@@ -194,8 +194,3 @@ def test_the_audit_chain_is_never_cut(kept: Archive) -> None:
     kept.night(TOMORROW)
     assert audit.head_at(kept.tx, 1) is not None
     assert kept.report()["DATA_CLASS_AUDIT_TRAIL"].removed == 0
-
-
-def test_a_provision_names_an_assessment_that_there_is(kept: Archive) -> None:
-    with pytest.raises(Exception, match="There is no impact record"):
-        impact.require(kept.tx, "PIA-1")

@@ -249,8 +249,6 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Look at `region-node customers holds` for those that there are."""
     REASON_IMPACT_RECORD_EXISTS: _Reason.ValueType  # 109
     """Record another assessment under an id of its own; what was recorded is never changed."""
-    REASON_IMPACT_RECORD_NOT_FOUND: _Reason.ValueType  # 110
-    """Record the assessment first, or name one that `region-node impact-records list` shows."""
     REASON_COMPLAINT_NOT_FOUND: _Reason.ValueType  # 120
     """Unknown here: this region is neither its first contact nor responsible, or another operator filed it."""
     REASON_COMPLAINT_STATE_FORBIDS: _Reason.ValueType  # 121
@@ -491,8 +489,6 @@ REASON_LEGAL_HOLD_NOT_FOUND: Reason.ValueType  # 108
 """Look at `region-node customers holds` for those that there are."""
 REASON_IMPACT_RECORD_EXISTS: Reason.ValueType  # 109
 """Record another assessment under an id of its own; what was recorded is never changed."""
-REASON_IMPACT_RECORD_NOT_FOUND: Reason.ValueType  # 110
-"""Record the assessment first, or name one that `region-node impact-records list` shows."""
 REASON_COMPLAINT_NOT_FOUND: Reason.ValueType  # 120
 """Unknown here: this region is neither its first contact nor responsible, or another operator filed it."""
 REASON_COMPLAINT_STATE_FORBIDS: Reason.ValueType  # 121

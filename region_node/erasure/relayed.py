@@ -1,0 +1,111 @@
+"""Erasing across regions: whoever keeps something of an erased customer elsewhere is told by the home region."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from gateway import vault
+from gateway.api.region.v1.order_envelopes_pb2 import OrderErasure
+from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome, ReceiptContent
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from gateway.relay.at_rest import envelope_subject
+from gateway.relay.border import Command, Kinds
+from gateway.relay.envelopes import Answer, Letter
+from gateway.relay.outbox import send
+from gateway.store.port import Transaction
+from region_node.complaints.rows import complaint_subject, find_complaint
+from region_node.complaints.rules import FINAL as ENDED
+from region_node.context import RegionContext
+from region_node.customers.rows import customer_numbered
+from region_node.documents.files import find_file, remove_file
+from region_node.documents.rows import DOCUMENT_SUBJECTS
+from region_node.erasure.rows import mark_erased, note_erased_keys
+from region_node.orders import rules
+from region_node.orders.rows import find_order
+from region_node.subjects import number_subject, order_subject
+
+_LIFETIME = timedelta(days=3650)  # the word that something is erased does not expire
+
+
+def tell_region(
+    tx: Transaction, context: RegionContext, region: str, subject: str, traceparent: str, now: datetime
+) -> None:
+    """Has another region destroy what it keeps of a subject: an order, a document or a complaint by its id.
+
+    Comes after the keys of this region are destroyed. It follows what was sent about the subject before.
+    """
+    if region == context.region:
+        return
+    letter = Letter(
+        envelope_id=f"{subject}#erase>{region}",
+        destination=region,
+        kind=EnvelopeKind.ENVELOPE_KIND_ERASURE,
+        payload=OrderErasure().SerializeToString(),
+        subject=subject,
+        operator="",
+        lifetime=_LIFETIME,
+        bulk=True,
+    )
+    send(tx, context.border, letter, now=now, traceparent=traceparent)
+
+
+class ErasureEnvelopes:
+    """The kind of envelope by which a home region has what is kept of its customers elsewhere erased there."""
+
+    def __init__(self, context: RegionContext) -> None:
+        self._context = context
+
+    def kinds(self) -> Kinds:
+        """What it does here, and what its receipt does."""
+        return {EnvelopeKind.ENVELOPE_KIND_ERASURE: Command(self._erase, self._erased)}
+
+    def _erase(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
+        """The home region has erased the customer of what is kept here; of what is gone already nothing is left."""
+        if content.subject.startswith(DOCUMENT_SUBJECTS):
+            subjects = self._of_document(tx, content)
+        else:
+            subjects = self._of_order(tx, content) or self._of_complaint(tx, content)
+        key_ids = vault.key_ids_of(tx, subjects)
+        self._context.erased_keys.add(key_ids)
+        vault.destroy(tx, subjects)
+        note_erased_keys(tx, key_ids, now)
+        mark_erased(tx, subjects)
+        return Answer(Outcome.OUTCOME_ACCEPTED)
+
+    def _of_order(self, tx: Transaction, content: EnvelopeContent) -> Sequence[str]:
+        row = find_order(tx, content.subject)
+        if row is None:
+            return ()
+        order = row.order
+        if order.home_region != content.origin or order.handling_region != self._context.region:
+            raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
+        if not rules.is_final(order):
+            raise Refused(Reason.REASON_ORDER_STATE_FORBIDS, state=rules.state_name(order.state), action="erase")
+        return [order_subject(order.id), *self._of_number(tx, order.request.number)]
+
+    def _of_complaint(self, tx: Transaction, content: EnvelopeContent) -> Sequence[str]:
+        row = find_complaint(tx, content.subject)
+        if row is None:
+            return ()
+        number = row.complaint.request.number
+        if self._context.federation.number_plan.home_of(number) != content.origin or row.complaint.state not in ENDED:
+            raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
+        docket = row.complaint.docket
+        return [complaint_subject(docket), envelope_subject(docket), *self._of_number(tx, number)]
+
+    def _of_number(self, tx: Transaction, number: str) -> Sequence[str]:
+        """What hangs on a number; a number that has moved here since belongs to a customer of this region."""
+        return [number_subject(tx, number)] if number and customer_numbered(tx, number) is None else []
+
+    def _of_document(self, tx: Transaction, content: EnvelopeContent) -> Sequence[str]:
+        file = find_file(tx, content.subject.removeprefix(DOCUMENT_SUBJECTS))
+        if file is None:
+            return ()
+        if file.home != content.origin:
+            raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
+        moved_here = tx.first(int, "SELECT 1 FROM products WHERE number = :number", number=file.number_hash)
+        remove_file(tx, file.register_id)
+        return [envelope_subject(content.subject), *([] if moved_here else [file.subject])]
+
+    def _erased(self, tx: Transaction, content: EnvelopeContent, receipt: ReceiptContent, now: datetime) -> None:
+        """The other region has done it."""
