@@ -31,6 +31,9 @@ def test_a_short_bench_follows_every_order_to_its_completion_and_writes_its_repo
         "bulk_bills",
         "guides",
         "searches",
+        "granted_reads",
+        "masked_reads",
+        "papers_on_file",
         "number_plan",
     ]
     assert all(each["ratio"]["median"] > 0 for each in made["business"].values())
