@@ -21,7 +21,7 @@ from tests import at_rest
 
 Row = tuple[object, ...]
 # Processes come and go: what they say of themselves tells nothing of orders.
-_OF_PROCESSES = frozenset({"processes", "store_writers", "witnesses", "witnessed_heads"})
+_OF_PROCESSES = frozenset({"processes", "store_writers", "witnesses", "witnessed_heads", "witnessed_erasures"})
 
 
 class Database(Protocol):

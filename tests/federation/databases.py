@@ -23,7 +23,7 @@ Cell = int | str | bytes | None
 Row = tuple[Cell, ...]
 
 # What the processes renew for themselves, whatever anybody asks of them.
-_OWN_TABLES = ("processes", "store_writers", "witnesses", "witnessed_heads")
+_OWN_TABLES = ("processes", "store_writers", "witnesses", "witnessed_heads", "witnessed_erasures")
 
 
 class Database:
