@@ -108,11 +108,6 @@ def open_many(tx: Transaction, contents: Sequence[Sealing]) -> list[bytes | None
     return [open_if_kept(tx, each.subject, each.place, each.content) for each in contents]
 
 
-def is_sealed_by(sealed: bytes, key_id: str) -> bool:
-    """Whether sealed bytes need this key."""
-    return sealed[len(_VERSION) : len(_VERSION) + _ID_BYTES].hex() == key_id
-
-
 def index_of(tx: Transaction, kind: str, value: str) -> str:
     """What a value is found by without being stored: HMAC-SHA-256 in hexadecimal, under the region's index key.
 
