@@ -50,8 +50,8 @@ def receive(tx: Transaction, border: Border, kinds: Kinds, sealed: Sealed, now: 
         raise WriteAfterRefusal(f"{EnvelopeKind.Name(content.kind)} {content.id}: {Outcome.Name(answer.outcome)}")
     told = answer if answer_seal is None else answers.sealed(answer, answer_seal)
     receipt = seal_receipt(sealed, told, border.signer, now=now, revision=border.current.revision)
-    failpoints.reach("S9.before-commit")
     if isinstance(kind, Command):
+        failpoints.reach("S9.before-commit")
         _keep(tx, sealed, receipt, now)
     if isinstance(kind, Command) or kind.is_noted:
         _note(tx, content, answer, now)

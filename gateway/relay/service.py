@@ -25,7 +25,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.calls import current_call
 from gateway.clock import to_timestamp
 from gateway.errors import Refused
-from gateway.relay.border import SlowQuery
+from gateway.relay.border import Command, SlowQuery
 from gateway.relay.envelopes import BATCH_LIMIT, Sealed, open_envelope
 from gateway.relay.inbox import answer_slowly, receive
 from gateway.relay.ports import RelayPorts
@@ -51,7 +51,8 @@ class Receiver:
         answers = await asyncio.gather(
             *(self._receive(sealed) for sealed in opened if isinstance(sealed, Sealed)), return_exceptions=True
         )
-        failpoints.reach("S9.after-commit")
+        if any(isinstance(each, Sealed) and self._is_command(each) for each in opened):
+            failpoints.reach("S9.after-commit")
         receipts = iter(answers)
         results = [_result(next(receipts) if isinstance(each, Sealed) else each) for each in opened]
         journey.stamps.append(self._stamp("committed"))
@@ -62,6 +63,9 @@ class Receiver:
             return open_envelope(envelope, self._ports.border.keys, self._ports.border.region)
         except Refused as refused:
             return refused
+
+    def _is_command(self, sealed: Sealed) -> bool:
+        return isinstance(self._ports.kinds.get(sealed.content.kind), Command)
 
     def _receive(self, sealed: Sealed) -> Awaitable[Receipt]:
         """Acts on an envelope, within a span of the trace that caused it."""
