@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway import failpoints
 from gateway.api.federation.v1.federation_pb2 import MemberState
 from gateway.api.relay.v1.relay_pb2 import (
     DeliverRequest,
@@ -319,5 +320,20 @@ def test_an_empty_batch_only_tells_that_somebody_is_there(tmp_path: Path) -> Non
         assert not response.results
         stamps = [(stamp.party, stamp.event) for stamp in response.journey.stamps]
         assert stamps == [("coordinator/0", "forwarded"), (DESTINATION, "received"), (DESTINATION, "committed")]
+
+    play(tmp_path, scenario)
+
+
+def test_crash_points_are_those_of_commands_whatever_is_asked_beside_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reached: list[str] = []
+    monkeypatch.setattr(failpoints, "reach", reached.append)
+
+    async def scenario(scene: Scene) -> None:
+        await scene.deliver(scene.pair.seal(envelope_id="question", kind=QUERY).envelope)
+        assert reached == []
+        await scene.deliver(scene.pair.seal().envelope)
+        assert reached == ["S9.before-commit", "S9.after-commit"]
 
     play(tmp_path, scenario)
