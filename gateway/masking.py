@@ -53,13 +53,6 @@ def masked_email(email: str) -> str:
     return f"{name[:1]}{_STARS}@{domain}"
 
 
-def masked_card(number: str) -> str:
-    """The number of a bank card: its last four digits, where it is long enough for that to tell little."""
-    if len(number) < _LEAST_HIDDEN + 4:
-        return "*" * len(number)
-    return f"{'*' * (len(number) - 4)}{number[-4:]}"
-
-
 def masked_address(address: str) -> str:
     """An address down to its district: `广东省深圳市南山区***`; where none is named, its first characters."""
     if not address:

@@ -116,11 +116,6 @@ def index_of(tx: Transaction, kind: str, value: str) -> str:
     return hmac.digest(_keys(tx).set.index.secret, f"{kind}\0{value}".encode(), "sha256").hex()
 
 
-def has_key(tx: Transaction, subject: str) -> bool:
-    """Whether something may be sealed under the subject that can still be read."""
-    return _find(tx, subject) is not None
-
-
 def key_ids_of(tx: Transaction, subjects: Sequence[str]) -> list[str]:
     """The ids of the keys of subjects, of those that have one."""
     found = (tx.first(str, "SELECT key_id FROM data_keys WHERE subject = :subject", subject=each) for each in subjects)

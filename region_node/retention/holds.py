@@ -59,11 +59,6 @@ def release(tx: Transaction, customer_id: str, reference: str, *, actor: str, no
     return released
 
 
-def is_held(tx: Transaction, customer_id: str, now: datetime) -> bool:
-    """Whether nothing of a customer may be forgotten or erased now."""
-    return any(each.is_in_force(now) for each in holds_of(tx, customer_id))
-
-
 def holds_of(tx: Transaction, customer_id: str) -> list[Hold]:
     """All holds of a customer, also those that have ended."""
     return tx.all(

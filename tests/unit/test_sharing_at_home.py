@@ -100,7 +100,7 @@ def test_of_an_erased_customer_nothing_is_told_and_nothing_new_is_kept(tx: Trans
     assert read(tx) == read(tx, NOBODYS)
     consent(tx, request_id="C2")
     assert rows.disclosures_page(tx, LINE, 0, 10) == before
-    assert not vault.has_key(tx, customer_subject(LINE.customer_id)), "no key is made anew"
+    assert not vault.key_ids_of(tx, [customer_subject(LINE.customer_id)]), "no key is made anew"
     assert not before[0].particulars.requester.staff_id, "what was sealed can be read no more"
     assert not rows.grants_page(tx, LINE, 0, 10)[0].evidence.paper
     audit.verify(audit.rows(tx))
