@@ -5,15 +5,19 @@ from datetime import datetime
 from google.protobuf.message import DecodeError
 
 from gateway.api.region.v1.billing_service_pb2 import QueryBillRequest
-from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome
+from gateway.api.region.v1.sharing_service_pb2 import DisclosureKind, DisclosureParticulars
+from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.relay.border import Kinds, Query
 from gateway.relay.envelopes import Answer
 from gateway.store.port import Transaction
-from region_node.billing.operations import read_bill
+from region_node.billing.operations import QRY_BILL, read_bill
+from region_node.billing.rules import is_month
 from region_node.context import RegionContext
-from region_node.requests import Questioner
+from region_node.requests import Questioner, require_name
+from region_node.sharing.disclosures import noted_answer
+from region_node.sharing.rows import DisclosureRow
 
 
 class BillingEnvelopes:
@@ -31,5 +35,15 @@ class BillingEnvelopes:
             asked = QueryBillRequest.FromString(content.payload)
         except DecodeError:
             raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="unreadable payload") from None
-        bill = read_bill(tx, self._context, asked, Questioner(content.origin, content.operator), now)
-        return Answer(Outcome.OUTCOME_ACCEPTED, result=bill.SerializeToString())
+        require_name("operator", content.operator)
+        questioner = Questioner(content.origin, content.operator)
+        month = asked.month if is_month(asked.month) else ""  # else it is refused, and no row holds what it says
+        row = DisclosureRow(
+            kind=DisclosureKind.DISCLOSURE_KIND_BILL_READ,
+            time=now,
+            region=questioner.region,
+            operator=questioner.operator,
+            purpose=QRY_BILL,
+            particulars=DisclosureParticulars(requester=asked.requester, record=month),
+        )
+        return noted_answer(tx, asked.number, row, lambda: read_bill(tx, self._context, asked, questioner, now))

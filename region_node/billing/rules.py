@@ -164,13 +164,18 @@ def end_of_day(day: date, time_zone: str) -> datetime:
     return datetime.combine(day + timedelta(days=1), datetime.min.time(), ZoneInfo(time_zone)).astimezone(UTC)
 
 
+def is_month(month: str) -> bool:
+    """Whether a text names a month, as YYYY-MM."""
+    return _MONTH.fullmatch(month) is not None
+
+
 def month_bounds(month: str, now: datetime, time_zone: str, kept: int) -> Month:
     """A month whose bill can be shown; `kept` is the policy `bills-kept`.
 
     Raises Refused with REQUEST_INVALID for another form, with BILL_OUT_OF_RANGE for a month that has not begun or
     is older than bills are kept.
     """
-    if not _MONTH.fullmatch(month):
+    if not is_month(month):
         raise Refused(Reason.REASON_REQUEST_INVALID, field="month", problem="not YYYY-MM")
     asked = datetime.strptime(month, "%Y-%m").replace(tzinfo=UTC)
     local = now.astimezone(ZoneInfo(time_zone))

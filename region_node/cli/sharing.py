@@ -35,6 +35,7 @@ from region_node.cli.sharing_report import (
 
 P = ParamSpec("P")
 T = TypeVar("T", bound=Message)
+L = TypeVar("L", api.ListGrantsResponse, api.ListDisclosuresResponse)
 _TIMEOUT = 30.0  # seconds for one answer
 _BASES = tuple(name.removeprefix("LEGAL_BASIS_").lower().replace("_", "-") for name in LegalBasis.keys()[1:])
 _FIELDS = tuple(name.removeprefix("SHARED_FIELD_").lower().replace("_", "-") for name in SharedField.keys()[1:])
@@ -329,13 +330,8 @@ def grants(asking: Asking, number: str, verify: str, applicant: str) -> None:
             page_size=_PAGE,
             requester=asking.requester,
         )
-        found = api.ListGrantsResponse()
-        while True:
-            page = await SharingServiceStub(channel).ListGrants(request, timeout=_TIMEOUT)
-            found.grants.extend(page.grants)
-            request.page_token = page.next_page_token
-            if not request.page_token:
-                return found
+        stub, whole = SharingServiceStub(channel), api.ListGrantsResponse()
+        return await _all_pages(request, lambda: stub.ListGrants(request, timeout=_TIMEOUT), whole)
 
     _print(asking, _run(asking, ask), print_grants)
 
@@ -346,6 +342,8 @@ def grants(asking: Asking, number: str, verify: str, applicant: str) -> None:
 @person_options
 def disclosures(asking: Asking, number: str, verify: str, applicant: str) -> None:
     """Show the customer with NUMBER who saw what, when and why, and who was refused; newest first.
+
+    It tells of records that were shared, and of profiles, bills and documents that other regions asked for.
 
     \b
     Example:
@@ -369,15 +367,23 @@ def disclosures(asking: Asking, number: str, verify: str, applicant: str) -> Non
             page_size=_PAGE,
             requester=asking.requester,
         )
-        found = api.ListDisclosuresResponse()
-        while True:
-            page = await SharingServiceStub(channel).ListDisclosures(request, timeout=_TIMEOUT)
-            found.disclosures.extend(page.disclosures)
-            request.page_token = page.next_page_token
-            if not request.page_token:
-                return found
+        stub, whole = SharingServiceStub(channel), api.ListDisclosuresResponse()
+        return await _all_pages(request, lambda: stub.ListDisclosures(request, timeout=_TIMEOUT), whole)
 
     _print(asking, _run(asking, ask), print_disclosures)
+
+
+async def _all_pages(
+    request: api.ListGrantsRequest | api.ListDisclosuresRequest, ask: Callable[[], Awaitable[L]], whole: L
+) -> L:
+    """All that `ask` tells for the request, page by page, in `whole`."""
+    while True:
+        page = await ask()
+        whole.MergeFrom(page)  # the rows of lists are added
+        request.page_token = page.next_page_token
+        if not request.page_token:
+            whole.ClearField("next_page_token")
+            return whole
 
 
 def _enum(option: str) -> str:

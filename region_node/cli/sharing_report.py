@@ -135,7 +135,7 @@ def print_disclosures(answer: api.ListDisclosuresResponse) -> None:
     rows = [
         [
             _time(each.time),
-            word(DisclosureKind.Name(each.kind), "DISCLOSURE_KIND_"),
+            _what(each),
             each.region,
             f"{each.operator}/{each.particulars.requester.staff_id}",
             in_language(each.purpose_title),
@@ -161,6 +161,13 @@ def _value(value: api.SharedValue) -> str:
     if value.HasField("time"):
         return _time(value.time)
     return ", ".join(value.texts) or ("***" if value.masked else "")
+
+
+def _what(disclosure: api.Disclosure) -> str:
+    """What happened, and to which bill or document."""
+    happened = word(DisclosureKind.Name(disclosure.kind), "DISCLOSURE_KIND_")
+    record = disclosure.particulars.record
+    return f"{happened}: {record}" if record else happened
 
 
 def _fields(fields: Iterable[SharedField.ValueType]) -> str:

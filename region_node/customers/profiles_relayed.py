@@ -5,7 +5,8 @@ from datetime import datetime
 from google.protobuf.message import DecodeError
 
 from gateway.api.region.v1.customer_service_pb2 import QueryProfileRequest
-from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome
+from gateway.api.region.v1.sharing_service_pb2 import DisclosureKind, DisclosureParticulars
+from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.relay.border import Kinds, Query
@@ -13,7 +14,10 @@ from gateway.relay.envelopes import Answer
 from gateway.store.port import Transaction
 from region_node.context import RegionContext
 from region_node.customers.profiles import read_profile
+from region_node.customers.verified import QRY_PROFILE
 from region_node.requests import Questioner, require_name
+from region_node.sharing.disclosures import noted_answer
+from region_node.sharing.rows import DisclosureRow
 
 
 class ProfileEnvelopes:
@@ -32,5 +36,13 @@ class ProfileEnvelopes:
         except DecodeError:
             raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="unreadable payload") from None
         require_name("operator", content.operator)
-        profile = read_profile(tx, self._context, asked, Questioner(content.origin, content.operator), now)
-        return Answer(Outcome.OUTCOME_ACCEPTED, result=profile.SerializeToString())
+        questioner = Questioner(content.origin, content.operator)
+        row = DisclosureRow(
+            kind=DisclosureKind.DISCLOSURE_KIND_PROFILE_READ,
+            time=now,
+            region=questioner.region,
+            operator=questioner.operator,
+            purpose=QRY_PROFILE,
+            particulars=DisclosureParticulars(requester=asked.requester),
+        )
+        return noted_answer(tx, asked.number, row, lambda: read_profile(tx, self._context, asked, questioner, now))

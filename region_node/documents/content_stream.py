@@ -1,4 +1,4 @@
-"""Reading a document piece by piece: from here, from the customer's home region, or through that from where it is."""
+"""Reading a document piece by piece: the home region lets it be read, and gives it, from wherever it is."""
 
 import hashlib
 from collections.abc import AsyncIterator
@@ -24,6 +24,7 @@ from region_node.documents import contents, rules
 from region_node.documents.contents import Elsewhere
 from region_node.documents.rows import document_subject
 from region_node.questions import ANSWER_SECONDS, Questions
+from region_node.requests import Questioner, require_name
 
 KIND = EnvelopeKind.ENVELOPE_KIND_DOCUMENT_CONTENT
 FETCH_SECONDS = 5.0
@@ -46,19 +47,22 @@ class ContentDesk:
         except DecodeError:
             raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="unreadable payload") from None
         rules.require_register_id(asked.register_id)
+        require_name("operator", content.operator)
+        require_name("staff_id", asked.staff_id)
         call = AuditedCall(f"region/{content.origin}", asked.staff_id, now)
-        piece = await self.piece(asked, content.origin, call, content.operator, content.traceparent)
+        questioner = Questioner(content.origin, content.operator)
+        piece = await self.piece(asked, questioner, call, content.traceparent)
         return Answer(Outcome.OUTCOME_ACCEPTED, result=piece.SerializeToString())
 
     async def piece(
-        self, asked: DocumentContentQuestion, asker: str, call: AuditedCall, operator: str, traceparent: str
+        self, asked: DocumentContentQuestion, questioner: Questioner, call: AuditedCall, traceparent: str
     ) -> DocumentPiece:
         """A piece for a region, which may be this one. Raises Refused, or Moved."""
-        found = await self._store.write(lambda tx: contents.piece_for(tx, self._context, asked, asker, call))
+        found = await self._store.write(lambda tx: contents.piece_for(tx, self._context, asked, questioner, call))
         if isinstance(found, Refused):
             raise found
         if isinstance(found, Elsewhere):
-            return await self._fetch(found.region, asked, operator, traceparent)
+            return await self._fetch(found.region, asked, questioner.operator, traceparent)
         return found
 
     async def _fetch(
@@ -77,12 +81,15 @@ class ContentDesk:
 
 
 class Reading:
-    """One reading by an operator of this region, from an offset on."""
+    """One reading by an operator of this region, from an offset on.
 
-    def __init__(self, desk: ContentDesk, context: RegionContext, store: Store, questions: Questions) -> None:
+    Of another region's customer each piece is asked of the home region, also one whose bytes are here: that may have
+    restricted or erased the customer since. It answers that with a few bytes. Without it nothing is read.
+    """
+
+    def __init__(self, desk: ContentDesk, context: RegionContext, questions: Questions) -> None:
         self._desk = desk
         self._context = context
-        self._store = store
         self._questions = questions
 
     async def pieces(
@@ -101,10 +108,9 @@ class Reading:
             staff_id=call.staff_id,
         )
         owner = self._questions.owner_of(asked.number)
-        is_here = await self._store.read(lambda tx: contents.has_verified(tx, asked))
         digest, is_whole = hashlib.sha256(), request.offset == 0
         while True:
-            piece = await self._piece(asked, owner, is_here, call)
+            piece = await self._piece(asked, owner, call)
             digest.update(piece.data)
             is_last = asked.offset + len(piece.data) >= piece.size
             if is_last and is_whole and digest.digest() != piece.sha256:
@@ -122,13 +128,12 @@ class Reading:
                 return
             asked.offset += len(piece.data)
 
-    async def _piece(
-        self, asked: DocumentContentQuestion, owner: str, is_here: bool, call: AuditedCall
-    ) -> DocumentPiece:
-        if owner != self._context.region and not is_here:
-            return DocumentPiece.FromString(await self._questions.ask(owner, KIND, asked.register_id, asked))
-        operator = self._questions.questioner.operator
+    async def _piece(self, asked: DocumentContentQuestion, owner: str, call: AuditedCall) -> DocumentPiece:
+        if owner != self._context.region:
+            told = DocumentPiece.FromString(await self._questions.ask(owner, KIND, asked.register_id, asked))
+            if not told.is_with_asker:
+                return told
         try:
-            return await self._desk.piece(asked, self._context.region, call, operator, current_traceparent())
+            return await self._desk.piece(asked, self._questions.questioner, call, current_traceparent())
         except Moved as moved:
             raise Refused(Reason.REASON_NOT_HOME, region=moved.region) from None

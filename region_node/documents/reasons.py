@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from gateway.api.region.v1.order_pb2 import Order
 from gateway.federation.catalogue import Federation
 from gateway.store.port import Transaction
 from region_node.orders import rules
@@ -18,10 +19,10 @@ _UNDER_WAY = (
 )
 
 
-def may_see_content(tx: Transaction, region: str, number: str) -> bool:
-    """Whether a region has a reason, at this home region: an order of its own about the number that is under way."""
+def order_under_way(tx: Transaction, region: str, number: str) -> Order | None:
+    """The newest order of a region about a number that is under way at this home region, if there is one."""
     orders = list_orders(tx, OrderFilter(number=number, states=_UNDER_WAY), None, _ORDERS_SEEN)
-    return any(order.handling_region == region for order in orders)
+    return next((order for order in orders if order.handling_region == region), None)
 
 
 def without_agreement(federation: Federation, asking: str, home: str, now: datetime) -> str:

@@ -7,8 +7,10 @@ from google.protobuf.message import DecodeError
 from gateway import failpoints
 from gateway.api.region.v1.document_envelopes_pb2 import DocumentListQuestion, DocumentNotification
 from gateway.api.region.v1.document_service_pb2 import ListDocumentsResponse
+from gateway.api.region.v1.sharing_service_pb2 import DisclosureKind, DisclosureParticulars
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome, ReceiptContent
 from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.api.types.v1.types_pb2 import Requester
 from gateway.errors import Refused
 from gateway.relay.border import Command, Kinds, Query, SlowQuery
 from gateway.relay.envelopes import Answer
@@ -18,6 +20,9 @@ from region_node.context import RegionContext
 from region_node.documents import register, uploads
 from region_node.documents.content_stream import KIND, ContentDesk
 from region_node.documents.on_file import LIST_KIND
+from region_node.requests import require_name
+from region_node.sharing.disclosures import noted_answer
+from region_node.sharing.rows import DisclosureRow
 
 
 class DocumentEnvelopes:
@@ -57,6 +62,21 @@ class DocumentEnvelopes:
             asked = DocumentListQuestion.FromString(content.payload)
         except DecodeError:
             raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="unreadable payload") from None
+        for name, value in (("operator", content.operator), ("staff_id", asked.staff_id), ("business", asked.business)):
+            if value:
+                require_name(name, value)
         call = AuditedCall(f"region/{content.origin}", asked.staff_id, now)
-        found = register.list_documents(tx, self._context, asked.number, content.origin, call, asked.business)
-        return Answer(Outcome.OUTCOME_ACCEPTED, result=ListDocumentsResponse(documents=found).SerializeToString())
+        row = DisclosureRow(
+            kind=DisclosureKind.DISCLOSURE_KIND_DOCUMENT_LIST_READ,
+            time=now,
+            region=content.origin,
+            operator=content.operator,
+            purpose=asked.business,
+            particulars=DisclosureParticulars(requester=Requester(staff_id=asked.staff_id)),
+        )
+
+        def listed() -> ListDocumentsResponse:
+            found = register.list_documents(tx, self._context, asked.number, content.origin, call, asked.business)
+            return ListDocumentsResponse(documents=found)
+
+        return noted_answer(tx, asked.number, row, listed)

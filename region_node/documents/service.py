@@ -72,7 +72,7 @@ class DocumentService(DocumentServiceServicer):
     ) -> AsyncIterator[api.GetDocumentContentResponse]:
         """See the contract."""
         ports, asked = self._ports, audited_call(request.requester, self._ports.clock)
-        reading = Reading(ports.contents, ports.context, ports.store, ports.questions)
+        reading = Reading(ports.contents, ports.context, ports.questions)
         async for piece in reading.pieces(request, asked):
             yield piece
 

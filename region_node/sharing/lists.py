@@ -1,14 +1,20 @@
 """The customer's own view: what was decided, and who saw what. At the home region, one transaction each."""
 
+import contextlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 
 from gateway.api.region.v1 import sharing_service_pb2 as api
+from gateway.api.region.v1.sharing_service_pb2 import DisclosureKind
 from gateway.api.types.v1.types_pb2 import LocalizedText
 from gateway.clock import to_timestamp
 from gateway.errors import Refused
 from gateway.pages import decode_token, encode_token, key_number, page_size
 from gateway.store.port import Transaction
 from region_node.context import RegionContext
+from region_node.customers.rows import Line
 from region_node.customers.verified import verified_line
 from region_node.requests import Questioner
 from region_node.sharing import rows
@@ -16,56 +22,75 @@ from region_node.sharing.forms import require_form
 from region_node.sharing.operations import Call
 from region_node.sharing.rows import DisclosureRow, GrantRow
 
-_GRANTS, _DISCLOSURES = "grants", "disclosures"
+Row = TypeVar("Row", GrantRow, DisclosureRow)
+_NO_BUSINESS = LocalizedText(zh_cn="未说明办理的业务", en="no business named")
+_NO_ORDER = LocalizedText(zh_cn="没有在办订单", en="no order under way")
+_VERIFIED_IT = LocalizedText(zh_cn="该材料由其核验", en="it has verified the document")
 
 
 def list_grants(
     tx: Transaction, context: RegionContext, asked: api.ListGrantsRequest, questioner: Questioner, now: datetime
 ) -> api.ListGrantsResponse:
     """What a customer decided, newest first; the reading is audited. Raises Refused as `verified_line`; Moved."""
-    require_form(asked)
-    size, before = page_size(asked.page_size), _place(_GRANTS, asked.page_token)
-    line = verified_line(tx, context, asked, questioner, now)
-    found = rows.grants_page(tx, line, before, size + 1)
-    page = found[:size]
-    _call(asked, questioner, now).record(tx, "ListGrants", line, f"{len(page)} read")
-    return api.ListGrantsResponse(
-        grants=[_grant(context, each, now) for each in page],
-        next_page_token=encode_token(_GRANTS, str(page[-1].sequence)) if len(found) > size else "",
-    )
+    listing = _Listing("ListGrants", "grants", asked)
+    page, token = _page(tx, context, listing, rows.grants_page, questioner, now)
+    return api.ListGrantsResponse(grants=[_grant(context, each, now) for each in page], next_page_token=token)
 
 
 def list_disclosures(
     tx: Transaction, context: RegionContext, asked: api.ListDisclosuresRequest, questioner: Questioner, now: datetime
 ) -> api.ListDisclosuresResponse:
     """Who saw what of a customer, newest first; the reading is audited. Raises Refused as `verified_line`; Moved."""
+    listing = _Listing("ListDisclosures", "disclosures", asked)
+    page, token = _page(tx, context, listing, rows.disclosures_page, questioner, now)
+    return api.ListDisclosuresResponse(disclosures=[_disclosure(context, each) for each in page], next_page_token=token)
+
+
+@dataclass(frozen=True)
+class _Listing:
+    """A list that a customer asks for: the RPC, what its page tokens are called, and the request."""
+
+    action: str
+    kind: str
+    asked: api.ListGrantsRequest | api.ListDisclosuresRequest
+
+
+def _page(
+    tx: Transaction,
+    context: RegionContext,
+    listing: _Listing,
+    read: Callable[[Transaction, Line, int, int], Sequence[Row]],
+    questioner: Questioner,
+    now: datetime,
+) -> tuple[Sequence[Row], str]:
+    """A page of rows about the customer who is there, and the token of the next."""
+    asked = listing.asked
     require_form(asked)
-    size, before = page_size(asked.page_size), _place(_DISCLOSURES, asked.page_token)
+    size, key = page_size(asked.page_size), decode_token(listing.kind, asked.page_token)
     line = verified_line(tx, context, asked, questioner, now)
-    found = rows.disclosures_page(tx, line, before, size + 1)
+    found = read(tx, line, key_number(key) if key else 0, size + 1)
     page = found[:size]
-    _call(asked, questioner, now).record(tx, "ListDisclosures", line, f"{len(page)} read")
-    return api.ListDisclosuresResponse(
-        disclosures=[_disclosure(context, each) for each in page],
-        next_page_token=encode_token(_DISCLOSURES, str(page[-1].sequence)) if len(found) > size else "",
-    )
+    call = Call(questioner, asked.request_id, asked.requester.staff_id, now)
+    call.record(tx, listing.action, line, f"{len(page)} read")
+    return page, encode_token(listing.kind, str(page[-1].sequence)) if len(found) > size else ""
 
 
-def _call(asked: api.ListGrantsRequest | api.ListDisclosuresRequest, questioner: Questioner, now: datetime) -> Call:
-    return Call(questioner, asked.request_id, asked.requester.staff_id, now)
-
-
-def _place(kind: str, token: str) -> int:
-    key = decode_token(kind, token)
-    return key_number(key) if key else 0
+def _purpose_title(context: RegionContext, row: DisclosureRow) -> LocalizedText:
+    """What a record was read for, for people; where nothing was named, why it could be read, or could not."""
+    if row.purpose:
+        return _title(context, row.purpose)
+    if row.kind == DisclosureKind.DISCLOSURE_KIND_DOCUMENT_READ:
+        return _NO_ORDER if row.refused else _VERIFIED_IT
+    return _NO_BUSINESS
 
 
 def _title(context: RegionContext, purpose: str) -> LocalizedText:
-    """What people call a purpose; its name where it has left the configuration."""
-    try:
+    """What people call a purpose, or a business; its name where it has left the configuration."""
+    with contextlib.suppress(Refused):
         return context.federation.purpose(purpose).title
-    except Refused:
-        return LocalizedText(zh_cn=purpose, en=purpose)
+    with contextlib.suppress(Refused):
+        return context.federation.business(purpose).name
+    return LocalizedText(zh_cn=purpose, en=purpose)
 
 
 def _grant(context: RegionContext, row: GrantRow, now: datetime) -> api.Grant:
@@ -95,7 +120,7 @@ def _disclosure(context: RegionContext, row: DisclosureRow) -> api.Disclosure:
         region=row.region,
         operator=row.operator,
         purpose=row.purpose,
-        purpose_title=_title(context, row.purpose),
+        purpose_title=_purpose_title(context, row),
         legal_basis=row.legal_basis,
         grant_id=row.grant_id,
         shown=row.shown,

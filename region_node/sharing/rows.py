@@ -175,6 +175,29 @@ def note_disclosure(tx: Transaction, line: Line, row: DisclosureRow) -> None:
     )
 
 
+_NOTED = 50  # rows that are looked at: more readings of one line at once than any region has
+
+
+def was_noted(tx: Transaction, line: Line, row: DisclosureRow, since: datetime) -> bool:
+    """Whether the same person of the same region was told of the same record before, `since` then."""
+    found = tx.all(
+        bytes,
+        "SELECT particulars FROM disclosures WHERE product_id = :product AND customer_id = :customer AND kind = :kind"
+        " AND region = :region AND operator = :operator AND refused = 0 AND time >= :since"
+        " ORDER BY sequence DESC LIMIT :limit",
+        product=line.product_id,
+        customer=line.customer_id,
+        kind=row.kind,
+        region=row.region,
+        operator=row.operator,
+        since=to_microseconds(since),
+        limit=_NOTED,
+    )
+    known = (DisclosureParticulars.FromString(_opened(tx, line, _DISCLOSURES, each)) for each in found)
+    own = row.particulars
+    return any((each.requester.staff_id, each.record) == (own.requester.staff_id, own.record) for each in known)
+
+
 def disclosures_page(tx: Transaction, line: Line, before: int, limit: int) -> list[DisclosureRow]:
     """At most `limit` rows about a line before a place, newest first; 0 begins with the newest."""
 

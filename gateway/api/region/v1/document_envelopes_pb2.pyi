@@ -205,6 +205,7 @@ class DocumentPiece(_message.Message):
     SIZE_FIELD_NUMBER: _builtins.int
     SHA256_FIELD_NUMBER: _builtins.int
     MEDIA_TYPE_FIELD_NUMBER: _builtins.int
+    IS_WITH_ASKER_FIELD_NUMBER: _builtins.int
     data: _builtins.bytes
     """The bytes from the offset that was asked; at most 48 KiB, and none at the end."""
     size: _builtins.int
@@ -213,6 +214,8 @@ class DocumentPiece(_message.Message):
     """SHA-256 (32 bytes) of all of them."""
     media_type: _builtins.str
     """What they are."""
+    is_with_asker: _builtins.bool
+    """The asking region has verified the document, has the bytes itself and may read them from the offset on: none are here, and no hash."""
     def __init__(
         self,
         *,
@@ -220,10 +223,11 @@ class DocumentPiece(_message.Message):
         size: _builtins.int = ...,
         sha256: _builtins.bytes = ...,
         media_type: _builtins.str = ...,
+        is_with_asker: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["data", b"data", "media_type", b"media_type", "sha256", b"sha256", "size", b"size"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["data", b"data", "is_with_asker", b"is_with_asker", "media_type", b"media_type", "sha256", b"sha256", "size", b"size"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

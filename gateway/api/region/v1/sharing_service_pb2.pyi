@@ -133,27 +133,43 @@ class _DisclosureKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Disclo
     DISCLOSURE_KIND_UNSPECIFIED: _DisclosureKind.ValueType  # 0
     """Never valid."""
     DISCLOSURE_KIND_READ: _DisclosureKind.ValueType  # 1
-    """A region asked for it; it was told something, or was refused."""
+    """A region asked for fields of the record; it was told something, or was refused. Each of the kinds that end on READ is so."""
     DISCLOSURE_KIND_GRANTED: _DisclosureKind.ValueType  # 2
     """A consent was recorded."""
     DISCLOSURE_KIND_DECLINED: _DisclosureKind.ValueType  # 3
     """It was recorded that the customer declined."""
     DISCLOSURE_KIND_WITHDRAWN: _DisclosureKind.ValueType  # 4
     """A consent was withdrawn."""
+    DISCLOSURE_KIND_PROFILE_READ: _DisclosureKind.ValueType  # 5
+    """Another region asked for the profile, by QueryProfile."""
+    DISCLOSURE_KIND_BILL_READ: _DisclosureKind.ValueType  # 6
+    """Another region asked for a bill."""
+    DISCLOSURE_KIND_DOCUMENT_LIST_READ: _DisclosureKind.ValueType  # 7
+    """Another region asked what is on file: which documents, and never their content."""
+    DISCLOSURE_KIND_DOCUMENT_READ: _DisclosureKind.ValueType  # 8
+    """Another region began to read the content of a document."""
 
 class DisclosureKind(_DisclosureKind, metaclass=_DisclosureKindEnumTypeWrapper):
-    """What happened to the customer's record."""
+    """What happened to the customer's records."""
 
 DISCLOSURE_KIND_UNSPECIFIED: DisclosureKind.ValueType  # 0
 """Never valid."""
 DISCLOSURE_KIND_READ: DisclosureKind.ValueType  # 1
-"""A region asked for it; it was told something, or was refused."""
+"""A region asked for fields of the record; it was told something, or was refused. Each of the kinds that end on READ is so."""
 DISCLOSURE_KIND_GRANTED: DisclosureKind.ValueType  # 2
 """A consent was recorded."""
 DISCLOSURE_KIND_DECLINED: DisclosureKind.ValueType  # 3
 """It was recorded that the customer declined."""
 DISCLOSURE_KIND_WITHDRAWN: DisclosureKind.ValueType  # 4
 """A consent was withdrawn."""
+DISCLOSURE_KIND_PROFILE_READ: DisclosureKind.ValueType  # 5
+"""Another region asked for the profile, by QueryProfile."""
+DISCLOSURE_KIND_BILL_READ: DisclosureKind.ValueType  # 6
+"""Another region asked for a bill."""
+DISCLOSURE_KIND_DOCUMENT_LIST_READ: DisclosureKind.ValueType  # 7
+"""Another region asked what is on file: which documents, and never their content."""
+DISCLOSURE_KIND_DOCUMENT_READ: DisclosureKind.ValueType  # 8
+"""Another region began to read the content of a document."""
 Global___DisclosureKind: _TypeAlias = DisclosureKind  # noqa: Y015
 
 @_typing.final
@@ -948,9 +964,9 @@ class Disclosure(_message.Message):
     operator: _builtins.str
     """Its system."""
     purpose: _builtins.str
-    """What for."""
+    """What for: the name of a purpose, or the code of a business; empty where none was named."""
     legal_basis: _configuration_pb2.LegalBasis.ValueType
-    """By what right it asked; unset for a decision."""
+    """By what right it asked; unset for a decision, and where the customer was there in person or the region had verified the document."""
     grant_id: _builtins.str
     """The grant by which it read, or that was decided; empty for none."""
     refused: _reason_pb2.Reason.ValueType
@@ -961,11 +977,11 @@ class Disclosure(_message.Message):
 
     @_builtins.property
     def purpose_title(self) -> _types_pb2.LocalizedText:
-        """What people call that."""
+        """What people call that; without one, why the record could be read at all."""
 
     @_builtins.property
     def shown(self) -> _containers.RepeatedScalarFieldContainer[_configuration_pb2.SharedField.ValueType]:
-        """What it was shown as it is."""
+        """What it was shown as it is, of the record; another kind of record is shown whole unless it was refused."""
 
     @_builtins.property
     def masked(self) -> _containers.RepeatedScalarFieldContainer[_configuration_pb2.SharedField.ValueType]:
@@ -1008,10 +1024,13 @@ class DisclosureParticulars(_message.Message):
     REQUESTER_FIELD_NUMBER: _builtins.int
     ORDER_ID_FIELD_NUMBER: _builtins.int
     REFERENCE_FIELD_NUMBER: _builtins.int
+    RECORD_FIELD_NUMBER: _builtins.int
     order_id: _builtins.str
     """The order, for contract necessity."""
     reference: _builtins.str
     """What obliges, for a legal duty."""
+    record: _builtins.str
+    """Which record: the month of a bill, the register id of a document."""
     @_builtins.property
     def requester(self) -> _types_pb2.Requester:
         """Who asked."""
@@ -1022,10 +1041,11 @@ class DisclosureParticulars(_message.Message):
         requester: _types_pb2.Requester | None = ...,
         order_id: _builtins.str = ...,
         reference: _builtins.str = ...,
+        record: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["requester", b"requester"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["order_id", b"order_id", "reference", b"reference", "requester", b"requester"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["order_id", b"order_id", "record", b"record", "reference", b"reference", "requester", b"requester"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

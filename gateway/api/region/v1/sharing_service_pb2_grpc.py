@@ -119,7 +119,7 @@ class SharingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListDisclosures(self, request, context):
-        """Shows the customer who saw what, when, why and by which grant, and who was refused; newest first.
+        """Shows the customer who saw what, when, why and by which grant, and who was refused; newest first. It holds what was read by this service, and what other regions read by others: profiles, bills and documents.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -29,7 +29,7 @@ class SharingServiceStub:
     ListGrants: _aio.UnaryUnaryMultiCallable[_sharing_service_pb2.ListGrantsRequest, _sharing_service_pb2.ListGrantsResponse]
     """Shows the customer what was decided, newest first."""
     ListDisclosures: _aio.UnaryUnaryMultiCallable[_sharing_service_pb2.ListDisclosuresRequest, _sharing_service_pb2.ListDisclosuresResponse]
-    """Shows the customer who saw what, when, why and by which grant, and who was refused; newest first."""
+    """Shows the customer who saw what, when, why and by which grant, and who was refused; newest first. It holds what was read by this service, and what other regions read by others: profiles, bills and documents."""
 
 class SharingServiceServicer(metaclass=_abc_1.ABCMeta):
     """Shares records of own customers and those of other regions, by the same calls. The home region answers, afresh, in one transaction with the check of what allows it."""
@@ -88,6 +88,6 @@ class SharingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _sharing_service_pb2.ListDisclosuresRequest,
         context: _aio.ServicerContext[_sharing_service_pb2.ListDisclosuresRequest, _sharing_service_pb2.ListDisclosuresResponse],
     ) -> _abc.Awaitable[_sharing_service_pb2.ListDisclosuresResponse]:
-        """Shows the customer who saw what, when, why and by which grant, and who was refused; newest first."""
+        """Shows the customer who saw what, when, why and by which grant, and who was refused; newest first. It holds what was read by this service, and what other regions read by others: profiles, bills and documents."""
 
 def add_SharingServiceServicer_to_server(servicer: SharingServiceServicer, server: _aio.Server) -> None: ...

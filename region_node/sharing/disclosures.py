@@ -1,0 +1,46 @@
+"""What other regions ask of a customer besides the shared record: noted for the customer with the answer itself."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from google.protobuf.message import Message
+
+from gateway.api.relay.v1.relay_pb2 import Outcome
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused, is_temporary
+from gateway.relay.envelopes import Answer
+from gateway.store.port import Transaction
+from region_node.customers.rows import find_line
+from region_node.customers.standing import RESTRICTED, standing_of
+from region_node.sharing import rows
+from region_node.sharing.rows import DisclosureRow
+
+
+def noted_answer(tx: Transaction, number: str, asked: DisclosureRow, read: Callable[[], Message]) -> Answer:
+    """The answer to another region's question about one of this region's customers, noted in its transaction.
+
+    A lasting refusal is noted too, and is therefore returned and not raised; but none of the form, of which there is
+    nothing to show. `read` raises Refused before it writes. Raises Refused for what was not noted, and Moved.
+    """
+    try:
+        answer = Answer(Outcome.OUTCOME_ACCEPTED, result=read().SerializeToString())
+    except Refused as refused:
+        if refused.reason == Reason.REASON_REQUEST_INVALID or is_temporary(refused.reason):
+            raise
+        answer = Answer(Outcome.OUTCOME_REFUSED, reason=refused.reason, parameters=refused.parameters)
+    note(tx, number, replace(asked, refused=answer.reason))
+    return answer
+
+
+def note(tx: Transaction, number: str, row: DisclosureRow) -> None:
+    """Adds a row for the customer with a number, if there is one.
+
+    Of who is stored only nothing is told, whatever the answer looks like: to another region the list of documents is
+    then as empty as a stranger's.
+    """
+    line = find_line(tx, number)
+    if line is None:
+        return
+    if not row.refused and standing_of(tx, line.customer_id) == RESTRICTED:
+        row = replace(row, refused=Reason.REASON_CUSTOMER_RESTRICTED)
+    rows.note_disclosure(tx, line, row)
