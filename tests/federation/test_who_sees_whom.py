@@ -1,31 +1,45 @@
 """Every RPC that shows somebody's data, for every identity, about every kind of customer: what comes of it, as a table.
 
+Which RPCs those are, the contract says: one that reads and is neither a row nor named as showing nobody fails a test.
 The node is Guangdong's; the customers, but for its own, are Sichuan's.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+import importlib
+import pkgutil
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
 import grpc
 import pytest
+from google.protobuf.descriptor import FileDescriptor, MethodDescriptor
+from google.protobuf.descriptor_pb2 import MethodOptions
 from google.protobuf.message import Message
 
+from gateway.api.region import v1 as contract
 from gateway.api.region.v1 import billing_service_pb2 as billing_api
+from gateway.api.region.v1 import complaint_service_pb2 as complaint_api
 from gateway.api.region.v1 import customer_service_pb2 as customer_api
+from gateway.api.region.v1 import document_service_pb2 as document_api
 from gateway.api.region.v1 import notice_service_pb2 as notice_api
 from gateway.api.region.v1 import order_service_pb2 as order_api
 from gateway.api.region.v1 import sharing_service_pb2 as sharing_api
 from gateway.api.region.v1.billing_service_pb2_grpc import BillingServiceStub
+from gateway.api.region.v1.complaint_service_pb2_grpc import ComplaintServiceStub
 from gateway.api.region.v1.customer_service_pb2_grpc import CustomerServiceStub
+from gateway.api.region.v1.document_service_pb2_grpc import DocumentServiceStub
 from gateway.api.region.v1.notice_service_pb2_grpc import NoticeServiceStub
 from gateway.api.region.v1.order_service_pb2_grpc import OrderServiceStub
 from gateway.api.region.v1.sharing_service_pb2_grpc import SharingServiceStub
+from gateway.api.types.v1 import access_pb2
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.types_pb2 import Document
 from gateway.errors import from_rpc_error, reason_name
 from gateway.identity import server_name
+from gateway.pages import encode_token
+from tests.federation.archive import Archive, scan
 from tests.federation.certificates import FEDERATION, new_authority
+from tests.federation.complainant import Complainant
 from tests.federation.counter import REQUESTER, Counter
 from tests.federation.running import CALL_SECONDS, Federation
 from tests.federation.sharing_counter import CONSENT, HOLDER, SharingCounter
@@ -70,13 +84,73 @@ OPERATOR: Mapping[str, Mapping[str, str]] = {
     "ListNotices": row(SHOWN, *[NOTHING] * 6),
     "GetOrder": row(SHOWN, *["ORDER_NOT_FOUND"] * 6),
     "ListOrders": row(SHOWN, *[NOTHING] * 6),
+    "WatchOrders": row(SHOWN, *[NOTHING] * 6),
+    # What is on file is shown to every region with a data agreement, so that nobody is asked for papers twice.
+    "ListDocuments": row(*[SHOWN] * 6, NOTHING),
+    "CheckDocuments": row(*[SHOWN] * 6, NOTHING),
+    "GetDocumentContent": row(SHOWN, *["DOCUMENT_CONTENT_DENIED"] * 6),
+    "GetComplaint": row(SHOWN, *["COMPLAINT_NOT_FOUND"] * 6),
+    "ListComplaints": row(SHOWN, *[NOTHING] * 6),
+    "WatchComplaint": row(SHOWN, *["COMPLAINT_NOT_FOUND"] * 6),
 }
 STAFF: Mapping[str, Mapping[str, str]] = {
-    "GetCustomer": OPERATOR["GetCustomer"],
-    "GetOrder": OPERATOR["GetOrder"],
-    "ListOrders": OPERATOR["ListOrders"],
-    "ListNotices": OPERATOR["ListNotices"],
+    rpc: OPERATOR[rpc]
+    for rpc in (
+        "GetCustomer",
+        "GetOrder",
+        "ListOrders",
+        "WatchOrders",
+        "ListNotices",
+        "ListDocuments",
+        "GetComplaint",
+        "ListComplaints",
+        "WatchComplaint",
+    )
 }
+# What operators and staff read that shows nobody's data, and is therefore no row: what it shows instead.
+SHOWS_NOBODY = {
+    "CatalogueService": "what can be had and handled",
+    "BillingService.ListSettlements": "what regions owe each other",
+    "DocumentService.GetDocumentReuse": "counts of orders",
+    "SharingService.ListPurposes": "what records are shared for",
+    "OrderEventService.StreamOrderEvents": "the ids and states of orders",
+    "ErasureService.GetErasure": "the region's own id of a customer, and counts",
+    "RetentionService.ListPurges": "counts of rows",
+    "RetentionService.ListHolds": "the region's own ids of customers",
+    "RetentionService.ListImpactRecords": "what was assessed, of no customer",
+}
+
+
+def read_rpcs() -> Iterator[MethodDescriptor]:
+    """What operators or staff may call at a node without changing anything, by the contract."""
+    for module in pkgutil.iter_modules(contract.__path__):
+        descriptor = getattr(importlib.import_module(f"{contract.__name__}.{module.name}"), "DESCRIPTOR", None)
+        services = descriptor.services_by_name.values() if isinstance(descriptor, FileDescriptor) else ()
+        for method in (each for service in services for each in service.methods):
+            options = method.GetOptions()
+            roles = set(options.Extensions[access_pb2.allow])
+            is_read = options.idempotency_level == MethodOptions.NO_SIDE_EFFECTS
+            if is_read and roles & {Role.ROLE_OPERATOR, Role.ROLE_STAFF}:
+                yield method
+
+
+def test_every_read_rpc_of_the_contract_has_its_row() -> None:
+    reads = list(read_rpcs())
+    names = {method.name for method in reads if not shown_of_nobody(method)}
+    assert names == OPERATOR.keys()
+    known = {name for method in reads for name in names_of(method)}
+    assert SHOWS_NOBODY.keys() <= known, "nothing is left out that is not there any more"
+
+
+def names_of(method: MethodDescriptor) -> tuple[str, str]:
+    """What an RPC may be left out by: its service, or itself."""
+    service = method.containing_service.name
+    return service, f"{service}.{method.name}"
+
+
+def shown_of_nobody(method: MethodDescriptor) -> bool:
+    """Whether an RPC needs no row."""
+    return any(name in SHOWS_NOBODY for name in names_of(method))
 
 
 def expected(rpc: str, identity: str) -> Mapping[str, str]:
@@ -90,10 +164,12 @@ def expected(rpc: str, identity: str) -> Mapping[str, str]:
 
 @dataclass(frozen=True)
 class Person:
-    """A customer, or nobody: the number, and an order that its home region's counter has taken."""
+    """A customer, or nobody: the number, and an order, a document and a complaint that its home region has taken in."""
 
     number: str
-    order_id: str
+    order_id: str = "sichuan/counter/none"
+    register_id: str = "sichuan/counter/none"
+    docket: str = "sichuan/counter/none"
 
     @property
     def name(self) -> str:
@@ -101,25 +177,59 @@ class Person:
         return f"欧阳{self.number[-8:]}"
 
 
+@dataclass(frozen=True)
+class Watched:
+    """The changes of orders at Guangdong's node since the first customer was made: where they begin and end."""
+
+    start: str
+    last_order: str
+
+
+@dataclass(frozen=True)
+class People:
+    """A customer for each case, and what watching begins and ends with."""
+
+    of: Mapping[str, Person]
+    watched: Watched
+
+
 @pytest.fixture(scope="module", name="people")
-def people_of_all_cases(federation: Federation, runner: "object") -> dict[str, Person]:
+def people_of_all_cases(federation: Federation, runner: "object") -> People:
     """A customer for each case."""
-    run: Callable[[Awaitable[dict[str, Person]]], dict[str, Person]] = runner.run  # type: ignore[attr-defined]
+    run: Callable[[Awaitable[People]], People] = runner.run  # type: ignore[attr-defined]
     return run(make_people(federation))
 
 
-async def make_people(federation: Federation) -> dict[str, Person]:
+async def make_people(federation: Federation) -> People:
     """Customers who have decided as the cases say."""
-    south, sichuan, home = SharingCounter.of(federation, "guangdong"), Counter(federation, "sichuan"), {}
-    for case in CASES:
-        counter = south.counter if case == "own" else sichuan
-        number = federation.next_number(counter.region)
-        person = Person(number, "sichuan/counter/none")
-        if case != "not existing":
-            await counter.create(counter.customer(number, name=person.name))
-            order = await counter.order("SUSPEND", number)
-            person = Person(number, order.id)
-        home[case] = person
+    counter = Counter(federation, "guangdong")
+    watch = counter.orders.WatchOrders(order_api.WatchOrdersRequest(requester=REQUESTER), timeout=CALL_SECONDS)
+    start = await watch.read()
+    assert isinstance(start, order_api.WatchOrdersResponse)
+    watch.cancel()
+    home = {case: await make_person(federation, case) for case in CASES}
+    await decide(federation, home)
+    last = await counter.order("SUSPEND", await counter.new_customer())
+    return People(home, Watched(start.token, last.id))
+
+
+async def make_person(federation: Federation, case: str) -> Person:
+    """The customer of a case, with something of everything that is shown of customers."""
+    counter = Counter(federation, "guangdong" if case == "own" else "sichuan")
+    person = Person(federation.next_number(counter.region))
+    if case == "not existing":
+        return person
+    number = person.number
+    await counter.create(counter.customer(number, name=person.name))
+    order = await counter.order("SUSPEND", number)
+    register_id = await Archive(counter).put(number, scan(100) + person.name.encode())
+    complaint = await Complainant(federation, counter.region).file("BILL_WRONG", number)
+    return Person(number, order.id, register_id, complaint.docket)
+
+
+async def decide(federation: Federation, home: Mapping[str, Person]) -> None:
+    """The customers decide as the cases say."""
+    south = SharingCounter.of(federation, "guangdong")
     await south.consent(home["granted"].number, "guangdong")
     await south.consent(home["withdrawn"].number, "guangdong")
     await south.withdraw(home["withdrawn"].number)
@@ -128,7 +238,6 @@ async def make_people(federation: Federation) -> dict[str, Person]:
     await south.consent(home["other region's"].number, "henan")
     await south.consent(home["own"].number, "henan")  # of which a notice tells
     await federation.advance(timedelta(minutes=6))
-    return home
 
 
 def forged(federation: Federation) -> list[Document]:
@@ -137,10 +246,24 @@ def forged(federation: Federation) -> list[Document]:
     return [counter.document("OTP"), counter.document("PWD")]
 
 
-async def call(federation: Federation, channel: grpc.aio.Channel, rpc: str, person: Person) -> bytes:
+Calls = Mapping[str, Callable[[], Awaitable[bytes]]]
+
+
+async def call(federation: Federation, channel: grpc.aio.Channel, rpc: str, person: Person, watched: Watched) -> bytes:
     """What an RPC shows of somebody, whole lists included."""
+    calls = {
+        **calls_about_records(federation, channel, person),
+        **calls_about_work(channel, person, watched),
+        **calls_about_documents(channel, person),
+    }
+    assert calls.keys() == OPERATOR.keys()
+    return await calls[rpc]()
+
+
+def calls_about_records(federation: Federation, channel: grpc.aio.Channel, person: Person) -> Calls:
+    """Records, bills, notices, and what was decided."""
     documents = forged(federation)
-    sharing, customers, orders = SharingServiceStub(channel), CustomerServiceStub(channel), OrderServiceStub(channel)
+    sharing, customers = SharingServiceStub(channel), CustomerServiceStub(channel)
     read = sharing_api.ReadSharedCustomerRequest(
         request_id=federation.next_id(),
         number=person.number,
@@ -157,7 +280,7 @@ async def call(federation: Federation, channel: grpc.aio.Channel, rpc: str, pers
         requester=REQUESTER,
     )
     about = {"request_id": "matrix", "number": person.number, "applicant": HOLDER, "documents": documents}
-    calls: dict[str, Callable[[], Awaitable[bytes]]] = {
+    return {
         "ReadSharedCustomer": lambda: written(sharing.ReadSharedCustomer(read, timeout=CALL_SECONDS)),
         "ReadSharedCustomers": lambda: streamed(
             sharing.ReadSharedCustomers(
@@ -196,15 +319,45 @@ async def call(federation: Federation, channel: grpc.aio.Channel, rpc: str, pers
                 notice_api.ListNoticesRequest(number=person.number, requester=REQUESTER), timeout=CALL_SECONDS
             )
         ),
+    }
+
+
+def calls_about_work(channel: grpc.aio.Channel, person: Person, watched: Watched) -> Calls:
+    """Orders and complaints."""
+    orders, complaints = OrderServiceStub(channel), ComplaintServiceStub(channel)
+    listed = complaint_api.ListComplaintsRequest(number=person.number, requester=REQUESTER)
+    return {
         "GetOrder": lambda: written(
             orders.GetOrder(
                 order_api.GetOrderRequest(order_id=person.order_id, requester=REQUESTER), timeout=CALL_SECONDS
             )
         ),
         "ListOrders": lambda: all_orders(orders),
+        "WatchOrders": lambda: changes_of_orders(orders, watched),
+        "GetComplaint": lambda: written(
+            complaints.GetComplaint(
+                complaint_api.GetComplaintRequest(docket=person.docket, requester=REQUESTER), timeout=CALL_SECONDS
+            )
+        ),
+        "ListComplaints": lambda: written(complaints.ListComplaints(listed, timeout=CALL_SECONDS)),
+        "WatchComplaint": lambda: first_change(complaints, person.docket),
     }
-    assert calls.keys() == OPERATOR.keys()
-    return await calls[rpc]()
+
+
+def calls_about_documents(channel: grpc.aio.Channel, person: Person) -> Calls:
+    """What is on file, and its content."""
+    documents, number = DocumentServiceStub(channel), person.number
+    check = document_api.CheckDocumentsRequest(business="SUSPEND", number=number, applicant=HOLDER, requester=REQUESTER)
+    content = document_api.GetDocumentContentRequest(register_id=person.register_id, number=number, requester=REQUESTER)
+    return {
+        "ListDocuments": lambda: written(
+            documents.ListDocuments(
+                document_api.ListDocumentsRequest(number=number, requester=REQUESTER), timeout=CALL_SECONDS
+            )
+        ),
+        "CheckDocuments": lambda: written(documents.CheckDocuments(check, timeout=CALL_SECONDS)),
+        "GetDocumentContent": lambda: streamed(documents.GetDocumentContent(content, timeout=CALL_SECONDS).read()),
+    }
 
 
 async def written(answer: Awaitable[Message]) -> bytes:
@@ -217,6 +370,33 @@ async def streamed(answer: Awaitable[object]) -> bytes:
     message = await answer
     assert isinstance(message, Message)
     return message.SerializeToString()
+
+
+async def changes_of_orders(stub: OrderServiceStub, watched: Watched) -> bytes:
+    """The changes of all orders that whoever calls may see."""
+    found = b""
+    changes = stub.WatchOrders(
+        order_api.WatchOrdersRequest(token=watched.start, requester=REQUESTER), timeout=CALL_SECONDS
+    )
+    async for change in changes:
+        found += change.SerializeToString()
+        if change.order.id == watched.last_order:
+            break
+    changes.cancel()
+    return found
+
+
+async def first_change(stub: ComplaintServiceStub, docket: str) -> bytes:
+    """The first change of a complaint since the oldest that is kept."""
+    request = complaint_api.WatchComplaintRequest(
+        docket=docket, token=encode_token("complaint-events", "0"), requester=REQUESTER
+    )
+    changes = stub.WatchComplaint(request, timeout=CALL_SECONDS)
+    async for change in changes:
+        if change.HasField("complaint"):
+            changes.cancel()
+            return change.SerializeToString()
+    return b""
 
 
 async def all_customers(stub: CustomerServiceStub) -> bytes:
@@ -255,32 +435,39 @@ def dial(federation: Federation, identity: str) -> grpc.aio.Channel:
 
 
 async def outcome(
-    federation: Federation, channel: grpc.aio.Channel, rpc: str, person: Person, attempts: int = 5
+    federation: Federation,
+    channel: grpc.aio.Channel,
+    rpc: str,
+    person: Person,
+    watched: Watched,
+    attempts: int = 5,
 ) -> str:
     """What comes of it."""
     try:
-        answer = await call(federation, channel, rpc, person)
+        answer = await call(federation, channel, rpc, person, watched)
     except grpc.aio.AioRpcError as error:
         refused = from_rpc_error(error)
         if refused is not None:
             return reason_name(refused.reason)
         if error.code() == grpc.StatusCode.INTERNAL and attempts > 1:
             # A stream that was turned away before its message was sent may end by a reset, without the reason.
-            return await outcome(federation, channel, rpc, person, attempts - 1)
+            return await outcome(federation, channel, rpc, person, watched, attempts - 1)
         return NO_CONNECTION if error.code() == grpc.StatusCode.UNAVAILABLE else error.code().name
     if rpc == "QueryBills":
         told = billing_api.QueryBillsResponse.FromString(answer)
         return reason_name(told.refused.reason) if told.HasField("refused") else SHOWN
-    if person.name.encode() in answer or person.number.encode() in answer:
+    if any(each.encode() in answer for each in (person.name, person.number, person.register_id)):
         return SHOWN
     return MASKED if "欧阳*".encode() in answer else NOTHING
 
 
 @pytest.mark.parametrize("identity", IDENTITIES)
 @pytest.mark.parametrize("rpc", OPERATOR)
-async def test_who_sees_whom(federation: Federation, people: dict[str, Person], rpc: str, identity: str) -> None:
+async def test_who_sees_whom(federation: Federation, people: People, rpc: str, identity: str) -> None:
     channel = dial(federation, identity)
-    found = {case: await outcome(federation, channel, rpc, person) for case, person in people.items()}
+    found = {
+        case: await outcome(federation, channel, rpc, person, people.watched) for case, person in people.of.items()
+    }
     assert found == expected(rpc, identity)
     if identity in ("expired", "unknown"):
         await channel.close()
