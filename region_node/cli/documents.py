@@ -167,8 +167,9 @@ def get(
 ) -> None:
     """Fetch the content of a document to FILE; it is there when it is whole and has its hash.
 
-    Of a customer of another region it is given only while an order about the number is under way. Run the same command
-    again after whatever ended it: it goes on with FILE.part.
+    Of a customer of another region it is given only while an order about the number is under way, or where the document
+    was verified here, and only as the home region lets it. Run the same command again after whatever ended it: it goes
+    on with FILE.part.
 
     \b
     Example:

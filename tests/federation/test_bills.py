@@ -9,6 +9,7 @@ import pytest
 from gateway.api.region.v1.billing_service_pb2 import QueryBillRequest
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.api.types.v1.types_pb2 import Applicant
+from tests.federation.archive import Archive
 from tests.federation.counter import REQUESTER, Counter
 from tests.federation.databases import Databases
 from tests.federation.refusals import refusal
@@ -51,13 +52,14 @@ async def test_an_earlier_month_ends_where_the_next_begins(
     assert (earlier.total.minor_units, now.closing_balance.minor_units) == (2900, 700 - 2900)
 
 
-async def test_a_question_is_stored_nowhere_but_the_reading_is_audited_at_home(
+async def test_a_question_is_stored_nowhere_but_the_reading_is_audited_and_noted_at_home(
     federation: Federation, guangdong: Counter, sichuan: Counter
 ) -> None:
     number = await sichuan.new_customer()
-    tables = {region: federation.database(region).contents(without=("audit",)) for region in federation.nodes}
+    noted = ("audit", "disclosures")
+    tables = {region: federation.database(region).contents(without=noted) for region in federation.nodes}
     await guangdong.bill(number)
-    assert {region: federation.database(region).contents(without=("audit",)) for region in federation.nodes} == tables
+    assert {region: federation.database(region).contents(without=noted) for region in federation.nodes} == tables
     reads = federation.database("sichuan").rows(
         "SELECT actor FROM audit WHERE action = 'QueryBill' AND subject = ?", f"customer-{number.removeprefix('+')}"
     )
@@ -123,14 +125,18 @@ async def test_no_bill_where_nobody_can_answer(federation: Federation, guangdong
         assert (await refusal(guangdong.bill(federation.next_number(home)))).reason == reason
 
 
-async def test_a_home_region_that_is_away_is_said_to_be_unreachable(databases: Databases, tmp_path: Path) -> None:
+async def test_a_home_region_that_is_away_is_unreachable_for_a_bill_and_for_a_document_whose_bytes_are_here(
+    databases: Databases, tmp_path: Path
+) -> None:
     async with running(tmp_path, databases, ["guangdong", "sichuan"]) as federation:
         guangdong, sichuan = Counter(federation, "guangdong"), Counter(federation, "sichuan")
-        number = await sichuan.new_customer()
+        number, archive = await sichuan.new_customer(), Archive(guangdong)
+        register_id = await archive.put(number)
         await federation.stop_node("sichuan")
-        told = await refusal(guangdong.bill(number))
-        assert (told.code, told.reason, told.parameters) == (
-            grpc.StatusCode.UNAVAILABLE,
-            "REGION_UNREACHABLE",
-            {"region": "sichuan"},
-        )
+        for asked in (guangdong.bill(number), archive.content(number, register_id)):
+            told = await refusal(asked)
+            assert (told.code, told.reason, told.parameters) == (
+                grpc.StatusCode.UNAVAILABLE,
+                "REGION_UNREACHABLE",
+                {"region": "sichuan"},
+            )

@@ -234,6 +234,55 @@ async def test_a_region_reads_the_content_only_while_it_has_an_order_of_the_cust
         assert number not in str(rows), "no number stands in the audit chain"
 
 
+async def test_a_region_reads_what_it_verified_itself_only_as_the_home_region_lets_it(
+    federation: Federation, henan: Archive, here: Archive, guangdong: Counter, sichuan: Counter
+) -> None:
+    number, content = await sichuan.new_customer(), scan(2 * CHUNK)
+    register_id = await henan.put(number, content)
+    assert await henan.content(number, register_id) == content
+    pieces = await audited(federation, "sichuan", "GetDocumentContent", register_id)
+    assert pieces[0] == "staff clerk-7, from byte 0"
+    assert pieces == await audited(federation, "henan", "GetDocumentContent", register_id), "home is asked for each"
+    await sichuan.restrict(number)
+    for offset in (0, CHUNK):
+        told = await refusal(anext(aiter(henan.pieces(number, register_id, offset))))
+        assert told.reason == "CUSTOMER_RESTRICTED"
+    assert len(await audited(federation, "henan", "GetDocumentContent", register_id)) == len(pieces)
+    await sichuan.release(number)
+    assert await henan.content(number, register_id) == content
+
+
+async def test_a_withdrawn_document_is_read_at_home_alone(
+    federation: Federation, henan: Archive, here: Archive, guangdong: Counter, sichuan: Counter
+) -> None:
+    number, content, home = await sichuan.new_customer(), scan(CHUNK), Archive(sichuan)
+    register_id = await henan.put(number, content)
+    await guangdong.order("TERMINATE", number)
+    await henan.withdraw(register_id)
+    told = await refusal(henan.content(number, register_id))
+    assert told.reason == "DOCUMENT_WITHDRAWN", "also before the home region has heard of it"
+
+    async def is_withdrawn() -> bool:
+        (listed,) = await home.list(number)
+        return listed.HasField("withdraw_time")
+
+    await until(is_withdrawn, "the home region knows")
+    for archive in (here, henan):
+        told = await refusal(archive.content(number, register_id))
+        assert (told.reason, told.parameters["document"]) == ("DOCUMENT_WITHDRAWN", "ID_ORIG")
+    assert await home.content(number, register_id) == content, "it is evidence"
+
+
+async def test_what_was_verified_here_is_read_by_nobody_before_the_home_region_has_registered_it(
+    federation: Federation, henan: Archive, sichuan: Counter
+) -> None:
+    number, content = await sichuan.new_customer(), scan(CHUNK)
+    register_id = await henan.put(number, content)
+    federation.database("sichuan").change(f"DELETE FROM documents WHERE register_id = '{register_id}'")
+    told = await refusal(henan.content(number, register_id))
+    assert (told.reason, told.parameters["region"]) == ("DOCUMENT_CONTENT_DENIED", "henan")
+
+
 async def test_the_content_stands_in_no_database_in_clear(
     federation: Federation, henan: Archive, here: Archive, guangdong: Counter, sichuan: Counter
 ) -> None:

@@ -233,7 +233,9 @@ async def test_what_other_regions_keep_of_a_customer_ends_too(federation: Federa
 
     await until(is_withdrawn, "the home region knows that it was withdrawn")
     end_line(federation, number)
+    assert await henan.content(number, register_id)
     await sichuan.erase(number)
+    assert await reason_of(anext(aiter(henan.pieces(number, register_id)))) == "DOCUMENT_CONTENT_DENIED"
 
     async def is_gone() -> bool:
         files = federation.database("henan").rows("SELECT 1 FROM document_files WHERE register_id = ?", register_id)

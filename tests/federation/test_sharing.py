@@ -1,21 +1,27 @@
 """Records read across regions: what a purpose may see, and what the customer decided."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
+import grpc
 import pytest
 
 from gateway.api.federation.v1.configuration_pb2 import SharedField
 from gateway.api.region.v1 import sharing_service_pb2 as api
+from gateway.api.region.v1.customer_service_pb2 import QueryProfileRequest
 from gateway.api.region.v1.sharing_service_pb2 import DisclosureKind, GrantState
 from gateway.api.types.v1.reason_pb2 import Reason
-from tests.federation.counter import Counter
+from tests.federation.archive import CHUNK, Archive, scan
+from tests.federation.counter import REQUESTER, Counter
+from tests.federation.refusals import refusal
 from tests.federation.running import CALL_SECONDS, Federation
 from tests.federation.sharing_counter import (
     DECLINED,
     DUTY,
     EMAIL,
+    HOLDER,
     NAME,
     NUMBER,
     ORDER,
@@ -23,6 +29,13 @@ from tests.federation.sharing_counter import (
     SharingCounter,
     masks,
     told,
+)
+
+PROFILE_READ, BILL_READ, DOCUMENT_LIST_READ, DOCUMENT_READ = (
+    DisclosureKind.DISCLOSURE_KIND_PROFILE_READ,
+    DisclosureKind.DISCLOSURE_KIND_BILL_READ,
+    DisclosureKind.DISCLOSURE_KIND_DOCUMENT_LIST_READ,
+    DisclosureKind.DISCLOSURE_KIND_DOCUMENT_READ,
 )
 
 
@@ -224,6 +237,81 @@ async def test_the_home_region_reads_its_own_customers_and_that_is_seen_too(
     assert told(await home.read(number))[NAME] == ["张三丰"]
     (seen,) = await home.disclosures(number)
     assert seen.region == "sichuan"
+
+
+async def test_the_customers_list_names_bills_and_profiles_that_another_region_read_or_was_refused(
+    federation: Federation, home: SharingCounter, guangdong: Counter, sichuan: Counter
+) -> None:
+    number, request_id = await sichuan.new_customer(), federation.next_id()
+    month = (await guangdong.bill(number)).month
+    assert (await refusal(guangdong.bill(number, papers=[]))).reason == "DOCUMENT_MISSING"
+    assert (await refusal(guangdong.bill(number, month="May"))).reason == "REQUEST_INVALID"
+    documents = await guangdong.verify(number, request_id, code=await guangdong.receive_code(number, request_id))
+    for request in (federation.next_id(), request_id):
+        asked = QueryProfileRequest(
+            request_id=request, number=number, applicant=HOLDER, documents=documents, requester=REQUESTER
+        )
+        with contextlib.suppress(grpc.aio.AioRpcError):
+            await guangdong.customers.QueryProfile(asked, timeout=CALL_SECONDS)
+    await sichuan.bill(number)
+    seen = await home.disclosures(number)
+    assert [(each.kind, each.purpose, each.particulars.record, Reason.Name(each.refused)) for each in seen] == [
+        (PROFILE_READ, "QRY_PROFILE", "", "REASON_UNSPECIFIED"),
+        (PROFILE_READ, "QRY_PROFILE", "", "REASON_NOT_VERIFIED"),
+        (BILL_READ, "QRY_BILL", month, "REASON_DOCUMENT_MISSING"),
+        (BILL_READ, "QRY_BILL", month, "REASON_UNSPECIFIED"),
+    ]
+    assert {(each.region, each.operator) for each in seen} == {("guangdong", "counter")}
+    assert all(each.particulars.requester == REQUESTER and each.purpose_title.zh_cn for each in seen)
+
+
+async def test_the_customers_list_names_each_reading_of_a_document_once_and_why_it_was_let(
+    federation: Federation, home: SharingCounter, guangdong: Counter, sichuan: Counter
+) -> None:
+    number, content = await sichuan.new_customer(), scan(3 * CHUNK)
+    here, henan = Archive(guangdong), Archive(Counter(federation, "henan"))
+    register_id = await henan.put(number, content)
+    await here.check("SUSPEND", number)
+    await here.list(number)
+    await refusal(here.content(number, register_id))
+    order = await guangdong.order("TERMINATE", number)
+    begun_in_the_middle = await here.content(number, register_id, offset=CHUNK)
+    assert begun_in_the_middle == content[CHUNK:]
+    await here.content(number, register_id, offset=CHUNK)
+    await here.content(number, register_id)
+    await henan.content(number, register_id)
+    seen = await home.disclosures(number)
+    assert [(each.kind, each.region, each.purpose, each.particulars.order_id) for each in seen] == [
+        (DOCUMENT_READ, "henan", "", ""),
+        (DOCUMENT_READ, "guangdong", "TERMINATE", order.id),
+        (DOCUMENT_READ, "guangdong", "TERMINATE", order.id),
+        (DOCUMENT_READ, "guangdong", "", ""),
+        (DOCUMENT_LIST_READ, "guangdong", "", ""),
+        (DOCUMENT_LIST_READ, "guangdong", "SUSPEND", ""),
+    ]
+    assert [each.purpose_title.en for each in seen if not each.purpose] == [
+        "it has verified the document",
+        "no order under way",
+        "no business named",
+    ]
+    assert {each.particulars.record for each in seen[:4]} == {register_id}
+    assert {each.particulars.requester.staff_id for each in seen} == {REQUESTER.staff_id}
+    assert [each.legal_basis for each in seen[:4]] == [0, ORDER, ORDER, 0]
+    assert [each.refused for each in seen if each.refused] == [Reason.REASON_DOCUMENT_CONTENT_DENIED]
+
+
+async def test_what_was_asked_while_a_customer_was_stored_only_is_told_afterwards_as_refused(
+    home: SharingCounter, guangdong: Counter, sichuan: Counter
+) -> None:
+    number = await sichuan.new_customer()
+    await Archive(sichuan).put(number)
+    await sichuan.restrict(number)
+    assert list(await Archive(guangdong).list(number)) == []
+    assert (await refusal(guangdong.bill(number))).reason == "CUSTOMER_RESTRICTED"
+    await sichuan.release(number)
+    seen = await home.disclosures(number)
+    restricted = Reason.REASON_CUSTOMER_RESTRICTED
+    assert [(each.kind, each.refused) for each in seen] == [(BILL_READ, restricted), (DOCUMENT_LIST_READ, restricted)]
 
 
 async def test_a_stream_refuses_from_the_withdrawal_on(south: SharingCounter, sichuan: Counter) -> None:

@@ -53,10 +53,10 @@ class Shell:
         """The command from its beginning to its end."""
         return await self.ended(await self.begin(*arguments, language=language))
 
-    async def run_with_code(self, number: str, *arguments: str) -> Ended:
+    async def run_with_code(self, number: str, *arguments: str, language: str = "en") -> Ended:
         """The command, in which the customer says the code that comes."""
         before = len(self.codes(number))
-        process = await self.begin(*arguments)
+        process = await self.begin(*arguments, language=language)
 
         async def has_come() -> bool:
             return len(self.codes(number)) > before or process.poll() is not None
@@ -94,9 +94,13 @@ async def test_a_customer_consents_is_read_sees_it_and_withdraws(federation: Fed
     withdrawn = await shell.run("withdraw", number, "--paper", "archive-1")
     assert withdrawn.code == 0
     assert "withdrawn" in (await shell.run(*asking)).out
+    month = (await Counter(federation, "guangdong").bill(number)).month
     seen = await shell.run_with_code(number, "disclosures", number)
     assert seen.code == 0
     assert seen.out.count("counter/4711") == 6
+    assert f"bill read: {month}" in seen.out
+    chinese = await shell.run_with_code(number, "disclosures", number, language="zh")
+    assert (chinese.code, f"查阅账单: {month}" in chinese.out) == (0, True), chinese.out
 
 
 async def test_a_refusal_is_an_answer_in_the_language_of_the_command(federation: Federation, sichuan: Counter) -> None:
