@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeVar
 
@@ -52,7 +52,7 @@ class _Listing:
 
     action: str
     kind: str
-    asked: api.ListGrantsRequest | api.ListDisclosuresRequest
+    asked: api.ListGrantsRequest | api.ListDisclosuresRequest = field(repr=False)
 
 
 def _page(

@@ -3,6 +3,8 @@
 import contextlib
 import sqlite3
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -104,6 +106,34 @@ def test_of_an_erased_customer_nothing_is_told_and_nothing_new_is_kept(tx: Trans
     assert not before[0].particulars.requester.staff_id, "what was sealed can be read no more"
     assert not rows.grants_page(tx, LINE, 0, 10)[0].evidence.paper
     audit.verify(audit.rows(tx))
+
+
+def reading(staff_id: str = "clerk-7", record: str = "henan/counter/1", **changes: object) -> rows.DisclosureRow:
+    """Guangdong reads the content of a document."""
+    row = rows.DisclosureRow(
+        kind=api.DisclosureKind.DISCLOSURE_KIND_DOCUMENT_READ,
+        time=NOW,
+        region="guangdong",
+        operator="counter",
+        purpose="",
+        particulars=api.DisclosureParticulars(requester=Requester(staff_id=staff_id), record=record),
+    )
+    return replace(row, **changes)  # type: ignore[arg-type]
+
+
+def test_a_reading_goes_on_for_the_same_person_and_document_alone_and_not_for_ever(tx: Transaction) -> None:
+    rows.note_disclosure(tx, LINE, reading())
+    rows.note_disclosure(tx, LINE, reading(record="henan/counter/3", refused=Reason.REASON_DOCUMENT_WITHDRAWN))
+    assert rows.was_noted(tx, LINE, reading(), NOW)
+    others = (
+        reading("clerk-8"),
+        reading(record="henan/counter/2"),
+        reading(record="henan/counter/3"),
+        reading(region="henan"),
+        reading(operator="app"),
+    )
+    assert not any(rows.was_noted(tx, LINE, each, NOW) for each in others)
+    assert not rows.was_noted(tx, LINE, reading(), NOW + timedelta(seconds=1))
 
 
 def test_decisions_and_disclosures_hold_no_value_in_the_clear(tx: Transaction) -> None:
