@@ -138,9 +138,9 @@ class Coordinator:
         _log.info("stopped")
 
 
-async def serve(settings: CoordinatorSettings) -> None:
+async def serve(settings: CoordinatorSettings, clock: Clock | None = None) -> None:
     """Runs a coordinator until the process is told to stop. Raises as `Coordinator.start`."""
-    coordinator = await Coordinator.start(settings)
+    coordinator = await Coordinator.start(settings, clock)
     try:
         await coordinator.run_until_stopped()
     finally:

@@ -147,9 +147,9 @@ class RegionNode:
         _log.info("stopped")
 
 
-async def serve(settings: RegionSettings) -> None:
+async def serve(settings: RegionSettings, clock: Clock | None = None) -> None:
     """Runs a node until the process is told to stop. Raises as `RegionNode.start`."""
-    node = await RegionNode.start(settings)
+    node = await RegionNode.start(settings, clock)
     try:
         await node.run_until_stopped()
     finally:

@@ -47,6 +47,7 @@ PROVIDED = {"sichuan": ("ROAMING", "BB_INSTALL")}
 """The businesses that a system of the region's own carries out, in a federation that is run for people."""
 HEARTBEAT_SECONDS = 0.5
 LEASE_SECONDS = 3.0
+_COORDINATOR_COMMAND, _REGION_COMMAND = "coordinator.cli.main", "region_node.cli.main"
 _VALID = timedelta(days=30)
 _SECONDS = 10.0
 _PATIENCE = 30.0  # seconds until all have joined
@@ -82,11 +83,15 @@ class LocalFederation:
         profile: Profile = EMBEDDED,
         postgresql: LocalPostgresql | None = None,
         provided: Mapping[str, Sequence[str]] | None = None,
+        *,
+        clock_file: Path | None = None,
     ) -> None:
         """`postgresql`: a server that runs and is shared with others; else one of its own is started where needed.
 
-        `provided`: the businesses that a system of a region's own carries out, by region.
+        `provided`: the businesses that a system of a region's own carries out, by region. `clock_file`: that of the
+        clock by which all serve, instead of the machine's (`driven_clock.py`).
         """
+        self._clock_file = clock_file
         self.directory = directory = directory.absolute()
         self.regions = tuple(regions)
         self.profile = profile
@@ -319,9 +324,9 @@ class LocalFederation:
 
     def _migration(self, replica: Replica) -> ChildProcess:
         """The command that brings the schema of a database up to date, launched."""
-        program = replica.process.program
-        migration = ChildProcess(f"migrate of {replica.name}", program.log)
-        command = [sys.executable, "-m", program.module, "migrate", "--settings", str(self.settings_file(replica.name))]
+        migration = ChildProcess(f"migrate of {replica.name}", replica.process.program.log)
+        module = _COORDINATOR_COMMAND if replica in self.coordinators else _REGION_COMMAND
+        command = [sys.executable, "-m", module, "migrate", "--settings", str(self.settings_file(replica.name))]
         migration.run(command, os.environ)
         return migration
 
@@ -342,14 +347,23 @@ class LocalFederation:
         )
 
     def _replica(self, name: str, number: int, owner: str) -> Replica:
+        module, arguments = self._command(owner, str(self.settings_file(name)))
         program = Program(
             name=name,
-            module="coordinator.cli.main" if owner == COORDINATOR else "region_node.cli.main",
-            arguments=("serve", "--settings", str(self.settings_file(name))),
+            module=module,
+            arguments=arguments,
             log=self.directory / "logs" / f"{name}.log",
             port_file=self.directory / "data" / f"{name}.port",
         )
         return Replica(name, number, HeldPort(), LocalProcess(program))
+
+    def _command(self, owner: str, settings: str) -> tuple[str, tuple[str, ...]]:
+        """The module that serves, and its arguments."""
+        is_coordinator = owner == COORDINATOR
+        if self._clock_file is not None:
+            served = "coordinator" if is_coordinator else "region-node"
+            return "deploy.local.serve_driven", (str(self._clock_file), served, settings)
+        return _COORDINATOR_COMMAND if is_coordinator else _REGION_COMMAND, ("serve", "--settings", settings)
 
     def _provider(self, region: str) -> Replica:
         """The region's own system: the example, whose directory is that of its certificate."""
