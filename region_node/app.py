@@ -36,6 +36,9 @@ from region_node.core import CorePorts, RegionCore
 from region_node.documents.reuse import measure_reuse
 from region_node.erasure.keeping import ErasedKeysKeeper
 from region_node.erasure.remembered import ERASED_KEYS, ErasedKeyFile, ErasedKeys
+from region_node.escalations.file import FileSink
+from region_node.escalations.port import LOWEST_LEVEL, Sink
+from region_node.escalations.webhook import Webhook
 from region_node.membership.client import FederationClient
 from region_node.membership.node import MembershipPorts, Node
 from region_node.notices.port import Notifier
@@ -107,6 +110,7 @@ class RegionNode:
             await core.start()
             stack.push_async_callback(core.stop)
             _observe_lanes(telemetry.meter, core)
+            _observe_tellings(telemetry.meter, core)
             measure_reuse(telemetry.meter, ports.store)
             trail = Trail(ports.store, clock)
             services = node_services(ServicePorts(core, ports.store, ports.clock, questions))
@@ -237,11 +241,13 @@ def _membership(ports: _Ports) -> FederationClient:
 
 def _core_ports(ports: _Ports) -> tuple[CorePorts, Questions]:
     named = ports.settings.providers.fulfilment
+    sinks = _sinks(ports.settings)
     context = RegionContext(
         ports.border,
         load_rules(),
         provisioned=frozenset(named.businesses if named is not None else ()),
         erased_keys=ports.erased_keys,
+        sinks={name: lowest for name, (lowest, _) in sinks.items()},
     )
     questions = Questions(context, Asker(ports.border, ports.transport, ports.clock, ports.source))
     core = CorePorts(
@@ -254,9 +260,19 @@ def _core_ports(ports: _Ports) -> tuple[CorePorts, Questions]:
         ports.workers,
         ports.provider,
         ports.notifier,
+        sinks={name: sink for name, (_, sink) in sinks.items()},
         questions=questions,
     )
     return core, questions
+
+
+def _sinks(settings: RegionSettings) -> dict[str, tuple[int, Sink]]:
+    """Where those above are told of complaints, by name, with the lowest level that each is told of."""
+    found: dict[str, tuple[int, Sink]] = {"file": (LOWEST_LEVEL, FileSink(settings.escalation_file))}
+    webhook = settings.escalations.webhook
+    if webhook is not None:
+        found["webhook"] = (webhook.lowest_level, Webhook(webhook))
+    return found
 
 
 def _observe_lanes(meter: Meter, core: RegionCore) -> None:
@@ -272,4 +288,20 @@ def _observe_lanes(meter: Meter, core: RegionCore) -> None:
         "crossregion.lane.repeated",
         "{envelope}",
         lambda: [(lane.counts.repeated, {"destination": lane.destination}) for lane in core.lanes.all()],
+    )
+
+
+def _observe_tellings(meter: Meter, core: RegionCore) -> None:
+    """What was told of levels of complaints, and for how long a sink has taken nothing."""
+    observe(
+        meter,
+        "crossregion.escalation.told",
+        "{escalation}",
+        lambda: [(each.told, {"sink": each.name}) for each in core.tellings],
+    )
+    observe(
+        meter,
+        "crossregion.escalation.failing",
+        "s",
+        lambda: [(each.failing(), {"sink": each.name}) for each in core.tellings],
     )

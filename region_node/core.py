@@ -37,6 +37,9 @@ from region_node.documents.on_file import RegisterDesk
 from region_node.documents.relayed import DocumentEnvelopes
 from region_node.documents.uploads import UPLOAD_TIMER, abandon
 from region_node.erasure.relayed import ErasureEnvelopes
+from region_node.escalations.port import Sink
+from region_node.escalations.rows import waiting_sinks
+from region_node.escalations.telling import EscalationTelling
 from region_node.notices.delivery import NoticeDelivery
 from region_node.notices.port import Notifier
 from region_node.orders import home, intake, promises, steps
@@ -73,6 +76,8 @@ class CorePorts:
     """The region's own system that carries out the businesses that the context names as provisioned."""
     notifier: Notifier | None = None
     """The region's own system that sends texts to customers. Without one, notices wait and no code can be sent."""
+    sinks: Mapping[str, Sink] = field(default_factory=dict)
+    """Where those above are told of the levels of complaints: what the context names."""
     secret_source: random.Random = field(default_factory=SystemRandom)
     """What codes, keys and salts are drawn from."""
     password_cost: int = PASSWORD_COST
@@ -107,6 +112,9 @@ class RegionCore:
         self.complaints = ComplaintDesk(ports.context, ports.store, ports.clock, self.changes)
         self._scheduler = Scheduler(ports.store, ports.clock, _timer_handlers(ports.context))
         self._billing = BillingRuns(ports.context, ports.store, ports.clock)
+        self.tellings = [
+            EscalationTelling(ports.store, ports.clock, name, sink, ports.source) for name, sink in ports.sinks.items()
+        ]
         self._claims = Claims(ports.store, border.number, self.lanes)
         self._state_changed = asyncio.Event()
         self.loops: list[asyncio.Task[None]] = []
@@ -129,6 +137,10 @@ class RegionCore:
         if self._ports.notifier is not None:
             delivery = NoticeDelivery(self._ports.store, self._ports.clock, self._ports.notifier)
             self.loops.append(loop.create_task(delivery.run()))
+        for name in await self._ports.store.read(waiting_sinks):
+            if name not in self._ports.sinks:
+                _log.error("escalations wait for the sink %s, and the settings name none: escalations.%s", name, name)
+        self.loops.extend(loop.create_task(telling.run()) for telling in self.tellings)
         if self._ports.store.is_shared:
             self.loops.append(loop.create_task(self._claims.run()))
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.authority import AUTHORITY_CERTIFICATE, SIGNING_CERTIFICATE, SIGNING_KEY, TLS_CERTIFICATE, TLS_KEY
@@ -12,6 +13,8 @@ from gateway.store.opening import DatabasePlace, PostgresqlSettings
 from gateway.tls import Credentials
 
 _HIGHEST_NUMBER = 99999
+_HIGHEST_LEVEL = 5
+_OWN_MACHINE = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,55 @@ class ProviderSettings:
 
 
 @dataclass(frozen=True)
+class WebhookSettings:
+    """A system of the region's own that is told by HTTPS of complaints that were raised."""
+
+    url: str
+    """Where it takes a POST: `https://…`; `http://` only on this machine."""
+    lowest_level: int = 2
+    """The lowest level that it is told of, 1 to 5; every complaint reaches level 1 as it is filed."""
+    authority: Path | None = field(default=None, metadata=example(Path("webhook-authority.crt")))
+    """The authority of its certificate, PEM; those that the machine trusts where none is named."""
+    token: Path | None = field(default=None, metadata=example(Path("webhook.token")))
+    """A file with the token that it is to be shown, `Authorization: Bearer …`; none without it."""
+
+    def __post_init__(self) -> None:
+        try:
+            url = urlsplit(self.url)
+            named = bool(url.hostname) and url.port != 0 and not (url.username or url.password or url.fragment)
+        except ValueError:
+            url, named = urlsplit(""), False
+        if not named or not self.url.isascii() or any(each <= " " for each in self.url):
+            raise ValueError(translated("{key}: is not the address of a webhook", key="url"))
+        if url.scheme != "https" and not (url.scheme == "http" and url.hostname in _OWN_MACHINE):
+            raise ValueError(translated("{key}: must be https, except on this machine", key="url"))
+        if not 1 <= self.lowest_level <= _HIGHEST_LEVEL:
+            raise ValueError(
+                translated("{key}: must be {least} to {most}", key="lowest_level", least=1, most=_HIGHEST_LEVEL)
+            )
+
+
+@dataclass(frozen=True)
+class EscalationSettings:
+    """Where those above are told of the levels that complaints reach."""
+
+    file: Path | None = field(default=None, metadata=example(Path("escalations.jsonl")))
+    """The file that gets a line of JSON for each level from 1 on; without it, `escalations.jsonl` in `data`."""
+    webhook: WebhookSettings | None = field(
+        default=None, metadata=example(WebhookSettings("https://duty.example/escalations"))
+    )
+    """The webhook that is told, too."""
+
+
+_ESCALATIONS = EscalationSettings(
+    Path("escalations.jsonl"),
+    WebhookSettings(
+        "https://duty.example/escalations", authority=Path("webhook-authority.crt"), token=Path("webhook.token")
+    ),
+)
+
+
+@dataclass(frozen=True)
 class RegionSettings:
     """Settings of one region node."""
 
@@ -108,6 +160,8 @@ class RegionSettings:
         default_factory=ProviderSettings, metadata=example(ProviderSettings(_FULFILMENT, _NOTIFICATION))
     )
     """The region's own systems that the node calls."""
+    escalations: EscalationSettings = field(default_factory=EscalationSettings, metadata=example(_ESCALATIONS))
+    """Where those above are told of complaints that were raised."""
 
     def __post_init__(self) -> None:
         with naming("federation"):
@@ -142,6 +196,11 @@ class RegionSettings:
     def database(self) -> DatabasePlace:
         """The region's database."""
         return DatabasePlace(self.data / "region-node.sqlite", self.postgresql)
+
+    @property
+    def escalation_file(self) -> Path:
+        """Where a line is written for each level that a complaint reaches."""
+        return self.escalations.file or self.data / "escalations.jsonl"
 
     def endpoint(self, port: int) -> str:
         """What coordinators are told of the node that got this port: `host:port`."""

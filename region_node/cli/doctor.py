@@ -29,6 +29,7 @@ from gateway.store.schema import migrations_of
 from gateway.tls import CredentialsUnusable
 from gateway.words import word
 from region_node.cli.config import load_settings, settings_options
+from region_node.cli.escalation_checks import check_escalations
 from region_node.providers.client import provider_name
 from region_node.schema import PACKAGES
 from region_node.settings import FulfilmentSettings, NotificationSettings, RegionSettings
@@ -50,6 +51,7 @@ async def _all(sources: Sources, settings: RegionSettings, clock: Clock) -> Sequ
         asyncio.to_thread(check_data, settings.data),
         _alone(check_port(settings.listen, name, credentials, clock)),
         asyncio.to_thread(check_database, settings.database, migrations_of(*PACKAGES), _PROGRAM, clock),
+        asyncio.to_thread(check_escalations, settings),
         *(_check_coordinator(endpoint, settings, clock) for endpoint in settings.coordinators),
         *(
             _alone(_check_provider(kind, provider, settings, clock))

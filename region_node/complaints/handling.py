@@ -59,12 +59,12 @@ def file(
     set_deadlines(context.federation, complaint, category, now)
     escalation.file(complaint, now, context.region)
     failpoints.reach("complaint-filed.before-commit")
+    is_own = complaint.owner_region == context.region
+    rules.hand_over(complaint, complaint.owner_region, rules.WORKING if is_own else rules.WAITING_FOR_REGION, now)
     owner.note_reached(tx, context, complaint, -1, now)
-    if complaint.owner_region == context.region:
-        rules.hand_over(complaint, context.region, rules.WORKING, now)
+    if is_own:
         owner.take_up(tx, context, complaint, now)
     else:
-        rules.hand_over(complaint, complaint.owner_region, rules.WAITING_FOR_REGION, now)
         _send(tx, context, row, f"{complaint.docket}#file", ComplaintFiling(complaint=complaint), now)
         owner.watch(tx, context, complaint)
     told.tell_filed(tx, context, complaint, now)

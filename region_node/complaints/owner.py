@@ -27,6 +27,7 @@ from region_node.complaints.rows import (
     update_complaint,
 )
 from region_node.context import RegionContext
+from region_node.escalations.rows import tell_above
 
 ESCALATION_TIMER = "complaint-escalation"  # what raises a complaint next is due
 UPDATE_LIFETIME = timedelta(days=3650)  # the word of what happened does not expire
@@ -159,9 +160,12 @@ def forget(tx: Transaction, complaint: Complaint) -> None:
 
 
 def note_reached(tx: Transaction, context: RegionContext, complaint: Complaint, known: int, now: datetime) -> None:
-    """Each level that this region has raised the complaint to has one row, and one in the audit chain."""
+    """Each level that this region has raised the complaint to has one row, and one in the audit chain; those above are
+    told.
+    """
     reached = [each for each in complaint.escalations if each.level > known and each.region == context.region]
     note_escalations(tx, complaint.docket, reached)
+    tell_above(tx, context, complaint, reached, now)
     for each in reached:
         audit.append(
             tx,

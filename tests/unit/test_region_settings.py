@@ -6,7 +6,7 @@ import pytest
 
 from gateway.settings import SettingsError, load
 from gateway.store.opening import PostgresqlSettings
-from region_node.settings import FulfilmentSettings, ProviderSettings, RegionSettings
+from region_node.settings import FulfilmentSettings, ProviderSettings, RegionSettings, WebhookSettings
 
 GOOD = """
 federation = "demo.example"
@@ -33,6 +33,11 @@ name = "network"
 businesses = ["ROAMING"]
 """
 NO_BUSINESS = FULFILMENT.replace('"ROAMING"', "")
+
+
+def hooked(url: str) -> str:
+    """A webhook that is told of complaints that were raised."""
+    return f'[escalations.webhook]\nurl = "{url}"\n'
 
 
 def settings_of(directory: Path, text: str) -> RegionSettings:
@@ -84,6 +89,18 @@ def test_a_node_behind_another_address_says_so(tmp_path: Path) -> None:
             "providers.fulfilment.name: 'Net work'",
         ),
         ("[signing]", f"{NO_BUSINESS}\n[signing]", "fulfilment.businesses: name at least one"),
+        ("[signing]", f"{hooked('http://duty.example/')}\n[signing]", "webhook.url: must be https"),
+        ("[signing]", f"{hooked('ftp://127.0.0.1/')}\n[signing]", "webhook.url: must be https"),
+        ("[signing]", f"{hooked('https:///x')}\n[signing]", "webhook.url: is not the address of a webhook"),
+        ("[signing]", f"{hooked('https://a:b@duty.example/')}\n[signing]", "webhook.url: is not the address"),
+        ("[signing]", f"{hooked('https://duty.example:0/')}\n[signing]", "webhook.url: is not the address"),
+        ("[signing]", f"{hooked('https://duty.example/ x')}\n[signing]", "webhook.url: is not the address"),
+        ("[signing]", f"{hooked('https://[duty/')}\n[signing]", "webhook.url: is not the address of a webhook"),
+        (
+            "[signing]",
+            f"{hooked('https://duty.example/')}lowest_level = 0\n[signing]",
+            "webhook.lowest_level: must be 1 to 5",
+        ),
         ("[signing]", '[providers.notification]\nname = "m"\n[signing]', "providers.notification.endpoint: is missing"),
     ],
 )
@@ -104,3 +121,10 @@ def test_a_region_names_the_systems_of_its_own_that_its_node_calls(tmp_path: Pat
     assert settings_of(tmp_path, GOOD + FULFILMENT).providers == ProviderSettings(
         fulfilment=FulfilmentSettings("127.0.0.1:7600", "network", ("ROAMING",))
     )
+
+
+def test_a_line_for_each_level_goes_to_a_file_in_data_unless_another_is_named(tmp_path: Path) -> None:
+    assert settings_of(tmp_path, GOOD).escalation_file == tmp_path / "data" / "escalations.jsonl"
+    named = settings_of(tmp_path, f'{GOOD}\n[escalations]\nfile = "told.jsonl"\n{hooked("http://[::1]:8080/x")}')
+    assert named.escalation_file == tmp_path / "told.jsonl"
+    assert named.escalations.webhook == WebhookSettings("http://[::1]:8080/x")

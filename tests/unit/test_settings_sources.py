@@ -70,6 +70,8 @@ VALUES: dict[str, st.SearchStrategy[object]] = {
     "providers.fulfilment.businesses": st.lists(st.sampled_from(("ROAMING", "RENEW")), min_size=1).map(tuple),
     "providers.notification.endpoint": ADDRESSES,
     "providers.notification.name": st.sampled_from(("messaging", "texts")),
+    "escalations.webhook.url": st.sampled_from(("https://duty.example/one", "http://127.0.0.1:8080/two")),
+    "escalations.webhook.lowest_level": st.integers(1, 5),
     "etcd.endpoints": st.lists(ADDRESSES, min_size=1, max_size=3, unique=True).map(tuple),
     "etcd.credentials.authority": st.sampled_from(("/etcd/one", "/etcd/two")).map(Path),
 }

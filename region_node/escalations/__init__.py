@@ -1,0 +1,1 @@
+"""Those above are told of the levels that this region has raised complaints to."""

@@ -1,0 +1,101 @@
+"""A webhook of a region's own: a real HTTP server on this machine, with TLS by an authority of its own or without."""
+
+import json
+import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import IPv4Address
+from pathlib import Path
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+_DAY = timedelta(days=1)
+
+
+@dataclass
+class Hook:
+    """What was posted, oldest first, and how the next posts are answered."""
+
+    url: str = ""
+    authority: Path | None = None
+    answers: list[int] = field(default_factory=list)
+    """Of the next posts, in order; 204 once none is left."""
+    location: str = ""
+    """Where a redirect sends to."""
+    headers: list[dict[str, str]] = field(default_factory=list)
+    paths: list[str] = field(default_factory=list)
+    bodies: list[dict[str, Any]] = field(default_factory=list)
+
+    def ids(self) -> list[str]:
+        """The ids of what was posted."""
+        return [each["id"] for each in self.bodies]
+
+
+@contextmanager
+def serving(directory: Path | None = None) -> Iterator[Hook]:
+    """A webhook that serves meanwhile: by TLS where there is a directory for its certificate."""
+    hook = Hook()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(hook))
+    if directory is not None:
+        hook.authority = _self_signed(directory)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(hook.authority, directory / "hook.key")
+        server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    scheme = "http" if directory is None else "https"
+    hook.url = f"{scheme}://127.0.0.1:{server.server_address[1]}/escalations?from=region"
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield hook
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def _handler(hook: Hook) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            hook.headers.append(dict(self.headers.items()))
+            hook.paths.append(self.path)
+            hook.bodies.append(json.loads(body))
+            self.send_response(hook.answers.pop(0) if hook.answers else 204)
+            if hook.location:
+                self.send_header("Location", hook.location)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *args: object) -> None:
+            """It says nothing."""
+
+    return Handler
+
+
+def _self_signed(directory: Path) -> Path:
+    """A certificate of 127.0.0.1, beside its key; returns its path."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "webhook")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - _DAY)
+        .not_valid_after(now + _DAY)
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    (directory / "hook.key").write_bytes(private)
+    path = directory / "hook.crt"
+    path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    return path
