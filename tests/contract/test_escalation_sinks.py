@@ -3,6 +3,7 @@
 import asyncio
 import json
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -126,8 +127,7 @@ def test_what_is_no_token_is_sent_nowhere_and_told_nobody(tmp_path: Path, conten
 
 
 def node_settings(directory: Path, escalations: EscalationSettings) -> RegionSettings:
-    settings = settings_of(directory, GOOD)
-    return RegionSettings(**{**vars(settings), "escalations": escalations})
+    return replace(settings_of(directory, GOOD), escalations=escalations)
 
 
 def states(settings: RegionSettings) -> list[str]:

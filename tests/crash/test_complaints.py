@@ -1,5 +1,6 @@
 """A complaint is taken in once and raised once, whatever is killed while that is done."""
 
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,8 @@ from gateway.api.coordinator.v1.administration_pb2_grpc import MembershipService
 from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintChannel, ComplaintRequest, Remedy
 from gateway.api.region.v1.complaint_service_pb2 import FileComplaintRequest, GetComplaintRequest
 from gateway.api.region.v1.complaint_service_pb2_grpc import ComplaintServiceStub
+from gateway.settings import load
+from region_node.settings import RegionSettings
 from tests.crash.records import Records
 from tests.crash.regions import CALL_SECONDS, CLERK, HANDLING, HOME, number_of
 from tests.crash.scene import Scene
@@ -129,3 +132,19 @@ def test_a_level_that_comes_while_its_node_is_killed_is_reached_once(hasty: Scen
     hasty.require_well()
     assert raised(hasty.home, filed.docket) == [2]
     assert [each.level for each in hasty.run(_get(hasty, filed.docket)).escalations] == [0, 1, 2]
+
+
+def test_a_level_whose_node_dies_once_it_was_told_is_told_again_under_the_same_id(scene: Scene) -> None:
+    request = filing(scene, "told", number_of(902))
+    scene.arm(HANDLING, "complaint-told.before-commit")
+    call = scene.background.start(_file(scene, request))
+    scene.require_killed(HANDLING)
+    call.exception()  # the node may have answered before it died
+    scene.restart(HANDLING)
+    docket = scene.run(_file(scene, request)).docket
+    waiting = "SELECT COUNT(*) FROM complaint_tellings WHERE docket = ? AND told_time IS NULL"
+    wait_until(lambda: not scene.handling.count(waiting, docket), CALL_SECONDS, "it was told, and that is noted")
+    told = load(RegionSettings, scene.federation.settings_file(HANDLING)).escalation_file
+    lines = [json.loads(line) for line in told.read_text("utf-8").splitlines()]
+    assert [each["id"] for each in lines if each["docket"] == docket] == [f"{docket}/L1"] * 2
+    assert raised(scene.handling, docket) == [0, 1]

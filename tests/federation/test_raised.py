@@ -1,0 +1,197 @@
+"""Those above are told of each level once, ascending, in time, by the region that raised it and by nobody else."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from etcd3.etcdrpc import rpc_pb2
+
+from coordinator.app import Coordinator
+from coordinator.registry.etcd.client import DELETE, EtcdClient
+from coordinator.registry.etcd.keys import Keys
+from coordinator.registry.etcd.settings import EtcdSettings
+from coordinator.settings import CoordinatorSettings
+from deploy.local.etcd import LocalEtcd
+from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintState, DeadlineKind
+from gateway.clock import SystemClock, from_timestamp
+from region_node.complaints.deadlines import due_of, find
+from region_node.settings import EscalationSettings, RegionSettings, WebhookSettings
+from tests.federation.certificates import FEDERATION
+from tests.federation.complainant import Complainant
+from tests.federation.databases import Databases
+from tests.federation.running import NOT_JOINED, Federation, until
+from tests.webhook import serving
+
+IN_PROGRESS = ComplaintState.COMPLAINT_STATE_IN_PROGRESS
+RESOLVED = ComplaintState.COMPLAINT_STATE_RESOLVED
+IN_TIME = timedelta(seconds=5)  # after it is due
+
+
+def told_by(federation: Federation, node: str, docket: str) -> list[dict[str, Any]]:
+    """What a node's file tells of a complaint, oldest first."""
+    path = federation.region_settings(node).escalation_file
+    lines = path.read_text("utf-8").splitlines() if path.exists() else []
+    return [each for each in map(json.loads, lines) if each["docket"] == docket]
+
+
+async def until_told(federation: Federation, node: str, docket: str, levels: Sequence[int]) -> None:
+    """Returns once the file of a node tells of these levels of a complaint and of no others."""
+
+    async def holds() -> bool:
+        return [each["level"] for each in told_by(federation, node, docket)] == list(levels)
+
+    await until(holds, f"{node} tells of the levels {levels} of {docket}")
+
+
+def due_in(federation: Federation, complaint: Complaint, kind: DeadlineKind.ValueType) -> timedelta:
+    """How long until a deadline of a complaint."""
+    deadline = find(complaint, kind)
+    assert deadline is not None
+    return due_of(deadline) - federation.clock.now()
+
+
+async def test_each_region_tells_of_the_levels_that_it_has_raised_and_names_no_customer(federation: Federation) -> None:
+    desk, staff = Complainant(federation, "guangdong"), Complainant(federation, "sichuan", "staff/wang")
+    number, secret = federation.next_number("sichuan"), "绝密的抱怨"
+    docket = (await desk.hand_in(desk.request("BILL_ABNORMAL", number, secret))).docket
+    await staff.reaches(docket, IN_PROGRESS)
+    await until_told(federation, "guangdong", docket, [1])
+    await federation.advance(timedelta(hours=5))
+    await until_told(federation, "sichuan", docket, [2])
+    await staff.propose(docket)
+    await desk.reaches(docket, RESOLVED)
+    await desk.refuse(docket, to_regulator=True)
+    await until_told(federation, "sichuan", docket, [2, 3, 4, 5])
+    await until_told(federation, "guangdong", docket, [1])
+    told = [*told_by(federation, "guangdong", docket), *told_by(federation, "sichuan", docket)]
+    assert [each["id"] for each in told] == [f"{docket}/L{level}" for level in (1, 2, 3, 4, 5)]
+    missed = told[1]
+    assert (missed["trigger"], missed["raised_by"]) == ("ESCALATION_TRIGGER_FIRST_RESPONSE_MISSED", "sichuan")
+    assert (missed["handling_region"], missed["owner_region"], missed["home_region"]) == (
+        "guangdong",
+        "sichuan",
+        "sichuan",
+    )
+    assert missed["custody"]["region"] == "sichuan"
+    assert missed["custody"]["start_time"] <= missed["due"] <= missed["time"]
+    written = json.dumps(told, ensure_ascii=False)
+    assert not any(each in written for each in (number, number.removeprefix("+86"), secret, "clerk-7"))
+
+
+async def test_a_level_is_reached_within_five_seconds_of_its_time_and_not_before(federation: Federation) -> None:
+    desk, staff = Complainant(federation, "guangdong"), Complainant(federation, "sichuan", "staff/wang")
+    docket = (await desk.file("BILL_ABNORMAL", federation.next_number("sichuan"))).docket
+    filed = await staff.reaches(docket, IN_PROGRESS)
+    soon = due_in(federation, filed, DeadlineKind.DEADLINE_KIND_FIRST_RESPONSE) - timedelta(milliseconds=300)
+    federation.clock.advance(soon)
+    raised = (await staff.rises(docket, 2)).escalations[-1]
+    late = from_timestamp(raised.time) - from_timestamp(raised.due)
+    assert timedelta() <= late < IN_TIME
+    await federation.advance(timedelta())
+
+
+async def test_a_region_that_cannot_be_reached_is_told_of_by_the_first_contact(federation: Federation) -> None:
+    docket = (await Complainant(federation, "guangdong").file("BILL_WRONG", federation.next_number(NOT_JOINED))).docket
+    await federation.advance(timedelta(hours=4, minutes=1))
+    await until_told(federation, "guangdong", docket, [1, 2, 3])
+    last = told_by(federation, "guangdong", docket)[-1]
+    assert (last["owner_region"], last["trigger"]) == (NOT_JOINED, "ESCALATION_TRIGGER_REGION_UNREACHABLE")
+    assert last["custody"]["reason"] == "TIME_REASON_WAITING_FOR_REGION"
+
+
+class TwoCoordinators(Federation):
+    """A federation with two coordinators on one etcd. What each node tells goes to its file and to a webhook."""
+
+    def __init__(self, directory: Path, databases: Databases, etcd: EtcdSettings, webhook: WebhookSettings) -> None:
+        super().__init__(directory, databases)
+        self._etcd = etcd
+        self._webhook = webhook
+        self.second: Coordinator | None = None
+
+    async def start(self, regions: Sequence[str] = ("guangdong", "sichuan")) -> None:
+        self.second = await Coordinator.start(self._coordinator_settings(1), self.clock)
+        await super().start(regions)
+
+    async def stop(self) -> None:
+        await super().stop()
+        if self.second is not None:
+            await self.second.stop()
+
+    def region_settings(self, node: str) -> RegionSettings:
+        settings = super().region_settings(node)
+        assert self.second is not None
+        both = (self.coordinator_endpoint, f"127.0.0.1:{self.second.port}")
+        escalations = EscalationSettings(self.directory / f"{settings.region}.jsonl", self._webhook)
+        return replace(settings, coordinators=both, escalations=escalations)
+
+    def _coordinator_settings(self, number: int = 0, listen: str = "127.0.0.1:0") -> CoordinatorSettings:
+        return replace(
+            super()._coordinator_settings(),
+            number=number,
+            listen=listen,
+            data=self.directory / f"coordinator-{number}",
+            credentials=self.certificates.credentials(f"coordinator/{number}"),
+            postgresql=None,
+            etcd=self._etcd,
+        )
+
+    async def restart_second(self) -> None:
+        """Stops the second coordinator, and starts it again where it was."""
+        assert self.second is not None
+        second, self.second = self.second, None
+        port = second.port
+        await second.stop()
+        self.second = await Coordinator.start(self._coordinator_settings(1, f"127.0.0.1:{port}"), self.clock)
+
+
+@pytest.mark.several_processes
+async def test_with_two_coordinators_and_two_processes_of_a_region_each_level_is_reached_and_told_once(
+    tmp_path: Path, databases: Databases, etcd_cluster: LocalEtcd
+) -> None:
+    etcd = EtcdSettings(etcd_cluster.endpoints, etcd_cluster.credentials())
+    with serving(tmp_path) as hook:
+        federation = TwoCoordinators(tmp_path, databases, etcd, WebhookSettings(hook.url, authority=hook.authority))
+        try:
+            await federation.start()
+            await federation.start_node("sichuan/1")
+            desk, staff = Complainant(federation, "guangdong"), Complainant(federation, "sichuan", "staff/wang")
+            docket = (await desk.file("BILL_ABNORMAL", federation.next_number("sichuan"))).docket
+            await staff.reaches(docket, IN_PROGRESS)
+            await federation.advance(timedelta(hours=5))
+            await until_told(federation, "sichuan", docket, [2])
+            await federation.stop_node("sichuan/1")  # levels outlive whoever waited for them
+            await federation.start_node("sichuan/1")
+            await federation.stop_node("sichuan")
+            await federation.advance(timedelta(hours=14))
+            await until_told(federation, "sichuan", docket, [2, 3])
+            await federation.start_node("sichuan")
+            await federation.restart_second()
+            await federation.advance(timedelta(hours=6))
+            await until_told(federation, "sichuan", docket, [2, 3, 4])
+            await staff.propose(docket)
+            await federation.advance(timedelta(days=16))
+            await until_told(federation, "sichuan", docket, [2, 3, 4])
+            rows = federation.database("sichuan").rows("SELECT level FROM complaint_escalations ORDER BY level")
+            assert rows == [(2,), (3,), (4,)]
+
+            async def all_posted() -> bool:
+                return hook.ids() == [f"{docket}/L{level}" for level in (2, 3, 4)]
+
+            await until(all_posted, "the webhook was told of each level once, ascending")
+        finally:
+            await federation.stop()
+            await _empty(etcd)
+
+
+async def _empty(etcd: EtcdSettings) -> None:
+    """Removes what the federation has left in etcd."""
+    client = EtcdClient(etcd, SystemClock())
+    try:
+        whole = Keys(FEDERATION).everything
+        await client.call(DELETE, rpc_pb2.DeleteRangeRequest(key=whole.first, range_end=whole.end))
+    finally:
+        await client.close()
