@@ -4,7 +4,7 @@ import gettext
 import inspect
 import os
 import re
-from collections.abc import Iterator, MutableMapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,19 @@ def speak(language: str, texts: Path) -> None:
     os.environ["LANGUAGE"] = language
     gettext.bindtextdomain(_DOMAIN, str(texts))
     gettext.textdomain(_DOMAIN)
+
+
+def in_each_language(texts: Path, render: Callable[[], str]) -> Mapping[str, str]:
+    """What `render` says in each language, by the catalogues in `texts`; then this process speaks as before."""
+    before = os.environ.get("LANGUAGE", LANGUAGES[0])
+    said = {}
+    try:
+        for language in LANGUAGES:
+            speak(language, texts)
+            said[language] = render()
+    finally:
+        speak(before, texts)
+    return said
 
 
 def speak_to_programs() -> None:

@@ -13,10 +13,18 @@ from gateway.api.federation.v1.configuration_pb2 import (
 )
 from gateway.api.federation.v1.federation_pb2 import MemberState
 from gateway.api.region.v1.complaint_pb2 import (
+    ComplaintChannel,
     ComplaintState,
     DeadlineKind,
     EscalationTrigger,
+    Remedy,
     TimeReason,
+)
+from gateway.api.region.v1.dossier_service_pb2 import (
+    DossierConditionKind,
+    DossierFinding,
+    DossierVerdict,
+    Statement,
 )
 from gateway.api.region.v1.order_pb2 import OrderState, Party
 from gateway.api.region.v1.sharing_service_pb2 import DisclosureKind, GrantState, MaskReason
@@ -82,12 +90,16 @@ def word(name: str, prefix: str) -> str:
 def words() -> Iterator[str]:
     """All words that have a translation, in English."""
     enums = {
+        "COMPLAINT_CHANNEL_": ComplaintChannel,
         "COMPLAINT_SEVERITY_": ComplaintSeverity,
         "COMPLAINT_STATE_": ComplaintState,
         "CONSENT_METHOD_": ConsentMethod,
         "DATA_CLASS_": DataClass,
         "DEADLINE_KIND_": DeadlineKind,
         "DISCLOSURE_KIND_": DisclosureKind,
+        "DOSSIER_CONDITION_KIND_": DossierConditionKind,
+        "DOSSIER_FINDING_": DossierFinding,
+        "DOSSIER_VERDICT_": DossierVerdict,
         "ENVELOPE_KIND_": EnvelopeKind,
         "ESCALATION_TRIGGER_": EscalationTrigger,
         "GRANT_STATE_": GrantState,
@@ -96,7 +108,9 @@ def words() -> Iterator[str]:
         "MEMBER_STATE_": MemberState,
         "ORDER_STATE_": OrderState,
         "PARTY_": Party,
+        "REMEDY_": Remedy,
         "SHARED_FIELD_": SharedField,
+        "STATEMENT_": Statement,
         "TIME_REASON_": TimeReason,
         "WITHOUT_GRANT_": WithoutGrant,
     }

@@ -9,6 +9,7 @@ from gateway.api.region.v1 import (
     complaint_service_pb2,
     customer_service_pb2,
     document_service_pb2,
+    dossier_service_pb2,
     erasure_service_pb2,
     notice_service_pb2,
     order_event_service_pb2,
@@ -24,6 +25,7 @@ from gateway.api.region.v1.catalogue_service_pb2_grpc import add_CatalogueServic
 from gateway.api.region.v1.complaint_service_pb2_grpc import add_ComplaintServiceServicer_to_server
 from gateway.api.region.v1.customer_service_pb2_grpc import add_CustomerServiceServicer_to_server
 from gateway.api.region.v1.document_service_pb2_grpc import add_DocumentServiceServicer_to_server
+from gateway.api.region.v1.dossier_service_pb2_grpc import add_DossierServiceServicer_to_server
 from gateway.api.region.v1.erasure_service_pb2_grpc import add_ErasureServiceServicer_to_server
 from gateway.api.region.v1.notice_service_pb2_grpc import add_NoticeServiceServicer_to_server
 from gateway.api.region.v1.order_event_service_pb2_grpc import add_OrderEventServiceServicer_to_server
@@ -45,6 +47,7 @@ from region_node.core import RegionCore
 from region_node.customers.profiles_asked import ProfileDesk
 from region_node.customers.service import CustomerService
 from region_node.documents.service import DocumentPorts, DocumentService
+from region_node.dossiers.service import DossierService
 from region_node.erasure.service import ErasureService
 from region_node.notices.service import NoticeService
 from region_node.orders.events_service import OrderEventService
@@ -112,6 +115,11 @@ def _of_business(ports: ServicePorts) -> list[Service]:
             complaint_service_pb2.DESCRIPTOR.services_by_name["ComplaintService"],
             add_ComplaintServiceServicer_to_server,
             ComplaintService(core.complaints, store, core.changes, clock),
+        ),
+        Service.of(
+            dossier_service_pb2.DESCRIPTOR.services_by_name["DossierService"],
+            add_DossierServiceServicer_to_server,
+            DossierService(context, core.complaints, store, clock),
         ),
         Service.of(
             notice_service_pb2.DESCRIPTOR.services_by_name["NoticeService"],

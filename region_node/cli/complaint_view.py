@@ -77,14 +77,14 @@ def print_complaint(told: GetComplaintResponse) -> None:
         click.echo(translated("It repeats {docket}.", docket=complaint.repeat_of))
     print_table([translated("deadline"), translated("due"), translated("met")], [*_deadlines(complaint)])
     click.echo()
-    timeline = sorted(_happened(complaint), key=lambda row: row[0])
+    timeline = sorted(happened(complaint), key=lambda row: row[0])
     columns = [translated("time"), translated("who"), translated("what")]
     print_table(columns, [(_time(time), who, what) for time, who, what in timeline])
     click.echo()
     print_ledger(told.ledger)
     if told.HasField("lateness"):
         late = told.lateness.ToTimedelta()
-        click.echo(translated("Late by {time}; the time above says with whom it was.", time=_length(late)))
+        click.echo(translated("Late by {time}; the time above says with whom it was.", time=length_of(late)))
 
 
 def print_ledger(ledger: Sequence[LedgerEntry]) -> None:
@@ -98,8 +98,8 @@ def print_ledger(ledger: Sequence[LedgerEntry]) -> None:
         bar = Text(" " * before + "█" * width, style=_COLOURS[number % len(_COLOURS)])
         before += width
         share = f"{amount / whole:.0%}" if whole else ""
-        rows.append((each.region or translated("the customer"), _reason(each.reason), _length(amount), share, bar))
-    rows.append((translated("together"), "", _length(whole), "", ""))
+        rows.append((each.region or translated("the customer"), reason_of(each.reason), length_of(amount), share, bar))
+    rows.append((translated("together"), "", length_of(whole), "", ""))
     print_table([translated("who"), translated("for"), translated("time taken"), translated("share"), ""], rows)
 
 
@@ -119,7 +119,7 @@ def _deadlines(complaint: Complaint) -> Iterator[tuple[str, str, str]]:
         yield name, _time(from_timestamp(each.due)), met
 
 
-def _happened(complaint: Complaint) -> Iterator[tuple[datetime, str, str]]:
+def happened(complaint: Complaint) -> Iterator[tuple[datetime, str, str]]:
     """When, who, what."""
     severity = word(ComplaintSeverity.Name(complaint.severity), "COMPLAINT_SEVERITY_")
     filed = translated("filed as {category}, {severity}", category=complaint.request.category, severity=severity)
@@ -143,7 +143,8 @@ def _happened(complaint: Complaint) -> Iterator[tuple[datetime, str, str]]:
         yield from_timestamp(resolution.time), resolution.author, told
 
 
-def _reason(reason: TimeReason.ValueType) -> str:
+def reason_of(reason: TimeReason.ValueType) -> str:
+    """To what somebody's time was given, in words."""
     return word(TimeReason.Name(reason), "TIME_REASON_")
 
 
@@ -155,6 +156,7 @@ def _time(instant: datetime) -> str:
     return f"{instant.astimezone():%Y-%m-%d %H:%M}"
 
 
-def _length(amount: timedelta) -> str:
+def length_of(amount: timedelta) -> str:
+    """Hours and minutes."""
     hours, rest = divmod(amount, _HOUR)
     return f"{hours}:{rest // timedelta(minutes=1):02d}"

@@ -66,8 +66,12 @@ def refuse(complaint: Complaint, now: datetime, region: str, *, to_regulator: bo
     level = QUALITY if complaint.refusals == 1 else COORDINATOR
     raise_to(complaint, Step(level, EscalationTrigger.ESCALATION_TRIGGER_REFUSED, now), now, region)
     if to_regulator:
-        asked = EscalationTrigger.ESCALATION_TRIGGER_CUSTOMER_ASKED
-        raise_to(complaint, Step(REGULATOR, asked, now), now, region)
+        ask_for_regulator(complaint, now, region)
+
+
+def ask_for_regulator(complaint: Complaint, now: datetime, region: str) -> None:
+    """The customer wants the regulator."""
+    raise_to(complaint, Step(REGULATOR, EscalationTrigger.ESCALATION_TRIGGER_CUSTOMER_ASKED, now), now, region)
 
 
 def steps(complaint: Complaint, hours: Hours) -> list[Step]:

@@ -75,6 +75,11 @@ def apply_command(tx: Transaction, context: RegionContext, command: ComplaintCom
             rules.require_expeditable(complaint, now)
             complaint.expedites.add(time=to_timestamp(now), staff_id=command.requester.staff_id)
             complaint.deadlines.append(haste(context.federation, complaint, now))
+        case "ask_for_regulator":
+            rules.require_state(
+                complaint, "ask for the regulator", rules.ACKNOWLEDGED, rules.IN_PROGRESS, rules.PENDING, rules.HELD
+            )
+            escalation.ask_for_regulator(complaint, now, context.region)
         case "raised":
             _raised_elsewhere(complaint, command)
             known = complaint.level

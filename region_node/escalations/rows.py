@@ -1,7 +1,7 @@
 """What is told of levels, as stored: a row for each level and sink, written where the level is reached."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from gateway.api.provider.v1.raised_complaint_pb2 import RaisedComplaint
@@ -17,7 +17,7 @@ ABOUT = "tellings"  # what other processes are told of
 class Telling:
     """What a sink is to be told, by who claimed it, and how often that was tried before."""
 
-    raised: RaisedComplaint
+    raised: RaisedComplaint = field(repr=False)
     sink: str
     attempts: int
 

@@ -169,6 +169,21 @@ class ComplaintCommand(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
+    @_typing.final
+    class AskForRegulator(_message.Message):
+        """The regulator."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        def __init__(
+            self,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     DOCKET_FIELD_NUMBER: _builtins.int
     REQUESTER_FIELD_NUMBER: _builtins.int
     RESPOND_FIELD_NUMBER: _builtins.int
@@ -177,6 +192,7 @@ class ComplaintCommand(_message.Message):
     WITHDRAW_FIELD_NUMBER: _builtins.int
     EXPEDITE_FIELD_NUMBER: _builtins.int
     RAISED_FIELD_NUMBER: _builtins.int
+    ASK_FOR_REGULATOR_FIELD_NUMBER: _builtins.int
     docket: _builtins.str
     """The docket number."""
     @_builtins.property
@@ -207,6 +223,10 @@ class ComplaintCommand(_message.Message):
     def raised(self) -> Global___ComplaintCommand.Raise:
         """The node of first contact has raised it while the responsible region could not be reached."""
 
+    @_builtins.property
+    def ask_for_regulator(self) -> Global___ComplaintCommand.AskForRegulator:
+        """The customer wants the regulator."""
+
     def __init__(
         self,
         *,
@@ -218,12 +238,13 @@ class ComplaintCommand(_message.Message):
         withdraw: Global___ComplaintCommand.Withdraw | None = ...,
         expedite: Global___ComplaintCommand.Expedite | None = ...,
         raised: Global___ComplaintCommand.Raise | None = ...,
+        ask_for_regulator: Global___ComplaintCommand.AskForRegulator | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["accept", b"accept", "command", b"command", "expedite", b"expedite", "raised", b"raised", "refuse", b"refuse", "requester", b"requester", "respond", b"respond", "withdraw", b"withdraw"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["accept", b"accept", "ask_for_regulator", b"ask_for_regulator", "command", b"command", "expedite", b"expedite", "raised", b"raised", "refuse", b"refuse", "requester", b"requester", "respond", b"respond", "withdraw", b"withdraw"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept", b"accept", "command", b"command", "docket", b"docket", "expedite", b"expedite", "raised", b"raised", "refuse", b"refuse", "requester", b"requester", "respond", b"respond", "withdraw", b"withdraw"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept", b"accept", "ask_for_regulator", b"ask_for_regulator", "command", b"command", "docket", b"docket", "expedite", b"expedite", "raised", b"raised", "refuse", b"refuse", "requester", b"requester", "respond", b"respond", "withdraw", b"withdraw"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_command: _TypeAlias = _typing.Literal["respond", "accept", "refuse", "withdraw", "expedite", "raised"]  # noqa: Y015
+    _WhichOneofReturnType_command: _TypeAlias = _typing.Literal["respond", "accept", "refuse", "withdraw", "expedite", "raised", "ask_for_regulator"]  # noqa: Y015
     _WhichOneofArgType_command: _TypeAlias = _typing.Literal["command", b"command"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_command) -> _WhichOneofReturnType_command | None: ...
 

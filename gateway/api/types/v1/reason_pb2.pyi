@@ -259,6 +259,10 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """The region of first contact keeps the customer's contact to the end; ask there."""
     REASON_COMPLAINT_EXPEDITED_RECENTLY: _Reason.ValueType  # 125
     """One reminder an hour. It has been seen; wait for the answer, which has a limit."""
+    REASON_DOSSIER_NOT_YET: _Reason.ValueType  # 134
+    """Wait until then, or export it where the customer asks for the regulator."""
+    REASON_DOSSIER_ANSWERED: _Reason.ValueType  # 135
+    """The customer refuses the answer, or asks for the regulator."""
     REASON_COMPLAINT_CATEGORY_UNKNOWN: _Reason.ValueType  # 140
     """List the categories by CatalogueService.ListComplaintCategories."""
 
@@ -499,6 +503,10 @@ REASON_COMPLAINT_NOT_FIRST_CONTACT: Reason.ValueType  # 124
 """The region of first contact keeps the customer's contact to the end; ask there."""
 REASON_COMPLAINT_EXPEDITED_RECENTLY: Reason.ValueType  # 125
 """One reminder an hour. It has been seen; wait for the answer, which has a limit."""
+REASON_DOSSIER_NOT_YET: Reason.ValueType  # 134
+"""Wait until then, or export it where the customer asks for the regulator."""
+REASON_DOSSIER_ANSWERED: Reason.ValueType  # 135
+"""The customer refuses the answer, or asks for the regulator."""
 REASON_COMPLAINT_CATEGORY_UNKNOWN: Reason.ValueType  # 140
 """List the categories by CatalogueService.ListComplaintCategories."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
