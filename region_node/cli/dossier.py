@@ -2,6 +2,7 @@
 
 import asyncio
 import uuid
+from datetime import timedelta
 from pathlib import Path
 
 import click
@@ -16,11 +17,12 @@ from gateway.files import replace_file
 from gateway.languages import LANGUAGES, in_each_language, translated
 from gateway.tls import CredentialsUnusable
 from region_node.cli.connection import Target, connection_options
-from region_node.cli.dossier_view import document, verdict_of
+from region_node.cli.dossier_view import document, open_points, verdict_of
 from region_node.cli.exits import NOT_KNOWN, REFUSED, leave
 from region_node.cli.outcome import may_pass, told_by
 
 _CALL_SECONDS = 30.0
+_WAIT = timedelta(seconds=10)  # for the responsible region
 _TEXTS = Path(__file__).parents[1] / "texts"
 _STATEMENTS = {"yes": api.Statement.STATEMENT_YES, "no": api.Statement.STATEMENT_NO}
 _yes_or_no = click.Choice(tuple(_STATEMENTS))
@@ -89,6 +91,8 @@ def dossier(
     for path in _written(out, found):
         click.echo(str(path))
     click.echo(verdict_of(found))
+    for point in open_points(found):
+        click.echo(point)
 
 
 def _statement(told: str | None) -> api.Statement.ValueType:
@@ -137,6 +141,7 @@ def _exported(target: Target, request: api.ExportDossierRequest) -> api.Dossier:
 async def _ask_for_regulator(node: "DossierServiceStub", docket: str) -> None:
     """Raises it, unless it is answered or over: then nothing is left to raise, and the conditions tell."""
     asked = api.AskForRegulatorRequest(request_id=uuid.uuid4().hex, docket=docket)
+    asked.wait.FromTimedelta(_WAIT)
     try:
         await node.AskForRegulator(asked, timeout=_CALL_SECONDS)
     except grpc.aio.AioRpcError as error:

@@ -19,6 +19,8 @@ from region_node.cli.complaint_view import happened, length_of, reason_of
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~])")
 _REFUSED = DossierVerdict.DOSSIER_VERDICT_REFUSED
+_MATERIAL = DossierConditionKind.DOSSIER_CONDITION_KIND_COMPLETE_MATERIAL
+_FULFILLED = DossierFinding.DOSSIER_FINDING_FULFILLED
 _NOT_FULFILLED = DossierFinding.DOSSIER_FINDING_NOT_FULFILLED
 
 
@@ -43,9 +45,22 @@ def verdict_of(dossier: Dossier) -> str:
     if dossier.verdict == DossierVerdict.DOSSIER_VERDICT_ACCEPTABLE:
         return translated("An appeal can be accepted in principle: every condition is fulfilled.")
     if dossier.verdict == _REFUSED:
-        articles = [in_language(each.article) for each in dossier.conditions if each.finding == _NOT_FULFILLED]
+        articles = [
+            in_language(each.article)
+            for each in dossier.conditions
+            if each.finding == _NOT_FULFILLED and each.kind != _MATERIAL
+        ]
         return translated("An appeal would be refused by {articles}.", articles=", ".join(articles))
     return translated("An appeal is incomplete: see what is not known or missing.")
+
+
+def open_points(dossier: Dossier) -> Iterator[str]:
+    """What is not fulfilled or not known, by its article, and what to do about it."""
+    for each in dossier.conditions:
+        if each.finding != _FULFILLED:
+            yield " ".join(
+                (f"{in_language(each.article)}:", in_language(each.ground), in_language(each.advice))
+            ).strip()
 
 
 def _head(dossier: Dossier) -> Iterator[str]:

@@ -96,11 +96,11 @@ def require_exportable(complaint: Complaint, now: datetime, *, customer_asks: bo
 
 def require_statements(statements: DossierStatements, appellant: Appellant, filed: date) -> date | None:
     """The day on which it happened, None where nobody said. Raises Refused with REQUEST_INVALID for what cannot be."""
-    for field in ("name", "address", "telephone", "postal_code"):
-        require_length(f"appellant.{field}", getattr(appellant, field), _TEXT_LIMIT)
-    for field in ("direct_interest", "settled", "appealed", "elsewhere"):
-        if getattr(statements, field) not in Statement.values():
-            raise Refused(Reason.REASON_REQUEST_INVALID, field=f"statements.{field}", problem="neither yes nor no")
+    for name in ("name", "address", "telephone", "postal_code"):
+        require_length(f"appellant.{name}", getattr(appellant, name), _TEXT_LIMIT)
+    for name in ("direct_interest", "settled", "appealed", "elsewhere"):
+        if getattr(statements, name) not in Statement.values():
+            raise Refused(Reason.REASON_REQUEST_INVALID, field=f"statements.{name}", problem="neither yes nor no")
     if not statements.occurred_on:
         return None
     try:
