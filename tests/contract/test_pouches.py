@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import pytest
@@ -23,10 +23,11 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, is_temporary, reason_name
 from gateway.region_keys import RegionKeys
 from gateway.relay.envelopes import Answer, Sealed, seal_receipt
+from gateway.relay.lanes import Delivered, LanePorts, Lanes
 from gateway.relay.pouches import PouchReceiver, PouchTransport
 from gateway.relay.queries import Asker
 from gateway.sealing import ID_BYTES, KEY_BYTES, Route, Sent
-from gateway.sealing_keys import published
+from gateway.sealing_keys import SealingKeys, published
 from tests.contract.relay_pair import DESTINATION, LETTER, NOW, ORIGIN, QUERY, FixedClock, Pair
 from tests.keys import region_keys
 from tests.pouches import Pouch
@@ -107,7 +108,7 @@ def test_an_order_and_its_receipt_pass_a_coordinator_that_can_read_neither() -> 
     answer = way.bring()
     assert [batch.envelopes[0] for batch in way.acted] == [way.batch().envelopes[0]]
     assert RECORD in answer.results[0].receipt.content
-    clear = (RECORD, "张三丰".encode(), LETTER.envelope_id.encode() + b"\x12", LETTER.subject.encode(), b"counter")
+    clear = (RECORD, "张三丰".encode(), LETTER.subject.encode(), b"counter")
     assert not [each for each in way.seen for value in clear if value in each]
     assert [stamp.event for stamp in answer.journey.stamps] == ["sent", "committed"]
 
@@ -137,7 +138,7 @@ def test_the_same_batch_is_sealed_to_other_bytes_each_time() -> None:
 def test_without_a_key_of_the_destination_nothing_leaves_and_it_goes_once_there_is_one() -> None:
     way = Way()
     here = way.pair.borders[ORIGIN]
-    ignorant = replace(here, sealing_keys=type(here.sealing_keys)())
+    ignorant = replace(here, sealing_keys=SealingKeys())
     out = PouchTransport(ignorant, way)
     told = refused(lambda: asyncio.run(out.deliver(way.batch(), 5.0)))
     assert (reason_name(told.reason), told.parameters) == ("SEALING_KEY_MISSING", {"region": DESTINATION})
@@ -150,6 +151,31 @@ def test_without_a_key_of_the_destination_nothing_leaves_and_it_goes_once_there_
     later = published(way.keys.set, way.pair.borders[DESTINATION].signer, NOW.replace(hour=13))
     ignorant.sealing_keys.accept(DESTINATION, later, here.keys.verify)
     assert len(asyncio.run(out.deliver(way.batch(), 5.0)).results) == 1
+
+
+def test_what_waits_for_a_region_without_a_key_leaves_by_itself_once_it_publishes_one() -> None:
+    async def scenario() -> None:
+        way, settled = Way(), asyncio.Event()
+        here = replace(way.pair.borders[ORIGIN], sealing_keys=SealingKeys())
+
+        async def settle(batch: Sequence[Delivered]) -> list[bool]:
+            settled.set()
+            return [True] * len(batch)
+
+        ports = LanePorts(ORIGIN, PouchTransport(here, way), settle, FixedClock(), random.Random(7))
+        lanes = Lanes(ports)
+        lane = lanes.to(DESTINATION)
+        lane.add(way.pair.seal(payload=RECORD))
+        while lane.counts.probes < 2:  # noqa: ASYNC110 - the lane probes by itself
+            await asyncio.sleep(0.001)
+        assert way.seen == []
+        told = published(way.keys.set, way.pair.borders[DESTINATION].signer, NOW)
+        here.sealing_keys.accept(DESTINATION, told, here.keys.verify)
+        await settled.wait()
+        assert [envelope for batch in way.acted for envelope in batch.envelopes] == [way.batch().envelopes[0]]
+        await lanes.close()
+
+    asyncio.run(asyncio.wait_for(scenario(), 20.0))
 
 
 def test_a_rotated_key_loses_nothing_on_its_way_and_a_pruned_one_neither() -> None:
