@@ -197,13 +197,13 @@ def _services(parts: _Parts) -> list[Service]:
         RouterPorts(
             parts.settings.name,
             parts.members.all,
-            parts.channels.transport_to,
+            parts.channels.carrier_to,
             parts.clock,
             parts.deliveries,
             parts.presence.may_route,
         )
     )
-    routing = RoutingService(router, parts.trail)
+    routing = RoutingService(router)
     membership = MembershipService(parts.registry, parts.presence)
     configuration = ConfigurationService(parts.registry, parts.settings.federation)
     oversight = OversightService(parts.members, parts.channels)

@@ -2,6 +2,9 @@
 
 The file has a line for each key, `index <id> <base64>` once and `wrapping <id> <base64>` at least once; the first that
 wraps is in use, those after it are only read by. Whoever has the database without this file can read no personal data.
+
+From each key that wraps comes one to which other regions seal what they send: it is rotated with it, and every process
+that can read the database can open what comes in.
 """
 
 import base64
@@ -14,12 +17,16 @@ from functools import cached_property
 from pathlib import Path
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from gateway.files import replace_file
+from gateway.sealing import PrivateKey
 
 REGION_KEYS = "region.keys"  # the usual name of the file
 KEY_BYTES = 32  # of AES-256 and of HMAC-SHA-256
 _ID_BYTES = 4
+_SEALING = b"crossregion.sealing-key.v1"
 _HEADING = (
     "# The keys of this region's personal data. Keep this file as you keep a private key, and apart from backups.\n"
 )
@@ -40,6 +47,12 @@ class RegionKey:
     def cipher(self) -> AESGCM:
         """AES-GCM under this key, for one that wraps."""
         return AESGCM(self.secret)
+
+    @cached_property
+    def sealing(self) -> PrivateKey:
+        """The key for what other regions send. Whoever learns it learns nothing of this one."""
+        derived = HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=None, info=_SEALING).derive(self.secret)
+        return PrivateKey(derived)
 
     def __repr__(self) -> str:
         """Never shows the secret."""
@@ -82,6 +95,11 @@ class KeySet:
     def by_id(self) -> Mapping[str, RegionKey]:
         """The keys that wrap, or have wrapped, by id."""
         return {key.id: key for key in self.wrapping}
+
+    @cached_property
+    def sealing_by_id(self) -> Mapping[bytes, PrivateKey]:
+        """The keys that open what other regions send, by id."""
+        return {key.sealing.id: key.sealing for key in self.wrapping}
 
     def rotated(self, draw: Callable[[int], bytes] = secrets.token_bytes) -> "KeySet":
         """With a new key in use before all that there are."""
@@ -154,6 +172,14 @@ class RegionKeys:
         if found is None and self.look is not None:
             self.look()
             found = self.set.by_id.get(key_id)
+        return found
+
+    def sealing_key(self, key_id: bytes) -> PrivateKey | None:
+        """The key with an id to which other regions seal, or have sealed; None where the region does not have it."""
+        found = self.set.sealing_by_id.get(key_id)
+        if found is None and self.look is not None:
+            self.look()
+            found = self.set.sealing_by_id.get(key_id)
         return found
 
     def replace(self, keys: KeySet) -> None:

@@ -1,9 +1,13 @@
-"""Answers that only who asked can read: sealed to a key that was drawn for one question. Pure.
+"""Pure sealing: what passes others, and only its destination can read; and its answer, which only the sender can.
 
-X25519 (RFC 7748) between the asker's key and one of the sealer's own, HKDF-SHA-256 (RFC 5869) over what the answer
-belongs to, AES-256-GCM. Both keys are drawn anew and kept nowhere, so that nothing can be opened afterwards either.
+X25519 (RFC 7748), HKDF-SHA-256 (RFC 5869), AES-256-GCM. The secrets are those of the pattern NK of the Noise Protocol
+Framework (revision 34, 7.5): what is sent is sealed by that of a key drawn for it and the destination's; the answer by
+that and the one of two drawn keys. So only the destination can answer, and an answer cannot be opened afterwards,
+whoever steals whose keys. Who sent something is not said here: its content is signed.
 """
 
+import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidTag
@@ -13,79 +17,140 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 KEY_BYTES = 32  # of X25519, private and public, and of AES-256
+ID_BYTES = 8
 _NONCE_BYTES = 12
 _TAG_BYTES = 16
 _LENGTH_BYTES = 4
-_BLOCK_BYTES = 512  # what is sealed is filled up to a multiple: its length does not tell a record from a refusal
-_PURPOSE = b"crossregion.answer.v1"
+_BLOCK_BYTES = 4096  # what is sealed is filled up to a multiple: its length does not tell a record from a refusal
+_SENT = b"crossregion.sent.v1"
+_ANSWERED = b"crossregion.answered.v1"
 
 
 class KeyUnusable(Exception):
-    """The public key of a question is not one that anything can be sealed to."""
+    """A public key is not one that anything can be sealed to."""
 
 
-class AnswerUnreadable(Exception):
-    """Sealed bytes that do not open: for another key or question, altered, or cut."""
+class KeyUnknown(Exception):
+    """Something is sealed to a key that is not at hand."""
+
+    def __init__(self, key_id: bytes) -> None:
+        super().__init__(key_id.hex())
+        self.key_id = key_id
+
+
+class Unreadable(Exception):
+    """Sealed bytes that do not open: for another key or route, altered, or cut."""
 
 
 @dataclass(frozen=True)
-class Question:
-    """What an answer belongs to: the envelope that asked, from one region to another."""
+class Route:
+    """From one region to another."""
 
-    envelope_id: str
     origin: str
     destination: str
 
 
-class AnswerKey:
-    """The asker's key of one question, from 32 random bytes."""
+class PrivateKey:
+    """The private half of a key, from 32 random bytes."""
 
     def __init__(self, secret: bytes) -> None:
         self._private = X25519PrivateKey.from_private_bytes(secret)
         self.public = self._private.public_key().public_bytes_raw()
-        """The half that travels with the question, 32 bytes."""
+        """The half that others may know, 32 bytes."""
+        self.id = key_id(self.public)
 
-    def open(self, sealed: bytes, question: Question) -> bytes:
-        """What was sealed to this key for this question. Raises AnswerUnreadable."""
-        theirs, content = sealed[:KEY_BYTES], sealed[KEY_BYTES:]
-        if len(content) < _TAG_BYTES:
-            raise AnswerUnreadable("it is too short")
+    def secret_with(self, public: bytes) -> bytes:
+        """What both keys have in common. Raises KeyUnusable for what is no key, or makes every secret the same."""
         try:
-            shared = self._private.exchange(X25519PublicKey.from_public_bytes(theirs))
-            key, nonce = _derive(shared, self.public, theirs, question)
-            filled = AESGCM(key).decrypt(nonce, content, None)
-        except (InvalidTag, ValueError):
-            raise AnswerUnreadable("it is not sealed to this question, or was altered") from None
-        length = int.from_bytes(filled[:_LENGTH_BYTES], "big")
-        return filled[_LENGTH_BYTES : _LENGTH_BYTES + length]
-
-
-class AnswerSeal:
-    """Seals the one answer to a question, to its public key and by 32 random bytes that are used for nothing else.
-
-    Raises KeyUnusable for what is no public key, or one of those few that make every secret the same.
-    """
-
-    def __init__(self, public: bytes, secret: bytes, question: Question) -> None:
-        own = X25519PrivateKey.from_private_bytes(secret)
-        self._ours = own.public_key().public_bytes_raw()
-        try:
-            shared = own.exchange(X25519PublicKey.from_public_bytes(public))
+            return self._private.exchange(X25519PublicKey.from_public_bytes(public))
         except ValueError:
             raise KeyUnusable("it is no X25519 key") from None
-        self._key, self._nonce = _derive(shared, public, self._ours, question)
-
-    def seal(self, content: bytes) -> bytes:
-        """What only the asker can open. To be called once: a second content would need a key of its own."""
-        told = len(content).to_bytes(_LENGTH_BYTES, "big") + content
-        filled = told + bytes(-len(told) % _BLOCK_BYTES)
-        return self._ours + AESGCM(self._key).encrypt(self._nonce, filled, None)
 
 
-def _derive(shared: bytes, asker: bytes, sealer: bytes, question: Question) -> tuple[bytes, bytes]:
-    """Key and nonce. Neither is ever used twice, because the sealer's key is not."""
-    names = (question.envelope_id, question.origin, question.destination)
-    told = (asker, sealer, *(name.encode() for name in names))
-    info = _PURPOSE + b"".join(len(each).to_bytes(4, "big") + each for each in told)
-    derived = HKDF(algorithm=SHA256(), length=KEY_BYTES + _NONCE_BYTES, salt=None, info=info).derive(shared)
+def key_id(public: bytes) -> bytes:
+    """What names a key, 8 bytes."""
+    return hashlib.sha256(public).digest()[:ID_BYTES]
+
+
+class Sent:
+    """Something that was sealed for a destination, and opens the answers to it."""
+
+    def __init__(self, content: bytes, public: bytes, drawn: bytes, route: Route) -> None:
+        """Seals to the destination's public key, by 32 random bytes that are used for nothing else.
+
+        Raises KeyUnusable.
+        """
+        self._own = PrivateKey(drawn)
+        self._public = public
+        self._route = route
+        self._secret = self._own.secret_with(public)
+        told = (self._own.public, public)
+        sealed = _encrypt(content, _derive(_SENT, self._secret, told, route))
+        self.sealed = key_id(public) + self._own.public + sealed
+        """What only the destination can open."""
+
+    def open_answer(self, sealed: bytes) -> bytes:
+        """An answer to this. Raises Unreadable, also for one of whoever is not the destination."""
+        theirs, content = sealed[:KEY_BYTES], sealed[KEY_BYTES:]
+        try:
+            secret = self._secret + self._own.secret_with(theirs)
+        except KeyUnusable:
+            raise Unreadable("it is too short, or brings no key") from None
+        told = (self._own.public, self._public, theirs)
+        return _decrypt(content, _derive(_ANSWERED, secret, told, self._route))
+
+
+class Received:
+    """Something that was sealed for this destination, opened, and the way to answer it."""
+
+    def __init__(self, sealed: bytes, find: Callable[[bytes], PrivateKey | None], route: Route) -> None:
+        """`find` gives the private key of an id. Raises KeyUnknown where it has none, and Unreadable."""
+        named, self._theirs, content = sealed[:ID_BYTES], sealed[ID_BYTES:][:KEY_BYTES], sealed[ID_BYTES + KEY_BYTES :]
+        if len(content) < _TAG_BYTES:
+            raise Unreadable("it is too short")
+        own = find(named)
+        if own is None:
+            raise KeyUnknown(named)
+        try:
+            self._secret = own.secret_with(self._theirs)
+        except KeyUnusable:
+            raise Unreadable("it brings no key") from None
+        self._public = own.public
+        self._route = route
+        self.content = _decrypt(content, _derive(_SENT, self._secret, (self._theirs, own.public), route))
+
+    def answer(self, content: bytes, drawn: bytes) -> bytes:
+        """Seals an answer for the sender, by 32 random bytes that are used for nothing else."""
+        own = PrivateKey(drawn)
+        secret = self._secret + own.secret_with(self._theirs)
+        told = (self._theirs, self._public, own.public)
+        return own.public + _encrypt(content, _derive(_ANSWERED, secret, told, self._route))
+
+
+_Derived = tuple[bytes, bytes]
+
+
+def _derive(purpose: bytes, secret: bytes, keys: tuple[bytes, ...], route: Route) -> _Derived:
+    """Key and nonce. Neither is ever used twice, because one of the keys that go into them is not."""
+    told = (*keys, route.origin.encode(), route.destination.encode())
+    info = purpose + b"".join(len(each).to_bytes(4, "big") + each for each in told)
+    derived = HKDF(algorithm=SHA256(), length=KEY_BYTES + _NONCE_BYTES, salt=None, info=info).derive(secret)
     return derived[:KEY_BYTES], derived[KEY_BYTES:]
+
+
+def _encrypt(content: bytes, derived: _Derived) -> bytes:
+    told = len(content).to_bytes(_LENGTH_BYTES, "big") + content
+    key, nonce = derived
+    return AESGCM(key).encrypt(nonce, told + bytes(-len(told) % _BLOCK_BYTES), None)
+
+
+def _decrypt(content: bytes, derived: _Derived) -> bytes:
+    if len(content) < _TAG_BYTES:
+        raise Unreadable("it is too short")
+    key, nonce = derived
+    try:
+        filled = AESGCM(key).decrypt(nonce, content, None)
+    except InvalidTag:
+        raise Unreadable("it is not sealed to this key for this route, or was altered") from None
+    length = int.from_bytes(filled[:_LENGTH_BYTES], "big")
+    return filled[_LENGTH_BYTES : _LENGTH_BYTES + length]

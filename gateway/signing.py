@@ -21,6 +21,7 @@ from gateway.identity import Identity
 ENVELOPE = b"crossregion.envelope.v1"
 RECEIPT = b"crossregion.receipt.v1"
 AUDIT_HEAD = b"crossregion.audit-head.v1"
+SEALING_KEY = b"crossregion.sealing-key.v1"
 WITNESSED_HEAD = b"crossregion.witnessed-head.v1"
 
 # The key in use and the one before it: what was signed just before a rotation is still on its way.

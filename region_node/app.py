@@ -19,7 +19,8 @@ from gateway.identity import server_name
 from gateway.interceptor import BorderInterceptor, BorderPorts
 from gateway.metrics import observe
 from gateway.relay.border import Border
-from gateway.relay.grpc_transport import GrpcTransport
+from gateway.relay.grpc_carrier import GrpcCarrier
+from gateway.relay.pouches import PouchTransport
 from gateway.relay.queries import Asker
 from gateway.relay.workers import ThreadWorkers
 from gateway.rotation import KeyFile, Rotation
@@ -71,7 +72,7 @@ class _Ports:
     border: Border
     source: random.Random
     tracing: Tracing
-    transport: GrpcTransport
+    transport: PouchTransport
     workers: ThreadWorkers
     provider: FulfilmentProvider | None
     notifier: Notifier | None
@@ -180,7 +181,7 @@ async def _open(
     stack.push_async_callback(coordinators.close)
     workers = ThreadWorkers()
     stack.callback(workers.close)
-    transport = GrpcTransport(coordinators, telemetry.tracing, telemetry.calls)
+    transport = PouchTransport(border, GrpcCarrier(coordinators, telemetry.tracing, telemetry.calls))
     calling = ProviderPorts(dialer, source, telemetry.tracing, telemetry.calls)
     return _Ports(
         settings=settings,
@@ -235,7 +236,13 @@ async def _join(client: FederationClient, endpoint: str) -> None:
 
 def _membership(ports: _Ports) -> FederationClient:
     settings = ports.settings
-    node = Node(settings.federation, ports.border, settings.signing.certificate.read_bytes(), settings.coordinators)
+    node = Node(
+        settings.federation,
+        ports.border,
+        ports.key_file.keys,
+        settings.signing.certificate.read_bytes(),
+        settings.coordinators,
+    )
     return FederationClient(node, settings.data, MembershipPorts(ports.dialer, ports.store, ports.clock, ports.source))
 
 
@@ -252,6 +259,7 @@ def _core_ports(ports: _Ports) -> tuple[CorePorts, Questions]:
     questions = Questions(context, Asker(ports.border, ports.transport, ports.clock, ports.source))
     core = CorePorts(
         context,
+        ports.key_file.keys,
         ports.store,
         ports.clock,
         ports.transport,

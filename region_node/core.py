@@ -10,10 +10,12 @@ from secrets import SystemRandom
 from gateway.clock import Clock
 from gateway.errors import Refused
 from gateway.federation.current import FederationState
+from gateway.region_keys import RegionKeys
 from gateway.relay.border import Kinds
 from gateway.relay.claims import Claims
 from gateway.relay.lanes import LanePorts, Lanes
 from gateway.relay.ports import RelayPorts
+from gateway.relay.pouches import PouchReceiver
 from gateway.relay.queries import Asker
 from gateway.relay.service import Receiver
 from gateway.relay.settling import Settler
@@ -66,6 +68,7 @@ class CorePorts:
     """What a region is made of."""
 
     context: RegionContext
+    keys: RegionKeys
     store: Store
     clock: Clock
     transport: Transport
@@ -103,7 +106,7 @@ class RegionCore:
         settler = Settler(relay)
         self._ports = ports
         self.context = ports.context
-        self.receiver = Receiver(relay)
+        self.receiver = PouchReceiver(border, ports.keys, Receiver(relay).deliver)
         self.lanes = Lanes(LanePorts(border.region, ports.transport, settler.settle, ports.clock, ports.source))
         self.changes = Changes(ports.store)
         self.desk = OrderDesk(

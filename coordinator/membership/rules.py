@@ -1,10 +1,10 @@
 """How a region stands, and which of its processes live. Pure."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from gateway.api.federation.v1.federation_pb2 import Member, MemberState
+from gateway.api.federation.v1.federation_pb2 import Member, MemberState, SealingKey
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 
@@ -23,6 +23,14 @@ class Heartbeat:
     """Its clock minus the coordinator's."""
     signing_certificate: bytes
     """PEM, verified."""
+    sealing_key: SealingKey = field(default_factory=SealingKey)
+    """What batches for the region are to be sealed to, verified; empty of one that told none."""
+
+    def brings_news_after(self, known: "Heartbeat | None") -> bool:
+        """Whether the process is new, or tells another certificate or key than it did before."""
+        if known is None or known.signing_certificate != self.signing_certificate:
+            return True
+        return known.sealing_key.key != self.sealing_key.key
 
 
 @dataclass(frozen=True)
@@ -42,6 +50,8 @@ class RegionFacts:
     ever_joined: bool = False
     signing_certificate: bytes = b""
     """PEM; kept when the region is silent."""
+    sealing_key: SealingKey = field(default_factory=SealingKey)
+    """Kept when the region is silent, too."""
     live: Mapping[str, Heartbeat] = field(default_factory=dict)
     """The last heartbeat of each process whose lease has not run out, by endpoint."""
     last: Heartbeat | None = None
@@ -49,6 +59,25 @@ class RegionFacts:
     presence_since: datetime | None = None
     """Since when there is a live process, or none any more."""
     suspension: Suspension | None = None
+
+    def joined_by(self, heartbeat: Heartbeat) -> "RegionFacts":
+        """With what a process that brings news tells of its region: the last that came newly counts.
+
+        While certificates or keys are replaced, the processes of a region differ.
+        """
+        if heartbeat.signing_certificate == self.signing_certificate and (
+            heartbeat.sealing_key.key in (b"", self.sealing_key.key)
+        ):
+            return replace(self, ever_joined=True)
+        told = heartbeat.sealing_key if heartbeat.sealing_key.key else self.sealing_key
+        return replace(self, ever_joined=True, signing_certificate=heartbeat.signing_certificate, sealing_key=told)
+
+    def change_since(self, before: "RegionFacts | None") -> str:
+        """What the audit chain calls it that this follows after `before`."""
+        if before is None:
+            return "REGION_JOINED"
+        is_certificate = before.signing_certificate != self.signing_certificate
+        return "SIGNING_CERTIFICATE_CHANGED" if is_certificate else "SEALING_KEY_CHANGED"
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ from gateway.calls import current_call
 from gateway.clock import Clock, from_timestamp, to_timestamp
 from gateway.errors import Refused
 from gateway.federation.current import MAX_CLOCK_ERROR
+from gateway.sealing_keys import is_proven
 from gateway.signing import AUDIT_HEAD, TrustedKeys
 from gateway.trail import Trail
 
@@ -76,6 +77,7 @@ class FederationService(FederationServiceServicer):
         self._require_configured(region)
         heartbeat = _heartbeat(request, now)
         self._ports.keys.accept(region, request.signing_certificate, now)
+        self._require_own_sealing_key(region, request)
         head = self._verified_head(region, request, now)
         if request.leaving:
             await self._ports.registry.leave(region, heartbeat.endpoint)
@@ -172,6 +174,11 @@ class FederationService(FederationServiceServicer):
         live = self._ports.registry.snapshot().facts(region).live
         if endpoint not in live and len(live) >= ENDPOINTS_PER_REGION:
             raise _invalid("endpoint", f"the region has {ENDPOINTS_PER_REGION} live endpoints already")
+
+    def _require_own_sealing_key(self, region: str, request: federation_pb2.JoinRequest) -> None:
+        told = request.sealing_key
+        if request.HasField("sealing_key") and not is_proven(region, told, self._ports.keys.verify):
+            raise _invalid("sealing_key", "not signed by the region")
 
     def _verified_head(self, region: str, request: federation_pb2.JoinRequest, now: datetime) -> KeptHead | None:
         if not request.HasField("audit_head"):
@@ -323,4 +330,12 @@ def _heartbeat(request: federation_pb2.JoinRequest, now: datetime) -> Heartbeat:
         clock_error = from_timestamp(request.time) - now
     except OverflowError:
         raise _invalid("time", "out of range") from None
-    return Heartbeat(request.endpoint, now, request.federation_revision, clock_error, request.signing_certificate)
+    return Heartbeat(
+        request.endpoint,
+        now,
+        request.federation_revision,
+        clock_error,
+        request.signing_certificate,
+        # Of two keys the one that was signed later counts: one of a clock that is ahead would count for too long.
+        request.sealing_key if abs(clock_error) <= MAX_CLOCK_ERROR else federation_pb2.SealingKey(),
+    )

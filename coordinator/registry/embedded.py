@@ -68,15 +68,12 @@ class EmbeddedRegistry:
 
     async def beat(self, region: str, heartbeat: Heartbeat) -> None:
         """See the port."""
-        known = self._snapshot.facts(region).live.get(heartbeat.endpoint)
-        # While certificates are replaced, processes of a region differ: the one that came newly counts.
-        is_new = known is None or known.signing_certificate != heartbeat.signing_certificate
-        certificate = heartbeat.signing_certificate
         facts = self._snapshot.facts(region)
-        if is_new and (not facts.ever_joined or facts.signing_certificate != certificate):
+        is_news = heartbeat.brings_news_after(facts.live.get(heartbeat.endpoint))
+        if is_news and (joined := facts.joined_by(heartbeat)) != facts:
             now = self._clock.now()
-            await self._store.write(lambda tx: operations.keep_joined(tx, region, certificate, now))
-        self._take_heartbeat(region, heartbeat, replaces_certificate=is_new)
+            await self._store.write(lambda tx: operations.keep_joined(tx, joined, now))
+        self._take_heartbeat(region, heartbeat, is_news=is_news)
 
     async def leave(self, region: str, endpoint: str) -> None:
         """See the port."""
@@ -168,20 +165,19 @@ class EmbeddedRegistry:
             self._expiry = None
         self._listeners.clear()
 
-    def _take_heartbeat(self, region: str, heartbeat: Heartbeat, *, replaces_certificate: bool) -> None:
+    def _take_heartbeat(self, region: str, heartbeat: Heartbeat, *, is_news: bool) -> None:
         before = self._snapshot.facts(region)
+        joined = before.joined_by(heartbeat) if is_news else before
         live = {**before.live, heartbeat.endpoint: heartbeat}
         facts = replace(
-            before,
-            ever_joined=True,
-            signing_certificate=(heartbeat.signing_certificate if replaces_certificate else before.signing_certificate),
+            joined,
             live=live,
             last=heartbeat,
             presence_since=before.presence_since if before.live else heartbeat.time,
         )
         self._put(facts)
         key = (region, heartbeat.endpoint)
-        is_change = key not in self._leases or facts.signing_certificate != before.signing_certificate
+        is_change = key not in self._leases or joined != before
         self._leases[key] = Lease(*key, expires=self._loop.time() + self._lease_seconds)
         self._expect_expiry()
         if is_change:

@@ -1,17 +1,20 @@
 """The durable part of the embedded registry: one transaction each."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from coordinator.membership.rules import RegionFacts, Suspension
 from gateway import audit
 from gateway.api.federation.v1.configuration_pb2 import Configuration
+from gateway.api.federation.v1.federation_pb2 import SealingKey
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.audit import Head
 from gateway.audit_heads import Continuation, KeptHead, continuation
 from gateway.clock import from_microseconds, to_microseconds
 from gateway.errors import Refused
 from gateway.store.port import Transaction
+
+_JOINED = "SELECT region, signing_certificate, sealing_key FROM joined_regions"
 
 
 @dataclass(frozen=True)
@@ -88,34 +91,27 @@ def apply(tx: Transaction, wanted: Wanted, *, expected_revision: int, actor: str
 def regions(tx: Transaction) -> list[RegionFacts]:
     """What is durably known of each region."""
     suspensions = dict(tx.all(_suspension, "SELECT region, since, note, actor FROM suspensions"))
-    certificates = dict(tx.all(_pair, "SELECT region, signing_certificate FROM joined_regions"))
+    joined = {each.region: each for each in tx.all(_joined, _JOINED)}
     return [
-        RegionFacts(
-            region,
-            ever_joined=region in certificates,
-            signing_certificate=certificates.get(region, b""),
-            suspension=suspensions.get(region),
-        )
-        for region in sorted(suspensions.keys() | certificates.keys())
+        replace(joined.get(region) or RegionFacts(region), suspension=suspensions.get(region))
+        for region in sorted(suspensions.keys() | joined.keys())
     ]
 
 
-def keep_joined(tx: Transaction, region: str, signing_certificate: bytes, now: datetime) -> None:
-    """Keeps that a region has joined, and by which certificate it signs now."""
-    changed = tx.execute(
-        "UPDATE joined_regions SET signing_certificate = :certificate WHERE region = :region",
+def keep_joined(tx: Transaction, facts: RegionFacts, now: datetime) -> None:
+    """Keeps that a region has joined, by which certificate it signs now, and what is sealed to it."""
+    region = facts.region
+    before = tx.first(_joined, f"{_JOINED} WHERE region = :region", region=region)
+    tx.execute(
+        "INSERT INTO joined_regions (region, first_joined, signing_certificate, sealing_key)"
+        " VALUES (:region, :now, :certificate, :sealing_key) ON CONFLICT (region) DO UPDATE SET"
+        " signing_certificate = excluded.signing_certificate, sealing_key = excluded.sealing_key",
         region=region,
-        certificate=signing_certificate,
+        now=to_microseconds(now),
+        certificate=facts.signing_certificate,
+        sealing_key=facts.sealing_key.SerializeToString(),
     )
-    if not changed:
-        tx.execute(
-            "INSERT INTO joined_regions (region, first_joined, signing_certificate)"
-            " VALUES (:region, :now, :certificate)",
-            region=region,
-            now=to_microseconds(now),
-            certificate=signing_certificate,
-        )
-    action = "SIGNING_CERTIFICATE_CHANGED" if changed else "REGION_JOINED"
+    action = facts.change_since(before)
     audit.append(tx, now=now, actor=f"region/{region}", action=action, subject=f"region/{region}")
 
 
@@ -185,8 +181,9 @@ def _suspension(region: str, since: int, note: str, actor: str) -> tuple[str, Su
     return region, Suspension(from_microseconds(since), note, actor)
 
 
-def _pair(region: str, signing_certificate: bytes) -> tuple[str, bytes]:
-    return region, signing_certificate
+def _joined(region: str, signing_certificate: bytes, sealing_key: bytes | None) -> RegionFacts:
+    told = SealingKey.FromString(sealing_key or b"")
+    return RegionFacts(region, ever_joined=True, signing_certificate=signing_certificate, sealing_key=told)
 
 
 def _kept_head(sequence: int, digest: bytes, signature: bytes, handed_in: int) -> KeptHead:

@@ -11,7 +11,7 @@ from gateway.api.types.v1.access_pb2 import Role
 from gateway.channels import Attempt, Dialer, Replicas
 from gateway.identity import server_name
 from gateway.metrics import CallMetrics
-from gateway.relay.grpc_transport import GrpcTransport
+from gateway.relay.grpc_carrier import GrpcCarrier
 from gateway.relay.transport import Unreachable
 from gateway.tls import CredentialsUnusable
 from gateway.tracing import Tracing
@@ -36,7 +36,7 @@ class _Way:
     """The way to one region."""
 
     replicas: Replicas
-    transport: GrpcTransport
+    carrier: GrpcCarrier
 
 
 class RegionChannels:
@@ -56,9 +56,9 @@ class RegionChannels:
             except CredentialsUnusable as error:
                 _log.error("the connections to %s stay as they were: %s", region, error)
 
-    def transport_to(self, region: str) -> GrpcTransport:
+    def carrier_to(self, region: str) -> GrpcCarrier:
         """Carries batches to a region. Raises Unreachable where no connection can be made."""
-        return self._connected(region).transport
+        return self._connected(region).carrier
 
     async def call(self, region: str, attempt: Attempt[T], timeout: float) -> T:
         """Makes a call to one of the region's processes, as `Replicas.call` does. Raises Unreachable."""
@@ -81,7 +81,7 @@ class RegionChannels:
         if way is None:
             name = server_name(Role.ROLE_REGION, region, self._ports.federation)
             replicas = Replicas(self._ports.dialer, name, self._ports.source)
-            way = self._ways[region] = _Way(replicas, GrpcTransport(replicas, self._ports.tracing, self._ports.metrics))
+            way = self._ways[region] = _Way(replicas, GrpcCarrier(replicas, self._ports.tracing, self._ports.metrics))
         wanted = self._wanted.get(region, ())
         if way.replicas.endpoints != wanted:
             way.replicas.update(wanted)

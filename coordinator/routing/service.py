@@ -7,18 +7,16 @@ from gateway.api.relay.v1.relay_pb2 import DeliverRequest, DeliverResponse
 from gateway.api.relay.v1.relay_pb2_grpc import RelayServiceServicer
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.calls import Call, current_call
+from gateway.calls import current_call
 from gateway.errors import Refused
 from gateway.relay.lanes import DELIVER_TIMEOUT
-from gateway.trail import Trail
 
 
 class RoutingService(RelayServiceServicer):
     """Only regions bring envelopes to a coordinator."""
 
-    def __init__(self, router: Router, trail: Trail) -> None:
+    def __init__(self, router: Router) -> None:
         self._router = router
-        self._trail = trail
 
     async def Deliver(
         self, request: DeliverRequest, context: grpc.aio.ServicerContext[DeliverRequest, DeliverResponse]
@@ -27,15 +25,4 @@ class RoutingService(RelayServiceServicer):
         call = current_call()
         if call.identity.role != Role.ROLE_REGION:
             raise Refused(Reason.REASON_PERMISSION_DENIED, identity=call.identity.path, method=call.method)
-        response = await self._router.deliver(call.identity.region, request, call.seconds_left(DELIVER_TIMEOUT))
-        await self._note_impostors(call, response)
-        return response
-
-    async def _note_impostors(self, call: Call, response: DeliverResponse) -> None:
-        """Leaves an audit row where the caller spoke in another region's name."""
-        for result in response.results:
-            failed = result.not_delivered
-            if failed.reason == Reason.REASON_ENVELOPE_SENDER_WRONG:
-                refused = Refused(failed.reason, **dict(failed.reason_parameters))
-                await self._trail.denied(call.identity, call.method, refused)
-                return
+        return await self._router.deliver(call.identity.region, request, call.seconds_left(DELIVER_TIMEOUT))

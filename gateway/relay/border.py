@@ -2,12 +2,13 @@
 
 import os
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, ReceiptContent
 from gateway.federation.current import CurrentFederation
 from gateway.relay.envelopes import Answer
+from gateway.sealing_keys import SealingKeys
 from gateway.signing import Signer, TrustedKeys
 from gateway.store.port import Transaction
 
@@ -38,7 +39,7 @@ class Command:
 
 @dataclass(frozen=True)
 class Query:
-    """A kind that is answered afresh and never stored; only who asked can read the answer.
+    """A kind that is answered afresh and never stored.
 
     `act` may write an audit row, and what is the same however often it is asked: a question may be repeated. The
     question itself is one row of the audit chain, unless it is not noted: what comes all the time from every region
@@ -74,4 +75,6 @@ class Border:
     number: int = 0
     """The number of this process among those of the region's database."""
     draw: Callable[[int], bytes] = os.urandom
-    """What the keys of single questions and answers are drawn from."""
+    """What the keys of single batches and answers are drawn from."""
+    sealing_keys: SealingKeys = field(default_factory=SealingKeys)
+    """What batches for other regions are sealed to."""

@@ -21,6 +21,7 @@ from gateway.api.relay.v1.relay_pb2 import (
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.clock import to_timestamp
 from gateway.errors import Refused
+from gateway.sealing import Route
 from gateway.signing import ENVELOPE, RECEIPT, Signer, TrustedKeys
 
 CONTENT_LIMIT = 64 * 1024  # bytes of an envelope's content: an order is about 1 KiB, documents do not travel here
@@ -58,8 +59,6 @@ class Answer:
     reason: Reason.ValueType = Reason.REASON_UNSPECIFIED
     parameters: Mapping[str, str] | None = field(default=None, repr=False)
     moved_to: str = ""
-    sealed: bool = False
-    """Whether `result` is sealed to the question's key."""
 
 
 def seal(
@@ -70,9 +69,8 @@ def seal(
     now: datetime,
     revision: int,
     traceparent: str,
-    answer_key: bytes = b"",
 ) -> Sealed:
-    """Signs a letter in the name of the region `origin`. A query brings the key to which its answer is sealed.
+    """Signs a letter in the name of the region `origin`.
 
     Raises ValueError for more than an envelope holds: a defect, since what is taken in is far smaller. Sent, it would
     be refused for ever and stop its lane.
@@ -90,7 +88,6 @@ def seal(
         subject=letter.subject,
         operator=letter.operator,
         bulk=letter.bulk,
-        answer_key=answer_key,
     )
     data = content.SerializeToString()
     if len(data) > CONTENT_LIMIT:
@@ -113,13 +110,15 @@ def read_content(envelope: Envelope) -> EnvelopeContent:
     return content
 
 
-def open_envelope(envelope: Envelope, keys: TrustedKeys, destination: str) -> Sealed:
-    """Verifies and parses an envelope for `destination`.
+def open_envelope(envelope: Envelope, keys: TrustedKeys, route: Route) -> Sealed:
+    """Verifies and parses an envelope that came by a route.
 
-    Raises Refused with ENVELOPE_INVALID or ENVELOPE_SIGNATURE_INVALID.
+    Raises Refused with ENVELOPE_INVALID, ENVELOPE_SENDER_WRONG or ENVELOPE_SIGNATURE_INVALID.
     """
     content = read_content(envelope)
-    if content.destination != destination:
+    if content.origin != route.origin:
+        raise Refused(Reason.REASON_ENVELOPE_SENDER_WRONG, sender=f"region/{route.origin}", region=content.origin)
+    if content.destination != route.destination:
         raise Refused(Reason.REASON_ENVELOPE_INVALID, problem=f"it is for {content.destination}")
     if not keys.verify(content.origin, ENVELOPE, envelope.content, envelope.signature):
         raise Refused(Reason.REASON_ENVELOPE_SIGNATURE_INVALID, region=content.origin)
@@ -145,7 +144,6 @@ def seal_receipt(sealed: Sealed, answer: Answer, signer: Signer, *, now: datetim
         decide_time=to_timestamp(now),
         federation_revision=revision,
         moved_to=answer.moved_to,
-        sealed=answer.sealed,
     )
     data = content.SerializeToString()
     return Receipt(content=data, signature=signer.sign(RECEIPT, data))

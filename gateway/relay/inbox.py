@@ -9,7 +9,6 @@ from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcom
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.clock import from_timestamp, to_microseconds
 from gateway.errors import Refused, is_temporary
-from gateway.relay import answers
 from gateway.relay.at_rest import INBOX, INBOX_RECEIPT, inbox_key, open_signed, seal_signed
 from gateway.relay.border import Border, Command, Kinds, Moved, Query, SlowQuery
 from gateway.relay.envelopes import Answer, Sealed, seal_receipt
@@ -44,12 +43,10 @@ def receive(tx: Transaction, border: Border, kinds: Kinds, sealed: Sealed, now: 
             raise Refused(Reason.REASON_ENVELOPE_ID_REUSED)
         return Receipt(content=stored.receipt_content, signature=stored.receipt_signature)
     border.current.require_trusted_clock()
-    answer_seal = None if isinstance(kind, Command) else answers.seal_for(border, content)
     answer = _decide(tx, kind, sealed, now)
     if isinstance(kind, Command) and answer.outcome != Outcome.OUTCOME_ACCEPTED and tx.has_written():
         raise WriteAfterRefusal(f"{EnvelopeKind.Name(content.kind)} {content.id}: {Outcome.Name(answer.outcome)}")
-    told = answer if answer_seal is None else answers.sealed(answer, answer_seal)
-    receipt = seal_receipt(sealed, told, border.signer, now=now, revision=border.current.revision)
+    receipt = seal_receipt(sealed, answer, border.signer, now=now, revision=border.current.revision)
     if isinstance(kind, Command):
         failpoints.reach("S9.before-commit")
         _keep(tx, sealed, receipt, now)
@@ -65,7 +62,6 @@ async def answer_slowly(store: Store, border: Border, query: SlowQuery, sealed: 
     """
     _require_not_suspended(border, sealed.content.origin)
     border.current.require_trusted_clock()
-    answer_seal = answers.seal_for(border, sealed.content)
     try:
         _require_in_time(sealed, now)
         answer = await query.answer(sealed.content, now)
@@ -74,8 +70,7 @@ async def answer_slowly(store: Store, border: Border, query: SlowQuery, sealed: 
     except KeyDestroyed:
         answer = _refusal(Refused(Reason.REASON_SUBSCRIPTION_NOT_FOUND))
     await store.write(lambda tx: _note(tx, sealed.content, answer, now))
-    told = answers.sealed(answer, answer_seal)
-    return seal_receipt(sealed, told, border.signer, now=now, revision=border.current.revision)
+    return seal_receipt(sealed, answer, border.signer, now=now, revision=border.current.revision)
 
 
 def find(tx: Transaction, origin: str, envelope_id: str) -> InboxRow | None:

@@ -13,7 +13,7 @@ from contextvars import copy_context
 from dataclasses import dataclass
 from functools import partial
 
-from gateway.api.relay.v1.relay_pb2 import DeliverRequest, DeliverResult, HopStamp, Journey
+from gateway.api.relay.v1.relay_pb2 import Batch, DeliverResult, HopStamp, Journey
 from gateway.clock import Clock, to_timestamp
 from gateway.errors import Refused, reason_name
 from gateway.relay.envelopes import BATCH_LIMIT, Sealed
@@ -140,10 +140,11 @@ class Lane:
             self.counts.sent += 1
             self.counts.repeated += parcel.attempts > 0
             parcel.attempts += 1
-        request = DeliverRequest(
+        request = Batch(
             destination=self.destination,
             envelopes=[parcel.sealed.envelope for parcel in batch],
             journey=Journey(stamps=[self._stamp("sent")]),
+            traceparents=[parcel.sealed.content.traceparent for parcel in batch],
         )
         attempts = 0
 
@@ -216,7 +217,7 @@ class Lane:
     async def _probe(self) -> bool:
         self.counts.probes += 1
         try:
-            await self._ports.transport.deliver(DeliverRequest(destination=self.destination), DELIVER_TIMEOUT)
+            await self._ports.transport.deliver(Batch(destination=self.destination), DELIVER_TIMEOUT)
         except (Unreachable, Refused):
             return False
         return True

@@ -1,20 +1,18 @@
-"""Questions to another region: signed like commands, answered afresh in time, for the asker alone to read."""
+"""Questions to another region: signed like commands, answered afresh in time."""
 
 import asyncio
 import random
 
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt
 
-from gateway.api.relay.v1.relay_pb2 import DeliverRequest, DeliverResult, HopStamp, Journey
+from gateway.api.relay.v1.relay_pb2 import Batch, DeliverResult, HopStamp, Journey, Outcome
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.clock import Clock, to_timestamp
 from gateway.errors import Refused
-from gateway.relay.answers import read_answer
 from gateway.relay.border import Border
 from gateway.relay.envelopes import Letter, Sealed, open_receipt, seal
 from gateway.relay.retry import FullJitter
 from gateway.relay.transport import Transport, Unreachable
-from gateway.sealing import KEY_BYTES, AnswerKey
 
 ATTEMPTS = 2  # a question has no effect, so it may be asked again once; the person at the counter decides after that
 
@@ -34,7 +32,6 @@ class Asker:
         Raises Refused as the other region does, with REGION_UNREACHABLE where there was no answer.
         """
         now, revision = self._clock.now(), self._border.current.revision
-        key = AnswerKey(self._border.draw(KEY_BYTES))
         sealed = seal(
             letter,
             self._border.region,
@@ -42,7 +39,6 @@ class Asker:
             now=now,
             revision=revision,
             traceparent=traceparent,
-            answer_key=key.public,
         )
         retrying = AsyncRetrying(
             stop=stop_after_attempt(attempts),
@@ -56,18 +52,28 @@ class Asker:
                 result: DeliverResult = await retrying(self._deliver, sealed, seconds)
         except (Unreachable, TimeoutError):
             raise Refused(Reason.REASON_REGION_UNREACHABLE, region=letter.destination) from None
-        return self._read(result, sealed, key)
+        return self._read(result, sealed)
 
     async def _deliver(self, sealed: Sealed, seconds: float) -> DeliverResult:
         stamp = HopStamp(party=self._border.region, event="asked", time=to_timestamp(self._clock.now()))
-        request = DeliverRequest(
-            destination=sealed.content.destination, envelopes=[sealed.envelope], journey=Journey(stamps=[stamp])
+        batch = Batch(
+            destination=sealed.content.destination,
+            envelopes=[sealed.envelope],
+            journey=Journey(stamps=[stamp]),
+            traceparents=[sealed.content.traceparent],
         )
-        response = await self._transport.deliver(request, seconds)
-        return response.results[0]
+        answer = await self._transport.deliver(batch, seconds)
+        if len(answer.results) != 1:
+            raise Unreachable("the answer is not of this question")
+        return answer.results[0]
 
-    def _read(self, result: DeliverResult, sealed: Sealed, key: AnswerKey) -> bytes:
+    def _read(self, result: DeliverResult, sealed: Sealed) -> bytes:
         if result.HasField("not_delivered"):
             refusal = result.not_delivered
             raise Refused(refusal.reason, **dict(refusal.reason_parameters))
-        return read_answer(open_receipt(result.receipt, self._border.keys, sealed), key, sealed.content)
+        receipt = open_receipt(result.receipt, self._border.keys, sealed)
+        if receipt.outcome == Outcome.OUTCOME_MOVED:
+            raise Refused(Reason.REASON_NOT_HOME, region=sealed.content.destination)
+        if receipt.outcome == Outcome.OUTCOME_REFUSED:
+            raise Refused(receipt.reason, **dict(receipt.reason_parameters))
+        return receipt.result

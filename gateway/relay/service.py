@@ -1,14 +1,17 @@
-"""RelayService of a region node: opens what coordinators bring, and answers each envelope in its place."""
+"""RelayService of a region node: acts on what coordinators bring, and answers each envelope in its place."""
 
 import asyncio
 import logging
 import secrets
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
+from functools import partial
 
 import grpc
 
 from gateway import failpoints
 from gateway.api.relay.v1.relay_pb2 import (
+    Batch,
+    BatchAnswer,
     DeliverRequest,
     DeliverResponse,
     DeliverResult,
@@ -24,11 +27,14 @@ from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.calls import current_call
 from gateway.clock import to_timestamp
-from gateway.errors import Refused
+from gateway.errors import Refused, reason_name
 from gateway.relay.border import Command, SlowQuery
 from gateway.relay.envelopes import BATCH_LIMIT, Sealed, open_envelope
 from gateway.relay.inbox import answer_slowly, receive
 from gateway.relay.ports import RelayPorts
+from gateway.relay.pouches import PouchReceiver
+from gateway.sealing import Route
+from gateway.trail import Trail
 
 _log = logging.getLogger(__name__)
 
@@ -38,16 +44,15 @@ class Receiver:
 
     def __init__(self, ports: RelayPorts) -> None:
         self._ports = ports
+        self._trail = Trail(ports.store, ports.clock)
 
-    async def deliver(self, request: DeliverRequest) -> DeliverResponse:
-        """Acts on every envelope, each in its own operation, all in as few commits as possible."""
-        region = self._ports.border.region
-        if request.destination != region:
-            raise Refused(Reason.REASON_NOT_HOME, region=region)
-        if len(request.envelopes) > BATCH_LIMIT:
+    async def deliver(self, batch: Batch, origin: str) -> BatchAnswer:
+        """Acts on every envelope of a region's batch, each in its own operation, all in as few commits as possible."""
+        if len(batch.envelopes) > BATCH_LIMIT:
             raise Refused(Reason.REASON_REQUEST_INVALID, field="envelopes", problem=f"more than {BATCH_LIMIT}")
-        journey = Journey(stamps=[*request.journey.stamps, self._stamp("received")])
-        opened = await self._ports.workers.each(self._open, request.envelopes)
+        journey = Journey(stamps=[*batch.journey.stamps, self._stamp("received")])
+        opened = await self._ports.workers.each(partial(self._open, origin), batch.envelopes)
+        await self._note_impostor(origin, opened)
         answers = await asyncio.gather(
             *(self._receive(sealed) for sealed in opened if isinstance(sealed, Sealed)), return_exceptions=True
         )
@@ -56,13 +61,20 @@ class Receiver:
         receipts = iter(answers)
         results = [_result(next(receipts) if isinstance(each, Sealed) else each) for each in opened]
         journey.stamps.append(self._stamp("committed"))
-        return DeliverResponse(results=results, journey=journey)
+        return BatchAnswer(results=results, journey=journey)
 
-    def _open(self, envelope: Envelope) -> Sealed | Refused:
+    def _open(self, origin: str, envelope: Envelope) -> Sealed | Refused:
         try:
-            return open_envelope(envelope, self._ports.border.keys, self._ports.border.region)
+            return open_envelope(envelope, self._ports.border.keys, Route(origin, self._ports.border.region))
         except Refused as refused:
             return refused
+
+    async def _note_impostor(self, origin: str, opened: Sequence[Sealed | Refused]) -> None:
+        """Leaves an audit row where a region spoke in the name of another."""
+        for each in opened:
+            if isinstance(each, Refused) and each.reason == Reason.REASON_ENVELOPE_SENDER_WRONG:
+                await self._trail.note(f"region/{origin}", "DENIED", "Deliver", reason_name(each.reason))
+                return
 
     def _is_command(self, sealed: Sealed) -> bool:
         return isinstance(self._ports.kinds.get(sealed.content.kind), Command)
@@ -106,7 +118,7 @@ def _defect(error: BaseException) -> Refused:
 class RelayService(RelayServiceServicer):
     """The gRPC face. Only coordinators bring envelopes to a region."""
 
-    def __init__(self, receiver: Receiver) -> None:
+    def __init__(self, receiver: PouchReceiver) -> None:
         self._receiver = receiver
 
     async def Deliver(

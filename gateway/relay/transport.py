@@ -1,9 +1,12 @@
-"""The way out of a region, as a port: gRPC in processes, a faulty network in the simulation."""
+"""The way out of a region, as two ports: what it sends, and who carries that sealed.
+
+A carrier is gRPC in processes, and a faulty network in the simulation.
+"""
 
 from collections.abc import Callable
 from typing import Protocol
 
-from gateway.api.relay.v1.relay_pb2 import DeliverRequest, DeliverResponse
+from gateway.api.relay.v1.relay_pb2 import Batch, BatchAnswer, DeliverRequest, DeliverResponse
 
 
 class Unreachable(Exception):
@@ -21,7 +24,15 @@ BeforeAttempt = Callable[[], None]
 
 
 class Transport(Protocol):
-    """Carries a batch to its destination and brings the answers back."""
+    """Brings a batch to its destination, and the answers back."""
+
+    async def deliver(self, batch: Batch, timeout: float, before_attempt: BeforeAttempt | None = None) -> BatchAnswer:
+        """Delivers as a carrier does; nobody on the way can read it."""
+        ...
+
+
+class Carrier(Protocol):
+    """Carries what it cannot read to its destination, and brings the answer back."""
 
     async def deliver(
         self, request: DeliverRequest, timeout: float, before_attempt: BeforeAttempt | None = None

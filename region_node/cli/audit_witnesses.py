@@ -25,8 +25,10 @@ from gateway.languages import refusal, translated
 from gateway.last_good import LastGoodBroken
 from gateway.relay.border import Border
 from gateway.relay.envelopes import Letter
+from gateway.relay.pouches import PouchTransport
 from gateway.relay.queries import Asker
 from gateway.relay.transport import BeforeAttempt, Unreachable
+from gateway.sealing_keys import SealingKeys
 from gateway.signing import AUDIT_HEAD, WITNESSED_HEAD, Signer, TrustedKeys
 from region_node.membership.last_good import LastGood
 from region_node.settings import RegionSettings
@@ -81,6 +83,7 @@ class Witnesses:
         self._clock = clock or SystemClock()
         now = self._clock.now()
         self._dialer = Dialer(settings.credentials, self._clock)
+        self._sealing_keys = SealingKeys()
         self._keys = TrustedKeys(settings.credentials.load(now).authority, settings.federation)
         try:
             self._keys.accept(settings.region, settings.signing.certificate.read_bytes(), now)
@@ -154,6 +157,7 @@ class Witnesses:
         """What a region keeps; why it cannot be asked; None where it was never told anything."""
         try:
             self._keys.accept(member.region, member.signing_certificate, self._clock.now())
+            self._sealing_keys.accept(member.region, member.sealing_key, self._keys.verify)
             answer = await self._question(member.region)
         except (Refused, DecodeError, OSError, ValueError) as error:
             told = refusal(error) if isinstance(error, Refused) else str(error)
@@ -173,7 +177,8 @@ class Witnesses:
     async def _question(self, witness: str) -> WitnessAnswer:
         """Asks by an envelope, as the node does: regions reach each other through a coordinator only."""
         settings, now = self._settings, self._clock.now()
-        border = Border(settings.region, Signer.load(settings.signing.key), self._keys, CurrentFederation())
+        signer = Signer.load(settings.signing.key)
+        border = Border(settings.region, signer, self._keys, CurrentFederation(), sealing_keys=self._sealing_keys)
         letter = Letter(
             envelope_id=f"{settings.region}/witness/{to_microseconds(now)}?{witness}",
             destination=witness,
@@ -183,13 +188,13 @@ class Witnesses:
             operator="",
             lifetime=_LIFETIME,
         )
-        transport = _AnyCoordinator(self._dialer, settings)
+        transport = PouchTransport(border, _AnyCoordinator(self._dialer, settings))
         asker = Asker(border, transport, self._clock, random.Random())
         return WitnessAnswer.FromString(await asker.ask(letter, _TIMEOUT, "", attempts=1))
 
 
 class _AnyCoordinator:
-    """The way to other regions, through the first coordinator that answers."""
+    """Carries to other regions, through the first coordinator that answers."""
 
     def __init__(self, dialer: Dialer, settings: RegionSettings) -> None:
         self._dialer = dialer
@@ -198,7 +203,7 @@ class _AnyCoordinator:
     async def deliver(
         self, request: DeliverRequest, timeout: float, before_attempt: BeforeAttempt | None = None
     ) -> DeliverResponse:
-        """See Transport."""
+        """See Carrier."""
         name = server_name(Role.ROLE_COORDINATOR, "", self._settings.federation)
         failure = Unreachable("no coordinator is known")
         for coordinator in self._settings.coordinators:

@@ -14,6 +14,7 @@ from gateway.clock import from_timestamp, to_timestamp
 from gateway.errors import Refused
 from gateway.relay.retry import FullJitter
 from gateway.relay.transport import Unreachable
+from gateway.sealing_keys import published
 from gateway.signing import AUDIT_HEAD
 from region_node.membership.node import MembershipPorts, Node
 from region_node.membership.standing import Standing
@@ -118,14 +119,16 @@ class Heartbeat:
         return self._standings.setdefault(coordinator.endpoint, Standing(subject))
 
     async def _request(self, endpoint: str, *, leaving: bool) -> JoinRequest:
-        border = self._node.border
+        border, now = self._node.border, self._ports.clock.now()
         head = await self._ports.store.read(audit.head)
         signature = border.signer.sign(AUDIT_HEAD, head.signed_bytes())
         return JoinRequest(
             endpoint=endpoint,
             signing_certificate=self._node.signing_certificate,
             federation_revision=border.current.revision,
-            time=to_timestamp(self._ports.clock.now()),
+            time=to_timestamp(now),
             audit_head=AuditHead(sequence=head.sequence, hash=head.hash, signature=signature),
             leaving=leaving,
+            # Signed each time: a key that was signed by a clock that was wrong is followed by one that counts.
+            sealing_key=published(self._node.keys.set, border.signer, now),
         )

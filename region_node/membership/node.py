@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from gateway.channels import Dialer
 from gateway.clock import Clock
+from gateway.region_keys import RegionKeys
 from gateway.relay.border import Border
 from gateway.store.port import Store
 
@@ -20,6 +21,7 @@ class Node:
 
     federation: str
     border: Border
+    keys: RegionKeys
     signing_certificate: bytes
     coordinators: tuple[str, ...]
 

@@ -27,10 +27,12 @@ class StateKeeper:
         self._federation = node.federation
         self._current = node.border.current
         self._keys = node.border.keys
+        self._sealing_keys = node.border.sealing_keys
         self._clock = clock
         self._last_good = last_good
         self._saved: tuple[int, list[Member]] | None = None
         self._refused_certificates: dict[str, bytes] = {}
+        self._refused_sealing_keys: dict[str, bytes] = {}
         self._cannot_save = False
         self.told = asyncio.Event()
         """Set once a coordinator's state is in force."""
@@ -100,6 +102,18 @@ class StateKeeper:
                 _log.error("the signing certificate of %s is not trusted: %s", member.region, refused)
         else:
             self._refused_certificates.pop(member.region, None)
+            self._seal_to(member)
+
+    def _seal_to(self, member: Member) -> None:
+        """Takes over what is sealed for the member from now on, if it is the region's own word."""
+        if not member.HasField("sealing_key"):
+            return
+        told = member.sealing_key
+        if self._sealing_keys.accept(member.region, told, self._keys.verify):
+            self._refused_sealing_keys.pop(member.region, None)
+        elif self._refused_sealing_keys.get(member.region) != told.key:
+            self._refused_sealing_keys[member.region] = told.key
+            _log.error("the sealing key of %s is not signed by it: what was known before is used", member.region)
 
     async def _save(self, federation: Federation, members: list[Member]) -> None:
         """Keeps a state. Without room for it the node works on; it then starts by an older one."""

@@ -39,9 +39,11 @@ from gateway.channels import Dialer, invoke
 from gateway.clock import Clock, to_timestamp
 from gateway.errors import Refused, reason_name
 from gateway.identity import server_name
+from gateway.sealing_keys import published
 from gateway.signing import AUDIT_HEAD, Signer
 from gateway.store.sqlite import open_read_only
 from tests.contract.small_federation import CLOCK, CONFIGURATION, FEDERATION, Certificates
+from tests.keys import region_keys
 
 # Long enough for handshakes on a busy machine; reached only where a test fails.
 PATIENCE_S = 20.0
@@ -106,6 +108,7 @@ def join_request(keys: RegionKeys, endpoint: str = "127.0.0.1:7443") -> JoinRequ
         signing_certificate=keys.certificate,
         federation_revision=1,
         time=to_timestamp(CLOCK.now()),
+        sealing_key=published(region_keys(keys.region).set, keys.signer, CLOCK.now()),
     )
 
 

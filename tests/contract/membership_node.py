@@ -19,6 +19,7 @@ from gateway.store.sqlite import SqliteStore
 from region_node.membership.client import FederationClient
 from region_node.membership.node import MembershipPorts, Node
 from tests.contract.small_federation import CLOCK, FEDERATION, Certificates
+from tests.keys import region_keys
 
 REGION = "sichuan"
 ENDPOINT = "127.0.0.1:7443"
@@ -58,7 +59,7 @@ async def node(
     store = SqliteStore(data / "node.sqlite", migrations_of("gateway"))
     dialer = Dialer(certificates.credentials(f"region/{REGION}"), CLOCK)
     ports = MembershipPorts(dialer, store, CLOCK, random.Random(1), sleep)
-    description = Node(FEDERATION, border, issued.signing.certificate_pem, coordinators)
+    description = Node(FEDERATION, border, region_keys(REGION), issued.signing.certificate_pem, coordinators)
     client = FederationClient(description, data, ports)
     client.load()
     try:

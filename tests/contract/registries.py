@@ -15,7 +15,7 @@ from coordinator.registry.etcd.settings import EtcdSettings
 from coordinator.registry.port import Registry
 from deploy.local.etcd import MINIMUM_LEASE_SECONDS, LocalEtcd
 from gateway.api.federation.v1.configuration_pb2 import Configuration, Region
-from gateway.api.federation.v1.federation_pb2 import MemberState
+from gateway.api.federation.v1.federation_pb2 import MemberState, SealingKey
 from gateway.audit import AuditRow, Head
 from gateway.audit_heads import KeptHead
 from gateway.clock import SystemClock
@@ -110,8 +110,9 @@ def heartbeat(
     certificate: bytes = b"certificate",
     revision: int = 1,
     later: timedelta = timedelta(),
+    key: bytes = b"",
 ) -> Heartbeat:
-    return Heartbeat(endpoint, NOW + later, revision, timedelta(milliseconds=3), certificate)
+    return Heartbeat(endpoint, NOW + later, revision, timedelta(milliseconds=3), certificate, SealingKey(key=key))
 
 
 def configuration(*regions: str) -> Configuration:

@@ -18,7 +18,6 @@ from gateway.federation.current import CurrentFederation
 from gateway.identity import Identity
 from gateway.relay.border import Border, Command, Kinds, Query
 from gateway.relay.envelopes import Answer, Letter, Sealed, seal
-from gateway.sealing import AnswerKey
 from gateway.signing import Signer, TrustedKeys
 from gateway.store.port import Store, Transaction
 from gateway.store.schema import Migration, migrations_of
@@ -31,7 +30,6 @@ NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 COMMAND = EnvelopeKind.ENVELOPE_KIND_ORDER_SUBMIT
 QUERY = EnvelopeKind.ENVELOPE_KIND_BILL_QUERY
-ANSWER_KEY = AnswerKey(b"a" * 32)  # of whoever asks
 EFFECTS = Migration("effects", "0001_effects.sql", "CREATE TABLE effects (effect TEXT NOT NULL);")
 LETTER = Letter(
     envelope_id="1",
@@ -88,9 +86,7 @@ class Pair:
     def seal(self, letter: Letter = LETTER, **changes: object) -> Sealed:
         """An envelope of Guangdong's."""
         changed = replace(letter, **changes)  # type: ignore[arg-type]  # of the fields' types
-        key = ANSWER_KEY.public if changed.kind == QUERY else b""
-        signer = self.borders[ORIGIN].signer
-        return seal(changed, ORIGIN, signer, now=NOW, revision=7, traceparent="", answer_key=key)
+        return seal(changed, ORIGIN, self.borders[ORIGIN].signer, now=NOW, revision=7, traceparent="")
 
 
 @dataclass

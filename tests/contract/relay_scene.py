@@ -10,7 +10,7 @@ from opentelemetry.trace import NoOpTracer
 
 from gateway import audit
 from gateway.api.relay.v1.relay_pb2 import (
-    DeliverRequest,
+    Batch,
     DeliverResult,
     Envelope,
     HopStamp,
@@ -22,7 +22,6 @@ from gateway.api.relay.v1.relay_pb2 import (
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.relay import outbox
-from gateway.relay.answers import read_answer
 from gateway.relay.envelopes import Answer, Letter, Sealed, open_receipt, seal_receipt
 from gateway.relay.fair_queue import Parcel
 from gateway.relay.inbox import receive
@@ -35,7 +34,6 @@ from gateway.relay.workers import InlineWorkers
 from gateway.store.port import Store
 from gateway.tracing import Tracing
 from tests.contract.relay_pair import (
-    ANSWER_KEY,
     DESTINATION,
     LETTER,
     NOW,
@@ -79,8 +77,8 @@ class Scene:
 
     async def deliver(self, *envelopes: Envelope) -> list[DeliverResult]:
         """Brings a batch to Sichuan."""
-        request = DeliverRequest(destination=DESTINATION, envelopes=envelopes)
-        return list((await self.receiver.deliver(request)).results)
+        request = Batch(destination=DESTINATION, envelopes=envelopes)
+        return list((await self.receiver.deliver(request, ORIGIN)).results)
 
     def opened(self, receipt: Receipt, sent: Sealed) -> ReceiptContent:
         """The receipt, as Guangdong reads it."""
@@ -88,7 +86,7 @@ class Scene:
 
     def answered(self, receipt: Receipt, asked: Sealed) -> bytes:
         """The answer to a question, as Guangdong reads it."""
-        return read_answer(self.opened(receipt, asked), ANSWER_KEY, asked.content)
+        return self.opened(receipt, asked).result
 
     async def send(self, name: str = "1") -> Sealed:
         """Guangdong sends an order."""
@@ -120,6 +118,11 @@ class Scene:
         rows = await self.store.read(lambda tx: list(audit.rows(tx)))
         audit.verify(rows)
         return [(row.actor, row.action) for row in rows]
+
+    async def denied(self) -> list[tuple[str, str, str]]:
+        """Who was turned away, from what and why."""
+        rows = await self.store.read(lambda tx: list(audit.rows(tx)))
+        return [(row.actor, row.subject, row.detail) for row in rows if row.action == "DENIED"]
 
     async def inbox_size(self) -> int | None:
         """How many commands were acted on."""

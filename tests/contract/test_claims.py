@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from deploy.local.postgresql import LocalPostgresql
-from gateway.api.relay.v1.relay_pb2 import DeliverRequest, DeliverResponse, DeliverResult, Receipt
+from gateway.api.relay.v1.relay_pb2 import Batch, BatchAnswer, DeliverResult, Receipt
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.relay import claims, outbox
@@ -235,13 +235,11 @@ class Process:
         """Enqueues an envelope."""
         await self.store.write(sending(self._border, name, about=about, by=self.number))
 
-    async def deliver(
-        self, request: DeliverRequest, timeout: float, before_attempt: BeforeAttempt | None = None
-    ) -> DeliverResponse:
+    async def deliver(self, batch: Batch, timeout: float, before_attempt: BeforeAttempt | None = None) -> BatchAnswer:
         """The transport of its lanes."""
-        self.sent += [sealed_id(envelope.content) for envelope in request.envelopes]
+        self.sent += [sealed_id(envelope.content) for envelope in batch.envelopes]
         await self.answers.wait()
-        return DeliverResponse(results=[DeliverResult() for _ in request.envelopes])
+        return BatchAnswer(results=[DeliverResult() for _ in batch.envelopes])
 
     async def end(self, *, leaving: bool = False) -> None:
         """Ends; as if it was killed, unless it leaves in order."""

@@ -22,6 +22,7 @@ from gateway.api.federation.v1.federation_pb2_grpc import FederationServiceStub
 from gateway.channels import invoke
 from gateway.clock import to_timestamp
 from gateway.errors import Refused, reason_name
+from gateway.sealing_keys import published
 from gateway.server import PortInUse
 from gateway.store.port import DatabaseInUse
 from tests.contract.coordinators import (
@@ -39,6 +40,7 @@ from tests.contract.coordinators import (
     told,
 )
 from tests.contract.small_federation import CLOCK, CONFIGURATION, Certificates
+from tests.keys import region_keys
 
 JOINED, LOST = MemberState.MEMBER_STATE_JOINED, MemberState.MEMBER_STATE_LOST
 ABSENT, SUSPENDED = MemberState.MEMBER_STATE_ABSENT, MemberState.MEMBER_STATE_SUSPENDED
@@ -204,8 +206,20 @@ def test_a_region_that_the_configuration_does_not_name_cannot_join(certificates:
         lambda request: request.ClearField("signing_certificate"),
         lambda request: setattr(request, "signing_certificate", request.signing_certificate + b"#" * 16384),
         lambda request: setattr(request.audit_head, "hash", b"short"),
+        lambda request: setattr(request.sealing_key, "time", 1),
+        lambda request: setattr(request.sealing_key, "key", bytes(32)),
     ],
-    ids=["no endpoint", "port 0", "no host", "no time", "no certificate", "large certificate", "short hash"],
+    ids=[
+        "no endpoint",
+        "port 0",
+        "no host",
+        "no time",
+        "no certificate",
+        "large certificate",
+        "short hash",
+        "other time",
+        "other key",
+    ],
 )
 def test_a_heartbeat_that_makes_no_sense_is_refused(certificates: Certificates, data: Path, spoil: object) -> None:
     async def scenario() -> None:
@@ -217,6 +231,34 @@ def test_a_heartbeat_that_makes_no_sense_is_refused(certificates: Certificates, 
             spoil(request)
             assert await refused(it.join(sichuan, request)) == "REQUEST_INVALID"
             assert (await it.member("sichuan")).state == ABSENT
+
+    run(scenario())
+
+
+def test_what_is_to_be_sealed_for_a_region_is_told_to_all_and_kept_while_it_is_away(
+    certificates: Certificates, data: Path
+) -> None:
+    async def scenario() -> None:
+        sichuan, keys = keys_of(certificates, "sichuan"), region_keys("sichuan").set
+        async with federation(certificates, data) as it:
+            await it.apply()
+            old = join_request(sichuan)
+            old.ClearField("sealing_key")
+            await it.join(sichuan, old)
+            assert not (await it.member("sichuan")).HasField("sealing_key")
+            first = join_request(sichuan)
+            await it.join(sichuan, first)
+            assert (await it.member("sichuan")).sealing_key == first.sealing_key
+            ahead = join_request(sichuan)
+            ahead.time.FromDatetime(CLOCK.now() + timedelta(minutes=5))
+            ahead.sealing_key.CopyFrom(published(keys.rotated(), sichuan.signer, CLOCK.now() + timedelta(minutes=5)))
+            await it.join(sichuan, ahead)
+            assert (await it.member("sichuan")).sealing_key == first.sealing_key, "of a clock that is wrong"
+            rotated = join_request(sichuan)
+            rotated.sealing_key.CopyFrom(published(keys.rotated(), sichuan.signer, CLOCK.now()))
+            await it.join(sichuan, rotated)
+        async with federation(certificates, data) as it:
+            assert (await it.member("sichuan")).sealing_key == rotated.sealing_key
 
     run(scenario())
 

@@ -20,6 +20,7 @@ from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.federation.v1.federation_pb2 import Member, MemberState
 from gateway.api.relay.v1 import relay_pb2
 from gateway.api.relay.v1.relay_pb2 import (
+    BatchAnswer,
     DeliverRequest,
     DeliverResponse,
     Envelope,
@@ -42,9 +43,11 @@ from gateway.metrics import CallMetrics
 from gateway.relay.border import Border, Command
 from gateway.relay.envelopes import BATCH_LIMIT, Answer, Letter, Sealed, open_receipt, seal
 from gateway.relay.ports import RelayPorts
+from gateway.relay.pouches import PouchReceiver
 from gateway.relay.service import Receiver, RelayService
 from gateway.relay.transport import Unreachable
 from gateway.relay.workers import InlineWorkers
+from gateway.sealing import Route as SealingRoute
 from gateway.server import Service
 from gateway.signing import TrustedKeys
 from gateway.store.port import Transaction
@@ -72,6 +75,7 @@ from tests.contract.small_federation import (
     serving,
 )
 from tests.keys import region_keys
+from tests.pouches import Pouch
 
 HENAN, SICHUAN = "henan", "sichuan"
 M = TypeVar("M")
@@ -112,7 +116,8 @@ async def destination(
     border = Border(keys.region, keys.signer, trusted, current)
     kinds = {KIND: Command(act, lambda tx, content, receipt, now: None)}
     receiver = Receiver(RelayPorts(border, kinds, store, CLOCK, Tracing(trace.get_tracer("test")), InlineWorkers()))
-    service = Service(SERVICE, lambda server: add_RelayServiceServicer_to_server(RelayService(receiver), server))
+    pouches = PouchReceiver(border, region_keys(keys.region), receiver.deliver)
+    service = Service(SERVICE, lambda server: add_RelayServiceServicer_to_server(RelayService(pouches), server))
     try:
         async with serving(certificates, f"region/{keys.region}", [service], keys.region) as it.endpoint:
             yield it
@@ -129,14 +134,11 @@ class Route:
     sichuan: RegionKeys
     destination: Destination
 
-    async def deliver(self, *envelopes: Envelope, to: str = SICHUAN, timeout: float = PATIENCE_S) -> DeliverResponse:
-        request = DeliverRequest(
-            destination=to,
-            envelopes=envelopes,
-            journey=Journey(stamps=[HopStamp(party=HENAN, event="sent")]),
-        )
+    async def deliver(self, *envelopes: Envelope, to: str = SICHUAN, timeout: float = PATIENCE_S) -> BatchAnswer:
+        journey = Journey(stamps=[HopStamp(party=HENAN, event="sent")])
+        pouch = Pouch(SealingRoute(HENAN, to), region_keys(to).set.in_use.sealing.public, *envelopes, journey=journey)
         stub = RelayServiceStub(self.federation.as_(f"region/{HENAN}"))
-        return await invoke(stub.Deliver, request, timeout)
+        return pouch.answer(await invoke(stub.Deliver, pouch.request, timeout))
 
     async def move_sichuan(self, endpoint: str) -> None:
         """Sichuan's process leaves, and one at another endpoint joins in its place."""
@@ -160,7 +162,7 @@ def envelope(keys: RegionKeys, number: int = 1, to: str = SICHUAN, origin: str =
     return seal(letter, origin, keys.signer, now=CLOCK.now(), revision=1, traceparent="").envelope
 
 
-def outcomes(response: DeliverResponse) -> list[str]:
+def outcomes(response: BatchAnswer) -> list[str]:
     """What became of each envelope."""
     return [
         "receipt" if each.HasField("receipt") else reason_name(each.not_delivered.reason) for each in response.results
@@ -230,7 +232,7 @@ def test_an_empty_batch_asks_whether_the_destination_answers(certificates: Certi
     run(scenario())
 
 
-def test_what_is_not_the_callers_own_is_not_forwarded_and_each_answer_keeps_its_place(
+def test_what_is_not_the_callers_own_is_refused_by_the_destination_and_each_answer_keeps_its_place(
     certificates: Certificates, tmp_path: Path
 ) -> None:
     async def scenario() -> None:
@@ -249,24 +251,29 @@ def test_what_is_not_the_callers_own_is_not_forwarded_and_each_answer_keeps_its_
                 "ENVELOPE_INVALID",
                 "receipt",
             ]
-            assert dict(response.results[1].not_delivered.reason_parameters) == {
-                "sender": "region/henan",
-                "region": "hunan",
-            }
             assert sorted(it.destination.payloads) == [b"payload 1", b"payload 4"]
-            assert denials(it.federation.audit_rows()) == [("region/henan", "Deliver", "ENVELOPE_SENDER_WRONG")]
 
     run(scenario())
 
 
-def test_where_nothing_may_be_forwarded_the_destination_is_not_asked(
+def test_a_batch_that_is_sealed_to_a_key_of_nobody_or_in_no_way_is_refused_and_may_be_sent_again(
     certificates: Certificates, tmp_path: Path
 ) -> None:
     async def scenario() -> None:
         async with route(certificates, tmp_path) as it:
-            response = await it.deliver(envelope(it.henan, origin="hunan"))
-            assert outcomes(response) == ["ENVELOPE_SENDER_WRONG"]
-            assert [stamp.event for stamp in response.journey.stamps] == ["sent", "received", "returned"]
+            stub = RelayServiceStub(it.federation.as_(f"region/{HENAN}"))
+            key, sent = region_keys("hunan").set.in_use.sealing.public, envelope(it.henan)
+            strange = Pouch(SealingRoute(HENAN, SICHUAN), key, sent).request
+            assert await refused(invoke(stub.Deliver, strange, PATIENCE_S)) == "SEALING_KEY_UNKNOWN"
+            in_another_name = Pouch(
+                SealingRoute("hunan", SICHUAN), region_keys(SICHUAN).set.in_use.sealing.public, sent
+            )
+            assert await refused(invoke(stub.Deliver, in_another_name.request, PATIENCE_S)) == "BATCH_UNREADABLE"
+            clear = DeliverRequest(destination=SICHUAN, sealed=sent.content)
+            assert await refused(invoke(stub.Deliver, clear, PATIENCE_S)) == "SEALING_KEY_UNKNOWN"
+            nothing = DeliverRequest(destination=SICHUAN)
+            assert await refused(invoke(stub.Deliver, nothing, PATIENCE_S)) == "BATCH_UNREADABLE"
+            assert not it.destination.payloads
 
     run(scenario())
 

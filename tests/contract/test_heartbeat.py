@@ -12,9 +12,11 @@ from gateway import audit
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.federation.current import CurrentFederation
+from gateway.sealing_keys import is_proven
 from gateway.signing import AUDIT_HEAD, TrustedKeys
 from tests.contract.membership_node import ENDPOINT, REGION, at_once, eventually, node, running
 from tests.contract.small_federation import CLOCK, FEDERATION, NOTHING_LISTENS, Certificates, coordinator
+from tests.keys import region_keys
 
 
 @pytest.fixture(name="certificates")
@@ -85,6 +87,8 @@ def test_the_heartbeat_says_what_the_node_is_and_signs_the_end_of_its_audit_chai
             head = await under_test.store.read(audit.head)
             assert (join.audit_head.sequence, join.audit_head.hash) == (3, head.hash)
             assert keys.verify(REGION, AUDIT_HEAD, head.signed_bytes(), join.audit_head.signature)
+            assert join.sealing_key.key == region_keys(REGION).set.in_use.sealing.public
+            assert is_proven(REGION, join.sealing_key, keys.verify)
 
     asyncio.run(story())
 

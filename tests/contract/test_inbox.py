@@ -1,6 +1,5 @@
 """What a region does with an envelope, on a real store: acted on once, and answered for ever the same."""
 
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -9,7 +8,7 @@ import pytest
 from gateway import failpoints
 from gateway.api.federation.v1.federation_pb2 import MemberState
 from gateway.api.relay.v1.relay_pb2 import (
-    DeliverRequest,
+    Batch,
     Envelope,
     EnvelopeContent,
     EnvelopeKind,
@@ -263,38 +262,27 @@ def test_a_query_is_answered_afresh_each_time_audited_each_time_and_never_stored
     play(tmp_path, scenario)
 
 
-def test_a_question_without_a_usable_key_is_not_answered(tmp_path: Path) -> None:
-    async def scenario(scene: Scene) -> None:
-        for key in (b"", bytes(32), b"short"):
-            asked = seal(
-                replace(LETTER, kind=QUERY),
-                ORIGIN,
-                scene.pair.borders[ORIGIN].signer,
-                now=NOW,
-                revision=7,
-                traceparent="",
-                answer_key=key,
-            )
-            assert await refusal(scene.receive(asked)) == "ENVELOPE_INVALID"
-        assert await scene.audited() == []
-
-    play(tmp_path, scenario)
-
-
 def test_a_batch_is_answered_in_its_order_each_envelope_by_itself(tmp_path: Path) -> None:
     async def scenario(scene: Scene) -> None:
         good, bad = scene.pair.seal(), scene.pair.seal(envelope_id="2", payload=b"two")
         forged = Envelope(content=bad.envelope.content, signature=good.envelope.signature)
         other = scene.pair.seal(envelope_id="3", destination="henan")
         last = scene.pair.seal(envelope_id="4", payload=b"four")
-        results = await scene.deliver(good.envelope, forged, other.envelope, Envelope(), last.envelope)
+        borrowed = seal(
+            LETTER, "henan", scene.pair.borders[ORIGIN].signer, now=NOW, revision=7, traceparent=""
+        ).envelope
+        batch = (good.envelope, forged, other.envelope, Envelope(), last.envelope, borrowed)
+        results = await scene.deliver(*batch)
         assert [result.not_delivered.reason for result in results] == [
             Reason.REASON_UNSPECIFIED,
             Reason.REASON_ENVELOPE_SIGNATURE_INVALID,
             Reason.REASON_ENVELOPE_INVALID,
             Reason.REASON_ENVELOPE_INVALID,
             Reason.REASON_UNSPECIFIED,
+            Reason.REASON_ENVELOPE_SENDER_WRONG,
         ]
+        assert dict(results[5].not_delivered.reason_parameters) == {"sender": f"region/{ORIGIN}", "region": "henan"}
+        assert await scene.denied() == [(f"region/{ORIGIN}", "Deliver", "ENVELOPE_SENDER_WRONG")]
         assert scene.opened(results[0].receipt, good).envelope_id == "1"
         assert scene.opened(results[4].receipt, last).envelope_id == "4"
         assert await scene.effects() == ["one", "four"]
@@ -302,10 +290,8 @@ def test_a_batch_is_answered_in_its_order_each_envelope_by_itself(tmp_path: Path
     play(tmp_path, scenario)
 
 
-def test_a_batch_for_another_region_or_beyond_the_limit_is_refused_as_a_whole(tmp_path: Path) -> None:
+def test_a_batch_beyond_the_limit_is_refused_as_a_whole(tmp_path: Path) -> None:
     async def scenario(scene: Scene) -> None:
-        elsewhere = DeliverRequest(destination="henan", envelopes=[scene.pair.seal().envelope])
-        assert await refusal(scene.receiver.deliver(elsewhere)) == "NOT_HOME"
         assert await refusal(scene.deliver(*[scene.pair.seal().envelope] * (BATCH_LIMIT + 1))) == "REQUEST_INVALID"
         assert await scene.effects() == []
 
@@ -315,8 +301,8 @@ def test_a_batch_for_another_region_or_beyond_the_limit_is_refused_as_a_whole(tm
 def test_an_empty_batch_only_tells_that_somebody_is_there(tmp_path: Path) -> None:
     async def scenario(scene: Scene) -> None:
         stamp = HopStamp(party="coordinator/0", event="forwarded")
-        request = DeliverRequest(destination=DESTINATION, journey=Journey(stamps=[stamp]))
-        response = await scene.receiver.deliver(request)
+        request = Batch(destination=DESTINATION, journey=Journey(stamps=[stamp]))
+        response = await scene.receiver.deliver(request, ORIGIN)
         assert not response.results
         stamps = [(stamp.party, stamp.event) for stamp in response.journey.stamps]
         assert stamps == [("coordinator/0", "forwarded"), (DESTINATION, "received"), (DESTINATION, "committed")]

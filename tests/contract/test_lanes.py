@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import pytest
 
 from gateway.api.relay.v1.relay_pb2 import (
-    DeliverRequest,
-    DeliverResponse,
+    Batch,
+    BatchAnswer,
     DeliverResult,
     Envelope,
     EnvelopeContent,
@@ -56,8 +56,8 @@ def sealed(
 class Delivery:
     """A batch on its way, until the test answers."""
 
-    request: DeliverRequest
-    answer: "asyncio.Future[DeliverResponse]"
+    request: Batch
+    answer: "asyncio.Future[BatchAnswer]"
     before_attempt: BeforeAttempt | None = None
 
     @property
@@ -69,12 +69,12 @@ class Delivery:
         """The destination answers every envelope, each with its own receipt."""
         results = [DeliverResult(receipt=Receipt(content=each.content)) for each in self.request.envelopes]
         stamps = [*self.request.journey.stamps, HopStamp(party=DESTINATION, event="committed")]
-        self.answer.set_result(DeliverResponse(results=results, journey=Journey(stamps=stamps)))
+        self.answer.set_result(BatchAnswer(results=results, journey=Journey(stamps=stamps)))
 
     def turn_away(self) -> None:
         """The destination takes none of the envelopes for now."""
         result = DeliverResult(not_delivered=NotDelivered(reason=Reason.REASON_STORE_UNAVAILABLE))
-        self.answer.set_result(DeliverResponse(results=[result] * len(self.request.envelopes)))
+        self.answer.set_result(BatchAnswer(results=[result] * len(self.request.envelopes)))
 
     def fail(self, failure: Exception) -> None:
         """No answer."""
@@ -93,18 +93,16 @@ class Way:
     delivered: list[Delivered] = field(default_factory=list)
     settle_when: "Callable[[], Coroutine[object, object, None]] | None" = None
 
-    async def deliver(
-        self, request: DeliverRequest, timeout: float, before_attempt: BeforeAttempt | None = None
-    ) -> DeliverResponse:
+    async def deliver(self, batch: Batch, timeout: float, before_attempt: BeforeAttempt | None = None) -> BatchAnswer:
         assert timeout > 0
-        if not request.envelopes:
+        if not batch.envelopes:
             self.probes += 1
             if not self.reachable:
                 raise Unreachable("cut")
-            return DeliverResponse()
+            return BatchAnswer()
         if before_attempt is not None:
             before_attempt()
-        delivery = Delivery(request, asyncio.get_running_loop().create_future(), before_attempt)
+        delivery = Delivery(batch, asyncio.get_running_loop().create_future(), before_attempt)
         self.batches.append(delivery)
         if self.answers_by_itself:
             delivery.accept()
@@ -376,7 +374,7 @@ def test_orders_of_a_long_outage_are_sent_once_after_it(caplog: pytest.LogCaptur
 
 def short_answer(batch: Delivery) -> None:
     """An answer for fewer envelopes than were sent."""
-    batch.answer.set_result(DeliverResponse(results=[DeliverResult(receipt=Receipt())]))
+    batch.answer.set_result(BatchAnswer(results=[DeliverResult(receipt=Receipt())]))
 
 
 @pytest.mark.parametrize(

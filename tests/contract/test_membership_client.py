@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -10,15 +11,20 @@ import pytest
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.federation.v1.federation_pb2 import Member, MemberState
 from gateway.authority import CertificateSet
+from gateway.region_keys import KeySet
+from gateway.sealing_keys import published
+from gateway.signing import Signer
 from region_node.membership.last_good import FILE_NAME
 from tests.contract.membership_node import eventually, node, running, signer_of
 from tests.contract.small_federation import (
+    CLOCK,
     CONFIGURATION,
     NOTHING_LISTENS,
     Certificates,
     coordinator,
     new_authority,
 )
+from tests.keys import region_keys
 
 PEER = "henan"
 
@@ -32,6 +38,14 @@ def certificates_of_a_federation(tmp_path: Path) -> Certificates:
 def member(region: str, issued: CertificateSet | None = None) -> Member:
     pem = issued.signing.certificate_pem if issued is not None and issued.signing is not None else b""
     return Member(region=region, state=MemberState.MEMBER_STATE_JOINED, signing_certificate=pem)
+
+
+def sealed_to(member: Member, keys: KeySet, signer: Signer, seconds: int = 0) -> Member:
+    """The member with a key that somebody has signed so much later."""
+    told = Member()
+    told.CopyFrom(member)
+    told.sealing_key.CopyFrom(published(keys, signer, CLOCK.now() + timedelta(seconds=seconds)))
+    return told
 
 
 def invalid_configuration() -> Configuration:
@@ -97,6 +111,38 @@ def test_a_certificate_of_another_authority_is_told_and_not_trusted(
 
     asyncio.run(story())
     assert caplog.text.count("the signing certificate of guangdong is not trusted") == 1
+
+
+def test_a_region_is_sealed_to_by_its_own_word_whatever_a_coordinator_says_and_after_a_restart_too(
+    certificates: Certificates, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def story() -> None:
+        peer, keys = certificates.issue(f"region/{PEER}"), region_keys(PEER).set
+        rotated, strange = keys.rotated(), region_keys("nobody").set
+        joined, own = member(PEER, peer), signer_of(peer)
+        async with (
+            coordinator(certificates, 1, sealed_to(joined, keys, own)) as hub,
+            node(certificates, tmp_path / "data", hub.endpoint) as under_test,
+            running(under_test.client.follow()),
+        ):
+            known = under_test.border.sealing_keys
+            await eventually(lambda: known.of(PEER) == keys.in_use.sealing.public)
+            meddler = signer_of(certificates.issue("region/guangdong"))
+            hub.change(2, sealed_to(joined, strange, meddler, 1))
+            await eventually(lambda: under_test.current.revision == 2)
+            assert known.of(PEER) == keys.in_use.sealing.public
+            hub.change(3, sealed_to(joined, rotated, own, 2))
+            await eventually(lambda: known.of(PEER) == rotated.in_use.sealing.public)
+            hub.change(4, sealed_to(joined, keys, own))
+            await eventually(lambda: under_test.current.revision == 4)
+            assert known.of(PEER) == rotated.in_use.sealing.public, "the former key does not come back"
+            hub.change(5, sealed_to(joined, rotated, own, 2))
+            await eventually(lambda: under_test.current.revision == 5)
+        async with node(certificates, tmp_path / "data", NOTHING_LISTENS) as under_test:
+            assert under_test.border.sealing_keys.of(PEER) == rotated.in_use.sealing.public
+
+    asyncio.run(story())
+    assert caplog.text.count(f"the sealing key of {PEER} is not signed by it") == 1
 
 
 def test_a_lower_revision_is_never_taken(certificates: Certificates, tmp_path: Path) -> None:

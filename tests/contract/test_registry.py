@@ -274,6 +274,25 @@ def test_the_certificate_that_came_last_counts_and_is_kept(opened: Registries) -
     run(scenario())
 
 
+def test_the_sealing_key_that_came_last_counts_and_is_kept(opened: Registries) -> None:
+    async def scenario() -> None:
+        async with opened() as registry:
+            await registry.beat("sichuan", heartbeat("127.0.0.1:1"))
+            await registry.beat("sichuan", heartbeat("127.0.0.1:1", key=b"old"))
+            await registry.beat("sichuan", heartbeat("127.0.0.1:2", key=b"new"))
+            seen = changes(registry)
+            for _ in range(2):
+                await registry.beat("sichuan", heartbeat("127.0.0.1:1", key=b"old"))
+            assert registry.snapshot().facts("sichuan").sealing_key.key == b"new"
+            assert not seen
+            await registry.beat("sichuan", heartbeat("127.0.0.1:3"))
+            assert registry.snapshot().facts("sichuan").sealing_key.key == b"new", "one without takes none away"
+        async with opened() as registry:
+            assert registry.snapshot().facts("sichuan").sealing_key.key == b"new"
+
+    run(scenario())
+
+
 def test_a_process_that_still_signs_by_the_old_certificate_does_not_bring_it_back(opened: Registries) -> None:
     async def scenario() -> None:
         async with opened() as registry:
@@ -387,21 +406,23 @@ def test_every_change_leaves_one_row_in_a_chain_that_is_whole(opened: Registries
             await registry.beat("sichuan", heartbeat())
             await registry.beat("sichuan", heartbeat())
             await registry.beat("sichuan", heartbeat(certificate=b"new"))
+            await registry.beat("sichuan", heartbeat(certificate=b"new", key=b"k"))
             await registry.suspend("sichuan", note="why", actor=ADMIN)
             await registry.suspend("sichuan", note="why", actor=ADMIN)
             await registry.reinstate("sichuan", actor=ADMIN)
             await registry.reinstate("sichuan", actor=ADMIN)
         async with opened() as registry:
             chain = await audit_rows(registry)
-        assert audit.verify(chain).sequence == 5
+        assert audit.verify(chain).sequence == 6
         assert [(row.actor, row.action, row.subject) for row in chain] == [
             (ADMIN, "CONFIGURATION_APPLIED", "configuration/1"),
             ("region/sichuan", "REGION_JOINED", "region/sichuan"),
             ("region/sichuan", "SIGNING_CERTIFICATE_CHANGED", "region/sichuan"),
+            ("region/sichuan", "SEALING_KEY_CHANGED", "region/sichuan"),
             (ADMIN, "REGION_SUSPENDED", "region/sichuan"),
             (ADMIN, "REGION_REINSTATED", "region/sichuan"),
         ]
-        assert chain[3].detail == "why"
+        assert chain[4].detail == "why"
 
     run(scenario())
 

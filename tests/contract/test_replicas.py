@@ -26,7 +26,7 @@ from gateway.channels import CHECK_TIMEOUT, SILENCE, Dialer, Replica, Replicas, 
 from gateway.errors import Refused
 from gateway.identity import server_name
 from gateway.metrics import CallMetrics
-from gateway.relay.grpc_transport import GrpcTransport
+from gateway.relay.grpc_carrier import GrpcCarrier
 from gateway.relay.transport import Unreachable
 from gateway.server import Service
 from gateway.tracing import Tracing
@@ -228,10 +228,10 @@ class Coordinator(RelayServiceServicer):
 
 
 @asynccontextmanager
-async def transport_to(certificates: Certificates, *endpoints: str) -> AsyncIterator[tuple[GrpcTransport, Replicas]]:
+async def transport_to(certificates: Certificates, *endpoints: str) -> AsyncIterator[tuple[GrpcCarrier, Replicas]]:
     async with replicas_of(certificates, *endpoints, caller="region/henan") as replicas:
         yield (
-            GrpcTransport(replicas, Tracing(trace.get_tracer("test")), CallMetrics(metrics.get_meter("test"))),
+            GrpcCarrier(replicas, Tracing(trace.get_tracer("test")), CallMetrics(metrics.get_meter("test"))),
             replicas,
         )
 

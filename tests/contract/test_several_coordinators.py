@@ -54,13 +54,18 @@ from gateway.api.relay.v1.relay_pb2_grpc import (
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.channels import Dialer, Replicas, invoke
 from gateway.errors import Refused, reason_name
+from gateway.federation.current import CurrentFederation
 from gateway.identity import server_name
 from gateway.metrics import CallMetrics
+from gateway.relay.border import Border
 from gateway.relay.envelopes import Sealed
-from gateway.relay.grpc_transport import GrpcTransport
+from gateway.relay.grpc_carrier import GrpcCarrier
 from gateway.relay.lanes import Delivered, LanePorts, Lanes
+from gateway.relay.pouches import PouchTransport
 from gateway.relay.transport import Unreachable
+from gateway.sealing_keys import published
 from gateway.server import Service
+from gateway.signing import TrustedKeys
 from gateway.tracing import Tracing
 from tests.contract.coordinator_process import CoordinatorProcess, coordinator_process
 from tests.contract.coordinators import (
@@ -77,6 +82,8 @@ from tests.contract.coordinators import (
 from tests.contract.membership_node import ENDPOINT, eventually, node, running
 from tests.contract.small_federation import CLOCK, FEDERATION, Certificates, serving
 from tests.contract.test_coordinator_cli import command
+from tests.keys import region_keys
+from tests.pouches import Inlet
 
 HENAN, SICHUAN = "henan", "sichuan"
 SERVICE = relay_pb2.DESCRIPTOR.services_by_name["RelayService"]
@@ -122,8 +129,11 @@ class Destination(RelayServiceServicer):
     ) -> DeliverResponse:
         self.taken += 1
         await self.may_answer.wait()
-        results = [DeliverResult(receipt=Receipt(content=each.content)) for each in request.envelopes]
-        return DeliverResponse(results=results, journey=request.journey)
+        if not request.sealed:
+            return DeliverResponse(journey=request.journey)
+        opened = Inlet(region_keys(SICHUAN)).open(request)
+        results = [DeliverResult(receipt=Receipt(content=each.content)) for each in opened.batch.envelopes]
+        return opened.answer(results, request.journey)
 
 
 @dataclass
@@ -349,7 +359,14 @@ def test_a_lane_goes_on_through_another_coordinator_while_one_is_frozen(
             replicas.update((at.it.endpoint, other.endpoint))
             at.closing.push_async_callback(replicas.close)
             tracing, calls = Tracing(trace.get_tracer("test")), CallMetrics(metrics.get_meter("test"))
-            transport = GrpcTransport(replicas, tracing, calls)
+            signer = keys_of(certificates, HENAN).signer
+            border = Border(
+                HENAN, signer, TrustedKeys(certificates.authority.certificate_pem, FEDERATION), CurrentFederation()
+            )
+            assert border.sealing_keys.accept(
+                SICHUAN, published(region_keys(SICHUAN).set, signer, CLOCK.now()), lambda *_: True
+            )
+            transport = PouchTransport(border, GrpcCarrier(replicas, tracing, calls))
             lanes = Lanes(LanePorts(HENAN, transport, settle, CLOCK, random.Random(1)))
             at.closing.push_async_callback(lanes.close)
             lane = lanes.to(SICHUAN)

@@ -117,13 +117,13 @@ def test_s7_an_envelope_that_comes_to_the_coordinator_more_than_once_does_no_har
     order_id = scene.submit(request).id
     envelope = scene.handling.envelope(order_id)
     calls = [scene.start_deliver_as_handling(envelope) for _ in range(COPIES)]
-    receipts = [call.result().results[0].receipt for call in calls]
+    receipts = [call.result()[0].receipt for call in calls]
     assert receipts == [scene.home.receipt_given(order_id)] * COPIES
     require_open(scene, request)
     link.heal()
     require_one_effect(scene, request)
     before = scene.home.sizes()
-    assert scene.start_deliver_as_handling(envelope).result().results[0].receipt == receipts[0]
+    assert scene.start_deliver_as_handling(envelope).result()[0].receipt == receipts[0]
     assert scene.home.sizes() == before
 
 
@@ -157,6 +157,6 @@ def test_s8_an_envelope_that_comes_to_the_home_region_more_than_once_does_no_har
     require_one_effect(scene, request)
     before, envelope = scene.home.sizes(), scene.handling.envelope(order_id)
     calls = [scene.start_deliver_as_coordinator(envelope) for _ in range(COPIES)]
-    receipts = [call.result().results[0].receipt for call in calls]
+    receipts = [call.result()[0].receipt for call in calls]
     assert receipts == [scene.home.receipt_given(order_id)] * COPIES
     assert scene.home.sizes() == before

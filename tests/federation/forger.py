@@ -8,9 +8,9 @@ from google.protobuf.message import Message
 from gateway.api.region.v1.order_envelopes_pb2 import OrderCommand
 from gateway.api.region.v1.order_pb2 import Order
 from gateway.api.relay.v1.relay_pb2 import (
-    DeliverRequest,
     DeliverResult,
     Envelope,
+    EnvelopeContent,
     EnvelopeKind,
     Outcome,
     Receipt,
@@ -20,17 +20,16 @@ from gateway.api.relay.v1.relay_pb2_grpc import RelayServiceStub
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import reason_name
 from gateway.relay.envelopes import Letter, seal
-from gateway.sealing import AnswerKey, Question
+from gateway.sealing import Route
 from gateway.signing import Signer
 from tests import at_rest
 from tests.federation.running import CALL_SECONDS, Federation
+from tests.pouches import Pouch, sealing_key
 
 SUBMIT = EnvelopeKind.ENVELOPE_KIND_ORDER_SUBMIT
 COMMAND = EnvelopeKind.ENVELOPE_KIND_ORDER_COMMAND
 UPDATE = EnvelopeKind.ENVELOPE_KIND_ORDER_UPDATE
 ERASURE = EnvelopeKind.ENVELOPE_KIND_ERASURE
-COMMANDS = frozenset({SUBMIT, COMMAND, UPDATE, ERASURE})
-ANSWER_KEY = AnswerKey(b"a" * 32)  # a question brings it, and its answer opens by it
 
 
 @dataclass(frozen=True)
@@ -61,26 +60,31 @@ class Forger:
             operator="counter",
             lifetime=timedelta(hours=1),
         )
-        now, key = self.federation.clock.now(), b"" if kind in COMMANDS else ANSWER_KEY.public
-        return seal(letter, origin or self.region, signer, now=now, revision=1, traceparent="", answer_key=key).envelope
+        now = self.federation.clock.now()
+        return seal(letter, origin or self.region, signer, now=now, revision=1, traceparent="").envelope
 
     async def deliver(self, envelope: Envelope, destination: str) -> DeliverResult:
         """Hands an envelope to the coordinator as this region."""
         relay = RelayServiceStub(self.federation.dial_coordinator(f"region/{self.region}"))
-        request = DeliverRequest(destination=destination, envelopes=[envelope])
-        return (await relay.Deliver(request, timeout=CALL_SECONDS)).results[0]
+        pouch = Pouch(Route(self.region, destination), key_of(self.federation, destination), envelope)
+        return pouch.opened(await relay.Deliver(pouch.request, timeout=CALL_SECONDS))[0]
 
     def opened(self, result: DeliverResult) -> bytes:
-        """The message in the sealed answer to a question."""
-        receipt = ReceiptContent.FromString(result.receipt.content)
-        return ANSWER_KEY.open(receipt.result, Question(receipt.envelope_id, receipt.origin, receipt.destination))
+        """The message in the answer to a question."""
+        return ReceiptContent.FromString(result.receipt.content).result
+
+
+def key_of(federation: Federation, region: str) -> bytes:
+    """What batches for a region are sealed to."""
+    return sealing_key(federation.certificates.keys(f"region/{region}"))
 
 
 async def bring(federation: Federation, envelope: Envelope, destination: str) -> DeliverResult:
     """Hands an envelope to a node as the coordinator: what a coordinator that checks nothing would do."""
     relay = RelayServiceStub(federation.dial_node(destination, "coordinator/0"))
-    request = DeliverRequest(destination=destination, envelopes=[envelope])
-    return (await relay.Deliver(request, timeout=CALL_SECONDS)).results[0]
+    route = Route(EnvelopeContent.FromString(envelope.content).origin, destination)
+    pouch = Pouch(route, key_of(federation, destination), envelope)
+    return pouch.opened(await relay.Deliver(pouch.request, timeout=CALL_SECONDS))[0]
 
 
 def sent_about(federation: Federation, region: str, order_id: str) -> tuple[Envelope, Receipt]:

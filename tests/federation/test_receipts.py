@@ -21,12 +21,14 @@ from gateway.api.relay.v1.relay_pb2 import (
 )
 from gateway.api.relay.v1.relay_pb2_grpc import RelayServiceServicer, add_RelayServiceServicer_to_server
 from gateway.clock import to_timestamp
+from gateway.region_keys import KeySet, RegionKeys
 from gateway.relay.envelopes import Answer, Sealed, seal_receipt
 from gateway.signing import Signer
 from gateway.tls import server_credentials, server_options
 from tests.federation.counter import Counter
 from tests.federation.databases import Databases
 from tests.federation.running import CALL_SECONDS, Federation, running, until
+from tests.pouches import Inlet
 
 Forge = Callable[[Federation, Sealed], DeliverResult]
 
@@ -74,9 +76,11 @@ class Liar(RelayServiceServicer):
     async def Deliver(  # noqa: N802 - named by gRPC
         self, request: DeliverRequest, context: grpc.aio.ServicerContext[DeliverRequest, DeliverResponse]
     ) -> DeliverResponse:
-        self.answered += len(request.envelopes)
-        sealed = [Sealed(each, EnvelopeContent.FromString(each.content)) for each in request.envelopes]
-        return DeliverResponse(results=[self._forge(self._federation, each) for each in sealed])
+        keys = RegionKeys(KeySet.load(self._federation.certificates.keys("region/sichuan")))
+        opened = Inlet(keys).open(request)
+        self.answered += len(opened.batch.envelopes)
+        sealed = [Sealed(each, EnvelopeContent.FromString(each.content)) for each in opened.batch.envelopes]
+        return opened.answer([self._forge(self._federation, each) for each in sealed])
 
 
 @asynccontextmanager

@@ -9,12 +9,13 @@ from gateway.api.federation.v1.configuration_pb2 import Configuration, NumberExc
 from gateway.api.federation.v1.federation_pb2 import Member, MemberState
 from gateway.api.relay.v1.relay_pb2 import DeliverRequest, DeliverResponse
 from gateway.federation.catalogue import Federation
-from gateway.relay.transport import BeforeAttempt, Transport
+from gateway.relay.transport import BeforeAttempt, Carrier
+from gateway.sealing_keys import published
 from tests.simulation.history import History
 from tests.simulation.network import Network
 from tests.simulation.region import Knowledge, Region
 from tests.simulation.virtual_time import NodeClock, Process
-from tests.simulation.world import configuration, keys
+from tests.simulation.world import START, configuration, keys
 
 _TELL_INTERVAL = 0.4  # seconds between looks at who has to be told
 
@@ -70,7 +71,7 @@ class Coordinator:
         self._network = network
         self._source = source
         self._clock = clock
-        self._ways: dict[str, Transport] = {}
+        self._ways: dict[str, Carrier] = {}
         self._regions: list[Region] = []
         self._members: dict[str, Member] = {}
         self._number = 0
@@ -87,6 +88,7 @@ class Coordinator:
             state=state,
             endpoints=[f"{region.name}:1"],
             signing_certificate=keys().certificates[region.name],
+            sealing_key=published(region.ports.keys.set, keys().signers[region.name], START),
         )
         self._number += 1
 
@@ -153,7 +155,7 @@ class Coordinator:
             RouterPorts(
                 name="coordinator/0",
                 members=self._standing,
-                transport_to=self._ways.__getitem__,
+                carrier_to=self._ways.__getitem__,
                 clock=self._clock,
             )
         )

@@ -133,9 +133,12 @@ class Simulation:
         keys = drawn_keys(name, random.Random(f"{self._seed} {name}"))
         disk = Disk(first_database(name), self._faults.disk_fails, keys)
         clock = NodeClock(self._wall)
-        transport = ToCoordinator(self._network, name, self._coordinator)
+        carrier = ToCoordinator(self._network, name, self._coordinator)
         provider = self._provider if name == PROVIDER_REGION else None
-        return Region(name, RegionPorts(self.history, clock, disk, self._fork(), transport, self._phones, provider))
+        ports = RegionPorts(
+            self.history, clock, disk, keys, self._fork(), carrier, self._phones, self._network.see, provider
+        )
+        return Region(name, ports)
 
     def _begin_work(self) -> None:
         regions = {region.name: region for region in self._regions}

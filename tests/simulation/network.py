@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 from gateway.api.relay.v1.relay_pb2 import DeliverRequest, DeliverResponse, DeliverResult, Outcome, ReceiptContent
 from gateway.errors import Refused, reason_name
-from gateway.relay.envelopes import read_content
 from gateway.relay.transport import Unreachable
 from tests.simulation.history import History
 from tests.simulation.region import NoAnswer
@@ -91,12 +90,10 @@ class Network:
             return refused
         except NoAnswer:
             return None
-        for envelope, result in zip(request.envelopes, response.results, strict=True):
-            self._see(call.link, read_content(envelope).id, result)
         return response.SerializeToString()
 
-    def _see(self, link: str, envelope_id: str, result: DeliverResult) -> None:
-        """Each hop shows the answer to an envelope: the receipt must be the same every time."""
+    def see(self, region: str, envelope_id: str, result: DeliverResult) -> None:
+        """A region shows its answer to an envelope before it is sealed: the receipt must be the same every time."""
         if result.HasField("receipt"):
             known = self.receipts.setdefault(envelope_id, set())
             receipt = result.receipt.SerializeToString()
@@ -106,7 +103,7 @@ class Network:
                 told = f"{Outcome.Name(content.outcome)} {reason_name(content.reason)} {content.moved_to}".rstrip()
                 self.history.note(content.destination, f"answers {told}", envelope_id)
         else:
-            self.history.note(link, f"not delivered: {reason_name(result.not_delivered.reason)}", envelope_id)
+            self.history.note(region, f"not delivered: {reason_name(result.not_delivered.reason)}", envelope_id)
 
     def _double(self, call: "_Call") -> None:
         """The same batch comes again later, and nobody waits for its answer."""

@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import TypeVar
 
@@ -11,11 +11,14 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 
 from gateway.api.federation.v1.federation_pb2 import Member
-from gateway.api.relay.v1.relay_pb2 import DeliverRequest, DeliverResponse
+from gateway.api.relay.v1.relay_pb2 import Batch, BatchAnswer, DeliverRequest, DeliverResponse, DeliverResult
 from gateway.federation.catalogue import Federation
 from gateway.federation.current import CurrentFederation
+from gateway.region_keys import RegionKeys
 from gateway.relay.border import Border
-from gateway.relay.transport import Transport
+from gateway.relay.envelopes import read_content
+from gateway.relay.pouches import Act, PouchTransport
+from gateway.relay.transport import Carrier
 from gateway.tracing import Tracing
 from region_node.context import RegionContext
 from region_node.core import CorePorts, RegionCore
@@ -89,9 +92,13 @@ class RegionPorts:
     history: History
     clock: NodeClock
     disk: Disk
+    keys: RegionKeys
+    """Those of the disk, to which other regions seal."""
     source: random.Random
-    transport: Transport
+    carrier: Carrier
     notifier: Notifier
+    see: Callable[[str, str, DeliverResult], None]
+    """Told each answer of the region to an envelope, by the envelope's id."""
     provider: FulfilmentProvider | None = None
     """The region's own system, where it has one: it carries out what is `PROVISIONED`."""
 
@@ -119,15 +126,16 @@ class Region:
         store = SimulatedStore(self.ports.disk, process, random.Random(self.ports.source.getrandbits(64)))
         shared = keys()
         border = Border(self.name, shared.signers[self.name], shared.trusted, CurrentFederation())
-        self._put_in_force(border.current)
+        self._put_in_force(border)
         provider = self.ports.provider
         provisioned = PROVISIONED if provider is not None else frozenset()
         core = RegionCore(
             CorePorts(
                 context=RegionContext(border, _rules(), provisioned=provisioned),
+                keys=self.ports.keys,
                 store=store,
                 clock=self.ports.clock,
-                transport=self.ports.transport,
+                transport=PouchTransport(border, self.ports.carrier),
                 source=random.Random(self.ports.source.getrandbits(64)),
                 tracing=_silent_tracing(),
                 workers=SlowWorkers(random.Random(self.ports.source.getrandbits(64))),
@@ -137,8 +145,18 @@ class Region:
                 password_cost=PASSWORD_COST,
             )
         )
+        core.receiver = replace(core.receiver, act=self._shown(core.receiver.act))
         await core.start()
         self.node = Node(core, store)
+
+    def _shown(self, act: Act) -> Act:
+        async def act_and_show(batch: Batch, origin: str) -> BatchAnswer:
+            answer = await act(batch, origin)
+            for envelope, result in zip(batch.envelopes, answer.results, strict=True):
+                self.ports.see(self.name, read_content(envelope).id, result)
+            return answer
+
+        return act_and_show
 
     def kill(self) -> None:
         """Ends the process as kill -9 does: what was not committed is lost."""
@@ -155,12 +173,14 @@ class Region:
             return
         self.knowledge = knowledge
         if self.node is not None:
-            self._put_in_force(self.node.core.context.border.current)
+            self._put_in_force(self.node.core.context.border)
 
-    def _put_in_force(self, current: CurrentFederation) -> None:
-        current.note_clock_error(self.ports.clock.error)
+    def _put_in_force(self, border: Border) -> None:
+        border.current.note_clock_error(self.ports.clock.error)
         if self.knowledge is not None:
-            current.update(self.knowledge.federation, self.knowledge.members)
+            for member in self.knowledge.members:
+                border.sealing_keys.accept(member.region, member.sealing_key, border.keys.verify)
+            border.current.update(self.knowledge.federation, self.knowledge.members)
 
     async def serve(self, request: DeliverRequest) -> DeliverResponse:
         """Answers a batch that a coordinator brings. Raises NoAnswer where the process has only just started."""

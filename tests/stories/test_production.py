@@ -15,14 +15,16 @@ from deploy.local.process import wait_until
 from deploy.local.profiles import PRODUCTION
 from gateway.api.region.v1.order_pb2 import Order, OrderState
 from gateway.api.region.v1.order_service_pb2 import SubmitOrderRequest
-from gateway.api.relay.v1.relay_pb2 import DeliverRequest, DeliverResponse, Envelope
+from gateway.api.relay.v1.relay_pb2 import DeliverResult, Envelope
 from gateway.api.relay.v1.relay_pb2_grpc import RelayServiceStub
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.errors import from_rpc_error, reason_name
 from gateway.identity import server_name
+from gateway.sealing import Route
 from tests.crash.outcome import COMPLETED, is_settled, require_one_effect, require_unanswered
 from tests.crash.regions import HANDLING, HOME, TwoRegions, order_id_of
 from tests.engines import ETCD, POSTGRESQL, require_engine
+from tests.pouches import Pouch, sealing_key
 
 REGIONS = (HANDLING, HOME, "henan")
 PAIR = (f"{HANDLING}-0", f"{HANDLING}-1")
@@ -109,13 +111,14 @@ class Shape(TwoRegions):
         name = server_name(Role.ROLE_COORDINATOR, "", FEDERATION)
         return RelayServiceStub(self._dial(PAIR[0], self.federation.coordinators[number].endpoint, name))
 
-    def start_deliver(self, relay: RelayServiceStub, envelope: Envelope) -> "Future[DeliverResponse]":
+    def start_deliver(self, relay: RelayServiceStub, envelope: Envelope) -> "Future[list[DeliverResult]]":
         """Brings an envelope for the home region."""
-        return self.background.start(_deliver(relay, envelope))
+        pouch = Pouch(Route(PAIR[0], HOME), sealing_key(self.federation.keys_file(HOME)), envelope)
+        return self.background.start(_deliver(relay, pouch))
 
 
-async def _deliver(relay: RelayServiceStub, envelope: Envelope) -> DeliverResponse:
-    return await relay.Deliver(DeliverRequest(destination=HOME, envelopes=[envelope]), timeout=PATIENCE)
+async def _deliver(relay: RelayServiceStub, pouch: Pouch) -> list[DeliverResult]:
+    return pouch.opened(await relay.Deliver(pouch.request, timeout=PATIENCE))
 
 
 def is_worth_another_try(failure: BaseException) -> bool:
@@ -207,7 +210,7 @@ def require_routes(shape: Shape, number: int, request: SubmitOrderRequest) -> No
     """A coordinator routes to the home region: a repeated envelope brings the receipt that is known."""
     order_id = order_id_of(request)
     answer = shape.start_deliver(shape.relay_of(number), shape.handling.envelope(order_id)).result()
-    assert [result.receipt for result in answer.results] == [shape.home.receipt_given(order_id)]
+    assert [result.receipt for result in answer] == [shape.home.receipt_given(order_id)]
 
 
 def test_orders_take_the_way_over_the_other_coordinator_while_one_is_dead(shape: Shape) -> None:

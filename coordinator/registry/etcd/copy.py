@@ -139,8 +139,13 @@ class _Draft:
 
     def put_joined(self, region: str, value: bytes | None) -> None:
         before = self._facts(region)
-        certificate = values.decode_joined(value).signing_certificate if value is not None else b""
-        after = replace(before, ever_joined=value is not None, signing_certificate=certificate)
+        joined = values.decode_joined(value).facts(region) if value is not None else RegionFacts(region)
+        after = replace(
+            before,
+            ever_joined=joined.ever_joined,
+            signing_certificate=joined.signing_certificate,
+            sealing_key=joined.sealing_key,
+        )
         self._put(before, after, is_change=after != before)
 
     def put_suspension(self, region: str, value: bytes | None) -> None:

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
 
-from coordinator.membership.rules import Heartbeat, Suspension
+from coordinator.membership.rules import Heartbeat, RegionFacts, Suspension
 from coordinator.registry.etcd import values
 from coordinator.registry.etcd.changes import Change, Changes, Found, Noted, Put
 from coordinator.registry.etcd.client import EtcdClient, Rejected, Unanswered
@@ -300,8 +300,7 @@ class EtcdRegistry:
     async def _beat(self, region: str, heartbeat: Heartbeat) -> None:
         facts = self._copy.snapshot.facts(region)
         known = facts.live.get(heartbeat.endpoint)
-        # While certificates are replaced, processes of a region differ: the one that came newly counts.
-        is_new = known is None or known.signing_certificate != heartbeat.signing_certificate
+        is_new = heartbeat.brings_news_after(known)
         key = self._keys.live(region, heartbeat.endpoint)
         lease = lease_of(self._keys.federation, region, heartbeat.endpoint)
         if known is None or is_new:
@@ -312,7 +311,7 @@ class EtcdRegistry:
         try:
             since = await self._living_since(region, heartbeat, end - self._loop.time())
             put = Put(values.encode_living(values.Living(heartbeat, since)), lease)
-            if is_new and (not facts.ever_joined or facts.signing_certificate != heartbeat.signing_certificate):
+            if is_new and facts.joined_by(heartbeat) != facts:
                 await self._leases.extend(put.lease, end - self._loop.time())
                 await self._contain(self._join(region, heartbeat, key, put, end - self._loop.time()))
             elif known is None:
@@ -343,16 +342,18 @@ class EtcdRegistry:
         return min(since)
 
     async def _join(self, region: str, heartbeat: Heartbeat, key: bytes, put: Put, seconds: float) -> int:
-        """A heartbeat by which the registry learns that a region has joined, or by which certificate it signs."""
+        """A heartbeat by which the registry learns that a region has joined, or how it signs and is sealed to."""
         joined, now = self._keys.joined(region), self._clock.now()
 
         def decide(found: Found) -> Change | None:
             before = values.decode_joined(found[joined].value) if joined in found else None
-            if before is not None and before.signing_certificate == heartbeat.signing_certificate:
+            known = before.facts(region) if before is not None else None
+            facts = (known or RegionFacts(region)).joined_by(heartbeat)
+            if facts == known:
                 return Change({key: put})
             first_joined = before.first_joined if before is not None else to_microseconds(now)
-            value = values.encode_joined(values.Joined(first_joined, heartbeat.signing_certificate))
-            action = "SIGNING_CERTIFICATE_CHANGED" if before is not None else "REGION_JOINED"
+            value = values.encode_joined(values.Joined(first_joined, facts.signing_certificate, facts.sealing_key))
+            action = facts.change_since(known)
             return Change({joined: Put(value), key: put}, noted=Noted(f"region/{region}", action, f"region/{region}"))
 
         return await self._changes.make([joined], decide, now, seconds)

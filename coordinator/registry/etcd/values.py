@@ -8,15 +8,16 @@ for one without a number plan. Its value is whole once the parts of the plan fol
 import base64
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from google.protobuf.message import DecodeError
 
-from coordinator.membership.rules import Heartbeat, Suspension
+from coordinator.membership.rules import Heartbeat, RegionFacts, Suspension
 from coordinator.registry.etcd.packing import NotWhole, Packed, PlanName, pack, unpack_plan
 from coordinator.registry.port import Replica
 from gateway.api.federation.v1.configuration_pb2 import Configuration
+from gateway.api.federation.v1.federation_pb2 import SealingKey
 from gateway.audit import AuditRow, Head
 from gateway.audit_heads import KeptHead
 from gateway.clock import from_microseconds, to_microseconds
@@ -59,6 +60,13 @@ class Joined:
     first_joined: int
     """Microseconds since 1970."""
     signing_certificate: bytes
+    sealing_key: SealingKey = field(default_factory=SealingKey)
+
+    def facts(self, region: str) -> RegionFacts:
+        """What that tells of a region."""
+        return RegionFacts(
+            region, ever_joined=True, signing_certificate=self.signing_certificate, sealing_key=self.sealing_key
+        )
 
 
 @dataclass(frozen=True)
@@ -126,14 +134,19 @@ def _plan(fields: "_Fields") -> PlanName | None:
 
 def encode_joined(joined: Joined) -> bytes:
     """The value of a region that has joined."""
-    certificate = _text(joined.signing_certificate)
-    return _encode({"first_joined": joined.first_joined, "signing_certificate": certificate})
+    return _encode(
+        {
+            "first_joined": joined.first_joined,
+            "signing_certificate": _text(joined.signing_certificate),
+            "sealing_key": _text(joined.sealing_key.SerializeToString()),
+        }
+    )
 
 
 def decode_joined(value: bytes) -> Joined:
     """The region of a value. Raises Unreadable."""
     fields = _Fields(value)
-    return Joined(fields.number("first_joined"), fields.binary("signing_certificate"))
+    return Joined(fields.number("first_joined"), fields.binary("signing_certificate"), fields.sealing_key())
 
 
 def encode_suspension(suspension: Suspension) -> bytes:
@@ -159,6 +172,7 @@ def encode_living(living: Living) -> bytes:
             "federation_revision": heartbeat.federation_revision,
             "clock_error": heartbeat.clock_error // _MICROSECOND,
             "signing_certificate": _text(heartbeat.signing_certificate),
+            "sealing_key": _text(heartbeat.sealing_key.SerializeToString()),
         }
     )
 
@@ -172,6 +186,7 @@ def decode_living(value: bytes) -> Living:
         fields.number("federation_revision"),
         fields.number("clock_error") * _MICROSECOND,
         fields.binary("signing_certificate"),
+        fields.sealing_key(),
     )
     # A version before this field wrote none.
     since = fields.number("since") if "since" in fields else fields.number("time")
@@ -284,6 +299,13 @@ class _Fields:
             return base64.b64decode(self.text(name), validate=True)
         except ValueError as error:
             raise Unreadable(f"{name} is no base64") from error
+
+    def sealing_key(self) -> SealingKey:
+        """The field of that name; a version before this field wrote none."""
+        try:
+            return SealingKey.FromString(self.binary("sealing_key") if "sealing_key" in self else b"")
+        except DecodeError as error:
+            raise Unreadable("holds no sealing key") from error
 
     def digest(self, name: str) -> bytes:
         try:

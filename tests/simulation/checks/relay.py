@@ -5,7 +5,8 @@ from collections import Counter
 from gateway.api.region.v1.order_pb2 import OrderState
 from gateway.api.relay.v1.relay_pb2 import Envelope, EnvelopeKind, Outcome, Receipt, ReceiptContent
 from gateway.errors import Refused
-from gateway.relay.envelopes import open_envelope, open_receipt
+from gateway.relay.envelopes import open_envelope, open_receipt, read_content
+from gateway.sealing import Route
 from tests.at_rest import Kept
 from tests.simulation.evidence import Evidence
 from tests.simulation.world import keys
@@ -54,7 +55,7 @@ def _both_ends(evidence: Evidence, row: Kept, arrived: list[tuple[str, Kept]]) -
     envelope = Envelope(content=row.content, signature=row.signature)
     receipt = Receipt(content=row.receipt_content or b"", signature=row.receipt_signature or b"")
     try:
-        sealed = open_envelope(envelope, keys().trusted, row.peer)
+        sealed = open_envelope(envelope, keys().trusted, Route(read_content(envelope).origin, row.peer))
         open_receipt(receipt, keys().trusted, sealed)
     except Refused as refused:
         evidence.broken(SIGNED, row.envelope_id, str(refused))

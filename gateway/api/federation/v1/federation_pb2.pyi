@@ -85,6 +85,36 @@ class AuditHead(_message.Message):
 Global___AuditHead: _TypeAlias = AuditHead  # noqa: Y015
 
 @_typing.final
+class SealingKey(_message.Message):
+    """What other regions seal their batches for a region to: an X25519 key that no coordinator can put another in place of."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
+    SIGNATURE_FIELD_NUMBER: _builtins.int
+    key: _builtins.bytes
+    """The public half (32 bytes, RFC 7748)."""
+    time: _builtins.int
+    """When it was signed, by the node's clock, in microseconds since 1970. Of two keys the one that was signed later counts."""
+    signature: _builtins.bytes
+    """The Ed25519 signature of the region over `crossregion.sealing-key.v1`, a zero byte, the time in 8 bytes big-endian and the key."""
+    def __init__(
+        self,
+        *,
+        key: _builtins.bytes = ...,
+        time: _builtins.int = ...,
+        signature: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "signature", b"signature", "time", b"time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SealingKey: _TypeAlias = SealingKey  # noqa: Y015
+
+@_typing.final
 class JoinRequest(_message.Message):
     """A node's word that it lives. The region is the caller's certificate."""
 
@@ -96,6 +126,7 @@ class JoinRequest(_message.Message):
     TIME_FIELD_NUMBER: _builtins.int
     AUDIT_HEAD_FIELD_NUMBER: _builtins.int
     LEAVING_FIELD_NUMBER: _builtins.int
+    SEALING_KEY_FIELD_NUMBER: _builtins.int
     endpoint: _builtins.str
     """Where coordinators reach this process: `host:port`."""
     signing_certificate: _builtins.bytes
@@ -112,6 +143,10 @@ class JoinRequest(_message.Message):
     def audit_head(self) -> Global___AuditHead:
         """The end of the node's audit chain."""
 
+    @_builtins.property
+    def sealing_key(self) -> Global___SealingKey:
+        """What batches for this region are to be sealed to."""
+
     def __init__(
         self,
         *,
@@ -121,10 +156,11 @@ class JoinRequest(_message.Message):
         time: _timestamp_pb2.Timestamp | None = ...,
         audit_head: Global___AuditHead | None = ...,
         leaving: _builtins.bool = ...,
+        sealing_key: Global___SealingKey | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["audit_head", b"audit_head", "time", b"time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["audit_head", b"audit_head", "sealing_key", b"sealing_key", "time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["audit_head", b"audit_head", "endpoint", b"endpoint", "federation_revision", b"federation_revision", "leaving", b"leaving", "signing_certificate", b"signing_certificate", "time", b"time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audit_head", b"audit_head", "endpoint", b"endpoint", "federation_revision", b"federation_revision", "leaving", b"leaving", "sealing_key", b"sealing_key", "signing_certificate", b"signing_certificate", "time", b"time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -241,6 +277,7 @@ class Member(_message.Message):
     FEDERATION_REVISION_FIELD_NUMBER: _builtins.int
     CLOCK_ERROR_FIELD_NUMBER: _builtins.int
     STATE_NOTE_FIELD_NUMBER: _builtins.int
+    SEALING_KEY_FIELD_NUMBER: _builtins.int
     region: _builtins.str
     """The region id."""
     state: Global___MemberState.ValueType
@@ -267,6 +304,10 @@ class Member(_message.Message):
     def clock_error(self) -> _duration_pb2.Duration:
         """The node's clock minus the coordinator's at the last heartbeat."""
 
+    @_builtins.property
+    def sealing_key(self) -> Global___SealingKey:
+        """What batches for it are sealed to; the reader verifies the signature by the region's certificate. Unset for a region whose node is older than sealing: nothing is sent to it."""
+
     def __init__(
         self,
         *,
@@ -279,10 +320,11 @@ class Member(_message.Message):
         federation_revision: _builtins.int = ...,
         clock_error: _duration_pb2.Duration | None = ...,
         state_note: _builtins.str = ...,
+        sealing_key: Global___SealingKey | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["clock_error", b"clock_error", "heartbeat_time", b"heartbeat_time", "state_time", b"state_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["clock_error", b"clock_error", "heartbeat_time", b"heartbeat_time", "sealing_key", b"sealing_key", "state_time", b"state_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["clock_error", b"clock_error", "endpoints", b"endpoints", "federation_revision", b"federation_revision", "heartbeat_time", b"heartbeat_time", "region", b"region", "signing_certificate", b"signing_certificate", "state", b"state", "state_note", b"state_note", "state_time", b"state_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clock_error", b"clock_error", "endpoints", b"endpoints", "federation_revision", b"federation_revision", "heartbeat_time", b"heartbeat_time", "region", b"region", "sealing_key", b"sealing_key", "signing_certificate", b"signing_certificate", "state", b"state", "state_note", b"state_note", "state_time", b"state_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

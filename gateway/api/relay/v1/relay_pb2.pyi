@@ -169,7 +169,6 @@ class EnvelopeContent(_message.Message):
     SUBJECT_FIELD_NUMBER: _builtins.int
     OPERATOR_FIELD_NUMBER: _builtins.int
     BULK_FIELD_NUMBER: _builtins.int
-    ANSWER_KEY_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Unique at the origin for ever; a retry keeps it. Names the subject and the step, for example `guangdong/counter/R1#submit`."""
     origin: _builtins.str
@@ -179,7 +178,7 @@ class EnvelopeContent(_message.Message):
     kind: Global___EnvelopeKind.ValueType
     """What is asked."""
     payload: _builtins.bytes
-    """A message by kind. Opaque to the coordinator; the customer is named only here."""
+    """A message by kind. The customer is named only here."""
     traceparent: _builtins.str
     """The W3C traceparent of the operator's call, so that one trace spans both regions."""
     federation_revision: _builtins.int
@@ -190,8 +189,6 @@ class EnvelopeContent(_message.Message):
     """The operator system that caused it; operators take turns in a lane."""
     bulk: _builtins.bool
     """Bulk work gives way to everything else."""
-    answer_key: _builtins.bytes
-    """For a query: the X25519 public key (32 bytes, RFC 7748) that the asking node drew for this one question. The answer is sealed to it, so that nobody on the way can read it. Empty for a command."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was sealed, by the origin's clock."""
@@ -215,11 +212,10 @@ class EnvelopeContent(_message.Message):
         subject: _builtins.str = ...,
         operator: _builtins.str = ...,
         bulk: _builtins.bool = ...,
-        answer_key: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "not_after", b"not_after"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_key", b"answer_key", "bulk", b"bulk", "create_time", b"create_time", "destination", b"destination", "federation_revision", b"federation_revision", "id", b"id", "kind", b"kind", "not_after", b"not_after", "operator", b"operator", "origin", b"origin", "payload", b"payload", "subject", b"subject", "traceparent", b"traceparent"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bulk", b"bulk", "create_time", b"create_time", "destination", b"destination", "federation_revision", b"federation_revision", "id", b"id", "kind", b"kind", "not_after", b"not_after", "operator", b"operator", "origin", b"origin", "payload", b"payload", "subject", b"subject", "traceparent", b"traceparent"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -288,7 +284,6 @@ class ReceiptContent(_message.Message):
     DECIDE_TIME_FIELD_NUMBER: _builtins.int
     FEDERATION_REVISION_FIELD_NUMBER: _builtins.int
     MOVED_TO_FIELD_NUMBER: _builtins.int
-    SEALED_FIELD_NUMBER: _builtins.int
     envelope_id: _builtins.str
     """The id of the envelope that this answers."""
     origin: _builtins.str
@@ -307,8 +302,6 @@ class ReceiptContent(_message.Message):
     """The federation revision by which it decided."""
     moved_to: _builtins.str
     """For MOVED: the region that owns the customer by that revision."""
-    sealed: _builtins.bool
-    """Whether `result` is sealed to the `answer_key` of the envelope, as it is for every query that was accepted or refused: the sealing public key (32 bytes), then AES-256-GCM under a key of HKDF-SHA-256 that is bound to id, origin and destination. Sealed are a length of 4 bytes, the message, and zeros up to a multiple of 512 bytes. Of a refusal the message is RefusalParameters, and `reason_parameters` is empty."""
     @_builtins.property
     def reason_parameters(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """The parameters of the reason's text, for example the missing document."""
@@ -331,59 +324,14 @@ class ReceiptContent(_message.Message):
         decide_time: _timestamp_pb2.Timestamp | None = ...,
         federation_revision: _builtins.int = ...,
         moved_to: _builtins.str = ...,
-        sealed: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["decide_time", b"decide_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["content_digest", b"content_digest", "decide_time", b"decide_time", "destination", b"destination", "envelope_id", b"envelope_id", "federation_revision", b"federation_revision", "moved_to", b"moved_to", "origin", b"origin", "outcome", b"outcome", "reason", b"reason", "reason_parameters", b"reason_parameters", "result", b"result", "sealed", b"sealed"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content_digest", b"content_digest", "decide_time", b"decide_time", "destination", b"destination", "envelope_id", b"envelope_id", "federation_revision", b"federation_revision", "moved_to", b"moved_to", "origin", b"origin", "outcome", b"outcome", "reason", b"reason", "reason_parameters", b"reason_parameters", "result", b"result"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ReceiptContent: _TypeAlias = ReceiptContent  # noqa: Y015
-
-@_typing.final
-class RefusalParameters(_message.Message):
-    """What the text of a refusal of a query is told with; sealed, because it may say more about the customer than the reason does."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    @_typing.final
-    class ParametersEntry(_message.Message):
-        DESCRIPTOR: _descriptor.Descriptor
-
-        KEY_FIELD_NUMBER: _builtins.int
-        VALUE_FIELD_NUMBER: _builtins.int
-        key: _builtins.str
-        value: _builtins.str
-        def __init__(
-            self,
-            *,
-            key: _builtins.str = ...,
-            value: _builtins.str = ...,
-        ) -> None: ...
-        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
-        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-        def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-    PARAMETERS_FIELD_NUMBER: _builtins.int
-    @_builtins.property
-    def parameters(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """The parameters of the reason's text."""
-
-    def __init__(
-        self,
-        *,
-        parameters: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["parameters", b"parameters"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___RefusalParameters: _TypeAlias = RefusalParameters  # noqa: Y015
 
 @_typing.final
 class Journey(_message.Message):
@@ -442,14 +390,15 @@ class HopStamp(_message.Message):
 Global___HopStamp: _TypeAlias = HopStamp  # noqa: Y015
 
 @_typing.final
-class DeliverRequest(_message.Message):
-    """A batch for one destination."""
+class Batch(_message.Message):
+    """Envelopes for one destination. Only its two ends ever see it: between them it travels in a DeliverRequest, sealed."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     DESTINATION_FIELD_NUMBER: _builtins.int
     ENVELOPES_FIELD_NUMBER: _builtins.int
     JOURNEY_FIELD_NUMBER: _builtins.int
+    TRACEPARENTS_FIELD_NUMBER: _builtins.int
     destination: _builtins.str
     """The destination of every envelope in the batch."""
     @_builtins.property
@@ -458,7 +407,11 @@ class DeliverRequest(_message.Message):
 
     @_builtins.property
     def journey(self) -> Global___Journey:
-        """The hops so far."""
+        """The hops so far; not among what is sealed."""
+
+    @_builtins.property
+    def traceparents(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The traces that the envelopes belong to; not among what is sealed."""
 
     def __init__(
         self,
@@ -466,18 +419,19 @@ class DeliverRequest(_message.Message):
         destination: _builtins.str = ...,
         envelopes: _abc.Iterable[Global___Envelope] | None = ...,
         journey: Global___Journey | None = ...,
+        traceparents: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["journey", b"journey"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["destination", b"destination", "envelopes", b"envelopes", "journey", b"journey"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["destination", b"destination", "envelopes", b"envelopes", "journey", b"journey", "traceparents", b"traceparents"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___DeliverRequest: _TypeAlias = DeliverRequest  # noqa: Y015
+Global___Batch: _TypeAlias = Batch  # noqa: Y015
 
 @_typing.final
-class DeliverResponse(_message.Message):
-    """The answers, in the order of the envelopes."""
+class BatchAnswer(_message.Message):
+    """The answers to a batch, in the order of its envelopes. It travels back in a DeliverResponse, sealed."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -489,7 +443,7 @@ class DeliverResponse(_message.Message):
 
     @_builtins.property
     def journey(self) -> Global___Journey:
-        """The hops there and back."""
+        """The hops there and back; not among what is sealed."""
 
     def __init__(
         self,
@@ -500,6 +454,76 @@ class DeliverResponse(_message.Message):
     _HasFieldArgType: _TypeAlias = _typing.Literal["journey", b"journey"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
     _ClearFieldArgType: _TypeAlias = _typing.Literal["journey", b"journey", "results", b"results"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchAnswer: _TypeAlias = BatchAnswer  # noqa: Y015
+
+@_typing.final
+class DeliverRequest(_message.Message):
+    """A batch for one destination, as coordinators carry it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DESTINATION_FIELD_NUMBER: _builtins.int
+    JOURNEY_FIELD_NUMBER: _builtins.int
+    ORIGIN_FIELD_NUMBER: _builtins.int
+    SEALED_FIELD_NUMBER: _builtins.int
+    TRACEPARENTS_FIELD_NUMBER: _builtins.int
+    destination: _builtins.str
+    """The region that is to open it."""
+    origin: _builtins.str
+    """The region from which the coordinator has it, by that region's certificate. The coordinator sets it; it is part of what the sealing is bound to."""
+    sealed: _builtins.bytes
+    """A Batch, sealed to the destination's key: the id of that key (8 bytes), a public key (X25519, 32 bytes) that was drawn for this batch alone, then AES-256-GCM. Key and nonce come from HKDF-SHA-256 over the secret of both keys; origin, destination and both public keys are bound. Sealed are a length of 4 bytes, the message, and zeros up to a multiple of 4096 bytes."""
+    @_builtins.property
+    def journey(self) -> Global___Journey:
+        """The hops so far."""
+
+    @_builtins.property
+    def traceparents(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The traces (W3C) that the envelopes within belong to, so that the coordinator's spans are linked to them."""
+
+    def __init__(
+        self,
+        *,
+        destination: _builtins.str = ...,
+        journey: Global___Journey | None = ...,
+        origin: _builtins.str = ...,
+        sealed: _builtins.bytes = ...,
+        traceparents: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["journey", b"journey"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["destination", b"destination", "journey", b"journey", "origin", b"origin", "sealed", b"sealed", "traceparents", b"traceparents"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeliverRequest: _TypeAlias = DeliverRequest  # noqa: Y015
+
+@_typing.final
+class DeliverResponse(_message.Message):
+    """The answers to a batch, as coordinators carry them."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    JOURNEY_FIELD_NUMBER: _builtins.int
+    SEALED_FIELD_NUMBER: _builtins.int
+    sealed: _builtins.bytes
+    """A BatchAnswer, sealed to the key that was drawn for the batch: a public key (X25519, 32 bytes) that was drawn for this answer alone, then AES-256-GCM, filled up as the batch is. Key and nonce come from two secrets: that of the batch, which only the destination can have, and that of both drawn keys, which nobody can have afterwards."""
+    @_builtins.property
+    def journey(self) -> Global___Journey:
+        """The hops there and back."""
+
+    def __init__(
+        self,
+        *,
+        journey: Global___Journey | None = ...,
+        sealed: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["journey", b"journey"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["journey", b"journey", "sealed", b"sealed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

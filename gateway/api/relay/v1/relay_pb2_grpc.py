@@ -47,7 +47,7 @@ class RelayServiceServicer:
     """
 
     def Deliver(self, request, context):
-        """Delivers a batch of envelopes that share one destination; answers each in its place. A command that was delivered before gets its stored receipt again.
+        """Delivers a sealed batch of envelopes that share one destination; each is answered in its place. A command that was delivered before gets its stored receipt again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -17,7 +17,7 @@ class RelayServiceStub:
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Deliver: _aio.UnaryUnaryMultiCallable[_relay_pb2.DeliverRequest, _relay_pb2.DeliverResponse]
-    """Delivers a batch of envelopes that share one destination; answers each in its place. A command that was delivered before gets its stored receipt again."""
+    """Delivers a sealed batch of envelopes that share one destination; each is answered in its place. A command that was delivered before gets its stored receipt again."""
 
 class RelayServiceServicer(metaclass=_abc_1.ABCMeta):
     """Carries envelopes towards their destination and receipts back. Served by coordinators (which forward) and by region nodes (which act)."""
@@ -28,6 +28,6 @@ class RelayServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _relay_pb2.DeliverRequest,
         context: _aio.ServicerContext[_relay_pb2.DeliverRequest, _relay_pb2.DeliverResponse],
     ) -> _abc.Awaitable[_relay_pb2.DeliverResponse]:
-        """Delivers a batch of envelopes that share one destination; answers each in its place. A command that was delivered before gets its stored receipt again."""
+        """Delivers a sealed batch of envelopes that share one destination; each is answered in its place. A command that was delivered before gets its stored receipt again."""
 
 def add_RelayServiceServicer_to_server(servicer: RelayServiceServicer, server: _aio.Server) -> None: ...

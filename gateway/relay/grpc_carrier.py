@@ -1,4 +1,4 @@
-"""The transport over gRPC: to whichever replica of the next hop answers."""
+"""Carrying over gRPC: to whichever replica of the next hop answers."""
 
 import asyncio
 
@@ -10,14 +10,13 @@ from gateway.channels import Replica, Replicas, invoke
 from gateway.clock import Clock, SystemClock, to_timestamp
 from gateway.errors import Refused, status_code
 from gateway.metrics import CallMetrics
-from gateway.relay.envelopes import read_content
 from gateway.relay.transport import BeforeAttempt, Unreachable
 from gateway.tracing import Tracing
 
 _METHOD = "gateway.api.relay.v1.RelayService/Deliver"
 
 
-class GrpcTransport:
+class GrpcCarrier:
     """Delivers through the replicas of one next hop: of a region the coordinators, of a coordinator the region.
 
     A batch that one replica leaves unanswered is offered to another at once, if another is well. Then the request's
@@ -60,11 +59,11 @@ class GrpcTransport:
         with self._tracing.span(
             _METHOD,
             SpanKind.CLIENT,
-            links=(read_content(envelope).traceparent for envelope in request.envelopes),
+            links=request.traceparents,
             attributes={
                 "rpc.system.name": "grpc",
                 "rpc.method": _METHOD,
-                "envelopes": len(request.envelopes),
+                "envelopes": len(request.traceparents),
             },
         ):
             try:

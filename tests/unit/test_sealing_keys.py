@@ -1,0 +1,81 @@
+"""The keys that regions publish for what is sent to them, as others take them over."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from gateway.api.federation.v1.federation_pb2 import SealingKey
+from gateway.region_keys import KeySet, RegionKeys
+from gateway.sealing_keys import SealingKeys, published
+from gateway.signing import Signer, _signed
+from tests.keys import region_keys
+
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+SIGNING = Ed25519PrivateKey.from_private_bytes(b"s" * 32)
+
+
+def verify(region: str, domain: bytes, content: bytes, signature: bytes) -> bool:
+    """Only Sichuan's word is known."""
+    return region == "sichuan" and Signer(SIGNING).sign(domain, content) == signature
+
+
+def told(keys: KeySet | None = None, after: timedelta = timedelta(0)) -> SealingKey:
+    return published(keys or region_keys().set, Signer(SIGNING), NOW + after)
+
+
+def test_a_region_is_sealed_to_by_its_own_word() -> None:
+    known = SealingKeys()
+    assert known.of("sichuan") is None
+    assert known.accept("sichuan", told(), verify)
+    assert known.of("sichuan") == region_keys().set.in_use.sealing.public
+
+
+@pytest.mark.parametrize("field", ["key", "time", "signature"])
+def test_what_a_coordinator_puts_in_its_place_is_not_taken(field: str) -> None:
+    known, changed = SealingKeys(), told(after=timedelta(seconds=1))
+    known.accept("sichuan", told(region_keys().set.rotated()), verify)
+    before = known.of("sichuan")
+    match field:
+        case "key":
+            changed.key = bytes(31) + b"\1"
+        case "time":
+            changed.time += 1
+        case _:
+            changed.signature = bytes(64)
+    assert not known.accept("sichuan", changed, verify)
+    assert not known.accept("henan", told(), verify)
+    assert known.of("sichuan") == before
+
+
+def test_a_rotated_key_is_taken_over_and_the_one_before_it_does_not_come_back() -> None:
+    known, rotated = SealingKeys(), region_keys().set.rotated()
+    for each in (told(), told(rotated, timedelta(seconds=5)), told(after=timedelta(seconds=4))):
+        assert known.accept("sichuan", each, verify)
+    assert known.of("sichuan") == rotated.in_use.sealing.public
+
+
+def test_a_region_opens_by_its_former_keys_until_they_are_pruned() -> None:
+    former = region_keys().set
+    rotated = former.rotated()
+    keys = RegionKeys(rotated)
+    for each in (former, rotated):
+        sealing = each.in_use.sealing
+        assert keys.sealing_key(sealing.id) is sealing
+    keys.replace(rotated.without({former.in_use.id}))
+    assert keys.sealing_key(former.in_use.sealing.id) is None
+
+
+def test_a_process_looks_at_its_file_where_it_does_not_know_a_key() -> None:
+    former = region_keys().set
+    rotated = former.rotated()
+    keys = RegionKeys(former, look=lambda: keys.replace(rotated))
+    assert keys.sealing_key(rotated.in_use.sealing.id) is rotated.in_use.sealing
+
+
+def test_the_signature_serves_for_nothing_else() -> None:
+    each = told()
+    assert Signer(SIGNING).sign(b"crossregion.envelope.v1", each.key) != each.signature
+    SIGNING.public_key().verify(
+        each.signature, _signed(b"crossregion.sealing-key.v1", each.time.to_bytes(8, "big") + each.key)
+    )
