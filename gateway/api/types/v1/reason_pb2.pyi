@@ -265,6 +265,12 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """The customer refuses the answer, or asks for the regulator."""
     REASON_COMPLAINT_CATEGORY_UNKNOWN: _Reason.ValueType  # 140
     """List the categories by CatalogueService.ListComplaintCategories."""
+    REASON_SEALING_KEY_MISSING: _Reason.ValueType  # 153
+    """Nothing is lost: what waits goes out, sealed, once that region's node has joined with a version that publishes a key."""
+    REASON_SEALING_KEY_UNKNOWN: _Reason.ValueType  # 154
+    """It is sealed and sent again by itself, as soon as the sender knows the key in use. Where it stays, give every process of the region the same file of keys, or rotate them."""
+    REASON_BATCH_UNREADABLE: _Reason.ValueType  # 155
+    """Sent again by itself. Where it stays, the sender's node is older than sealing, or somebody on the way has meddled."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """The reasons. They are stable: programs may decide on them. They travel as the reason of google.rpc.ErrorInfo, without the prefix."""
@@ -509,6 +515,12 @@ REASON_DOSSIER_ANSWERED: Reason.ValueType  # 135
 """The customer refuses the answer, or asks for the regulator."""
 REASON_COMPLAINT_CATEGORY_UNKNOWN: Reason.ValueType  # 140
 """List the categories by CatalogueService.ListComplaintCategories."""
+REASON_SEALING_KEY_MISSING: Reason.ValueType  # 153
+"""Nothing is lost: what waits goes out, sealed, once that region's node has joined with a version that publishes a key."""
+REASON_SEALING_KEY_UNKNOWN: Reason.ValueType  # 154
+"""It is sealed and sent again by itself, as soon as the sender knows the key in use. Where it stays, give every process of the region the same file of keys, or rotate them."""
+REASON_BATCH_UNREADABLE: Reason.ValueType  # 155
+"""Sent again by itself. Where it stays, the sender's node is older than sealing, or somebody on the way has meddled."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final
