@@ -259,6 +259,8 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """The region of first contact keeps the customer's contact to the end; ask there."""
     REASON_COMPLAINT_EXPEDITED_RECENTLY: _Reason.ValueType  # 125
     """One reminder an hour. It has been seen; wait for the answer, which has a limit."""
+    REASON_COMPLAINT_REGION_NOT_CONCERNED: _Reason.ValueType  # 137
+    """Ask a region that the complaint concerns: get the complaint to see which."""
     REASON_COMPLAINT_CATEGORY_UNKNOWN: _Reason.ValueType  # 140
     """List the categories by CatalogueService.ListComplaintCategories."""
 
@@ -499,6 +501,8 @@ REASON_COMPLAINT_NOT_FIRST_CONTACT: Reason.ValueType  # 124
 """The region of first contact keeps the customer's contact to the end; ask there."""
 REASON_COMPLAINT_EXPEDITED_RECENTLY: Reason.ValueType  # 125
 """One reminder an hour. It has been seen; wait for the answer, which has a limit."""
+REASON_COMPLAINT_REGION_NOT_CONCERNED: Reason.ValueType  # 137
+"""Ask a region that the complaint concerns: get the complaint to see which."""
 REASON_COMPLAINT_CATEGORY_UNKNOWN: Reason.ValueType  # 140
 """List the categories by CatalogueService.ListComplaintCategories."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
