@@ -70,8 +70,8 @@ class Attaching(Incoming):
     def pass_on(self, tx: Transaction, file: StoredFile) -> tuple[UploadState.ValueType, str]:
         """Has the file added to the complaint: here and now by the responsible region, or by a command that leaves with
         this commit."""
-        complaint, now = self._complaint(tx), self.asked.now
-        told = self._told()
+        complaint, told, now = self._complaint(tx), self._told(), self.asked.now
+        rules.require_attachable(complaint)
         if self._is_department(complaint):
             owner.attach(tx, self.context, complaint.docket, told, now)
             return REGISTERED, self.context.region
