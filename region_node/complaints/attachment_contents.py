@@ -13,7 +13,7 @@ from gateway.identity import Identity
 from gateway.relay.envelopes import Answer
 from gateway.store.port import Store, Transaction
 from region_node.auditing import AuditedCall
-from region_node.complaints import handling
+from region_node.complaints import handling, rules
 from region_node.complaints.parties import parties
 from region_node.complaints.rows import find_complaint
 from region_node.context import RegionContext
@@ -31,6 +31,9 @@ def answer(tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
     """A piece for another region, while the complaint concerns it. The first piece and each denial are audited."""
     asked = parse(AttachmentQuestion, content.payload)
     require_name("staff_id", asked.staff_id)
+    rules.require_docket(asked.docket)
+    if asked.docket != content.subject:
+        raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="the subject is not the docket")
     found = _piece(tx, asked, content.origin)
     is_refused = isinstance(found, Refused)
     if is_refused or not asked.offset:
@@ -54,6 +57,7 @@ class AttachmentReading:
     ) -> AsyncIterator[GetAttachmentContentResponse]:
         """The content as `checked_pieces` has it. Raises Refused with COMPLAINT_NOT_FOUND for whoever may not see the
         complaint, with DOCUMENT_NOT_ON_FILE for what it does not name, and as the region that has it."""
+        rules.require_docket(request.docket)
         asked = AttachmentQuestion(docket=request.docket, attachment_id=request.attachment_id, staff_id=call.staff_id)
         region = await self._store.write(lambda tx: _holder(tx, request, identity, call))
         if isinstance(region, Refused):

@@ -65,6 +65,7 @@ class AttachmentService(AttachmentServiceServicer):
         """The file that the first message names. Raises Refused, which is audited, for one that is not taken."""
         asked, identity = audited_call(named.requester, self._clock), current_call().identity
         require_request_id(named.request_id)
+        rules.require_docket(named.docket)
         caller = Caller(identity, named.request_id, current_traceparent())
         told = api.AttachmentUpload()
         told.CopyFrom(named)

@@ -64,6 +64,7 @@ _HIGHEST_LEVEL = 5
 _ATTACHMENT_BYTES = 1024  # of one attachment's name and the rest: more than any has
 _CLOCK_ERROR = timedelta(seconds=31)  # between two members whose clocks are trusted
 _OLDEST = timedelta(days=3650)  # as long as a filing may travel
+_DOCKET = re.compile(r"[a-z][a-z0-9-]*/[0-9a-zA-Z/-]{1,64}", re.ASCII)
 _CAUSE = re.compile(r"[a-z][a-z0-9-]{0,62}", re.ASCII)
 _OF_MONEY = frozenset({Remedy.REMEDY_REFUND, Remedy.REMEDY_CREDIT})
 
@@ -171,6 +172,12 @@ def require_attachable(complaint: Complaint) -> None:
     if is_final(complaint):
         raise Refused(Reason.REASON_COMPLAINT_STATE_FORBIDS, state=state_name(complaint.state), action="attach")
     require_room(complaint, _ATTACHMENT_BYTES, TALK_LIMIT)
+
+
+def require_docket(docket: str) -> None:
+    """Raises Refused with REQUEST_INVALID for what cannot be a docket, and must not stand in the audit chain as one."""
+    if not _DOCKET.fullmatch(docket):
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="docket", problem="not <region>/<day>-<number>")
 
 
 def require_file_name(field: str, name: str) -> None:

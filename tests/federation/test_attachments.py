@@ -132,6 +132,11 @@ async def test_a_region_that_is_not_concerned_learns_nothing_however_it_asks(
     assert (await refusal(stranger.attach(scan()))).reason == "COMPLAINT_NOT_FOUND"
     told = await refusal(Folder(Complainant(federation, "sichuan"), docket).attach(scan()))
     assert (told.reason, told.parameters["region"]) == ("COMPLAINT_NOT_FIRST_CONTACT", "guangdong")
+    asked = AttachmentQuestion(docket=docket, attachment_id=brought, staff_id="li")
+    envelope = henan.seal("guangdong", EnvelopeKind.ENVELOPE_KIND_ATTACHMENT, asked, "guangdong/other")
+    assert refused(await henan.deliver(envelope, "guangdong")) == "ENVELOPE_INVALID"
+    told = await refusal(Folder(desk, "+8613912345678").read(brought))
+    assert (told.reason, told.parameters["field"]) == ("REQUEST_INVALID", "docket")
     other = (await taken_up(federation, desk)).docket
     assert (await refusal(Folder(desk, other).read(brought))).reason == "DOCUMENT_NOT_ON_FILE"
 
@@ -267,7 +272,7 @@ async def test_what_waits_behind_a_filing_that_is_refused_is_attached_by_the_reg
         return [each.id for each in (await desk.get(docket)).attachments] == [answer.attachment_id]
 
     await until(is_attached, "the first contact has attached it")
-    asked = AttachmentQuestion(docket=docket, attachment_id=answer.attachment_id)
+    asked = AttachmentQuestion(docket=docket, attachment_id=answer.attachment_id, staff_id="li")
     sichuan = Forger(federation, "sichuan")
     envelope = sichuan.seal("guangdong", EnvelopeKind.ENVELOPE_KIND_ATTACHMENT, asked, docket)
     assert refused(await sichuan.deliver(envelope, "guangdong")) == "COMPLAINT_NOT_FOUND", "it is no party any more"
