@@ -36,8 +36,8 @@ from region_node.customers.profiles_relayed import ProfileEnvelopes
 from region_node.customers.reminders import REMINDER_TIMER, ensure_reminders, remind
 from region_node.documents.content_stream import ContentDesk
 from region_node.documents.on_file import RegisterDesk
+from region_node.documents.receiving import UPLOAD_TIMER, abandon
 from region_node.documents.relayed import DocumentEnvelopes
-from region_node.documents.uploads import UPLOAD_TIMER, abandon
 from region_node.erasure.relayed import ErasureEnvelopes
 from region_node.escalations.port import Sink
 from region_node.escalations.rows import waiting_sinks

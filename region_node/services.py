@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from gateway.api.region.v1 import (
+    attachment_service_pb2,
     audit_service_pb2,
     billing_service_pb2,
     catalogue_service_pb2,
@@ -19,6 +20,7 @@ from gateway.api.region.v1 import (
     sharing_service_pb2,
     verification_service_pb2,
 )
+from gateway.api.region.v1.attachment_service_pb2_grpc import add_AttachmentServiceServicer_to_server
 from gateway.api.region.v1.audit_service_pb2_grpc import add_AuditServiceServicer_to_server
 from gateway.api.region.v1.billing_service_pb2_grpc import add_BillingServiceServicer_to_server
 from gateway.api.region.v1.catalogue_service_pb2_grpc import add_CatalogueServiceServicer_to_server
@@ -42,6 +44,7 @@ from gateway.server import Service
 from gateway.store.port import Store
 from region_node.billing.service import BillingService
 from region_node.catalogue.service import CatalogueService
+from region_node.complaints.attachment_service import AttachmentService
 from region_node.complaints.service import ComplaintService
 from region_node.core import RegionCore
 from region_node.customers.profiles_asked import ProfileDesk
@@ -120,6 +123,11 @@ def _of_business(ports: ServicePorts) -> list[Service]:
             dossier_service_pb2.DESCRIPTOR.services_by_name["DossierService"],
             add_DossierServiceServicer_to_server,
             DossierService(context, core.complaints, store, clock),
+        ),
+        Service.of(
+            attachment_service_pb2.DESCRIPTOR.services_by_name["AttachmentService"],
+            add_AttachmentServiceServicer_to_server,
+            AttachmentService(context, store, clock, questions),
         ),
         Service.of(
             notice_service_pb2.DESCRIPTOR.services_by_name["NoticeService"],

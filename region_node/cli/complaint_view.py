@@ -10,6 +10,7 @@ from rich.text import Text
 from gateway.api.federation.v1.configuration_pb2 import ComplaintSeverity
 from gateway.api.region.v1.complaint_pb2 import (
     Complaint,
+    ComplaintNote,
     ComplaintState,
     DeadlineKind,
     EscalationTrigger,
@@ -77,10 +78,18 @@ def print_complaint(told: GetComplaintResponse) -> None:
         click.echo(translated("It repeats {docket}.", docket=complaint.repeat_of))
     print_table([translated("deadline"), translated("due"), translated("met")], [*_deadlines(complaint)])
     click.echo()
-    timeline = sorted(happened(complaint), key=lambda row: row[0])
+    private = [
+        (from_timestamp(each.time), each.author, translated("private: {text}", text=each.text))
+        for each in told.private_notes
+    ]
+    timeline = sorted([*happened(complaint), *private], key=lambda row: row[0])
     columns = [translated("time"), translated("who"), translated("what")]
     print_table(columns, [(_time(time), who, what) for time, who, what in timeline])
     click.echo()
+    if complaint.attachments:
+        columns = [translated("attachment"), translated("name"), translated("type"), translated("bytes")]
+        print_table(columns, [(each.id, each.name, each.media_type, str(each.size)) for each in complaint.attachments])
+        click.echo()
     print_ledger(told.ledger)
     if told.HasField("lateness"):
         late = told.lateness.ToTimedelta()
@@ -134,13 +143,27 @@ def happened(complaint: Complaint) -> Iterator[tuple[datetime, str, str]]:
         trigger = word(EscalationTrigger.Name(raised.trigger), "ESCALATION_TRIGGER_")
         yield from_timestamp(raised.time), raised.region, f"{_level(raised.level)}: {trigger}"
     for note in complaint.notes:
-        yield from_timestamp(note.time), note.author, note.text
+        yield from_timestamp(note.time), note.author, _said(note)
+    for attachment in complaint.attachments:
+        attached = translated("attached: {name}", name=attachment.name)
+        yield from_timestamp(attachment.time), attachment.author, attached
     for haste in complaint.expedites:
         yield from_timestamp(haste.time), f"{complaint.handling_region}/{haste.staff_id}", translated("haste asked for")
     if complaint.HasField("resolution"):
         resolution = complaint.resolution
         told = translated("proposed ({cause}): {text}", cause=resolution.cause_code, text=resolution.text)
         yield from_timestamp(resolution.time), resolution.author, told
+
+
+def _said(note: ComplaintNote) -> str:
+    if not note.asks_region:
+        return note.text
+    if note.HasField("answer_time"):
+        answered = _time(from_timestamp(note.answer_time))
+        return translated(
+            "asks {region}, answered {time}: {text}", region=note.asks_region, time=answered, text=note.text
+        )
+    return translated("asks {region}, not answered yet: {text}", region=note.asks_region, text=note.text)
 
 
 def reason_of(reason: TimeReason.ValueType) -> str:

@@ -168,19 +168,29 @@ def show(target: Target, docket: str, staff_id: str, as_json: bool) -> None:
 @click.argument("text")
 @connection_options
 @click.option("--ask", is_flag=True, help="The customer has to answer first; staff of the responsible region only.")
+@click.option("--ask-region", default="", help="Another region that the complaint concerns, and that has to answer.")
 @_staff_option
 @_channel_option
 @_request_option
 @_json_option
 def respond(
-    target: Target, docket: str, text: str, ask: bool, staff_id: str, channel: str, request_id: str, as_json: bool
+    target: Target,
+    docket: str,
+    text: str,
+    ask: bool,
+    ask_region: str,
+    staff_id: str,
+    channel: str,
+    request_id: str,
+    as_json: bool,
 ) -> None:
-    """Answer a complaint as the responsible department, or pass on what the customer says.
+    """Answer a complaint as the responsible department, or pass on what the customer says; or ask another region.
 
     \b
     Examples:
       region-node complaints respond guangdong/20261210-17 "which month was it?" --ask
       region-node complaints respond guangdong/20261210-17 "it was March" --staff-id 4711
+      region-node complaints respond guangdong/20261210-17 "please send the receipt" --ask-region guangdong
     """
     request = api.RespondToComplaintRequest(
         request_id=_id(request_id),
@@ -188,11 +198,33 @@ def respond(
         requester=_requester(staff_id, channel),
         text=text,
         ask_customer=ask,
+        ask_region=ask_region,
         wait=_wait(),
     )
     _tell(
         _ask(target, lambda node: node.RespondToComplaint(request, timeout=_CALL_SECONDS), request.request_id), as_json
     )
+
+
+@complaints.command()
+@click.argument("docket")
+@click.argument("text")
+@connection_options
+@_request_option
+@_json_option
+def note(target: Target, docket: str, text: str, request_id: str, as_json: bool) -> None:
+    """Write down, as staff, what only this region's staff see; it never leaves the region.
+
+    \b
+    Examples:
+      region-node complaints note guangdong/20261210-17 "the third call this week"
+    """
+    request = api.AddPrivateNoteRequest(request_id=_id(request_id), docket=docket, text=text)
+    told = _ask(target, lambda node: node.AddPrivateNote(request, timeout=_CALL_SECONDS), request.request_id)
+    if as_json:
+        _print_json(told)
+    else:
+        click.echo(translated("Noted: {count} private notes.", count=len(told.private_notes)))
 
 
 @complaints.command()

@@ -1,6 +1,5 @@
 """`region-node documents`: what is on file, and the way there and back."""
 
-import asyncio
 import hashlib
 import json
 import sys
@@ -20,11 +19,16 @@ from gateway.api.types.v1.types_pb2 import Applicant, Channel, Document, Request
 from gateway.clock import from_timestamp, to_timestamp
 from gateway.languages import in_language, translated
 from gateway.terminal import print_table
-from gateway.tls import CredentialsUnusable
 from region_node.cli.connection import CHANNELS, Target, connection_options, patience_option
-from region_node.cli.document_transfer import Downloading, Tell, Uploading, media_type_of, request_id_of
-from region_node.cli.exits import NOT_KNOWN, REFUSED, leave
-from region_node.cli.outcome import may_pass, told_by
+from region_node.cli.document_transfer import (
+    Downloading,
+    Tell,
+    Uploading,
+    carried_out,
+    media_type_of,
+    request_id_of,
+)
+from region_node.cli.exits import REFUSED, leave
 from region_node.cli.progress import byte_progress
 
 _CALL_SECONDS = 20.0
@@ -112,10 +116,11 @@ def upload(
         task = progress.add_task(file.name, total=len(content))
 
         async def send(channel: grpc.aio.Channel, tell: Tell) -> api.UploadDocumentResponse:
-            sending = Uploading(channel, named, content, lambda done: progress.update(task, completed=done))
+            call, first = DocumentServiceStub(channel).UploadDocument, api.UploadDocumentRequest(document=named)
+            sending = Uploading(call, first, content, lambda done: progress.update(task, completed=done))
             return await sending.run(patience, tell)
 
-        answer = _carried_out(target, send)
+        answer = carried_out(target, send)
     if answer.state == _REFUSED:
         leave(translated("Refused: {problem}", problem=in_language(answer.refused.message)), REFUSED)
     if as_json:
@@ -192,11 +197,12 @@ def get(
             def progressed(done: int) -> None:
                 progress.update(task, completed=done, total=fetching.size)
 
-            fetching = Downloading(channel, request, file, progressed)
+            call = DocumentServiceStub(channel).GetDocumentContent
+            fetching = Downloading(call, request, file, progressed)
             return await fetching.run(patience, tell)
 
         try:
-            is_whole = _carried_out(target, fetch)
+            is_whole = carried_out(target, fetch)
         except OSError as error:
             raise click.UsageError(f"{file}: {error.strerror}") from error
     if not is_whole:
@@ -338,30 +344,7 @@ def _asked(target: Target, ask: Callable[[DocumentServiceStub], Awaitable[R]]) -
     async def carry_out(channel: grpc.aio.Channel, _: Tell) -> R:
         return await ask(DocumentServiceStub(channel))
 
-    return _carried_out(target, carry_out)
-
-
-def _carried_out(target: Target, carry_out: Callable[[grpc.aio.Channel, Tell], Awaitable[R]]) -> R:
-    """What something on a channel to the node returns; leaves where it does not come to its end."""
-    again = translated("Run the same command again.")
-
-    def tell(error: grpc.aio.AioRpcError) -> None:
-        click.echo(translated("{problem}; trying again", problem=told_by(error)), err=True)
-
-    async def run() -> R:
-        async with target.channel() as channel:
-            return await carry_out(channel, tell)
-
-    try:
-        return asyncio.run(run())
-    except CredentialsUnusable as error:
-        raise click.UsageError(str(error)) from error
-    except grpc.aio.AioRpcError as error:
-        if may_pass(error):
-            leave(f"{told_by(error)}\n{again}", NOT_KNOWN)
-        leave(translated("Refused: {problem}", problem=told_by(error)), REFUSED)
-    except KeyboardInterrupt:
-        leave(again, NOT_KNOWN)
+    return carried_out(target, carry_out)
 
 
 def _requester(staff_id: str, channel: str) -> Requester:

@@ -6,6 +6,7 @@ import click
 
 from gateway.completion import completion_command
 from gateway.languages import SpeakingGroup, speaking
+from region_node.cli.attachments import attach, attachment
 from region_node.cli.audit import audit
 from region_node.cli.call import call
 from region_node.cli.complaints import complaints
@@ -55,7 +56,8 @@ for command in (
     main.add_command(command)
 for command in (hold, release_hold, list_holds):
     customers.add_command(command)
-complaints.add_command(dossier)
+for command in (attach, attachment, dossier):
+    complaints.add_command(command)
 speaking(main, Path(__file__).parents[1] / "texts")
 
 

@@ -3,12 +3,18 @@
 import asyncio
 import contextlib
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from gateway import failpoints
 from gateway.api.region.v1.complaint_envelopes_pb2 import ComplaintCommand
-from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintRequest, LedgerEntry, Resolution
+from gateway.api.region.v1.complaint_pb2 import (
+    Complaint,
+    ComplaintNote,
+    ComplaintRequest,
+    LedgerEntry,
+    Resolution,
+)
 from gateway.api.region.v1.complaint_service_pb2 import GetComplaintResponse
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.clock import Clock
@@ -16,6 +22,7 @@ from gateway.errors import Refused
 from gateway.identity import Identity
 from gateway.store.port import CommittedElsewhere, Store, Transaction
 from region_node.complaints import handling, ledger, owner
+from region_node.complaints.private_notes import add_private_note, private_notes
 from region_node.complaints.rows import COMPLAINT_SUBJECTS, ComplaintChanged, require_complaint
 from region_node.context import RegionContext
 from region_node.orders.caller import Caller, is_settled, note
@@ -56,13 +63,27 @@ class ComplaintDesk:
                     await asyncio.wait_for(answer.wait(), wait)
         return await self._store.read(lambda tx: _answered(tx, caller, complaint.docket))
 
-    async def respond(self, caller: Caller, docket: str, text: str, *, asks: bool) -> Complaint:
-        """Staff of the responsible region answer, or ask the customer."""
+    async def respond(self, caller: Caller, docket: str, text: str, *, asks: bool, asks_region: str = "") -> Complaint:
+        """Staff of the responsible region answer, or ask the customer or another region."""
 
         def decide(tx: Transaction, now: datetime) -> Complaint:
-            return owner.respond(tx, self._context, docket, caller.identity.name, text, now, asks=asks)
+            staff_id = caller.identity.name
+            return owner.respond(tx, self._context, docket, staff_id, text, now, asks=asks, asks_region=asks_region)
 
-        return await self._decide(caller, f"respond\0{docket}\0{text}\0{asks}".encode(), "RespondToComplaint", decide)
+        content = f"respond\0{docket}\0{text}\0{asks}" + (f"\0{asks_region}" if asks_region else "")
+        return await self._decide(caller, content.encode(), "RespondToComplaint", decide)
+
+    async def note_privately(self, caller: Caller, docket: str, text: str) -> Sequence[ComplaintNote]:
+        """Staff write down what only this region's staff see; returns all of that."""
+
+        def decide(tx: Transaction, now: datetime) -> Complaint:
+            complaint = handling.find_for(tx, docket, caller.identity)
+            author = f"{self._context.region}/{caller.identity.name}"
+            add_private_note(tx, docket, author, text, now)
+            return complaint
+
+        await self._decide(caller, f"note\0{docket}\0{text}".encode(), "AddPrivateNote", decide)
+        return await self._store.read(lambda tx: private_notes(tx, docket))
 
     async def propose(self, caller: Caller, docket: str, resolution: Resolution) -> Complaint:
         """Staff of the responsible region propose a resolution."""

@@ -88,15 +88,24 @@ def command(
     if complaint.handling_region != context.region:
         raise Refused(Reason.REASON_COMPLAINT_NOT_FIRST_CONTACT, region=complaint.handling_region)
     settled = complaint.owner_region == context.region
-    if settled:
-        before = complaint
-        complaint = owner.apply_command(tx, context, asked, now)
-        told.tell_changed(tx, before, complaint, now)
-    else:
-        envelope_id = f"{complaint.docket}#{caller.operator}/{caller.request_id}"
-        _send(tx, context, ComplaintRow(complaint, caller.traceparent), envelope_id, asked, now)
+    row = ComplaintRow(complaint, caller.traceparent)
+    complaint = pass_on(tx, context, row, asked, f"{caller.operator}/{caller.request_id}", now)
     insert_request(tx, key, complaint.docket, settled=settled, now=now)
     note(tx, caller, asked.WhichOneof("command") or "", complaint.docket, now)
+    return complaint
+
+
+def pass_on(
+    tx: Transaction, context: RegionContext, row: ComplaintRow, asked: ComplaintCommand, step: str, now: datetime
+) -> Complaint:
+    """Has the responsible region do what is asked, here and now or by an envelope with the id of the step; returns the
+    complaint as it stands. Raises Refused."""
+    known = row.complaint
+    if known.owner_region != context.region:
+        _send(tx, context, row, f"{known.docket}#{step}", asked, now)
+        return known
+    complaint = owner.apply_command(tx, context, asked, now)
+    told.tell_changed(tx, known, complaint, now)
     return complaint
 
 

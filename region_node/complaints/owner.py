@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from gateway import audit, failpoints
 from gateway.api.region.v1.complaint_envelopes_pb2 import ComplaintCommand, ComplaintUpdate
-from gateway.api.region.v1.complaint_pb2 import Complaint, EscalationTrigger, Resolution
+from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintAttachment, EscalationTrigger, Resolution
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.clock import from_timestamp, to_timestamp
@@ -19,6 +19,7 @@ from gateway.timers import cancel_timer, set_timer
 from region_node.complaints import escalation, rules, told
 from region_node.complaints.deadlines import Pause, meet, promised, reopen, resume
 from region_node.complaints.limits import haste, set_deadlines
+from region_node.complaints.parties import require_other_party
 from region_node.complaints.rows import (
     ComplaintRow,
     earlier_dockets,
@@ -56,7 +57,7 @@ def apply_command(tx: Transaction, context: RegionContext, command: ComplaintCom
     """Does what the region of first contact asks. Raises Refused before the first write."""
     row = require_complaint(tx, command.docket)
     complaint, known = row.complaint, row.complaint.level
-    talks = command.HasField("respond")
+    talks = command.WhichOneof("command") in ("respond", "attach")
     rules.require_room(complaint, command.ByteSize(), rules.TALK_LIMIT if talks else rules.COMPLAINT_LIMIT)
     match command.WhichOneof("command"):
         case "respond":
@@ -71,6 +72,9 @@ def apply_command(tx: Transaction, context: RegionContext, command: ComplaintCom
             rules.require_state(complaint, "withdraw", rules.ACKNOWLEDGED, rules.IN_PROGRESS, rules.PENDING)
             rules.note(complaint, _author(complaint, command), command.withdraw.reason, now)
             rules.enter(complaint, rules.CANCELLED, now=now, region=context.region, reason="withdrawn by the customer")
+        case "attach":
+            rules.attach(complaint, command.attach.attachment, complaint.handling_region, now)
+            _customer_has_answered(context, complaint, now)
         case "expedite":
             rules.require_expeditable(complaint, now)
             complaint.expedites.add(time=to_timestamp(now), staff_id=command.requester.staff_id)
@@ -93,18 +97,43 @@ def apply_command(tx: Transaction, context: RegionContext, command: ComplaintCom
 
 
 def respond(
-    tx: Transaction, context: RegionContext, docket: str, staff_id: str, text: str, now: datetime, *, asks: bool
+    tx: Transaction,
+    context: RegionContext,
+    docket: str,
+    staff_id: str,
+    text: str,
+    now: datetime,
+    *,
+    asks: bool,
+    asks_region: str = "",
 ) -> Complaint:
-    """The responsible department answers, or asks the customer, for whom the internal clock then waits."""
+    """The responsible department answers, or asks the customer, for whom the internal clock then waits, or another
+    region, for which it does not."""
     row = require_owned(tx, context, docket)
     complaint, before = row.complaint, _copy(row.complaint)
-    rules.require_state(complaint, "respond", rules.IN_PROGRESS, *(() if asks else (rules.PENDING,)))
+    rules.require_state(complaint, "respond", rules.IN_PROGRESS, *(() if asks or asks_region else (rules.PENDING,)))
     rules.require_room(complaint, len(text.encode()), rules.TALK_LIMIT)
-    rules.note(complaint, f"{context.region}/{staff_id}", text, now, asks_customer=asks)
-    meet(complaint, (rules.FIRST_RESPONSE, rules.EXPEDITE), now)
+    if asks_region:
+        require_other_party(complaint, asks_region, context.region)
+    rules.note(complaint, f"{context.region}/{staff_id}", text, now, asks_customer=asks, asks_region=asks_region)
+    if asks_region:
+        rules.go_on(complaint, now)
+    else:
+        meet(complaint, (rules.FIRST_RESPONSE, rules.EXPEDITE), now)
     if asks:
         rules.enter(complaint, rules.PENDING, now=now, region=context.region, reason="customer asked")
         rules.hand_over(complaint, "", rules.WAITING_FOR_CUSTOMER, now)
+    _keep(tx, context, row, before, now)
+    return complaint
+
+
+def attach(
+    tx: Transaction, context: RegionContext, docket: str, attachment: ComplaintAttachment, now: datetime
+) -> Complaint:
+    """The responsible department adds a file."""
+    row = require_owned(tx, context, docket)
+    complaint, before = row.complaint, _copy(row.complaint)
+    rules.attach(complaint, attachment, context.region, now)
     _keep(tx, context, row, before, now)
     return complaint
 
@@ -183,13 +212,23 @@ def note_reached(tx: Transaction, context: RegionContext, complaint: Complaint, 
 
 
 def _customer_says(context: RegionContext, complaint: Complaint, command: ComplaintCommand, now: datetime) -> None:
-    """An answer of the customer starts the internal clock again where it had stopped."""
+    """An answer of the customer starts the internal clock again where it had stopped; a question to a region not."""
     rules.require_state(complaint, "respond", rules.IN_PROGRESS, rules.PENDING, rules.HELD)
-    rules.note(complaint, _author(complaint, command), command.respond.text, now)
+    said = command.respond
+    if said.asks_region:
+        require_other_party(complaint, said.asks_region, complaint.handling_region)
+    rules.note(complaint, _author(complaint, command), said.text, now, asks_region=said.asks_region)
+    if not said.asks_region:
+        _customer_has_answered(context, complaint, now)
+    elif complaint.state == rules.IN_PROGRESS:
+        rules.go_on(complaint, now)
+
+
+def _customer_has_answered(context: RegionContext, complaint: Complaint, now: datetime) -> None:
     if complaint.state == rules.PENDING:
         _end_pause(context, complaint, now)
         rules.enter(complaint, rules.IN_PROGRESS, now=now, region=context.region, reason="customer answered")
-        rules.hand_over(complaint, context.region, rules.WORKING, now)
+        rules.go_on(complaint, now)
 
 
 def _refuse(context: RegionContext, complaint: Complaint, command: ComplaintCommand, now: datetime) -> None:
@@ -199,7 +238,7 @@ def _refuse(context: RegionContext, complaint: Complaint, command: ComplaintComm
     reopen(complaint)
     _end_pause(context, complaint, now)
     rules.enter(complaint, rules.IN_PROGRESS, now=now, region=context.region, reason="refused by the customer")
-    rules.hand_over(complaint, context.region, rules.WORKING, now)
+    rules.go_on(complaint, now)
     escalation.refuse(complaint, now, context.region, to_regulator=command.refuse.to_regulator)
 
 

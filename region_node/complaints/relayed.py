@@ -8,10 +8,10 @@ from gateway.api.region.v1.complaint_pb2 import Complaint
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome, ReceiptContent
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
-from gateway.relay.border import Command, Kinds
+from gateway.relay.border import Command, Kinds, Query
 from gateway.relay.envelopes import Answer
 from gateway.store.port import Transaction
-from region_node.complaints import handling, owner, rules
+from region_node.complaints import attaching, attachment_contents, handling, owner, rules
 from region_node.complaints.rows import ComplaintRow, find_complaint, insert_complaint
 from region_node.complaints.taxonomy import owner_of
 from region_node.context import RegionContext
@@ -30,6 +30,7 @@ class ComplaintEnvelopes:
             EnvelopeKind.ENVELOPE_KIND_COMPLAINT_FILED: Command(self._filed, self._filing_answered),
             EnvelopeKind.ENVELOPE_KIND_COMPLAINT_COMMAND: Command(self._commanded, self._command_answered),
             EnvelopeKind.ENVELOPE_KIND_COMPLAINT_UPDATE: Command(self._updated, self._update_answered),
+            attachment_contents.KIND: Query(attachment_contents.answer),
         }
 
     def _filed(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
@@ -80,6 +81,9 @@ class ComplaintEnvelopes:
         refused = None if receipt.outcome == Outcome.OUTCOME_ACCEPTED else refusal_of(receipt)
         snapshot = parse(Complaint, receipt.result) if receipt.result else None
         handling.settle_command(tx, self._context, content.id, snapshot, refused, now)
+        asked = parse(ComplaintCommand, content.payload)
+        if asked.HasField("attach"):
+            attaching.answered(tx, self._context, asked, refused, now)
 
     def _updated(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
         """The responsible region has a new version of a complaint of which this region is the first contact."""

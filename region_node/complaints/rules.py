@@ -6,7 +6,9 @@ from datetime import datetime, timedelta
 
 from gateway.api.region.v1.complaint_pb2 import (
     Complaint,
+    ComplaintAttachment,
     ComplaintChannel,
+    ComplaintNote,
     ComplaintRequest,
     ComplaintState,
     DeadlineKind,
@@ -56,10 +58,13 @@ DESCRIPTION_LIMIT = 4000  # characters
 NOTE_LIMIT = 1000  # characters of whatever is said later
 COMPLAINT_LIMIT = 32 * 1024  # bytes of a complaint: half of what an envelope holds
 TALK_LIMIT = 24 * 1024  # bytes of one to which somebody still adds a note: what ends it must always find room
+FILE_NAME_LIMIT = 120  # characters
 HIGHEST_RATING = 5
 _HIGHEST_LEVEL = 5
+_ATTACHMENT_BYTES = 1024  # of one attachment's name and the rest: more than any has
 _CLOCK_ERROR = timedelta(seconds=31)  # between two members whose clocks are trusted
 _OLDEST = timedelta(days=3650)  # as long as a filing may travel
+_DOCKET = re.compile(r"[a-z][a-z0-9-]*/[0-9a-zA-Z/-]{1,64}", re.ASCII)
 _CAUSE = re.compile(r"[a-z][a-z0-9-]{0,62}", re.ASCII)
 _OF_MONEY = frozenset({Remedy.REMEDY_REFUND, Remedy.REMEDY_CREDIT})
 
@@ -113,7 +118,12 @@ def require_expeditable(complaint: Complaint, now: datetime) -> None:
 
 def require_room(complaint: Complaint, more: int, limit: int = COMPLAINT_LIMIT) -> None:
     """Raises Refused with MESSAGE_TOO_LARGE where so many bytes more would make it larger than the limit."""
-    if complaint.ByteSize() + more > limit:
+    require_room_for(complaint.ByteSize(), more, limit)
+
+
+def require_room_for(known: int, more: int, limit: int) -> None:
+    """Raises Refused with MESSAGE_TOO_LARGE where so many bytes more would be more than the limit."""
+    if known + more > limit:
         raise Refused(Reason.REASON_MESSAGE_TOO_LARGE, limit=str(limit))
 
 
@@ -157,6 +167,66 @@ def require_rating(rating: int) -> None:
         raise Refused(Reason.REASON_REQUEST_INVALID, field="rating", problem=f"not 0 to {HIGHEST_RATING}")
 
 
-def note(complaint: Complaint, author: str, text: str, now: datetime, *, asks_customer: bool = False) -> None:
-    """Keeps what somebody said."""
-    complaint.notes.add(author=author, time=to_timestamp(now), text=text, asks_customer=asks_customer)
+def require_attachable(complaint: Complaint) -> None:
+    """Raises Refused where the complaint has ended, or has no room for another attachment."""
+    if is_final(complaint):
+        raise Refused(Reason.REASON_COMPLAINT_STATE_FORBIDS, state=state_name(complaint.state), action="attach")
+    require_room(complaint, _ATTACHMENT_BYTES, TALK_LIMIT)
+
+
+def require_docket(docket: str) -> None:
+    """Raises Refused with REQUEST_INVALID for what cannot be a docket, and must not stand in the audit chain as one."""
+    if not _DOCKET.fullmatch(docket):
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="docket", problem="not <region>/<day>-<number>")
+
+
+def require_file_name(field: str, name: str) -> None:
+    """Raises Refused with REQUEST_INVALID for what is no name of a file: empty, too long, a path, unprintable."""
+    require_length(field, name, FILE_NAME_LIMIT, required=True)
+    if not name.isprintable() or "/" in name or "\\" in name:
+        raise Refused(Reason.REASON_REQUEST_INVALID, field=field, problem="not the name of a file")
+
+
+def note(
+    complaint: Complaint, author: str, text: str, now: datetime, *, asks_customer: bool = False, asks_region: str = ""
+) -> None:
+    """Keeps what somebody said, and who is asked by it; what its region was asked before is answered."""
+    hear(complaint, author.partition("/")[0], now)
+    complaint.notes.add(
+        author=author, time=to_timestamp(now), text=text, asks_customer=asks_customer, asks_region=asks_region
+    )
+
+
+def attach(complaint: Complaint, attachment: ComplaintAttachment, region: str, now: datetime) -> None:
+    """Adds what was attached in a region; what that was asked before is answered. Raises Refused."""
+    require_attachable(complaint)
+    require_file_name("attachment.name", attachment.name)
+    known = {each.id for each in complaint.attachments}
+    if attachment.region != region or not attachment.id.startswith(f"{region}/") or attachment.id in known:
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="attachment.id", problem="not a new one of its region")
+    hear(complaint, region, now)
+    complaint.attachments.add().CopyFrom(attachment)
+
+
+def hear(complaint: Complaint, region: str, now: datetime) -> None:
+    """A region has added something: that is its answer to what it was asked, and who waited for it goes on."""
+    for each in complaint.notes:
+        if each.asks_region == region and not each.HasField("answer_time"):
+            each.answer_time.CopyFrom(to_timestamp(now))
+    last = complaint.custody[-1] if complaint.custody else None
+    if last is not None and (last.region, last.reason) == (region, WAITING_FOR_REGION):
+        go_on(complaint, now)
+
+
+def go_on(complaint: Complaint, now: datetime) -> None:
+    """The responsible region has the complaint again, unless another one has not answered yet."""
+    asked = next((each.asks_region for each in complaint.notes if _is_open(complaint, each)), "")
+    if asked:
+        hand_over(complaint, asked, WAITING_FOR_REGION, now)
+    else:
+        hand_over(complaint, complaint.owner_region, WORKING, now)
+
+
+def _is_open(complaint: Complaint, each: ComplaintNote) -> bool:
+    """Whether somebody else than the responsible region, which has the complaint anyway, still has to answer."""
+    return each.asks_region not in ("", complaint.owner_region) and not each.HasField("answer_time")

@@ -8,7 +8,13 @@ from google.protobuf.duration_pb2 import Duration
 
 from gateway.api.region.v1 import complaint_service_pb2 as api
 from gateway.api.region.v1.complaint_envelopes_pb2 import ComplaintCommand
-from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintRequest, ComplaintState, Resolution
+from gateway.api.region.v1.complaint_pb2 import (
+    Complaint,
+    ComplaintNote,
+    ComplaintRequest,
+    ComplaintState,
+    Resolution,
+)
 from gateway.api.region.v1.complaint_service_pb2_grpc import ComplaintServiceServicer
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -24,6 +30,7 @@ from gateway.tracing import current_traceparent
 from region_node.auditing import audited_call
 from region_node.complaints import handling, rules
 from region_node.complaints.desk import ComplaintDesk
+from region_node.complaints.private_notes import private_notes
 from region_node.complaints.rows import (
     ComplaintFilter,
     events_after,
@@ -67,13 +74,17 @@ class ComplaintService(ComplaintServiceServicer):
     ) -> api.GetComplaintResponse:
         """See the contract."""
         identity, reading = current_call().identity, audited_call(request.requester, self._clock)
+        is_staff = identity.role == Role.ROLE_STAFF
 
-        def read(tx: Transaction) -> Complaint:
+        def read(tx: Transaction) -> tuple[Complaint, Sequence[ComplaintNote]]:
             complaint = handling.find_for(tx, request.docket, identity)
             reading.record(tx, "GetComplaint", complaint.docket)
-            return complaint
+            return complaint, private_notes(tx, complaint.docket) if is_staff else ()
 
-        return self._desk.told(await self._store.write(read), self._clock.now())
+        complaint, private = await self._store.write(read)
+        response = self._desk.told(complaint, self._clock.now())
+        response.private_notes.extend(private)
+        return response
 
     async def ListComplaints(
         self,
@@ -111,14 +122,28 @@ class ComplaintService(ComplaintServiceServicer):
         caller = _caller(request.request_id)
         asked = _command(request.docket, request.requester)
         require_length("text", request.text, rules.NOTE_LIMIT, required=True)
+        if request.ask_customer and request.ask_region:
+            raise Refused(Reason.REASON_REQUEST_INVALID, field="ask_region", problem="the customer is asked as well")
         owner = await self._desk.owner_of(request.docket, caller.identity)
         if caller.identity.role == Role.ROLE_STAFF and owner == caller.identity.region:
-            said = self._desk.respond(caller, request.docket, request.text, asks=request.ask_customer)
+            said = self._desk.respond(
+                caller, request.docket, request.text, asks=request.ask_customer, asks_region=request.ask_region
+            )
             return api.RespondToComplaintResponse(complaint=await said)
         if request.ask_customer:
             raise Refused(Reason.REASON_COMPLAINT_NOT_RESPONSIBLE, region=owner)
-        asked.respond.text = request.text
+        asked.respond.text, asked.respond.asks_region = request.text, request.ask_region
         return api.RespondToComplaintResponse(complaint=await self._desk.command(caller, asked, _wait(request.wait)))
+
+    async def AddPrivateNote(
+        self,
+        request: api.AddPrivateNoteRequest,
+        context: grpc.aio.ServicerContext[api.AddPrivateNoteRequest, api.AddPrivateNoteResponse],
+    ) -> api.AddPrivateNoteResponse:
+        """See the contract."""
+        require_length("text", request.text, rules.NOTE_LIMIT, required=True)
+        noted = self._desk.note_privately(_caller(request.request_id), request.docket, request.text)
+        return api.AddPrivateNoteResponse(private_notes=await noted)
 
     async def ProposeResolution(
         self,

@@ -1,6 +1,5 @@
 """Reading a document piece by piece: the home region lets it be read, and gives it, from wherever it is."""
 
-import hashlib
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 
@@ -22,6 +21,7 @@ from region_node.auditing import AuditedCall
 from region_node.context import RegionContext
 from region_node.documents import contents, rules
 from region_node.documents.contents import Elsewhere
+from region_node.documents.pieces import checked_pieces
 from region_node.documents.rows import document_subject
 from region_node.questions import ANSWER_SECONDS, Questions
 from region_node.requests import Questioner, require_name
@@ -95,11 +95,7 @@ class Reading:
     async def pieces(
         self, request: GetDocumentContentRequest, call: AuditedCall
     ) -> AsyncIterator[GetDocumentContentResponse]:
-        """The content, piece by piece; one that begins at the end gives one empty piece.
-
-        Before the last piece all that came is compared with the hash, where it was read from its beginning. Raises
-        Refused, with DOCUMENT_HASH_DIFFERS for what is not what was registered.
-        """
+        """The content, as `checked_pieces` has it."""
         rules.require_register_id(request.register_id)
         asked = DocumentContentQuestion(
             register_id=request.register_id,
@@ -108,25 +104,19 @@ class Reading:
             staff_id=call.staff_id,
         )
         owner = self._questions.owner_of(asked.number)
-        digest, is_whole = hashlib.sha256(), request.offset == 0
-        while True:
-            piece = await self._piece(asked, owner, call)
-            digest.update(piece.data)
-            is_last = asked.offset + len(piece.data) >= piece.size
-            if is_last and is_whole and digest.digest() != piece.sha256:
-                raise Refused(Reason.REASON_DOCUMENT_HASH_DIFFERS)
-            if not piece.data and not is_last:
-                raise Refused(Reason.REASON_DOCUMENT_NOT_ON_FILE, document=asked.register_id)
+
+        async def piece(offset: int) -> DocumentPiece:
+            asked.offset = offset
+            return await self._piece(asked, owner, call)
+
+        async for offset, found in checked_pieces(piece, request.register_id, request.offset):
             yield GetDocumentContentResponse(
-                offset=asked.offset,
-                data=piece.data,
-                size=piece.size,
-                sha256=piece.sha256,
-                media_type=piece.media_type,
+                offset=offset,
+                data=found.data,
+                size=found.size,
+                sha256=found.sha256,
+                media_type=found.media_type,
             )
-            if is_last:
-                return
-            asked.offset += len(piece.data)
 
     async def _piece(self, asked: DocumentContentQuestion, owner: str, call: AuditedCall) -> DocumentPiece:
         if owner != self._context.region:

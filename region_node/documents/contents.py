@@ -15,6 +15,7 @@ from datetime import timedelta
 
 from gateway.api.federation.v1.configuration_pb2 import LegalBasis
 from gateway.api.region.v1.document_envelopes_pb2 import DocumentContentQuestion, DocumentPiece
+from gateway.api.region.v1.document_service_pb2 import DocumentUpload
 from gateway.api.region.v1.order_pb2 import Order
 from gateway.api.region.v1.sharing_service_pb2 import DisclosureKind, DisclosureParticulars
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -22,15 +23,15 @@ from gateway.api.types.v1.types_pb2 import Requester
 from gateway.errors import Refused, reason_name
 from gateway.relay.border import Moved
 from gateway.store.port import Transaction
-from gateway.vault import KeyDestroyed, index_of
+from gateway.vault import index_of
 from region_node.auditing import AuditedCall
 from region_node.context import RegionContext
 from region_node.customers.rows import Line, find_line
 from region_node.customers.standing import RESTRICTED, standing_of
-from region_node.documents.files import COMPLETE, REGISTERED, DocumentFile, find_file, read_from
+from region_node.documents.files import COMPLETE, REGISTERED, StoredFile, find_file
+from region_node.documents.pieces import not_on_file, piece_of
 from region_node.documents.reasons import order_under_way, without_agreement
 from region_node.documents.rows import DocumentRow, find_document
-from region_node.documents.rules import PIECE_LIMIT
 from region_node.requests import Questioner
 from region_node.sharing.rows import DisclosureRow, note_disclosure, was_noted
 from region_node.subjects import NUMBER
@@ -73,7 +74,7 @@ def piece_for(
     elif home is not None:
         raise Moved(home)
     else:
-        answer = _not_on_file(asked)
+        answer = not_on_file(asked.register_id)
     told = reason_name(answer.reason) if isinstance(answer, Refused) else f"from byte {asked.offset}"
     call.record(tx, ACTION, asked.register_id, told)
     return answer
@@ -85,7 +86,7 @@ def _to_own_operator(
     """What was found false stays readable at home, as evidence."""
     row = _registered(tx, asked, line)
     if row is None:
-        return _not_on_file(asked)
+        return not_on_file(asked.register_id)
     if standing_of(tx, row.customer_id) == RESTRICTED:
         return Refused(Reason.REASON_CUSTOMER_RESTRICTED)
     return _own_piece(tx, asked) if row.region == context.region else Elsewhere(row.region)
@@ -108,7 +109,7 @@ def _to_another_region(
     elif order is None and not has_verified:
         answer = Refused(Reason.REASON_DOCUMENT_CONTENT_DENIED, region=questioner.region)
     elif row is None:
-        answer = _not_on_file(asked)
+        answer = not_on_file(asked.register_id)
     else:
         answer = _with_a_reason(tx, context, asked, row, questioner.region)
     if line is not None:
@@ -173,24 +174,15 @@ def _own_piece(tx: Transaction, asked: DocumentContentQuestion, *, is_evidence: 
     may not have heard of it yet."""
     file = _own_file(tx, asked)
     if file is None:
-        return _not_on_file(asked)
+        return not_on_file(asked.register_id)
     if file.withdraw_time is not None and not is_evidence:
-        return Refused(Reason.REASON_DOCUMENT_WITHDRAWN, document=file.upload(tx).code)
-    if not 0 <= asked.offset <= file.size:
-        return Refused(Reason.REASON_REQUEST_INVALID, field="offset", problem=f"not 0 to {file.size}")
-    try:
-        named, data = file.upload(tx), read_from(tx, file, asked.offset, pieces=1)
-    except KeyDestroyed:
-        return _not_on_file(asked)
-    return DocumentPiece(data=data[:PIECE_LIMIT], size=file.size, sha256=named.sha256, media_type=named.media_type)
+        named = DocumentUpload.FromString(file.opened_name(tx))
+        return Refused(Reason.REASON_DOCUMENT_WITHDRAWN, document=named.code)
+    return piece_of(tx, file, asked.offset)
 
 
-def _own_file(tx: Transaction, asked: DocumentContentQuestion) -> DocumentFile | None:
+def _own_file(tx: Transaction, asked: DocumentContentQuestion) -> StoredFile | None:
     """The whole file that this region has under the id, if it is of the number's customer."""
     file = find_file(tx, asked.register_id)
     is_whole = file is not None and file.state in (COMPLETE, REGISTERED)
     return file if is_whole and file is not None and file.number_hash == index_of(tx, NUMBER, asked.number) else None
-
-
-def _not_on_file(asked: DocumentContentQuestion) -> Refused:
-    return Refused(Reason.REASON_DOCUMENT_NOT_ON_FILE, document=asked.register_id)

@@ -1,4 +1,5 @@
-"""The content of documents that were verified here, as stored: what was named, and the pieces, all sealed."""
+"""The content of documents that were verified here, and of what was attached to complaints here, as stored: what was
+named, and the pieces, all sealed."""
 
 import json
 from dataclasses import dataclass, field
@@ -6,7 +7,7 @@ from datetime import datetime
 from typing import cast
 
 from gateway import vault
-from gateway.api.region.v1.document_service_pb2 import DocumentUpload, UploadState
+from gateway.api.region.v1.document_service_pb2 import UploadState
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.clock import from_microseconds, to_microseconds
 from gateway.errors import Refused
@@ -19,13 +20,16 @@ REFUSED = UploadState.UPLOAD_STATE_REFUSED
 _FILES, _CHUNKS = "document_files", "document_chunks"  # the places of what is sealed
 _COLUMNS = (
     "register_id, subject, number_hash, named, named_hash, size, received, state, home, reason, parameters,"
-    " withdraw_time, create_time"
+    " withdraw_time, create_time, docket"
 )
 
 
 @dataclass(frozen=True)
-class DocumentFile:
-    """What is kept of one upload besides its pieces. `subject` is whose key seals it."""
+class StoredFile:
+    """What is kept of one upload besides its pieces. `subject` is whose key seals it, `home` who is told of it.
+
+    A document has the keyed hash of its customer's number, an attachment the docket of its complaint.
+    """
 
     register_id: str
     subject: str
@@ -35,21 +39,22 @@ class DocumentFile:
     received: int
     state: UploadState.ValueType
     home: str
+    docket: str = ""
     refused: Refused | None = None
     withdraw_time: datetime | None = None
     named: bytes = field(default=b"", repr=False)
 
-    def upload(self, tx: Transaction) -> DocumentUpload:
-        """What was named. Raises KeyDestroyed where the customer was erased."""
-        return DocumentUpload.FromString(vault.open_sealed(tx, self.subject, _FILES, self.named))
+    def opened_name(self, tx: Transaction) -> bytes:
+        """What was named: a DocumentUpload, or an AttachmentUpload. Raises KeyDestroyed where it was erased."""
+        return vault.open_sealed(tx, self.subject, _FILES, self.named)
 
     def opened(self, tx: Transaction, content: bytes) -> bytes:
         """A sealed piece of this file, in clear. Raises KeyDestroyed where the customer was erased."""
         return vault.open_sealed(tx, self.subject, _CHUNKS, content)
 
 
-def find_file(tx: Transaction, register_id: str) -> DocumentFile | None:
-    """The upload of a document."""
+def find_upload(tx: Transaction, register_id: str) -> StoredFile | None:
+    """The upload with an id, of whichever kind."""
     return tx.first(
         _file,
         f"SELECT {_COLUMNS} FROM document_files WHERE register_id = :id",  # noqa: S608 - column names only
@@ -57,26 +62,33 @@ def find_file(tx: Transaction, register_id: str) -> DocumentFile | None:
     )
 
 
-def insert_file(tx: Transaction, file: DocumentFile, upload: DocumentUpload, now: datetime) -> None:
+def find_file(tx: Transaction, register_id: str, docket: str = "") -> StoredFile | None:
+    """The upload of a document, or of what is attached to a complaint."""
+    file = find_upload(tx, register_id)
+    return file if file is not None and file.docket == docket else None
+
+
+def insert_file(tx: Transaction, file: StoredFile, named: bytes, now: datetime) -> None:
     """Begins an upload."""
     tx.execute(
         f"INSERT INTO document_files ({_COLUMNS}) VALUES"  # noqa: S608 - column names only
         " (:register_id, :subject, :number_hash, :named, :named_hash, :size, :received, :state, :home, 0, '',"
-        " NULL, :create_time)",
+        " NULL, :create_time, :docket)",
         register_id=file.register_id,
         subject=file.subject,
         number_hash=file.number_hash,
-        named=vault.seal(tx, file.subject, _FILES, upload.SerializeToString()),
+        named=vault.seal(tx, file.subject, _FILES, named),
         named_hash=file.named_hash,
         size=file.size,
         received=file.received,
         state=file.state,
         home=file.home,
         create_time=to_microseconds(now),
+        docket=file.docket,
     )
 
 
-def add_chunk(tx: Transaction, file: DocumentFile, data: bytes) -> int:
+def add_chunk(tx: Transaction, file: StoredFile, data: bytes) -> int:
     """Adds the next piece; returns how many bytes there are then."""
     received = file.received + len(data)
     tx.execute(
@@ -94,7 +106,7 @@ def add_chunk(tx: Transaction, file: DocumentFile, data: bytes) -> int:
     return received
 
 
-def read_from(tx: Transaction, file: DocumentFile, offset: int, pieces: int) -> bytes:
+def read_from(tx: Transaction, file: StoredFile, offset: int, pieces: int) -> bytes:
     """The content from an offset on, of at most so many pieces; empty at the end.
 
     Raises KeyDestroyed where the customer was erased.
@@ -145,6 +157,12 @@ def remove_file(tx: Transaction, register_id: str) -> None:
     tx.execute("DELETE FROM document_files WHERE register_id = :id", id=register_id)
 
 
+def remove_files_of(tx: Transaction, docket: str) -> None:
+    """Removes all that was attached to a complaint here."""
+    for register_id in tx.all(str, "SELECT register_id FROM document_files WHERE docket = :docket", docket=docket):
+        remove_file(tx, register_id)
+
+
 @dataclass(frozen=True)
 class _Chunk:
     start: int
@@ -165,11 +183,12 @@ def _file(
     parameters: str,
     withdraw_time: int | None,
     create_time: int,
-) -> DocumentFile:
+    docket: str,
+) -> StoredFile:
     refused = None
     if reason:
         refused = Refused(Reason.ValueType(reason), **cast("dict[str, str]", json.loads(parameters)))
-    return DocumentFile(
+    return StoredFile(
         register_id=register_id,
         subject=subject,
         number_hash=number_hash,
@@ -178,6 +197,7 @@ def _file(
         received=received,
         state=UploadState.ValueType(state),
         home=home,
+        docket=docket,
         refused=refused,
         withdraw_time=None if withdraw_time is None else from_microseconds(withdraw_time),
         named=named,

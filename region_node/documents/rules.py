@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from gateway.api.federation.v1.configuration_pb2 import Business, DocumentRequirement, Material
+from gateway.api.region.v1.attachment_service_pb2 import AttachmentUpload
 from gateway.api.region.v1.document_service_pb2 import DocumentChunk, DocumentUpload, RegisteredDocument
 from gateway.api.region.v1.order_pb2 import PaperUse
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -45,19 +46,27 @@ def require_upload(upload: DocumentUpload, material: Material | None, limit: int
         raise Refused(Reason.REASON_REQUEST_INVALID, field="document.code", problem="no material of the catalogue")
     if upload.code in MATERIALS_OF_THE_MOMENT:
         raise Refused(Reason.REASON_DOCUMENT_NOT_REUSABLE, document=upload.code)
-    if upload.media_type not in material.media_types:
-        raise type_not_allowed(upload.code, upload.media_type or "-", material.media_types)
-    if upload.size <= 0:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="document.size", problem="not positive")
-    if upload.size > limit:
-        raise Refused(Reason.REASON_DOCUMENT_TOO_LARGE, limit=str(limit))
-    if len(upload.sha256) != HASH_BYTES:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="document.sha256", problem=f"not {HASH_BYTES} bytes")
+    require_file("document", upload, material, limit)
     require_length("document.identity_number", upload.identity_number, _IDENTITY_LIMIT)
     if upload.identity_number and upload.code not in IDENTIFYING:
         problem = f"only with {' or '.join(sorted(IDENTIFYING))}"
         raise Refused(Reason.REASON_REQUEST_INVALID, field="document.identity_number", problem=problem)
     _require_times(upload, now)
+
+
+def require_file(field: str, upload: DocumentUpload | AttachmentUpload, material: Material, limit: int) -> None:
+    """Raises Refused unless a file may be taken in as it is named, of at most `limit` bytes.
+
+    Raises DOCUMENT_TOO_LARGE, DOCUMENT_TYPE_NOT_ALLOWED or REQUEST_INVALID.
+    """
+    if upload.media_type not in material.media_types:
+        raise type_not_allowed(material.code, upload.media_type or "-", material.media_types)
+    if upload.size <= 0:
+        raise Refused(Reason.REASON_REQUEST_INVALID, field=f"{field}.size", problem="not positive")
+    if upload.size > limit:
+        raise Refused(Reason.REASON_DOCUMENT_TOO_LARGE, limit=str(limit))
+    if len(upload.sha256) != HASH_BYTES:
+        raise Refused(Reason.REASON_REQUEST_INVALID, field=f"{field}.sha256", problem=f"not {HASH_BYTES} bytes")
 
 
 def require_chunk(chunk: DocumentChunk) -> None:
@@ -73,11 +82,11 @@ def require_register_id(register_id: str) -> None:
         raise Refused(Reason.REASON_REQUEST_INVALID, field="register_id", problem=problem)
 
 
-def require_content(upload: DocumentUpload, head: bytes, sha256: bytes) -> None:
-    """Raises Refused unless the content is what was named: by how it begins, and by its hash."""
+def require_content(code: str, upload: DocumentUpload | AttachmentUpload, head: bytes, sha256: bytes) -> None:
+    """Raises Refused unless the content of a material is what was named: by how it begins, and by its hash."""
     found = next((name for name, magic in MEDIA_TYPES.items() if head.startswith(magic)), _UNKNOWN)
     if found != upload.media_type:
-        raise type_not_allowed(upload.code, found, [upload.media_type])
+        raise type_not_allowed(code, found, [upload.media_type])
     if sha256 != upload.sha256:
         raise Refused(Reason.REASON_DOCUMENT_HASH_DIFFERS)
 

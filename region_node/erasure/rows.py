@@ -8,7 +8,9 @@ from gateway.api.region.v1 import erasure_service_pb2 as api
 from gateway.api.types.v1.types_pb2 import Channel, Requester
 from gateway.clock import from_microseconds, to_microseconds, to_timestamp
 from gateway.store.port import Transaction
+from region_node.complaints.private_notes import remove_private_notes
 from region_node.customers.standing import ERASED, keep_standing
+from region_node.documents.files import remove_files_of
 
 _COLUMNS = "caller, request_id, digest, customer_id, reason, staff_id, channel, time, keys_destroyed, orders_erased"
 
@@ -132,7 +134,8 @@ def subjects_of_keys(tx: Transaction, key_ids: Sequence[str]) -> list[str]:
 def mark_erased(tx: Transaction, subjects: Sequence[str]) -> None:
     """Notes of customers and orders whose keys are destroyed that they cannot be read any more.
 
-    What is stored of them beside what their keys seal goes, too: hashes of passwords and documents, waiting codes.
+    What is stored of them beside what their keys seal goes, too: hashes of passwords and documents, waiting codes; and
+    what is large, or stands by itself, of complaints: files and private notes.
     """
     for subject in subjects:
         kind, _, name = subject.partition("/")
@@ -143,6 +146,9 @@ def mark_erased(tx: Transaction, subjects: Sequence[str]) -> None:
             tx.execute("UPDATE orders SET erased = 1 WHERE order_id = :id", id=name)
             # What an event without a body tells, its other columns say.
             tx.execute("UPDATE order_events SET body = NULL WHERE order_id = :id", id=name)
+        elif kind == "complaint":
+            remove_files_of(tx, name)
+            remove_private_notes(tx, name)
 
 
 def _forget_customer(tx: Transaction, customer_id: str) -> None:

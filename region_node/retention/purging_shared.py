@@ -56,7 +56,7 @@ class Documents:
         return tx.first(
             int,
             f"SELECT time FROM (SELECT MIN({_ENDED}) AS time FROM documents"  # noqa: S608 - a name of this module
-            " UNION ALL SELECT MIN(create_time) FROM document_files) AS both_tables"
+            " UNION ALL SELECT MIN(create_time) FROM document_files WHERE docket = '') AS both_tables"
             " WHERE time IS NOT NULL ORDER BY time LIMIT 1",
         )
 
@@ -83,7 +83,7 @@ class Documents:
         found = tx.all(
             _Shared,
             "SELECT register_id, number_hash, create_time FROM document_files WHERE create_time < :before"
-            " AND state <> :receiving AND (create_time, register_id) > (:after, :key)"
+            " AND docket = '' AND state <> :receiving AND (create_time, register_id) > (:after, :key)"
             " ORDER BY create_time, register_id LIMIT :limit",
             before=cut.before,
             receiving=RECEIVING,

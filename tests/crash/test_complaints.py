@@ -63,13 +63,13 @@ def filing(scene: Scene, request_id: str, number: str = NUMBER) -> FileComplaint
     return FileComplaintRequest(request_id=f"{request_id}-{scene.engine.value}", complaint=complaint)
 
 
-async def _file(scene: Scene, request: FileComplaintRequest) -> Complaint:
+async def file_complaint(scene: Scene, request: FileComplaintRequest) -> Complaint:
     async with scene.federation.dial_region(HANDLING, f"{HANDLING}-{OPERATOR}") as channel:
         node = ComplaintServiceStub(channel)
         return (await node.FileComplaint(request, timeout=CALL_SECONDS, wait_for_ready=True)).complaint
 
 
-async def _get(scene: Scene, docket: str) -> Complaint:
+async def complaint_of(scene: Scene, docket: str) -> Complaint:
     async with scene.federation.dial_region(HANDLING, f"{HANDLING}-{OPERATOR}") as channel:
         request = GetComplaintRequest(docket=docket, requester=CLERK)
         answer = await ComplaintServiceStub(channel).GetComplaint(request, timeout=CALL_SECONDS, wait_for_ready=True)
@@ -89,14 +89,14 @@ def test_a_complaint_whose_node_dies_as_it_is_filed_is_taken_in_once(scene: Scen
     request = filing(scene, point)
     known = scene.handling.count("SELECT COUNT(*) FROM complaints")
     scene.arm(HANDLING, point)
-    call = scene.background.start(_file(scene, request))
+    call = scene.background.start(file_complaint(scene, request))
     scene.require_killed(HANDLING)
     with pytest.raises(grpc.aio.AioRpcError):
         call.result()
     committed = point.endswith("after-commit")
     assert scene.handling.count("SELECT COUNT(*) FROM complaints") == known + committed
     scene.restart(HANDLING)
-    filed = scene.run(_file(scene, request))
+    filed = scene.run(file_complaint(scene, request))
     wait_until(lambda: version(scene.handling, filed.docket) == 1, CALL_SECONDS, "the home region has taken it up")
     assert scene.handling.count("SELECT COUNT(*) FROM complaints") == known + 1
     assert scene.handling.open_envelopes(filed.docket) == []
@@ -107,7 +107,7 @@ def test_a_complaint_whose_node_dies_as_it_is_filed_is_taken_in_once(scene: Scen
 
 def test_a_filing_whose_answer_dies_with_the_node_is_taken_up_once(scene: Scene) -> None:
     scene.arm(HANDLING, "complaint-answered.before-commit")
-    filed = scene.run(_file(scene, filing(scene, "answered")))
+    filed = scene.run(file_complaint(scene, filing(scene, "answered")))
     scene.require_killed(HANDLING)
     assert (version(scene.handling, filed.docket), version(scene.home, filed.docket)) == (0, 1)
     scene.restart(HANDLING)
@@ -121,7 +121,7 @@ def test_a_level_that_comes_while_its_node_is_killed_is_reached_once(hasty: Scen
     hasty.run(hasty.federation.wait_joined((HANDLING, HOME)))
     hasty.require_well()  # so that the complaint is there before it is due to be raised
     # Of a number without other complaints: the third of one is raised further as it is filed.
-    filed = hasty.run(_file(hasty, filing(hasty, "raised", OTHER_NUMBER)))
+    filed = hasty.run(file_complaint(hasty, filing(hasty, "raised", OTHER_NUMBER)))
     hasty.require_killed(HOME)
     assert raised(hasty.home, filed.docket) == []
     hasty.restart(HOME)
@@ -131,17 +131,17 @@ def test_a_level_that_comes_while_its_node_is_killed_is_reached_once(hasty: Scen
     hasty.restart(HOME)
     hasty.require_well()
     assert raised(hasty.home, filed.docket) == [2]
-    assert [each.level for each in hasty.run(_get(hasty, filed.docket)).escalations] == [0, 1, 2]
+    assert [each.level for each in hasty.run(complaint_of(hasty, filed.docket)).escalations] == [0, 1, 2]
 
 
 def test_a_level_whose_node_dies_once_it_was_told_is_told_again_under_the_same_id(scene: Scene) -> None:
     request = filing(scene, "told", number_of(902))
     scene.arm(HANDLING, "complaint-told.before-commit")
-    call = scene.background.start(_file(scene, request))
+    call = scene.background.start(file_complaint(scene, request))
     scene.require_killed(HANDLING)
     call.exception()  # the node may have answered before it died
     scene.restart(HANDLING)
-    docket = scene.run(_file(scene, request)).docket
+    docket = scene.run(file_complaint(scene, request)).docket
     waiting = "SELECT COUNT(*) FROM complaint_tellings WHERE docket = ? AND told_time IS NULL"
     wait_until(lambda: not scene.handling.count(waiting, docket), CALL_SECONDS, "it was told, and that is noted")
     told = load(RegionSettings, scene.federation.settings_file(HANDLING)).escalation_file

@@ -11,6 +11,7 @@ from deploy.local.process import wait_until
 from gateway.api.region.v1.document_service_pb2 import (
     DocumentUpload,
     GetDocumentContentRequest,
+    UploadDocumentRequest,
     UploadDocumentResponse,
     UploadState,
 )
@@ -71,7 +72,12 @@ class Scan:
 
     async def _upload(self) -> UploadDocumentResponse:
         async with self._scene.federation.dial_region(HANDLING, f"{HANDLING}-{OPERATOR}") as channel:
-            uploading = Uploading(channel, self._named, self.content, lambda _: None)
+            uploading = Uploading(
+                DocumentServiceStub(channel).UploadDocument,
+                UploadDocumentRequest(document=self._named),
+                self.content,
+                lambda _: None,
+            )
             return await uploading.run(PATIENCE, lambda _: None)
 
     async def _read(self) -> bytes:

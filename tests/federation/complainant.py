@@ -10,6 +10,7 @@ from gateway.api.region.v1 import complaint_service_pb2 as api
 from gateway.api.region.v1.complaint_pb2 import (
     Complaint,
     ComplaintChannel,
+    ComplaintNote,
     ComplaintRequest,
     ComplaintState,
     Remedy,
@@ -90,7 +91,9 @@ class Complainant:
         await until(holds, f"{docket} is at level {level} in {self.region}")
         return await self.get(docket)
 
-    async def respond(self, docket: str, text: str = "我们正在核查", *, asks: bool = False) -> Complaint:
+    async def respond(
+        self, docket: str, text: str = "我们正在核查", *, asks: bool = False, asks_region: str = ""
+    ) -> Complaint:
         """Says something."""
         request = api.RespondToComplaintRequest(
             request_id=self.federation.next_id(),
@@ -98,9 +101,17 @@ class Complainant:
             requester=REQUESTER,
             text=text,
             ask_customer=asks,
+            ask_region=asks_region,
             wait=seconds(WAIT),
         )
         return (await self.service.RespondToComplaint(request, timeout=CALL_SECONDS)).complaint
+
+    async def note_privately(self, docket: str, text: str, *, request_id: str = "") -> Sequence[ComplaintNote]:
+        """Writes down what only this region's staff see; returns all of that."""
+        request = api.AddPrivateNoteRequest(
+            request_id=request_id or self.federation.next_id(), docket=docket, text=text
+        )
+        return (await self.service.AddPrivateNote(request, timeout=CALL_SECONDS)).private_notes
 
     async def propose(self, docket: str, *, request_id: str = "", amount: int = 1200) -> Complaint:
         """Proposes a refund."""

@@ -6,10 +6,12 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
 from gateway.api.region.v1.complaint_pb2 import ComplaintState
+from tests.federation.archive import CHUNK, scan
 from tests.federation.certificates import FEDERATION
 from tests.federation.complainant import Complainant
 from tests.federation.running import Federation
@@ -77,6 +79,36 @@ async def test_a_complaint_is_followed_from_filing_to_its_end_by_commands(federa
     chinese = await said(federation, "guangdong", counter, "--lang", "zh", "show", docket, *clerk)
     assert "等待用户" in chinese.out
     assert "合计" in chinese.out
+
+
+@pytest.mark.files
+async def test_files_private_notes_and_questions_between_regions_by_commands(
+    federation: Federation, tmp_path: Path
+) -> None:
+    desk, staff, clerk = Complainant(federation, "guangdong"), "staff/wang", ("--staff-id", "4711")
+    docket = (await desk.file("BILL_WRONG", federation.next_number("sichuan"))).docket
+    await Complainant(federation, "sichuan", staff).reaches(docket, ComplaintState.COMPLAINT_STATE_IN_PROGRESS)
+    bill, fetched = tmp_path / "bill.png", tmp_path / "fetched.png"
+    bill.write_bytes(scan(2 * CHUNK))
+    attached = await said(federation, "guangdong", "operator/counter", "attach", docket, str(bill), *clerk)
+    assert (attached.code, attached.out[:12]) == (0, "Attached as "), attached
+    attachment_id = attached.out.removeprefix("Attached as ").rstrip(".\n")
+    out = ("--out", str(fetched))
+    assert (await said(federation, "sichuan", staff, "attachment", docket, attachment_id, *out)).code == 0
+    assert fetched.read_bytes() == bill.read_bytes()
+    denied = await said(federation, "henan", "staff/li", "attachment", docket, attachment_id, *out)
+    assert (denied.code, "COMPLAINT_NOT_FOUND" in denied.err) == (1, True), denied
+    bill.write_bytes(b"MZ not a picture")
+    refused = await said(federation, "guangdong", "operator/counter", "attach", docket, str(bill), *clerk)
+    assert (refused.code, "DOCUMENT_TYPE_NOT_ALLOWED" in refused.err) == (1, True), refused
+    noted = await said(federation, "sichuan", staff, "note", docket, "third call")
+    assert (noted.code, noted.out) == (0, "Noted: 1 private notes.\n"), noted
+    assert (
+        await said(federation, "sichuan", staff, "respond", docket, "which?", "--ask-region", "guangdong")
+    ).code == 0
+    shown = await said(federation, "sichuan", staff, "show", docket)
+    for told in ("attached: bill.png", attachment_id, "private: third call", "asks guangdong, not answered yet"):
+        assert told in shown.out, told
 
 
 @pytest.mark.files

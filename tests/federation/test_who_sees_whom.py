@@ -17,6 +17,7 @@ from google.protobuf.descriptor_pb2 import MethodOptions
 from google.protobuf.message import Message
 
 from gateway.api.region import v1 as contract
+from gateway.api.region.v1 import attachment_service_pb2 as attachment_api
 from gateway.api.region.v1 import billing_service_pb2 as billing_api
 from gateway.api.region.v1 import complaint_service_pb2 as complaint_api
 from gateway.api.region.v1 import customer_service_pb2 as customer_api
@@ -24,6 +25,7 @@ from gateway.api.region.v1 import document_service_pb2 as document_api
 from gateway.api.region.v1 import notice_service_pb2 as notice_api
 from gateway.api.region.v1 import order_service_pb2 as order_api
 from gateway.api.region.v1 import sharing_service_pb2 as sharing_api
+from gateway.api.region.v1.attachment_service_pb2_grpc import AttachmentServiceStub
 from gateway.api.region.v1.billing_service_pb2_grpc import BillingServiceStub
 from gateway.api.region.v1.complaint_service_pb2_grpc import ComplaintServiceStub
 from gateway.api.region.v1.customer_service_pb2_grpc import CustomerServiceStub
@@ -41,6 +43,7 @@ from tests.federation.archive import Archive, scan
 from tests.federation.certificates import FEDERATION, new_authority
 from tests.federation.complainant import Complainant
 from tests.federation.counter import REQUESTER, Counter
+from tests.federation.folder import Folder
 from tests.federation.running import CALL_SECONDS, Federation
 from tests.federation.sharing_counter import CONSENT, HOLDER, SharingCounter
 
@@ -92,6 +95,7 @@ OPERATOR: Mapping[str, Mapping[str, str]] = {
     "GetComplaint": row(SHOWN, *["COMPLAINT_NOT_FOUND"] * 6),
     "ListComplaints": row(SHOWN, *[NOTHING] * 6),
     "WatchComplaint": row(SHOWN, *["COMPLAINT_NOT_FOUND"] * 6),
+    "GetAttachmentContent": row(SHOWN, *["COMPLAINT_NOT_FOUND"] * 6),
 }
 STAFF: Mapping[str, Mapping[str, str]] = {
     rpc: OPERATOR[rpc]
@@ -105,6 +109,7 @@ STAFF: Mapping[str, Mapping[str, str]] = {
         "GetComplaint",
         "ListComplaints",
         "WatchComplaint",
+        "GetAttachmentContent",
     )
 }
 # What operators and staff read that shows nobody's data, and is therefore no row: what it shows instead.
@@ -164,12 +169,14 @@ def expected(rpc: str, identity: str) -> Mapping[str, str]:
 
 @dataclass(frozen=True)
 class Person:
-    """A customer, or nobody: the number, and an order, a document and a complaint that its home region has taken in."""
+    """A customer, or nobody: the number, and an order, a document and a complaint with a file that its home region has
+    taken in."""
 
     number: str
     order_id: str = "sichuan/counter/none"
     register_id: str = "sichuan/counter/none"
     docket: str = "sichuan/counter/none"
+    attachment_id: str = "sichuan/counter/none"
 
     @property
     def name(self) -> str:
@@ -222,9 +229,10 @@ async def make_person(federation: Federation, case: str) -> Person:
     number = person.number
     await counter.create(counter.customer(number, name=person.name))
     order = await counter.order("SUSPEND", number)
-    register_id = await Archive(counter).put(number, scan(100) + person.name.encode())
-    complaint = await Complainant(federation, counter.region).file("BILL_WRONG", number)
-    return Person(number, order.id, register_id, complaint.docket)
+    content, complainant = scan(100) + person.name.encode(), Complainant(federation, counter.region)
+    register_id = await Archive(counter).put(number, content)
+    docket = (await complainant.file("BILL_WRONG", number)).docket
+    return Person(number, order.id, register_id, docket, await Folder(complainant, docket).attach(content))
 
 
 async def decide(federation: Federation, home: Mapping[str, Person]) -> None:
@@ -326,6 +334,9 @@ def calls_about_work(channel: grpc.aio.Channel, person: Person, watched: Watched
     """Orders and complaints."""
     orders, complaints = OrderServiceStub(channel), ComplaintServiceStub(channel)
     listed = complaint_api.ListComplaintsRequest(number=person.number, requester=REQUESTER)
+    attached = attachment_api.GetAttachmentContentRequest(
+        docket=person.docket, attachment_id=person.attachment_id, requester=REQUESTER
+    )
     return {
         "GetOrder": lambda: written(
             orders.GetOrder(
@@ -341,6 +352,9 @@ def calls_about_work(channel: grpc.aio.Channel, person: Person, watched: Watched
         ),
         "ListComplaints": lambda: written(complaints.ListComplaints(listed, timeout=CALL_SECONDS)),
         "WatchComplaint": lambda: first_change(complaints, person.docket),
+        "GetAttachmentContent": lambda: streamed(
+            AttachmentServiceStub(channel).GetAttachmentContent(attached, timeout=CALL_SECONDS).read()
+        ),
     }
 
 

@@ -197,12 +197,12 @@ def test_an_upload_is_taken_as_it_is_named_or_refused_with_the_reason(
 def test_no_content_passes_for_a_type_that_it_does_not_begin_as(content: bytes) -> None:
     named = upload()
     if content.startswith(MAGIC):
-        rules.require_content(named, content, named.sha256)
+        rules.require_content("ID_ORIG", named, content, named.sha256)
     else:
         with pytest.raises(Refused, match="DOCUMENT_TYPE_NOT_ALLOWED"):
-            rules.require_content(named, content, named.sha256)
+            rules.require_content("ID_ORIG", named, content, named.sha256)
     with pytest.raises(Refused, match="DOCUMENT_HASH_DIFFERS"):
-        rules.require_content(named, MAGIC + content, bytes(31))
+        rules.require_content("ID_ORIG", named, MAGIC + content, bytes(31))
 
 
 def test_equal_identity_documents_compare_equal_however_they_were_typed() -> None:

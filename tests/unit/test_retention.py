@@ -17,6 +17,7 @@ from gateway.federation.files import load
 from gateway.federation.rules import problems
 from gateway.federation.witnesses import witnesses_of
 from region_node.customers.rows import insert_line
+from region_node.documents.files import REGISTERED, StoredFile, insert_file
 from region_node.retention import holds
 from region_node.retention.classes import purgers
 from region_node.retention.rules import cutoff, next_purge
@@ -192,3 +193,22 @@ def test_the_audit_chain_is_never_cut(kept: Archive) -> None:
     kept.night(TOMORROW)
     assert audit.head_at(kept.tx, 1) is not None
     assert kept.report()["DATA_CLASS_AUDIT_TRAIL"].removed == 0
+
+
+def test_what_is_attached_to_a_complaint_does_not_go_with_the_documents(kept: Archive) -> None:
+    for docket in ("", "guangdong/20250101-1"):
+        file = StoredFile(
+            register_id=f"sichuan/counter/{docket[-1:]}",
+            subject="customer/c1",
+            number_hash="",
+            named_hash="",
+            size=1,
+            received=1,
+            state=REGISTERED,
+            home="sichuan",
+            docket=docket,
+        )
+        insert_file(kept.tx, file, b"named", NOW - LONG_AGO)
+    kept.night(TOMORROW)
+    assert kept.connection.execute("SELECT docket FROM document_files").fetchall() == [("guangdong/20250101-1",)]
+    assert kept.report()["DATA_CLASS_DOCUMENTS"].removed == 1

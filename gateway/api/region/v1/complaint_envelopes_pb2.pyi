@@ -55,16 +55,20 @@ class ComplaintCommand(_message.Message):
         DESCRIPTOR: _descriptor.Descriptor
 
         TEXT_FIELD_NUMBER: _builtins.int
+        ASKS_REGION_FIELD_NUMBER: _builtins.int
         text: _builtins.str
         """The text."""
+        asks_region: _builtins.str
+        """The region that is asked for information by it; empty where none is."""
         def __init__(
             self,
             *,
             text: _builtins.str = ...,
+            asks_region: _builtins.str = ...,
         ) -> None: ...
         _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["text", b"text"]  # noqa: Y015
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["asks_region", b"asks_region", "text", b"text"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -184,6 +188,28 @@ class ComplaintCommand(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
+    @_typing.final
+    class Attach(_message.Message):
+        """Attached."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        ATTACHMENT_FIELD_NUMBER: _builtins.int
+        @_builtins.property
+        def attachment(self) -> _complaint_pb2.ComplaintAttachment:
+            """The file."""
+
+        def __init__(
+            self,
+            *,
+            attachment: _complaint_pb2.ComplaintAttachment | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["attachment", b"attachment"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["attachment", b"attachment"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     DOCKET_FIELD_NUMBER: _builtins.int
     REQUESTER_FIELD_NUMBER: _builtins.int
     RESPOND_FIELD_NUMBER: _builtins.int
@@ -193,6 +219,7 @@ class ComplaintCommand(_message.Message):
     EXPEDITE_FIELD_NUMBER: _builtins.int
     RAISED_FIELD_NUMBER: _builtins.int
     ASK_FOR_REGULATOR_FIELD_NUMBER: _builtins.int
+    ATTACH_FIELD_NUMBER: _builtins.int
     docket: _builtins.str
     """The docket number."""
     @_builtins.property
@@ -227,6 +254,10 @@ class ComplaintCommand(_message.Message):
     def ask_for_regulator(self) -> Global___ComplaintCommand.AskForRegulator:
         """The customer wants the regulator."""
 
+    @_builtins.property
+    def attach(self) -> Global___ComplaintCommand.Attach:
+        """A file was attached in the region of first contact."""
+
     def __init__(
         self,
         *,
@@ -239,12 +270,13 @@ class ComplaintCommand(_message.Message):
         expedite: Global___ComplaintCommand.Expedite | None = ...,
         raised: Global___ComplaintCommand.Raise | None = ...,
         ask_for_regulator: Global___ComplaintCommand.AskForRegulator | None = ...,
+        attach: Global___ComplaintCommand.Attach | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["accept", b"accept", "ask_for_regulator", b"ask_for_regulator", "command", b"command", "expedite", b"expedite", "raised", b"raised", "refuse", b"refuse", "requester", b"requester", "respond", b"respond", "withdraw", b"withdraw"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["accept", b"accept", "ask_for_regulator", b"ask_for_regulator", "attach", b"attach", "command", b"command", "expedite", b"expedite", "raised", b"raised", "refuse", b"refuse", "requester", b"requester", "respond", b"respond", "withdraw", b"withdraw"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept", b"accept", "ask_for_regulator", b"ask_for_regulator", "command", b"command", "docket", b"docket", "expedite", b"expedite", "raised", b"raised", "refuse", b"refuse", "requester", b"requester", "respond", b"respond", "withdraw", b"withdraw"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept", b"accept", "ask_for_regulator", b"ask_for_regulator", "attach", b"attach", "command", b"command", "docket", b"docket", "expedite", b"expedite", "raised", b"raised", "refuse", b"refuse", "requester", b"requester", "respond", b"respond", "withdraw", b"withdraw"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_command: _TypeAlias = _typing.Literal["respond", "accept", "refuse", "withdraw", "expedite", "raised", "ask_for_regulator"]  # noqa: Y015
+    _WhichOneofReturnType_command: _TypeAlias = _typing.Literal["respond", "accept", "refuse", "withdraw", "expedite", "raised", "ask_for_regulator", "attach"]  # noqa: Y015
     _WhichOneofArgType_command: _TypeAlias = _typing.Literal["command", b"command"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_command) -> _WhichOneofReturnType_command | None: ...
 
@@ -273,3 +305,37 @@ class ComplaintUpdate(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ComplaintUpdate: _TypeAlias = ComplaintUpdate  # noqa: Y015
+
+@_typing.final
+class AttachmentQuestion(_message.Message):
+    """Payload of ENVELOPE_KIND_ATTACHMENT. The result of the receipt is a DocumentPiece."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DOCKET_FIELD_NUMBER: _builtins.int
+    ATTACHMENT_ID_FIELD_NUMBER: _builtins.int
+    OFFSET_FIELD_NUMBER: _builtins.int
+    STAFF_ID_FIELD_NUMBER: _builtins.int
+    docket: _builtins.str
+    """The docket number."""
+    attachment_id: _builtins.str
+    """The attachment."""
+    offset: _builtins.int
+    """From where on."""
+    staff_id: _builtins.str
+    """Who asks, in the asking region."""
+    def __init__(
+        self,
+        *,
+        docket: _builtins.str = ...,
+        attachment_id: _builtins.str = ...,
+        offset: _builtins.int = ...,
+        staff_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachment_id", b"attachment_id", "docket", b"docket", "offset", b"offset", "staff_id", b"staff_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AttachmentQuestion: _TypeAlias = AttachmentQuestion  # noqa: Y015

@@ -198,7 +198,7 @@ class _TimeReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TimeReason
     TIME_REASON_WAITING_FOR_CUSTOMER: _TimeReason.ValueType  # 3
     """The customer was asked something."""
     TIME_REASON_WAITING_FOR_REGION: _TimeReason.ValueType  # 4
-    """A region had not taken it up yet."""
+    """A region had not taken it up yet, or had not answered what it was asked."""
 
 class TimeReason(_TimeReason, metaclass=_TimeReasonEnumTypeWrapper):
     """To what somebody's time was given."""
@@ -212,7 +212,7 @@ TIME_REASON_CLOSED_HOURS: TimeReason.ValueType  # 2
 TIME_REASON_WAITING_FOR_CUSTOMER: TimeReason.ValueType  # 3
 """The customer was asked something."""
 TIME_REASON_WAITING_FOR_REGION: TimeReason.ValueType  # 4
-"""A region had not taken it up yet."""
+"""A region had not taken it up yet, or had not answered what it was asked."""
 Global___TimeReason: _TypeAlias = TimeReason  # noqa: Y015
 
 class _EscalationTrigger:
@@ -317,6 +317,7 @@ class Complaint(_message.Message):
     REPEAT_OF_FIELD_NUMBER: _builtins.int
     REPEATS_FIELD_NUMBER: _builtins.int
     RATING_FIELD_NUMBER: _builtins.int
+    ATTACHMENTS_FIELD_NUMBER: _builtins.int
     docket: _builtins.str
     """The docket number that the customer is told, `<region of first contact>/<day>-<number>`: unique in the federation."""
     version: _builtins.int
@@ -387,6 +388,10 @@ class Complaint(_message.Message):
     def resolution(self) -> Global___Resolution:
         """What was proposed last."""
 
+    @_builtins.property
+    def attachments(self) -> _containers.RepeatedCompositeFieldContainer[Global___ComplaintAttachment]:
+        """The files that were attached to it, oldest first. Their content stays where each was attached."""
+
     def __init__(
         self,
         *,
@@ -414,10 +419,11 @@ class Complaint(_message.Message):
         repeat_of: _builtins.str = ...,
         repeats: _builtins.int = ...,
         rating: _builtins.int = ...,
+        attachments: _abc.Iterable[Global___ComplaintAttachment] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["creation_date", b"creation_date", "department", b"department", "expected_resolution_date", b"expected_resolution_date", "request", b"request", "resolution", b"resolution"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["creation_date", b"creation_date", "custody", b"custody", "deadlines", b"deadlines", "department", b"department", "docket", b"docket", "escalations", b"escalations", "expected_resolution_date", b"expected_resolution_date", "expedites", b"expedites", "handling_region", b"handling_region", "home_region", b"home_region", "level", b"level", "notes", b"notes", "operator", b"operator", "owner_region", b"owner_region", "rating", b"rating", "refusals", b"refusals", "repeat_of", b"repeat_of", "repeats", b"repeats", "request", b"request", "resolution", b"resolution", "severity", b"severity", "state", b"state", "state_changes", b"state_changes", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachments", b"attachments", "creation_date", b"creation_date", "custody", b"custody", "deadlines", b"deadlines", "department", b"department", "docket", b"docket", "escalations", b"escalations", "expected_resolution_date", b"expected_resolution_date", "expedites", b"expedites", "handling_region", b"handling_region", "home_region", b"home_region", "level", b"level", "notes", b"notes", "operator", b"operator", "owner_region", b"owner_region", "rating", b"rating", "refusals", b"refusals", "repeat_of", b"repeat_of", "repeats", b"repeats", "request", b"request", "resolution", b"resolution", "severity", b"severity", "state", b"state", "state_changes", b"state_changes", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -733,15 +739,23 @@ class ComplaintNote(_message.Message):
     TIME_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
     ASKS_CUSTOMER_FIELD_NUMBER: _builtins.int
+    ASKS_REGION_FIELD_NUMBER: _builtins.int
+    ANSWER_TIME_FIELD_NUMBER: _builtins.int
     author: _builtins.str
     """Who: region and staff id."""
     text: _builtins.str
     """What, 1 to 1,000 characters."""
     asks_customer: _builtins.bool
     """Whether the customer was asked something by it."""
+    asks_region: _builtins.str
+    """The region that was asked for information by it; empty where none was."""
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
         """When."""
+
+    @_builtins.property
+    def answer_time(self) -> _timestamp_pb2.Timestamp:
+        """When that region answered; unset while it has not."""
 
     def __init__(
         self,
@@ -750,14 +764,68 @@ class ComplaintNote(_message.Message):
         time: _timestamp_pb2.Timestamp | None = ...,
         text: _builtins.str = ...,
         asks_customer: _builtins.bool = ...,
+        asks_region: _builtins.str = ...,
+        answer_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["answer_time", b"answer_time", "time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["asks_customer", b"asks_customer", "author", b"author", "text", b"text", "time", b"time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_time", b"answer_time", "asks_customer", b"asks_customer", "asks_region", b"asks_region", "author", b"author", "text", b"text", "time", b"time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ComplaintNote: _TypeAlias = ComplaintNote  # noqa: Y015
+
+@_typing.final
+class ComplaintAttachment(_message.Message):
+    """A file that was attached to a complaint."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    MEDIA_TYPE_FIELD_NUMBER: _builtins.int
+    SIZE_FIELD_NUMBER: _builtins.int
+    SHA256_FIELD_NUMBER: _builtins.int
+    REGION_FIELD_NUMBER: _builtins.int
+    AUTHOR_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """`<region>/<caller>/<request id>`: unique in the federation."""
+    name: _builtins.str
+    """What the file is called."""
+    media_type: _builtins.str
+    """What its bytes are."""
+    size: _builtins.int
+    """How many."""
+    sha256: _builtins.bytes
+    """SHA-256 (32 bytes) of them."""
+    region: _builtins.str
+    """The region in which it was attached, and which has the bytes."""
+    author: _builtins.str
+    """Who attached it: region and staff id."""
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp:
+        """When."""
+
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        name: _builtins.str = ...,
+        media_type: _builtins.str = ...,
+        size: _builtins.int = ...,
+        sha256: _builtins.bytes = ...,
+        region: _builtins.str = ...,
+        author: _builtins.str = ...,
+        time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["author", b"author", "id", b"id", "media_type", b"media_type", "name", b"name", "region", b"region", "sha256", b"sha256", "size", b"size", "time", b"time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ComplaintAttachment: _TypeAlias = ComplaintAttachment  # noqa: Y015
 
 @_typing.final
 class Resolution(_message.Message):

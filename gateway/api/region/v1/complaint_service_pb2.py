@@ -29,7 +29,7 @@ from gateway.api.types.v1 import types_pb2 as gateway_dot_api_dot_types_dot_v1_d
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n-gateway/api/region/v1/complaint_service.proto\x12\x15gateway.api.region.v1\x1a%gateway/api/region/v1/complaint.proto\x1a!gateway/api/types/v1/access.proto\x1a\"gateway/api/types/v1/privacy.proto\x1a gateway/api/types/v1/types.proto\x1a\x1egoogle/protobuf/duration.proto\"f\n\x14\x46ileComplaintRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12:\n\tcomplaint\x18\x02 \x01(\x0b\x32\'.gateway.api.region.v1.ComplaintRequest\"L\n\x15\x46ileComplaintResponse\x12\x33\n\tcomplaint\x18\x01 \x01(\x0b\x32 .gateway.api.region.v1.Complaint\"Y\n\x13GetComplaintRequest\x12\x0e\n\x06\x64ocket\x18\x01 \x01(\t\x12\x32\n\trequester\x18\x02 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\"\xac\x01\n\x14GetComplaintResponse\x12\x33\n\tcomplaint\x18\x01 \x01(\x0b\x32 .gateway.api.region.v1.Complaint\x12\x32\n\x06ledger\x18\x02 \x03(\x0b\x32\".gateway.api.region.v1.LedgerEntry\x12+\n\x08lateness\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\"\x80\x02\n\x15ListComplaintsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x32\n\trequester\x18\x03 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\x12\x35\n\x06states\x18\x04 \x03(\x0e\x32%.gateway.api.region.v1.ComplaintState\x12\x10\n\x08\x63\x61tegory\x18\x05 \x01(\t\x12\x14\n\x06number\x18\x06 \x01(\tB\x04\xb8\xbb\x18\x01\x12-\n\ndue_within\x18\x07 \x01(\x0b\x32\x19.google.protobuf.Duration\"g\n\x16ListComplaintsResponse\x12\x34\n\ncomplaints\x18\x01 \x03(\x0b\x32 .gateway.api.region.v1.Complaint\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xc6\x01\n\x19RespondToComplaintRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0e\n\x06\x64ocket\x18\x02 \x01(\t\x12\x32\n\trequester\x18\x03 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\x12\x12\n\x04text\x18\x04 \x01(\tB\x04\xb8\xbb\x18\x03\x12\x14\n\x0c\x61sk_customer\x18\x05 \x01(\x08\x12\'\n\x04wait\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\"Q\n\x1aRespondToComplaintResponse\x12\x33\n\tcomplaint\x18\x01 \x01(\x0b\x32 .gateway.api.region.v1.Complaint\"\xc2\x01\n\x18ProposeResolutionRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0e\n\x06\x64ocket\x18\x02 \x01(\t\x12\x12\n\x04text\x18\x03 \x01(\tB\x04\xb8\xbb\x18\x03\x12\x12\n\ncause_code\x18\x04 \x01(\t\x12-\n\x06remedy\x18\x05 \x01(\x0e\x32\x1d.gateway.api.region.v1.Remedy\x12+\n\x06\x61mount\x18\x06 \x01(\x0b\x32\x1b.gateway.api.types.v1.Money\"P\n\x19ProposeResolutionResponse\x12\x33\n\tcomplaint\x18\x01 \x01(\x0b\x32 .gateway.api.region.v1.Complaint\"\xaa\x01\n\x17\x41\x63\x63\x65ptResolutionRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0e\n\x06\x64ocket\x18\x02 \x01(\t\x12\x32\n\trequester\x18\x03 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\x12\x0e\n\x06rating\x18\x04 \x01(\r\x12\'\n\x04wait\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\"O\n\x18\x41\x63\x63\x65ptResolutionResponse\x12\x33\n\tcomplaint\x18\x01 \x01(\x0b\x32 .gateway.api.region.v1.Complaint\"\xc6\x01\n\x17RefuseResolutionRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0e\n\x06\x64ocket\x18\x02 \x01(\t\x12\x32\n\trequester\x18\x03 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\x12\x14\n\x06reason\x18\x04 \x01(\tB\x04\xb8\xbb\x18\x03\x12\x14\n\x0cto_regulator\x18\x05 \x01(\x08\x12\'\n\x04wait\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\"O\n\x18RefuseResolutionResponse\x12\x33\n\tcomplaint\x18\x01 \x01(\x0b\x32 .gateway.api.region.v1.Complaint\"\xb1\x01\n\x18WithdrawComplaintRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0e\n\x06\x64ocket\x18\x02 \x01(\t\x12\x32\n\trequester\x18\x03 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\x12\x14\n\x06reason\x18\x04 \x01(\tB\x04\xb8\xbb\x18\x03\x12\'\n\x04wait\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\"P\n\x19WithdrawComplaintResponse\x12\x33\n\tcomplaint\x18\x01 \x01(\x0b\x32 .gateway.api.region.v1.Complaint\"\x9b\x01\n\x18\x45xpediteComplaintRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0e\n\x06\x64ocket\x18\x02 \x01(\t\x12\x32\n\trequester\x18\x03 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\x12\'\n\x04wait\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\"P\n\x19\x45xpediteComplaintResponse\x12\x33\n\tcomplaint\x18\x01 \x01(\x0b\x32 .gateway.api.region.v1.Complaint\"j\n\x15WatchComplaintRequest\x12\r\n\x05token\x18\x01 \x01(\t\x12\x32\n\trequester\x18\x02 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\x12\x0e\n\x06\x64ocket\x18\x03 \x01(\t\"\\\n\x16WatchComplaintResponse\x12\r\n\x05token\x18\x01 \x01(\t\x12\x33\n\tcomplaint\x18\x02 \x01(\x0b\x32 .gateway.api.region.v1.Complaint2\x85\n\n\x10\x43omplaintService\x12u\n\rFileComplaint\x12+.gateway.api.region.v1.FileComplaintRequest\x1a,.gateway.api.region.v1.FileComplaintResponse\"\t\x90\x02\x02\xaa\xbb\x18\x02\x02\x03\x12r\n\x0cGetComplaint\x12*.gateway.api.region.v1.GetComplaintRequest\x1a+.gateway.api.region.v1.GetComplaintResponse\"\t\x90\x02\x01\xaa\xbb\x18\x02\x02\x03\x12x\n\x0eListComplaints\x12,.gateway.api.region.v1.ListComplaintsRequest\x1a-.gateway.api.region.v1.ListComplaintsResponse\"\t\x90\x02\x01\xaa\xbb\x18\x02\x02\x03\x12\x84\x01\n\x12RespondToComplaint\x12\x30.gateway.api.region.v1.RespondToComplaintRequest\x1a\x31.gateway.api.region.v1.RespondToComplaintResponse\"\t\x90\x02\x02\xaa\xbb\x18\x02\x02\x03\x12\x80\x01\n\x11ProposeResolution\x12/.gateway.api.region.v1.ProposeResolutionRequest\x1a\x30.gateway.api.region.v1.ProposeResolutionResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x03\x12~\n\x10\x41\x63\x63\x65ptResolution\x12..gateway.api.region.v1.AcceptResolutionRequest\x1a/.gateway.api.region.v1.AcceptResolutionResponse\"\t\x90\x02\x02\xaa\xbb\x18\x02\x02\x03\x12~\n\x10RefuseResolution\x12..gateway.api.region.v1.RefuseResolutionRequest\x1a/.gateway.api.region.v1.RefuseResolutionResponse\"\t\x90\x02\x02\xaa\xbb\x18\x02\x02\x03\x12\x81\x01\n\x11WithdrawComplaint\x12/.gateway.api.region.v1.WithdrawComplaintRequest\x1a\x30.gateway.api.region.v1.WithdrawComplaintResponse\"\t\x90\x02\x02\xaa\xbb\x18\x02\x02\x03\x12\x81\x01\n\x11\x45xpediteComplaint\x12/.gateway.api.region.v1.ExpediteComplaintRequest\x1a\x30.gateway.api.region.v1.ExpediteComplaintResponse\"\t\x90\x02\x02\xaa\xbb\x18\x02\x02\x03\x12z\n\x0eWatchComplaint\x12,.gateway.api.region.v1.WatchComplaintRequest\x1a-.gateway.api.region.v1.WatchComplaintResponse\"\t\x90\x02\x01\xaa\xbb\x18\x02\x02\x03\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n-gateway/api/region/v1/complaint_service.proto\x12\x15gateway.api.region.v1\x1a%gateway/api/region/v1/complaint.proto\x1a!gateway/api/types/v1/access.proto\x1a\"gateway/api/types/v1/privacy.proto\x1a gateway/api/types/v1/types.proto\x1a\x1egoogle/protobuf/duration.proto\"f\n\x14\x46ileComplaintRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12:\n\tcomplaint\x18\x02 \x01(\x0b\x32\'.gateway.api.region.v1.ComplaintRequest\"L\n\x15\x46ileComplaintResponse\x12\x33\n\tcomplaint\x18\x01 \x01(\x0b\x32 .gateway.api.region.v1.Complaint\"Y\n\x13GetComplaintRequest\x12\x0e\n\x06\x64ocket\x18\x01 \x01(\t\x12\x32\n\trequester\x18\x02 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\"\xe9\x01\n\x14GetComplaintResponse\x12\x33\n\tcomplaint\x18\x01 \x01(\x0b\x32 .gateway.api.region.v1.Complaint\x12\x32\n\x06ledger\x18\x02 \x03(\x0b\x32\".gateway.api.region.v1.LedgerEntry\x12+\n\x08lateness\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12;\n\rprivate_notes\x18\x08 \x03(\x0b\x32$.gateway.api.region.v1.ComplaintNote\"\x80\x02\n\x15ListComplaintsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x32\n\trequester\x18\x03 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\x12\x35\n\x06states\x18\x04 \x03(\x0e\x32%.gateway.api.region.v1.ComplaintState\x12\x10\n\x08\x63\x61tegory\x18\x05 \x01(\t\x12\x14\n\x06number\x18\x06 \x01(\tB\x04\xb8\xbb\x18\x01\x12-\n\ndue_within\x18\x07 \x01(\x0b\x32\x19.google.protobuf.Duration\"g\n\x16ListComplaintsResponse\x12\x34\n\ncomplaints\x18\x01 \x03(\x0b\x32 .gateway.api.region.v1.Complaint\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xda\x01\n\x19RespondToComplaintRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0e\n\x06\x64ocket\x18\x02 \x01(\t\x12\x32\n\trequester\x18\x03 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\x12\x12\n\x04text\x18\x04 \x01(\tB\x04\xb8\xbb\x18\x03\x12\x14\n\x0c\x61sk_customer\x18\x05 \x01(\x08\x12\'\n\x04wait\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x12\n\nask_region\x18\x07 \x01(\t\"Q\n\x1aRespondToComplaintResponse\x12\x33\n\tcomplaint\x18\x01 \x01(\x0b\x32 .gateway.api.region.v1.Complaint\"O\n\x15\x41\x64\x64PrivateNoteRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0e\n\x06\x64ocket\x18\x02 \x01(\t\x12\x12\n\x04text\x18\x03 \x01(\tB\x04\xb8\xbb\x18\x03\"U\n\x16\x41\x64\x64PrivateNoteResponse\x12;\n\rprivate_notes\x18\x01 \x03(\x0b\x32$.gateway.api.region.v1.ComplaintNote\"\xc2\x01\n\x18ProposeResolutionRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0e\n\x06\x64ocket\x18\x02 \x01(\t\x12\x12\n\x04text\x18\x03 \x01(\tB\x04\xb8\xbb\x18\x03\x12\x12\n\ncause_code\x18\x04 \x01(\t\x12-\n\x06remedy\x18\x05 \x01(\x0e\x32\x1d.gateway.api.region.v1.Remedy\x12+\n\x06\x61mount\x18\x06 \x01(\x0b\x32\x1b.gateway.api.types.v1.Money\"P\n\x19ProposeResolutionResponse\x12\x33\n\tcomplaint\x18\x01 \x01(\x0b\x32 .gateway.api.region.v1.Complaint\"\xaa\x01\n\x17\x41\x63\x63\x65ptResolutionRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0e\n\x06\x64ocket\x18\x02 \x01(\t\x12\x32\n\trequester\x18\x03 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\x12\x0e\n\x06rating\x18\x04 \x01(\r\x12\'\n\x04wait\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\"O\n\x18\x41\x63\x63\x65ptResolutionResponse\x12\x33\n\tcomplaint\x18\x01 \x01(\x0b\x32 .gateway.api.region.v1.Complaint\"\xc6\x01\n\x17RefuseResolutionRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0e\n\x06\x64ocket\x18\x02 \x01(\t\x12\x32\n\trequester\x18\x03 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\x12\x14\n\x06reason\x18\x04 \x01(\tB\x04\xb8\xbb\x18\x03\x12\x14\n\x0cto_regulator\x18\x05 \x01(\x08\x12\'\n\x04wait\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\"O\n\x18RefuseResolutionResponse\x12\x33\n\tcomplaint\x18\x01 \x01(\x0b\x32 .gateway.api.region.v1.Complaint\"\xb1\x01\n\x18WithdrawComplaintRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0e\n\x06\x64ocket\x18\x02 \x01(\t\x12\x32\n\trequester\x18\x03 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\x12\x14\n\x06reason\x18\x04 \x01(\tB\x04\xb8\xbb\x18\x03\x12\'\n\x04wait\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\"P\n\x19WithdrawComplaintResponse\x12\x33\n\tcomplaint\x18\x01 \x01(\x0b\x32 .gateway.api.region.v1.Complaint\"\x9b\x01\n\x18\x45xpediteComplaintRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0e\n\x06\x64ocket\x18\x02 \x01(\t\x12\x32\n\trequester\x18\x03 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\x12\'\n\x04wait\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\"P\n\x19\x45xpediteComplaintResponse\x12\x33\n\tcomplaint\x18\x01 \x01(\x0b\x32 .gateway.api.region.v1.Complaint\"j\n\x15WatchComplaintRequest\x12\r\n\x05token\x18\x01 \x01(\t\x12\x32\n\trequester\x18\x02 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\x12\x0e\n\x06\x64ocket\x18\x03 \x01(\t\"\\\n\x16WatchComplaintResponse\x12\r\n\x05token\x18\x01 \x01(\t\x12\x33\n\tcomplaint\x18\x02 \x01(\x0b\x32 .gateway.api.region.v1.Complaint2\xfe\n\n\x10\x43omplaintService\x12u\n\rFileComplaint\x12+.gateway.api.region.v1.FileComplaintRequest\x1a,.gateway.api.region.v1.FileComplaintResponse\"\t\x90\x02\x02\xaa\xbb\x18\x02\x02\x03\x12r\n\x0cGetComplaint\x12*.gateway.api.region.v1.GetComplaintRequest\x1a+.gateway.api.region.v1.GetComplaintResponse\"\t\x90\x02\x01\xaa\xbb\x18\x02\x02\x03\x12x\n\x0eListComplaints\x12,.gateway.api.region.v1.ListComplaintsRequest\x1a-.gateway.api.region.v1.ListComplaintsResponse\"\t\x90\x02\x01\xaa\xbb\x18\x02\x02\x03\x12\x84\x01\n\x12RespondToComplaint\x12\x30.gateway.api.region.v1.RespondToComplaintRequest\x1a\x31.gateway.api.region.v1.RespondToComplaintResponse\"\t\x90\x02\x02\xaa\xbb\x18\x02\x02\x03\x12w\n\x0e\x41\x64\x64PrivateNote\x12,.gateway.api.region.v1.AddPrivateNoteRequest\x1a-.gateway.api.region.v1.AddPrivateNoteResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x03\x12\x80\x01\n\x11ProposeResolution\x12/.gateway.api.region.v1.ProposeResolutionRequest\x1a\x30.gateway.api.region.v1.ProposeResolutionResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x03\x12~\n\x10\x41\x63\x63\x65ptResolution\x12..gateway.api.region.v1.AcceptResolutionRequest\x1a/.gateway.api.region.v1.AcceptResolutionResponse\"\t\x90\x02\x02\xaa\xbb\x18\x02\x02\x03\x12~\n\x10RefuseResolution\x12..gateway.api.region.v1.RefuseResolutionRequest\x1a/.gateway.api.region.v1.RefuseResolutionResponse\"\t\x90\x02\x02\xaa\xbb\x18\x02\x02\x03\x12\x81\x01\n\x11WithdrawComplaint\x12/.gateway.api.region.v1.WithdrawComplaintRequest\x1a\x30.gateway.api.region.v1.WithdrawComplaintResponse\"\t\x90\x02\x02\xaa\xbb\x18\x02\x02\x03\x12\x81\x01\n\x11\x45xpediteComplaint\x12/.gateway.api.region.v1.ExpediteComplaintRequest\x1a\x30.gateway.api.region.v1.ExpediteComplaintResponse\"\t\x90\x02\x02\xaa\xbb\x18\x02\x02\x03\x12z\n\x0eWatchComplaint\x12,.gateway.api.region.v1.WatchComplaintRequest\x1a-.gateway.api.region.v1.WatchComplaintResponse\"\t\x90\x02\x01\xaa\xbb\x18\x02\x02\x03\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,6 +40,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTCOMPLAINTSREQUEST'].fields_by_name['number']._serialized_options = b'\270\273\030\001'
   _globals['_RESPONDTOCOMPLAINTREQUEST'].fields_by_name['text']._loaded_options = None
   _globals['_RESPONDTOCOMPLAINTREQUEST'].fields_by_name['text']._serialized_options = b'\270\273\030\003'
+  _globals['_ADDPRIVATENOTEREQUEST'].fields_by_name['text']._loaded_options = None
+  _globals['_ADDPRIVATENOTEREQUEST'].fields_by_name['text']._serialized_options = b'\270\273\030\003'
   _globals['_PROPOSERESOLUTIONREQUEST'].fields_by_name['text']._loaded_options = None
   _globals['_PROPOSERESOLUTIONREQUEST'].fields_by_name['text']._serialized_options = b'\270\273\030\003'
   _globals['_REFUSERESOLUTIONREQUEST'].fields_by_name['reason']._loaded_options = None
@@ -54,6 +56,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_COMPLAINTSERVICE'].methods_by_name['ListComplaints']._serialized_options = b'\220\002\001\252\273\030\002\002\003'
   _globals['_COMPLAINTSERVICE'].methods_by_name['RespondToComplaint']._loaded_options = None
   _globals['_COMPLAINTSERVICE'].methods_by_name['RespondToComplaint']._serialized_options = b'\220\002\002\252\273\030\002\002\003'
+  _globals['_COMPLAINTSERVICE'].methods_by_name['AddPrivateNote']._loaded_options = None
+  _globals['_COMPLAINTSERVICE'].methods_by_name['AddPrivateNote']._serialized_options = b'\220\002\002\252\273\030\001\003'
   _globals['_COMPLAINTSERVICE'].methods_by_name['ProposeResolution']._loaded_options = None
   _globals['_COMPLAINTSERVICE'].methods_by_name['ProposeResolution']._serialized_options = b'\220\002\002\252\273\030\001\003'
   _globals['_COMPLAINTSERVICE'].methods_by_name['AcceptResolution']._loaded_options = None
@@ -73,39 +77,43 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETCOMPLAINTREQUEST']._serialized_start=430
   _globals['_GETCOMPLAINTREQUEST']._serialized_end=519
   _globals['_GETCOMPLAINTRESPONSE']._serialized_start=522
-  _globals['_GETCOMPLAINTRESPONSE']._serialized_end=694
-  _globals['_LISTCOMPLAINTSREQUEST']._serialized_start=697
-  _globals['_LISTCOMPLAINTSREQUEST']._serialized_end=953
-  _globals['_LISTCOMPLAINTSRESPONSE']._serialized_start=955
-  _globals['_LISTCOMPLAINTSRESPONSE']._serialized_end=1058
-  _globals['_RESPONDTOCOMPLAINTREQUEST']._serialized_start=1061
-  _globals['_RESPONDTOCOMPLAINTREQUEST']._serialized_end=1259
-  _globals['_RESPONDTOCOMPLAINTRESPONSE']._serialized_start=1261
-  _globals['_RESPONDTOCOMPLAINTRESPONSE']._serialized_end=1342
-  _globals['_PROPOSERESOLUTIONREQUEST']._serialized_start=1345
-  _globals['_PROPOSERESOLUTIONREQUEST']._serialized_end=1539
-  _globals['_PROPOSERESOLUTIONRESPONSE']._serialized_start=1541
-  _globals['_PROPOSERESOLUTIONRESPONSE']._serialized_end=1621
-  _globals['_ACCEPTRESOLUTIONREQUEST']._serialized_start=1624
-  _globals['_ACCEPTRESOLUTIONREQUEST']._serialized_end=1794
-  _globals['_ACCEPTRESOLUTIONRESPONSE']._serialized_start=1796
-  _globals['_ACCEPTRESOLUTIONRESPONSE']._serialized_end=1875
-  _globals['_REFUSERESOLUTIONREQUEST']._serialized_start=1878
-  _globals['_REFUSERESOLUTIONREQUEST']._serialized_end=2076
-  _globals['_REFUSERESOLUTIONRESPONSE']._serialized_start=2078
-  _globals['_REFUSERESOLUTIONRESPONSE']._serialized_end=2157
-  _globals['_WITHDRAWCOMPLAINTREQUEST']._serialized_start=2160
-  _globals['_WITHDRAWCOMPLAINTREQUEST']._serialized_end=2337
-  _globals['_WITHDRAWCOMPLAINTRESPONSE']._serialized_start=2339
-  _globals['_WITHDRAWCOMPLAINTRESPONSE']._serialized_end=2419
-  _globals['_EXPEDITECOMPLAINTREQUEST']._serialized_start=2422
-  _globals['_EXPEDITECOMPLAINTREQUEST']._serialized_end=2577
-  _globals['_EXPEDITECOMPLAINTRESPONSE']._serialized_start=2579
-  _globals['_EXPEDITECOMPLAINTRESPONSE']._serialized_end=2659
-  _globals['_WATCHCOMPLAINTREQUEST']._serialized_start=2661
-  _globals['_WATCHCOMPLAINTREQUEST']._serialized_end=2767
-  _globals['_WATCHCOMPLAINTRESPONSE']._serialized_start=2769
-  _globals['_WATCHCOMPLAINTRESPONSE']._serialized_end=2861
-  _globals['_COMPLAINTSERVICE']._serialized_start=2864
-  _globals['_COMPLAINTSERVICE']._serialized_end=4149
+  _globals['_GETCOMPLAINTRESPONSE']._serialized_end=755
+  _globals['_LISTCOMPLAINTSREQUEST']._serialized_start=758
+  _globals['_LISTCOMPLAINTSREQUEST']._serialized_end=1014
+  _globals['_LISTCOMPLAINTSRESPONSE']._serialized_start=1016
+  _globals['_LISTCOMPLAINTSRESPONSE']._serialized_end=1119
+  _globals['_RESPONDTOCOMPLAINTREQUEST']._serialized_start=1122
+  _globals['_RESPONDTOCOMPLAINTREQUEST']._serialized_end=1340
+  _globals['_RESPONDTOCOMPLAINTRESPONSE']._serialized_start=1342
+  _globals['_RESPONDTOCOMPLAINTRESPONSE']._serialized_end=1423
+  _globals['_ADDPRIVATENOTEREQUEST']._serialized_start=1425
+  _globals['_ADDPRIVATENOTEREQUEST']._serialized_end=1504
+  _globals['_ADDPRIVATENOTERESPONSE']._serialized_start=1506
+  _globals['_ADDPRIVATENOTERESPONSE']._serialized_end=1591
+  _globals['_PROPOSERESOLUTIONREQUEST']._serialized_start=1594
+  _globals['_PROPOSERESOLUTIONREQUEST']._serialized_end=1788
+  _globals['_PROPOSERESOLUTIONRESPONSE']._serialized_start=1790
+  _globals['_PROPOSERESOLUTIONRESPONSE']._serialized_end=1870
+  _globals['_ACCEPTRESOLUTIONREQUEST']._serialized_start=1873
+  _globals['_ACCEPTRESOLUTIONREQUEST']._serialized_end=2043
+  _globals['_ACCEPTRESOLUTIONRESPONSE']._serialized_start=2045
+  _globals['_ACCEPTRESOLUTIONRESPONSE']._serialized_end=2124
+  _globals['_REFUSERESOLUTIONREQUEST']._serialized_start=2127
+  _globals['_REFUSERESOLUTIONREQUEST']._serialized_end=2325
+  _globals['_REFUSERESOLUTIONRESPONSE']._serialized_start=2327
+  _globals['_REFUSERESOLUTIONRESPONSE']._serialized_end=2406
+  _globals['_WITHDRAWCOMPLAINTREQUEST']._serialized_start=2409
+  _globals['_WITHDRAWCOMPLAINTREQUEST']._serialized_end=2586
+  _globals['_WITHDRAWCOMPLAINTRESPONSE']._serialized_start=2588
+  _globals['_WITHDRAWCOMPLAINTRESPONSE']._serialized_end=2668
+  _globals['_EXPEDITECOMPLAINTREQUEST']._serialized_start=2671
+  _globals['_EXPEDITECOMPLAINTREQUEST']._serialized_end=2826
+  _globals['_EXPEDITECOMPLAINTRESPONSE']._serialized_start=2828
+  _globals['_EXPEDITECOMPLAINTRESPONSE']._serialized_end=2908
+  _globals['_WATCHCOMPLAINTREQUEST']._serialized_start=2910
+  _globals['_WATCHCOMPLAINTREQUEST']._serialized_end=3016
+  _globals['_WATCHCOMPLAINTRESPONSE']._serialized_start=3018
+  _globals['_WATCHCOMPLAINTRESPONSE']._serialized_end=3110
+  _globals['_COMPLAINTSERVICE']._serialized_start=3113
+  _globals['_COMPLAINTSERVICE']._serialized_end=4519
 # @@protoc_insertion_point(module_scope)

@@ -110,6 +110,7 @@ class GetComplaintResponse(_message.Message):
     COMPLAINT_FIELD_NUMBER: _builtins.int
     LEDGER_FIELD_NUMBER: _builtins.int
     LATENESS_FIELD_NUMBER: _builtins.int
+    PRIVATE_NOTES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def complaint(self) -> _complaint_pb2.Complaint:
         """The complaint."""
@@ -122,16 +123,21 @@ class GetComplaintResponse(_message.Message):
     def lateness(self) -> _duration_pb2.Duration:
         """How late it is, or was resolved; unset where it is not late."""
 
+    @_builtins.property
+    def private_notes(self) -> _containers.RepeatedCompositeFieldContainer[_complaint_pb2.ComplaintNote]:
+        """The private notes of this region, oldest first; to staff alone."""
+
     def __init__(
         self,
         *,
         complaint: _complaint_pb2.Complaint | None = ...,
         ledger: _abc.Iterable[_complaint_pb2.LedgerEntry] | None = ...,
         lateness: _duration_pb2.Duration | None = ...,
+        private_notes: _abc.Iterable[_complaint_pb2.ComplaintNote] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["complaint", b"complaint", "lateness", b"lateness"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["complaint", b"complaint", "lateness", b"lateness", "ledger", b"ledger"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["complaint", b"complaint", "lateness", b"lateness", "ledger", b"ledger", "private_notes", b"private_notes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -229,6 +235,7 @@ class RespondToComplaintRequest(_message.Message):
     TEXT_FIELD_NUMBER: _builtins.int
     ASK_CUSTOMER_FIELD_NUMBER: _builtins.int
     WAIT_FIELD_NUMBER: _builtins.int
+    ASK_REGION_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Chosen and stored by the caller before the first try, 1 to 64 characters of [A-Za-z0-9._-]."""
     docket: _builtins.str
@@ -237,6 +244,8 @@ class RespondToComplaintRequest(_message.Message):
     """What is said, 1 to 1,000 characters."""
     ask_customer: _builtins.bool
     """Whether the customer has to answer first; only the responsible region asks."""
+    ask_region: _builtins.str
+    """Another region that the complaint concerns and that is asked for information; it answers by what it adds next. Empty for none."""
     @_builtins.property
     def requester(self) -> _types_pb2.Requester:
         """Who says it."""
@@ -254,10 +263,11 @@ class RespondToComplaintRequest(_message.Message):
         text: _builtins.str = ...,
         ask_customer: _builtins.bool = ...,
         wait: _duration_pb2.Duration | None = ...,
+        ask_region: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["requester", b"requester", "wait", b"wait"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["ask_customer", b"ask_customer", "docket", b"docket", "request_id", b"request_id", "requester", b"requester", "text", b"text", "wait", b"wait"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ask_customer", b"ask_customer", "ask_region", b"ask_region", "docket", b"docket", "request_id", b"request_id", "requester", b"requester", "text", b"text", "wait", b"wait"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -286,6 +296,60 @@ class RespondToComplaintResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RespondToComplaintResponse: _TypeAlias = RespondToComplaintResponse  # noqa: Y015
+
+@_typing.final
+class AddPrivateNoteRequest(_message.Message):
+    """See AddPrivateNote."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    DOCKET_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Chosen and stored by the caller before the first try, 1 to 64 characters of [A-Za-z0-9._-]."""
+    docket: _builtins.str
+    """The docket number."""
+    text: _builtins.str
+    """What is written down, 1 to 1,000 characters."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        docket: _builtins.str = ...,
+        text: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["docket", b"docket", "request_id", b"request_id", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AddPrivateNoteRequest: _TypeAlias = AddPrivateNoteRequest  # noqa: Y015
+
+@_typing.final
+class AddPrivateNoteResponse(_message.Message):
+    """See AddPrivateNote."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PRIVATE_NOTES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def private_notes(self) -> _containers.RepeatedCompositeFieldContainer[_complaint_pb2.ComplaintNote]:
+        """The private notes of this region, oldest first."""
+
+    def __init__(
+        self,
+        *,
+        private_notes: _abc.Iterable[_complaint_pb2.ComplaintNote] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["private_notes", b"private_notes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AddPrivateNoteResponse: _TypeAlias = AddPrivateNoteResponse  # noqa: Y015
 
 @_typing.final
 class ProposeResolutionRequest(_message.Message):

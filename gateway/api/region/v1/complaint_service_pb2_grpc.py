@@ -55,6 +55,11 @@ class ComplaintServiceStub:
                 request_serializer=gateway_dot_api_dot_region_dot_v1_dot_complaint__service__pb2.RespondToComplaintRequest.SerializeToString,
                 response_deserializer=gateway_dot_api_dot_region_dot_v1_dot_complaint__service__pb2.RespondToComplaintResponse.FromString,
                 _registered_method=True)
+        self.AddPrivateNote = channel.unary_unary(
+                '/gateway.api.region.v1.ComplaintService/AddPrivateNote',
+                request_serializer=gateway_dot_api_dot_region_dot_v1_dot_complaint__service__pb2.AddPrivateNoteRequest.SerializeToString,
+                response_deserializer=gateway_dot_api_dot_region_dot_v1_dot_complaint__service__pb2.AddPrivateNoteResponse.FromString,
+                _registered_method=True)
         self.ProposeResolution = channel.unary_unary(
                 '/gateway.api.region.v1.ComplaintService/ProposeResolution',
                 request_serializer=gateway_dot_api_dot_region_dot_v1_dot_complaint__service__pb2.ProposeResolutionRequest.SerializeToString,
@@ -114,6 +119,13 @@ class ComplaintServiceServicer:
 
     def RespondToComplaint(self, request, context):
         """Says something to a complaint: staff of the responsible region answer, or ask the customer; everybody else passes on, in the region of first contact, what the customer says.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AddPrivateNote(self, request, context):
+        """Writes down what only staff of this region are to see; it never leaves the region.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -183,6 +195,11 @@ def add_ComplaintServiceServicer_to_server(servicer, server):
                     servicer.RespondToComplaint,
                     request_deserializer=gateway_dot_api_dot_region_dot_v1_dot_complaint__service__pb2.RespondToComplaintRequest.FromString,
                     response_serializer=gateway_dot_api_dot_region_dot_v1_dot_complaint__service__pb2.RespondToComplaintResponse.SerializeToString,
+            ),
+            'AddPrivateNote': grpc.unary_unary_rpc_method_handler(
+                    servicer.AddPrivateNote,
+                    request_deserializer=gateway_dot_api_dot_region_dot_v1_dot_complaint__service__pb2.AddPrivateNoteRequest.FromString,
+                    response_serializer=gateway_dot_api_dot_region_dot_v1_dot_complaint__service__pb2.AddPrivateNoteResponse.SerializeToString,
             ),
             'ProposeResolution': grpc.unary_unary_rpc_method_handler(
                     servicer.ProposeResolution,
@@ -324,6 +341,33 @@ class ComplaintService:
             '/gateway.api.region.v1.ComplaintService/RespondToComplaint',
             gateway_dot_api_dot_region_dot_v1_dot_complaint__service__pb2.RespondToComplaintRequest.SerializeToString,
             gateway_dot_api_dot_region_dot_v1_dot_complaint__service__pb2.RespondToComplaintResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AddPrivateNote(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.api.region.v1.ComplaintService/AddPrivateNote',
+            gateway_dot_api_dot_region_dot_v1_dot_complaint__service__pb2.AddPrivateNoteRequest.SerializeToString,
+            gateway_dot_api_dot_region_dot_v1_dot_complaint__service__pb2.AddPrivateNoteResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -24,6 +24,8 @@ class ComplaintServiceStub:
     """Lists complaints, newest first. The reading is recorded."""
     RespondToComplaint: _aio.UnaryUnaryMultiCallable[_complaint_service_pb2.RespondToComplaintRequest, _complaint_service_pb2.RespondToComplaintResponse]
     """Says something to a complaint: staff of the responsible region answer, or ask the customer; everybody else passes on, in the region of first contact, what the customer says."""
+    AddPrivateNote: _aio.UnaryUnaryMultiCallable[_complaint_service_pb2.AddPrivateNoteRequest, _complaint_service_pb2.AddPrivateNoteResponse]
+    """Writes down what only staff of this region are to see; it never leaves the region."""
     ProposeResolution: _aio.UnaryUnaryMultiCallable[_complaint_service_pb2.ProposeResolutionRequest, _complaint_service_pb2.ProposeResolutionResponse]
     """Proposes a resolution: staff of the responsible region."""
     AcceptResolution: _aio.UnaryUnaryMultiCallable[_complaint_service_pb2.AcceptResolutionRequest, _complaint_service_pb2.AcceptResolutionResponse]
@@ -71,6 +73,14 @@ class ComplaintServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_complaint_service_pb2.RespondToComplaintRequest, _complaint_service_pb2.RespondToComplaintResponse],
     ) -> _abc.Awaitable[_complaint_service_pb2.RespondToComplaintResponse]:
         """Says something to a complaint: staff of the responsible region answer, or ask the customer; everybody else passes on, in the region of first contact, what the customer says."""
+
+    @_abc_1.abstractmethod
+    def AddPrivateNote(
+        self,
+        request: _complaint_service_pb2.AddPrivateNoteRequest,
+        context: _aio.ServicerContext[_complaint_service_pb2.AddPrivateNoteRequest, _complaint_service_pb2.AddPrivateNoteResponse],
+    ) -> _abc.Awaitable[_complaint_service_pb2.AddPrivateNoteResponse]:
+        """Writes down what only staff of this region are to see; it never leaves the region."""
 
     @_abc_1.abstractmethod
     def ProposeResolution(

@@ -197,7 +197,7 @@ Global___DocumentContentQuestion: _TypeAlias = DocumentContentQuestion  # noqa: 
 
 @_typing.final
 class DocumentPiece(_message.Message):
-    """A piece of a document, small enough for an envelope."""
+    """A piece of a document or an attachment, small enough for an envelope."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

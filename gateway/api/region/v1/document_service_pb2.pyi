@@ -33,11 +33,11 @@ class _UploadStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_UploadSta
     UPLOAD_STATE_RECEIVING: _UploadState.ValueType  # 1
     """Bytes are missing."""
     UPLOAD_STATE_COMPLETE: _UploadState.ValueType  # 2
-    """All bytes are there and right; the home region is being told."""
+    """All bytes are there and right; the home region, or the one that is responsible for the complaint, is being told."""
     UPLOAD_STATE_REGISTERED: _UploadState.ValueType  # 3
-    """The home region's register has it."""
+    """The home region's register has it, or the complaint."""
     UPLOAD_STATE_REFUSED: _UploadState.ValueType  # 4
-    """The home region did not take it, for example because it has no such customer; the bytes are gone."""
+    """The home region did not take it, for example because it has no such customer, or the complaint had ended; the bytes are gone."""
 
 class UploadState(_UploadState, metaclass=_UploadStateEnumTypeWrapper):
     """How an upload stands."""
@@ -47,11 +47,11 @@ UPLOAD_STATE_UNSPECIFIED: UploadState.ValueType  # 0
 UPLOAD_STATE_RECEIVING: UploadState.ValueType  # 1
 """Bytes are missing."""
 UPLOAD_STATE_COMPLETE: UploadState.ValueType  # 2
-"""All bytes are there and right; the home region is being told."""
+"""All bytes are there and right; the home region, or the one that is responsible for the complaint, is being told."""
 UPLOAD_STATE_REGISTERED: UploadState.ValueType  # 3
-"""The home region's register has it."""
+"""The home region's register has it, or the complaint."""
 UPLOAD_STATE_REFUSED: UploadState.ValueType  # 4
-"""The home region did not take it, for example because it has no such customer; the bytes are gone."""
+"""The home region did not take it, for example because it has no such customer, or the complaint had ended; the bytes are gone."""
 Global___UploadState: _TypeAlias = UploadState  # noqa: Y015
 
 @_typing.final
@@ -120,7 +120,7 @@ Global___DocumentUpload: _TypeAlias = DocumentUpload  # noqa: Y015
 
 @_typing.final
 class DocumentChunk(_message.Message):
-    """Some bytes of a document."""
+    """Some bytes of a document, or of what is attached to a complaint."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

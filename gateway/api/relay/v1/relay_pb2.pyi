@@ -59,6 +59,8 @@ class _EnvelopeKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Envelope
     """Command, region of first contact to responsible region: what the customer says to a complaint."""
     ENVELOPE_KIND_COMPLAINT_UPDATE: _EnvelopeKind.ValueType  # 22
     """Command, responsible region to region of first contact: the complaint has a new version."""
+    ENVELOPE_KIND_ATTACHMENT: _EnvelopeKind.ValueType  # 27
+    """Query, region that a complaint concerns to the one in which a file was attached to it: a piece of that file."""
 
 class EnvelopeKind(_EnvelopeKind, metaclass=_EnvelopeKindEnumTypeWrapper):
     """What an envelope asks for. The kind decides who may send it and whether it is stored."""
@@ -95,6 +97,8 @@ ENVELOPE_KIND_COMPLAINT_COMMAND: EnvelopeKind.ValueType  # 21
 """Command, region of first contact to responsible region: what the customer says to a complaint."""
 ENVELOPE_KIND_COMPLAINT_UPDATE: EnvelopeKind.ValueType  # 22
 """Command, responsible region to region of first contact: the complaint has a new version."""
+ENVELOPE_KIND_ATTACHMENT: EnvelopeKind.ValueType  # 27
+"""Query, region that a complaint concerns to the one in which a file was attached to it: a piece of that file."""
 Global___EnvelopeKind: _TypeAlias = EnvelopeKind  # noqa: Y015
 
 class _Outcome:

@@ -209,10 +209,6 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Wait until the orders are done, or cancel them."""
     REASON_CUSTOMER_HAS_BALANCE: _Reason.ValueType  # 91
     """Collect what is owed, or pay out what is left."""
-    REASON_CUSTOMER_HAS_COMPLAINTS: _Reason.ValueType  # 114
-    """Wait until the complaints are closed, or let the customer withdraw them."""
-    REASON_CUSTOMER_ON_HOLD: _Reason.ValueType  # 113
-    """Restrict the customer meanwhile, and erase once the hold is lifted."""
     REASON_SHARING_NOT_GRANTED: _Reason.ValueType  # 92
     """Ask the customer for consent, or use the basis that applies. It is told alike whether or not the number exists."""
     REASON_SHARING_DECLINED: _Reason.ValueType  # 93
@@ -249,6 +245,10 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Look at `region-node customers holds` for those that there are."""
     REASON_IMPACT_RECORD_EXISTS: _Reason.ValueType  # 109
     """Record another assessment under an id of its own; what was recorded is never changed."""
+    REASON_CUSTOMER_ON_HOLD: _Reason.ValueType  # 113
+    """Restrict the customer meanwhile, and erase once the hold is lifted."""
+    REASON_CUSTOMER_HAS_COMPLAINTS: _Reason.ValueType  # 114
+    """Wait until the complaints are closed, or let the customer withdraw them."""
     REASON_COMPLAINT_NOT_FOUND: _Reason.ValueType  # 120
     """Unknown here: this region is neither its first contact nor responsible, or another operator filed it."""
     REASON_COMPLAINT_STATE_FORBIDS: _Reason.ValueType  # 121
@@ -263,6 +263,8 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Wait until then, or export it where the customer asks for the regulator."""
     REASON_DOSSIER_ANSWERED: _Reason.ValueType  # 135
     """The customer refuses the answer, or asks for the regulator."""
+    REASON_COMPLAINT_REGION_NOT_CONCERNED: _Reason.ValueType  # 137
+    """Ask a region that the complaint concerns: get the complaint to see which."""
     REASON_COMPLAINT_CATEGORY_UNKNOWN: _Reason.ValueType  # 140
     """List the categories by CatalogueService.ListComplaintCategories."""
     REASON_SEALING_KEY_MISSING: _Reason.ValueType  # 153
@@ -459,10 +461,6 @@ REASON_CUSTOMER_HAS_ORDERS: Reason.ValueType  # 90
 """Wait until the orders are done, or cancel them."""
 REASON_CUSTOMER_HAS_BALANCE: Reason.ValueType  # 91
 """Collect what is owed, or pay out what is left."""
-REASON_CUSTOMER_HAS_COMPLAINTS: Reason.ValueType  # 114
-"""Wait until the complaints are closed, or let the customer withdraw them."""
-REASON_CUSTOMER_ON_HOLD: Reason.ValueType  # 113
-"""Restrict the customer meanwhile, and erase once the hold is lifted."""
 REASON_SHARING_NOT_GRANTED: Reason.ValueType  # 92
 """Ask the customer for consent, or use the basis that applies. It is told alike whether or not the number exists."""
 REASON_SHARING_DECLINED: Reason.ValueType  # 93
@@ -499,6 +497,10 @@ REASON_LEGAL_HOLD_NOT_FOUND: Reason.ValueType  # 108
 """Look at `region-node customers holds` for those that there are."""
 REASON_IMPACT_RECORD_EXISTS: Reason.ValueType  # 109
 """Record another assessment under an id of its own; what was recorded is never changed."""
+REASON_CUSTOMER_ON_HOLD: Reason.ValueType  # 113
+"""Restrict the customer meanwhile, and erase once the hold is lifted."""
+REASON_CUSTOMER_HAS_COMPLAINTS: Reason.ValueType  # 114
+"""Wait until the complaints are closed, or let the customer withdraw them."""
 REASON_COMPLAINT_NOT_FOUND: Reason.ValueType  # 120
 """Unknown here: this region is neither its first contact nor responsible, or another operator filed it."""
 REASON_COMPLAINT_STATE_FORBIDS: Reason.ValueType  # 121
@@ -513,6 +515,8 @@ REASON_DOSSIER_NOT_YET: Reason.ValueType  # 134
 """Wait until then, or export it where the customer asks for the regulator."""
 REASON_DOSSIER_ANSWERED: Reason.ValueType  # 135
 """The customer refuses the answer, or asks for the regulator."""
+REASON_COMPLAINT_REGION_NOT_CONCERNED: Reason.ValueType  # 137
+"""Ask a region that the complaint concerns: get the complaint to see which."""
 REASON_COMPLAINT_CATEGORY_UNKNOWN: Reason.ValueType  # 140
 """List the categories by CatalogueService.ListComplaintCategories."""
 REASON_SEALING_KEY_MISSING: Reason.ValueType  # 153

@@ -1,0 +1,18 @@
+"""Whom a complaint concerns. Pure."""
+
+from collections.abc import Sequence
+
+from gateway.api.region.v1.complaint_pb2 import Complaint
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+
+
+def parties(complaint: Complaint) -> Sequence[str]:
+    """The regions that a complaint concerns, each once: they may read what was attached, and ask each other."""
+    return tuple(dict.fromkeys((complaint.handling_region, complaint.owner_region)))
+
+
+def require_other_party(complaint: Complaint, region: str, asking: str) -> None:
+    """Raises Refused with COMPLAINT_REGION_NOT_CONCERNED unless a region is concerned, and is not the one that asks."""
+    if region == asking or region not in parties(complaint):
+        raise Refused(Reason.REASON_COMPLAINT_REGION_NOT_CONCERNED, region=region)

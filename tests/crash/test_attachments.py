@@ -1,0 +1,61 @@
+"""A file is attached to a complaint once, whatever is killed while that is done."""
+
+import hashlib
+from concurrent.futures import Future
+
+import pytest
+
+from deploy.local.federation import OPERATOR
+from deploy.local.process import wait_until
+from gateway.api.region.v1.attachment_service_pb2 import AttachFileRequest, AttachFileResponse, AttachmentUpload
+from gateway.api.region.v1.attachment_service_pb2_grpc import AttachmentServiceStub
+from gateway.api.region.v1.document_service_pb2 import UploadState
+from region_node.cli.document_transfer import CHUNK, Uploading
+from tests.crash.regions import CALL_SECONDS, CLERK, HANDLING, HOME, number_of
+from tests.crash.scene import Scene
+from tests.crash.test_complaints import complaint_of, file_complaint, filing
+
+PATIENCE = 60.0
+NUMBER = number_of(903)  # of no other complaint
+CONTENT = b"\x89PNG\r\n\x1a\n" + bytes(2 * CHUNK)
+
+
+def attaching(scene: Scene, docket: str) -> "Future[AttachFileResponse]":
+    """Brings a file, again and again while the node is away, as the command does."""
+    named = AttachmentUpload(
+        request_id=docket.rpartition("/")[2],
+        docket=docket,
+        name="bill.png",
+        media_type="image/png",
+        size=len(CONTENT),
+        sha256=hashlib.sha256(CONTENT).digest(),
+        requester=CLERK,
+    )
+
+    async def upload() -> AttachFileResponse:
+        async with scene.federation.dial_region(HANDLING, f"{HANDLING}-{OPERATOR}") as channel:
+            call, first = AttachmentServiceStub(channel).AttachFile, AttachFileRequest(attachment=named)
+            return await Uploading(call, first, CONTENT, lambda _: None).run(PATIENCE, lambda _: None)
+
+    return scene.background.start(upload())
+
+
+@pytest.mark.parametrize(("region", "point"), [(HANDLING, "D1.after-commit"), (HOME, "S9.after-commit")])
+def test_a_file_is_attached_once_whoever_is_killed_about_the_commit(scene: Scene, region: str, point: str) -> None:
+    docket = scene.run(file_complaint(scene, filing(scene, f"attach-{point}", NUMBER))).docket
+    wait_until(lambda: scene.run(complaint_of(scene, docket)).version == 1, CALL_SECONDS, "it is taken up")
+    scene.arm(region, point)
+    upload = attaching(scene, docket)
+    scene.require_killed(region)
+    scene.restart(region)
+    upload.result(PATIENCE)
+
+    def state() -> int:
+        return scene.handling.count("SELECT COALESCE(MAX(state), 0) FROM document_files WHERE docket = ?", docket)
+
+    wait_until(lambda: state() == UploadState.UPLOAD_STATE_REGISTERED, PATIENCE, "the home region has it")
+    (attachment,) = scene.run(complaint_of(scene, docket)).attachments
+    assert attachment.sha256 == hashlib.sha256(CONTENT).digest()
+    done = "SELECT COUNT(*) FROM audit WHERE action = 'AttachFile' AND subject = ?"
+    assert scene.handling.count(done, docket) == 1
+    assert scene.handling.open_envelopes(docket) == []

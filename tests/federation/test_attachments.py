@@ -1,0 +1,324 @@
+"""Files of complaints: they stay, sealed, where they were attached, and the regions concerned read them from there."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+from gateway.api.region.v1.attachment_service_pb2 import AttachmentUpload
+from gateway.api.region.v1.complaint_envelopes_pb2 import AttachmentQuestion
+from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintState
+from gateway.api.region.v1.document_service_pb2 import UploadState
+from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from tests.federation.archive import CHUNK, scan
+from tests.federation.complainant import Complainant
+from tests.federation.counter import Counter
+from tests.federation.folder import RECEIVING, REGISTERED, Folder
+from tests.federation.forger import Forger, refused
+from tests.federation.refusals import refusal
+from tests.federation.running import Federation, until
+from tests.federation.test_erasure import end_line
+
+IN_PROGRESS = ComplaintState.COMPLAINT_STATE_IN_PROGRESS
+PENDING = ComplaintState.COMPLAINT_STATE_PENDING
+RESOLVED = ComplaintState.COMPLAINT_STATE_RESOLVED
+REFUSED = UploadState.UPLOAD_STATE_REFUSED
+SECRET = b"PLANTED-IN-A-BILL-4711"
+HOMES = pytest.mark.parametrize("home", ["guangdong", "sichuan"])
+
+
+@pytest.fixture(name="desk")
+def first_contact(federation: Federation) -> Complainant:
+    return Complainant(federation, "guangdong")
+
+
+def staff(federation: Federation, region: str) -> Complainant:
+    return Complainant(federation, region, "staff/wang")
+
+
+async def taken_up(federation: Federation, desk: Complainant, home: str = "sichuan") -> Complaint:
+    """A complaint at work in its home region."""
+    filed = await desk.file("BILL_WRONG", federation.next_number(home))
+    await staff(federation, home).reaches(filed.docket, IN_PROGRESS)
+    return await desk.reaches(filed.docket, IN_PROGRESS)
+
+
+def kept(federation: Federation, region: str, docket: str) -> list[int]:
+    """How many files and chunks of a complaint a region keeps."""
+    database = federation.database(region)
+    files = "SELECT register_id FROM document_files WHERE docket = ?"
+    chunks = f"SELECT 1 FROM document_chunks WHERE register_id IN ({files})"
+    return [len(database.rows(files, docket)), len(database.rows(chunks, docket))]
+
+
+def audited(federation: Federation, region: str, action: str, docket: str) -> list[str]:
+    """Who, and the details, of the rows of an action about a complaint."""
+    rows = federation.database(region).rows(
+        "SELECT actor, detail FROM audit WHERE action = ? AND subject = ? ORDER BY sequence", action, docket
+    )
+    return [f"{str(actor).removeprefix('region/')}: {detail!s}" for actor, detail in rows]
+
+
+@HOMES
+async def test_what_the_customer_brings_is_read_by_the_department_and_what_it_adds_by_the_first_contact(
+    federation: Federation, desk: Complainant, home: str
+) -> None:
+    docket = (await taken_up(federation, desk, home)).docket
+    quality, bill, proof = staff(federation, home), scan(2 * CHUNK + 9) + SECRET, scan(700, "a proof")
+    brought = await Folder(desk, docket).attach(bill)
+    assert brought.startswith("guangdong/counter/")
+    added = await Folder(quality, docket).attach(proof, "核查.png")
+
+    async def has_both() -> bool:
+        return len((await desk.get(docket)).attachments) == 2
+
+    await until(has_both, "both regions know of both files")
+    complaint = await desk.get(docket)
+    assert [(each.id, each.region, each.author) for each in complaint.attachments] == [
+        (brought, "guangdong", "guangdong/clerk-7"),
+        (added, home, f"{home}/wang"),
+    ]
+    assert [(each.name, each.size, each.media_type) for each in complaint.attachments] == [
+        ("账单.png", len(bill), "image/png"),
+        ("核查.png", len(proof), "image/png"),
+    ]
+    assert (await quality.get(docket)).attachments == complaint.attachments
+    for somebody in (desk, quality):
+        folder = Folder(somebody, docket)
+        assert await folder.read(brought) == bill
+        assert await folder.read(brought, CHUNK + 3) == bill[CHUNK + 3 :]
+        assert await folder.read(added) == proof
+    if home != desk.region:
+        assert kept(federation, desk.region, docket) == [1, 3], "stored once, where it was attached"
+        assert kept(federation, home, docket) == [1, 1]
+    for database in (federation.database("guangdong"), federation.database(home), federation.coordinator_database):
+        assert SECRET not in database.raw()
+
+
+async def test_the_first_piece_and_each_denial_are_recorded_where_the_file_is_and_where_it_is_read(
+    federation: Federation, desk: Complainant
+) -> None:
+    docket = (await taken_up(federation, desk)).docket
+    brought, quality = await Folder(desk, docket).attach(scan(2 * CHUNK)), staff(federation, "sichuan")
+    await Folder(quality, docket).read(brought)
+    told = await refusal(Folder(quality, docket).read("guangdong/counter/other"))
+    assert told.reason == "DOCUMENT_NOT_ON_FILE"
+    action = "GetAttachmentContent"
+    assert audited(federation, "guangdong", action, docket) == [f"sichuan: staff wang, {brought}"]
+    assert audited(federation, "sichuan", action, docket) == [
+        f"sichuan/staff/wang: staff wang, {brought} from byte 0",
+        "sichuan/staff/wang: staff wang, DOCUMENT_NOT_ON_FILE",
+    ]
+    assert audited(federation, "guangdong", "AttachFile", docket) == [
+        f"guangdong/operator/counter: staff clerk-7, {brought}, {2 * CHUNK} bytes"
+    ]
+
+
+async def test_a_region_that_is_not_concerned_learns_nothing_however_it_asks(
+    federation: Federation, desk: Complainant
+) -> None:
+    docket = (await taken_up(federation, desk)).docket
+    brought, henan = await Folder(desk, docket).attach(scan()), Forger(federation, "henan")
+    for offset in (0, 5):
+        asked = AttachmentQuestion(docket=docket, attachment_id=brought, offset=offset, staff_id="li")
+        envelope = henan.seal("guangdong", EnvelopeKind.ENVELOPE_KIND_ATTACHMENT, asked, docket)
+        assert refused(await henan.deliver(envelope, "guangdong")) == "COMPLAINT_NOT_FOUND"
+    denied = audited(federation, "guangdong", "GetAttachmentContent", docket)
+    assert denied == ["henan: staff li, COMPLAINT_NOT_FOUND"] * 2
+    stranger = Folder(staff(federation, "henan"), docket)
+    assert (await refusal(stranger.read(brought))).reason == "COMPLAINT_NOT_FOUND"
+    assert (await refusal(stranger.attach(scan()))).reason == "COMPLAINT_NOT_FOUND"
+    told = await refusal(Folder(Complainant(federation, "sichuan"), docket).attach(scan()))
+    assert (told.reason, told.parameters["region"]) == ("COMPLAINT_NOT_FIRST_CONTACT", "guangdong")
+    asked = AttachmentQuestion(docket=docket, attachment_id=brought, staff_id="li")
+    envelope = henan.seal("guangdong", EnvelopeKind.ENVELOPE_KIND_ATTACHMENT, asked, "guangdong/other")
+    assert refused(await henan.deliver(envelope, "guangdong")) == "ENVELOPE_INVALID"
+    told = await refusal(Folder(desk, "+8613912345678").read(brought))
+    assert (told.reason, told.parameters["field"]) == ("REQUEST_INVALID", "docket")
+    other = (await taken_up(federation, desk)).docket
+    assert (await refusal(Folder(desk, other).read(brought))).reason == "DOCUMENT_NOT_ON_FILE"
+
+
+async def test_an_upload_that_breaks_off_goes_on_where_it_was_and_a_repeat_changes_nothing(
+    federation: Federation, desk: Complainant
+) -> None:
+    docket, content = (await taken_up(federation, desk)).docket, scan(3 * CHUNK + 1)
+    folder = Folder(desk, docket)
+    named = folder.named(content)
+    half = await folder.send(named, content, until_byte=CHUNK + 5)
+    assert (half.received, half.state) == (CHUNK + 5, RECEIVING)
+
+    async def is_attached() -> bool:
+        return (await folder.send(named, content)).state == REGISTERED
+
+    await until(is_attached, "it is attached")
+    assert len((await staff(federation, "sichuan").get(docket)).attachments) == 1
+    assert await folder.read(half.attachment_id) == content
+    other = AttachmentUpload()
+    other.CopyFrom(named)
+    other.name = "another.png"
+    assert (await refusal(folder.send(other, content))).reason == "REQUEST_ID_REUSED"
+
+
+def _too_large(named: AttachmentUpload) -> bytes:
+    named.size = 100 * 1024 * 1024
+    return b""
+
+
+def _other_type(named: AttachmentUpload) -> bytes:
+    named.media_type = "application/x-msdownload"
+    return b""
+
+
+def _not_what_it_says(named: AttachmentUpload) -> bytes:
+    named.media_type = "application/pdf"
+    return scan(CHUNK + 1)
+
+
+def _changed_on_its_way(named: AttachmentUpload) -> bytes:
+    return scan(CHUNK + 1, mark="another scan")
+
+
+def _a_path(named: AttachmentUpload) -> bytes:
+    named.name = "../passwd.png"
+    return b""
+
+
+BROKEN: dict[str, Callable[[AttachmentUpload], bytes]] = {
+    "DOCUMENT_TOO_LARGE": _too_large,
+    "DOCUMENT_TYPE_NOT_ALLOWED": _other_type,
+    "DOCUMENT_TYPE_NOT_ALLOWED by its content": _not_what_it_says,
+    "DOCUMENT_HASH_DIFFERS": _changed_on_its_way,
+    "REQUEST_INVALID by its name": _a_path,
+}
+
+
+async def test_what_is_broken_is_refused_with_the_reason_audited_and_leaves_nothing_behind(
+    federation: Federation, desk: Complainant
+) -> None:
+    docket = (await taken_up(federation, desk)).docket
+    folder, reasons = Folder(desk, docket), []
+    for broken, spoil in BROKEN.items():
+        named = folder.named(scan(CHUNK + 1))
+        content = spoil(named)
+        reasons.append(broken.partition(" ")[0])
+        assert (await refusal(folder.send(named, content))).reason == reasons[-1], broken
+        assert kept(federation, "guangdong", docket) == [0, 0], broken
+    assert audited(federation, "guangdong", "AttachFile", docket) == [
+        f"guangdong/operator/counter: staff clerk-7, {reason}" for reason in reasons
+    ]
+    assert list((await desk.get(docket)).attachments) == []
+
+
+async def test_an_upload_that_is_left_or_whose_complaint_ends_meanwhile_leaves_nothing(
+    federation: Federation, desk: Complainant
+) -> None:
+    left, ended = (await taken_up(federation, desk)).docket, (await taken_up(federation, desk)).docket
+    content, folder = scan(CHUNK + 1), Folder(desk, ended)
+    await Folder(desk, left).send(Folder(desk, left).named(content), content, until_byte=CHUNK)
+    named = folder.named(content)
+    await folder.send(named, content, until_byte=CHUNK)
+    await desk.withdraw(ended)
+    assert (await refusal(folder.send(named, content))).reason == "COMPLAINT_STATE_FORBIDS"
+    assert (await refusal(folder.attach(content))).reason == "COMPLAINT_STATE_FORBIDS"
+    assert kept(federation, "guangdong", ended) == [0, 0]
+    await federation.advance(timedelta(days=1))
+
+    async def is_gone() -> bool:
+        return kept(federation, "guangdong", left) == [0, 0]
+
+    await until(is_gone, "what was left is removed")
+    assert audited(federation, "guangdong", "UploadAbandoned", left) == ["timer: "]
+
+
+async def test_what_the_responsible_region_does_not_take_loses_its_bytes(
+    federation: Federation, desk: Complainant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise Refused(Reason.REASON_MESSAGE_TOO_LARGE, limit="24576")
+
+    docket = (await taken_up(federation, desk)).docket
+    monkeypatch.setattr("region_node.complaints.rules.attach", full)
+    folder, content = Folder(desk, docket), scan()
+    named = folder.named(content)
+    answer = await folder.send(named, content)
+
+    async def is_refused() -> bool:
+        return (await folder.send(named, content)).state == REFUSED
+
+    await until(is_refused, "the responsible region has not taken it")
+    assert (await folder.send(named, content)).refused.message.en == "The message is larger than 24576 bytes."
+    assert kept(federation, "guangdong", docket) == [1, 0]
+    assert (await refusal(folder.read(answer.attachment_id))).reason == "DOCUMENT_NOT_ON_FILE"
+
+
+async def test_what_waits_behind_a_filing_that_is_refused_is_attached_by_the_region_that_leads_then(
+    federation: Federation, desk: Complainant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("region_node.complaints.relayed.owner_of", lambda *_, **__: "henan")
+    await federation.stop_node("sichuan")
+    try:
+        docket, content = (await desk.file("BILL_WRONG", federation.next_number("sichuan"))).docket, scan()
+        answer = await Folder(desk, docket).send(Folder(desk, docket).named(content), content)
+        assert answer.state == UploadState.UPLOAD_STATE_COMPLETE
+    finally:
+        await federation.start_node("sichuan")
+    kept_here = await desk.reaches(docket, IN_PROGRESS)
+    assert kept_here.owner_region == "guangdong"
+
+    async def is_attached() -> bool:
+        return [each.id for each in (await desk.get(docket)).attachments] == [answer.attachment_id]
+
+    await until(is_attached, "the first contact has attached it")
+    asked = AttachmentQuestion(docket=docket, attachment_id=answer.attachment_id, staff_id="li")
+    sichuan = Forger(federation, "sichuan")
+    envelope = sichuan.seal("guangdong", EnvelopeKind.ENVELOPE_KIND_ATTACHMENT, asked, docket)
+    assert refused(await sichuan.deliver(envelope, "guangdong")) == "COMPLAINT_NOT_FOUND", "it is no party any more"
+
+
+async def test_content_that_was_altered_where_it_is_stored_is_never_given_whole(
+    federation: Federation, desk: Complainant
+) -> None:
+    docket = (await taken_up(federation, desk)).docket
+    brought = await Folder(desk, docket).attach(scan(2 * CHUNK))
+    federation.database("guangdong").change(
+        f"UPDATE document_chunks SET content = (SELECT content FROM document_chunks WHERE register_id = '{brought}'"
+        f" AND start = 0) WHERE register_id = '{brought}' AND start > 0"
+    )
+    for somebody in (desk, staff(federation, "sichuan")):
+        assert (await refusal(Folder(somebody, docket).read(brought))).reason == "DOCUMENT_HASH_DIFFERS"
+
+
+async def test_what_the_customer_was_asked_for_and_brings_as_a_file_starts_the_clock_again(
+    federation: Federation, desk: Complainant
+) -> None:
+    docket, quality = (await taken_up(federation, desk)).docket, staff(federation, "sichuan")
+    await quality.respond(docket, "请提供缴费凭证", asks=True)
+    await desk.reaches(docket, PENDING)
+    await Folder(quality, docket).attach(scan(100, "the department's own"))
+    assert (await quality.get(docket)).state == PENDING
+    await Folder(desk, docket).attach(scan())
+    assert (await quality.reaches(docket, IN_PROGRESS)).custody[-1].region == "sichuan"
+
+
+async def test_files_and_private_notes_of_a_customer_who_is_erased_are_gone_everywhere(
+    federation: Federation, desk: Complainant, sichuan: Counter
+) -> None:
+    number, quality = await sichuan.new_customer(balance=0), staff(federation, "sichuan")
+    docket = (await desk.file("BILL_WRONG", number)).docket
+    await quality.reaches(docket, IN_PROGRESS)
+    await Folder(quality, docket).attach(scan())
+    await Folder(desk, docket).attach(scan())
+    await quality.note_privately(docket, "第三次来电")
+    await desk.withdraw(docket)
+    await quality.reaches(docket, ComplaintState.COMPLAINT_STATE_CANCELLED)
+    end_line(federation, number)
+    await sichuan.erase(number)
+
+    async def is_gone() -> bool:
+        return [kept(federation, region, docket) for region in ("guangdong", "sichuan")] == [[0, 0]] * 2
+
+    await until(is_gone, "no region has a file of it")
+    assert federation.database("sichuan").rows("SELECT 1 FROM complaint_private_notes WHERE docket = ?", docket) == []

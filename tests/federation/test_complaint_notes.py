@@ -1,0 +1,147 @@
+"""What regions say to each other about a complaint, what they ask each other, and what stays in one of them."""
+
+from datetime import timedelta
+
+import pytest
+
+from gateway.api.region.v1 import complaint_service_pb2 as api
+from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintState, TimeReason
+from tests import at_rest
+from tests.federation.complainant import Complainant
+from tests.federation.counter import REQUESTER
+from tests.federation.refusals import refusal
+from tests.federation.running import CALL_SECONDS, Federation, until
+
+IN_PROGRESS = ComplaintState.COMPLAINT_STATE_IN_PROGRESS
+PENDING = ComplaintState.COMPLAINT_STATE_PENDING
+WAITING = "WAITING_FOR_REGION"
+PRIVATE = "planted-private-note-of-the-department"
+
+
+@pytest.fixture(name="desk")
+def first_contact(federation: Federation) -> Complainant:
+    return Complainant(federation, "guangdong")
+
+
+@pytest.fixture(name="quality")
+def responsible(federation: Federation) -> Complainant:
+    return Complainant(federation, "sichuan", "staff/wang")
+
+
+async def taken_up(federation: Federation, desk: Complainant, quality: Complainant) -> str:
+    """The docket of a complaint at work in Sichuan."""
+    filed = await desk.file("BILL_WRONG", federation.next_number(quality.region))
+    await quality.reaches(filed.docket, IN_PROGRESS)
+    await desk.reaches(filed.docket, IN_PROGRESS)
+    return filed.docket
+
+
+async def noted(somebody: Complainant, docket: str, count: int) -> Complaint:
+    """The complaint once so many notes are known."""
+
+    async def holds() -> bool:
+        return len((await somebody.get(docket)).notes) == count
+
+    await until(holds, f"{count} notes are known in {somebody.region}")
+    return await somebody.get(docket)
+
+
+def waited(told: api.GetComplaintResponse) -> dict[str, timedelta]:
+    """How long each region was waited for."""
+    reason = TimeReason.Value(f"TIME_REASON_{WAITING}")
+    return {each.region: each.duration.ToTimedelta() for each in told.ledger if each.reason == reason}
+
+
+async def test_a_private_note_is_seen_by_its_own_regions_staff_alone_and_never_leaves_the_region(
+    federation: Federation, desk: Complainant, quality: Complainant
+) -> None:
+    docket = await taken_up(federation, desk, quality)
+    request_id = federation.next_id()
+    for _ in range(2):
+        told = await quality.note_privately(docket, PRIVATE, request_id=request_id)
+        assert [(each.author, each.text) for each in told] == [("sichuan/wang", PRIVATE)]
+    await quality.respond(docket, "shared")
+    await noted(desk, docket, 1)
+    colleague = Complainant(federation, "sichuan", "staff/li")
+    assert [each.text for each in (await colleague.told(docket)).private_notes] == [PRIVATE]
+    others = (desk, Complainant(federation, "guangdong", "staff/zhao"), Complainant(federation, "sichuan"))
+    for somebody in others:
+        response = await somebody.told(docket)
+        assert list(response.private_notes) == []
+        assert PRIVATE.encode() not in response.SerializeToString()
+    home, other = federation.database("sichuan"), federation.database("guangdong")
+    assert PRIVATE.encode() not in home.raw(), "it is sealed"
+    assert PRIVATE.encode() not in other.opened()
+    with home.look() as tx:
+        envelopes = [each.content for each in at_rest.sent(tx) if each.subject == docket]
+        assert envelopes
+        assert not any(PRIVATE.encode() in each for each in envelopes)
+
+
+async def test_private_notes_are_for_staff_who_see_the_complaint(
+    federation: Federation, desk: Complainant, quality: Complainant
+) -> None:
+    docket = await taken_up(federation, desk, quality)
+    request = api.AddPrivateNoteRequest(request_id=federation.next_id(), docket=docket, text="x")
+    assert (await refusal(desk.service.AddPrivateNote(request, timeout=CALL_SECONDS))).reason == "PERMISSION_DENIED"
+    stranger = Complainant(federation, "henan", "staff/li")
+    assert (await refusal(stranger.note_privately(docket, "x"))).reason == "COMPLAINT_NOT_FOUND"
+    told = await refusal(quality.note_privately(docket, "x" * 1001))
+    assert (told.reason, told.parameters["field"]) == ("REQUEST_INVALID", "text")
+
+
+async def test_a_region_that_is_asked_answers_by_what_it_says_next_and_its_time_is_booked_to_it(
+    federation: Federation, desk: Complainant, quality: Complainant
+) -> None:
+    docket = await taken_up(federation, desk, quality)
+    before = {each.kind: each.due for each in (await quality.get(docket)).deadlines}
+    asked = await quality.respond(docket, "请补充业务受理单", asks_region="guangdong")
+    assert (asked.state, asked.notes[-1].asks_region) == (IN_PROGRESS, "guangdong")
+    assert not asked.deadlines[1].HasField("met_time"), "nobody has answered the customer yet"
+    assert not (await noted(desk, docket, 1)).notes[0].HasField("answer_time")
+    await federation.advance(timedelta(hours=3))
+    answered = await desk.respond(docket, "已附")
+    assert answered.notes[0].HasField("answer_time")
+    assert answered.custody[-1].region == "sichuan"
+    assert {each.kind: each.due for each in answered.deadlines} == before, "the clock went on"
+    await federation.advance(timedelta(hours=1))
+    told = await quality.told(docket)
+    assert round(waited(told)["guangdong"] / timedelta(hours=1)) == 3
+    assert abs(
+        sum((each.duration.ToTimedelta() for each in told.ledger), timedelta()) - timedelta(hours=4)
+    ) < timedelta(minutes=1)
+
+
+async def test_the_first_contact_asks_the_responsible_region_which_has_the_complaint_anyway(
+    federation: Federation, desk: Complainant, quality: Complainant
+) -> None:
+    docket = await taken_up(federation, desk, quality)
+    await quality.respond(docket, "哪个月?", asks=True)
+    await desk.reaches(docket, PENDING)
+    asked = await desk.respond(docket, "谁在处理?", asks_region="sichuan")
+    assert (asked.state, asked.notes[-1].asks_region) == (PENDING, "sichuan"), "that is no answer of the customer"
+    assert (await quality.respond(docket, "王工")).notes[1].HasField("answer_time")
+    await federation.advance(timedelta(hours=1))
+    assert "sichuan" not in {
+        region for region, time in waited(await quality.told(docket)).items() if time.seconds > 600
+    }
+
+
+async def test_only_another_region_that_is_concerned_can_be_asked(
+    federation: Federation, desk: Complainant, quality: Complainant
+) -> None:
+    docket = await taken_up(federation, desk, quality)
+    for somebody, region in ((quality, "henan"), (quality, "sichuan"), (desk, "henan"), (desk, "guangdong")):
+        told = await refusal(somebody.respond(docket, "?", asks_region=region))
+        assert (told.reason, told.parameters["region"]) == ("COMPLAINT_REGION_NOT_CONCERNED", region)
+    both = api.RespondToComplaintRequest(
+        request_id=federation.next_id(),
+        docket=docket,
+        requester=REQUESTER,
+        text="?",
+        ask_customer=True,
+        ask_region="guangdong",
+    )
+    told = await refusal(quality.service.RespondToComplaint(both, timeout=CALL_SECONDS))
+    assert (told.reason, told.parameters["field"]) == ("REQUEST_INVALID", "ask_region")
+    assert list((await desk.get(docket)).notes) == []
