@@ -19,12 +19,16 @@ def check_escalations(settings: RegionSettings) -> list[Finding]:
 
 def _check_file(settings: RegionSettings) -> Finding:
     name, path = translated("escalation file"), settings.escalation_file
-    place = path if path.exists() else path.parent
-    if place == settings.data and not place.exists():
-        return good(name, translated("{path}: `serve` makes it", path=path))
-    if path.is_dir() or not place.exists() or not os.access(place, os.W_OK):
+    # os.path, unlike Path, takes what may not be looked at for missing.
+    place = path if os.path.lexists(path) else path.parent
+    is_made = path.parent == settings.data and not os.path.lexists(settings.data)
+    while is_made and not os.path.lexists(place) and place != place.parent:
+        place = place.parent
+    if os.path.isdir(path) or not os.access(place, os.W_OK, effective_ids=True):
         todo = translated("let the user that the process runs as write it, or name another: escalations.file")
         return bad(name, translated("{path}: cannot be written", path=path), todo)
+    if is_made:
+        return good(name, translated("{path}: `serve` makes it", path=path))
     return good(name, translated("{path}: can be written", path=path))
 
 

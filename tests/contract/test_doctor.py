@@ -120,6 +120,7 @@ def test_beside_a_node_that_is_well_everything_is_good(doctor: Doctor) -> None:
         "region keys",
         "data",
         "disk",
+        "escalation file",
         "port",
         "database",
         "schema",
@@ -146,7 +147,7 @@ def test_the_table_says_what_was_found_and_sums_up(doctor: Doctor) -> None:
     (line,) = (line for line in told.stdout.splitlines() if line.startswith(f"coordinator {NOTHING_LISTENS}"))
     assert "bad" in line
     assert "start it, or correct the address" in line
-    assert told.stdout.splitlines()[-1] == "13 good, 1 bad, 1 not checked"
+    assert told.stdout.splitlines()[-1] == "14 good, 1 bad, 1 not checked"
 
 
 def test_settings_that_cannot_be_used_end_it_with_2(doctor: Doctor) -> None:
@@ -444,6 +445,7 @@ def test_a_data_directory_that_cannot_be_written_is_told_and_so_is_all_that_cann
     assert told.exit_code == 1
     assert found["data"][0] == "bad"
     assert "Permission denied" in found["data"][1]
+    assert found["escalation file"][0] == "bad"
     if root:
         assert "Permission denied" in found["key"][1]
 
