@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from google.protobuf.message import DecodeError
 
+from gateway.api.federation.v1.federation_pb2 import MemberState
 from gateway.api.relay.v1.relay_pb2 import Batch, BatchAnswer, DeliverRequest, DeliverResponse
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
@@ -28,7 +29,7 @@ class PouchTransport:
         self._carrier = carrier
 
     async def deliver(self, batch: Batch, timeout: float, before_attempt: BeforeAttempt | None = None) -> BatchAnswer:
-        """See the port. Raises Refused with SEALING_KEY_MISSING where nothing could be sealed: then nothing leaves."""
+        """See the port. Raises Refused with SEALING_KEY_MISSING, or REGION_NOT_JOINED, where nothing can be sealed."""
         sent = self._sealed(batch)
         request = DeliverRequest(
             destination=batch.destination, journey=batch.journey, sealed=sent.sealed, traceparents=batch.traceparents
@@ -50,6 +51,9 @@ class PouchTransport:
                 return Sent(content, key, border.draw(KEY_BYTES), route)
             except KeyUnusable:
                 pass  # as good as none: the region signed what nothing can be sealed to
+        current = border.current
+        if current.revision and current.state().member_state(destination) == MemberState.MEMBER_STATE_ABSENT:
+            raise Refused(Reason.REASON_REGION_NOT_JOINED, region=destination)
         raise Refused(Reason.REASON_SEALING_KEY_MISSING, region=destination)
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from gateway.api.federation.v1.federation_pb2 import MemberState
 from gateway.api.relay.v1.relay_pb2 import (
     Batch,
     BatchAnswer,
@@ -37,6 +38,7 @@ LOCKED = Answer(
     Outcome.OUTCOME_REFUSED, reason=Reason.REASON_VERIFICATION_LOCKED, parameters={"until": "2026-11-25 10:00"}
 )
 MOVED = Answer(Outcome.OUTCOME_MOVED, moved_to="henan")
+ABSENT, JOINED = MemberState.MEMBER_STATE_ABSENT, MemberState.MEMBER_STATE_JOINED
 GIVEN = Answer(Outcome.OUTCOME_ACCEPTED, result=RECORD)
 Meddle = Callable[[DeliverRequest, DeliverResponse], None]
 
@@ -143,6 +145,9 @@ def test_without_a_key_of_the_destination_nothing_leaves_and_it_goes_once_there_
     told = refused(lambda: asyncio.run(out.deliver(way.batch(), 5.0)))
     assert (reason_name(told.reason), told.parameters) == ("SEALING_KEY_MISSING", {"region": DESTINATION})
     assert is_temporary(told.reason)
+    way.pair.know(JOINED, destination=ABSENT)
+    assert reason_name(refused(lambda: asyncio.run(out.deliver(way.batch(), 5.0))).reason) == "REGION_NOT_JOINED"
+    way.pair.know(JOINED)
     assert way.seen == []
     unusable = published(way.keys.set, way.pair.borders[DESTINATION].signer, NOW)
     unusable.key = bytes(32)
