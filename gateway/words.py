@@ -18,6 +18,7 @@ from gateway.api.region.v1.complaint_pb2 import (
     DeadlineKind,
     EscalationTrigger,
     Remedy,
+    RemedyState,
     TimeReason,
 )
 from gateway.api.region.v1.dossier_service_pb2 import (
@@ -43,9 +44,11 @@ _ACTIONS = (
     "fulfil",
     "join",
     "next-cycle",
+    "order",
     "provision",
     "reinstate",
     "review",
+    "settle",
     "supplement",
     "undo",
 )
@@ -109,6 +112,7 @@ def words() -> Iterator[str]:
         "ORDER_STATE_": OrderState,
         "PARTY_": Party,
         "REMEDY_": Remedy,
+        "REMEDY_STATE_": RemedyState,
         "SHARED_FIELD_": SharedField,
         "STATEMENT_": Statement,
         "TIME_REASON_": TimeReason,

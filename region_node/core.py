@@ -26,6 +26,8 @@ from gateway.timers import Scheduler, TimerHandler
 from gateway.tracing import Tracing
 from region_node.billing.relayed import BillingEnvelopes
 from region_node.billing.runs import BillingRuns
+from region_node.complaints import giving
+from region_node.complaints.accepted import REMEDY_TIMER
 from region_node.complaints.desk import ComplaintDesk
 from region_node.complaints.handling import escalation_is_due
 from region_node.complaints.owner import ESCALATION_TIMER
@@ -49,6 +51,7 @@ from region_node.orders.changes import Changes
 from region_node.orders.desk import DeskPorts, OrderDesk
 from region_node.orders.provisioning_rows import next_due
 from region_node.orders.relayed import OrderEnvelopes
+from region_node.orders.rows import FOLLOW_TIMER
 from region_node.providers.fulfilment import FulfilmentProvider
 from region_node.providers.worker import FulfilmentWorker, WorkerPorts
 from region_node.questions import Questions
@@ -209,6 +212,8 @@ def _timer_handlers(context: RegionContext) -> Mapping[str, TimerHandler]:
         steps.ANSWER_TIMER: lambda tx, timer, now: home.answer_is_overdue(tx, context, timer, now),
         intake.HELD_TIMER: lambda tx, timer, now: intake.hold_is_over(tx, context, timer, now),
         promises.JEOPARDY_TIMER: lambda tx, timer, now: promises.promise_is_due(tx, context, timer, now),
+        REMEDY_TIMER: lambda tx, timer, now: giving.order_is_due(tx, context, timer, now),
+        FOLLOW_TIMER: lambda tx, timer, now: giving.order_changed(tx, context, timer, now),
         ESCALATION_TIMER: lambda tx, timer, now: escalation_is_due(tx, context, timer, now),
         SUSPENSION_TIMER: suspension_has_ended,
         UPLOAD_TIMER: abandon,

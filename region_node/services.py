@@ -12,6 +12,7 @@ from gateway.api.region.v1 import (
     document_service_pb2,
     dossier_service_pb2,
     erasure_service_pb2,
+    improvement_service_pb2,
     notice_service_pb2,
     order_event_service_pb2,
     order_service_pb2,
@@ -29,6 +30,7 @@ from gateway.api.region.v1.customer_service_pb2_grpc import add_CustomerServiceS
 from gateway.api.region.v1.document_service_pb2_grpc import add_DocumentServiceServicer_to_server
 from gateway.api.region.v1.dossier_service_pb2_grpc import add_DossierServiceServicer_to_server
 from gateway.api.region.v1.erasure_service_pb2_grpc import add_ErasureServiceServicer_to_server
+from gateway.api.region.v1.improvement_service_pb2_grpc import add_ImprovementServiceServicer_to_server
 from gateway.api.region.v1.notice_service_pb2_grpc import add_NoticeServiceServicer_to_server
 from gateway.api.region.v1.order_event_service_pb2_grpc import add_OrderEventServiceServicer_to_server
 from gateway.api.region.v1.order_service_pb2_grpc import add_OrderServiceServicer_to_server
@@ -52,6 +54,7 @@ from region_node.customers.service import CustomerService
 from region_node.documents.service import DocumentPorts, DocumentService
 from region_node.dossiers.service import DossierService
 from region_node.erasure.service import ErasureService
+from region_node.improvements.service import ImprovementService
 from region_node.notices.service import NoticeService
 from region_node.orders.events_service import OrderEventService
 from region_node.orders.service import OrderService
@@ -128,6 +131,11 @@ def _of_business(ports: ServicePorts) -> list[Service]:
             attachment_service_pb2.DESCRIPTOR.services_by_name["AttachmentService"],
             add_AttachmentServiceServicer_to_server,
             AttachmentService(context, store, clock, questions),
+        ),
+        Service.of(
+            improvement_service_pb2.DESCRIPTOR.services_by_name["ImprovementService"],
+            add_ImprovementServiceServicer_to_server,
+            ImprovementService(context, store, clock),
         ),
         Service.of(
             notice_service_pb2.DESCRIPTOR.services_by_name["NoticeService"],

@@ -28,6 +28,11 @@ def order_subject(order_id: str) -> str:
     return envelope_subject(order_id)
 
 
+def improvement_subject(action_id: str) -> str:
+    """Of an improvement action: what people wrote in it."""
+    return f"improvement/{action_id}"
+
+
 def number_index(tx: Transaction, number: str) -> str:
     """What stands in the database in the place of a number; empty for none."""
     return vault.index_of(tx, NUMBER, number) if number else ""

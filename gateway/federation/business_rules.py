@@ -114,6 +114,8 @@ def _document_problems(path: str, business: Business, materials: Collection[str]
         yield f"{path}.documents: no applicant is listed, so everybody would be refused"
     applicants = [requirement.applicant for requirement in business.documents]
     yield from enum_problems(f"{path}.documents", Applicant.DESCRIPTOR, applicants)
+    if Applicant.APPLICANT_REGION in applicants and (len(applicants) > 1 or business.documents[0].all_of):
+        yield f"{path}.documents: what a region's node orders is ordered by nobody else, and it brings no documents"
     for requirement in business.documents:
         inner = f"{path}.documents[{enum_name(Applicant.DESCRIPTOR, requirement.applicant)}]"
         yield from twice(f"{inner}.all_of", requirement.all_of)

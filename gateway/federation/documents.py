@@ -3,7 +3,8 @@
 from collections.abc import Collection, Mapping
 from types import MappingProxyType
 
-from gateway.api.federation.v1.configuration_pb2 import DocumentRequirement
+from gateway.api.federation.v1.configuration_pb2 import Business, DocumentRequirement
+from gateway.api.types.v1.types_pb2 import Applicant
 from gateway.federation.checks import CODE
 
 MEDIA_TYPES: Mapping[str, bytes] = MappingProxyType(
@@ -24,6 +25,11 @@ def parse_alternatives(line: str) -> tuple[tuple[str, ...], ...]:
         if len(set(alternative)) < len(alternative) or not all(map(CODE.fullmatch, alternative)):
             raise ValueError(f"{line!r} is not of the form CODE|CODE+CODE")
     return alternatives
+
+
+def is_ordered_by_nodes(business: Business) -> bool:
+    """Whether nobody but a region's node orders a business."""
+    return any(each.applicant == Applicant.APPLICANT_REGION for each in business.documents)
 
 
 def documents_missing(requirement: DocumentRequirement, codes: Collection[str]) -> list[str]:

@@ -1,10 +1,10 @@
 """Double entry. Credits are positive; the entries of a posting sum to zero; a balance is a sum of entries.
 
 Accounts: a customer's own id; `cash`; `payments-in-transit`, the liability for money taken and not yet booked at
-its home; `payable/<region>`, owed to a region for payments taken for its customers; `receivable/<region>`, owed by a
-region for payments that it took; `fees`, and one for each kind of charge (`rent`, `calls` and so on), earned;
-`refunds-due`, owed to customers who left or were charged too much; `opening`, the other side of balances taken over;
-`compensation`, paid for promises that were not kept.
+its home; `payable/<region>`, owed to a region for payments taken for its customers, and for what they were given for
+complaints; `receivable/<region>`, owed by a region for the same; `fees`, and one for each kind of charge (`rent`,
+`calls` and so on), earned; `refunds-due`, owed to customers who left or were charged too much; `opening`, the other
+side of balances taken over; `compensation`, paid for promises that were not kept, and for complaints.
 """
 
 import re

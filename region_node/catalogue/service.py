@@ -36,6 +36,7 @@ from gateway.api.types.v1.types_pb2 import Money
 from gateway.clock import Clock, to_timestamp
 from gateway.errors import Refused
 from gateway.federation.current import CurrentFederation
+from gateway.federation.documents import is_ordered_by_nodes
 from gateway.numberplan import normalize
 from gateway.relay.border import Moved
 from gateway.store.port import Store, Transaction
@@ -227,7 +228,12 @@ class CatalogueService(CatalogueServiceServicer):
         return self._words[1]
 
     def _is_offered_here(self, business: Business, home: str | None, *, is_asked_for_number: bool) -> bool:
-        """A business kept at home is offered for the region's own numbers; the rest for any number with a home."""
+        """A business kept at home is offered for the region's own numbers; the rest for any number with a home.
+
+        What a region's node orders by itself is offered to nobody.
+        """
+        if is_ordered_by_nodes(business):
+            return False
         if business.reach == Reach.REACH_HOME:
             return home == self._region
         return home is not None or not is_asked_for_number

@@ -15,11 +15,14 @@ from gateway.api.region.v1.complaint_pb2 import (
     DeadlineKind,
     EscalationTrigger,
     LedgerEntry,
+    Remedy,
+    RemedyState,
     TimeReason,
 )
 from gateway.api.region.v1.complaint_service_pb2 import GetComplaintResponse
 from gateway.clock import from_timestamp
 from gateway.languages import in_language, translated
+from gateway.money import in_major_units
 from gateway.terminal import print_table
 from gateway.words import word
 
@@ -76,6 +79,11 @@ def print_complaint(told: GetComplaintResponse) -> None:
     click.echo(complaint.request.description)
     if complaint.repeat_of:
         click.echo(translated("It repeats {docket}.", docket=complaint.repeat_of))
+    if complaint.HasField("remedy"):
+        print_remedy(complaint)
+    if told.HasField("remedy_lateness"):
+        late = told.remedy_lateness.ToTimedelta()
+        click.echo(translated("The money is late by {time}.", time=length_of(late)))
     print_table([translated("deadline"), translated("due"), translated("met")], [*_deadlines(complaint)])
     click.echo()
     private = [
@@ -94,6 +102,28 @@ def print_complaint(told: GetComplaintResponse) -> None:
     if told.HasField("lateness"):
         late = told.lateness.ToTimedelta()
         click.echo(translated("Late by {time}; the time above says with whom it was.", time=length_of(late)))
+
+
+def print_remedy(complaint: Complaint) -> None:
+    """How the money of an accepted resolution stands, who has to act, and why the home region has not booked it."""
+    money = complaint.remedy
+    told = translated(
+        "{remedy} of {amount}: {state} since {time}; order {order}",
+        remedy=word(Remedy.Name(money.remedy), "REMEDY_"),
+        amount=in_major_units(money.amount.minor_units, money.amount.currency),
+        state=word(RemedyState.Name(money.state), "REMEDY_STATE_"),
+        time=_time(from_timestamp(money.state_time)),
+        order=money.order_id or "-",
+    )
+    click.echo(told)
+    if money.awaiting_action:
+        region = money.awaiting_region or translated("the federation")
+        action = translated(money.awaiting_action)
+        click.echo(translated("Waits for {region}: {action}", region=region, action=action))
+    if money.error.reason:
+        click.echo(translated("Not booked: {problem}", problem=in_language(money.error.message)))
+    if money.note:
+        click.echo(translated("Settled by {author}: {note}", author=money.author, note=money.note))
 
 
 def print_ledger(ledger: Sequence[LedgerEntry]) -> None:

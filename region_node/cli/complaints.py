@@ -377,6 +377,31 @@ def expedite(target: Target, docket: str, staff_id: str, channel: str, request_i
     )
 
 
+@complaints.command()
+@click.argument("docket")
+@connection_options
+@click.option("--again", is_flag=True, help="Have the home region asked once more.")
+@click.option("--otherwise", default="", help="How the money was given in another way.")
+@_request_option
+@_json_option
+def settle(target: Target, docket: str, again: bool, otherwise: str, request_id: str, as_json: bool) -> None:
+    """Settle money that the home region has refused to book, as staff of the responsible region.
+
+    \b
+    Examples:
+      region-node complaints settle guangdong/20261210-17 --again
+      region-node complaints settle guangdong/20261210-17 --otherwise "paid in cash on the 3rd"
+    """
+    if again == bool(otherwise):
+        raise click.UsageError(translated("Say --again, or --otherwise and how."))
+    request = api.SettleRemedyRequest(request_id=_id(request_id), docket=docket)
+    if again:
+        request.again.SetInParent()
+    else:
+        request.otherwise = otherwise
+    _tell(_ask(target, lambda node: node.SettleRemedy(request, timeout=_CALL_SECONDS), request.request_id), as_json)
+
+
 def _id(given: str) -> str:
     return given or uuid.uuid4().hex
 
@@ -419,7 +444,8 @@ def _tell(
     | api.AcceptResolutionResponse
     | api.RefuseResolutionResponse
     | api.WithdrawComplaintResponse
-    | api.ExpediteComplaintResponse,
+    | api.ExpediteComplaintResponse
+    | api.SettleRemedyResponse,
     as_json: bool,
 ) -> None:
     complaint: Complaint = answer.complaint

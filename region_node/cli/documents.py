@@ -32,7 +32,7 @@ from region_node.cli.exits import REFUSED, leave
 from region_node.cli.progress import byte_progress
 
 _CALL_SECONDS = 20.0
-_APPLICANTS = tuple(name.removeprefix("APPLICANT_").lower() for name in Applicant.keys()[1:])
+_APPLICANTS = ("holder", "agent", "enterprise")
 _REFUSED = api.UploadState.UPLOAD_STATE_REFUSED
 R = TypeVar("R")
 

@@ -15,6 +15,7 @@ from region_node.cli.customers import customers
 from region_node.cli.doctor import doctor
 from region_node.cli.documents import documents
 from region_node.cli.dossier import dossier
+from region_node.cli.improvement import actions
 from region_node.cli.keys import keys
 from region_node.cli.migrate import migrate
 from region_node.cli.move import move_to_postgresql
@@ -56,7 +57,7 @@ for command in (
     main.add_command(command)
 for command in (hold, release_hold, list_holds):
     customers.add_command(command)
-for command in (attach, attachment, dossier):
+for command in (attach, attachment, dossier, actions):
     complaints.add_command(command)
 speaking(main, Path(__file__).parents[1] / "texts")
 

@@ -39,7 +39,7 @@ L = TypeVar("L", api.ListGrantsResponse, api.ListDisclosuresResponse)
 _TIMEOUT = 30.0  # seconds for one answer
 _BASES = tuple(name.removeprefix("LEGAL_BASIS_").lower().replace("_", "-") for name in LegalBasis.keys()[1:])
 _FIELDS = tuple(name.removeprefix("SHARED_FIELD_").lower().replace("_", "-") for name in SharedField.keys()[1:])
-_APPLICANTS = tuple(name.removeprefix("APPLICANT_").lower() for name in Applicant.keys()[1:])
+_APPLICANTS = ("holder", "agent", "enterprise")
 _PAGE = 200
 
 Call = Callable[[grpc.aio.Channel], Awaitable[T]]

@@ -15,13 +15,13 @@ from gateway.api.region.v1.complaint_pb2 import (
     LedgerEntry,
     Resolution,
 )
-from gateway.api.region.v1.complaint_service_pb2 import GetComplaintResponse
+from gateway.api.region.v1.complaint_service_pb2 import GetComplaintResponse, SettleRemedyRequest
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.clock import Clock
 from gateway.errors import Refused
 from gateway.identity import Identity
 from gateway.store.port import CommittedElsewhere, Store, Transaction
-from region_node.complaints import handling, ledger, owner
+from region_node.complaints import giving, handling, ledger, owner
 from region_node.complaints.private_notes import add_private_note, private_notes
 from region_node.complaints.rows import COMPLAINT_SUBJECTS, ComplaintChanged, require_complaint
 from region_node.context import RegionContext
@@ -94,6 +94,18 @@ class ComplaintDesk:
 
         return await self._decide(caller, content, "ProposeResolution", decide)
 
+    async def settle_remedy(self, caller: Caller, request: SettleRemedyRequest) -> Complaint:
+        """Staff of the responsible region settle money that the home region has refused."""
+        content = b"settle\0" + request.SerializeToString(deterministic=True)
+
+        def decide(tx: Transaction, now: datetime) -> Complaint:
+            if request.HasField("again"):
+                return giving.order_again(tx, self._context, request.docket, now)
+            name = caller.identity.name
+            return giving.settle_otherwise(tx, self._context, request.docket, name, request.otherwise, now)
+
+        return await self._decide(caller, content, "SettleRemedy", decide)
+
     async def owner_of(self, docket: str, identity: Identity) -> str:
         """The responsible region. Raises Refused with COMPLAINT_NOT_FOUND, also for those who may not see it."""
         return (await self._store.read(lambda tx: handling.find_for(tx, docket, identity))).owner_region
@@ -105,6 +117,9 @@ class ComplaintDesk:
         late = ledger.lateness(complaint, now)
         if late is not None:
             response.lateness.FromTimedelta(late)
+        money_late = ledger.remedy_lateness(complaint, now)
+        if money_late is not None:
+            response.remedy_lateness.FromTimedelta(money_late)
         return response
 
     async def _decide(self, caller: Caller, content: bytes, action: str, decide: Decide) -> Complaint:

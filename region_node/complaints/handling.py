@@ -115,7 +115,7 @@ def adopt(tx: Transaction, context: RegionContext, snapshot: Complaint, now: dat
     if row is None or snapshot.version <= row.complaint.version:  # made unreadable since, or nothing new
         return
     known = row.complaint
-    if rules.is_final(known):
+    if rules.is_final(known) and snapshot.state != known.state:  # what is new of one that ended is its money
         _log.error("complaint %s is final here; another word on it is not taken", known.docket)
         return
     complaint = Complaint()

@@ -50,6 +50,15 @@ def entries(complaint: Complaint, now: datetime, hours: Hours) -> Sequence[Ledge
     return found
 
 
+def remedy_lateness(complaint: Complaint, now: datetime) -> timedelta | None:
+    """How late the money that the customer accepted was given, or is; None where it is not late, or has no limit."""
+    each = find(complaint, rules.REFUND)
+    if each is None:
+        return None
+    late = (from_timestamp(each.met_time) if each.HasField("met_time") else now) - due_of(each)
+    return late if late > timedelta() else None
+
+
 def lateness(complaint: Complaint, now: datetime) -> timedelta | None:
     """How late it was resolved, or is; None where it is not late. Why is what the ledger says."""
     each = find(complaint, rules.RESOLVE)

@@ -42,6 +42,18 @@ def haste(federation: Federation, complaint: Complaint, now: datetime) -> Deadli
     return starting(rules.EXPEDITE, _limits(federation, EXPEDITE_POLICY, complaint), now, federation.working_hours)
 
 
+def refund(federation: Federation, complaint: Complaint, now: datetime) -> Deadline | None:
+    """By when the money that was accepted now is to be given; None where the category promises no time."""
+    code = complaint.request.category
+    category = next((each for each in federation.complaint_categories if each.code == code), None)
+    if category is None or not category.HasField("refund_limit"):
+        return None
+    limit = Limit(complaint.owner_region, category.refund_limit)
+    found = starting(rules.REFUND, [limit], now, federation.working_hours)
+    federation.note_years(limit.limit, now, from_timestamp(found.due), limit.region)
+    return found
+
+
 def _limits(federation: Federation, name: str, complaint: Complaint) -> list[Limit]:
     policy = federation.policy(name)
     return _of(policy.limit, policy.regional, complaint)

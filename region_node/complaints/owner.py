@@ -17,6 +17,7 @@ from gateway.relay.outbox import send
 from gateway.store.port import Transaction
 from gateway.timers import cancel_timer, set_timer
 from region_node.complaints import escalation, rules, told
+from region_node.complaints.accepted import accepted
 from region_node.complaints.deadlines import Pause, meet, promised, reopen, resume
 from region_node.complaints.limits import haste, set_deadlines
 from region_node.complaints.parties import require_other_party
@@ -66,6 +67,7 @@ def apply_command(tx: Transaction, context: RegionContext, command: ComplaintCom
             rules.require_state(complaint, "accept", rules.RESOLVED)
             complaint.rating = command.accept.rating
             rules.enter(complaint, rules.CLOSED, now=now, region=context.region, reason="accepted by the customer")
+            accepted(tx, context, complaint, now)
         case "refuse":
             _refuse(context, complaint, command, now)
         case "withdraw":
@@ -123,7 +125,7 @@ def respond(
     if asks:
         rules.enter(complaint, rules.PENDING, now=now, region=context.region, reason="customer asked")
         rules.hand_over(complaint, "", rules.WAITING_FOR_CUSTOMER, now)
-    _keep(tx, context, row, before, now)
+    keep_and_tell(tx, context, row, before, now)
     return complaint
 
 
@@ -134,7 +136,7 @@ def attach(
     row = require_owned(tx, context, docket)
     complaint, before = row.complaint, _copy(row.complaint)
     rules.attach(complaint, attachment, context.region, now)
-    _keep(tx, context, row, before, now)
+    keep_and_tell(tx, context, row, before, now)
     return complaint
 
 
@@ -155,7 +157,7 @@ def propose(
     rules.enter(complaint, rules.IN_PROGRESS, now=now, region=context.region, reason="no answer needed")
     rules.enter(complaint, rules.RESOLVED, now=now, region=context.region, reason="resolution proposed")
     rules.hand_over(complaint, "", rules.WAITING_FOR_CUSTOMER, now)
-    _keep(tx, context, row, before, now)
+    keep_and_tell(tx, context, row, before, now)
     return complaint
 
 
@@ -167,7 +169,7 @@ def escalation_is_due(tx: Transaction, context: RegionContext, row: ComplaintRow
     if complaint.level == known:
         watch(tx, context, complaint)
         return
-    _keep(tx, context, row, before, now)
+    keep_and_tell(tx, context, row, before, now)
 
 
 def require_owned(tx: Transaction, context: RegionContext, docket: str) -> ComplaintRow:
@@ -263,7 +265,7 @@ def _raised_elsewhere(complaint: Complaint, command: ComplaintCommand) -> None:
         complaint.level = level
 
 
-def _keep(tx: Transaction, context: RegionContext, row: ComplaintRow, before: Complaint, now: datetime) -> None:
+def keep_and_tell(tx: Transaction, context: RegionContext, row: ComplaintRow, before: Complaint, now: datetime) -> None:
     """Stores what nobody waits for in a receipt, and tells the customer, or the region that tells the customer."""
     complaint = row.complaint
     complaint.version += 1

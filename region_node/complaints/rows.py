@@ -12,7 +12,7 @@ from gateway.errors import Refused
 from gateway.masking import masked_number, prints_masked
 from gateway.pages import key_number
 from gateway.store.port import Transaction, Value
-from region_node.complaints import rules
+from region_node.complaints import remedy, rules
 from region_node.complaints.deadlines import due_of, find, is_met
 from region_node.subjects import number_index
 
@@ -82,14 +82,20 @@ class AboutNumber:
     state: ComplaintState.ValueType
     handling_region: str
     owner_region: str
+    due: int | None
     traceparent: str
+
+    @property
+    def is_open(self) -> bool:
+        """Whether something is still to happen: also to one that is closed, while its money is due."""
+        return self.state not in rules.FINAL or self.due is not None
 
 
 def complaints_about(tx: Transaction, number: str) -> list[AboutNumber]:
     """The complaints about a number that this region has."""
     return tx.all(
         AboutNumber,
-        "SELECT docket, state, handling_region, owner_region, traceparent FROM complaints"
+        "SELECT docket, state, handling_region, owner_region, due, traceparent FROM complaints"
         " WHERE number_index = :number ORDER BY docket",
         number=number_index(tx, number),
     )
@@ -280,6 +286,9 @@ def _changeable(tx: Transaction, complaint: Complaint) -> Mapping[str, Value]:
 
 
 def _due(complaint: Complaint) -> int | None:
+    if complaint.HasField("remedy"):
+        money_due = remedy.due(complaint)
+        return None if money_due is None else to_microseconds(money_due)
     each = find(complaint, rules.RESOLVE)
     if each is None or is_met(each) or rules.is_final(complaint):
         return None

@@ -40,6 +40,7 @@ FIRST_RESPONSE = DeadlineKind.DEADLINE_KIND_FIRST_RESPONSE
 RESOLVE = DeadlineKind.DEADLINE_KIND_RESOLVE
 LEGAL = DeadlineKind.DEADLINE_KIND_LEGAL
 EXPEDITE = DeadlineKind.DEADLINE_KIND_EXPEDITE
+REFUND = DeadlineKind.DEADLINE_KIND_REFUND
 
 FINAL = frozenset({REJECTED, CANCELLED, CLOSED})
 
@@ -66,7 +67,7 @@ _CLOCK_ERROR = timedelta(seconds=31)  # between two members whose clocks are tru
 _OLDEST = timedelta(days=3650)  # as long as a filing may travel
 _DOCKET = re.compile(r"[a-z][a-z0-9-]*/[0-9a-zA-Z/-]{1,64}", re.ASCII)
 _CAUSE = re.compile(r"[a-z][a-z0-9-]{0,62}", re.ASCII)
-_OF_MONEY = frozenset({Remedy.REMEDY_REFUND, Remedy.REMEDY_CREDIT})
+OF_MONEY = frozenset({Remedy.REMEDY_REFUND, Remedy.REMEDY_CREDIT})
 
 
 def is_final(complaint: Complaint) -> bool:
@@ -154,7 +155,7 @@ def require_resolution(resolution: Resolution, currency: str) -> None:
         raise Refused(Reason.REASON_REQUEST_INVALID, field="cause_code", problem=problem)
     if resolution.remedy not in Remedy.values() or not resolution.remedy:
         raise Refused(Reason.REASON_REQUEST_INVALID, field="remedy", problem="not set")
-    if (resolution.remedy in _OF_MONEY) != resolution.HasField("amount"):
+    if (resolution.remedy in OF_MONEY) != resolution.HasField("amount"):
         problem = "needed for a refund or a credit, and only then"
         raise Refused(Reason.REASON_REQUEST_INVALID, field="amount", problem=problem)
     if resolution.HasField("amount") and (resolution.amount.minor_units < 1 or resolution.amount.currency != currency):

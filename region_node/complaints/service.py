@@ -204,6 +204,17 @@ class ComplaintService(ComplaintServiceServicer):
         complaint = await self._desk.command(_caller(request.request_id), asked, _wait(request.wait))
         return api.ExpediteComplaintResponse(complaint=complaint)
 
+    async def SettleRemedy(
+        self,
+        request: api.SettleRemedyRequest,
+        context: grpc.aio.ServicerContext[api.SettleRemedyRequest, api.SettleRemedyResponse],
+    ) -> api.SettleRemedyResponse:
+        """See the contract."""
+        if not request.HasField("again"):
+            require_length("otherwise", request.otherwise, rules.NOTE_LIMIT, required=True)
+        complaint = await self._desk.settle_remedy(_caller(request.request_id), request)
+        return api.SettleRemedyResponse(complaint=complaint)
+
     async def WatchComplaint(
         self,
         request: api.WatchComplaintRequest,

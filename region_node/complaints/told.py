@@ -3,11 +3,11 @@
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from gateway.api.region.v1.complaint_pb2 import Complaint
+from gateway.api.region.v1.complaint_pb2 import Complaint, Remedy
 from gateway.api.types.v1.types_pb2 import LocalizedText
 from gateway.clock import from_timestamp
 from gateway.store.port import Transaction
-from region_node.complaints import rules
+from region_node.complaints import remedy, rules
 from region_node.context import RegionContext
 from region_node.notices.rows import Notice, tell
 
@@ -28,6 +28,8 @@ def tell_filed(tx: Transaction, context: RegionContext, complaint: Complaint, no
 def tell_changed(tx: Transaction, before: Complaint, complaint: Complaint, now: datetime) -> None:
     """What is new for the customer: a question, a resolution, the end (specification 2.3.2)."""
     docket = complaint.docket
+    if complaint.remedy.state != before.remedy.state:
+        _tell_of_money(tx, complaint, now)
     if complaint.state == before.state:
         return
     if complaint.state == rules.PENDING:
@@ -45,6 +47,35 @@ def tell_changed(tx: Transaction, before: Complaint, complaint: Complaint, now: 
     elif rules.is_final(complaint):
         text = LocalizedText(zh_cn=f"您的投诉{docket}已办结。", en=f"Your complaint {docket} is closed.")
         _tell(tx, complaint, "ended", text, now)
+
+
+def _tell_of_money(tx: Transaction, complaint: Complaint, now: datetime) -> None:
+    """That the money is there, and that it is not there yet."""
+    docket, money = complaint.docket, complaint.remedy
+    if money.state == remedy.BOOKED and money.remedy == Remedy.REMEDY_REFUND:
+        text = LocalizedText(
+            zh_cn=f"您的投诉{docket}约定的退款已入账，将支付给您。",
+            en=f"The refund for your complaint {docket} was booked and is paid out to you.",
+        )
+    elif money.state == remedy.BOOKED:
+        text = LocalizedText(
+            zh_cn=f"您的投诉{docket}约定的金额已记入您的账户。",
+            en=f"The credit for your complaint {docket} is on your account.",
+        )
+    elif money.state == remedy.REFUSED:
+        text = LocalizedText(
+            zh_cn=f"您的投诉{docket}约定的款项暂未能入账，我们正在处理，会再告知您。",
+            en=f"The money for your complaint {docket} could not be booked yet. We see to it and tell you again.",
+        )
+    elif money.state == remedy.SETTLED:
+        text = LocalizedText(
+            zh_cn=f"您的投诉{docket}约定的款项已另行处理，如有疑问请与受理网点联系。",
+            en=f"The money for your complaint {docket} was settled in another way: please contact us if it was not.",
+        )
+    else:
+        return
+    what = f"money/{money.attempt}/{remedy.state_name(money.state)}"
+    _tell(tx, complaint, what, text, now)
 
 
 def _tell(tx: Transaction, complaint: Complaint, what: str, text: LocalizedText, now: datetime) -> None:

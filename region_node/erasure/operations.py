@@ -15,7 +15,6 @@ from gateway.store.port import Transaction
 from region_node.auditing import AuditedCall
 from region_node.billing import ledger
 from region_node.complaints.rows import AboutNumber, complaint_subject, complaints_about
-from region_node.complaints.rules import FINAL
 from region_node.context import RegionContext
 from region_node.customers.rows import Line, customer_numbered, lines_of_customer
 from region_node.customers.standing import ACTIVE, ERASED, RESTRICTED, keep_standing, standing_of
@@ -76,7 +75,7 @@ def erase(tx: Transaction, context: RegionContext, asked: Request, call: Audited
     require_erasable(
         [line.status for line in lines],
         [order.order_id for order in orders if order.is_open],
-        [each.docket for each in complaints if each.state not in FINAL],
+        [each.docket for each in complaints if each.is_open],
         [ledger.balance(tx, account) for account in sorted({line.account_id for line in lines})],
         [each.reference for each in holds_of(tx, customer_id) if each.is_in_force(call.now)],
         context.currency,

@@ -13,6 +13,7 @@ from gateway.identity import Identity
 from gateway.store.port import Transaction
 from region_node.context import RegionContext
 from region_node.orders.rows import RequestKey, find_erased, find_request, require_order
+from region_node.orders.rules import NODE_OPERATOR
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,39 @@ class Caller:
         """The request's key, with the digest of its normalised content."""
         return RequestKey(self.operator, self.request_id, hashlib.sha256(content).digest())
 
+    @property
+    def path(self) -> str:
+        """How the audit chain names it."""
+        return self.identity.path
 
-def order_id(context: RegionContext, caller: Caller) -> str:
+
+@dataclass(frozen=True)
+class OwnNode:
+    """The region's own node, which orders something by itself: its request id is made of what it orders for."""
+
+    region: str
+    request_id: str
+    traceparent: str
+
+    @property
+    def operator(self) -> str:
+        """The operator of such orders."""
+        return NODE_OPERATOR
+
+    @property
+    def path(self) -> str:
+        """How the audit chain names it."""
+        return f"region/{self.region}"
+
+    def key(self, content: bytes) -> RequestKey:
+        """See Caller."""
+        return RequestKey(self.operator, self.request_id, hashlib.sha256(content).digest())
+
+
+Submitter = Caller | OwnNode
+
+
+def order_id(context: RegionContext, caller: Submitter) -> str:
     """The id of the order that a request makes: the same request always names the same order."""
     return f"{context.region}/{caller.operator}/{caller.request_id}"
 
@@ -53,9 +85,9 @@ def known_request(tx: Transaction, key: RequestKey) -> Order | None:
     return require_order(tx, known.order_id).order
 
 
-def note(tx: Transaction, caller: Caller, action: str, order_id: str, now: datetime) -> None:
+def note(tx: Transaction, caller: Submitter, action: str, order_id: str, now: datetime) -> None:
     """Keeps the audit row of an accepted request."""
-    audit.append(tx, now=now, actor=caller.identity.path, action=action, subject=order_id)
+    audit.append(tx, now=now, actor=caller.path, action=action, subject=order_id)
 
 
 def is_settled(tx: Transaction, caller: Caller) -> bool:

@@ -62,6 +62,7 @@ class OrderDesk:
 
     async def check(self, caller: Caller, request: OrderRequest) -> None:
         """Raises Refused where the order would not be taken in; stores and sends nothing of it."""
+        rules.require_applicant(request, caller.operator)
         try:
             intake.check(self._ports.context, request, self._ports.clock.now())
         except Refused as refused:
@@ -128,7 +129,9 @@ class OrderDesk:
     async def review(self, reviewer: Identity, request: ReviewOrderRequest) -> Order:
         """A member of the home region's staff decides."""
         context, now = self._ports.context, self._ports.clock.now()
-        return await self._ports.store.write(lambda tx: _review(tx, context, reviewer, request, now))
+        order = await self._ports.store.write(lambda tx: _review(tx, context, reviewer, request, now))
+        failpoints.reach("order-reviewed.after-commit")
+        return order
 
     async def release_held(self) -> None:
         """Sends home the held orders that can go home now.

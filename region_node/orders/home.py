@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from gateway import audit
+from gateway import audit, failpoints
 from gateway.api.region.v1.order_envelopes_pb2 import OrderCommand, OrderUpdate
 from gateway.api.region.v1.order_pb2 import Order, OrderState, Party
 from gateway.api.region.v1.order_service_pb2 import ReviewDecision
@@ -218,6 +218,7 @@ def review(
         subject=order.id,
         detail=ReviewDecision.Name(decision),
     )
+    failpoints.reach("order-reviewed.before-commit")
     return order
 
 

@@ -29,7 +29,7 @@ from region_node.context import RegionContext
 from region_node.documents.rules import require_reusable
 from region_node.orders import home, rules
 from region_node.orders.books import book_intake, close_books, take_back
-from region_node.orders.caller import Caller, known_request, note, order_id
+from region_node.orders.caller import Submitter, known_request, note, order_id
 from region_node.orders.owner import owner_of
 from region_node.orders.promises import forget_promise, watch_promise
 from region_node.orders.rows import OrderRow, insert_order, insert_request, require_order, update_order
@@ -81,7 +81,7 @@ def with_documents(request: OrderRequest, on_file: Sequence[Document]) -> OrderR
 def submit(
     tx: Transaction,
     context: RegionContext,
-    caller: Caller,
+    caller: Submitter,
     request: OrderRequest,
     now: datetime,
     on_file: Sequence[Document] = (),
@@ -94,6 +94,7 @@ def submit(
     key = caller.key(request.SerializeToString(deterministic=True))
     if (known := known_request(tx, key)) is not None:
         return known
+    rules.require_applicant(request, caller.operator)
     request = with_documents(request, on_file)
     checked = check(context, request, now)
     order = _new_order(context, caller, request, checked, now)
@@ -165,7 +166,9 @@ def submission_id(order: Order) -> str:
     return f"{order.id}#submit>{order.home_region}"
 
 
-def _new_order(context: RegionContext, caller: Caller, request: OrderRequest, checked: Checked, now: datetime) -> Order:
+def _new_order(
+    context: RegionContext, caller: Submitter, request: OrderRequest, checked: Checked, now: datetime
+) -> Order:
     order = Order(
         id=order_id(context, caller),
         request=request,

@@ -39,6 +39,7 @@ class OrderEnvelopes:
         # Steps said to be done, or a result said to be there, would let an order pass the home region's review.
         if order.version or order.steps_done or order.product_id or order.state != rules.ACKNOWLEDGED:
             raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="a submission is only acknowledged yet")
+        rules.require_applicant(order.request, order.operator)
         if not self._context.federation.business(order.request.business).steps:
             raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="a query is no order")
         if find_order(tx, order.id) is not None:

@@ -13,12 +13,15 @@ from gateway.errors import Refused
 from gateway.masking import masked_number, prints_masked
 from gateway.pages import key_number
 from gateway.store.port import Transaction, Value
+from gateway.timers import set_timer
 from region_node.orders.completed import note_completed
 from region_node.orders.events import event_of
+from region_node.orders.rules import NODE_OPERATOR
 from region_node.readable import readable_page
 from region_node.subjects import number_index, order_subject
 
 COMPLETED = OrderState.ORDER_STATE_COMPLETED
+FOLLOW_TIMER = "order-follow"  # what a node has ordered by itself has changed
 BODY = "orders"
 PARAMETERS = "requests"
 """The places of what is sealed under an order's key."""
@@ -346,6 +349,8 @@ def _note_event(tx: Transaction, order: Order, now: datetime) -> None:
         time=to_microseconds(now),
         body=event_of(order, now).SerializeToString(),
     )
+    if order.operator == NODE_OPERATOR:  # durable, unlike what is published: what was ordered for it follows
+        set_timer(tx, f"{FOLLOW_TIMER}/{order.id}", kind=FOLLOW_TIMER, subject=order.id, due=now)
     changed = OrderChanged(order)
     tx.publish(changed, about=changed.about)
 

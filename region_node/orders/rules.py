@@ -25,7 +25,7 @@ from gateway.api.region.v1.order_pb2 import (
     StateChange,
 )
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.api.types.v1.types_pb2 import Document
+from gateway.api.types.v1.types_pb2 import Applicant, Document
 from gateway.clock import from_timestamp, to_timestamp
 from gateway.errors import Refused, text
 from gateway.federation.documents import documents_missing
@@ -64,6 +64,7 @@ INTAKE_TRANSITIONS: Mapping[OrderState.ValueType, frozenset[OrderState.ValueType
     ASSESSING_CANCELLATION: frozenset({ACKNOWLEDGED, REJECTED, CANCELLED}),
 }
 
+NODE_OPERATOR = "node/complaints"  # of what a node orders by itself: no certificate has a name with a slash
 EXPEDITE_INTERVAL = timedelta(hours=1)  # one reminder an hour: more would bury the home region's staff
 TEXT_LIMIT = 256  # characters of a text characteristic or a reason
 NOTE_LIMIT = 1000  # characters of a note
@@ -207,6 +208,12 @@ def not_offered(business: Business) -> Refused:
         note_zh_cn=business.reach_note.zh_cn,
         note_en=business.reach_note.en,
     )
+
+
+def require_applicant(request: OrderRequest, operator: str) -> None:
+    """Raises Refused with APPLICANT_NOT_ALLOWED unless nodes apply as a region, and nobody else does."""
+    if (request.applicant == Applicant.APPLICANT_REGION) != (operator == NODE_OPERATOR):
+        raise Refused(Reason.REASON_APPLICANT_NOT_ALLOWED, business=request.business)
 
 
 def require_documents(business: Business, request: OrderRequest, now: datetime) -> None:

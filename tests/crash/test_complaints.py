@@ -1,4 +1,4 @@
-"""A complaint is taken in once and raised once, whatever is killed while that is done."""
+"""A complaint is taken in once, raised once and paid for once, whatever is killed while that is done."""
 
 import json
 import shutil
@@ -12,16 +12,27 @@ from deploy.local.federation import FEDERATION_FILES, OPERATOR
 from deploy.local.process import wait_until
 from gateway.api.coordinator.v1.administration_pb2 import ListRegionsRequest
 from gateway.api.coordinator.v1.administration_pb2_grpc import MembershipServiceStub
-from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintChannel, ComplaintRequest, Remedy
-from gateway.api.region.v1.complaint_service_pb2 import FileComplaintRequest, GetComplaintRequest
+from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintChannel, ComplaintRequest, ComplaintState, Remedy
+from gateway.api.region.v1.complaint_service_pb2 import (
+    AcceptResolutionRequest,
+    FileComplaintRequest,
+    GetComplaintRequest,
+    ProposeResolutionRequest,
+)
 from gateway.api.region.v1.complaint_service_pb2_grpc import ComplaintServiceStub
+from gateway.api.region.v1.order_service_pb2 import ReviewDecision, ReviewOrderRequest
+from gateway.api.region.v1.order_service_pb2_grpc import OrderServiceStub
+from gateway.api.types.v1.types_pb2 import Money
 from gateway.settings import load
+from region_node.complaints.remedy import BOOKED
+from region_node.complaints.rows import require_complaint
 from region_node.settings import RegionSettings
 from tests.crash.records import Records
-from tests.crash.regions import CALL_SECONDS, CLERK, HANDLING, HOME, number_of
+from tests.crash.regions import CALL_SECONDS, CLERK, HANDLING, HOME, account_of, number_of
 from tests.crash.scene import Scene
 
-NUMBER, OTHER_NUMBER = number_of(900), number_of(901)  # of no order in these tests
+NUMBER, OTHER_NUMBER, PAID_NUMBER = number_of(900), number_of(901), number_of(903)  # of no order in these tests
+MONEY = 1_200  # fen
 SOON = "6s"  # until somebody must have answered, instead of the 24 hours of an ordinary complaint
 
 
@@ -51,9 +62,9 @@ def await_revision(scene: Scene, revision: int) -> None:
     wait_until(lambda: min(scene.run(works_by())) >= revision, CALL_SECONDS, f"both work by revision {revision}")
 
 
-def filing(scene: Scene, request_id: str, number: str = NUMBER) -> FileComplaintRequest:
+def filing(scene: Scene, request_id: str, number: str = NUMBER, category: str = "BILL_WRONG") -> FileComplaintRequest:
     complaint = ComplaintRequest(
-        category="BILL_WRONG",
+        category=category,
         number=number,
         description="charged twice",
         remedy_sought=Remedy.REMEDY_REFUND,
@@ -148,3 +159,85 @@ def test_a_level_whose_node_dies_once_it_was_told_is_told_again_under_the_same_i
     lines = [json.loads(line) for line in told.read_text("utf-8").splitlines()]
     assert [each["id"] for each in lines if each["docket"] == docket] == [f"{docket}/L1"] * 2
     assert raised(scene.handling, docket) == [0, 1]
+
+
+async def _propose(scene: Scene, docket: str, certificate: str) -> None:
+    async with scene.federation.dial_region(HANDLING, certificate) as channel:
+        request = ProposeResolutionRequest(
+            request_id=f"propose-{scene.engine.value}",
+            docket=docket,
+            text="sorry",
+            cause_code="manners",
+            remedy=Remedy.REMEDY_CREDIT,
+            amount=Money(minor_units=MONEY, currency="CNY"),
+        )
+        await ComplaintServiceStub(channel).ProposeResolution(request, timeout=CALL_SECONDS)
+
+
+async def _accept(scene: Scene, docket: str) -> None:
+    async with scene.federation.dial_region(HANDLING, f"{HANDLING}-{OPERATOR}") as channel:
+        request = AcceptResolutionRequest(request_id=f"accept-{scene.engine.value}", docket=docket, requester=CLERK)
+        await ComplaintServiceStub(channel).AcceptResolution(request, timeout=CALL_SECONDS, wait_for_ready=True)
+
+
+async def _approve(scene: Scene, order_id: str, certificate: str) -> None:
+    async with scene.federation.dial_region(HOME, certificate) as channel:
+        approves = ReviewDecision.REVIEW_DECISION_APPROVE
+        request = ReviewOrderRequest(request_id=f"approve-{scene.engine.value}", order_id=order_id, decision=approves)
+        await OrderServiceStub(channel).ReviewOrder(request, timeout=CALL_SECONDS, wait_for_ready=True)
+
+
+def stored(records: Records, docket: str) -> Complaint:
+    with records.database.look() as tx:
+        return require_complaint(tx, docket).complaint
+
+
+def test_money_for_a_complaint_is_booked_once_whoever_is_killed_from_the_acceptance_to_the_end(scene: Scene) -> None:
+    federation, engine = scene.federation, scene.engine.value
+    clerk, reviewer = f"zhao-{engine}", f"qian-{engine}"
+    federation.issue_staff(HANDLING, clerk)
+    federation.issue_staff(HOME, reviewer)
+    docket = scene.run(file_complaint(scene, filing(scene, "paid", PAID_NUMBER, "SVC_ATTITUDE"))).docket
+    scene.run(_propose(scene, docket, f"{HANDLING}-{clerk}"))
+
+    scene.arm(HANDLING, "complaint-accepted.before-commit")
+    scene.background.start(_accept(scene, docket))
+    scene.require_killed(HANDLING)
+    assert stored(scene.handling, docket).state == ComplaintState.COMPLAINT_STATE_RESOLVED
+    scene.arm(HANDLING, "remedy-ordered.before-commit")
+    scene.background.start(_accept(scene, docket))  # whose answer may come before the node dies, or not
+    scene.require_killed(HANDLING)
+    order_id = f"{HANDLING}/node/complaints/{docket.replace('/', '.')}.1"
+    assert stored(scene.handling, docket).state == ComplaintState.COMPLAINT_STATE_CLOSED
+    assert scene.handling.order(order_id) is None
+
+    # How the order goes home and its receipt comes back is proven of all orders (S9, S12).
+    scene.arm(HANDLING, "remedy-followed.before-commit")
+    scene.require_killed(HANDLING)
+    scene.restart(HANDLING)
+    wait_until(
+        lambda: stored(scene.handling, docket).remedy.awaiting_action == "review", CALL_SECONDS, "it is reviewed"
+    )
+
+    for point, booked in (("order-reviewed.before-commit", 0), ("order-reviewed.after-commit", 2)):
+        scene.arm(HOME, point)
+        scene.background.start(_approve(scene, order_id, f"{HOME}-{reviewer}"))
+        scene.require_killed(HOME)
+        assert len(scene.home.entries(f"{order_id}#remedy")) == booked
+    scene.restart(HOME)
+    wait_until(lambda: stored(scene.handling, docket).remedy.state == BOOKED, CALL_SECONDS, "it is booked")
+    assert scene.home.entries(f"{order_id}#remedy") == [
+        (account_of(PAID_NUMBER), MONEY),
+        (f"receivable/{HANDLING}", -MONEY),
+    ]
+    assert scene.handling.entries(f"{order_id}#owed") == [("compensation", -MONEY), (f"payable/{HOME}", MONEY)]
+    sums = "SELECT SUM(amount) FROM ledger_entries WHERE account = ?"
+    assert scene.home.count(sums, account_of(PAID_NUMBER)) == 10_000 + MONEY
+    notices = "SELECT COUNT(*) FROM notices WHERE notice_id = ?"
+    assert scene.handling.count(notices, f"complaint/{docket}/money/1/booked") == 1
+    followed = "SELECT COUNT(*) FROM audit WHERE subject = ? AND action = 'FollowRemedy'"
+    assert scene.handling.count(followed, docket) == 1
+    left = "SELECT COUNT(*) FROM timers WHERE subject IN (?, ?)"
+    wait_until(lambda: scene.handling.count(left, docket, order_id) == 0, CALL_SECONDS, "nothing is left to be done")
+    for records in (scene.handling, scene.home):
+        records.verify_chain()

@@ -113,15 +113,24 @@ class Complainant:
         )
         return (await self.service.AddPrivateNote(request, timeout=CALL_SECONDS)).private_notes
 
-    async def propose(self, docket: str, *, request_id: str = "", amount: int = 1200) -> Complaint:
-        """Proposes a refund."""
+    async def propose(
+        self,
+        docket: str,
+        *,
+        request_id: str = "",
+        amount: int = 1200,
+        remedy: Remedy.ValueType = Remedy.REMEDY_REFUND,
+        cause: str = "billing-error",
+    ) -> Complaint:
+        """Proposes a refund, or another remedy."""
+        is_money = remedy in (Remedy.REMEDY_REFUND, Remedy.REMEDY_CREDIT)
         request = api.ProposeResolutionRequest(
             request_id=request_id or self.federation.next_id(),
             docket=docket,
             text="退还多收费用",
-            cause_code="billing-error",
-            remedy=Remedy.REMEDY_REFUND,
-            amount=Money(minor_units=amount, currency="CNY"),
+            cause_code=cause,
+            remedy=remedy,
+            amount=Money(minor_units=amount, currency="CNY") if is_money else None,
         )
         return (await self.service.ProposeResolution(request, timeout=CALL_SECONDS)).complaint
 

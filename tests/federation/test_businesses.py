@@ -18,7 +18,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Applicant
 from gateway.calendars import WorkingDays, due_time
 from gateway.clock import from_timestamp
-from gateway.federation.documents import parse_alternatives
+from gateway.federation.documents import is_ordered_by_nodes, parse_alternatives
 from gateway.federation.files import load
 from tests.federation.business_cases import BALANCE, CASES
 from tests.federation.counter import Counter
@@ -27,7 +27,8 @@ from tests.federation.refusals import read
 from tests.federation.running import Federation
 
 CONFIGURATION = load(FEDERATION_FILES)
-ORDERED = {each.code: each for each in CONFIGURATION.businesses if each.steps}
+# What nodes order by themselves is the matter of `test_complaint_remedies.py`.
+ORDERED = {each.code: each for each in CONFIGURATION.businesses if each.steps and not is_ordered_by_nodes(each)}
 ELSEWHERE = {code: each for code, each in ORDERED.items() if each.reach == Reach.REACH_FEDERATION}
 APPLICANTS = [each for each in Applicant.values() if each != Applicant.APPLICANT_UNSPECIFIED]
 

@@ -15,6 +15,7 @@ from tests.federation.archive import CHUNK, scan
 from tests.federation.certificates import FEDERATION
 from tests.federation.complainant import Complainant
 from tests.federation.running import Federation
+from tests.federation.test_complaint_remedies import REFUSED, stands
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,21 @@ async def test_a_complaint_is_followed_from_filing_to_its_end_by_commands(federa
     chinese = await said(federation, "guangdong", counter, "--lang", "zh", "show", docket, *clerk)
     assert "等待用户" in chinese.out
     assert "合计" in chinese.out
+    await stands(Complainant(federation, "sichuan", staff), docket, REFUSED)  # the number is nobody's
+    unpaid = await said(federation, "sichuan", staff, "show", docket)
+    for told in ("refund of 12.00 CNY: refused", "Waits for sichuan: settle", "Not booked:"):
+        assert told in unpaid.out, told
+    settled = await said(federation, "sichuan", staff, "settle", docket, "--otherwise", "现金支付")
+    assert settled.code == 0, settled.err
+    assert "现金支付" in (await said(federation, "sichuan", staff, "show", docket)).out
+    both = await said(federation, "sichuan", staff, "settle", docket, "--again", "--otherwise", "x")
+    assert both.code == 2
+    task = ("actions", "add", docket, "逐笔核对", "--owner", "BILLING", "--due", "2999-12-31", "--json")
+    added = json.loads((await said(federation, "sichuan", staff, *task)).out)
+    listed = await said(federation, "sichuan", staff, "actions", "list", "--open")
+    assert (added["id"] in listed.out, "billing-error" in listed.out) == (True, True)
+    finished = await said(federation, "sichuan", staff, "actions", "finish", added["id"], "已核对")
+    assert (finished.code, "finished" in finished.out) == (0, True)
 
 
 @pytest.mark.files

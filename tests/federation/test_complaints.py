@@ -14,6 +14,7 @@ from gateway.api.region.v1.complaint_pb2 import (
     ComplaintState,
     DeadlineKind,
     EscalationTrigger,
+    Remedy,
     TimeReason,
 )
 from gateway.clock import from_timestamp
@@ -78,10 +79,10 @@ async def test_a_complaint_is_answered_by_the_home_region_refused_once_then_acce
     refused = await desk.refuse(filed.docket)
     assert (refused.state, refused.refusals, refused.level) == (IN_PROGRESS, 1, 2)
     assert triggers(refused)[-1] == (2, "REFUSED")
-    await quality.propose(filed.docket, amount=2400)
+    await quality.propose(filed.docket, remedy=Remedy.REMEDY_CORRECTION)
     await desk.reaches(filed.docket, RESOLVED)
     closed = await desk.accept(filed.docket, rating=5)
-    assert (closed.state, closed.rating, closed.resolution.amount.minor_units) == (CLOSED, 5, 2400)
+    assert (closed.state, closed.rating, closed.resolution.remedy) == (CLOSED, 5, Remedy.REMEDY_CORRECTION)
     assert await quality.get(filed.docket) == closed == await desk.get(filed.docket)
 
     async def is_told() -> bool:

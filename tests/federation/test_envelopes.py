@@ -7,6 +7,7 @@ import pytest
 from gateway.api.region.v1.order_envelopes_pb2 import OrderSubmission, OrderUpdate
 from gateway.api.region.v1.order_pb2 import Order, OrderState
 from gateway.api.relay.v1.relay_pb2 import Envelope, EnvelopeContent
+from gateway.api.types.v1.types_pb2 import Applicant
 from gateway.clock import to_timestamp
 from tests.federation.counter import Counter
 from tests.federation.forger import (
@@ -203,7 +204,10 @@ async def test_what_a_handling_region_did_not_check_the_home_region_checks(henan
         "BUSINESS_UNKNOWN": fresh_submission(at_henan, number),
         "BUSINESS_NOT_OFFERED": fresh_submission(at_henan, number, "MNP_IN"),
         "ENVELOPE_INVALID": fresh_submission(at_henan, number),
+        # What a node alone orders, in the name of an operator system.
+        "APPLICANT_NOT_ALLOWED": fresh_submission(at_henan, number, "COMPLAINT_REMEDY"),
     }
+    faults["APPLICANT_NOT_ALLOWED"].request.applicant = Applicant.APPLICANT_REGION
     faults["DOCUMENT_MISSING"].request.ClearField("documents")
     faults["CHARACTERISTIC_MISSING"].request.ClearField("characteristics")
     faults["BUSINESS_UNKNOWN"].request.business = "TELEPORT"

@@ -120,6 +120,7 @@ SHOWS_NOBODY = {
     "SharingService.ListPurposes": "what records are shared for",
     "OrderEventService.StreamOrderEvents": "the ids and states of orders",
     "ErasureService.GetErasure": "the region's own id of a customer, and counts",
+    "ImprovementService.ListImprovementActions": "what a region does about causes, of no customer",
     "RetentionService.ListPurges": "counts of rows",
     "RetentionService.ListHolds": "the region's own ids of customers",
     "RetentionService.ListImpactRecords": "what was assessed, of no customer",

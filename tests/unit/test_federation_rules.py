@@ -208,6 +208,10 @@ TEXT = LocalizedText(zh_cn="文", en="text")
             suspend(documents=[DocumentRequirement(applicant=Applicant.APPLICANT_AGENT)] * 2),
             "businesses[SUSPEND].documents[APPLICANT_AGENT]: stands here twice",
         ),
+        (
+            documents("PWD", applicant=Applicant.APPLICANT_REGION),
+            "businesses[SUSPEND].documents: what a region's node orders is ordered by nobody else",
+        ),
         (documents("PASSPORT"), "documents[APPLICANT_HOLDER].all_of: unknown material PASSPORT"),
         (documents("PWD+STAMP|OTP"), "documents[APPLICANT_HOLDER].all_of: unknown material STAMP"),
         (documents("PWD|"), "all_of: 'PWD|' is not of the form CODE|CODE+CODE"),

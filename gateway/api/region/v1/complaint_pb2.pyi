@@ -5,6 +5,7 @@ Complaints as their regions keep them and operator systems see them (TMF621 Trou
 
 from collections import abc as _abc
 from gateway.api.federation.v1 import configuration_pb2 as _configuration_pb2
+from gateway.api.region.v1 import order_pb2 as _order_pb2
 from gateway.api.types.v1 import types_pb2 as _types_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import duration_pb2 as _duration_pb2
@@ -165,6 +166,8 @@ class _DeadlineKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Deadline
     """The law's limit for an answer; it never stops, whoever is waited for."""
     DEADLINE_KIND_EXPEDITE: _DeadlineKind.ValueType  # 5
     """A reminder was answered."""
+    DEADLINE_KIND_REFUND: _DeadlineKind.ValueType  # 6
+    """The money that the customer accepted is given; it runs from the acceptance."""
 
 class DeadlineKind(_DeadlineKind, metaclass=_DeadlineKindEnumTypeWrapper):
     """What has to happen in time."""
@@ -181,7 +184,45 @@ DEADLINE_KIND_LEGAL: DeadlineKind.ValueType  # 4
 """The law's limit for an answer; it never stops, whoever is waited for."""
 DEADLINE_KIND_EXPEDITE: DeadlineKind.ValueType  # 5
 """A reminder was answered."""
+DEADLINE_KIND_REFUND: DeadlineKind.ValueType  # 6
+"""The money that the customer accepted is given; it runs from the acceptance."""
 Global___DeadlineKind: _TypeAlias = DeadlineKind  # noqa: Y015
+
+class _RemedyState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _RemedyStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RemedyState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    REMEDY_STATE_UNSPECIFIED: _RemedyState.ValueType  # 0
+    """Never valid."""
+    REMEDY_STATE_AGREED: _RemedyState.ValueType  # 1
+    """The customer has accepted it; the responsible region's node is about to order it."""
+    REMEDY_STATE_ORDERED: _RemedyState.ValueType  # 2
+    """Its order is on its way, or at work at the home region."""
+    REMEDY_STATE_BOOKED: _RemedyState.ValueType  # 3
+    """The home region has booked it."""
+    REMEDY_STATE_REFUSED: _RemedyState.ValueType  # 4
+    """The order ended without effect: staff of the responsible region have to act, by SettleRemedy."""
+    REMEDY_STATE_SETTLED: _RemedyState.ValueType  # 5
+    """Staff of the responsible region have settled it in another way."""
+
+class RemedyState(_RemedyState, metaclass=_RemedyStateEnumTypeWrapper):
+    """How the money of an accepted resolution stands."""
+
+REMEDY_STATE_UNSPECIFIED: RemedyState.ValueType  # 0
+"""Never valid."""
+REMEDY_STATE_AGREED: RemedyState.ValueType  # 1
+"""The customer has accepted it; the responsible region's node is about to order it."""
+REMEDY_STATE_ORDERED: RemedyState.ValueType  # 2
+"""Its order is on its way, or at work at the home region."""
+REMEDY_STATE_BOOKED: RemedyState.ValueType  # 3
+"""The home region has booked it."""
+REMEDY_STATE_REFUSED: RemedyState.ValueType  # 4
+"""The order ended without effect: staff of the responsible region have to act, by SettleRemedy."""
+REMEDY_STATE_SETTLED: RemedyState.ValueType  # 5
+"""Staff of the responsible region have settled it in another way."""
+Global___RemedyState: _TypeAlias = RemedyState  # noqa: Y015
 
 class _TimeReason:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -318,6 +359,7 @@ class Complaint(_message.Message):
     REPEATS_FIELD_NUMBER: _builtins.int
     RATING_FIELD_NUMBER: _builtins.int
     ATTACHMENTS_FIELD_NUMBER: _builtins.int
+    REMEDY_FIELD_NUMBER: _builtins.int
     docket: _builtins.str
     """The docket number that the customer is told, `<region of first contact>/<day>-<number>`: unique in the federation."""
     version: _builtins.int
@@ -392,6 +434,10 @@ class Complaint(_message.Message):
     def attachments(self) -> _containers.RepeatedCompositeFieldContainer[Global___ComplaintAttachment]:
         """The files that were attached to it, oldest first. Their content stays where each was attached."""
 
+    @_builtins.property
+    def remedy(self) -> Global___ComplaintRemedy:
+        """The money of the accepted resolution; unset where it brings none."""
+
     def __init__(
         self,
         *,
@@ -420,10 +466,11 @@ class Complaint(_message.Message):
         repeats: _builtins.int = ...,
         rating: _builtins.int = ...,
         attachments: _abc.Iterable[Global___ComplaintAttachment] | None = ...,
+        remedy: Global___ComplaintRemedy | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["creation_date", b"creation_date", "department", b"department", "expected_resolution_date", b"expected_resolution_date", "request", b"request", "resolution", b"resolution"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["creation_date", b"creation_date", "department", b"department", "expected_resolution_date", b"expected_resolution_date", "remedy", b"remedy", "request", b"request", "resolution", b"resolution"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachments", b"attachments", "creation_date", b"creation_date", "custody", b"custody", "deadlines", b"deadlines", "department", b"department", "docket", b"docket", "escalations", b"escalations", "expected_resolution_date", b"expected_resolution_date", "expedites", b"expedites", "handling_region", b"handling_region", "home_region", b"home_region", "level", b"level", "notes", b"notes", "operator", b"operator", "owner_region", b"owner_region", "rating", b"rating", "refusals", b"refusals", "repeat_of", b"repeat_of", "repeats", b"repeats", "request", b"request", "resolution", b"resolution", "severity", b"severity", "state", b"state", "state_changes", b"state_changes", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachments", b"attachments", "creation_date", b"creation_date", "custody", b"custody", "deadlines", b"deadlines", "department", b"department", "docket", b"docket", "escalations", b"escalations", "expected_resolution_date", b"expected_resolution_date", "expedites", b"expedites", "handling_region", b"handling_region", "home_region", b"home_region", "level", b"level", "notes", b"notes", "operator", b"operator", "owner_region", b"owner_region", "rating", b"rating", "refusals", b"refusals", "remedy", b"remedy", "repeat_of", b"repeat_of", "repeats", b"repeats", "request", b"request", "resolution", b"resolution", "severity", b"severity", "state", b"state", "state_changes", b"state_changes", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -872,3 +919,71 @@ class Resolution(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Resolution: _TypeAlias = Resolution  # noqa: Y015
+
+@_typing.final
+class ComplaintRemedy(_message.Message):
+    """Money that a resolution brings: an order of the responsible region's node, which the home region books."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REMEDY_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    STATE_TIME_FIELD_NUMBER: _builtins.int
+    ORDER_ID_FIELD_NUMBER: _builtins.int
+    ATTEMPT_FIELD_NUMBER: _builtins.int
+    AWAITING_REGION_FIELD_NUMBER: _builtins.int
+    AWAITING_ACTION_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
+    AUTHOR_FIELD_NUMBER: _builtins.int
+    remedy: Global___Remedy.ValueType
+    """A refund or a credit."""
+    state: Global___RemedyState.ValueType
+    """How it stands."""
+    order_id: _builtins.str
+    """The order's id, made of docket and attempt: the home region books it once."""
+    attempt: _builtins.int
+    """Which order it is, from 1: a new one is placed only after the one before has ended without effect."""
+    awaiting_region: _builtins.str
+    """The region that has to act next; empty where that is the federation, or nobody."""
+    awaiting_action: _builtins.str
+    """What is to be done next, for example `review` or `settle`; empty for nothing."""
+    note: _builtins.str
+    """How it was settled in another way, in the words of who did."""
+    author: _builtins.str
+    """Who settled it: region and staff id."""
+    @_builtins.property
+    def amount(self) -> _types_pb2.Money:
+        """How much."""
+
+    @_builtins.property
+    def state_time(self) -> _timestamp_pb2.Timestamp:
+        """Since when it stands so."""
+
+    @_builtins.property
+    def error(self) -> _order_pb2.OrderError:
+        """Why the home region has not booked it, or the order is held."""
+
+    def __init__(
+        self,
+        *,
+        remedy: Global___Remedy.ValueType = ...,
+        amount: _types_pb2.Money | None = ...,
+        state: Global___RemedyState.ValueType = ...,
+        state_time: _timestamp_pb2.Timestamp | None = ...,
+        order_id: _builtins.str = ...,
+        attempt: _builtins.int = ...,
+        awaiting_region: _builtins.str = ...,
+        awaiting_action: _builtins.str = ...,
+        error: _order_pb2.OrderError | None = ...,
+        note: _builtins.str = ...,
+        author: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "error", b"error", "state_time", b"state_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "attempt", b"attempt", "author", b"author", "awaiting_action", b"awaiting_action", "awaiting_region", b"awaiting_region", "error", b"error", "note", b"note", "order_id", b"order_id", "remedy", b"remedy", "state", b"state", "state_time", b"state_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ComplaintRemedy: _TypeAlias = ComplaintRemedy  # noqa: Y015

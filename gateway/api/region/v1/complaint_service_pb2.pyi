@@ -111,6 +111,7 @@ class GetComplaintResponse(_message.Message):
     LEDGER_FIELD_NUMBER: _builtins.int
     LATENESS_FIELD_NUMBER: _builtins.int
     PRIVATE_NOTES_FIELD_NUMBER: _builtins.int
+    REMEDY_LATENESS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def complaint(self) -> _complaint_pb2.Complaint:
         """The complaint."""
@@ -127,6 +128,10 @@ class GetComplaintResponse(_message.Message):
     def private_notes(self) -> _containers.RepeatedCompositeFieldContainer[_complaint_pb2.ComplaintNote]:
         """The private notes of this region, oldest first; to staff alone."""
 
+    @_builtins.property
+    def remedy_lateness(self) -> _duration_pb2.Duration:
+        """How late the money is, or was given; unset where it is not late."""
+
     def __init__(
         self,
         *,
@@ -134,10 +139,11 @@ class GetComplaintResponse(_message.Message):
         ledger: _abc.Iterable[_complaint_pb2.LedgerEntry] | None = ...,
         lateness: _duration_pb2.Duration | None = ...,
         private_notes: _abc.Iterable[_complaint_pb2.ComplaintNote] | None = ...,
+        remedy_lateness: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["complaint", b"complaint", "lateness", b"lateness"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["complaint", b"complaint", "lateness", b"lateness", "remedy_lateness", b"remedy_lateness"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["complaint", b"complaint", "lateness", b"lateness", "ledger", b"ledger", "private_notes", b"private_notes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["complaint", b"complaint", "lateness", b"lateness", "ledger", b"ledger", "private_notes", b"private_notes", "remedy_lateness", b"remedy_lateness"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -174,7 +180,7 @@ class ListComplaintsRequest(_message.Message):
 
     @_builtins.property
     def due_within(self) -> _duration_pb2.Duration:
-        """Only those for whose resolution less than this is left, or none; unset for all."""
+        """Only those for whose resolution, or whose money, less than this is left, or none; unset for all. Refused money is due at once."""
 
     def __init__(
         self,
@@ -682,6 +688,83 @@ class ExpediteComplaintResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ExpediteComplaintResponse: _TypeAlias = ExpediteComplaintResponse  # noqa: Y015
+
+@_typing.final
+class SettleRemedyRequest(_message.Message):
+    """See SettleRemedy."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class Again(_message.Message):
+        """The same order once more."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        def __init__(
+            self,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    DOCKET_FIELD_NUMBER: _builtins.int
+    AGAIN_FIELD_NUMBER: _builtins.int
+    OTHERWISE_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Chosen and stored by the caller before the first try, 1 to 64 characters of [A-Za-z0-9._-]."""
+    docket: _builtins.str
+    """The docket number."""
+    otherwise: _builtins.str
+    """It was given in another way, or nobody is left to give it to: how, 1 to 1,000 characters."""
+    @_builtins.property
+    def again(self) -> Global___SettleRemedyRequest.Again:
+        """It is ordered again."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        docket: _builtins.str = ...,
+        again: Global___SettleRemedyRequest.Again | None = ...,
+        otherwise: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["again", b"again", "how", b"how", "otherwise", b"otherwise"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["again", b"again", "docket", b"docket", "how", b"how", "otherwise", b"otherwise", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_how: _TypeAlias = _typing.Literal["again", "otherwise"]  # noqa: Y015
+    _WhichOneofArgType_how: _TypeAlias = _typing.Literal["how", b"how"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_how) -> _WhichOneofReturnType_how | None: ...
+
+Global___SettleRemedyRequest: _TypeAlias = SettleRemedyRequest  # noqa: Y015
+
+@_typing.final
+class SettleRemedyResponse(_message.Message):
+    """See SettleRemedy."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COMPLAINT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def complaint(self) -> _complaint_pb2.Complaint:
+        """The complaint as it stands."""
+
+    def __init__(
+        self,
+        *,
+        complaint: _complaint_pb2.Complaint | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["complaint", b"complaint"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["complaint", b"complaint"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SettleRemedyResponse: _TypeAlias = SettleRemedyResponse  # noqa: Y015
 
 @_typing.final
 class WatchComplaintRequest(_message.Message):

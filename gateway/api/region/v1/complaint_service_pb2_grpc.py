@@ -85,6 +85,11 @@ class ComplaintServiceStub:
                 request_serializer=gateway_dot_api_dot_region_dot_v1_dot_complaint__service__pb2.ExpediteComplaintRequest.SerializeToString,
                 response_deserializer=gateway_dot_api_dot_region_dot_v1_dot_complaint__service__pb2.ExpediteComplaintResponse.FromString,
                 _registered_method=True)
+        self.SettleRemedy = channel.unary_unary(
+                '/gateway.api.region.v1.ComplaintService/SettleRemedy',
+                request_serializer=gateway_dot_api_dot_region_dot_v1_dot_complaint__service__pb2.SettleRemedyRequest.SerializeToString,
+                response_deserializer=gateway_dot_api_dot_region_dot_v1_dot_complaint__service__pb2.SettleRemedyResponse.FromString,
+                _registered_method=True)
         self.WatchComplaint = channel.unary_stream(
                 '/gateway.api.region.v1.ComplaintService/WatchComplaint',
                 request_serializer=gateway_dot_api_dot_region_dot_v1_dot_complaint__service__pb2.WatchComplaintRequest.SerializeToString,
@@ -166,6 +171,13 @@ class ComplaintServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SettleRemedy(self, request, context):
+        """Settles money that the home region has refused to book: it is ordered again, or was given in another way. Staff of the responsible region.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def WatchComplaint(self, request, context):
         """Streams changes of one complaint, or of all; resumes after the last token. Recorded once, when it begins. One that changed several times in a row may be told once, as it stands now.
         """
@@ -225,6 +237,11 @@ def add_ComplaintServiceServicer_to_server(servicer, server):
                     servicer.ExpediteComplaint,
                     request_deserializer=gateway_dot_api_dot_region_dot_v1_dot_complaint__service__pb2.ExpediteComplaintRequest.FromString,
                     response_serializer=gateway_dot_api_dot_region_dot_v1_dot_complaint__service__pb2.ExpediteComplaintResponse.SerializeToString,
+            ),
+            'SettleRemedy': grpc.unary_unary_rpc_method_handler(
+                    servicer.SettleRemedy,
+                    request_deserializer=gateway_dot_api_dot_region_dot_v1_dot_complaint__service__pb2.SettleRemedyRequest.FromString,
+                    response_serializer=gateway_dot_api_dot_region_dot_v1_dot_complaint__service__pb2.SettleRemedyResponse.SerializeToString,
             ),
             'WatchComplaint': grpc.unary_stream_rpc_method_handler(
                     servicer.WatchComplaint,
@@ -503,6 +520,33 @@ class ComplaintService:
             '/gateway.api.region.v1.ComplaintService/ExpediteComplaint',
             gateway_dot_api_dot_region_dot_v1_dot_complaint__service__pb2.ExpediteComplaintRequest.SerializeToString,
             gateway_dot_api_dot_region_dot_v1_dot_complaint__service__pb2.ExpediteComplaintResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SettleRemedy(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.api.region.v1.ComplaintService/SettleRemedy',
+            gateway_dot_api_dot_region_dot_v1_dot_complaint__service__pb2.SettleRemedyRequest.SerializeToString,
+            gateway_dot_api_dot_region_dot_v1_dot_complaint__service__pb2.SettleRemedyResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -36,6 +36,8 @@ class ComplaintServiceStub:
     """The customer withdraws the complaint. Asked in the region of first contact."""
     ExpediteComplaint: _aio.UnaryUnaryMultiCallable[_complaint_service_pb2.ExpediteComplaintRequest, _complaint_service_pb2.ExpediteComplaintResponse]
     """The customer asks for haste (催单), at most once an hour; the answer has a limit of its own. Asked in the region of first contact."""
+    SettleRemedy: _aio.UnaryUnaryMultiCallable[_complaint_service_pb2.SettleRemedyRequest, _complaint_service_pb2.SettleRemedyResponse]
+    """Settles money that the home region has refused to book: it is ordered again, or was given in another way. Staff of the responsible region."""
     WatchComplaint: _aio.UnaryStreamMultiCallable[_complaint_service_pb2.WatchComplaintRequest, _complaint_service_pb2.WatchComplaintResponse]
     """Streams changes of one complaint, or of all; resumes after the last token. Recorded once, when it begins. One that changed several times in a row may be told once, as it stands now."""
 
@@ -121,6 +123,14 @@ class ComplaintServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_complaint_service_pb2.ExpediteComplaintRequest, _complaint_service_pb2.ExpediteComplaintResponse],
     ) -> _abc.Awaitable[_complaint_service_pb2.ExpediteComplaintResponse]:
         """The customer asks for haste (催单), at most once an hour; the answer has a limit of its own. Asked in the region of first contact."""
+
+    @_abc_1.abstractmethod
+    def SettleRemedy(
+        self,
+        request: _complaint_service_pb2.SettleRemedyRequest,
+        context: _aio.ServicerContext[_complaint_service_pb2.SettleRemedyRequest, _complaint_service_pb2.SettleRemedyResponse],
+    ) -> _abc.Awaitable[_complaint_service_pb2.SettleRemedyResponse]:
+        """Settles money that the home region has refused to book: it is ordered again, or was given in another way. Staff of the responsible region."""
 
     @_abc_1.abstractmethod
     def WatchComplaint(

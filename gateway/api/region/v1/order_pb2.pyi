@@ -203,7 +203,7 @@ class Order(_message.Message):
     handling_region: _builtins.str
     """Where the customer stands."""
     operator: _builtins.str
-    """The operator system that submitted it."""
+    """The operator system that submitted it; `node/complaints` for what the node itself ordered for a complaint."""
     home_region: _builtins.str
     """Who owns the customer; empty while no region is known for the number."""
     cancellation_reason: _builtins.str

@@ -259,6 +259,12 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """The region of first contact keeps the customer's contact to the end; ask there."""
     REASON_COMPLAINT_EXPEDITED_RECENTLY: _Reason.ValueType  # 125
     """One reminder an hour. It has been seen; wait for the answer, which has a limit."""
+    REASON_REMEDY_STATE_FORBIDS: _Reason.ValueType  # 131
+    """Only money that the home region has refused is settled by hand. Get the complaint to see how it stands."""
+    REASON_IMPROVEMENT_ACTION_NOT_FOUND: _Reason.ValueType  # 132
+    """List the actions by ImprovementService.ListImprovementActions."""
+    REASON_IMPROVEMENT_ACTION_FINISHED: _Reason.ValueType  # 133
+    """It was finished before, with another outcome. Record a new action where it did not help."""
     REASON_DOSSIER_NOT_YET: _Reason.ValueType  # 134
     """Wait until then, or export it where the customer asks for the regulator."""
     REASON_DOSSIER_ANSWERED: _Reason.ValueType  # 135
@@ -511,6 +517,12 @@ REASON_COMPLAINT_NOT_FIRST_CONTACT: Reason.ValueType  # 124
 """The region of first contact keeps the customer's contact to the end; ask there."""
 REASON_COMPLAINT_EXPEDITED_RECENTLY: Reason.ValueType  # 125
 """One reminder an hour. It has been seen; wait for the answer, which has a limit."""
+REASON_REMEDY_STATE_FORBIDS: Reason.ValueType  # 131
+"""Only money that the home region has refused is settled by hand. Get the complaint to see how it stands."""
+REASON_IMPROVEMENT_ACTION_NOT_FOUND: Reason.ValueType  # 132
+"""List the actions by ImprovementService.ListImprovementActions."""
+REASON_IMPROVEMENT_ACTION_FINISHED: Reason.ValueType  # 133
+"""It was finished before, with another outcome. Record a new action where it did not help."""
 REASON_DOSSIER_NOT_YET: Reason.ValueType  # 134
 """Wait until then, or export it where the customer asks for the regulator."""
 REASON_DOSSIER_ANSWERED: Reason.ValueType  # 135

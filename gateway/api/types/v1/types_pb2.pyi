@@ -64,6 +64,8 @@ class _ApplicantEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Applicant.V
     """An agent with an authorisation."""
     APPLICANT_ENTERPRISE: _Applicant.ValueType  # 3
     """The handler of an enterprise customer."""
+    APPLICANT_REGION: _Applicant.ValueType  # 4
+    """A region's node, for a customer whose complaint was settled with money; refused from operator systems."""
 
 class Applicant(_Applicant, metaclass=_ApplicantEnumTypeWrapper):
     """For whom the applicant acts; decides which documents are needed."""
@@ -76,6 +78,8 @@ APPLICANT_AGENT: Applicant.ValueType  # 2
 """An agent with an authorisation."""
 APPLICANT_ENTERPRISE: Applicant.ValueType  # 3
 """The handler of an enterprise customer."""
+APPLICANT_REGION: Applicant.ValueType  # 4
+"""A region's node, for a customer whose complaint was settled with money; refused from operator systems."""
 Global___Applicant: _TypeAlias = Applicant  # noqa: Y015
 
 @_typing.final

@@ -1,0 +1,175 @@
+"""`region-node complaints actions`: what is done so that the causes of complaints do not come back."""
+
+import asyncio
+import uuid
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
+
+import click
+import grpc
+from google.protobuf import json_format
+from google.protobuf.message import Message
+
+from gateway.api.region.v1 import improvement_service_pb2 as api
+from gateway.api.region.v1.improvement_service_pb2 import ImprovementAction
+from gateway.api.region.v1.improvement_service_pb2_grpc import ImprovementServiceStub
+from gateway.languages import translated
+from gateway.terminal import print_table
+from gateway.tls import CredentialsUnusable
+from region_node.cli.connection import Target, connection_options
+from region_node.cli.exits import NOT_KNOWN, REFUSED, leave
+from region_node.cli.outcome import may_pass, told_by
+
+T = TypeVar("T")
+
+_CALL_SECONDS = 30.0
+_json_option = click.option("--json", "as_json", is_flag=True, help="Print the answer of the node as JSON.")
+_request_option = click.option(
+    "--request-id", default="", help="The same id does the same thing once. Made up where it is not given."
+)
+
+
+@click.group()
+def actions() -> None:
+    """Record what is done about the causes of complaints, and see whether it has helped."""
+
+
+@actions.command("list")
+@connection_options
+@click.option("--open", "is_open", is_flag=True, help="Only those that are not finished.")
+@click.option("--ineffective", is_flag=True, help="Only those that did not help.")
+@click.option("--category", default="", help="Only those of this category.")
+@click.option("--cause", default="", help="Only those of this cause.")
+@click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True, help="At most so many.")
+@_json_option
+def list_command(
+    target: Target, is_open: bool, ineffective: bool, category: str, cause: str, limit: int, as_json: bool
+) -> None:
+    """List improvement actions, newest first: who sees to each, until when, and how often the cause came back.
+
+    \b
+    Examples:
+      region-node complaints actions list --open
+      region-node complaints actions list --ineffective --cause billing-error
+    """
+    request = api.ListImprovementActionsRequest(
+        page_size=limit, open=is_open, ineffective=ineffective, category=category, cause_code=cause
+    )
+    found = _ask(target, lambda node: node.ListImprovementActions(request, timeout=_CALL_SECONDS))
+    if as_json:
+        _print_json(found)
+    else:
+        _print_actions(found.actions)
+
+
+@actions.command()
+@click.argument("docket")
+@click.argument("text")
+@connection_options
+@click.option("--owner", required=True, help="Who sees to it: a staff id or the code of a department.")
+@click.option("--due", required=True, help="By which day, as YYYY-MM-DD.")
+@_request_option
+@_json_option
+def add(target: Target, docket: str, text: str, owner: str, due: str, request_id: str, as_json: bool) -> None:
+    """Record what is to be done about the cause of a closed complaint; TEXT names no customer.
+
+    \b
+    Examples:
+      region-node complaints actions add guangdong/20261210-17 "check the import twice" --owner BILLING --due 2027-01-31
+    """
+    request = api.AddImprovementActionRequest(
+        request_id=_id(request_id), docket=docket, text=text, owner=owner, due_date=due
+    )
+    answer = _ask(target, lambda node: node.AddImprovementAction(request, timeout=_CALL_SECONDS), request.request_id)
+    _tell(answer.action, as_json)
+
+
+@actions.command()
+@click.argument("action_id")
+@click.argument("outcome")
+@connection_options
+@_request_option
+@_json_option
+def finish(target: Target, action_id: str, outcome: str, request_id: str, as_json: bool) -> None:
+    """Close an improvement action with what was done.
+
+    \b
+    Examples:
+      region-node complaints actions finish sichuan/action-3 "imports are compared line by line"
+    """
+    request = api.FinishImprovementActionRequest(request_id=_id(request_id), action_id=action_id, outcome=outcome)
+    answer = _ask(target, lambda node: node.FinishImprovementAction(request, timeout=_CALL_SECONDS), request.request_id)
+    _tell(answer.action, as_json)
+
+
+def _print_actions(found: Sequence[ImprovementAction]) -> None:
+    columns = [
+        translated("action"),
+        translated("category"),
+        translated("cause"),
+        translated("owner"),
+        translated("due"),
+        translated("state"),
+        translated("repeats"),
+        translated("what"),
+    ]
+    print_table(
+        columns,
+        [
+            (
+                each.id,
+                each.category,
+                each.cause_code,
+                each.owner,
+                each.due_date,
+                _standing(each),
+                str(each.repeats),
+                each.outcome or each.text,
+            )
+            for each in found
+        ],
+    )
+
+
+def _standing(action: ImprovementAction) -> str:
+    if action.ineffective:
+        return translated("ineffective: {docket}", docket=action.last_repeat)
+    if action.finisher:
+        return translated("finished")
+    return translated("overdue") if action.overdue else translated("open")
+
+
+def _tell(action: ImprovementAction, as_json: bool) -> None:
+    if as_json:
+        _print_json(action)
+    else:
+        _print_actions([action])
+
+
+def _id(given: str) -> str:
+    return given or uuid.uuid4().hex
+
+
+def _ask(target: Target, call: Callable[[ImprovementServiceStub], Awaitable[T]], request_id: str = "") -> T:
+    """The node's answer. Ends the command where there is none, and says how to ask again."""
+
+    async def run() -> T:
+        async with target.channel() as channel:
+            return await call(ImprovementServiceStub(channel))
+
+    try:
+        return asyncio.run(run())
+    except CredentialsUnusable as error:
+        raise click.UsageError(str(error)) from error
+    except grpc.aio.AioRpcError as error:
+        told = told_by(error)
+        if not may_pass(error):
+            leave(translated("Refused: {problem}", problem=told), REFUSED)
+        if request_id:
+            again = translated("Run it again with --request-id {id}: it is done once.", id=request_id)
+            told = f"{told}\n{again}"
+        leave(told, NOT_KNOWN)
+
+
+def _print_json(message: Message) -> None:
+    click.echo(json_format.MessageToJson(message, preserving_proto_field_name=True, ensure_ascii=False))
