@@ -13,6 +13,8 @@ from gateway.api.region.v1.complaint_pb2 import ComplaintState, EscalationTrigge
 from gateway.clock import from_timestamp
 from gateway.errors import reason_name
 from gateway.months import month_before
+from tests.federation.certificates import FEDERATION
+from tests.federation.commands import run_command
 from tests.federation.complainant import Complainant
 from tests.federation.refusals import refusal
 from tests.federation.running import CALL_SECONDS, NOT_JOINED, Federation
@@ -146,6 +148,28 @@ async def test_what_nobody_has_taken_up_is_raised_at_the_first_contact(
     assert filed.docket in await listed(federation, api.ListComplaintsRequest(level=4, region=NOT_JOINED))
 
 
+async def test_a_region_that_was_away_hears_why_a_complaint_was_raised_meanwhile(
+    federation: Federation, desk: Complainant
+) -> None:
+    await federation.stop_node("henan")
+    try:
+        filed = await desk.file("BILL_WRONG", federation.next_number("henan"))
+        await raised(federation, filed.docket, 3)
+        everything = api.ListComplaintsRequest(level=3, region="henan", page_size=500)
+        response = await federation.complaint_oversight.ListComplaints(everything, timeout=CALL_SECONDS)
+        assert filed.docket in [each.docket for each in response.complaints]
+        unanswered = [(each.region, reason_name(each.reason)) for each in response.unanswered]
+        assert unanswered == [("henan", "REGION_UNREACHABLE")]
+    finally:
+        await federation.start_node("henan")
+        await federation.until_standing({"henan": MemberState.MEMBER_STATE_JOINED})
+    owner = Complainant(federation, "henan", "staff/wang")
+    await owner.reaches(filed.docket, IN_PROGRESS)
+    found = await owner.rises(filed.docket, 3)
+    assert [(each.author, each.text) for each in found.notes] == [("admin/root", "媒体关注")]
+    assert {each.region for each in found.escalations if each.trigger == ADMINISTRATOR} == {"guangdong"}
+
+
 @pytest.mark.parametrize(
     ("docket", "level", "reason", "expected"),
     [
@@ -202,3 +226,33 @@ async def test_a_report_counts_each_complaint_at_its_responsible_region_and_name
     request = api.ReportComplaintsRequest(from_month="2026-01", to_month="2025-12", groupings=[api.ComplaintGrouping()])
     call = federation.complaint_oversight.ReportComplaints(request, timeout=CALL_SECONDS)
     assert (await refusal(call)).reason == "REQUEST_INVALID"
+
+
+@pytest.mark.files  # the commands are the same on either engine
+async def test_administrators_follow_raise_and_count_complaints_by_commands(
+    federation: Federation, desk: Complainant, quality: Complainant
+) -> None:
+    credentials = federation.certificates.credentials("admin/root").certificate.parent
+    environment = {
+        "CROSSREGION_COORDINATOR": federation.coordinator_endpoint,
+        "CROSSREGION_CREDENTIALS": str(credentials),
+        "CROSSREGION_FEDERATION": FEDERATION,
+    }
+
+    async def said(*words: str) -> str:
+        ended = await run_command("coordinator.cli.main", "complaints", *words, environment=environment)
+        assert ended.returncode == 0, ended.stderr
+        return ended.stdout
+
+    filed = await desk.file("SVC_PORTING", federation.next_number("sichuan"))
+    await quality.reaches(filed.docket, IN_PROGRESS)
+    assert filed.docket in await said("list", "--due-soon", "--within", "9999", "--category", "SVC_PORTING")
+    raised_line = await said("raise", filed.docket, "--level", "3", "--reason", "媒体关注")
+    assert raised_line == f"{filed.docket} is at level 3; sichuan is responsible\n"
+    out = await said("show", filed.docket, "--lang", "zh")
+    assert "L3: 管理员" in out
+    assert "时间去向" in out
+    month, path = f"{federation.clock.now() + timedelta(hours=8):%Y-%m}", federation.directory / "report.html"
+    await said("report", "--to", month, "--format", "html", "--out", str(path), "--lang", "zh")
+    assert "四川" in path.read_text("utf-8")
+    assert "\nSVC_PORTING,1," in await said("report", "--to", month, "--format", "csv", "--by", "category")
