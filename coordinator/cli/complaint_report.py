@@ -6,11 +6,12 @@ from pathlib import Path
 
 import click
 
-from coordinator.cli.connection import TIMEOUT, Connection, connected
+from coordinator.cli.connection import Connection, connected
 from coordinator.cli.exits import EPILOG, CannotReach, NotDone
 from coordinator.cli.output import tell_unanswered
 from coordinator.cli.report_figures import as_csv, as_json, as_rows
 from coordinator.cli.report_page import GROUPINGS, page
+from coordinator.oversight.figures import MOST_MONTHS
 from gateway.api.coordinator.v1 import complaint_oversight_service_pb2 as contract
 from gateway.api.coordinator.v1.complaint_oversight_service_pb2_grpc import ComplaintOversightServiceStub
 from gateway.channels import invoke
@@ -21,7 +22,7 @@ from gateway.terminal import print_table
 
 _PREFIX = "COMPLAINT_DIMENSION_"
 _DIMENSIONS = [name.removeprefix(_PREFIX).lower() for name in contract.ComplaintDimension.keys()[1:]]
-_MOST_MONTHS = 36
+_SECONDS = 40.0  # regions are given thirty of them to count
 _MONTHS = 12  # where nobody says how many
 
 _By = Sequence[contract.ComplaintDimension.ValueType]
@@ -101,7 +102,7 @@ def report(connection: Connection, first: str | None, last: str | None, by: _By,
         groupings=[contract.ComplaintGrouping(by=by), *(GROUPINGS if form == "html" else ())],
     )
     response = connection.ask(
-        lambda channel: invoke(ComplaintOversightServiceStub(channel).ReportComplaints, request, TIMEOUT)
+        lambda channel: invoke(ComplaintOversightServiceStub(channel).ReportComplaints, request, _SECONDS)
     )
     tell_unanswered(response.unanswered)
     if response.unanswered and not response.regions:
@@ -125,8 +126,8 @@ def _months(first: str | None, last: str | None, now: datetime) -> Sequence[str]
     """The months that are asked about, both ends with them."""
     until = last or f"{now:%Y-%m}"
     months = months_between(first or month_before(until, _MONTHS - 1), until)
-    if not 1 <= len(months) <= _MOST_MONTHS:
-        raise click.UsageError(translated("ask for 1 to {most} months", most=_MOST_MONTHS))
+    if not 1 <= len(months) <= MOST_MONTHS:
+        raise click.UsageError(translated("ask for 1 to {most} months", most=MOST_MONTHS))
     return months
 
 

@@ -61,9 +61,9 @@ class Regions:
             region for region, member in self._members.all().items() if member.state != MemberState.MEMBER_STATE_ABSENT
         ]
 
-    async def ask(self, regions: Iterable[str], ask: Ask[Answer]) -> Answers[Answer]:
-        """Asks regions at the same time, each within what is left of the call."""
-        seconds = current_call().seconds_left(ANSWER_SECONDS)
+    async def ask(self, regions: Iterable[str], ask: Ask[Answer], at_most: float = ANSWER_SECONDS) -> Answers[Answer]:
+        """Asks regions at the same time, each within what is left of the call, and at most so many seconds."""
+        seconds = current_call().seconds_left(at_most)
         asked = list(regions)
         answers: Answers[Answer] = Answers({}, {})
         found = await asyncio.gather(*(self._ask_one(region, ask, seconds) for region in asked))

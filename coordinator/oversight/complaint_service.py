@@ -7,7 +7,7 @@ import grpc
 
 from coordinator.oversight.asking import Answers, Ask, Regions
 from coordinator.oversight.complaint_rules import concerns, first_contact, merged
-from coordinator.oversight.figures import customers_of, require_groupings, table
+from coordinator.oversight.figures import MOST_MONTHS, customers_of, require_groupings, table
 from coordinator.registry.port import Registry
 from gateway.api.coordinator.v1 import complaint_oversight_service_pb2 as contract
 from gateway.api.coordinator.v1.complaint_oversight_service_pb2_grpc import ComplaintOversightServiceServicer
@@ -21,7 +21,7 @@ from gateway.errors import Refused
 from gateway.months import months_between, require_month
 from gateway.pages import page_size
 
-MOST_MONTHS = 36
+COUNT_SECONDS = 30.0  # for one region to count its months: years of complaints, page by page beside its other work
 _NOT_FOUND = Reason.REASON_COMPLAINT_NOT_FOUND
 
 _History = region_contract.GetComplaintHistoryResponse
@@ -114,7 +114,7 @@ class ComplaintOversightService(ComplaintOversightServiceServicer):
     ) -> contract.ReportComplaintsResponse:
         """See the contract."""
         require_groupings(request.groupings)
-        answers = await self._regions.ask(self._regions.joined(), _counted(_months(request)))
+        answers = await self._regions.ask(self._regions.joined(), _counted(_months(request)), COUNT_SECONDS)
         counts = answers.by_region
         configuration = self._registry.snapshot().configuration or Configuration()
         categories = {

@@ -19,6 +19,7 @@ DEPARTMENT = ComplaintDimension.COMPLAINT_DIMENSION_DEPARTMENT
 CATEGORY = ComplaintDimension.COMPLAINT_DIMENSION_CATEGORY
 MONTH = ComplaintDimension.COMPLAINT_DIMENSION_MONTH
 MOST_GROUPINGS = 8
+MOST_MONTHS = 36
 _LEVELS = 6  # L0 to L5
 
 Counts = Mapping[str, Mapping[str, CountComplaintsResponse]]

@@ -16,6 +16,7 @@ from gateway.store.port import Transaction, Value
 from region_node.complaints import rules
 from region_node.complaints.deadlines import due_of, find, is_met
 
+_RAISED = 2  # from this level on there is an index
 _ENDED = ", ".join(str(state) for state in sorted(rules.FINAL))
 
 
@@ -83,9 +84,11 @@ def _conditions(wanted: HeaderFilter) -> tuple[list[str], dict[str, Value]]:
         conditions.append("c.due >= :now AND c.due < :soon")
         parameters |= {"now": now, "soon": to_microseconds(wanted.now + wanted.due_within)}
     if wanted.unclassified:
-        conditions.append("COALESCE(f.category, c.category) = ''")
+        conditions.append("c.docket IN (SELECT docket FROM complaint_figures WHERE category = '')")
     if wanted.level:
-        conditions.append("c.level >= :level")
+        conditions.append(
+            "c.level >= :level" if wanted.level < _RAISED else f"c.level >= {_RAISED} AND c.level >= :level"
+        )
         parameters["level"] = wanted.level
     if wanted.category:
         conditions.append("COALESCE(f.category, c.category) = :category")

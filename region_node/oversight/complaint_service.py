@@ -29,7 +29,7 @@ from region_node.orders.rows import RequestKey, insert_request
 from region_node.requests import require_length, require_request_id
 
 _ADMINISTRATOR = re.compile(r"admin/[A-Za-z0-9._-]{1,64}", re.ASCII)
-_PAGE = 2000  # complaints counted before others are let in
+_PAGE = 500  # complaints counted before others are let in
 _LONGEST = 3660 * 24 * 3600  # seconds ahead
 
 

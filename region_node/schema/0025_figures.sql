@@ -18,3 +18,5 @@ CREATE TABLE complaint_figures (
     rating        INTEGER NOT NULL    -- 1 to 5; 0 where it was not said
 );
 CREATE INDEX complaint_figures_month ON complaint_figures (owner_region, creation_date, docket);
+CREATE INDEX complaint_figures_unclassified ON complaint_figures (docket) WHERE category = '';
+CREATE INDEX complaints_raised ON complaints (creation_date, docket) WHERE level >= 2;
