@@ -37,7 +37,7 @@ def print_headers(complaints: Sequence[ComplaintHeader], now: datetime) -> None:
         translated("level"),
         translated("from"),
         translated("responsible"),
-        translated("filed"),
+        translated("taken in"),
         translated("due"),
         translated("time left"),
     )
@@ -88,11 +88,13 @@ def print_history(history: ComplaintHistory, told_by: str) -> None:
 
 
 def length(amount: timedelta) -> str:
-    """A length of time in days, hours and minutes: `2d 03:10`, `0:45`."""
+    """A length of time in days, hours and minutes: `2 d 03:10`, `0:45`."""
     days, rest = divmod(amount, _DAY)
     hours, rest = divmod(rest, _HOUR)
     minutes = rest // _MINUTE
-    return f"{days}d {hours:02d}:{minutes:02d}" if days else f"{hours}:{minutes:02d}"
+    if not days:
+        return f"{hours}:{minutes:02d}"
+    return translated("{days} d {clock}", days=days, clock=f"{hours:02d}:{minutes:02d}")
 
 
 def _row(header: ComplaintHeader, now: datetime) -> list[str | Text]:

@@ -26,6 +26,7 @@ from region_node.complaints import rules
 from region_node.complaints.deadlines import Hours, due_of, find, is_met, mark, told_at
 
 FIRST_CONTACT, DEPARTMENT, QUALITY, COORDINATOR, EXECUTIVE, REGULATOR = range(6)
+ADMINISTRATORS = "admin/"  # how an author begins who is an administrator of the federation, and no region
 REPEATS_TO_EXECUTIVE = 3  # complaints of one number and category within 30 days, this one counted
 
 

@@ -8,6 +8,7 @@ from gateway.api.region.v1.complaint_pb2 import Complaint, LedgerEntry
 from gateway.clock import from_timestamp
 from region_node.complaints import ledger, rules
 from region_node.complaints.deadlines import Hours, find
+from region_node.complaints.escalation import ADMINISTRATORS
 from region_node.complaints.headers import header_of
 
 
@@ -25,13 +26,17 @@ def history(complaint: Complaint, now: datetime, hours: Hours) -> ComplaintHisto
         ledger=ledger.entries(complaint, now, hours),
     )
     for note in complaint.notes:
-        region = note.author.partition("/")[0]  # who of its staff is nobody's business here
-        told.utterances.add(time=note.time, region=region, asks_customer=note.asks_customer)
+        told.utterances.add(time=note.time, region=_speaker(note.author), asks_customer=note.asks_customer)
     late = ledger.lateness(complaint, now)
     if late is not None:
         told.lateness.FromTimedelta(late)
         told.why_late.extend(why_late(complaint, now, hours))
     return told
+
+
+def _speaker(author: str) -> str:
+    """The region of who said something: who of its staff it was is nobody's business here. Administrators are told."""
+    return author if author.startswith(ADMINISTRATORS) else author.partition("/")[0]
 
 
 def why_late(complaint: Complaint, now: datetime, hours: Hours) -> Sequence[LedgerEntry]:

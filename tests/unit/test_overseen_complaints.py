@@ -91,6 +91,7 @@ def test_why_a_complaint_is_late_sums_to_what_it_had_and_its_lateness() -> None:
     assert seen.lateness.ToTimedelta() == 6 * HOUR
     assert sum((each.duration.ToTimedelta() for each in seen.why_late), timedelta()) == 30 * HOUR
     assert sum((each.duration.ToTimedelta() for each in seen.ledger), timedelta()) == 8 * DAY
+    assert [each.region for each in seen.utterances] == ["sichuan"]
     assert "secret" not in str(seen)
     assert "wang" not in str(seen)
 
@@ -124,7 +125,7 @@ def test_the_rows_of_why_late_sum_to_the_whole_as_they_are_shown(seconds: list[i
 
 
 def minutes(shown: str) -> int:
-    days, _, clock = shown.rpartition("d ")
+    days, _, clock = shown.rpartition(" d ")
     hour, _, minute = clock.partition(":")
     return int(days or 0) * 1440 + int(hour) * 60 + int(minute)
 
@@ -135,7 +136,7 @@ def test_a_list_tells_how_much_time_is_left(capsys: pytest.CaptureFixture[str]) 
     assert lines[2].split()[-1] == "1:00"
     assert lines[3].split()[-1] == "-3:00"
     assert "not classified" in lines[2]
-    assert length(timedelta(days=2, hours=3, minutes=4, seconds=59)) == "2d 03:04"
+    assert length(timedelta(days=2, hours=3, minutes=4, seconds=59)) == "2 d 03:04"
 
 
 # Raised by an administrator.
@@ -150,6 +151,8 @@ def test_an_administrator_raises_upwards_only_through_every_level() -> None:
     escalation.raise_for_administrator(found, wish(4), now, "sichuan")
     assert fired(found)[2:] == [(2, "ADMINISTRATOR"), (3, "ADMINISTRATOR"), (4, "ADMINISTRATOR")]
     assert (found.notes[-1].author, found.notes[-1].text) == ("admin/root", "in the newspapers")
+    (said,) = history(found, now, hours).utterances
+    assert said.region == "admin/root"
     for level in (1, 4):
         with pytest.raises(Refused, match="LEVEL_REACHED"):
             escalation.raise_for_administrator(found, wish(level), now, "sichuan")

@@ -229,7 +229,7 @@ class ComplaintHistory(_message.Message):
         REGION_FIELD_NUMBER: _builtins.int
         ASKS_CUSTOMER_FIELD_NUMBER: _builtins.int
         region: _builtins.str
-        """The region of whoever said it, or passed it on."""
+        """The region of whoever said it, or passed it on; of an administrator the name, for example `admin/root`."""
         asks_customer: _builtins.bool
         """Whether the customer was asked something by it."""
         @_builtins.property
