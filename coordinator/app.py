@@ -14,6 +14,8 @@ from coordinator.membership.members import CurrentMembers
 from coordinator.membership.presence import Presence
 from coordinator.membership.service import FederationPorts, FederationService, MembershipService
 from coordinator.membership.witnesses import Witnesses, tell_of_registry
+from coordinator.oversight.asking import Regions
+from coordinator.oversight.complaint_service import ComplaintOversightService
 from coordinator.oversight.service import OversightService
 from coordinator.registry.age import observe_age
 from coordinator.registry.embedded import EmbeddedRegistry
@@ -26,12 +28,15 @@ from coordinator.routing.service import RoutingService
 from coordinator.schema import PACKAGES
 from coordinator.settings import CoordinatorSettings
 from gateway.access import AccessRules
-from gateway.api.coordinator.v1 import administration_pb2
+from gateway.api.coordinator.v1 import administration_pb2, complaint_oversight_service_pb2
 from gateway.api.coordinator.v1.administration_pb2_grpc import (
     add_AuditServiceServicer_to_server,
     add_ConfigurationServiceServicer_to_server,
     add_MembershipServiceServicer_to_server,
     add_OversightServiceServicer_to_server,
+)
+from gateway.api.coordinator.v1.complaint_oversight_service_pb2_grpc import (
+    add_ComplaintOversightServiceServicer_to_server,
 )
 from gateway.api.federation.v1 import federation_pb2
 from gateway.api.federation.v1.federation_pb2_grpc import add_FederationServiceServicer_to_server
@@ -206,7 +211,9 @@ def _services(parts: _Parts) -> list[Service]:
     routing = RoutingService(router)
     membership = MembershipService(parts.registry, parts.presence)
     configuration = ConfigurationService(parts.registry, parts.settings.federation)
-    oversight = OversightService(parts.members, parts.channels)
+    regions = Regions(parts.members, parts.channels)
+    oversight = OversightService(regions)
+    complaints = ComplaintOversightService(regions, parts.registry)
     auditing = AuditService(AuditPorts(parts.members, parts.registry, parts.channels, parts.keys, parts.clock))
     admin = administration_pb2.DESCRIPTOR.services_by_name
     return [
@@ -234,6 +241,11 @@ def _services(parts: _Parts) -> list[Service]:
             admin["OversightService"],
             add_OversightServiceServicer_to_server,
             oversight,
+        ),
+        Service.of(
+            complaint_oversight_service_pb2.DESCRIPTOR.services_by_name["ComplaintOversightService"],
+            add_ComplaintOversightServiceServicer_to_server,
+            complaints,
         ),
         Service.of(
             admin["AuditService"],

@@ -26,9 +26,14 @@ def translated(words: str, /, **parameters: object) -> str:
     return told.format(**parameters) if parameters else told
 
 
+def current_language() -> str:
+    """The language of the command, one of LANGUAGES."""
+    return "zh" if os.environ.get("LANGUAGE") == "zh" else "en"
+
+
 def in_language(told: LocalizedText) -> str:
     """A text of the contract in the language of the command."""
-    return told.zh_cn if os.environ.get("LANGUAGE") == "zh" else told.en
+    return told.zh_cn if current_language() == "zh" else told.en
 
 
 def refusal(error: Exception) -> str:

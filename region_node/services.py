@@ -7,6 +7,7 @@ from gateway.api.region.v1 import (
     audit_service_pb2,
     billing_service_pb2,
     catalogue_service_pb2,
+    complaint_oversight_service_pb2,
     complaint_service_pb2,
     customer_service_pb2,
     document_service_pb2,
@@ -25,6 +26,9 @@ from gateway.api.region.v1.attachment_service_pb2_grpc import add_AttachmentServ
 from gateway.api.region.v1.audit_service_pb2_grpc import add_AuditServiceServicer_to_server
 from gateway.api.region.v1.billing_service_pb2_grpc import add_BillingServiceServicer_to_server
 from gateway.api.region.v1.catalogue_service_pb2_grpc import add_CatalogueServiceServicer_to_server
+from gateway.api.region.v1.complaint_oversight_service_pb2_grpc import (
+    add_ComplaintOversightServiceServicer_to_server,
+)
 from gateway.api.region.v1.complaint_service_pb2_grpc import add_ComplaintServiceServicer_to_server
 from gateway.api.region.v1.customer_service_pb2_grpc import add_CustomerServiceServicer_to_server
 from gateway.api.region.v1.document_service_pb2_grpc import add_DocumentServiceServicer_to_server
@@ -59,6 +63,7 @@ from region_node.notices.service import NoticeService
 from region_node.orders.events_service import OrderEventService
 from region_node.orders.service import OrderService
 from region_node.oversight.audit_service import AuditService
+from region_node.oversight.complaint_service import ComplaintOversightService
 from region_node.oversight.service import OversightService
 from region_node.questions import Questions
 from region_node.retention.service import RetentionService
@@ -186,6 +191,11 @@ def _of_the_federation(ports: ServicePorts) -> list[Service]:
             oversight_service_pb2.DESCRIPTOR.services_by_name["OversightService"],
             add_OversightServiceServicer_to_server,
             OversightService(store, context.region),
+        ),
+        Service.of(
+            complaint_oversight_service_pb2.DESCRIPTOR.services_by_name["ComplaintOversightService"],
+            add_ComplaintOversightServiceServicer_to_server,
+            ComplaintOversightService(context, store, ports.clock),
         ),
         Service.of(
             audit_service_pb2.DESCRIPTOR.services_by_name["AuditService"],

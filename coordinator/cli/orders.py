@@ -8,7 +8,16 @@ from rich.text import Text
 
 from coordinator.cli.connection import TIMEOUT, Connection, connected
 from coordinator.cli.exits import EPILOG, CannotReach
-from coordinator.cli.output import json_option, print_json, print_table, told, told_age, told_span, told_time
+from coordinator.cli.output import (
+    json_option,
+    print_json,
+    print_table,
+    tell_unanswered,
+    told,
+    told_age,
+    told_span,
+    told_time,
+)
 from coordinator.cli.timeline import seconds_between, timeline, unanswered_envelopes
 from gateway.api.coordinator.v1 import administration_pb2 as contract
 from gateway.api.coordinator.v1.administration_pb2_grpc import OversightServiceStub
@@ -95,7 +104,7 @@ def trace(connection: Connection, order_id: str, as_json: bool) -> None:
         print_json(response)
     else:
         _print_trace(order_id, response)
-    _tell_unanswered(response.unanswered)
+    tell_unanswered(response.unanswered)
     if not response.traces:
         raise CannotReach(translated("no region that may know {order} could be asked", order=order_id))
 
@@ -110,7 +119,7 @@ def _print_orders(response: contract.ListOrdersResponse, title: str, *, as_json:
     else:
         now = datetime.now(UTC)
         print_table(title, _columns(), [_row(order, now) for order in response.orders])
-    _tell_unanswered(response.unanswered)
+    tell_unanswered(response.unanswered)
 
 
 def _columns() -> Sequence[str]:
@@ -191,10 +200,3 @@ def _print_trace(order_id: str, response: contract.TraceOrderResponse) -> None:
     print_table(order_id, columns, rows)
     for waiting in unanswered_envelopes(response):
         click.echo(waiting)
-
-
-def _tell_unanswered(unanswered: Sequence[contract.UnansweredRegion]) -> None:
-    for region in unanswered:
-        problem = refusal(Refused(region.reason, region=region.region))
-        told = translated("{region} could not be asked: {problem}", region=region.region, problem=problem)
-        click.echo(told, err=True)

@@ -12,8 +12,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from gateway.api.coordinator.v1.administration_pb2 import UnansweredRegion
 from gateway.clock import from_timestamp
-from gateway.languages import translated
+from gateway.errors import Refused
+from gateway.languages import refusal, translated
 from gateway.words import word
 
 _PIPED_WIDTH = 200  # columns where no terminal says how many it has
@@ -85,3 +87,15 @@ def told_age(timestamp: Timestamp, now: datetime) -> str:
         return ""
     span = told_span((now - from_timestamp(timestamp)).total_seconds()).lstrip("+")
     return translated("{span} ago", span=span)
+
+
+def tell_unanswered(unanswered: Sequence[UnansweredRegion]) -> None:
+    """Says on standard error which regions could not be asked, and why."""
+    for region in unanswered:
+        click.echo(unanswered_line(region), err=True)
+
+
+def unanswered_line(unanswered: UnansweredRegion) -> str:
+    """That a region could not be asked, and why."""
+    problem = refusal(Refused(unanswered.reason, region=unanswered.region))
+    return translated("{region} could not be asked: {problem}", region=unanswered.region, problem=problem)

@@ -14,16 +14,19 @@ a resolution was proposed, until the customer refuses it.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from gateway.api.federation.v1.configuration_pb2 import ComplaintSeverity
 from gateway.api.region.v1.complaint_pb2 import Complaint, Deadline, Escalation, EscalationTrigger
+from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.clock import to_timestamp
+from gateway.errors import Refused
 from region_node.complaints import rules
 from region_node.complaints.deadlines import Hours, due_of, find, is_met, mark, told_at
 
 FIRST_CONTACT, DEPARTMENT, QUALITY, COORDINATOR, EXECUTIVE, REGULATOR = range(6)
+ADMINISTRATORS = "admin/"  # how an author begins who is an administrator of the federation, and no region
 REPEATS_TO_EXECUTIVE = 3  # complaints of one number and category within 30 days, this one counted
 
 
@@ -34,6 +37,16 @@ class Step:
     level: int
     trigger: EscalationTrigger.ValueType
     due: datetime
+
+
+@dataclass(frozen=True)
+class AdministratorsWish:
+    """To what level an administrator raises a complaint, and why."""
+
+    level: int
+    reason: str = field(repr=False)
+    administrator: str
+    """For example `admin/root`."""
 
 
 def file(complaint: Complaint, now: datetime, region: str) -> None:
@@ -72,6 +85,23 @@ def refuse(complaint: Complaint, now: datetime, region: str, *, to_regulator: bo
 def ask_for_regulator(complaint: Complaint, now: datetime, region: str) -> None:
     """The customer wants the regulator."""
     raise_to(complaint, Step(REGULATOR, EscalationTrigger.ESCALATION_TRIGGER_CUSTOMER_ASKED, now), now, region)
+
+
+def raise_for_administrator(
+    complaint: Complaint, wanted: AdministratorsWish, now: datetime, region: str
+) -> Sequence[Escalation]:
+    """An administrator of the federation raises it; why is a note of it. Returns the levels reached, ascending.
+
+    Raises Refused for what is resolved or ended, and with COMPLAINT_LEVEL_REACHED where it stands there already.
+    """
+    if rules.is_final(complaint) or complaint.state == rules.RESOLVED:
+        raise Refused(Reason.REASON_COMPLAINT_STATE_FORBIDS, state=rules.state_name(complaint.state), action="raise")
+    if wanted.level <= complaint.level:
+        raise Refused(Reason.REASON_COMPLAINT_LEVEL_REACHED, level=str(complaint.level))
+    rules.require_room(complaint, len(wanted.reason.encode()), rules.TALK_LIMIT)
+    rules.note(complaint, wanted.administrator, wanted.reason, now)
+    administrator = EscalationTrigger.ESCALATION_TRIGGER_ADMINISTRATOR
+    return raise_to(complaint, Step(wanted.level, administrator, now), now, region)
 
 
 def steps(complaint: Complaint, hours: Hours) -> list[Step]:

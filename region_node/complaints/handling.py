@@ -181,6 +181,30 @@ def escalation_is_due(tx: Transaction, context: RegionContext, timer: Timer, now
     owner.watch(tx, context, complaint)
 
 
+def raise_for_administrator(
+    tx: Transaction, context: RegionContext, docket: str, wanted: escalation.AdministratorsWish, now: datetime
+) -> Complaint:
+    """An administrator of the federation raises a complaint: of this region, or one that nobody has taken up yet.
+
+    Raises Refused, with COMPLAINT_NOT_RESPONSIBLE where another region has it.
+    """
+    row = require_complaint(tx, docket)
+    complaint, known = row.complaint, row.complaint.level
+    if complaint.owner_region == context.region:
+        return owner.raise_for_administrator(tx, context, row, wanted, now)
+    if complaint.version:
+        raise Refused(Reason.REASON_COMPLAINT_NOT_RESPONSIBLE, region=complaint.owner_region)
+    reached = escalation.raise_for_administrator(complaint, wanted, now, context.region)
+    owner.note_reached(tx, context, complaint, known, now)
+    asked = ComplaintCommand(docket=complaint.docket)
+    asked.raised.escalation.CopyFrom(reached[-1])
+    asked.raised.administrator, asked.raised.reason = wanted.administrator, wanted.reason
+    _send(tx, context, row, f"{complaint.docket}#raised{complaint.level}", asked, now)
+    update_complaint(tx, complaint, now)
+    owner.watch(tx, context, complaint)
+    return complaint
+
+
 def find_for(tx: Transaction, docket: str, identity: Identity) -> Complaint:
     """The complaint, for whoever may see it. Raises Refused with COMPLAINT_NOT_FOUND, also for those who may not."""
     row = find_complaint(tx, docket)

@@ -172,6 +172,16 @@ def escalation_is_due(tx: Transaction, context: RegionContext, row: ComplaintRow
     keep_and_tell(tx, context, row, before, now)
 
 
+def raise_for_administrator(
+    tx: Transaction, context: RegionContext, row: ComplaintRow, wanted: escalation.AdministratorsWish, now: datetime
+) -> Complaint:
+    """An administrator of the federation raises a complaint of this region. Raises Refused."""
+    complaint, before = row.complaint, _copy(row.complaint)
+    escalation.raise_for_administrator(complaint, wanted, now, context.region)
+    _keep(tx, context, row, before, now)
+    return complaint
+
+
 def require_owned(tx: Transaction, context: RegionContext, docket: str) -> ComplaintRow:
     """A complaint that this region answers for. Raises Refused with COMPLAINT_NOT_FOUND, COMPLAINT_NOT_RESPONSIBLE."""
     row = require_complaint(tx, docket)
@@ -255,12 +265,14 @@ def _end_pause(context: RegionContext, complaint: Complaint, now: datetime) -> N
 
 def _raised_elsewhere(complaint: Complaint, command: ComplaintCommand) -> None:
     """The region of first contact has raised it while this one could not be reached; it has told those above."""
-    raised = command.raised.escalation
+    raised = command.raised
+    if raised.reason:
+        rules.note(complaint, raised.administrator, raised.reason, from_timestamp(raised.escalation.time))
     if rules.is_final(complaint) or complaint.state == rules.RESOLVED:
         return
-    for level in range(complaint.level + 1, min(raised.level, escalation.REGULATOR) + 1):
+    for level in range(complaint.level + 1, min(raised.escalation.level, escalation.REGULATOR) + 1):
         each = complaint.escalations.add()
-        each.CopyFrom(raised)
+        each.CopyFrom(raised.escalation)
         each.level = level
         complaint.level = level
 

@@ -14,6 +14,7 @@ from gateway.pages import key_number
 from gateway.store.port import Transaction, Value
 from region_node.complaints import remedy, rules
 from region_node.complaints.deadlines import due_of, find, is_met
+from region_node.complaints.figure_rows import keep_figures
 from region_node.subjects import number_index
 
 COMPLAINT_SUBJECTS = "complaint/"
@@ -259,6 +260,7 @@ def events_after(tx: Transaction, sequence: int, docket: str, limit: int) -> lis
 
 
 def _note_event(tx: Transaction, complaint: Complaint, now: datetime) -> None:
+    keep_figures(tx, complaint)
     tx.execute(
         "INSERT INTO complaint_events (sequence, docket, version, state, level, time)"
         " SELECT COALESCE(MAX(sequence), 0) + 1, :docket, :version, :state, :level, :time FROM complaint_events",

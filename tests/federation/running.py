@@ -25,6 +25,7 @@ from gateway.api.coordinator.v1.administration_pb2_grpc import (
     MembershipServiceStub,
     OversightServiceStub,
 )
+from gateway.api.coordinator.v1.complaint_oversight_service_pb2_grpc import ComplaintOversightServiceStub
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.federation.v1.federation_pb2 import Member, MemberState
 from gateway.api.region.v1.billing_service_pb2 import QueryBillRequest
@@ -269,6 +270,11 @@ class Federation:
     def oversight(self) -> OversightServiceStub:
         """What an administrator sees of orders."""
         return OversightServiceStub(self.dial_coordinator("admin/root"))
+
+    @property
+    def complaint_oversight(self) -> ComplaintOversightServiceStub:
+        """What an administrator sees of complaints, and does to them."""
+        return ComplaintOversightServiceStub(self.dial_coordinator("admin/root"))
 
     @property
     def administration(self) -> ConfigurationServiceStub:

@@ -7,11 +7,13 @@ import pytest
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 
 from gateway.api.coordinator.v1 import administration_pb2
+from gateway.api.coordinator.v1 import complaint_oversight_service_pb2 as overseen_complaints_pb2
 from gateway.api.federation.v1 import federation_pb2
 from gateway.api.region.v1 import (
     audit_service_pb2,
     billing_service_pb2,
     catalogue_service_pb2,
+    complaint_oversight_service_pb2,
     complaint_service_pb2,
     customer_service_pb2,
     document_service_pb2,
@@ -37,9 +39,11 @@ from tests.federation.running import CALL_SECONDS, Federation
 
 FILES = (
     administration_pb2,
+    overseen_complaints_pb2,
     audit_service_pb2,
     billing_service_pb2,
     catalogue_service_pb2,
+    complaint_oversight_service_pb2,
     complaint_service_pb2,
     customer_service_pb2,
     erasure_service_pb2,
@@ -61,6 +65,7 @@ SERVICES: dict[str, ServiceDescriptor] = {
 }
 OF_COORDINATORS = {
     "gateway.api.coordinator.v1.AuditService",
+    "gateway.api.coordinator.v1.ComplaintOversightService",
     "gateway.api.coordinator.v1.ConfigurationService",
     "gateway.api.coordinator.v1.MembershipService",
     "gateway.api.coordinator.v1.OversightService",

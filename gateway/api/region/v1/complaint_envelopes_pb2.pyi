@@ -158,6 +158,12 @@ class ComplaintCommand(_message.Message):
         DESCRIPTOR: _descriptor.Descriptor
 
         ESCALATION_FIELD_NUMBER: _builtins.int
+        ADMINISTRATOR_FIELD_NUMBER: _builtins.int
+        REASON_FIELD_NUMBER: _builtins.int
+        administrator: _builtins.str
+        """The administrator who wanted it, for example `admin/root`; empty where it was a matter of time."""
+        reason: _builtins.str
+        """What the administrator said why."""
         @_builtins.property
         def escalation(self) -> _complaint_pb2.Escalation:
             """The level, and why."""
@@ -166,10 +172,12 @@ class ComplaintCommand(_message.Message):
             self,
             *,
             escalation: _complaint_pb2.Escalation | None = ...,
+            administrator: _builtins.str = ...,
+            reason: _builtins.str = ...,
         ) -> None: ...
         _HasFieldArgType: _TypeAlias = _typing.Literal["escalation", b"escalation"]  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["escalation", b"escalation"]  # noqa: Y015
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["administrator", b"administrator", "escalation", b"escalation", "reason", b"reason"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 

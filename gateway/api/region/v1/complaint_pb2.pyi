@@ -292,6 +292,8 @@ class _EscalationTriggerEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Esc
     """The third complaint of this category about this number within 30 days, or a later one."""
     ESCALATION_TRIGGER_CUSTOMER_ASKED: _EscalationTrigger.ValueType  # 14
     """The customer wants the regulator."""
+    ESCALATION_TRIGGER_ADMINISTRATOR: _EscalationTrigger.ValueType  # 20
+    """An administrator of the federation raised it."""
 
 class EscalationTrigger(_EscalationTrigger, metaclass=_EscalationTriggerEnumTypeWrapper):
     """Why a level was reached."""
@@ -326,6 +328,8 @@ ESCALATION_TRIGGER_REPEATED: EscalationTrigger.ValueType  # 13
 """The third complaint of this category about this number within 30 days, or a later one."""
 ESCALATION_TRIGGER_CUSTOMER_ASKED: EscalationTrigger.ValueType  # 14
 """The customer wants the regulator."""
+ESCALATION_TRIGGER_ADMINISTRATOR: EscalationTrigger.ValueType  # 20
+"""An administrator of the federation raised it."""
 Global___EscalationTrigger: _TypeAlias = EscalationTrigger  # noqa: Y015
 
 @_typing.final

@@ -1,0 +1,51 @@
+"""One complaint, reported by several regions. Pure."""
+
+from collections.abc import Mapping
+
+from gateway.api.region.v1.complaint_oversight_service_pb2 import ComplaintHeader, ListComplaintHeadersResponse
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+
+
+def first_contact(docket: str) -> str:
+    """The region of first contact, with which a docket number begins. Raises Refused with REQUEST_INVALID."""
+    parts = docket.split("/")
+    if len(parts) < 2 or not all(parts):
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="docket", problem="not a region, a slash and a number")
+    return parts[0]
+
+
+def merged(reports: Mapping[str, ListComplaintHeadersResponse], *, by_time: bool) -> list[ComplaintHeader]:
+    """Each complaint of all reports once: those that are due first, or the newest first. `reports` are by region.
+
+    The responsible region's word counts; where it said nothing, the highest version does. But what that region has
+    taken up and, asked the same, did not name, is not so there: what another region still keeps of it is older.
+    """
+    chosen: dict[str, tuple[bool, int]] = {}
+    complaints: dict[str, ComplaintHeader] = {}
+    for region, report in reports.items():
+        for header in report.complaints:
+            rank = (header.owner_region == region, header.version)
+            if header.docket not in chosen or rank > chosen[header.docket]:
+                chosen[header.docket], complaints[header.docket] = rank, header
+    told = [each for docket, each in complaints.items() if chosen[docket][0] or not _is_old(each, reports)]
+    return sorted(told, key=_due if by_time else _age)
+
+
+def concerns(header: ComplaintHeader, region: str) -> bool:
+    """Whether a region is the first contact of a complaint, or responsible."""
+    return region in (header.handling_region, header.owner_region)
+
+
+def _is_old(header: ComplaintHeader, reports: Mapping[str, ListComplaintHeadersResponse]) -> bool:
+    """Whether the responsible region has told all that it was asked for, and this complaint was not among it."""
+    answer = reports.get(header.owner_region)
+    return bool(header.version) and answer is not None and not answer.has_more
+
+
+def _due(header: ComplaintHeader) -> tuple[int, int, str]:
+    return (header.due.seconds, header.due.nanos, header.docket)
+
+
+def _age(header: ComplaintHeader) -> tuple[int, int, str]:
+    return (-header.creation_date.seconds, -header.creation_date.nanos, header.docket)

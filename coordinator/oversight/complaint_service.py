@@ -1,0 +1,223 @@
+"""Complaints across regions, for administrators: asked of the nodes at the time of the question, and never stored."""
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+
+import grpc
+
+from coordinator.oversight.asking import Answers, Ask, Regions
+from coordinator.oversight.complaint_rules import concerns, first_contact, merged
+from coordinator.oversight.figures import MOST_MONTHS, customers_of, require_groupings, table
+from coordinator.registry.port import Registry
+from gateway.api.coordinator.v1 import complaint_oversight_service_pb2 as contract
+from gateway.api.coordinator.v1.complaint_oversight_service_pb2_grpc import ComplaintOversightServiceServicer
+from gateway.api.federation.v1.configuration_pb2 import Configuration
+from gateway.api.region.v1 import complaint_oversight_service_pb2 as region_contract
+from gateway.api.region.v1.complaint_oversight_service_pb2_grpc import ComplaintOversightServiceStub
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.calls import current_call
+from gateway.channels import invoke
+from gateway.errors import Refused
+from gateway.months import months_between, require_month
+from gateway.pages import page_size
+
+COUNT_SECONDS = 30.0  # for one region to count its months: years of complaints, page by page beside its other work
+_NOT_FOUND = Reason.REASON_COMPLAINT_NOT_FOUND
+
+_History = region_contract.GetComplaintHistoryResponse
+_Months = Mapping[str, region_contract.CountComplaintsResponse]
+
+
+class ComplaintOversightService(ComplaintOversightServiceServicer):
+    """Asks the nodes."""
+
+    def __init__(self, regions: Regions, registry: Registry) -> None:
+        self._regions = regions
+        self._registry = registry
+
+    async def ListComplaints(  # noqa: N802 - named by the contract
+        self,
+        request: contract.ListComplaintsRequest,
+        context: grpc.aio.ServicerContext[contract.ListComplaintsRequest, contract.ListComplaintsResponse],
+    ) -> contract.ListComplaintsResponse:
+        """See the contract."""
+        if request.region and not self._regions.is_configured(request.region):
+            raise Refused(Reason.REASON_REGION_UNKNOWN, region=request.region)
+        question = region_contract.ListComplaintHeadersRequest(
+            overdue=request.overdue,
+            due_within=request.due_within if request.HasField("due_within") else None,
+            unclassified=request.unclassified,
+            level=request.level,
+            category=request.category,
+            include_ended=request.include_ended,
+            page_size=page_size(request.page_size),
+        )
+        answers = await self._regions.ask(
+            self._regions.joined(),
+            lambda channel, seconds: invoke(
+                ComplaintOversightServiceStub(channel).ListComplaintHeaders, question, seconds
+            ),
+        )
+        complaints = merged(answers.by_region, by_time=request.overdue or request.HasField("due_within"))
+        if request.region:
+            complaints = [each for each in complaints if concerns(each, request.region)]
+        return contract.ListComplaintsResponse(
+            complaints=complaints,
+            regions_with_more=sorted(region for region, answer in answers.by_region.items() if answer.has_more),
+            unanswered=answers.unanswered(),
+        )
+
+    async def ShowComplaint(  # noqa: N802 - named by the contract
+        self,
+        request: contract.ShowComplaintRequest,
+        context: grpc.aio.ServicerContext[contract.ShowComplaintRequest, contract.ShowComplaintResponse],
+    ) -> contract.ShowComplaintResponse:
+        """See the contract. Where the region of first contact does not answer, all others are asked."""
+        answers = await self._histories(request.docket)
+        response = contract.ShowComplaintResponse(unanswered=answers.unanswered(_NOT_FOUND))
+        told_by = _best(answers.by_region)
+        if told_by:
+            response.complaint.CopyFrom(answers.by_region[told_by].complaint)
+            response.told_by = told_by
+        return response
+
+    async def RaiseComplaint(  # noqa: N802 - named by the contract
+        self,
+        request: contract.RaiseComplaintRequest,
+        context: grpc.aio.ServicerContext[contract.RaiseComplaintRequest, contract.RaiseComplaintResponse],
+    ) -> contract.RaiseComplaintResponse:
+        """See the contract.
+
+        The region of first contact is asked first: it knows whether it has done so already while the complaint was not
+        taken up, and else who is responsible.
+        """
+        contact = self._first_contact(request.docket)
+        asked = region_contract.RaiseComplaintRequest(
+            request_id=request.request_id,
+            docket=request.docket,
+            level=request.level,
+            reason=request.reason,
+            administrator=current_call().identity.path,
+        )
+        answer = await self._raised(contact, asked)
+        if isinstance(answer, Refused):
+            owner = await self._owner_after(answer, request.docket)
+            answer = await self._raised(owner, asked) if owner else answer
+        if isinstance(answer, Refused):
+            raise answer
+        return contract.RaiseComplaintResponse(complaint=answer.complaint)
+
+    async def ReportComplaints(  # noqa: N802 - named by the contract
+        self,
+        request: contract.ReportComplaintsRequest,
+        context: grpc.aio.ServicerContext[contract.ReportComplaintsRequest, contract.ReportComplaintsResponse],
+    ) -> contract.ReportComplaintsResponse:
+        """See the contract."""
+        require_groupings(request.groupings)
+        answers = await self._regions.ask(self._regions.joined(), _counted(_months(request)), COUNT_SECONDS)
+        counts = answers.by_region
+        configuration = self._registry.snapshot().configuration or Configuration()
+        categories = {
+            each.category for months in counts.values() for answer in months.values() for each in answer.counts
+        }
+        return contract.ReportComplaintsResponse(
+            tables=[table(counts, grouping.by) for grouping in request.groupings],
+            regions=_reported_regions(configuration, customers_of(counts)),
+            categories=_reported_categories(configuration, categories),
+            unanswered=answers.unanswered(),
+        )
+
+    def _first_contact(self, docket: str) -> str:
+        """The region of first contact. Raises Refused with COMPLAINT_NOT_FOUND for one that there is not."""
+        contact = first_contact(docket)
+        if not self._regions.is_configured(contact):
+            raise Refused(_NOT_FOUND, complaint=docket)
+        return contact
+
+    async def _histories(self, docket: str) -> Answers[_History]:
+        """What regions know of a complaint. Raises Refused with COMPLAINT_NOT_FOUND, as the first contact says."""
+        contact = self._first_contact(docket)
+        first = await self._regions.ask([contact], _history_of(docket))
+        if contact in first.by_region:
+            owner = first.by_region[contact].complaint.header.owner_region
+            others = [owner] if owner and owner != contact else []
+        elif first.refusals[contact].reason == _NOT_FOUND:
+            raise first.refusals[contact]
+        else:
+            others = [region for region in self._regions.joined() if region != contact]
+        return first | await self._regions.ask(others, _history_of(docket))
+
+    async def _raised(
+        self, region: str, asked: region_contract.RaiseComplaintRequest
+    ) -> region_contract.RaiseComplaintResponse | Refused:
+        answers = await self._regions.ask(
+            [region],
+            lambda channel, seconds: invoke(ComplaintOversightServiceStub(channel).RaiseComplaint, asked, seconds),
+        )
+        return answers.by_region[region] if region in answers.by_region else answers.refusals[region]
+
+    async def _owner_after(self, refused: Refused, docket: str) -> str:
+        """Who is to be asked after the region of first contact has refused; empty where it stays with that."""
+        if refused.reason == Reason.REASON_COMPLAINT_NOT_RESPONSIBLE:
+            return refused.parameters.get("region", "")
+        if refused.reason not in (Reason.REASON_REGION_UNREACHABLE, Reason.REASON_REGION_SUSPENDED):
+            return ""
+        contact = first_contact(docket)
+        others = [region for region in self._regions.joined() if region != contact]
+        known = (await self._regions.ask(others, _history_of(docket))).by_region
+        return next((region for region, each in known.items() if each.complaint.header.owner_region == region), "")
+
+
+def _best(known: Mapping[str, _History]) -> str:
+    """Whose word counts: that of the responsible region, else of the highest version; empty where nobody knows it."""
+
+    def rank(region: str) -> tuple[bool, int]:
+        header = known[region].complaint.header
+        return (header.owner_region == region, header.version)
+
+    return max(known, key=rank, default="")
+
+
+def _history_of(docket: str) -> Ask[_History]:
+    question = region_contract.GetComplaintHistoryRequest(docket=docket)
+    return lambda channel, seconds: invoke(
+        ComplaintOversightServiceStub(channel).GetComplaintHistory, question, seconds
+    )
+
+
+def _months(request: contract.ReportComplaintsRequest) -> Sequence[str]:
+    """The months that are asked about. Raises Refused with REQUEST_INVALID."""
+    require_month("from_month", request.from_month)
+    require_month("to_month", request.to_month)
+    months = months_between(request.from_month, request.to_month)
+    if not 1 <= len(months) <= MOST_MONTHS:
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="to_month", problem=f"not 1 to {MOST_MONTHS} months")
+    return months
+
+
+def _counted(months: Sequence[str]) -> Ask[_Months]:
+    """Asks a region for one month after the other: no message grows with the number of months."""
+
+    async def ask(channel: grpc.aio.Channel, seconds: float) -> _Months:
+        loop = asyncio.get_running_loop()
+        ends, stub = loop.time() + seconds, ComplaintOversightServiceStub(channel)
+        found = {}
+        for month in months:
+            question = region_contract.CountComplaintsRequest(month=month)
+            found[month] = await invoke(stub.CountComplaints, question, max(0.0, ends - loop.time()))
+        return found
+
+    return ask
+
+
+def _reported_regions(configuration: Configuration, customers: Mapping[str, int]) -> list[contract.ReportedRegion]:
+    names = {region.id: region.name for region in configuration.regions}
+    return [
+        contract.ReportedRegion(region=region, name=names.get(region), customers=number)
+        for region, number in sorted(customers.items())
+    ]
+
+
+def _reported_categories(configuration: Configuration, codes: Iterable[str]) -> list[contract.ReportedCategory]:
+    names = {category.code: category.name for category in configuration.complaint_categories}
+    return [contract.ReportedCategory(code=code, name=names.get(code)) for code in sorted(codes)]

@@ -1,0 +1,135 @@
+"""The figures of all regions, put together by region, department, category and month. Pure."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from gateway.api.coordinator.v1.complaint_oversight_service_pb2 import (
+    ComplaintDimension,
+    ComplaintFigures,
+    ComplaintGrouping,
+    ComplaintTable,
+)
+from gateway.api.region.v1.complaint_oversight_service_pb2 import ComplaintCount, CountComplaintsResponse
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.api.types.v1.types_pb2 import LocalizedText
+from gateway.errors import Refused
+
+REGION = ComplaintDimension.COMPLAINT_DIMENSION_REGION
+DEPARTMENT = ComplaintDimension.COMPLAINT_DIMENSION_DEPARTMENT
+CATEGORY = ComplaintDimension.COMPLAINT_DIMENSION_CATEGORY
+MONTH = ComplaintDimension.COMPLAINT_DIMENSION_MONTH
+MOST_GROUPINGS = 8
+MOST_MONTHS = 36
+_LEVELS = 6  # L0 to L5
+
+Counts = Mapping[str, Mapping[str, CountComplaintsResponse]]
+"""What regions counted, by region and month."""
+
+_Names = tuple[str, ...]
+"""What a group is called by its dimensions; of a department the English name and the Chinese one."""
+
+
+@dataclass
+class _Group:
+    """The counts of one group."""
+
+    region: str = ""
+    department: LocalizedText = field(default_factory=LocalizedText)
+    category: str = ""
+    month: str = ""
+    counts: list[ComplaintCount] = field(default_factory=list)
+
+
+def percentile(values: Sequence[int], percent: int) -> int:
+    """The nearest-rank percentile of ascending values: the smallest that so many percent of them do not exceed.
+
+    Raises ValueError without values, or for a percentage that is not 1 to 100.
+    """
+    if not values or not 1 <= percent <= 100:
+        raise ValueError("a percentile needs values, and 1 to 100 percent")
+    return values[-(-percent * len(values) // 100) - 1]
+
+
+def require_groupings(groupings: Sequence[ComplaintGrouping]) -> None:
+    """Raises Refused with REQUEST_INVALID for none or too many, and for dimensions that are unknown or named twice."""
+    problem = ""
+    if not 1 <= len(groupings) <= MOST_GROUPINGS:
+        problem = f"not 1 to {MOST_GROUPINGS}"
+    for grouping in groupings:
+        known = set(ComplaintDimension.values()) - {0}
+        if len(set(grouping.by)) != len(grouping.by) or not set(grouping.by) <= known:
+            problem = "names a dimension twice, or one that there is not"
+    if problem:
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="groupings", problem=problem)
+
+
+def customers_of(counts: Counts) -> Mapping[str, int]:
+    """How many customers each region has."""
+    return {region: max((each.customers for each in months.values()), default=0) for region, months in counts.items()}
+
+
+def table(counts: Counts, by: Sequence[ComplaintDimension.ValueType]) -> ComplaintTable:
+    """The figures of each group with a complaint, in the order of its dimensions; without any, one row of all."""
+    groups: dict[_Names, _Group] = {}
+    if not by:
+        groups[()] = _Group()
+    for region, month, each in _each(counts):
+        names = _names(by, region, month, each)
+        group = groups.get(names)
+        if group is None:
+            group = groups[names] = _Group(
+                region=region if REGION in by else "",
+                department=each.department if DEPARTMENT in by else LocalizedText(),
+                category=each.category if CATEGORY in by else "",
+                month=month if MONTH in by else "",
+            )
+        group.counts.append(each)
+    customers = customers_of(counts)
+    everybody = sum(customers.values())
+    rows = [_figures(groups[names], customers.get(groups[names].region, everybody)) for names in sorted(groups)]
+    return ComplaintTable(by=by, rows=rows)
+
+
+def _each(counts: Counts) -> Iterator[tuple[str, str, ComplaintCount]]:
+    for region, months in counts.items():
+        for month, answer in months.items():
+            for each in answer.counts:
+                yield region, month, each
+
+
+def _names(by: Iterable[ComplaintDimension.ValueType], region: str, month: str, each: ComplaintCount) -> _Names:
+    told = {
+        REGION: (region,),
+        DEPARTMENT: (each.department.en, each.department.zh_cn),
+        CATEGORY: (each.category,),
+        MONTH: (month,),
+    }
+    return tuple(name for dimension in by for name in told[dimension])
+
+
+def _figures(group: _Group, customers: int) -> ComplaintFigures:
+    minutes = sorted(value for each in group.counts for value in each.minutes)
+    return ComplaintFigures(
+        region=group.region,
+        department=group.department,
+        category=group.category,
+        month=group.month,
+        customers=customers,
+        complaints=sum(each.complaints for each in group.counts),
+        timed=sum(each.timed for each in group.counts),
+        in_time=sum(each.in_time for each in group.counts),
+        resolved=len(minutes),
+        resolution_80=percentile(minutes, 80) if minutes else 0,
+        resolution_95=percentile(minutes, 95) if minutes else 0,
+        first_contact=sum(each.first_contact for each in group.counts),
+        repeats=sum(each.repeats for each in group.counts),
+        reopened=sum(each.reopened for each in group.counts),
+        reached=[sum(_at(each.reached, level) for each in group.counts) for level in range(_LEVELS)],
+        ratings=sum(each.ratings for each in group.counts),
+        rating_sum=sum(each.rating_sum for each in group.counts),
+    )
+
+
+def _at(reached: Sequence[int], level: int) -> int:
+    """A region of another version may tell fewer levels."""
+    return reached[level] if level < len(reached) else 0

@@ -1,0 +1,134 @@
+"""ComplaintOversightService: what coordinators see of this region's complaints, and an administrator's level."""
+
+import hashlib
+import re
+
+import grpc
+
+from gateway import audit
+from gateway.api.region.v1 import complaint_oversight_service_pb2 as api
+from gateway.api.region.v1.complaint_oversight_service_pb2_grpc import ComplaintOversightServiceServicer
+from gateway.api.region.v1.complaint_pb2 import Complaint
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.calls import current_call
+from gateway.clock import Clock, to_microseconds
+from gateway.errors import Refused
+from gateway.months import require_month
+from gateway.pages import page_size
+from gateway.store.port import Store, Transaction
+from region_node.billing.rules import Month
+from region_node.complaints import handling, rules
+from region_node.complaints.escalation import REGULATOR, AdministratorsWish
+from region_node.complaints.figure_rows import count_customers, counted_page
+from region_node.complaints.figures import Tally
+from region_node.complaints.headers import HeaderFilter, header_of, list_headers
+from region_node.complaints.history import history
+from region_node.complaints.rows import require_complaint
+from region_node.context import RegionContext
+from region_node.orders.rows import RequestKey, insert_request
+from region_node.requests import require_length, require_request_id
+
+_ADMINISTRATOR = re.compile(r"admin/[A-Za-z0-9._-]{1,64}", re.ASCII)
+_PAGE = 500  # complaints counted before others are let in
+_LONGEST = 3660 * 24 * 3600  # seconds ahead
+
+
+class ComplaintOversightService(ComplaintOversightServiceServicer):
+    """See the contract."""
+
+    def __init__(self, context: RegionContext, store: Store, clock: Clock) -> None:
+        self._context = context
+        self._store = store
+        self._clock = clock
+
+    async def ListComplaintHeaders(  # noqa: N802 - named by the contract
+        self,
+        request: api.ListComplaintHeadersRequest,
+        context: grpc.aio.ServicerContext[api.ListComplaintHeadersRequest, api.ListComplaintHeadersResponse],
+    ) -> api.ListComplaintHeadersResponse:
+        """See the contract."""
+        size, wanted = page_size(request.page_size), self._filter(request)
+        found = await self._store.read(lambda tx: list_headers(tx, wanted, size + 1))
+        return api.ListComplaintHeadersResponse(complaints=found[:size], has_more=len(found) > size)
+
+    async def GetComplaintHistory(  # noqa: N802 - named by the contract
+        self,
+        request: api.GetComplaintHistoryRequest,
+        context: grpc.aio.ServicerContext[api.GetComplaintHistoryRequest, api.GetComplaintHistoryResponse],
+    ) -> api.GetComplaintHistoryResponse:
+        """See the contract."""
+        complaint = await self._store.read(lambda tx: require_complaint(tx, request.docket).complaint)
+        told = history(complaint, self._clock.now(), self._context.federation.working_hours)
+        return api.GetComplaintHistoryResponse(complaint=told)
+
+    async def RaiseComplaint(  # noqa: N802 - named by the contract
+        self,
+        request: api.RaiseComplaintRequest,
+        context: grpc.aio.ServicerContext[api.RaiseComplaintRequest, api.RaiseComplaintResponse],
+    ) -> api.RaiseComplaintResponse:
+        """See the contract."""
+        require_request_id(request.request_id)
+        require_length("reason", request.reason, rules.NOTE_LIMIT, required=True)
+        if not 1 <= request.level <= REGULATOR:
+            raise Refused(Reason.REASON_REQUEST_INVALID, field="level", problem=f"not 1 to {REGULATOR}")
+        if not _ADMINISTRATOR.fullmatch(request.administrator):
+            raise Refused(Reason.REASON_REQUEST_INVALID, field="administrator", problem="not admin/ and a name")
+        through = current_call().identity.path
+        complaint = await self._store.write(lambda tx: self._raised(tx, request, through))
+        return api.RaiseComplaintResponse(complaint=header_of(complaint))
+
+    async def CountComplaints(  # noqa: N802 - named by the contract
+        self,
+        request: api.CountComplaintsRequest,
+        context: grpc.aio.ServicerContext[api.CountComplaintsRequest, api.CountComplaintsResponse],
+    ) -> api.CountComplaintsResponse:
+        """See the contract. Each page is a read of its own: what is filed in a month never moves to another place."""
+        require_month("month", request.month)
+        month = Month.of(request.month, self._context.time_zone)
+        start, end = to_microseconds(month.start), to_microseconds(month.end)
+        tally, after = Tally(to_microseconds(self._clock.now())), (start, "")
+        while True:
+            found = await self._store.read(
+                lambda tx, after=after: counted_page(tx, self._context.region, start, end, after, _PAGE)  # type: ignore[misc]
+            )
+            tally.take(found)
+            if len(found) < _PAGE:
+                break
+            after = (found[-1].creation_date, found[-1].docket)
+        customers = await self._store.read(count_customers)
+        return api.CountComplaintsResponse(customers=customers, counts=tally.counts())
+
+    def _filter(self, request: api.ListComplaintHeadersRequest) -> HeaderFilter:
+        within = None
+        if request.HasField("due_within"):
+            if not 0 < request.due_within.seconds <= _LONGEST:
+                raise Refused(Reason.REASON_REQUEST_INVALID, field="due_within", problem="not a second to ten years")
+            within = request.due_within.ToTimedelta()
+        return HeaderFilter(
+            now=self._clock.now(),
+            overdue=request.overdue,
+            due_within=within,
+            unclassified=request.unclassified,
+            level=min(request.level, REGULATOR + 1),
+            category=request.category,
+            include_ended=request.include_ended,
+        )
+
+    def _raised(self, tx: Transaction, request: api.RaiseComplaintRequest, through: str) -> Complaint:
+        """Raises a complaint once."""
+        now, content = self._clock.now(), f"raise\0{request.docket}\0{request.level}\0{request.reason}".encode()
+        key = RequestKey(request.administrator, request.request_id, hashlib.sha256(content).digest())
+        if (known := handling.known_request(tx, key)) is not None:
+            return known
+        wanted = AdministratorsWish(request.level, request.reason, request.administrator)
+        complaint = handling.raise_for_administrator(tx, self._context, request.docket, wanted, now)
+        insert_request(tx, key, complaint.docket, settled=True, now=now)
+        audit.append(
+            tx,
+            now=now,
+            actor=request.administrator,
+            action="RaiseComplaint",
+            subject=complaint.docket,
+            detail=f"level {request.level}, through {through}",
+        )
+        return complaint

@@ -1,0 +1,273 @@
+"""The figures of complaints: counted at regions row by row, put together by the coordinator, as a plain list says."""
+
+import itertools
+import sqlite3
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from coordinator.oversight import figures
+from gateway.api.coordinator.v1.complaint_oversight_service_pb2 import (
+    ComplaintDimension,
+    ComplaintFigures,
+    ComplaintGrouping,
+)
+from gateway.api.region.v1.complaint_oversight_service_pb2 import CountComplaintsResponse
+from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintState
+from gateway.clock import to_microseconds, to_timestamp
+from gateway.errors import Refused
+from gateway.months import month_before, months_between, require_month
+from gateway.store.schema import migrations_of
+from gateway.store.sqlite import SqliteTransaction
+from gateway.store.sqlite_schema import apply
+from region_node.billing.rules import Month
+from region_node.complaints import rules
+from region_node.complaints.figure_rows import counted_page, keep_figures
+from region_node.complaints.figures import Tally
+from region_node.schema import PACKAGES
+
+START = datetime(2026, 9, 1, 0, 0, tzinfo=UTC)
+ZONE = "Asia/Shanghai"
+MONTHS = ("2026-09", "2026-10")
+REGIONS = ("guangdong", "sichuan")
+NOW = 80 * 24 * 60  # minutes after START
+DEPARTMENTS = {"BILL_WRONG": "Billing", "BILL_VAS": "Billing", "NET_SPEED": "Networks", "": "Quality"}
+DIMENSIONS = tuple(ComplaintDimension.values()[1:])
+UNKNOWN = ComplaintDimension.COMPLAINT_DIMENSION_UNSPECIFIED
+
+
+@dataclass(frozen=True)
+class Filed:
+    """A complaint in plain words; times in minutes after START."""
+
+    region: str
+    category: str
+    filed: int
+    allowed: int
+    took: int | None
+    state: ComplaintState.ValueType
+    level: int
+    repeats: int
+    refusals: int
+    asked: int
+    hastened: int
+    rating: int
+    is_item: bool
+
+    @property
+    def month(self) -> str:
+        local = START + timedelta(minutes=self.filed, hours=8)
+        return f"{local:%Y-%m}"
+
+    @property
+    def department(self) -> str:
+        return DEPARTMENTS[self.category]
+
+    def complaint(self, docket: str) -> Complaint:
+        found = Complaint(
+            docket=f"{docket}/1" if self.is_item else docket,
+            state=self.state,
+            owner_region=self.region,
+            handling_region="guangdong",
+            creation_date=to_timestamp(moment(self.filed)),
+            level=self.level,
+            repeats=self.repeats,
+            refusals=self.refusals,
+            rating=self.rating,
+        )
+        found.request.category = self.category
+        found.request.number = "+8613800000000"
+        found.department.en, found.department.zh_cn = self.department, f"{self.department}部"
+        for _ in range(self.asked):
+            found.state_changes.add(state=rules.PENDING)
+        for _ in range(self.hastened):
+            found.expedites.add()
+        found.deadlines.add(kind=rules.LEGAL, due=to_timestamp(moment(self.filed + 1)))
+        deadline = found.deadlines.add(kind=rules.RESOLVE, due=to_timestamp(moment(self.filed + self.allowed)))
+        if self.took is not None:
+            deadline.met_time.CopyFrom(to_timestamp(moment(self.filed + self.took)))
+        return found
+
+
+def moment(minutes: int) -> datetime:
+    return START + timedelta(minutes=minutes)
+
+
+OPEN = (rules.ACKNOWLEDGED, rules.IN_PROGRESS, rules.PENDING, rules.CANCELLED)
+RESOLVED = (rules.RESOLVED, rules.CLOSED)
+MINUTES = st.integers(0, 20 * 24 * 60)
+
+
+@st.composite
+def filings(draw: st.DrawFn) -> Filed:
+    took = draw(st.none() | MINUTES)
+    return Filed(
+        region=draw(st.sampled_from(REGIONS)),
+        category=draw(st.sampled_from(sorted(DEPARTMENTS))),
+        filed=draw(st.integers(0, 58 * 24 * 60)),
+        allowed=draw(MINUTES),
+        took=took,
+        state=draw(st.sampled_from(OPEN if took is None else RESOLVED)),
+        level=draw(st.integers(0, 5)),
+        repeats=draw(st.integers(0, 2)),
+        refusals=draw(st.integers(0, 2)),
+        asked=draw(st.integers(0, 1)),
+        hastened=draw(st.integers(0, 1)),
+        rating=draw(st.integers(0, 5)),
+        is_item=draw(st.sampled_from([False, False, False, True])),
+    )
+
+
+@pytest.fixture(name="tx", scope="module")
+def transaction_of_a_region() -> Iterator[SqliteTransaction]:
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    apply(connection, migrations_of(*PACKAGES))
+    yield SqliteTransaction(connection, None)
+    connection.close()
+
+
+def counted(tx: SqliteTransaction, region: str, name: str, size: int) -> CountComplaintsResponse:
+    """What a region answers for a month, counted in pages."""
+    month = Month.of(name, ZONE)
+    start, end = to_microseconds(month.start), to_microseconds(month.end)
+    tally, after = Tally(to_microseconds(moment(NOW))), (start, "")
+    while page := counted_page(tx, region, start, end, after, size):
+        assert len(page) <= size
+        tally.take(page)
+        after = (page[-1].creation_date, page[-1].docket)
+    return CountComplaintsResponse(customers=1000 if region == "sichuan" else 500, counts=tally.counts())
+
+
+def nearest_rank(values: Sequence[int], percent: int) -> int:
+    """By its definition: the smallest value that so many percent of all do not exceed."""
+    for value in sorted(values):
+        if sum(1 for other in values if other <= value) * 100 >= percent * len(values):
+            return value
+    return 0
+
+
+def plain(found: Sequence[Filed], names: dict[str, str], customers: int) -> ComplaintFigures:
+    """The figures of some complaints, from the list of them."""
+    took = [each.took for each in found if each.took is not None]
+    return ComplaintFigures(
+        region=names.get("region", ""),
+        category=names.get("category", ""),
+        month=names.get("month", ""),
+        customers=customers,
+        complaints=len(found),
+        timed=len([each for each in found if each.took is not None or is_late(each)]),
+        in_time=len([each for each in found if each.took is not None and each.took <= each.allowed]),
+        resolved=len(took),
+        resolution_80=nearest_rank(took, 80),
+        resolution_95=nearest_rank(took, 95),
+        first_contact=len([each for each in found if each.took is not None and not came_again(each)]),
+        repeats=len([each for each in found if each.repeats]),
+        reopened=len([each for each in found if each.refusals]),
+        reached=[len([each for each in found if each.level >= level]) for level in range(6)],
+        ratings=len([each for each in found if each.rating]),
+        rating_sum=sum(each.rating for each in found),
+    )
+
+
+def is_late(each: Filed) -> bool:
+    return each.state != rules.CANCELLED and each.filed + each.allowed < NOW
+
+
+def came_again(each: Filed) -> bool:
+    return bool(each.refusals or each.asked or each.hastened)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(filings(), max_size=25), st.integers(1, 4), st.sets(st.sampled_from(DIMENSIONS)))
+def test_figures_are_what_the_plain_list_of_complaints_says(
+    tx: SqliteTransaction, found: list[Filed], page: int, by: set[ComplaintDimension.ValueType]
+) -> None:
+    tx.execute("DELETE FROM complaint_figures")
+    for number, each in enumerate(found):
+        before = Complaint(docket=each.complaint(f"guangdong/{number}").docket, owner_region="henan")
+        before.creation_date.CopyFrom(to_timestamp(moment(each.filed)))
+        keep_figures(tx, before)
+        keep_figures(tx, each.complaint(f"guangdong/{number}"))
+    counts = {region: {month: counted(tx, region, month, page) for month in MONTHS} for region in REGIONS}
+    told = figures.table(counts, sorted(by))
+    groups: dict[tuple[str, ...], list[Filed]] = {} if by else {(): []}
+    for each in found:
+        if not each.is_item:
+            names = {
+                figures.REGION: each.region,
+                figures.DEPARTMENT: each.department,
+                figures.CATEGORY: each.category,
+                figures.MONTH: each.month,
+            }
+            groups.setdefault(tuple(names[dimension] for dimension in sorted(by)), []).append(each)
+    expected = []
+    for key, group in sorted(groups.items()):
+        names_of = dict(zip((ComplaintDimension.Name(each)[20:].lower() for each in sorted(by)), key, strict=True))
+        customers = {"guangdong": 500, "sichuan": 1000}.get(names_of.get("region", ""), 1500)
+        row = plain(group, names_of, customers)
+        if department := names_of.get("department"):
+            row.department.en, row.department.zh_cn = department, f"{department}部"
+        else:
+            row.department.SetInParent()
+        expected.append(row)
+    assert list(told.rows) == expected
+
+
+@given(st.lists(st.integers(0, 60), min_size=1, max_size=120), st.integers(1, 100))
+def test_a_percentile_is_the_smallest_value_that_so_many_percent_do_not_exceed(values: list[int], percent: int) -> None:
+    assert figures.percentile(sorted(values), percent) == nearest_rank(values, percent)
+
+
+@pytest.mark.parametrize(
+    ("values", "percent", "expected"),
+    [([15, 20, 35, 40, 50], 30, 20), ([15, 20, 35, 40, 50], 40, 20), ([15, 20, 35, 40, 50], 50, 35), ([7], 95, 7)],
+)
+def test_percentiles_by_the_nearest_rank(values: list[int], percent: int, expected: int) -> None:
+    assert figures.percentile(values, percent) == expected
+
+
+@pytest.mark.parametrize(("values", "percent"), [([], 80), ([1], 0), ([1], 101)])
+def test_nothing_has_no_percentile(values: list[int], percent: int) -> None:
+    with pytest.raises(ValueError, match="percentile"):
+        figures.percentile(values, percent)
+
+
+def test_without_a_complaint_there_is_no_row_but_that_of_all() -> None:
+    counts = {"guangdong": {"2026-09": CountComplaintsResponse(customers=500)}}
+    assert not figures.table(counts, [figures.REGION]).rows
+    (row,) = figures.table(counts, []).rows
+    assert (row.complaints, row.customers, row.resolved, row.resolution_95) == (0, 500, 0, 0)
+
+
+def test_groupings_name_known_dimensions_once() -> None:
+    region, month = figures.REGION, figures.MONTH
+    figures.require_groupings([ComplaintGrouping(by=[region, month]), ComplaintGrouping()])
+    for wrong in (
+        [],
+        [ComplaintGrouping(by=[region, region])],
+        [ComplaintGrouping(by=[UNKNOWN])],
+        [ComplaintGrouping()] * 9,
+    ):
+        with pytest.raises(Refused):
+            figures.require_groupings(wrong)
+
+
+def test_months_are_counted_across_years() -> None:
+    assert months_between("2025-11", "2026-02") == ["2025-11", "2025-12", "2026-01", "2026-02"]
+    assert months_between("2026-02", "2026-01") == []
+    assert month_before("2026-02", 14) == "2024-12"
+    for wrong in ("2026-13", "2026-1", "0000-01", "9999-12", "２０２６-01", "2026-01\n"):
+        with pytest.raises(Refused):
+            require_month("month", wrong)
+
+
+@given(st.integers(1900 * 12, 2199 * 12), st.integers(0, 40))
+def test_months_between_are_as_many_as_were_gone_back(number: int, back: int) -> None:
+    month = f"{number // 12:04d}-{number % 12 + 1:02d}"
+    between = months_between(month_before(month, back), month)
+    assert len(between) == back + 1
+    assert all(earlier < later for earlier, later in itertools.pairwise(between))

@@ -1,0 +1,172 @@
+"""Complaints as administrators see them: each once, as its region has it, and where its time went."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from coordinator.cli.complaint_view import length, print_headers, print_history
+from coordinator.oversight.complaint_rules import concerns, first_contact, merged
+from gateway.api.region.v1.complaint_oversight_service_pb2 import (
+    ComplaintHeader,
+    ComplaintHistory,
+    ListComplaintHeadersResponse,
+)
+from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintState, TimeReason
+from gateway.clock import to_timestamp
+from gateway.errors import Refused
+from region_node.complaints import escalation, rules
+from region_node.complaints.deadlines import meet
+from region_node.complaints.escalation import AdministratorsWish
+from region_node.complaints.history import history
+from tests.unit.complaint_scene import DAY, HOUR, at, complaint, due, duration, fired, hours
+
+START = datetime(2026, 11, 24, 12, tzinfo=UTC)
+
+
+def header(number: int, *, version: int = 1, owner: str = "sichuan", due_in: int = 0) -> ComplaintHeader:
+    found = ComplaintHeader(
+        docket=f"guangdong/{number}",
+        version=version,
+        handling_region="guangdong",
+        owner_region=owner,
+        creation_date=to_timestamp(START + timedelta(minutes=number)),
+    )
+    if due_in:
+        found.due.CopyFrom(to_timestamp(START + timedelta(hours=due_in)))
+    return found
+
+
+def told(*headers: ComplaintHeader, has_more: bool = False) -> ListComplaintHeadersResponse:
+    return ListComplaintHeadersResponse(complaints=headers, has_more=has_more)
+
+
+def test_the_responsible_regions_word_counts_whatever_version_another_has() -> None:
+    here, there = header(1, version=9), header(1, version=2)
+    assert merged({"guangdong": told(here), "sichuan": told(there)}, by_time=False) == [there]
+
+
+def test_what_the_responsible_region_has_taken_up_and_does_not_name_is_no_longer_so() -> None:
+    old, fresh = header(1, version=3), header(2, version=0)
+    assert merged({"guangdong": told(old, fresh), "sichuan": told()}, by_time=False) == [fresh]
+    # Where that region did not answer, or not to the end, another one's word has to do.
+    assert merged({"guangdong": told(old)}, by_time=False) == [old]
+    assert merged({"guangdong": told(old), "sichuan": told(has_more=True)}, by_time=False) == [old]
+
+
+def test_complaints_are_ordered_by_what_was_asked() -> None:
+    soon, later = header(1, due_in=1), header(2, due_in=2)
+    reports = {"sichuan": told(later, soon)}
+    assert merged(reports, by_time=True) == [soon, later]
+    assert merged(reports, by_time=False) == [later, soon]
+    assert concerns(soon, "guangdong")
+    assert not concerns(soon, "henan")
+
+
+@pytest.mark.parametrize("docket", ["", "guangdong", "/1", "guangdong/", "guangdong//1"])
+def test_a_docket_names_its_first_contact(docket: str) -> None:
+    assert first_contact("guangdong/20261124-1") == first_contact("guangdong/20261124-1/2") == "guangdong"
+    with pytest.raises(Refused):
+        first_contact(docket)
+
+
+# How one went.
+
+
+def late_complaint() -> Complaint:
+    start = at("2026-03-02 10:00")
+    found = complaint(start, (rules.RESOLVE, duration(24)))
+    rules.hand_over(found, "", rules.WAITING_FOR_CUSTOMER, start + 5 * HOUR)
+    rules.hand_over(found, "sichuan", rules.WORKING, start + 20 * HOUR)
+    meet(found, (rules.RESOLVE,), start + 30 * HOUR)
+    rules.hand_over(found, "", rules.WAITING_FOR_CUSTOMER, start + 30 * HOUR)
+    rules.note(found, "sichuan/wang", "a secret", start + 6 * HOUR, asks_customer=True)
+    return found
+
+
+def test_why_a_complaint_is_late_sums_to_what_it_had_and_its_lateness() -> None:
+    found = late_complaint()
+    seen = history(found, at("2026-03-10 10:00"), hours)
+    assert seen.lateness.ToTimedelta() == 6 * HOUR
+    assert sum((each.duration.ToTimedelta() for each in seen.why_late), timedelta()) == 30 * HOUR
+    assert sum((each.duration.ToTimedelta() for each in seen.ledger), timedelta()) == 8 * DAY
+    assert [each.region for each in seen.utterances] == ["sichuan"]
+    assert "secret" not in str(seen)
+    assert "wang" not in str(seen)
+
+
+def test_what_is_in_time_needs_no_excuse() -> None:
+    found = complaint(at("2026-03-02 10:00"), (rules.RESOLVE, duration(24)))
+    seen = history(found, due(found), hours)
+    assert not seen.HasField("lateness")
+    assert not seen.why_late
+    late = history(found, due(found) + HOUR, hours)
+    assert sum((each.duration.ToTimedelta() for each in late.why_late), timedelta()) == 25 * HOUR
+
+
+@given(st.lists(st.integers(1, 10**6), min_size=1, max_size=6))
+def test_the_rows_of_why_late_sum_to_the_whole_as_they_are_shown(seconds: list[int]) -> None:
+    shown: list[tuple[str, ...]] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            "coordinator.cli.complaint_view.print_table",
+            lambda title, _, rows: shown.extend(rows) if title == "Why it is late" else None,
+        )
+        seen = ComplaintHistory(header=header(1))
+        seen.lateness.FromTimedelta(HOUR)
+        for each in seconds:
+            entry = seen.why_late.add(region="sichuan", reason=TimeReason.TIME_REASON_WORKING)
+            entry.duration.FromTimedelta(timedelta(seconds=each))
+        print_history(seen, "sichuan")
+    *parts, last = [minutes(row[2]) for row in shown]
+    assert sum(parts) == last == sum(seconds) // 60
+    assert sum(str(row[4]).count("█") for row in shown[:-1]) == 40
+
+
+def minutes(shown: str) -> int:
+    days, _, clock = shown.rpartition(" d ")
+    hour, _, minute = clock.partition(":")
+    return int(days or 0) * 1440 + int(hour) * 60 + int(minute)
+
+
+def test_a_list_tells_how_much_time_is_left(capsys: pytest.CaptureFixture[str]) -> None:
+    print_headers([header(1, due_in=1), header(2, due_in=-3)], START)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[2].split()[-1] == "1:00"
+    assert lines[3].split()[-1] == "-3:00"
+    assert "not classified" in lines[2]
+    assert length(timedelta(days=2, hours=3, minutes=4, seconds=59)) == "2 d 03:04"
+
+
+# Raised by an administrator.
+
+
+def wish(level: int) -> AdministratorsWish:
+    return AdministratorsWish(level, "in the newspapers", "admin/root")
+
+
+def test_an_administrator_raises_upwards_only_through_every_level() -> None:
+    found, now = complaint(at("2026-03-02 10:00")), at("2026-03-02 11:00")
+    escalation.raise_for_administrator(found, wish(4), now, "sichuan")
+    assert fired(found)[2:] == [(2, "ADMINISTRATOR"), (3, "ADMINISTRATOR"), (4, "ADMINISTRATOR")]
+    assert (found.notes[-1].author, found.notes[-1].text) == ("admin/root", "in the newspapers")
+    (said,) = history(found, now, hours).utterances
+    assert said.region == "admin/root"
+    for level in (1, 4):
+        with pytest.raises(Refused, match="LEVEL_REACHED"):
+            escalation.raise_for_administrator(found, wish(level), now, "sichuan")
+    assert len(found.notes) == 1
+
+
+@pytest.mark.parametrize("state", [rules.RESOLVED, rules.CLOSED, rules.CANCELLED, rules.REJECTED])
+def test_nothing_is_raised_once_it_is_resolved_or_has_ended(state: ComplaintState.ValueType) -> None:
+    found = complaint(at("2026-03-02 10:00"))
+    found.state = state
+    with pytest.raises(Refused, match="STATE_FORBIDS"):
+        escalation.raise_for_administrator(found, wish(4), at("2026-03-02 11:00"), "sichuan")
+    assert (found.level, len(found.notes)) == (1, 0)
+
+
+def test_the_wish_does_not_print_why() -> None:
+    assert "newspapers" not in repr(wish(3))
