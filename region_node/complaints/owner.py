@@ -178,7 +178,7 @@ def raise_for_administrator(
     """An administrator of the federation raises a complaint of this region. Raises Refused."""
     complaint, before = row.complaint, _copy(row.complaint)
     escalation.raise_for_administrator(complaint, wanted, now, context.region)
-    _keep(tx, context, row, before, now)
+    keep_and_tell(tx, context, row, before, now)
     return complaint
 
 
