@@ -113,7 +113,7 @@ class Shape(TwoRegions):
 
     def start_deliver(self, relay: RelayServiceStub, envelope: Envelope) -> "Future[list[DeliverResult]]":
         """Brings an envelope for the home region."""
-        pouch = Pouch(Route(PAIR[0], HOME), sealing_key(self.federation.keys_file(HOME)), envelope)
+        pouch = Pouch(Route(HANDLING, HOME), sealing_key(self.federation.keys_file(HOME)), envelope)
         return self.background.start(_deliver(relay, pouch))
 
 
