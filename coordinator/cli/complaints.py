@@ -2,12 +2,14 @@
 
 import click
 
+from coordinator.cli.cases import assign, cases
 from coordinator.cli.complaint_classification import classify
 
 
 @click.group()
 def complaints() -> None:
-    """See what complaints are about."""
+    """See what complaints are about, follow those that concern several regions, and say whose work they are."""
 
 
-complaints.add_command(classify)
+for _command in (assign, cases, classify):
+    complaints.add_command(_command)

@@ -76,7 +76,7 @@ def ask_for_regulator(complaint: Complaint, now: datetime, region: str) -> None:
 
 def steps(complaint: Complaint, hours: Hours) -> list[Step]:
     """What lies before a complaint as it stands, in the order in which it comes due."""
-    if rules.is_final(complaint) or complaint.state == rules.RESOLVED:
+    if rules.is_final(complaint) or complaint.state == rules.RESOLVED or complaint.HasField("returned"):
         return []
     found = _of_the_law(complaint)
     if not complaint.version:
