@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from coordinator.auditing.service import AuditPorts, AuditService
+from coordinator.cases.service import CasePorts, CaseService
 from coordinator.configuration.service import ConfigurationService
 from coordinator.membership.members import CurrentMembers
 from coordinator.membership.presence import Presence
@@ -28,13 +29,14 @@ from coordinator.routing.service import RoutingService
 from coordinator.schema import PACKAGES
 from coordinator.settings import CoordinatorSettings
 from gateway.access import AccessRules
-from gateway.api.coordinator.v1 import administration_pb2, complaint_oversight_service_pb2
+from gateway.api.coordinator.v1 import administration_pb2, case_service_pb2, complaint_oversight_service_pb2
 from gateway.api.coordinator.v1.administration_pb2_grpc import (
     add_AuditServiceServicer_to_server,
     add_ConfigurationServiceServicer_to_server,
     add_MembershipServiceServicer_to_server,
     add_OversightServiceServicer_to_server,
 )
+from gateway.api.coordinator.v1.case_service_pb2_grpc import add_CaseServiceServicer_to_server
 from gateway.api.coordinator.v1.complaint_oversight_service_pb2_grpc import (
     add_ComplaintOversightServiceServicer_to_server,
 )
@@ -241,6 +243,11 @@ def _services(parts: _Parts) -> list[Service]:
             admin["OversightService"],
             add_OversightServiceServicer_to_server,
             oversight,
+        ),
+        Service.of(
+            case_service_pb2.DESCRIPTOR.services_by_name["CaseService"],
+            add_CaseServiceServicer_to_server,
+            CaseService(CasePorts(parts.registry, parts.members, parts.channels, parts.clock)),
         ),
         Service.of(
             complaint_oversight_service_pb2.DESCRIPTOR.services_by_name["ComplaintOversightService"],

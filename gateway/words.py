@@ -19,7 +19,9 @@ from gateway.api.region.v1.complaint_pb2 import (
     EscalationTrigger,
     Remedy,
     RemedyState,
+    ReturnReason,
     TimeReason,
+    WorkItemState,
 )
 from gateway.api.region.v1.dossier_service_pb2 import (
     DossierConditionKind,
@@ -54,13 +56,17 @@ _ACTIONS = (
 )
 _CHANGES = (  # of the state of a complaint
     "accepted by the customer",
+    "case ended",
     "customer answered",
     "customer asked",
+    "given back",
     "no answer needed",
     "refused by the customer",
     "resolution proposed",
     "taken up",
     "withdrawn by the customer",
+    "work items ask the customer",
+    "work items go on",
 )
 _FINDINGS = ("good", "warning", "bad", "not checked")  # of `doctor`
 _NAMED = ("key", "variable")  # what settings are named by
@@ -113,9 +119,11 @@ def words() -> Iterator[str]:
         "PARTY_": Party,
         "REMEDY_": Remedy,
         "REMEDY_STATE_": RemedyState,
+        "RETURN_REASON_": ReturnReason,
         "SHARED_FIELD_": SharedField,
         "STATEMENT_": Statement,
         "TIME_REASON_": TimeReason,
+        "WORK_ITEM_STATE_": WorkItemState,
         "WITHOUT_GRANT_": WithoutGrant,
     }
     for prefix, enum in enums.items():

@@ -32,6 +32,7 @@ from gateway.telemetry import Telemetry
 from gateway.tls import CredentialsUnusable, server_credentials
 from gateway.tracing import Tracing
 from gateway.trail import Trail
+from region_node.complaints.telling import CaseTelling
 from region_node.context import RegionContext
 from region_node.core import CorePorts, RegionCore
 from region_node.documents.reuse import measure_reuse
@@ -131,7 +132,15 @@ class RegionNode:
             endpoint = settings.endpoint(port)
             loop = asyncio.get_running_loop()
             telling = Telling(TellingPorts(ports.border, ports.store, ports.transport, clock, ports.source))
-            running = (client.follow(), _join(client, endpoint), rotation.run(), keeper.run(), telling.run())
+            cases = CaseTelling(ports.store, client.tell_case)
+            running = (
+                client.follow(),
+                _join(client, endpoint),
+                rotation.run(),
+                keeper.run(),
+                telling.run(),
+                cases.run(),
+            )
             tasks = [loop.create_task(each) for each in running]
             stack.push_async_callback(client.leave, endpoint)
             stack.push_async_callback(stop_tasks, tasks)

@@ -6,6 +6,7 @@ from gateway.api.region.v1 import (
     attachment_service_pb2,
     audit_service_pb2,
     billing_service_pb2,
+    case_service_pb2,
     catalogue_service_pb2,
     complaint_oversight_service_pb2,
     complaint_service_pb2,
@@ -25,6 +26,7 @@ from gateway.api.region.v1 import (
 from gateway.api.region.v1.attachment_service_pb2_grpc import add_AttachmentServiceServicer_to_server
 from gateway.api.region.v1.audit_service_pb2_grpc import add_AuditServiceServicer_to_server
 from gateway.api.region.v1.billing_service_pb2_grpc import add_BillingServiceServicer_to_server
+from gateway.api.region.v1.case_service_pb2_grpc import add_CaseServiceServicer_to_server
 from gateway.api.region.v1.catalogue_service_pb2_grpc import add_CatalogueServiceServicer_to_server
 from gateway.api.region.v1.complaint_oversight_service_pb2_grpc import (
     add_ComplaintOversightServiceServicer_to_server,
@@ -51,6 +53,7 @@ from gateway.store.port import Store
 from region_node.billing.service import BillingService
 from region_node.catalogue.service import CatalogueService
 from region_node.complaints.attachment_service import AttachmentService
+from region_node.complaints.case_service import CaseService
 from region_node.complaints.service import ComplaintService
 from region_node.core import RegionCore
 from region_node.customers.profiles_asked import ProfileDesk
@@ -191,6 +194,11 @@ def _of_the_federation(ports: ServicePorts) -> list[Service]:
             oversight_service_pb2.DESCRIPTOR.services_by_name["OversightService"],
             add_OversightServiceServicer_to_server,
             OversightService(store, context.region),
+        ),
+        Service.of(
+            case_service_pb2.DESCRIPTOR.services_by_name["CaseService"],
+            add_CaseServiceServicer_to_server,
+            CaseService(context, store, ports.clock),
         ),
         Service.of(
             complaint_oversight_service_pb2.DESCRIPTOR.services_by_name["ComplaintOversightService"],

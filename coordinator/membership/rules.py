@@ -105,17 +105,18 @@ def require_route(members: Mapping[str, Member], sender: str, destination: str) 
     """Raises Refused unless envelopes may go from one region to the other now."""
     if not members:
         raise Refused(Reason.REASON_CONFIGURATION_MISSING)
-    _require_member(members, sender)
+    require_member(members, sender)
     require_reachable(members, destination)
 
 
 def require_reachable(members: Mapping[str, Member], region: str) -> None:
     """Raises Refused unless a region takes part and a process of it can be called."""
-    if not _require_member(members, region).endpoints:
+    if not require_member(members, region).endpoints:
         raise Refused(Reason.REASON_REGION_UNREACHABLE, region=region)
 
 
-def _require_member(members: Mapping[str, Member], region: str) -> Member:
+def require_member(members: Mapping[str, Member], region: str) -> Member:
+    """A region that takes part. Raises Refused with REGION_UNKNOWN, REGION_SUSPENDED or REGION_NOT_JOINED."""
     member = members.get(region)
     if member is None:
         raise Refused(Reason.REASON_REGION_UNKNOWN, region=region)

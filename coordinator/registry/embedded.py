@@ -12,11 +12,12 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from coordinator.membership.rules import Heartbeat, Lease, RegionFacts, expired, next_expiry
-from coordinator.registry import operations
+from coordinator.registry import case_rows, operations
 from coordinator.registry.operations import Revision, SuspensionChanged, Wanted
 from coordinator.registry.port import Replica, Snapshot
 from gateway import audit
 from gateway.api.federation.v1.configuration_pb2 import Configuration
+from gateway.api.region.v1.case_service_pb2 import CaseHeader
 from gateway.audit import AuditRow
 from gateway.audit_heads import KeptHead
 from gateway.clock import Clock
@@ -121,6 +122,18 @@ class EmbeddedRegistry:
     async def audit_head(self, region: str) -> KeptHead | None:
         """See the port."""
         return await self._store.read(lambda tx: operations.audit_head(tx, region))
+
+    async def keep_case(self, header: CaseHeader) -> None:
+        """See the port."""
+        await self._store.write(lambda tx: case_rows.keep_case(tx, header))
+
+    async def cases(self) -> Sequence[CaseHeader]:
+        """See the port."""
+        return await self._store.read(case_rows.cases)
+
+    async def forget_cases(self, before: datetime) -> None:
+        """See the port."""
+        await self._store.write(lambda tx: case_rows.forget_cases(tx, before))
 
     async def enter(self, name: str, endpoint: str) -> None:
         """See the port."""

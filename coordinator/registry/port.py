@@ -1,9 +1,9 @@
 """The registry: what the coordinators of a federation know in common.
 
-An adapter keeps five things: the configuration with all its revisions, which regions ever joined and which of their
-processes live, suspensions, the furthest audit head of each region, and which coordinators live. Those are durable,
-except for the lease of a process, which ends by itself when heartbeats stop. Where the registry does not answer, the
-snapshot stays as it was, and every change is refused with REGISTRY_UNAVAILABLE.
+An adapter keeps six things: the configuration with all its revisions, which regions ever joined and which of their
+processes live, suspensions, the furthest audit head of each region, the cases of complaints, and which coordinators
+live. Those are durable, except for the lease of a process, which ends by itself when heartbeats stop. Where the
+registry does not answer, the snapshot stays as it was, and every change is refused with REGISTRY_UNAVAILABLE.
 """
 
 import asyncio
@@ -14,6 +14,7 @@ from typing import Protocol
 
 from coordinator.membership.rules import Heartbeat, RegionFacts
 from gateway.api.federation.v1.configuration_pb2 import Configuration
+from gateway.api.region.v1.case_service_pb2 import CaseHeader
 from gateway.audit import AuditRow
 from gateway.audit_heads import KeptHead
 
@@ -50,7 +51,11 @@ class Snapshot:
 
 
 class Registry(Protocol):
-    """See the module. Every change leaves one audit row, before its method returns."""
+    """See the module.
+
+    Every change leaves one audit row, before its method returns, but for what regions tell of themselves: audit heads
+    and cases.
+    """
 
     def snapshot(self) -> Snapshot:
         """All that is known now, without waiting."""
@@ -135,6 +140,18 @@ class Registry(Protocol):
 
     async def audit_head(self, region: str) -> KeptHead | None:
         """The furthest head of a region."""
+        ...
+
+    async def keep_case(self, header: CaseHeader) -> None:
+        """Keeps how a case stands, unless a version as high is kept. Durable on return."""
+        ...
+
+    async def cases(self) -> Sequence[CaseHeader]:
+        """All cases that are kept, by docket."""
+        ...
+
+    async def forget_cases(self, before: datetime) -> None:
+        """Forgets the cases that ended before an instant."""
         ...
 
     async def audit_page(self, after: int) -> list[AuditRow]:

@@ -11,6 +11,7 @@ from gateway.api.federation.v1.configuration_pb2 import (
     ComplaintSeverity,
     Configuration,
     DataClass,
+    Department,
     Material,
     Offering,
     Plan,
@@ -188,6 +189,11 @@ class Federation:
         if found is None:
             raise Refused(Reason.REASON_COMPLAINT_CATEGORY_UNKNOWN, category=code)
         return found
+
+    def complaint_department(self, code: str) -> Department | None:
+        """The department with this code, which some category of complaints names; None where none does."""
+        named = (each for category in self._complaint_categories.values() for each in category.departments)
+        return next((each for each in named if each.code == code), None)
 
     def propose_complaint_category(self, text: str, regions: Sequence[str]) -> Proposal:
         """What a complaint seems to be about, by its text; how sure one must be is a policy, the strictest of regions.

@@ -17,7 +17,10 @@ from gateway.api.region.v1.complaint_pb2 import (
     LedgerEntry,
     Remedy,
     RemedyState,
+    ReturnReason,
     TimeReason,
+    WorkItem,
+    WorkItemState,
 )
 from gateway.api.region.v1.complaint_service_pb2 import GetComplaintResponse
 from gateway.clock import from_timestamp
@@ -77,6 +80,8 @@ def print_complaint(told: GetComplaintResponse) -> None:
     complaint = told.complaint
     print_told(complaint)
     click.echo(complaint.request.description)
+    if complaint.parent:
+        click.echo(translated("It is a work item of {docket}.", docket=complaint.parent))
     if complaint.repeat_of:
         click.echo(translated("It repeats {docket}.", docket=complaint.repeat_of))
     if complaint.HasField("remedy"):
@@ -84,6 +89,9 @@ def print_complaint(told: GetComplaintResponse) -> None:
     if told.HasField("remedy_lateness"):
         late = told.remedy_lateness.ToTimedelta()
         click.echo(translated("The money is late by {time}.", time=length_of(late)))
+    if complaint.items:
+        columns = [translated("work item"), translated("responsible"), translated("state"), translated("since")]
+        print_table(columns, [_item(complaint, each) for each in complaint.items])
     print_table([translated("deadline"), translated("due"), translated("met")], [*_deadlines(complaint)])
     click.echo()
     private = [
@@ -137,9 +145,24 @@ def print_ledger(ledger: Sequence[LedgerEntry]) -> None:
         bar = Text(" " * before + "█" * width, style=_COLOURS[number % len(_COLOURS)])
         before += width
         share = f"{amount / whole:.0%}" if whole else ""
-        rows.append((each.region or translated("the customer"), reason_of(each.reason), length_of(amount), share, bar))
+        rows.append((_party(each), reason_of(each.reason), length_of(amount), share, bar))
     rows.append((translated("together"), "", length_of(whole), "", ""))
     print_table([translated("who"), translated("for"), translated("time taken"), translated("share"), ""], rows)
+
+
+def _party(entry: LedgerEntry) -> str:
+    if entry.reason == TimeReason.TIME_REASON_WAITING_FOR_COORDINATOR:
+        return translated("the coordinator")
+    return entry.region or translated("the customer")
+
+
+def _item(case: Complaint, item: WorkItem) -> tuple[str, str, str, str]:
+    whose = f"{item.region} {in_language(item.department.name)}" if item.region else translated("nobody yet")
+    state = word(WorkItemState.Name(item.state), "WORK_ITEM_STATE_")
+    if item.returned.reason:
+        state = f"{state} ({word(ReturnReason.Name(item.returned.reason), 'RETURN_REASON_')})"
+    docket = item.docket or f"{case.docket}/{item.number}"
+    return docket, whose, state, _time(from_timestamp(item.state_time))
 
 
 def _widths(amounts: Sequence[timedelta], whole: timedelta) -> list[int]:
@@ -169,6 +192,10 @@ def happened(complaint: Complaint) -> Iterator[tuple[datetime, str, str]]:
             change.region,
             f"{word(ComplaintState.Name(change.state), _STATE)} ({translated(change.reason)})",
         )
+    if complaint.HasField("returned"):
+        returned = complaint.returned
+        reason = word(ReturnReason.Name(returned.reason), "RETURN_REASON_")
+        yield from_timestamp(returned.time), returned.author, translated("returned: {reason}", reason=reason)
     for raised in complaint.escalations:
         trigger = word(EscalationTrigger.Name(raised.trigger), "ESCALATION_TRIGGER_")
         yield from_timestamp(raised.time), raised.region, f"{_level(raised.level)}: {trigger}"

@@ -13,7 +13,14 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 
 from gateway.api.region.v1 import complaint_service_pb2 as api
-from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintChannel, ComplaintRequest, ComplaintState, Remedy
+from gateway.api.region.v1.complaint_pb2 import (
+    Complaint,
+    ComplaintChannel,
+    ComplaintRequest,
+    ComplaintState,
+    Remedy,
+    ReturnReason,
+)
 from gateway.api.region.v1.complaint_service_pb2_grpc import ComplaintServiceStub
 from gateway.api.types.v1.types_pb2 import Channel, Money, Requester
 from gateway.languages import translated
@@ -22,7 +29,7 @@ from region_node.cli.complaint_view import print_complaint, print_list, print_to
 from region_node.cli.connection import CHANNELS, Target, connection_options
 from region_node.cli.exits import NOT_KNOWN, REFUSED, leave
 from region_node.cli.outcome import may_pass, told_by
-from region_node.complaints.rules import state_name
+from region_node.complaints.rules import NOT_SAID, state_name
 
 T = TypeVar("T")
 
@@ -30,6 +37,11 @@ _CALL_SECONDS = 30.0
 _WAIT_SECONDS = 10.0  # for the responsible region
 _CAME_BY = tuple(name.removeprefix("COMPLAINT_CHANNEL_").lower() for name in ComplaintChannel.keys()[1:])
 _REMEDIES = tuple(name.removeprefix("REMEDY_").lower() for name in Remedy.keys()[1:])
+_RETURNS = tuple(
+    name.removeprefix("RETURN_REASON_").lower().replace("_", "-")
+    for name, value in ReturnReason.items()
+    if value not in NOT_SAID
+)
 _STATES = {state_name(state): state for state in ComplaintState.values()[1:]}
 
 _staff_option = click.option("--staff-id", default="", help="Who asks; members of staff need not say so.")
@@ -267,6 +279,29 @@ def propose(
     )
 
 
+@complaints.command("return")
+@click.argument("docket")
+@click.argument("reason", type=click.Choice(_RETURNS))
+@click.argument("text")
+@connection_options
+@_request_option
+@_json_option
+def return_command(target: Target, docket: str, reason: str, text: str, request_id: str, as_json: bool) -> None:
+    """Give a complaint, or a work item, back to the coordinator, as staff of the responsible region.
+
+    \b
+    Examples:
+      region-node complaints return guangdong/20261210-17/1 not-here "the line was never in our network"
+    """
+    request = api.ReturnComplaintRequest(
+        request_id=_id(request_id),
+        docket=docket,
+        reason=ReturnReason.Value(f"RETURN_REASON_{reason.upper().replace('-', '_')}"),
+        text=text,
+    )
+    _tell(_ask(target, lambda node: node.ReturnComplaint(request, timeout=_CALL_SECONDS), request.request_id), as_json)
+
+
 @complaints.command()
 @click.argument("docket")
 @connection_options
@@ -441,6 +476,7 @@ def _tell(
     answer: api.FileComplaintResponse
     | api.RespondToComplaintResponse
     | api.ProposeResolutionResponse
+    | api.ReturnComplaintResponse
     | api.AcceptResolutionResponse
     | api.RefuseResolutionResponse
     | api.WithdrawComplaintResponse

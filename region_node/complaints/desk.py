@@ -14,6 +14,7 @@ from gateway.api.region.v1.complaint_pb2 import (
     ComplaintRequest,
     LedgerEntry,
     Resolution,
+    ReturnReason,
 )
 from gateway.api.region.v1.complaint_service_pb2 import GetComplaintResponse, SettleRemedyRequest
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -21,7 +22,7 @@ from gateway.clock import Clock
 from gateway.errors import Refused
 from gateway.identity import Identity
 from gateway.store.port import CommittedElsewhere, Store, Transaction
-from region_node.complaints import giving, handling, ledger, owner
+from region_node.complaints import giving, handling, leading, ledger, owner, returning
 from region_node.complaints.private_notes import add_private_note, private_notes
 from region_node.complaints.rows import COMPLAINT_SUBJECTS, ComplaintChanged, require_complaint
 from region_node.context import RegionContext
@@ -106,6 +107,17 @@ class ComplaintDesk:
 
         return await self._decide(caller, content, "SettleRemedy", decide)
 
+    async def give_back(self, caller: Caller, docket: str, reason: ReturnReason.ValueType, text: str) -> Complaint:
+        """Staff of the responsible region return what is not their work."""
+
+        def decide(tx: Transaction, now: datetime) -> Complaint:
+            return returning.give_back(tx, self._context, docket, caller.identity.name, reason, text, now)
+
+        content = f"return\0{docket}\0{reason}\0{text}".encode()
+        complaint = await self._decide(caller, content, "ReturnComplaint", decide)
+        failpoints.reach("complaint-returned.after-commit")
+        return complaint
+
     async def owner_of(self, docket: str, identity: Identity) -> str:
         """The responsible region. Raises Refused with COMPLAINT_NOT_FOUND, also for those who may not see it."""
         return (await self._store.read(lambda tx: handling.find_for(tx, docket, identity))).owner_region
@@ -130,9 +142,10 @@ class ComplaintDesk:
             if (known := handling.known_request(tx, key)) is not None:
                 return known
             complaint = decide(tx, now)
+            leading.follow(tx, self._context, complaint, now)
             insert_request(tx, key, complaint.docket, settled=True, now=now)
             note(tx, caller, action, complaint.docket, now)
-            return complaint
+            return require_complaint(tx, complaint.docket).complaint
 
         return await self._store.write(once)
 

@@ -106,7 +106,7 @@ def raise_for_administrator(
 
 def steps(complaint: Complaint, hours: Hours) -> list[Step]:
     """What lies before a complaint as it stands, in the order in which it comes due."""
-    if rules.is_final(complaint) or complaint.state == rules.RESOLVED:
+    if rules.is_final(complaint) or complaint.state == rules.RESOLVED or complaint.HasField("returned"):
         return []
     found = _of_the_law(complaint)
     if not complaint.version:

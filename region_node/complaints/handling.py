@@ -4,24 +4,22 @@ It keeps the customer's contact to the end, whichever region is responsible.
 """
 
 import logging
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from gateway import failpoints
 from gateway.api.federation.v1.configuration_pb2 import ComplaintCategory
 from gateway.api.region.v1.complaint_envelopes_pb2 import ComplaintCommand, ComplaintFiling
 from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintRequest
-from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.clock import to_timestamp
 from gateway.errors import Refused
 from gateway.identity import Identity
-from gateway.relay.envelopes import Letter
-from gateway.relay.outbox import send
 from gateway.store.port import Transaction
 from gateway.timers import Timer
-from region_node.complaints import escalation, owner, rules, told
+from region_node.complaints import escalation, leading, owner, rules, told
 from region_node.complaints.limits import set_deadlines
 from region_node.complaints.rows import (
     ComplaintRow,
@@ -31,12 +29,12 @@ from region_node.complaints.rows import (
     require_complaint,
     update_complaint,
 )
-from region_node.complaints.taxonomy import owner_of
+from region_node.complaints.sending import send_to_region
+from region_node.complaints.taxonomy import Concerned, concerned
 from region_node.context import RegionContext
 from region_node.orders.caller import Caller, note
 from region_node.orders.rows import RequestKey, RequestSettled, find_request, insert_request, settle_request
 
-LIFETIME = timedelta(days=3650)  # a complaint is answered however long the responsible region was away
 _log = logging.getLogger(__name__)
 
 
@@ -54,7 +52,7 @@ def file(
     if request.location_region:
         context.federation.region(request.location_region)
     number = next_docket_number(tx)
-    complaint = _new_complaint(context, caller, request, category, number, now)
+    complaint, whose = _new_complaint(context, caller, request, category, number, now)
     row = ComplaintRow(complaint, caller.traceparent)
     set_deadlines(context.federation, complaint, category, now)
     escalation.file(complaint, now, context.region)
@@ -64,8 +62,10 @@ def file(
     owner.note_reached(tx, context, complaint, -1, now)
     if is_own:
         owner.take_up(tx, context, complaint, now)
+        if len(whose) != 1:
+            leading.open_case(tx, context, row, whose, now)
     else:
-        _send(tx, context, row, f"{complaint.docket}#file", ComplaintFiling(complaint=complaint), now)
+        send_to_region(tx, context, row, f"{complaint.docket}#file", ComplaintFiling(complaint=complaint), now)
         owner.watch(tx, context, complaint)
     told.tell_filed(tx, context, complaint, now)
     insert_complaint(tx, row, number, now)
@@ -85,6 +85,8 @@ def command(
     if (known := known_request(tx, key)) is not None:
         return known
     complaint = find_for(tx, asked.docket, caller.identity)
+    if complaint.parent:
+        raise Refused(Reason.REASON_COMPLAINT_IS_WORK_ITEM, complaint=complaint.parent)
     if complaint.handling_region != context.region:
         raise Refused(Reason.REASON_COMPLAINT_NOT_FIRST_CONTACT, region=complaint.handling_region)
     settled = complaint.owner_region == context.region
@@ -102,11 +104,13 @@ def pass_on(
     complaint as it stands. Raises Refused."""
     known = row.complaint
     if known.owner_region != context.region:
-        _send(tx, context, row, f"{known.docket}#{step}", asked, now)
+        send_to_region(tx, context, row, f"{known.docket}#{step}", asked, now)
         return known
     complaint = owner.apply_command(tx, context, asked, now)
-    told.tell_changed(tx, known, complaint, now)
-    return complaint
+    if not complaint.parent:
+        told.tell_changed(tx, known, complaint, now)
+    leading.follow(tx, context, complaint, now, by_customer=asked.HasField("respond"))
+    return require_complaint(tx, complaint.docket).complaint
 
 
 def adopt(tx: Transaction, context: RegionContext, snapshot: Complaint, now: datetime) -> None:
@@ -115,6 +119,8 @@ def adopt(tx: Transaction, context: RegionContext, snapshot: Complaint, now: dat
     if row is None or snapshot.version <= row.complaint.version:  # made unreadable since, or nothing new
         return
     known = row.complaint
+    if known.owner_region == context.region:  # returned meanwhile, and led here
+        return
     if rules.is_final(known) and snapshot.state != known.state:  # what is new of one that ended is its money
         _log.error("complaint %s is final here; another word on it is not taken", known.docket)
         return
@@ -123,13 +129,22 @@ def adopt(tx: Transaction, context: RegionContext, snapshot: Complaint, now: dat
     # Who is told what, and by whom it was filed, is the word of the first contact alone.
     complaint.request.CopyFrom(known.request)
     complaint.handling_region, complaint.operator = known.handling_region, known.operator
+    complaint.owner_region, complaint.parent = known.owner_region, known.parent
+    del complaint.items[:]  # a case is led here, or is none
     # What was raised here while that region could not be reached may be on its way there.
     own = [each for each in known.escalations if each.region == context.region and each.level > snapshot.level]
     complaint.escalations.extend(own)
     complaint.level = max([snapshot.level, *(each.level for each in own)])
-    owner.forget(tx, complaint)
-    told.tell_changed(tx, known, complaint, now)
+    if complaint.HasField("returned") and complaint.state == rules.HELD and not complaint.parent:
+        leading.lead(context, complaint, now)
+        complaint.version += 1
+        owner.watch(tx, context, complaint)
+    else:
+        owner.forget(tx, complaint)
+    if not complaint.parent:
+        told.tell_changed(tx, known, complaint, now)
     update_complaint(tx, complaint, now)
+    leading.follow(tx, context, complaint, now)
 
 
 def settle_command(
@@ -156,6 +171,9 @@ def keep(tx: Transaction, context: RegionContext, docket: str, now: datetime) ->
     if row is None or row.complaint.version:
         return
     complaint = row.complaint
+    if complaint.parent:
+        leading.refuse_item(tx, context, complaint, now)
+        return
     complaint.owner_region = context.region
     owner.take_up(tx, context, complaint, now)
     update_complaint(tx, complaint, now)
@@ -176,7 +194,7 @@ def escalation_is_due(tx: Transaction, context: RegionContext, timer: Timer, now
         owner.note_reached(tx, context, complaint, known, now)
         asked = ComplaintCommand(docket=complaint.docket)
         asked.raised.escalation.CopyFrom(reached[-1])
-        _send(tx, context, row, f"{complaint.docket}#raised{complaint.level}", asked, now)
+        send_to_region(tx, context, row, f"{complaint.docket}#raised{complaint.level}", asked, now)
         update_complaint(tx, complaint, now)
     owner.watch(tx, context, complaint)
 
@@ -199,7 +217,7 @@ def raise_for_administrator(
     asked = ComplaintCommand(docket=complaint.docket)
     asked.raised.escalation.CopyFrom(reached[-1])
     asked.raised.administrator, asked.raised.reason = wanted.administrator, wanted.reason
-    _send(tx, context, row, f"{complaint.docket}#raised{complaint.level}", asked, now)
+    send_to_region(tx, context, row, f"{complaint.docket}#raised{complaint.level}", asked, now)
     update_complaint(tx, complaint, now)
     owner.watch(tx, context, complaint)
     return complaint
@@ -214,8 +232,12 @@ def find_for(tx: Transaction, docket: str, identity: Identity) -> Complaint:
 
 
 def is_visible(complaint: Complaint, identity: Identity) -> bool:
-    """It is seen by the operator that filed it, by its region's staff, and by all of the responsible region."""
-    is_own = identity.role == Role.ROLE_STAFF or complaint.operator == identity.name
+    """It is seen by the operator that filed it, by its region's staff, and by all of the responsible region.
+
+    A work item was filed by no operator: the operator sees the case.
+    """
+    filed_it = complaint.operator == identity.name and not complaint.parent
+    is_own = identity.role == Role.ROLE_STAFF or filed_it
     return complaint.owner_region == identity.region or (complaint.handling_region == identity.region and is_own)
 
 
@@ -238,8 +260,10 @@ def _new_complaint(
     category: ComplaintCategory,
     number: int,
     now: datetime,
-) -> Complaint:
+) -> tuple[Complaint, Sequence[Concerned]]:
+    """The complaint as it was received, and whose work it is: more than one department's, or nobody's, is a case."""
     home = context.federation.number_plan.home_of(request.number)
+    whose = concerned(category, request, handling=context.region, home=home)
     day = now.astimezone(ZoneInfo(context.time_zone))
     complaint = Complaint(
         docket=f"{context.region}/{day:%Y%m%d}-{number}",
@@ -247,32 +271,10 @@ def _new_complaint(
         handling_region=context.region,
         operator=caller.operator,
         home_region=home or "",
-        owner_region=owner_of(category, request, handling=context.region, home=home),
+        owner_region=whose[0].region if len(whose) == 1 else context.region,
         department=category.departments[0].name,
         severity=category.severity,
         creation_date=to_timestamp(now),
     )
     rules.enter(complaint, rules.ACKNOWLEDGED, now=now, region=context.region, reason="received")
-    return complaint
-
-
-def _send(
-    tx: Transaction,
-    context: RegionContext,
-    row: ComplaintRow,
-    envelope_id: str,
-    message: ComplaintFiling | ComplaintCommand,
-    now: datetime,
-) -> None:
-    """Sends a filing or a command to the responsible region."""
-    files, complaint = isinstance(message, ComplaintFiling), row.complaint
-    letter = Letter(
-        envelope_id=f"{envelope_id}>{complaint.owner_region}",
-        destination=complaint.owner_region,
-        kind=EnvelopeKind.ENVELOPE_KIND_COMPLAINT_FILED if files else EnvelopeKind.ENVELOPE_KIND_COMPLAINT_COMMAND,
-        payload=message.SerializeToString(),
-        subject=complaint.docket,
-        operator=complaint.operator,
-        lifetime=LIFETIME,
-    )
-    send(tx, context.border, letter, now=now, traceparent=row.traceparent)
+    return complaint, whose

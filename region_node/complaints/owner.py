@@ -16,7 +16,7 @@ from gateway.relay.envelopes import Letter
 from gateway.relay.outbox import send
 from gateway.store.port import Transaction
 from gateway.timers import cancel_timer, set_timer
-from region_node.complaints import escalation, rules, told
+from region_node.complaints import cases, escalation, items, rules, told
 from region_node.complaints.accepted import accepted
 from region_node.complaints.deadlines import Pause, meet, promised, reopen, resume
 from region_node.complaints.limits import haste, set_deadlines
@@ -32,6 +32,7 @@ from region_node.context import RegionContext
 from region_node.escalations.rows import tell_above
 
 ESCALATION_TIMER = "complaint-escalation"  # what raises a complaint next is due
+_OF_THE_CASE = ("share", "reopen", "conclude")  # what a case says to its items
 UPDATE_LIFETIME = timedelta(days=3650)  # the word of what happened does not expire
 
 
@@ -40,9 +41,10 @@ def take_up(tx: Transaction, context: RegionContext, complaint: Complaint, now: 
     category = context.federation.complaint_category(complaint.request.category)
     complaint.severity = category.severity
     set_deadlines(context.federation, complaint, category, from_timestamp(complaint.creation_date))
-    earlier = earlier_dockets(tx, complaint)
-    complaint.repeat_of, complaint.repeats = (earlier[0] if earlier else ""), len(earlier)
-    complaint.department.CopyFrom(category.departments[0].name)  # the first of them leads
+    if not complaint.parent:  # otherwise that is the business of the case, and the item names its department
+        earlier = earlier_dockets(tx, complaint)
+        complaint.repeat_of, complaint.repeats = (earlier[0] if earlier else ""), len(earlier)
+        complaint.department.CopyFrom(category.departments[0].name)  # the first of them leads
     complaint.version = 1
     known = complaint.level
     rules.enter(complaint, rules.IN_PROGRESS, now=now, region=context.region, reason="taken up")
@@ -58,9 +60,12 @@ def apply_command(tx: Transaction, context: RegionContext, command: ComplaintCom
     """Does what the region of first contact asks. Raises Refused before the first write."""
     row = require_complaint(tx, command.docket)
     complaint, known = row.complaint, row.complaint.level
-    talks = command.WhichOneof("command") in ("respond", "attach")
-    rules.require_room(complaint, command.ByteSize(), rules.TALK_LIMIT if talks else rules.COMPLAINT_LIMIT)
-    match command.WhichOneof("command"):
+    what = command.WhichOneof("command")
+    if complaint.HasField("returned") and what not in _OF_THE_CASE:  # the region that leads it has it by now
+        raise Refused(Reason.REASON_COMPLAINT_NOT_RESPONSIBLE, region=complaint.handling_region)
+    talks = what in ("respond", "attach")
+    rules.require_room(complaint, command.ByteSize(), rules.TALK_LIMIT if talks else 0)
+    match what:
         case "respond":
             _customer_says(context, complaint, command, now)
         case "accept":
@@ -89,6 +94,8 @@ def apply_command(tx: Transaction, context: RegionContext, command: ComplaintCom
         case "raised":
             _raised_elsewhere(complaint, command)
             known = complaint.level
+        case "share" | "reopen" | "conclude":
+            _case_says(context, complaint, command, now)
         case _:
             raise Refused(Reason.REASON_REQUEST_INVALID, field="command", problem="none is set")
     complaint.version += 1
@@ -147,9 +154,10 @@ def propose(
     row = require_owned(tx, context, docket)
     complaint, before = row.complaint, _copy(row.complaint)
     rules.require_state(complaint, "propose", rules.IN_PROGRESS, rules.PENDING)
+    cases.require_done(complaint)
     rules.require_resolution(resolution, context.currency)
     rules.require_room(complaint, resolution.ByteSize())
-    _end_pause(context, complaint, now)
+    end_pause(context, complaint, now)
     resolution.author = f"{context.region}/{staff_id}"
     resolution.time.CopyFrom(to_timestamp(now))
     complaint.resolution.CopyFrom(resolution)
@@ -238,9 +246,26 @@ def _customer_says(context: RegionContext, complaint: Complaint, command: Compla
 
 def _customer_has_answered(context: RegionContext, complaint: Complaint, now: datetime) -> None:
     if complaint.state == rules.PENDING:
-        _end_pause(context, complaint, now)
-        rules.enter(complaint, rules.IN_PROGRESS, now=now, region=context.region, reason="customer answered")
-        rules.go_on(complaint, now)
+        _goes_on(context, complaint, now)
+
+
+def _goes_on(context: RegionContext, complaint: Complaint, now: datetime) -> None:
+    """The customer, who was waited for, has answered."""
+    end_pause(context, complaint, now)
+    rules.enter(complaint, rules.IN_PROGRESS, now=now, region=context.region, reason="customer answered")
+    rules.go_on(complaint, now)
+
+
+def _case_says(context: RegionContext, complaint: Complaint, command: ComplaintCommand, now: datetime) -> None:
+    items.require_item(complaint)
+    if command.HasField("share"):
+        if items.share(complaint, command, now):
+            _goes_on(context, complaint, now)
+    elif command.HasField("reopen"):
+        end_pause(context, complaint, now)
+        items.open_again(context, complaint, now)
+    else:
+        items.conclude(context, complaint, now)
 
 
 def _refuse(context: RegionContext, complaint: Complaint, command: ComplaintCommand, now: datetime) -> None:
@@ -248,13 +273,13 @@ def _refuse(context: RegionContext, complaint: Complaint, command: ComplaintComm
     rules.note(complaint, _author(complaint, command), command.refuse.reason, now)
     complaint.refusals += 1
     reopen(complaint)
-    _end_pause(context, complaint, now)
+    end_pause(context, complaint, now)
     rules.enter(complaint, rules.IN_PROGRESS, now=now, region=context.region, reason="refused by the customer")
     rules.go_on(complaint, now)
     escalation.refuse(complaint, now, context.region, to_regulator=command.refuse.to_regulator)
 
 
-def _end_pause(context: RegionContext, complaint: Complaint, now: datetime) -> None:
+def end_pause(context: RegionContext, complaint: Complaint, now: datetime) -> None:
     """Where the customer was waited for, what is still open gets that time back."""
     last = complaint.custody[-1]
     start = from_timestamp(last.start_time)
@@ -285,7 +310,8 @@ def keep_and_tell(tx: Transaction, context: RegionContext, row: ComplaintRow, be
     note_reached(tx, context, complaint, before.level, now)
     update_complaint(tx, complaint, now)
     if complaint.handling_region == context.region:
-        told.tell_changed(tx, before, complaint, now)
+        if not complaint.parent:
+            told.tell_changed(tx, before, complaint, now)
         return
     letter = Letter(
         envelope_id=f"{complaint.docket}@{complaint.version}>{complaint.handling_region}",

@@ -11,7 +11,7 @@ from gateway.errors import Refused
 from gateway.relay.border import Command, Kinds, Query
 from gateway.relay.envelopes import Answer
 from gateway.store.port import Transaction
-from region_node.complaints import attaching, attachment_contents, handling, owner, rules
+from region_node.complaints import attaching, attachment_contents, cases, handling, owner, rules
 from region_node.complaints.rows import ComplaintRow, find_complaint, insert_complaint
 from region_node.complaints.taxonomy import owner_of
 from region_node.context import RegionContext
@@ -41,7 +41,10 @@ class ComplaintEnvelopes:
         if complaint.version or complaint.state != rules.ACKNOWLEDGED or complaint.HasField("resolution"):
             raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="a filing is only acknowledged yet")
         rules.require_plausible(complaint, now)
-        self._require_responsible(complaint)
+        if complaint.parent:
+            _require_item(self._context, complaint)
+        else:
+            self._require_responsible(complaint)
         if find_complaint(tx, complaint.docket) is not None:
             raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="the docket is known")
         rules.require_room(complaint, 0)
@@ -115,6 +118,13 @@ def _require_first_contact(docket: str, handling_region: str, content: EnvelopeC
     own = handling_region == content.origin and docket.startswith(f"{content.origin}/")
     if not own or docket != content.subject:
         raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
+
+
+def _require_item(context: RegionContext, complaint: Complaint) -> None:
+    """A work item is where its case says; what region has no business with it returns it. Raises Refused."""
+    parent, number = cases.parent_of(complaint.docket)
+    if not number or complaint.parent != parent or complaint.owner_region != context.region or complaint.items:
+        raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="no work item of that case")
 
 
 def _accepted(complaint: Complaint) -> Answer:

@@ -15,11 +15,13 @@ from gateway.store.port import Transaction, Value
 from region_node.complaints import remedy, rules
 from region_node.complaints.deadlines import due_of, find, is_met
 from region_node.complaints.figure_rows import keep_figures
+from region_node.complaints.telling_rows import note_to_tell
 from region_node.subjects import number_index
 
 COMPLAINT_SUBJECTS = "complaint/"
 _PLACE = "complaints"
 _COLUMNS = "docket, traceparent, body"
+_ABOUT = "docket, state, handling_region, owner_region, due, traceparent, parent"
 
 
 def complaint_subject(docket: str) -> str:
@@ -85,6 +87,7 @@ class AboutNumber:
     owner_region: str
     due: int | None
     traceparent: str
+    parent: str
 
     @property
     def is_open(self) -> bool:
@@ -96,9 +99,17 @@ def complaints_about(tx: Transaction, number: str) -> list[AboutNumber]:
     """The complaints about a number that this region has."""
     return tx.all(
         AboutNumber,
-        "SELECT docket, state, handling_region, owner_region, due, traceparent FROM complaints"
-        " WHERE number_index = :number ORDER BY docket",
+        f"SELECT {_ABOUT} FROM complaints WHERE number_index = :number ORDER BY docket",  # noqa: S608 - no values
         number=number_index(tx, number),
+    )
+
+
+def case_of(tx: Transaction, docket: str) -> list[AboutNumber]:
+    """A complaint and, where it is a case that this region leads, or an item of one, all that belongs to the case."""
+    return tx.all(
+        AboutNumber,
+        f"SELECT {_ABOUT} FROM complaints WHERE :docket IN (docket, parent) ORDER BY docket",  # noqa: S608 - no values
+        docket=docket,
     )
 
 
@@ -130,30 +141,30 @@ def insert_complaint(tx: Transaction, row: ComplaintRow, docket_number: int, now
     complaint = row.complaint
     tx.execute(
         "INSERT INTO complaints (docket, docket_number, handling_region, owner_region, operator, category,"
-        " number_index, severity, state, level, version, creation_date, due, traceparent, body)"
+        " number_index, severity, state, level, version, creation_date, due, traceparent, parent, body)"
         " VALUES (:docket, :docket_number, :handling_region, :owner_region, :operator, :category,"
-        " :number_index, :severity, :state, :level, :version, :creation_date, :due, :traceparent, :body)",
+        " :number_index, :severity, :state, :level, :version, :creation_date, :due, :traceparent, :parent, :body)",
         docket_number=docket_number,
         handling_region=complaint.handling_region,
-        owner_region=complaint.owner_region,
         operator=complaint.operator,
         category=complaint.request.category,
         number_index=number_index(tx, complaint.request.number),
         creation_date=to_microseconds(from_timestamp(complaint.creation_date)),
         traceparent=row.traceparent,
+        parent=complaint.parent,
         **_changeable(tx, complaint),
     )
-    _note_event(tx, complaint, now)
+    _note_change(tx, complaint, now)
 
 
 def update_complaint(tx: Transaction, complaint: Complaint, now: datetime) -> None:
     """Stores a changed complaint and notes the event."""
     tx.execute(
-        "UPDATE complaints SET severity = :severity, state = :state, level = :level, version = :version, due = :due,"
-        " body = :body WHERE docket = :docket",
+        "UPDATE complaints SET owner_region = :owner_region, severity = :severity, state = :state, level = :level,"
+        " version = :version, due = :due, body = :body WHERE docket = :docket",
         **_changeable(tx, complaint),
     )
-    _note_event(tx, complaint, now)
+    _note_change(tx, complaint, now)
 
 
 def note_escalations(tx: Transaction, docket: str, reached: Sequence[Escalation]) -> None:
@@ -175,8 +186,10 @@ def earlier_dockets(tx: Transaction, complaint: Complaint) -> list[str]:
     filed = from_timestamp(complaint.creation_date)
     return tx.all(
         str,
-        "SELECT docket FROM complaints WHERE number_index = :number_index AND category = :category"
-        " AND creation_date BETWEEN :since AND :until AND docket <> :docket ORDER BY creation_date DESC, docket",
+        "SELECT case_docket FROM (SELECT CASE WHEN parent = '' THEN docket ELSE parent END AS case_docket,"
+        " creation_date FROM complaints WHERE number_index = :number_index AND category = :category"
+        " AND creation_date BETWEEN :since AND :until) AS found WHERE case_docket <> :docket"
+        " GROUP BY case_docket ORDER BY MAX(creation_date) DESC, case_docket",
         number_index=number_index(tx, complaint.request.number),
         category=complaint.request.category,
         since=to_microseconds(filed - rules.REPEAT_WITHIN),
@@ -192,7 +205,7 @@ def list_complaints(
     conditions = ["1 = 1"]
     parameters: dict[str, Value] = {"limit": limit}
     if wanted.operator:
-        conditions.append("(owner_region = :region OR operator = :operator)")
+        conditions.append("(owner_region = :region OR (operator = :operator AND parent = ''))")
         parameters |= {"region": wanted.region, "operator": wanted.operator}
     if wanted.states:
         names = [f"state{index}" for index, _ in enumerate(wanted.states)]
@@ -259,8 +272,11 @@ def events_after(tx: Transaction, sequence: int, docket: str, limit: int) -> lis
     )
 
 
-def _note_event(tx: Transaction, complaint: Complaint, now: datetime) -> None:
+def _note_change(tx: Transaction, complaint: Complaint, now: datetime) -> None:
+    """The event, what counts, and of a case that coordinators are to be told: only who leads one knows its items."""
     keep_figures(tx, complaint)
+    if complaint.items:
+        note_to_tell(tx, complaint.docket, complaint.version)
     tx.execute(
         "INSERT INTO complaint_events (sequence, docket, version, state, level, time)"
         " SELECT COALESCE(MAX(sequence), 0) + 1, :docket, :version, :state, :level, :time FROM complaint_events",
@@ -278,6 +294,7 @@ def _changeable(tx: Transaction, complaint: Complaint) -> Mapping[str, Value]:
     content = complaint.SerializeToString()
     return {
         "docket": complaint.docket,
+        "owner_region": complaint.owner_region,
         "severity": complaint.severity,
         "state": complaint.state,
         "level": complaint.level,
@@ -292,7 +309,7 @@ def _due(complaint: Complaint) -> int | None:
         money_due = remedy.due(complaint)
         return None if money_due is None else to_microseconds(money_due)
     each = find(complaint, rules.RESOLVE)
-    if each is None or is_met(each) or rules.is_final(complaint):
+    if each is None or is_met(each) or rules.is_final(complaint) or complaint.HasField("returned"):
         return None
     return to_microseconds(due_of(each))
 

@@ -14,6 +14,7 @@ from gateway.api.region.v1.complaint_pb2 import (
     DeadlineKind,
     Remedy,
     Resolution,
+    ReturnReason,
     TimeReason,
 )
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -34,6 +35,7 @@ WORKING = TimeReason.TIME_REASON_WORKING
 CLOSED_HOURS = TimeReason.TIME_REASON_CLOSED_HOURS
 WAITING_FOR_CUSTOMER = TimeReason.TIME_REASON_WAITING_FOR_CUSTOMER
 WAITING_FOR_REGION = TimeReason.TIME_REASON_WAITING_FOR_REGION
+WAITING_FOR_COORDINATOR = TimeReason.TIME_REASON_WAITING_FOR_COORDINATOR
 
 ACKNOWLEDGE = DeadlineKind.DEADLINE_KIND_ACKNOWLEDGE
 FIRST_RESPONSE = DeadlineKind.DEADLINE_KIND_FIRST_RESPONSE
@@ -58,6 +60,8 @@ REPEAT_WITHIN = timedelta(days=30)  # of the same number and category
 DESCRIPTION_LIMIT = 4000  # characters
 NOTE_LIMIT = 1000  # characters of whatever is said later
 COMPLAINT_LIMIT = 32 * 1024  # bytes of a complaint: half of what an envelope holds
+ITEM_LIMIT = 44 * 1024  # bytes of a work item: what others say at the same time must find room, and a resolution
+CASE_LIMIT = 256 * 1024  # bytes of a case: it travels in no envelope, and holds what all say
 TALK_LIMIT = 24 * 1024  # bytes of one to which somebody still adds a note: what ends it must always find room
 FILE_NAME_LIMIT = 120  # characters
 HIGHEST_RATING = 5
@@ -68,6 +72,7 @@ _OLDEST = timedelta(days=3650)  # as long as a filing may travel
 _DOCKET = re.compile(r"[a-z][a-z0-9-]*/[0-9a-zA-Z/-]{1,64}", re.ASCII)
 _CAUSE = re.compile(r"[a-z][a-z0-9-]{0,62}", re.ASCII)
 OF_MONEY = frozenset({Remedy.REMEDY_REFUND, Remedy.REMEDY_CREDIT})
+NOT_SAID = frozenset({ReturnReason.RETURN_REASON_UNSPECIFIED, ReturnReason.RETURN_REASON_REFUSED})  # by people
 
 
 def is_final(complaint: Complaint) -> bool:
@@ -117,8 +122,18 @@ def require_expeditable(complaint: Complaint, now: datetime) -> None:
         raise Refused(Reason.REASON_COMPLAINT_EXPEDITED_RECENTLY)
 
 
-def require_room(complaint: Complaint, more: int, limit: int = COMPLAINT_LIMIT) -> None:
-    """Raises Refused with MESSAGE_TOO_LARGE where so many bytes more would make it larger than the limit."""
+def require_open(complaint: Complaint, action: str) -> None:
+    """Raises Refused with COMPLAINT_STATE_FORBIDS for one to which nothing can happen any more."""
+    if is_final(complaint):
+        raise Refused(Reason.REASON_COMPLAINT_STATE_FORBIDS, state=state_name(complaint.state), action=action)
+
+
+def require_room(complaint: Complaint, more: int, limit: int = 0) -> None:
+    """Raises Refused with MESSAGE_TOO_LARGE where so many bytes more would make it larger than the limit.
+
+    Without one it is that of a complaint, of a work item or of a case.
+    """
+    limit = limit or (CASE_LIMIT if complaint.items else ITEM_LIMIT if complaint.parent else COMPLAINT_LIMIT)
     require_room_for(complaint.ByteSize(), more, limit)
 
 
@@ -166,6 +181,12 @@ def require_rating(rating: int) -> None:
     """Raises Refused with REQUEST_INVALID for more than five."""
     if rating > HIGHEST_RATING:
         raise Refused(Reason.REASON_REQUEST_INVALID, field="rating", problem=f"not 0 to {HIGHEST_RATING}")
+
+
+def require_return(reason: ReturnReason.ValueType) -> None:
+    """Raises Refused with REQUEST_INVALID for a reason that people do not give."""
+    if reason not in ReturnReason.values() or reason in NOT_SAID:
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="reason", problem="not set")
 
 
 def require_attachable(complaint: Complaint) -> None:

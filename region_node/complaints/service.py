@@ -157,6 +157,17 @@ class ComplaintService(ComplaintServiceServicer):
         proposing = self._desk.propose(_caller(request.request_id), request.docket, resolution)
         return api.ProposeResolutionResponse(complaint=await proposing)
 
+    async def ReturnComplaint(
+        self,
+        request: api.ReturnComplaintRequest,
+        context: grpc.aio.ServicerContext[api.ReturnComplaintRequest, api.ReturnComplaintResponse],
+    ) -> api.ReturnComplaintResponse:
+        """See the contract."""
+        require_length("text", request.text, rules.NOTE_LIMIT, required=True)
+        rules.require_return(request.reason)
+        returning = self._desk.give_back(_caller(request.request_id), request.docket, request.reason, request.text)
+        return api.ReturnComplaintResponse(complaint=await returning)
+
     async def AcceptResolution(
         self,
         request: api.AcceptResolutionRequest,

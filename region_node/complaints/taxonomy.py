@@ -1,33 +1,53 @@
-"""Who answers for a complaint, by its category. Pure."""
+"""Whose work a complaint is, by its category. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from gateway.api.federation.v1 import configuration_pb2 as contract
-from gateway.api.federation.v1.configuration_pb2 import ComplaintCategory, ComplaintOwner
+from gateway.api.federation.v1.configuration_pb2 import ComplaintCategory, ComplaintOwner, Department
 from gateway.api.region.v1.complaint_pb2 import ComplaintRequest
 
 _HOME, _LOCATION, _HANDLING = "home", "location", "handling"
-# Where several are concerned, one of them leads: the one that received it first, unless only another can answer
-# (Measures on complaints to market regulators, art. 13). What is missing here is led by the region of first contact.
-_LEADS: Mapping[ComplaintOwner.ValueType, str] = {
-    contract.COMPLAINT_OWNER_HANDLING: _HANDLING,
-    contract.COMPLAINT_OWNER_BOTH: _HANDLING,
-    contract.COMPLAINT_OWNER_COORDINATOR: _HANDLING,
-    contract.COMPLAINT_OWNER_HOME: _HOME,
-    contract.COMPLAINT_OWNER_HOME_AND_VISITED: _HOME,
-    contract.COMPLAINT_OWNER_ORDER: _HOME,
-    contract.COMPLAINT_OWNER_LEAD: _HOME,
-    contract.COMPLAINT_OWNER_PLACE_OF_LEAK_AND_HOME: _HOME,
-    contract.COMPLAINT_OWNER_LOCATION: _LOCATION,
-    contract.COMPLAINT_OWNER_PLACE_OF_REPAIR: _LOCATION,
+# What is missing here is the work of the region of first contact.
+_CONCERNED: Mapping[ComplaintOwner.ValueType, Sequence[str]] = {
+    contract.COMPLAINT_OWNER_HANDLING: (_HANDLING,),
+    contract.COMPLAINT_OWNER_BOTH: (_HANDLING, _HOME),
+    contract.COMPLAINT_OWNER_COORDINATOR: (),
+    contract.COMPLAINT_OWNER_HOME: (_HOME,),
+    contract.COMPLAINT_OWNER_HOME_AND_VISITED: (_HOME, _LOCATION),
+    contract.COMPLAINT_OWNER_ORDER: (_HOME,),
+    contract.COMPLAINT_OWNER_LEAD: (_HOME,),
+    contract.COMPLAINT_OWNER_PLACE_OF_LEAK_AND_HOME: (_LOCATION, _HOME),
+    contract.COMPLAINT_OWNER_LOCATION: (_LOCATION,),
+    contract.COMPLAINT_OWNER_PLACE_OF_REPAIR: (_LOCATION,),
 }
 
 
+@dataclass(frozen=True)
+class Concerned:
+    """A department of a region that has to answer."""
+
+    region: str
+    department: Department
+
+
+def concerned(
+    category: ComplaintCategory, request: ComplaintRequest, *, handling: str, home: str | None
+) -> Sequence[Concerned]:
+    """Whose work it is, each once; nobody's where the coordinator says so.
+
+    Where the home region, or the place, is not known, it is that of the region of first contact.
+    """
+    known = {_HOME: home or handling, _LOCATION: request.location_region or handling, _HANDLING: handling}
+    regions = dict.fromkeys(known[each] for each in _CONCERNED.get(category.owner, (_HANDLING,)))
+    return [Concerned(region, department) for region in regions for department in category.departments]
+
+
 def owner_of(category: ComplaintCategory, request: ComplaintRequest, *, handling: str, home: str | None) -> str:
-    """The responsible region; that of first contact where the home region, or the place, is not known."""
-    leads = _LEADS.get(category.owner, _HANDLING)
-    if leads == _HOME:
-        return home or handling
-    if leads == _LOCATION:
-        return request.location_region or handling
-    return handling
+    """The responsible region: the only one that is concerned, by one department.
+
+    Otherwise the complaint is a case, which is led by the region that received it first (Measures on complaints to
+    market regulators, art. 13).
+    """
+    found = concerned(category, request, handling=handling, home=home)
+    return found[0].region if len(found) == 1 else handling

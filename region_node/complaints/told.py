@@ -33,11 +33,7 @@ def tell_changed(tx: Transaction, before: Complaint, complaint: Complaint, now: 
     if complaint.state == before.state:
         return
     if complaint.state == rules.PENDING:
-        text = LocalizedText(
-            zh_cn=f"关于您的投诉{docket}，我们需要您补充说明，请与受理网点联系。",
-            en=f"We need to know more about your complaint {docket}: please contact us.",
-        )
-        _tell(tx, complaint, f"asked/{len(complaint.notes)}", text, now)
+        tell_asked(tx, complaint, now)
     elif complaint.state == rules.RESOLVED:
         text = LocalizedText(
             zh_cn=f"您的投诉{docket}已有处理结果，请确认是否接受。",
@@ -76,6 +72,15 @@ def _tell_of_money(tx: Transaction, complaint: Complaint, now: datetime) -> None
         return
     what = f"money/{money.attempt}/{remedy.state_name(money.state)}"
     _tell(tx, complaint, what, text, now)
+
+
+def tell_asked(tx: Transaction, complaint: Complaint, now: datetime) -> None:
+    """That somebody who works on it has a question."""
+    text = LocalizedText(
+        zh_cn=f"关于您的投诉{complaint.docket}，我们需要您补充说明，请与受理网点联系。",
+        en=f"We need to know more about your complaint {complaint.docket}: please contact us.",
+    )
+    _tell(tx, complaint, f"asked/{len(complaint.notes)}", text, now)
 
 
 def _tell(tx: Transaction, complaint: Complaint, what: str, text: LocalizedText, now: datetime) -> None:

@@ -19,6 +19,7 @@ from region_node.context import RegionContext
 from region_node.customers.rows import Line, customer_numbered, lines_of_customer
 from region_node.customers.standing import ACTIVE, ERASED, RESTRICTED, keep_standing, standing_of
 from region_node.documents.rows import Kept, document_subject, kept_of
+from region_node.erasure.elsewhere import Elsewhere, kept_elsewhere
 from region_node.erasure.relayed import tell_region
 from region_node.erasure.rows import (
     ErasedKey,
@@ -83,8 +84,9 @@ def erase(tx: Transaction, context: RegionContext, asked: Request, call: Audited
     documents = kept_of(tx, customer_id)
     subjects = _subjects(tx, customer_id, lines, orders, complaints)
     subjects += [envelope_subject(document_subject(each.register_id)) for each in documents]
+    complained = kept_elsewhere(tx, complaints)
     keys_destroyed = _destroy(tx, context, subjects, call.now)
-    _tell_others(tx, context, orders, complaints, documents, call.now)
+    _tell_others(tx, context, orders, complained, documents, call.now)
     row = ErasureRow(
         caller=asked.caller,
         request_id=asked.request_id,
@@ -106,7 +108,7 @@ def _tell_others(
     tx: Transaction,
     context: RegionContext,
     orders: Sequence[AboutCustomer],
-    complaints: Sequence[AboutNumber],
+    complaints: Sequence[Elsewhere],
     documents: Sequence[Kept],
     now: datetime,
 ) -> None:
@@ -114,8 +116,7 @@ def _tell_others(
     for order in orders:
         tell_region(tx, context, order.handling_region, order.order_id, order.traceparent, now)
     for complaint in complaints:
-        for region in {complaint.handling_region, complaint.owner_region}:
-            tell_region(tx, context, region, complaint.docket, complaint.traceparent, now)
+        tell_region(tx, context, complaint.region, complaint.docket, complaint.traceparent, now)
     for document in documents:
         tell_region(tx, context, document.region, document_subject(document.register_id), "", now)
 

@@ -13,12 +13,13 @@ from gateway.relay.border import Command, Kinds
 from gateway.relay.envelopes import Answer, Letter
 from gateway.relay.outbox import send
 from gateway.store.port import Transaction
-from region_node.complaints.rows import complaint_subject, find_complaint
+from region_node.complaints.rows import case_of, complaint_subject, find_complaint
 from region_node.complaints.rules import FINAL as ENDED
 from region_node.context import RegionContext
 from region_node.customers.rows import customer_numbered
 from region_node.documents.files import find_file, remove_file
 from region_node.documents.rows import DOCUMENT_SUBJECTS
+from region_node.erasure.elsewhere import Elsewhere, kept_elsewhere
 from region_node.erasure.rows import mark_erased, note_erased_keys
 from region_node.orders import rules
 from region_node.orders.rows import find_order
@@ -61,15 +62,18 @@ class ErasureEnvelopes:
 
     def _erase(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
         """The home region has erased the customer of what is kept here; of what is gone already nothing is left."""
+        others: Sequence[Elsewhere] = ()
         if content.subject.startswith(DOCUMENT_SUBJECTS):
             subjects = self._of_document(tx, content)
-        else:
-            subjects = self._of_order(tx, content) or self._of_complaint(tx, content)
+        elif not (subjects := self._of_order(tx, content)):
+            subjects, others = self._of_complaint(tx, content)
         key_ids = vault.key_ids_of(tx, subjects)
         self._context.erased_keys.add(key_ids)
         vault.destroy(tx, subjects)
         note_erased_keys(tx, key_ids, now)
         mark_erased(tx, subjects)
+        for each in others:
+            tell_region(tx, self._context, each.region, each.docket, each.traceparent, now)
         return Answer(Outcome.OUTCOME_ACCEPTED)
 
     def _of_order(self, tx: Transaction, content: EnvelopeContent) -> Sequence[str]:
@@ -83,15 +87,29 @@ class ErasureEnvelopes:
             raise Refused(Reason.REASON_ORDER_STATE_FORBIDS, state=rules.state_name(order.state), action="erase")
         return [order_subject(order.id), *self._of_number(tx, order.request.number)]
 
-    def _of_complaint(self, tx: Transaction, content: EnvelopeContent) -> Sequence[str]:
+    def _of_complaint(self, tx: Transaction, content: EnvelopeContent) -> tuple[Sequence[str], Sequence[Elsewhere]]:
+        """What is kept here of a complaint and of the case that it belongs to, and where else something of it is."""
         row = find_complaint(tx, content.subject)
         if row is None:
-            return ()
-        number = row.complaint.request.number
-        if self._context.federation.number_plan.home_of(number) != content.origin or row.complaint.state not in ENDED:
+            return (), ()
+        complaint, number = row.complaint, row.complaint.request.number
+        whole = case_of(tx, complaint.parent or complaint.docket)
+        # The home region knows the region that leads a case. That one has what others keep of it erased once it has
+        # ended, whatever they have heard of that.
+        is_part = bool(complaint.parent) or complaint.HasField("returned")
+        led_elsewhere = is_part and complaint.handling_region != self._context.region
+        if led_elsewhere:
+            may_ask = content.origin == complaint.handling_region
+        else:
+            root = next(each for each in whole if not each.parent)
+            home = self._context.federation.number_plan.home_of(number)
+            may_ask = content.origin == home and root.state in ENDED
+        if not may_ask:
             raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
-        docket = row.complaint.docket
-        return [complaint_subject(docket), envelope_subject(docket), *self._of_number(tx, number)]
+        dockets = [each.docket for each in whole]
+        subjects = [complaint_subject(each) for each in dockets] + [envelope_subject(each) for each in dockets]
+        others = [each for each in kept_elsewhere(tx, whole) if each.region != content.origin]
+        return [*subjects, *self._of_number(tx, number)], others
 
     def _of_number(self, tx: Transaction, number: str) -> Sequence[str]:
         """What hangs on a number; a number that has moved here since belongs to a customer of this region."""

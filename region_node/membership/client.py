@@ -4,8 +4,11 @@ import asyncio
 import contextlib
 from pathlib import Path
 
+from gateway.api.coordinator.v1.case_service_pb2 import TellCaseRequest
+from gateway.api.coordinator.v1.case_service_pb2_grpc import CaseServiceStub
+from gateway.api.region.v1.case_service_pb2 import CaseHeader
 from gateway.api.types.v1.access_pb2 import Role
-from gateway.channels import Replicas
+from gateway.channels import Replicas, invoke
 from gateway.identity import server_name
 from region_node.membership.heartbeat import Heartbeat
 from region_node.membership.last_good import LastGood
@@ -13,6 +16,7 @@ from region_node.membership.node import MembershipPorts, Node
 from region_node.membership.state import StateKeeper
 from region_node.membership.watch import Watcher
 
+TELL_SECONDS = 5.0  # for a coordinator to keep a case
 CATCH_UP_SECONDS = 3.0  # for the state of now; a coordinator that can route has it at hand
 
 
@@ -57,6 +61,14 @@ class FederationClient:
     async def leave(self, endpoint: str) -> None:
         """Says that the process takes no more envelopes. Returns within two seconds, heard or not."""
         await self._heartbeat.leave(endpoint)
+
+    async def tell_case(self, header: CaseHeader) -> None:
+        """Returns once a coordinator has how a case stands. Raises Refused, or Unreachable where none answers."""
+        request = TellCaseRequest(header=header)
+        await self._coordinators.call(
+            lambda coordinator, seconds: invoke(CaseServiceStub(coordinator.channel).TellCase, request, seconds),
+            TELL_SECONDS,
+        )
 
     async def close(self) -> None:
         """Closes the channels."""

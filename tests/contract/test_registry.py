@@ -11,13 +11,17 @@ from coordinator.registry.port import Replica
 from gateway import audit
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.federation.v1.federation_pb2 import MemberState
+from gateway.api.region.v1.case_service_pb2 import CaseHeader
+from gateway.api.region.v1.complaint_pb2 import WorkItem
 from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.clock import to_timestamp
 from gateway.errors import Refused
 from gateway.federation.current import MAX_CLOCK_ERROR
 from tests.contract.coordinators import eventually
 from tests.contract.large_number_plan import with_segments
 from tests.contract.registries import (
     ADMIN,
+    NOW,
     EmbeddedRegistries,
     EtcdRegistries,
     Registries,
@@ -454,5 +458,41 @@ def test_a_registry_that_answers_may_be_acted_on(opened: Registries) -> None:
             assert registry.is_current()
             before = registry.answered()
             await eventually(lambda: registry.answered() > before)
+
+    run(scenario())
+
+
+def case(docket: str, version: int, ended: timedelta | None = None) -> CaseHeader:
+    header = CaseHeader(docket=docket, version=version, items=[WorkItem(number=1, region="henan")])
+    if ended is not None:
+        header.end_time.CopyFrom(to_timestamp(NOW + ended))
+    return header
+
+
+def test_of_a_case_the_highest_version_is_kept_whatever_comes_when(opened: Registries) -> None:
+    async def scenario() -> None:
+        async with opened() as registry:
+            assert await registry.cases() == []
+            await registry.keep_case(case("sichuan/20261201-2", 1))
+            await registry.keep_case(case("henan/20261201-1", 7))
+            await registry.keep_case(case("henan/20261201-1", 6, ended=timedelta()))
+            await registry.keep_case(case("henan/20261201-1", 7, ended=timedelta()))
+            assert not await audit_rows(registry), "what regions tell of themselves is no change by anybody"
+        async with opened() as registry:
+            assert await registry.cases() == [case("henan/20261201-1", 7), case("sichuan/20261201-2", 1)]
+            await registry.keep_case(case("henan/20261201-1", 8, ended=timedelta()))
+            assert (await registry.cases())[0] == case("henan/20261201-1", 8, ended=timedelta())
+
+    run(scenario())
+
+
+def test_cases_that_ended_before_are_forgotten_and_no_others(opened: Registries) -> None:
+    async def scenario() -> None:
+        async with opened() as registry:
+            kept_cases = [case("henan/1-2", 1, ended=timedelta(days=1)), case("henan/1-3", 1)]
+            for each in (case("henan/1-1", 1, ended=timedelta(days=-1)), *kept_cases):
+                await registry.keep_case(each)
+            await registry.forget_cases(NOW)
+            assert await registry.cases() == kept_cases
 
     run(scenario())

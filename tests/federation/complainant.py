@@ -1,6 +1,6 @@
 """Who speaks about complaints at one region's node: an operator system, or a member of its staff."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -14,6 +14,7 @@ from gateway.api.region.v1.complaint_pb2 import (
     ComplaintRequest,
     ComplaintState,
     Remedy,
+    ReturnReason,
 )
 from gateway.api.region.v1.complaint_service_pb2_grpc import ComplaintServiceStub
 from gateway.api.types.v1.types_pb2 import Money
@@ -70,16 +71,20 @@ class Complainant:
 
     async def reaches(self, docket: str, state: ComplaintState.ValueType) -> Complaint:
         """The complaint once it is in a state at this region."""
+        return await self.follows(docket, lambda found: found.state == state, ComplaintState.Name(state))
 
-        async def holds() -> bool:
+    async def follows(self, docket: str, holds: Callable[[Complaint], bool], what: str) -> Complaint:
+        """The complaint once something holds of it at this region."""
+
+        async def is_so() -> bool:
             try:
-                return (await self.get(docket)).state == state
+                return holds(await self.get(docket))
             except grpc.aio.AioRpcError as error:
                 if read(error).reason != "COMPLAINT_NOT_FOUND":  # it may be on its way
                     raise
                 return False
 
-        await until(holds, f"{docket} is {ComplaintState.Name(state)} in {self.region}")
+        await until(is_so, f"{docket} in {self.region}: {what}")
         return await self.get(docket)
 
     async def rises(self, docket: str, level: int) -> Complaint:
@@ -133,6 +138,20 @@ class Complainant:
             amount=Money(minor_units=amount, currency="CNY") if is_money else None,
         )
         return (await self.service.ProposeResolution(request, timeout=CALL_SECONDS)).complaint
+
+    async def give_back(
+        self,
+        docket: str,
+        reason: ReturnReason.ValueType = ReturnReason.RETURN_REASON_NOT_COMPETENT,
+        text: str = "不属于本部门职责",
+        *,
+        request_id: str = "",
+    ) -> Complaint:
+        """Returns what is not its work to the coordinator."""
+        request = api.ReturnComplaintRequest(
+            request_id=request_id or self.federation.next_id(), docket=docket, reason=reason, text=text
+        )
+        return (await self.service.ReturnComplaint(request, timeout=CALL_SECONDS)).complaint
 
     async def accept(self, docket: str, *, rating: int = 4, request_id: str = "") -> Complaint:
         """The customer accepts."""

@@ -5,17 +5,20 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from gateway.api.region.v1.complaint_pb2 import ComplaintState
+from gateway.api.region.v1.complaint_pb2 import ComplaintState, WorkItemState
 from tests.federation.archive import CHUNK, scan
 from tests.federation.certificates import FEDERATION
 from tests.federation.complainant import Complainant
-from tests.federation.running import Federation
+from tests.federation.running import Federation, until
 from tests.federation.test_complaint_remedies import REFUSED, stands
+
+AT_WORK = WorkItemState.WORK_ITEM_STATE_IN_PROGRESS
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,17 @@ class Ended:
     code: int
     out: str
     err: str
+
+
+async def administered(federation: Federation, *words: str) -> Ended:
+    """`coordinator complaints`, as an administrator."""
+    environment = {
+        **os.environ,
+        "CROSSREGION_COORDINATOR": federation.coordinator_endpoint,
+        "CROSSREGION_CREDENTIALS": str(federation.certificates.credentials("admin/root").certificate.parent),
+        "CROSSREGION_FEDERATION": FEDERATION,
+    }
+    return await _ended("coordinator.cli.main", environment, *words)
 
 
 async def said(federation: Federation, region: str, who: str, *words: str) -> Ended:
@@ -38,10 +52,14 @@ async def said(federation: Federation, region: str, who: str, *words: str) -> En
         "CROSSREGION_FEDERATION": FEDERATION,
         "CROSSREGION_REGION": region,
     }
+    return await _ended("region_node.cli.main", environment, *words)
+
+
+async def _ended(module: str, environment: Mapping[str, str], *words: str) -> Ended:
     # In a thread: the event loop's own way of starting a process forks, with gRPC's threads at work.
     ended = await asyncio.to_thread(
         subprocess.run,
-        [sys.executable, "-m", "region_node.cli.main", "complaints", *words],
+        [sys.executable, "-m", module, "complaints", *words],
         env=environment,
         capture_output=True,
         check=False,
@@ -135,3 +153,30 @@ async def test_refusals_are_told_with_their_reason_and_a_usage_of_their_own(fede
     assert "COMPLAINT_CATEGORY_UNKNOWN" in refused.err
     missing = await said(federation, "guangdong", "operator/counter", "show", "guangdong/1-1", "--staff-id", "4711")
     assert (missing.code, "COMPLAINT_NOT_FOUND" in missing.err) == (1, True)
+
+
+@pytest.mark.files
+async def test_a_complaint_is_returned_and_assigned_by_commands_and_the_case_is_listed(federation: Federation) -> None:
+    desk, staff = Complainant(federation, "guangdong"), "staff/wang"
+    docket = (await desk.file("BILL_WRONG", federation.next_number("sichuan"))).docket
+    await desk.reaches(docket, ComplaintState.COMPLAINT_STATE_IN_PROGRESS)
+    returned = await said(federation, "sichuan", staff, "return", docket, "not-here", "该号码已携出")
+    assert (returned.code, "held" in returned.out) == (0, True), returned.err
+    await desk.follows(docket, lambda found: len(found.items) == 1, "it is a case")
+    wrong = await administered(federation, "assign", docket, "--region", "henan", "--department", "NOBODY")
+    assert (wrong.code, "NOBODY" in wrong.err) == (1, True)
+    assigned = await administered(
+        federation, "assign", docket, "--region", "henan", "--department", "BILLING", "--json"
+    )
+    assert json.loads(assigned.out)["header"]["items"][1]["region"] == "henan"
+    await desk.follows(docket, lambda found: found.items[1].state == AT_WORK, "Henan has it")
+
+    async def is_listed() -> bool:
+        listed = await administered(federation, "cases", "--region", "henan")
+        assert listed.code == 0, listed.err
+        return all(told in listed.out for told in (docket, "henan: waiting for region", "2 henan BILLING: in progress"))
+
+    await until(is_listed, "the coordinator knows who has it")
+    shown = await said(federation, "guangdong", staff, "show", docket)
+    for told in ("assigned (not here)", "henan Billing", "the coordinator", "该号码已携出"):
+        assert told in shown.out, told

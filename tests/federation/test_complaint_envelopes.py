@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from gateway.api.region.v1.complaint_envelopes_pb2 import ComplaintCommand, ComplaintFiling, ComplaintUpdate
-from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintState
+from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintState, WorkItemState
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
 from gateway.clock import to_timestamp
 from tests.federation.complainant import Complainant
@@ -75,6 +75,7 @@ async def test_only_the_first_contact_says_what_the_customer_says(federation: Fe
         (lambda each: each.resolution.SetInParent(), "ENVELOPE_INVALID"),
         (lambda each: each.ClearField("creation_date"), "ENVELOPE_INVALID"),
         (lambda each: setattr(each, "level", 6), "ENVELOPE_INVALID"),
+        (lambda each: setattr(each, "parent", each.docket), "ENVELOPE_INVALID"),
         (lambda each: setattr(each.request, "category", "SVC_ATTITUDE"), "COMPLAINT_NOT_RESPONSIBLE"),
         (lambda each: setattr(each.request, "category", "NO_SUCH"), "COMPLAINT_CATEGORY_UNKNOWN"),
     ],
@@ -111,3 +112,34 @@ async def test_a_complaint_made_unreadable_is_gone_and_harms_nothing(federation:
 
     await until(is_answered, "the update is answered")
     assert known.docket not in await desk.list()
+
+
+async def test_a_region_cannot_make_a_case_of_a_complaint_by_what_it_tells_of_it(federation: Federation) -> None:
+    known = await taken_up(federation)
+    told = Complaint()
+    told.CopyFrom(known)
+    told.version += 1
+    told.items.add(number=1, docket=known.docket, region="henan", state=WorkItemState.WORK_ITEM_STATE_DONE)
+    told.parent = "guangdong/other"
+    sichuan = Forger(federation, "sichuan")
+    envelope = sichuan.seal("guangdong", UPDATE, ComplaintUpdate(complaint=told), known.docket)
+    assert (await sichuan.deliver(envelope, "guangdong")).HasField("receipt")
+    kept = await Complainant(federation, "guangdong").get(known.docket)
+    assert (kept.version, list(kept.items), kept.parent) == (told.version, [], "")
+
+
+async def test_what_the_customer_says_on_the_way_to_a_region_that_has_returned_it_is_refused_and_not_lost(
+    federation: Federation,
+) -> None:
+    known = await taken_up(federation)
+    await Complainant(federation, "sichuan", "staff/wang").give_back(known.docket)
+    late = ComplaintCommand(docket=known.docket, respond=ComplaintCommand.Respond(text="late"))
+    guangdong = Forger(federation, "guangdong")
+    envelope = guangdong.seal("sichuan", COMMAND, late, known.docket)
+    assert refused(await guangdong.deliver(envelope, "sichuan")) == "COMPLAINT_NOT_RESPONSIBLE"
+    for what in ("share", "reopen", "conclude"):
+        other = await taken_up(federation)
+        command = ComplaintCommand(docket=other.docket)
+        getattr(command, what).SetInParent()
+        envelope = guangdong.seal("sichuan", COMMAND, command, other.docket)
+        assert refused(await guangdong.deliver(envelope, "sichuan")) == "REQUEST_INVALID", "it is no work item"

@@ -436,3 +436,27 @@ async def test_what_one_process_erases_the_others_of_its_region_remember_too(
             return all(file.exists() for file in files) and files[0].read_text() == files[1].read_text()
 
         await until(is_known, "both processes remember the keys")
+
+
+async def test_of_a_case_nothing_is_left_at_any_region_that_had_a_part_in_it(
+    federation: Federation, sichuan: Counter
+) -> None:
+    number, desk = await sichuan.new_customer(balance=0), Complainant(federation, "guangdong")
+    end_line(federation, number)
+    case = await desk.file("BILL_ROAM", number, location_region="henan")
+    first, second = (each.docket for each in case.items)
+    home, other = (Complainant(federation, region, "staff/wang") for region in ("sichuan", "henan"))
+    await home.reaches(first, ComplaintState.COMPLAINT_STATE_IN_PROGRESS)
+    await home.give_back(first)
+    told = await refusal(sichuan.erase(number))
+    assert (told.reason, told.parameters["complaint"]) == ("CUSTOMER_HAS_COMPLAINTS", first)
+    await other.reaches(second, ComplaintState.COMPLAINT_STATE_IN_PROGRESS)
+    await desk.withdraw(case.docket)
+    await home.reaches(first, ComplaintState.COMPLAINT_STATE_CANCELLED)
+    await sichuan.erase(number)
+
+    async def is_gone() -> bool:
+        asked = (desk.get(case.docket), home.get(first), other.get(second))
+        return [await reason_of(each) for each in asked] == ["COMPLAINT_NOT_FOUND"] * 3
+
+    await until(is_gone, "the case and its items are gone")

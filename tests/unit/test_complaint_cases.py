@@ -23,7 +23,7 @@ from gateway.federation.catalogue import Federation
 from gateway.federation.files import load
 from region_node.complaints import ledger, rules
 from region_node.complaints.deadlines import meet, starting
-from region_node.complaints.taxonomy import owner_of
+from region_node.complaints.taxonomy import concerned, owner_of
 from tests.unit.complaint_scene import DAY, HOUR, MOMENTS, at, complaint, duration, hours
 from tests.unit.test_federation_rules import SHIPPED
 
@@ -111,7 +111,9 @@ def test_why_late_names_who_had_it_and_how_long() -> None:
         ("NET_OUTAGE", "sichuan", "", "guangdong"),
         ("SVC_XREGION_REFUSED", "sichuan", "", "guangdong"),
         ("SVC_MATERIAL_REPEAT", "sichuan", "", "guangdong"),
-        ("BILL_ROAM", "sichuan", "henan", "sichuan"),
+        ("BILL_ROAM", "sichuan", "sichuan", "sichuan"),
+        ("BILL_ROAM", "sichuan", "henan", "guangdong"),
+        ("BILL_VAS", "sichuan", "", "guangdong"),
         ("SPAM_CALL", "sichuan", "", "guangdong"),
     ],
 )
@@ -121,6 +123,28 @@ def test_the_category_says_whose_department_answers_and_the_first_receiver_leads
     request = ComplaintRequest(location_region=location)
     found = Federation(1, load(SHIPPED)).complaint_category(category)
     assert owner_of(found, request, handling="guangdong", home=home) == owner
+
+
+@pytest.mark.parametrize(
+    ("category", "home", "location", "expected"),
+    [
+        ("BILL_WRONG", "sichuan", "", ["sichuan BILLING"]),
+        ("BILL_ROAM", "sichuan", "henan", ["sichuan SETTLEMENT", "henan SETTLEMENT"]),
+        ("BILL_ROAM", "sichuan", "", ["sichuan SETTLEMENT", "guangdong SETTLEMENT"]),
+        ("PRIV_SHARE", "sichuan", "", ["guangdong INFORMATION_SECURITY", "sichuan INFORMATION_SECURITY"]),
+        ("PRIV_SHARE", None, "", ["guangdong INFORMATION_SECURITY"]),
+        ("BILL_VAS", "sichuan", "", ["sichuan BILLING", "sichuan VALUE_ADDED"]),
+        ("NET_CROSS_PATH", "sichuan", "henan", []),
+    ],
+)
+def test_every_department_of_every_region_concerned_has_its_part_once_and_nobody_where_the_coordinator_says(
+    category: str, home: str | None, location: str, expected: Sequence[str]
+) -> None:
+    request = ComplaintRequest(location_region=location)
+    found = concerned(
+        Federation(1, load(SHIPPED)).complaint_category(category), request, handling="guangdong", home=home
+    )
+    assert [f"{each.region} {each.department.code}" for each in found] == expected
 
 
 @pytest.mark.parametrize(

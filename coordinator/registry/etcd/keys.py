@@ -100,6 +100,15 @@ class Keys:
         """The furthest audit head that a region has handed in."""
         return self._key(f"audit-heads/{region}")
 
+    def case(self, docket: str) -> bytes:
+        """A case of complaints."""
+        return self._key(f"cases/{docket}")
+
+    @property
+    def cases(self) -> KeyRange:
+        """All cases of complaints."""
+        return _below(f"{self._prefix}cases/")
+
     def live(self, region: str, endpoint: str) -> bytes:
         """A process of a region."""
         return self._key(f"live/{region}/{endpoint}")

@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from coordinator.membership.rules import Heartbeat, RegionFacts, Suspension
 from coordinator.registry.etcd import values
+from coordinator.registry.etcd.cases import EtcdCases, has_ended, read_cases
 from coordinator.registry.etcd.changes import Change, Changes, Found, Noted, Put
 from coordinator.registry.etcd.client import EtcdClient, Rejected, Unanswered
 from coordinator.registry.etcd.contact import Contact
@@ -27,6 +28,7 @@ from coordinator.registry.etcd.values import Applied
 from coordinator.registry.etcd.watch import Follower, FollowerPorts
 from coordinator.registry.port import Replica, Snapshot
 from gateway.api.federation.v1.configuration_pb2 import Configuration
+from gateway.api.region.v1.case_service_pb2 import CaseHeader
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.audit import AuditRow
 from gateway.audit_heads import Continuation, KeptHead, continuation
@@ -67,6 +69,7 @@ class EtcdRegistry:
         self._parts = parts
         self._keys, self._copy, self._clock = parts.keys, parts.copy, parts.clock
         self._changes = Changes(parts.client, parts.keys)
+        self._cases = EtcdCases(self._changes, parts.keys)
         self._leases = Leases(parts.client, parts.lease)
         ports = FollowerPorts(parts.client, parts.keys, parts.plans, parts.clock, parts.last_good.path)
         self._follower = Follower(ports, parts.copy, self._tell)
@@ -227,6 +230,21 @@ class EtcdRegistry:
         """See the port. Raises Refused with REGISTRY_UNAVAILABLE."""
         value = await self._value(self._keys.audit_head_of(region))
         return values.decode_kept_head(value) if value is not None else None
+
+    async def keep_case(self, header: CaseHeader) -> None:
+        """See the port. Raises Refused with REGISTRY_UNAVAILABLE."""
+        self._require_onward()
+        await self._to_the_end(self._cases.keep(header, self._clock.now(), self._contact.patience()))
+
+    async def cases(self) -> Sequence[CaseHeader]:
+        """See the port. Raises Refused with REGISTRY_UNAVAILABLE."""
+        return read_cases(await self._read(self._keys.cases))
+
+    async def forget_cases(self, before: datetime) -> None:
+        """See the port. Raises Refused with REGISTRY_UNAVAILABLE."""
+        self._require_onward()
+        ended = [each for each in await self.cases() if has_ended(each, before)]
+        await self._to_the_end(self._cases.forget(ended, before, self._clock.now(), self._contact.patience()))
 
     async def audit_page(self, after: int) -> list[AuditRow]:
         """See the port. Raises Refused with REGISTRY_UNAVAILABLE."""

@@ -18,6 +18,7 @@ from coordinator.registry.etcd.packing import NotWhole, Packed, PlanName, pack, 
 from coordinator.registry.port import Replica
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.federation.v1.federation_pb2 import SealingKey
+from gateway.api.region.v1.case_service_pb2 import CaseHeader
 from gateway.audit import AuditRow, Head
 from gateway.audit_heads import KeptHead
 from gateway.clock import from_microseconds, to_microseconds
@@ -220,6 +221,19 @@ def decode_kept_head(value: bytes) -> KeptHead:
     """The audit head of a value. Raises Unreadable."""
     fields = _Fields(value)
     return KeptHead(_head(fields), fields.binary("signature"), from_microseconds(fields.number("time")))
+
+
+def encode_case(header: CaseHeader) -> bytes:
+    """The value of a case."""
+    return _encode({"docket": header.docket}, header.SerializeToString(deterministic=True))
+
+
+def decode_case(value: bytes) -> CaseHeader:
+    """The case of a value. Raises Unreadable."""
+    try:
+        return CaseHeader.FromString(_Fields(value).content)
+    except DecodeError as error:
+        raise Unreadable("holds no case of this version") from error
 
 
 def encode_head(head: Head) -> bytes:

@@ -182,6 +182,62 @@ class ComplaintCommand(_message.Message):
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
     @_typing.final
+    class Share(_message.Message):
+        """Said in the case."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        NOTE_FIELD_NUMBER: _builtins.int
+        BY_CUSTOMER_FIELD_NUMBER: _builtins.int
+        by_customer: _builtins.bool
+        """Whether the customer said it: whoever waits for the customer waits no longer."""
+        @_builtins.property
+        def note(self) -> _complaint_pb2.ComplaintNote:
+            """What, and who said it when."""
+
+        def __init__(
+            self,
+            *,
+            note: _complaint_pb2.ComplaintNote | None = ...,
+            by_customer: _builtins.bool = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["note", b"note"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["by_customer", b"by_customer", "note", b"note"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class Reopen(_message.Message):
+        """Opened again."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        def __init__(
+            self,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class Conclude(_message.Message):
+        """Ended."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        def __init__(
+            self,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
     class AskForRegulator(_message.Message):
         """The regulator."""
 
@@ -226,6 +282,9 @@ class ComplaintCommand(_message.Message):
     WITHDRAW_FIELD_NUMBER: _builtins.int
     EXPEDITE_FIELD_NUMBER: _builtins.int
     RAISED_FIELD_NUMBER: _builtins.int
+    SHARE_FIELD_NUMBER: _builtins.int
+    REOPEN_FIELD_NUMBER: _builtins.int
+    CONCLUDE_FIELD_NUMBER: _builtins.int
     ASK_FOR_REGULATOR_FIELD_NUMBER: _builtins.int
     ATTACH_FIELD_NUMBER: _builtins.int
     docket: _builtins.str
@@ -259,6 +318,18 @@ class ComplaintCommand(_message.Message):
         """The node of first contact has raised it while the responsible region could not be reached."""
 
     @_builtins.property
+    def share(self) -> Global___ComplaintCommand.Share:
+        """Somebody else who works on the case, or the customer, has said something."""
+
+    @_builtins.property
+    def reopen(self) -> Global___ComplaintCommand.Reopen:
+        """The customer has refused what the case came to; a work item opens again."""
+
+    @_builtins.property
+    def conclude(self) -> Global___ComplaintCommand.Conclude:
+        """The case has ended, and with it a work item."""
+
+    @_builtins.property
     def ask_for_regulator(self) -> Global___ComplaintCommand.AskForRegulator:
         """The customer wants the regulator."""
 
@@ -277,14 +348,17 @@ class ComplaintCommand(_message.Message):
         withdraw: Global___ComplaintCommand.Withdraw | None = ...,
         expedite: Global___ComplaintCommand.Expedite | None = ...,
         raised: Global___ComplaintCommand.Raise | None = ...,
+        share: Global___ComplaintCommand.Share | None = ...,
+        reopen: Global___ComplaintCommand.Reopen | None = ...,
+        conclude: Global___ComplaintCommand.Conclude | None = ...,
         ask_for_regulator: Global___ComplaintCommand.AskForRegulator | None = ...,
         attach: Global___ComplaintCommand.Attach | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["accept", b"accept", "ask_for_regulator", b"ask_for_regulator", "attach", b"attach", "command", b"command", "expedite", b"expedite", "raised", b"raised", "refuse", b"refuse", "requester", b"requester", "respond", b"respond", "withdraw", b"withdraw"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["accept", b"accept", "ask_for_regulator", b"ask_for_regulator", "attach", b"attach", "command", b"command", "conclude", b"conclude", "expedite", b"expedite", "raised", b"raised", "refuse", b"refuse", "reopen", b"reopen", "requester", b"requester", "respond", b"respond", "share", b"share", "withdraw", b"withdraw"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept", b"accept", "ask_for_regulator", b"ask_for_regulator", "attach", b"attach", "command", b"command", "docket", b"docket", "expedite", b"expedite", "raised", b"raised", "refuse", b"refuse", "requester", b"requester", "respond", b"respond", "withdraw", b"withdraw"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept", b"accept", "ask_for_regulator", b"ask_for_regulator", "attach", b"attach", "command", b"command", "conclude", b"conclude", "docket", b"docket", "expedite", b"expedite", "raised", b"raised", "refuse", b"refuse", "reopen", b"reopen", "requester", b"requester", "respond", b"respond", "share", b"share", "withdraw", b"withdraw"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_command: _TypeAlias = _typing.Literal["respond", "accept", "refuse", "withdraw", "expedite", "raised", "ask_for_regulator", "attach"]  # noqa: Y015
+    _WhichOneofReturnType_command: _TypeAlias = _typing.Literal["respond", "accept", "refuse", "withdraw", "expedite", "raised", "share", "reopen", "conclude", "ask_for_regulator", "attach"]  # noqa: Y015
     _WhichOneofArgType_command: _TypeAlias = _typing.Literal["command", b"command"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_command) -> _WhichOneofReturnType_command | None: ...
 

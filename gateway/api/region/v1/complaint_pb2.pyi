@@ -239,7 +239,9 @@ class _TimeReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TimeReason
     TIME_REASON_WAITING_FOR_CUSTOMER: _TimeReason.ValueType  # 3
     """The customer was asked something."""
     TIME_REASON_WAITING_FOR_REGION: _TimeReason.ValueType  # 4
-    """A region had not taken it up yet, or had not answered what it was asked."""
+    """A region had not taken it up yet, had not answered what it was asked, or has the open work items of a case."""
+    TIME_REASON_WAITING_FOR_COORDINATOR: _TimeReason.ValueType  # 5
+    """The coordinator had not said yet whose work it is."""
 
 class TimeReason(_TimeReason, metaclass=_TimeReasonEnumTypeWrapper):
     """To what somebody's time was given."""
@@ -253,8 +255,94 @@ TIME_REASON_CLOSED_HOURS: TimeReason.ValueType  # 2
 TIME_REASON_WAITING_FOR_CUSTOMER: TimeReason.ValueType  # 3
 """The customer was asked something."""
 TIME_REASON_WAITING_FOR_REGION: TimeReason.ValueType  # 4
-"""A region had not taken it up yet, or had not answered what it was asked."""
+"""A region had not taken it up yet, had not answered what it was asked, or has the open work items of a case."""
+TIME_REASON_WAITING_FOR_COORDINATOR: TimeReason.ValueType  # 5
+"""The coordinator had not said yet whose work it is."""
 Global___TimeReason: _TypeAlias = TimeReason  # noqa: Y015
+
+class _WorkItemState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _WorkItemStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_WorkItemState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    WORK_ITEM_STATE_UNSPECIFIED: _WorkItemState.ValueType  # 0
+    """Never valid."""
+    WORK_ITEM_STATE_AWAITING_REGION: _WorkItemState.ValueType  # 1
+    """Its region has not taken it up yet."""
+    WORK_ITEM_STATE_IN_PROGRESS: _WorkItemState.ValueType  # 2
+    """Its department is at work."""
+    WORK_ITEM_STATE_AWAITING_CUSTOMER: _WorkItemState.ValueType  # 3
+    """Its department waits for what the customer was asked."""
+    WORK_ITEM_STATE_AWAITING_COORDINATOR: _WorkItemState.ValueType  # 4
+    """Nobody is named yet, or whoever was has returned it: the coordinator assigns it."""
+    WORK_ITEM_STATE_DONE: _WorkItemState.ValueType  # 5
+    """Its department has said what it has to say; the customer may still refuse."""
+    WORK_ITEM_STATE_ASSIGNED: _WorkItemState.ValueType  # 6
+    """Another item has taken its place."""
+    WORK_ITEM_STATE_CLOSED: _WorkItemState.ValueType  # 7
+    """The case was closed; final."""
+    WORK_ITEM_STATE_CANCELLED: _WorkItemState.ValueType  # 8
+    """The case ended without it; final."""
+
+class WorkItemState(_WorkItemState, metaclass=_WorkItemStateEnumTypeWrapper):
+    """How a work item stands."""
+
+WORK_ITEM_STATE_UNSPECIFIED: WorkItemState.ValueType  # 0
+"""Never valid."""
+WORK_ITEM_STATE_AWAITING_REGION: WorkItemState.ValueType  # 1
+"""Its region has not taken it up yet."""
+WORK_ITEM_STATE_IN_PROGRESS: WorkItemState.ValueType  # 2
+"""Its department is at work."""
+WORK_ITEM_STATE_AWAITING_CUSTOMER: WorkItemState.ValueType  # 3
+"""Its department waits for what the customer was asked."""
+WORK_ITEM_STATE_AWAITING_COORDINATOR: WorkItemState.ValueType  # 4
+"""Nobody is named yet, or whoever was has returned it: the coordinator assigns it."""
+WORK_ITEM_STATE_DONE: WorkItemState.ValueType  # 5
+"""Its department has said what it has to say; the customer may still refuse."""
+WORK_ITEM_STATE_ASSIGNED: WorkItemState.ValueType  # 6
+"""Another item has taken its place."""
+WORK_ITEM_STATE_CLOSED: WorkItemState.ValueType  # 7
+"""The case was closed; final."""
+WORK_ITEM_STATE_CANCELLED: WorkItemState.ValueType  # 8
+"""The case ended without it; final."""
+Global___WorkItemState: _TypeAlias = WorkItemState  # noqa: Y015
+
+class _ReturnReason:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ReturnReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ReturnReason.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    RETURN_REASON_UNSPECIFIED: _ReturnReason.ValueType  # 0
+    """Not said: refused."""
+    RETURN_REASON_NOT_COMPETENT: _ReturnReason.ValueType  # 1
+    """It is another region's or department's work."""
+    RETURN_REASON_WRONG_CATEGORY: _ReturnReason.ValueType  # 2
+    """The category is wrong, and with it the department."""
+    RETURN_REASON_NOT_HERE: _ReturnReason.ValueType  # 3
+    """The line, the order or the place is not in this region."""
+    RETURN_REASON_ANSWERED_ELSEWHERE: _ReturnReason.ValueType  # 4
+    """The same is being answered in another complaint."""
+    RETURN_REASON_REFUSED: _ReturnReason.ValueType  # 5
+    """The region's node has refused it; never said by a person."""
+
+class ReturnReason(_ReturnReason, metaclass=_ReturnReasonEnumTypeWrapper):
+    """Why a region gives a complaint back to the coordinator."""
+
+RETURN_REASON_UNSPECIFIED: ReturnReason.ValueType  # 0
+"""Not said: refused."""
+RETURN_REASON_NOT_COMPETENT: ReturnReason.ValueType  # 1
+"""It is another region's or department's work."""
+RETURN_REASON_WRONG_CATEGORY: ReturnReason.ValueType  # 2
+"""The category is wrong, and with it the department."""
+RETURN_REASON_NOT_HERE: ReturnReason.ValueType  # 3
+"""The line, the order or the place is not in this region."""
+RETURN_REASON_ANSWERED_ELSEWHERE: ReturnReason.ValueType  # 4
+"""The same is being answered in another complaint."""
+RETURN_REASON_REFUSED: ReturnReason.ValueType  # 5
+"""The region's node has refused it; never said by a person."""
+Global___ReturnReason: _TypeAlias = ReturnReason  # noqa: Y015
 
 class _EscalationTrigger:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -362,10 +450,13 @@ class Complaint(_message.Message):
     REPEAT_OF_FIELD_NUMBER: _builtins.int
     REPEATS_FIELD_NUMBER: _builtins.int
     RATING_FIELD_NUMBER: _builtins.int
+    ITEMS_FIELD_NUMBER: _builtins.int
+    PARENT_FIELD_NUMBER: _builtins.int
+    RETURNED_FIELD_NUMBER: _builtins.int
     ATTACHMENTS_FIELD_NUMBER: _builtins.int
     REMEDY_FIELD_NUMBER: _builtins.int
     docket: _builtins.str
-    """The docket number that the customer is told, `<region of first contact>/<day>-<number>`: unique in the federation."""
+    """The docket number that the customer is told, `<region of first contact>/<day>-<number>`: unique in the federation. That of a work item is `<docket of the case>/<number>`."""
     version: _builtins.int
     """Counts the responsible region's decisions; zero until it has taken the complaint up."""
     state: Global___ComplaintState.ValueType
@@ -390,6 +481,8 @@ class Complaint(_message.Message):
     """How many complaints of the same number and category there were in the 30 days before."""
     rating: _builtins.int
     """How satisfied the customer is, 1 to 5; 0 where it was not said."""
+    parent: _builtins.str
+    """The docket of the case whose work item this is; empty for what is none."""
     @_builtins.property
     def request(self) -> Global___ComplaintRequest:
         """What was filed."""
@@ -435,6 +528,14 @@ class Complaint(_message.Message):
         """What was proposed last."""
 
     @_builtins.property
+    def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___WorkItem]:
+        """The work items of a case, in the order in which they were opened; empty for what is no case."""
+
+    @_builtins.property
+    def returned(self) -> Global___ComplaintReturn:
+        """How whoever was responsible has given it back; unset where nobody has."""
+
+    @_builtins.property
     def attachments(self) -> _containers.RepeatedCompositeFieldContainer[Global___ComplaintAttachment]:
         """The files that were attached to it, oldest first. Their content stays where each was attached."""
 
@@ -469,16 +570,129 @@ class Complaint(_message.Message):
         repeat_of: _builtins.str = ...,
         repeats: _builtins.int = ...,
         rating: _builtins.int = ...,
+        items: _abc.Iterable[Global___WorkItem] | None = ...,
+        parent: _builtins.str = ...,
+        returned: Global___ComplaintReturn | None = ...,
         attachments: _abc.Iterable[Global___ComplaintAttachment] | None = ...,
         remedy: Global___ComplaintRemedy | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["creation_date", b"creation_date", "department", b"department", "expected_resolution_date", b"expected_resolution_date", "remedy", b"remedy", "request", b"request", "resolution", b"resolution"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["creation_date", b"creation_date", "department", b"department", "expected_resolution_date", b"expected_resolution_date", "remedy", b"remedy", "request", b"request", "resolution", b"resolution", "returned", b"returned"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachments", b"attachments", "creation_date", b"creation_date", "custody", b"custody", "deadlines", b"deadlines", "department", b"department", "docket", b"docket", "escalations", b"escalations", "expected_resolution_date", b"expected_resolution_date", "expedites", b"expedites", "handling_region", b"handling_region", "home_region", b"home_region", "level", b"level", "notes", b"notes", "operator", b"operator", "owner_region", b"owner_region", "rating", b"rating", "refusals", b"refusals", "remedy", b"remedy", "repeat_of", b"repeat_of", "repeats", b"repeats", "request", b"request", "resolution", b"resolution", "severity", b"severity", "state", b"state", "state_changes", b"state_changes", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachments", b"attachments", "creation_date", b"creation_date", "custody", b"custody", "deadlines", b"deadlines", "department", b"department", "docket", b"docket", "escalations", b"escalations", "expected_resolution_date", b"expected_resolution_date", "expedites", b"expedites", "handling_region", b"handling_region", "home_region", b"home_region", "items", b"items", "level", b"level", "notes", b"notes", "operator", b"operator", "owner_region", b"owner_region", "parent", b"parent", "rating", b"rating", "refusals", b"refusals", "remedy", b"remedy", "repeat_of", b"repeat_of", "repeats", b"repeats", "request", b"request", "resolution", b"resolution", "returned", b"returned", "severity", b"severity", "state", b"state", "state_changes", b"state_changes", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Complaint: _TypeAlias = Complaint  # noqa: Y015
+
+@_typing.final
+class WorkItem(_message.Message):
+    """The part of one department in a case. Kept by the region of first contact, which leads the case; the work itself is a complaint of the region, with deadlines, a ledger and levels of its own."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NUMBER_FIELD_NUMBER: _builtins.int
+    DOCKET_FIELD_NUMBER: _builtins.int
+    REGION_FIELD_NUMBER: _builtins.int
+    DEPARTMENT_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    OPENED_TIME_FIELD_NUMBER: _builtins.int
+    STATE_TIME_FIELD_NUMBER: _builtins.int
+    RETURNED_FIELD_NUMBER: _builtins.int
+    ASSIGNED_AS_FIELD_NUMBER: _builtins.int
+    ASSIGNED_BY_FIELD_NUMBER: _builtins.int
+    NOTES_TOLD_FIELD_NUMBER: _builtins.int
+    REFUSALS_TOLD_FIELD_NUMBER: _builtins.int
+    EXPEDITES_TOLD_FIELD_NUMBER: _builtins.int
+    number: _builtins.int
+    """Counts the items of the case from 1."""
+    docket: _builtins.str
+    """The docket of its complaint, mostly `<docket of the case>/<number>`; empty where nobody was named yet, and where the leading region itself has returned the whole complaint."""
+    region: _builtins.str
+    """The region; empty where nobody was named yet."""
+    state: Global___WorkItemState.ValueType
+    """How it stands."""
+    assigned_as: _builtins.int
+    """The number of the item that took its place; 0 where none has."""
+    assigned_by: _builtins.str
+    """The administrator who opened it; empty where the category did."""
+    notes_told: _builtins.int
+    """How many notes of the case its region was told."""
+    refusals_told: _builtins.int
+    """How many refusals of the customer its region was told."""
+    expedites_told: _builtins.int
+    """How many reminders of the customer its region was told."""
+    @_builtins.property
+    def department(self) -> _configuration_pb2.Department:
+        """The department; unset where nobody was named yet."""
+
+    @_builtins.property
+    def opened_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was opened."""
+
+    @_builtins.property
+    def state_time(self) -> _timestamp_pb2.Timestamp:
+        """Since when it stands so."""
+
+    @_builtins.property
+    def returned(self) -> Global___ComplaintReturn:
+        """How it was returned; unset where it was not."""
+
+    def __init__(
+        self,
+        *,
+        number: _builtins.int = ...,
+        docket: _builtins.str = ...,
+        region: _builtins.str = ...,
+        department: _configuration_pb2.Department | None = ...,
+        state: Global___WorkItemState.ValueType = ...,
+        opened_time: _timestamp_pb2.Timestamp | None = ...,
+        state_time: _timestamp_pb2.Timestamp | None = ...,
+        returned: Global___ComplaintReturn | None = ...,
+        assigned_as: _builtins.int = ...,
+        assigned_by: _builtins.str = ...,
+        notes_told: _builtins.int = ...,
+        refusals_told: _builtins.int = ...,
+        expedites_told: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["department", b"department", "opened_time", b"opened_time", "returned", b"returned", "state_time", b"state_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assigned_as", b"assigned_as", "assigned_by", b"assigned_by", "department", b"department", "docket", b"docket", "expedites_told", b"expedites_told", "notes_told", b"notes_told", "number", b"number", "opened_time", b"opened_time", "refusals_told", b"refusals_told", "region", b"region", "returned", b"returned", "state", b"state", "state_time", b"state_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WorkItem: _TypeAlias = WorkItem  # noqa: Y015
+
+@_typing.final
+class ComplaintReturn(_message.Message):
+    """A region gives a complaint, or a work item, back to the coordinator. What it has to say about it is a note."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REASON_FIELD_NUMBER: _builtins.int
+    AUTHOR_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
+    reason: Global___ReturnReason.ValueType
+    """Why."""
+    author: _builtins.str
+    """Who: region and staff id, or the region alone where its node did."""
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp:
+        """When."""
+
+    def __init__(
+        self,
+        *,
+        reason: Global___ReturnReason.ValueType = ...,
+        author: _builtins.str = ...,
+        time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["author", b"author", "reason", b"reason", "time", b"time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ComplaintReturn: _TypeAlias = ComplaintReturn  # noqa: Y015
 
 @_typing.final
 class ComplaintRequest(_message.Message):
@@ -620,7 +834,7 @@ class Custody(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     START_TIME_FIELD_NUMBER: _builtins.int
     region: _builtins.str
-    """The region; empty for the customer."""
+    """The region; empty for the customer and for the coordinator."""
     reason: Global___TimeReason.ValueType
     """To what the time is given; closed hours are told apart when it is counted."""
     @_builtins.property
@@ -652,7 +866,7 @@ class LedgerEntry(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     DURATION_FIELD_NUMBER: _builtins.int
     region: _builtins.str
-    """The region; empty for the customer."""
+    """The region; empty for the customer and for the coordinator."""
     reason: Global___TimeReason.ValueType
     """To what the time was given."""
     @_builtins.property

@@ -426,6 +426,64 @@ class ProposeResolutionResponse(_message.Message):
 Global___ProposeResolutionResponse: _TypeAlias = ProposeResolutionResponse  # noqa: Y015
 
 @_typing.final
+class ReturnComplaintRequest(_message.Message):
+    """See ReturnComplaint."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    DOCKET_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Chosen and stored by the caller before the first try, 1 to 64 characters of [A-Za-z0-9._-]."""
+    docket: _builtins.str
+    """The docket number of the complaint, or of the work item."""
+    reason: _complaint_pb2.ReturnReason.ValueType
+    """Why."""
+    text: _builtins.str
+    """What the coordinator and the other regions should know, 1 to 1,000 characters."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        docket: _builtins.str = ...,
+        reason: _complaint_pb2.ReturnReason.ValueType = ...,
+        text: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["docket", b"docket", "reason", b"reason", "request_id", b"request_id", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReturnComplaintRequest: _TypeAlias = ReturnComplaintRequest  # noqa: Y015
+
+@_typing.final
+class ReturnComplaintResponse(_message.Message):
+    """See ReturnComplaint."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COMPLAINT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def complaint(self) -> _complaint_pb2.Complaint:
+        """The complaint as it stands."""
+
+    def __init__(
+        self,
+        *,
+        complaint: _complaint_pb2.Complaint | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["complaint", b"complaint"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["complaint", b"complaint"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReturnComplaintResponse: _TypeAlias = ReturnComplaintResponse  # noqa: Y015
+
+@_typing.final
 class AcceptResolutionRequest(_message.Message):
     """See AcceptResolution."""
 

@@ -65,6 +65,11 @@ class ComplaintServiceStub:
                 request_serializer=gateway_dot_api_dot_region_dot_v1_dot_complaint__service__pb2.ProposeResolutionRequest.SerializeToString,
                 response_deserializer=gateway_dot_api_dot_region_dot_v1_dot_complaint__service__pb2.ProposeResolutionResponse.FromString,
                 _registered_method=True)
+        self.ReturnComplaint = channel.unary_unary(
+                '/gateway.api.region.v1.ComplaintService/ReturnComplaint',
+                request_serializer=gateway_dot_api_dot_region_dot_v1_dot_complaint__service__pb2.ReturnComplaintRequest.SerializeToString,
+                response_deserializer=gateway_dot_api_dot_region_dot_v1_dot_complaint__service__pb2.ReturnComplaintResponse.FromString,
+                _registered_method=True)
         self.AcceptResolution = channel.unary_unary(
                 '/gateway.api.region.v1.ComplaintService/AcceptResolution',
                 request_serializer=gateway_dot_api_dot_region_dot_v1_dot_complaint__service__pb2.AcceptResolutionRequest.SerializeToString,
@@ -138,6 +143,13 @@ class ComplaintServiceServicer:
 
     def ProposeResolution(self, request, context):
         """Proposes a resolution: staff of the responsible region.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReturnComplaint(self, request, context):
+        """Gives a complaint, or a work item, back to the coordinator, which assigns it: staff of the responsible region. Nothing is ever passed on to another region.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -217,6 +229,11 @@ def add_ComplaintServiceServicer_to_server(servicer, server):
                     servicer.ProposeResolution,
                     request_deserializer=gateway_dot_api_dot_region_dot_v1_dot_complaint__service__pb2.ProposeResolutionRequest.FromString,
                     response_serializer=gateway_dot_api_dot_region_dot_v1_dot_complaint__service__pb2.ProposeResolutionResponse.SerializeToString,
+            ),
+            'ReturnComplaint': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReturnComplaint,
+                    request_deserializer=gateway_dot_api_dot_region_dot_v1_dot_complaint__service__pb2.ReturnComplaintRequest.FromString,
+                    response_serializer=gateway_dot_api_dot_region_dot_v1_dot_complaint__service__pb2.ReturnComplaintResponse.SerializeToString,
             ),
             'AcceptResolution': grpc.unary_unary_rpc_method_handler(
                     servicer.AcceptResolution,
@@ -412,6 +429,33 @@ class ComplaintService:
             '/gateway.api.region.v1.ComplaintService/ProposeResolution',
             gateway_dot_api_dot_region_dot_v1_dot_complaint__service__pb2.ProposeResolutionRequest.SerializeToString,
             gateway_dot_api_dot_region_dot_v1_dot_complaint__service__pb2.ProposeResolutionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReturnComplaint(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.api.region.v1.ComplaintService/ReturnComplaint',
+            gateway_dot_api_dot_region_dot_v1_dot_complaint__service__pb2.ReturnComplaintRequest.SerializeToString,
+            gateway_dot_api_dot_region_dot_v1_dot_complaint__service__pb2.ReturnComplaintResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -28,6 +28,8 @@ class ComplaintServiceStub:
     """Writes down what only staff of this region are to see; it never leaves the region."""
     ProposeResolution: _aio.UnaryUnaryMultiCallable[_complaint_service_pb2.ProposeResolutionRequest, _complaint_service_pb2.ProposeResolutionResponse]
     """Proposes a resolution: staff of the responsible region."""
+    ReturnComplaint: _aio.UnaryUnaryMultiCallable[_complaint_service_pb2.ReturnComplaintRequest, _complaint_service_pb2.ReturnComplaintResponse]
+    """Gives a complaint, or a work item, back to the coordinator, which assigns it: staff of the responsible region. Nothing is ever passed on to another region."""
     AcceptResolution: _aio.UnaryUnaryMultiCallable[_complaint_service_pb2.AcceptResolutionRequest, _complaint_service_pb2.AcceptResolutionResponse]
     """The customer accepts the resolution, which closes the complaint. Asked in the region of first contact."""
     RefuseResolution: _aio.UnaryUnaryMultiCallable[_complaint_service_pb2.RefuseResolutionRequest, _complaint_service_pb2.RefuseResolutionResponse]
@@ -91,6 +93,14 @@ class ComplaintServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_complaint_service_pb2.ProposeResolutionRequest, _complaint_service_pb2.ProposeResolutionResponse],
     ) -> _abc.Awaitable[_complaint_service_pb2.ProposeResolutionResponse]:
         """Proposes a resolution: staff of the responsible region."""
+
+    @_abc_1.abstractmethod
+    def ReturnComplaint(
+        self,
+        request: _complaint_service_pb2.ReturnComplaintRequest,
+        context: _aio.ServicerContext[_complaint_service_pb2.ReturnComplaintRequest, _complaint_service_pb2.ReturnComplaintResponse],
+    ) -> _abc.Awaitable[_complaint_service_pb2.ReturnComplaintResponse]:
+        """Gives a complaint, or a work item, back to the coordinator, which assigns it: staff of the responsible region. Nothing is ever passed on to another region."""
 
     @_abc_1.abstractmethod
     def AcceptResolution(

@@ -259,6 +259,16 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """The region of first contact keeps the customer's contact to the end; ask there."""
     REASON_COMPLAINT_EXPEDITED_RECENTLY: _Reason.ValueType  # 125
     """One reminder an hour. It has been seen; wait for the answer, which has a limit."""
+    REASON_COMPLAINT_IS_WORK_ITEM: _Reason.ValueType  # 126
+    """What the customer says belongs to the case; say it there."""
+    REASON_COMPLAINT_ITEMS_OPEN: _Reason.ValueType  # 127
+    """Wait for the work items that are named, or have the coordinator assign what was returned."""
+    REASON_COMPLAINT_NOT_AWAITING_COORDINATOR: _Reason.ValueType  # 128
+    """Look at the case: no item of it, or not the one that was named, waits to be assigned."""
+    REASON_COMPLAINT_IS_CASE: _Reason.ValueType  # 129
+    """The region of first contact leads a case to its end. Return the work item instead."""
+    REASON_DEPARTMENT_UNKNOWN: _Reason.ValueType  # 130
+    """Departments are those that the categories of complaints name: see CatalogueService.ListComplaintCategories."""
     REASON_REMEDY_STATE_FORBIDS: _Reason.ValueType  # 131
     """Only money that the home region has refused is settled by hand. Get the complaint to see how it stands."""
     REASON_IMPROVEMENT_ACTION_NOT_FOUND: _Reason.ValueType  # 132
@@ -519,6 +529,16 @@ REASON_COMPLAINT_NOT_FIRST_CONTACT: Reason.ValueType  # 124
 """The region of first contact keeps the customer's contact to the end; ask there."""
 REASON_COMPLAINT_EXPEDITED_RECENTLY: Reason.ValueType  # 125
 """One reminder an hour. It has been seen; wait for the answer, which has a limit."""
+REASON_COMPLAINT_IS_WORK_ITEM: Reason.ValueType  # 126
+"""What the customer says belongs to the case; say it there."""
+REASON_COMPLAINT_ITEMS_OPEN: Reason.ValueType  # 127
+"""Wait for the work items that are named, or have the coordinator assign what was returned."""
+REASON_COMPLAINT_NOT_AWAITING_COORDINATOR: Reason.ValueType  # 128
+"""Look at the case: no item of it, or not the one that was named, waits to be assigned."""
+REASON_COMPLAINT_IS_CASE: Reason.ValueType  # 129
+"""The region of first contact leads a case to its end. Return the work item instead."""
+REASON_DEPARTMENT_UNKNOWN: Reason.ValueType  # 130
+"""Departments are those that the categories of complaints name: see CatalogueService.ListComplaintCategories."""
 REASON_REMEDY_STATE_FORBIDS: Reason.ValueType  # 131
 """Only money that the home region has refused is settled by hand. Get the complaint to see how it stands."""
 REASON_IMPROVEMENT_ACTION_NOT_FOUND: Reason.ValueType  # 132

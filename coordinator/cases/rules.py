@@ -1,0 +1,68 @@
+"""What a region may tell of a case, and which cases are listed in which order. Pure."""
+
+import re
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from gateway.api.federation.v1.configuration_pb2 import Configuration
+from gateway.api.region.v1.case_service_pb2 import CaseHeader
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.clock import from_timestamp, to_microseconds
+from gateway.errors import Refused
+
+# A complaint of the same number and category within thirty days is a repeat: whoever looks at that still sees the case.
+KEPT_AFTER_END = timedelta(days=30)
+
+_DOCKET = re.compile(r"(?P<region>[a-z][a-z0-9-]*)/[A-Za-z0-9._-]{1,64}(?:/[1-9][0-9]{0,3})?", re.ASCII)
+_HEADER_BYTES = 64 * 1024  # of a case with hundreds of items
+_LARGEST_VERSION = 2**63 - 1
+
+
+def leading_region(docket: str) -> str:
+    """The region in `<region of first contact>/<day>-<number>`, also of a work item. Raises Refused for no docket."""
+    found = _DOCKET.fullmatch(docket)
+    if found is None:
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="docket", problem="not region/day-number")
+    return found["region"]
+
+
+def require_header(header: CaseHeader, region: str) -> None:
+    """Raises Refused for a case that the region does not lead, or that is not one."""
+    if leading_region(header.docket) != region:
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="header.docket", problem="of another region")
+    if header.ByteSize() > _HEADER_BYTES:
+        raise Refused(Reason.REASON_MESSAGE_TOO_LARGE, limit=str(_HEADER_BYTES))
+    if not 0 < header.version <= _LARGEST_VERSION or not header.items:
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="header", problem="no case")
+
+
+def require_department(configuration: Configuration | None, code: str) -> None:
+    """Raises Refused with DEPARTMENT_UNKNOWN unless some category of complaints names it."""
+    categories = configuration.complaint_categories if configuration is not None else ()
+    if all(each.code != code for category in categories for each in category.departments):
+        raise Refused(Reason.REASON_DEPARTMENT_UNKNOWN, department=code)
+
+
+def listed(
+    cases: Iterable[CaseHeader], region: str, now: datetime, after: tuple[int, str] | None, *, with_ended: bool
+) -> list[CaseHeader]:
+    """Those that are asked for, by when they are due, after a place in that order."""
+    found = [
+        each
+        for each in cases
+        if (with_ended or not each.HasField("end_time"))
+        and not is_past(each, now)
+        and (not region or region == leading_region(each.docket) or region in [item.region for item in each.items])
+        and (after is None or place(each) > after)
+    ]
+    return sorted(found, key=place)
+
+
+def is_past(header: CaseHeader, now: datetime) -> bool:
+    """Whether a case ended so long ago that nobody holds it any more."""
+    return header.HasField("end_time") and from_timestamp(header.end_time) < now - KEPT_AFTER_END
+
+
+def place(header: CaseHeader) -> tuple[int, str]:
+    """Where a case stands in lists."""
+    return to_microseconds(from_timestamp(header.due)), header.docket

@@ -1,0 +1,126 @@
+"""CaseService: regions tell how the cases stand that they lead; administrators list them, and assign what waits."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import grpc
+
+from coordinator.cases import rules
+from coordinator.membership.members import CurrentMembers
+from coordinator.membership.rules import require_member, require_reachable
+from coordinator.registry.port import Registry
+from coordinator.routing.channels import RegionChannels
+from gateway.api.coordinator.v1 import case_service_pb2 as contract
+from gateway.api.coordinator.v1.case_service_pb2_grpc import CaseServiceServicer
+from gateway.api.region.v1 import case_service_pb2 as region_contract
+from gateway.api.region.v1.case_service_pb2_grpc import CaseServiceStub
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.calls import current_call
+from gateway.channels import invoke
+from gateway.clock import Clock
+from gateway.errors import Refused
+from gateway.pages import decode_token, encode_token, key_number, page_size
+from gateway.relay.transport import Unreachable
+
+_PAGE = "cases"
+_ANSWER_SECONDS = 10.0  # for the region that leads the case, which only writes
+_FORGET_EVERY = timedelta(hours=1)
+
+
+@dataclass(frozen=True)
+class CasePorts:
+    """What the service works with."""
+
+    registry: Registry
+    members: CurrentMembers
+    channels: RegionChannels
+    clock: Clock
+
+
+class CaseService(CaseServiceServicer):
+    """See the contract. Cases that have ended are forgotten as others are told."""
+
+    def __init__(self, ports: CasePorts) -> None:
+        self._ports = ports
+        self._forgotten: datetime | None = None
+
+    async def TellCase(
+        self,
+        request: contract.TellCaseRequest,
+        context: grpc.aio.ServicerContext[contract.TellCaseRequest, contract.TellCaseResponse],
+    ) -> contract.TellCaseResponse:
+        """See the contract."""
+        rules.require_header(request.header, current_call().identity.region)
+        own = region_contract.CaseHeader()
+        own.CopyFrom(request.header)
+        own.DiscardUnknownFields()  # what a later version tells was not looked at
+        await self._ports.registry.keep_case(own)
+        await self._forget()
+        return contract.TellCaseResponse()
+
+    async def ListCases(
+        self,
+        request: contract.ListCasesRequest,
+        context: grpc.aio.ServicerContext[contract.ListCasesRequest, contract.ListCasesResponse],
+    ) -> contract.ListCasesResponse:
+        """See the contract."""
+        if request.region and request.region not in self._ports.members.all():
+            raise Refused(Reason.REASON_REGION_UNKNOWN, region=request.region)
+        size, after = page_size(request.page_size), _page_start(decode_token(_PAGE, request.page_token))
+        kept = await self._ports.registry.cases()
+        found = rules.listed(kept, request.region, self._ports.clock.now(), after, with_ended=request.with_ended)
+        more = len(found) > size
+        return contract.ListCasesResponse(
+            cases=found[:size],
+            next_page_token=encode_token(_PAGE, _page_key(found[size - 1])) if more else "",
+        )
+
+    async def AssignComplaint(
+        self,
+        request: contract.AssignComplaintRequest,
+        context: grpc.aio.ServicerContext[contract.AssignComplaintRequest, contract.AssignComplaintResponse],
+    ) -> contract.AssignComplaintResponse:
+        """See the contract."""
+        leads, members = rules.leading_region(request.docket), self._ports.members.all()
+        if leads not in members:
+            raise Refused(Reason.REASON_COMPLAINT_NOT_FOUND, complaint=request.docket)
+        require_member(members, request.region)
+        rules.require_department(self._ports.registry.snapshot().configuration, request.department)
+        require_reachable(members, leads)
+        asked = region_contract.AssignComplaintRequest(
+            request_id=request.request_id,
+            docket=request.docket,
+            region=request.region,
+            department=request.department,
+            administrator=current_call().identity.path,
+        )
+        try:
+            answer = await self._ports.channels.call(
+                leads,
+                lambda replica, left: invoke(CaseServiceStub(replica.channel).AssignComplaint, asked, left),
+                current_call().seconds_left(_ANSWER_SECONDS),
+            )
+        except Unreachable:
+            raise Refused(Reason.REASON_REGION_UNREACHABLE, region=leads) from None
+        return contract.AssignComplaintResponse(header=answer.header)
+
+    async def _forget(self) -> None:
+        """Forgets cases that ended long ago, every now and then: there are more of them only where some are told."""
+        now = self._ports.clock.now()
+        if self._forgotten is None or now - self._forgotten >= _FORGET_EVERY:
+            self._forgotten = now
+            await self._ports.registry.forget_cases(now - rules.KEPT_AFTER_END)
+
+
+def _page_key(header: region_contract.CaseHeader) -> str:
+    """Where the page after this case begins."""
+    due, docket = rules.place(header)
+    return f"{due} {docket}"
+
+
+def _page_start(key: str) -> tuple[int, str] | None:
+    """The place of a page key; None for the first page. Raises Refused with TOKEN_INVALID."""
+    if not key:
+        return None
+    due, _, docket = key.partition(" ")
+    return key_number(due), docket

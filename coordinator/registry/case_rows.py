@@ -1,0 +1,31 @@
+"""Cases in the embedded registry: one transaction each."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from gateway.api.region.v1.case_service_pb2 import CaseHeader
+from gateway.clock import from_timestamp, to_microseconds
+from gateway.store.port import Transaction
+
+
+def keep_case(tx: Transaction, header: CaseHeader) -> None:
+    """Keeps how a case stands. See the port."""
+    tx.execute(
+        "INSERT INTO cases (docket, version, ended, content) VALUES (:docket, :version, :ended, :content)"
+        " ON CONFLICT (docket) DO UPDATE SET version = excluded.version, ended = excluded.ended,"
+        " content = excluded.content WHERE excluded.version > cases.version",
+        docket=header.docket,
+        version=header.version,
+        ended=to_microseconds(from_timestamp(header.end_time)) if header.HasField("end_time") else None,
+        content=header.SerializeToString(),
+    )
+
+
+def cases(tx: Transaction) -> Sequence[CaseHeader]:
+    """All cases that are kept, by docket."""
+    return tx.all(CaseHeader.FromString, "SELECT content FROM cases ORDER BY docket")
+
+
+def forget_cases(tx: Transaction, before: datetime) -> None:
+    """Forgets the cases that ended before."""
+    tx.execute("DELETE FROM cases WHERE ended < :before", before=to_microseconds(before))

@@ -1,0 +1,47 @@
+"""What a work item hears from the case that it belongs to. Pure, but for the limits in the context."""
+
+from datetime import datetime
+
+from gateway.api.region.v1.complaint_envelopes_pb2 import ComplaintCommand
+from gateway.api.region.v1.complaint_pb2 import Complaint
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from region_node.complaints import cases, escalation, rules
+from region_node.complaints.deadlines import reopen
+from region_node.context import RegionContext
+
+
+def require_item(complaint: Complaint) -> None:
+    """Raises Refused for what a case says to a complaint that is, or was, no work item of one."""
+    if not complaint.parent and not complaint.HasField("returned"):
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="command", problem="is for work items of a case")
+
+
+def share(complaint: Complaint, command: ComplaintCommand, now: datetime) -> bool:
+    """Keeps what was said in the case, once. Whether the customer was waited for, and has answered by it."""
+    rules.require_open(complaint, "share")
+    for each in cases.unknown_notes(complaint, [command.share.note]):
+        rules.hear(complaint, each.author.partition("/")[0], now)
+        complaint.notes.append(each)
+    return command.share.by_customer and complaint.state == rules.PENDING
+
+
+def open_again(context: RegionContext, complaint: Complaint, now: datetime) -> None:
+    """The customer has refused what the case came to; its reason was shared."""
+    rules.require_state(complaint, "reopen", rules.RESOLVED)
+    complaint.refusals += 1
+    reopen(complaint)
+    rules.enter(complaint, rules.IN_PROGRESS, now=now, region=context.region, reason="refused by the customer")
+    rules.go_on(complaint, now)
+    escalation.refuse(complaint, now, context.region, to_regulator=False)
+
+
+def conclude(context: RegionContext, complaint: Complaint, now: datetime) -> None:
+    """The case has ended: what was done is closed, what was not is over."""
+    rules.require_open(complaint, "conclude")
+    if complaint.state == rules.RESOLVED:
+        rules.enter(complaint, rules.CLOSED, now=now, region=context.region, reason="case ended")
+        return
+    if complaint.state == rules.HELD:  # from where TMF621 leads back to work only
+        rules.enter(complaint, rules.IN_PROGRESS, now=now, region=context.region, reason="case ended")
+    rules.enter(complaint, rules.CANCELLED, now=now, region=context.region, reason="case ended")

@@ -1,0 +1,38 @@
+"""How a filing or a command leaves for the region that answers."""
+
+from datetime import datetime, timedelta
+
+from gateway.api.region.v1.complaint_envelopes_pb2 import ComplaintCommand, ComplaintFiling
+from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
+from gateway.relay.envelopes import Letter
+from gateway.relay.outbox import send
+from gateway.store.port import Transaction
+from region_node.complaints.rows import ComplaintRow
+from region_node.context import RegionContext
+
+_LIFETIME = timedelta(days=3650)  # a complaint is answered however long the responsible region was away
+
+
+def send_to_region(
+    tx: Transaction,
+    context: RegionContext,
+    row: ComplaintRow,
+    envelope_id: str,
+    message: ComplaintFiling | ComplaintCommand,
+    now: datetime,
+    *,
+    region: str = "",
+) -> None:
+    """Sends a filing or a command to the responsible region, or to the one that is named."""
+    files, complaint = isinstance(message, ComplaintFiling), row.complaint
+    destination = region or complaint.owner_region
+    letter = Letter(
+        envelope_id=f"{envelope_id}>{destination}",
+        destination=destination,
+        kind=EnvelopeKind.ENVELOPE_KIND_COMPLAINT_FILED if files else EnvelopeKind.ENVELOPE_KIND_COMPLAINT_COMMAND,
+        payload=message.SerializeToString(),
+        subject=complaint.docket,
+        operator=complaint.operator,
+        lifetime=_LIFETIME,
+    )
+    send(tx, context.border, letter, now=now, traceparent=row.traceparent)
