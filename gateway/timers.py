@@ -136,5 +136,6 @@ class Scheduler:
             seconds = min(max(left, SHORTEST_SLEEP), LONGEST_SLEEP)
         self._awake_at = self._clock.now() + timedelta(seconds=seconds)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._changed.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._changed.wait()
         self._awake_at = None

@@ -85,4 +85,5 @@ class Outgoing(Generic[T]):
         if due is not None:
             seconds = min(max((due - self._clock.now()).total_seconds(), 0.0), LONGEST_SLEEP)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._changed.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._changed.wait()

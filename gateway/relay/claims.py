@@ -170,7 +170,8 @@ class Claims:
                 self._silence.begin_again()
                 _log.warning("the claims of process %d cannot be kept now: %s", self._number, refused)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._told.wait(), BEAT_SECONDS)
+                async with asyncio.timeout(BEAT_SECONDS):
+                    await self._told.wait()
 
     async def stop(self) -> None:
         """Leaves the envelopes to the other processes."""

@@ -50,7 +50,8 @@ class BillingRuns:
                 await asyncio.sleep(FAILED_REST)
             else:
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._changed.wait(), BREATH if done else LOOK_AGAIN)
+                    async with asyncio.timeout(BREATH if done else LOOK_AGAIN):
+                        await self._changed.wait()
 
     async def _page(self) -> bool:
         if not self._context.border.current.revision or not self._store.accepts_new_work():

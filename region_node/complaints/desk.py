@@ -61,7 +61,8 @@ class ComplaintDesk:
             complaint = await self._store.write(lambda tx: handling.command(tx, self._context, caller, asked, now))
             if wait and not await self._store.read(lambda tx: is_settled(tx, caller)):
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(answer.wait(), wait)
+                    async with asyncio.timeout(wait):
+                        await answer.wait()
         return await self._store.read(lambda tx: _answered(tx, caller, complaint.docket))
 
     async def respond(self, caller: Caller, docket: str, text: str, *, asks: bool, asks_region: str = "") -> Complaint:

@@ -41,7 +41,8 @@ class CaseTelling:
                 _log.info("cases are told again soon: %s", failure)
                 is_all_told = False
             try:
-                await asyncio.wait_for(self._changed.wait(), _LOOK if is_all_told else _AGAIN)
+                async with asyncio.timeout(_LOOK if is_all_told else _AGAIN):
+                    await self._changed.wait()
             except TimeoutError:
                 continue
 

@@ -81,7 +81,8 @@ class ReceivingDesk:
                 raise state
             if state == COMPLETE:
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(settled.wait(), current_call().patience(REGISTRATION_SECONDS))
+                    async with asyncio.timeout(current_call().patience(REGISTRATION_SECONDS)):
+                        await settled.wait()
         finally:
             self._waiting.pop(register_id, None)
         return await self._store.read(lambda tx: require_upload(tx, register_id))

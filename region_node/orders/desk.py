@@ -79,7 +79,8 @@ class OrderDesk:
             if not wait or is_decided(order):
                 return order
             try:
-                return await asyncio.wait_for(decision, wait)
+                async with asyncio.timeout(wait):
+                    return await decision
             except TimeoutError:
                 return (await self._ports.store.read(lambda tx: require_order(tx, order.id))).order
 
@@ -123,7 +124,8 @@ class OrderDesk:
             order = await (writing if parcel is None else self._decided_on(parcel, writing))
             if wait and not await self._ports.store.read(lambda tx: is_settled(tx, caller)):
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(answer.wait(), wait)
+                    async with asyncio.timeout(wait):
+                        await answer.wait()
         return await self._ports.store.read(lambda tx: _answered(tx, caller, order.id))
 
     async def review(self, reviewer: Identity, request: ReviewOrderRequest) -> Order:

@@ -83,7 +83,8 @@ class FulfilmentWorker:
                     self._in_flight.add(task)
                     task.add_done_callback(self._carried)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._changed.wait(), min(max(seconds, SHORTEST_SLEEP), LONGEST_SLEEP))
+            async with asyncio.timeout(min(max(seconds, SHORTEST_SLEEP), LONGEST_SLEEP)):
+                await self._changed.wait()
 
     async def _carry(self, asked: Asked) -> None:
         """Takes an order through the phases until one has no answer, or nothing is left to ask."""

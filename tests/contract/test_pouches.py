@@ -176,11 +176,12 @@ def test_what_waits_for_a_region_without_a_key_leaves_by_itself_once_it_publishe
         assert way.seen == []
         told = published(way.keys.set, way.pair.borders[DESTINATION].signer, NOW)
         here.sealing_keys.accept(DESTINATION, told, here.keys.verify)
-        await settled.wait()
+        async with asyncio.timeout(20.0):
+            await settled.wait()
         assert [envelope for batch in way.acted for envelope in batch.envelopes] == [way.batch().envelopes[0]]
         await lanes.close()
 
-    asyncio.run(asyncio.wait_for(scenario(), 20.0))
+    asyncio.run(scenario())
 
 
 def test_a_rotated_key_loses_nothing_on_its_way_and_a_pruned_one_neither() -> None:

@@ -46,6 +46,7 @@ RULES: tuple[Rule, ...] = (
     tidy.wrong_way_imports,
     tidy.impure_rules,
     tidy.stray_prints,
+    tidy.waits_that_swallow,
 )
 
 
@@ -144,6 +145,7 @@ OFFENDERS: tuple[tuple[Rule, str, str], ...] = (
     (tidy.impure_rules, "region_node/orders/rules.py", "from datetime import datetime\nx = datetime.now()\n"),
     (tidy.impure_rules, "region_node/orders/rules.py", "x = open('y')\n"),
     (tidy.stray_prints, "gateway/relay.py", "print('x')\n"),
+    (tidy.waits_that_swallow, "gateway/timers.py", "async def f():\n    await asyncio.wait_for(g(), 1)\n"),
 )
 
 
@@ -173,6 +175,7 @@ ALLOWED: tuple[tuple[Rule, str, str], ...] = (
     ),
     (tidy.impure_rules, "region_node/orders/operations.py", "import sqlite3\n"),
     (tidy.stray_prints, "coordinator/cli/main.py", "print('x')\n"),
+    (tidy.waits_that_swallow, "gateway/x.py", "async def f(order):\n    rules.wait_for(order)\n"),
 )
 
 

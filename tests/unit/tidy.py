@@ -228,3 +228,10 @@ def stray_prints(source: Source) -> Iterator[str]:
     for node in ast.walk(source.tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print":
             yield f"{source.path}:{node.lineno}: only cli, deploy and tests print"
+
+
+def waits_that_swallow(source: Source) -> Iterator[str]:
+    # Before Python 3.12 it takes the result of what ends in the moment of a cancellation, and forgets the cancellation.
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "asyncio.wait_for":
+            yield f"{source.path}:{node.lineno}: asyncio.wait_for may swallow a cancellation; use asyncio.timeout"
