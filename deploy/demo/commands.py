@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from deploy.demo import wording
 from deploy.demo.stage import Stage
 from deploy.demo.world import World
 from deploy.local.federation import FEDERATION, LocalFederation
@@ -32,6 +33,7 @@ async def staff_command(
     environment = {
         "CROSSREGION_NODE": federation.endpoint(region),
         "CROSSREGION_REGION": region,
+        "TZ": wording.ZONE.key,
         **_as(federation.directory / "certificates" / certificate),
     }
     return await _run(stage, "region-node", environment, *arguments)

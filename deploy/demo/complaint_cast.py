@@ -18,11 +18,8 @@ from deploy.local.driven_clock import DrivenClock
 from deploy.local.federation import FEDERATION_FILES, OPERATOR, LocalFederation
 from gateway.api.coordinator.v1.administration_pb2 import ListRegionsRequest
 from gateway.api.coordinator.v1.administration_pb2_grpc import MembershipServiceStub
-from gateway.api.coordinator.v1.complaint_oversight_service_pb2 import ShowComplaintRequest
-from gateway.api.coordinator.v1.complaint_oversight_service_pb2_grpc import ComplaintOversightServiceStub
 from gateway.api.provider.v1.raised_complaint_pb2 import RaisedComplaint
 from gateway.api.region.v1 import complaint_service_pb2 as api
-from gateway.api.region.v1.complaint_oversight_service_pb2 import ComplaintHistory
 from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintRequest
 from gateway.api.region.v1.complaint_service_pb2_grpc import ComplaintServiceStub
 from gateway.api.region.v1.notice_service_pb2 import ListNoticesRequest, Notice
@@ -41,6 +38,7 @@ _PATIENCE = 40.0  # seconds until something that must happen is missed
 _LOOK_AGAIN = 0.05  # seconds
 _OPENS = time(9)
 _CLOCK = "clock"
+_HEARTBEAT = 0.1  # seconds: by heartbeats all find that their clocks still agree once it was driven
 
 
 class Desk:
@@ -138,14 +136,16 @@ class Elsewhen:
                     return
                 await asyncio.sleep(_LOOK_AGAIN)
 
-    async def history(self, docket: str) -> ComplaintHistory:
-        """What the coordinator is told of a complaint when it asks for it."""
-        request = ShowComplaintRequest(docket=docket)
-        rpc = ComplaintOversightServiceStub
-        return (await self.administrator.ask(lambda channel: rpc(channel).ShowComplaint, request)).complaint
+    async def told_above(self, count: int) -> Sequence[RaisedComplaint]:
+        """What those above were told by all regions, once it is so much. Raises TimeoutError."""
+        async with asyncio.timeout(_PATIENCE):
+            while True:
+                told = [each for region in REGIONS for each in await asyncio.to_thread(self._told_by, region)]
+                if len(told) >= count:
+                    return told
+                await asyncio.sleep(_LOOK_AGAIN)
 
-    def tellings(self, region: str) -> list[RaisedComplaint]:
-        """What those above were told by a region, oldest first."""
+    def _told_by(self, region: str) -> list[RaisedComplaint]:
         settings = load_settings(RegionSettings, self.federation.settings_file(region))
         path = settings.escalation_file
         lines = path.read_text("utf-8").splitlines() if path.exists() else []
@@ -157,6 +157,7 @@ async def elsewhen(directory: Path, note: Callable[[LocalFederation], None]) -> 
     """The small federation from its start, when `note` is told of it, to its end. Its first day is the next Monday."""
     clock = _clock(directory)
     federation = LocalFederation(directory, REGIONS, clock_file=directory / _CLOCK)
+    federation.heartbeat_seconds = _HEARTBEAT
     try:
         await _start(federation, note)
         async with AsyncExitStack() as stack:

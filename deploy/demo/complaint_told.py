@@ -8,8 +8,6 @@ from rich.text import Text
 from deploy.demo import wording
 from deploy.demo.complaint_cast import Elsewhen
 from deploy.demo.stage import Stage
-from deploy.demo.world import REGIONS
-from gateway.api.provider.v1.raised_complaint_pb2 import RaisedComplaint
 from gateway.api.region.v1.complaint_pb2 import Complaint, Escalation, EscalationTrigger, LedgerEntry, TimeReason
 from gateway.clock import from_timestamp
 from gateway.words import english
@@ -37,8 +35,7 @@ async def whole_story(stage: Stage, there: Elsewhen, case: Complaint) -> None:
     _who_had_it(stage, told.complaint)
     _where_its_time_went(stage, told.complaint, told.ledger)
     items = [(await there.staff["guangdong"].told(each.docket)).complaint for each in case.items]
-    tellings = [each for region in REGIONS for each in there.tellings(region) if each.docket.startswith(case.docket)]
-    _how_high(stage, [told.complaint, *items], tellings)
+    await _how_high(stage, there, [told.complaint, *items])
     notices = await there.desk.notices(case.request.number)
     stage.say("What the customer was told, by Guangdong alone:")
     for each in notices:
@@ -79,7 +76,7 @@ def _where_its_time_went(stage: Stage, case: Complaint, ledger: Sequence[LedgerE
     stage.check("its time sums to the whole", str(whole), str(sum(amounts, timedelta())), "from filing to its end")
 
 
-def _how_high(stage: Stage, complaints: Sequence[Complaint], tellings: Sequence[RaisedComplaint]) -> None:
+async def _how_high(stage: Stage, there: Elsewhen, complaints: Sequence[Complaint]) -> None:
     rows = [
         (
             each.docket.rpartition("/")[2] if each.parent else "the case",
@@ -94,7 +91,7 @@ def _how_high(stage: Stage, complaints: Sequence[Complaint], tellings: Sequence[
         if raised.level
     ]
     stage.table(("work item", "level", "why", "raised by", "due", "reached"), rows)
-    expected = {f"{each.docket}/L{raised.level}" for each in complaints for raised in each.escalations if raised.level}
-    ids = [each.id for each in tellings]
-    seen = "each once" if sorted(ids) == sorted(expected) else f"{len(ids)} of {len(expected)}: {', '.join(ids)}"
-    stage.check("those above were told of each level", "each once", seen, f"{len(ids)} lines in three files")
+    expected = [f"{each.docket}/L{raised.level}" for each in complaints for raised in each.escalations if raised.level]
+    told = [each.id for each in await there.told_above(len(expected))]
+    seen = "each once" if sorted(told) == sorted(expected) else ", ".join(told)
+    stage.check("those above were told of each level", "each once", seen, f"{len(told)} lines in three regions' files")

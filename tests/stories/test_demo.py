@@ -80,6 +80,17 @@ def test_the_story_goes_as_expected_and_everything_is_stopped(tmp_path: Path) ->
         r"✓ accepted in Sichuan's audit chain +once",
         r"✓ audit verify of Sichuan's node +exit 0",
         r"order submit guangdong → sichuan",
+        r"✓ a case of two work items +henan, sichuan",
+        r"✓ Henan returns it, and passes it to nobody +exit 0, the coordinator",
+        r"✓ the administrator assigns it +exit 0, guangdong, by admin/root",
+        r"✓ Guangdong says nothing for a day: its item +L2 within 5 s",
+        r"✓ the customer refuses it +inProgress, L2; Sichuan's item inProgress, L2",
+        r"✓ three quarters of its time are over +L3 within 5 s",
+        r"✓ its time is over +L4 within 5 s",
+        r"✓ the refund, booked at home once +57\.60 CNY",
+        r"✓ its time sums to the whole",
+        r"✓ those above were told of each level +each once",
+        r"and is late by \d",
         r"您的号码已停机保号",
     ):
         assert re.search(seen, output), f"not told: {seen}\n{output}"
