@@ -77,21 +77,22 @@ def _where_its_time_went(stage: Stage, case: Complaint, ledger: Sequence[LedgerE
 
 
 async def _how_high(stage: Stage, there: Elsewhen, complaints: Sequence[Complaint]) -> None:
+    """Each level, when it was due and reached, and the notification of it that went out."""
+    levels = {
+        f"{each.docket}/L{raised.level}": raised for each in complaints for raised in each.escalations if raised.level
+    }
+    told = [each.id for each in await there.told_above(len(levels))]
     rows = [
         (
-            each.docket.rpartition("/")[2] if each.parent else "the case",
-            f"L{raised.level}",
+            name,
             english(EscalationTrigger.Name(raised.trigger), "ESCALATION_TRIGGER_"),
             raised.region,
             wording.time(raised.due),
             f"{(from_timestamp(raised.time) - from_timestamp(raised.due)).total_seconds():.1f} s later",
+            f"{told.count(name)}x",
         )
-        for each in complaints
-        for raised in each.escalations
-        if raised.level
+        for name, raised in levels.items()
     ]
-    stage.table(("work item", "level", "why", "raised by", "due", "reached"), rows)
-    expected = [f"{each.docket}/L{raised.level}" for each in complaints for raised in each.escalations if raised.level]
-    told = [each.id for each in await there.told_above(len(expected))]
-    seen = "each once" if sorted(told) == sorted(expected) else ", ".join(told)
+    stage.table(("notification to those above", "why", "raised by", "due", "reached", "sent"), rows)
+    seen = "each once" if sorted(told) == sorted(levels) else ", ".join(told)
     stage.check("those above were told of each level", "each once", seen, f"{len(told)} lines in three regions' files")

@@ -16,7 +16,7 @@ from deploy.demo.stage import Stage
 from tests.engines import ETCD, POSTGRESQL, require_engine
 from tests.stories.commands import ROOT, running
 
-SECONDS = 150  # a busy machine needs many times the usual ten seconds
+SECONDS = 200  # a busy machine needs many times the usual ten seconds
 SERVES = re.compile(r"\b([a-z]+(?:-systems)?(?:-\d)?) on 127\.0\.0\.1:(\d+)")
 EMBEDDED = {"coordinator", "guangdong", "sichuan", "henan", "sichuan-systems"}
 COORDINATORS = {"coordinator-0", "coordinator-1"}
@@ -147,6 +147,12 @@ def test_kept_running_it_does_what_it_prints_and_stops_when_told(tmp_path: Path)
         assert '"state": "ORDER_STATE_COMPLETED"' in pasted.stdout
         assert "is whole" in pasted.stdout
         assert "guangdong/counter/readme-1 ORDER_STATE_COMPLETED" in readme_example(directory, tmp_path)
+        complained = readme_complaint(directory, tmp_path)
+        assert re.search(r"Noted: 1 private notes\.\n.*: pending, L1; .*\n.*: in progress, L1; ", complained), (
+            complained
+        )
+        assert re.search(r"^Where its time went", complained, re.MULTILINE), complained
+        assert (tmp_path / "complaints.html").stat().st_size > 0
         (stop,) = [line for line in printed if line.startswith("sh ")]
         subprocess.run(stop, shell=True, cwd=tmp_path, check=True, timeout=SECONDS)
         assert not any(serving(output).values())
@@ -167,6 +173,25 @@ def readme_example(directory: Path, where: Path) -> str:
         check=False,
     )
     assert ran.returncode == 0, ran.stderr
+    return ran.stdout
+
+
+def readme_complaint(directory: Path, where: Path) -> str:
+    """What the README's complaint prints against a demo that was left running."""
+    section = (ROOT / "README.md").read_text("utf-8").partition("\n## Complaints\n")[2].partition("\n## ")[0]
+    lines = [line.strip() for line in section.splitlines() if line.startswith("    ")]
+    assert len(lines) > 10
+    ran = subprocess.run(
+        ["/bin/sh", "-e", "-c", "\n".join(lines).replace("build/demo", str(directory))],
+        cwd=where,
+        env={"PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=SECONDS,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
     return ran.stdout
 
 
