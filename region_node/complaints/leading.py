@@ -235,9 +235,11 @@ def _tell_attachments(
     tx: Transaction, context: RegionContext, row: ComplaintRow, item: WorkItem, now: datetime, *, by_customer: bool
 ) -> None:
     attachments = row.complaint.attachments
-    for each in _of_the_case(context, attachments[item.attachments_told :]):
-        command = ComplaintCommand(share=ComplaintCommand.Share(attachment=each, by_customer=by_customer))
-        _say(tx, context, row, item, f"attached/{each.id}", command, now)
+    ours = _of_the_case(context, attachments)
+    for index, each in enumerate(attachments):
+        if index >= item.attachments_told and each in ours:
+            command = ComplaintCommand(share=ComplaintCommand.Share(attachment=each, by_customer=by_customer))
+            _say(tx, context, row, item, f"attached{index}", command, now)
     item.attachments_told = len(attachments)
 
 
