@@ -16,6 +16,7 @@ from deploy.demo.client import Client
 from deploy.demo.world import REGIONS
 from deploy.local.driven_clock import DrivenClock
 from deploy.local.federation import FEDERATION_FILES, OPERATOR, LocalFederation
+from deploy.local.process import ProcessFailed
 from gateway.api.coordinator.v1.administration_pb2 import ListRegionsRequest
 from gateway.api.coordinator.v1.administration_pb2_grpc import MembershipServiceStub
 from gateway.api.provider.v1.raised_complaint_pb2 import RaisedComplaint
@@ -163,7 +164,15 @@ async def elsewhen(directory: Path, note: Callable[[LocalFederation], None]) -> 
         async with AsyncExitStack() as stack:
             yield _cast(stack, federation, clock)
     finally:
+        _stop(federation)
+
+
+def _stop(federation: LocalFederation) -> None:
+    try:
         federation.stop()
+    except (ProcessFailed, KeyboardInterrupt):
+        federation.kill()
+        raise
 
 
 def _clock(directory: Path) -> DrivenClock:

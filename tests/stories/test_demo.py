@@ -16,7 +16,7 @@ from deploy.demo.stage import Stage
 from tests.engines import ETCD, POSTGRESQL, require_engine
 from tests.stories.commands import ROOT, running
 
-SECONDS = 200  # a busy machine needs many times the usual ten seconds
+SECONDS = 300  # a busy machine needs many times the usual ten seconds
 SERVES = re.compile(r"\b([a-z]+(?:-systems)?(?:-\d)?) on 127\.0\.0\.1:(\d+)")
 EMBEDDED = {"coordinator", "guangdong", "sichuan", "henan", "sichuan-systems"}
 COORDINATORS = {"coordinator-0", "coordinator-1"}
