@@ -160,11 +160,16 @@ def _print_ledger(title: str, ledger: Sequence[LedgerEntry]) -> None:
         bar = Text(" " * first + "█" * (last - first), style=_COLOURS[number % len(_COLOURS)])
         reason = told(TimeReason.Name(each.reason), "TIME_REASON_")
         share = f"{(end - start) / whole:.1%}" if whole else ""
-        who = each.region or translated("the customer")
-        rows.append((who, reason, length(_minutes(end) - _minutes(start)), share, bar))
+        rows.append((_party(each), reason, length(_minutes(end) - _minutes(start)), share, bar))
     rows.append((translated("together"), "", length(whole), "100.0%" if whole else "", ""))
     columns = (translated("who"), translated("for"), translated("time taken"), translated("share"), "")
     print_table(title, columns, rows)
+
+
+def _party(entry: LedgerEntry) -> str:
+    if entry.reason == TimeReason.TIME_REASON_WAITING_FOR_COORDINATOR:
+        return translated("the coordinator")
+    return entry.region or translated("the customer")
 
 
 def _minutes(amount: timedelta) -> timedelta:

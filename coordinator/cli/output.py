@@ -82,10 +82,10 @@ def told_span(seconds: float) -> str:
 
 
 def told_age(timestamp: Timestamp, now: datetime) -> str:
-    """How long ago a time was; empty where none is set."""
+    """How long ago a time was; empty where none is set. By a clock that is ahead of ours nothing was in the future."""
     if not timestamp.seconds and not timestamp.nanos:
         return ""
-    span = told_span((now - from_timestamp(timestamp)).total_seconds()).lstrip("+")
+    span = told_span(max(0.0, (now - from_timestamp(timestamp)).total_seconds())).lstrip("+")
     return translated("{span} ago", span=span)
 
 

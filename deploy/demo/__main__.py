@@ -11,7 +11,7 @@ from io import TextIOWrapper
 from pathlib import Path
 from types import FrameType
 
-from deploy.demo import away, ending, everything, left_running, limits, opening, outage, records, redundancy
+from deploy.demo import away, complaint, ending, everything, left_running, limits, opening, outage, records, redundancy
 from deploy.demo.stage import Stage
 from deploy.demo.world import REGIONS, World
 from deploy.local import directory
@@ -36,6 +36,7 @@ _BUSINESS: tuple[_Chapter, ...] = (
     limits.second_thoughts,
     limits.nothing_twice,
     limits.what_stays_at_home,
+    complaint.across_three_regions,
     outage.killed_and_back,
 )
 _ENDING: tuple[_Chapter, ...] = (outage.whole_chain, ending.all_orders, ending.one_journey)

@@ -2,30 +2,55 @@
 
 import asyncio
 import os
+import shlex
 import subprocess
 import sys
+from pathlib import Path
 
+from deploy.demo import wording
+from deploy.demo.stage import Stage
 from deploy.demo.world import World
-from deploy.local.federation import FEDERATION
+from deploy.local.federation import FEDERATION, LocalFederation
 
 
 async def coordinator_command(world: World, *arguments: str) -> int:
     """Runs `coordinator …` as the administrator, lets it print, and returns its exit code."""
+    return await administrator_command(world.stage, world.federation, *arguments)
+
+
+async def administrator_command(stage: Stage, federation: LocalFederation, *arguments: str) -> int:
+    """Runs `coordinator …` as the administrator of a federation, lets it print, and returns its exit code."""
+    endpoints = ",".join(replica.endpoint for replica in federation.coordinators)
+    environment = {"CROSSREGION_COORDINATOR": endpoints, **_as(federation.directory / "certificates" / "admin")}
+    return await _run(stage, "coordinator", environment, *arguments)
+
+
+async def staff_command(
+    stage: Stage, federation: LocalFederation, region: str, certificate: str, *arguments: str
+) -> int:
+    """Runs `region-node …` at a region's node with the certificate `certificates/<certificate>`, lets it print, and
+    returns its exit code."""
     environment = {
-        "CROSSREGION_COORDINATOR": ",".join(replica.endpoint for replica in world.federation.coordinators),
-        "CROSSREGION_CREDENTIALS": str(world.federation.directory / "certificates" / "admin"),
-        "CROSSREGION_FEDERATION": FEDERATION,
+        "CROSSREGION_NODE": federation.endpoint(region),
+        "CROSSREGION_REGION": region,
+        "TZ": wording.ZONE.key,
+        **_as(federation.directory / "certificates" / certificate),
     }
-    return await _run(world, "coordinator", environment, *arguments)
+    return await _run(stage, "region-node", environment, *arguments)
 
 
 async def region_command(world: World, *arguments: str) -> int:
     """Runs `region-node …`, lets it print, and returns its exit code."""
-    return await _run(world, "region-node", {}, *arguments)
+    return await _run(world.stage, "region-node", {}, *arguments)
 
 
-async def _run(world: World, command: str, environment: dict[str, str], *arguments: str) -> int:
-    world.stage.line_to_copy(f"\n  $ {' '.join([command, *arguments])}")
+def _as(certificates: Path) -> dict[str, str]:
+    """Who runs a command, and of what federation."""
+    return {"CROSSREGION_CREDENTIALS": str(certificates), "CROSSREGION_FEDERATION": FEDERATION}
+
+
+async def _run(stage: Stage, command: str, environment: dict[str, str], *arguments: str) -> int:
+    stage.line_to_copy(f"\n  $ {shlex.join([command, *arguments])}")
     module = f"{command.replace('-', '_')}.cli.main"
     done = await asyncio.to_thread(
         subprocess.run,

@@ -69,11 +69,12 @@ def prepare(directory: Path) -> None:
     script.chmod(0o755)
 
 
-def note_processes(federation: LocalFederation) -> None:
-    """Writes down what it takes to stop the processes that run."""
+def note_processes(federation: LocalFederation, *beside: LocalFederation) -> None:
+    """Writes down what it takes to stop the processes that run, and those of federations beside it."""
     lines = [
         "\t".join((str(each.pid), each.ending.name.removeprefix("SIG"), each.mark, str(each.home or _NONE), each.name))
-        for each in federation.running()
+        for runs in (*beside, federation)
+        for each in runs.running()
     ]
     path = federation.directory / _PIDS
     temporary = path.with_suffix(".new")

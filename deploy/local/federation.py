@@ -108,6 +108,8 @@ class LocalFederation:
         self.processes |= {provider.name: provider.process for provider in self.providers.values()}
         self.reached_through: dict[str, tuple[str, ...]] = {}
         """Where a region reaches the coordinators, by region, if not directly."""
+        self.heartbeat_seconds = HEARTBEAT_SECONDS
+        """How often each node says that it is there."""
         self.advertised: dict[str, str] = {}
         """Where the coordinators reach a process of a region, by the name of the process, if not directly."""
 
@@ -390,7 +392,7 @@ class LocalFederation:
     def _write_coordinator_settings(self, replica: Replica) -> None:
         settings: Settings = {
             **self._settings(replica, COORDINATOR, self.profile.coordinators),
-            "heartbeat_interval": HEARTBEAT_SECONDS,
+            "heartbeat_interval": self.heartbeat_seconds,
             "lease": LEASE_SECONDS,
         }
         if self.stores.etcd is not None:

@@ -14,7 +14,7 @@ from gateway.clock import to_timestamp
 from gateway.errors import Refused
 from gateway.identity import Identity
 from gateway.store.port import Transaction
-from region_node.complaints import handling, owner, rules
+from region_node.complaints import handling, leading, owner, rules
 from region_node.complaints.rows import ComplaintRow, complaint_subject, find_complaint
 from region_node.context import RegionContext
 from region_node.documents.files import COMPLETE, RECEIVING, REGISTERED, StoredFile, find_file
@@ -73,7 +73,8 @@ class Attaching(Incoming):
         complaint, told, now = self._complaint(tx), self._told(), self.asked.now
         rules.require_attachable(complaint)
         if self._is_department(complaint):
-            owner.attach(tx, self.context, complaint.docket, told, now)
+            attached = owner.attach(tx, self.context, complaint.docket, told, now)
+            leading.follow(tx, self.context, attached, now)
             return REGISTERED, self.context.region
         asked = ComplaintCommand(docket=complaint.docket, requester=self.named.requester)
         asked.requester.staff_id = self.asked.staff_id

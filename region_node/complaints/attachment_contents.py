@@ -14,7 +14,7 @@ from gateway.relay.envelopes import Answer
 from gateway.store.port import Store, Transaction
 from region_node.auditing import AuditedCall
 from region_node.complaints import handling, rules
-from region_node.complaints.parties import parties
+from region_node.complaints.parties import may_read
 from region_node.complaints.rows import find_complaint
 from region_node.context import RegionContext
 from region_node.documents.files import find_file
@@ -34,7 +34,7 @@ def answer(tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
     rules.require_docket(asked.docket)
     if asked.docket != content.subject:
         raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="the subject is not the docket")
-    found = _piece(tx, asked, content.origin)
+    found = _piece_for(tx, asked, content.origin)
     is_refused = isinstance(found, Refused)
     if is_refused or not asked.offset:
         told = reason_name(found.reason) if isinstance(found, Refused) else asked.attachment_id
@@ -67,7 +67,7 @@ class AttachmentReading:
             asked.offset = offset
             if region != self._context.region:
                 return DocumentPiece.FromString(await self._questions.ask(region, KIND, asked.docket, asked))
-            found = await self._store.read(lambda tx: _piece(tx, asked, region))
+            found = await self._store.read(lambda tx: _piece(tx, asked))
             if isinstance(found, Refused):
                 raise found
             return found
@@ -98,10 +98,18 @@ def _holder(
     return found.region
 
 
-def _piece(tx: Transaction, asked: AttachmentQuestion, asker: str) -> DocumentPiece | Refused:
-    """A piece of what is here, for a region that the complaint concerns."""
+def _piece_for(tx: Transaction, asked: AttachmentQuestion, asker: str) -> DocumentPiece | Refused:
+    """A piece of what is here, for a region that may read it."""
     row = find_complaint(tx, asked.docket)
-    if row is None or asker not in parties(row.complaint):
+    if row is None or not may_read(row.complaint, asker):
         return Refused(Reason.REASON_COMPLAINT_NOT_FOUND, complaint=asked.docket)
-    file = find_file(tx, asked.attachment_id, asked.docket)
+    return _piece(tx, asked)
+
+
+def _piece(tx: Transaction, asked: AttachmentQuestion) -> DocumentPiece | Refused:
+    """A piece of what is here: of the complaint, or where that is a work item, of its case."""
+    row = find_complaint(tx, asked.docket)
+    dockets = (asked.docket, row.complaint.parent if row is not None else "")
+    found = (find_file(tx, asked.attachment_id, each) for each in dockets if each)
+    file = next((each for each in found if each is not None), None)
     return not_on_file(asked.attachment_id) if file is None else piece_of(tx, file, asked.offset)

@@ -124,7 +124,7 @@ def header(case: Complaint) -> CaseHeader:
         each.returned.author = each.returned.author.partition("/")[0]
         if not each.returned.reason:
             each.ClearField("returned")
-        for counter in ("notes_told", "refusals_told", "expedites_told"):
+        for counter in ("notes_told", "refusals_told", "expedites_told", "attachments_told"):
             each.ClearField(counter)
     if rules.is_final(case):
         found.end_time.CopyFrom(case.state_changes[-1].time)

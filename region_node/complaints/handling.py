@@ -35,6 +35,7 @@ from region_node.context import RegionContext
 from region_node.orders.caller import Caller, note
 from region_node.orders.rows import RequestKey, RequestSettled, find_request, insert_request, settle_request
 
+_SAID = ("respond", "attach")  # by the customer: who waits for the customer waits no longer
 _log = logging.getLogger(__name__)
 
 
@@ -109,7 +110,7 @@ def pass_on(
     complaint = owner.apply_command(tx, context, asked, now)
     if not complaint.parent:
         told.tell_changed(tx, known, complaint, now)
-    leading.follow(tx, context, complaint, now, by_customer=asked.HasField("respond"))
+    leading.follow(tx, context, complaint, now, by_customer=asked.WhichOneof("command") in _SAID)
     return require_complaint(tx, complaint.docket).complaint
 
 

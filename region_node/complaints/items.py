@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from gateway.api.region.v1.complaint_envelopes_pb2 import ComplaintCommand
-from gateway.api.region.v1.complaint_pb2 import Complaint
+from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintAttachment, Resolution
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from region_node.complaints import cases, escalation, rules
@@ -17,13 +17,35 @@ def require_item(complaint: Complaint) -> None:
         raise Refused(Reason.REASON_REQUEST_INVALID, field="command", problem="is for work items of a case")
 
 
+def require_no_money(complaint: Complaint, resolution: Resolution) -> None:
+    """Raises Refused where a work item would bring money: of a case it is paid once, for what the case comes to."""
+    if complaint.parent and resolution.remedy in rules.OF_MONEY:
+        raise Refused(Reason.REASON_COMPLAINT_ITEM_WITHOUT_MONEY, complaint=complaint.parent)
+
+
 def share(complaint: Complaint, command: ComplaintCommand, now: datetime) -> bool:
-    """Keeps what was said in the case, once. Whether the customer was waited for, and has answered by it."""
+    """Keeps what was said in the case or attached to it, once. Whether the customer was waited for, and has answered by
+    it. Raises Refused."""
     rules.require_open(complaint, "share")
-    for each in cases.unknown_notes(complaint, [command.share.note]):
-        rules.hear(complaint, each.author.partition("/")[0], now)
-        complaint.notes.append(each)
-    return command.share.by_customer and complaint.state == rules.PENDING
+    shared = command.share
+    if shared.HasField("attachment"):
+        _keep_attachment(complaint, shared.attachment, now)
+    else:
+        for each in cases.unknown_notes(complaint, [shared.note]):
+            rules.hear(complaint, each.author.partition("/")[0], now)
+            complaint.notes.append(each)
+    return shared.by_customer and complaint.state == rules.PENDING
+
+
+def _keep_attachment(complaint: Complaint, attachment: ComplaintAttachment, now: datetime) -> None:
+    """What the region that leads has on file for the case, and lets the regions of its items read."""
+    rules.require_file_name("attachment.name", attachment.name)
+    leads = complaint.handling_region
+    if attachment.region != leads or not attachment.id.startswith(f"{leads}/"):
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="attachment.id", problem="not one of the leading region")
+    if attachment.id not in {each.id for each in complaint.attachments}:
+        rules.hear(complaint, leads, now)
+        complaint.attachments.append(attachment)
 
 
 def open_again(context: RegionContext, complaint: Complaint, now: datetime) -> None:

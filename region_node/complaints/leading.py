@@ -5,12 +5,12 @@ The case is the hub: what happens to an item changes the case, and what is said 
 """
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from gateway.api.federation.v1.configuration_pb2 import Department
 from gateway.api.region.v1.complaint_envelopes_pb2 import ComplaintCommand, ComplaintFiling
-from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintReturn, ReturnReason, WorkItem
+from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintAttachment, ComplaintReturn, ReturnReason, WorkItem
 from gateway.clock import to_timestamp
 from gateway.errors import Refused
 from gateway.store.port import Transaction
@@ -63,6 +63,7 @@ def open_item(
         severity=case.severity,
         creation_date=moment,
         notes=case.notes,
+        attachments=_of_the_case(context, case.attachments),
     )
     complaint.request.ClearField("contact_number")  # the customer's contact stays with the case
     rules.enter(complaint, rules.ACKNOWLEDGED, now=now, region=context.region, reason="received")
@@ -90,6 +91,7 @@ def open_item(
         notes_told=len(case.notes),
         refusals_told=0,
         expedites_told=len(case.expedites),
+        attachments_told=len(case.attachments),
     )
     item.state = cases.state_of(item, complaint)
     return item
@@ -205,6 +207,7 @@ def _tell(
             command = ComplaintCommand(share=ComplaintCommand.Share(note=each, by_customer=by_customer))
             _say(tx, context, row, item, f"share{index}", command, now)
     item.notes_told = len(case.notes)
+    _tell_attachments(tx, context, row, item, now, by_customer=by_customer)
     if by_customer and item.state == cases.AWAITING_CUSTOMER:
         cases.move(item, cases.AT_WORK, now)
     if item.refusals_told < case.refusals:
@@ -226,6 +229,23 @@ def _tell(
             command = ComplaintCommand(expedite=ComplaintCommand.Expedite())
             command.requester.staff_id = case.expedites[-1].staff_id
             _say(tx, context, row, item, f"expedite{item.expedites_told}", command, now)
+
+
+def _tell_attachments(
+    tx: Transaction, context: RegionContext, row: ComplaintRow, item: WorkItem, now: datetime, *, by_customer: bool
+) -> None:
+    attachments = row.complaint.attachments
+    ours = _of_the_case(context, attachments)
+    for index, each in enumerate(attachments):
+        if index >= item.attachments_told and each in ours:
+            command = ComplaintCommand(share=ComplaintCommand.Share(attachment=each, by_customer=by_customer))
+            _say(tx, context, row, item, f"attached{index}", command, now)
+    item.attachments_told = len(attachments)
+
+
+def _of_the_case(context: RegionContext, attachments: Iterable[ComplaintAttachment]) -> list[ComplaintAttachment]:
+    """Those that are on file here: what a region has that returned the complaint since, it gives to nobody else."""
+    return [each for each in attachments if each.region == context.region]
 
 
 def _conclude(tx: Transaction, context: RegionContext, row: ComplaintRow, item: WorkItem, now: datetime) -> None:

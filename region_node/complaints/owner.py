@@ -156,6 +156,7 @@ def propose(
     rules.require_state(complaint, "propose", rules.IN_PROGRESS, rules.PENDING)
     cases.require_done(complaint)
     rules.require_resolution(resolution, context.currency)
+    items.require_no_money(complaint, resolution)
     rules.require_room(complaint, resolution.ByteSize())
     end_pause(context, complaint, now)
     resolution.author = f"{context.region}/{staff_id}"

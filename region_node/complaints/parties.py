@@ -12,6 +12,12 @@ def parties(complaint: Complaint) -> Sequence[str]:
     return tuple(dict.fromkeys((complaint.handling_region, complaint.owner_region)))
 
 
+def may_read(complaint: Complaint, region: str) -> bool:
+    """Whether a region may read what was attached: a party, unless it has given its part back since."""
+    has_returned = complaint.HasField("returned") and region != complaint.handling_region
+    return region in parties(complaint) and not has_returned
+
+
 def require_other_party(complaint: Complaint, region: str, asking: str) -> None:
     """Raises Refused with COMPLAINT_REGION_NOT_CONCERNED unless a region is concerned, and is not the one that asks."""
     if region == asking or region not in parties(complaint):

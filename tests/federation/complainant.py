@@ -124,10 +124,12 @@ class Complainant:
         *,
         request_id: str = "",
         amount: int = 1200,
-        remedy: Remedy.ValueType = Remedy.REMEDY_REFUND,
+        remedy: Remedy.ValueType | None = None,
         cause: str = "billing-error",
     ) -> Complaint:
-        """Proposes a refund, or another remedy."""
+        """Proposes a refund, or another remedy; of a work item a correction unless another is named."""
+        if remedy is None:
+            remedy = Remedy.REMEDY_CORRECTION if docket.count("/") > 1 else Remedy.REMEDY_REFUND
         is_money = remedy in (Remedy.REMEDY_REFUND, Remedy.REMEDY_CREDIT)
         request = api.ProposeResolutionRequest(
             request_id=request_id or self.federation.next_id(),

@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 
 from gateway.api.region.v1.attachment_service_pb2 import AttachmentUpload
-from gateway.api.region.v1.complaint_envelopes_pb2 import AttachmentQuestion
-from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintState
+from gateway.api.region.v1.complaint_envelopes_pb2 import AttachmentQuestion, ComplaintCommand
+from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintAttachment, ComplaintState, WorkItemState
 from gateway.api.region.v1.document_service_pb2 import UploadState
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -19,6 +19,7 @@ from tests.federation.folder import RECEIVING, REGISTERED, Folder
 from tests.federation.forger import Forger, refused
 from tests.federation.refusals import refusal
 from tests.federation.running import Federation, until
+from tests.federation.test_complaint_cases import assign
 from tests.federation.test_erasure import end_line
 
 IN_PROGRESS = ComplaintState.COMPLAINT_STATE_IN_PROGRESS
@@ -322,3 +323,81 @@ async def test_files_and_private_notes_of_a_customer_who_is_erased_are_gone_ever
 
     await until(is_gone, "no region has a file of it")
     assert federation.database("sichuan").rows("SELECT 1 FROM complaint_private_notes WHERE docket = ?", docket) == []
+
+
+async def test_what_is_attached_to_a_case_is_read_by_the_regions_of_its_items_and_theirs_by_the_one_that_leads(
+    federation: Federation, desk: Complainant
+) -> None:
+    before = await desk.file("BILL_ROAM", federation.next_number("sichuan"), location_region="henan")
+    bill = scan(CHUNK + 9) + SECRET
+    brought = await Folder(desk, before.docket).attach(bill)
+    leader, sichuan, henan = (staff(federation, region) for region in ("guangdong", "sichuan", "henan"))
+    noted = await Folder(leader, before.docket).attach(scan(50, "the leading region's own"), "意见.png")
+    items = [each.docket for each in before.items]
+    for somebody, docket in ((sichuan, items[0]), (henan, items[1])):
+        heard = await somebody.follows(docket, lambda item: len(item.attachments) == 2, "it hears of both files")
+        assert [each.id for each in heard.attachments] == [brought, noted]
+        assert await Folder(somebody, docket).read(brought) == bill
+        assert kept(federation, somebody.region, docket) == [0, 0], "it stays where it was attached"
+        assert SECRET not in federation.database(somebody.region).raw()
+    proof = scan(700, "a proof")
+    added = await Folder(sichuan, items[0]).attach(proof, "核查.png")
+    await leader.follows(items[0], lambda item: added in [each.id for each in item.attachments], "it is there")
+    assert await Folder(leader, items[0]).read(added) == proof
+    assert [each.id for each in (await desk.get(before.docket)).attachments] == [brought, noted]
+    for somebody, docket in ((desk, items[0]), (henan, items[0]), (henan, before.docket)):
+        assert (await refusal(Folder(somebody, docket).read(added))).reason == "COMPLAINT_NOT_FOUND"
+    assert (await refusal(Folder(henan, items[1]).read(added))).reason == "DOCUMENT_NOT_ON_FILE"
+    assert audited(federation, "guangdong", "GetAttachmentContent", items[1]) == [f"henan: staff wang, {brought}"]
+
+
+@pytest.mark.files  # nothing of it depends on the engine
+async def test_a_region_that_comes_to_a_case_later_reads_what_was_attached_before_and_one_that_left_reads_no_more(
+    federation: Federation, desk: Complainant
+) -> None:
+    case = await desk.file("BILL_ROAM", federation.next_number("sichuan"), location_region="henan")
+    brought, henan = await Folder(desk, case.docket).attach(scan()), staff(federation, "henan")
+    item = case.items[1].docket
+    await henan.follows(item, lambda found: len(found.attachments) == 1, "it hears of the file")
+    await henan.give_back(item)
+    await desk.follows(case.docket, lambda found: found.items[1].HasField("returned"), "it was returned")
+    assert (await refusal(Folder(henan, item).read(brought))).reason == "COMPLAINT_NOT_FOUND"
+    later = (await assign(federation, case.docket, "henan", "BILLING")).items[2].docket
+    taken = await henan.reaches(later, IN_PROGRESS)
+    assert [each.id for each in taken.attachments] == [brought]
+    assert await Folder(henan, later).read(brought) == scan()
+
+
+@pytest.mark.files  # nothing of it depends on the engine
+async def test_a_file_that_the_customer_brings_to_a_case_is_the_answer_that_its_items_wait_for(
+    federation: Federation, desk: Complainant
+) -> None:
+    case, sichuan = await desk.file("BILL_ROAM", federation.next_number("sichuan")), staff(federation, "sichuan")
+    case = await desk.follows(case.docket, lambda found: found.state == IN_PROGRESS, "it is at work")
+    waiting = [each for each in case.items if each.region == "sichuan"]
+    await sichuan.reaches(waiting[0].docket, IN_PROGRESS)
+    await sichuan.respond(waiting[0].docket, "请提供账单", asks=True)
+    await sichuan.reaches(waiting[0].docket, PENDING)
+
+    def waits(found: Complaint) -> bool:
+        return found.items[waiting[0].number - 1].state == WorkItemState.WORK_ITEM_STATE_AWAITING_CUSTOMER
+
+    await desk.follows(case.docket, waits, "the customer is waited for")
+    await Folder(desk, case.docket).attach(scan())
+    await sichuan.reaches(waiting[0].docket, IN_PROGRESS)
+    await desk.follows(case.docket, lambda found: found.state == IN_PROGRESS and not waits(found), "the case goes on")
+
+
+@pytest.mark.files  # nothing of it depends on the engine
+async def test_a_leading_region_can_name_only_its_own_files_in_a_work_item(
+    federation: Federation, desk: Complainant
+) -> None:
+    case = await desk.file("BILL_ROAM", federation.next_number("sichuan"), location_region="henan")
+    item, henan = case.items[1].docket, staff(federation, "henan")
+    await henan.reaches(item, IN_PROGRESS)
+    guangdong = Forger(federation, "guangdong")
+    named = ComplaintAttachment(id="sichuan/counter/other", region="sichuan", name="账单.png")
+    command = ComplaintCommand(docket=item, share=ComplaintCommand.Share(attachment=named))
+    envelope = guangdong.seal("henan", EnvelopeKind.ENVELOPE_KIND_COMPLAINT_COMMAND, command, item)
+    assert refused(await guangdong.deliver(envelope, "henan")) == "REQUEST_INVALID"
+    assert list((await henan.get(item)).attachments) == []

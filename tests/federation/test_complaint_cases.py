@@ -9,7 +9,14 @@ import pytest
 from gateway.api.coordinator.v1.case_service_pb2 import AssignComplaintRequest, ListCasesRequest
 from gateway.api.coordinator.v1.case_service_pb2_grpc import CaseServiceStub
 from gateway.api.region.v1.case_service_pb2 import CaseHeader
-from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintState, ReturnReason, TimeReason, WorkItemState
+from gateway.api.region.v1.complaint_pb2 import (
+    Complaint,
+    ComplaintState,
+    Remedy,
+    ReturnReason,
+    TimeReason,
+    WorkItemState,
+)
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.clock import from_timestamp
 from gateway.errors import Refused
@@ -80,7 +87,7 @@ async def test_a_case_ends_when_all_items_are_done_and_the_customer_has_accepted
         assert (again.refusals, again.level, said(again)) == (1, 2, ["金额不对"])
         await staff(federation, region).propose(docket)
     await desk.follows(case.docket, lambda found: states(found) == ["DONE", "DONE"], "both are done again")
-    await leader.propose(case.docket)
+    await leader.propose(case.docket, remedy=Remedy.REMEDY_CORRECTION)
     closed = await desk.accept(case.docket)
     assert (closed.state, states(closed)) == (CLOSED, ["CLOSED", "CLOSED"])
     for region, docket in (("sichuan", first), ("henan", second)):
@@ -164,6 +171,22 @@ async def test_a_region_asks_the_customer_through_first_contact_and_hears_the_an
 
 
 @pytest.mark.files  # nothing of it depends on the engine
+async def test_an_item_brings_no_money_which_is_paid_once_for_what_the_case_comes_to(
+    federation: Federation, desk: Complainant, leader: Complainant
+) -> None:
+    case = await roaming(federation, desk)
+    item, sichuan = case.items[0].docket, staff(federation, "sichuan")
+    for remedy in (Remedy.REMEDY_REFUND, Remedy.REMEDY_CREDIT):
+        told = await refusal(sichuan.propose(item, remedy=remedy))
+        assert (told.reason, told.parameters["complaint"]) == ("COMPLAINT_ITEM_WITHOUT_MONEY", case.docket)
+    assert (await sichuan.get(item)).state == IN_PROGRESS
+    await sichuan.propose(item)
+    await staff(federation, "henan").propose(case.items[1].docket)
+    await desk.follows(case.docket, lambda found: states(found) == ["DONE", "DONE"], "both are done")
+    assert (await leader.propose(case.docket)).resolution.remedy == Remedy.REMEDY_REFUND
+
+
+@pytest.mark.files  # nothing of it depends on the engine
 async def test_a_case_that_is_withdrawn_ends_its_items(
     federation: Federation, desk: Complainant, leader: Complainant
 ) -> None:
@@ -232,7 +255,7 @@ async def test_an_item_that_is_returned_is_assigned_by_an_administrator_and_as_o
     await sichuan.propose(taken.docket)
     await henan.propose(case.items[1].docket)
     await desk.follows(case.docket, lambda found: states(found).count("DONE") == 2, "all is done")
-    await leader.propose(case.docket)
+    await leader.propose(case.docket, remedy=Remedy.REMEDY_CORRECTION)
     closed = await desk.accept(case.docket)
     assert states(closed) == ["CANCELLED", "CLOSED", "CANCELLED", "CLOSED"]
     await sichuan.reaches(case.items[0].docket, CANCELLED)

@@ -78,6 +78,34 @@ async def test_a_private_note_is_seen_by_its_own_regions_staff_alone_and_never_l
         assert not any(PRIVATE.encode() in each for each in envelopes)
 
 
+async def test_private_notes_of_a_case_and_its_items_are_seen_where_they_were_written_alone(
+    federation: Federation, desk: Complainant
+) -> None:
+    case = await desk.file("BILL_ROAM", federation.next_number("sichuan"), location_region="henan")
+    written = {"guangdong": case.docket, "sichuan": case.items[0].docket, "henan": case.items[1].docket}
+    for region, docket in written.items():
+        writer = Complainant(federation, region, "staff/wang")
+        await writer.reaches(docket, IN_PROGRESS)
+        await writer.note_privately(docket, f"{PRIVATE} in {region}")
+        await writer.respond(docket, f"shared by {region}")
+    for docket in written.values():
+        region = next(each for each, its in written.items() if its == docket)
+        await noted(Complainant(federation, region, "staff/wang"), docket, 3)
+    leader = Complainant(federation, "guangdong", "staff/zhao")
+    for docket, seen in ((case.docket, [f"{PRIVATE} in guangdong"]), *((each.docket, []) for each in case.items)):
+        response = await leader.told(docket)
+        assert [each.text for each in response.private_notes] == seen
+        assert len(response.complaint.notes) == 3
+    for region in written:
+        kept = federation.database(region).opened()
+        others = [each for each in written if each != region]
+        assert not any(f"{PRIVATE} in {each}".encode() in kept for each in others)
+        with federation.database(region).look() as tx:
+            said = [each.content for each in at_rest.sent(tx) if each.subject in written.values()]
+        assert said
+        assert not any(PRIVATE.encode() in each for each in said)
+
+
 async def test_private_notes_are_for_staff_who_see_the_complaint(
     federation: Federation, desk: Complainant, quality: Complainant
 ) -> None:

@@ -150,6 +150,25 @@ async def test_of_an_own_customer_the_records_say_who_appeals_and_of_another_reg
 
 
 @pytest.mark.files  # the commands are the same on either engine
+async def test_what_staff_wrote_down_for_themselves_goes_to_no_regulator(
+    federation: Federation, tmp_path: Path
+) -> None:
+    docket, planted = await filed(federation), "PLANTED-PRIVATE-0815"
+    for region in ("guangdong", "sichuan"):
+        noting = staff(federation, region)
+        assert [each.text for each in await noting.note_privately(docket, planted)] == [planted]
+        assert planted in str(await noting.told(docket)), "the search finds what is there"
+    desk = Desk(federation, "guangdong")
+    assert planted not in str(await desk.export(docket, asks=True))
+    flags = ("--out", str(tmp_path), "--name", "张三", "--customer-asks")
+    ended = await said(federation, "guangdong", "staff/li", "dossier", docket, *flags)
+    assert ended.code == 0, ended.err
+    files = [tmp_path / f"{docket.replace('/', '-')}.{ending}" for ending in ("json", "md")]
+    written = [path.read_text("utf-8") for path in files]
+    assert not any(planted in text for text in (*written, ended.out))
+
+
+@pytest.mark.files  # the commands are the same on either engine
 async def test_the_command_writes_both_files_for_their_owner_in_both_languages(
     federation: Federation, tmp_path: Path
 ) -> None:

@@ -22,6 +22,7 @@ from gateway.api.region.v1 import billing_service_pb2 as billing_api
 from gateway.api.region.v1 import complaint_service_pb2 as complaint_api
 from gateway.api.region.v1 import customer_service_pb2 as customer_api
 from gateway.api.region.v1 import document_service_pb2 as document_api
+from gateway.api.region.v1 import dossier_service_pb2 as dossier_api
 from gateway.api.region.v1 import notice_service_pb2 as notice_api
 from gateway.api.region.v1 import order_service_pb2 as order_api
 from gateway.api.region.v1 import sharing_service_pb2 as sharing_api
@@ -30,6 +31,7 @@ from gateway.api.region.v1.billing_service_pb2_grpc import BillingServiceStub
 from gateway.api.region.v1.complaint_service_pb2_grpc import ComplaintServiceStub
 from gateway.api.region.v1.customer_service_pb2_grpc import CustomerServiceStub
 from gateway.api.region.v1.document_service_pb2_grpc import DocumentServiceStub
+from gateway.api.region.v1.dossier_service_pb2_grpc import DossierServiceStub
 from gateway.api.region.v1.notice_service_pb2_grpc import NoticeServiceStub
 from gateway.api.region.v1.order_service_pb2_grpc import OrderServiceStub
 from gateway.api.region.v1.sharing_service_pb2_grpc import SharingServiceStub
@@ -96,8 +98,12 @@ OPERATOR: Mapping[str, Mapping[str, str]] = {
     "ListComplaints": row(SHOWN, *[NOTHING] * 6),
     "WatchComplaint": row(SHOWN, *["COMPLAINT_NOT_FOUND"] * 6),
     "GetAttachmentContent": row(SHOWN, *["COMPLAINT_NOT_FOUND"] * 6),
+    # What goes to the regulator is for staff of the first contact alone.
+    "ExportDossier": row(DENIED),
 }
 STAFF: Mapping[str, Mapping[str, str]] = {
+    "ExportDossier": row(SHOWN, *["COMPLAINT_NOT_FOUND"] * 6),
+} | {
     rpc: OPERATOR[rpc]
     for rpc in (
         "GetCustomer",
@@ -338,6 +344,7 @@ def calls_about_work(channel: grpc.aio.Channel, person: Person, watched: Watched
     attached = attachment_api.GetAttachmentContentRequest(
         docket=person.docket, attachment_id=person.attachment_id, requester=REQUESTER
     )
+    exported = dossier_api.ExportDossierRequest(docket=person.docket, customer_asks=True)
     return {
         "GetOrder": lambda: written(
             orders.GetOrder(
@@ -356,6 +363,7 @@ def calls_about_work(channel: grpc.aio.Channel, person: Person, watched: Watched
         "GetAttachmentContent": lambda: streamed(
             AttachmentServiceStub(channel).GetAttachmentContent(attached, timeout=CALL_SECONDS).read()
         ),
+        "ExportDossier": lambda: written(DossierServiceStub(channel).ExportDossier(exported, timeout=CALL_SECONDS)),
     }
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coordinator.cli.output import told, told_span
+from coordinator.cli.output import told, told_age, told_span
 from coordinator.cli.timeline import Hop, seconds_between, timeline
 from coordinator.membership.rules import (
     Heartbeat,
@@ -171,6 +171,11 @@ def test_a_timeline_tells_each_event_once_in_the_order_of_time() -> None:
 )
 def test_a_length_of_time_is_told_in_its_own_unit(seconds: float, text: str) -> None:
     assert told_span(seconds) == text
+
+
+def test_what_a_clock_ahead_of_ours_has_stamped_is_no_age_below_nothing() -> None:
+    assert told_age(to_timestamp(NOW - timedelta(hours=2)), NOW) == "2 h ago"
+    assert told_age(to_timestamp(NOW + timedelta(hours=2)), NOW) == "0.0 ms ago"
 
 
 def test_enum_values_are_told_in_words() -> None:

@@ -124,6 +124,15 @@ def test_the_rows_of_why_late_sum_to_the_whole_as_they_are_shown(seconds: list[i
     assert sum(str(row[4]).count("█") for row in shown[:-1]) == 40
 
 
+def test_what_waited_for_the_coordinator_is_not_said_to_be_the_customers(capsys: pytest.CaptureFixture[str]) -> None:
+    seen = ComplaintHistory(header=header(1))
+    for reason in (TimeReason.TIME_REASON_WAITING_FOR_COORDINATOR, TimeReason.TIME_REASON_WAITING_FOR_CUSTOMER):
+        seen.ledger.add(reason=reason).duration.FromTimedelta(HOUR)
+    print_history(seen, "sichuan")
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split("  ")[0] for line in lines if "waiting for" in line] == ["the coordinator", "the customer"]
+
+
 def minutes(shown: str) -> int:
     days, _, clock = shown.rpartition(" d ")
     hour, _, minute = clock.partition(":")

@@ -189,21 +189,27 @@ class ComplaintCommand(_message.Message):
 
         NOTE_FIELD_NUMBER: _builtins.int
         BY_CUSTOMER_FIELD_NUMBER: _builtins.int
+        ATTACHMENT_FIELD_NUMBER: _builtins.int
         by_customer: _builtins.bool
         """Whether the customer said it: whoever waits for the customer waits no longer."""
         @_builtins.property
         def note(self) -> _complaint_pb2.ComplaintNote:
             """What, and who said it when."""
 
+        @_builtins.property
+        def attachment(self) -> _complaint_pb2.ComplaintAttachment:
+            """What was attached to the case, instead of a note; its region is the leading one, from which it is read."""
+
         def __init__(
             self,
             *,
             note: _complaint_pb2.ComplaintNote | None = ...,
             by_customer: _builtins.bool = ...,
+            attachment: _complaint_pb2.ComplaintAttachment | None = ...,
         ) -> None: ...
-        _HasFieldArgType: _TypeAlias = _typing.Literal["note", b"note"]  # noqa: Y015
+        _HasFieldArgType: _TypeAlias = _typing.Literal["attachment", b"attachment", "note", b"note"]  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["by_customer", b"by_customer", "note", b"note"]  # noqa: Y015
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["attachment", b"attachment", "by_customer", b"by_customer", "note", b"note"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 

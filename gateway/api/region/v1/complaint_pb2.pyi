@@ -603,6 +603,7 @@ class WorkItem(_message.Message):
     NOTES_TOLD_FIELD_NUMBER: _builtins.int
     REFUSALS_TOLD_FIELD_NUMBER: _builtins.int
     EXPEDITES_TOLD_FIELD_NUMBER: _builtins.int
+    ATTACHMENTS_TOLD_FIELD_NUMBER: _builtins.int
     number: _builtins.int
     """Counts the items of the case from 1."""
     docket: _builtins.str
@@ -621,6 +622,8 @@ class WorkItem(_message.Message):
     """How many refusals of the customer its region was told."""
     expedites_told: _builtins.int
     """How many reminders of the customer its region was told."""
+    attachments_told: _builtins.int
+    """How many attachments of the case its region was told."""
     @_builtins.property
     def department(self) -> _configuration_pb2.Department:
         """The department; unset where nobody was named yet."""
@@ -653,10 +656,11 @@ class WorkItem(_message.Message):
         notes_told: _builtins.int = ...,
         refusals_told: _builtins.int = ...,
         expedites_told: _builtins.int = ...,
+        attachments_told: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["department", b"department", "opened_time", b"opened_time", "returned", b"returned", "state_time", b"state_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["assigned_as", b"assigned_as", "assigned_by", b"assigned_by", "department", b"department", "docket", b"docket", "expedites_told", b"expedites_told", "notes_told", b"notes_told", "number", b"number", "opened_time", b"opened_time", "refusals_told", b"refusals_told", "region", b"region", "returned", b"returned", "state", b"state", "state_time", b"state_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assigned_as", b"assigned_as", "assigned_by", b"assigned_by", "attachments_told", b"attachments_told", "department", b"department", "docket", b"docket", "expedites_told", b"expedites_told", "notes_told", b"notes_told", "number", b"number", "opened_time", b"opened_time", "refusals_told", b"refusals_told", "region", b"region", "returned", b"returned", "state", b"state", "state_time", b"state_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -263,6 +263,8 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """What the customer says belongs to the case; say it there."""
     REASON_COMPLAINT_ITEMS_OPEN: _Reason.ValueType  # 127
     """Wait for the work items that are named, or have the coordinator assign what was returned."""
+    REASON_COMPLAINT_ITEM_WITHOUT_MONEY: _Reason.ValueType  # 181
+    """Say in a note how much is right; the region that leads the case proposes it to the customer."""
     REASON_COMPLAINT_NOT_AWAITING_COORDINATOR: _Reason.ValueType  # 128
     """Look at the case: no item of it, or not the one that was named, waits to be assigned."""
     REASON_COMPLAINT_IS_CASE: _Reason.ValueType  # 129
@@ -533,6 +535,8 @@ REASON_COMPLAINT_IS_WORK_ITEM: Reason.ValueType  # 126
 """What the customer says belongs to the case; say it there."""
 REASON_COMPLAINT_ITEMS_OPEN: Reason.ValueType  # 127
 """Wait for the work items that are named, or have the coordinator assign what was returned."""
+REASON_COMPLAINT_ITEM_WITHOUT_MONEY: Reason.ValueType  # 181
+"""Say in a note how much is right; the region that leads the case proposes it to the customer."""
 REASON_COMPLAINT_NOT_AWAITING_COORDINATOR: Reason.ValueType  # 128
 """Look at the case: no item of it, or not the one that was named, waits to be assigned."""
 REASON_COMPLAINT_IS_CASE: Reason.ValueType  # 129
