@@ -176,7 +176,6 @@ async def _settled(world: World, there: Elsewhen, case: Complaint) -> Complaint:
         "the refund, booked at home once",
         f"{amount}: owed by Guangdong, due to Sichuan",
         f"{wording.amount(owed)}: owed by Guangdong, {'due' if owed == due else 'NOT due'} to Sichuan",
-        given.remedy.order_id,
     )
     return given
 

@@ -73,7 +73,13 @@ def _where_its_time_went(stage: Stage, case: Complaint, ledger: Sequence[LedgerE
         for each, amount in zip(ledger, amounts, strict=True)
     ]
     stage.table(("why late: who", "for", "how long", ""), rows)
-    stage.check("its time sums to the whole", str(whole), str(sum(amounts, timedelta())), "from filing to its end")
+    together = sum(amounts, timedelta())
+    missing = "nothing is" if together == whole else f"{whole - together} are"
+    stage.check(
+        "its time sums to the whole",
+        f"{length_of(whole)}, nothing is missing",
+        f"{length_of(together)}, {missing} missing",
+    )
 
 
 async def _how_high(stage: Stage, there: Elsewhen, complaints: Sequence[Complaint]) -> None:
