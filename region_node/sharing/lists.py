@@ -24,7 +24,7 @@ from region_node.sharing.rows import DisclosureRow, GrantRow
 
 Row = TypeVar("Row", GrantRow, DisclosureRow)
 _NO_BUSINESS = LocalizedText(zh_cn="未说明办理的业务", en="no business named")
-_NO_ORDER = LocalizedText(zh_cn="没有在办订单", en="no order under way")
+_NO_ORDER = LocalizedText(zh_cn="没有需要该材料的在办订单", en="no order under way that needs it")
 _VERIFIED_IT = LocalizedText(zh_cn="该材料由其核验", en="it has verified the document")
 
 

@@ -291,7 +291,7 @@ async def test_the_customers_list_names_each_reading_of_a_document_once_and_why_
     ]
     assert [each.purpose_title.en for each in seen if not each.purpose] == [
         "it has verified the document",
-        "no order under way",
+        "no order under way that needs it",
         "no business named",
     ]
     assert {each.particulars.record for each in seen[:4]} == {register_id}

@@ -240,7 +240,7 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     REASON_DOCUMENT_WITHDRAWN: _Reason.ValueType  # 106
     """Verify the document itself; the one on file was found false."""
     REASON_DOCUMENT_CONTENT_DENIED: _Reason.ValueType  # 107
-    """Only with a reason: take the order in first."""
+    """Only with a reason: take in an order that needs this document first. It is told alike where there is no such document."""
     REASON_LEGAL_HOLD_NOT_FOUND: _Reason.ValueType  # 108
     """Look at `region-node customers holds` for those that there are."""
     REASON_IMPACT_RECORD_EXISTS: _Reason.ValueType  # 109
@@ -510,7 +510,7 @@ REASON_DOCUMENT_EXPIRED: Reason.ValueType  # 105
 REASON_DOCUMENT_WITHDRAWN: Reason.ValueType  # 106
 """Verify the document itself; the one on file was found false."""
 REASON_DOCUMENT_CONTENT_DENIED: Reason.ValueType  # 107
-"""Only with a reason: take the order in first."""
+"""Only with a reason: take in an order that needs this document first. It is told alike where there is no such document."""
 REASON_LEGAL_HOLD_NOT_FOUND: Reason.ValueType  # 108
 """Look at `region-node customers holds` for those that there are."""
 REASON_IMPACT_RECORD_EXISTS: Reason.ValueType  # 109
