@@ -6,9 +6,9 @@ it asks that, which gives it to the home region alone. The customer can see each
 not raised: it is written about.
 
 Two things are a reason: an order of the asking region about the number that is under way and asks for that document,
-and that the asking region has verified it. Whoever has neither is not told whether there is such a document. The region that has verified it has seen
-the paper and answers for what it attested; but it asks like everybody else, so that a restriction, an erasure and a
-withdrawal are seen there from the moment in which they stand at home.
+and that the asking region has verified it. Whoever has neither is not told whether there is such a document. The region
+that has verified it has seen the paper and answers for what it attested; but it asks like everybody else, so that a
+restriction, an erasure and a withdrawal are seen there from the moment in which they stand at home.
 """
 
 from dataclasses import dataclass

@@ -75,11 +75,11 @@ def require_chunk(chunk: DocumentChunk) -> None:
         raise Refused(Reason.REASON_REQUEST_INVALID, field="chunk.data", problem=f"not 1 to {CHUNK_LIMIT} bytes")
 
 
-def require_register_id(register_id: str) -> None:
+def require_register_id(register_id: str, *, field: str = "register_id") -> None:
     """Raises Refused for what cannot be the id of a document."""
     if not _REGISTER_ID.fullmatch(register_id):
         problem = "not <region>/<operator>/<request id>"
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="register_id", problem=problem)
+        raise Refused(Reason.REASON_REQUEST_INVALID, field=field, problem=problem)
 
 
 def require_content(code: str, upload: DocumentUpload | AttachmentUpload, head: bytes, sha256: bytes) -> None:

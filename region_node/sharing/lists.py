@@ -19,7 +19,7 @@ from region_node.customers.verified import verified_line
 from region_node.requests import Questioner
 from region_node.sharing import rows
 from region_node.sharing.forms import require_form
-from region_node.sharing.operations import Call
+from region_node.sharing.operations import Call, version_of
 from region_node.sharing.rows import DisclosureRow, GrantRow
 
 Row = TypeVar("Row", GrantRow, DisclosureRow)
@@ -101,10 +101,13 @@ def _grant(context: RegionContext, row: GrantRow, now: datetime) -> api.Grant:
         purpose=decided.purpose,
         purpose_title=_title(context, decided.purpose),
         fields=sorted(decided.fields),
-        state=decided.state(now, is_newest=row.is_newest),
+        state=decided.state(
+            now, is_newest=row.is_newest, text_version=version_of(context, decided.purpose, decided.reader)
+        ),
         start_time=to_timestamp(decided.start),
         record_time=to_timestamp(row.recorded),
         evidence=row.evidence,
+        text_version=decided.text_version,
     )
     if decided.end is not None:
         grant.end_time.CopyFrom(to_timestamp(decided.end))

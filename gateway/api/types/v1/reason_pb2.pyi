@@ -291,6 +291,12 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """It is sealed and sent again by itself, as soon as the sender knows the key in use. Where it stays, give every process of the region the same file of keys, or rotate them."""
     REASON_BATCH_UNREADABLE: _Reason.ValueType  # 155
     """Sent again by itself. Where it stays, the sender's node is older than sealing, or somebody on the way has meddled."""
+    REASON_LEGAL_DUTY_BY_STAFF_ALONE: _Reason.ValueType  # 170
+    """Have a member of staff ask, with a certificate of their own, and let everybody else ask by another basis."""
+    REASON_CONSENT_PAPER_USED: _Reason.ValueType  # 171
+    """Have the customer sign for this decision, and put that paper on file."""
+    REASON_SHARING_CONSENT_OUTDATED: _Reason.ValueType  # 172
+    """Tell the customer what is shared for the purpose now, and ask for consent anew."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """The reasons. They are stable: programs may decide on them. They travel as the reason of google.rpc.ErrorInfo, without the prefix."""
@@ -561,6 +567,12 @@ REASON_SEALING_KEY_UNKNOWN: Reason.ValueType  # 154
 """It is sealed and sent again by itself, as soon as the sender knows the key in use. Where it stays, give every process of the region the same file of keys, or rotate them."""
 REASON_BATCH_UNREADABLE: Reason.ValueType  # 155
 """Sent again by itself. Where it stays, the sender's node is older than sealing, or somebody on the way has meddled."""
+REASON_LEGAL_DUTY_BY_STAFF_ALONE: Reason.ValueType  # 170
+"""Have a member of staff ask, with a certificate of their own, and let everybody else ask by another basis."""
+REASON_CONSENT_PAPER_USED: Reason.ValueType  # 171
+"""Have the customer sign for this decision, and put that paper on file."""
+REASON_SHARING_CONSENT_OUTDATED: Reason.ValueType  # 172
+"""Tell the customer what is shared for the purpose now, and ask for consent anew."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final
