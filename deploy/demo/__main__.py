@@ -38,7 +38,7 @@ _BUSINESS: tuple[_Chapter, ...] = (
     limits.what_stays_at_home,
     outage.killed_and_back,
 )
-_ENDING: tuple[_Chapter, ...] = (outage.whole_chain, ending.all_orders, ending.one_journey)
+_ENDING: tuple[_Chapter, ...] = (outage.whole_chain, records.every_chain, ending.all_orders, ending.one_journey)
 
 
 def main() -> int:
@@ -116,7 +116,7 @@ async def _story(stage: Stage, federation: LocalFederation, *, keep: bool) -> bo
         if keep:
             number = world.people.traveller.product.number
             left_running.write_environments(federation, number)
-            left_running.tell(stage, federation, number)
+            left_running.tell(stage, federation, number, world.people.regular.product.number)
     directory.note_processes(federation)
     return succeeded
 
