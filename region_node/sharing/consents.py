@@ -12,6 +12,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import LocalizedText
 from gateway.clock import from_timestamp, to_timestamp
 from gateway.errors import Refused
+from gateway.federation.sharing_rules import CONSENT_PAPER
 from gateway.store.port import Transaction
 from gateway.vault import index_of
 from region_node.context import RegionContext
@@ -26,7 +27,7 @@ from region_node.sharing.fields import field_word
 from region_node.sharing.forms import require_form
 from region_node.sharing.operations import Call, find_own_line, version_of, without_agreement
 from region_node.sharing.rows import DisclosureRow, SharingRequest
-from region_node.sharing.rules import CONSENT_PAPER, Decided, asked_fields, grant_period, not_allowed, require_method
+from region_node.sharing.rules import Decided, asked_fields, grant_period, not_allowed, require_method
 
 _DIGEST = "sharing request"  # the kind of index by which requests are compared
 _GRANTED = ConsentDecision.CONSENT_DECISION_GRANTED

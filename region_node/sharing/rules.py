@@ -23,8 +23,6 @@ from gateway.errors import Refused
 Field: TypeAlias = SharedField.ValueType
 Mask: TypeAlias = MaskReason.ValueType
 CLEAR = MaskReason.MASK_REASON_UNSPECIFIED
-CONSENT_PAPER = "SHARING_CONSENT"
-"""The material on which a customer signs a consent."""
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from gateway.api.region.v1.sharing_service_pb2 import (
 )
 from gateway.api.region.v1.sharing_service_pb2_grpc import SharingServiceStub
 from gateway.channels import health_of
-from region_node.sharing.rules import CONSENT_PAPER
+from gateway.federation.sharing_rules import CONSENT_PAPER
 from tests.bench.comparing import in_turns
 from tests.bench.load import CALL_TIMEOUT, Call
 from tests.bench.orders import HANDLING, all_lines, requester

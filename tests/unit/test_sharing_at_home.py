@@ -16,6 +16,7 @@ from gateway.api.types.v1.types_pb2 import Channel, Requester
 from gateway.clock import to_microseconds
 from gateway.errors import Refused
 from gateway.federation.current import CurrentFederation
+from gateway.federation.sharing_rules import CONSENT_PAPER
 from gateway.region_keys import KeySet, RegionKeys
 from gateway.relay.border import Border
 from gateway.store.port import Transaction
@@ -32,7 +33,6 @@ from region_node.requests import Questioner
 from region_node.sharing import rows
 from region_node.sharing.consents import give_consent
 from region_node.sharing.operations import read_shared
-from region_node.sharing.rules import CONSENT_PAPER
 from region_node.subjects import customer_subject
 from tests.simulation.world import keys
 from tests.unit.situations import FEDERATION, LINE, NOW
