@@ -197,3 +197,23 @@ def test_a_grant_of_before_versions_were_kept_holds_as_it_did(tx: Transaction) -
     assert read(tx).record.values[0].texts == ["王芳"]
     tx.execute("UPDATE sharing_grants SET text_version = 'of another text'")
     assert read(tx).refusal.reason == Reason.REASON_SHARING_CONSENT_OUTDATED
+
+
+def test_a_grant_of_a_database_of_before_is_of_no_version_and_by_no_paper_on_file() -> None:
+    migrations = migrations_of("gateway", "region_node")
+    before = [each for each in migrations if each.package == "gateway" or each.name < "0028"]
+    with contextlib.closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        apply(connection, before)
+        connection.execute(
+            "INSERT INTO sharing_grants (sequence, grant_id, customer_id, product_id, reader, purpose, granted, fields,"
+            " start_time, end_time, record_time, evidence)"
+            " VALUES (1, 'guangdong/counter/C0', ?, ?, 'guangdong', 'counter-service', 1, 'SHARED_FIELD_NAME', ?, ?, 0,"
+            " X'00')",
+            (LINE.customer_id, LINE.product_id, to_microseconds(NOW), to_microseconds(NOW + timedelta(days=1))),
+        )
+        apply(connection, migrations)
+        tx = SqliteTransaction(connection, RegionKeys(KeySet.new()))
+        keep_customer(tx, CustomerRow(LINE.customer_id, "王芳", "wang@example.com"))
+        insert_line(tx, LINE)
+        assert read(tx).record.values[0].texts == ["王芳"]
+        assert not rows.is_paper_used(tx, "guangdong/counter/C0")
