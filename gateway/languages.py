@@ -63,6 +63,12 @@ def in_each_language(texts: Path, render: Callable[[], str]) -> Mapping[str, str
     return said
 
 
+def in_both_languages(words: str, texts: Path) -> LocalizedText:
+    """A text in both languages, by the catalogues in `texts`, whatever language this process speaks."""
+    chinese = gettext.translation(_DOMAIN, str(texts), languages=["zh"], fallback=True)
+    return LocalizedText(zh_cn=chinese.gettext(words), en=words)
+
+
 def speak_to_programs() -> None:
     """From here on this process speaks English: what programs read does not depend on who asks."""
     os.environ["LANGUAGE"] = LANGUAGES[0]

@@ -8,6 +8,7 @@ from gateway.api.federation.v1.configuration_pb2 import (
     ConsentMethod,
     DataClass,
     LegalBasis,
+    LineKind,
     SharedField,
     WithoutGrant,
 )
@@ -23,6 +24,7 @@ from gateway.api.region.v1.complaint_pb2 import (
     TimeReason,
     WorkItemState,
 )
+from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.api.region.v1.dossier_service_pb2 import (
     DossierConditionKind,
     DossierFinding,
@@ -113,10 +115,12 @@ def words() -> Iterator[str]:
         "ESCALATION_TRIGGER_": EscalationTrigger,
         "GRANT_STATE_": GrantState,
         "LEGAL_BASIS_": LegalBasis,
+        "LINE_KIND_": LineKind,
         "MASK_REASON_": MaskReason,
         "MEMBER_STATE_": MemberState,
         "ORDER_STATE_": OrderState,
         "PARTY_": Party,
+        "PRODUCT_STATUS_": ProductStatus,
         "REMEDY_": Remedy,
         "REMEDY_STATE_": RemedyState,
         "RETURN_REASON_": ReturnReason,

@@ -5,6 +5,7 @@ from datetime import timedelta
 from google.protobuf.message import Message
 
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
+from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.calls import current_call
 from gateway.errors import Refused
@@ -27,8 +28,9 @@ class Questions:
 
     @property
     def questioner(self) -> Questioner:
-        """Who asks: the operator system that calls."""
-        return Questioner(self._context.region, current_call().identity.name)
+        """Who asks: the operator system or the member of staff that calls."""
+        identity = current_call().identity
+        return Questioner(self._context.region, identity.name, identity.role == Role.ROLE_STAFF)
 
     def owner_of(self, number: str) -> str:
         """The home region of a number in E.164. Raises Refused with NUMBER_UNRESOLVED."""

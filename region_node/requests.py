@@ -15,19 +15,26 @@ _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 @dataclass(frozen=True)
 class Questioner:
-    """An operator system that asks the home region something, wherever it stands."""
+    """An operator system, or a member of staff, that asks the home region something, wherever it stands."""
 
     region: str
     operator: str
+    """The name in the certificate."""
+    is_staff: bool = False
 
     @property
     def path(self) -> str:
         """Its identity, as the audit chain names it."""
-        return f"region/{self.region}/operator/{self.operator}"
+        return f"region/{self.region}/{'staff' if self.is_staff else 'operator'}/{self.operator}"
+
+    @property
+    def caller(self) -> str:
+        """Its name among all who call a node of its region."""
+        return f"staff/{self.operator}" if self.is_staff else self.operator
 
     def subject(self, request_id: str) -> str:
         """What its request is called between regions; of an order this is its id."""
-        return f"{self.region}/{self.operator}/{request_id}"
+        return f"{self.region}/{self.caller}/{request_id}"
 
 
 def require_request_id(request_id: str) -> None:

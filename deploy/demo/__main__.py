@@ -39,7 +39,7 @@ _BUSINESS: tuple[_Chapter, ...] = (
     complaint.across_three_regions,
     outage.killed_and_back,
 )
-_ENDING: tuple[_Chapter, ...] = (outage.whole_chain, ending.all_orders, ending.one_journey)
+_ENDING: tuple[_Chapter, ...] = (outage.whole_chain, records.every_chain, ending.all_orders, ending.one_journey)
 
 
 def main() -> int:
@@ -117,7 +117,7 @@ async def _story(stage: Stage, federation: LocalFederation, *, keep: bool) -> bo
         if keep:
             number = world.people.traveller.product.number
             left_running.write_environments(federation, number)
-            left_running.tell(stage, federation, number)
+            left_running.tell(stage, federation, number, world.people.regular.product.number)
     directory.note_processes(federation)
     return succeeded
 

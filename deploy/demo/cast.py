@@ -11,7 +11,11 @@ import grpc
 
 from deploy.demo.client import Client
 from gateway.api.coordinator.v1 import administration_pb2 as administration
-from gateway.api.coordinator.v1.administration_pb2_grpc import MembershipServiceStub, OversightServiceStub
+from gateway.api.coordinator.v1.administration_pb2_grpc import (
+    AuditServiceStub,
+    MembershipServiceStub,
+    OversightServiceStub,
+)
 from gateway.api.federation.v1.configuration_pb2 import Plan
 from gateway.api.federation.v1.federation_pb2 import Member
 from gateway.api.region.v1 import billing_service_pb2 as billing
@@ -328,6 +332,12 @@ class Administrator:
         """The orders that cannot go on, of all regions."""
         request = administration.ListOrdersRequest(states=[OrderState.ORDER_STATE_HELD])
         return list((await self._client.ask(lambda channel: OversightServiceStub(channel).ListOrders, request)).orders)
+
+    async def chains(self) -> list[administration.ChainVerdict]:
+        """What is found of the audit chains of all regions, and who keeps their ends."""
+        stub = AuditServiceStub(self._client.channel())
+        stream = stub.VerifyChains(administration.VerifyChainsRequest(), timeout=_PATIENCE)
+        return [response.verdict async for response in stream]
 
     async def trace(self, order_id: str) -> administration.TraceOrderResponse:
         """What the regions noted about an order on its way."""

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from deploy.demo.away import WAITS_FOR_REVIEW
+from deploy.demo.everything import PASSWORD
 from deploy.demo.stage import Stage
 from deploy.local.directory import STOP
 from deploy.local.federation import FEDERATION, OPERATOR, LocalFederation
@@ -14,6 +15,7 @@ from deploy.local.federation import FEDERATION, OPERATOR, LocalFederation
 _COUNTER = f"guangdong-{OPERATOR}"
 _STAFF = "sichuan-zhao.min"
 _ADMIN = "administrator"
+_PROOF = " --verify password --staff-id me"
 _REQUESTER = {"staff_id": "me", "channel": "CHANNEL_COUNTER"}  # who asks: every request that concerns a person says so
 
 
@@ -45,8 +47,11 @@ def write_environments(federation: LocalFederation, number: str) -> None:
     )
 
 
-def tell(stage: Stage, federation: LocalFederation, number: str) -> None:
-    """Prints how to call what runs, how to look into it, and how to stop it."""
+def tell(stage: Stage, federation: LocalFederation, number: str, known: str) -> None:
+    """Prints how to call what runs, how to look into it, and how to stop it.
+
+    `known` is the number of a customer who has a document on file and a service password.
+    """
     stage.chapter(
         "It keeps running",
         "The lines in green can be copied into a shell as they are. Whoever you are is in the environment.",
@@ -77,6 +82,18 @@ def tell(stage: Stage, federation: LocalFederation, number: str) -> None:
     )
     _part(
         stage,
+        f"At the same counter: what is on file for {known}, what is shared, and who looked. The customer's password is"
+        f" {PASSWORD}:",
+        f"region-node documents list --number {known} --staff-id me",
+        f"region-node documents check SUSPEND --number {known} --staff-id me",
+        "region-node sharing purposes",
+        f"region-node sharing read {known} --purpose counter-service --staff-id me",
+        f"echo {PASSWORD} | region-node sharing consent {known} --reader guangdong --purpose counter-service{_PROOF}",
+        f"echo {PASSWORD} | region-node sharing disclosures {known}{_PROOF}",
+        f"echo {PASSWORD} | region-node sharing withdraw {known}{_PROOF}",
+    )
+    _part(
+        stage,
         "Be zhao.min of Sichuan's staff, see what waits for a review, and approve it:",
         _source(federation, _STAFF),
         """region-node call OrderService.ListOrders --json '{"awaiting": "PARTY_HOME_STAFF"}'""",
@@ -90,6 +107,7 @@ def tell(stage: Stage, federation: LocalFederation, number: str) -> None:
         "coordinator orders list --state in-progress --state pending",
         "coordinator orders held",
         "coordinator orders trace guangdong/counter/mine-1",
+        "coordinator audit verify --coordinator $CROSSREGION_COORDINATOR",
         f"region-node audit verify --settings {shlex.quote(str(federation.settings_file('sichuan')))}",
     )
     stage.say("")

@@ -40,7 +40,7 @@ def problems(configuration: Configuration) -> list[str]:
         *policies_problems(configuration.policies, currencies),
         *service_points_problems(configuration.service_points, currencies),
         *agreements_problems(configuration.regions),
-        *purposes_problems(configuration.purposes),
+        *purposes_problems(configuration.purposes, {material.code for material in configuration.materials}),
         *retention_problems(configuration.retention_rules, {policy.name for policy in configuration.policies}),
         *complaints_problems(configuration),
     ]

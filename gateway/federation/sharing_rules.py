@@ -4,8 +4,11 @@ from collections.abc import Collection, Iterator
 from datetime import date
 
 from gateway.api.federation.v1 import configuration_pb2 as contract
-from gateway.api.federation.v1.configuration_pb2 import DataAgreement, LegalBasis, Purpose, Region
+from gateway.api.federation.v1.configuration_pb2 import ConsentMethod, DataAgreement, LegalBasis, Purpose, Region
 from gateway.federation.checks import duration_problems, enum_problems, label_problems, text_problems, twice
+
+CONSENT_PAPER = "SHARING_CONSENT"
+"""The material on which a customer signs a consent."""
 
 
 def agreements_problems(regions: Collection[Region]) -> Iterator[str]:
@@ -27,8 +30,11 @@ def _agreement_problems(path: str, agreement: DataAgreement) -> Iterator[str]:
         yield f"{path}.last_day: is before the first day"
 
 
-def purposes_problems(purposes: Collection[Purpose]) -> Iterator[str]:
-    """Everything that is wrong with the purposes, each with the path to it."""
+def purposes_problems(purposes: Collection[Purpose], materials: Collection[str]) -> Iterator[str]:
+    """Everything that is wrong with the purposes, each with the path to it. `materials`: the codes that there are."""
+    on_paper = [each.name for each in purposes if ConsentMethod.CONSENT_METHOD_PAPER in each.consent_methods]
+    if on_paper and CONSENT_PAPER not in materials:
+        yield f"purposes[{on_paper[0]}].consent_methods: a paper is a material {CONSENT_PAPER}, which is not there"
     yield from twice("purposes", (purpose.name for purpose in purposes))
     for purpose in purposes:
         path = f"purposes[{purpose.name}]"

@@ -17,6 +17,7 @@ from gateway.api.region.v1 import document_service_pb2 as api
 from gateway.api.region.v1.document_service_pb2_grpc import DocumentServiceStub
 from gateway.api.types.v1.types_pb2 import Applicant, Channel, Document, Requester
 from gateway.clock import from_timestamp, to_timestamp
+from gateway.errors import reason_name
 from gateway.languages import in_language, translated
 from gateway.terminal import print_table
 from region_node.cli.connection import CHANNELS, Target, connection_options, patience_option
@@ -122,7 +123,8 @@ def upload(
 
         answer = carried_out(target, send)
     if answer.state == _REFUSED:
-        leave(translated("Refused: {problem}", problem=in_language(answer.refused.message)), REFUSED)
+        problem, reason = in_language(answer.refused.message), reason_name(answer.refused.reason)
+        leave(translated("Refused: {problem} ({reason})", problem=problem, reason=reason), REFUSED)
     if as_json:
         click.echo(_json(answer))
     elif answer.state == api.UploadState.UPLOAD_STATE_REGISTERED:
@@ -172,9 +174,9 @@ def get(
 ) -> None:
     """Fetch the content of a document to FILE; it is there when it is whole and has its hash.
 
-    Of a customer of another region it is given only while an order about the number is under way, or where the document
-    was verified here, and only as the home region lets it. Run the same command again after whatever ended it: it goes
-    on with FILE.part.
+    Of a customer of another region it is given only while an order about the number is under way that needs the
+    document, or where the document was verified here, and only as the home region lets it. Run the same command again
+    after whatever ended it: it goes on with FILE.part.
 
     \b
     Example:
@@ -361,7 +363,7 @@ def _instant(option: str, written: str) -> datetime:
 
 def _titles() -> list[str]:
     return [
-        translated("document"),
+        translated("register id"),
         translated("material"),
         translated("verified by"),
         translated("verified"),
@@ -398,7 +400,7 @@ def _told(document: Document) -> str:
 
 
 def _local(instant: datetime) -> str:
-    return f"{instant.astimezone():%Y-%m-%d %H:%M}"
+    return instant.astimezone().isoformat(" ", "minutes")
 
 
 def _share(part: int, whole: int) -> str:

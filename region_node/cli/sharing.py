@@ -72,7 +72,23 @@ _PERSON = (
     ),
     click.option("--applicant", type=click.Choice(_APPLICANTS), default="holder", show_default=True, help="Who it is."),
 )
-_PAPER = click.option("--paper", default="", help="Where the signed paper is filed that you have seen; instead.")
+
+
+def _filled(context: click.Context, parameter: click.Parameter, value: str | None) -> str:
+    """An option that says something where it is given: an empty one is a mistake, and not as if it were left out."""
+    if value is not None and not value.strip():
+        raise click.BadParameter(translated("It is empty."), ctx=context, param=parameter)
+    return value or ""
+
+
+_SIGNED = click.option(
+    "--paper",
+    callback=_filled,
+    metavar="ID",
+    help="Instead: the signed paper that you have seen and put on file as SHARING_CONSENT, as `documents list` names "
+    "it; with --decline where it is filed.",
+)
+_PAPER = click.option("--paper", callback=_filled, help="Instead: where the signed paper is filed that you have seen.")
 _FIELD = click.option(
     "--field", "fields", multiple=True, type=click.Choice(_FIELDS), help="Only this field. May be given several times."
 )
@@ -142,7 +158,7 @@ def purposes(target: Target, as_json: bool) -> None:
 @click.option("--purpose", required=True, help="What for: the name of a purpose of the federation.")
 @click.option("--basis", type=click.Choice(_BASES), default="consent", show_default=True, help="By what right.")
 @click.option("--order-id", default="", help="For contract-necessity: the order about NUMBER that is in progress.")
-@click.option("--reference", default="", help="For legal-duty: what obliges, for example a file number.")
+@click.option("--reference", default="", help="For legal-duty: the file number of what obliges.")
 @_FIELD
 def read(
     asking: Asking, number: str, purpose: str, basis: str, order_id: str, reference: str, fields: Sequence[str]
@@ -150,7 +166,7 @@ def read(
     """Read what a purpose may see of the customer with NUMBER, clear or masked.
 
     The home region answers, and the customer can see that it was asked. A refusal is an answer too; its exit code
-    is 1.
+    is 1. A duty of law is claimed with the certificate of a member of staff alone.
 
     \b
     Examples:
@@ -158,7 +174,7 @@ def read(
       region-node sharing read +8619851000001 --purpose installation --basis contract-necessity \\
         --order-id guangdong/crm/R1 --field address --staff-id 4711
       region-node sharing read +8619851000001 --purpose fraud-investigation --basis legal-duty \\
-        --reference 2026-17 --staff-id 4711 --json
+        --reference 'GD-FRAUD[2026]17' --staff-id 4711 --json
 
     \b
     Exit codes:
@@ -196,7 +212,7 @@ def read(
     help="Until when, in the time zone of this machine; as long as the purpose allows unless given.",
 )
 @person_options
-@_PAPER
+@_SIGNED
 def consent(
     asking: Asking,
     number: str,
@@ -217,7 +233,7 @@ def consent(
     Examples:
       region-node sharing consent +8619851000001 --reader guangdong --purpose counter-service --staff-id 4711
       region-node sharing consent +8619851000001 --reader guangdong --purpose complaint-handling \\
-        --paper archive-2026-44 --until 2026-12-31 --staff-id 4711
+        --paper guangdong/crm/R17 --until 2026-12-31 --staff-id 4711
 
     \b
     Exit codes:

@@ -15,6 +15,9 @@ from gateway.money import in_major_units
 from gateway.terminal import print_table
 from gateway.words import word
 
+# Fields whose texts are values of an enum of the contract.
+_ENUMS = {SharedField.SHARED_FIELD_STATUS: "PRODUCT_STATUS_", SharedField.SHARED_FIELD_LINE_KIND: "LINE_KIND_"}
+
 
 def print_purposes(answer: api.ListPurposesResponse) -> None:
     """What records are shared for."""
@@ -75,7 +78,7 @@ def print_consent(answer: api.GiveConsentResponse) -> None:
     """What was recorded."""
     click.echo(
         translated(
-            "Recorded as {id}, from {start} until {end} (UTC)",
+            "Recorded as {id}, from {start} until {end}",
             id=answer.grant_id,
             start=_time(answer.start_time),
             end=_time(answer.end_time) or translated("further notice"),
@@ -85,7 +88,7 @@ def print_consent(answer: api.GiveConsentResponse) -> None:
 
 def print_withdrawal(answer: api.WithdrawConsentResponse) -> None:
     """What was withdrawn."""
-    click.echo(translated("Withdrawn at {time} (UTC)", time=_time(answer.withdraw_time)))
+    click.echo(translated("Withdrawn at {time}", time=_time(answer.withdraw_time)))
     for grant_id in answer.grant_ids:
         click.echo(f"  {grant_id}")
 
@@ -93,7 +96,7 @@ def print_withdrawal(answer: api.WithdrawConsentResponse) -> None:
 def print_grants(answer: api.ListGrantsResponse) -> None:
     """What a customer decided."""
     columns = [
-        translated("recorded (UTC)"),
+        translated("recorded"),
         translated("region"),
         translated("purpose"),
         translated("state"),
@@ -121,7 +124,7 @@ def print_grants(answer: api.ListGrantsResponse) -> None:
 def print_disclosures(answer: api.ListDisclosuresResponse) -> None:
     """Who saw what of a customer."""
     columns = [
-        translated("time (UTC)"),
+        translated("time"),
         translated("what"),
         translated("region"),
         translated("who"),
@@ -137,9 +140,9 @@ def print_disclosures(answer: api.ListDisclosuresResponse) -> None:
             _time(each.time),
             _what(each),
             each.region,
-            f"{each.operator}/{each.particulars.requester.staff_id}",
+            _who(each),
             in_language(each.purpose_title),
-            word(LegalBasis.Name(each.legal_basis), "LEGAL_BASIS_"),
+            _basis(each),
             _fields(each.shown),
             _fields(each.masked),
             reason_name(each.refused) if each.refused else "",
@@ -160,7 +163,9 @@ def _value(value: api.SharedValue) -> str:
         return in_major_units(value.amount.minor_units, value.amount.currency)
     if value.HasField("time"):
         return _time(value.time)
-    return ", ".join(value.texts) or ("***" if value.masked else "")
+    prefix = _ENUMS.get(value.field)
+    texts = [word(each, prefix) for each in value.texts] if prefix else value.texts
+    return ", ".join(texts) or ("***" if value.masked else "")
 
 
 def _what(disclosure: api.Disclosure) -> str:
@@ -168,6 +173,20 @@ def _what(disclosure: api.Disclosure) -> str:
     happened = word(DisclosureKind.Name(disclosure.kind), "DISCLOSURE_KIND_")
     record = disclosure.particulars.record
     return f"{happened}: {record}" if record else happened
+
+
+def _who(disclosure: api.Disclosure) -> str:
+    """The system and the person behind it; of staff the person alone."""
+    if disclosure.operator.startswith("staff/"):
+        return disclosure.operator
+    return f"{disclosure.operator}/{disclosure.particulars.requester.staff_id}"
+
+
+def _basis(disclosure: api.Disclosure) -> str:
+    """By what right, and what it rests on."""
+    basis, particulars = word(LegalBasis.Name(disclosure.legal_basis), "LEGAL_BASIS_"), disclosure.particulars
+    ground = particulars.reference or particulars.order_id
+    return f"{basis}: {ground}" if basis and ground else basis
 
 
 def _fields(fields: Iterable[SharedField.ValueType]) -> str:
@@ -183,4 +202,4 @@ def _time(timestamp: Timestamp) -> str:
     """A time in UTC, as in the audit and in JSON; empty where none is set."""
     if not timestamp.seconds and not timestamp.nanos:
         return ""
-    return f"{from_timestamp(timestamp):%Y-%m-%d %H:%M}"
+    return f"{from_timestamp(timestamp):%Y-%m-%d %H:%M} UTC"

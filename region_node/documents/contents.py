@@ -5,9 +5,10 @@ gives it, lets it be fetched, or lets the asking region read what it has itself;
 it asks that, which gives it to the home region alone. The customer can see each reading. What is denied is returned,
 not raised: it is written about.
 
-Two things are a reason: an order of the asking region about the number that is under way, and that the asking region
-has verified the document. It has seen the paper and answers for what it attested; but it asks like everybody else, so
-that a restriction, an erasure and a withdrawal are seen there from the moment in which they stand at home.
+Two things are a reason: an order of the asking region about the number that is under way and asks for that document,
+and that the asking region has verified it. Whoever has neither is not told whether there is such a document. The region
+that has verified it has seen the paper and answers for what it attested; but it asks like everybody else, so that a
+restriction, an erasure and a withdrawal are seen there from the moment in which they stand at home.
 """
 
 from dataclasses import dataclass
@@ -28,9 +29,10 @@ from region_node.auditing import AuditedCall
 from region_node.context import RegionContext
 from region_node.customers.rows import Line, find_line
 from region_node.customers.standing import RESTRICTED, standing_of
+from region_node.documents import rules
 from region_node.documents.files import COMPLETE, REGISTERED, StoredFile, find_file
 from region_node.documents.pieces import not_on_file, piece_of
-from region_node.documents.reasons import order_under_way, without_agreement
+from region_node.documents.reasons import orders_under_way, without_agreement
 from region_node.documents.rows import DocumentRow, find_document
 from region_node.requests import Questioner
 from region_node.sharing.rows import DisclosureRow, note_disclosure, was_noted
@@ -99,8 +101,9 @@ def _to_another_region(
     questioner: Questioner,
     call: AuditedCall,
 ) -> DocumentPiece | Elsewhere | Refused:
-    line, order = find_line(tx, asked.number), order_under_way(tx, questioner.region, asked.number)
+    line = find_line(tx, asked.number)
     row = _registered(tx, asked, line)
+    order = _asking_order(tx, context, asked, row, questioner.region)
     has_verified = row is not None and row.region == questioner.region
     missing = without_agreement(context.federation, questioner.region, context.region, call.now)
     answer: DocumentPiece | Elsewhere | Refused
@@ -115,6 +118,17 @@ def _to_another_region(
     if line is not None:
         _note(tx, asked, line, _disclosure(asked, questioner, order, call, answer))
     return answer
+
+
+def _asking_order(
+    tx: Transaction, context: RegionContext, asked: DocumentContentQuestion, row: DocumentRow | None, asker: str
+) -> Order | None:
+    """The newest order under way of the asking region that asks for this very document, if there is one."""
+    for order in orders_under_way(tx, asker, asked.number):
+        is_needed = row is not None and rules.asks_for(context.federation, order, row.code)
+        if is_needed or rules.is_named_by(order, asked.register_id):
+            return order
+    return None
 
 
 def _with_a_reason(

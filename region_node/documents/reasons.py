@@ -1,5 +1,6 @@
 """For what reason another region may see the content of a document: asked in the transaction that reads it."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from gateway.api.region.v1.order_pb2 import Order
@@ -19,10 +20,10 @@ _UNDER_WAY = (
 )
 
 
-def order_under_way(tx: Transaction, region: str, number: str) -> Order | None:
-    """The newest order of a region about a number that is under way at this home region, if there is one."""
+def orders_under_way(tx: Transaction, region: str, number: str) -> Sequence[Order]:
+    """The orders of a region about a number that are under way at this home region, the newest first."""
     orders = list_orders(tx, OrderFilter(number=number, states=_UNDER_WAY), None, _ORDERS_SEEN)
-    return next((order for order in orders if order.handling_region == region), None)
+    return [order for order in orders if order.handling_region == region]
 
 
 def without_agreement(federation: Federation, asking: str, home: str, now: datetime) -> str:

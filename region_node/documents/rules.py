@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from gateway.api.federation.v1.configuration_pb2 import Business, DocumentRequirement, Material
 from gateway.api.region.v1.attachment_service_pb2 import AttachmentUpload
 from gateway.api.region.v1.document_service_pb2 import DocumentChunk, DocumentUpload, RegisteredDocument
-from gateway.api.region.v1.order_pb2 import PaperUse
+from gateway.api.region.v1.order_pb2 import Order, PaperUse
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Document
 from gateway.clock import from_timestamp
@@ -75,11 +75,11 @@ def require_chunk(chunk: DocumentChunk) -> None:
         raise Refused(Reason.REASON_REQUEST_INVALID, field="chunk.data", problem=f"not 1 to {CHUNK_LIMIT} bytes")
 
 
-def require_register_id(register_id: str) -> None:
+def require_register_id(register_id: str, *, field: str = "register_id") -> None:
     """Raises Refused for what cannot be the id of a document."""
     if not _REGISTER_ID.fullmatch(register_id):
         problem = "not <region>/<operator>/<request id>"
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="register_id", problem=problem)
+        raise Refused(Reason.REASON_REQUEST_INVALID, field=field, problem=problem)
 
 
 def require_content(code: str, upload: DocumentUpload | AttachmentUpload, head: bytes, sha256: bytes) -> None:
@@ -206,6 +206,23 @@ def completed_codes(
     """Those on file that count, of the codes that a review asked for and nobody brought."""
     usable = _newest(each for each in registered if counts(federation, business, each, now))
     return [usable[code] for code in dict.fromkeys(codes) if code in usable]
+
+
+def asks_for(federation: Federation, order: Order, code: str) -> bool:
+    """Whether an order needs documents of this code: by the catalogue for its applicant, or because a review asked."""
+    if code in order.documents_requested:
+        return True
+    try:
+        business = federation.business(order.request.business)
+    except Refused:  # it has left the catalogue
+        return False
+    needed = (each.all_of for each in business.documents if each.applicant == order.request.applicant)
+    return any(code in alternative for lines in needed for line in lines for alternative in parse_alternatives(line))
+
+
+def is_named_by(order: Order, register_id: str) -> bool:
+    """Whether an order itself counts on this document on file."""
+    return bool(register_id) and any(each.register_id == register_id for each in order.request.documents)
 
 
 def paper_use(federation: Federation, documents: Sequence[Document]) -> PaperUse.ValueType:

@@ -1,6 +1,7 @@
 """What customers decide about the sharing of their records, at the home region: one transaction each."""
 
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -11,16 +12,20 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import LocalizedText
 from gateway.clock import from_timestamp, to_timestamp
 from gateway.errors import Refused
+from gateway.federation.sharing_rules import CONSENT_PAPER
 from gateway.store.port import Transaction
 from gateway.vault import index_of
 from region_node.context import RegionContext
 from region_node.customers.rows import Line
 from region_node.customers.verified import verified_line
+from region_node.documents.rows import find_document
+from region_node.documents.rules import require_good
 from region_node.notices.rows import Notice, tell
 from region_node.requests import Questioner
 from region_node.sharing import rows
+from region_node.sharing.fields import field_word
 from region_node.sharing.forms import require_form
-from region_node.sharing.operations import Call, find_own_line, without_agreement
+from region_node.sharing.operations import Call, find_own_line, version_of, without_agreement
 from region_node.sharing.rows import DisclosureRow, SharingRequest
 from region_node.sharing.rules import Decided, asked_fields, grant_period, not_allowed, require_method
 
@@ -34,7 +39,8 @@ def give_consent(
     """Records a decision about one of this region's customers, once for each request id. The number is in E.164.
 
     On paper it is answered alike for a number that nobody has. Raises Refused for the form, with PURPOSE_UNKNOWN,
-    REGION_UNKNOWN, DATA_AGREEMENT_MISSING, SHARING_NOT_ALLOWED, REQUEST_ID_REUSED, or as `verified_line`; Moved.
+    REGION_UNKNOWN, DATA_AGREEMENT_MISSING, SHARING_NOT_ALLOWED, REQUEST_ID_REUSED, DOCUMENT_NOT_ON_FILE,
+    DOCUMENT_WITHDRAWN, DOCUMENT_EXPIRED, CONSENT_PAPER_USED, or as `verified_line`; Moved.
     """
     require_form(asked)
     purpose = context.federation.purpose(asked.purpose)
@@ -47,6 +53,8 @@ def give_consent(
     line = verified_line(tx, context, asked, questioner, now) if asked.documents else None
     if line is None:
         line = find_own_line(tx, context, asked.number)
+    if decided.granted and asked.paper:
+        _require_paper(tx, asked.paper, line, questioner, now)
     rows.insert_request(tx, call.subject, SharingRequest(digest, decided.start, decided.end), now)
     kind = DisclosureKind.DISCLOSURE_KIND_GRANTED if decided.granted else DisclosureKind.DISCLOSURE_KIND_DECLINED
     what = f"{asked.reader}, {asked.purpose}, {ConsentDecision.Name(asked.decision)}, {_method_name(asked)}"
@@ -83,6 +91,18 @@ def withdraw_consent(
     return api.WithdrawConsentResponse(withdraw_time=to_timestamp(now), grant_ids=told)
 
 
+def _require_paper(tx: Transaction, register_id: str, line: Line | None, questioner: Questioner, now: datetime) -> None:
+    """Raises Refused unless a signed paper of this customer is on file, put there by the region that records the
+    consent, and is the ground of no other: one that was withdrawn is not brought back by its old paper."""
+    row = find_document(tx, register_id)
+    is_own = row is not None and line is not None and row.customer_id == line.customer_id
+    if row is None or not is_own or row.region != questioner.region or row.code != CONSENT_PAPER:
+        raise Refused(Reason.REASON_DOCUMENT_NOT_ON_FILE, document=register_id)
+    require_good(row.message(), now)
+    if rows.is_paper_used(tx, register_id):
+        raise Refused(Reason.REASON_CONSENT_PAPER_USED, document=register_id)
+
+
 def _fits(decided: Decided, asked: api.WithdrawConsentRequest) -> bool:
     return all(
         not wanted or wanted == own
@@ -108,7 +128,8 @@ def _decided(context: RegionContext, asked: api.GiveConsentRequest, purpose: Pur
             raise Refused(Reason.REASON_DATA_AGREEMENT_MISSING, region=missing)
         require_method(purpose, _method(asked))
         begins, ends = grant_period(purpose, start, end, call.now)
-        return Decided(call.subject, asked.reader, purpose.name, fields, granted, begins, ends)
+        version = version_of(context, purpose.name, asked.reader)
+        return Decided(call.subject, asked.reader, purpose.name, fields, granted, begins, ends, text_version=version)
     if LegalBasis.LEGAL_BASIS_CONSENT not in purpose.legal_bases:
         raise not_allowed(purpose, "it does not rest on consent")
     begins = start or call.now
@@ -183,7 +204,7 @@ def _note(
         kind=kind,
         time=call.now,
         region=call.questioner.region,
-        operator=call.questioner.operator,
+        operator=call.questioner.caller,
         purpose=decided.purpose,
         grant_id=decided.grant_id,
         particulars=api.DisclosureParticulars(requester=asked.requester, reference=asked.paper),
@@ -194,14 +215,19 @@ def _note(
 def _tell_given(
     tx: Transaction, context: RegionContext, line: Line, purpose: Purpose, decided: Decided, now: datetime
 ) -> None:
-    """The customer is told who may read, and that it can be withdrawn (PIPL art. 15 and 23): a forged one shows."""
-    if not decided.granted:
+    """The customer is told who may read what, for what and until when, and that it can be withdrawn (PIPL art. 15, 17
+    and 23): a forged one shows."""
+    if not decided.granted or decided.end is None:
         return
     reader = context.federation.region(decided.reader).name
+    end = f"{decided.end.astimezone(ZoneInfo(context.time_zone)):%Y-%m-%d %H:%M} ({context.time_zone})"
+    fields = [field_word(each) for each in purpose.fields if each in decided.fields]
     told = LocalizedText(
-        zh_cn=f"您已同意{reader.zh_cn}公司为“{purpose.title.zh_cn}”查阅您的信息，可随时在任一地区撤回。如非本人意愿，请立即联系客服。",
-        en=f"You have allowed {reader.en} to read your record for: {purpose.title.en}. You can withdraw this at any "
-        "time, in any region. If this was not you, call customer service at once.",
+        zh_cn=f"您已同意{reader.zh_cn}公司为“{purpose.title.zh_cn}”查阅您的以下信息："
+        f"{'、'.join(each.zh_cn for each in fields)}，至{end}止。可随时在任一地区撤回。如非本人意愿，请立即联系客服。",
+        en=f"You have allowed {reader.en} to read, for {purpose.title.en}, until {end}:"
+        f" {', '.join(each.en for each in fields)}. You can withdraw this at any time, in any region. If this was not"
+        " you, call customer service at once.",
     )
     tell(tx, Notice(f"{decided.grant_id}#consent", "consent-given", line.number, told), now)
 

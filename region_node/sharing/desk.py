@@ -9,6 +9,7 @@ from gateway.api.federation.v1.configuration_pb2 import LegalBasis, Purpose
 from gateway.api.region.v1 import sharing_service_pb2 as api
 from gateway.api.region.v1.sharing_envelopes_pb2 import SharingQuery
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
+from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.clock import Clock
 from gateway.errors import Refused, reason_name
@@ -17,8 +18,8 @@ from gateway.relay.border import Moved
 from gateway.store.port import Store
 from region_node.context import RegionContext
 from region_node.questions import Questions
-from region_node.sharing.forms import Asked, require_form
-from region_node.sharing.operations import Call, refusal_of, without_agreement
+from region_node.sharing.forms import Asked, require_claimant, require_form
+from region_node.sharing.operations import Call, refusal_of, said_basis, without_agreement
 from region_node.sharing.relayed import answer_query
 from region_node.sharing.rules import Denied
 
@@ -49,9 +50,14 @@ class SharingDesk:
 
     async def ask(self, action: str, asked: Asked, response: type[R]) -> R:
         """The answer of the home region of the customer. The number in `asked` becomes E.164."""
-        call = Call(self._questions.questioner, asked.request_id, asked.requester.staff_id, self._clock.now())
+        questioner = self._questions.questioner
+        if questioner.is_staff:
+            asked.requester.staff_id = questioner.operator
+        call = Call(questioner, asked.request_id, asked.requester.staff_id, self._clock.now())
         try:
             require_form(asked)
+            if isinstance(asked, api.ReadSharedCustomerRequest):
+                require_claimant(asked.legal_basis, questioner)
             asked.number = normalize(asked.number)
             owner = self._questions.owner_of(asked.number)
             if owner == self._context.region:
@@ -79,7 +85,7 @@ class SharingDesk:
             )
         outcome = "a record" if answer.HasField("record") else reason_name(answer.refusal.reason)
         basis = LegalBasis.Name(asked.legal_basis) if asked.legal_basis in LegalBasis.values() else "-"
-        what = f"{owner}, {asked.purpose}, {basis}: {outcome}"
+        what = f"{owner}, {asked.purpose}, {said_basis(basis, asked.reference)}: {outcome}"
         await self._store.write(lambda tx: call.record(tx, "ReadSharedCustomer", None, what))
         return answer
 
@@ -102,6 +108,8 @@ class SharingDesk:
 
 def _query(call: Call, asked: Asked) -> SharingQuery:
     query = SharingQuery(subject=call.subject)
+    if call.questioner.is_staff:
+        query.role = Role.ROLE_STAFF
     match asked:
         case api.ReadSharedCustomerRequest():
             query.read.CopyFrom(asked)

@@ -19,12 +19,12 @@ from region_node.customers.verified import verified_line
 from region_node.requests import Questioner
 from region_node.sharing import rows
 from region_node.sharing.forms import require_form
-from region_node.sharing.operations import Call
+from region_node.sharing.operations import Call, version_of
 from region_node.sharing.rows import DisclosureRow, GrantRow
 
 Row = TypeVar("Row", GrantRow, DisclosureRow)
 _NO_BUSINESS = LocalizedText(zh_cn="未说明办理的业务", en="no business named")
-_NO_ORDER = LocalizedText(zh_cn="没有在办订单", en="no order under way")
+_NO_ORDER = LocalizedText(zh_cn="没有需要该材料的在办订单", en="no order under way that needs it")
 _VERIFIED_IT = LocalizedText(zh_cn="该材料由其核验", en="it has verified the document")
 
 
@@ -101,10 +101,13 @@ def _grant(context: RegionContext, row: GrantRow, now: datetime) -> api.Grant:
         purpose=decided.purpose,
         purpose_title=_title(context, decided.purpose),
         fields=sorted(decided.fields),
-        state=decided.state(now, is_newest=row.is_newest),
+        state=decided.state(
+            now, is_newest=row.is_newest, text_version=version_of(context, decided.purpose, decided.reader)
+        ),
         start_time=to_timestamp(decided.start),
         record_time=to_timestamp(row.recorded),
         evidence=row.evidence,
+        text_version=decided.text_version,
     )
     if decided.end is not None:
         grant.end_time.CopyFrom(to_timestamp(decided.end))

@@ -1,5 +1,6 @@
 """Reading shared records, and deciding about it, at the home region: one transaction each."""
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -10,7 +11,7 @@ from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.api.region.v1.sharing_service_pb2 import DisclosureKind, SharedValue
 from gateway.api.types.v1.types_pb2 import Money
 from gateway.clock import to_timestamp
-from gateway.errors import reason_name, text
+from gateway.errors import Refused, reason_name, text
 from gateway.relay.border import Moved
 from gateway.store.port import Transaction
 from region_node.auditing import AuditedCall
@@ -23,7 +24,7 @@ from region_node.orders.rows import find_order
 from region_node.orders.rules import is_final
 from region_node.requests import Questioner
 from region_node.sharing import rows
-from region_node.sharing.forms import require_form
+from region_node.sharing.forms import require_claimant, require_form
 from region_node.sharing.rows import DisclosureRow
 from region_node.sharing.rules import (
     CLEAR,
@@ -35,6 +36,7 @@ from region_node.sharing.rules import (
     asked_fields,
     judge,
     require_basis,
+    text_version,
     told_values,
 )
 
@@ -82,6 +84,7 @@ def read_shared(
     """
     require_form(asked)
     purpose = context.federation.purpose(asked.purpose)
+    require_claimant(asked.legal_basis, questioner)
     require_basis(purpose, asked.legal_basis, asked.order_id, asked.reference)
     reading_fields = asked_fields(purpose, asked.fields)
     line = find_own_line(tx, context, asked.number)
@@ -94,6 +97,7 @@ def read_shared(
         now=now,
         known=None if line is None else _known(tx, context, asked, questioner, line),
         without_agreement=without_agreement(context, (questioner.region, context.region), now),
+        text_version=version_of(context, purpose.name, questioner.region),
     )
     found = judge(reading)
     call = Call(questioner, asked.request_id, asked.requester.staff_id, now)
@@ -115,6 +119,19 @@ def read_shared(
 def without_agreement(context: RegionContext, regions: Sequence[str], now: datetime) -> str:
     """The first of some regions that has no data agreement in force; empty where all have."""
     return next((each for each in regions if not context.federation.shares_records(each, now)), "")
+
+
+def version_of(context: RegionContext, purpose: str, reader: str) -> str:
+    """The version of what a customer consents to today; empty where the purpose or the region has left the
+    configuration, so that nothing is read at all."""
+    with contextlib.suppress(Refused):
+        return text_version(context.federation.purpose(purpose), context.federation.region(reader))
+    return ""
+
+
+def said_basis(basis: str, reference: str) -> str:
+    """A legal basis as the audit chain names it: of a duty with the file number of what obliges."""
+    return f"{basis} {reference}" if reference else basis
 
 
 def refusal_of(denied: Denied) -> api.SharingRefusal:
@@ -155,7 +172,7 @@ def _note_reading(
         kind=DisclosureKind.DISCLOSURE_KIND_READ,
         time=call.now,
         region=call.questioner.region,
-        operator=call.questioner.operator,
+        operator=call.questioner.caller,
         purpose=asked.purpose,
         legal_basis=asked.legal_basis,
         particulars=api.DisclosureParticulars(
@@ -169,7 +186,8 @@ def _note_reading(
         masked = [each for each, mask in found.fields.items() if mask != CLEAR]
         row = replace(row, grant_id=found.grant_id, shown=shown, masked=masked)
         outcome = f"{len(shown)} shown, {len(masked)} masked"
-    call.record(tx, "ReadSharedCustomer", line, f"{asked.purpose}, {LegalBasis.Name(asked.legal_basis)}: {outcome}")
+    basis = said_basis(LegalBasis.Name(asked.legal_basis), asked.reference)
+    call.record(tx, "ReadSharedCustomer", line, f"{asked.purpose}, {basis}: {outcome}")
     if line is not None:
         rows.note_disclosure(tx, line, row)
 

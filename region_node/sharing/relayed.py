@@ -6,6 +6,7 @@ from google.protobuf.message import DecodeError, Message
 
 from gateway.api.region.v1.sharing_envelopes_pb2 import SharingQuery
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome
+from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.relay.border import Kinds, Query
@@ -70,5 +71,6 @@ class SharingEnvelopes:
         except DecodeError:
             raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="unreadable payload") from None
         require_name("operator", content.operator)
-        response = answer_query(tx, self._context, query, Questioner(content.origin, content.operator), now)
+        questioner = Questioner(content.origin, content.operator, query.role == Role.ROLE_STAFF)
+        response = answer_query(tx, self._context, query, questioner, now)
         return Answer(Outcome.OUTCOME_ACCEPTED, result=response.SerializeToString())

@@ -16,7 +16,7 @@ from region_node.subjects import customer_subject
 
 _GRANTS = "sharing_grants"
 _DISCLOSURES = "disclosures"
-_DECIDED = "grant_id, reader, purpose, fields, granted, start_time, end_time, withdraw_time"
+_DECIDED = "grant_id, reader, purpose, fields, granted, start_time, end_time, withdraw_time, text_version"
 _OPEN_PAGE = 2**62  # beyond every sequence
 
 
@@ -94,9 +94,10 @@ def insert_grant(tx: Transaction, line: Line, decided: Decided, evidence: Consen
     """Adds a decision."""
     subject = customer_subject(line.customer_id)
     tx.execute(
-        f"INSERT INTO sharing_grants (sequence, customer_id, product_id, {_DECIDED}, record_time, evidence)"  # noqa: S608
+        f"INSERT INTO sharing_grants (sequence, customer_id, product_id, {_DECIDED}, record_time, evidence, paper)"  # noqa: S608
         " SELECT COALESCE(MAX(sequence), 0) + 1, :customer, :product, :grant_id, :reader, :purpose, :fields, :granted,"
-        " CAST(:start AS BIGINT), CAST(:end AS BIGINT), NULL, CAST(:now AS BIGINT), :evidence FROM sharing_grants",
+        " CAST(:start AS BIGINT), CAST(:end AS BIGINT), NULL, :text_version, CAST(:now AS BIGINT), :evidence, :paper"
+        " FROM sharing_grants",
         customer=line.customer_id,
         product=line.product_id,
         grant_id=decided.grant_id,
@@ -107,8 +108,16 @@ def insert_grant(tx: Transaction, line: Line, decided: Decided, evidence: Consen
         start=to_microseconds(decided.start),
         end=_column(decided.end),
         now=to_microseconds(now),
+        text_version=decided.text_version,
         evidence=seal(tx, subject, _GRANTS, evidence.SerializeToString()),
+        paper=evidence.paper if decided.granted else "",
     )
+
+
+def is_paper_used(tx: Transaction, register_id: str) -> bool:
+    """Whether a grant was given by a paper on file, of whichever line; also one that was withdrawn since."""
+    found = tx.first(str, "SELECT grant_id FROM sharing_grants WHERE paper = :paper LIMIT 1", paper=register_id)
+    return found is not None
 
 
 def grants_page(tx: Transaction, line: Line, before: int, limit: int) -> list[GrantRow]:
@@ -285,6 +294,7 @@ def _decided(
     start: int,
     end: int | None,
     withdrawn: int | None,
+    text_version: str,
 ) -> Decided:
     return Decided(
         grant_id,
@@ -295,6 +305,7 @@ def _decided(
         from_microseconds(start),
         _instant(end),
         _instant(withdrawn),
+        text_version,
     )
 
 
@@ -311,6 +322,7 @@ def _grant(
     start: int,
     end: int | None,
     withdrawn: int | None,
+    text_version: str,
 ) -> tuple[int, datetime, bytes, bool, Decided]:
-    decided = _decided(grant_id, reader, purpose, fields, granted, start, end, withdrawn)
+    decided = _decided(grant_id, reader, purpose, fields, granted, start, end, withdrawn, text_version)
     return sequence, from_microseconds(recorded), sealed, not newer, decided

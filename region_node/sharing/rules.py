@@ -1,5 +1,7 @@
 """What a region may see of a customer, for a purpose and by a right. Pure."""
 
+import hashlib
+import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -10,6 +12,7 @@ from gateway.api.federation.v1.configuration_pb2 import (
     ConsentMethod,
     LegalBasis,
     Purpose,
+    Region,
     SharedField,
     WithoutGrant,
 )
@@ -34,9 +37,14 @@ class Decided:
     start: datetime
     end: datetime | None
     withdrawn: datetime | None = None
+    text_version: str = ""
+    """Of what was consented to; empty where it was not kept."""
 
-    def state(self, now: datetime, *, is_newest: bool = True) -> GrantState.ValueType:
-        """How it stands. A grant holds from its start up to, and not at, its end."""
+    def state(self, now: datetime, *, is_newest: bool = True, text_version: str = "") -> GrantState.ValueType:
+        """How it stands, where `text_version` is that of today, if it is known.
+
+        A grant holds from its start up to, and not at, its end, and for what was consented to alone.
+        """
         if self.withdrawn is not None:
             return GrantState.GRANT_STATE_WITHDRAWN
         if not is_newest:
@@ -45,6 +53,8 @@ class Decided:
             return GrantState.GRANT_STATE_EXPIRED
         if not self.granted:
             return GrantState.GRANT_STATE_DECLINED
+        if self.text_version and text_version and self.text_version != text_version:
+            return GrantState.GRANT_STATE_OUTDATED
         return GrantState.GRANT_STATE_NOT_YET if now < self.start else GrantState.GRANT_STATE_IN_FORCE
 
 
@@ -77,6 +87,8 @@ class Reading:
     known: Known | None
     without_agreement: str = ""
     """The first of both regions that has no data agreement in force."""
+    text_version: str = ""
+    """Of what a customer consents to today, for this purpose and reader."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +107,18 @@ class Denied:
     reason: Reason.ValueType
     not_until: datetime | None = None
     parameters: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+def text_version(purpose: Purpose, reader: Region) -> str:
+    """The version of what a customer consents to: SHA-256 in hexadecimal over the purpose, its title and fields, and
+    who receives them. Another one needs a new consent (PIPL art. 14)."""
+    told = {
+        "purpose": purpose.name,
+        "title": [purpose.title.zh_cn, purpose.title.en],
+        "fields": sorted(purpose.fields),
+        "recipient": [reader.id, reader.name.zh_cn, reader.name.en],
+    }
+    return hashlib.sha256(json.dumps(told, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
 
 def asked_fields(purpose: Purpose, fields: Sequence[Field]) -> list[Field]:
@@ -190,9 +214,11 @@ def _by_right(reading: Reading, known: Known) -> Shown | Denied:
 
 
 def _by_decision(reading: Reading, decided: Decided) -> Shown | Denied:
-    state = decided.state(reading.now)
+    state = decided.state(reading.now, text_version=reading.text_version)
     if state == GrantState.GRANT_STATE_DECLINED:
         return Denied(Reason.REASON_SHARING_DECLINED)
+    if state == GrantState.GRANT_STATE_OUTDATED:
+        return Denied(Reason.REASON_SHARING_CONSENT_OUTDATED, parameters={"purpose": reading.purpose.name})
     if state == GrantState.GRANT_STATE_NOT_YET:
         return Denied(Reason.REASON_SHARING_NOT_UNTIL, decided.start, {"from": f"{decided.start:%Y-%m-%d %H:%M} UTC"})
     if state == GrantState.GRANT_STATE_IN_FORCE:

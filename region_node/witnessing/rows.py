@@ -8,6 +8,7 @@ from gateway.clock import from_microseconds, to_microseconds
 from gateway.store.port import Transaction
 
 INTERVAL = timedelta(seconds=60)  # between two statements of a region to one witness (guarantee G10)
+AGAIN = timedelta(seconds=1)  # between those to a witness that answers and keeps no row yet
 _COLUMNS = "witness, asked, sequence, hash, told, signature, contradicted, erased, heard"
 
 
@@ -34,16 +35,19 @@ class WitnessRow:
 def claim(tx: Transaction, witness: str, now: datetime) -> WitnessRow | None:
     """Takes it on this process to tell a witness; None where a process has done so within the last interval.
 
-    Also after a clock was stepped back: an instant that is to come counts as none.
+    Also after a clock was stepped back: an instant that is to come counts as none. Of one that keeps no row yet the
+    interval is AGAIN.
     """
     claimed = tx.execute(
         "INSERT INTO witnesses (witness, asked, sequence, hash, told, signature, contradicted, erased, heard)"
         " VALUES (:witness, :now, 0, :genesis, 0, :genesis, 0, 0, 0)"
         " ON CONFLICT (witness) DO UPDATE SET asked = excluded.asked"
-        " WHERE witnesses.asked <= :before OR witnesses.asked > :now",
+        " WHERE witnesses.asked <= :before OR witnesses.asked > :now"
+        " OR (witnesses.told > 0 AND witnesses.sequence = 0 AND witnesses.asked <= :again)",
         witness=witness,
         now=to_microseconds(now),
         before=to_microseconds(now - INTERVAL),
+        again=to_microseconds(now - AGAIN),
         genesis=GENESIS,
     )
     if not claimed:

@@ -14,7 +14,7 @@ from gateway.api.federation.v1.federation_pb2 import AuditHead
 from gateway.api.region.v1.witnessing_pb2 import WitnessAnswer, WitnessStatement
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
 from gateway.audit import Head
-from gateway.clock import Clock, from_timestamp
+from gateway.clock import Clock, from_microseconds, from_timestamp
 from gateway.errors import Refused
 from gateway.federation.witnesses import may_witness, witnesses_of
 from gateway.relay.border import Border
@@ -33,6 +33,7 @@ LOOK_AGAIN = 1.0  # seconds: a stepped clock is noticed after at most this
 ANSWER_SECONDS = 5.0
 _LIFETIME = timedelta(seconds=30)
 _NO_TRACE = ""
+_NEVER = from_microseconds(0)
 _log = logging.getLogger(__name__)
 
 
@@ -157,6 +158,13 @@ class Telling:
 
 
 def is_due(tx: Transaction, witness: str, now: datetime) -> bool:
-    """Whether a witness is to be told; cheap, and without a claim."""
-    asked = {row.witness: row.asked for row in rows.known_witnesses(tx)}.get(witness)
-    return asked is None or asked <= now - rows.INTERVAL or asked > now
+    """Whether a witness is to be told; cheap, and without a claim.
+
+    One that was told of an empty chain hears of its first rows at once: until then nobody could say that they were
+    rewritten.
+    """
+    known = next((row for row in rows.known_witnesses(tx) if row.witness == witness), None)
+    if known is None or known.asked <= now - rows.INTERVAL or known.asked > now:
+        return True
+    keeps_nothing = known.told > _NEVER and not known.head.sequence and known.asked <= now - rows.AGAIN
+    return keeps_nothing and audit.head(tx).sequence > 0

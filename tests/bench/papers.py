@@ -39,7 +39,7 @@ async def measure_papers(federation: LocalFederation, rounds: int, seconds: floa
     numbers = [line.number for line in all_lines()][:_ON_FILE]
     async with federation.dial_region(HANDLING, f"{HANDLING}-{OPERATOR}") as channel:
         for number in numbers:
-            await _put_on_file(DocumentServiceStub(channel), number)
+            await put_on_file(DocumentServiceStub(channel), number, "ID_ORIG")
         service = BillingServiceStub(channel)
         asked = itertools.cycle(numbers)
         return Comparison(
@@ -71,13 +71,14 @@ def _asking(service: "BillingServiceStub", numbers: Iterator[str], documents: li
     return call
 
 
-async def _put_on_file(service: "DocumentServiceStub", number: str) -> None:
+async def put_on_file(service: "DocumentServiceStub", number: str, code: str) -> str:
+    """Puts a document on file; returns its register id. Raises NotOnFile."""
     verified = Timestamp()
     verified.FromDatetime(datetime.now(UTC))
     named = DocumentUpload(
-        request_id=f"bench-{number.removeprefix('+')}",
+        request_id=f"bench-{code}-{number.removeprefix('+')}",
         number=number,
-        code="ID_ORIG",
+        code=code,
         media_type="image/png",
         size=len(_SCAN),
         sha256=hashlib.sha256(_SCAN).digest(),
@@ -94,3 +95,4 @@ async def _put_on_file(service: "DocumentServiceStub", number: str) -> None:
         answer = each
     if answer.state != UploadState.UPLOAD_STATE_REGISTERED:
         raise NotOnFile(f"{answer.register_id}: {UploadState.Name(answer.state)}")
+    return answer.register_id

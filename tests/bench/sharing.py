@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from deploy.local.federation import OPERATOR, LocalFederation
 from gateway.api.federation.v1.configuration_pb2 import LegalBasis
+from gateway.api.region.v1.document_service_pb2_grpc import DocumentServiceStub
 from gateway.api.region.v1.sharing_service_pb2 import (
     ConsentDecision,
     GiveConsentRequest,
@@ -14,9 +15,11 @@ from gateway.api.region.v1.sharing_service_pb2 import (
 )
 from gateway.api.region.v1.sharing_service_pb2_grpc import SharingServiceStub
 from gateway.channels import health_of
+from gateway.federation.sharing_rules import CONSENT_PAPER
 from tests.bench.comparing import in_turns
 from tests.bench.load import CALL_TIMEOUT, Call
 from tests.bench.orders import HANDLING, all_lines, requester
+from tests.bench.papers import put_on_file
 from tests.bench.questions import CALLERS, rate_of
 from tests.bench.report import Comparison
 
@@ -35,7 +38,8 @@ async def measure_sharing(federation: LocalFederation, rounds: int, seconds: flo
     async with federation.dial_region(HANDLING, f"{HANDLING}-{OPERATOR}") as channel:
         service = SharingServiceStub(channel)
         for number in granted:
-            await service.GiveConsent(_consent(number), timeout=CALL_TIMEOUT)
+            paper = await put_on_file(DocumentServiceStub(channel), number, CONSENT_PAPER)
+            await service.GiveConsent(_consent(number, paper), timeout=CALL_TIMEOUT)
 
         async def health() -> None:
             await health_of(channel, "", CALL_TIMEOUT)
@@ -73,13 +77,13 @@ def _reading(service: "SharingServiceStub", numbers: Iterator[str], is_masked: b
     return call
 
 
-def _consent(number: str) -> GiveConsentRequest:
+def _consent(number: str, paper: str) -> GiveConsentRequest:
     return GiveConsentRequest(
         request_id=f"bench-{number.removeprefix('+')}",
         number=number,
         reader=HANDLING,
         purpose=_PURPOSE,
         decision=ConsentDecision.CONSENT_DECISION_GRANTED,
-        paper="bench",
+        paper=paper,
         requester=requester(),
     )

@@ -9,11 +9,14 @@ from gateway.api.region.v1 import sharing_service_pb2 as api
 from gateway.api.region.v1.sharing_service_pb2_grpc import SharingServiceStub
 from gateway.api.types.v1.types_pb2 import Applicant, Document
 from gateway.clock import to_timestamp
+from gateway.federation.sharing_rules import CONSENT_PAPER
+from tests.federation.archive import Archive
 from tests.federation.counter import REQUESTER, Counter
 from tests.federation.running import CALL_SECONDS, Federation
 
 CONSENT = LegalBasis.LEGAL_BASIS_CONSENT
 ORDER = LegalBasis.LEGAL_BASIS_CONTRACT_NECESSITY
+FILE_NUMBER = "粤公网查〔2026〕17号"
 DUTY = LegalBasis.LEGAL_BASIS_LEGAL_DUTY
 GRANTED = api.ConsentDecision.CONSENT_DECISION_GRANTED
 DECLINED = api.ConsentDecision.CONSENT_DECISION_DECLINED
@@ -31,11 +34,17 @@ class SharingCounter:
     """The sharing service of a region's node, as an operator of that region uses it."""
 
     counter: Counter
+    staff: str = ""
+    """A member of staff who asks instead of the counter."""
 
     @classmethod
     def of(cls, federation: Federation, region: str, name: str = "counter") -> "SharingCounter":
         """The counter of a region."""
         return cls(Counter(federation, region, name))
+
+    def by_staff(self, name: str = "wang") -> "SharingCounter":
+        """The same service, asked by a member of staff."""
+        return SharingCounter(self.counter, name)
 
     @property
     def federation(self) -> Federation:
@@ -45,7 +54,8 @@ class SharingCounter:
     @property
     def stub(self) -> SharingServiceStub:
         """The service."""
-        return SharingServiceStub(self.federation.dial_node(self.counter.node, self.counter.path))
+        path = f"region/{self.counter.region}/staff/{self.staff}" if self.staff else self.counter.path
+        return SharingServiceStub(self.federation.dial_node(self.counter.node, path))
 
     def question(
         self,
@@ -144,6 +154,10 @@ class SharingCounter:
                 request_id=request_id,
             )
         )
+
+    async def sign(self, number: str) -> str:
+        """The customer signs a consent, which is put on file; returns its register id."""
+        return await Archive(self.counter).put(number, code=CONSENT_PAPER)
 
     async def withdraw(
         self, number: str, *, grant_id: str = "", reader: str = "", purpose: str = "", paper: str = ""

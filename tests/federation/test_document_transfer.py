@@ -11,6 +11,7 @@ from gateway.api.region.v1.document_envelopes_pb2 import DocumentContentQuestion
 from gateway.api.region.v1.order_pb2 import OrderState
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind, Outcome, ReceiptContent
 from gateway.clock import to_timestamp
+from region_node.documents.rules import attested
 from tests.federation.archive import CHUNK, REGISTERED, Archive, scan
 from tests.federation.counter import Counter
 from tests.federation.forger import Forger, refused
@@ -232,6 +233,37 @@ async def test_a_region_reads_the_content_only_while_it_has_an_order_of_the_cust
     for region in ("henan", "sichuan"):
         rows = federation.database(region).rows("SELECT actor, subject, detail FROM audit")
         assert number not in str(rows), "no number stands in the audit chain"
+
+
+async def test_an_order_opens_the_documents_that_it_asks_for_and_no_other_of_the_customer(
+    federation: Federation, henan: Archive, here: Archive, guangdong: Counter, sichuan: Counter
+) -> None:
+    number = await sichuan.new_customer()
+    asked_for = [await henan.put(number, code=code) for code in ("ID_ORIG", "REFUND_ACC")]
+    others = [await henan.put(number, code=code) for code in ("CONTRACT", "ID_GUARD")]
+    others.append("henan/counter/none")
+    await guangdong.order("TERMINATE", number)
+    for register_id in asked_for:
+        assert await here.content(number, register_id) == scan()
+    told = [await refusal(anext(aiter(here.pieces(number, register_id)))) for register_id in others]
+    assert {each.reason for each in told} == {"DOCUMENT_CONTENT_DENIED"}
+    assert told[0] == told[1] == told[2], "whether there is such a document is not told"
+    for register_id in others:
+        rows = await audited(federation, "sichuan", "GetDocumentContent", register_id)
+        assert rows == ["staff clerk-7, DOCUMENT_CONTENT_DENIED"]
+
+
+async def test_an_order_opens_a_document_on_file_that_it_names_itself(
+    henan: Archive, here: Archive, guangdong: Counter, sichuan: Counter
+) -> None:
+    number = await sichuan.new_customer()
+    named, other = [await henan.put(number, code="CONTRACT") for _ in range(2)]
+    request = guangdong.request("TERMINATE", number)
+    (listed,) = [each for each in await here.list(number) if each.register_id == named]
+    request.documents.append(attested(listed))
+    await guangdong.submit(request)
+    assert await here.content(number, named) == scan()
+    assert (await refusal(anext(aiter(here.pieces(number, other))))).reason == "DOCUMENT_CONTENT_DENIED"
 
 
 async def test_a_region_reads_what_it_verified_itself_only_as_the_home_region_lets_it(

@@ -21,14 +21,14 @@ from tests.federation.counter import REQUESTER, Counter, Reviewer
 from tests.federation.databases import Databases
 from tests.federation.refusals import refusal
 from tests.federation.running import Federation, until
-from tests.federation.sharing_counter import DECLINED, DUTY, SharingCounter, told
+from tests.federation.sharing_counter import DECLINED, DUTY, FILE_NUMBER, SharingCounter, told
 from tests.federation.test_erasure import end_line
 from tests.federation.test_privacy import traced
 from tests.federation.test_verification_privacy import files_of
 
 # What stands nowhere else; of each, also a part that no mask shows.
 PLANTED = ("令狐冲霄汉", "冲霄汉", "linghu.chongxiao@planted.example", "linghu.chong", "华山派思过崖七号院", "思过崖")
-PAPER, REFERENCE = "archive-planted-4711", "川公网查-planted-17"
+PAPER = "archive-planted-4711"
 # Said in commands: an order, a complaint and what is said to it, an identity document.
 GRIEVANCE, FINDING, NEW_NAME = "独孤九剑被多扣了钱", "已核实风清扬处的多收", "令狐改名君子剑"
 IDENTITY = "510104199001014711"
@@ -60,7 +60,8 @@ async def share_in_every_way(federation: Federation, number: str) -> bytes:
     south, henan = SharingCounter.of(federation, "guangdong"), SharingCounter.of(federation, "henan")
     for purpose in ("counter-service", "complaint-handling", "enterprise-support"):
         await south.consent(number, "guangdong", purpose)
-    await south.give(south.decision(number, "guangdong", "installation", paper=PAPER))
+    await south.give(south.decision(number, "guangdong", "installation", paper=await south.sign(number)))
+    await south.give(south.decision(number, "henan", "installation", DECLINED, paper=PAPER))
     await henan.consent(number, "henan", "complaint-handling", DECLINED)
     answer = await south.read(number, "enterprise-support")
     seen = told(answer)
@@ -69,7 +70,7 @@ async def share_in_every_way(federation: Federation, number: str) -> bytes:
     for purpose in ("counter-service", "complaint-handling", "enterprise-support", "installation"):
         await henan.read(number, purpose)
     assert (await refusal(henan.read(number, "fraud-investigation"))).reason == "SHARING_NOT_ALLOWED"
-    await south.ask(south.question(number, "fraud-investigation", DUTY, reference=REFERENCE))
+    await south.by_staff().ask(south.question(number, "fraud-investigation", DUTY, reference=FILE_NUMBER))
     assert await south.disclosures(number)
     assert await south.grants(number)
     await south.withdraw(number)
@@ -177,7 +178,7 @@ async def test_what_is_for_one_region_stands_nowhere_else_and_nobody_on_the_way_
     files, _ = files_of(tmp_path)
     abroad = {path: content for path, content in files.items() if f"{tmp_path}/sichuan/" not in path}
     assert any("coordinator" in path for path in abroad), "the coordinator's files are among those searched"
-    assert list(leaks(places | abroad, (*PLANTED, *SAID, PAPER, REFERENCE))) == []
+    assert list(leaks(places | abroad, (*PLANTED, *SAID, PAPER))) == []
     coordinator = {path: content for path, content in (places | abroad).items() if "coordinator" in path}
     rest = {name: places[name] for name in ("log", "spans")}
     spoken = (*numbers, *(each.removeprefix("+86") for each in numbers), REQUESTER.staff_id, "reviewer-1")
@@ -188,4 +189,4 @@ async def test_what_is_for_one_region_stands_nowhere_else_and_nobody_on_the_way_
         cells = [cell for row in kept[table] for cell in row]
         content = b"\n".join(cell if isinstance(cell, bytes) else str(cell).encode() for cell in cells)
         assert content
-        assert list(leaks({table: content}, (*PLANTED, PAPER, REFERENCE, number))) == []
+        assert list(leaks({table: content}, (*PLANTED, PAPER, number))) == []

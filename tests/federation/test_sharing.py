@@ -3,7 +3,8 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import UTC, timedelta
+from zoneinfo import ZoneInfo
 
 import grpc
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from gateway.api.federation.v1.configuration_pb2 import SharedField
 from gateway.api.region.v1 import sharing_service_pb2 as api
 from gateway.api.region.v1.customer_service_pb2 import QueryProfileRequest
+from gateway.api.region.v1.notice_service_pb2 import ListNoticesRequest
 from gateway.api.region.v1.sharing_service_pb2 import DisclosureKind, GrantState
 from gateway.api.types.v1.reason_pb2 import Reason
 from tests.federation.archive import CHUNK, Archive, scan
@@ -21,6 +23,7 @@ from tests.federation.sharing_counter import (
     DECLINED,
     DUTY,
     EMAIL,
+    FILE_NUMBER,
     HOLDER,
     NAME,
     NUMBER,
@@ -156,18 +159,22 @@ async def test_a_duty_of_law_is_named_and_the_customer_can_see_it(
     federation: Federation, south: SharingCounter, sichuan: Counter
 ) -> None:
     number = await sichuan.new_customer(name="张三丰")
-    question = south.question(number, "fraud-investigation", DUTY, reference="粤公网查[2026]17号")
-    assert told(await south.ask(question))[NAME] == ["张三丰"]
+    question = south.question(number, "fraud-investigation", DUTY, reference=FILE_NUMBER)
+    assert told(await south.by_staff().ask(question))[NAME] == ["张三丰"]
     (seen,) = await south.disclosures(number)
-    assert (seen.kind, seen.region, seen.operator) == (DisclosureKind.DISCLOSURE_KIND_READ, "guangdong", "counter")
-    assert (seen.purpose, seen.legal_basis, seen.particulars.reference) == (
-        "fraud-investigation",
-        DUTY,
-        "粤公网查[2026]17号",
-    )
+    assert (seen.kind, seen.region, seen.operator) == (DisclosureKind.DISCLOSURE_KIND_READ, "guangdong", "staff/wang")
+    assert seen.particulars.requester.staff_id == "wang", "by the certificate, whatever the request says"
+    assert (seen.purpose, seen.legal_basis, seen.particulars.reference) == ("fraud-investigation", DUTY, FILE_NUMBER)
     assert SharedField.SHARED_FIELD_NAME in seen.shown
     assert seen.purpose_title.zh_cn
-    assert "粤公网查".encode() not in federation.database("sichuan").raw(), "what people write is sealed"
+    for region in ("guangdong", "sichuan"):
+        audited = federation.database(region).rows(
+            "SELECT COUNT(*) FROM audit WHERE actor = 'region/guangdong/staff/wang' AND action = 'ReadSharedCustomer'"
+            " AND detail LIKE ? AND detail LIKE ?",
+            f"%LEGAL_BASIS_LEGAL_DUTY {FILE_NUMBER}:%",
+            f"%{question.request_id}%",
+        )
+        assert audited == [(1,)], region
 
 
 async def test_the_customer_sees_who_saw_what_and_who_was_refused_page_by_page(
@@ -214,13 +221,14 @@ async def test_each_reading_denial_grant_and_withdrawal_is_one_row_of_the_chain_
 
 
 async def test_the_customer_is_told_of_each_consent_and_of_its_end(
-    federation: Federation, south: SharingCounter, sichuan: Counter
+    federation: Federation, south: SharingCounter, home: SharingCounter, sichuan: Counter
 ) -> None:
     number = await sichuan.new_customer()
-    await south.give(south.decision(number, "guangdong", paper="archive 2026-44"))
+    paper = await south.sign(number)
+    given = await south.give(south.decision(number, "guangdong", paper=paper))
     assert masks(await south.read(number)) == {"UNSPECIFIED"}
     (grant,) = await south.grants(number)
-    assert grant.evidence.paper == "archive 2026-44"
+    assert (grant.evidence.paper, len(grant.text_version)) == (paper, 64)
     await south.withdraw(number, paper="archive 2026-45")
     assert masks(await south.read(number)) == {"WITHDRAWN"}
     kinds = federation.database("sichuan").rows(
@@ -228,6 +236,15 @@ async def test_the_customer_is_told_of_each_consent_and_of_its_end(
         federation.database("sichuan").index_of(number),
     )
     assert kinds == [("consent-given",), ("consent-withdrawn",)]
+    notices = await home.counter.notices.ListNotices(
+        ListNoticesRequest(number=number, requester=REQUESTER), timeout=CALL_SECONDS
+    )
+    (told_so,) = [each.text for each in notices.notices if each.kind == "consent-given"]
+    end = f"{given.end_time.ToDatetime(UTC).astimezone(ZoneInfo('Asia/Shanghai')):%Y-%m-%d %H:%M} (Asia/Shanghai)"
+    for part in ("Guangdong", "Service at the counter of another region", end, "name, number, status, line kind, plan"):
+        assert part in told_so.en
+    for part in ("广东公司", "异地营业厅受理业务", end, "姓名、号码"):
+        assert part in told_so.zh_cn
 
 
 async def test_the_home_region_reads_its_own_customers_and_that_is_seen_too(
@@ -291,7 +308,7 @@ async def test_the_customers_list_names_each_reading_of_a_document_once_and_why_
     ]
     assert [each.purpose_title.en for each in seen if not each.purpose] == [
         "it has verified the document",
-        "no order under way",
+        "no order under way that needs it",
         "no business named",
     ]
     assert {each.particulars.record for each in seen[:4]} == {register_id}

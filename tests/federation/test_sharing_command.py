@@ -11,6 +11,7 @@ from subprocess import PIPE, Popen
 from tests.federation.certificates import FEDERATION
 from tests.federation.counter import Counter, code_in
 from tests.federation.running import Federation, until
+from tests.federation.sharing_counter import FILE_NUMBER, SharingCounter
 
 STAFF = ("--staff-id", "4711")
 
@@ -34,10 +35,11 @@ class Shell:
     """A shell at Guangdong's counter."""
 
     federation: Federation
+    name: str = "operator/counter"
 
     async def begin(self, *arguments: str, language: str = "en") -> "Popen[str]":
         """Starts the command."""
-        credentials = self.federation.certificates.credentials("region/guangdong/operator/counter")
+        credentials = self.federation.certificates.credentials(f"region/guangdong/{self.name}")
         environment = {
             **os.environ,
             "CROSSREGION_NODE": self.federation.endpoint("guangdong"),
@@ -87,17 +89,21 @@ async def test_a_customer_consents_is_read_sees_it_and_withdraws(federation: Fed
     assert (given.code, "Recorded as guangdong/counter/by-shell" in given.out) == (0, True), given
     assert f"{number[:-8]}****{number[-4:]}" in given.err
     assert "张三丰" in (await shell.run(*asking, "--field", "name")).out
+    for language, words in {"en": ["active", "mobile"], "zh": ["正常", "移动"]}.items():
+        shown = await shell.run(*asking, "--field", "status", "--field", "line-kind", language=language)
+        assert [line.split()[-1] for line in shown.out.splitlines()[2:]] == words
     told = json.loads((await shell.run(*asking, "--field", "plan", "--json")).out)
     assert told["record"]["values"] == [{"field": "SHARED_FIELD_PLAN", "texts": ["sichuan-29"]}]
     grants = await shell.run_with_code(number, "grants", number)
     assert (grants.code, "in force" in grants.out, "verified: OTP" in grants.out) == (0, True, True), grants
+    assert given.out.count(" UTC") == grants.out.count(" UTC") == 2, "every time says its zone"
     withdrawn = await shell.run("withdraw", number, "--paper", "archive-1")
     assert withdrawn.code == 0
     assert "withdrawn" in (await shell.run(*asking)).out
     month = (await Counter(federation, "guangdong").bill(number)).month
     seen = await shell.run_with_code(number, "disclosures", number)
     assert seen.code == 0
-    assert seen.out.count("counter/4711") == 6
+    assert seen.out.count("counter/4711") == 8
     assert f"bill read: {month}" in seen.out
     chinese = await shell.run_with_code(number, "disclosures", number, language="zh")
     assert (chinese.code, f"查阅账单: {month}" in chinese.out) == (0, True), chinese.out
@@ -118,3 +124,38 @@ async def test_a_refusal_is_an_answer_in_the_language_of_the_command(federation:
     wrong = await shell.begin("grants", number, "--verify", "password")
     told = await shell.ended(wrong, "123456\n")
     assert (told.code, "PASSWORD_NOT_SET" in told.err) == (1, True)
+
+
+async def test_an_empty_paper_is_a_mistake_and_no_code_is_sent_instead(
+    federation: Federation, sichuan: Counter
+) -> None:
+    shell, number = Shell(federation), await sichuan.new_customer()
+    for command in (("consent", number, "--reader", "guangdong", "--purpose", "counter-service"), ("withdraw", number)):
+        for paper in ("", " "):
+            ended = await shell.run(*command, "--paper", paper)
+            assert (ended.code, ended.out, "'--paper': It is empty." in ended.err) == (2, "", True), ended
+    assert shell.codes(number) == []
+
+
+async def test_a_consent_on_paper_names_the_paper_on_file(federation: Federation, sichuan: Counter) -> None:
+    shell, number = Shell(federation), await sichuan.new_customer(name="张三丰")
+    consent = ("consent", number, "--reader", "guangdong", "--purpose", "counter-service", "--paper")
+    invented = await shell.run(*consent, "guangdong/counter/none")
+    assert (invented.code, "DOCUMENT_NOT_ON_FILE" in invented.err) == (1, True), invented
+    paper = await SharingCounter.of(federation, "guangdong").sign(number)
+    assert (await shell.run(*consent, paper)).code == 0
+    assert "张三丰" in (await shell.run("read", number, "--purpose", "counter-service", "--field", "name")).out
+
+
+async def test_a_duty_of_law_is_claimed_with_the_certificate_of_staff_and_the_customer_sees_its_file_number(
+    federation: Federation, sichuan: Counter
+) -> None:
+    shell, number = Shell(federation), await sichuan.new_customer(name="张三丰")
+    asking = ("read", number, "--purpose", "fraud-investigation", "--basis", "legal-duty", "--reference", FILE_NUMBER)
+    denied = await shell.run(*asking)
+    assert (denied.code, "LEGAL_DUTY_BY_STAFF_ALONE" in denied.err) == (1, True), denied
+    staff = await Shell(federation, "staff/wang").run(*asking)
+    assert (staff.code, "张三丰" in staff.out) == (0, True), staff
+    seen = await shell.run_with_code(number, "disclosures", number)
+    assert f"legal duty: {FILE_NUMBER}" in seen.out
+    assert "staff/wang " in seen.out

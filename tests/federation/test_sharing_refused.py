@@ -10,15 +10,17 @@ from gateway.api.federation.v1.configuration_pb2 import Configuration, LegalBasi
 from gateway.api.region.v1 import sharing_service_pb2 as api
 from gateway.api.region.v1.sharing_envelopes_pb2 import SharingQuery
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
+from tests.federation.archive import Archive
 from tests.federation.counter import REQUESTER, Counter
 from tests.federation.forger import Forger, refused
 from tests.federation.refusals import refusal
-from tests.federation.running import CALL_SECONDS, Federation
-from tests.federation.sharing_counter import DUTY, HOLDER, NUMBER, ORDER, SharingCounter, masks
+from tests.federation.running import CALL_SECONDS, Federation, until
+from tests.federation.sharing_counter import DECLINED, DUTY, FILE_NUMBER, HOLDER, NUMBER, ORDER, SharingCounter, masks
 from tests.federation.test_catalogue_changes import put_in_force
 from tests.federation.test_sharing import reason
 
 SHARING = EnvelopeKind.ENVELOPE_KIND_SHARING
+OUTDATED, IN_FORCE = api.GrantState.GRANT_STATE_OUTDATED, api.GrantState.GRANT_STATE_IN_FORCE
 
 
 @pytest.fixture(name="south")
@@ -58,15 +60,23 @@ def reading(purpose: str, basis: str = "") -> Ask:
 
 
 async def paper(south: SharingCounter, number: str) -> Message:
-    """Records a consent on paper."""
-    return await south.give(south.decision(number, "guangdong", paper="archive 1"))
+    """Records on paper that the customer declined."""
+    return await south.give(south.decision(number, "guangdong", decision=DECLINED, paper="archive 1"))
+
+
+async def invented_paper(south: SharingCounter, number: str) -> Message:
+    """Records a consent on a paper that nobody has put on file: refused in the same way."""
+    invented = south.decision(number, "guangdong", paper="guangdong/counter/invented")
+    answer = await refusal(south.give(invented))
+    assert (answer.reason, answer.parameters) == ("DOCUMENT_NOT_ON_FILE", {"document": invented.paper})
+    return invented.requester
 
 
 async def reused_paper(south: SharingCounter, number: str) -> Message:
-    """Records a consent on paper, then another by the same id: refused in the same way."""
-    first = south.decision(number, "guangdong", paper="archive 1")
+    """Records a decision on paper, then another by the same id: refused in the same way."""
+    first = south.decision(number, "guangdong", decision=DECLINED, paper="archive 1")
     await south.give(first)
-    other = south.decision(number, "guangdong", paper="archive 2", request_id=first.request_id)
+    other = south.decision(number, "guangdong", decision=DECLINED, paper="archive 2", request_id=first.request_id)
     assert (await refusal(south.give(other))).reason == "REQUEST_ID_REUSED"
     return await south.give(first)
 
@@ -85,6 +95,7 @@ async def withdrawal(south: SharingCounter, number: str) -> Message:
         reading("counter-service", "order"),
         reading("installation", "order"),
         paper,
+        invented_paper,
         reused_paper,
         withdrawal,
     ],
@@ -160,7 +171,8 @@ async def test_each_wrong_question_is_refused_with_its_reason(
     counter, number = SharingCounter.of(federation, place), await sichuan.new_customer()
     wrong = {
         "PURPOSE_UNKNOWN": counter.question(number, "curiosity"),
-        "SHARING_NOT_ALLOWED": counter.question(number, "retention-offer", DUTY, reference="file 1"),
+        "SHARING_NOT_ALLOWED": counter.question(number, "retention-offer", ORDER, order_id="O1"),
+        "LEGAL_DUTY_BY_STAFF_ALONE": counter.question(number, "fraud-investigation", DUTY, reference=FILE_NUMBER),
         "NUMBER_INVALID": counter.question("no number"),
         "NUMBER_UNRESOLVED": counter.question(federation.next_number("")),
     }
@@ -175,7 +187,7 @@ async def test_each_wrong_question_is_refused_with_its_reason(
         "fields": counter.question(number, fields=[SharedField.SHARED_FIELD_BALANCE]),
         "legal_basis": counter.question(number, basis=LegalBasis.LEGAL_BASIS_UNSPECIFIED),
         "order_id": counter.question(number, basis=ORDER),
-        "reference": counter.question(number, "fraud-investigation", DUTY),
+        "reference": counter.question(number, reference=FILE_NUMBER),
         "purpose": counter.question(number, ""),
     }.items():
         answer = await refusal(counter.ask(question))
@@ -183,11 +195,126 @@ async def test_each_wrong_question_is_refused_with_its_reason(
 
 
 @pytest.mark.parametrize("place", ["guangdong", "sichuan"])
+async def test_staff_read_by_a_duty_of_law_alone_where_the_purpose_rests_on_one_and_it_is_named(
+    federation: Federation, sichuan: Counter, place: str
+) -> None:
+    staff, number = SharingCounter.of(federation, place).by_staff(), await sichuan.new_customer()
+    fraud = "fraud-investigation"
+    for expected, question in {
+        "LEGAL_DUTY_BY_STAFF_ALONE": staff.question(number),
+        "SHARING_NOT_ALLOWED": staff.question(number, "counter-service", DUTY, reference=FILE_NUMBER),
+        "REQUEST_INVALID": staff.question(number, fraud, DUTY, reference="because the police rang"),
+    }.items():
+        assert (await refusal(staff.ask(question))).reason == expected
+    for reference in ("", "file 1", "粤公网查2026-17", f"{FILE_NUMBER} 张三丰", "查" * 21 + "〔2026〕17号"):
+        answer = await refusal(staff.ask(staff.question(number, fraud, DUTY, reference=reference)))
+        assert (answer.reason, answer.parameters["field"]) == ("REQUEST_INVALID", "reference"), reference
+    for reference in ("粤公(网)查字[2026]第17号", "GD-FRAUD(2026)17"):
+        assert masks(await staff.ask(staff.question(number, fraud, DUTY, reference=reference))) == {"UNSPECIFIED"}
+
+
+async def test_the_home_region_takes_a_duty_of_law_only_from_whom_the_asking_region_let_in_as_staff(
+    federation: Federation, south: SharingCounter, sichuan: Counter
+) -> None:
+    question = south.question(await sichuan.new_customer(), "fraud-investigation", DUTY, reference=FILE_NUMBER)
+    region = Forger(federation, "guangdong")
+    query = SharingQuery(subject=f"guangdong/counter/{question.request_id}", read=question)
+    sealed = region.seal("sichuan", SHARING, query, "ReadSharedCustomer")
+    assert refused(await region.deliver(sealed, "sichuan")) == "LEGAL_DUTY_BY_STAFF_ALONE"
+
+
+async def test_a_consent_on_paper_needs_a_paper_of_that_customer_that_the_same_region_has_put_on_file(
+    federation: Federation, south: SharingCounter, sichuan: Counter
+) -> None:
+    number, other, henan = await sichuan.new_customer(), await sichuan.new_customer(), Counter(federation, "henan")
+    wrong = {
+        "of another customer": await south.sign(other),
+        "of another region": await SharingCounter(henan).sign(number),
+        "no consent": await Archive(south.counter).put(number),
+        "of nobody": "guangdong/counter/none",
+    }
+    for register_id in wrong.values():
+        answer = await refusal(south.give(south.decision(number, "guangdong", paper=register_id)))
+        assert (answer.reason, answer.parameters) == ("DOCUMENT_NOT_ON_FILE", {"document": register_id})
+    answer = await refusal(south.give(south.decision(number, "guangdong", paper="archive 2026-44")))
+    assert (answer.reason, answer.parameters["field"]) == ("REQUEST_INVALID", "paper")
+    assert masks(await south.read(number)) == {"NOT_GRANTED"}
+
+
+async def test_a_paper_is_the_ground_of_one_consent_and_brings_none_back(
+    south: SharingCounter, sichuan: Counter
+) -> None:
+    number = await sichuan.new_customer()
+    paper = await south.sign(number)
+    first = south.decision(number, "guangdong", paper=paper)
+    assert await south.give(first) == await south.give(first), "a repeat does nothing twice"
+    await south.withdraw(number)
+    for reader in ("guangdong", "henan"):
+        answer = await refusal(south.give(south.decision(number, reader, paper=paper)))
+        assert (answer.reason, answer.parameters) == ("CONSENT_PAPER_USED", {"document": paper})
+    assert masks(await south.read(number)) == {"WITHDRAWN"}
+
+
+async def test_a_paper_that_was_found_false_is_no_consent(south: SharingCounter, sichuan: Counter) -> None:
+    number, home = await sichuan.new_customer(), Archive(sichuan)
+    paper = await south.sign(number)
+    await Archive(south.counter).withdraw(paper)
+
+    async def is_withdrawn() -> bool:
+        (listed,) = await home.list(number)
+        return listed.HasField("withdraw_time")
+
+    await until(is_withdrawn, "the home region knows")
+    answer = await refusal(south.give(south.decision(number, "guangdong", paper=paper)))
+    assert answer.reason == "DOCUMENT_WITHDRAWN"
+
+
+async def test_a_consent_opens_nothing_once_the_purpose_or_the_reader_is_another(
+    federation: Federation, south: SharingCounter, sichuan: Counter
+) -> None:
+    number = await sichuan.new_customer(name="张三丰")
+    await south.consent(number, "guangdong")
+    await south.consent(number, "guangdong", "complaint-handling")
+    before = await federation.configuration()
+    try:
+        await put_in_force(federation, with_more_fields(before, "counter-service"))
+        answer = await south.read(number)
+        assert reason(answer) == "SHARING_CONSENT_OUTDATED"
+        assert "counter-service" in answer.refusal.message.en
+        assert masks(await south.read(number, "complaint-handling")) == {"UNSPECIFIED"}, "of another purpose"
+        states = {each.purpose: each.state for each in await south.grants(number)}
+        assert states == {"counter-service": OUTDATED, "complaint-handling": IN_FORCE}
+        await south.consent(number, "guangdong")
+        assert masks(await south.read(number)) == {"UNSPECIFIED"}
+        await put_in_force(federation, with_another_owner(before, "guangdong"))
+        assert reason(await south.read(number, "complaint-handling")) == "SHARING_CONSENT_OUTDATED"
+    finally:
+        await put_in_force(federation, before)
+    assert reason(await south.read(number)) == "SHARING_CONSENT_OUTDATED"
+
+
+def with_more_fields(configuration: Configuration, purpose: str) -> Configuration:
+    """A configuration in which a purpose may see more."""
+    changed = Configuration()
+    changed.CopyFrom(configuration)
+    next(each for each in changed.purposes if each.name == purpose).fields.append(SharedField.SHARED_FIELD_EMAIL)
+    return changed
+
+
+def with_another_owner(configuration: Configuration, region: str) -> Configuration:
+    """A configuration in which a region is run by another company."""
+    changed = Configuration()
+    changed.CopyFrom(configuration)
+    next(each for each in changed.regions if each.id == region).name.zh_cn = "新粤"
+    return changed
+
+
+@pytest.mark.parametrize("place", ["guangdong", "sichuan"])
 async def test_each_wrong_decision_is_refused_with_its_reason(
     federation: Federation, sichuan: Counter, place: str
 ) -> None:
     counter, number, now = SharingCounter.of(federation, place), await sichuan.new_customer(), federation.clock.now()
-    paper = "archive 1"
+    paper = f"{place}/counter/none"
     for expected, request in {
         "PURPOSE_UNKNOWN": counter.decision(number, "guangdong", "curiosity", paper=paper),
         "SHARING_NOT_ALLOWED": counter.decision(number, "guangdong", "billing-enquiry", paper=paper),
@@ -259,7 +386,7 @@ async def test_a_region_without_a_data_agreement_is_denied_as_asker_and_as_giver
         )
         opened = past_its_own_node.opened(result)
         assert reason(api.ReadSharedCustomerResponse.FromString(opened)) == "DATA_AGREEMENT_MISSING"
-        told_so = await refusal(south.give(south.decision(number, "guangdong", paper="archive 1")))
+        told_so = await refusal(south.give(south.decision(number, "guangdong", paper="guangdong/counter/none")))
         assert (told_so.reason, told_so.parameters) == ("DATA_AGREEMENT_MISSING", {"region": region})
         await south.withdraw(number)
     finally:

@@ -117,7 +117,7 @@ STAFF: Mapping[str, Mapping[str, str]] = {
         "WatchComplaint",
         "GetAttachmentContent",
     )
-}
+} | {"ReadSharedCustomer": row("LEGAL_DUTY_BY_STAFF_ALONE")}
 # What operators and staff read that shows nobody's data, and is therefore no row: what it shows instead.
 SHOWS_NOBODY = {
     "CatalogueService": "what can be had and handled",

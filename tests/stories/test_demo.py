@@ -78,6 +78,7 @@ def test_the_story_goes_as_expected_and_everything_is_stopped(tmp_path: Path) ->
         r"✓ a payment taken meanwhile +acknowledged, home region: decide",
         r"✓ credited at home +50\.00 CNY",
         r"✓ accepted in Sichuan's audit chain +once",
+        r"✓ every region's audit chain +exit 0",
         r"✓ audit verify of Sichuan's node +exit 0",
         r"order submit guangdong → sichuan",
         r"✓ a case of two work items +henan, sichuan",

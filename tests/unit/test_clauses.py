@@ -23,6 +23,7 @@ _CHAPTERS = {
     "4.2": ["4.2", "4.2.1", "4.2.2(1)", "4.2.2(2)"],
     "4.3": [f"4.3({number})" for number in range(1, 5)],
     "4.4": ["4.4(1)", "4.4(2)", "4.4(3)", "4.4, end"],
+    **{f"7.{part}": [f"7.{part}({number})" for number in range(1, 5)] for part in range(1, 5)},
     "10.1": [f"10.1({number})" for number in range(1, 5)],
     "10.4": ["10.4(1)"],
 }

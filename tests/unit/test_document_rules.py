@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from gateway.api.federation.v1.configuration_pb2 import Business, Configuration, DocumentRequirement, Material
 from gateway.api.region.v1.document_service_pb2 import DocumentUpload, RegisteredDocument
-from gateway.api.region.v1.order_pb2 import PaperUse
+from gateway.api.region.v1.order_pb2 import Order, OrderRequest, PaperUse
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Applicant, Channel, Document, LocalizedText, Requester
 from gateway.clock import to_timestamp
@@ -215,3 +215,36 @@ def test_papers_are_what_could_be_on_file_and_one_that_is_handed_in_counts_as_ha
     assert rules.paper_use(FEDERATION, []) == rules.paper_use(FEDERATION, [face]) == PaperUse.PAPER_USE_UNSPECIFIED
     assert rules.paper_use(FEDERATION, [filed, face]) == PaperUse.PAPER_USE_ON_FILE
     assert rules.paper_use(FEDERATION, [filed, handed]) == PaperUse.PAPER_USE_HANDED_IN
+
+
+def proxied(**changes: object) -> Order:
+    """An order of an agent, under way."""
+    return Order(request=OrderRequest(business="SUSPEND", applicant=Applicant.APPLICANT_AGENT), **changes)  # type: ignore[arg-type]
+
+
+def with_agents() -> Federation:
+    """A federation in which an agent brings an authorisation, and the holder a contract."""
+    agent = DocumentRequirement(applicant=Applicant.APPLICANT_AGENT, all_of=["ID_ORIG|PWD+OTP", "POA"])
+    holder = DocumentRequirement(applicant=Applicant.APPLICANT_HOLDER, all_of=["BIZ_LIC"])
+    return Federation(1, Configuration(businesses=[Business(code="SUSPEND", documents=[agent, holder])]))
+
+
+def test_an_order_asks_for_what_the_catalogue_says_of_its_applicant_in_whichever_alternative() -> None:
+    asked_for = [code for code in MATERIALS if rules.asks_for(with_agents(), proxied(), code)]
+    assert asked_for == ["ID_ORIG", "POA", "PWD", "OTP"]
+
+
+def test_an_order_asks_for_what_a_review_requested_also_once_its_business_has_left_the_catalogue() -> None:
+    reviewed = proxied(documents_requested=["BIZ_LIC"])
+    assert rules.asks_for(with_agents(), reviewed, "BIZ_LIC")
+    assert rules.asks_for(FEDERATION, reviewed, "BIZ_LIC")
+    assert not rules.asks_for(FEDERATION, reviewed, "ID_ORIG")
+
+
+def test_an_order_names_a_document_by_its_register_id_alone() -> None:
+    order = proxied()
+    order.request.documents.add(code="POA")
+    order.request.documents.add(code="POA", register_id="henan/crm/R1")
+    assert rules.is_named_by(order, "henan/crm/R1")
+    assert not rules.is_named_by(order, "henan/crm/R2")
+    assert not rules.is_named_by(order, "")

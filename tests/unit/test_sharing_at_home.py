@@ -13,7 +13,10 @@ from gateway.api.federation.v1.configuration_pb2 import LegalBasis, SharedField
 from gateway.api.region.v1 import sharing_service_pb2 as api
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Channel, Requester
+from gateway.clock import to_microseconds
+from gateway.errors import Refused
 from gateway.federation.current import CurrentFederation
+from gateway.federation.sharing_rules import CONSENT_PAPER
 from gateway.region_keys import KeySet, RegionKeys
 from gateway.relay.border import Border
 from gateway.store.port import Transaction
@@ -24,6 +27,7 @@ from region_node.context import RegionContext
 from region_node.customers.operations import keep_customer
 from region_node.customers.rows import CustomerRow, insert_line
 from region_node.customers.standing import ERASED, RESTRICTED, keep_standing
+from region_node.documents.rows import DocumentRow, insert_document
 from region_node.orders.business import load_rules
 from region_node.requests import Questioner
 from region_node.sharing import rows
@@ -55,15 +59,37 @@ def sichuan() -> RegionContext:
     return RegionContext(Border("sichuan", keys().signers["sichuan"], keys().trusted, current), load_rules())
 
 
+def signed(tx: Transaction, name: str, **changes: object) -> str:
+    """A consent that the customer has signed in Guangdong, on file; returns its register id."""
+    row = DocumentRow(
+        register_id=f"guangdong/counter/{name}",
+        customer_id=LINE.customer_id,
+        code=CONSENT_PAPER,
+        region="guangdong",
+        verifier="clerk-7",
+        verify_time=to_microseconds(NOW),
+        expire_time=None,
+        withdraw_time=None,
+        media_type="image/png",
+        size=1,
+        content_hash="00",
+        identity_hash="",
+        register_time=to_microseconds(NOW),
+    )
+    insert_document(tx, replace(row, **changes))  # type: ignore[arg-type]
+    return row.register_id
+
+
 def consent(tx: Transaction, number: str = LINE.number, request_id: str = "C1") -> str:
     """Guangdong records a consent on paper; returns the id."""
+    signed(tx, request_id)
     request = api.GiveConsentRequest(
         request_id=request_id,
         number=number,
         reader="guangdong",
         purpose="counter-service",
         decision=api.ConsentDecision.CONSENT_DECISION_GRANTED,
-        paper="archive 1",
+        paper=f"guangdong/counter/{request_id}",
         requester=REQUESTER,
     )
     return give_consent(tx, sichuan(), request, SOUTH, NOW).grant_id
@@ -100,7 +126,9 @@ def test_of_an_erased_customer_nothing_is_told_and_nothing_new_is_kept(tx: Trans
     keep_standing(tx, LINE.customer_id, ERASED)
     before = rows.disclosures_page(tx, LINE, 0, 10)
     assert read(tx) == read(tx, NOBODYS)
-    consent(tx, request_id="C2")
+    with pytest.raises(Refused) as raised:
+        consent(tx, request_id="C2")
+    assert raised.value.reason == Reason.REASON_DOCUMENT_NOT_ON_FILE
     assert rows.disclosures_page(tx, LINE, 0, 10) == before
     assert not vault.key_ids_of(tx, [customer_subject(LINE.customer_id)]), "no key is made anew"
     assert not before[0].particulars.requester.staff_id, "what was sealed can be read no more"
@@ -142,6 +170,50 @@ def test_decisions_and_disclosures_hold_no_value_in_the_clear(tx: Transaction) -
     told = repr(tx.all(lambda *cells: cells, "SELECT * FROM sharing_grants")) + repr(
         tx.all(lambda *cells: cells, "SELECT * FROM disclosures")
     )
-    for value in ("archive 1", "王芳", LINE.number, "clerk-7"):
+    for value in ("王芳", LINE.number, "clerk-7"):
         assert value not in told
     assert "SHARED_FIELD_NAME" in told
+
+
+def test_an_expired_paper_is_no_consent(tx: Transaction) -> None:
+    signed(tx, "C1", expire_time=to_microseconds(NOW))
+    request = api.GiveConsentRequest(
+        request_id="C1",
+        number=LINE.number,
+        reader="guangdong",
+        purpose="counter-service",
+        decision=api.ConsentDecision.CONSENT_DECISION_GRANTED,
+        paper="guangdong/counter/C1",
+        requester=REQUESTER,
+    )
+    with pytest.raises(Refused) as raised:
+        give_consent(tx, sichuan(), request, SOUTH, NOW)
+    assert raised.value.reason == Reason.REASON_DOCUMENT_EXPIRED
+
+
+def test_a_grant_of_before_versions_were_kept_holds_as_it_did(tx: Transaction) -> None:
+    consent(tx)
+    tx.execute("UPDATE sharing_grants SET text_version = ''")
+    assert read(tx).record.values[0].texts == ["王芳"]
+    tx.execute("UPDATE sharing_grants SET text_version = 'of another text'")
+    assert read(tx).refusal.reason == Reason.REASON_SHARING_CONSENT_OUTDATED
+
+
+def test_a_grant_of_a_database_of_before_is_of_no_version_and_by_no_paper_on_file() -> None:
+    migrations = migrations_of("gateway", "region_node")
+    before = [each for each in migrations if each.package == "gateway" or each.name < "0028"]
+    with contextlib.closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        apply(connection, before)
+        connection.execute(
+            "INSERT INTO sharing_grants (sequence, grant_id, customer_id, product_id, reader, purpose, granted, fields,"
+            " start_time, end_time, record_time, evidence)"
+            " VALUES (1, 'guangdong/counter/C0', ?, ?, 'guangdong', 'counter-service', 1, 'SHARED_FIELD_NAME', ?, ?, 0,"
+            " X'00')",
+            (LINE.customer_id, LINE.product_id, to_microseconds(NOW), to_microseconds(NOW + timedelta(days=1))),
+        )
+        apply(connection, migrations)
+        tx = SqliteTransaction(connection, RegionKeys(KeySet.new()))
+        keep_customer(tx, CustomerRow(LINE.customer_id, "王芳", "wang@example.com"))
+        insert_line(tx, LINE)
+        assert read(tx).record.values[0].texts == ["王芳"]
+        assert not rows.is_paper_used(tx, "guangdong/counter/C0")

@@ -13,6 +13,7 @@ from gateway.errors import Refused, reason_name
 from gateway.federation.catalogue import Federation
 from gateway.federation.files import load
 from gateway.federation.rules import Change, difference, problems
+from gateway.federation.sharing_rules import CONSENT_PAPER
 
 SHIPPED = load(Path(__file__).parents[2] / "deploy" / "federation")
 NOW = datetime(2026, 6, 1, 8, tzinfo=UTC)
@@ -45,6 +46,13 @@ def agreement(**fields: str) -> Break:
     return change
 
 
+def without_consent_paper(configuration: Configuration) -> None:
+    """Takes the material on which customers sign a consent out of the catalogue."""
+    kept = [each for each in configuration.materials if each.code != CONSENT_PAPER]
+    configuration.ClearField("materials")
+    configuration.materials.extend(kept)
+
+
 def changed(change: Break) -> Configuration:
     copy = Configuration()
     copy.CopyFrom(SHIPPED)
@@ -70,6 +78,10 @@ def test_a_good_purpose_has_no_problems() -> None:
         (purpose(without_grant=None), "purposes[new].without_grant: is missing"),
         (purpose(consent_methods=None), "purposes[new].consent_methods: there is none"),
         (purpose(consent_methods=[9]), "purposes[new].consent_methods: 9 is not known"),
+        (
+            without_consent_paper,
+            "purposes[counter-service].consent_methods: a paper is a material SHARING_CONSENT",
+        ),
         (purpose(longest_grant=None), "purposes[new].longest_grant"),
         (purpose(longest_grant=timedelta(days=400)), "purposes[new].longest_grant"),
         (purpose(source=" "), "purposes[new].source: is missing"),

@@ -12,12 +12,13 @@ from gateway.api.federation.v1.configuration_pb2 import (
     ConsentMethod,
     LegalBasis,
     Purpose,
+    Region,
     SharedField,
     WithoutGrant,
 )
 from gateway.api.region.v1.sharing_service_pb2 import GrantState, MaskReason, SharedValue
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.api.types.v1.types_pb2 import Money
+from gateway.api.types.v1.types_pb2 import LocalizedText, Money
 from gateway.clock import to_timestamp
 from gateway.errors import Refused, reason_name
 from gateway.federation.files import load
@@ -34,6 +35,7 @@ from region_node.sharing.rules import (
     judge,
     require_basis,
     require_method,
+    text_version,
     told_values,
 )
 
@@ -67,6 +69,7 @@ decisions = st.lists(
         start=instants,
         end=st.none() | instants,
         withdrawn=st.none() | instants,
+        text_version=st.sampled_from(["", "today's", "another"]),
     ),
     max_size=6,
 )
@@ -78,7 +81,9 @@ def readings(draw: st.DrawFn) -> Reading:
     purpose = draw(purposes)
     basis = draw(st.sampled_from(list(purpose.legal_bases)))
     asked = draw(st.lists(st.sampled_from(list(purpose.fields)), max_size=4, unique=True))
-    return Reading("sichuan", "guangdong", purpose, basis, asked_fields(purpose, asked), NOW, draw(st.none() | known))
+    facts = draw(st.none() | known)
+    fields = asked_fields(purpose, asked)
+    return Reading("sichuan", "guangdong", purpose, basis, fields, NOW, facts, text_version="today's")
 
 
 def reading(name: str, *held: Decided, basis: LegalBasis.ValueType = CONSENT, **facts: bool) -> Reading:
@@ -127,7 +132,8 @@ def test_nothing_is_clear_that_the_purpose_may_not_see_or_that_no_right_covers(a
         assert asked.known.has_order
     elif asked.legal_basis == CONSENT:
         newest = next(each for each in asked.known.decisions if each.purpose == asked.purpose.name)
-        assert newest.state(NOW) == GrantState.GRANT_STATE_IN_FORCE
+        assert newest.state(NOW, text_version=asked.text_version) == GrantState.GRANT_STATE_IN_FORCE
+        assert newest.text_version in ("", "today's")
         assert clear <= newest.fields
         assert found.grant_id == newest.grant_id
 
@@ -198,6 +204,32 @@ def answer(asked: Reading, values: dict[Field, SharedValue]) -> object:
 )
 def test_each_case_ends_as_the_rules_say(asked: Reading, ends: str) -> None:
     assert outcome(asked) == ends
+
+
+def test_what_was_consented_to_has_another_version_once_anything_of_it_changes() -> None:
+    purpose, reader = PURPOSE, Region(id="guangdong", name=LocalizedText(zh_cn="广东", en="Guangdong"))
+    version = text_version(purpose, reader)
+    same, turned = Purpose(), Purpose()
+    same.CopyFrom(purpose)
+    same.longest_grant.FromTimedelta(DAY)
+    turned.CopyFrom(purpose)
+    turned.fields[:] = reversed(purpose.fields)
+    assert {version} == {text_version(each, reader) for each in (same, turned)}, "neither how long nor in which order"
+    fewer, titled, renamed, company = Purpose(), Purpose(), Purpose(), Region()
+    fewer.CopyFrom(purpose)
+    fewer.fields.pop()
+    titled.CopyFrom(purpose)
+    titled.title.en = "Another"
+    renamed.CopyFrom(purpose)
+    renamed.name = "another"
+    company.CopyFrom(reader)
+    company.name.en = "Another"
+    found = {
+        version,
+        text_version(purpose, company),
+        *(text_version(each, reader) for each in (fewer, titled, renamed)),
+    }
+    assert len(found) == 5
 
 
 def test_a_region_without_an_agreement_is_told_so_before_anything_is_looked_at() -> None:

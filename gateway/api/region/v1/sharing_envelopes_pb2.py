@@ -23,15 +23,16 @@ _sym_db = _symbol_database.Default()
 
 
 from gateway.api.region.v1 import sharing_service_pb2 as gateway_dot_api_dot_region_dot_v1_dot_sharing__service__pb2
+from gateway.api.types.v1 import access_pb2 as gateway_dot_api_dot_types_dot_v1_dot_access__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n-gateway/api/region/v1/sharing_envelopes.proto\x12\x15gateway.api.region.v1\x1a+gateway/api/region/v1/sharing_service.proto\"\x84\x03\n\x0cSharingQuery\x12\x0f\n\x07subject\x18\x01 \x01(\t\x12@\n\x04read\x18\x02 \x01(\x0b\x32\x30.gateway.api.region.v1.ReadSharedCustomerRequestH\x00\x12\x41\n\x0cgive_consent\x18\x03 \x01(\x0b\x32).gateway.api.region.v1.GiveConsentRequestH\x00\x12I\n\x10withdraw_consent\x18\x04 \x01(\x0b\x32-.gateway.api.region.v1.WithdrawConsentRequestH\x00\x12?\n\x0blist_grants\x18\x05 \x01(\x0b\x32(.gateway.api.region.v1.ListGrantsRequestH\x00\x12I\n\x10list_disclosures\x18\x06 \x01(\x0b\x32-.gateway.api.region.v1.ListDisclosuresRequestH\x00\x42\x07\n\x05queryb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n-gateway/api/region/v1/sharing_envelopes.proto\x12\x15gateway.api.region.v1\x1a+gateway/api/region/v1/sharing_service.proto\x1a!gateway/api/types/v1/access.proto\"\xae\x03\n\x0cSharingQuery\x12\x0f\n\x07subject\x18\x01 \x01(\t\x12@\n\x04read\x18\x02 \x01(\x0b\x32\x30.gateway.api.region.v1.ReadSharedCustomerRequestH\x00\x12\x41\n\x0cgive_consent\x18\x03 \x01(\x0b\x32).gateway.api.region.v1.GiveConsentRequestH\x00\x12I\n\x10withdraw_consent\x18\x04 \x01(\x0b\x32-.gateway.api.region.v1.WithdrawConsentRequestH\x00\x12?\n\x0blist_grants\x18\x05 \x01(\x0b\x32(.gateway.api.region.v1.ListGrantsRequestH\x00\x12I\n\x10list_disclosures\x18\x06 \x01(\x0b\x32-.gateway.api.region.v1.ListDisclosuresRequestH\x00\x12(\n\x04role\x18\x07 \x01(\x0e\x32\x1a.gateway.api.types.v1.RoleB\x07\n\x05queryb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'gateway.api.region.v1.sharing_envelopes_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SHARINGQUERY']._serialized_start=118
-  _globals['_SHARINGQUERY']._serialized_end=506
+  _globals['_SHARINGQUERY']._serialized_start=153
+  _globals['_SHARINGQUERY']._serialized_end=583
 # @@protoc_insertion_point(module_scope)

@@ -4,6 +4,7 @@ isort:skip_file
 The payload of questions about shared records. Answered afresh; what they write is done once for each request id."""
 
 from gateway.api.region.v1 import sharing_service_pb2 as _sharing_service_pb2
+from gateway.api.types.v1 import access_pb2 as _access_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 import builtins as _builtins
@@ -29,8 +30,11 @@ class SharingQuery(_message.Message):
     WITHDRAW_CONSENT_FIELD_NUMBER: _builtins.int
     LIST_GRANTS_FIELD_NUMBER: _builtins.int
     LIST_DISCLOSURES_FIELD_NUMBER: _builtins.int
+    ROLE_FIELD_NUMBER: _builtins.int
     subject: _builtins.str
-    """What the request id belongs to: `<asking region>/<operator>/<request id>`."""
+    """What the request id belongs to: `<asking region>/<operator>/<request id>`; of staff `<asking region>/staff/<name>/<request id>`."""
+    role: _access_pb2.Role.ValueType
+    """As whom the asking region has let in who asks: ROLE_STAFF, or unset for an operator system."""
     @_builtins.property
     def read(self) -> _sharing_service_pb2.ReadSharedCustomerRequest:
         """Read a record."""
@@ -60,10 +64,11 @@ class SharingQuery(_message.Message):
         withdraw_consent: _sharing_service_pb2.WithdrawConsentRequest | None = ...,
         list_grants: _sharing_service_pb2.ListGrantsRequest | None = ...,
         list_disclosures: _sharing_service_pb2.ListDisclosuresRequest | None = ...,
+        role: _access_pb2.Role.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["give_consent", b"give_consent", "list_disclosures", b"list_disclosures", "list_grants", b"list_grants", "query", b"query", "read", b"read", "withdraw_consent", b"withdraw_consent"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["give_consent", b"give_consent", "list_disclosures", b"list_disclosures", "list_grants", b"list_grants", "query", b"query", "read", b"read", "subject", b"subject", "withdraw_consent", b"withdraw_consent"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["give_consent", b"give_consent", "list_disclosures", b"list_disclosures", "list_grants", b"list_grants", "query", b"query", "read", b"read", "role", b"role", "subject", b"subject", "withdraw_consent", b"withdraw_consent"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_query: _TypeAlias = _typing.Literal["read", "give_consent", "withdraw_consent", "list_grants", "list_disclosures"]  # noqa: Y015
     _WhichOneofArgType_query: _TypeAlias = _typing.Literal["query", b"query"]  # noqa: Y015

@@ -104,6 +104,8 @@ class _GrantStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_GrantState
     """The customer declined."""
     GRANT_STATE_REPLACED: _GrantState.ValueType  # 6
     """A later decision has taken its place."""
+    GRANT_STATE_OUTDATED: _GrantState.ValueType  # 7
+    """What the customer consented to has changed since: it opens nothing until the customer consents anew."""
 
 class GrantState(_GrantState, metaclass=_GrantStateEnumTypeWrapper):
     """How a grant stands."""
@@ -122,6 +124,8 @@ GRANT_STATE_DECLINED: GrantState.ValueType  # 5
 """The customer declined."""
 GRANT_STATE_REPLACED: GrantState.ValueType  # 6
 """A later decision has taken its place."""
+GRANT_STATE_OUTDATED: GrantState.ValueType  # 7
+"""What the customer consented to has changed since: it opens nothing until the customer consents anew."""
 Global___GrantState: _TypeAlias = GrantState  # noqa: Y015
 
 class _DisclosureKind:
@@ -238,14 +242,14 @@ class ReadSharedCustomerRequest(_message.Message):
     order_id: _builtins.str
     """For contract necessity: the order about that number which the asking region has in progress."""
     reference: _builtins.str
-    """For a legal duty: what obliges, for example the file number of the authority; at most 200 characters."""
+    """For a legal duty: the file number of what obliges, and nothing else: letters or Chinese characters for the authority, the year in brackets, the number, for example `粤公网查〔2026〕17号`. It stands in the audit chain, and the customer sees it."""
     @_builtins.property
     def fields(self) -> _containers.RepeatedScalarFieldContainer[_configuration_pb2.SharedField.ValueType]:
         """Only these of the purpose's fields; all of them where none is named."""
 
     @_builtins.property
     def requester(self) -> _types_pb2.Requester:
-        """Who asks."""
+        """Who asks; staff are named by their certificate."""
 
     def __init__(
         self,
@@ -469,7 +473,7 @@ class SharingRefusal(_message.Message):
     MESSAGE_FIELD_NUMBER: _builtins.int
     NOT_UNTIL_FIELD_NUMBER: _builtins.int
     reason: _reason_pb2.Reason.ValueType
-    """The reason, for programs: SHARING_NOT_GRANTED, SHARING_DECLINED, SHARING_NOT_UNTIL, SHARING_RESTRICTED or DATA_AGREEMENT_MISSING."""
+    """The reason, for programs: SHARING_NOT_GRANTED, SHARING_DECLINED, SHARING_NOT_UNTIL, SHARING_CONSENT_OUTDATED, SHARING_RESTRICTED or DATA_AGREEMENT_MISSING."""
     @_builtins.property
     def message(self) -> _types_pb2.LocalizedText:
         """The reason, for people."""
@@ -524,7 +528,7 @@ class GiveConsentRequest(_message.Message):
     applicant: _types_pb2.Applicant.ValueType
     """For whom the applicant acts."""
     paper: _builtins.str
-    """How it was given: where the signed paper is filed that the member of staff in `requester` has seen. Empty where it was verified."""
+    """How it was given, where the member of staff in `requester` has seen a signed paper: of a grant the register id of the paper, a material SHARING_CONSENT that this region has put on file for the customer and that no other decision was given by; of who declined where it is filed. Empty where it was verified."""
     @_builtins.property
     def fields(self) -> _containers.RepeatedScalarFieldContainer[_configuration_pb2.SharedField.ValueType]:
         """Which fields of the purpose; all of them where none is named."""
@@ -758,6 +762,7 @@ class Grant(_message.Message):
     RECORD_TIME_FIELD_NUMBER: _builtins.int
     EVIDENCE_FIELD_NUMBER: _builtins.int
     WITHDRAW_TIME_FIELD_NUMBER: _builtins.int
+    TEXT_VERSION_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """`<region>/<operator>/<request id>` of who recorded it."""
     reader: _builtins.str
@@ -766,6 +771,8 @@ class Grant(_message.Message):
     """What for."""
     state: Global___GrantState.ValueType
     """How it stands now."""
+    text_version: _builtins.str
+    """The version of what was consented to: SHA-256 in hexadecimal over the purpose's name, title and fields and the reader's id and name. Empty for one of before versions were kept."""
     @_builtins.property
     def purpose_title(self) -> _types_pb2.LocalizedText:
         """What people call that."""
@@ -808,10 +815,11 @@ class Grant(_message.Message):
         record_time: _timestamp_pb2.Timestamp | None = ...,
         evidence: Global___ConsentEvidence | None = ...,
         withdraw_time: _timestamp_pb2.Timestamp | None = ...,
+        text_version: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "evidence", b"evidence", "purpose_title", b"purpose_title", "record_time", b"record_time", "start_time", b"start_time", "withdraw_time", b"withdraw_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "evidence", b"evidence", "fields", b"fields", "id", b"id", "purpose", b"purpose", "purpose_title", b"purpose_title", "reader", b"reader", "record_time", b"record_time", "start_time", b"start_time", "state", b"state", "withdraw_time", b"withdraw_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "evidence", b"evidence", "fields", b"fields", "id", b"id", "purpose", b"purpose", "purpose_title", b"purpose_title", "reader", b"reader", "record_time", b"record_time", "start_time", b"start_time", "state", b"state", "text_version", b"text_version", "withdraw_time", b"withdraw_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -832,7 +840,7 @@ class ConsentEvidence(_message.Message):
     method: _configuration_pb2.ConsentMethod.ValueType
     """The way."""
     paper: _builtins.str
-    """Where the paper is filed."""
+    """The register id of the paper, or where it is filed."""
     staff_id: _builtins.str
     """Who recorded it, and saw the paper."""
     channel: _types_pb2.Channel.ValueType
@@ -962,7 +970,7 @@ class Disclosure(_message.Message):
     region: _builtins.str
     """The region that asked or recorded."""
     operator: _builtins.str
-    """Its system."""
+    """Its system; `staff/<name>` for a member of its staff."""
     purpose: _builtins.str
     """What for: the name of a purpose, or the code of a business; empty where none was named."""
     legal_basis: _configuration_pb2.LegalBasis.ValueType

@@ -84,7 +84,7 @@ class SharingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ReadSharedCustomer(self, request, context):
-        """Reads what a purpose may see of a customer of any region. A refusal is an ordinary answer.
+        """Reads what a purpose may see of a customer of any region. A refusal is an ordinary answer. A duty of law is claimed by staff alone, who read by nothing else.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

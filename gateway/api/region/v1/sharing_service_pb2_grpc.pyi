@@ -19,7 +19,7 @@ class SharingServiceStub:
     ListPurposes: _aio.UnaryUnaryMultiCallable[_sharing_service_pb2.ListPurposesRequest, _sharing_service_pb2.ListPurposesResponse]
     """Lists what records are shared for: what each purpose may see, by which right, and what is told without one. It is what a customer is told before consenting."""
     ReadSharedCustomer: _aio.UnaryUnaryMultiCallable[_sharing_service_pb2.ReadSharedCustomerRequest, _sharing_service_pb2.ReadSharedCustomerResponse]
-    """Reads what a purpose may see of a customer of any region. A refusal is an ordinary answer."""
+    """Reads what a purpose may see of a customer of any region. A refusal is an ordinary answer. A duty of law is claimed by staff alone, who read by nothing else."""
     ReadSharedCustomers: _aio.StreamStreamMultiCallable[_sharing_service_pb2.ReadSharedCustomersRequest, _sharing_service_pb2.ReadSharedCustomersResponse]
     """Reads many on one stream, each checked by itself and answered in any order: a consent that is withdrawn meanwhile is refused from then on."""
     GiveConsent: _aio.UnaryUnaryMultiCallable[_sharing_service_pb2.GiveConsentRequest, _sharing_service_pb2.GiveConsentResponse]
@@ -48,7 +48,7 @@ class SharingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _sharing_service_pb2.ReadSharedCustomerRequest,
         context: _aio.ServicerContext[_sharing_service_pb2.ReadSharedCustomerRequest, _sharing_service_pb2.ReadSharedCustomerResponse],
     ) -> _abc.Awaitable[_sharing_service_pb2.ReadSharedCustomerResponse]:
-        """Reads what a purpose may see of a customer of any region. A refusal is an ordinary answer."""
+        """Reads what a purpose may see of a customer of any region. A refusal is an ordinary answer. A duty of law is claimed by staff alone, who read by nothing else."""
 
     @_abc_1.abstractmethod
     def ReadSharedCustomers(

@@ -1,0 +1,71 @@
+"""When a region tells its witnesses the end of its audit chain: each minute, and the first rows at once."""
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+
+from gateway import audit
+from gateway.audit import Head
+from gateway.region_keys import KeySet, RegionKeys
+from gateway.store.port import Transaction
+from gateway.store.schema import migrations_of
+from gateway.store.sqlite import SqliteTransaction
+from gateway.store.sqlite_schema import apply
+from region_node.witnessing import rows
+from region_node.witnessing.telling import is_due
+from tests.unit.situations import NOW
+
+SECOND = timedelta(seconds=1)
+
+
+@pytest.fixture(name="tx")
+def transaction() -> Iterator[Transaction]:
+    with contextlib.closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        apply(connection, migrations_of("gateway", "region_node"))
+        yield SqliteTransaction(connection, RegionKeys(KeySet.new()))
+
+
+def tell(tx: Transaction, now: datetime, row: int, *, answers: bool = True) -> None:
+    """The witness is told of a chain that ends with a row, and keeps it if it answers."""
+    claimed = rows.claim(tx, "henan", now)
+    assert claimed is not None
+    if answers:
+        rows.update(tx, replace(claimed, told=now, head=Head(row, bytes(32)) if row else claimed.head))
+
+
+def act(tx: Transaction) -> None:
+    """Something is done that the chain says."""
+    audit.append(tx, now=NOW, actor="region/sichuan", action="Anything", subject="-", detail="")
+
+
+def is_told(tx: Transaction, after: timedelta) -> bool:
+    """Whether it is told so long after the last time; what says so and what claims it agree."""
+    due = is_due(tx, "henan", NOW + after)
+    assert not due or rows.claim(tx, "henan", NOW + after) is not None
+    return due
+
+
+def test_a_witness_is_told_each_minute(tx: Transaction) -> None:
+    act(tx)
+    tell(tx, NOW, 1)
+    act(tx)
+    assert not is_told(tx, rows.INTERVAL - SECOND)
+    assert is_told(tx, rows.INTERVAL)
+
+
+def test_a_witness_that_keeps_no_row_yet_is_told_of_the_first_at_once(tx: Transaction) -> None:
+    tell(tx, NOW, 0)
+    assert not is_told(tx, rows.INTERVAL - SECOND), "of an empty chain there is nothing new to tell"
+    act(tx)
+    assert is_told(tx, SECOND)
+
+
+def test_a_witness_that_does_not_answer_is_not_asked_more_often(tx: Transaction) -> None:
+    tell(tx, NOW, 0, answers=False)
+    act(tx)
+    assert not is_told(tx, rows.INTERVAL - SECOND)
+    assert is_told(tx, rows.INTERVAL)
