@@ -101,23 +101,27 @@ OPERATOR: Mapping[str, Mapping[str, str]] = {
     # What goes to the regulator is for staff of the first contact alone.
     "ExportDossier": row(DENIED),
 }
-STAFF: Mapping[str, Mapping[str, str]] = {
-    "ExportDossier": row(SHOWN, *["COMPLAINT_NOT_FOUND"] * 6),
-} | {
-    rpc: OPERATOR[rpc]
-    for rpc in (
-        "GetCustomer",
-        "GetOrder",
-        "ListOrders",
-        "WatchOrders",
-        "ListNotices",
-        "ListDocuments",
-        "GetComplaint",
-        "ListComplaints",
-        "WatchComplaint",
-        "GetAttachmentContent",
-    )
-} | {"ReadSharedCustomer": row("LEGAL_DUTY_BY_STAFF_ALONE")}
+STAFF: Mapping[str, Mapping[str, str]] = (
+    {
+        "ExportDossier": row(SHOWN, *["COMPLAINT_NOT_FOUND"] * 6),
+    }
+    | {
+        rpc: OPERATOR[rpc]
+        for rpc in (
+            "GetCustomer",
+            "GetOrder",
+            "ListOrders",
+            "WatchOrders",
+            "ListNotices",
+            "ListDocuments",
+            "GetComplaint",
+            "ListComplaints",
+            "WatchComplaint",
+            "GetAttachmentContent",
+        )
+    }
+    | {"ReadSharedCustomer": row("LEGAL_DUTY_BY_STAFF_ALONE")}
+)
 # What operators and staff read that shows nobody's data, and is therefore no row: what it shows instead.
 SHOWS_NOBODY = {
     "CatalogueService": "what can be had and handled",

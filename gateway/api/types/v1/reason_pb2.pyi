@@ -240,7 +240,7 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     REASON_DOCUMENT_WITHDRAWN: _Reason.ValueType  # 106
     """Verify the document itself; the one on file was found false."""
     REASON_DOCUMENT_CONTENT_DENIED: _Reason.ValueType  # 107
-    """Only with a reason: take the order in first."""
+    """Only with a reason: take in an order that needs this document first. It is told alike where there is no such document."""
     REASON_LEGAL_HOLD_NOT_FOUND: _Reason.ValueType  # 108
     """Look at `region-node customers holds` for those that there are."""
     REASON_IMPACT_RECORD_EXISTS: _Reason.ValueType  # 109
@@ -293,6 +293,12 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """It is sealed and sent again by itself, as soon as the sender knows the key in use. Where it stays, give every process of the region the same file of keys, or rotate them."""
     REASON_BATCH_UNREADABLE: _Reason.ValueType  # 155
     """Sent again by itself. Where it stays, the sender's node is older than sealing, or somebody on the way has meddled."""
+    REASON_LEGAL_DUTY_BY_STAFF_ALONE: _Reason.ValueType  # 170
+    """Have a member of staff ask, with a certificate of their own, and let everybody else ask by another basis."""
+    REASON_CONSENT_PAPER_USED: _Reason.ValueType  # 171
+    """Have the customer sign for this decision, and put that paper on file."""
+    REASON_SHARING_CONSENT_OUTDATED: _Reason.ValueType  # 172
+    """Tell the customer what is shared for the purpose now, and ask for consent anew."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """The reasons. They are stable: programs may decide on them. They travel as the reason of google.rpc.ErrorInfo, without the prefix."""
@@ -512,7 +518,7 @@ REASON_DOCUMENT_EXPIRED: Reason.ValueType  # 105
 REASON_DOCUMENT_WITHDRAWN: Reason.ValueType  # 106
 """Verify the document itself; the one on file was found false."""
 REASON_DOCUMENT_CONTENT_DENIED: Reason.ValueType  # 107
-"""Only with a reason: take the order in first."""
+"""Only with a reason: take in an order that needs this document first. It is told alike where there is no such document."""
 REASON_LEGAL_HOLD_NOT_FOUND: Reason.ValueType  # 108
 """Look at `region-node customers holds` for those that there are."""
 REASON_IMPACT_RECORD_EXISTS: Reason.ValueType  # 109
@@ -565,6 +571,12 @@ REASON_SEALING_KEY_UNKNOWN: Reason.ValueType  # 154
 """It is sealed and sent again by itself, as soon as the sender knows the key in use. Where it stays, give every process of the region the same file of keys, or rotate them."""
 REASON_BATCH_UNREADABLE: Reason.ValueType  # 155
 """Sent again by itself. Where it stays, the sender's node is older than sealing, or somebody on the way has meddled."""
+REASON_LEGAL_DUTY_BY_STAFF_ALONE: Reason.ValueType  # 170
+"""Have a member of staff ask, with a certificate of their own, and let everybody else ask by another basis."""
+REASON_CONSENT_PAPER_USED: Reason.ValueType  # 171
+"""Have the customer sign for this decision, and put that paper on file."""
+REASON_SHARING_CONSENT_OUTDATED: Reason.ValueType  # 172
+"""Tell the customer what is shared for the purpose now, and ask for consent anew."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final
