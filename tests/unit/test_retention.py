@@ -208,7 +208,7 @@ def test_what_is_attached_to_a_complaint_does_not_go_with_the_documents(kept: Ar
             home="sichuan",
             docket=docket,
         )
-        insert_file(kept.tx, file, b"named", NOW - LONG_AGO)
+        insert_file(kept.tx, file, b"", NOW - LONG_AGO)
     kept.night(TOMORROW)
     assert kept.connection.execute("SELECT docket FROM document_files").fetchall() == [("guangdong/20250101-1",)]
     assert kept.report()["DATA_CLASS_DOCUMENTS"].removed == 1
