@@ -20,7 +20,7 @@ def row(number: int, content: bytes = b"own") -> AuditHead:
 
 def verdict(end: int, told: Sequence[int], *seen: tuple[str, AuditHead]) -> ChainVerdict:
     """What is found of a chain of so many rows that tells some of them, and of which others have seen heads."""
-    found, rows = ChainVerdict(region="sichuan"), {}
+    found, rows = ChainVerdict(region="sichuan"), dict[int, ToldRow]()
     part = VerifyChainResponse(head=row(end), is_end=True, end_time=THEN)
     part.told.extend(ToldRow(head=row(each), time=THEN) for each in told)
     take_part(found, part, rows)
@@ -36,7 +36,7 @@ def test_of_a_tail_that_was_cut_the_time_of_the_last_row_is_told() -> None:
 
 
 def test_of_a_chain_that_is_gone_there_is_no_time() -> None:
-    found, rows = ChainVerdict(region="sichuan"), {}
+    found, rows = ChainVerdict(region="sichuan"), dict[int, ToldRow]()
     take_part(found, VerifyChainResponse(head=AuditHead(), is_end=True), rows)
     compare(found, [Sighting(witness="coordinator", head=row(2))], rows)
     assert not found.problems[0].HasField("time")

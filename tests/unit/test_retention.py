@@ -16,6 +16,7 @@ from gateway.clock import to_microseconds
 from gateway.federation.files import load
 from gateway.federation.rules import problems
 from gateway.federation.witnesses import witnesses_of
+from region_node.auditing import AuditedCall
 from region_node.customers.rows import insert_line
 from region_node.documents.files import REGISTERED, StoredFile, insert_file
 from region_node.retention import holds
@@ -151,7 +152,7 @@ def test_under_a_legal_hold_everything_stays_until_it_ends(kept: Archive) -> Non
     insert_line(kept.tx, LINE)
     order_id = kept.order("old", old, COMPLETED)
     kept.sent(order_id, old)
-    holds.hold(kept.tx, customer, "court/1", NOW + timedelta(days=30), actor="staff", now=NOW)
+    holds.hold(kept.tx, customer, "court/1", NOW + timedelta(days=30), AuditedCall("staff", "chen", NOW))
     kept.night(TOMORROW)
     assert (kept.count("orders"), kept.count("outbox")) == (1, 1)
     assert kept.report()["DATA_CLASS_ENVELOPES"].held == 1

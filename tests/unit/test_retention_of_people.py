@@ -12,6 +12,7 @@ from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.api.region.v1.document_service_pb2 import DocumentUpload
 from gateway.api.region.v1.sharing_service_pb2 import ConsentEvidence
 from gateway.clock import to_microseconds, to_timestamp
+from region_node.auditing import AuditedCall
 from region_node.billing import ledger
 from region_node.billing.rules import transfer
 from region_node.complaints.private_notes import add_private_note
@@ -263,7 +264,7 @@ def test_a_legal_hold_keeps_customers_consents_and_complaints(kept: Archive) -> 
     end_line(kept, LINE, OLD)
     complain(kept, 1)
     decide(kept, "run out", OLD, end=OLD + timedelta(days=30))
-    holds.hold(kept.tx, LINE.customer_id, "court/1", NOW + timedelta(days=30), actor="staff", now=NOW)
+    holds.hold(kept.tx, LINE.customer_id, "court/1", NOW + timedelta(days=30), AuditedCall("staff", "chen", NOW))
     kept.night(TOMORROW)
     assert (counts(kept), left(kept)) == ([1, 1, 1, 1], {"run out"})
     assert standing_of(kept.tx, LINE.customer_id) == ACTIVE
