@@ -117,8 +117,8 @@ def next_docket_number(tx: Transaction) -> int:
     """The number of the next complaint that this region takes in."""
     known = tx.first(
         int,
-        "SELECT MAX(docket_number) FROM (SELECT MAX(docket_number) AS docket_number FROM complaints"
-        " UNION ALL SELECT docket_number FROM purged_dockets) AS numbers WHERE docket_number IS NOT NULL",
+        "SELECT COALESCE(MAX(docket_number), 0) FROM (SELECT MAX(docket_number) AS docket_number FROM complaints"
+        " UNION ALL SELECT docket_number FROM purged_dockets) AS numbers",
     )
     return (known or 0) + 1
 

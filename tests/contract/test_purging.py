@@ -78,7 +78,7 @@ def test_decisions_go_in_order_whatever_the_size_of_a_page(tx: Transaction, limi
 
 
 def test_only_customers_whose_last_line_ended_long_ago_are_erased(tx: Transaction) -> None:
-    lines = {
+    lines: dict[str, list[datetime | None]] = {
         "old": [OLD],
         "both": [OLD, OLD + DAY],
         "lately": [OLD, NOW - DAY],

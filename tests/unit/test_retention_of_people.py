@@ -96,6 +96,10 @@ def test_a_complaint_goes_with_all_that_is_about_it_and_is_still_counted(kept: A
     audit.verify(audit.rows(kept.tx))
 
 
+def test_the_first_complaint_has_the_first_number(kept: Archive) -> None:
+    assert next_docket_number(kept.tx) == 1
+
+
 Waits = Callable[[Archive, str], object]
 
 
