@@ -94,6 +94,12 @@ Break = Callable[[dict[int, RetentionRule], Configuration], object]
         (lambda rules, _: setattr(rules[7], "start", RetentionStart.RETENTION_START_END), "leave it out"),
         (lambda rules, _: setattr(rules[3], "start", RetentionStart.RETENTION_START_CREATION), "must be RETENTION"),
         (lambda rules, _: setattr(rules[11], "months", 12), "REQUESTS]: must be kept as long as DATA_CLASS_ORDERS"),
+        (lambda rules, _: setattr(rules[15], "months", 72), "REQUESTS]: must be kept as long as DATA_CLASS_COMPLAINTS"),
+        (
+            lambda rules, _: setattr(rules[14], "months", 12),
+            "CONSENTS]: must be kept as long as DATA_CLASS_DISCLOSURES",
+        ),
+        (lambda rules, _: setattr(rules[8], "start", RetentionStart.RETENTION_START_CREATION), "must be RETENTION"),
         (lambda rules, _: setattr(rules[6], "data_class", 99), "99 is not known"),
         (lambda rules, told: told.retention_rules.append(rules[6]), "stands here twice"),
     ],
