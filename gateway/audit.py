@@ -98,7 +98,7 @@ def problem_text(kind: ChainProblemKind.ValueType, sequence: int, time: int | No
         return translated("row {row} is missing (time of the row before it: {time})", row=sequence, time=when)
     if kind == ChainProblemKind.CHAIN_PROBLEM_KIND_CUT:
         return translated(
-            "the tail was cut: row {row} and all after it are gone, which {witness} has seen"
+            "the tail was cut: row {row} and all after it are gone, which were seen by {witness}"
             " (time of the row before: {time})",
             row=sequence,
             witness=witness,
@@ -106,7 +106,7 @@ def problem_text(kind: ChainProblemKind.ValueType, sequence: int, time: int | No
         )
     if kind == ChainProblemKind.CHAIN_PROBLEM_KIND_REWRITTEN:
         return translated(
-            "the chain was rewritten: row {row} of {time} differs from what {witness} has seen",
+            "the chain was rewritten: row {row} of {time} differs from what was seen by {witness}",
             row=sequence,
             time=when,
             witness=witness,

@@ -218,5 +218,5 @@ def _timer_handlers(context: RegionContext) -> Mapping[str, TimerHandler]:
         SUSPENSION_TIMER: suspension_has_ended,
         UPLOAD_TIMER: abandon,
         REMINDER_TIMER: lambda tx, timer, now: remind(tx, context.border, timer, now),
-        PURGE_TIMER: lambda tx, timer, now: purge(tx, context.border, timer, now),
+        PURGE_TIMER: lambda tx, timer, now: purge(tx, context, timer, now),
     }

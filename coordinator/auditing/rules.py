@@ -12,10 +12,11 @@ MOST_SEQUENCES = 256
 def compare(verdict: ChainVerdict, sightings: Iterable[Sighting], told: Mapping[int, ToldRow]) -> None:
     """Adds sightings to a verdict, and a problem for each that the region's chain does not agree with.
 
-    `told` are the rows of the chain at the places of the sightings, by number, as far as the chain was walked. Where
-    the chain is broken in itself, nothing is known of what lies behind that: it then only disagrees where it differs.
+    `told` are the last row of the chain and those at the places of the sightings, by number, as far as it was walked.
+    Where it is broken in itself, nothing is known of what lies behind that: it then only disagrees where it differs.
     """
     is_walked = not verdict.problems
+    end = told.get(verdict.head.sequence)
     for sighting in sightings:
         found = told.get(sighting.head.sequence)
         sighting.agrees = sighting.head.sequence == 0 or (found is not None and found.head.hash == sighting.head.hash)
@@ -34,6 +35,7 @@ def compare(verdict: ChainVerdict, sightings: Iterable[Sighting], told: Mapping[
                 ChainProblem(
                     kind=ChainProblemKind.CHAIN_PROBLEM_KIND_CUT,
                     sequence=verdict.head.sequence + 1,
+                    time=end.time if end is not None and end.HasField("time") else None,
                     witness=sighting.witness,
                 )
             )
@@ -43,5 +45,7 @@ def take_part(verdict: ChainVerdict, part: VerifyChainResponse, told: dict[int, 
     """Takes in how far a region says that its chain is unbroken."""
     verdict.head.CopyFrom(part.head)
     told.update({row.head.sequence: row for row in part.told})
+    if part.HasField("end_time"):
+        told[part.head.sequence] = ToldRow(head=part.head, time=part.end_time)
     if part.HasField("problem"):
         verdict.problems.append(part.problem)

@@ -71,7 +71,7 @@ def verify_chain(
     region: str,
     as_json: bool,
 ) -> None:
-    """Verify the audit chains of all regions, or that of one coordinator.
+    """Verify the audit chains of all regions, or a coordinator's own.
 
     With --coordinator and an administrator's credentials, every region walks its chain, and it is compared with what
     the coordinators and its witnesses, two other regions, have seen of it. Alteration, removal, insertion, reordering,
@@ -157,5 +157,5 @@ def _as_json(head: Head) -> dict[str, object]:
 
 def _line(head: Head) -> str:
     return translated(
-        "{rows} rows, unbroken; the head is {head}", rows=head.sequence, head=f"{head.sequence}:{head.hash.hex()}"
+        "unbroken; rows: {rows}, head: {head}", rows=head.sequence, head=f"{head.sequence}:{head.hash.hex()}"
     )

@@ -1,7 +1,7 @@
 """What `coordinator audit verify` says of the chains of the regions."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import click
 import grpc
@@ -12,7 +12,7 @@ from coordinator.cli.exits import CannotReach, NotDone
 from coordinator.cli.output import print_table, told_time
 from gateway.api.coordinator.v1.administration_pb2 import ChainVerdict, Sighting, VerifyChainsRequest
 from gateway.api.coordinator.v1.administration_pb2_grpc import AuditServiceStub
-from gateway.api.region.v1.audit_service_pb2 import ChainProblem
+from gateway.api.region.v1.audit_service_pb2 import ChainProblem, ChainProblemKind
 from gateway.audit import problem_text
 from gateway.clock import from_timestamp, to_microseconds
 from gateway.errors import Refused, from_rpc_error
@@ -27,23 +27,33 @@ def verify_federation(connection: Connection, region: str, *, as_json: bool) -> 
     """Asks for a verdict on every region's chain, and prints all. Raises NotDone for a broken one, or CannotReach."""
     verdicts = sorted(connection.ask(lambda channel: _verdicts(channel, region)), key=lambda each: each.region)
     if as_json:
-        told = [MessageToDict(each, preserving_proto_field_name=True) for each in verdicts]
+        told = [
+            MessageToDict(each, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
+            for each in verdicts
+        ]
         click.echo(json.dumps({"chains": told}, ensure_ascii=False))
     else:
         _print(verdicts)
-    broken = [f"{each.region}: {told_problem(problem)}" for each in verdicts for problem in each.problems]
+    broken = [f"{each.region}: {problem}" for each in verdicts for problem in told_problems(each.problems)]
+    unasked = [
+        f"{each.region}: {refusal(Refused(each.reason, region=each.region))}" for each in verdicts if each.reason
+    ]
     if broken:
-        raise NotDone(broken)
-    missing = [each for each in verdicts if each.reason]
-    if missing:
-        problems = (f"{each.region}: {refusal(Refused(each.reason, region=each.region))}" for each in missing)
-        raise CannotReach("\n".join(problems))
+        raise NotDone([*broken, *unasked])
+    if unasked:
+        raise CannotReach("\n".join(unasked))
 
 
-def told_problem(problem: ChainProblem) -> str:
-    """What is wrong, for people: what, the row, its time, and who has seen it otherwise."""
-    time = to_microseconds(from_timestamp(problem.time)) if problem.HasField("time") else None
-    return problem_text(problem.kind, problem.sequence, time, problem.witness)
+def told_problems(problems: Iterable[ChainProblem]) -> list[str]:
+    """What is wrong, for people: what, the row, its time, and who has seen it otherwise.
+
+    One line for what several witnesses show.
+    """
+    witnesses: dict[tuple[ChainProblemKind.ValueType, int, int | None], list[str]] = {}
+    for each in problems:
+        time = to_microseconds(from_timestamp(each.time)) if each.HasField("time") else None
+        witnesses.setdefault((each.kind, each.sequence, time), []).append(each.witness)
+    return [problem_text(*problem, ", ".join(sorted(seen_by))) for problem, seen_by in witnesses.items()]
 
 
 async def _verdicts(channel: grpc.aio.Channel, region: str) -> list[ChainVerdict]:
@@ -97,7 +107,7 @@ def _silent(verdict: ChainVerdict) -> list[str]:
 
 def _verdict(verdict: ChainVerdict) -> str:
     if verdict.problems:
-        return "\n".join(map(told_problem, verdict.problems))
+        return translated("broken")  # how, is told below the table
     if verdict.reason:
         return translated("not verified")
     return translated("whole")

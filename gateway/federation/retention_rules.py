@@ -27,6 +27,12 @@ _STARTS = {
     DataClass.DATA_CLASS_REQUESTS: RetentionStart.RETENTION_START_CREATION,
     DataClass.DATA_CLASS_VERIFICATION: RetentionStart.RETENTION_START_END,
     DataClass.DATA_CLASS_IMPACT_RECORDS: RetentionStart.RETENTION_START_CREATION,
+    DataClass.DATA_CLASS_DISCLOSURES: RetentionStart.RETENTION_START_CREATION,
+    DataClass.DATA_CLASS_DOCUMENTS: RetentionStart.RETENTION_START_END,
+    DataClass.DATA_CLASS_UPLOADS: RetentionStart.RETENTION_START_CREATION,
+    DataClass.DATA_CLASS_CONSENTS: RetentionStart.RETENTION_START_END,
+    DataClass.DATA_CLASS_COMPLAINTS: RetentionStart.RETENTION_START_END,
+    DataClass.DATA_CLASS_ENDED_CUSTOMERS: RetentionStart.RETENTION_START_END,
 }
 """From when the time of a class counts, where it can count in one way only."""
 
@@ -68,14 +74,26 @@ def _length_problems(path: str, rule: RetentionRule, policies: Collection[str]) 
         yield f"{path}.{kind}: less than {least} months; {why}"
 
 
+_NO_SHORTER = (
+    (DataClass.DATA_CLASS_REQUESTS, DataClass.DATA_CLASS_ORDERS),
+    (DataClass.DATA_CLASS_REQUESTS, DataClass.DATA_CLASS_ENVELOPES),
+    (DataClass.DATA_CLASS_REQUESTS, DataClass.DATA_CLASS_COMPLAINTS),
+    (DataClass.DATA_CLASS_CONSENTS, DataClass.DATA_CLASS_DISCLOSURES),
+)
+"""Which class must be known for as long as which other.
+
+Without the id of a request the same one would do it twice; without the consent nobody could say why something was told.
+"""
+
+
 def _order_problems(rules: dict[contract.DataClass.ValueType, RetentionRule]) -> Iterator[str]:
-    """An id must be known for as long as what it did, or the same request would do it twice."""
-    requests = rules.get(DataClass.DATA_CLASS_REQUESTS)
-    for data_class in (DataClass.DATA_CLASS_ORDERS, DataClass.DATA_CLASS_ENVELOPES):
-        other = rules.get(data_class)
-        if other is not None and (requests is None or _days(requests) < _days(other)):
-            name = enum_name(DataClass.DESCRIPTOR, data_class)
-            yield f"retention_rules[DATA_CLASS_REQUESTS]: must be kept as long as {name}"
+    names = DataClass.DESCRIPTOR
+    for data_class, other in _NO_SHORTER:
+        longer, shorter = rules.get(data_class), rules.get(other)
+        if data_class == DataClass.DATA_CLASS_CONSENTS and longer is None:
+            continue  # kept for ever
+        if shorter is not None and (longer is None or _days(longer) < _days(shorter)):
+            yield f"retention_rules[{enum_name(names, data_class)}]: must be kept as long as {enum_name(names, other)}"
 
 
 def _days(rule: RetentionRule) -> float:

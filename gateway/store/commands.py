@@ -172,7 +172,7 @@ def _print_move(place: DatabasePlace, moved: Moved) -> None:
         [(each.name, str(each.rows), same) for each in moved.tables],
     )
     rows, head = moved.head.sequence, moved.head.hash.hex()
-    click.echo(translated("audit chain: {rows} rows on both sides, head {head}", rows=rows, head=head))
+    click.echo(translated("audit chain: the same on both sides; rows: {rows}, head: {head}", rows=rows, head=head))
     click.echo(
         translated("{database}: has everything now; the file is kept as {file}", database=place, file=moved.file)
     )

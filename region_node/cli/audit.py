@@ -36,9 +36,9 @@ def audit() -> None:
 @settings_options
 @click.option("--offline", is_flag=True, help="Ask nobody; then a cut tail or a chain written anew is not found.")
 def verify(sources: Sources, offline: bool) -> None:
-    """Check every row of the chain, and hold it against what others have seen of it.
+    """Check every row of the chain, also against what others saw.
 
-    Those are the coordinators, and the two regions that are this region's witnesses. Reads the database beside the
+    Others are the coordinators, and the two regions that are this region's witnesses. Reads the database beside the
     running node and changes nothing.
 
     \b
@@ -64,7 +64,7 @@ def verify(sources: Sources, offline: bool) -> None:
         leave(_broken(settings, error), REFUSED)
     click.echo(
         translated(
-            "The audit chain of {database} is whole: {rows} rows, head {head}.",
+            "The audit chain of {database} is whole. Rows: {rows}, head: {head}.",
             database=settings.database,
             rows=head.sequence,
             head=head.hash.hex(),
@@ -82,16 +82,18 @@ def verify(sources: Sources, offline: bool) -> None:
 @click.option("--to", "last", required=True, type=click.DateTime(["%Y-%m-%d"]), help="The last day.")
 @click.option("--offline", is_flag=True, help="Ask no witness; then only this region's signature proves the export.")
 def export_rows(sources: Sources, file: Path, customer_id: str, first: datetime, last: datetime, offline: bool) -> None:
-    """Write the rows about one customer in one period to FILE, with what proves that they stand in the chain.
+    """Write the rows about one customer in one period to FILE.
 
-    For an authority that has the right to see them. Days are those of the region's time zone. Rows about others stand
-    in FILE as digests, from which nothing can be read. The region signs the end of the chain, and its witnesses have
-    signed what they saw of it: anybody checks FILE with deploy/audit/check_export.py and the certificate of the
-    federation's authority, and needs nothing else of this system.
+    For an authority that has the right to see them, with what proves that they stand in the chain. Days are those of
+    the region's time zone. Rows about others stand in FILE as digests, from which nothing can be read. The region
+    signs the end of the chain, and its witnesses have signed what they saw of it: anybody checks FILE with
+    deploy/audit/check_export.py and the certificate of the federation's authority, and needs nothing else of this
+    system.
 
     \b
     Example:
-      region-node audit export --settings sichuan/node.toml --customer C-1 --from 2026-01-01 --to 2026-06-30 c-1.jsonl
+      region-node audit export --settings sichuan/node.toml \\
+        --customer C-1 --from 2026-01-01 --to 2026-06-30 c-1.jsonl
 
     \b
     Exit codes:
@@ -123,7 +125,7 @@ def export_rows(sources: Sources, file: Path, customer_id: str, first: datetime,
         click.echo(line, err=True)
     click.echo(
         translated(
-            "{file}: {rows} rows about customer {customer}, {witnesses} witnesses.",
+            "{file}: rows about customer {customer}: {rows}, witnesses: {witnesses}.",
             file=file,
             rows=shown,
             customer=customer_id,

@@ -30,6 +30,7 @@ from gateway.tls import CredentialsUnusable
 from gateway.words import word
 from region_node.cli.config import load_settings, settings_options
 from region_node.cli.escalation_checks import check_escalations
+from region_node.cli.sealing_checks import check_sealing_key, sealing_name
 from region_node.providers.client import provider_name
 from region_node.schema import PACKAGES
 from region_node.settings import FulfilmentSettings, NotificationSettings, RegionSettings
@@ -102,44 +103,50 @@ async def _check_provider(
 
 
 async def _check_coordinator(endpoint: str, settings: RegionSettings, clock: Clock) -> list[Finding]:
-    """Whether a coordinator is reached with the node's certificate, how the region stands there, and its clock."""
+    """Whether a coordinator is reached with the node's certificate, how the region stands there, its clock, its key."""
     name, clock_name = (
         translated("coordinator {endpoint}", endpoint=endpoint),
         translated("clock against {name}", name=endpoint),
     )
+    sealing = sealing_name(endpoint)
     try:
         channel = Dialer(settings.credentials, clock).dial(
             endpoint, server_name(Role.ROLE_COORDINATOR, "", settings.federation)
         )
     except CredentialsUnusable:
         told = translated("the node has no certificate that can be used")
-        return [not_checked(name, told), not_checked(clock_name, told)]
+        return [not_checked(each, told) for each in (name, clock_name, sealing)]
     async with channel:
         try:
             status = await health(channel)
             if status != HealthCheckResponse.SERVING:
                 found = translated("reached, but it says {status}", status=status_name(status))
-                findings = [bad(name, found, translated("wait until it has started or stopped, and look at its log"))]
-                return [*findings, not_checked(clock_name, translated("the coordinator does not serve"))]
+                todo = translated("wait until it has started or stopped, and look at its log")
+                told = translated("the coordinator does not serve")
+                return [bad(name, found, todo), *(not_checked(each, told) for each in (clock_name, sealing))]
             before = clock.now()
             response = await _first_state(channel)
             between = clock.now() - before
         except (Unreachable, Refused) as failure:
-            return [
-                bad(name, refusal(failure), advice(failure)),
-                not_checked(clock_name, translated("the coordinator gave no answer")),
-            ]
+            told = translated("the coordinator gave no answer")
+            findings = [bad(name, refusal(failure), advice(failure))]
+            return [*findings, *(not_checked(each, told) for each in (clock_name, sealing))]
     if response is None:
         todo = translated("apply a configuration: `coordinator federation apply`")
         return [
             warning(name, translated("SERVING; the federation has no configuration yet"), todo),
             not_checked(clock_name, translated("without a configuration it tells no time")),
+            not_checked(sealing, translated("without a configuration it tells of no region")),
         ]
+    member = next((each for each in response.members if each.region == settings.region), None)
+    published = await asyncio.to_thread(check_sealing_key, endpoint, member, settings, clock.now())
     findings = [_standing(name, response, settings.region)]
     if not response.HasField("time"):
-        return [*findings, not_checked(clock_name, translated("this version of a coordinator does not tell its time"))]
+        told = translated("this version of a coordinator does not tell its time")
+        return [*findings, not_checked(clock_name, told), published]
     error = before + between / 2 - from_timestamp(response.time)
-    return [*findings, clock_finding(clock_name, _beyond(error, between), translated("the coordinator"))]
+    of_clock = clock_finding(clock_name, _beyond(error, between), translated("the coordinator"))
+    return [*findings, of_clock, published]
 
 
 async def _first_state(channel: grpc.aio.Channel) -> WatchResponse | None:

@@ -53,9 +53,10 @@ def create(file: Path) -> None:
 
 
 @keys.command()
-@_file
-def rotate(file: Path) -> None:
-    """Put a new key in use.
+@settings_options
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False), required=False)
+def rotate(sources: Sources, file: Path | None) -> None:
+    """Put a new key in use, in FILE or in the file of the settings.
 
     Running nodes see it within a second and wrap by it, page by page, what the former keys wrap; nothing needs a
     restart, and what is killed goes on when it is back. `keys status` says how far it is, `keys prune` removes the
@@ -63,11 +64,12 @@ def rotate(file: Path) -> None:
 
     \b
     Example:
-      region-node keys rotate region.keys
+      region-node keys rotate --settings region-node.toml
 
     \b
-    Exit codes: 0 rotated, 1 not possible, and the text says why, 2 wrong usage.
+    Exit codes: 0 rotated, 1 not possible, and the text says why, 2 wrong usage or settings.
     """
+    file = file or load_settings(sources).keys
     try:
         rotated = KeySet.load(file).rotated()
     except RegionKeysUnusable as error:
@@ -80,9 +82,10 @@ def rotate(file: Path) -> None:
 @settings_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 def status(sources: Sources, as_json: bool) -> None:
-    """Show the keys, and how many keys of customers, numbers and orders each of them wraps.
+    """Show the keys, and how many others each of them wraps.
 
-    Reads the database beside the running node and changes nothing.
+    Those are the keys of customers, numbers, orders and complaints. Reads the database beside the running node and
+    changes nothing.
 
     \b
     Example:
@@ -142,14 +145,14 @@ def prune(sources: Sources) -> None:
     former = [key.id for key in held.wrapping[1:]]
     if wrapping := [key_id for key_id in former if wrapped.get(key_id)]:
         told = translated(
-            "{keys} still wrap {count} keys: wait until the running nodes have wrapped them anew",
+            "still wrapped by {keys}: {count}; wait until the running nodes have wrapped that anew",
             keys=", ".join(wrapping),
             count=sum(wrapped[key_id] for key_id in wrapping),
         )
         leave(told, REFUSED)
     if former:
         _save(held.without(former), settings.keys)
-    click.echo(translated("{file}: {count} former keys removed", file=settings.keys, count=len(former)))
+    click.echo(translated("{file}: former keys removed: {count}", file=settings.keys, count=len(former)))
 
 
 def _looked(settings: RegionSettings) -> tuple[KeySet, Mapping[str, int]]:

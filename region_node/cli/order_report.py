@@ -102,7 +102,7 @@ class OrderReport:
         states = ", ".join(f"{count:,} {translated(state)}" for state, count in self._states.most_common())
         lines = [
             translated(
-                "{file}: {lines} orders in {seconds} s, {rate} a second",
+                "{file}: orders: {lines}, in {seconds} s, {rate} a second",
                 file=self._file.path.name,
                 lines=f"{self._file.count:,}",
                 seconds=f"{seconds:.1f}",

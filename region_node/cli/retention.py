@@ -1,7 +1,7 @@
 """`region-node retention`, legal holds and impact records: how long things are kept, and why."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import TextIO, TypeVar
 
@@ -14,6 +14,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from gateway.api.federation.v1.configuration_pb2 import DataClass
 from gateway.api.region.v1 import retention_service_pb2 as api
 from gateway.api.region.v1.retention_service_pb2_grpc import RetentionServiceStub
+from gateway.api.types.v1.types_pb2 import Requester
 from gateway.clock import from_timestamp, to_timestamp
 from gateway.languages import translated
 from gateway.tls import CredentialsUnusable
@@ -30,6 +31,9 @@ _customer_option = click.option("--customer", "customer_id", default="", help="O
 _reference_option = click.option(
     "--reference", required=True, help="Of the order of the authority or court: letters, digits, . _ / -"
 )
+_staff_option = click.option(
+    "--staff-id", default="", help="Who asks, recorded beside your certificate; needed where several share it."
+)
 _json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 _limit_option = click.option(
     "--limit", type=click.IntRange(1, 500), default=50, show_default=True, help="At most this many."
@@ -41,17 +45,27 @@ _limit_option = click.option(
 @connection_options
 @_reference_option
 @click.option("--until", type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]), help="Its end, in UTC.")
-def hold(target: Target, customer_id: str, reference: str, until: datetime | None) -> None:
+@_staff_option
+def hold(target: Target, customer_id: str, reference: str, until: datetime | None, staff_id: str) -> None:
     """Keep everything of CUSTOMER for an authority or a court, whatever the rules of retention say.
 
-    Without --until it holds until it is released. The same reference again moves its end.
+    For the region's own staff. Without --until it holds until it is released. The same reference again moves its end.
 
     \b
     Example:
       region-node customers hold C-1 --reference court/2026-17 --until 2027-06-30
+
+    \b
+    Exit codes:
+      0  done
+      1  refused; the text says why, with the reason of the contract
+      2  the command line or the credentials cannot be used; nothing was sent
+      3  not known whether it was done: run the same command again
     """
     end = to_timestamp(until.replace(tzinfo=UTC)) if until is not None else None
-    request = api.HoldCustomerRequest(customer_id=customer_id, reference=reference, end_time=end)
+    request = api.HoldCustomerRequest(
+        customer_id=customer_id, reference=reference, end_time=end, requester=Requester(staff_id=staff_id)
+    )
     response = _ask(target, lambda stub: stub.HoldCustomer(request, timeout=_TIMEOUT))
     click.echo(_hold_line(response.hold))
 
@@ -60,14 +74,26 @@ def hold(target: Target, customer_id: str, reference: str, until: datetime | Non
 @click.argument("customer_id", metavar="CUSTOMER")
 @connection_options
 @_reference_option
-def release_hold(target: Target, customer_id: str, reference: str) -> None:
+@_staff_option
+def release_hold(target: Target, customer_id: str, reference: str, staff_id: str) -> None:
     """End a hold of CUSTOMER before its time.
+
+    For the region's own staff. The hold stays in the list.
 
     \b
     Example:
       region-node customers release-hold C-1 --reference court/2026-17
+
+    \b
+    Exit codes:
+      0  done
+      1  refused; the text says why, with the reason of the contract
+      2  the command line or the credentials cannot be used; nothing was sent
+      3  not known whether it was done: run the same command again
     """
-    request = api.ReleaseHoldRequest(customer_id=customer_id, reference=reference)
+    request = api.ReleaseHoldRequest(
+        customer_id=customer_id, reference=reference, requester=Requester(staff_id=staff_id)
+    )
     response = _ask(target, lambda stub: stub.ReleaseHold(request, timeout=_TIMEOUT))
     click.echo(_hold_line(response.hold))
 
@@ -83,13 +109,17 @@ def list_holds(target: Target, customer_id: str, limit: int, as_json: bool) -> N
     \b
     Example:
       region-node customers holds --customer C-1
+
+    \b
+    Exit codes:
+      0  shown
+      1  refused; the text says why, with the reason of the contract
+      2  the command line or the credentials cannot be used; nothing was asked
+      3  the node cannot be reached, or cannot answer just now
     """
     request = api.ListHoldsRequest(customer_id=customer_id, page_size=limit)
     response = _ask(target, lambda stub: stub.ListHolds(request, timeout=_TIMEOUT))
-    if as_json:
-        _print_json(response)
-    for each in () if as_json else response.holds:
-        click.echo(_hold_line(each))
+    _print(response, [_hold_line(each) for each in response.holds], translated("There is no hold."), as_json=as_json)
 
 
 @click.group()
@@ -107,12 +137,17 @@ def report(target: Target, limit: int, as_json: bool) -> None:
     \b
     Example:
       region-node retention report --limit 12
+
+    \b
+    Exit codes:
+      0  shown
+      1  refused; the text says why, with the reason of the contract
+      2  the command line or the credentials cannot be used; nothing was asked
+      3  the node cannot be reached, or cannot answer just now
     """
     response = _ask(target, lambda stub: stub.ListPurges(api.ListPurgesRequest(page_size=limit), timeout=_TIMEOUT))
-    if as_json:
-        _print_json(response)
-    for each in () if as_json else response.purges:
-        click.echo(_purge_line(each))
+    nothing = translated("Nothing was purged yet: the first purge is at two in the region's next night.")
+    _print(response, [_purge_line(each) for each in response.purges], nothing, as_json=as_json)
 
 
 @click.group("impact-records")
@@ -123,22 +158,32 @@ def impact_records() -> None:
 @impact_records.command("record")
 @click.argument("file", type=click.File(encoding="utf-8"))
 @connection_options
-def record_impact(target: Target, file: TextIO) -> None:
+@_staff_option
+def record_impact(target: Target, file: TextIO, staff_id: str) -> None:
     """Record the assessment in FILE: an ImpactRecord of the contract as JSON.
 
-    Purpose, necessity, effect on rights, protection, who assessed it and when (Personal Information Protection Law,
-    art. 56). It is kept for three years, and never changed.
+    For the region's own staff. Without an assessor in FILE, --staff-id is the one. Purpose, necessity, effect on
+    rights, protection, who assessed it and when (Personal Information Protection Law, art. 56). It is kept for
+    three years, and never changed.
 
     \b
     Example:
       echo '{"id": "PIA-1", "purpose": "orders", "necessity": "...", "effect": "...", "protection": "...",
       "assessor": "4711", "assess_time": "2026-11-01T08:00:00Z"}' | region-node impact-records record -
+
+    \b
+    Exit codes:
+      0  done
+      1  refused; the text says why, with the reason of the contract
+      2  the command line or the credentials cannot be used; nothing was sent
+      3  not known whether it was done: run the same command again
     """
     try:
         told = Parse(file.read(), api.ImpactRecord())
     except (ParseError, UnicodeDecodeError) as error:
         raise click.UsageError(str(error)) from error
-    request = api.RecordImpactRequest(record=told)
+    told.assessor = told.assessor or staff_id
+    request = api.RecordImpactRequest(record=told, requester=Requester(staff_id=staff_id))
     response = _ask(target, lambda stub: stub.RecordImpact(request, timeout=_TIMEOUT))
     click.echo(_record_line(response.record))
 
@@ -153,13 +198,18 @@ def list_impact_records(target: Target, limit: int, as_json: bool) -> None:
     \b
     Example:
       region-node impact-records list --json
+
+    \b
+    Exit codes:
+      0  shown
+      1  refused; the text says why, with the reason of the contract
+      2  the command line or the credentials cannot be used; nothing was asked
+      3  the node cannot be reached, or cannot answer just now
     """
     request = api.ListImpactRecordsRequest(page_size=limit)
     response = _ask(target, lambda stub: stub.ListImpactRecords(request, timeout=_TIMEOUT))
-    if as_json:
-        _print_json(response)
-    for each in () if as_json else response.records:
-        click.echo(_record_line(each))
+    nothing = translated("No assessment is recorded.")
+    _print(response, [_record_line(each) for each in response.records], nothing, as_json=as_json)
 
 
 def _ask(target: Target, ask: Ask[M]) -> M:
@@ -180,7 +230,11 @@ def _ask(target: Target, ask: Ask[M]) -> M:
         leave(translated("Refused: {problem}", problem=problem), REFUSED)
 
 
-def _print_json(message: Message) -> None:
+def _print(message: Message, lines: Sequence[str], nothing: str, *, as_json: bool) -> None:
+    """The answer as JSON, or in lines; where it is empty, a person is told so."""
+    if not as_json:
+        click.echo("\n".join(lines or [nothing]))
+        return
     click.echo(
         MessageToJson(
             message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True, ensure_ascii=False

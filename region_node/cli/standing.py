@@ -84,7 +84,7 @@ def erase(
     assert isinstance(answer, api.EraseCustomerResponse)
     erasure = answer.erasure
     told = translated(
-        "Erased {customer}: {keys} keys are destroyed, {orders} orders cannot be read any more.",
+        "Erased {customer}. Keys destroyed: {keys}. Orders that cannot be read any more: {orders}.",
         customer=erasure.customer_id,
         keys=erasure.keys_destroyed,
         orders=erasure.orders_erased,

@@ -115,7 +115,12 @@ def case_of(tx: Transaction, docket: str) -> list[AboutNumber]:
 
 def next_docket_number(tx: Transaction) -> int:
     """The number of the next complaint that this region takes in."""
-    return (tx.first(int, "SELECT COALESCE(MAX(docket_number), 0) FROM complaints") or 0) + 1
+    known = tx.first(
+        int,
+        "SELECT COALESCE(MAX(docket_number), 0) FROM (SELECT MAX(docket_number) AS docket_number FROM complaints"
+        " UNION ALL SELECT docket_number FROM purged_dockets) AS numbers",
+    )
+    return (known or 0) + 1
 
 
 def find_complaint(tx: Transaction, docket: str) -> ComplaintRow | None:

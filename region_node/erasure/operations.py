@@ -37,6 +37,8 @@ from region_node.orders.erasing import AboutCustomer, orders_about
 from region_node.retention.holds import holds_of
 from region_node.subjects import customer_subject, number_subject, order_subject
 
+_TIMER = "timer"  # who erases whom nobody named
+
 
 @dataclass(frozen=True)
 class Named:
@@ -70,23 +72,9 @@ def erase(tx: Transaction, context: RegionContext, asked: Request, call: Audited
             raise Refused(Reason.REASON_REQUEST_ID_REUSED)
         return known
     customer_id = _require_there(tx, asked.customer)
-    lines = lines_of_customer(tx, customer_id)
-    orders = orders_about(tx, [line.number for line in lines], [line.product_id for line in lines])
-    complaints = [each for line in lines for each in complaints_about(tx, line.number)]
-    require_erasable(
-        [line.status for line in lines],
-        [order.order_id for order in orders if order.is_open],
-        [each.docket for each in complaints if each.is_open],
-        [ledger.balance(tx, account) for account in sorted({line.account_id for line in lines})],
-        [each.reference for each in holds_of(tx, customer_id) if each.is_in_force(call.now)],
-        context.currency,
-    )
-    documents = kept_of(tx, customer_id)
-    subjects = _subjects(tx, customer_id, lines, orders, complaints)
-    subjects += [envelope_subject(document_subject(each.register_id)) for each in documents]
-    complained = kept_elsewhere(tx, complaints)
-    keys_destroyed = _destroy(tx, context, subjects, call.now)
-    _tell_others(tx, context, orders, complained, documents, call.now)
+    kept = _kept_of(tx, customer_id)
+    _require_erasable(tx, context, kept, call.now)
+    keys_destroyed = _erase_all(tx, context, kept, call.now)
     row = ErasureRow(
         caller=asked.caller,
         request_id=asked.request_id,
@@ -97,11 +85,79 @@ def erase(tx: Transaction, context: RegionContext, asked: Request, call: Audited
         channel=asked.channel,
         time=to_microseconds(call.now),
         keys_destroyed=keys_destroyed,
-        orders_erased=len(orders),
+        orders_erased=len(kept.orders),
     )
     insert_erasure(tx, row)
     call.record(tx, "EraseCustomer", customer_id, f"{_name(asked.reason)}, {keys_destroyed} keys destroyed")
     return row
+
+
+def retire(tx: Transaction, context: RegionContext, customer_id: str, now: datetime) -> bool:
+    """Erases a customer whose time of retention is over; False, with nothing done, where something stands against it.
+
+    Raises Refused with STORE_UNAVAILABLE where the ids of the keys cannot be kept.
+    """
+    kept = _kept_of(tx, customer_id)
+    try:
+        _require_erasable(tx, context, kept, now)
+    except Refused:
+        return False
+    reason, time = api.ErasureReason.ERASURE_REASON_RETENTION_OVER, to_microseconds(now)
+    row = ErasureRow(
+        caller=_TIMER,
+        request_id=f"retention/{customer_id}/{time}",
+        digest=b"",
+        customer_id=customer_id,
+        reason=reason,
+        staff_id=_TIMER,
+        channel=Channel.CHANNEL_UNSPECIFIED,
+        time=time,
+        keys_destroyed=_erase_all(tx, context, kept, now),
+        orders_erased=len(kept.orders),
+    )
+    insert_erasure(tx, row)
+    detail = f"{_name(reason)}, {row.keys_destroyed} keys destroyed"
+    audit.append(tx, now=now, actor=_TIMER, action="EraseCustomer", subject=customer_id, detail=detail)
+    return True
+
+
+@dataclass(frozen=True)
+class _KeptOf:
+    """What is kept of a customer here."""
+
+    customer_id: str
+    lines: Sequence[Line]
+    orders: Sequence[AboutCustomer]
+    complaints: Sequence[AboutNumber]
+
+
+def _kept_of(tx: Transaction, customer_id: str) -> _KeptOf:
+    lines = lines_of_customer(tx, customer_id)
+    orders = orders_about(tx, [line.number for line in lines], [line.product_id for line in lines])
+    complaints = [each for line in lines for each in complaints_about(tx, line.number)]
+    return _KeptOf(customer_id, lines, orders, complaints)
+
+
+def _require_erasable(tx: Transaction, context: RegionContext, kept: _KeptOf, now: datetime) -> None:
+    require_erasable(
+        [line.status for line in kept.lines],
+        [order.order_id for order in kept.orders if order.is_open],
+        [each.docket for each in kept.complaints if each.is_open],
+        [ledger.balance(tx, account) for account in sorted({line.account_id for line in kept.lines})],
+        [each.reference for each in holds_of(tx, kept.customer_id) if each.is_in_force(now)],
+        context.currency,
+    )
+
+
+def _erase_all(tx: Transaction, context: RegionContext, kept: _KeptOf, now: datetime) -> int:
+    """Destroys what is kept of a customer, here and elsewhere; how many keys that were."""
+    documents = kept_of(tx, kept.customer_id)
+    subjects = _subjects(tx, kept.customer_id, kept.lines, kept.orders, kept.complaints)
+    subjects += [envelope_subject(document_subject(each.register_id)) for each in documents]
+    complained = kept_elsewhere(tx, kept.complaints)
+    keys_destroyed = _destroy(tx, context, subjects, now)
+    _tell_others(tx, context, kept.orders, complained, documents, now)
+    return keys_destroyed
 
 
 def _tell_others(

@@ -4,6 +4,9 @@ from collections.abc import Mapping
 
 from gateway.api.federation.v1.configuration_pb2 import DataClass
 from region_node.retention.port import Purger
+from region_node.retention.purging_complaints import Complaints
+from region_node.retention.purging_consents import Consents
+from region_node.retention.purging_customers import EndedCustomers
 from region_node.retention.purging_orders import Envelopes, OrderEvents, Orders, Requests
 from region_node.retention.purging_rest import AuditTrail, ImpactRecords, Imports, Notices, UsageAndBills, Verification
 from region_node.retention.purging_shared import Disclosures, Documents, Uploads
@@ -14,15 +17,18 @@ def purgers() -> Mapping[DataClass.ValueType, Purger]:
     return {
         DataClass.DATA_CLASS_ENVELOPES: Envelopes(),
         DataClass.DATA_CLASS_ORDERS: Orders(),
+        DataClass.DATA_CLASS_COMPLAINTS: Complaints(),
         DataClass.DATA_CLASS_REQUESTS: Requests(),
         DataClass.DATA_CLASS_ORDER_EVENTS: OrderEvents(),
         DataClass.DATA_CLASS_NOTICES: Notices(),
         DataClass.DATA_CLASS_DISCLOSURES: Disclosures(),
+        DataClass.DATA_CLASS_CONSENTS: Consents(),
         DataClass.DATA_CLASS_DOCUMENTS: Documents(),
         DataClass.DATA_CLASS_UPLOADS: Uploads(),
         DataClass.DATA_CLASS_IMPORTS: Imports(),
         DataClass.DATA_CLASS_VERIFICATION: Verification(),
         DataClass.DATA_CLASS_IMPACT_RECORDS: ImpactRecords(),
         DataClass.DATA_CLASS_USAGE_AND_BILLS: UsageAndBills(),
+        DataClass.DATA_CLASS_ENDED_CUSTOMERS: EndedCustomers(),
         DataClass.DATA_CLASS_AUDIT_TRAIL: AuditTrail(),
     }

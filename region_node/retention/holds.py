@@ -3,11 +3,11 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from gateway import audit
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.clock import from_microseconds, to_microseconds
 from gateway.errors import Refused
 from gateway.store.port import Transaction
+from region_node.auditing import AuditedCall
 from region_node.customers.rows import find_customer, lines_of_customer
 from region_node.subjects import number_index
 
@@ -29,33 +29,31 @@ class Hold:
         return self.until is None or now < self.until
 
 
-def hold(
-    tx: Transaction, customer_id: str, reference: str, until: datetime | None, *, actor: str, now: datetime
-) -> Hold:
+def hold(tx: Transaction, customer_id: str, reference: str, until: datetime | None, call: AuditedCall) -> Hold:
     """Sets a hold, or moves the end of the one with that reference. Raises Refused with CUSTOMER_NOT_FOUND."""
     known = _find(tx, customer_id, reference)
     if known is None and find_customer(tx, customer_id) is None:
         raise Refused(Reason.REASON_CUSTOMER_NOT_FOUND)
-    kept = Hold(customer_id, reference, now, until, actor)
+    kept = Hold(customer_id, reference, call.now, until, call.actor)
     if known is not None:
         kept = replace(known, until=until)
     if kept != known:
         _keep(tx, kept)
         end = until.isoformat() if until is not None else "released"
-        _note(tx, "HoldCustomer", kept, f"until {end}", actor=actor, now=now)
+        call.record(tx, "HoldCustomer", customer_id, f"reference {reference}, until {end}")
     return kept
 
 
-def release(tx: Transaction, customer_id: str, reference: str, *, actor: str, now: datetime) -> Hold:
+def release(tx: Transaction, customer_id: str, reference: str, call: AuditedCall) -> Hold:
     """Ends a hold. One that has ended stays as it is. Raises Refused with LEGAL_HOLD_NOT_FOUND."""
     known = _find(tx, customer_id, reference)
     if known is None:
         raise Refused(Reason.REASON_LEGAL_HOLD_NOT_FOUND, customer=customer_id, reference=reference)
-    if not known.is_in_force(now):
+    if not known.is_in_force(call.now):
         return known
-    released = replace(known, until=now)
+    released = replace(known, until=call.now)
     _keep(tx, released)
-    _note(tx, "ReleaseHold", released, "", actor=actor, now=now)
+    call.record(tx, "ReleaseHold", customer_id, f"reference {reference}")
     return released
 
 
@@ -125,11 +123,6 @@ def _keep(tx: Transaction, kept: Hold) -> None:
         until=to_microseconds(kept.until) if kept.until is not None else None,
         actor=kept.actor,
     )
-
-
-def _note(tx: Transaction, action: str, kept: Hold, what: str, *, actor: str, now: datetime) -> None:
-    detail = f"reference {kept.reference}, {what}".removesuffix(", ")
-    audit.append(tx, now=now, actor=actor, action=action, subject=kept.customer_id, detail=detail)
 
 
 def _row(customer_id: str, reference: str, since: int, until: int | None, actor: str) -> Hold:

@@ -3,21 +3,19 @@
 Personal Information Protection Law, art. 55 (3) and 56.
 """
 
-from datetime import datetime
-
-from gateway import audit
 from gateway.api.region.v1.retention_service_pb2 import ImpactRecord
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.clock import to_microseconds, to_timestamp
 from gateway.errors import Refused
 from gateway.store.port import Transaction
+from region_node.auditing import AuditedCall
 
 
-def record(tx: Transaction, told: ImpactRecord, *, actor: str, now: datetime) -> ImpactRecord:
+def record(tx: Transaction, told: ImpactRecord, call: AuditedCall) -> ImpactRecord:
     """Keeps a record; the same again gives the one that is kept. Raises Refused with IMPACT_RECORD_EXISTS."""
     wanted = ImpactRecord()
     wanted.CopyFrom(told)
-    wanted.create_time.CopyFrom(to_timestamp(now))
+    wanted.create_time.CopyFrom(to_timestamp(call.now))
     known = find(tx, wanted.id)
     if known is not None:
         wanted.create_time.CopyFrom(known.create_time)
@@ -28,9 +26,9 @@ def record(tx: Transaction, told: ImpactRecord, *, actor: str, now: datetime) ->
         "INSERT INTO impact_records (record_id, content, recorded) VALUES (:id, :content, :now)",
         id=wanted.id,
         content=wanted.SerializeToString(),
-        now=to_microseconds(now),
+        now=to_microseconds(call.now),
     )
-    audit.append(tx, now=now, actor=actor, action="RecordImpact", subject=f"impact/{wanted.id}")
+    call.record(tx, "RecordImpact", f"impact/{wanted.id}")
     return wanted
 
 

@@ -5,9 +5,11 @@ what exactly-once still needs; what it leaves is looked at again in the next nig
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from gateway.store.port import Transaction
+from region_node.context import RegionContext
 from region_node.retention.holds import Held
 
 
@@ -24,11 +26,16 @@ class Page:
 
 @dataclass(frozen=True)
 class Cut:
-    """What is old enough, in microseconds, and how much is looked at in one transaction."""
+    """What is old enough, in microseconds, and how much is looked at in one transaction.
+
+    Some of what goes has to be told to other regions, in the name of this one: `context`.
+    """
 
     before: int
     held: Held
     limit: int
+    context: RegionContext
+    now: datetime
 
 
 class Purger(Protocol):

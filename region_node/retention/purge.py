@@ -10,9 +10,9 @@ from gateway import audit, failpoints
 from gateway.api.federation.v1.configuration_pb2 import DataClass, RetentionRule
 from gateway.clock import to_microseconds
 from gateway.errors import Refused
-from gateway.relay.border import Border
 from gateway.store.port import Transaction
 from gateway.timers import Timer, is_set, set_timer
+from region_node.context import RegionContext
 from region_node.retention.classes import purgers
 from region_node.retention.holds import held_now
 from region_node.retention.port import Cut, Page, Purger
@@ -31,15 +31,15 @@ def ensure_purge(tx: Transaction, now: datetime) -> None:
         set_timer(tx, PURGE_TIMER, kind=PURGE_TIMER, subject="wait", due=now)
 
 
-def purge(tx: Transaction, border: Border, timer: Timer, now: datetime) -> None:
+def purge(tx: Transaction, context: RegionContext, timer: Timer, now: datetime) -> None:
     """Does one page and comes back for the next; after the last one, in the next night.
 
     The subject of the timer is `wait`, or empty at the beginning of a night, or the night, the number of the class and
     the place in it.
     """
     try:
-        federation = border.current.federation
-        zone = ZoneInfo(federation.region(border.region).time_zone)
+        federation = context.federation
+        zone = ZoneInfo(context.time_zone)
     except Refused:  # no configuration yet
         _come_back(tx, timer.subject, now + _RETRY)
         return
@@ -55,7 +55,7 @@ def purge(tx: Transaction, border: Border, timer: Timer, now: datetime) -> None:
     rule = federation.retention_rule(current)
     purger = purgers().get(current)
     if rule is not None and purger is not None:
-        page = _page(tx, rule, purger, place, now, zone)
+        page = _page(tx, context, rule, purger, place, now)
         note_removed(tx, night, current, removed=page.removed, held=page.held)
         failpoints.reach("purge.before-commit")
         if page.place:
@@ -69,10 +69,13 @@ def purge(tx: Transaction, border: Border, timer: Timer, now: datetime) -> None:
         _come_back(tx, "", next_purge(now, zone))
 
 
-def _page(tx: Transaction, rule: RetentionRule, purger: Purger, place: str, now: datetime, zone: ZoneInfo) -> Page:
+def _page(
+    tx: Transaction, context: RegionContext, rule: RetentionRule, purger: Purger, place: str, now: datetime
+) -> Page:
     if rule.WhichOneof("kept") == "policy":
         return Page(0, 0, "")
-    return purger.page(tx, Cut(to_microseconds(cutoff(rule, now, zone)), held_now(tx, now), PAGE), place)
+    before = cutoff(rule, now, ZoneInfo(context.time_zone))
+    return purger.page(tx, Cut(to_microseconds(before), held_now(tx, now), PAGE, context, now), place)
 
 
 def _finish(tx: Transaction, night: str, data_class: DataClass.ValueType, purger: Purger, now: datetime) -> None:

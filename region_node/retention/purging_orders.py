@@ -9,6 +9,7 @@ from gateway.errors import Refused
 from gateway.relay import inbox
 from gateway.store.port import Transaction
 from gateway.vault import destroy
+from region_node.complaints.rows import case_of
 from region_node.orders.rows import find_order
 from region_node.orders.rules import FINAL
 from region_node.retention.holds import Held
@@ -135,16 +136,22 @@ class Orders:
 
 
 class Requests:
-    """The ids of requests that are settled and whose order is gone, or never came to be."""
+    """The ids of requests that are settled and whose order or complaint is gone or never was, then of sharing."""
 
     def page(self, tx: Transaction, cut: Cut, place: str) -> Page:
-        """See Purger. A place is the instant and the key of the last request that was looked at."""
+        """See Purger. A place is the table, the instant and the key of the last request that was looked at."""
+        if place.startswith("sharing "):
+            return self._sharing(tx, cut, place.removeprefix("sharing "))
+        return self._requests(tx, cut, place.removeprefix("requests "))
+
+    def _requests(self, tx: Transaction, cut: Cut, place: str) -> Page:
         after, key = _read(place)
         caller, _, request_id = key.partition(" ")
         found = tx.all(
             _Request,
             "SELECT caller, request_id, time, settled, CASE WHEN EXISTS"
-            " (SELECT 1 FROM orders WHERE orders.order_id = requests.order_id) THEN 1 ELSE 0 END FROM requests"
+            " (SELECT 1 FROM orders WHERE orders.order_id = requests.order_id) OR EXISTS"
+            " (SELECT 1 FROM complaints WHERE complaints.docket = requests.order_id) THEN 1 ELSE 0 END FROM requests"
             " WHERE time < :before AND (time, caller, request_id) > (:after, :caller, :request_id)"
             " ORDER BY time, caller, request_id LIMIT :limit",
             before=cut.before,
@@ -153,13 +160,31 @@ class Requests:
             request_id=request_id,
             limit=cut.limit,
         )
-        gone = [each for each in found if each.settled and not each.has_order]
+        gone = [each for each in found if each.settled and not each.is_about_something]
         tx.execute_many(
             "DELETE FROM requests WHERE caller = :caller AND request_id = :request_id",
             [{"caller": each.caller, "request_id": each.request_id} for each in gone],
         )
         last = found[-1] if len(found) == cut.limit else None
-        return Page(len(gone), 0, f"{last.time} {last.caller} {last.request_id}" if last is not None else "")
+        place = f"requests {last.time} {last.caller} {last.request_id}" if last is not None else "sharing "
+        return Page(len(gone), 0, place)
+
+    def _sharing(self, tx: Transaction, cut: Cut, place: str) -> Page:
+        after, key = _read(place)
+        found = tx.all(
+            _Shared,
+            "SELECT subject, request_time FROM sharing_requests WHERE request_time < :before"
+            " AND (request_time, subject) > (:after, :key) ORDER BY request_time, subject LIMIT :limit",
+            before=cut.before,
+            after=after,
+            key=key,
+            limit=cut.limit,
+        )
+        tx.execute_many(
+            "DELETE FROM sharing_requests WHERE subject = :subject", [{"subject": each.subject} for each in found]
+        )
+        last = found[-1] if len(found) == cut.limit else None
+        return Page(len(found), 0, f"sharing {last.time} {last.subject}" if last is not None else "")
 
     def oldest(self, tx: Transaction) -> int | None:
         """See Purger."""
@@ -206,7 +231,13 @@ class _Request:
     request_id: str
     time: int
     settled: int
-    has_order: int
+    is_about_something: int
+
+
+@dataclass(frozen=True)
+class _Shared:
+    subject: str
+    time: int
 
 
 @dataclass(frozen=True)
@@ -221,17 +252,25 @@ def _read(place: str) -> tuple[int, str]:
     return int(instant or -1), key
 
 
-def _is_held(tx: Transaction, held: Held, order_id: str) -> bool:
-    """Whether an order is of a customer under a hold."""
+def _is_held(tx: Transaction, held: Held, subject: str) -> bool:
+    """Whether an order or a complaint is of a customer under a hold."""
     if not held.numbers:
         return False
-    return tx.first(str, "SELECT number FROM orders WHERE order_id = :id", id=order_id) in held.numbers
+    number = tx.first(
+        str,
+        "SELECT number FROM orders WHERE order_id = :subject"
+        " UNION ALL SELECT number_index FROM complaints WHERE docket = :subject LIMIT 1",
+        subject=subject,
+    )
+    return number in held.numbers
 
 
 def _is_open(tx: Transaction, subject: str) -> bool:
-    """Whether an order can still change."""
+    """Whether an order or a complaint can still change."""
     found = tx.first(int, "SELECT state FROM orders WHERE order_id = :subject", subject=subject)
-    return found is not None and found not in FINAL
+    if found is not None:
+        return found not in FINAL
+    return any(each.is_open for each in case_of(tx, subject))
 
 
 def _has_ended(tx: Transaction, dated: _Dated, before: int) -> bool:

@@ -2,8 +2,11 @@
 
 from dataclasses import dataclass
 
+from gateway.api.region.v1.document_service_pb2 import DocumentUpload
+from gateway.clock import from_timestamp, to_microseconds
 from gateway.store.port import Transaction
-from region_node.documents.files import RECEIVING, remove_file
+from gateway.vault import KeyDestroyed
+from region_node.documents.files import RECEIVING, find_file, remove_file
 from region_node.retention.port import Cut, Page
 
 
@@ -38,7 +41,8 @@ class Disclosures:
         return tx.first(int, "SELECT time FROM disclosures ORDER BY sequence LIMIT 1")
 
 
-# What a document has ended by: it was found false, it has expired, or it is as old as its verification.
+# What a document has ended by: it was found false, it has expired, or it is as old as its verification. For its content
+# the same holds: what it names as its end is sealed.
 _ENDED = "COALESCE(withdraw_time, expire_time, verify_time)"
 
 
@@ -83,6 +87,7 @@ class Documents:
         found = tx.all(
             _Shared,
             "SELECT register_id, number_hash, create_time FROM document_files WHERE create_time < :before"
+            " AND (withdraw_time IS NULL OR withdraw_time < :before)"
             " AND docket = '' AND state <> :receiving AND (create_time, register_id) > (:after, :key)"
             " ORDER BY create_time, register_id LIMIT :limit",
             before=cut.before,
@@ -91,11 +96,24 @@ class Documents:
             key=key,
             limit=cut.limit,
         )
-        gone = [each for each in found if each.owner not in cut.held.numbers]
+        ended = [each for each in found if _has_expired(tx, each.key, cut.before)]
+        gone = [each for each in ended if each.owner not in cut.held.numbers]
         for each in gone:
             remove_file(tx, each.key)
         last = found[-1] if len(found) == cut.limit else None
-        return Page(len(gone), len(found) - len(gone), f"files {last.time} {last.key}" if last is not None else "")
+        return Page(len(gone), len(ended) - len(gone), f"files {last.time} {last.key}" if last is not None else "")
+
+
+def _has_expired(tx: Transaction, register_id: str, before: int) -> bool:
+    """Whether a document that was verified long ago had expired before an instant, too, or was withdrawn."""
+    file = find_file(tx, register_id)
+    if file is None or file.withdraw_time is not None:
+        return True
+    try:
+        named = DocumentUpload.FromString(file.opened_name(tx))
+    except KeyDestroyed:
+        return True  # nobody can read it any more
+    return not named.HasField("expire_time") or to_microseconds(from_timestamp(named.expire_time)) < before
 
 
 class Uploads:

@@ -9,11 +9,13 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from gateway.api.region.v1 import retention_service_pb2 as api
 from gateway.api.region.v1.retention_service_pb2_grpc import RetentionServiceServicer
 from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.api.types.v1.types_pb2 import Requester
 from gateway.calls import current_call
 from gateway.clock import Clock, from_timestamp, to_timestamp
 from gateway.errors import Refused
 from gateway.pages import decode_token, encode_token, key_number, page_size
 from gateway.store.port import Store
+from region_node.auditing import AuditedCall
 from region_node.requests import require_length, require_name
 from region_node.retention import holds, impact, reports
 from region_node.retention.holds import Hold
@@ -55,14 +57,12 @@ class RetentionService(RetentionServiceServicer):
         context: grpc.aio.ServicerContext[api.HoldCustomerRequest, api.HoldCustomerResponse],
     ) -> api.HoldCustomerResponse:
         """See the contract."""
-        now, actor = self._clock.now(), current_call().identity.path
+        call = _audited(request.requester, self._clock)
         _require_hold(request.customer_id, request.reference)
         until = _instant("end_time", request.end_time) if request.HasField("end_time") else None
-        if until is not None and until <= now:
+        if until is not None and until <= call.now:
             raise Refused(Reason.REASON_REQUEST_INVALID, field="end_time", problem="is over already")
-        kept = await self._store.write(
-            lambda tx: holds.hold(tx, request.customer_id, request.reference, until, actor=actor, now=now)
-        )
+        kept = await self._store.write(lambda tx: holds.hold(tx, request.customer_id, request.reference, until, call))
         return api.HoldCustomerResponse(hold=_hold_message(kept))
 
     async def ReleaseHold(
@@ -71,11 +71,9 @@ class RetentionService(RetentionServiceServicer):
         context: grpc.aio.ServicerContext[api.ReleaseHoldRequest, api.ReleaseHoldResponse],
     ) -> api.ReleaseHoldResponse:
         """See the contract."""
-        now, actor = self._clock.now(), current_call().identity.path
+        call = _audited(request.requester, self._clock)
         _require_hold(request.customer_id, request.reference)
-        released = await self._store.write(
-            lambda tx: holds.release(tx, request.customer_id, request.reference, actor=actor, now=now)
-        )
+        released = await self._store.write(lambda tx: holds.release(tx, request.customer_id, request.reference, call))
         return api.ReleaseHoldResponse(hold=_hold_message(released))
 
     async def ListHolds(
@@ -103,9 +101,9 @@ class RetentionService(RetentionServiceServicer):
         context: grpc.aio.ServicerContext[api.RecordImpactRequest, api.RecordImpactResponse],
     ) -> api.RecordImpactResponse:
         """See the contract."""
-        now, actor = self._clock.now(), current_call().identity.path
-        _require_record(request.record, now)
-        kept = await self._store.write(lambda tx: impact.record(tx, request.record, actor=actor, now=now))
+        call = _audited(request.requester, self._clock)
+        _require_record(request.record, call.now)
+        kept = await self._store.write(lambda tx: impact.record(tx, request.record, call))
         return api.RecordImpactResponse(record=kept)
 
     async def ListImpactRecords(
@@ -118,6 +116,14 @@ class RetentionService(RetentionServiceServicer):
         found = await self._store.read(lambda tx: impact.records_after(tx, after, size + 1))
         key = found[size - 1].id if len(found) > size else ""
         return api.ListImpactRecordsResponse(records=found[:size], next_page_token=encode_token(_RECORDS, key))
+
+
+def _audited(requester: Requester, clock: Clock) -> AuditedCall:
+    """The call being served; who asks is the certificate's member of staff, or whom the request names for it."""
+    identity = current_call().identity
+    if requester.staff_id:
+        require_name("requester.staff_id", requester.staff_id)
+    return AuditedCall(identity.path, requester.staff_id or identity.name, clock.now())
 
 
 def _require_hold(customer_id: str, reference: str) -> None:

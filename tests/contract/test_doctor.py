@@ -127,6 +127,7 @@ def test_beside_a_node_that_is_well_everything_is_good(doctor: Doctor) -> None:
         "audit chain",
         f"coordinator {endpoint}",
         f"clock against {endpoint}",
+        f"sealing key at {endpoint}",
     }
     assert "held by sichuan.region.crossregion.example, which says SERVING" in found["port"][1]
     assert "SERVING, configuration revision 1; this region is joined" in found[f"coordinator {endpoint}"][1]
@@ -147,7 +148,7 @@ def test_the_table_says_what_was_found_and_sums_up(doctor: Doctor) -> None:
     (line,) = (line for line in told.stdout.splitlines() if line.startswith(f"coordinator {NOTHING_LISTENS}"))
     assert "bad" in line
     assert "start it, or correct the address" in line
-    assert told.stdout.splitlines()[-1] == "14 good, 1 bad, 1 not checked"
+    assert told.stdout.splitlines()[-1] == "14 good, 1 bad, 2 not checked"
 
 
 def test_settings_that_cannot_be_used_end_it_with_2(doctor: Doctor) -> None:

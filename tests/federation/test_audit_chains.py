@@ -95,6 +95,7 @@ async def test_what_is_done_to_a_chain_is_found_by_coordinator_and_region_with_i
     else:
         assert problem.sequence == raised.value.sequence == middle + manipulation.place
     assert f"row {raised.value.sequence}" in str(raised.value)
+    assert problem.HasField("time"), "of the row, or of the last one that is there"
     for _ in range(2):  # beyond the row that was inserted, which a heartbeat has handed in
         await sichuan.new_customer()
     await until_witnessed(federation, "sichuan")
@@ -258,5 +259,6 @@ async def test_an_administrator_verifies_the_federation_by_one_command(
         code, out, err = await verified()
     assert code == 1
     assert f"sichuan: row {middle} is missing" in err
+    assert "is missing" not in out, "what is wrong is told once, below the table"
     if as_json:
         assert {each["region"] for each in json.loads(out)["chains"]} == set(REGIONS)

@@ -2,10 +2,14 @@
 
 from datetime import timedelta
 
+from google.protobuf.json_format import MessageToJson
+
 from gateway.api.federation.v1.configuration_pb2 import DataClass
 from gateway.api.region.v1 import retention_service_pb2 as api
 from gateway.api.region.v1.retention_service_pb2_grpc import RetentionServiceStub
 from gateway.clock import to_microseconds, to_timestamp
+from tests.federation.certificates import FEDERATION
+from tests.federation.commands import run_command
 from tests.federation.counter import Counter
 from tests.federation.refusals import refusal
 from tests.federation.running import CALL_SECONDS, Federation, until
@@ -174,3 +178,48 @@ async def test_delivered_notices_of_long_ago_go_in_the_night(federation: Federat
     assert not database.rows("SELECT 1 FROM notices WHERE notice_id LIKE 'old/%'")
     noted = database.rows("SELECT actor FROM audit WHERE subject = 'retention/DATA_CLASS_NOTICES'")
     assert set(noted) == {("timer",)}
+
+
+async def command(federation: Federation, who: str, *arguments: str, typed: str = "") -> tuple[int, str]:
+    """What one of the commands for staff prints, with the credentials of somebody."""
+    directory = federation.certificates.credentials(who).certificate.parent
+    options = ["--node", federation.endpoint("sichuan"), "--credentials", str(directory)]
+    options += ["--federation", FEDERATION, "--region", "sichuan"]
+    ended = await run_command("region_node.cli.main", *arguments, *options, environment={}, typed=typed)
+    return ended.returncode, ended.stdout + ended.stderr
+
+
+STAFF = "region/sichuan/staff/reviewer-1"
+
+
+async def test_who_asks_behind_a_certificate_that_is_shared_is_audited(
+    federation: Federation, sichuan: Counter
+) -> None:
+    customer = customer_of(await sichuan.new_customer())
+    hold = ["customers", "hold", customer, "--reference", "court/7"]
+    assert (await command(federation, STAFF, *hold, "--staff-id", "4711"))[0] == 0
+    assert (await command(federation, STAFF, "customers", "release-hold", customer, "--reference", "court/7"))[0] == 0
+    assert (await command(federation, STAFF, *hold, "--staff-id", "a b"))[0] == 1
+    rows = federation.database("sichuan").rows(
+        "SELECT actor, detail FROM audit WHERE subject = ? AND action LIKE '%Hold%' ORDER BY sequence", customer
+    )
+    assert [actor for actor, _ in rows] == [STAFF, STAFF]
+    assert [str(detail).split(",")[0] for _, detail in rows] == ["staff 4711", "staff reviewer-1"]
+
+
+async def test_whoever_records_an_assessment_is_its_assessor_unless_it_names_one(federation: Federation) -> None:
+    told = record(federation, federation.next_id())
+    told.ClearField("assessor")
+    arguments = ["impact-records", "record", "-", "--staff-id", "4711"]
+    code, said = await command(federation, STAFF, *arguments, typed=MessageToJson(told))
+    assert (code, "assessed by 4711" in said) == (0, True), said
+
+
+async def test_an_operator_system_is_told_whose_credentials_a_hold_needs(
+    federation: Federation, sichuan: Counter
+) -> None:
+    customer = customer_of(await sichuan.new_customer())
+    operator = "region/sichuan/operator/counter"
+    code, said = await command(federation, operator, "customers", "hold", customer, "--reference", "court/8")
+    assert code == 1
+    assert "Give the --credentials of a member of staff of the node's region." in said

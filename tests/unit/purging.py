@@ -17,7 +17,9 @@ from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteTransaction
 from gateway.store.sqlite_schema import apply
 from gateway.timers import Timer, due_timers, fire
+from region_node.context import RegionContext
 from region_node.customers.rows import CustomerRow, insert_customer
+from region_node.orders.business import load_rules
 from region_node.orders.rows import OrderRow, RequestKey, insert_order, insert_request
 from region_node.retention import purge
 from region_node.retention.purge import PURGE_TIMER
@@ -37,7 +39,8 @@ class Archive:
         current = CurrentFederation()
         current.update(FEDERATION, [])
         shared = keys()
-        self.border = Border("sichuan", shared.signers["sichuan"], shared.trusted, current)
+        border = Border("sichuan", shared.signers["sichuan"], shared.trusted, current)
+        self.context = RegionContext(border, load_rules())
         self.connection = connection
         self.tx = SqliteTransaction(connection, region_keys())
         purge.ensure_purge(self.tx, NOW)
@@ -100,7 +103,7 @@ class Archive:
         return pages
 
     def _purge(self, tx: object, timer: Timer, now: datetime) -> None:
-        purge.purge(self.tx, self.border, timer, now)
+        purge.purge(self.tx, self.context, timer, now)
 
     def report(self) -> dict[str, Purge]:
         """What the last night did, by class."""

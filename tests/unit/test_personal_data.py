@@ -1,5 +1,6 @@
 """Every field of the contract that may hold personal data says so, and none is added without somebody's thought."""
 
+import ast
 import importlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -7,7 +8,8 @@ from pathlib import Path
 import pytest
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
-from gateway.api.region.v1.customer_service_pb2 import Customer
+from gateway.api.region.v1.billing_service_pb2 import Bill, Usage
+from gateway.api.region.v1.customer_service_pb2 import Customer, Product
 from gateway.api.region.v1.order_pb2 import OrderRequest
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent
 from gateway.api.types.v1 import privacy_pb2
@@ -16,6 +18,10 @@ from gateway.api.types.v1.privacy_pb2 import PersonalData
 ROOT = Path(__file__).resolve().parents[2]
 REVIEWED = Path(__file__).with_name("fields_without_personal_data.txt")
 PACKAGE = "gateway.api."
+CONFIGURATION = "federation.v1."
+VALUES = {f"{PACKAGE}types.v1.Money", f"{PACKAGE}types.v1.LocalizedText"}
+COORDINATORS = ("coordinator.v1.", "federation.v1.", "relay.v1.")
+HELD_BY_TEXT = (PersonalData.PERSONAL_DATA_UNSPECIFIED, PersonalData.PERSONAL_DATA_CONTENT)
 
 
 def messages(descriptors: Iterable[Descriptor]) -> Iterator[Descriptor]:
@@ -40,6 +46,20 @@ def may_hold_anything(field: FieldDescriptor) -> bool:
     return is_map or field.type in (FieldDescriptor.TYPE_STRING, FieldDescriptor.TYPE_BYTES)
 
 
+def is_value(field: FieldDescriptor) -> bool:
+    """Whether a field says something by itself, so that it has to be classified where it stands.
+
+    A field that is a message of the contract does not: each field of that message is classified there. Amounts, texts
+    in two languages and what is Google's (times, durations) say something only where they are used. A number, a date
+    or a choice in `federation.v1` tells of the federation: its configuration and its nodes. Nobody's line is there.
+    """
+    if may_hold_anything(field):
+        return True
+    message = field.message_type
+    is_composed = message is not None and message.full_name.startswith(PACKAGE) and message.full_name not in VALUES
+    return not is_composed and not name_of(field).startswith(CONFIGURATION)
+
+
 def classified(field: FieldDescriptor) -> PersonalData.ValueType:
     """What the contract says that the field tells about a person."""
     return field.GetOptions().Extensions[privacy_pb2.personal_data]
@@ -59,7 +79,7 @@ def reviewed() -> list[str]:
 def complaints(contract: Iterable[FieldDescriptor], listed: Iterable[str]) -> list[str]:
     """What is wrong with the classification of a contract's fields."""
     known = {name_of(field): field for field in contract}
-    open_ones = {name for name, field in known.items() if may_hold_anything(field) and not classified(field)}
+    open_ones = {name for name, field in known.items() if is_value(field) and not classified(field)}
     marked = {name for name, field in known.items() if classified(field)}
     names = set(listed)
     return [
@@ -101,3 +121,57 @@ def test_what_identifies_is_told_apart_from_what_may_hold_anything() -> None:
     assert classified(Customer.DESCRIPTOR.fields_by_name["name"]) == PersonalData.PERSONAL_DATA_IDENTIFYING
     assert classified(OrderRequest.DESCRIPTOR.fields_by_name["characteristics"]) == PersonalData.PERSONAL_DATA_CONTENT
     assert classified(EnvelopeContent.DESCRIPTOR.fields_by_name["payload"]) == PersonalData.PERSONAL_DATA_CONTENT
+    assert classified(Usage.DESCRIPTOR.fields_by_name["usage_date"]) == PersonalData.PERSONAL_DATA_SENSITIVE
+    assert classified(Product.DESCRIPTOR.fields_by_name["status"]) == PersonalData.PERSONAL_DATA_CIRCUMSTANCE
+
+
+@pytest.mark.parametrize("name", ["kind", "usage_date", "quantity"])
+def test_also_a_choice_a_date_and_a_number_have_to_be_classified(name: str) -> None:
+    field = Usage.DESCRIPTOR.fields_by_name[name]
+    assert is_value(field)
+    assert not may_hold_anything(field)
+
+
+def test_what_is_a_message_is_classified_field_by_field_in_that_message() -> None:
+    of_bill = Bill.DESCRIPTOR.fields_by_name
+    assert is_value(of_bill["total"])
+    assert not is_value(of_bill["usage"])
+
+
+def test_a_coordinator_is_told_nothing_of_a_person_but_in_texts_and_sealed_bytes() -> None:
+    told = [field for field in fields() if name_of(field).startswith(COORDINATORS)]
+    seen: set[str] = set()
+    while told:
+        field = told.pop()
+        if field.full_name in seen:
+            continue
+        seen.add(field.full_name)
+        assert classified(field) in HELD_BY_TEXT, name_of(field)
+        if field.message_type is not None and not may_hold_anything(field):
+            told += field.message_type.fields
+
+
+def test_what_is_marked_is_in_no_log_and_no_span() -> None:
+    listed = {name.rpartition(".")[2] for name in reviewed()}
+    only_marked = {field.name for field in fields() if classified(field)} - listed
+    assert {"usage_date", "balance", "email"} <= only_marked
+    found = [
+        f"{path.relative_to(ROOT)}:{node.lineno}: {node.attr}"
+        for package in ("gateway", "region_node", "coordinator")
+        for path in sorted((ROOT / package).rglob("*.py"))
+        if not path.name.endswith(("_pb2.py", "_pb2_grpc.py"))
+        for call in told_to_operators(ast.parse(path.read_text("utf-8")))
+        for node in ast.walk(call)
+        if isinstance(node, ast.Attribute) and node.attr in only_marked
+    ]
+    assert not found, "personal data in a log or a span: " + ", ".join(found)
+
+
+def told_to_operators(tree: ast.AST) -> Iterator[ast.Call]:
+    """The calls that write a line of a log or begin a span."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            to = node.func.value
+            is_log = isinstance(to, (ast.Name, ast.Attribute)) and ast.unparse(to).endswith("_log")
+            if is_log or node.func.attr in ("span", "around"):
+                yield node

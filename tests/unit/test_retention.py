@@ -16,6 +16,7 @@ from gateway.clock import to_microseconds
 from gateway.federation.files import load
 from gateway.federation.rules import problems
 from gateway.federation.witnesses import witnesses_of
+from region_node.auditing import AuditedCall
 from region_node.customers.rows import insert_line
 from region_node.documents.files import REGISTERED, StoredFile, insert_file
 from region_node.retention import holds
@@ -93,6 +94,12 @@ Break = Callable[[dict[int, RetentionRule], Configuration], object]
         (lambda rules, _: setattr(rules[7], "start", RetentionStart.RETENTION_START_END), "leave it out"),
         (lambda rules, _: setattr(rules[3], "start", RetentionStart.RETENTION_START_CREATION), "must be RETENTION"),
         (lambda rules, _: setattr(rules[11], "months", 12), "REQUESTS]: must be kept as long as DATA_CLASS_ORDERS"),
+        (lambda rules, _: setattr(rules[15], "months", 72), "REQUESTS]: must be kept as long as DATA_CLASS_COMPLAINTS"),
+        (
+            lambda rules, _: setattr(rules[14], "months", 12),
+            "CONSENTS]: must be kept as long as DATA_CLASS_DISCLOSURES",
+        ),
+        (lambda rules, _: setattr(rules[8], "start", RetentionStart.RETENTION_START_CREATION), "must be RETENTION"),
         (lambda rules, _: setattr(rules[6], "data_class", 99), "99 is not known"),
         (lambda rules, told: told.retention_rules.append(rules[6]), "stands here twice"),
     ],
@@ -151,7 +158,7 @@ def test_under_a_legal_hold_everything_stays_until_it_ends(kept: Archive) -> Non
     insert_line(kept.tx, LINE)
     order_id = kept.order("old", old, COMPLETED)
     kept.sent(order_id, old)
-    holds.hold(kept.tx, customer, "court/1", NOW + timedelta(days=30), actor="staff", now=NOW)
+    holds.hold(kept.tx, customer, "court/1", NOW + timedelta(days=30), AuditedCall("staff", "chen", NOW))
     kept.night(TOMORROW)
     assert (kept.count("orders"), kept.count("outbox")) == (1, 1)
     assert kept.report()["DATA_CLASS_ENVELOPES"].held == 1
@@ -208,7 +215,7 @@ def test_what_is_attached_to_a_complaint_does_not_go_with_the_documents(kept: Ar
             home="sichuan",
             docket=docket,
         )
-        insert_file(kept.tx, file, b"named", NOW - LONG_AGO)
+        insert_file(kept.tx, file, b"", NOW - LONG_AGO)
     kept.night(TOMORROW)
     assert kept.connection.execute("SELECT docket FROM document_files").fetchall() == [("guangdong/20250101-1",)]
     assert kept.report()["DATA_CLASS_DOCUMENTS"].removed == 1

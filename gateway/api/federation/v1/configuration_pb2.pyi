@@ -55,6 +55,12 @@ class _DataClassEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DataClass.V
     """Failed verifications, and codes whose time is over."""
     DATA_CLASS_IMPACT_RECORDS: _DataClass.ValueType  # 13
     """Impact assessments of provisions to other handlers."""
+    DATA_CLASS_CONSENTS: _DataClass.ValueType  # 14
+    """Consents that were withdrawn, replaced or have run out, and refusals that were replaced. The decision that counts stays."""
+    DATA_CLASS_COMPLAINTS: _DataClass.ValueType  # 15
+    """Complaints that have ended, with their work items, attachments, notes and what was told of them. What is counted stays."""
+    DATA_CLASS_ENDED_CUSTOMERS: _DataClass.ValueType  # 16
+    """Customers whose last line was terminated. They are erased: their keys are destroyed, here and wherever something of them is kept."""
 
 class DataClass(_DataClass, metaclass=_DataClassEnumTypeWrapper):
     """A kind of record that a region keeps, for as long as a rule says."""
@@ -87,6 +93,12 @@ DATA_CLASS_VERIFICATION: DataClass.ValueType  # 12
 """Failed verifications, and codes whose time is over."""
 DATA_CLASS_IMPACT_RECORDS: DataClass.ValueType  # 13
 """Impact assessments of provisions to other handlers."""
+DATA_CLASS_CONSENTS: DataClass.ValueType  # 14
+"""Consents that were withdrawn, replaced or have run out, and refusals that were replaced. The decision that counts stays."""
+DATA_CLASS_COMPLAINTS: DataClass.ValueType  # 15
+"""Complaints that have ended, with their work items, attachments, notes and what was told of them. What is counted stays."""
+DATA_CLASS_ENDED_CUSTOMERS: DataClass.ValueType  # 16
+"""Customers whose last line was terminated. They are erased: their keys are destroyed, here and wherever something of them is kept."""
 Global___DataClass: _TypeAlias = DataClass  # noqa: Y015
 
 class _RetentionStart:

@@ -26,17 +26,25 @@ from gateway.api.types.v1 import privacy_pb2 as gateway_dot_api_dot_types_dot_v1
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.gateway/api/region/v1/document_envelopes.proto\x12\x15gateway.api.region.v1\x1a\"gateway/api/types/v1/privacy.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x94\x04\n\x14\x44ocumentNotification\x12\x13\n\x0bregister_id\x18\x01 \x01(\t\x12\x14\n\x06number\x18\x02 \x01(\tB\x04\xb8\xbb\x18\x01\x12P\n\x0cregistration\x18\x03 \x01(\x0b\x32\x38.gateway.api.region.v1.DocumentNotification.RegistrationH\x00\x12L\n\nwithdrawal\x18\x04 \x01(\x0b\x32\x36.gateway.api.region.v1.DocumentNotification.WithdrawalH\x00\x1a\xe7\x01\n\x0cRegistration\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x12\n\nmedia_type\x18\x02 \x01(\t\x12\x0c\n\x04size\x18\x03 \x01(\x03\x12\x14\n\x06sha256\x18\x04 \x01(\x0c\x42\x04\xb8\xbb\x18\x01\x12\x10\n\x08verifier\x18\x05 \x01(\t\x12/\n\x0bverify_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1d\n\x0fidentity_number\x18\x08 \x01(\tB\x04\xb8\xbb\x18\x01\x1a?\n\nWithdrawal\x12\x31\n\rwithdraw_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\n\x04told\"P\n\x14\x44ocumentListQuestion\x12\x14\n\x06number\x18\x01 \x01(\tB\x04\xb8\xbb\x18\x01\x12\x10\n\x08staff_id\x18\x02 \x01(\t\x12\x10\n\x08\x62usiness\x18\x03 \x01(\t\"f\n\x17\x44ocumentContentQuestion\x12\x13\n\x0bregister_id\x18\x01 \x01(\t\x12\x14\n\x06number\x18\x02 \x01(\tB\x04\xb8\xbb\x18\x01\x12\x0e\n\x06offset\x18\x03 \x01(\x03\x12\x10\n\x08staff_id\x18\x04 \x01(\t\"r\n\rDocumentPiece\x12\x12\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x42\x04\xb8\xbb\x18\x03\x12\x0c\n\x04size\x18\x02 \x01(\x03\x12\x14\n\x06sha256\x18\x03 \x01(\x0c\x42\x04\xb8\xbb\x18\x01\x12\x12\n\nmedia_type\x18\x04 \x01(\t\x12\x15\n\ris_with_asker\x18\x05 \x01(\x08\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.gateway/api/region/v1/document_envelopes.proto\x12\x15gateway.api.region.v1\x1a\"gateway/api/types/v1/privacy.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xac\x04\n\x14\x44ocumentNotification\x12\x13\n\x0bregister_id\x18\x01 \x01(\t\x12\x14\n\x06number\x18\x02 \x01(\tB\x04\xb8\xbb\x18\x01\x12P\n\x0cregistration\x18\x03 \x01(\x0b\x32\x38.gateway.api.region.v1.DocumentNotification.RegistrationH\x00\x12L\n\nwithdrawal\x18\x04 \x01(\x0b\x32\x36.gateway.api.region.v1.DocumentNotification.WithdrawalH\x00\x1a\xf9\x01\n\x0cRegistration\x12\x12\n\x04\x63ode\x18\x01 \x01(\tB\x04\xb8\xbb\x18\x04\x12\x12\n\nmedia_type\x18\x02 \x01(\t\x12\x0c\n\x04size\x18\x03 \x01(\x03\x12\x14\n\x06sha256\x18\x04 \x01(\x0c\x42\x04\xb8\xbb\x18\x01\x12\x10\n\x08verifier\x18\x05 \x01(\t\x12\x35\n\x0bverify_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xb8\xbb\x18\x04\x12\x35\n\x0b\x65xpire_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xb8\xbb\x18\x04\x12\x1d\n\x0fidentity_number\x18\x08 \x01(\tB\x04\xb8\xbb\x18\x01\x1a\x45\n\nWithdrawal\x12\x37\n\rwithdraw_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xb8\xbb\x18\x04\x42\x06\n\x04told\"P\n\x14\x44ocumentListQuestion\x12\x14\n\x06number\x18\x01 \x01(\tB\x04\xb8\xbb\x18\x01\x12\x10\n\x08staff_id\x18\x02 \x01(\t\x12\x10\n\x08\x62usiness\x18\x03 \x01(\t\"f\n\x17\x44ocumentContentQuestion\x12\x13\n\x0bregister_id\x18\x01 \x01(\t\x12\x14\n\x06number\x18\x02 \x01(\tB\x04\xb8\xbb\x18\x01\x12\x0e\n\x06offset\x18\x03 \x01(\x03\x12\x10\n\x08staff_id\x18\x04 \x01(\t\"r\n\rDocumentPiece\x12\x12\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x42\x04\xb8\xbb\x18\x03\x12\x0c\n\x04size\x18\x02 \x01(\x03\x12\x14\n\x06sha256\x18\x03 \x01(\x0c\x42\x04\xb8\xbb\x18\x01\x12\x12\n\nmedia_type\x18\x04 \x01(\t\x12\x15\n\ris_with_asker\x18\x05 \x01(\x08\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'gateway.api.region.v1.document_envelopes_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_DOCUMENTNOTIFICATION_REGISTRATION'].fields_by_name['code']._loaded_options = None
+  _globals['_DOCUMENTNOTIFICATION_REGISTRATION'].fields_by_name['code']._serialized_options = b'\270\273\030\004'
   _globals['_DOCUMENTNOTIFICATION_REGISTRATION'].fields_by_name['sha256']._loaded_options = None
   _globals['_DOCUMENTNOTIFICATION_REGISTRATION'].fields_by_name['sha256']._serialized_options = b'\270\273\030\001'
+  _globals['_DOCUMENTNOTIFICATION_REGISTRATION'].fields_by_name['verify_time']._loaded_options = None
+  _globals['_DOCUMENTNOTIFICATION_REGISTRATION'].fields_by_name['verify_time']._serialized_options = b'\270\273\030\004'
+  _globals['_DOCUMENTNOTIFICATION_REGISTRATION'].fields_by_name['expire_time']._loaded_options = None
+  _globals['_DOCUMENTNOTIFICATION_REGISTRATION'].fields_by_name['expire_time']._serialized_options = b'\270\273\030\004'
   _globals['_DOCUMENTNOTIFICATION_REGISTRATION'].fields_by_name['identity_number']._loaded_options = None
   _globals['_DOCUMENTNOTIFICATION_REGISTRATION'].fields_by_name['identity_number']._serialized_options = b'\270\273\030\001'
+  _globals['_DOCUMENTNOTIFICATION_WITHDRAWAL'].fields_by_name['withdraw_time']._loaded_options = None
+  _globals['_DOCUMENTNOTIFICATION_WITHDRAWAL'].fields_by_name['withdraw_time']._serialized_options = b'\270\273\030\004'
   _globals['_DOCUMENTNOTIFICATION'].fields_by_name['number']._loaded_options = None
   _globals['_DOCUMENTNOTIFICATION'].fields_by_name['number']._serialized_options = b'\270\273\030\001'
   _globals['_DOCUMENTLISTQUESTION'].fields_by_name['number']._loaded_options = None
@@ -48,15 +56,15 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DOCUMENTPIECE'].fields_by_name['sha256']._loaded_options = None
   _globals['_DOCUMENTPIECE'].fields_by_name['sha256']._serialized_options = b'\270\273\030\001'
   _globals['_DOCUMENTNOTIFICATION']._serialized_start=143
-  _globals['_DOCUMENTNOTIFICATION']._serialized_end=675
+  _globals['_DOCUMENTNOTIFICATION']._serialized_end=699
   _globals['_DOCUMENTNOTIFICATION_REGISTRATION']._serialized_start=371
-  _globals['_DOCUMENTNOTIFICATION_REGISTRATION']._serialized_end=602
-  _globals['_DOCUMENTNOTIFICATION_WITHDRAWAL']._serialized_start=604
-  _globals['_DOCUMENTNOTIFICATION_WITHDRAWAL']._serialized_end=667
-  _globals['_DOCUMENTLISTQUESTION']._serialized_start=677
-  _globals['_DOCUMENTLISTQUESTION']._serialized_end=757
-  _globals['_DOCUMENTCONTENTQUESTION']._serialized_start=759
-  _globals['_DOCUMENTCONTENTQUESTION']._serialized_end=861
-  _globals['_DOCUMENTPIECE']._serialized_start=863
-  _globals['_DOCUMENTPIECE']._serialized_end=977
+  _globals['_DOCUMENTNOTIFICATION_REGISTRATION']._serialized_end=620
+  _globals['_DOCUMENTNOTIFICATION_WITHDRAWAL']._serialized_start=622
+  _globals['_DOCUMENTNOTIFICATION_WITHDRAWAL']._serialized_end=691
+  _globals['_DOCUMENTLISTQUESTION']._serialized_start=701
+  _globals['_DOCUMENTLISTQUESTION']._serialized_end=781
+  _globals['_DOCUMENTCONTENTQUESTION']._serialized_start=783
+  _globals['_DOCUMENTCONTENTQUESTION']._serialized_end=885
+  _globals['_DOCUMENTPIECE']._serialized_start=887
+  _globals['_DOCUMENTPIECE']._serialized_end=1001
 # @@protoc_insertion_point(module_scope)

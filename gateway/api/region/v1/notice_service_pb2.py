@@ -28,7 +28,7 @@ from gateway.api.types.v1 import types_pb2 as gateway_dot_api_dot_types_dot_v1_d
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*gateway/api/region/v1/notice_service.proto\x12\x15gateway.api.region.v1\x1a!gateway/api/types/v1/access.proto\x1a\"gateway/api/types/v1/privacy.proto\x1a gateway/api/types/v1/types.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x85\x01\n\x12ListNoticesRequest\x12\x14\n\x06number\x18\x01 \x01(\tB\x04\xb8\xbb\x18\x01\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x32\n\trequester\x18\x04 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\"^\n\x13ListNoticesResponse\x12.\n\x07notices\x18\x01 \x03(\x0b\x32\x1d.gateway.api.region.v1.Notice\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xd5\x01\n\x06Notice\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x14\n\x06number\x18\x03 \x01(\tB\x04\xb8\xbb\x18\x01\x12\x37\n\x04text\x18\x04 \x01(\x0b\x32#.gateway.api.types.v1.LocalizedTextB\x04\xb8\xbb\x18\x03\x12/\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rdelivery_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp2\x80\x01\n\rNoticeService\x12o\n\x0bListNotices\x12).gateway.api.region.v1.ListNoticesRequest\x1a*.gateway.api.region.v1.ListNoticesResponse\"\t\x90\x02\x01\xaa\xbb\x18\x02\x02\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*gateway/api/region/v1/notice_service.proto\x12\x15gateway.api.region.v1\x1a!gateway/api/types/v1/access.proto\x1a\"gateway/api/types/v1/privacy.proto\x1a gateway/api/types/v1/types.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x85\x01\n\x12ListNoticesRequest\x12\x14\n\x06number\x18\x01 \x01(\tB\x04\xb8\xbb\x18\x01\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x32\n\trequester\x18\x04 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\"^\n\x13ListNoticesResponse\x12.\n\x07notices\x18\x01 \x03(\x0b\x32\x1d.gateway.api.region.v1.Notice\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xe1\x01\n\x06Notice\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x14\n\x06number\x18\x03 \x01(\tB\x04\xb8\xbb\x18\x01\x12\x37\n\x04text\x18\x04 \x01(\x0b\x32#.gateway.api.types.v1.LocalizedTextB\x04\xb8\xbb\x18\x03\x12\x35\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xb8\xbb\x18\x04\x12\x37\n\rdelivery_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xb8\xbb\x18\x04\x32\x80\x01\n\rNoticeService\x12o\n\x0bListNotices\x12).gateway.api.region.v1.ListNoticesRequest\x1a*.gateway.api.region.v1.ListNoticesResponse\"\t\x90\x02\x01\xaa\xbb\x18\x02\x02\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,6 +41,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_NOTICE'].fields_by_name['number']._serialized_options = b'\270\273\030\001'
   _globals['_NOTICE'].fields_by_name['text']._loaded_options = None
   _globals['_NOTICE'].fields_by_name['text']._serialized_options = b'\270\273\030\003'
+  _globals['_NOTICE'].fields_by_name['create_time']._loaded_options = None
+  _globals['_NOTICE'].fields_by_name['create_time']._serialized_options = b'\270\273\030\004'
+  _globals['_NOTICE'].fields_by_name['delivery_time']._loaded_options = None
+  _globals['_NOTICE'].fields_by_name['delivery_time']._serialized_options = b'\270\273\030\004'
   _globals['_NOTICESERVICE'].methods_by_name['ListNotices']._loaded_options = None
   _globals['_NOTICESERVICE'].methods_by_name['ListNotices']._serialized_options = b'\220\002\001\252\273\030\002\002\003'
   _globals['_LISTNOTICESREQUEST']._serialized_start=208
@@ -48,7 +52,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTNOTICESRESPONSE']._serialized_start=343
   _globals['_LISTNOTICESRESPONSE']._serialized_end=437
   _globals['_NOTICE']._serialized_start=440
-  _globals['_NOTICE']._serialized_end=653
-  _globals['_NOTICESERVICE']._serialized_start=656
-  _globals['_NOTICESERVICE']._serialized_end=784
+  _globals['_NOTICE']._serialized_end=665
+  _globals['_NOTICESERVICE']._serialized_start=668
+  _globals['_NOTICESERVICE']._serialized_end=796
 # @@protoc_insertion_point(module_scope)

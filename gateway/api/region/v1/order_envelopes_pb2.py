@@ -27,7 +27,7 @@ from gateway.api.types.v1 import privacy_pb2 as gateway_dot_api_dot_types_dot_v1
 from gateway.api.types.v1 import types_pb2 as gateway_dot_api_dot_types_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+gateway/api/region/v1/order_envelopes.proto\x12\x15gateway.api.region.v1\x1a!gateway/api/region/v1/order.proto\x1a\"gateway/api/types/v1/privacy.proto\x1a gateway/api/types/v1/types.proto\">\n\x0fOrderSubmission\x12+\n\x05order\x18\x01 \x01(\x0b\x32\x1c.gateway.api.region.v1.Order\"\xa3\x04\n\x0cOrderCommand\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12\x32\n\trequester\x18\x02 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\x12<\n\x06\x63\x61ncel\x18\x03 \x01(\x0b\x32*.gateway.api.region.v1.OrderCommand.CancelH\x00\x12\x44\n\nsupplement\x18\x04 \x01(\x0b\x32..gateway.api.region.v1.OrderCommand.SupplementH\x00\x12>\n\x07\x63onfirm\x18\x05 \x01(\x0b\x32+.gateway.api.region.v1.OrderCommand.ConfirmH\x00\x12G\n\x08\x65xpedite\x18\x06 \x01(\x0b\x32\x33.gateway.api.region.v1.OrderCommand.ExpediteRequestH\x00\x1a\x1e\n\x06\x43\x61ncel\x12\x14\n\x06reason\x18\x01 \x01(\tB\x04\xb8\xbb\x18\x03\x1aS\n\nSupplement\x12\x31\n\tdocuments\x18\x01 \x03(\x0b\x32\x1e.gateway.api.types.v1.Document\x12\x12\n\x04note\x18\x02 \x01(\tB\x04\xb8\xbb\x18\x03\x1a-\n\x07\x43onfirm\x12\x0e\n\x06\x61greed\x18\x01 \x01(\x08\x12\x12\n\x04note\x18\x02 \x01(\tB\x04\xb8\xbb\x18\x03\x1a\x11\n\x0f\x45xpediteRequestB\t\n\x07\x63ommand\":\n\x0bOrderUpdate\x12+\n\x05order\x18\x01 \x01(\x0b\x32\x1c.gateway.api.region.v1.Order\"\x0e\n\x0cOrderErasureb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+gateway/api/region/v1/order_envelopes.proto\x12\x15gateway.api.region.v1\x1a!gateway/api/region/v1/order.proto\x1a\"gateway/api/types/v1/privacy.proto\x1a gateway/api/types/v1/types.proto\">\n\x0fOrderSubmission\x12+\n\x05order\x18\x01 \x01(\x0b\x32\x1c.gateway.api.region.v1.Order\"\xa9\x04\n\x0cOrderCommand\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12\x32\n\trequester\x18\x02 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\x12<\n\x06\x63\x61ncel\x18\x03 \x01(\x0b\x32*.gateway.api.region.v1.OrderCommand.CancelH\x00\x12\x44\n\nsupplement\x18\x04 \x01(\x0b\x32..gateway.api.region.v1.OrderCommand.SupplementH\x00\x12>\n\x07\x63onfirm\x18\x05 \x01(\x0b\x32+.gateway.api.region.v1.OrderCommand.ConfirmH\x00\x12G\n\x08\x65xpedite\x18\x06 \x01(\x0b\x32\x33.gateway.api.region.v1.OrderCommand.ExpediteRequestH\x00\x1a\x1e\n\x06\x43\x61ncel\x12\x14\n\x06reason\x18\x01 \x01(\tB\x04\xb8\xbb\x18\x03\x1aS\n\nSupplement\x12\x31\n\tdocuments\x18\x01 \x03(\x0b\x32\x1e.gateway.api.types.v1.Document\x12\x12\n\x04note\x18\x02 \x01(\tB\x04\xb8\xbb\x18\x03\x1a\x33\n\x07\x43onfirm\x12\x14\n\x06\x61greed\x18\x01 \x01(\x08\x42\x04\xb8\xbb\x18\x04\x12\x12\n\x04note\x18\x02 \x01(\tB\x04\xb8\xbb\x18\x03\x1a\x11\n\x0f\x45xpediteRequestB\t\n\x07\x63ommand\":\n\x0bOrderUpdate\x12+\n\x05order\x18\x01 \x01(\x0b\x32\x1c.gateway.api.region.v1.Order\"\x0e\n\x0cOrderErasureb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,22 +38,24 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ORDERCOMMAND_CANCEL'].fields_by_name['reason']._serialized_options = b'\270\273\030\003'
   _globals['_ORDERCOMMAND_SUPPLEMENT'].fields_by_name['note']._loaded_options = None
   _globals['_ORDERCOMMAND_SUPPLEMENT'].fields_by_name['note']._serialized_options = b'\270\273\030\003'
+  _globals['_ORDERCOMMAND_CONFIRM'].fields_by_name['agreed']._loaded_options = None
+  _globals['_ORDERCOMMAND_CONFIRM'].fields_by_name['agreed']._serialized_options = b'\270\273\030\004'
   _globals['_ORDERCOMMAND_CONFIRM'].fields_by_name['note']._loaded_options = None
   _globals['_ORDERCOMMAND_CONFIRM'].fields_by_name['note']._serialized_options = b'\270\273\030\003'
   _globals['_ORDERSUBMISSION']._serialized_start=175
   _globals['_ORDERSUBMISSION']._serialized_end=237
   _globals['_ORDERCOMMAND']._serialized_start=240
-  _globals['_ORDERCOMMAND']._serialized_end=787
+  _globals['_ORDERCOMMAND']._serialized_end=793
   _globals['_ORDERCOMMAND_CANCEL']._serialized_start=595
   _globals['_ORDERCOMMAND_CANCEL']._serialized_end=625
   _globals['_ORDERCOMMAND_SUPPLEMENT']._serialized_start=627
   _globals['_ORDERCOMMAND_SUPPLEMENT']._serialized_end=710
   _globals['_ORDERCOMMAND_CONFIRM']._serialized_start=712
-  _globals['_ORDERCOMMAND_CONFIRM']._serialized_end=757
-  _globals['_ORDERCOMMAND_EXPEDITEREQUEST']._serialized_start=759
-  _globals['_ORDERCOMMAND_EXPEDITEREQUEST']._serialized_end=776
-  _globals['_ORDERUPDATE']._serialized_start=789
-  _globals['_ORDERUPDATE']._serialized_end=847
-  _globals['_ORDERERASURE']._serialized_start=849
-  _globals['_ORDERERASURE']._serialized_end=863
+  _globals['_ORDERCOMMAND_CONFIRM']._serialized_end=763
+  _globals['_ORDERCOMMAND_EXPEDITEREQUEST']._serialized_start=765
+  _globals['_ORDERCOMMAND_EXPEDITEREQUEST']._serialized_end=782
+  _globals['_ORDERUPDATE']._serialized_start=795
+  _globals['_ORDERUPDATE']._serialized_end=853
+  _globals['_ORDERERASURE']._serialized_start=855
+  _globals['_ORDERERASURE']._serialized_end=869
 # @@protoc_insertion_point(module_scope)

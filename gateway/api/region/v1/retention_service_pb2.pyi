@@ -5,6 +5,7 @@ How long a region keeps what it keeps: the nightly purge, legal holds, and the a
 
 from collections import abc as _abc
 from gateway.api.federation.v1 import configuration_pb2 as _configuration_pb2
+from gateway.api.types.v1 import types_pb2 as _types_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
@@ -169,6 +170,7 @@ class HoldCustomerRequest(_message.Message):
     CUSTOMER_ID_FIELD_NUMBER: _builtins.int
     REFERENCE_FIELD_NUMBER: _builtins.int
     END_TIME_FIELD_NUMBER: _builtins.int
+    REQUESTER_FIELD_NUMBER: _builtins.int
     customer_id: _builtins.str
     """The customer, of this region."""
     reference: _builtins.str
@@ -177,16 +179,21 @@ class HoldCustomerRequest(_message.Message):
     def end_time(self) -> _timestamp_pb2.Timestamp:
         """Until when; unset for until it is released."""
 
+    @_builtins.property
+    def requester(self) -> _types_pb2.Requester:
+        """For whom, where a certificate is shared by several; recorded beside it. Its channel need not be said."""
+
     def __init__(
         self,
         *,
         customer_id: _builtins.str = ...,
         reference: _builtins.str = ...,
         end_time: _timestamp_pb2.Timestamp | None = ...,
+        requester: _types_pb2.Requester | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "requester", b"requester"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer_id", b"customer_id", "end_time", b"end_time", "reference", b"reference"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer_id", b"customer_id", "end_time", b"end_time", "reference", b"reference", "requester", b"requester"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -224,19 +231,25 @@ class ReleaseHoldRequest(_message.Message):
 
     CUSTOMER_ID_FIELD_NUMBER: _builtins.int
     REFERENCE_FIELD_NUMBER: _builtins.int
+    REQUESTER_FIELD_NUMBER: _builtins.int
     customer_id: _builtins.str
     """The customer."""
     reference: _builtins.str
     """See LegalHold."""
+    @_builtins.property
+    def requester(self) -> _types_pb2.Requester:
+        """As in HoldCustomerRequest."""
+
     def __init__(
         self,
         *,
         customer_id: _builtins.str = ...,
         reference: _builtins.str = ...,
+        requester: _types_pb2.Requester | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["requester", b"requester"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer_id", b"customer_id", "reference", b"reference"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer_id", b"customer_id", "reference", b"reference", "requester", b"requester"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -391,18 +404,24 @@ class RecordImpactRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     RECORD_FIELD_NUMBER: _builtins.int
+    REQUESTER_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def record(self) -> Global___ImpactRecord:
         """All but its create_time."""
+
+    @_builtins.property
+    def requester(self) -> _types_pb2.Requester:
+        """As in HoldCustomerRequest."""
 
     def __init__(
         self,
         *,
         record: Global___ImpactRecord | None = ...,
+        requester: _types_pb2.Requester | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["record", b"record"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["record", b"record", "requester", b"requester"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["record", b"record"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["record", b"record", "requester", b"requester"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

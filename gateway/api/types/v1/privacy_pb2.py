@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import descriptor_pb2 as google_dot_protobuf_dot_descriptor__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"gateway/api/types/v1/privacy.proto\x12\x14gateway.api.types.v1\x1a google/protobuf/descriptor.proto*\x84\x01\n\x0cPersonalData\x12\x1d\n\x19PERSONAL_DATA_UNSPECIFIED\x10\x00\x12\x1d\n\x19PERSONAL_DATA_IDENTIFYING\x10\x01\x12\x1b\n\x17PERSONAL_DATA_SENSITIVE\x10\x02\x12\x19\n\x15PERSONAL_DATA_CONTENT\x10\x03:Z\n\rpersonal_data\x12\x1d.google.protobuf.FieldOptions\x18\xb7\x87\x03 \x01(\x0e\x32\".gateway.api.types.v1.PersonalDatab\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"gateway/api/types/v1/privacy.proto\x12\x14gateway.api.types.v1\x1a google/protobuf/descriptor.proto*\xa4\x01\n\x0cPersonalData\x12\x1d\n\x19PERSONAL_DATA_UNSPECIFIED\x10\x00\x12\x1d\n\x19PERSONAL_DATA_IDENTIFYING\x10\x01\x12\x1b\n\x17PERSONAL_DATA_SENSITIVE\x10\x02\x12\x19\n\x15PERSONAL_DATA_CONTENT\x10\x03\x12\x1e\n\x1aPERSONAL_DATA_CIRCUMSTANCE\x10\x04:Z\n\rpersonal_data\x12\x1d.google.protobuf.FieldOptions\x18\xb7\x87\x03 \x01(\x0e\x32\".gateway.api.types.v1.PersonalDatab\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,5 +33,5 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'gateway.api.types.v1.privac
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_PERSONALDATA']._serialized_start=95
-  _globals['_PERSONALDATA']._serialized_end=227
+  _globals['_PERSONALDATA']._serialized_end=259
 # @@protoc_insertion_point(module_scope)

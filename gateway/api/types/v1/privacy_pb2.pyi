@@ -32,6 +32,8 @@ class _PersonalDataEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Personal
     """What art. 28 protects further: biometrics, finances, whereabouts, whom somebody called."""
     PERSONAL_DATA_CONTENT: _PersonalData.ValueType  # 3
     """Text that people write, or bytes, which may hold anything."""
+    PERSONAL_DATA_CIRCUMSTANCE: _PersonalData.ValueType  # 4
+    """What somebody has, does, owes or decides, beside who they are: how their line stands, which documents they have, when they consented."""
 
 class PersonalData(_PersonalData, metaclass=_PersonalDataEnumTypeWrapper):
     """What a field tells about a person (Personal Information Protection Law, art. 4 and 28)."""
@@ -44,8 +46,12 @@ PERSONAL_DATA_SENSITIVE: PersonalData.ValueType  # 2
 """What art. 28 protects further: biometrics, finances, whereabouts, whom somebody called."""
 PERSONAL_DATA_CONTENT: PersonalData.ValueType  # 3
 """Text that people write, or bytes, which may hold anything."""
+PERSONAL_DATA_CIRCUMSTANCE: PersonalData.ValueType  # 4
+"""What somebody has, does, owes or decides, beside who they are: how their line stands, which documents they have, when they consented."""
 Global___PersonalData: _TypeAlias = PersonalData  # noqa: Y015
 
 PERSONAL_DATA_FIELD_NUMBER: _builtins.int
 personal_data: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.FieldOptions, Global___PersonalData.ValueType]
-"""Set on every field that holds personal data. Such fields stand in no span and no log, and are sealed where they are stored."""
+"""Set on every field that holds personal data, of whatever type. Such fields stand in no span and no log, and nothing that a coordinator is told has one but for texts and sealed bytes.
+Where they are stored, what is text, bytes or a map is sealed. Dates, amounts, counts and codes are, too, or hang on ids that a region has given, and go by the rule of retention of their class.
+"""

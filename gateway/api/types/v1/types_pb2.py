@@ -26,25 +26,31 @@ from gateway.api.types.v1 import privacy_pb2 as gateway_dot_api_dot_types_dot_v1
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n gateway/api/types/v1/types.proto\x12\x14gateway.api.types.v1\x1a\"gateway/api/types/v1/privacy.proto\x1a\x1fgoogle/protobuf/timestamp.proto\".\n\x05Money\x12\x13\n\x0bminor_units\x18\x01 \x01(\x03\x12\x10\n\x08\x63urrency\x18\x02 \x01(\t\"*\n\rLocalizedText\x12\r\n\x05zh_cn\x18\x01 \x01(\t\x12\n\n\x02\x65n\x18\x02 \x01(\t\"M\n\tRequester\x12\x10\n\x08staff_id\x18\x01 \x01(\t\x12.\n\x07\x63hannel\x18\x02 \x01(\x0e\x32\x1d.gateway.api.types.v1.Channel\"\x8a\x01\n\x08\x44ocument\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x10\n\x08verifier\x18\x02 \x01(\t\x12/\n\x0bverify_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\nkeyed_hash\x18\x04 \x01(\x0c\x42\x04\xb8\xbb\x18\x01\x12\x13\n\x0bregister_id\x18\x05 \x01(\t*n\n\x07\x43hannel\x12\x17\n\x13\x43HANNEL_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x43HANNEL_COUNTER\x10\x01\x12\x13\n\x0f\x43HANNEL_HOTLINE\x10\x02\x12\x0f\n\x0b\x43HANNEL_APP\x10\x03\x12\x0f\n\x0b\x43HANNEL_WEB\x10\x04*\x81\x01\n\tApplicant\x12\x19\n\x15\x41PPLICANT_UNSPECIFIED\x10\x00\x12\x14\n\x10\x41PPLICANT_HOLDER\x10\x01\x12\x13\n\x0f\x41PPLICANT_AGENT\x10\x02\x12\x18\n\x14\x41PPLICANT_ENTERPRISE\x10\x03\x12\x14\n\x10\x41PPLICANT_REGION\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n gateway/api/types/v1/types.proto\x12\x14gateway.api.types.v1\x1a\"gateway/api/types/v1/privacy.proto\x1a\x1fgoogle/protobuf/timestamp.proto\".\n\x05Money\x12\x13\n\x0bminor_units\x18\x01 \x01(\x03\x12\x10\n\x08\x63urrency\x18\x02 \x01(\t\"*\n\rLocalizedText\x12\r\n\x05zh_cn\x18\x01 \x01(\t\x12\n\n\x02\x65n\x18\x02 \x01(\t\"S\n\tRequester\x12\x10\n\x08staff_id\x18\x01 \x01(\t\x12\x34\n\x07\x63hannel\x18\x02 \x01(\x0e\x32\x1d.gateway.api.types.v1.ChannelB\x04\xb8\xbb\x18\x04\"\x96\x01\n\x08\x44ocument\x12\x12\n\x04\x63ode\x18\x01 \x01(\tB\x04\xb8\xbb\x18\x04\x12\x10\n\x08verifier\x18\x02 \x01(\t\x12\x35\n\x0bverify_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xb8\xbb\x18\x04\x12\x18\n\nkeyed_hash\x18\x04 \x01(\x0c\x42\x04\xb8\xbb\x18\x01\x12\x13\n\x0bregister_id\x18\x05 \x01(\t*n\n\x07\x43hannel\x12\x17\n\x13\x43HANNEL_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x43HANNEL_COUNTER\x10\x01\x12\x13\n\x0f\x43HANNEL_HOTLINE\x10\x02\x12\x0f\n\x0b\x43HANNEL_APP\x10\x03\x12\x0f\n\x0b\x43HANNEL_WEB\x10\x04*\x81\x01\n\tApplicant\x12\x19\n\x15\x41PPLICANT_UNSPECIFIED\x10\x00\x12\x14\n\x10\x41PPLICANT_HOLDER\x10\x01\x12\x13\n\x0f\x41PPLICANT_AGENT\x10\x02\x12\x18\n\x14\x41PPLICANT_ENTERPRISE\x10\x03\x12\x14\n\x10\x41PPLICANT_REGION\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'gateway.api.types.v1.types_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_REQUESTER'].fields_by_name['channel']._loaded_options = None
+  _globals['_REQUESTER'].fields_by_name['channel']._serialized_options = b'\270\273\030\004'
+  _globals['_DOCUMENT'].fields_by_name['code']._loaded_options = None
+  _globals['_DOCUMENT'].fields_by_name['code']._serialized_options = b'\270\273\030\004'
+  _globals['_DOCUMENT'].fields_by_name['verify_time']._loaded_options = None
+  _globals['_DOCUMENT'].fields_by_name['verify_time']._serialized_options = b'\270\273\030\004'
   _globals['_DOCUMENT'].fields_by_name['keyed_hash']._loaded_options = None
   _globals['_DOCUMENT'].fields_by_name['keyed_hash']._serialized_options = b'\270\273\030\001'
-  _globals['_CHANNEL']._serialized_start=439
-  _globals['_CHANNEL']._serialized_end=549
-  _globals['_APPLICANT']._serialized_start=552
-  _globals['_APPLICANT']._serialized_end=681
+  _globals['_CHANNEL']._serialized_start=457
+  _globals['_CHANNEL']._serialized_end=567
+  _globals['_APPLICANT']._serialized_start=570
+  _globals['_APPLICANT']._serialized_end=699
   _globals['_MONEY']._serialized_start=127
   _globals['_MONEY']._serialized_end=173
   _globals['_LOCALIZEDTEXT']._serialized_start=175
   _globals['_LOCALIZEDTEXT']._serialized_end=217
   _globals['_REQUESTER']._serialized_start=219
-  _globals['_REQUESTER']._serialized_end=296
-  _globals['_DOCUMENT']._serialized_start=299
-  _globals['_DOCUMENT']._serialized_end=437
+  _globals['_REQUESTER']._serialized_end=302
+  _globals['_DOCUMENT']._serialized_start=305
+  _globals['_DOCUMENT']._serialized_end=455
 # @@protoc_insertion_point(module_scope)

@@ -1,0 +1,170 @@
+"""A region's database of a version before: its complaints are read, told of, carried on and purged by this one."""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from deploy.local.postgresql import LocalPostgresql
+from gateway import vault
+from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintNote, ComplaintState
+from gateway.clock import to_microseconds, to_timestamp
+from gateway.store.port import Transaction, Value
+from gateway.store.schema import Migration
+from region_node.complaints.headers import HeaderFilter, list_headers
+from region_node.complaints.private_notes import private_notes
+from region_node.complaints.rows import (
+    case_of,
+    complaint_subject,
+    complaints_about,
+    find_complaint,
+    last_event,
+    next_docket_number,
+    update_complaint,
+)
+from region_node.retention.holds import held_now
+from region_node.retention.port import Cut
+from region_node.retention.purging_complaints import Complaints
+from region_node.subjects import number_index
+from tests.contract.programs import REGION_NODE, Installation
+from tests.sealing import Sealing
+from tests.unit.purging import archive
+
+FIRST = "0020_complaints.sql"
+DOCKET, NUMBER = "sichuan/20251101-7", "+8619851000001"
+CLOSED = ComplaintState.COMPLAINT_STATE_CLOSED
+THEN = datetime(2025, 11, 1, 8, tzinfo=UTC)
+NOW = datetime(2026, 11, 1, 8, tzinfo=UTC)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"], name="installed")
+def one_installation(request: pytest.FixtureRequest, tmp_path: Path) -> Installation:
+    if request.param == "sqlite":
+        return Installation.make(REGION_NODE, tmp_path)
+    server: LocalPostgresql = request.getfixturevalue("postgresql_server")
+    return Installation.make(REGION_NODE, tmp_path, server.conninfo(request.getfixturevalue("postgresql_database")))
+
+
+def versions() -> Iterator[str]:
+    """The schema files of a region since it has complaints: a database may end with any of them."""
+    schema = Path(__file__).parents[2] / "region_node" / "schema"
+    yield from sorted(file.name for file in schema.glob("*.sql") if file.name >= FIRST)
+
+
+def until(migrations: Sequence[Migration], name: str) -> list[Migration]:
+    """The files up to and with one."""
+    return [each for each in migrations if each.package == "gateway" or each.name <= name]
+
+
+def filed() -> Complaint:
+    """A complaint of a year ago, closed the day after."""
+    complaint = Complaint(
+        docket=DOCKET, handling_region="sichuan", owner_region="sichuan", state=CLOSED, version=2, level=2
+    )
+    complaint.request.number, complaint.request.category = NUMBER, "BILL_WRONG"
+    complaint.request.description = "charged twice"
+    complaint.creation_date.CopyFrom(to_timestamp(THEN))
+    return complaint
+
+
+def keep(tx: Transaction, version: str) -> None:
+    """What a node of that version has of the complaint: a row in each table that it knew."""
+    body = vault.seal(tx, complaint_subject(DOCKET), "complaints", filed().SerializeToString())
+    then = to_microseconds(THEN)
+    add(
+        tx,
+        "complaints",
+        docket=DOCKET,
+        docket_number=7,
+        handling_region="sichuan",
+        owner_region="sichuan",
+        operator="crm",
+        category="BILL_WRONG",
+        number_index=number_index(tx, NUMBER),
+        severity=2,
+        state=CLOSED,
+        level=2,
+        version=2,
+        creation_date=then,
+        traceparent="",
+        body=body,
+    )
+    for sequence in (1, 2):
+        add(
+            tx, "complaint_events", sequence=sequence, docket=DOCKET, version=sequence, state=CLOSED, level=2, time=then
+        )
+    add(tx, "complaint_escalations", docket=DOCKET, level=2, trigger_code=1, due=then, time=then)
+    if version >= "0023":
+        add(
+            tx,
+            "complaint_tellings",
+            docket=DOCKET,
+            level=2,
+            sink="file",
+            content=b"",
+            create_time=then,
+            due=then,
+            attempts=1,
+            told_time=then,
+        )
+    if version >= "0024":
+        note = vault.seal(
+            tx,
+            complaint_subject(DOCKET),
+            "complaint_private_notes",
+            ComplaintNote(author="sichuan/chen", text="he was angry").SerializeToString(),
+        )
+        add(tx, "complaint_private_notes", docket=DOCKET, number=1, body=note)
+
+
+def add(tx: Transaction, table: str, **columns: Value) -> None:
+    """A row with these columns."""
+    names = ", ".join(columns)
+    tx.execute(f"INSERT INTO {table} ({names}) VALUES ({', '.join(':' + each for each in columns)})", **columns)
+
+
+@pytest.fixture(params=list(versions()), name="version")
+def one_version(request: pytest.FixtureRequest) -> str:
+    name: str = request.param
+    return name
+
+
+@pytest.fixture(name="database")
+def a_migrated_database(installed: Installation, version: str) -> Sealing:
+    """The database of that version with a complaint, which this version has migrated."""
+    installed.place.make_directory()
+    installed.place.migrate(until(installed.migrations, version), dry_run=False)
+    database = Sealing(installed.place, Path(installed.settings["keys"]))
+    with database.transaction() as tx:
+        keep(tx, version)
+    told = installed.run("migrate")
+    assert told.exit_code == 0, told.output
+    return database
+
+
+def test_a_complaint_of_before_is_read_listed_and_carried_on(database: Sealing, version: str) -> None:
+    with database.transaction() as tx:
+        row = find_complaint(tx, DOCKET)
+        assert row is not None
+        assert row.complaint == filed()
+        assert [each.docket for each in complaints_about(tx, NUMBER)] == [DOCKET]
+        assert [each.docket for each in case_of(tx, DOCKET)] == [DOCKET]
+        (header,) = list_headers(tx, HeaderFilter(NOW, include_ended=True), 10)
+        assert (header.docket, header.category, header.owner_region) == (DOCKET, "BILL_WRONG", "sichuan")
+        assert (next_docket_number(tx), last_event(tx)) == (8, 2)
+        assert [note.text for note in private_notes(tx, DOCKET)] == (["he was angry"] if version >= "0024" else [])
+        row.complaint.version = 3
+        update_complaint(tx, row.complaint, NOW)
+        assert last_event(tx) == 3
+        assert tx.first(int, "SELECT COUNT(*) FROM complaint_figures WHERE docket = :docket", docket=DOCKET) == 1
+
+
+def test_a_complaint_of_before_is_purged_and_its_number_is_not_given_again(database: Sealing) -> None:
+    with archive() as kept, database.transaction() as tx:
+        cut = Cut(to_microseconds(THEN + timedelta(days=1)), held_now(tx, NOW), 10, kept.context, NOW)
+        assert Complaints().page(tx, cut, "").removed == 1
+        assert find_complaint(tx, DOCKET) is None
+        for table in ("complaint_escalations", "complaint_tellings", "complaint_private_notes"):
+            assert tx.first(int, f"SELECT COUNT(*) FROM {table}") == 0
+        assert next_docket_number(tx) == 8

@@ -1,0 +1,120 @@
+"""What the purge asks of a database, on SQLite and on PostgreSQL: the same goes, and the same stays."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from deploy.local.postgresql import LocalPostgresql
+from gateway.api.region.v1.customer_service_pb2 import ProductStatus
+from gateway.api.region.v1.document_service_pb2 import DocumentUpload
+from gateway.api.region.v1.sharing_service_pb2 import ConsentEvidence
+from gateway.clock import to_microseconds, to_timestamp
+from gateway.store.port import Transaction
+from region_node.customers.operations import keep_customer, keep_line
+from region_node.customers.rows import CustomerRow
+from region_node.customers.standing import ACTIVE, ERASED, standing_of
+from region_node.documents.files import REGISTERED, StoredFile, insert_file
+from region_node.retention.holds import held_now
+from region_node.retention.port import Cut, Page, Purger
+from region_node.retention.purging_consents import Consents
+from region_node.retention.purging_customers import EndedCustomers
+from region_node.retention.purging_orders import Envelopes, Requests
+from region_node.retention.purging_shared import Documents
+from region_node.sharing.rows import SharingRequest, insert_grant, insert_request
+from region_node.sharing.rules import Decided
+from tests.contract.programs import REGION_NODE, Installation
+from tests.sealing import Sealing
+from tests.unit.purging import archive
+from tests.unit.situations import LINE
+
+OLD = datetime(2025, 11, 1, 8, tzinfo=UTC)
+DAY = timedelta(days=1)
+NOW = OLD + 400 * DAY
+
+
+@pytest.fixture(params=["sqlite", "postgresql"], name="tx")
+def a_transaction(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Transaction]:
+    if request.param == "sqlite":
+        installed = Installation.make(REGION_NODE, tmp_path)
+    else:
+        server: LocalPostgresql = request.getfixturevalue("postgresql_server")
+        conninfo = server.conninfo(request.getfixturevalue("postgresql_database"))
+        installed = Installation.make(REGION_NODE, tmp_path, conninfo)
+    installed.place.make_directory()
+    installed.place.migrate(installed.migrations, dry_run=False)
+    with Sealing(installed.place, Path(installed.settings["keys"])).transaction() as tx:
+        yield tx
+
+
+def purge(tx: Transaction, purger: Purger, *, limit: int = 10) -> Page:
+    """Everything of one class that ended more than a hundred days ago; the first page after which none follows."""
+    removed = held = 0
+    place, before = "", to_microseconds(NOW - 100 * DAY)
+    with archive() as kept:
+        while True:
+            page = purger.page(tx, Cut(before, held_now(tx, NOW), limit, kept.context, NOW), place)
+            removed, held, place = removed + page.removed, held + page.held, page.place
+            if not place:
+                return Page(removed, held, "")
+
+
+def decide(tx: Transaction, grant_id: str, when: datetime, end: datetime | None = None) -> None:
+    decided = Decided(grant_id, "guangdong", f"purpose {grant_id[0]}", frozenset(), True, when, end)
+    insert_grant(tx, LINE, decided, ConsentEvidence(), when)
+
+
+@pytest.mark.parametrize("limit", [1, 10])
+def test_decisions_go_in_order_whatever_the_size_of_a_page(tx: Transaction, limit: int) -> None:
+    keep_customer(tx, CustomerRow(LINE.customer_id, "王芳", ""))
+    decide(tx, "a1", OLD)
+    decide(tx, "a2", OLD + DAY, OLD + 2 * DAY)
+    decide(tx, "b1", OLD)
+    assert purge(tx, Consents(), limit=limit).removed == 2
+    assert tx.all(str, "SELECT grant_id FROM sharing_grants") == ["b1"]
+    assert Consents().oldest(tx) == to_microseconds(OLD)
+
+
+def test_only_customers_whose_last_line_ended_long_ago_are_erased(tx: Transaction) -> None:
+    lines: dict[str, list[datetime | None]] = {
+        "old": [OLD],
+        "both": [OLD, OLD + DAY],
+        "lately": [OLD, NOW - DAY],
+        "in service": [OLD, None],
+    }
+    for customer_id, ends in lines.items():
+        keep_customer(tx, CustomerRow(customer_id, "王芳", ""))
+        for number, end in enumerate(ends):
+            name = f"{customer_id}-{number}"
+            line = replace(LINE, product_id=name, account_id=name, customer_id=customer_id, number=f"+86{name}")
+            keep_line(tx, line, OLD - DAY)
+            if end is not None:
+                keep_line(tx, replace(line, status=ProductStatus.PRODUCT_STATUS_TERMINATED), end)
+    assert EndedCustomers().oldest(tx) == to_microseconds(OLD)
+    assert purge(tx, EndedCustomers(), limit=1).removed == 2
+    assert {name: standing_of(tx, name) for name in lines} == {
+        "old": ERASED,
+        "both": ERASED,
+        "lately": ACTIVE,
+        "in service": ACTIVE,
+    }
+    assert purge(tx, EndedCustomers()).removed == 0
+
+
+def test_content_that_has_not_expired_stays(tx: Transaction) -> None:
+    for name, expires in (("gone", None), ("good", NOW)):
+        named = DocumentUpload(expire_time=to_timestamp(expires) if expires is not None else None)
+        file = StoredFile(name, "customer/c1", "", "", 1, 1, REGISTERED, "sichuan")
+        insert_file(tx, file, named.SerializeToString(), OLD)
+    assert purge(tx, Documents(), limit=1).removed == 1
+    assert tx.all(str, "SELECT register_id FROM document_files") == ["good"]
+
+
+def test_the_ids_of_requests_about_sharing_go_with_the_others(tx: Transaction) -> None:
+    for name, when in (("old", OLD), ("new", NOW)):
+        insert_request(tx, name, SharingRequest("d", None, None), when)
+    assert purge(tx, Requests(), limit=1).removed == 1
+    assert purge(tx, Envelopes()).removed == 0
+    assert tx.all(str, "SELECT subject FROM sharing_requests") == ["new"]

@@ -1,0 +1,49 @@
+"""What `region-node retention`, `customers holds` and `impact-records` say where there is nothing to say."""
+
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from gateway.api.region.v1 import retention_service_pb2 as api
+from region_node.cli import retention
+from region_node.cli.main import main
+
+CONNECTION = ["--node", "127.0.0.1:1", "--federation", "f", "--region", "sichuan"]
+
+
+@pytest.mark.parametrize(
+    ("words", "answer", "said"),
+    [
+        (["retention", "report"], api.ListPurgesResponse(), "Nothing was purged yet"),
+        (["customers", "holds"], api.ListHoldsResponse(), "There is no hold."),
+        (["impact-records", "list"], api.ListImpactRecordsResponse(), "No assessment is recorded."),
+    ],
+)
+@pytest.mark.parametrize("as_json", [False, True])
+def test_an_empty_answer_says_so_to_people_and_is_empty_to_programs(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, words: list[str], answer: object, said: str, *, as_json: bool
+) -> None:
+    monkeypatch.setattr(retention, "_ask", lambda target, ask: answer)
+    options = [*CONNECTION, "--credentials", str(tmp_path), *(["--json"] if as_json else [])]
+    told = CliRunner().invoke(main, [*words, *options])
+    assert told.exit_code == 0, told.output
+    assert (said in told.output) != as_json
+
+
+COMMANDS = [
+    (retention.hold, "run the same command again"),
+    (retention.release_hold, "run the same command again"),
+    (retention.record_impact, "run the same command again"),
+    (retention.list_holds, "cannot answer just now"),
+    (retention.report, "cannot answer just now"),
+    (retention.list_impact_records, "cannot answer just now"),
+]
+
+
+@pytest.mark.parametrize(("command", "said"), COMMANDS, ids=lambda each: getattr(each, "name", ""))
+def test_each_command_tells_its_exit_codes(command: click.Command, said: str) -> None:
+    told = CliRunner().invoke(command, ["--help"])
+    assert "Exit codes:" in told.output
+    assert said in told.output

@@ -1,0 +1,317 @@
+"""What is kept of customers, of their consents, complaints and documents, and until when."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+
+from gateway import audit, vault
+from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintState, EscalationTrigger
+from gateway.api.region.v1.customer_service_pb2 import ProductStatus
+from gateway.api.region.v1.document_service_pb2 import DocumentUpload
+from gateway.api.region.v1.sharing_service_pb2 import ConsentEvidence
+from gateway.clock import to_microseconds, to_timestamp
+from region_node.auditing import AuditedCall
+from region_node.billing import ledger
+from region_node.billing.rules import transfer
+from region_node.complaints.private_notes import add_private_note
+from region_node.complaints.rows import (
+    ComplaintRow,
+    complaint_subject,
+    find_complaint,
+    insert_complaint,
+    next_docket_number,
+    note_escalations,
+)
+from region_node.complaints.telling_rows import note_to_tell
+from region_node.customers.operations import keep_line
+from region_node.customers.rows import Line, find_customer, insert_line
+from region_node.customers.standing import ACTIVE, ERASED, keep_standing, standing_of
+from region_node.documents.files import COMPLETE, REGISTERED, StoredFile, insert_file, note_withdrawal
+from region_node.erasure.rows import erasure_of
+from region_node.retention import holds
+from region_node.sharing.rows import SharingRequest, decisions_of, insert_grant, insert_request, withdraw
+from region_node.sharing.rules import Decided
+from region_node.subjects import customer_subject, number_index
+from tests.unit.purging import LONG_AGO, NOW, Archive, archive
+from tests.unit.situations import LINE
+
+OLD = NOW - LONG_AGO
+TOMORROW = NOW + timedelta(days=1)
+CLOSED = ComplaintState.COMPLAINT_STATE_CLOSED
+IN_PROGRESS = ComplaintState.COMPLAINT_STATE_IN_PROGRESS
+TERMINATED = ProductStatus.PRODUCT_STATUS_TERMINATED
+
+
+@pytest.fixture(name="kept")
+def an_archive() -> Iterator[Archive]:
+    with archive() as found:
+        found.night(NOW)  # the timer finds when the night begins
+        yield found
+
+
+def complain(
+    kept: Archive,
+    number: int,
+    *,
+    state: ComplaintState.ValueType = CLOSED,
+    ended: datetime = OLD,
+    parent: str = "",
+) -> str:
+    """A complaint of long ago about the line, with all that there may be about one."""
+    docket = f"{parent}/{number}" if parent else f"sichuan/20251101-{number}"
+    complaint = Complaint(
+        docket=docket, handling_region="sichuan", owner_region="sichuan", state=state, version=1, parent=parent
+    )
+    complaint.request.number, complaint.request.description = LINE.number, "no signal"
+    complaint.creation_date.CopyFrom(to_timestamp(OLD))
+    insert_complaint(kept.tx, ComplaintRow(complaint, ""), 0 if parent else number, ended)
+    reached = complaint.escalations.add(level=2, trigger=EscalationTrigger.ESCALATION_TRIGGER_HALF_USED)
+    reached.due.CopyFrom(to_timestamp(OLD))
+    reached.time.CopyFrom(to_timestamp(OLD))
+    note_escalations(kept.tx, docket, [reached])
+    add_private_note(kept.tx, docket, "sichuan/chen", "he was angry", OLD)
+    attached = StoredFile(f"sichuan/counter/{docket}", complaint_subject(docket), "", "", 1, 1, COMPLETE, "", docket)
+    insert_file(kept.tx, attached, b"photo", OLD)
+    return docket
+
+
+PARTS = ("complaints", "complaint_escalations", "complaint_private_notes", "document_files")
+
+
+def counts(kept: Archive) -> list[int]:
+    return [kept.count(table) for table in PARTS]
+
+
+def test_a_complaint_goes_with_all_that_is_about_it_and_is_still_counted(kept: Archive) -> None:
+    docket = complain(kept, 1)
+    assert counts(kept) == [1, 1, 1, 1]
+    kept.night(TOMORROW)
+    assert counts(kept) == [0, 0, 0, 0]
+    assert kept.count("complaint_figures") == 1
+    assert not vault.key_ids_of(kept.tx, [complaint_subject(docket)]), "a copy of it cannot be read either"
+    assert kept.report()["DATA_CLASS_COMPLAINTS"].removed == 1
+    assert next_docket_number(kept.tx) == 2, "no docket is given twice"
+    audit.verify(audit.rows(kept.tx))
+
+
+def test_the_first_complaint_has_the_first_number(kept: Archive) -> None:
+    assert next_docket_number(kept.tx) == 1
+
+
+Waits = Callable[[Archive, str], object]
+
+
+@pytest.mark.parametrize(
+    "why",
+    [
+        lambda kept, docket: kept.tx.execute("UPDATE complaints SET due = 1"),
+        lambda kept, docket: note_to_tell(kept.tx, docket, 1),
+        lambda kept, docket: kept.sent(docket, OLD, closed=False),
+        lambda kept, docket: kept.tx.execute(
+            "INSERT INTO complaint_tellings (docket, level, sink, content, create_time, due, attempts, told_time)"
+            " VALUES (:docket, 2, 'webhook', :content, 1, 1, 0, NULL)",
+            docket=docket,
+            content=b"",
+        ),
+    ],
+    ids=["money is due", "a coordinator is to be told", "an envelope is on its way", "somebody above is to be told"],
+)
+def test_a_complaint_about_which_something_waits_is_never_purged(kept: Archive, why: Waits) -> None:
+    docket = complain(kept, 1)
+    why(kept, docket)
+    kept.night(TOMORROW)
+    assert counts(kept) == [1, 1, 1, 1]
+    assert find_complaint(kept.tx, docket) is not None
+
+
+def test_a_complaint_counts_from_its_end_and_one_that_is_open_from_nothing(kept: Archive) -> None:
+    complain(kept, 1, state=IN_PROGRESS)
+    complain(kept, 2, ended=NOW - timedelta(days=300))
+    complain(kept, 3)
+    kept.night(TOMORROW)
+    left = kept.connection.execute("SELECT docket_number FROM complaints ORDER BY 1").fetchall()
+    assert left == [(1,), (2,)]
+
+
+def test_a_case_goes_as_a_whole_once_all_of_it_has_ended(kept: Archive) -> None:
+    case = complain(kept, 1)
+    complain(kept, 1, parent=case)
+    complain(kept, 2, parent=case, ended=NOW - timedelta(days=300))
+    kept.night(TOMORROW)
+    assert counts(kept) == [3, 3, 3, 3]
+    kept.night(NOW + timedelta(days=1200))
+    assert counts(kept) == [0, 0, 0, 0]
+    assert kept.count("complaint_events") == 1, "the last one stays, because the next is numbered after it"
+
+
+def test_a_request_outlives_its_complaint(kept: Archive) -> None:
+    docket = complain(kept, 1, state=IN_PROGRESS)
+    kept.tx.execute(
+        "INSERT INTO requests (caller, request_id, digest, order_id, settled, reason, parameters, time)"
+        " VALUES ('counter', 'C1', :digest, :docket, 1, 0, '{}', :time)",
+        digest=b"",
+        docket=docket,
+        time=to_microseconds(OLD),
+    )
+    kept.night(TOMORROW)
+    assert kept.count("requests") == 1
+    kept.tx.execute("UPDATE complaints SET state = :closed", closed=CLOSED)
+    kept.night(TOMORROW + timedelta(days=1))
+    assert (kept.count("complaints"), kept.count("requests")) == (0, 0)
+
+
+def decide(
+    kept: Archive,
+    grant_id: str,
+    when: datetime,
+    *,
+    granted: bool = True,
+    end: datetime | None = None,
+    purpose: str = "counter-service",
+) -> None:
+    decided = Decided(grant_id, "guangdong", purpose, frozenset(), granted, when, end)
+    insert_grant(kept.tx, LINE, decided, ConsentEvidence(staff_id="chen"), when)
+
+
+def left(kept: Archive) -> set[str]:
+    return {each.grant_id for each in decisions_of(kept.tx, LINE, "guangdong")}
+
+
+def test_what_was_decided_goes_when_it_counts_no_more_and_stays_while_it_does(kept: Archive) -> None:
+    decide(kept, "replaced", OLD)
+    decide(kept, "refused", OLD + timedelta(days=1), granted=False)
+    decide(kept, "run out", OLD, end=OLD + timedelta(days=30), purpose="a")
+    decide(kept, "withdrawn", OLD, purpose="b")
+    withdraw(kept.tx, ["withdrawn"], OLD + timedelta(days=1))
+    decide(kept, "in force", OLD, purpose="c")
+    decide(kept, "ended lately", OLD, end=NOW - timedelta(days=300), purpose="d")
+    kept.night(TOMORROW)
+    assert left(kept) == {"refused", "in force", "ended lately"}
+    assert kept.report()["DATA_CLASS_CONSENTS"].removed == 3
+
+
+def test_no_consent_comes_into_force_again_because_the_one_after_it_is_gone(kept: Archive) -> None:
+    decide(kept, "without end", OLD)
+    decide(kept, "short", NOW - timedelta(days=1500), end=NOW - timedelta(days=1400))
+    late = to_microseconds(NOW)  # by a clock that went wrong
+    kept.tx.execute("UPDATE sharing_grants SET record_time = :late WHERE grant_id = 'without end'", late=late)
+    kept.night(TOMORROW)
+    assert left(kept) == {"without end", "short"}
+
+
+def test_the_consents_of_an_erased_customer_go_once_they_are_old(kept: Archive) -> None:
+    kept.customer()
+    decide(kept, "in force", OLD)
+    keep_standing(kept.tx, LINE.customer_id, ERASED)
+    kept.night(TOMORROW)
+    assert not left(kept)
+
+
+def test_the_id_of_a_request_about_sharing_is_known_as_long_as_any_other(kept: Archive) -> None:
+    insert_request(kept.tx, "old", SharingRequest("d", None, None), OLD)
+    insert_request(kept.tx, "new", SharingRequest("d", None, None), NOW - timedelta(days=1200))
+    kept.night(TOMORROW)
+    assert kept.connection.execute("SELECT subject FROM sharing_requests").fetchall() == [("new",)]
+
+
+def end_line(kept: Archive, line: Line, when: datetime) -> None:
+    keep_line(kept.tx, replace(line, status=ProductStatus.PRODUCT_STATUS_ACTIVE), when - timedelta(days=1))
+    keep_line(kept.tx, replace(line, status=TERMINATED), when)
+
+
+SECOND = replace(LINE, product_id="product-2", number="+8619851000002")
+
+
+def test_a_customer_whose_lines_ended_long_ago_is_erased(kept: Archive) -> None:
+    kept.customer()
+    end_line(kept, LINE, OLD)
+    kept.night(TOMORROW)
+    assert standing_of(kept.tx, LINE.customer_id) == ERASED
+    assert find_customer(kept.tx, LINE.customer_id) is None
+    assert not vault.key_ids_of(kept.tx, [customer_subject(LINE.customer_id)])
+    erased = erasure_of(kept.tx, LINE.customer_id)
+    assert erased is not None
+    assert kept.count("erased_keys") == erased.keys_destroyed >= 1, "a restored backup does not bring it back"
+    assert kept.report()["DATA_CLASS_ENDED_CUSTOMERS"].removed == 1
+    assert any(row.action == "EraseCustomer" and row.actor == "timer" for row in audit.rows(kept.tx))
+    kept.night(TOMORROW + timedelta(days=1))
+    assert kept.report()["DATA_CLASS_ENDED_CUSTOMERS"].removed == 0
+
+
+@pytest.mark.parametrize(
+    "why",
+    [
+        lambda kept: end_line(kept, SECOND, NOW - timedelta(days=300)),
+        lambda kept: insert_line(kept.tx, SECOND),
+        lambda kept: insert_line(kept.tx, replace(SECOND, status=TERMINATED)),
+        lambda kept: complain(kept, 1, state=IN_PROGRESS),
+        lambda kept: ledger.post(
+            kept.tx, transfer("p#credit", "payment", 100, debit="cash", credit=LINE.account_id), "CNY", OLD
+        ),
+    ],
+    ids=["ended lately", "in service", "ended nobody knows when", "complains", "has a balance"],
+)
+def test_a_customer_with_whom_something_is_open_is_never_erased(
+    kept: Archive, why: Callable[[Archive], object]
+) -> None:
+    kept.customer()
+    end_line(kept, LINE, OLD)
+    why(kept)
+    kept.night(TOMORROW)
+    assert standing_of(kept.tx, LINE.customer_id) == ACTIVE
+
+
+def test_a_legal_hold_keeps_customers_consents_and_complaints(kept: Archive) -> None:
+    kept.customer()
+    end_line(kept, LINE, OLD)
+    complain(kept, 1)
+    decide(kept, "run out", OLD, end=OLD + timedelta(days=30))
+    holds.hold(kept.tx, LINE.customer_id, "court/1", NOW + timedelta(days=30), AuditedCall("staff", "chen", NOW))
+    kept.night(TOMORROW)
+    assert (counts(kept), left(kept)) == ([1, 1, 1, 1], {"run out"})
+    assert standing_of(kept.tx, LINE.customer_id) == ACTIVE
+    report = kept.report()
+    for name in ("ENDED_CUSTOMERS", "COMPLAINTS", "CONSENTS"):
+        assert (report[f"DATA_CLASS_{name}"].held, report[f"DATA_CLASS_{name}"].removed) == (1, 0)
+    kept.night(NOW + timedelta(days=31))
+    assert (counts(kept), left(kept)) == ([0, 0, 0, 0], set())
+    assert standing_of(kept.tx, LINE.customer_id) == ERASED
+
+
+def document(kept: Archive, name: str, *, expires: datetime | None = None) -> str:
+    """The content of a document that was verified here long ago."""
+    named = DocumentUpload(expire_time=to_timestamp(expires) if expires is not None else None)
+    file = StoredFile(name, "customer/c1", number_index(kept.tx, LINE.number), "", 1, 1, REGISTERED, "sichuan")
+    insert_file(kept.tx, file, named.SerializeToString(), OLD)
+    kept.tx.execute(
+        "INSERT INTO documents (register_id, customer_id, code, region, verifier, verify_time, expire_time, media_type,"
+        " size, content_hash, identity_hash, register_time) VALUES (:id, 'c1', 'ID_ORIG', 'sichuan', 'chen', :time,"
+        " CAST(:expires AS BIGINT), '', 1, '', '', :time)",
+        id=name,
+        time=to_microseconds(OLD),
+        expires=to_microseconds(expires) if expires is not None else None,
+    )
+    return name
+
+
+def test_a_document_that_is_still_good_is_kept_however_long_ago_it_was_verified(kept: Archive) -> None:
+    document(kept, "no end")
+    document(kept, "expired long ago", expires=OLD + timedelta(days=30))
+    document(kept, "expired lately", expires=NOW - timedelta(days=300))
+    document(kept, "good", expires=NOW + timedelta(days=300))
+    note_withdrawal(kept.tx, document(kept, "found false", expires=NOW + timedelta(days=300)), OLD)
+    kept.tx.execute(
+        "UPDATE documents SET withdraw_time = :time WHERE register_id = 'found false'", time=to_microseconds(OLD)
+    )
+    kept.night(TOMORROW)
+    for table in ("document_files", "documents"):
+        found = kept.connection.execute(f"SELECT register_id FROM {table} ORDER BY 1").fetchall()
+        assert found == [("expired lately",), ("good",)], table
+
+
+def test_a_document_that_was_found_false_lately_is_kept_from_then_on(kept: Archive) -> None:
+    note_withdrawal(kept.tx, document(kept, "found false"), NOW - timedelta(days=30))
+    kept.night(TOMORROW)
+    assert kept.count("document_files") == 1
