@@ -42,8 +42,7 @@ def take_up(tx: Transaction, context: RegionContext, complaint: Complaint, now: 
     complaint.severity = category.severity
     set_deadlines(context.federation, complaint, category, from_timestamp(complaint.creation_date))
     if not complaint.parent:  # otherwise that is the business of the case, and the item names its department
-        earlier = earlier_dockets(tx, complaint)
-        complaint.repeat_of, complaint.repeats = (earlier[0] if earlier else ""), len(earlier)
+        note_earlier(tx, complaint)
         complaint.department.CopyFrom(category.departments[0].name)  # the first of them leads
     complaint.version = 1
     known = complaint.level
@@ -54,6 +53,12 @@ def take_up(tx: Transaction, context: RegionContext, complaint: Complaint, now: 
     escalation.raise_due(complaint, context.federation.working_hours, now, context.region)
     watch(tx, context, complaint)
     note_reached(tx, context, complaint, known, now)
+
+
+def note_earlier(tx: Transaction, complaint: Complaint) -> None:
+    """Notes what the complaint repeats: those of its number and category in the thirty days before it."""
+    earlier = earlier_dockets(tx, complaint)
+    complaint.repeat_of, complaint.repeats = (earlier[0] if earlier else ""), len(earlier)
 
 
 def apply_command(tx: Transaction, context: RegionContext, command: ComplaintCommand, now: datetime) -> Complaint:
@@ -98,7 +103,7 @@ def apply_command(tx: Transaction, context: RegionContext, command: ComplaintCom
             _case_says(context, complaint, command, now)
         case _:
             raise Refused(Reason.REASON_REQUEST_INVALID, field="command", problem="none is set")
-    complaint.version += 1
+    rules.count_decision(complaint)
     watch(tx, context, complaint)
     note_reached(tx, context, complaint, known, now)
     update_complaint(tx, complaint, now)
@@ -233,7 +238,9 @@ def note_reached(tx: Transaction, context: RegionContext, complaint: Complaint, 
 
 def _customer_says(context: RegionContext, complaint: Complaint, command: ComplaintCommand, now: datetime) -> None:
     """An answer of the customer starts the internal clock again where it had stopped; a question to a region not."""
-    rules.require_state(complaint, "respond", rules.IN_PROGRESS, rules.PENDING, rules.HELD)
+    if not rules.is_unclassified(complaint):  # to that the customer may add what it is about
+        rules.require_state(complaint, "respond", rules.IN_PROGRESS, rules.PENDING, rules.HELD)
+    rules.require_open(complaint, "respond")
     said = command.respond
     if said.asks_region:
         require_other_party(complaint, said.asks_region, complaint.handling_region)
@@ -305,7 +312,7 @@ def _raised_elsewhere(complaint: Complaint, command: ComplaintCommand) -> None:
 def keep_and_tell(tx: Transaction, context: RegionContext, row: ComplaintRow, before: Complaint, now: datetime) -> None:
     """Stores what nobody waits for in a receipt, and tells the customer, or the region that tells the customer."""
     complaint = row.complaint
-    complaint.version += 1
+    rules.count_decision(complaint)
     watch(tx, context, complaint)
     note_reached(tx, context, complaint, before.level, now)
     update_complaint(tx, complaint, now)

@@ -291,6 +291,14 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """It is sealed and sent again by itself, as soon as the sender knows the key in use. Where it stays, give every process of the region the same file of keys, or rotate them."""
     REASON_BATCH_UNREADABLE: _Reason.ValueType  # 155
     """Sent again by itself. Where it stays, the sender's node is older than sealing, or somebody on the way has meddled."""
+    REASON_COMPLAINT_UNCLASSIFIED: _Reason.ValueType  # 160
+    """The classification desk of the region of first contact says what it is about, or an administrator by `coordinator complaints reclassify`."""
+    REASON_COMPLAINT_CATEGORY_UNCHANGED: _Reason.ValueType  # 161
+    """Nothing is to be done. To have a returned work item done by others, assign it."""
+    REASON_COMPLAINT_WITH_REGION: _Reason.ValueType  # 162
+    """Have that region return it, with the reason WRONG_CATEGORY, and classify it then."""
+    REASON_COMPLAINT_ITEMS_TAKEN: _Reason.ValueType  # 163
+    """Have their regions return those work items, with the reason WRONG_CATEGORY, or wait until they are done."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """The reasons. They are stable: programs may decide on them. They travel as the reason of google.rpc.ErrorInfo, without the prefix."""
@@ -561,6 +569,14 @@ REASON_SEALING_KEY_UNKNOWN: Reason.ValueType  # 154
 """It is sealed and sent again by itself, as soon as the sender knows the key in use. Where it stays, give every process of the region the same file of keys, or rotate them."""
 REASON_BATCH_UNREADABLE: Reason.ValueType  # 155
 """Sent again by itself. Where it stays, the sender's node is older than sealing, or somebody on the way has meddled."""
+REASON_COMPLAINT_UNCLASSIFIED: Reason.ValueType  # 160
+"""The classification desk of the region of first contact says what it is about, or an administrator by `coordinator complaints reclassify`."""
+REASON_COMPLAINT_CATEGORY_UNCHANGED: Reason.ValueType  # 161
+"""Nothing is to be done. To have a returned work item done by others, assign it."""
+REASON_COMPLAINT_WITH_REGION: Reason.ValueType  # 162
+"""Have that region return it, with the reason WRONG_CATEGORY, and classify it then."""
+REASON_COMPLAINT_ITEMS_TAKEN: Reason.ValueType  # 163
+"""Have their regions return those work items, with the reason WRONG_CATEGORY, or wait until they are done."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final
