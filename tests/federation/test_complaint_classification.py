@@ -14,7 +14,7 @@ from gateway.api.region.v1.complaint_pb2 import ClassifiedBy, Complaint, Complai
 from gateway.clock import from_timestamp
 from tests.federation.complainant import Complainant
 from tests.federation.refusals import refusal
-from tests.federation.running import CALL_SECONDS, Federation
+from tests.federation.running import CALL_SECONDS, Federation, until
 from tests.federation.test_complaint_cases import items, states
 from tests.federation.test_complaint_oversight import listed, reported
 from tests.federation.test_complaints import ledger_of, staff, texts, triggers
@@ -49,6 +49,16 @@ def due(complaint: Complaint, kind: DeadlineKind.ValueType = DeadlineKind.DEADLI
     return from_timestamp(found.due) - from_timestamp(complaint.creation_date)
 
 
+async def heard(federation: Federation, number: str, count: int) -> list[str]:
+    """What the customer was told, once that is so many texts."""
+
+    async def is_so() -> bool:
+        return len(texts(federation, number)) >= count
+
+    await until(is_so, f"{number} was told {count} times")
+    return texts(federation, number)
+
+
 async def reclassified(
     federation: Federation, docket: str, category: str, *, reason: str = "类别有误", request_id: str = ""
 ) -> ComplaintHeader:
@@ -58,7 +68,7 @@ async def reclassified(
     return (await federation.complaint_oversight.ReclassifyComplaint(request, timeout=CALL_SECONDS)).complaint
 
 
-@pytest.mark.parametrize("text", ["我被多收了钱，要求退费", "I was charged twice in March"])
+@pytest.mark.parametrize("text", ["我被多收了钱", "I was charged twice in March"])
 async def test_a_text_that_is_clear_is_classified_by_its_words_and_routed(
     federation: Federation, desk: Complainant, text: str
 ) -> None:
@@ -95,7 +105,7 @@ async def test_what_is_not_clear_stays_with_the_desk_until_somebody_says_what_it
     assert (filed.state, filed.severity) == (ACKNOWLEDGED, ComplaintSeverity.COMPLAINT_SEVERITY_S3)
     assert (filed.department.en, triggers(filed), settings(filed)) == ("Classification desk", [(0, "FILED")], [])
     assert {each.category for each in filed.classification.candidates} == candidates
-    (told,) = texts(federation, number)
+    (told,) = await heard(federation, number, 1)
     assert filed.docket in told
     assert "正在确认负责部门" in told
     assert filed.docket in await desk.list(unclassified=True)
@@ -114,7 +124,7 @@ async def test_what_is_not_clear_stays_with_the_desk_until_somebody_says_what_it
     assert known == taken
     assert triggers(known) == [(0, "FILED"), (1, "NOT_SETTLED_AT_FIRST_CONTACT")]
     assert (await classifier.classify(filed.docket, "BILL_WRONG", request_id=request_id)).docket == filed.docket
-    first, second = texts(federation, number)
+    first, second = await heard(federation, number, 2)
     assert first == told
     assert filed.docket in second
     assert "四川计费账务部" in second
@@ -218,7 +228,7 @@ async def test_what_turns_out_to_be_the_work_of_another_region_is_a_case_with_an
     item = await staff(federation, "sichuan").get(case.items[0].docket)
     assert (item.request.category, item.department.en, item.owner_region) == ("BILL_WRONG", "Billing", "sichuan")
     assert (case.owner_region, case.department.en) == ("guangdong", "Billing")
-    last = texts(federation, case.request.number)[-1]
+    last = (await heard(federation, case.request.number, 2))[-1]
     assert "广东计费账务部" in last
     taken = await refusal(classifier.classify(filed.docket, "NET_SPEED", "是网速问题"))
     assert (taken.reason, taken.parameters["items"]) == ("COMPLAINT_ITEMS_TAKEN", "1 (sichuan BILLING)")
@@ -266,7 +276,7 @@ async def test_an_administrator_classifies_once_and_the_region_keeps_who_it_was(
         "SELECT actor, detail FROM audit WHERE action = 'ReclassifyComplaint' AND subject = ?", filed.docket
     )
     assert audited == [("admin/root", "BILL_WRONG, through coordinator/0")]
-    assert len(texts(federation, found.request.number)) == 2
+    assert len(await heard(federation, found.request.number, 2)) == 2
 
 
 async def test_two_who_classify_at_once_do_not_both_route_it(
