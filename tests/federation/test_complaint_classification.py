@@ -1,6 +1,7 @@
 """What a complaint is about: named at filing, said by its words, or set by a person; and never guessed."""
 
 import asyncio
+import json
 import uuid
 from datetime import timedelta
 
@@ -16,6 +17,7 @@ from tests.federation.complainant import Complainant
 from tests.federation.refusals import refusal
 from tests.federation.running import CALL_SECONDS, Federation, until
 from tests.federation.test_complaint_cases import items, states
+from tests.federation.test_complaint_command import administered, said
 from tests.federation.test_complaint_oversight import listed, reported
 from tests.federation.test_complaints import ledger_of, staff, texts, triggers
 
@@ -319,3 +321,33 @@ async def test_a_category_that_does_not_exist_is_refused(
     assert (await refusal(classifier.classify(filed.docket, "NO_SUCH"))).reason == "COMPLAINT_CATEGORY_UNKNOWN"
     assert (await refusal(classifier.classify(filed.docket, ""))).reason == "REQUEST_INVALID"
     assert (await desk.get(filed.docket)).state == ACKNOWLEDGED
+
+
+@pytest.mark.files  # the commands are the same on either engine
+async def test_a_complaint_without_a_category_is_filed_listed_classified_and_shown_by_commands(
+    federation: Federation,
+) -> None:
+    number, counter, clerk = federation.next_number("sichuan"), "operator/counter", ("--staff-id", "4711")
+    clear = await said(federation, "guangdong", counter, "file", number, "我被多收了钱", *clerk, "--json")
+    assert json.loads(clear.out)["request"]["category"] == "BILL_WRONG", clear.err
+    filed = await said(federation, "guangdong", counter, "file", number, UNCLEAR, *clerk, "--json")
+    docket = json.loads(filed.out)["docket"]
+    again = await said(federation, "guangdong", counter, "file", number, "BILL_WRONG", "x", "y", *clerk)
+    assert again.code == 2
+    listed_here = await said(federation, "guangdong", "staff/wang", "list", "--unclassified")
+    assert (docket in listed_here.out, "not classified" in listed_here.out) == (True, True)
+    assert json.loads(clear.out)["docket"] not in listed_here.out
+    listed_above = await administered(federation, "list", "--unclassified", "--lang", "zh")
+    assert (docket in listed_above.out, "未归类" in listed_above.out) == (True, True), listed_above.err
+    shown = await said(federation, "guangdong", "staff/wang", "show", docket)
+    for told in ("not classified: the desk of guangdong", "none clearly enough", "乱收费", "%", "filed without"):
+        assert told in shown.out, told
+    classified = await said(federation, "guangdong", "staff/wang", "classify", docket, "--category", "BILL_WRONG")
+    assert (classified.code, "sichuan Billing" in classified.out) == (0, True), classified.err
+    refused = await administered(federation, "reclassify", docket, "--category", "NET_SPEED", "--reason", "x")
+    assert (refused.code, "sichuan" in refused.err) == (1, True), refused
+    chinese = await said(federation, "guangdong", "staff/wang", "show", docket, "--lang", "zh")
+    assert "归类为BILL_WRONG：归类岗" in chinese.out
+    other = json.loads((await said(federation, "guangdong", counter, "file", number, UNCLEAR, *clerk, "--json")).out)
+    done = await administered(federation, "reclassify", other["docket"], "--category", "OTHER", "--reason", "x")
+    assert done.out == f"{other['docket']} is of the category OTHER; guangdong is responsible\n", done.err
