@@ -1,13 +1,14 @@
 """Somebody says what a complaint is about, where its text did not say so clearly, or where what was said is wrong.
 
-Only the region of first contact does: it leads whatever nobody else has. What another region has is not taken from it
-(Measures on complaints to market regulators, art. 37): that region returns it first.
+Only the region of first contact does: it leads whatever nobody else has. What another region has taken up is not taken
+from it (Measures on complaints to market regulators, art. 37): that region returns it first.
 """
 
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from gateway import failpoints
+from gateway.api.region.v1.complaint_envelopes_pb2 import ComplaintCommand
 from gateway.api.region.v1.complaint_pb2 import ClassifiedBy, Complaint
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
@@ -16,6 +17,7 @@ from region_node.complaints import cases, escalation, handling, leading, owner, 
 from region_node.complaints.limits import change_deadlines
 from region_node.complaints.proposing import note_setting
 from region_node.complaints.rows import ComplaintRow, require_complaint, update_complaint
+from region_node.complaints.sending import has_customers_command_under_way, send_to_region
 from region_node.context import RegionContext
 
 
@@ -39,12 +41,12 @@ def classify(tx: Transaction, context: RegionContext, wanted: Classification, no
     row = require_complaint(tx, wanted.docket)
     complaint = row.complaint
     context.federation.complaint_category(wanted.category)
-    require_classifiable(context, complaint, wanted)
+    require_classifiable(tx, context, complaint, wanted)
     if wanted.reason:
         rules.note(complaint, wanted.author, wanted.reason, now)
     note_setting(complaint.classification, wanted.category, wanted.set_by, wanted.author, now)
-    if rules.is_unclassified(complaint):
-        handling.route(tx, context, row, wanted.category, now)
+    if not complaint.version:
+        _route(tx, context, row, wanted.category, now)
         update_complaint(tx, complaint, now)
     else:
         _change(tx, context, row, wanted.category, now)
@@ -53,7 +55,7 @@ def classify(tx: Transaction, context: RegionContext, wanted: Classification, no
     return complaint
 
 
-def require_classifiable(context: RegionContext, complaint: Complaint, wanted: Classification) -> None:
+def require_classifiable(tx: Transaction, context: RegionContext, complaint: Complaint, wanted: Classification) -> None:
     """Raises Refused for what this region cannot classify, with what is to be done before."""
     if complaint.parent:
         raise Refused(Reason.REASON_COMPLAINT_IS_WORK_ITEM, complaint=complaint.parent)
@@ -63,15 +65,38 @@ def require_classifiable(context: RegionContext, complaint: Complaint, wanted: C
     if complaint.request.category == wanted.category:
         raise Refused(Reason.REASON_COMPLAINT_CATEGORY_UNCHANGED, category=wanted.category)
     if complaint.owner_region != context.region:
-        raise Refused(Reason.REASON_COMPLAINT_WITH_REGION, region=complaint.owner_region)
+        _require_recallable(tx, complaint)
     rules.require_room(complaint, len(wanted.reason.encode()))
     if rules.is_unclassified(complaint):
         return
     if not wanted.reason:
         problem = "needed to change what was said before"
         raise Refused(Reason.REASON_REQUEST_INVALID, field="reason", problem=problem)
-    rules.require_state(complaint, "classify", rules.IN_PROGRESS, rules.PENDING)
+    if complaint.version:
+        rules.require_state(complaint, "classify", rules.IN_PROGRESS, rules.PENDING)
     cases.require_returned(complaint)
+
+
+def _require_recallable(tx: Transaction, complaint: Complaint) -> None:
+    """Raises Refused where another region has taken it up, or is about to hear what the customer says."""
+    if complaint.version:
+        raise Refused(Reason.REASON_COMPLAINT_WITH_REGION, region=complaint.owner_region)
+    if has_customers_command_under_way(tx, complaint.docket):
+        raise Refused(Reason.REASON_COMPLAINT_ANSWER_AWAITED, region=complaint.owner_region)
+
+
+def _route(tx: Transaction, context: RegionContext, row: ComplaintRow, code: str, now: datetime) -> None:
+    """Gives what nobody is known to have taken up to whoever's work it is.
+
+    A region to which it was sent before may take it up yet: it is told to leave it, behind the filing, and whoever has
+    to do something by the new category gets a work item, which has a docket of its own.
+    """
+    complaint = row.complaint
+    was_sent = complaint.owner_region != context.region
+    if was_sent:
+        recall = ComplaintCommand(docket=complaint.docket, recall=ComplaintCommand.Recall())
+        send_to_region(tx, context, row, f"{complaint.docket}#recall", recall, now)
+    handling.route(tx, context, row, code, now, leads=was_sent)
 
 
 def _change(tx: Transaction, context: RegionContext, row: ComplaintRow, code: str, now: datetime) -> None:

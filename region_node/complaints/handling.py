@@ -19,7 +19,7 @@ from gateway.errors import Refused
 from gateway.identity import Identity
 from gateway.store.port import Transaction
 from gateway.timers import Timer
-from region_node.complaints import escalation, leading, owner, proposing, rules, told
+from region_node.complaints import cases, escalation, leading, owner, proposing, rules, told
 from region_node.complaints.limits import set_deadlines
 from region_node.complaints.rows import (
     ComplaintRow,
@@ -85,18 +85,26 @@ def set_category(context: RegionContext, complaint: Complaint, code: str) -> Seq
 
 
 def route(
-    tx: Transaction, context: RegionContext, row: ComplaintRow, code: str, now: datetime, known: int | None = None
+    tx: Transaction,
+    context: RegionContext,
+    row: ComplaintRow,
+    code: str,
+    now: datetime,
+    *,
+    known: int | None = None,
+    leads: bool = False,
 ) -> None:
     """Gives a complaint that nobody has taken up yet to whoever's work it is by a category.
 
     It is taken up here, sent to the responsible region, or is a case, which is led here. Its deadlines run from filing
-    on. `known` is the level that those above know; that of the complaint where it is not said. It is changed in place;
-    the caller stores it. Raises Refused before the first write.
+    on. `known` is the level that those above know; that of the complaint where it is not said. Where this region is to
+    lead whatever others have to do, `leads`, they get work items. It is changed in place; the caller stores it. Raises
+    Refused before the first write.
     """
     complaint = row.complaint
     known = complaint.level if known is None else known
     whose = set_category(context, complaint, code)
-    complaint.owner_region = whose[0].region if len(whose) == 1 else context.region
+    complaint.owner_region = whose[0].region if len(whose) == 1 and not leads else context.region
     category = context.federation.complaint_category(code)
     set_deadlines(context.federation, complaint, category, from_timestamp(complaint.creation_date))
     escalation.classified(complaint, now, context.region)
@@ -105,7 +113,7 @@ def route(
     owner.note_reached(tx, context, complaint, known, now)
     if is_own:
         owner.take_up(tx, context, complaint, now)
-        if len(whose) != 1:
+        if [each.region for each in whose] != [context.region]:
             leading.open_case(tx, context, row, whose, now)
     else:
         send_to_region(tx, context, row, f"{complaint.docket}#file", ComplaintFiling(complaint=complaint), now)
@@ -157,7 +165,8 @@ def adopt(tx: Transaction, context: RegionContext, snapshot: Complaint, now: dat
     if row is None or snapshot.version <= row.complaint.version:  # made unreadable since, or nothing new
         return
     known = row.complaint
-    if known.owner_region == context.region:  # returned meanwhile, and led here
+    if known.owner_region == context.region:  # returned or recalled meanwhile, and led here
+        _keep_what_was_said(tx, context, known, snapshot, now)
         return
     if rules.is_final(known) and snapshot.state != known.state:  # what is new of one that ended is its money
         _log.error("complaint %s is final here; another word on it is not taken", known.docket)
@@ -184,6 +193,19 @@ def adopt(tx: Transaction, context: RegionContext, snapshot: Complaint, now: dat
         owner.forget(tx, complaint)
     if not complaint.parent:
         told.tell_changed(tx, known, complaint, now)
+    update_complaint(tx, complaint, now)
+    leading.follow(tx, context, complaint, now)
+
+
+def _keep_what_was_said(
+    tx: Transaction, context: RegionContext, complaint: Complaint, snapshot: Complaint, now: datetime
+) -> None:
+    """A region to which a complaint was sent had taken it up before it heard that it was recalled."""
+    fresh = cases.unknown_notes(complaint, snapshot.notes)
+    if not fresh or snapshot.owner_region != context.region or rules.is_final(complaint):
+        return
+    complaint.notes.extend(fresh)
+    complaint.version += 1
     update_complaint(tx, complaint, now)
     leading.follow(tx, context, complaint, now)
 

@@ -32,7 +32,8 @@ from region_node.context import RegionContext
 from region_node.escalations.rows import tell_above
 
 ESCALATION_TIMER = "complaint-escalation"  # what raises a complaint next is due
-_OF_THE_CASE = ("share", "reopen", "conclude")  # what a case says to its items
+# What a case says to its items, and first contact where nobody is to work on it here any more.
+_OF_THE_CASE = ("share", "reopen", "conclude", "recall")
 UPDATE_LIFETIME = timedelta(days=3650)  # the word of what happened does not expire
 
 
@@ -99,6 +100,8 @@ def apply_command(tx: Transaction, context: RegionContext, command: ComplaintCom
         case "raised":
             _raised_elsewhere(complaint, command)
             known = complaint.level
+        case "recall":
+            _recalled(context, complaint, now)
         case "share" | "reopen" | "conclude":
             _case_says(context, complaint, command, now)
         case _:
@@ -273,6 +276,15 @@ def _case_says(context: RegionContext, complaint: Complaint, command: ComplaintC
         items.open_again(context, complaint, now)
     else:
         items.conclude(context, complaint, now)
+
+
+def _recalled(context: RegionContext, complaint: Complaint, now: datetime) -> None:
+    """It is about something else: the region of first contact has it, and counts it."""
+    rules.require_open(complaint, "recall")
+    if complaint.state in (rules.HELD, rules.RESOLVED):  # from where TMF621 leads back to work only
+        rules.enter(complaint, rules.IN_PROGRESS, now=now, region=context.region, reason="classified anew")
+    rules.enter(complaint, rules.CANCELLED, now=now, region=context.region, reason="classified anew")
+    complaint.owner_region = complaint.handling_region
 
 
 def _refuse(context: RegionContext, complaint: Complaint, command: ComplaintCommand, now: datetime) -> None:

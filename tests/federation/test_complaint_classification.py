@@ -10,12 +10,13 @@ import pytest
 
 from gateway.api.coordinator.v1 import complaint_oversight_service_pb2 as api
 from gateway.api.federation.v1.configuration_pb2 import ComplaintSeverity
+from gateway.api.federation.v1.federation_pb2 import MemberState
 from gateway.api.region.v1.complaint_oversight_service_pb2 import ComplaintHeader
 from gateway.api.region.v1.complaint_pb2 import ClassifiedBy, Complaint, ComplaintState, DeadlineKind, ReturnReason
 from gateway.clock import from_timestamp
 from tests.federation.complainant import Complainant
 from tests.federation.refusals import refusal
-from tests.federation.running import CALL_SECONDS, Federation, until
+from tests.federation.running import CALL_SECONDS, NOT_JOINED, Federation, until
 from tests.federation.test_complaint_cases import items, states
 from tests.federation.test_complaint_command import administered, said
 from tests.federation.test_complaint_oversight import listed, reported
@@ -244,9 +245,9 @@ async def test_what_another_region_has_is_classified_anew_once_that_has_returned
 ) -> None:
     quality = staff(federation, "sichuan")
     filed = await desk.file("BILL_WRONG", federation.next_number("sichuan"))
+    await desk.reaches(filed.docket, IN_PROGRESS)
     told = await refusal(classifier.classify(filed.docket, "NET_SPEED", "是网速问题"))
     assert (told.reason, told.parameters) == ("COMPLAINT_WITH_REGION", {"region": "sichuan"})
-    await quality.reaches(filed.docket, IN_PROGRESS)
     assert (await refusal(quality.classify(filed.docket, "NET_SPEED", "x"))).reason == "COMPLAINT_NOT_FIRST_CONTACT"
     await quality.give_back(filed.docket, WRONG_CATEGORY, "是网速问题")
     await desk.follows(filed.docket, lambda found: states(found) == ["AWAITING_COORDINATOR"], "it was returned")
@@ -288,7 +289,7 @@ async def test_two_who_classify_at_once_do_not_both_route_it(
 
     async def outcome(category: str) -> str:
         try:
-            return (await classifier.classify(filed.docket, category, "x")).owner_region
+            return (await classifier.classify(filed.docket, category)).owner_region
         except grpc.aio.AioRpcError:
             return "refused"
 
@@ -344,6 +345,7 @@ async def test_a_complaint_without_a_category_is_filed_listed_classified_and_sho
         assert told in shown.out, told
     classified = await said(federation, "guangdong", "staff/wang", "classify", docket, "--category", "BILL_WRONG")
     assert (classified.code, "sichuan Billing" in classified.out) == (0, True), classified.err
+    await Complainant(federation, "guangdong").reaches(docket, IN_PROGRESS)
     refused = await administered(federation, "reclassify", docket, "--category", "NET_SPEED", "--reason", "x")
     assert (refused.code, "sichuan" in refused.err) == (1, True), refused
     chinese = await said(federation, "guangdong", "staff/wang", "show", docket, "--lang", "zh")
@@ -351,3 +353,40 @@ async def test_a_complaint_without_a_category_is_filed_listed_classified_and_sho
     other = json.loads((await said(federation, "guangdong", counter, "file", number, UNCLEAR, *clerk, "--json")).out)
     done = await administered(federation, "reclassify", other["docket"], "--category", "OTHER", "--reason", "x")
     assert done.out == f"{other['docket']} is of the category OTHER; guangdong is responsible\n", done.err
+
+
+async def test_what_a_region_that_is_away_has_not_taken_up_is_recalled_and_led_here(
+    federation: Federation, desk: Complainant, classifier: Complainant
+) -> None:
+    await federation.stop_node("henan")
+    try:
+        number = federation.next_number("henan")
+        filed = await desk.file("BILL_WRONG", number)
+        mine = await classifier.classify(filed.docket, "NET_SPEED", "是网速问题")
+        assert (mine.owner_region, mine.state, mine.version) == ("guangdong", IN_PROGRESS, 1)
+        other = await desk.file("OTHER", number)
+        assert other.state == IN_PROGRESS
+        sent = await desk.file("BILL_WRONG", number)
+        theirs = await classifier.classify(sent.docket, "BILL_ABNORMAL", "费用异常")
+        assert items(theirs) == [("henan", "AWAITING_REGION")]
+    finally:
+        await federation.start_node("henan")
+        await federation.until_standing({"henan": MemberState.MEMBER_STATE_JOINED})
+    await desk.follows(sent.docket, lambda found: states(found) == ["IN_PROGRESS"], "Henan has the item")
+
+    async def is_recalled() -> bool:
+        kept = "SELECT state, owner_region FROM complaints WHERE docket IN (?, ?)"
+        return federation.database("henan").rows(kept, filed.docket, sent.docket) == [(CANCELLED, "guangdong")] * 2
+
+    await until(is_recalled, "Henan works on neither")
+    assert (await desk.get(filed.docket)).state == IN_PROGRESS
+    assert (await classifier.propose(filed.docket)).state == ComplaintState.COMPLAINT_STATE_RESOLVED
+
+
+async def test_what_the_customer_has_said_to_a_region_is_answered_before_its_complaint_is_recalled(
+    federation: Federation, desk: Complainant, classifier: Complainant
+) -> None:
+    filed = await desk.file("BILL_WRONG", federation.next_number(NOT_JOINED))
+    await desk.withdraw(filed.docket)
+    told = await refusal(classifier.classify(filed.docket, "NET_SPEED", "是网速问题"))
+    assert (told.reason, told.parameters) == ("COMPLAINT_ANSWER_AWAITED", {"region": NOT_JOINED})

@@ -133,7 +133,7 @@ class ComplaintServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ClassifyComplaint(self, request, context):
-        """Says what a complaint is about, where its text did not say so clearly or what was said is wrong, and has it routed by that: staff of the region of first contact. A complaint that another region has, and a case whose work items others have, are refused: those return them first.
+        """Says what a complaint is about, where its text did not say so clearly or what was said is wrong, and has it routed by that: staff of the region of first contact. A complaint that another region has taken up, and a case whose work items others have, are refused: those return them first. What no region has taken up yet is recalled.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

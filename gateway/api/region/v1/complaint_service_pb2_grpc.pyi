@@ -23,7 +23,7 @@ class ComplaintServiceStub:
     ListComplaints: _aio.UnaryUnaryMultiCallable[_complaint_service_pb2.ListComplaintsRequest, _complaint_service_pb2.ListComplaintsResponse]
     """Lists complaints, newest first. The reading is recorded."""
     ClassifyComplaint: _aio.UnaryUnaryMultiCallable[_complaint_service_pb2.ClassifyComplaintRequest, _complaint_service_pb2.ClassifyComplaintResponse]
-    """Says what a complaint is about, where its text did not say so clearly or what was said is wrong, and has it routed by that: staff of the region of first contact. A complaint that another region has, and a case whose work items others have, are refused: those return them first."""
+    """Says what a complaint is about, where its text did not say so clearly or what was said is wrong, and has it routed by that: staff of the region of first contact. A complaint that another region has taken up, and a case whose work items others have, are refused: those return them first. What no region has taken up yet is recalled."""
     RespondToComplaint: _aio.UnaryUnaryMultiCallable[_complaint_service_pb2.RespondToComplaintRequest, _complaint_service_pb2.RespondToComplaintResponse]
     """Says something to a complaint: staff of the responsible region answer, or ask the customer; everybody else passes on, in the region of first contact, what the customer says."""
     AddPrivateNote: _aio.UnaryUnaryMultiCallable[_complaint_service_pb2.AddPrivateNoteRequest, _complaint_service_pb2.AddPrivateNoteResponse]
@@ -78,7 +78,7 @@ class ComplaintServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _complaint_service_pb2.ClassifyComplaintRequest,
         context: _aio.ServicerContext[_complaint_service_pb2.ClassifyComplaintRequest, _complaint_service_pb2.ClassifyComplaintResponse],
     ) -> _abc.Awaitable[_complaint_service_pb2.ClassifyComplaintResponse]:
-        """Says what a complaint is about, where its text did not say so clearly or what was said is wrong, and has it routed by that: staff of the region of first contact. A complaint that another region has, and a case whose work items others have, are refused: those return them first."""
+        """Says what a complaint is about, where its text did not say so clearly or what was said is wrong, and has it routed by that: staff of the region of first contact. A complaint that another region has taken up, and a case whose work items others have, are refused: those return them first. What no region has taken up yet is recalled."""
 
     @_abc_1.abstractmethod
     def RespondToComplaint(

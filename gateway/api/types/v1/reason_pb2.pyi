@@ -299,6 +299,8 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Have that region return it, with the reason WRONG_CATEGORY, and classify it then."""
     REASON_COMPLAINT_ITEMS_TAKEN: _Reason.ValueType  # 163
     """Have their regions return those work items, with the reason WRONG_CATEGORY, or wait until they are done."""
+    REASON_COMPLAINT_ANSWER_AWAITED: _Reason.ValueType  # 164
+    """Wait for that region's answer, which comes by itself."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """The reasons. They are stable: programs may decide on them. They travel as the reason of google.rpc.ErrorInfo, without the prefix."""
@@ -577,6 +579,8 @@ REASON_COMPLAINT_WITH_REGION: Reason.ValueType  # 162
 """Have that region return it, with the reason WRONG_CATEGORY, and classify it then."""
 REASON_COMPLAINT_ITEMS_TAKEN: Reason.ValueType  # 163
 """Have their regions return those work items, with the reason WRONG_CATEGORY, or wait until they are done."""
+REASON_COMPLAINT_ANSWER_AWAITED: Reason.ValueType  # 164
+"""Wait for that region's answer, which comes by itself."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final
