@@ -58,6 +58,7 @@ _ACTIONS = (
 _CHANGES = (  # of the state of a complaint
     "accepted by the customer",
     "case ended",
+    "classified anew",
     "customer answered",
     "customer asked",
     "given back",

@@ -19,7 +19,7 @@ from tests.federation.refusals import refusal
 from tests.federation.running import CALL_SECONDS, NOT_JOINED, Federation, until
 from tests.federation.test_complaint_cases import items, states
 from tests.federation.test_complaint_command import administered, said
-from tests.federation.test_complaint_oversight import listed, reported
+from tests.federation.test_complaint_oversight import listed, reported, shown
 from tests.federation.test_complaints import ledger_of, staff, texts, triggers
 
 ACKNOWLEDGED = ComplaintState.COMPLAINT_STATE_ACKNOWLEDGED
@@ -125,6 +125,8 @@ async def test_what_is_not_clear_stays_with_the_desk_until_somebody_says_what_it
     assert (taken.version, taken.department.en, taken.creation_date) == (1, "Billing", filed.creation_date)
     known = await desk.reaches(filed.docket, IN_PROGRESS)
     assert known == taken
+    history = (await shown(federation, filed.docket)).complaint
+    assert [(each.set_by, each.author) for each in history.categories] == [(DESK, "guangdong")]
     assert triggers(known) == [(0, "FILED"), (1, "NOT_SETTLED_AT_FIRST_CONTACT")]
     assert (await classifier.classify(filed.docket, "BILL_WRONG", request_id=request_id)).docket == filed.docket
     first, second = await heard(federation, number, 2)
@@ -275,6 +277,9 @@ async def test_an_administrator_classifies_once_and_the_region_keeps_who_it_was(
     assert again.category == "BILL_WRONG"
     other = reclassified(federation, filed.docket, "NET_SPEED", request_id=request_id)
     assert (await refusal(other)).reason == "REQUEST_ID_REUSED"
+    history = (await shown(federation, filed.docket)).complaint
+    assert [(each.set_by, each.author) for each in history.categories] == [(ADMINISTRATOR, "admin/root")]
+    assert "乱收费" not in str(history)
     audited = federation.database("guangdong").rows(
         "SELECT actor, detail FROM audit WHERE action = 'ReclassifyComplaint' AND subject = ?", filed.docket
     )

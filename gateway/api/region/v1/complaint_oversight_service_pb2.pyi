@@ -261,6 +261,7 @@ class ComplaintHistory(_message.Message):
     LEDGER_FIELD_NUMBER: _builtins.int
     LATENESS_FIELD_NUMBER: _builtins.int
     WHY_LATE_FIELD_NUMBER: _builtins.int
+    CATEGORIES_FIELD_NUMBER: _builtins.int
     refusals: _builtins.int
     """How often the customer has refused a resolution."""
     repeat_of: _builtins.str
@@ -305,6 +306,10 @@ class ComplaintHistory(_message.Message):
     def why_late(self) -> _containers.RepeatedCompositeFieldContainer[_complaint_pb2.LedgerEntry]:
         """Where it is late, to whom and to what the time went until it was resolved, or until now: the time it had, and the lateness."""
 
+    @_builtins.property
+    def categories(self) -> _containers.RepeatedCompositeFieldContainer[_complaint_pb2.ComplaintClassification.Setting]:
+        """Each category that was set, oldest first; of who did the region alone, of an administrator the name."""
+
     def __init__(
         self,
         *,
@@ -320,10 +325,11 @@ class ComplaintHistory(_message.Message):
         ledger: _abc.Iterable[_complaint_pb2.LedgerEntry] | None = ...,
         lateness: _duration_pb2.Duration | None = ...,
         why_late: _abc.Iterable[_complaint_pb2.LedgerEntry] | None = ...,
+        categories: _abc.Iterable[_complaint_pb2.ComplaintClassification.Setting] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["header", b"header", "lateness", b"lateness"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["custody", b"custody", "deadlines", b"deadlines", "escalations", b"escalations", "expedite_times", b"expedite_times", "header", b"header", "lateness", b"lateness", "ledger", b"ledger", "refusals", b"refusals", "repeat_of", b"repeat_of", "state_changes", b"state_changes", "utterances", b"utterances", "why_late", b"why_late"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["categories", b"categories", "custody", b"custody", "deadlines", b"deadlines", "escalations", b"escalations", "expedite_times", b"expedite_times", "header", b"header", "lateness", b"lateness", "ledger", b"ledger", "refusals", b"refusals", "repeat_of", b"repeat_of", "state_changes", b"state_changes", "utterances", b"utterances", "why_late", b"why_late"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
