@@ -14,6 +14,7 @@ from gateway.api.federation.v1.configuration_pb2 import (
 )
 from gateway.api.federation.v1.federation_pb2 import MemberState
 from gateway.api.region.v1.complaint_pb2 import (
+    ClassifiedBy,
     ComplaintChannel,
     ComplaintState,
     DeadlineKind,
@@ -59,6 +60,7 @@ _ACTIONS = (
 _CHANGES = (  # of the state of a complaint
     "accepted by the customer",
     "case ended",
+    "classified anew",
     "customer answered",
     "customer asked",
     "given back",
@@ -101,6 +103,7 @@ def word(name: str, prefix: str) -> str:
 def words() -> Iterator[str]:
     """All words that have a translation, in English."""
     enums = {
+        "CLASSIFIED_BY_": ClassifiedBy,
         "COMPLAINT_CHANNEL_": ComplaintChannel,
         "COMPLAINT_SEVERITY_": ComplaintSeverity,
         "COMPLAINT_STATE_": ComplaintState,

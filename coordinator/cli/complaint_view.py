@@ -11,6 +11,8 @@ from coordinator.cli.output import print_table, told, told_time
 from gateway.api.federation.v1.configuration_pb2 import ComplaintSeverity
 from gateway.api.region.v1.complaint_oversight_service_pb2 import ComplaintHeader, ComplaintHistory
 from gateway.api.region.v1.complaint_pb2 import (
+    ClassifiedBy,
+    ComplaintClassification,
     ComplaintState,
     DeadlineKind,
     EscalationTrigger,
@@ -133,10 +135,16 @@ def _happened(history: ComplaintHistory) -> Iterator[tuple[datetime, str, str]]:
     """When, who, what."""
     header = history.header
     severity = told(ComplaintSeverity.Name(header.severity), "COMPLAINT_SEVERITY_")
-    filed = translated(
-        "filed as {category}, {severity}", category=header.category or translated("not classified"), severity=severity
-    )
+    first = history.categories[0].category if history.categories else header.category
+    filed = translated("filed as {category}, {severity}", category=first, severity=severity)
+    if not first or (history.categories and not _at_filing(history.categories[0])):
+        filed = translated("filed without a category")
     yield from_timestamp(header.creation_date), header.handling_region, filed
+    for each in history.categories:
+        if not _at_filing(each):
+            by = told(ClassifiedBy.Name(each.set_by), "CLASSIFIED_BY_")
+            what = translated("classified as {category}: {by}", category=each.category, by=by)
+            yield from_timestamp(each.time), each.author, what
     for change in history.state_changes:
         state = told(ComplaintState.Name(change.state), _STATE)
         yield from_timestamp(change.time), change.region, f"{state} ({translated(change.reason)})"
@@ -148,6 +156,10 @@ def _happened(history: ComplaintHistory) -> Iterator[tuple[datetime, str, str]]:
         yield from_timestamp(said.time), said.region, what
     for time in history.expedite_times:
         yield from_timestamp(time), header.handling_region, translated("haste asked for")
+
+
+def _at_filing(setting: ComplaintClassification.Setting) -> bool:
+    return setting.set_by == ClassifiedBy.CLASSIFIED_BY_FILING
 
 
 def _print_ledger(title: str, ledger: Sequence[LedgerEntry]) -> None:

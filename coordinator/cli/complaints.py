@@ -5,13 +5,13 @@ import click
 from coordinator.cli.cases import assign, cases
 from coordinator.cli.complaint_classification import classify
 from coordinator.cli.complaint_report import report
-from coordinator.cli.overseen_complaints import list_complaints, raise_complaint, show
+from coordinator.cli.overseen_complaints import list_complaints, raise_complaint, reclassify, show
 
 
 @click.group()
 def complaints() -> None:
-    """See complaints of all regions, raise them, assign and count them, and see what they are about."""
+    """See complaints of all regions, raise them, assign and count them, and say or see what they are about."""
 
 
-for _command in (assign, cases, classify, list_complaints, raise_complaint, report, show):
+for _command in (assign, cases, classify, list_complaints, raise_complaint, reclassify, report, show):
     complaints.add_command(_command)

@@ -1,4 +1,4 @@
-"""`coordinator complaints list`, `show` and `raise`."""
+"""`coordinator complaints list`, `show`, `raise` and `reclassify`."""
 
 import hashlib
 from datetime import UTC, datetime, timedelta
@@ -150,5 +150,42 @@ def raise_complaint(connection: Connection, docket: str, level: int, reason: str
         docket=raised.docket,
         level=raised.level,
         region=raised.owner_region,
+    )
+    click.echo(line)
+
+
+@click.command(epilog=EPILOG)
+@click.argument("docket")
+@click.option("--category", required=True, help="What it is about, by the category's code.")
+@click.option("--reason", required=True, help="Why; the regions concerned keep it as a note of yours.")
+@connected
+@json_option
+def reclassify(connection: Connection, docket: str, category: str, reason: str, as_json: bool) -> None:
+    """Say what the complaint DOCKET is about: it goes where that makes it go, and the customer is told.
+
+    Its time runs from filing on. What a region other than that of first contact has, is returned by that region first,
+    as wrongly classified. Your name stands in the audit chain of the region. The same command again changes nothing
+    more: repeat it where no answer came.
+
+    \b
+    Examples:
+      coordinator complaints list --unclassified
+      coordinator complaints reclassify guangdong/20261124-17 --category NET_SPEED --reason 'it is not about the bill'
+    """
+    content = "\0".join((docket, category, reason))
+    request = contract.ReclassifyComplaintRequest(
+        request_id=hashlib.sha256(content.encode()).hexdigest()[:32], docket=docket, category=category, reason=reason
+    )
+    response = connection.ask(
+        lambda channel: invoke(ComplaintOversightServiceStub(channel).ReclassifyComplaint, request, TIMEOUT)
+    )
+    if as_json:
+        print_json(response)
+        return
+    line = translated(
+        "{docket} is of the category {category}; {region} is responsible",
+        docket=response.complaint.docket,
+        category=response.complaint.category,
+        region=response.complaint.owner_region,
     )
     click.echo(line)

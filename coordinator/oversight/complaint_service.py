@@ -107,6 +107,28 @@ class ComplaintOversightService(ComplaintOversightServiceServicer):
             raise answer
         return contract.RaiseComplaintResponse(complaint=answer.complaint)
 
+    async def ReclassifyComplaint(  # noqa: N802 - named by the contract
+        self,
+        request: contract.ReclassifyComplaintRequest,
+        context: grpc.aio.ServicerContext[contract.ReclassifyComplaintRequest, contract.ReclassifyComplaintResponse],
+    ) -> contract.ReclassifyComplaintResponse:
+        """See the contract. The region of first contact alone says what a complaint is about."""
+        contact = self._first_contact(request.docket)
+        asked = region_contract.ReclassifyComplaintRequest(
+            request_id=request.request_id,
+            docket=request.docket,
+            category=request.category,
+            reason=request.reason,
+            administrator=current_call().identity.path,
+        )
+        answers = await self._regions.ask(
+            [contact],
+            lambda channel, seconds: invoke(ComplaintOversightServiceStub(channel).ReclassifyComplaint, asked, seconds),
+        )
+        if contact not in answers.by_region:
+            raise answers.refusals[contact]
+        return contract.ReclassifyComplaintResponse(complaint=answers.by_region[contact].complaint)
+
     async def ReportComplaints(  # noqa: N802 - named by the contract
         self,
         request: contract.ReportComplaintsRequest,

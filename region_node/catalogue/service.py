@@ -11,7 +11,6 @@ from gateway.api.federation.v1.configuration_pb2 import Allowance, Business, Rea
 from gateway.api.region.v1.catalogue_service_pb2 import (
     ComparePlansRequest,
     ComparePlansResponse,
-    ComplaintCandidate,
     GetBusinessGuideRequest,
     GetBusinessGuideResponse,
     ListBusinessesRequest,
@@ -31,6 +30,7 @@ from gateway.api.region.v1.catalogue_service_pb2 import (
     SearchBusinessesResponse,
 )
 from gateway.api.region.v1.catalogue_service_pb2_grpc import CatalogueServiceServicer
+from gateway.api.region.v1.complaint_pb2 import ComplaintCandidate
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Money
 from gateway.clock import Clock, to_timestamp

@@ -9,7 +9,9 @@ from rich.text import Text
 
 from gateway.api.federation.v1.configuration_pb2 import ComplaintSeverity
 from gateway.api.region.v1.complaint_pb2 import (
+    ClassifiedBy,
     Complaint,
+    ComplaintClassification,
     ComplaintNote,
     ComplaintState,
     DeadlineKind,
@@ -28,6 +30,7 @@ from gateway.languages import in_language, translated
 from gateway.money import in_major_units
 from gateway.terminal import print_table
 from gateway.words import word
+from region_node.complaints.rules import is_unclassified
 
 _STATE = "COMPLAINT_STATE_"
 _BAR = 40  # characters of the whole time
@@ -50,7 +53,7 @@ def print_list(complaints: Sequence[Complaint]) -> None:
         [
             (
                 each.docket,
-                each.request.category,
+                each.request.category or translated("not classified"),
                 word(ComplaintState.Name(each.state), _STATE),
                 _level(each.level),
                 f"{each.owner_region} {in_language(each.department)}",
@@ -63,6 +66,16 @@ def print_list(complaints: Sequence[Complaint]) -> None:
 
 def print_told(complaint: Complaint) -> None:
     """How a complaint stands, in a line: what the customer is told at filing."""
+    if is_unclassified(complaint):
+        told = translated(
+            "{docket}: {state}, L{level}; not classified: the desk of {region} says what it is about",
+            docket=complaint.docket,
+            state=word(ComplaintState.Name(complaint.state), _STATE),
+            level=complaint.level,
+            region=complaint.owner_region,
+        )
+        click.echo(told)
+        return
     told = translated(
         "{docket}: {state}, L{level}; {region} {department} answers by {due}",
         docket=complaint.docket,
@@ -84,6 +97,7 @@ def print_complaint(told: GetComplaintResponse) -> None:
         click.echo(translated("It is a work item of {docket}.", docket=complaint.parent))
     if complaint.repeat_of:
         click.echo(translated("It repeats {docket}.", docket=complaint.repeat_of))
+    print_proposal(complaint.classification)
     if complaint.HasField("remedy"):
         print_remedy(complaint)
     if told.HasField("remedy_lateness"):
@@ -110,6 +124,20 @@ def print_complaint(told: GetComplaintResponse) -> None:
     if told.HasField("lateness"):
         late = told.lateness.ToTimedelta()
         click.echo(translated("Late by {time}; the time above says with whom it was.", time=length_of(late)))
+
+
+def print_proposal(classification: ComplaintClassification) -> None:
+    """What the words of the text speak for, and how surely; nothing where the category was named at filing."""
+    if not classification.candidates:
+        return
+    proposed = classification.proposed_category or translated("none clearly enough")
+    click.echo(translated("Proposed by its words: {category}", category=proposed))
+    columns = [translated("category"), translated("confidence"), translated("words")]
+    rows = [
+        (each.category, f"{each.confidence:.1%}", " ".join(word.text for word in each.words))
+        for each in classification.candidates
+    ]
+    print_table(columns, rows)
 
 
 def print_remedy(complaint: Complaint) -> None:
@@ -184,8 +212,19 @@ def _deadlines(complaint: Complaint) -> Iterator[tuple[str, str, str]]:
 def happened(complaint: Complaint) -> Iterator[tuple[datetime, str, str]]:
     """When, who, what."""
     severity = word(ComplaintSeverity.Name(complaint.severity), "COMPLAINT_SEVERITY_")
-    filed = translated("filed as {category}, {severity}", category=complaint.request.category, severity=severity)
+    settings = complaint.classification.settings
+    category = complaint.request.category
+    if complaint.HasField("classification") and not any(_at_filing(each) for each in settings):
+        filed = translated("filed without a category")
+    else:
+        first = settings[0].category if settings else category
+        filed = translated("filed as {category}, {severity}", category=first, severity=severity)
     yield from_timestamp(complaint.creation_date), complaint.handling_region, filed
+    for each in settings:
+        if not _at_filing(each):
+            by = word(ClassifiedBy.Name(each.set_by), "CLASSIFIED_BY_")
+            told = translated("classified as {category}: {by}", category=each.category, by=by)
+            yield from_timestamp(each.time), each.author, told
     for change in complaint.state_changes:
         yield (
             from_timestamp(change.time),
@@ -210,6 +249,10 @@ def happened(complaint: Complaint) -> Iterator[tuple[datetime, str, str]]:
         resolution = complaint.resolution
         told = translated("proposed ({cause}): {text}", cause=resolution.cause_code, text=resolution.text)
         yield from_timestamp(resolution.time), resolution.author, told
+
+
+def _at_filing(setting: ComplaintClassification.Setting) -> bool:
+    return setting.set_by == ClassifiedBy.CLASSIFIED_BY_FILING
 
 
 def _said(note: ComplaintNote) -> str:

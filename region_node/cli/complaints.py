@@ -25,6 +25,7 @@ from gateway.api.region.v1.complaint_service_pb2_grpc import ComplaintServiceStu
 from gateway.api.types.v1.types_pb2 import Channel, Money, Requester
 from gateway.languages import translated
 from gateway.tls import CredentialsUnusable
+from region_node.cli.complaint_desk import category_and_description
 from region_node.cli.complaint_view import print_complaint, print_list, print_told
 from region_node.cli.connection import CHANNELS, Target, connection_options
 from region_node.cli.exits import NOT_KNOWN, REFUSED, leave
@@ -61,8 +62,7 @@ def complaints() -> None:
 
 @complaints.command()
 @click.argument("number")
-@click.argument("category")
-@click.argument("description")
+@click.argument("words", nargs=-1, required=True, metavar="[CATEGORY] DESCRIPTION")
 @connection_options
 @click.option(
     "--remedy", type=click.Choice(_REMEDIES), default="explanation", show_default=True, help="What is sought."
@@ -76,8 +76,7 @@ def complaints() -> None:
 def file(
     target: Target,
     number: str,
-    category: str,
-    description: str,
+    words: tuple[str, ...],
     remedy: str,
     by: str,
     contact: str,
@@ -87,6 +86,8 @@ def file(
     as_json: bool,
 ) -> None:
     """File a complaint about NUMBER and print its docket number, who is responsible, and by when it is answered.
+
+    Without a category it takes the one that the description speaks for; where that is not clear, a desk sets it.
 
     \b
     Examples:
@@ -99,6 +100,7 @@ def file(
       2  the command line or the credentials cannot be used
       3  not known: run it again with the request id that is told
     """
+    category, description = category_and_description(words)
     filed = ComplaintRequest(
         category=category,
         number=number,
@@ -117,6 +119,7 @@ def file(
 @connection_options
 @click.option("--number", default="", help="Only those about this number.")
 @click.option("--category", default="", help="Only those of this category.")
+@click.option("--unclassified", is_flag=True, help="Only those of which nobody has said yet what they are about.")
 @click.option("--state", "states", multiple=True, type=click.Choice(tuple(_STATES)), help="Only those in these states.")
 @click.option("--due-within", type=float, help="Only those with fewer hours than this left; 0 for what is overdue.")
 @click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True, help="At most so many.")
@@ -126,6 +129,7 @@ def list_command(
     target: Target,
     number: str,
     category: str,
+    unclassified: bool,
     states: tuple[str, ...],
     due_within: float | None,
     limit: int,
@@ -145,6 +149,7 @@ def list_command(
         states=[_STATES[each] for each in states],
         category=category,
         number=number,
+        unclassified=unclassified,
     )
     if due_within is not None:
         request.due_within.FromTimedelta(timedelta(hours=due_within))

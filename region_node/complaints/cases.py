@@ -50,6 +50,12 @@ def require_done(case: Complaint) -> None:
         raise Refused(Reason.REASON_COMPLAINT_ITEMS_OPEN, items=", ".join(_named(each) for each in found))
 
 
+def require_returned(case: Complaint) -> None:
+    """Raises Refused with COMPLAINT_ITEMS_TAKEN, which names them, where a department has an open work item."""
+    if found := [each for each in open_items(case) if each.state != AWAITING_COORDINATOR]:
+        raise Refused(Reason.REASON_COMPLAINT_ITEMS_TAKEN, items=", ".join(_named(each) for each in found))
+
+
 def find_item(case: Complaint, docket: str) -> WorkItem | None:
     """The work item whose complaint has this docket."""
     return next((each for each in case.items if each.docket == docket), None)

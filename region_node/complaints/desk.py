@@ -9,6 +9,7 @@ from datetime import datetime
 from gateway import failpoints
 from gateway.api.region.v1.complaint_envelopes_pb2 import ComplaintCommand
 from gateway.api.region.v1.complaint_pb2 import (
+    ClassifiedBy,
     Complaint,
     ComplaintNote,
     ComplaintRequest,
@@ -23,6 +24,7 @@ from gateway.errors import Refused
 from gateway.identity import Identity
 from gateway.store.port import CommittedElsewhere, Store, Transaction
 from region_node.complaints import giving, handling, leading, ledger, owner, returning
+from region_node.complaints.classifying import Classification, classify
 from region_node.complaints.private_notes import add_private_note, private_notes
 from region_node.complaints.rows import COMPLAINT_SUBJECTS, ComplaintChanged, require_complaint
 from region_node.context import RegionContext
@@ -117,6 +119,19 @@ class ComplaintDesk:
         content = f"return\0{docket}\0{reason}\0{text}".encode()
         complaint = await self._decide(caller, content, "ReturnComplaint", decide)
         failpoints.reach("complaint-returned.after-commit")
+        return complaint
+
+    async def classify(self, caller: Caller, docket: str, category: str, reason: str) -> Complaint:
+        """Staff of the region of first contact say what a complaint is about."""
+        author = f"{self._context.region}/{caller.identity.name}"
+        wanted = Classification(docket, category, reason, author, ClassifiedBy.CLASSIFIED_BY_DESK)
+
+        def decide(tx: Transaction, now: datetime) -> Complaint:
+            return classify(tx, self._context, wanted, now)
+
+        content = f"classify\0{docket}\0{category}\0{reason}".encode()
+        complaint = await self._decide(caller, content, "ClassifyComplaint", decide)
+        failpoints.reach("complaint-classified.after-commit")
         return complaint
 
     async def owner_of(self, docket: str, identity: Identity) -> str:

@@ -50,18 +50,22 @@ class AdministratorsWish:
 
 
 def file(complaint: Complaint, now: datetime, region: str) -> None:
-    """The levels that a filing reaches at once: the desk, the department it goes to, and whoever hears of the critical.
-
-    A department that could have settled it at first contact would not have had it filed.
-    """
-    filed, critical = EscalationTrigger.ESCALATION_TRIGGER_FILED, EscalationTrigger.ESCALATION_TRIGGER_CRITICAL
+    """The level that a filing reaches at once: the desk. `classified` says which others it does by its category."""
+    filed = EscalationTrigger.ESCALATION_TRIGGER_FILED
     complaint.escalations.add(
         level=FIRST_CONTACT, trigger=filed, due=to_timestamp(now), time=to_timestamp(now), region=region
     )
+
+
+def classified(complaint: Complaint, now: datetime, region: str) -> None:
+    """The levels that a complaint reaches by its category: the department it goes to, and who hears of the critical.
+
+    A department that could have settled it at first contact would not have had it filed.
+    """
     not_settled = EscalationTrigger.ESCALATION_TRIGGER_NOT_SETTLED_AT_FIRST_CONTACT
     raise_to(complaint, Step(DEPARTMENT, not_settled, now), now, region)
     if complaint.severity == ComplaintSeverity.COMPLAINT_SEVERITY_S1:
-        raise_to(complaint, Step(EXECUTIVE, critical, now), now, region)
+        raise_to(complaint, Step(EXECUTIVE, EscalationTrigger.ESCALATION_TRIGGER_CRITICAL, now), now, region)
 
 
 def take_up(complaint: Complaint, now: datetime, region: str) -> None:
@@ -70,6 +74,11 @@ def take_up(complaint: Complaint, now: datetime, region: str) -> None:
     if each is not None and now > due_of(each):
         missed = EscalationTrigger.ESCALATION_TRIGGER_ACKNOWLEDGEMENT_MISSED
         raise_to(complaint, Step(QUALITY, missed, due_of(each)), now, region)
+    repeated(complaint, now, region)
+
+
+def repeated(complaint: Complaint, now: datetime, region: str) -> None:
+    """What comes once too often is raised."""
     if complaint.repeats + 1 >= REPEATS_TO_EXECUTIVE:
         raise_to(complaint, Step(EXECUTIVE, EscalationTrigger.ESCALATION_TRIGGER_REPEATED, now), now, region)
 
@@ -109,7 +118,7 @@ def steps(complaint: Complaint, hours: Hours) -> list[Step]:
     if rules.is_final(complaint) or complaint.state == rules.RESOLVED or complaint.HasField("returned"):
         return []
     found = _of_the_law(complaint)
-    if not complaint.version:
+    if not complaint.version and not rules.is_unclassified(complaint):
         found += _not_taken_up(complaint)
     elif complaint.state != rules.PENDING:
         found += [*_unanswered(complaint), *_unresolved(complaint, hours), *_unhastened(complaint)]

@@ -14,12 +14,12 @@ from gateway.api.region.v1.complaint_envelopes_pb2 import ComplaintCommand, Comp
 from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintRequest
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import to_timestamp
+from gateway.clock import from_timestamp, to_timestamp
 from gateway.errors import Refused
 from gateway.identity import Identity
 from gateway.store.port import Transaction
 from gateway.timers import Timer
-from region_node.complaints import escalation, leading, owner, rules, told
+from region_node.complaints import cases, escalation, leading, owner, proposing, rules, told
 from region_node.complaints.limits import set_deadlines
 from region_node.complaints.rows import (
     ComplaintRow,
@@ -44,35 +44,81 @@ def file(
 ) -> Complaint:
     """Takes in a complaint, and has the customer told. The same request again gives the complaint as it stands now.
 
+    Without a category it takes the one that its words speak for; where they are not clear, the classification desk of
+    this region has it, and it goes nowhere before that has said what it is about.
     Raises Refused, also with REQUEST_ID_REUSED for the same id with other content.
     """
     key = caller.key(request.SerializeToString(deterministic=True))
     if (known := known_request(tx, key)) is not None:
         return known
-    category = context.federation.complaint_category(request.category)
     if request.location_region:
         context.federation.region(request.location_region)
+    home = context.federation.number_plan.home_of(request.number)
+    classification = proposing.classification(context, request, home, now)
     number = next_docket_number(tx)
-    complaint, whose = _new_complaint(context, caller, request, category, number, now)
+    complaint = _new_complaint(context, caller, request, home or "", number, now)
+    complaint.classification.CopyFrom(classification)
     row = ComplaintRow(complaint, caller.traceparent)
-    set_deadlines(context.federation, complaint, category, now)
     escalation.file(complaint, now, context.region)
     failpoints.reach("complaint-filed.before-commit")
-    is_own = complaint.owner_region == context.region
-    rules.hand_over(complaint, complaint.owner_region, rules.WORKING if is_own else rules.WAITING_FOR_REGION, now)
-    owner.note_reached(tx, context, complaint, -1, now)
-    if is_own:
-        owner.take_up(tx, context, complaint, now)
-        if len(whose) != 1:
-            leading.open_case(tx, context, row, whose, now)
+    if category := proposing.category_set(classification):
+        route(tx, context, row, category, now, known=-1)
+        told.tell_filed(tx, context, complaint, now)
     else:
-        send_to_region(tx, context, row, f"{complaint.docket}#file", ComplaintFiling(complaint=complaint), now)
-        owner.watch(tx, context, complaint)
-    told.tell_filed(tx, context, complaint, now)
+        _hold(tx, context, complaint, now)
+        told.tell_unclassified(tx, complaint, now)
     insert_complaint(tx, row, number, now)
     insert_request(tx, key, complaint.docket, settled=True, now=now)
     note(tx, caller, "FileComplaint", complaint.docket, now)
     return complaint
+
+
+def set_category(context: RegionContext, complaint: Complaint, code: str) -> Sequence[Concerned]:
+    """Says what a complaint is about, by which it has a severity and a department; returns whose work it is.
+
+    It is changed in place. Raises Refused with COMPLAINT_CATEGORY_UNKNOWN.
+    """
+    category = context.federation.complaint_category(code)
+    complaint.request.category, complaint.severity = code, category.severity
+    complaint.department.CopyFrom(category.departments[0].name)
+    home = complaint.home_region or None
+    return concerned(category, complaint.request, handling=complaint.handling_region, home=home)
+
+
+def route(
+    tx: Transaction,
+    context: RegionContext,
+    row: ComplaintRow,
+    code: str,
+    now: datetime,
+    *,
+    known: int | None = None,
+    leads: bool = False,
+) -> None:
+    """Gives a complaint that nobody has taken up yet to whoever's work it is by a category.
+
+    It is taken up here, sent to the responsible region, or is a case, which is led here. Its deadlines run from filing
+    on. `known` is the level that those above know; that of the complaint where it is not said. Where this region is to
+    lead whatever others have to do, `leads`, they get work items. It is changed in place; the caller stores it. Raises
+    Refused before the first write.
+    """
+    complaint = row.complaint
+    known = complaint.level if known is None else known
+    whose = set_category(context, complaint, code)
+    complaint.owner_region = whose[0].region if len(whose) == 1 and not leads else context.region
+    category = context.federation.complaint_category(code)
+    set_deadlines(context.federation, complaint, category, from_timestamp(complaint.creation_date))
+    escalation.classified(complaint, now, context.region)
+    is_own = complaint.owner_region == context.region
+    rules.hand_over(complaint, complaint.owner_region, rules.WORKING if is_own else rules.WAITING_FOR_REGION, now)
+    owner.note_reached(tx, context, complaint, known, now)
+    if is_own:
+        owner.take_up(tx, context, complaint, now)
+        if [each.region for each in whose] != [context.region]:
+            leading.open_case(tx, context, row, whose, now)
+    else:
+        send_to_region(tx, context, row, f"{complaint.docket}#file", ComplaintFiling(complaint=complaint), now)
+        owner.watch(tx, context, complaint)
 
 
 def command(
@@ -120,7 +166,8 @@ def adopt(tx: Transaction, context: RegionContext, snapshot: Complaint, now: dat
     if row is None or snapshot.version <= row.complaint.version:  # made unreadable since, or nothing new
         return
     known = row.complaint
-    if known.owner_region == context.region:  # returned meanwhile, and led here
+    if known.owner_region == context.region:  # returned or recalled meanwhile, and led here
+        _keep_what_was_said(tx, context, known, snapshot, now)
         return
     if rules.is_final(known) and snapshot.state != known.state:  # what is new of one that ended is its money
         _log.error("complaint %s is final here; another word on it is not taken", known.docket)
@@ -131,6 +178,9 @@ def adopt(tx: Transaction, context: RegionContext, snapshot: Complaint, now: dat
     complaint.request.CopyFrom(known.request)
     complaint.handling_region, complaint.operator = known.handling_region, known.operator
     complaint.owner_region, complaint.parent = known.owner_region, known.parent
+    complaint.ClearField("classification")
+    if known.HasField("classification"):
+        complaint.classification.CopyFrom(known.classification)
     del complaint.items[:]  # a case is led here, or is none
     # What was raised here while that region could not be reached may be on its way there.
     own = [each for each in known.escalations if each.region == context.region and each.level > snapshot.level]
@@ -144,6 +194,19 @@ def adopt(tx: Transaction, context: RegionContext, snapshot: Complaint, now: dat
         owner.forget(tx, complaint)
     if not complaint.parent:
         told.tell_changed(tx, known, complaint, now)
+    update_complaint(tx, complaint, now)
+    leading.follow(tx, context, complaint, now)
+
+
+def _keep_what_was_said(
+    tx: Transaction, context: RegionContext, complaint: Complaint, snapshot: Complaint, now: datetime
+) -> None:
+    """A region to which a complaint was sent had taken it up before it heard that it was recalled."""
+    fresh = cases.unknown_notes(complaint, snapshot.notes)
+    if not fresh or snapshot.owner_region != context.region or rules.is_final(complaint):
+        return
+    complaint.notes.extend(fresh)
+    complaint.version += 1
     update_complaint(tx, complaint, now)
     leading.follow(tx, context, complaint, now)
 
@@ -258,24 +321,30 @@ def _new_complaint(
     context: RegionContext,
     caller: Caller,
     request: ComplaintRequest,
-    category: ComplaintCategory,
+    home: str,
     number: int,
     now: datetime,
-) -> tuple[Complaint, Sequence[Concerned]]:
-    """The complaint as it was received, and whose work it is: more than one department's, or nobody's, is a case."""
-    home = context.federation.number_plan.home_of(request.number)
-    whose = concerned(category, request, handling=context.region, home=home)
+) -> Complaint:
+    """The complaint as it was received."""
     day = now.astimezone(ZoneInfo(context.time_zone))
     complaint = Complaint(
         docket=f"{context.region}/{day:%Y%m%d}-{number}",
         request=request,
         handling_region=context.region,
         operator=caller.operator,
-        home_region=home or "",
-        owner_region=whose[0].region if len(whose) == 1 else context.region,
-        department=category.departments[0].name,
-        severity=category.severity,
+        home_region=home,
+        owner_region=context.region,
         creation_date=to_timestamp(now),
     )
     rules.enter(complaint, rules.ACKNOWLEDGED, now=now, region=context.region, reason="received")
-    return complaint, whose
+    return complaint
+
+
+def _hold(tx: Transaction, context: RegionContext, complaint: Complaint, now: datetime) -> None:
+    """Nobody can tell what it is about: the classification desk has it, and the limits of an ordinary one run."""
+    complaint.department.CopyFrom(proposing.DESK)
+    complaint.severity = proposing.SEVERITY
+    set_deadlines(context.federation, complaint, ComplaintCategory(), now)
+    rules.hand_over(complaint, context.region, rules.WORKING, now)
+    owner.note_reached(tx, context, complaint, -1, now)
+    owner.watch(tx, context, complaint)

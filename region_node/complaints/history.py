@@ -27,6 +27,10 @@ def history(complaint: Complaint, now: datetime, hours: Hours) -> ComplaintHisto
     )
     for note in complaint.notes:
         told.utterances.add(time=note.time, region=_speaker(note.author), asks_customer=note.asks_customer)
+    for each in complaint.classification.settings:
+        kept = told.categories.add()
+        kept.CopyFrom(each)
+        kept.author = _speaker(each.author)
     late = ledger.lateness(complaint, now)
     if late is not None:
         told.lateness.FromTimedelta(late)

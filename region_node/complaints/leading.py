@@ -37,9 +37,27 @@ def open_case(
     for each in whose:
         open_item(tx, context, row, each, now)
     if not whose:
-        moment = to_timestamp(now)
-        case.items.add(number=1, state=cases.AWAITING_COORDINATOR, opened_time=moment, state_time=moment)
+        _await_coordinator(case, now)
     _hand_on(context, case, now)
+
+
+def assign_anew(
+    tx: Transaction, context: RegionContext, row: ComplaintRow, whose: Sequence[Concerned], now: datetime
+) -> None:
+    """Another category holds for a case: its departments take the place of those that were to be assigned.
+
+    The case is changed in place; the caller stores it.
+    """
+    case = row.complaint
+    waiting = [each.number for each in case.items if each.state == cases.AWAITING_COORDINATOR]
+    opened = [open_item(tx, context, row, each, now).number for each in whose]
+    if not opened and not waiting:
+        _await_coordinator(case, now)
+    for each in case.items:
+        if opened and each.number in waiting:
+            cases.move(each, cases.ASSIGNED, now)
+            each.assigned_as = opened[0]
+    settle(tx, context, row, now)
 
 
 def open_item(
@@ -70,6 +88,7 @@ def open_item(
     category = context.federation.complaint_category(complaint.request.category)
     set_deadlines(context.federation, complaint, category, now)
     escalation.file(complaint, now, context.region)
+    escalation.classified(complaint, now, context.region)
     is_own = whose.region == context.region
     rules.hand_over(complaint, whose.region, rules.WORKING if is_own else rules.WAITING_FOR_REGION, now)
     owner.note_reached(tx, context, complaint, -1, now)
@@ -275,6 +294,12 @@ def _say(
     case = row.complaint
     addressed = ComplaintRow(Complaint(docket=item.docket, operator=case.operator), row.traceparent)
     send_to_region(tx, context, addressed, f"{item.docket}#{what}", command, now, region=item.region)
+
+
+def _await_coordinator(case: Complaint, now: datetime) -> None:
+    """Nobody is named: the coordinator says whose work it is."""
+    moment, number = to_timestamp(now), len(case.items) + 1
+    case.items.add(number=number, state=cases.AWAITING_COORDINATOR, opened_time=moment, state_time=moment)
 
 
 def _hand_on(context: RegionContext, case: Complaint, now: datetime) -> None:

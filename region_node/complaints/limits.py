@@ -1,40 +1,81 @@
 """Which limits hold for a complaint: the policies of its severity, its category's own, and the law's."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from gateway.api.federation.v1.configuration_pb2 import ComplaintCategory, RegionalLimit, RegionalPolicy, TimeLimit
-from gateway.api.region.v1.complaint_pb2 import Complaint, Deadline
+from gateway.api.region.v1.complaint_pb2 import Complaint, Deadline, DeadlineKind
 from gateway.clock import from_timestamp, to_timestamp
 from gateway.federation.catalogue import Federation
 from gateway.federation.complaint_rules import LEGAL_CAP, STAGES, severity_policy
 from region_node.complaints import rules
-from region_node.complaints.deadlines import Limit, promised, starting
+from region_node.complaints.deadlines import Limit, due_of, promised, starting
 
 EXPEDITE_POLICY = "complaint-expedite"
 _STAGES = dict(zip((rules.ACKNOWLEDGE, rules.FIRST_RESPONSE, rules.RESOLVE), STAGES, strict=True))
 
 
-def set_deadlines(federation: Federation, complaint: Complaint, category: ComplaintCategory, start: datetime) -> None:
-    """Sets what has to happen by when, and the time that the customer is promised.
+Starts = Mapping[DeadlineKind.ValueType, datetime]
+"""From when on each kind of deadline runs that does not run from filing on."""
+
+
+def set_deadlines(
+    federation: Federation,
+    complaint: Complaint,
+    category: ComplaintCategory,
+    start: datetime,
+    starts: Starts | None = None,
+) -> None:
+    """Sets what has to happen by when, and the time that the customer is promised; reminders keep their deadlines.
 
     Of the national limit and those of the regions concerned the strictest holds; the category's limit goes before that
     of its severity, and the law's before both. Raises Refused where a policy is missing, with CONFIGURATION_INVALID.
     """
-    hours, found = federation.working_hours, []
+    hours, found, later = federation.working_hours, [], starts or {}
     for kind, stage in _STAGES.items():
         if kind == rules.RESOLVE and category.HasField("resolution_limit"):
             limits = _of(category.resolution_limit, category.regional_limits, complaint)
         else:
             limits = _limits(federation, severity_policy(complaint.severity, stage), complaint)
-        found.append(starting(kind, limits, start, hours))
+        found.append(starting(kind, limits, later.get(kind, start), hours))
     found.append(starting(rules.LEGAL, _limits(federation, LEGAL_CAP, complaint), start, hours))
     for each in found:
         for term in each.terms:  # in a year without a calendar weekends alone count, which is told
             federation.note_years(term.limit, start, from_timestamp(term.end_time), term.region)
+    kinds = {each.kind for each in found}
+    others = [each for each in complaint.deadlines if each.kind not in kinds]
     del complaint.deadlines[:]
-    complaint.deadlines.extend(found)
+    complaint.deadlines.extend([*found, *others])
     complaint.expected_resolution_date.CopyFrom(to_timestamp(promised(complaint)))
+
+
+def change_deadlines(federation: Federation, complaint: Complaint, category: ComplaintCategory) -> None:
+    """Another category holds for a complaint that somebody has worked on: its limits run from filing on.
+
+    What has happened has happened, what was waited for the customer still does not count, and the customer was promised
+    something: a limit that ended sooner stays.
+    """
+    before = list(complaint.deadlines)
+    starts = {
+        each.kind: min(from_timestamp(term.start_time) for term in each.terms)
+        for each in before
+        if each.kind in _STAGES
+    }
+    set_deadlines(federation, complaint, category, from_timestamp(complaint.creation_date), starts)
+    for each in complaint.deadlines:
+        for known in before:
+            if known.kind == each.kind and known.kind in (*_STAGES, rules.LEGAL):
+                _keep(each, known)
+    complaint.expected_resolution_date.CopyFrom(to_timestamp(promised(complaint)))
+
+
+def _keep(each: Deadline, known: Deadline) -> None:
+    if known.HasField("met_time"):
+        each.met_time.CopyFrom(known.met_time)
+    if due_of(known) < due_of(each):
+        first = min(known.terms, key=lambda term: from_timestamp(term.end_time))
+        each.terms.append(first)
+        each.due.CopyFrom(known.due)
 
 
 def haste(federation: Federation, complaint: Complaint, now: datetime) -> Deadline:

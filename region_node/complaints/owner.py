@@ -32,7 +32,8 @@ from region_node.context import RegionContext
 from region_node.escalations.rows import tell_above
 
 ESCALATION_TIMER = "complaint-escalation"  # what raises a complaint next is due
-_OF_THE_CASE = ("share", "reopen", "conclude")  # what a case says to its items
+# What a case says to its items, and first contact where nobody is to work on it here any more.
+_OF_THE_CASE = ("share", "reopen", "conclude", "recall")
 UPDATE_LIFETIME = timedelta(days=3650)  # the word of what happened does not expire
 
 
@@ -42,8 +43,7 @@ def take_up(tx: Transaction, context: RegionContext, complaint: Complaint, now: 
     complaint.severity = category.severity
     set_deadlines(context.federation, complaint, category, from_timestamp(complaint.creation_date))
     if not complaint.parent:  # otherwise that is the business of the case, and the item names its department
-        earlier = earlier_dockets(tx, complaint)
-        complaint.repeat_of, complaint.repeats = (earlier[0] if earlier else ""), len(earlier)
+        note_earlier(tx, complaint)
         complaint.department.CopyFrom(category.departments[0].name)  # the first of them leads
     complaint.version = 1
     known = complaint.level
@@ -54,6 +54,12 @@ def take_up(tx: Transaction, context: RegionContext, complaint: Complaint, now: 
     escalation.raise_due(complaint, context.federation.working_hours, now, context.region)
     watch(tx, context, complaint)
     note_reached(tx, context, complaint, known, now)
+
+
+def note_earlier(tx: Transaction, complaint: Complaint) -> None:
+    """Notes what the complaint repeats: those of its number and category in the thirty days before it."""
+    earlier = earlier_dockets(tx, complaint)
+    complaint.repeat_of, complaint.repeats = (earlier[0] if earlier else ""), len(earlier)
 
 
 def apply_command(tx: Transaction, context: RegionContext, command: ComplaintCommand, now: datetime) -> Complaint:
@@ -94,11 +100,13 @@ def apply_command(tx: Transaction, context: RegionContext, command: ComplaintCom
         case "raised":
             _raised_elsewhere(complaint, command)
             known = complaint.level
+        case "recall":
+            _recalled(context, complaint, now)
         case "share" | "reopen" | "conclude":
             _case_says(context, complaint, command, now)
         case _:
             raise Refused(Reason.REASON_REQUEST_INVALID, field="command", problem="none is set")
-    complaint.version += 1
+    rules.count_decision(complaint)
     watch(tx, context, complaint)
     note_reached(tx, context, complaint, known, now)
     update_complaint(tx, complaint, now)
@@ -234,7 +242,9 @@ def note_reached(tx: Transaction, context: RegionContext, complaint: Complaint, 
 
 def _customer_says(context: RegionContext, complaint: Complaint, command: ComplaintCommand, now: datetime) -> None:
     """An answer of the customer starts the internal clock again where it had stopped; a question to a region not."""
-    rules.require_state(complaint, "respond", rules.IN_PROGRESS, rules.PENDING, rules.HELD)
+    if not rules.is_unclassified(complaint):  # to that the customer may add what it is about
+        rules.require_state(complaint, "respond", rules.IN_PROGRESS, rules.PENDING, rules.HELD)
+    rules.require_open(complaint, "respond")
     said = command.respond
     if said.asks_region:
         require_other_party(complaint, said.asks_region, complaint.handling_region)
@@ -267,6 +277,15 @@ def _case_says(context: RegionContext, complaint: Complaint, command: ComplaintC
         items.open_again(context, complaint, now)
     else:
         items.conclude(context, complaint, now)
+
+
+def _recalled(context: RegionContext, complaint: Complaint, now: datetime) -> None:
+    """It is about something else: the region of first contact has it, and counts it."""
+    rules.require_open(complaint, "recall")
+    if complaint.state in (rules.HELD, rules.RESOLVED):  # from where TMF621 leads back to work only
+        rules.enter(complaint, rules.IN_PROGRESS, now=now, region=context.region, reason="classified anew")
+    rules.enter(complaint, rules.CANCELLED, now=now, region=context.region, reason="classified anew")
+    complaint.owner_region = complaint.handling_region
 
 
 def _refuse(context: RegionContext, complaint: Complaint, command: ComplaintCommand, now: datetime) -> None:
@@ -306,7 +325,7 @@ def _raised_elsewhere(complaint: Complaint, command: ComplaintCommand) -> None:
 def keep_and_tell(tx: Transaction, context: RegionContext, row: ComplaintRow, before: Complaint, now: datetime) -> None:
     """Stores what nobody waits for in a receipt, and tells the customer, or the region that tells the customer."""
     complaint = row.complaint
-    complaint.version += 1
+    rules.count_decision(complaint)
     watch(tx, context, complaint)
     note_reached(tx, context, complaint, before.level, now)
     update_complaint(tx, complaint, now)

@@ -68,6 +68,7 @@ class ComplaintFilter:
     category: str = ""
     number: str = ""
     due_before: datetime | None = None
+    unclassified: bool = False
 
 
 @dataclass(frozen=True)
@@ -152,7 +153,6 @@ def insert_complaint(tx: Transaction, row: ComplaintRow, docket_number: int, now
         docket_number=docket_number,
         handling_region=complaint.handling_region,
         operator=complaint.operator,
-        category=complaint.request.category,
         number_index=number_index(tx, complaint.request.number),
         creation_date=to_microseconds(from_timestamp(complaint.creation_date)),
         traceparent=row.traceparent,
@@ -165,8 +165,8 @@ def insert_complaint(tx: Transaction, row: ComplaintRow, docket_number: int, now
 def update_complaint(tx: Transaction, complaint: Complaint, now: datetime) -> None:
     """Stores a changed complaint and notes the event."""
     tx.execute(
-        "UPDATE complaints SET owner_region = :owner_region, severity = :severity, state = :state, level = :level,"
-        " version = :version, due = :due, body = :body WHERE docket = :docket",
+        "UPDATE complaints SET owner_region = :owner_region, category = :category, severity = :severity,"
+        " state = :state, level = :level, version = :version, due = :due, body = :body WHERE docket = :docket",
         **_changeable(tx, complaint),
     )
     _note_change(tx, complaint, now)
@@ -219,6 +219,8 @@ def list_complaints(
     if wanted.category:
         conditions.append("category = :category")
         parameters["category"] = wanted.category
+    if wanted.unclassified:
+        conditions.append("docket IN (SELECT docket FROM complaint_figures WHERE category = '')")
     if wanted.number:
         conditions.append("number_index = :number_index")
         parameters["number_index"] = number_index(tx, wanted.number)
@@ -300,6 +302,7 @@ def _changeable(tx: Transaction, complaint: Complaint) -> Mapping[str, Value]:
     return {
         "docket": complaint.docket,
         "owner_region": complaint.owner_region,
+        "category": complaint.request.category,
         "severity": complaint.severity,
         "state": complaint.state,
         "level": complaint.level,

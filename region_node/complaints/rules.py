@@ -63,6 +63,7 @@ COMPLAINT_LIMIT = 32 * 1024  # bytes of a complaint: half of what an envelope ho
 ITEM_LIMIT = 44 * 1024  # bytes of a work item: what others say at the same time must find room, and a resolution
 CASE_LIMIT = 256 * 1024  # bytes of a case: it travels in no envelope, and holds what all say
 TALK_LIMIT = 24 * 1024  # bytes of one to which somebody still adds a note: what ends it must always find room
+CODE_LIMIT = 64  # characters of a category's code
 FILE_NAME_LIMIT = 120  # characters
 HIGHEST_RATING = 5
 _HIGHEST_LEVEL = 5
@@ -78,6 +79,17 @@ NOT_SAID = frozenset({ReturnReason.RETURN_REASON_UNSPECIFIED, ReturnReason.RETUR
 def is_final(complaint: Complaint) -> bool:
     """Whether nothing can happen to the complaint any more."""
     return complaint.state in FINAL
+
+
+def is_unclassified(complaint: Complaint) -> bool:
+    """Whether nobody has said yet what it is about, so that no department has it."""
+    return not complaint.request.category
+
+
+def count_decision(complaint: Complaint) -> None:
+    """One decision more. Before somebody has said what it is about there is no responsible region to count them."""
+    if not is_unclassified(complaint):
+        complaint.version += 1
 
 
 def state_name(state: ComplaintState.ValueType) -> str:
@@ -110,8 +122,13 @@ def hand_over(complaint: Complaint, region: str, reason: TimeReason.ValueType, n
 
 
 def require_state(complaint: Complaint, action: str, *states: ComplaintState.ValueType) -> None:
-    """Raises Refused with COMPLAINT_STATE_FORBIDS unless the complaint is in one of the states."""
+    """Raises Refused with COMPLAINT_STATE_FORBIDS unless the complaint is in one of the states.
+
+    With COMPLAINT_UNCLASSIFIED where the reason is that nobody has said yet what it is about.
+    """
     if complaint.state not in states:
+        if is_unclassified(complaint) and not is_final(complaint):
+            raise Refused(Reason.REASON_COMPLAINT_UNCLASSIFIED)
         raise Refused(Reason.REASON_COMPLAINT_STATE_FORBIDS, state=state_name(complaint.state), action=action)
 
 

@@ -36,3 +36,9 @@ def send_to_region(
         lifetime=_LIFETIME,
     )
     send(tx, context.border, letter, now=now, traceparent=row.traceparent)
+
+
+def has_customers_command_under_way(tx: Transaction, docket: str) -> bool:
+    """Whether something that the customer says, by a request of somebody, has not been answered yet."""
+    sql = "SELECT 1 FROM outbox WHERE subject = :docket AND closed IS NULL AND envelope_id LIKE :request"
+    return tx.first(int, sql, docket=docket, request=f"{docket}#%/%") is not None

@@ -101,6 +101,7 @@ class ComplaintService(ComplaintServiceServicer):
             states=_states(request.states),
             category=request.category,
             number=normalize(request.number) if request.number else "",
+            unclassified=request.unclassified,
             due_before=None if within is None else self._clock.now() + within,
         )
 
@@ -112,6 +113,18 @@ class ComplaintService(ComplaintServiceServicer):
         found = await self._store.write(read)
         next_token = encode_token(_PAGE, page_key(found[size - 1])) if len(found) > size else ""
         return api.ListComplaintsResponse(complaints=found[:size], next_page_token=next_token)
+
+    async def ClassifyComplaint(
+        self,
+        request: api.ClassifyComplaintRequest,
+        context: grpc.aio.ServicerContext[api.ClassifyComplaintRequest, api.ClassifyComplaintResponse],
+    ) -> api.ClassifyComplaintResponse:
+        """See the contract."""
+        require_length("category", request.category, rules.CODE_LIMIT, required=True)
+        require_length("reason", request.reason, rules.NOTE_LIMIT, required=False)
+        caller = _caller(request.request_id)
+        complaint = await self._desk.classify(caller, request.docket, request.category, request.reason)
+        return api.ClassifyComplaintResponse(complaint=complaint)
 
     async def RespondToComplaint(
         self,

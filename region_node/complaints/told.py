@@ -25,6 +25,29 @@ def tell_filed(tx: Transaction, context: RegionContext, complaint: Complaint, no
     _tell(tx, complaint, "filed", text, now)
 
 
+def tell_unclassified(tx: Transaction, complaint: Complaint, now: datetime) -> None:
+    """The docket number; who answers until when is told once somebody has said what it is about."""
+    text = LocalizedText(
+        zh_cn=f"您的投诉已受理，编号{complaint.docket}，正在确认负责部门，负责部门和承诺答复时间将另行告知。",
+        en=f"Your complaint {complaint.docket} was taken in. We are finding out who is responsible, and will tell you"
+        " who answers it by when.",
+    )
+    _tell(tx, complaint, "filed", text, now)
+
+
+def tell_classified(tx: Transaction, context: RegionContext, complaint: Complaint, now: datetime) -> None:
+    """Who is responsible, and the promised time, once somebody has said what it is about, or said otherwise."""
+    region = context.federation.region(complaint.owner_region).name
+    due = from_timestamp(complaint.expected_resolution_date).astimezone(ZoneInfo(context.time_zone))
+    text = LocalizedText(
+        zh_cn=f"您的投诉{complaint.docket}由{region.zh_cn}{complaint.department.zh_cn}负责，"
+        f"承诺于{due:%Y-%m-%d %H:%M}前答复。",
+        en=f"{complaint.department.en} in {region.en} is responsible for your complaint {complaint.docket} and promises"
+        f" an answer by {due:%Y-%m-%d %H:%M}.",
+    )
+    _tell(tx, complaint, f"classified/{len(complaint.classification.settings)}", text, now)
+
+
 def tell_changed(tx: Transaction, before: Complaint, complaint: Complaint, now: datetime) -> None:
     """What is new for the customer: a question, a resolution, the end (specification 2.3.2)."""
     docket = complaint.docket

@@ -40,6 +40,8 @@ def export(tx: Transaction, context: RegionContext, exporter: Exporter, request:
     rules.require_statements(request.statements, request.appellant, filed)
     rules.require_exportable(complaint, now, customer_asks=request.customer_asks)
     federation = context.federation
+    if not complaint.request.category:
+        raise Refused(Reason.REASON_COMPLAINT_UNCLASSIFIED)
     category = federation.complaint_category(complaint.request.category)
     concerned = sorted({complaint.handling_region, complaint.owner_region})
     matter = rules.Matter(

@@ -8,7 +8,7 @@ import grpc
 from gateway import audit
 from gateway.api.region.v1 import complaint_oversight_service_pb2 as api
 from gateway.api.region.v1.complaint_oversight_service_pb2_grpc import ComplaintOversightServiceServicer
-from gateway.api.region.v1.complaint_pb2 import Complaint
+from gateway.api.region.v1.complaint_pb2 import ClassifiedBy, Complaint
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.calls import current_call
 from gateway.clock import Clock, to_microseconds
@@ -18,6 +18,7 @@ from gateway.pages import page_size
 from gateway.store.port import Store, Transaction
 from region_node.billing.rules import Month
 from region_node.complaints import handling, rules
+from region_node.complaints.classifying import Classification, classify
 from region_node.complaints.escalation import REGULATOR, AdministratorsWish
 from region_node.complaints.figure_rows import count_customers, counted_page
 from region_node.complaints.figures import Tally
@@ -71,11 +72,24 @@ class ComplaintOversightService(ComplaintOversightServiceServicer):
         require_length("reason", request.reason, rules.NOTE_LIMIT, required=True)
         if not 1 <= request.level <= REGULATOR:
             raise Refused(Reason.REASON_REQUEST_INVALID, field="level", problem=f"not 1 to {REGULATOR}")
-        if not _ADMINISTRATOR.fullmatch(request.administrator):
-            raise Refused(Reason.REASON_REQUEST_INVALID, field="administrator", problem="not admin/ and a name")
+        _require_administrator(request.administrator)
         through = current_call().identity.path
         complaint = await self._store.write(lambda tx: self._raised(tx, request, through))
         return api.RaiseComplaintResponse(complaint=header_of(complaint))
+
+    async def ReclassifyComplaint(  # noqa: N802 - named by the contract
+        self,
+        request: api.ReclassifyComplaintRequest,
+        context: grpc.aio.ServicerContext[api.ReclassifyComplaintRequest, api.ReclassifyComplaintResponse],
+    ) -> api.ReclassifyComplaintResponse:
+        """See the contract."""
+        require_request_id(request.request_id)
+        require_length("category", request.category, rules.CODE_LIMIT, required=True)
+        require_length("reason", request.reason, rules.NOTE_LIMIT, required=True)
+        _require_administrator(request.administrator)
+        through = current_call().identity.path
+        complaint = await self._store.write(lambda tx: self._reclassified(tx, request, through))
+        return api.ReclassifyComplaintResponse(complaint=header_of(complaint))
 
     async def CountComplaints(  # noqa: N802 - named by the contract
         self,
@@ -132,3 +146,28 @@ class ComplaintOversightService(ComplaintOversightServiceServicer):
             detail=f"level {request.level}, through {through}",
         )
         return complaint
+
+    def _reclassified(self, tx: Transaction, request: api.ReclassifyComplaintRequest, through: str) -> Complaint:
+        """Says once what a complaint is about."""
+        now, content = self._clock.now(), f"classify\0{request.docket}\0{request.category}\0{request.reason}".encode()
+        key = RequestKey(request.administrator, request.request_id, hashlib.sha256(content).digest())
+        if (known := handling.known_request(tx, key)) is not None:
+            return known
+        by = ClassifiedBy.CLASSIFIED_BY_ADMINISTRATOR
+        wanted = Classification(request.docket, request.category, request.reason, request.administrator, by)
+        complaint = classify(tx, self._context, wanted, now)
+        insert_request(tx, key, complaint.docket, settled=True, now=now)
+        audit.append(
+            tx,
+            now=now,
+            actor=request.administrator,
+            action="ReclassifyComplaint",
+            subject=complaint.docket,
+            detail=f"{request.category}, through {through}",
+        )
+        return complaint
+
+
+def _require_administrator(name: str) -> None:
+    if not _ADMINISTRATOR.fullmatch(name):
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="administrator", problem="not admin/ and a name")

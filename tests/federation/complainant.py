@@ -111,6 +111,13 @@ class Complainant:
         )
         return (await self.service.RespondToComplaint(request, timeout=CALL_SECONDS)).complaint
 
+    async def classify(self, docket: str, category: str, reason: str = "", *, request_id: str = "") -> Complaint:
+        """Says what a complaint is about."""
+        request = api.ClassifyComplaintRequest(
+            request_id=request_id or self.federation.next_id(), docket=docket, category=category, reason=reason
+        )
+        return (await self.service.ClassifyComplaint(request, timeout=CALL_SECONDS)).complaint
+
     async def note_privately(self, docket: str, text: str, *, request_id: str = "") -> Sequence[ComplaintNote]:
         """Writes down what only this region's staff see; returns all of that."""
         request = api.AddPrivateNoteRequest(
@@ -203,9 +210,12 @@ class Complainant:
         category: str = "",
         states: Sequence[ComplaintState.ValueType] = (),
         due_within: timedelta | None = None,
+        unclassified: bool = False,
     ) -> list[str]:
         """The dockets of this region's complaints, newest first."""
-        request = api.ListComplaintsRequest(requester=REQUESTER, number=number, category=category, states=states)
+        request = api.ListComplaintsRequest(
+            requester=REQUESTER, number=number, category=category, states=states, unclassified=unclassified
+        )
         if due_within is not None:
             request.due_within.FromTimedelta(due_within)
         found = await self.service.ListComplaints(request, timeout=CALL_SECONDS)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from gateway.api.federation.v1.configuration_pb2 import Calendar, ComplaintSeverity, OpeningHours, TimeLimit
 from gateway.api.region.v1.complaint_pb2 import (
     Complaint,
+    ComplaintRequest,
     DeadlineKind,
     EscalationTrigger,
 )
@@ -62,10 +63,12 @@ def complaint(
         owner_region=region,
         creation_date=to_timestamp(start),
         severity=ComplaintSeverity.COMPLAINT_SEVERITY_S3,
+        request=ComplaintRequest(category="BILL_WRONG"),
     )
     found.deadlines.extend(starting(kind, [Limit(region, limit)], start, hours) for kind, limit in deadlines)
     rules.hand_over(found, region, rules.WORKING, start)
     escalation.file(found, start, "guangdong")
+    escalation.classified(found, start, "guangdong")
     return found
 
 

@@ -258,6 +258,64 @@ class RaiseComplaintResponse(_message.Message):
 Global___RaiseComplaintResponse: _TypeAlias = RaiseComplaintResponse  # noqa: Y015
 
 @_typing.final
+class ReclassifyComplaintRequest(_message.Message):
+    """What it is about."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    DOCKET_FIELD_NUMBER: _builtins.int
+    CATEGORY_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Chosen and stored by the caller before the first try, 1 to 64 characters of [A-Za-z0-9._-]."""
+    docket: _builtins.str
+    """The docket number."""
+    category: _builtins.str
+    """The category's code."""
+    reason: _builtins.str
+    """Why, 1 to 1,000 characters. The coordinator keeps no copy."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        docket: _builtins.str = ...,
+        category: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "docket", b"docket", "reason", b"reason", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReclassifyComplaintRequest: _TypeAlias = ReclassifyComplaintRequest  # noqa: Y015
+
+@_typing.final
+class ReclassifyComplaintResponse(_message.Message):
+    """The complaint after it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COMPLAINT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def complaint(self) -> _complaint_oversight_service_pb2.ComplaintHeader:
+        """The complaint."""
+
+    def __init__(
+        self,
+        *,
+        complaint: _complaint_oversight_service_pb2.ComplaintHeader | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["complaint", b"complaint"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["complaint", b"complaint"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReclassifyComplaintResponse: _TypeAlias = ReclassifyComplaintResponse  # noqa: Y015
+
+@_typing.final
 class ReportComplaintsRequest(_message.Message):
     """Which months, and how they are put together."""
 

@@ -50,6 +50,11 @@ class ComplaintOversightServiceStub:
                 request_serializer=gateway_dot_api_dot_coordinator_dot_v1_dot_complaint__oversight__service__pb2.RaiseComplaintRequest.SerializeToString,
                 response_deserializer=gateway_dot_api_dot_coordinator_dot_v1_dot_complaint__oversight__service__pb2.RaiseComplaintResponse.FromString,
                 _registered_method=True)
+        self.ReclassifyComplaint = channel.unary_unary(
+                '/gateway.api.coordinator.v1.ComplaintOversightService/ReclassifyComplaint',
+                request_serializer=gateway_dot_api_dot_coordinator_dot_v1_dot_complaint__oversight__service__pb2.ReclassifyComplaintRequest.SerializeToString,
+                response_deserializer=gateway_dot_api_dot_coordinator_dot_v1_dot_complaint__oversight__service__pb2.ReclassifyComplaintResponse.FromString,
+                _registered_method=True)
         self.ReportComplaints = channel.unary_unary(
                 '/gateway.api.coordinator.v1.ComplaintOversightService/ReportComplaints',
                 request_serializer=gateway_dot_api_dot_coordinator_dot_v1_dot_complaint__oversight__service__pb2.ReportComplaintsRequest.SerializeToString,
@@ -82,6 +87,13 @@ class ComplaintOversightServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReclassifyComplaint(self, request, context):
+        """Says what a complaint is about, and has it routed by that. The same request id with the same content is done once.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ReportComplaints(self, request, context):
         """Gives the figures of complaints of some months.
         """
@@ -106,6 +118,11 @@ def add_ComplaintOversightServiceServicer_to_server(servicer, server):
                     servicer.RaiseComplaint,
                     request_deserializer=gateway_dot_api_dot_coordinator_dot_v1_dot_complaint__oversight__service__pb2.RaiseComplaintRequest.FromString,
                     response_serializer=gateway_dot_api_dot_coordinator_dot_v1_dot_complaint__oversight__service__pb2.RaiseComplaintResponse.SerializeToString,
+            ),
+            'ReclassifyComplaint': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReclassifyComplaint,
+                    request_deserializer=gateway_dot_api_dot_coordinator_dot_v1_dot_complaint__oversight__service__pb2.ReclassifyComplaintRequest.FromString,
+                    response_serializer=gateway_dot_api_dot_coordinator_dot_v1_dot_complaint__oversight__service__pb2.ReclassifyComplaintResponse.SerializeToString,
             ),
             'ReportComplaints': grpc.unary_unary_rpc_method_handler(
                     servicer.ReportComplaints,
@@ -195,6 +212,33 @@ class ComplaintOversightService:
             '/gateway.api.coordinator.v1.ComplaintOversightService/RaiseComplaint',
             gateway_dot_api_dot_coordinator_dot_v1_dot_complaint__oversight__service__pb2.RaiseComplaintRequest.SerializeToString,
             gateway_dot_api_dot_coordinator_dot_v1_dot_complaint__oversight__service__pb2.RaiseComplaintResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReclassifyComplaint(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.api.coordinator.v1.ComplaintOversightService/ReclassifyComplaint',
+            gateway_dot_api_dot_coordinator_dot_v1_dot_complaint__oversight__service__pb2.ReclassifyComplaintRequest.SerializeToString,
+            gateway_dot_api_dot_coordinator_dot_v1_dot_complaint__oversight__service__pb2.ReclassifyComplaintResponse.FromString,
             options,
             channel_credentials,
             insecure,

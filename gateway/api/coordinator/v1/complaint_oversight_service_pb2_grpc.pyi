@@ -22,6 +22,8 @@ class ComplaintOversightServiceStub:
     """Tells how one complaint went, without texts."""
     RaiseComplaint: _aio.UnaryUnaryMultiCallable[_complaint_oversight_service_pb2.RaiseComplaintRequest, _complaint_oversight_service_pb2.RaiseComplaintResponse]
     """Raises a complaint to a level. The same request id with the same content is done once."""
+    ReclassifyComplaint: _aio.UnaryUnaryMultiCallable[_complaint_oversight_service_pb2.ReclassifyComplaintRequest, _complaint_oversight_service_pb2.ReclassifyComplaintResponse]
+    """Says what a complaint is about, and has it routed by that. The same request id with the same content is done once."""
     ReportComplaints: _aio.UnaryUnaryMultiCallable[_complaint_oversight_service_pb2.ReportComplaintsRequest, _complaint_oversight_service_pb2.ReportComplaintsResponse]
     """Gives the figures of complaints of some months."""
 
@@ -51,6 +53,14 @@ class ComplaintOversightServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_complaint_oversight_service_pb2.RaiseComplaintRequest, _complaint_oversight_service_pb2.RaiseComplaintResponse],
     ) -> _abc.Awaitable[_complaint_oversight_service_pb2.RaiseComplaintResponse]:
         """Raises a complaint to a level. The same request id with the same content is done once."""
+
+    @_abc_1.abstractmethod
+    def ReclassifyComplaint(
+        self,
+        request: _complaint_oversight_service_pb2.ReclassifyComplaintRequest,
+        context: _aio.ServicerContext[_complaint_oversight_service_pb2.ReclassifyComplaintRequest, _complaint_oversight_service_pb2.ReclassifyComplaintResponse],
+    ) -> _abc.Awaitable[_complaint_oversight_service_pb2.ReclassifyComplaintResponse]:
+        """Says what a complaint is about, and has it routed by that. The same request id with the same content is done once."""
 
     @_abc_1.abstractmethod
     def ReportComplaints(

@@ -5,6 +5,7 @@ What can be done, what it needs and what it costs."""
 
 from collections import abc as _abc
 from gateway.api.federation.v1 import configuration_pb2 as _configuration_pb2
+from gateway.api.region.v1 import complaint_pb2 as _complaint_pb2
 from gateway.api.types.v1 import types_pb2 as _types_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import duration_pb2 as _duration_pb2
@@ -674,7 +675,7 @@ class ProposeComplaintCategoryResponse(_message.Message):
     confidence: _builtins.float
     """How likely it is the right one, 0 to 1; where a person decides, of the first candidate."""
     @_builtins.property
-    def candidates(self) -> _containers.RepeatedCompositeFieldContainer[Global___ComplaintCandidate]:
+    def candidates(self) -> _containers.RepeatedCompositeFieldContainer[_complaint_pb2.ComplaintCandidate]:
         """The categories that the text has words of, at most three, the likeliest first."""
 
     def __init__(
@@ -682,7 +683,7 @@ class ProposeComplaintCategoryResponse(_message.Message):
         *,
         category: _builtins.str = ...,
         confidence: _builtins.float = ...,
-        candidates: _abc.Iterable[Global___ComplaintCandidate] | None = ...,
+        candidates: _abc.Iterable[_complaint_pb2.ComplaintCandidate] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -691,35 +692,3 @@ class ProposeComplaintCategoryResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ProposeComplaintCategoryResponse: _TypeAlias = ProposeComplaintCategoryResponse  # noqa: Y015
-
-@_typing.final
-class ComplaintCandidate(_message.Message):
-    """A category that a complaint may belong to, and why."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    CATEGORY_FIELD_NUMBER: _builtins.int
-    CONFIDENCE_FIELD_NUMBER: _builtins.int
-    WORDS_FIELD_NUMBER: _builtins.int
-    category: _builtins.str
-    """The code of the category."""
-    confidence: _builtins.float
-    """How likely it is the right one, 0 to 1."""
-    @_builtins.property
-    def words(self) -> _containers.RepeatedCompositeFieldContainer[_configuration_pb2.ComplaintWord]:
-        """The words of the category that stand in the text, weightiest first."""
-
-    def __init__(
-        self,
-        *,
-        category: _builtins.str = ...,
-        confidence: _builtins.float = ...,
-        words: _abc.Iterable[_configuration_pb2.ComplaintWord] | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "confidence", b"confidence", "words", b"words"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___ComplaintCandidate: _TypeAlias = ComplaintCandidate  # noqa: Y015

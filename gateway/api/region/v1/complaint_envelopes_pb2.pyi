@@ -259,6 +259,21 @@ class ComplaintCommand(_message.Message):
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
     @_typing.final
+    class Recall(_message.Message):
+        """Recalled."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        def __init__(
+            self,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
     class Attach(_message.Message):
         """Attached."""
 
@@ -293,6 +308,7 @@ class ComplaintCommand(_message.Message):
     CONCLUDE_FIELD_NUMBER: _builtins.int
     ASK_FOR_REGULATOR_FIELD_NUMBER: _builtins.int
     ATTACH_FIELD_NUMBER: _builtins.int
+    RECALL_FIELD_NUMBER: _builtins.int
     docket: _builtins.str
     """The docket number."""
     @_builtins.property
@@ -343,6 +359,10 @@ class ComplaintCommand(_message.Message):
     def attach(self) -> Global___ComplaintCommand.Attach:
         """A file was attached in the region of first contact."""
 
+    @_builtins.property
+    def recall(self) -> Global___ComplaintCommand.Recall:
+        """It turned out to be about something else before the region of first contact heard that this one has it."""
+
     def __init__(
         self,
         *,
@@ -359,12 +379,13 @@ class ComplaintCommand(_message.Message):
         conclude: Global___ComplaintCommand.Conclude | None = ...,
         ask_for_regulator: Global___ComplaintCommand.AskForRegulator | None = ...,
         attach: Global___ComplaintCommand.Attach | None = ...,
+        recall: Global___ComplaintCommand.Recall | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["accept", b"accept", "ask_for_regulator", b"ask_for_regulator", "attach", b"attach", "command", b"command", "conclude", b"conclude", "expedite", b"expedite", "raised", b"raised", "refuse", b"refuse", "reopen", b"reopen", "requester", b"requester", "respond", b"respond", "share", b"share", "withdraw", b"withdraw"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["accept", b"accept", "ask_for_regulator", b"ask_for_regulator", "attach", b"attach", "command", b"command", "conclude", b"conclude", "expedite", b"expedite", "raised", b"raised", "recall", b"recall", "refuse", b"refuse", "reopen", b"reopen", "requester", b"requester", "respond", b"respond", "share", b"share", "withdraw", b"withdraw"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept", b"accept", "ask_for_regulator", b"ask_for_regulator", "attach", b"attach", "command", b"command", "conclude", b"conclude", "docket", b"docket", "expedite", b"expedite", "raised", b"raised", "refuse", b"refuse", "reopen", b"reopen", "requester", b"requester", "respond", b"respond", "share", b"share", "withdraw", b"withdraw"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept", b"accept", "ask_for_regulator", b"ask_for_regulator", "attach", b"attach", "command", b"command", "conclude", b"conclude", "docket", b"docket", "expedite", b"expedite", "raised", b"raised", "recall", b"recall", "refuse", b"refuse", "reopen", b"reopen", "requester", b"requester", "respond", b"respond", "share", b"share", "withdraw", b"withdraw"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_command: _TypeAlias = _typing.Literal["respond", "accept", "refuse", "withdraw", "expedite", "raised", "share", "reopen", "conclude", "ask_for_regulator", "attach"]  # noqa: Y015
+    _WhichOneofReturnType_command: _TypeAlias = _typing.Literal["respond", "accept", "refuse", "withdraw", "expedite", "raised", "share", "reopen", "conclude", "ask_for_regulator", "attach", "recall"]  # noqa: Y015
     _WhichOneofArgType_command: _TypeAlias = _typing.Literal["command", b"command"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_command) -> _WhichOneofReturnType_command | None: ...
 

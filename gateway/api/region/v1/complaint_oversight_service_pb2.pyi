@@ -43,7 +43,7 @@ class ComplaintHeader(_message.Message):
     docket: _builtins.str
     """The docket number."""
     version: _builtins.int
-    """The version that this region has; zero until the responsible region has taken it up."""
+    """The version that this region has; zero until the responsible region has taken it up, and while it has no category."""
     state: _complaint_pb2.ComplaintState.ValueType
     """How it stands."""
     level: _builtins.int
@@ -261,6 +261,7 @@ class ComplaintHistory(_message.Message):
     LEDGER_FIELD_NUMBER: _builtins.int
     LATENESS_FIELD_NUMBER: _builtins.int
     WHY_LATE_FIELD_NUMBER: _builtins.int
+    CATEGORIES_FIELD_NUMBER: _builtins.int
     refusals: _builtins.int
     """How often the customer has refused a resolution."""
     repeat_of: _builtins.str
@@ -305,6 +306,10 @@ class ComplaintHistory(_message.Message):
     def why_late(self) -> _containers.RepeatedCompositeFieldContainer[_complaint_pb2.LedgerEntry]:
         """Where it is late, to whom and to what the time went until it was resolved, or until now: the time it had, and the lateness."""
 
+    @_builtins.property
+    def categories(self) -> _containers.RepeatedCompositeFieldContainer[_complaint_pb2.ComplaintClassification.Setting]:
+        """Each category that was set, oldest first; of who did the region alone, of an administrator the name."""
+
     def __init__(
         self,
         *,
@@ -320,10 +325,11 @@ class ComplaintHistory(_message.Message):
         ledger: _abc.Iterable[_complaint_pb2.LedgerEntry] | None = ...,
         lateness: _duration_pb2.Duration | None = ...,
         why_late: _abc.Iterable[_complaint_pb2.LedgerEntry] | None = ...,
+        categories: _abc.Iterable[_complaint_pb2.ComplaintClassification.Setting] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["header", b"header", "lateness", b"lateness"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["custody", b"custody", "deadlines", b"deadlines", "escalations", b"escalations", "expedite_times", b"expedite_times", "header", b"header", "lateness", b"lateness", "ledger", b"ledger", "refusals", b"refusals", "repeat_of", b"repeat_of", "state_changes", b"state_changes", "utterances", b"utterances", "why_late", b"why_late"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["categories", b"categories", "custody", b"custody", "deadlines", b"deadlines", "escalations", b"escalations", "expedite_times", b"expedite_times", "header", b"header", "lateness", b"lateness", "ledger", b"ledger", "refusals", b"refusals", "repeat_of", b"repeat_of", "state_changes", b"state_changes", "utterances", b"utterances", "why_late", b"why_late"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -390,6 +396,68 @@ class RaiseComplaintResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RaiseComplaintResponse: _TypeAlias = RaiseComplaintResponse  # noqa: Y015
+
+@_typing.final
+class ReclassifyComplaintRequest(_message.Message):
+    """What an administrator says."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    DOCKET_FIELD_NUMBER: _builtins.int
+    CATEGORY_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    ADMINISTRATOR_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Chosen and stored by the caller before the first try, 1 to 64 characters of [A-Za-z0-9._-]."""
+    docket: _builtins.str
+    """The docket number."""
+    category: _builtins.str
+    """The category's code."""
+    reason: _builtins.str
+    """Why, 1 to 1,000 characters: a note of the complaint."""
+    administrator: _builtins.str
+    """Who says it, for example `admin/root`; the coordinator knows by the certificate."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        docket: _builtins.str = ...,
+        category: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        administrator: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["administrator", b"administrator", "category", b"category", "docket", b"docket", "reason", b"reason", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReclassifyComplaintRequest: _TypeAlias = ReclassifyComplaintRequest  # noqa: Y015
+
+@_typing.final
+class ReclassifyComplaintResponse(_message.Message):
+    """The complaint after it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COMPLAINT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def complaint(self) -> Global___ComplaintHeader:
+        """The complaint."""
+
+    def __init__(
+        self,
+        *,
+        complaint: Global___ComplaintHeader | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["complaint", b"complaint"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["complaint", b"complaint"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReclassifyComplaintResponse: _TypeAlias = ReclassifyComplaintResponse  # noqa: Y015
 
 @_typing.final
 class CountComplaintsRequest(_message.Message):

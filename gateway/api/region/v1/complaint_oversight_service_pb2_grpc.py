@@ -50,6 +50,11 @@ class ComplaintOversightServiceStub:
                 request_serializer=gateway_dot_api_dot_region_dot_v1_dot_complaint__oversight__service__pb2.RaiseComplaintRequest.SerializeToString,
                 response_deserializer=gateway_dot_api_dot_region_dot_v1_dot_complaint__oversight__service__pb2.RaiseComplaintResponse.FromString,
                 _registered_method=True)
+        self.ReclassifyComplaint = channel.unary_unary(
+                '/gateway.api.region.v1.ComplaintOversightService/ReclassifyComplaint',
+                request_serializer=gateway_dot_api_dot_region_dot_v1_dot_complaint__oversight__service__pb2.ReclassifyComplaintRequest.SerializeToString,
+                response_deserializer=gateway_dot_api_dot_region_dot_v1_dot_complaint__oversight__service__pb2.ReclassifyComplaintResponse.FromString,
+                _registered_method=True)
         self.CountComplaints = channel.unary_unary(
                 '/gateway.api.region.v1.ComplaintOversightService/CountComplaints',
                 request_serializer=gateway_dot_api_dot_region_dot_v1_dot_complaint__oversight__service__pb2.CountComplaintsRequest.SerializeToString,
@@ -82,6 +87,13 @@ class ComplaintOversightServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReclassifyComplaint(self, request, context):
+        """Says for an administrator what a complaint is about, and has it routed by that, as ComplaintService.ClassifyComplaint does for staff. Asked of the region of first contact. The same request id with the same content is done once.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CountComplaints(self, request, context):
         """Counts the complaints of one month for which this region is responsible, by category and department.
         """
@@ -106,6 +118,11 @@ def add_ComplaintOversightServiceServicer_to_server(servicer, server):
                     servicer.RaiseComplaint,
                     request_deserializer=gateway_dot_api_dot_region_dot_v1_dot_complaint__oversight__service__pb2.RaiseComplaintRequest.FromString,
                     response_serializer=gateway_dot_api_dot_region_dot_v1_dot_complaint__oversight__service__pb2.RaiseComplaintResponse.SerializeToString,
+            ),
+            'ReclassifyComplaint': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReclassifyComplaint,
+                    request_deserializer=gateway_dot_api_dot_region_dot_v1_dot_complaint__oversight__service__pb2.ReclassifyComplaintRequest.FromString,
+                    response_serializer=gateway_dot_api_dot_region_dot_v1_dot_complaint__oversight__service__pb2.ReclassifyComplaintResponse.SerializeToString,
             ),
             'CountComplaints': grpc.unary_unary_rpc_method_handler(
                     servicer.CountComplaints,
@@ -195,6 +212,33 @@ class ComplaintOversightService:
             '/gateway.api.region.v1.ComplaintOversightService/RaiseComplaint',
             gateway_dot_api_dot_region_dot_v1_dot_complaint__oversight__service__pb2.RaiseComplaintRequest.SerializeToString,
             gateway_dot_api_dot_region_dot_v1_dot_complaint__oversight__service__pb2.RaiseComplaintResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReclassifyComplaint(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.api.region.v1.ComplaintOversightService/ReclassifyComplaint',
+            gateway_dot_api_dot_region_dot_v1_dot_complaint__oversight__service__pb2.ReclassifyComplaintRequest.SerializeToString,
+            gateway_dot_api_dot_region_dot_v1_dot_complaint__oversight__service__pb2.ReclassifyComplaintResponse.FromString,
             options,
             channel_credentials,
             insecure,

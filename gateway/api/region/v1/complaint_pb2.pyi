@@ -33,7 +33,7 @@ class _ComplaintStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Compla
     COMPLAINT_STATE_UNSPECIFIED: _ComplaintState.ValueType  # 0
     """Never valid."""
     COMPLAINT_STATE_ACKNOWLEDGED: _ComplaintState.ValueType  # 1
-    """Taken in, and on its way to the responsible department."""
+    """Taken in, and on its way to the responsible department; without a category it is with the classification desk."""
     COMPLAINT_STATE_REJECTED: _ComplaintState.ValueType  # 2
     """No complaint; final."""
     COMPLAINT_STATE_PENDING: _ComplaintState.ValueType  # 3
@@ -55,7 +55,7 @@ class ComplaintState(_ComplaintState, metaclass=_ComplaintStateEnumTypeWrapper):
 COMPLAINT_STATE_UNSPECIFIED: ComplaintState.ValueType  # 0
 """Never valid."""
 COMPLAINT_STATE_ACKNOWLEDGED: ComplaintState.ValueType  # 1
-"""Taken in, and on its way to the responsible department."""
+"""Taken in, and on its way to the responsible department; without a category it is with the classification desk."""
 COMPLAINT_STATE_REJECTED: ComplaintState.ValueType  # 2
 """No complaint; final."""
 COMPLAINT_STATE_PENDING: ComplaintState.ValueType  # 3
@@ -308,6 +308,38 @@ WORK_ITEM_STATE_CANCELLED: WorkItemState.ValueType  # 8
 """The case ended without it; final."""
 Global___WorkItemState: _TypeAlias = WorkItemState  # noqa: Y015
 
+class _ClassifiedBy:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ClassifiedByEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ClassifiedBy.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CLASSIFIED_BY_UNSPECIFIED: _ClassifiedBy.ValueType  # 0
+    """Never valid."""
+    CLASSIFIED_BY_FILING: _ClassifiedBy.ValueType  # 1
+    """Whoever filed it named the category."""
+    CLASSIFIED_BY_WORDS: _ClassifiedBy.ValueType  # 2
+    """The words in the text were clear enough."""
+    CLASSIFIED_BY_DESK: _ClassifiedBy.ValueType  # 3
+    """The classification desk of the region of first contact."""
+    CLASSIFIED_BY_ADMINISTRATOR: _ClassifiedBy.ValueType  # 4
+    """An administrator of the federation."""
+
+class ClassifiedBy(_ClassifiedBy, metaclass=_ClassifiedByEnumTypeWrapper):
+    """Who says what a complaint is about."""
+
+CLASSIFIED_BY_UNSPECIFIED: ClassifiedBy.ValueType  # 0
+"""Never valid."""
+CLASSIFIED_BY_FILING: ClassifiedBy.ValueType  # 1
+"""Whoever filed it named the category."""
+CLASSIFIED_BY_WORDS: ClassifiedBy.ValueType  # 2
+"""The words in the text were clear enough."""
+CLASSIFIED_BY_DESK: ClassifiedBy.ValueType  # 3
+"""The classification desk of the region of first contact."""
+CLASSIFIED_BY_ADMINISTRATOR: ClassifiedBy.ValueType  # 4
+"""An administrator of the federation."""
+Global___ClassifiedBy: _TypeAlias = ClassifiedBy  # noqa: Y015
+
 class _ReturnReason:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -455,10 +487,11 @@ class Complaint(_message.Message):
     RETURNED_FIELD_NUMBER: _builtins.int
     ATTACHMENTS_FIELD_NUMBER: _builtins.int
     REMEDY_FIELD_NUMBER: _builtins.int
+    CLASSIFICATION_FIELD_NUMBER: _builtins.int
     docket: _builtins.str
     """The docket number that the customer is told, `<region of first contact>/<day>-<number>`: unique in the federation. That of a work item is `<docket of the case>/<number>`."""
     version: _builtins.int
-    """Counts the responsible region's decisions; zero until it has taken the complaint up."""
+    """Counts the responsible region's decisions; zero until it has taken the complaint up, and while it has no category."""
     state: Global___ComplaintState.ValueType
     """How it stands."""
     handling_region: _builtins.str
@@ -543,6 +576,10 @@ class Complaint(_message.Message):
     def remedy(self) -> Global___ComplaintRemedy:
         """The money of the accepted resolution; unset where it brings none."""
 
+    @_builtins.property
+    def classification(self) -> Global___ComplaintClassification:
+        """By whom its category was set, and what the words of its text speak for. Kept by the region of first contact."""
+
     def __init__(
         self,
         *,
@@ -575,14 +612,119 @@ class Complaint(_message.Message):
         returned: Global___ComplaintReturn | None = ...,
         attachments: _abc.Iterable[Global___ComplaintAttachment] | None = ...,
         remedy: Global___ComplaintRemedy | None = ...,
+        classification: Global___ComplaintClassification | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["creation_date", b"creation_date", "department", b"department", "expected_resolution_date", b"expected_resolution_date", "remedy", b"remedy", "request", b"request", "resolution", b"resolution", "returned", b"returned"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["classification", b"classification", "creation_date", b"creation_date", "department", b"department", "expected_resolution_date", b"expected_resolution_date", "remedy", b"remedy", "request", b"request", "resolution", b"resolution", "returned", b"returned"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachments", b"attachments", "creation_date", b"creation_date", "custody", b"custody", "deadlines", b"deadlines", "department", b"department", "docket", b"docket", "escalations", b"escalations", "expected_resolution_date", b"expected_resolution_date", "expedites", b"expedites", "handling_region", b"handling_region", "home_region", b"home_region", "items", b"items", "level", b"level", "notes", b"notes", "operator", b"operator", "owner_region", b"owner_region", "parent", b"parent", "rating", b"rating", "refusals", b"refusals", "remedy", b"remedy", "repeat_of", b"repeat_of", "repeats", b"repeats", "request", b"request", "resolution", b"resolution", "returned", b"returned", "severity", b"severity", "state", b"state", "state_changes", b"state_changes", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachments", b"attachments", "classification", b"classification", "creation_date", b"creation_date", "custody", b"custody", "deadlines", b"deadlines", "department", b"department", "docket", b"docket", "escalations", b"escalations", "expected_resolution_date", b"expected_resolution_date", "expedites", b"expedites", "handling_region", b"handling_region", "home_region", b"home_region", "items", b"items", "level", b"level", "notes", b"notes", "operator", b"operator", "owner_region", b"owner_region", "parent", b"parent", "rating", b"rating", "refusals", b"refusals", "remedy", b"remedy", "repeat_of", b"repeat_of", "repeats", b"repeats", "request", b"request", "resolution", b"resolution", "returned", b"returned", "severity", b"severity", "state", b"state", "state_changes", b"state_changes", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Complaint: _TypeAlias = Complaint  # noqa: Y015
+
+@_typing.final
+class ComplaintClassification(_message.Message):
+    """How a complaint came by its category, or why it has none yet."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class Setting(_message.Message):
+        """A category that was set."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        CATEGORY_FIELD_NUMBER: _builtins.int
+        SET_BY_FIELD_NUMBER: _builtins.int
+        AUTHOR_FIELD_NUMBER: _builtins.int
+        TIME_FIELD_NUMBER: _builtins.int
+        category: _builtins.str
+        """The category's code."""
+        set_by: Global___ClassifiedBy.ValueType
+        """By what kind of party."""
+        author: _builtins.str
+        """By whom: the region alone for its node, region and name for operator systems and staff, `admin/` and a name for administrators."""
+        @_builtins.property
+        def time(self) -> _timestamp_pb2.Timestamp:
+            """When."""
+
+        def __init__(
+            self,
+            *,
+            category: _builtins.str = ...,
+            set_by: Global___ClassifiedBy.ValueType = ...,
+            author: _builtins.str = ...,
+            time: _timestamp_pb2.Timestamp | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["author", b"author", "category", b"category", "set_by", b"set_by", "time", b"time"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    PROPOSED_CATEGORY_FIELD_NUMBER: _builtins.int
+    CONFIDENCE_FIELD_NUMBER: _builtins.int
+    CANDIDATES_FIELD_NUMBER: _builtins.int
+    SETTINGS_FIELD_NUMBER: _builtins.int
+    proposed_category: _builtins.str
+    """The category that the words in the text speak for; empty where they do for none clearly enough, or nobody looked because the category was named."""
+    confidence: _builtins.float
+    """How likely that, or else the first candidate, is the right one, 0 to 1."""
+    @_builtins.property
+    def candidates(self) -> _containers.RepeatedCompositeFieldContainer[Global___ComplaintCandidate]:
+        """The categories that the text has words of, at most three, the likeliest first."""
+
+    @_builtins.property
+    def settings(self) -> _containers.RepeatedCompositeFieldContainer[Global___ComplaintClassification.Setting]:
+        """Each category that was set, oldest first; none while the complaint is not classified."""
+
+    def __init__(
+        self,
+        *,
+        proposed_category: _builtins.str = ...,
+        confidence: _builtins.float = ...,
+        candidates: _abc.Iterable[Global___ComplaintCandidate] | None = ...,
+        settings: _abc.Iterable[Global___ComplaintClassification.Setting] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidates", b"candidates", "confidence", b"confidence", "proposed_category", b"proposed_category", "settings", b"settings"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ComplaintClassification: _TypeAlias = ComplaintClassification  # noqa: Y015
+
+@_typing.final
+class ComplaintCandidate(_message.Message):
+    """A category that a complaint may belong to, and why."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CATEGORY_FIELD_NUMBER: _builtins.int
+    CONFIDENCE_FIELD_NUMBER: _builtins.int
+    WORDS_FIELD_NUMBER: _builtins.int
+    category: _builtins.str
+    """The code of the category."""
+    confidence: _builtins.float
+    """How likely it is the right one, 0 to 1."""
+    @_builtins.property
+    def words(self) -> _containers.RepeatedCompositeFieldContainer[_configuration_pb2.ComplaintWord]:
+        """The words of the category that stand in the text, weightiest first."""
+
+    def __init__(
+        self,
+        *,
+        category: _builtins.str = ...,
+        confidence: _builtins.float = ...,
+        words: _abc.Iterable[_configuration_pb2.ComplaintWord] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "confidence", b"confidence", "words", b"words"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ComplaintCandidate: _TypeAlias = ComplaintCandidate  # noqa: Y015
 
 @_typing.final
 class WorkItem(_message.Message):
@@ -713,7 +855,7 @@ class ComplaintRequest(_message.Message):
     LOCATION_REGION_FIELD_NUMBER: _builtins.int
     REQUESTER_FIELD_NUMBER: _builtins.int
     category: _builtins.str
-    """The category's code."""
+    """The category's code; empty for the one that the words in the description speak for. Where they are not clear, the classification desk of this region sets it."""
     number: _builtins.str
     """The number it is about, in E.164 with the plus sign once accepted."""
     contact_number: _builtins.str

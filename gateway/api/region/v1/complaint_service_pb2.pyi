@@ -162,6 +162,7 @@ class ListComplaintsRequest(_message.Message):
     CATEGORY_FIELD_NUMBER: _builtins.int
     NUMBER_FIELD_NUMBER: _builtins.int
     DUE_WITHIN_FIELD_NUMBER: _builtins.int
+    UNCLASSIFIED_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """At most so many; 0 for 50, at most 500."""
     page_token: _builtins.str
@@ -170,6 +171,8 @@ class ListComplaintsRequest(_message.Message):
     """Only those of this category; empty for all."""
     number: _builtins.str
     """Only those about this number; empty for all."""
+    unclassified: _builtins.bool
+    """Only those of which nobody has said yet what they are about."""
     @_builtins.property
     def requester(self) -> _types_pb2.Requester:
         """Who reads; staff need not say so."""
@@ -192,10 +195,11 @@ class ListComplaintsRequest(_message.Message):
         category: _builtins.str = ...,
         number: _builtins.str = ...,
         due_within: _duration_pb2.Duration | None = ...,
+        unclassified: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["due_within", b"due_within", "requester", b"requester"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "due_within", b"due_within", "number", b"number", "page_size", b"page_size", "page_token", b"page_token", "requester", b"requester", "states", b"states"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "due_within", b"due_within", "number", b"number", "page_size", b"page_size", "page_token", b"page_token", "requester", b"requester", "states", b"states", "unclassified", b"unclassified"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -228,6 +232,64 @@ class ListComplaintsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListComplaintsResponse: _TypeAlias = ListComplaintsResponse  # noqa: Y015
+
+@_typing.final
+class ClassifyComplaintRequest(_message.Message):
+    """See ClassifyComplaint."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    DOCKET_FIELD_NUMBER: _builtins.int
+    CATEGORY_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Chosen and stored by the caller before the first try, 1 to 64 characters of [A-Za-z0-9._-]."""
+    docket: _builtins.str
+    """The docket number."""
+    category: _builtins.str
+    """The category's code."""
+    reason: _builtins.str
+    """Why, up to 1,000 characters: a note of the complaint. Needed where it has a category already."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        docket: _builtins.str = ...,
+        category: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "docket", b"docket", "reason", b"reason", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ClassifyComplaintRequest: _TypeAlias = ClassifyComplaintRequest  # noqa: Y015
+
+@_typing.final
+class ClassifyComplaintResponse(_message.Message):
+    """See ClassifyComplaint."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COMPLAINT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def complaint(self) -> _complaint_pb2.Complaint:
+        """The complaint as it stands."""
+
+    def __init__(
+        self,
+        *,
+        complaint: _complaint_pb2.Complaint | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["complaint", b"complaint"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["complaint", b"complaint"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ClassifyComplaintResponse: _TypeAlias = ClassifyComplaintResponse  # noqa: Y015
 
 @_typing.final
 class RespondToComplaintRequest(_message.Message):

@@ -50,6 +50,11 @@ class ComplaintServiceStub:
                 request_serializer=gateway_dot_api_dot_region_dot_v1_dot_complaint__service__pb2.ListComplaintsRequest.SerializeToString,
                 response_deserializer=gateway_dot_api_dot_region_dot_v1_dot_complaint__service__pb2.ListComplaintsResponse.FromString,
                 _registered_method=True)
+        self.ClassifyComplaint = channel.unary_unary(
+                '/gateway.api.region.v1.ComplaintService/ClassifyComplaint',
+                request_serializer=gateway_dot_api_dot_region_dot_v1_dot_complaint__service__pb2.ClassifyComplaintRequest.SerializeToString,
+                response_deserializer=gateway_dot_api_dot_region_dot_v1_dot_complaint__service__pb2.ClassifyComplaintResponse.FromString,
+                _registered_method=True)
         self.RespondToComplaint = channel.unary_unary(
                 '/gateway.api.region.v1.ComplaintService/RespondToComplaint',
                 request_serializer=gateway_dot_api_dot_region_dot_v1_dot_complaint__service__pb2.RespondToComplaintRequest.SerializeToString,
@@ -107,7 +112,7 @@ class ComplaintServiceServicer:
     """
 
     def FileComplaint(self, request, context):
-        """Takes in a complaint, and has the customer told its docket number, the responsible department and the promised time. The same request id with the same content returns the same complaint.
+        """Takes in a complaint, and has the customer told its docket number, the responsible department and the promised time. Without a category it takes the one that the words of the text speak for; where they are not clear, the customer is told the docket number now, and the rest once somebody has classified it. The same request id with the same content returns the same complaint.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -122,6 +127,13 @@ class ComplaintServiceServicer:
 
     def ListComplaints(self, request, context):
         """Lists complaints, newest first. The reading is recorded.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ClassifyComplaint(self, request, context):
+        """Says what a complaint is about, where its text did not say so clearly or what was said is wrong, and has it routed by that: staff of the region of first contact. A complaint that another region has taken up, and a case whose work items others have, are refused: those return them first. What no region has taken up yet is recalled.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -214,6 +226,11 @@ def add_ComplaintServiceServicer_to_server(servicer, server):
                     servicer.ListComplaints,
                     request_deserializer=gateway_dot_api_dot_region_dot_v1_dot_complaint__service__pb2.ListComplaintsRequest.FromString,
                     response_serializer=gateway_dot_api_dot_region_dot_v1_dot_complaint__service__pb2.ListComplaintsResponse.SerializeToString,
+            ),
+            'ClassifyComplaint': grpc.unary_unary_rpc_method_handler(
+                    servicer.ClassifyComplaint,
+                    request_deserializer=gateway_dot_api_dot_region_dot_v1_dot_complaint__service__pb2.ClassifyComplaintRequest.FromString,
+                    response_serializer=gateway_dot_api_dot_region_dot_v1_dot_complaint__service__pb2.ClassifyComplaintResponse.SerializeToString,
             ),
             'RespondToComplaint': grpc.unary_unary_rpc_method_handler(
                     servicer.RespondToComplaint,
@@ -348,6 +365,33 @@ class ComplaintService:
             '/gateway.api.region.v1.ComplaintService/ListComplaints',
             gateway_dot_api_dot_region_dot_v1_dot_complaint__service__pb2.ListComplaintsRequest.SerializeToString,
             gateway_dot_api_dot_region_dot_v1_dot_complaint__service__pb2.ListComplaintsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ClassifyComplaint(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.api.region.v1.ComplaintService/ClassifyComplaint',
+            gateway_dot_api_dot_region_dot_v1_dot_complaint__service__pb2.ClassifyComplaintRequest.SerializeToString,
+            gateway_dot_api_dot_region_dot_v1_dot_complaint__service__pb2.ClassifyComplaintResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -17,11 +17,13 @@ class ComplaintServiceStub:
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     FileComplaint: _aio.UnaryUnaryMultiCallable[_complaint_service_pb2.FileComplaintRequest, _complaint_service_pb2.FileComplaintResponse]
-    """Takes in a complaint, and has the customer told its docket number, the responsible department and the promised time. The same request id with the same content returns the same complaint."""
+    """Takes in a complaint, and has the customer told its docket number, the responsible department and the promised time. Without a category it takes the one that the words of the text speak for; where they are not clear, the customer is told the docket number now, and the rest once somebody has classified it. The same request id with the same content returns the same complaint."""
     GetComplaint: _aio.UnaryUnaryMultiCallable[_complaint_service_pb2.GetComplaintRequest, _complaint_service_pb2.GetComplaintResponse]
     """Reads a complaint of which this region is the first contact or the responsible one, with the ledger of its time. The reading is recorded."""
     ListComplaints: _aio.UnaryUnaryMultiCallable[_complaint_service_pb2.ListComplaintsRequest, _complaint_service_pb2.ListComplaintsResponse]
     """Lists complaints, newest first. The reading is recorded."""
+    ClassifyComplaint: _aio.UnaryUnaryMultiCallable[_complaint_service_pb2.ClassifyComplaintRequest, _complaint_service_pb2.ClassifyComplaintResponse]
+    """Says what a complaint is about, where its text did not say so clearly or what was said is wrong, and has it routed by that: staff of the region of first contact. A complaint that another region has taken up, and a case whose work items others have, are refused: those return them first. What no region has taken up yet is recalled."""
     RespondToComplaint: _aio.UnaryUnaryMultiCallable[_complaint_service_pb2.RespondToComplaintRequest, _complaint_service_pb2.RespondToComplaintResponse]
     """Says something to a complaint: staff of the responsible region answer, or ask the customer; everybody else passes on, in the region of first contact, what the customer says."""
     AddPrivateNote: _aio.UnaryUnaryMultiCallable[_complaint_service_pb2.AddPrivateNoteRequest, _complaint_service_pb2.AddPrivateNoteResponse]
@@ -52,7 +54,7 @@ class ComplaintServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _complaint_service_pb2.FileComplaintRequest,
         context: _aio.ServicerContext[_complaint_service_pb2.FileComplaintRequest, _complaint_service_pb2.FileComplaintResponse],
     ) -> _abc.Awaitable[_complaint_service_pb2.FileComplaintResponse]:
-        """Takes in a complaint, and has the customer told its docket number, the responsible department and the promised time. The same request id with the same content returns the same complaint."""
+        """Takes in a complaint, and has the customer told its docket number, the responsible department and the promised time. Without a category it takes the one that the words of the text speak for; where they are not clear, the customer is told the docket number now, and the rest once somebody has classified it. The same request id with the same content returns the same complaint."""
 
     @_abc_1.abstractmethod
     def GetComplaint(
@@ -69,6 +71,14 @@ class ComplaintServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_complaint_service_pb2.ListComplaintsRequest, _complaint_service_pb2.ListComplaintsResponse],
     ) -> _abc.Awaitable[_complaint_service_pb2.ListComplaintsResponse]:
         """Lists complaints, newest first. The reading is recorded."""
+
+    @_abc_1.abstractmethod
+    def ClassifyComplaint(
+        self,
+        request: _complaint_service_pb2.ClassifyComplaintRequest,
+        context: _aio.ServicerContext[_complaint_service_pb2.ClassifyComplaintRequest, _complaint_service_pb2.ClassifyComplaintResponse],
+    ) -> _abc.Awaitable[_complaint_service_pb2.ClassifyComplaintResponse]:
+        """Says what a complaint is about, where its text did not say so clearly or what was said is wrong, and has it routed by that: staff of the region of first contact. A complaint that another region has taken up, and a case whose work items others have, are refused: those return them first. What no region has taken up yet is recalled."""
 
     @_abc_1.abstractmethod
     def RespondToComplaint(

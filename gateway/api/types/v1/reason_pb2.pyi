@@ -293,6 +293,16 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """It is sealed and sent again by itself, as soon as the sender knows the key in use. Where it stays, give every process of the region the same file of keys, or rotate them."""
     REASON_BATCH_UNREADABLE: _Reason.ValueType  # 155
     """Sent again by itself. Where it stays, the sender's node is older than sealing, or somebody on the way has meddled."""
+    REASON_COMPLAINT_UNCLASSIFIED: _Reason.ValueType  # 160
+    """The classification desk of the region of first contact says what it is about, or an administrator by `coordinator complaints reclassify`."""
+    REASON_COMPLAINT_CATEGORY_UNCHANGED: _Reason.ValueType  # 161
+    """Nothing is to be done. To have a returned work item done by others, assign it."""
+    REASON_COMPLAINT_WITH_REGION: _Reason.ValueType  # 162
+    """Have that region return it, with the reason WRONG_CATEGORY, and classify it then."""
+    REASON_COMPLAINT_ITEMS_TAKEN: _Reason.ValueType  # 163
+    """Have their regions return those work items, with the reason WRONG_CATEGORY, or wait until they are done."""
+    REASON_COMPLAINT_ANSWER_AWAITED: _Reason.ValueType  # 164
+    """Wait for that region's answer, which comes by itself."""
     REASON_LEGAL_DUTY_BY_STAFF_ALONE: _Reason.ValueType  # 170
     """Have a member of staff ask, with a certificate of their own, and let everybody else ask by another basis."""
     REASON_CONSENT_PAPER_USED: _Reason.ValueType  # 171
@@ -571,6 +581,16 @@ REASON_SEALING_KEY_UNKNOWN: Reason.ValueType  # 154
 """It is sealed and sent again by itself, as soon as the sender knows the key in use. Where it stays, give every process of the region the same file of keys, or rotate them."""
 REASON_BATCH_UNREADABLE: Reason.ValueType  # 155
 """Sent again by itself. Where it stays, the sender's node is older than sealing, or somebody on the way has meddled."""
+REASON_COMPLAINT_UNCLASSIFIED: Reason.ValueType  # 160
+"""The classification desk of the region of first contact says what it is about, or an administrator by `coordinator complaints reclassify`."""
+REASON_COMPLAINT_CATEGORY_UNCHANGED: Reason.ValueType  # 161
+"""Nothing is to be done. To have a returned work item done by others, assign it."""
+REASON_COMPLAINT_WITH_REGION: Reason.ValueType  # 162
+"""Have that region return it, with the reason WRONG_CATEGORY, and classify it then."""
+REASON_COMPLAINT_ITEMS_TAKEN: Reason.ValueType  # 163
+"""Have their regions return those work items, with the reason WRONG_CATEGORY, or wait until they are done."""
+REASON_COMPLAINT_ANSWER_AWAITED: Reason.ValueType  # 164
+"""Wait for that region's answer, which comes by itself."""
 REASON_LEGAL_DUTY_BY_STAFF_ALONE: Reason.ValueType  # 170
 """Have a member of staff ask, with a certificate of their own, and let everybody else ask by another basis."""
 REASON_CONSENT_PAPER_USED: Reason.ValueType  # 171

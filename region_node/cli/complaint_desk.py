@@ -1,0 +1,84 @@
+"""`region-node complaints classify`: what a complaint is about, where its text did not say so clearly."""
+
+import asyncio
+import uuid
+from collections.abc import Sequence
+
+import click
+import grpc
+from google.protobuf import json_format
+
+from gateway.api.region.v1.complaint_pb2 import Complaint
+from gateway.api.region.v1.complaint_service_pb2 import ClassifyComplaintRequest
+from gateway.api.region.v1.complaint_service_pb2_grpc import ComplaintServiceStub
+from gateway.languages import translated
+from gateway.tls import CredentialsUnusable
+from region_node.cli.complaint_view import print_told
+from region_node.cli.connection import Target, connection_options
+from region_node.cli.exits import NOT_KNOWN, REFUSED, leave
+from region_node.cli.outcome import may_pass, told_by
+
+_CALL_SECONDS = 30.0
+
+
+@click.command()
+@click.argument("docket")
+@connection_options
+@click.option("--category", required=True, help="What it is about, by the category's code.")
+@click.option("--reason", default="", help="Why; needed where it has a category already.")
+@click.option("--request-id", default="", help="The same id does the same thing once. Made up where it is not given.")
+@click.option("--json", "as_json", is_flag=True, help="Print the answer of the node as JSON.")
+def classify(target: Target, docket: str, category: str, reason: str, request_id: str, as_json: bool) -> None:
+    """Say what a complaint is about, as staff of the region of first contact: it goes where that makes it go.
+
+    What another region has is returned by that region first, as wrongly classified.
+
+    \b
+    Examples:
+      region-node complaints list --unclassified
+      region-node complaints classify guangdong/20261210-17 --category BILL_WRONG
+      region-node complaints classify guangdong/20261210-17 --category NET_SPEED --reason "it is not about the bill"
+
+    \b
+    Exit codes:
+      0  it is of that category, and the customer is told who answers by when
+      1  refused; the text says why
+      2  the command line or the credentials cannot be used
+      3  not known: run it again with the request id that is told
+    """
+    request = ClassifyComplaintRequest(
+        request_id=request_id or uuid.uuid4().hex, docket=docket, category=category, reason=reason
+    )
+    complaint = _ask(target, request)
+    if as_json:
+        told = json_format.MessageToJson(complaint, preserving_proto_field_name=True, ensure_ascii=False)
+        click.echo(told)
+    else:
+        print_told(complaint)
+
+
+def category_and_description(words: Sequence[str]) -> tuple[str, str]:
+    """What is said of a complaint: a description, with the category before it or without one. Raises UsageError."""
+    if len(words) not in (1, 2):
+        raise click.UsageError(translated("Say what happened in one argument, after the category if you name one."))
+    return ("", words[0]) if len(words) == 1 else (words[0], words[1])
+
+
+def _ask(target: Target, request: ClassifyComplaintRequest) -> Complaint:
+    """The complaint as it stands then. Ends the command where there is no answer, and says how to ask again."""
+
+    async def run() -> Complaint:
+        async with target.channel() as channel:
+            answer = await ComplaintServiceStub(channel).ClassifyComplaint(request, timeout=_CALL_SECONDS)
+            return answer.complaint
+
+    try:
+        return asyncio.run(run())
+    except CredentialsUnusable as error:
+        raise click.UsageError(str(error)) from error
+    except grpc.aio.AioRpcError as error:
+        told = told_by(error)
+        if not may_pass(error):
+            leave(translated("Refused: {problem}", problem=told), REFUSED)
+        again = translated("Run it again with --request-id {id}: it is done once.", id=request.request_id)
+        leave(f"{told}\n{again}", NOT_KNOWN)
