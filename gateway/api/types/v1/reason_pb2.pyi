@@ -291,6 +291,10 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """It is sealed and sent again by itself, as soon as the sender knows the key in use. Where it stays, give every process of the region the same file of keys, or rotate them."""
     REASON_BATCH_UNREADABLE: _Reason.ValueType  # 155
     """Sent again by itself. Where it stays, the sender's node is older than sealing, or somebody on the way has meddled."""
+    REASON_COMPLAINT_IMPORTED_OTHERWISE: _Reason.ValueType  # 165
+    """The complaint was imported before, from a line with other content. It stays as it is: say in the node what has happened since."""
+    REASON_COMPLAINT_IMPORT_ELSEWHERE: _Reason.ValueType  # 166
+    """An open complaint is imported by the region that answers for it: import the line at the node of that region. What has ended is imported wherever it was answered."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """The reasons. They are stable: programs may decide on them. They travel as the reason of google.rpc.ErrorInfo, without the prefix."""
@@ -561,6 +565,10 @@ REASON_SEALING_KEY_UNKNOWN: Reason.ValueType  # 154
 """It is sealed and sent again by itself, as soon as the sender knows the key in use. Where it stays, give every process of the region the same file of keys, or rotate them."""
 REASON_BATCH_UNREADABLE: Reason.ValueType  # 155
 """Sent again by itself. Where it stays, the sender's node is older than sealing, or somebody on the way has meddled."""
+REASON_COMPLAINT_IMPORTED_OTHERWISE: Reason.ValueType  # 165
+"""The complaint was imported before, from a line with other content. It stays as it is: say in the node what has happened since."""
+REASON_COMPLAINT_IMPORT_ELSEWHERE: Reason.ValueType  # 166
+"""An open complaint is imported by the region that answers for it: import the line at the node of that region. What has ended is imported wherever it was answered."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final
