@@ -24,7 +24,7 @@ from gateway.numberplan import normalize
 from gateway.store.port import Transaction
 from gateway.timers import Timer, set_timers
 from region_node.auditing import AuditedCall
-from region_node.complaints import escalation, past, rules
+from region_node.complaints import past, rules
 from region_node.complaints.import_rows import (
     Known,
     NewComplaint,
@@ -255,9 +255,8 @@ def _take_over(
         complaint.docket = f"{context.region}/{each.past.filed.astimezone(zone):%Y%m%d}-{docket_number}"
         index = indexes[complaint.request.number]
         _find_repeats(earlier, index, complaint, complaint.docket)
-        past.relive(complaint, each.past, hours, now)
+        due = past.relive(complaint, each.past, hours, now)
         complaint.rating = each.rating
-        due = escalation.next_due(complaint, hours)
         if due is not None:
             timer_id = f"{ESCALATION_TIMER}/{complaint.docket}"
             timers.append(Timer(timer_id, ESCALATION_TIMER, complaint.docket, to_microseconds(due)))

@@ -32,10 +32,11 @@ class Past:
         return self.closed is None
 
 
-def relive(complaint: Complaint, past: Past, hours: Hours, until: datetime) -> None:
+def relive(complaint: Complaint, past: Past, hours: Hours, until: datetime) -> datetime | None:
     """Takes a complaint that has its deadlines, and that its region answers for, through its life up to an instant.
 
-    It must not have been filed after that. What it repeats is found by the caller before.
+    It must not have been filed after that. What it repeats is found by the caller before. Returns when it is raised
+    next; None where nothing raises it by itself.
     """
     region, filed = complaint.owner_region, past.filed
     rules.enter(complaint, rules.ACKNOWLEDGED, now=filed, region=region, reason="received")
@@ -52,12 +53,16 @@ def relive(complaint: Complaint, past: Past, hours: Hours, until: datetime) -> N
         _raise_until(complaint, hours, instant - _MOMENT)
         happen(complaint, instant)
         complaint.version += 1
-    _raise_until(complaint, hours, until)
+    return _raise_until(complaint, hours, until)
 
 
-def _raise_until(complaint: Complaint, hours: Hours, until: datetime) -> None:
-    while (following := escalation.steps(complaint, hours)) and following[0].due <= until:
+def _raise_until(complaint: Complaint, hours: Hours, until: datetime) -> datetime | None:
+    """Raises it by all that is due; returns when it is raised next."""
+    following = escalation.steps(complaint, hours)
+    while following and following[0].due <= until:
         escalation.raise_to(complaint, following[0], following[0].due, complaint.owner_region)
+        following = escalation.steps(complaint, hours)
+    return following[0].due if following else None
 
 
 def _happenings(past: Past) -> Iterator[tuple[datetime, Callable[[Complaint, datetime], None]]]:
