@@ -163,14 +163,7 @@ def import_file(
     opened = _opened(file, map_file)
     requester = Requester(staff_id=staff_id, channel=Channel.Value(f"CHANNEL_{channel.upper()}"))
     is_checked = dry_run or as_of is not None
-    try:
-        report = (
-            ImportReport[ImportedComplaint, ImportComplaintsResponse](opened, rejects)
-            if as_of is None
-            else ReplayReport(opened, rejects, rows, opened.zone)
-        )
-    except OSError as error:
-        raise click.UsageError(f"{rejects}: {error.strerror}") from error
+    report = _report(opened, rejects, rows, is_replay=as_of is not None)
     with report:
         failure, exit_code = run_import(
             target,
@@ -188,6 +181,15 @@ def import_file(
         click.echo(failure, err=True)
     if exit_code or report.rejected:
         sys.exit(exit_code or REFUSED)
+
+
+def _report(
+    file: ComplaintFile, rejects: Path | None, rows: int, *, is_replay: bool
+) -> ImportReport[ImportedComplaint, ImportComplaintsResponse]:
+    try:
+        return ReplayReport(file, rejects, rows, file.zone) if is_replay else ImportReport(file, rejects)
+    except OSError as error:
+        raise click.UsageError(f"{rejects}: {error.strerror}") from error
 
 
 def _opened(file: Path, map_file: Path) -> ComplaintFile:

@@ -1,10 +1,12 @@
 """Which levels the complaints of a file would have reached, when, and why."""
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
+
+import click
 
 from gateway.api.region.v1.complaint_import_service_pb2 import (
     ImportComplaintsResponse,
@@ -27,7 +29,7 @@ _PREFIX = "ESCALATION_TRIGGER_"
 @dataclass(frozen=True)
 class _Reached:
     row: int
-    reference: str
+    reference: str = field(repr=False)
     category: str
     filed: datetime
     level: int
@@ -93,7 +95,7 @@ class ReplayReport(ImportReport[ImportedComplaint, ImportComplaintsResponse]):
                     each.reference,
                     each.category,
                     _time(each.filed),
-                    f"L{each.level}",
+                    _level(each.level),
                     word(EscalationTrigger.Name(each.trigger), _PREFIX),
                     _time(each.due),
                 )
@@ -101,17 +103,19 @@ class ReplayReport(ImportReport[ImportedComplaint, ImportComplaintsResponse]):
             ],
         )
         if len(reached) > self._rows:
-            print(translated("and {count} more: --rows shows more, --json all", count=f"{len(reached) - self._rows:,}"))
-        print()
+            click.echo(
+                translated("and {count} more: --rows shows more, --json all", count=f"{len(reached) - self._rows:,}")
+            )
+        click.echo()
         groups = sorted({(category, month) for category, month, _ in self._levels})
         print_table(
-            [translated("category"), translated("month of filing"), *(f"L{level}" for level in range(_LEVELS))],
+            [translated("category"), translated("month of filing"), *map(_level, range(_LEVELS))],
             [
                 (category, month, *(f"{self._levels[category, month, level]:,}" for level in range(_LEVELS)))
                 for category, month in groups
             ],
         )
-        print()
+        click.echo()
 
     def plain(self) -> dict[str, object]:
         """See ImportReport; with every level that was reached from 2 on, and the counts of all."""
@@ -138,3 +142,7 @@ class ReplayReport(ImportReport[ImportedComplaint, ImportComplaintsResponse]):
 
 def _time(instant: datetime) -> str:
     return f"{instant:%Y-%m-%d %H:%M}"
+
+
+def _level(level: int) -> str:
+    return f"L{level}"

@@ -29,10 +29,10 @@ _REFERENCE = "complaint reference"  # the kind of index
 class NewComplaint:
     """A complaint to insert; `number` and `reference` are the indexes of its number and of its docket before."""
 
-    row: ComplaintRow
+    row: ComplaintRow = field(repr=False)
     docket_number: int
-    number: str
-    reference: str
+    number: str = field(repr=False)
+    reference: str = field(repr=False)
 
 
 @dataclass(frozen=True)

@@ -71,7 +71,7 @@ class Asked:
     """Who imports: the operator system, the person behind it, and when."""
 
     operator: str
-    requester: Requester
+    requester: Requester = field(repr=False)
     now: datetime
 
 

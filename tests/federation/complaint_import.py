@@ -35,7 +35,7 @@ class OldSystem:
     desk: Complainant
 
     def complaint(
-        self, number: str = "", *, filed: datetime, category: str = "BILL_WRONG", reference: str = "", **told: str
+        self, number: str = "", *, filed: datetime, category: str = "BILL_WRONG", reference: str = ""
     ) -> ImportedComplaint:
         """An open complaint that the region answers for."""
         return ImportedComplaint(
@@ -46,14 +46,13 @@ class OldSystem:
                 description="账单多收了钱",
                 remedy_sought=Remedy.REMEDY_REFUND,
                 channel=ComplaintChannel.COMPLAINT_CHANNEL_HOTLINE,
-                **told,
             ),
             filed_time=to_timestamp(filed),
         )
 
-    def closed(self, *, filed: datetime, took: timedelta, rating: int = 4, **told: str) -> ImportedComplaint:
+    def closed(self, *, filed: datetime, took: timedelta, rating: int = 4, number: str = "") -> ImportedComplaint:
         """One that was answered, resolved and closed."""
-        found = self.complaint(filed=filed, **told)
+        found = self.complaint(number, filed=filed)
         found.first_response_time.CopyFrom(to_timestamp(filed + took / 2))
         found.resolved_time.CopyFrom(to_timestamp(filed + took))
         found.closed_time.CopyFrom(to_timestamp(filed + took * 2))

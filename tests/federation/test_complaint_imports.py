@@ -94,6 +94,7 @@ async def test_an_open_complaint_is_raised_from_now_on_as_one_that_was_filed_her
     (found,) = await old.imported(old.complaint(filed=from_timestamp(live.creation_date)))
     assert levels(found) == levels(await old.desk.get(live.docket))
     assert [each.due for each in found.deadlines] == [each.due for each in live.deadlines]
+    expected = live
     for step in (5 * HOUR, DAY, 2 * DAY, 40 * DAY):
         await federation.advance(step)
         await until_nothing_is_due(federation)

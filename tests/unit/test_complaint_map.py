@@ -39,10 +39,15 @@ def written(directory: Path, settings: Mapping[str, object] | None = None, **cha
     return path
 
 
-def one(directory: Path, cells: Mapping[str, str] | None = None, **changes: object) -> ImportedComplaint:
+def one(
+    directory: Path,
+    cells: Mapping[str, str] | None = None,
+    settings: Mapping[str, object] | None = None,
+    **changes: object,
+) -> ImportedComplaint:
     """The complaint of one line; `cells` replace those of a good one."""
     line = [(cells or {}).get(name, cell) for name, cell in zip(HEADER, LINE, strict=True)]
-    return ComplaintMap(written(directory, **changes)).complaints(HEADER).complaint(line)
+    return ComplaintMap(written(directory, settings, **changes)).complaints(HEADER).complaint(line)
 
 
 def test_columns_constants_and_tables_fill_a_complaint(tmp_path: Path) -> None:
