@@ -84,6 +84,10 @@ def print_complaint(told: GetComplaintResponse) -> None:
         click.echo(translated("It is a work item of {docket}.", docket=complaint.parent))
     if complaint.repeat_of:
         click.echo(translated("It repeats {docket}.", docket=complaint.repeat_of))
+    if complaint.external_reference:
+        click.echo(
+            translated("It was imported; its docket before: {reference}.", reference=complaint.external_reference)
+        )
     if complaint.HasField("remedy"):
         print_remedy(complaint)
     if told.HasField("remedy_lateness"):
