@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -27,6 +27,7 @@ class Timer:
     kind: str
     subject: str
     due: int
+    """In microseconds."""
 
 
 @dataclass(frozen=True)
@@ -41,15 +42,19 @@ TimerHandler = Callable[[Transaction, Timer, datetime], None]
 
 def set_timer(tx: Transaction, timer_id: str, *, kind: str, subject: str, due: datetime) -> None:
     """Sets a timer; one with the same id is replaced."""
-    tx.execute(
+    set_timers(tx, [Timer(timer_id, kind, subject, to_microseconds(due))])
+
+
+def set_timers(tx: Transaction, timers: Sequence[Timer]) -> None:
+    """Sets many timers; those with the same ids are replaced."""
+    if not timers:
+        return
+    tx.execute_many(
         "INSERT INTO timers (timer_id, kind, subject, due) VALUES (:timer_id, :kind, :subject, :due)"
         " ON CONFLICT (timer_id) DO UPDATE SET kind = excluded.kind, subject = excluded.subject, due = excluded.due",
-        timer_id=timer_id,
-        kind=kind,
-        subject=subject,
-        due=to_microseconds(due),
+        [vars(each) for each in timers],
     )
-    tx.publish(TimerSet(due))
+    tx.publish(TimerSet(from_microseconds(min(each.due for each in timers))))
 
 
 def cancel_timer(tx: Transaction, timer_id: str) -> None:

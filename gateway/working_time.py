@@ -5,9 +5,10 @@ night in which clocks are put forward that may be the moment of the change, and 
 counts. All instants that come in carry a zone; all that go out are in UTC.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from gateway.api.federation.v1.configuration_pb2 import OpeningHours, TimeLimit
@@ -17,6 +18,7 @@ _DAY = timedelta(days=1)
 _MINUTE = timedelta(minutes=1)
 _NONE = timedelta()
 _ALWAYS = OpeningHours(working_days=True, days_off=True, opens="00:00", closes="24:00")
+_DAYS_KEPT = 4000  # days whose open times are kept at hand: those of ten years
 _LONGEST_CLOSED = 400  # days on end; hours that are of no day at all never open
 
 
@@ -40,9 +42,10 @@ class WorkingHours:
         self.time_zone = time_zone
         self._hours = tuple(hours) or (_ALWAYS,)
         self._zone = ZoneInfo(time_zone)
-
-    def spans_of(self, day: date) -> list[Span]:
+        self.spans_of: Callable[[date], Sequence[Span]] = lru_cache(maxsize=_DAYS_KEPT)(self._spans_of)
         """The open times of a day, in order; those that meet or overlap are one."""
+
+    def _spans_of(self, day: date) -> Sequence[Span]:
         worked = self.days.is_working_day(day)
         found: list[Span] = []
         for opens, closes in sorted(

@@ -15,8 +15,8 @@ from gateway.api.types.v1.types_pb2 import LocalizedText
 from gateway.relay import at_rest
 from gateway.store.port import Store, Transaction, Value
 from region_node.billing.usage import seal_other_number
-from region_node.customers.imports import rejection_sealing
 from region_node.customers.rows import CustomerRow, customer_sealing, line_of, product_sealing
+from region_node.importing.progress import rejection_sealing
 from region_node.notices.rows import seal_notice
 from region_node.orders.provisioning_rows import PROBLEM, RESULTS, seal_told
 from region_node.orders.rows import BODY, keyed_digest, seal_parameters

@@ -8,6 +8,7 @@ from gateway.api.region.v1 import (
     billing_service_pb2,
     case_service_pb2,
     catalogue_service_pb2,
+    complaint_import_service_pb2,
     complaint_oversight_service_pb2,
     complaint_service_pb2,
     customer_service_pb2,
@@ -28,6 +29,9 @@ from gateway.api.region.v1.audit_service_pb2_grpc import add_AuditServiceService
 from gateway.api.region.v1.billing_service_pb2_grpc import add_BillingServiceServicer_to_server
 from gateway.api.region.v1.case_service_pb2_grpc import add_CaseServiceServicer_to_server
 from gateway.api.region.v1.catalogue_service_pb2_grpc import add_CatalogueServiceServicer_to_server
+from gateway.api.region.v1.complaint_import_service_pb2_grpc import (
+    add_ComplaintImportServiceServicer_to_server,
+)
 from gateway.api.region.v1.complaint_oversight_service_pb2_grpc import (
     add_ComplaintOversightServiceServicer_to_server,
 )
@@ -54,6 +58,7 @@ from region_node.billing.service import BillingService
 from region_node.catalogue.service import CatalogueService
 from region_node.complaints.attachment_service import AttachmentService
 from region_node.complaints.case_service import CaseService
+from region_node.complaints.import_service import ComplaintImportService
 from region_node.complaints.service import ComplaintService
 from region_node.core import RegionCore
 from region_node.customers.profiles_asked import ProfileDesk
@@ -129,6 +134,11 @@ def _of_business(ports: ServicePorts) -> list[Service]:
             complaint_service_pb2.DESCRIPTOR.services_by_name["ComplaintService"],
             add_ComplaintServiceServicer_to_server,
             ComplaintService(core.complaints, store, core.changes, clock),
+        ),
+        Service.of(
+            complaint_import_service_pb2.DESCRIPTOR.services_by_name["ComplaintImportService"],
+            add_ComplaintImportServiceServicer_to_server,
+            ComplaintImportService(context, store, clock),
         ),
         Service.of(
             dossier_service_pb2.DESCRIPTOR.services_by_name["DossierService"],

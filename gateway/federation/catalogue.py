@@ -56,6 +56,7 @@ class Federation:
         self.complaint_categories: Final = tuple(sorted(own.complaint_categories, key=lambda each: each.code))
         self._complaint_categories = {category.code: category for category in own.complaint_categories}
         self._regions = {region.id: region for region in own.regions}
+        self._hours: dict[str, WorkingHours] = {}
         self._businesses = {business.code: business for business in own.businesses}
         self._materials = {material.code: material for material in own.materials}
         self._offerings = {offering.id: offering for offering in sorted(own.offerings, key=lambda each: each.id)}
@@ -75,8 +76,11 @@ class Federation:
 
     def working_hours(self, region: str) -> WorkingHours:
         """When a region's departments work. Raises `Refused` with REGION_UNKNOWN."""
-        found = self.region(region)
-        return WorkingHours(found.working_hours, found.time_zone, self.working_days)
+        hours = self._hours.get(region)
+        if hours is None:
+            found = self.region(region)
+            hours = self._hours[region] = WorkingHours(found.working_hours, found.time_zone, self.working_days)
+        return hours
 
     def business(self, code: str) -> Business:
         """The business with this code. Raises `Refused` with BUSINESS_UNKNOWN."""

@@ -92,12 +92,12 @@ class ColumnMap:
             told = yaml.load(self.content, Loader=yaml.BaseLoader)  # noqa: S506 - makes nothing but texts
         except (yaml.YAMLError, UnicodeError) as error:
             raise MapUnusable(str(error)) from error
-        settings = _mapping(translated("the map"), told, _SETTINGS)
-        self.encoding = _text("encoding", settings.get("encoding", "utf-8-sig"))
-        self.delimiter = _text("delimiter", settings.get("delimiter", ","))
-        self.currency = _text("currency", settings.get("currency", ""))
-        self._zone = _zone(_text("time_zone", settings.get("time_zone", "Asia/Shanghai")))
-        self._as_of = _as_of(_text("as_of", settings.get("as_of", "")))
+        settings = mapping_at(translated("the map"), told, _SETTINGS)
+        self.encoding = text_at("encoding", settings.get("encoding", "utf-8-sig"))
+        self.delimiter = text_at("delimiter", settings.get("delimiter", ","))
+        self.currency = text_at("currency", settings.get("currency", ""))
+        self._zone = zone_named(text_at("time_zone", settings.get("time_zone", "Asia/Shanghai")))
+        self._as_of = _as_of(text_at("as_of", settings.get("as_of", "")))
         self._fields = _flat(settings.get("customer"))
         self.ranges_named = frozenset(_ranges(self._fields))
         if len(self.delimiter) != 1:
@@ -109,14 +109,14 @@ class ColumnMap:
 
     def customers(self, columns: Sequence[str], around: Surroundings) -> "Customers":
         """The map at work on a file with these columns. Raises MapUnusable for a column or range that is not there."""
-        compiler = _Compiler(columns, around, self._zone, self._as_of)
+        compiler = Compiler(columns, around, self._zone, self._as_of)
         return Customers(compiler, self._fields, self.currency, len(columns))
 
 
 class Customers:
     """Reads customers out of rows, which have to come in the order of the file: numbers are given in that order."""
 
-    def __init__(self, compiler: "_Compiler", fields: Mapping[str, object], currency: str, columns: int) -> None:
+    def __init__(self, compiler: "Compiler", fields: Mapping[str, object], currency: str, columns: int) -> None:
         self._compiler = compiler
         self._currency = currency
         self._columns = columns
@@ -164,7 +164,7 @@ class Customers:
         return text
 
 
-class _Compiler:
+class Compiler:
     """Makes functions of the values of a map."""
 
     def __init__(self, columns: Sequence[str], around: Surroundings, zone: tzinfo, as_of: date | None) -> None:
@@ -179,11 +179,11 @@ class _Compiler:
         """What gives the text of a value for a row; the row's text may be in no table: it raises LineInvalid."""
         if isinstance(value, str):
             return lambda cells: value
-        told = _mapping(where, value, frozenset((*_SOURCES, *_MODIFIERS)))
+        told = mapping_at(where, value, frozenset((*_SOURCES, *_MODIFIERS)))
         sources = [name for name in _SOURCES if name in told]
         if len(sources) != 1:
             raise MapUnusable(translated("{where}: needs one of {sources}", where=where, sources=", ".join(_SOURCES)))
-        read = self._source(where, sources[0], _text(f"{where}.{sources[0]}", told[sources[0]]))
+        read = self._source(where, sources[0], text_at(f"{where}.{sources[0]}", told[sources[0]]))
         if "otherwise" in told and "table" not in told:
             raise MapUnusable(translated("{where}: otherwise goes with a table", where=where))
         if "table" in told:
@@ -254,7 +254,7 @@ class _Compiler:
         except ValueError as error:
             raise MapUnusable(f"{where}: {error}") from error
         read = [(literal, None if name is None else self._index(where, name)) for literal, name, _, _ in parts]
-        field = where.removeprefix("customer.")
+        field = where.partition(".")[2]
 
         def fill(cells: Cells) -> str:
             for _, index in read:
@@ -270,7 +270,7 @@ class _Compiler:
             raise MapUnusable(translated("{where}: not a mapping", where=f"{where}.table"))
         table = {str(key): self.reader(f"{where}.table.{key}", value) for key, value in entries.items()}
         otherwise = self.reader(f"{where}.otherwise", told["otherwise"]) if "otherwise" in told else None
-        skips_empty, field = "empty" in told, where.removeprefix("customer.")
+        skips_empty, field = "empty" in told, where.partition(".")[2]
 
         def look_up(cells: Cells) -> str:
             text = read(cells)
@@ -323,9 +323,9 @@ def _enum(field: str, name: str, text: str) -> int:
 
 def _flat(told: object) -> dict[str, object]:
     """The values of a map by the path of their field."""
-    top = _mapping("customer", told, _CUSTOMER | {"product", "billing_account"})
-    product = _mapping("customer.product", top.pop("product", {}), _PRODUCT)
-    account = _mapping("customer.billing_account", top.pop("billing_account", {}), _ACCOUNT)
+    top = mapping_at("customer", told, _CUSTOMER | {"product", "billing_account"})
+    product = mapping_at("customer.product", top.pop("product", {}), _PRODUCT)
+    account = mapping_at("customer.billing_account", top.pop("billing_account", {}), _ACCOUNT)
     return {
         **top,
         **{f"product.{name}": value for name, value in product.items()},
@@ -342,7 +342,7 @@ def _ranges(told: object) -> Iterator[str]:
             yield from _ranges(value)
 
 
-def _mapping(where: str, told: object, known: frozenset[str]) -> dict[str, object]:
+def mapping_at(where: str, told: object, known: frozenset[str]) -> dict[str, object]:
     if not isinstance(told, dict):
         raise MapUnusable(translated("{where}: not a mapping", where=where))
     if unknown := sorted(str(name) for name in told if name not in known):
@@ -357,13 +357,13 @@ def _mapping(where: str, told: object, known: frozenset[str]) -> dict[str, objec
     return {str(name): value for name, value in told.items()}
 
 
-def _text(where: str, told: object) -> str:
+def text_at(where: str, told: object) -> str:
     if not isinstance(told, str):
         raise MapUnusable(translated("{where}: not a text", where=where))
     return told
 
 
-def _zone(name: str) -> ZoneInfo:
+def zone_named(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError) as error:

@@ -98,6 +98,10 @@ def print_complaint(told: GetComplaintResponse) -> None:
     if complaint.repeat_of:
         click.echo(translated("It repeats {docket}.", docket=complaint.repeat_of))
     print_proposal(complaint.classification)
+    if complaint.external_reference:
+        click.echo(
+            translated("It was imported; its docket before: {reference}.", reference=complaint.external_reference)
+        )
     if complaint.HasField("remedy"):
         print_remedy(complaint)
     if told.HasField("remedy_lateness"):

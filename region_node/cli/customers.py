@@ -1,25 +1,24 @@
 """`region-node customers`: customers from a file, their end, and what keeps it."""
 
-import asyncio
 import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import click
-import grpc
 
+from gateway.api.region.v1.customer_service_pb2 import Customer, ImportCustomersResponse
 from gateway.api.types.v1.types_pb2 import Channel, Requester
 from gateway.languages import translated
-from gateway.tls import CredentialsUnusable
 from region_node.cli.column_map import ColumnMap, MapUnusable
 from region_node.cli.connection import CHANNELS, Target, connection_options, patience_option
-from region_node.cli.customer_file import CustomerFile, CustomerFileUnusable
-from region_node.cli.customer_import import CustomerImport
-from region_node.cli.customer_report import CustomerReport
-from region_node.cli.exits import NOT_KNOWN, REFUSED
+from region_node.cli.customer_file import CustomerFile
+from region_node.cli.customer_import import CustomersToImport
+from region_node.cli.exits import REFUSED
+from region_node.cli.import_command import run_import
+from region_node.cli.import_report import ImportReport
+from region_node.cli.line_file import LineFileUnusable
 from region_node.cli.number_ranges import parse_range
-from region_node.cli.outcome import may_pass, told_by
 from region_node.cli.standing import erase, release, restrict
 
 
@@ -109,12 +108,18 @@ def import_file(
     """
     opened = _opened(file, map_file, numbers)
     try:
-        report = CustomerReport(opened, rejects)
+        report = ImportReport[Customer, ImportCustomersResponse](opened, rejects)
     except OSError as error:
         raise click.UsageError(f"{rejects}: {error.strerror}") from error
     requester = Requester(staff_id=staff_id, channel=Channel.Value(f"CHANNEL_{channel.upper()}"))
     with report:
-        failure, exit_code = _run(target, opened, requester, report, dry_run=dry_run, patience=patience)
+        failure, exit_code = run_import(
+            target,
+            opened,
+            lambda channel: CustomersToImport(channel, opened, requester, validate_only=dry_run),
+            report,
+            patience,
+        )
     click.echo(json.dumps({**report.plain(), "dry_run": dry_run}, ensure_ascii=False) if as_json else report.summary())
     if failure:
         click.echo(failure, err=True)
@@ -134,34 +139,7 @@ def _opened(file: Path, map_file: Path, numbers: Sequence[str]) -> CustomerFile:
         return CustomerFile(file, ColumnMap(map_file), ranges)
     except MapUnusable as error:
         raise click.UsageError(f"{map_file}: {error}") from error
-    except CustomerFileUnusable as error:
+    except LineFileUnusable as error:
         raise click.UsageError(str(error)) from error
     except OSError as error:
         raise click.UsageError(f"{map_file}: {error.strerror}") from error
-
-
-def _run(
-    target: Target, file: CustomerFile, requester: Requester, report: CustomerReport, *, dry_run: bool, patience: float
-) -> tuple[str, int]:
-    """Imports the file; why it did not come to its end, and the exit code."""
-    again = translated("Run the same command again: it goes on after the last line that is done.")
-
-    async def run() -> None:
-        async with target.channel() as channel:
-            importing = CustomerImport(channel, file, requester, report, validate_only=dry_run)
-            await importing.run(patience, report.interrupted)
-
-    try:
-        asyncio.run(run())
-    except CredentialsUnusable as error:
-        raise click.UsageError(str(error)) from error
-    except CustomerFileUnusable as error:
-        return f"{error}\n{again}", NOT_KNOWN
-    except grpc.aio.AioRpcError as error:
-        problem = told_by(error)
-        if may_pass(error):
-            return f"{problem}\n{again}", NOT_KNOWN
-        return translated("Refused: {problem}", problem=problem), REFUSED
-    except KeyboardInterrupt:
-        return again, NOT_KNOWN
-    return "", 0

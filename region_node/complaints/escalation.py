@@ -180,11 +180,14 @@ def _unresolved(complaint: Complaint, hours: Hours) -> Iterator[Step]:
     each = find(complaint, rules.RESOLVE)
     if each is None or is_met(each):
         return
+    # Working time is counted for what still lies before it only: that is most of what a step costs.
     response = find(complaint, rules.FIRST_RESPONSE)
-    if response is not None and not is_met(response):
+    if complaint.level < QUALITY and response is not None and not is_met(response):
         yield Step(QUALITY, EscalationTrigger.ESCALATION_TRIGGER_HALF_USED, mark(each, 0.5, hours))
-    yield Step(COORDINATOR, EscalationTrigger.ESCALATION_TRIGGER_THREE_QUARTERS_USED, mark(each, 0.75, hours))
-    yield Step(EXECUTIVE, EscalationTrigger.ESCALATION_TRIGGER_LIMIT_PASSED, told_at(each, hours))
+    if complaint.level < COORDINATOR:
+        yield Step(COORDINATOR, EscalationTrigger.ESCALATION_TRIGGER_THREE_QUARTERS_USED, mark(each, 0.75, hours))
+    if complaint.level < EXECUTIVE:
+        yield Step(EXECUTIVE, EscalationTrigger.ESCALATION_TRIGGER_LIMIT_PASSED, told_at(each, hours))
 
 
 def _unhastened(complaint: Complaint) -> Iterator[Step]:

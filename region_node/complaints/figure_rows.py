@@ -1,10 +1,11 @@
 """What counts of each complaint, as stored: plain columns that tell nothing of a person and outlive the complaint."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from gateway.api.region.v1.complaint_pb2 import Complaint
 from gateway.clock import from_timestamp, to_microseconds
-from gateway.store.port import Transaction
+from gateway.store.port import Transaction, Value
 from region_node.complaints import rules
 from region_node.complaints.deadlines import due_of, find, is_met
 from region_node.customers.standing import ERASED
@@ -30,6 +31,13 @@ _KEPT = ", ".join(
         "rating",
     )
 )
+_KEEP = (
+    "INSERT INTO complaint_figures (docket, owner_region, category, department_zh, department_en, is_item,"  # noqa: S608 - column names only
+    " creation_date, state, due, resolved, level, repeats, refusals, contacts, rating)"
+    " VALUES (:docket, :owner_region, :category, :department_zh, :department_en, :is_item,"
+    " :creation_date, :state, :due, :resolved, :level, :repeats, :refusals, :contacts, :rating)"
+    f" ON CONFLICT (docket) DO UPDATE SET {_KEPT}"
+)
 
 
 @dataclass(frozen=True)
@@ -53,30 +61,34 @@ class Counted:
 
 def keep_figures(tx: Transaction, complaint: Complaint) -> None:
     """Keeps what counts of a complaint as it stands now."""
+    tx.execute(_KEEP, **_values(complaint))
+
+
+def keep_figures_of(tx: Transaction, complaints: Iterable[Complaint]) -> None:
+    """Keeps what counts of many complaints."""
+    tx.execute_many(_KEEP, [_values(each) for each in complaints])
+
+
+def _values(complaint: Complaint) -> Mapping[str, Value]:
     each = find(complaint, rules.RESOLVE)
     is_resolved = each is not None and is_met(each)
-    tx.execute(
-        "INSERT INTO complaint_figures (docket, owner_region, category, department_zh, department_en, is_item,"  # noqa: S608 - column names only
-        " creation_date, state, due, resolved, level, repeats, refusals, contacts, rating)"
-        " VALUES (:docket, :owner_region, :category, :department_zh, :department_en, :is_item,"
-        " :creation_date, :state, :due, :resolved, :level, :repeats, :refusals, :contacts, :rating)"
-        f" ON CONFLICT (docket) DO UPDATE SET {_KEPT}",
-        docket=complaint.docket,
-        owner_region=complaint.owner_region,
-        category=complaint.request.category,
-        department_zh=complaint.department.zh_cn,
-        department_en=complaint.department.en,
-        is_item=int(complaint.docket.count("/") > 1),
-        creation_date=to_microseconds(from_timestamp(complaint.creation_date)),
-        state=complaint.state,
-        due=to_microseconds(due_of(each)) if each is not None else None,
-        resolved=to_microseconds(from_timestamp(each.met_time)) if each is not None and is_resolved else None,
-        level=complaint.level,
-        repeats=complaint.repeats,
-        refusals=complaint.refusals,
-        contacts=_contacts(complaint),
-        rating=complaint.rating,
-    )
+    return {
+        "docket": complaint.docket,
+        "owner_region": complaint.owner_region,
+        "category": complaint.request.category,
+        "department_zh": complaint.department.zh_cn,
+        "department_en": complaint.department.en,
+        "is_item": int(complaint.docket.count("/") > 1),
+        "creation_date": to_microseconds(from_timestamp(complaint.creation_date)),
+        "state": complaint.state,
+        "due": to_microseconds(due_of(each)) if each is not None else None,
+        "resolved": to_microseconds(from_timestamp(each.met_time)) if each is not None and is_resolved else None,
+        "level": complaint.level,
+        "repeats": complaint.repeats,
+        "refusals": complaint.refusals,
+        "contacts": _contacts(complaint),
+        "rating": complaint.rating,
+    }
 
 
 def counted_page(

@@ -1,6 +1,6 @@
 """Complaints and their events, as stored."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -21,6 +21,14 @@ from region_node.subjects import number_index
 COMPLAINT_SUBJECTS = "complaint/"
 _PLACE = "complaints"
 _COLUMNS = "docket, traceparent, body"
+INSERT = (
+    "INSERT INTO complaints (docket, docket_number, handling_region, owner_region, operator, category,"
+    " number_index, severity, state, level, version, creation_date, due, traceparent, parent, external_index, body)"
+    " VALUES (:docket, :docket_number, :handling_region, :owner_region, :operator, :category,"
+    " :number_index, :severity, :state, :level, :version, :creation_date, :due, :traceparent, :parent,"
+    " :external_index, :body)"
+)
+"""Adds a complaint with `inserted_values`."""
 _ABOUT = "docket, state, handling_region, owner_region, due, traceparent, parent"
 
 
@@ -145,21 +153,27 @@ def require_complaint(tx: Transaction, docket: str) -> ComplaintRow:
 def insert_complaint(tx: Transaction, row: ComplaintRow, docket_number: int, now: datetime) -> None:
     """Adds a complaint and its first event."""
     complaint = row.complaint
-    tx.execute(
-        "INSERT INTO complaints (docket, docket_number, handling_region, owner_region, operator, category,"
-        " number_index, severity, state, level, version, creation_date, due, traceparent, parent, body)"
-        " VALUES (:docket, :docket_number, :handling_region, :owner_region, :operator, :category,"
-        " :number_index, :severity, :state, :level, :version, :creation_date, :due, :traceparent, :parent, :body)",
-        docket_number=docket_number,
-        handling_region=complaint.handling_region,
-        operator=complaint.operator,
-        number_index=number_index(tx, complaint.request.number),
-        creation_date=to_microseconds(from_timestamp(complaint.creation_date)),
-        traceparent=row.traceparent,
-        parent=complaint.parent,
-        **_changeable(tx, complaint),
-    )
+    index = number_index(tx, complaint.request.number)
+    tx.execute(INSERT, **inserted_values(row, docket_number, index, None, _body(tx, complaint)))
     _note_change(tx, complaint, now)
+
+
+def inserted_values(
+    row: ComplaintRow, docket_number: int, number: str, reference: str | None, body: bytes
+) -> Mapping[str, Value]:
+    """What INSERT stores of a complaint: `number` and `reference` are indexes, `body` is sealed."""
+    complaint = row.complaint
+    return {
+        "docket_number": docket_number,
+        "handling_region": complaint.handling_region,
+        "operator": complaint.operator,
+        "number_index": number,
+        "creation_date": to_microseconds(from_timestamp(complaint.creation_date)),
+        "traceparent": row.traceparent,
+        "parent": complaint.parent,
+        "external_index": reference,
+        **_changeable(complaint, body),
+    }
 
 
 def update_complaint(tx: Transaction, complaint: Complaint, now: datetime) -> None:
@@ -167,23 +181,37 @@ def update_complaint(tx: Transaction, complaint: Complaint, now: datetime) -> No
     tx.execute(
         "UPDATE complaints SET owner_region = :owner_region, category = :category, severity = :severity,"
         " state = :state, level = :level, version = :version, due = :due, body = :body WHERE docket = :docket",
-        **_changeable(tx, complaint),
+        **_changeable(complaint, _body(tx, complaint)),
     )
     _note_change(tx, complaint, now)
 
 
 def note_escalations(tx: Transaction, docket: str, reached: Sequence[Escalation]) -> None:
     """Keeps the levels that this region has raised a complaint to. A level reached twice is a defect, and fails."""
-    for each in reached:
-        tx.execute(
-            "INSERT INTO complaint_escalations (docket, level, trigger_code, due, time)"
-            " VALUES (:docket, :level, :trigger_code, :due, :time)",
-            docket=docket,
-            level=each.level,
-            trigger_code=each.trigger,
-            due=to_microseconds(from_timestamp(each.due)),
-            time=to_microseconds(from_timestamp(each.time)),
-        )
+    insert_escalations(tx, escalation_values(docket, reached))
+
+
+def escalation_values(docket: str, reached: Iterable[Escalation]) -> Sequence[Mapping[str, Value]]:
+    """What `insert_escalations` stores of the levels of one complaint."""
+    return [
+        {
+            "docket": docket,
+            "level": each.level,
+            "trigger_code": each.trigger,
+            "due": to_microseconds(from_timestamp(each.due)),
+            "time": to_microseconds(from_timestamp(each.time)),
+        }
+        for each in reached
+    ]
+
+
+def insert_escalations(tx: Transaction, rows: Sequence[Mapping[str, Value]]) -> None:
+    """Keeps levels, of whatever complaints. A level reached twice is a defect, and fails."""
+    tx.execute_many(
+        "INSERT INTO complaint_escalations (docket, level, trigger_code, due, time)"
+        " VALUES (:docket, :level, :trigger_code, :due, :time)",
+        rows,
+    )
 
 
 def earlier_dockets(tx: Transaction, complaint: Complaint) -> list[str]:
@@ -297,8 +325,16 @@ def _note_change(tx: Transaction, complaint: Complaint, now: datetime) -> None:
     tx.publish(changed, about=changed.about)
 
 
-def _changeable(tx: Transaction, complaint: Complaint) -> Mapping[str, Value]:
-    content = complaint.SerializeToString()
+def complaint_sealing(docket: str, content: bytes) -> vault.Sealing:
+    """The content of a complaint, sealed or to be sealed."""
+    return vault.Sealing(complaint_subject(docket), _PLACE, content)
+
+
+def _body(tx: Transaction, complaint: Complaint) -> bytes:
+    return vault.seal(tx, complaint_subject(complaint.docket), _PLACE, complaint.SerializeToString())
+
+
+def _changeable(complaint: Complaint, body: bytes) -> Mapping[str, Value]:
     return {
         "docket": complaint.docket,
         "owner_region": complaint.owner_region,
@@ -308,7 +344,7 @@ def _changeable(tx: Transaction, complaint: Complaint) -> Mapping[str, Value]:
         "level": complaint.level,
         "version": complaint.version,
         "due": _due(complaint),
-        "body": vault.seal(tx, complaint_subject(complaint.docket), _PLACE, content),
+        "body": body,
     }
 
 

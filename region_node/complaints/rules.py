@@ -182,9 +182,7 @@ def require_resolution(resolution: Resolution, currency: str) -> None:
     Closing needs a cause code: prevention counts by it (specification 2.3.3).
     """
     require_length("text", resolution.text, NOTE_LIMIT, required=True)
-    if not _CAUSE.fullmatch(resolution.cause_code):
-        problem = "lower-case letters, digits and dashes, beginning with a letter"
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="cause_code", problem=problem)
+    require_cause(resolution.cause_code)
     if resolution.remedy not in Remedy.values() or not resolution.remedy:
         raise Refused(Reason.REASON_REQUEST_INVALID, field="remedy", problem="not set")
     if (resolution.remedy in OF_MONEY) != resolution.HasField("amount"):
@@ -192,6 +190,13 @@ def require_resolution(resolution: Resolution, currency: str) -> None:
         raise Refused(Reason.REASON_REQUEST_INVALID, field="amount", problem=problem)
     if resolution.HasField("amount") and (resolution.amount.minor_units < 1 or resolution.amount.currency != currency):
         raise Refused(Reason.REASON_REQUEST_INVALID, field="amount", problem=f"not a positive amount of {currency}")
+
+
+def require_cause(cause_code: str) -> None:
+    """Raises Refused with REQUEST_INVALID for what is no code of a cause."""
+    if not _CAUSE.fullmatch(cause_code):
+        problem = "lower-case letters, digits and dashes, beginning with a letter"
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="cause_code", problem=problem)
 
 
 def require_rating(rating: int) -> None:

@@ -15,12 +15,12 @@ from gateway.pages import decode_token, encode_token, page_size
 from gateway.store.port import Store
 from region_node.auditing import audited_call
 from region_node.context import RegionContext
-from region_node.customers import operations
-from region_node.customers.import_stream import ImportStream, opened_file
+from region_node.customers import imports, operations
 from region_node.customers.messages import product_message
 from region_node.customers.operations import KnownCustomer
 from region_node.customers.profiles_asked import ProfileDesk
 from region_node.customers.taking_over import NAME_LIMIT, new_customer
+from region_node.importing.stream import ImportStream
 from region_node.requests import require_length
 
 _PAGE = "customers"
@@ -57,11 +57,11 @@ class CustomerService(CustomerServiceServicer):
         context: grpc.aio.ServicerContext[api.ImportCustomersRequest, api.ImportCustomersResponse],
     ) -> AsyncIterator[api.ImportCustomersResponse]:
         """See the contract."""
-        file = await opened_file(request_iterator)
+        file = await imports.opened_file(request_iterator)
         asked = audited_call(file.requester, self._clock)
-        stream = ImportStream(self._context, self._store, self._clock, file, asked)
-        async for answer in stream.answers(request_iterator):
-            yield answer
+        stream = ImportStream(self._store, self._clock, file, asked, imports.importing(self._context))
+        async for done in stream.answers(imports.pieces(request_iterator, self._context)):
+            yield imports.answer(done)
 
     async def QueryProfile(
         self,

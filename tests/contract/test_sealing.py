@@ -13,8 +13,8 @@ from gateway.relay.outbox import receipt_content
 from gateway.store.port import Transaction
 from gateway.store.schema import migrations_of
 from region_node import sealing
-from region_node.customers.imports import rejections_between
 from region_node.customers.rows import CustomerRow, find_customer, find_line
+from region_node.importing.progress import rejections_between
 from region_node.notices.rows import notices_after
 from region_node.orders.provisioning_rows import find_task
 from region_node.orders.rows import OrderFilter, RequestKey, find_request, list_orders

@@ -488,6 +488,8 @@ class Complaint(_message.Message):
     ATTACHMENTS_FIELD_NUMBER: _builtins.int
     REMEDY_FIELD_NUMBER: _builtins.int
     CLASSIFICATION_FIELD_NUMBER: _builtins.int
+    EXTERNAL_REFERENCE_FIELD_NUMBER: _builtins.int
+    IMPORTED_DIGEST_FIELD_NUMBER: _builtins.int
     docket: _builtins.str
     """The docket number that the customer is told, `<region of first contact>/<day>-<number>`: unique in the federation. That of a work item is `<docket of the case>/<number>`."""
     version: _builtins.int
@@ -516,6 +518,10 @@ class Complaint(_message.Message):
     """How satisfied the customer is, 1 to 5; 0 where it was not said."""
     parent: _builtins.str
     """The docket of the case whose work item this is; empty for what is none."""
+    external_reference: _builtins.str
+    """Its docket in the system from which it was imported; empty for one that was filed here."""
+    imported_digest: _builtins.bytes
+    """SHA-256 of the line from which it was imported; empty for one that was filed here."""
     @_builtins.property
     def request(self) -> Global___ComplaintRequest:
         """What was filed."""
@@ -613,10 +619,12 @@ class Complaint(_message.Message):
         attachments: _abc.Iterable[Global___ComplaintAttachment] | None = ...,
         remedy: Global___ComplaintRemedy | None = ...,
         classification: Global___ComplaintClassification | None = ...,
+        external_reference: _builtins.str = ...,
+        imported_digest: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["classification", b"classification", "creation_date", b"creation_date", "department", b"department", "expected_resolution_date", b"expected_resolution_date", "remedy", b"remedy", "request", b"request", "resolution", b"resolution", "returned", b"returned"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachments", b"attachments", "classification", b"classification", "creation_date", b"creation_date", "custody", b"custody", "deadlines", b"deadlines", "department", b"department", "docket", b"docket", "escalations", b"escalations", "expected_resolution_date", b"expected_resolution_date", "expedites", b"expedites", "handling_region", b"handling_region", "home_region", b"home_region", "items", b"items", "level", b"level", "notes", b"notes", "operator", b"operator", "owner_region", b"owner_region", "parent", b"parent", "rating", b"rating", "refusals", b"refusals", "remedy", b"remedy", "repeat_of", b"repeat_of", "repeats", b"repeats", "request", b"request", "resolution", b"resolution", "returned", b"returned", "severity", b"severity", "state", b"state", "state_changes", b"state_changes", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachments", b"attachments", "classification", b"classification", "creation_date", b"creation_date", "custody", b"custody", "deadlines", b"deadlines", "department", b"department", "docket", b"docket", "escalations", b"escalations", "expected_resolution_date", b"expected_resolution_date", "expedites", b"expedites", "external_reference", b"external_reference", "handling_region", b"handling_region", "home_region", b"home_region", "imported_digest", b"imported_digest", "items", b"items", "level", b"level", "notes", b"notes", "operator", b"operator", "owner_region", b"owner_region", "parent", b"parent", "rating", b"rating", "refusals", b"refusals", "remedy", b"remedy", "repeat_of", b"repeat_of", "repeats", b"repeats", "request", b"request", "resolution", b"resolution", "returned", b"returned", "severity", b"severity", "state", b"state", "state_changes", b"state_changes", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -303,6 +303,10 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Have their regions return those work items, with the reason WRONG_CATEGORY, or wait until they are done."""
     REASON_COMPLAINT_ANSWER_AWAITED: _Reason.ValueType  # 164
     """Wait for that region's answer, which comes by itself."""
+    REASON_COMPLAINT_IMPORTED_OTHERWISE: _Reason.ValueType  # 165
+    """The complaint was imported before, from a line with other content. It stays as it is: say in the node what has happened since."""
+    REASON_COMPLAINT_IMPORT_ELSEWHERE: _Reason.ValueType  # 166
+    """An open complaint is imported by the region that answers for it: import the line at the node of that region. What has ended is imported wherever it was answered."""
     REASON_LEGAL_DUTY_BY_STAFF_ALONE: _Reason.ValueType  # 170
     """Have a member of staff ask, with a certificate of their own, and let everybody else ask by another basis."""
     REASON_CONSENT_PAPER_USED: _Reason.ValueType  # 171
@@ -591,6 +595,10 @@ REASON_COMPLAINT_ITEMS_TAKEN: Reason.ValueType  # 163
 """Have their regions return those work items, with the reason WRONG_CATEGORY, or wait until they are done."""
 REASON_COMPLAINT_ANSWER_AWAITED: Reason.ValueType  # 164
 """Wait for that region's answer, which comes by itself."""
+REASON_COMPLAINT_IMPORTED_OTHERWISE: Reason.ValueType  # 165
+"""The complaint was imported before, from a line with other content. It stays as it is: say in the node what has happened since."""
+REASON_COMPLAINT_IMPORT_ELSEWHERE: Reason.ValueType  # 166
+"""An open complaint is imported by the region that answers for it: import the line at the node of that region. What has ended is imported wherever it was answered."""
 REASON_LEGAL_DUTY_BY_STAFF_ALONE: Reason.ValueType  # 170
 """Have a member of staff ask, with a certificate of their own, and let everybody else ask by another basis."""
 REASON_CONSENT_PAPER_USED: Reason.ValueType  # 171

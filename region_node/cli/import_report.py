@@ -3,19 +3,20 @@
 import csv
 import time
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
-from typing import IO
+from typing import IO, Generic, Protocol, Self, TypeVar
 
 import grpc
 
-from gateway.api.region.v1.customer_service_pb2 import ImportCustomersResponse, RejectedLine
+from gateway.api.region.v1.customer_service_pb2 import RejectedLine
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import LocalizedText
 from gateway.errors import reason_name, text
 from gateway.languages import in_language, translated
 from region_node.cli.column_map import Problem
-from region_node.cli.customer_file import CustomerFile, Line
+from region_node.cli.line_file import Line, LineFile
 from region_node.cli.outcome import told_by
 from region_node.cli.progress import line_progress
 
@@ -23,10 +24,43 @@ _SHOWN = 10  # lines that were not taken and are shown with their reasons; the f
 _COLUMNS = ("line", "reason", "zh_cn", "en")
 
 
-class CustomerReport:
+class Answer(Protocol):
+    """What a node answers to each piece of a file."""
+
+    @property
+    def last_line(self) -> int:
+        """The number of the last line that is done; 0 where none is."""
+        ...
+
+    @property
+    def created(self) -> int:
+        """How many were new, of the whole file so far."""
+        ...
+
+    @property
+    def existing(self) -> int:
+        """How many were there."""
+        ...
+
+    @property
+    def rejected(self) -> Iterable[RejectedLine]:
+        """The lines that were not taken: of this piece, or of before."""
+        ...
+
+    @property
+    def rejected_total(self) -> int:
+        """How many were not taken, of the whole file so far."""
+        ...
+
+
+M = TypeVar("M")
+R = TypeVar("R", bound=Answer)
+
+
+class ImportReport(Generic[M, R]):
     """Takes in what a node answers: shows a bar on a terminal, writes the file of rejects, and counts."""
 
-    def __init__(self, file: CustomerFile, rejects: Path | None) -> None:
+    def __init__(self, file: LineFile, rejects: Path | None) -> None:
         """Raises OSError where the file of rejects cannot be written."""
         self.rejected = 0
         self._file = file
@@ -42,7 +76,7 @@ class CustomerReport:
         self._progress = line_progress()
         self._task = self._progress.add_task(file.path.name, total=file.count)
 
-    def __enter__(self) -> "CustomerReport":
+    def __enter__(self) -> Self:
         self._progress.start()
         return self
 
@@ -54,7 +88,7 @@ class CustomerReport:
         if self._rejects is not None:
             self._rejects.close()
 
-    def begin(self, answer: ImportCustomersResponse) -> None:
+    def begin(self, answer: R) -> None:
         """Takes in how far the node is, at the beginning of a stream; all rejected lines are told anew."""
         if self._last_line == 0:
             self._began_at = answer.last_line
@@ -66,13 +100,16 @@ class CustomerReport:
             csv.writer(self._rejects).writerow((*_COLUMNS, *self._file.header))
         self.count(answer)
 
-    def count(self, answer: ImportCustomersResponse) -> None:
+    def count(self, answer: R) -> None:
         """Takes in how far the node is."""
         self._last_line = answer.last_line
         self._created, self._existing, self.rejected = answer.created, answer.existing, answer.rejected_total
         self._progress.update(self._task, completed=max(self._last_line - 1, 0))
 
-    def reject(self, line: Line, told: RejectedLine) -> None:
+    def accept(self, line: Line[M]) -> None:
+        """Takes in a line that was taken, in the order of the file."""
+
+    def reject(self, line: Line[M], told: RejectedLine) -> None:
         """Takes in a line that was not taken, in the order of the file."""
         reason, message = told.reason, told.message
         if line.problem is not None:
@@ -80,10 +117,10 @@ class CustomerReport:
             reason, message = Reason.REASON_REQUEST_INVALID, _text(line.problem)
         self._reasons[reason_name(reason)] += 1
         if len(self._shown) < _SHOWN:
-            shown = translated("line {line}: {problem}", line=line.number, problem=in_language(message))
+            shown = translated("line {line}: {problem}", line=line.row, problem=in_language(message))
             self._shown.append(shown)
         if self._rejects is not None:
-            row = (line.number, reason_name(reason), message.zh_cn, message.en, *line.cells)
+            row = (line.row, reason_name(reason), message.zh_cn, message.en, *line.cells)
             csv.writer(self._rejects).writerow(row)
 
     def interrupted(self, error: grpc.aio.AioRpcError) -> None:

@@ -1,0 +1,285 @@
+"""Files of complaints that a region takes over: each with its own times, once, and without a word to anybody.
+
+Only what this region answers for is taken: all that has ended, which was answered here, and what is open and its own by
+its category. What more than one department answers is led here, as the old system has led it: it gets no work items.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from gateway import failpoints
+from gateway.api.region.v1 import complaint_import_service_pb2 as api
+from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintClassification, ComplaintRequest
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.api.types.v1.types_pb2 import Requester
+from gateway.clock import from_timestamp, to_microseconds
+from gateway.errors import Refused
+from gateway.numberplan import normalize
+from gateway.store.port import Transaction
+from gateway.timers import Timer, set_timers
+from region_node.auditing import AuditedCall
+from region_node.complaints import past, rules
+from region_node.complaints.import_rows import (
+    Known,
+    NewComplaint,
+    earlier_about,
+    imported_among,
+    insert_complaints,
+    reference_index,
+)
+from region_node.complaints.limits import set_deadlines
+from region_node.complaints.owner import ESCALATION_TIMER
+from region_node.complaints.past import Earlier, Past
+from region_node.complaints.proposing import category_set, classification
+from region_node.complaints.rows import ComplaintRow, next_docket_number
+from region_node.complaints.taxonomy import owner_of
+from region_node.context import RegionContext
+from region_node.importing.progress import Rejection, Taken
+from region_node.importing.stream import Work
+from region_node.requests import require_length
+from region_node.subjects import number_index
+
+_REFERENCE_LIMIT = 64  # characters
+_OLDEST = timedelta(days=3650)  # of what may be filed between regions, too
+
+
+@dataclass(frozen=True)
+class Imported:
+    """A complaint to take over: as it was received, with its deadlines, and what is known of its life."""
+
+    complaint: Complaint = field(repr=False)
+    past: Past
+    rating: int
+    digest: bytes
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A line of a file: the complaint that it describes, or why it describes none."""
+
+    number: int
+    imported: Imported | Refused
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Who imports: the operator system, the person behind it, and when."""
+
+    operator: str
+    requester: Requester = field(repr=False)
+    now: datetime
+
+
+def importing(context: RegionContext, traceparent: str) -> Work[Candidate]:
+    """What is done with the lines of a file of complaints."""
+
+    def take(tx: Transaction, piece: Sequence[Candidate], asked: AuditedCall) -> Taken:
+        new, rejections = _sorted_out(tx, piece)
+        _take_over(tx, context, new, traceparent, asked.now)
+        failpoints.reach("complaints-imported.before-commit")
+        return Taken(len(new), rejections)
+
+    def check(tx: Transaction, piece: Sequence[Candidate]) -> Taken:
+        new, rejections = _sorted_out(tx, piece)
+        return Taken(len(new), rejections)
+
+    return Work("ImportComplaints", take, check)
+
+
+def candidate(context: RegionContext, line: api.ComplaintLine, asked: Asked) -> Candidate:
+    """The complaint that a line describes, or why none."""
+    try:
+        if not line.HasField("complaint"):
+            raise Refused(Reason.REASON_REQUEST_INVALID, field="complaint", problem="not set")
+        return Candidate(line.number, _imported(context, line.complaint, asked))
+    except Refused as refused:
+        return Candidate(line.number, refused)
+
+
+def replayed(
+    context: RegionContext, earlier: Earlier, piece: Sequence[Candidate], until: datetime
+) -> list[api.ReplayedComplaint]:
+    """Which levels the complaints of a piece would have reached by an instant; those filed later are left out.
+
+    `earlier` holds the complaints of the pieces before, and those of this one after that. The complaints are changed.
+    """
+    found = []
+    for each in piece:
+        if isinstance(each.imported, Refused) or each.imported.past.filed > until:
+            continue
+        complaint, life = each.imported.complaint, each.imported.past
+        _find_repeats(earlier, complaint.request.number, complaint, str(each.number))
+        past.relive(complaint, life, context.federation.working_hours, until)
+        found.append(
+            api.ReplayedComplaint(
+                number=each.number,
+                category=complaint.request.category,
+                filed_time=complaint.creation_date,
+                escalations=complaint.escalations,
+            )
+        )
+    return found
+
+
+def _imported(context: RegionContext, told: api.ImportedComplaint, asked: Asked) -> Imported:
+    """Raises Refused for what the contract does not allow, and for what another region answers for."""
+    require_length("external_reference", told.external_reference, _REFERENCE_LIMIT, required=True)
+    rules.require_filing(told.request)
+    life = _life(told, asked.now)
+    _require_outcome(told, life)
+    normal = api.ImportedComplaint()
+    normal.CopyFrom(told)
+    request = normal.request
+    request.ClearField("requester")
+    request.number = normalize(request.number)
+    if request.contact_number:
+        request.contact_number = normalize(request.contact_number)
+    if request.location_region:
+        context.federation.region(request.location_region)
+    home = context.federation.number_plan.home_of(request.number)
+    # Of what the line says: words that are in force later, and speak for something else, make it no other line.
+    digest = hashlib.sha256(normal.SerializeToString(deterministic=True)).digest()
+    request.requester.CopyFrom(asked.requester)
+    classified = _classified(context, request, home, asked.now)
+    request.category = category_set(classified)
+    category = context.federation.complaint_category(request.category)
+    owner = owner_of(category, request, handling=context.region, home=home)
+    if life.is_open and owner != context.region:
+        raise Refused(Reason.REASON_COMPLAINT_IMPORT_ELSEWHERE, region=owner)
+    complaint = Complaint(
+        request=request,
+        handling_region=context.region,
+        operator=asked.operator,
+        home_region=home or "",
+        owner_region=context.region,
+        department=category.departments[0].name,
+        severity=category.severity,
+        creation_date=told.filed_time,
+        classification=classified,
+        external_reference=told.external_reference,
+        imported_digest=digest,
+    )
+    if told.HasField("resolved_time") or told.HasField("closed_time"):
+        complaint.resolution.text, complaint.resolution.cause_code = told.resolution, told.cause_code
+    set_deadlines(context.federation, complaint, category, life.filed)
+    return Imported(complaint, life, told.rating, digest)
+
+
+def _classified(
+    context: RegionContext, request: ComplaintRequest, home: str | None, now: datetime
+) -> ComplaintClassification:
+    """The category of a line: the one that it names, or the one that its words speak for clearly.
+
+    Raises Refused for a line with neither: nobody sits at a desk for what the old system has classified.
+    """
+    found = classification(context, request, home, now)
+    if not category_set(found):
+        problem = "not set, and the words of the description do not speak clearly for one"
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="category", problem=problem)
+    return found
+
+
+def _life(told: api.ImportedComplaint, now: datetime) -> Past:
+    """What a line tells of times. Raises Refused for times that no complaint can have had."""
+    filed = _time("filed_time", told.filed_time) if told.HasField("filed_time") else None
+    if filed is None or not now - _OLDEST <= filed <= now:
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="filed_time", problem="not within the last ten years")
+    life = Past(
+        filed,
+        _time("first_response_time", told.first_response_time) if told.HasField("first_response_time") else None,
+        _time("resolved_time", told.resolved_time) if told.HasField("resolved_time") else None,
+        _time("closed_time", told.closed_time) if told.HasField("closed_time") else None,
+    )
+    last = filed
+    for name, instant in (
+        ("first_response_time", life.answered),
+        ("resolved_time", life.resolved),
+        ("closed_time", life.closed),
+    ):
+        if instant is not None and not last <= instant <= now:
+            raise Refused(Reason.REASON_REQUEST_INVALID, field=name, problem="before what it follows, or to come")
+        last = instant or last
+    return life
+
+
+def _time(name: str, stamp: Timestamp) -> datetime:
+    try:
+        return from_timestamp(stamp)
+    except OverflowError:
+        raise Refused(Reason.REASON_REQUEST_INVALID, field=name, problem="out of range") from None
+
+
+def _require_outcome(told: api.ImportedComplaint, life: Past) -> None:
+    is_answered = life.resolved is not None or life.closed is not None
+    require_length("resolution", told.resolution, rules.NOTE_LIMIT)
+    rules.require_rating(told.rating)
+    if told.cause_code:
+        rules.require_cause(told.cause_code)
+    if (told.cause_code or told.resolution) and not is_answered:
+        name = "cause_code" if told.cause_code else "resolution"
+        raise Refused(Reason.REASON_REQUEST_INVALID, field=name, problem="of what was not resolved")
+    if told.rating and life.is_open:
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="rating", problem="of what was not closed")
+
+
+def _sorted_out(tx: Transaction, piece: Sequence[Candidate]) -> tuple[list[Imported], list[Rejection]]:
+    """The complaints of a piece that are new, and the lines that cannot be taken."""
+    complaints = [each.imported.complaint for each in piece if isinstance(each.imported, Imported)]
+    known = imported_among(tx, [each.external_reference for each in complaints])
+    taken = dict(known)
+    new: list[Imported] = []
+    rejections: list[Rejection] = []
+    for each in piece:
+        try:
+            if isinstance(each.imported, Refused):
+                raise each.imported
+            reference, digest = each.imported.complaint.external_reference, each.imported.digest
+            if (before := taken.get(reference)) is None:
+                taken[reference] = Known(reference, digest)
+                new.append(each.imported)
+            elif before.digest not in (digest, None):
+                raise Refused(Reason.REASON_COMPLAINT_IMPORTED_OTHERWISE, complaint=before.docket)
+        except Refused as refused:
+            rejections.append(Rejection(each.number, refused.reason, refused.parameters))
+    return new, rejections
+
+
+def _take_over(
+    tx: Transaction, context: RegionContext, new: Sequence[Imported], traceparent: str, now: datetime
+) -> None:
+    """Stores complaints with their life until now; those that are open are raised from now on by their timers."""
+    if not new:
+        return
+    zone, hours = ZoneInfo(context.time_zone), context.federation.working_hours
+    indexes = {number: number_index(tx, number) for number in {each.complaint.request.number for each in new}}
+    earlier = earlier_about(tx, list(indexes.values()))
+    rows: list[NewComplaint] = []
+    timers: list[Timer] = []
+    for docket_number, each in enumerate(new, next_docket_number(tx)):
+        complaint = Complaint()
+        complaint.CopyFrom(each.complaint)
+        complaint.docket = f"{context.region}/{each.past.filed.astimezone(zone):%Y%m%d}-{docket_number}"
+        index = indexes[complaint.request.number]
+        _find_repeats(earlier, index, complaint, complaint.docket)
+        due = past.relive(complaint, each.past, hours, now)
+        complaint.rating = each.rating
+        if due is not None:
+            timer_id = f"{ESCALATION_TIMER}/{complaint.docket}"
+            timers.append(Timer(timer_id, ESCALATION_TIMER, complaint.docket, to_microseconds(due)))
+        reference = reference_index(tx, complaint.external_reference)
+        rows.append(NewComplaint(ComplaintRow(complaint, traceparent), docket_number, index, reference))
+    insert_complaints(tx, rows, now)
+    set_timers(tx, timers)
+
+
+def _find_repeats(earlier: Earlier, number: str, complaint: Complaint, docket: str) -> None:
+    """Notes what a complaint repeats, and that later ones may repeat it."""
+    filed, category = from_timestamp(complaint.creation_date), complaint.request.category
+    dockets = earlier.before(number, category, filed)
+    complaint.repeat_of, complaint.repeats = (dockets[0] if dockets else ""), len(dockets)
+    earlier.add(number, category, filed, docket)

@@ -1,0 +1,143 @@
+"""A replay of the clock reaches the levels that live timers reach, by the same triggers, and says when each was due."""
+
+from datetime import datetime, timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.api.federation.v1.configuration_pb2 import ComplaintSeverity, TimeLimit
+from gateway.api.region.v1.complaint_pb2 import Complaint
+from gateway.clock import from_timestamp, to_timestamp
+from region_node.complaints import escalation, rules
+from region_node.complaints.deadlines import Limit, meet, starting
+from region_node.complaints.past import Earlier, Past, relive
+from tests.unit.complaint_scene import DAY, HOUR, LIMITS, MOMENTS, at, duration, fired, hours
+
+KINDS = (rules.ACKNOWLEDGE, rules.FIRST_RESPONSE, rules.RESOLVE, rules.LEGAL)
+GAPS = st.integers(1, 60 * 24 * 20).map(lambda minutes: timedelta(minutes=minutes))
+SEVERITIES = st.sampled_from([ComplaintSeverity.COMPLAINT_SEVERITY_S1, ComplaintSeverity.COMPLAINT_SEVERITY_S3])
+FILED = at("2026-03-02 10:00")
+FOUR = (duration(1), duration(4), duration(48), duration(15 * 24))
+
+
+def received(
+    filed: datetime,
+    limits: tuple[TimeLimit, ...] = FOUR,
+    severity: ComplaintSeverity.ValueType = ComplaintSeverity.COMPLAINT_SEVERITY_S3,
+    repeats: int = 0,
+) -> Complaint:
+    """A complaint of Sichuan with its deadlines, before anything has happened to it."""
+    found = Complaint(
+        docket="sichuan/1",
+        handling_region="sichuan",
+        owner_region="sichuan",
+        severity=severity,
+        creation_date=to_timestamp(filed),
+        repeats=repeats,
+    )
+    found.deadlines.extend(
+        starting(kind, [Limit("sichuan", limit)], filed, hours) for kind, limit in zip(KINDS, limits, strict=True)
+    )
+    return found
+
+
+def lived(complaint: Complaint, past: Past, until: datetime) -> Complaint:
+    """What live timers make of it: each fires when the next level is due, and what happens comes when it happens."""
+    region, filed = "sichuan", past.filed
+    rules.enter(complaint, rules.ACKNOWLEDGED, now=filed, region=region, reason="received")
+    escalation.file(complaint, filed, region)
+    complaint.version = 1
+    rules.enter(complaint, rules.IN_PROGRESS, now=filed, region=region, reason="taken up")
+    meet(complaint, (rules.ACKNOWLEDGE,), filed)
+    escalation.take_up(complaint, filed, region)
+
+    def fire(before: datetime) -> None:
+        while (due := escalation.next_due(complaint, hours)) is not None and due < before:
+            assert escalation.raise_due(complaint, hours, due, region)
+
+    for instant, what in ((past.answered, "answer"), (past.resolved, "resolve"), (past.closed, "close")):
+        if instant is None or instant > until:
+            continue
+        fire(instant)
+        if what == "answer":
+            meet(complaint, (rules.FIRST_RESPONSE,), instant)
+        elif what == "resolve":
+            meet(complaint, (rules.FIRST_RESPONSE, rules.RESOLVE, rules.LEGAL), instant)
+            rules.enter(complaint, rules.RESOLVED, now=instant, region=region, reason="resolution proposed")
+        else:
+            rules.enter(complaint, rules.CLOSED, now=instant, region=region, reason="accepted by the customer")
+    fire(until + timedelta(microseconds=1))
+    return complaint
+
+
+@given(
+    MOMENTS,
+    st.tuples(LIMITS, LIMITS, LIMITS, LIMITS),
+    SEVERITIES,
+    st.integers(0, 3),
+    st.lists(GAPS, max_size=3),
+    GAPS,
+)
+def test_a_replay_is_what_live_timers_do(
+    filed: datetime,
+    limits: tuple[TimeLimit, ...],
+    severity: ComplaintSeverity.ValueType,
+    repeats: int,
+    gaps: list[timedelta],
+    rest: timedelta,
+) -> None:
+    times: list[datetime | None] = [filed + sum(gaps[: index + 1], timedelta()) for index in range(len(gaps))]
+    past = Past(filed, *times, *[None] * (3 - len(times)))
+    until = filed + sum(gaps, rest)
+    replayed = received(filed, limits, severity, repeats)
+    due = relive(replayed, past, hours, until)
+    live = lived(received(filed, limits, severity, repeats), past, until)
+    assert fired(replayed) == fired(live)
+    assert [each.due for each in replayed.escalations] == [each.due for each in live.escalations]
+    assert due == escalation.next_due(live, hours)
+    assert (replayed.state, replayed.level) == (live.state, live.level)
+    assert [each.met_time for each in replayed.deadlines] == [each.met_time for each in live.deadlines]
+    assert all(each.time == each.due for each in replayed.escalations)
+    assert [each.level for each in replayed.escalations] == list(range(replayed.level + 1))
+
+
+def test_what_comes_at_the_instant_at_which_its_time_ends_is_in_time() -> None:
+    (_, response, resolution, _) = received(FILED).deadlines
+    ends = [from_timestamp(each.due) for each in (response, resolution)]
+    complaint = received(FILED)
+    assert relive(complaint, Past(FILED, ends[0], ends[0] + HOUR), hours, FILED + 30 * DAY) is None
+    assert complaint.level == escalation.DEPARTMENT
+
+
+def test_a_later_instant_never_takes_a_level_back() -> None:
+    reached: list[tuple[int, str]] = []
+    for step in range(0, 20 * 24, 7):
+        complaint = received(FILED)
+        relive(complaint, Past(FILED, FILED + 5 * HOUR, FILED + 100 * HOUR), hours, FILED + step * HOUR)
+        assert fired(complaint)[: len(reached)] == reached
+        reached = fired(complaint)
+
+
+def test_what_happens_after_the_instant_has_not_happened() -> None:
+    complaint = received(FILED)
+    relive(complaint, Past(FILED, FILED + DAY, FILED + 2 * DAY, FILED + 3 * DAY), hours, FILED + DAY)
+    assert complaint.state == rules.IN_PROGRESS
+    assert not complaint.HasField("resolution")
+
+
+def test_one_that_was_closed_without_a_resolution_was_resolved_by_that() -> None:
+    complaint = received(FILED)
+    relive(complaint, Past(FILED, closed=FILED + HOUR), hours, FILED + DAY)
+    assert complaint.state == rules.CLOSED
+    assert [from_timestamp(each.met_time) for each in complaint.deadlines] == [FILED, *[FILED + HOUR] * 3]
+
+
+def test_a_complaint_repeats_those_of_its_number_and_category_that_were_filed_within_the_time_before() -> None:
+    earlier = Earlier()
+    for days, docket in ((31, "too old"), (30, "oldest"), (2, "newer"), (1, "newest")):
+        earlier.add("n", "BILL_WRONG", FILED - days * DAY, docket)
+    earlier.add("n", "BILL_WRONG", FILED - 20 * DAY, "newer")  # another item of the same case
+    earlier.add("n", "BILL_WRONG", FILED + HOUR, "later")
+    earlier.add("n", "OTHER", FILED - DAY, "of another category")
+    earlier.add("m", "BILL_WRONG", FILED - DAY, "of another number")
+    assert earlier.before("n", "BILL_WRONG", FILED) == ["newest", "newer", "oldest"]
