@@ -173,15 +173,22 @@ def import_file(
             report,
             patience,
         )
-    if isinstance(report, ReplayReport) and not as_json:
-        report.show()
-    click.echo(
-        json.dumps({**report.plain(), "dry_run": is_checked}, ensure_ascii=False) if as_json else report.summary()
-    )
+    _print(report, as_json=as_json, is_checked=is_checked)
     if failure:
         click.echo(failure, err=True)
     if exit_code or report.rejected:
         sys.exit(exit_code or REFUSED)
+
+
+def _print(
+    report: ImportReport[ImportedComplaint, ImportComplaintsResponse], *, as_json: bool, is_checked: bool
+) -> None:
+    if as_json:
+        click.echo(json.dumps({**report.plain(), "dry_run": is_checked}, ensure_ascii=False))
+        return
+    if isinstance(report, ReplayReport):
+        report.show()
+    click.echo(report.summary())
 
 
 def _report(

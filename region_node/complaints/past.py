@@ -41,6 +41,7 @@ def relive(complaint: Complaint, past: Past, hours: Hours, until: datetime) -> d
     region, filed = complaint.owner_region, past.filed
     rules.enter(complaint, rules.ACKNOWLEDGED, now=filed, region=region, reason="received")
     escalation.file(complaint, filed, region)
+    escalation.classified(complaint, filed, region)
     rules.hand_over(complaint, region, rules.WORKING, filed)
     complaint.version = 1
     rules.enter(complaint, rules.IN_PROGRESS, now=filed, region=region, reason="taken up")
