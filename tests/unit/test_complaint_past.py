@@ -46,6 +46,7 @@ def lived(complaint: Complaint, past: Past, until: datetime) -> Complaint:
     region, filed = "sichuan", past.filed
     rules.enter(complaint, rules.ACKNOWLEDGED, now=filed, region=region, reason="received")
     escalation.file(complaint, filed, region)
+    escalation.classified(complaint, filed, region)
     complaint.version = 1
     rules.enter(complaint, rules.IN_PROGRESS, now=filed, region=region, reason="taken up")
     meet(complaint, (rules.ACKNOWLEDGE,), filed)
