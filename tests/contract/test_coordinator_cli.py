@@ -311,7 +311,7 @@ def test_the_audit_chain_is_verified_and_every_damage_is_found(files: Process) -
     assert offline.invoke(main, verify).exit_code == 0
     cut = offline.invoke(main, [*verify, "--seen", head])
     assert cut.exit_code == 1
-    assert "the tail was cut: row 3 and all after it are gone, which whoever noted it has seen" in cut.stderr
+    assert "the tail was cut: row 3 and all after it are gone, which were seen by whoever noted it" in cut.stderr
     with sqlite3.connect(files.settings.with_name("data") / "coordinator.db") as database:
         database.execute("UPDATE audit SET detail = 'another' WHERE sequence = 2")
     database.close()

@@ -132,7 +132,7 @@ def test_a_whole_chain_is_confirmed_beside_the_running_node(region: Region) -> N
             call = await region.verify()
         await store.close()
         assert (call.code, call.err) == (0, "")
-        assert f"{ROWS} rows, head {head.hash.hex()}" in call.out
+        assert f"Rows: {ROWS}, head: {head.hash.hex()}" in call.out
         assert f"row {ROWS} as a coordinator keeps it" in call.out
 
     asyncio.run(story())
@@ -143,9 +143,9 @@ def test_a_whole_chain_is_confirmed_beside_the_running_node(region: Region) -> N
     [
         (
             "DELETE FROM audit WHERE sequence > 3",
-            "the tail was cut: row 4 and all after it are gone, which coordinator",
+            "the tail was cut: row 4 and all after it are gone, which were seen by coordinator",
         ),
-        ("DELETE FROM audit", "the tail was cut: row 1 and all after it are gone, which coordinator has seen"),
+        ("DELETE FROM audit", "the tail was cut: row 1 and all after it are gone, which were seen by coordinator"),
         ("DELETE FROM audit WHERE sequence = 2", "row 2 is missing"),
         ("UPDATE audit SET actor = 'nobody' WHERE sequence = 4", "row 4 of 20"),
     ],
