@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from gateway import vault
+from gateway.api.federation.v1.federation_pb2 import MemberState
 from gateway.api.region.v1.erasure_service_pb2 import CustomerStanding
 from gateway.api.region.v1.standing_envelopes_pb2 import StandingTold
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome, ReceiptContent
@@ -42,14 +43,16 @@ def tell_standing(
     standing: CustomerStanding.ValueType,
     now: datetime,
 ) -> None:
-    """Tells every other region how the customer of numbers stands; in the order in which it was said.
+    """Tells every other region that ever joined how the customer of numbers stands; in the order in which it was said.
 
     `key_id` is that of the customer's key, which tells nothing of the person and is no other customer's.
     """
     if not key_id or not numbers:
         return
     payload = StandingTold(numbers=sorted(set(numbers)), standing=standing).SerializeToString()
-    for region in sorted(each.id for each in context.federation.configuration.regions if each.id != context.region):
+    state = context.border.current.state()
+    regions = (each.id for each in context.federation.configuration.regions if each.id != context.region)
+    for region in sorted(each for each in regions if state.member_state(each) != MemberState.MEMBER_STATE_ABSENT):
         subject = f"{_SUBJECTS}{key_id}>{region}"
         letter = Letter(
             envelope_id=f"{subject}#{len(rows_about(tx, subject))}-{to_microseconds(now)}",
