@@ -22,7 +22,7 @@ NOT_RESTRICTED = (
     "number_index NOT IN (SELECT number_index FROM told_standings WHERE standing = 2)"
     " AND number_index NOT IN (SELECT products.number FROM products"
     " JOIN customers ON customers.customer_id = products.customer_id"
-    " WHERE customers.standing = 2 AND products.number IS NOT NULL)"
+    " WHERE customers.standing <> 1 AND customers.standing = 2 AND products.number IS NOT NULL)"
 )
 """A condition on a column `number_index`."""
 
