@@ -29,6 +29,7 @@ from region_node.billing.runs import BillingRuns
 from region_node.complaints import giving
 from region_node.complaints.accepted import REMEDY_TIMER
 from region_node.complaints.desk import ComplaintDesk
+from region_node.complaints.ended import ENDED_TIMER
 from region_node.complaints.handling import escalation_is_due
 from region_node.complaints.owner import ESCALATION_TIMER
 from region_node.complaints.relayed import ComplaintEnvelopes
@@ -41,6 +42,12 @@ from region_node.documents.on_file import RegisterDesk
 from region_node.documents.receiving import UPLOAD_TIMER, abandon
 from region_node.documents.relayed import DocumentEnvelopes
 from region_node.erasure.relayed import ErasureEnvelopes
+from region_node.erasure.standing_told import (
+    FORGET_TIMER,
+    StandingEnvelopes,
+    complaint_has_ended,
+    forget_envelopes,
+)
 from region_node.escalations.port import Sink
 from region_node.escalations.rows import waiting_sinks
 from region_node.escalations.telling import EscalationTelling
@@ -187,6 +194,7 @@ def _kinds(context: RegionContext, verification: VerificationDesk, contents: Con
         **ProfileEnvelopes(context).kinds(),
         **VerificationEnvelopes(verification).kinds(),
         **ErasureEnvelopes(context).kinds(),
+        **StandingEnvelopes(context).kinds(),
         **SharingEnvelopes(context).kinds(),
         **DocumentEnvelopes(context, contents).kinds(),
         **WitnessEnvelopes(context.border).kinds(),
@@ -215,6 +223,8 @@ def _timer_handlers(context: RegionContext) -> Mapping[str, TimerHandler]:
         REMEDY_TIMER: lambda tx, timer, now: giving.order_is_due(tx, context, timer, now),
         FOLLOW_TIMER: lambda tx, timer, now: giving.order_changed(tx, context, timer, now),
         ESCALATION_TIMER: lambda tx, timer, now: escalation_is_due(tx, context, timer, now),
+        ENDED_TIMER: lambda tx, timer, now: complaint_has_ended(tx, context, timer, now),
+        FORGET_TIMER: lambda tx, timer, now: forget_envelopes(tx, context, timer, now),
         SUSPENSION_TIMER: suspension_has_ended,
         UPLOAD_TIMER: abandon,
         REMINDER_TIMER: lambda tx, timer, now: remind(tx, context.border, timer, now),

@@ -17,6 +17,7 @@ from region_node.complaints import handling, rules
 from region_node.complaints.parties import may_read
 from region_node.complaints.rows import find_complaint
 from region_node.context import RegionContext
+from region_node.customers.told_standings import is_restricted
 from region_node.documents.files import find_file
 from region_node.documents.pieces import checked_pieces, not_on_file, piece_of
 from region_node.payloads import parse
@@ -103,6 +104,8 @@ def _piece_for(tx: Transaction, asked: AttachmentQuestion, asker: str) -> Docume
     row = find_complaint(tx, asked.docket)
     if row is None or not may_read(row.complaint, asker):
         return Refused(Reason.REASON_COMPLAINT_NOT_FOUND, complaint=asked.docket)
+    if is_restricted(tx, row.complaint.request.number):
+        return Refused(Reason.REASON_CUSTOMER_RESTRICTED)
     return _piece(tx, asked)
 
 

@@ -75,7 +75,7 @@ class ComplaintDesk:
             return owner.respond(tx, self._context, docket, staff_id, text, now, asks=asks, asks_region=asks_region)
 
         content = f"respond\0{docket}\0{text}\0{asks}" + (f"\0{asks_region}" if asks_region else "")
-        return await self._decide(caller, content.encode(), "RespondToComplaint", decide)
+        return await self._decide(caller, docket, content.encode(), "RespondToComplaint", decide)
 
     async def note_privately(self, caller: Caller, docket: str, text: str) -> Sequence[ComplaintNote]:
         """Staff write down what only this region's staff see; returns all of that."""
@@ -86,7 +86,7 @@ class ComplaintDesk:
             add_private_note(tx, docket, author, text, now)
             return complaint
 
-        await self._decide(caller, f"note\0{docket}\0{text}".encode(), "AddPrivateNote", decide)
+        await self._decide(caller, docket, f"note\0{docket}\0{text}".encode(), "AddPrivateNote", decide)
         return await self._store.read(lambda tx: private_notes(tx, docket))
 
     async def propose(self, caller: Caller, docket: str, resolution: Resolution) -> Complaint:
@@ -96,7 +96,7 @@ class ComplaintDesk:
         def decide(tx: Transaction, now: datetime) -> Complaint:
             return owner.propose(tx, self._context, docket, caller.identity.name, resolution, now)
 
-        return await self._decide(caller, content, "ProposeResolution", decide)
+        return await self._decide(caller, docket, content, "ProposeResolution", decide)
 
     async def settle_remedy(self, caller: Caller, request: SettleRemedyRequest) -> Complaint:
         """Staff of the responsible region settle money that the home region has refused."""
@@ -108,7 +108,7 @@ class ComplaintDesk:
             name = caller.identity.name
             return giving.settle_otherwise(tx, self._context, request.docket, name, request.otherwise, now)
 
-        return await self._decide(caller, content, "SettleRemedy", decide)
+        return await self._decide(caller, request.docket, content, "SettleRemedy", decide)
 
     async def give_back(self, caller: Caller, docket: str, reason: ReturnReason.ValueType, text: str) -> Complaint:
         """Staff of the responsible region return what is not their work."""
@@ -117,7 +117,7 @@ class ComplaintDesk:
             return returning.give_back(tx, self._context, docket, caller.identity.name, reason, text, now)
 
         content = f"return\0{docket}\0{reason}\0{text}".encode()
-        complaint = await self._decide(caller, content, "ReturnComplaint", decide)
+        complaint = await self._decide(caller, docket, content, "ReturnComplaint", decide)
         failpoints.reach("complaint-returned.after-commit")
         return complaint
 
@@ -130,7 +130,7 @@ class ComplaintDesk:
             return classify(tx, self._context, wanted, now)
 
         content = f"classify\0{docket}\0{category}\0{reason}".encode()
-        complaint = await self._decide(caller, content, "ClassifyComplaint", decide)
+        complaint = await self._decide(caller, docket, content, "ClassifyComplaint", decide)
         failpoints.reach("complaint-classified.after-commit")
         return complaint
 
@@ -150,11 +150,12 @@ class ComplaintDesk:
             response.remedy_lateness.FromTimedelta(money_late)
         return response
 
-    async def _decide(self, caller: Caller, content: bytes, action: str, decide: Decide) -> Complaint:
-        """Does once what a member of staff asks."""
+    async def _decide(self, caller: Caller, docket: str, content: bytes, action: str, decide: Decide) -> Complaint:
+        """Does once what a member of staff asks about a complaint."""
         now, key = self._clock.now(), RequestKey(caller.operator, caller.request_id, hashlib.sha256(content).digest())
 
         def once(tx: Transaction) -> Complaint:
+            handling.require_readable(tx, docket)
             if (known := handling.known_request(tx, key)) is not None:
                 return known
             complaint = decide(tx, now)

@@ -32,6 +32,7 @@ from region_node.complaints.rows import (
 from region_node.complaints.sending import send_to_region
 from region_node.complaints.taxonomy import Concerned, concerned
 from region_node.context import RegionContext
+from region_node.customers.told_standings import require_takes_complaints, require_unrestricted, standings_of
 from region_node.orders.caller import Caller, note
 from region_node.orders.rows import RequestKey, RequestSettled, find_request, insert_request, settle_request
 
@@ -49,11 +50,13 @@ def file(
     Raises Refused, also with REQUEST_ID_REUSED for the same id with other content.
     """
     key = caller.key(request.SerializeToString(deterministic=True))
+    require_unrestricted(tx, request.number)
     if (known := known_request(tx, key)) is not None:
         return known
     if request.location_region:
         context.federation.region(request.location_region)
     home = context.federation.number_plan.home_of(request.number)
+    require_takes_complaints(home, standings_of(tx, [request.number]))
     classification = proposing.classification(context, request, home, now)
     number = next_docket_number(tx)
     complaint = _new_complaint(context, caller, request, home or "", number, now)
@@ -129,6 +132,7 @@ def command(
     Raises Refused; for a request that was asked before, what the responsible region answered then.
     """
     key = caller.key(asked.SerializeToString(deterministic=True))
+    require_readable(tx, asked.docket)
     if (known := known_request(tx, key)) is not None:
         return known
     complaint = find_for(tx, asked.docket, caller.identity)
@@ -288,11 +292,22 @@ def raise_for_administrator(
 
 
 def find_for(tx: Transaction, docket: str, identity: Identity) -> Complaint:
-    """The complaint, for whoever may see it. Raises Refused with COMPLAINT_NOT_FOUND, also for those who may not."""
+    """The complaint, for whoever may see it.
+
+    Raises Refused with COMPLAINT_NOT_FOUND, also for those who may not, and with CUSTOMER_RESTRICTED.
+    """
     row = find_complaint(tx, docket)
     if row is None or not is_visible(row.complaint, identity):
         raise Refused(Reason.REASON_COMPLAINT_NOT_FOUND, complaint=docket)
+    require_unrestricted(tx, row.complaint.request.number)
     return row.complaint
+
+
+def require_readable(tx: Transaction, docket: str) -> None:
+    """Raises Refused with CUSTOMER_RESTRICTED where the customer of a complaint is stored and nothing else."""
+    row = find_complaint(tx, docket)
+    if row is not None:
+        require_unrestricted(tx, row.complaint.request.number)
 
 
 def is_visible(complaint: Complaint, identity: Identity) -> bool:

@@ -39,6 +39,7 @@ from region_node.complaints.proposing import category_set, classification
 from region_node.complaints.rows import ComplaintRow, next_docket_number
 from region_node.complaints.taxonomy import owner_of
 from region_node.context import RegionContext
+from region_node.customers.told_standings import ToldStanding, require_takes_complaints, standings_of
 from region_node.importing.progress import Rejection, Taken
 from region_node.importing.stream import Work
 from region_node.requests import require_length
@@ -79,13 +80,13 @@ def importing(context: RegionContext, traceparent: str) -> Work[Candidate]:
     """What is done with the lines of a file of complaints."""
 
     def take(tx: Transaction, piece: Sequence[Candidate], asked: AuditedCall) -> Taken:
-        new, rejections = _sorted_out(tx, piece)
+        new, rejections = _sorted_out(tx, context, piece)
         _take_over(tx, context, new, traceparent, asked.now)
         failpoints.reach("complaints-imported.before-commit")
         return Taken(len(new), rejections)
 
     def check(tx: Transaction, piece: Sequence[Candidate]) -> Taken:
-        new, rejections = _sorted_out(tx, piece)
+        new, rejections = _sorted_out(tx, context, piece)
         return Taken(len(new), rejections)
 
     return Work("ImportComplaints", take, check)
@@ -227,11 +228,16 @@ def _require_outcome(told: api.ImportedComplaint, life: Past) -> None:
         raise Refused(Reason.REASON_REQUEST_INVALID, field="rating", problem="of what was not closed")
 
 
-def _sorted_out(tx: Transaction, piece: Sequence[Candidate]) -> tuple[list[Imported], list[Rejection]]:
+def _sorted_out(
+    tx: Transaction, context: RegionContext, piece: Sequence[Candidate]
+) -> tuple[list[Imported], list[Rejection]]:
     """The complaints of a piece that are new, and the lines that cannot be taken."""
     complaints = [each.imported.complaint for each in piece if isinstance(each.imported, Imported)]
     known = imported_among(tx, [each.external_reference for each in complaints])
     taken = dict(known)
+    standings: dict[str, list[ToldStanding]] = {}
+    for standing in standings_of(tx, [each.request.number for each in complaints]):
+        standings.setdefault(standing.number_index, []).append(standing)
     new: list[Imported] = []
     rejections: list[Rejection] = []
     for each in piece:
@@ -240,6 +246,8 @@ def _sorted_out(tx: Transaction, piece: Sequence[Candidate]) -> tuple[list[Impor
                 raise each.imported
             reference, digest = each.imported.complaint.external_reference, each.imported.digest
             if (before := taken.get(reference)) is None:
+                number, home = each.imported.complaint.request.number, each.imported.complaint.home_region
+                require_takes_complaints(home, standings.get(number_index(tx, number), ()) if standings else ())
                 taken[reference] = Known(reference, digest)
                 new.append(each.imported)
             elif before.digest not in (digest, None):

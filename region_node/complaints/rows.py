@@ -14,8 +14,10 @@ from gateway.pages import key_number
 from gateway.store.port import Transaction, Value
 from region_node.complaints import remedy, rules
 from region_node.complaints.deadlines import due_of, find, is_met
+from region_node.complaints.ended import look_at_ended
 from region_node.complaints.figure_rows import keep_figures
 from region_node.complaints.telling_rows import note_to_tell
+from region_node.customers.told_standings import NOT_RESTRICTED, erased_by
 from region_node.subjects import number_index
 
 COMPLAINT_SUBJECTS = "complaint/"
@@ -234,8 +236,11 @@ def earlier_dockets(tx: Transaction, complaint: Complaint) -> list[str]:
 def list_complaints(
     tx: Transaction, wanted: ComplaintFilter, before: tuple[int, str] | None, limit: int
 ) -> list[Complaint]:
-    """At most `limit` complaints, newest first, older than `before` (creation date in microseconds, docket)."""
-    conditions = ["1 = 1"]
+    """At most `limit` complaints, newest first, older than `before` (creation date in microseconds, docket).
+
+    Those of restricted customers are left out.
+    """
+    conditions = [NOT_RESTRICTED]
     parameters: dict[str, Value] = {"limit": limit}
     if wanted.operator:
         conditions.append("(owner_region = :region OR (operator = :operator AND parent = ''))")
@@ -321,6 +326,8 @@ def _note_change(tx: Transaction, complaint: Complaint, now: datetime) -> None:
         level=complaint.level,
         time=to_microseconds(now),
     )
+    if rules.is_final(complaint) and erased_by(tx, complaint.request.number):
+        look_at_ended(tx, complaint.docket, now)
     changed = ComplaintChanged(complaint.docket)
     tx.publish(changed, about=changed.about)
 

@@ -41,6 +41,7 @@ from region_node.complaints.rows import (
     page_start,
     resumed_after,
 )
+from region_node.customers.told_standings import is_restricted
 from region_node.orders.caller import Caller
 from region_node.orders.changes import Changes
 from region_node.requests import require_length, require_reader, require_request_id, wait_seconds
@@ -325,5 +326,6 @@ def _changes_after(
             continue
         row = find_complaint(tx, event.docket)
         visible = row is not None and handling.is_visible(row.complaint, identity)
-        seen.append((event.sequence, row.complaint if row is not None and visible else None))
+        is_shown = row is not None and visible and not is_restricted(tx, row.complaint.request.number)
+        seen.append((event.sequence, row.complaint if row is not None and is_shown else None))
     return seen

@@ -19,6 +19,7 @@ from region_node.context import RegionContext
 from region_node.customers.rows import Line, customer_numbered, lines_of_customer
 from region_node.customers.standing import ACTIVE, ERASED, RESTRICTED, keep_standing, standing_of
 from region_node.documents.rows import Kept, document_subject, kept_of
+from region_node.erasure.destroying import destroy
 from region_node.erasure.elsewhere import Elsewhere, kept_elsewhere
 from region_node.erasure.relayed import tell_region
 from region_node.erasure.rows import (
@@ -33,6 +34,7 @@ from region_node.erasure.rows import (
     subjects_of_keys,
 )
 from region_node.erasure.rules import require_erasable
+from region_node.erasure.standing_told import customer_key, tell_standing
 from region_node.orders.erasing import AboutCustomer, orders_about
 from region_node.retention.holds import holds_of
 from region_node.subjects import customer_subject, number_subject, order_subject
@@ -155,8 +157,10 @@ def _erase_all(tx: Transaction, context: RegionContext, kept: _KeptOf, now: date
     subjects = _subjects(tx, kept.customer_id, kept.lines, kept.orders, kept.complaints)
     subjects += [envelope_subject(document_subject(each.register_id)) for each in documents]
     complained = kept_elsewhere(tx, kept.complaints)
-    keys_destroyed = _destroy(tx, context, subjects, now)
+    key_id, numbers = customer_key(tx, kept.customer_id), [line.number for line in kept.lines]
+    keys_destroyed = destroy(tx, context, subjects, now)
     _tell_others(tx, context, kept.orders, complained, documents, now)
+    tell_standing(tx, context, key_id, numbers, ERASED, now)
     return keys_destroyed
 
 
@@ -189,25 +193,35 @@ def read_erasure(tx: Transaction, caller: str, request_id: str, customer_id: str
     return row
 
 
-def restrict(tx: Transaction, customer: Named, reason: api.ErasureReason.ValueType, call: AuditedCall) -> str:
-    """Has a customer stored only; returns the id. A repeat changes nothing.
+def restrict(
+    tx: Transaction, context: RegionContext, customer: Named, reason: api.ErasureReason.ValueType, call: AuditedCall
+) -> str:
+    """Has a customer stored only, here and in other regions; returns the id. A repeat changes nothing.
 
     Raises Refused with CUSTOMER_NOT_FOUND or CUSTOMER_ERASED.
     """
     customer_id = _require_there(tx, customer)
     if standing_of(tx, customer_id) != RESTRICTED:
-        keep_standing(tx, customer_id, RESTRICTED)
+        _stand(tx, context, customer_id, RESTRICTED, call.now)
         call.record(tx, "RestrictCustomer", customer_id, _name(reason))
     return customer_id
 
 
-def lift(tx: Transaction, customer: Named, call: AuditedCall) -> str:
+def lift(tx: Transaction, context: RegionContext, customer: Named, call: AuditedCall) -> str:
     """Ends a restriction; returns the id of the customer. A repeat changes nothing. Raises Refused as `restrict`."""
     customer_id = _require_there(tx, customer)
     if standing_of(tx, customer_id) != ACTIVE:
-        keep_standing(tx, customer_id, ACTIVE)
+        _stand(tx, context, customer_id, ACTIVE, call.now)
         call.record(tx, "LiftRestriction", customer_id)
     return customer_id
+
+
+def _stand(
+    tx: Transaction, context: RegionContext, customer_id: str, standing: api.CustomerStanding.ValueType, now: datetime
+) -> None:
+    numbers = [line.number for line in lines_of_customer(tx, customer_id)]
+    keep_standing(tx, customer_id, standing)
+    tell_standing(tx, context, customer_key(tx, customer_id), numbers, standing, now)
 
 
 def apply_erased(tx: Transaction, key_ids: Sequence[str], now: datetime) -> int:
@@ -251,16 +265,6 @@ def _subjects(
         *(complaint_subject(each.docket) for each in complaints),
         *(envelope_subject(each.docket) for each in complaints),
     ]
-
-
-def _destroy(tx: Transaction, context: RegionContext, subjects: Sequence[str], now: datetime) -> int:
-    """Destroys the keys of subjects; how many there were. Their ids are on disk before, apart from the database."""
-    key_ids = vault.key_ids_of(tx, subjects)
-    context.erased_keys.add(key_ids)
-    vault.destroy(tx, subjects)
-    note_erased_keys(tx, key_ids, now)
-    mark_erased(tx, subjects)
-    return len(key_ids)
 
 
 def _require_there(tx: Transaction, customer: Named) -> str:

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from gateway import vault
 from gateway.api.region.v1.order_envelopes_pb2 import OrderErasure
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome, ReceiptContent
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -19,8 +18,8 @@ from region_node.context import RegionContext
 from region_node.customers.rows import customer_numbered
 from region_node.documents.files import find_file, remove_file
 from region_node.documents.rows import DOCUMENT_SUBJECTS
+from region_node.erasure.destroying import destroy
 from region_node.erasure.elsewhere import Elsewhere, kept_elsewhere
-from region_node.erasure.rows import mark_erased, note_erased_keys
 from region_node.orders import rules
 from region_node.orders.rows import find_order
 from region_node.subjects import number_subject, order_subject
@@ -67,11 +66,7 @@ class ErasureEnvelopes:
             subjects = self._of_document(tx, content)
         elif not (subjects := self._of_order(tx, content)):
             subjects, others = self._of_complaint(tx, content)
-        key_ids = vault.key_ids_of(tx, subjects)
-        self._context.erased_keys.add(key_ids)
-        vault.destroy(tx, subjects)
-        note_erased_keys(tx, key_ids, now)
-        mark_erased(tx, subjects)
+        destroy(tx, self._context, subjects, now)
         for each in others:
             tell_region(tx, self._context, each.region, each.docket, each.traceparent, now)
         return Answer(Outcome.OUTCOME_ACCEPTED)

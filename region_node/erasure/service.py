@@ -78,7 +78,9 @@ class ErasureService(ErasureServiceServicer):
         call = audited_call(request.requester, self._clock)
         _require_reason(request.reason)
         customer = _named(request)
-        customer_id = await self._store.write(lambda tx: operations.restrict(tx, customer, request.reason, call))
+        customer_id = await self._store.write(
+            lambda tx: operations.restrict(tx, self._context, customer, request.reason, call)
+        )
         return api.RestrictCustomerResponse(customer_id=customer_id, standing=RESTRICTED)
 
     async def LiftRestriction(
@@ -89,7 +91,7 @@ class ErasureService(ErasureServiceServicer):
         """See the contract."""
         call = audited_call(request.requester, self._clock)
         customer = _named(request)
-        customer_id = await self._store.write(lambda tx: operations.lift(tx, customer, call))
+        customer_id = await self._store.write(lambda tx: operations.lift(tx, self._context, customer, call))
         return api.LiftRestrictionResponse(customer_id=customer_id, standing=ACTIVE)
 
 

@@ -62,7 +62,7 @@ class ErasureServiceServicer:
     """
 
     def EraseCustomer(self, request, context):
-        """Destroys the keys of all that is stored of a customer: fields, documents, what hangs on the numbers, orders. The same request id is done once. Refused while a line is not terminated, an order is open, the balance is not zero or somebody must keep the data.
+        """Destroys the keys of all that is stored of a customer: fields, documents, what hangs on the numbers, orders, complaints. Every other region is told the numbers and destroys what it keeps about them, of a complaint that is still open there once it has ended. The same request id is done once. Refused while a line is not terminated, an order or a complaint that this region has is open, the balance is not zero or somebody must keep the data.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -76,7 +76,7 @@ class ErasureServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RestrictCustomer(self, request, context):
-        """Stores a customer only: from the answer on nothing of it is read and no order is taken in or goes on. For what would be to be erased and must still be kept, or cannot be erased yet (art. 47, paragraph 2). A repeat changes nothing.
+        """Stores a customer only: from the answer on nothing of it is read here and no order or complaint is taken in or goes on by anybody's hand. Every other region is told the numbers, and from then on shows and takes in no complaint about them. What runs by itself runs on: the time of a complaint, its levels and who is told of those. For what would be to be erased and must still be kept, or cannot be erased yet (art. 47, paragraph 2). A repeat changes nothing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

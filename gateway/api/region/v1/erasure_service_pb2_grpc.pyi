@@ -17,11 +17,11 @@ class ErasureServiceStub:
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     EraseCustomer: _aio.UnaryUnaryMultiCallable[_erasure_service_pb2.EraseCustomerRequest, _erasure_service_pb2.EraseCustomerResponse]
-    """Destroys the keys of all that is stored of a customer: fields, documents, what hangs on the numbers, orders. The same request id is done once. Refused while a line is not terminated, an order is open, the balance is not zero or somebody must keep the data."""
+    """Destroys the keys of all that is stored of a customer: fields, documents, what hangs on the numbers, orders, complaints. Every other region is told the numbers and destroys what it keeps about them, of a complaint that is still open there once it has ended. The same request id is done once. Refused while a line is not terminated, an order or a complaint that this region has is open, the balance is not zero or somebody must keep the data."""
     GetErasure: _aio.UnaryUnaryMultiCallable[_erasure_service_pb2.GetErasureRequest, _erasure_service_pb2.GetErasureResponse]
     """Says what was erased, when and why. The reading is recorded."""
     RestrictCustomer: _aio.UnaryUnaryMultiCallable[_erasure_service_pb2.RestrictCustomerRequest, _erasure_service_pb2.RestrictCustomerResponse]
-    """Stores a customer only: from the answer on nothing of it is read and no order is taken in or goes on. For what would be to be erased and must still be kept, or cannot be erased yet (art. 47, paragraph 2). A repeat changes nothing."""
+    """Stores a customer only: from the answer on nothing of it is read here and no order or complaint is taken in or goes on by anybody's hand. Every other region is told the numbers, and from then on shows and takes in no complaint about them. What runs by itself runs on: the time of a complaint, its levels and who is told of those. For what would be to be erased and must still be kept, or cannot be erased yet (art. 47, paragraph 2). A repeat changes nothing."""
     LiftRestriction: _aio.UnaryUnaryMultiCallable[_erasure_service_pb2.LiftRestrictionRequest, _erasure_service_pb2.LiftRestrictionResponse]
     """Ends the restriction of a customer. A repeat changes nothing."""
 
@@ -34,7 +34,7 @@ class ErasureServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _erasure_service_pb2.EraseCustomerRequest,
         context: _aio.ServicerContext[_erasure_service_pb2.EraseCustomerRequest, _erasure_service_pb2.EraseCustomerResponse],
     ) -> _abc.Awaitable[_erasure_service_pb2.EraseCustomerResponse]:
-        """Destroys the keys of all that is stored of a customer: fields, documents, what hangs on the numbers, orders. The same request id is done once. Refused while a line is not terminated, an order is open, the balance is not zero or somebody must keep the data."""
+        """Destroys the keys of all that is stored of a customer: fields, documents, what hangs on the numbers, orders, complaints. Every other region is told the numbers and destroys what it keeps about them, of a complaint that is still open there once it has ended. The same request id is done once. Refused while a line is not terminated, an order or a complaint that this region has is open, the balance is not zero or somebody must keep the data."""
 
     @_abc_1.abstractmethod
     def GetErasure(
@@ -50,7 +50,7 @@ class ErasureServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _erasure_service_pb2.RestrictCustomerRequest,
         context: _aio.ServicerContext[_erasure_service_pb2.RestrictCustomerRequest, _erasure_service_pb2.RestrictCustomerResponse],
     ) -> _abc.Awaitable[_erasure_service_pb2.RestrictCustomerResponse]:
-        """Stores a customer only: from the answer on nothing of it is read and no order is taken in or goes on. For what would be to be erased and must still be kept, or cannot be erased yet (art. 47, paragraph 2). A repeat changes nothing."""
+        """Stores a customer only: from the answer on nothing of it is read here and no order or complaint is taken in or goes on by anybody's hand. Every other region is told the numbers, and from then on shows and takes in no complaint about them. What runs by itself runs on: the time of a complaint, its levels and who is told of those. For what would be to be erased and must still be kept, or cannot be erased yet (art. 47, paragraph 2). A repeat changes nothing."""
 
     @_abc_1.abstractmethod
     def LiftRestriction(
