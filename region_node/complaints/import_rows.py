@@ -9,6 +9,7 @@ from gateway.api.region.v1.complaint_pb2 import Complaint
 from gateway.clock import from_microseconds, to_microseconds
 from gateway.store.among import rows_among
 from gateway.store.port import Transaction
+from region_node.complaints import rules
 from region_node.complaints.figure_rows import keep_figures_of
 from region_node.complaints.past import Earlier
 from region_node.complaints.rows import (
@@ -81,7 +82,7 @@ def earlier_about(tx: Transaction, numbers: Sequence[str]) -> Earlier:
         tx,
         take,
         "SELECT number_index, category, creation_date, CASE WHEN parent = '' THEN docket ELSE parent END"
-        " FROM complaints WHERE number_index",
+        f" FROM complaints WHERE state <> {rules.CANCELLED} AND number_index",
         numbers,
     )
     return found
