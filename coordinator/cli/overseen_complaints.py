@@ -162,14 +162,12 @@ def raise_complaint(connection: Connection, docket: str, level: int, reason: str
 @click.option("--request-id", default="", help="The same id does the same thing once. Made up where it is not given.")
 @connected
 @json_option
-def reclassify(
-    connection: Connection, docket: str, category: str, reason: str, request_id: str, as_json: bool
-) -> None:
+def reclassify(connection: Connection, docket: str, category: str, reason: str, request_id: str, as_json: bool) -> None:
     """Say what the complaint DOCKET is about: it goes where that makes it go, and the customer is told.
 
     Its time runs from filing on. What a region other than that of first contact has, is returned by that region first,
-    as wrongly classified. Your name stands in the audit chain of the region. Where no answer came, the same command
-    again changes nothing more: either it was not done, or it is refused because it was.
+    as wrongly classified. Your name stands in the audit chain of the region. Where no answer came,
+    run it again: it is refused if it was done, so nothing is done twice.
 
     \b
     Examples:

@@ -81,7 +81,7 @@ def earlier_about(tx: Transaction, numbers: Sequence[str]) -> Earlier:
     rows_among(
         tx,
         take,
-        "SELECT number_index, category, creation_date, CASE WHEN parent = '' THEN docket ELSE parent END"
+        "SELECT number_index, category, creation_date, CASE WHEN parent = '' THEN docket ELSE parent END"  # noqa: S608 - a number only
         f" FROM complaints WHERE state <> {rules.CANCELLED} AND number_index",
         numbers,
     )
