@@ -1,6 +1,7 @@
 """`coordinator complaints list`, `show`, `raise` and `reclassify`."""
 
 import hashlib
+import uuid
 from datetime import UTC, datetime, timedelta
 
 import click
@@ -158,23 +159,23 @@ def raise_complaint(connection: Connection, docket: str, level: int, reason: str
 @click.argument("docket")
 @click.option("--category", required=True, help="What it is about, by the category's code.")
 @click.option("--reason", required=True, help="Why; the regions concerned keep it as a note of yours.")
+@click.option("--request-id", default="", help="The same id does the same thing once. Made up where it is not given.")
 @connected
 @json_option
-def reclassify(connection: Connection, docket: str, category: str, reason: str, as_json: bool) -> None:
+def reclassify(connection: Connection, docket: str, category: str, reason: str, request_id: str, as_json: bool) -> None:
     """Say what the complaint DOCKET is about: it goes where that makes it go, and the customer is told.
 
     Its time runs from filing on. What a region other than that of first contact has, is returned by that region first,
-    as wrongly classified. Your name stands in the audit chain of the region. The same command again changes nothing
-    more: repeat it where no answer came.
+    as wrongly classified. Your name stands in the audit chain of the region. Where no answer came,
+    run it again: it is refused if it was done, so nothing is done twice.
 
     \b
     Examples:
       coordinator complaints list --unclassified
       coordinator complaints reclassify guangdong/20261124-17 --category NET_SPEED --reason 'it is not about the bill'
     """
-    content = "\0".join((docket, category, reason))
     request = contract.ReclassifyComplaintRequest(
-        request_id=hashlib.sha256(content.encode()).hexdigest()[:32], docket=docket, category=category, reason=reason
+        request_id=request_id or uuid.uuid4().hex, docket=docket, category=category, reason=reason
     )
     response = connection.ask(
         lambda channel: invoke(ComplaintOversightServiceStub(channel).ReclassifyComplaint, request, TIMEOUT)

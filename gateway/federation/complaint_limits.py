@@ -18,6 +18,17 @@ Promises = Callable[[TimeLimit, Iterable[RegionalLimit | RegionalPolicy]], list[
 """When a national limit and those of the regions concerned end."""
 
 
+def resolution_limit(category: ComplaintCategory, *, rural: bool) -> TimeLimit:
+    """The category's own limit, which it must have: in the countryside that for it, where there is one."""
+    return category.rural_limit if rural and category.HasField("rural_limit") else category.resolution_limit
+
+
+def resolution_policy(severity: ComplaintSeverity.ValueType, *, rural: bool) -> str:
+    """The policy that holds the limit of a severity: only S2 has another one in the countryside."""
+    is_rural = rural and severity == contract.COMPLAINT_SEVERITY_S2
+    return RURAL_RESOLUTION if is_rural else severity_policy(severity, STAGES[-1])
+
+
 def resolution_promises(
     category: ComplaintCategory,
     severity: ComplaintSeverity.ValueType,
@@ -30,10 +41,8 @@ def resolution_promises(
     cap = policy(LEGAL_CAP)
     found = promises(cap.limit, cap.regional)
     if category.HasField("resolution_limit"):
-        limit = category.rural_limit if rural and category.HasField("rural_limit") else category.resolution_limit
-        found += promises(limit, category.regional_limits)
+        found += promises(resolution_limit(category, rural=rural), category.regional_limits)
     else:
-        is_rural = rural and severity == contract.COMPLAINT_SEVERITY_S2
-        own = policy(RURAL_RESOLUTION if is_rural else severity_policy(severity, STAGES[-1]))
+        own = policy(resolution_policy(severity, rural=rural))
         found += promises(own.limit, own.regional)
     return sorted(found, key=lambda each: each.due)

@@ -13,10 +13,18 @@ STAGES = ("acknowledgement", "first-response", "resolution")
 """What has a limit by severity, in the order in which it is due."""
 LEGAL_CAP = "complaint-answer"
 RURAL_RESOLUTION = "complaint-s2-resolution-rural"
+EXPEDITE = "complaint-expedite"
+APPEAL_OF_CHARGES, APPEAL_OF_OTHERS = "appeal-of-charges", "appeal-of-others"
+ATTACHMENT_SIZE = "attachment-size"
 CONFIDENCE = "complaint-proposal-confidence"
 LEAD = "complaint-proposal-lead"
 
 _SEVERITIES = tuple(number for number in contract.ComplaintSeverity.values() if number)
+_UNITS: Mapping[str, contract.Unit.ValueType] = {
+    APPEAL_OF_CHARGES: contract.UNIT_MONTHS,
+    APPEAL_OF_OTHERS: contract.UNIT_MONTHS,
+    ATTACHMENT_SIZE: contract.UNIT_MEBIBYTES,
+}
 _HEAVIEST = 9
 _MOST_TENTHS = 1000
 _STAR_INSIDE = re.compile(r"\*(?!$)|[^a-z]\*|^\*")
@@ -91,9 +99,10 @@ def _department_problems(categories: Collection[ComplaintCategory]) -> Iterator[
 
 
 def _policy_problems(policies: Mapping[str, Policy]) -> Iterator[str]:
-    """The policies without which no limit and no proposal can be told."""
+    """The policies without which a complaint could not be followed to its end: limits, proposals, files, appeals."""
     wanted = {severity_policy(severity, stage): "limit" for severity in _SEVERITIES for stage in STAGES}
-    wanted |= {RURAL_RESOLUTION: "limit", LEGAL_CAP: "limit", CONFIDENCE: "figure", LEAD: "figure"}
+    wanted |= dict.fromkeys((RURAL_RESOLUTION, LEGAL_CAP, EXPEDITE), "limit")
+    wanted |= dict.fromkeys((CONFIDENCE, LEAD, *_UNITS), "figure")
     for name, kind in wanted.items():
         path = f"policies[{name}]"
         policy = policies.get(name)
@@ -101,8 +110,10 @@ def _policy_problems(policies: Mapping[str, Policy]) -> Iterator[str]:
             yield f"{path}: is missing; complaints need it"
         elif policy.WhichOneof("national") != kind:
             yield f"{path}: must be a {kind}"
-        elif kind == "figure":
+        elif name in (CONFIDENCE, LEAD):
             yield from _share_problems(path, policy)
+        elif name in _UNITS and policy.figure.unit != _UNITS[name]:
+            yield f"{path}.figure: must be of {contract.Unit.Name(_UNITS[name])}"
 
 
 def _share_problems(path: str, policy: Policy) -> Iterator[str]:

@@ -14,7 +14,6 @@ from google.protobuf.message import Message
 
 from gateway.api.region.v1 import complaint_service_pb2 as api
 from gateway.api.region.v1.complaint_pb2 import (
-    Complaint,
     ComplaintChannel,
     ComplaintRequest,
     ComplaintState,
@@ -35,7 +34,7 @@ from region_node.complaints.rules import NOT_SAID, state_name
 T = TypeVar("T")
 
 _CALL_SECONDS = 30.0
-_WAIT_SECONDS = 10.0  # for the responsible region
+_WAIT_SECONDS = 10  # for the responsible region
 _CAME_BY = tuple(name.removeprefix("COMPLAINT_CHANNEL_").lower() for name in ComplaintChannel.keys()[1:])
 _REMEDIES = tuple(name.removeprefix("REMEDY_").lower() for name in Remedy.keys()[1:])
 _RETURNS = tuple(
@@ -70,6 +69,7 @@ def complaints() -> None:
 @click.option("--by", type=click.Choice(_CAME_BY), default="counter", show_default=True, help="How it came in.")
 @click.option("--contact", default="", help="The number on which the customer is told; NUMBER unless given.")
 @click.option("--location", default="", help="The region in which it happened.")
+@click.option("--rural", is_flag=True, help="It happened in the countryside, where some limits are longer.")
 @_staff_option
 @_request_option
 @_json_option
@@ -81,6 +81,7 @@ def file(
     by: str,
     contact: str,
     location: str,
+    rural: bool,
     staff_id: str,
     request_id: str,
     as_json: bool,
@@ -109,6 +110,7 @@ def file(
         remedy_sought=Remedy.Value(f"REMEDY_{remedy.upper()}"),
         channel=ComplaintChannel.Value(f"COMPLAINT_CHANNEL_{by.upper()}"),
         location_region=location,
+        rural_area=rural,
         requester=_requester(staff_id, "counter"),
     )
     request = api.FileComplaintRequest(request_id=_id(request_id), complaint=filed)
@@ -451,9 +453,7 @@ def _requester(staff_id: str, channel: str) -> Requester:
 
 
 def _wait() -> Duration:
-    wait = Duration()
-    wait.FromTimedelta(timedelta(seconds=_WAIT_SECONDS))
-    return wait
+    return Duration(seconds=_WAIT_SECONDS)
 
 
 def _ask(target: Target, call: Callable[[ComplaintServiceStub], Awaitable[T]], request_id: str = "") -> T:
@@ -489,11 +489,10 @@ def _tell(
     | api.SettleRemedyResponse,
     as_json: bool,
 ) -> None:
-    complaint: Complaint = answer.complaint
     if as_json:
-        _print_json(complaint)
+        _print_json(answer.complaint)
     else:
-        print_told(complaint)
+        print_told(answer.complaint)
 
 
 def _print_json(message: Message) -> None:

@@ -23,7 +23,6 @@ from region_node.documents.rules import require_content
 
 MATERIAL = "ATTACHMENT"
 """The material of the catalogue that says which types a file may have."""
-SIZE_POLICY = "attachment-size"
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,12 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.calls import current_call
 from gateway.clock import Clock
 from gateway.errors import Refused
+from gateway.federation.complaint_rules import ATTACHMENT_SIZE
 from gateway.store.port import Store
 from gateway.tracing import current_traceparent
 from region_node.auditing import audited_call
 from region_node.complaints import rules
-from region_node.complaints.attaching import MATERIAL, SIZE_POLICY, Attaching
+from region_node.complaints.attaching import MATERIAL, Attaching
 from region_node.complaints.attachment_contents import AttachmentReading
 from region_node.context import RegionContext
 from region_node.documents.files import StoredFile
@@ -83,7 +84,7 @@ class AttachmentService(AttachmentServiceServicer):
             material = federation.material(MATERIAL)
             if material is None:
                 raise Refused(Reason.REASON_CONFIGURATION_INVALID, problem=f"there is no material {MATERIAL}")
-            limit = federation.figure(SIZE_POLICY, (self._context.region,)) * MEBIBYTE
+            limit = federation.figure(ATTACHMENT_SIZE, (self._context.region,)) * MEBIBYTE
             require_file("attachment", named, material, limit)
         except Refused as refused:
             await self._receiving.refuse(attaching, refused)

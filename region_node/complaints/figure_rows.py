@@ -74,7 +74,8 @@ def _values(complaint: Complaint) -> Mapping[str, Value]:
     is_resolved = each is not None and is_met(each)
     return {
         "docket": complaint.docket,
-        "owner_region": complaint.owner_region,
+        # What a region has returned is led, and counted, by the region of first contact.
+        "owner_region": complaint.handling_region if complaint.HasField("returned") else complaint.owner_region,
         "category": complaint.request.category,
         "department_zh": complaint.department.zh_cn,
         "department_en": complaint.department.en,

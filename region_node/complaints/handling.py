@@ -11,11 +11,11 @@ from zoneinfo import ZoneInfo
 from gateway import failpoints
 from gateway.api.federation.v1.configuration_pb2 import ComplaintCategory
 from gateway.api.region.v1.complaint_envelopes_pb2 import ComplaintCommand, ComplaintFiling
-from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintRequest
+from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintRequest, ComplaintReturn, ReturnReason
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.clock import from_timestamp, to_timestamp
-from gateway.errors import Refused
+from gateway.errors import Refused, text
 from gateway.identity import Identity
 from gateway.store.port import Transaction
 from gateway.timers import Timer
@@ -233,8 +233,9 @@ def settle_command(
         adopt(tx, context, snapshot, now)
 
 
-def keep(tx: Transaction, context: RegionContext, docket: str, now: datetime) -> None:
-    """The other region is not competent, and passes nothing on: the region that received it first leads."""
+def keep(tx: Transaction, context: RegionContext, docket: str, refused: Refused, now: datetime) -> None:
+    """The node of the other region has refused the filing, and passes nothing on: the region that received it first
+    leads a case, which awaits the coordinator and says why, and the customer is told who has it now."""
     row = find_complaint(tx, docket)
     if row is None or row.complaint.version:
         return
@@ -242,8 +243,14 @@ def keep(tx: Transaction, context: RegionContext, docket: str, now: datetime) ->
     if complaint.parent:
         leading.refuse_item(tx, context, complaint, now)
         return
-    complaint.owner_region = context.region
+    other, why = complaint.owner_region, text(refused.reason, refused.parameters)
     owner.take_up(tx, context, complaint, now)
+    rules.note(complaint, other, f"{why.zh_cn} {why.en}"[: rules.NOTE_LIMIT], now)
+    complaint.returned.CopyFrom(
+        ComplaintReturn(reason=ReturnReason.RETURN_REASON_REFUSED, author=other, time=to_timestamp(now))
+    )
+    leading.lead(context, complaint, now)
+    told.tell_led(tx, context, complaint, now)
     update_complaint(tx, complaint, now)
 
 

@@ -9,6 +9,7 @@ from gateway.api.region.v1.complaint_pb2 import Complaint
 from gateway.clock import from_microseconds, to_microseconds
 from gateway.store.among import rows_among
 from gateway.store.port import Transaction
+from region_node.complaints import rules
 from region_node.complaints.figure_rows import keep_figures_of
 from region_node.complaints.past import Earlier
 from region_node.complaints.rows import (
@@ -80,8 +81,8 @@ def earlier_about(tx: Transaction, numbers: Sequence[str]) -> Earlier:
     rows_among(
         tx,
         take,
-        "SELECT number_index, category, creation_date, CASE WHEN parent = '' THEN docket ELSE parent END"
-        " FROM complaints WHERE number_index",
+        "SELECT number_index, category, creation_date, CASE WHEN parent = '' THEN docket ELSE parent END"  # noqa: S608 - a number only
+        f" FROM complaints WHERE state <> {rules.CANCELLED} AND number_index",
         numbers,
     )
     return found

@@ -7,11 +7,11 @@ from gateway.api.federation.v1.configuration_pb2 import ComplaintCategory, Regio
 from gateway.api.region.v1.complaint_pb2 import Complaint, Deadline, DeadlineKind
 from gateway.clock import from_timestamp, to_timestamp
 from gateway.federation.catalogue import Federation
-from gateway.federation.complaint_rules import LEGAL_CAP, STAGES, severity_policy
+from gateway.federation.complaint_limits import resolution_limit, resolution_policy
+from gateway.federation.complaint_rules import EXPEDITE, LEGAL_CAP, STAGES, severity_policy
 from region_node.complaints import rules
 from region_node.complaints.deadlines import Limit, due_of, promised, starting
 
-EXPEDITE_POLICY = "complaint-expedite"
 _STAGES = dict(zip((rules.ACKNOWLEDGE, rules.FIRST_RESPONSE, rules.RESOLVE), STAGES, strict=True))
 
 
@@ -29,14 +29,17 @@ def set_deadlines(
     """Sets what has to happen by when, and the time that the customer is promised; reminders keep their deadlines.
 
     Of the national limit and those of the regions concerned the strictest holds; the category's limit goes before that
-    of its severity, and the law's before both. Raises Refused where a policy is missing, with CONFIGURATION_INVALID.
+    of its severity, and the law's before both; in the countryside those for it. What a category promises to tell in the
+    meantime counts as a first response. Raises Refused where a policy is missing, with CONFIGURATION_INVALID.
     """
     hours, found, later = federation.working_hours, [], starts or {}
     for kind, stage in _STAGES.items():
-        if kind == rules.RESOLVE and category.HasField("resolution_limit"):
-            limits = _of(category.resolution_limit, category.regional_limits, complaint)
+        if kind == rules.RESOLVE:
+            limits = _of_resolution(federation, complaint, category)
         else:
             limits = _limits(federation, severity_policy(complaint.severity, stage), complaint)
+        if kind == rules.FIRST_RESPONSE and category.HasField("interim_limit"):
+            limits.append(Limit(complaint.owner_region, category.interim_limit))
         found.append(starting(kind, limits, later.get(kind, start), hours))
     found.append(starting(rules.LEGAL, _limits(federation, LEGAL_CAP, complaint), start, hours))
     for each in found:
@@ -80,7 +83,7 @@ def _keep(each: Deadline, known: Deadline) -> None:
 
 def haste(federation: Federation, complaint: Complaint, now: datetime) -> Deadline:
     """By when a reminder is to be answered."""
-    return starting(rules.EXPEDITE, _limits(federation, EXPEDITE_POLICY, complaint), now, federation.working_hours)
+    return starting(rules.EXPEDITE, _limits(federation, EXPEDITE, complaint), now, federation.working_hours)
 
 
 def refund(federation: Federation, complaint: Complaint, now: datetime) -> Deadline | None:
@@ -93,6 +96,13 @@ def refund(federation: Federation, complaint: Complaint, now: datetime) -> Deadl
     found = starting(rules.REFUND, [limit], now, federation.working_hours)
     federation.note_years(limit.limit, now, from_timestamp(found.due), limit.region)
     return found
+
+
+def _of_resolution(federation: Federation, complaint: Complaint, category: ComplaintCategory) -> list[Limit]:
+    rural = complaint.request.rural_area
+    if category.HasField("resolution_limit"):
+        return _of(resolution_limit(category, rural=rural), category.regional_limits, complaint)
+    return _limits(federation, resolution_policy(complaint.severity, rural=rural), complaint)
 
 
 def _limits(federation: Federation, name: str, complaint: Complaint) -> list[Limit]:

@@ -59,7 +59,7 @@ class ComplaintEnvelopes:
         if receipt.outcome == Outcome.OUTCOME_ACCEPTED:
             handling.adopt(tx, self._context, parse(Complaint, receipt.result), now)
         else:
-            handling.keep(tx, self._context, content.subject, now)
+            handling.keep(tx, self._context, content.subject, refusal_of(receipt), now)
 
     def _commanded(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
         """A region of first contact passes on what the customer says."""

@@ -36,10 +36,14 @@ def concerned(
 ) -> Sequence[Concerned]:
     """Whose work it is, each once; nobody's where the coordinator says so.
 
-    Where the home region, or the place, is not known, it is that of the region of first contact.
+    Where the place is not known, it is that of the region of first contact. Where the home region is needed and not
+    known, nobody guesses: it is nobody's, and the coordinator says so.
     """
-    known = {_HOME: home or handling, _LOCATION: request.location_region or handling, _HANDLING: handling}
-    regions = dict.fromkeys(known[each] for each in _CONCERNED.get(category.owner, (_HANDLING,)))
+    needed = _CONCERNED.get(category.owner, (_HANDLING,))
+    if home is None and _HOME in needed:
+        return []
+    known = {_HOME: home or "", _LOCATION: request.location_region or handling, _HANDLING: handling}
+    regions = dict.fromkeys(known[each] for each in needed)
     return [Concerned(region, department) for region in regions for department in category.departments]
 
 

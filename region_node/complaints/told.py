@@ -37,6 +37,15 @@ def tell_unclassified(tx: Transaction, complaint: Complaint, now: datetime) -> N
 
 def tell_classified(tx: Transaction, context: RegionContext, complaint: Complaint, now: datetime) -> None:
     """Who is responsible, and the promised time, once somebody has said what it is about, or said otherwise."""
+    _tell_responsible(tx, context, complaint, f"classified/{len(complaint.classification.settings)}", now)
+
+
+def tell_led(tx: Transaction, context: RegionContext, complaint: Complaint, now: datetime) -> None:
+    """Who is responsible, and the promised time, where the region that was named at filing has refused to be."""
+    _tell_responsible(tx, context, complaint, "led", now)
+
+
+def _tell_responsible(tx: Transaction, context: RegionContext, complaint: Complaint, what: str, now: datetime) -> None:
     region = context.federation.region(complaint.owner_region).name
     due = from_timestamp(complaint.expected_resolution_date).astimezone(ZoneInfo(context.time_zone))
     text = LocalizedText(
@@ -45,7 +54,7 @@ def tell_classified(tx: Transaction, context: RegionContext, complaint: Complain
         en=f"{complaint.department.en} in {region.en} is responsible for your complaint {complaint.docket} and promises"
         f" an answer by {due:%Y-%m-%d %H:%M}.",
     )
-    _tell(tx, complaint, f"classified/{len(complaint.classification.settings)}", text, now)
+    _tell(tx, complaint, what, text, now)
 
 
 def tell_changed(tx: Transaction, before: Complaint, complaint: Complaint, now: datetime) -> None:

@@ -43,14 +43,15 @@ def export(tx: Transaction, context: RegionContext, exporter: Exporter, request:
     if not complaint.request.category:
         raise Refused(Reason.REASON_COMPLAINT_UNCLASSIFIED)
     category = federation.complaint_category(complaint.request.category)
-    concerned = sorted({complaint.handling_region, complaint.owner_region})
+    respondents = rules.respondents(complaint)
+    concerned = sorted({complaint.handling_region, complaint.owner_region, *respondents})
     matter = rules.Matter(
         complaint=complaint,
         complaint_class=category.complaint_class,
         appellant=_appellant(tx, complaint, request.appellant),
         statements=request.statements,
         customer_asks=request.customer_asks,
-        respondent=federation.region(complaint.owner_region).name,
+        respondent=rules.joined([federation.region(each).name for each in respondents]),
         months=federation.figure(rules.policy_of(category.complaint_class), concerned),
         time_zone=context.time_zone,
         now=now,

@@ -24,6 +24,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import LocalizedText
 from gateway.clock import from_timestamp
 from gateway.errors import Refused
+from gateway.federation.complaint_rules import APPEAL_OF_CHARGES, APPEAL_OF_OTHERS
 from region_node.complaints import rules as complaint_rules
 from region_node.requests import require_length
 from region_node.terms import add_months
@@ -32,7 +33,6 @@ FULFILLED, NOT_FULFILLED = DossierFinding.DOSSIER_FINDING_FULFILLED, DossierFind
 NOT_KNOWN = DossierFinding.DOSSIER_FINDING_NOT_KNOWN
 ACCEPTABLE = DossierVerdict.DOSSIER_VERDICT_ACCEPTABLE
 REFUSED, INCOMPLETE = DossierVerdict.DOSSIER_VERDICT_REFUSED, DossierVerdict.DOSSIER_VERDICT_INCOMPLETE
-CHARGES_POLICY, OTHERS_POLICY = "appeal-of-charges", "appeal-of-others"
 REGULATOR_LEVEL = 5
 _YES, _NO = Statement.STATEMENT_YES, Statement.STATEMENT_NO
 _ASKED = EscalationTrigger.ESCALATION_TRIGGER_CUSTOMER_ASKED
@@ -71,9 +71,27 @@ class Matter:
         return self.customer_asks or any(each.trigger == _ASKED for each in self.complaint.escalations)
 
 
+def respondents(complaint: Complaint) -> Sequence[str]:
+    """The regions whose company is complained against (art. 9): the responsible region.
+
+    Whoever leads a case is not for that: it is the home region, and where nobody knows that, those of the work items.
+    """
+    if not complaint.items:
+        return [complaint.owner_region]
+    if complaint.home_region:
+        return [complaint.home_region]
+    at_work = dict.fromkeys(each.region for each in complaint.items if each.region and not each.HasField("returned"))
+    return list(at_work)
+
+
+def joined(names: Sequence[LocalizedText]) -> LocalizedText:
+    """Several names as one; empty for none."""
+    return LocalizedText(zh_cn="、".join(each.zh_cn for each in names), en=", ".join(each.en for each in names))
+
+
 def policy_of(complaint_class: ComplaintClass.ValueType) -> str:
     """The policy that says how long ago a matter of a class may have happened (art. 11(1))."""
-    return CHARGES_POLICY if complaint_class == ComplaintClass.COMPLAINT_CLASS_CHARGES else OTHERS_POLICY
+    return APPEAL_OF_CHARGES if complaint_class == ComplaintClass.COMPLAINT_CLASS_CHARGES else APPEAL_OF_OTHERS
 
 
 def last_day(occurred: date, months: int) -> date:

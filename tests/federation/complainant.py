@@ -48,6 +48,7 @@ class Complainant:
             remedy_sought=Remedy.REMEDY_REFUND,
             channel=ComplaintChannel.COMPLAINT_CHANNEL_LETTER,
             requester=REQUESTER,
+            rural_area=False,
             **told,
         )
 

@@ -315,6 +315,18 @@ async def test_a_category_of_the_coordinator_begins_with_an_item_that_awaits_it(
 
 
 @pytest.mark.files  # nothing of it depends on the engine
+@pytest.mark.parametrize("category", ["BILL_WRONG", "BILL_ROAM", "PRIV_SHARE"])
+async def test_what_is_the_work_of_a_home_region_that_nobody_knows_awaits_the_coordinator(
+    federation: Federation, desk: Complainant, category: str
+) -> None:
+    filed = await desk.file(category, federation.next_number(""))
+    assert (filed.home_region, filed.owner_region, items(filed)) == ("", "guangdong", [("", "AWAITING_COORDINATOR")])
+    assert filed.custody[-1].reason == TimeReason.TIME_REASON_WAITING_FOR_COORDINATOR
+    header = await assign(federation, filed.docket, "sichuan", "BILLING")
+    await staff(federation, "sichuan").reaches(header.items[1].docket, IN_PROGRESS)
+
+
+@pytest.mark.files  # nothing of it depends on the engine
 async def test_what_cannot_be_assigned_or_returned_is_refused_with_its_reason(
     federation: Federation, desk: Complainant, leader: Complainant
 ) -> None:

@@ -360,6 +360,27 @@ async def test_a_complaint_without_a_category_is_filed_listed_classified_and_sho
     assert done.out == f"{other['docket']} is of the category OTHER; guangdong is responsible\n", done.err
 
 
+@pytest.mark.files  # the commands are the same on either engine
+async def test_a_category_that_is_set_back_and_forth_for_the_same_reason_is_set_each_time(
+    federation: Federation, desk: Complainant
+) -> None:
+    docket = (await desk.file("OTHER", federation.next_number("guangdong"))).docket
+    told = ("--reason", "更正")
+    for category in ("SUGGESTION", "OTHER", "SUGGESTION"):
+        done = await administered(federation, "reclassify", docket, "--category", category, *told)
+        assert done.out == f"{docket} is of the category {category}; guangdong is responsible\n", done.err
+    found = await desk.get(docket)
+    assert found.request.category == "SUGGESTION"
+    again = await administered(federation, "reclassify", docket, "--category", "SUGGESTION", *told)
+    assert (again.code, (await desk.get(docket)).version) == (1, found.version)
+    for _ in range(2):
+        by_id = await administered(
+            federation, "reclassify", docket, "--category", "OTHER", *told, "--request-id", "as-told"
+        )
+        assert by_id.code == 0, by_id.err
+    assert (await desk.get(docket)).version == found.version + 1
+
+
 async def test_what_a_region_that_is_away_has_not_taken_up_is_recalled_and_led_here(
     federation: Federation, desk: Complainant, classifier: Complainant
 ) -> None:

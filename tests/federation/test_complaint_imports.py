@@ -212,6 +212,10 @@ async def test_imported_complaints_are_repeats_of_each_other_and_of_what_was_fil
     assert (first.repeats, second.repeats, third.repeats, third.repeat_of) == (0, 0, 1, second.docket)
     live = await old.desk.file("BILL_WRONG", number)
     assert (live.repeats, live.repeat_of) == (2, third.docket)
+    await old.desk.withdraw(live.docket)
+    later = old.complaint(number, filed=federation.clock.now())
+    await old.hand_over([later])
+    assert (await old.found(later)).repeats == 2, "what was withdrawn is repeated by nothing"
 
 
 async def test_the_clock_is_replayed_up_to_an_instant_and_nothing_is_stored(

@@ -228,6 +228,19 @@ async def test_a_report_counts_each_complaint_at_its_responsible_region_and_name
     assert (await refusal(call)).reason == "REQUEST_INVALID"
 
 
+@pytest.mark.files  # nothing of it depends on the engine
+async def test_a_complaint_that_was_returned_is_counted_once_at_the_region_that_leads_it(
+    federation: Federation, desk: Complainant, quality: Complainant
+) -> None:
+    single = await desk.file("BILL_REFUND_LATE", federation.next_number("sichuan"))
+    await quality.reaches(single.docket, IN_PROGRESS)
+    await quality.give_back(single.docket)
+    await desk.follows(single.docket, lambda found: len(found.items) == 1, "it is a case")
+    rows = (await reported(federation, CATEGORY, REGION))[1]
+    counted = [(each.category, each.region, each.complaints) for each in rows]
+    assert [each for each in counted if each[0] == "BILL_REFUND_LATE"] == [("BILL_REFUND_LATE", "guangdong", 1)]
+
+
 @pytest.mark.files  # the commands are the same on either engine
 async def test_administrators_follow_raise_and_count_complaints_by_commands(
     federation: Federation, desk: Complainant, quality: Complainant

@@ -15,7 +15,9 @@ from gateway.api.region.v1.complaint_pb2 import (
     DeadlineKind,
     EscalationTrigger,
     Remedy,
+    ReturnReason,
     TimeReason,
+    WorkItemState,
 )
 from gateway.clock import from_timestamp
 from tests.federation.complainant import Complainant
@@ -184,9 +186,16 @@ async def test_a_region_that_is_not_competent_passes_nothing_on_and_the_first_co
     assert filed.owner_region == "sichuan"
     kept = await desk.reaches(filed.docket, IN_PROGRESS)
     assert (kept.owner_region, kept.version) == ("guangdong", 1)
+    (item,) = kept.items
+    assert (item.region, item.state) == ("sichuan", WorkItemState.WORK_ITEM_STATE_AWAITING_COORDINATOR)
+    assert item.returned.reason == ReturnReason.RETURN_REASON_REFUSED
+    assert [(each.author, "henan" in each.text) for each in kept.notes] == [("sichuan", True)], "who is, is told"
+    assert kept.custody[-1].reason == TimeReason.TIME_REASON_WAITING_FOR_COORDINATOR
+    heard = texts(federation, filed.request.number)
+    assert ["四川" in text for text in heard] == [True, False], "the customer is told who has it now"
     answered = await staff(federation, "guangdong").respond(filed.docket)
     assert answered.notes[-1].author == "guangdong/wang"
-    assert {region for region, _ in ledger_of(await desk.told(filed.docket))} <= {"sichuan", "guangdong"}
+    assert {region for region, _ in ledger_of(await desk.told(filed.docket))} <= {"sichuan", "guangdong", ""}
     assert await staff(federation, "henan").list(number=filed.request.number) == []
 
 
@@ -203,6 +212,33 @@ async def test_a_critical_complaint_and_the_third_of_a_month_reach_the_executive
         (2, dockets[1], 4),
     ]
     assert triggers(found[-1])[-1] == (4, "REPEATED")
+
+
+@HOMES
+async def test_what_was_withdrawn_is_repeated_by_nothing(federation: Federation, desk: Complainant, home: str) -> None:
+    number, quality = federation.next_number(home), staff(federation, home)
+    for _ in range(2):
+        docket = (await desk.file("BILL_WRONG", number)).docket
+        await quality.reaches(docket, IN_PROGRESS)
+        await desk.reaches(docket, IN_PROGRESS)
+        await desk.withdraw(docket)
+        await quality.reaches(docket, CANCELLED)
+    third = await quality.reaches((await desk.file("BILL_WRONG", number)).docket, IN_PROGRESS)
+    assert (third.repeats, third.repeat_of, third.level) == (0, "", 1)
+    fourth = await quality.reaches((await desk.file("BILL_WRONG", number)).docket, IN_PROGRESS)
+    assert (fourth.repeats, fourth.repeat_of) == (1, third.docket)
+
+
+@pytest.mark.files  # nothing of it depends on the engine
+async def test_what_happened_in_the_countryside_has_the_limit_for_it(federation: Federation, desk: Complainant) -> None:
+    for is_rural, limit in ((False, timedelta(hours=48)), (True, timedelta(hours=72))):
+        request = desk.request("NET_SPEED", federation.next_number("sichuan"), location_region="henan")
+        request.rural_area = is_rural
+        filed = await desk.hand_in(request)
+        taken = await staff(federation, "henan").reaches(filed.docket, IN_PROGRESS)
+        for each in (filed, taken):
+            (due,) = (found for found in each.deadlines if found.kind == DeadlineKind.DEADLINE_KIND_RESOLVE)
+            assert from_timestamp(due.due) - from_timestamp(each.creation_date) == limit
 
 
 @HOMES

@@ -14,6 +14,7 @@ from tests.federation.complainant import Complainant
 from tests.federation.counter import REQUESTER, WAIT, Counter, seconds
 from tests.federation.refusals import refusal
 from tests.federation.running import CALL_SECONDS, NOT_JOINED, Federation
+from tests.federation.test_complaint_cases import assign
 from tests.federation.test_complaint_command import said
 from tests.federation.test_complaints import staff, triggers
 
@@ -113,6 +114,23 @@ async def test_a_region_that_cannot_be_reached_keeps_nobody_from_the_regulator(f
     docket = (await counter.file("BILL_WRONG", federation.next_number(NOT_JOINED))).docket
     assert (await refusal(desk.export(docket))).reason == "DOSSIER_NOT_YET"
     assert (await desk.export(docket, asks=True)).respondent.en == "Hunan"
+
+
+@pytest.mark.files  # nothing of it depends on the engine
+async def test_of_a_case_the_home_region_is_complained_against_and_else_those_who_work_on_it(
+    federation: Federation,
+) -> None:
+    desk, counter = Desk(federation, "guangdong"), Complainant(federation, "guangdong")
+    known = await counter.file("BILL_ROAM", federation.next_number("sichuan"), location_region="henan")
+    assert (known.owner_region, len(known.items)) == ("guangdong", 2)
+    dossier = await desk.export(known.docket, asks=True)
+    assert dossier.respondent.en == "Sichuan"
+    assert "The company of Sichuan;" in dossier.conditions[1].ground.en
+    unknown = await counter.file("BILL_ROAM", federation.next_number(""), location_region="henan")
+    nobody = await desk.export(unknown.docket, asks=True)
+    assert (nobody.respondent.en, verdict(nobody)) == ("", "REFUSED")
+    await assign(federation, unknown.docket, "henan", "SETTLEMENT")
+    assert (await desk.export(unknown.docket, asks=True)).respondent.en == "Henan"
 
 
 async def test_an_answered_complaint_is_exported_only_where_the_customer_asks(federation: Federation) -> None:

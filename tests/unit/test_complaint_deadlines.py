@@ -6,10 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.api.federation.v1.configuration_pb2 import ComplaintSeverity, TimeLimit
-from gateway.api.region.v1.complaint_pb2 import (
-    Complaint,
-)
+from gateway.api.federation.v1.configuration_pb2 import ComplaintCategory, ComplaintSeverity, TimeLimit
+from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintRequest
 from gateway.clock import from_timestamp
 from gateway.federation.catalogue import Federation
 from gateway.federation.files import load
@@ -19,7 +17,7 @@ from region_node.complaints.limits import set_deadlines
 from tests.unit.complaint_scene import HOUR, LIMITS, MOMENTS, at, complaint, due, duration, hours, working
 from tests.unit.test_federation_rules import SHIPPED
 
-S2, S4 = ComplaintSeverity.COMPLAINT_SEVERITY_S2, ComplaintSeverity.COMPLAINT_SEVERITY_S4
+S1, S2, S3, S4 = (number for number in ComplaintSeverity.values() if number)
 
 
 @pytest.mark.parametrize(
@@ -65,6 +63,40 @@ def test_the_categorys_limit_goes_before_that_of_its_severity() -> None:
     assert due(found) == start + 24 * HOUR  # of the severity: 48 hours
     set_deadlines(federation, found, federation.complaint_category("SVC_PORTING"), start)
     assert due(found) == start + 48 * HOUR
+
+
+@pytest.mark.parametrize(
+    ("category", "severity", "hours_there", "hours_in_the_countryside"),
+    [
+        ("NET_SPEED", S3, 48, 72),  # the category's own
+        ("NET_OUTAGE", S2, 48, 72),  # that of the severity
+        ("NET_OUTAGE", S1, 24, 24),
+        ("BILL_ABNORMAL", S2, 24, 24),
+    ],
+)
+def test_in_the_countryside_the_limits_for_it_hold(
+    category: str, severity: ComplaintSeverity.ValueType, hours_there: int, hours_in_the_countryside: int
+) -> None:
+    federation, start = Federation(1, load(SHIPPED)), at("2026-03-02 10:00")
+    for is_rural, expected in ((False, hours_there), (True, hours_in_the_countryside)):
+        found = Complaint(
+            request=ComplaintRequest(rural_area=is_rural),
+            handling_region="guangdong",
+            home_region="sichuan",
+            owner_region="sichuan",
+            severity=severity,
+        )
+        set_deadlines(federation, found, federation.complaint_category(category), start)
+        assert due(found) == start + expected * HOUR
+
+
+def test_what_a_category_promises_to_tell_in_the_meantime_is_a_first_response_where_it_is_stricter() -> None:
+    federation, start = Federation(1, load(SHIPPED)), at("2026-03-02 10:00")
+    for limit, expected in ((TimeLimit(days=3), 24 * HOUR), (working(2), 2 * HOUR)):
+        category = ComplaintCategory(interim_limit=limit)
+        found = Complaint(handling_region="guangdong", home_region="guangdong", owner_region="guangdong", severity=S3)
+        set_deadlines(federation, found, category, start)
+        assert due(found, rules.FIRST_RESPONSE) == start + expected
 
 
 def test_a_pause_over_a_weekend_is_not_counted_twice() -> None:

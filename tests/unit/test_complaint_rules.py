@@ -138,6 +138,18 @@ BROKEN: list[tuple[Break, str]] = [
     ),
     (policy("complaint-s1-acknowledgement"), "policies[complaint-s1-acknowledgement]: is missing; complaints need it"),
     (policy("complaint-answer"), "policies[complaint-answer]: is missing; complaints need it"),
+    *(
+        (policy(name), f"policies[{name}]: is missing; complaints need it")
+        for name in ("complaint-expedite", "appeal-of-charges", "appeal-of-others", "attachment-size")
+    ),
+    (
+        policy("appeal-of-others", figure=percent(24)),
+        "policies[appeal-of-others].figure: must be of UNIT_MONTHS",
+    ),
+    (
+        policy("attachment-size", figure=percent(10)),
+        "policies[attachment-size].figure: must be of UNIT_MEBIBYTES",
+    ),
     (
         policy("complaint-s4-first-response", figure=percent(3), stricter=contract.STRICTER_LOWER),
         "policies[complaint-s4-first-response]: must be a limit",

@@ -24,6 +24,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import LocalizedText
 from gateway.clock import to_timestamp
 from gateway.errors import Refused
+from gateway.federation.complaint_rules import APPEAL_OF_CHARGES, APPEAL_OF_OTHERS
 from region_node.complaints import escalation
 from region_node.complaints import rules as complaint_rules
 from region_node.complaints.deadlines import meet, reopen
@@ -182,9 +183,9 @@ def test_where_nobody_says_when_it_happened_the_day_of_filing_is_the_latest() ->
 
 
 def test_charges_have_a_window_of_their_own() -> None:
-    assert rules.policy_of(CHARGES) == rules.CHARGES_POLICY
+    assert rules.policy_of(CHARGES) == APPEAL_OF_CHARGES
     others = {rules.policy_of(each) for each in ComplaintClass.values() if each != CHARGES}
-    assert others == {rules.OTHERS_POLICY}
+    assert others == {APPEAL_OF_OTHERS}
 
 
 @pytest.mark.parametrize(

@@ -1912,11 +1912,11 @@ class ComplaintCategory(_message.Message):
 
     @_builtins.property
     def rural_limit(self) -> Global___TimeLimit:
-        """The resolution limit in the countryside; unset where it is the same."""
+        """The resolution limit where the filing says that it happened in the countryside; unset where it is the same."""
 
     @_builtins.property
     def interim_limit(self) -> Global___TimeLimit:
-        """When the customer is told how far it is, at the latest; unset where nobody promised that."""
+        """When the customer is told how far it is, at the latest: the first response is due then, where that is sooner than by the severity. Unset where nobody promised that."""
 
     @_builtins.property
     def refund_limit(self) -> Global___TimeLimit:

@@ -862,6 +862,7 @@ class ComplaintRequest(_message.Message):
     CHANNEL_FIELD_NUMBER: _builtins.int
     LOCATION_REGION_FIELD_NUMBER: _builtins.int
     REQUESTER_FIELD_NUMBER: _builtins.int
+    RURAL_AREA_FIELD_NUMBER: _builtins.int
     category: _builtins.str
     """The category's code; empty for the one that the words in the description speak for. Where they are not clear, the classification desk of this region sets it."""
     number: _builtins.str
@@ -876,6 +877,8 @@ class ComplaintRequest(_message.Message):
     """How it came in."""
     location_region: _builtins.str
     """The region in which it happened; empty for the region of first contact. Categories of networks go there."""
+    rural_area: _builtins.bool
+    """Whether it happened in the countryside, where some limits are longer."""
     @_builtins.property
     def requester(self) -> _types_pb2.Requester:
         """Who filed it."""
@@ -891,10 +894,11 @@ class ComplaintRequest(_message.Message):
         channel: Global___ComplaintChannel.ValueType = ...,
         location_region: _builtins.str = ...,
         requester: _types_pb2.Requester | None = ...,
+        rural_area: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["requester", b"requester"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "channel", b"channel", "contact_number", b"contact_number", "description", b"description", "location_region", b"location_region", "number", b"number", "remedy_sought", b"remedy_sought", "requester", b"requester"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "channel", b"channel", "contact_number", b"contact_number", "description", b"description", "location_region", b"location_region", "number", b"number", "remedy_sought", b"remedy_sought", "requester", b"requester", "rural_area", b"rural_area"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
