@@ -126,6 +126,16 @@ def test_a_complaint_about_which_something_waits_is_never_purged(kept: Archive, 
     assert find_complaint(kept.tx, docket) is not None
 
 
+@pytest.mark.parametrize("is_heard_of", [True, False])
+def test_a_complaint_that_came_from_another_region_goes_as_any_other(kept: Archive, is_heard_of: bool) -> None:
+    kept.received(complain(kept, 1), OLD)
+    if is_heard_of:
+        kept.received(complain(kept, 2, ended=NOW), NOW)
+    kept.night(TOMORROW)
+    left = kept.connection.execute("SELECT docket_number FROM complaints").fetchall()
+    assert left == [(2,)] if is_heard_of else [(1,)], "until then its origin may not have the answer"
+
+
 def test_a_complaint_counts_from_its_end_and_one_that_is_open_from_nothing(kept: Archive) -> None:
     complain(kept, 1, state=IN_PROGRESS)
     complain(kept, 2, ended=NOW - timedelta(days=300))
