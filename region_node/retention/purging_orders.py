@@ -39,9 +39,9 @@ class _Received:
 class Envelopes:
     """Envelopes that are closed, then commands of other regions that were acted on.
 
-    A command may be forgotten, however long it was good for, once it was made before the time of its class: from then on
-    it would be refused. And its origin must have sent something since: its lane would have sent this one before that,
-    had it no receipt. Nothing goes while the order that it is about is open.
+    A command may be forgotten, however long it was good for, once it was made before the time of its class: from then
+    on it would be refused. And its origin must have sent something since: its lane would have sent this one before
+    that, had it no receipt. Nothing goes while the order that it is about is open.
     """
 
     def page(self, tx: Transaction, cut: Cut, place: str) -> Page:
