@@ -8,7 +8,7 @@ rows and not the others.
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from gateway.api.region.v1.audit_service_pb2 import ChainProblemKind
@@ -20,6 +20,10 @@ GENESIS = bytes(32)
 SALT_BYTES = 16
 PAGE = 500  # rows of a chain in memory at once
 _COLUMNS = "sequence, time, actor, action, subject, detail, hash, salt"
+_INSERT = (
+    f"INSERT INTO audit ({_COLUMNS})"  # noqa: S608 - names from above
+    " VALUES (:sequence, :time, :actor, :action, :subject, :detail, :hash, :salt)"
+)
 
 
 @dataclass(frozen=True)
@@ -118,21 +122,27 @@ def problem_text(kind: ChainProblemKind.ValueType, sequence: int, time: int | No
 
 def append(tx: Transaction, *, now: datetime, actor: str, action: str, subject: str, detail: str = "") -> None:
     """Adds a row. The detail carries no personal data."""
-    last = head(tx)
+    row = AuditRow(0, to_microseconds(now), actor, action, subject, detail, b"")
+    tx.execute(_INSERT, **vars(_following(tx, head(tx), row)))
+
+
+def append_each(
+    tx: Transaction, *, now: datetime, actor: str, action: str, subjects: Sequence[str], detail: str
+) -> None:
+    """Adds a row for each subject, which differ in nothing else. The detail carries no personal data."""
+    last, rows = head(tx), []
+    for subject in subjects:
+        row = _following(tx, last, AuditRow(0, to_microseconds(now), actor, action, subject, detail, b""))
+        last = Head(row.sequence, row.hash)
+        rows.append(vars(row))
+    tx.execute_many(_INSERT, rows)
+
+
+def _following(tx: Transaction, last: Head, row: AuditRow) -> AuditRow:
+    """A row as it follows the end of the chain."""
     salt = tx.keys.draw(SALT_BYTES) if tx.keys is not None else b""
-    row = AuditRow(last.sequence + 1, to_microseconds(now), actor, action, subject, detail, b"", salt)
-    tx.execute(
-        "INSERT INTO audit (sequence, time, actor, action, subject, detail, hash, salt)"
-        " VALUES (:sequence, :time, :actor, :action, :subject, :detail, :hash, :salt)",
-        sequence=row.sequence,
-        time=row.time,
-        actor=actor,
-        action=action,
-        subject=subject,
-        detail=detail,
-        hash=row.expected_hash(last.hash),
-        salt=salt,
-    )
+    placed = replace(row, sequence=last.sequence + 1, salt=salt)
+    return replace(placed, hash=placed.expected_hash(last.hash))
 
 
 def head(tx: Transaction) -> Head:

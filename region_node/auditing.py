@@ -1,5 +1,6 @@
 """Who asked for what, as the audit chain keeps it: the system by its certificate, and the person behind it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -23,6 +24,11 @@ class AuditedCall:
         """Adds the row. `what` carries no personal data."""
         detail = f"staff {self.staff_id}, {what}" if what else f"staff {self.staff_id}"
         audit.append(tx, now=self.now, actor=self.actor, action=action, subject=subject, detail=detail)
+
+    def record_each(self, tx: Transaction, action: str, subjects: Sequence[str]) -> None:
+        """Adds a row for each of many subjects, of which the same was done."""
+        detail = f"staff {self.staff_id}"
+        audit.append_each(tx, now=self.now, actor=self.actor, action=action, subjects=subjects, detail=detail)
 
 
 def audited_call(requester: Requester, clock: Clock) -> AuditedCall:

@@ -33,6 +33,11 @@ def improvement_subject(action_id: str) -> str:
     return f"improvement/{action_id}"
 
 
+def import_subject(sha256: bytes) -> str:
+    """Of a file that is taken over: what was rejected of it and hangs on no number."""
+    return f"import/{sha256.hex()}"
+
+
 def number_index(tx: Transaction, number: str) -> str:
     """What stands in the database in the place of a number; empty for none."""
     return vault.index_of(tx, NUMBER, number) if number else ""

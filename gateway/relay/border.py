@@ -31,10 +31,14 @@ class Command:
 
     `act` runs at the destination, in the transaction that stores inbox row and receipt. It raises Refused or Moved
     before its first write. `answered` runs at the origin, in the transaction that closes the outbox row.
+
+    What was made so long ago that the inbox has forgotten its time is refused, for it may have been acted on; unless it
+    is repeatable: acted on twice, it has the same effect as once.
     """
 
     act: Act
     answered: Answered
+    is_repeatable: bool = False
 
 
 @dataclass(frozen=True)

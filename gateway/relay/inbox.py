@@ -1,5 +1,6 @@
 """What a region does with a command of another region: once, and with one answer for ever."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -95,6 +96,24 @@ def find(tx: Transaction, origin: str, envelope_id: str) -> InboxRow | None:
     return InboxRow(content, receipt, row.receipt_signature)
 
 
+def forget(tx: Transaction, rows: Sequence[tuple[str, str]], before: int) -> None:
+    """Removes commands, each an origin and the id of an envelope, all of them made before an instant in microseconds.
+
+    From then on no command that was made before it is acted on unless it is a repeatable one: none that was removed has
+    a second effect, whatever the rules of retention and the clock say later.
+    """
+    tx.execute(
+        "INSERT INTO inbox_forgotten (id, create_time) VALUES (1, :before) ON CONFLICT (id) DO UPDATE SET create_time ="
+        " CASE WHEN excluded.create_time > inbox_forgotten.create_time THEN excluded.create_time"
+        " ELSE inbox_forgotten.create_time END",
+        before=before,
+    )
+    tx.execute_many(
+        "DELETE FROM inbox WHERE origin = :origin AND envelope_id = :envelope_id",
+        [{"origin": origin, "envelope_id": envelope_id} for origin, envelope_id in rows],
+    )
+
+
 @dataclass(frozen=True)
 class _SealedRow:
     subject: str
@@ -114,6 +133,8 @@ def _require_not_suspended(border: Border, origin: str) -> None:
 def _decide(tx: Transaction, kind: Command | Query, sealed: Sealed, now: datetime) -> Answer:
     try:
         _require_in_time(sealed, now)
+        if isinstance(kind, Command) and not kind.is_repeatable:
+            _require_not_forgotten(tx, sealed)
         return kind.act(tx, sealed.content, now)
     except (Moved, Refused) as refused:
         return _refusal(refused)
@@ -124,6 +145,12 @@ def _decide(tx: Transaction, kind: Command | Query, sealed: Sealed, now: datetim
 def _require_in_time(sealed: Sealed, now: datetime) -> None:
     if now > from_timestamp(sealed.content.not_after):
         raise Refused(Reason.REASON_ORDER_EXPIRED)
+
+
+def _require_not_forgotten(tx: Transaction, sealed: Sealed) -> None:
+    before = tx.first(int, "SELECT create_time FROM inbox_forgotten WHERE id = 1")
+    if before is not None and to_microseconds(from_timestamp(sealed.content.create_time)) < before:
+        raise Refused(Reason.REASON_ENVELOPE_FORGOTTEN)
 
 
 def _refusal(refused: Moved | Refused) -> Answer:

@@ -28,12 +28,16 @@ _REFERENCE = "complaint reference"  # the kind of index
 
 @dataclass(frozen=True)
 class NewComplaint:
-    """A complaint to insert; `number` and `reference` are the indexes of its number and of its docket before."""
+    """A complaint to insert; `number` and `reference` are the indexes of its number and of its docket before.
+
+    `closed` is when it ended, from which on it is kept; None for one that is open.
+    """
 
     row: ComplaintRow = field(repr=False)
     docket_number: int
     number: str = field(repr=False)
     reference: str = field(repr=False)
+    closed: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -89,7 +93,10 @@ def earlier_about(tx: Transaction, numbers: Sequence[str]) -> Earlier:
 
 
 def insert_complaints(tx: Transaction, new: Sequence[NewComplaint], now: datetime) -> None:
-    """Adds complaints with one event each, what counts of them, and the levels that they have reached by now."""
+    """Adds complaints with one event each, what counts of them, and the levels that they have reached by now.
+
+    The event is of when the complaint ended, or of now.
+    """
     complaints = [each.row.complaint for each in new]
     bodies = vault.seal_many(tx, [complaint_sealing(each.docket, each.SerializeToString()) for each in complaints])
     rows = [
@@ -106,13 +113,13 @@ def insert_complaints(tx: Transaction, new: Sequence[NewComplaint], now: datetim
         [
             {
                 "sequence": sequence,
-                "docket": each.docket,
-                "version": each.version,
-                "state": each.state,
-                "level": each.level,
-                "time": to_microseconds(now),
+                "docket": each.row.complaint.docket,
+                "version": each.row.complaint.version,
+                "state": each.row.complaint.state,
+                "level": each.row.complaint.level,
+                "time": to_microseconds(each.closed or now),
             }
-            for sequence, each in enumerate(complaints, first)
+            for sequence, each in enumerate(new, first)
         ],
     )
     changed = ComplaintChanged(complaints[-1].docket)  # whoever watches looks for all events

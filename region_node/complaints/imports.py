@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway import failpoints
+from gateway.api.federation.v1.configuration_pb2 import DataClass
 from gateway.api.region.v1 import complaint_import_service_pb2 as api
 from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintClassification, ComplaintRequest
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -43,6 +44,7 @@ from region_node.customers.told_standings import ToldStanding, require_takes_com
 from region_node.importing.progress import Rejection, Taken
 from region_node.importing.stream import Work
 from region_node.requests import require_length
+from region_node.retention.rules import cutoff
 from region_node.subjects import number_index
 
 _REFERENCE_LIMIT = 64  # characters
@@ -51,12 +53,16 @@ _OLDEST = timedelta(days=3650)  # of what may be filed between regions, too
 
 @dataclass(frozen=True)
 class Imported:
-    """A complaint to take over: as it was received, with its deadlines, and what is known of its life."""
+    """A complaint to take over: as it was received, with its deadlines, and what is known of its life.
+
+    `over` is the day of its end where the time for which complaints are kept is over, else empty.
+    """
 
     complaint: Complaint = field(repr=False)
     past: Past
     rating: int
     digest: bytes
+    over: str = ""
 
 
 @dataclass(frozen=True)
@@ -81,7 +87,8 @@ def importing(context: RegionContext, traceparent: str) -> Work[Candidate]:
 
     def take(tx: Transaction, piece: Sequence[Candidate], asked: AuditedCall) -> Taken:
         new, rejections = _sorted_out(tx, context, piece)
-        _take_over(tx, context, new, traceparent, asked.now)
+        dockets = _take_over(tx, context, new, traceparent, asked.now)
+        asked.record_each(tx, "ImportComplaint", dockets)
         failpoints.reach("complaints-imported.before-commit")
         return Taken(len(new), rejections)
 
@@ -168,7 +175,16 @@ def _imported(context: RegionContext, told: api.ImportedComplaint, asked: Asked)
     if told.HasField("resolved_time") or told.HasField("closed_time"):
         complaint.resolution.text, complaint.resolution.cause_code = told.resolution, told.cause_code
     set_deadlines(context.federation, complaint, category, life.filed)
-    return Imported(complaint, life, told.rating, digest)
+    return Imported(complaint, life, told.rating, digest, _over(context, life, asked.now))
+
+
+def _over(context: RegionContext, life: Past, now: datetime) -> str:
+    """The day on which a complaint ended that would be purged at once: nobody would know then that it was here."""
+    rule = context.federation.retention_rule(DataClass.DATA_CLASS_COMPLAINTS)
+    if rule is None or life.closed is None:
+        return ""
+    zone = ZoneInfo(context.time_zone)
+    return f"{life.closed.astimezone(zone):%Y-%m-%d}" if life.closed < cutoff(rule, now, zone) else ""
 
 
 def _classified(
@@ -248,21 +264,27 @@ def _sorted_out(
             if (before := taken.get(reference)) is None:
                 number, home = each.imported.complaint.request.number, each.imported.complaint.home_region
                 require_takes_complaints(home, standings.get(number_index(tx, number), ()) if standings else ())
+                if each.imported.over:
+                    raise Refused(Reason.REASON_COMPLAINT_RETENTION_OVER, ended=each.imported.over)
                 taken[reference] = Known(reference, digest)
                 new.append(each.imported)
             elif before.digest not in (digest, None):
                 raise Refused(Reason.REASON_COMPLAINT_IMPORTED_OTHERWISE, complaint=before.docket)
         except Refused as refused:
-            rejections.append(Rejection(each.number, refused.reason, refused.parameters))
+            about = each.imported.complaint.request.number if isinstance(each.imported, Imported) else ""
+            rejections.append(Rejection(each.number, refused.reason, refused.parameters, about))
     return new, rejections
 
 
 def _take_over(
     tx: Transaction, context: RegionContext, new: Sequence[Imported], traceparent: str, now: datetime
-) -> None:
-    """Stores complaints with their life until now; those that are open are raised from now on by their timers."""
+) -> list[str]:
+    """Stores complaints with their life until now; those that are open are raised from now on by their timers.
+
+    Returns their dockets.
+    """
     if not new:
-        return
+        return []
     zone, hours = ZoneInfo(context.time_zone), context.federation.working_hours
     indexes = {number: number_index(tx, number) for number in {each.complaint.request.number for each in new}}
     earlier = earlier_about(tx, list(indexes.values()))
@@ -280,9 +302,11 @@ def _take_over(
             timer_id = f"{ESCALATION_TIMER}/{complaint.docket}"
             timers.append(Timer(timer_id, ESCALATION_TIMER, complaint.docket, to_microseconds(due)))
         reference = reference_index(tx, complaint.external_reference)
-        rows.append(NewComplaint(ComplaintRow(complaint, traceparent), docket_number, index, reference))
+        row = ComplaintRow(complaint, traceparent)
+        rows.append(NewComplaint(row, docket_number, index, reference, each.past.closed))
     insert_complaints(tx, rows, now)
     set_timers(tx, timers)
+    return [each.row.complaint.docket for each in rows]
 
 
 def _find_repeats(earlier: Earlier, number: str, complaint: Complaint, docket: str) -> None:

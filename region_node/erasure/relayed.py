@@ -57,7 +57,7 @@ class ErasureEnvelopes:
 
     def kinds(self) -> Kinds:
         """What it does here, and what its receipt does."""
-        return {EnvelopeKind.ENVELOPE_KIND_ERASURE: Command(self._erase, self._erased)}
+        return {EnvelopeKind.ENVELOPE_KIND_ERASURE: Command(self._erase, self._erased, is_repeatable=True)}
 
     def _erase(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
         """The home region has erased the customer of what is kept here; of what is gone already nothing is left."""

@@ -16,7 +16,7 @@ from gateway.clock import to_microseconds
 from gateway.errors import Refused
 from gateway.store.port import Transaction
 from region_node.auditing import AuditedCall
-from region_node.subjects import number_subject
+from region_node.subjects import import_subject, number_subject
 
 FIRST_LINE = 2  # the first line of data: the header is line 1
 PIECE_LIMIT = 500  # lines in one message
@@ -44,11 +44,15 @@ class Progress:
 
 @dataclass(frozen=True)
 class Rejection:
-    """A line that was not taken: its number, the reason and the parameters of the reason's text."""
+    """A line that was not taken: its number, the reason and the parameters of the reason's text.
+
+    `about` is the subscriber's number, in E.164, that the line is about, if it tells one.
+    """
 
     number: int
     reason: Reason.ValueType
     parameters: Mapping[str, str] = field(default_factory=dict, repr=False)
+    about: str = field(default="", repr=False)
 
 
 class Numbered(Protocol):
@@ -160,7 +164,8 @@ def _keep(tx: Transaction, file: ImportFile, progress: Progress, asked: AuditedC
 def _keep_rejections(tx: Transaction, sha256: bytes, rejections: Sequence[Rejection]) -> None:
     parameters = [json.dumps(each.parameters, ensure_ascii=False) for each in rejections]
     sealings = [
-        rejection_sealing(tx, sha256, each.number, told) for each, told in zip(rejections, parameters, strict=True)
+        rejection_sealing(tx, sha256, each.number, told, each.about)
+        for each, told in zip(rejections, parameters, strict=True)
     ]
     sealed = vault.seal_many(tx, sealings)
     tx.execute_many(
@@ -179,10 +184,11 @@ def _keep_rejections(tx: Transaction, sha256: bytes, rejections: Sequence[Reject
     )
 
 
-def rejection_sealing(tx: Transaction, sha256: bytes, line: int, parameters: str) -> vault.Sealing:
-    """What is sealed of a line that was not taken: under the number that its parameters tell, else under the file."""
-    number = json.loads(parameters).get("number", "")
-    subject = number_subject(tx, number) if number else f"import/{sha256.hex()}"
+def rejection_sealing(tx: Transaction, sha256: bytes, line: int, parameters: str, about: str = "") -> vault.Sealing:
+    """What is sealed of a line that was not taken: under the number that it is about, else the one that its parameters
+    tell, else under the file."""
+    number = about or json.loads(parameters).get("number", "")
+    subject = number_subject(tx, number) if number else import_subject(sha256)
     return vault.Sealing(subject, _place(sha256, line), parameters.encode())
 
 

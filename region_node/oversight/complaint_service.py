@@ -163,7 +163,7 @@ class ComplaintOversightService(ComplaintOversightServiceServicer):
             actor=request.administrator,
             action="ReclassifyComplaint",
             subject=complaint.docket,
-            detail=f"{request.category}, through {through}",
+            detail=f"through {through}",
         )
         return complaint
 

@@ -26,8 +26,8 @@ class _Ended:
 class Complaints:
     """Complaints that are final, whose money is settled and of which everybody was told. A case goes as a whole.
 
-    The row of what is counted (`complaint_figures`) stays: without the complaint it hangs on nobody. So do the
-    improvement actions, which are about a cause.
+    The row of what is counted (`complaint_figures`) stays: without the complaint it hangs on nobody, unless money was
+    paid, of which the ledger keeps account and docket for ever. So do the improvement actions, which are about a cause.
     """
 
     def page(self, tx: Transaction, cut: Cut, place: str) -> Page:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from gateway.store.port import Transaction
 from region_node.customers.standing import ERASED
 from region_node.retention.port import Cut, Page
+from region_node.sharing.rows import forget_grant
 
 # The next decision of the same line about the same reader and purpose, which replaces one.
 _NEXT = (
@@ -49,16 +50,17 @@ class Consents:
             limit=cut.limit,
         )
         old = [each for each in found if each.ended is not None and each.ended < cut.before]
-        removed = sum(
-            tx.execute(
-                f"DELETE FROM sharing_grants AS held WHERE sequence = :sequence AND NOT {_OLDER}",  # noqa: S608
-                sequence=each.sequence,
-            )
-            for each in old
-            if each.customer_id not in cut.held.customers
-        )
+        removed = 0
+        for each in old:
+            if each.customer_id not in cut.held.customers and not self._has_older(tx, each.sequence):
+                forget_grant(tx, each.sequence)
+                removed += 1
         held = sum(each.customer_id in cut.held.customers for each in old)
         return Page(removed, held, str(found[-1].sequence) if len(found) == cut.limit else "")
+
+    def _has_older(self, tx: Transaction, sequence: int) -> bool:
+        sql = f"SELECT 1 FROM sharing_grants AS held WHERE sequence = :sequence AND {_OLDER}"  # noqa: S608 - as above
+        return tx.first(int, sql, sequence=sequence) is not None
 
     def oldest(self, tx: Transaction) -> int | None:
         """See Purger."""

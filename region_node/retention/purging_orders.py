@@ -17,7 +17,7 @@ from region_node.retention.port import Cut, Page
 from region_node.subjects import order_subject
 
 _SEEN_SINCE = timedelta(days=1)
-"""So long after its last moment an envelope cannot be on its way any more, whatever the clocks say."""
+"""So long after an envelope came its origin has the receipt or has sent it again, whatever the clocks say."""
 _FINAL = ", ".join(str(state) for state in sorted(FINAL))
 
 
@@ -39,9 +39,9 @@ class _Received:
 class Envelopes:
     """Envelopes that are closed, then commands of other regions that were acted on.
 
-    A command may be forgotten once its origin cannot send it again: its `not_after` has passed long ago, so that it
-    would be refused, and the origin has sent something since. Its lane would have sent this one before that, had it
-    no receipt. Nothing goes while the order that it is about is open.
+    A command may be forgotten, however long it was good for, once it was made before the time of its class: from then
+    on it would be refused. And its origin must have sent something since: its lane would have sent this one before
+    that, had it no receipt. Nothing goes while the order that it is about is open.
     """
 
     def page(self, tx: Transaction, cut: Cut, place: str) -> Page:
@@ -98,10 +98,7 @@ class Envelopes:
             for each in found
             if each not in held and not _is_open(tx, each.subject) and _cannot_come_again(tx, each, cut.before)
         ]
-        tx.execute_many(
-            "DELETE FROM inbox WHERE origin = :origin AND envelope_id = :envelope_id",
-            [{"origin": each.origin, "envelope_id": each.envelope_id} for each in gone],
-        )
+        inbox.forget(tx, [(each.origin, each.envelope_id) for each in gone], cut.before)
         last = found[-1] if len(found) == cut.limit else None
         return Page(
             len(gone), len(held), f"inbox {last.received} {last.origin} {last.envelope_id}" if last is not None else ""
@@ -289,14 +286,14 @@ def _has_ended(tx: Transaction, dated: _Dated, before: int) -> bool:
 
 
 def _cannot_come_again(tx: Transaction, row: _Received, before: int) -> bool:
-    """Whether a command is past, and its origin has been heard of since."""
+    """Whether a command was made before an instant, and its origin has been heard of since it came."""
     try:
         found = inbox.find(tx, row.origin, row.envelope_id)
     except Refused:
         found = None  # of an erased customer
     last = from_microseconds(row.received)
     if found is not None:
-        last = max(last, from_timestamp(EnvelopeContent.FromString(found.content).not_after))
+        last = max(last, from_timestamp(EnvelopeContent.FromString(found.content).create_time))
     over = to_microseconds(last + _SEEN_SINCE)
     since = tx.first(
         int, "SELECT 1 FROM inbox WHERE received > :over AND origin = :origin LIMIT 1", over=over, origin=row.origin

@@ -3,7 +3,9 @@
 from dataclasses import dataclass, field
 
 from gateway.store.port import Transaction
+from gateway.vault import destroy
 from region_node.retention.port import Cut, Page
+from region_node.subjects import import_subject
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ class Notices:
 
 
 class Imports:
-    """Files of customers that were taken over to their end: checkpoints, and what was rejected."""
+    """Files of customers or complaints that were taken over to their end: checkpoints, what was rejected, its key."""
 
     def page(self, tx: Transaction, cut: Cut, place: str) -> Page:
         """See Purger. There is no place: what may go goes."""
@@ -62,6 +64,7 @@ class Imports:
             limit=cut.limit,
         )
         gone = [{"sha256": each} for each in found]
+        destroy(tx, [import_subject(each) for each in found])
         tx.execute_many("DELETE FROM import_rejections WHERE sha256 = :sha256", gone)
         tx.execute_many("DELETE FROM imports WHERE sha256 = :sha256", gone)
         return Page(len(found), 0, "on" if len(found) == cut.limit else "")

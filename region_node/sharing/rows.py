@@ -115,9 +115,24 @@ def insert_grant(tx: Transaction, line: Line, decided: Decided, evidence: Consen
 
 
 def is_paper_used(tx: Transaction, register_id: str) -> bool:
-    """Whether a grant was given by a paper on file, of whichever line; also one that was withdrawn since."""
-    found = tx.first(str, "SELECT grant_id FROM sharing_grants WHERE paper = :paper LIMIT 1", paper=register_id)
+    """Whether a grant was given by a paper on file, of whichever line; also one that was withdrawn, or is forgotten."""
+    found = tx.first(
+        int,
+        "SELECT 1 FROM sharing_grants WHERE paper = :paper"
+        " UNION ALL SELECT 1 FROM documents WHERE register_id = :paper AND is_used = 1 LIMIT 1",
+        paper=register_id,
+    )
     return found is not None
+
+
+def forget_grant(tx: Transaction, sequence: int) -> None:
+    """Removes a decision; the paper by which it was given stays used for as long as it is registered."""
+    tx.execute(
+        "UPDATE documents SET is_used = 1 WHERE register_id ="
+        " (SELECT paper FROM sharing_grants WHERE sequence = :sequence)",
+        sequence=sequence,
+    )
+    tx.execute("DELETE FROM sharing_grants WHERE sequence = :sequence", sequence=sequence)
 
 
 def grants_page(tx: Transaction, line: Line, before: int, limit: int) -> list[GrantRow]:

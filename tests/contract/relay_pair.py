@@ -98,10 +98,11 @@ class Desk:
     after_effect: Exception | None = None
     answered: list[tuple[str, Outcome.ValueType]] = field(default_factory=list)
     defect_when_answered: str = ""
+    is_repeatable: bool = False
 
     def kinds(self) -> Kinds:
         """One command and one query."""
-        return {COMMAND: Command(self._act, self._answered), QUERY: Query(self._look)}
+        return {COMMAND: Command(self._act, self._answered, self.is_repeatable), QUERY: Query(self._look)}
 
     def _act(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
         if self.before_effect is not None:

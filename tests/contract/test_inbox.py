@@ -17,11 +17,11 @@ from gateway.api.relay.v1.relay_pb2 import (
     Outcome,
 )
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import from_timestamp
+from gateway.clock import from_timestamp, to_microseconds
 from gateway.errors import Refused
 from gateway.relay.border import Moved
 from gateway.relay.envelopes import BATCH_LIMIT, Sealed, seal
-from gateway.relay.inbox import find
+from gateway.relay.inbox import find, forget
 from gateway.store.port import WriteAfterRefusal
 from gateway.vault import KeyDestroyed
 from tests.contract.relay_pair import DESTINATION, HOUR, LETTER, NOW, ORIGIN, QUERY
@@ -55,6 +55,43 @@ def test_the_same_command_gets_the_same_bytes_and_has_no_second_effect(tmp_path:
         assert await scene.receive(sent) == first, "also after it expired, and whatever is known now"
         assert await scene.effects() == ["one"]
         assert len(await scene.audited()) == 1
+
+    play(tmp_path, scenario)
+
+
+def test_a_command_that_is_forgotten_has_no_second_effect_although_it_is_still_good(tmp_path: Path) -> None:
+    async def scenario(scene: Scene) -> None:
+        sent = scene.pair.seal(lifetime=HOUR * 48)
+        await scene.receive(sent)
+        scene.clock.instant += HOUR
+        await scene.store.write(lambda tx: forget(tx, [(ORIGIN, "1")], to_microseconds(NOW + HOUR)))
+        await scene.store.write(lambda tx: forget(tx, [], to_microseconds(NOW - HOUR)))
+        receipt = scene.opened(await scene.receive(sent), sent)
+        assert (receipt.outcome, receipt.reason) == (
+            Outcome.OUTCOME_REFUSED,
+            Reason.REASON_ENVELOPE_FORGOTTEN,
+        ), "also where the rules keep more since"
+        assert await scene.effects() == ["one"]
+
+    play(tmp_path, scenario)
+
+
+@pytest.mark.parametrize("since", [timedelta(0), -HOUR])
+def test_what_was_made_since_is_acted_on(tmp_path: Path, since: timedelta) -> None:
+    async def scenario(scene: Scene) -> None:
+        await scene.store.write(lambda tx: forget(tx, [], to_microseconds(NOW + since)))
+        await scene.receive(scene.pair.seal())
+        assert await scene.effects() == ["one"]
+
+    play(tmp_path, scenario)
+
+
+def test_what_is_the_same_however_often_it_is_done_is_done_however_old(tmp_path: Path) -> None:
+    async def scenario(scene: Scene) -> None:
+        scene.desk.is_repeatable = True
+        await scene.store.write(lambda tx: forget(tx, [], to_microseconds(NOW + HOUR)))
+        await scene.receive(scene.pair.seal())
+        assert await scene.effects() == ["one"]
 
     play(tmp_path, scenario)
 

@@ -283,7 +283,7 @@ async def test_an_administrator_classifies_once_and_the_region_keeps_who_it_was(
     audited = federation.database("guangdong").rows(
         "SELECT actor, detail FROM audit WHERE action = 'ReclassifyComplaint' AND subject = ?", filed.docket
     )
-    assert audited == [("admin/root", "BILL_WRONG, through coordinator/0")]
+    assert audited == [("admin/root", "through coordinator/0")], "as at the desk, without the category"
     assert len(await heard(federation, found.request.number, 2)) == 2
 
 

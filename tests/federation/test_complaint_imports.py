@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -138,6 +139,29 @@ async def test_the_same_line_is_one_complaint_whichever_file_brings_it(
     assert len(await old.desk.list(number=told.request.number)) == 1
 
 
+async def test_each_complaint_that_is_taken_over_is_a_row_of_the_audit_chain(
+    federation: Federation, old: OldSystem, now: datetime
+) -> None:
+    imported = await old.imported(*(old.closed(filed=now - 6 * DAY, took=HOUR) for _ in range(2)))
+    for each in imported:
+        sql = "SELECT actor, detail FROM audit WHERE action = 'ImportComplaint' AND subject = ?"
+        assert federation.database("sichuan").rows(sql, each.docket) == [
+            ("region/sichuan/operator/counter", f"staff {REQUESTER.staff_id}")
+        ]
+
+
+async def test_what_ended_longer_ago_than_complaints_are_kept_is_rejected_and_only_replayed(
+    old: OldSystem, now: datetime
+) -> None:
+    lines = [old.closed(filed=now - days * DAY, took=HOUR) for days in (1200, 900)]
+    checked, answers = await old.hand_over(lines, validate_only=True), await old.hand_over(lines)
+    for each in (checked, answers):
+        assert (rejected(each), each[-1].created) == ([(2, "COMPLAINT_RETENTION_OVER")], 1)
+    ended = (now - 1200 * DAY + 2 * HOUR).astimezone(ZoneInfo("Asia/Shanghai"))
+    assert f"{ended:%Y-%m-%d}" in answers[-1].rejected[0].message.en
+    assert len((await old.hand_over(lines, as_of=now))[-1].replayed) == 2
+
+
 async def test_an_import_that_broke_goes_on_and_leaves_each_line_once(
     federation: Federation, old: OldSystem, now: datetime
 ) -> None:
@@ -190,8 +214,8 @@ async def test_a_line_without_a_category_is_of_the_one_that_its_words_speak_for(
     (setting,) = found.classification.settings
     assert (found.request.category, setting.category) == ("BILL_WRONG", "BILL_WRONG")
     assert setting.set_by == ClassifiedBy.CLASSIFIED_BY_WORDS
-    again = (await old.hand_over([told], sha256=old.new_hash()))[-1]
-    assert (again.created, again.rejected_total) == (0, 0), "the same line is the same complaint"
+    assert (await old.hand_over([told]))[-1].existing == 1, "the same line is the same complaint"
+    assert await old.found(told) == found
 
 
 async def test_what_has_ended_is_taken_over_by_the_region_that_answered_it(

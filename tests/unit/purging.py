@@ -20,6 +20,7 @@ from gateway.timers import Timer, due_timers, fire
 from region_node.context import RegionContext
 from region_node.customers.rows import CustomerRow, insert_customer
 from region_node.orders.business import load_rules
+from region_node.orders.home import UPDATE_LIFETIME
 from region_node.orders.rows import OrderRow, RequestKey, insert_order, insert_request
 from region_node.retention import purge
 from region_node.retention.purge import PURGE_TIMER
@@ -55,10 +56,11 @@ class Archive:
         insert_request(self.tx, RequestKey("counter", name, b"d"), order.id, settled=True, now=when)
         return order.id
 
-    def received(self, order_id: str, when: datetime, *, lifetime: timedelta = timedelta(days=1)) -> None:
-        """A command of Guangdong about an order, that was acted on."""
+    def received(self, order_id: str, when: datetime, *, made: datetime | None = None) -> None:
+        """A command of Guangdong about an order, that was acted on; it is good for as long as an update is."""
         content = EnvelopeContent(id=f"{order_id}#submit", origin="guangdong", subject=order_id)
-        content.not_after.CopyFrom(to_timestamp(when + lifetime))
+        content.create_time.CopyFrom(to_timestamp(made or when))
+        content.not_after.CopyFrom(to_timestamp(when + UPDATE_LIFETIME))
         self.tx.execute(
             "INSERT INTO inbox (origin, envelope_id, subject, content, signature, receipt_content, receipt_signature,"
             " received) VALUES ('guangdong', :id, :subject, :content, :blob, :receipt, :blob, :received)",

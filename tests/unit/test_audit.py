@@ -56,6 +56,16 @@ def append_some(tx: SqliteTransaction, count: int) -> None:
         audit.append(tx, now=now, actor="region/sichuan", action="Receipt", subject=f"order {number}")
 
 
+def test_many_rows_that_are_appended_at_once_are_rows_as_others(tx: SqliteTransaction) -> None:
+    append_some(tx, 2)
+    audit.append_each(tx, now=NOW, actor="a", action="b", subjects=["one", "two"], detail="c")
+    audit.append_each(tx, now=NOW, actor="a", action="b", subjects=[], detail="c")
+    append_some(tx, 1)
+    rows = list(audit.rows(tx))
+    audit.verify(rows)
+    assert [(row.sequence, row.subject) for row in rows[2:]] == [(3, "one"), (4, "two"), (5, "order 0")]
+
+
 def test_what_was_appended_verifies_up_to_its_end(tx: SqliteTransaction) -> None:
     append_some(tx, 5)
     rows = list(audit.rows(tx))

@@ -134,11 +134,11 @@ def test_an_order_goes_behind_its_envelopes_and_before_its_request(kept: Archive
     assert kept.report()["DATA_CLASS_REQUESTS"].removed == 1
 
 
-@pytest.mark.parametrize("why", ["not heard of since", "still valid", "unanswered"])
+@pytest.mark.parametrize("why", ["not heard of since", "made lately", "unanswered"])
 def test_what_exactly_once_still_needs_is_kept_however_old(kept: Archive, why: str) -> None:
     old = NOW - LONG_AGO
     order_id = kept.order("old", old, COMPLETED)
-    kept.received(order_id, old, lifetime=LONG_AGO if why == "still valid" else timedelta(days=1))
+    kept.received(order_id, old, made=NOW if why == "made lately" else old)
     if why == "unanswered":
         kept.sent(order_id, old, closed=False)
     if why != "not heard of since":

@@ -1,20 +1,22 @@
 """What is kept of customers, of their consents, complaints and documents, and until when."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import pytest
 
 from gateway import audit, vault
 from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintState, EscalationTrigger
-from gateway.api.region.v1.customer_service_pb2 import ProductStatus
+from gateway.api.region.v1.customer_service_pb2 import ImportFile, ProductStatus
 from gateway.api.region.v1.document_service_pb2 import DocumentUpload
 from gateway.api.region.v1.sharing_service_pb2 import ConsentEvidence
+from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.clock import to_microseconds, to_timestamp
 from region_node.auditing import AuditedCall
 from region_node.billing import ledger
 from region_node.billing.rules import transfer
+from region_node.complaints.import_rows import NewComplaint, insert_complaints
 from region_node.complaints.private_notes import add_private_note
 from region_node.complaints.rows import (
     ComplaintRow,
@@ -30,10 +32,11 @@ from region_node.customers.rows import Line, find_customer, insert_line
 from region_node.customers.standing import ACTIVE, ERASED, keep_standing, standing_of
 from region_node.documents.files import COMPLETE, REGISTERED, StoredFile, insert_file, note_withdrawal
 from region_node.erasure.rows import erasure_of
+from region_node.importing.progress import Rejection, Taken, rejections_between, take_once
 from region_node.retention import holds
-from region_node.sharing.rows import SharingRequest, decisions_of, insert_grant, insert_request, withdraw
+from region_node.sharing.rows import SharingRequest, decisions_of, insert_grant, insert_request, is_paper_used, withdraw
 from region_node.sharing.rules import Decided
-from region_node.subjects import customer_subject, number_index
+from region_node.subjects import customer_subject, import_subject, number_index, number_subject
 from tests.unit.purging import LONG_AGO, NOW, Archive, archive
 from tests.unit.situations import LINE
 
@@ -126,6 +129,16 @@ def test_a_complaint_about_which_something_waits_is_never_purged(kept: Archive, 
     assert find_complaint(kept.tx, docket) is not None
 
 
+@pytest.mark.parametrize("is_heard_of", [True, False])
+def test_a_complaint_that_came_from_another_region_goes_as_any_other(kept: Archive, is_heard_of: bool) -> None:
+    kept.received(complain(kept, 1), OLD)
+    if is_heard_of:
+        kept.received(complain(kept, 2, ended=NOW), NOW)
+    kept.night(TOMORROW)
+    left = kept.connection.execute("SELECT docket_number FROM complaints").fetchall()
+    assert left == [(2,)] if is_heard_of else [(1,)], "until then its origin may not have the answer"
+
+
 def test_a_complaint_counts_from_its_end_and_one_that_is_open_from_nothing(kept: Archive) -> None:
     complain(kept, 1, state=IN_PROGRESS)
     complain(kept, 2, ended=NOW - timedelta(days=300))
@@ -207,6 +220,55 @@ def test_the_consents_of_an_erased_customer_go_once_they_are_old(kept: Archive) 
     keep_standing(kept.tx, LINE.customer_id, ERASED)
     kept.night(TOMORROW)
     assert not left(kept)
+
+
+def test_a_paper_stays_used_after_the_consent_that_was_given_by_it_is_forgotten(kept: Archive) -> None:
+    kept.customer()
+    for name in ("paper", "other"):
+        document(kept, name, expires=NOW + timedelta(days=3000))
+    decided = Decided("withdrawn", "guangdong", "counter-service", frozenset(), True, OLD, NOW)
+    insert_grant(kept.tx, LINE, decided, ConsentEvidence(staff_id="chen", paper="paper"), OLD)
+    withdraw(kept.tx, ["withdrawn"], OLD + timedelta(days=1))
+    kept.night(TOMORROW)
+    assert not left(kept)
+    assert [is_paper_used(kept.tx, each) for each in ("paper", "other")] == [True, False]
+
+
+def test_an_imported_complaint_counts_from_its_end_there(kept: Archive) -> None:
+    for number, closed in ((1, OLD), (2, NOW - timedelta(days=300)), (3, None)):
+        complaint = Complaint(
+            docket=f"sichuan/1-{number}", owner_region="sichuan", state=CLOSED if closed else IN_PROGRESS
+        )
+        complaint.creation_date.CopyFrom(to_timestamp(OLD))
+        new = NewComplaint(ComplaintRow(complaint, ""), number, number_index(kept.tx, LINE.number), str(number), closed)
+        insert_complaints(kept.tx, [new], NOW)
+    kept.night(TOMORROW)
+    assert kept.connection.execute("SELECT docket_number FROM complaints ORDER BY 1").fetchall() == [(2,), (3,)]
+
+
+@dataclass(frozen=True)
+class _Numbered:
+    number: int
+
+
+def test_the_key_of_what_was_rejected_of_a_file_goes_with_it(kept: Archive) -> None:
+    file = ImportFile(sha256=bytes(32), lines=2)
+    call = AuditedCall("region/sichuan/staff/chen", "chen", OLD)
+    rejections = [
+        Rejection(2, Reason.REASON_NUMBER_INVALID, {"number": ""}),
+        Rejection(3, Reason.REASON_COMPLAINT_IMPORTED_OTHERWISE, {"complaint": "OLD-1"}, LINE.number),
+    ]
+    lines = [_Numbered(2), _Numbered(3)]
+    take_once(kept.tx, file, lines, "ImportComplaints", call, lambda: Taken(0, rejections))
+    told = rejections_between(kept.tx, file.sha256, 2, 3)
+    assert [dict(each.parameters) for each in told] == [{"number": ""}, {"complaint": "OLD-1"}]
+    assert vault.key_ids_of(kept.tx, [import_subject(file.sha256)])
+    vault.destroy(kept.tx, [number_subject(kept.tx, LINE.number)])
+    told = rejections_between(kept.tx, file.sha256, 2, 3)
+    assert [dict(each.parameters) for each in told] == [{"number": ""}, {}], "with the number whose complaint it was"
+    kept.night(TOMORROW)
+    assert kept.count("import_rejections") == 0
+    assert not vault.key_ids_of(kept.tx, [import_subject(file.sha256)])
 
 
 def test_the_id_of_a_request_about_sharing_is_known_as_long_as_any_other(kept: Archive) -> None:

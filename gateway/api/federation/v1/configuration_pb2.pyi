@@ -48,7 +48,7 @@ class _DataClassEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DataClass.V
     DATA_CLASS_UPLOADS: _DataClass.ValueType  # 9
     """Uploads that were never finished."""
     DATA_CLASS_IMPORTS: _DataClass.ValueType  # 10
-    """Checkpoints of files of customers that were taken over to the end, with what was rejected."""
+    """Checkpoints of files of customers or complaints that were taken over to the end, with what was rejected."""
     DATA_CLASS_REQUESTS: _DataClass.ValueType  # 11
     """Request ids of operator systems and staff: for that long the same id never does two things."""
     DATA_CLASS_VERIFICATION: _DataClass.ValueType  # 12
@@ -86,7 +86,7 @@ DATA_CLASS_DOCUMENTS: DataClass.ValueType  # 8
 DATA_CLASS_UPLOADS: DataClass.ValueType  # 9
 """Uploads that were never finished."""
 DATA_CLASS_IMPORTS: DataClass.ValueType  # 10
-"""Checkpoints of files of customers that were taken over to the end, with what was rejected."""
+"""Checkpoints of files of customers or complaints that were taken over to the end, with what was rejected."""
 DATA_CLASS_REQUESTS: DataClass.ValueType  # 11
 """Request ids of operator systems and staff: for that long the same id never does two things."""
 DATA_CLASS_VERIFICATION: DataClass.ValueType  # 12

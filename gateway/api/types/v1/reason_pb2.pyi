@@ -313,6 +313,10 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Have the customer sign for this decision, and put that paper on file."""
     REASON_SHARING_CONSENT_OUTDATED: _Reason.ValueType  # 172
     """Tell the customer what is shared for the purpose now, and ask for consent anew."""
+    REASON_ENVELOPE_FORGOTTEN: _Reason.ValueType  # 175
+    """It was sent years ago. Look in that region at what it was about, and do what is missing anew."""
+    REASON_COMPLAINT_RETENTION_OVER: _Reason.ValueType  # 176
+    """Nothing is to be done: what ended so long ago is not kept any more."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """The reasons. They are stable: programs may decide on them. They travel as the reason of google.rpc.ErrorInfo, without the prefix."""
@@ -605,6 +609,10 @@ REASON_CONSENT_PAPER_USED: Reason.ValueType  # 171
 """Have the customer sign for this decision, and put that paper on file."""
 REASON_SHARING_CONSENT_OUTDATED: Reason.ValueType  # 172
 """Tell the customer what is shared for the purpose now, and ask for consent anew."""
+REASON_ENVELOPE_FORGOTTEN: Reason.ValueType  # 175
+"""It was sent years ago. Look in that region at what it was about, and do what is missing anew."""
+REASON_COMPLAINT_RETENTION_OVER: Reason.ValueType  # 176
+"""Nothing is to be done: what ended so long ago is not kept any more."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final
