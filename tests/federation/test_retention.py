@@ -120,9 +120,9 @@ async def test_a_hold_of_the_home_region_keeps_what_another_region_has_of_the_cu
 
         await until(has_heard, "Guangdong has heard of it")
 
-    def left() -> set[object]:
+    def left() -> set[str]:
         found = database.rows("SELECT register_id FROM document_files")
-        return {each for (each,) in found} & set(papers)
+        return {str(each) for (each,) in found} & set(papers)
 
     hold = api.HoldCustomerRequest(customer_id=customer_of(held_number), reference="court/2026-18")
     await stub.HoldCustomer(hold, timeout=CALL_SECONDS)
