@@ -63,6 +63,7 @@ from region_node.providers.fulfilment import FulfilmentProvider
 from region_node.providers.worker import FulfilmentWorker, WorkerPorts
 from region_node.questions import Questions
 from region_node.retention.purge import PURGE_TIMER, ensure_purge, purge
+from region_node.retention.relayed import HoldEnvelopes
 from region_node.sharing.relayed import SharingEnvelopes
 from region_node.verification.desk import VerificationDesk, VerificationPorts
 from region_node.verification.relayed import VerificationEnvelopes
@@ -195,6 +196,7 @@ def _kinds(context: RegionContext, verification: VerificationDesk, contents: Con
         **VerificationEnvelopes(verification).kinds(),
         **ErasureEnvelopes(context).kinds(),
         **StandingEnvelopes(context).kinds(),
+        **HoldEnvelopes(context).kinds(),
         **SharingEnvelopes(context).kinds(),
         **DocumentEnvelopes(context, contents).kinds(),
         **WitnessEnvelopes(context.border).kinds(),

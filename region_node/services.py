@@ -186,7 +186,7 @@ def _of_records(ports: ServicePorts) -> list[Service]:
         Service.of(
             retention_service_pb2.DESCRIPTOR.services_by_name["RetentionService"],
             add_RetentionServiceServicer_to_server,
-            RetentionService(store, clock),
+            RetentionService(context, store, clock),
         ),
     ]
 

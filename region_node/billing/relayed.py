@@ -16,7 +16,7 @@ from region_node.billing.operations import QRY_BILL, read_bill
 from region_node.billing.rules import is_month
 from region_node.context import RegionContext
 from region_node.requests import Questioner, require_name
-from region_node.sharing.disclosures import noted_answer
+from region_node.sharing.disclosures import agreed_answer
 from region_node.sharing.rows import DisclosureRow
 
 
@@ -46,4 +46,11 @@ class BillingEnvelopes:
             purpose=QRY_BILL,
             particulars=DisclosureParticulars(requester=asked.requester, record=month),
         )
-        return noted_answer(tx, asked.number, row, lambda: read_bill(tx, self._context, asked, questioner, now))
+        return agreed_answer(
+            tx,
+            self._context,
+            "QueryBill",
+            asked.number,
+            row,
+            lambda: read_bill(tx, self._context, asked, questioner, now),
+        )

@@ -49,7 +49,8 @@ _limit_option = click.option(
 def hold(target: Target, customer_id: str, reference: str, until: datetime | None, staff_id: str) -> None:
     """Keep everything of CUSTOMER for an authority or a court, whatever the rules of retention say.
 
-    For the region's own staff. Without --until it holds until it is released. The same reference again moves its end.
+    For the region's own staff, of its own customers. Other regions that keep something of CUSTOMER are told. Without
+    --until it holds until it is released. The same reference again moves its end.
 
     \b
     Example:

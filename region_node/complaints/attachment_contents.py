@@ -6,8 +6,10 @@ from datetime import datetime
 from gateway.api.region.v1.attachment_service_pb2 import GetAttachmentContentRequest, GetAttachmentContentResponse
 from gateway.api.region.v1.complaint_envelopes_pb2 import AttachmentQuestion
 from gateway.api.region.v1.document_envelopes_pb2 import DocumentPiece
+from gateway.api.region.v1.sharing_service_pb2 import DisclosureKind, DisclosureParticulars
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome
 from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.api.types.v1.types_pb2 import Requester
 from gateway.errors import Refused, reason_name
 from gateway.identity import Identity
 from gateway.relay.envelopes import Answer
@@ -17,12 +19,15 @@ from region_node.complaints import handling, rules
 from region_node.complaints.parties import may_read
 from region_node.complaints.rows import find_complaint
 from region_node.context import RegionContext
+from region_node.customers.rows import find_line
 from region_node.customers.told_standings import is_restricted
+from region_node.documents.contents import READING_LASTS
 from region_node.documents.files import find_file
 from region_node.documents.pieces import checked_pieces, not_on_file, piece_of
 from region_node.payloads import parse
 from region_node.questions import Questions
 from region_node.requests import require_name
+from region_node.sharing.rows import DisclosureRow, note_disclosure, was_noted
 
 KIND = EnvelopeKind.ENVELOPE_KIND_ATTACHMENT
 _ACTION = "GetAttachmentContent"
@@ -32,17 +37,44 @@ def answer(tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
     """A piece for another region, while the complaint concerns it. The first piece and each denial are audited."""
     asked = parse(AttachmentQuestion, content.payload)
     require_name("staff_id", asked.staff_id)
+    require_name("operator", content.operator)
     rules.require_docket(asked.docket)
     if asked.docket != content.subject:
         raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="the subject is not the docket")
     found = _piece_for(tx, asked, content.origin)
     is_refused = isinstance(found, Refused)
+    _note_for_customer(
+        tx, content, asked, found.reason if isinstance(found, Refused) else Reason.REASON_UNSPECIFIED, now
+    )
     if is_refused or not asked.offset:
         told = reason_name(found.reason) if isinstance(found, Refused) else asked.attachment_id
         AuditedCall(f"region/{content.origin}", asked.staff_id, now).record(tx, _ACTION, asked.docket, told)
     if isinstance(found, Refused):
         return Answer(Outcome.OUTCOME_REFUSED, reason=found.reason, parameters=found.parameters)
     return Answer(Outcome.OUTCOME_ACCEPTED, result=found.SerializeToString())
+
+
+def _note_for_customer(
+    tx: Transaction, content: EnvelopeContent, asked: AttachmentQuestion, refused: Reason.ValueType, now: datetime
+) -> None:
+    """Notes a reading for a customer of this region once, whichever byte it begins with; and each denial."""
+    complaint = find_complaint(tx, asked.docket)
+    line = find_line(tx, complaint.complaint.request.number) if complaint is not None else None
+    if line is None:
+        return
+    row = DisclosureRow(
+        kind=DisclosureKind.DISCLOSURE_KIND_ATTACHMENT_READ,
+        time=now,
+        region=content.origin,
+        operator=content.operator,
+        purpose="",
+        refused=refused,
+        particulars=DisclosureParticulars(
+            requester=Requester(staff_id=asked.staff_id), record=f"{asked.docket} {asked.attachment_id}"
+        ),
+    )
+    if refused or not asked.offset or not was_noted(tx, line, row, now - READING_LASTS):
+        note_disclosure(tx, line, row)
 
 
 class AttachmentReading:

@@ -3,12 +3,16 @@
 from datetime import datetime, timedelta
 
 from gateway.api.region.v1.complaint_envelopes_pb2 import ComplaintCommand, ComplaintFiling
+from gateway.api.region.v1.complaint_pb2 import Complaint
+from gateway.api.region.v1.sharing_service_pb2 import DisclosureKind, DisclosureParticulars
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
 from gateway.relay.envelopes import Letter
 from gateway.relay.outbox import send
 from gateway.store.port import Transaction
 from region_node.complaints.rows import ComplaintRow
 from region_node.context import RegionContext
+from region_node.sharing.disclosures import note_sent
+from region_node.sharing.rows import DisclosureRow
 
 _LIFETIME = timedelta(days=3650)  # a complaint is answered however long the responsible region was away
 
@@ -36,6 +40,21 @@ def send_to_region(
         lifetime=_LIFETIME,
     )
     send(tx, context.border, letter, now=now, traceparent=row.traceparent)
+    if files:
+        _note_for_customer(tx, complaint, destination, now)
+
+
+def _note_for_customer(tx: Transaction, complaint: Complaint, region: str, now: datetime) -> None:
+    """Has a customer of this region see that another one was told of their complaint."""
+    row = DisclosureRow(
+        kind=DisclosureKind.DISCLOSURE_KIND_COMPLAINT_SENT,
+        time=now,
+        region=region,
+        operator=complaint.operator,
+        purpose="",
+        particulars=DisclosureParticulars(record=complaint.docket),
+    )
+    note_sent(tx, complaint.request.number, row)
 
 
 def has_customers_command_under_way(tx: Transaction, docket: str) -> bool:

@@ -16,7 +16,7 @@ from region_node.context import RegionContext
 from region_node.customers.profiles import read_profile
 from region_node.customers.verified import QRY_PROFILE
 from region_node.requests import Questioner, require_name
-from region_node.sharing.disclosures import noted_answer
+from region_node.sharing.disclosures import agreed_answer
 from region_node.sharing.rows import DisclosureRow
 
 
@@ -45,4 +45,11 @@ class ProfileEnvelopes:
             purpose=QRY_PROFILE,
             particulars=DisclosureParticulars(requester=asked.requester),
         )
-        return noted_answer(tx, asked.number, row, lambda: read_profile(tx, self._context, asked, questioner, now))
+        return agreed_answer(
+            tx,
+            self._context,
+            "QueryProfile",
+            asked.number,
+            row,
+            lambda: read_profile(tx, self._context, asked, questioner, now),
+        )

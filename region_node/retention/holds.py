@@ -90,22 +90,41 @@ class Held:
     """What stands in the database in the place of their numbers."""
 
 
-def held_now(tx: Transaction, now: datetime) -> Held:
-    """What is under a hold."""
-    customers = frozenset(
+def held_customers(tx: Transaction, now: datetime) -> frozenset[str]:
+    """The ids of this region's customers under a hold."""
+    return frozenset(
         tx.all(
             str,
             "SELECT DISTINCT customer_id FROM legal_holds WHERE until IS NULL OR until > :now",
             now=to_microseconds(now),
         )
     )
+
+
+def held_now(tx: Transaction, now: datetime) -> Held:
+    """What is under a hold, of this region's customers and of what other regions have told to keep."""
+    customers = held_customers(tx, now)
     lines = [line for customer in customers for line in lines_of_customer(tx, customer)]
     return Held(
         customers,
         frozenset(line.product_id for line in lines),
         frozenset(line.account_id for line in lines),
-        frozenset(number_index(tx, line.number) for line in lines),
+        frozenset(number_index(tx, line.number) for line in lines) | _numbers_held_elsewhere(tx, now),
     )
+
+
+def _numbers_held_elsewhere(tx: Transaction, now: datetime) -> frozenset[str]:
+    """The numbers of what other regions have told to keep: all that hangs on them here is kept."""
+    found = tx.all(
+        str,
+        "WITH held AS (SELECT subject FROM holds_of_others WHERE until IS NULL OR until > :now)"
+        " SELECT number FROM held JOIN orders ON order_id = held.subject"
+        " UNION SELECT number_index FROM held JOIN complaints ON docket = held.subject"
+        " UNION SELECT number_hash FROM held JOIN document_files ON register_id = SUBSTR(held.subject, 10)"
+        " WHERE held.subject LIKE 'document/%'",
+        now=to_microseconds(now),
+    )
+    return frozenset(each for each in found if each)
 
 
 def _find(tx: Transaction, customer_id: str, reference: str) -> Hold | None:

@@ -14,6 +14,7 @@ from gateway.store.port import Transaction
 from gateway.timers import Timer, is_set, set_timer
 from region_node.context import RegionContext
 from region_node.retention.classes import purgers
+from region_node.retention.elsewhere import tell_holds
 from region_node.retention.holds import held_now
 from region_node.retention.port import Cut, Page, Purger
 from region_node.retention.reports import note_complete, note_removed
@@ -46,6 +47,8 @@ def purge(tx: Transaction, context: RegionContext, timer: Timer, now: datetime) 
     if timer.subject == "wait":
         _come_back(tx, "", next_purge(now, zone))
         return
+    if not timer.subject:
+        tell_holds(tx, context, now)
     night, data_class, place = _place(timer.subject) if timer.subject else (f"{night_of(now, zone)}", 0, "")
     classes = [each for each in purgers() if federation.retention_rule(each) is not None]
     if data_class == 0 and classes:

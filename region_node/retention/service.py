@@ -14,10 +14,12 @@ from gateway.calls import current_call
 from gateway.clock import Clock, from_timestamp, to_timestamp
 from gateway.errors import Refused
 from gateway.pages import decode_token, encode_token, key_number, page_size
-from gateway.store.port import Store
+from gateway.store.port import Store, Transaction
 from region_node.auditing import AuditedCall
+from region_node.context import RegionContext
 from region_node.requests import require_length, require_name
 from region_node.retention import holds, impact, reports
+from region_node.retention.elsewhere import tell_hold
 from region_node.retention.holds import Hold
 
 _PURGES, _HOLDS, _RECORDS = "purges", "legal-holds", "impact-records"
@@ -31,7 +33,8 @@ _SEPARATOR = "\0"
 class RetentionService(RetentionServiceServicer):
     """See the contract."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, context: RegionContext, store: Store, clock: Clock) -> None:
+        self._context = context
         self._store = store
         self._clock = clock
 
@@ -62,7 +65,13 @@ class RetentionService(RetentionServiceServicer):
         until = _instant("end_time", request.end_time) if request.HasField("end_time") else None
         if until is not None and until <= call.now:
             raise Refused(Reason.REASON_REQUEST_INVALID, field="end_time", problem="is over already")
-        kept = await self._store.write(lambda tx: holds.hold(tx, request.customer_id, request.reference, until, call))
+
+        def held(tx: Transaction) -> Hold:
+            kept = holds.hold(tx, request.customer_id, request.reference, until, call)
+            tell_hold(tx, self._context, request.customer_id, call.now)
+            return kept
+
+        kept = await self._store.write(held)
         return api.HoldCustomerResponse(hold=_hold_message(kept))
 
     async def ReleaseHold(
@@ -73,7 +82,13 @@ class RetentionService(RetentionServiceServicer):
         """See the contract."""
         call = _audited(request.requester, self._clock)
         _require_hold(request.customer_id, request.reference)
-        released = await self._store.write(lambda tx: holds.release(tx, request.customer_id, request.reference, call))
+
+        def ended(tx: Transaction) -> Hold:
+            kept = holds.release(tx, request.customer_id, request.reference, call)
+            tell_hold(tx, self._context, request.customer_id, call.now)
+            return kept
+
+        released = await self._store.write(ended)
         return api.ReleaseHoldResponse(hold=_hold_message(released))
 
     async def ListHolds(

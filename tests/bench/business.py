@@ -1,6 +1,7 @@
 """The rest of the business: from imports to the number plan, each figure against a baseline of the same run."""
 
 from deploy.local.federation import LocalFederation
+from tests.bench.bare import bare_calls
 from tests.bench.bulk import measure_bulk
 from tests.bench.imports import measure_imports
 from tests.bench.numberplan import measure_lookups
@@ -15,12 +16,13 @@ _CUSTOMERS = 5  # for each order: one is taken over in so much less time
 
 async def measure_business(federation: LocalFederation, rounds: int, orders: int, seconds: float) -> list[Comparison]:
     """All of it: so many orders, five times as many customers, or `seconds` of calls, either way in each round."""
-    return [
-        await measure_imports(federation, HANDLING, _CUSTOMERS * orders, rounds),
-        await measure_bulk(federation, orders, rounds),
-        *await measure_bills(federation, rounds, seconds),
-        *await measure_guides(federation, rounds, seconds),
-        *await measure_sharing(federation, rounds, seconds),
-        await measure_papers(federation, rounds, seconds),
-        measure_lookups(rounds),
-    ]
+    async with bare_calls(federation.directory / "bare") as bare:
+        return [
+            await measure_imports(federation, HANDLING, _CUSTOMERS * orders, rounds),
+            await measure_bulk(federation, orders, rounds),
+            *await measure_bills(federation, rounds, seconds),
+            *await measure_guides(federation, rounds, seconds),
+            *await measure_sharing(federation, bare, rounds, seconds),
+            *await measure_papers(federation, bare, rounds, seconds),
+            measure_lookups(rounds),
+        ]

@@ -20,6 +20,7 @@ from gateway.api.region.v1.document_service_pb2 import (
 )
 from gateway.api.region.v1.document_service_pb2_grpc import DocumentServiceStub
 from gateway.api.types.v1.types_pb2 import Applicant, Document
+from tests.bench.bare import BARE
 from tests.bench.comparing import in_turns
 from tests.bench.load import CALL_TIMEOUT, Call
 from tests.bench.orders import HANDLING, all_lines, identity_document, requester
@@ -34,25 +35,28 @@ class NotOnFile(Exception):
     """A document did not come to its register: the run measures nothing."""
 
 
-async def measure_papers(federation: LocalFederation, rounds: int, seconds: float) -> Comparison:
-    """Bills of another region's customers: with a paper handed in, and with the one that is on file."""
+async def measure_papers(federation: LocalFederation, bare: Call, rounds: int, seconds: float) -> list[Comparison]:
+    """Bills of another region's customers with the paper on file: beside one handed in, and beside a bare chain."""
     numbers = [line.number for line in all_lines()][:_ON_FILE]
     async with federation.dial_region(HANDLING, f"{HANDLING}-{OPERATOR}") as channel:
         for number in numbers:
             await put_on_file(DocumentServiceStub(channel), number, "ID_ORIG")
         service = BillingServiceStub(channel)
         asked = itertools.cycle(numbers)
-        return Comparison(
-            name="papers_on_file",
-            figure=f"bills of another region, {CALLERS} callers, 1/s",
-            base="paper handed in",
-            measured="paper on file",
-            rounds=await in_turns(
-                rate_of(_asking(service, asked, [identity_document()]), seconds),
-                rate_of(_asking(service, asked, []), seconds),
-                rounds,
-            ),
-        )
+        handed_in = _asking(service, asked, [identity_document()])
+        return [
+            Comparison(
+                name=name,
+                figure=f"bills of another region, {CALLERS} callers, 1/s",
+                base=base,
+                measured="paper on file",
+                rounds=await in_turns(rate_of(least, seconds), rate_of(_asking(service, asked, []), seconds), rounds),
+            )
+            for name, base, least in (
+                ("papers_on_file", "paper handed in", handed_in),
+                ("papers_on_file_beside_bare", BARE, bare),
+            )
+        ]
 
 
 def _asking(service: "BillingServiceStub", numbers: Iterator[str], documents: list[Document]) -> Call:

@@ -1,4 +1,4 @@
-"""Shared records: read across regions by a grant and without one, each against a bare call of the node."""
+"""Shared records: read across regions by a grant and without one, beside a health check and a bare chain."""
 
 import itertools
 import uuid
@@ -16,6 +16,7 @@ from gateway.api.region.v1.sharing_service_pb2 import (
 from gateway.api.region.v1.sharing_service_pb2_grpc import SharingServiceStub
 from gateway.channels import health_of
 from gateway.federation.sharing_rules import CONSENT_PAPER
+from tests.bench.bare import BARE
 from tests.bench.comparing import in_turns
 from tests.bench.load import CALL_TIMEOUT, Call
 from tests.bench.orders import HANDLING, all_lines, requester
@@ -31,8 +32,11 @@ class NotAsExpected(Exception):
     """A record was refused, or clear where it should be masked: the run measures nothing."""
 
 
-async def measure_sharing(federation: LocalFederation, rounds: int, seconds: float) -> list[Comparison]:
-    """Records of another region's customers: clear by a grant, and masked where there is none."""
+async def measure_sharing(federation: LocalFederation, bare: Call, rounds: int, seconds: float) -> list[Comparison]:
+    """Records of another region's customers: clear by a grant, and masked where there is none.
+
+    Each beside a health check of the same node, and beside a bare chain.
+    """
     numbers = [line.number for line in all_lines()]
     granted, others = numbers[:_GRANTED], numbers[_GRANTED:] or numbers
     async with federation.dial_region(HANDLING, f"{HANDLING}-{OPERATOR}") as channel:
@@ -46,14 +50,15 @@ async def measure_sharing(federation: LocalFederation, rounds: int, seconds: flo
 
         return [
             Comparison(
-                name=name,
+                name=name + suffix,
                 figure=f"{figure}, {CALLERS} callers, 1/s",
-                base="health check",
+                base=base,
                 measured=measured,
                 rounds=await in_turns(
-                    rate_of(health, seconds), rate_of(_reading(service, asked, is_masked), seconds), rounds
+                    rate_of(least, seconds), rate_of(_reading(service, asked, is_masked), seconds), rounds
                 ),
             )
+            for suffix, base, least in (("", "health check", health), ("_beside_bare", BARE, bare))
             for name, figure, measured, asked, is_masked in (
                 ("granted_reads", "records of another region by a grant", "clear", itertools.cycle(granted), False),
                 ("masked_reads", "records of another region without one", "masked", itertools.cycle(others), True),

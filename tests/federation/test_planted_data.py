@@ -13,6 +13,7 @@ from gateway.api.federation.v1.configuration_pb2 import SharedField
 from gateway.api.region.v1.complaint_pb2 import ComplaintState
 from gateway.api.region.v1.customer_service_pb2 import Customer
 from gateway.api.region.v1.order_pb2 import OrderState
+from gateway.api.region.v1.retention_service_pb2 import HoldCustomerRequest, ReleaseHoldRequest
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
 from gateway.relay.grpc_carrier import GrpcCarrier
 from tests.federation.archive import Archive
@@ -20,10 +21,11 @@ from tests.federation.complainant import Complainant
 from tests.federation.counter import REQUESTER, Counter, Reviewer
 from tests.federation.databases import Databases
 from tests.federation.refusals import refusal
-from tests.federation.running import Federation, until
+from tests.federation.running import CALL_SECONDS, Federation, until
 from tests.federation.sharing_counter import DECLINED, DUTY, FILE_NUMBER, SharingCounter, told
 from tests.federation.test_erasure import end_line
 from tests.federation.test_privacy import traced
+from tests.federation.test_retention import customer_of, retention
 from tests.federation.test_verification_privacy import files_of
 
 # What stands nowhere else; of each, also a part that no mask shows.
@@ -43,6 +45,7 @@ COMMANDS = {
     EnvelopeKind.ENVELOPE_KIND_COMPLAINT_UPDATE,
     EnvelopeKind.ENVELOPE_KIND_ERASURE,
     EnvelopeKind.ENVELOPE_KIND_STANDING,
+    EnvelopeKind.ENVELOPE_KIND_LEGAL_HOLD,
 }
 
 
@@ -104,6 +107,9 @@ async def command_in_every_way(federation: Federation) -> list[str]:
     await desk.respond(filed.docket, GRIEVANCE)
     await desk.withdraw(filed.docket)
     await quality.reaches(filed.docket, ComplaintState.COMPLAINT_STATE_CANCELLED)
+    staff, held = retention(federation), customer_of(leaving)
+    await staff.HoldCustomer(HoldCustomerRequest(customer_id=held, reference="court/1"), timeout=CALL_SECONDS)
+    await staff.ReleaseHold(ReleaseHoldRequest(customer_id=held, reference="court/1"), timeout=CALL_SECONDS)
     end_line(federation, leaving)
     await sichuan.erase(leaving)
 

@@ -8,6 +8,7 @@ from gateway.api.federation.v1.configuration_pb2 import DataClass
 from gateway.api.region.v1 import retention_service_pb2 as api
 from gateway.api.region.v1.retention_service_pb2_grpc import RetentionServiceStub
 from gateway.clock import to_microseconds, to_timestamp
+from tests.federation.archive import Archive as Documents
 from tests.federation.certificates import FEDERATION
 from tests.federation.commands import run_command
 from tests.federation.counter import Counter
@@ -102,6 +103,40 @@ async def test_old_envelopes_go_and_open_or_held_ones_stay(
     # Nothing is forgotten before the last moment of the envelope has passed, whatever its row says.
     assert rows_about(federation, "sichuan", kept.id)
     assert not federation.database("sichuan").rows("SELECT 1 FROM outbox WHERE subject = ? AND closed IS NULL", gone.id)
+
+
+async def test_a_hold_of_the_home_region_keeps_what_another_region_has_of_the_customer(
+    federation: Federation, guangdong: Counter, sichuan: Counter
+) -> None:
+    number, held_number = await sichuan.new_customer(), await sichuan.new_customer()
+    papers = [await Documents(guangdong).put(each) for each in (number, held_number)]
+    stub, database = retention(federation), federation.database("guangdong")
+
+    async def heard(version: int) -> None:
+        sql = "SELECT 1 FROM holds_of_others WHERE subject = ? AND version = ?"
+
+        async def has_heard() -> bool:
+            return bool(database.rows(sql, f"document/{papers[1]}", version))
+
+        await until(has_heard, "Guangdong has heard of it")
+
+    def left() -> set[str]:
+        found = database.rows("SELECT register_id FROM document_files")
+        return {str(each) for (each,) in found} & set(papers)
+
+    hold = api.HoldCustomerRequest(customer_id=customer_of(held_number), reference="court/2026-18")
+    await stub.HoldCustomer(hold, timeout=CALL_SECONDS)
+    await heard(1)
+    then = to_microseconds(federation.clock.now() - LONG_AGO)
+    for each in papers:
+        database.change(f"UPDATE document_files SET create_time = {then} WHERE register_id = '{each}'")
+    await purged(federation, "guangdong")
+    assert left() == {papers[1]}
+    release = api.ReleaseHoldRequest(customer_id=customer_of(held_number), reference="court/2026-18")
+    await stub.ReleaseHold(release, timeout=CALL_SECONDS)
+    await heard(2)
+    await purged(federation, "guangdong")
+    assert left() == set()
 
 
 async def test_a_request_that_comes_again_after_the_purge_is_not_done_twice(

@@ -16,7 +16,9 @@ from gateway.api.region.v1.notice_service_pb2 import ListNoticesRequest
 from gateway.api.region.v1.sharing_service_pb2 import DisclosureKind, GrantState
 from gateway.api.types.v1.reason_pb2 import Reason
 from tests.federation.archive import CHUNK, Archive, scan
+from tests.federation.complainant import Complainant
 from tests.federation.counter import REQUESTER, Counter
+from tests.federation.folder import Folder
 from tests.federation.refusals import refusal
 from tests.federation.running import CALL_SECONDS, Federation
 from tests.federation.sharing_counter import (
@@ -34,11 +36,13 @@ from tests.federation.sharing_counter import (
     told,
 )
 
-PROFILE_READ, BILL_READ, DOCUMENT_LIST_READ, DOCUMENT_READ = (
+PROFILE_READ, BILL_READ, DOCUMENT_LIST_READ, DOCUMENT_READ, ATTACHMENT_READ, COMPLAINT_SENT = (
     DisclosureKind.DISCLOSURE_KIND_PROFILE_READ,
     DisclosureKind.DISCLOSURE_KIND_BILL_READ,
     DisclosureKind.DISCLOSURE_KIND_DOCUMENT_LIST_READ,
     DisclosureKind.DISCLOSURE_KIND_DOCUMENT_READ,
+    DisclosureKind.DISCLOSURE_KIND_ATTACHMENT_READ,
+    DisclosureKind.DISCLOSURE_KIND_COMPLAINT_SENT,
 )
 
 
@@ -315,6 +319,25 @@ async def test_the_customers_list_names_each_reading_of_a_document_once_and_why_
     assert {each.particulars.requester.staff_id for each in seen} == {REQUESTER.staff_id}
     assert [each.legal_basis for each in seen[:4]] == [0, ORDER, ORDER, 0]
     assert [each.refused for each in seen if each.refused] == [Reason.REASON_DOCUMENT_CONTENT_DENIED]
+
+
+async def test_the_customers_list_names_the_regions_that_were_sent_a_complaint_and_read_what_was_attached(
+    federation: Federation, home: SharingCounter, sichuan: Counter
+) -> None:
+    number, desk = await sichuan.new_customer(), Complainant(federation, "sichuan")
+    case = await desk.file("BILL_ROAM", number, location_region="henan")
+    brought = await Folder(desk, case.docket).attach(scan(2 * CHUNK))
+    (item,) = [each.docket for each in case.items if each.region == "henan"]
+    henan = Complainant(federation, "henan", "staff/wang")
+    await henan.follows(item, lambda found: len(found.attachments) == 1, "it hears of the file")
+    await Folder(henan, item).read(brought)
+    seen = await home.disclosures(number)
+    assert [(each.kind, each.region, each.particulars.record) for each in seen] == [
+        (ATTACHMENT_READ, "henan", f"{item} {brought}"),
+        (COMPLAINT_SENT, "henan", item),
+    ]
+    assert seen[0].particulars.requester.staff_id == "wang"
+    assert {each.purpose_title.en for each in seen} == {"the complaint concerns it"}
 
 
 async def test_what_was_asked_while_a_customer_was_stored_only_is_told_afterwards_as_refused(

@@ -1,6 +1,6 @@
 """What cannot be shared: forged, beyond its end, of another customer, without an agreement; and that nothing leaks."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 
 import pytest
@@ -8,8 +8,10 @@ from google.protobuf.message import Message
 
 from gateway.api.federation.v1.configuration_pb2 import Configuration, LegalBasis, SharedField
 from gateway.api.region.v1 import sharing_service_pb2 as api
+from gateway.api.region.v1.customer_service_pb2 import QueryProfileRequest
 from gateway.api.region.v1.sharing_envelopes_pb2 import SharingQuery
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
+from gateway.api.types.v1.reason_pb2 import Reason
 from tests.federation.archive import Archive
 from tests.federation.counter import REQUESTER, Counter
 from tests.federation.forger import Forger, refused
@@ -392,3 +394,41 @@ async def test_a_region_without_a_data_agreement_is_denied_as_asker_and_as_giver
     finally:
         await put_in_force(federation, before)
     assert masks(await south.read(number)) == {"WITHDRAWN"}, "it could be withdrawn all the time"
+
+
+@pytest.mark.parametrize("region", ["guangdong", "sichuan"])
+async def test_without_a_data_agreement_neither_bill_nor_profile_is_told_and_the_denial_is_audited(
+    federation: Federation, guangdong: Counter, sichuan: Counter, region: str
+) -> None:
+    number, unknown = await sichuan.new_customer(), federation.next_number("sichuan")
+    before = await federation.configuration()
+
+    async def refusals() -> list[tuple[str, Mapping[str, str]]]:
+        profile = QueryProfileRequest(
+            request_id=federation.next_id(), number=number, applicant=HOLDER, requester=REQUESTER
+        )
+        calls: list[Awaitable[object]] = [
+            guangdong.bill(number),
+            guangdong.bill(unknown),
+            guangdong.customers.QueryProfile(profile, timeout=CALL_SECONDS),
+        ]
+        found = [await refusal(each) for each in calls]
+        return [(each.reason, each.parameters) for each in found]
+
+    try:
+        await put_in_force(federation, without_agreement(before, region))
+        assert await refusals() == [("DATA_AGREEMENT_MISSING", {"region": region})] * 3
+        assert (await sichuan.bill(number)).region == "sichuan", "at home it is nobody else's business"
+    finally:
+        await put_in_force(federation, before)
+    denied = federation.database("sichuan").rows(
+        "SELECT action, actor FROM audit WHERE subject = ? AND detail LIKE ? ORDER BY action",
+        f"customer-{number.removeprefix('+')}",
+        "%DATA_AGREEMENT_MISSING",
+    )
+    asker = "region/guangdong/operator/counter"
+    assert denied == [("QueryBill", asker), ("QueryProfile", asker)]
+    seen = await SharingCounter.of(federation, "sichuan").disclosures(number)
+    assert {each.refused for each in seen} == {Reason.REASON_DATA_AGREEMENT_MISSING}
+    assert len(seen) == 2
+    assert (await guangdong.bill(number)).region == "sichuan"

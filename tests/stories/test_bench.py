@@ -33,7 +33,10 @@ def test_a_short_bench_follows_every_order_to_its_completion_and_writes_its_repo
         "searches",
         "granted_reads",
         "masked_reads",
+        "granted_reads_beside_bare",
+        "masked_reads_beside_bare",
         "papers_on_file",
+        "papers_on_file_beside_bare",
         "number_plan",
     ]
     assert all(each["ratio"]["median"] > 0 for each in made["business"].values())

@@ -152,6 +152,11 @@ def test_what_exactly_once_still_needs_is_kept_however_old(kept: Archive, why: s
         assert kept.connection.execute("SELECT 1 FROM inbox WHERE subject = ?", (order_id,)).fetchone()
 
 
+def sent_about(kept: Archive, order_id: str) -> int:
+    """How many envelopes about an order were sent."""
+    return len(kept.connection.execute("SELECT 1 FROM outbox WHERE subject = ?", (order_id,)).fetchall())
+
+
 def test_under_a_legal_hold_everything_stays_until_it_ends(kept: Archive) -> None:
     old = NOW - LONG_AGO
     customer = kept.customer()
@@ -160,11 +165,11 @@ def test_under_a_legal_hold_everything_stays_until_it_ends(kept: Archive) -> Non
     kept.sent(order_id, old)
     holds.hold(kept.tx, customer, "court/1", NOW + timedelta(days=30), AuditedCall("staff", "chen", NOW))
     kept.night(TOMORROW)
-    assert (kept.count("orders"), kept.count("outbox")) == (1, 1)
+    assert (kept.count("orders"), sent_about(kept, order_id)) == (1, 1)
     assert kept.report()["DATA_CLASS_ENVELOPES"].held == 1
     after = NOW + timedelta(days=31)
     kept.night(after)
-    assert (kept.count("orders"), kept.count("outbox")) == (0, 0)
+    assert (kept.count("orders"), sent_about(kept, order_id)) == (0, 0)
 
 
 @pytest.mark.parametrize("broken_at", range(1, 9))

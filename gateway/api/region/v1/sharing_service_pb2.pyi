@@ -152,6 +152,10 @@ class _DisclosureKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Disclo
     """Another region asked what is on file: which documents, and never their content."""
     DISCLOSURE_KIND_DOCUMENT_READ: _DisclosureKind.ValueType  # 8
     """Another region began to read the content of a document."""
+    DISCLOSURE_KIND_ATTACHMENT_READ: _DisclosureKind.ValueType  # 9
+    """Another region began to read what was attached to a complaint of the customer."""
+    DISCLOSURE_KIND_COMPLAINT_SENT: _DisclosureKind.ValueType  # 10
+    """A complaint of the customer, or a work item of it, was sent to the region that answers for it."""
 
 class DisclosureKind(_DisclosureKind, metaclass=_DisclosureKindEnumTypeWrapper):
     """What happened to the customer's records."""
@@ -174,6 +178,10 @@ DISCLOSURE_KIND_DOCUMENT_LIST_READ: DisclosureKind.ValueType  # 7
 """Another region asked what is on file: which documents, and never their content."""
 DISCLOSURE_KIND_DOCUMENT_READ: DisclosureKind.ValueType  # 8
 """Another region began to read the content of a document."""
+DISCLOSURE_KIND_ATTACHMENT_READ: DisclosureKind.ValueType  # 9
+"""Another region began to read what was attached to a complaint of the customer."""
+DISCLOSURE_KIND_COMPLAINT_SENT: DisclosureKind.ValueType  # 10
+"""A complaint of the customer, or a work item of it, was sent to the region that answers for it."""
 Global___DisclosureKind: _TypeAlias = DisclosureKind  # noqa: Y015
 
 @_typing.final
@@ -1038,7 +1046,7 @@ class DisclosureParticulars(_message.Message):
     reference: _builtins.str
     """What obliges, for a legal duty."""
     record: _builtins.str
-    """Which record: the month of a bill, the register id of a document."""
+    """Which record: the month of a bill, the register id of a document, the docket of a complaint; with the id of what was attached to it."""
     @_builtins.property
     def requester(self) -> _types_pb2.Requester:
         """Who asked."""

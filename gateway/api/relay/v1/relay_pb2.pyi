@@ -63,6 +63,8 @@ class _EnvelopeKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Envelope
     """Query, region that a complaint concerns to the one in which a file was attached to it: a piece of that file."""
     ENVELOPE_KIND_STANDING: _EnvelopeKind.ValueType  # 29
     """Command, home region to every other: a customer with these numbers was erased, is stored only, or is so no longer. What was kept about the numbers is destroyed, or not read."""
+    ENVELOPE_KIND_LEGAL_HOLD: _EnvelopeKind.ValueType  # 31
+    """Command, home region to a region that keeps something of its customer: keep it, for an authority or a court, or no longer. The region that leads a case tells those that have a part of it."""
 
 class EnvelopeKind(_EnvelopeKind, metaclass=_EnvelopeKindEnumTypeWrapper):
     """What an envelope asks for. The kind decides who may send it and whether it is stored."""
@@ -103,6 +105,8 @@ ENVELOPE_KIND_ATTACHMENT: EnvelopeKind.ValueType  # 27
 """Query, region that a complaint concerns to the one in which a file was attached to it: a piece of that file."""
 ENVELOPE_KIND_STANDING: EnvelopeKind.ValueType  # 29
 """Command, home region to every other: a customer with these numbers was erased, is stored only, or is so no longer. What was kept about the numbers is destroyed, or not read."""
+ENVELOPE_KIND_LEGAL_HOLD: EnvelopeKind.ValueType  # 31
+"""Command, home region to a region that keeps something of its customer: keep it, for an authority or a court, or no longer. The region that leads a case tells those that have a part of it."""
 Global___EnvelopeKind: _TypeAlias = EnvelopeKind  # noqa: Y015
 
 class _Outcome:
