@@ -159,7 +159,8 @@ def pass_on(
     complaint = owner.apply_command(tx, context, asked, now)
     if not complaint.parent:
         told.tell_changed(tx, known, complaint, now)
-    leading.follow(tx, context, complaint, now, by_customer=asked.WhichOneof("command") in _SAID)
+    by_customer = asked.WhichOneof("command") in _SAID and not asked.respond.asks_region
+    leading.follow(tx, context, complaint, now, by_customer=by_customer)
     return require_complaint(tx, complaint.docket).complaint
 
 

@@ -87,7 +87,7 @@ def open_item(
         department=whose.department.name,
         severity=case.severity,
         creation_date=moment,
-        notes=case.notes,
+        notes=[cases.note_for(each, whose.region) for each in case.notes],
         refusals=case.refusals,
         attachments=_of_the_case(context, case.attachments),
     )
@@ -209,6 +209,7 @@ def _take_in(tx: Transaction, case: Complaint, complaint: Complaint, now: dateti
     cases.move(item, cases.state_of(item, complaint), now)
     if complaint.HasField("returned"):
         item.returned.CopyFrom(complaint.returned)
+    cases.take_answers(case, complaint)
     own = [each for each in complaint.notes if each.author.startswith(f"{item.region}/")]  # for others it speaks not
     fresh = cases.unknown_notes(case, own)
     for each in fresh:
@@ -238,7 +239,9 @@ def _tell(
     unknown = cases.unknown_notes(known.complaint, case.notes[item.notes_told :])
     for index, each in enumerate(case.notes):
         if index >= item.notes_told and each in unknown:
-            command = ComplaintCommand(share=ComplaintCommand.Share(note=each, by_customer=by_customer))
+            command = ComplaintCommand(
+                share=ComplaintCommand.Share(note=cases.note_for(each, item.region), by_customer=by_customer)
+            )
             _say(tx, context, row, item, f"share{index}", command, now)
     item.notes_told = len(case.notes)
     _tell_attachments(tx, context, row, item, now, by_customer=by_customer)

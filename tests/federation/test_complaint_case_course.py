@@ -50,8 +50,8 @@ async def test_an_item_that_is_opened_after_a_refusal_is_done_when_its_region_sa
     case = await proposed(federation, desk, leader)
     await desk.refuse(case.docket)
     sichuan, henan = staff(federation, "sichuan"), staff(federation, "henan")
-    for region, item in ((sichuan, case.items[0]), (henan, case.items[1])):
-        await region.reaches(item.docket, IN_PROGRESS)
+    for region, opened in ((sichuan, case.items[0]), (henan, case.items[1])):
+        await region.reaches(opened.docket, IN_PROGRESS)
     await henan.propose(case.items[1].docket)
     await sichuan.give_back(case.items[0].docket)
     await desk.follows(case.docket, lambda found: states(found) == ["AWAITING_COORDINATOR", "DONE"], "it waits")
@@ -156,3 +156,69 @@ async def test_what_cannot_be_done_in_the_case_either_is_refused_by_the_reason_o
     told = await refusal(desk.accept(filed.docket))
     assert (told.reason, told.parameters["state"]) == ("COMPLAINT_STATE_FORBIDS", "inProgress")
     assert (await desk.get(filed.docket)).state == IN_PROGRESS
+
+
+def asked(complaint: Complaint) -> list[tuple[str, bool]]:
+    """Each question to a region: whom, and whether it is answered."""
+    return [(each.asks_region, each.HasField("answer_time")) for each in complaint.notes if each.asks_region]
+
+
+async def test_who_leads_a_case_asks_the_region_of_an_item_and_all_hear_the_answer(
+    federation: Federation, desk: Complainant, leader: Complainant
+) -> None:
+    case = await roaming(federation, desk)
+    sichuan, henan = staff(federation, "sichuan"), staff(federation, "henan")
+    await leader.respond(case.docket, "请提供账单", asks_region="sichuan")
+    question = await sichuan.follows(case.items[0].docket, lambda item: len(item.notes) == 1, "Sichuan is asked")
+    assert asked(question) == [("sichuan", False)]
+    heard = await henan.follows(case.items[1].docket, lambda item: len(item.notes) == 1, "Henan hears it")
+    assert asked(heard) == [], "Henan is not the one that is asked"
+    assert asked(await desk.get(case.docket)) == [("sichuan", False)]
+    assert not met(await desk.get(case.docket))["FIRST_RESPONSE"], "the customer was told nothing by that"
+    await henan.respond(case.items[1].docket, "河南无账单")
+    await desk.follows(case.docket, lambda found: len(found.notes) == 2, "Henan says something")
+    assert asked(await desk.get(case.docket)) == [("sichuan", False)]
+    await sichuan.respond(case.items[0].docket, "账单如下")
+    answered = await desk.follows(case.docket, lambda found: len(found.notes) == 3, "Sichuan answers")
+    assert asked(answered) == [("sichuan", True)]
+    assert said(answered) == ["请提供账单", "河南无账单", "账单如下"]
+    assert said(await henan.follows(case.items[1].docket, lambda item: len(item.notes) == 3, "so does Henan")) == [
+        "请提供账单",
+        "河南无账单",
+        "账单如下",
+    ]
+    ledger = ledger_of(await henan.told(case.items[1].docket))
+    assert ("sichuan", "WAITING_FOR_REGION") not in ledger, "nobody waits in the item of Henan"
+
+
+async def test_the_desk_of_a_case_asks_a_region_of_an_item_and_the_customer_is_still_waited_for(
+    federation: Federation, desk: Complainant
+) -> None:
+    case = await roaming(federation, desk)
+    sichuan, henan = staff(federation, "sichuan"), staff(federation, "henan")
+    await henan.respond(case.items[1].docket, "请提供行程", asks=True)
+    await desk.follows(case.docket, lambda found: states(found)[1] == "AWAITING_CUSTOMER", "Henan waits")
+    found = await desk.respond(case.docket, "哪个月的账单", asks_region="sichuan")
+    assert (asked(found), states(found)[1]) == ([("sichuan", False)], "AWAITING_CUSTOMER")
+    await sichuan.follows(case.items[0].docket, lambda item: asked(item) == [("sichuan", False)], "Sichuan is asked")
+    await sichuan.respond(case.items[0].docket, "三月")
+    await desk.follows(case.docket, lambda each: asked(each) == [("sichuan", True)], "Sichuan has answered")
+    waits = await henan.follows(case.items[1].docket, lambda item: len(item.notes) == 3, "Henan hears all")
+    assert waits.state == ComplaintState.COMPLAINT_STATE_PENDING
+
+
+async def test_who_has_no_open_item_of_a_case_is_not_asked(
+    federation: Federation, desk: Complainant, leader: Complainant
+) -> None:
+    case = await roaming(federation, desk)
+    sichuan = staff(federation, "sichuan")
+    await sichuan.give_back(case.items[0].docket)
+    await desk.follows(case.docket, lambda found: states(found)[0] == "AWAITING_COORDINATOR", "it waits")
+    await staff(federation, "henan").propose(case.items[1].docket)
+    await desk.follows(case.docket, lambda found: states(found)[1] == "DONE", "it is done")
+    for region in ("sichuan", "henan", "guangdong"):
+        told = await refusal(leader.respond(case.docket, "?", asks_region=region))
+        assert (told.reason, told.parameters["region"]) == ("COMPLAINT_REGION_NOT_CONCERNED", region)
+    item = (await assign(federation, case.docket, "sichuan", "BILLING")).items[2].docket
+    assert asked(await leader.respond(case.docket, "?", asks_region="sichuan")) == [("sichuan", False)]
+    await sichuan.follows(item, lambda found: asked(found) == [("sichuan", False)], "its new item asks it")
