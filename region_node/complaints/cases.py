@@ -44,6 +44,11 @@ def open_items(case: Complaint) -> Sequence[WorkItem]:
     return [each for each in case.items if each.state in _OPEN]
 
 
+def regions_at_work(case: Complaint) -> list[str]:
+    """The regions that have a work item to which they can still say something."""
+    return [each.region for each in open_items(case) if each.state != AWAITING_COORDINATOR]
+
+
 def require_done(case: Complaint) -> None:
     """Raises Refused with COMPLAINT_ITEMS_OPEN, which names them, where a work item is still open."""
     if found := open_items(case):
@@ -135,6 +140,24 @@ def header(case: Complaint) -> CaseHeader:
     if rules.is_final(case):
         found.end_time.CopyFrom(case.state_changes[-1].time)
     return found
+
+
+def note_for(note: ComplaintNote, region: str) -> ComplaintNote:
+    """A note of a case as a work item of a region has it: only who is asked by it has it as a question."""
+    told = ComplaintNote()
+    told.CopyFrom(note)
+    if note.asks_region != region:
+        told.ClearField("asks_region")
+        told.ClearField("answer_time")
+    return told
+
+
+def take_answers(case: Complaint, item: Complaint) -> None:
+    """What the region of a work item was asked in the case is answered there when it is answered in the item."""
+    answered = {_identity(each): each.answer_time for each in item.notes if each.HasField("answer_time")}
+    for each in case.notes:
+        if each.asks_region == item.owner_region and not each.HasField("answer_time") and _identity(each) in answered:
+            each.answer_time.CopyFrom(answered[_identity(each)])
 
 
 def _named(item: WorkItem) -> str:

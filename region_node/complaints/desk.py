@@ -96,7 +96,9 @@ class ComplaintDesk:
         def decide(tx: Transaction, now: datetime) -> Complaint:
             return owner.propose(tx, self._context, docket, caller.identity.name, resolution, now)
 
-        return await self._decide(caller, docket, content, "ProposeResolution", decide)
+        complaint = await self._decide(caller, docket, content, "ProposeResolution", decide)
+        failpoints.reach("complaint-proposed.after-commit")
+        return complaint
 
     async def settle_remedy(self, caller: Caller, request: SettleRemedyRequest) -> Complaint:
         """Staff of the responsible region settle money that the home region has refused."""

@@ -37,6 +37,9 @@ from region_node.orders.caller import Caller, note
 from region_node.orders.rows import RequestKey, RequestSettled, find_request, insert_request, settle_request
 
 _SAID = ("respond", "attach")  # by the customer: who waits for the customer waits no longer
+_OF_THE_CUSTOMER = ("respond", "accept", "refuse", "withdraw", "expedite", "ask_for_regulator")
+# How a region answers that has returned the complaint, has heard that it was recalled, or never took it up.
+_NOT_THERE = (Reason.REASON_COMPLAINT_NOT_RESPONSIBLE, Reason.REASON_COMPLAINT_NOT_FOUND)
 _log = logging.getLogger(__name__)
 
 
@@ -160,7 +163,8 @@ def pass_on(
     complaint = owner.apply_command(tx, context, asked, now)
     if not complaint.parent:
         told.tell_changed(tx, known, complaint, now)
-    leading.follow(tx, context, complaint, now, by_customer=asked.WhichOneof("command") in _SAID)
+    by_customer = asked.WhichOneof("command") in _SAID and not asked.respond.asks_region
+    leading.follow(tx, context, complaint, now, by_customer=by_customer)
     return require_complaint(tx, complaint.docket).complaint
 
 
@@ -219,18 +223,39 @@ def settle_command(
     tx: Transaction,
     context: RegionContext,
     envelope_id: str,
+    asked: ComplaintCommand,
     snapshot: Complaint | None,
     refused: Refused | None,
     now: datetime,
 ) -> None:
-    """The responsible region answered a command: its word on the request and, if it knows it, on the complaint."""
+    """The responsible region answered a command: its word on the request and, if it knows it, on the complaint.
+
+    Where it did not have the complaint any more, and this region answers for it meanwhile, what the customer said is
+    done here.
+    """
+    if snapshot is not None:
+        adopt(tx, context, snapshot, now)
+    if refused is not None and refused.reason in _NOT_THERE and asked.WhichOneof("command") in _OF_THE_CUSTOMER:
+        refused = _do_here(tx, context, asked, refused, now)
     asked_by, _, request_id = envelope_id.partition("#")[2].rpartition(">")[0].rpartition("/")
     if asked_by:  # otherwise the node asked by itself
         settle_request(tx, asked_by, request_id, refused)
         settled = RequestSettled(asked_by, request_id)
         tx.publish(settled, about=settled.about)
-    if snapshot is not None:
-        adopt(tx, context, snapshot, now)
+
+
+def _do_here(
+    tx: Transaction, context: RegionContext, asked: ComplaintCommand, refused: Refused, now: datetime
+) -> Refused | None:
+    """Does what the customer said; returns why not, `refused` where this region does not answer for the complaint."""
+    row = find_complaint(tx, asked.docket)
+    if row is None or row.complaint.owner_region != context.region:
+        return refused
+    try:
+        pass_on(tx, context, row, asked, "", now)
+    except Refused as again:
+        return again
+    return None
 
 
 def keep(tx: Transaction, context: RegionContext, docket: str, refused: Refused, now: datetime) -> None:

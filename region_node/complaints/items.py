@@ -7,7 +7,6 @@ from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintAttachment, 
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from region_node.complaints import cases, escalation, rules
-from region_node.complaints.deadlines import reopen
 from region_node.context import RegionContext
 
 
@@ -49,10 +48,8 @@ def _keep_attachment(complaint: Complaint, attachment: ComplaintAttachment, now:
 
 
 def open_again(context: RegionContext, complaint: Complaint, now: datetime) -> None:
-    """The customer has refused what the case came to; its reason was shared."""
-    rules.require_state(complaint, "reopen", rules.RESOLVED)
+    """The customer has refused what the case came to; its reason was shared. What is to be resolved is open again."""
     complaint.refusals += 1
-    reopen(complaint)
     rules.enter(complaint, rules.IN_PROGRESS, now=now, region=context.region, reason="refused by the customer")
     rules.go_on(complaint, now)
     escalation.refuse(complaint, now, context.region, to_regulator=False)

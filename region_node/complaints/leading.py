@@ -10,7 +10,14 @@ from datetime import datetime
 
 from gateway.api.federation.v1.configuration_pb2 import Department
 from gateway.api.region.v1.complaint_envelopes_pb2 import ComplaintCommand, ComplaintFiling
-from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintAttachment, ComplaintReturn, ReturnReason, WorkItem
+from gateway.api.region.v1.complaint_pb2 import (
+    Complaint,
+    ComplaintAttachment,
+    ComplaintNote,
+    ComplaintReturn,
+    ReturnReason,
+    WorkItem,
+)
 from gateway.clock import to_timestamp
 from gateway.errors import Refused
 from gateway.store.port import Transaction
@@ -80,7 +87,8 @@ def open_item(
         department=whose.department.name,
         severity=case.severity,
         creation_date=moment,
-        notes=case.notes,
+        notes=[cases.note_for(each, whose.region) for each in case.notes],
+        refusals=case.refusals,
         attachments=_of_the_case(context, case.attachments),
     )
     complaint.request.ClearField("contact_number")  # the customer's contact stays with the case
@@ -108,7 +116,7 @@ def open_item(
         state_time=moment,
         assigned_by=assigned_by,
         notes_told=len(case.notes),
-        refusals_told=0,
+        refusals_told=case.refusals,
         expedites_told=len(case.expedites),
         attachments_told=len(case.attachments),
     )
@@ -201,6 +209,7 @@ def _take_in(tx: Transaction, case: Complaint, complaint: Complaint, now: dateti
     cases.move(item, cases.state_of(item, complaint), now)
     if complaint.HasField("returned"):
         item.returned.CopyFrom(complaint.returned)
+    cases.take_answers(case, complaint)
     own = [each for each in complaint.notes if each.author.startswith(f"{item.region}/")]  # for others it speaks not
     fresh = cases.unknown_notes(case, own)
     for each in fresh:
@@ -208,10 +217,17 @@ def _take_in(tx: Transaction, case: Complaint, complaint: Complaint, now: dateti
         copy.CopyFrom(each)
         copy.ClearField("asks_region")  # whoever is asked is asked in the item
         copy.ClearField("answer_time")
-    if fresh:
+    if any(_answers(each, complaint) for each in fresh):
         meet(case, (rules.FIRST_RESPONSE, rules.EXPEDITE), now)
     if any(each.asks_customer for each in fresh):
         told.tell_asked(tx, case, now)
+
+
+def _answers(note: ComplaintNote, complaint: Complaint) -> bool:
+    """Whether a note of a work item answers the customer, as it would in a complaint: what another region is asked, and
+    why the item is returned, does not."""
+    returned = complaint.returned
+    return not note.asks_region and (note.author, note.time) != (returned.author, returned.time)
 
 
 def _tell(
@@ -223,7 +239,9 @@ def _tell(
     unknown = cases.unknown_notes(known.complaint, case.notes[item.notes_told :])
     for index, each in enumerate(case.notes):
         if index >= item.notes_told and each in unknown:
-            command = ComplaintCommand(share=ComplaintCommand.Share(note=each, by_customer=by_customer))
+            command = ComplaintCommand(
+                share=ComplaintCommand.Share(note=cases.note_for(each, item.region), by_customer=by_customer)
+            )
             _say(tx, context, row, item, f"share{index}", command, now)
     item.notes_told = len(case.notes)
     _tell_attachments(tx, context, row, item, now, by_customer=by_customer)

@@ -173,8 +173,12 @@ def propose(
     meet(complaint, (rules.FIRST_RESPONSE, rules.RESOLVE, rules.LEGAL, rules.EXPEDITE), now)
     rules.enter(complaint, rules.IN_PROGRESS, now=now, region=context.region, reason="no answer needed")
     rules.enter(complaint, rules.RESOLVED, now=now, region=context.region, reason="resolution proposed")
-    rules.hand_over(complaint, "", rules.WAITING_FOR_CUSTOMER, now)
+    if complaint.parent:  # the customer is asked about the case, by the region that leads it and when it has all items
+        rules.hand_over(complaint, complaint.handling_region, rules.WAITING_FOR_REGION, now)
+    else:
+        rules.hand_over(complaint, "", rules.WAITING_FOR_CUSTOMER, now)
     keep_and_tell(tx, context, row, before, now)
+    failpoints.reach("complaint-proposed.before-commit")
     return complaint
 
 
@@ -273,6 +277,8 @@ def _case_says(context: RegionContext, complaint: Complaint, command: ComplaintC
         if items.share(complaint, command, now):
             _goes_on(context, complaint, now)
     elif command.HasField("reopen"):
+        rules.require_state(complaint, "reopen", rules.RESOLVED)
+        reopen(complaint)  # what counts as met gets no time back
         end_pause(context, complaint, now)
         items.open_again(context, complaint, now)
     else:
@@ -300,10 +306,14 @@ def _refuse(context: RegionContext, complaint: Complaint, command: ComplaintComm
 
 
 def end_pause(context: RegionContext, complaint: Complaint, now: datetime) -> None:
-    """Where the customer was waited for, what is still open gets that time back."""
+    """Where the customer was waited for, or the case of an item that was done, what is still open gets that time back.
+
+    Of a done item the custody stays as it is, until it is opened again.
+    """
     last = complaint.custody[-1]
     start = from_timestamp(last.start_time)
-    if last.reason == rules.WAITING_FOR_CUSTOMER and now > start:
+    waited = last.reason == rules.WAITING_FOR_CUSTOMER or complaint.state == rules.RESOLVED
+    if waited and now > start:
         resume(complaint, Pause(start, now), context.federation.working_hours)
         complaint.expected_resolution_date.CopyFrom(to_timestamp(promised(complaint)))
 

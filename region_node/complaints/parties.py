@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from gateway.api.region.v1.complaint_pb2 import Complaint
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
+from region_node.complaints import cases
 
 
 def parties(complaint: Complaint) -> Sequence[str]:
@@ -19,6 +20,9 @@ def may_read(complaint: Complaint, region: str) -> bool:
 
 
 def require_other_party(complaint: Complaint, region: str, asking: str) -> None:
-    """Raises Refused with COMPLAINT_REGION_NOT_CONCERNED unless a region is concerned, and is not the one that asks."""
-    if region == asking or region not in parties(complaint):
+    """Raises Refused with COMPLAINT_REGION_NOT_CONCERNED unless a region is concerned, and is not the one that asks.
+
+    A case concerns those regions too that have a work item to which they can say something.
+    """
+    if region == asking or region not in (*parties(complaint), *cases.regions_at_work(complaint)):
         raise Refused(Reason.REASON_COMPLAINT_REGION_NOT_CONCERNED, region=region)

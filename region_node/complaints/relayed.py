@@ -83,8 +83,8 @@ class ComplaintEnvelopes:
     ) -> None:
         refused = None if receipt.outcome == Outcome.OUTCOME_ACCEPTED else refusal_of(receipt)
         snapshot = parse(Complaint, receipt.result) if receipt.result else None
-        handling.settle_command(tx, self._context, content.id, snapshot, refused, now)
         asked = parse(ComplaintCommand, content.payload)
+        handling.settle_command(tx, self._context, content.id, asked, snapshot, refused, now)
         if asked.HasField("attach"):
             attaching.answered(tx, self._context, asked, refused, now)
 
@@ -96,6 +96,7 @@ class ComplaintEnvelopes:
         if not is_owner or snapshot.docket != content.subject or snapshot.owner_region != content.origin:
             raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
         handling.adopt(tx, self._context, snapshot, now)
+        failpoints.reach("complaint-updated.before-commit")
         return Answer(Outcome.OUTCOME_ACCEPTED)
 
     def _update_answered(

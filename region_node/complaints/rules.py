@@ -253,11 +253,14 @@ def attach(complaint: Complaint, attachment: ComplaintAttachment, region: str, n
 
 
 def hear(complaint: Complaint, region: str, now: datetime) -> None:
-    """A region has added something: that is its answer to what it was asked, and who waited for it goes on."""
+    """A region has added something: that is its answer to what it was asked, and who waited for it goes on.
+
+    An item that is done goes on by a refusal only.
+    """
     for each in complaint.notes:
         if each.asks_region == region and not each.HasField("answer_time"):
             each.answer_time.CopyFrom(to_timestamp(now))
-    last = complaint.custody[-1] if complaint.custody else None
+    last = complaint.custody[-1] if complaint.custody and complaint.state != RESOLVED else None
     if last is not None and (last.region, last.reason) == (region, WAITING_FOR_REGION):
         go_on(complaint, now)
 

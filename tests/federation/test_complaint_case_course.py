@@ -1,0 +1,224 @@
+"""How a case goes on: refused, returned on the way, and with what each clock and ledger says of it."""
+
+from datetime import timedelta
+
+import pytest
+
+from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintState, DeadlineKind, Remedy
+from gateway.clock import from_timestamp
+from tests.federation.complainant import Complainant
+from tests.federation.refusals import refusal
+from tests.federation.running import Federation
+from tests.federation.test_complaint_cases import assign, roaming, said, states
+from tests.federation.test_complaints import ledger_of, staff, triggers
+
+IN_PROGRESS = ComplaintState.COMPLAINT_STATE_IN_PROGRESS
+CLOSED = ComplaintState.COMPLAINT_STATE_CLOSED
+CANCELLED = ComplaintState.COMPLAINT_STATE_CANCELLED
+
+
+@pytest.fixture(name="desk")
+def first_contact(federation: Federation) -> Complainant:
+    return Complainant(federation, "guangdong")
+
+
+@pytest.fixture(name="leader")
+def staff_of_first_contact(federation: Federation) -> Complainant:
+    return staff(federation, "guangdong")
+
+
+def met(complaint: Complaint) -> dict[str, bool]:
+    """By the kind of each deadline whether what had to happen has happened."""
+    return {
+        DeadlineKind.Name(each.kind).removeprefix("DEADLINE_KIND_"): each.HasField("met_time")
+        for each in complaint.deadlines
+    }
+
+
+async def proposed(federation: Federation, desk: Complainant, leader: Complainant) -> Complaint:
+    """A case whose two items are done, and whose resolution the customer is asked about."""
+    case = await roaming(federation, desk)
+    await staff(federation, "sichuan").propose(case.items[0].docket)
+    await staff(federation, "henan").propose(case.items[1].docket)
+    await desk.follows(case.docket, lambda found: states(found) == ["DONE", "DONE"], "both are done")
+    return await leader.propose(case.docket, remedy=Remedy.REMEDY_CORRECTION)
+
+
+async def test_an_item_that_is_opened_after_a_refusal_is_done_when_its_region_says_so_and_the_case_closes(
+    federation: Federation, desk: Complainant, leader: Complainant
+) -> None:
+    case = await proposed(federation, desk, leader)
+    await desk.refuse(case.docket)
+    sichuan, henan = staff(federation, "sichuan"), staff(federation, "henan")
+    for region, opened in ((sichuan, case.items[0]), (henan, case.items[1])):
+        await region.reaches(opened.docket, IN_PROGRESS)
+    await henan.propose(case.items[1].docket)
+    await sichuan.give_back(case.items[0].docket)
+    await desk.follows(case.docket, lambda found: states(found) == ["AWAITING_COORDINATOR", "DONE"], "it waits")
+    item = (await assign(federation, case.docket, "sichuan", "BILLING")).items[2].docket
+    await sichuan.reaches(item, IN_PROGRESS)
+    await sichuan.propose(item)
+    await desk.follows(case.docket, lambda found: states(found)[2] == "DONE", "the new one is done")
+    await leader.propose(case.docket, remedy=Remedy.REMEDY_CORRECTION)
+    await desk.refuse(case.docket)
+    assert (await sichuan.reaches(item, IN_PROGRESS)).refusals == 2, "a second refusal opens it again like the others"
+    await henan.reaches(case.items[1].docket, IN_PROGRESS)
+    await sichuan.propose(item)
+    await henan.propose(case.items[1].docket)
+    await desk.follows(case.docket, lambda found: states(found)[1:] == ["DONE", "DONE"], "all is done again")
+    await leader.propose(case.docket, remedy=Remedy.REMEDY_CORRECTION)
+    assert (await desk.accept(case.docket)).state == CLOSED
+
+
+async def test_a_done_item_waits_for_the_region_that_leads_and_gets_that_time_back_when_the_customer_refuses(
+    federation: Federation, desk: Complainant, leader: Complainant
+) -> None:
+    single = await desk.file("BILL_WRONG", federation.next_number("sichuan"))
+    sichuan = staff(federation, "sichuan")
+    await sichuan.reaches(single.docket, IN_PROGRESS)
+    await sichuan.propose(single.docket)
+    await desk.reaches(single.docket, ComplaintState.COMPLAINT_STATE_RESOLVED)
+    case = await proposed(federation, desk, leader)
+    item = case.items[0].docket
+    due = from_timestamp((await sichuan.get(item)).expected_resolution_date)
+    await federation.advance(timedelta(days=10))
+    for docket in (case.docket, single.docket):
+        await desk.refuse(docket)
+    opened = await sichuan.reaches(item, IN_PROGRESS)
+    raised = [(level, trigger) for level, trigger in triggers(opened) if level > 1]
+    assert raised == [(2, "REFUSED")], "what was waited for is not held against its region"
+    assert triggers(await sichuan.reaches(single.docket, IN_PROGRESS))[2:] == raised
+    assert from_timestamp(opened.expected_resolution_date) > due
+    ledger = {key: round(amount / timedelta(days=1)) for key, amount in ledger_of(await sichuan.told(item)).items()}
+    assert ledger["guangdong", "WAITING_FOR_REGION"] == 10
+    assert ("", "WAITING_FOR_CUSTOMER") not in ledger
+    booked = ledger_of(await desk.told(case.docket))
+    assert round(booked["", "WAITING_FOR_CUSTOMER"] / timedelta(days=1)) == 10, "the customer was asked about the case"
+
+
+async def test_a_return_and_a_question_to_a_region_answer_neither_the_customer_nor_a_reminder(
+    federation: Federation, desk: Complainant
+) -> None:
+    case = await roaming(federation, desk)
+    await desk.expedite(case.docket)
+    sichuan, henan = staff(federation, "sichuan"), staff(federation, "henan")
+    await henan.respond(case.items[1].docket, "请提供合同", asks_region="guangdong")
+    await desk.follows(case.docket, lambda found: said(found) == ["请提供合同"], "Henan asks")
+    await sichuan.give_back(case.items[0].docket)
+    waits = await desk.follows(case.docket, lambda found: states(found)[0] == "AWAITING_COORDINATOR", "it waits")
+    assert len(said(waits)) == 2
+    assert (met(waits)["FIRST_RESPONSE"], met(waits)["EXPEDITE"]) == (False, False)
+    await henan.respond(case.items[1].docket, "正在核查")
+    answered = await desk.follows(case.docket, lambda found: len(found.notes) == 3, "Henan answers")
+    assert (met(answered)["FIRST_RESPONSE"], met(answered)["EXPEDITE"]) == (True, True)
+
+
+async def returned_unheard(federation: Federation, desk: Complainant, monkeypatch: pytest.MonkeyPatch) -> Complaint:
+    """A complaint that Sichuan has returned, of which the first contact does not know yet."""
+    filed, clerk = await desk.file("BILL_WRONG", federation.next_number("sichuan")), staff(federation, "sichuan")
+    await clerk.reaches(filed.docket, IN_PROGRESS)
+    await desk.reaches(filed.docket, IN_PROGRESS)
+    with monkeypatch.context() as held:
+        held.setattr("region_node.complaints.owner.send", lambda *_, **__: None)
+        await clerk.give_back(filed.docket)
+    return filed
+
+
+async def test_what_the_customer_says_while_a_return_is_on_its_way_is_said_in_the_case_once(
+    federation: Federation, desk: Complainant, leader: Complainant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filed = await returned_unheard(federation, desk, monkeypatch)
+    answered = await desk.respond(filed.docket, "重要补充")
+    assert (answered.owner_region, states(answered)) == ("guangdong", ["AWAITING_COORDINATOR"])
+    assert said(answered) == ["不属于本部门职责", "重要补充"]
+    assert answered.notes[1].author == "guangdong/clerk-7"
+    item = (await assign(federation, filed.docket, "henan", "BILLING")).items[1].docket
+    assert said(await staff(federation, "henan").reaches(item, IN_PROGRESS)) == said(answered)
+    assert said(await desk.get(filed.docket)) == said(answered)
+
+
+async def test_a_reminder_and_a_withdrawal_while_a_return_is_on_its_way_hold(
+    federation: Federation, desk: Complainant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filed = await returned_unheard(federation, desk, monkeypatch)
+    assert len((await desk.expedite(filed.docket)).expedites) == 1
+    filed = await returned_unheard(federation, desk, monkeypatch)
+    withdrawn = await desk.withdraw(filed.docket)
+    assert (withdrawn.state, states(withdrawn)) == (CANCELLED, ["CANCELLED"])
+    assert said(withdrawn) == ["不属于本部门职责", "误会"]
+    await staff(federation, "sichuan").reaches(filed.docket, CANCELLED)
+
+
+async def test_what_cannot_be_done_in_the_case_either_is_refused_by_the_reason_of_the_case(
+    federation: Federation, desk: Complainant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filed = await returned_unheard(federation, desk, monkeypatch)
+    told = await refusal(desk.accept(filed.docket))
+    assert (told.reason, told.parameters["state"]) == ("COMPLAINT_STATE_FORBIDS", "inProgress")
+    assert (await desk.get(filed.docket)).state == IN_PROGRESS
+
+
+def asked(complaint: Complaint) -> list[tuple[str, bool]]:
+    """Each question to a region: whom, and whether it is answered."""
+    return [(each.asks_region, each.HasField("answer_time")) for each in complaint.notes if each.asks_region]
+
+
+async def test_who_leads_a_case_asks_the_region_of_an_item_and_all_hear_the_answer(
+    federation: Federation, desk: Complainant, leader: Complainant
+) -> None:
+    case = await roaming(federation, desk)
+    sichuan, henan = staff(federation, "sichuan"), staff(federation, "henan")
+    await leader.respond(case.docket, "请提供账单", asks_region="sichuan")
+    question = await sichuan.follows(case.items[0].docket, lambda item: len(item.notes) == 1, "Sichuan is asked")
+    assert asked(question) == [("sichuan", False)]
+    heard = await henan.follows(case.items[1].docket, lambda item: len(item.notes) == 1, "Henan hears it")
+    assert asked(heard) == [], "Henan is not the one that is asked"
+    assert asked(await desk.get(case.docket)) == [("sichuan", False)]
+    assert not met(await desk.get(case.docket))["FIRST_RESPONSE"], "the customer was told nothing by that"
+    await henan.respond(case.items[1].docket, "河南无账单")
+    await desk.follows(case.docket, lambda found: len(found.notes) == 2, "Henan says something")
+    assert asked(await desk.get(case.docket)) == [("sichuan", False)]
+    await sichuan.respond(case.items[0].docket, "账单如下")
+    answered = await desk.follows(case.docket, lambda found: len(found.notes) == 3, "Sichuan answers")
+    assert asked(answered) == [("sichuan", True)]
+    assert said(answered) == ["请提供账单", "河南无账单", "账单如下"]
+    assert said(await henan.follows(case.items[1].docket, lambda item: len(item.notes) == 3, "so does Henan")) == [
+        "请提供账单",
+        "河南无账单",
+        "账单如下",
+    ]
+    ledger = ledger_of(await henan.told(case.items[1].docket))
+    assert ("sichuan", "WAITING_FOR_REGION") not in ledger, "nobody waits in the item of Henan"
+
+
+async def test_the_desk_of_a_case_asks_a_region_of_an_item_and_the_customer_is_still_waited_for(
+    federation: Federation, desk: Complainant
+) -> None:
+    case = await roaming(federation, desk)
+    sichuan, henan = staff(federation, "sichuan"), staff(federation, "henan")
+    await henan.respond(case.items[1].docket, "请提供行程", asks=True)
+    await desk.follows(case.docket, lambda found: states(found)[1] == "AWAITING_CUSTOMER", "Henan waits")
+    found = await desk.respond(case.docket, "哪个月的账单", asks_region="sichuan")
+    assert (asked(found), states(found)[1]) == ([("sichuan", False)], "AWAITING_CUSTOMER")
+    await sichuan.follows(case.items[0].docket, lambda item: asked(item) == [("sichuan", False)], "Sichuan is asked")
+    await sichuan.respond(case.items[0].docket, "三月")
+    await desk.follows(case.docket, lambda each: asked(each) == [("sichuan", True)], "Sichuan has answered")
+    waits = await henan.follows(case.items[1].docket, lambda item: len(item.notes) == 3, "Henan hears all")
+    assert waits.state == ComplaintState.COMPLAINT_STATE_PENDING
+
+
+async def test_who_has_no_open_item_of_a_case_is_not_asked(
+    federation: Federation, desk: Complainant, leader: Complainant
+) -> None:
+    case = await roaming(federation, desk)
+    sichuan = staff(federation, "sichuan")
+    await sichuan.give_back(case.items[0].docket)
+    await desk.follows(case.docket, lambda found: states(found)[0] == "AWAITING_COORDINATOR", "it waits")
+    await staff(federation, "henan").propose(case.items[1].docket)
+    await desk.follows(case.docket, lambda found: states(found)[1] == "DONE", "it is done")
+    for region in ("sichuan", "henan", "guangdong"):
+        told = await refusal(leader.respond(case.docket, "?", asks_region=region))
+        assert (told.reason, told.parameters["region"]) == ("COMPLAINT_REGION_NOT_CONCERNED", region)
+    item = (await assign(federation, case.docket, "sichuan", "BILLING")).items[2].docket
+    assert asked(await leader.respond(case.docket, "?", asks_region="sichuan")) == [("sichuan", False)]
+    await sichuan.follows(item, lambda found: asked(found) == [("sichuan", False)], "its new item asks it")
