@@ -68,6 +68,16 @@ def classified(complaint: Complaint, now: datetime, region: str) -> None:
         raise_to(complaint, Step(EXECUTIVE, EscalationTrigger.ESCALATION_TRIGGER_CRITICAL, now), now, region)
 
 
+def raised_on_the_way(complaint: Complaint, hours: Hours, now: datetime) -> None:
+    """What the first contact has raised a complaint to, of its own accord, until this region hears of it.
+
+    Its timers ran by what the filing says: each level is that region's, which tells those above, and no other's.
+    """
+    first_contact = complaint.handling_region
+    while (following := steps(complaint, hours)) and following[0].due <= now:
+        raise_to(complaint, following[0], following[0].due, first_contact)
+
+
 def take_up(complaint: Complaint, now: datetime, region: str) -> None:
     """What the responsible region finds as it takes a complaint up: that it comes late, or once too often."""
     each = find(complaint, rules.ACKNOWLEDGE)

@@ -40,6 +40,8 @@ UPDATE_LIFETIME = timedelta(days=3650)  # the word of what happened does not exp
 def take_up(tx: Transaction, context: RegionContext, complaint: Complaint, now: datetime) -> None:
     """The responsible region takes a complaint up. `complaint` is changed in place; the caller stores it."""
     category = context.federation.complaint_category(complaint.request.category)
+    if complaint.handling_region != context.region:
+        escalation.raised_on_the_way(complaint, context.federation.working_hours, now)
     complaint.severity = category.severity
     set_deadlines(context.federation, complaint, category, from_timestamp(complaint.creation_date))
     if not complaint.parent:  # otherwise that is the business of the case, and the item names its department
@@ -313,6 +315,9 @@ def _raised_elsewhere(complaint: Complaint, command: ComplaintCommand) -> None:
     raised = command.raised
     if raised.reason:
         rules.note(complaint, raised.administrator, raised.reason, from_timestamp(raised.escalation.time))
+    for each in complaint.escalations:
+        if (each.level, each.region) == (raised.escalation.level, raised.escalation.region):
+            each.CopyFrom(raised.escalation)  # when it was raised, and by what, is that region's word
     if rules.is_final(complaint) or complaint.state == rules.RESOLVED:
         return
     for level in range(complaint.level + 1, min(raised.escalation.level, escalation.REGULATOR) + 1):
