@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import click
 
-from coordinator.cli.complaint_view import print_headers, print_history
+from coordinator.cli.complaint_view import print_groups, print_headers, print_history
 from coordinator.cli.connection import TIMEOUT, Connection, connected
 from coordinator.cli.exits import EPILOG, CannotReach
 from coordinator.cli.output import json_option, print_json, tell_unanswered
@@ -33,6 +33,7 @@ _LONGEST_HOURS = 10_000
 @click.option("--level", type=click.IntRange(0, 5), default=0, help="Only those raised at least so high.")
 @click.option("--region", default="", help="Only those that this region took in or is responsible for.")
 @click.option("--category", default="", help="Only those of this category, by its code.")
+@click.option("--group", default="", help="Only those of this group, by its id as `show` tells it.")
 @click.option("--all", "include_ended", is_flag=True, help="Also those that have ended.")
 @click.option(
     "--limit",
@@ -52,6 +53,7 @@ def list_complaints(
     level: int,
     region: str,
     category: str,
+    group: str,
     include_ended: bool,
     limit: int,
     as_json: bool,
@@ -74,6 +76,7 @@ def list_complaints(
         level=level,
         region=region,
         category=category,
+        group_id=group,
         include_ended=include_ended,
         page_size=limit,
     )
@@ -86,6 +89,7 @@ def list_complaints(
         print_json(response)
     else:
         print_headers(response.complaints, datetime.now(UTC))
+        print_groups(response.complaints)
     for each in response.regions_with_more:
         click.echo(translated("{region} has more: raise --limit, or ask for less", region=each), err=True)
     tell_unanswered(response.unanswered)

@@ -6,7 +6,7 @@
 | 1 | the responsible department | not settled at first contact |
 | 2 | service quality of its region | taken up or answered too late; half of the time without an answer; refused |
 | 3 | the coordinator | three quarters of the time; the region cannot be reached; refused again |
-| 4 | the group's executive | the time has passed; critical; the third complaint in 30 days |
+| 4 | the group's executive | the time has passed; critical; the third complaint in 30 days; one of many alike |
 | 5 | outside: the regulator | the law's limit has passed, or the customer asks |
 
 Levels are ascending and each is reached once; a higher trigger reaches those between on its way. Nothing is raised once
@@ -91,6 +91,12 @@ def repeated(complaint: Complaint, now: datetime, region: str) -> None:
     """What comes once too often is raised."""
     if complaint.repeats + 1 >= REPEATS_TO_EXECUTIVE:
         raise_to(complaint, Step(EXECUTIVE, EscalationTrigger.ESCALATION_TRIGGER_REPEATED, now), now, region)
+
+
+def grouped(complaint: Complaint, group_id: str, now: datetime, region: str) -> None:
+    """It belongs to a group, of which executives hear: by each complaint once, whatever else raises it."""
+    complaint.group_id = group_id
+    raise_to(complaint, Step(EXECUTIVE, EscalationTrigger.ESCALATION_TRIGGER_GROUP, now), now, region)
 
 
 def refuse(complaint: Complaint, now: datetime, region: str, *, to_regulator: bool) -> None:

@@ -104,7 +104,7 @@ async def test_a_region_that_cannot_be_reached_is_told_of_by_the_first_contact(f
     assert last["custody"]["reason"] == "TIME_REASON_WAITING_FOR_REGION"
 
 
-def levels_raised(federation: Federation, region: str, docket: str) -> list[int]:
+def levels_raised(federation: Federation, region: str, docket: str) -> list[object]:
     """The levels to which a region has raised a complaint, as its rows say."""
     query = "SELECT level FROM complaint_escalations WHERE docket = ? ORDER BY level"
     return [row[0] for row in federation.database(region).rows(query, docket)]
