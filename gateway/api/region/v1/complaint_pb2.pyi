@@ -414,6 +414,10 @@ class _EscalationTriggerEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Esc
     """The customer wants the regulator."""
     ESCALATION_TRIGGER_GROUP: _EscalationTrigger.ValueType  # 15
     """It belongs to a group: many complaints of its category, filed with its responsible region within hours."""
+    ESCALATION_TRIGGER_OWNERS_DISAGREE: _EscalationTrigger.ValueType  # 16
+    """Two of its work items were returned: those who should have it do not agree whose work it is."""
+    ESCALATION_TRIGGER_WITHOUT_PLAN: _EscalationTrigger.ValueType  # 17
+    """Half the time of a case of several regions has passed, and a part of it is with nobody."""
     ESCALATION_TRIGGER_ADMINISTRATOR: _EscalationTrigger.ValueType  # 20
     """An administrator of the federation raised it."""
 
@@ -452,6 +456,10 @@ ESCALATION_TRIGGER_CUSTOMER_ASKED: EscalationTrigger.ValueType  # 14
 """The customer wants the regulator."""
 ESCALATION_TRIGGER_GROUP: EscalationTrigger.ValueType  # 15
 """It belongs to a group: many complaints of its category, filed with its responsible region within hours."""
+ESCALATION_TRIGGER_OWNERS_DISAGREE: EscalationTrigger.ValueType  # 16
+"""Two of its work items were returned: those who should have it do not agree whose work it is."""
+ESCALATION_TRIGGER_WITHOUT_PLAN: EscalationTrigger.ValueType  # 17
+"""Half the time of a case of several regions has passed, and a part of it is with nobody."""
 ESCALATION_TRIGGER_ADMINISTRATOR: EscalationTrigger.ValueType  # 20
 """An administrator of the federation raised it."""
 Global___EscalationTrigger: _TypeAlias = EscalationTrigger  # noqa: Y015
