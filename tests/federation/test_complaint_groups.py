@@ -79,9 +79,9 @@ async def test_the_complaint_that_makes_a_group_raises_all_of_it_once_and_later_
             await until_told(federation, "sichuan", each.docket, [2, 3, 4])
             assert levels_raised(federation, "sichuan", each.docket) == [2, 3, 4]
         assert ((await quality.get(other.docket)).group_id, other.level) == ("", 1)
-        found = await listed(federation, group)
-        assert {each.docket for each in found} == {each.docket for each in (first, second, third, later)}
-        assert {(each.group_id, each.level) for each in found} == {(group, 4)}
+        headers = await listed(federation, group)
+        assert {each.docket for each in headers} == {each.docket for each in (first, second, third, later)}
+        assert {(each.group_id, each.level) for each in headers} == {(group, 4)}
 
 
 async def test_what_was_resolved_or_filed_a_day_before_makes_no_group(
