@@ -1,5 +1,6 @@
 """How complaints are shown to administrators: lists, the timeline of one, and where its time went."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import accumulate, pairwise
@@ -46,6 +47,12 @@ def print_headers(complaints: Sequence[ComplaintHeader], now: datetime) -> None:
     print_table(translated("Complaints"), columns, [_row(each, now) for each in complaints])
 
 
+def print_groups(complaints: Sequence[ComplaintHeader]) -> None:
+    """How many of the complaints that are listed belong to each group, the largest first."""
+    for group, number in Counter(each.group_id for each in complaints if each.group_id).most_common():
+        click.echo(translated("group {group}: {number} of these", group=group, number=number))
+
+
 def print_history(history: ComplaintHistory, told_by: str) -> None:
     """All that is known of a complaint without its texts."""
     header = history.header
@@ -61,6 +68,8 @@ def print_history(history: ComplaintHistory, told_by: str) -> None:
             told_by=told_by,
         )
     )
+    if header.group_id:
+        click.echo(translated("It belongs to the group {group}.", group=header.group_id))
     if history.repeat_of:
         click.echo(translated("It repeats {docket}.", docket=history.repeat_of))
     print_table(

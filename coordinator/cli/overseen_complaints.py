@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import click
 
-from coordinator.cli.complaint_view import print_headers, print_history
+from coordinator.cli.complaint_view import print_groups, print_headers, print_history
 from coordinator.cli.connection import TIMEOUT, Connection, connected
 from coordinator.cli.exits import EPILOG, CannotReach
 from coordinator.cli.output import json_option, print_json, tell_unanswered
@@ -34,6 +34,7 @@ _LONGEST_HOURS = 10_000
 @click.option("--level", type=click.IntRange(0, 5), default=0, help="Only those raised at least so high.")
 @click.option("--region", default="", help="Only those that this region took in or is responsible for.")
 @click.option("--category", default="", help="Only those of this category, by its code.")
+@click.option("--group", default="", help="Only those of this group, by its id as `show` tells it.")
 @click.option("--all", "include_ended", is_flag=True, help="Also those that have ended.")
 @click.option(
     "--limit",
@@ -53,6 +54,7 @@ def list_complaints(
     level: int,
     region: str,
     category: str,
+    group: str,
     include_ended: bool,
     limit: int,
     as_json: bool,
@@ -75,6 +77,7 @@ def list_complaints(
         level=level,
         region=region,
         category=category,
+        group_id=group,
         include_ended=include_ended,
         page_size=limit,
     )
@@ -87,6 +90,7 @@ def list_complaints(
         print_json(response)
     else:
         print_headers(response.complaints, datetime.now(UTC))
+        print_groups(response.complaints)
     for each in response.regions_with_more:
         click.echo(translated("{region} has more: raise --limit, or ask for less", region=each), err=True)
     tell_unanswered(response.unanswered)

@@ -49,6 +49,7 @@ class ComplaintOversightService(ComplaintOversightServiceServicer):
             unclassified=request.unclassified,
             level=request.level,
             category=request.category,
+            group_id=request.group_id,
             include_ended=request.include_ended,
             page_size=page_size(request.page_size),
         )

@@ -97,6 +97,8 @@ def print_complaint(told: GetComplaintResponse) -> None:
         click.echo(translated("It is a work item of {docket}.", docket=complaint.parent))
     if complaint.repeat_of:
         click.echo(translated("It repeats {docket}.", docket=complaint.repeat_of))
+    if complaint.group_id:
+        click.echo(translated("It belongs to the group {group}.", group=complaint.group_id))
     print_proposal(complaint.classification)
     if complaint.external_reference:
         click.echo(

@@ -108,6 +108,7 @@ def _change(tx: Transaction, context: RegionContext, row: ComplaintRow, code: st
     owner.note_earlier(tx, complaint)
     escalation.classified(complaint, now, context.region)
     escalation.repeated(complaint, now, context.region)
+    owner.join_group(tx, context, complaint, now)
     if complaint.items:
         leading.assign_anew(tx, context, row, whose, now)
     elif [each.region for each in whose] != [context.region]:

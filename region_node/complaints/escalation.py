@@ -5,8 +5,8 @@
 | 0 | the desk of first contact | filing |
 | 1 | the responsible department | not settled at first contact |
 | 2 | service quality of its region | taken up or answered too late; half of the time without an answer; refused |
-| 3 | the coordinator | three quarters of the time; the region cannot be reached; refused again |
-| 4 | the group's executive | the time has passed; critical; the third complaint in 30 days |
+| 3 | the coordinator | three quarters of the time; half, without a plan; region away; owners disagree; refused again |
+| 4 | the group's executive | the time has passed; critical; the third complaint in 30 days; one of many alike |
 | 5 | outside: the regulator | the law's limit has passed, or the customer asks |
 
 Levels are ascending and each is reached once; a higher trigger reaches those between on its way. Nothing is raised once
@@ -22,12 +22,16 @@ from gateway.api.region.v1.complaint_pb2 import Complaint, Deadline, Escalation,
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.clock import to_timestamp
 from gateway.errors import Refused
-from region_node.complaints import rules
+from region_node.complaints import cases, rules
 from region_node.complaints.deadlines import Hours, due_of, find, is_met, mark, told_at
 
 FIRST_CONTACT, DEPARTMENT, QUALITY, COORDINATOR, EXECUTIVE, REGULATOR = range(6)
 ADMINISTRATORS = "admin/"  # how an author begins who is an administrator of the federation, and no region
 REPEATS_TO_EXECUTIVE = 3  # complaints of one number and category within 30 days, this one counted
+
+RETURNS_TO_COORDINATOR = 2  # work items of a case that were returned
+
+_WITH_NOBODY = (cases.AWAITING_COORDINATOR, cases.AWAITING_REGION)
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,16 @@ def classified(complaint: Complaint, now: datetime, region: str) -> None:
         raise_to(complaint, Step(EXECUTIVE, EscalationTrigger.ESCALATION_TRIGGER_CRITICAL, now), now, region)
 
 
+def raised_on_the_way(complaint: Complaint, hours: Hours, now: datetime) -> None:
+    """What the first contact has raised a complaint to, of its own accord, until this region hears of it.
+
+    Its timers ran by what the filing says: each level is that region's, which tells those above, and no other's.
+    """
+    first_contact = complaint.handling_region
+    while (following := steps(complaint, hours)) and following[0].due <= now:
+        raise_to(complaint, following[0], following[0].due, first_contact)
+
+
 def take_up(complaint: Complaint, now: datetime, region: str) -> None:
     """What the responsible region finds as it takes a complaint up: that it comes late, or once too often."""
     each = find(complaint, rules.ACKNOWLEDGE)
@@ -81,6 +95,19 @@ def repeated(complaint: Complaint, now: datetime, region: str) -> None:
     """What comes once too often is raised."""
     if complaint.repeats + 1 >= REPEATS_TO_EXECUTIVE:
         raise_to(complaint, Step(EXECUTIVE, EscalationTrigger.ESCALATION_TRIGGER_REPEATED, now), now, region)
+
+
+def grouped(complaint: Complaint, group_id: str, now: datetime, region: str) -> None:
+    """It belongs to a group, of which executives hear: by each complaint once, whatever else raises it."""
+    complaint.group_id = group_id
+    raise_to(complaint, Step(EXECUTIVE, EscalationTrigger.ESCALATION_TRIGGER_GROUP, now), now, region)
+
+
+def disagreed(case: Complaint, now: datetime, region: str) -> None:
+    """Owners disagree: what was assigned is returned again, or a second region or department returns its part."""
+    returned = sum(1 for each in case.items if each.HasField("returned"))
+    if returned >= RETURNS_TO_COORDINATOR and not rules.is_final(case) and case.state != rules.RESOLVED:
+        raise_to(case, Step(COORDINATOR, EscalationTrigger.ESCALATION_TRIGGER_OWNERS_DISAGREE, now), now, region)
 
 
 def refuse(complaint: Complaint, now: datetime, region: str, *, to_regulator: bool) -> None:
@@ -184,10 +211,19 @@ def _unresolved(complaint: Complaint, hours: Hours) -> Iterator[Step]:
     response = find(complaint, rules.FIRST_RESPONSE)
     if complaint.level < QUALITY and response is not None and not is_met(response):
         yield Step(QUALITY, EscalationTrigger.ESCALATION_TRIGGER_HALF_USED, mark(each, 0.5, hours))
+    if complaint.level < COORDINATOR and _is_without_plan(complaint):
+        yield Step(COORDINATOR, EscalationTrigger.ESCALATION_TRIGGER_WITHOUT_PLAN, mark(each, 0.5, hours))
     if complaint.level < COORDINATOR:
         yield Step(COORDINATOR, EscalationTrigger.ESCALATION_TRIGGER_THREE_QUARTERS_USED, mark(each, 0.75, hours))
     if complaint.level < EXECUTIVE:
         yield Step(EXECUTIVE, EscalationTrigger.ESCALATION_TRIGGER_LIMIT_PASSED, told_at(each, hours))
+
+
+def _is_without_plan(case: Complaint) -> bool:
+    """Whether a case concerns several regions, and nobody has taken up some part of it."""
+    parts = [each for each in case.items if each.state != cases.ASSIGNED]
+    regions = {each.region for each in parts if each.region}
+    return len(regions) > 1 and any(each.state in _WITH_NOBODY for each in parts)
 
 
 def _unhastened(complaint: Complaint) -> Iterator[Step]:

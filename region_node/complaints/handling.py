@@ -202,6 +202,8 @@ def adopt(tx: Transaction, context: RegionContext, snapshot: Complaint, now: dat
         owner.forget(tx, complaint)
     if not complaint.parent:
         told.tell_changed(tx, known, complaint, now)
+    if not known.version:  # what was due here before the other region had it, and no timer here has come to
+        owner.note_reached(tx, context, complaint, known.level, now)
     update_complaint(tx, complaint, now)
     leading.follow(tx, context, complaint, now)
 

@@ -30,6 +30,7 @@ class HeaderFilter:
     unclassified: bool = False
     level: int = 0
     category: str = ""
+    group_id: str = ""
     include_ended: bool = False
 
     @property
@@ -46,7 +47,7 @@ def list_headers(tx: Transaction, wanted: HeaderFilter, limit: int) -> Sequence[
         _header,
         "SELECT c.docket, c.version, c.state, c.level, c.severity, COALESCE(f.category, c.category), c.handling_region,"  # noqa: S608 - no values
         " COALESCE(f.owner_region, c.owner_region), COALESCE(f.department_zh, ''), COALESCE(f.department_en, ''),"
-        " c.creation_date, c.due FROM complaints c LEFT JOIN complaint_figures f ON f.docket = c.docket"
+        " c.creation_date, c.due, c.group_id FROM complaints c LEFT JOIN complaint_figures f ON f.docket = c.docket"
         f" WHERE {' AND '.join(conditions)} ORDER BY {order} LIMIT :limit",
         limit=limit,
         **parameters,
@@ -68,6 +69,7 @@ def header_of(complaint: Complaint) -> ComplaintHeader:
         owner_region=complaint.owner_region,
         department=complaint.department,
         creation_date=complaint.creation_date,
+        group_id=complaint.group_id,
         due=to_timestamp(due_of(each)) if each is not None and is_due else None,
     )
 
@@ -93,6 +95,9 @@ def _conditions(wanted: HeaderFilter) -> tuple[list[str], dict[str, Value]]:
     if wanted.category:
         conditions.append("COALESCE(f.category, c.category) = :category")
         parameters["category"] = wanted.category
+    if wanted.group_id:
+        conditions.append("c.group_id <> '' AND c.group_id = :group_id")
+        parameters["group_id"] = wanted.group_id
     return conditions, parameters
 
 
@@ -109,6 +114,7 @@ def _header(
     department_en: str,
     creation_date: int,
     due: int | None,
+    group_id: str,
 ) -> ComplaintHeader:
     return ComplaintHeader(
         docket=docket,
@@ -122,4 +128,5 @@ def _header(
         department=LocalizedText(zh_cn=department_zh, en=department_en),
         creation_date=to_timestamp(from_microseconds(creation_date)),
         due=to_timestamp(from_microseconds(due)) if due is not None else None,
+        group_id=group_id,
     )

@@ -178,9 +178,12 @@ def follow(
     if row is None or (is_item and rules.is_final(row.complaint)):
         return
     case, before = row.complaint, row.complaint.SerializeToString(deterministic=True)
+    known = case.level
     if is_item:
         _take_in(tx, case, changed, now)
     settle(tx, context, row, now, by_customer=by_customer)
+    escalation.disagreed(case, now, context.region)
+    owner.note_reached(tx, context, case, known, now)
     if case.SerializeToString(deterministic=True) != before:
         case.version += 1
         owner.watch(tx, context, case)

@@ -19,11 +19,13 @@ from gateway.timers import cancel_timer, set_timer
 from region_node.complaints import cases, escalation, items, rules, told
 from region_node.complaints.accepted import accepted
 from region_node.complaints.deadlines import Pause, meet, promised, reopen, resume
+from region_node.complaints.groups import find_group, group_rule
 from region_node.complaints.limits import haste, set_deadlines
 from region_node.complaints.parties import require_other_party
 from region_node.complaints.rows import (
     ComplaintRow,
     earlier_dockets,
+    find_complaint,
     note_escalations,
     require_complaint,
     update_complaint,
@@ -40,6 +42,8 @@ UPDATE_LIFETIME = timedelta(days=3650)  # the word of what happened does not exp
 def take_up(tx: Transaction, context: RegionContext, complaint: Complaint, now: datetime) -> None:
     """The responsible region takes a complaint up. `complaint` is changed in place; the caller stores it."""
     category = context.federation.complaint_category(complaint.request.category)
+    if complaint.handling_region != context.region:
+        escalation.raised_on_the_way(complaint, context.federation.working_hours, now)
     complaint.severity = category.severity
     set_deadlines(context.federation, complaint, category, from_timestamp(complaint.creation_date))
     if not complaint.parent:  # otherwise that is the business of the case, and the item names its department
@@ -51,9 +55,29 @@ def take_up(tx: Transaction, context: RegionContext, complaint: Complaint, now: 
     rules.hand_over(complaint, context.region, rules.WORKING, now)
     meet(complaint, (rules.ACKNOWLEDGE,), now)
     escalation.take_up(complaint, now, context.region)
+    join_group(tx, context, complaint, now)
     escalation.raise_due(complaint, context.federation.working_hours, now, context.region)
     watch(tx, context, complaint)
     note_reached(tx, context, complaint, known, now)
+
+
+def join_group(tx: Transaction, context: RegionContext, complaint: Complaint, now: datetime) -> None:
+    """A complaint that is one of many alike belongs to their group; with the one that makes a group all are raised.
+
+    `complaint` is changed in place; the caller stores it. No other work item of its case is touched.
+    """
+    complaint.ClearField("group_id")
+    rule = group_rule(context.federation, context.region)
+    group = find_group(tx, complaint, rule) if rule is not None else None
+    if group is None:
+        return
+    escalation.grouped(complaint, group.group_id, now, context.region)
+    for docket in group.others:
+        row = find_complaint(tx, docket)
+        if row is not None:  # otherwise made unreadable since
+            before = _copy(row.complaint)
+            escalation.grouped(row.complaint, group.group_id, now, context.region)
+            keep_and_tell(tx, context, row, before, now)
 
 
 def note_earlier(tx: Transaction, complaint: Complaint) -> None:
@@ -323,6 +347,9 @@ def _raised_elsewhere(complaint: Complaint, command: ComplaintCommand) -> None:
     raised = command.raised
     if raised.reason:
         rules.note(complaint, raised.administrator, raised.reason, from_timestamp(raised.escalation.time))
+    for each in complaint.escalations:
+        if (each.level, each.region) == (raised.escalation.level, raised.escalation.region):
+            each.CopyFrom(raised.escalation)  # when it was raised, and by what, is that region's word
     if rules.is_final(complaint) or complaint.state == rules.RESOLVED:
         return
     for level in range(complaint.level + 1, min(raised.escalation.level, escalation.REGULATOR) + 1):

@@ -25,10 +25,11 @@ _PLACE = "complaints"
 _COLUMNS = "docket, traceparent, body"
 INSERT = (
     "INSERT INTO complaints (docket, docket_number, handling_region, owner_region, operator, category,"
-    " number_index, severity, state, level, version, creation_date, due, traceparent, parent, external_index, body)"
+    " number_index, severity, state, level, version, creation_date, due, traceparent, parent,"
+    " external_index, group_id, body)"
     " VALUES (:docket, :docket_number, :handling_region, :owner_region, :operator, :category,"
     " :number_index, :severity, :state, :level, :version, :creation_date, :due, :traceparent, :parent,"
-    " :external_index, :body)"
+    " :external_index, :group_id, :body)"
 )
 """Adds a complaint with `inserted_values`."""
 _ABOUT = "docket, state, handling_region, owner_region, due, traceparent, parent"
@@ -182,7 +183,8 @@ def update_complaint(tx: Transaction, complaint: Complaint, now: datetime) -> No
     """Stores a changed complaint and notes the event."""
     tx.execute(
         "UPDATE complaints SET owner_region = :owner_region, category = :category, severity = :severity,"
-        " state = :state, level = :level, version = :version, due = :due, body = :body WHERE docket = :docket",
+        " state = :state, level = :level, version = :version, due = :due, group_id = :group_id, body = :body"
+        " WHERE docket = :docket",
         **_changeable(complaint, _body(tx, complaint)),
     )
     _note_change(tx, complaint, now)
@@ -355,6 +357,7 @@ def _changeable(complaint: Complaint, body: bytes) -> Mapping[str, Value]:
         "level": complaint.level,
         "version": complaint.version,
         "due": _due(complaint),
+        "group_id": complaint.group_id,
         "body": body,
     }
 

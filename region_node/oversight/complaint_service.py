@@ -125,6 +125,7 @@ class ComplaintOversightService(ComplaintOversightServiceServicer):
             unclassified=request.unclassified,
             level=min(request.level, REGULATOR + 1),
             category=request.category,
+            group_id=request.group_id,
             include_ended=request.include_ended,
         )
 

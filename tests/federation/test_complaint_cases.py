@@ -23,7 +23,7 @@ from gateway.errors import Refused
 from tests.federation.complainant import Complainant
 from tests.federation.refusals import refusal
 from tests.federation.running import CALL_SECONDS, NOT_JOINED, Federation, until
-from tests.federation.test_complaints import ledger_of, staff, texts
+from tests.federation.test_complaints import ledger_of, staff, texts, triggers
 
 IN_PROGRESS = ComplaintState.COMPLAINT_STATE_IN_PROGRESS
 PENDING = ComplaintState.COMPLAINT_STATE_PENDING
@@ -259,6 +259,7 @@ async def test_an_item_that_is_returned_is_assigned_by_an_administrator_and_as_o
     await leader.propose(case.docket, remedy=Remedy.REMEDY_CORRECTION)
     closed = await desk.accept(case.docket)
     assert states(closed) == ["CANCELLED", "CLOSED", "CANCELLED", "CLOSED"]
+    assert triggers(closed)[2:] == [(2, "OWNERS_DISAGREE"), (3, "OWNERS_DISAGREE")]
     await sichuan.reaches(case.items[0].docket, CANCELLED)
     ended = await desk.get(case.docket)
     told = await held(federation, case.docket, lambda header: header.version >= ended.version)

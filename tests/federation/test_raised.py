@@ -16,6 +16,7 @@ from coordinator.registry.etcd.keys import Keys
 from coordinator.registry.etcd.settings import EtcdSettings
 from coordinator.settings import CoordinatorSettings
 from deploy.local.etcd import LocalEtcd
+from gateway.api.federation.v1.federation_pb2 import MemberState
 from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintState, DeadlineKind
 from gateway.clock import SystemClock, from_timestamp
 from region_node.complaints.deadlines import due_of, find
@@ -101,6 +102,53 @@ async def test_a_region_that_cannot_be_reached_is_told_of_by_the_first_contact(f
     last = told_by(federation, "guangdong", docket)[-1]
     assert (last["owner_region"], last["trigger"]) == (NOT_JOINED, "ESCALATION_TRIGGER_REGION_UNREACHABLE")
     assert last["custody"]["reason"] == "TIME_REASON_WAITING_FOR_REGION"
+
+
+def levels_raised(federation: Federation, region: str, docket: str) -> list[object]:
+    """The levels to which a region has raised a complaint, as its rows say."""
+    query = "SELECT level FROM complaint_escalations WHERE docket = ? ORDER BY level"
+    return [row[0] for row in federation.database(region).rows(query, docket)]
+
+
+async def test_what_was_raised_while_a_region_was_away_it_takes_over_and_raises_and_tells_no_second_time(
+    federation: Federation,
+) -> None:
+    desk, staff = Complainant(federation, "guangdong"), Complainant(federation, "henan", "staff/wang")
+    await federation.stop_node("henan")
+    try:
+        docket = (await desk.file("BILL_ABNORMAL", federation.next_number("henan"))).docket
+        await federation.advance(timedelta(hours=1, minutes=1))
+        await desk.rises(docket, 3)
+    finally:
+        await federation.start_node("henan")
+        await federation.until_standing({"henan": MemberState.MEMBER_STATE_JOINED})
+    taken = await staff.reaches(docket, IN_PROGRESS)
+    assert [(each.level, each.region) for each in taken.escalations] == [(n, "guangdong") for n in (0, 1, 2, 3)]
+    assert (await desk.reaches(docket, IN_PROGRESS)).level == 3
+    await federation.advance(timedelta(hours=23))
+    await staff.rises(docket, 4)
+    await until_told(federation, "henan", docket, [4])
+    await until_told(federation, "guangdong", docket, [1, 2, 3])
+    assert levels_raised(federation, "guangdong", docket) == [0, 1, 2, 3]
+    assert levels_raised(federation, "henan", docket) == [4]
+
+
+async def test_a_level_that_fell_due_while_both_regions_were_away_is_raised_and_told_by_the_first_contact(
+    federation: Federation,
+) -> None:
+    desk, staff = Complainant(federation, "guangdong"), Complainant(federation, "henan", "staff/wang")
+    await federation.stop_node("henan")
+    docket = (await desk.file("BILL_ABNORMAL", federation.next_number("henan"))).docket
+    await federation.stop_node("guangdong")
+    await federation.advance(timedelta(hours=1, minutes=1))
+    for region in ("henan", "guangdong"):
+        await federation.start_node(region)
+        await federation.until_standing({region: MemberState.MEMBER_STATE_JOINED})
+    await staff.reaches(docket, IN_PROGRESS)
+    await desk.reaches(docket, IN_PROGRESS)
+    await until_told(federation, "guangdong", docket, [1, 2, 3])
+    assert levels_raised(federation, "guangdong", docket) == [0, 1, 2, 3]
+    assert levels_raised(federation, "henan", docket) == []
 
 
 class TwoCoordinators(Federation):

@@ -11,10 +11,12 @@ from gateway.api.federation.v1.configuration_pb2 import TimeLimit
 from gateway.api.region.v1.complaint_pb2 import (
     Complaint,
     ComplaintState,
+    WorkItemState,
 )
 from gateway.clock import from_timestamp
-from region_node.complaints import escalation, rules
+from region_node.complaints import cases, escalation, rules
 from region_node.complaints.deadlines import Limit, Pause, meet, resume, starting
+from region_node.complaints.groups import Alike, Group, made
 from tests.unit.complaint_scene import DAY, HALF_USED, HOUR, LIMITS, MOMENTS, at, complaint, due, duration, fired, hours
 
 ALL = (
@@ -153,3 +155,94 @@ def test_levels_ascend_and_each_is_reached_once_whatever_happens(
     assert [each.level for each in found.escalations] == list(range(found.level + 1))
     times = [from_timestamp(each.time) for each in found.escalations]
     assert times == sorted(times)
+
+
+def alike(*dockets: str) -> list[Alike]:
+    return [Alike(docket, docket.partition("!")[0] if "!" in docket else "") for docket in dockets]
+
+
+def test_so_many_complaints_make_a_group_that_is_named_by_the_first_of_them() -> None:
+    last = complaint(at("2026-03-02 10:00"), *ALL)
+    before = alike("henan/7", "henan/9", "guangdong/4")
+    assert made(last, before, 5) is None
+    assert made(last, before, 4) == Group("sichuan/BILL_WRONG/henan/7", ["henan/7", "henan/9", "guangdong/4"])
+
+
+def test_a_case_counts_once_with_all_its_work_items_and_with_its_own_complaint() -> None:
+    last = complaint(at("2026-03-02 10:00"), *ALL)
+    before = alike("henan/7!/1", "henan/7!/2", "henan/7!/3")
+    assert made(last, before, 3) is None
+    last.parent = "guangdong/0"
+    found = made(last, before, 2)
+    assert found is not None
+    assert (found.group_id, len(found.others)) == ("sichuan/BILL_WRONG/henan/7", 3)
+    alone = made(last, [], 1)
+    assert alone == Group("sichuan/BILL_WRONG/guangdong/0", [])
+
+
+def test_a_group_raises_a_complaint_to_executives_and_only_through_levels_that_it_has_not_reached() -> None:
+    start = at("2026-03-02 10:00")
+    found = complaint(start, *ALL, region="night")
+    advanced(found, start + 4 * HOUR)
+    escalation.grouped(found, "g", start + 5 * HOUR, "sichuan")
+    escalation.grouped(found, "g", start + 5 * HOUR, "sichuan")
+    assert fired(found)[2:] == [
+        (2, "ACKNOWLEDGEMENT_MISSED"),
+        (3, "GROUP"),
+        (4, "GROUP"),
+    ]
+
+
+def test_a_filing_that_arrives_late_says_what_its_first_contact_has_raised_by_then() -> None:
+    start = at("2026-03-02 10:00")
+    late = complaint(start, *ALL, version=0)
+    escalation.raised_on_the_way(late, hours, start + 59 * timedelta(minutes=1))
+    assert late.level == 1
+    escalation.raised_on_the_way(late, hours, start + 361 * HOUR)
+    assert [(each.level, each.region, from_timestamp(each.time) - start) for each in late.escalations[2:]] == [
+        (2, "guangdong", HOUR),
+        (3, "guangdong", HOUR),
+        (4, "guangdong", 360 * HOUR),
+        (5, "guangdong", 360 * HOUR),
+    ]
+
+
+def case_of(start: datetime, *items: tuple[str, WorkItemState.ValueType]) -> Complaint:
+    """A case of which each item is with a region, and stands so."""
+    found = complaint(start, *ALL, region="night")
+    meet(found, [rules.ACKNOWLEDGE, rules.FIRST_RESPONSE], start)
+    for number, (region, state) in enumerate(items):
+        found.items.add(number=number + 1, region=region, state=state)
+    return found
+
+
+def test_a_case_of_several_regions_that_is_in_part_with_nobody_is_raised_at_half_of_its_time() -> None:
+    start, half = at("2026-03-02 10:00"), at("2026-03-02 10:00") + 12 * HOUR
+    for state in (cases.AWAITING_COORDINATOR, cases.AWAITING_REGION):
+        found = case_of(start, ("sichuan", cases.AT_WORK), ("henan", state))
+        assert advanced(found, half - timedelta(seconds=1)) == []
+        assert advanced(found, half) == [(2, "WITHOUT_PLAN"), (3, "WITHOUT_PLAN")]
+    for others in (
+        [("sichuan", cases.AT_WORK), ("henan", cases.DONE)],
+        [("sichuan", cases.AWAITING_COORDINATOR)],
+        [("henan", cases.ASSIGNED), ("sichuan", cases.AWAITING_REGION)],
+    ):
+        assert advanced(case_of(start, *others), half) == []
+
+
+def test_a_second_return_says_that_owners_disagree_and_raises_the_case_to_the_coordinator() -> None:
+    start = at("2026-03-02 10:00")
+    found = case_of(start, ("sichuan", cases.AWAITING_COORDINATOR), ("henan", cases.AT_WORK))
+    found.items[0].returned.author = "sichuan/wang"
+    escalation.disagreed(found, start, "guangdong")
+    assert found.level == 1
+    found.items[1].returned.author = "henan/li"
+    for _ in range(2):
+        escalation.disagreed(found, start, "guangdong")
+    assert fired(found)[2:] == [(2, "OWNERS_DISAGREE"), (3, "OWNERS_DISAGREE")]
+    resolved = case_of(start, *[("sichuan", cases.DONE)] * 2)
+    for each in resolved.items:
+        each.returned.author = "sichuan/wang"
+    resolved.state = rules.RESOLVED
+    escalation.disagreed(resolved, start, "guangdong")
+    assert resolved.level == 1

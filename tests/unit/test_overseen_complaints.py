@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coordinator.cli.complaint_view import length, print_headers, print_history
+from coordinator.cli.complaint_view import length, print_groups, print_headers, print_history
 from coordinator.oversight.complaint_rules import concerns, first_contact, merged
 from gateway.api.region.v1.complaint_oversight_service_pb2 import (
     ComplaintHeader,
@@ -179,3 +179,15 @@ def test_nothing_is_raised_once_it_is_resolved_or_has_ended(state: ComplaintStat
 
 def test_the_wish_does_not_print_why() -> None:
     assert "newspapers" not in repr(wish(3))
+
+
+def test_a_group_is_counted_beneath_a_list_and_told_with_each_of_its_complaints(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    headers = [header(number) for number in range(4)]
+    for each in headers[:3]:
+        each.group_id = "sichuan/BILL_WRONG/guangdong/0"
+    print_groups(headers)
+    assert capsys.readouterr().out == "group sichuan/BILL_WRONG/guangdong/0: 3 of these\n"
+    print_history(ComplaintHistory(header=headers[0]), "sichuan")
+    assert "It belongs to the group sichuan/BILL_WRONG/guangdong/0." in capsys.readouterr().out

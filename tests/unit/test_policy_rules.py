@@ -41,6 +41,8 @@ NAMES = {
     "card-limit",
     "code-expires",
     "complaint-answer",
+    "complaint-group-size",
+    "complaint-group-window",
     "complaint-proposal-confidence",
     "complaint-proposal-lead",
     *(f"complaint-s{n}-{stage}" for n in (1, 2, 3, 4) for stage in ("acknowledgement", "first-response", "resolution")),

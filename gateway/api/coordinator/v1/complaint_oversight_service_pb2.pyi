@@ -69,6 +69,7 @@ class ListComplaintsRequest(_message.Message):
     CATEGORY_FIELD_NUMBER: _builtins.int
     INCLUDE_ENDED_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    GROUP_ID_FIELD_NUMBER: _builtins.int
     overdue: _builtins.bool
     """Only those whose time has passed, and nobody has proposed a resolution."""
     unclassified: _builtins.bool
@@ -83,6 +84,8 @@ class ListComplaintsRequest(_message.Message):
     """Also those that have ended."""
     page_size: _builtins.int
     """At most this many of each region, 1 to 500; 0 means 50."""
+    group_id: _builtins.str
+    """Only those of this group; empty for all."""
     @_builtins.property
     def due_within(self) -> _duration_pb2.Duration:
         """Only those that are not overdue, and have less than this left; unset for all."""
@@ -98,10 +101,11 @@ class ListComplaintsRequest(_message.Message):
         category: _builtins.str = ...,
         include_ended: _builtins.bool = ...,
         page_size: _builtins.int = ...,
+        group_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["due_within", b"due_within"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "due_within", b"due_within", "include_ended", b"include_ended", "level", b"level", "overdue", b"overdue", "page_size", b"page_size", "region", b"region", "unclassified", b"unclassified"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "due_within", b"due_within", "group_id", b"group_id", "include_ended", b"include_ended", "level", b"level", "overdue", b"overdue", "page_size", b"page_size", "region", b"region", "unclassified", b"unclassified"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

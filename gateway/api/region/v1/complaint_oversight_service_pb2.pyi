@@ -40,6 +40,7 @@ class ComplaintHeader(_message.Message):
     DEPARTMENT_FIELD_NUMBER: _builtins.int
     CREATION_DATE_FIELD_NUMBER: _builtins.int
     DUE_FIELD_NUMBER: _builtins.int
+    GROUP_ID_FIELD_NUMBER: _builtins.int
     docket: _builtins.str
     """The docket number."""
     version: _builtins.int
@@ -56,6 +57,8 @@ class ComplaintHeader(_message.Message):
     """The region of first contact."""
     owner_region: _builtins.str
     """The responsible region."""
+    group_id: _builtins.str
+    """The group that it belongs to, as the responsible region has it; empty for none."""
     @_builtins.property
     def department(self) -> _types_pb2.LocalizedText:
         """The responsible department."""
@@ -82,10 +85,11 @@ class ComplaintHeader(_message.Message):
         department: _types_pb2.LocalizedText | None = ...,
         creation_date: _timestamp_pb2.Timestamp | None = ...,
         due: _timestamp_pb2.Timestamp | None = ...,
+        group_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["creation_date", b"creation_date", "department", b"department", "due", b"due"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "creation_date", b"creation_date", "department", b"department", "docket", b"docket", "due", b"due", "handling_region", b"handling_region", "level", b"level", "owner_region", b"owner_region", "severity", b"severity", "state", b"state", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "creation_date", b"creation_date", "department", b"department", "docket", b"docket", "due", b"due", "group_id", b"group_id", "handling_region", b"handling_region", "level", b"level", "owner_region", b"owner_region", "severity", b"severity", "state", b"state", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -104,6 +108,7 @@ class ListComplaintHeadersRequest(_message.Message):
     CATEGORY_FIELD_NUMBER: _builtins.int
     INCLUDE_ENDED_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    GROUP_ID_FIELD_NUMBER: _builtins.int
     overdue: _builtins.bool
     """Only those whose time has passed, and nobody has proposed a resolution."""
     unclassified: _builtins.bool
@@ -116,6 +121,8 @@ class ListComplaintHeadersRequest(_message.Message):
     """Also those that have ended."""
     page_size: _builtins.int
     """At most this many, 1 to 500; 0 means 50."""
+    group_id: _builtins.str
+    """Only those of this group; empty for all."""
     @_builtins.property
     def due_within(self) -> _duration_pb2.Duration:
         """Only those that are not overdue, and have less than this left; unset for all."""
@@ -130,10 +137,11 @@ class ListComplaintHeadersRequest(_message.Message):
         category: _builtins.str = ...,
         include_ended: _builtins.bool = ...,
         page_size: _builtins.int = ...,
+        group_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["due_within", b"due_within"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "due_within", b"due_within", "include_ended", b"include_ended", "level", b"level", "overdue", b"overdue", "page_size", b"page_size", "unclassified", b"unclassified"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "due_within", b"due_within", "group_id", b"group_id", "include_ended", b"include_ended", "level", b"level", "overdue", b"overdue", "page_size", b"page_size", "unclassified", b"unclassified"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -412,6 +412,12 @@ class _EscalationTriggerEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Esc
     """The third complaint of this category about this number within 30 days, or a later one."""
     ESCALATION_TRIGGER_CUSTOMER_ASKED: _EscalationTrigger.ValueType  # 14
     """The customer wants the regulator."""
+    ESCALATION_TRIGGER_GROUP: _EscalationTrigger.ValueType  # 15
+    """It belongs to a group: many complaints of its category, filed with its responsible region within hours."""
+    ESCALATION_TRIGGER_OWNERS_DISAGREE: _EscalationTrigger.ValueType  # 16
+    """Two of its work items were returned: those who should have it do not agree whose work it is."""
+    ESCALATION_TRIGGER_WITHOUT_PLAN: _EscalationTrigger.ValueType  # 17
+    """Half the time of a case of several regions has passed, and a part of it is with nobody."""
     ESCALATION_TRIGGER_ADMINISTRATOR: _EscalationTrigger.ValueType  # 20
     """An administrator of the federation raised it."""
 
@@ -448,6 +454,12 @@ ESCALATION_TRIGGER_REPEATED: EscalationTrigger.ValueType  # 13
 """The third complaint of this category about this number within 30 days, or a later one."""
 ESCALATION_TRIGGER_CUSTOMER_ASKED: EscalationTrigger.ValueType  # 14
 """The customer wants the regulator."""
+ESCALATION_TRIGGER_GROUP: EscalationTrigger.ValueType  # 15
+"""It belongs to a group: many complaints of its category, filed with its responsible region within hours."""
+ESCALATION_TRIGGER_OWNERS_DISAGREE: EscalationTrigger.ValueType  # 16
+"""Two of its work items were returned: those who should have it do not agree whose work it is."""
+ESCALATION_TRIGGER_WITHOUT_PLAN: EscalationTrigger.ValueType  # 17
+"""Half the time of a case of several regions has passed, and a part of it is with nobody."""
 ESCALATION_TRIGGER_ADMINISTRATOR: EscalationTrigger.ValueType  # 20
 """An administrator of the federation raised it."""
 Global___EscalationTrigger: _TypeAlias = EscalationTrigger  # noqa: Y015
@@ -490,6 +502,7 @@ class Complaint(_message.Message):
     CLASSIFICATION_FIELD_NUMBER: _builtins.int
     EXTERNAL_REFERENCE_FIELD_NUMBER: _builtins.int
     IMPORTED_DIGEST_FIELD_NUMBER: _builtins.int
+    GROUP_ID_FIELD_NUMBER: _builtins.int
     docket: _builtins.str
     """The docket number that the customer is told, `<region of first contact>/<day>-<number>`: unique in the federation. That of a work item is `<docket of the case>/<number>`."""
     version: _builtins.int
@@ -522,6 +535,8 @@ class Complaint(_message.Message):
     """Its docket in the system from which it was imported; empty for one that was filed here."""
     imported_digest: _builtins.bytes
     """SHA-256 of the line from which it was imported; empty for one that was filed here."""
+    group_id: _builtins.str
+    """The group that it belongs to, `<responsible region>/<category>/<docket of the first>`; empty for none."""
     @_builtins.property
     def request(self) -> Global___ComplaintRequest:
         """What was filed."""
@@ -621,10 +636,11 @@ class Complaint(_message.Message):
         classification: Global___ComplaintClassification | None = ...,
         external_reference: _builtins.str = ...,
         imported_digest: _builtins.bytes = ...,
+        group_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["classification", b"classification", "creation_date", b"creation_date", "department", b"department", "expected_resolution_date", b"expected_resolution_date", "remedy", b"remedy", "request", b"request", "resolution", b"resolution", "returned", b"returned"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachments", b"attachments", "classification", b"classification", "creation_date", b"creation_date", "custody", b"custody", "deadlines", b"deadlines", "department", b"department", "docket", b"docket", "escalations", b"escalations", "expected_resolution_date", b"expected_resolution_date", "expedites", b"expedites", "external_reference", b"external_reference", "handling_region", b"handling_region", "home_region", b"home_region", "imported_digest", b"imported_digest", "items", b"items", "level", b"level", "notes", b"notes", "operator", b"operator", "owner_region", b"owner_region", "parent", b"parent", "rating", b"rating", "refusals", b"refusals", "remedy", b"remedy", "repeat_of", b"repeat_of", "repeats", b"repeats", "request", b"request", "resolution", b"resolution", "returned", b"returned", "severity", b"severity", "state", b"state", "state_changes", b"state_changes", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachments", b"attachments", "classification", b"classification", "creation_date", b"creation_date", "custody", b"custody", "deadlines", b"deadlines", "department", b"department", "docket", b"docket", "escalations", b"escalations", "expected_resolution_date", b"expected_resolution_date", "expedites", b"expedites", "external_reference", b"external_reference", "group_id", b"group_id", "handling_region", b"handling_region", "home_region", b"home_region", "imported_digest", b"imported_digest", "items", b"items", "level", b"level", "notes", b"notes", "operator", b"operator", "owner_region", b"owner_region", "parent", b"parent", "rating", b"rating", "refusals", b"refusals", "remedy", b"remedy", "repeat_of", b"repeat_of", "repeats", b"repeats", "request", b"request", "resolution", b"resolution", "returned", b"returned", "severity", b"severity", "state", b"state", "state_changes", b"state_changes", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
