@@ -122,7 +122,7 @@ def test_everything_is_moved_and_the_program_serves_on(installed: Installation) 
 def test_a_table_says_what_was_compared(node: Installation) -> None:
     told = node.run("move-to-postgresql")
     assert told.exit_code == 0, told.output
-    (inbox,) = (line for line in told.stdout.splitlines() if line.startswith("inbox"))
+    (inbox,) = (line for line in told.stdout.splitlines() if line.startswith("inbox "))
     assert inbox.split() == ["inbox", str(ROWS), "the", "same"]
     assert "audit chain: the same on both sides; rows: 5" in told.stdout
 
