@@ -385,6 +385,20 @@ async def until(holds: Callable[[], Awaitable[bool]], what: str, patience: float
         raise TimeoutError(f"waited in vain until {what}") from None
 
 
+async def until_nothing_changes(act: Callable[[], Awaitable[None]], contents: Callable[[], object], what: str) -> None:
+    """Returns once something was done and left all contents as they were.
+
+    What changes them each time is its doing; what does so now and then is what earlier tests have left to be done.
+    """
+
+    async def holds() -> bool:
+        before = contents()
+        await act()
+        return contents() == before
+
+    await until(holds, f"nothing changes by {what}")
+
+
 async def until_a_lane_stops(caplog: pytest.LogCaptureFixture) -> None:
     """Returns when a lane has noticed, and logged, that its destination is away."""
 

@@ -21,7 +21,7 @@ from tests.federation.forger import (
     refused,
     sent_about,
 )
-from tests.federation.running import Federation
+from tests.federation.running import Federation, until_nothing_changes
 
 COMPLETED = OrderState.ORDER_STATE_COMPLETED
 
@@ -62,10 +62,12 @@ async def test_an_envelope_sent_again_gets_the_same_receipt_and_no_second_effect
 ) -> None:
     order, number = await paid(guangdong, sichuan)
     envelope, receipt = sent_about(federation, "guangdong", order.id)
-    before = federation.database("sichuan").contents()
-    again = await Forger(federation, "guangdong").deliver(envelope, "sichuan")
-    assert again.receipt == receipt
-    assert federation.database("sichuan").contents() == before
+
+    async def send_again() -> None:
+        again = await Forger(federation, "guangdong").deliver(envelope, "sichuan")
+        assert again.receipt == receipt
+
+    await until_nothing_changes(send_again, federation.database("sichuan").contents, "the same envelope")
     assert await sichuan.balance(number) == 5000
 
 
@@ -84,13 +86,15 @@ async def test_an_altered_envelope_is_refused(
         altered.content = content.SerializeToString()
     else:
         altered.signature = bytes([good.signature[0] ^ 1]) + good.signature[1:]
-    before = federation.database("sichuan").contents()
-    for result in (
-        await Forger(federation, "guangdong").deliver(altered, "sichuan"),
-        await bring(federation, altered, "sichuan"),
-    ):
-        assert not_delivered(result) == "ENVELOPE_SIGNATURE_INVALID"
-    assert federation.database("sichuan").contents() == before
+
+    async def send_altered() -> None:
+        for result in (
+            await Forger(federation, "guangdong").deliver(altered, "sichuan"),
+            await bring(federation, altered, "sichuan"),
+        ):
+            assert not_delivered(result) == "ENVELOPE_SIGNATURE_INVALID"
+
+    await until_nothing_changes(send_altered, federation.database("sichuan").contents, "an altered envelope")
     assert await sichuan.balance(number) == 5000
 
 
