@@ -50,8 +50,8 @@ NOT_JOINED = "hunan"  # configured, and nobody starts it
 MOBILE = {"guangdong": "+8619844", "sichuan": "+8619851", "henan": "+8619841", NOT_JOINED: "+8619843"}
 NO_PREFIX = "+8619999"  # of no region
 MESSAGING = "messaging"  # the name of the system by which a region sends texts
-CALL_SECONDS = 20.0
-PATIENCE = 15.0  # seconds that a condition may take to come true
+CALL_SECONDS = 40.0
+PATIENCE = 40.0  # seconds that a condition may take to come true
 _LOOK = 0.01
 
 
