@@ -22,6 +22,7 @@ from tests.federation.databases import Databases, Row
 from tests.federation.refusals import refusal
 from tests.federation.running import CALL_SECONDS, REGIONS, Federation
 
+pytestmark = pytest.mark.files  # what is refused at the border never comes to the engine
 SUBMIT = "/gateway.api.region.v1.OrderService/SubmitOrder"
 LONG = "订" * 10_000
 Contents = Mapping[str, Mapping[str, list[Row]]]

@@ -139,6 +139,7 @@ async def test_each_alternative_of_the_catalogue_does_for_the_holder(
     await goes_through(handling, await handling.submit(await handling.new_customer(), codes=codes))
 
 
+@pytest.mark.files  # nothing of it depends on the engine
 @pytest.mark.parametrize(
     ("handling", "applicant", "line"),
     [
@@ -162,6 +163,7 @@ async def test_a_request_without_one_of_the_documents_is_refused_and_it_is_named
     assert line in parameters["documents"].split(", ")
 
 
+@pytest.mark.files  # nothing of it depends on the engine
 @pytest.mark.parametrize(
     ("handling", "applicant"),
     [
@@ -182,6 +184,7 @@ async def test_whom_the_catalogue_does_not_list_or_serves_at_home_only_is_refuse
     assert told == ("APPLICANT_NOT_ALLOWED", {"business": handling.business.code})
 
 
+@pytest.mark.files  # nothing of it depends on the engine
 @pytest.mark.parametrize(
     "handling", [code for code in CASES if any(each.all_of for each in ELSEWHERE[code].documents)], indirect=True
 )
@@ -192,6 +195,7 @@ async def test_documents_that_were_verified_too_long_ago_are_refused(handling: H
     assert parameters["document"] in usual_codes(requirement_of(handling.business, HOLDER))
 
 
+@pytest.mark.files  # nothing of it depends on the engine
 @pytest.mark.parametrize(
     ("handling", "precondition"),
     [
@@ -212,6 +216,7 @@ async def test_the_home_region_refuses_what_a_precondition_forbids_and_nothing_c
     assert await handling.at_home.read(number) == before
 
 
+@pytest.mark.files  # nothing of it depends on the engine
 @pytest.mark.parametrize(
     ("handling", "name"),
     [
@@ -244,6 +249,7 @@ async def test_a_fee_is_taken_once_at_the_fulfilment(handling: Handling) -> None
     assert handling.federation.database("guangdong").rows(entries, f"{order.id}#fee") == []
 
 
+@pytest.mark.files  # nothing of it depends on the engine
 @pytest.mark.parametrize("handling", WITH_FEE, indirect=True)
 async def test_who_cannot_pay_the_fee_is_refused_and_told_how_much_it_is(handling: Handling) -> None:
     fee = handling.business.fee.minor_units
@@ -260,6 +266,7 @@ def ends(limit: TimeLimit, start: datetime) -> datetime:
     return due_time(limit, start, "Asia/Shanghai", WorkingDays(CONFIGURATION.calendars))
 
 
+@pytest.mark.files  # nothing of it depends on the engine
 @pytest.mark.parametrize("handling", list(CASES), indirect=True)
 async def test_the_promised_date_is_the_strictest_limit_of_the_catalogue(handling: Handling) -> None:
     business = handling.business
@@ -272,6 +279,7 @@ async def test_the_promised_date_is_the_strictest_limit_of_the_catalogue(handlin
     assert from_timestamp(order.expected_completion_date) == min(ends(limit, begins) for limit in limits)
 
 
+@pytest.mark.files  # nothing of it depends on the engine
 async def test_a_business_that_stays_at_home_is_refused_elsewhere_with_the_reason_of_the_catalogue(
     guangdong: Counter, sichuan: Counter
 ) -> None:

@@ -62,6 +62,7 @@ async def apply_everywhere(federation: Federation, configuration: Configuration)
     await until(holds, f"every node works by revision {revision}")
 
 
+@pytest.mark.files  # nothing of it depends on the engine
 @pytest.mark.parametrize("home", ["guangdong", "sichuan"])
 @pytest.mark.parametrize("only_check", [False, True])
 async def test_an_order_with_an_incomplete_document_is_refused_and_the_field_named(
@@ -75,6 +76,7 @@ async def test_an_order_with_an_incomplete_document_is_refused_and_the_field_nam
     assert (told.reason, told.parameters["field"]) == ("REQUEST_INVALID", f"documents[0].{field}")
 
 
+@pytest.mark.files  # nothing of it depends on the engine
 @pytest.mark.parametrize("home", ["guangdong", "sichuan"])
 async def test_a_supplement_with_an_incomplete_document_is_refused_and_the_order_waits_on(
     federation: Federation, guangdong: Counter, home: str, fault: tuple[Field, Spoil]
@@ -97,6 +99,7 @@ async def test_a_supplement_with_an_incomplete_document_is_refused_and_the_order
     assert await guangdong.get(order.id) == pending
 
 
+@pytest.mark.files  # nothing of it depends on the engine
 @pytest.mark.parametrize("home", ["guangdong", "sichuan"])
 async def test_no_bill_for_an_incomplete_document(
     federation: Federation, guangdong: Counter, home: str, fault: tuple[Field, Spoil]
@@ -114,6 +117,7 @@ async def test_no_bill_for_an_incomplete_document(
     assert (told.reason, told.parameters["field"]) == ("REQUEST_INVALID", f"documents[0].{field}")
 
 
+@pytest.mark.files  # nothing of it depends on the engine
 async def test_the_home_region_takes_no_incomplete_document_from_another_region(
     federation: Federation, guangdong: Counter, sichuan: Counter, fault: tuple[Field, Spoil]
 ) -> None:
@@ -136,6 +140,7 @@ async def test_the_home_region_takes_no_incomplete_document_from_another_region(
     assert federation.database("sichuan").rows("SELECT 1 FROM orders WHERE order_id = ?", order.id) == []
 
 
+@pytest.mark.files  # nothing of it depends on the engine
 async def test_the_home_region_takes_no_incomplete_supplement_from_another_region(
     federation: Federation, guangdong: Counter, sichuan: Counter, reviewer: Reviewer, fault: tuple[Field, Spoil]
 ) -> None:

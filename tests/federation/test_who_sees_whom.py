@@ -52,6 +52,7 @@ from tests.federation.sharing_counter import CONSENT, HOLDER, SharingCounter
 # Clear; only its masked form; nothing that tells it from a number that nobody has; or the reason of the refusal.
 SHOWN, MASKED, NOTHING = "shown", "masked", "nothing"
 DENIED, NO_CONNECTION = "PERMISSION_DENIED", "no connection"
+pytestmark = pytest.mark.files  # who may see what is decided by rules that are the same on each engine
 CASES = ("own", "granted", "withdrawn", "expired", "other purpose", "other region's", "not existing")
 
 IDENTITIES = {
