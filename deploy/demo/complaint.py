@@ -108,6 +108,9 @@ async def _returned_and_assigned(world: World, there: Elsewhen, case: Complaint)
         f"exit {code}, {item.region}, by {item.assigned_by}",
         item.docket,
     )
+    arguments = ("complaints", "respond", docket, "四川已核对，广东正在查 / Sichuan has looked, Guangdong is looking")
+    code = await staff_command(stage, there.federation, "guangdong", f"guangdong-{STAFF['guangdong']}", *arguments)
+    stage.check("Guangdong, which leads, says so", "exit 0", f"exit {code}", "the case has its first response")
     return case
 
 
