@@ -108,8 +108,8 @@ async def _returned_and_assigned(world: World, there: Elsewhen, case: Complaint)
         f"exit {code}, {item.region}, by {item.assigned_by}",
         item.docket,
     )
-    arguments = ("complaints", "respond", docket, "四川已核对，广东正在查 / Sichuan has looked, Guangdong is looking")
-    code = await staff_command(stage, there.federation, "guangdong", f"guangdong-{STAFF['guangdong']}", *arguments)
+    said = ("complaints", "respond", docket, "四川已核对，广东正在查 / Sichuan has looked, Guangdong is looking")
+    code = await staff_command(stage, there.federation, "guangdong", f"guangdong-{STAFF['guangdong']}", *said)
     stage.check("Guangdong, which leads, says so", "exit 0", f"exit {code}", "the case has its first response")
     return case
 

@@ -26,7 +26,7 @@ from gateway.store.port import CommittedElsewhere, Store, Transaction
 from region_node.complaints import giving, handling, leading, ledger, owner, returning
 from region_node.complaints.classifying import Classification, classify
 from region_node.complaints.private_notes import add_private_note, private_notes
-from region_node.complaints.rows import COMPLAINT_SUBJECTS, ComplaintChanged, require_complaint
+from region_node.complaints.rows import COMPLAINT_SUBJECTS, ComplaintChanged, find_complaint, require_complaint
 from region_node.context import RegionContext
 from region_node.orders.caller import Caller, is_settled, note
 from region_node.orders.changes import Changes
@@ -65,7 +65,7 @@ class ComplaintDesk:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(wait):
                         await answer.wait()
-        return await self._store.read(lambda tx: _answered(tx, caller, complaint.docket))
+        return await self._store.read(lambda tx: _answered(tx, caller, complaint))
 
     async def respond(self, caller: Caller, docket: str, text: str, *, asks: bool, asks_region: str = "") -> Complaint:
         """Staff of the responsible region answer, or ask the customer or another region."""
@@ -173,9 +173,13 @@ class ComplaintDesk:
             self._changes.wake_watchers()
 
 
-def _answered(tx: Transaction, caller: Caller, docket: str) -> Complaint:
-    """The complaint after a command. Raises Refused where the responsible region refused the command."""
+def _answered(tx: Transaction, caller: Caller, written: Complaint) -> Complaint:
+    """The complaint after a command: as it was written then, where its end has made it unreadable since.
+
+    Raises Refused where the responsible region refused the command.
+    """
     request = find_request(tx, caller.operator, caller.request_id)
     if request is not None and request.refused is not None:
         raise request.refused
-    return require_complaint(tx, docket).complaint
+    row = find_complaint(tx, written.docket)
+    return written if row is None else row.complaint

@@ -7,7 +7,9 @@ import re
 import subprocess
 import sys
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -19,7 +21,11 @@ from tests.federation.certificates import FEDERATION
 from tests.federation.counter import REQUESTER, Counter
 from tests.federation.running import Federation
 
-VERIFIED = "2026-11-20T10:00+08:00"
+
+def verified(federation: Federation) -> str:
+    """When the papers were seen: yesterday, to the minute, as a clerk writes it."""
+    yesterday = federation.clock.now().astimezone(ZoneInfo("Asia/Shanghai")) - timedelta(days=1)
+    return yesterday.replace(second=0, microsecond=0).isoformat(timespec="minutes")
 
 
 @dataclass(frozen=True)
@@ -72,7 +78,7 @@ async def test_a_document_goes_on_file_is_listed_counts_is_fetched_and_withdrawn
 ) -> None:
     number, file = await sichuan.new_customer(), tmp_path / "id.png"
     file.write_bytes(scan(3 * CHUNK))
-    upload = ("upload", str(file), "--number", number, "--code", "ID_ORIG", "--verified", VERIFIED)
+    upload = ("upload", str(file), "--number", number, "--code", "ID_ORIG", "--verified", verified(federation))
     put = await henan.run(*upload)
     assert put.code == 0, put
     assert put.out.startswith("On file as henan/counter/")
@@ -121,11 +127,12 @@ async def test_an_upload_that_was_cut_off_goes_on_where_the_node_is(
     archive = Archive(Counter(federation, "henan"))
     named = archive.named(number, content, request_id="x")
     named.request_id = ""
-    named.verify_time.FromJsonString("2026-11-20T02:00:00Z")
+    seen = verified(federation)
+    named.verify_time.FromDatetime(datetime.fromisoformat(seen))
     named.request_id = request_id_of(named)
     half = await archive.send(named, content, until_byte=2 * CHUNK)
     assert half.received == 2 * CHUNK
-    put = await henan.run("upload", str(file), "--number", number, "--code", "ID_ORIG", "--verified", VERIFIED)
+    put = await henan.run("upload", str(file), "--number", number, "--code", "ID_ORIG", "--verified", seen)
     assert (put.code, put.out) == (0, f"On file as {half.register_id}.\n"), put
     request = api.ListDocumentsRequest(number=number, requester=REQUESTER)
     assert len((await sichuan.documents.ListDocuments(request, timeout=10)).documents) == 1
@@ -138,7 +145,7 @@ async def test_refusals_end_with_1_wrong_usage_with_2_and_a_node_that_is_away_wi
 ) -> None:
     number, file = await sichuan.new_customer(), tmp_path / "notes.txt"
     file.write_text("no scan")
-    upload = ("upload", str(file), "--number", number, "--code", "ID_ORIG", "--verified", VERIFIED)
+    upload = ("upload", str(file), "--number", number, "--code", "ID_ORIG", "--verified", verified(federation))
     refused = await henan.run(*upload)
     assert (refused.code, "DOCUMENT_TYPE_NOT_ALLOWED" in refused.err) == (1, True), refused
     assert "材料ID_ORIG不接受" in (await henan.run(*upload, "--lang", "zh")).err
