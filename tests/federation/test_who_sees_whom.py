@@ -493,9 +493,7 @@ async def outcome(
 @pytest.mark.parametrize("rpc", OPERATOR)
 async def test_who_sees_whom(federation: Federation, people: People, rpc: str, identity: str) -> None:
     channel = dial(federation, identity)
-    found = {
-        case: await outcome(federation, channel, rpc, person, people.watched) for case, person in people.of.items()
-    }
-    assert found == expected(rpc, identity)
+    seen = {case: await outcome(federation, channel, rpc, who, people.watched) for case, who in people.of.items()}
+    assert seen == expected(rpc, identity)
     if identity in ("expired", "unknown"):
         await channel.close()
