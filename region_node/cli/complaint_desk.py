@@ -1,22 +1,17 @@
 """`region-node complaints classify`: what a complaint is about, where its text did not say so clearly."""
 
-import asyncio
 import uuid
 from collections.abc import Sequence
 
 import click
-import grpc
 from google.protobuf import json_format
 
-from gateway.api.region.v1.complaint_pb2 import Complaint
 from gateway.api.region.v1.complaint_service_pb2 import ClassifyComplaintRequest
 from gateway.api.region.v1.complaint_service_pb2_grpc import ComplaintServiceStub
 from gateway.languages import translated
-from gateway.tls import CredentialsUnusable
+from region_node.cli.asking import answer_of
 from region_node.cli.complaint_view import print_told
 from region_node.cli.connection import Target, connection_options
-from region_node.cli.exits import NOT_KNOWN, REFUSED, leave
-from region_node.cli.outcome import may_pass, told_by
 
 _CALL_SECONDS = 30.0
 
@@ -49,7 +44,11 @@ def classify(target: Target, docket: str, category: str, reason: str, request_id
     request = ClassifyComplaintRequest(
         request_id=request_id or uuid.uuid4().hex, docket=docket, category=category, reason=reason
     )
-    complaint = _ask(target, request)
+    complaint = answer_of(
+        target,
+        lambda channel: ComplaintServiceStub(channel).ClassifyComplaint(request, timeout=_CALL_SECONDS),
+        request.request_id,
+    ).complaint
     if as_json:
         told = json_format.MessageToJson(complaint, preserving_proto_field_name=True, ensure_ascii=False)
         click.echo(told)
@@ -62,23 +61,3 @@ def category_and_description(words: Sequence[str]) -> tuple[str, str]:
     if len(words) not in (1, 2):
         raise click.UsageError(translated("Say what happened in one argument, after the category if you name one."))
     return ("", words[0]) if len(words) == 1 else (words[0], words[1])
-
-
-def _ask(target: Target, request: ClassifyComplaintRequest) -> Complaint:
-    """The complaint as it stands then. Ends the command where there is no answer, and says how to ask again."""
-
-    async def run() -> Complaint:
-        async with target.channel() as channel:
-            answer = await ComplaintServiceStub(channel).ClassifyComplaint(request, timeout=_CALL_SECONDS)
-            return answer.complaint
-
-    try:
-        return asyncio.run(run())
-    except CredentialsUnusable as error:
-        raise click.UsageError(str(error)) from error
-    except grpc.aio.AioRpcError as error:
-        told = told_by(error)
-        if not may_pass(error):
-            leave(translated("Refused: {problem}", problem=told), REFUSED)
-        again = translated("Run it again with --request-id {id}: it is done once.", id=request.request_id)
-        leave(f"{told}\n{again}", NOT_KNOWN)

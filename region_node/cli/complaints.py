@@ -1,13 +1,11 @@
 """`region-node complaints`: file a complaint, follow it, answer it, close it."""
 
-import asyncio
 import uuid
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import TypeVar
 
 import click
-import grpc
 from google.protobuf import json_format
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
@@ -23,12 +21,10 @@ from gateway.api.region.v1.complaint_pb2 import (
 from gateway.api.region.v1.complaint_service_pb2_grpc import ComplaintServiceStub
 from gateway.api.types.v1.types_pb2 import Channel, Money, Requester
 from gateway.languages import translated
-from gateway.tls import CredentialsUnusable
+from region_node.cli.asking import answer_of
 from region_node.cli.complaint_desk import category_and_description
 from region_node.cli.complaint_view import print_complaint, print_list, print_told
 from region_node.cli.connection import CHANNELS, Target, connection_options
-from region_node.cli.exits import NOT_KNOWN, REFUSED, leave
-from region_node.cli.outcome import may_pass, told_by
 from region_node.complaints.rules import NOT_SAID, state_name
 
 T = TypeVar("T")
@@ -457,24 +453,7 @@ def _wait() -> Duration:
 
 
 def _ask(target: Target, call: Callable[[ComplaintServiceStub], Awaitable[T]], request_id: str = "") -> T:
-    """The node's answer. Ends the command where there is none, and says how to ask again."""
-
-    async def run() -> T:
-        async with target.channel() as channel:
-            return await call(ComplaintServiceStub(channel))
-
-    try:
-        return asyncio.run(run())
-    except CredentialsUnusable as error:
-        raise click.UsageError(str(error)) from error
-    except grpc.aio.AioRpcError as error:
-        told = told_by(error)
-        if not may_pass(error):
-            leave(translated("Refused: {problem}", problem=told), REFUSED)
-        if request_id:
-            again = translated("Run it again with --request-id {id}: it is done once.", id=request_id)
-            told = f"{told}\n{again}"
-        leave(told, NOT_KNOWN)
+    return answer_of(target, lambda channel: call(ComplaintServiceStub(channel)), request_id)
 
 
 def _tell(

@@ -1,6 +1,5 @@
 """`region-node complaints dossier`: what goes to the regulator, as JSON and as a document in both languages."""
 
-import asyncio
 import uuid
 from datetime import timedelta
 from pathlib import Path
@@ -15,11 +14,9 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import from_rpc_error
 from gateway.files import replace_file
 from gateway.languages import LANGUAGES, in_each_language, translated
-from gateway.tls import CredentialsUnusable
+from region_node.cli.asking import answer_of
 from region_node.cli.connection import Target, connection_options
 from region_node.cli.dossier_view import document, open_points, verdict_of
-from region_node.cli.exits import NOT_KNOWN, REFUSED, leave
-from region_node.cli.outcome import may_pass, told_by
 
 _CALL_SECONDS = 30.0
 _WAIT = timedelta(seconds=10)  # for the responsible region
@@ -120,22 +117,13 @@ def _written(out: Path, found: api.Dossier) -> tuple[Path, Path]:
 def _exported(target: Target, request: api.ExportDossierRequest) -> api.Dossier:
     """The dossier. Ends the command where there is none."""
 
-    async def run() -> api.Dossier:
-        async with target.channel() as channel:
-            node = DossierServiceStub(channel)
-            if request.customer_asks:
-                await _ask_for_regulator(node, request.docket)
-            return (await node.ExportDossier(request, timeout=_CALL_SECONDS)).dossier
+    async def export(channel: grpc.aio.Channel) -> api.Dossier:
+        node = DossierServiceStub(channel)
+        if request.customer_asks:
+            await _ask_for_regulator(node, request.docket)
+        return (await node.ExportDossier(request, timeout=_CALL_SECONDS)).dossier
 
-    try:
-        return asyncio.run(run())
-    except CredentialsUnusable as error:
-        raise click.UsageError(str(error)) from error
-    except grpc.aio.AioRpcError as error:
-        told = told_by(error)
-        if may_pass(error):
-            leave(told, NOT_KNOWN)
-        leave(translated("Refused: {problem}", problem=told), REFUSED)
+    return answer_of(target, export)
 
 
 async def _ask_for_regulator(node: "DossierServiceStub", docket: str) -> None:

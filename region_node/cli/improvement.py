@@ -1,12 +1,10 @@
 """`region-node complaints actions`: what is done so that the causes of complaints do not come back."""
 
-import asyncio
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 import click
-import grpc
 from google.protobuf import json_format
 from google.protobuf.message import Message
 
@@ -15,10 +13,8 @@ from gateway.api.region.v1.improvement_service_pb2 import ImprovementAction
 from gateway.api.region.v1.improvement_service_pb2_grpc import ImprovementServiceStub
 from gateway.languages import translated
 from gateway.terminal import print_table
-from gateway.tls import CredentialsUnusable
+from region_node.cli.asking import answer_of
 from region_node.cli.connection import Target, connection_options
-from region_node.cli.exits import NOT_KNOWN, REFUSED, leave
-from region_node.cli.outcome import may_pass, told_by
 
 T = TypeVar("T")
 
@@ -151,24 +147,7 @@ def _id(given: str) -> str:
 
 
 def _ask(target: Target, call: Callable[[ImprovementServiceStub], Awaitable[T]], request_id: str = "") -> T:
-    """The node's answer. Ends the command where there is none, and says how to ask again."""
-
-    async def run() -> T:
-        async with target.channel() as channel:
-            return await call(ImprovementServiceStub(channel))
-
-    try:
-        return asyncio.run(run())
-    except CredentialsUnusable as error:
-        raise click.UsageError(str(error)) from error
-    except grpc.aio.AioRpcError as error:
-        told = told_by(error)
-        if not may_pass(error):
-            leave(translated("Refused: {problem}", problem=told), REFUSED)
-        if request_id:
-            again = translated("Run it again with --request-id {id}: it is done once.", id=request_id)
-            told = f"{told}\n{again}"
-        leave(told, NOT_KNOWN)
+    return answer_of(target, lambda channel: call(ImprovementServiceStub(channel)), request_id)
 
 
 def _print_json(message: Message) -> None:

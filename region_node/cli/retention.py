@@ -1,12 +1,10 @@
 """`region-node retention`, legal holds and impact records: how long things are kept, and why."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import TextIO, TypeVar
 
 import click
-import grpc
 from google.protobuf.json_format import MessageToJson, Parse, ParseError
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -17,11 +15,9 @@ from gateway.api.region.v1.retention_service_pb2_grpc import RetentionServiceStu
 from gateway.api.types.v1.types_pb2 import Requester
 from gateway.clock import from_timestamp, to_timestamp
 from gateway.languages import translated
-from gateway.tls import CredentialsUnusable
 from gateway.words import word
+from region_node.cli.asking import answer_of
 from region_node.cli.connection import Target, connection_options
-from region_node.cli.exits import NOT_KNOWN, REFUSED, leave
-from region_node.cli.outcome import may_pass, told_by
 
 _TIMEOUT = 20.0  # seconds for one call
 M = TypeVar("M", bound=Message)
@@ -214,21 +210,7 @@ def list_impact_records(target: Target, limit: int, as_json: bool) -> None:
 
 
 def _ask(target: Target, ask: Ask[M]) -> M:
-    """The answer. Ends the command where there is none."""
-
-    async def asked() -> M:
-        async with target.channel() as channel:
-            return await ask(RetentionServiceStub(channel))
-
-    try:
-        return asyncio.run(asked())
-    except CredentialsUnusable as error:
-        raise click.UsageError(str(error)) from error
-    except grpc.aio.AioRpcError as error:
-        problem = told_by(error)
-        if may_pass(error):
-            leave(problem, NOT_KNOWN)
-        leave(translated("Refused: {problem}", problem=problem), REFUSED)
+    return answer_of(target, lambda channel: ask(RetentionServiceStub(channel)))
 
 
 def _print(message: Message, lines: Sequence[str], nothing: str, *, as_json: bool) -> None:

@@ -2,6 +2,9 @@
 
 import hashlib
 import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
 
 import grpc
 
@@ -131,41 +134,42 @@ class ComplaintOversightService(ComplaintOversightServiceServicer):
 
     def _raised(self, tx: Transaction, request: api.RaiseComplaintRequest, through: str) -> Complaint:
         """Raises a complaint once."""
-        now, content = self._clock.now(), f"raise\0{request.docket}\0{request.level}\0{request.reason}".encode()
-        key = RequestKey(request.administrator, request.request_id, hashlib.sha256(content).digest())
-        if (known := handling.known_request(tx, key)) is not None:
-            return known
+        now, content = self._clock.now(), f"raise\0{request.docket}\0{request.level}\0{request.reason}"
         wanted = AdministratorsWish(request.level, request.reason, request.administrator)
-        complaint = handling.raise_for_administrator(tx, self._context, request.docket, wanted, now)
-        insert_request(tx, key, complaint.docket, settled=True, now=now)
-        audit.append(
+        decided = _Decided(request.administrator, request.request_id, content, "RaiseComplaint")
+        return decided.once(
             tx,
-            now=now,
-            actor=request.administrator,
-            action="RaiseComplaint",
-            subject=complaint.docket,
-            detail=f"level {request.level}, through {through}",
+            now,
+            lambda: handling.raise_for_administrator(tx, self._context, request.docket, wanted, now),
+            f"level {request.level}, through {through}",
         )
-        return complaint
 
     def _reclassified(self, tx: Transaction, request: api.ReclassifyComplaintRequest, through: str) -> Complaint:
         """Says once what a complaint is about."""
-        now, content = self._clock.now(), f"classify\0{request.docket}\0{request.category}\0{request.reason}".encode()
-        key = RequestKey(request.administrator, request.request_id, hashlib.sha256(content).digest())
-        if (known := handling.known_request(tx, key)) is not None:
-            return known
+        now, content = self._clock.now(), f"classify\0{request.docket}\0{request.category}\0{request.reason}"
         by = ClassifiedBy.CLASSIFIED_BY_ADMINISTRATOR
         wanted = Classification(request.docket, request.category, request.reason, request.administrator, by)
-        complaint = classify(tx, self._context, wanted, now)
+        decided = _Decided(request.administrator, request.request_id, content, "ReclassifyComplaint")
+        return decided.once(tx, now, lambda: classify(tx, self._context, wanted, now), f"through {through}")
+
+
+@dataclass(frozen=True)
+class _Decided:
+    """What an administrator has decided: done once for its request id, with its row in the audit chain."""
+
+    administrator: str
+    request_id: str
+    content: str = field(repr=False)
+    action: str
+
+    def once(self, tx: Transaction, now: datetime, decide: Callable[[], Complaint], detail: str) -> Complaint:
+        """The complaint as it stands then. Raises Refused, also for the same id with other content."""
+        key = RequestKey(self.administrator, self.request_id, hashlib.sha256(self.content.encode()).digest())
+        if (known := handling.known_request(tx, key)) is not None:
+            return known
+        complaint = decide()
         insert_request(tx, key, complaint.docket, settled=True, now=now)
-        audit.append(
-            tx,
-            now=now,
-            actor=request.administrator,
-            action="ReclassifyComplaint",
-            subject=complaint.docket,
-            detail=f"through {through}",
-        )
+        audit.append(tx, now=now, actor=self.administrator, action=self.action, subject=complaint.docket, detail=detail)
         return complaint
 
 
