@@ -54,11 +54,14 @@ def databases(request: pytest.FixtureRequest) -> Databases:
     return Databases(request.getfixturevalue("postgresql_server") if engine == "postgresql" else None)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def federation(
     runner: asyncio.Runner, databases: Databases, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Federation]:
-    """A federation that tests share. They bring their own customers and leave its members as they found them."""
+    """A federation that the tests of a file share. They bring their own customers and leave its members as they were.
+
+    Other files have one of their own: what was set going there, by months that passed, would go on here.
+    """
     federation = Federation(tmp_path_factory.mktemp("federation"), databases)
     runner.run(federation.start())
     yield federation
