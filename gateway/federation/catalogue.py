@@ -30,6 +30,7 @@ from gateway.federation.complaint_classifier import Classifier, Proposal
 from gateway.federation.complaint_limits import resolution_promises
 from gateway.federation.complaint_rules import CONFIDENCE, LEAD, severity_policy
 from gateway.federation.documents import parse_alternatives
+from gateway.federation.network import NetworkRegistry
 from gateway.federation.policies import Due, Promise, promises, strictest_figure
 from gateway.numberplan import NumberPlan
 from gateway.working_time import WorkingHours, deadline
@@ -51,6 +52,7 @@ class Federation:
         self.configuration: Final = own
         self.number_plan: Final = NumberPlan(own.number_plan)
         self.working_days: Final = WorkingDays(own.calendars)
+        self.network: Final = NetworkRegistry(own.network)
         self.businesses: Final = tuple(sorted(own.businesses, key=lambda each: each.code))
         self.material_codes: Final = frozenset(material.code for material in own.materials)
         self.complaint_categories: Final = tuple(sorted(own.complaint_categories, key=lambda each: each.code))

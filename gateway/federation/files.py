@@ -35,6 +35,7 @@ _FILES = {
     "retention.yaml": ("retention_rules",),
     "complaints.yaml": ("complaint_categories",),
     "complaint-words.yaml": ("complaint_words",),
+    "network.yaml": ("network",),
 }
 
 

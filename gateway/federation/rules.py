@@ -14,6 +14,7 @@ from gateway.federation.calendar_rules import calendars_problems, hours_problems
 from gateway.federation.checks import code_problems, is_time_zone, label_problems, text_problems, twice
 from gateway.federation.complaint_rules import complaints_problems
 from gateway.federation.documents import MATERIALS_OF_THE_MOMENT, MEDIA_TYPES
+from gateway.federation.network_rules import network_problems
 from gateway.federation.number_rules import number_plan_problems, pools_problems
 from gateway.federation.offer_rules import offerings_problems, plans_problems, service_points_problems
 from gateway.federation.policy_rules import policies_problems
@@ -43,6 +44,7 @@ def problems(configuration: Configuration) -> list[str]:
         *purposes_problems(configuration.purposes, {material.code for material in configuration.materials}),
         *retention_problems(configuration.retention_rules, {policy.name for policy in configuration.policies}),
         *complaints_problems(configuration),
+        *network_problems(configuration.network, currencies),
     ]
 
 
@@ -119,6 +121,10 @@ _KEYS = {
     "departments": "code",
     "categories": "category",
     "words": "text",
+    "sites": "id",
+    "links": "id",
+    "services": "id",
+    "quality_classes": "name",
 }
 # Lists of single values whose order has no meaning.
 _SETS = frozenset(

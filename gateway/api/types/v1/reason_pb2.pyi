@@ -317,6 +317,14 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """It was sent years ago. Look in that region at what it was about, and do what is missing anew."""
     REASON_COMPLAINT_RETENTION_OVER: _Reason.ValueType  # 176
     """Nothing is to be done: what ended so long ago is not kept any more."""
+    REASON_SITE_UNKNOWN: _Reason.ValueType  # 195
+    """Name a site of the federation configuration."""
+    REASON_LINK_UNKNOWN: _Reason.ValueType  # 196
+    """Name a link of the federation configuration."""
+    REASON_NETWORK_SERVICE_UNKNOWN: _Reason.ValueType  # 197
+    """Name a service of the federation configuration."""
+    REASON_QUALITY_CLASS_UNKNOWN: _Reason.ValueType  # 198
+    """Name a class of quality of the federation configuration, for example y1541-0."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """The reasons. They are stable: programs may decide on them. They travel as the reason of google.rpc.ErrorInfo, without the prefix."""
@@ -613,6 +621,14 @@ REASON_ENVELOPE_FORGOTTEN: Reason.ValueType  # 175
 """It was sent years ago. Look in that region at what it was about, and do what is missing anew."""
 REASON_COMPLAINT_RETENTION_OVER: Reason.ValueType  # 176
 """Nothing is to be done: what ended so long ago is not kept any more."""
+REASON_SITE_UNKNOWN: Reason.ValueType  # 195
+"""Name a site of the federation configuration."""
+REASON_LINK_UNKNOWN: Reason.ValueType  # 196
+"""Name a link of the federation configuration."""
+REASON_NETWORK_SERVICE_UNKNOWN: Reason.ValueType  # 197
+"""Name a service of the federation configuration."""
+REASON_QUALITY_CLASS_UNKNOWN: Reason.ValueType  # 198
+"""Name a class of quality of the federation configuration, for example y1541-0."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final
