@@ -18,6 +18,11 @@ from coordinator.membership.witnesses import Witnesses, tell_of_registry
 from coordinator.oversight.asking import Regions
 from coordinator.oversight.complaint_service import ComplaintOversightService
 from coordinator.oversight.service import OversightService
+from coordinator.problems.correlator import Correlator, CorrelatorPorts
+from coordinator.problems.current import CurrentNetwork
+from coordinator.problems.following import Following, FollowingPorts
+from coordinator.problems.reports import LogSink, ReportTelling
+from coordinator.problems.service import ProblemPorts, ProblemService
 from coordinator.registry.age import observe_age
 from coordinator.registry.embedded import EmbeddedRegistry
 from coordinator.registry.etcd.registry import EtcdRegistry
@@ -29,7 +34,12 @@ from coordinator.routing.service import RoutingService
 from coordinator.schema import PACKAGES
 from coordinator.settings import CoordinatorSettings
 from gateway.access import AccessRules
-from gateway.api.coordinator.v1 import administration_pb2, case_service_pb2, complaint_oversight_service_pb2
+from gateway.api.coordinator.v1 import (
+    administration_pb2,
+    case_service_pb2,
+    complaint_oversight_service_pb2,
+    problem_service_pb2,
+)
 from gateway.api.coordinator.v1.administration_pb2_grpc import (
     add_AuditServiceServicer_to_server,
     add_ConfigurationServiceServicer_to_server,
@@ -40,6 +50,7 @@ from gateway.api.coordinator.v1.case_service_pb2_grpc import add_CaseServiceServ
 from gateway.api.coordinator.v1.complaint_oversight_service_pb2_grpc import (
     add_ComplaintOversightServiceServicer_to_server,
 )
+from gateway.api.coordinator.v1.problem_service_pb2_grpc import add_ProblemServiceServicer_to_server
 from gateway.api.federation.v1 import federation_pb2
 from gateway.api.federation.v1.federation_pb2_grpc import add_FederationServiceServicer_to_server
 from gateway.api.relay.v1 import relay_pb2
@@ -74,6 +85,7 @@ class _Parts:
     trail: Trail
     keys: TrustedKeys
     federation: FederationService
+    problems: ProblemPorts
 
 
 class Coordinator:
@@ -121,15 +133,19 @@ class Coordinator:
             server = Server(services, border, reflects=settings.reflection)
             port = await server.start(settings.listen, credentials)
             stack.push_async_callback(server.drain)
-            telling = asyncio.get_running_loop().create_task(tell_of_registry(server, registry))
-            stack.push_async_callback(stop_tasks, [telling])
+            loop = asyncio.get_running_loop()
+            following = Following(FollowingPorts(registry, parts.members, parts.channels))
+            parts.problems.correlator.on_change(following.note_change)
+            running = (tell_of_registry(server, registry), parts.problems.correlator.run(), following.run())
+            tasks = [loop.create_task(each) for each in running]
+            stack.push_async_callback(stop_tasks, tasks)
             stack.callback(parts.federation.close)
             await parts.presence.enter(settings.name, settings.endpoint(port))
             if settings.port_file is not None:
                 replace_file(settings.port_file, f"{port}\n".encode("ascii"), mode=0o644)
                 stack.callback(settings.port_file.unlink, missing_ok=True)
             _log.info("%s of %s serves on %s:%d", settings.name, settings.federation, settings.host, port)
-            return cls(port, [*registry.loops, *parts.presence.loops, telling], stack.pop_all())
+            return cls(port, [*registry.loops, *parts.presence.loops, *tasks], stack.pop_all())
         raise AssertionError("the block above returns or raises")
 
     async def run_until_stopped(self) -> None:
@@ -196,7 +212,15 @@ def _parts(
         )
     )
     presence = Presence(registry, members, deliveries.over)
-    return _Parts(settings, clock, registry, members, channels, deliveries, presence, trail, keys, federation)
+    problems = _problems(registry, clock, telemetry)
+    return _Parts(settings, clock, registry, members, channels, deliveries, presence, trail, keys, federation, problems)
+
+
+def _problems(registry: Registry, clock: Clock, telemetry: Telemetry) -> ProblemPorts:
+    reports = ReportTelling(LogSink())
+    reports.observe(telemetry.meter)
+    current = CurrentNetwork(registry)
+    return ProblemPorts(registry, current, Correlator(CorrelatorPorts(registry, current, clock, reports)), clock)
 
 
 def _services(parts: _Parts) -> list[Service]:
@@ -253,6 +277,11 @@ def _services(parts: _Parts) -> list[Service]:
             complaint_oversight_service_pb2.DESCRIPTOR.services_by_name["ComplaintOversightService"],
             add_ComplaintOversightServiceServicer_to_server,
             complaints,
+        ),
+        Service.of(
+            problem_service_pb2.DESCRIPTOR.services_by_name["ProblemService"],
+            add_ProblemServiceServicer_to_server,
+            ProblemService(parts.problems),
         ),
         Service.of(
             admin["AuditService"],

@@ -1,9 +1,10 @@
 """The registry: what the coordinators of a federation know in common.
 
-An adapter keeps six things: the configuration with all its revisions, which regions ever joined and which of their
-processes live, suspensions, the furthest audit head of each region, the cases of complaints, and which coordinators
-live. Those are durable, except for the lease of a process, which ends by itself when heartbeats stop. Where the
-registry does not answer, the snapshot stays as it was, and every change is refused with REGISTRY_UNAVAILABLE.
+An adapter keeps seven things: the configuration with all its revisions, which regions ever joined and which of their
+processes live, suspensions, the furthest audit head of each region, the cases of complaints, problems of the network,
+and which coordinators live. Those are durable, except for the lease of a process, which ends by itself when heartbeats
+stop. Where the registry does not answer, the snapshot stays as it was, and every change is refused with
+REGISTRY_UNAVAILABLE.
 """
 
 import asyncio
@@ -13,6 +14,7 @@ from datetime import datetime
 from typing import Protocol
 
 from coordinator.membership.rules import Heartbeat, RegionFacts
+from coordinator.registry.problem_port import ProblemRegistry
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.region.v1.case_service_pb2 import CaseHeader
 from gateway.audit import AuditRow
@@ -152,6 +154,11 @@ class Registry(Protocol):
 
     async def forget_cases(self, before: datetime) -> None:
         """Forgets the cases that ended before an instant."""
+        ...
+
+    @property
+    def problems(self) -> ProblemRegistry:
+        """Problems of the network, and the alarms and faults behind them."""
         ...
 
     async def audit_page(self, after: int) -> list[AuditRow]:

@@ -325,6 +325,12 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Name a service of the federation configuration."""
     REASON_QUALITY_CLASS_UNKNOWN: _Reason.ValueType  # 198
     """Name a class of quality of the federation configuration, for example y1541-0."""
+    REASON_PROBLEM_NOT_FOUND: _Reason.ValueType  # 230
+    """Look at `coordinator problems list --all`: the problem may have ended long ago."""
+    REASON_NETWORK_EVENT_NOT_OWN: _Reason.ValueType  # 231
+    """A region tells of alarms and faults at its own sites, links and services alone. Correct what the event names."""
+    REASON_REPORT_NOT_NEEDED: _Reason.ValueType  # 232
+    """Nothing is to be done, or another kind of report was made: see `coordinator problems show`."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """The reasons. They are stable: programs may decide on them. They travel as the reason of google.rpc.ErrorInfo, without the prefix."""
@@ -629,6 +635,12 @@ REASON_NETWORK_SERVICE_UNKNOWN: Reason.ValueType  # 197
 """Name a service of the federation configuration."""
 REASON_QUALITY_CLASS_UNKNOWN: Reason.ValueType  # 198
 """Name a class of quality of the federation configuration, for example y1541-0."""
+REASON_PROBLEM_NOT_FOUND: Reason.ValueType  # 230
+"""Look at `coordinator problems list --all`: the problem may have ended long ago."""
+REASON_NETWORK_EVENT_NOT_OWN: Reason.ValueType  # 231
+"""A region tells of alarms and faults at its own sites, links and services alone. Correct what the event names."""
+REASON_REPORT_NOT_NEEDED: Reason.ValueType  # 232
+"""Nothing is to be done, or another kind of report was made: see `coordinator problems show`."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final
