@@ -37,9 +37,8 @@ class View:
 def correlated(book: Book, view: View) -> list[Problem]:
     """The problems that are new or have changed, by what is told of events now. Their versions are higher."""
     going_on = _going_on(book, view)
-    taken = {
-        child for each in book.problems.values() if each.header.id not in going_on for child in each.header.children
-    }
+    settled = [each.header for name, each in book.problems.items() if name not in going_on]
+    taken = {child for each in settled if each.state != rules.CANCELLED for child in each.children}
     events = [each for each in book.events.values() if each.id not in taken and not _is_settled(each, view.now)]
     clusters = correlate(
         (rules.observed(each) for each in events), view.topology, view.window // timedelta(microseconds=1)

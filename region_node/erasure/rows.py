@@ -154,7 +154,7 @@ def mark_erased(tx: Transaction, subjects: Sequence[str]) -> None:
 def _forget_customer(tx: Transaction, customer_id: str) -> None:
     tx.execute("DELETE FROM identities WHERE customer_id = :id", id=customer_id)
     tx.execute("DELETE FROM documents WHERE customer_id = :id", id=customer_id)
-    for table in ("passwords", "codes", "verification_failures", "verification_standing"):
+    for table in ("passwords", "codes", "verification_failures", "verification_standing", "line_services"):
         tx.execute(
             f"DELETE FROM {table} WHERE product_id IN"  # noqa: S608 - names from above
             " (SELECT product_id FROM products WHERE customer_id = :id)",

@@ -132,6 +132,7 @@ SHOWS_NOBODY = {
     "OrderEventService.StreamOrderEvents": "the ids and states of orders",
     "ErasureService.GetErasure": "the region's own id of a customer, and counts",
     "ImprovementService.ListImprovementActions": "what a region does about causes, of no customer",
+    "ProblemService": "problems of the network, and how many customers they affect",
     "RetentionService.ListPurges": "counts of rows",
     "RetentionService.ListHolds": "the region's own ids of customers",
     "RetentionService.ListImpactRecords": "what was assessed, of no customer",
