@@ -3,6 +3,14 @@
 from collections.abc import Iterator
 from itertools import chain
 
+from gateway.api.coordinator.v1.problem_service_pb2 import (
+    AccidentGrade,
+    NetworkElementKind,
+    NetworkEventKind,
+    PerceivedSeverity,
+    ProblemState,
+    ReportKind,
+)
 from gateway.api.federation.v1.configuration_pb2 import (
     ComplaintSeverity,
     ConsentMethod,
@@ -103,6 +111,7 @@ def word(name: str, prefix: str) -> str:
 def words() -> Iterator[str]:
     """All words that have a translation, in English."""
     enums = {
+        "ACCIDENT_GRADE_": AccidentGrade,
         "CLASSIFIED_BY_": ClassifiedBy,
         "COMPLAINT_CHANNEL_": ComplaintChannel,
         "COMPLAINT_SEVERITY_": ComplaintSeverity,
@@ -121,11 +130,16 @@ def words() -> Iterator[str]:
         "LINE_KIND_": LineKind,
         "MASK_REASON_": MaskReason,
         "MEMBER_STATE_": MemberState,
+        "NETWORK_ELEMENT_KIND_": NetworkElementKind,
+        "NETWORK_EVENT_KIND_": NetworkEventKind,
         "ORDER_STATE_": OrderState,
         "PARTY_": Party,
+        "PERCEIVED_SEVERITY_": PerceivedSeverity,
+        "PROBLEM_STATE_": ProblemState,
         "PRODUCT_STATUS_": ProductStatus,
         "REMEDY_": Remedy,
         "REMEDY_STATE_": RemedyState,
+        "REPORT_KIND_": ReportKind,
         "RETURN_REASON_": ReturnReason,
         "SHARED_FIELD_": SharedField,
         "STATEMENT_": Statement,

@@ -101,7 +101,7 @@ def _is_problem(members: Sequence[NetworkEvent]) -> bool:
 
 
 def _new_id(cluster: Cluster, known: Iterable[str]) -> str:
-    """`problem-<day>-<eight digits>`: of the same first event the same, whichever coordinator is the first to see it."""
+    """`problem-<day>-<eight digits>`: of the same first event the same, whichever coordinator sees it first."""
     day = from_microseconds(cluster.start)
     taken, attempt = frozenset(known), 0
     while True:

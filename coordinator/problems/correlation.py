@@ -233,7 +233,7 @@ _Chosen = list[tuple[_Episode, list[int]]]
 
 
 def _covered(episodes: Sequence[_Episode], events: int) -> _Chosen:
-    """The best first. What an episode is worth only falls as others take, so that it is looked at again when it is up."""
+    """The best first. What one is worth only falls as others take, so that it is looked at again when it is up."""
     is_taken = [False] * events
     waiting = [
         (not each.is_told, -each.worth(is_taken), each.cause, each.start, place) for place, each in enumerate(episodes)

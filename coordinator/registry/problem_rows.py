@@ -1,4 +1,4 @@
-"""Problems in the embedded registry. Decisions are made beside the store: a storm takes longer than a transaction may."""
+"""Problems in the embedded registry. Decisions are made beside the store: a storm takes long."""
 
 import asyncio
 from collections.abc import Mapping

@@ -90,7 +90,7 @@ async def bind(counter: Counter, number: str, service: str = LINES) -> int:
 
 
 def texts(federation: Federation, number: str) -> list[str]:
-    return [each.text.en for each in federation.texts(number) if "network" in each.text.en]
+    return [each.en for each in federation.texts(number) if "network" in each.en]
 
 
 async def cleared(network: Network, events: list[NetworkEvent], when: datetime) -> None:
