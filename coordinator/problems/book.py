@@ -13,6 +13,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from coordinator.problems import rules
 from coordinator.problems.correlation import Cluster, correlate
+from coordinator.problems.elements import element_message, element_of, observed, region_of
 from coordinator.problems.topology import Element, Kind, Topology, services_down
 from coordinator.registry.problem_port import Book, Decision
 from gateway.api.coordinator.v1 import problem_service_pb2 as contract
@@ -40,9 +41,7 @@ def correlated(book: Book, view: View) -> list[Problem]:
     settled = [each.header for name, each in book.problems.items() if name not in going_on]
     taken = {child for each in settled if each.state != rules.CANCELLED for child in each.children}
     events = [each for each in book.events.values() if each.id not in taken and not _is_settled(each, view.now)]
-    clusters = correlate(
-        (rules.observed(each) for each in events), view.topology, view.window // timedelta(microseconds=1)
-    )
+    clusters = correlate((observed(each) for each in events), view.topology, view.window // timedelta(microseconds=1))
     homes = _homes(clusters, going_on)
     drafts: dict[str, ProblemHeader] = {}
     for number, cluster in enumerate(clusters):
@@ -118,7 +117,7 @@ def _header(name: str, cluster: Cluster, members: Sequence[NetworkEvent], view: 
     header = ProblemHeader(
         id=name,
         state=rules.IN_PROGRESS if is_open else rules.RESOLVED,
-        root_cause=rules.element_message(cluster.cause),
+        root_cause=element_message(cluster.cause),
         parent=_parent(cluster.cause, members).id,
         children=sorted(each.id for each in members),
         severity=min(each.severity for each in is_open or members),
@@ -126,7 +125,7 @@ def _header(name: str, cluster: Cluster, members: Sequence[NetworkEvent], view: 
     )
     if not is_open:
         header.end_time.CopyFrom(max((each.clear_time for each in members), key=_instant))
-    owner = rules.region_of(view.network, cluster.cause)
+    owner = region_of(view.network, cluster.cause)
     regions = {rules.telling_region(each.id) for each in members} | ({owner} if owner else set())
     header.regions.extend(sorted(regions))
     return header
@@ -136,7 +135,7 @@ def _parent(cause: Element, members: Sequence[NetworkEvent]) -> NetworkEvent:
     """What others follow: what names the cause, a fault before an alarm, the worst, the first."""
 
     def rank(event: NetworkEvent) -> tuple[bool, bool, int, int, str]:
-        names_it = cause in rules.observed(event).elements
+        names_it = cause in observed(event).elements
         is_fault = event.kind == contract.NETWORK_EVENT_KIND_FAULT
         return not names_it, not is_fault, event.severity, _instant(event.raise_time), event.id
 
@@ -146,7 +145,7 @@ def _parent(cause: Element, members: Sequence[NetworkEvent]) -> NetworkEvent:
 def down_now(headers: Iterable[ProblemHeader]) -> frozenset[Element]:
     """The root causes that are down: of problems in progress that customers feel."""
     return frozenset(
-        rules.element_of(each.root_cause)
+        element_of(each.root_cause)
         for each in headers
         if each.state == rules.IN_PROGRESS and each.severity in rules.GRAVE
     )
@@ -160,7 +159,7 @@ def _name_services(drafts: Mapping[str, ProblemHeader], book: Book, view: View) 
         found = {service for child in header.children for service in book.events[child].services}
         if name in book.problems:
             found.update(book.problems[name].header.services)
-        cause = rules.element_of(header.root_cause)
+        cause = element_of(header.root_cause)
         if cause in down:
             found |= without_way & _using(view.network, cause)
         header.services.extend(sorted(found))

@@ -11,9 +11,9 @@ from datetime import datetime
 
 from coordinator.problems.book import View, correlated, past
 from coordinator.problems.current import CurrentNetwork
+from coordinator.problems.elements import element_of, region_of
 from coordinator.problems.grades import duration_of, graded, thresholds_of
 from coordinator.problems.reports import ReportTelling
-from coordinator.problems.rules import element_of, region_of
 from coordinator.registry.port import Registry
 from coordinator.registry.problem_port import Book, Decide, Decision
 from gateway.api.coordinator.v1.problem_service_pb2 import Problem

@@ -1,14 +1,11 @@
-"""What a region may tell of an alarm or a fault, how such an event is read, and which problems are listed. Pure."""
+"""What a region may tell of an alarm or a fault, and which problems are listed. Pure."""
 
 import re
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from coordinator.problems.correlation import Observed
-from coordinator.problems.topology import Element, Kind
 from gateway.api.coordinator.v1 import problem_service_pb2 as contract
-from gateway.api.coordinator.v1.problem_service_pb2 import NetworkElement, NetworkEvent, Problem, ProblemHeader
-from gateway.api.federation.v1.network_pb2 import Link, NetworkService, Site
+from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent, Problem, ProblemHeader
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.clock import from_timestamp, to_microseconds
 from gateway.errors import Refused
@@ -26,12 +23,6 @@ SETTLED_AFTER = timedelta(days=1)
 _ID = re.compile(r"(?P<region>[a-z][a-z0-9-]*)/(?:alarm|fault)/[A-Za-z0-9._:-]{1,64}", re.ASCII)
 _ELEMENTS = 64  # that one event may name
 _LARGEST = 2**63 - 1
-_KINDS = {
-    Kind.LINK: contract.NETWORK_ELEMENT_KIND_LINK,
-    Kind.SITE: contract.NETWORK_ELEMENT_KIND_SITE,
-    Kind.SERVICE: contract.NETWORK_ELEMENT_KIND_SERVICE,
-}
-_OF_KINDS = {kind: own for own, kind in _KINDS.items()}
 
 
 def telling_region(event_id: str) -> str:
@@ -77,41 +68,6 @@ def _regions_of_service(network: NetworkRegistry, name: str) -> set[str]:
     service = network.service(name)
     found = {service.region, *(network.sites[site].region for site in service.sites)}
     return found.union(*(network.regions_of(network.links[link]) for link in service.links))
-
-
-def observed(event: NetworkEvent) -> Observed:
-    """An event as correlation looks at it."""
-    elements = {
-        *(Element(Kind.SITE, each) for each in event.sites),
-        *(Element(Kind.LINK, each) for each in event.links),
-        *(Element(Kind.SERVICE, each) for each in event.services),
-    }
-    cleared = to_microseconds(from_timestamp(event.clear_time)) if event.HasField("clear_time") else None
-    raised = to_microseconds(from_timestamp(event.raise_time))
-    severity = event.severity if event.severity <= contract.PERCEIVED_SEVERITY_INDETERMINATE else 0
-    return Observed(event.id, frozenset(elements), raised, cleared, severity)
-
-
-def element_message(element: Element) -> NetworkElement:
-    """An element as the contract tells it."""
-    return NetworkElement(kind=_KINDS[element.kind], id=element.id)
-
-
-def element_of(message: NetworkElement) -> Element:
-    """An element of the contract."""
-    return Element(_OF_KINDS[message.kind], message.id)
-
-
-def region_of(network: NetworkRegistry, element: Element) -> str:
-    """The region that answers for an element; empty where it is not in the registry any more."""
-    found: Link | Site | NetworkService | None
-    if element.kind == Kind.LINK:
-        found = network.links.get(element.id)
-    elif element.kind == Kind.SITE:
-        found = network.sites.get(element.id)
-    else:
-        found = network.services.get(element.id)
-    return found.region if found is not None else ""
 
 
 def is_grave(event: NetworkEvent) -> bool:

@@ -9,6 +9,7 @@ from coordinator.problems import rules
 from coordinator.problems.book import down_now
 from coordinator.problems.correlator import Correlator, grading
 from coordinator.problems.current import CurrentNetwork
+from coordinator.problems.elements import element_message, element_of, region_of
 from coordinator.problems.reports import kind_name
 from coordinator.problems.topology import Element, Kind, services_down
 from coordinator.registry.port import Registry
@@ -124,13 +125,13 @@ class ProblemService(ProblemServiceServicer):
         without_way = services_down(network, down)
         found: dict[Element, contract.Outage] = {}
         for problem in sorted(problems, key=rules.place, reverse=True):
-            cause = rules.element_of(problem.header.root_cause)
+            cause = element_of(problem.header.root_cause)
             named = [cause] if cause in down else []
             named += [Element(Kind.SERVICE, each) for each in problem.header.services if each in without_way]
             for element in named:
                 outage = contract.Outage(
-                    element=rules.element_message(element),
-                    region=rules.region_of(network, element),
+                    element=element_message(element),
+                    region=region_of(network, element),
                     start_time=problem.header.start_time,
                     problem=problem.header.id,
                     is_root_cause=element == cause,

@@ -129,7 +129,7 @@ async def test_a_cut_between_two_regions_is_one_problem_whose_customers_are_told
     for number in numbers:
 
         async def is_told_of_the_end(number: str = number) -> bool:
-            return [("is over" in each) for each in texts(federation, number)] == [False, True]
+            return ["told you of" in each for each in texts(federation, number)] == [False, True]
 
         await until(is_told_of_the_end, "the customer is told that it is over")
     assert texts(federation, unaffected) == []
