@@ -1,7 +1,7 @@
 """What staff of the region in which a fault is do about it, step by step (specification 5.4 and 6.2)."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from gateway import failpoints
@@ -24,8 +24,8 @@ class Step:
     """One step: of which fault, by whom, and when."""
 
     context: RegionContext
-    fault: Fault
-    request: WorkOnFaultRequest
+    fault: Fault = field(repr=False)
+    request: WorkOnFaultRequest = field(repr=False)
     staff_id: str
     now: datetime
 

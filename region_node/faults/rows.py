@@ -57,7 +57,7 @@ class FaultEvent:
 
 
 @dataclass(frozen=True)
-class AboutNumber:
+class FaultOfNumber:
     """A fault of a number."""
 
     fault_id: str
@@ -126,12 +126,12 @@ def require_fault(tx: Transaction, fault_id: str) -> FaultRow:
     return row
 
 
-def faults_about(tx: Transaction, number: str) -> list[AboutNumber]:
+def faults_about(tx: Transaction, number: str) -> list[FaultOfNumber]:
     """The faults of a number that this region has."""
     if not number:
         return []
     return tx.all(
-        AboutNumber,
+        FaultOfNumber,
         "SELECT fault_id, state, handling_region, owner_region, home_region, traceparent FROM faults"
         " WHERE number_index = :number AND number_index <> '' ORDER BY fault_id",
         number=number_index(tx, number),
