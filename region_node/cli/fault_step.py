@@ -30,7 +30,7 @@ def step_of(name: str, typed: Sequence[str]) -> WorkOnFaultRequest:
             request.close.review.CopyFrom(_review(values))
         request.close.SetInParent()
         return request
-    fields = field.message_type.fields_by_name
+    fields = field.message_type.fields_by_name if field.message_type is not None else {}
     told = {key: _value(fields.get(key), key, value) for key, value in values}
     try:
         json_format.ParseDict({field.name: told}, request)

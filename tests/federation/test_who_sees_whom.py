@@ -23,6 +23,7 @@ from gateway.api.region.v1 import complaint_service_pb2 as complaint_api
 from gateway.api.region.v1 import customer_service_pb2 as customer_api
 from gateway.api.region.v1 import document_service_pb2 as document_api
 from gateway.api.region.v1 import dossier_service_pb2 as dossier_api
+from gateway.api.region.v1 import fault_service_pb2 as fault_api
 from gateway.api.region.v1 import notice_service_pb2 as notice_api
 from gateway.api.region.v1 import order_service_pb2 as order_api
 from gateway.api.region.v1 import sharing_service_pb2 as sharing_api
@@ -32,6 +33,7 @@ from gateway.api.region.v1.complaint_service_pb2_grpc import ComplaintServiceStu
 from gateway.api.region.v1.customer_service_pb2_grpc import CustomerServiceStub
 from gateway.api.region.v1.document_service_pb2_grpc import DocumentServiceStub
 from gateway.api.region.v1.dossier_service_pb2_grpc import DossierServiceStub
+from gateway.api.region.v1.fault_service_pb2_grpc import FaultServiceStub
 from gateway.api.region.v1.notice_service_pb2_grpc import NoticeServiceStub
 from gateway.api.region.v1.order_service_pb2_grpc import OrderServiceStub
 from gateway.api.region.v1.sharing_service_pb2_grpc import SharingServiceStub
@@ -45,6 +47,7 @@ from tests.federation.archive import Archive, scan
 from tests.federation.certificates import FEDERATION, new_authority
 from tests.federation.complainant import Complainant
 from tests.federation.counter import REQUESTER, Counter
+from tests.federation.fault_reporter import FaultReporter
 from tests.federation.folder import Folder
 from tests.federation.running import CALL_SECONDS, Federation
 from tests.federation.sharing_counter import CONSENT, HOLDER, SharingCounter
@@ -99,6 +102,9 @@ OPERATOR: Mapping[str, Mapping[str, str]] = {
     "ListComplaints": row(SHOWN, *[NOTHING] * 6),
     "WatchComplaint": row(SHOWN, *["COMPLAINT_NOT_FOUND"] * 6),
     "GetAttachmentContent": row(SHOWN, *["COMPLAINT_NOT_FOUND"] * 6),
+    "GetFault": row(SHOWN, *["FAULT_NOT_FOUND"] * 6),
+    "ListFaults": row(SHOWN, *[NOTHING] * 6),
+    "WatchFaults": row(SHOWN, *["FAULT_NOT_FOUND"] * 6),
     # What goes to the regulator is for staff of the first contact alone.
     "ExportDossier": row(DENIED),
 }
@@ -119,6 +125,9 @@ STAFF: Mapping[str, Mapping[str, str]] = (
             "ListComplaints",
             "WatchComplaint",
             "GetAttachmentContent",
+            "GetFault",
+            "ListFaults",
+            "WatchFaults",
         )
     }
     | {"ReadSharedCustomer": row("LEGAL_DUTY_BY_STAFF_ALONE")}
@@ -181,14 +190,15 @@ def expected(rpc: str, identity: str) -> Mapping[str, str]:
 
 @dataclass(frozen=True)
 class Person:
-    """A customer, or nobody: the number, and an order, a document and a complaint with a file that its home region has
-    taken in."""
+    """A customer, or nobody: the number, and an order, a document, a complaint with a file and a fault that its home
+    region has taken in."""
 
     number: str
     order_id: str = "sichuan/counter/none"
     register_id: str = "sichuan/counter/none"
     docket: str = "sichuan/counter/none"
     attachment_id: str = "sichuan/counter/none"
+    fault_id: str = "sichuan/F20261210-0"
 
     @property
     def name(self) -> str:
@@ -244,7 +254,10 @@ async def make_person(federation: Federation, case: str) -> Person:
     content, complainant = scan(100) + person.name.encode(), Complainant(federation, counter.region)
     register_id = await Archive(counter).put(number, content)
     docket = (await complainant.file("BILL_WRONG", number)).docket
-    return Person(number, order.id, register_id, docket, await Folder(complainant, docket).attach(content))
+    attachment_id = await Folder(complainant, docket).attach(content)
+    site = "guangzhou" if case == "own" else "chengdu"
+    fault_id = (await FaultReporter(federation, counter.region).report(number, site=site)).id
+    return Person(number, order.id, register_id, docket, attachment_id, fault_id)
 
 
 async def decide(federation: Federation, home: Mapping[str, Person]) -> None:
@@ -275,6 +288,7 @@ async def call(federation: Federation, channel: grpc.aio.Channel, rpc: str, pers
         **calls_about_records(federation, channel, person),
         **calls_about_work(channel, person, watched),
         **calls_about_documents(channel, person),
+        **calls_about_faults(channel, person),
     }
     assert calls.keys() == OPERATOR.keys()
     return await calls[rpc]()
@@ -372,6 +386,18 @@ def calls_about_work(channel: grpc.aio.Channel, person: Person, watched: Watched
     }
 
 
+def calls_about_faults(channel: grpc.aio.Channel, person: Person) -> Calls:
+    """Faults."""
+    faults = FaultServiceStub(channel)
+    asked = fault_api.GetFaultRequest(id=person.fault_id, requester=REQUESTER)
+    listed = fault_api.ListFaultsRequest(number=person.number, requester=REQUESTER)
+    return {
+        "GetFault": lambda: written(faults.GetFault(asked, timeout=CALL_SECONDS)),
+        "ListFaults": lambda: written(faults.ListFaults(listed, timeout=CALL_SECONDS)),
+        "WatchFaults": lambda: first_change_of_a_fault(faults, person.fault_id),
+    }
+
+
 def calls_about_documents(channel: grpc.aio.Channel, person: Person) -> Calls:
     """What is on file, and its content."""
     documents, number = DocumentServiceStub(channel), person.number
@@ -422,6 +448,17 @@ async def first_change(stub: ComplaintServiceStub, docket: str) -> bytes:
     changes = stub.WatchComplaint(request, timeout=CALL_SECONDS)
     async for change in changes:
         if change.HasField("complaint"):
+            changes.cancel()
+            return change.SerializeToString()
+    return b""
+
+
+async def first_change_of_a_fault(stub: FaultServiceStub, fault_id: str) -> bytes:
+    """The first change of a fault since the oldest that is kept."""
+    request = fault_api.WatchFaultsRequest(id=fault_id, token=encode_token("fault-events", "0"), requester=REQUESTER)
+    changes = stub.WatchFaults(request, timeout=CALL_SECONDS)
+    async for change in changes:
+        if change.HasField("fault"):
             changes.cancel()
             return change.SerializeToString()
     return b""
