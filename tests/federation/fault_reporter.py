@@ -47,9 +47,9 @@ class FaultReporter:
         """The fault service of the region's node."""
         return FaultServiceStub(self.federation.dial_node(self.region, f"region/{self.region}/{self.name}"))
 
-    def request(self, number: str, place: FaultPlace, *, description: str = "不能上网", **told: bool) -> FaultReport:
+    def request(self, number: str, place: FaultPlace, *, description: str = "不能上网") -> FaultReport:
         """A good report."""
-        return FaultReport(number=number, description=description, place=place, requester=REQUESTER, **told)
+        return FaultReport(number=number, description=description, place=place, requester=REQUESTER)
 
     async def report(
         self,
@@ -62,8 +62,8 @@ class FaultReporter:
         terminal: bool = False,
     ) -> Fault:
         """Reports a fault of a site or a link."""
-        wanted = self.request(number, FaultPlace(site=site, link=link), terminal_caused=terminal)
-        wanted.severity = severity
+        wanted = self.request(number, FaultPlace(site=site, link=link))
+        wanted.severity, wanted.terminal_caused = severity, terminal
         return await self.hand_in(wanted, request_id)
 
     async def hand_in(self, wanted: FaultReport, request_id: str = "") -> Fault:

@@ -17,6 +17,7 @@ from region_node.customers.rows import insert_line
 from region_node.faults import handling, owner, repair
 from region_node.faults.owner import REPAIR_TIMER
 from region_node.faults.rows import fault_subject, find_fault, next_fault_number, require_fault
+from region_node.faults.rules import MINOR
 from region_node.orders.caller import OwnNode
 from region_node.retention import holds
 from tests.unit.purging import LONG_AGO, Archive, archive
@@ -126,8 +127,8 @@ def test_the_additional_time_alone_is_given_back_where_a_late_fault_opens_again(
 
 
 def test_a_terminal_is_never_late_and_what_turns_out_to_be_none_is(node: Archive) -> None:
-    terminal = WorkOnFaultRequest(assess=WorkOnFaultRequest.Assess(severity=1, terminal_caused=True))
-    network = WorkOnFaultRequest(assess=WorkOnFaultRequest.Assess(severity=1, terminal_caused=False))
+    terminal = WorkOnFaultRequest(assess=WorkOnFaultRequest.Assess(severity=MINOR, terminal_caused=True))
+    network = WorkOnFaultRequest(assess=WorkOnFaultRequest.Assess(severity=MINOR, terminal_caused=False))
     fault = reported(node, "terminal")
     done(node, fault, terminal, START + HOUR)
     assert fire(node, START + 60 * HOUR) == 0
