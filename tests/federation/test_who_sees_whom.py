@@ -23,7 +23,6 @@ from gateway.api.region.v1 import complaint_service_pb2 as complaint_api
 from gateway.api.region.v1 import customer_service_pb2 as customer_api
 from gateway.api.region.v1 import document_service_pb2 as document_api
 from gateway.api.region.v1 import dossier_service_pb2 as dossier_api
-from gateway.api.region.v1 import fault_service_pb2 as fault_api
 from gateway.api.region.v1 import notice_service_pb2 as notice_api
 from gateway.api.region.v1 import order_service_pb2 as order_api
 from gateway.api.region.v1 import sharing_service_pb2 as sharing_api
@@ -33,7 +32,6 @@ from gateway.api.region.v1.complaint_service_pb2_grpc import ComplaintServiceStu
 from gateway.api.region.v1.customer_service_pb2_grpc import CustomerServiceStub
 from gateway.api.region.v1.document_service_pb2_grpc import DocumentServiceStub
 from gateway.api.region.v1.dossier_service_pb2_grpc import DossierServiceStub
-from gateway.api.region.v1.fault_service_pb2_grpc import FaultServiceStub
 from gateway.api.region.v1.notice_service_pb2_grpc import NoticeServiceStub
 from gateway.api.region.v1.order_service_pb2_grpc import OrderServiceStub
 from gateway.api.region.v1.sharing_service_pb2_grpc import SharingServiceStub
@@ -42,13 +40,13 @@ from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.types_pb2 import Document
 from gateway.errors import from_rpc_error, reason_name
 from gateway.identity import server_name
-from gateway.pages import encode_token
 from tests.federation.archive import Archive, scan
 from tests.federation.certificates import FEDERATION, new_authority
 from tests.federation.complainant import Complainant
 from tests.federation.counter import REQUESTER, Counter
 from tests.federation.fault_reporter import FaultReporter
 from tests.federation.folder import Folder
+from tests.federation.reading_work import calls_about_faults, first_change
 from tests.federation.running import CALL_SECONDS, Federation
 from tests.federation.sharing_counter import CONSENT, HOLDER, SharingCounter
 
@@ -288,7 +286,7 @@ async def call(federation: Federation, channel: grpc.aio.Channel, rpc: str, pers
         **calls_about_records(federation, channel, person),
         **calls_about_work(channel, person, watched),
         **calls_about_documents(channel, person),
-        **calls_about_faults(channel, person),
+        **calls_about_faults(channel, person.fault_id, person.number),
     }
     assert calls.keys() == OPERATOR.keys()
     return await calls[rpc]()
@@ -386,18 +384,6 @@ def calls_about_work(channel: grpc.aio.Channel, person: Person, watched: Watched
     }
 
 
-def calls_about_faults(channel: grpc.aio.Channel, person: Person) -> Calls:
-    """Faults."""
-    faults = FaultServiceStub(channel)
-    asked = fault_api.GetFaultRequest(id=person.fault_id, requester=REQUESTER)
-    listed = fault_api.ListFaultsRequest(number=person.number, requester=REQUESTER)
-    return {
-        "GetFault": lambda: written(faults.GetFault(asked, timeout=CALL_SECONDS)),
-        "ListFaults": lambda: written(faults.ListFaults(listed, timeout=CALL_SECONDS)),
-        "WatchFaults": lambda: first_change_of_a_fault(faults, person.fault_id),
-    }
-
-
 def calls_about_documents(channel: grpc.aio.Channel, person: Person) -> Calls:
     """What is on file, and its content."""
     documents, number = DocumentServiceStub(channel), person.number
@@ -438,30 +424,6 @@ async def changes_of_orders(stub: OrderServiceStub, watched: Watched) -> bytes:
             break
     changes.cancel()
     return found
-
-
-async def first_change(stub: ComplaintServiceStub, docket: str) -> bytes:
-    """The first change of a complaint since the oldest that is kept."""
-    request = complaint_api.WatchComplaintRequest(
-        docket=docket, token=encode_token("complaint-events", "0"), requester=REQUESTER
-    )
-    changes = stub.WatchComplaint(request, timeout=CALL_SECONDS)
-    async for change in changes:
-        if change.HasField("complaint"):
-            changes.cancel()
-            return change.SerializeToString()
-    return b""
-
-
-async def first_change_of_a_fault(stub: FaultServiceStub, fault_id: str) -> bytes:
-    """The first change of a fault since the oldest that is kept."""
-    request = fault_api.WatchFaultsRequest(id=fault_id, token=encode_token("fault-events", "0"), requester=REQUESTER)
-    changes = stub.WatchFaults(request, timeout=CALL_SECONDS)
-    async for change in changes:
-        if change.HasField("fault"):
-            changes.cancel()
-            return change.SerializeToString()
-    return b""
 
 
 async def all_customers(stub: CustomerServiceStub) -> bytes:
