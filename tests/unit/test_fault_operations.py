@@ -9,7 +9,9 @@ import pytest
 from gateway import vault
 from gateway.api.region.v1.fault_pb2 import Fault, FaultCause, FaultPlace, FaultReport
 from gateway.api.region.v1.fault_service_pb2 import WorkOnFaultRequest
+from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.clock import from_timestamp
+from gateway.errors import Refused
 from gateway.timers import due_timers
 from region_node.auditing import AuditedCall
 from region_node.billing import ledger
@@ -192,3 +194,17 @@ def test_a_fault_that_ended_long_ago_goes_with_all_that_is_about_it_unless_it_is
     assert not vault.key_ids_of(node.tx, [fault_subject(gone.id)]), "a copy of it cannot be read either"
     assert find_fault(node.tx, open_one.id) is not None
     assert (next_fault_number(node.tx), balance(node)) == (number, given)
+
+
+def test_a_fault_that_the_other_region_does_not_take_is_not_lost_and_is_repaired_from_here(node: Archive) -> None:
+    report = FaultReport(number=LINE.number, description="no signal", place=FaultPlace(site="zhengzhou"))
+    fault = handling.report(node.tx, node.context, OwnNode("sichuan", "elsewhere", ""), report, START)
+    assert (fault.owner_region, fault.version) == ("henan", 0)
+    refused = Refused(Reason.REASON_SITE_UNKNOWN, site="zhengzhou")
+    for _ in range(2):
+        handling.keep(node.tx, node.context, fault.id, refused, START + HOUR)
+    kept = require_fault(node.tx, fault.id).fault
+    assert (kept.owner_region, kept.version, len(kept.notes)) == ("sichuan", 1, 1)
+    assert "zhengzhou" in kept.notes[0].text
+    assert fire(node, START + 49 * HOUR) == 1
+    assert told(node) == ["fault-reported", "fault-late"]
