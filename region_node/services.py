@@ -15,6 +15,7 @@ from gateway.api.region.v1 import (
     document_service_pb2,
     dossier_service_pb2,
     erasure_service_pb2,
+    fault_service_pb2,
     improvement_service_pb2,
     notice_service_pb2,
     order_event_service_pb2,
@@ -41,6 +42,7 @@ from gateway.api.region.v1.customer_service_pb2_grpc import add_CustomerServiceS
 from gateway.api.region.v1.document_service_pb2_grpc import add_DocumentServiceServicer_to_server
 from gateway.api.region.v1.dossier_service_pb2_grpc import add_DossierServiceServicer_to_server
 from gateway.api.region.v1.erasure_service_pb2_grpc import add_ErasureServiceServicer_to_server
+from gateway.api.region.v1.fault_service_pb2_grpc import add_FaultServiceServicer_to_server
 from gateway.api.region.v1.improvement_service_pb2_grpc import add_ImprovementServiceServicer_to_server
 from gateway.api.region.v1.notice_service_pb2_grpc import add_NoticeServiceServicer_to_server
 from gateway.api.region.v1.order_event_service_pb2_grpc import add_OrderEventServiceServicer_to_server
@@ -68,6 +70,7 @@ from region_node.customers.service import CustomerService
 from region_node.documents.service import DocumentPorts, DocumentService
 from region_node.dossiers.service import DossierService
 from region_node.erasure.service import ErasureService
+from region_node.faults.service import FaultService
 from region_node.improvements.service import ImprovementService
 from region_node.notices.service import NoticeService
 from region_node.orders.events_service import OrderEventService
@@ -95,7 +98,7 @@ class ServicePorts:
 
 def services(ports: ServicePorts) -> list[Service]:
     """All services of a node."""
-    return [*_of_business(ports), *_of_records(ports), *_of_the_federation(ports)]
+    return [*_of_business(ports), *_of_the_network(ports), *_of_records(ports), *_of_the_federation(ports)]
 
 
 def _of_business(ports: ServicePorts) -> list[Service]:
@@ -162,6 +165,18 @@ def _of_business(ports: ServicePorts) -> list[Service]:
             notice_service_pb2.DESCRIPTOR.services_by_name["NoticeService"],
             add_NoticeServiceServicer_to_server,
             NoticeService(store, clock),
+        ),
+    ]
+
+
+def _of_the_network(ports: ServicePorts) -> list[Service]:
+    """Network support."""
+    core = ports.core
+    return [
+        Service.of(
+            fault_service_pb2.DESCRIPTOR.services_by_name["FaultService"],
+            add_FaultServiceServicer_to_server,
+            FaultService(core.faults, ports.store, core.changes, ports.clock),
         ),
     ]
 
