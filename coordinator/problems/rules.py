@@ -56,18 +56,12 @@ def require_event(event: NetworkEvent, region: str, network: NetworkRegistry) ->
     for link in event.links:
         _require_own(link, region, network.regions_of(network.link(link)))
     for service in event.services:
-        _require_own(service, region, _regions_of_service(network, service))
+        _require_own(service, region, network.regions_concerned(network.service(service)))
 
 
 def _require_own(element: str, region: str, regions: Iterable[str]) -> None:
     if region not in regions:
         raise Refused(Reason.REASON_NETWORK_EVENT_NOT_OWN, element=element, region=region)
-
-
-def _regions_of_service(network: NetworkRegistry, name: str) -> set[str]:
-    service = network.service(name)
-    found = {service.region, *(network.sites[site].region for site in service.sites)}
-    return found.union(*(network.regions_of(network.links[link]) for link in service.links))
 
 
 def is_grave(event: NetworkEvent) -> bool:

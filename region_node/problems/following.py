@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from gateway.api.coordinator.v1.problem_service_pb2 import (
     PERCEIVED_SEVERITY_MAJOR,
     PERCEIVED_SEVERITY_UNSPECIFIED,
+    PROBLEM_STATE_CANCELLED,
     PROBLEM_STATE_IN_PROGRESS,
     PROBLEM_STATE_RESOLVED,
     ProblemHeader,
@@ -14,8 +15,10 @@ from gateway.store.port import Transaction
 from gateway.timers import Timer, set_timer
 from region_node.context import RegionContext
 from region_node.customers.rows import line_of
+from region_node.faults.owner import follow_problem
 from region_node.notices.rows import Notice, is_told, tell
 from region_node.problems import rows
+from region_node.problems.faults import fault_of
 from region_node.problems.rows import AffectedCustomer, find_followed
 
 PROBLEM_TIMER = "network-problem-notices"
@@ -24,8 +27,11 @@ _PAGE = 200  # customers in one transaction
 _KEPT_AFTER_END = timedelta(days=92)
 
 
-def follow(tx: Transaction, header: ProblemHeader, now: datetime) -> bool:
-    """Takes over how a problem stands; False where a version as high is followed already."""
+def follow(tx: Transaction, context: RegionContext, header: ProblemHeader, now: datetime) -> bool:
+    """Takes over how a problem stands; False where a version as high is followed already.
+
+    The region's own faults that belong to it follow it.
+    """
     before = find_followed(tx, header.id)
     if before is not None and before.header.version >= header.version:
         return False
@@ -35,6 +41,9 @@ def follow(tx: Transaction, header: ProblemHeader, now: datetime) -> bool:
         _set_timer(tx, _BEGUN, header.id, "", now)
     elif header.state == PROBLEM_STATE_RESOLVED:
         _set_timer(tx, _ENDED, header.id, "", now)
+    if header.state != PROBLEM_STATE_CANCELLED:
+        for fault in filter(None, map(fault_of, header.children)):
+            follow_problem(tx, context, fault, header.id, header.root_cause.id, now)
     return True
 
 

@@ -22,6 +22,7 @@ from region_node.requests import require_length
 _MOST_BINDINGS = 500
 _NAME_LIMIT = 64  # characters of a problem, and of a service
 _LARGEST = 2**63 - 1
+_SLASHES = 2  # of `<region>/<fault or alarm>/<key>`
 
 
 class ProblemService(ProblemServiceServicer):
@@ -40,9 +41,12 @@ class ProblemService(ProblemServiceServicer):
         """See the contract."""
         header, now = request.header, self._clock.now()
         require_length("header.id", header.id, _NAME_LIMIT, required=True)
+        for child in header.children:
+            if child.count("/") != _SLASHES:
+                raise Refused(Reason.REASON_REQUEST_INVALID, field="header.children", problem="no event")
         if not 0 < header.version <= _LARGEST or not header.state or not header.HasField("start_time"):
             raise Refused(Reason.REASON_REQUEST_INVALID, field="header", problem="no problem")
-        await self._store.write(lambda tx: follow(tx, header, now))
+        await self._store.write(lambda tx: follow(tx, self._context, header, now))
         failpoints.reach("problem-followed.after-commit")
         return api.FollowProblemResponse()
 

@@ -15,17 +15,22 @@ from gateway.api.coordinator.v1.problem_service_pb2 import (
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.clock import to_timestamp
 from gateway.errors import Refused
+from gateway.federation.current import CurrentFederation
+from gateway.relay.border import Border
 from gateway.relay.transport import Unreachable
 from gateway.store.port import Store, Transaction
 from gateway.store.schema import migrations_of
+from region_node.context import RegionContext
 from region_node.problems import rows
 from region_node.problems.following import follow
 from region_node.problems.telling import Coordinators, ProblemTelling, tell_event
 from region_node.schema import PACKAGES
 from tests.contract.stores import ADAPTERS, Adapter, adapter_for, run
+from tests.simulation.world import keys
 from tests.unit.network_events import NOON, event
 
 LINK = ("chengdu-guangzhou-1",)
+CONTEXT = RegionContext(Border("sichuan", keys().signers["sichuan"], keys().trusted, CurrentFederation()), {})
 FIRST, SECOND = (event("sichuan/alarm/1", links=LINK, version=each) for each in (1, 2))
 
 
@@ -140,8 +145,8 @@ def test_a_count_is_told_once_for_each_version_and_again_when_lines_are_bound(ad
         coordinator = Coordinator()
         async with adapter.open(migrations_of(*PACKAGES)) as store:
             telling = ProblemTelling(store, coordinator.port)
-            assert await store.write(lambda tx: follow(tx, header(), NOON))
-            assert not await store.write(lambda tx: follow(tx, header(), NOON))
+            assert await store.write(lambda tx: follow(tx, CONTEXT, header(), NOON))
+            assert not await store.write(lambda tx: follow(tx, CONTEXT, header(), NOON))
             coordinator.failures = [Refused(Reason.REASON_REGISTRY_UNAVAILABLE)]
             assert not await telling.tell_all()
             assert await telling.tell_all()
@@ -151,7 +156,7 @@ def test_a_count_is_told_once_for_each_version_and_again_when_lines_are_bound(ad
                 ("problem-1", 0, 1),
             ]
             await store.write(rows.count_again)
-            await store.write(lambda tx: follow(tx, header(2), NOON))
+            await store.write(lambda tx: follow(tx, CONTEXT, header(2), NOON))
             assert await telling.tell_all()
             assert coordinator.counts[-1].problem_version == 2
             assert await store.read(lambda tx: rows.problems_to_count(tx, 10)) == []

@@ -11,6 +11,9 @@ from gateway.api.coordinator.v1 import problem_service_pb2 as api
 from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent, Problem
 from gateway.api.coordinator.v1.problem_service_pb2_grpc import ProblemServiceStub
 from gateway.api.region.v1 import problem_service_pb2 as region_api
+from gateway.api.region.v1.fault_pb2 import FaultPlace, FaultReport, FaultSeverity
+from gateway.api.region.v1.fault_service_pb2 import ReportFaultRequest
+from gateway.api.region.v1.fault_service_pb2_grpc import FaultServiceStub
 from gateway.api.region.v1.problem_service_pb2_grpc import ProblemServiceStub as RegionStub
 from tests.crash.regions import CALL_SECONDS, CLERK, HOME, number_of
 from tests.crash.scene import Scene
@@ -65,6 +68,34 @@ def require_one(scene: Scene, child: str) -> Problem:
     notices = "SELECT COUNT(*) FROM notices WHERE notice_id LIKE ?"
     wait_until(lambda: scene.home.count(notices, f"problem/{name}/begun/%") == 1, CALL_SECONDS, "the customer is told")
     return found
+
+
+async def _report(scene: Scene, request_id: str) -> str:
+    async with scene.federation.dial_region(HOME, f"{HOME}-{OPERATOR}") as channel:
+        report = FaultReport(
+            description="no signal",
+            place=FaultPlace(site="songpan"),
+            severity=FaultSeverity.FAULT_SEVERITY_CRITICAL,
+            requester=CLERK,
+        )
+        request = ReportFaultRequest(request_id=request_id, report=report)
+        answer = await FaultServiceStub(channel).ReportFault(request, timeout=CALL_SECONDS, wait_for_ready=True)
+        return answer.fault.id
+
+
+def test_a_fault_whose_node_dies_as_coordinators_are_told_is_told_and_is_one_problem(scene: Scene) -> None:
+    point = "network-events-told.before-noted"
+    scene.arm(HOME, point)
+    call = scene.background.start(_report(scene, point))
+    scene.require_killed(HOME)
+    call.exception()  # whether it had its answer by then or not
+    scene.restart(HOME)
+    fault = scene.run(_report(scene, point))
+    child = f"{HOME}/fault/{fault.replace('/', ':')}"
+    wait_until(lambda: len(problems_of(scene, child)) == 1, CALL_SECONDS, "there is one problem")
+    left = "SELECT COUNT(*) FROM network_events_to_tell"
+    wait_until(lambda: scene.home.count(left) == 0, CALL_SECONDS, "nothing is left to be told")
+    assert len(problems_of(scene, child)) == 1
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,11 @@ from gateway.api.coordinator.v1 import problem_service_pb2 as api
 from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent, Problem
 from gateway.api.coordinator.v1.problem_service_pb2_grpc import ProblemServiceStub
 from gateway.api.region.v1 import problem_service_pb2 as region_api
+from gateway.api.region.v1.fault_pb2 import FaultSeverity
 from gateway.api.region.v1.problem_service_pb2_grpc import ProblemServiceStub as RegionStub
 from gateway.clock import to_timestamp
 from tests.federation.counter import REQUESTER, Counter
+from tests.federation.fault_reporter import FaultReporter
 from tests.federation.refusals import refusal
 from tests.federation.running import CALL_SECONDS, Federation, until
 from tests.unit.network_events import cut, event
@@ -249,3 +251,22 @@ async def test_lines_are_bound_and_unbound_and_nobody_elses(
     (followed,) = (each for each in listed.problems if each.header.id == found.header.id)
     assert list(followed.header.children) == [told.id]
     await cleared(network, [told], begins)
+
+
+async def test_a_fault_that_is_reported_in_one_region_and_is_in_another_follows_the_problem_of_its_link(
+    federation: Federation, network: Network, begins: datetime
+) -> None:
+    link = "chengdu-chongqing-1"
+    alarm = event("sichuan/alarm/reported", links=[link], raised=begins)
+    await network.tell(alarm)
+    found = await network.of(alarm.id)
+    desk = FaultReporter(federation, "guangdong")
+    reported = await desk.report(link=link, severity=FaultSeverity.FAULT_SEVERITY_CRITICAL)
+    fault = await desk.follows(reported.id, lambda each: bool(each.problem), "it belongs to a problem")
+    assert (fault.problem, fault.root_cause) == (found.header.id, link)
+    child = f"sichuan/fault/{reported.id.replace('/', ':')}"
+    joined = await network.of(child, lambda each: alarm.id in each.header.children)
+    assert joined.header.parent == child, "people follow what people work on"
+    await desk.cancel(reported.id)
+    await cleared(network, [alarm], begins)
+    await network.of(child, lambda each: each.header.state == api.PROBLEM_STATE_RESOLVED)
