@@ -21,6 +21,7 @@ from tests.unit.network_events import event
 
 NUMBER = number_of(903)  # of no order in these tests
 SERVICE = "broadband-chengdu"
+STAFF = "wang"
 
 
 async def tell(scene: Scene, told: NetworkEvent) -> None:
@@ -70,8 +71,8 @@ def require_one(scene: Scene, child: str) -> Problem:
     return found
 
 
-async def _report(scene: Scene, request_id: str) -> str:
-    async with scene.federation.dial_region(HOME, f"{HOME}-{OPERATOR}") as channel:
+async def _report(scene: Scene, certificate: str, request_id: str) -> str:
+    async with scene.federation.dial_region(HOME, certificate) as channel:
         report = FaultReport(
             description="no signal",
             place=FaultPlace(site="songpan"),
@@ -85,12 +86,13 @@ async def _report(scene: Scene, request_id: str) -> str:
 
 def test_a_fault_whose_node_dies_as_coordinators_are_told_is_told_and_is_one_problem(scene: Scene) -> None:
     point = "network-events-told.before-noted"
+    certificate = scene.federation.issue_staff(HOME, STAFF).name
     scene.arm(HOME, point)
-    call = scene.background.start(_report(scene, point))
+    call = scene.background.start(_report(scene, certificate, point))
     scene.require_killed(HOME)
     call.exception()  # whether it had its answer by then or not
     scene.restart(HOME)
-    fault = scene.run(_report(scene, point))
+    fault = scene.run(_report(scene, certificate, point))
     child = f"{HOME}/fault/{fault.replace('/', ':')}"
     wait_until(lambda: len(problems_of(scene, child)) == 1, CALL_SECONDS, "there is one problem")
     left = "SELECT COUNT(*) FROM network_events_to_tell"

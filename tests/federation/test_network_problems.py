@@ -260,7 +260,7 @@ async def test_a_fault_that_is_reported_in_one_region_and_is_in_another_follows_
     alarm = event("sichuan/alarm/reported", links=[link], raised=begins)
     await network.tell(alarm)
     found = await network.of(alarm.id)
-    desk = FaultReporter(federation, "guangdong")
+    desk = FaultReporter(federation, "guangdong", "staff/wang")
     reported = await desk.report(link=link, severity=FaultSeverity.FAULT_SEVERITY_CRITICAL)
     fault = await desk.follows(reported.id, lambda each: bool(each.problem), "it belongs to a problem")
     assert (fault.problem, fault.root_cause) == (found.header.id, link)
