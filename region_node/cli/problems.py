@@ -142,6 +142,7 @@ def _print_problems(found: Sequence[api.FollowedProblem]) -> None:
         translated("services"),
         translated("since"),
         translated("customers"),
+        translated("complaints"),
     ]
     print_table(columns, [_row(each) for each in found])
 
@@ -157,6 +158,7 @@ def _row(followed: api.FollowedProblem) -> list[str]:
         ", ".join(header.services),
         f"{from_timestamp(header.start_time):%Y-%m-%d %H:%M:%S}",
         str(followed.customers),
+        ", ".join(followed.complaints),
     ]
 
 

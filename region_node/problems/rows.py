@@ -210,8 +210,34 @@ def affected_after(tx: Transaction, services: Sequence[str], after: str, limit: 
     )
 
 
-def _among(services: Sequence[str]) -> tuple[str, dict[str, str]]:
-    parameters = {f"service{number}": each for number, each in enumerate(services)}
+def complaints_of(tx: Transaction, header: ProblemHeader, categories: Sequence[str], limit: int) -> list[str]:
+    """The dockets of at most so many complaints of these categories that belong to a problem, the oldest first.
+
+    Those about lines that use an affected service, filed between its begin and its end.
+    """
+    if not header.services or not categories:
+        return []
+    services, parameters = _among(header.services)
+    named = ", ".join(f":category{number}" for number in range(len(categories)))
+    until = "" if not header.HasField("end_time") else " AND complaints.creation_date <= :until"
+    if until:
+        parameters["until"] = to_microseconds(from_timestamp(header.end_time))
+    return tx.all(
+        str,
+        "SELECT DISTINCT complaints.docket FROM line_services"  # noqa: S608 - names of parameters
+        " JOIN products ON products.product_id = line_services.product_id"
+        " JOIN complaints ON complaints.number_index = products.number"
+        f" WHERE line_services.service IN ({services}) AND complaints.category IN ({named}) AND complaints.parent = ''"
+        f" AND complaints.creation_date >= :since{until} ORDER BY complaints.docket LIMIT :limit",
+        since=to_microseconds(from_timestamp(header.start_time)),
+        limit=limit,
+        **parameters,
+        **{f"category{number}": each for number, each in enumerate(categories)},
+    )
+
+
+def _among(services: Sequence[str]) -> tuple[str, dict[str, Value]]:
+    parameters: dict[str, Value] = {f"service{number}": each for number, each in enumerate(services)}
     return ", ".join(f":{name}" for name in parameters), parameters
 
 

@@ -3,6 +3,7 @@
 import grpc
 
 from gateway import failpoints
+from gateway.api.federation.v1.configuration_pb2 import ComplaintClass
 from gateway.api.region.v1 import problem_service_pb2 as api
 from gateway.api.region.v1.problem_service_pb2_grpc import ProblemServiceServicer
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -20,6 +21,7 @@ from region_node.problems.following import follow
 from region_node.requests import require_length
 
 _MOST_BINDINGS = 500
+_MOST_COMPLAINTS = 500  # that are named for a problem
 _NAME_LIMIT = 64  # characters of a problem, and of a service
 _LARGEST = 2**63 - 1
 _SLASHES = 2  # of `<region>/<fault or alarm>/<key>`
@@ -100,20 +102,26 @@ class ProblemService(ProblemServiceServicer):
         """See the contract."""
         asked, size = audited_call(request.requester, self._clock), page_size(request.page_size)
 
-        def read(tx: Transaction) -> list[rows.Followed]:
+        about_network = [
+            each.code
+            for each in self._context.federation.complaint_categories
+            if each.complaint_class == ComplaintClass.COMPLAINT_CLASS_NETWORK_QUALITY
+        ]
+
+        def read(tx: Transaction) -> list[api.FollowedProblem]:
             found = rows.followed_problems(tx, with_ended=request.with_ended, limit=size)
             asked.record(tx, "ListFollowedProblems", "-", f"{len(found)} read")
-            return found
-
-        found = await self._store.write(read)
-        return api.ListFollowedProblemsResponse(
-            problems=[
+            return [
                 api.FollowedProblem(
-                    header=each.header, customers=each.customers, follow_time=to_timestamp(each.follow_time)
+                    header=each.header,
+                    customers=each.customers,
+                    follow_time=to_timestamp(each.follow_time),
+                    complaints=rows.complaints_of(tx, each.header, about_network, _MOST_COMPLAINTS),
                 )
                 for each in found
             ]
-        )
+
+        return api.ListFollowedProblemsResponse(problems=await self._store.write(read))
 
     def _service(self, name: str) -> str:
         return self._context.federation.network.service(name).id

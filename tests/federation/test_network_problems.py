@@ -13,6 +13,7 @@ from gateway.api.region.v1 import problem_service_pb2 as region_api
 from gateway.api.region.v1.fault_pb2 import FaultSeverity
 from gateway.api.region.v1.problem_service_pb2_grpc import ProblemServiceStub as RegionStub
 from gateway.clock import to_timestamp
+from tests.federation.complainant import Complainant
 from tests.federation.counter import REQUESTER, Counter
 from tests.federation.fault_reporter import FaultReporter
 from tests.federation.refusals import refusal
@@ -241,16 +242,23 @@ async def test_lines_are_bound_and_unbound_and_nobody_elses(
         return [each.customers for each in problem.affected if each.region == "sichuan"] == [customers]
 
     found = await network.of(told.id, lambda each: counted(each, 1))
+    complaint = await Complainant(federation, "sichuan").file("NET_OUTAGE", number)
     stub = RegionStub(federation.dial_node("sichuan", "region/sichuan/operator/counter"))
+    belongs = await _followed(stub, found.header.id)
+    assert list(belongs.complaints) == [complaint.docket]
     binding = region_api.LineBinding(number=number, service="broadband-xichang")
     await stub.UnbindLine(region_api.UnbindLineRequest(binding=binding, requester=REQUESTER), timeout=CALL_SECONDS)
     await network.of(told.id, lambda each: counted(each, 0))
-    listed = await stub.ListFollowedProblems(
-        region_api.ListFollowedProblemsRequest(requester=REQUESTER), timeout=CALL_SECONDS
-    )
-    (followed,) = (each for each in listed.problems if each.header.id == found.header.id)
-    assert list(followed.header.children) == [told.id]
+    followed = await _followed(stub, found.header.id)
+    assert (list(followed.header.children), list(followed.complaints)) == ([told.id], [])
     await cleared(network, [told], begins)
+
+
+async def _followed(node: RegionStub, problem: str) -> region_api.FollowedProblem:
+    request = region_api.ListFollowedProblemsRequest(requester=REQUESTER)
+    listed = await node.ListFollowedProblems(request, timeout=CALL_SECONDS)
+    (found,) = (each for each in listed.problems if each.header.id == problem)
+    return found
 
 
 async def test_a_fault_that_is_reported_in_one_region_and_is_in_another_follows_the_problem_of_its_link(

@@ -228,6 +228,7 @@ class FollowedProblem(_message.Message):
     HEADER_FIELD_NUMBER: _builtins.int
     CUSTOMERS_FIELD_NUMBER: _builtins.int
     FOLLOW_TIME_FIELD_NUMBER: _builtins.int
+    COMPLAINTS_FIELD_NUMBER: _builtins.int
     customers: _builtins.int
     """How many of the region's customers it affects."""
     @_builtins.property
@@ -238,16 +239,21 @@ class FollowedProblem(_message.Message):
     def follow_time(self) -> _timestamp_pb2.Timestamp:
         """When that version came."""
 
+    @_builtins.property
+    def complaints(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The dockets of complaints about the network that belong to it: of lines that use what is affected, filed meanwhile. At most 500."""
+
     def __init__(
         self,
         *,
         header: _problem_service_pb2.ProblemHeader | None = ...,
         customers: _builtins.int = ...,
         follow_time: _timestamp_pb2.Timestamp | None = ...,
+        complaints: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["follow_time", b"follow_time", "header", b"header"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["customers", b"customers", "follow_time", b"follow_time", "header", b"header"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["complaints", b"complaints", "customers", b"customers", "follow_time", b"follow_time", "header", b"header"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
