@@ -26,14 +26,14 @@ from gateway.api.coordinator.v1.problem_service_pb2 import (
 from gateway.api.coordinator.v1.problem_service_pb2_grpc import ProblemServiceStub
 from gateway.channels import invoke
 from gateway.clock import from_timestamp
-from gateway.languages import SpeakingGroup, translated
+from gateway.languages import translated
 
 _LARGEST_PAGE = 500
 _KINDS = {each.removeprefix("REPORT_KIND_").lower(): ReportKind.Value(each) for each in ReportKind.keys()[1:]}
 _PROBLEM = click.argument("problem", metavar="ID")
 
 
-@click.group(cls=SpeakingGroup, epilog=EPILOG)
+@click.group(epilog=EPILOG)
 def problems() -> None:
     """Problems of the network that several regions see: causes, customers, grades of accidents, reports due."""
 
