@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
 from coordinator.problems.book import View, correlated, past
 from coordinator.problems.current import CurrentNetwork
@@ -15,7 +16,7 @@ from coordinator.problems.elements import element_of, region_of
 from coordinator.problems.grades import duration_of, graded, thresholds_of
 from coordinator.problems.reports import ReportTelling
 from coordinator.registry.port import Registry
-from coordinator.registry.problem_port import Book, Decide, Decision
+from coordinator.registry.problem_port import Book, Decision
 from gateway.api.coordinator.v1.problem_service_pb2 import Problem
 from gateway.clock import Clock
 from gateway.errors import Refused
@@ -41,6 +42,8 @@ class Correlator:
         self._ports = ports
         self._told = asyncio.Event()
         self._listeners: list[Callable[[], None]] = []
+        # The events that were correlated last, and by which configuration: of the same nothing follows anew.
+        self._correlated: tuple[dict[str, int], int] = {}, 0
 
     def note_event(self) -> None:
         """Says that an event was told, or a count."""
@@ -66,21 +69,37 @@ class Correlator:
 
     async def look(self) -> None:
         """Correlates what is there. Raises Refused where the registry does not answer, or has no configuration."""
-        registry, now = self._ports.registry.problems, self._ports.clock.now()
-        await registry.change(decision(self._ports.current, now))
+        registry, current, now = self._ports.registry.problems, self._ports.current, self._ports.clock.now()
+        decide, revision, seen = decision(current, now), current.federation.revision, dict[str, int]()
+
+        def decide_anew(book: Book) -> Decision:
+            seen.clear()
+            seen.update(_versions(book))
+            return decide(book, is_correlated=(seen, revision) == self._correlated)
+
+        await registry.change(decide_anew)
+        self._correlated = seen, revision
         self._ports.reports.take((await registry.book()).problems.values(), now)
         for listener in self._listeners:
             listener()
 
 
-def decision(current: CurrentNetwork, now: datetime) -> Decide:
+class Deciding(Protocol):
+    """Decides by the book; `is_correlated` says that nothing new follows from its events."""
+
+    def __call__(self, book: Book, *, is_correlated: bool = False) -> Decision:
+        """See the class."""
+        ...
+
+
+def decision(current: CurrentNetwork, now: datetime) -> Deciding:
     """What follows from what regions have told. Raises Refused with CONFIGURATION_MISSING or CONFIGURATION_INVALID."""
     federation = current.federation
     view = View(federation.network, current.topology, duration_of(federation, "correlation-window"), now)
     grade = grading(current, now)
 
-    def decide(book: Book) -> Decision:
-        changed = {each.header.id: each for each in correlated(book, view)}
+    def decide(book: Book, *, is_correlated: bool = False) -> Decision:
+        changed = {} if is_correlated else {each.header.id: each for each in correlated(book, view)}
         for name, each in {**book.problems, **changed}.items():
             if (after := grade(each)) is not each:
                 changed[name] = after
@@ -89,6 +108,10 @@ def decision(current: CurrentNetwork, now: datetime) -> Decide:
         return Decision(kept, forgotten.forgotten_events, forgotten.forgotten_problems)
 
     return decide
+
+
+def _versions(book: Book) -> dict[str, int]:
+    return {name: each.version for name, each in book.events.items()}
 
 
 def grading(current: CurrentNetwork, now: datetime) -> Callable[[Problem], Problem]:

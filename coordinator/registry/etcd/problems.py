@@ -5,7 +5,9 @@ changes are more than etcd takes at once: they are written in parts, each of whi
 """
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence, Set
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from coordinator.registry.etcd import values
@@ -14,8 +16,11 @@ from coordinator.registry.etcd.client import Read
 from coordinator.registry.etcd.keys import KeyRange, Keys
 from coordinator.registry.problem_port import Administered, Book, Decide, Decision
 from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent
+from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.clock import Clock
+from gateway.errors import Refused
 
+_log = logging.getLogger(__name__)
 _PUTS_AT_ONCE = 100  # etcd takes 128 operations, comparisons apart
 _BYTES_AT_ONCE = 1_000_000  # of 1.5 MiB
 
@@ -32,6 +37,16 @@ class ProblemPorts:
     patience: Callable[[], float]
     require_onward: Callable[[], None]
     to_the_end: Callable[[Coroutine[object, object, int]], Awaitable[int]]
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    """Raises Refused with REGISTRY_UNAVAILABLE for what a later version wrote: nobody decides by a part of the book."""
+    try:
+        yield
+    except values.Unreadable as error:
+        _log.error("a value of problems in etcd %s", error)
+        raise Refused(Reason.REASON_REGISTRY_UNAVAILABLE) from None
 
 
 class _Moved(Exception):
@@ -80,7 +95,8 @@ class EtcdProblems:
         """See the port."""
         keys = self._ports.keys
         found = (await self._ports.read([keys.problem_followers])).entries
-        return {keys.problem_follower_of(key): values.decode_number(entry.value) for key, entry in found.items()}
+        with _readable():
+            return {keys.problem_follower_of(key): values.decode_number(entry.value) for key, entry in found.items()}
 
     async def note_followed(self, problem: str, region: str, version: int) -> None:
         """See the port."""
@@ -106,8 +122,9 @@ class EtcdProblems:
         head = keys.problem_changes
         read = await self._ports.read([keys.network_events, keys.problems, KeyRange(head, head + b"\0")])
         events, problems = keys.network_events, keys.problems
-        told = [values.decode_network_event(read.entries[key].value) for key in read.entries if events.holds(key)]
-        kept = [values.decode_problem(read.entries[key].value) for key in read.entries if problems.holds(key)]
+        with _readable():
+            told = [values.decode_network_event(read.entries[key].value) for key in read.entries if events.holds(key)]
+            kept = [values.decode_problem(read.entries[key].value) for key in read.entries if problems.holds(key)]
         book = Book({each.id: each for each in told}, {each.header.id: each for each in kept})
         return book, read.entries[head].revision if head in read.entries else 0
 
