@@ -3,14 +3,7 @@
 from collections.abc import Iterator
 from itertools import chain
 
-from gateway.api.coordinator.v1.problem_service_pb2 import (
-    AccidentGrade,
-    NetworkElementKind,
-    NetworkEventKind,
-    PerceivedSeverity,
-    ProblemState,
-    ReportKind,
-)
+from gateway.api.coordinator.v1.problem_service_pb2 import AccidentGrade, NetworkEventKind, ReportKind
 from gateway.api.federation.v1.configuration_pb2 import (
     ComplaintSeverity,
     ConsentMethod,
@@ -21,6 +14,7 @@ from gateway.api.federation.v1.configuration_pb2 import (
     WithoutGrant,
 )
 from gateway.api.federation.v1.federation_pb2 import MemberState
+from gateway.api.federation.v1.problem_pb2 import NetworkElementKind, PerceivedSeverity, ProblemState
 from gateway.api.region.v1.complaint_pb2 import (
     ClassifiedBy,
     ComplaintChannel,

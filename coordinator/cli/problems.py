@@ -14,16 +14,13 @@ from gateway.api.coordinator.v1 import problem_service_pb2 as contract
 from gateway.api.coordinator.v1.problem_service_pb2 import (
     AccidentGrade,
     AccidentReport,
-    NetworkElement,
-    NetworkElementKind,
     NetworkEvent,
     NetworkEventKind,
-    PerceivedSeverity,
     Problem,
-    ProblemState,
     ReportKind,
 )
 from gateway.api.coordinator.v1.problem_service_pb2_grpc import ProblemServiceStub
+from gateway.api.federation.v1.problem_pb2 import NetworkElement, NetworkElementKind, PerceivedSeverity, ProblemState
 from gateway.channels import invoke
 from gateway.clock import from_timestamp
 from gateway.languages import translated

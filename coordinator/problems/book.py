@@ -17,7 +17,9 @@ from coordinator.problems.elements import element_message, element_of, observed,
 from coordinator.problems.topology import Element, Kind, Topology, services_down
 from coordinator.registry.problem_port import Book, Decision
 from gateway.api.coordinator.v1 import problem_service_pb2 as contract
-from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent, Problem, ProblemHeader
+from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent, Problem
+from gateway.api.federation.v1 import problem_pb2
+from gateway.api.federation.v1.problem_pb2 import ProblemHeader
 from gateway.clock import from_microseconds, from_timestamp, to_microseconds
 from gateway.federation.network import NetworkRegistry
 
@@ -95,7 +97,7 @@ def _is_problem(members: Sequence[NetworkEvent]) -> bool:
     """One small alarm by itself is none, nor are many small ones."""
     is_alone = len(members) == 1 and members[0].kind != contract.NETWORK_EVENT_KIND_FAULT
     return (any(map(rules.is_grave, members)) and not is_alone) or any(
-        each.severity == contract.PERCEIVED_SEVERITY_CRITICAL for each in members
+        each.severity == problem_pb2.PERCEIVED_SEVERITY_CRITICAL for each in members
     )
 
 

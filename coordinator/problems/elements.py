@@ -2,16 +2,17 @@
 
 from coordinator.problems.correlation import Observed
 from coordinator.problems.topology import Element, Kind
-from gateway.api.coordinator.v1 import problem_service_pb2 as contract
-from gateway.api.coordinator.v1.problem_service_pb2 import NetworkElement, NetworkEvent
+from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent
+from gateway.api.federation.v1 import problem_pb2
 from gateway.api.federation.v1.network_pb2 import Link, NetworkService, Site
+from gateway.api.federation.v1.problem_pb2 import NetworkElement
 from gateway.clock import from_timestamp, to_microseconds
 from gateway.federation.network import NetworkRegistry
 
 _KINDS = {
-    Kind.LINK: contract.NETWORK_ELEMENT_KIND_LINK,
-    Kind.SITE: contract.NETWORK_ELEMENT_KIND_SITE,
-    Kind.SERVICE: contract.NETWORK_ELEMENT_KIND_SERVICE,
+    Kind.LINK: problem_pb2.NETWORK_ELEMENT_KIND_LINK,
+    Kind.SITE: problem_pb2.NETWORK_ELEMENT_KIND_SITE,
+    Kind.SERVICE: problem_pb2.NETWORK_ELEMENT_KIND_SERVICE,
 }
 _OF_KINDS = {kind: own for own, kind in _KINDS.items()}
 
@@ -25,7 +26,7 @@ def observed(event: NetworkEvent) -> Observed:
     }
     cleared = to_microseconds(from_timestamp(event.clear_time)) if event.HasField("clear_time") else None
     raised = to_microseconds(from_timestamp(event.raise_time))
-    severity = event.severity if event.severity <= contract.PERCEIVED_SEVERITY_INDETERMINATE else 0
+    severity = event.severity if event.severity <= problem_pb2.PERCEIVED_SEVERITY_INDETERMINATE else 0
     return Observed(event.id, frozenset(elements), raised, cleared, severity)
 
 

@@ -9,8 +9,9 @@ from coordinator.problems import rules
 from coordinator.registry.port import Registry
 from coordinator.routing.channels import RegionChannels
 from gateway import failpoints
-from gateway.api.coordinator.v1.problem_service_pb2 import Problem, ProblemHeader
+from gateway.api.coordinator.v1.problem_service_pb2 import Problem
 from gateway.api.federation.v1.federation_pb2 import MemberState
+from gateway.api.federation.v1.problem_pb2 import ProblemHeader
 from gateway.api.region.v1.problem_service_pb2 import FollowProblemRequest
 from gateway.api.region.v1.problem_service_pb2_grpc import ProblemServiceStub
 from gateway.channels import invoke

@@ -5,16 +5,18 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from gateway.api.coordinator.v1 import problem_service_pb2 as contract
-from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent, Problem, ProblemHeader
+from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent, Problem
+from gateway.api.federation.v1 import problem_pb2
+from gateway.api.federation.v1.problem_pb2 import ProblemHeader
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.clock import from_timestamp, to_microseconds
 from gateway.errors import Refused
 from gateway.federation.network import NetworkRegistry
 
-IN_PROGRESS = contract.PROBLEM_STATE_IN_PROGRESS
-RESOLVED = contract.PROBLEM_STATE_RESOLVED
-CANCELLED = contract.PROBLEM_STATE_CANCELLED
-GRAVE = (contract.PERCEIVED_SEVERITY_CRITICAL, contract.PERCEIVED_SEVERITY_MAJOR)
+IN_PROGRESS = problem_pb2.PROBLEM_STATE_IN_PROGRESS
+RESOLVED = problem_pb2.PROBLEM_STATE_RESOLVED
+CANCELLED = problem_pb2.PROBLEM_STATE_CANCELLED
+GRAVE = (problem_pb2.PERCEIVED_SEVERITY_CRITICAL, problem_pb2.PERCEIVED_SEVERITY_MAJOR)
 # Accidents are rolled up once a month: whoever does that still sees the problem, also of the month before last.
 KEPT_AFTER_END = timedelta(days=92)
 # What is over for so long is not looked at again, so that no correlation has to look at everything that ever was.

@@ -10,7 +10,7 @@ import click
 from google.protobuf import json_format
 from google.protobuf.message import Message
 
-from gateway.api.coordinator.v1.problem_service_pb2 import NetworkElementKind, PerceivedSeverity, ProblemState
+from gateway.api.federation.v1.problem_pb2 import NetworkElementKind, PerceivedSeverity, ProblemState
 from gateway.api.region.v1 import problem_service_pb2 as api
 from gateway.api.region.v1.problem_service_pb2_grpc import ProblemServiceStub
 from gateway.api.types.v1.types_pb2 import Channel, Requester

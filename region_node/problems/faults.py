@@ -4,6 +4,7 @@ from datetime import datetime
 
 from gateway.api.coordinator.v1 import problem_service_pb2 as contract
 from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent
+from gateway.api.federation.v1 import problem_pb2
 from gateway.api.region.v1.fault_pb2 import Fault, FaultSeverity
 from gateway.clock import to_timestamp
 from gateway.federation.network import NetworkRegistry
@@ -14,8 +15,8 @@ from region_node.problems.telling import tell_event
 
 _FAULT = "fault"
 _SEVERITIES = {
-    FaultSeverity.FAULT_SEVERITY_CRITICAL: contract.PERCEIVED_SEVERITY_CRITICAL,
-    FaultSeverity.FAULT_SEVERITY_MAJOR: contract.PERCEIVED_SEVERITY_MAJOR,
+    FaultSeverity.FAULT_SEVERITY_CRITICAL: problem_pb2.PERCEIVED_SEVERITY_CRITICAL,
+    FaultSeverity.FAULT_SEVERITY_MAJOR: problem_pb2.PERCEIVED_SEVERITY_MAJOR,
 }
 
 
@@ -39,7 +40,7 @@ def event_of(region: str, network: NetworkRegistry, fault: Fault, now: datetime)
             for each in fault.report.services
             if each in services and region in network.regions_concerned(services[each])
         ],
-        severity=_SEVERITIES.get(fault.severity, contract.PERCEIVED_SEVERITY_MINOR),
+        severity=_SEVERITIES.get(fault.severity, problem_pb2.PERCEIVED_SEVERITY_MINOR),
         raise_time=fault.creation_date,
         version=fault.version,
         problem=fault.problem,

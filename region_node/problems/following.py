@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from gateway.api.coordinator.v1.problem_service_pb2 import (
+from gateway.api.federation.v1.problem_pb2 import (
     PERCEIVED_SEVERITY_MAJOR,
     PERCEIVED_SEVERITY_UNSPECIFIED,
     PROBLEM_STATE_CANCELLED,

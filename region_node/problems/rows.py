@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent, ProblemHeader
+from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent
+from gateway.api.federation.v1.problem_pb2 import ProblemHeader
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.clock import from_microseconds, from_timestamp, to_microseconds
 from gateway.store.port import Transaction, Value

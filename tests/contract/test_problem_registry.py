@@ -8,7 +8,8 @@ import pytest
 
 from coordinator.registry.port import Registry
 from coordinator.registry.problem_port import Administered, Book, Decision
-from gateway.api.coordinator.v1.problem_service_pb2 import Problem, ProblemHeader
+from gateway.api.coordinator.v1.problem_service_pb2 import Problem
+from gateway.api.federation.v1.problem_pb2 import ProblemHeader
 from tests.contract.registries import ADMIN, EmbeddedRegistries, EtcdRegistries, Registries, audit_rows, run
 from tests.unit.network_events import cut, event
 

@@ -6,12 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.api.coordinator.v1.problem_service_pb2 import (
-    PROBLEM_STATE_IN_PROGRESS,
-    NetworkEvent,
-    ProblemHeader,
-    TellAffectedRequest,
-)
+from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent, TellAffectedRequest
+from gateway.api.federation.v1.problem_pb2 import PROBLEM_STATE_IN_PROGRESS, ProblemHeader
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.clock import to_timestamp
 from gateway.errors import Refused

@@ -11,8 +11,9 @@ from coordinator.problems import rules
 from coordinator.registry.etcd.settings import EtcdSettings
 from deploy.local.etcd import LocalEtcd
 from gateway.api.coordinator.v1 import problem_service_pb2 as api
-from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent, ProblemHeader
+from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent
 from gateway.api.coordinator.v1.problem_service_pb2_grpc import ProblemServiceStub
+from gateway.api.federation.v1.problem_pb2 import ProblemHeader
 from gateway.channels import invoke
 from tests.contract.coordinators import ADMIN, PATIENCE_S, Federation, federation, run
 from tests.contract.small_federation import CLOCK, Certificates

@@ -9,6 +9,7 @@ from coordinator.problems import correlator
 from gateway.api.coordinator.v1 import problem_service_pb2 as api
 from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent, Problem
 from gateway.api.coordinator.v1.problem_service_pb2_grpc import ProblemServiceStub
+from gateway.api.federation.v1 import problem_pb2
 from gateway.api.region.v1 import problem_service_pb2 as region_api
 from gateway.api.region.v1.fault_pb2 import FaultSeverity
 from gateway.api.region.v1.problem_service_pb2_grpc import ProblemServiceStub as RegionStub
@@ -127,7 +128,7 @@ async def test_a_cut_between_two_regions_is_one_problem_whose_customers_are_told
 
         await until(is_told, "the customer is told")
     await cleared(network, told, begins + timedelta(minutes=20))
-    resolved = await network.of(told[0].id, lambda each: each.header.state == api.PROBLEM_STATE_RESOLVED)
+    resolved = await network.of(told[0].id, lambda each: each.header.state == problem_pb2.PROBLEM_STATE_RESOLVED)
     assert resolved.header.id == found.header.id
     for number in numbers:
 
@@ -167,7 +168,7 @@ async def test_an_older_version_changes_nothing_and_what_happens_elsewhere_is_no
     elsewhere = event("guangdong/fault/elsewhere", services=["broadband-shenzhen"], raised=begins)
     await network.tell(elsewhere)
     found = await network.of(name)
-    assert (found.header.state, list(found.header.children)) == (api.PROBLEM_STATE_RESOLVED, [name])
+    assert (found.header.state, list(found.header.children)) == (problem_pb2.PROBLEM_STATE_RESOLVED, [name])
     assert list((await network.of(elsewhere.id)).header.children) == [elsewhere.id]
     await cleared(network, [elsewhere], begins)
 
@@ -277,4 +278,4 @@ async def test_a_fault_that_is_reported_in_one_region_and_is_in_another_follows_
     assert joined.header.parent == child, "people follow what people work on"
     await desk.cancel(reported.id)
     await cleared(network, [alarm], begins)
-    await network.of(child, lambda each: each.header.state == api.PROBLEM_STATE_RESOLVED)
+    await network.of(child, lambda each: each.header.state == problem_pb2.PROBLEM_STATE_RESOLVED)

@@ -5,11 +5,12 @@ from datetime import UTC, datetime, timedelta
 
 from gateway.api.coordinator.v1 import problem_service_pb2 as contract
 from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent
+from gateway.api.federation.v1 import problem_pb2
 from gateway.clock import to_timestamp
 
 NOON = datetime(2026, 12, 10, 4, tzinfo=UTC)
-CRITICAL = contract.PERCEIVED_SEVERITY_CRITICAL
-MINOR = contract.PERCEIVED_SEVERITY_MINOR
+CRITICAL = problem_pb2.PERCEIVED_SEVERITY_CRITICAL
+MINOR = problem_pb2.PERCEIVED_SEVERITY_MINOR
 ALARM = contract.NETWORK_EVENT_KIND_ALARM
 FAULT = contract.NETWORK_EVENT_KIND_FAULT
 
@@ -23,7 +24,7 @@ def event(
     raised: datetime = NOON,
     cleared: datetime | None = None,
     version: int = 1,
-    severity: contract.PerceivedSeverity.ValueType = CRITICAL,
+    severity: problem_pb2.PerceivedSeverity.ValueType = CRITICAL,
 ) -> NetworkEvent:
     """An event; an id with `/fault/` in it is a fault, any other an alarm."""
     told = NetworkEvent(

@@ -21,13 +21,8 @@ from coordinator.problems.grades import (
     thresholds_of,
 )
 from coordinator.problems.reports import ReportTelling
-from gateway.api.coordinator.v1.problem_service_pb2 import (
-    AccidentGrade,
-    AccidentReport,
-    AffectedCount,
-    Problem,
-    ProblemHeader,
-)
+from gateway.api.coordinator.v1.problem_service_pb2 import AccidentGrade, AccidentReport, AffectedCount, Problem
+from gateway.api.federation.v1.problem_pb2 import ProblemHeader
 from gateway.clock import from_timestamp, to_timestamp
 from gateway.federation.catalogue import Federation
 from gateway.federation.files import load

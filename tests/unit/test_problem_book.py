@@ -13,7 +13,8 @@ from coordinator.problems.book import View, correlated, past
 from coordinator.problems.correlation import Observed
 from coordinator.problems.topology import Kind, Topology
 from coordinator.registry.problem_port import Book
-from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent, Problem, ProblemHeader
+from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent, Problem
+from gateway.api.federation.v1.problem_pb2 import ProblemHeader
 from gateway.clock import from_microseconds, to_timestamp
 from gateway.federation.catalogue import Federation
 from gateway.federation.files import load

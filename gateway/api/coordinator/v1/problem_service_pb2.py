@@ -22,11 +22,12 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from gateway.api.federation.v1 import problem_pb2 as gateway_dot_api_dot_federation_dot_v1_dot_problem__pb2
 from gateway.api.types.v1 import access_pb2 as gateway_dot_api_dot_types_dot_v1_dot_access__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n0gateway/api/coordinator/v1/problem_service.proto\x12\x1agateway.api.coordinator.v1\x1a!gateway/api/types/v1/access.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc9\x02\n\x0cNetworkEvent\x12\n\n\x02id\x18\x01 \x01(\t\x12:\n\x04kind\x18\x02 \x01(\x0e\x32,.gateway.api.coordinator.v1.NetworkEventKind\x12\r\n\x05sites\x18\x03 \x03(\t\x12\r\n\x05links\x18\x04 \x03(\t\x12\x10\n\x08services\x18\x05 \x03(\t\x12?\n\x08severity\x18\x06 \x01(\x0e\x32-.gateway.api.coordinator.v1.PerceivedSeverity\x12.\n\nraise_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nclear_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07version\x18\t \x01(\x03\x12\x0f\n\x07problem\x18\n \x01(\t\"Z\n\x0eNetworkElement\x12<\n\x04kind\x18\x01 \x01(\x0e\x32..gateway.api.coordinator.v1.NetworkElementKind\x12\n\n\x02id\x18\x02 \x01(\t\"\x9e\x03\n\rProblemHeader\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x04\x12\x37\n\x05state\x18\x03 \x01(\x0e\x32(.gateway.api.coordinator.v1.ProblemState\x12>\n\nroot_cause\x18\x04 \x01(\x0b\x32*.gateway.api.coordinator.v1.NetworkElement\x12\x0e\n\x06parent\x18\x05 \x01(\t\x12\x10\n\x08\x63hildren\x18\x06 \x03(\t\x12\x10\n\x08services\x18\x07 \x03(\t\x12\x0f\n\x07regions\x18\x08 \x03(\t\x12?\n\x08severity\x18\t \x01(\x0e\x32-.gateway.api.coordinator.v1.PerceivedSeverity\x12.\n\nstart_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0bmerged_into\x18\x0c \x01(\t\"{\n\rAffectedCount\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x11\n\tcustomers\x18\x02 \x01(\x03\x12\x17\n\x0fproblem_version\x18\x03 \x01(\x04\x12.\n\ncount_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x8b\x01\n\x0cReachedGrade\x12\x38\n\x05grade\x18\x01 \x01(\x0e\x32).gateway.api.coordinator.v1.AccidentGrade\x12.\n\nreach_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tcustomers\x18\x03 \x01(\x03\"\xef\x01\n\x0e\x41\x63\x63identReport\x12\x34\n\x04kind\x18\x01 \x01(\x0e\x32&.gateway.api.coordinator.v1.ReportKind\x12\x38\n\x05grade\x18\x02 \x01(\x0e\x32).gateway.api.coordinator.v1.AccidentGrade\x12\'\n\x03\x64ue\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tmake_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\radministrator\x18\x05 \x01(\t\"\xf8\x01\n\x07Problem\x12\x39\n\x06header\x18\x01 \x01(\x0b\x32).gateway.api.coordinator.v1.ProblemHeader\x12;\n\x08\x61\x66\x66\x65\x63ted\x18\x02 \x03(\x0b\x32).gateway.api.coordinator.v1.AffectedCount\x12\x38\n\x06grades\x18\x03 \x03(\x0b\x32(.gateway.api.coordinator.v1.ReachedGrade\x12;\n\x07reports\x18\x04 \x03(\x0b\x32*.gateway.api.coordinator.v1.AccidentReport\"\xc0\x01\n\x06Outage\x12;\n\x07\x65lement\x18\x01 \x01(\x0b\x32*.gateway.api.coordinator.v1.NetworkElement\x12\x0e\n\x06region\x18\x02 \x01(\t\x12.\n\nstart_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07problem\x18\x04 \x01(\t\x12\x15\n\ris_root_cause\x18\x05 \x01(\x08\x12\x11\n\tcustomers\x18\x06 \x01(\x03\"K\n\x10TellEventRequest\x12\x37\n\x05\x65vent\x18\x01 \x01(\x0b\x32(.gateway.api.coordinator.v1.NetworkEvent\"\x13\n\x11TellEventResponse\"R\n\x13TellAffectedRequest\x12\x0f\n\x07problem\x18\x01 \x01(\t\x12\x11\n\tcustomers\x18\x02 \x01(\x03\x12\x17\n\x0fproblem_version\x18\x03 \x01(\x04\"\x16\n\x14TellAffectedResponse\"{\n\x13ListProblemsRequest\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x12\n\nwith_ended\x18\x02 \x01(\x08\x12\x19\n\x11with_open_reports\x18\x03 \x01(\x08\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\"f\n\x14ListProblemsResponse\x12\x35\n\x08problems\x18\x01 \x03(\x0b\x32#.gateway.api.coordinator.v1.Problem\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"%\n\x12ShowProblemRequest\x12\x0f\n\x07problem\x18\x01 \x01(\t\"\x85\x01\n\x13ShowProblemResponse\x12\x34\n\x07problem\x18\x01 \x01(\x0b\x32#.gateway.api.coordinator.v1.Problem\x12\x38\n\x06\x65vents\x18\x02 \x03(\x0b\x32(.gateway.api.coordinator.v1.NetworkEvent\"\x14\n\x12ListOutagesRequest\"J\n\x13ListOutagesResponse\x12\x33\n\x07outages\x18\x01 \x03(\x0b\x32\".gateway.api.coordinator.v1.Outage\"Z\n\x11NoteReportRequest\x12\x0f\n\x07problem\x18\x01 \x01(\t\x12\x34\n\x04kind\x18\x02 \x01(\x0e\x32&.gateway.api.coordinator.v1.ReportKind\"J\n\x12NoteReportResponse\x12\x34\n\x07problem\x18\x01 \x01(\x0b\x32#.gateway.api.coordinator.v1.Problem*r\n\x10NetworkEventKind\x12\"\n\x1eNETWORK_EVENT_KIND_UNSPECIFIED\x10\x00\x12\x1c\n\x18NETWORK_EVENT_KIND_ALARM\x10\x01\x12\x1c\n\x18NETWORK_EVENT_KIND_FAULT\x10\x02*\xda\x01\n\x11PerceivedSeverity\x12\"\n\x1ePERCEIVED_SEVERITY_UNSPECIFIED\x10\x00\x12\x1f\n\x1bPERCEIVED_SEVERITY_CRITICAL\x10\x01\x12\x1c\n\x18PERCEIVED_SEVERITY_MAJOR\x10\x02\x12\x1c\n\x18PERCEIVED_SEVERITY_MINOR\x10\x03\x12\x1e\n\x1aPERCEIVED_SEVERITY_WARNING\x10\x04\x12$\n PERCEIVED_SEVERITY_INDETERMINATE\x10\x05*\x9a\x01\n\x12NetworkElementKind\x12$\n NETWORK_ELEMENT_KIND_UNSPECIFIED\x10\x00\x12\x1d\n\x19NETWORK_ELEMENT_KIND_LINK\x10\x01\x12\x1d\n\x19NETWORK_ELEMENT_KIND_SITE\x10\x02\x12 \n\x1cNETWORK_ELEMENT_KIND_SERVICE\x10\x03*\x85\x01\n\x0cProblemState\x12\x1d\n\x19PROBLEM_STATE_UNSPECIFIED\x10\x00\x12\x1d\n\x19PROBLEM_STATE_IN_PROGRESS\x10\x01\x12\x1a\n\x16PROBLEM_STATE_RESOLVED\x10\x02\x12\x1b\n\x17PROBLEM_STATE_CANCELLED\x10\x03*\x9d\x01\n\rAccidentGrade\x12\x1e\n\x1a\x41\x43\x43IDENT_GRADE_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x41\x43\x43IDENT_GRADE_ORDINARY\x10\x01\x12\x19\n\x15\x41\x43\x43IDENT_GRADE_LARGER\x10\x02\x12\x18\n\x14\x41\x43\x43IDENT_GRADE_MAJOR\x10\x03\x12\x1a\n\x16\x41\x43\x43IDENT_GRADE_SPECIAL\x10\x04*q\n\nReportKind\x12\x1b\n\x17REPORT_KIND_UNSPECIFIED\x10\x00\x12\x14\n\x10REPORT_KIND_ORAL\x10\x01\x12\x17\n\x13REPORT_KIND_WRITTEN\x10\x02\x12\x17\n\x13REPORT_KIND_MONTHLY\x10\x03\x32\xe9\x05\n\x0eProblemService\x12r\n\tTellEvent\x12,.gateway.api.coordinator.v1.TellEventRequest\x1a-.gateway.api.coordinator.v1.TellEventResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x01\x12{\n\x0cTellAffected\x12/.gateway.api.coordinator.v1.TellAffectedRequest\x1a\x30.gateway.api.coordinator.v1.TellAffectedResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x01\x12{\n\x0cListProblems\x12/.gateway.api.coordinator.v1.ListProblemsRequest\x1a\x30.gateway.api.coordinator.v1.ListProblemsResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x12x\n\x0bShowProblem\x12..gateway.api.coordinator.v1.ShowProblemRequest\x1a/.gateway.api.coordinator.v1.ShowProblemResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x12x\n\x0bListOutages\x12..gateway.api.coordinator.v1.ListOutagesRequest\x1a/.gateway.api.coordinator.v1.ListOutagesResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x12u\n\nNoteReport\x12-.gateway.api.coordinator.v1.NoteReportRequest\x1a..gateway.api.coordinator.v1.NoteReportResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n0gateway/api/coordinator/v1/problem_service.proto\x12\x1agateway.api.coordinator.v1\x1a\'gateway/api/federation/v1/problem.proto\x1a!gateway/api/types/v1/access.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc8\x02\n\x0cNetworkEvent\x12\n\n\x02id\x18\x01 \x01(\t\x12:\n\x04kind\x18\x02 \x01(\x0e\x32,.gateway.api.coordinator.v1.NetworkEventKind\x12\r\n\x05sites\x18\x03 \x03(\t\x12\r\n\x05links\x18\x04 \x03(\t\x12\x10\n\x08services\x18\x05 \x03(\t\x12>\n\x08severity\x18\x06 \x01(\x0e\x32,.gateway.api.federation.v1.PerceivedSeverity\x12.\n\nraise_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nclear_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07version\x18\t \x01(\x03\x12\x0f\n\x07problem\x18\n \x01(\t\"{\n\rAffectedCount\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x11\n\tcustomers\x18\x02 \x01(\x03\x12\x17\n\x0fproblem_version\x18\x03 \x01(\x04\x12.\n\ncount_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x8b\x01\n\x0cReachedGrade\x12\x38\n\x05grade\x18\x01 \x01(\x0e\x32).gateway.api.coordinator.v1.AccidentGrade\x12.\n\nreach_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tcustomers\x18\x03 \x01(\x03\"\xef\x01\n\x0e\x41\x63\x63identReport\x12\x34\n\x04kind\x18\x01 \x01(\x0e\x32&.gateway.api.coordinator.v1.ReportKind\x12\x38\n\x05grade\x18\x02 \x01(\x0e\x32).gateway.api.coordinator.v1.AccidentGrade\x12\'\n\x03\x64ue\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tmake_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\radministrator\x18\x05 \x01(\t\"\xf7\x01\n\x07Problem\x12\x38\n\x06header\x18\x01 \x01(\x0b\x32(.gateway.api.federation.v1.ProblemHeader\x12;\n\x08\x61\x66\x66\x65\x63ted\x18\x02 \x03(\x0b\x32).gateway.api.coordinator.v1.AffectedCount\x12\x38\n\x06grades\x18\x03 \x03(\x0b\x32(.gateway.api.coordinator.v1.ReachedGrade\x12;\n\x07reports\x18\x04 \x03(\x0b\x32*.gateway.api.coordinator.v1.AccidentReport\"\xbf\x01\n\x06Outage\x12:\n\x07\x65lement\x18\x01 \x01(\x0b\x32).gateway.api.federation.v1.NetworkElement\x12\x0e\n\x06region\x18\x02 \x01(\t\x12.\n\nstart_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07problem\x18\x04 \x01(\t\x12\x15\n\ris_root_cause\x18\x05 \x01(\x08\x12\x11\n\tcustomers\x18\x06 \x01(\x03\"K\n\x10TellEventRequest\x12\x37\n\x05\x65vent\x18\x01 \x01(\x0b\x32(.gateway.api.coordinator.v1.NetworkEvent\"\x13\n\x11TellEventResponse\"R\n\x13TellAffectedRequest\x12\x0f\n\x07problem\x18\x01 \x01(\t\x12\x11\n\tcustomers\x18\x02 \x01(\x03\x12\x17\n\x0fproblem_version\x18\x03 \x01(\x04\"\x16\n\x14TellAffectedResponse\"{\n\x13ListProblemsRequest\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x12\n\nwith_ended\x18\x02 \x01(\x08\x12\x19\n\x11with_open_reports\x18\x03 \x01(\x08\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\"f\n\x14ListProblemsResponse\x12\x35\n\x08problems\x18\x01 \x03(\x0b\x32#.gateway.api.coordinator.v1.Problem\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"%\n\x12ShowProblemRequest\x12\x0f\n\x07problem\x18\x01 \x01(\t\"\x85\x01\n\x13ShowProblemResponse\x12\x34\n\x07problem\x18\x01 \x01(\x0b\x32#.gateway.api.coordinator.v1.Problem\x12\x38\n\x06\x65vents\x18\x02 \x03(\x0b\x32(.gateway.api.coordinator.v1.NetworkEvent\"\x14\n\x12ListOutagesRequest\"J\n\x13ListOutagesResponse\x12\x33\n\x07outages\x18\x01 \x03(\x0b\x32\".gateway.api.coordinator.v1.Outage\"Z\n\x11NoteReportRequest\x12\x0f\n\x07problem\x18\x01 \x01(\t\x12\x34\n\x04kind\x18\x02 \x01(\x0e\x32&.gateway.api.coordinator.v1.ReportKind\"J\n\x12NoteReportResponse\x12\x34\n\x07problem\x18\x01 \x01(\x0b\x32#.gateway.api.coordinator.v1.Problem*r\n\x10NetworkEventKind\x12\"\n\x1eNETWORK_EVENT_KIND_UNSPECIFIED\x10\x00\x12\x1c\n\x18NETWORK_EVENT_KIND_ALARM\x10\x01\x12\x1c\n\x18NETWORK_EVENT_KIND_FAULT\x10\x02*\x9d\x01\n\rAccidentGrade\x12\x1e\n\x1a\x41\x43\x43IDENT_GRADE_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x41\x43\x43IDENT_GRADE_ORDINARY\x10\x01\x12\x19\n\x15\x41\x43\x43IDENT_GRADE_LARGER\x10\x02\x12\x18\n\x14\x41\x43\x43IDENT_GRADE_MAJOR\x10\x03\x12\x1a\n\x16\x41\x43\x43IDENT_GRADE_SPECIAL\x10\x04*q\n\nReportKind\x12\x1b\n\x17REPORT_KIND_UNSPECIFIED\x10\x00\x12\x14\n\x10REPORT_KIND_ORAL\x10\x01\x12\x17\n\x13REPORT_KIND_WRITTEN\x10\x02\x12\x17\n\x13REPORT_KIND_MONTHLY\x10\x03\x32\xe9\x05\n\x0eProblemService\x12r\n\tTellEvent\x12,.gateway.api.coordinator.v1.TellEventRequest\x1a-.gateway.api.coordinator.v1.TellEventResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x01\x12{\n\x0cTellAffected\x12/.gateway.api.coordinator.v1.TellAffectedRequest\x1a\x30.gateway.api.coordinator.v1.TellAffectedResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x01\x12{\n\x0cListProblems\x12/.gateway.api.coordinator.v1.ListProblemsRequest\x1a\x30.gateway.api.coordinator.v1.ListProblemsResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x12x\n\x0bShowProblem\x12..gateway.api.coordinator.v1.ShowProblemRequest\x1a/.gateway.api.coordinator.v1.ShowProblemResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x12x\n\x0bListOutages\x12..gateway.api.coordinator.v1.ListOutagesRequest\x1a/.gateway.api.coordinator.v1.ListOutagesResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x12u\n\nNoteReport\x12-.gateway.api.coordinator.v1.NoteReportRequest\x1a..gateway.api.coordinator.v1.NoteReportResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -45,58 +46,48 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PROBLEMSERVICE'].methods_by_name['ListOutages']._serialized_options = b'\220\002\001\252\273\030\001\005'
   _globals['_PROBLEMSERVICE'].methods_by_name['NoteReport']._loaded_options = None
   _globals['_PROBLEMSERVICE'].methods_by_name['NoteReport']._serialized_options = b'\220\002\002\252\273\030\001\005'
-  _globals['_NETWORKEVENTKIND']._serialized_start=2820
-  _globals['_NETWORKEVENTKIND']._serialized_end=2934
-  _globals['_PERCEIVEDSEVERITY']._serialized_start=2937
-  _globals['_PERCEIVEDSEVERITY']._serialized_end=3155
-  _globals['_NETWORKELEMENTKIND']._serialized_start=3158
-  _globals['_NETWORKELEMENTKIND']._serialized_end=3312
-  _globals['_PROBLEMSTATE']._serialized_start=3315
-  _globals['_PROBLEMSTATE']._serialized_end=3448
-  _globals['_ACCIDENTGRADE']._serialized_start=3451
-  _globals['_ACCIDENTGRADE']._serialized_end=3608
-  _globals['_REPORTKIND']._serialized_start=3610
-  _globals['_REPORTKIND']._serialized_end=3723
-  _globals['_NETWORKEVENT']._serialized_start=149
-  _globals['_NETWORKEVENT']._serialized_end=478
-  _globals['_NETWORKELEMENT']._serialized_start=480
-  _globals['_NETWORKELEMENT']._serialized_end=570
-  _globals['_PROBLEMHEADER']._serialized_start=573
-  _globals['_PROBLEMHEADER']._serialized_end=987
-  _globals['_AFFECTEDCOUNT']._serialized_start=989
-  _globals['_AFFECTEDCOUNT']._serialized_end=1112
-  _globals['_REACHEDGRADE']._serialized_start=1115
-  _globals['_REACHEDGRADE']._serialized_end=1254
-  _globals['_ACCIDENTREPORT']._serialized_start=1257
-  _globals['_ACCIDENTREPORT']._serialized_end=1496
-  _globals['_PROBLEM']._serialized_start=1499
-  _globals['_PROBLEM']._serialized_end=1747
-  _globals['_OUTAGE']._serialized_start=1750
-  _globals['_OUTAGE']._serialized_end=1942
-  _globals['_TELLEVENTREQUEST']._serialized_start=1944
-  _globals['_TELLEVENTREQUEST']._serialized_end=2019
-  _globals['_TELLEVENTRESPONSE']._serialized_start=2021
-  _globals['_TELLEVENTRESPONSE']._serialized_end=2040
-  _globals['_TELLAFFECTEDREQUEST']._serialized_start=2042
-  _globals['_TELLAFFECTEDREQUEST']._serialized_end=2124
-  _globals['_TELLAFFECTEDRESPONSE']._serialized_start=2126
-  _globals['_TELLAFFECTEDRESPONSE']._serialized_end=2148
-  _globals['_LISTPROBLEMSREQUEST']._serialized_start=2150
-  _globals['_LISTPROBLEMSREQUEST']._serialized_end=2273
-  _globals['_LISTPROBLEMSRESPONSE']._serialized_start=2275
-  _globals['_LISTPROBLEMSRESPONSE']._serialized_end=2377
-  _globals['_SHOWPROBLEMREQUEST']._serialized_start=2379
-  _globals['_SHOWPROBLEMREQUEST']._serialized_end=2416
-  _globals['_SHOWPROBLEMRESPONSE']._serialized_start=2419
-  _globals['_SHOWPROBLEMRESPONSE']._serialized_end=2552
-  _globals['_LISTOUTAGESREQUEST']._serialized_start=2554
-  _globals['_LISTOUTAGESREQUEST']._serialized_end=2574
-  _globals['_LISTOUTAGESRESPONSE']._serialized_start=2576
-  _globals['_LISTOUTAGESRESPONSE']._serialized_end=2650
-  _globals['_NOTEREPORTREQUEST']._serialized_start=2652
-  _globals['_NOTEREPORTREQUEST']._serialized_end=2742
-  _globals['_NOTEREPORTRESPONSE']._serialized_start=2744
-  _globals['_NOTEREPORTRESPONSE']._serialized_end=2818
-  _globals['_PROBLEMSERVICE']._serialized_start=3726
-  _globals['_PROBLEMSERVICE']._serialized_end=4471
+  _globals['_NETWORKEVENTKIND']._serialized_start=2349
+  _globals['_NETWORKEVENTKIND']._serialized_end=2463
+  _globals['_ACCIDENTGRADE']._serialized_start=2466
+  _globals['_ACCIDENTGRADE']._serialized_end=2623
+  _globals['_REPORTKIND']._serialized_start=2625
+  _globals['_REPORTKIND']._serialized_end=2738
+  _globals['_NETWORKEVENT']._serialized_start=190
+  _globals['_NETWORKEVENT']._serialized_end=518
+  _globals['_AFFECTEDCOUNT']._serialized_start=520
+  _globals['_AFFECTEDCOUNT']._serialized_end=643
+  _globals['_REACHEDGRADE']._serialized_start=646
+  _globals['_REACHEDGRADE']._serialized_end=785
+  _globals['_ACCIDENTREPORT']._serialized_start=788
+  _globals['_ACCIDENTREPORT']._serialized_end=1027
+  _globals['_PROBLEM']._serialized_start=1030
+  _globals['_PROBLEM']._serialized_end=1277
+  _globals['_OUTAGE']._serialized_start=1280
+  _globals['_OUTAGE']._serialized_end=1471
+  _globals['_TELLEVENTREQUEST']._serialized_start=1473
+  _globals['_TELLEVENTREQUEST']._serialized_end=1548
+  _globals['_TELLEVENTRESPONSE']._serialized_start=1550
+  _globals['_TELLEVENTRESPONSE']._serialized_end=1569
+  _globals['_TELLAFFECTEDREQUEST']._serialized_start=1571
+  _globals['_TELLAFFECTEDREQUEST']._serialized_end=1653
+  _globals['_TELLAFFECTEDRESPONSE']._serialized_start=1655
+  _globals['_TELLAFFECTEDRESPONSE']._serialized_end=1677
+  _globals['_LISTPROBLEMSREQUEST']._serialized_start=1679
+  _globals['_LISTPROBLEMSREQUEST']._serialized_end=1802
+  _globals['_LISTPROBLEMSRESPONSE']._serialized_start=1804
+  _globals['_LISTPROBLEMSRESPONSE']._serialized_end=1906
+  _globals['_SHOWPROBLEMREQUEST']._serialized_start=1908
+  _globals['_SHOWPROBLEMREQUEST']._serialized_end=1945
+  _globals['_SHOWPROBLEMRESPONSE']._serialized_start=1948
+  _globals['_SHOWPROBLEMRESPONSE']._serialized_end=2081
+  _globals['_LISTOUTAGESREQUEST']._serialized_start=2083
+  _globals['_LISTOUTAGESREQUEST']._serialized_end=2103
+  _globals['_LISTOUTAGESRESPONSE']._serialized_start=2105
+  _globals['_LISTOUTAGESRESPONSE']._serialized_end=2179
+  _globals['_NOTEREPORTREQUEST']._serialized_start=2181
+  _globals['_NOTEREPORTREQUEST']._serialized_end=2271
+  _globals['_NOTEREPORTRESPONSE']._serialized_start=2273
+  _globals['_NOTEREPORTRESPONSE']._serialized_end=2347
+  _globals['_PROBLEMSERVICE']._serialized_start=2741
+  _globals['_PROBLEMSERVICE']._serialized_end=3486
 # @@protoc_insertion_point(module_scope)

@@ -4,6 +4,7 @@ isort:skip_file
 Problems of the network that several regions see: what regions tell of alarms and faults, and the one cause that coordinators find behind them."""
 
 from collections import abc as _abc
+from gateway.api.federation.v1 import problem_pb2 as _problem_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
@@ -43,98 +44,6 @@ NETWORK_EVENT_KIND_ALARM: NetworkEventKind.ValueType  # 1
 NETWORK_EVENT_KIND_FAULT: NetworkEventKind.ValueType  # 2
 """TMF656 ServiceProblem of one region: somebody says so, or an alarm has made it one."""
 Global___NetworkEventKind: _TypeAlias = NetworkEventKind  # noqa: Y015
-
-class _PerceivedSeverity:
-    ValueType = _typing.NewType("ValueType", _builtins.int)
-    V: _TypeAlias = ValueType  # noqa: Y015
-
-class _PerceivedSeverityEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PerceivedSeverity.ValueType], _builtins.type):
-    DESCRIPTOR: _descriptor.EnumDescriptor
-    PERCEIVED_SEVERITY_UNSPECIFIED: _PerceivedSeverity.ValueType  # 0
-    """Not said."""
-    PERCEIVED_SEVERITY_CRITICAL: _PerceivedSeverity.ValueType  # 1
-    """The service is not there any more."""
-    PERCEIVED_SEVERITY_MAJOR: _PerceivedSeverity.ValueType  # 2
-    """The service is much worse than it should be."""
-    PERCEIVED_SEVERITY_MINOR: _PerceivedSeverity.ValueType  # 3
-    """Customers do not feel it yet."""
-    PERCEIVED_SEVERITY_WARNING: _PerceivedSeverity.ValueType  # 4
-    """Something may become a fault."""
-    PERCEIVED_SEVERITY_INDETERMINATE: _PerceivedSeverity.ValueType  # 5
-    """How bad it is cannot be said."""
-
-class PerceivedSeverity(_PerceivedSeverity, metaclass=_PerceivedSeverityEnumTypeWrapper):
-    """TMF642 perceivedSeverity (X.733). The lower the number, the worse."""
-
-PERCEIVED_SEVERITY_UNSPECIFIED: PerceivedSeverity.ValueType  # 0
-"""Not said."""
-PERCEIVED_SEVERITY_CRITICAL: PerceivedSeverity.ValueType  # 1
-"""The service is not there any more."""
-PERCEIVED_SEVERITY_MAJOR: PerceivedSeverity.ValueType  # 2
-"""The service is much worse than it should be."""
-PERCEIVED_SEVERITY_MINOR: PerceivedSeverity.ValueType  # 3
-"""Customers do not feel it yet."""
-PERCEIVED_SEVERITY_WARNING: PerceivedSeverity.ValueType  # 4
-"""Something may become a fault."""
-PERCEIVED_SEVERITY_INDETERMINATE: PerceivedSeverity.ValueType  # 5
-"""How bad it is cannot be said."""
-Global___PerceivedSeverity: _TypeAlias = PerceivedSeverity  # noqa: Y015
-
-class _NetworkElementKind:
-    ValueType = _typing.NewType("ValueType", _builtins.int)
-    V: _TypeAlias = ValueType  # noqa: Y015
-
-class _NetworkElementKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_NetworkElementKind.ValueType], _builtins.type):
-    DESCRIPTOR: _descriptor.EnumDescriptor
-    NETWORK_ELEMENT_KIND_UNSPECIFIED: _NetworkElementKind.ValueType  # 0
-    """Not said."""
-    NETWORK_ELEMENT_KIND_LINK: _NetworkElementKind.ValueType  # 1
-    """A link."""
-    NETWORK_ELEMENT_KIND_SITE: _NetworkElementKind.ValueType  # 2
-    """A site."""
-    NETWORK_ELEMENT_KIND_SERVICE: _NetworkElementKind.ValueType  # 3
-    """A network service."""
-
-class NetworkElementKind(_NetworkElementKind, metaclass=_NetworkElementKindEnumTypeWrapper):
-    """What something in the registry of the network is."""
-
-NETWORK_ELEMENT_KIND_UNSPECIFIED: NetworkElementKind.ValueType  # 0
-"""Not said."""
-NETWORK_ELEMENT_KIND_LINK: NetworkElementKind.ValueType  # 1
-"""A link."""
-NETWORK_ELEMENT_KIND_SITE: NetworkElementKind.ValueType  # 2
-"""A site."""
-NETWORK_ELEMENT_KIND_SERVICE: NetworkElementKind.ValueType  # 3
-"""A network service."""
-Global___NetworkElementKind: _TypeAlias = NetworkElementKind  # noqa: Y015
-
-class _ProblemState:
-    ValueType = _typing.NewType("ValueType", _builtins.int)
-    V: _TypeAlias = ValueType  # noqa: Y015
-
-class _ProblemStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ProblemState.ValueType], _builtins.type):
-    DESCRIPTOR: _descriptor.EnumDescriptor
-    PROBLEM_STATE_UNSPECIFIED: _ProblemState.ValueType  # 0
-    """Not said."""
-    PROBLEM_STATE_IN_PROGRESS: _ProblemState.ValueType  # 1
-    """Something of it is not over."""
-    PROBLEM_STATE_RESOLVED: _ProblemState.ValueType  # 2
-    """All that belongs to it is over."""
-    PROBLEM_STATE_CANCELLED: _ProblemState.ValueType  # 3
-    """It has turned out to be a part of another one."""
-
-class ProblemState(_ProblemState, metaclass=_ProblemStateEnumTypeWrapper):
-    """How a problem stands (TMF656)."""
-
-PROBLEM_STATE_UNSPECIFIED: ProblemState.ValueType  # 0
-"""Not said."""
-PROBLEM_STATE_IN_PROGRESS: ProblemState.ValueType  # 1
-"""Something of it is not over."""
-PROBLEM_STATE_RESOLVED: ProblemState.ValueType  # 2
-"""All that belongs to it is over."""
-PROBLEM_STATE_CANCELLED: ProblemState.ValueType  # 3
-"""It has turned out to be a part of another one."""
-Global___ProblemState: _TypeAlias = ProblemState  # noqa: Y015
 
 class _AccidentGrade:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -216,7 +125,7 @@ class NetworkEvent(_message.Message):
     """`<region>/<fault or alarm>/<key>`, for example `sichuan/alarm/chengdu-7`; the region is the one that tells it."""
     kind: Global___NetworkEventKind.ValueType
     """What it is."""
-    severity: Global___PerceivedSeverity.ValueType
+    severity: _problem_pb2.PerceivedSeverity.ValueType
     """How bad it is."""
     version: _builtins.int
     """Counts its changes, from 1."""
@@ -250,7 +159,7 @@ class NetworkEvent(_message.Message):
         sites: _abc.Iterable[_builtins.str] | None = ...,
         links: _abc.Iterable[_builtins.str] | None = ...,
         services: _abc.Iterable[_builtins.str] | None = ...,
-        severity: Global___PerceivedSeverity.ValueType = ...,
+        severity: _problem_pb2.PerceivedSeverity.ValueType = ...,
         raise_time: _timestamp_pb2.Timestamp | None = ...,
         clear_time: _timestamp_pb2.Timestamp | None = ...,
         version: _builtins.int = ...,
@@ -263,110 +172,6 @@ class NetworkEvent(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___NetworkEvent: _TypeAlias = NetworkEvent  # noqa: Y015
-
-@_typing.final
-class NetworkElement(_message.Message):
-    """Something in the registry of the network."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    KIND_FIELD_NUMBER: _builtins.int
-    ID_FIELD_NUMBER: _builtins.int
-    kind: Global___NetworkElementKind.ValueType
-    """What it is."""
-    id: _builtins.str
-    """Its id."""
-    def __init__(
-        self,
-        *,
-        kind: Global___NetworkElementKind.ValueType = ...,
-        id: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "kind", b"kind"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___NetworkElement: _TypeAlias = NetworkElement  # noqa: Y015
-
-@_typing.final
-class ProblemHeader(_message.Message):
-    """What regions are told of a problem."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    ID_FIELD_NUMBER: _builtins.int
-    VERSION_FIELD_NUMBER: _builtins.int
-    STATE_FIELD_NUMBER: _builtins.int
-    ROOT_CAUSE_FIELD_NUMBER: _builtins.int
-    PARENT_FIELD_NUMBER: _builtins.int
-    CHILDREN_FIELD_NUMBER: _builtins.int
-    SERVICES_FIELD_NUMBER: _builtins.int
-    REGIONS_FIELD_NUMBER: _builtins.int
-    SEVERITY_FIELD_NUMBER: _builtins.int
-    START_TIME_FIELD_NUMBER: _builtins.int
-    END_TIME_FIELD_NUMBER: _builtins.int
-    MERGED_INTO_FIELD_NUMBER: _builtins.int
-    id: _builtins.str
-    """For example `problem-20261210-1f0c3a5b`."""
-    version: _builtins.int
-    """Counts its changes."""
-    state: Global___ProblemState.ValueType
-    """How it stands."""
-    parent: _builtins.str
-    """The id of the alarm or fault that says so, which the others follow."""
-    severity: Global___PerceivedSeverity.ValueType
-    """The worst of what is not over; of all, once everything is."""
-    merged_into: _builtins.str
-    """The problem that it is a part of; empty unless it is cancelled."""
-    @_builtins.property
-    def root_cause(self) -> Global___NetworkElement:
-        """The probable root cause: what explains most of it with the fewest things left unexplained."""
-
-    @_builtins.property
-    def children(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The ids of the alarms and faults that belong to it, the parent among them; to a region, its own."""
-
-    @_builtins.property
-    def services(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The network services that it affects, by id."""
-
-    @_builtins.property
-    def regions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The regions that see it, or whose sites, links and services it is about."""
-
-    @_builtins.property
-    def start_time(self) -> _timestamp_pb2.Timestamp:
-        """When the first of it began."""
-
-    @_builtins.property
-    def end_time(self) -> _timestamp_pb2.Timestamp:
-        """When the last of it was over; unset while it is in progress."""
-
-    def __init__(
-        self,
-        *,
-        id: _builtins.str = ...,
-        version: _builtins.int = ...,
-        state: Global___ProblemState.ValueType = ...,
-        root_cause: Global___NetworkElement | None = ...,
-        parent: _builtins.str = ...,
-        children: _abc.Iterable[_builtins.str] | None = ...,
-        services: _abc.Iterable[_builtins.str] | None = ...,
-        regions: _abc.Iterable[_builtins.str] | None = ...,
-        severity: Global___PerceivedSeverity.ValueType = ...,
-        start_time: _timestamp_pb2.Timestamp | None = ...,
-        end_time: _timestamp_pb2.Timestamp | None = ...,
-        merged_into: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "root_cause", b"root_cause", "start_time", b"start_time"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["children", b"children", "end_time", b"end_time", "id", b"id", "merged_into", b"merged_into", "parent", b"parent", "regions", b"regions", "root_cause", b"root_cause", "services", b"services", "severity", b"severity", "start_time", b"start_time", "state", b"state", "version", b"version"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___ProblemHeader: _TypeAlias = ProblemHeader  # noqa: Y015
 
 @_typing.final
 class AffectedCount(_message.Message):
@@ -489,7 +294,7 @@ class Problem(_message.Message):
     GRADES_FIELD_NUMBER: _builtins.int
     REPORTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def header(self) -> Global___ProblemHeader:
+    def header(self) -> _problem_pb2.ProblemHeader:
         """What regions are told of it; with all its children."""
 
     @_builtins.property
@@ -507,7 +312,7 @@ class Problem(_message.Message):
     def __init__(
         self,
         *,
-        header: Global___ProblemHeader | None = ...,
+        header: _problem_pb2.ProblemHeader | None = ...,
         affected: _abc.Iterable[Global___AffectedCount] | None = ...,
         grades: _abc.Iterable[Global___ReachedGrade] | None = ...,
         reports: _abc.Iterable[Global___AccidentReport] | None = ...,
@@ -541,7 +346,7 @@ class Outage(_message.Message):
     customers: _builtins.int
     """How many customers that problem affects."""
     @_builtins.property
-    def element(self) -> Global___NetworkElement:
+    def element(self) -> _problem_pb2.NetworkElement:
         """What is down."""
 
     @_builtins.property
@@ -551,7 +356,7 @@ class Outage(_message.Message):
     def __init__(
         self,
         *,
-        element: Global___NetworkElement | None = ...,
+        element: _problem_pb2.NetworkElement | None = ...,
         region: _builtins.str = ...,
         start_time: _timestamp_pb2.Timestamp | None = ...,
         problem: _builtins.str = ...,

@@ -4,7 +4,7 @@ isort:skip_file
 What a region does about problems of the network that coordinators have found: follows them, and knows which of its lines they affect."""
 
 from collections import abc as _abc
-from gateway.api.coordinator.v1 import problem_service_pb2 as _problem_service_pb2
+from gateway.api.federation.v1 import problem_pb2 as _problem_pb2
 from gateway.api.types.v1 import types_pb2 as _types_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -29,13 +29,13 @@ class FollowProblemRequest(_message.Message):
 
     HEADER_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def header(self) -> _problem_service_pb2.ProblemHeader:
+    def header(self) -> _problem_pb2.ProblemHeader:
         """How it stands; of its children, those of this region."""
 
     def __init__(
         self,
         *,
-        header: _problem_service_pb2.ProblemHeader | None = ...,
+        header: _problem_pb2.ProblemHeader | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["header", b"header"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -232,7 +232,7 @@ class FollowedProblem(_message.Message):
     customers: _builtins.int
     """How many of the region's customers it affects."""
     @_builtins.property
-    def header(self) -> _problem_service_pb2.ProblemHeader:
+    def header(self) -> _problem_pb2.ProblemHeader:
         """What coordinators have told last."""
 
     @_builtins.property
@@ -246,7 +246,7 @@ class FollowedProblem(_message.Message):
     def __init__(
         self,
         *,
-        header: _problem_service_pb2.ProblemHeader | None = ...,
+        header: _problem_pb2.ProblemHeader | None = ...,
         customers: _builtins.int = ...,
         follow_time: _timestamp_pb2.Timestamp | None = ...,
         complaints: _abc.Iterable[_builtins.str] | None = ...,
