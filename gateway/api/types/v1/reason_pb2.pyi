@@ -325,6 +325,12 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Name a service of the federation configuration."""
     REASON_QUALITY_CLASS_UNKNOWN: _Reason.ValueType  # 198
     """Name a class of quality of the federation configuration, for example y1541-0."""
+    REASON_STREAM_OUT_OF_ORDER: _Reason.ValueType  # 220
+    """Begin the stream again and go on after the number that the node names."""
+    REASON_NETWORK_OBJECT_ELSEWHERE: _Reason.ValueType  # 221
+    """Send it to the node of the region that it belongs to."""
+    REASON_ALARM_NOT_FOUND: _Reason.ValueType  # 222
+    """Look in the list of alarms for those that are there."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """The reasons. They are stable: programs may decide on them. They travel as the reason of google.rpc.ErrorInfo, without the prefix."""
@@ -629,6 +635,12 @@ REASON_NETWORK_SERVICE_UNKNOWN: Reason.ValueType  # 197
 """Name a service of the federation configuration."""
 REASON_QUALITY_CLASS_UNKNOWN: Reason.ValueType  # 198
 """Name a class of quality of the federation configuration, for example y1541-0."""
+REASON_STREAM_OUT_OF_ORDER: Reason.ValueType  # 220
+"""Begin the stream again and go on after the number that the node names."""
+REASON_NETWORK_OBJECT_ELSEWHERE: Reason.ValueType  # 221
+"""Send it to the node of the region that it belongs to."""
+REASON_ALARM_NOT_FOUND: Reason.ValueType  # 222
+"""Look in the list of alarms for those that are there."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final
