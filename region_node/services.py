@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from gateway.api.region.v1 import (
+    alarm_service_pb2,
     attachment_service_pb2,
     audit_service_pb2,
     billing_service_pb2,
@@ -16,6 +17,7 @@ from gateway.api.region.v1 import (
     dossier_service_pb2,
     erasure_service_pb2,
     improvement_service_pb2,
+    measurement_service_pb2,
     notice_service_pb2,
     order_event_service_pb2,
     order_service_pb2,
@@ -24,6 +26,7 @@ from gateway.api.region.v1 import (
     sharing_service_pb2,
     verification_service_pb2,
 )
+from gateway.api.region.v1.alarm_service_pb2_grpc import add_AlarmServiceServicer_to_server
 from gateway.api.region.v1.attachment_service_pb2_grpc import add_AttachmentServiceServicer_to_server
 from gateway.api.region.v1.audit_service_pb2_grpc import add_AuditServiceServicer_to_server
 from gateway.api.region.v1.billing_service_pb2_grpc import add_BillingServiceServicer_to_server
@@ -41,6 +44,7 @@ from gateway.api.region.v1.document_service_pb2_grpc import add_DocumentServiceS
 from gateway.api.region.v1.dossier_service_pb2_grpc import add_DossierServiceServicer_to_server
 from gateway.api.region.v1.erasure_service_pb2_grpc import add_ErasureServiceServicer_to_server
 from gateway.api.region.v1.improvement_service_pb2_grpc import add_ImprovementServiceServicer_to_server
+from gateway.api.region.v1.measurement_service_pb2_grpc import add_MeasurementServiceServicer_to_server
 from gateway.api.region.v1.notice_service_pb2_grpc import add_NoticeServiceServicer_to_server
 from gateway.api.region.v1.order_event_service_pb2_grpc import add_OrderEventServiceServicer_to_server
 from gateway.api.region.v1.order_service_pb2_grpc import add_OrderServiceServicer_to_server
@@ -67,6 +71,8 @@ from region_node.documents.service import DocumentPorts, DocumentService
 from region_node.dossiers.service import DossierService
 from region_node.erasure.service import ErasureService
 from region_node.improvements.service import ImprovementService
+from region_node.measurements.alarm_service import AlarmService
+from region_node.measurements.service import MeasurementService
 from region_node.notices.service import NoticeService
 from region_node.orders.events_service import OrderEventService
 from region_node.orders.service import OrderService
@@ -92,7 +98,7 @@ class ServicePorts:
 
 def services(ports: ServicePorts) -> list[Service]:
     """All services of a node."""
-    return [*_of_business(ports), *_of_records(ports), *_of_the_federation(ports)]
+    return [*_of_business(ports), *_of_records(ports), *_of_the_network(ports), *_of_the_federation(ports)]
 
 
 def _of_business(ports: ServicePorts) -> list[Service]:
@@ -187,6 +193,23 @@ def _of_records(ports: ServicePorts) -> list[Service]:
             retention_service_pb2.DESCRIPTOR.services_by_name["RetentionService"],
             add_RetentionServiceServicer_to_server,
             RetentionService(context, store, clock),
+        ),
+    ]
+
+
+def _of_the_network(ports: ServicePorts) -> list[Service]:
+    """What is told of the network."""
+    core, store, clock = ports.core, ports.store, ports.clock
+    return [
+        Service.of(
+            alarm_service_pb2.DESCRIPTOR.services_by_name["AlarmService"],
+            add_AlarmServiceServicer_to_server,
+            AlarmService(core.context, store, core.changes, clock),
+        ),
+        Service.of(
+            measurement_service_pb2.DESCRIPTOR.services_by_name["MeasurementService"],
+            add_MeasurementServiceServicer_to_server,
+            MeasurementService(core.context, store, clock),
         ),
     ]
 

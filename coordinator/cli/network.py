@@ -74,7 +74,7 @@ def network() -> None:
     """See what paths between regions add up to, and what a class of quality leaves of it.
 
     A path has the sum of the delays of its links, the sum of their variations, and the loss that the product of their
-    delivery ratios leaves. What regions have measured within the last hour counts, else the design of the link.
+    delivery ratios leaves. What regions have measured in this hour and the one before it counts, else the design.
     """
 
 

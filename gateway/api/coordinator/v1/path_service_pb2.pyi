@@ -106,7 +106,7 @@ class PathHop(_message.Message):
     end: _builtins.str
     """The site that it reaches."""
     measured: _builtins.bool
-    """Whether a region measured at least one of them within the last hour; else they are those of the design."""
+    """Whether a region measured at least one of them in this hour or the one before it; else they are those of the design."""
     @_builtins.property
     def quality(self) -> Global___PathQuality:
         """Its figures."""

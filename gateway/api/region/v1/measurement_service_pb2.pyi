@@ -362,7 +362,7 @@ class LinkReport(_message.Message):
     down: _builtins.bool
     """Whether it is down: a critical alarm that customers feel is there, of it or of the site at one of its ends."""
     delay_us: _builtins.int
-    """The mean of the one-way delay since an hour ago, in microseconds; like those below unset where it was not measured since."""
+    """The mean of the one-way delay in this hour and the one before it, in microseconds; like those below unset where it was not measured then."""
     delay_variation_us: _builtins.int
     """The same of the variation of delay, in microseconds."""
     loss_ppb: _builtins.int
