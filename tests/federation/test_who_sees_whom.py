@@ -48,6 +48,7 @@ from tests.federation.counter import REQUESTER, Counter
 from tests.federation.folder import Folder
 from tests.federation.running import CALL_SECONDS, Federation
 from tests.federation.sharing_counter import CONSENT, HOLDER, SharingCounter
+from tests.federation.shows_nobody import SHOWS_NOBODY
 
 # Clear; only its masked form; nothing that tells it from a number that nobody has; or the reason of the refusal.
 SHOWN, MASKED, NOTHING = "shown", "masked", "nothing"
@@ -123,22 +124,6 @@ STAFF: Mapping[str, Mapping[str, str]] = (
     }
     | {"ReadSharedCustomer": row("LEGAL_DUTY_BY_STAFF_ALONE")}
 )
-# What operators and staff read that shows nobody's data, and is therefore no row: what it shows instead.
-SHOWS_NOBODY = {
-    "CatalogueService": "what can be had and handled",
-    "BillingService.ListSettlements": "what regions owe each other",
-    "DocumentService.GetDocumentReuse": "counts of orders",
-    "SharingService.ListPurposes": "what records are shared for",
-    "AlarmService.ListAlarms": "alarms of equipment, in codes",
-    "AlarmService.WatchAlarms": "the same",
-    "MeasurementService.ListQuality": "what was measured on links and services",
-    "OrderEventService.StreamOrderEvents": "the ids and states of orders",
-    "ErasureService.GetErasure": "the region's own id of a customer, and counts",
-    "ImprovementService.ListImprovementActions": "what a region does about causes, of no customer",
-    "RetentionService.ListPurges": "counts of rows",
-    "RetentionService.ListHolds": "the region's own ids of customers",
-    "RetentionService.ListImpactRecords": "what was assessed, of no customer",
-}
 
 
 def read_rpcs() -> Iterator[MethodDescriptor]:
