@@ -80,9 +80,11 @@ class Probe:
         call = self.alarming.SendAlarms(iter([opening, *requests]), timeout=CALL_SECONDS)
         return [answer async for answer in call]
 
-    async def alarms(self, **wanted: bool) -> list[Alarm]:
+    async def alarms(self, *, include_cleared: bool = False, unacknowledged: bool = False) -> list[Alarm]:
         """The alarms of this stream, or of thresholds for the source `threshold`."""
-        request = alarm_api.ListAlarmsRequest(page_size=500, **wanted)
+        request = alarm_api.ListAlarmsRequest(
+            page_size=500, include_cleared=include_cleared, unacknowledged=unacknowledged
+        )
         found = await self.alarming.ListAlarms(request, timeout=CALL_SECONDS)
         return [each for each in found.alarms if each.source == self.source]
 
@@ -106,9 +108,9 @@ def measured(
     )
 
 
-def minutes(start: datetime, count: int, **told: int) -> list[api.Measurement]:
+def minutes(start: datetime, count: int) -> list[api.Measurement]:
     """So many minutes that follow each other."""
-    return [measured(start + MINUTE * number, **told) for number in range(count)]
+    return [measured(start + MINUTE * number) for number in range(count)]
 
 
 def raised(
