@@ -94,11 +94,11 @@ class StandingEnvelopes:
                     look_at_ended(tx, each.docket, now)
                 if customer_numbered(tx, number) is None:
                     destroy(tx, self._context, [number_subject(tx, number)], now)
-        _forget_later(tx, content.subject, now)
+        forget_later(tx, content.subject, now)
         return Answer(Outcome.OUTCOME_ACCEPTED)
 
     def _answered(self, tx: Transaction, content: EnvelopeContent, receipt: ReceiptContent, now: datetime) -> None:
-        _forget_later(tx, content.subject, now)
+        forget_later(tx, content.subject, now)
 
 
 def complaint_has_ended(tx: Transaction, context: RegionContext, timer: Timer, now: datetime) -> None:
@@ -117,7 +117,7 @@ def complaint_has_ended(tx: Transaction, context: RegionContext, timer: Timer, n
     if customer_numbered(tx, number) is None:
         subjects.append(number_subject(tx, number))
     destroy(tx, context, subjects, now)
-    _forget_later(tx, case, now)
+    forget_later(tx, case, now)
 
 
 def forget_envelopes(tx: Transaction, context: RegionContext, timer: Timer, now: datetime) -> None:
@@ -125,12 +125,13 @@ def forget_envelopes(tx: Transaction, context: RegionContext, timer: Timer, now:
     subjects = {timer.subject, *(each.docket for each in case_of(tx, timer.subject))}
     waiting = "SELECT 1 FROM outbox WHERE subject = :subject AND closed IS NULL"
     if any(tx.first(int, waiting, subject=each) for each in subjects):
-        _forget_later(tx, timer.subject, now)
+        forget_later(tx, timer.subject, now)
         return
     destroy(tx, context, sorted(envelope_subject(each) for each in subjects), now)
 
 
-def _forget_later(tx: Transaction, subject: str, now: datetime) -> None:
+def forget_later(tx: Transaction, subject: str, now: datetime) -> None:
+    """Has the envelopes about a subject forgotten in a day, once they have had their answers."""
     set_timer(tx, f"{FORGET_TIMER}/{subject}", kind=FORGET_TIMER, subject=subject, due=now + _ANSWERED_WITHIN)
 
 

@@ -30,6 +30,7 @@ _COMPLAINT = LocalizedText(zh_cn="投诉的办理涉及该地区", en="the compl
 _OF_COMPLAINTS = (
     DisclosureKind.DISCLOSURE_KIND_ATTACHMENT_READ,
     DisclosureKind.DISCLOSURE_KIND_COMPLAINT_SENT,
+    DisclosureKind.DISCLOSURE_KIND_REPEAT_TOLD,
 )
 
 

@@ -65,6 +65,10 @@ class _EnvelopeKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Envelope
     """Command, home region to every other: a customer with these numbers was erased, is stored only, or is so no longer. What was kept about the numbers is destroyed, or not read."""
     ENVELOPE_KIND_LEGAL_HOLD: _EnvelopeKind.ValueType  # 31
     """Command, home region to a region that keeps something of its customer: keep it, for an authority or a court, or no longer. The region that leads a case tells those that have a part of it."""
+    ENVELOPE_KIND_COMPLAINT_NOTED: _EnvelopeKind.ValueType  # 35
+    """Command, region of first contact to home region: a complaint about this number was filed, is about something else now, or was withdrawn."""
+    ENVELOPE_KIND_COMPLAINT_REPEATS: _EnvelopeKind.ValueType  # 36
+    """Command, home region to region of first contact, and that one to the responsible region: how many complaints a complaint repeats."""
 
 class EnvelopeKind(_EnvelopeKind, metaclass=_EnvelopeKindEnumTypeWrapper):
     """What an envelope asks for. The kind decides who may send it and whether it is stored."""
@@ -107,6 +111,10 @@ ENVELOPE_KIND_STANDING: EnvelopeKind.ValueType  # 29
 """Command, home region to every other: a customer with these numbers was erased, is stored only, or is so no longer. What was kept about the numbers is destroyed, or not read."""
 ENVELOPE_KIND_LEGAL_HOLD: EnvelopeKind.ValueType  # 31
 """Command, home region to a region that keeps something of its customer: keep it, for an authority or a court, or no longer. The region that leads a case tells those that have a part of it."""
+ENVELOPE_KIND_COMPLAINT_NOTED: EnvelopeKind.ValueType  # 35
+"""Command, region of first contact to home region: a complaint about this number was filed, is about something else now, or was withdrawn."""
+ENVELOPE_KIND_COMPLAINT_REPEATS: EnvelopeKind.ValueType  # 36
+"""Command, home region to region of first contact, and that one to the responsible region: how many complaints a complaint repeats."""
 Global___EnvelopeKind: _TypeAlias = EnvelopeKind  # noqa: Y015
 
 class _Outcome:
