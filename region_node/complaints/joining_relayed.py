@@ -83,7 +83,6 @@ class JoiningEnvelopes:
                 reason=Reason.REASON_COMPLAINT_NOT_RESPONSIBLE,
                 parameters={"region": complaint.handling_region},
             )
-        failpoints.reach("complaint-repeats.before-commit")
         return Answer(Outcome.OUTCOME_ACCEPTED)
 
     def _repeats_answered(
