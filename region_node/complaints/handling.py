@@ -37,7 +37,8 @@ from region_node.orders.caller import Caller, note
 from region_node.orders.rows import RequestKey, RequestSettled, find_request, insert_request, settle_request
 
 _SAID = ("respond", "attach")  # by the customer: who waits for the customer waits no longer
-_OF_THE_CUSTOMER = ("respond", "accept", "refuse", "withdraw", "expedite", "ask_for_regulator")
+# What is done here where the other region has not had the complaint any more.
+_OUTLASTING = ("respond", "accept", "refuse", "withdraw", "expedite", "ask_for_regulator", "repeats")
 # How a region answers that has returned the complaint, has heard that it was recalled, or never took it up.
 _NOT_THERE = (Reason.REASON_COMPLAINT_NOT_RESPONSIBLE, Reason.REASON_COMPLAINT_NOT_FOUND)
 _log = logging.getLogger(__name__)
@@ -251,7 +252,7 @@ def settle_command(
     """
     if snapshot is not None:
         adopt(tx, context, snapshot, now)
-    if refused is not None and refused.reason in _NOT_THERE and asked.WhichOneof("command") in _OF_THE_CUSTOMER:
+    if refused is not None and refused.reason in _NOT_THERE and asked.WhichOneof("command") in _OUTLASTING:
         refused = _do_here(tx, context, asked, refused, now)
     asked_by, _, request_id = envelope_id.partition("#")[2].rpartition(">")[0].rpartition("/")
     if asked_by:  # otherwise the node asked by itself

@@ -8,7 +8,7 @@ that over, and alone raises by it.
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from gateway.api.region.v1.complaint_envelopes_pb2 import ComplaintNoted, ComplaintRepeats
+from gateway.api.region.v1.complaint_envelopes_pb2 import ComplaintCommand, ComplaintNoted, ComplaintRepeats
 from gateway.api.region.v1.complaint_pb2 import Complaint
 from gateway.api.region.v1.sharing_service_pb2 import DisclosureKind, DisclosureParticulars
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
@@ -20,6 +20,7 @@ from region_node.complaints import escalation, owner, rules
 from region_node.complaints.index_rows import Indexed, find_indexed, known_around
 from region_node.complaints.repeats import Filing, repeated_by, repeating
 from region_node.complaints.rows import ComplaintRow, find_complaint
+from region_node.complaints.sending import send_to_region
 from region_node.context import RegionContext
 from region_node.customers.told_standings import is_restricted
 from region_node.sharing.disclosures import note_sent
@@ -73,43 +74,25 @@ def heard(
     return told
 
 
-def tell_repeats(tx: Transaction, context: RegionContext, told: ComplaintRepeats, step: str, now: datetime) -> bool:
-    """Has whoever answers for a complaint take over what it repeats; False where nobody is known who does.
+def join(tx: Transaction, context: RegionContext, told: ComplaintRepeats, step: str, now: datetime) -> bool:
+    """Has whoever answers for a complaint take over what it repeats; False where this region does not know who does.
 
     `step` says by what that became known: it is told once for each.
     """
     row = find_complaint(tx, told.docket)
-    if row is not None and answers_for(context, row.complaint):
-        _take_over(tx, context, row, told, now)
-        return True
-    complaint = None if row is None else row.complaint
-    if row is not None and complaint is not None and complaint.handling_region == context.region:
-        _send_repeats(tx, context, told, complaint.owner_region, step, row.traceparent, now)
-        return True
-    return False
-
-
-def answers_for(context: RegionContext, complaint: Complaint) -> bool:
-    """Whether this region decides on a complaint: it is responsible, and has not returned it."""
-    returned = complaint.HasField("returned") and complaint.handling_region != context.region
-    return complaint.owner_region == context.region and not returned
-
-
-def _take_over(
-    tx: Transaction, context: RegionContext, row: ComplaintRow, told: ComplaintRepeats, now: datetime
-) -> None:
-    """Takes over what the home region has counted: once, and only what is more than is known and of its category.
-
-    It is raised as what comes once too often, unless it is answered by now.
-    """
+    if row is None:
+        return False
     complaint, before = row.complaint, Complaint()
-    if told.category != complaint.request.category or told.repeats <= complaint.repeats:
-        return
-    before.CopyFrom(complaint)
-    complaint.repeat_of, complaint.repeats = told.repeat_of, told.repeats
-    if not rules.is_final(complaint) and complaint.state != rules.RESOLVED:
-        escalation.repeated(complaint, now, context.region)
-    owner.keep_and_tell(tx, context, row, before, now)
+    is_first_contact = complaint.handling_region == context.region
+    if complaint.owner_region == context.region and (is_first_contact or not complaint.HasField("returned")):
+        before.CopyFrom(complaint)
+        if escalation.joined(complaint, told, now, context.region):
+            owner.keep_and_tell(tx, context, row, before, now)
+        return True
+    envelope_id = f"{told.docket}#{step}"
+    if is_first_contact and not was_sent(tx, f"{envelope_id}>{complaint.owner_region}"):
+        send_to_region(tx, context, row, envelope_id, ComplaintCommand(docket=told.docket, repeats=told), now)
+    return is_first_contact
 
 
 def _tell_repeating(tx: Transaction, context: RegionContext, noted: ComplaintNoted, now: datetime) -> None:
@@ -119,7 +102,7 @@ def _tell_repeating(tx: Transaction, context: RegionContext, noted: ComplaintNot
     later = () if is_restricted(tx, noted.number) else repeating(filing, known)
     for each in later:
         told = _repeats_of(noted, each, [*known, filing])
-        if tell_repeats(tx, context, told, step, now):
+        if join(tx, context, told, step, now):
             continue
         indexed = find_indexed(tx, each.docket)
         if indexed is not None:
@@ -135,8 +118,19 @@ def _send_to_first_contact(
     step: str,
     now: datetime,
 ) -> None:
-    _send_repeats(tx, context, told, indexed.region, step, indexed.traceparent, now)
-    _note_for_customer(tx, number, indexed.region, "", told, now)
+    letter = Letter(
+        envelope_id=f"{told.docket}#{step}>{indexed.region}",
+        destination=indexed.region,
+        kind=EnvelopeKind.ENVELOPE_KIND_COMPLAINT_REPEATS,
+        payload=told.SerializeToString(),
+        subject=told.docket,
+        operator="",
+        lifetime=_LIFETIME,
+    )
+    # Of a complaint that this region has returned its first contact speaks a second time.
+    if not was_sent(tx, letter.envelope_id):
+        send(tx, context.border, letter, now=now, traceparent=indexed.traceparent)
+        _note_for_customer(tx, number, indexed.region, "", told, now)
 
 
 def _repeats_of(noted: ComplaintNoted, filing: Filing, known: Sequence[Filing]) -> ComplaintRepeats:
@@ -179,29 +173,6 @@ def _note_at_home(
         lifetime=_LIFETIME,
     )
     send(tx, context.border, letter, now=now, traceparent=row.traceparent)
-
-
-def _send_repeats(
-    tx: Transaction,
-    context: RegionContext,
-    told: ComplaintRepeats,
-    region: str,
-    step: str,
-    traceparent: str,
-    now: datetime,
-) -> None:
-    letter = Letter(
-        envelope_id=f"{told.docket}#{step}>{region}",
-        destination=region,
-        kind=EnvelopeKind.ENVELOPE_KIND_COMPLAINT_REPEATS,
-        payload=told.SerializeToString(),
-        subject=told.docket,
-        operator="",
-        lifetime=_LIFETIME,
-    )
-    # Of a complaint that this region has returned its first contact speaks a second time.
-    if not was_sent(tx, letter.envelope_id):
-        send(tx, context.border, letter, now=now, traceparent=traceparent)
 
 
 def _note_for_customer(

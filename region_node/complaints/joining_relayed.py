@@ -11,7 +11,7 @@ from gateway.errors import Refused
 from gateway.relay.border import Command, Kinds, Moved
 from gateway.relay.envelopes import Answer
 from gateway.store.port import Transaction
-from region_node.complaints import handling, joining, rules
+from region_node.complaints import joining, rules
 from region_node.complaints.index_rows import keep_indexed
 from region_node.complaints.rows import find_complaint
 from region_node.context import RegionContext
@@ -61,41 +61,27 @@ class JoiningEnvelopes:
             return
         told = parse(ComplaintRepeats, receipt.result)
         if told.docket == content.subject and told.repeats:
-            joining.tell_repeats(tx, self._context, told, _step(content), now)
+            joining.join(tx, self._context, told, _step(content), now)
         failpoints.reach("complaint-joined.before-commit")
 
     def _repeats(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
-        """The home region tells its first contact what a complaint repeats, or that one the responsible region."""
+        """The home region tells what a complaint of this region of first contact repeats."""
         told = parse(ComplaintRepeats, content.payload)
         row = find_complaint(tx, told.docket)
         if row is None:
             raise Refused(Reason.REASON_COMPLAINT_NOT_FOUND, complaint=told.docket)
         complaint = row.complaint
-        is_first_contact = complaint.handling_region == self._context.region
-        teller = complaint.home_region if is_first_contact else complaint.handling_region
-        if content.origin != teller or told.docket != content.subject or complaint.parent:
+        is_ours = complaint.handling_region == self._context.region and not complaint.parent
+        if not is_ours or content.origin != complaint.home_region or told.docket != content.subject:
             raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
         rules.require_docket(told.repeat_of)
-        if not joining.tell_repeats(tx, self._context, told, _step(content), now):
-            return Answer(
-                Outcome.OUTCOME_REFUSED,
-                result=complaint.SerializeToString(),
-                reason=Reason.REASON_COMPLAINT_NOT_RESPONSIBLE,
-                parameters={"region": complaint.handling_region},
-            )
+        joining.join(tx, self._context, told, _step(content), now)
         return Answer(Outcome.OUTCOME_ACCEPTED)
 
     def _repeats_answered(
         self, tx: Transaction, content: EnvelopeContent, receipt: ReceiptContent, now: datetime
     ) -> None:
-        """Where the other region has returned the complaint, or never took it up, this one may answer for it by now."""
-        if receipt.outcome != Outcome.OUTCOME_REFUSED:
-            return
-        if receipt.result:
-            handling.adopt(tx, self._context, parse(Complaint, receipt.result), now)
-        row = find_complaint(tx, content.subject)
-        if row is not None and joining.answers_for(self._context, row.complaint):
-            joining.tell_repeats(tx, self._context, parse(ComplaintRepeats, content.payload), _step(content), now)
+        """The region of first contact has it."""
 
     def _require_home(self, number: str) -> None:
         """Raises Moved or Refused unless the number is of this region by the number plan in force."""

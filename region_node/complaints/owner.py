@@ -131,8 +131,8 @@ def apply_command(tx: Transaction, context: RegionContext, command: ComplaintCom
         case "raised":
             _raised_elsewhere(complaint, command)
             known = complaint.level
-        case "recall":
-            _recalled(context, complaint, now)
+        case "recall" | "repeats":
+            _first_contact_says(context, complaint, command, now)
         case "share" | "reopen" | "conclude":
             _case_says(context, complaint, command, now)
         case _:
@@ -314,6 +314,13 @@ def _case_says(context: RegionContext, complaint: Complaint, command: ComplaintC
         items.open_again(context, complaint, now)
     else:
         items.conclude(context, complaint, now)
+
+
+def _first_contact_says(context: RegionContext, complaint: Complaint, command: ComplaintCommand, now: datetime) -> None:
+    if command.HasField("repeats"):
+        escalation.joined(complaint, command.repeats, now, context.region)
+    else:
+        _recalled(context, complaint, now)
 
 
 def _recalled(context: RegionContext, complaint: Complaint, now: datetime) -> None:

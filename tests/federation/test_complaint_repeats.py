@@ -1,5 +1,6 @@
 """Complaints of one number that different regions take in or answer are joined: counted once, raised by one region."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
@@ -45,7 +46,7 @@ def sent(federation: Federation, region: str, docket: str) -> list[str]:
     return [str(row[0]) for row in federation.database(region).rows(sql, docket)]
 
 
-def counted(federation: Federation, region: str, docket: str) -> list[tuple[object, ...]]:
+def counted(federation: Federation, region: str, docket: str) -> Sequence[tuple[object, ...]]:
     """What the figures of a region count of a complaint."""
     return federation.database(region).rows("SELECT repeats, level FROM complaint_figures WHERE docket = ?", docket)
 

@@ -1,5 +1,6 @@
 """What other regions keep of a customer whom the home region erases or restricts, also what that one never saw."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
@@ -152,7 +153,7 @@ async def test_what_the_home_region_was_told_of_complaints_elsewhere_goes_with_i
     number, desk = await sichuan.new_customer(balance=0), Complainant(federation, "guangdong")
     docket = (await desk.file("OTHER", number)).docket
 
-    def told() -> list[tuple[object, ...]]:
+    def told() -> Sequence[tuple[object, ...]]:
         return federation.database("sichuan").rows("SELECT withdrawn FROM complaint_index WHERE docket = ?", docket)
 
     async def is_known() -> bool:

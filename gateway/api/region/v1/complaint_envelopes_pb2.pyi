@@ -310,6 +310,7 @@ class ComplaintCommand(_message.Message):
     ASK_FOR_REGULATOR_FIELD_NUMBER: _builtins.int
     ATTACH_FIELD_NUMBER: _builtins.int
     RECALL_FIELD_NUMBER: _builtins.int
+    REPEATS_FIELD_NUMBER: _builtins.int
     docket: _builtins.str
     """The docket number."""
     @_builtins.property
@@ -364,6 +365,10 @@ class ComplaintCommand(_message.Message):
     def recall(self) -> Global___ComplaintCommand.Recall:
         """It turned out to be about something else before the region of first contact heard that this one has it."""
 
+    @_builtins.property
+    def repeats(self) -> Global___ComplaintRepeats:
+        """The home region of the number has told what it repeats."""
+
     def __init__(
         self,
         *,
@@ -381,12 +386,13 @@ class ComplaintCommand(_message.Message):
         ask_for_regulator: Global___ComplaintCommand.AskForRegulator | None = ...,
         attach: Global___ComplaintCommand.Attach | None = ...,
         recall: Global___ComplaintCommand.Recall | None = ...,
+        repeats: Global___ComplaintRepeats | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["accept", b"accept", "ask_for_regulator", b"ask_for_regulator", "attach", b"attach", "command", b"command", "conclude", b"conclude", "expedite", b"expedite", "raised", b"raised", "recall", b"recall", "refuse", b"refuse", "reopen", b"reopen", "requester", b"requester", "respond", b"respond", "share", b"share", "withdraw", b"withdraw"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["accept", b"accept", "ask_for_regulator", b"ask_for_regulator", "attach", b"attach", "command", b"command", "conclude", b"conclude", "expedite", b"expedite", "raised", b"raised", "recall", b"recall", "refuse", b"refuse", "reopen", b"reopen", "repeats", b"repeats", "requester", b"requester", "respond", b"respond", "share", b"share", "withdraw", b"withdraw"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept", b"accept", "ask_for_regulator", b"ask_for_regulator", "attach", b"attach", "command", b"command", "conclude", b"conclude", "docket", b"docket", "expedite", b"expedite", "raised", b"raised", "recall", b"recall", "refuse", b"refuse", "reopen", b"reopen", "requester", b"requester", "respond", b"respond", "share", b"share", "withdraw", b"withdraw"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept", b"accept", "ask_for_regulator", b"ask_for_regulator", "attach", b"attach", "command", b"command", "conclude", b"conclude", "docket", b"docket", "expedite", b"expedite", "raised", b"raised", "recall", b"recall", "refuse", b"refuse", "reopen", b"reopen", "repeats", b"repeats", "requester", b"requester", "respond", b"respond", "share", b"share", "withdraw", b"withdraw"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_command: _TypeAlias = _typing.Literal["respond", "accept", "refuse", "withdraw", "expedite", "raised", "share", "reopen", "conclude", "ask_for_regulator", "attach", "recall"]  # noqa: Y015
+    _WhichOneofReturnType_command: _TypeAlias = _typing.Literal["respond", "accept", "refuse", "withdraw", "expedite", "raised", "share", "reopen", "conclude", "ask_for_regulator", "attach", "recall", "repeats"]  # noqa: Y015
     _WhichOneofArgType_command: _TypeAlias = _typing.Literal["command", b"command"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_command) -> _WhichOneofReturnType_command | None: ...
 
@@ -496,7 +502,7 @@ Global___ComplaintNoted: _TypeAlias = ComplaintNoted  # noqa: Y015
 
 @_typing.final
 class ComplaintRepeats(_message.Message):
-    """Payload of ENVELOPE_KIND_COMPLAINT_REPEATS. The result of the receipt is empty; of one that does not have it any more, the Complaint."""
+    """What a complaint repeats, as the home region of its number counts. Payload of ENVELOPE_KIND_COMPLAINT_REPEATS, of which the result of the receipt is empty."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

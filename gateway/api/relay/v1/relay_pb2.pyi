@@ -68,7 +68,7 @@ class _EnvelopeKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Envelope
     ENVELOPE_KIND_COMPLAINT_NOTED: _EnvelopeKind.ValueType  # 35
     """Command, region of first contact to home region: a complaint about this number was filed, is about something else now, or was withdrawn."""
     ENVELOPE_KIND_COMPLAINT_REPEATS: _EnvelopeKind.ValueType  # 36
-    """Command, home region to region of first contact, and that one to the responsible region: how many complaints a complaint repeats."""
+    """Command, home region to region of first contact: a complaint repeats one of which the home region has heard only now."""
 
 class EnvelopeKind(_EnvelopeKind, metaclass=_EnvelopeKindEnumTypeWrapper):
     """What an envelope asks for. The kind decides who may send it and whether it is stored."""
@@ -114,7 +114,7 @@ ENVELOPE_KIND_LEGAL_HOLD: EnvelopeKind.ValueType  # 31
 ENVELOPE_KIND_COMPLAINT_NOTED: EnvelopeKind.ValueType  # 35
 """Command, region of first contact to home region: a complaint about this number was filed, is about something else now, or was withdrawn."""
 ENVELOPE_KIND_COMPLAINT_REPEATS: EnvelopeKind.ValueType  # 36
-"""Command, home region to region of first contact, and that one to the responsible region: how many complaints a complaint repeats."""
+"""Command, home region to region of first contact: a complaint repeats one of which the home region has heard only now."""
 Global___EnvelopeKind: _TypeAlias = EnvelopeKind  # noqa: Y015
 
 class _Outcome:
