@@ -46,6 +46,12 @@ def sent(federation: Federation, region: str, docket: str) -> list[str]:
     return [str(row[0]) for row in federation.database(region).rows(sql, docket)]
 
 
+def sent_commands(federation: Federation, docket: str) -> list[str]:
+    """The commands by which the first contact has passed on what a complaint repeats."""
+    sql = "SELECT envelope_id FROM outbox WHERE envelope_id LIKE ? ORDER BY envelope_id"
+    return [str(row[0]) for row in federation.database("guangdong").rows(sql, f"{docket}#noted%>sichuan")]
+
+
 def counted(federation: Federation, region: str, docket: str) -> Sequence[tuple[object, ...]]:
     """What the figures of a region count of a complaint."""
     return federation.database(region).rows("SELECT repeats, level FROM complaint_figures WHERE docket = ?", docket)
@@ -117,6 +123,31 @@ async def test_what_a_third_region_answers_is_joined_there_and_raised_by_that_re
     fourth = await Complainant(federation, HOME).file("NET_SPEED", number, location_region="guangdong")
     found = await staff(federation, "guangdong").reaches(fourth.docket, IN_PROGRESS)
     assert (joined(found), found.level) == ((third.docket, 3), 4), "the filing says what the home region knows"
+
+
+async def test_a_responsible_region_that_is_away_hears_what_a_complaint_repeats_behind_the_filing(
+    federation: Federation, south: Complainant
+) -> None:
+    number, home = federation.next_number(HOME), Complainant(federation, HOME)
+    dockets = [(await home.file("NET_SPEED", number, location_region=HOME)).docket for _ in range(2)]
+    await federation.stop_node("sichuan")
+    try:
+        filed = await south.file("NET_SPEED", number, location_region="sichuan")
+        other = await south.file("NET_SPEED", number, location_region="sichuan")
+
+        async def is_noted() -> bool:
+            return len(sent_commands(federation, other.docket)) == 1
+
+        await until(is_noted, "the home region has answered")
+        mine = await staff(federation, "guangdong").classify(other.docket, CATEGORY, "是服务态度")
+        assert (mine.owner_region, joined(mine)) == ("guangdong", ("", 0)), "what was told of another category is over"
+    finally:
+        await federation.start_node("sichuan")
+        await federation.until_standing({"sichuan": MemberState.MEMBER_STATE_JOINED})
+    found = await joins(south, filed.docket, dockets[1], 2)
+    assert (found.owner_region, found.level, triggers(found)[-1]) == ("sichuan", 4, (4, "REPEATED"))
+    await settled(federation)
+    assert joined(await south.get(other.docket)) == ("", 0)
 
 
 async def test_the_order_of_filing_counts_whichever_region_the_home_region_hears_first(
