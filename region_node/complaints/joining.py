@@ -8,6 +8,7 @@ that over, and alone raises by it.
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from gateway.api.federation.v1.federation_pb2 import MemberState
 from gateway.api.region.v1.complaint_envelopes_pb2 import ComplaintCommand, ComplaintNoted, ComplaintRepeats
 from gateway.api.region.v1.complaint_pb2 import Complaint
 from gateway.api.region.v1.sharing_service_pb2 import DisclosureKind, DisclosureParticulars
@@ -32,15 +33,13 @@ _LIFETIME = timedelta(days=3650)  # it is joined however long the home region wa
 def spread(tx: Transaction, context: RegionContext, row: ComplaintRow, now: datetime) -> None:
     """Has the home region of its number know of a complaint whose category was set; here or by an envelope.
 
-    Where the home region is to answer it, or has done so, it knows. Of a number of no region nobody is told.
+    Where the home region is to answer it, or has done so, it knows. Of a number of no region, or of one that never
+    joined, nobody is told.
     """
     complaint = row.complaint
-    home = complaint.home_region
-    if complaint.parent or not complaint.request.category:
-        return
-    if home == context.region:
+    if complaint.home_region == context.region and not complaint.parent and complaint.request.category:
         _tell_repeating(tx, context, _noted(complaint), now)
-    elif home and complaint.handling_region == context.region and complaint.owner_region != home:
+    elif _is_for_home(context, complaint):
         _note_at_home(tx, context, row, _noted(complaint), now)
 
 
@@ -50,12 +49,19 @@ def note_withdrawn(
     """Has the home region know that a complaint of this region of first contact was withdrawn, if that is new."""
     complaint = row.complaint
     is_new = complaint.state == rules.CANCELLED != before.state
-    if not is_new or complaint.parent or not complaint.request.category:
-        return
-    if complaint.home_region not in ("", context.region, complaint.owner_region):
+    if is_new and _is_for_home(context, complaint):
         noted = _noted(complaint)
         noted.withdrawn = True
         _note_at_home(tx, context, row, noted, now)
+
+
+def _is_for_home(context: RegionContext, complaint: Complaint) -> bool:
+    """Whether this first contact has to tell another region, whose number it is, of a complaint."""
+    home = complaint.home_region
+    if complaint.parent or not complaint.request.category or home in ("", context.region, complaint.owner_region):
+        return False
+    has_joined = context.border.current.state().member_state(home) != MemberState.MEMBER_STATE_ABSENT
+    return has_joined and complaint.handling_region == context.region
 
 
 def heard(

@@ -272,9 +272,12 @@ async def test_what_the_home_region_has_returned_is_known_there_as_its_first_con
     await joins(west, (await west.file(CATEGORY, number)).docket, first.docket, 1)
 
 
-async def test_a_number_of_no_region_is_told_to_nobody(federation: Federation, south: Complainant) -> None:
-    filed = await south.file(CATEGORY, NO_PREFIX + "000007")
-    again = await south.file(CATEGORY, NO_PREFIX + "000007")
+@pytest.mark.parametrize("region", [NO_PREFIX, NOT_JOINED])
+async def test_a_number_of_no_region_or_of_one_that_never_joined_is_told_to_nobody(
+    federation: Federation, south: Complainant, region: str
+) -> None:
+    number = f"{NO_PREFIX}000007" if region == NO_PREFIX else federation.next_number(region)
+    filed, again = await south.file(CATEGORY, number), await south.file(CATEGORY, number)
     assert joined(again) == (filed.docket, 1)
     assert sent(federation, "guangdong", filed.docket) + sent(federation, "guangdong", again.docket) == []
 
