@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from gateway.api.region.v1 import (
+    agreement_service_pb2,
     attachment_service_pb2,
     audit_service_pb2,
     billing_service_pb2,
@@ -24,6 +25,7 @@ from gateway.api.region.v1 import (
     sharing_service_pb2,
     verification_service_pb2,
 )
+from gateway.api.region.v1.agreement_service_pb2_grpc import add_AgreementServiceServicer_to_server
 from gateway.api.region.v1.attachment_service_pb2_grpc import add_AttachmentServiceServicer_to_server
 from gateway.api.region.v1.audit_service_pb2_grpc import add_AuditServiceServicer_to_server
 from gateway.api.region.v1.billing_service_pb2_grpc import add_BillingServiceServicer_to_server
@@ -54,6 +56,7 @@ from gateway.clock import Clock
 from gateway.relay.service import RelayService
 from gateway.server import Service
 from gateway.store.port import Store
+from region_node.agreements.service import AgreementService
 from region_node.billing.service import BillingService
 from region_node.catalogue.service import CatalogueService
 from region_node.complaints.attachment_service import AttachmentService
@@ -92,7 +95,7 @@ class ServicePorts:
 
 def services(ports: ServicePorts) -> list[Service]:
     """All services of a node."""
-    return [*_of_business(ports), *_of_records(ports), *_of_the_federation(ports)]
+    return [*_of_business(ports), *_of_the_network(ports), *_of_records(ports), *_of_the_federation(ports)]
 
 
 def _of_business(ports: ServicePorts) -> list[Service]:
@@ -159,6 +162,18 @@ def _of_business(ports: ServicePorts) -> list[Service]:
             notice_service_pb2.DESCRIPTOR.services_by_name["NoticeService"],
             add_NoticeServiceServicer_to_server,
             NoticeService(store, clock),
+        ),
+    ]
+
+
+def _of_the_network(ports: ServicePorts) -> list[Service]:
+    """What hangs on the network: agreements on the service of lines."""
+    context, store, clock = ports.core.context, ports.store, ports.clock
+    return [
+        Service.of(
+            agreement_service_pb2.DESCRIPTOR.services_by_name["AgreementService"],
+            add_AgreementServiceServicer_to_server,
+            AgreementService(context, store, clock),
         ),
     ]
 

@@ -11,7 +11,7 @@ _ALL_PERCENT = 100
 
 
 def template_problems(templates: Collection[AgreementTemplate], classes: Collection[str]) -> Iterator[str]:
-    """Everything that is wrong with the templates, each with the path to it; `classes` are the names of those there are."""
+    """Everything that is wrong with the templates, each with the path to it; `classes` are those of the network."""
     yield from twice("agreement_templates", (each.id for each in templates))
     for each in templates:
         path = f"agreement_templates[{each.id}]"

@@ -1,10 +1,10 @@
-"""What an agreement (TMF657 SLA) gives for a month. Pure, and in whole numbers only: microseconds, minor units, millionths.
+"""What an agreement (TMF657 SLA) gives for a month. Pure, in whole numbers only: microseconds, minor units, millionths.
 
-Availability is the share of the month that is left without the downtime. Downtime is the time in which any outage lasted,
-each moment once whatever the number of outages and regions, without the time that does not count: a planned outage that
-was announced in time, the customer's own cause, force majeure, and time for which the rent was waived already
-(Telecommunications Regulations, art. 32), so that nothing is compensated twice. The month itself is never shortened by
-such time: an exclusion can only lower what is given.
+Availability is the share of the month that is left without the downtime. Downtime is the time in which any outage was,
+each moment once whatever the number of outages and regions, without the time that does not count: a planned outage
+that was announced in time, the customer's own cause, force majeure, and time for which the rent was waived already
+(Telecommunications Regulations, art. 32), so that nothing is compensated twice. The month itself is never shortened
+by such time: an exclusion can only lower what is given.
 
 The result is a list of lines; those of one unit sum to what the last of them says.
 """

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -216,7 +217,7 @@ def test_a_union_holds_each_moment_once(spans: list[Span], taken: Span) -> None:
     joined = union(spans)
     assert length(joined) == len(hours) * HOUR
     assert list(joined) == sorted(joined)
-    assert all(earlier.end < later.start for earlier, later in zip(joined, joined[1:], strict=False))
+    assert all(earlier.end < later.start for earlier, later in pairwise(joined))
     left = hours - set(range(taken.start // HOUR, taken.end // HOUR))
     assert length(without(joined, taken)) == len(left) * HOUR
 

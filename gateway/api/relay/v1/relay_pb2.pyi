@@ -65,6 +65,8 @@ class _EnvelopeKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Envelope
     """Command, home region to every other: a customer with these numbers was erased, is stored only, or is so no longer. What was kept about the numbers is destroyed, or not read."""
     ENVELOPE_KIND_LEGAL_HOLD: _EnvelopeKind.ValueType  # 31
     """Command, home region to a region that keeps something of its customer: keep it, for an authority or a court, or no longer. The region that leads a case tells those that have a part of it."""
+    ENVELOPE_KIND_SERVICE_OUTAGE: _EnvelopeKind.ValueType  # 48
+    """Command, region that runs a part of a service to every other: that service was, or will be, down for a time; or it was not."""
 
 class EnvelopeKind(_EnvelopeKind, metaclass=_EnvelopeKindEnumTypeWrapper):
     """What an envelope asks for. The kind decides who may send it and whether it is stored."""
@@ -107,6 +109,8 @@ ENVELOPE_KIND_STANDING: EnvelopeKind.ValueType  # 29
 """Command, home region to every other: a customer with these numbers was erased, is stored only, or is so no longer. What was kept about the numbers is destroyed, or not read."""
 ENVELOPE_KIND_LEGAL_HOLD: EnvelopeKind.ValueType  # 31
 """Command, home region to a region that keeps something of its customer: keep it, for an authority or a court, or no longer. The region that leads a case tells those that have a part of it."""
+ENVELOPE_KIND_SERVICE_OUTAGE: EnvelopeKind.ValueType  # 48
+"""Command, region that runs a part of a service to every other: that service was, or will be, down for a time; or it was not."""
 Global___EnvelopeKind: _TypeAlias = EnvelopeKind  # noqa: Y015
 
 class _Outcome:
