@@ -45,20 +45,22 @@ STATEMENT_TIMER = "agreement-statements"
 NOTICE_POLICY = "planned-outage-notice"
 SETTLES = timedelta(hours=1)  # after a month's end: what was under way then has been told by then
 PAGE = 25  # agreements in one transaction, for which everything else of the region waits
+_SINCE = "since"
 _RETRY = timedelta(minutes=1)
 _BREATH = timedelta(milliseconds=20)  # between two pages, for everything else that the store has to do
 
 
 def ensure_statements(tx: Transaction, now: datetime) -> None:
-    """Sets the timer where there is none: the first look finds which month is running."""
+    """Sets the timer where there is none: the first month is the one that is running now."""
     if not is_set(tx, STATEMENT_TIMER):
-        _come_back(tx, "", now)
+        _come_back(tx, f"{_SINCE} {to_microseconds(now)}", now)
 
 
 def statements_are_due(tx: Transaction, context: RegionContext, timer: Timer, now: datetime) -> None:
     """Does one page of the month that has ended and comes back for the next.
 
-    The subject of the timer is the month and the last agreement that was looked at; empty before the first month.
+    The subject of the timer is the month and the last agreement that was looked at, or when the first look was wanted:
+    in which month that lies is known once there is a configuration.
     """
     try:
         zone = context.time_zone
@@ -66,7 +68,9 @@ def statements_are_due(tx: Transaction, context: RegionContext, timer: Timer, no
         _come_back(tx, timer.subject, now + _RETRY)
         return
     name, _, after = timer.subject.partition(" ")
-    month = Month.of(name, zone) if name else Month.at(now, zone)
+    if name == _SINCE:
+        name, after = Month.at(from_microseconds(int(after)), zone).name, ""
+    month = Month.of(name, zone)
     if now < month.end + SETTLES:
         _come_back(tx, f"{month.name} {after}", month.end + SETTLES)
         return
