@@ -13,6 +13,7 @@ from gateway.api.federation.v1.configuration_pb2 import (
     WithoutGrant,
 )
 from gateway.api.federation.v1.federation_pb2 import MemberState
+from gateway.api.region.v1.agreement_pb2 import StatementLineKind
 from gateway.api.region.v1.complaint_pb2 import (
     ClassifiedBy,
     ComplaintChannel,
@@ -129,6 +130,7 @@ def words() -> Iterator[str]:
         "RETURN_REASON_": ReturnReason,
         "SHARED_FIELD_": SharedField,
         "STATEMENT_": Statement,
+        "STATEMENT_LINE_KIND_": StatementLineKind,
         "TIME_REASON_": TimeReason,
         "WORK_ITEM_STATE_": WorkItemState,
         "WITHOUT_GRANT_": WithoutGrant,

@@ -6,6 +6,7 @@ import click
 
 from gateway.completion import completion_command
 from gateway.languages import SpeakingGroup, speaking
+from region_node.cli.agreements import agreements
 from region_node.cli.attachments import attach, attachment
 from region_node.cli.audit import audit
 from region_node.cli.call import call
@@ -32,9 +33,9 @@ from region_node.cli.sharing import sharing
 def main() -> None:
     """Run a region node, call it from the shell, look after it and its database, and check its audit chain.
 
-    `call`, `orders`, `customers`, `complaints`, `documents`, `sharing`, `retention` and `impact-records` take where the
-    node is, and who asks, from options or CROSSREGION_* in the environment. The other commands read the node's own
-    settings: a file, REGION_NODE_* and --set.
+    `call`, `orders`, `customers`, `complaints`, `agreements`, `documents`, `sharing`, `retention` and `impact-records`
+    take where the node is, and who asks, from options or CROSSREGION_* in the environment. The other commands read the
+    node's own settings: a file, REGION_NODE_* and --set.
     """
 
 
@@ -51,6 +52,7 @@ for command in (
     sharing,
     documents,
     complaints,
+    agreements,
     audit,
     retention,
     impact_records,
