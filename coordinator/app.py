@@ -18,6 +18,7 @@ from coordinator.membership.witnesses import Witnesses, tell_of_registry
 from coordinator.oversight.asking import Regions
 from coordinator.oversight.complaint_service import ComplaintOversightService
 from coordinator.oversight.service import OversightService
+from coordinator.planned_outages.service import PlannedOutageService
 from coordinator.registry.age import observe_age
 from coordinator.registry.embedded import EmbeddedRegistry
 from coordinator.registry.etcd.registry import EtcdRegistry
@@ -29,7 +30,12 @@ from coordinator.routing.service import RoutingService
 from coordinator.schema import PACKAGES
 from coordinator.settings import CoordinatorSettings
 from gateway.access import AccessRules
-from gateway.api.coordinator.v1 import administration_pb2, case_service_pb2, complaint_oversight_service_pb2
+from gateway.api.coordinator.v1 import (
+    administration_pb2,
+    case_service_pb2,
+    complaint_oversight_service_pb2,
+    planned_outage_service_pb2,
+)
 from gateway.api.coordinator.v1.administration_pb2_grpc import (
     add_AuditServiceServicer_to_server,
     add_ConfigurationServiceServicer_to_server,
@@ -39,6 +45,9 @@ from gateway.api.coordinator.v1.administration_pb2_grpc import (
 from gateway.api.coordinator.v1.case_service_pb2_grpc import add_CaseServiceServicer_to_server
 from gateway.api.coordinator.v1.complaint_oversight_service_pb2_grpc import (
     add_ComplaintOversightServiceServicer_to_server,
+)
+from gateway.api.coordinator.v1.planned_outage_service_pb2_grpc import (
+    add_PlannedOutageServiceServicer_to_server,
 )
 from gateway.api.federation.v1 import federation_pb2
 from gateway.api.federation.v1.federation_pb2_grpc import add_FederationServiceServicer_to_server
@@ -248,6 +257,11 @@ def _services(parts: _Parts) -> list[Service]:
             case_service_pb2.DESCRIPTOR.services_by_name["CaseService"],
             add_CaseServiceServicer_to_server,
             CaseService(CasePorts(parts.registry, parts.members, parts.channels, parts.clock)),
+        ),
+        Service.of(
+            planned_outage_service_pb2.DESCRIPTOR.services_by_name["PlannedOutageService"],
+            add_PlannedOutageServiceServicer_to_server,
+            PlannedOutageService(parts.registry, parts.clock),
         ),
         Service.of(
             complaint_oversight_service_pb2.DESCRIPTOR.services_by_name["ComplaintOversightService"],

@@ -21,6 +21,7 @@ from gateway.api.region.v1 import (
     order_event_service_pb2,
     order_service_pb2,
     oversight_service_pb2,
+    planned_outage_service_pb2,
     retention_service_pb2,
     sharing_service_pb2,
     verification_service_pb2,
@@ -47,6 +48,7 @@ from gateway.api.region.v1.notice_service_pb2_grpc import add_NoticeServiceServi
 from gateway.api.region.v1.order_event_service_pb2_grpc import add_OrderEventServiceServicer_to_server
 from gateway.api.region.v1.order_service_pb2_grpc import add_OrderServiceServicer_to_server
 from gateway.api.region.v1.oversight_service_pb2_grpc import add_OversightServiceServicer_to_server
+from gateway.api.region.v1.planned_outage_service_pb2_grpc import add_PlannedOutageServiceServicer_to_server
 from gateway.api.region.v1.retention_service_pb2_grpc import add_RetentionServiceServicer_to_server
 from gateway.api.region.v1.sharing_service_pb2_grpc import add_SharingServiceServicer_to_server
 from gateway.api.region.v1.verification_service_pb2_grpc import add_VerificationServiceServicer_to_server
@@ -76,6 +78,7 @@ from region_node.orders.service import OrderService
 from region_node.oversight.audit_service import AuditService
 from region_node.oversight.complaint_service import ComplaintOversightService
 from region_node.oversight.service import OversightService
+from region_node.planned_outages.service import Hold, PlannedOutageService
 from region_node.questions import Questions
 from region_node.retention.service import RetentionService
 from region_node.sharing.desk import SharingDesk
@@ -91,6 +94,8 @@ class ServicePorts:
     store: Store
     clock: Clock
     questions: Questions
+    hold: Hold
+    """Has a coordinator hold a planned outage."""
 
 
 def services(ports: ServicePorts) -> list[Service]:
@@ -167,13 +172,18 @@ def _of_business(ports: ServicePorts) -> list[Service]:
 
 
 def _of_the_network(ports: ServicePorts) -> list[Service]:
-    """What hangs on the network: agreements on the service of lines."""
+    """What hangs on the network: agreements on the service of lines, and planned outages."""
     context, store, clock = ports.core.context, ports.store, ports.clock
     return [
         Service.of(
             agreement_service_pb2.DESCRIPTOR.services_by_name["AgreementService"],
             add_AgreementServiceServicer_to_server,
             AgreementService(context, store, clock),
+        ),
+        Service.of(
+            planned_outage_service_pb2.DESCRIPTOR.services_by_name["PlannedOutageService"],
+            add_PlannedOutageServiceServicer_to_server,
+            PlannedOutageService(context, store, clock, ports.hold),
         ),
     ]
 
