@@ -34,6 +34,7 @@ from gateway.api.region.v1.dossier_service_pb2 import (
     Statement,
 )
 from gateway.api.region.v1.order_pb2 import OrderState, Party
+from gateway.api.region.v1.planned_outage_service_pb2 import PlannedOutageState
 from gateway.api.region.v1.sharing_service_pb2 import DisclosureKind, GrantState, MaskReason
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
 from gateway.languages import translated
@@ -124,6 +125,7 @@ def words() -> Iterator[str]:
         "MEMBER_STATE_": MemberState,
         "ORDER_STATE_": OrderState,
         "PARTY_": Party,
+        "PLANNED_OUTAGE_STATE_": PlannedOutageState,
         "PRODUCT_STATUS_": ProductStatus,
         "REMEDY_": Remedy,
         "REMEDY_STATE_": RemedyState,

@@ -14,6 +14,7 @@ from coordinator.cli.federation import federation
 from coordinator.cli.migrate import migrate
 from coordinator.cli.move import move_to_postgresql
 from coordinator.cli.orders import orders
+from coordinator.cli.planned_outages import planned_outages
 from coordinator.cli.regions import regions
 from coordinator.cli.serve import serve
 from gateway.completion import completion_command
@@ -42,6 +43,7 @@ for _command in (
     migrate,
     move_to_postgresql,
     orders,
+    planned_outages,
     regions,
     serve,
     completion_command("coordinator"),

@@ -23,6 +23,7 @@ from region_node.cli.keys import keys
 from region_node.cli.migrate import migrate
 from region_node.cli.move import move_to_postgresql
 from region_node.cli.orders import orders
+from region_node.cli.planned_outages import planned_outages
 from region_node.cli.retention import hold, impact_records, list_holds, release_hold, retention
 from region_node.cli.serve import serve
 from region_node.cli.sharing import sharing
@@ -33,9 +34,9 @@ from region_node.cli.sharing import sharing
 def main() -> None:
     """Run a region node, call it from the shell, look after it and its database, and check its audit chain.
 
-    `call`, `orders`, `customers`, `complaints`, `agreements`, `documents`, `sharing`, `retention` and `impact-records`
-    take where the node is, and who asks, from options or CROSSREGION_* in the environment. The other commands read the
-    node's own settings: a file, REGION_NODE_* and --set.
+    `call`, `orders`, `customers`, `complaints`, `agreements`, `planned-outages`, `documents`, `sharing`, `retention`
+    and `impact-records` take where the node is, and who asks, from options or CROSSREGION_* in the environment. The
+    other commands read the node's own settings: a file, REGION_NODE_* and --set.
     """
 
 
@@ -53,6 +54,7 @@ for command in (
     documents,
     complaints,
     agreements,
+    planned_outages,
     audit,
     retention,
     impact_records,

@@ -1,14 +1,19 @@
 """Staff of a region, and what they do with agreements and outages."""
 
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
+
+import grpc
+from google.protobuf.message import Message
 
 from gateway.api.region.v1 import agreement_service_pb2 as api
 from gateway.api.region.v1.agreement_pb2 import Agreement, AgreementStatement, OutageCause, ServiceOutage
 from gateway.api.region.v1.agreement_service_pb2_grpc import AgreementServiceStub
 from gateway.api.types.v1.types_pb2 import Money
 from gateway.clock import to_timestamp
+from tests.federation.counter import REQUESTER
 from tests.federation.running import CALL_SECONDS, Federation, until
 
 CHINA = ZoneInfo("Asia/Shanghai")
@@ -97,3 +102,22 @@ class Agreements:
 def month_of(federation: Federation) -> str:
     """The running month."""
     return f"{federation.clock.now().astimezone(CHINA):%Y-%m}"
+
+
+def calls_about_agreements(
+    channel: grpc.aio.Channel, number: str, agreement_id: str
+) -> Mapping[str, Callable[[], Awaitable[bytes]]]:
+    """What shows what a customer was promised, and what came of it."""
+    node = AgreementServiceStub(channel)
+    got = api.GetAgreementRequest(agreement_id=agreement_id, requester=REQUESTER)
+    listed = api.ListAgreementsRequest(number=number, requester=REQUESTER)
+    stated = api.GetStatementRequest(agreement_id=agreement_id, month="2026-01", requester=REQUESTER)
+
+    async def written(answer: Awaitable[Message]) -> bytes:
+        return (await answer).SerializeToString()
+
+    return {
+        "GetAgreement": lambda: written(node.GetAgreement(got, timeout=CALL_SECONDS)),
+        "ListAgreements": lambda: written(node.ListAgreements(listed, timeout=CALL_SECONDS)),
+        "GetStatement": lambda: written(node.GetStatement(stated, timeout=CALL_SECONDS)),
+    }

@@ -41,6 +41,7 @@ from gateway.api.types.v1.types_pb2 import Document
 from gateway.errors import from_rpc_error, reason_name
 from gateway.identity import server_name
 from gateway.pages import encode_token
+from tests.federation.agreements import Agreements, calls_about_agreements
 from tests.federation.archive import Archive, scan
 from tests.federation.certificates import FEDERATION, new_authority
 from tests.federation.complainant import Complainant
@@ -48,6 +49,7 @@ from tests.federation.counter import REQUESTER, Counter
 from tests.federation.folder import Folder
 from tests.federation.running import CALL_SECONDS, Federation
 from tests.federation.sharing_counter import CONSENT, HOLDER, SharingCounter
+from tests.federation.whole_lists import all_customers, all_orders
 
 # Clear; only its masked form; nothing that tells it from a number that nobody has; or the reason of the refusal.
 SHOWN, MASKED, NOTHING = "shown", "masked", "nothing"
@@ -99,6 +101,9 @@ OPERATOR: Mapping[str, Mapping[str, str]] = {
     "ListComplaints": row(SHOWN, *[NOTHING] * 6),
     "WatchComplaint": row(SHOWN, *["COMPLAINT_NOT_FOUND"] * 6),
     "GetAttachmentContent": row(SHOWN, *["COMPLAINT_NOT_FOUND"] * 6),
+    "GetAgreement": row(SHOWN, *["AGREEMENT_NOT_FOUND"] * 6),
+    "ListAgreements": row(SHOWN, *[NOTHING] * 6),
+    "GetStatement": row("STATEMENT_NOT_FOUND", *["AGREEMENT_NOT_FOUND"] * 6),
     # What goes to the regulator is for staff of the first contact alone.
     "ExportDossier": row(DENIED),
 }
@@ -119,6 +124,9 @@ STAFF: Mapping[str, Mapping[str, str]] = (
             "ListComplaints",
             "WatchComplaint",
             "GetAttachmentContent",
+            "GetAgreement",
+            "ListAgreements",
+            "GetStatement",
         )
     }
     | {"ReadSharedCustomer": row("LEGAL_DUTY_BY_STAFF_ALONE")}
@@ -134,6 +142,7 @@ SHOWS_NOBODY = {
     "ImprovementService.ListImprovementActions": "what a region does about causes, of no customer",
     "RetentionService.ListPurges": "counts of rows",
     "RetentionService.ListHolds": "the region's own ids of customers",
+    "PlannedOutageService.ListPlannedOutages": "when a region works on its network",
     "RetentionService.ListImpactRecords": "what was assessed, of no customer",
 }
 
@@ -189,6 +198,7 @@ class Person:
     register_id: str = "sichuan/counter/none"
     docket: str = "sichuan/counter/none"
     attachment_id: str = "sichuan/counter/none"
+    agreement_id: str = "sichuan/agreement-none"
 
     @property
     def name(self) -> str:
@@ -244,7 +254,9 @@ async def make_person(federation: Federation, case: str) -> Person:
     content, complainant = scan(100) + person.name.encode(), Complainant(federation, counter.region)
     register_id = await Archive(counter).put(number, content)
     docket = (await complainant.file("BILL_WRONG", number)).docket
-    return Person(number, order.id, register_id, docket, await Folder(complainant, docket).attach(content))
+    attached = await Folder(complainant, docket).attach(content)
+    agreement = await Agreements(federation, counter.region).make(number)
+    return Person(number, order.id, register_id, docket, attached, agreement.id)
 
 
 async def decide(federation: Federation, home: Mapping[str, Person]) -> None:
@@ -274,6 +286,7 @@ async def call(federation: Federation, channel: grpc.aio.Channel, rpc: str, pers
     calls = {
         **calls_about_records(federation, channel, person),
         **calls_about_work(channel, person, watched),
+        **calls_about_agreements(channel, person.number, person.agreement_id),
         **calls_about_documents(channel, person),
     }
     assert calls.keys() == OPERATOR.keys()
@@ -425,28 +438,6 @@ async def first_change(stub: ComplaintServiceStub, docket: str) -> bytes:
             changes.cancel()
             return change.SerializeToString()
     return b""
-
-
-async def all_customers(stub: CustomerServiceStub) -> bytes:
-    """All pages of the list."""
-    found, token = b"", ""
-    while True:
-        request = customer_api.ListCustomersRequest(page_size=500, page_token=token, requester=REQUESTER)
-        page = await stub.ListCustomers(request, timeout=CALL_SECONDS)
-        found, token = found + page.SerializeToString(), page.next_page_token
-        if not token:
-            return found
-
-
-async def all_orders(stub: OrderServiceStub) -> bytes:
-    """All pages of the list."""
-    found, token = b"", ""
-    while True:
-        request = order_api.ListOrdersRequest(page_size=500, page_token=token, requester=REQUESTER)
-        page = await stub.ListOrders(request, timeout=CALL_SECONDS)
-        found, token = found + page.SerializeToString(), page.next_page_token
-        if not token:
-            return found
 
 
 def dial(federation: Federation, identity: str) -> grpc.aio.Channel:
