@@ -23,11 +23,12 @@ _CHAPTERS = {
     "4.2": ["4.2", "4.2.1", "4.2.2(1)", "4.2.2(2)"],
     "4.3": [f"4.3({number})" for number in range(1, 5)],
     "4.4": ["4.4(1)", "4.4(2)", "4.4(3)", "4.4, end"],
+    "5.2": ["5.2.3"],
     **{f"7.{part}": [f"7.{part}({number})" for number in range(1, 5)] for part in range(1, 5)},
     "10.1": [f"10.1({number})" for number in range(1, 5)],
     "10.4": ["10.4(1)"],
 }
-_FACTS = ["1", "2", "3", "4", "5", "6", "7", "8", "16", "17"]
+_FACTS = ["1", "2", "3", "4", "5", "6", "7", "8", "14", "16", "17"]
 
 
 def rows(table: str) -> Iterator[list[str]]:
