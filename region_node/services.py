@@ -16,6 +16,7 @@ from gateway.api.region.v1 import (
     document_service_pb2,
     dossier_service_pb2,
     erasure_service_pb2,
+    fault_service_pb2,
     improvement_service_pb2,
     notice_service_pb2,
     order_event_service_pb2,
@@ -43,6 +44,7 @@ from gateway.api.region.v1.customer_service_pb2_grpc import add_CustomerServiceS
 from gateway.api.region.v1.document_service_pb2_grpc import add_DocumentServiceServicer_to_server
 from gateway.api.region.v1.dossier_service_pb2_grpc import add_DossierServiceServicer_to_server
 from gateway.api.region.v1.erasure_service_pb2_grpc import add_ErasureServiceServicer_to_server
+from gateway.api.region.v1.fault_service_pb2_grpc import add_FaultServiceServicer_to_server
 from gateway.api.region.v1.improvement_service_pb2_grpc import add_ImprovementServiceServicer_to_server
 from gateway.api.region.v1.notice_service_pb2_grpc import add_NoticeServiceServicer_to_server
 from gateway.api.region.v1.order_event_service_pb2_grpc import add_OrderEventServiceServicer_to_server
@@ -71,6 +73,7 @@ from region_node.customers.service import CustomerService
 from region_node.documents.service import DocumentPorts, DocumentService
 from region_node.dossiers.service import DossierService
 from region_node.erasure.service import ErasureService
+from region_node.faults.service import FaultService
 from region_node.improvements.service import ImprovementService
 from region_node.notices.service import NoticeService
 from region_node.orders.events_service import OrderEventService
@@ -172,18 +175,23 @@ def _of_business(ports: ServicePorts) -> list[Service]:
 
 
 def _of_the_network(ports: ServicePorts) -> list[Service]:
-    """What hangs on the network: agreements on the service of lines, and planned outages."""
-    context, store, clock = ports.core.context, ports.store, ports.clock
+    """Network support: faults, agreements on the service of lines, and planned outages."""
+    core, store, clock = ports.core, ports.store, ports.clock
     return [
+        Service.of(
+            fault_service_pb2.DESCRIPTOR.services_by_name["FaultService"],
+            add_FaultServiceServicer_to_server,
+            FaultService(core.faults, store, core.changes, clock),
+        ),
         Service.of(
             agreement_service_pb2.DESCRIPTOR.services_by_name["AgreementService"],
             add_AgreementServiceServicer_to_server,
-            AgreementService(context, store, clock),
+            AgreementService(core.context, store, clock),
         ),
         Service.of(
             planned_outage_service_pb2.DESCRIPTOR.services_by_name["PlannedOutageService"],
             add_PlannedOutageServiceServicer_to_server,
-            PlannedOutageService(context, store, clock, ports.hold),
+            PlannedOutageService(core.context, store, clock, ports.hold),
         ),
     ]
 

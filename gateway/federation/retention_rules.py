@@ -34,6 +34,7 @@ _STARTS = {
     DataClass.DATA_CLASS_COMPLAINTS: RetentionStart.RETENTION_START_END,
     DataClass.DATA_CLASS_ENDED_CUSTOMERS: RetentionStart.RETENTION_START_END,
     DataClass.DATA_CLASS_AGREEMENTS: RetentionStart.RETENTION_START_END,
+    DataClass.DATA_CLASS_FAULTS: RetentionStart.RETENTION_START_END,
 }
 """From when the time of a class counts, where it can count in one way only."""
 
@@ -80,6 +81,7 @@ _NO_SHORTER = (
     (DataClass.DATA_CLASS_REQUESTS, DataClass.DATA_CLASS_ENVELOPES),
     (DataClass.DATA_CLASS_REQUESTS, DataClass.DATA_CLASS_COMPLAINTS),
     (DataClass.DATA_CLASS_REQUESTS, DataClass.DATA_CLASS_AGREEMENTS),
+    (DataClass.DATA_CLASS_REQUESTS, DataClass.DATA_CLASS_FAULTS),
     (DataClass.DATA_CLASS_CONSENTS, DataClass.DATA_CLASS_DISCLOSURES),
 )
 """Which class must be known for as long as which other.

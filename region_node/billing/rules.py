@@ -25,6 +25,7 @@ CASH = "cash"
 IN_TRANSIT = "payments-in-transit"
 FEES = "fees"
 COMPENSATION = "compensation"
+RENT_WAIVED = "rent-waived"
 REFUNDS_DUE = "refunds-due"
 OPENING = "opening"
 
@@ -223,6 +224,7 @@ _DESCRIPTIONS: Mapping[str, tuple[str, str]] = {
     COMPENSATION: ("逾期赔偿", "Compensation for delay"),
     SERVICE_CREDIT: ("服务等级赔付", "Credit under a service level agreement"),
     SERVICE_CREDIT_CORRECTION: ("服务等级赔付更正", "Correction of a service level credit"),
+    RENT_WAIVED: ("障碍期间月租减免", "Rent given back for a fault"),
 }
 
 

@@ -8,6 +8,7 @@ from region_node.retention.purging_agreements import Agreements
 from region_node.retention.purging_complaints import Complaints
 from region_node.retention.purging_consents import Consents
 from region_node.retention.purging_customers import EndedCustomers
+from region_node.retention.purging_faults import Faults
 from region_node.retention.purging_orders import Envelopes, OrderEvents, Orders, Requests
 from region_node.retention.purging_rest import AuditTrail, ImpactRecords, Imports, Notices, UsageAndBills, Verification
 from region_node.retention.purging_shared import Disclosures, Documents, Uploads
@@ -20,6 +21,7 @@ def purgers() -> Mapping[DataClass.ValueType, Purger]:
         DataClass.DATA_CLASS_ORDERS: Orders(),
         DataClass.DATA_CLASS_COMPLAINTS: Complaints(),
         DataClass.DATA_CLASS_AGREEMENTS: Agreements(),
+        DataClass.DATA_CLASS_FAULTS: Faults(),
         DataClass.DATA_CLASS_REQUESTS: Requests(),
         DataClass.DATA_CLASS_ORDER_EVENTS: OrderEvents(),
         DataClass.DATA_CLASS_NOTICES: Notices(),

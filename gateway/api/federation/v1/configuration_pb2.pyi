@@ -65,6 +65,8 @@ class _DataClassEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DataClass.V
     """Customers whose last line was terminated. They are erased: their keys are destroyed, here and wherever something of them is kept."""
     DATA_CLASS_AGREEMENTS: _DataClass.ValueType  # 50
     """Statements of agreements on the service of lines, agreements that have ended, and outages and planned outages that are over."""
+    DATA_CLASS_FAULTS: _DataClass.ValueType  # 40
+    """Faults that are closed, rejected or cancelled, with what was said about them. What was given back stays in the ledger."""
 
 class DataClass(_DataClass, metaclass=_DataClassEnumTypeWrapper):
     """A kind of record that a region keeps, for as long as a rule says."""
@@ -105,6 +107,8 @@ DATA_CLASS_ENDED_CUSTOMERS: DataClass.ValueType  # 16
 """Customers whose last line was terminated. They are erased: their keys are destroyed, here and wherever something of them is kept."""
 DATA_CLASS_AGREEMENTS: DataClass.ValueType  # 50
 """Statements of agreements on the service of lines, agreements that have ended, and outages and planned outages that are over."""
+DATA_CLASS_FAULTS: DataClass.ValueType  # 40
+"""Faults that are closed, rejected or cancelled, with what was said about them. What was given back stays in the ledger."""
 Global___DataClass: _TypeAlias = DataClass  # noqa: Y015
 
 class _RetentionStart:
