@@ -43,14 +43,22 @@ _OF_A_SERVICE = frozenset(
 @dataclass(frozen=True)
 class _Known:
     end_time: int
+    cause: int
+    announce_time: int | None
+    withdrawn: int
     version: int
+
+    def is_said_by(self, outage: ServiceOutage, end: int, announced: int | None) -> bool:
+        """Whether a word on it brings nothing new."""
+        known = (self.end_time, self.cause, self.announce_time, bool(self.withdrawn))
+        return self.version >= outage.version or known == (end, outage.cause, announced, outage.withdrawn)
 
 
 def note_outage(tx: Transaction, context: RegionContext, outage: ServiceOutage, now: datetime) -> bool:
     """Notes an outage of this region's network, tells the others, and has statements that exist already corrected.
 
-    `outage.region` is this region. Done once for each version of what source, service, agreement and start name; False
-    where this version, or a later one, is known. Raises Refused before the first write.
+    `outage.region` is this region. Done once for each version of what source, service, agreement and start name that
+    brings news; False where it is known, or a later one. Raises Refused before the first write.
     """
     require_plausible(context.federation.network, outage)
     if not keep_outage(tx, context, outage, now):
@@ -63,18 +71,18 @@ def note_outage(tx: Transaction, context: RegionContext, outage: ServiceOutage, 
 def keep_outage(tx: Transaction, context: RegionContext, outage: ServiceOutage, now: datetime) -> bool:
     """Keeps what a region says of an outage; False where that, or a later word, is known."""
     start, end = _span(outage)
+    announced = to_microseconds(from_timestamp(outage.announce_time)) if outage.HasField("announce_time") else None
     known = tx.first(
         _Known,
-        "SELECT end_time, version FROM service_outages WHERE service = :service AND source = :source"
-        " AND agreement_id = :agreement AND start_time = :start",
+        "SELECT end_time, cause, announce_time, withdrawn, version FROM service_outages"
+        " WHERE service = :service AND source = :source AND agreement_id = :agreement AND start_time = :start",
         service=outage.service,
         source=outage.source,
         agreement=outage.agreement_id,
         start=start,
     )
-    if known is not None and known.version >= outage.version:
+    if known is not None and known.is_said_by(outage, end, announced):
         return False
-    announced = outage.HasField("announce_time")
     tx.execute(
         "INSERT INTO service_outages (service, source, agreement_id, start_time, end_time, region, cause,"
         " announce_time, version, withdrawn) VALUES (:service, :source, :agreement, :start, :end, :region, :cause,"
@@ -88,7 +96,7 @@ def keep_outage(tx: Transaction, context: RegionContext, outage: ServiceOutage, 
         end=end,
         region=outage.region,
         cause=outage.cause,
-        announced=to_microseconds(from_timestamp(outage.announce_time)) if announced else None,
+        announced=announced,
         version=outage.version,
         withdrawn=int(outage.withdrawn),
     )
