@@ -194,17 +194,32 @@ def require_plausible(network: NetworkRegistry, outage: ServiceOutage) -> None:
 
 
 def _tell(tx: Transaction, context: RegionContext, outage: ServiceOutage, now: datetime) -> None:
-    """Tells every other region that ever joined; of one source in the order in which it was said."""
-    payload = OutageTold(outage=outage).SerializeToString()
-    state = context.border.current.state()
     start, _ = _span(outage)
+    kind, payload = EnvelopeKind.ENVELOPE_KIND_SERVICE_OUTAGE, OutageTold(outage=outage).SerializeToString()
+    name = f"{outage.service}/{start}#{outage.version}"
+    tell_every_region(tx, context, kind, f"{SUBJECTS}{outage.source}", name, payload, now)
+
+
+def tell_every_region(
+    tx: Transaction,
+    context: RegionContext,
+    kind: EnvelopeKind.ValueType,
+    subject: str,
+    name: str,
+    payload: bytes,
+    now: datetime,
+) -> None:
+    """Tells every other region that ever joined; of one subject in the order in which it was said.
+
+    `name` tells apart what is said of a subject.
+    """
+    state = context.border.current.state()
     regions = (each.id for each in context.federation.configuration.regions if each.id != context.region)
     for region in sorted(each for each in regions if state.member_state(each) != MemberState.MEMBER_STATE_ABSENT):
-        subject = f"{SUBJECTS}{outage.source}"
         letter = Letter(
-            envelope_id=f"{subject}/{outage.service}/{start}#{outage.version}>{region}",
+            envelope_id=f"{subject}/{name}>{region}",
             destination=region,
-            kind=EnvelopeKind.ENVELOPE_KIND_SERVICE_OUTAGE,
+            kind=kind,
             payload=payload,
             subject=subject,
             operator="",

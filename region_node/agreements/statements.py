@@ -18,6 +18,7 @@ from gateway.money import in_major_units
 from gateway.store.port import Transaction
 from gateway.timers import Timer, is_set, set_timer
 from region_node.agreements import rules
+from region_node.agreements.conformance import measured_of
 from region_node.agreements.outages import CORRECTION_TIMER, outages_of, waivers_of
 from region_node.agreements.rows import (
     find_statement,
@@ -141,7 +142,8 @@ def _computed(
         *_suspensions(tx, line, term),
     ]
     charge, currency = agreement.monthly_charge.minor_units, agreement.monthly_charge.currency
-    situation = rules.Situation(agreement.terms, whole, term, charge, timedelta(hours=hours), outages)
+    measured = measured_of(tx, agreement.service, month.name)
+    situation = rules.Situation(agreement.terms, whole, term, charge, timedelta(hours=hours), outages, measured)
     result = rules.compute(situation)
     return AgreementStatement(
         agreement_id=agreement.id,
@@ -151,6 +153,8 @@ def _computed(
         downtime_us=result.downtime,
         availability_ppm=rules.availability_ppm(result.downtime, result.period),
         credit=Money(minor_units=result.credit, currency=currency),
+        measured_windows=measured.windows,
+        kept_windows=measured.kept,
     )
 
 
@@ -179,8 +183,10 @@ def _suspensions(tx: Transaction, line: Line, term: Span) -> list[rules.Outage]:
 
 
 def _same(before: AgreementStatement, after: AgreementStatement) -> bool:
-    """Whether a calculation comes to the same by the same lines."""
+    """Whether a calculation comes to the same by the same lines and measurements."""
     added = (Kind.STATEMENT_LINE_KIND_POSTED, Kind.STATEMENT_LINE_KIND_POSTING)
+    if (before.measured_windows, before.kept_windows) != (after.measured_windows, after.kept_windows):
+        return False
     return [each for each in before.lines if each.kind not in added] == list(after.lines)
 
 

@@ -193,6 +193,9 @@ def _print_statement(found: AgreementStatement) -> None:
         credit=in_major_units(found.credit.minor_units, found.credit.currency),
     )
     click.echo(told)
+    if found.measured_windows:
+        kept, windows = found.kept_windows, found.measured_windows
+        click.echo(translated("Quality: {kept} of {windows} windows kept to the class.", kept=kept, windows=windows))
     columns = [
         translated("line"),
         translated("time"),

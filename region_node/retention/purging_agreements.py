@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gateway.clock import to_microseconds
+from gateway.clock import from_microseconds, to_microseconds
 from gateway.store.port import Transaction, Value
 from region_node.retention.port import Cut, Page
 
@@ -127,6 +127,12 @@ def _outages(tx: Transaction, cut: Cut) -> Page:
             before=cut.before,
             limit=cut.limit,
             now=to_microseconds(cut.now),
+        ),
+        tx.execute(
+            "DELETE FROM service_conformance WHERE (service, month) IN (SELECT service, month FROM service_conformance"
+            " WHERE month < :month ORDER BY month, service LIMIT :limit)",
+            month=f"{from_microseconds(cut.before):%Y-%m}",
+            limit=cut.limit,
         ),
     ]
     return Page(sum(removed), 0, "outages on" if max(removed) == cut.limit else "")

@@ -43,6 +43,17 @@ CREATE TABLE service_outages (
 CREATE INDEX service_outages_end ON service_outages (service, end_time);
 CREATE INDEX service_outages_old ON service_outages (end_time, source);
 
+-- How much of what was measured of a service in a month kept to its class, as the region tells that runs it.
+CREATE TABLE service_conformance (
+    service TEXT    NOT NULL,
+    month   TEXT    NOT NULL,                  -- YYYY-MM
+    windows INTEGER NOT NULL,
+    kept    INTEGER NOT NULL,
+    version INTEGER NOT NULL,
+    PRIMARY KEY (service, month)
+);
+CREATE INDEX service_conformance_month ON service_conformance (month, service);
+
 -- Time for which the rent of a line was waived (Telecommunications Regulations, art. 32): no agreement pays for it again.
 CREATE TABLE waived_times (
     product_id TEXT    NOT NULL,

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from gateway.api.region.v1 import agreement_service_pb2 as api
-from gateway.api.region.v1.agreement_pb2 import OutageCause, ServiceOutage
+from gateway.api.region.v1.agreement_pb2 import OutageCause, ServiceConformance, ServiceOutage
 from gateway.api.region.v1.agreement_pb2 import StatementLineKind as Kind
-from gateway.api.region.v1.outage_envelopes_pb2 import OutageTold
+from gateway.api.region.v1.outage_envelopes_pb2 import ConformanceTold, OutageTold
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
 from gateway.clock import to_timestamp
 from tests.federation.agreements import CHARGE, OPERATOR, SERVICE, Agreements, month_of
@@ -176,6 +176,27 @@ async def test_a_region_is_not_believed_about_anothers_network_or_agreements(fed
     assert (await henan.deliver(again, "guangdong")).HasField("receipt")
     rows = federation.database("guangdong").rows("SELECT version FROM service_outages WHERE source = 'henan/fault/1'")
     assert rows == [(1,)]
+
+
+async def test_only_the_region_that_runs_a_service_says_how_good_it_was(federation: Federation) -> None:
+    kind = EnvelopeKind.ENVELOPE_KIND_SERVICE_CONFORMANCE
+    good = ServiceConformance(service=SERVICE, month="2026-01", region="sichuan", windows=9, kept=8, version=1)
+    lie = ServiceConformance()
+    lie.CopyFrom(good)
+    henan, sichuan = Forger(federation, "henan"), Forger(federation, "sichuan")
+    for region in ("sichuan", "henan"):
+        lie.region = region
+        envelope = henan.seal("guangdong", kind, ConformanceTold(conformance=lie), f"conformance/{SERVICE}")
+        assert refused(await henan.deliver(envelope, "guangdong")) == "ENVELOPE_KIND_NOT_ALLOWED"
+    for name, value in (("kept", 10), ("month", "January"), ("version", 0)):
+        lie.CopyFrom(good)
+        setattr(lie, name, value)
+        envelope = sichuan.seal("guangdong", kind, ConformanceTold(conformance=lie), f"conformance/{SERVICE}")
+        assert refused(await sichuan.deliver(envelope, "guangdong")) == "ENVELOPE_INVALID", name
+    envelope = sichuan.seal("guangdong", kind, ConformanceTold(conformance=good), f"conformance/{SERVICE}")
+    assert (await sichuan.deliver(envelope, "guangdong")).HasField("receipt")
+    kept = federation.database("guangdong").rows("SELECT windows, kept FROM service_conformance")
+    assert kept == [(9, 8)]
 
 
 async def test_what_is_not_there_is_refused_by_name(federation: Federation) -> None:

@@ -12,7 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway import vault
-from gateway.api.region.v1.agreement_pb2 import Agreement, AgreementStatement, OutageCause, ServiceOutage
+from gateway.api.region.v1.agreement_pb2 import (
+    Agreement,
+    AgreementStatement,
+    OutageCause,
+    ServiceConformance,
+    ServiceOutage,
+)
 from gateway.api.region.v1.agreement_pb2 import StatementLineKind as Kind
 from gateway.api.region.v1.agreement_service_pb2 import CreateAgreementRequest, EndAgreementRequest
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus
@@ -26,6 +32,7 @@ from gateway.store.sqlite import SqliteTransaction
 from gateway.store.sqlite_schema import apply
 from gateway.timers import Timer, TimerHandler, due_timers, fire
 from region_node.agreements import operations
+from region_node.agreements.conformance import note_conformance
 from region_node.agreements.outages import CORRECTION_TIMER, keep_outage, note_outage, note_waiver
 from region_node.agreements.rows import find_agreement, find_statement
 from region_node.agreements.spans import Span
@@ -238,6 +245,26 @@ def test_a_line_that_was_suspended_could_not_be_used_and_gets_nothing_for_it() -
         node.note(JUNE + 2 * DAY, 30 * HOUR, JUNE + 5 * DAY)
         node.run(JULY)
         assert timedelta(microseconds=node.statement(agreement).downtime_us) == 6 * HOUR
+
+
+def test_quality_that_was_not_kept_is_paid_for_once_and_a_later_count_corrects_it() -> None:
+    with desk() as node:
+        agreement = node.agree(JUNE)
+        counts = ServiceConformance(
+            service=SERVICE, month="2030-06", region="sichuan", windows=1000, kept=989, version=1
+        )
+        assert note_conformance(node.tx, node.context, counts, JUNE + 29 * DAY)
+        node.run(JULY)
+        first = node.statement(agreement)
+        assert (first.measured_windows, first.kept_windows) == (1000, 989)
+        (quality,) = (each for each in first.lines if each.kind == Kind.STATEMENT_LINE_KIND_QUALITY)
+        assert (quality.percent, quality.amount) == (5, first.credit)
+        assert not note_conformance(node.tx, node.context, counts, JULY)
+        counts.kept, counts.version = 990, 2
+        assert note_conformance(node.tx, node.context, counts, JULY)
+        node.run(JULY + DAY)
+        second = node.statement(agreement)
+        assert (second.revision, second.credit.minor_units, ledger.balance(node.tx, "a1")) == (2, 0, 0)
 
 
 def test_of_an_erased_customer_nothing_is_stated() -> None:

@@ -265,6 +265,48 @@ class ServiceOutage(_message.Message):
 Global___ServiceOutage: _TypeAlias = ServiceOutage  # noqa: Y015
 
 @_typing.final
+class ServiceConformance(_message.Message):
+    """How much of what was measured of a service in a month kept to its class of quality."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SERVICE_FIELD_NUMBER: _builtins.int
+    MONTH_FIELD_NUMBER: _builtins.int
+    REGION_FIELD_NUMBER: _builtins.int
+    WINDOWS_FIELD_NUMBER: _builtins.int
+    KEPT_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    service: _builtins.str
+    """The id of the network service."""
+    month: _builtins.str
+    """`YYYY-MM`, in the time zone of the region that measured."""
+    region: _builtins.str
+    """The region that runs the service, and tells of it."""
+    windows: _builtins.int
+    """How many windows were measured."""
+    kept: _builtins.int
+    """How many of them kept to the class."""
+    version: _builtins.int
+    """Which word on it this is, from 1; a later one counts, an earlier one changes nothing."""
+    def __init__(
+        self,
+        *,
+        service: _builtins.str = ...,
+        month: _builtins.str = ...,
+        region: _builtins.str = ...,
+        windows: _builtins.int = ...,
+        kept: _builtins.int = ...,
+        version: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kept", b"kept", "month", b"month", "region", b"region", "service", b"service", "version", b"version", "windows", b"windows"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ServiceConformance: _TypeAlias = ServiceConformance  # noqa: Y015
+
+@_typing.final
 class StatementLine(_message.Message):
     """One line of a calculation. Times sum to the downtime, amounts to what was posted."""
 
@@ -333,6 +375,8 @@ class AgreementStatement(_message.Message):
     CREDIT_FIELD_NUMBER: _builtins.int
     POSTED_FIELD_NUMBER: _builtins.int
     POSTING_ID_FIELD_NUMBER: _builtins.int
+    MEASURED_WINDOWS_FIELD_NUMBER: _builtins.int
+    KEPT_WINDOWS_FIELD_NUMBER: _builtins.int
     agreement_id: _builtins.str
     """The agreement."""
     month: _builtins.str
@@ -347,6 +391,10 @@ class AgreementStatement(_message.Message):
     """The availability in millionths, rounded down; bands are decided by the exact fraction."""
     posting_id: _builtins.str
     """The id of the posting on the customer's account; empty where nothing was posted."""
+    measured_windows: _builtins.int
+    """How many windows of the service's quality were measured in the month; 0 where none was, and nothing is given for it."""
+    kept_windows: _builtins.int
+    """How many of them kept to the class."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was computed."""
@@ -377,10 +425,12 @@ class AgreementStatement(_message.Message):
         credit: _types_pb2.Money | None = ...,
         posted: _types_pb2.Money | None = ...,
         posting_id: _builtins.str = ...,
+        measured_windows: _builtins.int = ...,
+        kept_windows: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "credit", b"credit", "posted", b"posted"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreement_id", b"agreement_id", "availability_ppm", b"availability_ppm", "create_time", b"create_time", "credit", b"credit", "downtime_us", b"downtime_us", "lines", b"lines", "month", b"month", "period_us", b"period_us", "posted", b"posted", "posting_id", b"posting_id", "revision", b"revision"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreement_id", b"agreement_id", "availability_ppm", b"availability_ppm", "create_time", b"create_time", "credit", b"credit", "downtime_us", b"downtime_us", "kept_windows", b"kept_windows", "lines", b"lines", "measured_windows", b"measured_windows", "month", b"month", "period_us", b"period_us", "posted", b"posted", "posting_id", b"posting_id", "revision", b"revision"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from gateway.api.region.v1 import agreement_pb2 as gateway_dot_api_dot_region_dot_v1_dot_agreement__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,gateway/api/region/v1/outage_envelopes.proto\x12\x15gateway.api.region.v1\x1a%gateway/api/region/v1/agreement.proto\"B\n\nOutageTold\x12\x34\n\x06outage\x18\x01 \x01(\x0b\x32$.gateway.api.region.v1.ServiceOutageb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,gateway/api/region/v1/outage_envelopes.proto\x12\x15gateway.api.region.v1\x1a%gateway/api/region/v1/agreement.proto\"B\n\nOutageTold\x12\x34\n\x06outage\x18\x01 \x01(\x0b\x32$.gateway.api.region.v1.ServiceOutage\"Q\n\x0f\x43onformanceTold\x12>\n\x0b\x63onformance\x18\x01 \x01(\x0b\x32).gateway.api.region.v1.ServiceConformanceb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,4 +34,6 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_OUTAGETOLD']._serialized_start=110
   _globals['_OUTAGETOLD']._serialized_end=176
+  _globals['_CONFORMANCETOLD']._serialized_start=178
+  _globals['_CONFORMANCETOLD']._serialized_end=259
 # @@protoc_insertion_point(module_scope)
