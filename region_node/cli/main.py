@@ -6,6 +6,7 @@ import click
 
 from gateway.completion import completion_command
 from gateway.languages import SpeakingGroup, speaking
+from region_node.cli.agreements import agreements
 from region_node.cli.alarms import alarms
 from region_node.cli.attachments import attach, attachment
 from region_node.cli.audit import audit
@@ -25,6 +26,7 @@ from region_node.cli.measurements import measurements
 from region_node.cli.migrate import migrate
 from region_node.cli.move import move_to_postgresql
 from region_node.cli.orders import orders
+from region_node.cli.planned_outages import planned_outages
 from region_node.cli.retention import hold, impact_records, list_holds, release_hold, retention
 from region_node.cli.serve import serve
 from region_node.cli.sharing import sharing
@@ -57,6 +59,8 @@ for command in (
     faults,
     alarms,
     measurements,
+    agreements,
+    planned_outages,
     audit,
     retention,
     impact_records,
