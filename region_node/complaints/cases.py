@@ -160,6 +160,20 @@ def take_answers(case: Complaint, item: Complaint) -> None:
             each.answer_time.CopyFrom(answered[_identity(each)])
 
 
+def take_attachments(case: Complaint, item: Complaint) -> bool:
+    """What was attached to a work item is part of the case; whether something of it was not yet. The bytes stay where
+    they are."""
+    known = {each.id for each in case.attachments}
+    fresh = [each for each in item.attachments if each.id not in known]
+    case.attachments.extend(fresh)
+    return bool(fresh)
+
+
+def are_of_one(docket: str, other: str) -> bool:
+    """Whether two dockets are of one case, or of one complaint."""
+    return parent_of(docket)[0] == parent_of(other)[0]
+
+
 def _named(item: WorkItem) -> str:
     if item.state == AWAITING_COORDINATOR:
         return f"{item.number} (coordinator)"

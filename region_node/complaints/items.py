@@ -37,13 +37,12 @@ def share(complaint: Complaint, command: ComplaintCommand, now: datetime) -> boo
 
 
 def _keep_attachment(complaint: Complaint, attachment: ComplaintAttachment, now: datetime) -> None:
-    """What the region that leads has on file for the case, and lets the regions of its items read."""
+    """What is on file for the case, here or in another region, and read through the region that leads."""
     rules.require_file_name("attachment.name", attachment.name)
-    leads = complaint.handling_region
-    if attachment.region != leads or not attachment.id.startswith(f"{leads}/"):
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="attachment.id", problem="not one of the leading region")
+    if not attachment.region or not attachment.id.startswith(f"{attachment.region}/"):
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="attachment.id", problem="not one of its region")
     if attachment.id not in {each.id for each in complaint.attachments}:
-        rules.hear(complaint, leads, now)
+        rules.hear(complaint, attachment.region, now)
         complaint.attachments.append(attachment)
 
 
