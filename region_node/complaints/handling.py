@@ -257,6 +257,7 @@ def _do_here(
         pass_on(tx, context, row, asked, "", now)
     except Refused as again:
         return again
+    failpoints.reach("complaint-redone.before-commit")
     return None
 
 

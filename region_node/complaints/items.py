@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from gateway import failpoints
 from gateway.api.region.v1.complaint_envelopes_pb2 import ComplaintCommand
 from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintAttachment, Resolution
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -44,6 +45,7 @@ def _keep_attachment(complaint: Complaint, attachment: ComplaintAttachment, now:
     if attachment.id not in {each.id for each in complaint.attachments}:
         rules.hear(complaint, attachment.region, now)
         complaint.attachments.append(attachment)
+        failpoints.reach("complaint-attachment-shared.before-commit")
 
 
 def open_again(context: RegionContext, complaint: Complaint, now: datetime) -> None:

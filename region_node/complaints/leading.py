@@ -225,10 +225,7 @@ def _take_in(tx: Transaction, case: Complaint, complaint: Complaint, now: dateti
     own = [each for each in complaint.notes if each.author.partition("/")[0] == item.region]
     fresh = cases.unknown_notes(case, own)
     for each in fresh:
-        copy = case.notes.add()
-        copy.CopyFrom(each)
-        copy.ClearField("asks_region")  # whoever is asked is asked in the item
-        copy.ClearField("answer_time")
+        case.notes.append(cases.note_for(each, case.owner_region))
     if any(_answers(each, complaint) for each in fresh):
         meet(case, (rules.FIRST_RESPONSE, rules.EXPEDITE), now)
     if any(each.asks_customer for each in fresh):
