@@ -27,15 +27,19 @@ from region_node.complaints.rows import (
     earlier_dockets,
     find_complaint,
     note_escalations,
+    remove_escalations,
     require_complaint,
     update_complaint,
 )
 from region_node.context import RegionContext
-from region_node.escalations.rows import tell_above
+from region_node.escalations.rows import forgo, tell_above
 
 ESCALATION_TIMER = "complaint-escalation"  # what raises a complaint next is due
 # What a case says to its items, and first contact where nobody is to work on it here any more.
 _OF_THE_CASE = ("share", "reopen", "conclude", "recall")
+# How long those above are not told of what a region finds as it takes a complaint up: behind the filing comes what an
+# administrator has raised at the first contact meanwhile, who has told of it.
+_HEARD_BEHIND = timedelta(minutes=1)
 UPDATE_LIFETIME = timedelta(days=3650)  # the word of what happened does not expire
 
 
@@ -58,7 +62,8 @@ def take_up(tx: Transaction, context: RegionContext, complaint: Complaint, now: 
     join_group(tx, context, complaint, now)
     escalation.raise_due(complaint, context.federation.working_hours, now, context.region)
     watch(tx, context, complaint)
-    note_reached(tx, context, complaint, known, now)
+    is_heard_of = complaint.handling_region == context.region
+    note_reached(tx, context, complaint, known, now, wait=timedelta() if is_heard_of else _HEARD_BEHIND)
 
 
 def join_group(tx: Transaction, context: RegionContext, complaint: Complaint, now: datetime) -> None:
@@ -122,7 +127,7 @@ def apply_command(tx: Transaction, context: RegionContext, command: ComplaintCom
             )
             escalation.ask_for_regulator(complaint, now, context.region)
         case "raised":
-            _raised_elsewhere(complaint, command)
+            _raised_elsewhere(tx, context, complaint, command)
             known = complaint.level
         case "recall":
             _recalled(context, complaint, now)
@@ -250,13 +255,21 @@ def forget(tx: Transaction, complaint: Complaint) -> None:
     cancel_timer(tx, f"{ESCALATION_TIMER}/{complaint.docket}")
 
 
-def note_reached(tx: Transaction, context: RegionContext, complaint: Complaint, known: int, now: datetime) -> None:
+def note_reached(
+    tx: Transaction,
+    context: RegionContext,
+    complaint: Complaint,
+    known: int,
+    now: datetime,
+    *,
+    wait: timedelta = timedelta(),
+) -> None:
     """Each level that this region has raised the complaint to has one row, and one in the audit chain; those above are
-    told.
+    told, after a wait.
     """
     reached = [each for each in complaint.escalations if each.level > known and each.region == context.region]
     note_escalations(tx, complaint.docket, reached)
-    tell_above(tx, context, complaint, reached, now)
+    tell_above(tx, context, complaint, reached, now, due=now + wait)
     for each in reached:
         audit.append(
             tx,
@@ -342,14 +355,23 @@ def end_pause(context: RegionContext, complaint: Complaint, now: datetime) -> No
         complaint.expected_resolution_date.CopyFrom(to_timestamp(promised(complaint)))
 
 
-def _raised_elsewhere(complaint: Complaint, command: ComplaintCommand) -> None:
-    """The region of first contact has raised it while this one could not be reached; it has told those above."""
+def _raised_elsewhere(tx: Transaction, context: RegionContext, complaint: Complaint, command: ComplaintCommand) -> None:
+    """The region of first contact has raised it while this one could not be reached; it has told those above.
+
+    What this region has found too, and has told nobody of yet, is that region's: each level is told of by one.
+    """
     raised = command.raised
     if raised.reason:
         rules.note(complaint, raised.administrator, raised.reason, from_timestamp(raised.escalation.time))
+    theirs = forgo(tx, complaint.docket, raised.escalation.level)
+    remove_escalations(tx, complaint.docket, theirs)
     for each in complaint.escalations:
-        if (each.level, each.region) == (raised.escalation.level, raised.escalation.region):
-            each.CopyFrom(raised.escalation)  # when it was raised, and by what, is that region's word
+        is_theirs = each.level in theirs and each.region == context.region
+        # When it was raised, and by what, is that region's word.
+        if is_theirs or (each.level, each.region) == (raised.escalation.level, raised.escalation.region):
+            level = each.level
+            each.CopyFrom(raised.escalation)
+            each.level = level
     if rules.is_final(complaint) or complaint.state == rules.RESOLVED:
         return
     for level in range(complaint.level + 1, min(raised.escalation.level, escalation.REGULATOR) + 1):

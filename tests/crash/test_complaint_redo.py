@@ -16,7 +16,7 @@ from gateway.api.region.v1.complaint_service_pb2 import (
 from gateway.api.region.v1.complaint_service_pb2_grpc import ComplaintServiceStub
 from tests.crash.regions import CALL_SECONDS, CLERK, HANDLING, HOME
 from tests.crash.scene import Scene
-from tests.crash.test_complaint_cases import give_back, file
+from tests.crash.test_complaint_cases import file, give_back
 from tests.crash.test_complaints import complaint_of, version
 
 Say = Callable[[Scene, str, str], Coroutine[Any, Any, Complaint]]
