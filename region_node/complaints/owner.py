@@ -154,19 +154,27 @@ def respond(
     asks_region: str = "",
 ) -> Complaint:
     """The responsible department answers, or asks the customer, for whom the internal clock then waits, or another
-    region, for which it does not."""
+    region, for which it does not.
+
+    The classification desk may ask the customer, too; nobody is at work yet, and no clock waits.
+    """
     row = require_owned(tx, context, docket)
     complaint, before = row.complaint, _copy(row.complaint)
-    rules.require_state(complaint, "respond", rules.IN_PROGRESS, *(() if asks or asks_region else (rules.PENDING,)))
+    if is_with_desk := asks and rules.is_unclassified(complaint):
+        rules.require_open(complaint, "respond")
+    else:
+        rules.require_state(complaint, "respond", rules.IN_PROGRESS, *(() if asks or asks_region else (rules.PENDING,)))
     rules.require_room(complaint, len(text.encode()), rules.TALK_LIMIT)
     if asks_region:
         require_other_party(complaint, asks_region, context.region)
     rules.note(complaint, f"{context.region}/{staff_id}", text, now, asks_customer=asks, asks_region=asks_region)
     if asks_region:
         rules.go_on(complaint, now)
-    else:
+    elif not is_with_desk:
         meet(complaint, (rules.FIRST_RESPONSE, rules.EXPEDITE), now)
-    if asks:
+    if is_with_desk:
+        told.tell_asked(tx, complaint, now)
+    elif asks:
         rules.enter(complaint, rules.PENDING, now=now, region=context.region, reason="customer asked")
         rules.hand_over(complaint, "", rules.WAITING_FOR_CUSTOMER, now)
     keep_and_tell(tx, context, row, before, now)
