@@ -109,7 +109,7 @@ class Complaints:
             cause_code=told.get("cause_code", ""),
             resolution=told.get("resolution", ""),
             rating=_rating(told.get("rating", "0")),
-            ended_as=_one_of("ended_as", told, _ENDS),
+            ended_as=_one_of("ended_as", told, _ENDS) or ComplaintState.COMPLAINT_STATE_UNSPECIFIED,
         )
         for name in _INSTANTS:
             if name in told:

@@ -255,8 +255,14 @@ def _require_end(told: api.ImportedComplaint, life: Past) -> None:
         raise Refused(Reason.REASON_REQUEST_INVALID, field="ended_as", problem=problem)
     if told.ended_as == rules.CLOSED:
         return
-    for name in ("resolved_time", "cause_code", "resolution", "rating"):
-        if told.HasField(name) if name == "resolved_time" else getattr(told, name):
+    answered = {
+        "resolved_time": told.HasField("resolved_time"),
+        "cause_code": bool(told.cause_code),
+        "resolution": bool(told.resolution),
+        "rating": bool(told.rating),
+    }
+    for name, is_told in answered.items():
+        if is_told:
             raise Refused(Reason.REASON_REQUEST_INVALID, field=name, problem="of what was withdrawn or rejected")
 
 

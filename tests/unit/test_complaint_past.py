@@ -91,7 +91,7 @@ def test_a_replay_is_what_live_timers_do(
     ended_as: ComplaintState.ValueType,
 ) -> None:
     times: list[datetime | None] = [filed + sum(gaps[: index + 1], timedelta()) for index in range(len(gaps))]
-    answered, resolved, closed = (*times, *[None] * (3 - len(times)))
+    answered, resolved, closed = times + [None] * (3 - len(times))
     past = Past(filed, answered, resolved if ended_as == rules.CLOSED else None, closed, ended_as)
     until = filed + sum(gaps, rest)
     replayed = received(filed, limits, severity, repeats)
