@@ -71,7 +71,7 @@ class ComplaintsToImport(LinesToImport[ImportedComplaint, ImportComplaintsReques
         return aiter(self._service.ImportComplaints(requests))
 
 
-def _instant(context: click.Context, parameter: click.Parameter, text: str | None) -> datetime | None:
+def instant_option(context: click.Context, parameter: click.Parameter, text: str | None) -> datetime | None:
     """The instant that an option gives. Raises BadParameter for one without a zone."""
     if text is None:
         return None
@@ -105,7 +105,7 @@ def _instant(context: click.Context, parameter: click.Parameter, text: str | Non
 @click.option(
     "--as-of",
     metavar="INSTANT",
-    callback=_instant,
+    callback=instant_option,
     help="Change nothing, and replay the clock over FILE up to this instant, for example 2026-11-01T09:00:00+08:00.",
 )
 @click.option("--rows", type=click.IntRange(min=0), default=50, show_default=True, help="Of the table of --as-of.")

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintState
-from gateway.clock import to_timestamp
+from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintState, Escalation
+from gateway.clock import from_timestamp, to_timestamp
 from region_node.complaints import escalation, rules
 from region_node.complaints.deadlines import Hours, meet
 
@@ -62,11 +62,23 @@ def relive(complaint: Complaint, past: Past, hours: Hours, until: datetime) -> d
     return _raise_until(complaint, hours, until)
 
 
+def levels_at(complaint: Complaint, hours: Hours, until: datetime, now: datetime) -> Sequence[Escalation]:
+    """The levels that a stored complaint has reached by an instant, ascending; of one to come those that it will have
+    reached if nothing happens to it before, by the rules by which timers raise it."""
+    if until <= now:
+        return [each for each in complaint.escalations if from_timestamp(each.time) <= until]
+    foreseen = Complaint()
+    foreseen.CopyFrom(complaint)
+    _raise_until(foreseen, hours, until)
+    return list(foreseen.escalations)
+
+
 def _raise_until(complaint: Complaint, hours: Hours, until: datetime) -> datetime | None:
     """Raises it by all that is due; returns when it is raised next."""
+    region = complaint.owner_region if complaint.version else complaint.handling_region
     following = escalation.steps(complaint, hours)
     while following and following[0].due <= until:
-        escalation.raise_to(complaint, following[0], following[0].due, complaint.owner_region)
+        escalation.raise_to(complaint, following[0], following[0].due, region)
         following = escalation.steps(complaint, hours)
     return following[0].due if following else None
 

@@ -10,7 +10,7 @@ from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintState
 from gateway.clock import from_timestamp, to_timestamp
 from region_node.complaints import escalation, rules
 from region_node.complaints.deadlines import Limit, meet, starting
-from region_node.complaints.past import Earlier, Past, relive
+from region_node.complaints.past import Earlier, Past, levels_at, relive
 from tests.unit.complaint_scene import DAY, HOUR, LIMITS, MOMENTS, at, duration, fired, hours
 
 KINDS = (rules.ACKNOWLEDGE, rules.FIRST_RESPONSE, rules.RESOLVE, rules.LEGAL)
@@ -143,6 +143,20 @@ def test_one_that_was_withdrawn_or_rejected_was_answered_by_nothing_and_raised_n
         assert relive(complaint, Past(FILED, closed=FILED + HOUR, ended_as=ended_as), hours, FILED + DAY) is None
         assert (complaint.state, complaint.level) == (ended_as, escalation.DEPARTMENT)
         assert [each.HasField("met_time") for each in complaint.deadlines] == [True, False, False, False]
+
+
+def test_a_stored_complaint_tells_what_it_had_reached_and_what_it_will_have_reached_if_nothing_happens() -> None:
+    stored, now = received(FILED), FILED + 5 * HOUR
+    relive(stored, Past(FILED), hours, now)
+    before = stored.SerializeToString()
+    assert fired(stored)[-1] == (2, "FIRST_RESPONSE_MISSED")
+    assert [each.level for each in levels_at(stored, hours, FILED + 3 * HOUR, now)] == [0, 1]
+    assert list(levels_at(stored, hours, now, now)) == list(stored.escalations)
+    for until in (FILED + 30 * HOUR, FILED + 49 * HOUR, FILED + 20 * DAY):
+        live = received(FILED)
+        relive(live, Past(FILED), hours, until)
+        assert list(levels_at(stored, hours, until, now)) == list(live.escalations)
+    assert stored.SerializeToString() == before
 
 
 def test_a_complaint_repeats_those_of_its_number_and_category_that_were_filed_within_the_time_before() -> None:
