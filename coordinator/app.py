@@ -15,9 +15,11 @@ from coordinator.membership.members import CurrentMembers
 from coordinator.membership.presence import Presence
 from coordinator.membership.service import FederationPorts, FederationService, MembershipService
 from coordinator.membership.witnesses import Witnesses, tell_of_registry
+from coordinator.network.service import PathService
 from coordinator.oversight.asking import Regions
 from coordinator.oversight.complaint_service import ComplaintOversightService
 from coordinator.oversight.service import OversightService
+from coordinator.planned_outages.service import PlannedOutageService
 from coordinator.problems.correlator import Correlator, CorrelatorPorts
 from coordinator.problems.current import CurrentNetwork
 from coordinator.problems.following import Following, FollowingPorts
@@ -38,6 +40,8 @@ from gateway.api.coordinator.v1 import (
     administration_pb2,
     case_service_pb2,
     complaint_oversight_service_pb2,
+    path_service_pb2,
+    planned_outage_service_pb2,
     problem_service_pb2,
 )
 from gateway.api.coordinator.v1.administration_pb2_grpc import (
@@ -49,6 +53,10 @@ from gateway.api.coordinator.v1.administration_pb2_grpc import (
 from gateway.api.coordinator.v1.case_service_pb2_grpc import add_CaseServiceServicer_to_server
 from gateway.api.coordinator.v1.complaint_oversight_service_pb2_grpc import (
     add_ComplaintOversightServiceServicer_to_server,
+)
+from gateway.api.coordinator.v1.path_service_pb2_grpc import add_PathServiceServicer_to_server
+from gateway.api.coordinator.v1.planned_outage_service_pb2_grpc import (
+    add_PlannedOutageServiceServicer_to_server,
 )
 from gateway.api.coordinator.v1.problem_service_pb2_grpc import add_ProblemServiceServicer_to_server
 from gateway.api.federation.v1 import federation_pb2
@@ -274,6 +282,11 @@ def _services(parts: _Parts) -> list[Service]:
             CaseService(CasePorts(parts.registry, parts.members, parts.channels, parts.clock)),
         ),
         Service.of(
+            planned_outage_service_pb2.DESCRIPTOR.services_by_name["PlannedOutageService"],
+            add_PlannedOutageServiceServicer_to_server,
+            PlannedOutageService(parts.registry, parts.clock),
+        ),
+        Service.of(
             complaint_oversight_service_pb2.DESCRIPTOR.services_by_name["ComplaintOversightService"],
             add_ComplaintOversightServiceServicer_to_server,
             complaints,
@@ -282,6 +295,11 @@ def _services(parts: _Parts) -> list[Service]:
             problem_service_pb2.DESCRIPTOR.services_by_name["ProblemService"],
             add_ProblemServiceServicer_to_server,
             ProblemService(parts.problems),
+        ),
+        Service.of(
+            path_service_pb2.DESCRIPTOR.services_by_name["PathService"],
+            add_PathServiceServicer_to_server,
+            PathService(regions, parts.registry),
         ),
         Service.of(
             admin["AuditService"],

@@ -14,7 +14,9 @@ from gateway.api.federation.v1.configuration_pb2 import (
     WithoutGrant,
 )
 from gateway.api.federation.v1.federation_pb2 import MemberState
-from gateway.api.federation.v1.problem_pb2 import NetworkElementKind, PerceivedSeverity, ProblemState
+from gateway.api.federation.v1.problem_pb2 import NetworkElementKind, ProblemState
+from gateway.api.region.v1.agreement_pb2 import StatementLineKind
+from gateway.api.region.v1.alarm_pb2 import AlarmState, PerceivedSeverity
 from gateway.api.region.v1.complaint_pb2 import (
     ClassifiedBy,
     ComplaintChannel,
@@ -43,6 +45,7 @@ from gateway.api.region.v1.fault_pb2 import (
     RepairMode,
 )
 from gateway.api.region.v1.order_pb2 import OrderState, Party
+from gateway.api.region.v1.planned_outage_service_pb2 import PlannedOutageState
 from gateway.api.region.v1.sharing_service_pb2 import DisclosureKind, GrantState, MaskReason
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
 from gateway.languages import translated
@@ -117,6 +120,7 @@ def words() -> Iterator[str]:
     """All words that have a translation, in English."""
     enums = {
         "ACCIDENT_GRADE_": AccidentGrade,
+        "ALARM_STATE_": AlarmState,
         "CLASSIFIED_BY_": ClassifiedBy,
         "COMPLAINT_CHANNEL_": ComplaintChannel,
         "COMPLAINT_SEVERITY_": ComplaintSeverity,
@@ -144,6 +148,7 @@ def words() -> Iterator[str]:
         "PARTY_": Party,
         "PERCEIVED_SEVERITY_": PerceivedSeverity,
         "PROBLEM_STATE_": ProblemState,
+        "PLANNED_OUTAGE_STATE_": PlannedOutageState,
         "PRODUCT_STATUS_": ProductStatus,
         "QUOTE_STATE_": QuoteState,
         "REMEDY_": Remedy,
@@ -154,6 +159,7 @@ def words() -> Iterator[str]:
         "RETURN_REASON_": ReturnReason,
         "SHARED_FIELD_": SharedField,
         "STATEMENT_": Statement,
+        "STATEMENT_LINE_KIND_": StatementLineKind,
         "TIME_REASON_": TimeReason,
         "WORK_ITEM_STATE_": WorkItemState,
         "WITHOUT_GRANT_": WithoutGrant,

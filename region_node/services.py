@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 
 from gateway.api.region.v1 import (
+    agreement_service_pb2,
+    alarm_service_pb2,
     attachment_service_pb2,
     audit_service_pb2,
     billing_service_pb2,
@@ -17,15 +19,19 @@ from gateway.api.region.v1 import (
     erasure_service_pb2,
     fault_service_pb2,
     improvement_service_pb2,
+    measurement_service_pb2,
     notice_service_pb2,
     order_event_service_pb2,
     order_service_pb2,
     oversight_service_pb2,
+    planned_outage_service_pb2,
     problem_service_pb2,
     retention_service_pb2,
     sharing_service_pb2,
     verification_service_pb2,
 )
+from gateway.api.region.v1.agreement_service_pb2_grpc import add_AgreementServiceServicer_to_server
+from gateway.api.region.v1.alarm_service_pb2_grpc import add_AlarmServiceServicer_to_server
 from gateway.api.region.v1.attachment_service_pb2_grpc import add_AttachmentServiceServicer_to_server
 from gateway.api.region.v1.audit_service_pb2_grpc import add_AuditServiceServicer_to_server
 from gateway.api.region.v1.billing_service_pb2_grpc import add_BillingServiceServicer_to_server
@@ -44,10 +50,12 @@ from gateway.api.region.v1.dossier_service_pb2_grpc import add_DossierServiceSer
 from gateway.api.region.v1.erasure_service_pb2_grpc import add_ErasureServiceServicer_to_server
 from gateway.api.region.v1.fault_service_pb2_grpc import add_FaultServiceServicer_to_server
 from gateway.api.region.v1.improvement_service_pb2_grpc import add_ImprovementServiceServicer_to_server
+from gateway.api.region.v1.measurement_service_pb2_grpc import add_MeasurementServiceServicer_to_server
 from gateway.api.region.v1.notice_service_pb2_grpc import add_NoticeServiceServicer_to_server
 from gateway.api.region.v1.order_event_service_pb2_grpc import add_OrderEventServiceServicer_to_server
 from gateway.api.region.v1.order_service_pb2_grpc import add_OrderServiceServicer_to_server
 from gateway.api.region.v1.oversight_service_pb2_grpc import add_OversightServiceServicer_to_server
+from gateway.api.region.v1.planned_outage_service_pb2_grpc import add_PlannedOutageServiceServicer_to_server
 from gateway.api.region.v1.problem_service_pb2_grpc import add_ProblemServiceServicer_to_server
 from gateway.api.region.v1.retention_service_pb2_grpc import add_RetentionServiceServicer_to_server
 from gateway.api.region.v1.sharing_service_pb2_grpc import add_SharingServiceServicer_to_server
@@ -58,6 +66,7 @@ from gateway.clock import Clock
 from gateway.relay.service import RelayService
 from gateway.server import Service
 from gateway.store.port import Store
+from region_node.agreements.service import AgreementService
 from region_node.billing.service import BillingService
 from region_node.catalogue.service import CatalogueService
 from region_node.complaints.attachment_service import AttachmentService
@@ -72,12 +81,15 @@ from region_node.dossiers.service import DossierService
 from region_node.erasure.service import ErasureService
 from region_node.faults.service import FaultService
 from region_node.improvements.service import ImprovementService
+from region_node.measurements.alarm_service import AlarmService
+from region_node.measurements.service import MeasurementService
 from region_node.notices.service import NoticeService
 from region_node.orders.events_service import OrderEventService
 from region_node.orders.service import OrderService
 from region_node.oversight.audit_service import AuditService
 from region_node.oversight.complaint_service import ComplaintOversightService
 from region_node.oversight.service import OversightService
+from region_node.planned_outages.service import Hold, PlannedOutageService
 from region_node.problems.service import ProblemService
 from region_node.questions import Questions
 from region_node.retention.service import RetentionService
@@ -94,11 +106,13 @@ class ServicePorts:
     store: Store
     clock: Clock
     questions: Questions
+    hold: Hold
+    """Has a coordinator hold a planned outage."""
 
 
 def services(ports: ServicePorts) -> list[Service]:
     """All services of a node."""
-    return [*_of_business(ports), *_of_the_network(ports), *_of_records(ports), *_of_the_federation(ports)]
+    return [*_of_business(ports), *_of_records(ports), *_of_the_network(ports), *_of_the_federation(ports)]
 
 
 def _of_business(ports: ServicePorts) -> list[Service]:
@@ -170,13 +184,33 @@ def _of_business(ports: ServicePorts) -> list[Service]:
 
 
 def _of_the_network(ports: ServicePorts) -> list[Service]:
-    """Network support."""
-    core = ports.core
+    """Network support: faults, alarms and measurements, agreements on the service of lines, and planned outages."""
+    core, store, clock = ports.core, ports.store, ports.clock
     return [
         Service.of(
             fault_service_pb2.DESCRIPTOR.services_by_name["FaultService"],
             add_FaultServiceServicer_to_server,
-            FaultService(core.faults, ports.store, core.changes, ports.clock),
+            FaultService(core.faults, store, core.changes, clock),
+        ),
+        Service.of(
+            alarm_service_pb2.DESCRIPTOR.services_by_name["AlarmService"],
+            add_AlarmServiceServicer_to_server,
+            AlarmService(core.context, store, core.changes, clock),
+        ),
+        Service.of(
+            measurement_service_pb2.DESCRIPTOR.services_by_name["MeasurementService"],
+            add_MeasurementServiceServicer_to_server,
+            MeasurementService(core.context, store, clock),
+        ),
+        Service.of(
+            agreement_service_pb2.DESCRIPTOR.services_by_name["AgreementService"],
+            add_AgreementServiceServicer_to_server,
+            AgreementService(core.context, store, clock),
+        ),
+        Service.of(
+            planned_outage_service_pb2.DESCRIPTOR.services_by_name["PlannedOutageService"],
+            add_PlannedOutageServiceServicer_to_server,
+            PlannedOutageService(core.context, store, clock, ports.hold),
         ),
     ]
 

@@ -13,7 +13,9 @@ from coordinator.cli.exits import EPILOG
 from coordinator.cli.federation import federation
 from coordinator.cli.migrate import migrate
 from coordinator.cli.move import move_to_postgresql
+from coordinator.cli.network import network
 from coordinator.cli.orders import orders
+from coordinator.cli.planned_outages import planned_outages
 from coordinator.cli.problems import outages, problems
 from coordinator.cli.regions import regions
 from coordinator.cli.serve import serve
@@ -42,9 +44,11 @@ for _command in (
     federation,
     migrate,
     move_to_postgresql,
+    network,
     orders,
     outages,
     problems,
+    planned_outages,
     regions,
     serve,
     completion_command("coordinator"),

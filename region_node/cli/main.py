@@ -6,11 +6,14 @@ import click
 
 from gateway.completion import completion_command
 from gateway.languages import SpeakingGroup, speaking
+from region_node.cli.agreements import agreements
+from region_node.cli.alarms import alarms
 from region_node.cli.attachments import attach, attachment
 from region_node.cli.audit import audit
 from region_node.cli.call import call
 from region_node.cli.complaint_desk import classify
 from region_node.cli.complaint_import import import_file as import_complaints
+from region_node.cli.complaint_levels import escalations
 from region_node.cli.complaints import complaints
 from region_node.cli.config import config
 from region_node.cli.customers import customers
@@ -20,9 +23,11 @@ from region_node.cli.dossier import dossier
 from region_node.cli.faults import faults
 from region_node.cli.improvement import actions
 from region_node.cli.keys import keys
+from region_node.cli.measurements import measurements
 from region_node.cli.migrate import migrate
 from region_node.cli.move import move_to_postgresql
 from region_node.cli.orders import orders
+from region_node.cli.planned_outages import planned_outages
 from region_node.cli.problems import problems
 from region_node.cli.retention import hold, impact_records, list_holds, release_hold, retention
 from region_node.cli.serve import serve
@@ -34,9 +39,9 @@ from region_node.cli.sharing import sharing
 def main() -> None:
     """Run a region node, call it from the shell, look after it and its database, and check its audit chain.
 
-    `call`, `orders`, `customers`, `complaints`, `faults`, `problems`, `documents`, `sharing`, `retention` and
-    `impact-records` take where the node is, and who asks, from options or CROSSREGION_* in the environment. The other
-    commands read the node's own settings: a file, REGION_NODE_* and --set.
+    Commands of business (`orders`, `complaints`, `faults`, `alarms` and so on) take where the node is, and who asks,
+    from options or CROSSREGION_* in the environment. Those that look after the node itself read its own settings: a
+    file, REGION_NODE_* and --set.
     """
 
 
@@ -55,6 +60,10 @@ for command in (
     complaints,
     faults,
     problems,
+    alarms,
+    measurements,
+    agreements,
+    planned_outages,
     audit,
     retention,
     impact_records,
@@ -63,7 +72,7 @@ for command in (
     main.add_command(command)
 for command in (hold, release_hold, list_holds):
     customers.add_command(command)
-for command in (attach, attachment, classify, dossier, actions, import_complaints):
+for command in (attach, attachment, classify, dossier, escalations, actions, import_complaints):
     complaints.add_command(command)
 speaking(main, Path(__file__).parents[1] / "texts")
 

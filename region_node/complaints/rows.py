@@ -195,6 +195,14 @@ def note_escalations(tx: Transaction, docket: str, reached: Sequence[Escalation]
     insert_escalations(tx, escalation_values(docket, reached))
 
 
+def remove_escalations(tx: Transaction, docket: str, levels: Iterable[int]) -> None:
+    """Forgets that this region has raised a complaint to some levels: another one has."""
+    tx.execute_many(
+        "DELETE FROM complaint_escalations WHERE docket = :docket AND level = :level",
+        [{"docket": docket, "level": each} for each in levels],
+    )
+
+
 def escalation_values(docket: str, reached: Iterable[Escalation]) -> Sequence[Mapping[str, Value]]:
     """What `insert_escalations` stores of the levels of one complaint."""
     return [
@@ -215,27 +223,6 @@ def insert_escalations(tx: Transaction, rows: Sequence[Mapping[str, Value]]) -> 
         "INSERT INTO complaint_escalations (docket, level, trigger_code, due, time)"
         " VALUES (:docket, :level, :trigger_code, :due, :time)",
         rows,
-    )
-
-
-def earlier_dockets(tx: Transaction, complaint: Complaint) -> list[str]:
-    """The other complaints of the same number and category in the thirty days before this one, newest first.
-
-    Those that were withdrawn, or recalled because they are about something else, are none.
-    """
-    filed = from_timestamp(complaint.creation_date)
-    return tx.all(
-        str,
-        "SELECT case_docket FROM (SELECT CASE WHEN parent = '' THEN docket ELSE parent END AS case_docket,"
-        " creation_date FROM complaints WHERE number_index = :number_index AND category = :category"
-        " AND state <> :cancelled AND creation_date BETWEEN :since AND :until) AS found WHERE case_docket <> :docket"
-        " GROUP BY case_docket ORDER BY MAX(creation_date) DESC, case_docket",
-        number_index=number_index(tx, complaint.request.number),
-        category=complaint.request.category,
-        cancelled=rules.CANCELLED,
-        since=to_microseconds(filed - rules.REPEAT_WITHIN),
-        until=to_microseconds(filed),
-        docket=complaint.docket,
     )
 
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from gateway.api.coordinator.v1.case_service_pb2 import TellCaseRequest
 from gateway.api.coordinator.v1.case_service_pb2_grpc import CaseServiceStub
+from gateway.api.coordinator.v1.planned_outage_service_pb2 import HoldWindowRequest, PlannedWindow
+from gateway.api.coordinator.v1.planned_outage_service_pb2_grpc import PlannedOutageServiceStub
 from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent, TellAffectedRequest, TellEventRequest
 from gateway.api.coordinator.v1.problem_service_pb2_grpc import ProblemServiceStub
 from gateway.api.region.v1.case_service_pb2 import CaseHeader
@@ -84,6 +86,17 @@ class FederationClient:
         """Returns once a coordinator has how many customers a problem affects. Raises as `tell_case`."""
         await self._coordinators.call(
             lambda coordinator, seconds: invoke(ProblemServiceStub(coordinator.channel).TellAffected, request, seconds),
+            TELL_SECONDS,
+        )
+
+    async def hold_window(self, window: PlannedWindow) -> None:
+        """Returns once a coordinator holds a planned outage, or has let it go.
+
+        Raises Refused, or Unreachable where none answers.
+        """
+        request = HoldWindowRequest(window=window)
+        await self._coordinators.call(
+            lambda each, seconds: invoke(PlannedOutageServiceStub(each.channel).HoldWindow, request, seconds),
             TELL_SECONDS,
         )
 

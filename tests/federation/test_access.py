@@ -6,11 +6,14 @@ import grpc
 import pytest
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 
-from gateway.api.coordinator.v1 import administration_pb2
+from gateway.api.coordinator.v1 import administration_pb2, path_service_pb2
 from gateway.api.coordinator.v1 import complaint_oversight_service_pb2 as overseen_complaints_pb2
+from gateway.api.coordinator.v1 import planned_outage_service_pb2 as held_windows_pb2
 from gateway.api.coordinator.v1 import problem_service_pb2 as found_problems_pb2
 from gateway.api.federation.v1 import federation_pb2
 from gateway.api.region.v1 import (
+    agreement_service_pb2,
+    alarm_service_pb2,
     audit_service_pb2,
     billing_service_pb2,
     catalogue_service_pb2,
@@ -23,10 +26,12 @@ from gateway.api.region.v1 import (
     erasure_service_pb2,
     fault_service_pb2,
     improvement_service_pb2,
+    measurement_service_pb2,
     notice_service_pb2,
     order_event_service_pb2,
     order_service_pb2,
     oversight_service_pb2,
+    planned_outage_service_pb2,
     problem_service_pb2,
     retention_service_pb2,
     sharing_service_pb2,
@@ -45,6 +50,11 @@ FILES = (
     administration_pb2,
     overseen_complaints_pb2,
     found_problems_pb2,
+    path_service_pb2,
+    alarm_service_pb2,
+    held_windows_pb2,
+    agreement_service_pb2,
+    planned_outage_service_pb2,
     audit_service_pb2,
     billing_service_pb2,
     catalogue_service_pb2,
@@ -55,6 +65,7 @@ FILES = (
     erasure_service_pb2,
     fault_service_pb2,
     improvement_service_pb2,
+    measurement_service_pb2,
     document_service_pb2,
     dossier_service_pb2,
     federation_pb2,
@@ -78,6 +89,8 @@ OF_COORDINATORS = {
     "gateway.api.coordinator.v1.MembershipService",
     "gateway.api.coordinator.v1.OversightService",
     "gateway.api.coordinator.v1.ProblemService",
+    "gateway.api.coordinator.v1.PathService",
+    "gateway.api.coordinator.v1.PlannedOutageService",
     "gateway.api.federation.v1.FederationService",
     "gateway.api.relay.v1.RelayService",
 }

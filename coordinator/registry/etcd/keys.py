@@ -150,6 +150,11 @@ class Keys:
         problem, _, region = key.decode().removeprefix(f"{self._prefix}problem-followers/").partition("/")
         return problem, region
 
+    @property
+    def planned_windows(self) -> bytes:
+        """The planned outages of all regions."""
+        return self._key("planned-windows")
+
     def live(self, region: str, endpoint: str) -> bytes:
         """A process of a region."""
         return self._key(f"live/{region}/{endpoint}")
