@@ -282,14 +282,26 @@ def _services(parts: _Parts) -> list[Service]:
             CaseService(CasePorts(parts.registry, parts.members, parts.channels, parts.clock)),
         ),
         Service.of(
-            planned_outage_service_pb2.DESCRIPTOR.services_by_name["PlannedOutageService"],
-            add_PlannedOutageServiceServicer_to_server,
-            PlannedOutageService(parts.registry, parts.clock),
-        ),
-        Service.of(
             complaint_oversight_service_pb2.DESCRIPTOR.services_by_name["ComplaintOversightService"],
             add_ComplaintOversightServiceServicer_to_server,
             complaints,
+        ),
+        Service.of(
+            admin["AuditService"],
+            add_AuditServiceServicer_to_server,
+            auditing,
+        ),
+        *_of_the_network(parts, regions),
+    ]
+
+
+def _of_the_network(parts: _Parts, regions: Regions) -> list[Service]:
+    """Planned outages, problems and paths."""
+    return [
+        Service.of(
+            planned_outage_service_pb2.DESCRIPTOR.services_by_name["PlannedOutageService"],
+            add_PlannedOutageServiceServicer_to_server,
+            PlannedOutageService(parts.registry, parts.clock),
         ),
         Service.of(
             problem_service_pb2.DESCRIPTOR.services_by_name["ProblemService"],
@@ -300,10 +312,5 @@ def _services(parts: _Parts) -> list[Service]:
             path_service_pb2.DESCRIPTOR.services_by_name["PathService"],
             add_PathServiceServicer_to_server,
             PathService(regions, parts.registry),
-        ),
-        Service.of(
-            admin["AuditService"],
-            add_AuditServiceServicer_to_server,
-            auditing,
         ),
     ]
