@@ -114,7 +114,7 @@ class FaultEnvelopes:
 
     def _require_here(self, fault: Fault) -> None:
         """The registry of the network in force names this region. Raises Refused."""
-        found = places.owner_of(self._context.federation, fault.report.place)
+        found = places.check(self._context.federation, fault.report)
         if (found, fault.owner_region) != (self._context.region, self._context.region):
             raise Refused(Reason.REASON_FAULT_NOT_RESPONSIBLE, region=found)
 
