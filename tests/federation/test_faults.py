@@ -251,6 +251,8 @@ async def test_a_major_fault_of_a_link_is_closed_with_a_review_and_its_measures(
     closed = await engineers.closes(filed.id, REVIEW)
     assert closed.review.measures[0].owner == "li"
     assert closed.review.author == "sichuan/wang"
+    actions = "SELECT category, cause_code, owner, due_date FROM improvement_actions WHERE docket = ?"
+    assert federation.database("sichuan").rows(actions, filed.id) == [("FAULT", "cable", "li", "2030-01-31")]
 
 
 @pytest.mark.parametrize(
