@@ -74,6 +74,7 @@ def apply_command(tx: Transaction, context: RegionContext, asked: FaultCommand, 
         case _:
             raise Refused(Reason.REASON_REQUEST_INVALID, field="command", problem="none is set")
     keep_and_tell(tx, context, row, before, now, informed=(fault.handling_region,))
+    failpoints.reach("fault-commanded.before-commit")
     return fault
 
 
