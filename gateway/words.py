@@ -13,6 +13,7 @@ from gateway.api.federation.v1.configuration_pb2 import (
     WithoutGrant,
 )
 from gateway.api.federation.v1.federation_pb2 import MemberState
+from gateway.api.region.v1.alarm_pb2 import AlarmState, PerceivedSeverity
 from gateway.api.region.v1.complaint_pb2 import (
     ClassifiedBy,
     ComplaintChannel,
@@ -114,6 +115,7 @@ def word(name: str, prefix: str) -> str:
 def words() -> Iterator[str]:
     """All words that have a translation, in English."""
     enums = {
+        "ALARM_STATE_": AlarmState,
         "CLASSIFIED_BY_": ClassifiedBy,
         "COMPLAINT_CHANNEL_": ComplaintChannel,
         "COMPLAINT_SEVERITY_": ComplaintSeverity,
@@ -137,6 +139,7 @@ def words() -> Iterator[str]:
         "MEMBER_STATE_": MemberState,
         "ORDER_STATE_": OrderState,
         "PARTY_": Party,
+        "PERCEIVED_SEVERITY_": PerceivedSeverity,
         "PRODUCT_STATUS_": ProductStatus,
         "QUOTE_STATE_": QuoteState,
         "REMEDY_": Remedy,

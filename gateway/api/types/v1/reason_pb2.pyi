@@ -339,6 +339,12 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Have the customer decide on the price of the part."""
     REASON_FAULT_PART_UNKNOWN: _Reason.ValueType  # 206
     """Name a part of the repair by its number."""
+    REASON_STREAM_OUT_OF_ORDER: _Reason.ValueType  # 220
+    """Begin the stream again and go on after the number that the node names."""
+    REASON_NETWORK_OBJECT_ELSEWHERE: _Reason.ValueType  # 221
+    """Send it to the node of the region that it belongs to."""
+    REASON_ALARM_NOT_FOUND: _Reason.ValueType  # 222
+    """Look in the list of alarms for those that are there."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """The reasons. They are stable: programs may decide on them. They travel as the reason of google.rpc.ErrorInfo, without the prefix."""
@@ -657,6 +663,12 @@ REASON_FAULT_PRICE_NOT_ACCEPTED: Reason.ValueType  # 205
 """Have the customer decide on the price of the part."""
 REASON_FAULT_PART_UNKNOWN: Reason.ValueType  # 206
 """Name a part of the repair by its number."""
+REASON_STREAM_OUT_OF_ORDER: Reason.ValueType  # 220
+"""Begin the stream again and go on after the number that the node names."""
+REASON_NETWORK_OBJECT_ELSEWHERE: Reason.ValueType  # 221
+"""Send it to the node of the region that it belongs to."""
+REASON_ALARM_NOT_FOUND: Reason.ValueType  # 222
+"""Look in the list of alarms for those that are there."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final
