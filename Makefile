@@ -35,7 +35,7 @@ run: setup ## run a federation until Ctrl-C: PROFILE=embedded or production
 	@$(BIN)/python -m deploy.local --profile $(PROFILE)
 
 test: setup ## run all tests; TESTS=path narrows them
-	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(TESTS)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup --no-loadscope-reorder $(TESTS)
 
 test-other: ## run all tests on another interpreter: PYTHON=… VENV=…
 	@$(MAKE) --no-print-directory test

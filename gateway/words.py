@@ -33,6 +33,14 @@ from gateway.api.region.v1.dossier_service_pb2 import (
     DossierVerdict,
     Statement,
 )
+from gateway.api.region.v1.fault_pb2 import (
+    FaultCause,
+    FaultSeverity,
+    FaultState,
+    QuoteState,
+    RepairMilestone,
+    RepairMode,
+)
 from gateway.api.region.v1.order_pb2 import OrderState, Party
 from gateway.api.region.v1.sharing_service_pb2 import DisclosureKind, GrantState, MaskReason
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
@@ -58,15 +66,18 @@ _ACTIONS = (
     "supplement",
     "undo",
 )
-_CHANGES = (  # of the state of a complaint
+_CHANGES = (  # of the state of a complaint or a fault
     "accepted by the customer",
     "case ended",
     "classified anew",
+    "closed",
     "customer answered",
     "customer asked",
     "given back",
     "no answer needed",
     "refused by the customer",
+    "repaired",
+    "reported",
     "resolution proposed",
     "taken up",
     "withdrawn by the customer",
@@ -118,6 +129,9 @@ def words() -> Iterator[str]:
         "DOSSIER_VERDICT_": DossierVerdict,
         "ENVELOPE_KIND_": EnvelopeKind,
         "ESCALATION_TRIGGER_": EscalationTrigger,
+        "FAULT_CAUSE_": FaultCause,
+        "FAULT_SEVERITY_": FaultSeverity,
+        "FAULT_STATE_": FaultState,
         "GRANT_STATE_": GrantState,
         "LEGAL_BASIS_": LegalBasis,
         "LINE_KIND_": LineKind,
@@ -127,8 +141,11 @@ def words() -> Iterator[str]:
         "PARTY_": Party,
         "PERCEIVED_SEVERITY_": PerceivedSeverity,
         "PRODUCT_STATUS_": ProductStatus,
+        "QUOTE_STATE_": QuoteState,
         "REMEDY_": Remedy,
         "REMEDY_STATE_": RemedyState,
+        "REPAIR_MILESTONE_": RepairMilestone,
+        "REPAIR_MODE_": RepairMode,
         "RETURN_REASON_": ReturnReason,
         "SHARED_FIELD_": SharedField,
         "STATEMENT_": Statement,

@@ -44,6 +44,10 @@ class WorkingHours:
         self._zone = ZoneInfo(time_zone)
         self.spans_of: Callable[[date], Sequence[Span]] = lru_cache(maxsize=_DAYS_KEPT)(self._spans_of)
         """The open times of a day, in order; those that meet or overlap are one."""
+        self._open_on: Callable[[date], timedelta] = lru_cache(maxsize=_DAYS_KEPT)(self._total_of)
+
+    def _total_of(self, day: date) -> timedelta:
+        return sum((each.closes - each.opens for each in self.spans_of(day)), _NONE)
 
     def _spans_of(self, day: date) -> Sequence[Span]:
         worked = self.days.is_working_day(day)
@@ -127,12 +131,17 @@ class WorkingHours:
         start, end = _utc(start), _utc(end)
         if end < start:
             raise ValueError("the end is before the start")
-        total, day, last = _NONE, self._day(start), self._day(end)
-        while day <= last:
-            for span in self.spans_of(day):
-                total += max(min(span.closes, end) - max(span.opens, start), _NONE)
-            day += _DAY
+        first, last = self._day(start), self._day(end)
+        total = self._open_within(first, start, end)
+        if first < last:
+            total += self._open_within(last, start, end)
+            for number in range(1, (last - first).days):
+                total += self._open_on(first + number * _DAY)
         return total
+
+    def _open_within(self, day: date, start: datetime, end: datetime) -> timedelta:
+        spans = self.spans_of(day)
+        return sum((max(min(each.closes, end) - max(each.opens, start), _NONE) for each in spans), _NONE)
 
     def _day(self, instant: datetime) -> date:
         return instant.astimezone(self._zone).date()
@@ -169,4 +178,4 @@ def _require_positive(amount: timedelta) -> None:
 def _utc(instant: datetime) -> datetime:
     if instant.tzinfo is None:
         raise ValueError("working time needs instants with a time zone")
-    return instant.astimezone(UTC)
+    return instant if instant.tzinfo is UTC else instant.astimezone(UTC)

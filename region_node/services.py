@@ -16,6 +16,7 @@ from gateway.api.region.v1 import (
     document_service_pb2,
     dossier_service_pb2,
     erasure_service_pb2,
+    fault_service_pb2,
     improvement_service_pb2,
     measurement_service_pb2,
     notice_service_pb2,
@@ -43,6 +44,7 @@ from gateway.api.region.v1.customer_service_pb2_grpc import add_CustomerServiceS
 from gateway.api.region.v1.document_service_pb2_grpc import add_DocumentServiceServicer_to_server
 from gateway.api.region.v1.dossier_service_pb2_grpc import add_DossierServiceServicer_to_server
 from gateway.api.region.v1.erasure_service_pb2_grpc import add_ErasureServiceServicer_to_server
+from gateway.api.region.v1.fault_service_pb2_grpc import add_FaultServiceServicer_to_server
 from gateway.api.region.v1.improvement_service_pb2_grpc import add_ImprovementServiceServicer_to_server
 from gateway.api.region.v1.measurement_service_pb2_grpc import add_MeasurementServiceServicer_to_server
 from gateway.api.region.v1.notice_service_pb2_grpc import add_NoticeServiceServicer_to_server
@@ -70,6 +72,7 @@ from region_node.customers.service import CustomerService
 from region_node.documents.service import DocumentPorts, DocumentService
 from region_node.dossiers.service import DossierService
 from region_node.erasure.service import ErasureService
+from region_node.faults.service import FaultService
 from region_node.improvements.service import ImprovementService
 from region_node.measurements.alarm_service import AlarmService
 from region_node.measurements.service import MeasurementService
@@ -169,6 +172,28 @@ def _of_business(ports: ServicePorts) -> list[Service]:
     ]
 
 
+def _of_the_network(ports: ServicePorts) -> list[Service]:
+    """Network support."""
+    core, store, clock = ports.core, ports.store, ports.clock
+    return [
+        Service.of(
+            fault_service_pb2.DESCRIPTOR.services_by_name["FaultService"],
+            add_FaultServiceServicer_to_server,
+            FaultService(core.faults, store, core.changes, clock),
+        ),
+        Service.of(
+            alarm_service_pb2.DESCRIPTOR.services_by_name["AlarmService"],
+            add_AlarmServiceServicer_to_server,
+            AlarmService(core.context, store, core.changes, clock),
+        ),
+        Service.of(
+            measurement_service_pb2.DESCRIPTOR.services_by_name["MeasurementService"],
+            add_MeasurementServiceServicer_to_server,
+            MeasurementService(core.context, store, clock),
+        ),
+    ]
+
+
 def _of_records(ports: ServicePorts) -> list[Service]:
     """What is known and kept of customers."""
     core, store, clock, questions = ports.core, ports.store, ports.clock, ports.questions
@@ -193,23 +218,6 @@ def _of_records(ports: ServicePorts) -> list[Service]:
             retention_service_pb2.DESCRIPTOR.services_by_name["RetentionService"],
             add_RetentionServiceServicer_to_server,
             RetentionService(context, store, clock),
-        ),
-    ]
-
-
-def _of_the_network(ports: ServicePorts) -> list[Service]:
-    """What is told of the network."""
-    core, store, clock = ports.core, ports.store, ports.clock
-    return [
-        Service.of(
-            alarm_service_pb2.DESCRIPTOR.services_by_name["AlarmService"],
-            add_AlarmServiceServicer_to_server,
-            AlarmService(core.context, store, core.changes, clock),
-        ),
-        Service.of(
-            measurement_service_pb2.DESCRIPTOR.services_by_name["MeasurementService"],
-            add_MeasurementServiceServicer_to_server,
-            MeasurementService(core.context, store, clock),
         ),
     ]
 

@@ -34,23 +34,23 @@ class Kept:
 _ALL = 100_000  # rows: more than any test has
 _SENT = (
     "SELECT envelope_id, subject, destination, kind, content, signature, receipt_content, receipt_signature, closed"
-    " FROM outbox ORDER BY created, envelope_id"
+    " FROM outbox WHERE :subject = '' OR subject = :subject ORDER BY created, envelope_id"
 )
 _RECEIVED = (
     "SELECT envelope_id, subject, origin, 0, content, signature, receipt_content, receipt_signature, received"
-    " FROM inbox ORDER BY received, envelope_id"
+    " FROM inbox WHERE :subject = '' OR subject = :subject ORDER BY received, envelope_id"
 )
 
 
-def sent(tx: Transaction) -> Iterator[Kept]:
-    """What was sent, oldest first; not what was about a customer who was erased."""
-    for row in tx.all(Kept, _SENT):
+def sent(tx: Transaction, subject: str = "") -> Iterator[Kept]:
+    """What was sent, of one subject or of all, oldest first; not what was about a customer who was erased."""
+    for row in tx.all(Kept, _SENT, subject=subject):
         yield from _opened(tx, row, OUTBOX, OUTBOX_RECEIPT, row.envelope_id)
 
 
-def received(tx: Transaction) -> Iterator[Kept]:
-    """What was acted on, oldest first; not what was about a customer who was erased."""
-    for row in tx.all(Kept, _RECEIVED):
+def received(tx: Transaction, subject: str = "") -> Iterator[Kept]:
+    """What was acted on, of one subject or of all, oldest first; not what was about a customer who was erased."""
+    for row in tx.all(Kept, _RECEIVED, subject=subject):
         yield from _opened(tx, row, INBOX, INBOX_RECEIPT, inbox_key(row.peer, row.envelope_id))
 
 

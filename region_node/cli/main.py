@@ -18,6 +18,7 @@ from region_node.cli.customers import customers
 from region_node.cli.doctor import doctor
 from region_node.cli.documents import documents
 from region_node.cli.dossier import dossier
+from region_node.cli.faults import faults
 from region_node.cli.improvement import actions
 from region_node.cli.keys import keys
 from region_node.cli.measurements import measurements
@@ -34,9 +35,9 @@ from region_node.cli.sharing import sharing
 def main() -> None:
     """Run a region node, call it from the shell, look after it and its database, and check its audit chain.
 
-    `call`, `orders`, `customers`, `complaints`, `alarms`, `measurements`, `documents`, `sharing`, `retention` and
-    `impact-records` take where the node is, and who asks, from options or CROSSREGION_* in the environment. The other
-    commands read the node's own settings: a file, REGION_NODE_* and --set.
+    Commands of business (`orders`, `complaints`, `faults`, `alarms` and others) take where the node is, and who asks, from
+    options or CROSSREGION_* in the environment. Those that look after the node itself read its own settings: a file,
+    REGION_NODE_* and --set.
     """
 
 
@@ -53,6 +54,7 @@ for command in (
     sharing,
     documents,
     complaints,
+    faults,
     alarms,
     measurements,
     audit,

@@ -40,19 +40,25 @@ class Pause:
 
 def starting(kind: DeadlineKind.ValueType, limits: Iterable[Limit], start: datetime, hours: Hours) -> Deadline:
     """A deadline that runs from `start`: of the limits what ends first holds. Raises ValueError without any."""
-    found = Deadline(kind=kind)
-    for each in limits:
-        ends = deadline(each.limit, start, hours(each.region))
-        found.terms.add(
-            region=each.region, limit=each.limit, start_time=to_timestamp(start), end_time=to_timestamp(ends)
-        )
-    found.due.CopyFrom(to_timestamp(_earliest(found.terms)))
-    return found
+    running = [(deadline(each.limit, start, hours(each.region)), each) for each in limits]
+    begins = to_timestamp(start)
+    return Deadline(
+        kind=kind,
+        terms=[
+            Deadline.Term(region=each.region, limit=each.limit, start_time=begins, end_time=to_timestamp(ends))
+            for ends, each in running
+        ],
+        due=to_timestamp(min(ends for ends, _ in running)),
+    )
 
 
 def find(complaint: Complaint, kind: DeadlineKind.ValueType) -> Deadline | None:
     """The deadline of a kind; of reminders the last one."""
-    return next((each for each in reversed(complaint.deadlines) if each.kind == kind), None)
+    found = None
+    for each in complaint.deadlines:
+        if each.kind == kind:
+            found = each
+    return found
 
 
 def due_of(each: Deadline) -> datetime:
@@ -101,12 +107,13 @@ def promised(complaint: Complaint) -> datetime:
     return min(due_of(each) for each in complaint.deadlines if each.kind in (rules.RESOLVE, rules.LEGAL))
 
 
-def mark(each: Deadline, fraction: float, hours: Hours) -> datetime:
-    """When such a part of a deadline's time has been used, in UTC: never after it is due.
+def marks(each: Deadline, fractions: Sequence[float], hours: Hours) -> list[datetime]:
+    """When such parts of a deadline's time have been used, in UTC: never after it is due.
 
     Of a limit that is counted in days or in working time, while its region works: nobody is woken for half of a week.
     """
-    return min(_term_mark(term, fraction, hours(term.region)) for term in each.terms)
+    by_term = [_term_marks(term, fractions, hours(term.region)) for term in each.terms]
+    return [min(of_a_fraction) for of_a_fraction in zip(*by_term, strict=True)]
 
 
 def told_at(each: Deadline, hours: Hours) -> datetime:
@@ -116,13 +123,14 @@ def told_at(each: Deadline, hours: Hours) -> datetime:
     return hours(last.region).next_open(due) if _counts_days(last.limit) else due
 
 
-def _term_mark(term: Deadline.Term, fraction: float, counting: WorkingHours) -> datetime:
+def _term_marks(term: Deadline.Term, fractions: Sequence[float], counting: WorkingHours) -> list[datetime]:
     start, end = from_timestamp(term.start_time), from_timestamp(term.end_time)
     kind = term.limit.WhichOneof("limit")
     if kind in ("working_time", "working_days"):
-        return min(counting.add(start, counting.between(start, end) * fraction), end)
-    reached = start + (end - start) * fraction
-    return min(counting.next_open(reached), end) if kind == "days" else reached
+        open_time = counting.between(start, end)  # by far most of what this costs
+        return [min(counting.add(start, open_time * fraction), end) for fraction in fractions]
+    reached = [start + (end - start) * fraction for fraction in fractions]
+    return [min(counting.next_open(each), end) for each in reached] if kind == "days" else reached
 
 
 def _counts_days(limit: TimeLimit) -> bool:

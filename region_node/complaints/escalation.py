@@ -23,7 +23,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.clock import to_timestamp
 from gateway.errors import Refused
 from region_node.complaints import cases, rules
-from region_node.complaints.deadlines import Hours, due_of, find, is_met, mark, told_at
+from region_node.complaints.deadlines import Hours, due_of, find, is_met, marks, told_at
 
 FIRST_CONTACT, DEPARTMENT, QUALITY, COORDINATOR, EXECUTIVE, REGULATOR = range(6)
 ADMINISTRATORS = "admin/"  # how an author begins who is an administrator of the federation, and no region
@@ -207,14 +207,14 @@ def _unresolved(complaint: Complaint, hours: Hours) -> Iterator[Step]:
     each = find(complaint, rules.RESOLVE)
     if each is None or is_met(each):
         return
-    # Working time is counted for what still lies before it only: that is most of what a step costs.
-    response = find(complaint, rules.FIRST_RESPONSE)
-    if complaint.level < QUALITY and response is not None and not is_met(response):
-        yield Step(QUALITY, EscalationTrigger.ESCALATION_TRIGGER_HALF_USED, mark(each, 0.5, hours))
-    if complaint.level < COORDINATOR and _is_without_plan(complaint):
-        yield Step(COORDINATOR, EscalationTrigger.ESCALATION_TRIGGER_WITHOUT_PLAN, mark(each, 0.5, hours))
-    if complaint.level < COORDINATOR:
-        yield Step(COORDINATOR, EscalationTrigger.ESCALATION_TRIGGER_THREE_QUARTERS_USED, mark(each, 0.75, hours))
+    if complaint.level < COORDINATOR:  # working time is counted for what still lies before it only
+        half, three_quarters = marks(each, (0.5, 0.75), hours)
+        response = find(complaint, rules.FIRST_RESPONSE)
+        if complaint.level < QUALITY and response is not None and not is_met(response):
+            yield Step(QUALITY, EscalationTrigger.ESCALATION_TRIGGER_HALF_USED, half)
+        if _is_without_plan(complaint):
+            yield Step(COORDINATOR, EscalationTrigger.ESCALATION_TRIGGER_WITHOUT_PLAN, half)
+        yield Step(COORDINATOR, EscalationTrigger.ESCALATION_TRIGGER_THREE_QUARTERS_USED, three_quarters)
     if complaint.level < EXECUTIVE:
         yield Step(EXECUTIVE, EscalationTrigger.ESCALATION_TRIGGER_LIMIT_PASSED, told_at(each, hours))
 

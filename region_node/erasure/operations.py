@@ -35,6 +35,7 @@ from region_node.erasure.rows import (
 )
 from region_node.erasure.rules import require_erasable
 from region_node.erasure.standing_told import customer_key, tell_standing
+from region_node.faults.rows import FaultOfNumber, fault_subject, faults_about
 from region_node.orders.erasing import AboutCustomer, orders_about
 from region_node.retention.holds import holds_of
 from region_node.subjects import customer_subject, number_subject, order_subject
@@ -131,13 +132,15 @@ class _KeptOf:
     lines: Sequence[Line]
     orders: Sequence[AboutCustomer]
     complaints: Sequence[AboutNumber]
+    faults: Sequence[FaultOfNumber]
 
 
 def _kept_of(tx: Transaction, customer_id: str) -> _KeptOf:
     lines = lines_of_customer(tx, customer_id)
     orders = orders_about(tx, [line.number for line in lines], [line.product_id for line in lines])
     complaints = [each for line in lines for each in complaints_about(tx, line.number)]
-    return _KeptOf(customer_id, lines, orders, complaints)
+    faults = [each for line in lines for each in faults_about(tx, line.number)]
+    return _KeptOf(customer_id, lines, orders, complaints, faults)
 
 
 def _require_erasable(tx: Transaction, context: RegionContext, kept: _KeptOf, now: datetime) -> None:
@@ -155,6 +158,7 @@ def _erase_all(tx: Transaction, context: RegionContext, kept: _KeptOf, now: date
     """Destroys what is kept of a customer, here and elsewhere; how many keys that were."""
     documents = kept_of(tx, kept.customer_id)
     subjects = _subjects(tx, kept.customer_id, kept.lines, kept.orders, kept.complaints)
+    subjects += [subject for each in kept.faults if each.is_ended for subject in _of_fault(each)]
     subjects += [envelope_subject(document_subject(each.register_id)) for each in documents]
     complained = kept_elsewhere(tx, kept.complaints)
     key_id, numbers = customer_key(tx, kept.customer_id), [line.number for line in kept.lines]
@@ -265,6 +269,14 @@ def _subjects(
         *(complaint_subject(each.docket) for each in complaints),
         *(envelope_subject(each.docket) for each in complaints),
     ]
+
+
+def _of_fault(fault: FaultOfNumber) -> Sequence[str]:
+    """What a fault that has ended is sealed under; an open one goes once it has ended.
+
+    Other regions destroy what they have by the word of how the customer stands.
+    """
+    return fault_subject(fault.fault_id), envelope_subject(fault.fault_id)
 
 
 def _require_there(tx: Transaction, customer: Named) -> str:

@@ -11,6 +11,7 @@ from gateway.store.port import Transaction
 from region_node.complaints.private_notes import remove_private_notes
 from region_node.customers.standing import ERASED, keep_standing
 from region_node.documents.files import remove_files_of
+from region_node.faults.rows import forget_waivers
 
 _COLUMNS = "caller, request_id, digest, customer_id, reason, staff_id, channel, time, keys_destroyed, orders_erased"
 
@@ -146,6 +147,8 @@ def mark_erased(tx: Transaction, subjects: Sequence[str]) -> None:
             tx.execute("UPDATE orders SET erased = 1 WHERE order_id = :id", id=name)
             # What an event without a body tells, its other columns say.
             tx.execute("UPDATE order_events SET body = NULL WHERE order_id = :id", id=name)
+        elif kind == "fault":
+            forget_waivers(tx, name)
         elif kind == "complaint":
             remove_files_of(tx, name)
             remove_private_notes(tx, name)

@@ -7,6 +7,7 @@ from region_node.retention.port import Purger
 from region_node.retention.purging_complaints import Complaints
 from region_node.retention.purging_consents import Consents
 from region_node.retention.purging_customers import EndedCustomers
+from region_node.retention.purging_faults import Faults
 from region_node.retention.purging_network import Alarms, MeasurementDays, MeasurementHours, Measurements
 from region_node.retention.purging_orders import Envelopes, OrderEvents, Orders, Requests
 from region_node.retention.purging_rest import AuditTrail, ImpactRecords, Imports, Notices, UsageAndBills, Verification
@@ -19,6 +20,7 @@ def purgers() -> Mapping[DataClass.ValueType, Purger]:
         DataClass.DATA_CLASS_ENVELOPES: Envelopes(),
         DataClass.DATA_CLASS_ORDERS: Orders(),
         DataClass.DATA_CLASS_COMPLAINTS: Complaints(),
+        DataClass.DATA_CLASS_FAULTS: Faults(),
         DataClass.DATA_CLASS_REQUESTS: Requests(),
         DataClass.DATA_CLASS_ORDER_EVENTS: OrderEvents(),
         DataClass.DATA_CLASS_NOTICES: Notices(),

@@ -15,6 +15,7 @@ from region_node.context import RegionContext
 from region_node.customers.rows import lines_of_customer
 from region_node.documents.rows import document_subject, kept_of
 from region_node.erasure.elsewhere import kept_elsewhere
+from region_node.faults.rows import faults_about
 from region_node.orders.erasing import orders_about
 from region_node.retention.holds import held_customers, holds_of
 
@@ -112,6 +113,9 @@ def _kept_elsewhere(tx: Transaction, here: str, customer_id: str) -> Sequence[_K
     found = {_Kept(each.handling_region, each.order_id) for each in orders}
     found |= {_Kept(each.region, each.docket) for each in kept_elsewhere(tx, complaints)}
     found |= {_Kept(each.region, document_subject(each.register_id)) for each in kept_of(tx, customer_id)}
+    for line in lines:
+        for fault in faults_about(tx, line.number):
+            found |= {_Kept(region, fault.fault_id) for region in (fault.handling_region, fault.owner_region)}
     return sorted(each for each in found if each.region != here)
 
 

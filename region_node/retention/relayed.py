@@ -15,6 +15,7 @@ from region_node.context import RegionContext
 from region_node.documents.files import find_file
 from region_node.documents.rows import DOCUMENT_SUBJECTS
 from region_node.erasure.elsewhere import Elsewhere, kept_elsewhere
+from region_node.faults.rows import find_fault
 from region_node.orders.rows import find_order
 from region_node.payloads import parse
 from region_node.retention.elsewhere import HOLD_SUBJECTS, forget_telling, tell_until
@@ -54,6 +55,9 @@ class HoldEnvelopes:
         order = find_order(tx, subject)
         if order is not None:
             return order.order.home_region == origin
+        fault = find_fault(tx, subject)
+        if fault is not None:
+            return fault.fault.home_region == origin
         row = find_complaint(tx, subject)
         if row is None:
             return True

@@ -1,8 +1,8 @@
 """What a node has in its database, read beside the process or after its death."""
 
 import sqlite3
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, closing
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import Protocol, cast
 
@@ -13,8 +13,9 @@ from gateway import audit
 from gateway.api.region.v1.order_pb2 import Order
 from gateway.api.relay.v1.relay_pb2 import Envelope, Receipt
 from gateway.region_keys import KeySet, RegionKeys
-from gateway.store.opening import DatabasePlace, PostgresqlSettings
+from gateway.store.opening import DatabasePlace
 from gateway.store.port import Transaction
+from gateway.store.postgresql_connection import PostgresqlTransaction, connect
 from region_node.customers.rows import find_line
 from region_node.orders.rows import find_order
 from tests import at_rest
@@ -99,14 +100,20 @@ class PostgresqlDatabase:
         if self._connection is not None:
             self._connection.close()
 
-    def look(self) -> AbstractContextManager[Transaction]:
-        """See Database."""
-        place = DatabasePlace(Path("unused"), PostgresqlSettings(self._conninfo))
-        return place.look(RegionKeys(KeySet.load(self._keys)))
+    @contextmanager
+    def look(self) -> Iterator[Transaction]:
+        """See Database. Over the same connection: conditions are looked at hundreds of times."""
+        self.rows("SELECT 1")  # connects anew where it must
+        connection = self._connected()
+        connection.execute(b"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        try:
+            yield PostgresqlTransaction(connection, RegionKeys(KeySet.load(self._keys)))
+        finally:
+            connection.execute(b"ROLLBACK")
 
     def _connected(self) -> psycopg.Connection[Row]:
         if self._connection is None or self._connection.closed:
-            self._connection = psycopg.connect(self._conninfo, autocommit=True, application_name="looks from outside")
+            self._connection = connect(self._conninfo, "looks from outside")
         return self._connection
 
 
@@ -127,6 +134,7 @@ class Records:
 
     def __init__(self, database: Database) -> None:
         self.database = database
+        self._verified = audit.Head(0, audit.GENESIS)
 
     def rows(self, sql: str, *values: object) -> list[Row]:
         """The rows of a query with a `?` for each value."""
@@ -174,15 +182,15 @@ class Records:
         with self.database.look() as tx:
             return at_rest.orders(tx)
 
-    def sent(self) -> list[at_rest.Kept]:
-        """What this region has sent, opened, by id."""
+    def sent(self, subject: str = "") -> list[at_rest.Kept]:
+        """What this region has sent, about one subject or all, opened, by id."""
         with self.database.look() as tx:
-            return sorted(at_rest.sent(tx), key=lambda row: row.envelope_id)
+            return sorted(at_rest.sent(tx, subject), key=lambda row: row.envelope_id)
 
-    def received(self) -> list[at_rest.Kept]:
-        """What this region has acted on, opened, by id."""
+    def received(self, subject: str = "") -> list[at_rest.Kept]:
+        """What this region has acted on, about one subject or all, opened, by id."""
         with self.database.look() as tx:
-            return sorted(at_rest.received(tx), key=lambda row: row.envelope_id)
+            return sorted(at_rest.received(tx, subject), key=lambda row: row.envelope_id)
 
     def has_received(self, order_id: str) -> bool:
         """Whether a command about the order was acted on here."""
@@ -195,17 +203,17 @@ class Records:
     def envelope(self, order_id: str) -> Envelope:
         """The first envelope that was sealed here about an order, as it was signed."""
         with self.database.look() as tx:
-            first = next((row for row in at_rest.sent(tx) if row.subject == order_id), None)
+            first = next(at_rest.sent(tx, order_id), None)
         assert first is not None, f"nothing was sealed about {order_id}"
         return Envelope(content=first.content, signature=first.signature)
 
     def receipts_kept(self, order_id: str) -> list[Row]:
         """Envelope ids with the receipts of others, as this region closed its envelopes about an order."""
-        return [_receipt(row) for row in self.sent() if row.subject == order_id]
+        return [_receipt(row) for row in self.sent(order_id)]
 
     def receipts_given(self, order_id: str) -> list[Row]:
         """Envelope ids with the receipts that this region gave for commands about an order."""
-        return [_receipt(row) for row in self.received() if row.subject == order_id]
+        return [_receipt(row) for row in self.received(order_id)]
 
     def receipt_given(self, order_id: str) -> Receipt:
         """The receipt that this region gave for the one command about an order."""
@@ -240,10 +248,14 @@ class Records:
         return line.status
 
     def verify_chain(self) -> None:
-        """Raises ChainBroken where the audit chain is not whole."""
+        """Raises ChainBroken where the audit chain does not go on, whole, from where it was whole when last asked."""
         columns = "sequence, time, actor, action, subject, detail, hash, salt"
-        rows = self.rows(f"SELECT {columns} FROM audit ORDER BY sequence")
-        audit.verify([audit.AuditRow(*row) for row in rows])  # type: ignore[arg-type]
+        found = self.rows(f"SELECT {columns} FROM audit WHERE sequence >= ? ORDER BY sequence", self._verified.sequence)
+        rows = [audit.AuditRow(*row) for row in found]  # type: ignore[arg-type]
+        if self._verified.sequence:
+            assert rows, "the tail of the chain was cut"
+            assert rows.pop(0).head == self._verified, "the chain was rewritten"
+        self._verified = audit.Walk(after=self._verified).take_all(rows)
 
 
 def _receipt(row: at_rest.Kept) -> Row:

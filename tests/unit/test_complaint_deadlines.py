@@ -12,7 +12,7 @@ from gateway.clock import from_timestamp
 from gateway.federation.catalogue import Federation
 from gateway.federation.files import load
 from region_node.complaints import rules
-from region_node.complaints.deadlines import Limit, Pause, due_of, find, mark, meet, promised, reopen, resume, starting
+from region_node.complaints.deadlines import Limit, Pause, due_of, find, marks, meet, promised, reopen, resume, starting
 from region_node.complaints.limits import set_deadlines
 from tests.unit.complaint_scene import HOUR, LIMITS, MOMENTS, at, complaint, due, duration, hours, working
 from tests.unit.test_federation_rules import SHIPPED
@@ -121,7 +121,7 @@ def test_a_customers_answer_starts_the_clock_again_where_it_stopped() -> None:
     assert due(found) == start + 35 * HOUR
     each = find(found, rules.RESOLVE)
     assert each is not None
-    assert mark(each, 0.5, hours) == start + 11 * HOUR + 12 * HOUR
+    assert marks(each, [0.5], hours) == [start + 11 * HOUR + 12 * HOUR]
 
 
 def test_the_laws_clock_never_stops_and_what_was_late_stays_late() -> None:
@@ -169,7 +169,7 @@ def test_no_mark_of_a_limit_in_days_or_working_time_falls_into_closed_hours(
     limit: TimeLimit, start: datetime, fraction: float
 ) -> None:
     each = starting(rules.RESOLVE, [Limit("sichuan", limit)], start, hours)
-    reached = mark(each, fraction, hours)
+    (reached,) = marks(each, [fraction], hours)
     assert start <= reached <= due_of(each)
     if limit.WhichOneof("limit") != "duration" and reached < due_of(each):
         closing = reached - timedelta(microseconds=1)

@@ -62,6 +62,8 @@ class _DataClassEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DataClass.V
     """Complaints that have ended, with their work items, attachments, notes and what was told of them. What is counted stays."""
     DATA_CLASS_ENDED_CUSTOMERS: _DataClass.ValueType  # 16
     """Customers whose last line was terminated. They are erased: their keys are destroyed, here and wherever something of them is kept."""
+    DATA_CLASS_FAULTS: _DataClass.ValueType  # 40
+    """Faults that are closed, rejected or cancelled, with what was said about them. What was given back stays in the ledger."""
     DATA_CLASS_MEASUREMENTS: _DataClass.ValueType  # 45
     """Measurements of the network as they came. What they come to by hour and day stays."""
     DATA_CLASS_MEASUREMENT_HOURS: _DataClass.ValueType  # 46
@@ -108,6 +110,8 @@ DATA_CLASS_COMPLAINTS: DataClass.ValueType  # 15
 """Complaints that have ended, with their work items, attachments, notes and what was told of them. What is counted stays."""
 DATA_CLASS_ENDED_CUSTOMERS: DataClass.ValueType  # 16
 """Customers whose last line was terminated. They are erased: their keys are destroyed, here and wherever something of them is kept."""
+DATA_CLASS_FAULTS: DataClass.ValueType  # 40
+"""Faults that are closed, rejected or cancelled, with what was said about them. What was given back stays in the ledger."""
 DATA_CLASS_MEASUREMENTS: DataClass.ValueType  # 45
 """Measurements of the network as they came. What they come to by hour and day stays."""
 DATA_CLASS_MEASUREMENT_HOURS: DataClass.ValueType  # 46

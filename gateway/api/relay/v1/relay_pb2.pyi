@@ -65,6 +65,12 @@ class _EnvelopeKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Envelope
     """Command, home region to every other: a customer with these numbers was erased, is stored only, or is so no longer. What was kept about the numbers is destroyed, or not read."""
     ENVELOPE_KIND_LEGAL_HOLD: _EnvelopeKind.ValueType  # 31
     """Command, home region to a region that keeps something of its customer: keep it, for an authority or a court, or no longer. The region that leads a case tells those that have a part of it."""
+    ENVELOPE_KIND_FAULT_REPORTED: _EnvelopeKind.ValueType  # 40
+    """Command, region in which a fault was reported to the one in which it is: take it."""
+    ENVELOPE_KIND_FAULT_COMMAND: _EnvelopeKind.ValueType  # 41
+    """Command, region in which a fault was reported to the one in which it is: what the customer says."""
+    ENVELOPE_KIND_FAULT_UPDATE: _EnvelopeKind.ValueType  # 42
+    """Command, region in which a fault is to the one in which it was reported and to the home region of the number: it has a new version. The home region gives back rent by it."""
 
 class EnvelopeKind(_EnvelopeKind, metaclass=_EnvelopeKindEnumTypeWrapper):
     """What an envelope asks for. The kind decides who may send it and whether it is stored."""
@@ -107,6 +113,12 @@ ENVELOPE_KIND_STANDING: EnvelopeKind.ValueType  # 29
 """Command, home region to every other: a customer with these numbers was erased, is stored only, or is so no longer. What was kept about the numbers is destroyed, or not read."""
 ENVELOPE_KIND_LEGAL_HOLD: EnvelopeKind.ValueType  # 31
 """Command, home region to a region that keeps something of its customer: keep it, for an authority or a court, or no longer. The region that leads a case tells those that have a part of it."""
+ENVELOPE_KIND_FAULT_REPORTED: EnvelopeKind.ValueType  # 40
+"""Command, region in which a fault was reported to the one in which it is: take it."""
+ENVELOPE_KIND_FAULT_COMMAND: EnvelopeKind.ValueType  # 41
+"""Command, region in which a fault was reported to the one in which it is: what the customer says."""
+ENVELOPE_KIND_FAULT_UPDATE: EnvelopeKind.ValueType  # 42
+"""Command, region in which a fault is to the one in which it was reported and to the home region of the number: it has a new version. The home region gives back rent by it."""
 Global___EnvelopeKind: _TypeAlias = EnvelopeKind  # noqa: Y015
 
 class _Outcome:
