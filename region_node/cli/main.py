@@ -35,7 +35,7 @@ from region_node.cli.sharing import sharing
 def main() -> None:
     """Run a region node, call it from the shell, look after it and its database, and check its audit chain.
 
-    Commands of business (`orders`, `complaints`, `faults`, `alarms` and others) take where the node is, and who asks,
+    Commands of business (`orders`, `complaints`, `faults`, `alarms` and so on) take where the node is, and who asks,
     from options or CROSSREGION_* in the environment. Those that look after the node itself read its own settings: a
     file, REGION_NODE_* and --set.
     """
