@@ -14,6 +14,7 @@ from gateway.clock import to_timestamp
 from gateway.errors import Refused
 from gateway.store.port import Transaction
 from gateway.timers import Timer, cancel_timer, set_timer
+from region_node.agreements.of_faults import note_outages_of
 from region_node.context import RegionContext
 from region_node.faults import outages, parts, rules, waiver
 from region_node.faults.following import followed
@@ -141,6 +142,7 @@ def follow_problem(
 
 def changed(tx: Transaction, context: RegionContext, fault: Fault, now: datetime) -> None:
     """Called in each transaction that changes a fault of this region, as it stands then."""
+    note_outages_of(tx, context, fault, now)
 
 
 def require_owned(tx: Transaction, context: RegionContext, fault_id: str) -> FaultRow:

@@ -40,6 +40,7 @@ from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.types_pb2 import Document
 from gateway.errors import from_rpc_error, reason_name
 from gateway.identity import server_name
+from tests.federation.agreements import Agreements, calls_about_agreements
 from tests.federation.archive import Archive, scan
 from tests.federation.certificates import FEDERATION, new_authority
 from tests.federation.complainant import Complainant
@@ -50,6 +51,7 @@ from tests.federation.reading_work import calls_about_faults, first_change
 from tests.federation.running import CALL_SECONDS, Federation
 from tests.federation.sharing_counter import CONSENT, HOLDER, SharingCounter
 from tests.federation.shows_nobody import SHOWS_NOBODY
+from tests.federation.whole_lists import all_customers, all_orders
 
 # Clear; only its masked form; nothing that tells it from a number that nobody has; or the reason of the refusal.
 SHOWN, MASKED, NOTHING = "shown", "masked", "nothing"
@@ -104,6 +106,9 @@ OPERATOR: Mapping[str, Mapping[str, str]] = {
     "GetFault": row(SHOWN, *["FAULT_NOT_FOUND"] * 6),
     "ListFaults": row(SHOWN, *[NOTHING] * 6),
     "WatchFaults": row(SHOWN, *["FAULT_NOT_FOUND"] * 6),
+    "GetAgreement": row(SHOWN, *["AGREEMENT_NOT_FOUND"] * 6),
+    "ListAgreements": row(SHOWN, *[NOTHING] * 6),
+    "GetStatement": row("STATEMENT_NOT_FOUND", *["AGREEMENT_NOT_FOUND"] * 6),
     # What goes to the regulator is for staff of the first contact alone.
     "ExportDossier": row(DENIED),
 }
@@ -127,6 +132,9 @@ STAFF: Mapping[str, Mapping[str, str]] = (
             "GetFault",
             "ListFaults",
             "WatchFaults",
+            "GetAgreement",
+            "ListAgreements",
+            "GetStatement",
         )
     }
     | {"ReadSharedCustomer": row("LEGAL_DUTY_BY_STAFF_ALONE")}
@@ -185,6 +193,7 @@ class Person:
     docket: str = "sichuan/counter/none"
     attachment_id: str = "sichuan/counter/none"
     fault_id: str = "sichuan/F20261210-0"
+    agreement_id: str = "sichuan/agreement-none"
 
     @property
     def name(self) -> str:
@@ -243,7 +252,8 @@ async def make_person(federation: Federation, case: str) -> Person:
     attachment_id = await Folder(complainant, docket).attach(content)
     site = "guangzhou" if case == "own" else "chengdu"
     fault_id = (await FaultReporter(federation, counter.region).report(number, site=site)).id
-    return Person(number, order.id, register_id, docket, attachment_id, fault_id)
+    agreement = await Agreements(federation, counter.region).make(number)
+    return Person(number, order.id, register_id, docket, attachment_id, fault_id, agreement.id)
 
 
 async def decide(federation: Federation, home: Mapping[str, Person]) -> None:
@@ -273,6 +283,7 @@ async def call(federation: Federation, channel: grpc.aio.Channel, rpc: str, pers
     calls = {
         **calls_about_records(federation, channel, person),
         **calls_about_work(channel, person, watched),
+        **calls_about_agreements(channel, person.number, person.agreement_id),
         **calls_about_documents(channel, person),
         **calls_about_faults(channel, person.fault_id, person.number),
     }
@@ -412,28 +423,6 @@ async def changes_of_orders(stub: OrderServiceStub, watched: Watched) -> bytes:
             break
     changes.cancel()
     return found
-
-
-async def all_customers(stub: CustomerServiceStub) -> bytes:
-    """All pages of the list."""
-    found, token = b"", ""
-    while True:
-        request = customer_api.ListCustomersRequest(page_size=500, page_token=token, requester=REQUESTER)
-        page = await stub.ListCustomers(request, timeout=CALL_SECONDS)
-        found, token = found + page.SerializeToString(), page.next_page_token
-        if not token:
-            return found
-
-
-async def all_orders(stub: OrderServiceStub) -> bytes:
-    """All pages of the list."""
-    found, token = b"", ""
-    while True:
-        request = order_api.ListOrdersRequest(page_size=500, page_token=token, requester=REQUESTER)
-        page = await stub.ListOrders(request, timeout=CALL_SECONDS)
-        found, token = found + page.SerializeToString(), page.next_page_token
-        if not token:
-            return found
 
 
 def dial(federation: Federation, identity: str) -> grpc.aio.Channel:
