@@ -15,6 +15,7 @@ from coordinator.membership.members import CurrentMembers
 from coordinator.membership.presence import Presence
 from coordinator.membership.service import FederationPorts, FederationService, MembershipService
 from coordinator.membership.witnesses import Witnesses, tell_of_registry
+from coordinator.network.service import PathService
 from coordinator.oversight.asking import Regions
 from coordinator.oversight.complaint_service import ComplaintOversightService
 from coordinator.oversight.service import OversightService
@@ -34,6 +35,7 @@ from gateway.api.coordinator.v1 import (
     administration_pb2,
     case_service_pb2,
     complaint_oversight_service_pb2,
+    path_service_pb2,
     planned_outage_service_pb2,
 )
 from gateway.api.coordinator.v1.administration_pb2_grpc import (
@@ -46,6 +48,7 @@ from gateway.api.coordinator.v1.case_service_pb2_grpc import add_CaseServiceServ
 from gateway.api.coordinator.v1.complaint_oversight_service_pb2_grpc import (
     add_ComplaintOversightServiceServicer_to_server,
 )
+from gateway.api.coordinator.v1.path_service_pb2_grpc import add_PathServiceServicer_to_server
 from gateway.api.coordinator.v1.planned_outage_service_pb2_grpc import (
     add_PlannedOutageServiceServicer_to_server,
 )
@@ -267,6 +270,11 @@ def _services(parts: _Parts) -> list[Service]:
             complaint_oversight_service_pb2.DESCRIPTOR.services_by_name["ComplaintOversightService"],
             add_ComplaintOversightServiceServicer_to_server,
             complaints,
+        ),
+        Service.of(
+            path_service_pb2.DESCRIPTOR.services_by_name["PathService"],
+            add_PathServiceServicer_to_server,
+            PathService(regions, parts.registry),
         ),
         Service.of(
             admin["AuditService"],

@@ -14,6 +14,7 @@ from gateway.api.federation.v1.configuration_pb2 import (
 )
 from gateway.api.federation.v1.federation_pb2 import MemberState
 from gateway.api.region.v1.agreement_pb2 import StatementLineKind
+from gateway.api.region.v1.alarm_pb2 import AlarmState, PerceivedSeverity
 from gateway.api.region.v1.complaint_pb2 import (
     ClassifiedBy,
     ComplaintChannel,
@@ -116,6 +117,7 @@ def word(name: str, prefix: str) -> str:
 def words() -> Iterator[str]:
     """All words that have a translation, in English."""
     enums = {
+        "ALARM_STATE_": AlarmState,
         "CLASSIFIED_BY_": ClassifiedBy,
         "COMPLAINT_CHANNEL_": ComplaintChannel,
         "COMPLAINT_SEVERITY_": ComplaintSeverity,
@@ -140,6 +142,7 @@ def words() -> Iterator[str]:
         "ORDER_STATE_": OrderState,
         "PARTY_": Party,
         "PLANNED_OUTAGE_STATE_": PlannedOutageState,
+        "PERCEIVED_SEVERITY_": PerceivedSeverity,
         "PRODUCT_STATUS_": ProductStatus,
         "QUOTE_STATE_": QuoteState,
         "REMEDY_": Remedy,

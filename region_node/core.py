@@ -39,6 +39,7 @@ from region_node.complaints.accepted import REMEDY_TIMER
 from region_node.complaints.desk import ComplaintDesk
 from region_node.complaints.ended import ENDED_TIMER
 from region_node.complaints.handling import escalation_is_due
+from region_node.complaints.joining_relayed import JoiningEnvelopes
 from region_node.complaints.owner import ESCALATION_TIMER
 from region_node.complaints.relayed import ComplaintEnvelopes
 from region_node.context import RegionContext
@@ -219,6 +220,7 @@ def _kinds(context: RegionContext, verification: VerificationDesk, contents: Con
         **ComplaintEnvelopes(context).kinds(),
         **OutageEnvelopes(context).kinds(),
         **FaultEnvelopes(context).kinds(),
+        **JoiningEnvelopes(context).kinds(),
     }
 
 

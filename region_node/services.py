@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from gateway.api.region.v1 import (
     agreement_service_pb2,
+    alarm_service_pb2,
     attachment_service_pb2,
     audit_service_pb2,
     billing_service_pb2,
@@ -18,6 +19,7 @@ from gateway.api.region.v1 import (
     erasure_service_pb2,
     fault_service_pb2,
     improvement_service_pb2,
+    measurement_service_pb2,
     notice_service_pb2,
     order_event_service_pb2,
     order_service_pb2,
@@ -28,6 +30,7 @@ from gateway.api.region.v1 import (
     verification_service_pb2,
 )
 from gateway.api.region.v1.agreement_service_pb2_grpc import add_AgreementServiceServicer_to_server
+from gateway.api.region.v1.alarm_service_pb2_grpc import add_AlarmServiceServicer_to_server
 from gateway.api.region.v1.attachment_service_pb2_grpc import add_AttachmentServiceServicer_to_server
 from gateway.api.region.v1.audit_service_pb2_grpc import add_AuditServiceServicer_to_server
 from gateway.api.region.v1.billing_service_pb2_grpc import add_BillingServiceServicer_to_server
@@ -46,6 +49,7 @@ from gateway.api.region.v1.dossier_service_pb2_grpc import add_DossierServiceSer
 from gateway.api.region.v1.erasure_service_pb2_grpc import add_ErasureServiceServicer_to_server
 from gateway.api.region.v1.fault_service_pb2_grpc import add_FaultServiceServicer_to_server
 from gateway.api.region.v1.improvement_service_pb2_grpc import add_ImprovementServiceServicer_to_server
+from gateway.api.region.v1.measurement_service_pb2_grpc import add_MeasurementServiceServicer_to_server
 from gateway.api.region.v1.notice_service_pb2_grpc import add_NoticeServiceServicer_to_server
 from gateway.api.region.v1.order_event_service_pb2_grpc import add_OrderEventServiceServicer_to_server
 from gateway.api.region.v1.order_service_pb2_grpc import add_OrderServiceServicer_to_server
@@ -75,6 +79,8 @@ from region_node.dossiers.service import DossierService
 from region_node.erasure.service import ErasureService
 from region_node.faults.service import FaultService
 from region_node.improvements.service import ImprovementService
+from region_node.measurements.alarm_service import AlarmService
+from region_node.measurements.service import MeasurementService
 from region_node.notices.service import NoticeService
 from region_node.orders.events_service import OrderEventService
 from region_node.orders.service import OrderService
@@ -103,7 +109,7 @@ class ServicePorts:
 
 def services(ports: ServicePorts) -> list[Service]:
     """All services of a node."""
-    return [*_of_business(ports), *_of_the_network(ports), *_of_records(ports), *_of_the_federation(ports)]
+    return [*_of_business(ports), *_of_records(ports), *_of_the_network(ports), *_of_the_federation(ports)]
 
 
 def _of_business(ports: ServicePorts) -> list[Service]:
@@ -175,13 +181,23 @@ def _of_business(ports: ServicePorts) -> list[Service]:
 
 
 def _of_the_network(ports: ServicePorts) -> list[Service]:
-    """Network support: faults, agreements on the service of lines, and planned outages."""
+    """Network support."""
     core, store, clock = ports.core, ports.store, ports.clock
     return [
         Service.of(
             fault_service_pb2.DESCRIPTOR.services_by_name["FaultService"],
             add_FaultServiceServicer_to_server,
             FaultService(core.faults, store, core.changes, clock),
+        ),
+        Service.of(
+            alarm_service_pb2.DESCRIPTOR.services_by_name["AlarmService"],
+            add_AlarmServiceServicer_to_server,
+            AlarmService(core.context, store, core.changes, clock),
+        ),
+        Service.of(
+            measurement_service_pb2.DESCRIPTOR.services_by_name["MeasurementService"],
+            add_MeasurementServiceServicer_to_server,
+            MeasurementService(core.context, store, clock),
         ),
         Service.of(
             agreement_service_pb2.DESCRIPTOR.services_by_name["AgreementService"],

@@ -13,6 +13,7 @@ from coordinator.cli.exits import EPILOG
 from coordinator.cli.federation import federation
 from coordinator.cli.migrate import migrate
 from coordinator.cli.move import move_to_postgresql
+from coordinator.cli.network import network
 from coordinator.cli.orders import orders
 from coordinator.cli.planned_outages import planned_outages
 from coordinator.cli.regions import regions
@@ -42,6 +43,7 @@ for _command in (
     federation,
     migrate,
     move_to_postgresql,
+    network,
     orders,
     planned_outages,
     regions,

@@ -35,6 +35,10 @@ _STARTS = {
     DataClass.DATA_CLASS_ENDED_CUSTOMERS: RetentionStart.RETENTION_START_END,
     DataClass.DATA_CLASS_AGREEMENTS: RetentionStart.RETENTION_START_END,
     DataClass.DATA_CLASS_FAULTS: RetentionStart.RETENTION_START_END,
+    DataClass.DATA_CLASS_MEASUREMENTS: RetentionStart.RETENTION_START_END,
+    DataClass.DATA_CLASS_MEASUREMENT_HOURS: RetentionStart.RETENTION_START_CREATION,
+    DataClass.DATA_CLASS_MEASUREMENT_DAYS: RetentionStart.RETENTION_START_CREATION,
+    DataClass.DATA_CLASS_ALARMS: RetentionStart.RETENTION_START_END,
 }
 """From when the time of a class counts, where it can count in one way only."""
 

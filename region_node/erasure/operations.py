@@ -14,6 +14,7 @@ from gateway.relay.at_rest import envelope_subject
 from gateway.store.port import Transaction
 from region_node.auditing import AuditedCall
 from region_node.billing import ledger
+from region_node.complaints.index_rows import indexed_about
 from region_node.complaints.rows import AboutNumber, complaint_subject, complaints_about
 from region_node.context import RegionContext
 from region_node.customers.rows import Line, customer_numbered, lines_of_customer
@@ -160,6 +161,7 @@ def _erase_all(tx: Transaction, context: RegionContext, kept: _KeptOf, now: date
     subjects = _subjects(tx, kept.customer_id, kept.lines, kept.orders, kept.complaints)
     subjects += [subject for each in kept.faults if each.is_ended for subject in _of_fault(each)]
     subjects += [envelope_subject(document_subject(each.register_id)) for each in documents]
+    subjects += [envelope_subject(each.docket) for line in kept.lines for each in indexed_about(tx, line.number)]
     complained = kept_elsewhere(tx, kept.complaints)
     key_id, numbers = customer_key(tx, kept.customer_id), [line.number for line in kept.lines]
     keys_destroyed = destroy(tx, context, subjects, now)

@@ -135,7 +135,7 @@ def forget_envelopes(tx: Transaction, context: RegionContext, timer: Timer, now:
 
 
 def forget_later(tx: Transaction, subject: str, now: datetime) -> None:
-    """Has the envelopes about a subject forgotten once they have had their answers."""
+    """Has the envelopes about a subject forgotten in a day, once they have had their answers."""
     set_timer(tx, f"{FORGET_TIMER}/{subject}", kind=FORGET_TIMER, subject=subject, due=now + _ANSWERED_WITHIN)
 
 

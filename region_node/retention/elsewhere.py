@@ -10,6 +10,7 @@ from gateway.clock import from_microseconds, to_microseconds, to_timestamp
 from gateway.relay.envelopes import Letter
 from gateway.relay.outbox import send
 from gateway.store.port import Transaction
+from region_node.complaints.index_rows import indexed_about
 from region_node.complaints.rows import complaints_about
 from region_node.context import RegionContext
 from region_node.customers.rows import lines_of_customer
@@ -112,6 +113,7 @@ def _kept_elsewhere(tx: Transaction, here: str, customer_id: str) -> Sequence[_K
     complaints = [each for line in lines for each in complaints_about(tx, line.number)]
     found = {_Kept(each.handling_region, each.order_id) for each in orders}
     found |= {_Kept(each.region, each.docket) for each in kept_elsewhere(tx, complaints)}
+    found |= {_Kept(each.region, each.docket) for line in lines for each in indexed_about(tx, line.number)}
     found |= {_Kept(each.region, document_subject(each.register_id)) for each in kept_of(tx, customer_id)}
     for line in lines:
         for fault in faults_about(tx, line.number):

@@ -31,6 +31,7 @@ _FAULT = LocalizedText(zh_cn="障碍位于该地区", en="the fault is there")
 _OF_COMPLAINTS = (
     DisclosureKind.DISCLOSURE_KIND_ATTACHMENT_READ,
     DisclosureKind.DISCLOSURE_KIND_COMPLAINT_SENT,
+    DisclosureKind.DISCLOSURE_KIND_REPEAT_TOLD,
 )
 
 

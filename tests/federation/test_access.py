@@ -6,12 +6,13 @@ import grpc
 import pytest
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 
-from gateway.api.coordinator.v1 import administration_pb2
+from gateway.api.coordinator.v1 import administration_pb2, path_service_pb2
 from gateway.api.coordinator.v1 import complaint_oversight_service_pb2 as overseen_complaints_pb2
 from gateway.api.coordinator.v1 import planned_outage_service_pb2 as held_windows_pb2
 from gateway.api.federation.v1 import federation_pb2
 from gateway.api.region.v1 import (
     agreement_service_pb2,
+    alarm_service_pb2,
     audit_service_pb2,
     billing_service_pb2,
     catalogue_service_pb2,
@@ -24,6 +25,7 @@ from gateway.api.region.v1 import (
     erasure_service_pb2,
     fault_service_pb2,
     improvement_service_pb2,
+    measurement_service_pb2,
     notice_service_pb2,
     order_event_service_pb2,
     order_service_pb2,
@@ -48,6 +50,8 @@ FILES = (
     held_windows_pb2,
     agreement_service_pb2,
     planned_outage_service_pb2,
+    path_service_pb2,
+    alarm_service_pb2,
     audit_service_pb2,
     billing_service_pb2,
     catalogue_service_pb2,
@@ -58,6 +62,7 @@ FILES = (
     erasure_service_pb2,
     fault_service_pb2,
     improvement_service_pb2,
+    measurement_service_pb2,
     document_service_pb2,
     dossier_service_pb2,
     federation_pb2,
@@ -80,6 +85,7 @@ OF_COORDINATORS = {
     "gateway.api.coordinator.v1.MembershipService",
     "gateway.api.coordinator.v1.OversightService",
     "gateway.api.coordinator.v1.PlannedOutageService",
+    "gateway.api.coordinator.v1.PathService",
     "gateway.api.federation.v1.FederationService",
     "gateway.api.relay.v1.RelayService",
 }

@@ -50,6 +50,7 @@ from tests.federation.folder import Folder
 from tests.federation.reading_work import calls_about_faults, first_change
 from tests.federation.running import CALL_SECONDS, Federation
 from tests.federation.sharing_counter import CONSENT, HOLDER, SharingCounter
+from tests.federation.shows_nobody import SHOWS_NOBODY
 from tests.federation.whole_lists import all_customers, all_orders
 
 # Clear; only its masked form; nothing that tells it from a number that nobody has; or the reason of the refusal.
@@ -138,20 +139,6 @@ STAFF: Mapping[str, Mapping[str, str]] = (
     }
     | {"ReadSharedCustomer": row("LEGAL_DUTY_BY_STAFF_ALONE")}
 )
-# What operators and staff read that shows nobody's data, and is therefore no row: what it shows instead.
-SHOWS_NOBODY = {
-    "CatalogueService": "what can be had and handled",
-    "BillingService.ListSettlements": "what regions owe each other",
-    "DocumentService.GetDocumentReuse": "counts of orders",
-    "SharingService.ListPurposes": "what records are shared for",
-    "OrderEventService.StreamOrderEvents": "the ids and states of orders",
-    "ErasureService.GetErasure": "the region's own id of a customer, and counts",
-    "ImprovementService.ListImprovementActions": "what a region does about causes, of no customer",
-    "RetentionService.ListPurges": "counts of rows",
-    "RetentionService.ListHolds": "the region's own ids of customers",
-    "PlannedOutageService.ListPlannedOutages": "when a region works on its network",
-    "RetentionService.ListImpactRecords": "what was assessed, of no customer",
-}
 
 
 def read_rpcs() -> Iterator[MethodDescriptor]:

@@ -67,6 +67,14 @@ class _DataClassEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DataClass.V
     """Statements of agreements on the service of lines, agreements that have ended, and outages and planned outages that are over."""
     DATA_CLASS_FAULTS: _DataClass.ValueType  # 40
     """Faults that are closed, rejected or cancelled, with what was said about them. What was given back stays in the ledger."""
+    DATA_CLASS_MEASUREMENTS: _DataClass.ValueType  # 45
+    """Measurements of the network as they came. What they come to by hour and day stays."""
+    DATA_CLASS_MEASUREMENT_HOURS: _DataClass.ValueType  # 46
+    """What measurements come to by hour. As it goes it is put together into days, which stay."""
+    DATA_CLASS_MEASUREMENT_DAYS: _DataClass.ValueType  # 47
+    """What they come to by day."""
+    DATA_CLASS_ALARMS: _DataClass.ValueType  # 48
+    """Alarms of the network that are over."""
 
 class DataClass(_DataClass, metaclass=_DataClassEnumTypeWrapper):
     """A kind of record that a region keeps, for as long as a rule says."""
@@ -109,6 +117,14 @@ DATA_CLASS_AGREEMENTS: DataClass.ValueType  # 50
 """Statements of agreements on the service of lines, agreements that have ended, and outages and planned outages that are over."""
 DATA_CLASS_FAULTS: DataClass.ValueType  # 40
 """Faults that are closed, rejected or cancelled, with what was said about them. What was given back stays in the ledger."""
+DATA_CLASS_MEASUREMENTS: DataClass.ValueType  # 45
+"""Measurements of the network as they came. What they come to by hour and day stays."""
+DATA_CLASS_MEASUREMENT_HOURS: DataClass.ValueType  # 46
+"""What measurements come to by hour. As it goes it is put together into days, which stay."""
+DATA_CLASS_MEASUREMENT_DAYS: DataClass.ValueType  # 47
+"""What they come to by day."""
+DATA_CLASS_ALARMS: DataClass.ValueType  # 48
+"""Alarms of the network that are over."""
 Global___DataClass: _TypeAlias = DataClass  # noqa: Y015
 
 class _RetentionStart:

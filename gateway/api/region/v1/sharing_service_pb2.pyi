@@ -158,6 +158,8 @@ class _DisclosureKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Disclo
     """A complaint of the customer, or a work item of it, was sent to the region that answers for it."""
     DISCLOSURE_KIND_FAULT_SENT: _DisclosureKind.ValueType  # 40
     """A fault of the customer's line was sent to the region in which it is."""
+    DISCLOSURE_KIND_REPEAT_TOLD: _DisclosureKind.ValueType  # 11
+    """The region of first contact of a complaint of the customer was told which complaint in another region that one repeats."""
 
 class DisclosureKind(_DisclosureKind, metaclass=_DisclosureKindEnumTypeWrapper):
     """What happened to the customer's records."""
@@ -186,6 +188,8 @@ DISCLOSURE_KIND_COMPLAINT_SENT: DisclosureKind.ValueType  # 10
 """A complaint of the customer, or a work item of it, was sent to the region that answers for it."""
 DISCLOSURE_KIND_FAULT_SENT: DisclosureKind.ValueType  # 40
 """A fault of the customer's line was sent to the region in which it is."""
+DISCLOSURE_KIND_REPEAT_TOLD: DisclosureKind.ValueType  # 11
+"""The region of first contact of a complaint of the customer was told which complaint in another region that one repeats."""
 Global___DisclosureKind: _TypeAlias = DisclosureKind  # noqa: Y015
 
 @_typing.final

@@ -75,6 +75,10 @@ class _EnvelopeKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Envelope
     """Command, region in which a fault was reported to the one in which it is: what the customer says."""
     ENVELOPE_KIND_FAULT_UPDATE: _EnvelopeKind.ValueType  # 42
     """Command, region in which a fault is to the one in which it was reported and to the home region of the number: it has a new version. The home region gives back rent by it."""
+    ENVELOPE_KIND_COMPLAINT_NOTED: _EnvelopeKind.ValueType  # 35
+    """Command, region of first contact to home region: a complaint about this number was filed, is about something else now, or was withdrawn."""
+    ENVELOPE_KIND_COMPLAINT_REPEATS: _EnvelopeKind.ValueType  # 36
+    """Command, home region to region of first contact: a complaint repeats one of which the home region has heard only now."""
 
 class EnvelopeKind(_EnvelopeKind, metaclass=_EnvelopeKindEnumTypeWrapper):
     """What an envelope asks for. The kind decides who may send it and whether it is stored."""
@@ -127,6 +131,10 @@ ENVELOPE_KIND_FAULT_COMMAND: EnvelopeKind.ValueType  # 41
 """Command, region in which a fault was reported to the one in which it is: what the customer says."""
 ENVELOPE_KIND_FAULT_UPDATE: EnvelopeKind.ValueType  # 42
 """Command, region in which a fault is to the one in which it was reported and to the home region of the number: it has a new version. The home region gives back rent by it."""
+ENVELOPE_KIND_COMPLAINT_NOTED: EnvelopeKind.ValueType  # 35
+"""Command, region of first contact to home region: a complaint about this number was filed, is about something else now, or was withdrawn."""
+ENVELOPE_KIND_COMPLAINT_REPEATS: EnvelopeKind.ValueType  # 36
+"""Command, home region to region of first contact: a complaint repeats one of which the home region has heard only now."""
 Global___EnvelopeKind: _TypeAlias = EnvelopeKind  # noqa: Y015
 
 class _Outcome:

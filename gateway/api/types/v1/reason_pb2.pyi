@@ -339,6 +339,12 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Have the customer decide on the price of the part."""
     REASON_FAULT_PART_UNKNOWN: _Reason.ValueType  # 206
     """Name a part of the repair by its number."""
+    REASON_STREAM_OUT_OF_ORDER: _Reason.ValueType  # 220
+    """Begin the stream again and go on after the number that the node names."""
+    REASON_NETWORK_OBJECT_ELSEWHERE: _Reason.ValueType  # 221
+    """Send it to the node of the region that it belongs to."""
+    REASON_ALARM_NOT_FOUND: _Reason.ValueType  # 222
+    """Look in the list of alarms for those that are there."""
     REASON_AGREEMENT_NOT_FOUND: _Reason.ValueType  # 240
     """Ask for an agreement of this region by its id; ListAgreements has them."""
     REASON_AGREEMENT_TEMPLATE_UNKNOWN: _Reason.ValueType  # 241
@@ -677,6 +683,12 @@ REASON_FAULT_PRICE_NOT_ACCEPTED: Reason.ValueType  # 205
 """Have the customer decide on the price of the part."""
 REASON_FAULT_PART_UNKNOWN: Reason.ValueType  # 206
 """Name a part of the repair by its number."""
+REASON_STREAM_OUT_OF_ORDER: Reason.ValueType  # 220
+"""Begin the stream again and go on after the number that the node names."""
+REASON_NETWORK_OBJECT_ELSEWHERE: Reason.ValueType  # 221
+"""Send it to the node of the region that it belongs to."""
+REASON_ALARM_NOT_FOUND: Reason.ValueType  # 222
+"""Look in the list of alarms for those that are there."""
 REASON_AGREEMENT_NOT_FOUND: Reason.ValueType  # 240
 """Ask for an agreement of this region by its id; ListAgreements has them."""
 REASON_AGREEMENT_TEMPLATE_UNKNOWN: Reason.ValueType  # 241
