@@ -36,6 +36,7 @@ from region_node.billing.relayed import BillingEnvelopes
 from region_node.billing.runs import BillingRuns
 from region_node.complaints import giving
 from region_node.complaints.accepted import REMEDY_TIMER
+from region_node.complaints.attachment_contents import AttachmentDesk
 from region_node.complaints.desk import ComplaintDesk
 from region_node.complaints.ended import ENDED_TIMER
 from region_node.complaints.handling import escalation_is_due
@@ -127,7 +128,8 @@ class RegionCore:
         asker = Asker(border, ports.transport, ports.clock, ports.source)
         self.contents = ContentDesk(ports.context, ports.store, ports.clock, asker)
         self.register = RegisterDesk(ports.context, ports.store, ports.clock, ports.questions)
-        kinds = _kinds(ports.context, self.verification, self.contents)
+        attachments = AttachmentDesk(ports.context, ports.store, asker)
+        kinds = _kinds(ports.context, self.verification, self.contents, attachments)
         relay = RelayPorts(border, kinds, ports.store, ports.clock, ports.tracing, ports.workers)
         settler = Settler(relay)
         self._ports = ports
@@ -204,7 +206,9 @@ def _worker(ports: CorePorts, provider: FulfilmentProvider) -> FulfilmentWorker:
     return FulfilmentWorker(WorkerPorts(ports.context, ports.store, ports.clock, provider, ports.source, ports.tracing))
 
 
-def _kinds(context: RegionContext, verification: VerificationDesk, contents: ContentDesk) -> Kinds:
+def _kinds(
+    context: RegionContext, verification: VerificationDesk, contents: ContentDesk, attachments: AttachmentDesk
+) -> Kinds:
     """What the region does with each kind of envelope."""
     return {
         **OrderEnvelopes(context).kinds(),
@@ -217,7 +221,7 @@ def _kinds(context: RegionContext, verification: VerificationDesk, contents: Con
         **SharingEnvelopes(context).kinds(),
         **DocumentEnvelopes(context, contents).kinds(),
         **WitnessEnvelopes(context.border).kinds(),
-        **ComplaintEnvelopes(context).kinds(),
+        **ComplaintEnvelopes(context, attachments).kinds(),
         **OutageEnvelopes(context).kinds(),
         **FaultEnvelopes(context).kinds(),
         **JoiningEnvelopes(context).kinds(),

@@ -181,7 +181,7 @@ def _of_business(ports: ServicePorts) -> list[Service]:
 
 
 def _of_the_network(ports: ServicePorts) -> list[Service]:
-    """Network support."""
+    """Network support: faults, alarms and measurements, agreements on the service of lines, and planned outages."""
     core, store, clock = ports.core, ports.store, ports.clock
     return [
         Service.of(

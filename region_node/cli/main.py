@@ -13,6 +13,7 @@ from region_node.cli.audit import audit
 from region_node.cli.call import call
 from region_node.cli.complaint_desk import classify
 from region_node.cli.complaint_import import import_file as import_complaints
+from region_node.cli.complaint_levels import escalations
 from region_node.cli.complaints import complaints
 from region_node.cli.config import config
 from region_node.cli.customers import customers
@@ -57,10 +58,10 @@ for command in (
     documents,
     complaints,
     faults,
-    agreements,
-    planned_outages,
     alarms,
     measurements,
+    agreements,
+    planned_outages,
     audit,
     retention,
     impact_records,
@@ -69,7 +70,7 @@ for command in (
     main.add_command(command)
 for command in (hold, release_hold, list_holds):
     customers.add_command(command)
-for command in (attach, attachment, classify, dossier, actions, import_complaints):
+for command in (attach, attachment, classify, dossier, escalations, actions, import_complaints):
     complaints.add_command(command)
 speaking(main, Path(__file__).parents[1] / "texts")
 

@@ -10,8 +10,8 @@ SHOWS_NOBODY = {
     "OrderEventService.StreamOrderEvents": "the ids and states of orders",
     "ErasureService.GetErasure": "the region's own id of a customer, and counts",
     "ImprovementService.ListImprovementActions": "what a region does about causes, of no customer",
+    "PlannedOutageService.ListPlannedOutages": "when a region works on its network",
     "RetentionService.ListPurges": "counts of rows",
     "RetentionService.ListHolds": "the region's own ids of customers",
-    "PlannedOutageService.ListPlannedOutages": "when a region works on its network",
     "RetentionService.ListImpactRecords": "what was assessed, of no customer",
 }

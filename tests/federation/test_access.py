@@ -47,11 +47,11 @@ from tests.federation.running import CALL_SECONDS, Federation
 FILES = (
     administration_pb2,
     overseen_complaints_pb2,
+    path_service_pb2,
+    alarm_service_pb2,
     held_windows_pb2,
     agreement_service_pb2,
     planned_outage_service_pb2,
-    path_service_pb2,
-    alarm_service_pb2,
     audit_service_pb2,
     billing_service_pb2,
     catalogue_service_pb2,
@@ -84,8 +84,8 @@ OF_COORDINATORS = {
     "gateway.api.coordinator.v1.ConfigurationService",
     "gateway.api.coordinator.v1.MembershipService",
     "gateway.api.coordinator.v1.OversightService",
-    "gateway.api.coordinator.v1.PlannedOutageService",
     "gateway.api.coordinator.v1.PathService",
+    "gateway.api.coordinator.v1.PlannedOutageService",
     "gateway.api.federation.v1.FederationService",
     "gateway.api.relay.v1.RelayService",
 }
