@@ -262,23 +262,30 @@ def _services(parts: _Parts) -> list[Service]:
             CaseService(CasePorts(parts.registry, parts.members, parts.channels, parts.clock)),
         ),
         Service.of(
-            planned_outage_service_pb2.DESCRIPTOR.services_by_name["PlannedOutageService"],
-            add_PlannedOutageServiceServicer_to_server,
-            PlannedOutageService(parts.registry, parts.clock),
-        ),
-        Service.of(
             complaint_oversight_service_pb2.DESCRIPTOR.services_by_name["ComplaintOversightService"],
             add_ComplaintOversightServiceServicer_to_server,
             complaints,
         ),
+        Service.of(
+            admin["AuditService"],
+            add_AuditServiceServicer_to_server,
+            auditing,
+        ),
+        *_of_the_network(parts, regions),
+    ]
+
+
+def _of_the_network(parts: _Parts, regions: Regions) -> list[Service]:
+    """Paths between regions, and planned outages."""
+    return [
         Service.of(
             path_service_pb2.DESCRIPTOR.services_by_name["PathService"],
             add_PathServiceServicer_to_server,
             PathService(regions, parts.registry),
         ),
         Service.of(
-            admin["AuditService"],
-            add_AuditServiceServicer_to_server,
-            auditing,
+            planned_outage_service_pb2.DESCRIPTOR.services_by_name["PlannedOutageService"],
+            add_PlannedOutageServiceServicer_to_server,
+            PlannedOutageService(parts.registry, parts.clock),
         ),
     ]
