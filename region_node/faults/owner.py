@@ -52,6 +52,7 @@ def apply_command(tx: Transaction, context: RegionContext, asked: FaultCommand, 
     row = require_fault(tx, asked.id)
     fault, before, what = row.fault, _copy(row.fault), asked.WhichOneof("command")
     author = f"{fault.handling_region}/{asked.requester.staff_id}"
+    rules.require_room(fault, asked.ByteSize(), rules.FAULT_LIMIT)
     match what:
         case "respond":
             rules.require_state(fault, "respond", *rules.UNREPAIRED)
@@ -71,11 +72,11 @@ def apply_command(tx: Transaction, context: RegionContext, asked: FaultCommand, 
         case "evaluate":
             rules.require_state(fault, "evaluate", rules.RESOLVED, rules.CLOSED)
             rules.require_evaluation(asked.evaluate)
-            rules.require_room(fault, asked.evaluate.ByteSize(), rules.FAULT_LIMIT)
             fault.evaluation.CopyFrom(asked.evaluate)
         case _:
             raise Refused(Reason.REASON_REQUEST_INVALID, field="command", problem="none is set")
     keep_and_tell(tx, context, row, before, now, informed=(fault.handling_region,))
+    failpoints.reach("fault-commanded.before-commit")
     return fault
 
 

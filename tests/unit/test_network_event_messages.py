@@ -84,4 +84,4 @@ def test_an_alarm_is_told_of_by_its_object_and_is_never_over_before_it_began() -
 
 @pytest.mark.parametrize("name", PerceivedSeverity.keys())
 def test_severities_are_the_same_numbers_for_alarms_and_for_problems(name: str) -> None:
-    assert problem_pb2.PerceivedSeverity.Value(name) == PerceivedSeverity.Value(name)
+    assert int(problem_pb2.PerceivedSeverity.Value(name)) == int(PerceivedSeverity.Value(name))
