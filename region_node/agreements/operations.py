@@ -24,6 +24,7 @@ from region_node.context import RegionContext
 from region_node.customers.operations import own_line
 from region_node.customers.rows import Line
 from region_node.customers.standing import require_readable
+from region_node.planned_outages.notices import tell_announced
 
 MOST_MINOR_UNITS = 10**12  # of one month's charge
 _BY_HAND = frozenset(
@@ -38,7 +39,7 @@ _BY_HAND = frozenset(
 def create(
     tx: Transaction, context: RegionContext, staff_id: str, asked: api.CreateAgreementRequest, now: datetime
 ) -> Agreement:
-    """Makes an agreement by the terms of a template as they are now.
+    """Makes an agreement by the terms of a template as they are now. The customer hears of outages planned already.
 
     Raises Refused with NETWORK_SERVICE_UNKNOWN, AGREEMENT_TEMPLATE_UNKNOWN, SUBSCRIPTION_NOT_FOUND, LINE_CLOSED,
     AGREEMENT_EXISTS, and for a start before the running month.
@@ -68,6 +69,7 @@ def create(
         author=staff_id,
     )
     insert_agreement(tx, agreement, number)
+    tell_announced(tx, context, asked.service, line, start, now)
     return agreement
 
 

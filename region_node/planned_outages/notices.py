@@ -1,34 +1,44 @@
-"""Customers whose lines a planned outage takes down are told by their home region: each once, page by page."""
+"""Customers whose lines a planned outage takes down are told by their home region: each once, page by page.
+
+Those are who have an agreement on a service that goes down, and whose lines use it (`region_node/problems`). Who makes
+such an agreement, or whose line comes to use the service, when it was announced already, is told of it then.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from gateway import failpoints
-from gateway.api.region.v1.agreement_pb2 import Agreement
+from gateway.api.region.v1.agreement_pb2 import OutageCause
 from gateway.api.types.v1.types_pb2 import LocalizedText
-from gateway.clock import from_microseconds, from_timestamp, to_microseconds
+from gateway.clock import from_microseconds, to_microseconds
 from gateway.store.port import Transaction
 from gateway.timers import Timer, set_timer
-from region_node.agreements.rows import on_service_after
+from region_node.agreements.spans import Span
 from region_node.context import RegionContext
-from region_node.customers.rows import line_of
+from region_node.customers.rows import Line, line_of
 from region_node.notices.rows import Notice, tell
+from region_node.planned_outages.rows import customers_after
 
 PLANNED_TIMER = "planned-outage-told"
-_PAGE = 25  # agreements in one transaction
+_PAGE = 100  # customers in one transaction
 _BREATH = timedelta(milliseconds=20)
 
 
 @dataclass(frozen=True)
 class _Planned:
+    source: str
+    start_time: int
     end_time: int
     version: int
     withdrawn: int
 
 
+_COLUMNS = "source, start_time, end_time, version, withdrawn"
+
+
 def tell_planned_soon(tx: Transaction, service: str, source: str, start: int, now: datetime) -> None:
-    """Has those told who have an agreement on a service that a planned outage takes down, or does so no more."""
+    """Has those told whom a planned outage of a service concerns, or does so no more."""
     subject = f"{service} {start} {source} "
     set_timer(tx, f"{PLANNED_TIMER}/{subject}", kind=PLANNED_TIMER, subject=subject, due=now)
 
@@ -36,13 +46,14 @@ def tell_planned_soon(tx: Transaction, service: str, source: str, start: int, no
 def planned_is_told(tx: Transaction, context: RegionContext, timer: Timer, now: datetime) -> None:
     """Tells the customers of one page and comes back for the next.
 
-    A window that was moved is told of as the new one; of what has begun already nobody is told.
+    The subject of the timer is the service, the beginning, the source, and the last customer of the page before. A
+    window that was moved is told of as the new one; of what has begun already nobody is told.
     """
     service, begins, source, after = timer.subject.split(" ", 3)
     start = int(begins)
     planned = tx.first(
         _Planned,
-        "SELECT end_time, version, withdrawn FROM service_outages WHERE service = :service AND source = :source"
+        f"SELECT {_COLUMNS} FROM service_outages WHERE service = :service AND source = :source"  # noqa: S608 - names
         " AND agreement_id = '' AND start_time = :start",
         service=service,
         source=source,
@@ -50,23 +61,39 @@ def planned_is_told(tx: Transaction, context: RegionContext, timer: Timer, now: 
     )
     if planned is None or start <= to_microseconds(now) or (planned.withdrawn and _was_moved(tx, service, source)):
         return
-    zone = ZoneInfo(context.time_zone)
-    page = on_service_after(tx, service, after, _PAGE)
+    page = customers_after(tx, service, Span(start, planned.end_time), after, _PAGE)
     for each in page:
-        line = line_of(tx, each.agreement.product_id) if each.agreement is not None else None
-        if each.agreement is None or line is None or _has_ended_by(each.agreement, start):
-            continue
-        notice_id = f"planned-outage/{source}/{planned.version}/{line.product_id}"
-        tell(tx, Notice(notice_id, "planned-outage", line.number, _text(start, planned, zone)), now)
+        line = line_of(tx, each.product_id)
+        if line is not None:
+            _tell(tx, context, line, planned, now)
     failpoints.reach("planned-told.before-commit")
     if len(page) == _PAGE:
-        subject = f"{service} {start} {source} {page[-1].agreement_id}"
+        subject = f"{service} {start} {source} {page[-1].customer_id}"
         set_timer(tx, timer.timer_id, kind=PLANNED_TIMER, subject=subject, due=now + _BREATH)
 
 
-def _has_ended_by(agreement: Agreement, instant: int) -> bool:
-    """Whether an agreement does not run any more at an instant, in microseconds."""
-    return agreement.HasField("end_time") and to_microseconds(from_timestamp(agreement.end_time)) <= instant
+def tell_announced(
+    tx: Transaction, context: RegionContext, service: str, line: Line, since: datetime, now: datetime
+) -> None:
+    """Tells the customer of a line that uses a service from `since` on of what was announced of it before."""
+    planned = tx.all(
+        _Planned,
+        f"SELECT {_COLUMNS} FROM service_outages WHERE service = :service AND cause = :cause"  # noqa: S608 - names
+        " AND agreement_id = '' AND withdrawn = 0 AND start_time > :now AND end_time > :since ORDER BY start_time",
+        service=service,
+        cause=OutageCause.OUTAGE_CAUSE_PLANNED,
+        now=to_microseconds(now),
+        since=to_microseconds(since),
+    )
+    for each in planned:
+        _tell(tx, context, line, each, now)
+
+
+def _tell(tx: Transaction, context: RegionContext, line: Line, planned: _Planned, now: datetime) -> None:
+    """Once for each version, however many lines and services of the customer it takes down."""
+    notice_id = f"planned-outage/{planned.source}/{planned.version}/{line.customer_id}"
+    text = _text(planned, ZoneInfo(context.time_zone))
+    tell(tx, Notice(notice_id, "planned-outage", line.number, text), now)
 
 
 def _was_moved(tx: Transaction, service: str, source: str) -> bool:
@@ -74,8 +101,9 @@ def _was_moved(tx: Transaction, service: str, source: str) -> bool:
     return tx.first(int, sql, service=service, source=source) is not None
 
 
-def _text(start: int, planned: _Planned, zone: ZoneInfo) -> LocalizedText:
-    first, last = (f"{from_microseconds(each).astimezone(zone):%Y-%m-%d %H:%M}" for each in (start, planned.end_time))
+def _text(planned: _Planned, zone: ZoneInfo) -> LocalizedText:
+    times = (planned.start_time, planned.end_time)
+    first, last = (f"{from_microseconds(each).astimezone(zone):%Y-%m-%d %H:%M}" for each in times)
     if planned.withdrawn:
         return LocalizedText(
             zh_cn=f"原定于{first}至{last}的计划停机已取消。",

@@ -5,6 +5,7 @@ import grpc
 from gateway import failpoints
 from gateway.api.federation.v1.configuration_pb2 import ComplaintClass
 from gateway.api.region.v1 import problem_service_pb2 as api
+from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.api.region.v1.problem_service_pb2_grpc import ProblemServiceServicer
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.clock import Clock, to_timestamp
@@ -16,6 +17,7 @@ from region_node.auditing import audited_call
 from region_node.context import RegionContext
 from region_node.customers.rows import Line, find_line
 from region_node.customers.standing import require_readable
+from region_node.planned_outages.notices import tell_announced
 from region_node.problems import rows
 from region_node.problems.following import follow
 from region_node.requests import require_length
@@ -65,9 +67,12 @@ class ProblemService(ProblemServiceServicer):
 
         def bind_all(tx: Transaction) -> int:
             lines = [_require_line(tx, number) for number, _ in wanted]
-            bound = sum(
-                rows.bind(tx, line.product_id, service) for line, (_, service) in zip(lines, wanted, strict=True)
-            )
+            bound, now = 0, self._clock.now()
+            for line, (_, service) in zip(lines, wanted, strict=True):
+                if rows.bind(tx, line.product_id, service):
+                    bound += 1
+                    if line.status == ProductStatus.PRODUCT_STATUS_ACTIVE:
+                        tell_announced(tx, self._context, service, line, now, now)
             asked.record_each(tx, "BindLines", sorted({line.customer_id for line in lines}))
             if bound:
                 rows.count_again(tx)

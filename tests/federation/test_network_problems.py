@@ -17,6 +17,7 @@ from gateway.clock import to_timestamp
 from tests.federation.complainant import Complainant
 from tests.federation.counter import REQUESTER, Counter
 from tests.federation.fault_reporter import FaultReporter
+from tests.federation.line_bindings import bind
 from tests.federation.refusals import refusal
 from tests.federation.running import CALL_SECONDS, Federation, until
 from tests.unit.network_events import cut, event
@@ -82,15 +83,6 @@ class Network:
 @pytest.fixture(name="network")
 def network_of_the_federation(federation: Federation) -> Network:
     return Network(federation)
-
-
-async def bind(counter: Counter, number: str, service: str = LINES) -> int:
-    """Says that a line uses a network service; how many bindings are new."""
-    stub = RegionStub(counter.federation.dial_node(counter.region, f"region/{counter.region}/operator/counter"))
-    request = region_api.BindLinesRequest(
-        bindings=[region_api.LineBinding(number=number, service=service)], requester=REQUESTER
-    )
-    return (await stub.BindLines(request, timeout=CALL_SECONDS)).bound
 
 
 def texts(federation: Federation, number: str) -> list[str]:

@@ -17,6 +17,7 @@ from gateway.clock import to_timestamp
 from tests.federation.agreements import SERVICE, Agreements, month_of
 from tests.federation.counter import Counter
 from tests.federation.databases import Databases
+from tests.federation.line_bindings import bind
 from tests.federation.refusals import refusal
 from tests.federation.running import CALL_SECONDS, Federation, running, until
 
@@ -109,6 +110,32 @@ async def test_customers_of_every_region_are_told_once_of_what_takes_their_line_
     assert sum("will be interrupted" in each for each in texts) <= 2
     left = "SELECT COUNT(*) FROM service_outages WHERE source = ? AND withdrawn = 0"
     assert federation.database("guangdong").rows(left, planned.id) == [(0,)]
+
+
+async def test_lines_that_use_what_goes_down_count_beside_agreements_and_each_customer_is_told_once(
+    federation: Federation,
+) -> None:
+    counter = Counter(federation, "guangdong")
+    both, late_agreement, late_line = [await counter.new_customer() for _ in range(3)]
+    await Agreements(federation, "guangdong").make(both, LINES)
+    assert await bind(counter, both, LINES) == 1
+    only_bound = await Counter(federation, "sichuan").new_customer()
+    assert await bind(Counter(federation, "sichuan"), only_bound, LINES) == 1
+    planned = await announce(federation, "sichuan", announcing(federation, ONLY_WAY))
+    await told(federation, "guangdong", both, 1)
+    await told(federation, "sichuan", only_bound, 1)
+    await Agreements(federation, "guangdong").make(late_agreement, LINES)
+    assert await bind(counter, late_line, LINES) == 1
+    for number in (late_agreement, late_line):
+        assert len(await told(federation, "guangdong", number, 1)) == 1, "it was announced before"
+    await cancel(federation, "sichuan", planned)
+    for region, number in (
+        ("guangdong", both),
+        ("guangdong", late_agreement),
+        ("guangdong", late_line),
+        ("sichuan", only_bound),
+    ):
+        assert len(await told(federation, region, number, 2)) == 2, "once of the window, once that it is cancelled"
 
 
 async def test_two_regions_never_take_both_ways_of_a_service_at_the_same_time(federation: Federation) -> None:
