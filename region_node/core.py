@@ -24,6 +24,7 @@ from gateway.relay.workers import Workers
 from gateway.store.port import Store
 from gateway.timers import Scheduler, TimerHandler
 from gateway.tracing import Tracing
+from region_node.agreements.of_measurements import CONFORMANCE_TIMER, conformance_is_due, ensure_conformance
 from region_node.agreements.outages import CORRECTION_TIMER
 from region_node.agreements.relayed import OutageEnvelopes
 from region_node.agreements.statements import (
@@ -158,6 +159,7 @@ class RegionCore:
         await self._ports.store.write(lambda tx: ensure_reminders(tx, self._ports.clock.now()))
         await self._ports.store.write(lambda tx: ensure_purge(tx, self._ports.clock.now()))
         await self._ports.store.write(lambda tx: ensure_statements(tx, self._ports.clock.now()))
+        await self._ports.store.write(lambda tx: ensure_conformance(tx, self._ports.clock.now()))
         self._ports.context.border.current.on_update(self._note_state)
         self._state_changed.set()
         loop = asyncio.get_running_loop()
@@ -261,5 +263,6 @@ def _timer_handlers(context: RegionContext) -> Mapping[str, TimerHandler]:
         PURGE_TIMER: lambda tx, timer, now: purge(tx, context, timer, now),
         STATEMENT_TIMER: lambda tx, timer, now: statements_are_due(tx, context, timer, now),
         PLANNED_TIMER: lambda tx, timer, now: planned_is_told(tx, context, timer, now),
+        CONFORMANCE_TIMER: lambda tx, timer, now: conformance_is_due(tx, context, timer, now),
         CORRECTION_TIMER: lambda tx, timer, now: correction_is_due(tx, context, timer, now),
     }

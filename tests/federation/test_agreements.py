@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from gateway.api.region.v1 import agreement_service_pb2 as api
+from gateway.api.region.v1 import measurement_service_pb2 as measurement_api
 from gateway.api.region.v1.agreement_pb2 import OutageCause, ServiceConformance, ServiceOutage
 from gateway.api.region.v1.agreement_pb2 import StatementLineKind as Kind
 from gateway.api.region.v1.outage_envelopes_pb2 import ConformanceTold, OutageTold
@@ -15,8 +16,9 @@ from tests.federation.agreements import CHARGE, OPERATOR, SERVICE, Agreements, m
 from tests.federation.counter import REQUESTER, Counter
 from tests.federation.databases import Databases
 from tests.federation.forger import Forger, refused
+from tests.federation.probe import Probe, rejected
 from tests.federation.refusals import refusal
-from tests.federation.running import CALL_SECONDS, Federation, running
+from tests.federation.running import CALL_SECONDS, Federation, running, until
 
 HOUR = timedelta(hours=1)
 
@@ -59,6 +61,41 @@ async def test_outages_of_two_regions_are_one_credit_at_home_and_a_late_one_post
         bill = await counter.bill(number)
         told_on_bill = [each.description.en for each in bill.lines if "level" in each.description.en]
         assert told_on_bill == ["Credit under a service level agreement", "Correction of a service level credit"]
+
+
+async def test_what_the_region_that_runs_a_service_measured_counts_at_every_home_once_the_month_is_over(
+    databases: Databases, tmp_path: Path
+) -> None:
+    async with running(tmp_path, databases) as federation:
+        home, number = Agreements(federation, "guangdong"), await Counter(federation, "guangdong").new_customer()
+        agreement, month = await home.make(number), month_of(federation)
+        await federation.advance(timedelta(days=1))
+        begins = federation.clock.now().replace(minute=0, second=0, microsecond=0) - 5 * HOUR
+        probe = Probe(federation, "sichuan", federation.next_id())
+        delays = (10_000, 10_000, 10_000, 900_000)
+        told = [
+            measurement_api.Measurement(
+                service=SERVICE, start_time=to_timestamp(begins + at * HOUR), window_seconds=60, delay_us=delay
+            )
+            for at, delay in enumerate(delays)
+        ]
+        assert rejected(await probe.send(told)) == []
+        await federation.advance(timedelta(days=32))
+        known = "SELECT windows, kept, version FROM service_conformance WHERE service = ? AND month = ?"
+        for region in ("sichuan", "henan", "guangdong"):
+
+            async def knows(region: str = region) -> bool:
+                return federation.database(region).rows(known, SERVICE, month) == [(4, 3, 1)]
+
+            await until(knows, f"{region} knows")
+
+        async def counts() -> bool:
+            return (await home.statement(agreement, month)).measured_windows == len(delays)
+
+        await home.has_stated(agreement, month)
+        await until(counts, "the statement counts it")
+        stated = await home.statement(agreement, month)
+        assert (stated.kept_windows, stated.credit.minor_units > 0) == (3, True)
 
 
 async def test_an_agreement_is_made_once_listed_and_ended(federation: Federation) -> None:

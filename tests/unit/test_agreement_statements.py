@@ -1,7 +1,7 @@
 """Statements and credits of a node's agreements: once for each month, whatever comes late, wherever a run is broken."""
 
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -33,6 +33,7 @@ from gateway.store.sqlite_schema import apply
 from gateway.timers import Timer, TimerHandler, due_timers, fire
 from region_node.agreements import operations
 from region_node.agreements.conformance import note_conformance
+from region_node.agreements.of_measurements import CONFORMANCE_TIMER, conformance_is_due, ensure_conformance, keeps
 from region_node.agreements.outages import CORRECTION_TIMER, keep_outage, note_outage, note_waiver
 from region_node.agreements.rows import find_agreement, find_statement
 from region_node.agreements.spans import Span
@@ -48,6 +49,9 @@ from region_node.billing.rules import COMPENSATION, REFUNDS_DUE
 from region_node.context import RegionContext
 from region_node.customers.operations import keep_customer, keep_line
 from region_node.customers.rows import CustomerRow
+from region_node.measurements.measurement_rows import add_totals
+from region_node.measurements.thresholds import DELAY, LOSS, THROUGHPUT, strictest
+from region_node.measurements.totals import Totals
 from region_node.planned_outages.notices import PLANNED_TIMER, planned_is_told
 from tests.keys import region_keys
 from tests.simulation.world import keys
@@ -100,6 +104,7 @@ class Desk:
         handlers = {
             STATEMENT_TIMER: self._handle(statements_are_due),
             CORRECTION_TIMER: self._handle(correction_is_due),
+            CONFORMANCE_TIMER: self._handle(conformance_is_due),
             PLANNED_TIMER: self._handle(planned_is_told),
         }
         while due := due_timers(self.tx, now):
@@ -109,6 +114,14 @@ class Desk:
             self._connection.execute("ROLLBACK" if fired in broken_before else "COMMIT")
             now += HOUR / 60 / 60
         return fired
+
+    def measure(self, hours: Mapping[datetime, int]) -> None:
+        """So much delay, in microseconds, in each minute of these hours; of another figure it tells nothing."""
+        totals = {
+            (f"service/{SERVICE}", to_microseconds(start.replace(minute=0))): {DELAY: Totals.of([delay] * 60)}
+            for start, delay in hours.items()
+        }
+        add_totals(self.tx, "measurement_hours", totals)
 
     def statement(self, agreement: Agreement, month: str = "2030-06") -> AgreementStatement:
         """The latest statement of a month."""
@@ -265,6 +278,34 @@ def test_quality_that_was_not_kept_is_paid_for_once_and_a_later_count_corrects_i
         node.run(JULY + DAY)
         second = node.statement(agreement)
         assert (second.revision, second.credit.minor_units, ledger.balance(node.tx, "a1")) == (2, 0, 0)
+
+
+def test_hours_whose_mean_was_over_the_class_are_told_once_the_month_has_ended_and_paid_for() -> None:
+    with desk() as node:
+        ensure_conformance(node.tx, JUNE)
+        agreement = node.agree(JUNE)
+        bound = FEDERATION.network.quality_class("y1541-0").delay_us
+        node.measure({JUNE + each * HOUR: bound for each in range(1, 98)})
+        node.measure({JUNE + 10 * DAY + each * HOUR: bound + 1 for each in range(2)})
+        node.measure({JULY: bound + 1})
+        node.run(JULY - 3 * HOUR)
+        assert node.count("service_conformance") == 0, "the month has not ended"
+        node.run(JULY, broken_before=(1, 2, 4))
+        stated = node.statement(agreement)
+        assert (stated.revision, stated.measured_windows, stated.kept_windows) == (1, 99, 97)
+        assert stated.credit.minor_units > 0
+        node.run(JULY + DAY)
+        assert (node.count("service_conformance"), node.statement(agreement).revision) == (1, 1)
+        assert node.postings("a1") == [(f"{agreement.id}/2030-06#credit", stated.credit.minor_units)]
+
+
+def test_an_hour_keeps_to_a_class_by_the_means_of_the_figures_that_the_class_bounds() -> None:
+    bounds = strictest([FEDERATION.network.quality_class("y1541-0")])
+    delay, loss = bounds[DELAY].raises_over, bounds[LOSS].raises_over
+    assert keeps(bounds, {DELAY: Totals.of([delay - 1, delay + 1]), LOSS: Totals.of([loss])})
+    assert keeps(bounds, {DELAY: Totals.of([delay, delay, delay + 1])}) is False, "also by a part of a microsecond"
+    assert keeps(bounds, {DELAY: Totals.of([0]), LOSS: Totals.of([loss + 1])}) is False
+    assert keeps(bounds, {THROUGHPUT: Totals.of([1])}) is None, "nothing was measured that it bounds"
 
 
 def test_of_an_erased_customer_nothing_is_stated() -> None:
