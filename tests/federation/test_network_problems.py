@@ -107,7 +107,10 @@ async def test_a_cut_between_two_regions_is_one_problem_whose_customers_are_told
     told = cut(begins, "whole")
     for each in (told[2], told[0], told[1], told[0]):
         await network.tell(each)
-    found = await network.of(told[0].id, lambda each: sum(count.customers for count in each.affected) == 2)
+    found = await network.of(
+        told[0].id,
+        lambda each: len(each.header.children) == len(told) and sum(count.customers for count in each.affected) == 2,
+    )
     assert found.header.root_cause.id == "chengdu-guangzhou-1"
     assert sorted(found.header.children) == sorted(each.id for each in told)
     counts = {each.region: each.customers for each in found.affected}
