@@ -62,6 +62,8 @@ class _DataClassEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DataClass.V
     """Complaints that have ended, with their work items, attachments, notes and what was told of them. What is counted stays."""
     DATA_CLASS_ENDED_CUSTOMERS: _DataClass.ValueType  # 16
     """Customers whose last line was terminated. They are erased: their keys are destroyed, here and wherever something of them is kept."""
+    DATA_CLASS_SUPPORT_REQUESTS: _DataClass.ValueType  # 55
+    """Support requests that are closed, with what both regions have written down."""
 
 class DataClass(_DataClass, metaclass=_DataClassEnumTypeWrapper):
     """A kind of record that a region keeps, for as long as a rule says."""
@@ -100,6 +102,8 @@ DATA_CLASS_COMPLAINTS: DataClass.ValueType  # 15
 """Complaints that have ended, with their work items, attachments, notes and what was told of them. What is counted stays."""
 DATA_CLASS_ENDED_CUSTOMERS: DataClass.ValueType  # 16
 """Customers whose last line was terminated. They are erased: their keys are destroyed, here and wherever something of them is kept."""
+DATA_CLASS_SUPPORT_REQUESTS: DataClass.ValueType  # 55
+"""Support requests that are closed, with what both regions have written down."""
 Global___DataClass: _TypeAlias = DataClass  # noqa: Y015
 
 class _RetentionStart:

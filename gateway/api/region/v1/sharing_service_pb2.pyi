@@ -156,6 +156,8 @@ class _DisclosureKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Disclo
     """Another region began to read what was attached to a complaint of the customer."""
     DISCLOSURE_KIND_COMPLAINT_SENT: _DisclosureKind.ValueType  # 10
     """A complaint of the customer, or a work item of it, was sent to the region that answers for it."""
+    DISCLOSURE_KIND_SUPPORT_SENT: _DisclosureKind.ValueType  # 55
+    """A support request about the customer's line was sent to the region at fault."""
 
 class DisclosureKind(_DisclosureKind, metaclass=_DisclosureKindEnumTypeWrapper):
     """What happened to the customer's records."""
@@ -182,6 +184,8 @@ DISCLOSURE_KIND_ATTACHMENT_READ: DisclosureKind.ValueType  # 9
 """Another region began to read what was attached to a complaint of the customer."""
 DISCLOSURE_KIND_COMPLAINT_SENT: DisclosureKind.ValueType  # 10
 """A complaint of the customer, or a work item of it, was sent to the region that answers for it."""
+DISCLOSURE_KIND_SUPPORT_SENT: DisclosureKind.ValueType  # 55
+"""A support request about the customer's line was sent to the region at fault."""
 Global___DisclosureKind: _TypeAlias = DisclosureKind  # noqa: Y015
 
 @_typing.final

@@ -65,6 +65,12 @@ class _EnvelopeKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Envelope
     """Command, home region to every other: a customer with these numbers was erased, is stored only, or is so no longer. What was kept about the numbers is destroyed, or not read."""
     ENVELOPE_KIND_LEGAL_HOLD: _EnvelopeKind.ValueType  # 31
     """Command, home region to a region that keeps something of its customer: keep it, for an authority or a court, or no longer. The region that leads a case tells those that have a part of it."""
+    ENVELOPE_KIND_SUPPORT_COMMAND: _EnvelopeKind.ValueType  # 50
+    """Command, region that opened a support request to the region at fault: take it, or what the opening region says."""
+    ENVELOPE_KIND_SUPPORT_UPDATE: _EnvelopeKind.ValueType  # 51
+    """Command, region at fault to the region that opened a support request: it has a new version."""
+    ENVELOPE_KIND_SUPPORT_SEARCH: _EnvelopeKind.ValueType  # 52
+    """Query, any region to any other: which experts or spares have you?"""
 
 class EnvelopeKind(_EnvelopeKind, metaclass=_EnvelopeKindEnumTypeWrapper):
     """What an envelope asks for. The kind decides who may send it and whether it is stored."""
@@ -107,6 +113,12 @@ ENVELOPE_KIND_STANDING: EnvelopeKind.ValueType  # 29
 """Command, home region to every other: a customer with these numbers was erased, is stored only, or is so no longer. What was kept about the numbers is destroyed, or not read."""
 ENVELOPE_KIND_LEGAL_HOLD: EnvelopeKind.ValueType  # 31
 """Command, home region to a region that keeps something of its customer: keep it, for an authority or a court, or no longer. The region that leads a case tells those that have a part of it."""
+ENVELOPE_KIND_SUPPORT_COMMAND: EnvelopeKind.ValueType  # 50
+"""Command, region that opened a support request to the region at fault: take it, or what the opening region says."""
+ENVELOPE_KIND_SUPPORT_UPDATE: EnvelopeKind.ValueType  # 51
+"""Command, region at fault to the region that opened a support request: it has a new version."""
+ENVELOPE_KIND_SUPPORT_SEARCH: EnvelopeKind.ValueType  # 52
+"""Query, any region to any other: which experts or spares have you?"""
 Global___EnvelopeKind: _TypeAlias = EnvelopeKind  # noqa: Y015
 
 class _Outcome:

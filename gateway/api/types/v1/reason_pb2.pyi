@@ -325,6 +325,18 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Name a service of the federation configuration."""
     REASON_QUALITY_CLASS_UNKNOWN: _Reason.ValueType  # 198
     """Name a class of quality of the federation configuration, for example y1541-0."""
+    REASON_SUPPORT_REQUEST_NOT_FOUND: _Reason.ValueType  # 250
+    """Ask in the region that opened it or in the region at fault."""
+    REASON_SUPPORT_NOT_RESPONSIBLE: _Reason.ValueType  # 251
+    """Have staff of that region do it, on their own node."""
+    REASON_SUPPORT_NOT_OPENED_HERE: _Reason.ValueType  # 252
+    """Ask in that region."""
+    REASON_SUPPORT_STATE_FORBIDS: _Reason.ValueType  # 253
+    """Look at how the support request stands and do what fits."""
+    REASON_SUPPORT_LINK_NOT_OF_SERVICE: _Reason.ValueType  # 254
+    """Measure the links that the registry of the network names for the service."""
+    REASON_SUPPORT_ENTRY_NOT_FOUND: _Reason.ValueType  # 255
+    """Look at what the registry of this region has."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """The reasons. They are stable: programs may decide on them. They travel as the reason of google.rpc.ErrorInfo, without the prefix."""
@@ -629,6 +641,18 @@ REASON_NETWORK_SERVICE_UNKNOWN: Reason.ValueType  # 197
 """Name a service of the federation configuration."""
 REASON_QUALITY_CLASS_UNKNOWN: Reason.ValueType  # 198
 """Name a class of quality of the federation configuration, for example y1541-0."""
+REASON_SUPPORT_REQUEST_NOT_FOUND: Reason.ValueType  # 250
+"""Ask in the region that opened it or in the region at fault."""
+REASON_SUPPORT_NOT_RESPONSIBLE: Reason.ValueType  # 251
+"""Have staff of that region do it, on their own node."""
+REASON_SUPPORT_NOT_OPENED_HERE: Reason.ValueType  # 252
+"""Ask in that region."""
+REASON_SUPPORT_STATE_FORBIDS: Reason.ValueType  # 253
+"""Look at how the support request stands and do what fits."""
+REASON_SUPPORT_LINK_NOT_OF_SERVICE: Reason.ValueType  # 254
+"""Measure the links that the registry of the network names for the service."""
+REASON_SUPPORT_ENTRY_NOT_FOUND: Reason.ValueType  # 255
+"""Look at what the registry of this region has."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final
