@@ -34,6 +34,7 @@ from gateway.api.region.v1.dossier_service_pb2 import (
 )
 from gateway.api.region.v1.order_pb2 import OrderState, Party
 from gateway.api.region.v1.sharing_service_pb2 import DisclosureKind, GrantState, MaskReason
+from gateway.api.region.v1.support_request_pb2 import SupportFigure, SupportState
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
 from gateway.languages import translated
 
@@ -129,6 +130,8 @@ def words() -> Iterator[str]:
         "RETURN_REASON_": ReturnReason,
         "SHARED_FIELD_": SharedField,
         "STATEMENT_": Statement,
+        "SUPPORT_FIGURE_": SupportFigure,
+        "SUPPORT_STATE_": SupportState,
         "TIME_REASON_": TimeReason,
         "WORK_ITEM_STATE_": WorkItemState,
         "WITHOUT_GRANT_": WithoutGrant,

@@ -65,6 +65,10 @@ from region_node.questions import Questions
 from region_node.retention.purge import PURGE_TIMER, ensure_purge, purge
 from region_node.retention.relayed import HoldEnvelopes
 from region_node.sharing.relayed import SharingEnvelopes
+from region_node.support.desk import SupportDesk
+from region_node.support.ended import support_has_ended
+from region_node.support.relayed import SupportEnvelopes
+from region_node.support.rows import ENDED_TIMER as SUPPORT_ENDED_TIMER
 from region_node.verification.desk import VerificationDesk, VerificationPorts
 from region_node.verification.relayed import VerificationEnvelopes
 from region_node.verification.rules import PASSWORD_COST
@@ -124,6 +128,7 @@ class RegionCore:
             DeskPorts(ports.context, ports.store, ports.clock, self.lanes, self.changes, self.register)
         )
         self.complaints = ComplaintDesk(ports.context, ports.store, ports.clock, self.changes)
+        self.support = SupportDesk(ports.context, ports.store, ports.clock, self.changes)
         self._scheduler = Scheduler(ports.store, ports.clock, _timer_handlers(ports.context))
         self._billing = BillingRuns(ports.context, ports.store, ports.clock)
         self.tellings = [
@@ -201,6 +206,7 @@ def _kinds(context: RegionContext, verification: VerificationDesk, contents: Con
         **DocumentEnvelopes(context, contents).kinds(),
         **WitnessEnvelopes(context.border).kinds(),
         **ComplaintEnvelopes(context).kinds(),
+        **SupportEnvelopes(context).kinds(),
     }
 
 
@@ -226,6 +232,7 @@ def _timer_handlers(context: RegionContext) -> Mapping[str, TimerHandler]:
         FOLLOW_TIMER: lambda tx, timer, now: giving.order_changed(tx, context, timer, now),
         ESCALATION_TIMER: lambda tx, timer, now: escalation_is_due(tx, context, timer, now),
         ENDED_TIMER: lambda tx, timer, now: complaint_has_ended(tx, context, timer, now),
+        SUPPORT_ENDED_TIMER: lambda tx, timer, now: support_has_ended(tx, context, timer, now),
         FORGET_TIMER: lambda tx, timer, now: forget_envelopes(tx, context, timer, now),
         SUSPENSION_TIMER: suspension_has_ended,
         UPLOAD_TIMER: abandon,

@@ -22,6 +22,8 @@ from gateway.api.region.v1 import (
     oversight_service_pb2,
     retention_service_pb2,
     sharing_service_pb2,
+    support_registry_service_pb2,
+    support_service_pb2,
     verification_service_pb2,
 )
 from gateway.api.region.v1.attachment_service_pb2_grpc import add_AttachmentServiceServicer_to_server
@@ -47,6 +49,10 @@ from gateway.api.region.v1.order_service_pb2_grpc import add_OrderServiceService
 from gateway.api.region.v1.oversight_service_pb2_grpc import add_OversightServiceServicer_to_server
 from gateway.api.region.v1.retention_service_pb2_grpc import add_RetentionServiceServicer_to_server
 from gateway.api.region.v1.sharing_service_pb2_grpc import add_SharingServiceServicer_to_server
+from gateway.api.region.v1.support_registry_service_pb2_grpc import (
+    add_SupportRegistryServiceServicer_to_server,
+)
+from gateway.api.region.v1.support_service_pb2_grpc import add_SupportServiceServicer_to_server
 from gateway.api.region.v1.verification_service_pb2_grpc import add_VerificationServiceServicer_to_server
 from gateway.api.relay.v1 import relay_pb2
 from gateway.api.relay.v1.relay_pb2_grpc import add_RelayServiceServicer_to_server
@@ -77,6 +83,8 @@ from region_node.questions import Questions
 from region_node.retention.service import RetentionService
 from region_node.sharing.desk import SharingDesk
 from region_node.sharing.service import SharingService
+from region_node.support.registry_service import SupportRegistryService
+from region_node.support.service import SupportService
 from region_node.verification.service import VerificationService
 
 
@@ -92,7 +100,7 @@ class ServicePorts:
 
 def services(ports: ServicePorts) -> list[Service]:
     """All services of a node."""
-    return [*_of_business(ports), *_of_records(ports), *_of_the_federation(ports)]
+    return [*_of_business(ports), *_of_support(ports), *_of_records(ports), *_of_the_federation(ports)]
 
 
 def _of_business(ports: ServicePorts) -> list[Service]:
@@ -159,6 +167,23 @@ def _of_business(ports: ServicePorts) -> list[Service]:
             notice_service_pb2.DESCRIPTOR.services_by_name["NoticeService"],
             add_NoticeServiceServicer_to_server,
             NoticeService(store, clock),
+        ),
+    ]
+
+
+def _of_support(ports: ServicePorts) -> list[Service]:
+    """Support of enterprises."""
+    core, store, clock = ports.core, ports.store, ports.clock
+    return [
+        Service.of(
+            support_service_pb2.DESCRIPTOR.services_by_name["SupportService"],
+            add_SupportServiceServicer_to_server,
+            SupportService(core.support, store, clock),
+        ),
+        Service.of(
+            support_registry_service_pb2.DESCRIPTOR.services_by_name["SupportRegistryService"],
+            add_SupportRegistryServiceServicer_to_server,
+            SupportRegistryService(core.context, store, ports.questions, clock),
         ),
     ]
 

@@ -25,6 +25,8 @@ from region_node.cli.orders import orders
 from region_node.cli.retention import hold, impact_records, list_holds, release_hold, retention
 from region_node.cli.serve import serve
 from region_node.cli.sharing import sharing
+from region_node.cli.support import support
+from region_node.cli.support_registry import experts, spares
 
 
 @click.group(cls=SpeakingGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -32,9 +34,9 @@ from region_node.cli.sharing import sharing
 def main() -> None:
     """Run a region node, call it from the shell, look after it and its database, and check its audit chain.
 
-    `call`, `orders`, `customers`, `complaints`, `documents`, `sharing`, `retention` and `impact-records` take where the
-    node is, and who asks, from options or CROSSREGION_* in the environment. The other commands read the node's own
-    settings: a file, REGION_NODE_* and --set.
+    `call`, `orders`, `customers`, `complaints`, `support`, `experts`, `spares`, `documents`, `sharing`, `retention` and
+    `impact-records` take where the node is, and who asks, from options or CROSSREGION_* in the environment. The other
+    commands read the node's own settings: a file, REGION_NODE_* and --set.
     """
 
 
@@ -51,6 +53,9 @@ for command in (
     sharing,
     documents,
     complaints,
+    support,
+    experts,
+    spares,
     audit,
     retention,
     impact_records,

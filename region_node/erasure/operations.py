@@ -38,6 +38,7 @@ from region_node.erasure.standing_told import customer_key, tell_standing
 from region_node.orders.erasing import AboutCustomer, orders_about
 from region_node.retention.holds import holds_of
 from region_node.subjects import customer_subject, number_subject, order_subject
+from region_node.support.rows import SupportOfNumber, support_requests_about, support_subject
 
 _TIMER = "timer"  # who erases whom nobody named
 
@@ -131,13 +132,15 @@ class _KeptOf:
     lines: Sequence[Line]
     orders: Sequence[AboutCustomer]
     complaints: Sequence[AboutNumber]
+    support: Sequence[SupportOfNumber]
 
 
 def _kept_of(tx: Transaction, customer_id: str) -> _KeptOf:
     lines = lines_of_customer(tx, customer_id)
     orders = orders_about(tx, [line.number for line in lines], [line.product_id for line in lines])
     complaints = [each for line in lines for each in complaints_about(tx, line.number)]
-    return _KeptOf(customer_id, lines, orders, complaints)
+    support = [each for line in lines for each in support_requests_about(tx, line.number)]
+    return _KeptOf(customer_id, lines, orders, complaints, support)
 
 
 def _require_erasable(tx: Transaction, context: RegionContext, kept: _KeptOf, now: datetime) -> None:
@@ -155,6 +158,7 @@ def _erase_all(tx: Transaction, context: RegionContext, kept: _KeptOf, now: date
     """Destroys what is kept of a customer, here and elsewhere; how many keys that were."""
     documents = kept_of(tx, kept.customer_id)
     subjects = _subjects(tx, kept.customer_id, kept.lines, kept.orders, kept.complaints)
+    subjects += [subject for each in kept.support if each.is_ended for subject in _of_support(each)]
     subjects += [envelope_subject(document_subject(each.register_id)) for each in documents]
     complained = kept_elsewhere(tx, kept.complaints)
     key_id, numbers = customer_key(tx, kept.customer_id), [line.number for line in kept.lines]
@@ -265,6 +269,14 @@ def _subjects(
         *(complaint_subject(each.docket) for each in complaints),
         *(envelope_subject(each.docket) for each in complaints),
     ]
+
+
+def _of_support(request: SupportOfNumber) -> Sequence[str]:
+    """What a support request that is closed is sealed under; an open one goes once it is closed.
+
+    Other regions destroy what they have by the word of how the customer stands.
+    """
+    return support_subject(request.support_id), envelope_subject(request.support_id)
 
 
 def _require_there(tx: Transaction, customer: Named) -> str:

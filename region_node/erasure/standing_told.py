@@ -28,6 +28,8 @@ from region_node.customers.told_standings import OWN, erased_by, keep_told
 from region_node.erasure.destroying import destroy
 from region_node.payloads import parse
 from region_node.subjects import customer_subject, number_subject
+from region_node.support.rows import look_at_ended as look_at_ended_support
+from region_node.support.rows import support_requests_about
 
 FORGET_TIMER = "envelopes-forgotten"  # what was sent about a subject has had its answers
 _ANSWERED_WITHIN = timedelta(days=1)
@@ -92,13 +94,15 @@ class StandingEnvelopes:
             if told.standing == ERASED:
                 for each in complaints_about(tx, number):
                     look_at_ended(tx, each.docket, now)
+                for request in support_requests_about(tx, number):
+                    look_at_ended_support(tx, request.support_id, now)
                 if customer_numbered(tx, number) is None:
                     destroy(tx, self._context, [number_subject(tx, number)], now)
-        _forget_later(tx, content.subject, now)
+        forget_later(tx, content.subject, now)
         return Answer(Outcome.OUTCOME_ACCEPTED)
 
     def _answered(self, tx: Transaction, content: EnvelopeContent, receipt: ReceiptContent, now: datetime) -> None:
-        _forget_later(tx, content.subject, now)
+        forget_later(tx, content.subject, now)
 
 
 def complaint_has_ended(tx: Transaction, context: RegionContext, timer: Timer, now: datetime) -> None:
@@ -117,7 +121,7 @@ def complaint_has_ended(tx: Transaction, context: RegionContext, timer: Timer, n
     if customer_numbered(tx, number) is None:
         subjects.append(number_subject(tx, number))
     destroy(tx, context, subjects, now)
-    _forget_later(tx, case, now)
+    forget_later(tx, case, now)
 
 
 def forget_envelopes(tx: Transaction, context: RegionContext, timer: Timer, now: datetime) -> None:
@@ -125,12 +129,13 @@ def forget_envelopes(tx: Transaction, context: RegionContext, timer: Timer, now:
     subjects = {timer.subject, *(each.docket for each in case_of(tx, timer.subject))}
     waiting = "SELECT 1 FROM outbox WHERE subject = :subject AND closed IS NULL"
     if any(tx.first(int, waiting, subject=each) for each in subjects):
-        _forget_later(tx, timer.subject, now)
+        forget_later(tx, timer.subject, now)
         return
     destroy(tx, context, sorted(envelope_subject(each) for each in subjects), now)
 
 
-def _forget_later(tx: Transaction, subject: str, now: datetime) -> None:
+def forget_later(tx: Transaction, subject: str, now: datetime) -> None:
+    """Has the envelopes about a subject forgotten once they have had their answers."""
     set_timer(tx, f"{FORGET_TIMER}/{subject}", kind=FORGET_TIMER, subject=subject, due=now + _ANSWERED_WITHIN)
 
 

@@ -10,6 +10,7 @@ from region_node.retention.purging_customers import EndedCustomers
 from region_node.retention.purging_orders import Envelopes, OrderEvents, Orders, Requests
 from region_node.retention.purging_rest import AuditTrail, ImpactRecords, Imports, Notices, UsageAndBills, Verification
 from region_node.retention.purging_shared import Disclosures, Documents, Uploads
+from region_node.retention.purging_support import SupportRequests
 
 
 def purgers() -> Mapping[DataClass.ValueType, Purger]:
@@ -18,6 +19,7 @@ def purgers() -> Mapping[DataClass.ValueType, Purger]:
         DataClass.DATA_CLASS_ENVELOPES: Envelopes(),
         DataClass.DATA_CLASS_ORDERS: Orders(),
         DataClass.DATA_CLASS_COMPLAINTS: Complaints(),
+        DataClass.DATA_CLASS_SUPPORT_REQUESTS: SupportRequests(),
         DataClass.DATA_CLASS_REQUESTS: Requests(),
         DataClass.DATA_CLASS_ORDER_EVENTS: OrderEvents(),
         DataClass.DATA_CLASS_NOTICES: Notices(),

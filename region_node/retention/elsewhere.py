@@ -17,6 +17,7 @@ from region_node.documents.rows import document_subject, kept_of
 from region_node.erasure.elsewhere import kept_elsewhere
 from region_node.orders.erasing import orders_about
 from region_node.retention.holds import held_customers, holds_of
+from region_node.support.rows import support_requests_about
 
 HOLD_SUBJECTS = "legal-hold/"
 """What the subjects of these envelopes begin with: they are in no order with those about what is held."""
@@ -112,6 +113,9 @@ def _kept_elsewhere(tx: Transaction, here: str, customer_id: str) -> Sequence[_K
     found = {_Kept(each.handling_region, each.order_id) for each in orders}
     found |= {_Kept(each.region, each.docket) for each in kept_elsewhere(tx, complaints)}
     found |= {_Kept(each.region, document_subject(each.register_id)) for each in kept_of(tx, customer_id)}
+    for line in lines:
+        for request in support_requests_about(tx, line.number):
+            found |= {_Kept(region, request.support_id) for region in (request.opening_region, request.owner_region)}
     return sorted(each for each in found if each.region != here)
 
 

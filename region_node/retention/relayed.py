@@ -18,6 +18,7 @@ from region_node.erasure.elsewhere import Elsewhere, kept_elsewhere
 from region_node.orders.rows import find_order
 from region_node.payloads import parse
 from region_node.retention.elsewhere import HOLD_SUBJECTS, forget_telling, tell_until
+from region_node.support.rows import find_support_request
 
 
 class HoldEnvelopes:
@@ -54,6 +55,9 @@ class HoldEnvelopes:
         order = find_order(tx, subject)
         if order is not None:
             return order.order.home_region == origin
+        asked = find_support_request(tx, subject)
+        if asked is not None:
+            return self._context.federation.number_plan.home_of(asked.request.inquiry.number) == origin
         row = find_complaint(tx, subject)
         if row is None:
             return True

@@ -1,4 +1,4 @@
-"""What the region that opens a support request does: takes it in, passes on what its staff say, keeps what it is told."""
+"""What the region that opens a support request does: takes it in, passes on what is said, keeps what it is told."""
 
 import logging
 from datetime import datetime

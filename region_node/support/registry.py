@@ -162,17 +162,13 @@ def find_spares(tx: Transaction, context: RegionContext, wanted: SpareSearch) ->
     )
     words = wanted.model.casefold()
     return [
-        Spare(
-            region=context.region, part_number=each.part_number, model=each.model, site=each.site, count=each.count
-        )
+        Spare(region=context.region, part_number=each.part_number, model=each.model, site=each.site, count=each.count)
         for each in found
         if words in each.model.casefold()
     ][:MOST_FOUND]
 
 
-def answer(
-    tx: Transaction, context: RegionContext, asked: SupportSearch
-) -> ListExpertsResponse | ListSparesResponse:
+def answer(tx: Transaction, context: RegionContext, asked: SupportSearch) -> ListExpertsResponse | ListSparesResponse:
     """What another region's staff are told. Raises Refused."""
     match asked.WhichOneof("search"):
         case "experts":

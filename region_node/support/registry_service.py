@@ -32,7 +32,7 @@ class SupportRegistryService(SupportRegistryServiceServicer):
         self._questions = questions
         self._clock = clock
 
-    async def KeepExpert(
+    async def KeepExpert(  # noqa: N802 - named by the contract
         self,
         request: api.KeepExpertRequest,
         context: grpc.aio.ServicerContext[api.KeepExpertRequest, api.KeepExpertResponse],
@@ -49,7 +49,7 @@ class SupportRegistryService(SupportRegistryServiceServicer):
         expert.region = self._context.region
         return api.KeepExpertResponse(expert=expert)
 
-    async def RemoveExpert(
+    async def RemoveExpert(  # noqa: N802 - named by the contract
         self,
         request: api.RemoveExpertRequest,
         context: grpc.aio.ServicerContext[api.RemoveExpertRequest, api.RemoveExpertResponse],
@@ -64,7 +64,7 @@ class SupportRegistryService(SupportRegistryServiceServicer):
         await self._store.write(remove)
         return api.RemoveExpertResponse()
 
-    async def ListExperts(
+    async def ListExperts(  # noqa: N802 - named by the contract
         self,
         request: api.ListExpertsRequest,
         context: grpc.aio.ServicerContext[api.ListExpertsRequest, api.ListExpertsResponse],
@@ -86,7 +86,7 @@ class SupportRegistryService(SupportRegistryServiceServicer):
         response.experts.sort(key=lambda each: (each.region, each.staff_id))
         return response
 
-    async def KeepSpare(
+    async def KeepSpare(  # noqa: N802 - named by the contract
         self,
         request: api.KeepSpareRequest,
         context: grpc.aio.ServicerContext[api.KeepSpareRequest, api.KeepSpareResponse],
@@ -103,7 +103,7 @@ class SupportRegistryService(SupportRegistryServiceServicer):
         spare.region = self._context.region
         return api.KeepSpareResponse(spare=spare)
 
-    async def RemoveSpare(
+    async def RemoveSpare(  # noqa: N802 - named by the contract
         self,
         request: api.RemoveSpareRequest,
         context: grpc.aio.ServicerContext[api.RemoveSpareRequest, api.RemoveSpareResponse],
@@ -118,7 +118,7 @@ class SupportRegistryService(SupportRegistryServiceServicer):
         await self._store.write(remove)
         return api.RemoveSpareResponse()
 
-    async def ListSpares(
+    async def ListSpares(  # noqa: N802 - named by the contract
         self,
         request: api.ListSparesRequest,
         context: grpc.aio.ServicerContext[api.ListSparesRequest, api.ListSparesResponse],

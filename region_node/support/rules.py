@@ -92,7 +92,7 @@ def require_plausible(request: SupportRequest, now: datetime) -> None:
 
 
 def require_inquiry(inquiry: SupportInquiry) -> None:
-    """Raises Refused with REQUEST_INVALID unless an inquiry is well formed, whatever the registry of the network says."""
+    """Raises Refused with REQUEST_INVALID unless an inquiry is well formed, whatever the network is."""
     require_length("inquiry.subject", inquiry.subject, SUBJECT_LIMIT, required=True)
     require_length("inquiry.description", inquiry.description, DESCRIPTION_LIMIT, required=True)
     field = "inquiry.measurements"
@@ -133,14 +133,10 @@ def at_fault(network: NetworkRegistry, inquiry: SupportInquiry) -> SupportFindin
     if not breaches:
         return SupportFinding(region=service.region)
     _, figure, link, measured, share = min(breaches)
-    return SupportFinding(
-        region=links[link].region, link=link, figure=figure, measured=measured, share=int(share)
-    )
+    return SupportFinding(region=links[link].region, link=link, figure=figure, measured=measured, share=int(share))
 
 
-def share_of(
-    bounds: QualityClass, links: Mapping[str, Link], link: str, figure: SupportFigure.ValueType
-) -> Fraction:
+def share_of(bounds: QualityClass, links: Mapping[str, Link], link: str, figure: SupportFigure.ValueType) -> Fraction:
     """The share of a link in the bound of a figure, in its unit; of a figure without a bound the figure by design."""
     own, bound = _by_design(links[link])[figure], _by_design(bounds)[figure]
     if not bound:
