@@ -15,6 +15,7 @@ from coordinator.membership.members import CurrentMembers
 from coordinator.membership.presence import Presence
 from coordinator.membership.service import FederationPorts, FederationService, MembershipService
 from coordinator.membership.witnesses import Witnesses, tell_of_registry
+from coordinator.network.service import PathService
 from coordinator.oversight.asking import Regions
 from coordinator.oversight.complaint_service import ComplaintOversightService
 from coordinator.oversight.service import OversightService
@@ -29,7 +30,12 @@ from coordinator.routing.service import RoutingService
 from coordinator.schema import PACKAGES
 from coordinator.settings import CoordinatorSettings
 from gateway.access import AccessRules
-from gateway.api.coordinator.v1 import administration_pb2, case_service_pb2, complaint_oversight_service_pb2
+from gateway.api.coordinator.v1 import (
+    administration_pb2,
+    case_service_pb2,
+    complaint_oversight_service_pb2,
+    path_service_pb2,
+)
 from gateway.api.coordinator.v1.administration_pb2_grpc import (
     add_AuditServiceServicer_to_server,
     add_ConfigurationServiceServicer_to_server,
@@ -40,6 +46,7 @@ from gateway.api.coordinator.v1.case_service_pb2_grpc import add_CaseServiceServ
 from gateway.api.coordinator.v1.complaint_oversight_service_pb2_grpc import (
     add_ComplaintOversightServiceServicer_to_server,
 )
+from gateway.api.coordinator.v1.path_service_pb2_grpc import add_PathServiceServicer_to_server
 from gateway.api.federation.v1 import federation_pb2
 from gateway.api.federation.v1.federation_pb2_grpc import add_FederationServiceServicer_to_server
 from gateway.api.relay.v1 import relay_pb2
@@ -253,6 +260,11 @@ def _services(parts: _Parts) -> list[Service]:
             complaint_oversight_service_pb2.DESCRIPTOR.services_by_name["ComplaintOversightService"],
             add_ComplaintOversightServiceServicer_to_server,
             complaints,
+        ),
+        Service.of(
+            path_service_pb2.DESCRIPTOR.services_by_name["PathService"],
+            add_PathServiceServicer_to_server,
+            PathService(regions, parts.registry),
         ),
         Service.of(
             admin["AuditService"],

@@ -13,6 +13,7 @@ from gateway.api.federation.v1.configuration_pb2 import (
     WithoutGrant,
 )
 from gateway.api.federation.v1.federation_pb2 import MemberState
+from gateway.api.region.v1.alarm_pb2 import AlarmState, PerceivedSeverity
 from gateway.api.region.v1.complaint_pb2 import (
     ClassifiedBy,
     ComplaintChannel,
@@ -31,6 +32,14 @@ from gateway.api.region.v1.dossier_service_pb2 import (
     DossierFinding,
     DossierVerdict,
     Statement,
+)
+from gateway.api.region.v1.fault_pb2 import (
+    FaultCause,
+    FaultSeverity,
+    FaultState,
+    QuoteState,
+    RepairMilestone,
+    RepairMode,
 )
 from gateway.api.region.v1.order_pb2 import OrderState, Party
 from gateway.api.region.v1.sharing_service_pb2 import DisclosureKind, GrantState, MaskReason
@@ -58,15 +67,18 @@ _ACTIONS = (
     "supplement",
     "undo",
 )
-_CHANGES = (  # of the state of a complaint
+_CHANGES = (  # of the state of a complaint or a fault
     "accepted by the customer",
     "case ended",
     "classified anew",
+    "closed",
     "customer answered",
     "customer asked",
     "given back",
     "no answer needed",
     "refused by the customer",
+    "repaired",
+    "reported",
     "resolution proposed",
     "taken up",
     "withdrawn by the customer",
@@ -104,6 +116,7 @@ def word(name: str, prefix: str) -> str:
 def words() -> Iterator[str]:
     """All words that have a translation, in English."""
     enums = {
+        "ALARM_STATE_": AlarmState,
         "CLASSIFIED_BY_": ClassifiedBy,
         "COMPLAINT_CHANNEL_": ComplaintChannel,
         "COMPLAINT_SEVERITY_": ComplaintSeverity,
@@ -117,6 +130,9 @@ def words() -> Iterator[str]:
         "DOSSIER_VERDICT_": DossierVerdict,
         "ENVELOPE_KIND_": EnvelopeKind,
         "ESCALATION_TRIGGER_": EscalationTrigger,
+        "FAULT_CAUSE_": FaultCause,
+        "FAULT_SEVERITY_": FaultSeverity,
+        "FAULT_STATE_": FaultState,
         "GRANT_STATE_": GrantState,
         "LEGAL_BASIS_": LegalBasis,
         "LINE_KIND_": LineKind,
@@ -124,9 +140,13 @@ def words() -> Iterator[str]:
         "MEMBER_STATE_": MemberState,
         "ORDER_STATE_": OrderState,
         "PARTY_": Party,
+        "PERCEIVED_SEVERITY_": PerceivedSeverity,
         "PRODUCT_STATUS_": ProductStatus,
+        "QUOTE_STATE_": QuoteState,
         "REMEDY_": Remedy,
         "REMEDY_STATE_": RemedyState,
+        "REPAIR_MILESTONE_": RepairMilestone,
+        "REPAIR_MODE_": RepairMode,
         "RETURN_REASON_": ReturnReason,
         "SHARED_FIELD_": SharedField,
         "STATEMENT_": Statement,

@@ -31,6 +31,7 @@ from region_node.complaints.accepted import REMEDY_TIMER
 from region_node.complaints.desk import ComplaintDesk
 from region_node.complaints.ended import ENDED_TIMER
 from region_node.complaints.handling import escalation_is_due
+from region_node.complaints.joining_relayed import JoiningEnvelopes
 from region_node.complaints.owner import ESCALATION_TIMER
 from region_node.complaints.relayed import ComplaintEnvelopes
 from region_node.context import RegionContext
@@ -51,6 +52,11 @@ from region_node.erasure.standing_told import (
 from region_node.escalations.port import Sink
 from region_node.escalations.rows import waiting_sinks
 from region_node.escalations.telling import EscalationTelling
+from region_node.faults.desk import FaultDesk
+from region_node.faults.ended import fault_has_ended
+from region_node.faults.owner import REPAIR_TIMER, limit_has_passed
+from region_node.faults.relayed import FaultEnvelopes
+from region_node.faults.rows import ENDED_TIMER as FAULT_ENDED_TIMER
 from region_node.notices.delivery import NoticeDelivery
 from region_node.notices.port import Notifier
 from region_node.orders import home, intake, promises, steps
@@ -128,6 +134,7 @@ class RegionCore:
             DeskPorts(ports.context, ports.store, ports.clock, self.lanes, self.changes, self.register)
         )
         self.complaints = ComplaintDesk(ports.context, ports.store, ports.clock, self.changes)
+        self.faults = FaultDesk(ports.context, ports.store, ports.clock, self.changes)
         self.support = SupportDesk(ports.context, ports.store, ports.clock, self.changes)
         self._scheduler = Scheduler(ports.store, ports.clock, _timer_handlers(ports.context))
         self._billing = BillingRuns(ports.context, ports.store, ports.clock)
@@ -206,7 +213,9 @@ def _kinds(context: RegionContext, verification: VerificationDesk, contents: Con
         **DocumentEnvelopes(context, contents).kinds(),
         **WitnessEnvelopes(context.border).kinds(),
         **ComplaintEnvelopes(context).kinds(),
+        **FaultEnvelopes(context).kinds(),
         **SupportEnvelopes(context).kinds(),
+        **JoiningEnvelopes(context).kinds(),
     }
 
 
@@ -232,6 +241,8 @@ def _timer_handlers(context: RegionContext) -> Mapping[str, TimerHandler]:
         FOLLOW_TIMER: lambda tx, timer, now: giving.order_changed(tx, context, timer, now),
         ESCALATION_TIMER: lambda tx, timer, now: escalation_is_due(tx, context, timer, now),
         ENDED_TIMER: lambda tx, timer, now: complaint_has_ended(tx, context, timer, now),
+        REPAIR_TIMER: lambda tx, timer, now: limit_has_passed(tx, context, timer, now),
+        FAULT_ENDED_TIMER: lambda tx, timer, now: fault_has_ended(tx, context, timer, now),
         SUPPORT_ENDED_TIMER: lambda tx, timer, now: support_has_ended(tx, context, timer, now),
         FORGET_TIMER: lambda tx, timer, now: forget_envelopes(tx, context, timer, now),
         SUSPENSION_TIMER: suspension_has_ended,

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from gateway.api.region.v1 import (
+    alarm_service_pb2,
     attachment_service_pb2,
     audit_service_pb2,
     billing_service_pb2,
@@ -15,7 +16,9 @@ from gateway.api.region.v1 import (
     document_service_pb2,
     dossier_service_pb2,
     erasure_service_pb2,
+    fault_service_pb2,
     improvement_service_pb2,
+    measurement_service_pb2,
     notice_service_pb2,
     order_event_service_pb2,
     order_service_pb2,
@@ -26,6 +29,7 @@ from gateway.api.region.v1 import (
     support_service_pb2,
     verification_service_pb2,
 )
+from gateway.api.region.v1.alarm_service_pb2_grpc import add_AlarmServiceServicer_to_server
 from gateway.api.region.v1.attachment_service_pb2_grpc import add_AttachmentServiceServicer_to_server
 from gateway.api.region.v1.audit_service_pb2_grpc import add_AuditServiceServicer_to_server
 from gateway.api.region.v1.billing_service_pb2_grpc import add_BillingServiceServicer_to_server
@@ -42,7 +46,9 @@ from gateway.api.region.v1.customer_service_pb2_grpc import add_CustomerServiceS
 from gateway.api.region.v1.document_service_pb2_grpc import add_DocumentServiceServicer_to_server
 from gateway.api.region.v1.dossier_service_pb2_grpc import add_DossierServiceServicer_to_server
 from gateway.api.region.v1.erasure_service_pb2_grpc import add_ErasureServiceServicer_to_server
+from gateway.api.region.v1.fault_service_pb2_grpc import add_FaultServiceServicer_to_server
 from gateway.api.region.v1.improvement_service_pb2_grpc import add_ImprovementServiceServicer_to_server
+from gateway.api.region.v1.measurement_service_pb2_grpc import add_MeasurementServiceServicer_to_server
 from gateway.api.region.v1.notice_service_pb2_grpc import add_NoticeServiceServicer_to_server
 from gateway.api.region.v1.order_event_service_pb2_grpc import add_OrderEventServiceServicer_to_server
 from gateway.api.region.v1.order_service_pb2_grpc import add_OrderServiceServicer_to_server
@@ -72,7 +78,10 @@ from region_node.customers.service import CustomerService
 from region_node.documents.service import DocumentPorts, DocumentService
 from region_node.dossiers.service import DossierService
 from region_node.erasure.service import ErasureService
+from region_node.faults.service import FaultService
 from region_node.improvements.service import ImprovementService
+from region_node.measurements.alarm_service import AlarmService
+from region_node.measurements.service import MeasurementService
 from region_node.notices.service import NoticeService
 from region_node.orders.events_service import OrderEventService
 from region_node.orders.service import OrderService
@@ -100,7 +109,7 @@ class ServicePorts:
 
 def services(ports: ServicePorts) -> list[Service]:
     """All services of a node."""
-    return [*_of_business(ports), *_of_support(ports), *_of_records(ports), *_of_the_federation(ports)]
+    return [*_of_business(ports), *_of_records(ports), *_of_the_network(ports), *_of_the_federation(ports)]
 
 
 def _of_business(ports: ServicePorts) -> list[Service]:
@@ -171,10 +180,25 @@ def _of_business(ports: ServicePorts) -> list[Service]:
     ]
 
 
-def _of_support(ports: ServicePorts) -> list[Service]:
-    """Support of enterprises."""
+def _of_the_network(ports: ServicePorts) -> list[Service]:
+    """Network support."""
     core, store, clock = ports.core, ports.store, ports.clock
     return [
+        Service.of(
+            fault_service_pb2.DESCRIPTOR.services_by_name["FaultService"],
+            add_FaultServiceServicer_to_server,
+            FaultService(core.faults, store, core.changes, clock),
+        ),
+        Service.of(
+            alarm_service_pb2.DESCRIPTOR.services_by_name["AlarmService"],
+            add_AlarmServiceServicer_to_server,
+            AlarmService(core.context, store, core.changes, clock),
+        ),
+        Service.of(
+            measurement_service_pb2.DESCRIPTOR.services_by_name["MeasurementService"],
+            add_MeasurementServiceServicer_to_server,
+            MeasurementService(core.context, store, clock),
+        ),
         Service.of(
             support_service_pb2.DESCRIPTOR.services_by_name["SupportService"],
             add_SupportServiceServicer_to_server,

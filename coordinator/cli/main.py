@@ -13,6 +13,7 @@ from coordinator.cli.exits import EPILOG
 from coordinator.cli.federation import federation
 from coordinator.cli.migrate import migrate
 from coordinator.cli.move import move_to_postgresql
+from coordinator.cli.network import network
 from coordinator.cli.orders import orders
 from coordinator.cli.regions import regions
 from coordinator.cli.serve import serve
@@ -41,6 +42,7 @@ for _command in (
     federation,
     migrate,
     move_to_postgresql,
+    network,
     orders,
     regions,
     serve,

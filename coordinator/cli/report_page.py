@@ -1,16 +1,13 @@
-"""A report as one HTML file that needs nothing besides itself: no network, no script.
-
-It is built as a tree, so that every text is escaped where it is written.
-"""
+"""The report of complaints as one HTML file."""
 
 from collections.abc import Sequence
 from datetime import datetime
-from xml.etree.ElementTree import Element, SubElement, tostring
+from xml.etree.ElementTree import Element, SubElement
 
 from coordinator.cli import report_figures as told_as
 from coordinator.cli.output import unanswered_line
+from coordinator.cli.page_frame import add, frame, written
 from coordinator.cli.report_charts import Bar, Caption, Line, bars, lines
-from coordinator.cli.report_style import STYLE
 from gateway.api.coordinator.v1.complaint_oversight_service_pb2 import (
     ComplaintDimension,
     ComplaintFigures,
@@ -32,7 +29,6 @@ GROUPINGS = (
 )
 """What the charts need, besides the table that was asked for."""
 
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'"  # nothing is loaded, and nothing runs
 _MOST_LINES = 6  # more in one chart cannot be told apart
 _MOST_CATEGORIES = 12
 
@@ -40,23 +36,23 @@ _MOST_CATEGORIES = 12
 def page(report: ReportComplaintsResponse, months: Sequence[str], now: datetime, language: str) -> str:
     """The page of a report whose tables are the one that was asked for and those of GROUPINGS, in that order."""
     asked, everything, by_region, by_month, by_both, by_category = report.tables
-    html, body = _frame(translated("Complaints {first} to {last}", first=months[0], last=months[-1]), language)
+    html, body = frame(translated("Complaints {first} to {last}", first=months[0], last=months[-1]), language)
     when = translated(
         "As of {time} UTC. Regions that answered: {regions}.", time=f"{now:%Y-%m-%d %H:%M}", regions=_regions(report)
     )
-    _add(body, "p", when, {"class": "soft"})
+    add(body, "p", when, {"class": "soft"})
     if report.unanswered:
         _missing(body, report)
     _tiles(body, everything.rows[0])
-    _add(body, "h2", translated("Resolved in time"))
+    add(body, "h2", translated("Resolved in time"))
     _figure(
         body, _in_time(by_region, report), translated("The share of those of which it is known, by responsible region.")
     )
-    _add(body, "h2", translated("Complaints by month"))
+    add(body, "h2", translated("Complaints by month"))
     drawn = _lines(by_both, by_month, months, report)
     chart = _by_month(months, drawn)
     _figure(body, chart, translated("By the month in which they were filed."), [line.name for line in drawn])
-    _add(body, "h2", translated("Time to the resolution"))
+    add(body, "h2", translated("Time to the resolution"))
     within = [translated("80 % within"), translated("95 % within")]
     _figure(
         body,
@@ -64,41 +60,27 @@ def page(report: ReportComplaintsResponse, months: Sequence[str], now: datetime,
         translated("From filing to the resolution, by responsible region."),
         within,
     )
-    _add(body, "h2", translated("What complaints are about"))
+    add(body, "h2", translated("What complaints are about"))
     _figure(body, _categories(by_category, report), translated("The categories with the most complaints."))
-    _add(body, "h2", translated("Raised to a level"))
+    add(body, "h2", translated("Raised to a level"))
     _figure(
         body, _levels(everything.rows[0]), translated("How many reached each level; L0 is the desk, L5 the regulator.")
     )
-    _add(body, "h2", translated("Figures"))
+    add(body, "h2", translated("Figures"))
     _table(body, asked, report)
     if list(asked.by) != [_REGION]:
         _table(body, by_region, report)
     _explain(body)
-    return "<!DOCTYPE html>\n" + tostring(html, encoding="unicode", method="html") + "\n"
-
-
-def _frame(title: str, language: str) -> tuple[Element, Element]:
-    html = Element("html", {"lang": "zh-CN" if language == "zh" else "en"})
-    head = SubElement(html, "head")
-    SubElement(head, "meta", {"charset": "utf-8"})
-    SubElement(head, "meta", {"http-equiv": "Content-Security-Policy", "content": _POLICY})
-    SubElement(head, "meta", {"name": "viewport", "content": "width=device-width, initial-scale=1"})
-    SubElement(head, "meta", {"name": "color-scheme", "content": "light dark"})
-    _add(head, "title", title)
-    _add(head, "style", STYLE)
-    body = SubElement(SubElement(html, "body"), "main")
-    _add(body, "h1", title)
-    return html, body
+    return written(html)
 
 
 def _missing(body: Element, report: ReportComplaintsResponse) -> None:
     """Regions that are in no figure are told before all figures."""
     box = SubElement(body, "section", {"class": "missing", "role": "note"})
-    _add(box, "p", translated("These regions could not be asked, and are in no figure:"))
+    add(box, "p", translated("These regions could not be asked, and are in no figure:"))
     told = SubElement(box, "ul")
     for each in report.unanswered:
-        _add(told, "li", unanswered_line(each))
+        add(told, "li", unanswered_line(each))
 
 
 def _tiles(body: Element, row: ComplaintFigures) -> None:
@@ -108,8 +90,8 @@ def _tiles(body: Element, row: ComplaintFigures) -> None:
     for column in told_as.figures():
         if column.key in shown:
             tile = SubElement(tiles, "li")
-            _add(tile, "b", column.read(column.of(row)))
-            _add(tile, "span", column.title(), {"class": "soft"})
+            add(tile, "b", column.read(column.of(row)))
+            add(tile, "span", column.title(), {"class": "soft"})
 
 
 def _in_time(table: ComplaintTable, report: ReportComplaintsResponse) -> Element:
@@ -183,7 +165,7 @@ def _figure(body: Element, chart: Element, caption: str, names: Sequence[str] = 
             patch = SubElement(entry, "svg", {"viewBox": "0 0 12 12", "aria-hidden": "true"})
             SubElement(patch, "rect", {"width": "12", "height": "12", "rx": "2", "class": f"series-{series}"})
             patch.tail = name
-    _add(figure, "figcaption", caption)
+    add(figure, "figcaption", caption)
 
 
 def _table(body: Element, table: ComplaintTable, report: ReportComplaintsResponse) -> None:
@@ -192,24 +174,24 @@ def _table(body: Element, table: ComplaintTable, report: ReportComplaintsRespons
     title = translated("By {dimensions}", dimensions=", ".join(titles[:names])) if names else translated("All together")
     holder = SubElement(body, "div", {"class": "scroll", "tabindex": "0", "role": "region", "aria-label": title})
     told = SubElement(holder, "table")
-    _add(told, "caption", title)
+    add(told, "caption", title)
     head = SubElement(SubElement(told, "thead"), "tr")
     for number, each in enumerate(titles):
-        _add(head, "th", each, {"scope": "col", **({"class": "name"} if number < names else {})})
+        add(head, "th", each, {"scope": "col", **({"class": "name"} if number < names else {})})
     rest = SubElement(told, "tbody")
     for row in rows:
         line = SubElement(rest, "tr")
         for number, cell in enumerate(row):
-            _add(line, "th" if number < names else "td", cell, {"scope": "row"} if number < names else {})
+            add(line, "th" if number < names else "td", cell, {"scope": "row"} if number < names else {})
 
 
 def _explain(body: Element) -> None:
     """What each figure means."""
-    _add(body, "h2", translated("What the figures mean"))
+    add(body, "h2", translated("What the figures mean"))
     told = SubElement(body, "dl")
     for name, meaning in told_as.meanings():
-        _add(told, "dt", name)
-        _add(told, "dd", meaning)
+        add(told, "dt", name)
+        add(told, "dd", meaning)
 
 
 def _regions(report: ReportComplaintsResponse) -> str:
@@ -218,7 +200,3 @@ def _regions(report: ReportComplaintsResponse) -> str:
 
 def _region(region: str, report: ReportComplaintsResponse) -> str:
     return next((in_language(each.name) for each in report.regions if each.region == region), "") or region
-
-
-def _add(parent: Element, tag: str, text: str, attributes: dict[str, str] | None = None) -> None:
-    SubElement(parent, tag, attributes or {}).text = text

@@ -43,6 +43,8 @@ password_encryption = 'scram-sha-256'
 fsync = on
 synchronous_commit = on
 full_page_writes = on
+# After a kill one call for the file system, and not one for each of the thousand files of each database.
+recovery_init_sync_method = syncfs
 max_connections = 200
 shared_buffers = '64MB'
 timezone = 'UTC'

@@ -35,6 +35,9 @@ from gateway.federation.policies import Due, Promise, promises, strictest_figure
 from gateway.numberplan import NumberPlan
 from gateway.working_time import WorkingHours, deadline
 
+FAULT_REPAIR_URBAN, FAULT_REPAIR_RURAL = "fault-repair-urban", "fault-repair-rural"
+"""The policies of how long the repair of a fault may take (Telecommunications Regulations, art. 32)."""
+
 
 class Federation:
     """An immutable view of a valid configuration, built once per revision.
@@ -249,6 +252,15 @@ class Federation:
     def _classifier(self) -> Classifier:
         """Built where it is first asked: most processes classify nothing."""
         return Classifier(self.configuration.complaint_words)
+
+    def fault_repair(self, start: datetime, regions: Sequence[str], *, rural: bool) -> list[Promise]:
+        """Until when a fault of `start` is to be repaired, strictest first, in UTC.
+
+        `regions` are those concerned, last the one in which it is. Raises `Refused` with CONFIGURATION_INVALID or
+        REGION_UNKNOWN.
+        """
+        policy = self.policy(FAULT_REPAIR_RURAL if rural else FAULT_REPAIR_URBAN)
+        return promises(policy.limit, policy.regional, regions, self._due_from(start))
 
     def promises(self, business: Business, start: datetime, regions: Sequence[str]) -> list[Promise]:
         """The limits of a business that was taken in at `start`, strictest first, in UTC.

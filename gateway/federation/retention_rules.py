@@ -33,6 +33,11 @@ _STARTS = {
     DataClass.DATA_CLASS_CONSENTS: RetentionStart.RETENTION_START_END,
     DataClass.DATA_CLASS_COMPLAINTS: RetentionStart.RETENTION_START_END,
     DataClass.DATA_CLASS_ENDED_CUSTOMERS: RetentionStart.RETENTION_START_END,
+    DataClass.DATA_CLASS_FAULTS: RetentionStart.RETENTION_START_END,
+    DataClass.DATA_CLASS_MEASUREMENTS: RetentionStart.RETENTION_START_END,
+    DataClass.DATA_CLASS_MEASUREMENT_HOURS: RetentionStart.RETENTION_START_CREATION,
+    DataClass.DATA_CLASS_MEASUREMENT_DAYS: RetentionStart.RETENTION_START_CREATION,
+    DataClass.DATA_CLASS_ALARMS: RetentionStart.RETENTION_START_END,
 }
 """From when the time of a class counts, where it can count in one way only."""
 
@@ -78,6 +83,7 @@ _NO_SHORTER = (
     (DataClass.DATA_CLASS_REQUESTS, DataClass.DATA_CLASS_ORDERS),
     (DataClass.DATA_CLASS_REQUESTS, DataClass.DATA_CLASS_ENVELOPES),
     (DataClass.DATA_CLASS_REQUESTS, DataClass.DATA_CLASS_COMPLAINTS),
+    (DataClass.DATA_CLASS_REQUESTS, DataClass.DATA_CLASS_FAULTS),
     (DataClass.DATA_CLASS_CONSENTS, DataClass.DATA_CLASS_DISCLOSURES),
 )
 """Which class must be known for as long as which other.

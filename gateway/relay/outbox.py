@@ -114,6 +114,11 @@ def close_answered(
     )
 
 
+def was_sent(tx: Transaction, envelope_id: str) -> bool:
+    """Whether an envelope with an id was queued before, as far as that is kept."""
+    return tx.first(int, "SELECT 1 FROM outbox WHERE envelope_id = :envelope_id", envelope_id=envelope_id) is not None
+
+
 def is_answered(tx: Transaction, envelope_id: str) -> bool:
     """Whether a receipt was kept for an envelope."""
     sql = "SELECT 1 FROM outbox WHERE envelope_id = :envelope_id AND receipt_content IS NOT NULL"

@@ -24,6 +24,7 @@ CASH = "cash"
 IN_TRANSIT = "payments-in-transit"
 FEES = "fees"
 COMPENSATION = "compensation"
+RENT_WAIVED = "rent-waived"
 REFUNDS_DUE = "refunds-due"
 OPENING = "opening"
 
@@ -218,6 +219,7 @@ _DESCRIPTIONS: Mapping[str, tuple[str, str]] = {
     LATE_FEE: ("违约金", "Late fee"),
     CORRECTION: ("账单更正", "Correction of a bill"),
     COMPENSATION: ("逾期赔偿", "Compensation for delay"),
+    RENT_WAIVED: ("障碍期间月租减免", "Rent given back for a fault"),
 }
 
 

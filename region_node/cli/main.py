@@ -6,6 +6,7 @@ import click
 
 from gateway.completion import completion_command
 from gateway.languages import SpeakingGroup, speaking
+from region_node.cli.alarms import alarms
 from region_node.cli.attachments import attach, attachment
 from region_node.cli.audit import audit
 from region_node.cli.call import call
@@ -17,8 +18,10 @@ from region_node.cli.customers import customers
 from region_node.cli.doctor import doctor
 from region_node.cli.documents import documents
 from region_node.cli.dossier import dossier
+from region_node.cli.faults import faults
 from region_node.cli.improvement import actions
 from region_node.cli.keys import keys
+from region_node.cli.measurements import measurements
 from region_node.cli.migrate import migrate
 from region_node.cli.move import move_to_postgresql
 from region_node.cli.orders import orders
@@ -34,9 +37,9 @@ from region_node.cli.support_registry import experts, spares
 def main() -> None:
     """Run a region node, call it from the shell, look after it and its database, and check its audit chain.
 
-    `call`, `orders`, `customers`, `complaints`, `support`, `experts`, `spares`, `documents`, `sharing`, `retention` and
-    `impact-records` take where the node is, and who asks, from options or CROSSREGION_* in the environment. The other
-    commands read the node's own settings: a file, REGION_NODE_* and --set.
+    Commands of business (`orders`, `complaints`, `faults`, `alarms` and so on) take where the node is, and who asks,
+    from options or CROSSREGION_* in the environment. Those that look after the node itself read its own settings: a
+    file, REGION_NODE_* and --set.
     """
 
 
@@ -53,6 +56,9 @@ for command in (
     sharing,
     documents,
     complaints,
+    faults,
+    alarms,
+    measurements,
     support,
     experts,
     spares,

@@ -13,7 +13,7 @@ from gateway.api.region.v1.complaint_pb2 import ClassifiedBy, Complaint
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.store.port import Transaction
-from region_node.complaints import cases, escalation, handling, leading, owner, rules, told
+from region_node.complaints import cases, escalation, handling, joining, leading, owner, rules, told
 from region_node.complaints.limits import change_deadlines
 from region_node.complaints.proposing import note_setting
 from region_node.complaints.rows import ComplaintRow, require_complaint, update_complaint
@@ -115,3 +115,4 @@ def _change(tx: Transaction, context: RegionContext, row: ComplaintRow, code: st
         leading.open_case(tx, context, row, whose, now)
     escalation.raise_due(complaint, context.federation.working_hours, now, context.region)
     owner.keep_and_tell(tx, context, row, before, now)
+    joining.spread(tx, context, row, now)

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from gateway.api.federation.v1.configuration_pb2 import ComplaintSeverity
+from gateway.api.region.v1.complaint_envelopes_pb2 import ComplaintRepeats
 from gateway.api.region.v1.complaint_pb2 import Complaint, Deadline, Escalation, EscalationTrigger
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.clock import to_timestamp
@@ -95,6 +96,19 @@ def repeated(complaint: Complaint, now: datetime, region: str) -> None:
     """What comes once too often is raised."""
     if complaint.repeats + 1 >= REPEATS_TO_EXECUTIVE:
         raise_to(complaint, Step(EXECUTIVE, EscalationTrigger.ESCALATION_TRIGGER_REPEATED, now), now, region)
+
+
+def joined(complaint: Complaint, told: ComplaintRepeats, now: datetime, region: str) -> bool:
+    """It repeats what other regions took in: taken over where that is more than is known, and of its category.
+
+    Whether it was. What comes once too often is raised, unless a resolution was proposed, until that is refused.
+    """
+    if told.category != complaint.request.category or told.repeats <= complaint.repeats:
+        return False
+    complaint.repeat_of, complaint.repeats = told.repeat_of, told.repeats
+    if not rules.is_final(complaint) and complaint.state != rules.RESOLVED:
+        repeated(complaint, now, region)
+    return True
 
 
 def grouped(complaint: Complaint, group_id: str, now: datetime, region: str) -> None:

@@ -19,7 +19,7 @@ from gateway.errors import Refused, text
 from gateway.identity import Identity
 from gateway.store.port import Transaction
 from gateway.timers import Timer
-from region_node.complaints import cases, escalation, leading, owner, proposing, rules, told
+from region_node.complaints import cases, escalation, joining, leading, owner, proposing, rules, told
 from region_node.complaints.limits import set_deadlines
 from region_node.complaints.rows import (
     ComplaintRow,
@@ -37,7 +37,8 @@ from region_node.orders.caller import Caller, note
 from region_node.orders.rows import RequestKey, RequestSettled, find_request, insert_request, settle_request
 
 _SAID = ("respond", "attach")  # by the customer: who waits for the customer waits no longer
-_OF_THE_CUSTOMER = ("respond", "accept", "refuse", "withdraw", "expedite", "ask_for_regulator")
+# What is done here where the other region has not had the complaint any more.
+_OUTLASTING = ("respond", "accept", "refuse", "withdraw", "expedite", "ask_for_regulator", "repeats")
 # How a region answers that has returned the complaint, has heard that it was recalled, or never took it up.
 _NOT_THERE = (Reason.REASON_COMPLAINT_NOT_RESPONSIBLE, Reason.REASON_COMPLAINT_NOT_FOUND)
 _log = logging.getLogger(__name__)
@@ -86,6 +87,7 @@ def set_category(context: RegionContext, complaint: Complaint, code: str) -> Seq
     """
     category = context.federation.complaint_category(code)
     complaint.request.category, complaint.severity = code, category.severity
+    complaint.repeat_of, complaint.repeats = "", 0  # those of another category
     complaint.department.CopyFrom(category.departments[0].name)
     home = complaint.home_region or None
     return concerned(category, complaint.request, handling=complaint.handling_region, home=home)
@@ -123,8 +125,11 @@ def route(
         if [each.region for each in whose] != [context.region]:
             leading.open_case(tx, context, row, whose, now)
     else:
+        if complaint.home_region == context.region:
+            owner.note_earlier(tx, complaint)
         send_to_region(tx, context, row, f"{complaint.docket}#file", ComplaintFiling(complaint=complaint), now)
         owner.watch(tx, context, complaint)
+    joining.spread(tx, context, row, now)
 
 
 def command(
@@ -163,6 +168,7 @@ def pass_on(
     complaint = owner.apply_command(tx, context, asked, now)
     if not complaint.parent:
         told.tell_changed(tx, known, complaint, now)
+    joining.note_withdrawn(tx, context, ComplaintRow(complaint, row.traceparent), known, now)
     by_customer = asked.WhichOneof("command") in _SAID and not asked.respond.asks_region
     leading.follow(tx, context, complaint, now, by_customer=by_customer)
     return require_complaint(tx, complaint.docket).complaint
@@ -198,6 +204,7 @@ def adopt(tx: Transaction, context: RegionContext, snapshot: Complaint, now: dat
         leading.lead(context, complaint, now)
         complaint.version += 1
         owner.watch(tx, context, complaint)
+        _spread_led(tx, context, ComplaintRow(complaint, row.traceparent), known.owner_region, now)
     else:
         owner.forget(tx, complaint)
     if not complaint.parent:
@@ -205,7 +212,15 @@ def adopt(tx: Transaction, context: RegionContext, snapshot: Complaint, now: dat
     if not known.version:  # what was due here before the other region had it, and no timer here has come to
         owner.note_reached(tx, context, complaint, known.level, now)
     update_complaint(tx, complaint, now)
+    joining.note_withdrawn(tx, context, ComplaintRow(complaint, row.traceparent), known, now)
     leading.follow(tx, context, complaint, now)
+
+
+def _spread_led(tx: Transaction, context: RegionContext, row: ComplaintRow, other: str, now: datetime) -> None:
+    """A complaint is led here that another region has returned or refused: if that was the home region, it is told what
+    it has not been told yet."""
+    if other == row.complaint.home_region:
+        joining.spread(tx, context, row, now)
 
 
 def _keep_what_was_said(
@@ -237,7 +252,7 @@ def settle_command(
     """
     if snapshot is not None:
         adopt(tx, context, snapshot, now)
-    if refused is not None and refused.reason in _NOT_THERE and asked.WhichOneof("command") in _OF_THE_CUSTOMER:
+    if refused is not None and refused.reason in _NOT_THERE and asked.WhichOneof("command") in _OUTLASTING:
         refused = _do_here(tx, context, asked, refused, now)
     asked_by, _, request_id = envelope_id.partition("#")[2].rpartition(">")[0].rpartition("/")
     if asked_by:  # otherwise the node asked by itself
@@ -279,6 +294,7 @@ def keep(tx: Transaction, context: RegionContext, docket: str, refused: Refused,
     leading.lead(context, complaint, now)
     told.tell_led(tx, context, complaint, now)
     update_complaint(tx, complaint, now)
+    _spread_led(tx, context, row, other, now)
 
 
 def escalation_is_due(tx: Transaction, context: RegionContext, timer: Timer, now: datetime) -> None:

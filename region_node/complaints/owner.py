@@ -20,11 +20,12 @@ from region_node.complaints import cases, escalation, items, rules, told
 from region_node.complaints.accepted import accepted
 from region_node.complaints.deadlines import Pause, meet, promised, reopen, resume
 from region_node.complaints.groups import find_group, group_rule
+from region_node.complaints.index_rows import filing_of, known_around
 from region_node.complaints.limits import haste, set_deadlines
 from region_node.complaints.parties import require_other_party
+from region_node.complaints.repeats import repeated_by
 from region_node.complaints.rows import (
     ComplaintRow,
-    earlier_dockets,
     find_complaint,
     note_escalations,
     require_complaint,
@@ -81,9 +82,15 @@ def join_group(tx: Transaction, context: RegionContext, complaint: Complaint, no
 
 
 def note_earlier(tx: Transaction, complaint: Complaint) -> None:
-    """Notes what the complaint repeats: those of its number and category in the thirty days before it."""
-    earlier = earlier_dockets(tx, complaint)
-    complaint.repeat_of, complaint.repeats = (earlier[0] if earlier else ""), len(earlier)
+    """Notes what the complaint repeats: those of its number and category in the thirty days before it.
+
+    The home region of the number, where that took it in, may know more of them than this one.
+    """
+    number, category = complaint.request.number, complaint.request.category
+    known = known_around(tx, number, category, from_timestamp(complaint.creation_date), complaint.docket)
+    earlier = repeated_by(filing_of(complaint), known)
+    if len(earlier) > complaint.repeats:
+        complaint.repeat_of, complaint.repeats = earlier[0], len(earlier)
 
 
 def apply_command(tx: Transaction, context: RegionContext, command: ComplaintCommand, now: datetime) -> Complaint:
@@ -124,8 +131,8 @@ def apply_command(tx: Transaction, context: RegionContext, command: ComplaintCom
         case "raised":
             _raised_elsewhere(complaint, command)
             known = complaint.level
-        case "recall":
-            _recalled(context, complaint, now)
+        case "recall" | "repeats":
+            _first_contact_says(context, complaint, command, now)
         case "share" | "reopen" | "conclude":
             _case_says(context, complaint, command, now)
         case _:
@@ -309,6 +316,13 @@ def _case_says(context: RegionContext, complaint: Complaint, command: ComplaintC
         items.conclude(context, complaint, now)
 
 
+def _first_contact_says(context: RegionContext, complaint: Complaint, command: ComplaintCommand, now: datetime) -> None:
+    if command.HasField("repeats"):
+        escalation.joined(complaint, command.repeats, now, context.region)
+    else:
+        _recalled(context, complaint, now)
+
+
 def _recalled(context: RegionContext, complaint: Complaint, now: datetime) -> None:
     """It is about something else: the region of first contact has it, and counts it."""
     rules.require_open(complaint, "recall")
@@ -327,6 +341,7 @@ def _refuse(context: RegionContext, complaint: Complaint, command: ComplaintComm
     rules.enter(complaint, rules.IN_PROGRESS, now=now, region=context.region, reason="refused by the customer")
     rules.go_on(complaint, now)
     escalation.refuse(complaint, now, context.region, to_regulator=command.refuse.to_regulator)
+    escalation.repeated(complaint, now, context.region)  # as it may have become known once it was resolved
 
 
 def end_pause(context: RegionContext, complaint: Complaint, now: datetime) -> None:

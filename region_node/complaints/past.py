@@ -13,6 +13,7 @@ from gateway.api.region.v1.complaint_pb2 import Complaint
 from gateway.clock import to_timestamp
 from region_node.complaints import escalation, rules
 from region_node.complaints.deadlines import Hours, meet
+from region_node.complaints.repeats import REPEAT_WITHIN
 
 _MOMENT = timedelta(microseconds=1)
 
@@ -106,7 +107,7 @@ class Earlier:
 
     def before(self, number: str, category: str, filed: datetime) -> Sequence[str]:
         """The dockets of those that were taken in and were filed within the time for repeats, newest first."""
-        since = filed - rules.REPEAT_WITHIN
+        since = filed - REPEAT_WITHIN
         latest: dict[str, datetime] = {}
         for instant, docket in self._known.get((number, category), ()):
             if since <= instant <= filed:

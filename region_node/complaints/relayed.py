@@ -11,7 +11,7 @@ from gateway.errors import Refused
 from gateway.relay.border import Command, Kinds, Query
 from gateway.relay.envelopes import Answer
 from gateway.store.port import Transaction
-from region_node.complaints import attaching, attachment_contents, cases, handling, owner, rules
+from region_node.complaints import attaching, attachment_contents, cases, handling, joining, owner, rules
 from region_node.complaints.rows import ComplaintRow, find_complaint, insert_complaint
 from region_node.complaints.taxonomy import owner_of
 from region_node.context import RegionContext
@@ -49,7 +49,9 @@ class ComplaintEnvelopes:
             raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="the docket is known")
         rules.require_room(complaint, 0)
         owner.take_up(tx, self._context, complaint, now)
-        insert_complaint(tx, ComplaintRow(complaint, content.traceparent), 0, now)
+        row = ComplaintRow(complaint, content.traceparent)
+        insert_complaint(tx, row, 0, now)
+        joining.spread(tx, self._context, row, now)
         return _accepted(complaint)
 
     def _filing_answered(

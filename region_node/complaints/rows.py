@@ -218,27 +218,6 @@ def insert_escalations(tx: Transaction, rows: Sequence[Mapping[str, Value]]) -> 
     )
 
 
-def earlier_dockets(tx: Transaction, complaint: Complaint) -> list[str]:
-    """The other complaints of the same number and category in the thirty days before this one, newest first.
-
-    Those that were withdrawn, or recalled because they are about something else, are none.
-    """
-    filed = from_timestamp(complaint.creation_date)
-    return tx.all(
-        str,
-        "SELECT case_docket FROM (SELECT CASE WHEN parent = '' THEN docket ELSE parent END AS case_docket,"
-        " creation_date FROM complaints WHERE number_index = :number_index AND category = :category"
-        " AND state <> :cancelled AND creation_date BETWEEN :since AND :until) AS found WHERE case_docket <> :docket"
-        " GROUP BY case_docket ORDER BY MAX(creation_date) DESC, case_docket",
-        number_index=number_index(tx, complaint.request.number),
-        category=complaint.request.category,
-        cancelled=rules.CANCELLED,
-        since=to_microseconds(filed - rules.REPEAT_WITHIN),
-        until=to_microseconds(filed),
-        docket=complaint.docket,
-    )
-
-
 def list_complaints(
     tx: Transaction, wanted: ComplaintFilter, before: tuple[int, str] | None, limit: int
 ) -> list[Complaint]:

@@ -56,7 +56,6 @@ TRANSITIONS: Mapping[ComplaintState.ValueType, frozenset[ComplaintState.ValueTyp
 }
 
 EXPEDITE_INTERVAL = timedelta(hours=1)  # one reminder an hour: more would bury the department
-REPEAT_WITHIN = timedelta(days=30)  # of the same number and category
 DESCRIPTION_LIMIT = 4000  # characters
 NOTE_LIMIT = 1000  # characters of whatever is said later
 COMPLAINT_LIMIT = 32 * 1024  # bytes of a complaint: half of what an envelope holds

@@ -14,6 +14,7 @@ from gateway.relay.at_rest import envelope_subject
 from gateway.store.port import Transaction
 from region_node.auditing import AuditedCall
 from region_node.billing import ledger
+from region_node.complaints.index_rows import indexed_about
 from region_node.complaints.rows import AboutNumber, complaint_subject, complaints_about
 from region_node.context import RegionContext
 from region_node.customers.rows import Line, customer_numbered, lines_of_customer
@@ -35,6 +36,7 @@ from region_node.erasure.rows import (
 )
 from region_node.erasure.rules import require_erasable
 from region_node.erasure.standing_told import customer_key, tell_standing
+from region_node.faults.rows import FaultOfNumber, fault_subject, faults_about
 from region_node.orders.erasing import AboutCustomer, orders_about
 from region_node.retention.holds import holds_of
 from region_node.subjects import customer_subject, number_subject, order_subject
@@ -132,6 +134,7 @@ class _KeptOf:
     lines: Sequence[Line]
     orders: Sequence[AboutCustomer]
     complaints: Sequence[AboutNumber]
+    faults: Sequence[FaultOfNumber]
     support: Sequence[SupportOfNumber]
 
 
@@ -139,8 +142,9 @@ def _kept_of(tx: Transaction, customer_id: str) -> _KeptOf:
     lines = lines_of_customer(tx, customer_id)
     orders = orders_about(tx, [line.number for line in lines], [line.product_id for line in lines])
     complaints = [each for line in lines for each in complaints_about(tx, line.number)]
+    faults = [each for line in lines for each in faults_about(tx, line.number)]
     support = [each for line in lines for each in support_requests_about(tx, line.number)]
-    return _KeptOf(customer_id, lines, orders, complaints, support)
+    return _KeptOf(customer_id, lines, orders, complaints, faults, support)
 
 
 def _require_erasable(tx: Transaction, context: RegionContext, kept: _KeptOf, now: datetime) -> None:
@@ -158,8 +162,10 @@ def _erase_all(tx: Transaction, context: RegionContext, kept: _KeptOf, now: date
     """Destroys what is kept of a customer, here and elsewhere; how many keys that were."""
     documents = kept_of(tx, kept.customer_id)
     subjects = _subjects(tx, kept.customer_id, kept.lines, kept.orders, kept.complaints)
+    subjects += [subject for each in kept.faults if each.is_ended for subject in _of_fault(each)]
     subjects += [subject for each in kept.support if each.is_ended for subject in _of_support(each)]
     subjects += [envelope_subject(document_subject(each.register_id)) for each in documents]
+    subjects += [envelope_subject(each.docket) for line in kept.lines for each in indexed_about(tx, line.number)]
     complained = kept_elsewhere(tx, kept.complaints)
     key_id, numbers = customer_key(tx, kept.customer_id), [line.number for line in kept.lines]
     keys_destroyed = destroy(tx, context, subjects, now)
@@ -271,11 +277,16 @@ def _subjects(
     ]
 
 
-def _of_support(request: SupportOfNumber) -> Sequence[str]:
-    """What a support request that is closed is sealed under; an open one goes once it is closed.
+def _of_fault(fault: FaultOfNumber) -> Sequence[str]:
+    """What a fault that has ended is sealed under; an open one goes once it has ended.
 
     Other regions destroy what they have by the word of how the customer stands.
     """
+    return fault_subject(fault.fault_id), envelope_subject(fault.fault_id)
+
+
+def _of_support(request: SupportOfNumber) -> Sequence[str]:
+    """What a support request that is closed is sealed under, as of faults."""
     return support_subject(request.support_id), envelope_subject(request.support_id)
 
 

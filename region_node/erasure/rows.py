@@ -8,9 +8,11 @@ from gateway.api.region.v1 import erasure_service_pb2 as api
 from gateway.api.types.v1.types_pb2 import Channel, Requester
 from gateway.clock import from_microseconds, to_microseconds, to_timestamp
 from gateway.store.port import Transaction
+from region_node.complaints.index_rows import forget_indexed
 from region_node.complaints.private_notes import remove_private_notes
 from region_node.customers.standing import ERASED, keep_standing
 from region_node.documents.files import remove_files_of
+from region_node.faults.rows import forget_waivers
 
 _COLUMNS = "caller, request_id, digest, customer_id, reason, staff_id, channel, time, keys_destroyed, orders_erased"
 
@@ -135,7 +137,7 @@ def mark_erased(tx: Transaction, subjects: Sequence[str]) -> None:
     """Notes of customers and orders whose keys are destroyed that they cannot be read any more.
 
     What is stored of them beside what their keys seal goes, too: hashes of passwords and documents, waiting codes; and
-    what is large, or stands by itself, of complaints: files and private notes.
+    what is large, or stands by itself, of complaints: files, private notes, and what other regions told of them.
     """
     for subject in subjects:
         kind, _, name = subject.partition("/")
@@ -146,6 +148,10 @@ def mark_erased(tx: Transaction, subjects: Sequence[str]) -> None:
             tx.execute("UPDATE orders SET erased = 1 WHERE order_id = :id", id=name)
             # What an event without a body tells, its other columns say.
             tx.execute("UPDATE order_events SET body = NULL WHERE order_id = :id", id=name)
+        elif kind == "fault":
+            forget_waivers(tx, name)
+        elif kind == "number":
+            forget_indexed(tx, name)
         elif kind == "complaint":
             remove_files_of(tx, name)
             remove_private_notes(tx, name)
@@ -154,6 +160,9 @@ def mark_erased(tx: Transaction, subjects: Sequence[str]) -> None:
 def _forget_customer(tx: Transaction, customer_id: str) -> None:
     tx.execute("DELETE FROM identities WHERE customer_id = :id", id=customer_id)
     tx.execute("DELETE FROM documents WHERE customer_id = :id", id=customer_id)
+    numbers = "SELECT number FROM products WHERE customer_id = :id AND number IS NOT NULL"
+    for number in tx.all(str, numbers, id=customer_id):
+        forget_indexed(tx, number)
     for table in ("passwords", "codes", "verification_failures", "verification_standing"):
         tx.execute(
             f"DELETE FROM {table} WHERE product_id IN"  # noqa: S608 - names from above

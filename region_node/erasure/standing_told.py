@@ -26,6 +26,8 @@ from region_node.customers.rows import customer_numbered
 from region_node.customers.standing import ERASED, RESTRICTED
 from region_node.customers.told_standings import OWN, erased_by, keep_told
 from region_node.erasure.destroying import destroy
+from region_node.faults.rows import faults_about
+from region_node.faults.rows import look_at_ended as look_at_ended_fault
 from region_node.payloads import parse
 from region_node.subjects import customer_subject, number_subject
 from region_node.support.rows import look_at_ended as look_at_ended_support
@@ -96,6 +98,8 @@ class StandingEnvelopes:
                     look_at_ended(tx, each.docket, now)
                 for request in support_requests_about(tx, number):
                     look_at_ended_support(tx, request.support_id, now)
+                for fault in faults_about(tx, number):
+                    look_at_ended_fault(tx, fault.fault_id, now)
                 if customer_numbered(tx, number) is None:
                     destroy(tx, self._context, [number_subject(tx, number)], now)
         forget_later(tx, content.subject, now)
@@ -135,7 +139,7 @@ def forget_envelopes(tx: Transaction, context: RegionContext, timer: Timer, now:
 
 
 def forget_later(tx: Transaction, subject: str, now: datetime) -> None:
-    """Has the envelopes about a subject forgotten once they have had their answers."""
+    """Has the envelopes about a subject forgotten in a day, once they have had their answers."""
     set_timer(tx, f"{FORGET_TIMER}/{subject}", kind=FORGET_TIMER, subject=subject, due=now + _ANSWERED_WITHIN)
 
 

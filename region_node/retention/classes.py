@@ -7,6 +7,8 @@ from region_node.retention.port import Purger
 from region_node.retention.purging_complaints import Complaints
 from region_node.retention.purging_consents import Consents
 from region_node.retention.purging_customers import EndedCustomers
+from region_node.retention.purging_faults import Faults
+from region_node.retention.purging_network import Alarms, MeasurementDays, MeasurementHours, Measurements
 from region_node.retention.purging_orders import Envelopes, OrderEvents, Orders, Requests
 from region_node.retention.purging_rest import AuditTrail, ImpactRecords, Imports, Notices, UsageAndBills, Verification
 from region_node.retention.purging_shared import Disclosures, Documents, Uploads
@@ -19,6 +21,7 @@ def purgers() -> Mapping[DataClass.ValueType, Purger]:
         DataClass.DATA_CLASS_ENVELOPES: Envelopes(),
         DataClass.DATA_CLASS_ORDERS: Orders(),
         DataClass.DATA_CLASS_COMPLAINTS: Complaints(),
+        DataClass.DATA_CLASS_FAULTS: Faults(),
         DataClass.DATA_CLASS_SUPPORT_REQUESTS: SupportRequests(),
         DataClass.DATA_CLASS_REQUESTS: Requests(),
         DataClass.DATA_CLASS_ORDER_EVENTS: OrderEvents(),
@@ -32,5 +35,9 @@ def purgers() -> Mapping[DataClass.ValueType, Purger]:
         DataClass.DATA_CLASS_IMPACT_RECORDS: ImpactRecords(),
         DataClass.DATA_CLASS_USAGE_AND_BILLS: UsageAndBills(),
         DataClass.DATA_CLASS_ENDED_CUSTOMERS: EndedCustomers(),
+        DataClass.DATA_CLASS_MEASUREMENTS: Measurements(),
+        DataClass.DATA_CLASS_MEASUREMENT_HOURS: MeasurementHours(),
+        DataClass.DATA_CLASS_MEASUREMENT_DAYS: MeasurementDays(),
+        DataClass.DATA_CLASS_ALARMS: Alarms(),
         DataClass.DATA_CLASS_AUDIT_TRAIL: AuditTrail(),
     }

@@ -10,11 +10,13 @@ from gateway.clock import from_microseconds, to_microseconds, to_timestamp
 from gateway.relay.envelopes import Letter
 from gateway.relay.outbox import send
 from gateway.store.port import Transaction
+from region_node.complaints.index_rows import indexed_about
 from region_node.complaints.rows import complaints_about
 from region_node.context import RegionContext
 from region_node.customers.rows import lines_of_customer
 from region_node.documents.rows import document_subject, kept_of
 from region_node.erasure.elsewhere import kept_elsewhere
+from region_node.faults.rows import faults_about
 from region_node.orders.erasing import orders_about
 from region_node.retention.holds import held_customers, holds_of
 from region_node.support.rows import support_requests_about
@@ -112,10 +114,13 @@ def _kept_elsewhere(tx: Transaction, here: str, customer_id: str) -> Sequence[_K
     complaints = [each for line in lines for each in complaints_about(tx, line.number)]
     found = {_Kept(each.handling_region, each.order_id) for each in orders}
     found |= {_Kept(each.region, each.docket) for each in kept_elsewhere(tx, complaints)}
+    found |= {_Kept(each.region, each.docket) for line in lines for each in indexed_about(tx, line.number)}
     found |= {_Kept(each.region, document_subject(each.register_id)) for each in kept_of(tx, customer_id)}
     for line in lines:
         for request in support_requests_about(tx, line.number):
             found |= {_Kept(region, request.support_id) for region in (request.opening_region, request.owner_region)}
+        for fault in faults_about(tx, line.number):
+            found |= {_Kept(region, fault.fault_id) for region in (fault.handling_region, fault.owner_region)}
     return sorted(each for each in found if each.region != here)
 
 

@@ -12,6 +12,7 @@ from region_node.complaints.rules import FINAL
 from region_node.documents.files import remove_files_of
 from region_node.retention.port import Cut, Page
 
+_INDEX = "index "  # how a place begins that is none of complaints
 _FINAL = ", ".join(str(state) for state in sorted(FINAL))
 
 
@@ -23,15 +24,27 @@ class _Ended:
     parent: str
 
 
+@dataclass(frozen=True)
+class _Indexed:
+    docket: str
+    creation_date: int
+    number_index: str
+
+
 class Complaints:
     """Complaints that are final, whose money is settled and of which everybody was told. A case goes as a whole.
+
+    What other regions have told of complaints about this region's numbers goes by when those were filed.
 
     The row of what is counted (`complaint_figures`) stays: without the complaint it hangs on nobody, unless money was
     paid, of which the ledger keeps account and docket for ever. So do the improvement actions, which are about a cause.
     """
 
     def page(self, tx: Transaction, cut: Cut, place: str) -> Page:
-        """See Purger. A place is the instant and the docket of the last complaint that was looked at."""
+        """See Purger. A place is the instant and the docket of the last complaint that was looked at; the index follows
+        behind all of them."""
+        if place.startswith(_INDEX):
+            return _index_page(tx, cut, place.removeprefix(_INDEX))
         instant, _, key = place.partition(" ")
         found = tx.all(
             _Ended,
@@ -46,7 +59,7 @@ class Complaints:
         held = [each for each in found if each.number_index in cut.held.numbers]
         removed = sum(self._remove(tx, each, cut.before) for each in found if each not in held)
         last = found[-1] if len(found) == cut.limit else None
-        return Page(removed, len(held), f"{last.creation_date} {last.docket}" if last is not None else "")
+        return Page(removed, len(held), f"{last.creation_date} {last.docket}" if last is not None else _behind(tx, cut))
 
     def oldest(self, tx: Transaction) -> int | None:
         """See Purger."""
@@ -77,6 +90,44 @@ class Complaints:
             remove_private_notes(tx, docket)
         destroy(tx, [subject for each in dockets for subject in (complaint_subject(each), envelope_subject(each))])
         return len(dockets)
+
+
+def _behind(tx: Transaction, cut: Cut) -> str:
+    """Where the page after all complaints begins; empty where the index has nothing as old."""
+    old = tx.first(int, "SELECT 1 FROM complaint_index WHERE creation_date < :before LIMIT 1", before=cut.before)
+    return "" if old is None else _INDEX
+
+
+def _index_page(tx: Transaction, cut: Cut, place: str) -> Page:
+    """Removes what other regions have told of complaints of long ago."""
+    instant, _, key = place.partition(" ")
+    found = tx.all(
+        _Indexed,
+        "SELECT docket, creation_date, number_index FROM complaint_index"
+        " WHERE creation_date < :before AND (creation_date, docket) > (:after, :key)"
+        " ORDER BY creation_date, docket LIMIT :limit",
+        before=cut.before,
+        after=int(instant or -1),
+        key=key,
+        limit=cut.limit,
+    )
+    held = [each for each in found if each.number_index in cut.held.numbers]
+    removed = [each.docket for each in found if each not in held and not _is_needed(tx, each.docket)]
+    tx.execute_many("DELETE FROM complaint_index WHERE docket = :docket", [{"docket": each} for each in removed])
+    destroy(tx, [envelope_subject(each) for each in removed])
+    last = found[-1] if len(found) == cut.limit else None
+    return Page(len(removed), len(held), f"{_INDEX}{last.creation_date} {last.docket}" if last is not None else "")
+
+
+def _is_needed(tx: Transaction, docket: str) -> bool:
+    """Whether what was said of a complaint is still kept, or itself: what was told of it overrules that."""
+    kept = tx.first(
+        int,
+        "SELECT 1 FROM outbox WHERE subject = :docket UNION ALL SELECT 1 FROM inbox WHERE subject = :docket"
+        " UNION ALL SELECT 1 FROM complaints WHERE :docket IN (docket, parent) LIMIT 1",
+        docket=docket,
+    )
+    return kept is not None
 
 
 def _has_ended(tx: Transaction, each: AboutNumber, before: int) -> bool:

@@ -15,6 +15,7 @@ from region_node.context import RegionContext
 from region_node.documents.files import find_file
 from region_node.documents.rows import DOCUMENT_SUBJECTS
 from region_node.erasure.elsewhere import Elsewhere, kept_elsewhere
+from region_node.faults.rows import find_fault
 from region_node.orders.rows import find_order
 from region_node.payloads import parse
 from region_node.retention.elsewhere import HOLD_SUBJECTS, forget_telling, tell_until
@@ -48,13 +49,16 @@ class HoldEnvelopes:
         return Answer(Outcome.OUTCOME_ACCEPTED)
 
     def _may_hold(self, tx: Transaction, subject: str, origin: str) -> bool:
-        """Whether the customer is of the region that says so; of an item of a case, whether that region leads it."""
+        """Whether the customer is of the region that says so, or that region is the complaint's first contact."""
         if subject.startswith(DOCUMENT_SUBJECTS):
             file = find_file(tx, subject.removeprefix(DOCUMENT_SUBJECTS))
             return file is None or file.home == origin
         order = find_order(tx, subject)
         if order is not None:
             return order.order.home_region == origin
+        fault = find_fault(tx, subject)
+        if fault is not None:
+            return fault.fault.home_region == origin
         asked = find_support_request(tx, subject)
         if asked is not None:
             return self._context.federation.number_plan.home_of(asked.request.inquiry.number) == origin
@@ -62,13 +66,11 @@ class HoldEnvelopes:
         if row is None:
             return True
         complaint = row.complaint
-        is_part = bool(complaint.parent) or complaint.HasField("returned")
-        if is_part and complaint.handling_region == origin:
-            return True
-        return self._context.federation.number_plan.home_of(complaint.request.number) == origin
+        home = self._context.federation.number_plan.home_of(complaint.request.number)
+        return origin in (home, complaint.handling_region)
 
     def _led_from_here(self, tx: Transaction, subject: str, origin: str) -> list[Elsewhere]:
-        """What other regions keep of a case that is led here, of which its home region does not know."""
+        """What other regions keep of a complaint that was taken in here, of which its home region does not know."""
         row = find_complaint(tx, subject)
         if row is None or row.complaint.handling_region != self._context.region:
             return []

@@ -95,8 +95,8 @@ def main(
 ) -> None:
     """Measures cross-region orders against a bare chain of gRPC servers, and on PostgreSQL and etcd against SQLite.
 
-    Then imports, bulk, bills, guides, shared records and the number plan, each against a baseline of its own. Loads
-    take turns on the same processors.
+    Then imports, measurements, bulk, bills, guides, shared records and the number plan, each against a baseline of its
+    own. Loads take turns on the same processors.
     """
     output.parent.mkdir(parents=True, exist_ok=True)
     # Beside the output and not among temporary files, which may lie in memory where a commit costs nothing.

@@ -4,6 +4,7 @@ from deploy.local.federation import LocalFederation
 from tests.bench.bare import bare_calls
 from tests.bench.bulk import measure_bulk
 from tests.bench.imports import measure_imports
+from tests.bench.measurements import measure_measurements
 from tests.bench.numberplan import measure_lookups
 from tests.bench.orders import HANDLING
 from tests.bench.papers import measure_papers
@@ -12,13 +13,15 @@ from tests.bench.report import Comparison
 from tests.bench.sharing import measure_sharing
 
 _CUSTOMERS = 5  # for each order: one is taken over in so much less time
+_MEASUREMENTS = 50
 
 
 async def measure_business(federation: LocalFederation, rounds: int, orders: int, seconds: float) -> list[Comparison]:
-    """All of it: so many orders, five times as many customers, or `seconds` of calls, either way in each round."""
+    """All of it: so many orders, more customers and measurements by fixed factors, or `seconds` of calls a round."""
     async with bare_calls(federation.directory / "bare") as bare:
         return [
             await measure_imports(federation, HANDLING, _CUSTOMERS * orders, rounds),
+            await measure_measurements(federation, HANDLING, _MEASUREMENTS * orders, rounds),
             await measure_bulk(federation, orders, rounds),
             *await measure_bills(federation, rounds, seconds),
             *await measure_guides(federation, rounds, seconds),

@@ -10,6 +10,7 @@ import pytest
 from deploy.local.postgresql import LocalPostgresql
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.api.region.v1.document_service_pb2 import DocumentUpload
+from gateway.api.region.v1.fault_pb2 import Fault, FaultReport, FaultState
 from gateway.api.region.v1.sharing_service_pb2 import ConsentEvidence
 from gateway.clock import to_microseconds, to_timestamp
 from gateway.store.port import Transaction
@@ -17,10 +18,21 @@ from region_node.customers.operations import keep_customer, keep_line
 from region_node.customers.rows import CustomerRow
 from region_node.customers.standing import ACTIVE, ERASED, standing_of
 from region_node.documents.files import REGISTERED, StoredFile, insert_file
+from region_node.faults.rows import (
+    FaultFilter,
+    FaultRow,
+    events_after,
+    faults_about,
+    insert_fault,
+    list_faults,
+    next_fault_number,
+)
+from region_node.faults.rules import CANCELLED, CLOSED, IN_PROGRESS
 from region_node.retention.holds import held_now
 from region_node.retention.port import Cut, Page, Purger
 from region_node.retention.purging_consents import Consents
 from region_node.retention.purging_customers import EndedCustomers
+from region_node.retention.purging_faults import Faults
 from region_node.retention.purging_orders import Envelopes, Requests
 from region_node.retention.purging_shared import Documents
 from region_node.sharing.rows import SharingRequest, insert_grant, insert_request
@@ -118,3 +130,32 @@ def test_the_ids_of_requests_about_sharing_go_with_the_others(tx: Transaction) -
     assert purge(tx, Requests(), limit=1).removed == 1
     assert purge(tx, Envelopes()).removed == 0
     assert tx.all(str, "SELECT subject FROM sharing_requests") == ["new"]
+
+
+def fault_of(number: int, state: FaultState.ValueType, when: datetime) -> Fault:
+    """A fault that was reported here then, and that nobody has touched since."""
+    fault = Fault(
+        id=f"sichuan/F20251101-{number}",
+        state=state,
+        version=1,
+        report=FaultReport(number=LINE.number),
+        handling_region="sichuan",
+        owner_region="sichuan",
+        home_region="sichuan",
+        creation_date=to_timestamp(when),
+    )
+    fault.outages.add(start_time=to_timestamp(when), due=to_timestamp(when + 2 * DAY))
+    return fault
+
+
+@pytest.mark.parametrize("limit", [1, 10])
+def test_faults_that_ended_long_ago_go_and_their_numbers_are_not_given_again(tx: Transaction, limit: int) -> None:
+    for number, state, when in ((1, CLOSED, OLD), (2, IN_PROGRESS, OLD), (3, CANCELLED, OLD), (4, CLOSED, NOW)):
+        insert_fault(tx, FaultRow(fault_of(number, state, when), ""), number, when)
+    assert Faults().oldest(tx) == to_microseconds(OLD)
+    assert purge(tx, Faults(), limit=limit).removed == 2
+    assert [each.fault_id[-1] for each in faults_about(tx, LINE.number)] == ["2", "4"]
+    filters = FaultFilter("sichuan", "counter", (IN_PROGRESS, CLOSED), LINE.number, NOW)
+    assert [each.id[-1] for each in list_faults(tx, filters, None, 10)] == ["2"]
+    assert next_fault_number(tx) == 5
+    assert [each.fault_id[-1] for each in events_after(tx, 0, "", 10)] == ["2", "4"]

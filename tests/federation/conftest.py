@@ -66,6 +66,7 @@ def federation(
     runner.run(federation.start())
     yield federation
     runner.run(federation.stop())
+    federation.give_back_databases()
 
 
 @pytest.fixture

@@ -159,6 +159,10 @@ class Federation:
 
         await until(holds, f"{asking} and {asked} know each other")
 
+    def give_back_databases(self) -> None:
+        """Leaves the databases to other federations, once this one has stopped."""
+        self._databases.take_back(self._postgresql.values())
+
     async def stop(self) -> None:
         """Stops everything."""
         for channel in self._channels.values():

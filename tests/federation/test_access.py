@@ -6,10 +6,11 @@ import grpc
 import pytest
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 
-from gateway.api.coordinator.v1 import administration_pb2
+from gateway.api.coordinator.v1 import administration_pb2, path_service_pb2
 from gateway.api.coordinator.v1 import complaint_oversight_service_pb2 as overseen_complaints_pb2
 from gateway.api.federation.v1 import federation_pb2
 from gateway.api.region.v1 import (
+    alarm_service_pb2,
     audit_service_pb2,
     billing_service_pb2,
     catalogue_service_pb2,
@@ -20,7 +21,9 @@ from gateway.api.region.v1 import (
     document_service_pb2,
     dossier_service_pb2,
     erasure_service_pb2,
+    fault_service_pb2,
     improvement_service_pb2,
+    measurement_service_pb2,
     notice_service_pb2,
     order_event_service_pb2,
     order_service_pb2,
@@ -41,6 +44,8 @@ from tests.federation.running import CALL_SECONDS, Federation
 FILES = (
     administration_pb2,
     overseen_complaints_pb2,
+    path_service_pb2,
+    alarm_service_pb2,
     audit_service_pb2,
     billing_service_pb2,
     catalogue_service_pb2,
@@ -49,7 +54,9 @@ FILES = (
     complaint_service_pb2,
     customer_service_pb2,
     erasure_service_pb2,
+    fault_service_pb2,
     improvement_service_pb2,
+    measurement_service_pb2,
     document_service_pb2,
     dossier_service_pb2,
     federation_pb2,
@@ -71,6 +78,7 @@ OF_COORDINATORS = {
     "gateway.api.coordinator.v1.ConfigurationService",
     "gateway.api.coordinator.v1.MembershipService",
     "gateway.api.coordinator.v1.OversightService",
+    "gateway.api.coordinator.v1.PathService",
     "gateway.api.federation.v1.FederationService",
     "gateway.api.relay.v1.RelayService",
 }

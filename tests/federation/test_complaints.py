@@ -191,8 +191,11 @@ async def test_a_region_that_is_not_competent_passes_nothing_on_and_the_first_co
     assert item.returned.reason == ReturnReason.RETURN_REASON_REFUSED
     assert [(each.author, "henan" in each.text) for each in kept.notes] == [("sichuan", True)], "who is, is told"
     assert kept.custody[-1].reason == TimeReason.TIME_REASON_WAITING_FOR_COORDINATOR
-    heard = texts(federation, filed.request.number)
-    assert ["四川" in text for text in heard] == [True, False], "the customer is told who has it now"
+
+    async def is_told() -> bool:
+        return ["四川" in text for text in texts(federation, filed.request.number)] == [True, False]
+
+    await until(is_told, "the customer is told who has it now")
     answered = await staff(federation, "guangdong").respond(filed.docket)
     assert answered.notes[-1].author == "guangdong/wang"
     assert {region for region, _ in ledger_of(await desk.told(filed.docket))} <= {"sichuan", "guangdong", ""}

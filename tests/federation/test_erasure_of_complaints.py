@@ -1,5 +1,6 @@
 """What other regions keep of a customer whom the home region erases or restricts, also what that one never saw."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
@@ -144,6 +145,63 @@ async def test_a_filing_that_comes_after_the_erasure_goes_once_it_has_ended(
     await desk.withdraw(filed.docket)
     await until_unreadable(home, item)
     await until_unreadable(desk, filed.docket)
+
+
+async def test_what_the_home_region_was_told_of_complaints_elsewhere_goes_with_its_customer(
+    federation: Federation, sichuan: Counter
+) -> None:
+    number, desk = await sichuan.new_customer(balance=0), Complainant(federation, "guangdong")
+    docket = (await desk.file("OTHER", number)).docket
+
+    def told() -> Sequence[tuple[object, ...]]:
+        return federation.database("sichuan").rows("SELECT withdrawn FROM complaint_index WHERE docket = ?", docket)
+
+    async def is_known() -> bool:
+        return told() == [(0,)]
+
+    await until(is_known, "the home region knows of it")
+    assert keys(federation, "sichuan", f"order/{docket}") != []
+    end_line(federation, number)
+    await sichuan.erase(number)
+    assert (told(), keys(federation, "sichuan", f"order/{docket}")) == ([], [])
+    await desk.withdraw(docket)
+    await until_unreadable(desk, docket)
+    await federation.advance(DAY + HOUR)
+
+    async def is_forgotten() -> bool:
+        return not any(keys(federation, region, f"order/{docket}") for region in ("sichuan", "guangdong"))
+
+    await until(is_forgotten, "nor can what was said afterwards be read")
+    assert told() == []
+
+
+async def test_of_a_restricted_customer_no_region_is_told_what_they_complained_about_before(
+    federation: Federation, sichuan: Counter
+) -> None:
+    number, desk = await sichuan.new_customer(), Complainant(federation, "guangdong")
+    earlier = await Complainant(federation, "henan").file("OTHER", number)
+    await federation.stop_node("sichuan")
+    try:
+        filed = await desk.file("OTHER", number)
+        customer_id = f"customer-{number.removeprefix('+')}"
+        federation.database("sichuan").change(
+            f"UPDATE customers SET standing = {int(RESTRICTED)} WHERE customer_id = '{customer_id}'"
+        )
+    finally:
+        await federation.start_node("sichuan")
+        await federation.until_standing({"sichuan": MemberState.MEMBER_STATE_JOINED})
+
+    async def is_answered() -> bool:
+        kept = "SELECT COUNT(*) FROM complaint_index WHERE docket IN (?, ?)"
+        waiting = "SELECT COUNT(*) FROM outbox WHERE subject = ? AND closed IS NULL"
+        known = federation.database("sichuan").rows(kept, earlier.docket, filed.docket) == [(2,)]
+        return known and federation.database("guangdong").rows(waiting, filed.docket) == [(0,)]
+
+    await until(is_answered, "the home region has heard of both")
+    assert (await desk.get(filed.docket)).repeats == 0
+    await sichuan.release(number)
+    later = await desk.file("OTHER", number)
+    await desk.follows(later.docket, lambda each: each.repeats == 2, "repeats both")
 
 
 async def test_only_the_home_region_says_how_the_customer_of_a_number_stands(

@@ -43,6 +43,7 @@ COMMANDS = {
     EnvelopeKind.ENVELOPE_KIND_COMPLAINT_FILED,
     EnvelopeKind.ENVELOPE_KIND_COMPLAINT_COMMAND,
     EnvelopeKind.ENVELOPE_KIND_COMPLAINT_UPDATE,
+    EnvelopeKind.ENVELOPE_KIND_COMPLAINT_NOTED,
     EnvelopeKind.ENVELOPE_KIND_ERASURE,
     EnvelopeKind.ENVELOPE_KIND_STANDING,
     EnvelopeKind.ENVELOPE_KIND_LEGAL_HOLD,
@@ -101,6 +102,8 @@ async def command_in_every_way(federation: Federation) -> list[str]:
     await south.reaches(order.id, OrderState.ORDER_STATE_COMPLETED)
     await south.bill(staying)
     desk, quality = Complainant(federation, "guangdong"), Complainant(federation, "sichuan", "staff/wang")
+    for number in (staying, leaving):
+        await desk.withdraw((await desk.file("OTHER", number, description=GRIEVANCE)).docket)
     filed = await desk.file("BILL_WRONG", leaving, description=GRIEVANCE)
     await quality.reaches(filed.docket, ComplaintState.COMPLAINT_STATE_IN_PROGRESS)
     await quality.respond(filed.docket, FINDING)

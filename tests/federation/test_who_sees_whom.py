@@ -40,14 +40,16 @@ from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.types_pb2 import Document
 from gateway.errors import from_rpc_error, reason_name
 from gateway.identity import server_name
-from gateway.pages import encode_token
 from tests.federation.archive import Archive, scan
 from tests.federation.certificates import FEDERATION, new_authority
 from tests.federation.complainant import Complainant
 from tests.federation.counter import REQUESTER, Counter
+from tests.federation.fault_reporter import FaultReporter
 from tests.federation.folder import Folder
+from tests.federation.reading_work import calls_about_faults, first_change
 from tests.federation.running import CALL_SECONDS, Federation
 from tests.federation.sharing_counter import CONSENT, HOLDER, SharingCounter
+from tests.federation.shows_nobody import SHOWS_NOBODY
 
 # Clear; only its masked form; nothing that tells it from a number that nobody has; or the reason of the refusal.
 SHOWN, MASKED, NOTHING = "shown", "masked", "nothing"
@@ -99,6 +101,9 @@ OPERATOR: Mapping[str, Mapping[str, str]] = {
     "ListComplaints": row(SHOWN, *[NOTHING] * 6),
     "WatchComplaint": row(SHOWN, *["COMPLAINT_NOT_FOUND"] * 6),
     "GetAttachmentContent": row(SHOWN, *["COMPLAINT_NOT_FOUND"] * 6),
+    "GetFault": row(SHOWN, *["FAULT_NOT_FOUND"] * 6),
+    "ListFaults": row(SHOWN, *[NOTHING] * 6),
+    "WatchFaults": row(SHOWN, *["FAULT_NOT_FOUND"] * 6),
     # What goes to the regulator is for staff of the first contact alone.
     "ExportDossier": row(DENIED),
 }
@@ -119,23 +124,13 @@ STAFF: Mapping[str, Mapping[str, str]] = (
             "ListComplaints",
             "WatchComplaint",
             "GetAttachmentContent",
+            "GetFault",
+            "ListFaults",
+            "WatchFaults",
         )
     }
     | {"ReadSharedCustomer": row("LEGAL_DUTY_BY_STAFF_ALONE")}
 )
-# What operators and staff read that shows nobody's data, and is therefore no row: what it shows instead.
-SHOWS_NOBODY = {
-    "CatalogueService": "what can be had and handled",
-    "BillingService.ListSettlements": "what regions owe each other",
-    "DocumentService.GetDocumentReuse": "counts of orders",
-    "SharingService.ListPurposes": "what records are shared for",
-    "OrderEventService.StreamOrderEvents": "the ids and states of orders",
-    "ErasureService.GetErasure": "the region's own id of a customer, and counts",
-    "ImprovementService.ListImprovementActions": "what a region does about causes, of no customer",
-    "RetentionService.ListPurges": "counts of rows",
-    "RetentionService.ListHolds": "the region's own ids of customers",
-    "RetentionService.ListImpactRecords": "what was assessed, of no customer",
-}
 
 
 def read_rpcs() -> Iterator[MethodDescriptor]:
@@ -181,14 +176,15 @@ def expected(rpc: str, identity: str) -> Mapping[str, str]:
 
 @dataclass(frozen=True)
 class Person:
-    """A customer, or nobody: the number, and an order, a document and a complaint with a file that its home region has
-    taken in."""
+    """A customer, or nobody: the number, and an order, a document, a complaint with a file and a fault that its home
+    region has taken in."""
 
     number: str
     order_id: str = "sichuan/counter/none"
     register_id: str = "sichuan/counter/none"
     docket: str = "sichuan/counter/none"
     attachment_id: str = "sichuan/counter/none"
+    fault_id: str = "sichuan/F20261210-0"
 
     @property
     def name(self) -> str:
@@ -244,7 +240,10 @@ async def make_person(federation: Federation, case: str) -> Person:
     content, complainant = scan(100) + person.name.encode(), Complainant(federation, counter.region)
     register_id = await Archive(counter).put(number, content)
     docket = (await complainant.file("BILL_WRONG", number)).docket
-    return Person(number, order.id, register_id, docket, await Folder(complainant, docket).attach(content))
+    attachment_id = await Folder(complainant, docket).attach(content)
+    site = "guangzhou" if case == "own" else "chengdu"
+    fault_id = (await FaultReporter(federation, counter.region).report(number, site=site)).id
+    return Person(number, order.id, register_id, docket, attachment_id, fault_id)
 
 
 async def decide(federation: Federation, home: Mapping[str, Person]) -> None:
@@ -275,6 +274,7 @@ async def call(federation: Federation, channel: grpc.aio.Channel, rpc: str, pers
         **calls_about_records(federation, channel, person),
         **calls_about_work(channel, person, watched),
         **calls_about_documents(channel, person),
+        **calls_about_faults(channel, person.fault_id, person.number),
     }
     assert calls.keys() == OPERATOR.keys()
     return await calls[rpc]()
@@ -412,19 +412,6 @@ async def changes_of_orders(stub: OrderServiceStub, watched: Watched) -> bytes:
             break
     changes.cancel()
     return found
-
-
-async def first_change(stub: ComplaintServiceStub, docket: str) -> bytes:
-    """The first change of a complaint since the oldest that is kept."""
-    request = complaint_api.WatchComplaintRequest(
-        docket=docket, token=encode_token("complaint-events", "0"), requester=REQUESTER
-    )
-    changes = stub.WatchComplaint(request, timeout=CALL_SECONDS)
-    async for change in changes:
-        if change.HasField("complaint"):
-            changes.cancel()
-            return change.SerializeToString()
-    return b""
 
 
 async def all_customers(stub: CustomerServiceStub) -> bytes:

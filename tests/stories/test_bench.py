@@ -25,6 +25,7 @@ def test_a_short_bench_follows_every_order_to_its_completion_and_writes_its_repo
     assert made["ratios"]["1"]["throughput"]["median"] > 0
     assert list(made["business"]) == [
         "import",
+        "measurements",
         "bulk_orders",
         "bill_time",
         "bills",

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from gateway.api.federation.v1 import configuration_pb2
+from gateway.api.region.v1.complaint_envelopes_pb2 import ComplaintNoted
 from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintState, WorkItem
 from gateway.api.region.v1.document_service_pb2 import DocumentUpload
 from gateway.api.region.v1.order_pb2 import OrderState
@@ -17,6 +18,7 @@ from gateway.errors import Refused
 from gateway.numberplan import NumberPlan
 from gateway.relay.border import Command
 from region_node.auditing import AuditedCall
+from region_node.complaints.index_rows import keep_indexed
 from region_node.complaints.rows import ComplaintRow, insert_complaint
 from region_node.customers.rows import insert_line
 from region_node.documents.files import REGISTERED, StoredFile, insert_file
@@ -90,6 +92,32 @@ def test_a_region_that_keeps_something_is_told_once_of_each_change(kept: Archive
     for _ in range(2):
         tell_hold(kept.tx, kept.context, customer, NOW)
     assert told(kept) == [envelope.format(each) for each in (1, 2, 3)]
+
+
+def test_a_complaint_that_another_region_took_in_is_held_there_and_where_it_is_answered(
+    kept: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    customer = kept.customer()
+    insert_line(kept.tx, LINE)
+    noted = ComplaintNoted(docket="guangdong/1", number=LINE.number, category="OTHER", creation_date=to_timestamp(NOW))
+    keep_indexed(kept.tx, noted, "")
+    holds.hold(kept.tx, customer, "court/1", None, STAFF)
+    tell_hold(kept.tx, kept.context, customer, NOW)
+    assert told(kept) == ["legal-hold/guangdong/1#1>guangdong"]
+    theirs = "+8613900000007"
+    plan = configuration_pb2.NumberPlan(
+        exceptions=[configuration_pb2.NumberException(number=theirs, region="guangdong")]
+    )
+    monkeypatch.setattr(kept.context.federation, "number_plan", NumberPlan(plan))
+    for handling, owner in (("sichuan", "henan"), ("henan", "sichuan")):
+        complaint = Complaint(docket=f"{handling}/2", handling_region=handling, owner_region=owner, version=1)
+        complaint.request.number = theirs
+        complaint.creation_date.CopyFrom(to_timestamp(NOW))
+        insert_complaint(kept.tx, ComplaintRow(complaint, ""), int(handling == "sichuan"), NOW)
+    say(kept, "sichuan/2")
+    assert told(kept)[1:] == ["legal-hold/sichuan/2#1>henan"], "of which the home region does not know"
+    say(kept, "henan/2", origin="henan")
+    assert kept.count("holds_of_others") == 2
 
 
 def test_a_region_that_has_refused_is_told_anew_in_the_next_night(kept: Archive) -> None:

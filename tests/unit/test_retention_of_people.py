@@ -7,16 +7,19 @@ from datetime import datetime, timedelta
 import pytest
 
 from gateway import audit, vault
+from gateway.api.region.v1.complaint_envelopes_pb2 import ComplaintNoted
 from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintState, EscalationTrigger
 from gateway.api.region.v1.customer_service_pb2 import ImportFile, ProductStatus
 from gateway.api.region.v1.document_service_pb2 import DocumentUpload
 from gateway.api.region.v1.sharing_service_pb2 import ConsentEvidence
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.clock import to_microseconds, to_timestamp
+from gateway.relay.at_rest import envelope_subject
 from region_node.auditing import AuditedCall
 from region_node.billing import ledger
 from region_node.billing.rules import transfer
 from region_node.complaints.import_rows import NewComplaint, insert_complaints
+from region_node.complaints.index_rows import keep_indexed
 from region_node.complaints.private_notes import add_private_note
 from region_node.complaints.rows import (
     ComplaintRow,
@@ -34,6 +37,7 @@ from region_node.documents.files import COMPLETE, REGISTERED, StoredFile, insert
 from region_node.erasure.rows import erasure_of
 from region_node.importing.progress import Rejection, Taken, rejections_between, take_once
 from region_node.retention import holds
+from region_node.retention.purge import PAGE
 from region_node.sharing.rows import SharingRequest, decisions_of, insert_grant, insert_request, is_paper_used, withdraw
 from region_node.sharing.rules import Decided
 from region_node.subjects import customer_subject, import_subject, number_index, number_subject
@@ -157,6 +161,40 @@ def test_a_case_goes_as_a_whole_once_all_of_it_has_ended(kept: Archive) -> None:
     kept.night(NOW + timedelta(days=1200))
     assert counts(kept) == [0, 0, 0, 0]
     assert kept.count("complaint_events") == 1, "the last one stays, because the next is numbered after it"
+
+
+def index(kept: Archive, number: int, filed: datetime) -> str:
+    """What Guangdong has told of a complaint about the line."""
+    noted = ComplaintNoted(docket=f"guangdong/1-{number}", number=LINE.number, category="OTHER")
+    noted.creation_date.CopyFrom(to_timestamp(filed))
+    keep_indexed(kept.tx, noted, "")
+    return noted.docket
+
+
+def indexed(kept: Archive) -> list[str]:
+    return [row[0] for row in kept.connection.execute("SELECT docket FROM complaint_index ORDER BY docket")]
+
+
+def test_what_other_regions_told_of_complaints_goes_by_their_filing_page_by_page(kept: Archive) -> None:
+    for number in range(1, PAGE + 3):
+        index(kept, number, OLD)
+    late, heard = index(kept, 9998, NOW - timedelta(days=300)), index(kept, 9999, OLD)
+    kept.received(heard, NOW)
+    complain(kept, 1)
+    assert kept.night(TOMORROW) > 2
+    assert indexed(kept) == [late, heard], "what was said of it may still be asked for"
+    assert kept.report()["DATA_CLASS_COMPLAINTS"].removed == PAGE + 3
+    assert not vault.key_ids_of(kept.tx, [envelope_subject("guangdong/1-1")])
+
+
+def test_what_other_regions_told_of_complaints_of_a_held_customer_stays(kept: Archive) -> None:
+    customer = kept.customer()
+    insert_line(kept.tx, LINE)
+    docket = index(kept, 1, OLD)
+    holds.hold(kept.tx, customer, "court/1", None, AuditedCall("staff", "chen", NOW))
+    kept.night(TOMORROW)
+    assert indexed(kept) == [docket]
+    assert kept.report()["DATA_CLASS_COMPLAINTS"].held == 1
 
 
 def test_a_request_outlives_its_complaint(kept: Archive) -> None:

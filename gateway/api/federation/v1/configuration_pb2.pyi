@@ -62,6 +62,16 @@ class _DataClassEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DataClass.V
     """Complaints that have ended, with their work items, attachments, notes and what was told of them. What is counted stays."""
     DATA_CLASS_ENDED_CUSTOMERS: _DataClass.ValueType  # 16
     """Customers whose last line was terminated. They are erased: their keys are destroyed, here and wherever something of them is kept."""
+    DATA_CLASS_FAULTS: _DataClass.ValueType  # 40
+    """Faults that are closed, rejected or cancelled, with what was said about them. What was given back stays in the ledger."""
+    DATA_CLASS_MEASUREMENTS: _DataClass.ValueType  # 45
+    """Measurements of the network as they came. What they come to by hour and day stays."""
+    DATA_CLASS_MEASUREMENT_HOURS: _DataClass.ValueType  # 46
+    """What measurements come to by hour. As it goes it is put together into days, which stay."""
+    DATA_CLASS_MEASUREMENT_DAYS: _DataClass.ValueType  # 47
+    """What they come to by day."""
+    DATA_CLASS_ALARMS: _DataClass.ValueType  # 48
+    """Alarms of the network that are over."""
     DATA_CLASS_SUPPORT_REQUESTS: _DataClass.ValueType  # 55
     """Support requests that are closed, with what both regions have written down."""
 
@@ -102,6 +112,16 @@ DATA_CLASS_COMPLAINTS: DataClass.ValueType  # 15
 """Complaints that have ended, with their work items, attachments, notes and what was told of them. What is counted stays."""
 DATA_CLASS_ENDED_CUSTOMERS: DataClass.ValueType  # 16
 """Customers whose last line was terminated. They are erased: their keys are destroyed, here and wherever something of them is kept."""
+DATA_CLASS_FAULTS: DataClass.ValueType  # 40
+"""Faults that are closed, rejected or cancelled, with what was said about them. What was given back stays in the ledger."""
+DATA_CLASS_MEASUREMENTS: DataClass.ValueType  # 45
+"""Measurements of the network as they came. What they come to by hour and day stays."""
+DATA_CLASS_MEASUREMENT_HOURS: DataClass.ValueType  # 46
+"""What measurements come to by hour. As it goes it is put together into days, which stay."""
+DATA_CLASS_MEASUREMENT_DAYS: DataClass.ValueType  # 47
+"""What they come to by day."""
+DATA_CLASS_ALARMS: DataClass.ValueType  # 48
+"""Alarms of the network that are over."""
 DATA_CLASS_SUPPORT_REQUESTS: DataClass.ValueType  # 55
 """Support requests that are closed, with what both regions have written down."""
 Global___DataClass: _TypeAlias = DataClass  # noqa: Y015

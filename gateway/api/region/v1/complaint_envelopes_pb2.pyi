@@ -7,6 +7,7 @@ from gateway.api.region.v1 import complaint_pb2 as _complaint_pb2
 from gateway.api.types.v1 import types_pb2 as _types_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -309,6 +310,7 @@ class ComplaintCommand(_message.Message):
     ASK_FOR_REGULATOR_FIELD_NUMBER: _builtins.int
     ATTACH_FIELD_NUMBER: _builtins.int
     RECALL_FIELD_NUMBER: _builtins.int
+    REPEATS_FIELD_NUMBER: _builtins.int
     docket: _builtins.str
     """The docket number."""
     @_builtins.property
@@ -363,6 +365,10 @@ class ComplaintCommand(_message.Message):
     def recall(self) -> Global___ComplaintCommand.Recall:
         """It turned out to be about something else before the region of first contact heard that this one has it."""
 
+    @_builtins.property
+    def repeats(self) -> Global___ComplaintRepeats:
+        """The home region of the number has told what it repeats."""
+
     def __init__(
         self,
         *,
@@ -380,12 +386,13 @@ class ComplaintCommand(_message.Message):
         ask_for_regulator: Global___ComplaintCommand.AskForRegulator | None = ...,
         attach: Global___ComplaintCommand.Attach | None = ...,
         recall: Global___ComplaintCommand.Recall | None = ...,
+        repeats: Global___ComplaintRepeats | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["accept", b"accept", "ask_for_regulator", b"ask_for_regulator", "attach", b"attach", "command", b"command", "conclude", b"conclude", "expedite", b"expedite", "raised", b"raised", "recall", b"recall", "refuse", b"refuse", "reopen", b"reopen", "requester", b"requester", "respond", b"respond", "share", b"share", "withdraw", b"withdraw"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["accept", b"accept", "ask_for_regulator", b"ask_for_regulator", "attach", b"attach", "command", b"command", "conclude", b"conclude", "expedite", b"expedite", "raised", b"raised", "recall", b"recall", "refuse", b"refuse", "reopen", b"reopen", "repeats", b"repeats", "requester", b"requester", "respond", b"respond", "share", b"share", "withdraw", b"withdraw"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept", b"accept", "ask_for_regulator", b"ask_for_regulator", "attach", b"attach", "command", b"command", "conclude", b"conclude", "docket", b"docket", "expedite", b"expedite", "raised", b"raised", "recall", b"recall", "refuse", b"refuse", "reopen", b"reopen", "requester", b"requester", "respond", b"respond", "share", b"share", "withdraw", b"withdraw"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept", b"accept", "ask_for_regulator", b"ask_for_regulator", "attach", b"attach", "command", b"command", "conclude", b"conclude", "docket", b"docket", "expedite", b"expedite", "raised", b"raised", "recall", b"recall", "refuse", b"refuse", "reopen", b"reopen", "repeats", b"repeats", "requester", b"requester", "respond", b"respond", "share", b"share", "withdraw", b"withdraw"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_command: _TypeAlias = _typing.Literal["respond", "accept", "refuse", "withdraw", "expedite", "raised", "share", "reopen", "conclude", "ask_for_regulator", "attach", "recall"]  # noqa: Y015
+    _WhichOneofReturnType_command: _TypeAlias = _typing.Literal["respond", "accept", "refuse", "withdraw", "expedite", "raised", "share", "reopen", "conclude", "ask_for_regulator", "attach", "recall", "repeats"]  # noqa: Y015
     _WhichOneofArgType_command: _TypeAlias = _typing.Literal["command", b"command"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_command) -> _WhichOneofReturnType_command | None: ...
 
@@ -448,3 +455,81 @@ class AttachmentQuestion(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___AttachmentQuestion: _TypeAlias = AttachmentQuestion  # noqa: Y015
+
+@_typing.final
+class ComplaintNoted(_message.Message):
+    """Payload of ENVELOPE_KIND_COMPLAINT_NOTED. The result of the receipt is a ComplaintRepeats, which is empty where it repeats none."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DOCKET_FIELD_NUMBER: _builtins.int
+    NUMBER_FIELD_NUMBER: _builtins.int
+    CATEGORY_FIELD_NUMBER: _builtins.int
+    CREATION_DATE_FIELD_NUMBER: _builtins.int
+    SETTING_FIELD_NUMBER: _builtins.int
+    WITHDRAWN_FIELD_NUMBER: _builtins.int
+    docket: _builtins.str
+    """The docket number; that of a case, never that of a work item."""
+    number: _builtins.str
+    """The number that it is about, E.164."""
+    category: _builtins.str
+    """The code of its category."""
+    setting: _builtins.int
+    """How often its category has been set by now."""
+    withdrawn: _builtins.bool
+    """Whether it was withdrawn: then no other complaint repeats it from now on."""
+    @_builtins.property
+    def creation_date(self) -> _timestamp_pb2.Timestamp:
+        """When it was filed."""
+
+    def __init__(
+        self,
+        *,
+        docket: _builtins.str = ...,
+        number: _builtins.str = ...,
+        category: _builtins.str = ...,
+        creation_date: _timestamp_pb2.Timestamp | None = ...,
+        setting: _builtins.int = ...,
+        withdrawn: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["creation_date", b"creation_date"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "creation_date", b"creation_date", "docket", b"docket", "number", b"number", "setting", b"setting", "withdrawn", b"withdrawn"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ComplaintNoted: _TypeAlias = ComplaintNoted  # noqa: Y015
+
+@_typing.final
+class ComplaintRepeats(_message.Message):
+    """What a complaint repeats, as the home region of its number counts. Payload of ENVELOPE_KIND_COMPLAINT_REPEATS, of which the result of the receipt is empty."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DOCKET_FIELD_NUMBER: _builtins.int
+    CATEGORY_FIELD_NUMBER: _builtins.int
+    REPEAT_OF_FIELD_NUMBER: _builtins.int
+    REPEATS_FIELD_NUMBER: _builtins.int
+    docket: _builtins.str
+    """The docket number."""
+    category: _builtins.str
+    """The category that it had when that was counted."""
+    repeat_of: _builtins.str
+    """The docket of the newest complaint that it repeats."""
+    repeats: _builtins.int
+    """How many complaints of the same number and category there were in the 30 days before."""
+    def __init__(
+        self,
+        *,
+        docket: _builtins.str = ...,
+        category: _builtins.str = ...,
+        repeat_of: _builtins.str = ...,
+        repeats: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "docket", b"docket", "repeat_of", b"repeat_of", "repeats", b"repeats"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ComplaintRepeats: _TypeAlias = ComplaintRepeats  # noqa: Y015

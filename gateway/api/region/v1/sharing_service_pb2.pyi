@@ -156,6 +156,10 @@ class _DisclosureKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Disclo
     """Another region began to read what was attached to a complaint of the customer."""
     DISCLOSURE_KIND_COMPLAINT_SENT: _DisclosureKind.ValueType  # 10
     """A complaint of the customer, or a work item of it, was sent to the region that answers for it."""
+    DISCLOSURE_KIND_FAULT_SENT: _DisclosureKind.ValueType  # 40
+    """A fault of the customer's line was sent to the region in which it is."""
+    DISCLOSURE_KIND_REPEAT_TOLD: _DisclosureKind.ValueType  # 11
+    """The region of first contact of a complaint of the customer was told which complaint in another region that one repeats."""
     DISCLOSURE_KIND_SUPPORT_SENT: _DisclosureKind.ValueType  # 55
     """A support request about the customer's line was sent to the region at fault."""
 
@@ -184,6 +188,10 @@ DISCLOSURE_KIND_ATTACHMENT_READ: DisclosureKind.ValueType  # 9
 """Another region began to read what was attached to a complaint of the customer."""
 DISCLOSURE_KIND_COMPLAINT_SENT: DisclosureKind.ValueType  # 10
 """A complaint of the customer, or a work item of it, was sent to the region that answers for it."""
+DISCLOSURE_KIND_FAULT_SENT: DisclosureKind.ValueType  # 40
+"""A fault of the customer's line was sent to the region in which it is."""
+DISCLOSURE_KIND_REPEAT_TOLD: DisclosureKind.ValueType  # 11
+"""The region of first contact of a complaint of the customer was told which complaint in another region that one repeats."""
 DISCLOSURE_KIND_SUPPORT_SENT: DisclosureKind.ValueType  # 55
 """A support request about the customer's line was sent to the region at fault."""
 Global___DisclosureKind: _TypeAlias = DisclosureKind  # noqa: Y015

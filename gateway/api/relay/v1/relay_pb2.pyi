@@ -65,6 +65,16 @@ class _EnvelopeKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Envelope
     """Command, home region to every other: a customer with these numbers was erased, is stored only, or is so no longer. What was kept about the numbers is destroyed, or not read."""
     ENVELOPE_KIND_LEGAL_HOLD: _EnvelopeKind.ValueType  # 31
     """Command, home region to a region that keeps something of its customer: keep it, for an authority or a court, or no longer. The region that leads a case tells those that have a part of it."""
+    ENVELOPE_KIND_FAULT_REPORTED: _EnvelopeKind.ValueType  # 40
+    """Command, region in which a fault was reported to the one in which it is: take it."""
+    ENVELOPE_KIND_FAULT_COMMAND: _EnvelopeKind.ValueType  # 41
+    """Command, region in which a fault was reported to the one in which it is: what the customer says."""
+    ENVELOPE_KIND_FAULT_UPDATE: _EnvelopeKind.ValueType  # 42
+    """Command, region in which a fault is to the one in which it was reported and to the home region of the number: it has a new version. The home region gives back rent by it."""
+    ENVELOPE_KIND_COMPLAINT_NOTED: _EnvelopeKind.ValueType  # 35
+    """Command, region of first contact to home region: a complaint about this number was filed, is about something else now, or was withdrawn."""
+    ENVELOPE_KIND_COMPLAINT_REPEATS: _EnvelopeKind.ValueType  # 36
+    """Command, home region to region of first contact: a complaint repeats one of which the home region has heard only now."""
     ENVELOPE_KIND_SUPPORT_COMMAND: _EnvelopeKind.ValueType  # 50
     """Command, region that opened a support request to the region at fault: take it, or what the opening region says."""
     ENVELOPE_KIND_SUPPORT_UPDATE: _EnvelopeKind.ValueType  # 51
@@ -113,6 +123,16 @@ ENVELOPE_KIND_STANDING: EnvelopeKind.ValueType  # 29
 """Command, home region to every other: a customer with these numbers was erased, is stored only, or is so no longer. What was kept about the numbers is destroyed, or not read."""
 ENVELOPE_KIND_LEGAL_HOLD: EnvelopeKind.ValueType  # 31
 """Command, home region to a region that keeps something of its customer: keep it, for an authority or a court, or no longer. The region that leads a case tells those that have a part of it."""
+ENVELOPE_KIND_FAULT_REPORTED: EnvelopeKind.ValueType  # 40
+"""Command, region in which a fault was reported to the one in which it is: take it."""
+ENVELOPE_KIND_FAULT_COMMAND: EnvelopeKind.ValueType  # 41
+"""Command, region in which a fault was reported to the one in which it is: what the customer says."""
+ENVELOPE_KIND_FAULT_UPDATE: EnvelopeKind.ValueType  # 42
+"""Command, region in which a fault is to the one in which it was reported and to the home region of the number: it has a new version. The home region gives back rent by it."""
+ENVELOPE_KIND_COMPLAINT_NOTED: EnvelopeKind.ValueType  # 35
+"""Command, region of first contact to home region: a complaint about this number was filed, is about something else now, or was withdrawn."""
+ENVELOPE_KIND_COMPLAINT_REPEATS: EnvelopeKind.ValueType  # 36
+"""Command, home region to region of first contact: a complaint repeats one of which the home region has heard only now."""
 ENVELOPE_KIND_SUPPORT_COMMAND: EnvelopeKind.ValueType  # 50
 """Command, region that opened a support request to the region at fault: take it, or what the opening region says."""
 ENVELOPE_KIND_SUPPORT_UPDATE: EnvelopeKind.ValueType  # 51

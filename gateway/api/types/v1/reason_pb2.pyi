@@ -325,6 +325,26 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Name a service of the federation configuration."""
     REASON_QUALITY_CLASS_UNKNOWN: _Reason.ValueType  # 198
     """Name a class of quality of the federation configuration, for example y1541-0."""
+    REASON_FAULT_NOT_FOUND: _Reason.ValueType  # 200
+    """Ask in the region in which it was reported, in which it is, or which is the home of the number."""
+    REASON_FAULT_NOT_RESPONSIBLE: _Reason.ValueType  # 201
+    """Have staff of that region do it, on their own node."""
+    REASON_FAULT_NOT_REPORTED_HERE: _Reason.ValueType  # 202
+    """Ask in that region."""
+    REASON_FAULT_STATE_FORBIDS: _Reason.ValueType  # 203
+    """Look at how the fault stands and do what fits."""
+    REASON_FAULT_REVIEW_MISSING: _Reason.ValueType  # 204
+    """Write what was learnt, with at least one measure, and close the fault with it."""
+    REASON_FAULT_PRICE_NOT_ACCEPTED: _Reason.ValueType  # 205
+    """Have the customer decide on the price of the part."""
+    REASON_FAULT_PART_UNKNOWN: _Reason.ValueType  # 206
+    """Name a part of the repair by its number."""
+    REASON_STREAM_OUT_OF_ORDER: _Reason.ValueType  # 220
+    """Begin the stream again and go on after the number that the node names."""
+    REASON_NETWORK_OBJECT_ELSEWHERE: _Reason.ValueType  # 221
+    """Send it to the node of the region that it belongs to."""
+    REASON_ALARM_NOT_FOUND: _Reason.ValueType  # 222
+    """Look in the list of alarms for those that are there."""
     REASON_SUPPORT_REQUEST_NOT_FOUND: _Reason.ValueType  # 250
     """Ask in the region that opened it or in the region at fault."""
     REASON_SUPPORT_NOT_RESPONSIBLE: _Reason.ValueType  # 251
@@ -641,6 +661,26 @@ REASON_NETWORK_SERVICE_UNKNOWN: Reason.ValueType  # 197
 """Name a service of the federation configuration."""
 REASON_QUALITY_CLASS_UNKNOWN: Reason.ValueType  # 198
 """Name a class of quality of the federation configuration, for example y1541-0."""
+REASON_FAULT_NOT_FOUND: Reason.ValueType  # 200
+"""Ask in the region in which it was reported, in which it is, or which is the home of the number."""
+REASON_FAULT_NOT_RESPONSIBLE: Reason.ValueType  # 201
+"""Have staff of that region do it, on their own node."""
+REASON_FAULT_NOT_REPORTED_HERE: Reason.ValueType  # 202
+"""Ask in that region."""
+REASON_FAULT_STATE_FORBIDS: Reason.ValueType  # 203
+"""Look at how the fault stands and do what fits."""
+REASON_FAULT_REVIEW_MISSING: Reason.ValueType  # 204
+"""Write what was learnt, with at least one measure, and close the fault with it."""
+REASON_FAULT_PRICE_NOT_ACCEPTED: Reason.ValueType  # 205
+"""Have the customer decide on the price of the part."""
+REASON_FAULT_PART_UNKNOWN: Reason.ValueType  # 206
+"""Name a part of the repair by its number."""
+REASON_STREAM_OUT_OF_ORDER: Reason.ValueType  # 220
+"""Begin the stream again and go on after the number that the node names."""
+REASON_NETWORK_OBJECT_ELSEWHERE: Reason.ValueType  # 221
+"""Send it to the node of the region that it belongs to."""
+REASON_ALARM_NOT_FOUND: Reason.ValueType  # 222
+"""Look in the list of alarms for those that are there."""
 REASON_SUPPORT_REQUEST_NOT_FOUND: Reason.ValueType  # 250
 """Ask in the region that opened it or in the region at fault."""
 REASON_SUPPORT_NOT_RESPONSIBLE: Reason.ValueType  # 251

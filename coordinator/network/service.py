@@ -1,0 +1,187 @@
+"""PathService: the quality of paths between regions, for administrators."""
+
+import asyncio
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import grpc
+
+from coordinator.network.figures import down_links, measured_links
+from coordinator.network.paths import LinkGraph, Measured, Path, Quality, Ways, budget, main_sites, upgraded
+from coordinator.oversight.asking import Answers, Regions
+from coordinator.registry.port import Registry
+from gateway.api.coordinator.v1 import path_service_pb2 as contract
+from gateway.api.coordinator.v1.administration_pb2 import UnansweredRegion
+from gateway.api.coordinator.v1.path_service_pb2_grpc import PathServiceServicer
+from gateway.api.federation.v1.configuration_pb2 import Configuration
+from gateway.api.federation.v1.network_pb2 import Link, Network, QualityClass
+from gateway.api.region.v1.measurement_service_pb2 import ReportLinksRequest, ReportLinksResponse
+from gateway.api.region.v1.measurement_service_pb2_grpc import MeasurementServiceStub
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.channels import invoke
+from gateway.errors import Refused
+from gateway.federation.network import NetworkRegistry
+from gateway.federation.network_rules import network_problems
+
+_MOST_CHANGES = 200  # links in one question
+
+
+@dataclass(frozen=True)
+class _Basis:
+    """The network as it is and as it would be, and what is held against its paths."""
+
+    now: LinkGraph
+    changed: LinkGraph | None
+    allowed: QualityClass | None
+    down: Sequence[str]
+    unanswered: Sequence[UnansweredRegion]
+
+
+class PathService(PathServiceServicer):
+    """See the contract."""
+
+    def __init__(self, regions: Regions, registry: Registry) -> None:
+        self._regions = regions
+        self._registry = registry
+
+    async def FindPaths(
+        self,
+        request: contract.FindPathsRequest,
+        context: grpc.aio.ServicerContext[contract.FindPathsRequest, contract.FindPathsResponse],
+    ) -> contract.FindPathsResponse:
+        """See the contract."""
+        network = self._configuration().network
+        start, end = _site(network, request.start), _site(network, request.end)
+        if start == end:
+            raise Refused(Reason.REASON_REQUEST_INVALID, field="end", problem="is the start, too")
+        basis = await self._basis(request.basis)
+        return contract.FindPathsResponse(
+            paths=_told(start, end, basis.now, basis.allowed),
+            changed=_told(start, end, basis.changed, basis.allowed) if basis.changed is not None else None,
+            down=basis.down,
+            unanswered=basis.unanswered,
+        )
+
+    async def GetPathMatrix(
+        self,
+        request: contract.GetPathMatrixRequest,
+        context: grpc.aio.ServicerContext[contract.GetPathMatrixRequest, contract.GetPathMatrixResponse],
+    ) -> contract.GetPathMatrixResponse:
+        """See the contract."""
+        basis = await self._basis(request.basis)
+        sites = main_sites(self._configuration().network)
+        # In a thread: with many sites it takes longer than envelopes may wait.
+        pairs = await asyncio.to_thread(_pairs, sites, basis)
+        return contract.GetPathMatrixResponse(pairs=pairs, down=basis.down, unanswered=basis.unanswered)
+
+    def _configuration(self) -> Configuration:
+        return self._registry.snapshot().configuration or Configuration()
+
+    async def _basis(self, asked: contract.PathBasis) -> _Basis:
+        configuration = self._configuration()
+        network = configuration.network
+        registry = NetworkRegistry(network)
+        allowed = registry.quality_class(asked.quality_class) if asked.quality_class else None
+        wanted_down = {registry.link(each).id for each in asked.down}
+        after = _after(configuration, asked.changed_links)
+        answers = Answers[ReportLinksResponse]({}, {}) if asked.by_design else await self._reports()
+        down = wanted_down | down_links(network, answers.by_region)
+        measured = measured_links(network, answers.by_region)
+        return _Basis(
+            LinkGraph(network, measured, down),
+            _graph_after(after, asked.changed_links, measured, down) if after is not None else None,
+            allowed,
+            sorted(down),
+            answers.unanswered(),
+        )
+
+    async def _reports(self) -> Answers[ReportLinksResponse]:
+        return await self._regions.ask(
+            self._regions.joined(),
+            lambda channel, seconds: invoke(MeasurementServiceStub(channel).ReportLinks, ReportLinksRequest(), seconds),
+        )
+
+
+def _site(network: Network, place: str) -> str:
+    """The site by its id, or the one that stands for a region. Raises Refused with SITE_UNKNOWN."""
+    if any(site.id == place for site in network.sites):
+        return place
+    found = main_sites(network).get(place)
+    if found is None:
+        raise Refused(Reason.REASON_SITE_UNKNOWN, site=place)
+    return found
+
+
+def _after(configuration: Configuration, changes: Sequence[Link]) -> Network | None:
+    """The network with the changes; None where there are none. Raises Refused where it would not be valid."""
+    if not changes:
+        return None
+    if len(changes) > _MOST_CHANGES:
+        problem = f"more than {_MOST_CHANGES} links"
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="basis.changed_links", problem=problem)
+    after = upgraded(configuration.network, changes)
+    currencies = {region.id: region.currency for region in configuration.regions}
+    for problem in network_problems(after, currencies):
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="basis.changed_links", problem=problem)
+    return after
+
+
+def _graph_after(
+    network: Network, changes: Sequence[Link], measured: Mapping[str, Measured], down: set[str]
+) -> LinkGraph:
+    """What was measured on a link says nothing of what it will be changed to."""
+    new = {link.id for link in changes}
+    return LinkGraph(network, {link: told for link, told in measured.items() if link not in new}, down)
+
+
+def _pairs(sites: Mapping[str, str], basis: _Basis) -> list[contract.RegionPaths]:
+    return [
+        contract.RegionPaths(
+            start=start,
+            end=end,
+            paths=_told(sites[start], sites[end], basis.now, basis.allowed),
+            changed=_told(sites[start], sites[end], basis.changed, basis.allowed)
+            if basis.changed is not None
+            else None,
+        )
+        for start, end in itertools.combinations(sites, 2)
+    ]
+
+
+def _told(start: str, end: str, graph: LinkGraph, allowed: QualityClass | None) -> contract.SitePaths:
+    ways: Ways = graph.ways(start, end)
+    return contract.SitePaths(
+        start=start,
+        end=end,
+        best=_path(ways.best, allowed) if ways.best is not None else None,
+        alternative=_path(ways.alternative, allowed) if ways.alternative is not None else None,
+        shared_links=ways.shared_links,
+    )
+
+
+def _path(path: Path, allowed: QualityClass | None) -> contract.NetworkPath:
+    hops = [
+        contract.PathHop(
+            link=hop.link, start=hop.start, end=hop.end, quality=_quality(hop.quality), measured=hop.is_measured
+        )
+        for hop in path.hops
+    ]
+    told = contract.NetworkPath(hops=hops, quality=_quality(path.quality))
+    if allowed is not None:
+        left = budget(path.quality, allowed)
+        told.budget.CopyFrom(
+            contract.QualityBudget(
+                kept=left.is_kept,
+                delay_us=left.delay_us,
+                delay_variation_us=left.delay_variation_us,
+                loss_ppb=left.loss_ppb,
+            )
+        )
+    return told
+
+
+def _quality(quality: Quality) -> contract.PathQuality:
+    return contract.PathQuality(
+        delay_us=quality.delay_us, delay_variation_us=quality.delay_variation_us, loss_ppb=quality.loss_ppb
+    )

@@ -1,0 +1,27 @@
+"""Faults of customers who were erased: once they have ended, nothing of them can be read any more."""
+
+from datetime import datetime
+
+from gateway.store.port import Transaction
+from gateway.timers import Timer
+from region_node.context import RegionContext
+from region_node.customers.told_standings import OWN, erased_by
+from region_node.erasure.destroying import destroy
+from region_node.erasure.standing_told import forget_later
+from region_node.faults.rows import fault_subject, find_fault
+from region_node.faults.rules import is_ended
+
+
+def fault_has_ended(tx: Transaction, context: RegionContext, timer: Timer, now: datetime) -> None:
+    """Destroys the key of a fault that has ended, if the home region of the number has erased its customer.
+
+    The envelopes about it are forgotten when they have had their answers.
+    """
+    row = find_fault(tx, timer.subject)
+    if row is None or not is_ended(row.fault):
+        return
+    number = row.fault.report.number
+    homes = {row.fault.home_region, context.federation.number_plan.home_of(number)} - {"", None}
+    if homes & {context.region if each == OWN else each for each in erased_by(tx, number)}:
+        destroy(tx, context, [fault_subject(row.fault.id)], now)
+        forget_later(tx, row.fault.id, now)

@@ -1,0 +1,204 @@
+"""What the region in which a fault is decides on it: at its arrival, at what the customer says, at the limit.
+
+One transaction each. Whatever raises Refused does so before the first write.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from gateway import audit, failpoints
+from gateway.api.region.v1.fault_envelopes_pb2 import FaultCommand, FaultWaived
+from gateway.api.region.v1.fault_pb2 import Fault, FaultCause
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.clock import to_timestamp
+from gateway.errors import Refused
+from gateway.store.port import Transaction
+from gateway.timers import Timer, cancel_timer, set_timer
+from region_node.context import RegionContext
+from region_node.faults import outages, parts, rules, waiver
+from region_node.faults.following import followed
+from region_node.faults.rows import FaultRow, find_fault, require_fault, update_fault
+from region_node.faults.sending import send_update
+
+REPAIR_TIMER = "fault-repair"  # the limit of the repair has passed
+_JUST_AFTER = timedelta(microseconds=1)  # what is repaired as the limit ends is repaired in time
+
+
+def take_up(context: RegionContext, fault: Fault, now: datetime) -> None:
+    """The region in which the fault is has it from now on. `fault` is changed in place; the caller stores it."""
+    fault.owner_region = context.region
+    fault.severity = fault.report.severity or rules.MINOR
+    fault.terminal_caused = fault.report.terminal_caused
+    outages.set_first(context.federation, fault)
+    expect(fault)
+    fault.version = 1
+
+
+def taken_up(
+    tx: Transaction, context: RegionContext, row: FaultRow, now: datetime, *, informed: Sequence[str] = ()
+) -> None:
+    """Sets going what follows once it is stored: the limit is watched, and who follows it is told, but `informed`."""
+    watch(tx, row.fault)
+    changed(tx, context, row.fault, now)
+    for region in followers(row.fault):
+        if region not in informed:
+            send_update(tx, context, row, region, now)
+
+
+def apply_command(tx: Transaction, context: RegionContext, asked: FaultCommand, now: datetime) -> Fault:
+    """Does what the customer says. Raises Refused before the first write."""
+    row = require_fault(tx, asked.id)
+    fault, before, what = row.fault, _copy(row.fault), asked.WhichOneof("command")
+    author = f"{fault.handling_region}/{asked.requester.staff_id}"
+    match what:
+        case "respond":
+            rules.require_state(fault, "respond", *rules.UNREPAIRED)
+            rules.note(fault, author, asked.respond.text, now)
+            _goes_on(context, fault, now)
+        case "cancel":
+            rules.require_state(fault, "cancel", *rules.UNREPAIRED)
+            outages.stop(fault, now)
+            reason = asked.cancel.reason
+            rules.enter(fault, rules.CANCELLED, now=now, region=fault.handling_region, reason=reason)
+        case "decide_quote":
+            rules.require_state(fault, "decide_quote", *rules.UNREPAIRED)
+            parts.decide(fault, asked.decide_quote.part, accepted=asked.decide_quote.accepted)
+            _goes_on(context, fault, now)
+        case "reopen":
+            reopen(context, fault, fault.handling_region, asked.reopen.reason, now)
+        case "evaluate":
+            rules.require_state(fault, "evaluate", rules.RESOLVED, rules.CLOSED)
+            rules.require_evaluation(asked.evaluate)
+            rules.require_room(fault, asked.evaluate.ByteSize(), rules.FAULT_LIMIT)
+            fault.evaluation.CopyFrom(asked.evaluate)
+        case _:
+            raise Refused(Reason.REASON_REQUEST_INVALID, field="command", problem="none is set")
+    keep_and_tell(tx, context, row, before, now, informed=(fault.handling_region,))
+    return fault
+
+
+def reopen(context: RegionContext, fault: Fault, region: str, reason: str, now: datetime) -> None:
+    """It is not repaired after all. `fault` is changed in place. Raises Refused."""
+    rules.require_state(fault, "reopen", rules.RESOLVED, rules.CLOSED)
+    rules.require_room(fault, len(reason.encode()))
+    rules.enter(fault, rules.IN_PROGRESS, now=now, region=region, reason=reason)
+    fault.reopenings += 1
+    fault.cause = FaultCause.FAULT_CAUSE_UNSPECIFIED
+    fault.resolution = ""
+    fault.ClearField("evaluation")
+    outages.reopen(context.federation, fault, now)
+    expect(fault)
+
+
+def limit_has_passed(tx: Transaction, context: RegionContext, timer: Timer, now: datetime) -> None:
+    """The limit of the repair has passed."""
+    row = find_fault(tx, timer.subject)
+    if row is None or row.fault.owner_region != context.region:  # made unreadable since
+        return
+    before = _copy(row.fault)
+    if not outages.note_breach(row.fault, now):
+        return
+    failpoints.reach("fault-late.before-commit")
+    audit.append(tx, now=now, actor=f"region/{context.region}", action="MissRepairLimit", subject=row.fault.id)
+    keep_and_tell(tx, context, row, before, now)
+
+
+def note_waived(tx: Transaction, context: RegionContext, fault_id: str, waived: FaultWaived, now: datetime) -> None:
+    """The home region has given back rent."""
+    row = find_fault(tx, fault_id)
+    if row is None or row.fault.owner_region != context.region:
+        return
+    before = _copy(row.fault)
+    if waiver.take_over(row.fault, waived):
+        keep_and_tell(tx, context, row, before, now)
+
+
+def follow_problem(
+    tx: Transaction,
+    context: RegionContext,
+    fault_id: str,
+    problem_id: str,
+    root_cause: str,
+    now: datetime,
+    *,
+    estimated_end: datetime | None = None,
+) -> None:
+    """A coordinator has named the problem to which the fault belongs: it is noted, and its estimated end taken over.
+
+    Nothing happens to a fault of another region, to one that has ended, and where nothing is new.
+    """
+    row = find_fault(tx, fault_id)
+    if row is None or row.fault.owner_region != context.region or row.fault.state not in rules.UNREPAIRED:
+        return
+    fault, before = row.fault, _copy(row.fault)
+    fault.problem, fault.root_cause = problem_id, root_cause
+    if estimated_end is not None:
+        fault.expected_resolution_date.CopyFrom(to_timestamp(estimated_end))
+    if fault == before:
+        return
+    keep_and_tell(tx, context, row, before, now)
+
+
+def changed(tx: Transaction, context: RegionContext, fault: Fault, now: datetime) -> None:
+    """Called in each transaction that changes a fault of this region, as it stands then."""
+
+
+def require_owned(tx: Transaction, context: RegionContext, fault_id: str) -> FaultRow:
+    """A fault that is in this region. Raises Refused with FAULT_NOT_FOUND, FAULT_NOT_RESPONSIBLE."""
+    row = require_fault(tx, fault_id)
+    if row.fault.owner_region != context.region or not row.fault.version:
+        raise Refused(Reason.REASON_FAULT_NOT_RESPONSIBLE, region=row.fault.owner_region)
+    return row
+
+
+def followers(fault: Fault) -> Sequence[str]:
+    """The regions that are told of each change, each once."""
+    follow = (fault.handling_region, fault.home_region)
+    return [each for each in dict.fromkeys(follow) if each not in ("", fault.owner_region)]
+
+
+def expect(fault: Fault) -> None:
+    """The limit is what the customer is told, until somebody estimates."""
+    fault.expected_resolution_date.CopyFrom(fault.outages[-1].due)
+
+
+def watch(tx: Transaction, fault: Fault) -> None:
+    """Sets the timer of the limit, or takes it away where nothing more happens at it."""
+    timer_id, due = f"{REPAIR_TIMER}/{fault.id}", outages.due_of(fault)
+    if due is None or fault.outages[-1].HasField("breach_time"):
+        cancel_timer(tx, timer_id)
+    else:
+        set_timer(tx, timer_id, kind=REPAIR_TIMER, subject=fault.id, due=due + _JUST_AFTER)
+
+
+def keep_and_tell(
+    tx: Transaction,
+    context: RegionContext,
+    row: FaultRow,
+    before: Fault,
+    now: datetime,
+    *,
+    informed: Sequence[str] = (),
+) -> None:
+    """Stores a decision, does what follows from it here, and tells the regions that follow, but those `informed`."""
+    fault = row.fault
+    fault.version += 1
+    watch(tx, fault)
+    followed(tx, context, before, fault, now)
+    changed(tx, context, fault, now)
+    update_fault(tx, fault, now)
+    for region in followers(fault):
+        if region not in informed:
+            send_update(tx, context, row, region, now)
+
+
+def _goes_on(context: RegionContext, fault: Fault, now: datetime) -> None:
+    """The customer, who was waited for, has answered."""
+    if fault.state == rules.PENDING:
+        rules.enter(fault, rules.IN_PROGRESS, now=now, region=context.region, reason="customer answered")
+
+
+def _copy(fault: Fault) -> Fault:
+    copy = Fault()
+    copy.CopyFrom(fault)
+    return copy

@@ -1,0 +1,142 @@
+"""AlarmService: alarms in on streams, and out to those who watch over the network."""
+
+from collections.abc import AsyncIterator, Sequence
+from functools import partial
+
+import grpc
+
+from gateway.api.region.v1 import alarm_service_pb2 as api
+from gateway.api.region.v1.alarm_pb2 import PerceivedSeverity
+from gateway.api.region.v1.alarm_service_pb2 import AlarmReport
+from gateway.api.region.v1.alarm_service_pb2_grpc import AlarmServiceServicer
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.api.types.v1.types_pb2 import Requester
+from gateway.calls import current_call
+from gateway.clock import Clock
+from gateway.errors import Refused
+from gateway.pages import decode_token, encode_token, key_number, page_size
+from gateway.store.port import CommittedElsewhere, Store, Transaction
+from region_node.auditing import audited_call
+from region_node.context import RegionContext
+from region_node.measurements import alarms
+from region_node.measurements.alarm_rows import (
+    ALARMS,
+    AlarmChanged,
+    AlarmFilter,
+    changes_after,
+    last_change,
+    list_alarms,
+    only,
+)
+from region_node.measurements.objects import key_of
+from region_node.measurements.streams import (
+    Piece,
+    PieceStream,
+    Rejected,
+    rejected_items,
+    require_piece,
+    require_source,
+)
+from region_node.orders.changes import Changes
+
+PIECE_LIMIT = 500  # reports in one message
+_MOST_IDS = 500  # alarms in one acknowledgement
+_PAGE, _WATCH = "alarms", "alarm-changes"
+_AT_ONCE = 100  # changes that a watch reads at a time
+
+
+class AlarmService(AlarmServiceServicer):
+    """See the contract."""
+
+    def __init__(self, context: RegionContext, store: Store, changes: Changes, clock: Clock) -> None:
+        self._context = context
+        self._store = store
+        self._changes = changes
+        self._clock = clock
+        store.subscribe(AlarmChanged, lambda _: changes.wake_watchers())
+        store.subscribe(CommittedElsewhere, self._committed_elsewhere)
+
+    async def SendAlarms(  # noqa: N802 - named by the contract
+        self,
+        request_iterator: AsyncIterator[api.SendAlarmsRequest],
+        context: grpc.aio.ServicerContext[api.SendAlarmsRequest, api.SendAlarmsResponse],
+    ) -> AsyncIterator[api.SendAlarmsResponse]:
+        """See the contract."""
+        first = await anext(request_iterator, None) or api.SendAlarmsRequest()
+        require_source(first.source, is_alone=not first.reports and not first.first_sequence)
+        if not self._store.accepts_new_work():
+            raise Refused(Reason.REASON_STORE_UNAVAILABLE)
+        sender = (current_call().identity.name, first.source)
+
+        def taken(tx: Transaction, piece: Piece[AlarmReport]) -> Sequence[Rejected]:
+            return alarms.take(tx, self._context, sender, piece, self._clock.now())
+
+        pieces = PieceStream(self._store, self._clock, f"alarms {sender[0]} {sender[1]}", taken)
+        async for answer in pieces.answers(_pieces(request_iterator)):
+            yield api.SendAlarmsResponse(last_sequence=answer.last_sequence, rejected=rejected_items(answer.rejected))
+
+    async def ListAlarms(  # noqa: N802 - named by the contract
+        self,
+        request: api.ListAlarmsRequest,
+        context: grpc.aio.ServicerContext[api.ListAlarmsRequest, api.ListAlarmsResponse],
+    ) -> api.ListAlarmsResponse:
+        """See the contract."""
+        size, key = page_size(request.page_size), decode_token(_PAGE, request.page_token)
+        before = key_number(key) if key else None
+        if request.least_severity not in PerceivedSeverity.values():
+            raise Refused(Reason.REASON_REQUEST_INVALID, field="least_severity", problem="not known")
+        wanted = AlarmFilter(
+            request.include_cleared, request.unacknowledged, key_of(request.alarmed_object), request.least_severity
+        )
+        found = await self._store.read(lambda tx: list_alarms(tx, wanted, before, size + 1))
+        more = encode_token(_PAGE, str(found[size - 1][0])) if len(found) > size else ""
+        return api.ListAlarmsResponse(alarms=only(found[:size]), next_page_token=more)
+
+    async def AcknowledgeAlarms(  # noqa: N802 - named by the contract
+        self,
+        request: api.AcknowledgeAlarmsRequest,
+        context: grpc.aio.ServicerContext[api.AcknowledgeAlarmsRequest, api.AcknowledgeAlarmsResponse],
+    ) -> api.AcknowledgeAlarmsResponse:
+        """See the contract."""
+        ids = list(dict.fromkeys(request.alarm_ids))
+        if not 0 < len(ids) <= _MOST_IDS:
+            raise Refused(Reason.REASON_REQUEST_INVALID, field="alarm_ids", problem=f"not 1 to {_MOST_IDS}")
+        call = audited_call(Requester(), self._clock)
+
+        def acknowledge(tx: Transaction) -> api.AcknowledgeAlarmsResponse:
+            found = alarms.acknowledge(tx, self._context, ids, call.staff_id, call.now)
+            call.record_each(tx, "AcknowledgeAlarm", ids)
+            return api.AcknowledgeAlarmsResponse(alarms=found)
+
+        return await self._store.write(acknowledge)
+
+    async def WatchAlarms(  # noqa: N802 - named by the contract
+        self,
+        request: api.WatchAlarmsRequest,
+        context: grpc.aio.ServicerContext[api.WatchAlarmsRequest, api.WatchAlarmsResponse],
+    ) -> AsyncIterator[api.WatchAlarmsResponse]:
+        """See the contract."""
+        key = decode_token(_WATCH, request.token)
+        changed = self._changes.watch()
+        try:
+            change = key_number(key) if key else await self._store.read(last_change)
+            yield api.WatchAlarmsResponse(token=encode_token(_WATCH, str(change)))
+            while not self._changes.closed:
+                changed.clear()
+                seen = await self._store.read(partial(changes_after, change=change, limit=_AT_ONCE))
+                for change, alarm in seen:
+                    yield api.WatchAlarmsResponse(alarm=alarm, token=encode_token(_WATCH, str(change)))
+                if not seen:
+                    await changed.wait()
+        finally:
+            self._changes.unwatch(changed)
+
+    def _committed_elsewhere(self, committed: CommittedElsewhere) -> None:
+        if any(subject.startswith(ALARMS) for subject in committed.subjects):
+            self._changes.wake_watchers()
+
+
+async def _pieces(requests: AsyncIterator[api.SendAlarmsRequest]) -> AsyncIterator[Piece[AlarmReport]]:
+    async for request in requests:
+        require_piece(request.source, request.first_sequence, len(request.reports), PIECE_LIMIT)
+        yield Piece(request.first_sequence, request.reports)

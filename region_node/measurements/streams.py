@@ -1,0 +1,156 @@
+"""Streams on which systems tell of the network: pieces are numbered, and each is taken once, however often it comes."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from gateway.api.region.v1.alarm_service_pb2 import RejectedItem
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.clock import Clock, to_microseconds
+from gateway.errors import Refused, text
+from gateway.store.port import Store, Transaction
+from region_node.requests import require_name
+
+PIECES_AHEAD = 4  # submitted and not answered: enough to keep the store busy while the caller waits for answers
+_LAST_SEQUENCE = 2**62  # more than any stream has
+
+I = TypeVar("I")  # noqa: E741 - an item
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Piece(Generic[I]):
+    """Items that follow each other, by the number of the first."""
+
+    first: int
+    items: Sequence[I]
+
+    @property
+    def last(self) -> int:
+        """The number of the last item."""
+        return self.first + len(self.items) - 1
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """An item that was not taken."""
+
+    sequence: int
+    refused: Refused
+
+
+@dataclass(frozen=True)
+class Answer:
+    """How far a stream is, and what was not taken of the piece that was asked about."""
+
+    last_sequence: int
+    rejected: Sequence[Rejected] = ()
+
+
+Take = Callable[[Transaction, Piece[I]], Sequence[Rejected]]
+"""Takes the items of a piece in a transaction; those that it says are rejected, and no others, are not taken."""
+
+
+def require_source(source: str, *, is_alone: bool) -> None:
+    """Raises Refused unless the first message of a stream names the stream, and nothing else."""
+    require_name("source", source)
+    if not is_alone:
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="source", problem="not alone in the first message")
+
+
+def require_piece(source: str, first: int, count: int, limit: int) -> None:
+    """Raises Refused unless a message after the first one holds items, and no more than it may."""
+    if source or not 0 < count <= limit:
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="items", problem=f"not 1 to {limit}")
+    if not 0 < first < _LAST_SEQUENCE:
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="first_sequence", problem="out of range")
+
+
+def rejected_items(rejected: Sequence[Rejected]) -> Sequence[RejectedItem]:
+    """Items that were not taken, as they are told."""
+    return [
+        RejectedItem(
+            sequence=each.sequence,
+            reason=each.refused.reason,
+            message=text(each.refused.reason, each.refused.parameters),
+        )
+        for each in rejected
+    ]
+
+
+def position(tx: Transaction, stream: str) -> int:
+    """The number of the last item of a stream that was taken or rejected; 0 where there is none."""
+    return tx.first(int, "SELECT last_sequence FROM network_streams WHERE stream = :stream", stream=stream) or 0
+
+
+def take_once(tx: Transaction, stream: str, piece: Piece[I], take: Take[I], now: int) -> Answer:
+    """Takes what is new of a piece. Raises Refused with STREAM_OUT_OF_ORDER where something before it is missing."""
+    known = position(tx, stream)
+    if piece.last <= known:
+        return Answer(known)
+    if piece.first > known + 1:
+        raise Refused(Reason.REASON_STREAM_OUT_OF_ORDER, expected=str(known + 1), sequence=str(piece.first))
+    new = piece if piece.first == known + 1 else Piece(known + 1, piece.items[known + 1 - piece.first :])
+    rejected = take(tx, new)
+    sql = "UPDATE network_streams SET last_sequence = :last, time = :time WHERE stream = :stream"
+    if not tx.execute(sql, stream=stream, last=piece.last, time=now):
+        sql = "INSERT INTO network_streams (stream, last_sequence, time) VALUES (:stream, :last, :time)"
+        tx.execute(sql, stream=stream, last=piece.last, time=now)
+    return Answer(piece.last, rejected)
+
+
+class PieceStream(Generic[I]):
+    """One connection of one stream."""
+
+    def __init__(self, store: Store, clock: Clock, stream: str, take: Take[I]) -> None:
+        self._store = store
+        self._clock = clock
+        self._stream = stream
+        self._take = take
+
+    async def answers(self, pieces: AsyncIterator[Piece[I]]) -> AsyncIterator[Answer]:
+        """How far the stream is, then the answer to each piece once it is durable.
+
+        Raises Refused where one cannot be taken: pieces before it are answered; of it, and of those after it, nothing
+        is done.
+        """
+        yield Answer(await self._store.read(lambda tx: position(tx, self._stream)))
+        room = asyncio.Semaphore(PIECES_AHEAD)
+        submitted: asyncio.Queue[asyncio.Future[Answer] | None] = asyncio.Queue()
+        reading = asyncio.create_task(self._submit_all(pieces, submitted, room))
+        reading.add_done_callback(_take_note)
+        try:
+            while (piece := await submitted.get()) is not None:
+                answer = await piece
+                room.release()
+                yield answer
+            await reading
+        finally:
+            reading.cancel()
+
+    async def _submit_all(
+        self,
+        pieces: AsyncIterator[Piece[I]],
+        submitted: "asyncio.Queue[asyncio.Future[Answer] | None]",
+        room: asyncio.Semaphore,
+    ) -> None:
+        try:
+            async for each in pieces:
+                await room.acquire()
+                piece = asyncio.ensure_future(self._submit(each))
+                # Where the caller is gone, or a piece before it was refused, nobody asks what became of it.
+                piece.add_done_callback(_take_note)
+                submitted.put_nowait(piece)
+        finally:
+            submitted.put_nowait(None)
+
+    def _submit(self, piece: Piece[I]) -> Awaitable[Answer]:
+        now = to_microseconds(self._clock.now())
+        return self._store.write(lambda tx: take_once(tx, self._stream, piece, self._take, now))
+
+
+def _take_note(ended: asyncio.Future[T]) -> None:
+    """Asks for the exception that nobody else may ask for."""
+    if not ended.cancelled():
+        ended.exception()

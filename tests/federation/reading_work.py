@@ -1,0 +1,58 @@
+"""What operators and staff read of complaints and faults, as bytes."""
+
+from collections.abc import Awaitable, Callable, Mapping
+
+import grpc
+
+from gateway.api.region.v1 import complaint_service_pb2 as complaint_api
+from gateway.api.region.v1 import fault_service_pb2 as fault_api
+from gateway.api.region.v1.complaint_service_pb2_grpc import ComplaintServiceStub
+from gateway.api.region.v1.fault_service_pb2_grpc import FaultServiceStub
+from gateway.pages import encode_token
+from tests.federation.counter import REQUESTER
+from tests.federation.running import CALL_SECONDS
+
+
+def calls_about_faults(
+    channel: grpc.aio.Channel, fault_id: str, number: str
+) -> Mapping[str, Callable[[], Awaitable[bytes]]]:
+    """Faults."""
+    faults = FaultServiceStub(channel)
+    asked = fault_api.GetFaultRequest(id=fault_id, requester=REQUESTER)
+    listed = fault_api.ListFaultsRequest(number=number, requester=REQUESTER)
+
+    async def read() -> bytes:
+        return (await faults.GetFault(asked, timeout=CALL_SECONDS)).SerializeToString()
+
+    async def read_list() -> bytes:
+        return (await faults.ListFaults(listed, timeout=CALL_SECONDS)).SerializeToString()
+
+    return {
+        "GetFault": read,
+        "ListFaults": read_list,
+        "WatchFaults": lambda: first_change_of_a_fault(faults, fault_id),
+    }
+
+
+async def first_change_of_a_fault(stub: FaultServiceStub, fault_id: str) -> bytes:
+    """The first change of a fault since the oldest that is kept."""
+    request = fault_api.WatchFaultsRequest(id=fault_id, token=encode_token("fault-events", "0"), requester=REQUESTER)
+    changes = stub.WatchFaults(request, timeout=CALL_SECONDS)
+    async for change in changes:
+        if change.HasField("fault"):
+            changes.cancel()
+            return change.SerializeToString()
+    return b""
+
+
+async def first_change(stub: ComplaintServiceStub, docket: str) -> bytes:
+    """The first change of a complaint since the oldest that is kept."""
+    request = complaint_api.WatchComplaintRequest(
+        docket=docket, token=encode_token("complaint-events", "0"), requester=REQUESTER
+    )
+    changes = stub.WatchComplaint(request, timeout=CALL_SECONDS)
+    async for change in changes:
+        if change.HasField("complaint"):
+            changes.cancel()
+            return change.SerializeToString()
+    return b""

@@ -1,0 +1,16 @@
+"""What operators and staff read that shows nobody's data, and is no row of the table: what it shows instead."""
+
+SHOWS_NOBODY = {
+    "AlarmService": "what is wrong with equipment, in codes",
+    "CatalogueService": "what can be had and handled",
+    "BillingService.ListSettlements": "what regions owe each other",
+    "DocumentService.GetDocumentReuse": "counts of orders",
+    "SharingService.ListPurposes": "what records are shared for",
+    "MeasurementService": "what was measured on links and services",
+    "OrderEventService.StreamOrderEvents": "the ids and states of orders",
+    "ErasureService.GetErasure": "the region's own id of a customer, and counts",
+    "ImprovementService.ListImprovementActions": "what a region does about causes, of no customer",
+    "RetentionService.ListPurges": "counts of rows",
+    "RetentionService.ListHolds": "the region's own ids of customers",
+    "RetentionService.ListImpactRecords": "what was assessed, of no customer",
+}

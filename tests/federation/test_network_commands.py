@@ -1,0 +1,123 @@
+"""`region-node alarms` and `region-node measurements` against a region that runs."""
+
+import asyncio
+import csv
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from region_node.cli.main import main
+from tests.federation.certificates import FEDERATION
+from tests.federation.probe import LINK
+from tests.federation.running import Federation
+
+pytestmark = pytest.mark.files  # what the commands do with answers is the same on each engine
+
+
+@dataclass(frozen=True)
+class Shell:
+    """Who gives commands at Sichuan's node."""
+
+    federation: Federation
+    directory: Path
+
+    async def run(self, *words: str, by: str = "operator/probe") -> Result:
+        """How a command ends."""
+        credentials = self.federation.certificates.credentials(f"region/sichuan/{by}")
+        environment = {
+            "CROSSREGION_NODE": self.federation.endpoint("sichuan"),
+            "CROSSREGION_CREDENTIALS": str(credentials.certificate.parent),
+            "CROSSREGION_FEDERATION": FEDERATION,
+            "CROSSREGION_REGION": "sichuan",
+        }
+        return await asyncio.to_thread(CliRunner(env=environment).invoke, main, words)
+
+    def table(self, name: str, header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+        """A CSV file."""
+        path = self.directory / name
+        with path.open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file).writerows([header, *rows])
+        return str(path)
+
+
+@pytest.fixture
+def shell(federation: Federation, tmp_path: Path) -> Shell:
+    return Shell(federation, tmp_path)
+
+
+async def test_measurements_of_a_table_are_taken_over_once_and_shown(shell: Shell) -> None:
+    # By the machine's clock, by which commands ask; noon, so that all of it is of one day.
+    now = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0) - timedelta(days=1)
+    header = ("link", "start_time", "window_seconds", "delay_us", "throughput_kbps")
+    rows: list[tuple[object, ...]] = [
+        (LINK, (now + timedelta(seconds=number)).isoformat(), 1, 10_000 + number, 2_000_000) for number in range(1500)
+    ]
+    rows[3] = ("none", now.isoformat(), 1, 5, "")
+    rows[1200] = (LINK, "yesterday", 1, 5, "")
+    file = shell.table("probes.csv", header, rows)
+    rejects = shell.directory / "rejects.csv"
+    first = await shell.run("measurements", "import", file, "--rejects", str(rejects), "--json")
+    assert first.exit_code == 1
+    told = json.loads(first.stdout)
+    assert {key: told[key] for key in ("lines", "done", "rejected")} == {"lines": 1500, "done": 1500, "rejected": 2}
+    with rejects.open(encoding="utf-8-sig", newline="") as written:
+        found = [(each["line"], each["reason"]) for each in csv.DictReader(written)]
+    assert found == [("5", "LINK_UNKNOWN"), ("1202", "REQUEST_INVALID")]
+    again = await shell.run("measurements", "import", file)
+    assert (again.exit_code, "1,500 of 1,500" in again.stdout) == (0, True)
+    shown = await shell.run("measurements", "show", LINK, "--by", "day", "--last", "3")
+    assert shown.exit_code == 0
+    assert "1498" in shown.stdout
+    assert "delay: " in shown.stdout
+    trend = await shell.run("measurements", "capacity", LINK, "--months", "3")
+    assert trend.exit_code == 0
+    assert "0.5 %" in trend.stdout
+    assert "Too few months" in trend.stdout
+
+
+async def test_alarms_of_lines_of_json_are_taken_over_listed_and_seen(shell: Shell) -> None:
+    now = shell.federation.clock.now().isoformat()
+    lines = [
+        {
+            "external_alarm_id": "cut-1",
+            "state": "raised",
+            "time": now,
+            "link": LINK,
+            "alarm_type": "communications",
+            "perceived_severity": "critical",
+            "probable_cause": "lossOfSignal",
+            "service_affecting": True,
+        },
+        {"external_alarm_id": "cut-2", "state": "cleared", "time": now},
+        {"external_alarm_id": "cut-3", "colour": "red"},
+    ]
+    file = shell.directory / "alarms.jsonl"
+    file.write_text("".join(f"{json.dumps(each)}\n" for each in lines), "utf-8")
+    done = await shell.run("alarms", "import", str(file))
+    assert done.exit_code == 1
+    assert "rejected: 2" in done.stdout
+    assert "colour" in done.stdout
+    listed = await shell.run("alarms", "list", "--link", LINK, "--json")
+    (alarm,) = json.loads(listed.stdout)["alarms"]
+    assert alarm["external_alarm_id"] == "cut-1"
+    seen = await shell.run("alarms", "ack", alarm["id"], by="staff/wang")
+    assert seen.exit_code == 0
+    assert "wang" in seen.stdout
+    refused = await shell.run("alarms", "ack", alarm["id"])
+    assert refused.exit_code == 1
+    none = await shell.run("alarms", "list", "--unacknowledged", "--severity", "major")
+    assert alarm["id"] not in none.stdout
+
+
+async def test_a_file_that_cannot_be_read_is_not_sent(shell: Shell) -> None:
+    for name in ("alarms", "measurements"):
+        missing = await shell.run(name, "import", str(shell.directory / "none.csv"))
+        assert (missing.exit_code, "No such file" in missing.stderr) == (2, True)
+    twice = shell.table("twice.csv", ("link", "link"), [("a", "b")])
+    told = await shell.run("measurements", "import", twice)
+    assert (told.exit_code, "a column stands there twice" in told.stderr) == (2, True)

@@ -1,0 +1,210 @@
+"""What one region does about faults of its own customers in its own places, to the microsecond and the fen."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from gateway import vault
+from gateway.api.region.v1.fault_pb2 import Fault, FaultCause, FaultPlace, FaultReport
+from gateway.api.region.v1.fault_service_pb2 import WorkOnFaultRequest
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.clock import from_timestamp
+from gateway.errors import Refused
+from gateway.timers import due_timers
+from region_node.auditing import AuditedCall
+from region_node.billing import ledger
+from region_node.customers.rows import insert_line
+from region_node.faults import handling, owner, repair
+from region_node.faults.owner import REPAIR_TIMER
+from region_node.faults.rows import fault_subject, find_fault, next_fault_number, require_fault
+from region_node.faults.rules import MINOR
+from region_node.orders.caller import OwnNode
+from region_node.retention import holds
+from tests.unit.purging import LONG_AGO, Archive, archive
+from tests.unit.purging import NOW as TONIGHT
+from tests.unit.situations import LINE
+
+START = datetime(2026, 12, 10, 4, 0, tzinfo=UTC)
+HOUR, TICK = timedelta(hours=1), timedelta(microseconds=1)
+CABLE, TERMINAL = FaultCause.FAULT_CAUSE_CABLE, FaultCause.FAULT_CAUSE_TERMINAL
+RENT = 5900  # fen a month of the plan of LINE
+MONTH_HOURS = 31 * 24  # of December
+
+
+@pytest.fixture(name="node")
+def a_region_with_a_customer() -> Iterator[Archive]:
+    with archive() as found:
+        found.customer()
+        insert_line(found.tx, replace(LINE, start_date=datetime(2020, 1, 1, tzinfo=UTC)))
+        yield found
+
+
+def reported(
+    node: Archive, name: str, *, site: str = "chengdu", at: datetime = START, number: str = LINE.number
+) -> Fault:
+    """A fault that the region's own node reports, and on which somebody works."""
+    report = FaultReport(number=number, description="no signal", place=FaultPlace(site=site), alarm="a1")
+    fault = handling.report(node.tx, node.context, OwnNode("sichuan", name, ""), report, at)
+    return done(node, fault, WorkOnFaultRequest(take_up=WorkOnFaultRequest.TakeUp()), at)
+
+
+def done(node: Archive, fault: Fault, step: WorkOnFaultRequest, at: datetime) -> Fault:
+    step.id = fault.id
+    return repair.work(node.tx, node.context, step, "wang", at)
+
+
+def resolved(node: Archive, fault: Fault, at: datetime, cause: FaultCause.ValueType = CABLE) -> Fault:
+    return done(node, fault, WorkOnFaultRequest(resolve=WorkOnFaultRequest.Resolve(cause=cause, text="done")), at)
+
+
+def closed(node: Archive, fault: Fault, at: datetime) -> Fault:
+    return done(node, fault, WorkOnFaultRequest(close=WorkOnFaultRequest.Close()), at)
+
+
+def fire(node: Archive, at: datetime) -> int:
+    """Fires the timers of limits that are due; how many."""
+    due = [each for each in due_timers(node.tx, at) if each.kind == REPAIR_TIMER]
+    for each in due:
+        owner.limit_has_passed(node.tx, node.context, each, at)
+    return len(due)
+
+
+def told(node: Archive) -> list[str]:
+    return node.tx.all(str, "SELECT kind FROM notices ORDER BY create_time, notice_id")
+
+
+def balance(node: Archive) -> int:
+    return ledger.balance(node.tx, LINE.account_id)
+
+
+def share(hours: float) -> int:
+    return round(RENT * hours / MONTH_HOURS)
+
+
+@pytest.mark.parametrize(("site", "hours"), [("chengdu", 48), ("xichang", 72)])
+def test_a_repair_as_the_limit_ends_costs_nothing_and_one_a_moment_later_the_rent_of_the_whole_time(
+    node: Archive, site: str, hours: int
+) -> None:
+    limit = hours * HOUR
+    in_time = reported(node, "in-time", site=site)
+    assert fire(node, START + limit) == 0
+    resolved(node, in_time, START + limit)
+    assert (balance(node), "fault-late" in told(node)) == (0, False)
+    late = reported(node, "late", site=site)
+    assert fire(node, START + limit + TICK) == 1
+    assert told(node).count("fault-late") == 1
+    assert balance(node) == 0
+    known = resolved(node, late, START + limit + TICK)
+    assert balance(node) == share(hours) == known.outages[0].waiver.amount.minor_units
+    assert (told(node).count("fault-late"), told(node).count("fault-waived")) == (1, 1)
+
+
+def test_a_limit_that_passes_while_the_node_is_down_is_noted_at_the_repair_and_told_once(node: Archive) -> None:
+    fault = reported(node, "late")
+    resolved(node, fault, START + 60 * HOUR)
+    assert fire(node, START + 61 * HOUR) == 0
+    assert told(node).count("fault-late") == 1
+    assert balance(node) == share(60)
+
+
+def test_a_later_version_gives_nothing_back_again_and_the_rent_account_bears_it(node: Archive) -> None:
+    fault = resolved(node, reported(node, "late"), START + 50 * HOUR)
+    closed(node, fault, START + 51 * HOUR)
+    given = balance(node)
+    assert given == share(50)
+    assert ledger.balance(node.tx, "rent") == -given
+    assert node.count("fault_waivers") == 1
+
+
+def test_the_additional_time_alone_is_given_back_where_a_late_fault_opens_again(node: Archive) -> None:
+    fault = closed(node, resolved(node, reported(node, "late"), START + 50 * HOUR), START + 51 * HOUR)
+    again = WorkOnFaultRequest(reopen=WorkOnFaultRequest.Reopen(reason="it is not"))
+    done(node, fault, again, START + 100 * HOUR)
+    resolved(node, fault, START + 110 * HOUR)
+    assert balance(node) == share(50) + share(10)
+    assert told(node).count("fault-late") == 1
+    assert told(node).count("fault-waived") == 2
+
+
+def test_a_terminal_is_never_late_and_what_turns_out_to_be_none_is(node: Archive) -> None:
+    terminal = WorkOnFaultRequest(assess=WorkOnFaultRequest.Assess(severity=MINOR, terminal_caused=True))
+    network = WorkOnFaultRequest(assess=WorkOnFaultRequest.Assess(severity=MINOR, terminal_caused=False))
+    fault = reported(node, "terminal")
+    done(node, fault, terminal, START + HOUR)
+    assert fire(node, START + 60 * HOUR) == 0
+    done(node, fault, network, START + 60 * HOUR)
+    assert fire(node, START + 60 * HOUR) == 1
+    other = reported(node, "customer")
+    resolved(node, other, START + 60 * HOUR, TERMINAL)
+    assert (balance(node), told(node).count("fault-late")) == (0, 1)
+
+
+def test_two_late_faults_of_one_line_cost_the_rent_of_the_time_once(node: Archive) -> None:
+    first, second = reported(node, "one"), reported(node, "two", at=START + 10 * HOUR)
+    resolved(node, first, START + 60 * HOUR)
+    resolved(node, second, START + 70 * HOUR)
+    assert balance(node) == share(70)
+
+
+def test_a_number_without_a_line_gets_nothing_and_is_not_asked_for_again(node: Archive) -> None:
+    fault = resolved(node, reported(node, "nobody", number="+8619851000009"), START + 50 * HOUR)
+    assert fault.outages[0].waiver.amount.minor_units == 0
+    assert node.count("fault_waivers") == 1
+    assert "fault-waived" not in told(node)
+
+
+def test_a_fault_follows_its_problem_and_takes_over_the_estimated_end(node: Archive) -> None:
+    fault, end = reported(node, "problem"), START + 7 * HOUR
+    for _ in range(2):
+        owner.follow_problem(node.tx, node.context, fault.id, "P-1", "link x", START + HOUR, estimated_end=end)
+    known = require_fault(node.tx, fault.id).fault
+    assert (known.problem, known.root_cause, known.version) == ("P-1", "link x", fault.version + 1)
+    assert from_timestamp(known.expected_resolution_date) == end
+    owner.follow_problem(node.tx, node.context, "sichuan/F1-1", "P-1", "link x", START)
+    resolved(node, fault, START + 8 * HOUR)
+    owner.follow_problem(node.tx, node.context, fault.id, "P-2", "", START + 9 * HOUR)
+    assert require_fault(node.tx, fault.id).fault.problem == "P-1"
+
+
+def test_what_the_node_reports_twice_by_one_id_is_one_fault(node: Archive) -> None:
+    report = FaultReport(description="loss of light", place=FaultPlace(link="chengdu-chongqing-1"), alarm="a2")
+    caller = OwnNode("sichuan", "alarm-a2", "")
+    first = handling.report(node.tx, node.context, caller, report, START)
+    assert handling.report(node.tx, node.context, caller, report, START + HOUR) == first
+    assert (first.owner_region, first.home_region, told(node)) == ("sichuan", "", [])
+
+
+def test_a_fault_that_ended_long_ago_goes_with_all_that_is_about_it_unless_it_is_held(node: Archive) -> None:
+    old = TONIGHT - LONG_AGO
+    node.night(TONIGHT)
+    gone = closed(node, resolved(node, reported(node, "gone", at=old), old + 50 * HOUR), old + 51 * HOUR)
+    open_one = reported(node, "open", at=old)
+    assert node.count("fault_waivers") == 1
+    hold = AuditedCall("staff", "chen", TONIGHT)
+    holds.hold(node.tx, LINE.customer_id, "court/1", TONIGHT + timedelta(days=3), hold)
+    node.night(TONIGHT + timedelta(days=1))
+    assert node.report()["DATA_CLASS_FAULTS"].held == 1
+    assert find_fault(node.tx, gone.id) is not None
+    number, given = next_fault_number(node.tx), balance(node)
+    node.night(TONIGHT + timedelta(days=4))
+    assert node.report()["DATA_CLASS_FAULTS"].removed == 1
+    assert (find_fault(node.tx, gone.id), node.count("fault_waivers")) == (None, 0)
+    assert not vault.key_ids_of(node.tx, [fault_subject(gone.id)]), "a copy of it cannot be read either"
+    assert find_fault(node.tx, open_one.id) is not None
+    assert (next_fault_number(node.tx), balance(node)) == (number, given)
+
+
+def test_a_fault_that_the_other_region_does_not_take_is_not_lost_and_is_repaired_from_here(node: Archive) -> None:
+    report = FaultReport(number=LINE.number, description="no signal", place=FaultPlace(site="zhengzhou"))
+    fault = handling.report(node.tx, node.context, OwnNode("sichuan", "elsewhere", ""), report, START)
+    assert (fault.owner_region, fault.version) == ("henan", 0)
+    refused = Refused(Reason.REASON_SITE_UNKNOWN, site="zhengzhou")
+    for _ in range(2):
+        handling.keep(node.tx, node.context, fault.id, refused, START + HOUR)
+    kept = require_fault(node.tx, fault.id).fault
+    assert (kept.owner_region, kept.version, len(kept.notes)) == ("sichuan", 1, 1)
+    assert "zhengzhou" in kept.notes[0].text
+    assert fire(node, START + 49 * HOUR) == 1
+    assert told(node) == ["fault-reported", "fault-late"]

@@ -1,0 +1,205 @@
+"""Paths over a graph of links: what they add up to, and that they are the best there are."""
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path as File
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from coordinator.network.paths import (
+    Budget,
+    LinkGraph,
+    Measured,
+    Path,
+    Quality,
+    added_up,
+    budget,
+    main_sites,
+    upgraded,
+)
+from gateway.api.federation.v1.network_pb2 import Link, Network, QualityClass, Site
+from gateway.federation.files import load
+
+SHIPPED = load(File(__file__).parents[2] / "deploy" / "federation").network
+CLASSES = {each.name: each for each in SHIPPED.quality_classes}
+MS = 1_000  # microseconds
+
+
+def link(name: str, ends: str, delay_us: int, variation_us: int = 0, loss_ppb: int = 0) -> Link:
+    return Link(
+        id=name,
+        site_a=ends[0],
+        site_b=ends[1],
+        delay_us=delay_us,
+        delay_variation_us=variation_us,
+        loss_ppb=loss_ppb,
+    )
+
+
+def network(*links: Link) -> Network:
+    sites = sorted({end for each in links for end in (each.site_a, each.site_b)})
+    return Network(sites=[Site(id=site, region=f"r-{site}") for site in sites], links=links)
+
+
+def graph(*links: Link, down: Sequence[str] = ()) -> LinkGraph:
+    return LinkGraph(network(*links), {}, down)
+
+
+CHAIN = (link("ab", "ab", 40 * MS, 2 * MS, 100_000), link("bc", "bc", 35 * MS, 3 * MS), link("cd", "cd", 30 * MS))
+
+
+def found(path: Path | None) -> Path:
+    assert path is not None
+    return path
+
+
+def test_40_and_35_and_30_ms_fail_class_0_and_pass_class_1() -> None:
+    quality = found(graph(*CHAIN).ways("a", "d").best).quality
+    assert quality == Quality(105 * MS, 5 * MS, 100_000)
+    assert budget(quality, CLASSES["y1541-0"]) == Budget(-5 * MS, 45 * MS, 900_000)
+    assert not budget(quality, CLASSES["y1541-0"]).is_kept
+    assert budget(quality, CLASSES["y1541-1"]).delay_us == 295 * MS
+    assert budget(quality, CLASSES["y1541-1"]).is_kept
+
+
+def test_a_bound_of_0_is_none() -> None:
+    assert budget(Quality(10**9, 10**9, 10**9), QualityClass()) == Budget(None, None, None)
+
+
+def test_the_bound_itself_is_kept() -> None:
+    assert budget(Quality(100 * MS, 50 * MS, 1_000_000), CLASSES["y1541-0"]).is_kept
+    assert not budget(Quality(100 * MS, 50 * MS, 1_000_001), CLASSES["y1541-0"]).is_kept
+
+
+def test_what_two_links_deliver_is_the_product_of_what_each_does() -> None:
+    half = Quality(1, 1, 500_000_000)
+    assert added_up([half, half]).loss_ppb == 750_000_000
+    assert added_up([]) == Quality(0, 0, 0)
+
+
+figures = st.builds(Quality, st.integers(1, 10**6), st.integers(0, 10**5), st.integers(0, 10**9))
+
+
+@given(st.lists(figures, max_size=8))
+def test_a_path_loses_no_less_than_its_worst_link_and_no_more_than_all_together(parts: list[Quality]) -> None:
+    told = added_up(parts).loss_ppb
+    delivered = Fraction(1)
+    for part in parts:
+        delivered *= 1 - Fraction(part.loss_ppb, 10**9)
+    assert 0 <= told - (1 - delivered) * 10**9 < 1
+    assert max((part.loss_ppb for part in parts), default=0) <= told <= sum(part.loss_ppb for part in parts)
+    assert added_up(parts[::-1]) == added_up(parts)
+
+
+SITES = "abcde"
+small_networks = st.lists(
+    st.tuples(
+        st.sampled_from([f"{a}{b}" for a, b in itertools.combinations(SITES, 2)]),
+        st.integers(1, 6),
+        st.integers(0, 3),
+    ),
+    min_size=1,
+    max_size=9,
+).map(lambda ends: [link(f"l{number}", *each) for number, each in enumerate(ends)])
+
+
+def every_way(links: Sequence[Link], start: str, end: str, been: tuple[str, ...] = ()) -> Iterator[tuple[Link, ...]]:
+    """All ways that pass no site twice, by brute force."""
+    if start == end:
+        yield ()
+        return
+    for each in links:
+        ends = {each.site_a, each.site_b}
+        if start in ends:
+            (other,) = ends - {start}
+            if other not in been:
+                for rest in every_way(links, other, end, (*been, start)):
+                    yield (each, *rest)
+
+
+def cost(way: Sequence[Link], avoided: Sequence[str] = ()) -> tuple[int, int, int]:
+    shared = sum(each.id in avoided for each in way)
+    return shared, sum(each.delay_us for each in way), sum(each.delay_variation_us for each in way)
+
+
+@given(small_networks)
+def test_the_best_way_is_the_best_of_all_and_the_alternative_shares_the_fewest_links(links: list[Link]) -> None:
+    whole = Network(sites=[Site(id=site) for site in SITES], links=links)
+    by_id = {each.id: each for each in links}
+    ways = LinkGraph(whole, {}, []).ways("a", "e")
+    every = list(every_way(links, "a", "e"))
+    if not every:
+        assert ways.best is None
+        assert ways.alternative is None
+        return
+    best = found(ways.best)
+    assert cost([by_id[each] for each in best.links]) == min(map(cost, every))
+    assert (best.hops[0].start, best.hops[-1].end) == ("a", "e")
+    assert all(one.end == other.start for one, other in itertools.pairwise(best.hops))
+    least = min(cost(way, best.links) for way in every)
+    if ways.alternative is None:
+        assert least[0] == len(best.links)
+        return
+    assert cost([by_id[each] for each in ways.alternative.links], best.links) == least
+    assert len(ways.shared_links) == least[0]
+
+
+def test_links_between_the_same_two_sites_are_alternatives_to_each_other() -> None:
+    ways = graph(link("slow", "ab", 5), link("fast", "ab", 3)).ways("a", "b")
+    assert (found(ways.best).links, found(ways.alternative).links) == (["fast"], ["slow"])
+    assert ways.shared_links == []
+
+
+def test_what_every_way_needs_is_named_as_shared() -> None:
+    ways = graph(link("neck", "ab", 1), link("one", "bc", 1), link("two", "bc", 2)).ways("a", "c")
+    assert ways.shared_links == ["neck"]
+
+
+def test_a_chain_has_no_alternative() -> None:
+    assert graph(*CHAIN).ways("a", "d").alternative is None
+
+
+def test_a_link_that_is_down_is_left_out() -> None:
+    links = (*CHAIN, link("ad", "ad", 200 * MS))
+    assert found(graph(*links).ways("a", "d").best).links == ["ab", "bc", "cd"]
+    assert found(graph(*links, down=["bc"]).ways("a", "d").best).links == ["ad"]
+    assert graph(*links, down=["bc", "ad"]).ways("a", "d").best is None
+
+
+def test_what_was_measured_counts_and_the_rest_by_design() -> None:
+    it = LinkGraph(network(*CHAIN), {"bc": Measured(delay_us=50 * MS), "cd": Measured()}, [])
+    best = found(it.ways("a", "d").best)
+    assert best.quality == Quality(120 * MS, 5 * MS, 100_000)
+    assert [hop.is_measured for hop in best.hops] == [False, True, False]
+
+
+def test_an_upgrade_is_seen_before_and_after() -> None:
+    before, after = network(*CHAIN), upgraded(network(*CHAIN), [link("bc", "bc", 5 * MS), link("bd", "bd", 1 * MS)])
+    assert found(LinkGraph(before, {}, []).ways("a", "d").best).quality.delay_us == 105 * MS
+    best = found(LinkGraph(after, {}, []).ways("a", "d").best)
+    assert (best.links, best.quality.delay_us) == (["ab", "bd"], 41 * MS)
+    assert [each.delay_us for each in before.links] == [40 * MS, 35 * MS, 30 * MS]
+
+
+def test_a_region_is_stood_for_by_the_first_of_its_sites() -> None:
+    sites = main_sites(SHIPPED)
+    assert (sites["sichuan"], sites["guangdong"], sites["henan"]) == ("chengdu", "guangzhou", "zhengzhou")
+    assert list(sites) == sorted(sites)
+
+
+def test_every_pair_of_regions_that_ships_keeps_class_0() -> None:
+    it = LinkGraph(SHIPPED, {}, [])
+    for start, end in itertools.combinations(main_sites(SHIPPED).values(), 2):
+        ways = it.ways(start, end)
+        assert budget(found(ways.best).quality, CLASSES["y1541-0"]).is_kept, (start, end)
+
+
+@pytest.mark.parametrize("name", ["delay_us", "delay_variation_us", "loss_ppb"])
+def test_one_bound_that_is_passed_is_enough(name: str) -> None:
+    kept = Quality(1, 1, 1)
+    assert budget(kept, CLASSES["y1541-0"]).is_kept
+    assert not budget(replace(kept, **{name: 10**8}), CLASSES["y1541-0"]).is_kept
