@@ -24,6 +24,7 @@ MOST_SKILLS = 20
 MOST_SITES = 100
 MODEL_LIMIT = 100  # characters
 HIGHEST_COUNT = 1_000_000
+_MODEL = re.compile(r"[A-Za-z0-9 ./()+_-]{1,100}", re.ASCII)
 _SKILL = re.compile(r"[a-z0-9-]{1,64}", re.ASCII)
 
 
@@ -63,7 +64,9 @@ def require_skill(field: str, skill: str) -> None:
 def require_spare(context: RegionContext, spare: Spare) -> None:
     """Raises Refused unless a spare may be entered so, also with SITE_UNKNOWN."""
     require_name("spare.part_number", spare.part_number)
-    require_length("spare.model", spare.model, MODEL_LIMIT, required=True)
+    if not _MODEL.fullmatch(spare.model):
+        problem = "1 to 100 characters of A-Z a-z 0-9 . / ( ) + _ - and spaces"
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="spare.model", problem=problem)
     if spare.count > HIGHEST_COUNT:
         raise Refused(Reason.REASON_REQUEST_INVALID, field="spare.count", problem=f"more than {HIGHEST_COUNT}")
     if context.federation.network.site(spare.site).region != context.region:

@@ -73,7 +73,7 @@ class Spare(_message.Message):
     part_number: _builtins.str
     """The maker's part number, 1 to 64 characters of [A-Za-z0-9._-]."""
     model: _builtins.str
-    """What it is, 1 to 100 characters."""
+    """The model as the maker names it, 1 to 100 characters of [A-Za-z0-9 ./()+_-]."""
     site: _builtins.str
     """The site at which they are."""
     count: _builtins.int
