@@ -73,8 +73,9 @@ class SupportRegistryService(SupportRegistryServiceServicer):
         calling = audited_call(Requester(), self._clock)
 
         def read(tx: Transaction) -> list[api.Expert]:
-            calling.record(tx, "ListExperts", "-")
-            return list(registry.find_experts(tx, self._context, request.search))
+            found = registry.find_experts(tx, self._context, request.search)
+            calling.record(tx, "ListExperts", "-", f"{len(found)} read")
+            return list(found)
 
         response = api.ListExpertsResponse(experts=await self._store.write(read))
         if request.everywhere:
@@ -127,8 +128,9 @@ class SupportRegistryService(SupportRegistryServiceServicer):
         calling = audited_call(Requester(), self._clock)
 
         def read(tx: Transaction) -> list[api.Spare]:
-            calling.record(tx, "ListSpares", "-")
-            return list(registry.find_spares(tx, self._context, request.search))
+            found = registry.find_spares(tx, self._context, request.search)
+            calling.record(tx, "ListSpares", "-", f"{len(found)} read")
+            return list(found)
 
         response = api.ListSparesResponse(spares=await self._store.write(read))
         if request.everywhere:

@@ -10,6 +10,7 @@ SHOWS_NOBODY = {
     "OrderEventService.StreamOrderEvents": "the ids and states of orders",
     "ErasureService.GetErasure": "the region's own id of a customer, and counts",
     "ImprovementService.ListImprovementActions": "what a region does about causes, of no customer",
+    "SupportRegistryService": "experts by staff id, and parts in store",
     "RetentionService.ListPurges": "counts of rows",
     "RetentionService.ListHolds": "the region's own ids of customers",
     "RetentionService.ListImpactRecords": "what was assessed, of no customer",
