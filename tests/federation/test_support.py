@@ -4,8 +4,9 @@ import pytest
 
 from gateway.api.region.v1 import support_registry_service_pb2 as registry_api
 from gateway.api.region.v1.support_request_pb2 import SupportFigure, SupportInquiry
+from tests.federation.counter import Counter
 from tests.federation.refusals import refusal
-from tests.federation.running import CALL_SECONDS, Federation
+from tests.federation.running import CALL_SECONDS, Federation, until
 from tests.federation.support_staff import (
     ACKNOWLEDGED,
     CLOSED,
@@ -17,6 +18,8 @@ from tests.federation.support_staff import (
     SERVICE,
     SupportStaff,
 )
+from tests.federation.test_erasure import end_line
+from tests.federation.test_erasure_of_complaints import keys
 
 
 @pytest.fixture(name="south")
@@ -176,3 +179,43 @@ async def test_spares_of_all_regions_are_found_by_part_model_and_site(
     assert (await refusal(west.registry.RemoveSpare(removed, timeout=CALL_SECONDS))).reason == "SUPPORT_ENTRY_NOT_FOUND"
     assert (await refusal(west.stores("PSU-48", "电源", "chengdu", 1))).reason == "REQUEST_INVALID"
     assert (await refusal(west.stores("PSU-48", "48V", "guangzhou", 1))).reason == "REQUEST_INVALID"
+
+
+async def test_what_is_known_of_a_support_request_of_an_erased_customer_is_destroyed_everywhere_once_it_is_closed(
+    federation: Federation, sichuan: Counter
+) -> None:
+    number, south, north = (
+        await sichuan.new_customer(balance=0),
+        SupportStaff(federation, "guangdong"),
+        SupportStaff(federation, "henan"),
+    )
+    ended, still_open = [await south.open(number, service=NORTHERN_SERVICE, link=NORTHERN_LINK) for _ in range(2)]
+    for each in (ended, still_open):
+        await south.is_taken(each.id)
+        await north.resolves(each.id)
+        await south.reaches(each.id, RESOLVED)
+    await south.closes(ended.id)
+    end_line(federation, number)
+    await sichuan.erase(number)
+
+    async def are_gone(support_id: str) -> bool:
+        return not any(keys(federation, region, f"support/{support_id}") for region in ("guangdong", "henan"))
+
+    await until(lambda: are_gone(ended.id), "nobody can read it any more")
+    assert (await refusal(north.get(ended.id))).reason == "SUPPORT_REQUEST_NOT_FOUND"
+    assert (await north.get(still_open.id)).inquiry.number == number
+    await south.closes(still_open.id)
+    await until(lambda: are_gone(still_open.id), "nobody can read the other one any more")
+
+
+async def test_no_support_request_of_a_restricted_customer_is_shown_or_taken_in(
+    federation: Federation, sichuan: Counter, west: SupportStaff
+) -> None:
+    number = await sichuan.new_customer(balance=0)
+    opened = await west.open(number)
+    await sichuan.restrict(number)
+    for call in (west.get(opened.id), west.resolves(opened.id), west.open(number)):
+        assert (await refusal(call)).reason == "CUSTOMER_RESTRICTED"
+    assert await west.list(number) == []
+    await sichuan.release(number)
+    assert await west.list(number) == [opened.id]

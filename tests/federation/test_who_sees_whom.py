@@ -181,8 +181,8 @@ def expected(rpc: str, identity: str) -> Mapping[str, str]:
 
 @dataclass(frozen=True)
 class Person:
-    """A customer, or nobody: the number, and an order, a document, a complaint with a file, a fault and a support request
-    that its home region has taken in."""
+    """A customer, or nobody: the number, and an order, a document, a complaint with a file, a fault and a support
+    request that its home region has taken in."""
 
     number: str
     order_id: str = "sichuan/counter/none"
