@@ -10,7 +10,7 @@ from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
 from gateway.clock import to_timestamp
 from tests.federation.forger import Forger, refused
 from tests.federation.running import Federation
-from tests.federation.support_staff import CLOSED, LINK, RESOLVED, SERVICE, SupportStaff
+from tests.federation.support_staff import ACKNOWLEDGED, CLOSED, LINK, RESOLVED, SERVICE, SupportStaff
 
 COMMAND = EnvelopeKind.ENVELOPE_KIND_SUPPORT_COMMAND
 UPDATE = EnvelopeKind.ENVELOPE_KIND_SUPPORT_UPDATE
@@ -39,8 +39,8 @@ def fresh(federation: Federation) -> SupportRequest:
         operator="counter",
         creation_date=to_timestamp(federation.clock.now()),
     )
-    opened.state = 1
-    opened.state_changes.add(state=1, time=opened.creation_date, author="henan/wang")
+    opened.state = ACKNOWLEDGED
+    opened.state_changes.add(state=ACKNOWLEDGED, time=opened.creation_date, author="henan/wang")
     return opened
 
 
