@@ -19,6 +19,7 @@ from coordinator.network.service import PathService
 from coordinator.oversight.asking import Regions
 from coordinator.oversight.complaint_service import ComplaintOversightService
 from coordinator.oversight.service import OversightService
+from coordinator.planned_outages.service import PlannedOutageService
 from coordinator.registry.age import observe_age
 from coordinator.registry.embedded import EmbeddedRegistry
 from coordinator.registry.etcd.registry import EtcdRegistry
@@ -35,6 +36,7 @@ from gateway.api.coordinator.v1 import (
     case_service_pb2,
     complaint_oversight_service_pb2,
     path_service_pb2,
+    planned_outage_service_pb2,
 )
 from gateway.api.coordinator.v1.administration_pb2_grpc import (
     add_AuditServiceServicer_to_server,
@@ -47,6 +49,9 @@ from gateway.api.coordinator.v1.complaint_oversight_service_pb2_grpc import (
     add_ComplaintOversightServiceServicer_to_server,
 )
 from gateway.api.coordinator.v1.path_service_pb2_grpc import add_PathServiceServicer_to_server
+from gateway.api.coordinator.v1.planned_outage_service_pb2_grpc import (
+    add_PlannedOutageServiceServicer_to_server,
+)
 from gateway.api.federation.v1 import federation_pb2
 from gateway.api.federation.v1.federation_pb2_grpc import add_FederationServiceServicer_to_server
 from gateway.api.relay.v1 import relay_pb2
@@ -262,13 +267,25 @@ def _services(parts: _Parts) -> list[Service]:
             complaints,
         ),
         Service.of(
+            admin["AuditService"],
+            add_AuditServiceServicer_to_server,
+            auditing,
+        ),
+        *_of_the_network(parts, regions),
+    ]
+
+
+def _of_the_network(parts: _Parts, regions: Regions) -> list[Service]:
+    """Paths between regions, and planned outages."""
+    return [
+        Service.of(
             path_service_pb2.DESCRIPTOR.services_by_name["PathService"],
             add_PathServiceServicer_to_server,
             PathService(regions, parts.registry),
         ),
         Service.of(
-            admin["AuditService"],
-            add_AuditServiceServicer_to_server,
-            auditing,
+            planned_outage_service_pb2.DESCRIPTOR.services_by_name["PlannedOutageService"],
+            add_PlannedOutageServiceServicer_to_server,
+            PlannedOutageService(parts.registry, parts.clock),
         ),
     ]

@@ -34,8 +34,11 @@ COLUMNS = (
     "责任原因",
     "处理结果",
     "满意度",
+    "区域",
+    "办结方式",
 )
 ENDED, RESOLVED, ANSWERED = 0.8, 0.05, 0.05  # shares of all; the rest nobody has answered yet
+RURAL, WITHDRAWN, REJECTED = 0.3, 0.04, 0.02  # shares of all, and of those that have ended
 REPEATED = 0.1  # share of those about a number of which there was one before
 DAYS = 90  # before now, in which they were filed
 
@@ -65,7 +68,8 @@ def rows(region: str, count: int, seed: int, now: datetime) -> Iterator[tuple[st
     for order in range(count):
         filed = started + timedelta(days=DAYS) * (order + source.random()) / (count + 1)
         chosen = source.randrange(max(order, 1)) if source.random() < REPEATED else order
-        yield (f"GD{order + 1:08d}", numbers[chosen], "", *_story(source, filed, now.astimezone(_ZONE)))
+        story = _story(source, filed, now.astimezone(_ZONE))
+        yield (f"GD{order + 1:08d}", numbers[chosen], "", *_ended(source, story))
 
 
 def _story(source: random.Random, filed: datetime, now: datetime) -> tuple[str, ...]:
@@ -91,6 +95,18 @@ def _story(source: random.Random, filed: datetime, now: datetime) -> tuple[str, 
         "已向客户说明并处理。" if is_resolved else "",
         str(source.choice((3, 4, 5))) if is_closed and share < ENDED / 2 else "",
     )
+
+
+def _ended(source: random.Random, story: tuple[str, ...]) -> tuple[str, ...]:
+    """With the area, and how it ended: what was withdrawn or rejected was answered by nothing."""
+    area = "农村" if source.random() < RURAL else "城市"
+    begun, closed = story[:7], story[8]
+    share = source.random()
+    if not closed:
+        return (*story, area, "")
+    if share >= WITHDRAWN + REJECTED:
+        return (*story, area, "已解决")
+    return (*begun, "", closed, "", "", "", area, "客户撤诉" if share < WITHDRAWN else "不予受理")
 
 
 @click.command()

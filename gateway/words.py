@@ -13,6 +13,7 @@ from gateway.api.federation.v1.configuration_pb2 import (
     WithoutGrant,
 )
 from gateway.api.federation.v1.federation_pb2 import MemberState
+from gateway.api.region.v1.agreement_pb2 import StatementLineKind
 from gateway.api.region.v1.alarm_pb2 import AlarmState, PerceivedSeverity
 from gateway.api.region.v1.complaint_pb2 import (
     ClassifiedBy,
@@ -42,6 +43,7 @@ from gateway.api.region.v1.fault_pb2 import (
     RepairMode,
 )
 from gateway.api.region.v1.order_pb2 import OrderState, Party
+from gateway.api.region.v1.planned_outage_service_pb2 import PlannedOutageState
 from gateway.api.region.v1.sharing_service_pb2 import DisclosureKind, GrantState, MaskReason
 from gateway.api.region.v1.support_request_pb2 import SupportFigure, SupportState
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
@@ -141,6 +143,7 @@ def words() -> Iterator[str]:
         "ORDER_STATE_": OrderState,
         "PARTY_": Party,
         "PERCEIVED_SEVERITY_": PerceivedSeverity,
+        "PLANNED_OUTAGE_STATE_": PlannedOutageState,
         "PRODUCT_STATUS_": ProductStatus,
         "QUOTE_STATE_": QuoteState,
         "REMEDY_": Remedy,
@@ -150,6 +153,7 @@ def words() -> Iterator[str]:
         "RETURN_REASON_": ReturnReason,
         "SHARED_FIELD_": SharedField,
         "STATEMENT_": Statement,
+        "STATEMENT_LINE_KIND_": StatementLineKind,
         "SUPPORT_FIGURE_": SupportFigure,
         "SUPPORT_STATE_": SupportState,
         "TIME_REASON_": TimeReason,

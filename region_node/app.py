@@ -115,7 +115,7 @@ class RegionNode:
             _observe_tellings(telemetry.meter, core)
             measure_reuse(telemetry.meter, ports.store)
             trail = Trail(ports.store, clock)
-            services = node_services(ServicePorts(core, ports.store, ports.clock, questions))
+            services = node_services(ServicePorts(core, ports.store, ports.clock, questions, client.hold_window))
             border = BorderInterceptor(
                 BorderPorts(
                     federation=settings.federation,

@@ -24,10 +24,19 @@ from gateway.relay.workers import Workers
 from gateway.store.port import Store
 from gateway.timers import Scheduler, TimerHandler
 from gateway.tracing import Tracing
+from region_node.agreements.outages import CORRECTION_TIMER
+from region_node.agreements.relayed import OutageEnvelopes
+from region_node.agreements.statements import (
+    STATEMENT_TIMER,
+    correction_is_due,
+    ensure_statements,
+    statements_are_due,
+)
 from region_node.billing.relayed import BillingEnvelopes
 from region_node.billing.runs import BillingRuns
 from region_node.complaints import giving
 from region_node.complaints.accepted import REMEDY_TIMER
+from region_node.complaints.attachment_contents import AttachmentDesk
 from region_node.complaints.desk import ComplaintDesk
 from region_node.complaints.ended import ENDED_TIMER
 from region_node.complaints.handling import escalation_is_due
@@ -65,6 +74,7 @@ from region_node.orders.desk import DeskPorts, OrderDesk
 from region_node.orders.provisioning_rows import next_due
 from region_node.orders.relayed import OrderEnvelopes
 from region_node.orders.rows import FOLLOW_TIMER
+from region_node.planned_outages.notices import PLANNED_TIMER, planned_is_told
 from region_node.providers.fulfilment import FulfilmentProvider
 from region_node.providers.worker import FulfilmentWorker, WorkerPorts
 from region_node.questions import Questions
@@ -122,7 +132,8 @@ class RegionCore:
         asker = Asker(border, ports.transport, ports.clock, ports.source)
         self.contents = ContentDesk(ports.context, ports.store, ports.clock, asker)
         self.register = RegisterDesk(ports.context, ports.store, ports.clock, ports.questions)
-        kinds = _kinds(ports.context, self.verification, self.contents)
+        attachments = AttachmentDesk(ports.context, ports.store, asker)
+        kinds = _kinds(ports.context, self.verification, self.contents, attachments)
         relay = RelayPorts(border, kinds, ports.store, ports.clock, ports.tracing, ports.workers)
         settler = Settler(relay)
         self._ports = ports
@@ -150,6 +161,7 @@ class RegionCore:
         await self._claims.start()
         await self._ports.store.write(lambda tx: ensure_reminders(tx, self._ports.clock.now()))
         await self._ports.store.write(lambda tx: ensure_purge(tx, self._ports.clock.now()))
+        await self._ports.store.write(lambda tx: ensure_statements(tx, self._ports.clock.now()))
         self._ports.context.border.current.on_update(self._note_state)
         self._state_changed.set()
         loop = asyncio.get_running_loop()
@@ -199,7 +211,9 @@ def _worker(ports: CorePorts, provider: FulfilmentProvider) -> FulfilmentWorker:
     return FulfilmentWorker(WorkerPorts(ports.context, ports.store, ports.clock, provider, ports.source, ports.tracing))
 
 
-def _kinds(context: RegionContext, verification: VerificationDesk, contents: ContentDesk) -> Kinds:
+def _kinds(
+    context: RegionContext, verification: VerificationDesk, contents: ContentDesk, attachments: AttachmentDesk
+) -> Kinds:
     """What the region does with each kind of envelope."""
     return {
         **OrderEnvelopes(context).kinds(),
@@ -212,7 +226,8 @@ def _kinds(context: RegionContext, verification: VerificationDesk, contents: Con
         **SharingEnvelopes(context).kinds(),
         **DocumentEnvelopes(context, contents).kinds(),
         **WitnessEnvelopes(context.border).kinds(),
-        **ComplaintEnvelopes(context).kinds(),
+        **ComplaintEnvelopes(context, attachments).kinds(),
+        **OutageEnvelopes(context).kinds(),
         **FaultEnvelopes(context).kinds(),
         **SupportEnvelopes(context).kinds(),
         **JoiningEnvelopes(context).kinds(),
@@ -249,4 +264,7 @@ def _timer_handlers(context: RegionContext) -> Mapping[str, TimerHandler]:
         UPLOAD_TIMER: abandon,
         REMINDER_TIMER: lambda tx, timer, now: remind(tx, context.border, timer, now),
         PURGE_TIMER: lambda tx, timer, now: purge(tx, context, timer, now),
+        STATEMENT_TIMER: lambda tx, timer, now: statements_are_due(tx, context, timer, now),
+        PLANNED_TIMER: lambda tx, timer, now: planned_is_told(tx, context, timer, now),
+        CORRECTION_TIMER: lambda tx, timer, now: correction_is_due(tx, context, timer, now),
     }

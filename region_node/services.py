@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from gateway.api.region.v1 import (
+    agreement_service_pb2,
     alarm_service_pb2,
     attachment_service_pb2,
     audit_service_pb2,
@@ -23,12 +24,14 @@ from gateway.api.region.v1 import (
     order_event_service_pb2,
     order_service_pb2,
     oversight_service_pb2,
+    planned_outage_service_pb2,
     retention_service_pb2,
     sharing_service_pb2,
     support_registry_service_pb2,
     support_service_pb2,
     verification_service_pb2,
 )
+from gateway.api.region.v1.agreement_service_pb2_grpc import add_AgreementServiceServicer_to_server
 from gateway.api.region.v1.alarm_service_pb2_grpc import add_AlarmServiceServicer_to_server
 from gateway.api.region.v1.attachment_service_pb2_grpc import add_AttachmentServiceServicer_to_server
 from gateway.api.region.v1.audit_service_pb2_grpc import add_AuditServiceServicer_to_server
@@ -53,6 +56,7 @@ from gateway.api.region.v1.notice_service_pb2_grpc import add_NoticeServiceServi
 from gateway.api.region.v1.order_event_service_pb2_grpc import add_OrderEventServiceServicer_to_server
 from gateway.api.region.v1.order_service_pb2_grpc import add_OrderServiceServicer_to_server
 from gateway.api.region.v1.oversight_service_pb2_grpc import add_OversightServiceServicer_to_server
+from gateway.api.region.v1.planned_outage_service_pb2_grpc import add_PlannedOutageServiceServicer_to_server
 from gateway.api.region.v1.retention_service_pb2_grpc import add_RetentionServiceServicer_to_server
 from gateway.api.region.v1.sharing_service_pb2_grpc import add_SharingServiceServicer_to_server
 from gateway.api.region.v1.support_registry_service_pb2_grpc import (
@@ -66,6 +70,7 @@ from gateway.clock import Clock
 from gateway.relay.service import RelayService
 from gateway.server import Service
 from gateway.store.port import Store
+from region_node.agreements.service import AgreementService
 from region_node.billing.service import BillingService
 from region_node.catalogue.service import CatalogueService
 from region_node.complaints.attachment_service import AttachmentService
@@ -88,6 +93,7 @@ from region_node.orders.service import OrderService
 from region_node.oversight.audit_service import AuditService
 from region_node.oversight.complaint_service import ComplaintOversightService
 from region_node.oversight.service import OversightService
+from region_node.planned_outages.service import Hold, PlannedOutageService
 from region_node.questions import Questions
 from region_node.retention.service import RetentionService
 from region_node.sharing.desk import SharingDesk
@@ -105,6 +111,8 @@ class ServicePorts:
     store: Store
     clock: Clock
     questions: Questions
+    hold: Hold
+    """Has a coordinator hold a planned outage."""
 
 
 def services(ports: ServicePorts) -> list[Service]:
@@ -181,7 +189,7 @@ def _of_business(ports: ServicePorts) -> list[Service]:
 
 
 def _of_the_network(ports: ServicePorts) -> list[Service]:
-    """Network support."""
+    """Network support: faults, alarms and measurements, agreements on the service of lines, and planned outages."""
     core, store, clock = ports.core, ports.store, ports.clock
     return [
         Service.of(
@@ -198,6 +206,16 @@ def _of_the_network(ports: ServicePorts) -> list[Service]:
             measurement_service_pb2.DESCRIPTOR.services_by_name["MeasurementService"],
             add_MeasurementServiceServicer_to_server,
             MeasurementService(core.context, store, clock),
+        ),
+        Service.of(
+            agreement_service_pb2.DESCRIPTOR.services_by_name["AgreementService"],
+            add_AgreementServiceServicer_to_server,
+            AgreementService(core.context, store, clock),
+        ),
+        Service.of(
+            planned_outage_service_pb2.DESCRIPTOR.services_by_name["PlannedOutageService"],
+            add_PlannedOutageServiceServicer_to_server,
+            PlannedOutageService(core.context, store, clock, ports.hold),
         ),
         Service.of(
             support_service_pb2.DESCRIPTOR.services_by_name["SupportService"],

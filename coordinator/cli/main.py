@@ -15,6 +15,7 @@ from coordinator.cli.migrate import migrate
 from coordinator.cli.move import move_to_postgresql
 from coordinator.cli.network import network
 from coordinator.cli.orders import orders
+from coordinator.cli.planned_outages import planned_outages
 from coordinator.cli.regions import regions
 from coordinator.cli.serve import serve
 from gateway.completion import completion_command
@@ -44,6 +45,7 @@ for _command in (
     move_to_postgresql,
     network,
     orders,
+    planned_outages,
     regions,
     serve,
     completion_command("coordinator"),

@@ -9,7 +9,7 @@ from coordinator.cli.network_view import told_delay, told_left, told_loss, told_
 from coordinator.cli.output import unanswered_line
 from coordinator.cli.page_frame import add, frame, written
 from gateway.api.coordinator.v1 import path_service_pb2 as contract
-from gateway.languages import translated
+from gateway.languages import in_language, translated
 
 _STEPS = 8  # of colour, from the least delay to the most
 _HEAT = """
@@ -24,6 +24,7 @@ _STYLE = _HEAT + "\n".join(
 )
 
 _Pairs = Sequence[tuple[str, str, contract.SitePaths]]
+"""The names of two regions, and the ways between them."""
 
 
 def page(response: contract.GetPathMatrixResponse, quality_class: str, now: datetime, language: str) -> str:
@@ -38,13 +39,15 @@ def page(response: contract.GetPathMatrixResponse, quality_class: str, now: date
             add(told, "li", unanswered_line(each))
     if response.down:
         add(body, "p", translated("Down: {links}", links=", ".join(response.down)))
-    now_pairs: _Pairs = [(each.start, each.end, each.paths) for each in response.pairs]
-    after: _Pairs = [(each.start, each.end, each.changed) for each in response.pairs if each.HasField("changed")]
+    names = {each.region: in_language(each.name) for each in response.regions}
+    pairs = [(names.get(each.start, each.start), names.get(each.end, each.end), each) for each in response.pairs]
+    now_pairs: _Pairs = [(start, end, each.paths) for start, end, each in pairs]
+    after: _Pairs = [(start, end, each.changed) for start, end, each in pairs if each.HasField("changed")]
     most = max((each.best.quality.delay_us for _, _, each in [*now_pairs, *after]), default=0)
-    for title, pairs in ((translated("Delay in ms"), now_pairs), (translated("Delay in ms, after the change"), after)):
-        if pairs:
+    for title, shown in ((translated("Delay in ms"), now_pairs), (translated("Delay in ms, after the change"), after)):
+        if shown:
             add(body, "h2", title)
-            _heat_map(body, title, pairs, most)
+            _heat_map(body, title, shown, most)
     _explain(body, quality_class)
     add(body, "h2", translated("Figures"))
     _table(body, now_pairs, quality_class)
@@ -66,7 +69,7 @@ def _explain(body: Element, quality_class: str) -> None:
 
 
 def _heat_map(body: Element, title: str, pairs: _Pairs, most: int) -> None:
-    regions = sorted({region for start, end, _ in pairs for region in (start, end)})
+    regions = list(dict.fromkeys(region for start, end, _ in pairs for region in (start, end)))
     found = {frozenset((start, end)): paths for start, end, paths in pairs}
     holder = SubElement(body, "div", {"class": "scroll", "tabindex": "0", "role": "region", "aria-label": title})
     table = SubElement(holder, "table", {"class": "heat"})

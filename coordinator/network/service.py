@@ -69,11 +69,20 @@ class PathService(PathServiceServicer):
         context: grpc.aio.ServicerContext[contract.GetPathMatrixRequest, contract.GetPathMatrixResponse],
     ) -> contract.GetPathMatrixResponse:
         """See the contract."""
-        basis = await self._basis(request.basis)
-        sites = main_sites(self._configuration().network)
+        basis, configuration = await self._basis(request.basis), self._configuration()
+        sites = main_sites(configuration.network)
         # In a thread: with many sites it takes longer than envelopes may wait.
         pairs = await asyncio.to_thread(_pairs, sites, basis)
-        return contract.GetPathMatrixResponse(pairs=pairs, down=basis.down, unanswered=basis.unanswered)
+        return contract.GetPathMatrixResponse(
+            pairs=pairs,
+            down=basis.down,
+            unanswered=basis.unanswered,
+            regions=[
+                contract.NamedRegion(region=each.id, name=each.name)
+                for each in configuration.regions
+                if each.id in sites
+            ],
+        )
 
     def _configuration(self) -> Configuration:
         return self._registry.snapshot().configuration or Configuration()

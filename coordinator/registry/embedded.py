@@ -12,10 +12,11 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from coordinator.membership.rules import Heartbeat, Lease, RegionFacts, expired, next_expiry
-from coordinator.registry import case_rows, operations
+from coordinator.registry import case_rows, operations, planned_window_rows
 from coordinator.registry.operations import Revision, SuspensionChanged, Wanted
 from coordinator.registry.port import Replica, Snapshot
 from gateway import audit
+from gateway.api.coordinator.v1.planned_outage_service_pb2 import PlannedWindow
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.region.v1.case_service_pb2 import CaseHeader
 from gateway.audit import AuditRow
@@ -134,6 +135,14 @@ class EmbeddedRegistry:
     async def forget_cases(self, before: datetime) -> None:
         """See the port."""
         await self._store.write(lambda tx: case_rows.forget_cases(tx, before))
+
+    async def planned_windows(self) -> Sequence[PlannedWindow]:
+        """See the port."""
+        return await self._store.read(planned_window_rows.planned_windows)
+
+    async def change_planned_windows(self, decide: planned_window_rows.Decide) -> None:
+        """See the port."""
+        await self._store.write(lambda tx: planned_window_rows.change_planned_windows(tx, decide))
 
     async def enter(self, name: str, endpoint: str) -> None:
         """See the port."""

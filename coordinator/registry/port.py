@@ -1,9 +1,10 @@
 """The registry: what the coordinators of a federation know in common.
 
-An adapter keeps six things: the configuration with all its revisions, which regions ever joined and which of their
-processes live, suspensions, the furthest audit head of each region, the cases of complaints, and which coordinators
-live. Those are durable, except for the lease of a process, which ends by itself when heartbeats stop. Where the
-registry does not answer, the snapshot stays as it was, and every change is refused with REGISTRY_UNAVAILABLE.
+An adapter keeps seven things: the configuration with all its revisions, which regions ever joined and which of their
+processes live, suspensions, the furthest audit head of each region, the cases of complaints, planned outages, and
+which coordinators live. Those are durable, except for the lease of a process, which ends by itself when heartbeats
+stop. Where the registry does not answer, the snapshot stays as it was, and every change is refused with
+REGISTRY_UNAVAILABLE.
 """
 
 import asyncio
@@ -13,6 +14,7 @@ from datetime import datetime
 from typing import Protocol
 
 from coordinator.membership.rules import Heartbeat, RegionFacts
+from gateway.api.coordinator.v1.planned_outage_service_pb2 import PlannedWindow
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.region.v1.case_service_pb2 import CaseHeader
 from gateway.audit import AuditRow
@@ -53,8 +55,8 @@ class Snapshot:
 class Registry(Protocol):
     """See the module.
 
-    Every change leaves one audit row, before its method returns, but for what regions tell of themselves: audit heads
-    and cases.
+    Every change leaves one audit row, before its method returns, but for what regions tell of themselves: audit heads,
+    cases and planned outages.
     """
 
     def snapshot(self) -> Snapshot:
@@ -152,6 +154,20 @@ class Registry(Protocol):
 
     async def forget_cases(self, before: datetime) -> None:
         """Forgets the cases that ended before an instant."""
+        ...
+
+    async def planned_windows(self) -> Sequence[PlannedWindow]:
+        """All planned outages that are held, by id."""
+        ...
+
+    async def change_planned_windows(
+        self, decide: Callable[[Sequence[PlannedWindow]], Sequence[PlannedWindow] | None]
+    ) -> None:
+        """Puts what is decided in the place of what is held; None changes nothing. Durable on return.
+
+        Whoever decides at the same time decides on the outcome of the other: `decide` may be called again. Raises what
+        it raises.
+        """
         ...
 
     async def audit_page(self, after: int) -> list[AuditRow]:

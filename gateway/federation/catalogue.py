@@ -5,6 +5,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Final
 
+from gateway.api.federation.v1.agreement_pb2 import AgreementTemplate
 from gateway.api.federation.v1.configuration_pb2 import (
     Business,
     ComplaintCategory,
@@ -68,6 +69,7 @@ class Federation:
         self._note_year = note_year
         self._service_points = sorted(own.service_points, key=lambda each: each.id)
         self._policies = {policy.name: policy for policy in own.policies}
+        self._agreement_templates = {each.id: each for each in own.agreement_templates}
         self._purposes = {purpose.name: purpose for purpose in own.purposes}
         self._retention = {rule.data_class: rule for rule in own.retention_rules}
         self._plans = {plan.id: plan for plan in sorted(own.plans, key=lambda each: each.id)}
@@ -149,6 +151,13 @@ class Federation:
         found = self._policies.get(name)
         if found is None:
             raise Refused(Reason.REASON_CONFIGURATION_INVALID, problem=f"policies[{name}]: is missing")
+        return found
+
+    def agreement_template(self, template: str) -> AgreementTemplate:
+        """The terms with this id. Raises `Refused` with AGREEMENT_TEMPLATE_UNKNOWN."""
+        found = self._agreement_templates.get(template)
+        if found is None:
+            raise Refused(Reason.REASON_AGREEMENT_TEMPLATE_UNKNOWN, template=template)
         return found
 
     def purpose(self, name: str) -> Purpose:

@@ -36,6 +36,7 @@ _FILES = {
     "complaints.yaml": ("complaint_categories",),
     "complaint-words.yaml": ("complaint_words",),
     "network.yaml": ("network",),
+    "agreements.yaml": ("agreement_templates",),
 }
 
 

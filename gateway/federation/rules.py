@@ -9,6 +9,7 @@ from google.protobuf.message import Message
 
 from gateway.api.federation.v1 import configuration_pb2 as contract
 from gateway.api.federation.v1.configuration_pb2 import Configuration
+from gateway.federation.agreement_rules import template_problems
 from gateway.federation.business_rules import businesses_problems
 from gateway.federation.calendar_rules import calendars_problems, hours_problems
 from gateway.federation.checks import code_problems, is_time_zone, label_problems, text_problems, twice
@@ -45,6 +46,9 @@ def problems(configuration: Configuration) -> list[str]:
         *retention_problems(configuration.retention_rules, {policy.name for policy in configuration.policies}),
         *complaints_problems(configuration),
         *network_problems(configuration.network, currencies),
+        *template_problems(
+            configuration.agreement_templates, {each.name for each in configuration.network.quality_classes}
+        ),
     ]
 
 
@@ -121,6 +125,7 @@ _KEYS = {
     "departments": "code",
     "categories": "category",
     "words": "text",
+    "agreement_templates": "id",
     "sites": "id",
     "links": "id",
     "services": "id",

@@ -4,7 +4,8 @@ Accounts: a customer's own id; `cash`; `payments-in-transit`, the liability for 
 its home; `payable/<region>`, owed to a region for payments taken for its customers, and for what they were given for
 complaints; `receivable/<region>`, owed by a region for the same; `fees`, and one for each kind of charge (`rent`,
 `calls` and so on), earned; `refunds-due`, owed to customers who left or were charged too much; `opening`, the other
-side of balances taken over; `compensation`, paid for promises that were not kept, and for complaints.
+side of balances taken over; `compensation`, paid for promises that were not kept, under agreements on service levels,
+and for complaints.
 """
 
 import re
@@ -40,6 +41,8 @@ ROAMING = "roaming"
 CHARGES = (RENT, DISCOUNT, CALLS, MESSAGES, DATA, VALUE_ADDED, PACKS, ROAMING)
 LATE_FEE = "late-fee"
 CORRECTION = "correction"
+SERVICE_CREDIT = "service-credit"
+SERVICE_CREDIT_CORRECTION = "service-credit-correction"
 
 _PAYABLE, _RECEIVABLE = "payable/", "receivable/"
 _BOOKS = frozenset({CASH, IN_TRANSIT, FEES, COMPENSATION, REFUNDS_DUE, OPENING, LATE_FEE, *CHARGES})
@@ -219,6 +222,8 @@ _DESCRIPTIONS: Mapping[str, tuple[str, str]] = {
     LATE_FEE: ("违约金", "Late fee"),
     CORRECTION: ("账单更正", "Correction of a bill"),
     COMPENSATION: ("逾期赔偿", "Compensation for delay"),
+    SERVICE_CREDIT: ("服务等级赔付", "Credit under a service level agreement"),
+    SERVICE_CREDIT_CORRECTION: ("服务等级赔付更正", "Correction of a service level credit"),
     RENT_WAIVED: ("障碍期间月租减免", "Rent given back for a fault"),
 }
 

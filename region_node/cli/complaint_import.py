@@ -71,7 +71,7 @@ class ComplaintsToImport(LinesToImport[ImportedComplaint, ImportComplaintsReques
         return aiter(self._service.ImportComplaints(requests))
 
 
-def _instant(context: click.Context, parameter: click.Parameter, text: str | None) -> datetime | None:
+def instant_option(context: click.Context, parameter: click.Parameter, text: str | None) -> datetime | None:
     """The instant that an option gives. Raises BadParameter for one without a zone."""
     if text is None:
         return None
@@ -105,7 +105,7 @@ def _instant(context: click.Context, parameter: click.Parameter, text: str | Non
 @click.option(
     "--as-of",
     metavar="INSTANT",
-    callback=_instant,
+    callback=instant_option,
     help="Change nothing, and replay the clock over FILE up to this instant, for example 2026-11-01T09:00:00+08:00.",
 )
 @click.option("--rows", type=click.IntRange(min=0), default=50, show_default=True, help="Of the table of --as-of.")
@@ -136,8 +136,9 @@ def import_file(
     The map is YAML: time_zone for times without one, encoding, delimiter, and below `complaint` the fields
     external_reference (the old docket), number, description, channel, remedy_sought and filed_time, and where they
     are known category (else the words of the description have to speak for one clearly), contact_number,
-    location_region, first_response_time, resolved_time, closed_time, cause_code, resolution and rating. A field is a
-    text for all lines, or says where it comes from:
+    location_region, area (urban or rural: the countryside has limits of its own), first_response_time, resolved_time,
+    closed_time, ended_as (closed, withdrawn or rejected; closed where nothing is said), cause_code, resolution and
+    rating. A field is a text for all lines, or says where it comes from:
 
     \b
       {column: Name}                  the cell of that column

@@ -6,11 +6,12 @@ A value is as in a map of customers, without ranges; beside it `as` tells a patt
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import TypeVar
 
 import yaml
 
 from gateway.api.region.v1.complaint_import_service_pb2 import ImportedComplaint
-from gateway.api.region.v1.complaint_pb2 import ComplaintChannel, ComplaintRequest, Remedy
+from gateway.api.region.v1.complaint_pb2 import ComplaintChannel, ComplaintRequest, ComplaintState, Remedy
 from gateway.clock import to_timestamp
 from gateway.languages import translated
 from region_node.cli.column_map import (
@@ -25,13 +26,20 @@ from region_node.cli.column_map import (
 )
 
 _PLACE = "complaint"
+T = TypeVar("T")
 _ENUMS: Mapping[str, tuple[str, Mapping[str, int]]] = {
     "channel": ("COMPLAINT_CHANNEL_", dict(ComplaintChannel.items())),
     "remedy_sought": ("REMEDY_", dict(Remedy.items())),
 }
+_ENDS: Mapping[str, ComplaintState.ValueType] = {
+    "closed": ComplaintState.COMPLAINT_STATE_CLOSED,
+    "withdrawn": ComplaintState.COMPLAINT_STATE_CANCELLED,
+    "rejected": ComplaintState.COMPLAINT_STATE_REJECTED,
+}
+_AREAS: Mapping[str, bool] = {"urban": False, "rural": True}
 _INSTANTS = ("filed_time", "first_response_time", "resolved_time", "closed_time")
-_REQUEST = frozenset({"category", "number", "contact_number", "description", "location_region", *_ENUMS})
-_OWN = frozenset({"external_reference", "cause_code", "resolution", "rating", *_INSTANTS})
+_REQUEST = frozenset({"category", "number", "contact_number", "description", "location_region", "area", *_ENUMS})
+_OWN = frozenset({"external_reference", "cause_code", "resolution", "rating", "ended_as", *_INSTANTS})
 _REQUIRED = ("external_reference", "number", "description", "channel", "remedy_sought", "filed_time")
 _SETTINGS = frozenset({"time_zone", "encoding", "delimiter", _PLACE})
 _TABS = frozenset({".tsv", ".tab"})  # suffixes of files whose cells tabs separate
@@ -93,6 +101,7 @@ class Complaints:
             location_region=told.get("location_region", ""),
             channel=ComplaintChannel.ValueType(_enum("channel", told)),
             remedy_sought=Remedy.ValueType(_enum("remedy_sought", told)),
+            rural_area=_one_of("area", told, _AREAS) or False,
         )
         found = ImportedComplaint(
             external_reference=told.get("external_reference", ""),
@@ -100,6 +109,7 @@ class Complaints:
             cause_code=told.get("cause_code", ""),
             resolution=told.get("resolution", ""),
             rating=_rating(told.get("rating", "0")),
+            ended_as=_one_of("ended_as", told, _ENDS) or ComplaintState.COMPLAINT_STATE_UNSPECIFIED,
         )
         for name in _INSTANTS:
             if name in told:
@@ -133,6 +143,15 @@ def _enum(name: str, told: Mapping[str, str]) -> int:
     if not found:
         raise LineInvalid(name, f"契约中没有该值:{text}", f"not a value of the contract: {text}")
     return found
+
+
+def _one_of(name: str, told: Mapping[str, str], values: Mapping[str, T]) -> T | None:
+    text = told.get(name, "")
+    if not text:
+        return None
+    if text.lower() not in values:
+        raise LineInvalid(name, f"不是{'、'.join(values)}之一:{text}", f"not one of {', '.join(values)}: {text}")
+    return values[text.lower()]
 
 
 def _rating(text: str) -> int:

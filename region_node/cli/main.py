@@ -6,12 +6,14 @@ import click
 
 from gateway.completion import completion_command
 from gateway.languages import SpeakingGroup, speaking
+from region_node.cli.agreements import agreements
 from region_node.cli.alarms import alarms
 from region_node.cli.attachments import attach, attachment
 from region_node.cli.audit import audit
 from region_node.cli.call import call
 from region_node.cli.complaint_desk import classify
 from region_node.cli.complaint_import import import_file as import_complaints
+from region_node.cli.complaint_levels import escalations
 from region_node.cli.complaints import complaints
 from region_node.cli.config import config
 from region_node.cli.customers import customers
@@ -25,6 +27,7 @@ from region_node.cli.measurements import measurements
 from region_node.cli.migrate import migrate
 from region_node.cli.move import move_to_postgresql
 from region_node.cli.orders import orders
+from region_node.cli.planned_outages import planned_outages
 from region_node.cli.retention import hold, impact_records, list_holds, release_hold, retention
 from region_node.cli.serve import serve
 from region_node.cli.sharing import sharing
@@ -59,6 +62,8 @@ for command in (
     faults,
     alarms,
     measurements,
+    agreements,
+    planned_outages,
     support,
     experts,
     spares,
@@ -70,7 +75,7 @@ for command in (
     main.add_command(command)
 for command in (hold, release_hold, list_holds):
     customers.add_command(command)
-for command in (attach, attachment, classify, dossier, actions, import_complaints):
+for command in (attach, attachment, classify, dossier, escalations, actions, import_complaints):
     complaints.add_command(command)
 speaking(main, Path(__file__).parents[1] / "texts")
 

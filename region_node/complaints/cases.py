@@ -97,11 +97,15 @@ def state_of(item: WorkItem, complaint: Complaint) -> WorkItemState.ValueType:
 def holder(case: Complaint, leads: str) -> Holder:
     """Who has a case, and for what: so that the ledger of the case still sums to the whole.
 
-    The leading region where an item of its own is open, or none is; else the region of the first open item; else the
-    customer, where all that are open wait for what was asked; else the coordinator.
+    While somebody is at work, the region that has not answered yet what it was asked within the case; else the leading
+    region where an item of its own is open, or none is; else the region of the first open item; else the customer,
+    where all that are open wait for what was asked; else the coordinator.
     """
     found = open_items(case)
     at_work = [each.region for each in found if each.state in _WITH_REGION]
+    asked = _asked(case, leads) if at_work else ""
+    if asked:
+        return asked, rules.WORKING if asked == leads else rules.WAITING_FOR_REGION
     if leads in at_work or not found:
         return leads, rules.WORKING
     if at_work:
@@ -109,6 +113,13 @@ def holder(case: Complaint, leads: str) -> Holder:
     if any(each.state == AWAITING_CUSTOMER for each in found):
         return "", rules.WAITING_FOR_CUSTOMER
     return "", rules.WAITING_FOR_COORDINATOR
+
+
+def _asked(case: Complaint, leads: str) -> str:
+    """The region that owes the first answer, while both who asked and who was asked have something to do in it."""
+    concerned = {leads, *regions_at_work(case)}
+    owed = (each for each in case.notes if each.asks_region in concerned and not each.HasField("answer_time"))
+    return next((each.asks_region for each in owed if each.author.partition("/")[0] in concerned), "")
 
 
 def unknown_notes(complaint: Complaint, told: Iterable[ComplaintNote]) -> list[ComplaintNote]:
@@ -153,11 +164,25 @@ def note_for(note: ComplaintNote, region: str) -> ComplaintNote:
 
 
 def take_answers(case: Complaint, item: Complaint) -> None:
-    """What the region of a work item was asked in the case is answered there when it is answered in the item."""
+    """What was asked is answered in the case when it is answered in the work item of who was asked, or of who asked."""
     answered = {_identity(each): each.answer_time for each in item.notes if each.HasField("answer_time")}
     for each in case.notes:
-        if each.asks_region == item.owner_region and not each.HasField("answer_time") and _identity(each) in answered:
+        if each.asks_region and not each.HasField("answer_time") and _identity(each) in answered:
             each.answer_time.CopyFrom(answered[_identity(each)])
+
+
+def take_attachments(case: Complaint, item: Complaint) -> bool:
+    """What was attached to a work item is part of the case; whether something of it was not yet. The bytes stay where
+    they are."""
+    known = {each.id for each in case.attachments}
+    fresh = [each for each in item.attachments if each.id not in known]
+    case.attachments.extend(fresh)
+    return bool(fresh)
+
+
+def are_of_one(docket: str, other: str) -> bool:
+    """Whether two dockets are of one case, or of one complaint."""
+    return parent_of(docket)[0] == parent_of(other)[0]
 
 
 def _named(item: WorkItem) -> str:

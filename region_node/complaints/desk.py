@@ -17,14 +17,15 @@ from gateway.api.region.v1.complaint_pb2 import (
     Resolution,
     ReturnReason,
 )
-from gateway.api.region.v1.complaint_service_pb2 import GetComplaintResponse, SettleRemedyRequest
+from gateway.api.region.v1.complaint_service_pb2 import GetComplaintResponse, ReachedLevels, SettleRemedyRequest
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import Clock
+from gateway.clock import Clock, from_timestamp
 from gateway.errors import Refused
 from gateway.identity import Identity
 from gateway.store.port import CommittedElsewhere, Store, Transaction
 from region_node.complaints import giving, handling, leading, ledger, owner, returning
 from region_node.complaints.classifying import Classification, classify
+from region_node.complaints.past import levels_at
 from region_node.complaints.private_notes import add_private_note, private_notes
 from region_node.complaints.rows import COMPLAINT_SUBJECTS, ComplaintChanged, find_complaint, require_complaint
 from region_node.context import RegionContext
@@ -76,6 +77,15 @@ class ComplaintDesk:
 
         content = f"respond\0{docket}\0{text}\0{asks}" + (f"\0{asks_region}" if asks_region else "")
         return await self._decide(caller, docket, content.encode(), "RespondToComplaint", decide)
+
+    def levels_at(self, complaints: Sequence[Complaint], until: datetime) -> list[ReachedLevels]:
+        """The levels that complaints have reached by an instant, or will have; without those that were filed later."""
+        now, hours = self._clock.now(), self._context.federation.working_hours
+        return [
+            ReachedLevels(docket=each.docket, escalations=levels_at(each, hours, until, now))
+            for each in complaints
+            if from_timestamp(each.creation_date) <= until
+        ]
 
     async def note_privately(self, caller: Caller, docket: str, text: str) -> Sequence[ComplaintNote]:
         """Staff write down what only this region's staff see; returns all of that."""

@@ -11,11 +11,11 @@ from zoneinfo import ZoneInfo
 from gateway import failpoints
 from gateway.api.federation.v1.configuration_pb2 import ComplaintCategory
 from gateway.api.region.v1.complaint_envelopes_pb2 import ComplaintCommand, ComplaintFiling
-from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintRequest, ComplaintReturn, ReturnReason
+from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintRequest
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.clock import from_timestamp, to_timestamp
-from gateway.errors import Refused, text
+from gateway.errors import Refused
 from gateway.identity import Identity
 from gateway.store.port import Transaction
 from gateway.timers import Timer
@@ -272,6 +272,7 @@ def _do_here(
         pass_on(tx, context, row, asked, "", now)
     except Refused as again:
         return again
+    failpoints.reach("complaint-redone.before-commit")
     return None
 
 
@@ -283,14 +284,11 @@ def keep(tx: Transaction, context: RegionContext, docket: str, refused: Refused,
         return
     complaint = row.complaint
     if complaint.parent:
-        leading.refuse_item(tx, context, complaint, now)
+        leading.refuse_item(tx, context, complaint, refused, now)
         return
-    other, why = complaint.owner_region, text(refused.reason, refused.parameters)
+    other = complaint.owner_region
     owner.take_up(tx, context, complaint, now)
-    rules.note(complaint, other, f"{why.zh_cn} {why.en}"[: rules.NOTE_LIMIT], now)
-    complaint.returned.CopyFrom(
-        ComplaintReturn(reason=ReturnReason.RETURN_REASON_REFUSED, author=other, time=to_timestamp(now))
-    )
+    leading.refused_by_node(complaint, other, refused, now)
     leading.lead(context, complaint, now)
     told.tell_led(tx, context, complaint, now)
     update_complaint(tx, complaint, now)

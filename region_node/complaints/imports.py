@@ -6,7 +6,7 @@ its category. What more than one department answers is led here, as the old syst
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -121,7 +121,7 @@ def replayed(
         if isinstance(each.imported, Refused) or each.imported.past.filed > until:
             continue
         complaint, life = each.imported.complaint, each.imported.past
-        _find_repeats(earlier, complaint.request.number, complaint, str(each.number))
+        _find_repeats(earlier, complaint.request.number, complaint, life, str(each.number))
         past.relive(complaint, life, context.federation.working_hours, until)
         found.append(
             api.ReplayedComplaint(
@@ -172,7 +172,7 @@ def _imported(context: RegionContext, told: api.ImportedComplaint, asked: Asked)
         external_reference=told.external_reference,
         imported_digest=digest,
     )
-    if told.HasField("resolved_time") or told.HasField("closed_time"):
+    if life.ended_as not in past.WITHOUT_RESOLUTION and (life.resolved or life.closed):
         complaint.resolution.text, complaint.resolution.cause_code = told.resolution, told.cause_code
     set_deadlines(context.federation, complaint, category, life.filed)
     return Imported(complaint, life, told.rating, digest, _over(context, life, asked.now))
@@ -212,6 +212,8 @@ def _life(told: api.ImportedComplaint, now: datetime) -> Past:
         _time("resolved_time", told.resolved_time) if told.HasField("resolved_time") else None,
         _time("closed_time", told.closed_time) if told.HasField("closed_time") else None,
     )
+    if told.ended_as:
+        life = replace(life, ended_as=told.ended_as)
     last = filed
     for name, instant in (
         ("first_response_time", life.answered),
@@ -240,8 +242,28 @@ def _require_outcome(told: api.ImportedComplaint, life: Past) -> None:
     if (told.cause_code or told.resolution) and not is_answered:
         name = "cause_code" if told.cause_code else "resolution"
         raise Refused(Reason.REASON_REQUEST_INVALID, field=name, problem="of what was not resolved")
+    if told.ended_as:
+        _require_end(told, life)
     if told.rating and life.is_open:
         raise Refused(Reason.REASON_REQUEST_INVALID, field="rating", problem="of what was not closed")
+
+
+def _require_end(told: api.ImportedComplaint, life: Past) -> None:
+    """Raises Refused for an end that is none, and for an answer to what was withdrawn or rejected."""
+    if told.ended_as not in rules.FINAL or life.is_open:
+        problem = "no end" if told.ended_as not in rules.FINAL else "of what was not closed"
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="ended_as", problem=problem)
+    if told.ended_as == rules.CLOSED:
+        return
+    answered = {
+        "resolved_time": told.HasField("resolved_time"),
+        "cause_code": bool(told.cause_code),
+        "resolution": bool(told.resolution),
+        "rating": bool(told.rating),
+    }
+    for name, is_told in answered.items():
+        if is_told:
+            raise Refused(Reason.REASON_REQUEST_INVALID, field=name, problem="of what was withdrawn or rejected")
 
 
 def _sorted_out(
@@ -295,7 +317,7 @@ def _take_over(
         complaint.CopyFrom(each.complaint)
         complaint.docket = f"{context.region}/{each.past.filed.astimezone(zone):%Y%m%d}-{docket_number}"
         index = indexes[complaint.request.number]
-        _find_repeats(earlier, index, complaint, complaint.docket)
+        _find_repeats(earlier, index, complaint, each.past, complaint.docket)
         due = past.relive(complaint, each.past, hours, now)
         complaint.rating = each.rating
         if due is not None:
@@ -309,9 +331,10 @@ def _take_over(
     return [each.row.complaint.docket for each in rows]
 
 
-def _find_repeats(earlier: Earlier, number: str, complaint: Complaint, docket: str) -> None:
-    """Notes what a complaint repeats, and that later ones may repeat it."""
+def _find_repeats(earlier: Earlier, number: str, complaint: Complaint, life: Past, docket: str) -> None:
+    """Notes what a complaint repeats, and that later ones may repeat it, unless it was withdrawn."""
     filed, category = from_timestamp(complaint.creation_date), complaint.request.category
     dockets = earlier.before(number, category, filed)
     complaint.repeat_of, complaint.repeats = (dockets[0] if dockets else ""), len(dockets)
-    earlier.add(number, category, filed, docket)
+    if life.ended_as != rules.CANCELLED:
+        earlier.add(number, category, filed, docket)

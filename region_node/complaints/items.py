@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from gateway import failpoints
 from gateway.api.region.v1.complaint_envelopes_pb2 import ComplaintCommand
 from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintAttachment, Resolution
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -37,14 +38,14 @@ def share(complaint: Complaint, command: ComplaintCommand, now: datetime) -> boo
 
 
 def _keep_attachment(complaint: Complaint, attachment: ComplaintAttachment, now: datetime) -> None:
-    """What the region that leads has on file for the case, and lets the regions of its items read."""
+    """What is on file for the case, here or in another region, and read through the region that leads."""
     rules.require_file_name("attachment.name", attachment.name)
-    leads = complaint.handling_region
-    if attachment.region != leads or not attachment.id.startswith(f"{leads}/"):
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="attachment.id", problem="not one of the leading region")
+    if not attachment.region or not attachment.id.startswith(f"{attachment.region}/"):
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="attachment.id", problem="not one of its region")
     if attachment.id not in {each.id for each in complaint.attachments}:
-        rules.hear(complaint, leads, now)
+        rules.hear(complaint, attachment.region, now)
         complaint.attachments.append(attachment)
+        failpoints.reach("complaint-attachment-shared.before-commit")
 
 
 def open_again(context: RegionContext, complaint: Complaint, now: datetime) -> None:

@@ -5,21 +5,21 @@ The case is the hub: what happens to an item changes the case, and what is said 
 """
 
 import contextlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
+from gateway import failpoints
 from gateway.api.federation.v1.configuration_pb2 import Department
 from gateway.api.region.v1.complaint_envelopes_pb2 import ComplaintCommand, ComplaintFiling
 from gateway.api.region.v1.complaint_pb2 import (
     Complaint,
-    ComplaintAttachment,
     ComplaintNote,
     ComplaintReturn,
     ReturnReason,
     WorkItem,
 )
 from gateway.clock import to_timestamp
-from gateway.errors import Refused
+from gateway.errors import Refused, text
 from gateway.store.port import Transaction
 from region_node.complaints import cases, escalation, owner, rules, told
 from region_node.complaints.deadlines import meet
@@ -89,7 +89,7 @@ def open_item(
         creation_date=moment,
         notes=[cases.note_for(each, whose.region) for each in case.notes],
         refusals=case.refusals,
-        attachments=_of_the_case(context, case.attachments),
+        attachments=case.attachments,
     )
     complaint.request.ClearField("contact_number")  # the customer's contact stays with the case
     rules.enter(complaint, rules.ACKNOWLEDGED, now=now, region=context.region, reason="received")
@@ -150,13 +150,19 @@ def lead(context: RegionContext, complaint: Complaint, now: datetime) -> None:
     _hand_on(context, complaint, now)
 
 
-def refuse_item(tx: Transaction, context: RegionContext, complaint: Complaint, now: datetime) -> None:
-    """The node of a region has refused the filing of a work item: it is returned, and nothing of it is kept there."""
+def refused_by_node(complaint: Complaint, region: str, refused: Refused, now: datetime) -> None:
+    """The node of a region has refused the filing: it is returned, and a note says why. Changes it in place."""
+    why = text(refused.reason, refused.parameters)
+    rules.note(complaint, region, f"{why.zh_cn} {why.en}"[: rules.NOTE_LIMIT], now)
     complaint.returned.CopyFrom(
-        ComplaintReturn(
-            reason=ReturnReason.RETURN_REASON_REFUSED, author=complaint.owner_region, time=to_timestamp(now)
-        )
+        ComplaintReturn(reason=ReturnReason.RETURN_REASON_REFUSED, author=region, time=to_timestamp(now))
     )
+
+
+def refuse_item(tx: Transaction, context: RegionContext, complaint: Complaint, refused: Refused, now: datetime) -> None:
+    """The node of a region has refused the filing of a work item: it is returned, and nothing of it is kept there. Why
+    is a note of the case."""
+    refused_by_node(complaint, complaint.owner_region, refused, now)
     rules.enter(complaint, rules.CANCELLED, now=now, region=context.region, reason="given back")
     owner.forget(tx, complaint)
     update_complaint(tx, complaint, now)
@@ -213,13 +219,13 @@ def _take_in(tx: Transaction, case: Complaint, complaint: Complaint, now: dateti
     if complaint.HasField("returned"):
         item.returned.CopyFrom(complaint.returned)
     cases.take_answers(case, complaint)
-    own = [each for each in complaint.notes if each.author.startswith(f"{item.region}/")]  # for others it speaks not
+    if cases.take_attachments(case, complaint):
+        failpoints.reach("complaint-attachment-taken.before-commit")
+    # For others it speaks not. What its node says has no name behind the region.
+    own = [each for each in complaint.notes if each.author.partition("/")[0] == item.region]
     fresh = cases.unknown_notes(case, own)
     for each in fresh:
-        copy = case.notes.add()
-        copy.CopyFrom(each)
-        copy.ClearField("asks_region")  # whoever is asked is asked in the item
-        copy.ClearField("answer_time")
+        case.notes.append(cases.note_for(each, case.owner_region))
     if any(_answers(each, complaint) for each in fresh):
         meet(case, (rules.FIRST_RESPONSE, rules.EXPEDITE), now)
     if any(each.asks_customer for each in fresh):
@@ -247,7 +253,7 @@ def _tell(
             )
             _say(tx, context, row, item, f"share{index}", command, now)
     item.notes_told = len(case.notes)
-    _tell_attachments(tx, context, row, item, now, by_customer=by_customer)
+    _tell_attachments(tx, context, row, item, known.complaint, now, by_customer=by_customer)
     if by_customer and item.state == cases.AWAITING_CUSTOMER:
         cases.move(item, cases.AT_WORK, now)
     if item.refusals_told < case.refusals:
@@ -272,20 +278,21 @@ def _tell(
 
 
 def _tell_attachments(
-    tx: Transaction, context: RegionContext, row: ComplaintRow, item: WorkItem, now: datetime, *, by_customer: bool
+    tx: Transaction,
+    context: RegionContext,
+    row: ComplaintRow,
+    item: WorkItem,
+    known: Complaint,
+    now: datetime,
+    *,
+    by_customer: bool,
 ) -> None:
-    attachments = row.complaint.attachments
-    ours = _of_the_case(context, attachments)
+    attachments, there = row.complaint.attachments, {each.id for each in known.attachments}
     for index, each in enumerate(attachments):
-        if index >= item.attachments_told and each in ours:
+        if index >= item.attachments_told and each.id not in there:
             command = ComplaintCommand(share=ComplaintCommand.Share(attachment=each, by_customer=by_customer))
             _say(tx, context, row, item, f"attached{index}", command, now)
     item.attachments_told = len(attachments)
-
-
-def _of_the_case(context: RegionContext, attachments: Iterable[ComplaintAttachment]) -> list[ComplaintAttachment]:
-    """Those that are on file here: what a region has that returned the complaint since, it gives to nobody else."""
-    return [each for each in attachments if each.region == context.region]
 
 
 def _conclude(tx: Transaction, context: RegionContext, row: ComplaintRow, item: WorkItem, now: datetime) -> None:

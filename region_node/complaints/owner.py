@@ -28,15 +28,19 @@ from region_node.complaints.rows import (
     ComplaintRow,
     find_complaint,
     note_escalations,
+    remove_escalations,
     require_complaint,
     update_complaint,
 )
 from region_node.context import RegionContext
-from region_node.escalations.rows import tell_above
+from region_node.escalations.rows import forgo, tell_above
 
 ESCALATION_TIMER = "complaint-escalation"  # what raises a complaint next is due
 # What a case says to its items, and first contact where nobody is to work on it here any more.
 _OF_THE_CASE = ("share", "reopen", "conclude", "recall")
+# How long those above are not told of what a region finds as it takes a complaint up: behind the filing comes what an
+# administrator has raised at the first contact meanwhile, who has told of it.
+_HEARD_BEHIND = timedelta(minutes=1)
 UPDATE_LIFETIME = timedelta(days=3650)  # the word of what happened does not expire
 
 
@@ -59,7 +63,8 @@ def take_up(tx: Transaction, context: RegionContext, complaint: Complaint, now: 
     join_group(tx, context, complaint, now)
     escalation.raise_due(complaint, context.federation.working_hours, now, context.region)
     watch(tx, context, complaint)
-    note_reached(tx, context, complaint, known, now)
+    is_heard_of = complaint.handling_region == context.region
+    note_reached(tx, context, complaint, known, now, wait=timedelta() if is_heard_of else _HEARD_BEHIND)
 
 
 def join_group(tx: Transaction, context: RegionContext, complaint: Complaint, now: datetime) -> None:
@@ -129,7 +134,7 @@ def apply_command(tx: Transaction, context: RegionContext, command: ComplaintCom
             )
             escalation.ask_for_regulator(complaint, now, context.region)
         case "raised":
-            _raised_elsewhere(complaint, command)
+            _raised_elsewhere(tx, context, complaint, command)
             known = complaint.level
         case "recall" | "repeats":
             _first_contact_says(context, complaint, command, now)
@@ -156,19 +161,27 @@ def respond(
     asks_region: str = "",
 ) -> Complaint:
     """The responsible department answers, or asks the customer, for whom the internal clock then waits, or another
-    region, for which it does not."""
+    region, for which it does not.
+
+    The classification desk may ask the customer, too; nobody is at work yet, and no clock waits.
+    """
     row = require_owned(tx, context, docket)
     complaint, before = row.complaint, _copy(row.complaint)
-    rules.require_state(complaint, "respond", rules.IN_PROGRESS, *(() if asks or asks_region else (rules.PENDING,)))
+    if is_with_desk := asks and rules.is_unclassified(complaint):
+        rules.require_open(complaint, "respond")
+    else:
+        rules.require_state(complaint, "respond", rules.IN_PROGRESS, *(() if asks or asks_region else (rules.PENDING,)))
     rules.require_room(complaint, len(text.encode()), rules.TALK_LIMIT)
     if asks_region:
         require_other_party(complaint, asks_region, context.region)
     rules.note(complaint, f"{context.region}/{staff_id}", text, now, asks_customer=asks, asks_region=asks_region)
     if asks_region:
         rules.go_on(complaint, now)
-    else:
+    elif not is_with_desk:
         meet(complaint, (rules.FIRST_RESPONSE, rules.EXPEDITE), now)
-    if asks:
+    if is_with_desk:
+        told.tell_asked(tx, complaint, now)
+    elif asks:
         rules.enter(complaint, rules.PENDING, now=now, region=context.region, reason="customer asked")
         rules.hand_over(complaint, "", rules.WAITING_FOR_CUSTOMER, now)
     keep_and_tell(tx, context, row, before, now)
@@ -257,13 +270,21 @@ def forget(tx: Transaction, complaint: Complaint) -> None:
     cancel_timer(tx, f"{ESCALATION_TIMER}/{complaint.docket}")
 
 
-def note_reached(tx: Transaction, context: RegionContext, complaint: Complaint, known: int, now: datetime) -> None:
+def note_reached(
+    tx: Transaction,
+    context: RegionContext,
+    complaint: Complaint,
+    known: int,
+    now: datetime,
+    *,
+    wait: timedelta = timedelta(),
+) -> None:
     """Each level that this region has raised the complaint to has one row, and one in the audit chain; those above are
-    told.
+    told, after a wait.
     """
     reached = [each for each in complaint.escalations if each.level > known and each.region == context.region]
     note_escalations(tx, complaint.docket, reached)
-    tell_above(tx, context, complaint, reached, now)
+    tell_above(tx, context, complaint, reached, now, due=now + wait)
     for each in reached:
         audit.append(
             tx,
@@ -357,14 +378,23 @@ def end_pause(context: RegionContext, complaint: Complaint, now: datetime) -> No
         complaint.expected_resolution_date.CopyFrom(to_timestamp(promised(complaint)))
 
 
-def _raised_elsewhere(complaint: Complaint, command: ComplaintCommand) -> None:
-    """The region of first contact has raised it while this one could not be reached; it has told those above."""
+def _raised_elsewhere(tx: Transaction, context: RegionContext, complaint: Complaint, command: ComplaintCommand) -> None:
+    """The region of first contact has raised it while this one could not be reached; it has told those above.
+
+    What this region has found too, and has told nobody of yet, is that region's: each level is told of by one.
+    """
     raised = command.raised
     if raised.reason:
         rules.note(complaint, raised.administrator, raised.reason, from_timestamp(raised.escalation.time))
+    theirs = forgo(tx, complaint.docket, raised.escalation.level)
+    remove_escalations(tx, complaint.docket, theirs)
     for each in complaint.escalations:
-        if (each.level, each.region) == (raised.escalation.level, raised.escalation.region):
-            each.CopyFrom(raised.escalation)  # when it was raised, and by what, is that region's word
+        is_theirs = each.level in theirs and each.region == context.region
+        # When it was raised, and by what, is that region's word.
+        if is_theirs or (each.level, each.region) == (raised.escalation.level, raised.escalation.region):
+            level = each.level
+            each.CopyFrom(raised.escalation)
+            each.level = level
     if rules.is_final(complaint) or complaint.state == rules.RESOLVED:
         return
     for level in range(complaint.level + 1, min(raised.escalation.level, escalation.REGULATOR) + 1):

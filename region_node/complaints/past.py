@@ -9,12 +9,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from gateway.api.region.v1.complaint_pb2 import Complaint
-from gateway.clock import to_timestamp
+from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintState, Escalation
+from gateway.clock import from_timestamp, to_timestamp
 from region_node.complaints import escalation, rules
 from region_node.complaints.deadlines import Hours, meet
 from region_node.complaints.repeats import REPEAT_WITHIN
 
+WITHOUT_RESOLUTION = frozenset({rules.CANCELLED, rules.REJECTED})
+"""How a complaint ends to which nothing was proposed: withdrawn, or none."""
 _MOMENT = timedelta(microseconds=1)
 
 
@@ -26,6 +28,8 @@ class Past:
     answered: datetime | None = None
     resolved: datetime | None = None
     closed: datetime | None = None
+    ended_as: ComplaintState.ValueType = rules.CLOSED
+    """In which final state, once it is closed; withdrawn or rejected it has no resolution."""
 
     @property
     def is_open(self) -> bool:
@@ -45,7 +49,8 @@ def relive(complaint: Complaint, past: Past, hours: Hours, until: datetime) -> d
     escalation.classified(complaint, filed, region)
     rules.hand_over(complaint, region, rules.WORKING, filed)
     complaint.version = 1
-    rules.enter(complaint, rules.IN_PROGRESS, now=filed, region=region, reason="taken up")
+    if past.ended_as != rules.REJECTED:  # to which TMF621 leads from where nobody was at work yet
+        rules.enter(complaint, rules.IN_PROGRESS, now=filed, region=region, reason="taken up")
     meet(complaint, (rules.ACKNOWLEDGE,), filed)
     escalation.take_up(complaint, filed, region)
     for instant, happen in _happenings(past):
@@ -58,11 +63,23 @@ def relive(complaint: Complaint, past: Past, hours: Hours, until: datetime) -> d
     return _raise_until(complaint, hours, until)
 
 
+def levels_at(complaint: Complaint, hours: Hours, until: datetime, now: datetime) -> Sequence[Escalation]:
+    """The levels that a stored complaint has reached by an instant, ascending; of one to come those that it will have
+    reached if nothing happens to it before, by the rules by which timers raise it."""
+    if until <= now:
+        return [each for each in complaint.escalations if from_timestamp(each.time) <= until]
+    foreseen = Complaint()
+    foreseen.CopyFrom(complaint)
+    _raise_until(foreseen, hours, until)
+    return list(foreseen.escalations)
+
+
 def _raise_until(complaint: Complaint, hours: Hours, until: datetime) -> datetime | None:
     """Raises it by all that is due; returns when it is raised next."""
+    region = complaint.owner_region if complaint.version else complaint.handling_region
     following = escalation.steps(complaint, hours)
     while following and following[0].due <= until:
-        escalation.raise_to(complaint, following[0], following[0].due, complaint.owner_region)
+        escalation.raise_to(complaint, following[0], following[0].due, region)
         following = escalation.steps(complaint, hours)
     return following[0].due if following else None
 
@@ -71,6 +88,9 @@ def _happenings(past: Past) -> Iterator[tuple[datetime, Callable[[Complaint, dat
     resolved = past.resolved or past.closed
     if past.answered is not None and (resolved is None or past.answered < resolved):
         yield past.answered, _answer
+    if past.closed is not None and past.ended_as in WITHOUT_RESOLUTION:
+        yield past.closed, _withdraw if past.ended_as == rules.CANCELLED else _reject
+        return
     if resolved is not None:
         yield resolved, _resolve
     if past.closed is not None:
@@ -93,6 +113,15 @@ def _resolve(complaint: Complaint, instant: datetime) -> None:
 def _close(complaint: Complaint, instant: datetime) -> None:
     region = complaint.owner_region
     rules.enter(complaint, rules.CLOSED, now=instant, region=region, reason="accepted by the customer")
+
+
+def _withdraw(complaint: Complaint, instant: datetime) -> None:
+    region = complaint.owner_region
+    rules.enter(complaint, rules.CANCELLED, now=instant, region=region, reason="withdrawn by the customer")
+
+
+def _reject(complaint: Complaint, instant: datetime) -> None:
+    rules.enter(complaint, rules.REJECTED, now=instant, region=complaint.owner_region, reason="no complaint")
 
 
 class Earlier:

@@ -8,10 +8,11 @@ from gateway.api.region.v1.complaint_pb2 import Complaint
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome, ReceiptContent
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
-from gateway.relay.border import Command, Kinds, Query
+from gateway.relay.border import Command, Kinds, SlowQuery
 from gateway.relay.envelopes import Answer
 from gateway.store.port import Transaction
-from region_node.complaints import attaching, attachment_contents, cases, handling, joining, owner, rules
+from region_node.complaints import attaching, cases, handling, joining, owner, rules
+from region_node.complaints.attachment_contents import KIND, AttachmentDesk
 from region_node.complaints.rows import ComplaintRow, find_complaint, insert_complaint
 from region_node.complaints.taxonomy import owner_of
 from region_node.context import RegionContext
@@ -21,8 +22,9 @@ from region_node.payloads import parse, refusal_of
 class ComplaintEnvelopes:
     """The kinds of envelope that complaints use."""
 
-    def __init__(self, context: RegionContext) -> None:
+    def __init__(self, context: RegionContext, attachments: AttachmentDesk) -> None:
         self._context = context
+        self._attachments = attachments
 
     def kinds(self) -> Kinds:
         """How each kind is acted on here, and what its receipt does here."""
@@ -30,7 +32,7 @@ class ComplaintEnvelopes:
             EnvelopeKind.ENVELOPE_KIND_COMPLAINT_FILED: Command(self._filed, self._filing_answered),
             EnvelopeKind.ENVELOPE_KIND_COMPLAINT_COMMAND: Command(self._commanded, self._command_answered),
             EnvelopeKind.ENVELOPE_KIND_COMPLAINT_UPDATE: Command(self._updated, self._update_answered),
-            attachment_contents.KIND: Query(attachment_contents.answer),
+            KIND: SlowQuery(self._attachments.answer),
         }
 
     def _filed(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:

@@ -195,6 +195,14 @@ def note_escalations(tx: Transaction, docket: str, reached: Sequence[Escalation]
     insert_escalations(tx, escalation_values(docket, reached))
 
 
+def remove_escalations(tx: Transaction, docket: str, levels: Iterable[int]) -> None:
+    """Forgets that this region has raised a complaint to some levels: another one has."""
+    tx.execute_many(
+        "DELETE FROM complaint_escalations WHERE docket = :docket AND level = :level",
+        [{"docket": docket, "level": each} for each in levels],
+    )
+
+
 def escalation_values(docket: str, reached: Iterable[Escalation]) -> Sequence[Mapping[str, Value]]:
     """What `insert_escalations` stores of the levels of one complaint."""
     return [

@@ -1,6 +1,7 @@
 """ComplaintService: gRPC in and out of the complaint desk."""
 
 from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
 from functools import partial
 
 import grpc
@@ -20,7 +21,7 @@ from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Requester
 from gateway.calls import current_call
-from gateway.clock import Clock
+from gateway.clock import Clock, from_timestamp
 from gateway.errors import Refused
 from gateway.identity import Identity
 from gateway.numberplan import normalize
@@ -111,9 +112,13 @@ class ComplaintService(ComplaintServiceServicer):
             reading.record(tx, "ListComplaints", "-", f"{min(len(complaints), size)} read")
             return complaints
 
+        until = _as_of(request)
         found = await self._store.write(read)
         next_token = encode_token(_PAGE, page_key(found[size - 1])) if len(found) > size else ""
-        return api.ListComplaintsResponse(complaints=found[:size], next_page_token=next_token)
+        response = api.ListComplaintsResponse(complaints=found[:size], next_page_token=next_token)
+        if until is not None:
+            response.levels.extend(self._desk.levels_at(found[:size], until))
+        return response
 
     async def ClassifyComplaint(
         self,
@@ -304,6 +309,14 @@ def _states(asked: Sequence[ComplaintState.ValueType]) -> list[ComplaintState.Va
     if not set(asked) <= set(ComplaintState.values()):
         raise Refused(Reason.REASON_REQUEST_INVALID, field="states", problem="names an unknown state")
     return sorted(set(asked))
+
+
+def _as_of(request: api.ListComplaintsRequest) -> datetime | None:
+    """The instant that is asked about. Raises Refused for one that is none."""
+    try:
+        return from_timestamp(request.as_of) if request.HasField("as_of") else None
+    except OverflowError:
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="as_of", problem="out of range") from None
 
 
 def _wait(wait: Duration) -> float:

@@ -136,8 +136,9 @@ def subjects_of_keys(tx: Transaction, key_ids: Sequence[str]) -> list[str]:
 def mark_erased(tx: Transaction, subjects: Sequence[str]) -> None:
     """Notes of customers and orders whose keys are destroyed that they cannot be read any more.
 
-    What is stored of them beside what their keys seal goes, too: hashes of passwords and documents, waiting codes; and
-    what is large, or stands by itself, of complaints: files, private notes, and what other regions told of them.
+    What is stored of them beside what their keys seal goes, too: hashes of passwords and documents, waiting codes,
+    agreements; and what is large, or stands by itself, of complaints: files, private notes, and what other regions told
+    of them.
     """
     for subject in subjects:
         kind, _, name = subject.partition("/")
@@ -163,7 +164,13 @@ def _forget_customer(tx: Transaction, customer_id: str) -> None:
     numbers = "SELECT number FROM products WHERE customer_id = :id AND number IS NOT NULL"
     for number in tx.all(str, numbers, id=customer_id):
         forget_indexed(tx, number)
-    for table in ("passwords", "codes", "verification_failures", "verification_standing"):
+    tx.execute(
+        "DELETE FROM agreement_statements WHERE agreement_id IN"
+        " (SELECT agreement_id FROM agreements WHERE customer_id = :id)",
+        id=customer_id,
+    )
+    tx.execute("DELETE FROM agreements WHERE customer_id = :id", id=customer_id)
+    for table in ("passwords", "codes", "verification_failures", "verification_standing", "waived_times"):
         tx.execute(
             f"DELETE FROM {table} WHERE product_id IN"  # noqa: S608 - names from above
             " (SELECT product_id FROM products WHERE customer_id = :id)",

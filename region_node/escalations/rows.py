@@ -28,9 +28,15 @@ class TellingAdded:
 
 
 def tell_above(
-    tx: Transaction, context: RegionContext, complaint: Complaint, reached: Sequence[Escalation], now: datetime
+    tx: Transaction,
+    context: RegionContext,
+    complaint: Complaint,
+    reached: Sequence[Escalation],
+    now: datetime,
+    *,
+    due: datetime,
 ) -> None:
-    """Has every sink told of the levels that this region has just raised a complaint to."""
+    """Has every sink told of the levels that this region has just raised a complaint to: at once, or when it is due."""
     rows: list[dict[str, Value]] = [
         {
             "docket": complaint.docket,
@@ -38,6 +44,7 @@ def tell_above(
             "sink": sink,
             "content": content,
             "now": to_microseconds(now),
+            "due": to_microseconds(due),
         }
         for each in reached
         for content in [raised(complaint, each).SerializeToString()]
@@ -48,10 +55,28 @@ def tell_above(
         return
     tx.execute_many(
         "INSERT INTO complaint_tellings (docket, level, sink, content, create_time, due, attempts, told_time)"
-        " VALUES (:docket, :level, :sink, :content, :now, :now, 0, NULL)",
+        " VALUES (:docket, :level, :sink, :content, :now, :due, 0, NULL)",
         rows,
     )
     tx.publish(TellingAdded(), about=ABOUT)
+
+
+def forgo(tx: Transaction, docket: str, highest: int) -> set[int]:
+    """Has no sink told any more of the levels up to one that no sink was told of or is being told of; returns them."""
+    found = set(
+        tx.all(
+            int,
+            "SELECT level FROM complaint_tellings WHERE docket = :docket AND level <= :highest"
+            " GROUP BY level HAVING MAX(attempts) = 0",
+            docket=docket,
+            highest=highest,
+        )
+    )
+    tx.execute_many(
+        "DELETE FROM complaint_tellings WHERE docket = :docket AND level = :level",
+        [{"docket": docket, "level": each} for each in sorted(found)],
+    )
+    return found
 
 
 def raised(complaint: Complaint, reached: Escalation) -> RaisedComplaint:

@@ -14,6 +14,7 @@ from gateway.clock import to_timestamp
 from gateway.errors import Refused
 from gateway.store.port import Transaction
 from gateway.timers import Timer, cancel_timer, set_timer
+from region_node.agreements.of_faults import note_outages_of
 from region_node.context import RegionContext
 from region_node.faults import outages, parts, rules, waiver
 from region_node.faults.following import followed
@@ -50,6 +51,7 @@ def apply_command(tx: Transaction, context: RegionContext, asked: FaultCommand, 
     row = require_fault(tx, asked.id)
     fault, before, what = row.fault, _copy(row.fault), asked.WhichOneof("command")
     author = f"{fault.handling_region}/{asked.requester.staff_id}"
+    rules.require_room(fault, asked.ByteSize(), rules.FAULT_LIMIT)
     match what:
         case "respond":
             rules.require_state(fault, "respond", *rules.UNREPAIRED)
@@ -69,11 +71,11 @@ def apply_command(tx: Transaction, context: RegionContext, asked: FaultCommand, 
         case "evaluate":
             rules.require_state(fault, "evaluate", rules.RESOLVED, rules.CLOSED)
             rules.require_evaluation(asked.evaluate)
-            rules.require_room(fault, asked.evaluate.ByteSize(), rules.FAULT_LIMIT)
             fault.evaluation.CopyFrom(asked.evaluate)
         case _:
             raise Refused(Reason.REASON_REQUEST_INVALID, field="command", problem="none is set")
     keep_and_tell(tx, context, row, before, now, informed=(fault.handling_region,))
+    failpoints.reach("fault-commanded.before-commit")
     return fault
 
 
@@ -141,6 +143,7 @@ def follow_problem(
 
 def changed(tx: Transaction, context: RegionContext, fault: Fault, now: datetime) -> None:
     """Called in each transaction that changes a fault of this region, as it stands then."""
+    note_outages_of(tx, context, fault, now)
 
 
 def require_owned(tx: Transaction, context: RegionContext, fault_id: str) -> FaultRow:

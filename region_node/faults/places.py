@@ -28,6 +28,22 @@ def settle(federation: Federation, report: FaultReport) -> None:
         report.services.extend(each.id for each in network.services_on(sites=sites, links=links))
 
 
+def check(federation: Federation, report: FaultReport) -> str:
+    """Holds what another region has said of a place against the own registry; returns the region in which it is.
+
+    Services that are unknown here are left out: the other region may go by a newer configuration. `report` is changed
+    in place. Raises Refused as `owner_of`.
+    """
+    place, network = report.place, federation.network
+    region = owner_of(federation, place)
+    if place.site:
+        place.rural = network.site(place.site).rural
+    known = [each for each in report.services if each in network.services]
+    del report.services[:]
+    report.services.extend(known)
+    return region
+
+
 def owner_of(federation: Federation, place: FaultPlace) -> str:
     """The region in which a fault is: that of the site, else the one that maintains the link, else the one named.
 

@@ -81,6 +81,7 @@ class FaultEnvelopes:
         refused = None if receipt.outcome == Outcome.OUTCOME_ACCEPTED else refusal_of(receipt)
         snapshot = parse(Fault, receipt.result) if receipt.result else None
         handling.settle_command(tx, self._context, content.id, snapshot, refused, now)
+        failpoints.reach("fault-command-answered.before-commit")
 
     def _updated(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
         """The region in which a fault is has a new version of it: reported here, or of a number of this region."""
@@ -114,7 +115,7 @@ class FaultEnvelopes:
 
     def _require_here(self, fault: Fault) -> None:
         """The registry of the network in force names this region. Raises Refused."""
-        found = places.owner_of(self._context.federation, fault.report.place)
+        found = places.check(self._context.federation, fault.report)
         if (found, fault.owner_region) != (self._context.region, self._context.region):
             raise Refused(Reason.REASON_FAULT_NOT_RESPONSIBLE, region=found)
 

@@ -13,6 +13,7 @@ from gateway.errors import Refused
 from gateway.store.port import Transaction
 from region_node.context import RegionContext
 from region_node.faults import outages, owner, parts, rules
+from region_node.faults.measures import note_measures
 from region_node.requests import require_length, require_name
 
 _MOST_STEPS = 50  # appointments, and milestones, of one repair
@@ -48,6 +49,8 @@ def work(tx: Transaction, context: RegionContext, request: WorkOnFaultRequest, s
     if what is None:
         raise Refused(Reason.REASON_REQUEST_INVALID, field="step", problem="none is set")
     _STEPS[what](Step(context, fault, request, staff_id, now))
+    if request.close.HasField("review"):
+        note_measures(tx, context, fault, staff_id, now)
     owner.keep_and_tell(tx, context, row, before, now)
     failpoints.reach("fault-worked.before-commit")
     return fault

@@ -55,9 +55,9 @@ NAME_LIMIT = 200  # characters of a part, a measure, the id of an alarm
 MOST_SERVICES = 100
 MOST_MEASURES = 20
 HIGHEST_MARK = 5
-FAULT_LIMIT = 32 * 1024  # bytes of a fault: half of what an envelope holds
-TALK_LIMIT = 20 * 1024  # bytes of one to which somebody still adds something: what ends it must always find room
-_MEASURES_LIMIT = 8 * 1024  # bytes of a review
+FAULT_LIMIT = 48 * 1024  # bytes of a fault: three quarters of what an envelope holds
+TALK_LIMIT = 32 * 1024  # bytes of one to which somebody still adds something: what ends it must always find room
+_MEASURES_LIMIT = 6 * 1024  # bytes of a review
 _CLOCK_ERROR = timedelta(seconds=31)  # between two members whose clocks are trusted
 _OLDEST = timedelta(days=3650)  # as long as a report may travel
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)

@@ -16,6 +16,8 @@ from gateway.api.types.v1.types_pb2 import Money
 from gateway.clock import from_microseconds, to_microseconds, to_timestamp
 from gateway.errors import Refused
 from gateway.store.port import Transaction
+from region_node.agreements import spans as microseconds
+from region_node.agreements.outages import note_waiver
 from region_node.billing import ledger
 from region_node.billing.rules import RENT, RENT_WAIVED, transfer
 from region_node.context import RegionContext
@@ -93,6 +95,8 @@ def _give_back(tx: Transaction, context: RegionContext, fault: Fault, number: in
     detail = f"outage {number}"
     audit.append(tx, now=now, actor=f"region/{context.region}", action="WaiveRent", subject=fault.id, detail=detail)
     if line is not None and amount:
+        waived = microseconds.Span(to_microseconds(span[0]), to_microseconds(span[1]))
+        note_waiver(tx, context, line.product_id, f"{fault.id}#{number}", waived, now)
         posting = transfer(f"{fault.id}#waived{number}", RENT_WAIVED, amount, debit=RENT, credit=line.account_id)
         ledger.post(tx, posting, context.currency, now)
         told.tell_waived(tx, fault, number, amount, context.currency, now)

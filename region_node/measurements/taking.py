@@ -54,9 +54,9 @@ _Windows = dict[QualityFigure.ValueType, list[Window]]
 class _Sorted:
     """The measurements of a piece, by what is done with them."""
 
-    kept: list[Measurement] = field(default_factory=list)
+    kept: list[Measurement] = field(default_factory=list, repr=False)
     rejected: list[Rejected] = field(default_factory=list)
-    values: dict[Period, _Values] = field(default_factory=dict)
+    values: dict[Period, _Values] = field(default_factory=dict, repr=False)
     windows: dict[str, _Windows] = field(default_factory=dict)
     end: int = 0
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from gateway.api.coordinator.v1.case_service_pb2 import TellCaseRequest
 from gateway.api.coordinator.v1.case_service_pb2_grpc import CaseServiceStub
+from gateway.api.coordinator.v1.planned_outage_service_pb2 import HoldWindowRequest, PlannedWindow
+from gateway.api.coordinator.v1.planned_outage_service_pb2_grpc import PlannedOutageServiceStub
 from gateway.api.region.v1.case_service_pb2 import CaseHeader
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.channels import Replicas, invoke
@@ -67,6 +69,17 @@ class FederationClient:
         request = TellCaseRequest(header=header)
         await self._coordinators.call(
             lambda coordinator, seconds: invoke(CaseServiceStub(coordinator.channel).TellCase, request, seconds),
+            TELL_SECONDS,
+        )
+
+    async def hold_window(self, window: PlannedWindow) -> None:
+        """Returns once a coordinator holds a planned outage, or has let it go.
+
+        Raises Refused, or Unreachable where none answers.
+        """
+        request = HoldWindowRequest(window=window)
+        await self._coordinators.call(
+            lambda each, seconds: invoke(PlannedOutageServiceStub(each.channel).HoldWindow, request, seconds),
             TELL_SECONDS,
         )
 

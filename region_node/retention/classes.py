@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from gateway.api.federation.v1.configuration_pb2 import DataClass
 from region_node.retention.port import Purger
+from region_node.retention.purging_agreements import Agreements
 from region_node.retention.purging_complaints import Complaints
 from region_node.retention.purging_consents import Consents
 from region_node.retention.purging_customers import EndedCustomers
@@ -21,6 +22,7 @@ def purgers() -> Mapping[DataClass.ValueType, Purger]:
         DataClass.DATA_CLASS_ENVELOPES: Envelopes(),
         DataClass.DATA_CLASS_ORDERS: Orders(),
         DataClass.DATA_CLASS_COMPLAINTS: Complaints(),
+        DataClass.DATA_CLASS_AGREEMENTS: Agreements(),
         DataClass.DATA_CLASS_FAULTS: Faults(),
         DataClass.DATA_CLASS_SUPPORT_REQUESTS: SupportRequests(),
         DataClass.DATA_CLASS_REQUESTS: Requests(),

@@ -26,7 +26,8 @@ CREATE TABLE purged_support_requests (
 
 -- Experts of this region: of the person only the staff id.
 CREATE TABLE experts (
-    staff_id TEXT NOT NULL PRIMARY KEY
+    staff_id TEXT    NOT NULL PRIMARY KEY,
+    time     INTEGER NOT NULL   -- when they were entered, or entered anew
 );
 CREATE TABLE expert_skills (
     staff_id TEXT NOT NULL,

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from gateway.api.region.v1.support_envelopes_pb2 import SupportSearch
 from gateway.api.region.v1.support_registry_service_pb2 import (
@@ -14,6 +15,7 @@ from gateway.api.region.v1.support_registry_service_pb2 import (
     SpareSearch,
 )
 from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.clock import to_microseconds
 from gateway.errors import Refused
 from gateway.store.port import Transaction
 from region_node.context import RegionContext
@@ -73,10 +75,14 @@ def require_spare(context: RegionContext, spare: Spare) -> None:
         raise Refused(Reason.REASON_REQUEST_INVALID, field="spare.site", problem="of another region")
 
 
-def keep_expert(tx: Transaction, expert: Expert) -> None:
+def keep_expert(tx: Transaction, expert: Expert, now: datetime) -> None:
     """Enters an expert, or enters them anew."""
     _forget_expert(tx, expert.staff_id)
-    tx.execute("INSERT INTO experts (staff_id) VALUES (:staff_id)", staff_id=expert.staff_id)
+    tx.execute(
+        "INSERT INTO experts (staff_id, time) VALUES (:staff_id, :time)",
+        staff_id=expert.staff_id,
+        time=to_microseconds(now),
+    )
     for skill in sorted(set(expert.skills)):
         tx.execute(
             "INSERT INTO expert_skills (staff_id, skill) VALUES (:staff_id, :skill)",

@@ -42,7 +42,7 @@ class SupportRegistryService(SupportRegistryServiceServicer):
         registry.require_expert(self._context, expert)
 
         def keep(tx: Transaction) -> None:
-            registry.keep_expert(tx, expert)
+            registry.keep_expert(tx, expert, calling.now)
             calling.record(tx, "KeepExpert", expert.staff_id)
 
         await self._store.write(keep)

@@ -21,7 +21,7 @@ from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteStore
 from region_node import outgoing
 from region_node.context import RegionContext
-from region_node.escalations.rows import next_due, tell_above, waiting_sinks
+from region_node.escalations.rows import forgo, next_due, tell_above, waiting_sinks
 from region_node.escalations.telling import EscalationTelling
 from region_node.schema import PACKAGES
 from tests.contract.relay_pair import NOW, FixedClock
@@ -61,14 +61,16 @@ def context(**sinks: int) -> RegionContext:
     return RegionContext(border, {}, sinks=sinks)
 
 
-def raises(region: RegionContext, levels: Sequence[int], docket: str = "guangdong/1") -> Callable[[Transaction], None]:
-    """What is written where a complaint reaches levels."""
+def raises(
+    region: RegionContext, levels: Sequence[int], docket: str = "guangdong/1", *, wait: timedelta = timedelta()
+) -> Callable[[Transaction], None]:
+    """What is written where a complaint reaches levels, of which sinks are told after a wait."""
     found = complaint(NOW)
     found.docket = docket
     reached = [
         Escalation(level=level, due=to_timestamp(NOW), time=to_timestamp(NOW), region=region.region) for level in levels
     ]
-    return lambda tx: tell_above(tx, region, found, reached, NOW)
+    return lambda tx: tell_above(tx, region, found, reached, NOW, due=NOW + wait)
 
 
 @asynccontextmanager
@@ -179,5 +181,26 @@ def test_what_a_process_had_claimed_as_it_died_is_told_by_the_next_one(tmp_path:
             async with telling(store, clock, "file", above):
                 await all_told(store, clock)
         assert above.told == ["guangdong/1/L1"]
+
+    asyncio.run(scenario())
+
+
+def test_of_levels_that_another_region_tells_no_sink_is_told_unless_one_was_or_is_being_told(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        file, webhook, clock = Above(), Above(), FixedClock()
+        webhook.is_away = True
+        region = context(file=1, webhook=2)
+        async with a_store(tmp_path) as store:
+            await store.write(raises(region, [1, 2]))
+            async with telling(store, clock, "webhook", webhook):
+                await webhook.tried.wait()
+            await store.write(raises(region, [3, 4], wait=timedelta(minutes=1)))
+            assert await store.write(lambda tx: forgo(tx, "guangdong/1", 3)) == {1, 3}, "the webhook is tried with 2"
+            assert await store.write(lambda tx: forgo(tx, "guangdong/1", 3)) == set()
+            webhook.is_away = False
+            async with telling(store, clock, "file", file), telling(store, clock, "webhook", webhook):
+                await all_told(store, clock, passing=timedelta(seconds=1))
+        assert file.told == ["guangdong/1/L2", "guangdong/1/L4"]
+        assert sorted(webhook.told) == ["guangdong/1/L2", "guangdong/1/L4"]
 
     asyncio.run(scenario())

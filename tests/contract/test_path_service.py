@@ -216,5 +216,7 @@ def test_the_page_needs_nothing_besides_itself_and_marks_what_a_class_does_not_a
             assert "http://" not in text
             assert "https://" not in text
             assert text.count("<table") == 4
+            assert '<html lang="en">' in text
+            assert ">Sichuan<" in text
 
     run(scenario())

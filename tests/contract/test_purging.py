@@ -1,6 +1,6 @@
 """What the purge asks of a database, on SQLite and on PostgreSQL: the same goes, and the same stays."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from deploy.local.postgresql import LocalPostgresql
+from gateway.api.region.v1.agreement_pb2 import Agreement, AgreementStatement
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.api.region.v1.document_service_pb2 import DocumentUpload
 from gateway.api.region.v1.fault_pb2 import Fault, FaultReport, FaultState
@@ -15,10 +16,13 @@ from gateway.api.region.v1.sharing_service_pb2 import ConsentEvidence
 from gateway.api.region.v1.support_request_pb2 import SupportInquiry, SupportRequest, SupportState
 from gateway.clock import to_microseconds, to_timestamp
 from gateway.store.port import Transaction
+from region_node.agreements.rows import end_agreement, insert_agreement, insert_statement
+from region_node.auditing import AuditedCall
 from region_node.customers.operations import keep_customer, keep_line
 from region_node.customers.rows import CustomerRow
 from region_node.customers.standing import ACTIVE, ERASED, standing_of
 from region_node.documents.files import REGISTERED, StoredFile, insert_file
+from region_node.erasure.rows import mark_erased
 from region_node.faults.rows import (
     FaultFilter,
     FaultRow,
@@ -29,8 +33,9 @@ from region_node.faults.rows import (
     next_fault_number,
 )
 from region_node.faults.rules import CANCELLED, CLOSED, IN_PROGRESS
-from region_node.retention.holds import held_now
+from region_node.retention.holds import held_now, hold
 from region_node.retention.port import Cut, Page, Purger
+from region_node.retention.purging_agreements import Agreements
 from region_node.retention.purging_consents import Consents
 from region_node.retention.purging_customers import EndedCustomers
 from region_node.retention.purging_faults import Faults
@@ -133,6 +138,54 @@ def test_content_that_has_not_expired_stays(tx: Transaction) -> None:
         insert_file(tx, file, named.SerializeToString(), OLD)
     assert purge(tx, Documents(), limit=1).removed == 1
     assert tx.all(str, "SELECT register_id FROM document_files") == ["good"]
+
+
+def agree(tx: Transaction, name: str, ended: datetime | None, stated: Sequence[datetime]) -> None:
+    """An agreement with statements."""
+    customer = CustomerRow(f"customer-{name}", "王芳", "")
+    keep_customer(tx, customer)
+    agreement = Agreement(id=f"sichuan/{name}", customer_id=customer.customer_id, product_id=name, service="s")
+    agreement.start_time.CopyFrom(to_timestamp(OLD - DAY))
+    insert_agreement(tx, agreement, 1)
+    if ended is not None:
+        agreement.end_time.CopyFrom(to_timestamp(ended))
+        end_agreement(tx, agreement)
+    for each, time in enumerate(stated, start=1):
+        statement = AgreementStatement(agreement_id=agreement.id, month=f"2025-{each:02d}", revision=1)
+        insert_statement(tx, customer.customer_id, statement, time)
+
+
+@pytest.mark.parametrize("limit", [1, 10])
+def test_statements_go_by_age_and_agreements_when_none_is_left_unless_they_are_held(
+    tx: Transaction, limit: int
+) -> None:
+    agree(tx, "ended", OLD, [OLD, OLD + DAY])
+    agree(tx, "running", None, [OLD, NOW])
+    agree(tx, "lately", OLD, [OLD, NOW])
+    agree(tx, "held", OLD, [OLD])
+    hold(tx, "customer-held", "court-1", None, AuditedCall("test", "clerk", OLD))
+    for name, end in (("over", OLD), ("ahead", NOW + DAY)):
+        tx.execute(
+            "INSERT INTO service_outages (service, source, agreement_id, start_time, end_time, region, cause, version,"
+            " withdrawn) VALUES ('s', :name, '', 1, :end, 'sichuan', 1, 1, 0)",
+            name=name,
+            end=to_microseconds(end),
+        )
+    assert Agreements().oldest(tx) == to_microseconds(OLD)
+    page = purge(tx, Agreements(), limit=limit)
+    assert page.removed == 4 + 1 + 1, "statements, an agreement, an outage"
+    assert page.held == 2
+    kept = tx.all(str, "SELECT agreement_id FROM agreements ORDER BY agreement_id")
+    assert kept == ["sichuan/held", "sichuan/lately", "sichuan/running"]
+    assert tx.all(str, "SELECT source FROM service_outages") == ["ahead"]
+    assert purge(tx, Agreements(), limit=limit).removed == 0
+
+
+def test_of_an_erased_customer_no_agreement_is_left(tx: Transaction) -> None:
+    agree(tx, "gone", None, [OLD])
+    mark_erased(tx, ["customer/customer-gone"])
+    assert tx.all(str, "SELECT agreement_id FROM agreements") == []
+    assert tx.all(str, "SELECT agreement_id FROM agreement_statements") == []
 
 
 def test_the_ids_of_requests_about_sharing_go_with_the_others(tx: Transaction) -> None:

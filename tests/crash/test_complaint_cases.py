@@ -26,7 +26,7 @@ def file(scene: Scene, category: str, request_id: str) -> Complaint:
     return scene.run(file_complaint(scene, request))
 
 
-async def _give_back(scene: Scene, certificate: str, docket: str) -> Complaint:
+async def give_back(scene: Scene, certificate: str, docket: str) -> Complaint:
     request = ReturnComplaintRequest(
         request_id=f"return-{scene.engine.value}-{docket.replace('/', '-')}",
         docket=docket,
@@ -94,12 +94,12 @@ def test_a_complaint_whose_node_dies_as_it_is_returned_becomes_a_case_once(scene
     filed = file(scene, SINGLE, f"returned-{point}")
     wait_until(lambda: version(scene.handling, filed.docket) == 1, CALL_SECONDS, "the home region has taken it up")
     scene.arm(HOME, point)
-    call = scene.background.start(_give_back(scene, certificate, filed.docket))
+    call = scene.background.start(give_back(scene, certificate, filed.docket))
     scene.require_killed(HOME)
     with pytest.raises(grpc.aio.AioRpcError):
         call.result()
     scene.restart(HOME)
-    scene.run(_give_back(scene, certificate, filed.docket))
+    scene.run(give_back(scene, certificate, filed.docket))
     wait_until(lambda: version(scene.handling, filed.docket) == 3, CALL_SECONDS, "the first contact leads")
     case = scene.run(complaint_of(scene, filed.docket))
     assert ([each.region for each in case.items], case.owner_region) == ([HOME], HANDLING)

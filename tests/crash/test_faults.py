@@ -9,8 +9,8 @@ import pytest
 
 from deploy.local.federation import FEDERATION_FILES, OPERATOR
 from deploy.local.process import wait_until
-from gateway.api.region.v1.fault_pb2 import Fault, FaultCause, FaultPlace, FaultReport
-from gateway.api.region.v1.fault_service_pb2 import ReportFaultRequest, WorkOnFaultRequest
+from gateway.api.region.v1.fault_pb2 import Fault, FaultCause, FaultPlace, FaultReport, FaultState
+from gateway.api.region.v1.fault_service_pb2 import CancelFaultRequest, ReportFaultRequest, WorkOnFaultRequest
 from gateway.api.region.v1.fault_service_pb2_grpc import FaultServiceStub
 from region_node.faults.rows import require_fault
 from tests.crash.records import Records
@@ -51,6 +51,12 @@ async def report(scene: Scene, request: ReportFaultRequest) -> Fault:
     async with scene.federation.dial_region(HANDLING, f"{HANDLING}-{OPERATOR}") as channel:
         node = FaultServiceStub(channel)
         return (await node.ReportFault(request, timeout=CALL_SECONDS, wait_for_ready=True)).fault
+
+
+async def cancel(scene: Scene, request: CancelFaultRequest) -> Fault:
+    async with scene.federation.dial_region(HANDLING, f"{HANDLING}-{OPERATOR}") as channel:
+        node = FaultServiceStub(channel)
+        return (await node.CancelFault(request, timeout=CALL_SECONDS, wait_for_ready=True)).fault
 
 
 async def work(scene: Scene, certificate: str, fault_id: str, step: WorkOnFaultRequest) -> Fault:
@@ -103,6 +109,28 @@ def test_a_report_whose_answer_dies_with_the_node_is_taken_up_once(scene: Scene)
     scene.restart(HANDLING)
     wait_until(lambda: version(scene.handling, filed.id) == 1, CALL_SECONDS, "the reporting region knows")
     assert scene.home.count("SELECT COUNT(*) FROM fault_events WHERE fault_id = ?", filed.id) == 1
+
+
+def test_what_the_customer_says_is_done_once_whoever_is_killed(scene: Scene) -> None:
+    filed = scene.run(report(scene, wanted(scene, "said", NUMBER, HOME)))
+    wait_until(lambda: version(scene.handling, filed.id) == 1, CALL_SECONDS, "the region in which it is has it")
+    scene.arm(HOME, "fault-commanded.before-commit")
+    request = CancelFaultRequest(
+        request_id=f"cancel-{scene.engine.value}", id=filed.id, requester=CLERK, reason="it works again"
+    )
+    scene.run(cancel(scene, request))
+    scene.require_killed(HOME)
+    assert version(scene.home, filed.id) == 1
+    scene.arm(HANDLING, "fault-command-answered.before-commit")
+    scene.restart(HOME)
+    scene.require_killed(HANDLING)
+    assert (version(scene.handling, filed.id), version(scene.home, filed.id)) == (1, 2)
+    scene.restart(HANDLING)
+    wait_until(lambda: version(scene.handling, filed.id) == 2, CALL_SECONDS, "the reporting region knows")
+    assert scene.run(cancel(scene, request)) == stored(scene.handling, filed.id)
+    assert stored(scene.home, filed.id).state == FaultState.FAULT_STATE_CANCELLED
+    assert scene.home.count("SELECT COUNT(*) FROM fault_events WHERE fault_id = ?", filed.id) == 2
+    assert notices(scene.handling, filed.id, "ended") == 1
 
 
 def test_a_limit_that_passes_while_nodes_are_killed_is_noted_once_and_told_once(hasty: Scene) -> None:

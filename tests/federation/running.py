@@ -5,6 +5,7 @@ import itertools
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -198,6 +199,11 @@ class Federation:
         `guangdong/1` is the process number 1 of Guangdong, beside number 0, which is called `guangdong`.
         """
         self.nodes[region] = await RegionNode.start(self.region_settings(region), self.clock)
+
+    async def restart_coordinator(self, port: int) -> None:
+        """Starts the coordinator, which was stopped, again where it was."""
+        settings = replace(self._coordinator_settings(), listen=f"127.0.0.1:{port}")
+        self.coordinator = await Coordinator.start(settings, self.clock)
 
     async def stop_node(self, region: str) -> None:
         """Stops a node."""

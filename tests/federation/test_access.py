@@ -8,8 +8,10 @@ from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 
 from gateway.api.coordinator.v1 import administration_pb2, path_service_pb2
 from gateway.api.coordinator.v1 import complaint_oversight_service_pb2 as overseen_complaints_pb2
+from gateway.api.coordinator.v1 import planned_outage_service_pb2 as held_windows_pb2
 from gateway.api.federation.v1 import federation_pb2
 from gateway.api.region.v1 import (
+    agreement_service_pb2,
     alarm_service_pb2,
     audit_service_pb2,
     billing_service_pb2,
@@ -28,6 +30,7 @@ from gateway.api.region.v1 import (
     order_event_service_pb2,
     order_service_pb2,
     oversight_service_pb2,
+    planned_outage_service_pb2,
     retention_service_pb2,
     sharing_service_pb2,
     support_registry_service_pb2,
@@ -48,6 +51,9 @@ FILES = (
     overseen_complaints_pb2,
     path_service_pb2,
     alarm_service_pb2,
+    held_windows_pb2,
+    agreement_service_pb2,
+    planned_outage_service_pb2,
     audit_service_pb2,
     billing_service_pb2,
     catalogue_service_pb2,
@@ -83,6 +89,7 @@ OF_COORDINATORS = {
     "gateway.api.coordinator.v1.MembershipService",
     "gateway.api.coordinator.v1.OversightService",
     "gateway.api.coordinator.v1.PathService",
+    "gateway.api.coordinator.v1.PlannedOutageService",
     "gateway.api.federation.v1.FederationService",
     "gateway.api.relay.v1.RelayService",
 }

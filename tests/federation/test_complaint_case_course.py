@@ -222,3 +222,30 @@ async def test_who_has_no_open_item_of_a_case_is_not_asked(
     item = (await assign(federation, case.docket, "sichuan", "BILLING")).items[2].docket
     assert asked(await leader.respond(case.docket, "?", asks_region="sichuan")) == [("sichuan", False)]
     await sichuan.follows(item, lambda found: asked(found) == [("sichuan", False)], "its new item asks it")
+
+
+async def test_the_ledger_of_a_case_books_what_was_asked_within_it_to_who_was_asked_and_sums_to_the_whole(
+    federation: Federation, desk: Complainant, leader: Complainant
+) -> None:
+    case = await roaming(federation, desk)
+    sichuan, henan = staff(federation, "sichuan"), staff(federation, "henan")
+    await federation.advance(timedelta(hours=1))
+    await leader.respond(case.docket, "请提供行程", asks_region="henan")
+    await federation.advance(timedelta(hours=3))
+    await henan.follows(case.items[1].docket, lambda item: len(item.notes) == 1, "Henan is asked")
+    await henan.respond(case.items[1].docket, "行程如下")
+    await desk.follows(case.docket, lambda found: asked(found) == [("henan", True)], "Henan has answered")
+    await federation.advance(timedelta(hours=1))
+    await sichuan.respond(case.items[0].docket, "请提供合同", asks_region="guangdong")
+    waits = [("henan", True), ("guangdong", False)]
+    await desk.follows(case.docket, lambda found: asked(found) == waits, "Sichuan asks who leads")
+    await federation.advance(timedelta(hours=5))
+    assert asked(await desk.respond(case.docket, "合同已附"))[1] == ("guangdong", True)
+    await sichuan.follows(case.items[0].docket, lambda item: asked(item) == [("guangdong", True)], "it hears")
+    await federation.advance(timedelta(hours=2))
+    ledger = {key: amount / timedelta(hours=1) for key, amount in ledger_of(await desk.told(case.docket)).items()}
+    by_region = {
+        region: round(sum(hours for (each, _), hours in ledger.items() if each == region)) for region, _ in ledger
+    }
+    assert by_region == {"sichuan": 4, "henan": 3, "guangdong": 5}
+    assert abs(sum(ledger.values()) - 12) < 1 / 30

@@ -55,9 +55,9 @@ def said(complaint: Complaint) -> list[str]:
     return [each.text for each in complaint.notes]
 
 
-async def roaming(federation: Federation, desk: Complainant) -> Complaint:
+async def roaming(federation: Federation, desk: Complainant, number: str = "") -> Complaint:
     """A case about a bill of Sichuan for calls in Henan, filed in Guangdong, once both regions work on it."""
-    filed = await desk.file("BILL_ROAM", federation.next_number("sichuan"), location_region="henan")
+    filed = await desk.file("BILL_ROAM", number or federation.next_number("sichuan"), location_region="henan")
     return await desk.follows(filed.docket, lambda case: states(case) == ["IN_PROGRESS"] * 2, "both are at work")
 
 
@@ -365,6 +365,9 @@ async def test_an_item_whose_filing_a_region_refuses_awaits_the_coordinator(
     waiting = ["AWAITING_COORDINATOR"] * 2
     case = await desk.follows(filed.docket, lambda found: states(found) == waiting, "both wait")
     assert [each.returned.reason for each in case.items] == [ReturnReason.RETURN_REASON_REFUSED] * 2
+    assert {each.author for each in case.notes} == {"sichuan", "henan"}
+    assert all("BILL_ROAM" in each.text for each in case.notes), "why is a note of the case"
+    assert not case.deadlines[1].HasField("met_time"), "that answers no customer"
     assert (await desk.withdraw(case.docket)).state == CANCELLED
 
 

@@ -98,6 +98,29 @@ async def test_a_category_that_is_named_is_taken_whatever_the_words_say(
     assert not filed.classification.candidates
 
 
+async def test_the_desk_asks_the_customer_what_a_complaint_is_about_while_every_clock_goes_on(
+    federation: Federation, desk: Complainant, classifier: Complainant
+) -> None:
+    number, quality = federation.next_number("sichuan"), staff(federation, "sichuan")
+    filed = await desk.file("", number, description=UNCLEAR)
+    asked = await classifier.respond(filed.docket, "是费用还是网速问题?", asks=True)
+    assert (asked.state, asked.version, asked.notes[0].asks_customer) == (ACKNOWLEDGED, 0, True)
+    assert (asked.deadlines, asked.custody) == (filed.deadlines, filed.custody), "nobody is at work, so nothing waits"
+    assert filed.docket in (await heard(federation, number, 2))[1]
+    for refused in (classifier.respond(filed.docket, "好"), classifier.respond(filed.docket, "?", asks_region="henan")):
+        assert (await refusal(refused)).reason == "COMPLAINT_UNCLASSIFIED"
+    answered = await desk.respond(filed.docket, "费用")
+    assert ([each.text for each in answered.notes][1:], answered.state) == (["费用"], ACKNOWLEDGED)
+    await classifier.classify(filed.docket, "BILL_WRONG")
+    taken = await quality.reaches(filed.docket, IN_PROGRESS)
+    assert [each.text for each in taken.notes] == ["是费用还是网速问题?", "费用"]
+    await desk.reaches(filed.docket, IN_PROGRESS)
+    await desk.withdraw(filed.docket)
+    unclear = await desk.file("", number, description=UNCLEAR)
+    await desk.withdraw(unclear.docket)
+    assert (await refusal(classifier.respond(unclear.docket, "?", asks=True))).reason == "COMPLAINT_STATE_FORBIDS"
+
+
 @pytest.mark.parametrize(("text", "candidates"), [(UNCLEAR, {"BILL_WRONG", "NET_SPEED"}), (MEANINGLESS, set())])
 async def test_what_is_not_clear_stays_with_the_desk_until_somebody_says_what_it_is_about(
     federation: Federation, desk: Complainant, classifier: Complainant, text: str, candidates: set[str]

@@ -7,17 +7,21 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from gateway.api.region.v1.complaint_pb2 import ComplaintState, WorkItemState
+from gateway.clock import from_timestamp
 from tests.federation.archive import CHUNK, scan
 from tests.federation.certificates import FEDERATION
 from tests.federation.complainant import Complainant
 from tests.federation.running import Federation, until
 from tests.federation.test_complaint_remedies import REFUSED, stands
 
+SHANGHAI = ZoneInfo("Asia/Shanghai")
 AT_WORK = WorkItemState.WORK_ITEM_STATE_IN_PROGRESS
 
 
@@ -180,3 +184,39 @@ async def test_a_complaint_is_returned_and_assigned_by_commands_and_the_case_is_
     shown = await said(federation, "guangdong", staff, "show", docket)
     for told in ("assigned (not here)", "henan Billing", "the coordinator", "该号码已携出"):
         assert told in shown.out, told
+
+
+@pytest.mark.files  # nothing of it depends on the engine
+async def test_the_levels_by_an_instant_are_told_in_a_table_and_as_json_of_one_to_come_as_the_rules_foresee(
+    federation: Federation,
+) -> None:
+    number, desk = federation.next_number("guangdong"), Complainant(federation, "guangdong")
+    docket = (await desk.file("BILL_WRONG", number)).docket
+    await federation.advance(timedelta(hours=25))
+    await desk.rises(docket, 2)
+    now = federation.clock.now()
+
+    async def told(after: timedelta, *words: str) -> Ended:
+        instant = (now + after).astimezone().isoformat()
+        options = ("--as-of", instant, "--number", number, "--staff-id", "4711")
+        ended = await said(federation, "guangdong", "operator/counter", "escalations", *options, *words)
+        assert (ended.code, ended.err) == (0, "")
+        return ended
+
+    found = json.loads((await told(timedelta(days=30), "--json")).out)
+    assert [(each["docket"], each["level"], each["is_to_come"]) for each in found] == [
+        (docket, 2, False),
+        *((docket, level, True) for level in (3, 4, 5)),
+    ]
+    assert [each["trigger"] for each in found][-1] == "LEGAL_LIMIT_PASSED"
+    assert [each["level"] for each in json.loads((await told(timedelta(), "--json")).out)] == [2]
+    assert json.loads((await told(-timedelta(hours=20), "--json")).out) == []
+    table = (await told(timedelta(days=30))).out
+    assert table.count(docket) == 4
+    assert "to come" in table
+    assert (await desk.get(docket)).level == 2, "nothing is changed"
+    await federation.advance(timedelta(days=30))
+    reached = await desk.rises(docket, 5)
+    assert [(each.level, from_timestamp(each.due).astimezone(SHANGHAI).isoformat()) for each in reached.escalations][
+        2:
+    ] == [(each["level"], each["due"]) for each in found], "as it was foreseen"

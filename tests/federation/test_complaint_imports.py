@@ -27,6 +27,8 @@ from tests.federation.test_raised import told_by, until_told
 IN_PROGRESS = ComplaintState.COMPLAINT_STATE_IN_PROGRESS
 RESOLVED = ComplaintState.COMPLAINT_STATE_RESOLVED
 CLOSED = ComplaintState.COMPLAINT_STATE_CLOSED
+CANCELLED = ComplaintState.COMPLAINT_STATE_CANCELLED
+REJECTED = ComplaintState.COMPLAINT_STATE_REJECTED
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
@@ -162,6 +164,32 @@ async def test_what_ended_longer_ago_than_complaints_are_kept_is_rejected_and_on
     assert len((await old.hand_over(lines, as_of=now))[-1].replayed) == 2
 
 
+async def test_what_was_withdrawn_or_rejected_has_ended_without_a_resolution_and_nothing_repeats_the_withdrawn(
+    federation: Federation, old: OldSystem, now: datetime
+) -> None:
+    number = federation.next_number("sichuan")
+    lines = [old.complaint(number, filed=now - days * DAY) for days in (9, 8, 7)]
+    for line, ended_as in zip(lines, (CANCELLED, REJECTED), strict=False):
+        line.ended_as = ended_as
+        line.closed_time.CopyFrom(to_timestamp(now - 6 * DAY))
+    withdrawn, no_complaint, still_open = await old.imported(*lines)
+    assert (withdrawn.state, no_complaint.state) == (CANCELLED, REJECTED)
+    for each in (withdrawn, no_complaint):
+        assert from_timestamp(each.state_changes[-1].time) == now - 6 * DAY
+        assert (each.HasField("resolution"), met(each, DeadlineKind.DEADLINE_KIND_RESOLVE)) == (False, None)
+    assert (still_open.repeat_of, still_open.repeats) == (no_complaint.docket, 1)
+    assert (await old.desk.file("BILL_WRONG", number)).repeats == 2, "as of what is filed from now on"
+    again = (await old.hand_over(lines))[-1]
+    assert (again.created, again.existing) == (0, 3)
+
+
+async def test_what_happened_in_the_countryside_has_the_limit_of_the_countryside(old: OldSystem, now: datetime) -> None:
+    lines = [old.complaint(filed=now - HOUR, category="NET_SPEED") for _ in range(2)]
+    lines[1].request.rural_area = True
+    urban, rural = await old.imported(*lines)
+    assert urban.expected_resolution_date.seconds < rural.expected_resolution_date.seconds
+
+
 async def test_an_import_that_broke_goes_on_and_leaves_each_line_once(
     federation: Federation, old: OldSystem, now: datetime
 ) -> None:
@@ -179,7 +207,7 @@ async def test_what_no_complaint_can_be_is_rejected_with_its_line(
     federation: Federation, old: OldSystem, now: datetime
 ) -> None:
     good = old.closed(filed=now - 3 * DAY, took=HOUR)
-    wrong = [old.closed(filed=now - 3 * DAY, took=HOUR) for _ in range(11)]
+    wrong = [old.closed(filed=now - 3 * DAY, took=HOUR) for _ in range(14)]
     wrong[0].external_reference = ""
     wrong[1].request.category, wrong[1].request.description = "", "客户来电"  # which may be about anything
     wrong[2].request.category = "NO_SUCH"
@@ -191,6 +219,10 @@ async def test_what_no_complaint_can_be_is_rejected_with_its_line(
     wrong[8].cause_code = "Not A Code"
     wrong[9].request.ClearField("description")
     wrong[10].ClearField("closed_time")  # a rating of what is still open
+    wrong[11].ended_as = IN_PROGRESS  # no end
+    wrong[12].ended_as = CANCELLED  # and resolved
+    wrong[13] = old.complaint(filed=now - 3 * DAY)
+    wrong[13].ended_as = REJECTED  # of what is still open
     elsewhere = old.complaint(federation.next_number("guangdong"), filed=now - DAY)
     answers = await old.hand_over([good, *wrong, elsewhere, None])
     assert rejected(answers) == [
@@ -198,9 +230,9 @@ async def test_what_no_complaint_can_be_is_rejected_with_its_line(
         (4, "REQUEST_INVALID"),
         (5, "COMPLAINT_CATEGORY_UNKNOWN"),
         (6, "NUMBER_INVALID"),
-        *((line, "REQUEST_INVALID") for line in range(7, 14)),
-        (14, "COMPLAINT_IMPORT_ELSEWHERE"),
-        (15, "REQUEST_INVALID"),
+        *((line, "REQUEST_INVALID") for line in range(7, 17)),
+        (17, "COMPLAINT_IMPORT_ELSEWHERE"),
+        (18, "REQUEST_INVALID"),
     ]
     assert answers[-1].created == 1
 

@@ -95,8 +95,13 @@ async def test_a_report_brings_no_decisions_along_and_goes_where_the_registry_sa
 
 async def test_a_good_report_is_taken_up_and_not_twice(federation: Federation, henan: Forger) -> None:
     report = fresh(federation, federation.next_number("sichuan"))
+    report.report.place.rural = True
+    report.report.services.extend(["broadband-chengdu", "of-tomorrow"])
     first = henan.seal("sichuan", REPORTED, FaultFiling(fault=report), report.id)
     assert (await henan.deliver(first, "sichuan")).HasField("receipt")
+    taken = await FaultReporter(federation, "sichuan", "staff/wang").get(report.id)
+    assert list(taken.report.services) == ["broadband-chengdu"]
+    assert not taken.report.place.rural, "of a site the registry says so"
     again = henan.seal("sichuan", REPORTED, FaultFiling(fault=report), report.id)
     assert refused(await henan.deliver(again, "sichuan")) == "ENVELOPE_INVALID"
 

@@ -6,16 +6,19 @@ import pytest
 
 from gateway.api.region.v1.fault_pb2 import Fault, FaultEvaluation, FaultState, QuoteState, RepairMilestone, RepairMode
 from gateway.api.region.v1.fault_service_pb2 import WorkOnFaultRequest
+from gateway.api.region.v1.sharing_service_pb2 import DisclosureKind
 from gateway.api.types.v1.types_pb2 import Money
 from gateway.clock import from_timestamp, to_timestamp
 from tests.federation.counter import Counter
 from tests.federation.fault_reporter import CLOSED, IN_PROGRESS, RESOLVED, FaultReporter
 from tests.federation.refusals import refusal
 from tests.federation.running import Federation, until
+from tests.federation.sharing_counter import SharingCounter
 from tests.federation.test_erasure import end_line
 from tests.federation.test_erasure_of_complaints import keys
 from tests.federation.test_faults import SITES, staff, texts, until_told
 
+FAULT_SENT = DisclosureKind.DISCLOSURE_KIND_FAULT_SENT
 PENDING = FaultState.FAULT_STATE_PENDING
 PLACES = pytest.mark.parametrize("place", ["guangdong", "henan"])
 
@@ -139,3 +142,14 @@ async def test_no_fault_of_a_restricted_customer_is_shown_or_taken_in(
     assert await home.list(number=number) == []
     await sichuan.release(number)
     assert await home.list(number=number) == [fault.id]
+
+
+async def test_the_customers_list_names_the_region_that_was_sent_a_fault(
+    federation: Federation, sichuan: Counter
+) -> None:
+    number = await sichuan.new_customer()
+    fault = await FaultReporter(federation, "sichuan").report(number, site=SITES["henan"])
+    await FaultReporter(federation, "sichuan").is_taken(fault.id)
+    (seen,) = await SharingCounter.of(federation, "sichuan").disclosures(number)
+    assert (seen.kind, seen.region, seen.particulars.record) == (FAULT_SENT, "henan", fault.id)
+    assert seen.purpose_title.en == "the fault is there"

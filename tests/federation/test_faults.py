@@ -200,6 +200,27 @@ async def test_a_report_waits_for_a_region_that_is_away_and_is_taken_up_once(
     assert sum("已受理" in each for each in texts(federation, number, "guangdong")) == 1
 
 
+async def test_a_home_region_that_is_away_tells_the_customer_once_and_gives_back_once_when_it_is_back(
+    federation: Federation, desk: FaultReporter, sichuan: Counter
+) -> None:
+    number, engineers = await sichuan.new_customer(balance=0), staff(federation, "henan")
+    await federation.stop_node("sichuan")
+    filed = await desk.report(number, site=SITES["henan"])
+    await engineers.is_taken(filed.id)
+    await engineers.takes_up(filed.id)
+    federation.clock.advance(timedelta(hours=URBAN_HOURS, minutes=30))
+    await engineers.follows(filed.id, lambda each: each.outages[0].HasField("breach_time"), "late")
+    await engineers.resolves(filed.id)
+    await engineers.closes(filed.id)
+    await federation.start_node("sichuan")
+    await until_told(federation, number, "未能按期修复", "sichuan")
+    await until_told(federation, number, "已退回您的账户", "sichuan")
+    await engineers.follows(filed.id, lambda each: each.outages[0].HasField("waiver"), "rent was given back")
+    (amount,) = waived(federation, filed.id)
+    assert await sichuan.balance(number) == amount
+    assert (await staff(federation, "sichuan").get(filed.id)).state == CLOSED
+
+
 async def test_a_fault_that_the_customer_takes_back_is_cancelled_everywhere_and_not_late(
     federation: Federation, desk: FaultReporter
 ) -> None:
@@ -230,6 +251,8 @@ async def test_a_major_fault_of_a_link_is_closed_with_a_review_and_its_measures(
     closed = await engineers.closes(filed.id, REVIEW)
     assert closed.review.measures[0].owner == "li"
     assert closed.review.author == "sichuan/wang"
+    actions = "SELECT category, cause_code, owner, due_date FROM improvement_actions WHERE docket = ?"
+    assert federation.database("sichuan").rows(actions, filed.id) == [("FAULT", "cable", "li", "2030-01-31")]
 
 
 @pytest.mark.parametrize(

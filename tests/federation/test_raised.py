@@ -25,6 +25,7 @@ from tests.federation.certificates import FEDERATION
 from tests.federation.complainant import Complainant
 from tests.federation.databases import Databases
 from tests.federation.running import NOT_JOINED, Federation, until
+from tests.federation.test_complaint_oversight import raised
 from tests.webhook import serving
 
 IN_PROGRESS = ComplaintState.COMPLAINT_STATE_IN_PROGRESS
@@ -149,6 +150,58 @@ async def test_a_level_that_fell_due_while_both_regions_were_away_is_raised_and_
     await until_told(federation, "guangdong", docket, [1, 2, 3])
     assert levels_raised(federation, "guangdong", docket) == [0, 1, 2, 3]
     assert levels_raised(federation, "henan", docket) == []
+
+
+async def a_minute_later(federation: Federation) -> None:
+    """Moves the clock past the minute for which Henan waits before it tells, and has it look at what it is to tell."""
+    await federation.advance(timedelta(minutes=2))
+    await Complainant(federation, "henan").file("SVC_ATTITUDE", federation.next_number("henan"))
+
+
+async def third_of_one_number(federation: Federation, desk: Complainant) -> Complaint:
+    """The third complaint of a number of Henan, filed while Henan is away."""
+    number, staff = federation.next_number("henan"), Complainant(federation, "henan", "staff/wang")
+    for _ in range(2):
+        await staff.reaches((await desk.file("BILL_ABNORMAL", number)).docket, IN_PROGRESS)
+    await federation.stop_node("henan")
+    return await desk.file("BILL_ABNORMAL", number)
+
+
+async def test_what_comes_once_too_often_and_was_raised_by_an_administrator_meanwhile_is_told_by_one_region(
+    federation: Federation,
+) -> None:
+    desk, staff = Complainant(federation, "guangdong"), Complainant(federation, "henan", "staff/wang")
+    docket = (await third_of_one_number(federation, desk)).docket
+    await raised(federation, docket, 3)
+    await federation.start_node("henan")
+    theirs = [(level, "guangdong") for level in (0, 1, 2, 3)]
+
+    def is_settled(found: Complaint) -> bool:
+        return [(each.level, each.region) for each in found.escalations] == [*theirs, (4, "henan")]
+
+    for somebody in (staff, desk):
+        await somebody.follows(docket, is_settled, "each level is one region's")
+    await a_minute_later(federation)
+    await until_told(federation, "henan", docket, [4])
+    await until_told(federation, "guangdong", docket, [1, 2, 3])
+    assert levels_raised(federation, "guangdong", docket) == [0, 1, 2, 3]
+    assert levels_raised(federation, "henan", docket) == [4]
+
+
+async def test_what_comes_once_too_often_is_told_by_who_takes_it_up_though_the_first_contact_is_away(
+    federation: Federation,
+) -> None:
+    desk = Complainant(federation, "guangdong")
+    docket = (await third_of_one_number(federation, desk)).docket
+    await federation.start_node("henan")
+    await Complainant(federation, "henan", "staff/wang").reaches(docket, IN_PROGRESS)
+    await federation.stop_node("guangdong")
+    try:
+        await a_minute_later(federation)
+        await until_told(federation, "henan", docket, [2, 3, 4])
+    finally:
+        await federation.start_node("guangdong")
+    await until_told(federation, "guangdong", docket, [1])
 
 
 class TwoCoordinators(Federation):

@@ -40,6 +40,7 @@ from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.types_pb2 import Document
 from gateway.errors import from_rpc_error, reason_name
 from gateway.identity import server_name
+from tests.federation.agreements import Agreements, calls_about_agreements
 from tests.federation.archive import Archive, scan
 from tests.federation.certificates import FEDERATION, new_authority
 from tests.federation.complainant import Complainant
@@ -51,6 +52,7 @@ from tests.federation.running import CALL_SECONDS, Federation
 from tests.federation.sharing_counter import CONSENT, HOLDER, SharingCounter
 from tests.federation.shows_nobody import SHOWS_NOBODY
 from tests.federation.support_staff import SupportStaff
+from tests.federation.whole_lists import all_customers, all_orders
 
 # Clear; only its masked form; nothing that tells it from a number that nobody has; or the reason of the refusal.
 SHOWN, MASKED, NOTHING = "shown", "masked", "nothing"
@@ -105,6 +107,9 @@ OPERATOR: Mapping[str, Mapping[str, str]] = {
     "GetFault": row(SHOWN, *["FAULT_NOT_FOUND"] * 6),
     "ListFaults": row(SHOWN, *[NOTHING] * 6),
     "WatchFaults": row(SHOWN, *["FAULT_NOT_FOUND"] * 6),
+    "GetAgreement": row(SHOWN, *["AGREEMENT_NOT_FOUND"] * 6),
+    "ListAgreements": row(SHOWN, *[NOTHING] * 6),
+    "GetStatement": row("STATEMENT_NOT_FOUND", *["AGREEMENT_NOT_FOUND"] * 6),
     "GetSupportRequest": row(SHOWN, *["SUPPORT_REQUEST_NOT_FOUND"] * 6),
     "ListSupportRequests": row(SHOWN, *[NOTHING] * 6),
     # What goes to the regulator is for staff of the first contact alone.
@@ -130,6 +135,9 @@ STAFF: Mapping[str, Mapping[str, str]] = (
             "GetFault",
             "ListFaults",
             "WatchFaults",
+            "GetAgreement",
+            "ListAgreements",
+            "GetStatement",
             "GetSupportRequest",
             "ListSupportRequests",
         )
@@ -190,6 +198,7 @@ class Person:
     docket: str = "sichuan/counter/none"
     attachment_id: str = "sichuan/counter/none"
     fault_id: str = "sichuan/F20261210-0"
+    agreement_id: str = "sichuan/agreement-none"
     support_id: str = "sichuan/S20261210-0"
 
     @property
@@ -249,9 +258,10 @@ async def make_person(federation: Federation, case: str) -> Person:
     attachment_id = await Folder(complainant, docket).attach(content)
     site = "guangzhou" if case == "own" else "chengdu"
     fault_id = (await FaultReporter(federation, counter.region).report(number, site=site)).id
+    agreement = await Agreements(federation, counter.region).make(number)
     asked = SupportStaff(federation, counter.region, "operator/counter")
     support_id = (await asked.open(number, service=f"broadband-{site}")).id
-    return Person(number, order.id, register_id, docket, attachment_id, fault_id, support_id)
+    return Person(number, order.id, register_id, docket, attachment_id, fault_id, agreement.id, support_id)
 
 
 async def decide(federation: Federation, home: Mapping[str, Person]) -> None:
@@ -281,6 +291,7 @@ async def call(federation: Federation, channel: grpc.aio.Channel, rpc: str, pers
     calls = {
         **calls_about_records(federation, channel, person),
         **calls_about_work(channel, person, watched),
+        **calls_about_agreements(channel, person.number, person.agreement_id),
         **calls_about_documents(channel, person),
         **calls_about_faults(channel, person.fault_id, person.number),
         **calls_about_support(channel, person.support_id, person.number),
@@ -421,28 +432,6 @@ async def changes_of_orders(stub: OrderServiceStub, watched: Watched) -> bytes:
             break
     changes.cancel()
     return found
-
-
-async def all_customers(stub: CustomerServiceStub) -> bytes:
-    """All pages of the list."""
-    found, token = b"", ""
-    while True:
-        request = customer_api.ListCustomersRequest(page_size=500, page_token=token, requester=REQUESTER)
-        page = await stub.ListCustomers(request, timeout=CALL_SECONDS)
-        found, token = found + page.SerializeToString(), page.next_page_token
-        if not token:
-            return found
-
-
-async def all_orders(stub: OrderServiceStub) -> bytes:
-    """All pages of the list."""
-    found, token = b"", ""
-    while True:
-        request = order_api.ListOrdersRequest(page_size=500, page_token=token, requester=REQUESTER)
-        page = await stub.ListOrders(request, timeout=CALL_SECONDS)
-        found, token = found + page.SerializeToString(), page.next_page_token
-        if not token:
-            return found
 
 
 def dial(federation: Federation, identity: str) -> grpc.aio.Channel:

@@ -51,6 +51,39 @@ def test_a_case_is_with_one_party_at_every_instant(items: Sequence[WorkItem], ex
     assert cases.holder(Complaint(items=items), LEADS) == expected
 
 
+def asks(author: str, region: str, *, answered: bool = False) -> ComplaintNote:
+    answer_time = to_timestamp(NOW) if answered else None
+    return ComplaintNote(author=f"{author}/li", time=to_timestamp(NOW), asks_region=region, answer_time=answer_time)
+
+
+AT_WORK = [item("sichuan", cases.AT_WORK), item("henan", cases.AT_WORK, 2), item("hubei", cases.DONE, 3)]
+
+
+@pytest.mark.parametrize(
+    ("notes", "items", "expected"),
+    [
+        ([asks(LEADS, "henan")], AT_WORK, ("henan", rules.WAITING_FOR_REGION)),
+        ([asks(LEADS, "henan"), asks("sichuan", LEADS)], AT_WORK, ("henan", rules.WAITING_FOR_REGION)),
+        ([asks(LEADS, "henan", answered=True), asks("sichuan", LEADS)], AT_WORK, (LEADS, rules.WORKING)),
+        ([asks(LEADS, "henan")], [*AT_WORK, item(LEADS, cases.AT_WORK, 4)], ("henan", rules.WAITING_FOR_REGION)),
+        ([asks(LEADS, "hubei"), asks("hubei", LEADS)], AT_WORK, ("sichuan", rules.WAITING_FOR_REGION)),
+        ([asks(LEADS, "henan")], [item("henan", cases.AWAITING_CUSTOMER)], ("", rules.WAITING_FOR_CUSTOMER)),
+        ([asks(LEADS, "henan")], [item("", cases.AWAITING_COORDINATOR)], ("", rules.WAITING_FOR_COORDINATOR)),
+    ],
+)
+def test_a_case_is_with_whoever_owes_an_answer_while_both_who_asked_and_who_was_asked_work_on_it(
+    notes: Sequence[ComplaintNote], items: Sequence[WorkItem], expected: cases.Holder
+) -> None:
+    assert cases.holder(Complaint(notes=notes, items=items), LEADS) == expected
+
+
+def test_a_question_of_a_work_item_to_the_leading_region_is_answered_in_the_case_too() -> None:
+    asked, other = asks("sichuan", LEADS), asks("henan", LEADS)
+    case, answered = Complaint(notes=[asked, other]), asks("sichuan", LEADS, answered=True)
+    cases.take_answers(case, Complaint(owner_region="sichuan", notes=[answered]))
+    assert [each.HasField("answer_time") for each in case.notes] == [True, False]
+
+
 @pytest.mark.parametrize(
     ("found", "known", "expected"),
     [

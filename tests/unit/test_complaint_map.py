@@ -10,7 +10,7 @@ import yaml
 
 from deploy.old_complaints import COLUMNS, rows
 from gateway.api.region.v1.complaint_import_service_pb2 import ImportedComplaint
-from gateway.api.region.v1.complaint_pb2 import ComplaintChannel, Remedy
+from gateway.api.region.v1.complaint_pb2 import ComplaintChannel, ComplaintState, Remedy
 from gateway.clock import from_timestamp
 from region_node.cli.column_map import LineInvalid, MapUnusable
 from region_node.cli.complaint_file import ComplaintFile
@@ -67,6 +67,27 @@ def test_times_keep_their_zone_and_others_get_that_of_the_map(tmp_path: Path) ->
     pattern = {"column": "Filed", "as": "%d/%m/%Y %H:%M"}
     told = one(tmp_path, {"Filed": "02/03/2026 10:00"}, filed_time=pattern)
     assert from_timestamp(told.filed_time) == datetime(2026, 3, 2, 2, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        ("closed", ComplaintState.COMPLAINT_STATE_CLOSED),
+        ("Withdrawn", ComplaintState.COMPLAINT_STATE_CANCELLED),
+        ("rejected", ComplaintState.COMPLAINT_STATE_REJECTED),
+        ("", ComplaintState.COMPLAINT_STATE_UNSPECIFIED),
+    ],
+)
+def test_how_a_complaint_ended_and_where_it_happened_are_told_in_words(
+    tmp_path: Path, told: str, expected: ComplaintState.ValueType
+) -> None:
+    assert one(tmp_path, {"Stars": told}, ended_as={"column": "Stars"}, rating="0").ended_as == expected
+    assert one(tmp_path, area="rural").request.rural_area
+    assert not one(tmp_path, area="Urban").request.rural_area
+    with pytest.raises(LineInvalid, match="not one of"):
+        one(tmp_path, area="hills")
+    with pytest.raises(LineInvalid, match="not one of"):
+        one(tmp_path, ended_as="forgotten")
 
 
 def test_what_has_not_happened_stays_unset(tmp_path: Path) -> None:
@@ -153,4 +174,8 @@ def test_the_shipped_map_reads_every_line_of_the_made_up_sample(tmp_path: Path) 
     assert [each.problem for each in lines] == [None] * 200
     closed = [each.content for each in lines if each.content is not None and each.content.HasField("closed_time")]
     assert 100 < len(closed) < 200
-    assert all(each.cause_code and each.HasField("resolved_time") for each in closed)
+    resolved = [each for each in closed if each.ended_as == ComplaintState.COMPLAINT_STATE_CLOSED]
+    assert 0 < len(closed) - len(resolved) < 30
+    assert all((each in resolved) == bool(each.cause_code) == each.HasField("resolved_time") for each in closed)
+    areas = [each.content.request.rural_area for each in lines if each.content is not None]
+    assert 30 < sum(areas) < 90

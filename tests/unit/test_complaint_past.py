@@ -6,11 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.api.federation.v1.configuration_pb2 import ComplaintSeverity, TimeLimit
-from gateway.api.region.v1.complaint_pb2 import Complaint
+from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintState
 from gateway.clock import from_timestamp, to_timestamp
 from region_node.complaints import escalation, rules
 from region_node.complaints.deadlines import Limit, meet, starting
-from region_node.complaints.past import Earlier, Past, relive
+from region_node.complaints.past import Earlier, Past, levels_at, relive
 from tests.unit.complaint_scene import DAY, HOUR, LIMITS, MOMENTS, at, duration, fired, hours
 
 KINDS = (rules.ACKNOWLEDGE, rules.FIRST_RESPONSE, rules.RESOLVE, rules.LEGAL)
@@ -48,7 +48,8 @@ def lived(complaint: Complaint, past: Past, until: datetime) -> Complaint:
     escalation.file(complaint, filed, region)
     escalation.classified(complaint, filed, region)
     complaint.version = 1
-    rules.enter(complaint, rules.IN_PROGRESS, now=filed, region=region, reason="taken up")
+    if past.ended_as != rules.REJECTED:
+        rules.enter(complaint, rules.IN_PROGRESS, now=filed, region=region, reason="taken up")
     meet(complaint, (rules.ACKNOWLEDGE,), filed)
     escalation.take_up(complaint, filed, region)
 
@@ -66,7 +67,7 @@ def lived(complaint: Complaint, past: Past, until: datetime) -> Complaint:
             meet(complaint, (rules.FIRST_RESPONSE, rules.RESOLVE, rules.LEGAL), instant)
             rules.enter(complaint, rules.RESOLVED, now=instant, region=region, reason="resolution proposed")
         else:
-            rules.enter(complaint, rules.CLOSED, now=instant, region=region, reason="accepted by the customer")
+            rules.enter(complaint, past.ended_as, now=instant, region=region, reason="it has ended")
     fire(until + timedelta(microseconds=1))
     return complaint
 
@@ -78,6 +79,7 @@ def lived(complaint: Complaint, past: Past, until: datetime) -> Complaint:
     st.integers(0, 3),
     st.lists(GAPS, max_size=3),
     GAPS,
+    st.sampled_from([rules.CLOSED, rules.CANCELLED, rules.REJECTED]),
 )
 def test_a_replay_is_what_live_timers_do(
     filed: datetime,
@@ -86,9 +88,11 @@ def test_a_replay_is_what_live_timers_do(
     repeats: int,
     gaps: list[timedelta],
     rest: timedelta,
+    ended_as: ComplaintState.ValueType,
 ) -> None:
     times: list[datetime | None] = [filed + sum(gaps[: index + 1], timedelta()) for index in range(len(gaps))]
-    past = Past(filed, *times, *[None] * (3 - len(times)))
+    answered, resolved, closed = times + [None] * (3 - len(times))
+    past = Past(filed, answered, resolved if ended_as == rules.CLOSED else None, closed, ended_as)
     until = filed + sum(gaps, rest)
     replayed = received(filed, limits, severity, repeats)
     due = relive(replayed, past, hours, until)
@@ -131,6 +135,28 @@ def test_one_that_was_closed_without_a_resolution_was_resolved_by_that() -> None
     relive(complaint, Past(FILED, closed=FILED + HOUR), hours, FILED + DAY)
     assert complaint.state == rules.CLOSED
     assert [from_timestamp(each.met_time) for each in complaint.deadlines] == [FILED, *[FILED + HOUR] * 3]
+
+
+def test_one_that_was_withdrawn_or_rejected_was_answered_by_nothing_and_raised_no_more_from_then_on() -> None:
+    for ended_as in (rules.CANCELLED, rules.REJECTED):
+        complaint = received(FILED)
+        assert relive(complaint, Past(FILED, closed=FILED + HOUR, ended_as=ended_as), hours, FILED + DAY) is None
+        assert (complaint.state, complaint.level) == (ended_as, escalation.DEPARTMENT)
+        assert [each.HasField("met_time") for each in complaint.deadlines] == [True, False, False, False]
+
+
+def test_a_stored_complaint_tells_what_it_had_reached_and_what_it_will_have_reached_if_nothing_happens() -> None:
+    stored, now = received(FILED), FILED + 5 * HOUR
+    relive(stored, Past(FILED), hours, now)
+    before = stored.SerializeToString()
+    assert fired(stored)[-1] == (2, "FIRST_RESPONSE_MISSED")
+    assert [each.level for each in levels_at(stored, hours, FILED + 3 * HOUR, now)] == [0, 1]
+    assert list(levels_at(stored, hours, now, now)) == list(stored.escalations)
+    for until in (FILED + 30 * HOUR, FILED + 49 * HOUR, FILED + 20 * DAY):
+        live = received(FILED)
+        relive(live, Past(FILED), hours, until)
+        assert list(levels_at(stored, hours, until, now)) == list(live.escalations)
+    assert stored.SerializeToString() == before
 
 
 def test_a_complaint_repeats_those_of_its_number_and_category_that_were_filed_within_the_time_before() -> None:

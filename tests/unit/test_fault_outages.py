@@ -162,3 +162,18 @@ def test_what_was_given_back_before_is_taken_out_hour_by_hour(
     left = outages.without(at(span), [at(each) for each in known])
     hours = {hour for hour in range(*span) if not any(start <= hour < end for start, end in known)}
     assert sum((end - start for start, end in left), timedelta()) == len(hours) * HOUR
+
+
+@pytest.mark.parametrize("concerned", ["handling_region", "home_region", "owner_region"])
+def test_the_strictest_limit_of_the_regions_concerned_holds_and_that_of_another_does_not(concerned: str) -> None:
+    configuration = load(FEDERATION_FILES)
+    policy = next(each for each in configuration.policies if each.name == "fault-repair-urban")
+    policy.regional.add(region="hunan").limit.duration.FromSeconds(24 * 3600)
+    stricter = Federation(1, configuration)
+    fault = reported()
+    outages.set_first(stricter, fault)
+    assert outages.due_of(fault) == START + 48 * HOUR
+    setattr(fault, concerned, "hunan")
+    outages.set_first(stricter, fault)
+    assert outages.due_of(fault) == START + 24 * HOUR
+    assert fault.outages[0].limit_region == "hunan"

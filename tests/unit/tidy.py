@@ -82,7 +82,7 @@ PURE_GATEWAY = frozenset(
     }
 )
 # The parts of a region that a rule may lean on, besides other rules.
-PURE_REGION = frozenset({"region_node.requests", "region_node.terms"})
+PURE_REGION = frozenset({"region_node.agreements.spans", "region_node.requests", "region_node.terms"})
 CLOCK_READS = frozenset({"now", "utcnow", "today"})
 IMPURE_BUILTINS = frozenset({"open", "print", "input", "exec", "eval", "__import__"})
 

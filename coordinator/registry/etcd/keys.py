@@ -109,6 +109,11 @@ class Keys:
         """All cases of complaints."""
         return _below(f"{self._prefix}cases/")
 
+    @property
+    def planned_windows(self) -> bytes:
+        """The planned outages of all regions."""
+        return self._key("planned-windows")
+
     def live(self, region: str, endpoint: str) -> bytes:
         """A process of a region."""
         return self._key(f"live/{region}/{endpoint}")

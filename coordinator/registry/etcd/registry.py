@@ -22,11 +22,13 @@ from coordinator.registry.etcd.keys import KeyRange, Keys
 from coordinator.registry.etcd.last_good import LastGood
 from coordinator.registry.etcd.leases import Leases, OwnReplica, lease_of
 from coordinator.registry.etcd.packing import Packed, TooLarge, pack
+from coordinator.registry.etcd.planned_windows import Decide, change_planned_windows, read_planned_windows
 from coordinator.registry.etcd.plans import Plans
 from coordinator.registry.etcd.settings import EtcdSettings
 from coordinator.registry.etcd.values import Applied
 from coordinator.registry.etcd.watch import Follower, FollowerPorts
 from coordinator.registry.port import Replica, Snapshot
+from gateway.api.coordinator.v1.planned_outage_service_pb2 import PlannedWindow
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.region.v1.case_service_pb2 import CaseHeader
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -251,6 +253,16 @@ class EtcdRegistry:
         first = after + 1
         page = await self._read(KeyRange(self._keys.audit_row(first), self._keys.audit_row(first + _ROWS_AT_ONCE)))
         return [values.decode_row(page[key].value).row for key in sorted(page)]
+
+    async def planned_windows(self) -> Sequence[PlannedWindow]:
+        """See the port."""
+        return read_planned_windows(await self._value(self._keys.planned_windows))
+
+    async def change_planned_windows(self, decide: Decide) -> None:
+        """See the port. Raises Refused with REGISTRY_UNAVAILABLE."""
+        self._require_onward()
+        now, seconds = self._clock.now(), self._contact.patience()
+        await self._to_the_end(change_planned_windows(self._changes, self._keys, decide, now, seconds))
 
     async def enter(self, name: str, endpoint: str) -> None:
         """See the port. Where etcd does not answer, it hears of it once it does."""

@@ -25,9 +25,10 @@ _sym_db = _symbol_database.Default()
 from gateway.api.coordinator.v1 import administration_pb2 as gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2
 from gateway.api.federation.v1 import network_pb2 as gateway_dot_api_dot_federation_dot_v1_dot_network__pb2
 from gateway.api.types.v1 import access_pb2 as gateway_dot_api_dot_types_dot_v1_dot_access__pb2
+from gateway.api.types.v1 import types_pb2 as gateway_dot_api_dot_types_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n-gateway/api/coordinator/v1/path_service.proto\x12\x1agateway.api.coordinator.v1\x1a/gateway/api/coordinator/v1/administration.proto\x1a\'gateway/api/federation/v1/network.proto\x1a!gateway/api/types/v1/access.proto\"{\n\tPathBasis\x12\x11\n\tby_design\x18\x01 \x01(\x08\x12\x0c\n\x04\x64own\x18\x02 \x03(\t\x12\x15\n\rquality_class\x18\x03 \x01(\t\x12\x36\n\rchanged_links\x18\x04 \x03(\x0b\x32\x1f.gateway.api.federation.v1.Link\"M\n\x0bPathQuality\x12\x10\n\x08\x64\x65lay_us\x18\x01 \x01(\x03\x12\x1a\n\x12\x64\x65lay_variation_us\x18\x02 \x01(\x03\x12\x10\n\x08loss_ppb\x18\x03 \x01(\x05\"\x7f\n\x07PathHop\x12\x0c\n\x04link\x18\x01 \x01(\t\x12\r\n\x05start\x18\x02 \x01(\t\x12\x0b\n\x03\x65nd\x18\x03 \x01(\t\x12\x38\n\x07quality\x18\x04 \x01(\x0b\x32\'.gateway.api.coordinator.v1.PathQuality\x12\x10\n\x08measured\x18\x05 \x01(\x08\"\x9d\x01\n\rQualityBudget\x12\x0c\n\x04kept\x18\x01 \x01(\x08\x12\x15\n\x08\x64\x65lay_us\x18\x02 \x01(\x03H\x00\x88\x01\x01\x12\x1f\n\x12\x64\x65lay_variation_us\x18\x03 \x01(\x03H\x01\x88\x01\x01\x12\x15\n\x08loss_ppb\x18\x04 \x01(\x05H\x02\x88\x01\x01\x42\x0b\n\t_delay_usB\x15\n\x13_delay_variation_usB\x0b\n\t_loss_ppb\"\xb5\x01\n\x0bNetworkPath\x12\x31\n\x04hops\x18\x01 \x03(\x0b\x32#.gateway.api.coordinator.v1.PathHop\x12\x38\n\x07quality\x18\x02 \x01(\x0b\x32\'.gateway.api.coordinator.v1.PathQuality\x12\x39\n\x06\x62udget\x18\x03 \x01(\x0b\x32).gateway.api.coordinator.v1.QualityBudget\"\xb2\x01\n\tSitePaths\x12\r\n\x05start\x18\x01 \x01(\t\x12\x0b\n\x03\x65nd\x18\x02 \x01(\t\x12\x35\n\x04\x62\x65st\x18\x03 \x01(\x0b\x32\'.gateway.api.coordinator.v1.NetworkPath\x12<\n\x0b\x61lternative\x18\x04 \x01(\x0b\x32\'.gateway.api.coordinator.v1.NetworkPath\x12\x14\n\x0cshared_links\x18\x05 \x03(\t\"d\n\x10\x46indPathsRequest\x12\r\n\x05start\x18\x01 \x01(\t\x12\x0b\n\x03\x65nd\x18\x02 \x01(\t\x12\x34\n\x05\x62\x61sis\x18\x03 \x01(\x0b\x32%.gateway.api.coordinator.v1.PathBasis\"\xd1\x01\n\x11\x46indPathsResponse\x12\x34\n\x05paths\x18\x01 \x01(\x0b\x32%.gateway.api.coordinator.v1.SitePaths\x12\x36\n\x07\x63hanged\x18\x02 \x01(\x0b\x32%.gateway.api.coordinator.v1.SitePaths\x12\x0c\n\x04\x64own\x18\x03 \x03(\t\x12@\n\nunanswered\x18\x04 \x03(\x0b\x32,.gateway.api.coordinator.v1.UnansweredRegion\"L\n\x14GetPathMatrixRequest\x12\x34\n\x05\x62\x61sis\x18\x01 \x01(\x0b\x32%.gateway.api.coordinator.v1.PathBasis\"\x97\x01\n\x0bRegionPaths\x12\r\n\x05start\x18\x01 \x01(\t\x12\x0b\n\x03\x65nd\x18\x02 \x01(\t\x12\x34\n\x05paths\x18\x03 \x01(\x0b\x32%.gateway.api.coordinator.v1.SitePaths\x12\x36\n\x07\x63hanged\x18\x04 \x01(\x0b\x32%.gateway.api.coordinator.v1.SitePaths\"\x9f\x01\n\x15GetPathMatrixResponse\x12\x36\n\x05pairs\x18\x01 \x03(\x0b\x32\'.gateway.api.coordinator.v1.RegionPaths\x12\x0c\n\x04\x64own\x18\x02 \x03(\t\x12@\n\nunanswered\x18\x03 \x03(\x0b\x32,.gateway.api.coordinator.v1.UnansweredRegion2\x81\x02\n\x0bPathService\x12r\n\tFindPaths\x12,.gateway.api.coordinator.v1.FindPathsRequest\x1a-.gateway.api.coordinator.v1.FindPathsResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x12~\n\rGetPathMatrix\x12\x30.gateway.api.coordinator.v1.GetPathMatrixRequest\x1a\x31.gateway.api.coordinator.v1.GetPathMatrixResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n-gateway/api/coordinator/v1/path_service.proto\x12\x1agateway.api.coordinator.v1\x1a/gateway/api/coordinator/v1/administration.proto\x1a\'gateway/api/federation/v1/network.proto\x1a!gateway/api/types/v1/access.proto\x1a gateway/api/types/v1/types.proto\"{\n\tPathBasis\x12\x11\n\tby_design\x18\x01 \x01(\x08\x12\x0c\n\x04\x64own\x18\x02 \x03(\t\x12\x15\n\rquality_class\x18\x03 \x01(\t\x12\x36\n\rchanged_links\x18\x04 \x03(\x0b\x32\x1f.gateway.api.federation.v1.Link\"M\n\x0bPathQuality\x12\x10\n\x08\x64\x65lay_us\x18\x01 \x01(\x03\x12\x1a\n\x12\x64\x65lay_variation_us\x18\x02 \x01(\x03\x12\x10\n\x08loss_ppb\x18\x03 \x01(\x05\"\x7f\n\x07PathHop\x12\x0c\n\x04link\x18\x01 \x01(\t\x12\r\n\x05start\x18\x02 \x01(\t\x12\x0b\n\x03\x65nd\x18\x03 \x01(\t\x12\x38\n\x07quality\x18\x04 \x01(\x0b\x32\'.gateway.api.coordinator.v1.PathQuality\x12\x10\n\x08measured\x18\x05 \x01(\x08\"\x9d\x01\n\rQualityBudget\x12\x0c\n\x04kept\x18\x01 \x01(\x08\x12\x15\n\x08\x64\x65lay_us\x18\x02 \x01(\x03H\x00\x88\x01\x01\x12\x1f\n\x12\x64\x65lay_variation_us\x18\x03 \x01(\x03H\x01\x88\x01\x01\x12\x15\n\x08loss_ppb\x18\x04 \x01(\x05H\x02\x88\x01\x01\x42\x0b\n\t_delay_usB\x15\n\x13_delay_variation_usB\x0b\n\t_loss_ppb\"\xb5\x01\n\x0bNetworkPath\x12\x31\n\x04hops\x18\x01 \x03(\x0b\x32#.gateway.api.coordinator.v1.PathHop\x12\x38\n\x07quality\x18\x02 \x01(\x0b\x32\'.gateway.api.coordinator.v1.PathQuality\x12\x39\n\x06\x62udget\x18\x03 \x01(\x0b\x32).gateway.api.coordinator.v1.QualityBudget\"\xb2\x01\n\tSitePaths\x12\r\n\x05start\x18\x01 \x01(\t\x12\x0b\n\x03\x65nd\x18\x02 \x01(\t\x12\x35\n\x04\x62\x65st\x18\x03 \x01(\x0b\x32\'.gateway.api.coordinator.v1.NetworkPath\x12<\n\x0b\x61lternative\x18\x04 \x01(\x0b\x32\'.gateway.api.coordinator.v1.NetworkPath\x12\x14\n\x0cshared_links\x18\x05 \x03(\t\"d\n\x10\x46indPathsRequest\x12\r\n\x05start\x18\x01 \x01(\t\x12\x0b\n\x03\x65nd\x18\x02 \x01(\t\x12\x34\n\x05\x62\x61sis\x18\x03 \x01(\x0b\x32%.gateway.api.coordinator.v1.PathBasis\"\xd1\x01\n\x11\x46indPathsResponse\x12\x34\n\x05paths\x18\x01 \x01(\x0b\x32%.gateway.api.coordinator.v1.SitePaths\x12\x36\n\x07\x63hanged\x18\x02 \x01(\x0b\x32%.gateway.api.coordinator.v1.SitePaths\x12\x0c\n\x04\x64own\x18\x03 \x03(\t\x12@\n\nunanswered\x18\x04 \x03(\x0b\x32,.gateway.api.coordinator.v1.UnansweredRegion\"L\n\x14GetPathMatrixRequest\x12\x34\n\x05\x62\x61sis\x18\x01 \x01(\x0b\x32%.gateway.api.coordinator.v1.PathBasis\"\x97\x01\n\x0bRegionPaths\x12\r\n\x05start\x18\x01 \x01(\t\x12\x0b\n\x03\x65nd\x18\x02 \x01(\t\x12\x34\n\x05paths\x18\x03 \x01(\x0b\x32%.gateway.api.coordinator.v1.SitePaths\x12\x36\n\x07\x63hanged\x18\x04 \x01(\x0b\x32%.gateway.api.coordinator.v1.SitePaths\"\xd9\x01\n\x15GetPathMatrixResponse\x12\x36\n\x05pairs\x18\x01 \x03(\x0b\x32\'.gateway.api.coordinator.v1.RegionPaths\x12\x0c\n\x04\x64own\x18\x02 \x03(\t\x12@\n\nunanswered\x18\x03 \x03(\x0b\x32,.gateway.api.coordinator.v1.UnansweredRegion\x12\x38\n\x07regions\x18\x04 \x03(\x0b\x32\'.gateway.api.coordinator.v1.NamedRegion\"P\n\x0bNamedRegion\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x31\n\x04name\x18\x02 \x01(\x0b\x32#.gateway.api.types.v1.LocalizedText2\x81\x02\n\x0bPathService\x12r\n\tFindPaths\x12,.gateway.api.coordinator.v1.FindPathsRequest\x1a-.gateway.api.coordinator.v1.FindPathsResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x12~\n\rGetPathMatrix\x12\x30.gateway.api.coordinator.v1.GetPathMatrixRequest\x1a\x31.gateway.api.coordinator.v1.GetPathMatrixResponse\"\x08\x90\x02\x01\xaa\xbb\x18\x01\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,28 +39,30 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PATHSERVICE'].methods_by_name['FindPaths']._serialized_options = b'\220\002\001\252\273\030\001\005'
   _globals['_PATHSERVICE'].methods_by_name['GetPathMatrix']._loaded_options = None
   _globals['_PATHSERVICE'].methods_by_name['GetPathMatrix']._serialized_options = b'\220\002\001\252\273\030\001\005'
-  _globals['_PATHBASIS']._serialized_start=202
-  _globals['_PATHBASIS']._serialized_end=325
-  _globals['_PATHQUALITY']._serialized_start=327
-  _globals['_PATHQUALITY']._serialized_end=404
-  _globals['_PATHHOP']._serialized_start=406
-  _globals['_PATHHOP']._serialized_end=533
-  _globals['_QUALITYBUDGET']._serialized_start=536
-  _globals['_QUALITYBUDGET']._serialized_end=693
-  _globals['_NETWORKPATH']._serialized_start=696
-  _globals['_NETWORKPATH']._serialized_end=877
-  _globals['_SITEPATHS']._serialized_start=880
-  _globals['_SITEPATHS']._serialized_end=1058
-  _globals['_FINDPATHSREQUEST']._serialized_start=1060
-  _globals['_FINDPATHSREQUEST']._serialized_end=1160
-  _globals['_FINDPATHSRESPONSE']._serialized_start=1163
-  _globals['_FINDPATHSRESPONSE']._serialized_end=1372
-  _globals['_GETPATHMATRIXREQUEST']._serialized_start=1374
-  _globals['_GETPATHMATRIXREQUEST']._serialized_end=1450
-  _globals['_REGIONPATHS']._serialized_start=1453
-  _globals['_REGIONPATHS']._serialized_end=1604
-  _globals['_GETPATHMATRIXRESPONSE']._serialized_start=1607
-  _globals['_GETPATHMATRIXRESPONSE']._serialized_end=1766
-  _globals['_PATHSERVICE']._serialized_start=1769
-  _globals['_PATHSERVICE']._serialized_end=2026
+  _globals['_PATHBASIS']._serialized_start=236
+  _globals['_PATHBASIS']._serialized_end=359
+  _globals['_PATHQUALITY']._serialized_start=361
+  _globals['_PATHQUALITY']._serialized_end=438
+  _globals['_PATHHOP']._serialized_start=440
+  _globals['_PATHHOP']._serialized_end=567
+  _globals['_QUALITYBUDGET']._serialized_start=570
+  _globals['_QUALITYBUDGET']._serialized_end=727
+  _globals['_NETWORKPATH']._serialized_start=730
+  _globals['_NETWORKPATH']._serialized_end=911
+  _globals['_SITEPATHS']._serialized_start=914
+  _globals['_SITEPATHS']._serialized_end=1092
+  _globals['_FINDPATHSREQUEST']._serialized_start=1094
+  _globals['_FINDPATHSREQUEST']._serialized_end=1194
+  _globals['_FINDPATHSRESPONSE']._serialized_start=1197
+  _globals['_FINDPATHSRESPONSE']._serialized_end=1406
+  _globals['_GETPATHMATRIXREQUEST']._serialized_start=1408
+  _globals['_GETPATHMATRIXREQUEST']._serialized_end=1484
+  _globals['_REGIONPATHS']._serialized_start=1487
+  _globals['_REGIONPATHS']._serialized_end=1638
+  _globals['_GETPATHMATRIXRESPONSE']._serialized_start=1641
+  _globals['_GETPATHMATRIXRESPONSE']._serialized_end=1858
+  _globals['_NAMEDREGION']._serialized_start=1860
+  _globals['_NAMEDREGION']._serialized_end=1940
+  _globals['_PATHSERVICE']._serialized_start=1943
+  _globals['_PATHSERVICE']._serialized_end=2200
 # @@protoc_insertion_point(module_scope)

@@ -6,6 +6,7 @@ The quality of paths between regions: what a way through the network adds up to,
 from collections import abc as _abc
 from gateway.api.coordinator.v1 import administration_pb2 as _administration_pb2
 from gateway.api.federation.v1 import network_pb2 as _network_pb2
+from gateway.api.types.v1 import types_pb2 as _types_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
@@ -398,6 +399,7 @@ class GetPathMatrixResponse(_message.Message):
     PAIRS_FIELD_NUMBER: _builtins.int
     DOWN_FIELD_NUMBER: _builtins.int
     UNANSWERED_FIELD_NUMBER: _builtins.int
+    REGIONS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def pairs(self) -> _containers.RepeatedCompositeFieldContainer[Global___RegionPaths]:
         """Each pair of regions that have a site, once."""
@@ -410,17 +412,50 @@ class GetPathMatrixResponse(_message.Message):
     def unanswered(self) -> _containers.RepeatedCompositeFieldContainer[_administration_pb2.UnansweredRegion]:
         """Regions that could not be asked."""
 
+    @_builtins.property
+    def regions(self) -> _containers.RepeatedCompositeFieldContainer[Global___NamedRegion]:
+        """What people call the regions of the pairs, by id."""
+
     def __init__(
         self,
         *,
         pairs: _abc.Iterable[Global___RegionPaths] | None = ...,
         down: _abc.Iterable[_builtins.str] | None = ...,
         unanswered: _abc.Iterable[_administration_pb2.UnansweredRegion] | None = ...,
+        regions: _abc.Iterable[Global___NamedRegion] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["down", b"down", "pairs", b"pairs", "unanswered", b"unanswered"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["down", b"down", "pairs", b"pairs", "regions", b"regions", "unanswered", b"unanswered"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetPathMatrixResponse: _TypeAlias = GetPathMatrixResponse  # noqa: Y015
+
+@_typing.final
+class NamedRegion(_message.Message):
+    """A region."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REGION_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    region: _builtins.str
+    """Its id."""
+    @_builtins.property
+    def name(self) -> _types_pb2.LocalizedText:
+        """What people call it."""
+
+    def __init__(
+        self,
+        *,
+        region: _builtins.str = ...,
+        name: _types_pb2.LocalizedText | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "region", b"region"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NamedRegion: _TypeAlias = NamedRegion  # noqa: Y015

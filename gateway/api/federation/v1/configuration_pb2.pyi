@@ -4,6 +4,7 @@ isort:skip_file
 The federation configuration: regions, number plan, catalogue, policies and calendars. The files under deploy/federation are this message in YAML."""
 
 from collections import abc as _abc
+from gateway.api.federation.v1 import agreement_pb2 as _agreement_pb2
 from gateway.api.federation.v1 import network_pb2 as _network_pb2
 from gateway.api.types.v1 import types_pb2 as _types_pb2
 from google.protobuf import descriptor as _descriptor
@@ -62,6 +63,8 @@ class _DataClassEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DataClass.V
     """Complaints that have ended, with their work items, attachments, notes and what was told of them. What is counted stays."""
     DATA_CLASS_ENDED_CUSTOMERS: _DataClass.ValueType  # 16
     """Customers whose last line was terminated. They are erased: their keys are destroyed, here and wherever something of them is kept."""
+    DATA_CLASS_AGREEMENTS: _DataClass.ValueType  # 50
+    """Statements of agreements on the service of lines, agreements that have ended, and outages and planned outages that are over."""
     DATA_CLASS_FAULTS: _DataClass.ValueType  # 40
     """Faults that are closed, rejected or cancelled, with what was said about them. What was given back stays in the ledger."""
     DATA_CLASS_MEASUREMENTS: _DataClass.ValueType  # 45
@@ -112,6 +115,8 @@ DATA_CLASS_COMPLAINTS: DataClass.ValueType  # 15
 """Complaints that have ended, with their work items, attachments, notes and what was told of them. What is counted stays."""
 DATA_CLASS_ENDED_CUSTOMERS: DataClass.ValueType  # 16
 """Customers whose last line was terminated. They are erased: their keys are destroyed, here and wherever something of them is kept."""
+DATA_CLASS_AGREEMENTS: DataClass.ValueType  # 50
+"""Statements of agreements on the service of lines, agreements that have ended, and outages and planned outages that are over."""
 DATA_CLASS_FAULTS: DataClass.ValueType  # 40
 """Faults that are closed, rejected or cancelled, with what was said about them. What was given back stays in the ledger."""
 DATA_CLASS_MEASUREMENTS: DataClass.ValueType  # 45
@@ -787,6 +792,7 @@ class Configuration(_message.Message):
     COMPLAINT_CATEGORIES_FIELD_NUMBER: _builtins.int
     COMPLAINT_WORDS_FIELD_NUMBER: _builtins.int
     NETWORK_FIELD_NUMBER: _builtins.int
+    AGREEMENT_TEMPLATES_FIELD_NUMBER: _builtins.int
     federation: _builtins.str
     """The name of the federation: the trust domain of every certificate."""
     @_builtins.property
@@ -845,6 +851,10 @@ class Configuration(_message.Message):
     def network(self) -> _network_pb2.Network:
         """Sites, links, the services on them, and classes of quality; unset for a federation without network support."""
 
+    @_builtins.property
+    def agreement_templates(self) -> _containers.RepeatedCompositeFieldContainer[_agreement_pb2.AgreementTemplate]:
+        """The terms that agreements on the service of a line are made by."""
+
     def __init__(
         self,
         *,
@@ -863,10 +873,11 @@ class Configuration(_message.Message):
         complaint_categories: _abc.Iterable[Global___ComplaintCategory] | None = ...,
         complaint_words: Global___ComplaintWords | None = ...,
         network: _network_pb2.Network | None = ...,
+        agreement_templates: _abc.Iterable[_agreement_pb2.AgreementTemplate] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["complaint_words", b"complaint_words", "network", b"network", "number_plan", b"number_plan"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["businesses", b"businesses", "calendars", b"calendars", "complaint_categories", b"complaint_categories", "complaint_words", b"complaint_words", "federation", b"federation", "materials", b"materials", "network", b"network", "number_plan", b"number_plan", "offerings", b"offerings", "plans", b"plans", "policies", b"policies", "purposes", b"purposes", "regions", b"regions", "retention_rules", b"retention_rules", "service_points", b"service_points"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreement_templates", b"agreement_templates", "businesses", b"businesses", "calendars", b"calendars", "complaint_categories", b"complaint_categories", "complaint_words", b"complaint_words", "federation", b"federation", "materials", b"materials", "network", b"network", "number_plan", b"number_plan", "offerings", b"offerings", "plans", b"plans", "policies", b"policies", "purposes", b"purposes", "regions", b"regions", "retention_rules", b"retention_rules", "service_points", b"service_points"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

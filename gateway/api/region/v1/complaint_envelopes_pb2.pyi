@@ -199,7 +199,7 @@ class ComplaintCommand(_message.Message):
 
         @_builtins.property
         def attachment(self) -> _complaint_pb2.ComplaintAttachment:
-            """What was attached to the case, instead of a note; its region is the leading one, from which it is read."""
+            """What was attached to the case or to another work item, instead of a note; it is read through the leading region."""
 
         def __init__(
             self,
@@ -432,6 +432,7 @@ class AttachmentQuestion(_message.Message):
     ATTACHMENT_ID_FIELD_NUMBER: _builtins.int
     OFFSET_FIELD_NUMBER: _builtins.int
     STAFF_ID_FIELD_NUMBER: _builtins.int
+    READING_REGION_FIELD_NUMBER: _builtins.int
     docket: _builtins.str
     """The docket number."""
     attachment_id: _builtins.str
@@ -439,7 +440,9 @@ class AttachmentQuestion(_message.Message):
     offset: _builtins.int
     """From where on."""
     staff_id: _builtins.str
-    """Who asks, in the asking region."""
+    """Who asks, in the asking region, or in the one that reads."""
+    reading_region: _builtins.str
+    """The region of a work item for which the region that leads the case asks; empty where that reads itself."""
     def __init__(
         self,
         *,
@@ -447,10 +450,11 @@ class AttachmentQuestion(_message.Message):
         attachment_id: _builtins.str = ...,
         offset: _builtins.int = ...,
         staff_id: _builtins.str = ...,
+        reading_region: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachment_id", b"attachment_id", "docket", b"docket", "offset", b"offset", "staff_id", b"staff_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachment_id", b"attachment_id", "docket", b"docket", "offset", b"offset", "reading_region", b"reading_region", "staff_id", b"staff_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -9,6 +9,7 @@ from gateway.api.types.v1 import types_pb2 as _types_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 import builtins as _builtins
 import sys
@@ -163,6 +164,7 @@ class ListComplaintsRequest(_message.Message):
     NUMBER_FIELD_NUMBER: _builtins.int
     DUE_WITHIN_FIELD_NUMBER: _builtins.int
     UNCLASSIFIED_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """At most so many; 0 for 50, at most 500."""
     page_token: _builtins.str
@@ -185,6 +187,10 @@ class ListComplaintsRequest(_message.Message):
     def due_within(self) -> _duration_pb2.Duration:
         """Only those for whose resolution, or whose money, less than this is left, or none; unset for all. Refused money is due at once."""
 
+    @_builtins.property
+    def as_of(self) -> _timestamp_pb2.Timestamp:
+        """Asks which levels each has reached by this instant, or will have if nothing happens to it before; unset for none."""
+
     def __init__(
         self,
         *,
@@ -196,10 +202,11 @@ class ListComplaintsRequest(_message.Message):
         number: _builtins.str = ...,
         due_within: _duration_pb2.Duration | None = ...,
         unclassified: _builtins.bool = ...,
+        as_of: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["due_within", b"due_within", "requester", b"requester"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "due_within", b"due_within", "requester", b"requester"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "due_within", b"due_within", "number", b"number", "page_size", b"page_size", "page_token", b"page_token", "requester", b"requester", "states", b"states", "unclassified", b"unclassified"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "category", b"category", "due_within", b"due_within", "number", b"number", "page_size", b"page_size", "page_token", b"page_token", "requester", b"requester", "states", b"states", "unclassified", b"unclassified"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -213,25 +220,59 @@ class ListComplaintsResponse(_message.Message):
 
     COMPLAINTS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    LEVELS_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """For the next page; empty after the last."""
     @_builtins.property
     def complaints(self) -> _containers.RepeatedCompositeFieldContainer[_complaint_pb2.Complaint]:
         """The complaints."""
 
+    @_builtins.property
+    def levels(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReachedLevels]:
+        """What was asked by `as_of`, in the order of the complaints; without those that were filed later."""
+
     def __init__(
         self,
         *,
         complaints: _abc.Iterable[_complaint_pb2.Complaint] | None = ...,
         next_page_token: _builtins.str = ...,
+        levels: _abc.Iterable[Global___ReachedLevels] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["complaints", b"complaints", "next_page_token", b"next_page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["complaints", b"complaints", "levels", b"levels", "next_page_token", b"next_page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListComplaintsResponse: _TypeAlias = ListComplaintsResponse  # noqa: Y015
+
+@_typing.final
+class ReachedLevels(_message.Message):
+    """Which levels a complaint has reached by an instant, or will have."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DOCKET_FIELD_NUMBER: _builtins.int
+    ESCALATIONS_FIELD_NUMBER: _builtins.int
+    docket: _builtins.str
+    """The docket number."""
+    @_builtins.property
+    def escalations(self) -> _containers.RepeatedCompositeFieldContainer[_complaint_pb2.Escalation]:
+        """Each level, ascending; `time` of what is to come is `due`."""
+
+    def __init__(
+        self,
+        *,
+        docket: _builtins.str = ...,
+        escalations: _abc.Iterable[_complaint_pb2.Escalation] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["docket", b"docket", "escalations", b"escalations"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReachedLevels: _TypeAlias = ReachedLevels  # noqa: Y015
 
 @_typing.final
 class ClassifyComplaintRequest(_message.Message):

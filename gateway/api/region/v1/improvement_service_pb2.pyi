@@ -44,9 +44,9 @@ class ImprovementAction(_message.Message):
     id: _builtins.str
     """`<region>/action-<number>`."""
     docket: _builtins.str
-    """The complaint that it was recorded for."""
+    """The complaint that it was recorded for, or the fault whose review names it as a measure."""
     category: _builtins.str
-    """The category of that complaint."""
+    """The category of that complaint; FAULT for a fault."""
     cause_code: _builtins.str
     """The cause that it was closed with."""
     text: _builtins.str
@@ -62,7 +62,7 @@ class ImprovementAction(_message.Message):
     finisher: _builtins.str
     """The staff id of who closed it."""
     repeats: _builtins.int
-    """How many complaints of this category and cause were filed since it was recorded, and are closed."""
+    """Of a complaint: how many of this category and cause were filed since it was recorded, and are closed."""
     last_repeat: _builtins.str
     """The docket of the last of them."""
     ineffective: _builtins.bool

@@ -345,6 +345,26 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Send it to the node of the region that it belongs to."""
     REASON_ALARM_NOT_FOUND: _Reason.ValueType  # 222
     """Look in the list of alarms for those that are there."""
+    REASON_AGREEMENT_NOT_FOUND: _Reason.ValueType  # 240
+    """Ask for an agreement of this region by its id; ListAgreements has them."""
+    REASON_AGREEMENT_TEMPLATE_UNKNOWN: _Reason.ValueType  # 241
+    """Name a template of the federation configuration."""
+    REASON_AGREEMENT_EXISTS: _Reason.ValueType  # 242
+    """End the agreement that is named first, or leave it as it is."""
+    REASON_AGREEMENT_ENDED: _Reason.ValueType  # 243
+    """Nothing is to be done: it has ended, or ends by itself."""
+    REASON_STATEMENT_NOT_FOUND: _Reason.ValueType  # 244
+    """Ask once the month has ended: its statement is computed soon after. There is none of months without the agreement."""
+    REASON_PLANNED_OUTAGE_NOT_FOUND: _Reason.ValueType  # 245
+    """Ask for a planned outage of this region by its id; ListPlannedOutages has them."""
+    REASON_PLANNED_OUTAGE_CONFLICT: _Reason.ValueType  # 246
+    """Choose another time, or agree with the region whose planned outage is named."""
+    REASON_PLANNED_OUTAGE_NOTICE_SHORT: _Reason.ValueType  # 247
+    """Choose a later time; or announce it as an emergency, which counts as an outage."""
+    REASON_PLANNED_OUTAGE_OVER: _Reason.ValueType  # 248
+    """Nothing is to be done: it was cancelled, or its time has come."""
+    REASON_NETWORK_NOT_OF_REGION: _Reason.ValueType  # 249
+    """Have the region that runs it do so."""
     REASON_SUPPORT_REQUEST_NOT_FOUND: _Reason.ValueType  # 250
     """Ask in the region that opened it or in the region at fault."""
     REASON_SUPPORT_NOT_RESPONSIBLE: _Reason.ValueType  # 251
@@ -681,6 +701,26 @@ REASON_NETWORK_OBJECT_ELSEWHERE: Reason.ValueType  # 221
 """Send it to the node of the region that it belongs to."""
 REASON_ALARM_NOT_FOUND: Reason.ValueType  # 222
 """Look in the list of alarms for those that are there."""
+REASON_AGREEMENT_NOT_FOUND: Reason.ValueType  # 240
+"""Ask for an agreement of this region by its id; ListAgreements has them."""
+REASON_AGREEMENT_TEMPLATE_UNKNOWN: Reason.ValueType  # 241
+"""Name a template of the federation configuration."""
+REASON_AGREEMENT_EXISTS: Reason.ValueType  # 242
+"""End the agreement that is named first, or leave it as it is."""
+REASON_AGREEMENT_ENDED: Reason.ValueType  # 243
+"""Nothing is to be done: it has ended, or ends by itself."""
+REASON_STATEMENT_NOT_FOUND: Reason.ValueType  # 244
+"""Ask once the month has ended: its statement is computed soon after. There is none of months without the agreement."""
+REASON_PLANNED_OUTAGE_NOT_FOUND: Reason.ValueType  # 245
+"""Ask for a planned outage of this region by its id; ListPlannedOutages has them."""
+REASON_PLANNED_OUTAGE_CONFLICT: Reason.ValueType  # 246
+"""Choose another time, or agree with the region whose planned outage is named."""
+REASON_PLANNED_OUTAGE_NOTICE_SHORT: Reason.ValueType  # 247
+"""Choose a later time; or announce it as an emergency, which counts as an outage."""
+REASON_PLANNED_OUTAGE_OVER: Reason.ValueType  # 248
+"""Nothing is to be done: it was cancelled, or its time has come."""
+REASON_NETWORK_NOT_OF_REGION: Reason.ValueType  # 249
+"""Have the region that runs it do so."""
 REASON_SUPPORT_REQUEST_NOT_FOUND: Reason.ValueType  # 250
 """Ask in the region that opened it or in the region at fault."""
 REASON_SUPPORT_NOT_RESPONSIBLE: Reason.ValueType  # 251

@@ -1,0 +1,116 @@
+"""Which windows may be held beside each other. Pure."""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
+
+from gateway.api.coordinator.v1.planned_outage_service_pb2 import PlannedWindow
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.clock import from_timestamp
+from gateway.errors import Refused
+from gateway.federation.network import NetworkRegistry
+from gateway.federation.network_ways import Parts, cut_together
+
+LONGEST = timedelta(days=31)
+AHEAD = timedelta(days=366)
+_MOST_PARTS = 64
+_TOLD = 3  # of what would be cut, in the text of a refusal
+_ID = re.compile(r"(?P<region>[a-z][a-z0-9-]*)/planned/[A-Za-z0-9._/-]{1,130}", re.ASCII)
+_LARGEST_VERSION = 2**63 - 1
+
+
+def region_of(window_id: str) -> str:
+    """The region in `<region>/planned/<key>`. Raises Refused for another form."""
+    found = _ID.fullmatch(window_id)
+    if found is None:
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="window.id", problem="not region/planned/key")
+    return found["region"]
+
+
+def require_window(window: PlannedWindow, region: str, network: NetworkRegistry, now: datetime) -> None:
+    """Raises Refused unless a region may hold a window: parts of its own network, at a time that is not too far."""
+    if region_of(window.id) != region:
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="window.id", problem="of another region")
+    if not 0 < window.version <= _LARGEST_VERSION:
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="window.version", problem="not from 1 on")
+    if not 1 <= len(window.sites) + len(window.links) <= _MOST_PARTS:
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="window.links", problem=f"not 1 to {_MOST_PARTS} parts")
+    for run_by, part in _parts_run(window, network):
+        if run_by != region:
+            raise Refused(Reason.REASON_NETWORK_NOT_OF_REGION, part=part)
+    try:
+        start, end = from_timestamp(window.start_time), from_timestamp(window.end_time)
+    except OverflowError:
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="window.start_time", problem="out of range") from None
+    if not start < end <= start + LONGEST or start > now + AHEAD:
+        problem = f"longer than {LONGEST.days} days, or more than {AHEAD.days} days ahead"
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="window.end_time", problem=problem)
+
+
+def held_with(
+    held: Sequence[PlannedWindow], window: PlannedWindow, network: NetworkRegistry, now: datetime
+) -> list[PlannedWindow] | None:
+    """What is held once a window is, or is let go; None where that changes nothing. What has ended is left out.
+
+    Raises Refused with PLANNED_OUTAGE_CONFLICT, and with PLANNED_OUTAGE_OVER for an earlier word than the one held.
+    """
+    before = next((each for each in held if each.id == window.id), None)
+    if before == window:
+        return None
+    if before is not None and before.version > window.version:
+        raise Refused(Reason.REASON_PLANNED_OUTAGE_OVER, outage=window.id)
+    others = [each for each in held if each.id != window.id and from_timestamp(each.end_time) > now]
+    if not window.withdrawn:
+        _require_ways(others, window, network)
+    return sorted([*others, window], key=lambda each: each.id)
+
+
+def listed(held: Iterable[PlannedWindow], region: str, now: datetime) -> list[PlannedWindow]:
+    """Those that have not ended, the earliest first; of one region where it is given."""
+    found = (
+        each
+        for each in held
+        if not each.withdrawn and from_timestamp(each.end_time) > now and region in ("", region_of(each.id))
+    )
+    return sorted(found, key=lambda each: (each.start_time.seconds, each.start_time.nanos, each.id))
+
+
+def _require_ways(others: Sequence[PlannedWindow], window: PlannedWindow, network: NetworkRegistry) -> None:
+    """Looks at every moment at which something begins: in between nothing is added to what is out."""
+    at_once = [each for each in others if not each.withdrawn and _overlap(each, window)]
+    moments = {from_timestamp(window.start_time), *(from_timestamp(each.start_time) for each in at_once)}
+    for moment in sorted(moments):
+        active = [each for each in at_once if _is_out(each, moment)]
+        if not active or not _is_out(window, moment):
+            continue
+        out = Parts()
+        for each in active:
+            out |= parts_of(each)
+        cut = list(cut_together(network, parts_of(window), out))
+        if cut:
+            blamed = next((each for each in active if any(_cut_by(network, window, each))), active[0])
+            raise Refused(Reason.REASON_PLANNED_OUTAGE_CONFLICT, outage=blamed.id, affected=", ".join(cut[:_TOLD]))
+
+
+def _cut_by(network: NetworkRegistry, window: PlannedWindow, other: PlannedWindow) -> Iterator[str]:
+    return cut_together(network, parts_of(window), parts_of(other))
+
+
+def parts_of(window: PlannedWindow) -> Parts:
+    """What is out in a window."""
+    return Parts(frozenset(window.sites), frozenset(window.links))
+
+
+def _parts_run(window: PlannedWindow, network: NetworkRegistry) -> Iterator[tuple[str, str]]:
+    """Which region runs each part. Raises Refused for what the registry of the network does not hold."""
+    yield from ((network.site(each).region, each) for each in window.sites)
+    yield from ((network.link(each).region, each) for each in window.links)
+
+
+def _overlap(one: PlannedWindow, other: PlannedWindow) -> bool:
+    first, second = from_timestamp(one.start_time), from_timestamp(other.start_time)
+    return first < from_timestamp(other.end_time) and second < from_timestamp(one.end_time)
+
+
+def _is_out(window: PlannedWindow, moment: datetime) -> bool:
+    return from_timestamp(window.start_time) <= moment < from_timestamp(window.end_time)

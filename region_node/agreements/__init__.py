@@ -1,0 +1,1 @@
+"""Agreements on the service of a line, the outages that they are measured by, monthly statements and credits."""

@@ -1,0 +1,85 @@
+"""What the customer says while a return is on its way is done once in the case, whatever is killed meanwhile."""
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+
+from deploy.local.federation import OPERATOR
+from deploy.local.process import wait_until
+from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintState
+from gateway.api.region.v1.complaint_service_pb2 import (
+    ExpediteComplaintRequest,
+    RespondToComplaintRequest,
+    WithdrawComplaintRequest,
+)
+from gateway.api.region.v1.complaint_service_pb2_grpc import ComplaintServiceStub
+from tests.crash.regions import CALL_SECONDS, CLERK, HANDLING, HOME
+from tests.crash.scene import Scene
+from tests.crash.test_complaint_cases import file, give_back
+from tests.crash.test_complaints import complaint_of, version
+
+Say = Callable[[Scene, str, str], Coroutine[Any, Any, Complaint]]
+CANCELLED = ComplaintState.COMPLAINT_STATE_CANCELLED
+POINTS = [
+    (HOME, "S9.after-commit"),  # it has answered that it is not responsible any more
+    (HANDLING, "complaint-redone.before-commit"),  # done in the case, and nothing of that is kept
+    (HANDLING, "S12.after-commit"),  # all is kept, and nobody has heard of it
+]
+
+
+async def _respond(scene: Scene, docket: str, request_id: str) -> Complaint:
+    request = RespondToComplaintRequest(request_id=request_id, docket=docket, requester=CLERK, text="the receipt")
+    async with scene.federation.dial_region(HANDLING, f"{HANDLING}-{OPERATOR}") as channel:
+        node = ComplaintServiceStub(channel)
+        return (await node.RespondToComplaint(request, timeout=CALL_SECONDS, wait_for_ready=True)).complaint
+
+
+async def _expedite(scene: Scene, docket: str, request_id: str) -> Complaint:
+    request = ExpediteComplaintRequest(request_id=request_id, docket=docket, requester=CLERK)
+    async with scene.federation.dial_region(HANDLING, f"{HANDLING}-{OPERATOR}") as channel:
+        node = ComplaintServiceStub(channel)
+        return (await node.ExpediteComplaint(request, timeout=CALL_SECONDS, wait_for_ready=True)).complaint
+
+
+async def _withdraw(scene: Scene, docket: str, request_id: str) -> Complaint:
+    request = WithdrawComplaintRequest(request_id=request_id, docket=docket, requester=CLERK, reason="settled")
+    async with scene.federation.dial_region(HANDLING, f"{HANDLING}-{OPERATOR}") as channel:
+        node = ComplaintServiceStub(channel)
+        return (await node.WithdrawComplaint(request, timeout=CALL_SECONDS, wait_for_ready=True)).complaint
+
+
+def returned_unheard(scene: Scene, name: str) -> str:
+    """The docket of a complaint that the home region has returned, of which the first contact does not know yet."""
+    certificate = scene.federation.issue_staff(HOME, "wang").name
+    docket = file(scene, "BILL_WRONG", f"redone-{name}").docket
+    wait_until(lambda: version(scene.handling, docket) == 1, CALL_SECONDS, "the home region has taken it up")
+    scene.coordinator_to_handling.cut()
+    scene.run(give_back(scene, certificate, docket))
+    return docket
+
+
+@pytest.mark.parametrize(("region", "point"), POINTS)
+@pytest.mark.parametrize("say", [_respond, _expedite, _withdraw], ids=["responds", "expedites", "withdraws"])
+def test_what_the_customer_says_while_a_return_is_on_its_way_is_done_once_whoever_is_killed(
+    scene: Scene, region: str, point: str, say: Say
+) -> None:
+    docket = returned_unheard(scene, f"{say.__name__}-{point}")
+    request_id = f"said-{docket.replace('/', '-')}"
+    scene.arm(region, point)
+    call = scene.background.start(say(scene, docket, request_id))
+    scene.require_killed(region)
+    call.exception()  # the node may have answered before it died
+    scene.restart(region)
+    wait_until(lambda: scene.handling.open_envelopes(docket) == [], CALL_SECONDS, "it is answered")
+    scene.coordinator_to_handling.heal()
+    wait_until(lambda: scene.home.open_envelopes(docket) == [], CALL_SECONDS, "the first contact has heard all")
+    scene.run(say(scene, docket, request_id))
+    case = scene.run(complaint_of(scene, docket))
+    assert ([each.region for each in case.items], case.owner_region) == ([HOME], HANDLING)
+    said = "the receipt" if say is _respond else "settled" if say is _withdraw else ""
+    assert [each.text for each in case.notes] == ["not ours", *filter(None, [said])]
+    assert len(case.expedites) == (say is _expedite)
+    assert (case.state == CANCELLED) == (say is _withdraw)
+    asked = "SELECT COUNT(*) FROM audit WHERE subject = ? AND action IN ('respond', 'expedite', 'withdraw')"
+    assert scene.handling.count(asked, docket) == 1
