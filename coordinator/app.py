@@ -20,6 +20,11 @@ from coordinator.oversight.asking import Regions
 from coordinator.oversight.complaint_service import ComplaintOversightService
 from coordinator.oversight.service import OversightService
 from coordinator.planned_outages.service import PlannedOutageService
+from coordinator.problems.correlator import Correlator, CorrelatorPorts
+from coordinator.problems.current import CurrentNetwork
+from coordinator.problems.following import Following, FollowingPorts
+from coordinator.problems.reports import LogSink, ReportTelling
+from coordinator.problems.service import ProblemPorts, ProblemService
 from coordinator.registry.age import observe_age
 from coordinator.registry.embedded import EmbeddedRegistry
 from coordinator.registry.etcd.registry import EtcdRegistry
@@ -37,6 +42,7 @@ from gateway.api.coordinator.v1 import (
     complaint_oversight_service_pb2,
     path_service_pb2,
     planned_outage_service_pb2,
+    problem_service_pb2,
 )
 from gateway.api.coordinator.v1.administration_pb2_grpc import (
     add_AuditServiceServicer_to_server,
@@ -52,6 +58,7 @@ from gateway.api.coordinator.v1.path_service_pb2_grpc import add_PathServiceServ
 from gateway.api.coordinator.v1.planned_outage_service_pb2_grpc import (
     add_PlannedOutageServiceServicer_to_server,
 )
+from gateway.api.coordinator.v1.problem_service_pb2_grpc import add_ProblemServiceServicer_to_server
 from gateway.api.federation.v1 import federation_pb2
 from gateway.api.federation.v1.federation_pb2_grpc import add_FederationServiceServicer_to_server
 from gateway.api.relay.v1 import relay_pb2
@@ -86,6 +93,7 @@ class _Parts:
     trail: Trail
     keys: TrustedKeys
     federation: FederationService
+    problems: ProblemPorts
 
 
 class Coordinator:
@@ -133,15 +141,19 @@ class Coordinator:
             server = Server(services, border, reflects=settings.reflection)
             port = await server.start(settings.listen, credentials)
             stack.push_async_callback(server.drain)
-            telling = asyncio.get_running_loop().create_task(tell_of_registry(server, registry))
-            stack.push_async_callback(stop_tasks, [telling])
+            loop = asyncio.get_running_loop()
+            following = Following(FollowingPorts(registry, parts.members, parts.channels))
+            parts.problems.correlator.on_change(following.note_change)
+            running = (tell_of_registry(server, registry), parts.problems.correlator.run(), following.run())
+            tasks = [loop.create_task(each) for each in running]
+            stack.push_async_callback(stop_tasks, tasks)
             stack.callback(parts.federation.close)
             await parts.presence.enter(settings.name, settings.endpoint(port))
             if settings.port_file is not None:
                 replace_file(settings.port_file, f"{port}\n".encode("ascii"), mode=0o644)
                 stack.callback(settings.port_file.unlink, missing_ok=True)
             _log.info("%s of %s serves on %s:%d", settings.name, settings.federation, settings.host, port)
-            return cls(port, [*registry.loops, *parts.presence.loops, telling], stack.pop_all())
+            return cls(port, [*registry.loops, *parts.presence.loops, *tasks], stack.pop_all())
         raise AssertionError("the block above returns or raises")
 
     async def run_until_stopped(self) -> None:
@@ -208,7 +220,15 @@ def _parts(
         )
     )
     presence = Presence(registry, members, deliveries.over)
-    return _Parts(settings, clock, registry, members, channels, deliveries, presence, trail, keys, federation)
+    problems = _problems(registry, clock, telemetry)
+    return _Parts(settings, clock, registry, members, channels, deliveries, presence, trail, keys, federation, problems)
+
+
+def _problems(registry: Registry, clock: Clock, telemetry: Telemetry) -> ProblemPorts:
+    reports = ReportTelling(LogSink())
+    reports.observe(telemetry.meter)
+    current = CurrentNetwork(registry)
+    return ProblemPorts(registry, current, Correlator(CorrelatorPorts(registry, current, clock, reports)), clock)
 
 
 def _services(parts: _Parts) -> list[Service]:
@@ -276,16 +296,21 @@ def _services(parts: _Parts) -> list[Service]:
 
 
 def _of_the_network(parts: _Parts, regions: Regions) -> list[Service]:
-    """Paths between regions, and planned outages."""
+    """Planned outages, problems and paths."""
     return [
-        Service.of(
-            path_service_pb2.DESCRIPTOR.services_by_name["PathService"],
-            add_PathServiceServicer_to_server,
-            PathService(regions, parts.registry),
-        ),
         Service.of(
             planned_outage_service_pb2.DESCRIPTOR.services_by_name["PlannedOutageService"],
             add_PlannedOutageServiceServicer_to_server,
             PlannedOutageService(parts.registry, parts.clock),
+        ),
+        Service.of(
+            problem_service_pb2.DESCRIPTOR.services_by_name["ProblemService"],
+            add_ProblemServiceServicer_to_server,
+            ProblemService(parts.problems),
+        ),
+        Service.of(
+            path_service_pb2.DESCRIPTOR.services_by_name["PathService"],
+            add_PathServiceServicer_to_server,
+            PathService(regions, parts.registry),
         ),
     ]

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from itertools import chain
 
+from gateway.api.coordinator.v1.problem_service_pb2 import AccidentGrade, NetworkEventKind, ReportKind
 from gateway.api.federation.v1.configuration_pb2 import (
     ComplaintSeverity,
     ConsentMethod,
@@ -13,6 +14,7 @@ from gateway.api.federation.v1.configuration_pb2 import (
     WithoutGrant,
 )
 from gateway.api.federation.v1.federation_pb2 import MemberState
+from gateway.api.federation.v1.problem_pb2 import NetworkElementKind, ProblemState
 from gateway.api.region.v1.agreement_pb2 import StatementLineKind
 from gateway.api.region.v1.alarm_pb2 import AlarmState, PerceivedSeverity
 from gateway.api.region.v1.complaint_pb2 import (
@@ -118,6 +120,7 @@ def word(name: str, prefix: str) -> str:
 def words() -> Iterator[str]:
     """All words that have a translation, in English."""
     enums = {
+        "ACCIDENT_GRADE_": AccidentGrade,
         "ALARM_STATE_": AlarmState,
         "CLASSIFIED_BY_": ClassifiedBy,
         "COMPLAINT_CHANNEL_": ComplaintChannel,
@@ -140,9 +143,12 @@ def words() -> Iterator[str]:
         "LINE_KIND_": LineKind,
         "MASK_REASON_": MaskReason,
         "MEMBER_STATE_": MemberState,
+        "NETWORK_ELEMENT_KIND_": NetworkElementKind,
+        "NETWORK_EVENT_KIND_": NetworkEventKind,
         "ORDER_STATE_": OrderState,
         "PARTY_": Party,
         "PERCEIVED_SEVERITY_": PerceivedSeverity,
+        "PROBLEM_STATE_": ProblemState,
         "PLANNED_OUTAGE_STATE_": PlannedOutageState,
         "PRODUCT_STATUS_": ProductStatus,
         "QUOTE_STATE_": QuoteState,
@@ -150,6 +156,7 @@ def words() -> Iterator[str]:
         "REMEDY_STATE_": RemedyState,
         "REPAIR_MILESTONE_": RepairMilestone,
         "REPAIR_MODE_": RepairMode,
+        "REPORT_KIND_": ReportKind,
         "RETURN_REASON_": ReturnReason,
         "SHARED_FIELD_": SharedField,
         "STATEMENT_": Statement,

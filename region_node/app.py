@@ -46,6 +46,7 @@ from region_node.membership.node import MembershipPorts, Node
 from region_node.notices.port import Notifier
 from region_node.notices.provider import ProviderNotifier
 from region_node.orders.business import load_rules
+from region_node.problems.telling import Coordinators, ProblemTelling
 from region_node.providers.client import ProviderClient, ProviderPorts, provider_name
 from region_node.providers.fulfilment import FulfilmentProvider, GrpcFulfilment
 from region_node.questions import Questions
@@ -133,6 +134,7 @@ class RegionNode:
             loop = asyncio.get_running_loop()
             telling = Telling(TellingPorts(ports.border, ports.store, ports.transport, clock, ports.source))
             cases = CaseTelling(ports.store, client.tell_case)
+            problems = ProblemTelling(ports.store, Coordinators(client.tell_event, client.tell_affected))
             running = (
                 client.follow(),
                 _join(client, endpoint),
@@ -140,6 +142,7 @@ class RegionNode:
                 keeper.run(),
                 telling.run(),
                 cases.run(),
+                problems.run(),
             )
             tasks = [loop.create_task(each) for each in running]
             stack.push_async_callback(client.leave, endpoint)

@@ -75,6 +75,7 @@ from region_node.orders.provisioning_rows import next_due
 from region_node.orders.relayed import OrderEnvelopes
 from region_node.orders.rows import FOLLOW_TIMER
 from region_node.planned_outages.notices import PLANNED_TIMER, planned_is_told
+from region_node.problems.following import PROBLEM_TIMER, tell_customers
 from region_node.providers.fulfilment import FulfilmentProvider
 from region_node.providers.worker import FulfilmentWorker, WorkerPorts
 from region_node.questions import Questions
@@ -262,6 +263,7 @@ def _timer_handlers(context: RegionContext) -> Mapping[str, TimerHandler]:
         FORGET_TIMER: lambda tx, timer, now: forget_envelopes(tx, context, timer, now),
         SUSPENSION_TIMER: suspension_has_ended,
         UPLOAD_TIMER: abandon,
+        PROBLEM_TIMER: lambda tx, timer, now: tell_customers(tx, context, timer, now),
         REMINDER_TIMER: lambda tx, timer, now: remind(tx, context.border, timer, now),
         PURGE_TIMER: lambda tx, timer, now: purge(tx, context, timer, now),
         STATEMENT_TIMER: lambda tx, timer, now: statements_are_due(tx, context, timer, now),

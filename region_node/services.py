@@ -25,6 +25,7 @@ from gateway.api.region.v1 import (
     order_service_pb2,
     oversight_service_pb2,
     planned_outage_service_pb2,
+    problem_service_pb2,
     retention_service_pb2,
     sharing_service_pb2,
     support_registry_service_pb2,
@@ -57,6 +58,7 @@ from gateway.api.region.v1.order_event_service_pb2_grpc import add_OrderEventSer
 from gateway.api.region.v1.order_service_pb2_grpc import add_OrderServiceServicer_to_server
 from gateway.api.region.v1.oversight_service_pb2_grpc import add_OversightServiceServicer_to_server
 from gateway.api.region.v1.planned_outage_service_pb2_grpc import add_PlannedOutageServiceServicer_to_server
+from gateway.api.region.v1.problem_service_pb2_grpc import add_ProblemServiceServicer_to_server
 from gateway.api.region.v1.retention_service_pb2_grpc import add_RetentionServiceServicer_to_server
 from gateway.api.region.v1.sharing_service_pb2_grpc import add_SharingServiceServicer_to_server
 from gateway.api.region.v1.support_registry_service_pb2_grpc import (
@@ -94,6 +96,7 @@ from region_node.oversight.audit_service import AuditService
 from region_node.oversight.complaint_service import ComplaintOversightService
 from region_node.oversight.service import OversightService
 from region_node.planned_outages.service import Hold, PlannedOutageService
+from region_node.problems.service import ProblemService
 from region_node.questions import Questions
 from region_node.retention.service import RetentionService
 from region_node.sharing.desk import SharingDesk
@@ -281,6 +284,11 @@ def _of_the_federation(ports: ServicePorts) -> list[Service]:
             complaint_oversight_service_pb2.DESCRIPTOR.services_by_name["ComplaintOversightService"],
             add_ComplaintOversightServiceServicer_to_server,
             ComplaintOversightService(context, store, ports.clock),
+        ),
+        Service.of(
+            problem_service_pb2.DESCRIPTOR.services_by_name["ProblemService"],
+            add_ProblemServiceServicer_to_server,
+            ProblemService(context, store, ports.clock),
         ),
         Service.of(
             audit_service_pb2.DESCRIPTOR.services_by_name["AuditService"],

@@ -16,6 +16,7 @@ from coordinator.cli.move import move_to_postgresql
 from coordinator.cli.network import network
 from coordinator.cli.orders import orders
 from coordinator.cli.planned_outages import planned_outages
+from coordinator.cli.problems import outages, problems
 from coordinator.cli.regions import regions
 from coordinator.cli.serve import serve
 from gateway.completion import completion_command
@@ -45,6 +46,8 @@ for _command in (
     move_to_postgresql,
     network,
     orders,
+    outages,
+    problems,
     planned_outages,
     regions,
     serve,

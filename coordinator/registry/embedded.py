@@ -10,11 +10,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Final
 
 from coordinator.membership.rules import Heartbeat, Lease, RegionFacts, expired, next_expiry
 from coordinator.registry import case_rows, operations, planned_window_rows
 from coordinator.registry.operations import Revision, SuspensionChanged, Wanted
 from coordinator.registry.port import Replica, Snapshot
+from coordinator.registry.problem_rows import EmbeddedProblems
 from gateway import audit
 from gateway.api.coordinator.v1.planned_outage_service_pb2 import PlannedWindow
 from gateway.api.federation.v1.configuration_pb2 import Configuration
@@ -33,6 +35,7 @@ class EmbeddedRegistry:
 
     def __init__(self, store: Store, clock: Clock, lease: timedelta, snapshot: Snapshot) -> None:
         self._store = store
+        self.problems: Final = EmbeddedProblems(store, clock)
         self._clock = clock
         self._lease_seconds = lease.total_seconds()
         self._snapshot = snapshot

@@ -1,9 +1,9 @@
 """The registry: what the coordinators of a federation know in common.
 
-An adapter keeps seven things: the configuration with all its revisions, which regions ever joined and which of their
-processes live, suspensions, the furthest audit head of each region, the cases of complaints, planned outages, and
-which coordinators live. Those are durable, except for the lease of a process, which ends by itself when heartbeats
-stop. Where the registry does not answer, the snapshot stays as it was, and every change is refused with
+An adapter keeps eight things: the configuration with all its revisions, which regions ever joined and which of their
+processes live, suspensions, the furthest audit head of each region, the cases of complaints, planned outages, problems
+of the network, and which coordinators live. Those are durable, except for the lease of a process, which ends by itself
+when heartbeats stop. Where the registry does not answer, the snapshot stays as it was, and every change is refused with
 REGISTRY_UNAVAILABLE.
 """
 
@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Protocol
 
 from coordinator.membership.rules import Heartbeat, RegionFacts
+from coordinator.registry.problem_port import ProblemRegistry
 from gateway.api.coordinator.v1.planned_outage_service_pb2 import PlannedWindow
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.region.v1.case_service_pb2 import CaseHeader
@@ -154,6 +155,11 @@ class Registry(Protocol):
 
     async def forget_cases(self, before: datetime) -> None:
         """Forgets the cases that ended before an instant."""
+        ...
+
+    @property
+    def problems(self) -> ProblemRegistry:
+        """Problems of the network, and the alarms and faults behind them."""
         ...
 
     async def planned_windows(self) -> Sequence[PlannedWindow]:

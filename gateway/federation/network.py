@@ -50,6 +50,11 @@ class NetworkRegistry:
         """The regions of the two ends of a link: one or two."""
         return frozenset({self.sites[link.site_a].region, self.sites[link.site_b].region})
 
+    def regions_concerned(self, service: NetworkService) -> frozenset[str]:
+        """The regions that a service has to do with: that which runs it, and those of its sites and links."""
+        found = {service.region, *(self.sites[site].region for site in service.sites)}
+        return frozenset(found.union(*(self.regions_of(self.links[link]) for link in service.links)))
+
     def links_at(self, site: str) -> tuple[Link, ...]:
         """The links that end at a site, by id."""
         return self._links_at.get(site, ())

@@ -28,6 +28,7 @@ from region_node.cli.migrate import migrate
 from region_node.cli.move import move_to_postgresql
 from region_node.cli.orders import orders
 from region_node.cli.planned_outages import planned_outages
+from region_node.cli.problems import problems
 from region_node.cli.retention import hold, impact_records, list_holds, release_hold, retention
 from region_node.cli.serve import serve
 from region_node.cli.sharing import sharing
@@ -60,6 +61,7 @@ for command in (
     documents,
     complaints,
     faults,
+    problems,
     alarms,
     measurements,
     agreements,

@@ -170,7 +170,14 @@ def _forget_customer(tx: Transaction, customer_id: str) -> None:
         id=customer_id,
     )
     tx.execute("DELETE FROM agreements WHERE customer_id = :id", id=customer_id)
-    for table in ("passwords", "codes", "verification_failures", "verification_standing", "waived_times"):
+    for table in (
+        "passwords",
+        "codes",
+        "verification_failures",
+        "verification_standing",
+        "waived_times",
+        "line_services",
+    ):
         tx.execute(
             f"DELETE FROM {table} WHERE product_id IN"  # noqa: S608 - names from above
             " (SELECT product_id FROM products WHERE customer_id = :id)",

@@ -20,6 +20,7 @@ from region_node.faults import outages, parts, rules, waiver
 from region_node.faults.following import followed
 from region_node.faults.rows import FaultRow, find_fault, require_fault, update_fault
 from region_node.faults.sending import send_update
+from region_node.problems.faults import tell_fault
 
 REPAIR_TIMER = "fault-repair"  # the limit of the repair has passed
 _JUST_AFTER = timedelta(microseconds=1)  # what is repaired as the limit ends is repaired in time
@@ -143,6 +144,7 @@ def follow_problem(
 
 def changed(tx: Transaction, context: RegionContext, fault: Fault, now: datetime) -> None:
     """Called in each transaction that changes a fault of this region, as it stands then."""
+    tell_fault(tx, context, fault, now)
     note_outages_of(tx, context, fault, now)
 
 

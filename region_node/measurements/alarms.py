@@ -23,6 +23,7 @@ from region_node.measurements.alarm_rows import external_key, is_cleared, keep, 
 from region_node.measurements.objects import affected_services, key_of, object_of, require_own
 from region_node.measurements.streams import Piece, Rejected
 from region_node.measurements.thresholds import ALL, AVAILABILITY, Bound, Crossing
+from region_node.problems.alarms import tell_alarm
 from region_node.requests import require_name
 
 BEFORE_COMMIT = "alarms.before-commit"
@@ -45,6 +46,7 @@ def changed(tx: Transaction, context: RegionContext, alarm: Alarm, now: datetime
     if alarm.version > 1:
         alarm.change_time.CopyFrom(to_timestamp(now))
     keep(tx, alarm)
+    tell_alarm(tx, context, alarm)
 
 
 def take(

@@ -8,6 +8,8 @@ from gateway.api.coordinator.v1.case_service_pb2 import TellCaseRequest
 from gateway.api.coordinator.v1.case_service_pb2_grpc import CaseServiceStub
 from gateway.api.coordinator.v1.planned_outage_service_pb2 import HoldWindowRequest, PlannedWindow
 from gateway.api.coordinator.v1.planned_outage_service_pb2_grpc import PlannedOutageServiceStub
+from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent, TellAffectedRequest, TellEventRequest
+from gateway.api.coordinator.v1.problem_service_pb2_grpc import ProblemServiceStub
 from gateway.api.region.v1.case_service_pb2 import CaseHeader
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.channels import Replicas, invoke
@@ -69,6 +71,21 @@ class FederationClient:
         request = TellCaseRequest(header=header)
         await self._coordinators.call(
             lambda coordinator, seconds: invoke(CaseServiceStub(coordinator.channel).TellCase, request, seconds),
+            TELL_SECONDS,
+        )
+
+    async def tell_event(self, event: NetworkEvent) -> None:
+        """Returns once a coordinator has how an alarm or a fault stands. Raises as `tell_case`."""
+        request = TellEventRequest(event=event)
+        await self._coordinators.call(
+            lambda coordinator, seconds: invoke(ProblemServiceStub(coordinator.channel).TellEvent, request, seconds),
+            TELL_SECONDS,
+        )
+
+    async def tell_affected(self, request: TellAffectedRequest) -> None:
+        """Returns once a coordinator has how many customers a problem affects. Raises as `tell_case`."""
+        await self._coordinators.call(
+            lambda coordinator, seconds: invoke(ProblemServiceStub(coordinator.channel).TellAffected, request, seconds),
             TELL_SECONDS,
         )
 

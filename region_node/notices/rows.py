@@ -56,9 +56,14 @@ class NoticeAdded:
     """Published when a notice was added."""
 
 
+def is_told(tx: Transaction, notice_id: str) -> bool:
+    """Whether a notice was added."""
+    return tx.first(int, "SELECT 1 FROM notices WHERE notice_id = :id", id=notice_id) is not None
+
+
 def tell(tx: Transaction, notice: Notice, now: datetime) -> bool:
     """Adds a notice, to be delivered at once; False where it is there already. It holds no secret: it is stored."""
-    if tx.first(int, "SELECT 1 FROM notices WHERE notice_id = :id", id=notice.notice_id) is not None:
+    if is_told(tx, notice.notice_id):
         return False
     index = number_index(tx, notice.number)
     tx.execute(

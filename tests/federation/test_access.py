@@ -9,6 +9,7 @@ from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from gateway.api.coordinator.v1 import administration_pb2, path_service_pb2
 from gateway.api.coordinator.v1 import complaint_oversight_service_pb2 as overseen_complaints_pb2
 from gateway.api.coordinator.v1 import planned_outage_service_pb2 as held_windows_pb2
+from gateway.api.coordinator.v1 import problem_service_pb2 as found_problems_pb2
 from gateway.api.federation.v1 import federation_pb2
 from gateway.api.region.v1 import (
     agreement_service_pb2,
@@ -31,6 +32,7 @@ from gateway.api.region.v1 import (
     order_service_pb2,
     oversight_service_pb2,
     planned_outage_service_pb2,
+    problem_service_pb2,
     retention_service_pb2,
     sharing_service_pb2,
     support_registry_service_pb2,
@@ -49,6 +51,7 @@ from tests.federation.running import CALL_SECONDS, Federation
 FILES = (
     administration_pb2,
     overseen_complaints_pb2,
+    found_problems_pb2,
     path_service_pb2,
     alarm_service_pb2,
     held_windows_pb2,
@@ -72,6 +75,7 @@ FILES = (
     order_event_service_pb2,
     order_service_pb2,
     oversight_service_pb2,
+    problem_service_pb2,
     relay_pb2,
     sharing_service_pb2,
     retention_service_pb2,
@@ -88,6 +92,7 @@ OF_COORDINATORS = {
     "gateway.api.coordinator.v1.ConfigurationService",
     "gateway.api.coordinator.v1.MembershipService",
     "gateway.api.coordinator.v1.OversightService",
+    "gateway.api.coordinator.v1.ProblemService",
     "gateway.api.coordinator.v1.PathService",
     "gateway.api.coordinator.v1.PlannedOutageService",
     "gateway.api.federation.v1.FederationService",

@@ -50,6 +50,10 @@ class KeyRange:
     first: bytes
     end: bytes
 
+    def holds(self, key: bytes) -> bool:
+        """Whether a key is one of them."""
+        return self.first <= key < self.end
+
 
 class Keys:
     """The keys below `/crossregion/<federation>/`."""
@@ -108,6 +112,43 @@ class Keys:
     def cases(self) -> KeyRange:
         """All cases of complaints."""
         return _below(f"{self._prefix}cases/")
+
+    def network_event(self, event_id: str) -> bytes:
+        """An alarm or a fault that a region tells of."""
+        return self._key(f"network-events/{event_id}")
+
+    @property
+    def network_events(self) -> KeyRange:
+        """All alarms and faults."""
+        return _below(f"{self._prefix}network-events/")
+
+    def problem(self, problem_id: str) -> bytes:
+        """A problem of the network."""
+        return self._key(f"problems/{problem_id}")
+
+    @property
+    def problems(self) -> KeyRange:
+        """All problems."""
+        return _below(f"{self._prefix}problems/")
+
+    @property
+    def problem_changes(self) -> bytes:
+        """What every change of problems writes, and compares."""
+        return self._key("problem-changes")
+
+    def problem_follower(self, problem_id: str, region: str) -> bytes:
+        """The last version of a problem that a region has taken in."""
+        return self._key(f"problem-followers/{problem_id}/{region}")
+
+    @property
+    def problem_followers(self) -> KeyRange:
+        """All of those."""
+        return _below(f"{self._prefix}problem-followers/")
+
+    def problem_follower_of(self, key: bytes) -> tuple[str, str]:
+        """The problem and the region of such a key."""
+        problem, _, region = key.decode().removeprefix(f"{self._prefix}problem-followers/").partition("/")
+        return problem, region
 
     @property
     def planned_windows(self) -> bytes:

@@ -9,13 +9,13 @@ from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from coordinator.membership.rules import Heartbeat, RegionFacts, Suspension
 from coordinator.registry.etcd import values
 from coordinator.registry.etcd.cases import EtcdCases, has_ended, read_cases
 from coordinator.registry.etcd.changes import Change, Changes, Found, Noted, Put
-from coordinator.registry.etcd.client import EtcdClient, Rejected, Unanswered
+from coordinator.registry.etcd.client import EtcdClient, Read, Rejected, Unanswered
 from coordinator.registry.etcd.contact import Contact
 from coordinator.registry.etcd.copy import Copy, Entry
 from coordinator.registry.etcd.keys import KeyRange, Keys
@@ -24,6 +24,7 @@ from coordinator.registry.etcd.leases import Leases, OwnReplica, lease_of
 from coordinator.registry.etcd.packing import Packed, TooLarge, pack
 from coordinator.registry.etcd.planned_windows import Decide, change_planned_windows, read_planned_windows
 from coordinator.registry.etcd.plans import Plans
+from coordinator.registry.etcd.problems import EtcdProblems, ProblemPorts
 from coordinator.registry.etcd.settings import EtcdSettings
 from coordinator.registry.etcd.values import Applied
 from coordinator.registry.etcd.watch import Follower, FollowerPorts
@@ -73,8 +74,8 @@ class EtcdRegistry:
         self._changes = Changes(parts.client, parts.keys)
         self._cases = EtcdCases(self._changes, parts.keys)
         self._leases = Leases(parts.client, parts.lease)
-        ports = FollowerPorts(parts.client, parts.keys, parts.plans, parts.clock, parts.last_good.path)
-        self._follower = Follower(ports, parts.copy, self._tell)
+        following = FollowerPorts(parts.client, parts.keys, parts.plans, parts.clock, parts.last_good.path)
+        self._follower = Follower(following, parts.copy, self._tell)
         self._contact = Contact(
             parts.client,
             self._follower,
@@ -85,6 +86,9 @@ class EtcdRegistry:
             self._others_are_answered,
         )
         self._own = OwnReplica(parts.client, parts.keys, parts.lease, self._contact.patience)
+        patience, onward, end = self._contact.patience, self._require_onward, self._to_the_end
+        asking = ProblemPorts(self._changes, parts.keys, parts.clock, self._read_all, patience, onward, end)
+        self.problems: Final = EtcdProblems(asking)
         self._loop = asyncio.get_running_loop()
         self._listeners: list[Callable[[], None]] = []
         self._unsaved = asyncio.Event()
@@ -445,6 +449,9 @@ class EtcdRegistry:
 
     async def _read(self, keys: KeyRange) -> dict[bytes, Entry]:
         return (await self._answered(self._parts.client.read([keys], self._contact.patience()))).entries
+
+    async def _read_all(self, ranges: Sequence[KeyRange]) -> Read:
+        return await self._answered(self._parts.client.read(ranges, self._contact.patience()))
 
     async def _answered(self, answer: Awaitable[T]) -> T:
         """An answer of etcd. Raises Refused with REGISTRY_UNAVAILABLE where it gives none."""

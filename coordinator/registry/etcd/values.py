@@ -16,6 +16,7 @@ from google.protobuf.message import DecodeError
 from coordinator.membership.rules import Heartbeat, RegionFacts, Suspension
 from coordinator.registry.etcd.packing import NotWhole, Packed, PlanName, pack, unpack_plan
 from coordinator.registry.port import Replica
+from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent, Problem
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.federation.v1.federation_pb2 import SealingKey
 from gateway.api.region.v1.case_service_pb2 import CaseHeader
@@ -234,6 +235,42 @@ def decode_case(value: bytes) -> CaseHeader:
         return CaseHeader.FromString(_Fields(value).content)
     except DecodeError as error:
         raise Unreadable("holds no case of this version") from error
+
+
+def encode_network_event(event: NetworkEvent) -> bytes:
+    """The value of an alarm or a fault."""
+    return _encode({"id": event.id}, event.SerializeToString(deterministic=True))
+
+
+def decode_network_event(value: bytes) -> NetworkEvent:
+    """The alarm or fault of a value. Raises Unreadable."""
+    try:
+        return NetworkEvent.FromString(_Fields(value).content)
+    except DecodeError as error:
+        raise Unreadable("holds no network event of this version") from error
+
+
+def encode_problem(problem: Problem) -> bytes:
+    """The value of a problem."""
+    return _encode({"id": problem.header.id}, problem.SerializeToString(deterministic=True))
+
+
+def decode_problem(value: bytes) -> Problem:
+    """The problem of a value. Raises Unreadable."""
+    try:
+        return Problem.FromString(_Fields(value).content)
+    except DecodeError as error:
+        raise Unreadable("holds no problem of this version") from error
+
+
+def encode_number(number: int) -> bytes:
+    """The value of what is a number and nothing else."""
+    return _encode({"number": number})
+
+
+def decode_number(value: bytes) -> int:
+    """The number of a value. Raises Unreadable."""
+    return _Fields(value).number("number")
 
 
 def encode_head(head: Head) -> bytes:

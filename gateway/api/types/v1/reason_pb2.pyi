@@ -345,6 +345,12 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Send it to the node of the region that it belongs to."""
     REASON_ALARM_NOT_FOUND: _Reason.ValueType  # 222
     """Look in the list of alarms for those that are there."""
+    REASON_PROBLEM_NOT_FOUND: _Reason.ValueType  # 230
+    """Look at `coordinator problems list --all`: the problem may have ended long ago."""
+    REASON_NETWORK_EVENT_NOT_OWN: _Reason.ValueType  # 231
+    """A region tells of alarms and faults at its own sites, links and services alone. Correct what the event names."""
+    REASON_REPORT_NOT_NEEDED: _Reason.ValueType  # 232
+    """Nothing is to be done, or another kind of report was made: see `coordinator problems show`."""
     REASON_AGREEMENT_NOT_FOUND: _Reason.ValueType  # 240
     """Ask for an agreement of this region by its id; ListAgreements has them."""
     REASON_AGREEMENT_TEMPLATE_UNKNOWN: _Reason.ValueType  # 241
@@ -701,6 +707,12 @@ REASON_NETWORK_OBJECT_ELSEWHERE: Reason.ValueType  # 221
 """Send it to the node of the region that it belongs to."""
 REASON_ALARM_NOT_FOUND: Reason.ValueType  # 222
 """Look in the list of alarms for those that are there."""
+REASON_PROBLEM_NOT_FOUND: Reason.ValueType  # 230
+"""Look at `coordinator problems list --all`: the problem may have ended long ago."""
+REASON_NETWORK_EVENT_NOT_OWN: Reason.ValueType  # 231
+"""A region tells of alarms and faults at its own sites, links and services alone. Correct what the event names."""
+REASON_REPORT_NOT_NEEDED: Reason.ValueType  # 232
+"""Nothing is to be done, or another kind of report was made: see `coordinator problems show`."""
 REASON_AGREEMENT_NOT_FOUND: Reason.ValueType  # 240
 """Ask for an agreement of this region by its id; ListAgreements has them."""
 REASON_AGREEMENT_TEMPLATE_UNKNOWN: Reason.ValueType  # 241

@@ -1,0 +1,261 @@
+"""`coordinator problems` and `coordinator outages`."""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+
+import click
+from rich.text import Text
+from rich.tree import Tree
+
+from coordinator.cli.connection import TIMEOUT, Connection, connected
+from coordinator.cli.exits import EPILOG
+from coordinator.cli.output import console, json_option, print_json, print_table, told, told_age, told_time
+from gateway.api.coordinator.v1 import problem_service_pb2 as contract
+from gateway.api.coordinator.v1.problem_service_pb2 import (
+    AccidentGrade,
+    AccidentReport,
+    NetworkEvent,
+    NetworkEventKind,
+    Problem,
+    ReportKind,
+)
+from gateway.api.coordinator.v1.problem_service_pb2_grpc import ProblemServiceStub
+from gateway.api.federation.v1.problem_pb2 import NetworkElement, NetworkElementKind, PerceivedSeverity, ProblemState
+from gateway.channels import invoke
+from gateway.clock import from_timestamp
+from gateway.languages import translated
+
+_LARGEST_PAGE = 500
+_KINDS = {each.removeprefix("REPORT_KIND_").lower(): ReportKind.Value(each) for each in ReportKind.keys()[1:]}
+_PROBLEM = click.argument("problem", metavar="ID")
+
+
+@click.group(epilog=EPILOG)
+def problems() -> None:
+    """Problems of the network that several regions see: causes, customers, grades of accidents, reports due."""
+
+
+@problems.command("list", epilog=EPILOG)
+@click.option("--region", default="", help="Only problems that concern this region.")
+@click.option("--all", "with_ended", is_flag=True, help="Also those that have ended, for 92 days.")
+@click.option("--reports", "with_reports", is_flag=True, help="Only those with a report that is still to be made.")
+@click.option(
+    "--limit",
+    type=click.IntRange(1, _LARGEST_PAGE),
+    default=50,
+    show_default=True,
+    help="At most so many, newest first.",
+)
+@connected
+@json_option
+def list_problems(
+    connection: Connection, region: str, with_ended: bool, with_reports: bool, limit: int, as_json: bool
+) -> None:
+    """List problems of the network: probable cause, services, customers, grade, and the next report.
+
+    \b
+    Examples:
+      coordinator problems list
+      coordinator problems list --reports --json
+    """
+    request = contract.ListProblemsRequest(
+        region=region, with_ended=with_ended, with_open_reports=with_reports, page_size=limit
+    )
+    response = connection.ask(lambda channel: invoke(ProblemServiceStub(channel).ListProblems, request, TIMEOUT))
+    if as_json:
+        print_json(response)
+        return
+    now = datetime.now(UTC)
+    columns = (
+        translated("problem"),
+        translated("state"),
+        translated("severity"),
+        translated("cause"),
+        translated("services"),
+        translated("regions"),
+        translated("since"),
+        translated("customers"),
+        translated("grade"),
+        translated("report due"),
+    )
+    print_table(translated("Problems of the network"), columns, [_row(each, now) for each in response.problems])
+    if response.next_page_token:
+        click.echo(translated("There are more; ask for more with --limit."), err=True)
+
+
+@problems.command(epilog=EPILOG)
+@_PROBLEM
+@connected
+@json_option
+def show(connection: Connection, problem: str, as_json: bool) -> None:
+    """Show one problem: its cause, what belongs to it, whom it affects, its grade and reports, and how it went.
+
+    \b
+    Examples:
+      coordinator problems show problem-20261210-1f0c3a5b
+    """
+    request = contract.ShowProblemRequest(problem=problem)
+    response = connection.ask(lambda channel: invoke(ProblemServiceStub(channel).ShowProblem, request, TIMEOUT))
+    if as_json:
+        print_json(response)
+    else:
+        _print_problem(response.problem, response.events)
+
+
+@problems.command("report-made", epilog=EPILOG)
+@_PROBLEM
+@click.option("--kind", type=click.Choice(list(_KINDS)), required=True, help="Which report was made.")
+@connected
+@json_option
+def report_made(connection: Connection, problem: str, kind: str, as_json: bool) -> None:
+    """Note that a report of an accident was made to the authority, now and by you.
+
+    \b
+    Examples:
+      coordinator problems report-made problem-20261210-1f0c3a5b --kind oral
+    """
+    request = contract.NoteReportRequest(problem=problem, kind=_KINDS[kind])
+    response = connection.ask(lambda channel: invoke(ProblemServiceStub(channel).NoteReport, request, TIMEOUT))
+    if as_json:
+        print_json(response)
+    else:
+        _print_reports(response.problem)
+
+
+@click.command(epilog=EPILOG)
+@connected
+@json_option
+def outages(connection: Connection, as_json: bool) -> None:
+    """List what is down now: root causes, and network services that have no way left, the longest first.
+
+    \b
+    Examples:
+      coordinator outages
+    """
+    request = contract.ListOutagesRequest()
+    response = connection.ask(lambda channel: invoke(ProblemServiceStub(channel).ListOutages, request, TIMEOUT))
+    if as_json:
+        print_json(response)
+        return
+    now = datetime.now(UTC)
+    columns = (
+        translated("what"),
+        translated("region"),
+        translated("since"),
+        translated("problem"),
+        translated("root cause"),
+        translated("customers"),
+    )
+    rows = [
+        [
+            _element(each.element),
+            each.region,
+            told_age(each.start_time, now),
+            each.problem,
+            translated("yes") if each.is_root_cause else "",
+            str(each.customers),
+        ]
+        for each in response.outages
+    ]
+    print_table(translated("Down now"), columns, rows)
+
+
+def _row(problem: Problem, now: datetime) -> list[str | Text]:
+    header = problem.header
+    waiting = [each for each in problem.reports if not each.HasField("make_time")]
+    due = min(waiting, key=lambda each: from_timestamp(each.due), default=None)
+    is_overdue = due is not None and from_timestamp(due.due) < now
+    return [
+        header.id,
+        _state(problem),
+        told(PerceivedSeverity.Name(header.severity), "PERCEIVED_SEVERITY_"),
+        _element(header.root_cause),
+        ", ".join(header.services),
+        ", ".join(header.regions),
+        told_age(header.start_time, now),
+        str(_customers(problem)),
+        _grade(problem),
+        Text(f"{_kind(due)} {told_time(due.due)}" if due is not None else "", style="red" if is_overdue else ""),
+    ]
+
+
+def _print_problem(problem: Problem, events: Sequence[NetworkEvent]) -> None:
+    header = problem.header
+    tree = Tree(Text(f"{header.id}: {_element(header.root_cause)} ({_state(problem)})"))
+    parent = next((each for each in events if each.id == header.parent), None)
+    branch = tree.add(Text(_event(parent) if parent is not None else header.parent))
+    for each in events:
+        if each.id != header.parent:
+            branch.add(Text(_event(each)))
+    console().print(tree)
+    affected = [[each.region, str(each.customers), told_time(each.count_time)] for each in problem.affected]
+    counted = (translated("region"), translated("customers"), translated("counted"))
+    print_table(translated("Customers affected: {count}", count=_customers(problem)), counted, affected)
+    _print_reports(problem)
+    steps = sorted(_steps(problem, events))
+    columns = (translated("time"), translated("what"))
+    print_table(translated("How it went"), columns, [[f"{when:%Y-%m-%d %H:%M:%S}", what] for when, what in steps])
+
+
+def _print_reports(problem: Problem) -> None:
+    columns = (
+        translated("report"),
+        translated("grade"),
+        translated("due"),
+        translated("made"),
+        translated("administrator"),
+    )
+    rows = [
+        [_kind(each), _grade_word(each.grade), told_time(each.due), told_time(each.make_time), each.administrator]
+        for each in problem.reports
+    ]
+    print_table(translated("Grade: {grade}", grade=_grade(problem) or "-"), columns, rows)
+
+
+def _steps(problem: Problem, events: Sequence[NetworkEvent]) -> Iterator[tuple[datetime, str]]:
+    """When something happened, and what."""
+    for each in events:
+        yield from_timestamp(each.raise_time), translated("{event} began", event=each.id)
+        if each.HasField("clear_time"):
+            yield from_timestamp(each.clear_time), translated("{event} was over", event=each.id)
+    for reached in problem.grades:
+        grade = _grade_word(reached.grade)
+        what = translated("accident is {grade}: {count} customers", grade=grade, count=reached.customers)
+        yield from_timestamp(reached.reach_time), what
+    for report in problem.reports:
+        if report.HasField("make_time"):
+            what = translated("{kind} report was made by {name}", kind=_kind(report), name=report.administrator)
+            yield from_timestamp(report.make_time), what
+
+
+def _event(event: NetworkEvent) -> str:
+    kind = told(NetworkEventKind.Name(event.kind), "NETWORK_EVENT_KIND_")
+    severity = told(PerceivedSeverity.Name(event.severity), "PERCEIVED_SEVERITY_")
+    where = ", ".join([*event.links, *event.sites, *event.services])
+    until = f" – {told_time(event.clear_time)}" if event.HasField("clear_time") else ""
+    return f"{event.id}: {kind}, {severity}, {where}, {told_time(event.raise_time)}{until}"
+
+
+def _state(problem: Problem) -> str:
+    state = told(ProblemState.Name(problem.header.state), "PROBLEM_STATE_")
+    return f"{state} → {problem.header.merged_into}" if problem.header.merged_into else state
+
+
+def _element(element: NetworkElement) -> str:
+    return f"{told(NetworkElementKind.Name(element.kind), 'NETWORK_ELEMENT_KIND_')} {element.id}"
+
+
+def _kind(report: AccidentReport) -> str:
+    return told(ReportKind.Name(report.kind), "REPORT_KIND_")
+
+
+def _grade(problem: Problem) -> str:
+    return _grade_word(problem.grades[-1].grade) if problem.grades else ""
+
+
+def _grade_word(grade: AccidentGrade.ValueType) -> str:
+    return told(AccidentGrade.Name(grade), "ACCIDENT_GRADE_")
+
+
+def _customers(problem: Problem) -> int:
+    return sum(each.customers for each in problem.affected)

@@ -1,0 +1,227 @@
+"""How problems follow what is correlated: which goes on, which is new, and which has turned out to be part of another.
+
+Pure: what is decided from the same events and the same problems is the same at every coordinator.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from coordinator.problems import rules
+from coordinator.problems.correlation import Cluster, correlate
+from coordinator.problems.elements import element_message, element_of, observed, region_of
+from coordinator.problems.topology import Element, Kind, Topology, services_down
+from coordinator.registry.problem_port import Book, Decision
+from gateway.api.coordinator.v1 import problem_service_pb2 as contract
+from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent, Problem
+from gateway.api.federation.v1 import problem_pb2
+from gateway.api.federation.v1.problem_pb2 import ProblemHeader
+from gateway.clock import from_microseconds, from_timestamp, to_microseconds
+from gateway.federation.network import NetworkRegistry
+
+_MOST_CHILDREN = 10_000  # whose ids one problem keeps: more is not kept at once
+
+
+@dataclass(frozen=True)
+class View:
+    """By what events are correlated."""
+
+    network: NetworkRegistry
+    topology: Topology
+    window: timedelta
+    """So long after its cause a symptom may begin."""
+    now: datetime
+
+
+def correlated(book: Book, view: View) -> list[Problem]:
+    """The problems that are new or have changed, by what is told of events now. Their versions are higher."""
+    going_on = _going_on(book, view)
+    settled = [each.header for name, each in book.problems.items() if name not in going_on]
+    taken = {child for each in settled if each.state != rules.CANCELLED for child in each.children}
+    events = [each for each in book.events.values() if each.id not in taken and not _is_settled(each, view.now)]
+    clusters = correlate((observed(each) for each in events), view.topology, view.window // timedelta(microseconds=1))
+    homes = _homes(clusters, going_on)
+    drafts: dict[str, ProblemHeader] = {}
+    for number, cluster in enumerate(clusters):
+        known = homes.get(number)
+        members = [book.events[each] for each in cluster.events[:_MOST_CHILDREN]]
+        if known is not None:
+            drafts[known] = _header(known, cluster, members, view)
+        elif _is_problem(members):
+            name = _new_id(cluster, book.problems.keys() | drafts.keys())
+            drafts[name] = _header(name, cluster, members, view)
+    _name_services(drafts, book, view)
+    for name in going_on.keys() - drafts.keys():
+        drafts[name] = _cancelled(going_on[name].header, drafts)
+    return list(_changed(drafts, book))
+
+
+def _going_on(book: Book, view: View) -> dict[str, Problem]:
+    """The problems of which something may still change."""
+    return {
+        name: each
+        for name, each in book.problems.items()
+        if each.header.state != rules.CANCELLED
+        and not (each.header.HasField("end_time") and _is_over(from_timestamp(each.header.end_time), view.now))
+    }
+
+
+def _is_settled(event: NetworkEvent, now: datetime) -> bool:
+    return event.HasField("clear_time") and _is_over(from_timestamp(event.clear_time), now)
+
+
+def _is_over(ended: datetime, now: datetime) -> bool:
+    return ended < now - rules.SETTLED_AFTER
+
+
+def _homes(clusters: Sequence[Cluster], going_on: Mapping[str, Problem]) -> dict[int, str]:
+    """Which problem goes on with which cluster: that of which it has most, of two alike the older one."""
+    owner = {child: name for name, each in going_on.items() for child in each.header.children}
+    shared: list[tuple[int, int, str, int]] = []
+    for number, cluster in enumerate(clusters):
+        for name, count in Counter(owner[each] for each in cluster.events if each in owner).items():
+            began = to_microseconds(from_timestamp(going_on[name].header.start_time))
+            shared.append((-count, began, name, number))
+    found: dict[int, str] = {}
+    for _, _, name, number in sorted(shared):
+        if number not in found and name not in found.values():
+            found[number] = name
+    return found
+
+
+def _is_problem(members: Sequence[NetworkEvent]) -> bool:
+    """One small alarm by itself is none, nor are many small ones."""
+    is_alone = len(members) == 1 and members[0].kind != contract.NETWORK_EVENT_KIND_FAULT
+    return (any(map(rules.is_grave, members)) and not is_alone) or any(
+        each.severity == problem_pb2.PERCEIVED_SEVERITY_CRITICAL for each in members
+    )
+
+
+def _new_id(cluster: Cluster, known: Iterable[str]) -> str:
+    """`problem-<day>-<eight digits>`: of the same first event the same, whichever coordinator sees it first."""
+    day = from_microseconds(cluster.start)
+    taken, attempt = frozenset(known), 0
+    while True:
+        told = f"{cluster.events[0]} {cluster.cause.kind.name} {cluster.cause.id} {attempt}"
+        name = f"problem-{day:%Y%m%d}-{hashlib.sha256(told.encode()).hexdigest()[:8]}"
+        if name not in taken:
+            return name
+        attempt += 1
+
+
+def _header(name: str, cluster: Cluster, members: Sequence[NetworkEvent], view: View) -> ProblemHeader:
+    """How a problem stands, but for its version and services."""
+    is_open = [each for each in members if not each.HasField("clear_time")]
+    header = ProblemHeader(
+        id=name,
+        state=rules.IN_PROGRESS if is_open else rules.RESOLVED,
+        root_cause=element_message(cluster.cause),
+        parent=_parent(cluster.cause, members).id,
+        children=sorted(each.id for each in members),
+        severity=min(each.severity for each in is_open or members),
+        start_time=min((each.raise_time for each in members), key=_instant),
+    )
+    if not is_open:
+        header.end_time.CopyFrom(max((each.clear_time for each in members), key=_instant))
+    owner = region_of(view.network, cluster.cause)
+    regions = {rules.telling_region(each.id) for each in members} | ({owner} if owner else set())
+    header.regions.extend(sorted(regions))
+    return header
+
+
+def _parent(cause: Element, members: Sequence[NetworkEvent]) -> NetworkEvent:
+    """What others follow: what names the cause, a fault before an alarm, the worst, the first."""
+
+    def rank(event: NetworkEvent) -> tuple[bool, bool, int, int, str]:
+        names_it = cause in observed(event).elements
+        is_fault = event.kind == contract.NETWORK_EVENT_KIND_FAULT
+        return not names_it, not is_fault, event.severity, _instant(event.raise_time), event.id
+
+    return min(members, key=rank)
+
+
+def down_now(headers: Iterable[ProblemHeader]) -> frozenset[Element]:
+    """The root causes that are down: of problems in progress that customers feel."""
+    return frozenset(
+        element_of(each.root_cause)
+        for each in headers
+        if each.state == rules.IN_PROGRESS and each.severity in rules.GRAVE
+    )
+
+
+def _name_services(drafts: Mapping[str, ProblemHeader], book: Book, view: View) -> None:
+    """Names the services that each affects: those told of, those known before, and those that are down for it."""
+    down = down_now(drafts.values())
+    without_way = services_down(view.network, down)
+    for name, header in drafts.items():
+        found = {service for child in header.children for service in book.events[child].services}
+        if name in book.problems:
+            found.update(book.problems[name].header.services)
+        cause = element_of(header.root_cause)
+        if cause in down:
+            found |= without_way & _using(view.network, cause)
+        header.services.extend(sorted(found))
+        regions = {view.network.services[each].region for each in found if each in view.network.services}
+        regions.update(header.regions)
+        del header.regions[:]
+        header.regions.extend(sorted(regions))
+
+
+def _using(network: NetworkRegistry, cause: Element) -> set[str]:
+    if cause.kind == Kind.SERVICE:
+        return {cause.id}
+    if cause.kind == Kind.LINK:
+        return {each.id for each in network.services_on(links=[cause.id])}
+    links = [link.id for link in network.links_at(cause.id)]
+    return {each.id for each in network.services_on(sites=[cause.id], links=links)}
+
+
+def _cancelled(header: ProblemHeader, drafts: Mapping[str, ProblemHeader]) -> ProblemHeader:
+    """A problem whose events others have now: it is a part of the one that has most of them."""
+    own = frozenset(header.children)
+    counts = {name: len(own.intersection(each.children)) for name, each in drafts.items() if name != header.id}
+    cancelled = ProblemHeader()
+    cancelled.CopyFrom(header)
+    cancelled.state = rules.CANCELLED
+    cancelled.merged_into = min(counts, key=lambda name: (-counts[name], name), default="")
+    return cancelled
+
+
+def _changed(drafts: Mapping[str, ProblemHeader], book: Book) -> Iterable[Problem]:
+    for name, header in drafts.items():
+        before = book.problems.get(name)
+        header.version = before.header.version if before is not None else 0
+        if before is not None and before.header == header:
+            continue
+        header.version += 1
+        problem = Problem()
+        if before is not None:
+            problem.CopyFrom(before)
+        problem.header.CopyFrom(header)
+        yield problem
+
+
+def _instant(timestamp: Timestamp) -> int:
+    return to_microseconds(from_timestamp(timestamp))
+
+
+def past(book: Book, now: datetime) -> Decision:
+    """What is forgotten: problems that ended long ago with their events, and such events of none."""
+    problems = {name: each for name, each in book.problems.items() if rules.is_past(_ended(each.header), now)}
+    kept = {child for name, each in book.problems.items() if name not in problems for child in each.header.children}
+    events = [
+        each.id
+        for each in book.events.values()
+        if each.id not in kept and each.HasField("clear_time") and rules.is_past(from_timestamp(each.clear_time), now)
+    ]
+    return Decision((), sorted(events), sorted(problems))
+
+
+def _ended(header: ProblemHeader) -> datetime | None:
+    if header.state == rules.CANCELLED:
+        return from_timestamp(header.start_time)
+    return from_timestamp(header.end_time) if header.HasField("end_time") else None

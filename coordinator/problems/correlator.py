@@ -1,0 +1,125 @@
+"""Finds what is behind the events that regions tell of: each coordinator does so for all of them, without a leader.
+
+Two that decide at the same time decide by the same rules, and the registry takes what one of them has found first.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from coordinator.problems.book import View, correlated, past
+from coordinator.problems.current import CurrentNetwork
+from coordinator.problems.elements import element_of, region_of
+from coordinator.problems.grades import duration_of, graded, thresholds_of
+from coordinator.problems.reports import ReportTelling
+from coordinator.registry.port import Registry
+from coordinator.registry.problem_port import Book, Decision
+from gateway.api.coordinator.v1.problem_service_pb2 import Problem
+from gateway.clock import Clock
+from gateway.errors import Refused
+
+LOOK = 5.0  # seconds: in which a grade may have risen, or another coordinator died with an event to look at
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class CorrelatorPorts:
+    """What correlation works with."""
+
+    registry: Registry
+    current: CurrentNetwork
+    clock: Clock
+    reports: ReportTelling
+
+
+class Correlator:
+    """A loop of each coordinator."""
+
+    def __init__(self, ports: CorrelatorPorts) -> None:
+        self._ports = ports
+        self._told = asyncio.Event()
+        self._listeners: list[Callable[[], None]] = []
+        # The events that were correlated last, and by which configuration: of the same nothing follows anew.
+        self._correlated: tuple[dict[str, int], int] = {}, 0
+
+    def note_event(self) -> None:
+        """Says that an event was told, or a count."""
+        self._told.set()
+
+    def on_change(self, listener: Callable[[], None]) -> None:
+        """Calls the listener after each look: problems may have changed."""
+        self._listeners.append(listener)
+
+    async def run(self) -> None:
+        """Runs until cancelled."""
+        while True:
+            self._told.clear()
+            try:
+                await self.look()
+            except Refused as refused:
+                _log.info("problems are looked at again soon: %s", refused)
+            try:
+                async with asyncio.timeout(LOOK):
+                    await self._told.wait()
+            except TimeoutError:
+                continue
+
+    async def look(self) -> None:
+        """Correlates what is there. Raises Refused where the registry does not answer, or has no configuration."""
+        registry, current, now = self._ports.registry.problems, self._ports.current, self._ports.clock.now()
+        decide, revision, seen = decision(current, now), current.federation.revision, dict[str, int]()
+
+        def decide_anew(book: Book) -> Decision:
+            seen.clear()
+            seen.update(_versions(book))
+            return decide(book, is_correlated=(seen, revision) == self._correlated)
+
+        await registry.change(decide_anew)
+        self._correlated = seen, revision
+        self._ports.reports.take((await registry.book()).problems.values(), now)
+        for listener in self._listeners:
+            listener()
+
+
+class Deciding(Protocol):
+    """Decides by the book; `is_correlated` says that nothing new follows from its events."""
+
+    def __call__(self, book: Book, *, is_correlated: bool = False) -> Decision:
+        """See the class."""
+        ...
+
+
+def decision(current: CurrentNetwork, now: datetime) -> Deciding:
+    """What follows from what regions have told. Raises Refused with CONFIGURATION_MISSING or CONFIGURATION_INVALID."""
+    federation = current.federation
+    view = View(federation.network, current.topology, duration_of(federation, "correlation-window"), now)
+    grade = grading(current, now)
+
+    def decide(book: Book, *, is_correlated: bool = False) -> Decision:
+        changed = {} if is_correlated else {each.header.id: each for each in correlated(book, view)}
+        for name, each in {**book.problems, **changed}.items():
+            if (after := grade(each)) is not each:
+                changed[name] = after
+        forgotten = past(book, now)
+        kept = [each for name, each in changed.items() if name not in forgotten.forgotten_problems]
+        return Decision(kept, forgotten.forgotten_events, forgotten.forgotten_problems)
+
+    return decide
+
+
+def _versions(book: Book) -> dict[str, int]:
+    return {name: each.version for name, each in book.events.items()}
+
+
+def grading(current: CurrentNetwork, now: datetime) -> Callable[[Problem], Problem]:
+    """Gives problems the grade that they have by now. Raises as `decision`."""
+    federation, thresholds = current.federation, thresholds_of(current.federation)
+
+    def grade(problem: Problem) -> Problem:
+        zone = current.zone_of(region_of(federation.network, element_of(problem.header.root_cause)))
+        return graded(problem, thresholds, zone, now)
+
+    return grade

@@ -1,0 +1,52 @@
+"""What events and problems name, as correlation looks at it and as the contract tells it. Pure."""
+
+from coordinator.problems.correlation import Observed
+from coordinator.problems.topology import Element, Kind
+from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent
+from gateway.api.federation.v1 import problem_pb2
+from gateway.api.federation.v1.network_pb2 import Link, NetworkService, Site
+from gateway.api.federation.v1.problem_pb2 import NetworkElement
+from gateway.clock import from_timestamp, to_microseconds
+from gateway.federation.network import NetworkRegistry
+
+_KINDS = {
+    Kind.LINK: problem_pb2.NETWORK_ELEMENT_KIND_LINK,
+    Kind.SITE: problem_pb2.NETWORK_ELEMENT_KIND_SITE,
+    Kind.SERVICE: problem_pb2.NETWORK_ELEMENT_KIND_SERVICE,
+}
+_OF_KINDS = {kind: own for own, kind in _KINDS.items()}
+
+
+def observed(event: NetworkEvent) -> Observed:
+    """An event as correlation looks at it."""
+    elements = {
+        *(Element(Kind.SITE, each) for each in event.sites),
+        *(Element(Kind.LINK, each) for each in event.links),
+        *(Element(Kind.SERVICE, each) for each in event.services),
+    }
+    cleared = to_microseconds(from_timestamp(event.clear_time)) if event.HasField("clear_time") else None
+    raised = to_microseconds(from_timestamp(event.raise_time))
+    severity = event.severity if event.severity <= problem_pb2.PERCEIVED_SEVERITY_INDETERMINATE else 0
+    return Observed(event.id, frozenset(elements), raised, cleared, severity)
+
+
+def element_message(element: Element) -> NetworkElement:
+    """An element as the contract tells it."""
+    return NetworkElement(kind=_KINDS[element.kind], id=element.id)
+
+
+def element_of(message: NetworkElement) -> Element:
+    """An element of the contract."""
+    return Element(_OF_KINDS[message.kind], message.id)
+
+
+def region_of(network: NetworkRegistry, element: Element) -> str:
+    """The region that answers for an element; empty where it is not in the registry any more."""
+    found: Link | Site | NetworkService | None
+    if element.kind == Kind.LINK:
+        found = network.links.get(element.id)
+    elif element.kind == Kind.SITE:
+        found = network.sites.get(element.id)
+    else:
+        found = network.services.get(element.id)
+    return found.region if found is not None else ""

@@ -1,0 +1,106 @@
+"""Regions are told how problems stand: each version to each region that takes part, until it has taken it in."""
+
+import asyncio
+import logging
+from dataclasses import dataclass
+
+from coordinator.membership.members import CurrentMembers
+from coordinator.problems import rules
+from coordinator.registry.port import Registry
+from coordinator.routing.channels import RegionChannels
+from gateway import failpoints
+from gateway.api.coordinator.v1.problem_service_pb2 import Problem
+from gateway.api.federation.v1.federation_pb2 import MemberState
+from gateway.api.federation.v1.problem_pb2 import ProblemHeader
+from gateway.api.region.v1.problem_service_pb2 import FollowProblemRequest
+from gateway.api.region.v1.problem_service_pb2_grpc import ProblemServiceStub
+from gateway.channels import invoke
+from gateway.errors import Refused
+from gateway.relay.transport import Unreachable
+
+_AGAIN = 5.0  # seconds until a region is told again that did not answer
+_ANSWER_SECONDS = 10.0  # for a region, which only writes
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class FollowingPorts:
+    """What telling regions works with."""
+
+    registry: Registry
+    members: CurrentMembers
+    channels: RegionChannels
+
+
+class Following:
+    """A loop of each coordinator. Two may tell the same: a region keeps the higher version."""
+
+    def __init__(self, ports: FollowingPorts) -> None:
+        self._ports = ports
+        self._changed = asyncio.Event()
+
+    def note_change(self) -> None:
+        """Says that problems may have changed."""
+        self._changed.set()
+
+    async def run(self) -> None:
+        """Runs until cancelled."""
+        while True:
+            self._changed.clear()
+            try:
+                await self.tell_all()
+            except Refused as refused:
+                _log.info("regions are told of problems again soon: %s", refused)
+            try:
+                async with asyncio.timeout(_AGAIN):
+                    await self._changed.wait()
+            except TimeoutError:
+                continue
+
+    async def tell_all(self) -> None:
+        """Tells every region what it has not taken in. Raises Refused where the registry does not answer."""
+        registry = self._ports.registry.problems
+        problems = (await registry.book()).problems
+        followed = await registry.followed() if problems else {}
+        regions = [
+            name
+            for name, member in self._ports.members.all().items()
+            if member.state == MemberState.MEMBER_STATE_JOINED and member.endpoints
+        ]
+        await asyncio.gather(
+            *(
+                self._tell_region(
+                    region,
+                    [
+                        each
+                        for each in problems.values()
+                        if followed.get((each.header.id, region), 0) < each.header.version
+                    ],
+                )
+                for region in regions
+            )
+        )
+
+    async def _tell_region(self, region: str, problems: list[Problem]) -> None:
+        for problem in sorted(problems, key=rules.place):
+            request = FollowProblemRequest(header=header_for(region, problem.header))
+            try:
+                await self._ports.channels.call(
+                    region,
+                    lambda replica, left: invoke(ProblemServiceStub(replica.channel).FollowProblem, request, left),  # noqa: B023
+                    _ANSWER_SECONDS,
+                )
+                failpoints.reach("problem-followed.before-noted")
+                await self._ports.registry.problems.note_followed(problem.header.id, region, problem.header.version)
+            except (Refused, Unreachable) as failure:
+                _log.info("%s is told of %s again: %s", region, problem.header.id, failure)
+                return
+
+
+def header_for(region: str, header: ProblemHeader) -> ProblemHeader:
+    """What a region is told: of the children, its own."""
+    told = ProblemHeader()
+    told.CopyFrom(header)
+    del told.children[:]
+    told.children.extend(each for each in header.children if rules.telling_region(each) == region)
+    return told

@@ -1,0 +1,110 @@
+"""How grave an accident is by users and duration, and which reports that asks for, until when. Pure.
+
+Grades and reports are those of 《电信网络运行监督管理办法》 (2009); their figures are policies of the federation.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from coordinator.problems import rules
+from gateway.api.coordinator.v1 import problem_service_pb2 as contract
+from gateway.api.coordinator.v1.problem_service_pb2 import AccidentReport, Problem, ReachedGrade
+from gateway.clock import from_timestamp, to_timestamp
+from gateway.federation.catalogue import Federation
+
+NONE = contract.ACCIDENT_GRADE_UNSPECIFIED
+ORDINARY = contract.ACCIDENT_GRADE_ORDINARY
+LARGER = contract.ACCIDENT_GRADE_LARGER
+MAJOR = contract.ACCIDENT_GRADE_MAJOR
+SPECIAL = contract.ACCIDENT_GRADE_SPECIAL
+ORAL = contract.REPORT_KIND_ORAL
+WRITTEN = contract.REPORT_KIND_WRITTEN
+MONTHLY = contract.REPORT_KIND_MONTHLY
+_NAMES = ((SPECIAL, "special"), (MAJOR, "major"), (LARGER, "larger"))
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """A grade is reached by more users than these, for longer than this. `oral` and `written`: how long for reports."""
+
+    grade: contract.AccidentGrade.ValueType
+    users: int
+    duration: timedelta
+    oral: timedelta
+    written: timedelta
+
+
+def thresholds_of(federation: Federation) -> list[Threshold]:
+    """The thresholds of the federation, the gravest first. Raises Refused with CONFIGURATION_INVALID."""
+    return [
+        Threshold(
+            grade,
+            federation.figure(f"accident-{name}-users", ()),
+            duration_of(federation, f"accident-{name}-duration"),
+            # A special one is told at once, which is no time that a policy could set.
+            timedelta() if grade == SPECIAL else duration_of(federation, f"accident-{name}-oral"),
+            duration_of(federation, f"accident-{name}-written"),
+        )
+        for grade, name in _NAMES
+    ]
+
+
+def duration_of(federation: Federation, policy: str) -> timedelta:
+    """A policy that is a duration. Raises Refused with CONFIGURATION_INVALID."""
+    return federation.policy(policy).limit.duration.ToTimedelta()
+
+
+def graded(problem: Problem, thresholds: Sequence[Threshold], zone: ZoneInfo, now: datetime) -> Problem:
+    """The problem with the grade that it has reached by now, and the reports that this asks for.
+
+    A grade never falls: that fewer are affected later does not undo what has happened. Reports of a lower grade that
+    were not made are replaced. The month of an ordinary one ends in `zone`.
+    """
+    reached = _reached(problem, thresholds, now)
+    if reached is None:
+        return problem
+    after = Problem()
+    after.CopyFrom(problem)
+    after.grades.append(reached)
+    made = [each for each in problem.reports if each.HasField("make_time")]
+    del after.reports[:]
+    after.reports.extend([*made, *_reports(reached, thresholds, zone)])
+    return after
+
+
+def grade_of(problem: Problem) -> contract.AccidentGrade.ValueType:
+    """The gravest grade that it has reached."""
+    return problem.grades[-1].grade if problem.grades else NONE
+
+
+def _reached(problem: Problem, thresholds: Sequence[Threshold], now: datetime) -> ReachedGrade | None:
+    header, users = problem.header, rules.customers(problem)
+    if header.state == rules.CANCELLED or not users:
+        return None
+    start = from_timestamp(header.start_time)
+    lasted = (from_timestamp(header.end_time) if header.HasField("end_time") else now) - start
+    counted = max(from_timestamp(each.count_time) for each in problem.affected)
+    grade, after = next(
+        ((each.grade, each.duration) for each in thresholds if users > each.users and lasted > each.duration),
+        (ORDINARY, timedelta()),
+    )
+    if grade <= grade_of(problem):
+        return None
+    return ReachedGrade(grade=grade, reach_time=to_timestamp(max(start + after, counted)), customers=users)
+
+
+def _reports(reached: ReachedGrade, thresholds: Sequence[Threshold], zone: ZoneInfo) -> Iterator[AccidentReport]:
+    since = from_timestamp(reached.reach_time)
+    found = next((each for each in thresholds if each.grade == reached.grade), None)
+    if found is None:
+        yield AccidentReport(kind=MONTHLY, grade=reached.grade, due=to_timestamp(_end_of_month(since, zone)))
+        return
+    yield AccidentReport(kind=ORAL, grade=reached.grade, due=to_timestamp(since + found.oral))
+    yield AccidentReport(kind=WRITTEN, grade=reached.grade, due=to_timestamp(since + found.written))
+
+
+def _end_of_month(since: datetime, zone: ZoneInfo) -> datetime:
+    local = since.astimezone(zone)
+    return datetime(local.year + local.month // 12, local.month % 12 + 1, 1, tzinfo=zone)

@@ -1,0 +1,83 @@
+"""Those who make reports are told of them: by a port, of which the log and a metric are the adapters that ship."""
+
+import logging
+from collections import Counter
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Protocol
+
+from opentelemetry.metrics import Meter
+
+from coordinator.problems import rules
+from gateway.api.coordinator.v1.problem_service_pb2 import AccidentGrade, AccidentReport, Problem, ReportKind
+from gateway.clock import from_timestamp
+from gateway.metrics import observe
+
+_log = logging.getLogger(__name__)
+
+
+class ReportSink(Protocol):
+    """Where it is told that a report is due, or overdue."""
+
+    def tell(self, problem: str, report: AccidentReport, *, overdue: bool) -> None:
+        """Told once for each report, and once more when it is overdue, by each coordinator; and after a restart."""
+        ...
+
+
+class LogSink:
+    """Writes warnings, and errors once a report is overdue."""
+
+    def tell(self, problem: str, report: AccidentReport, *, overdue: bool) -> None:
+        """See the port."""
+        _log.log(
+            logging.ERROR if overdue else logging.WARNING,
+            "the %s report of %s (%s) %s %s",
+            kind_name(report),
+            problem,
+            AccidentGrade.Name(report.grade).removeprefix("ACCIDENT_GRADE_").lower(),
+            "was due at" if overdue else "is due at",
+            f"{from_timestamp(report.due):%Y-%m-%d %H:%M:%S} UTC",
+        )
+
+
+class ReportTelling:
+    """What waits, as last seen. The deadlines themselves are in the registry, with their problems."""
+
+    def __init__(self, sink: ReportSink) -> None:
+        self._sink = sink
+        self._told: set[tuple[str, int, int, bool]] = set()
+        self._waiting: Counter[tuple[str, bool]] = Counter()
+
+    def take(self, problems: Iterable[Problem], now: datetime) -> None:
+        """Tells of what is new among the reports that are to be made."""
+        waiting: Counter[tuple[str, bool]] = Counter()
+        for problem in problems:
+            for each in problem.reports if rules.has_open_reports(problem) else ():
+                if not each.HasField("make_time"):
+                    overdue = from_timestamp(each.due) < now
+                    waiting[kind_name(each), overdue] += 1
+                    self._tell(problem.header.id, each, overdue=overdue)
+        self._waiting = waiting
+
+    def observe(self, meter: Meter) -> None:
+        """Gauges how many reports wait."""
+        observe(
+            meter,
+            "crossregion.problem.reports_waiting",
+            "{report}",
+            lambda: [
+                (float(count), {"kind": kind, "overdue": str(overdue).lower()})
+                for (kind, overdue), count in self._waiting.items()
+            ],
+        )
+
+    def _tell(self, problem: str, report: AccidentReport, *, overdue: bool) -> None:
+        key = problem, report.kind, report.grade, overdue
+        if key not in self._told:
+            self._told.add(key)
+            self._sink.tell(problem, report, overdue=overdue)
+
+
+def kind_name(report: AccidentReport) -> str:
+    """The kind of a report in a word."""
+    return ReportKind.Name(report.kind).removeprefix("REPORT_KIND_").lower()

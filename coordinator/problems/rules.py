@@ -1,0 +1,113 @@
+"""What a region may tell of an alarm or a fault, and which problems are listed. Pure."""
+
+import re
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from gateway.api.coordinator.v1 import problem_service_pb2 as contract
+from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent, Problem
+from gateway.api.federation.v1 import problem_pb2
+from gateway.api.federation.v1.problem_pb2 import ProblemHeader
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.clock import from_timestamp, to_microseconds
+from gateway.errors import Refused
+from gateway.federation.network import NetworkRegistry
+
+IN_PROGRESS = problem_pb2.PROBLEM_STATE_IN_PROGRESS
+RESOLVED = problem_pb2.PROBLEM_STATE_RESOLVED
+CANCELLED = problem_pb2.PROBLEM_STATE_CANCELLED
+GRAVE = (problem_pb2.PERCEIVED_SEVERITY_CRITICAL, problem_pb2.PERCEIVED_SEVERITY_MAJOR)
+# Accidents are rolled up once a month: whoever does that still sees the problem, also of the month before last.
+KEPT_AFTER_END = timedelta(days=92)
+# What is over for so long is not looked at again, so that no correlation has to look at everything that ever was.
+SETTLED_AFTER = timedelta(days=1)
+
+_ID = re.compile(r"(?P<region>[a-z][a-z0-9-]*)/(?:alarm|fault)/[A-Za-z0-9._:-]{1,64}", re.ASCII)
+_ELEMENTS = 64  # that one event may name
+_LARGEST = 2**63 - 1
+
+
+def telling_region(event_id: str) -> str:
+    """The region in `<region>/<fault or alarm>/<key>`. Raises Refused for no such id."""
+    found = _ID.fullmatch(event_id)
+    if found is None:
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="event.id", problem="not region/alarm or fault/key")
+    return found["region"]
+
+
+def require_event(event: NetworkEvent, region: str, network: NetworkRegistry) -> None:
+    """Raises Refused for no event, and for one that is about what the region has nothing to do with.
+
+    A link concerns the regions of both ends; a service also those of the sites and links that it uses.
+    Raises Refused with SITE_UNKNOWN, LINK_UNKNOWN or NETWORK_SERVICE_UNKNOWN, too.
+    """
+    if telling_region(event.id) != region:
+        raise Refused(Reason.REASON_NETWORK_EVENT_NOT_OWN, element=event.id, region=region)
+    named = len(event.sites) + len(event.links) + len(event.services)
+    if not 0 < named <= _ELEMENTS:
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="event", problem=f"names not 1 to {_ELEMENTS} elements")
+    if not 0 < event.version <= _LARGEST or not event.HasField("raise_time"):
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="event", problem="has no version or no time")
+    for field in ("kind", "severity"):
+        if not getattr(event, field):
+            raise Refused(Reason.REASON_REQUEST_INVALID, field=f"event.{field}", problem="is missing")
+    if event.HasField("clear_time") and from_timestamp(event.clear_time) < from_timestamp(event.raise_time):
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="event.clear_time", problem="before it was raised")
+    for site in event.sites:
+        _require_own(site, region, {network.site(site).region})
+    for link in event.links:
+        _require_own(link, region, network.regions_of(network.link(link)))
+    for service in event.services:
+        _require_own(service, region, network.regions_concerned(network.service(service)))
+
+
+def _require_own(element: str, region: str, regions: Iterable[str]) -> None:
+    if region not in regions:
+        raise Refused(Reason.REASON_NETWORK_EVENT_NOT_OWN, element=element, region=region)
+
+
+def is_grave(event: NetworkEvent) -> bool:
+    """Whether customers feel it."""
+    return event.severity in GRAVE
+
+
+def has_ended(header: ProblemHeader) -> bool:
+    """Whether nothing of it goes on."""
+    return header.state != IN_PROGRESS
+
+
+def customers(problem: Problem) -> int:
+    """How many customers it affects, in all regions together."""
+    return sum(each.customers for each in problem.affected)
+
+
+def has_open_reports(problem: Problem) -> bool:
+    """Whether a report is not made that it needs."""
+    return any(not each.HasField("make_time") for each in problem.reports)
+
+
+def listed(
+    problems: Iterable[Problem],
+    asked: contract.ListProblemsRequest,
+    after: tuple[int, str] | None,
+) -> list[Problem]:
+    """Those that are asked for, newest first, after a place in that order."""
+    found = [
+        each
+        for each in problems
+        if (asked.with_ended or not has_ended(each.header) or (asked.with_open_reports and has_open_reports(each)))
+        and (not asked.region or asked.region in each.header.regions)
+        and (not asked.with_open_reports or has_open_reports(each))
+        and (after is None or place(each) > after)
+    ]
+    return sorted(found, key=place)
+
+
+def place(problem: Problem) -> tuple[int, str]:
+    """Where a problem stands in lists."""
+    return -to_microseconds(from_timestamp(problem.header.start_time)), problem.header.id
+
+
+def is_past(ended: datetime | None, now: datetime) -> bool:
+    """Whether something ended so long ago that nobody holds it any more."""
+    return ended is not None and ended < now - KEPT_AFTER_END

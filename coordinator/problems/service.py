@@ -1,0 +1,222 @@
+"""ProblemService: regions tell of alarms, faults and customers affected; administrators see what was found."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import grpc
+
+from coordinator.problems import rules
+from coordinator.problems.book import down_now
+from coordinator.problems.correlator import Correlator, grading
+from coordinator.problems.current import CurrentNetwork
+from coordinator.problems.elements import element_message, element_of, region_of
+from coordinator.problems.reports import kind_name
+from coordinator.problems.topology import Element, Kind, services_down
+from coordinator.registry.port import Registry
+from coordinator.registry.problem_port import Administered, Book, Decision
+from gateway import failpoints
+from gateway.api.coordinator.v1 import problem_service_pb2 as contract
+from gateway.api.coordinator.v1.problem_service_pb2 import AccidentReport, NetworkEvent, Problem
+from gateway.api.coordinator.v1.problem_service_pb2_grpc import ProblemServiceServicer
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.calls import current_call
+from gateway.clock import Clock, from_timestamp, to_timestamp
+from gateway.errors import Refused
+from gateway.pages import decode_token, encode_token, key_number, page_size
+
+_PAGE = "problems"
+_LARGEST = 2**63 - 1
+
+
+@dataclass(frozen=True)
+class ProblemPorts:
+    """What the service works with."""
+
+    registry: Registry
+    current: CurrentNetwork
+    correlator: Correlator
+    clock: Clock
+
+
+class ProblemService(ProblemServiceServicer):
+    """See the contract. What is shown has the grade of now, whether or not that was written already."""
+
+    def __init__(self, ports: ProblemPorts) -> None:
+        self._ports = ports
+        self._problems = ports.registry.problems
+
+    async def TellEvent(
+        self,
+        request: contract.TellEventRequest,
+        context: grpc.aio.ServicerContext[contract.TellEventRequest, contract.TellEventResponse],
+    ) -> contract.TellEventResponse:
+        """See the contract."""
+        rules.require_event(request.event, current_call().identity.region, self._ports.current.federation.network)
+        own = NetworkEvent()
+        own.CopyFrom(request.event)
+        own.DiscardUnknownFields()  # what a later version tells was not looked at
+        await self._problems.keep_event(own)
+        failpoints.reach("network-event-kept.after-commit")
+        self._ports.correlator.note_event()
+        return contract.TellEventResponse()
+
+    async def TellAffected(
+        self,
+        request: contract.TellAffectedRequest,
+        context: grpc.aio.ServicerContext[contract.TellAffectedRequest, contract.TellAffectedResponse],
+    ) -> contract.TellAffectedResponse:
+        """See the contract."""
+        if not 0 <= request.customers <= _LARGEST or not 0 < request.problem_version <= _LARGEST:
+            raise Refused(Reason.REASON_REQUEST_INVALID, field="customers", problem="no count")
+        region, now = current_call().identity.region, self._ports.clock.now()
+        told = contract.AffectedCount(
+            region=region,
+            customers=request.customers,
+            problem_version=request.problem_version,
+            count_time=to_timestamp(now),
+        )
+
+        def decide(book: Book) -> Decision:
+            return Decision(_with_count(_require(book, request.problem), told))
+
+        await self._problems.change(decide)
+        self._ports.correlator.note_event()
+        return contract.TellAffectedResponse()
+
+    async def ListProblems(
+        self,
+        request: contract.ListProblemsRequest,
+        context: grpc.aio.ServicerContext[contract.ListProblemsRequest, contract.ListProblemsResponse],
+    ) -> contract.ListProblemsResponse:
+        """See the contract."""
+        size, after = page_size(request.page_size), _page_start(decode_token(_PAGE, request.page_token))
+        grade = self._grade()
+        kept = (await self._problems.book()).problems.values()
+        found = rules.listed(map(grade, kept), request, after)
+        more = len(found) > size
+        return contract.ListProblemsResponse(
+            problems=[_short(each) for each in found[:size]],
+            next_page_token=encode_token(_PAGE, _page_key(found[size - 1])) if more else "",
+        )
+
+    async def ShowProblem(
+        self,
+        request: contract.ShowProblemRequest,
+        context: grpc.aio.ServicerContext[contract.ShowProblemRequest, contract.ShowProblemResponse],
+    ) -> contract.ShowProblemResponse:
+        """See the contract."""
+        grade, book = self._grade(), await self._problems.book()
+        problem = grade(_require(book, request.problem))
+        events = [book.events[each] for each in problem.header.children if each in book.events]
+        events.sort(key=lambda each: (from_timestamp(each.raise_time), each.id))
+        return contract.ShowProblemResponse(problem=problem, events=events)
+
+    async def ListOutages(
+        self,
+        request: contract.ListOutagesRequest,
+        context: grpc.aio.ServicerContext[contract.ListOutagesRequest, contract.ListOutagesResponse],
+    ) -> contract.ListOutagesResponse:
+        """See the contract."""
+        network = self._ports.current.federation.network
+        problems = [
+            each for each in (await self._problems.book()).problems.values() if not rules.has_ended(each.header)
+        ]
+        down = down_now(each.header for each in problems)
+        without_way = services_down(network, down)
+        found: dict[Element, contract.Outage] = {}
+        for problem in sorted(problems, key=rules.place, reverse=True):
+            cause = element_of(problem.header.root_cause)
+            named = [cause] if cause in down else []
+            named += [Element(Kind.SERVICE, each) for each in problem.header.services if each in without_way]
+            for element in named:
+                outage = contract.Outage(
+                    element=element_message(element),
+                    region=region_of(network, element),
+                    start_time=problem.header.start_time,
+                    problem=problem.header.id,
+                    is_root_cause=element == cause,
+                    customers=rules.customers(problem),
+                )
+                found.setdefault(element, outage)
+        return contract.ListOutagesResponse(outages=found.values())
+
+    async def NoteReport(
+        self,
+        request: contract.NoteReportRequest,
+        context: grpc.aio.ServicerContext[contract.NoteReportRequest, contract.NoteReportResponse],
+    ) -> contract.NoteReportResponse:
+        """See the contract."""
+        if not request.kind:
+            raise Refused(Reason.REASON_REQUEST_INVALID, field="kind", problem="is missing")
+        actor, grade = current_call().identity.path, self._grade()
+        made = AccidentReport(kind=request.kind, make_time=to_timestamp(self._ports.clock.now()), administrator=actor)
+
+        def decide(book: Book) -> Decision:
+            return Decision(_with_report(grade(_require(book, request.problem)), made))
+
+        by = Administered(actor, "REPORT_MADE", f"problem/{request.problem}", kind_name(made))
+        await self._problems.change(decide, by)
+        return contract.NoteReportResponse(problem=grade(_require(await self._problems.book(), request.problem)))
+
+    def _grade(self) -> Callable[[Problem], Problem]:
+        return grading(self._ports.current, self._ports.clock.now())
+
+
+def _require(book: Book, name: str) -> Problem:
+    found = book.problems.get(name)
+    if found is None:
+        raise Refused(Reason.REASON_PROBLEM_NOT_FOUND, problem=name)
+    return found
+
+
+def _with_count(problem: Problem, told: contract.AffectedCount) -> list[Problem]:
+    """The problem with a region's count; empty where a newer one, or the same, is there."""
+    before = next((each for each in problem.affected if each.region == told.region), None)
+    if before is not None and (
+        before.problem_version > told.problem_version
+        or (before.problem_version, before.customers) == (told.problem_version, told.customers)
+    ):
+        return []
+    after = Problem()
+    after.CopyFrom(problem)
+    others = [each for each in problem.affected if each.region != told.region]
+    del after.affected[:]
+    after.affected.extend(sorted([*others, told], key=lambda each: each.region))
+    return [after]
+
+
+def _with_report(problem: Problem, made: AccidentReport) -> list[Problem]:
+    """The problem with a report made; empty where it was. Raises Refused with REPORT_NOT_NEEDED."""
+    after = Problem()
+    after.CopyFrom(problem)
+    of_kind = [each for each in after.reports if each.kind == made.kind]
+    if not of_kind:
+        raise Refused(Reason.REASON_REPORT_NOT_NEEDED, problem=problem.header.id, kind=kind_name(made))
+    waiting = [each for each in of_kind if not each.HasField("make_time")]
+    for each in waiting:
+        each.make_time.CopyFrom(made.make_time)
+        each.administrator = made.administrator
+    return [after] if waiting else []
+
+
+def _short(problem: Problem) -> Problem:
+    """A problem for a list: of a storm, thousands of ids are left out."""
+    short = Problem()
+    short.CopyFrom(problem)
+    del short.header.children[:]
+    short.header.children.append(problem.header.parent)
+    return short
+
+
+def _page_key(problem: Problem) -> str:
+    """Where the page after this problem begins."""
+    start, name = rules.place(problem)
+    return f"{-start} {name}"
+
+
+def _page_start(key: str) -> tuple[int, str] | None:
+    """The place of a page key; None for the first page. Raises Refused with TOKEN_INVALID."""
+    if not key:
+        return None
+    start, _, name = key.partition(" ")
+    return -key_number(start), name

@@ -1,0 +1,112 @@
+"""What could cause what, by the registry of the network. Pure."""
+
+from collections.abc import Iterator, Mapping
+from enum import IntEnum
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+from gateway.api.federation.v1.network_pb2 import NetworkService
+from gateway.federation.network import NetworkRegistry
+
+_OWN = 1.0  # how much a cause explains what is told of itself
+_NEIGHBOUR = 0.7  # a link at a site that is down
+_END = 0.6  # a site at the end of a link that is cut
+_USER = 0.5  # a service that cannot do without it
+
+
+class Kind(IntEnum):
+    """What an element is; of two equally good causes, the first kind."""
+
+    LINK = 1
+    SITE = 2
+    SERVICE = 3
+
+
+class Element(NamedTuple):
+    """Something in the registry of the network."""
+
+    kind: Kind
+    id: str
+
+
+class Topology:
+    """Causes and their symptoms. Elements that the registry does not know explain themselves alone."""
+
+    def __init__(self, network: NetworkRegistry) -> None:
+        self._network = network
+        self.causes_of: Final = lru_cache(maxsize=None)(self._causes_of)
+        self.expected: Final = lru_cache(maxsize=None)(self._expected)
+
+    def _causes_of(self, element: Element) -> Mapping[Element, float]:
+        """What could be behind something told of an element, each with how well it would explain that, up to 1."""
+        found = {element: _OWN}
+        for cause, weight in self._others(element):
+            found[cause] = max(weight, found.get(cause, 0.0))
+        return found
+
+    def _others(self, element: Element) -> Iterator[tuple[Element, float]]:
+        if element.kind == Kind.LINK and element.id in self._network.links:
+            link = self._network.links[element.id]
+            yield Element(Kind.SITE, link.site_a), _NEIGHBOUR
+            yield Element(Kind.SITE, link.site_b), _NEIGHBOUR
+        elif element.kind == Kind.SITE:
+            for each in self._network.links_at(element.id):
+                yield Element(Kind.LINK, each.id), _END
+        elif element.kind == Kind.SERVICE and element.id in self._network.services:
+            yield from self._below(self._network.services[element.id])
+
+    def _below(self, service: NetworkService) -> Iterator[tuple[Element, float]]:
+        for site in service.sites:
+            yield Element(Kind.SITE, site), _USER
+        for name in service.links:
+            yield Element(Kind.LINK, name), _USER
+            link = self._network.links[name]
+            yield Element(Kind.SITE, link.site_a), _USER
+            yield Element(Kind.SITE, link.site_b), _USER
+
+    def _expected(self, cause: Element) -> tuple[Element, ...]:
+        """What else would tell of a cause: the links at a site, the ends of a link."""
+        if cause.kind == Kind.SITE:
+            return tuple(Element(Kind.LINK, each.id) for each in self._network.links_at(cause.id))
+        if cause.kind == Kind.LINK and cause.id in self._network.links:
+            link = self._network.links[cause.id]
+            return Element(Kind.SITE, link.site_a), Element(Kind.SITE, link.site_b)
+        return ()
+
+
+def services_down(network: NetworkRegistry, down: frozenset[Element]) -> frozenset[str]:
+    """The services that do not work while these elements are down: themselves, a site of theirs, or every way."""
+    if not down:
+        return frozenset()
+    links = {each.id for each in down if each.kind == Kind.LINK}
+    sites = {each.id for each in down if each.kind == Kind.SITE}
+    touched = network.services_on(
+        sites=sites, links=links | {link.id for site in sites for link in network.links_at(site)}
+    )
+    found = {each.id for each in down if each.kind == Kind.SERVICE}
+    found.update(each.id for each in touched if not _is_whole(network, each, sites, links))
+    return frozenset(found)
+
+
+def _is_whole(network: NetworkRegistry, service: NetworkService, sites: set[str], links: set[str]) -> bool:
+    """Whether all sites of a service are up, and its links join them."""
+    if not sites.isdisjoint(service.sites):
+        return False
+    ways: dict[str, set[str]] = {}
+    for name in service.links:
+        link = network.links[name]
+        if name not in links and link.site_a not in sites and link.site_b not in sites:
+            ways.setdefault(link.site_a, set()).add(link.site_b)
+            ways.setdefault(link.site_b, set()).add(link.site_a)
+    wanted = set(service.sites)
+    if not service.links:
+        return True
+    if not wanted:
+        return bool(ways)
+    reached = {next(iter(service.sites))}
+    ahead = list(reached)
+    while ahead:
+        for site in ways.get(ahead.pop(), set()) - reached:
+            reached.add(site)
+            ahead.append(site)
+    return wanted <= reached

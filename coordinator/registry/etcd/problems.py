@@ -1,0 +1,168 @@
+"""Problems in etcd: a key for each event, problem and follower, and one that every change of problems writes.
+
+What was decided is written by transactions that compare that key, so that of two coordinators one decides anew. Many
+changes are more than etcd takes at once: they are written in parts, each of which leaves what can be decided on anew.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence, Set
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from coordinator.registry.etcd import values
+from coordinator.registry.etcd.changes import Change, Changes, Found, Noted, Put
+from coordinator.registry.etcd.client import Read
+from coordinator.registry.etcd.keys import KeyRange, Keys
+from coordinator.registry.problem_port import Administered, Book, Decide, Decision
+from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.clock import Clock
+from gateway.errors import Refused
+
+_log = logging.getLogger(__name__)
+_PUTS_AT_ONCE = 100  # etcd takes 128 operations, comparisons apart
+_BYTES_AT_ONCE = 1_000_000  # of 1.5 MiB
+
+
+@dataclass(frozen=True)
+class ProblemPorts:
+    """What the registry does for this part of it."""
+
+    changes: Changes
+    keys: Keys
+    clock: Clock
+    read: Callable[[Sequence[KeyRange]], Awaitable[Read]]
+    """Raises Refused with REGISTRY_UNAVAILABLE."""
+    patience: Callable[[], float]
+    require_onward: Callable[[], None]
+    to_the_end: Callable[[Coroutine[object, object, int]], Awaitable[int]]
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    """Raises Refused with REGISTRY_UNAVAILABLE for what a later version wrote: nobody decides by a part of the book."""
+    try:
+        yield
+    except values.Unreadable as error:
+        _log.error("a value of problems in etcd %s", error)
+        raise Refused(Reason.REASON_REGISTRY_UNAVAILABLE) from None
+
+
+class _Moved(Exception):
+    """Something was written since the decision was made."""
+
+
+class EtcdProblems:
+    """See the port."""
+
+    def __init__(self, ports: ProblemPorts) -> None:
+        self._ports = ports
+        self._turn = asyncio.Lock()  # of those of one coordinator only one could succeed
+
+    async def keep_event(self, event: NetworkEvent) -> None:
+        """See the port."""
+        key = self._ports.keys.network_event(event.id)
+
+        def decide(found: Found) -> Change | None:
+            if key in found and values.decode_network_event(found[key].value).version >= event.version:
+                return None
+            return Change({key: Put(values.encode_network_event(event))})
+
+        await self._make([key], decide)
+
+    async def book(self) -> Book:
+        """See the port."""
+        return (await self._read())[0]
+
+    async def change(self, decide: Decide, by: Administered | None = None) -> None:
+        """See the port."""
+        async with self._turn:
+            while True:
+                book, at = await self._read()
+                decision = await asyncio.to_thread(decide, book)
+                if decision.is_empty:
+                    return
+                try:
+                    for part in self._parts(decision, by):
+                        at = await self._write(part, at)
+                except _Moved:
+                    continue
+                break
+            await self._forget_followers(frozenset(decision.forgotten_problems))
+
+    async def followed(self) -> Mapping[tuple[str, str], int]:
+        """See the port."""
+        keys = self._ports.keys
+        found = (await self._ports.read([keys.problem_followers])).entries
+        with _readable():
+            return {keys.problem_follower_of(key): values.decode_number(entry.value) for key, entry in found.items()}
+
+    async def note_followed(self, problem: str, region: str, version: int) -> None:
+        """See the port."""
+        key = self._ports.keys.problem_follower(problem, region)
+
+        def decide(found: Found) -> Change | None:
+            if key in found and values.decode_number(found[key].value) >= version:
+                return None
+            return Change({key: Put(values.encode_number(version))})
+
+        await self._make([key], decide)
+
+    async def _forget_followers(self, problems: Set[str]) -> None:
+        keys = self._ports.keys
+        found = (await self._ports.read([keys.problem_followers])).entries if problems else {}
+        for key in found:
+            if keys.problem_follower_of(key)[0] in problems:
+                await self._make([key], lambda _, key=key: Change(deletes=[key]))  # type: ignore[misc]
+
+    async def _read(self) -> tuple[Book, int]:
+        """The book, and the revision of the key that every change writes; 0 where none has."""
+        keys = self._ports.keys
+        head = keys.problem_changes
+        read = await self._ports.read([keys.network_events, keys.problems, KeyRange(head, head + b"\0")])
+        events, problems = keys.network_events, keys.problems
+        with _readable():
+            told = [values.decode_network_event(read.entries[key].value) for key in read.entries if events.holds(key)]
+            kept = [values.decode_problem(read.entries[key].value) for key in read.entries if problems.holds(key)]
+        book = Book({each.id: each for each in told}, {each.header.id: each for each in kept})
+        return book, read.entries[head].revision if head in read.entries else 0
+
+    def _parts(self, decision: Decision, by: Administered | None) -> Iterator[Change]:
+        """What is decided, in transactions; what an administrator does is noted with the first."""
+        noted = Noted(by.actor, by.action, by.subject, by.detail) if by is not None else None
+        keys = self._ports.keys
+        puts: dict[bytes, Put] = {}
+        size = 0
+        for each in decision.problems:
+            value = values.encode_problem(each)
+            if puts and (len(puts) >= _PUTS_AT_ONCE or size + len(value) > _BYTES_AT_ONCE):
+                yield Change(puts, noted=noted)
+                puts, size, noted = {}, 0, None
+            puts[keys.problem(each.header.id)] = Put(value)
+            size += len(value)
+        if puts:
+            yield Change(puts, noted=noted)
+        gone = [keys.network_event(each) for each in decision.forgotten_events]
+        gone += [keys.problem(each) for each in decision.forgotten_problems]
+        for first in range(0, len(gone), _PUTS_AT_ONCE):
+            yield Change(deletes=gone[first : first + _PUTS_AT_ONCE])
+
+    async def _write(self, part: Change, at: int) -> int:
+        """Writes a part if nothing was written since a revision; returns its own. Raises _Moved."""
+        head = self._ports.keys.problem_changes
+
+        def decide(found: Found) -> Change | None:
+            if (found[head].revision if head in found else 0) != at:
+                raise _Moved
+            return Change({**part.puts, head: Put(values.encode_number(at))}, part.deletes, part.noted)
+
+        return await self._make([head], decide, is_noted=part.noted is not None)
+
+    async def _make(
+        self, keys: Sequence[bytes], decide: Callable[[Found], Change | None], *, is_noted: bool = False
+    ) -> int:
+        ports = self._ports
+        ports.require_onward()
+        work = ports.changes.make(keys, decide, ports.clock.now(), ports.patience(), is_noted=is_noted)
+        return await ports.to_the_end(work)

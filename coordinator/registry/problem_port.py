@@ -1,0 +1,75 @@
+"""Problems of the network in the registry: events, what was found behind them, and who was told.
+
+All of it is durable on return, and shared by the coordinators of a federation. Any of them may decide about problems
+at any time: what it decides by is compared when it is written, so that of two at the same time one decides anew.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent, Problem
+
+
+@dataclass(frozen=True)
+class Book:
+    """What coordinators hold: events and problems by id. The messages are shared: nobody may change them."""
+
+    events: Mapping[str, NetworkEvent] = field(default_factory=dict)
+    problems: Mapping[str, Problem] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What is to be written."""
+
+    problems: Sequence[Problem] = ()
+    """New ones, and those that have changed."""
+    forgotten_events: Sequence[str] = ()
+    forgotten_problems: Sequence[str] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is to be done."""
+        return not (self.problems or self.forgotten_events or self.forgotten_problems)
+
+
+@dataclass(frozen=True)
+class Administered:
+    """What the audit chain says of a change that an administrator makes."""
+
+    actor: str
+    action: str
+    subject: str
+    detail: str = ""
+
+
+Decide = Callable[[Book], Decision]
+"""Decides by the book as it stands. It may be called again, and runs beside the event loop."""
+
+
+class ProblemRegistry(Protocol):
+    """See the module. What regions tell leaves no audit row; what an administrator does leaves one.
+
+    Each method raises Refused with REGISTRY_UNAVAILABLE where the registry does not answer.
+    """
+
+    async def keep_event(self, event: NetworkEvent) -> None:
+        """Keeps how an alarm or a fault stands, unless a version as high is kept."""
+        ...
+
+    async def book(self) -> Book:
+        """All that is kept."""
+        ...
+
+    async def change(self, decide: Decide, by: Administered | None = None) -> None:
+        """Does what is decided by the book as it is when that is written."""
+        ...
+
+    async def followed(self) -> Mapping[tuple[str, str], int]:
+        """The last version that was taken in, by problem and region."""
+        ...
+
+    async def note_followed(self, problem: str, region: str, version: int) -> None:
+        """Notes that a region has taken in a version of a problem."""
+        ...

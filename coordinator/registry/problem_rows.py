@@ -1,0 +1,113 @@
+"""Problems in the embedded registry. Decisions are made beside the store: a storm takes long."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from coordinator.registry.problem_port import Administered, Book, Decide, Decision
+from gateway import audit
+from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent, Problem
+from gateway.clock import Clock
+from gateway.store.port import Store, Transaction
+
+
+@dataclass(frozen=True)
+class _Read:
+    """The book, and how many changes it contains."""
+
+    book: Book
+    changes: int
+
+
+class EmbeddedProblems:
+    """See the port."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    async def keep_event(self, event: NetworkEvent) -> None:
+        """See the port."""
+        await self._store.write(lambda tx: _keep_event(tx, event))
+
+    async def book(self) -> Book:
+        """See the port."""
+        return (await self._store.read(_read)).book
+
+    async def change(self, decide: Decide, by: Administered | None = None) -> None:
+        """See the port."""
+        while True:
+            read = await self._store.read(_read)
+            decision = await asyncio.to_thread(decide, read.book)
+            if decision.is_empty or await self._store.write(lambda tx: self._write(tx, read.changes, decision, by)):  # noqa: B023
+                return
+
+    async def followed(self) -> Mapping[tuple[str, str], int]:
+        """See the port."""
+        return dict(await self._store.read(_followed))
+
+    async def note_followed(self, problem: str, region: str, version: int) -> None:
+        """See the port."""
+        await self._store.write(lambda tx: _note_followed(tx, problem, region, version))
+
+    def _write(self, tx: Transaction, changes: int, decision: Decision, by: Administered | None) -> bool:
+        """Writes what was decided; False where something was written since."""
+        is_ours = tx.execute(
+            "UPDATE problem_changes SET changes = changes + 1 WHERE only_one = 1 AND changes = :changes",
+            changes=changes,
+        )
+        if not is_ours:
+            return False
+        tx.execute_many(
+            "INSERT INTO problems (problem_id, content) VALUES (:problem_id, :content)"
+            " ON CONFLICT (problem_id) DO UPDATE SET content = excluded.content",
+            [{"problem_id": each.header.id, "content": each.SerializeToString()} for each in decision.problems],
+        )
+        events = [{"event_id": each} for each in decision.forgotten_events]
+        tx.execute_many("DELETE FROM network_events WHERE event_id = :event_id", events)
+        for table in ("problems", "problem_followers"):
+            tx.execute_many(
+                f"DELETE FROM {table} WHERE problem_id = :problem_id",  # noqa: S608 - names from above
+                [{"problem_id": each} for each in decision.forgotten_problems],
+            )
+        if by is not None:
+            now = self._clock.now()
+            audit.append(tx, now=now, actor=by.actor, action=by.action, subject=by.subject, detail=by.detail)
+        return True
+
+
+def _read(tx: Transaction) -> _Read:
+    events = tx.all(NetworkEvent.FromString, "SELECT content FROM network_events")
+    problems = tx.all(Problem.FromString, "SELECT content FROM problems")
+    changes = tx.first(int, "SELECT changes FROM problem_changes WHERE only_one = 1")
+    book = Book({each.id: each for each in events}, {each.header.id: each for each in problems})
+    return _Read(book, changes or 0)
+
+
+def _keep_event(tx: Transaction, event: NetworkEvent) -> None:
+    tx.execute(
+        "INSERT INTO network_events (event_id, version, content) VALUES (:event_id, :version, :content)"
+        " ON CONFLICT (event_id) DO UPDATE SET version = excluded.version, content = excluded.content"
+        " WHERE excluded.version > network_events.version",
+        event_id=event.id,
+        version=event.version,
+        content=event.SerializeToString(),
+    )
+
+
+def _followed(tx: Transaction) -> list[tuple[tuple[str, str], int]]:
+    return tx.all(
+        lambda problem, region, version: ((str(problem), str(region)), int(version)),
+        "SELECT problem_id, region, version FROM problem_followers",
+    )
+
+
+def _note_followed(tx: Transaction, problem: str, region: str, version: int) -> None:
+    tx.execute(
+        "INSERT INTO problem_followers (problem_id, region, version) VALUES (:problem, :region, :version)"
+        " ON CONFLICT (problem_id, region) DO UPDATE SET version = excluded.version"
+        " WHERE excluded.version > problem_followers.version",
+        problem=problem,
+        region=region,
+        version=version,
+    )

@@ -1,0 +1,130 @@
+"""Problems of the network in each registry: versions, decisions that meet, and what is forgotten."""
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from coordinator.registry.port import Registry
+from coordinator.registry.problem_port import Administered, Book, Decision
+from gateway.api.coordinator.v1.problem_service_pb2 import Problem
+from gateway.api.federation.v1.problem_pb2 import ProblemHeader
+from tests.contract.registries import ADMIN, EmbeddedRegistries, EtcdRegistries, Registries, audit_rows, run
+from tests.unit.network_events import cut, event
+
+LINK = ("chengdu-guangzhou-1",)
+
+
+@pytest.fixture(params=["embedded", "etcd"], name="opened")
+def opened_on_one_state(request: pytest.FixtureRequest, tmp_path: Path) -> Registries:
+    """Opens a registry on the same durable state each time."""
+    if request.param == "embedded":
+        return EmbeddedRegistries(tmp_path)
+    return EtcdRegistries.of(request.getfixturevalue("etcd_cluster"), tmp_path)
+
+
+def problem(name: str, version: int = 1) -> Problem:
+    return Problem(header=ProblemHeader(id=name, version=version, children=["sichuan/alarm/1"]))
+
+
+def raised(book: Book, name: str) -> Decision:
+    """The problem with one version more than is there."""
+    before = book.problems.get(name)
+    return Decision([problem(name, before.header.version + 1 if before is not None else 1)])
+
+
+def test_of_an_event_the_highest_version_is_kept_whatever_comes_when(opened: Registries) -> None:
+    first, second = (event("sichuan/alarm/1", links=LINK, version=each) for each in (1, 2))
+
+    async def scenario() -> None:
+        async with opened() as registry:
+            assert await registry.problems.book() == Book()
+            for each in (second, first, second, cut()[1]):
+                await registry.problems.keep_event(each)
+            assert not await audit_rows(registry), "what regions tell of themselves is no change by anybody"
+        async with opened() as registry:
+            assert (await registry.problems.book()).events == {first.id: second, cut()[1].id: cut()[1]}
+
+    run(scenario())
+
+
+def test_what_is_decided_is_durable_and_an_administrators_decision_stands_in_the_chain_once(opened: Registries) -> None:
+    by = Administered(ADMIN, "REPORT_MADE", "problem/p-1", "oral")
+
+    async def scenario() -> None:
+        async with opened() as registry:
+            await registry.problems.change(lambda book: raised(book, "p-1"))
+            await registry.problems.change(lambda book: raised(book, "p-1"), by)
+            await registry.problems.change(lambda _: Decision(), by)
+            rows = [(row.action, row.subject, row.detail) for row in await audit_rows(registry)]
+            assert rows == [("REPORT_MADE", "problem/p-1", "oral")]
+        async with opened() as registry:
+            assert (await registry.problems.book()).problems == {"p-1": problem("p-1", 2)}
+
+    run(scenario())
+
+
+def test_of_decisions_at_the_same_time_none_is_lost(opened: Registries) -> None:
+    async def scenario() -> None:
+        async with opened() as registry:
+            await asyncio.gather(*(registry.problems.change(lambda book: raised(book, "p-1")) for _ in range(8)))
+            assert (await registry.problems.book()).problems == {"p-1": problem("p-1", 8)}
+
+    run(scenario())
+
+
+def test_a_storm_of_problems_is_kept_whole(opened: Registries) -> None:
+    names = [f"p-{number}" for number in range(250)]
+
+    async def scenario() -> None:
+        async with opened() as registry:
+            await registry.problems.change(lambda _: Decision([problem(each) for each in names]))
+            assert (await registry.problems.book()).problems.keys() == set(names)
+
+    run(scenario())
+
+
+def test_what_is_forgotten_is_gone_with_those_who_followed_it(opened: Registries) -> None:
+    async def scenario() -> None:
+        async with opened() as registry:
+            await registry.problems.keep_event(cut()[0])
+            await registry.problems.change(lambda _: Decision([problem("p-1"), problem("p-2")]))
+            for each in ("p-1", "p-2"):
+                await registry.problems.note_followed(each, "henan", 2)
+                await registry.problems.note_followed(each, "henan", 1)
+            assert await registry.problems.followed() == {("p-1", "henan"): 2, ("p-2", "henan"): 2}
+            await registry.problems.change(lambda _: Decision((), [cut()[0].id], ["p-1"]))
+            assert await registry.problems.book() == Book({}, {"p-2": problem("p-2")})
+            assert await registry.problems.followed() == {("p-2", "henan"): 2}
+
+    run(scenario())
+
+
+def test_two_coordinators_that_decide_at_once_make_one_problem_of_one_cause(
+    request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    opened = EtcdRegistries.of(request.getfixturevalue("etcd_cluster"), tmp_path)
+    seen: list[int] = []
+
+    def found_by(name: str, book: Book) -> Decision:
+        """Each would call it by another name; whoever comes second sees what the first has found."""
+        seen.append(len(book.problems))
+        return Decision() if book.problems else Decision([problem(name)])
+
+    async def decide(registries: Sequence[Registry]) -> None:
+        await asyncio.gather(
+            *(
+                each.problems.change(lambda book, name=f"p-{number}": found_by(name, book))  # type: ignore[misc]
+                for number, each in enumerate(registries)
+            )
+        )
+
+    async def scenario() -> None:
+        async with opened(name="a") as one, opened(name="b") as other:
+            await decide([one, other])
+            assert len((await one.problems.book()).problems) == 1
+            assert await one.problems.book() == await other.problems.book()
+
+    run(scenario())
+    assert 1 in seen

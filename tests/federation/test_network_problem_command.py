@@ -1,0 +1,76 @@
+"""`coordinator problems`, `coordinator outages` and `region-node problems` against a federation that runs."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from gateway.api.coordinator.v1 import problem_service_pb2 as api
+from gateway.api.coordinator.v1.problem_service_pb2_grpc import ProblemServiceStub
+from tests.federation.certificates import FEDERATION
+from tests.federation.commands import run_command
+from tests.federation.counter import Counter
+from tests.federation.running import CALL_SECONDS, Federation, until
+from tests.unit.network_events import event
+
+CLERK = ("--staff-id", "4711")
+
+
+async def administrator(federation: Federation, *words: str, code: int = 0) -> str:
+    """What the coordinator's command prints."""
+    environment = {
+        "CROSSREGION_COORDINATOR": federation.coordinator_endpoint,
+        "CROSSREGION_CREDENTIALS": str(federation.certificates.credentials("admin/root").certificate.parent),
+        "CROSSREGION_FEDERATION": FEDERATION,
+    }
+    ended = await run_command("coordinator.cli.main", *words, environment=environment)
+    assert ended.returncode == code, ended.stderr
+    return ended.stdout + ended.stderr
+
+
+async def clerk(federation: Federation, *words: str, code: int = 0) -> str:
+    """What the command of Sichuan's node prints."""
+    credentials = federation.certificates.credentials("region/sichuan/operator/counter")
+    environment = {
+        "CROSSREGION_NODE": federation.endpoint("sichuan"),
+        "CROSSREGION_CREDENTIALS": str(credentials.certificate.parent),
+        "CROSSREGION_FEDERATION": FEDERATION,
+        "CROSSREGION_REGION": "sichuan",
+    }
+    ended = await run_command("region_node.cli.main", "problems", *words, *CLERK, environment=environment)
+    assert ended.returncode == code, ended.stderr
+    return ended.stdout + ended.stderr
+
+
+@pytest.mark.files  # the commands are the same on either engine
+async def test_a_problem_is_seen_and_reported_by_commands(
+    federation: Federation, sichuan: Counter, tmp_path: Path
+) -> None:
+    numbers = [await sichuan.new_customer() for _ in range(2)]
+    file = tmp_path / "lines.csv"
+    file.write_text("number,service\n" + "".join(f"{each},broadband-chengdu\n" for each in numbers), "utf-8")
+    assert "2 bound, 2 of them new" in await clerk(federation, "import", str(file))
+    assert "1 bound, 0 of them new" in await clerk(federation, "bind", numbers[0], "broadband-chengdu")
+    await clerk(federation, "unbind", numbers[1], "broadband-chengdu")
+    told = event("sichuan/fault/commands", services=["broadband-chengdu"], raised=federation.clock.now())
+    stub = ProblemServiceStub(federation.dial_coordinator("region/sichuan"))
+    await stub.TellEvent(api.TellEventRequest(event=told), timeout=CALL_SECONDS)
+    found: list[str] = []
+
+    async def is_counted() -> bool:
+        listed = json.loads(await administrator(federation, "problems", "list", "--json"))["problems"]
+        found[:] = [each["header"]["id"] for each in listed if {"1"} <= {one["customers"] for one in each["affected"]}]
+        return len(found) == 1
+
+    await until(is_counted, "the customer is counted")
+    listed = await administrator(federation, "problems", "list")
+    assert all(each in listed for each in (found[0], "service broadband-chengdu", "ordinary", "monthly"))
+    shown = await administrator(federation, "problems", "show", found[0])
+    assert all(each in shown for each in (told.id, "Customers affected: 1", "accident is ordinary: 1 customers"))
+    assert "broadband-chengdu" in await administrator(federation, "outages")
+    made = await administrator(federation, "problems", "report-made", found[0], "--kind", "monthly")
+    assert "admin/root" in made
+    assert found[0] not in await administrator(federation, "problems", "list", "--reports")
+    assert found[0] in await clerk(federation, "list")
+    refused = await administrator(federation, "problems", "show", "problem-none", code=1)
+    assert "There is no problem problem-none" in refused

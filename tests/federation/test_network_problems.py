@@ -1,0 +1,281 @@
+"""Problems of the network across regions: found, followed, counted, told to customers, graded and reported."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import pytest
+
+from coordinator.problems import correlator
+from gateway.api.coordinator.v1 import problem_service_pb2 as api
+from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent, Problem
+from gateway.api.coordinator.v1.problem_service_pb2_grpc import ProblemServiceStub
+from gateway.api.federation.v1 import problem_pb2
+from gateway.api.region.v1 import problem_service_pb2 as region_api
+from gateway.api.region.v1.fault_pb2 import FaultSeverity
+from gateway.api.region.v1.problem_service_pb2_grpc import ProblemServiceStub as RegionStub
+from gateway.clock import to_timestamp
+from tests.federation.complainant import Complainant
+from tests.federation.counter import REQUESTER, Counter
+from tests.federation.fault_reporter import FaultReporter
+from tests.federation.refusals import refusal
+from tests.federation.running import CALL_SECONDS, Federation, until
+from tests.unit.network_events import cut, event
+
+LINES = "lines-chengdu-guangzhou"
+ORAL, WRITTEN = api.REPORT_KIND_ORAL, api.REPORT_KIND_WRITTEN
+
+
+@pytest.fixture(autouse=True)
+def _looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A grade that rises with time is noticed soon."""
+    monkeypatch.setattr(correlator, "LOOK", 0.2)
+
+
+@pytest.fixture(name="begins")
+def now_in_the_federation(federation: Federation) -> datetime:
+    """When the problem of a test begins. Each is in another part of the network."""
+    return federation.clock.now()
+
+
+class Network:
+    """What regions tell of their networks, and what an administrator sees."""
+
+    def __init__(self, federation: Federation) -> None:
+        self._federation = federation
+        self.admin = ProblemServiceStub(federation.dial_coordinator("admin/root"))
+
+    async def tell(self, told: NetworkEvent, teller: str = "") -> None:
+        """The region of the event tells of it, or another one that pretends to be."""
+        region = teller or told.id.partition("/")[0]
+        stub = ProblemServiceStub(self._federation.dial_coordinator(f"region/{region}"))
+        await stub.TellEvent(api.TellEventRequest(event=told), timeout=CALL_SECONDS)
+
+    async def count(self, problem: str, region: str, customers: int, version: int) -> None:
+        """A region says how many customers are affected, in place of its node, which knows of fewer."""
+        stub = ProblemServiceStub(self._federation.dial_coordinator(f"region/{region}"))
+        request = api.TellAffectedRequest(problem=problem, customers=customers, problem_version=version)
+        await stub.TellAffected(request, timeout=CALL_SECONDS)
+
+    async def of(self, child: str, holds: Callable[[Problem], bool] = lambda _: True) -> Problem:
+        """The problem of an event, once there is one for which it holds."""
+        found: list[Problem] = []
+
+        async def is_so() -> bool:
+            listed = await self.admin.ListProblems(api.ListProblemsRequest(with_ended=True), timeout=CALL_SECONDS)
+            for each in listed.problems:
+                shown = await self.show(each.header.id)
+                if child in shown.problem.header.children and holds(shown.problem):
+                    found.append(shown.problem)
+            return bool(found)
+
+        await until(is_so, f"the problem of {child} is so")
+        return found[0]
+
+    async def show(self, problem: str) -> api.ShowProblemResponse:
+        return await self.admin.ShowProblem(api.ShowProblemRequest(problem=problem), timeout=CALL_SECONDS)
+
+    async def outages(self) -> list[tuple[str, str]]:
+        listed = await self.admin.ListOutages(api.ListOutagesRequest(), timeout=CALL_SECONDS)
+        return [(each.element.id, each.problem) for each in listed.outages]
+
+
+@pytest.fixture(name="network")
+def network_of_the_federation(federation: Federation) -> Network:
+    return Network(federation)
+
+
+async def bind(counter: Counter, number: str, service: str = LINES) -> int:
+    """Says that a line uses a network service; how many bindings are new."""
+    stub = RegionStub(counter.federation.dial_node(counter.region, f"region/{counter.region}/operator/counter"))
+    request = region_api.BindLinesRequest(
+        bindings=[region_api.LineBinding(number=number, service=service)], requester=REQUESTER
+    )
+    return (await stub.BindLines(request, timeout=CALL_SECONDS)).bound
+
+
+def texts(federation: Federation, number: str) -> list[str]:
+    return [each.en for each in federation.texts(number) if "network" in each.en]
+
+
+async def cleared(network: Network, events: list[NetworkEvent], when: datetime) -> None:
+    """All of it is over."""
+    for each in events:
+        each.version += 1
+        each.clear_time.CopyFrom(to_timestamp(when))
+        await network.tell(each)
+
+
+async def test_a_cut_between_two_regions_is_one_problem_whose_customers_are_told_once_by_their_home_regions(
+    federation: Federation, network: Network, guangdong: Counter, sichuan: Counter, begins: datetime
+) -> None:
+    numbers = [await guangdong.new_customer(), await sichuan.new_customer()]
+    unaffected = await sichuan.new_customer()
+    assert [await bind(guangdong, numbers[0]), await bind(sichuan, numbers[1])] == [1, 1]
+    assert await bind(sichuan, numbers[1]) == 0
+    told = cut(begins, "whole")
+    for each in (told[2], told[0], told[1], told[0]):
+        await network.tell(each)
+    found = await network.of(told[0].id, lambda each: sum(count.customers for count in each.affected) == 2)
+    assert found.header.root_cause.id == "chengdu-guangzhou-1"
+    assert sorted(found.header.children) == sorted(each.id for each in told)
+    counts = {each.region: each.customers for each in found.affected}
+    assert (counts["guangdong"], counts["sichuan"], counts.get("henan", 0)) == (1, 1, 0)
+    assert (LINES, found.header.id) in await network.outages()
+    for number in numbers:
+
+        async def is_told(number: str = number, count: int = 1) -> bool:
+            return len(texts(federation, number)) == count
+
+        await until(is_told, "the customer is told")
+    await cleared(network, told, begins + timedelta(minutes=20))
+    resolved = await network.of(told[0].id, lambda each: each.header.state == problem_pb2.PROBLEM_STATE_RESOLVED)
+    assert resolved.header.id == found.header.id
+    for number in numbers:
+
+        async def is_told_of_the_end(number: str = number) -> bool:
+            return ["told you of" in each for each in texts(federation, number)] == [False, True]
+
+        await until(is_told_of_the_end, "the customer is told that it is over")
+    assert texts(federation, unaffected) == []
+    assert found.header.id not in [problem for _, problem in await network.outages()]
+
+
+async def test_nobody_tells_of_what_is_another_regions(network: Network, begins: datetime) -> None:
+    forged = event("henan/alarm/1", links=["chengdu-guangzhou-1"], raised=begins)
+    told = await refusal(network.tell(forged))
+    assert (told.reason, told.parameters["element"]) == ("NETWORK_EVENT_NOT_OWN", "chengdu-guangzhou-1")
+    other = event("sichuan/alarm/forged", links=["chengdu-guangzhou-1"], raised=begins)
+    assert (await refusal(network.tell(other, teller="guangdong"))).reason == "NETWORK_EVENT_NOT_OWN"
+    for element, reason in (
+        ("sites", "SITE_UNKNOWN"),
+        ("links", "LINK_UNKNOWN"),
+        ("services", "NETWORK_SERVICE_UNKNOWN"),
+    ):
+        unknown = event("henan/alarm/1", raised=begins)
+        getattr(unknown, element).append("atlantis")
+        assert (await refusal(network.tell(unknown))).reason == reason
+    assert (await refusal(network.tell(event("henan/alarm/1", raised=begins)))).reason == "REQUEST_INVALID"
+    assert (await refusal(network.count("problem-none", "henan", 3, 1))).reason == "PROBLEM_NOT_FOUND"
+
+
+async def test_an_older_version_changes_nothing_and_what_happens_elsewhere_is_not_joined(
+    network: Network, begins: datetime
+) -> None:
+    name = "henan/alarm/versions"
+    newer = event(name, links=["zhengzhou-luoyang-1"], raised=begins, cleared=begins, version=3)
+    await network.tell(newer)
+    await network.tell(event(name, links=["zhengzhou-luoyang-1"], raised=begins, version=2))
+    elsewhere = event("guangdong/fault/elsewhere", services=["broadband-shenzhen"], raised=begins)
+    await network.tell(elsewhere)
+    found = await network.of(name)
+    assert (found.header.state, list(found.header.children)) == (problem_pb2.PROBLEM_STATE_RESOLVED, [name])
+    assert list((await network.of(elsewhere.id)).header.children) == [elsewhere.id]
+    await cleared(network, [elsewhere], begins)
+
+
+async def test_half_a_million_customers_for_more_than_an_hour_are_a_special_accident_whose_reports_have_deadlines(
+    federation: Federation, network: Network, begins: datetime
+) -> None:
+    told = event("henan/fault/large", services=["broadband-zhengzhou"], raised=begins)
+    await network.tell(told)
+    found = await network.of(told.id, lambda each: len(each.affected) == 3)
+    name, version = found.header.id, found.header.version
+    await network.count(name, "henan", 400_000, version)
+    await network.count(name, "sichuan", 100_001, version)
+    await network.of(told.id, lambda each: [grade.grade for grade in each.grades] == [api.ACCIDENT_GRADE_ORDINARY])
+    refused = await refusal(_report(network, name, ORAL))
+    assert refused.reason == "REPORT_NOT_NEEDED"
+    await federation.advance(timedelta(hours=1, minutes=1))
+    special = await network.of(
+        told.id, lambda each: bool(each.grades) and each.grades[-1].grade == api.ACCIDENT_GRADE_SPECIAL
+    )
+    reached = special.grades[-1].reach_time.ToDatetime()
+    assert reached == told.raise_time.ToDatetime() + timedelta(hours=1)
+    assert [(each.kind, each.due.ToDatetime() - reached) for each in special.reports] == [
+        (ORAL, timedelta()),
+        (WRITTEN, timedelta(hours=4)),
+    ]
+    made = await _report(network, name, ORAL)
+    assert await _report(network, name, ORAL) == made, "once"
+    assert [(each.administrator, each.HasField("make_time")) for each in made.reports] == [
+        ("admin/root", True),
+        ("", False),
+    ]
+    listed = await network.admin.ListProblems(api.ListProblemsRequest(with_open_reports=True), timeout=CALL_SECONDS)
+    assert name in [each.header.id for each in listed.problems]
+    await cleared(network, [told], federation.clock.now())
+
+
+async def _report(network: Network, name: str, kind: api.ReportKind.ValueType) -> Problem:
+    request = api.NoteReportRequest(problem=name, kind=kind)
+    return (await network.admin.NoteReport(request, timeout=CALL_SECONDS)).problem
+
+
+async def test_a_node_that_was_away_follows_what_it_has_missed(
+    federation: Federation, network: Network, begins: datetime
+) -> None:
+    await federation.stop_node("henan")
+    told = event("guangdong/fault/missed", services=["broadband-guangzhou"], raised=begins)
+    await network.tell(told)
+    found = await network.of(told.id)
+    await federation.start_node("henan")
+
+    async def is_followed() -> bool:
+        sql = "SELECT version FROM followed_problems WHERE problem_id = ?"
+        return federation.database("henan").rows(sql, found.header.id) == [(found.header.version,)]
+
+    await until(is_followed, "Henan follows it")
+    await cleared(network, [told], begins)
+
+
+async def test_lines_are_bound_and_unbound_and_nobody_elses(
+    federation: Federation, network: Network, sichuan: Counter, begins: datetime
+) -> None:
+    number = await sichuan.new_customer()
+    stranger = await refusal(bind(sichuan, federation.next_number("guangdong")))
+    assert stranger.reason == "SUBSCRIPTION_NOT_FOUND"
+    assert (await refusal(bind(sichuan, number, "none"))).reason == "NETWORK_SERVICE_UNKNOWN"
+    await bind(sichuan, number, "broadband-xichang")
+    told = event("sichuan/fault/unbound", services=["broadband-xichang"], raised=begins)
+    await network.tell(told)
+
+    def counted(problem: Problem, customers: int) -> bool:
+        return [each.customers for each in problem.affected if each.region == "sichuan"] == [customers]
+
+    found = await network.of(told.id, lambda each: counted(each, 1))
+    complaint = await Complainant(federation, "sichuan").file("NET_OUTAGE", number)
+    stub = RegionStub(federation.dial_node("sichuan", "region/sichuan/operator/counter"))
+    belongs = await _followed(stub, found.header.id)
+    assert list(belongs.complaints) == [complaint.docket]
+    binding = region_api.LineBinding(number=number, service="broadband-xichang")
+    await stub.UnbindLine(region_api.UnbindLineRequest(binding=binding, requester=REQUESTER), timeout=CALL_SECONDS)
+    await network.of(told.id, lambda each: counted(each, 0))
+    followed = await _followed(stub, found.header.id)
+    assert (list(followed.header.children), list(followed.complaints)) == ([told.id], [])
+    await cleared(network, [told], begins)
+
+
+async def _followed(node: RegionStub, problem: str) -> region_api.FollowedProblem:
+    request = region_api.ListFollowedProblemsRequest(requester=REQUESTER)
+    listed = await node.ListFollowedProblems(request, timeout=CALL_SECONDS)
+    (found,) = (each for each in listed.problems if each.header.id == problem)
+    return found
+
+
+async def test_a_fault_that_is_reported_in_one_region_and_is_in_another_follows_the_problem_of_its_link(
+    federation: Federation, network: Network, begins: datetime
+) -> None:
+    link = "chengdu-chongqing-1"
+    alarm = event("sichuan/alarm/reported", links=[link], raised=begins)
+    await network.tell(alarm)
+    found = await network.of(alarm.id)
+    desk = FaultReporter(federation, "guangdong", "staff/wang")
+    reported = await desk.report(link=link, severity=FaultSeverity.FAULT_SEVERITY_CRITICAL)
+    fault = await desk.follows(reported.id, lambda each: bool(each.problem), "it belongs to a problem")
+    assert (fault.problem, fault.root_cause) == (found.header.id, link)
+    child = f"sichuan/fault/{reported.id.replace('/', ':')}"
+    joined = await network.of(child, lambda each: alarm.id in each.header.children)
+    assert joined.header.parent == child, "people follow what people work on"
+    await desk.cancel(reported.id)
+    await cleared(network, [alarm], begins)
+    await network.of(child, lambda each: each.header.state == problem_pb2.PROBLEM_STATE_RESOLVED)

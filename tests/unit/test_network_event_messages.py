@@ -1,0 +1,87 @@
+"""What coordinators hear of a region's alarms and faults, and what they do not."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from gateway.api.federation.v1 import problem_pb2
+from gateway.api.region.v1.alarm_pb2 import Alarm, NetworkObject, PerceivedSeverity
+from gateway.api.region.v1.fault_pb2 import Fault, FaultOutage, FaultPlace, FaultReport, FaultSeverity, FaultState
+from gateway.clock import to_timestamp
+from gateway.federation.catalogue import Federation
+from gateway.federation.files import load
+from region_node.problems import alarms, faults
+from tests.unit.network_events import NOON
+
+NETWORK = Federation(1, load(Path(__file__).parents[2] / "deploy" / "federation")).network
+HOUR = timedelta(hours=1)
+
+
+def fault(**changed: object) -> Fault:
+    """A fault of a site in Sichuan that was reported in Guangdong."""
+    found = Fault(
+        id="guangdong/F20261210-1",
+        version=3,
+        state=FaultState.FAULT_STATE_IN_PROGRESS,
+        severity=FaultSeverity.FAULT_SEVERITY_CRITICAL,
+        report=FaultReport(
+            number="+8619844000001",
+            place=FaultPlace(site="chengdu"),
+            services=["broadband-chengdu", "broadband-shenzhen"],
+        ),
+        creation_date=to_timestamp(NOON),
+        outages=[FaultOutage(start_time=to_timestamp(NOON))],
+    )
+    for name, value in changed.items():
+        setattr(found, name, value)
+    return found
+
+
+def test_a_fault_is_told_of_by_its_place_and_of_services_that_concern_the_region_and_of_nobody() -> None:
+    event = faults.event_of("sichuan", NETWORK, fault(), NOON)
+    assert event is not None
+    assert (event.id, faults.fault_of(event.id)) == ("sichuan/fault/guangdong:F20261210-1", "guangdong/F20261210-1")
+    assert (list(event.sites), list(event.services)) == (["chengdu"], ["broadband-chengdu"])
+    assert (event.severity, event.version) == (problem_pb2.PERCEIVED_SEVERITY_CRITICAL, 3)
+    assert not event.HasField("clear_time")
+    assert b"19844" not in event.SerializeToString()
+
+
+def test_a_repaired_fault_is_over_since_its_repair_and_one_that_was_taken_back_since_now() -> None:
+    repaired = fault(state=FaultState.FAULT_STATE_RESOLVED)
+    repaired.outages[-1].end_time.CopyFrom(to_timestamp(NOON + HOUR))
+    event = faults.event_of("sichuan", NETWORK, repaired, NOON + 3 * HOUR)
+    assert event is not None
+    assert event.clear_time == to_timestamp(NOON + HOUR)
+    event = faults.event_of("sichuan", NETWORK, fault(state=FaultState.FAULT_STATE_CANCELLED), NOON + 3 * HOUR)
+    assert event is not None
+    assert event.clear_time == to_timestamp(NOON + 3 * HOUR)
+
+
+def test_nothing_is_told_of_a_terminal_or_of_an_address_alone() -> None:
+    assert faults.event_of("sichuan", NETWORK, fault(terminal_caused=True), NOON) is None
+    at_home = fault()
+    at_home.report.CopyFrom(FaultReport(place=FaultPlace(address="Renmin Road 1", region="sichuan")))
+    assert faults.event_of("sichuan", NETWORK, at_home, NOON) is None
+
+
+def test_an_alarm_is_told_of_by_its_object_and_is_never_over_before_it_began() -> None:
+    told = Alarm(
+        id="sichuan/alarm-7",
+        alarmed_object=NetworkObject(link="chengdu-guangzhou-1"),
+        perceived_severity=PerceivedSeverity.PERCEIVED_SEVERITY_MAJOR,
+        raise_time=to_timestamp(NOON),
+        clear_time=to_timestamp(NOON - HOUR),
+        affected_services=["lines-chengdu-guangzhou"],
+        version=2,
+    )
+    event = alarms.event_of("sichuan", told)
+    assert (event.id, faults.fault_of(event.id)) == ("sichuan/alarm/alarm-7", "")
+    assert (list(event.links), list(event.services)) == (["chengdu-guangzhou-1"], [])
+    assert (event.severity, event.clear_time) == (problem_pb2.PERCEIVED_SEVERITY_MAJOR, to_timestamp(NOON))
+
+
+@pytest.mark.parametrize("name", PerceivedSeverity.keys())
+def test_severities_are_the_same_numbers_for_alarms_and_for_problems(name: str) -> None:
+    assert int(problem_pb2.PerceivedSeverity.Value(name)) == int(PerceivedSeverity.Value(name))

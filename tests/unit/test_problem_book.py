@@ -1,0 +1,135 @@
+"""How problems follow what is correlated, whatever comes late, twice, or at another coordinator first."""
+
+import random
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from coordinator.problems import rules
+from coordinator.problems.book import View, correlated, past
+from coordinator.problems.correlation import Observed
+from coordinator.problems.topology import Kind, Topology
+from coordinator.registry.problem_port import Book
+from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent, Problem
+from gateway.api.federation.v1.problem_pb2 import ProblemHeader
+from gateway.clock import from_microseconds, to_timestamp
+from gateway.federation.catalogue import Federation
+from gateway.federation.files import load
+from tests.bench.storms import Weather, storm
+from tests.unit.network_events import MINOR, NOON, cut, event
+
+NETWORK = Federation(1, load(Path(__file__).parents[2] / "deploy" / "federation")).network
+TOPOLOGY = Topology(NETWORK)
+LINK = "chengdu-guangzhou-1"
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+
+
+def book(events: Iterable[NetworkEvent], problems: Iterable[Problem] = ()) -> Book:
+    return Book({each.id: each for each in events}, {each.header.id: each for each in problems})
+
+
+def followed(before: Book, now: datetime = NOON + HOUR) -> Book:
+    """The book with what follows from it."""
+    changed = correlated(before, View(NETWORK, TOPOLOGY, timedelta(minutes=15), now))
+    return Book(before.events, {**before.problems, **{each.header.id: each for each in changed}})
+
+
+def headers(found: Book) -> list[ProblemHeader]:
+    return [each.header for each in sorted(found.problems.values(), key=rules.place)]
+
+
+def test_a_cut_that_two_regions_tell_of_is_one_problem_with_its_cause_parent_services_and_regions() -> None:
+    (header,) = headers(followed(book(cut())))
+    assert (header.root_cause.id, header.state, header.version) == (LINK, rules.IN_PROGRESS, 1)
+    assert header.parent == "sichuan/alarm/1", "what names the cause comes before a fault that does not"
+    assert list(header.children) == ["guangdong/alarm/2", "sichuan/alarm/1", "sichuan/fault/3"]
+    assert list(header.services) == ["lines-chengdu-guangzhou"]
+    assert list(header.regions) == ["guangdong", "sichuan"]
+
+
+def test_what_has_not_changed_keeps_its_version_and_what_has_gets_a_higher_one() -> None:
+    once = followed(book(cut()[:2]))
+    assert headers(followed(once)) == headers(once)
+    (header,) = headers(followed(book(cut(), once.problems.values())))
+    assert (header.id, header.version, len(header.children)) == (headers(once)[0].id, 2, 3)
+
+
+def test_it_is_resolved_once_everything_is_over_and_goes_on_if_something_was_not() -> None:
+    over = cut()
+    for each in over:
+        each.clear_time.CopyFrom(to_timestamp(NOON + HOUR))
+    resolved = followed(book(over, followed(book(cut())).problems.values()))
+    (header,) = headers(resolved)
+    assert (header.state, header.HasField("end_time")) == (rules.RESOLVED, True)
+    (again,) = headers(followed(book([*over[:2], cut()[2]], resolved.problems.values())))
+    assert (again.id, again.state, again.HasField("end_time")) == (header.id, rules.IN_PROGRESS, False)
+
+
+def test_two_problems_that_a_late_alarm_shows_to_be_one_become_the_older_one() -> None:
+    links = [
+        event("sichuan/alarm/1", links=["chengdu-xichang-1"]),
+        event("yunnan/alarm/2", links=["xichang-kunming-1"], raised=NOON + timedelta(minutes=1)),
+    ]
+    apart = followed(book(links))
+    first, second = headers(apart)[::-1]
+    late = event("sichuan/alarm/3", sites=["xichang"])
+    found = {each.id: each for each in headers(followed(book([*links, late], apart.problems.values())))}
+    assert (found[first.id].root_cause.id, len(found[first.id].children)) == ("xichang", 3)
+    assert (found[second.id].state, found[second.id].merged_into) == (rules.CANCELLED, first.id)
+
+
+def test_small_alarms_are_no_problem_and_a_fault_is_one_by_itself() -> None:
+    small = [event(f"sichuan/alarm/{each}", sites=["chengdu"], severity=MINOR) for each in range(5)]
+    assert not headers(followed(book(small)))
+    fault = event("sichuan/fault/1", sites=["songpan"])
+    assert [each.root_cause.id for each in headers(followed(book([*small, fault])))] == ["songpan"]
+
+
+def test_a_second_cut_takes_the_last_way_and_the_service_is_down_for_both() -> None:
+    first = event("sichuan/alarm/1", links=["chengdu-zhengzhou-1"])
+    assert [list(each.services) for each in headers(followed(book([first])))] == [[]]
+    second = event("shaanxi/alarm/1", links=["xian-chengdu-1"], raised=NOON + HOUR)
+    found = headers(followed(book([first, second])))
+    assert [list(each.services) for each in found] == [["lines-chengdu-zhengzhou"]] * 2
+
+
+def test_what_was_over_for_long_is_left_alone_and_in_the_end_forgotten() -> None:
+    over = [event(each.id, links=[LINK], cleared=NOON + HOUR) for each in cut()]
+    resolved = followed(book(over))
+    later = NOON + 3 * DAY
+    again = followed(book([*over, *cut(later, "b")], resolved.problems.values()), later)
+    assert len(again.problems) == 2
+    assert past(again, later).is_empty
+    gone = past(again, NOON + 100 * DAY)
+    assert (list(gone.forgotten_problems), len(gone.forgotten_events)) == ([headers(resolved)[0].id], 3)
+
+
+@given(st.integers(0, 5_000), st.integers(1, 7))
+@settings(max_examples=25, deadline=None)
+def test_events_that_come_one_after_the_other_end_in_the_same_problems_as_all_at_once(seed: int, at_once: int) -> None:
+    told = [_told(each) for each in storm(NETWORK, Weather(3, 40), random.Random(seed)).events]
+    found = book([])
+    for first in range(0, len(told), at_once):
+        found = followed(book([*found.events.values(), *told[first : first + at_once]], found.problems.values()))
+    assert _groups(found) >= _groups(followed(book(told)))
+
+
+def _told(observed: Observed) -> NetworkEvent:
+    named: dict[Kind, Sequence[str]] = {
+        kind: [each.id for each in observed.elements if each.kind == kind] for kind in Kind
+    }
+    return event(
+        f"sichuan/alarm/{observed.id}",
+        sites=named[Kind.SITE],
+        links=named[Kind.LINK],
+        services=named[Kind.SERVICE],
+        raised=from_microseconds(observed.raised) - from_microseconds(0) + NOON,
+        severity=observed.severity,  # type: ignore[arg-type]
+    )
+
+
+def _groups(found: Book) -> set[tuple[str, tuple[str, ...]]]:
+    return {(each.root_cause.id, tuple(each.children)) for each in headers(found) if each.state != rules.CANCELLED}
