@@ -14,9 +14,9 @@ from gateway.api.federation.v1.configuration_pb2 import (
     WithoutGrant,
 )
 from gateway.api.federation.v1.federation_pb2 import MemberState
-from gateway.api.federation.v1.problem_pb2 import NetworkElementKind, ProblemState
+from gateway.api.federation.v1.problem_pb2 import NetworkElementKind, PerceivedSeverity, ProblemState
 from gateway.api.region.v1.agreement_pb2 import StatementLineKind
-from gateway.api.region.v1.alarm_pb2 import AlarmState, PerceivedSeverity
+from gateway.api.region.v1.alarm_pb2 import AlarmState
 from gateway.api.region.v1.complaint_pb2 import (
     ClassifiedBy,
     ComplaintChannel,
