@@ -53,7 +53,9 @@ class EmbeddedProblems:
     def _write(self, tx: Transaction, changes: int, decision: Decision, by: Administered | None) -> bool:
         """Writes what was decided; False where something was written since."""
         is_ours = tx.execute(
-            "UPDATE problem_changes SET changes = changes + 1 WHERE only_one = 1 AND changes = :changes",
+            "INSERT INTO problem_changes (only_one, changes) VALUES (1, :following)"
+            " ON CONFLICT (only_one) DO UPDATE SET changes = excluded.changes WHERE problem_changes.changes = :changes",
+            following=changes + 1,
             changes=changes,
         )
         if not is_ours:

@@ -11,12 +11,11 @@ CREATE TABLE problems (
     content    BLOB NOT NULL
 );
 
--- Counts the changes of all problems: who decides by what it has read finds out whether that is still so.
+-- Counts the changes of all problems, from the first on: who decides by what it has read finds out whether that is still so.
 CREATE TABLE problem_changes (
     only_one INTEGER NOT NULL PRIMARY KEY,   -- 1
     changes  INTEGER NOT NULL
 );
-INSERT INTO problem_changes (only_one, changes) VALUES (1, 0);
 
 -- The last version of each problem that a region has taken in.
 CREATE TABLE problem_followers (
