@@ -14,9 +14,9 @@ from gateway.api.federation.v1.configuration_pb2 import (
     WithoutGrant,
 )
 from gateway.api.federation.v1.federation_pb2 import MemberState
-from gateway.api.federation.v1.problem_pb2 import NetworkElementKind, ProblemState
+from gateway.api.federation.v1.problem_pb2 import NetworkElementKind, PerceivedSeverity, ProblemState
 from gateway.api.region.v1.agreement_pb2 import StatementLineKind
-from gateway.api.region.v1.alarm_pb2 import AlarmState, PerceivedSeverity
+from gateway.api.region.v1.alarm_pb2 import AlarmState
 from gateway.api.region.v1.complaint_pb2 import (
     ClassifiedBy,
     ComplaintChannel,
@@ -47,6 +47,7 @@ from gateway.api.region.v1.fault_pb2 import (
 from gateway.api.region.v1.order_pb2 import OrderState, Party
 from gateway.api.region.v1.planned_outage_service_pb2 import PlannedOutageState
 from gateway.api.region.v1.sharing_service_pb2 import DisclosureKind, GrantState, MaskReason
+from gateway.api.region.v1.support_request_pb2 import SupportFigure, SupportState
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
 from gateway.languages import translated
 
@@ -160,6 +161,8 @@ def words() -> Iterator[str]:
         "SHARED_FIELD_": SharedField,
         "STATEMENT_": Statement,
         "STATEMENT_LINE_KIND_": StatementLineKind,
+        "SUPPORT_FIGURE_": SupportFigure,
+        "SUPPORT_STATE_": SupportState,
         "TIME_REASON_": TimeReason,
         "WORK_ITEM_STATE_": WorkItemState,
         "WITHOUT_GRANT_": WithoutGrant,

@@ -82,6 +82,10 @@ from region_node.questions import Questions
 from region_node.retention.purge import PURGE_TIMER, ensure_purge, purge
 from region_node.retention.relayed import HoldEnvelopes
 from region_node.sharing.relayed import SharingEnvelopes
+from region_node.support.desk import SupportDesk
+from region_node.support.ended import support_has_ended
+from region_node.support.relayed import SupportEnvelopes
+from region_node.support.rows import ENDED_TIMER as SUPPORT_ENDED_TIMER
 from region_node.verification.desk import VerificationDesk, VerificationPorts
 from region_node.verification.relayed import VerificationEnvelopes
 from region_node.verification.rules import PASSWORD_COST
@@ -143,6 +147,7 @@ class RegionCore:
         )
         self.complaints = ComplaintDesk(ports.context, ports.store, ports.clock, self.changes)
         self.faults = FaultDesk(ports.context, ports.store, ports.clock, self.changes)
+        self.support = SupportDesk(ports.context, ports.store, ports.clock, self.changes)
         self._scheduler = Scheduler(ports.store, ports.clock, _timer_handlers(ports.context))
         self._billing = BillingRuns(ports.context, ports.store, ports.clock)
         self.tellings = [
@@ -225,6 +230,7 @@ def _kinds(
         **ComplaintEnvelopes(context, attachments).kinds(),
         **OutageEnvelopes(context).kinds(),
         **FaultEnvelopes(context).kinds(),
+        **SupportEnvelopes(context).kinds(),
         **JoiningEnvelopes(context).kinds(),
     }
 
@@ -253,6 +259,7 @@ def _timer_handlers(context: RegionContext) -> Mapping[str, TimerHandler]:
         ENDED_TIMER: lambda tx, timer, now: complaint_has_ended(tx, context, timer, now),
         REPAIR_TIMER: lambda tx, timer, now: limit_has_passed(tx, context, timer, now),
         FAULT_ENDED_TIMER: lambda tx, timer, now: fault_has_ended(tx, context, timer, now),
+        SUPPORT_ENDED_TIMER: lambda tx, timer, now: support_has_ended(tx, context, timer, now),
         FORGET_TIMER: lambda tx, timer, now: forget_envelopes(tx, context, timer, now),
         SUSPENSION_TIMER: suspension_has_ended,
         UPLOAD_TIMER: abandon,

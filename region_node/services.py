@@ -28,6 +28,8 @@ from gateway.api.region.v1 import (
     problem_service_pb2,
     retention_service_pb2,
     sharing_service_pb2,
+    support_registry_service_pb2,
+    support_service_pb2,
     verification_service_pb2,
 )
 from gateway.api.region.v1.agreement_service_pb2_grpc import add_AgreementServiceServicer_to_server
@@ -59,6 +61,10 @@ from gateway.api.region.v1.planned_outage_service_pb2_grpc import add_PlannedOut
 from gateway.api.region.v1.problem_service_pb2_grpc import add_ProblemServiceServicer_to_server
 from gateway.api.region.v1.retention_service_pb2_grpc import add_RetentionServiceServicer_to_server
 from gateway.api.region.v1.sharing_service_pb2_grpc import add_SharingServiceServicer_to_server
+from gateway.api.region.v1.support_registry_service_pb2_grpc import (
+    add_SupportRegistryServiceServicer_to_server,
+)
+from gateway.api.region.v1.support_service_pb2_grpc import add_SupportServiceServicer_to_server
 from gateway.api.region.v1.verification_service_pb2_grpc import add_VerificationServiceServicer_to_server
 from gateway.api.relay.v1 import relay_pb2
 from gateway.api.relay.v1.relay_pb2_grpc import add_RelayServiceServicer_to_server
@@ -95,6 +101,8 @@ from region_node.questions import Questions
 from region_node.retention.service import RetentionService
 from region_node.sharing.desk import SharingDesk
 from region_node.sharing.service import SharingService
+from region_node.support.registry_service import SupportRegistryService
+from region_node.support.service import SupportService
 from region_node.verification.service import VerificationService
 
 
@@ -211,6 +219,16 @@ def _of_the_network(ports: ServicePorts) -> list[Service]:
             planned_outage_service_pb2.DESCRIPTOR.services_by_name["PlannedOutageService"],
             add_PlannedOutageServiceServicer_to_server,
             PlannedOutageService(core.context, store, clock, ports.hold),
+        ),
+        Service.of(
+            support_service_pb2.DESCRIPTOR.services_by_name["SupportService"],
+            add_SupportServiceServicer_to_server,
+            SupportService(core.support, store, clock),
+        ),
+        Service.of(
+            support_registry_service_pb2.DESCRIPTOR.services_by_name["SupportRegistryService"],
+            add_SupportRegistryServiceServicer_to_server,
+            SupportRegistryService(core.context, store, ports.questions, clock),
         ),
     ]
 

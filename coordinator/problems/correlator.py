@@ -18,6 +18,7 @@ from coordinator.problems.reports import ReportTelling
 from coordinator.registry.port import Registry
 from coordinator.registry.problem_port import Book, Decision
 from gateway.api.coordinator.v1.problem_service_pb2 import Problem
+from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.clock import Clock
 from gateway.errors import Refused
 
@@ -60,7 +61,9 @@ class Correlator:
             try:
                 await self.look()
             except Refused as refused:
-                _log.info("problems are looked at again soon: %s", refused)
+                # A new federation has no configuration yet, and no problems either.
+                if refused.reason != Reason.REASON_CONFIGURATION_MISSING:
+                    _log.info("problems are looked at again soon: %s", refused)
             try:
                 async with asyncio.timeout(LOOK):
                     await self._told.wait()

@@ -8,8 +8,9 @@ from google.protobuf import json_format
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from gateway.api.federation.v1.problem_pb2 import PerceivedSeverity
 from gateway.api.region.v1 import alarm_service_pb2 as api
-from gateway.api.region.v1.alarm_pb2 import Alarm, AlarmAckState, AlarmState, NetworkObject, PerceivedSeverity
+from gateway.api.region.v1.alarm_pb2 import Alarm, AlarmAckState, AlarmState, NetworkObject
 from gateway.api.region.v1.alarm_service_pb2 import AlarmReport, SendAlarmsRequest, SendAlarmsResponse
 from gateway.api.region.v1.alarm_service_pb2_grpc import AlarmServiceStub
 from gateway.clock import from_timestamp

@@ -32,6 +32,8 @@ from region_node.cli.problems import problems
 from region_node.cli.retention import hold, impact_records, list_holds, release_hold, retention
 from region_node.cli.serve import serve
 from region_node.cli.sharing import sharing
+from region_node.cli.support import support
+from region_node.cli.support_registry import experts, spares
 
 
 @click.group(cls=SpeakingGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -64,6 +66,9 @@ for command in (
     measurements,
     agreements,
     planned_outages,
+    support,
+    experts,
+    spares,
     audit,
     retention,
     impact_records,

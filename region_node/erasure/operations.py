@@ -40,6 +40,7 @@ from region_node.faults.rows import FaultOfNumber, fault_subject, faults_about
 from region_node.orders.erasing import AboutCustomer, orders_about
 from region_node.retention.holds import holds_of
 from region_node.subjects import customer_subject, number_subject, order_subject
+from region_node.support.rows import SupportOfNumber, support_requests_about, support_subject
 
 _TIMER = "timer"  # who erases whom nobody named
 
@@ -134,6 +135,7 @@ class _KeptOf:
     orders: Sequence[AboutCustomer]
     complaints: Sequence[AboutNumber]
     faults: Sequence[FaultOfNumber]
+    support: Sequence[SupportOfNumber]
 
 
 def _kept_of(tx: Transaction, customer_id: str) -> _KeptOf:
@@ -141,7 +143,8 @@ def _kept_of(tx: Transaction, customer_id: str) -> _KeptOf:
     orders = orders_about(tx, [line.number for line in lines], [line.product_id for line in lines])
     complaints = [each for line in lines for each in complaints_about(tx, line.number)]
     faults = [each for line in lines for each in faults_about(tx, line.number)]
-    return _KeptOf(customer_id, lines, orders, complaints, faults)
+    support = [each for line in lines for each in support_requests_about(tx, line.number)]
+    return _KeptOf(customer_id, lines, orders, complaints, faults, support)
 
 
 def _require_erasable(tx: Transaction, context: RegionContext, kept: _KeptOf, now: datetime) -> None:
@@ -160,6 +163,7 @@ def _erase_all(tx: Transaction, context: RegionContext, kept: _KeptOf, now: date
     documents = kept_of(tx, kept.customer_id)
     subjects = _subjects(tx, kept.customer_id, kept.lines, kept.orders, kept.complaints)
     subjects += [subject for each in kept.faults if each.is_ended for subject in _of_fault(each)]
+    subjects += [subject for each in kept.support if each.is_ended for subject in _of_support(each)]
     subjects += [envelope_subject(document_subject(each.register_id)) for each in documents]
     subjects += [envelope_subject(each.docket) for line in kept.lines for each in indexed_about(tx, line.number)]
     complained = kept_elsewhere(tx, kept.complaints)
@@ -279,6 +283,11 @@ def _of_fault(fault: FaultOfNumber) -> Sequence[str]:
     Other regions destroy what they have by the word of how the customer stands.
     """
     return fault_subject(fault.fault_id), envelope_subject(fault.fault_id)
+
+
+def _of_support(request: SupportOfNumber) -> Sequence[str]:
+    """What a support request that is closed is sealed under, as of faults."""
+    return support_subject(request.support_id), envelope_subject(request.support_id)
 
 
 def _require_there(tx: Transaction, customer: Named) -> str:

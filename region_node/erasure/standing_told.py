@@ -30,6 +30,8 @@ from region_node.faults.rows import faults_about
 from region_node.faults.rows import look_at_ended as look_at_ended_fault
 from region_node.payloads import parse
 from region_node.subjects import customer_subject, number_subject
+from region_node.support.rows import look_at_ended as look_at_ended_support
+from region_node.support.rows import support_requests_about
 
 FORGET_TIMER = "envelopes-forgotten"  # what was sent about a subject has had its answers
 _ANSWERED_WITHIN = timedelta(days=1)
@@ -94,6 +96,8 @@ class StandingEnvelopes:
             if told.standing == ERASED:
                 for each in complaints_about(tx, number):
                     look_at_ended(tx, each.docket, now)
+                for request in support_requests_about(tx, number):
+                    look_at_ended_support(tx, request.support_id, now)
                 for fault in faults_about(tx, number):
                     look_at_ended_fault(tx, fault.fault_id, now)
                 if customer_numbered(tx, number) is None:

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gateway.api.region.v1.alarm_pb2 import Alarm, AlarmAckState, AlarmState, PerceivedSeverity
+from gateway.api.federation.v1.problem_pb2 import PerceivedSeverity
+from gateway.api.region.v1.alarm_pb2 import Alarm, AlarmAckState, AlarmState
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.clock import from_timestamp, to_microseconds
 from gateway.errors import Refused

@@ -5,8 +5,8 @@ from functools import partial
 
 import grpc
 
+from gateway.api.federation.v1.problem_pb2 import PerceivedSeverity
 from gateway.api.region.v1 import alarm_service_pb2 as api
-from gateway.api.region.v1.alarm_pb2 import PerceivedSeverity
 from gateway.api.region.v1.alarm_service_pb2 import AlarmReport
 from gateway.api.region.v1.alarm_service_pb2_grpc import AlarmServiceServicer
 from gateway.api.types.v1.reason_pb2 import Reason

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from gateway import failpoints
+from gateway.api.federation.v1.problem_pb2 import PerceivedSeverity
 from gateway.api.region.v1.alarm_pb2 import (
     Alarm,
     AlarmAckState,
     AlarmState,
     AlarmType,
-    PerceivedSeverity,
     QualityFigure,
     ThresholdCrossing,
 )

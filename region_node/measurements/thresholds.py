@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from gateway.api.federation.v1.network_pb2 import QualityClass
-from gateway.api.region.v1.alarm_pb2 import PerceivedSeverity, QualityFigure
+from gateway.api.federation.v1.problem_pb2 import PerceivedSeverity
+from gateway.api.region.v1.alarm_pb2 import QualityFigure
 from gateway.federation.network import NetworkRegistry
 
 RAISE_AFTER = 3  # windows

@@ -2,7 +2,6 @@
 
 from gateway.api.coordinator.v1 import problem_service_pb2 as contract
 from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent
-from gateway.api.federation.v1.problem_pb2 import PerceivedSeverity
 from gateway.api.region.v1.alarm_pb2 import Alarm
 from gateway.store.port import Transaction
 from region_node.context import RegionContext
@@ -24,7 +23,7 @@ def event_of(region: str, alarm: Alarm) -> NetworkEvent:
         sites=[about.site] if about.site else [],
         links=[about.link] if about.link else [],
         services=[about.service] if about.service else [],
-        severity=PerceivedSeverity.ValueType(alarm.perceived_severity),  # X.733 has the same ones
+        severity=alarm.perceived_severity,
         raise_time=alarm.raise_time,
         version=alarm.version,
     )

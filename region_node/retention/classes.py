@@ -13,6 +13,7 @@ from region_node.retention.purging_network import Alarms, MeasurementDays, Measu
 from region_node.retention.purging_orders import Envelopes, OrderEvents, Orders, Requests
 from region_node.retention.purging_rest import AuditTrail, ImpactRecords, Imports, Notices, UsageAndBills, Verification
 from region_node.retention.purging_shared import Disclosures, Documents, Uploads
+from region_node.retention.purging_support import SupportRequests
 
 
 def purgers() -> Mapping[DataClass.ValueType, Purger]:
@@ -23,6 +24,7 @@ def purgers() -> Mapping[DataClass.ValueType, Purger]:
         DataClass.DATA_CLASS_COMPLAINTS: Complaints(),
         DataClass.DATA_CLASS_AGREEMENTS: Agreements(),
         DataClass.DATA_CLASS_FAULTS: Faults(),
+        DataClass.DATA_CLASS_SUPPORT_REQUESTS: SupportRequests(),
         DataClass.DATA_CLASS_REQUESTS: Requests(),
         DataClass.DATA_CLASS_ORDER_EVENTS: OrderEvents(),
         DataClass.DATA_CLASS_NOTICES: Notices(),

@@ -19,6 +19,7 @@ from region_node.erasure.elsewhere import kept_elsewhere
 from region_node.faults.rows import faults_about
 from region_node.orders.erasing import orders_about
 from region_node.retention.holds import held_customers, holds_of
+from region_node.support.rows import support_requests_about
 
 HOLD_SUBJECTS = "legal-hold/"
 """What the subjects of these envelopes begin with: they are in no order with those about what is held."""
@@ -116,6 +117,8 @@ def _kept_elsewhere(tx: Transaction, here: str, customer_id: str) -> Sequence[_K
     found |= {_Kept(each.region, each.docket) for line in lines for each in indexed_about(tx, line.number)}
     found |= {_Kept(each.region, document_subject(each.register_id)) for each in kept_of(tx, customer_id)}
     for line in lines:
+        for request in support_requests_about(tx, line.number):
+            found |= {_Kept(region, request.support_id) for region in (request.opening_region, request.owner_region)}
         for fault in faults_about(tx, line.number):
             found |= {_Kept(region, fault.fault_id) for region in (fault.handling_region, fault.owner_region)}
     return sorted(each for each in found if each.region != here)

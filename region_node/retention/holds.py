@@ -121,6 +121,7 @@ def _numbers_held_elsewhere(tx: Transaction, now: datetime) -> frozenset[str]:
         " SELECT number FROM held JOIN orders ON order_id = held.subject"
         " UNION SELECT number_index FROM held JOIN complaints ON docket = held.subject"
         " UNION SELECT number_index FROM held JOIN faults ON fault_id = held.subject"
+        " UNION SELECT number_index FROM held JOIN support_requests ON support_id = held.subject"
         " UNION SELECT number_hash FROM held JOIN document_files ON register_id = SUBSTR(held.subject, 10)"
         " WHERE held.subject LIKE 'document/%'",
         now=to_microseconds(now),

@@ -16,6 +16,7 @@ from region_node.orders.rules import FINAL
 from region_node.retention.holds import Held
 from region_node.retention.port import Cut, Page
 from region_node.subjects import order_subject
+from region_node.support.rules import CLOSED
 
 _SEEN_SINCE = timedelta(days=1)
 """So long after an envelope came its origin has the receipt or has sent it again, whatever the clocks say."""
@@ -134,7 +135,7 @@ class Orders:
 
 
 class Requests:
-    """The ids of settled requests whose order, complaint or fault is gone or never was, then those of sharing."""
+    """The ids of settled requests whose order, complaint, fault or support request is gone, then of sharing."""
 
     def page(self, tx: Transaction, cut: Cut, place: str) -> Page:
         """See Purger. A place is the table, the instant and the key of the last request that was looked at."""
@@ -150,7 +151,9 @@ class Requests:
             "SELECT caller, request_id, time, settled, CASE WHEN EXISTS"
             " (SELECT 1 FROM orders WHERE orders.order_id = requests.order_id) OR EXISTS"
             " (SELECT 1 FROM complaints WHERE complaints.docket = requests.order_id) OR EXISTS"
-            " (SELECT 1 FROM faults WHERE faults.fault_id = requests.order_id) THEN 1 ELSE 0 END FROM requests"
+            " (SELECT 1 FROM faults WHERE faults.fault_id = requests.order_id) OR EXISTS"
+            " (SELECT 1 FROM support_requests WHERE support_requests.support_id = requests.order_id)"
+            " THEN 1 ELSE 0 END FROM requests"
             " WHERE time < :before AND (time, caller, request_id) > (:after, :caller, :request_id)"
             " ORDER BY time, caller, request_id LIMIT :limit",
             before=cut.before,
@@ -252,27 +255,31 @@ def _read(place: str) -> tuple[int, str]:
 
 
 def _is_held(tx: Transaction, held: Held, subject: str) -> bool:
-    """Whether an order, a complaint or a fault is of a customer under a hold."""
+    """Whether an order, a complaint, a fault or a support request is of a customer under a hold."""
     if not held.numbers:
         return False
     number = tx.first(
         str,
         "SELECT number FROM orders WHERE order_id = :subject"
         " UNION ALL SELECT number_index FROM complaints WHERE docket = :subject"
-        " UNION ALL SELECT number_index FROM faults WHERE fault_id = :subject LIMIT 1",
+        " UNION ALL SELECT number_index FROM faults WHERE fault_id = :subject"
+        " UNION ALL SELECT number_index FROM support_requests WHERE support_id = :subject LIMIT 1",
         subject=subject,
     )
     return number in held.numbers
 
 
 def _is_open(tx: Transaction, subject: str) -> bool:
-    """Whether an order, a complaint or a fault can still change."""
+    """Whether an order, a complaint, a fault or a support request can still change."""
     found = tx.first(int, "SELECT state FROM orders WHERE order_id = :subject", subject=subject)
     if found is not None:
         return found not in FINAL
     fault = tx.first(int, "SELECT state FROM faults WHERE fault_id = :subject", subject=subject)
     if fault is not None:
         return fault not in ENDED
+    asked = tx.first(int, "SELECT state FROM support_requests WHERE support_id = :subject", subject=subject)
+    if asked is not None:
+        return asked != CLOSED
     return any(each.is_open for each in case_of(tx, subject))
 
 

@@ -19,6 +19,7 @@ from region_node.faults.rows import find_fault
 from region_node.orders.rows import find_order
 from region_node.payloads import parse
 from region_node.retention.elsewhere import HOLD_SUBJECTS, forget_telling, tell_until
+from region_node.support.rows import find_support_request
 
 
 class HoldEnvelopes:
@@ -58,6 +59,9 @@ class HoldEnvelopes:
         fault = find_fault(tx, subject)
         if fault is not None:
             return fault.fault.home_region == origin
+        asked = find_support_request(tx, subject)
+        if asked is not None:
+            return self._context.federation.number_plan.home_of(asked.request.inquiry.number) == origin
         row = find_complaint(tx, subject)
         if row is None:
             return True

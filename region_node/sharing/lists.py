@@ -27,6 +27,7 @@ _NO_BUSINESS = LocalizedText(zh_cn="未说明办理的业务", en="no business n
 _NO_ORDER = LocalizedText(zh_cn="没有需要该材料的在办订单", en="no order under way that needs it")
 _VERIFIED_IT = LocalizedText(zh_cn="该材料由其核验", en="it has verified the document")
 _COMPLAINT = LocalizedText(zh_cn="投诉的办理涉及该地区", en="the complaint concerns it")
+_SUPPORT = LocalizedText(zh_cn="支持请求由该地区处理", en="the support request is worked on there")
 _FAULT = LocalizedText(zh_cn="障碍位于该地区", en="the fault is there")
 _OF_COMPLAINTS = (
     DisclosureKind.DISCLOSURE_KIND_ATTACHMENT_READ,
@@ -88,6 +89,8 @@ def _purpose_title(context: RegionContext, row: DisclosureRow) -> LocalizedText:
         return _title(context, row.purpose)
     if row.kind == DisclosureKind.DISCLOSURE_KIND_DOCUMENT_READ:
         return _NO_ORDER if row.refused else _VERIFIED_IT
+    if row.kind == DisclosureKind.DISCLOSURE_KIND_SUPPORT_SENT:
+        return _SUPPORT
     if row.kind == DisclosureKind.DISCLOSURE_KIND_FAULT_SENT:
         return _FAULT
     if row.kind in _OF_COMPLAINTS:

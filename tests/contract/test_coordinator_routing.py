@@ -348,6 +348,8 @@ def test_a_region_that_left_the_configuration_sends_nothing(certificates: Certif
                 leave_out(business.regional_limits)
             for policy in smaller.policies:
                 leave_out(policy.regional)
+            smaller.ClearField("network")
+            smaller.ClearField("agreement_templates")
             await it.federation.apply(smaller)
             assert await refused(it.deliver(envelope(it.henan))) == "REGION_UNKNOWN"
 

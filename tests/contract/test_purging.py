@@ -13,6 +13,7 @@ from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.api.region.v1.document_service_pb2 import DocumentUpload
 from gateway.api.region.v1.fault_pb2 import Fault, FaultReport, FaultState
 from gateway.api.region.v1.sharing_service_pb2 import ConsentEvidence
+from gateway.api.region.v1.support_request_pb2 import SupportInquiry, SupportRequest, SupportState
 from gateway.clock import to_microseconds, to_timestamp
 from gateway.store.port import Transaction
 from region_node.agreements.rows import end_agreement, insert_agreement, insert_statement
@@ -40,8 +41,18 @@ from region_node.retention.purging_customers import EndedCustomers
 from region_node.retention.purging_faults import Faults
 from region_node.retention.purging_orders import Envelopes, Requests
 from region_node.retention.purging_shared import Documents
+from region_node.retention.purging_support import SupportRequests
 from region_node.sharing.rows import SharingRequest, insert_grant, insert_request
 from region_node.sharing.rules import Decided
+from region_node.support import rules as support_rules
+from region_node.support.rows import (
+    SupportFilter,
+    SupportRow,
+    insert_support_request,
+    list_support_requests,
+    next_support_number,
+    support_requests_about,
+)
 from tests.contract.programs import REGION_NODE, Installation
 from tests.sealing import Sealing
 from tests.unit.purging import archive
@@ -212,3 +223,33 @@ def test_faults_that_ended_long_ago_go_and_their_numbers_are_not_given_again(tx:
     assert [each.id[-1] for each in list_faults(tx, filters, None, 10)] == ["2"]
     assert next_fault_number(tx) == 5
     assert [each.fault_id[-1] for each in events_after(tx, 0, "", 10)] == ["2", "4"]
+
+
+def asked(number: int, state: SupportState.ValueType, when: datetime) -> SupportRequest:
+    """A support request that was opened here then, and that nobody has touched since."""
+    return SupportRequest(
+        id=f"sichuan/S20251101-{number}",
+        state=state,
+        version=1,
+        inquiry=SupportInquiry(number=LINE.number),
+        opening_region="sichuan",
+        owner_region="sichuan",
+        operator="counter",
+        creation_date=to_timestamp(when),
+    )
+
+
+@pytest.mark.parametrize("limit", [1, 10])
+def test_support_requests_that_were_closed_long_ago_go_and_their_numbers_are_not_given_again(
+    tx: Transaction, limit: int
+) -> None:
+    closed, resolved = support_rules.CLOSED, support_rules.RESOLVED
+    for number, state, when in ((1, closed, OLD), (2, resolved, OLD), (3, closed, OLD), (4, closed, NOW)):
+        insert_support_request(tx, SupportRow(asked(number, state, when), ""), number, when)
+    assert SupportRequests().oldest(tx) == to_microseconds(OLD)
+    assert purge(tx, SupportRequests(), limit=limit).removed == 2
+    assert [each.support_id[-1] for each in support_requests_about(tx, LINE.number)] == ["2", "4"]
+    filters = SupportFilter("counter", (resolved, closed), LINE.number)
+    newest, oldest = list_support_requests(tx, filters, None, 10)
+    assert (newest.id[-1], oldest.id[-1]) == ("4", "2")
+    assert next_support_number(tx) == 5

@@ -5,9 +5,10 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from gateway.api.federation.v1.problem_pb2 import PerceivedSeverity
 from gateway.api.region.v1 import alarm_service_pb2 as alarm_api
 from gateway.api.region.v1 import measurement_service_pb2 as api
-from gateway.api.region.v1.alarm_pb2 import Alarm, AlarmState, AlarmType, NetworkObject, PerceivedSeverity
+from gateway.api.region.v1.alarm_pb2 import Alarm, AlarmState, AlarmType, NetworkObject
 from gateway.api.region.v1.alarm_service_pb2_grpc import AlarmServiceStub
 from gateway.api.region.v1.measurement_service_pb2_grpc import MeasurementServiceStub
 from gateway.clock import to_timestamp

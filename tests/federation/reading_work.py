@@ -6,8 +6,10 @@ import grpc
 
 from gateway.api.region.v1 import complaint_service_pb2 as complaint_api
 from gateway.api.region.v1 import fault_service_pb2 as fault_api
+from gateway.api.region.v1 import support_service_pb2 as support_api
 from gateway.api.region.v1.complaint_service_pb2_grpc import ComplaintServiceStub
 from gateway.api.region.v1.fault_service_pb2_grpc import FaultServiceStub
+from gateway.api.region.v1.support_service_pb2_grpc import SupportServiceStub
 from gateway.pages import encode_token
 from tests.federation.counter import REQUESTER
 from tests.federation.running import CALL_SECONDS
@@ -32,6 +34,23 @@ def calls_about_faults(
         "ListFaults": read_list,
         "WatchFaults": lambda: first_change_of_a_fault(faults, fault_id),
     }
+
+
+def calls_about_support(
+    channel: grpc.aio.Channel, support_id: str, number: str
+) -> Mapping[str, Callable[[], Awaitable[bytes]]]:
+    """Support requests."""
+    support = SupportServiceStub(channel)
+    asked = support_api.GetSupportRequestRequest(id=support_id, requester=REQUESTER)
+    listed = support_api.ListSupportRequestsRequest(number=number, requester=REQUESTER)
+
+    async def read() -> bytes:
+        return (await support.GetSupportRequest(asked, timeout=CALL_SECONDS)).SerializeToString()
+
+    async def read_list() -> bytes:
+        return (await support.ListSupportRequests(listed, timeout=CALL_SECONDS)).SerializeToString()
+
+    return {"GetSupportRequest": read, "ListSupportRequests": read_list}
 
 
 async def first_change_of_a_fault(stub: FaultServiceStub, fault_id: str) -> bytes:

@@ -35,6 +35,8 @@ from gateway.api.region.v1 import (
     problem_service_pb2,
     retention_service_pb2,
     sharing_service_pb2,
+    support_registry_service_pb2,
+    support_service_pb2,
     verification_service_pb2,
 )
 from gateway.api.relay.v1 import relay_pb2
@@ -77,6 +79,8 @@ FILES = (
     relay_pb2,
     sharing_service_pb2,
     retention_service_pb2,
+    support_registry_service_pb2,
+    support_service_pb2,
     verification_service_pb2,
 )
 SERVICES: dict[str, ServiceDescriptor] = {

@@ -5,8 +5,9 @@ from datetime import datetime, timedelta
 import grpc
 import pytest
 
+from gateway.api.federation.v1.problem_pb2 import PerceivedSeverity
 from gateway.api.region.v1 import alarm_service_pb2 as api
-from gateway.api.region.v1.alarm_pb2 import AlarmAckState, AlarmState, NetworkObject, PerceivedSeverity
+from gateway.api.region.v1.alarm_pb2 import AlarmAckState, AlarmState, NetworkObject
 from gateway.api.region.v1.alarm_service_pb2_grpc import AlarmServiceStub
 from gateway.clock import from_timestamp
 from tests.federation.probe import LINK, MINUTE, Probe, cleared, raised, rejected

@@ -47,10 +47,11 @@ from tests.federation.complainant import Complainant
 from tests.federation.counter import REQUESTER, Counter
 from tests.federation.fault_reporter import FaultReporter
 from tests.federation.folder import Folder
-from tests.federation.reading_work import calls_about_faults, first_change
+from tests.federation.reading_work import calls_about_faults, calls_about_support, first_change
 from tests.federation.running import CALL_SECONDS, Federation
 from tests.federation.sharing_counter import CONSENT, HOLDER, SharingCounter
 from tests.federation.shows_nobody import SHOWS_NOBODY
+from tests.federation.support_staff import SupportStaff
 from tests.federation.whole_lists import all_customers, all_orders
 
 # Clear; only its masked form; nothing that tells it from a number that nobody has; or the reason of the refusal.
@@ -109,6 +110,8 @@ OPERATOR: Mapping[str, Mapping[str, str]] = {
     "GetAgreement": row(SHOWN, *["AGREEMENT_NOT_FOUND"] * 6),
     "ListAgreements": row(SHOWN, *[NOTHING] * 6),
     "GetStatement": row("STATEMENT_NOT_FOUND", *["AGREEMENT_NOT_FOUND"] * 6),
+    "GetSupportRequest": row(SHOWN, *["SUPPORT_REQUEST_NOT_FOUND"] * 6),
+    "ListSupportRequests": row(SHOWN, *[NOTHING] * 6),
     # What goes to the regulator is for staff of the first contact alone.
     "ExportDossier": row(DENIED),
 }
@@ -135,6 +138,8 @@ STAFF: Mapping[str, Mapping[str, str]] = (
             "GetAgreement",
             "ListAgreements",
             "GetStatement",
+            "GetSupportRequest",
+            "ListSupportRequests",
         )
     }
     | {"ReadSharedCustomer": row("LEGAL_DUTY_BY_STAFF_ALONE")}
@@ -184,8 +189,8 @@ def expected(rpc: str, identity: str) -> Mapping[str, str]:
 
 @dataclass(frozen=True)
 class Person:
-    """A customer, or nobody: the number, and an order, a document, a complaint with a file and a fault that its home
-    region has taken in."""
+    """A customer, or nobody: the number, and an order, a document, a complaint with a file, a fault and a support
+    request that its home region has taken in."""
 
     number: str
     order_id: str = "sichuan/counter/none"
@@ -194,6 +199,7 @@ class Person:
     attachment_id: str = "sichuan/counter/none"
     fault_id: str = "sichuan/F20261210-0"
     agreement_id: str = "sichuan/agreement-none"
+    support_id: str = "sichuan/S20261210-0"
 
     @property
     def name(self) -> str:
@@ -253,7 +259,9 @@ async def make_person(federation: Federation, case: str) -> Person:
     site = "guangzhou" if case == "own" else "chengdu"
     fault_id = (await FaultReporter(federation, counter.region).report(number, site=site)).id
     agreement = await Agreements(federation, counter.region).make(number)
-    return Person(number, order.id, register_id, docket, attachment_id, fault_id, agreement.id)
+    asked = SupportStaff(federation, counter.region, "operator/counter")
+    support_id = (await asked.open(number, service=f"broadband-{site}")).id
+    return Person(number, order.id, register_id, docket, attachment_id, fault_id, agreement.id, support_id)
 
 
 async def decide(federation: Federation, home: Mapping[str, Person]) -> None:
@@ -286,6 +294,7 @@ async def call(federation: Federation, channel: grpc.aio.Channel, rpc: str, pers
         **calls_about_agreements(channel, person.number, person.agreement_id),
         **calls_about_documents(channel, person),
         **calls_about_faults(channel, person.fault_id, person.number),
+        **calls_about_support(channel, person.support_id, person.number),
     }
     assert calls.keys() == OPERATOR.keys()
     return await calls[rpc]()

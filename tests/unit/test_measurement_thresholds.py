@@ -7,7 +7,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.api.region.v1.alarm_pb2 import PerceivedSeverity
+from gateway.api.federation.v1.problem_pb2 import PerceivedSeverity
 from gateway.federation.catalogue import Federation
 from gateway.federation.files import load
 from region_node.measurements.thresholds import (

@@ -3,10 +3,9 @@
 from datetime import timedelta
 from pathlib import Path
 
-import pytest
-
 from gateway.api.federation.v1 import problem_pb2
-from gateway.api.region.v1.alarm_pb2 import Alarm, NetworkObject, PerceivedSeverity
+from gateway.api.federation.v1.problem_pb2 import PerceivedSeverity
+from gateway.api.region.v1.alarm_pb2 import Alarm, NetworkObject
 from gateway.api.region.v1.fault_pb2 import Fault, FaultOutage, FaultPlace, FaultReport, FaultSeverity, FaultState
 from gateway.clock import to_timestamp
 from gateway.federation.catalogue import Federation
@@ -80,8 +79,3 @@ def test_an_alarm_is_told_of_by_its_object_and_is_never_over_before_it_began() -
     assert (event.id, faults.fault_of(event.id)) == ("sichuan/alarm/alarm-7", "")
     assert (list(event.links), list(event.services)) == (["chengdu-guangzhou-1"], [])
     assert (event.severity, event.clear_time) == (problem_pb2.PERCEIVED_SEVERITY_MAJOR, to_timestamp(NOON))
-
-
-@pytest.mark.parametrize("name", PerceivedSeverity.keys())
-def test_severities_are_the_same_numbers_for_alarms_and_for_problems(name: str) -> None:
-    assert int(problem_pb2.PerceivedSeverity.Value(name)) == int(PerceivedSeverity.Value(name))

@@ -75,6 +75,8 @@ class _DataClassEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DataClass.V
     """What they come to by day."""
     DATA_CLASS_ALARMS: _DataClass.ValueType  # 48
     """Alarms of the network that are over."""
+    DATA_CLASS_SUPPORT_REQUESTS: _DataClass.ValueType  # 55
+    """Support requests that are closed, with what both regions have written down."""
 
 class DataClass(_DataClass, metaclass=_DataClassEnumTypeWrapper):
     """A kind of record that a region keeps, for as long as a rule says."""
@@ -125,6 +127,8 @@ DATA_CLASS_MEASUREMENT_DAYS: DataClass.ValueType  # 47
 """What they come to by day."""
 DATA_CLASS_ALARMS: DataClass.ValueType  # 48
 """Alarms of the network that are over."""
+DATA_CLASS_SUPPORT_REQUESTS: DataClass.ValueType  # 55
+"""Support requests that are closed, with what both regions have written down."""
 Global___DataClass: _TypeAlias = DataClass  # noqa: Y015
 
 class _RetentionStart:

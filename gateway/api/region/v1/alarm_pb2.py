@@ -22,30 +22,29 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from gateway.api.federation.v1 import problem_pb2 as gateway_dot_api_dot_federation_dot_v1_dot_problem__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!gateway/api/region/v1/alarm.proto\x12\x15gateway.api.region.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"L\n\rNetworkObject\x12\x0e\n\x04site\x18\x01 \x01(\tH\x00\x12\x0e\n\x04link\x18\x02 \x01(\tH\x00\x12\x11\n\x07service\x18\x03 \x01(\tH\x00\x42\x08\n\x06object\"~\n\x11ThresholdCrossing\x12\x34\n\x06\x66igure\x18\x01 \x01(\x0e\x32$.gateway.api.region.v1.QualityFigure\x12\r\n\x05\x62ound\x18\x02 \x01(\x03\x12\r\n\x05value\x18\x03 \x01(\x03\x12\x15\n\rquality_class\x18\x04 \x01(\t\"\x9c\x06\n\x05\x41larm\x12\n\n\x02id\x18\x01 \x01(\t\x12<\n\x0e\x61larmed_object\x18\x02 \x01(\x0b\x32$.gateway.api.region.v1.NetworkObject\x12\x10\n\x08operator\x18\x03 \x01(\t\x12\x0e\n\x06source\x18\x04 \x01(\t\x12\x19\n\x11\x65xternal_alarm_id\x18\x05 \x01(\t\x12\x34\n\nalarm_type\x18\x06 \x01(\x0e\x32 .gateway.api.region.v1.AlarmType\x12\x44\n\x12perceived_severity\x18\x07 \x01(\x0e\x32(.gateway.api.region.v1.PerceivedSeverity\x12\x16\n\x0eprobable_cause\x18\x08 \x01(\t\x12\x18\n\x10specific_problem\x18\t \x01(\t\x12\x30\n\x05state\x18\n \x01(\x0e\x32!.gateway.api.region.v1.AlarmState\x12\x37\n\tack_state\x18\x0b \x01(\x0e\x32$.gateway.api.region.v1.AlarmAckState\x12\x10\n\x08\x61\x63k_user\x18\x0c \x01(\t\x12,\n\x08\x61\x63k_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nraise_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x63hange_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nclear_time\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x19\n\x11service_affecting\x18\x11 \x01(\x08\x12\x16\n\x0eplanned_outage\x18\x12 \x01(\x08\x12\x19\n\x11\x61\x66\x66\x65\x63ted_services\x18\x13 \x03(\t\x12\x43\n\x11\x63rossed_threshold\x18\x14 \x01(\x0b\x32(.gateway.api.region.v1.ThresholdCrossing\x12\x0f\n\x07version\x18\x15 \x01(\x03*\xc2\x01\n\tAlarmType\x12\x1a\n\x16\x41LARM_TYPE_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x41LARM_TYPE_COMMUNICATIONS\x10\x01\x12\x1f\n\x1b\x41LARM_TYPE_PROCESSING_ERROR\x10\x02\x12\x1c\n\x18\x41LARM_TYPE_ENVIRONMENTAL\x10\x03\x12!\n\x1d\x41LARM_TYPE_QUALITY_OF_SERVICE\x10\x04\x12\x18\n\x14\x41LARM_TYPE_EQUIPMENT\x10\x05*\xda\x01\n\x11PerceivedSeverity\x12\"\n\x1ePERCEIVED_SEVERITY_UNSPECIFIED\x10\x00\x12\x1f\n\x1bPERCEIVED_SEVERITY_CRITICAL\x10\x01\x12\x1c\n\x18PERCEIVED_SEVERITY_MAJOR\x10\x02\x12\x1c\n\x18PERCEIVED_SEVERITY_MINOR\x10\x03\x12\x1e\n\x1aPERCEIVED_SEVERITY_WARNING\x10\x04\x12$\n PERCEIVED_SEVERITY_INDETERMINATE\x10\x05*s\n\nAlarmState\x12\x1b\n\x17\x41LARM_STATE_UNSPECIFIED\x10\x00\x12\x16\n\x12\x41LARM_STATE_RAISED\x10\x01\x12\x17\n\x13\x41LARM_STATE_UPDATED\x10\x02\x12\x17\n\x13\x41LARM_STATE_CLEARED\x10\x03*v\n\rAlarmAckState\x12\x1f\n\x1b\x41LARM_ACK_STATE_UNSPECIFIED\x10\x00\x12\"\n\x1e\x41LARM_ACK_STATE_UNACKNOWLEDGED\x10\x01\x12 \n\x1c\x41LARM_ACK_STATE_ACKNOWLEDGED\x10\x02*\xc6\x01\n\rQualityFigure\x12\x1e\n\x1aQUALITY_FIGURE_UNSPECIFIED\x10\x00\x12\x18\n\x14QUALITY_FIGURE_DELAY\x10\x01\x12\"\n\x1eQUALITY_FIGURE_DELAY_VARIATION\x10\x02\x12\x17\n\x13QUALITY_FIGURE_LOSS\x10\x03\x12\x1d\n\x19QUALITY_FIGURE_THROUGHPUT\x10\x04\x12\x1f\n\x1bQUALITY_FIGURE_AVAILABILITY\x10\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!gateway/api/region/v1/alarm.proto\x12\x15gateway.api.region.v1\x1a\'gateway/api/federation/v1/problem.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"L\n\rNetworkObject\x12\x0e\n\x04site\x18\x01 \x01(\tH\x00\x12\x0e\n\x04link\x18\x02 \x01(\tH\x00\x12\x11\n\x07service\x18\x03 \x01(\tH\x00\x42\x08\n\x06object\"~\n\x11ThresholdCrossing\x12\x34\n\x06\x66igure\x18\x01 \x01(\x0e\x32$.gateway.api.region.v1.QualityFigure\x12\r\n\x05\x62ound\x18\x02 \x01(\x03\x12\r\n\x05value\x18\x03 \x01(\x03\x12\x15\n\rquality_class\x18\x04 \x01(\t\"\xa0\x06\n\x05\x41larm\x12\n\n\x02id\x18\x01 \x01(\t\x12<\n\x0e\x61larmed_object\x18\x02 \x01(\x0b\x32$.gateway.api.region.v1.NetworkObject\x12\x10\n\x08operator\x18\x03 \x01(\t\x12\x0e\n\x06source\x18\x04 \x01(\t\x12\x19\n\x11\x65xternal_alarm_id\x18\x05 \x01(\t\x12\x34\n\nalarm_type\x18\x06 \x01(\x0e\x32 .gateway.api.region.v1.AlarmType\x12H\n\x12perceived_severity\x18\x07 \x01(\x0e\x32,.gateway.api.federation.v1.PerceivedSeverity\x12\x16\n\x0eprobable_cause\x18\x08 \x01(\t\x12\x18\n\x10specific_problem\x18\t \x01(\t\x12\x30\n\x05state\x18\n \x01(\x0e\x32!.gateway.api.region.v1.AlarmState\x12\x37\n\tack_state\x18\x0b \x01(\x0e\x32$.gateway.api.region.v1.AlarmAckState\x12\x10\n\x08\x61\x63k_user\x18\x0c \x01(\t\x12,\n\x08\x61\x63k_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nraise_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x63hange_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nclear_time\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x19\n\x11service_affecting\x18\x11 \x01(\x08\x12\x16\n\x0eplanned_outage\x18\x12 \x01(\x08\x12\x19\n\x11\x61\x66\x66\x65\x63ted_services\x18\x13 \x03(\t\x12\x43\n\x11\x63rossed_threshold\x18\x14 \x01(\x0b\x32(.gateway.api.region.v1.ThresholdCrossing\x12\x0f\n\x07version\x18\x15 \x01(\x03*\xc2\x01\n\tAlarmType\x12\x1a\n\x16\x41LARM_TYPE_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x41LARM_TYPE_COMMUNICATIONS\x10\x01\x12\x1f\n\x1b\x41LARM_TYPE_PROCESSING_ERROR\x10\x02\x12\x1c\n\x18\x41LARM_TYPE_ENVIRONMENTAL\x10\x03\x12!\n\x1d\x41LARM_TYPE_QUALITY_OF_SERVICE\x10\x04\x12\x18\n\x14\x41LARM_TYPE_EQUIPMENT\x10\x05*s\n\nAlarmState\x12\x1b\n\x17\x41LARM_STATE_UNSPECIFIED\x10\x00\x12\x16\n\x12\x41LARM_STATE_RAISED\x10\x01\x12\x17\n\x13\x41LARM_STATE_UPDATED\x10\x02\x12\x17\n\x13\x41LARM_STATE_CLEARED\x10\x03*v\n\rAlarmAckState\x12\x1f\n\x1b\x41LARM_ACK_STATE_UNSPECIFIED\x10\x00\x12\"\n\x1e\x41LARM_ACK_STATE_UNACKNOWLEDGED\x10\x01\x12 \n\x1c\x41LARM_ACK_STATE_ACKNOWLEDGED\x10\x02*\xc6\x01\n\rQualityFigure\x12\x1e\n\x1aQUALITY_FIGURE_UNSPECIFIED\x10\x00\x12\x18\n\x14QUALITY_FIGURE_DELAY\x10\x01\x12\"\n\x1eQUALITY_FIGURE_DELAY_VARIATION\x10\x02\x12\x17\n\x13QUALITY_FIGURE_LOSS\x10\x03\x12\x1d\n\x19QUALITY_FIGURE_THROUGHPUT\x10\x04\x12\x1f\n\x1bQUALITY_FIGURE_AVAILABILITY\x10\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'gateway.api.region.v1.alarm_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ALARMTYPE']._serialized_start=1099
-  _globals['_ALARMTYPE']._serialized_end=1293
-  _globals['_PERCEIVEDSEVERITY']._serialized_start=1296
-  _globals['_PERCEIVEDSEVERITY']._serialized_end=1514
-  _globals['_ALARMSTATE']._serialized_start=1516
-  _globals['_ALARMSTATE']._serialized_end=1631
-  _globals['_ALARMACKSTATE']._serialized_start=1633
-  _globals['_ALARMACKSTATE']._serialized_end=1751
-  _globals['_QUALITYFIGURE']._serialized_start=1754
-  _globals['_QUALITYFIGURE']._serialized_end=1952
-  _globals['_NETWORKOBJECT']._serialized_start=93
-  _globals['_NETWORKOBJECT']._serialized_end=169
-  _globals['_THRESHOLDCROSSING']._serialized_start=171
-  _globals['_THRESHOLDCROSSING']._serialized_end=297
-  _globals['_ALARM']._serialized_start=300
-  _globals['_ALARM']._serialized_end=1096
+  _globals['_ALARMTYPE']._serialized_start=1144
+  _globals['_ALARMTYPE']._serialized_end=1338
+  _globals['_ALARMSTATE']._serialized_start=1340
+  _globals['_ALARMSTATE']._serialized_end=1455
+  _globals['_ALARMACKSTATE']._serialized_start=1457
+  _globals['_ALARMACKSTATE']._serialized_end=1575
+  _globals['_QUALITYFIGURE']._serialized_start=1578
+  _globals['_QUALITYFIGURE']._serialized_end=1776
+  _globals['_NETWORKOBJECT']._serialized_start=134
+  _globals['_NETWORKOBJECT']._serialized_end=210
+  _globals['_THRESHOLDCROSSING']._serialized_start=212
+  _globals['_THRESHOLDCROSSING']._serialized_end=338
+  _globals['_ALARM']._serialized_start=341
+  _globals['_ALARM']._serialized_end=1141
 # @@protoc_insertion_point(module_scope)

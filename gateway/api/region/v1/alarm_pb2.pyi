@@ -4,6 +4,7 @@ isort:skip_file
 Alarms of the network, in the terms of TMF642 and ITU-T X.733."""
 
 from collections import abc as _abc
+from gateway.api.federation.v1 import problem_pb2 as _problem_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
@@ -55,42 +56,6 @@ ALARM_TYPE_QUALITY_OF_SERVICE: AlarmType.ValueType  # 4
 ALARM_TYPE_EQUIPMENT: AlarmType.ValueType  # 5
 """Equipment is broken."""
 Global___AlarmType: _TypeAlias = AlarmType  # noqa: Y015
-
-class _PerceivedSeverity:
-    ValueType = _typing.NewType("ValueType", _builtins.int)
-    V: _TypeAlias = ValueType  # noqa: Y015
-
-class _PerceivedSeverityEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PerceivedSeverity.ValueType], _builtins.type):
-    DESCRIPTOR: _descriptor.EnumDescriptor
-    PERCEIVED_SEVERITY_UNSPECIFIED: _PerceivedSeverity.ValueType  # 0
-    """Never valid."""
-    PERCEIVED_SEVERITY_CRITICAL: _PerceivedSeverity.ValueType  # 1
-    """The service is gone; act at once."""
-    PERCEIVED_SEVERITY_MAJOR: _PerceivedSeverity.ValueType  # 2
-    """The service suffers; act soon."""
-    PERCEIVED_SEVERITY_MINOR: _PerceivedSeverity.ValueType  # 3
-    """Something is wrong that does not harm the service yet."""
-    PERCEIVED_SEVERITY_WARNING: _PerceivedSeverity.ValueType  # 4
-    """Something may become wrong."""
-    PERCEIVED_SEVERITY_INDETERMINATE: _PerceivedSeverity.ValueType  # 5
-    """Not known."""
-
-class PerceivedSeverity(_PerceivedSeverity, metaclass=_PerceivedSeverityEnumTypeWrapper):
-    """X.733: how bad it is."""
-
-PERCEIVED_SEVERITY_UNSPECIFIED: PerceivedSeverity.ValueType  # 0
-"""Never valid."""
-PERCEIVED_SEVERITY_CRITICAL: PerceivedSeverity.ValueType  # 1
-"""The service is gone; act at once."""
-PERCEIVED_SEVERITY_MAJOR: PerceivedSeverity.ValueType  # 2
-"""The service suffers; act soon."""
-PERCEIVED_SEVERITY_MINOR: PerceivedSeverity.ValueType  # 3
-"""Something is wrong that does not harm the service yet."""
-PERCEIVED_SEVERITY_WARNING: PerceivedSeverity.ValueType  # 4
-"""Something may become wrong."""
-PERCEIVED_SEVERITY_INDETERMINATE: PerceivedSeverity.ValueType  # 5
-"""Not known."""
-Global___PerceivedSeverity: _TypeAlias = PerceivedSeverity  # noqa: Y015
 
 class _AlarmState:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -283,7 +248,7 @@ class Alarm(_message.Message):
     """Its id there."""
     alarm_type: Global___AlarmType.ValueType
     """What kind of trouble it is."""
-    perceived_severity: Global___PerceivedSeverity.ValueType
+    perceived_severity: _problem_pb2.PerceivedSeverity.ValueType
     """How bad it is; of one that is over, how bad it was."""
     probable_cause: _builtins.str
     """X.733, for example `lossOfSignal`: 1 to 64 characters of [A-Za-z0-9._-]."""
@@ -338,7 +303,7 @@ class Alarm(_message.Message):
         source: _builtins.str = ...,
         external_alarm_id: _builtins.str = ...,
         alarm_type: Global___AlarmType.ValueType = ...,
-        perceived_severity: Global___PerceivedSeverity.ValueType = ...,
+        perceived_severity: _problem_pb2.PerceivedSeverity.ValueType = ...,
         probable_cause: _builtins.str = ...,
         specific_problem: _builtins.str = ...,
         state: Global___AlarmState.ValueType = ...,

@@ -4,6 +4,7 @@ isort:skip_file
 Alarms of the network of one region: from its systems, and for those who watch over it."""
 
 from collections import abc as _abc
+from gateway.api.federation.v1 import problem_pb2 as _problem_pb2
 from gateway.api.region.v1 import alarm_pb2 as _alarm_pb2
 from gateway.api.types.v1 import reason_pb2 as _reason_pb2
 from gateway.api.types.v1 import types_pb2 as _types_pb2
@@ -44,7 +45,7 @@ class AlarmReport(_message.Message):
     """That it is there, has changed, or is over."""
     alarm_type: _alarm_pb2.AlarmType.ValueType
     """What kind of trouble it is."""
-    perceived_severity: _alarm_pb2.PerceivedSeverity.ValueType
+    perceived_severity: _problem_pb2.PerceivedSeverity.ValueType
     """How bad it is."""
     probable_cause: _builtins.str
     """X.733, for example `lossOfSignal`: 1 to 64 characters of [A-Za-z0-9._-]."""
@@ -70,7 +71,7 @@ class AlarmReport(_message.Message):
         time: _timestamp_pb2.Timestamp | None = ...,
         alarmed_object: _alarm_pb2.NetworkObject | None = ...,
         alarm_type: _alarm_pb2.AlarmType.ValueType = ...,
-        perceived_severity: _alarm_pb2.PerceivedSeverity.ValueType = ...,
+        perceived_severity: _problem_pb2.PerceivedSeverity.ValueType = ...,
         probable_cause: _builtins.str = ...,
         specific_problem: _builtins.str = ...,
         service_affecting: _builtins.bool = ...,
@@ -196,7 +197,7 @@ class ListAlarmsRequest(_message.Message):
     """Also those that are over."""
     unacknowledged: _builtins.bool
     """Only those that nobody has seen."""
-    least_severity: _alarm_pb2.PerceivedSeverity.ValueType
+    least_severity: _problem_pb2.PerceivedSeverity.ValueType
     """Only those at least so bad; unspecified for all."""
     @_builtins.property
     def alarmed_object(self) -> _alarm_pb2.NetworkObject:
@@ -210,7 +211,7 @@ class ListAlarmsRequest(_message.Message):
         include_cleared: _builtins.bool = ...,
         unacknowledged: _builtins.bool = ...,
         alarmed_object: _alarm_pb2.NetworkObject | None = ...,
-        least_severity: _alarm_pb2.PerceivedSeverity.ValueType = ...,
+        least_severity: _problem_pb2.PerceivedSeverity.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["alarmed_object", b"alarmed_object"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...

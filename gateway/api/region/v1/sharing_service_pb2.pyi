@@ -160,6 +160,8 @@ class _DisclosureKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Disclo
     """A fault of the customer's line was sent to the region in which it is."""
     DISCLOSURE_KIND_REPEAT_TOLD: _DisclosureKind.ValueType  # 11
     """The region of first contact of a complaint of the customer was told which complaint in another region that one repeats."""
+    DISCLOSURE_KIND_SUPPORT_SENT: _DisclosureKind.ValueType  # 55
+    """A support request about the customer's line was sent to the region at fault."""
 
 class DisclosureKind(_DisclosureKind, metaclass=_DisclosureKindEnumTypeWrapper):
     """What happened to the customer's records."""
@@ -190,6 +192,8 @@ DISCLOSURE_KIND_FAULT_SENT: DisclosureKind.ValueType  # 40
 """A fault of the customer's line was sent to the region in which it is."""
 DISCLOSURE_KIND_REPEAT_TOLD: DisclosureKind.ValueType  # 11
 """The region of first contact of a complaint of the customer was told which complaint in another region that one repeats."""
+DISCLOSURE_KIND_SUPPORT_SENT: DisclosureKind.ValueType  # 55
+"""A support request about the customer's line was sent to the region at fault."""
 Global___DisclosureKind: _TypeAlias = DisclosureKind  # noqa: Y015
 
 @_typing.final

@@ -79,6 +79,12 @@ class _EnvelopeKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Envelope
     """Command, region of first contact to home region: a complaint about this number was filed, is about something else now, or was withdrawn."""
     ENVELOPE_KIND_COMPLAINT_REPEATS: _EnvelopeKind.ValueType  # 36
     """Command, home region to region of first contact: a complaint repeats one of which the home region has heard only now."""
+    ENVELOPE_KIND_SUPPORT_COMMAND: _EnvelopeKind.ValueType  # 50
+    """Command, region that opened a support request to the region at fault: take it, or what the opening region says."""
+    ENVELOPE_KIND_SUPPORT_UPDATE: _EnvelopeKind.ValueType  # 51
+    """Command, region at fault to the region that opened a support request: it has a new version."""
+    ENVELOPE_KIND_SUPPORT_SEARCH: _EnvelopeKind.ValueType  # 52
+    """Query, any region to any other: which experts or spares have you?"""
 
 class EnvelopeKind(_EnvelopeKind, metaclass=_EnvelopeKindEnumTypeWrapper):
     """What an envelope asks for. The kind decides who may send it and whether it is stored."""
@@ -135,6 +141,12 @@ ENVELOPE_KIND_COMPLAINT_NOTED: EnvelopeKind.ValueType  # 35
 """Command, region of first contact to home region: a complaint about this number was filed, is about something else now, or was withdrawn."""
 ENVELOPE_KIND_COMPLAINT_REPEATS: EnvelopeKind.ValueType  # 36
 """Command, home region to region of first contact: a complaint repeats one of which the home region has heard only now."""
+ENVELOPE_KIND_SUPPORT_COMMAND: EnvelopeKind.ValueType  # 50
+"""Command, region that opened a support request to the region at fault: take it, or what the opening region says."""
+ENVELOPE_KIND_SUPPORT_UPDATE: EnvelopeKind.ValueType  # 51
+"""Command, region at fault to the region that opened a support request: it has a new version."""
+ENVELOPE_KIND_SUPPORT_SEARCH: EnvelopeKind.ValueType  # 52
+"""Query, any region to any other: which experts or spares have you?"""
 Global___EnvelopeKind: _TypeAlias = EnvelopeKind  # noqa: Y015
 
 class _Outcome:

@@ -371,6 +371,18 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Nothing is to be done: it was cancelled, or its time has come."""
     REASON_NETWORK_NOT_OF_REGION: _Reason.ValueType  # 249
     """Have the region that runs it do so."""
+    REASON_SUPPORT_REQUEST_NOT_FOUND: _Reason.ValueType  # 250
+    """Ask in the region that opened it or in the region at fault."""
+    REASON_SUPPORT_NOT_RESPONSIBLE: _Reason.ValueType  # 251
+    """Have staff of that region do it, on their own node."""
+    REASON_SUPPORT_NOT_OPENED_HERE: _Reason.ValueType  # 252
+    """Ask in that region."""
+    REASON_SUPPORT_STATE_FORBIDS: _Reason.ValueType  # 253
+    """Look at how the support request stands and do what fits."""
+    REASON_SUPPORT_LINK_NOT_OF_SERVICE: _Reason.ValueType  # 254
+    """Measure the links that the registry of the network names for the service."""
+    REASON_SUPPORT_ENTRY_NOT_FOUND: _Reason.ValueType  # 255
+    """Look at what the registry of this region has."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """The reasons. They are stable: programs may decide on them. They travel as the reason of google.rpc.ErrorInfo, without the prefix."""
@@ -721,6 +733,18 @@ REASON_PLANNED_OUTAGE_OVER: Reason.ValueType  # 248
 """Nothing is to be done: it was cancelled, or its time has come."""
 REASON_NETWORK_NOT_OF_REGION: Reason.ValueType  # 249
 """Have the region that runs it do so."""
+REASON_SUPPORT_REQUEST_NOT_FOUND: Reason.ValueType  # 250
+"""Ask in the region that opened it or in the region at fault."""
+REASON_SUPPORT_NOT_RESPONSIBLE: Reason.ValueType  # 251
+"""Have staff of that region do it, on their own node."""
+REASON_SUPPORT_NOT_OPENED_HERE: Reason.ValueType  # 252
+"""Ask in that region."""
+REASON_SUPPORT_STATE_FORBIDS: Reason.ValueType  # 253
+"""Look at how the support request stands and do what fits."""
+REASON_SUPPORT_LINK_NOT_OF_SERVICE: Reason.ValueType  # 254
+"""Measure the links that the registry of the network names for the service."""
+REASON_SUPPORT_ENTRY_NOT_FOUND: Reason.ValueType  # 255
+"""Look at what the registry of this region has."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final

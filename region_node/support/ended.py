@@ -1,0 +1,27 @@
+"""Support requests of customers who were erased: once they are closed, nothing of them can be read any more."""
+
+from datetime import datetime
+
+from gateway.store.port import Transaction
+from gateway.timers import Timer
+from region_node.context import RegionContext
+from region_node.customers.told_standings import OWN, erased_by
+from region_node.erasure.destroying import destroy
+from region_node.erasure.standing_told import forget_later
+from region_node.support.rows import find_support_request, support_subject
+from region_node.support.rules import is_ended
+
+
+def support_has_ended(tx: Transaction, context: RegionContext, timer: Timer, now: datetime) -> None:
+    """Destroys the key of a support request that is closed, if the home region of the number has erased its customer.
+
+    The envelopes about it are forgotten when they have had their answers.
+    """
+    row = find_support_request(tx, timer.subject)
+    if row is None or not is_ended(row.request):
+        return
+    number = row.request.inquiry.number
+    home = context.federation.number_plan.home_of(number)
+    if home is not None and home in {context.region if each == OWN else each for each in erased_by(tx, number)}:
+        destroy(tx, context, [support_subject(row.request.id)], now)
+        forget_later(tx, row.request.id, now)
