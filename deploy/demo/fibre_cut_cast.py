@@ -18,13 +18,14 @@ from gateway.api.coordinator.v1 import path_service_pb2 as paths
 from gateway.api.coordinator.v1 import problem_service_pb2 as problems
 from gateway.api.coordinator.v1.path_service_pb2_grpc import PathServiceStub
 from gateway.api.coordinator.v1.problem_service_pb2_grpc import ProblemServiceStub
+from gateway.api.federation.v1.problem_pb2 import PerceivedSeverity
 from gateway.api.region.v1 import agreement_service_pb2 as agreements
 from gateway.api.region.v1 import alarm_service_pb2 as alarms
 from gateway.api.region.v1 import fault_service_pb2 as faults
 from gateway.api.region.v1 import problem_service_pb2 as followed
 from gateway.api.region.v1.agreement_pb2 import Agreement, AgreementStatement
 from gateway.api.region.v1.agreement_service_pb2_grpc import AgreementServiceStub
-from gateway.api.region.v1.alarm_pb2 import AlarmState, AlarmType, NetworkObject, PerceivedSeverity
+from gateway.api.region.v1.alarm_pb2 import AlarmState, AlarmType, NetworkObject
 from gateway.api.region.v1.alarm_service_pb2_grpc import AlarmServiceStub
 from gateway.api.region.v1.fault_pb2 import Fault, FaultReport
 from gateway.api.region.v1.fault_service_pb2_grpc import FaultServiceStub
