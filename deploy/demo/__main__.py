@@ -7,22 +7,31 @@ import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from io import TextIOWrapper
 from pathlib import Path
 from types import FrameType
 
-from deploy.demo import away, complaint, ending, everything, left_running, limits, opening, outage, records, redundancy
+from deploy.demo import (
+    away,
+    chapters,
+    ending,
+    everything,
+    left_running,
+    limits,
+    opening,
+    outage,
+    records,
+    redundancy,
+)
 from deploy.demo.stage import Stage
 from deploy.demo.world import REGIONS, World
 from deploy.local import directory
 from deploy.local.federation import PROVIDED, LocalFederation
 from deploy.local.process import ProcessFailed
 from deploy.local.profiles import EMBEDDED, PROFILES, Profile
-from gateway.errors import Refused
-from gateway.relay.transport import Unreachable
 
 DIRECTORY = Path(__file__).parents[2] / "build" / "demo"
-_BREAKS_OFF = (Refused, Unreachable, ProcessFailed, TimeoutError)  # what ends a chapter early
 _INTERRUPTED = 130  # as shells say it for Ctrl-C
 
 _Chapter = Callable[[World], Awaitable[None]]
@@ -36,7 +45,7 @@ _BUSINESS: tuple[_Chapter, ...] = (
     limits.second_thoughts,
     limits.nothing_twice,
     limits.what_stays_at_home,
-    complaint.across_three_regions,
+    chapters.by_another_clock,
     outage.killed_and_back,
 )
 _ENDING: tuple[_Chapter, ...] = (outage.whole_chain, records.every_chain, ending.all_orders, ending.one_journey)
@@ -92,7 +101,7 @@ def _run(where: Path, profile: Profile, *, keep: bool) -> int:
     except KeyboardInterrupt:
         stage.say("interrupted; stopping everything")
         return _INTERRUPTED
-    except _BREAKS_OFF as failure:
+    except chapters.BREAKS_OFF as failure:
         sys.stderr.write(f"The federation did not start: {failure}\nIts logs are in {where / 'logs'}.\n")
         return 1
     finally:
@@ -112,7 +121,7 @@ async def _story(stage: Stage, federation: LocalFederation, *, keep: bool) -> bo
     async with opening.populated(stage, federation) as world:
         redundant = (redundancy.one_of_each,) if federation.profile.etcd_members else ()
         for chapter in (*_BUSINESS, *redundant, *_ENDING):
-            await _tell(chapter, world)
+            await chapters.tell(stage, chapter.__name__, partial(chapter, world))
         succeeded = ending.verdict(stage, time.perf_counter() - begin)
         if keep:
             number = world.people.traveller.product.number
@@ -120,14 +129,6 @@ async def _story(stage: Stage, federation: LocalFederation, *, keep: bool) -> bo
             left_running.tell(stage, federation, number, world.people.regular.product.number)
     directory.note_processes(federation)
     return succeeded
-
-
-async def _tell(chapter: Callable[[World], Awaitable[None]], world: World) -> None:
-    """Tells one chapter. One that breaks off is a mismatch, and the story goes on."""
-    try:
-        await chapter(world)
-    except _BREAKS_OFF as failure:
-        world.stage.check(chapter.__name__.replace("_", " "), "told to its end", f"broke off: {failure!r}")
 
 
 def _stop(federation: LocalFederation) -> None:

@@ -5,10 +5,8 @@ from datetime import timedelta
 
 from deploy.demo import complaint_told, wording
 from deploy.demo.commands import administrator_command, staff_command
-from deploy.demo.complaint_cast import STAFF, Elsewhen, elsewhen
+from deploy.demo.complaint_cast import STAFF, Elsewhen
 from deploy.demo.world import World
-from deploy.local import directory
-from deploy.local.federation import LocalFederation
 from gateway.api.region.v1 import complaint_service_pb2 as api
 from gateway.api.region.v1.complaint_pb2 import (
     Complaint,
@@ -35,7 +33,7 @@ _AT_WORK, _DONE = WorkItemState.WORK_ITEM_STATE_IN_PROGRESS, WorkItemState.WORK_
 _WITH_COORDINATOR = WorkItemState.WORK_ITEM_STATE_AWAITING_COORDINATOR
 
 
-async def across_three_regions(world: World) -> None:
+async def across_three_regions(world: World, there: Elsewhen) -> None:
     """The whole case, in a federation of its own, whose days take no time."""
     who, stage = world.people.talkative, world.stage
     stage.chapter(
@@ -43,22 +41,14 @@ async def across_three_regions(world: World) -> None:
         "Three regions, none of which may send the customer to another one. They run by a clock of their own, which the"
         " story drives on; they are real processes here too, and stopped at the end.",
     )
-
-    def note(federation: LocalFederation) -> None:
-        directory.note_processes(world.federation, federation)
-
-    try:
-        async with elsewhen(world.federation.directory / "complaint", note) as there:
-            case = await _filed(world, there)
-            case = await _returned_and_assigned(world, there, case)
-            case = await _refused_once(world, there, case)
-            case = await _raised_by_the_clock(world, there, case)
-            case = await _settled(world, there, case)
-            await complaint_told.whole_story(stage, there, case)
-            code = await administrator_command(stage, there.federation, "complaints", "show", case.docket)
-            stage.check("the coordinator tells why it was late", "exit 0", f"exit {code}", "and has no word of it")
-    finally:
-        directory.note_processes(world.federation)
+    case = await _filed(world, there)
+    case = await _returned_and_assigned(world, there, case)
+    case = await _refused_once(world, there, case)
+    case = await _raised_by_the_clock(world, there, case)
+    case = await _settled(world, there, case)
+    await complaint_told.whole_story(stage, there, case)
+    code = await administrator_command(stage, there.federation, "complaints", "show", case.docket)
+    stage.check("the coordinator tells why it was late", "exit 0", f"exit {code}", "and has no word of it")
 
 
 async def _filed(world: World, there: Elsewhen) -> Complaint:

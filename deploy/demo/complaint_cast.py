@@ -39,6 +39,7 @@ _PATIENCE = 40.0  # seconds until something that must happen is missed
 _LOOK_AGAIN = 0.05  # seconds
 _OPENS = time(9)
 _CLOCK = "clock"
+_VALID = timedelta(days=120)  # what happens in a month is settled after its end, and the month begins first
 _HEARTBEAT = 0.1  # seconds: by heartbeats all find that their clocks still agree once it was driven
 
 
@@ -158,7 +159,7 @@ async def elsewhen(directory: Path, note: Callable[[LocalFederation], None]) -> 
     """The small federation from its start, when `note` is told of it, to its end. Its first day is the next Monday."""
     clock = _clock(directory)
     federation = LocalFederation(directory, REGIONS, clock_file=directory / _CLOCK)
-    federation.heartbeat_seconds = _HEARTBEAT
+    federation.heartbeat_seconds, federation.valid = _HEARTBEAT, _VALID
     try:
         await _start(federation, note)
         async with AsyncExitStack() as stack:

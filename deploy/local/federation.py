@@ -110,6 +110,8 @@ class LocalFederation:
         """Where a region reaches the coordinators, by region, if not directly."""
         self.heartbeat_seconds = HEARTBEAT_SECONDS
         """How often each node says that it is there."""
+        self.valid = _VALID
+        """For how long certificates are valid. Those who drive a clock far need them for longer."""
         self.advertised: dict[str, str] = {}
         """Where the coordinators reach a process of a region, by the name of the process, if not directly."""
 
@@ -127,7 +129,7 @@ class LocalFederation:
         for name in ("certificates", "settings", "data", "logs"):
             (self.directory / name).mkdir(parents=True, exist_ok=True)
         now = datetime.now(UTC)
-        authority = Authority.create(FEDERATION, now - timedelta(minutes=10), now + _VALID + timedelta(days=1))
+        authority = Authority.create(FEDERATION, now - timedelta(minutes=10), now + self.valid + timedelta(days=1))
         authority.save(self.directory / "authority")
         self.issue(authority, Identity(FEDERATION, Role.ROLE_ADMIN, "", "root"), "admin")
         for replica in self.coordinators:
@@ -153,7 +155,7 @@ class LocalFederation:
         """Issues a certificate into the directory `certificates/<name>`."""
         now = datetime.now(UTC)
         directory = self.directory / "certificates" / name
-        authority.issue(identity, now - timedelta(minutes=5), now + _VALID).write(directory)
+        authority.issue(identity, now - timedelta(minutes=5), now + self.valid).write(directory)
         if identity.role == Role.ROLE_REGION and not (directory / REGION_KEYS).exists():
             KeySet.new().save(directory / REGION_KEYS)
         return directory
@@ -386,7 +388,7 @@ class LocalFederation:
 
     def _issue_tls(self, authority: Authority, identity: Identity, name: str) -> None:
         now = datetime.now(UTC)
-        tls = authority.issue_tls(identity, now - timedelta(minutes=5), now + _VALID)
+        tls = authority.issue_tls(identity, now - timedelta(minutes=5), now + self.valid)
         CertificateSet(authority.certificate_pem, tls, None).write(self.directory / "certificates" / name)
 
     def _write_coordinator_settings(self, replica: Replica) -> None:

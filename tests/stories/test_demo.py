@@ -92,6 +92,18 @@ def test_the_story_goes_as_expected_and_everything_is_stopped(tmp_path: Path) ->
         r"✓ its time sums to the whole",
         r"✓ those above were told of each level +each once",
         r"and is late by \d",
+        r"✓ the coordinator finds what it is +1 problem of 2 alarms, link chengdu-guangzhou-1",
+        r"✓ home regions count their customers +guangdong 1, sichuan 1",
+        r"因网络故障，您使用的业务可能受到影响（成都至广州专线）",
+        r"✓ told by Guangdong, the home region +once",
+        r"✓ told by Sichuan, the home region +once",
+        r"✓ a fault reported in Guangdong +repaired by sichuan, the same problem, chengdu-guangzhou-1",
+        r"✓ and a complaint, attached at home +guangdong/",
+        r"✓ the way round it +exit 0, another way from chengdu to guangzhou",
+        r"✓ zhao\.min repairs and closes it +resolved; exit 0, closed, reviewed with 1 measure",
+        r"✓ all alarms are over: the problem +resolved",
+        r"✓ the month's statement +exit 0, 5 h down by sichuan/fault/guangdong/F\d+-\d+, 10 %",
+        r"✓ the credit, booked at home once +([\d.]+ CNY), an hour later \1, revision 1",
         r"您的号码已停机保号",
     ):
         assert re.search(seen, output), f"not told: {seen}\n{output}"
