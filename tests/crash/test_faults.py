@@ -44,7 +44,7 @@ def faults_are_late_soon(scene: Scene, tmp_path: Path) -> Iterator[Scene]:
 
 def wanted(scene: Scene, request_id: str, number: str, place: str) -> ReportFaultRequest:
     report = FaultReport(number=number, description="no signal", place=FaultPlace(site=SITES[place]), requester=CLERK)
-    return ReportFaultRequest(request_id=f"{request_id}-{scene.engine.value}", report=report)
+    return ReportFaultRequest(request_id=f"fault-{request_id}-{scene.engine.value}", report=report)
 
 
 async def report(scene: Scene, request: ReportFaultRequest) -> Fault:
@@ -116,7 +116,7 @@ def test_what_the_customer_says_is_done_once_whoever_is_killed(scene: Scene) -> 
     wait_until(lambda: version(scene.handling, filed.id) == 1, CALL_SECONDS, "the region in which it is has it")
     scene.arm(HOME, "fault-commanded.before-commit")
     request = CancelFaultRequest(
-        request_id=f"cancel-{scene.engine.value}", id=filed.id, requester=CLERK, reason="it works again"
+        request_id=f"fault-cancel-{scene.engine.value}", id=filed.id, requester=CLERK, reason="it works again"
     )
     scene.run(cancel(scene, request))
     scene.require_killed(HOME)

@@ -38,7 +38,9 @@ def wanted(scene: Scene, request_id: str) -> OpenSupportRequestRequest:
         service="lines-chengdu-guangzhou",
         measurements=[measurement],
     )
-    return OpenSupportRequestRequest(request_id=f"{request_id}-{scene.engine.value}", inquiry=inquiry, requester=CLERK)
+    return OpenSupportRequestRequest(
+        request_id=f"support-{request_id}-{scene.engine.value}", inquiry=inquiry, requester=CLERK
+    )
 
 
 async def opened(scene: Scene, request: OpenSupportRequestRequest) -> SupportRequest:
@@ -48,7 +50,9 @@ async def opened(scene: Scene, request: OpenSupportRequestRequest) -> SupportReq
 
 
 async def noted(scene: Scene, support_id: str) -> SupportRequest:
-    request = WorkOnSupportRequestRequest(request_id=f"note-{scene.engine.value}", id=support_id, note="try at ten")
+    request = WorkOnSupportRequestRequest(
+        request_id=f"support-note-{scene.engine.value}", id=support_id, note="try at ten"
+    )
     async with scene.federation.dial_region(HANDLING, f"{HANDLING}-{STAFF}") as channel:
         node = SupportServiceStub(channel)
         return (await node.WorkOnSupportRequest(request, timeout=CALL_SECONDS, wait_for_ready=True)).request
