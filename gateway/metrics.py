@@ -3,7 +3,6 @@
 import os
 from collections.abc import Callable, Iterable
 
-from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter
 from opentelemetry.metrics import CallbackOptions, Meter, Observation
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import MetricReader, PeriodicExportingMetricReader
@@ -14,6 +13,9 @@ def make_meter_provider(service: str, instance: str, readers: Iterable[MetricRea
     """The meter provider of a process; `readers` are added to what the environment configures."""
     configured: list[MetricReader] = list(readers)
     if "OTEL_EXPORTER_OTLP_ENDPOINT" in os.environ or "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT" in os.environ:
+        # Much to import, at every start, for those alone that export.
+        from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter  # noqa: PLC0415
+
         configured.append(PeriodicExportingMetricReader(OTLPMetricExporter()))
     resource = Resource.create({SERVICE_NAME: service, SERVICE_INSTANCE_ID: instance})
     return MeterProvider(metric_readers=configured, resource=resource)

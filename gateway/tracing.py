@@ -11,10 +11,9 @@ from typing import TypeVar
 
 from opentelemetry import trace
 from opentelemetry.context import Context, attach, detach
-from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import SERVICE_INSTANCE_ID, SERVICE_NAME, Resource
 from opentelemetry.sdk.trace import SpanLimits, TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter, SpanExporter
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased, TraceIdRatioBased
 from opentelemetry.trace import (
@@ -50,8 +49,11 @@ class _SpansFile(ConsoleSpanExporter):
 def make_provider(service: str, instance: str) -> TracerProvider:
     """The tracer provider of a process: `service` is region-node or coordinator, `instance` its region or number."""
     resource = Resource.create({SERVICE_NAME: service, SERVICE_INSTANCE_ID: instance})
-    exporters: list[OTLPSpanExporter | ConsoleSpanExporter] = []
+    exporters: list[SpanExporter] = []
     if "OTEL_EXPORTER_OTLP_ENDPOINT" in os.environ or "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT" in os.environ:
+        # Much to import, at every start, for those alone that export.
+        from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter  # noqa: PLC0415
+
         exporters.append(OTLPSpanExporter())
     spans_file = os.environ.get(SPANS_FILE)
     if spans_file:

@@ -2,7 +2,6 @@
 
 import click
 
-from coordinator.app import serve as serve_until_stopped
 from coordinator.cli.config import load_settings, settings_options
 from coordinator.cli.exits import EPILOG, NotDone
 from coordinator.registry.etcd.registry import RegistryUnreachable
@@ -29,6 +28,8 @@ def serve(sources: Sources) -> None:
     `coordinator config example` prints a file with every setting and what it is, `coordinator config show` those that
     a coordinator would run with.
     """
+    from coordinator.app import serve as serve_until_stopped  # noqa: PLC0415 - a whole coordinator, for this command alone
+
     settings = load_settings(sources)
     logs.configure()
     try:
