@@ -4,6 +4,7 @@ VENV ?= .venv
 SEEDS ?= 200
 JOBS ?= 2
 TESTS ?= tests
+ENGINES ?=
 PROFILE ?= embedded
 SECONDS ?= 60
 BIN := $(VENV)/bin
@@ -35,7 +36,7 @@ run: setup ## run a federation until Ctrl-C: PROFILE=embedded or production
 	@$(BIN)/python -m deploy.local --profile $(PROFILE)
 
 test: setup ## run all tests; TESTS=path narrows them
-	@$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup --no-loadscope-reorder $(TESTS)
+	@ENGINES=$(ENGINES) $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup --no-loadscope-reorder $(TESTS)
 
 test-other: ## run all tests on another interpreter: PYTHON=… VENV=…
 	@$(MAKE) --no-print-directory test

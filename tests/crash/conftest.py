@@ -5,17 +5,20 @@ from collections.abc import Iterator
 import pytest
 
 from deploy.local.profiles import Engine
+from tests.both_engines import runs_on_both
 from tests.crash.scene import Scene
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Runs every test on each engine, except those about what only one has."""
+    """Runs tests on each engine, or on the one that is enough, or that they are about."""
     if "running_scene" in metafunc.fixturenames:
         engines = list(Engine)
         if metafunc.definition.get_closest_marker("files"):
             engines = [Engine.SQLITE]
         elif metafunc.definition.get_closest_marker("several_processes"):
             engines = [Engine.POSTGRESQL]
+        elif not runs_on_both(metafunc.definition.path):
+            engines = [Engine.SQLITE]
         names = [engine.value for engine in engines]
         metafunc.parametrize("running_scene", names, indirect=True, scope="session")
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 import uvloop
 
+from tests.both_engines import runs_on_both
 from tests.federation.counter import Counter, Reviewer
 from tests.federation.databases import Databases
 from tests.federation.running import Federation
@@ -37,13 +38,15 @@ def _on_the_loop(runner: asyncio.Runner) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Runs every test that has databases on each engine."""
+    """Runs tests that have databases on each engine, or on the one that is enough."""
     if "databases" in metafunc.fixturenames:
         engines = ["sqlite", "postgresql"]
         if metafunc.definition.get_closest_marker("files"):
             engines = ["sqlite"]
         elif metafunc.definition.get_closest_marker("several_processes"):
             engines = ["postgresql"]
+        elif not runs_on_both(metafunc.definition.path):
+            engines = ["sqlite"]
         metafunc.parametrize("databases", engines, indirect=True, scope="session")
 
 
