@@ -64,6 +64,13 @@ async def purged(federation: Federation, region: str) -> dict[int, api.Purge]:
     waiting = "SELECT 1 FROM timers WHERE kind = 'purge' AND subject = 'wait'"
     while federation.database(region).rows(waiting):  # a node that has just begun looks again in a minute
         await federation.advance(timedelta(seconds=61))
+    at_rest = "SELECT 1 FROM timers WHERE kind = 'purge' AND subject = ''"
+
+    async def is_at_rest() -> bool:
+        return bool(federation.database(region).rows(at_rest))
+
+    # A night that is still going on would go on past the beginning of the next one, which was then left out.
+    await until(is_at_rest, "no night is going on", 60.0)
     await federation.advance(NIGHT)
     night = ""
 
