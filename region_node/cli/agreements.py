@@ -1,11 +1,9 @@
 """`region-node agreements`: what customers were promised about the service of a line, and what a month came to."""
 
-import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 import click
-from google.protobuf import json_format
 from google.protobuf.message import Message
 
 from gateway.api.region.v1 import agreement_service_pb2 as api
@@ -19,16 +17,13 @@ from gateway.terminal import print_table
 from gateway.words import word
 from region_node.cli.asking import answer_of
 from region_node.cli.connection import Target, connection_options
+from region_node.cli.options import json_option, print_message, request_id_of, request_option
 
 T = TypeVar("T")
 
 _CALL_SECONDS = 30.0
 _KIND = "STATEMENT_LINE_KIND_"
 _PPM_OF_A_PERCENT = 10_000
-_json_option = click.option("--json", "as_json", is_flag=True, help="Print the answer of the node as JSON.")
-_request_option = click.option(
-    "--request-id", default="", help="The same id does the same thing once. Made up where it is not given."
-)
 _staff_option = click.option(
     "--staff-id", default="", help="Who asks, where the certificate is that of an operator system; recorded."
 )
@@ -46,8 +41,8 @@ def agreements() -> None:
 @click.option("--template", required=True, help="The terms, by their id in the federation configuration.")
 @click.option("--charge", type=click.IntRange(min=1), help="What a whole month costs, in minor units; else the rent.")
 @click.option("--currency", default="CNY", show_default=True, help="The currency of the charge.")
-@_request_option
-@_json_option
+@request_option
+@json_option
 def create(
     target: Target,
     number: str,
@@ -73,7 +68,7 @@ def create(
     """
     money = None if charge is None else Money(minor_units=charge, currency=currency)
     request = api.CreateAgreementRequest(
-        request_id=request_id or uuid.uuid4().hex,
+        request_id=request_id_of(request_id),
         number=number,
         service=service,
         template=template,
@@ -86,8 +81,8 @@ def create(
 @agreements.command("end")
 @click.argument("agreement_id")
 @connection_options
-@_request_option
-@_json_option
+@request_option
+@json_option
 def end_command(target: Target, agreement_id: str, request_id: str, as_json: bool) -> None:
     """End an agreement now; the running month is still stated for the time until then.
 
@@ -98,7 +93,7 @@ def end_command(target: Target, agreement_id: str, request_id: str, as_json: boo
     \b
     Exit codes: as of `create`
     """
-    request = api.EndAgreementRequest(request_id=request_id or uuid.uuid4().hex, agreement_id=agreement_id)
+    request = api.EndAgreementRequest(request_id=request_id_of(request_id), agreement_id=agreement_id)
     answer = _ask(target, lambda node: node.EndAgreement(request, timeout=_CALL_SECONDS), request.request_id)
     _tell(answer.agreement, [answer.agreement], as_json=as_json)
 
@@ -109,7 +104,7 @@ def end_command(target: Target, agreement_id: str, request_id: str, as_json: boo
 @click.option("--service", default="", help="Only on this service.")
 @click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True, help="At most so many.")
 @_staff_option
-@_json_option
+@json_option
 def list_command(target: Target, number: str, service: str, limit: int, staff_id: str, as_json: bool) -> None:
     """List agreements, newest first.
 
@@ -135,7 +130,7 @@ def list_command(target: Target, number: str, service: str, limit: int, staff_id
 @connection_options
 @click.option("--revision", type=click.IntRange(min=0), default=0, help="Which one; the latest where it is not given.")
 @_staff_option
-@_json_option
+@json_option
 def statement(target: Target, agreement_id: str, month: str, revision: int, staff_id: str, as_json: bool) -> None:
     """Show what an agreement came to in MONTH, as YYYY-MM: the calculation of the credit, line by line.
 
@@ -151,7 +146,7 @@ def statement(target: Target, agreement_id: str, month: str, revision: int, staf
     )
     found = _ask(target, lambda node: node.GetStatement(request, timeout=_CALL_SECONDS)).statement
     if as_json:
-        _print_json(found)
+        print_message(found)
     else:
         _print_statement(found)
 
@@ -242,14 +237,10 @@ def _requester(staff_id: str) -> Requester | None:
 
 def _tell(message: Message, found: Sequence[Agreement], *, as_json: bool) -> None:
     if as_json:
-        _print_json(message)
+        print_message(message)
     else:
         _print_agreements(found)
 
 
 def _ask(target: Target, call: Callable[[AgreementServiceStub], Awaitable[T]], request_id: str = "") -> T:
     return answer_of(target, lambda channel: call(AgreementServiceStub(channel)), request_id)
-
-
-def _print_json(message: Message) -> None:
-    click.echo(json_format.MessageToJson(message, preserving_proto_field_name=True, ensure_ascii=False))

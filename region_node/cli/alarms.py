@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import click
-from google.protobuf import json_format
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -21,10 +20,10 @@ from region_node.cli.asking import answer_of
 from region_node.cli.connection import Target, connection_options, patience_option
 from region_node.cli.network_file import NetworkFile, NetworkFileUnusable
 from region_node.cli.network_import import Kind, run_import
+from region_node.cli.options import json_option, print_message
 
 _CALL_SECONDS = 30.0
 _SEVERITIES = [each.removeprefix("PERCEIVED_SEVERITY_").lower() for each in PerceivedSeverity.keys()[1:]]
-_json_option = click.option("--json", "as_json", is_flag=True, help="Print the answer of the node as JSON.")
 _KIND: Kind[AlarmReport, SendAlarmsRequest, SendAlarmsResponse] = Kind(
     piece=200,
     opening=lambda source: SendAlarmsRequest(source=source),
@@ -48,7 +47,7 @@ def alarms() -> None:
 @click.option("--site", default="", help="Only those of this site.")
 @click.option("--service", default="", help="Only those of this service.")
 @click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True, help="At most so many.")
-@_json_option
+@json_option
 def list_command(
     target: Target,
     with_cleared: bool,
@@ -84,7 +83,7 @@ def list_command(
 @alarms.command()
 @click.argument("alarm_ids", metavar="ALARM...", nargs=-1, required=True)
 @connection_options
-@_json_option
+@json_option
 def ack(target: Target, alarm_ids: Sequence[str], as_json: bool) -> None:
     """Say, as a member of staff, that alarms were seen. Those that somebody has seen before stay as they are.
 
@@ -130,7 +129,7 @@ def import_file(target: Target, file: Path, rejects: Path | None, as_json: bool,
 
 def _tell(answer: Message, found: Sequence[Alarm], *, as_json: bool) -> None:
     if as_json:
-        click.echo(json_format.MessageToJson(answer, preserving_proto_field_name=True, ensure_ascii=False))
+        print_message(answer)
         return
     columns = [
         translated("alarm"),

@@ -21,9 +21,8 @@ from region_node.cli.document_transfer import (
     request_id_of,
 )
 from region_node.cli.exits import REFUSED, leave
+from region_node.cli.options import staff_option
 from region_node.cli.progress import byte_progress
-
-_staff_option = click.option("--staff-id", default="", help="Who asks; members of staff need not say so.")
 
 
 @click.command()
@@ -31,7 +30,7 @@ _staff_option = click.option("--staff-id", default="", help="Who asks; members o
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @connection_options
 @click.option("--name", default="", help="What the file is called; as FILE unless given.")
-@_staff_option
+@staff_option
 @patience_option
 def attach(target: Target, docket: str, file: Path, name: str, staff_id: str, patience: float) -> None:
     """Attach FILE (PDF, JPEG, PNG) to a complaint: in the region of first contact, or as staff of the responsible one.
@@ -86,7 +85,7 @@ def attach(target: Target, docket: str, file: Path, name: str, staff_id: str, pa
 @click.option(
     "--out", "file", required=True, type=click.Path(path_type=Path, dir_okay=False), help="The file it goes to."
 )
-@_staff_option
+@staff_option
 @patience_option
 def attachment(target: Target, docket: str, attachment_id: str, file: Path, staff_id: str, patience: float) -> None:
     """Fetch what was attached to a complaint, in whichever region; it is in FILE when it is whole and has its hash.

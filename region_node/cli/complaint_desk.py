@@ -1,10 +1,8 @@
 """`region-node complaints classify`: what a complaint is about, where its text did not say so clearly."""
 
-import uuid
 from collections.abc import Sequence
 
 import click
-from google.protobuf import json_format
 
 from gateway.api.region.v1.complaint_service_pb2 import ClassifyComplaintRequest
 from gateway.api.region.v1.complaint_service_pb2_grpc import ComplaintServiceStub
@@ -12,6 +10,7 @@ from gateway.languages import translated
 from region_node.cli.asking import answer_of
 from region_node.cli.complaint_view import print_told
 from region_node.cli.connection import Target, connection_options
+from region_node.cli.options import json_option, print_message, request_id_of, request_option
 
 _CALL_SECONDS = 30.0
 
@@ -21,8 +20,8 @@ _CALL_SECONDS = 30.0
 @connection_options
 @click.option("--category", required=True, help="What it is about, by the category's code.")
 @click.option("--reason", default="", help="Why; needed where it has a category already.")
-@click.option("--request-id", default="", help="The same id does the same thing once. Made up where it is not given.")
-@click.option("--json", "as_json", is_flag=True, help="Print the answer of the node as JSON.")
+@request_option
+@json_option
 def classify(target: Target, docket: str, category: str, reason: str, request_id: str, as_json: bool) -> None:
     """Say what a complaint is about, as staff of the region of first contact: it goes where that makes it go.
 
@@ -42,7 +41,7 @@ def classify(target: Target, docket: str, category: str, reason: str, request_id
       3  not known: run it again with the request id that is told
     """
     request = ClassifyComplaintRequest(
-        request_id=request_id or uuid.uuid4().hex, docket=docket, category=category, reason=reason
+        request_id=request_id_of(request_id), docket=docket, category=category, reason=reason
     )
     complaint = answer_of(
         target,
@@ -50,8 +49,7 @@ def classify(target: Target, docket: str, category: str, reason: str, request_id
         request.request_id,
     ).complaint
     if as_json:
-        told = json_format.MessageToJson(complaint, preserving_proto_field_name=True, ensure_ascii=False)
-        click.echo(told)
+        print_message(complaint)
     else:
         print_told(complaint)
 

@@ -1,14 +1,11 @@
 """`region-node complaints`: file a complaint, follow it, answer it, close it."""
 
-import uuid
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import TypeVar
 
 import click
-from google.protobuf import json_format
 from google.protobuf.duration_pb2 import Duration
-from google.protobuf.message import Message
 
 from gateway.api.region.v1 import complaint_service_pb2 as api
 from gateway.api.region.v1.complaint_pb2 import (
@@ -19,12 +16,21 @@ from gateway.api.region.v1.complaint_pb2 import (
     ReturnReason,
 )
 from gateway.api.region.v1.complaint_service_pb2_grpc import ComplaintServiceStub
-from gateway.api.types.v1.types_pb2 import Channel, Money, Requester
+from gateway.api.types.v1.types_pb2 import Money
 from gateway.languages import translated
 from region_node.cli.asking import answer_of
 from region_node.cli.complaint_desk import category_and_description
 from region_node.cli.complaint_view import print_complaint, print_list, print_told
-from region_node.cli.connection import CHANNELS, Target, connection_options
+from region_node.cli.connection import Target, connection_options
+from region_node.cli.options import (
+    channel_option,
+    json_option,
+    print_message,
+    request_id_of,
+    request_option,
+    requester_of,
+    staff_option,
+)
 from region_node.complaints.rules import NOT_SAID, state_name
 
 T = TypeVar("T")
@@ -39,15 +45,6 @@ _RETURNS = tuple(
     if value not in NOT_SAID
 )
 _STATES = {state_name(state): state for state in ComplaintState.values()[1:]}
-
-_staff_option = click.option("--staff-id", default="", help="Who asks; members of staff need not say so.")
-_channel_option = click.option(
-    "--channel", type=click.Choice(CHANNELS), default="counter", show_default=True, help="How the customer came."
-)
-_json_option = click.option("--json", "as_json", is_flag=True, help="Print the answer of the node as JSON.")
-_request_option = click.option(
-    "--request-id", default="", help="The same id does the same thing once. Made up where it is not given."
-)
 
 
 @click.group()
@@ -66,9 +63,9 @@ def complaints() -> None:
 @click.option("--contact", default="", help="The number on which the customer is told; NUMBER unless given.")
 @click.option("--location", default="", help="The region in which it happened.")
 @click.option("--rural", is_flag=True, help="It happened in the countryside, where some limits are longer.")
-@_staff_option
-@_request_option
-@_json_option
+@staff_option
+@request_option
+@json_option
 def file(
     target: Target,
     number: str,
@@ -107,9 +104,9 @@ def file(
         channel=ComplaintChannel.Value(f"COMPLAINT_CHANNEL_{by.upper()}"),
         location_region=location,
         rural_area=rural,
-        requester=_requester(staff_id, "counter"),
+        requester=requester_of(staff_id, "counter"),
     )
-    request = api.FileComplaintRequest(request_id=_id(request_id), complaint=filed)
+    request = api.FileComplaintRequest(request_id=request_id_of(request_id), complaint=filed)
     _tell(_ask(target, lambda node: node.FileComplaint(request, timeout=_CALL_SECONDS), request.request_id), as_json)
 
 
@@ -121,8 +118,8 @@ def file(
 @click.option("--state", "states", multiple=True, type=click.Choice(tuple(_STATES)), help="Only those in these states.")
 @click.option("--due-within", type=float, help="Only those with fewer hours than this left; 0 for what is overdue.")
 @click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True, help="At most so many.")
-@_staff_option
-@_json_option
+@staff_option
+@json_option
 def list_command(
     target: Target,
     number: str,
@@ -143,7 +140,7 @@ def list_command(
     """
     request = api.ListComplaintsRequest(
         page_size=limit,
-        requester=_requester(staff_id, "counter"),
+        requester=requester_of(staff_id, "counter"),
         states=[_STATES[each] for each in states],
         category=category,
         number=number,
@@ -153,7 +150,7 @@ def list_command(
         request.due_within.FromTimedelta(timedelta(hours=due_within))
     found = _ask(target, lambda node: node.ListComplaints(request, timeout=_CALL_SECONDS))
     if as_json:
-        _print_json(found)
+        print_message(found)
     else:
         print_list(found.complaints)
 
@@ -161,8 +158,8 @@ def list_command(
 @complaints.command()
 @click.argument("docket")
 @connection_options
-@_staff_option
-@_json_option
+@staff_option
+@json_option
 def show(target: Target, docket: str, staff_id: str, as_json: bool) -> None:
     """Show a complaint: its deadlines, its timeline, and a bar of who held it how long.
 
@@ -170,10 +167,10 @@ def show(target: Target, docket: str, staff_id: str, as_json: bool) -> None:
     Examples:
       region-node complaints show guangdong/20261210-17 --staff-id 4711
     """
-    request = api.GetComplaintRequest(docket=docket, requester=_requester(staff_id, "counter"))
+    request = api.GetComplaintRequest(docket=docket, requester=requester_of(staff_id, "counter"))
     told = _ask(target, lambda node: node.GetComplaint(request, timeout=_CALL_SECONDS))
     if as_json:
-        _print_json(told)
+        print_message(told)
     else:
         print_complaint(told)
 
@@ -184,10 +181,10 @@ def show(target: Target, docket: str, staff_id: str, as_json: bool) -> None:
 @connection_options
 @click.option("--ask", is_flag=True, help="The customer has to answer first; staff of the responsible region only.")
 @click.option("--ask-region", default="", help="Another region that the complaint concerns, and that has to answer.")
-@_staff_option
-@_channel_option
-@_request_option
-@_json_option
+@staff_option
+@channel_option
+@request_option
+@json_option
 def respond(
     target: Target,
     docket: str,
@@ -208,9 +205,9 @@ def respond(
       region-node complaints respond guangdong/20261210-17 "please send the receipt" --ask-region guangdong
     """
     request = api.RespondToComplaintRequest(
-        request_id=_id(request_id),
+        request_id=request_id_of(request_id),
         docket=docket,
-        requester=_requester(staff_id, channel),
+        requester=requester_of(staff_id, channel),
         text=text,
         ask_customer=ask,
         ask_region=ask_region,
@@ -225,8 +222,8 @@ def respond(
 @click.argument("docket")
 @click.argument("text")
 @connection_options
-@_request_option
-@_json_option
+@request_option
+@json_option
 def note(target: Target, docket: str, text: str, request_id: str, as_json: bool) -> None:
     """Write down, as staff, what only this region's staff see; it never leaves the region.
 
@@ -234,10 +231,10 @@ def note(target: Target, docket: str, text: str, request_id: str, as_json: bool)
     Examples:
       region-node complaints note guangdong/20261210-17 "the third call this week"
     """
-    request = api.AddPrivateNoteRequest(request_id=_id(request_id), docket=docket, text=text)
+    request = api.AddPrivateNoteRequest(request_id=request_id_of(request_id), docket=docket, text=text)
     told = _ask(target, lambda node: node.AddPrivateNote(request, timeout=_CALL_SECONDS), request.request_id)
     if as_json:
-        _print_json(told)
+        print_message(told)
     else:
         click.echo(translated("Noted: {count} private notes.", count=len(told.private_notes)))
 
@@ -250,8 +247,8 @@ def note(target: Target, docket: str, text: str, request_id: str, as_json: bool)
 @click.option("--remedy", type=click.Choice(_REMEDIES), default="explanation", show_default=True, help="What is given.")
 @click.option("--amount", type=click.IntRange(min=1), help="Of a refund or a credit, in the smallest unit (fen).")
 @click.option("--currency", default="CNY", show_default=True, help="Of the amount.")
-@_request_option
-@_json_option
+@request_option
+@json_option
 def propose(
     target: Target,
     docket: str,
@@ -270,7 +267,7 @@ def propose(
       region-node complaints propose guangdong/20261210-17 billing-error "refunded" --remedy refund --amount 1200
     """
     request = api.ProposeResolutionRequest(
-        request_id=_id(request_id),
+        request_id=request_id_of(request_id),
         docket=docket,
         text=text,
         cause_code=cause,
@@ -287,8 +284,8 @@ def propose(
 @click.argument("reason", type=click.Choice(_RETURNS))
 @click.argument("text")
 @connection_options
-@_request_option
-@_json_option
+@request_option
+@json_option
 def return_command(target: Target, docket: str, reason: str, text: str, request_id: str, as_json: bool) -> None:
     """Give a complaint, or a work item, back to the coordinator, as staff of the responsible region.
 
@@ -297,7 +294,7 @@ def return_command(target: Target, docket: str, reason: str, text: str, request_
       region-node complaints return guangdong/20261210-17/1 not-here "the line was never in our network"
     """
     request = api.ReturnComplaintRequest(
-        request_id=_id(request_id),
+        request_id=request_id_of(request_id),
         docket=docket,
         reason=ReturnReason.Value(f"RETURN_REASON_{reason.upper().replace('-', '_')}"),
         text=text,
@@ -309,10 +306,10 @@ def return_command(target: Target, docket: str, reason: str, text: str, request_
 @click.argument("docket")
 @connection_options
 @click.option("--rating", type=click.IntRange(1, 5), help="How satisfied the customer is.")
-@_staff_option
-@_channel_option
-@_request_option
-@_json_option
+@staff_option
+@channel_option
+@request_option
+@json_option
 def accept(
     target: Target, docket: str, rating: int | None, staff_id: str, channel: str, request_id: str, as_json: bool
 ) -> None:
@@ -323,9 +320,9 @@ def accept(
       region-node complaints accept guangdong/20261210-17 --rating 5 --staff-id 4711
     """
     request = api.AcceptResolutionRequest(
-        request_id=_id(request_id),
+        request_id=request_id_of(request_id),
         docket=docket,
-        requester=_requester(staff_id, channel),
+        requester=requester_of(staff_id, channel),
         rating=rating or 0,
         wait=_wait(),
     )
@@ -337,10 +334,10 @@ def accept(
 @click.argument("reason")
 @connection_options
 @click.option("--to-regulator", is_flag=True, help="The customer wants the regulator.")
-@_staff_option
-@_channel_option
-@_request_option
-@_json_option
+@staff_option
+@channel_option
+@request_option
+@json_option
 def refuse(
     target: Target,
     docket: str,
@@ -358,9 +355,9 @@ def refuse(
       region-node complaints refuse guangdong/20261210-17 "too little" --staff-id 4711
     """
     request = api.RefuseResolutionRequest(
-        request_id=_id(request_id),
+        request_id=request_id_of(request_id),
         docket=docket,
-        requester=_requester(staff_id, channel),
+        requester=requester_of(staff_id, channel),
         reason=reason,
         to_regulator=to_regulator,
         wait=_wait(),
@@ -372,10 +369,10 @@ def refuse(
 @click.argument("docket")
 @click.argument("reason")
 @connection_options
-@_staff_option
-@_channel_option
-@_request_option
-@_json_option
+@staff_option
+@channel_option
+@request_option
+@json_option
 def withdraw(
     target: Target, docket: str, reason: str, staff_id: str, channel: str, request_id: str, as_json: bool
 ) -> None:
@@ -386,7 +383,11 @@ def withdraw(
       region-node complaints withdraw guangdong/20261210-17 "it was a mistake" --staff-id 4711
     """
     request = api.WithdrawComplaintRequest(
-        request_id=_id(request_id), docket=docket, requester=_requester(staff_id, channel), reason=reason, wait=_wait()
+        request_id=request_id_of(request_id),
+        docket=docket,
+        requester=requester_of(staff_id, channel),
+        reason=reason,
+        wait=_wait(),
     )
     _tell(
         _ask(target, lambda node: node.WithdrawComplaint(request, timeout=_CALL_SECONDS), request.request_id), as_json
@@ -396,10 +397,10 @@ def withdraw(
 @complaints.command()
 @click.argument("docket")
 @connection_options
-@_staff_option
-@_channel_option
-@_request_option
-@_json_option
+@staff_option
+@channel_option
+@request_option
+@json_option
 def expedite(target: Target, docket: str, staff_id: str, channel: str, request_id: str, as_json: bool) -> None:
     """The customer asks for haste: at most once an hour, and the answer has a limit of its own.
 
@@ -408,7 +409,7 @@ def expedite(target: Target, docket: str, staff_id: str, channel: str, request_i
       region-node complaints expedite guangdong/20261210-17 --staff-id 4711
     """
     request = api.ExpediteComplaintRequest(
-        request_id=_id(request_id), docket=docket, requester=_requester(staff_id, channel), wait=_wait()
+        request_id=request_id_of(request_id), docket=docket, requester=requester_of(staff_id, channel), wait=_wait()
     )
     _tell(
         _ask(target, lambda node: node.ExpediteComplaint(request, timeout=_CALL_SECONDS), request.request_id), as_json
@@ -420,8 +421,8 @@ def expedite(target: Target, docket: str, staff_id: str, channel: str, request_i
 @connection_options
 @click.option("--again", is_flag=True, help="Have the home region asked once more.")
 @click.option("--otherwise", default="", help="How the money was given in another way.")
-@_request_option
-@_json_option
+@request_option
+@json_option
 def settle(target: Target, docket: str, again: bool, otherwise: str, request_id: str, as_json: bool) -> None:
     """Settle money that the home region has refused to book, as staff of the responsible region.
 
@@ -432,20 +433,12 @@ def settle(target: Target, docket: str, again: bool, otherwise: str, request_id:
     """
     if again == bool(otherwise):
         raise click.UsageError(translated("Say --again, or --otherwise and how."))
-    request = api.SettleRemedyRequest(request_id=_id(request_id), docket=docket)
+    request = api.SettleRemedyRequest(request_id=request_id_of(request_id), docket=docket)
     if again:
         request.again.SetInParent()
     else:
         request.otherwise = otherwise
     _tell(_ask(target, lambda node: node.SettleRemedy(request, timeout=_CALL_SECONDS), request.request_id), as_json)
-
-
-def _id(given: str) -> str:
-    return given or uuid.uuid4().hex
-
-
-def _requester(staff_id: str, channel: str) -> Requester:
-    return Requester(staff_id=staff_id, channel=Channel.Value(f"CHANNEL_{channel.upper()}"))
 
 
 def _wait() -> Duration:
@@ -469,10 +462,6 @@ def _tell(
     as_json: bool,
 ) -> None:
     if as_json:
-        _print_json(answer.complaint)
+        print_message(answer.complaint)
     else:
         print_told(answer.complaint)
-
-
-def _print_json(message: Message) -> None:
-    click.echo(json_format.MessageToJson(message, preserving_proto_field_name=True, ensure_ascii=False))

@@ -15,7 +15,7 @@ from google.protobuf.message import Message
 
 from gateway.api.region.v1 import document_service_pb2 as api
 from gateway.api.region.v1.document_service_pb2_grpc import DocumentServiceStub
-from gateway.api.types.v1.types_pb2 import Applicant, Channel, Document, Requester
+from gateway.api.types.v1.types_pb2 import Applicant, Document
 from gateway.clock import from_timestamp, to_timestamp
 from gateway.errors import reason_name
 from gateway.languages import in_language, translated
@@ -30,6 +30,7 @@ from region_node.cli.document_transfer import (
     request_id_of,
 )
 from region_node.cli.exits import REFUSED, leave
+from region_node.cli.options import requester_of
 from region_node.cli.progress import byte_progress
 
 _CALL_SECONDS = 20.0
@@ -109,7 +110,7 @@ def upload(
         verify_time=to_timestamp(_instant("--verified", verified) if verified else written),
         expire_time=to_timestamp(_instant("--expires", expires)) if expires else None,
         identity_number=identity_number,
-        requester=_requester(staff_id, channel),
+        requester=requester_of(staff_id, channel),
     )
     named.request_id = request_id or request_id_of(named)
 
@@ -153,7 +154,7 @@ def list_documents(target: Target, number: str, staff_id: str, channel: str, as_
       2  the command line or the credentials cannot be used; nothing was sent
       3  the node or the home region is away: ask again
     """
-    request = api.ListDocumentsRequest(number=number, requester=_requester(staff_id, channel))
+    request = api.ListDocumentsRequest(number=number, requester=requester_of(staff_id, channel))
     answer = _asked(target, lambda stub: stub.ListDocuments(request, timeout=_CALL_SECONDS))
     if as_json:
         click.echo(_json(answer))
@@ -190,7 +191,7 @@ def get(
       3  the node or another region is away: run the same command again
     """
     request = api.GetDocumentContentRequest(
-        number=number, register_id=register_id, requester=_requester(staff_id, channel)
+        number=number, register_id=register_id, requester=requester_of(staff_id, channel)
     )
     with byte_progress() as progress:
         task = progress.add_task(file.name, total=None)
@@ -251,7 +252,7 @@ def check(
         number=number,
         applicant=Applicant.Value(f"APPLICANT_{applicant.upper()}"),
         documents=[Document(code=code, verifier=staff_id, verify_time=now, keyed_hash=bytes(32)) for code in brings],
-        requester=_requester(staff_id, channel),
+        requester=requester_of(staff_id, channel),
     )
     answer = _asked(target, lambda stub: stub.CheckDocuments(request, timeout=_CALL_SECONDS))
     if as_json:
@@ -291,7 +292,7 @@ def withdraw(target: Target, document: str, staff_id: str, channel: str, as_json
       2  the command line or the credentials cannot be used; nothing was sent
       3  not known whether it was done: say it again, a repeat changes nothing
     """
-    request = api.WithdrawDocumentRequest(register_id=document, requester=_requester(staff_id, channel))
+    request = api.WithdrawDocumentRequest(register_id=document, requester=requester_of(staff_id, channel))
     answer = _asked(target, lambda stub: stub.WithdrawDocument(request, timeout=_CALL_SECONDS))
     since = _local(from_timestamp(answer.withdraw_time))
     click.echo(_json(answer) if as_json else translated("Withdrawn since {time}.", time=since))
@@ -317,7 +318,7 @@ def reuse(target: Target, staff_id: str, channel: str, as_json: bool) -> None:
       2  the command line or the credentials cannot be used; nothing was sent
       3  the node is away: ask again
     """
-    request = api.GetDocumentReuseRequest(requester=_requester(staff_id, channel))
+    request = api.GetDocumentReuseRequest(requester=requester_of(staff_id, channel))
     answer = _asked(target, lambda stub: stub.GetDocumentReuse(request, timeout=_CALL_SECONDS))
     counts: dict[str, list[int]] = {}
     for each in answer.reuse:
@@ -347,10 +348,6 @@ def _asked(target: Target, ask: Callable[[DocumentServiceStub], Awaitable[R]]) -
         return await ask(DocumentServiceStub(channel))
 
     return carried_out(target, carry_out)
-
-
-def _requester(staff_id: str, channel: str) -> Requester:
-    return Requester(staff_id=staff_id, channel=Channel.Value(f"CHANNEL_{channel.upper()}"))
 
 
 def _instant(option: str, written: str) -> datetime:

@@ -1,28 +1,33 @@
 """`region-node faults`: report a fault, follow it, repair it, close it."""
 
 import asyncio
-import uuid
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import TypeVar
 
 import click
 import grpc
-from google.protobuf import json_format
 from google.protobuf.duration_pb2 import Duration
-from google.protobuf.message import Message
 
 from gateway.api.region.v1 import fault_service_pb2 as api
 from gateway.api.region.v1.fault_pb2 import Fault, FaultEvaluation, FaultPlace, FaultReport, FaultSeverity, FaultState
 from gateway.api.region.v1.fault_service_pb2_grpc import FaultServiceStub
-from gateway.api.types.v1.types_pb2 import Channel, Requester
 from gateway.languages import translated
 from gateway.tls import CredentialsUnusable
 from region_node.cli.asking import answer_of
-from region_node.cli.connection import CHANNELS, Target, connection_options
+from region_node.cli.connection import Target, connection_options
 from region_node.cli.exits import NOT_KNOWN, leave
 from region_node.cli.fault_step import STEPS, step_of
 from region_node.cli.fault_view import print_fault, print_list, print_told
+from region_node.cli.options import (
+    channel_option,
+    json_option,
+    print_message,
+    request_id_of,
+    request_option,
+    requester_of,
+    staff_option,
+)
 from region_node.cli.outcome import told_by
 from region_node.faults.rules import state_name
 
@@ -32,15 +37,6 @@ _CALL_SECONDS = 30.0
 _WAIT_SECONDS = 10  # for the region in which the fault is
 _SEVERITIES = tuple(name.removeprefix("FAULT_SEVERITY_").lower() for name in FaultSeverity.keys()[1:])
 _STATES = {state_name(state): state for state in FaultState.values()[1:]}
-
-_staff_option = click.option("--staff-id", default="", help="Who asks; members of staff need not say so.")
-_channel_option = click.option(
-    "--channel", type=click.Choice(CHANNELS), default="counter", show_default=True, help="How the customer came."
-)
-_json_option = click.option("--json", "as_json", is_flag=True, help="Print the answer of the node as JSON.")
-_request_option = click.option(
-    "--request-id", default="", help="The same id does the same thing once. Made up where it is not given."
-)
 
 
 @click.group()
@@ -60,10 +56,10 @@ def faults() -> None:
 @click.option("--rural", is_flag=True, help="The address is in the countryside, where a repair has a longer limit.")
 @click.option("--severity", type=click.Choice(_SEVERITIES), default="minor", show_default=True, help="How bad it is.")
 @click.option("--terminal", is_flag=True, help="The customer's own terminal seems to be the cause.")
-@_staff_option
-@_channel_option
-@_request_option
-@_json_option
+@staff_option
+@channel_option
+@request_option
+@json_option
 def report(
     target: Target,
     description: str,
@@ -102,9 +98,9 @@ def report(
         place=FaultPlace(site=site, link=link, address=address, region=in_region, rural=rural),
         severity=FaultSeverity.Value(f"FAULT_SEVERITY_{severity.upper()}"),
         terminal_caused=terminal,
-        requester=_requester(staff_id, channel),
+        requester=requester_of(staff_id, channel),
     )
-    request = api.ReportFaultRequest(request_id=_id(request_id), report=wanted)
+    request = api.ReportFaultRequest(request_id=request_id_of(request_id), report=wanted)
     answer = _ask(target, lambda node: node.ReportFault(request, timeout=_CALL_SECONDS), request.request_id)
     _tell(answer.fault, as_json)
 
@@ -115,8 +111,8 @@ def report(
 @click.option("--state", "states", multiple=True, type=click.Choice(tuple(_STATES)), help="Only those in these states.")
 @click.option("--due-within", type=float, help="Only those with fewer hours than this left; 0 for what is overdue.")
 @click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True, help="At most so many.")
-@_staff_option
-@_json_option
+@staff_option
+@json_option
 def list_command(
     target: Target,
     number: str,
@@ -135,7 +131,7 @@ def list_command(
     """
     request = api.ListFaultsRequest(
         page_size=limit,
-        requester=_requester(staff_id, "counter"),
+        requester=requester_of(staff_id, "counter"),
         states=[_STATES[each] for each in states],
         number=number,
     )
@@ -143,7 +139,7 @@ def list_command(
         request.due_within.FromTimedelta(timedelta(hours=due_within))
     found = _ask(target, lambda node: node.ListFaults(request, timeout=_CALL_SECONDS))
     if as_json:
-        _print_json(found)
+        print_message(found)
     else:
         print_list(found.faults)
 
@@ -151,8 +147,8 @@ def list_command(
 @faults.command()
 @click.argument("fault")
 @connection_options
-@_staff_option
-@_json_option
+@staff_option
+@json_option
 def show(target: Target, fault: str, staff_id: str, as_json: bool) -> None:
     """Show a fault: its limits, its repair and its timeline.
 
@@ -160,10 +156,10 @@ def show(target: Target, fault: str, staff_id: str, as_json: bool) -> None:
     Examples:
       region-node faults show guangdong/F20261210-17 --staff-id 4711
     """
-    request = api.GetFaultRequest(id=fault, requester=_requester(staff_id, "counter"))
+    request = api.GetFaultRequest(id=fault, requester=requester_of(staff_id, "counter"))
     told = _ask(target, lambda node: node.GetFault(request, timeout=_CALL_SECONDS)).fault
     if as_json:
-        _print_json(told)
+        print_message(told)
     else:
         print_fault(told)
 
@@ -172,8 +168,8 @@ def show(target: Target, fault: str, staff_id: str, as_json: bool) -> None:
 @click.argument("fault", default="")
 @connection_options
 @click.option("--token", default="", help="Where to resume: the token that was printed last.")
-@_staff_option
-@_json_option
+@staff_option
+@json_option
 def watch(target: Target, fault: str, token: str, staff_id: str, as_json: bool) -> None:
     """Print changes of a fault, or of all, as they happen, until interrupted.
 
@@ -181,13 +177,13 @@ def watch(target: Target, fault: str, token: str, staff_id: str, as_json: bool) 
     Examples:
       region-node faults watch --staff-id 4711
     """
-    request = api.WatchFaultsRequest(id=fault, token=token, requester=_requester(staff_id, "counter"))
+    request = api.WatchFaultsRequest(id=fault, token=token, requester=requester_of(staff_id, "counter"))
 
     async def run() -> None:
         async with target.channel() as channel:
             async for change in FaultServiceStub(channel).WatchFaults(request):
                 if as_json:
-                    _print_json(change)
+                    print_message(change)
                 elif change.HasField("fault"):
                     print_told(change.fault)
 
@@ -203,10 +199,10 @@ def watch(target: Target, fault: str, token: str, staff_id: str, as_json: bool) 
 @click.argument("fault")
 @click.argument("reason")
 @connection_options
-@_staff_option
-@_channel_option
-@_request_option
-@_json_option
+@staff_option
+@channel_option
+@request_option
+@json_option
 def cancel(
     target: Target, fault: str, reason: str, staff_id: str, channel: str, request_id: str, as_json: bool
 ) -> None:
@@ -217,9 +213,9 @@ def cancel(
       region-node faults cancel guangdong/F20261210-17 "it works again" --staff-id 4711
     """
     request = api.CancelFaultRequest(
-        request_id=_id(request_id),
+        request_id=request_id_of(request_id),
         id=fault,
-        requester=_requester(staff_id, channel),
+        requester=requester_of(staff_id, channel),
         reason=reason,
         wait=Duration(seconds=_WAIT_SECONDS),
     )
@@ -235,10 +231,10 @@ def cancel(
 @click.option("--refuse-part", type=int, help="The part that the customer does not want at its price.")
 @click.option("--not-repaired", default="", help="Why the customer says that it is not repaired.")
 @click.option("--rate", nargs=3, type=click.IntRange(1, 5), help="Attitude, quality and speed, 1 to 5 each.")
-@_staff_option
-@_channel_option
-@_request_option
-@_json_option
+@staff_option
+@channel_option
+@request_option
+@json_option
 def respond(
     target: Target,
     fault: str,
@@ -261,9 +257,9 @@ def respond(
       region-node faults respond guangdong/F20261210-17 --rate 5 4 5 --staff-id 4711
     """
     request = api.RespondToFaultRequest(
-        request_id=_id(request_id),
+        request_id=request_id_of(request_id),
         id=fault,
-        requester=_requester(staff_id, channel),
+        requester=requester_of(staff_id, channel),
         wait=Duration(seconds=_WAIT_SECONDS),
     )
     said = [bool(text) and not rate, accept_part is not None, refuse_part is not None, bool(not_repaired), bool(rate)]
@@ -288,8 +284,8 @@ def respond(
 @click.argument("step", type=click.Choice(STEPS))
 @click.argument("fields", nargs=-1, metavar="[FIELD=VALUE]...")
 @connection_options
-@_request_option
-@_json_option
+@request_option
+@json_option
 def work(target: Target, fault: str, step: str, fields: tuple[str, ...], request_id: str, as_json: bool) -> None:
     """Do the next STEP about a fault that is in this region, as its staff.
 
@@ -306,17 +302,9 @@ def work(target: Target, fault: str, step: str, fields: tuple[str, ...], request
         request = step_of(step, fields)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
-    request.id, request.request_id = fault, _id(request_id)
+    request.id, request.request_id = fault, request_id_of(request_id)
     answer = _ask(target, lambda node: node.WorkOnFault(request, timeout=_CALL_SECONDS), request.request_id)
     _tell(answer.fault, as_json)
-
-
-def _id(given: str) -> str:
-    return given or uuid.uuid4().hex
-
-
-def _requester(staff_id: str, channel: str) -> Requester:
-    return Requester(staff_id=staff_id, channel=Channel.Value(f"CHANNEL_{channel.upper()}"))
 
 
 def _ask(target: Target, call: Callable[[FaultServiceStub], Awaitable[T]], request_id: str = "") -> T:
@@ -325,10 +313,6 @@ def _ask(target: Target, call: Callable[[FaultServiceStub], Awaitable[T]], reque
 
 def _tell(fault: Fault, as_json: bool) -> None:
     if as_json:
-        _print_json(fault)
+        print_message(fault)
     else:
         print_told(fault)
-
-
-def _print_json(message: Message) -> None:
-    click.echo(json_format.MessageToJson(message, preserving_proto_field_name=True, ensure_ascii=False))

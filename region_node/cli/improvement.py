@@ -1,12 +1,9 @@
 """`region-node complaints actions`: what is done so that the causes of complaints do not come back."""
 
-import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 import click
-from google.protobuf import json_format
-from google.protobuf.message import Message
 
 from gateway.api.region.v1 import improvement_service_pb2 as api
 from gateway.api.region.v1.improvement_service_pb2 import ImprovementAction
@@ -15,14 +12,11 @@ from gateway.languages import translated
 from gateway.terminal import print_table
 from region_node.cli.asking import answer_of
 from region_node.cli.connection import Target, connection_options
+from region_node.cli.options import json_option, print_message, request_id_of, request_option
 
 T = TypeVar("T")
 
 _CALL_SECONDS = 30.0
-_json_option = click.option("--json", "as_json", is_flag=True, help="Print the answer of the node as JSON.")
-_request_option = click.option(
-    "--request-id", default="", help="The same id does the same thing once. Made up where it is not given."
-)
 
 
 @click.group()
@@ -37,7 +31,7 @@ def actions() -> None:
 @click.option("--category", default="", help="Only those of this category.")
 @click.option("--cause", default="", help="Only those of this cause.")
 @click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True, help="At most so many.")
-@_json_option
+@json_option
 def list_command(
     target: Target, is_open: bool, ineffective: bool, category: str, cause: str, limit: int, as_json: bool
 ) -> None:
@@ -53,7 +47,7 @@ def list_command(
     )
     found = _ask(target, lambda node: node.ListImprovementActions(request, timeout=_CALL_SECONDS))
     if as_json:
-        _print_json(found)
+        print_message(found)
     else:
         _print_actions(found.actions)
 
@@ -64,8 +58,8 @@ def list_command(
 @connection_options
 @click.option("--owner", required=True, help="Who sees to it: a staff id or the code of a department.")
 @click.option("--due", required=True, help="By which day, as YYYY-MM-DD.")
-@_request_option
-@_json_option
+@request_option
+@json_option
 def add(target: Target, docket: str, text: str, owner: str, due: str, request_id: str, as_json: bool) -> None:
     """Record what is to be done about the cause of a closed complaint; TEXT names no customer.
 
@@ -74,7 +68,7 @@ def add(target: Target, docket: str, text: str, owner: str, due: str, request_id
       region-node complaints actions add guangdong/20261210-17 "check the import twice" --owner BILLING --due 2027-01-31
     """
     request = api.AddImprovementActionRequest(
-        request_id=_id(request_id), docket=docket, text=text, owner=owner, due_date=due
+        request_id=request_id_of(request_id), docket=docket, text=text, owner=owner, due_date=due
     )
     answer = _ask(target, lambda node: node.AddImprovementAction(request, timeout=_CALL_SECONDS), request.request_id)
     _tell(answer.action, as_json)
@@ -84,8 +78,8 @@ def add(target: Target, docket: str, text: str, owner: str, due: str, request_id
 @click.argument("action_id")
 @click.argument("outcome")
 @connection_options
-@_request_option
-@_json_option
+@request_option
+@json_option
 def finish(target: Target, action_id: str, outcome: str, request_id: str, as_json: bool) -> None:
     """Close an improvement action with what was done.
 
@@ -93,7 +87,9 @@ def finish(target: Target, action_id: str, outcome: str, request_id: str, as_jso
     Examples:
       region-node complaints actions finish sichuan/action-3 "imports are compared line by line"
     """
-    request = api.FinishImprovementActionRequest(request_id=_id(request_id), action_id=action_id, outcome=outcome)
+    request = api.FinishImprovementActionRequest(
+        request_id=request_id_of(request_id), action_id=action_id, outcome=outcome
+    )
     answer = _ask(target, lambda node: node.FinishImprovementAction(request, timeout=_CALL_SECONDS), request.request_id)
     _tell(answer.action, as_json)
 
@@ -137,18 +133,10 @@ def _standing(action: ImprovementAction) -> str:
 
 def _tell(action: ImprovementAction, as_json: bool) -> None:
     if as_json:
-        _print_json(action)
+        print_message(action)
     else:
         _print_actions([action])
 
 
-def _id(given: str) -> str:
-    return given or uuid.uuid4().hex
-
-
 def _ask(target: Target, call: Callable[[ImprovementServiceStub], Awaitable[T]], request_id: str = "") -> T:
     return answer_of(target, lambda channel: call(ImprovementServiceStub(channel)), request_id)
-
-
-def _print_json(message: Message) -> None:
-    click.echo(json_format.MessageToJson(message, preserving_proto_field_name=True, ensure_ascii=False))

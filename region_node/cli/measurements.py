@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import click
-from google.protobuf import json_format
 
 from gateway.api.region.v1 import measurement_service_pb2 as api
 from gateway.api.region.v1.alarm_pb2 import NetworkObject, QualityFigure
@@ -23,6 +22,7 @@ from region_node.cli.asking import answer_of
 from region_node.cli.connection import Target, connection_options, patience_option
 from region_node.cli.network_file import NetworkFile, NetworkFileUnusable
 from region_node.cli.network_import import Kind, run_import
+from region_node.cli.options import json_option, print_message
 from region_node.measurements.capacity import trend
 
 _CALL_SECONDS = 30.0
@@ -31,7 +31,6 @@ _LENGTHS = {"hour": timedelta(hours=1), "day": timedelta(days=1), "month": timed
 _BARS = "▁▂▃▄▅▆▇█"
 _DELAY = QualityFigure.QUALITY_FIGURE_DELAY
 _THROUGHPUT = QualityFigure.QUALITY_FIGURE_THROUGHPUT
-_json_option = click.option("--json", "as_json", is_flag=True, help="Print the answer of the node as JSON.")
 _service_option = click.option("--service", "is_service", is_flag=True, help="It is a service and not a link.")
 _KIND: Kind[Measurement, SendMeasurementsRequest, SendMeasurementsResponse] = Kind(
     piece=1000,
@@ -82,7 +81,7 @@ def import_file(target: Target, file: Path, rejects: Path | None, as_json: bool,
 @_service_option
 @click.option("--by", type=click.Choice(_PERIODS), default="hour", show_default=True, help="In what steps.")
 @click.option("--last", type=click.IntRange(1, 900), default=24, show_default=True, help="So many of them.")
-@_json_option
+@json_option
 def show(target: Target, name: str, is_service: bool, by: str, last: int, as_json: bool) -> None:
     """Show what the measurements of LINK come to, hour by hour, day by day or month by month, in UTC.
 
@@ -93,7 +92,7 @@ def show(target: Target, name: str, is_service: bool, by: str, last: int, as_jso
     """
     found = _quality(target, name, is_service=is_service, by=by, last=last)
     if as_json:
-        click.echo(json_format.MessageToJson(found, preserving_proto_field_name=True, ensure_ascii=False))
+        print_message(found)
         return
     columns = [
         translated("begins (UTC)"),
@@ -114,7 +113,7 @@ def show(target: Target, name: str, is_service: bool, by: str, last: int, as_jso
 @click.argument("link")
 @connection_options
 @click.option("--months", type=click.IntRange(2, 60), default=12, show_default=True, help="Of so many months.")
-@_json_option
+@json_option
 def capacity(target: Target, link: str, months: int, as_json: bool) -> None:
     """Show how much of LINK is used, month by month, and when it will be full if that goes on as it did.
 
@@ -127,7 +126,7 @@ def capacity(target: Target, link: str, months: int, as_json: bool) -> None:
     """
     found = _quality(target, link, is_service=False, by="month", last=months)
     if as_json:
-        click.echo(json_format.MessageToJson(found, preserving_proto_field_name=True, ensure_ascii=False))
+        print_message(found)
         return
     full = found.capacity_mbps * 1000
     used = [

@@ -1,12 +1,10 @@
 """`region-node planned-outages`: when the region works on its network."""
 
-import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import TypeVar
 
 import click
-from google.protobuf import json_format
 from google.protobuf.message import Message
 
 from gateway.api.region.v1 import planned_outage_service_pb2 as api
@@ -18,15 +16,12 @@ from gateway.terminal import print_table
 from gateway.words import word
 from region_node.cli.asking import answer_of
 from region_node.cli.connection import Target, connection_options
+from region_node.cli.options import json_option, print_message, request_id_of, request_option
 
 T = TypeVar("T")
 
 _CALL_SECONDS = 30.0
 _STATE = "PLANNED_OUTAGE_STATE_"
-_json_option = click.option("--json", "as_json", is_flag=True, help="Print the answer of the node as JSON.")
-_request_option = click.option(
-    "--request-id", default="", help="The same id does the same thing once. Made up where it is not given."
-)
 _start_option = click.option("--start", required=True, help="From when, as 2026-12-24T01:00+08:00.")
 _end_option = click.option("--end", required=True, help="Until when, in the same form.")
 
@@ -43,8 +38,8 @@ def planned_outages() -> None:
 @_start_option
 @_end_option
 @click.option("--emergency", is_flag=True, help="It cannot wait: it needs no notice, and counts as an outage.")
-@_request_option
-@_json_option
+@request_option
+@json_option
 def announce(
     target: Target,
     sites: tuple[str, ...],
@@ -70,7 +65,7 @@ def announce(
       3  not known: run it again with the request id that is told
     """
     request = api.AnnouncePlannedOutageRequest(
-        request_id=request_id or uuid.uuid4().hex,
+        request_id=request_id_of(request_id),
         sites=sites,
         links=links,
         start_time=to_timestamp(_instant(start)),
@@ -86,8 +81,8 @@ def announce(
 @connection_options
 @_start_option
 @_end_option
-@_request_option
-@_json_option
+@request_option
+@json_option
 def change(target: Target, outage_id: str, start: str, end: str, request_id: str, as_json: bool) -> None:
     """Move a planned outage that has not begun; the notice for it begins anew.
 
@@ -100,7 +95,7 @@ def change(target: Target, outage_id: str, start: str, end: str, request_id: str
     Exit codes: as of `announce`
     """
     request = api.ChangePlannedOutageRequest(
-        request_id=request_id or uuid.uuid4().hex,
+        request_id=request_id_of(request_id),
         planned_outage_id=outage_id,
         start_time=to_timestamp(_instant(start)),
         end_time=to_timestamp(_instant(end)),
@@ -112,8 +107,8 @@ def change(target: Target, outage_id: str, start: str, end: str, request_id: str
 @planned_outages.command()
 @click.argument("outage_id")
 @connection_options
-@_request_option
-@_json_option
+@request_option
+@json_option
 def cancel(target: Target, outage_id: str, request_id: str, as_json: bool) -> None:
     """Cancel a planned outage that has not begun; who was told of it is told so.
 
@@ -124,7 +119,7 @@ def cancel(target: Target, outage_id: str, request_id: str, as_json: bool) -> No
     \b
     Exit codes: as of `announce`
     """
-    request = api.CancelPlannedOutageRequest(request_id=request_id or uuid.uuid4().hex, planned_outage_id=outage_id)
+    request = api.CancelPlannedOutageRequest(request_id=request_id_of(request_id), planned_outage_id=outage_id)
     answer = _ask(target, lambda node: node.CancelPlannedOutage(request, timeout=_CALL_SECONDS), request.request_id)
     _tell(answer, [answer.planned_outage], as_json=as_json)
 
@@ -133,7 +128,7 @@ def cancel(target: Target, outage_id: str, request_id: str, as_json: bool) -> No
 @connection_options
 @click.option("--all", "with_all", is_flag=True, help="Also those that were cancelled or are over.")
 @click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True, help="At most so many.")
-@_json_option
+@json_option
 def list_command(target: Target, with_all: bool, limit: int, as_json: bool) -> None:
     """List planned outages of the region, the latest beginning first.
 
@@ -155,7 +150,7 @@ def list_command(target: Target, with_all: bool, limit: int, as_json: bool) -> N
 
 def _tell(message: Message, found: Sequence[PlannedOutage], *, as_json: bool) -> None:
     if as_json:
-        click.echo(json_format.MessageToJson(message, preserving_proto_field_name=True, ensure_ascii=False))
+        print_message(message)
         return
     columns = [
         translated("planned outage"),

@@ -7,25 +7,23 @@ from pathlib import Path
 from typing import TypeVar
 
 import click
-from google.protobuf import json_format
-from google.protobuf.message import Message
 
 from gateway.api.federation.v1.problem_pb2 import NetworkElementKind, PerceivedSeverity, ProblemState
 from gateway.api.region.v1 import problem_service_pb2 as api
 from gateway.api.region.v1.problem_service_pb2_grpc import ProblemServiceStub
-from gateway.api.types.v1.types_pb2 import Channel, Requester
+from gateway.api.types.v1.types_pb2 import Requester
 from gateway.clock import from_timestamp
 from gateway.languages import translated
 from gateway.terminal import print_table
 from gateway.words import word
 from region_node.cli.asking import answer_of
 from region_node.cli.connection import CHANNELS, Target, connection_options
+from region_node.cli.options import json_option, print_message, requester_of
 
 T = TypeVar("T")
 
 _CALL_SECONDS = 30.0
 _AT_ONCE = 500  # bindings in one request
-_json_option = click.option("--json", "as_json", is_flag=True, help="Print the answer of the node as JSON.")
 _staff_option = click.option(
     "--staff-id", default="", help="Who asks; members of staff are named by their certificate."
 )
@@ -45,7 +43,7 @@ def problems() -> None:
 @click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True, help="At most so many.")
 @_staff_option
 @_channel_option
-@_json_option
+@json_option
 def list_command(target: Target, with_ended: bool, limit: int, staff_id: str, channel: str, as_json: bool) -> None:
     """List problems of the network, newest first, with how many of the region's customers each affects.
 
@@ -54,11 +52,11 @@ def list_command(target: Target, with_ended: bool, limit: int, staff_id: str, ch
       region-node problems list --staff-id 4711
     """
     request = api.ListFollowedProblemsRequest(
-        with_ended=with_ended, page_size=limit, requester=_requester(staff_id, channel)
+        with_ended=with_ended, page_size=limit, requester=requester_of(staff_id, channel)
     )
     found = _ask(target, lambda node: node.ListFollowedProblems(request, timeout=_CALL_SECONDS))
     if as_json:
-        _print_json(found)
+        print_message(found)
     else:
         _print_problems(found.problems)
 
@@ -76,7 +74,7 @@ def bind(target: Target, number: str, service: str, staff_id: str, channel: str)
     Examples:
       region-node problems bind +8619844000001 broadband-guangzhou --staff-id 4711
     """
-    _bind(target, [api.LineBinding(number=number, service=service)], _requester(staff_id, channel))
+    _bind(target, [api.LineBinding(number=number, service=service)], requester_of(staff_id, channel))
 
 
 @problems.command()
@@ -93,7 +91,7 @@ def unbind(target: Target, number: str, service: str, staff_id: str, channel: st
       region-node problems unbind +8619844000001 broadband-guangzhou --staff-id 4711
     """
     request = api.UnbindLineRequest(
-        binding=api.LineBinding(number=number, service=service), requester=_requester(staff_id, channel)
+        binding=api.LineBinding(number=number, service=service), requester=requester_of(staff_id, channel)
     )
     _ask(target, lambda node: node.UnbindLine(request, timeout=_CALL_SECONDS))
 
@@ -114,7 +112,7 @@ def import_file(target: Target, file: Path, staff_id: str, channel: str) -> None
     """
     bindings = _read(file)
     while some := list(islice(bindings, _AT_ONCE)):
-        _bind(target, some, _requester(staff_id, channel))
+        _bind(target, some, requester_of(staff_id, channel))
 
 
 def _read(file: Path) -> Iterator[api.LineBinding]:
@@ -162,13 +160,5 @@ def _row(followed: api.FollowedProblem) -> list[str]:
     ]
 
 
-def _requester(staff_id: str, channel: str) -> Requester:
-    return Requester(staff_id=staff_id, channel=Channel.Value(f"CHANNEL_{channel.upper()}"))
-
-
 def _ask(target: Target, call: Callable[[ProblemServiceStub], Awaitable[T]]) -> T:
     return answer_of(target, lambda channel: call(ProblemServiceStub(channel)))
-
-
-def _print_json(message: Message) -> None:
-    click.echo(json_format.MessageToJson(message, preserving_proto_field_name=True, ensure_ascii=False))

@@ -11,12 +11,12 @@ from google.protobuf import json_format
 from google.protobuf.message import Message
 
 from gateway.api.region.v1 import erasure_service_pb2 as api
-from gateway.api.types.v1.types_pb2 import Channel, Requester
 from gateway.languages import translated
 from gateway.tls import CredentialsUnusable
 from region_node.cli.connection import CHANNELS, Target, connection_options
 from region_node.cli.exits import NOT_KNOWN, leave
 from region_node.cli.methods import operator_methods
+from region_node.cli.options import requester_of
 from region_node.cli.outcome import Failure, Teller
 
 _TIMEOUT = 35.0  # seconds
@@ -77,7 +77,7 @@ def erase(
         click.confirm(translated("Erase the customer {named} for good?", named=named), abort=True)
     fallback = f"erase-{hashlib.sha256(f'{number} {customer_id} {reason}'.encode()).hexdigest()[:24]}"
     request = api.EraseCustomerRequest(
-        request_id=request_id or fallback, reason=_reason_of(reason), requester=_requester(staff_id, channel)
+        request_id=request_id or fallback, reason=_reason_of(reason), requester=requester_of(staff_id, channel)
     )
     _name(request, number, customer_id)
     answer = _call(target, "EraseCustomer", request)
@@ -119,7 +119,7 @@ def restrict(
       3  not known whether it was done: run the same command again
     """
     _named(number, customer_id)
-    request = api.RestrictCustomerRequest(reason=_reason_of(reason), requester=_requester(staff_id, channel))
+    request = api.RestrictCustomerRequest(reason=_reason_of(reason), requester=requester_of(staff_id, channel))
     _name(request, number, customer_id)
     answer = _call(target, "RestrictCustomer", request)
     assert isinstance(answer, api.RestrictCustomerResponse)
@@ -149,7 +149,7 @@ def release(target: Target, number: str, customer_id: str, staff_id: str, channe
       3  not known whether it was done: run the same command again
     """
     _named(number, customer_id)
-    request = api.LiftRestrictionRequest(requester=_requester(staff_id, channel))
+    request = api.LiftRestrictionRequest(requester=requester_of(staff_id, channel))
     _name(request, number, customer_id)
     answer = _call(target, "LiftRestriction", request)
     assert isinstance(answer, api.LiftRestrictionResponse)
@@ -173,10 +173,6 @@ def _name(request: Naming, number: str, customer_id: str) -> None:
 
 def _reason_of(reason: str) -> api.ErasureReason.ValueType:
     return api.ErasureReason.Value(_PREFIX + reason.upper().replace("-", "_"))
-
-
-def _requester(staff_id: str, channel: str) -> Requester:
-    return Requester(staff_id=staff_id, channel=Channel.Value(f"CHANNEL_{channel.upper()}"))
 
 
 def _call(target: Target, name: str, request: Message) -> Message:

@@ -1,14 +1,11 @@
 """`region-node support`: open support requests about network services, and work on them with the region at fault."""
 
-import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import TypeVar
 
 import click
-from google.protobuf import json_format
 from google.protobuf.duration_pb2 import Duration
-from google.protobuf.message import Message
 
 from gateway.api.region.v1 import support_service_pb2 as api
 from gateway.api.region.v1.support_request_pb2 import SupportInquiry, SupportMeasurement, SupportRequest, SupportState
@@ -18,6 +15,7 @@ from gateway.clock import to_timestamp
 from gateway.languages import translated
 from region_node.cli.asking import answer_of
 from region_node.cli.connection import Target, connection_options
+from region_node.cli.options import json_option, print_message, request_id_of, request_option, staff_option
 from region_node.cli.support_view import print_list, print_request, print_told
 from region_node.support.rules import state_name
 
@@ -27,12 +25,6 @@ _CALL_SECONDS = 30.0
 _WAIT_SECONDS = 10  # for the region at fault
 _STATES = {state_name(state): state for state in SupportState.values()[1:]}
 _PARTS = 6  # of a measurement on the command line
-
-_staff_option = click.option("--staff-id", default="", help="Who asks; members of staff need not say so.")
-_json_option = click.option("--json", "as_json", is_flag=True, help="Print the answer of the node as JSON.")
-_request_option = click.option(
-    "--request-id", default="", help="The same id does the same thing once. Made up where it is not given."
-)
 
 
 @click.group()
@@ -52,9 +44,9 @@ def support() -> None:
     metavar="LINK,DELAY,VARIATION,LOSS,FROM,TO",
     help="What was measured of a link of the service: microseconds, lost packets of 1,000,000,000, ISO 8601 times.",
 )
-@_staff_option
-@_request_option
-@_json_option
+@staff_option
+@request_option
+@json_option
 def open_command(
     target: Target,
     subject: str,
@@ -81,7 +73,9 @@ def open_command(
         service=service,
         measurements=[_measurement(each) for each in measured],
     )
-    request = api.OpenSupportRequestRequest(request_id=_id(request_id), inquiry=inquiry, requester=_requester(staff_id))
+    request = api.OpenSupportRequestRequest(
+        request_id=request_id_of(request_id), inquiry=inquiry, requester=_requester(staff_id)
+    )
     answer = _ask(target, lambda node: node.OpenSupportRequest(request, timeout=_CALL_SECONDS), request.request_id)
     _tell(answer.request, as_json)
 
@@ -91,8 +85,8 @@ def open_command(
 @click.option("--number", default="", help="Only those about this number.")
 @click.option("--state", "states", multiple=True, type=click.Choice(tuple(_STATES)), help="Only those in these states.")
 @click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True, help="At most so many.")
-@_staff_option
-@_json_option
+@staff_option
+@json_option
 def list_command(target: Target, number: str, states: Sequence[str], limit: int, staff_id: str, as_json: bool) -> None:
     """List support requests, newest first.
 
@@ -105,7 +99,7 @@ def list_command(target: Target, number: str, states: Sequence[str], limit: int,
     )
     found = _ask(target, lambda node: node.ListSupportRequests(request, timeout=_CALL_SECONDS))
     if as_json:
-        _print_json(found)
+        print_message(found)
     else:
         print_list(found.requests)
 
@@ -113,8 +107,8 @@ def list_command(target: Target, number: str, states: Sequence[str], limit: int,
 @support.command()
 @click.argument("support_request")
 @connection_options
-@_staff_option
-@_json_option
+@staff_option
+@json_option
 def show(target: Target, support_request: str, staff_id: str, as_json: bool) -> None:
     """Show a support request: why that region is at fault, what was measured, and what both regions wrote down.
 
@@ -125,7 +119,7 @@ def show(target: Target, support_request: str, staff_id: str, as_json: bool) -> 
     request = api.GetSupportRequestRequest(id=support_request, requester=_requester(staff_id))
     told = _ask(target, lambda node: node.GetSupportRequest(request, timeout=_CALL_SECONDS)).request
     if as_json:
-        _print_json(told)
+        print_message(told)
     else:
         print_request(told)
 
@@ -134,8 +128,8 @@ def show(target: Target, support_request: str, staff_id: str, as_json: bool) -> 
 @click.argument("support_request")
 @click.argument("text")
 @connection_options
-@_request_option
-@_json_option
+@request_option
+@json_option
 def note(target: Target, support_request: str, text: str, request_id: str, as_json: bool) -> None:
     """Write something down for the staff of both regions.
 
@@ -149,8 +143,8 @@ def note(target: Target, support_request: str, text: str, request_id: str, as_js
 @support.command("take-up")
 @click.argument("support_request")
 @connection_options
-@_request_option
-@_json_option
+@request_option
+@json_option
 def take_up(target: Target, support_request: str, request_id: str, as_json: bool) -> None:
     """Work on a support request from now on, as staff of the region at fault.
 
@@ -166,8 +160,8 @@ def take_up(target: Target, support_request: str, request_id: str, as_json: bool
 @click.argument("support_request")
 @click.argument("text")
 @connection_options
-@_request_option
-@_json_option
+@request_option
+@json_option
 def resolve(target: Target, support_request: str, text: str, request_id: str, as_json: bool) -> None:
     """Say what was done, as staff of the region at fault.
 
@@ -181,8 +175,8 @@ def resolve(target: Target, support_request: str, text: str, request_id: str, as
 @support.command()
 @click.argument("support_request")
 @connection_options
-@_request_option
-@_json_option
+@request_option
+@json_option
 def close(target: Target, support_request: str, request_id: str, as_json: bool) -> None:
     """Close a support request that is resolved, as staff of the region that opened it.
 
@@ -198,8 +192,8 @@ def close(target: Target, support_request: str, request_id: str, as_json: bool) 
 @click.argument("support_request")
 @click.argument("reason")
 @connection_options
-@_request_option
-@_json_option
+@request_option
+@json_option
 def reopen(target: Target, support_request: str, reason: str, request_id: str, as_json: bool) -> None:
     """Say that it is not resolved after all, as staff of the region that opened it.
 
@@ -213,7 +207,7 @@ def reopen(target: Target, support_request: str, reason: str, request_id: str, a
 def _work(
     target: Target, support_request: str, step: api.WorkOnSupportRequestRequest, request_id: str, as_json: bool
 ) -> None:
-    step.id, step.request_id = support_request, _id(request_id)
+    step.id, step.request_id = support_request, request_id_of(request_id)
     step.wait.CopyFrom(Duration(seconds=_WAIT_SECONDS))
     answer = _ask(target, lambda node: node.WorkOnSupportRequest(step, timeout=_CALL_SECONDS), step.request_id)
     _tell(answer.request, as_json)
@@ -240,10 +234,6 @@ def _measurement(told: str) -> SupportMeasurement:
     )
 
 
-def _id(given: str) -> str:
-    return given or uuid.uuid4().hex
-
-
 def _requester(staff_id: str) -> Requester:
     return Requester(staff_id=staff_id, channel=Channel.CHANNEL_COUNTER)
 
@@ -254,10 +244,6 @@ def _ask(target: Target, call: Callable[[SupportServiceStub], Awaitable[T]], req
 
 def _tell(request: SupportRequest, as_json: bool) -> None:
     if as_json:
-        _print_json(request)
+        print_message(request)
     else:
         print_told(request)
-
-
-def _print_json(message: Message) -> None:
-    click.echo(json_format.MessageToJson(message, preserving_proto_field_name=True, ensure_ascii=False))

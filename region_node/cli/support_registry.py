@@ -4,19 +4,17 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import click
-from google.protobuf import json_format
-from google.protobuf.message import Message
 
 from gateway.api.region.v1 import support_registry_service_pb2 as api
 from gateway.api.region.v1.support_registry_service_pb2_grpc import SupportRegistryServiceStub
 from region_node.cli.asking import answer_of
 from region_node.cli.connection import Target, connection_options
+from region_node.cli.options import json_option, print_message
 from region_node.cli.support_view import print_experts, print_spares, print_unanswered
 
 T = TypeVar("T")
 
 _CALL_SECONDS = 30.0
-_json_option = click.option("--json", "as_json", is_flag=True, help="Print the answer of the node as JSON.")
 
 
 @click.group()
@@ -29,7 +27,7 @@ def experts() -> None:
 @connection_options
 @click.option("--skill", "skills", multiple=True, required=True, help="What they know, for example optical-transport.")
 @click.option("--site", "sites", multiple=True, help="A site that they look after; none for all of the region.")
-@_json_option
+@json_option
 def add(target: Target, staff_id: str, skills: tuple[str, ...], sites: tuple[str, ...], as_json: bool) -> None:
     """Enter an expert of this region by their STAFF_ID, or enter them anew.
 
@@ -40,7 +38,7 @@ def add(target: Target, staff_id: str, skills: tuple[str, ...], sites: tuple[str
     request = api.KeepExpertRequest(expert=api.Expert(staff_id=staff_id, skills=skills, sites=sites))
     answer = _ask(target, lambda node: node.KeepExpert(request, timeout=_CALL_SECONDS))
     if as_json:
-        _print_json(answer.expert)
+        print_message(answer.expert)
     else:
         print_experts([answer.expert])
 
@@ -61,7 +59,7 @@ def remove(target: Target, staff_id: str) -> None:
 
 @experts.command("list")
 @connection_options
-@_json_option
+@json_option
 def list_experts(target: Target, as_json: bool) -> None:
     """List the experts of this region.
 
@@ -76,7 +74,7 @@ def list_experts(target: Target, as_json: bool) -> None:
 @connection_options
 @click.option("--skill", default="", help="Only those who know this.")
 @click.option("--site", default="", help="Only those who look after this site.")
-@_json_option
+@json_option
 def find_experts(target: Target, skill: str, site: str, as_json: bool) -> None:
     """Find experts of all regions; those regions that do not answer are named.
 
@@ -99,7 +97,7 @@ def spares() -> None:
 @click.option("--model", required=True, help="What it is.")
 @click.option("--site", required=True, help="The site of this region at which they are.")
 @click.option("--count", type=click.IntRange(0, 1_000_000), required=True, help="How many are there from now on.")
-@_json_option
+@json_option
 def add_spare(target: Target, part_number: str, model: str, site: str, count: int, as_json: bool) -> None:
     """Enter how many of a part are at a site, or enter it anew.
 
@@ -110,7 +108,7 @@ def add_spare(target: Target, part_number: str, model: str, site: str, count: in
     request = api.KeepSpareRequest(spare=api.Spare(part_number=part_number, model=model, site=site, count=count))
     answer = _ask(target, lambda node: node.KeepSpare(request, timeout=_CALL_SECONDS))
     if as_json:
-        _print_json(answer.spare)
+        print_message(answer.spare)
     else:
         print_spares([answer.spare])
 
@@ -132,7 +130,7 @@ def remove_spare(target: Target, part_number: str, site: str) -> None:
 
 @spares.command("list")
 @connection_options
-@_json_option
+@json_option
 def list_spares(target: Target, as_json: bool) -> None:
     """List the spares of this region.
 
@@ -148,7 +146,7 @@ def list_spares(target: Target, as_json: bool) -> None:
 @click.option("--part-number", default="", help="Only this part.")
 @click.option("--model", default="", help="Only those whose model has these characters in it.")
 @click.option("--site", default="", help="Only those at this site.")
-@_json_option
+@json_option
 def find_spares(target: Target, part_number: str, model: str, site: str, as_json: bool) -> None:
     """Find spares of all regions; those regions that do not answer are named.
 
@@ -163,7 +161,7 @@ def find_spares(target: Target, part_number: str, model: str, site: str, as_json
 def _show_experts(target: Target, request: api.ListExpertsRequest, as_json: bool) -> None:
     found = _ask(target, lambda node: node.ListExperts(request, timeout=_CALL_SECONDS))
     if as_json:
-        _print_json(found)
+        print_message(found)
         return
     print_experts(found.experts)
     print_unanswered(found.unanswered)
@@ -172,7 +170,7 @@ def _show_experts(target: Target, request: api.ListExpertsRequest, as_json: bool
 def _show_spares(target: Target, request: api.ListSparesRequest, as_json: bool) -> None:
     found = _ask(target, lambda node: node.ListSpares(request, timeout=_CALL_SECONDS))
     if as_json:
-        _print_json(found)
+        print_message(found)
         return
     print_spares(found.spares)
     print_unanswered(found.unanswered)
@@ -180,7 +178,3 @@ def _show_spares(target: Target, request: api.ListSparesRequest, as_json: bool) 
 
 def _ask(target: Target, call: Callable[[SupportRegistryServiceStub], Awaitable[T]]) -> T:
     return answer_of(target, lambda channel: call(SupportRegistryServiceStub(channel)))
-
-
-def _print_json(message: Message) -> None:
-    click.echo(json_format.MessageToJson(message, preserving_proto_field_name=True, ensure_ascii=False))
