@@ -5,7 +5,7 @@ Two that decide at the same time decide by the same rules, and the registry take
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -23,6 +23,8 @@ from gateway.clock import Clock
 from gateway.errors import Refused
 
 LOOK = 5.0  # seconds: in which a grade may have risen, or another coordinator died with an event to look at
+Listener = Callable[[Mapping[str, Problem]], None]
+"""Is told all problems, by id: they may have changed."""
 _log = logging.getLogger(__name__)
 
 
@@ -42,7 +44,7 @@ class Correlator:
     def __init__(self, ports: CorrelatorPorts) -> None:
         self._ports = ports
         self._told = asyncio.Event()
-        self._listeners: list[Callable[[], None]] = []
+        self._listeners: list[Listener] = []
         # The events that were correlated last, and by which configuration: of the same nothing follows anew.
         self._correlated: tuple[dict[str, int], int] = {}, 0
 
@@ -50,8 +52,8 @@ class Correlator:
         """Says that an event was told, or a count."""
         self._told.set()
 
-    def on_change(self, listener: Callable[[], None]) -> None:
-        """Calls the listener after each look: problems may have changed."""
+    def on_change(self, listener: Listener) -> None:
+        """Calls the listener after each look."""
         self._listeners.append(listener)
 
     async def run(self) -> None:
@@ -80,11 +82,11 @@ class Correlator:
             seen.update(_versions(book))
             return decide(book, is_correlated=(seen, revision) == self._correlated)
 
-        await registry.change(decide_anew)
+        problems = (await registry.change(decide_anew)).problems
         self._correlated = seen, revision
-        self._ports.reports.take((await registry.book()).problems.values(), now)
+        self._ports.reports.take(problems.values(), now)
         for listener in self._listeners:
-            listener()
+            listener(problems)
 
 
 class Deciding(Protocol):

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from coordinator.membership.members import CurrentMembers
@@ -38,9 +39,11 @@ class Following:
     def __init__(self, ports: FollowingPorts) -> None:
         self._ports = ports
         self._changed = asyncio.Event()
+        self._problems: Mapping[str, Problem] = {}
 
-    def note_change(self) -> None:
-        """Says that problems may have changed."""
+    def note_change(self, problems: Mapping[str, Problem]) -> None:
+        """Says how problems stand, by id: they may have changed."""
+        self._problems = problems
         self._changed.set()
 
     async def run(self) -> None:
@@ -59,9 +62,8 @@ class Following:
 
     async def tell_all(self) -> None:
         """Tells every region what it has not taken in. Raises Refused where the registry does not answer."""
-        registry = self._ports.registry.problems
-        problems = (await registry.book()).problems
-        followed = await registry.followed() if problems else {}
+        problems = self._problems
+        followed = await self._ports.registry.problems.followed() if problems else {}
         regions = [
             name
             for name, member in self._ports.members.all().items()

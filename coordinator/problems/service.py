@@ -155,8 +155,8 @@ class ProblemService(ProblemServiceServicer):
             return Decision(_with_report(grade(_require(book, request.problem)), made))
 
         by = Administered(actor, "REPORT_MADE", f"problem/{request.problem}", kind_name(made))
-        await self._problems.change(decide, by)
-        return contract.NoteReportResponse(problem=grade(_require(await self._problems.book(), request.problem)))
+        book = await self._problems.change(decide, by)
+        return contract.NoteReportResponse(problem=grade(_require(book, request.problem)))
 
     def _grade(self) -> Callable[[Problem], Problem]:
         return grading(self._ports.current, self._ports.clock.now())

@@ -18,6 +18,17 @@ class Book:
     events: Mapping[str, NetworkEvent] = field(default_factory=dict)
     problems: Mapping[str, Problem] = field(default_factory=dict)
 
+    def after(self, decision: "Decision") -> "Book":
+        """The book with what was decided."""
+        if decision.is_empty:
+            return self
+        no_events, no_problems = set(decision.forgotten_events), set(decision.forgotten_problems)
+        problems = {**self.problems, **{each.header.id: each for each in decision.problems}}
+        return Book(
+            {name: each for name, each in self.events.items() if name not in no_events},
+            {name: each for name, each in problems.items() if name not in no_problems},
+        )
+
 
 @dataclass(frozen=True)
 class Decision:
@@ -62,8 +73,8 @@ class ProblemRegistry(Protocol):
         """All that is kept."""
         ...
 
-    async def change(self, decide: Decide, by: Administered | None = None) -> None:
-        """Does what is decided by the book as it is when that is written."""
+    async def change(self, decide: Decide, by: Administered | None = None) -> Book:
+        """Does what is decided by the book as it is when that is written; returns the book with it."""
         ...
 
     async def followed(self) -> Mapping[tuple[str, str], int]:

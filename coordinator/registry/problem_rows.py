@@ -34,13 +34,13 @@ class EmbeddedProblems:
         """See the port."""
         return (await self._store.read(_read)).book
 
-    async def change(self, decide: Decide, by: Administered | None = None) -> None:
+    async def change(self, decide: Decide, by: Administered | None = None) -> Book:
         """See the port."""
         while True:
             read = await self._store.read(_read)
             decision = await asyncio.to_thread(decide, read.book)
             if decision.is_empty or await self._store.write(lambda tx: self._write(tx, read.changes, decision, by)):  # noqa: B023
-                return
+                return read.book.after(decision)
 
     async def followed(self) -> Mapping[tuple[str, str], int]:
         """See the port."""

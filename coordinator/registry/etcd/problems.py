@@ -75,14 +75,14 @@ class EtcdProblems:
         """See the port."""
         return (await self._read())[0]
 
-    async def change(self, decide: Decide, by: Administered | None = None) -> None:
+    async def change(self, decide: Decide, by: Administered | None = None) -> Book:
         """See the port."""
         async with self._turn:
             while True:
                 book, at = await self._read()
                 decision = await asyncio.to_thread(decide, book)
                 if decision.is_empty:
-                    return
+                    return book
                 try:
                     for part in self._parts(decision, by):
                         at = await self._write(part, at)
@@ -90,6 +90,7 @@ class EtcdProblems:
                     continue
                 break
             await self._forget_followers(frozenset(decision.forgotten_problems))
+            return book.after(decision)
 
     async def followed(self) -> Mapping[tuple[str, str], int]:
         """See the port."""
