@@ -10,12 +10,13 @@ from datetime import datetime, timedelta
 
 from gateway.api.region.v1.agreement_pb2 import ServiceConformance
 from gateway.api.region.v1.alarm_pb2 import QualityFigure
-from gateway.clock import from_microseconds, to_microseconds
+from gateway.clock import to_microseconds
 from gateway.errors import Refused
 from gateway.federation.network import NetworkRegistry
 from gateway.store.port import Transaction
-from gateway.timers import Timer, is_set, set_timer
+from gateway.timers import Timer
 from region_node.agreements.conformance import note_conformance
+from region_node.agreements.monthly import RETRY, come_back, ensure_monthly, place_of
 from region_node.agreements.rules import Measured
 from region_node.billing.rules import Month
 from region_node.context import RegionContext
@@ -27,14 +28,11 @@ from region_node.measurements.totals import Figures
 CONFORMANCE_TIMER = "agreement-conformance"
 SETTLES = timedelta(minutes=30)  # after a month's end: every region knows before it states the month
 _VERSION = 1  # each month is told once
-_SINCE = "since"
-_RETRY = timedelta(minutes=1)
 
 
 def ensure_conformance(tx: Transaction, now: datetime) -> None:
     """Sets the timer where there is none: the first month is the one that is running now."""
-    if not is_set(tx, CONFORMANCE_TIMER):
-        _come_back(tx, f"{_SINCE} {to_microseconds(now)}", now)
+    ensure_monthly(tx, CONFORMANCE_TIMER, now)
 
 
 def conformance_is_due(tx: Transaction, context: RegionContext, timer: Timer, now: datetime) -> None:
@@ -46,18 +44,15 @@ def conformance_is_due(tx: Transaction, context: RegionContext, timer: Timer, no
     try:
         zone, network = context.time_zone, context.federation.network
     except Refused:  # no configuration yet
-        _come_back(tx, timer.subject, now + _RETRY)
+        come_back(tx, CONFORMANCE_TIMER, timer.subject, now + RETRY)
         return
-    name, _, after = timer.subject.partition(" ")
-    if name == _SINCE:
-        name, after = Month.at(from_microseconds(int(after)), zone).name, ""
-    month = Month.of(name, zone)
+    month, after = place_of(timer.subject, zone)
     if now < month.end + SETTLES:
-        _come_back(tx, f"{month.name} {after}", month.end + SETTLES)
+        come_back(tx, CONFORMANCE_TIMER, f"{month.name} {after}", month.end + SETTLES)
         return
     service = _next_service(network, context.region, after)
     if service is None:
-        _come_back(tx, f"{month.next().name} ", month.next().end + SETTLES)
+        come_back(tx, CONFORMANCE_TIMER, f"{month.next().name} ", month.next().end + SETTLES)
         return
     measured = measured_in(tx, network, service, month)
     if measured.windows:
@@ -71,7 +66,7 @@ def conformance_is_due(tx: Transaction, context: RegionContext, timer: Timer, no
         )
         note_conformance(tx, context, told, now)
     # Due as before: also where much is overdue, a month is told before it is stated.
-    _come_back(tx, f"{month.name} {service}", month.end + SETTLES)
+    come_back(tx, CONFORMANCE_TIMER, f"{month.name} {service}", month.end + SETTLES)
 
 
 def measured_in(tx: Transaction, network: NetworkRegistry, service: str, month: Month) -> Measured:
@@ -99,7 +94,3 @@ def _next_service(network: NetworkRegistry, region: str, after: str) -> str | No
     """The service after one, by id, that the region runs and that has a class of quality to keep to."""
     own = (each.id for each in network.services.values() if each.region == region and each.quality_class)
     return min((each for each in own if each > after), default=None)
-
-
-def _come_back(tx: Transaction, subject: str, due: datetime) -> None:
-    set_timer(tx, CONFORMANCE_TIMER, kind=CONFORMANCE_TIMER, subject=subject, due=due)

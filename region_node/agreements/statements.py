@@ -16,9 +16,10 @@ from gateway.clock import from_microseconds, from_timestamp, to_microseconds, to
 from gateway.errors import Refused
 from gateway.money import in_major_units
 from gateway.store.port import Transaction
-from gateway.timers import Timer, is_set, set_timer
+from gateway.timers import Timer, set_timer
 from region_node.agreements import rules
 from region_node.agreements.conformance import measured_of
+from region_node.agreements.monthly import RETRY, come_back, ensure_monthly, place_of
 from region_node.agreements.outages import CORRECTION_TIMER, outages_of, waivers_of
 from region_node.agreements.rows import (
     find_statement,
@@ -46,15 +47,12 @@ STATEMENT_TIMER = "agreement-statements"
 NOTICE_POLICY = "planned-outage-notice"
 SETTLES = timedelta(hours=1)  # after a month's end: what was under way then has been told by then
 PAGE = 25  # agreements in one transaction, for which everything else of the region waits
-_SINCE = "since"
-_RETRY = timedelta(minutes=1)
 _BREATH = timedelta(milliseconds=20)  # between two pages, for everything else that the store has to do
 
 
 def ensure_statements(tx: Transaction, now: datetime) -> None:
     """Sets the timer where there is none: the first month is the one that is running now."""
-    if not is_set(tx, STATEMENT_TIMER):
-        _come_back(tx, f"{_SINCE} {to_microseconds(now)}", now)
+    ensure_monthly(tx, STATEMENT_TIMER, now)
 
 
 def statements_are_due(tx: Transaction, context: RegionContext, timer: Timer, now: datetime) -> None:
@@ -66,14 +64,11 @@ def statements_are_due(tx: Transaction, context: RegionContext, timer: Timer, no
     try:
         zone = context.time_zone
     except Refused:  # no configuration yet
-        _come_back(tx, timer.subject, now + _RETRY)
+        come_back(tx, STATEMENT_TIMER, timer.subject, now + RETRY)
         return
-    name, _, after = timer.subject.partition(" ")
-    if name == _SINCE:
-        name, after = Month.at(from_microseconds(int(after)), zone).name, ""
-    month = Month.of(name, zone)
+    month, after = place_of(timer.subject, zone)
     if now < month.end + SETTLES:
-        _come_back(tx, f"{month.name} {after}", month.end + SETTLES)
+        come_back(tx, STATEMENT_TIMER, f"{month.name} {after}", month.end + SETTLES)
         return
     page = running_after(tx, month.start, month.end, after, PAGE)
     for each in page:
@@ -81,9 +76,9 @@ def statements_are_due(tx: Transaction, context: RegionContext, timer: Timer, no
             settle(tx, context, each.agreement, month, now)
     failpoints.reach("statements.before-commit")
     if page:
-        _come_back(tx, f"{month.name} {page[-1].agreement_id}", now + _BREATH)
+        come_back(tx, STATEMENT_TIMER, f"{month.name} {page[-1].agreement_id}", now + _BREATH)
     else:
-        _come_back(tx, f"{month.next().name} ", now)
+        come_back(tx, STATEMENT_TIMER, f"{month.next().name} ", now)
 
 
 def correction_is_due(tx: Transaction, context: RegionContext, timer: Timer, now: datetime) -> None:
@@ -245,7 +240,3 @@ _OF_MONEY = frozenset(
 
 def _add_amount(statement: AgreementStatement, kind: Kind.ValueType, amount: int, currency: str) -> None:
     statement.lines.add(kind=kind, amount=Money(minor_units=amount, currency=currency))
-
-
-def _come_back(tx: Transaction, subject: str, due: datetime) -> None:
-    set_timer(tx, STATEMENT_TIMER, kind=STATEMENT_TIMER, subject=subject, due=due)
