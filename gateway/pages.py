@@ -1,8 +1,10 @@
 """Pages of lists (AIP-158): their size, and opaque tokens that say where the next one starts. Pure."""
 
 import base64
+from datetime import datetime
 
 from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.clock import to_microseconds
 from gateway.errors import Refused
 
 DEFAULT_PAGE_SIZE = 50  # items where the caller does not say
@@ -44,6 +46,33 @@ def decode_token(kind: str, token: str) -> str:
     if found != kind or not key:
         raise Refused(Reason.REASON_TOKEN_INVALID)
     return key
+
+
+def dated_key(instant: datetime, name: str) -> str:
+    """The key of a place in a list that is ordered by time, then by name."""
+    return f"{to_microseconds(instant)} {name}"
+
+
+def dated_place(key: str) -> tuple[int, str] | None:
+    """What `dated_key` was given, the time in microseconds; None for the first page.
+
+    Raises Refused with TOKEN_INVALID for what never was such a key.
+    """
+    if not key:
+        return None
+    time, _, name = key.partition(" ")
+    return key_number(time), name
+
+
+def sequence_after(key: str, last: int) -> int:
+    """The sequence number after which a stream of events resumes, of which `last` is the highest that there is.
+
+    Raises Refused with TOKEN_INVALID for what no stream has told.
+    """
+    sequence = key_number(key)
+    if sequence > last:
+        raise Refused(Reason.REASON_TOKEN_INVALID)
+    return sequence
 
 
 def key_number(written: str) -> int:

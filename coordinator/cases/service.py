@@ -17,9 +17,9 @@ from gateway.api.region.v1.case_service_pb2_grpc import CaseServiceStub
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.calls import current_call
 from gateway.channels import invoke
-from gateway.clock import Clock
+from gateway.clock import Clock, from_timestamp
 from gateway.errors import Refused
-from gateway.pages import decode_token, encode_token, key_number, page_size
+from gateway.pages import dated_key, dated_place, decode_token, encode_token, page_size
 from gateway.relay.transport import Unreachable
 
 _PAGE = "cases"
@@ -66,7 +66,7 @@ class CaseService(CaseServiceServicer):
         """See the contract."""
         if request.region and request.region not in self._ports.members.all():
             raise Refused(Reason.REASON_REGION_UNKNOWN, region=request.region)
-        size, after = page_size(request.page_size), _page_start(decode_token(_PAGE, request.page_token))
+        size, after = page_size(request.page_size), dated_place(decode_token(_PAGE, request.page_token))
         kept = await self._ports.registry.cases()
         found = rules.listed(kept, request.region, self._ports.clock.now(), after, with_ended=request.with_ended)
         more = len(found) > size
@@ -114,13 +114,4 @@ class CaseService(CaseServiceServicer):
 
 def _page_key(header: region_contract.CaseHeader) -> str:
     """Where the page after this case begins."""
-    due, docket = rules.place(header)
-    return f"{due} {docket}"
-
-
-def _page_start(key: str) -> tuple[int, str] | None:
-    """The place of a page key; None for the first page. Raises Refused with TOKEN_INVALID."""
-    if not key:
-        return None
-    due, _, docket = key.partition(" ")
-    return key_number(due), docket
+    return dated_key(from_timestamp(header.due), header.docket)

@@ -25,8 +25,8 @@ from region_node.auditing import audited_call
 from region_node.context import RegionContext
 from region_node.customers.rows import find_line
 from region_node.customers.standing import require_readable
-from region_node.orders.caller import Caller, note
-from region_node.orders.rows import find_request, insert_request
+from region_node.orders.caller import Caller, done_before, note
+from region_node.orders.rows import insert_request
 from region_node.requests import require_request_id
 
 _PAGE = "agreements"
@@ -171,11 +171,9 @@ class AgreementService(AgreementServiceServicer):
         key, now = caller.key(hashlib.sha256(action.encode()).digest() + content), self._clock.now()
 
         def once(tx: Transaction) -> T:
-            known = find_request(tx, key.caller, key.request_id)
+            known = done_before(tx, key)
             if known is not None:
-                if not key.is_of(tx, known):
-                    raise Refused(Reason.REASON_REQUEST_ID_REUSED)
-                return read(tx, known.order_id)
+                return read(tx, known)
             done_id, done = write(tx, caller.identity.name, now)
             insert_request(tx, key, done_id, settled=True, now=now)
             note(tx, caller, action, done_id, now)

@@ -33,8 +33,8 @@ from region_node.complaints.sending import send_to_region
 from region_node.complaints.taxonomy import Concerned, concerned
 from region_node.context import RegionContext
 from region_node.customers.told_standings import require_takes_complaints, require_unrestricted, standings_of
-from region_node.orders.caller import Caller, note
-from region_node.orders.rows import RequestKey, RequestSettled, find_request, insert_request, settle_request
+from region_node.orders.caller import Caller, done_before, note, settle_asked
+from region_node.orders.rows import RequestKey, insert_request
 
 _SAID = ("respond", "attach")  # by the customer: who waits for the customer waits no longer
 # What is done here where the other region has not had the complaint any more.
@@ -254,11 +254,7 @@ def settle_command(
         adopt(tx, context, snapshot, now)
     if refused is not None and refused.reason in _NOT_THERE and asked.WhichOneof("command") in _OUTLASTING:
         refused = _do_here(tx, context, asked, refused, now)
-    asked_by, _, request_id = envelope_id.partition("#")[2].rpartition(">")[0].rpartition("/")
-    if asked_by:  # otherwise the node asked by itself
-        settle_request(tx, asked_by, request_id, refused)
-        settled = RequestSettled(asked_by, request_id)
-        tx.publish(settled, about=settled.about)
+    settle_asked(tx, envelope_id, refused)
 
 
 def _do_here(
@@ -370,14 +366,8 @@ def is_visible(complaint: Complaint, identity: Identity) -> bool:
 
 def known_request(tx: Transaction, key: RequestKey) -> Complaint | None:
     """The complaint of a request that was made before. Raises Refused as it was, or for other content."""
-    known = find_request(tx, key.caller, key.request_id)
-    if known is None:
-        return None
-    if not key.is_of(tx, known):
-        raise Refused(Reason.REASON_REQUEST_ID_REUSED)
-    if known.refused is not None:
-        raise known.refused
-    return require_complaint(tx, known.order_id).complaint
+    known = done_before(tx, key)
+    return None if known is None else require_complaint(tx, known).complaint
 
 
 def _new_complaint(

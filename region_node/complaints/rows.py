@@ -10,7 +10,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.clock import from_timestamp, to_microseconds
 from gateway.errors import Refused
 from gateway.masking import masked_number, prints_masked
-from gateway.pages import key_number
+from gateway.pages import dated_key, sequence_after
 from gateway.store.port import Transaction, Value
 from region_node.complaints import remedy, rules
 from region_node.complaints.deadlines import due_of, find, is_met
@@ -268,15 +268,7 @@ def list_complaints(
 
 def page_key(complaint: Complaint) -> str:
     """Where the page after this complaint begins."""
-    return f"{to_microseconds(from_timestamp(complaint.creation_date))} {complaint.docket}"
-
-
-def page_start(key: str) -> tuple[int, str] | None:
-    """The `before` of `list_complaints` for a page key; None for the first page. Raises Refused with TOKEN_INVALID."""
-    if not key:
-        return None
-    date, _, docket = key.partition(" ")
-    return key_number(date), docket
+    return dated_key(from_timestamp(complaint.creation_date), complaint.docket)
 
 
 def last_event(tx: Transaction) -> int:
@@ -286,10 +278,7 @@ def last_event(tx: Transaction) -> int:
 
 def resumed_after(tx: Transaction, key: str) -> int:
     """The sequence number in the key of a token. Raises Refused with TOKEN_INVALID for what no stream has told."""
-    sequence = key_number(key)
-    if sequence > last_event(tx):
-        raise Refused(Reason.REASON_TOKEN_INVALID)
-    return sequence
+    return sequence_after(key, last_event(tx))
 
 
 def events_after(tx: Transaction, sequence: int, docket: str, limit: int) -> list[Event]:

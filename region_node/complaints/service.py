@@ -25,7 +25,7 @@ from gateway.clock import Clock, from_timestamp
 from gateway.errors import Refused
 from gateway.identity import Identity
 from gateway.numberplan import normalize
-from gateway.pages import decode_token, encode_token, page_size
+from gateway.pages import dated_place, decode_token, encode_token, page_size
 from gateway.store.port import Store, Transaction
 from gateway.tracing import current_traceparent
 from region_node.auditing import audited_call
@@ -39,7 +39,6 @@ from region_node.complaints.rows import (
     last_event,
     list_complaints,
     page_key,
-    page_start,
     resumed_after,
 )
 from region_node.customers.told_standings import is_restricted
@@ -95,7 +94,7 @@ class ComplaintService(ComplaintServiceServicer):
     ) -> api.ListComplaintsResponse:
         """See the contract."""
         identity, reading = current_call().identity, audited_call(request.requester, self._clock)
-        size, before = page_size(request.page_size), page_start(decode_token(_PAGE, request.page_token))
+        size, before = page_size(request.page_size), dated_place(decode_token(_PAGE, request.page_token))
         within = request.due_within.ToTimedelta() if request.HasField("due_within") else None
         wanted = ComplaintFilter(
             region=identity.region,

@@ -30,8 +30,8 @@ from region_node.faults.rows import (
     update_fault,
 )
 from region_node.faults.sending import send_to_owner
-from region_node.orders.caller import Caller, Submitter, note
-from region_node.orders.rows import RequestKey, RequestSettled, find_request, insert_request, settle_request
+from region_node.orders.caller import Caller, Submitter, done_before, note, settle_asked
+from region_node.orders.rows import RequestKey, insert_request
 
 _log = logging.getLogger(__name__)
 
@@ -130,10 +130,7 @@ def settle_command(
     """The region in which a fault is answered a command: its word on the request and, if it knows it, on the fault."""
     if snapshot is not None:
         adopt(tx, context, snapshot, "", now)
-    asked_by, _, request_id = envelope_id.partition("#")[2].rpartition(">")[0].rpartition("/")
-    settle_request(tx, asked_by, request_id, refused)
-    settled = RequestSettled(asked_by, request_id)
-    tx.publish(settled, about=settled.about)
+    settle_asked(tx, envelope_id, refused)
 
 
 def keep(tx: Transaction, context: RegionContext, fault_id: str, refused: Refused, now: datetime) -> None:
@@ -182,14 +179,8 @@ def is_visible(fault: Fault, identity: Identity) -> bool:
 
 def known_request(tx: Transaction, key: RequestKey) -> Fault | None:
     """The fault of a request that was made before. Raises Refused as it was, or for other content."""
-    known = find_request(tx, key.caller, key.request_id)
-    if known is None:
-        return None
-    if not key.is_of(tx, known):
-        raise Refused(Reason.REASON_REQUEST_ID_REUSED)
-    if known.refused is not None:
-        raise known.refused
-    return require_fault(tx, known.order_id).fault
+    known = done_before(tx, key)
+    return None if known is None else require_fault(tx, known).fault
 
 
 def _new_fault(

@@ -10,7 +10,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.clock import from_timestamp, to_microseconds
 from gateway.errors import Refused
 from gateway.masking import masked_number, prints_masked
-from gateway.pages import key_number
+from gateway.pages import dated_key, sequence_after
 from gateway.store.port import Transaction, Value
 from gateway.timers import set_timer
 from region_node.customers.told_standings import NOT_RESTRICTED, erased_by
@@ -203,15 +203,7 @@ def list_faults(tx: Transaction, wanted: FaultFilter, before: tuple[int, str] | 
 
 def page_key(fault: Fault) -> str:
     """Where the page after this fault begins."""
-    return f"{to_microseconds(from_timestamp(fault.creation_date))} {fault.id}"
-
-
-def page_start(key: str) -> tuple[int, str] | None:
-    """The `before` of `list_faults` for a page key; None for the first page. Raises Refused with TOKEN_INVALID."""
-    if not key:
-        return None
-    date, _, fault_id = key.partition(" ")
-    return key_number(date), fault_id
+    return dated_key(from_timestamp(fault.creation_date), fault.id)
 
 
 def last_event(tx: Transaction) -> int:
@@ -221,10 +213,7 @@ def last_event(tx: Transaction) -> int:
 
 def resumed_after(tx: Transaction, key: str) -> int:
     """The sequence number in the key of a token. Raises Refused with TOKEN_INVALID for what no stream has told."""
-    sequence = key_number(key)
-    if sequence > last_event(tx):
-        raise Refused(Reason.REASON_TOKEN_INVALID)
-    return sequence
+    return sequence_after(key, last_event(tx))
 
 
 def events_after(tx: Transaction, sequence: int, fault_id: str, limit: int) -> list[FaultEvent]:

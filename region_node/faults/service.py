@@ -18,7 +18,7 @@ from gateway.clock import Clock
 from gateway.errors import Refused
 from gateway.identity import Identity
 from gateway.numberplan import normalize
-from gateway.pages import decode_token, encode_token, page_size
+from gateway.pages import dated_place, decode_token, encode_token, page_size
 from gateway.store.port import Store, Transaction
 from gateway.tracing import current_traceparent
 from region_node.auditing import audited_call
@@ -32,7 +32,6 @@ from region_node.faults.rows import (
     last_event,
     list_faults,
     page_key,
-    page_start,
     resumed_after,
 )
 from region_node.orders.caller import Caller
@@ -83,7 +82,7 @@ class FaultService(FaultServiceServicer):
     ) -> api.ListFaultsResponse:
         """See the contract."""
         identity, reading = current_call().identity, audited_call(request.requester, self._clock)
-        size, before = page_size(request.page_size), page_start(decode_token(_PAGE, request.page_token))
+        size, before = page_size(request.page_size), dated_place(decode_token(_PAGE, request.page_token))
         within = request.due_within.ToTimedelta() if request.HasField("due_within") else None
         wanted = FaultFilter(
             region=identity.region,

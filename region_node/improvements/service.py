@@ -9,11 +9,9 @@ import grpc
 from gateway.api.region.v1 import improvement_service_pb2 as api
 from gateway.api.region.v1.improvement_service_pb2 import ImprovementAction
 from gateway.api.region.v1.improvement_service_pb2_grpc import ImprovementServiceServicer
-from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Requester
 from gateway.calls import current_call
 from gateway.clock import Clock
-from gateway.errors import Refused
 from gateway.pages import decode_token, encode_token, key_number, page_size
 from gateway.store.port import Store, Transaction
 from gateway.tracing import current_traceparent
@@ -22,8 +20,8 @@ from region_node.complaints import rules
 from region_node.context import RegionContext
 from region_node.improvements import operations
 from region_node.improvements.rows import list_actions, require_action
-from region_node.orders.caller import Caller, note
-from region_node.orders.rows import find_request, insert_request
+from region_node.orders.caller import Caller, done_before, note
+from region_node.orders.rows import insert_request
 from region_node.requests import require_length, require_request_id
 
 _PAGE = "improvement actions"
@@ -96,11 +94,9 @@ class ImprovementService(ImprovementServiceServicer):
         key, now = caller.key(hashlib.sha256(action.encode()).digest() + content), self._clock.now()
 
         def once(tx: Transaction) -> ImprovementAction:
-            known = find_request(tx, key.caller, key.request_id)
+            known = done_before(tx, key)
             if known is not None:
-                if not key.is_of(tx, known):
-                    raise Refused(Reason.REASON_REQUEST_ID_REUSED)
-                return require_action(tx, known.order_id)
+                return require_action(tx, known)
             done = decide(tx, caller.identity.name, now)
             insert_request(tx, key, done.id, settled=True, now=now)
             note(tx, caller, action, done.id, now)

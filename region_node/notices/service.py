@@ -4,9 +4,9 @@ import grpc
 
 from gateway.api.region.v1 import notice_service_pb2 as api
 from gateway.api.region.v1.notice_service_pb2_grpc import NoticeServiceServicer
-from gateway.clock import Clock, from_timestamp, to_microseconds
+from gateway.clock import Clock, from_timestamp
 from gateway.numberplan import normalize
-from gateway.pages import decode_token, encode_token, key_number, page_size
+from gateway.pages import dated_key, dated_place, decode_token, encode_token, page_size
 from gateway.store.port import Store, Transaction
 from region_node.auditing import AuditedCall, audited_call
 from region_node.customers.rows import find_line
@@ -30,7 +30,7 @@ class NoticeService(NoticeServiceServicer):
         """See the contract."""
         asked = audited_call(request.requester, self._clock)
         number = normalize(request.number) if request.number else ""
-        size, after = page_size(request.page_size), _key(decode_token(_PAGE, request.page_token))
+        size, after = page_size(request.page_size), dated_place(decode_token(_PAGE, request.page_token)) or (0, "")
         found = await self._store.write(lambda tx: _read(tx, number, after, size + 1, asked))
         more = len(found) > size
         return api.ListNoticesResponse(
@@ -47,11 +47,4 @@ def _read(tx: Transaction, number: str, after: tuple[int, str], limit: int, aske
 
 
 def _written(notice: api.Notice) -> str:
-    return f"{to_microseconds(from_timestamp(notice.create_time))} {notice.id}"
-
-
-def _key(written: str) -> tuple[int, str]:
-    if not written:
-        return 0, ""
-    time, _, notice_id = written.partition(" ")
-    return key_number(time), notice_id
+    return dated_key(from_timestamp(notice.create_time), notice.id)

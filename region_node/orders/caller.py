@@ -12,7 +12,14 @@ from gateway.errors import Refused
 from gateway.identity import Identity
 from gateway.store.port import Transaction
 from region_node.context import RegionContext
-from region_node.orders.rows import RequestKey, find_erased, find_request, require_order
+from region_node.orders.rows import (
+    RequestKey,
+    RequestSettled,
+    find_erased,
+    find_request,
+    require_order,
+    settle_request,
+)
 from region_node.orders.rules import NODE_OPERATOR
 
 
@@ -71,8 +78,11 @@ def order_id(context: RegionContext, caller: Submitter) -> str:
     return f"{context.region}/{caller.operator}/{caller.request_id}"
 
 
-def known_request(tx: Transaction, key: RequestKey) -> Order | None:
-    """The order of a request that was made before. Raises Refused as the request was, or for other content."""
+def done_before(tx: Transaction, key: RequestKey) -> str | None:
+    """The id of what a request is about that was made before; None where it was not.
+
+    Raises Refused as the request was, and with REQUEST_ID_REUSED for other content.
+    """
     known = find_request(tx, key.caller, key.request_id)
     if known is None:
         return None
@@ -80,9 +90,29 @@ def known_request(tx: Transaction, key: RequestKey) -> Order | None:
         raise Refused(Reason.REASON_REQUEST_ID_REUSED)
     if known.refused is not None:
         raise known.refused
-    if find_erased(tx, known.order_id) is not None:
+    return known.order_id
+
+
+def known_request(tx: Transaction, key: RequestKey) -> Order | None:
+    """The order of a request that was made before. Raises Refused as `done_before`, and with CUSTOMER_ERASED."""
+    known = done_before(tx, key)
+    if known is None:
+        return None
+    if find_erased(tx, known) is not None:
         raise Refused(Reason.REASON_CUSTOMER_ERASED)
-    return require_order(tx, known.order_id).order
+    return require_order(tx, known).order
+
+
+def settle_asked(tx: Transaction, envelope_id: str, refused: Refused | None) -> None:
+    """Remembers the other region's answer to what went in an envelope `<subject>#<caller>/<request id>><region>`.
+
+    What the node has asked by itself names no caller, and nobody waits for the answer.
+    """
+    caller, _, request_id = envelope_id.partition("#")[2].rpartition(">")[0].rpartition("/")
+    if caller:
+        settle_request(tx, caller, request_id, refused)
+        settled = RequestSettled(caller, request_id)
+        tx.publish(settled, about=settled.about)
 
 
 def note(tx: Transaction, caller: Submitter, action: str, order_id: str, now: datetime) -> None:

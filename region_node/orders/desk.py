@@ -25,7 +25,7 @@ from gateway.store.port import Store, Transaction
 from region_node.context import RegionContext
 from region_node.documents.on_file import RegisterDesk
 from region_node.orders import handling, home, intake, rules
-from region_node.orders.caller import Caller, is_settled, order_id
+from region_node.orders.caller import Caller, done_before, is_settled, order_id
 from region_node.orders.changes import Changes, is_decided
 from region_node.orders.rows import (
     RequestKey,
@@ -200,11 +200,9 @@ def _review(
 ) -> Order:
     content = request.SerializeToString(deterministic=True)
     key = RequestKey(f"staff/{reviewer.name}", request.request_id, hashlib.sha256(content).digest())
-    known = find_request(tx, key.caller, key.request_id)
+    known = done_before(tx, key)
     if known is not None:
-        if not key.is_of(tx, known):
-            raise Refused(Reason.REASON_REQUEST_ID_REUSED)
-        return require_order(tx, known.order_id).order
+        return require_order(tx, known).order
     rules.require_materials(context.federation.material_codes, [Document(code=code) for code in request.documents])
     order = home.review(tx, context, request.order_id, reviewer, request.decision, request.documents, request.note, now)
     insert_request(tx, key, order.id, settled=True, now=now)

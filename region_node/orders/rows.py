@@ -11,7 +11,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.clock import from_timestamp, to_microseconds
 from gateway.errors import Refused
 from gateway.masking import masked_number, prints_masked
-from gateway.pages import key_number
+from gateway.pages import dated_key, sequence_after
 from gateway.store.port import Transaction, Value
 from gateway.timers import set_timer
 from region_node.orders.completed import note_completed
@@ -225,15 +225,7 @@ def list_orders(tx: Transaction, wanted: OrderFilter, before: tuple[int, str] | 
 
 def page_key(order: Order) -> str:
     """Where the page after this order begins."""
-    return f"{to_microseconds(from_timestamp(order.order_date))} {order.id}"
-
-
-def page_start(key: str) -> tuple[int, str] | None:
-    """The `before` of `list_orders` for a page key; None for the first page. Raises Refused with TOKEN_INVALID."""
-    if not key:
-        return None
-    date, _, order_id = key.partition(" ")
-    return key_number(date), order_id
+    return dated_key(from_timestamp(order.order_date), order.id)
 
 
 def held_orders(tx: Transaction) -> list[str]:
@@ -257,9 +249,7 @@ def resumed_after(tx: Transaction, key: str) -> int:
 
     Raises Refused with TOKEN_INVALID for what no stream has told, with TOKEN_EXPIRED where events after it are gone.
     """
-    sequence = key_number(key)
-    if sequence > last_event(tx):
-        raise Refused(Reason.REASON_TOKEN_INVALID)
+    sequence = sequence_after(key, last_event(tx))
     if sequence + 1 < first_event(tx):
         raise Refused(Reason.REASON_TOKEN_EXPIRED)
     return sequence

@@ -19,7 +19,7 @@ from gateway.clock import Clock
 from gateway.errors import Refused
 from gateway.identity import Identity
 from gateway.numberplan import normalize
-from gateway.pages import decode_token, encode_token, page_size
+from gateway.pages import dated_place, decode_token, encode_token, page_size
 from gateway.store.port import Store, Transaction
 from gateway.tracing import current_traceparent
 from region_node.auditing import audited_call
@@ -35,7 +35,6 @@ from region_node.orders.rows import (
     last_event,
     list_orders,
     page_key,
-    page_start,
     resumed_after,
 )
 from region_node.requests import require_length, require_request_id, require_requester, wait_seconds
@@ -110,7 +109,7 @@ class OrderService(OrderServiceServicer):
             number=normalize(request.number) if request.number else "",
             awaiting=request.awaiting,
         )
-        before = page_start(token)
+        before = dated_place(token)
 
         def read(tx: Transaction) -> list[Order]:
             orders = list_orders(tx, wanted, before, size + 1)

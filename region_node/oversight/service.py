@@ -7,11 +7,11 @@ from gateway.api.region.v1.order_pb2 import Order
 from gateway.api.region.v1.oversight_service_pb2_grpc import OversightServiceServicer
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind, Journey
 from gateway.numberplan import number_prefix
-from gateway.pages import decode_token, encode_token, page_size
+from gateway.pages import dated_place, decode_token, encode_token, page_size
 from gateway.relay.outbox import OutboxRow, rows_about
 from gateway.store.port import Store, Transaction
 from region_node.orders import rules
-from region_node.orders.rows import OrderFilter, list_orders, page_key, page_start, require_order
+from region_node.orders.rows import OrderFilter, list_orders, page_key, require_order
 
 _PAGE = "summaries"
 
@@ -31,7 +31,7 @@ class OversightService(OversightServiceServicer):
         """See the contract."""
         size, token = page_size(request.page_size), decode_token(_PAGE, request.page_token)
         wanted = OrderFilter(region=self._region, states=list(request.states))
-        before = page_start(token)
+        before = dated_place(token)
         orders = await self._store.read(lambda tx: list_orders(tx, wanted, before, size + 1))
         more = len(orders) > size
         return api.ListOrderSummariesResponse(

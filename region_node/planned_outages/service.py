@@ -16,15 +16,15 @@ from gateway.api.region.v1.planned_outage_service_pb2 import PlannedOutage
 from gateway.api.region.v1.planned_outage_service_pb2_grpc import PlannedOutageServiceServicer
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.calls import current_call
-from gateway.clock import Clock, from_timestamp, to_microseconds
+from gateway.clock import Clock, from_timestamp
 from gateway.errors import Refused, is_temporary
-from gateway.pages import decode_token, encode_token, key_number, page_size
+from gateway.pages import dated_key, dated_place, decode_token, encode_token, page_size
 from gateway.relay.transport import Unreachable
 from gateway.store.port import Store, Transaction
 from gateway.tracing import current_traceparent
 from region_node.context import RegionContext
-from region_node.orders.caller import Caller, note
-from region_node.orders.rows import RequestKey, find_request, insert_request, settle_request
+from region_node.orders.caller import Caller, done_before, note
+from region_node.orders.rows import RequestKey, insert_request, settle_request
 from region_node.planned_outages import operations
 from region_node.planned_outages.rows import CANCELLED, list_planned, require_planned
 from region_node.requests import require_request_id
@@ -125,8 +125,7 @@ class PlannedOutageService(PlannedOutageServiceServicer):
     ) -> api.ListPlannedOutagesResponse:
         """See the contract."""
         size, key = page_size(request.page_size), decode_token(_PAGE, request.page_token)
-        start, _, outage_id = key.partition(" ")
-        before = (key_number(start), outage_id) if key else None
+        before = dated_place(key)
         since = None if request.all else self._clock.now()
         found = await self._store.read(lambda tx: list_planned(tx, since, before, size + 1))
         token = encode_token(_PAGE, _place(found[size - 1])) if len(found) > size else ""
@@ -169,14 +168,8 @@ def _caller(request_id: str, action: str, content: bytes) -> tuple[Caller, Reque
 
 def _known(tx: Transaction, key: RequestKey) -> PlannedOutage | None:
     """What a request that was made before is about. Raises Refused as it was, or for other content."""
-    known = find_request(tx, key.caller, key.request_id)
-    if known is None:
-        return None
-    if not key.is_of(tx, known):
-        raise Refused(Reason.REASON_REQUEST_ID_REUSED)
-    if known.refused is not None:
-        raise known.refused
-    return require_planned(tx, known.order_id)
+    known = done_before(tx, key)
+    return None if known is None else require_planned(tx, known)
 
 
 def _forget(tx: Transaction, outage_id: str, key: RequestKey, refused: Refused) -> None:
@@ -185,4 +178,4 @@ def _forget(tx: Transaction, outage_id: str, key: RequestKey, refused: Refused) 
 
 
 def _place(planned: PlannedOutage) -> str:
-    return f"{to_microseconds(from_timestamp(planned.start_time))} {planned.id}"
+    return dated_key(from_timestamp(planned.start_time), planned.id)

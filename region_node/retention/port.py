@@ -38,6 +38,12 @@ class Cut:
     now: datetime
 
 
+def place_of(place: str) -> tuple[int, str]:
+    """The instant in microseconds and the key of a place `<instant> <key>`; before every row for the empty one."""
+    instant, _, key = place.partition(" ")
+    return int(instant or -1), key
+
+
 class Purger(Protocol):
     """Purges one class."""
 

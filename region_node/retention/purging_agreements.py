@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from gateway.clock import from_microseconds, to_microseconds
 from gateway.store.port import Transaction, Value
-from region_node.retention.port import Cut, Page
+from region_node.retention.port import Cut, Page, place_of
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Agreements:
 
 
 def _statements(tx: Transaction, cut: Cut, after: str) -> Page:
-    instant, _, key = after.partition(" ")
+    instant, key = place_of(after)
     found = tx.all(
         _Statement,
         "SELECT agreement_statements.agreement_id, month, revision, create_time, agreements.customer_id"
@@ -65,7 +65,7 @@ def _statements(tx: Transaction, cut: Cut, after: str) -> Page:
         " ORDER BY create_time, agreement_statements.agreement_id || ' ' || month || ' ' || CAST(revision AS TEXT)"
         " LIMIT :limit",
         before=cut.before,
-        instant=int(instant or -1),
+        instant=instant,
         key=key,
         limit=cut.limit,
     )
@@ -82,14 +82,14 @@ def _statements(tx: Transaction, cut: Cut, after: str) -> Page:
 
 
 def _agreements(tx: Transaction, cut: Cut, after: str) -> Page:
-    instant, _, key = after.partition(" ")
+    instant, key = place_of(after)
     found = tx.all(
         _Agreement,
         "SELECT agreement_id, end_time, customer_id FROM agreements WHERE end_time IS NOT NULL"
         " AND end_time < :before AND (end_time, agreement_id) > (:instant, :key)"
         " ORDER BY end_time, agreement_id LIMIT :limit",
         before=cut.before,
-        instant=int(instant or -1),
+        instant=instant,
         key=key,
         limit=cut.limit,
     )

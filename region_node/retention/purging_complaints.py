@@ -10,7 +10,7 @@ from region_node.complaints.private_notes import remove_private_notes
 from region_node.complaints.rows import AboutNumber, case_of, complaint_subject
 from region_node.complaints.rules import FINAL
 from region_node.documents.files import remove_files_of
-from region_node.retention.port import Cut, Page
+from region_node.retention.port import Cut, Page, place_of
 
 _INDEX = "index "  # how a place begins that is none of complaints
 _FINAL = ", ".join(str(state) for state in sorted(FINAL))
@@ -45,14 +45,14 @@ class Complaints:
         behind all of them."""
         if place.startswith(_INDEX):
             return _index_page(tx, cut, place.removeprefix(_INDEX))
-        instant, _, key = place.partition(" ")
+        instant, key = place_of(place)
         found = tx.all(
             _Ended,
             "SELECT docket, creation_date, number_index, parent FROM complaints"  # noqa: S608 - numbers of states
             f" WHERE creation_date < :before AND state IN ({_FINAL}) AND due IS NULL"
             " AND (creation_date, docket) > (:after, :key) ORDER BY creation_date, docket LIMIT :limit",
             before=cut.before,
-            after=int(instant or -1),
+            after=instant,
             key=key,
             limit=cut.limit,
         )
@@ -100,14 +100,14 @@ def _behind(tx: Transaction, cut: Cut) -> str:
 
 def _index_page(tx: Transaction, cut: Cut, place: str) -> Page:
     """Removes what other regions have told of complaints of long ago."""
-    instant, _, key = place.partition(" ")
+    instant, key = place_of(place)
     found = tx.all(
         _Indexed,
         "SELECT docket, creation_date, number_index FROM complaint_index"
         " WHERE creation_date < :before AND (creation_date, docket) > (:after, :key)"
         " ORDER BY creation_date, docket LIMIT :limit",
         before=cut.before,
-        after=int(instant or -1),
+        after=instant,
         key=key,
         limit=cut.limit,
     )

@@ -7,7 +7,7 @@ from gateway.store.port import Transaction
 from gateway.vault import destroy
 from region_node.faults.rows import fault_subject, forget_waivers
 from region_node.faults.rules import ENDED
-from region_node.retention.port import Cut, Page
+from region_node.retention.port import Cut, Page, place_of
 
 _ENDED = ", ".join(str(state) for state in sorted(ENDED))
 
@@ -24,14 +24,14 @@ class Faults:
 
     def page(self, tx: Transaction, cut: Cut, place: str) -> Page:
         """See Purger. A place is the instant and the id of the last fault that was looked at."""
-        instant, _, key = place.partition(" ")
+        instant, key = place_of(place)
         found = tx.all(
             _Found,
             "SELECT fault_id, creation_date, number_index FROM faults"  # noqa: S608 - numbers of states
             f" WHERE creation_date < :before AND state IN ({_ENDED})"
             " AND (creation_date, fault_id) > (:after, :key) ORDER BY creation_date, fault_id LIMIT :limit",
             before=cut.before,
-            after=int(instant or -1),
+            after=instant,
             key=key,
             limit=cut.limit,
         )

@@ -14,7 +14,7 @@ from region_node.faults.rules import ENDED
 from region_node.orders.rows import find_order
 from region_node.orders.rules import FINAL
 from region_node.retention.holds import Held
-from region_node.retention.port import Cut, Page
+from region_node.retention.port import Cut, Page, place_of
 from region_node.subjects import order_subject
 from region_node.support.rules import CLOSED
 
@@ -61,7 +61,7 @@ class Envelopes:
         )
 
     def _outbox(self, tx: Transaction, cut: Cut, place: str) -> Page:
-        after, key = _read(place)
+        after, key = place_of(place)
         found = tx.all(
             _Sent,
             "SELECT envelope_id, subject, closed FROM outbox WHERE closed IS NOT NULL AND closed < :before"
@@ -81,7 +81,7 @@ class Envelopes:
         return Page(len(gone), len(held), "inbox " if is_last else f"outbox {found[-1].closed} {found[-1].envelope_id}")
 
     def _inbox(self, tx: Transaction, cut: Cut, place: str) -> Page:
-        after, key = _read(place)
+        after, key = place_of(place)
         origin, _, envelope_id = key.partition(" ")
         found = tx.all(
             _Received,
@@ -112,7 +112,7 @@ class Orders:
 
     def page(self, tx: Transaction, cut: Cut, place: str) -> Page:
         """See Purger. A place is the date and the id of the last order that was looked at."""
-        after, key = _read(place)
+        after, key = place_of(place)
         found = tx.all(
             _Dated,
             f"SELECT order_id, order_date FROM orders WHERE state IN ({_FINAL}) AND order_date < :before"  # noqa: S608
@@ -144,7 +144,7 @@ class Requests:
         return self._requests(tx, cut, place.removeprefix("requests "))
 
     def _requests(self, tx: Transaction, cut: Cut, place: str) -> Page:
-        after, key = _read(place)
+        after, key = place_of(place)
         caller, _, request_id = key.partition(" ")
         found = tx.all(
             _Request,
@@ -172,7 +172,7 @@ class Requests:
         return Page(len(gone), 0, place)
 
     def _sharing(self, tx: Transaction, cut: Cut, place: str) -> Page:
-        after, key = _read(place)
+        after, key = place_of(place)
         found = tx.all(
             _Shared,
             "SELECT subject, request_time FROM sharing_requests WHERE request_time < :before"
@@ -246,12 +246,6 @@ class _Shared:
 class _Event:
     sequence: int
     time: int
-
-
-def _read(place: str) -> tuple[int, str]:
-    """The instant and the key of a place; before every row for the empty one."""
-    instant, _, key = place.partition(" ")
-    return int(instant or -1), key
 
 
 def _is_held(tx: Transaction, held: Held, subject: str) -> bool:

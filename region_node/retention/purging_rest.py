@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from gateway.store.port import Transaction
 from gateway.vault import destroy
-from region_node.retention.port import Cut, Page
+from region_node.retention.port import Cut, Page, place_of
 from region_node.subjects import import_subject
 
 
@@ -26,14 +26,14 @@ class Notices:
 
     def page(self, tx: Transaction, cut: Cut, place: str) -> Page:
         """See Purger. A place is the instant and the id of the last notice that was looked at."""
-        instant, _, key = place.partition(" ")
+        instant, key = place_of(place)
         found = tx.all(
             _Notice,
             "SELECT notice_id, number, delivery_time FROM notices WHERE delivery_time IS NOT NULL"
             " AND delivery_time < :before AND (delivery_time, notice_id) > (:after, :key)"
             " ORDER BY delivery_time, notice_id LIMIT :limit",
             before=cut.before,
-            after=int(instant or -1),
+            after=instant,
             key=key,
             limit=cut.limit,
         )
@@ -114,13 +114,13 @@ class Verification:
 
     def _found(self, tx: Transaction, cut: Cut, place: str, table: str, column: str) -> tuple[list[_Mark], list[_Mark]]:
         """The next rows of a table, and those of them that may go."""
-        instant, _, key = place.partition(" ")
+        instant, key = place_of(place)
         found = tx.all(
             _Mark,
             f"SELECT product_id, {column} FROM {table} WHERE {column} < :before"  # noqa: S608 - names of this module
             f" AND ({column}, product_id) > (:after, :key) ORDER BY {column}, product_id LIMIT :limit",
             before=cut.before,
-            after=int(instant or -1),
+            after=instant,
             key=key,
             limit=cut.limit,
         )

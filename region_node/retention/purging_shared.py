@@ -7,7 +7,7 @@ from gateway.clock import from_timestamp, to_microseconds
 from gateway.store.port import Transaction
 from gateway.vault import KeyDestroyed
 from region_node.documents.files import RECEIVING, find_file, remove_file
-from region_node.retention.port import Cut, Page
+from region_node.retention.port import Cut, Page, place_of
 
 
 @dataclass(frozen=True)
@@ -65,13 +65,13 @@ class Documents:
         )
 
     def _register(self, tx: Transaction, cut: Cut, place: str) -> Page:
-        instant, _, key = place.partition(" ")
+        instant, key = place_of(place)
         found = tx.all(
             _Shared,
             f"SELECT register_id, customer_id, {_ENDED} FROM documents WHERE {_ENDED} < :before"  # noqa: S608
             f" AND ({_ENDED}, register_id) > (:after, :key) ORDER BY {_ENDED}, register_id LIMIT :limit",
             before=cut.before,
-            after=int(instant or -1),
+            after=instant,
             key=key,
             limit=cut.limit,
         )
@@ -83,7 +83,7 @@ class Documents:
         )
 
     def _files(self, tx: Transaction, cut: Cut, place: str) -> Page:
-        instant, _, key = place.partition(" ")
+        instant, key = place_of(place)
         found = tx.all(
             _Shared,
             "SELECT register_id, number_hash, create_time FROM document_files WHERE create_time < :before"
@@ -92,7 +92,7 @@ class Documents:
             " ORDER BY create_time, register_id LIMIT :limit",
             before=cut.before,
             receiving=RECEIVING,
-            after=int(instant or -1),
+            after=instant,
             key=key,
             limit=cut.limit,
         )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from gateway.relay.at_rest import envelope_subject
 from gateway.store.port import Transaction
 from gateway.vault import destroy
-from region_node.retention.port import Cut, Page
+from region_node.retention.port import Cut, Page, place_of
 from region_node.support.rows import support_subject
 from region_node.support.rules import CLOSED
 
@@ -23,7 +23,7 @@ class SupportRequests:
 
     def page(self, tx: Transaction, cut: Cut, place: str) -> Page:
         """See Purger. A place is the instant and the id of the last one that was looked at."""
-        instant, _, key = place.partition(" ")
+        instant, key = place_of(place)
         found = tx.all(
             _Found,
             "SELECT support_id, creation_date, changed, number_index FROM support_requests"
@@ -31,7 +31,7 @@ class SupportRequests:
             " AND (creation_date, support_id) > (:after, :key) ORDER BY creation_date, support_id LIMIT :limit",
             before=cut.before,
             closed=CLOSED,
-            after=int(instant or -1),
+            after=instant,
             key=key,
             limit=cut.limit,
         )

@@ -16,8 +16,8 @@ from gateway.identity import Identity
 from gateway.store.port import Transaction
 from region_node.context import RegionContext
 from region_node.customers.told_standings import require_takes_complaints, require_unrestricted, standings_of
-from region_node.orders.caller import Caller, note
-from region_node.orders.rows import RequestKey, RequestSettled, find_request, insert_request, settle_request
+from region_node.orders.caller import Caller, done_before, note, settle_asked
+from region_node.orders.rows import RequestKey, insert_request
 from region_node.support import owner, rules
 from region_node.support.rows import (
     SupportRow,
@@ -133,10 +133,7 @@ def settle_command(
     """The region at fault answers a command: its word on it and, if it has it, on the support request."""
     if snapshot is not None:
         adopt(tx, context, snapshot, now)
-    asked_by, _, request_id = envelope_id.partition("#")[2].rpartition(">")[0].rpartition("/")
-    settle_request(tx, asked_by, request_id, refused)
-    settled = RequestSettled(asked_by, request_id)
-    tx.publish(settled, about=settled.about)
+    settle_asked(tx, envelope_id, refused)
 
 
 def keep(tx: Transaction, context: RegionContext, support_id: str, refused: Refused, now: datetime) -> None:
@@ -169,14 +166,8 @@ def find_for(tx: Transaction, support_id: str, identity: Identity) -> SupportReq
 
 def known_request(tx: Transaction, key: RequestKey) -> SupportRequest | None:
     """The support request of a request that was made before. Raises Refused as it was, or for other content."""
-    known = find_request(tx, key.caller, key.request_id)
-    if known is None:
-        return None
-    if not key.is_of(tx, known):
-        raise Refused(Reason.REASON_REQUEST_ID_REUSED)
-    if known.refused is not None:
-        raise known.refused
-    return require_support_request(tx, known.order_id).request
+    known = done_before(tx, key)
+    return None if known is None else require_support_request(tx, known).request
 
 
 def _has_opened(request: SupportRequest, identity: Identity) -> bool:

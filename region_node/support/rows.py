@@ -10,7 +10,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.clock import from_timestamp, to_microseconds
 from gateway.errors import Refused
 from gateway.masking import masked_number, prints_masked
-from gateway.pages import key_number
+from gateway.pages import dated_key
 from gateway.store.port import Transaction, Value
 from gateway.timers import set_timer
 from region_node.customers.told_standings import NOT_RESTRICTED, erased_by
@@ -174,18 +174,7 @@ def list_support_requests(
 
 def page_key(request: SupportRequest) -> str:
     """Where the page after this support request begins."""
-    return f"{to_microseconds(from_timestamp(request.creation_date))} {request.id}"
-
-
-def page_start(key: str) -> tuple[int, str] | None:
-    """The `before` of `list_support_requests` for a page key; None for the first page.
-
-    Raises Refused with TOKEN_INVALID.
-    """
-    if not key:
-        return None
-    date, _, support_id = key.partition(" ")
-    return key_number(date), support_id
+    return dated_key(from_timestamp(request.creation_date), request.id)
 
 
 def look_at_ended(tx: Transaction, support_id: str, now: datetime) -> None:

@@ -13,7 +13,7 @@ from gateway.calls import current_call
 from gateway.clock import Clock
 from gateway.errors import Refused
 from gateway.numberplan import normalize
-from gateway.pages import decode_token, encode_token, page_size
+from gateway.pages import dated_place, decode_token, encode_token, page_size
 from gateway.store.port import Store, Transaction
 from gateway.tracing import current_traceparent
 from region_node.auditing import audited_call
@@ -21,7 +21,7 @@ from region_node.orders.caller import Caller
 from region_node.requests import require_length, require_reader, require_request_id, wait_seconds
 from region_node.support import handling, rules
 from region_node.support.desk import SupportDesk
-from region_node.support.rows import SupportFilter, list_support_requests, page_key, page_start
+from region_node.support.rows import SupportFilter, list_support_requests, page_key
 
 _PAGE = "support-requests"
 
@@ -69,7 +69,7 @@ class SupportService(SupportServiceServicer):
     ) -> api.ListSupportRequestsResponse:
         """See the contract."""
         identity, reading = current_call().identity, audited_call(request.requester, self._clock)
-        size, before = page_size(request.page_size), page_start(decode_token(_PAGE, request.page_token))
+        size, before = page_size(request.page_size), dated_place(decode_token(_PAGE, request.page_token))
         wanted = SupportFilter(
             operator=identity.name if identity.role == Role.ROLE_OPERATOR else "",
             states=_states(request.states),
