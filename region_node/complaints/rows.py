@@ -17,12 +17,13 @@ from region_node.complaints.deadlines import due_of, find, is_met
 from region_node.complaints.ended import look_at_ended
 from region_node.complaints.figure_rows import keep_figures
 from region_node.complaints.telling_rows import note_to_tell
-from region_node.customers.told_standings import NOT_RESTRICTED, erased_by
+from region_node.customers.told_standings import erased_by
+from region_node.listing import Selection, Stored
 from region_node.subjects import number_index
 
 COMPLAINT_SUBJECTS = "complaint/"
 _PLACE = "complaints"
-_COLUMNS = "docket, traceparent, body"
+_COLUMNS = "docket, creation_date, traceparent, body"
 INSERT = (
     "INSERT INTO complaints (docket, docket_number, handling_region, owner_region, operator, category,"
     " number_index, severity, state, level, version, creation_date, due, traceparent, parent,"
@@ -83,13 +84,6 @@ class ComplaintFilter:
 
 
 @dataclass(frozen=True)
-class _Stored:
-    docket: str
-    traceparent: str
-    body: bytes = field(repr=False)
-
-
-@dataclass(frozen=True)
 class AboutNumber:
     """A complaint about a number."""
 
@@ -138,7 +132,7 @@ def next_docket_number(tx: Transaction) -> int:
 def find_complaint(tx: Transaction, docket: str) -> ComplaintRow | None:
     """The complaint as this region has it; None also where it was made unreadable."""
     stored = tx.first(
-        _Stored,
+        Stored,
         f"SELECT {_COLUMNS} FROM complaints WHERE docket = :docket",  # noqa: S608 - no values
         docket=docket,
     )
@@ -233,37 +227,21 @@ def list_complaints(
 
     Those of restricted customers are left out.
     """
-    conditions = [NOT_RESTRICTED]
-    parameters: dict[str, Value] = {"limit": limit}
+    listed = Selection("complaints", "docket")
     if wanted.operator:
-        conditions.append("(owner_region = :region OR (operator = :operator AND parent = ''))")
-        parameters |= {"region": wanted.region, "operator": wanted.operator}
-    if wanted.states:
-        names = [f"state{index}" for index, _ in enumerate(wanted.states)]
-        conditions.append(f"state IN ({', '.join(':' + name for name in names)})")
-        parameters |= dict(zip(names, wanted.states, strict=True))
+        listed.only(
+            "(owner_region = :region OR (operator = :operator AND parent = ''))",
+            region=wanted.region,
+            operator=wanted.operator,
+        )
+    listed.in_states(wanted.states)
     if wanted.category:
-        conditions.append("category = :category")
-        parameters["category"] = wanted.category
+        listed.only("category = :category", category=wanted.category)
     if wanted.unclassified:
-        conditions.append("docket IN (SELECT docket FROM complaint_figures WHERE category = '')")
-    if wanted.number:
-        conditions.append("number_index = :number_index")
-        parameters["number_index"] = number_index(tx, wanted.number)
-    if wanted.due_before is not None:
-        conditions.append("due < :due_before")
-        parameters["due_before"] = to_microseconds(wanted.due_before)
-    if before is not None:
-        conditions.append("(creation_date < :date OR (creation_date = :date AND docket < :docket))")
-        parameters |= {"date": before[0], "docket": before[1]}
-    where = " AND ".join(conditions)
-    found = tx.all(
-        _Stored,
-        f"SELECT {_COLUMNS} FROM complaints WHERE {where}"  # noqa: S608 - no values
-        " ORDER BY creation_date DESC, docket DESC LIMIT :limit",
-        **parameters,
-    )
-    return [row.complaint for each in found if (row := _opened(tx, each)) is not None]
+        listed.only("docket IN (SELECT docket FROM complaint_figures WHERE category = '')")
+    listed.of_number(tx, wanted.number)
+    listed.due_before(wanted.due_before)
+    return [row.complaint for row in listed.page(tx, lambda stored: _opened(tx, stored), before, limit)]
 
 
 def page_key(complaint: Complaint) -> str:
@@ -348,9 +326,9 @@ def _due(complaint: Complaint) -> int | None:
     return to_microseconds(due_of(each))
 
 
-def _opened(tx: Transaction, stored: _Stored) -> ComplaintRow | None:
+def _opened(tx: Transaction, stored: Stored) -> ComplaintRow | None:
     try:
-        content = vault.open_sealed(tx, complaint_subject(stored.docket), _PLACE, stored.body)
+        content = vault.open_sealed(tx, complaint_subject(stored.name), _PLACE, stored.body)
     except vault.KeyDestroyed:
         return None
     return ComplaintRow(Complaint.FromString(content), stored.traceparent)

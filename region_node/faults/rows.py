@@ -13,14 +13,15 @@ from gateway.masking import masked_number, prints_masked
 from gateway.pages import dated_key, sequence_after
 from gateway.store.port import Transaction, Value
 from gateway.timers import set_timer
-from region_node.customers.told_standings import NOT_RESTRICTED, erased_by
+from region_node.customers.told_standings import erased_by
 from region_node.faults import outages, rules
+from region_node.listing import Selection, Stored
 from region_node.subjects import number_index
 
 FAULT_SUBJECTS = "fault/"
 ENDED_TIMER = "fault-ended"  # one about a customer who was erased has ended
 _PLACE = "faults"
-_COLUMNS = "fault_id, traceparent, body"
+_COLUMNS = "fault_id, creation_date, traceparent, body"
 
 
 def fault_subject(fault_id: str) -> str:
@@ -86,13 +87,6 @@ class FaultFilter:
     due_before: datetime | None = None
 
 
-@dataclass(frozen=True)
-class _Stored:
-    fault_id: str
-    traceparent: str
-    body: bytes = field(repr=False)
-
-
 def next_fault_number(tx: Transaction) -> int:
     """The number of the next fault that is reported here."""
     known = tx.first(
@@ -111,7 +105,7 @@ def is_known(tx: Transaction, fault_id: str) -> bool:
 def find_fault(tx: Transaction, fault_id: str) -> FaultRow | None:
     """The fault as this region has it; None also where it was made unreadable."""
     stored = tx.first(
-        _Stored,
+        Stored,
         f"SELECT {_COLUMNS} FROM faults WHERE fault_id = :id",  # noqa: S608 - no values
         id=fault_id,
     )
@@ -173,32 +167,17 @@ def list_faults(tx: Transaction, wanted: FaultFilter, before: tuple[int, str] | 
 
     Those of restricted customers are left out.
     """
-    conditions = [NOT_RESTRICTED]
-    parameters: dict[str, Value] = {"limit": limit}
+    listed = Selection("faults", "fault_id")
     if wanted.operator:
-        conditions.append("(:region IN (owner_region, home_region) OR operator = :operator)")
-        parameters |= {"region": wanted.region, "operator": wanted.operator}
-    if wanted.states:
-        names = [f"state{index}" for index, _ in enumerate(wanted.states)]
-        conditions.append(f"state IN ({', '.join(':' + name for name in names)})")
-        parameters |= dict(zip(names, wanted.states, strict=True))
-    if wanted.number:
-        conditions.append("number_index = :number_index")
-        parameters["number_index"] = number_index(tx, wanted.number)
-    if wanted.due_before is not None:
-        conditions.append("due < :due_before")
-        parameters["due_before"] = to_microseconds(wanted.due_before)
-    if before is not None:
-        conditions.append("(creation_date < :date OR (creation_date = :date AND fault_id < :fault_id))")
-        parameters |= {"date": before[0], "fault_id": before[1]}
-    where = " AND ".join(conditions)
-    found = tx.all(
-        _Stored,
-        f"SELECT {_COLUMNS} FROM faults WHERE {where}"  # noqa: S608 - no values
-        " ORDER BY creation_date DESC, fault_id DESC LIMIT :limit",
-        **parameters,
-    )
-    return [row.fault for each in found if (row := _opened(tx, each)) is not None]
+        listed.only(
+            "(:region IN (owner_region, home_region) OR operator = :operator)",
+            region=wanted.region,
+            operator=wanted.operator,
+        )
+    listed.in_states(wanted.states)
+    listed.of_number(tx, wanted.number)
+    listed.due_before(wanted.due_before)
+    return [row.fault for row in listed.page(tx, lambda stored: _opened(tx, stored), before, limit)]
 
 
 def page_key(fault: Fault) -> str:
@@ -268,9 +247,9 @@ def _changeable(tx: Transaction, fault: Fault) -> Mapping[str, Value]:
     }
 
 
-def _opened(tx: Transaction, stored: _Stored) -> FaultRow | None:
+def _opened(tx: Transaction, stored: Stored) -> FaultRow | None:
     try:
-        content = vault.open_sealed(tx, fault_subject(stored.fault_id), _PLACE, stored.body)
+        content = vault.open_sealed(tx, fault_subject(stored.name), _PLACE, stored.body)
     except vault.KeyDestroyed:
         return None
     return FaultRow(Fault.FromString(content), stored.traceparent)

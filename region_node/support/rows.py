@@ -13,14 +13,15 @@ from gateway.masking import masked_number, prints_masked
 from gateway.pages import dated_key
 from gateway.store.port import Transaction, Value
 from gateway.timers import set_timer
-from region_node.customers.told_standings import NOT_RESTRICTED, erased_by
+from region_node.customers.told_standings import erased_by
+from region_node.listing import Selection, Stored
 from region_node.subjects import number_index
 from region_node.support import rules
 
 SUPPORT_SUBJECTS = "support/"
 ENDED_TIMER = "support-ended"  # one about a customer who was erased is closed
 _PLACE = "support_requests"
-_COLUMNS = "support_id, traceparent, body"
+_COLUMNS = "support_id, creation_date, traceparent, body"
 
 
 def support_subject(support_id: str) -> str:
@@ -61,13 +62,6 @@ class SupportFilter:
     number: str = ""
 
 
-@dataclass(frozen=True)
-class _Stored:
-    support_id: str
-    traceparent: str
-    body: bytes = field(repr=False)
-
-
 def next_support_number(tx: Transaction) -> int:
     """The number of the next support request that is opened here."""
     known = tx.first(
@@ -86,7 +80,7 @@ def is_known(tx: Transaction, support_id: str) -> bool:
 def find_support_request(tx: Transaction, support_id: str) -> SupportRow | None:
     """The support request as this region has it; None also where it was made unreadable."""
     stored = tx.first(
-        _Stored,
+        Stored,
         f"SELECT {_COLUMNS} FROM support_requests WHERE support_id = :id",  # noqa: S608 - no values
         id=support_id,
     )
@@ -147,29 +141,12 @@ def list_support_requests(
 
     Those of restricted customers are left out.
     """
-    conditions = [NOT_RESTRICTED]
-    parameters: dict[str, Value] = {"limit": limit}
+    listed = Selection("support_requests", "support_id")
     if wanted.operator:
-        conditions.append("operator = :operator AND support_number > 0")
-        parameters["operator"] = wanted.operator
-    if wanted.states:
-        names = [f"state{index}" for index, _ in enumerate(wanted.states)]
-        conditions.append(f"state IN ({', '.join(':' + name for name in names)})")
-        parameters |= dict(zip(names, wanted.states, strict=True))
-    if wanted.number:
-        conditions.append("number_index = :number_index")
-        parameters["number_index"] = number_index(tx, wanted.number)
-    if before is not None:
-        conditions.append("(creation_date < :date OR (creation_date = :date AND support_id < :support_id))")
-        parameters |= {"date": before[0], "support_id": before[1]}
-    where = " AND ".join(conditions)
-    found = tx.all(
-        _Stored,
-        f"SELECT {_COLUMNS} FROM support_requests WHERE {where}"  # noqa: S608 - no values
-        " ORDER BY creation_date DESC, support_id DESC LIMIT :limit",
-        **parameters,
-    )
-    return [row.request for each in found if (row := _opened(tx, each)) is not None]
+        listed.only("operator = :operator AND support_number > 0", operator=wanted.operator)
+    listed.in_states(wanted.states)
+    listed.of_number(tx, wanted.number)
+    return [row.request for row in listed.page(tx, lambda stored: _opened(tx, stored), before, limit)]
 
 
 def page_key(request: SupportRequest) -> str:
@@ -193,9 +170,9 @@ def _changeable(tx: Transaction, request: SupportRequest, now: datetime) -> Mapp
     }
 
 
-def _opened(tx: Transaction, stored: _Stored) -> SupportRow | None:
+def _opened(tx: Transaction, stored: Stored) -> SupportRow | None:
     try:
-        content = vault.open_sealed(tx, support_subject(stored.support_id), _PLACE, stored.body)
+        content = vault.open_sealed(tx, support_subject(stored.name), _PLACE, stored.body)
     except vault.KeyDestroyed:
         return None
     return SupportRow(SupportRequest.FromString(content), stored.traceparent)

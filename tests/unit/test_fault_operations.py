@@ -12,13 +12,22 @@ from gateway.api.region.v1.fault_service_pb2 import WorkOnFaultRequest
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.clock import from_timestamp
 from gateway.errors import Refused
+from gateway.pages import dated_place
 from gateway.timers import due_timers
 from region_node.auditing import AuditedCall
 from region_node.billing import ledger
 from region_node.customers.rows import insert_line
 from region_node.faults import handling, owner, repair
 from region_node.faults.owner import REPAIR_TIMER
-from region_node.faults.rows import fault_subject, find_fault, next_fault_number, require_fault
+from region_node.faults.rows import (
+    FaultFilter,
+    fault_subject,
+    find_fault,
+    list_faults,
+    next_fault_number,
+    page_key,
+    require_fault,
+)
 from region_node.faults.rules import MINOR
 from region_node.orders.caller import OwnNode
 from region_node.retention import holds
@@ -208,3 +217,13 @@ def test_a_fault_that_the_other_region_does_not_take_is_not_lost_and_is_repaired
     assert "zhengzhou" in kept.notes[0].text
     assert fire(node, START + 49 * HOUR) == 1
     assert told(node) == ["fault-reported", "fault-late"]
+
+
+def test_a_page_of_a_list_is_full_however_many_of_the_newest_cannot_be_read_any_more(node: Archive) -> None:
+    faults = [reported(node, f"f{number}", at=START + number * HOUR) for number in range(6)]
+    vault.destroy(node.tx, [fault_subject(each.id) for each in faults[2:5]])
+    wanted = FaultFilter(region="sichuan")
+    page = list_faults(node.tx, wanted, None, 2)
+    assert [each.id for each in page] == [faults[5].id, faults[1].id]
+    before = dated_place(page_key(page[-1]))
+    assert [each.id for each in list_faults(node.tx, wanted, before, 2)] == [faults[0].id]
