@@ -218,7 +218,7 @@ async def test_a_home_region_that_is_away_tells_the_customer_once_and_gives_back
     await engineers.follows(filed.id, lambda each: each.outages[0].HasField("waiver"), "rent was given back")
     (amount,) = waived(federation, filed.id)
     assert await sichuan.balance(number) == amount
-    assert (await staff(federation, "sichuan").get(filed.id)).state == CLOSED
+    await staff(federation, "sichuan").reaches(filed.id, CLOSED)
 
 
 async def test_a_fault_that_the_customer_takes_back_is_cancelled_everywhere_and_not_late(
