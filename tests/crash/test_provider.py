@@ -12,6 +12,7 @@ from deploy.local.process import wait_until
 from deploy.provider.server import WORKS
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.api.region.v1.order_pb2 import OrderState
+from region_node.orders.provisioning_rows import Phase
 from tests.crash.outcome import require_one_effect
 from tests.crash.regions import HOME, SETTLED_SECONDS, order_id_of
 from tests.crash.scene import SYSTEM, Scene
@@ -31,6 +32,12 @@ def effects(scene: Scene, order_id: str) -> list[str]:
 def tasks(scene: Scene) -> int:
     """How many orders the system still has to do with."""
     return scene.home.count("SELECT COUNT(*) FROM fulfilment_tasks")
+
+
+def is_to_be_undone(scene: Scene, order_id: str) -> bool:
+    """Whether the home region knows that the system has to undo what it did for an order."""
+    query = "SELECT COUNT(*) FROM fulfilment_tasks WHERE order_id = ? AND phase = ?"
+    return scene.home.count(query, order_id, Phase.UNDO) == 1
 
 
 def test_a_system_killed_between_its_success_and_its_answer_does_it_once(scene: Scene) -> None:
@@ -81,6 +88,8 @@ def test_a_cancellation_is_undone_once_whoever_is_killed(scene: Scene, point: st
     if killed == HOME:
         scene.arm(HOME, point)
     scene.start_cancel(scene.cancel_request(order.id)).result()
+    # Asked again before its node knows of the cancellation, the system would carry the order out.
+    wait_until(lambda: is_to_be_undone(scene, order.id), SETTLED_SECONDS, f"{order.id} is to be undone")
     if killed == HOME:
         scene.restart(SYSTEM)
     else:
