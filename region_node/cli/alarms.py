@@ -112,13 +112,21 @@ def import_file(target: Target, file: Path, rejects: Path | None, as_json: bool,
     """Send the reports of FILE to the running node: CSV with a header, or a JSON object in each line.
 
     Columns, or names, are external_alarm_id, state (raised, updated, cleared), time (2026-11-01T09:00:00+08:00), one
-    of site, link and service, alarm_type, perceived_severity, probable_cause, specific_problem, service_affecting and
-    planned_outage. The node remembers how far it got, by the content of FILE: run the same command again after
+    of site, link and service, alarm_type (communications, processing-error, environmental, quality-of-service,
+    equipment), perceived_severity (critical, major, minor, warning, indeterminate), probable_cause, specific_problem,
+    service_affecting and planned_outage. The node remembers how far it got, by the content of FILE: run the same command again after
     whatever ended it, and it goes on there. Lines that were not taken are told by the run that sent them.
 
     \b
     Examples:
       region-node alarms import alarms.csv --rejects rejected.csv
+
+    \b
+    Exit codes:
+      0  all lines were taken
+      1  some lines were not taken, or it was refused; the text says why
+      2  the command line, the credentials or the file cannot be used
+      3  the node went away before the end: run it again
     """
     try:
         opened = NetworkFile(file, AlarmReport)

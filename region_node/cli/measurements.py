@@ -67,6 +67,9 @@ def import_file(target: Target, file: Path, rejects: Path | None, as_json: bool,
     \b
     Examples:
       region-node measurements import probes.csv --rejects rejected.csv
+
+    \b
+    Exit codes: as of `alarms import`
     """
     try:
         opened = NetworkFile(file, Measurement)

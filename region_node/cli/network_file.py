@@ -87,30 +87,50 @@ def _object(text: str) -> Mapping[str, object]:
     """The object of a line of JSON. Raises ValueError."""
     found = json.loads(text)
     if not isinstance(found, dict):
-        raise ValueError("not an object")
+        raise ValueError(translated("it is not an object"))
     return cast("dict[str, object]", found)
 
 
 def _spelled(message: Message, fields: Mapping[str, object]) -> dict[str, object]:
-    """Fields with the values of enums and booleans as the contract writes them: `raised` is `ALARM_STATE_RAISED`."""
+    """Fields with the values of enums and booleans as the contract writes them: `raised` is `ALARM_STATE_RAISED`.
+
+    Raises ValueError for a name that is none, and for a word that is none of an enum.
+    """
     known = message.DESCRIPTOR.fields_by_name
     found = dict(fields)
     for name, value in fields.items():
-        field = known.get(name)
-        if field is None or not isinstance(value, str):
+        field = known.get(name) or message.DESCRIPTOR.fields_by_camelcase_name.get(name)
+        if field is None:
+            if name not in _names(message):
+                names = ", ".join(_names(message))
+                raise ValueError(translated("there is no {name}; the names are {names}", name=name, names=names))
+            continue
+        if not isinstance(value, str):
             continue
         if field.enum_type is not None:
-            found[name] = _enum_value([each.name for each in field.enum_type.values], value)
+            found[name] = _enum_value(name, [each.name for each in field.enum_type.values], value)
         elif field.type == field.TYPE_BOOL:
             found[name] = {"true": True, "false": False}.get(value.lower(), value)
     return found
 
 
-def _enum_value(names: Sequence[str], value: str) -> str:
-    """The full name of a value that is written short."""
+def _names(message: Message) -> Sequence[str]:
+    """What columns, or fields of an object, may be called."""
+    known = list(message.DESCRIPTOR.fields_by_name)
+    if "alarmed_object" not in known:
+        return known
+    return [each for name in known for each in (_OBJECTS if name == "alarmed_object" else (name,))]
+
+
+def _enum_value(field: str, names: Sequence[str], value: str) -> str:
+    """The full name of a value that may be written short. Raises ValueError where there is none."""
     prefix = names[0].removesuffix("UNSPECIFIED")
     full = prefix + value.upper().replace(" ", "_").replace("-", "_")
-    return full if full in names else value
+    for each in (full, value):
+        if each in names[1:]:
+            return each
+    words = ", ".join(each.removeprefix(prefix).lower().replace("_", "-") for each in names[1:])
+    raise ValueError(translated("{name} {value} is none of {words}", name=field, value=value, words=words))
 
 
 def _nested(message: Message, fields: dict[str, object]) -> dict[str, object]:
