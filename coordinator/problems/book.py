@@ -42,7 +42,13 @@ def correlated(book: Book, view: View) -> list[Problem]:
     going_on = _going_on(book, view)
     settled = [each.header for name, each in book.problems.items() if name not in going_on]
     taken = {child for each in settled if each.state != rules.CANCELLED for child in each.children}
-    events = [each for each in book.events.values() if each.id not in taken and not _is_settled(each, view.now)]
+    # What belongs to a problem that goes on is a part of it however long ago it was over.
+    kept = {child for each in going_on.values() for child in each.header.children}
+    events = [
+        each
+        for each in book.events.values()
+        if each.id not in taken and (each.id in kept or not _is_settled(each, view.now))
+    ]
     clusters = correlate((observed(each) for each in events), view.topology, view.window // timedelta(microseconds=1))
     homes = _homes(clusters, going_on)
     drafts: dict[str, ProblemHeader] = {}
@@ -54,24 +60,49 @@ def correlated(book: Book, view: View) -> list[Problem]:
         elif _is_problem(members):
             name = _new_id(cluster, book.problems.keys() | drafts.keys())
             drafts[name] = _header(name, cluster, members, view)
-    _name_services(drafts, book, view)
-    for name in going_on.keys() - drafts.keys():
-        drafts[name] = _cancelled(going_on[name].header, drafts)
-    return list(_changed(drafts, book))
+    cancelled = {name: _cancelled(going_on[name].header, drafts) for name in going_on.keys() - drafts.keys()}
+    _name_services(drafts, cancelled.values(), book, view)
+    return list(_changed({**drafts, **cancelled}, book))
 
 
 def _going_on(book: Book, view: View) -> dict[str, Problem]:
-    """The problems of which something may still change."""
-    return {
-        name: each
-        for name, each in book.problems.items()
-        if each.header.state != rules.CANCELLED
-        and not (each.header.HasField("end_time") and _is_over(from_timestamp(each.header.end_time), view.now))
-    }
+    """The problems of which something may still change: those that are not over for long, or of which something late
+    was told."""
+    possible = {name: each for name, each in book.problems.items() if each.header.state != rules.CANCELLED}
+    found = {name: each for name, each in possible.items() if not _ended_long_ago(each.header, view.now)}
+    taken = {child for each in possible.values() for child in each.header.children}
+    late = [
+        each
+        for each in book.events.values()
+        if _was_over_long_ago(each, view.now) and not _is_settled(each, view.now) and each.id not in taken
+    ]
+    for name, each in possible.items() if late else ():
+        if name not in found and any(_may_belong(event, each.header, view) for event in late):
+            found[name] = each
+    return found
+
+
+def _may_belong(event: NetworkEvent, header: ProblemHeader, view: View) -> bool:
+    """Whether an event that is over could be of a problem that is: at its time, and explained by its cause."""
+    first, last = from_timestamp(event.raise_time), from_timestamp(event.clear_time)
+    start, end = from_timestamp(header.start_time), from_timestamp(header.end_time)
+    cause = element_of(header.root_cause)
+    return (first <= end + view.window and last >= start - view.window) and any(
+        cause in view.topology.causes_of(each) for each in observed(event).elements
+    )
+
+
+def _ended_long_ago(header: ProblemHeader, now: datetime) -> bool:
+    return header.HasField("end_time") and _is_over(from_timestamp(header.end_time), now)
+
+
+def _was_over_long_ago(event: NetworkEvent, now: datetime) -> bool:
+    return event.HasField("clear_time") and _is_over(from_timestamp(event.clear_time), now)
 
 
 def _is_settled(event: NetworkEvent, now: datetime) -> bool:
-    return event.HasField("clear_time") and _is_over(from_timestamp(event.clear_time), now)
+    """Whether it was over long ago, and told of long ago: a region may have been cut off meanwhile."""
+    return _was_over_long_ago(event, now) and _is_over(from_timestamp(event.tell_time), now)
 
 
 def _is_over(ended: datetime, now: datetime) -> bool:
@@ -153,14 +184,21 @@ def down_now(headers: Iterable[ProblemHeader]) -> frozenset[Element]:
     )
 
 
-def _name_services(drafts: Mapping[str, ProblemHeader], book: Book, view: View) -> None:
-    """Names the services that each affects: those told of, those known before, and those that are down for it."""
+def _name_services(
+    drafts: Mapping[str, ProblemHeader], cancelled: Iterable[ProblemHeader], book: Book, view: View
+) -> None:
+    """Names the services that each affects: those told of, those known before, also of what has turned out to be a
+    part of it, and those that are down for it."""
+    of_parts: dict[str, set[str]] = {}
+    for each in cancelled:
+        of_parts.setdefault(each.merged_into, set()).update(each.services)
     down = down_now(drafts.values())
     without_way = services_down(view.network, down)
     for name, header in drafts.items():
         found = {service for child in header.children for service in book.events[child].services}
         if name in book.problems:
             found.update(book.problems[name].header.services)
+        found |= of_parts.get(name, set())
         cause = element_of(header.root_cause)
         if cause in down:
             found |= without_way & _using(view.network, cause)

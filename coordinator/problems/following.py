@@ -84,7 +84,8 @@ class Following:
         )
 
     async def _tell_region(self, region: str, problems: list[Problem]) -> None:
-        for problem in sorted(problems, key=rules.place):
+        # That a problem is a part of another is told before how that one stands: its customers were told already.
+        for problem in sorted(problems, key=lambda each: (each.header.state != rules.CANCELLED, rules.place(each))):
             request = FollowProblemRequest(header=header_for(region, problem.header))
             try:
                 await self._ports.channels.call(

@@ -55,6 +55,7 @@ class ProblemService(ProblemServiceServicer):
         own = NetworkEvent()
         own.CopyFrom(request.event)
         own.DiscardUnknownFields()  # what a later version tells was not looked at
+        own.tell_time.CopyFrom(to_timestamp(self._ports.clock.now()))
         await self._problems.keep_event(own)
         failpoints.reach("network-event-kept.after-commit")
         self._ports.correlator.note_event()
@@ -66,14 +67,18 @@ class ProblemService(ProblemServiceServicer):
         context: grpc.aio.ServicerContext[contract.TellAffectedRequest, contract.TellAffectedResponse],
     ) -> contract.TellAffectedResponse:
         """See the contract."""
-        if not 0 <= request.customers <= _LARGEST or not 0 < request.problem_version <= _LARGEST:
-            raise Refused(Reason.REASON_REQUEST_INVALID, field="customers", problem="no count")
+        for field in ("customers", "complaints"):
+            if getattr(request, field) < 0:
+                raise Refused(Reason.REASON_REQUEST_INVALID, field=field, problem="no count")
+        if not 0 < request.problem_version <= _LARGEST:
+            raise Refused(Reason.REASON_REQUEST_INVALID, field="problem_version", problem="no version")
         region, now = current_call().identity.region, self._ports.clock.now()
         told = contract.AffectedCount(
             region=region,
             customers=request.customers,
             problem_version=request.problem_version,
             count_time=to_timestamp(now),
+            complaints=request.complaints,
         )
 
         def decide(book: Book) -> Decision:
@@ -174,7 +179,7 @@ def _with_count(problem: Problem, told: contract.AffectedCount) -> list[Problem]
     before = next((each for each in problem.affected if each.region == told.region), None)
     if before is not None and (
         before.problem_version > told.problem_version
-        or (before.problem_version, before.customers) == (told.problem_version, told.customers)
+        or _said(before) == _said(told)
     ):
         return []
     after = Problem()
@@ -183,6 +188,10 @@ def _with_count(problem: Problem, told: contract.AffectedCount) -> list[Problem]
     del after.affected[:]
     after.affected.extend(sorted([*others, told], key=lambda each: each.region))
     return [after]
+
+
+def _said(count: contract.AffectedCount) -> tuple[int, int, int]:
+    return count.problem_version, count.customers, count.complaints
 
 
 def _with_report(problem: Problem, made: AccidentReport) -> list[Problem]:

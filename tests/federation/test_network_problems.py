@@ -242,6 +242,8 @@ async def test_lines_are_bound_and_unbound_and_nobody_elses(
     stub = RegionStub(federation.dial_node("sichuan", "region/sichuan/operator/counter"))
     belongs = await _followed(stub, found.header.id)
     assert list(belongs.complaints) == [complaint.docket]
+    counted_too = await network.of(told.id, lambda each: any(one.complaints for one in each.affected))
+    assert {each.region: each.complaints for each in counted_too.affected if each.complaints} == {"sichuan": 1}
     binding = region_api.LineBinding(number=number, service="broadband-xichang")
     await stub.UnbindLine(region_api.UnbindLineRequest(binding=binding, requester=REQUESTER), timeout=CALL_SECONDS)
     await network.of(told.id, lambda each: counted(each, 0))

@@ -121,6 +121,7 @@ class NetworkEvent(_message.Message):
     CLEAR_TIME_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
     PROBLEM_FIELD_NUMBER: _builtins.int
+    TELL_TIME_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """`<region>/<fault or alarm>/<key>`, for example `sichuan/alarm/chengdu-7`; the region is the one that tells it."""
     kind: Global___NetworkEventKind.ValueType
@@ -151,6 +152,10 @@ class NetworkEvent(_message.Message):
     def clear_time(self) -> _timestamp_pb2.Timestamp:
         """When it was over; unset while it is not."""
 
+    @_builtins.property
+    def tell_time(self) -> _timestamp_pb2.Timestamp:
+        """When a coordinator was told of this version. It is the coordinator that says so."""
+
     def __init__(
         self,
         *,
@@ -164,10 +169,11 @@ class NetworkEvent(_message.Message):
         clear_time: _timestamp_pb2.Timestamp | None = ...,
         version: _builtins.int = ...,
         problem: _builtins.str = ...,
+        tell_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["clear_time", b"clear_time", "raise_time", b"raise_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["clear_time", b"clear_time", "raise_time", b"raise_time", "tell_time", b"tell_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["clear_time", b"clear_time", "id", b"id", "kind", b"kind", "links", b"links", "problem", b"problem", "raise_time", b"raise_time", "services", b"services", "severity", b"severity", "sites", b"sites", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clear_time", b"clear_time", "id", b"id", "kind", b"kind", "links", b"links", "problem", b"problem", "raise_time", b"raise_time", "services", b"services", "severity", b"severity", "sites", b"sites", "tell_time", b"tell_time", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -183,12 +189,15 @@ class AffectedCount(_message.Message):
     CUSTOMERS_FIELD_NUMBER: _builtins.int
     PROBLEM_VERSION_FIELD_NUMBER: _builtins.int
     COUNT_TIME_FIELD_NUMBER: _builtins.int
+    COMPLAINTS_FIELD_NUMBER: _builtins.int
     region: _builtins.str
     """The region."""
     customers: _builtins.int
     """How many customers."""
     problem_version: _builtins.int
     """The version of the problem by which they were counted."""
+    complaints: _builtins.int
+    """How many complaints of that region belong to it."""
     @_builtins.property
     def count_time(self) -> _timestamp_pb2.Timestamp:
         """When the coordinator heard of it."""
@@ -200,10 +209,11 @@ class AffectedCount(_message.Message):
         customers: _builtins.int = ...,
         problem_version: _builtins.int = ...,
         count_time: _timestamp_pb2.Timestamp | None = ...,
+        complaints: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["count_time", b"count_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["count_time", b"count_time", "customers", b"customers", "problem_version", b"problem_version", "region", b"region"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["complaints", b"complaints", "count_time", b"count_time", "customers", b"customers", "problem_version", b"problem_version", "region", b"region"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -421,22 +431,26 @@ class TellAffectedRequest(_message.Message):
     PROBLEM_FIELD_NUMBER: _builtins.int
     CUSTOMERS_FIELD_NUMBER: _builtins.int
     PROBLEM_VERSION_FIELD_NUMBER: _builtins.int
+    COMPLAINTS_FIELD_NUMBER: _builtins.int
     problem: _builtins.str
     """The problem."""
     customers: _builtins.int
     """How many customers it affects."""
     problem_version: _builtins.int
     """The version of the problem by which they were counted."""
+    complaints: _builtins.int
+    """How many complaints belong to it."""
     def __init__(
         self,
         *,
         problem: _builtins.str = ...,
         customers: _builtins.int = ...,
         problem_version: _builtins.int = ...,
+        complaints: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["customers", b"customers", "problem", b"problem", "problem_version", b"problem_version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["complaints", b"complaints", "customers", b"customers", "problem", b"problem", "problem_version", b"problem_version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

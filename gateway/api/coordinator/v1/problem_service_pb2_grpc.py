@@ -79,7 +79,7 @@ class ProblemServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def TellAffected(self, request, context):
-        """Tells how many customers of the caller's region a problem affects. The last one told counts.
+        """Tells how many customers of the caller's region a problem affects, and how many complaints belong to it. The last one told counts.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

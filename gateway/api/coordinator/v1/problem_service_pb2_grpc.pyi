@@ -19,7 +19,7 @@ class ProblemServiceStub:
     TellEvent: _aio.UnaryUnaryMultiCallable[_problem_service_pb2.TellEventRequest, _problem_service_pb2.TellEventResponse]
     """Tells how an alarm or a fault of the caller's region stands. A version that is not higher than the one held changes nothing."""
     TellAffected: _aio.UnaryUnaryMultiCallable[_problem_service_pb2.TellAffectedRequest, _problem_service_pb2.TellAffectedResponse]
-    """Tells how many customers of the caller's region a problem affects. The last one told counts."""
+    """Tells how many customers of the caller's region a problem affects, and how many complaints belong to it. The last one told counts."""
     ListProblems: _aio.UnaryUnaryMultiCallable[_problem_service_pb2.ListProblemsRequest, _problem_service_pb2.ListProblemsResponse]
     """Lists the problems that are in progress, or ended not long ago, the newest first."""
     ShowProblem: _aio.UnaryUnaryMultiCallable[_problem_service_pb2.ShowProblemRequest, _problem_service_pb2.ShowProblemResponse]
@@ -46,7 +46,7 @@ class ProblemServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _problem_service_pb2.TellAffectedRequest,
         context: _aio.ServicerContext[_problem_service_pb2.TellAffectedRequest, _problem_service_pb2.TellAffectedResponse],
     ) -> _abc.Awaitable[_problem_service_pb2.TellAffectedResponse]:
-        """Tells how many customers of the caller's region a problem affects. The last one told counts."""
+        """Tells how many customers of the caller's region a problem affects, and how many complaints belong to it. The last one told counts."""
 
     @_abc_1.abstractmethod
     def ListProblems(
