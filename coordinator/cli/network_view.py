@@ -72,6 +72,8 @@ def print_matrix(response: contract.GetPathMatrixResponse, quality_class: str) -
     has_changes = any(pair.HasField("changed") for pair in response.pairs)
     if has_changes:
         columns.append(translated("delay after"))
+    if has_changes and quality_class:
+        columns.append(translated("{quality_class} after", quality_class=quality_class))
     print_table(columns, [_pair_row(pair, quality_class, has_changes=has_changes) for pair in response.pairs])
 
 
@@ -84,7 +86,10 @@ def _pair_row(pair: contract.RegionPaths, quality_class: str, *, has_changes: bo
     row.append(told_delay(alternative.quality.delay_us) if pair.paths.HasField("alternative") else "–")
     row.append(" ".join(pair.paths.shared_links))
     if has_changes:
-        row.append(told_delay(pair.changed.best.quality.delay_us) if pair.changed.HasField("best") else "–")
+        is_reached = pair.changed.HasField("best")
+        row.append(told_delay(pair.changed.best.quality.delay_us) if is_reached else translated("no way"))
+        if quality_class:
+            row.append(_verdict(pair.changed.best) if is_reached else "")
     return row
 
 

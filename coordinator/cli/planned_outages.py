@@ -27,6 +27,9 @@ def planned_outages(connection: Connection, region: str, as_json: bool) -> None:
     if as_json:
         print_json(response)
         return
+    if not response.windows:
+        click.echo(translated("There is none."))
+        return
     columns = (translated("planned outage"), translated("from"), translated("until"), translated("out"))
     rows = [
         [each.id, told_time(each.start_time), told_time(each.end_time), ", ".join([*each.sites, *each.links])]

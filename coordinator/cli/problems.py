@@ -75,9 +75,13 @@ def list_problems(
         translated("regions"),
         translated("since"),
         translated("customers"),
+        translated("complaints"),
         translated("grade"),
         translated("report due"),
     )
+    if not response.problems:
+        click.echo(translated("There is none."))
+        return
     print_table(translated("Problems of the network"), columns, [_row(each, now) for each in response.problems])
     if response.next_page_token:
         click.echo(translated("There are more; ask for more with --limit."), err=True)
@@ -126,7 +130,8 @@ def report_made(connection: Connection, problem: str, kind: str, as_json: bool) 
 @connected
 @json_option
 def outages(connection: Connection, as_json: bool) -> None:
-    """List what is down now: root causes, and network services that have no way left, the longest first.
+    """List what is down now, for a problem or as planned: causes, and network services that have no way left, the
+    longest first.
 
     \b
     Examples:
@@ -137,23 +142,28 @@ def outages(connection: Connection, as_json: bool) -> None:
     if as_json:
         print_json(response)
         return
+    if not response.outages:
+        click.echo(translated("Nothing is down."))
+        return
     now = datetime.now(UTC)
     columns = (
         translated("what"),
         translated("region"),
         translated("since"),
-        translated("problem"),
-        translated("root cause"),
+        translated("problem or planned outage"),
+        translated("cause"),
         translated("customers"),
+        translated("planned until"),
     )
     rows = [
         [
             _element(each.element),
             each.region,
             told_age(each.start_time, now),
-            each.problem,
+            each.problem or each.planned_outage,
             translated("yes") if each.is_root_cause else "",
-            str(each.customers),
+            str(each.customers) if each.problem else "",
+            told_time(each.planned_end_time),
         ]
         for each in response.outages
     ]
@@ -174,6 +184,7 @@ def _row(problem: Problem, now: datetime) -> list[str | Text]:
         ", ".join(header.regions),
         told_age(header.start_time, now),
         str(_customers(problem)),
+        str(_complaints(problem)),
         _grade(problem),
         Text(f"{_kind(due)} {told_time(due.due)}" if due is not None else "", style="red" if is_overdue else ""),
     ]
@@ -188,9 +199,13 @@ def _print_problem(problem: Problem, events: Sequence[NetworkEvent]) -> None:
         if each.id != header.parent:
             branch.add(Text(_event(each)))
     console().print(tree)
-    affected = [[each.region, str(each.customers), told_time(each.count_time)] for each in problem.affected]
-    counted = (translated("region"), translated("customers"), translated("counted"))
-    print_table(translated("Customers affected: {count}", count=_customers(problem)), counted, affected)
+    affected = [
+        [each.region, str(each.customers), str(each.complaints), told_time(each.count_time)]
+        for each in problem.affected
+        if each.customers or each.complaints
+    ]
+    counted = (translated("region"), translated("customers"), translated("complaints"), translated("counted"))
+    print_table(_affected(problem), counted, affected)
     _print_reports(problem)
     steps = sorted(_steps(problem, events))
     columns = (translated("time"), translated("what"))
@@ -209,7 +224,10 @@ def _print_reports(problem: Problem) -> None:
         [_kind(each), _grade_word(each.grade), told_time(each.due), told_time(each.make_time), each.administrator]
         for each in problem.reports
     ]
-    print_table(translated("Grade: {grade}", grade=_grade(problem) or "-"), columns, rows)
+    if not problem.grades:
+        click.echo(translated("It is no accident: no customer is known to be affected."))
+        return
+    print_table(translated("Grade: {grade}", grade=_grade(problem)), columns, rows)
 
 
 def _steps(problem: Problem, events: Sequence[NetworkEvent]) -> Iterator[tuple[datetime, str]]:
@@ -255,6 +273,18 @@ def _grade(problem: Problem) -> str:
 
 def _grade_word(grade: AccidentGrade.ValueType) -> str:
     return told(AccidentGrade.Name(grade), "ACCIDENT_GRADE_")
+
+
+def _affected(problem: Problem) -> str:
+    """How many customers and complaints there are, and who has not said so yet."""
+    if not problem.affected:
+        return translated("Customers affected: no region has counted yet")
+    count, complaints = _customers(problem), _complaints(problem)
+    return translated("Customers affected: {count}; complaints: {complaints}", count=count, complaints=complaints)
+
+
+def _complaints(problem: Problem) -> int:
+    return sum(each.complaints for each in problem.affected)
 
 
 def _customers(problem: Problem) -> int:

@@ -111,11 +111,12 @@ def ack(target: Target, alarm_ids: Sequence[str], as_json: bool) -> None:
 def import_file(target: Target, file: Path, rejects: Path | None, as_json: bool, patience: float) -> None:
     """Send the reports of FILE to the running node: CSV with a header, or a JSON object in each line.
 
-    Columns, or names, are external_alarm_id, state (raised, updated, cleared), time (2026-11-01T09:00:00+08:00), one
-    of site, link and service, alarm_type (communications, processing-error, environmental, quality-of-service,
-    equipment), perceived_severity (critical, major, minor, warning, indeterminate), probable_cause, specific_problem,
-    service_affecting and planned_outage. The node remembers how far it got, by the content of FILE: run the same command again after
-    whatever ended it, and it goes on there. Lines that were not taken are told by the run that sent them.
+    Columns, or names, are external_alarm_id, state (raised, updated, cleared), time (2026-11-01T09:00:00+08:00), one of
+    site, link and service, alarm_type (communications, processing-error, environmental, quality-of-service, equipment),
+    perceived_severity (critical, major, minor, warning, indeterminate), probable_cause, specific_problem,
+    service_affecting and planned_outage. The node remembers how far it got, by the content of FILE: run the same
+    command again after whatever ended it, and it goes on there. Lines that were not taken are told by the run that sent
+    them.
 
     \b
     Examples:

@@ -9,6 +9,7 @@ from gateway.api.coordinator.v1 import problem_service_pb2 as api
 from gateway.api.coordinator.v1.problem_service_pb2_grpc import ProblemServiceStub
 from tests.federation.certificates import FEDERATION
 from tests.federation.commands import run_command
+from tests.federation.complainant import Complainant
 from tests.federation.counter import Counter
 from tests.federation.running import CALL_SECONDS, Federation, until
 from tests.unit.network_events import event
@@ -51,26 +52,43 @@ async def test_a_problem_is_seen_and_reported_by_commands(
     file.write_text("number,service\n" + "".join(f"{each},broadband-chengdu\n" for each in numbers), "utf-8")
     assert "2 bound, 2 of them new" in await clerk(federation, "import", str(file))
     assert "1 bound, 0 of them new" in await clerk(federation, "bind", numbers[0], "broadband-chengdu")
+    file.write_text(
+        f"number,service\n{numbers[0]},broadband-chengdu\n{federation.next_number('sichuan')},broadband-chengdu\n"
+        f"{numbers[1]},broadband-nowhere\n{numbers[1]},broadband-chengdu\n",
+        "utf-8",
+    )
+    partly = await clerk(federation, "import", str(file), code=1)
+    assert "2 bound, 0 of them new" in partly
+    assert [each.partition(":")[0] for each in partly.splitlines() if each.startswith("line")] == ["line 3", "line 4"]
+    assert "SUBSCRIPTION_NOT_FOUND" in partly
+    assert "broadband-nowhere" in partly
     await clerk(federation, "unbind", numbers[1], "broadband-chengdu")
     told = event("sichuan/fault/commands", services=["broadband-chengdu"], raised=federation.clock.now())
     stub = ProblemServiceStub(federation.dial_coordinator("region/sichuan"))
     await stub.TellEvent(api.TellEventRequest(event=told), timeout=CALL_SECONDS)
+    complaint = await Complainant(federation, "sichuan").file("NET_OUTAGE", numbers[0])
     found: list[str] = []
 
     async def is_counted() -> bool:
         listed = json.loads(await administrator(federation, "problems", "list", "--json"))["problems"]
-        found[:] = [each["header"]["id"] for each in listed if {"1"} <= {one["customers"] for one in each["affected"]}]
+        counts = {
+            each["header"]["id"]: [(one["customers"], one["complaints"]) for one in each["affected"]] for each in listed
+        }
+        found[:] = [name for name, told in counts.items() if ("1", "1") in told]
         return len(found) == 1
 
     await until(is_counted, "the customer is counted")
     listed = await administrator(federation, "problems", "list")
     assert all(each in listed for each in (found[0], "service broadband-chengdu", "ordinary", "monthly"))
     shown = await administrator(federation, "problems", "show", found[0])
-    assert all(each in shown for each in (told.id, "Customers affected: 1", "accident is ordinary: 1 customers"))
+    assert all(
+        each in shown for each in (told.id, "Customers affected: 1; complaints: 1", "accident is ordinary: 1 customers")
+    )
     assert "broadband-chengdu" in await administrator(federation, "outages")
     made = await administrator(federation, "problems", "report-made", found[0], "--kind", "monthly")
     assert "admin/root" in made
     assert found[0] not in await administrator(federation, "problems", "list", "--reports")
-    assert found[0] in await clerk(federation, "list")
+    followed = await clerk(federation, "list")
+    assert all(each in followed for each in (found[0], complaint.docket))
     refused = await administrator(federation, "problems", "show", "problem-none", code=1)
     assert "There is no problem problem-none" in refused

@@ -347,14 +347,18 @@ class Outage(_message.Message):
     PROBLEM_FIELD_NUMBER: _builtins.int
     IS_ROOT_CAUSE_FIELD_NUMBER: _builtins.int
     CUSTOMERS_FIELD_NUMBER: _builtins.int
+    PLANNED_OUTAGE_FIELD_NUMBER: _builtins.int
+    PLANNED_END_TIME_FIELD_NUMBER: _builtins.int
     region: _builtins.str
     """The region that answers for it."""
     problem: _builtins.str
-    """The problem that it belongs to."""
+    """The problem that it belongs to; empty where it is planned."""
     is_root_cause: _builtins.bool
-    """Whether it is the root cause of that problem."""
+    """Whether it is the root cause of that problem, or itself what the region has out."""
     customers: _builtins.int
-    """How many customers that problem affects."""
+    """How many customers that problem affects; 0 where it is planned: nobody counts those."""
+    planned_outage: _builtins.str
+    """The planned outage that it belongs to; empty where it is a problem."""
     @_builtins.property
     def element(self) -> _problem_pb2.NetworkElement:
         """What is down."""
@@ -362,6 +366,10 @@ class Outage(_message.Message):
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
         """Since when."""
+
+    @_builtins.property
+    def planned_end_time(self) -> _timestamp_pb2.Timestamp:
+        """When it is to be over, of a planned one."""
 
     def __init__(
         self,
@@ -372,10 +380,12 @@ class Outage(_message.Message):
         problem: _builtins.str = ...,
         is_root_cause: _builtins.bool = ...,
         customers: _builtins.int = ...,
+        planned_outage: _builtins.str = ...,
+        planned_end_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["element", b"element", "start_time", b"start_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["element", b"element", "planned_end_time", b"planned_end_time", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["customers", b"customers", "element", b"element", "is_root_cause", b"is_root_cause", "problem", b"problem", "region", b"region", "start_time", b"start_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["customers", b"customers", "element", b"element", "is_root_cause", b"is_root_cause", "planned_end_time", b"planned_end_time", "planned_outage", b"planned_outage", "problem", b"problem", "region", b"region", "start_time", b"start_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
