@@ -7,23 +7,34 @@ import click
 from google.protobuf.message import Message
 
 from gateway.api.region.v1 import agreement_service_pb2 as api
-from gateway.api.region.v1.agreement_pb2 import Agreement, AgreementStatement, StatementLine, StatementLineKind
+from gateway.api.region.v1.agreement_pb2 import (
+    Agreement,
+    AgreementStatement,
+    OutageCause,
+    StatementLine,
+    StatementLineKind,
+)
 from gateway.api.region.v1.agreement_service_pb2_grpc import AgreementServiceStub
 from gateway.api.types.v1.types_pb2 import Channel, Money, Requester
-from gateway.clock import from_timestamp
+from gateway.clock import from_timestamp, to_timestamp
 from gateway.languages import in_language, translated
 from gateway.money import in_major_units
 from gateway.terminal import print_table
 from gateway.words import word
 from region_node.cli.asking import answer_of
 from region_node.cli.connection import Target, connection_options
-from region_node.cli.options import json_option, print_message, request_id_of, request_option
+from region_node.cli.options import instant_of, json_option, print_message, request_id_of, request_option
 
 T = TypeVar("T")
 
 _CALL_SECONDS = 30.0
 _KIND = "STATEMENT_LINE_KIND_"
 _PPM_OF_A_PERCENT = 10_000
+_CAUSES = {
+    "operator": OutageCause.OUTAGE_CAUSE_OPERATOR,
+    "customer": OutageCause.OUTAGE_CAUSE_CUSTOMER,
+    "force-majeure": OutageCause.OUTAGE_CAUSE_FORCE_MAJEURE,
+}
 _staff_option = click.option(
     "--staff-id", default="", help="Who asks, where the certificate is that of an operator system; recorded."
 )
@@ -98,6 +109,61 @@ def end_command(target: Target, agreement_id: str, request_id: str, as_json: boo
     _tell(answer.agreement, [answer.agreement], as_json=as_json)
 
 
+@agreements.command("note-outage")
+@click.argument("service")
+@connection_options
+@click.option("--start", required=True, help="From when, as 2026-12-24T01:00+08:00.")
+@click.option("--end", required=True, help="Until when, in the same form; it has passed.")
+@click.option("--cause", type=click.Choice(list(_CAUSES)), default="operator", show_default=True, help="Whose it was.")
+@click.option(
+    "--agreement", "agreement_id", default="", help="Only for this agreement; needed where it was the customer's own."
+)
+@request_option
+@json_option
+def note_outage(
+    target: Target,
+    service: str,
+    start: str,
+    end: str,
+    cause: str,
+    agreement_id: str,
+    request_id: str,
+    as_json: bool,
+) -> None:
+    """Note, as staff, when the network service SERVICE was down; statements that there are already are corrected.
+
+    Faults that took a service down are noted by themselves once they are closed. What is the customer's own, or force
+    majeure, takes time off what counts.
+
+    \b
+    Examples:
+      region-node agreements note-outage lines-chengdu-guangzhou --start 2026-11-03T01:00+08:00 --end
+      2026-11-03T06:00+08:00
+      region-node agreements note-outage lines-chengdu-guangzhou --start 2026-11-03T01:00+08:00 --end
+      2026-11-03T02:00+08:00 --cause customer --agreement guangdong/agreement-3
+
+    \b
+    Exit codes:
+      0  noted
+      1  refused; the text says why
+      2  the command line or the credentials cannot be used
+      3  not known: run it again with the request id that is told
+    """
+    request = api.NoteOutageRequest(
+        request_id=request_id_of(request_id),
+        service=service,
+        start_time=to_timestamp(instant_of(start)),
+        end_time=to_timestamp(instant_of(end)),
+        cause=_CAUSES[cause],
+        agreement_id=agreement_id,
+    )
+    answer = _ask(target, lambda node: node.NoteOutage(request, timeout=_CALL_SECONDS), request.request_id)
+    if as_json:
+        print_message(answer.outage)
+    else:
+        click.echo(translated("Noted as {source}.", source=answer.outage.source))
+
+
 @agreements.command("list")
 @connection_options
 @click.option("--number", default="", help="Only of this line.")
@@ -152,6 +218,9 @@ def statement(target: Target, agreement_id: str, month: str, revision: int, staf
 
 
 def _print_agreements(found: Sequence[Agreement]) -> None:
+    if not found:
+        click.echo(translated("There is none."))
+        return
     columns = [
         translated("agreement"),
         translated("number"),

@@ -1,7 +1,6 @@
 """`region-node planned-outages`: when the region works on its network."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import UTC, datetime
 from typing import TypeVar
 
 import click
@@ -16,7 +15,7 @@ from gateway.terminal import print_table
 from gateway.words import word
 from region_node.cli.asking import answer_of
 from region_node.cli.connection import Target, connection_options
-from region_node.cli.options import json_option, print_message, request_id_of, request_option
+from region_node.cli.options import instant_of, json_option, print_message, request_id_of, request_option
 
 T = TypeVar("T")
 
@@ -68,8 +67,8 @@ def announce(
         request_id=request_id_of(request_id),
         sites=sites,
         links=links,
-        start_time=to_timestamp(_instant(start)),
-        end_time=to_timestamp(_instant(end)),
+        start_time=to_timestamp(instant_of(start)),
+        end_time=to_timestamp(instant_of(end)),
         emergency=emergency,
     )
     answer = _ask(target, lambda node: node.AnnouncePlannedOutage(request, timeout=_CALL_SECONDS), request.request_id)
@@ -97,8 +96,8 @@ def change(target: Target, outage_id: str, start: str, end: str, request_id: str
     request = api.ChangePlannedOutageRequest(
         request_id=request_id_of(request_id),
         planned_outage_id=outage_id,
-        start_time=to_timestamp(_instant(start)),
-        end_time=to_timestamp(_instant(end)),
+        start_time=to_timestamp(instant_of(start)),
+        end_time=to_timestamp(instant_of(end)),
     )
     answer = _ask(target, lambda node: node.ChangePlannedOutage(request, timeout=_CALL_SECONDS), request.request_id)
     _tell(answer, [answer.planned_outage], as_json=as_json)
@@ -152,6 +151,9 @@ def _tell(message: Message, found: Sequence[PlannedOutage], *, as_json: bool) ->
     if as_json:
         print_message(message)
         return
+    if not found:
+        click.echo(translated("There is none."))
+        return
     columns = [
         translated("planned outage"),
         translated("from"),
@@ -174,17 +176,6 @@ def _cells(planned: PlannedOutage) -> tuple[str, ...]:
         ", ".join([*planned.sites, *planned.links]),
         ", ".join(planned.services),
     )
-
-
-def _instant(text: str) -> datetime:
-    """An instant with its zone. Raises UsageError."""
-    try:
-        instant = datetime.fromisoformat(text)
-    except ValueError:
-        instant = None
-    if instant is None or instant.tzinfo is None:
-        raise click.UsageError(translated("Not a time with its zone, as 2026-12-24T01:00+08:00: {text}", text=text))
-    return instant.astimezone(UTC)
 
 
 def _ask(target: Target, call: Callable[[PlannedOutageServiceStub], Awaitable[T]], request_id: str = "") -> T:

@@ -5,8 +5,9 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from google.protobuf import json_format
 
-from gateway.api.region.v1.agreement_pb2 import Agreement
+from gateway.api.region.v1.agreement_pb2 import Agreement, ServiceOutage
 from tests.federation.agreements import Agreements, month_of
 from tests.federation.certificates import FEDERATION
 from tests.federation.commands import run_command
@@ -44,14 +45,22 @@ async def test_an_agreement_is_made_listed_and_its_statement_shown_line_by_line(
         assert made["id"] in await said(federation, "guangdong", "agreements", "list", "--number", number)
         agreement = Agreements(federation, "guangdong")
         await federation.advance(timedelta(days=2))
-        outage = await Agreements(federation, "sichuan").note(federation.clock.now() - 10 * HOUR, 10 * HOUR)
+        ends = federation.clock.now()
+        noting = ("agreements", "note-outage", "lines-chengdu-zhengzhou", "--end", ends.isoformat())
+        start = (ends - 10 * HOUR).isoformat()
+        outage = json_format.ParseDict(
+            json.loads(await said(federation, "sichuan", *noting, "--start", start, "--json")), ServiceOutage()
+        )
         await agreement.knows(outage)
+        own = ("--start", (ends - HOUR).isoformat(), "--cause", "customer", "--agreement", made["id"])
+        assert "Noted as guangdong/noted/chen/" in await said(federation, "guangdong", *noting, *own)
         await federation.advance(timedelta(days=30))
         (known,) = json.loads(await said(federation, "guangdong", "agreements", "list", "--json"))["agreements"]
         await agreement.has_stated(Agreement(id=known["id"]), month)
         told = await said(federation, "guangdong", "agreements", "statement", made["id"], month)
         assert "10:00:00" in told
         assert outage.source in told
+        assert "-1:00:00" in told, "the customer's own, of a service that other regions run"
         assert "20 %" in told
         assert f"Posted as {made['id']}/{month}#credit." in told
         chinese = await said(federation, "guangdong", "agreements", "statement", made["id"], month, language="zh")
