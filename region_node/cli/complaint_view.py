@@ -8,6 +8,7 @@ import click
 from rich.text import Text
 
 from gateway.api.federation.v1.configuration_pb2 import ComplaintSeverity
+from gateway.api.federation.v1.problem_pb2 import NetworkElementKind, ProblemHeader, ProblemState
 from gateway.api.region.v1.complaint_pb2 import (
     ClassifiedBy,
     Complaint,
@@ -64,6 +65,18 @@ def print_list(complaints: Sequence[Complaint]) -> None:
     )
 
 
+def _network_problem(header: ProblemHeader) -> str:
+    """That a complaint belongs to a problem of the network."""
+    kind = word(NetworkElementKind.Name(header.root_cause.kind), "NETWORK_ELEMENT_KIND_")
+    return translated(
+        "It belongs to the network problem {problem}: {cause}, {state}, since {time}.",
+        problem=header.id,
+        cause=f"{kind} {header.root_cause.id}",
+        state=word(ProblemState.Name(header.state), "PROBLEM_STATE_"),
+        time=_time(from_timestamp(header.start_time)),
+    )
+
+
 def print_told(complaint: Complaint) -> None:
     """How a complaint stands, in a line: what the customer is told at filing."""
     if is_unclassified(complaint):
@@ -99,6 +112,8 @@ def print_complaint(told: GetComplaintResponse) -> None:
         click.echo(translated("It repeats {docket}.", docket=complaint.repeat_of))
     if complaint.group_id:
         click.echo(translated("It belongs to the group {group}.", group=complaint.group_id))
+    for each in told.network_problems:
+        click.echo(_network_problem(each))
     print_proposal(complaint.classification)
     if complaint.external_reference:
         click.echo(

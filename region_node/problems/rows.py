@@ -237,6 +237,27 @@ def count_complaints(tx: Transaction, header: ProblemHeader, categories: Sequenc
     return tx.first(int, f"SELECT COUNT(DISTINCT complaints.docket) {belonging}", **parameters) or 0
 
 
+def problems_at(tx: Transaction, number_index: str, time: datetime) -> list[ProblemHeader]:
+    """The problems that went on at a time and affect the line with a number, the newest first."""
+    services = frozenset(
+        tx.all(
+            str,
+            "SELECT line_services.service FROM line_services"
+            " JOIN products ON products.product_id = line_services.product_id WHERE products.number = :number",
+            number=number_index,
+        )
+    )
+    if not services:
+        return []
+    found = tx.all(
+        ProblemHeader.FromString,
+        "SELECT content FROM followed_problems WHERE merged_into = '' AND start_time <= :time"
+        " AND (end_time IS NULL OR end_time >= :time) ORDER BY start_time DESC, problem_id DESC",
+        time=to_microseconds(time),
+    )
+    return [each for each in found if not services.isdisjoint(each.services)]
+
+
 def note_complaint(tx: Transaction, number_index: str) -> None:
     """Something was filed about a number, or is about something else now: what goes on is counted anew, if it affects
     the line with that number."""

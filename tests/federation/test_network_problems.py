@@ -244,6 +244,10 @@ async def test_lines_are_bound_and_unbound_and_nobody_elses(
     assert list(belongs.complaints) == [complaint.docket]
     counted_too = await network.of(told.id, lambda each: any(one.complaints for one in each.affected))
     assert {each.region: each.complaints for each in counted_too.affected if each.complaints} == {"sichuan": 1}
+    desk = Complainant(federation, "sichuan")
+    assert [each.id for each in (await desk.told(complaint.docket)).network_problems] == [found.header.id]
+    other = await desk.file("BILL_WRONG", number)
+    assert not (await desk.told(other.docket)).network_problems, "it is not about the network"
     binding = region_api.LineBinding(number=number, service="broadband-xichang")
     await stub.UnbindLine(region_api.UnbindLineRequest(binding=binding, requester=REQUESTER), timeout=CALL_SECONDS)
     await network.of(told.id, lambda each: counted(each, 0))
