@@ -23,7 +23,7 @@ from gateway.terminal import print_table
 from gateway.words import word
 from region_node.cli.asking import answer_of
 from region_node.cli.connection import Target, connection_options
-from region_node.cli.options import instant_of, json_option, print_message, request_id_of, request_option
+from region_node.cli.options import instant_of, json_option, print_message, request_id_of, request_option, tell_more
 
 T = TypeVar("T")
 
@@ -188,6 +188,7 @@ def list_command(target: Target, number: str, service: str, limit: int, staff_id
     request = api.ListAgreementsRequest(number=number, service=service, page_size=limit, requester=_requester(staff_id))
     answer = _ask(target, lambda node: node.ListAgreements(request, timeout=_CALL_SECONDS))
     _tell(answer, answer.agreements, as_json=as_json)
+    tell_more(answer.next_page_token)
 
 
 @agreements.command()

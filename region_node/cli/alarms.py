@@ -20,7 +20,7 @@ from region_node.cli.asking import answer_of
 from region_node.cli.connection import Target, connection_options, patience_option
 from region_node.cli.network_file import NetworkFile, NetworkFileUnusable
 from region_node.cli.network_import import Kind, run_import
-from region_node.cli.options import json_option, print_message
+from region_node.cli.options import json_option, print_message, tell_more
 
 _CALL_SECONDS = 30.0
 _SEVERITIES = [each.removeprefix("PERCEIVED_SEVERITY_").lower() for each in PerceivedSeverity.keys()[1:]]
@@ -78,6 +78,7 @@ def list_command(
     )
     found = answer_of(target, lambda channel: AlarmServiceStub(channel).ListAlarms(request, timeout=_CALL_SECONDS))
     _tell(found, found.alarms, as_json=as_json)
+    tell_more(found.next_page_token)
 
 
 @alarms.command()

@@ -15,7 +15,7 @@ from gateway.terminal import print_table
 from gateway.words import word
 from region_node.cli.asking import answer_of
 from region_node.cli.connection import Target, connection_options
-from region_node.cli.options import instant_of, json_option, print_message, request_id_of, request_option
+from region_node.cli.options import instant_of, json_option, print_message, request_id_of, request_option, tell_more
 
 T = TypeVar("T")
 
@@ -145,6 +145,7 @@ def list_command(target: Target, with_all: bool, limit: int, as_json: bool) -> N
     request = api.ListPlannedOutagesRequest(all=with_all, page_size=limit)
     answer = _ask(target, lambda node: node.ListPlannedOutages(request, timeout=_CALL_SECONDS))
     _tell(answer, answer.planned_outages, as_json=as_json)
+    tell_more(answer.next_page_token)
 
 
 def _tell(message: Message, found: Sequence[PlannedOutage], *, as_json: bool) -> None:

@@ -80,7 +80,8 @@ def _tell(
     if line is None:
         return
     known = context.federation.network.services
-    named = [known[service].name for service in header.services if service in known]
+    used = rows.services_used(tx, each.customer_id, list(header.services))
+    named = [known[service].name for service in used if service in known]
     zh_cn, en = "、".join(each.zh_cn for each in named), ", ".join(each.en for each in named)
     if stage == _BEGUN:
         text = LocalizedText(

@@ -237,6 +237,21 @@ def count_complaints(tx: Transaction, header: ProblemHeader, categories: Sequenc
     return tx.first(int, f"SELECT COUNT(DISTINCT complaints.docket) {belonging}", **parameters) or 0
 
 
+def services_used(tx: Transaction, customer_id: str, services: Sequence[str]) -> list[str]:
+    """Those of some services that active lines of a customer use, in their order."""
+    named, parameters = _among(services)
+    return tx.all(
+        str,
+        "SELECT DISTINCT line_services.service FROM line_services"  # noqa: S608 - names of parameters
+        " JOIN products ON products.product_id = line_services.product_id"
+        f" WHERE products.customer_id = :customer AND products.status = :active AND line_services.service IN ({named})"
+        " ORDER BY line_services.service",
+        customer=customer_id,
+        active=_ACTIVE,
+        **parameters,
+    )
+
+
 def problems_at(tx: Transaction, number_index: str, time: datetime) -> list[ProblemHeader]:
     """The problems that went on at a time and affect the line with a number, the newest first."""
     services = frozenset(

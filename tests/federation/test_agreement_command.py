@@ -19,7 +19,9 @@ HOUR = timedelta(hours=1)
 pytestmark = pytest.mark.files  # what a command prints is the same on each engine
 
 
-async def said(federation: Federation, region: str, *words: str, language: str = "en") -> str:
+async def said(
+    federation: Federation, region: str, *words: str, language: str = "en", with_errors: bool = False
+) -> str:
     """What a command prints for a member of a region's staff; it succeeds."""
     credentials = federation.certificates.credentials(f"region/{region}/staff/chen").certificate.parent
     environment = {
@@ -31,7 +33,7 @@ async def said(federation: Federation, region: str, *words: str, language: str =
     }
     ended = await run_command("region_node.cli.main", *words, environment=environment)
     assert ended.returncode == 0, ended.stderr
-    return ended.stdout
+    return ended.stdout + (ended.stderr if with_errors else "")
 
 
 async def test_an_agreement_is_made_listed_and_its_statement_shown_line_by_line(
@@ -43,6 +45,11 @@ async def test_an_agreement_is_made_listed_and_its_statement_shown_line_by_line(
         made = json.loads(await said(federation, "guangdong", "agreements", "create", number, *terms, "--json"))
         assert made["monthly_charge"] == {"minor_units": "100000", "currency": "CNY"}
         assert made["id"] in await said(federation, "guangdong", "agreements", "list", "--number", number)
+        assert "There are more" not in await said(federation, "guangdong", "agreements", "list", with_errors=True)
+        other = await Counter(federation, "guangdong").new_customer()
+        await Agreements(federation, "guangdong").make(other)
+        some = await said(federation, "guangdong", "agreements", "list", "--limit", "1", with_errors=True)
+        assert "There are more" in some
         agreement = Agreements(federation, "guangdong")
         await federation.advance(timedelta(days=2))
         ends = federation.clock.now()
@@ -55,7 +62,8 @@ async def test_an_agreement_is_made_listed_and_its_statement_shown_line_by_line(
         own = ("--start", (ends - HOUR).isoformat(), "--cause", "customer", "--agreement", made["id"])
         assert "Noted as guangdong/noted/chen/" in await said(federation, "guangdong", *noting, *own)
         await federation.advance(timedelta(days=30))
-        (known,) = json.loads(await said(federation, "guangdong", "agreements", "list", "--json"))["agreements"]
+        listing = ("agreements", "list", "--number", number, "--json")
+        (known,) = json.loads(await said(federation, "guangdong", *listing))["agreements"]
         await agreement.has_stated(Agreement(id=known["id"]), month)
         told = await said(federation, "guangdong", "agreements", "statement", made["id"], month)
         assert "10:00:00" in told

@@ -135,6 +135,22 @@ async def test_a_cut_between_two_regions_is_one_problem_whose_customers_are_told
     assert found.header.id not in [problem for _, problem in await network.outages()]
 
 
+async def test_a_customer_reads_of_what_the_own_lines_use_and_of_nothing_else(
+    federation: Federation, network: Network, guangdong: Counter, begins: datetime
+) -> None:
+    number = await guangdong.new_customer()
+    await bind(guangdong, number, "broadband-shenzhen")
+    told = event("guangdong/fault/two", services=["broadband-guangzhou", "broadband-shenzhen"], raised=begins)
+    await network.tell(told)
+
+    async def is_told() -> bool:
+        return len(texts(federation, number)) == 1
+
+    await until(is_told, "the customer is told")
+    assert "(Broadband in Shenzhen)" in texts(federation, number)[0]
+    await cleared(network, [told], begins)
+
+
 async def test_nobody_tells_of_what_is_another_regions(network: Network, begins: datetime) -> None:
     forged = event("henan/alarm/1", links=["chengdu-guangzhou-1"], raised=begins)
     told = await refusal(network.tell(forged))
