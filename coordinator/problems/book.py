@@ -72,24 +72,34 @@ def _going_on(book: Book, view: View) -> dict[str, Problem]:
     found = {name: each for name, each in possible.items() if not _ended_long_ago(each.header, view.now)}
     taken = {child for each in possible.values() for child in each.header.children}
     late = [
-        each
+        _Late(from_timestamp(each.raise_time), from_timestamp(each.clear_time), _causes_of(each, view))
         for each in book.events.values()
-        if _was_over_long_ago(each, view.now) and not _is_settled(each, view.now) and each.id not in taken
+        if each.id not in taken and _was_over_long_ago(each, view.now) and not _is_settled(each, view.now)
     ]
     for name, each in possible.items() if late else ():
-        if name not in found and any(_may_belong(event, each.header, view) for event in late):
+        if name not in found and _may_have_one(each.header, late, view.window):
             found[name] = each
     return found
 
 
-def _may_belong(event: NetworkEvent, header: ProblemHeader, view: View) -> bool:
-    """Whether an event that is over could be of a problem that is: at its time, and explained by its cause."""
-    first, last = from_timestamp(event.raise_time), from_timestamp(event.clear_time)
-    start, end = from_timestamp(header.start_time), from_timestamp(header.end_time)
+@dataclass(frozen=True)
+class _Late:
+    """An event that is over for long, and was told of not long ago; `causes` are what could be behind it."""
+
+    start: datetime
+    end: datetime
+    causes: frozenset[Element]
+
+
+def _causes_of(event: NetworkEvent, view: View) -> frozenset[Element]:
+    return frozenset(cause for each in observed(event).elements for cause in view.topology.causes_of(each))
+
+
+def _may_have_one(header: ProblemHeader, late: Iterable[_Late], window: timedelta) -> bool:
+    """Whether one of some events could be of a problem that has ended: at its time, and explained by its cause."""
+    first, last = from_timestamp(header.start_time) - window, from_timestamp(header.end_time) + window
     cause = element_of(header.root_cause)
-    return (first <= end + view.window and last >= start - view.window) and any(
-        cause in view.topology.causes_of(each) for each in observed(event).elements
-    )
+    return any(each.start <= last and each.end >= first and cause in each.causes for each in late)
 
 
 def _ended_long_ago(header: ProblemHeader, now: datetime) -> bool:

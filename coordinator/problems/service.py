@@ -161,9 +161,13 @@ def _with_count(problem: Problem, told: contract.AffectedCount) -> list[Problem]
         return []
     after = Problem()
     after.CopyFrom(problem)
+    own = contract.AffectedCount()
+    own.CopyFrom(told)
+    if before is not None and before.customers == told.customers:
+        own.count_time.CopyFrom(before.count_time)  # by it a grade was reached: a complaint more does not put that off
     others = [each for each in problem.affected if each.region != told.region]
     del after.affected[:]
-    after.affected.extend(sorted([*others, told], key=lambda each: each.region))
+    after.affected.extend(sorted([*others, own], key=lambda each: each.region))
     return [after]
 
 

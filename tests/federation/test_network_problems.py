@@ -51,10 +51,12 @@ class Network:
         stub = ProblemServiceStub(self._federation.dial_coordinator(f"region/{region}"))
         await stub.TellEvent(api.TellEventRequest(event=told), timeout=CALL_SECONDS)
 
-    async def count(self, problem: str, region: str, customers: int, version: int) -> None:
+    async def count(self, problem: str, region: str, customers: int, version: int, complaints: int = 0) -> None:
         """A region says how many customers are affected, in place of its node, which knows of fewer."""
         stub = ProblemServiceStub(self._federation.dial_coordinator(f"region/{region}"))
-        request = api.TellAffectedRequest(problem=problem, customers=customers, problem_version=version)
+        request = api.TellAffectedRequest(
+            problem=problem, customers=customers, problem_version=version, complaints=complaints
+        )
         await stub.TellAffected(request, timeout=CALL_SECONDS)
 
     async def of(self, child: str, holds: Callable[[Problem], bool] = lambda _: True) -> Problem:
@@ -193,6 +195,10 @@ async def test_half_a_million_customers_for_more_than_an_hour_are_a_special_acci
     name, version = found.header.id, found.header.version
     await network.count(name, "henan", 400_000, version)
     await network.count(name, "sichuan", 100_001, version)
+    counted = await network.of(told.id, lambda each: sum(count.customers for count in each.affected) == 500_001)
+    await network.count(name, "sichuan", 100_001, version, complaints=7)
+    complained = await network.of(told.id, lambda each: sum(count.complaints for count in each.affected) == 7)
+    assert [each.count_time for each in complained.affected] == [each.count_time for each in counted.affected]
     await network.of(told.id, lambda each: [grade.grade for grade in each.grades] == [api.ACCIDENT_GRADE_ORDINARY])
     refused = await refusal(_report(network, name, ORAL))
     assert refused.reason == "REPORT_NOT_NEEDED"

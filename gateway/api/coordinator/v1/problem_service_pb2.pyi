@@ -200,7 +200,7 @@ class AffectedCount(_message.Message):
     """How many complaints of that region belong to it."""
     @_builtins.property
     def count_time(self) -> _timestamp_pb2.Timestamp:
-        """When the coordinator heard of it."""
+        """Since when the coordinator knows of so many customers."""
 
     def __init__(
         self,
