@@ -249,7 +249,7 @@ async def test_an_administrator_verifies_the_federation_by_one_command(
 
     async def verified() -> tuple[int | None, str, str]:
         ended = await run_command("coordinator.cli.main", *command, environment={})
-        return ended.returncode, ended.stdout, ended.stderr
+        return ended.code, ended.out, ended.err
 
     code, out, err = await verified()
     assert (code, err) == (0, "")
