@@ -4,21 +4,21 @@ from pathlib import Path
 
 import click
 
-from coordinator.cli.audit import audit_group
-from coordinator.cli.certificates import certificates
-from coordinator.cli.complaints import complaints
-from coordinator.cli.config import config
-from coordinator.cli.doctor import doctor
+from coordinator.cli.complaints.complaints import complaints
 from coordinator.cli.exits import EPILOG
-from coordinator.cli.federation import federation
-from coordinator.cli.migrate import migrate
-from coordinator.cli.move import move_to_postgresql
-from coordinator.cli.network import network
+from coordinator.cli.federation.certificates import certificates
+from coordinator.cli.federation.federation import federation
+from coordinator.cli.federation.regions import regions
+from coordinator.cli.network.network import network
+from coordinator.cli.network.planned_outages import planned_outages
+from coordinator.cli.network.problems import outages, problems
+from coordinator.cli.node.audit import audit_group
+from coordinator.cli.node.config import config
+from coordinator.cli.node.doctor import doctor
+from coordinator.cli.node.migrate import migrate
+from coordinator.cli.node.move import move_to_postgresql
+from coordinator.cli.node.serve import serve
 from coordinator.cli.orders import orders
-from coordinator.cli.planned_outages import planned_outages
-from coordinator.cli.problems import outages, problems
-from coordinator.cli.regions import regions
-from coordinator.cli.serve import serve
 from gateway.completion import completion_command
 from gateway.languages import SpeakingGroup, speaking
 

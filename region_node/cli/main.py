@@ -6,34 +6,34 @@ import click
 
 from gateway.completion import completion_command
 from gateway.languages import SpeakingGroup, speaking
-from region_node.cli.agreements import agreements
-from region_node.cli.alarms import alarms
-from region_node.cli.attachments import attach, attachment
-from region_node.cli.audit import audit
 from region_node.cli.call import call
-from region_node.cli.complaint_desk import classify
-from region_node.cli.complaint_import import import_file as import_complaints
-from region_node.cli.complaint_levels import escalations
-from region_node.cli.complaints import complaints
-from region_node.cli.config import config
-from region_node.cli.customers import customers
-from region_node.cli.doctor import doctor
-from region_node.cli.documents import documents
-from region_node.cli.dossier import dossier
-from region_node.cli.faults import faults
-from region_node.cli.improvement import actions
-from region_node.cli.keys import keys
-from region_node.cli.measurements import measurements
-from region_node.cli.migrate import migrate
-from region_node.cli.move import move_to_postgresql
-from region_node.cli.orders import orders
-from region_node.cli.planned_outages import planned_outages
-from region_node.cli.problems import problems
-from region_node.cli.retention import hold, impact_records, list_holds, release_hold, retention
-from region_node.cli.serve import serve
-from region_node.cli.sharing import sharing
-from region_node.cli.support import support
-from region_node.cli.support_registry import experts, spares
+from region_node.cli.complaints.attachments import attach, attachment
+from region_node.cli.complaints.complaint_desk import classify
+from region_node.cli.complaints.complaint_import import import_file as import_complaints
+from region_node.cli.complaints.complaint_levels import escalations
+from region_node.cli.complaints.complaints import complaints
+from region_node.cli.complaints.dossier import dossier
+from region_node.cli.complaints.improvement import actions
+from region_node.cli.customers.customers import customers
+from region_node.cli.customers.documents import documents
+from region_node.cli.customers.retention import hold, impact_records, list_holds, release_hold, retention
+from region_node.cli.customers.sharing import sharing
+from region_node.cli.network.agreements import agreements
+from region_node.cli.network.alarms import alarms
+from region_node.cli.network.faults import faults
+from region_node.cli.network.measurements import measurements
+from region_node.cli.network.planned_outages import planned_outages
+from region_node.cli.network.problems import problems
+from region_node.cli.network.support import support
+from region_node.cli.network.support_registry import experts, spares
+from region_node.cli.node.audit import audit
+from region_node.cli.node.config import config
+from region_node.cli.node.doctor import doctor
+from region_node.cli.node.keys import keys
+from region_node.cli.node.migrate import migrate
+from region_node.cli.node.move import move_to_postgresql
+from region_node.cli.node.serve import serve
+from region_node.cli.orders.orders import orders
 
 
 @click.group(cls=SpeakingGroup, context_settings={"help_option_names": ["-h", "--help"]})
