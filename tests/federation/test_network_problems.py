@@ -151,6 +151,7 @@ async def test_a_customer_reads_of_what_the_own_lines_use_and_of_nothing_else(
     await until(is_told, "the customer is told")
     assert "(Broadband in Shenzhen)" in texts(federation, number)[0]
     await cleared(network, [told], begins)
+    await federation.advance(timedelta(hours=1))  # other tests are about these services, too
 
 
 async def test_nobody_tells_of_what_is_another_regions(network: Network, begins: datetime) -> None:

@@ -26,6 +26,7 @@ from gateway.clock import from_timestamp
 from gateway.languages import translated
 
 _LARGEST_PAGE = 500
+_WIDE = 140  # columns of a terminal from which on a list shows all
 _KINDS = {each.removeprefix("REPORT_KIND_").lower(): ReportKind.Value(each) for each in ReportKind.keys()[1:]}
 _PROBLEM = click.argument("problem", metavar="ID")
 
@@ -53,6 +54,8 @@ def list_problems(
 ) -> None:
     """List problems of the network: probable cause, services, customers, grade, and the next report.
 
+    A terminal of less than 140 columns is not shown the severity, services, regions and complaints.
+
     \b
     Examples:
       coordinator problems list
@@ -66,23 +69,12 @@ def list_problems(
         print_json(response)
         return
     now = datetime.now(UTC)
-    columns = (
-        translated("problem"),
-        translated("state"),
-        translated("severity"),
-        translated("cause"),
-        translated("services"),
-        translated("regions"),
-        translated("since"),
-        translated("customers"),
-        translated("complaints"),
-        translated("grade"),
-        translated("report due"),
-    )
     if not response.problems:
         click.echo(translated("There is none."))
         return
-    print_table(translated("Problems of the network"), columns, [_row(each, now) for each in response.problems])
+    columns = list_columns(response.problems, now, is_narrow=console().width < _WIDE)
+    rows = list(zip(*columns.values(), strict=True))
+    print_table(translated("Problems of the network"), list(columns), rows)
     if response.next_page_token:
         click.echo(translated("There are more; ask for more with --limit."), err=True)
 
@@ -170,24 +162,34 @@ def outages(connection: Connection, as_json: bool) -> None:
     print_table(translated("Down now"), columns, rows)
 
 
-def _row(problem: Problem, now: datetime) -> list[str | Text]:
-    header = problem.header
+def list_columns(found: Sequence[Problem], now: datetime, *, is_narrow: bool) -> dict[str, list[str | Text]]:
+    """What a list shows of problems, by title: on a narrow terminal what cannot be missed, the rest is shown of one."""
+    headers = [each.header for each in found]
+    columns: dict[str, list[str | Text]] = {translated("problem"): [each.id for each in headers]}
+    columns[translated("state")] = [_state(each) for each in found]
+    if not is_narrow:
+        severities = [PerceivedSeverity.Name(each.severity) for each in headers]
+        columns[translated("severity")] = [told(each, "PERCEIVED_SEVERITY_") for each in severities]
+    columns[translated("cause")] = [_element(each.root_cause) for each in headers]
+    if not is_narrow:
+        columns[translated("services")] = [", ".join(each.services) for each in headers]
+        columns[translated("regions")] = [", ".join(each.regions) for each in headers]
+    columns[translated("since")] = [told_age(each.start_time, now) for each in headers]
+    columns[translated("customers")] = [str(_customers(each)) for each in found]
+    if not is_narrow:
+        columns[translated("complaints")] = [str(_complaints(each)) for each in found]
+    columns[translated("grade")] = [_grade(each) for each in found]
+    columns[translated("report due")] = [_due(each, now) for each in found]
+    return columns
+
+
+def _due(problem: Problem, now: datetime) -> Text:
+    """The next report, red once it is overdue."""
     waiting = [each for each in problem.reports if not each.HasField("make_time")]
     due = min(waiting, key=lambda each: from_timestamp(each.due), default=None)
-    is_overdue = due is not None and from_timestamp(due.due) < now
-    return [
-        header.id,
-        _state(problem),
-        told(PerceivedSeverity.Name(header.severity), "PERCEIVED_SEVERITY_"),
-        _element(header.root_cause),
-        ", ".join(header.services),
-        ", ".join(header.regions),
-        told_age(header.start_time, now),
-        str(_customers(problem)),
-        str(_complaints(problem)),
-        _grade(problem),
-        Text(f"{_kind(due)} {told_time(due.due)}" if due is not None else "", style="red" if is_overdue else ""),
-    ]
+    if due is None:
+        return Text("")
+    return Text(f"{_kind(due)} {told_time(due.due)}", style="red" if from_timestamp(due.due) < now else "")
 
 
 def _print_problem(problem: Problem, events: Sequence[NetworkEvent]) -> None:
