@@ -18,19 +18,17 @@ from multiprocessing import connection
 from multiprocessing.context import ForkServerContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from pkgutil import walk_packages
 from tempfile import TemporaryDirectory
 from threading import Lock
 from typing import IO, cast
 
+import coordinator.cli
+import region_node.cli
 from deploy.local.process import Program, Started
 
-_MODULES = (
-    "coordinator.app",
-    "coordinator.cli.main",
-    "deploy.provider.server",
-    "region_node.app",
-    "region_node.cli.main",
-)
+_PROGRAMS = ("coordinator.app", "deploy.provider.server", "region_node.app")
+_COMMANDS = (coordinator.cli, region_node.cli)
 
 
 class _Forked:
@@ -104,7 +102,8 @@ def _one_by_one() -> Lock:
 @functools.cache
 def _server() -> ForkServerContext:
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(list(_MODULES))
+    commands = (walk_packages(each.__path__, f"{each.__name__}.") for each in _COMMANDS)
+    context.set_forkserver_preload([*_PROGRAMS, *(found.name for each in commands for found in each)])
     return context
 
 

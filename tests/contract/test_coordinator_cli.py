@@ -322,7 +322,7 @@ def commands(group: click.Group, path: str = "coordinator") -> Iterator[str]:
             yield f"{path} {name}"
 
 
-@pytest.mark.parametrize("words", sorted(commands(main)))
+@pytest.mark.parametrize("words", sorted(commands(main.whole())))
 def test_the_help_of_every_command_gives_an_example(words: str) -> None:
     text = CliRunner().invoke(main, [*words.split()[1:], "--help"]).stdout
     assert words in text.partition("Example")[2]
