@@ -154,6 +154,31 @@ async def test_a_customer_reads_of_what_the_own_lines_use_and_of_nothing_else(
     await federation.advance(timedelta(hours=1))  # other tests are about these services, too
 
 
+async def test_who_was_told_that_it_is_over_is_told_that_it_has_come_back(
+    federation: Federation, network: Network, sichuan: Counter, begins: datetime
+) -> None:
+    number = await sichuan.new_customer()
+    await bind(sichuan, number, "broadband-xichang")
+    told = event("sichuan/fault/back", services=["broadband-xichang"], raised=begins)
+    words = ("may affect", "is over", "has come back", "is over")
+    for count in range(1, len(words) + 1):
+        if count % 2:
+            told.ClearField("clear_time")
+        else:
+            told.clear_time.CopyFrom(to_timestamp(begins + count * timedelta(minutes=1)))
+        told.version += 1
+        await network.tell(told)
+
+        async def is_told(count: int = count) -> bool:
+            return len(texts(federation, number)) == count
+
+        await until(is_told, "the customer is told")
+    assert all(word in text for word, text in zip(words, texts(federation, number), strict=True))
+    # Other tests are about this service, too.
+    await _unbind(RegionStub(federation.dial_node("sichuan", "region/sichuan/operator/counter")), number)
+    await federation.advance(timedelta(hours=1))
+
+
 async def test_nobody_tells_of_what_is_another_regions(network: Network, begins: datetime) -> None:
     forged = event("henan/alarm/1", links=["chengdu-guangzhou-1"], raised=begins)
     told = await refusal(network.tell(forged))
@@ -271,12 +296,16 @@ async def test_lines_are_bound_and_unbound_and_nobody_elses(
     assert [each.id for each in (await desk.told(complaint.docket)).network_problems] == [found.header.id]
     other = await desk.file("BILL_WRONG", number)
     assert not (await desk.told(other.docket)).network_problems, "it is not about the network"
-    binding = region_api.LineBinding(number=number, service="broadband-xichang")
-    await stub.UnbindLine(region_api.UnbindLineRequest(binding=binding, requester=REQUESTER), timeout=CALL_SECONDS)
+    await _unbind(stub, number)
     await network.of(told.id, lambda each: counted(each, 0))
     followed = await _followed(stub, found.header.id)
     assert (list(followed.header.children), list(followed.complaints)) == ([told.id], [])
     await cleared(network, [told], begins)
+
+
+async def _unbind(node: RegionStub, number: str) -> None:
+    binding = region_api.LineBinding(number=number, service="broadband-xichang")
+    await node.UnbindLine(region_api.UnbindLineRequest(binding=binding, requester=REQUESTER), timeout=CALL_SECONDS)
 
 
 async def _followed(node: RegionStub, problem: str) -> region_api.FollowedProblem:
