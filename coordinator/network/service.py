@@ -166,6 +166,8 @@ def _told(start: str, end: str, graph: LinkGraph, allowed: QualityClass | None) 
         best=_path(ways.best, allowed) if ways.best is not None else None,
         alternative=_path(ways.alternative, allowed) if ways.alternative is not None else None,
         shared_links=ways.shared_links,
+        shared_sites=ways.shared_sites,
+        apart=[_path(each, allowed) for each in ways.apart],
     )
 
 
