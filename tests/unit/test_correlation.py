@@ -26,6 +26,7 @@ NETWORK = NetworkRegistry(
             NetworkService(id="v-abe", region="a", sites=["a", "e"], links=["ab", "be"]),
             NetworkService(id="v-round", region="a", sites=["a", "b"], links=["ab", "bc", "ac"]),
             NetworkService(id="v-f", region="f", sites=["f"]),
+            NetworkService(id="v-up", region="f", sites=["g"], links=["fg"]),
         ],
     )
 )
@@ -140,8 +141,10 @@ def test_a_service_is_down_once_no_way_is_left_between_its_sites() -> None:
     assert down("ab", "bc") == {"v-ab", "v-abe", "v-round"}
     assert down("c") == frozenset(), "the other way does not need it"
     assert down("c", "ab") == {"v-ab", "v-abe", "v-round"}
-    assert down("f") == {"v-f"}
+    assert down("f") == {"v-f", "v-up"}
     assert down("v-f") == {"v-f"}
+    assert down("fg") == {"v-up"}, "what is at one site alone is down with all links that it uses"
+    assert down("gone") == {"gone"}
 
 
 STORM_NETWORK = random_network(40, 30, random.Random(1))

@@ -7,7 +7,7 @@ from fractions import Fraction
 from pathlib import Path as File
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coordinator.network.paths import (
@@ -23,6 +23,8 @@ from coordinator.network.paths import (
 )
 from gateway.api.federation.v1.network_pb2 import Link, Network, QualityClass, Site
 from gateway.federation.files import load
+from gateway.federation.network import NetworkRegistry
+from gateway.federation.network_ways import Parts, cut_together
 
 SHIPPED = load(File(__file__).parents[2] / "deploy" / "federation").network
 CLASSES = {each.name: each for each in SHIPPED.quality_classes}
@@ -135,6 +137,7 @@ def shared(way: Sequence[Link], other: Sequence[Link]) -> tuple[int, int]:
     return len(links), len(passed(way) & passed(other))
 
 
+@settings(deadline=None)
 @given(small_networks)
 def test_the_best_way_is_the_best_of_all_and_the_alternative_shares_the_fewest_links(links: list[Link]) -> None:
     whole = Network(sites=[Site(id=site) for site in SITES], links=links)
@@ -159,6 +162,7 @@ def test_the_best_way_is_the_best_of_all_and_the_alternative_shares_the_fewest_l
     assert (len(ways.shared_links), len(ways.shared_sites)) == least[:2]
 
 
+@settings(deadline=None)
 @given(small_networks)
 def test_no_two_ways_share_less_than_those_that_are_found(links: list[Link]) -> None:
     whole = Network(sites=[Site(id=site) for site in SITES], links=links)
@@ -183,6 +187,29 @@ def test_no_two_ways_share_less_than_those_that_are_found(links: list[Link]) -> 
             assert all(one.end == other.start for one, other in itertools.pairwise(way.hops))
     elif ways.alternative is not None:
         assert (len(ways.shared_links), len(ways.shared_sites)) == min(delays)[:2]
+
+
+@settings(deadline=None)
+@given(small_networks, st.data())
+def test_two_windows_conflict_where_they_leave_no_path_that_each_of_them_alone_leaves(
+    links: list[Link], data: st.DataObject
+) -> None:
+    whole = Network(sites=[Site(id=site) for site in SITES], links=links)
+    one, other = (data.draw(st.frozensets(st.sampled_from([each.id for each in links]))) for _ in range(2))
+
+    def is_reached(down: frozenset[str], start: str, end: str) -> bool:
+        return LinkGraph(whole, {}, down).ways(start, end).best is not None
+
+    conflicts = set(cut_together(NetworkRegistry(whole), Parts(links=one), Parts(links=other)))
+    for start, end in itertools.combinations(SITES, 2):
+        ways = LinkGraph(whole, {}, []).ways(start, end)
+        is_cut = (
+            is_reached(one, start, end) and is_reached(other, start, end) and not is_reached(one | other, start, end)
+        )
+        assert (f"{start} - {end}" in conflicts) == is_cut
+        if is_cut:
+            taken = one | other
+            assert all(taken.intersection(way.links) for way in (ways.best, ways.alternative, *ways.apart) if way)
 
 
 TRAP = (link("ab", "ab", 1), link("bc", "bc", 1), link("cd", "cd", 1), link("ac", "ac", 5), link("bd", "bd", 5))
