@@ -196,12 +196,21 @@ class LinkGraph:
         other = self._shortest(start, end, best)
         if other is None or frozenset(best.links) == frozenset(other.links):
             return Ways(best, None)
-        least = _amounts(best, other)
-        if least == (0, 0):
+        links, sites = _shared(best, other)
+        if all(self._is_needed(start, end, link=each) for each in links) and all(
+            self._is_needed(start, end, site=each) for each in sites
+        ):
             return Ways(best, other)
         # The best may stand in the way of two that share less: then no other one is far enough from it.
         apart = self._apart(start, end)
-        return Ways(best, other, apart if _amounts(*apart) < least else ())
+        return Ways(best, other, apart if _amounts(*apart) < (len(links), len(sites)) else ())
+
+    def _is_needed(self, start: str, end: str, *, link: str = "", site: str = "") -> bool:
+        """Whether every way between two sites goes over a link, or through a site."""
+        found = self._links.get(link)
+        without_links = [(found.site_a, found.site_b, link)] if found is not None else []
+        rest = nx.restricted_view(self._graph, [site] if site else [], without_links)
+        return not nx.has_path(rest, start, end)
 
     def _cost(self, link: str) -> int:
         figures = self._figures[link]
