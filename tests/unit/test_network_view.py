@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from coordinator.cli.network_view import print_ways
+from coordinator.cli.network.network_view import print_ways
 from gateway.api.coordinator.v1 import path_service_pb2 as contract
 
 
