@@ -20,9 +20,16 @@ from gateway.api.coordinator.v1.problem_service_pb2 import (
     ReportKind,
 )
 from gateway.api.coordinator.v1.problem_service_pb2_grpc import ProblemServiceStub
-from gateway.api.federation.v1.problem_pb2 import NetworkElement, NetworkElementKind, PerceivedSeverity, ProblemState
+from gateway.api.federation.v1.problem_pb2 import (
+    NetworkElement,
+    NetworkElementKind,
+    PerceivedSeverity,
+    ProblemHeader,
+    ProblemState,
+)
 from gateway.channels import invoke
 from gateway.clock import from_timestamp
+from gateway.federation.problems import is_cause_known
 from gateway.languages import translated
 
 _LARGEST_PAGE = 500
@@ -170,7 +177,7 @@ def list_columns(found: Sequence[Problem], now: datetime, *, is_narrow: bool) ->
     if not is_narrow:
         severities = [PerceivedSeverity.Name(each.severity) for each in headers]
         columns[translated("severity")] = [told(each, "PERCEIVED_SEVERITY_") for each in severities]
-    columns[translated("cause")] = [_element(each.root_cause) for each in headers]
+    columns[translated("cause")] = [_cause(each) for each in headers]
     if not is_narrow:
         columns[translated("services")] = [", ".join(each.services) for each in headers]
         columns[translated("regions")] = [", ".join(each.regions) for each in headers]
@@ -194,7 +201,7 @@ def _due(problem: Problem, now: datetime) -> Text:
 
 def _print_problem(problem: Problem, events: Sequence[NetworkEvent]) -> None:
     header = problem.header
-    tree = Tree(Text(f"{header.id}: {_element(header.root_cause)} ({_state(problem)})"))
+    tree = Tree(Text(f"{header.id}: {_cause(header)} ({_state(problem)})"))
     parent = next((each for each in events if each.id == header.parent), None)
     branch = tree.add(Text(_event(parent) if parent is not None else header.parent))
     for each in events:
@@ -259,6 +266,14 @@ def _event(event: NetworkEvent) -> str:
 def _state(problem: Problem) -> str:
     state = told(ProblemState.Name(problem.header.state), "PROBLEM_STATE_")
     return f"{state} → {problem.header.merged_into}" if problem.header.merged_into else state
+
+
+def _cause(header: ProblemHeader) -> str:
+    """The root cause and how sure it is; where none is claimed, what the events have in common."""
+    element = _element(header.root_cause)
+    if not is_cause_known(header):
+        return translated("unknown, near {element}", element=element)
+    return f"{element} ({header.confidence} %)" if header.HasField("confidence") else element
 
 
 def _element(element: NetworkElement) -> str:

@@ -27,6 +27,7 @@ from gateway.api.region.v1.complaint_pb2 import (
 )
 from gateway.api.region.v1.complaint_service_pb2 import GetComplaintResponse
 from gateway.clock import from_timestamp
+from gateway.federation.problems import is_cause_known
 from gateway.languages import in_language, translated
 from gateway.money import in_major_units
 from gateway.terminal import print_table
@@ -68,10 +69,11 @@ def print_list(complaints: Sequence[Complaint]) -> None:
 def _network_problem(header: ProblemHeader) -> str:
     """That a complaint belongs to a problem of the network."""
     kind = word(NetworkElementKind.Name(header.root_cause.kind), "NETWORK_ELEMENT_KIND_")
+    cause = f"{kind} {header.root_cause.id}"
     return translated(
         "It belongs to the network problem {problem}: {cause}, {state}, since {time}.",
         problem=header.id,
-        cause=f"{kind} {header.root_cause.id}",
+        cause=cause if is_cause_known(header) else translated("unknown, near {element}", element=cause),
         state=word(ProblemState.Name(header.state), "PROBLEM_STATE_"),
         time=_time(from_timestamp(header.start_time)),
     )

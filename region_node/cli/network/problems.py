@@ -16,6 +16,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Requester
 from gateway.clock import from_timestamp
 from gateway.errors import from_rpc_error
+from gateway.federation.problems import is_cause_known
 from gateway.languages import translated
 from gateway.terminal import print_table
 from gateway.words import word
@@ -237,11 +238,12 @@ def _print_problems(found: Sequence[api.FollowedProblem]) -> None:
 def _row(followed: api.FollowedProblem) -> list[str]:
     header = followed.header
     kind = word(NetworkElementKind.Name(header.root_cause.kind), "NETWORK_ELEMENT_KIND_")
+    cause = f"{kind} {header.root_cause.id}"
     return [
         header.id,
         _state(header),
         word(PerceivedSeverity.Name(header.severity), "PERCEIVED_SEVERITY_"),
-        f"{kind} {header.root_cause.id}",
+        cause if is_cause_known(header) else translated("unknown, near {element}", element=cause),
         ", ".join(header.services),
         f"{from_timestamp(header.start_time):%Y-%m-%d %H:%M:%S}",
         f"{from_timestamp(header.end_time):%Y-%m-%d %H:%M:%S}" if header.HasField("end_time") else "",
