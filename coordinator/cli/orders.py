@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 import click
 from rich.text import Text
 
-from coordinator.cli.complaints.timeline import seconds_between, timeline, unanswered_envelopes
 from coordinator.cli.connection import TIMEOUT, Connection, connected
 from coordinator.cli.exits import EPILOG, CannotReach
+from coordinator.cli.order_timeline import seconds_between, timeline, unanswered_envelopes
 from coordinator.cli.output import (
     json_option,
     print_json,

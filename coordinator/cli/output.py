@@ -1,6 +1,5 @@
 """What commands print: tables for people, JSON for programs."""
 
-import sys
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -9,25 +8,21 @@ from google.protobuf.json_format import MessageToJson
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
+from gateway import terminal
 from gateway.api.coordinator.v1.administration_pb2 import UnansweredRegion
 from gateway.clock import from_timestamp
 from gateway.errors import Refused
 from gateway.languages import refusal, translated
-from gateway.terminal import is_short
 from gateway.words import word
-
-_PIPED_WIDTH = 200  # columns where no terminal says how many it has
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 
 
 def console() -> Console:
     """Where tables go: standard output as it is now."""
-    terminal = sys.stdout.isatty()
-    return Console(file=sys.stdout, width=None if terminal else _PIPED_WIDTH, highlight=False)
+    return terminal.output()
 
 
 def print_json(message: Message) -> None:
@@ -44,18 +39,7 @@ def print_json(message: Message) -> None:
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str | Text]]) -> None:
     """Prints a table; texts of others are shown as they are and never read as markup."""
-    table = Table(
-        title=translated("{title} (times are UTC)", title=title),
-        title_justify="left",
-        box=None,
-        pad_edge=False,
-        header_style="bold",
-    )
-    for place, column in enumerate(columns):
-        table.add_column(column, overflow="fold", no_wrap=place == 0 and is_short(rows))
-    for row in rows:
-        table.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in row))
-    console().print(table)
+    terminal.print_table(columns, rows, translated("{title} (times are UTC)", title=title))
 
 
 def told(name: str, prefix: str) -> str:

@@ -100,7 +100,7 @@ async def test_files_private_notes_and_questions_between_regions_by_commands(
     refused = await said(federation, "guangdong", "operator/counter", "attach", docket, str(bill), *clerk)
     assert (refused.code, "DOCUMENT_TYPE_NOT_ALLOWED" in refused.err) == (1, True), refused
     noted = await said(federation, "sichuan", staff, "note", docket, "third call")
-    assert (noted.code, noted.out) == (0, "Noted: 1 private notes.\n"), noted
+    assert (noted.code, noted.out) == (0, "Noted. Private notes: 1.\n"), noted
     assert (
         await said(federation, "sichuan", staff, "respond", docket, "which?", "--ask-region", "guangdong")
     ).code == 0

@@ -161,7 +161,7 @@ def test_kept_running_it_does_what_it_prints_and_stops_when_told(tmp_path: Path)
         assert "is whole" in pasted.stdout
         assert "guangdong/counter/readme-1 ORDER_STATE_COMPLETED" in readme_example(directory, tmp_path)
         complained = readme_complaint(directory, tmp_path)
-        assert re.search(r"Noted: 1 private notes\.\n.*: pending, L1; .*\n.*: in progress, L1; ", complained), (
+        assert re.search(r"Noted\. Private notes: 1\.\n.*: pending, L1; .*\n.*: in progress, L1; ", complained), (
             complained
         )
         assert re.search(r"^Where its time went", complained, re.MULTILINE), complained

@@ -121,7 +121,7 @@ def test_the_rows_of_why_late_sum_to_the_whole_as_they_are_shown(seconds: list[i
         print_history(seen, "sichuan")
     *parts, last = [minutes(row[2]) for row in shown]
     assert sum(parts) == last == sum(seconds) // 60
-    assert sum(str(row[4]).count("█") for row in shown[:-1]) == 40
+    assert sum(str(row[4]).count("█") for row in shown[:-1]) == 28
 
 
 def test_what_waited_for_the_coordinator_is_not_said_to_be_the_customers(capsys: pytest.CaptureFixture[str]) -> None:

@@ -19,7 +19,7 @@ from tests.unit.network_events import NOON
 NAME = "problem-20261210-1f0c3a5b"
 
 
-@pytest.mark.parametrize(("name", "is_whole"), [(NAME, True), ("x" * 41, False)])
+@pytest.mark.parametrize(("name", "is_whole"), [(NAME, True), ("x" * 41, True), ("a name of words " * 3, False)])
 def test_what_names_a_row_is_not_folded_unless_it_is_long(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, is_whole: bool
 ) -> None:
@@ -28,6 +28,28 @@ def test_what_names_a_row_is_not_folded_unless_it_is_long(
     printed = capsys.readouterr().out
     assert (name in printed) == is_whole
     assert "".join(printed.split()).count("lines-chengdu-guangzhou") >= 1
+
+
+def test_each_row_is_shown_by_itself_where_the_words_of_a_table_do_not_fit(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(terminal, "_PIPED_WIDTH", 50)
+    columns, row = (
+        ["order", "business", "waits for", "why"],
+        ("henan/counter/suspend-2", "SUSPEND", "", "REGION_NOT_JOINED"),
+    )
+    terminal.print_table(columns, [row], "Held orders")
+    assert [line.rstrip() for line in capsys.readouterr().out.splitlines()] == [
+        "Held orders",
+        "order henan/counter/suspend-2",
+        "  business  SUSPEND",
+        "  why       REGION_NOT_JOINED",
+    ]
+
+
+def test_a_table_without_rows_says_that_there_is_none(capsys: pytest.CaptureFixture[str]) -> None:
+    terminal.print_table(["fault", "place"], [])
+    assert capsys.readouterr().out == "There is none.\n"
 
 
 def test_a_narrow_terminal_is_shown_of_a_problem_what_cannot_be_missed() -> None:

@@ -24,7 +24,7 @@ from gateway.clock import from_timestamp
 from gateway.languages import in_language, translated
 
 _STATE = "COMPLAINT_STATE_"
-_BAR = 40  # characters of the whole time
+_BAR = 28  # characters of the whole time
 _COLOURS = ("green", "yellow", "cyan", "magenta", "blue", "red")
 _MINUTE, _HOUR, _DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 _HIGH = 3  # the level from which those above the regions have it

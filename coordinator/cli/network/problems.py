@@ -247,7 +247,7 @@ def _steps(problem: Problem, events: Sequence[NetworkEvent]) -> Iterator[tuple[d
             yield from_timestamp(each.clear_time), translated("{event} was over", event=each.id)
     for reached in problem.grades:
         grade = _grade_word(reached.grade)
-        what = translated("accident is {grade}: {count} customers", grade=grade, count=reached.customers)
+        what = translated("accident is {grade}; customers: {count}", grade=grade, count=reached.customers)
         yield from_timestamp(reached.reach_time), what
     for report in problem.reports:
         if report.HasField("make_time"):

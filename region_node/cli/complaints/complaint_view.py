@@ -35,7 +35,15 @@ from gateway.words import word
 from region_node.complaints.rules import is_unclassified
 
 _STATE = "COMPLAINT_STATE_"
-_BAR = 40  # characters of the whole time
+_NO_ANSWER_DUE = frozenset(
+    {
+        ComplaintState.COMPLAINT_STATE_REJECTED,
+        ComplaintState.COMPLAINT_STATE_CANCELLED,
+        ComplaintState.COMPLAINT_STATE_RESOLVED,
+        ComplaintState.COMPLAINT_STATE_CLOSED,
+    }
+)
+_BAR = 28  # characters of the whole time
 _COLOURS = ("green", "yellow", "cyan", "magenta", "blue", "red")
 _HOUR = timedelta(hours=1)
 
@@ -91,15 +99,18 @@ def print_told(complaint: Complaint) -> None:
         )
         click.echo(told)
         return
-    told = translated(
-        "{docket}: {state}, L{level}; {region} {department} answers by {due}",
-        docket=complaint.docket,
-        state=word(ComplaintState.Name(complaint.state), _STATE),
-        level=complaint.level,
-        region=complaint.owner_region,
-        department=in_language(complaint.department),
-        due=_time(from_timestamp(complaint.expected_resolution_date)),
-    )
+    stands = {
+        "docket": complaint.docket,
+        "state": word(ComplaintState.Name(complaint.state), _STATE),
+        "level": complaint.level,
+        "region": complaint.owner_region,
+        "department": in_language(complaint.department),
+    }
+    if complaint.state in _NO_ANSWER_DUE:
+        told = translated("{docket}: {state}, L{level}; {region} {department} is responsible", **stands)
+    else:
+        due = _time(from_timestamp(complaint.expected_resolution_date))
+        told = translated("{docket}: {state}, L{level}; {region} {department} answers by {due}", **stands, due=due)
     click.echo(told)
 
 

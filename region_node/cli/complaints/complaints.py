@@ -236,7 +236,7 @@ def note(target: Target, docket: str, text: str, request_id: str, as_json: bool)
     if as_json:
         print_message(told)
     else:
-        click.echo(translated("Noted: {count} private notes.", count=len(told.private_notes)))
+        click.echo(translated("Noted. Private notes: {count}.", count=len(told.private_notes)))
 
 
 @complaints.command()

@@ -219,9 +219,6 @@ def statement(target: Target, agreement_id: str, month: str, revision: int, staf
 
 
 def _print_agreements(found: Sequence[Agreement]) -> None:
-    if not found:
-        click.echo(translated("There is none."))
-        return
     columns = [
         translated("agreement"),
         translated("number"),

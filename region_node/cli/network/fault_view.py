@@ -23,6 +23,14 @@ from gateway.terminal import print_table
 from gateway.words import word
 
 _STATE = "FAULT_STATE_"
+_NO_REPAIR_DUE = frozenset(
+    {
+        FaultState.FAULT_STATE_REJECTED,
+        FaultState.FAULT_STATE_RESOLVED,
+        FaultState.FAULT_STATE_CANCELLED,
+        FaultState.FAULT_STATE_CLOSED,
+    }
+)
 
 
 def print_list(faults: Sequence[Fault]) -> None:
@@ -44,14 +52,17 @@ def print_list(faults: Sequence[Fault]) -> None:
 
 def print_told(fault: Fault) -> None:
     """How a fault stands, in a line: what the customer is told at reporting."""
-    told = translated(
-        "{fault}: {state}, {severity}; {region} repairs it by {due}",
-        fault=fault.id,
-        state=_state(fault),
-        severity=_severity(fault),
-        region=fault.owner_region,
-        due=_time(from_timestamp(fault.expected_resolution_date)),
-    )
+    stands = {
+        "fault": fault.id,
+        "state": _state(fault),
+        "severity": _severity(fault),
+        "region": fault.owner_region,
+    }
+    if fault.state in _NO_REPAIR_DUE:
+        told = translated("{fault}: {state}, {severity}; {region} is responsible", **stands)
+    else:
+        due = _time(from_timestamp(fault.expected_resolution_date))
+        told = translated("{fault}: {state}, {severity}; {region} repairs it by {due}", **stands, due=due)
     click.echo(told)
 
 

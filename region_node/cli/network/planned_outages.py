@@ -152,9 +152,6 @@ def _tell(message: Message, found: Sequence[PlannedOutage], *, as_json: bool) ->
     if as_json:
         print_message(message)
         return
-    if not found:
-        click.echo(translated("There is none."))
-        return
     columns = [
         translated("planned outage"),
         translated("from"),
