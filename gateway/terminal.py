@@ -7,7 +7,7 @@ import click
 from rich.console import Console
 from rich.measure import Measurement
 from rich.padding import Padding
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from gateway.languages import translated
@@ -15,6 +15,7 @@ from gateway.languages import translated
 _SHORT = 40  # characters
 _PIPED_WIDTH = 200  # columns where no terminal says how many it has
 _TOO_NARROW = 0.9  # of the width of all longest words: one that is folded harms less than rows of ten lines
+_GAP = 2  # columns between two of a table
 _ANY_WIDTH = 10_000  # columns: more than any table needs
 
 
@@ -26,32 +27,53 @@ def output() -> Console:
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str | Text]], title: str = "") -> None:
     """Prints a table on standard output; texts are shown as they are and never read as markup.
 
-    Where the terminal is much too narrow for the longest word of each column, each row is printed by itself, a line for
-    each of its cells. A table without rows and title is one line that says so.
+    No word is folded where the terminal has room for the longest of each column. Where it is much too narrow for that,
+    each row is printed by itself, a line for each of its cells. A table without rows and title says so in one line.
     """
     if not rows and not title:
         click.echo(translated("There is none."))
         return
     console = output()
-    table = Table(title=title or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    table = Table(
+        title=title or None,
+        title_justify="left",
+        box=None,
+        pad_edge=False,
+        padding=(0, _GAP, 0, 0),
+        header_style="bold",
+    )
     for place, column in enumerate(columns):
         table.add_column(column, overflow="fold", no_wrap=place == 0 and _is_short(rows))
     for row in rows:
         table.add_row(*map(_as_text, row))
-    if console.width < _TOO_NARROW * _least_width(table, console):
+    needs = [_needs(console, column) for column in table.columns]
+    room, least = console.width - _GAP * (len(needs) - 1), sum(need.minimum for need in needs)
+    if room < _TOO_NARROW * least:
         _print_rows(console, columns, rows, title)
-    else:
-        console.print(table)
+        return
+    if least <= room < sum(need.maximum for need in needs):
+        for shown, width in zip(table.columns, _widths(needs, room), strict=True):
+            shown.width = width
+    console.print(table)
+
+
+def _needs(console: Console, column: Column) -> Measurement:
+    """How wide a column is at least, so that no word is folded, and at most, so that nothing is."""
+    options = console.options.update(width=_ANY_WIDTH)
+    found = [Measurement.get(console, options, cell) for cell in (column.header, *column.cells)]
+    widest = max(each.maximum for each in found)
+    return Measurement(widest if column.no_wrap else max(each.minimum for each in found), widest)
+
+
+def _widths(needs: Sequence[Measurement], room: int) -> list[int]:
+    """Widths that sum to no more than `room`: what is left above the least goes to each as far as it lacks it."""
+    least, lacking = sum(need.minimum for need in needs), sum(need.span for need in needs)
+    return [need.minimum + (room - least) * need.span // lacking for need in needs]
 
 
 def _is_short(rows: Sequence[Sequence[str | Text]]) -> bool:
     """Whether what names the rows is so short that it need not be folded: then it can be copied on any terminal."""
     return all(len(row[0]) <= _SHORT for row in rows)
-
-
-def _least_width(table: Table, console: Console) -> int:
-    """How many columns a table needs so that no word of it is folded."""
-    return Measurement.get(console, console.options.update(width=_ANY_WIDTH), table).minimum
 
 
 def _print_rows(console: Console, columns: Sequence[str], rows: Sequence[Sequence[str | Text]], title: str) -> None:
@@ -60,7 +82,7 @@ def _print_rows(console: Console, columns: Sequence[str], rows: Sequence[Sequenc
         console.print(Text(title, style="italic"))
     for row in rows:
         console.print(Text.assemble((columns[0], "bold"), " ", _as_text(row[0])), soft_wrap=True)
-        cells = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
+        cells = Table(box=None, pad_edge=False, show_header=False, padding=(0, _GAP, 0, 0))
         cells.add_column(no_wrap=True, style="bold")
         cells.add_column(overflow="fold")
         for column, cell in zip(columns[1:], row[1:], strict=True):

@@ -47,6 +47,17 @@ def test_each_row_is_shown_by_itself_where_the_words_of_a_table_do_not_fit(
     ]
 
 
+def test_no_word_of_a_table_is_folded_where_there_is_room_for_all_of_them(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(terminal, "_PIPED_WIDTH", 60)
+    words = ("+8619851689478", "lines-chengdu-guangzhou", "Service level of leased lines, as told")
+    terminal.print_table(["number", "service", "terms"], [words])
+    printed = capsys.readouterr().out
+    assert all(word in printed for words_of_cell in words for word in words_of_cell.split())
+    assert max(map(len, printed.splitlines())) <= 60
+
+
 def test_a_table_without_rows_says_that_there_is_none(capsys: pytest.CaptureFixture[str]) -> None:
     terminal.print_table(["fault", "place"], [])
     assert capsys.readouterr().out == "There is none.\n"

@@ -176,6 +176,8 @@ def events(target: Target, token_file: Path, only_past: bool, patience: float) -
         asyncio.run(run())
     except CredentialsUnusable as error:
         raise click.UsageError(str(error)) from error
+    except BrokenPipeError:
+        raise  # whoever reads what is printed has enough: the file is not to blame
     except (OSError, UnicodeError) as error:
         raise click.UsageError(f"{token_file}: {error}") from error
     except grpc.aio.AioRpcError as error:
