@@ -53,7 +53,7 @@ class Engineers:
             return list_faults(tx, wanted, None, _MOST)
 
         while True:
-            await asyncio.sleep(self._source.uniform(2.0, 6.0))
+            await asyncio.sleep(self._source.uniform(3.0, 7.0))
             for fault in await self._line.insist(lambda node: node.store.read(waiting)):
                 if fault.owner_region == self._line.region.name and fault.version:
                     self._observer.see(fault)

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from gateway.api.federation.v1.federation_pb2 import MemberState
 from gateway.api.region.v1.order_pb2 import OrderState
 from gateway.clock import from_microseconds
+from region_node.problems.rows import find_followed
 from tests.simulation import checks
 from tests.simulation.businesses import PROVIDER_REGION
 from tests.simulation.coordinator import Coordinator, ToCoordinator
@@ -35,12 +36,12 @@ from tests.simulation.verification import Customer, Phones
 from tests.simulation.virtual_time import NodeClock, VirtualLoop, WallTime
 from tests.simulation.world import REGIONS, START, drawn_keys, first_database
 
-ERRANDS = 56
+ERRANDS = 50
 FAULTY_SECONDS = 40.0
 HEALING_SECONDS = 60.0  # guarantee G4: after the last fault heals
 QUIET_SECONDS = 8  # longer than anybody waits between two looks at an order
 LONGEST_SETTLING = 240  # seconds: a run that is not quiet then never will be
-LEAPS = 12
+LEAPS = 10
 _PACKAGES = ("gateway", "region_node", "coordinator")
 
 
@@ -195,11 +196,16 @@ class Simulation:
     async def _require_healing(self) -> None:
         """What waited for an answer when the faults ended has one soon after."""
         open_before = {(region.name, each) for region in self._regions for each in open_envelopes(region)}
+        problems = [each.header for each in self._coordinator.registry.kept.problems.values()]
         await asyncio.sleep(HEALING_SECONDS)
         for region in self._regions:
             for envelope in open_envelopes(region):
                 if (region.name, envelope) in open_before:
                     self.history.broken("nothing lost", envelope, "no answer a minute after healing")
+            for header in problems:
+                followed = region.ports.disk.read(lambda tx, name=header.id: find_followed(tx, name))  # type: ignore[misc]
+                if followed is None or followed.header.version < header.version:
+                    self.history.broken("problems are followed", header.id, f"{region.name} is behind after a minute")
 
     async def _live_on(self) -> None:
         """Waits until all is quiet, then lets days pass until no timer is left, or enough have passed.
