@@ -71,7 +71,6 @@ class ToCoordinator:
             lambda batch, left: coordinator.router.deliver(self._region, batch, left),
         )
 
-
     async def tell_event(self, event: NetworkEvent) -> None:
         """See `Coordinators`."""
         await self._call(TellEventRequest(event=event))
@@ -171,9 +170,7 @@ class Coordinator:
         """How the federation stands."""
         return Knowledge(self._number, self.federation, tuple(self._members.values()))
 
-    async def serve(
-        self, region: str, request: TellEventRequest | TellAffectedRequest | HoldWindowRequest
-    ) -> bytes:
+    async def serve(self, region: str, request: TellEventRequest | TellAffectedRequest | HoldWindowRequest) -> bytes:
         """Answers what a region tells or asks of its network. Raises Refused, and NoAnswer where nobody is there."""
         if self._support is None:
             raise NoAnswer

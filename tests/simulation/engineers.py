@@ -4,7 +4,7 @@ import asyncio
 import random
 from datetime import timedelta
 
-from gateway.api.region.v1.fault_pb2 import Fault, FaultCause, FaultReview, FaultSeverity, FaultState, FaultMeasure
+from gateway.api.region.v1.fault_pb2 import Fault, FaultCause, FaultMeasure, FaultReview, FaultSeverity, FaultState
 from gateway.api.region.v1.fault_service_pb2 import WorkOnFaultRequest
 from gateway.clock import from_timestamp, to_timestamp
 from gateway.errors import Refused, reason_name
@@ -64,7 +64,7 @@ class Engineers:
         """Some are repaired when it is late already, and some never."""
         if fault.state == FaultState.FAULT_STATE_RESOLVED:
             return False
-        chance = random.Random(f"{self._salt} {fault.id}").random()  # noqa: S311 - a plan of a test
+        chance = random.Random(f"{self._salt} {fault.id}").random()
         age = self._line.region.ports.clock.now() - from_timestamp(fault.outages[-1].start_time)
         return chance < 0.15 or (chance < 0.5 and age < LATE)
 

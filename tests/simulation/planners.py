@@ -9,7 +9,7 @@ from gateway.api.region.v1.planned_outage_service_pb2 import (
     CancelPlannedOutageRequest,
     ChangePlannedOutageRequest,
 )
-from gateway.clock import from_timestamp, to_timestamp
+from gateway.clock import to_timestamp
 from gateway.errors import Refused, reason_name
 from tests.simulation import world
 from tests.simulation.calls import served
@@ -98,7 +98,7 @@ class Planner:
             self._note(f"works on {errand.link} are announced", errand.outage_id)
         if errand.then:
             await asyncio.sleep(self._source.uniform(0.5, 8.0))
-            await self._change(errand, from_timestamp(answer.planned_outage.start_time))
+            await self._change(errand, start)
 
     async def _change(self, errand: WorksErrand, start: datetime) -> None:
         later = start + timedelta(hours=self._source.uniform(0.0, 20.0))

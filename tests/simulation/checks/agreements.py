@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from gateway.api.region.v1.agreement_pb2 import Agreement, AgreementStatement, OutageCause
+from gateway.api.region.v1.agreement_pb2 import Agreement, OutageCause
 from gateway.clock import from_microseconds, from_timestamp, to_microseconds
 from gateway.errors import reason_name
 from gateway.money import share_half_up
@@ -56,7 +56,7 @@ def check(evidence: Evidence) -> None:
 
 def _outages(evidence: Evidence) -> Mapping[str, Sequence[_Noted]]:
     found: dict[str, list[_Noted]] = {region.name: [] for region in evidence.regions}
-    for region, row in evidence.rows(f"SELECT {_COLUMNS} FROM service_outages"):  # noqa: S608 - names of columns
+    for region, row in evidence.rows(f"SELECT {_COLUMNS} FROM service_outages"):
         found[region].append(_Noted(**dict(row)))
     return found
 
@@ -132,11 +132,10 @@ def _statement(
         evidence.broken(CREDITED, agreement.id, f"{told}; it is {_length(down)} and {credit}")
 
 
-def _down(
-    evidence: Evidence, region: Region, agreement: Agreement, noted: Sequence[_Noted], term: Span
-) -> list[Span]:
+def _down(evidence: Evidence, region: Region, agreement: Agreement, noted: Sequence[_Noted], term: Span) -> list[Span]:
     """When the service was down, without what does not count."""
-    counted, excluded = [], _waived(evidence, region, agreement)
+    counted: list[Span] = []
+    excluded = _waived(evidence, region, agreement)
     for each in noted:
         if each.service != agreement.service or each.withdrawn or each.agreement_id not in ("", agreement.id):
             continue

@@ -7,8 +7,8 @@ from datetime import timedelta
 from gateway.api.region.v1.fault_pb2 import Fault, FaultCause
 from gateway.clock import from_microseconds, from_timestamp
 from gateway.errors import reason_name
-from region_node.faults.owner import followers
 from region_node.faults.outages import Span, rent_of, without
+from region_node.faults.owner import followers
 from tests.simulation import fault_status
 from tests.simulation.evidence import Evidence
 from tests.simulation.fault_status import FaultObserver
@@ -130,7 +130,7 @@ def _said(evidence: Evidence, errand: FaultErrand) -> None:
 
 
 def _outcomes(evidence: Evidence, errand: FaultErrand) -> Iterator[tuple[str, str, bool]]:
-    """What was said, by which request, and whether it was taken in: the last word of the region in which the fault is."""
+    """What was said, by which request, and whether it was taken in by the region in which the fault is."""
     for request_id, (what, refused) in errand.said.items():
         reason = evidence.reasons.get((errand.region, errand.operator, request_id))
         if reason is None:
@@ -165,8 +165,8 @@ def _due(evidence: Evidence) -> Iterator[tuple[Fault, int]]:
     """The outages for which rent is due, as the regions say in which the faults are."""
     for stored in evidence.faults.values():
         for region, fault in stored.items():
-            number = fault.report.number
-            if fault.owner_region != region or number in {"", *evidence.moved} or fault.state in fault_status.FINAL:
+            line = fault.report.number
+            if fault.owner_region != region or line in {"", *evidence.moved} or fault.state in fault_status.FINAL:
                 continue
             for number, each in enumerate(fault.outages):
                 if each.HasField("breach_time") and each.HasField("end_time") and not _is_excluded(fault):

@@ -143,7 +143,7 @@ def _billed(evidence: Evidence) -> Counter[str]:
 
 
 def _given_for_the_network(evidence: Evidence) -> Counter[str]:
-    """Rent given back for faults and credits under agreements, by account. That they are right is checked with those."""
+    """Rent given back for faults, and credits under agreements, by account. Whether they are right others check."""
     found: Counter[str] = Counter()
     sql = (
         "SELECT account, SUM(amount) AS total FROM ledger_entries WHERE account LIKE 'account-%'"

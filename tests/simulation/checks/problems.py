@@ -60,10 +60,7 @@ def _children(evidence: Evidence, problems: Mapping[str, Problem], events: Mappi
         if times > 1:
             evidence.broken(FOLLOWED, _about(child), f"it is the child of {times} problems")
     open_in = {
-        child
-        for each in problems.values()
-        if each.header.state == rules.IN_PROGRESS
-        for child in each.header.children
+        child for each in problems.values() if each.header.state == rules.IN_PROGRESS for child in each.header.children
     }
     for event in events.values():
         is_open = not event.HasField("clear_time")

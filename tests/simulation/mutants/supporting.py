@@ -11,12 +11,14 @@ from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent, Problem
 from gateway.api.region.v1.agreement_pb2 import AgreementStatement
 from gateway.api.region.v1.fault_pb2 import Fault
 from gateway.api.types.v1.types_pb2 import LocalizedText
+from gateway.relay.border import Border
+from gateway.relay.envelopes import Letter
+from gateway.relay.outbox import send
 from gateway.store.port import Transaction
 from gateway.timers import cancel_timer
 from region_node.agreements import outages as service_outages
 from region_node.agreements import rules, statements
 from region_node.billing.rules import Posting
-from region_node.context import RegionContext
 from region_node.customers.rows import Line
 from region_node.faults import following, handling, outages, owner, told
 from region_node.faults.outages import Span
@@ -100,13 +102,11 @@ def followed_before_it_was_told(patch: pytest.MonkeyPatch) -> None:
 
 def outage_told_to_one_region(patch: pytest.MonkeyPatch) -> None:
     """Only the first of the other regions hears of an outage."""
-    send, seen = service_outages.send, dict[str, str]()
+    seen: dict[str, str] = {}
 
-    def send_first(tx: Transaction, *asked: object, **named: object) -> None:
-        letter = asked[1]
-        assert isinstance(letter, service_outages.Letter)
+    def send_first(tx: Transaction, border: Border, letter: Letter, *, now: datetime, traceparent: str) -> None:
         if seen.setdefault(letter.envelope_id.rpartition(">")[0], letter.destination) == letter.destination:
-            send(tx, *asked, **named)  # type: ignore[arg-type]  # as it was called
+            send(tx, border, letter, now=now, traceparent=traceparent)
 
     patch.setattr(service_outages, "send", send_first)
 
