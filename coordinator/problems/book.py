@@ -61,13 +61,21 @@ def correlated(book: Book, view: View) -> list[Problem]:
 
 
 def _going_on(book: Book, view: View) -> dict[str, Problem]:
-    """The problems of which something may still change."""
+    """The problems of which something may still change, and those of which something is open again."""
     return {
         name: each
         for name, each in book.problems.items()
         if each.header.state != rules.CANCELLED
-        and not (each.header.HasField("end_time") and _is_over(from_timestamp(each.header.end_time), view.now))
+        and (
+            not each.header.HasField("end_time")
+            or not _is_over(from_timestamp(each.header.end_time), view.now)
+            or any(_is_open(book.events.get(child)) for child in each.header.children)
+        )
     }
+
+
+def _is_open(event: NetworkEvent | None) -> bool:
+    return event is not None and not event.HasField("clear_time")
 
 
 def _is_settled(event: NetworkEvent, now: datetime) -> bool:

@@ -87,8 +87,11 @@ def reopen(federation: Federation, fault: Fault, now: datetime) -> None:
 
 
 def to_waive(fault: Fault) -> list[int]:
-    """The outages, from 0, for which rent is due to the customer and was not given back yet."""
-    if not fault.report.number or fault.state in rules.FINAL or _is_excluded(fault):
+    """The outages, from 0, for which rent is due to the customer and was not given back yet.
+
+    None before it is repaired, and so known what it was: one that opens again has no cause any more.
+    """
+    if not fault.report.number or fault.state not in rules.REPAIRED or _is_excluded(fault):
         return []
     return [
         number

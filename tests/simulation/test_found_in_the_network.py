@@ -13,7 +13,7 @@ from gateway.api.federation.v1.configuration_pb2 import Configuration, NumberExc
 from gateway.api.federation.v1.federation_pb2 import Member, MemberState
 from gateway.api.federation.v1.problem_pb2 import PROBLEM_STATE_IN_PROGRESS, ProblemHeader
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus
-from gateway.api.region.v1.fault_pb2 import Fault, FaultCause, FaultPlace, FaultReport
+from gateway.api.region.v1.fault_pb2 import Fault, FaultCause, FaultPlace, FaultReport, FaultState
 from gateway.api.region.v1.fault_service_pb2 import WorkOnFaultRequest
 from gateway.api.region.v1.problem_service_pb2 import FollowProblemRequest
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind, Outcome, ReceiptContent
@@ -108,6 +108,19 @@ class Desk:
         word.outages[0].breach_time.CopyFrom(word.outages[0].due)
         self.run(lambda tx: handling.adopt(tx, self.context, word, "", START + LATE))
 
+    def hear(
+        self,
+        fault: Fault,
+        version: int,
+        state: FaultState.ValueType,
+        cause: FaultCause.ValueType = FaultCause.FAULT_CAUSE_UNSPECIFIED,
+    ) -> None:
+        """The region in which a fault is tells a version of it; its outage is over."""
+        word = self.fault(fault)
+        word.version, word.state, word.cause = version, state, cause
+        word.outages[0].end_time.CopyFrom(to_timestamp(START + LATE))
+        self.run(lambda tx: handling.adopt(tx, self.context, word, "", START + LATE))
+
     def fault(self, fault: Fault) -> Fault:
         return self.run(lambda tx: require_fault(tx, fault.id)).fault
 
@@ -184,6 +197,27 @@ def test_rent_that_is_given_back_for_a_line_that_was_closed_meanwhile_is_owed_to
     assert amount > 0
     assert desk.run(lambda tx: ledger.balance(tx, REFUNDS_DUE)) == amount
     assert desk.run(lambda tx: ledger.balance(tx, line.account_id)) == before
+
+
+def test_who_hears_of_a_repair_only_once_the_fault_was_closed_tells_the_customer_once(desk: Desk) -> None:
+    desk.plan(OWN, "guangdong")
+    fault = desk.report(OWN, THERE)
+    desk.first_word(fault, "guangdong")
+    for version, state in ((4, FaultState.FAULT_STATE_CLOSED), (3, FaultState.FAULT_STATE_RESOLVED)):
+        desk.hear(fault, version, state)
+    assert desk.told("fault-repaired") == 1
+
+
+def test_no_rent_is_given_back_for_the_customers_own_fault_when_it_opens_again(desk: Desk) -> None:
+    desk.plan(OWN, "guangdong")
+    fault = desk.report(OWN, THERE)
+    desk.first_word(fault, "guangdong")
+    desk.late(fault)
+    desk.hear(fault, 3, FaultState.FAULT_STATE_RESOLVED, FaultCause.FAULT_CAUSE_CUSTOMER)
+    desk.hear(fault, 4, FaultState.FAULT_STATE_IN_PROGRESS)
+    assert desk.told("fault-waived") == 0
+    desk.hear(fault, 5, FaultState.FAULT_STATE_RESOLVED, FaultCause.FAULT_CAUSE_CABLE)
+    assert desk.told("fault-waived") == 1
 
 
 def test_a_region_that_knows_no_network_yet_is_told_of_problems_later(desk: Desk) -> None:

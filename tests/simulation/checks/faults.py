@@ -162,11 +162,11 @@ def _waivers(evidence: Evidence) -> None:
 
 
 def _due(evidence: Evidence) -> Iterator[tuple[Fault, int]]:
-    """The outages for which rent is due, as the regions say in which the faults are."""
+    """The outages of repaired faults for which rent is due, as the regions say in which the faults are."""
     for stored in evidence.faults.values():
         for region, fault in stored.items():
             line = fault.report.number
-            if fault.owner_region != region or line in {"", *evidence.moved} or fault.state in fault_status.FINAL:
+            if fault.owner_region != region or line in {"", *evidence.moved} or fault.state not in fault_status.REPAIRED:
                 continue
             for number, each in enumerate(fault.outages):
                 if each.HasField("breach_time") and each.HasField("end_time") and not _is_excluded(fault):
