@@ -166,7 +166,11 @@ def _due(evidence: Evidence) -> Iterator[tuple[Fault, int]]:
     for stored in evidence.faults.values():
         for region, fault in stored.items():
             line = fault.report.number
-            if fault.owner_region != region or line in {"", *evidence.moved} or fault.state not in fault_status.REPAIRED:
+            if (
+                fault.owner_region != region
+                or line in {"", *evidence.moved}
+                or fault.state not in fault_status.REPAIRED
+            ):
                 continue
             for number, each in enumerate(fault.outages):
                 if each.HasField("breach_time") and each.HasField("end_time") and not _is_excluded(fault):
