@@ -134,7 +134,8 @@ class RegionNode:
             loop = asyncio.get_running_loop()
             telling = Telling(TellingPorts(ports.border, ports.store, ports.transport, clock, ports.source))
             cases = CaseTelling(ports.store, client.tell_case)
-            problems = ProblemTelling(ports.store, Coordinators(client.tell_event, client.tell_affected))
+            tellers = Coordinators(client.tell_event, client.tell_affected)
+            problems = ProblemTelling(core_ports.context, ports.store, tellers)
             running = (
                 client.follow(),
                 _join(client, endpoint),

@@ -16,6 +16,7 @@ from gateway.api.coordinator.v1.administration_pb2 import UnansweredRegion
 from gateway.clock import from_timestamp
 from gateway.errors import Refused
 from gateway.languages import refusal, translated
+from gateway.terminal import is_short
 from gateway.words import word
 
 _PIPED_WIDTH = 200  # columns where no terminal says how many it has
@@ -50,8 +51,8 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str 
         pad_edge=False,
         header_style="bold",
     )
-    for column in columns:
-        table.add_column(column, overflow="fold")
+    for place, column in enumerate(columns):
+        table.add_column(column, overflow="fold", no_wrap=place == 0 and is_short(rows))
     for row in rows:
         table.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in row))
     console().print(table)

@@ -75,6 +75,11 @@ def listed(held: Iterable[PlannedWindow], region: str, now: datetime) -> list[Pl
     return sorted(found, key=lambda each: (each.start_time.seconds, each.start_time.nanos, each.id))
 
 
+def active(held: Iterable[PlannedWindow], now: datetime) -> list[PlannedWindow]:
+    """Those in which something is out now, the earliest first."""
+    return [each for each in listed(held, "", now) if _is_out(each, now)]
+
+
 def _require_ways(others: Sequence[PlannedWindow], window: PlannedWindow, network: NetworkRegistry) -> None:
     """Looks at every moment at which something begins: in between nothing is added to what is out."""
     at_once = [each for each in others if not each.withdrawn and _overlap(each, window)]

@@ -12,16 +12,16 @@ from datetime import datetime, timedelta
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from coordinator.problems import rules
-from coordinator.problems.correlation import Cluster, correlate
+from coordinator.problems.correlation import Cluster, correlate, is_problem
 from coordinator.problems.elements import element_message, element_of, observed, region_of
 from coordinator.problems.topology import Element, Kind, Topology, services_down
 from coordinator.registry.problem_port import Book, Decision
 from gateway.api.coordinator.v1 import problem_service_pb2 as contract
 from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent, Problem
-from gateway.api.federation.v1 import problem_pb2
 from gateway.api.federation.v1.problem_pb2 import ProblemHeader
 from gateway.clock import from_microseconds, from_timestamp, to_microseconds
 from gateway.federation.network import NetworkRegistry
+from gateway.federation.problems import is_cause_known
 
 _MOST_CHILDREN = 10_000  # whose ids one problem keeps: more is not kept at once
 
@@ -42,7 +42,13 @@ def correlated(book: Book, view: View) -> list[Problem]:
     going_on = _going_on(book, view)
     settled = [each.header for name, each in book.problems.items() if name not in going_on]
     taken = {child for each in settled if each.state != rules.CANCELLED for child in each.children}
-    events = [each for each in book.events.values() if each.id not in taken and not _is_settled(each, view.now)]
+    # What belongs to a problem that goes on is a part of it however long ago it was over.
+    kept = {child for each in going_on.values() for child in each.header.children}
+    events = [
+        each
+        for each in book.events.values()
+        if each.id not in taken and (each.id in kept or not _is_settled(each, view.now))
+    ]
     clusters = correlate((observed(each) for each in events), view.topology, view.window // timedelta(microseconds=1))
     homes = _homes(clusters, going_on)
     drafts: dict[str, ProblemHeader] = {}
@@ -54,24 +60,59 @@ def correlated(book: Book, view: View) -> list[Problem]:
         elif _is_problem(members):
             name = _new_id(cluster, book.problems.keys() | drafts.keys())
             drafts[name] = _header(name, cluster, members, view)
-    _name_services(drafts, book, view)
-    for name in going_on.keys() - drafts.keys():
-        drafts[name] = _cancelled(going_on[name].header, drafts)
-    return list(_changed(drafts, book))
+    cancelled = {name: _cancelled(going_on[name].header, drafts) for name in going_on.keys() - drafts.keys()}
+    _name_services(drafts, cancelled.values(), book, view)
+    return list(_changed({**drafts, **cancelled}, book))
 
 
 def _going_on(book: Book, view: View) -> dict[str, Problem]:
-    """The problems of which something may still change, and those of which something is open again."""
-    return {
+    """The problems of which something may still change: those that are not over for long, those of which something is
+    open again, or of which something late was told."""
+    possible = {name: each for name, each in book.problems.items() if each.header.state != rules.CANCELLED}
+    found = {
         name: each
-        for name, each in book.problems.items()
-        if each.header.state != rules.CANCELLED
-        and (
-            not each.header.HasField("end_time")
-            or not _is_over(from_timestamp(each.header.end_time), view.now)
-            or any(_is_open(book.events.get(child)) for child in each.header.children)
-        )
+        for name, each in possible.items()
+        if not _ended_long_ago(each.header, view.now)
+        or any(_is_open(book.events.get(child)) for child in each.header.children)
     }
+    taken = {child for each in possible.values() for child in each.header.children}
+    late = [
+        _Late(from_timestamp(each.raise_time), from_timestamp(each.clear_time), _causes_of(each, view))
+        for each in book.events.values()
+        if each.id not in taken and _was_over_long_ago(each, view.now) and not _is_settled(each, view.now)
+    ]
+    for name, each in possible.items() if late else ():
+        if name not in found and _may_have_one(each.header, late, view.window):
+            found[name] = each
+    return found
+
+
+@dataclass(frozen=True)
+class _Late:
+    """An event that is over for long, and was told of not long ago; `causes` are what could be behind it."""
+
+    start: datetime
+    end: datetime
+    causes: frozenset[Element]
+
+
+def _causes_of(event: NetworkEvent, view: View) -> frozenset[Element]:
+    return frozenset(cause for each in observed(event).elements for cause in view.topology.causes_of(each))
+
+
+def _may_have_one(header: ProblemHeader, late: Iterable[_Late], window: timedelta) -> bool:
+    """Whether one of some events could be of a problem that has ended: at its time, and explained by its cause."""
+    first, last = from_timestamp(header.start_time) - window, from_timestamp(header.end_time) + window
+    cause = element_of(header.root_cause)
+    return any(each.start <= last and each.end >= first and cause in each.causes for each in late)
+
+
+def _ended_long_ago(header: ProblemHeader, now: datetime) -> bool:
+    return header.HasField("end_time") and _is_over(from_timestamp(header.end_time), now)
+
+
+def _was_over_long_ago(event: NetworkEvent, now: datetime) -> bool:
+    return event.HasField("clear_time") and _is_over(from_timestamp(event.clear_time), now)
 
 
 def _is_open(event: NetworkEvent | None) -> bool:
@@ -79,7 +120,8 @@ def _is_open(event: NetworkEvent | None) -> bool:
 
 
 def _is_settled(event: NetworkEvent, now: datetime) -> bool:
-    return event.HasField("clear_time") and _is_over(from_timestamp(event.clear_time), now)
+    """Whether it was over long ago, and told of long ago: a region may have been cut off meanwhile."""
+    return _was_over_long_ago(event, now) and _is_over(from_timestamp(event.tell_time), now)
 
 
 def _is_over(ended: datetime, now: datetime) -> bool:
@@ -102,11 +144,7 @@ def _homes(clusters: Sequence[Cluster], going_on: Mapping[str, Problem]) -> dict
 
 
 def _is_problem(members: Sequence[NetworkEvent]) -> bool:
-    """One small alarm by itself is none, nor are many small ones."""
-    is_alone = len(members) == 1 and members[0].kind != contract.NETWORK_EVENT_KIND_FAULT
-    return (any(map(rules.is_grave, members)) and not is_alone) or any(
-        each.severity == problem_pb2.PERCEIVED_SEVERITY_CRITICAL for each in members
-    )
+    return is_problem([observed(each) for each in members])
 
 
 def _new_id(cluster: Cluster, known: Iterable[str]) -> str:
@@ -128,6 +166,7 @@ def _header(name: str, cluster: Cluster, members: Sequence[NetworkEvent], view: 
         id=name,
         state=rules.IN_PROGRESS if is_open else rules.RESOLVED,
         root_cause=element_message(cluster.cause),
+        confidence=cluster.confidence,
         parent=_parent(cluster.cause, members).id,
         children=sorted(each.id for each in members),
         severity=min(each.severity for each in is_open or members),
@@ -153,22 +192,29 @@ def _parent(cause: Element, members: Sequence[NetworkEvent]) -> NetworkEvent:
 
 
 def down_now(headers: Iterable[ProblemHeader]) -> frozenset[Element]:
-    """The root causes that are down: of problems in progress that customers feel."""
+    """The root causes that are down: of problems in progress that customers feel, where one is claimed."""
     return frozenset(
         element_of(each.root_cause)
         for each in headers
-        if each.state == rules.IN_PROGRESS and each.severity in rules.GRAVE
+        if each.state == rules.IN_PROGRESS and each.severity in rules.GRAVE and is_cause_known(each)
     )
 
 
-def _name_services(drafts: Mapping[str, ProblemHeader], book: Book, view: View) -> None:
-    """Names the services that each affects: those told of, those known before, and those that are down for it."""
+def _name_services(
+    drafts: Mapping[str, ProblemHeader], cancelled: Iterable[ProblemHeader], book: Book, view: View
+) -> None:
+    """Names the services that each affects: those told of, those known before, also of what has turned out to be a
+    part of it, and those that are down for it."""
+    of_parts: dict[str, set[str]] = {}
+    for each in cancelled:
+        of_parts.setdefault(each.merged_into, set()).update(each.services)
     down = down_now(drafts.values())
     without_way = services_down(view.network, down)
     for name, header in drafts.items():
         found = {service for child in header.children for service in book.events[child].services}
         if name in book.problems:
             found.update(book.problems[name].header.services)
+        found |= of_parts.get(name, set())
         cause = element_of(header.root_cause)
         if cause in down:
             found |= without_way & _using(view.network, cause)

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from coordinator.membership.members import CurrentMembers
@@ -84,7 +84,7 @@ class Following:
         )
 
     async def _tell_region(self, region: str, problems: list[Problem]) -> None:
-        for problem in sorted(problems, key=rules.place):
+        for problem in in_order(problems):
             request = FollowProblemRequest(header=header_for(region, problem.header))
             try:
                 await self._ports.channels.call(
@@ -97,6 +97,14 @@ class Following:
             except (Refused, Unreachable) as failure:
                 _log.info("%s is told of %s again: %s", region, problem.header.id, failure)
                 return
+
+
+def in_order(problems: Iterable[Problem]) -> list[Problem]:
+    """Problems as a region is told of them, the newest first.
+
+    That one is a part of another is told before how that other one stands: its customers were told already.
+    """
+    return sorted(problems, key=lambda each: (each.header.state != rules.CANCELLED, rules.place(each)))
 
 
 def header_for(region: str, header: ProblemHeader) -> ProblemHeader:

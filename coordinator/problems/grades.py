@@ -60,17 +60,30 @@ def graded(problem: Problem, thresholds: Sequence[Threshold], zone: ZoneInfo, no
     """The problem with the grade that it has reached by now, and the reports that this asks for.
 
     A grade never falls: that fewer are affected later does not undo what has happened. Reports of a lower grade that
-    were not made are replaced. The month of an ordinary one ends in `zone`.
+    were not made are replaced. The month of an ordinary one ends in `zone`. What has turned out to be a part of another
+    problem needs no reports any more: that one does.
     """
+    if problem.header.state == rules.CANCELLED:
+        return _without_open_reports(problem)
     reached = _reached(problem, thresholds, now)
     if reached is None:
         return problem
+    graver = Problem()
+    graver.CopyFrom(_without_open_reports(problem))
+    graver.grades.append(reached)
+    graver.reports.extend(_reports(reached, thresholds, zone))
+    return graver
+
+
+def _without_open_reports(problem: Problem) -> Problem:
+    """The problem itself where it has none."""
+    if not rules.has_open_reports(problem):
+        return problem
     after = Problem()
     after.CopyFrom(problem)
-    after.grades.append(reached)
     made = [each for each in problem.reports if each.HasField("make_time")]
     del after.reports[:]
-    after.reports.extend([*made, *_reports(reached, thresholds, zone)])
+    after.reports.extend(made)
     return after
 
 
@@ -81,7 +94,7 @@ def grade_of(problem: Problem) -> contract.AccidentGrade.ValueType:
 
 def _reached(problem: Problem, thresholds: Sequence[Threshold], now: datetime) -> ReachedGrade | None:
     header, users = problem.header, rules.customers(problem)
-    if header.state == rules.CANCELLED or not users:
+    if not users:
         return None
     start = from_timestamp(header.start_time)
     lasted = (from_timestamp(header.end_time) if header.HasField("end_time") else now) - start

@@ -51,7 +51,12 @@ def require_event(event: NetworkEvent, region: str, network: NetworkRegistry) ->
     for field in ("kind", "severity"):
         if not getattr(event, field):
             raise Refused(Reason.REASON_REQUEST_INVALID, field=f"event.{field}", problem="is missing")
-    if event.HasField("clear_time") and from_timestamp(event.clear_time) < from_timestamp(event.raise_time):
+    try:
+        raised = from_timestamp(event.raise_time)
+        cleared = from_timestamp(event.clear_time) if event.HasField("clear_time") else raised
+    except OverflowError:
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="event.raise_time", problem="out of range") from None
+    if cleared < raised:
         raise Refused(Reason.REASON_REQUEST_INVALID, field="event.clear_time", problem="before it was raised")
     for site in event.sites:
         _require_own(site, region, {network.site(site).region})
@@ -66,11 +71,6 @@ def _require_own(element: str, region: str, regions: Iterable[str]) -> None:
         raise Refused(Reason.REASON_NETWORK_EVENT_NOT_OWN, element=element, region=region)
 
 
-def is_grave(event: NetworkEvent) -> bool:
-    """Whether customers feel it."""
-    return event.severity in GRAVE
-
-
 def has_ended(header: ProblemHeader) -> bool:
     """Whether nothing of it goes on."""
     return header.state != IN_PROGRESS
@@ -79,6 +79,11 @@ def has_ended(header: ProblemHeader) -> bool:
 def customers(problem: Problem) -> int:
     """How many customers it affects, in all regions together."""
     return sum(each.customers for each in problem.affected)
+
+
+def complaints(problem: Problem) -> int:
+    """How many complaints belong to it, in all regions together."""
+    return sum(each.complaints for each in problem.affected)
 
 
 def has_open_reports(problem: Problem) -> bool:

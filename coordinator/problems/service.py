@@ -6,12 +6,10 @@ from dataclasses import dataclass
 import grpc
 
 from coordinator.problems import rules
-from coordinator.problems.book import down_now
 from coordinator.problems.correlator import Correlator, grading
 from coordinator.problems.current import CurrentNetwork
-from coordinator.problems.elements import element_message, element_of, region_of
+from coordinator.problems.outages import outages_now
 from coordinator.problems.reports import kind_name
-from coordinator.problems.topology import Element, Kind, services_down
 from coordinator.registry.port import Registry
 from coordinator.registry.problem_port import Administered, Book, Decision
 from gateway import failpoints
@@ -55,6 +53,7 @@ class ProblemService(ProblemServiceServicer):
         own = NetworkEvent()
         own.CopyFrom(request.event)
         own.DiscardUnknownFields()  # what a later version tells was not looked at
+        own.tell_time.CopyFrom(to_timestamp(self._ports.clock.now()))
         await self._problems.keep_event(own)
         failpoints.reach("network-event-kept.after-commit")
         self._ports.correlator.note_event()
@@ -66,14 +65,18 @@ class ProblemService(ProblemServiceServicer):
         context: grpc.aio.ServicerContext[contract.TellAffectedRequest, contract.TellAffectedResponse],
     ) -> contract.TellAffectedResponse:
         """See the contract."""
-        if not 0 <= request.customers <= _LARGEST or not 0 < request.problem_version <= _LARGEST:
-            raise Refused(Reason.REASON_REQUEST_INVALID, field="customers", problem="no count")
+        for field in ("customers", "complaints"):
+            if getattr(request, field) < 0:
+                raise Refused(Reason.REASON_REQUEST_INVALID, field=field, problem="no count")
+        if not 0 < request.problem_version <= _LARGEST:
+            raise Refused(Reason.REASON_REQUEST_INVALID, field="problem_version", problem="no version")
         region, now = current_call().identity.region, self._ports.clock.now()
         told = contract.AffectedCount(
             region=region,
             customers=request.customers,
             problem_version=request.problem_version,
             count_time=to_timestamp(now),
+            complaints=request.complaints,
         )
 
         def decide(book: Book) -> Decision:
@@ -118,27 +121,9 @@ class ProblemService(ProblemServiceServicer):
     ) -> contract.ListOutagesResponse:
         """See the contract."""
         network = self._ports.current.federation.network
-        problems = [
-            each for each in (await self._problems.book()).problems.values() if not rules.has_ended(each.header)
-        ]
-        down = down_now(each.header for each in problems)
-        without_way = services_down(network, down)
-        found: dict[Element, contract.Outage] = {}
-        for problem in sorted(problems, key=rules.place, reverse=True):
-            cause = element_of(problem.header.root_cause)
-            named = [cause] if cause in down else []
-            named += [Element(Kind.SERVICE, each) for each in problem.header.services if each in without_way]
-            for element in named:
-                outage = contract.Outage(
-                    element=element_message(element),
-                    region=region_of(network, element),
-                    start_time=problem.header.start_time,
-                    problem=problem.header.id,
-                    is_root_cause=element == cause,
-                    customers=rules.customers(problem),
-                )
-                found.setdefault(element, outage)
-        return contract.ListOutagesResponse(outages=found.values())
+        problems = (await self._problems.book()).problems.values()
+        windows = await self._ports.registry.planned_windows()
+        return contract.ListOutagesResponse(outages=outages_now(network, problems, windows, self._ports.clock.now()))
 
     async def NoteReport(
         self,
@@ -172,17 +157,22 @@ def _require(book: Book, name: str) -> Problem:
 def _with_count(problem: Problem, told: contract.AffectedCount) -> list[Problem]:
     """The problem with a region's count; empty where a newer one, or the same, is there."""
     before = next((each for each in problem.affected if each.region == told.region), None)
-    if before is not None and (
-        before.problem_version > told.problem_version
-        or (before.problem_version, before.customers) == (told.problem_version, told.customers)
-    ):
+    if before is not None and (before.problem_version > told.problem_version or _said(before) == _said(told)):
         return []
     after = Problem()
     after.CopyFrom(problem)
+    own = contract.AffectedCount()
+    own.CopyFrom(told)
+    if before is not None and before.customers == told.customers:
+        own.count_time.CopyFrom(before.count_time)  # by it a grade was reached: a complaint more does not put that off
     others = [each for each in problem.affected if each.region != told.region]
     del after.affected[:]
-    after.affected.extend(sorted([*others, told], key=lambda each: each.region))
+    after.affected.extend(sorted([*others, own], key=lambda each: each.region))
     return [after]
+
+
+def _said(count: contract.AffectedCount) -> tuple[int, int, int]:
+    return count.problem_version, count.customers, count.complaints
 
 
 def _with_report(problem: Problem, made: AccidentReport) -> list[Problem]:

@@ -180,6 +180,11 @@ async def _attached(affected: _Affected, problem: Problem) -> Fault:
     )
     attached = {each.header.id: ", ".join(each.complaints) for each in seen}
     stage.check("and a complaint, attached at home", filed.docket, attached.get(problem.header.id, "none"))
+    counted = await until(
+        watch.problems, lambda found: any(_complaints(each) for each in found), "the count of complaints"
+    )
+    counts = {region: count for each in counted for region, count in _complaints(each).items()}
+    stage.check("coordinators count it", "sichuan 1", _counted(counts), "and do not know whose it is")
     return fault
 
 
@@ -289,6 +294,10 @@ def _next_month(now: datetime) -> datetime:
 
 def _customers(problem: Problem) -> int:
     return sum(each.customers for each in problem.affected)
+
+
+def _complaints(problem: Problem) -> Mapping[str, int]:
+    return {each.region: each.complaints for each in problem.affected if each.complaints}
 
 
 def _counted(counts: Mapping[str, int]) -> str:

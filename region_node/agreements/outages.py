@@ -178,13 +178,15 @@ def runs_part_of(network: NetworkRegistry, service: str, region: str) -> bool:
 def require_plausible(network: NetworkRegistry, outage: ServiceOutage) -> None:
     """Raises Refused unless the region may say so of that service, with a source of its own and a time with an end.
 
-    Only what concerns one agreement may be the customer's own, and never leaves its home.
+    Only what concerns one agreement may be the customer's own, and never leaves its home: that is known there, whoever
+    runs the service.
     """
-    if not runs_part_of(network, outage.service, outage.region):
+    is_customers = outage.cause == OutageCause.OUTAGE_CAUSE_CUSTOMER
+    runs_part = runs_part_of(network, outage.service, outage.region)
+    if not runs_part and not (is_customers and outage.agreement_id):
         raise Refused(Reason.REASON_NETWORK_NOT_OF_REGION, part=outage.service)
     if not outage.source.startswith(f"{outage.region}/") or not 0 < outage.version <= _LARGEST_VERSION:
         raise Refused(Reason.REASON_REQUEST_INVALID, field="source", problem="not of the region, or no version")
-    is_customers = outage.cause == OutageCause.OUTAGE_CAUSE_CUSTOMER
     if (is_customers and not outage.agreement_id) or not (is_customers or outage.cause in _OF_A_SERVICE):
         raise Refused(Reason.REASON_REQUEST_INVALID, field="cause", problem="not of a service")
     start, end = _span(outage)

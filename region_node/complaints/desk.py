@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from gateway import failpoints
+from gateway.api.federation.v1.problem_pb2 import ProblemHeader
 from gateway.api.region.v1.complaint_envelopes_pb2 import ComplaintCommand
 from gateway.api.region.v1.complaint_pb2 import (
     ClassifiedBy,
@@ -32,6 +33,7 @@ from region_node.context import RegionContext
 from region_node.orders.caller import Caller, is_settled, note
 from region_node.orders.changes import Changes
 from region_node.orders.rows import RequestKey, find_request, insert_request
+from region_node.problems.complaints import problems_of
 
 Decide = Callable[[Transaction, datetime], Complaint]
 
@@ -161,6 +163,10 @@ class ComplaintDesk:
         if money_late is not None:
             response.remedy_lateness.FromTimedelta(money_late)
         return response
+
+    def network_problems(self, tx: Transaction, complaint: Complaint) -> Sequence[ProblemHeader]:
+        """The problems of the network that a complaint belongs to, the newest first."""
+        return problems_of(tx, self._context, complaint)
 
     async def _decide(self, caller: Caller, docket: str, content: bytes, action: str, decide: Decide) -> Complaint:
         """Does once what a member of staff asks about a complaint."""

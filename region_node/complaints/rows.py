@@ -19,6 +19,7 @@ from region_node.complaints.figure_rows import keep_figures
 from region_node.complaints.telling_rows import note_to_tell
 from region_node.customers.told_standings import erased_by
 from region_node.listing import Selection, Stored
+from region_node.problems.rows import note_complaint
 from region_node.subjects import number_index
 
 COMPLAINT_SUBJECTS = "complaint/"
@@ -275,6 +276,7 @@ def events_after(tx: Transaction, sequence: int, docket: str, limit: int) -> lis
 def _note_change(tx: Transaction, complaint: Complaint, now: datetime) -> None:
     """The event, what counts, and of a case that coordinators are to be told: only who leads one knows its items."""
     keep_figures(tx, complaint)
+    note_complaint(tx, number_index(tx, complaint.request.number))
     if complaint.items:
         note_to_tell(tx, complaint.docket, complaint.version)
     tx.execute(

@@ -7,6 +7,7 @@ from functools import partial
 import grpc
 from google.protobuf.duration_pb2 import Duration
 
+from gateway.api.federation.v1.problem_pb2 import ProblemHeader
 from gateway.api.region.v1 import complaint_service_pb2 as api
 from gateway.api.region.v1.complaint_envelopes_pb2 import ComplaintCommand
 from gateway.api.region.v1.complaint_pb2 import (
@@ -77,14 +78,16 @@ class ComplaintService(ComplaintServiceServicer):
         identity, reading = current_call().identity, audited_call(request.requester, self._clock)
         is_staff = identity.role == Role.ROLE_STAFF
 
-        def read(tx: Transaction) -> tuple[Complaint, Sequence[ComplaintNote]]:
+        def read(tx: Transaction) -> tuple[Complaint, Sequence[ComplaintNote], Sequence[ProblemHeader]]:
             complaint = handling.find_for(tx, request.docket, identity)
             reading.record(tx, "GetComplaint", complaint.docket)
-            return complaint, private_notes(tx, complaint.docket) if is_staff else ()
+            private = private_notes(tx, complaint.docket) if is_staff else ()
+            return complaint, private, self._desk.network_problems(tx, complaint)
 
-        complaint, private = await self._store.write(read)
+        complaint, private, problems = await self._store.write(read)
         response = self._desk.told(complaint, self._clock.now())
         response.private_notes.extend(private)
+        response.network_problems.extend(problems)
         return response
 
     async def ListComplaints(

@@ -1,6 +1,6 @@
 """Notices as stored: sealed under the key of the number that they are for."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -59,6 +59,18 @@ class NoticeAdded:
 def is_told(tx: Transaction, notice_id: str) -> bool:
     """Whether a notice was added."""
     return tx.first(int, "SELECT 1 FROM notices WHERE notice_id = :id", id=notice_id) is not None
+
+
+def told_at(tx: Transaction, notice_ids: Sequence[str]) -> Mapping[str, int]:
+    """When each of some notices was added, in microseconds; those that were not are left out."""
+    names = [f"id{number}" for number in range(len(notice_ids))]
+    found = tx.all(
+        lambda notice_id, time: (str(notice_id), int(time)),
+        "SELECT notice_id, create_time FROM notices"  # noqa: S608 - names of parameters
+        f" WHERE notice_id IN ({', '.join(f':{name}' for name in names)})",
+        **dict(zip(names, notice_ids, strict=True)),
+    )
+    return dict(found)
 
 
 def tell(tx: Transaction, notice: Notice, now: datetime) -> bool:

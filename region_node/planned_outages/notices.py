@@ -17,12 +17,13 @@ from gateway.timers import Timer, set_timer
 from region_node.agreements.spans import Span
 from region_node.context import RegionContext
 from region_node.customers.rows import Line, line_of
-from region_node.notices.rows import Notice, tell
+from region_node.notices.rows import Notice, is_told, tell
 from region_node.planned_outages.rows import customers_after
 
 PLANNED_TIMER = "planned-outage-told"
 _PAGE = 100  # customers in one transaction
 _BREATH = timedelta(milliseconds=20)
+_LAST_VERSIONS = 20  # a window that is moved more often than that is looked at no further back
 
 
 @dataclass(frozen=True)
@@ -91,9 +92,19 @@ def tell_announced(
 
 def _tell(tx: Transaction, context: RegionContext, line: Line, planned: _Planned, now: datetime) -> None:
     """Once for each version, however many lines and services of the customer it takes down."""
-    notice_id = f"planned-outage/{planned.source}/{planned.version}/{line.customer_id}"
-    text = _text(planned, ZoneInfo(context.time_zone))
+    text = _text(planned, ZoneInfo(context.time_zone), is_moved=_was_told(tx, planned, line.customer_id))
+    notice_id = _notice_id(planned, planned.version, line.customer_id)
     tell(tx, Notice(notice_id, "planned-outage", line.number, text), now)
+
+
+def _was_told(tx: Transaction, planned: _Planned, customer_id: str) -> bool:
+    """Whether a customer was told of an earlier version, one of the last."""
+    earlier = range(max(1, planned.version - _LAST_VERSIONS), planned.version)
+    return any(is_told(tx, _notice_id(planned, version, customer_id)) for version in earlier)
+
+
+def _notice_id(planned: _Planned, version: int, customer_id: str) -> str:
+    return f"planned-outage/{planned.source}/{version}/{customer_id}"
 
 
 def _was_moved(tx: Transaction, service: str, source: str) -> bool:
@@ -101,13 +112,19 @@ def _was_moved(tx: Transaction, service: str, source: str) -> bool:
     return tx.first(int, sql, service=service, source=source) is not None
 
 
-def _text(planned: _Planned, zone: ZoneInfo) -> LocalizedText:
+def _text(planned: _Planned, zone: ZoneInfo, *, is_moved: bool) -> LocalizedText:
     times = (planned.start_time, planned.end_time)
     first, last = (f"{from_microseconds(each).astimezone(zone):%Y-%m-%d %H:%M}" for each in times)
     if planned.withdrawn:
         return LocalizedText(
             zh_cn=f"原定于{first}至{last}的计划停机已取消。",
             en=f"The planned outage from {first} to {last} is cancelled.",
+        )
+    if is_moved:
+        return LocalizedText(
+            zh_cn=f"此前通知您的计划停机时间有变：您的业务改为于{first}至{last}中断，敬请谅解。",
+            en=f"The planned outage that we told you of was moved: your service will be interrupted from {first} to"
+            f" {last} instead.",
         )
     return LocalizedText(
         zh_cn=f"因网络施工，您的业务将于{first}至{last}中断，敬请谅解。",

@@ -1,5 +1,9 @@
-"""A region follows a problem: affected customers are told once when it begins, and once when it is over."""
+"""A region follows a problem: affected customers are told once when it begins, and once when it is over.
 
+Who was told that it is over is told again where it was not, a few times: what comes and goes is no news in the end.
+"""
+
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 
 from gateway.api.federation.v1.problem_pb2 import (
@@ -11,12 +15,13 @@ from gateway.api.federation.v1.problem_pb2 import (
     ProblemHeader,
 )
 from gateway.api.types.v1.types_pb2 import LocalizedText
+from gateway.federation.problems import is_cause_known
 from gateway.store.port import Transaction
 from gateway.timers import Timer, set_timer
 from region_node.context import RegionContext
 from region_node.customers.rows import line_of
 from region_node.faults.owner import follow_problem
-from region_node.notices.rows import Notice, is_told, tell
+from region_node.notices.rows import Notice, tell, told_at
 from region_node.problems import rows
 from region_node.problems.faults import fault_of
 from region_node.problems.rows import AffectedCustomer, find_followed
@@ -24,6 +29,7 @@ from region_node.problems.rows import AffectedCustomer, find_followed
 PROBLEM_TIMER = "network-problem-notices"
 _BEGUN, _ENDED = "begun", "ended"
 _PAGE = 200  # customers in one transaction
+_MOST_TIMES = 5  # that a customer is told that one problem begins, and as often that it is over
 _KEPT_AFTER_END = timedelta(days=92)
 
 
@@ -43,7 +49,8 @@ def follow(tx: Transaction, context: RegionContext, header: ProblemHeader, now: 
         _set_timer(tx, _ENDED, header.id, "", now)
     if header.state != PROBLEM_STATE_CANCELLED:
         for fault in filter(None, map(fault_of, header.children)):
-            follow_problem(tx, context, fault, header.id, header.root_cause.id, now)
+            cause = header.root_cause.id if is_cause_known(header) else ""
+            follow_problem(tx, context, fault, header.id, cause, now)
     return True
 
 
@@ -60,10 +67,11 @@ def tell_customers(tx: Transaction, context: RegionContext, timer: Timer, now: d
     names = [problem, *rows.merged_problems(tx, problem)]
     page = rows.affected_after(tx, list(followed.header.services), after, _PAGE)
     for each in page:
+        told = told_at(tx, [notice for name in names for notice in _notice_ids(name, each)])
+        times = _times_told(told, problem, stage, each)
         # Who was told of a part of it before has been told of it.
-        was_told = any(is_told(tx, _notice_id(name, _BEGUN, each)) for name in names)
-        if was_told == (stage == _ENDED):
-            _tell(tx, context, followed.header, stage, each, now)
+        if _is_waiting(told) == (stage == _ENDED) and times < _MOST_TIMES:
+            _tell(tx, context, followed.header, stage, times, each, now)
     if len(page) == _PAGE:
         _set_timer(tx, stage, problem, page[-1].customer_id, now)
 
@@ -73,16 +81,25 @@ def _tell(
     context: RegionContext,
     header: ProblemHeader,
     stage: str,
+    times: int,
     each: AffectedCustomer,
     now: datetime,
 ) -> None:
+    """Tells a customer, who was told the same so many times before."""
     line = line_of(tx, each.product_id)
     if line is None:
         return
     known = context.federation.network.services
-    named = [known[service].name for service in header.services if service in known]
+    used = rows.services_used(tx, each.customer_id, list(header.services))
+    named = [known[service].name for service in used if service in known]
     zh_cn, en = "、".join(each.zh_cn for each in named), ", ".join(each.en for each in named)
-    if stage == _BEGUN:
+    if stage == _BEGUN and times:
+        text = LocalizedText(
+            zh_cn=f"此前告知您已排除的网络故障再次出现（{zh_cn}）。我们正在抢修，恢复后会再告知您。",
+            en=f"The problem in the network that we told you was over has come back ({en}). We are repairing it and"
+            " tell you when it is over.",
+        )
+    elif stage == _BEGUN:
         text = LocalizedText(
             zh_cn=f"因网络故障，您使用的业务可能受到影响（{zh_cn}）。我们正在抢修，恢复后会再告知您。",
             en=f"A problem in the network may affect what you use ({en}). We are repairing it and tell you when it is"
@@ -93,11 +110,29 @@ def _tell(
             zh_cn=f"此前告知您的网络故障已排除（{zh_cn}）。给您带来不便，深表歉意。",
             en=f"The problem in the network that we told you of is over ({en}). We are sorry for the trouble.",
         )
-    tell(tx, Notice(_notice_id(header.id, stage, each), f"network-problem-{stage}", line.number, text), now)
+    notice_id = _notice_id(header.id, stage, each, times)
+    tell(tx, Notice(notice_id, f"network-problem-{stage}", line.number, text), now)
 
 
-def _notice_id(problem: str, stage: str, customer: AffectedCustomer) -> str:
-    return f"problem/{problem}/{stage}/{customer.customer_id}"
+def _is_waiting(told: Mapping[str, int]) -> bool:
+    """Whether what a customer was told last is that a problem began."""
+    last = max(told, key=lambda notice_id: (told[notice_id], f"/{_ENDED}/" in notice_id), default="")
+    return f"/{_BEGUN}/" in last
+
+
+def _times_told(told: Mapping[str, int], problem: str, stage: str, customer: AffectedCustomer) -> int:
+    return sum(_notice_id(problem, stage, customer, times) in told for times in range(_MOST_TIMES))
+
+
+def _notice_ids(problem: str, customer: AffectedCustomer) -> Iterator[str]:
+    for stage in (_BEGUN, _ENDED):
+        for times in range(_MOST_TIMES):
+            yield _notice_id(problem, stage, customer, times)
+
+
+def _notice_id(problem: str, stage: str, customer: AffectedCustomer, times: int) -> str:
+    again = f"/{times + 1}" if times else ""
+    return f"problem/{problem}/{stage}/{customer.customer_id}{again}"
 
 
 def _is_felt(header: ProblemHeader) -> bool:

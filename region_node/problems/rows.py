@@ -140,17 +140,23 @@ def count_again(tx: Transaction) -> None:
 
 
 def forget_followed(tx: Transaction, before: datetime) -> None:
-    """Forgets what ended before."""
-    tx.execute("DELETE FROM followed_problems WHERE end_time < :before", before=to_microseconds(before))
+    """Forgets what ended before, and what had turned out by then to be a part of something else."""
+    tx.execute(
+        "DELETE FROM followed_problems WHERE end_time < :before OR (merged_into <> '' AND follow_time < :before)",
+        before=to_microseconds(before),
+    )
 
 
 def merged_problems(tx: Transaction, problem: str) -> list[str]:
-    """The problems that have turned out to be parts of one."""
-    return tx.all(
-        str,
-        "SELECT problem_id FROM followed_problems WHERE merged_into = :problem AND merged_into <> ''",
-        problem=problem,
-    )
+    """The problems that have turned out to be parts of one, and the parts of these."""
+    found: list[str] = []
+    ahead = [problem]
+    while ahead:
+        sql = "SELECT problem_id FROM followed_problems WHERE merged_into = :problem AND merged_into <> ''"
+        parts = [each for each in tx.all(str, sql, problem=ahead.pop()) if each not in (problem, *found)]
+        found += parts
+        ahead += parts
+    return found
 
 
 def bind(tx: Transaction, product_id: str, service: str) -> bool:
@@ -212,28 +218,92 @@ def affected_after(tx: Transaction, services: Sequence[str], after: str, limit: 
 
 
 def complaints_of(tx: Transaction, header: ProblemHeader, categories: Sequence[str], limit: int) -> list[str]:
-    """The dockets of at most so many complaints of these categories that belong to a problem, the oldest first.
+    """The dockets of at most so many complaints of these categories that belong to a problem, in their order.
 
     Those about lines that use an affected service, filed between its begin and its end.
     """
-    if not header.services or not categories:
+    belonging, parameters = _belonging(header, categories)
+    if not belonging:
         return []
-    services, parameters = _among(header.services)
-    named = ", ".join(f":category{number}" for number in range(len(categories)))
-    until = "" if not header.HasField("end_time") else " AND complaints.creation_date <= :until"
-    if until:
-        parameters["until"] = to_microseconds(from_timestamp(header.end_time))
+    sql = f"SELECT DISTINCT complaints.docket {belonging} ORDER BY complaints.docket LIMIT :limit"
+    return tx.all(str, sql, limit=limit, **parameters)
+
+
+def count_complaints(tx: Transaction, header: ProblemHeader, categories: Sequence[str]) -> int:
+    """How many complaints `complaints_of` would give without a limit."""
+    belonging, parameters = _belonging(header, categories)
+    if not belonging:
+        return 0
+    return tx.first(int, f"SELECT COUNT(DISTINCT complaints.docket) {belonging}", **parameters) or 0
+
+
+def services_used(tx: Transaction, customer_id: str, services: Sequence[str]) -> list[str]:
+    """Those of some services that active lines of a customer use, in their order."""
+    named, parameters = _among(services)
     return tx.all(
         str,
-        "SELECT DISTINCT complaints.docket FROM line_services"  # noqa: S608 - names of parameters
+        "SELECT DISTINCT line_services.service FROM line_services"  # noqa: S608 - names of parameters
         " JOIN products ON products.product_id = line_services.product_id"
+        f" WHERE products.customer_id = :customer AND products.status = :active AND line_services.service IN ({named})"
+        " ORDER BY line_services.service",
+        customer=customer_id,
+        active=_ACTIVE,
+        **parameters,
+    )
+
+
+def problems_at(tx: Transaction, number_index: str, time: datetime) -> list[ProblemHeader]:
+    """The problems that went on at a time and affect the line with a number, the newest first."""
+    services = frozenset(
+        tx.all(
+            str,
+            "SELECT line_services.service FROM line_services"
+            " JOIN products ON products.product_id = line_services.product_id WHERE products.number = :number",
+            number=number_index,
+        )
+    )
+    if not services:
+        return []
+    found = tx.all(
+        ProblemHeader.FromString,
+        "SELECT content FROM followed_problems WHERE merged_into = '' AND start_time <= :time"
+        " AND (end_time IS NULL OR end_time >= :time) ORDER BY start_time DESC, problem_id DESC",
+        time=to_microseconds(time),
+    )
+    return [each for each in found if not services.isdisjoint(each.services)]
+
+
+def note_complaint(tx: Transaction, number_index: str) -> None:
+    """Something was filed about a number, or is about something else now: what goes on is counted anew, if it affects
+    the line with that number."""
+    affected = tx.execute(
+        "UPDATE followed_problems SET to_count = to_count + 1 WHERE end_time IS NULL AND merged_into = '' AND EXISTS"
+        " (SELECT 1 FROM line_services JOIN products ON products.product_id = line_services.product_id"
+        " WHERE products.number = :number)",
+        number=number_index,
+    )
+    if affected:
+        tx.publish(ToldNews(), about=ABOUT)
+
+
+def _belonging(header: ProblemHeader, categories: Sequence[str]) -> tuple[str, dict[str, Value]]:
+    """Where complaints are found that belong to a problem, in SQL; empty where there can be none."""
+    if not header.services or not categories:
+        return "", {}
+    services, parameters = _among(header.services)
+    named = ", ".join(f":category{number}" for number in range(len(categories)))
+    parameters.update({f"category{number}": each for number, each in enumerate(categories)})
+    parameters["since"] = to_microseconds(from_timestamp(header.start_time))
+    until = ""
+    if header.HasField("end_time"):
+        until = " AND complaints.creation_date <= :until"
+        parameters["until"] = to_microseconds(from_timestamp(header.end_time))
+    return (
+        "FROM line_services JOIN products ON products.product_id = line_services.product_id"
         " JOIN complaints ON complaints.number_index = products.number"
         f" WHERE line_services.service IN ({services}) AND complaints.category IN ({named}) AND complaints.parent = ''"
-        f" AND complaints.creation_date >= :since{until} ORDER BY complaints.docket LIMIT :limit",
-        since=to_microseconds(from_timestamp(header.start_time)),
-        limit=limit,
-        **parameters,
-        **{f"category{number}": each for number, each in enumerate(categories)},
+        f" AND complaints.creation_date >= :since{until}",
+        parameters,
     )
 
 

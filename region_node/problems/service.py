@@ -3,7 +3,6 @@
 import grpc
 
 from gateway import failpoints
-from gateway.api.federation.v1.configuration_pb2 import ComplaintClass
 from gateway.api.region.v1 import problem_service_pb2 as api
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.api.region.v1.problem_service_pb2_grpc import ProblemServiceServicer
@@ -19,6 +18,7 @@ from region_node.customers.rows import Line, find_line
 from region_node.customers.standing import require_readable
 from region_node.planned_outages.notices import tell_announced
 from region_node.problems import rows
+from region_node.problems.complaints import categories_about_network
 from region_node.problems.following import follow
 from region_node.requests import require_length
 
@@ -107,12 +107,7 @@ class ProblemService(ProblemServiceServicer):
     ) -> api.ListFollowedProblemsResponse:
         """See the contract."""
         asked, size = audited_call(request.requester, self._clock), page_size(request.page_size)
-
-        about_network = [
-            each.code
-            for each in self._context.federation.complaint_categories
-            if each.complaint_class == ComplaintClass.COMPLAINT_CLASS_NETWORK_QUALITY
-        ]
+        about_network = categories_about_network(self._context)
 
         def read(tx: Transaction) -> list[api.FollowedProblem]:
             found = rows.followed_problems(tx, with_ended=request.with_ended, limit=size)

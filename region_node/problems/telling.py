@@ -1,4 +1,5 @@
-"""Tells coordinators of alarms and faults, and how many customers a problem affects: until one of them has it."""
+"""Tells coordinators of alarms and faults, how many customers a problem affects, and how many complaints belong to it:
+until one of them has it."""
 
 import asyncio
 import logging
@@ -11,7 +12,9 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.relay.transport import Unreachable
 from gateway.store.port import CommittedElsewhere, Store, Transaction
+from region_node.context import RegionContext
 from region_node.problems import rows
+from region_node.problems.complaints import categories_about_network
 from region_node.problems.rows import Followed, ToldNews
 
 _AT_ONCE = 50
@@ -47,7 +50,8 @@ def tell_event(tx: Transaction, event: NetworkEvent) -> None:
 class ProblemTelling:
     """A loop of each process of a region. Two may tell the same: a coordinator keeps the higher version."""
 
-    def __init__(self, store: Store, coordinators: Coordinators) -> None:
+    def __init__(self, context: RegionContext, store: Store, coordinators: Coordinators) -> None:
+        self._context = context
         self._store = store
         self._coordinators = coordinators
         self._news = asyncio.Event()
@@ -98,10 +102,16 @@ class ProblemTelling:
         return None
 
     async def _tell_affected(self, followed: Followed) -> bool:
-        header = followed.header
-        services = list(header.services)
-        customers = await self._store.read(lambda tx: rows.count_affected(tx, services))
-        request = TellAffectedRequest(problem=header.id, customers=customers, problem_version=header.version)
+        header, about_network = followed.header, categories_about_network(self._context)
+
+        def count(tx: Transaction) -> tuple[int, int]:
+            affected = rows.count_affected(tx, list(header.services))
+            return affected, rows.count_complaints(tx, header, about_network)
+
+        customers, complaints = await self._store.read(count)
+        request = TellAffectedRequest(
+            problem=header.id, customers=customers, problem_version=header.version, complaints=complaints
+        )
         try:
             await self._coordinators.tell_affected(request)
         except Refused as refused:

@@ -2,16 +2,23 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent, TellAffectedRequest
-from gateway.api.federation.v1.problem_pb2 import PROBLEM_STATE_IN_PROGRESS, ProblemHeader
+from gateway.api.federation.v1.problem_pb2 import (
+    PROBLEM_STATE_CANCELLED,
+    PROBLEM_STATE_IN_PROGRESS,
+    ProblemHeader,
+)
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.clock import to_timestamp
 from gateway.errors import Refused
+from gateway.federation.catalogue import Federation
 from gateway.federation.current import CurrentFederation
+from gateway.federation.files import load
 from gateway.relay.border import Border
 from gateway.relay.transport import Unreachable
 from gateway.store.port import Store, Transaction
@@ -27,6 +34,7 @@ from tests.unit.network_events import NOON, event
 
 LINK = ("chengdu-guangzhou-1",)
 CONTEXT = RegionContext(Border("sichuan", keys().signers["sichuan"], keys().trusted, CurrentFederation()), {})
+CONTEXT.border.current.update(Federation(1, load(Path(__file__).parents[2] / "deploy" / "federation")), [])
 FIRST, SECOND = (event("sichuan/alarm/1", links=LINK, version=each) for each in (1, 2))
 
 
@@ -83,7 +91,7 @@ def test_an_event_is_told_until_it_was_heard_and_a_later_version_after_it(adapte
     async def scenario() -> None:
         coordinator = Coordinator()
         async with adapter.open(migrations_of(*PACKAGES)) as store:
-            telling = ProblemTelling(store, coordinator.port)
+            telling = ProblemTelling(CONTEXT, store, coordinator.port)
             await store.write(lambda tx: tell_event(tx, FIRST))
             coordinator.failures = [Unreachable("the answer is lost")]
             with pytest.raises(Unreachable):
@@ -126,7 +134,7 @@ def test_what_is_refused_for_good_waits_and_does_not_hold_up_the_others(adapter:
         async with adapter.open(migrations_of(*PACKAGES)) as store:
             for each in (FIRST, other):
                 await store.write(lambda tx, each=each: tell_event(tx, each))  # type: ignore[misc]
-            telling = ProblemTelling(store, coordinator.port)
+            telling = ProblemTelling(CONTEXT, store, coordinator.port)
             coordinator.failures = [Refused(Reason.REASON_LINK_UNKNOWN, link=LINK[0])]
             assert await telling.tell_all(), "it can wait"
             assert await store.read(waiting) == [FIRST]
@@ -140,7 +148,7 @@ def test_a_count_is_told_once_for_each_version_and_again_when_lines_are_bound(ad
     async def scenario() -> None:
         coordinator = Coordinator()
         async with adapter.open(migrations_of(*PACKAGES)) as store:
-            telling = ProblemTelling(store, coordinator.port)
+            telling = ProblemTelling(CONTEXT, store, coordinator.port)
             assert await store.write(lambda tx: follow(tx, CONTEXT, header(), NOON))
             assert not await store.write(lambda tx: follow(tx, CONTEXT, header(), NOON))
             coordinator.failures = [Refused(Reason.REASON_REGISTRY_UNAVAILABLE)]
@@ -164,11 +172,31 @@ def test_the_loop_tells_as_soon_as_something_is_to_be_told(adapter: Adapter) -> 
     async def scenario() -> None:
         coordinator = Coordinator()
         async with adapter.open(migrations_of(*PACKAGES)) as store:
-            loop = asyncio.create_task(ProblemTelling(store, coordinator.port).run())
+            loop = asyncio.create_task(ProblemTelling(CONTEXT, store, coordinator.port).run())
             await store.write(lambda tx: tell_event(tx, FIRST))
             await coordinator.heard.wait()
             loop.cancel()
             await asyncio.gather(loop, return_exceptions=True)
             assert coordinator.events == [FIRST]
+
+    run(scenario())
+
+
+def part(name: str, merged_into: str) -> ProblemHeader:
+    found = header()
+    found.id, found.state, found.merged_into = name, PROBLEM_STATE_CANCELLED, merged_into
+    return found
+
+
+def test_the_parts_of_a_problem_are_known_also_those_of_its_parts_and_forgotten_with_time(adapter: Adapter) -> None:
+    async def scenario() -> None:
+        async with adapter.open(migrations_of(*PACKAGES)) as store:
+            for each in (part("problem-3", "problem-2"), part("problem-2", "problem-1"), header()):
+                await store.write(lambda tx, each=each: follow(tx, CONTEXT, each, NOON))  # type: ignore[misc]
+            parts = await store.read(lambda tx: rows.merged_problems(tx, "problem-1"))
+            assert sorted(parts) == ["problem-2", "problem-3"]
+            await store.write(lambda tx: rows.forget_followed(tx, NOON + timedelta(seconds=1)))
+            kept = await store.read(lambda tx: rows.followed_problems(tx, with_ended=True, limit=10))
+            assert [each.header.id for each in kept] == ["problem-1"], "it goes on"
 
     run(scenario())

@@ -5,11 +5,11 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from google.protobuf import json_format
 
-from gateway.api.region.v1.agreement_pb2 import Agreement
+from gateway.api.region.v1.agreement_pb2 import Agreement, ServiceOutage
 from tests.federation.agreements import Agreements, month_of
-from tests.federation.certificates import FEDERATION
-from tests.federation.commands import run_command
+from tests.federation.commands import as_caller, run_command
 from tests.federation.counter import Counter
 from tests.federation.databases import Databases
 from tests.federation.running import Federation, running
@@ -18,19 +18,14 @@ HOUR = timedelta(hours=1)
 pytestmark = pytest.mark.files  # what a command prints is the same on each engine
 
 
-async def said(federation: Federation, region: str, *words: str, language: str = "en") -> str:
+async def said(
+    federation: Federation, region: str, *words: str, language: str = "en", with_errors: bool = False
+) -> str:
     """What a command prints for a member of a region's staff; it succeeds."""
-    credentials = federation.certificates.credentials(f"region/{region}/staff/chen").certificate.parent
-    environment = {
-        "CROSSREGION_NODE": federation.endpoint(region),
-        "CROSSREGION_CREDENTIALS": str(credentials),
-        "CROSSREGION_FEDERATION": FEDERATION,
-        "CROSSREGION_REGION": region,
-        "CROSSREGION_LANG": language,
-    }
+    environment = as_caller(federation, region, "staff/chen", language=language)
     ended = await run_command("region_node.cli.main", *words, environment=environment)
-    assert ended.returncode == 0, ended.stderr
-    return ended.stdout
+    assert ended.code == 0, ended.err
+    return ended.out + (ended.err if with_errors else "")
 
 
 async def test_an_agreement_is_made_listed_and_its_statement_shown_line_by_line(
@@ -42,16 +37,30 @@ async def test_an_agreement_is_made_listed_and_its_statement_shown_line_by_line(
         made = json.loads(await said(federation, "guangdong", "agreements", "create", number, *terms, "--json"))
         assert made["monthly_charge"] == {"minor_units": "100000", "currency": "CNY"}
         assert made["id"] in await said(federation, "guangdong", "agreements", "list", "--number", number)
+        assert "There are more" not in await said(federation, "guangdong", "agreements", "list", with_errors=True)
+        other = await Counter(federation, "guangdong").new_customer()
+        await Agreements(federation, "guangdong").make(other)
+        some = await said(federation, "guangdong", "agreements", "list", "--limit", "1", with_errors=True)
+        assert "There are more" in some
         agreement = Agreements(federation, "guangdong")
         await federation.advance(timedelta(days=2))
-        outage = await Agreements(federation, "sichuan").note(federation.clock.now() - 10 * HOUR, 10 * HOUR)
+        ends = federation.clock.now()
+        noting = ("agreements", "note-outage", "lines-chengdu-zhengzhou", "--end", ends.isoformat())
+        start = (ends - 10 * HOUR).isoformat()
+        outage = json_format.ParseDict(
+            json.loads(await said(federation, "sichuan", *noting, "--start", start, "--json")), ServiceOutage()
+        )
         await agreement.knows(outage)
+        own = ("--start", (ends - HOUR).isoformat(), "--cause", "customer", "--agreement", made["id"])
+        assert "Noted as guangdong/noted/chen/" in await said(federation, "guangdong", *noting, *own)
         await federation.advance(timedelta(days=30))
-        (known,) = json.loads(await said(federation, "guangdong", "agreements", "list", "--json"))["agreements"]
+        listing = ("agreements", "list", "--number", number, "--json")
+        (known,) = json.loads(await said(federation, "guangdong", *listing))["agreements"]
         await agreement.has_stated(Agreement(id=known["id"]), month)
         told = await said(federation, "guangdong", "agreements", "statement", made["id"], month)
         assert "10:00:00" in told
         assert outage.source in told
+        assert "-1:00:00" in told, "the customer's own, of a service that other regions run"
         assert "20 %" in told
         assert f"Posted as {made['id']}/{month}#credit." in told
         chinese = await said(federation, "guangdong", "agreements", "statement", made["id"], month, language="zh")

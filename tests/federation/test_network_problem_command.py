@@ -7,39 +7,29 @@ import pytest
 
 from gateway.api.coordinator.v1 import problem_service_pb2 as api
 from gateway.api.coordinator.v1.problem_service_pb2_grpc import ProblemServiceStub
-from tests.federation.certificates import FEDERATION
-from tests.federation.commands import run_command
+from gateway.api.federation.v1.problem_pb2 import PERCEIVED_SEVERITY_MAJOR
+from tests.federation.commands import as_administrator, as_caller, run_command
+from tests.federation.complainant import Complainant
 from tests.federation.counter import Counter
 from tests.federation.running import CALL_SECONDS, Federation, until
-from tests.unit.network_events import event
+from tests.unit.network_events import MINOR, event
 
 CLERK = ("--staff-id", "4711")
 
 
 async def administrator(federation: Federation, *words: str, code: int = 0) -> str:
     """What the coordinator's command prints."""
-    environment = {
-        "CROSSREGION_COORDINATOR": federation.coordinator_endpoint,
-        "CROSSREGION_CREDENTIALS": str(federation.certificates.credentials("admin/root").certificate.parent),
-        "CROSSREGION_FEDERATION": FEDERATION,
-    }
-    ended = await run_command("coordinator.cli.main", *words, environment=environment)
-    assert ended.returncode == code, ended.stderr
-    return ended.stdout + ended.stderr
+    ended = await run_command("coordinator.cli.main", *words, environment=as_administrator(federation))
+    assert ended.code == code, ended.err
+    return ended.out + ended.err
 
 
 async def clerk(federation: Federation, *words: str, code: int = 0) -> str:
     """What the command of Sichuan's node prints."""
-    credentials = federation.certificates.credentials("region/sichuan/operator/counter")
-    environment = {
-        "CROSSREGION_NODE": federation.endpoint("sichuan"),
-        "CROSSREGION_CREDENTIALS": str(credentials.certificate.parent),
-        "CROSSREGION_FEDERATION": FEDERATION,
-        "CROSSREGION_REGION": "sichuan",
-    }
+    environment = as_caller(federation, "sichuan", "operator/counter")
     ended = await run_command("region_node.cli.main", "problems", *words, *CLERK, environment=environment)
-    assert ended.returncode == code, ended.stderr
-    return ended.stdout + ended.stderr
+    assert ended.code == code, ended.err
+    return ended.out + ended.err
 
 
 @pytest.mark.files  # the commands are the same on either engine
@@ -51,26 +41,55 @@ async def test_a_problem_is_seen_and_reported_by_commands(
     file.write_text("number,service\n" + "".join(f"{each},broadband-chengdu\n" for each in numbers), "utf-8")
     assert "2 bound, 2 of them new" in await clerk(federation, "import", str(file))
     assert "1 bound, 0 of them new" in await clerk(federation, "bind", numbers[0], "broadband-chengdu")
+    file.write_text(
+        f"number,service\n{numbers[0]},broadband-chengdu\n{federation.next_number('sichuan')},broadband-chengdu\n"
+        f"{numbers[1]},broadband-nowhere\n{numbers[1]},broadband-chengdu\n",
+        "utf-8",
+    )
+    partly = await clerk(federation, "import", str(file), code=1)
+    assert "2 bound, 0 of them new" in partly
+    assert [each.partition(":")[0] for each in partly.splitlines() if each.startswith("line")] == ["line 3", "line 4"]
+    assert "SUBSCRIPTION_NOT_FOUND" in partly
+    assert "broadband-nowhere" in partly
     await clerk(federation, "unbind", numbers[1], "broadband-chengdu")
     told = event("sichuan/fault/commands", services=["broadband-chengdu"], raised=federation.clock.now())
     stub = ProblemServiceStub(federation.dial_coordinator("region/sichuan"))
     await stub.TellEvent(api.TellEventRequest(event=told), timeout=CALL_SECONDS)
+    complaint = await Complainant(federation, "sichuan").file("NET_OUTAGE", numbers[0])
     found: list[str] = []
 
     async def is_counted() -> bool:
         listed = json.loads(await administrator(federation, "problems", "list", "--json"))["problems"]
-        found[:] = [each["header"]["id"] for each in listed if {"1"} <= {one["customers"] for one in each["affected"]}]
+        counts = {
+            each["header"]["id"]: [(one["customers"], one["complaints"]) for one in each["affected"]] for each in listed
+        }
+        found[:] = [name for name, told in counts.items() if ("1", "1") in told]
         return len(found) == 1
 
     await until(is_counted, "the customer is counted")
     listed = await administrator(federation, "problems", "list")
     assert all(each in listed for each in (found[0], "service broadband-chengdu", "ordinary", "monthly"))
     shown = await administrator(federation, "problems", "show", found[0])
-    assert all(each in shown for each in (told.id, "Customers affected: 1", "accident is ordinary: 1 customers"))
+    assert all(
+        each in shown for each in (told.id, "Customers affected: 1; complaints: 1", "accident is ordinary: 1 customers")
+    )
     assert "broadband-chengdu" in await administrator(federation, "outages")
     made = await administrator(federation, "problems", "report-made", found[0], "--kind", "monthly")
     assert "admin/root" in made
     assert found[0] not in await administrator(federation, "problems", "list", "--reports")
-    assert found[0] in await clerk(federation, "list")
+    followed = await clerk(federation, "list")
+    assert all(each in followed for each in (found[0], complaint.docket))
+    assert "service broadband-chengdu (80 %)" in shown
+    for each in (
+        event("sichuan/alarm/major", links=["chengdu-xichang-1"], severity=PERCEIVED_SEVERITY_MAJOR),
+        event("sichuan/alarm/minor", sites=["xichang"], severity=MINOR),
+    ):
+        await stub.TellEvent(api.TellEventRequest(event=each), timeout=CALL_SECONDS)
+
+    async def is_listed() -> bool:
+        return "unknown, near link chengdu-xichang-1" in await administrator(federation, "problems", "list", "--all")
+
+    await until(is_listed, "two alarms that may be together by chance are listed without a cause")
+    assert "chengdu-xichang-1" not in await administrator(federation, "outages")
     refused = await administrator(federation, "problems", "show", "problem-none", code=1)
     assert "There is no problem problem-none" in refused

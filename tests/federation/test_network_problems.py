@@ -51,10 +51,12 @@ class Network:
         stub = ProblemServiceStub(self._federation.dial_coordinator(f"region/{region}"))
         await stub.TellEvent(api.TellEventRequest(event=told), timeout=CALL_SECONDS)
 
-    async def count(self, problem: str, region: str, customers: int, version: int) -> None:
+    async def count(self, problem: str, region: str, customers: int, version: int, complaints: int = 0) -> None:
         """A region says how many customers are affected, in place of its node, which knows of fewer."""
         stub = ProblemServiceStub(self._federation.dial_coordinator(f"region/{region}"))
-        request = api.TellAffectedRequest(problem=problem, customers=customers, problem_version=version)
+        request = api.TellAffectedRequest(
+            problem=problem, customers=customers, problem_version=version, complaints=complaints
+        )
         await stub.TellAffected(request, timeout=CALL_SECONDS)
 
     async def of(self, child: str, holds: Callable[[Problem], bool] = lambda _: True) -> Problem:
@@ -135,6 +137,48 @@ async def test_a_cut_between_two_regions_is_one_problem_whose_customers_are_told
     assert found.header.id not in [problem for _, problem in await network.outages()]
 
 
+async def test_a_customer_reads_of_what_the_own_lines_use_and_of_nothing_else(
+    federation: Federation, network: Network, guangdong: Counter, begins: datetime
+) -> None:
+    number = await guangdong.new_customer()
+    await bind(guangdong, number, "broadband-shenzhen")
+    told = event("guangdong/fault/two", services=["broadband-guangzhou", "broadband-shenzhen"], raised=begins)
+    await network.tell(told)
+
+    async def is_told() -> bool:
+        return len(texts(federation, number)) == 1
+
+    await until(is_told, "the customer is told")
+    assert "(Broadband in Shenzhen)" in texts(federation, number)[0]
+    await cleared(network, [told], begins)
+    await federation.advance(timedelta(hours=1))  # other tests are about these services, too
+
+
+async def test_who_was_told_that_it_is_over_is_told_that_it_has_come_back(
+    federation: Federation, network: Network, sichuan: Counter, begins: datetime
+) -> None:
+    number = await sichuan.new_customer()
+    await bind(sichuan, number, "broadband-xichang")
+    told = event("sichuan/fault/back", services=["broadband-xichang"], raised=begins)
+    words = ("may affect", "is over", "has come back", "is over")
+    for count in range(1, len(words) + 1):
+        if count % 2:
+            told.ClearField("clear_time")
+        else:
+            told.clear_time.CopyFrom(to_timestamp(begins + count * timedelta(minutes=1)))
+        told.version += 1
+        await network.tell(told)
+
+        async def is_told(count: int = count) -> bool:
+            return len(texts(federation, number)) == count
+
+        await until(is_told, "the customer is told")
+    assert all(word in text for word, text in zip(words, texts(federation, number), strict=True))
+    # Other tests are about this service, too.
+    await _unbind(RegionStub(federation.dial_node("sichuan", "region/sichuan/operator/counter")), number)
+    await federation.advance(timedelta(hours=1))
+
+
 async def test_nobody_tells_of_what_is_another_regions(network: Network, begins: datetime) -> None:
     forged = event("henan/alarm/1", links=["chengdu-guangzhou-1"], raised=begins)
     told = await refusal(network.tell(forged))
@@ -177,6 +221,10 @@ async def test_half_a_million_customers_for_more_than_an_hour_are_a_special_acci
     name, version = found.header.id, found.header.version
     await network.count(name, "henan", 400_000, version)
     await network.count(name, "sichuan", 100_001, version)
+    counted = await network.of(told.id, lambda each: sum(count.customers for count in each.affected) == 500_001)
+    await network.count(name, "sichuan", 100_001, version, complaints=7)
+    complained = await network.of(told.id, lambda each: sum(count.complaints for count in each.affected) == 7)
+    assert [each.count_time for each in complained.affected] == [each.count_time for each in counted.affected]
     await network.of(told.id, lambda each: [grade.grade for grade in each.grades] == [api.ACCIDENT_GRADE_ORDINARY])
     refused = await refusal(_report(network, name, ORAL))
     assert refused.reason == "REPORT_NOT_NEEDED"
@@ -242,12 +290,22 @@ async def test_lines_are_bound_and_unbound_and_nobody_elses(
     stub = RegionStub(federation.dial_node("sichuan", "region/sichuan/operator/counter"))
     belongs = await _followed(stub, found.header.id)
     assert list(belongs.complaints) == [complaint.docket]
-    binding = region_api.LineBinding(number=number, service="broadband-xichang")
-    await stub.UnbindLine(region_api.UnbindLineRequest(binding=binding, requester=REQUESTER), timeout=CALL_SECONDS)
+    counted_too = await network.of(told.id, lambda each: any(one.complaints for one in each.affected))
+    assert {each.region: each.complaints for each in counted_too.affected if each.complaints} == {"sichuan": 1}
+    desk = Complainant(federation, "sichuan")
+    assert [each.id for each in (await desk.told(complaint.docket)).network_problems] == [found.header.id]
+    other = await desk.file("BILL_WRONG", number)
+    assert not (await desk.told(other.docket)).network_problems, "it is not about the network"
+    await _unbind(stub, number)
     await network.of(told.id, lambda each: counted(each, 0))
     followed = await _followed(stub, found.header.id)
     assert (list(followed.header.children), list(followed.complaints)) == ([told.id], [])
     await cleared(network, [told], begins)
+
+
+async def _unbind(node: RegionStub, number: str) -> None:
+    binding = region_api.LineBinding(number=number, service="broadband-xichang")
+    await node.UnbindLine(region_api.UnbindLineRequest(binding=binding, requester=REQUESTER), timeout=CALL_SECONDS)
 
 
 async def _followed(node: RegionStub, problem: str) -> region_api.FollowedProblem:

@@ -182,7 +182,7 @@ class Region:
 
     def _node(self, process: Process, core: RegionCore, store: SimulatedStore) -> Node:
         clock, coordinators = self.ports.clock, self.ports.coordinators
-        telling = ProblemTelling(store, Telling(coordinators.tell_event, coordinators.tell_affected))
+        telling = ProblemTelling(core.context, store, Telling(coordinators.tell_event, coordinators.tell_affected))
         process.spawn(telling.run())
         return Node(
             core,

@@ -25,6 +25,7 @@ def event(
     cleared: datetime | None = None,
     version: int = 1,
     severity: problem_pb2.PerceivedSeverity.ValueType = CRITICAL,
+    told_at: datetime | None = None,
 ) -> NetworkEvent:
     """An event; an id with `/fault/` in it is a fault, any other an alarm."""
     told = NetworkEvent(
@@ -39,6 +40,8 @@ def event(
     )
     if cleared is not None:
         told.clear_time.CopyFrom(to_timestamp(cleared))
+    if told_at is not None:
+        told.tell_time.CopyFrom(to_timestamp(told_at))
     return told
 
 

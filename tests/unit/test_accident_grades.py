@@ -127,3 +127,13 @@ def test_each_report_is_told_once_when_it_is_to_be_made_and_once_when_it_is_over
         ("problem-1", ORAL, True),
         ("problem-1", WRITTEN, True),
     ]
+
+
+def test_what_has_turned_out_to_be_a_part_of_another_problem_needs_no_more_reports_and_keeps_those_made() -> None:
+    special = at(problem(600_000), NOON + 2 * HOUR)
+    special.reports[0].make_time.CopyFrom(to_timestamp(NOON + 2 * HOUR))
+    special.header.state = rules.CANCELLED
+    after = at(special, NOON + 3 * HOUR)
+    assert [each.kind for each in after.reports] == [ORAL]
+    assert not rules.has_open_reports(after)
+    assert at(after, NOON + 4 * HOUR) is after

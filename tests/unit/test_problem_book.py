@@ -14,10 +14,17 @@ from coordinator.problems.correlation import Observed
 from coordinator.problems.topology import Kind, Topology
 from coordinator.registry.problem_port import Book
 from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent, Problem
-from gateway.api.federation.v1.problem_pb2 import ProblemHeader
+from gateway.api.federation.v1 import problem_pb2
+from gateway.api.federation.v1.problem_pb2 import (
+    NETWORK_ELEMENT_KIND_LINK,
+    NETWORK_ELEMENT_KIND_SITE,
+    NetworkElement,
+    ProblemHeader,
+)
 from gateway.clock import from_microseconds, to_timestamp
 from gateway.federation.catalogue import Federation
 from gateway.federation.files import load
+from gateway.federation.problems import is_cause_known
 from tests.bench.storms import Weather, storm
 from tests.unit.network_events import MINOR, NOON, cut, event
 
@@ -88,6 +95,31 @@ def test_small_alarms_are_no_problem_and_a_fault_is_one_by_itself() -> None:
     assert [each.root_cause.id for each in headers(followed(book([*small, fault])))] == ["songpan"]
 
 
+def test_a_problem_whose_cause_is_not_known_takes_no_service_down_until_enough_speaks_for_it() -> None:
+    major = problem_pb2.PERCEIVED_SEVERITY_MAJOR
+    chance = [
+        event("sichuan/alarm/1", links=[LINK], severity=major),
+        event("sichuan/alarm/2", sites=["chengdu"], severity=MINOR),
+    ]
+    unknown = followed(book(chance))
+    (header,) = headers(unknown)
+    assert (header.root_cause.id, header.confidence, list(header.services)) == (LINK, 0, [])
+    assert header.HasField("confidence")
+    late = event("guangdong/alarm/3", links=[LINK], severity=major)
+    (known,) = headers(followed(book([*chance, late], unknown.problems.values())))
+    assert (known.id, known.root_cause.id, known.confidence) == (header.id, LINK, 66)
+    assert list(known.services) == ["lines-chengdu-guangzhou"]
+
+
+def test_what_a_coordinator_has_found_that_judges_no_confidence_is_claimed() -> None:
+    (header,) = headers(followed(book(cut())))
+    assert is_cause_known(header)
+    header.ClearField("confidence")
+    assert is_cause_known(header)
+    header.confidence = 0
+    assert not is_cause_known(header)
+
+
 def test_a_second_cut_takes_the_last_way_and_the_service_is_down_for_both() -> None:
     first = event("sichuan/alarm/1", links=["chengdu-zhengzhou-1"])
     assert [list(each.services) for each in headers(followed(book([first])))] == [[]]
@@ -117,6 +149,65 @@ def test_what_was_over_for_long_goes_on_where_a_fault_of_it_opens_again() -> Non
     (open_again,) = headers(again)
     assert (open_again.id, open_again.state, open_again.version) == (header.id, rules.IN_PROGRESS, header.version + 1)
     assert cut()[2].id in open_again.children
+
+
+def test_a_problem_that_goes_on_keeps_what_was_over_long_ago_and_its_beginning() -> None:
+    first = event("sichuan/alarm/1", links=[LINK], cleared=NOON + HOUR)
+    second = event("guangdong/alarm/2", links=[LINK], raised=NOON + timedelta(minutes=5))
+    before = followed(book([first, second]))
+    (header,) = headers(followed(before, NOON + 5 * DAY))
+    assert (header, header.start_time) == (headers(before)[0], first.raise_time)
+
+
+def test_what_a_region_tells_late_that_was_cut_off_for_days_joins_the_problem_of_its_time() -> None:
+    resolved = followed(book([event("sichuan/alarm/1", links=[LINK], cleared=NOON + HOUR)]))
+    later = NOON + 3 * DAY
+    late = event("guangdong/alarm/2", links=[LINK], cleared=NOON + HOUR, told_at=later)
+    joined = followed(book([*resolved.events.values(), late], resolved.problems.values()), later + HOUR)
+    (header,) = headers(joined)
+    assert (header.id, len(header.children)) == (headers(resolved)[0].id, 2)
+    assert headers(followed(joined, later + 5 * DAY)) == [header]
+
+
+def test_two_that_are_told_late_are_one_problem_and_what_was_at_another_time_is_left_alone() -> None:
+    earlier = followed(book([event("sichuan/alarm/1", links=[LINK], cleared=NOON + HOUR)]))
+    later, then = NOON + 5 * DAY, NOON + DAY
+    late = [
+        event(f"{region}/alarm/late", links=[LINK], raised=then, cleared=then + HOUR, told_at=later)
+        for region in ("guangdong", "sichuan")
+    ]
+    once = followed(book([*earlier.events.values(), late[0]], earlier.problems.values()), later)
+    twice = followed(book([*once.events.values(), late[1]], once.problems.values()), later + HOUR)
+    assert [len(each.children) for each in headers(twice)] == [2, 1]
+    assert headers(twice)[1] == headers(earlier)[0]
+
+
+def test_a_problem_takes_over_the_services_of_what_has_turned_out_to_be_a_part_of_it() -> None:
+    site = event("yunnan/alarm/1", sites=["xichang"], raised=NOON)
+    link = event("sichuan/alarm/2", links=["chengdu-xichang-1"], raised=NOON + timedelta(minutes=1))
+    apart = Book(
+        {each.id: each for each in (site, link)},
+        {
+            name: Problem(
+                header=ProblemHeader(
+                    id=name,
+                    state=rules.IN_PROGRESS,
+                    version=1,
+                    root_cause=NetworkElement(kind=kind, id=cause),
+                    children=[told.id],
+                    services=services,
+                    start_time=told.raise_time,
+                )
+            )
+            for name, kind, cause, told, services in (
+                ("problem-1", NETWORK_ELEMENT_KIND_SITE, "xichang", site, ["broadband-xichang"]),
+                ("problem-2", NETWORK_ELEMENT_KIND_LINK, "chengdu-xichang-1", link, ["lines-of-before"]),
+            )
+        },
+    )
+    found = {each.id: each for each in headers(followed(apart))}
+    assert (found["problem-2"].state, found["problem-2"].merged_into) == (rules.CANCELLED, "problem-1")
+    assert list(found["problem-1"].services) == ["broadband-xichang", "lines-of-before"]
 
 
 @given(st.integers(0, 5_000), st.integers(1, 7))

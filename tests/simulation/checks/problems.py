@@ -8,6 +8,7 @@ from coordinator.problems.following import header_for
 from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent, Problem
 from gateway.api.region.v1.fault_pb2 import Fault
 from gateway.federation.network import NetworkRegistry
+from gateway.federation.problems import is_cause_known
 from region_node.problems.faults import event_of, fault_of
 from region_node.problems.rows import find_followed
 from tests.simulation import fault_status
@@ -85,14 +86,15 @@ def _follows(evidence: Evidence, region: str, problem: Problem) -> None:
 
 def _faults_follow(evidence: Evidence, problem: Problem, owned: Mapping[str, Fault]) -> None:
     """Of a problem all children follow it that are not repaired."""
+    cause = problem.header.root_cause.id if is_cause_known(problem.header) else ""
     for fault_id in filter(None, map(fault_of, problem.header.children)):
         fault = owned.get(fault_id)
         if fault is None:
             evidence.broken(FOLLOWED, fault_id, f"it belongs to {problem.header.id}, and is nowhere")
         elif fault.state in fault_status.UNREPAIRED and fault.problem != problem.header.id:
             evidence.broken(FOLLOWED, fault_id, f"it belongs to {problem.header.id} and follows {fault.problem!r}")
-        elif fault.state in fault_status.UNREPAIRED and fault.root_cause != problem.header.root_cause.id:
-            evidence.broken(FOLLOWED, fault_id, f"it does not know the cause {problem.header.root_cause.id}")
+        elif fault.state in fault_status.UNREPAIRED and fault.root_cause != cause:
+            evidence.broken(FOLLOWED, fault_id, f"it does not know the cause {cause!r}")
 
 
 def _counted(evidence: Evidence, problem: Problem) -> None:
@@ -110,7 +112,7 @@ def _counted(evidence: Evidence, problem: Problem) -> None:
 def _customers_told(evidence: Evidence, problems: Mapping[str, Problem]) -> None:
     """Of what goes on and is felt each customer was told once: of it, or of what has turned out to be a part of it."""
     rows = evidence.rows("SELECT notice_id FROM notices WHERE kind = 'network-problem-begun'")
-    told = Counter(tuple(row["notice_id"].split("/")[1::2]) for _, row in rows)
+    told = Counter((parts[1], parts[3]) for _, row in rows if (parts := row["notice_id"].split("/")))
     for name, problem in problems.items():
         header = problem.header
         is_felt = header.severity in rules.GRAVE and header.state == rules.IN_PROGRESS

@@ -121,6 +121,7 @@ class NetworkEvent(_message.Message):
     CLEAR_TIME_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
     PROBLEM_FIELD_NUMBER: _builtins.int
+    TELL_TIME_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """`<region>/<fault or alarm>/<key>`, for example `sichuan/alarm/chengdu-7`; the region is the one that tells it."""
     kind: Global___NetworkEventKind.ValueType
@@ -151,6 +152,10 @@ class NetworkEvent(_message.Message):
     def clear_time(self) -> _timestamp_pb2.Timestamp:
         """When it was over; unset while it is not."""
 
+    @_builtins.property
+    def tell_time(self) -> _timestamp_pb2.Timestamp:
+        """When a coordinator was told of this version. It is the coordinator that says so."""
+
     def __init__(
         self,
         *,
@@ -164,10 +169,11 @@ class NetworkEvent(_message.Message):
         clear_time: _timestamp_pb2.Timestamp | None = ...,
         version: _builtins.int = ...,
         problem: _builtins.str = ...,
+        tell_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["clear_time", b"clear_time", "raise_time", b"raise_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["clear_time", b"clear_time", "raise_time", b"raise_time", "tell_time", b"tell_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["clear_time", b"clear_time", "id", b"id", "kind", b"kind", "links", b"links", "problem", b"problem", "raise_time", b"raise_time", "services", b"services", "severity", b"severity", "sites", b"sites", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clear_time", b"clear_time", "id", b"id", "kind", b"kind", "links", b"links", "problem", b"problem", "raise_time", b"raise_time", "services", b"services", "severity", b"severity", "sites", b"sites", "tell_time", b"tell_time", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -183,15 +189,18 @@ class AffectedCount(_message.Message):
     CUSTOMERS_FIELD_NUMBER: _builtins.int
     PROBLEM_VERSION_FIELD_NUMBER: _builtins.int
     COUNT_TIME_FIELD_NUMBER: _builtins.int
+    COMPLAINTS_FIELD_NUMBER: _builtins.int
     region: _builtins.str
     """The region."""
     customers: _builtins.int
     """How many customers."""
     problem_version: _builtins.int
     """The version of the problem by which they were counted."""
+    complaints: _builtins.int
+    """How many complaints of that region belong to it."""
     @_builtins.property
     def count_time(self) -> _timestamp_pb2.Timestamp:
-        """When the coordinator heard of it."""
+        """Since when the coordinator knows of so many customers."""
 
     def __init__(
         self,
@@ -200,10 +209,11 @@ class AffectedCount(_message.Message):
         customers: _builtins.int = ...,
         problem_version: _builtins.int = ...,
         count_time: _timestamp_pb2.Timestamp | None = ...,
+        complaints: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["count_time", b"count_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["count_time", b"count_time", "customers", b"customers", "problem_version", b"problem_version", "region", b"region"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["complaints", b"complaints", "count_time", b"count_time", "customers", b"customers", "problem_version", b"problem_version", "region", b"region"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -337,14 +347,18 @@ class Outage(_message.Message):
     PROBLEM_FIELD_NUMBER: _builtins.int
     IS_ROOT_CAUSE_FIELD_NUMBER: _builtins.int
     CUSTOMERS_FIELD_NUMBER: _builtins.int
+    PLANNED_OUTAGE_FIELD_NUMBER: _builtins.int
+    PLANNED_END_TIME_FIELD_NUMBER: _builtins.int
     region: _builtins.str
     """The region that answers for it."""
     problem: _builtins.str
-    """The problem that it belongs to."""
+    """The problem that it belongs to; empty where it is planned."""
     is_root_cause: _builtins.bool
-    """Whether it is the root cause of that problem."""
+    """Whether it is the root cause of that problem, or itself what the region has out."""
     customers: _builtins.int
-    """How many customers that problem affects."""
+    """How many customers that problem affects; 0 where it is planned: nobody counts those."""
+    planned_outage: _builtins.str
+    """The planned outage that it belongs to; empty where it is a problem."""
     @_builtins.property
     def element(self) -> _problem_pb2.NetworkElement:
         """What is down."""
@@ -352,6 +366,10 @@ class Outage(_message.Message):
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
         """Since when."""
+
+    @_builtins.property
+    def planned_end_time(self) -> _timestamp_pb2.Timestamp:
+        """When it is to be over, of a planned one."""
 
     def __init__(
         self,
@@ -362,10 +380,12 @@ class Outage(_message.Message):
         problem: _builtins.str = ...,
         is_root_cause: _builtins.bool = ...,
         customers: _builtins.int = ...,
+        planned_outage: _builtins.str = ...,
+        planned_end_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["element", b"element", "start_time", b"start_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["element", b"element", "planned_end_time", b"planned_end_time", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["customers", b"customers", "element", b"element", "is_root_cause", b"is_root_cause", "problem", b"problem", "region", b"region", "start_time", b"start_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["customers", b"customers", "element", b"element", "is_root_cause", b"is_root_cause", "planned_end_time", b"planned_end_time", "planned_outage", b"planned_outage", "problem", b"problem", "region", b"region", "start_time", b"start_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -421,22 +441,26 @@ class TellAffectedRequest(_message.Message):
     PROBLEM_FIELD_NUMBER: _builtins.int
     CUSTOMERS_FIELD_NUMBER: _builtins.int
     PROBLEM_VERSION_FIELD_NUMBER: _builtins.int
+    COMPLAINTS_FIELD_NUMBER: _builtins.int
     problem: _builtins.str
     """The problem."""
     customers: _builtins.int
     """How many customers it affects."""
     problem_version: _builtins.int
     """The version of the problem by which they were counted."""
+    complaints: _builtins.int
+    """How many complaints belong to it."""
     def __init__(
         self,
         *,
         problem: _builtins.str = ...,
         customers: _builtins.int = ...,
         problem_version: _builtins.int = ...,
+        complaints: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["customers", b"customers", "problem", b"problem", "problem_version", b"problem_version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["complaints", b"complaints", "customers", b"customers", "problem", b"problem", "problem_version", b"problem_version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -79,7 +79,7 @@ class ProblemServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def TellAffected(self, request, context):
-        """Tells how many customers of the caller's region a problem affects. The last one told counts.
+        """Tells how many customers of the caller's region a problem affects, and how many complaints belong to it. The last one told counts.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -100,7 +100,7 @@ class ProblemServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListOutages(self, request, context):
-        """Lists what is down now: root causes, and the services that have no way left.
+        """Lists what is down now, by problems and by planned outages: root causes, and the services that have no way left.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -19,13 +19,13 @@ class ProblemServiceStub:
     TellEvent: _aio.UnaryUnaryMultiCallable[_problem_service_pb2.TellEventRequest, _problem_service_pb2.TellEventResponse]
     """Tells how an alarm or a fault of the caller's region stands. A version that is not higher than the one held changes nothing."""
     TellAffected: _aio.UnaryUnaryMultiCallable[_problem_service_pb2.TellAffectedRequest, _problem_service_pb2.TellAffectedResponse]
-    """Tells how many customers of the caller's region a problem affects. The last one told counts."""
+    """Tells how many customers of the caller's region a problem affects, and how many complaints belong to it. The last one told counts."""
     ListProblems: _aio.UnaryUnaryMultiCallable[_problem_service_pb2.ListProblemsRequest, _problem_service_pb2.ListProblemsResponse]
     """Lists the problems that are in progress, or ended not long ago, the newest first."""
     ShowProblem: _aio.UnaryUnaryMultiCallable[_problem_service_pb2.ShowProblemRequest, _problem_service_pb2.ShowProblemResponse]
     """Shows one problem with the alarms and faults that belong to it."""
     ListOutages: _aio.UnaryUnaryMultiCallable[_problem_service_pb2.ListOutagesRequest, _problem_service_pb2.ListOutagesResponse]
-    """Lists what is down now: root causes, and the services that have no way left."""
+    """Lists what is down now, by problems and by planned outages: root causes, and the services that have no way left."""
     NoteReport: _aio.UnaryUnaryMultiCallable[_problem_service_pb2.NoteReportRequest, _problem_service_pb2.NoteReportResponse]
     """Notes that a report of an accident was made to the authority. Of one that was made already nothing changes."""
 
@@ -46,7 +46,7 @@ class ProblemServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _problem_service_pb2.TellAffectedRequest,
         context: _aio.ServicerContext[_problem_service_pb2.TellAffectedRequest, _problem_service_pb2.TellAffectedResponse],
     ) -> _abc.Awaitable[_problem_service_pb2.TellAffectedResponse]:
-        """Tells how many customers of the caller's region a problem affects. The last one told counts."""
+        """Tells how many customers of the caller's region a problem affects, and how many complaints belong to it. The last one told counts."""
 
     @_abc_1.abstractmethod
     def ListProblems(
@@ -70,7 +70,7 @@ class ProblemServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _problem_service_pb2.ListOutagesRequest,
         context: _aio.ServicerContext[_problem_service_pb2.ListOutagesRequest, _problem_service_pb2.ListOutagesResponse],
     ) -> _abc.Awaitable[_problem_service_pb2.ListOutagesResponse]:
-        """Lists what is down now: root causes, and the services that have no way left."""
+        """Lists what is down now, by problems and by planned outages: root causes, and the services that have no way left."""
 
     @_abc_1.abstractmethod
     def NoteReport(

@@ -22,6 +22,7 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from gateway.api.federation.v1 import problem_pb2 as gateway_dot_api_dot_federation_dot_v1_dot_problem__pb2
 from gateway.api.region.v1 import complaint_pb2 as gateway_dot_api_dot_region_dot_v1_dot_complaint__pb2
 from gateway.api.types.v1 import access_pb2 as gateway_dot_api_dot_types_dot_v1_dot_access__pb2
 from gateway.api.types.v1 import privacy_pb2 as gateway_dot_api_dot_types_dot_v1_dot_privacy__pb2
@@ -30,7 +31,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n-gateway/api/region/v1/complaint_service.proto\x12\x15gateway.api.region.v1\x1a%gateway/api/region/v1/complaint.proto\x1a!gateway/api/types/v1/access.proto\x1a\"gateway/api/types/v1/privacy.proto\x1a gateway/api/types/v1/types.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"f\n\x14\x46ileComplaintRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12:\n\tcomplaint\x18\x02 \x01(\x0b\x32\'.gateway.api.region.v1.ComplaintRequest\"L\n\x15\x46ileComplaintResponse\x12\x33\n\tcomplaint\x18\x01 \x01(\x0b\x32 .gateway.api.region.v1.Complaint\"Y\n\x13GetComplaintRequest\x12\x0e\n\x06\x64ocket\x18\x01 \x01(\t\x12\x32\n\trequester\x18\x02 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\"\x9d\x02\n\x14GetComplaintResponse\x12\x33\n\tcomplaint\x18\x01 \x01(\x0b\x32 .gateway.api.region.v1.Complaint\x12\x32\n\x06ledger\x18\x02 \x03(\x0b\x32\".gateway.api.region.v1.LedgerEntry\x12+\n\x08lateness\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12;\n\rprivate_notes\x18\x08 \x03(\x0b\x32$.gateway.api.region.v1.ComplaintNote\x12\x32\n\x0fremedy_lateness\x18\x1e \x01(\x0b\x32\x19.google.protobuf.Duration\"\xc1\x02\n\x15ListComplaintsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x32\n\trequester\x18\x03 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\x12\x35\n\x06states\x18\x04 \x03(\x0e\x32%.gateway.api.region.v1.ComplaintState\x12\x10\n\x08\x63\x61tegory\x18\x05 \x01(\t\x12\x14\n\x06number\x18\x06 \x01(\tB\x04\xb8\xbb\x18\x01\x12-\n\ndue_within\x18\x07 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x14\n\x0cunclassified\x18\x08 \x01(\x08\x12)\n\x05\x61s_of\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x9d\x01\n\x16ListComplaintsResponse\x12\x34\n\ncomplaints\x18\x01 \x03(\x0b\x32 .gateway.api.region.v1.Complaint\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x34\n\x06levels\x18\x03 \x03(\x0b\x32$.gateway.api.region.v1.ReachedLevels\"W\n\rReachedLevels\x12\x0e\n\x06\x64ocket\x18\x01 \x01(\t\x12\x36\n\x0b\x65scalations\x18\x02 \x03(\x0b\x32!.gateway.api.region.v1.Escalation\"f\n\x18\x43lassifyComplaintRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0e\n\x06\x64ocket\x18\x02 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x03 \x01(\t\x12\x14\n\x06reason\x18\x04 \x01(\tB\x04\xb8\xbb\x18\x03\"P\n\x19\x43lassifyComplaintResponse\x12\x33\n\tcomplaint\x18\x01 \x01(\x0b\x32 .gateway.api.region.v1.Complaint\"\xda\x01\n\x19RespondToComplaintRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0e\n\x06\x64ocket\x18\x02 \x01(\t\x12\x32\n\trequester\x18\x03 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\x12\x12\n\x04text\x18\x04 \x01(\tB\x04\xb8\xbb\x18\x03\x12\x14\n\x0c\x61sk_customer\x18\x05 \x01(\x08\x12\'\n\x04wait\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x12\n\nask_region\x18\x07 \x01(\t\"Q\n\x1aRespondToComplaintResponse\x12\x33\n\tcomplaint\x18\x01 \x01(\x0b\x32 .gateway.api.region.v1.Complaint\"O\n\x15\x41\x64\x64PrivateNoteRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0e\n\x06\x64ocket\x18\x02 \x01(\t\x12\x12\n\x04text\x18\x03 \x01(\tB\x04\xb8\xbb\x18\x03\"U\n\x16\x41\x64\x64PrivateNoteResponse\x12;\n\rprivate_notes\x18\x01 \x03(\x0b\x32$.gateway.api.region.v1.ComplaintNote\"\xce\x01\n\x18ProposeResolutionRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0e\n\x06\x64ocket\x18\x02 \x01(\t\x12\x12\n\x04text\x18\x03 \x01(\tB\x04\xb8\xbb\x18\x03\x12\x12\n\ncause_code\x18\x04 \x01(\t\x12\x33\n\x06remedy\x18\x05 \x01(\x0e\x32\x1d.gateway.api.region.v1.RemedyB\x04\xb8\xbb\x18\x04\x12\x31\n\x06\x61mount\x18\x06 \x01(\x0b\x32\x1b.gateway.api.types.v1.MoneyB\x04\xb8\xbb\x18\x02\"P\n\x19ProposeResolutionResponse\x12\x33\n\tcomplaint\x18\x01 \x01(\x0b\x32 .gateway.api.region.v1.Complaint\"\x85\x01\n\x16ReturnComplaintRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0e\n\x06\x64ocket\x18\x02 \x01(\t\x12\x33\n\x06reason\x18\x03 \x01(\x0e\x32#.gateway.api.region.v1.ReturnReason\x12\x12\n\x04text\x18\x04 \x01(\tB\x04\xb8\xbb\x18\x03\"N\n\x17ReturnComplaintResponse\x12\x33\n\tcomplaint\x18\x01 \x01(\x0b\x32 .gateway.api.region.v1.Complaint\"\xb0\x01\n\x17\x41\x63\x63\x65ptResolutionRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0e\n\x06\x64ocket\x18\x02 \x01(\t\x12\x32\n\trequester\x18\x03 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\x12\x14\n\x06rating\x18\x04 \x01(\rB\x04\xb8\xbb\x18\x04\x12\'\n\x04wait\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\"O\n\x18\x41\x63\x63\x65ptResolutionResponse\x12\x33\n\tcomplaint\x18\x01 \x01(\x0b\x32 .gateway.api.region.v1.Complaint\"\xcc\x01\n\x17RefuseResolutionRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0e\n\x06\x64ocket\x18\x02 \x01(\t\x12\x32\n\trequester\x18\x03 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\x12\x14\n\x06reason\x18\x04 \x01(\tB\x04\xb8\xbb\x18\x03\x12\x1a\n\x0cto_regulator\x18\x05 \x01(\x08\x42\x04\xb8\xbb\x18\x04\x12\'\n\x04wait\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\"O\n\x18RefuseResolutionResponse\x12\x33\n\tcomplaint\x18\x01 \x01(\x0b\x32 .gateway.api.region.v1.Complaint\"\xb1\x01\n\x18WithdrawComplaintRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0e\n\x06\x64ocket\x18\x02 \x01(\t\x12\x32\n\trequester\x18\x03 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\x12\x14\n\x06reason\x18\x04 \x01(\tB\x04\xb8\xbb\x18\x03\x12\'\n\x04wait\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\"P\n\x19WithdrawComplaintResponse\x12\x33\n\tcomplaint\x18\x01 \x01(\x0b\x32 .gateway.api.region.v1.Complaint\"\x9b\x01\n\x18\x45xpediteComplaintRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0e\n\x06\x64ocket\x18\x02 \x01(\t\x12\x32\n\trequester\x18\x03 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\x12\'\n\x04wait\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\"P\n\x19\x45xpediteComplaintResponse\x12\x33\n\tcomplaint\x18\x01 \x01(\x0b\x32 .gateway.api.region.v1.Complaint\"\xa7\x01\n\x13SettleRemedyRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0e\n\x06\x64ocket\x18\x02 \x01(\t\x12\x41\n\x05\x61gain\x18\x03 \x01(\x0b\x32\x30.gateway.api.region.v1.SettleRemedyRequest.AgainH\x00\x12\x19\n\totherwise\x18\x04 \x01(\tB\x04\xb8\xbb\x18\x03H\x00\x1a\x07\n\x05\x41gainB\x05\n\x03how\"K\n\x14SettleRemedyResponse\x12\x33\n\tcomplaint\x18\x01 \x01(\x0b\x32 .gateway.api.region.v1.Complaint\"j\n\x15WatchComplaintRequest\x12\r\n\x05token\x18\x01 \x01(\t\x12\x32\n\trequester\x18\x02 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\x12\x0e\n\x06\x64ocket\x18\x03 \x01(\t\"\\\n\x16WatchComplaintResponse\x12\r\n\x05token\x18\x01 \x01(\t\x12\x33\n\tcomplaint\x18\x02 \x01(\x0b\x32 .gateway.api.region.v1.Complaint2\xf0\r\n\x10\x43omplaintService\x12u\n\rFileComplaint\x12+.gateway.api.region.v1.FileComplaintRequest\x1a,.gateway.api.region.v1.FileComplaintResponse\"\t\x90\x02\x02\xaa\xbb\x18\x02\x02\x03\x12r\n\x0cGetComplaint\x12*.gateway.api.region.v1.GetComplaintRequest\x1a+.gateway.api.region.v1.GetComplaintResponse\"\t\x90\x02\x01\xaa\xbb\x18\x02\x02\x03\x12x\n\x0eListComplaints\x12,.gateway.api.region.v1.ListComplaintsRequest\x1a-.gateway.api.region.v1.ListComplaintsResponse\"\t\x90\x02\x01\xaa\xbb\x18\x02\x02\x03\x12\x80\x01\n\x11\x43lassifyComplaint\x12/.gateway.api.region.v1.ClassifyComplaintRequest\x1a\x30.gateway.api.region.v1.ClassifyComplaintResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x03\x12\x84\x01\n\x12RespondToComplaint\x12\x30.gateway.api.region.v1.RespondToComplaintRequest\x1a\x31.gateway.api.region.v1.RespondToComplaintResponse\"\t\x90\x02\x02\xaa\xbb\x18\x02\x02\x03\x12w\n\x0e\x41\x64\x64PrivateNote\x12,.gateway.api.region.v1.AddPrivateNoteRequest\x1a-.gateway.api.region.v1.AddPrivateNoteResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x03\x12\x80\x01\n\x11ProposeResolution\x12/.gateway.api.region.v1.ProposeResolutionRequest\x1a\x30.gateway.api.region.v1.ProposeResolutionResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x03\x12z\n\x0fReturnComplaint\x12-.gateway.api.region.v1.ReturnComplaintRequest\x1a..gateway.api.region.v1.ReturnComplaintResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x03\x12~\n\x10\x41\x63\x63\x65ptResolution\x12..gateway.api.region.v1.AcceptResolutionRequest\x1a/.gateway.api.region.v1.AcceptResolutionResponse\"\t\x90\x02\x02\xaa\xbb\x18\x02\x02\x03\x12~\n\x10RefuseResolution\x12..gateway.api.region.v1.RefuseResolutionRequest\x1a/.gateway.api.region.v1.RefuseResolutionResponse\"\t\x90\x02\x02\xaa\xbb\x18\x02\x02\x03\x12\x81\x01\n\x11WithdrawComplaint\x12/.gateway.api.region.v1.WithdrawComplaintRequest\x1a\x30.gateway.api.region.v1.WithdrawComplaintResponse\"\t\x90\x02\x02\xaa\xbb\x18\x02\x02\x03\x12\x81\x01\n\x11\x45xpediteComplaint\x12/.gateway.api.region.v1.ExpediteComplaintRequest\x1a\x30.gateway.api.region.v1.ExpediteComplaintResponse\"\t\x90\x02\x02\xaa\xbb\x18\x02\x02\x03\x12q\n\x0cSettleRemedy\x12*.gateway.api.region.v1.SettleRemedyRequest\x1a+.gateway.api.region.v1.SettleRemedyResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x03\x12z\n\x0eWatchComplaint\x12,.gateway.api.region.v1.WatchComplaintRequest\x1a-.gateway.api.region.v1.WatchComplaintResponse\"\t\x90\x02\x01\xaa\xbb\x18\x02\x02\x03\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n-gateway/api/region/v1/complaint_service.proto\x12\x15gateway.api.region.v1\x1a\'gateway/api/federation/v1/problem.proto\x1a%gateway/api/region/v1/complaint.proto\x1a!gateway/api/types/v1/access.proto\x1a\"gateway/api/types/v1/privacy.proto\x1a gateway/api/types/v1/types.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"f\n\x14\x46ileComplaintRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12:\n\tcomplaint\x18\x02 \x01(\x0b\x32\'.gateway.api.region.v1.ComplaintRequest\"L\n\x15\x46ileComplaintResponse\x12\x33\n\tcomplaint\x18\x01 \x01(\x0b\x32 .gateway.api.region.v1.Complaint\"Y\n\x13GetComplaintRequest\x12\x0e\n\x06\x64ocket\x18\x01 \x01(\t\x12\x32\n\trequester\x18\x02 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\"\xe1\x02\n\x14GetComplaintResponse\x12\x33\n\tcomplaint\x18\x01 \x01(\x0b\x32 .gateway.api.region.v1.Complaint\x12\x32\n\x06ledger\x18\x02 \x03(\x0b\x32\".gateway.api.region.v1.LedgerEntry\x12+\n\x08lateness\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12;\n\rprivate_notes\x18\x08 \x03(\x0b\x32$.gateway.api.region.v1.ComplaintNote\x12\x32\n\x0fremedy_lateness\x18\x1e \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x42\n\x10network_problems\x18\x1f \x03(\x0b\x32(.gateway.api.federation.v1.ProblemHeader\"\xc1\x02\n\x15ListComplaintsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x32\n\trequester\x18\x03 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\x12\x35\n\x06states\x18\x04 \x03(\x0e\x32%.gateway.api.region.v1.ComplaintState\x12\x10\n\x08\x63\x61tegory\x18\x05 \x01(\t\x12\x14\n\x06number\x18\x06 \x01(\tB\x04\xb8\xbb\x18\x01\x12-\n\ndue_within\x18\x07 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x14\n\x0cunclassified\x18\x08 \x01(\x08\x12)\n\x05\x61s_of\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x9d\x01\n\x16ListComplaintsResponse\x12\x34\n\ncomplaints\x18\x01 \x03(\x0b\x32 .gateway.api.region.v1.Complaint\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x34\n\x06levels\x18\x03 \x03(\x0b\x32$.gateway.api.region.v1.ReachedLevels\"W\n\rReachedLevels\x12\x0e\n\x06\x64ocket\x18\x01 \x01(\t\x12\x36\n\x0b\x65scalations\x18\x02 \x03(\x0b\x32!.gateway.api.region.v1.Escalation\"f\n\x18\x43lassifyComplaintRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0e\n\x06\x64ocket\x18\x02 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x03 \x01(\t\x12\x14\n\x06reason\x18\x04 \x01(\tB\x04\xb8\xbb\x18\x03\"P\n\x19\x43lassifyComplaintResponse\x12\x33\n\tcomplaint\x18\x01 \x01(\x0b\x32 .gateway.api.region.v1.Complaint\"\xda\x01\n\x19RespondToComplaintRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0e\n\x06\x64ocket\x18\x02 \x01(\t\x12\x32\n\trequester\x18\x03 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\x12\x12\n\x04text\x18\x04 \x01(\tB\x04\xb8\xbb\x18\x03\x12\x14\n\x0c\x61sk_customer\x18\x05 \x01(\x08\x12\'\n\x04wait\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x12\n\nask_region\x18\x07 \x01(\t\"Q\n\x1aRespondToComplaintResponse\x12\x33\n\tcomplaint\x18\x01 \x01(\x0b\x32 .gateway.api.region.v1.Complaint\"O\n\x15\x41\x64\x64PrivateNoteRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0e\n\x06\x64ocket\x18\x02 \x01(\t\x12\x12\n\x04text\x18\x03 \x01(\tB\x04\xb8\xbb\x18\x03\"U\n\x16\x41\x64\x64PrivateNoteResponse\x12;\n\rprivate_notes\x18\x01 \x03(\x0b\x32$.gateway.api.region.v1.ComplaintNote\"\xce\x01\n\x18ProposeResolutionRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0e\n\x06\x64ocket\x18\x02 \x01(\t\x12\x12\n\x04text\x18\x03 \x01(\tB\x04\xb8\xbb\x18\x03\x12\x12\n\ncause_code\x18\x04 \x01(\t\x12\x33\n\x06remedy\x18\x05 \x01(\x0e\x32\x1d.gateway.api.region.v1.RemedyB\x04\xb8\xbb\x18\x04\x12\x31\n\x06\x61mount\x18\x06 \x01(\x0b\x32\x1b.gateway.api.types.v1.MoneyB\x04\xb8\xbb\x18\x02\"P\n\x19ProposeResolutionResponse\x12\x33\n\tcomplaint\x18\x01 \x01(\x0b\x32 .gateway.api.region.v1.Complaint\"\x85\x01\n\x16ReturnComplaintRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0e\n\x06\x64ocket\x18\x02 \x01(\t\x12\x33\n\x06reason\x18\x03 \x01(\x0e\x32#.gateway.api.region.v1.ReturnReason\x12\x12\n\x04text\x18\x04 \x01(\tB\x04\xb8\xbb\x18\x03\"N\n\x17ReturnComplaintResponse\x12\x33\n\tcomplaint\x18\x01 \x01(\x0b\x32 .gateway.api.region.v1.Complaint\"\xb0\x01\n\x17\x41\x63\x63\x65ptResolutionRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0e\n\x06\x64ocket\x18\x02 \x01(\t\x12\x32\n\trequester\x18\x03 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\x12\x14\n\x06rating\x18\x04 \x01(\rB\x04\xb8\xbb\x18\x04\x12\'\n\x04wait\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\"O\n\x18\x41\x63\x63\x65ptResolutionResponse\x12\x33\n\tcomplaint\x18\x01 \x01(\x0b\x32 .gateway.api.region.v1.Complaint\"\xcc\x01\n\x17RefuseResolutionRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0e\n\x06\x64ocket\x18\x02 \x01(\t\x12\x32\n\trequester\x18\x03 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\x12\x14\n\x06reason\x18\x04 \x01(\tB\x04\xb8\xbb\x18\x03\x12\x1a\n\x0cto_regulator\x18\x05 \x01(\x08\x42\x04\xb8\xbb\x18\x04\x12\'\n\x04wait\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\"O\n\x18RefuseResolutionResponse\x12\x33\n\tcomplaint\x18\x01 \x01(\x0b\x32 .gateway.api.region.v1.Complaint\"\xb1\x01\n\x18WithdrawComplaintRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0e\n\x06\x64ocket\x18\x02 \x01(\t\x12\x32\n\trequester\x18\x03 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\x12\x14\n\x06reason\x18\x04 \x01(\tB\x04\xb8\xbb\x18\x03\x12\'\n\x04wait\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\"P\n\x19WithdrawComplaintResponse\x12\x33\n\tcomplaint\x18\x01 \x01(\x0b\x32 .gateway.api.region.v1.Complaint\"\x9b\x01\n\x18\x45xpediteComplaintRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0e\n\x06\x64ocket\x18\x02 \x01(\t\x12\x32\n\trequester\x18\x03 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\x12\'\n\x04wait\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\"P\n\x19\x45xpediteComplaintResponse\x12\x33\n\tcomplaint\x18\x01 \x01(\x0b\x32 .gateway.api.region.v1.Complaint\"\xa7\x01\n\x13SettleRemedyRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0e\n\x06\x64ocket\x18\x02 \x01(\t\x12\x41\n\x05\x61gain\x18\x03 \x01(\x0b\x32\x30.gateway.api.region.v1.SettleRemedyRequest.AgainH\x00\x12\x19\n\totherwise\x18\x04 \x01(\tB\x04\xb8\xbb\x18\x03H\x00\x1a\x07\n\x05\x41gainB\x05\n\x03how\"K\n\x14SettleRemedyResponse\x12\x33\n\tcomplaint\x18\x01 \x01(\x0b\x32 .gateway.api.region.v1.Complaint\"j\n\x15WatchComplaintRequest\x12\r\n\x05token\x18\x01 \x01(\t\x12\x32\n\trequester\x18\x02 \x01(\x0b\x32\x1f.gateway.api.types.v1.Requester\x12\x0e\n\x06\x64ocket\x18\x03 \x01(\t\"\\\n\x16WatchComplaintResponse\x12\r\n\x05token\x18\x01 \x01(\t\x12\x33\n\tcomplaint\x18\x02 \x01(\x0b\x32 .gateway.api.region.v1.Complaint2\xf0\r\n\x10\x43omplaintService\x12u\n\rFileComplaint\x12+.gateway.api.region.v1.FileComplaintRequest\x1a,.gateway.api.region.v1.FileComplaintResponse\"\t\x90\x02\x02\xaa\xbb\x18\x02\x02\x03\x12r\n\x0cGetComplaint\x12*.gateway.api.region.v1.GetComplaintRequest\x1a+.gateway.api.region.v1.GetComplaintResponse\"\t\x90\x02\x01\xaa\xbb\x18\x02\x02\x03\x12x\n\x0eListComplaints\x12,.gateway.api.region.v1.ListComplaintsRequest\x1a-.gateway.api.region.v1.ListComplaintsResponse\"\t\x90\x02\x01\xaa\xbb\x18\x02\x02\x03\x12\x80\x01\n\x11\x43lassifyComplaint\x12/.gateway.api.region.v1.ClassifyComplaintRequest\x1a\x30.gateway.api.region.v1.ClassifyComplaintResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x03\x12\x84\x01\n\x12RespondToComplaint\x12\x30.gateway.api.region.v1.RespondToComplaintRequest\x1a\x31.gateway.api.region.v1.RespondToComplaintResponse\"\t\x90\x02\x02\xaa\xbb\x18\x02\x02\x03\x12w\n\x0e\x41\x64\x64PrivateNote\x12,.gateway.api.region.v1.AddPrivateNoteRequest\x1a-.gateway.api.region.v1.AddPrivateNoteResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x03\x12\x80\x01\n\x11ProposeResolution\x12/.gateway.api.region.v1.ProposeResolutionRequest\x1a\x30.gateway.api.region.v1.ProposeResolutionResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x03\x12z\n\x0fReturnComplaint\x12-.gateway.api.region.v1.ReturnComplaintRequest\x1a..gateway.api.region.v1.ReturnComplaintResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x03\x12~\n\x10\x41\x63\x63\x65ptResolution\x12..gateway.api.region.v1.AcceptResolutionRequest\x1a/.gateway.api.region.v1.AcceptResolutionResponse\"\t\x90\x02\x02\xaa\xbb\x18\x02\x02\x03\x12~\n\x10RefuseResolution\x12..gateway.api.region.v1.RefuseResolutionRequest\x1a/.gateway.api.region.v1.RefuseResolutionResponse\"\t\x90\x02\x02\xaa\xbb\x18\x02\x02\x03\x12\x81\x01\n\x11WithdrawComplaint\x12/.gateway.api.region.v1.WithdrawComplaintRequest\x1a\x30.gateway.api.region.v1.WithdrawComplaintResponse\"\t\x90\x02\x02\xaa\xbb\x18\x02\x02\x03\x12\x81\x01\n\x11\x45xpediteComplaint\x12/.gateway.api.region.v1.ExpediteComplaintRequest\x1a\x30.gateway.api.region.v1.ExpediteComplaintResponse\"\t\x90\x02\x02\xaa\xbb\x18\x02\x02\x03\x12q\n\x0cSettleRemedy\x12*.gateway.api.region.v1.SettleRemedyRequest\x1a+.gateway.api.region.v1.SettleRemedyResponse\"\x08\x90\x02\x02\xaa\xbb\x18\x01\x03\x12z\n\x0eWatchComplaint\x12,.gateway.api.region.v1.WatchComplaintRequest\x1a-.gateway.api.region.v1.WatchComplaintResponse\"\t\x90\x02\x01\xaa\xbb\x18\x02\x02\x03\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -91,66 +92,66 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_COMPLAINTSERVICE'].methods_by_name['SettleRemedy']._serialized_options = b'\220\002\002\252\273\030\001\003'
   _globals['_COMPLAINTSERVICE'].methods_by_name['WatchComplaint']._loaded_options = None
   _globals['_COMPLAINTSERVICE'].methods_by_name['WatchComplaint']._serialized_options = b'\220\002\001\252\273\030\002\002\003'
-  _globals['_FILECOMPLAINTREQUEST']._serialized_start=281
-  _globals['_FILECOMPLAINTREQUEST']._serialized_end=383
-  _globals['_FILECOMPLAINTRESPONSE']._serialized_start=385
-  _globals['_FILECOMPLAINTRESPONSE']._serialized_end=461
-  _globals['_GETCOMPLAINTREQUEST']._serialized_start=463
-  _globals['_GETCOMPLAINTREQUEST']._serialized_end=552
-  _globals['_GETCOMPLAINTRESPONSE']._serialized_start=555
-  _globals['_GETCOMPLAINTRESPONSE']._serialized_end=840
-  _globals['_LISTCOMPLAINTSREQUEST']._serialized_start=843
-  _globals['_LISTCOMPLAINTSREQUEST']._serialized_end=1164
-  _globals['_LISTCOMPLAINTSRESPONSE']._serialized_start=1167
-  _globals['_LISTCOMPLAINTSRESPONSE']._serialized_end=1324
-  _globals['_REACHEDLEVELS']._serialized_start=1326
-  _globals['_REACHEDLEVELS']._serialized_end=1413
-  _globals['_CLASSIFYCOMPLAINTREQUEST']._serialized_start=1415
-  _globals['_CLASSIFYCOMPLAINTREQUEST']._serialized_end=1517
-  _globals['_CLASSIFYCOMPLAINTRESPONSE']._serialized_start=1519
-  _globals['_CLASSIFYCOMPLAINTRESPONSE']._serialized_end=1599
-  _globals['_RESPONDTOCOMPLAINTREQUEST']._serialized_start=1602
-  _globals['_RESPONDTOCOMPLAINTREQUEST']._serialized_end=1820
-  _globals['_RESPONDTOCOMPLAINTRESPONSE']._serialized_start=1822
-  _globals['_RESPONDTOCOMPLAINTRESPONSE']._serialized_end=1903
-  _globals['_ADDPRIVATENOTEREQUEST']._serialized_start=1905
-  _globals['_ADDPRIVATENOTEREQUEST']._serialized_end=1984
-  _globals['_ADDPRIVATENOTERESPONSE']._serialized_start=1986
-  _globals['_ADDPRIVATENOTERESPONSE']._serialized_end=2071
-  _globals['_PROPOSERESOLUTIONREQUEST']._serialized_start=2074
-  _globals['_PROPOSERESOLUTIONREQUEST']._serialized_end=2280
-  _globals['_PROPOSERESOLUTIONRESPONSE']._serialized_start=2282
-  _globals['_PROPOSERESOLUTIONRESPONSE']._serialized_end=2362
-  _globals['_RETURNCOMPLAINTREQUEST']._serialized_start=2365
-  _globals['_RETURNCOMPLAINTREQUEST']._serialized_end=2498
-  _globals['_RETURNCOMPLAINTRESPONSE']._serialized_start=2500
-  _globals['_RETURNCOMPLAINTRESPONSE']._serialized_end=2578
-  _globals['_ACCEPTRESOLUTIONREQUEST']._serialized_start=2581
-  _globals['_ACCEPTRESOLUTIONREQUEST']._serialized_end=2757
-  _globals['_ACCEPTRESOLUTIONRESPONSE']._serialized_start=2759
-  _globals['_ACCEPTRESOLUTIONRESPONSE']._serialized_end=2838
-  _globals['_REFUSERESOLUTIONREQUEST']._serialized_start=2841
-  _globals['_REFUSERESOLUTIONREQUEST']._serialized_end=3045
-  _globals['_REFUSERESOLUTIONRESPONSE']._serialized_start=3047
-  _globals['_REFUSERESOLUTIONRESPONSE']._serialized_end=3126
-  _globals['_WITHDRAWCOMPLAINTREQUEST']._serialized_start=3129
-  _globals['_WITHDRAWCOMPLAINTREQUEST']._serialized_end=3306
-  _globals['_WITHDRAWCOMPLAINTRESPONSE']._serialized_start=3308
-  _globals['_WITHDRAWCOMPLAINTRESPONSE']._serialized_end=3388
-  _globals['_EXPEDITECOMPLAINTREQUEST']._serialized_start=3391
-  _globals['_EXPEDITECOMPLAINTREQUEST']._serialized_end=3546
-  _globals['_EXPEDITECOMPLAINTRESPONSE']._serialized_start=3548
-  _globals['_EXPEDITECOMPLAINTRESPONSE']._serialized_end=3628
-  _globals['_SETTLEREMEDYREQUEST']._serialized_start=3631
-  _globals['_SETTLEREMEDYREQUEST']._serialized_end=3798
-  _globals['_SETTLEREMEDYREQUEST_AGAIN']._serialized_start=3784
-  _globals['_SETTLEREMEDYREQUEST_AGAIN']._serialized_end=3791
-  _globals['_SETTLEREMEDYRESPONSE']._serialized_start=3800
-  _globals['_SETTLEREMEDYRESPONSE']._serialized_end=3875
-  _globals['_WATCHCOMPLAINTREQUEST']._serialized_start=3877
-  _globals['_WATCHCOMPLAINTREQUEST']._serialized_end=3983
-  _globals['_WATCHCOMPLAINTRESPONSE']._serialized_start=3985
-  _globals['_WATCHCOMPLAINTRESPONSE']._serialized_end=4077
-  _globals['_COMPLAINTSERVICE']._serialized_start=4080
-  _globals['_COMPLAINTSERVICE']._serialized_end=5856
+  _globals['_FILECOMPLAINTREQUEST']._serialized_start=322
+  _globals['_FILECOMPLAINTREQUEST']._serialized_end=424
+  _globals['_FILECOMPLAINTRESPONSE']._serialized_start=426
+  _globals['_FILECOMPLAINTRESPONSE']._serialized_end=502
+  _globals['_GETCOMPLAINTREQUEST']._serialized_start=504
+  _globals['_GETCOMPLAINTREQUEST']._serialized_end=593
+  _globals['_GETCOMPLAINTRESPONSE']._serialized_start=596
+  _globals['_GETCOMPLAINTRESPONSE']._serialized_end=949
+  _globals['_LISTCOMPLAINTSREQUEST']._serialized_start=952
+  _globals['_LISTCOMPLAINTSREQUEST']._serialized_end=1273
+  _globals['_LISTCOMPLAINTSRESPONSE']._serialized_start=1276
+  _globals['_LISTCOMPLAINTSRESPONSE']._serialized_end=1433
+  _globals['_REACHEDLEVELS']._serialized_start=1435
+  _globals['_REACHEDLEVELS']._serialized_end=1522
+  _globals['_CLASSIFYCOMPLAINTREQUEST']._serialized_start=1524
+  _globals['_CLASSIFYCOMPLAINTREQUEST']._serialized_end=1626
+  _globals['_CLASSIFYCOMPLAINTRESPONSE']._serialized_start=1628
+  _globals['_CLASSIFYCOMPLAINTRESPONSE']._serialized_end=1708
+  _globals['_RESPONDTOCOMPLAINTREQUEST']._serialized_start=1711
+  _globals['_RESPONDTOCOMPLAINTREQUEST']._serialized_end=1929
+  _globals['_RESPONDTOCOMPLAINTRESPONSE']._serialized_start=1931
+  _globals['_RESPONDTOCOMPLAINTRESPONSE']._serialized_end=2012
+  _globals['_ADDPRIVATENOTEREQUEST']._serialized_start=2014
+  _globals['_ADDPRIVATENOTEREQUEST']._serialized_end=2093
+  _globals['_ADDPRIVATENOTERESPONSE']._serialized_start=2095
+  _globals['_ADDPRIVATENOTERESPONSE']._serialized_end=2180
+  _globals['_PROPOSERESOLUTIONREQUEST']._serialized_start=2183
+  _globals['_PROPOSERESOLUTIONREQUEST']._serialized_end=2389
+  _globals['_PROPOSERESOLUTIONRESPONSE']._serialized_start=2391
+  _globals['_PROPOSERESOLUTIONRESPONSE']._serialized_end=2471
+  _globals['_RETURNCOMPLAINTREQUEST']._serialized_start=2474
+  _globals['_RETURNCOMPLAINTREQUEST']._serialized_end=2607
+  _globals['_RETURNCOMPLAINTRESPONSE']._serialized_start=2609
+  _globals['_RETURNCOMPLAINTRESPONSE']._serialized_end=2687
+  _globals['_ACCEPTRESOLUTIONREQUEST']._serialized_start=2690
+  _globals['_ACCEPTRESOLUTIONREQUEST']._serialized_end=2866
+  _globals['_ACCEPTRESOLUTIONRESPONSE']._serialized_start=2868
+  _globals['_ACCEPTRESOLUTIONRESPONSE']._serialized_end=2947
+  _globals['_REFUSERESOLUTIONREQUEST']._serialized_start=2950
+  _globals['_REFUSERESOLUTIONREQUEST']._serialized_end=3154
+  _globals['_REFUSERESOLUTIONRESPONSE']._serialized_start=3156
+  _globals['_REFUSERESOLUTIONRESPONSE']._serialized_end=3235
+  _globals['_WITHDRAWCOMPLAINTREQUEST']._serialized_start=3238
+  _globals['_WITHDRAWCOMPLAINTREQUEST']._serialized_end=3415
+  _globals['_WITHDRAWCOMPLAINTRESPONSE']._serialized_start=3417
+  _globals['_WITHDRAWCOMPLAINTRESPONSE']._serialized_end=3497
+  _globals['_EXPEDITECOMPLAINTREQUEST']._serialized_start=3500
+  _globals['_EXPEDITECOMPLAINTREQUEST']._serialized_end=3655
+  _globals['_EXPEDITECOMPLAINTRESPONSE']._serialized_start=3657
+  _globals['_EXPEDITECOMPLAINTRESPONSE']._serialized_end=3737
+  _globals['_SETTLEREMEDYREQUEST']._serialized_start=3740
+  _globals['_SETTLEREMEDYREQUEST']._serialized_end=3907
+  _globals['_SETTLEREMEDYREQUEST_AGAIN']._serialized_start=3893
+  _globals['_SETTLEREMEDYREQUEST_AGAIN']._serialized_end=3900
+  _globals['_SETTLEREMEDYRESPONSE']._serialized_start=3909
+  _globals['_SETTLEREMEDYRESPONSE']._serialized_end=3984
+  _globals['_WATCHCOMPLAINTREQUEST']._serialized_start=3986
+  _globals['_WATCHCOMPLAINTREQUEST']._serialized_end=4092
+  _globals['_WATCHCOMPLAINTRESPONSE']._serialized_start=4094
+  _globals['_WATCHCOMPLAINTRESPONSE']._serialized_end=4186
+  _globals['_COMPLAINTSERVICE']._serialized_start=4189
+  _globals['_COMPLAINTSERVICE']._serialized_end=5965
 # @@protoc_insertion_point(module_scope)

@@ -4,6 +4,7 @@ isort:skip_file
 What operator systems and staff do with complaints (specification 2.3)."""
 
 from collections import abc as _abc
+from gateway.api.federation.v1 import problem_pb2 as _problem_pb2
 from gateway.api.region.v1 import complaint_pb2 as _complaint_pb2
 from gateway.api.types.v1 import types_pb2 as _types_pb2
 from google.protobuf import descriptor as _descriptor
@@ -113,6 +114,7 @@ class GetComplaintResponse(_message.Message):
     LATENESS_FIELD_NUMBER: _builtins.int
     PRIVATE_NOTES_FIELD_NUMBER: _builtins.int
     REMEDY_LATENESS_FIELD_NUMBER: _builtins.int
+    NETWORK_PROBLEMS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def complaint(self) -> _complaint_pb2.Complaint:
         """The complaint."""
@@ -133,6 +135,10 @@ class GetComplaintResponse(_message.Message):
     def remedy_lateness(self) -> _duration_pb2.Duration:
         """How late the money is, or was given; unset where it is not late."""
 
+    @_builtins.property
+    def network_problems(self) -> _containers.RepeatedCompositeFieldContainer[_problem_pb2.ProblemHeader]:
+        """The problems of the network that it belongs to, the newest first, without their children: one about the quality of the network, of a line at home here that used an affected service when it was filed."""
+
     def __init__(
         self,
         *,
@@ -141,10 +147,11 @@ class GetComplaintResponse(_message.Message):
         lateness: _duration_pb2.Duration | None = ...,
         private_notes: _abc.Iterable[_complaint_pb2.ComplaintNote] | None = ...,
         remedy_lateness: _duration_pb2.Duration | None = ...,
+        network_problems: _abc.Iterable[_problem_pb2.ProblemHeader] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["complaint", b"complaint", "lateness", b"lateness", "remedy_lateness", b"remedy_lateness"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["complaint", b"complaint", "lateness", b"lateness", "ledger", b"ledger", "private_notes", b"private_notes", "remedy_lateness", b"remedy_lateness"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["complaint", b"complaint", "lateness", b"lateness", "ledger", b"ledger", "network_problems", b"network_problems", "private_notes", b"private_notes", "remedy_lateness", b"remedy_lateness"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

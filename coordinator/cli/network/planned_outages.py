@@ -1,0 +1,38 @@
+"""`coordinator planned-outages`: when which region has which parts of its network out."""
+
+import click
+
+from coordinator.cli.connection import TIMEOUT, Connection, connected
+from coordinator.cli.exits import EPILOG
+from coordinator.cli.output import json_option, print_json, print_table, told_time
+from gateway.api.coordinator.v1 import planned_outage_service_pb2 as contract
+from gateway.api.coordinator.v1.planned_outage_service_pb2_grpc import PlannedOutageServiceStub
+from gateway.channels import invoke
+from gateway.languages import translated
+
+
+@click.command("planned-outages", epilog=EPILOG)
+@click.option("--region", default="", help="Only those of this region.")
+@connected
+@json_option
+def planned_outages(connection: Connection, region: str, as_json: bool) -> None:
+    """List the planned outages of all regions that have not ended, the earliest first.
+
+    \b
+    Example:
+      coordinator planned-outages --region sichuan
+    """
+    request = contract.ListWindowsRequest(region=region)
+    response = connection.ask(lambda channel: invoke(PlannedOutageServiceStub(channel).ListWindows, request, TIMEOUT))
+    if as_json:
+        print_json(response)
+        return
+    if not response.windows:
+        click.echo(translated("There is none."))
+        return
+    columns = (translated("planned outage"), translated("from"), translated("until"), translated("out"))
+    rows = [
+        [each.id, told_time(each.start_time), told_time(each.end_time), ", ".join([*each.sites, *each.links])]
+        for each in response.windows
+    ]
+    print_table(translated("Planned outages"), columns, rows)

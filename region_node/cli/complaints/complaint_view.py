@@ -1,0 +1,308 @@
+"""How complaints are shown to people: lists, the timeline of one, and who held it how long."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+import click
+from rich.text import Text
+
+from gateway.api.federation.v1.configuration_pb2 import ComplaintSeverity
+from gateway.api.federation.v1.problem_pb2 import NetworkElementKind, ProblemHeader, ProblemState
+from gateway.api.region.v1.complaint_pb2 import (
+    ClassifiedBy,
+    Complaint,
+    ComplaintClassification,
+    ComplaintNote,
+    ComplaintState,
+    DeadlineKind,
+    EscalationTrigger,
+    LedgerEntry,
+    Remedy,
+    RemedyState,
+    ReturnReason,
+    TimeReason,
+    WorkItem,
+    WorkItemState,
+)
+from gateway.api.region.v1.complaint_service_pb2 import GetComplaintResponse
+from gateway.clock import from_timestamp
+from gateway.federation.problems import is_cause_known
+from gateway.languages import in_language, translated
+from gateway.money import in_major_units
+from gateway.terminal import print_table
+from gateway.words import word
+from region_node.complaints.rules import is_unclassified
+
+_STATE = "COMPLAINT_STATE_"
+_BAR = 40  # characters of the whole time
+_COLOURS = ("green", "yellow", "cyan", "magenta", "blue", "red")
+_HOUR = timedelta(hours=1)
+
+
+def print_list(complaints: Sequence[Complaint]) -> None:
+    """One line for each complaint."""
+    columns = [
+        translated("docket"),
+        translated("category"),
+        translated("state"),
+        translated("level"),
+        translated("responsible"),
+        translated("due"),
+    ]
+    print_table(
+        columns,
+        [
+            (
+                each.docket,
+                each.request.category or translated("not classified"),
+                word(ComplaintState.Name(each.state), _STATE),
+                _level(each.level),
+                f"{each.owner_region} {in_language(each.department)}",
+                _time(from_timestamp(each.expected_resolution_date)),
+            )
+            for each in complaints
+        ],
+    )
+
+
+def _network_problem(header: ProblemHeader) -> str:
+    """That a complaint belongs to a problem of the network."""
+    kind = word(NetworkElementKind.Name(header.root_cause.kind), "NETWORK_ELEMENT_KIND_")
+    cause = f"{kind} {header.root_cause.id}"
+    return translated(
+        "It belongs to the network problem {problem}: {cause}, {state}, since {time}.",
+        problem=header.id,
+        cause=cause if is_cause_known(header) else translated("unknown, near {element}", element=cause),
+        state=word(ProblemState.Name(header.state), "PROBLEM_STATE_"),
+        time=_time(from_timestamp(header.start_time)),
+    )
+
+
+def print_told(complaint: Complaint) -> None:
+    """How a complaint stands, in a line: what the customer is told at filing."""
+    if is_unclassified(complaint):
+        told = translated(
+            "{docket}: {state}, L{level}; not classified: the desk of {region} says what it is about",
+            docket=complaint.docket,
+            state=word(ComplaintState.Name(complaint.state), _STATE),
+            level=complaint.level,
+            region=complaint.owner_region,
+        )
+        click.echo(told)
+        return
+    told = translated(
+        "{docket}: {state}, L{level}; {region} {department} answers by {due}",
+        docket=complaint.docket,
+        state=word(ComplaintState.Name(complaint.state), _STATE),
+        level=complaint.level,
+        region=complaint.owner_region,
+        department=in_language(complaint.department),
+        due=_time(from_timestamp(complaint.expected_resolution_date)),
+    )
+    click.echo(told)
+
+
+def print_complaint(told: GetComplaintResponse) -> None:
+    """Everything that is known of a complaint: how it stands, its deadlines, its timeline and its ledger."""
+    complaint = told.complaint
+    print_told(complaint)
+    click.echo(complaint.request.description)
+    if complaint.parent:
+        click.echo(translated("It is a work item of {docket}.", docket=complaint.parent))
+    if complaint.repeat_of:
+        click.echo(translated("It repeats {docket}.", docket=complaint.repeat_of))
+    if complaint.group_id:
+        click.echo(translated("It belongs to the group {group}.", group=complaint.group_id))
+    for each in told.network_problems:
+        click.echo(_network_problem(each))
+    print_proposal(complaint.classification)
+    if complaint.external_reference:
+        click.echo(
+            translated("It was imported; its docket before: {reference}.", reference=complaint.external_reference)
+        )
+    if complaint.HasField("remedy"):
+        print_remedy(complaint)
+    if told.HasField("remedy_lateness"):
+        late = told.remedy_lateness.ToTimedelta()
+        click.echo(translated("The money is late by {time}.", time=length_of(late)))
+    if complaint.items:
+        columns = [translated("work item"), translated("responsible"), translated("state"), translated("since")]
+        print_table(columns, [_item(complaint, each) for each in complaint.items])
+    print_table([translated("deadline"), translated("due"), translated("met")], [*_deadlines(complaint)])
+    click.echo()
+    private = [
+        (from_timestamp(each.time), each.author, translated("private: {text}", text=each.text))
+        for each in told.private_notes
+    ]
+    timeline = sorted([*happened(complaint), *private], key=lambda row: row[0])
+    columns = [translated("time"), translated("who"), translated("what")]
+    print_table(columns, [(_time(time), who, what) for time, who, what in timeline])
+    click.echo()
+    if complaint.attachments:
+        columns = [translated("attachment"), translated("name"), translated("type"), translated("bytes")]
+        print_table(columns, [(each.id, each.name, each.media_type, str(each.size)) for each in complaint.attachments])
+        click.echo()
+    print_ledger(told.ledger)
+    if told.HasField("lateness"):
+        late = told.lateness.ToTimedelta()
+        click.echo(translated("Late by {time}; the time above says with whom it was.", time=length_of(late)))
+
+
+def print_proposal(classification: ComplaintClassification) -> None:
+    """What the words of the text speak for, and how surely; nothing where the category was named at filing."""
+    if not classification.candidates:
+        return
+    proposed = classification.proposed_category or translated("none clearly enough")
+    click.echo(translated("Proposed by its words: {category}", category=proposed))
+    columns = [translated("category"), translated("confidence"), translated("words")]
+    rows = [
+        (each.category, f"{each.confidence:.1%}", " ".join(word.text for word in each.words))
+        for each in classification.candidates
+    ]
+    print_table(columns, rows)
+
+
+def print_remedy(complaint: Complaint) -> None:
+    """How the money of an accepted resolution stands, who has to act, and why the home region has not booked it."""
+    money = complaint.remedy
+    told = translated(
+        "{remedy} of {amount}: {state} since {time}; order {order}",
+        remedy=word(Remedy.Name(money.remedy), "REMEDY_"),
+        amount=in_major_units(money.amount.minor_units, money.amount.currency),
+        state=word(RemedyState.Name(money.state), "REMEDY_STATE_"),
+        time=_time(from_timestamp(money.state_time)),
+        order=money.order_id or "-",
+    )
+    click.echo(told)
+    if money.awaiting_action:
+        region = money.awaiting_region or translated("the federation")
+        action = translated(money.awaiting_action)
+        click.echo(translated("Waits for {region}: {action}", region=region, action=action))
+    if money.error.reason:
+        click.echo(translated("Not booked: {problem}", problem=in_language(money.error.message)))
+    if money.note:
+        click.echo(translated("Settled by {author}: {note}", author=money.author, note=money.note))
+
+
+def print_ledger(ledger: Sequence[LedgerEntry]) -> None:
+    """A bar of who held a complaint how long, and the same in figures; the whole is the time from filing on."""
+    amounts = [each.duration.ToTimedelta() for each in ledger]
+    whole = sum(amounts, timedelta())
+    bars = _widths(amounts, whole)
+    rows: list[Sequence[str | Text]] = []
+    before = 0
+    for number, (each, amount, width) in enumerate(zip(ledger, amounts, bars, strict=True)):
+        bar = Text(" " * before + "█" * width, style=_COLOURS[number % len(_COLOURS)])
+        before += width
+        share = f"{amount / whole:.0%}" if whole else ""
+        rows.append((_party(each), reason_of(each.reason), length_of(amount), share, bar))
+    rows.append((translated("together"), "", length_of(whole), "", ""))
+    print_table([translated("who"), translated("for"), translated("time taken"), translated("share"), ""], rows)
+
+
+def _party(entry: LedgerEntry) -> str:
+    if entry.reason == TimeReason.TIME_REASON_WAITING_FOR_COORDINATOR:
+        return translated("the coordinator")
+    return entry.region or translated("the customer")
+
+
+def _item(case: Complaint, item: WorkItem) -> tuple[str, str, str, str]:
+    whose = f"{item.region} {in_language(item.department.name)}" if item.region else translated("nobody yet")
+    state = word(WorkItemState.Name(item.state), "WORK_ITEM_STATE_")
+    if item.returned.reason:
+        state = f"{state} ({word(ReturnReason.Name(item.returned.reason), 'RETURN_REASON_')})"
+    docket = item.docket or f"{case.docket}/{item.number}"
+    return docket, whose, state, _time(from_timestamp(item.state_time))
+
+
+def _widths(amounts: Sequence[timedelta], whole: timedelta) -> list[int]:
+    """How wide each part of the bar is: together the whole bar, whatever was rounded."""
+    ends, passed = [0], timedelta()
+    for amount in amounts:
+        passed += amount
+        ends.append(round(_BAR * (passed / whole)) if whole else 0)
+    return [end - start for start, end in pairwise(ends)]
+
+
+def _deadlines(complaint: Complaint) -> Iterator[tuple[str, str, str]]:
+    for each in complaint.deadlines:
+        name = word(DeadlineKind.Name(each.kind), "DEADLINE_KIND_")
+        met = _time(from_timestamp(each.met_time)) if each.HasField("met_time") else "-"
+        yield name, _time(from_timestamp(each.due)), met
+
+
+def happened(complaint: Complaint) -> Iterator[tuple[datetime, str, str]]:
+    """When, who, what."""
+    severity = word(ComplaintSeverity.Name(complaint.severity), "COMPLAINT_SEVERITY_")
+    settings = complaint.classification.settings
+    category = complaint.request.category
+    if complaint.HasField("classification") and not any(_at_filing(each) for each in settings):
+        filed = translated("filed without a category")
+    else:
+        first = settings[0].category if settings else category
+        filed = translated("filed as {category}, {severity}", category=first, severity=severity)
+    yield from_timestamp(complaint.creation_date), complaint.handling_region, filed
+    for each in settings:
+        if not _at_filing(each):
+            by = word(ClassifiedBy.Name(each.set_by), "CLASSIFIED_BY_")
+            told = translated("classified as {category}: {by}", category=each.category, by=by)
+            yield from_timestamp(each.time), each.author, told
+    for change in complaint.state_changes:
+        yield (
+            from_timestamp(change.time),
+            change.region,
+            f"{word(ComplaintState.Name(change.state), _STATE)} ({translated(change.reason)})",
+        )
+    if complaint.HasField("returned"):
+        returned = complaint.returned
+        reason = word(ReturnReason.Name(returned.reason), "RETURN_REASON_")
+        yield from_timestamp(returned.time), returned.author, translated("returned: {reason}", reason=reason)
+    for raised in complaint.escalations:
+        trigger = word(EscalationTrigger.Name(raised.trigger), "ESCALATION_TRIGGER_")
+        yield from_timestamp(raised.time), raised.region, f"{_level(raised.level)}: {trigger}"
+    for note in complaint.notes:
+        yield from_timestamp(note.time), note.author, _said(note)
+    for attachment in complaint.attachments:
+        attached = translated("attached: {name}", name=attachment.name)
+        yield from_timestamp(attachment.time), attachment.author, attached
+    for haste in complaint.expedites:
+        yield from_timestamp(haste.time), f"{complaint.handling_region}/{haste.staff_id}", translated("haste asked for")
+    if complaint.HasField("resolution"):
+        resolution = complaint.resolution
+        told = translated("proposed ({cause}): {text}", cause=resolution.cause_code, text=resolution.text)
+        yield from_timestamp(resolution.time), resolution.author, told
+
+
+def _at_filing(setting: ComplaintClassification.Setting) -> bool:
+    return setting.set_by == ClassifiedBy.CLASSIFIED_BY_FILING
+
+
+def _said(note: ComplaintNote) -> str:
+    if not note.asks_region:
+        return note.text
+    if note.HasField("answer_time"):
+        answered = _time(from_timestamp(note.answer_time))
+        return translated(
+            "asks {region}, answered {time}: {text}", region=note.asks_region, time=answered, text=note.text
+        )
+    return translated("asks {region}, not answered yet: {text}", region=note.asks_region, text=note.text)
+
+
+def reason_of(reason: TimeReason.ValueType) -> str:
+    """To what somebody's time was given, in words."""
+    return word(TimeReason.Name(reason), "TIME_REASON_")
+
+
+def _level(level: int) -> str:
+    return f"L{level}"
+
+
+def _time(instant: datetime) -> str:
+    return f"{instant.astimezone():%Y-%m-%d %H:%M}"
+
+
+def length_of(amount: timedelta) -> str:
+    """Hours and minutes."""
+    hours, rest = divmod(amount, _HOUR)
+    return f"{hours}:{rest // timedelta(minutes=1):02d}"

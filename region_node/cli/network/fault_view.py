@@ -1,0 +1,170 @@
+"""How faults are shown to people: lists, how one stands, its limits and its timeline."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+import click
+
+from gateway.api.region.v1.fault_pb2 import (
+    Fault,
+    FaultCause,
+    FaultOutage,
+    FaultSeverity,
+    FaultState,
+    QuoteState,
+    RepairMilestone,
+    RepairMode,
+    RepairPart,
+)
+from gateway.clock import from_timestamp
+from gateway.languages import translated
+from gateway.money import in_major_units
+from gateway.terminal import print_table
+from gateway.words import word
+
+_STATE = "FAULT_STATE_"
+
+
+def print_list(faults: Sequence[Fault]) -> None:
+    """One line for each fault."""
+    columns = [
+        translated("fault"),
+        translated("place"),
+        translated("severity"),
+        translated("state"),
+        translated("region"),
+        translated("due"),
+    ]
+    rows = [
+        (each.id, _place(each), _severity(each), _state(each), each.owner_region, _due(each.outages[-1]))
+        for each in faults
+    ]
+    print_table(columns, rows)
+
+
+def print_told(fault: Fault) -> None:
+    """How a fault stands, in a line: what the customer is told at reporting."""
+    told = translated(
+        "{fault}: {state}, {severity}; {region} repairs it by {due}",
+        fault=fault.id,
+        state=_state(fault),
+        severity=_severity(fault),
+        region=fault.owner_region,
+        due=_time(from_timestamp(fault.expected_resolution_date)),
+    )
+    click.echo(told)
+
+
+def print_fault(fault: Fault) -> None:
+    """Everything that is known of a fault: how it stands, its limits, its repair and its timeline."""
+    print_told(fault)
+    click.echo(f"{_place(fault)} {fault.report.description}")
+    if fault.problem:
+        cause = fault.root_cause or translated("the cause is not known")
+        click.echo(translated("It belongs to the problem {problem}: {cause}", problem=fault.problem, cause=cause))
+    if fault.cause:
+        cause = word(FaultCause.Name(fault.cause), "FAULT_CAUSE_")
+        click.echo(translated("Cause: {cause}. {text}", cause=cause, text=fault.resolution))
+    _print_repair(fault)
+    columns = [
+        translated("not repaired since"),
+        translated("due"),
+        translated("late"),
+        translated("repaired"),
+        translated("rent given back"),
+    ]
+    print_table(columns, [_outage(each) for each in fault.outages])
+    click.echo()
+    columns = [translated("time"), translated("who"), translated("what")]
+    timeline = sorted(_happened(fault), key=lambda row: row[0])
+    print_table(columns, [(_time(time), who, what) for time, who, what in timeline])
+    for each in fault.review.measures:
+        click.echo(
+            translated("Measure: {what}; {owner}, by {date}", what=each.what, owner=each.owner, date=each.due_date)
+        )
+
+
+def _print_repair(fault: Fault) -> None:
+    repair = fault.repair
+    if repair.mode:
+        mode = word(RepairMode.Name(repair.mode), "REPAIR_MODE_")
+        told = translated("Repair: {mode}; engineer {engineer}", mode=mode, engineer=repair.engineer or "-")
+        click.echo(told)
+    if repair.appointments:
+        last = repair.appointments[-1]
+        start, end = (_time(from_timestamp(each)) for each in (last.start_time, last.end_time))
+        click.echo(translated("Appointment: {start} to {end}", start=start, end=end))
+    if repair.parts:
+        columns = [translated("part"), translated("name"), translated("price"), translated("decision"), ""]
+        print_table(columns, [_part(each) for each in repair.parts])
+    if fault.HasField("evaluation"):
+        said = fault.evaluation
+        told = translated(
+            "The customer says: attitude {attitude}, quality {quality}, speed {speed} of 5. {text}",
+            attitude=said.attitude,
+            quality=said.quality,
+            speed=said.speed,
+            text=said.text,
+        )
+        click.echo(told)
+
+
+def _part(part: RepairPart) -> tuple[str, str, str, str, str]:
+    price = in_major_units(part.price.minor_units, part.price.currency)
+    decision = word(QuoteState.Name(part.quote), "QUOTE_STATE_")
+    put_in = _time(from_timestamp(part.install_time)) if part.HasField("install_time") else ""
+    return str(part.number), part.name, price, decision, put_in
+
+
+def _outage(outage: FaultOutage) -> tuple[str, str, str, str, str]:
+    given = ""
+    if outage.HasField("waiver"):
+        known, amount = outage.waiver.HasField("amount"), outage.waiver.amount
+        given = in_major_units(amount.minor_units, amount.currency) if known else translated("yes")
+    return (
+        _time(from_timestamp(outage.start_time)),
+        _due(outage),
+        translated("yes") if outage.HasField("breach_time") else "",
+        _time(from_timestamp(outage.end_time)) if outage.HasField("end_time") else "",
+        given,
+    )
+
+
+def _happened(fault: Fault) -> Iterator[tuple[datetime, str, str]]:
+    """When, who, what."""
+    for change in fault.state_changes:
+        told = f"{word(FaultState.Name(change.state), _STATE)} ({translated(change.reason)})"
+        yield from_timestamp(change.time), change.region, told
+    for note in fault.notes:
+        yield from_timestamp(note.time), note.author, note.text
+    for each in fault.repair.milestones:
+        reached = word(RepairMilestone.Name(each.milestone), "REPAIR_MILESTONE_")
+        yield from_timestamp(each.time), each.author, reached
+    for outage in fault.outages:
+        if outage.HasField("breach_time"):
+            yield from_timestamp(outage.breach_time), fault.owner_region, translated("the limit has passed")
+        if outage.HasField("waiver"):
+            yield from_timestamp(outage.waiver.time), fault.home_region, translated("rent given back")
+    if fault.HasField("review"):
+        yield from_timestamp(fault.review.time), fault.review.author, fault.review.summary
+
+
+def _place(fault: Fault) -> str:
+    place = fault.report.place
+    return " ".join(each for each in (place.site, place.link, place.address) if each)
+
+
+def _severity(fault: Fault) -> str:
+    return word(FaultSeverity.Name(fault.severity), "FAULT_SEVERITY_")
+
+
+def _state(fault: Fault) -> str:
+    return word(FaultState.Name(fault.state), _STATE)
+
+
+def _due(outage: FaultOutage) -> str:
+    return _time(from_timestamp(outage.due))
+
+
+def _time(instant: datetime) -> str:
+    return f"{instant.astimezone():%Y-%m-%d %H:%M}"

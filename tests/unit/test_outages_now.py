@@ -1,0 +1,77 @@
+"""What is down now: by problems and by planned outages."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from coordinator.problems.outages import outages_now
+from coordinator.problems.rules import IN_PROGRESS, RESOLVED
+from gateway.api.coordinator.v1.planned_outage_service_pb2 import PlannedWindow
+from gateway.api.coordinator.v1.problem_service_pb2 import AffectedCount, Problem
+from gateway.api.federation.v1.problem_pb2 import (
+    NETWORK_ELEMENT_KIND_LINK,
+    PERCEIVED_SEVERITY_CRITICAL,
+    NetworkElement,
+    ProblemHeader,
+)
+from gateway.clock import to_timestamp
+from gateway.federation.files import load
+from gateway.federation.network import NetworkRegistry
+from tests.unit.network_events import NOON
+
+NETWORK = NetworkRegistry(load(Path(__file__).parents[2] / "deploy" / "federation").network)
+LINK, SERVICE = "chengdu-guangzhou-1", "lines-chengdu-guangzhou"
+HOUR = timedelta(hours=1)
+
+
+def problem(link: str = LINK, services: Sequence[str] = (SERVICE,), *, ended: bool = False) -> Problem:
+    header = ProblemHeader(
+        id="problem-1",
+        state=RESOLVED if ended else IN_PROGRESS,
+        root_cause=NetworkElement(kind=NETWORK_ELEMENT_KIND_LINK, id=link),
+        severity=PERCEIVED_SEVERITY_CRITICAL,
+        services=services,
+        start_time=to_timestamp(NOON),
+    )
+    return Problem(header=header, affected=[AffectedCount(region="sichuan", customers=7)])
+
+
+def window(*links: str, start: datetime = NOON - HOUR, withdrawn: bool = False) -> PlannedWindow:
+    return PlannedWindow(
+        id=f"sichuan/planned/{links[0]}",
+        links=links,
+        start_time=to_timestamp(start),
+        end_time=to_timestamp(start + 3 * HOUR),
+        version=1,
+        withdrawn=withdrawn,
+    )
+
+
+def down(problems: Sequence[Problem], windows: Sequence[PlannedWindow]) -> list[tuple[str, str, bool, int]]:
+    return [
+        (each.element.id, each.problem or each.planned_outage, each.is_root_cause, each.customers)
+        for each in outages_now(NETWORK, problems, windows, NOON + HOUR)
+    ]
+
+
+def test_a_planned_outage_that_runs_is_down_with_the_service_that_it_leaves_without_a_way() -> None:
+    assert down([], [window(LINK)]) == [
+        (LINK, f"sichuan/planned/{LINK}", True, 0),
+        (SERVICE, f"sichuan/planned/{LINK}", False, 0),
+    ]
+
+
+def test_what_is_not_yet_out_or_was_cancelled_or_is_over_is_not_down() -> None:
+    later, over = window(LINK, start=NOON + 2 * HOUR), window(LINK, start=NOON - 2 * HOUR)
+    assert down([problem(ended=True)], [later, over, window(LINK, withdrawn=True)]) == []
+
+
+def test_what_is_down_for_both_is_told_once_by_its_problem() -> None:
+    assert down([problem()], [window(LINK)]) == [(LINK, "problem-1", True, 7), (SERVICE, "problem-1", False, 7)]
+
+
+def test_of_two_ways_one_that_is_planned_takes_no_service_down() -> None:
+    assert [each[0] for each in down([], [window("chengdu-zhengzhou-1")])] == ["chengdu-zhengzhou-1"]
+    both = down([], [window("chengdu-zhengzhou-1"), window("xian-chengdu-1")])
+    assert ("lines-chengdu-zhengzhou", "sichuan/planned/chengdu-zhengzhou-1", False, 0) in both
+    assert len(both) == 3
