@@ -30,10 +30,10 @@ class Mutant:
 
 MUTANTS = (
     Mutant(receiving.inbox_without_unique, "exactly once"),
-    Mutant(receiving.effect_and_inbox_in_two_transactions, "exactly once", first=40),
+    Mutant(receiving.effect_and_inbox_in_two_transactions, "exactly once", first=3),
     Mutant(receiving.receipt_serialised_again, "same answer"),
-    Mutant(receiving.moved_without_a_tombstone, "exactly once", first=50),
-    Mutant(receiving.tombstone_of_a_cancellation_forgotten, "exactly once", first=75, within=400),
+    Mutant(receiving.moved_without_a_tombstone, "exactly once", first=52),
+    Mutant(receiving.tombstone_of_a_cancellation_forgotten, "exactly once", first=118, within=400),
     Mutant(receiving.older_versions_adopted, "monotonic status", first=3),
     Mutant(receiving.expiry_before_the_stored_receipt, "exactly once", first=6),
     Mutant(sending.new_id_on_retry, "exactly once"),
@@ -64,5 +64,5 @@ MUTANTS = (
     Mutant(supporting.whole_credit_at_each_correction, "credited once", first=9),
     Mutant(supporting.planned_outages_counted, "credited once", first=12),
     Mutant(supporting.waived_time_credited_again, "credited once", first=1),
-    Mutant(storing.timer_removed_in_another_transaction, "fires once", first=6),
+    Mutant(storing.timer_removed_in_another_transaction, "fires once", first=36),
 )
