@@ -21,6 +21,8 @@ from gateway.languages import translated
 from gateway.money import in_major_units
 from gateway.terminal import print_table
 from gateway.words import word
+from region_node.faults.outages import due_of
+from region_node.faults.rules import UNREPAIRED
 
 _STATE = "FAULT_STATE_"
 
@@ -36,14 +38,17 @@ def print_list(faults: Sequence[Fault]) -> None:
         translated("due"),
     ]
     rows = [
-        (each.id, _place(each), _severity(each), _state(each), each.owner_region, _due(each.outages[-1]))
-        for each in faults
+        (each.id, _place(each), _severity(each), _state(each), each.owner_region, _still_due(each)) for each in faults
     ]
     print_table(columns, rows)
 
 
 def print_told(fault: Fault) -> None:
-    """How a fault stands, in a line: what the customer is told at reporting."""
+    """How a fault stands, in a line: what the customer is told at reporting, and later whether it still goes on."""
+    if fault.state not in UNREPAIRED:
+        words = {"fault": fault.id, "state": _state(fault), "severity": _severity(fault), "region": fault.owner_region}
+        click.echo(translated("{fault}: {state}, {severity}; in {region}", **words))
+        return
     told = translated(
         "{fault}: {state}, {severity}; {region} repairs it by {due}",
         fault=fault.id,
@@ -165,6 +170,15 @@ def _state(fault: Fault) -> str:
 
 def _due(outage: FaultOutage) -> str:
     return _time(from_timestamp(outage.due))
+
+
+def _still_due(fault: Fault) -> str:
+    """By when it is to be repaired; nothing for what is repaired, and for what the law sets no limit for."""
+    due = due_of(fault)
+    if due is None:
+        return ""
+    is_late = fault.outages[-1].HasField("breach_time")
+    return f"{_time(due)} {translated('late')}" if is_late else _time(due)
 
 
 def _time(instant: datetime) -> str:

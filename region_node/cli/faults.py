@@ -17,7 +17,7 @@ from gateway.tls import CredentialsUnusable
 from region_node.cli.asking import answer_of
 from region_node.cli.connection import Target, connection_options
 from region_node.cli.exits import NOT_KNOWN, leave
-from region_node.cli.fault_step import STEPS, step_of
+from region_node.cli.fault_step import STEPS, step_of, steps_told
 from region_node.cli.fault_view import print_fault, print_list, print_told
 from region_node.cli.options import (
     channel_option,
@@ -37,6 +37,13 @@ _CALL_SECONDS = 30.0
 _WAIT_SECONDS = 10  # for the region in which the fault is
 _SEVERITIES = tuple(name.removeprefix("FAULT_SEVERITY_").lower() for name in FaultSeverity.keys()[1:])
 _STATES = {state_name(state): state for state in FaultState.values()[1:]}
+
+
+def _list_steps(context: click.Context, _: click.Parameter, is_asked: bool) -> None:
+    """Prints what may be typed, and ends."""
+    if is_asked and not context.resilient_parsing:
+        click.echo(steps_told())
+        context.exit()
 
 
 @click.group()
@@ -284,10 +291,13 @@ def respond(
 @click.argument("step", type=click.Choice(STEPS))
 @click.argument("fields", nargs=-1, metavar="[FIELD=VALUE]...")
 @connection_options
+@click.option(
+    "--steps", is_flag=True, is_eager=True, expose_value=False, callback=_list_steps, help="List all steps and fields."
+)
 @request_option
 @json_option
 def work(target: Target, fault: str, step: str, fields: tuple[str, ...], request_id: str, as_json: bool) -> None:
-    """Do the next STEP about a fault that is in this region, as its staff.
+    """Do the next STEP about a fault that is in this region, as its staff; --steps lists them with their fields.
 
     \b
     Examples:

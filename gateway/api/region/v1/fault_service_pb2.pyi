@@ -631,7 +631,7 @@ class WorkOnFaultRequest(_message.Message):
         """Whether people have broken it: then it is not free, even within the warranty."""
         @_builtins.property
         def price(self) -> _types_pb2.Money:
-            """What it costs outside of the warranty."""
+            """What it costs outside of the warranty; needless where it is free."""
 
         def __init__(
             self,
