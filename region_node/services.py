@@ -198,7 +198,7 @@ def _of_the_network(ports: ServicePorts) -> list[Service]:
         Service.of(
             fault_service_pb2.DESCRIPTOR.services_by_name["FaultService"],
             add_FaultServiceServicer_to_server,
-            FaultService(core.faults, store, core.changes, clock),
+            FaultService(core.context, core.faults, store, core.changes, clock),
         ),
         Service.of(
             alarm_service_pb2.DESCRIPTOR.services_by_name["AlarmService"],

@@ -1,9 +1,11 @@
 """`region-node alarms`: what is wrong with the network."""
 
+import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
 import click
+import grpc
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -15,12 +17,15 @@ from gateway.api.region.v1.alarm_service_pb2_grpc import AlarmServiceStub
 from gateway.clock import from_timestamp
 from gateway.languages import translated
 from gateway.terminal import print_table
+from gateway.tls import CredentialsUnusable
 from gateway.words import word
 from region_node.cli.asking import answer_of
 from region_node.cli.connection import Target, connection_options, patience_option
+from region_node.cli.exits import NOT_KNOWN, leave
 from region_node.cli.network_file import NetworkFile, NetworkFileUnusable
 from region_node.cli.network_import import Kind, run_import
 from region_node.cli.options import json_option, print_message
+from region_node.cli.outcome import told_by
 
 _CALL_SECONDS = 30.0
 _SEVERITIES = [each.removeprefix("PERCEIVED_SEVERITY_").lower() for each in PerceivedSeverity.keys()[1:]]
@@ -96,6 +101,54 @@ def ack(target: Target, alarm_ids: Sequence[str], as_json: bool) -> None:
         target, lambda channel: AlarmServiceStub(channel).AcknowledgeAlarms(request, timeout=_CALL_SECONDS)
     )
     _tell(found, found.alarms, as_json=as_json)
+
+
+@alarms.command()
+@click.argument("alarm_ids", metavar="ALARM...", nargs=-1, required=True)
+@connection_options
+@json_option
+def clear(target: Target, alarm_ids: Sequence[str], as_json: bool) -> None:
+    """Say, as a member of staff, that troubles are over of which no system says so any more.
+
+    A link or a site of which a critical alarm is there is down until it is over. What is still wrong raises another
+    alarm, once a system sends it or it is measured again.
+
+    \b
+    Examples:
+      region-node alarms clear sichuan/alarm-3
+    """
+    request = api.ClearAlarmsRequest(alarm_ids=alarm_ids)
+    found = answer_of(target, lambda channel: AlarmServiceStub(channel).ClearAlarms(request, timeout=_CALL_SECONDS))
+    _tell(found, found.alarms, as_json=as_json)
+
+
+@alarms.command()
+@connection_options
+@click.option("--token", default="", help="Where to resume: the token that was printed last.")
+@json_option
+def watch(target: Target, token: str, as_json: bool) -> None:
+    """Print each change of an alarm as it happens, until interrupted.
+
+    \b
+    Examples:
+      region-node alarms watch --json
+    """
+    request = api.WatchAlarmsRequest(token=token)
+
+    async def run() -> None:
+        async with target.channel() as channel:
+            async for change in AlarmServiceStub(channel).WatchAlarms(request):
+                if as_json:
+                    print_message(change)
+                elif change.HasField("alarm"):
+                    click.echo("  ".join(filter(None, _row(change.alarm))))
+
+    try:
+        asyncio.run(run())
+    except CredentialsUnusable as error:
+        raise click.UsageError(str(error)) from error
+    except grpc.aio.AioRpcError as error:
+        leave(told_by(error), NOT_KNOWN)
 
 
 @alarms.command("import")

@@ -64,6 +64,8 @@ def print_fault(fault: Fault) -> None:
     """Everything that is known of a fault: how it stands, its limits, its repair and its timeline."""
     print_told(fault)
     click.echo(f"{_place(fault)} {fault.report.description}")
+    if fault.report.alarm:
+        click.echo(translated("The alarm {alarm} raised it.", alarm=fault.report.alarm))
     if fault.problem:
         click.echo(
             translated("It belongs to the problem {problem}: {cause}", problem=fault.problem, cause=fault.root_cause)

@@ -52,7 +52,7 @@ def faults() -> None:
 
 
 @faults.command()
-@click.argument("description")
+@click.argument("description", default="")
 @connection_options
 @click.option("--number", default="", help="The customer's line; staff may report a fault of none.")
 @click.option("--contact", default="", help="The number on which the customer is told; that of the line unless given.")
@@ -61,7 +61,11 @@ def faults() -> None:
 @click.option("--address", default="", help="Where it is, in words.")
 @click.option("--in-region", default="", help="The region in which the address is.")
 @click.option("--rural", is_flag=True, help="The address is in the countryside, where a repair has a longer limit.")
-@click.option("--severity", type=click.Choice(_SEVERITIES), default="minor", show_default=True, help="How bad it is.")
+@click.option("--severity", type=click.Choice(_SEVERITIES), help="How bad it is; minor, or as the alarm says.")
+@click.option(
+    "--service", "services", multiple=True, help="A service that it affects; those on the place unless given."
+)
+@click.option("--alarm", default="", help="The alarm that raises it: it says what is left out, also the place.")
 @click.option("--terminal", is_flag=True, help="The customer's own terminal seems to be the cause.")
 @staff_option
 @channel_option
@@ -77,7 +81,9 @@ def report(
     address: str,
     in_region: str,
     rural: bool,
-    severity: str,
+    severity: str | None,
+    services: tuple[str, ...],
+    alarm: str,
     terminal: bool,
     staff_id: str,
     channel: str,
@@ -90,6 +96,7 @@ def report(
     Examples:
       region-node faults report "no signal" --number 13912345678 --site chengdu --staff-id 4711
       region-node faults report "cut by an excavator" --link chengdu-chongqing-1 --severity critical
+      region-node faults report --alarm sichuan/alarm-3
 
     \b
     Exit codes:
@@ -103,7 +110,9 @@ def report(
         contact_number=contact,
         description=description,
         place=FaultPlace(site=site, link=link, address=address, region=in_region, rural=rural),
-        severity=FaultSeverity.Value(f"FAULT_SEVERITY_{severity.upper()}"),
+        severity=FaultSeverity.Value(f"FAULT_SEVERITY_{(severity or 'unspecified').upper()}"),
+        services=services,
+        alarm=alarm,
         terminal_caused=terminal,
         requester=requester_of(staff_id, channel),
     )

@@ -22,9 +22,11 @@ from gateway.pages import dated_place, decode_token, encode_token, page_size
 from gateway.store.port import Store, Transaction
 from gateway.tracing import current_traceparent
 from region_node.auditing import audited_call
+from region_node.context import RegionContext
 from region_node.customers.told_standings import is_restricted
 from region_node.faults import handling, rules
 from region_node.faults.desk import FaultDesk
+from region_node.faults.of_alarms import completed
 from region_node.faults.rows import (
     FaultFilter,
     events_after,
@@ -45,7 +47,8 @@ _EVENTS_AT_ONCE = 100
 class FaultService(FaultServiceServicer):
     """See the contract. Every method checks the form of its request and calls the desk."""
 
-    def __init__(self, desk: FaultDesk, store: Store, changes: Changes, clock: Clock) -> None:
+    def __init__(self, context: RegionContext, desk: FaultDesk, store: Store, changes: Changes, clock: Clock) -> None:
+        self._context = context
         self._desk = desk
         self._store = store
         self._changes = changes
@@ -57,7 +60,9 @@ class FaultService(FaultServiceServicer):
         context: grpc.aio.ServicerContext[api.ReportFaultRequest, api.ReportFaultResponse],
     ) -> api.ReportFaultResponse:
         """See the contract."""
-        reported = _normalised(request.report)
+        network = self._context.federation.network
+        told = await self._store.read(lambda tx: completed(tx, network, request.report))
+        reported = _normalised(told)
         return api.ReportFaultResponse(fault=await self._desk.report(_caller(request.request_id), reported))
 
     async def GetFault(

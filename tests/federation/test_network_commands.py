@@ -112,6 +112,12 @@ async def test_alarms_of_lines_of_json_are_taken_over_listed_and_seen(shell: She
     assert refused.exit_code == 1
     none = await shell.run("alarms", "list", "--unacknowledged", "--severity", "major")
     assert alarm["id"] not in none.stdout
+    fault = await shell.run("faults", "report", "--alarm", alarm["id"], "--json", by="staff/wang")
+    told = json.loads(fault.stdout)
+    assert (told["report"]["place"]["link"], told["severity"]) == (LINK, "FAULT_SEVERITY_CRITICAL")
+    over = await shell.run("alarms", "clear", alarm["id"], by="staff/wang")
+    assert (over.exit_code, "cleared" in over.stdout) == (0, True)
+    assert alarm["id"] not in (await shell.run("alarms", "list")).stdout
 
 
 async def test_a_file_that_cannot_be_read_is_not_sent(shell: Shell) -> None:

@@ -404,7 +404,7 @@ class FaultReport(_message.Message):
     terminal_caused: _builtins.bool
     """Whether the customer's own terminal seems to be the cause."""
     alarm: _builtins.str
-    """The alarm that raised it; empty for none."""
+    """The alarm that raised it; empty for none. Where no place is said, it is one of the region that is asked, and says what is left out: place, severity, services and description."""
     @_builtins.property
     def place(self) -> Global___FaultPlace:
         """Where."""
