@@ -223,7 +223,7 @@ def _of_the_network(ports: ServicePorts) -> list[Service]:
         Service.of(
             support_service_pb2.DESCRIPTOR.services_by_name["SupportService"],
             add_SupportServiceServicer_to_server,
-            SupportService(core.support, store, clock),
+            SupportService(core.context, core.support, store, ports.questions, clock),
         ),
         Service.of(
             support_registry_service_pb2.DESCRIPTOR.services_by_name["SupportRegistryService"],

@@ -18,7 +18,7 @@ from region_node.context import RegionContext
 from region_node.customers.told_standings import require_takes_complaints, require_unrestricted, standings_of
 from region_node.orders.caller import Caller, done_before, note, settle_asked
 from region_node.orders.rows import RequestKey, insert_request
-from region_node.support import owner, rules
+from region_node.support import owner, rules, told
 from region_node.support.rows import (
     SupportRow,
     find_support_request,
@@ -33,13 +33,21 @@ _log = logging.getLogger(__name__)
 
 
 def open_request(
-    tx: Transaction, context: RegionContext, caller: Caller, inquiry: SupportInquiry, now: datetime
+    tx: Transaction,
+    context: RegionContext,
+    caller: Caller,
+    inquiry: SupportInquiry,
+    now: datetime,
+    *,
+    asked: SupportInquiry | None = None,
 ) -> SupportRequest:
-    """Takes in a support request. The same request again gives it as it stands now.
+    """Takes in a support request. The same request again gives it as it stands now, whatever is measured by then.
 
-    Raises Refused, also with REQUEST_ID_REUSED for the same id with other content.
+    `asked` is the inquiry as it came, where measurements were added to it. Raises Refused, also with REQUEST_ID_REUSED
+    for the same id with other content.
     """
-    key = caller.key(inquiry.SerializeToString(deterministic=True))
+    content = inquiry if asked is None else asked
+    key = caller.key(content.SerializeToString(deterministic=True) + (b"" if asked is None else b"\0measure"))
     require_unrestricted(tx, inquiry.number)
     if (known := known_request(tx, key)) is not None:
         return known
@@ -68,6 +76,7 @@ def open_request(
     if not is_own:
         asked = SupportCommand(id=request.id, staff_id=inquiry.staff_id, open=request)
         send_command(tx, context, row, f"{request.id}#open", asked, now)
+    told.tell_opened(tx, request, now)
     insert_request(tx, key, request.id, settled=True, now=now)
     note(tx, caller, "OpenSupportRequest", request.id, now)
     return request
@@ -119,6 +128,7 @@ def adopt(tx: Transaction, context: RegionContext, snapshot: SupportRequest, now
     request.creation_date.CopyFrom(known.creation_date)
     request.opening_region, request.operator = known.opening_region, known.operator
     request.owner_region = known.owner_region
+    told.tell_changed(tx, known, request, now)
     update_support_request(tx, request, now)
 
 

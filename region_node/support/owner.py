@@ -12,7 +12,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.store.port import Transaction
 from region_node.context import RegionContext
-from region_node.support import rules
+from region_node.support import rules, told
 from region_node.support.rows import SupportRow, require_support_request, update_support_request
 from region_node.support.sending import send_update
 
@@ -51,7 +51,8 @@ def work(
 ) -> SupportRequest:
     """Does what staff of this region do, and tells the opening region. Raises Refused before the first write."""
     row = require_owned(tx, context, asked.id)
-    request, author = row.request, f"{context.region}/{staff_id}"
+    request, author, before = row.request, f"{context.region}/{staff_id}", SupportRequest()
+    before.CopyFrom(request)
     match asked.WhichOneof("step"):
         case "note":
             rules.note(request, author, asked.note, now)
@@ -66,7 +67,9 @@ def work(
         case _:
             raise Refused(Reason.REASON_REQUEST_INVALID, field="step", problem="none is set")
     _keep(tx, request, now)
-    if request.opening_region != context.region:
+    if request.opening_region == context.region:
+        told.tell_changed(tx, before, request, now)
+    else:
         send_update(tx, context, row, now)
     return request
 

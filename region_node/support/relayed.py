@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from gateway import failpoints
-from gateway.api.region.v1.support_envelopes_pb2 import SupportCommand, SupportSearch, SupportUpdate
+from gateway.api.region.v1.support_envelopes_pb2 import LinksMeasured, SupportCommand, SupportSearch, SupportUpdate
 from gateway.api.region.v1.support_request_pb2 import SupportRequest
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome, ReceiptContent
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -15,6 +15,7 @@ from region_node.context import RegionContext
 from region_node.payloads import parse, refusal_of
 from region_node.requests import require_length, require_name
 from region_node.support import handling, owner, registry, rules
+from region_node.support.measured import measured_here
 from region_node.support.rows import SupportRow, find_support_request, insert_support_request, is_known
 
 
@@ -98,8 +99,11 @@ class SupportEnvelopes:
         return Answer(Outcome.OUTCOME_ACCEPTED)
 
     def _searched(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
-        """Staff of another region look for experts or spares."""
+        """Staff of another region look for experts or spares, or for what was measured of links."""
         asked = parse(SupportSearch, content.payload)
+        if asked.HasField("links"):
+            found = measured_here(tx, self._context, asked.links.links, now)
+            return Answer(Outcome.OUTCOME_ACCEPTED, result=LinksMeasured(measurements=found).SerializeToString())
         return Answer(Outcome.OUTCOME_ACCEPTED, result=registry.answer(tx, self._context, asked).SerializeToString())
 
 

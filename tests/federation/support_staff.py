@@ -68,6 +68,13 @@ class SupportStaff:
         )
         return (await self.service.OpenSupportRequest(message, timeout=CALL_SECONDS)).request
 
+    async def measures(self, inquiry: SupportInquiry, request_id: str = "") -> api.OpenSupportRequestResponse:
+        """Opens a support request with what the regions have measured."""
+        message = api.OpenSupportRequestRequest(
+            request_id=request_id or self.federation.next_id(), inquiry=inquiry, requester=REQUESTER, measure=True
+        )
+        return await self.service.OpenSupportRequest(message, timeout=CALL_SECONDS)
+
     async def get(self, support_id: str) -> SupportRequest:
         """The support request as it stands at this region."""
         message = api.GetSupportRequestRequest(id=support_id, requester=REQUESTER)
