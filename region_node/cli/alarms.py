@@ -23,7 +23,7 @@ from region_node.cli.asking import answer_of
 from region_node.cli.connection import Target, connection_options, patience_option
 from region_node.cli.exits import NOT_KNOWN, leave
 from region_node.cli.network_file import NetworkFile, NetworkFileUnusable
-from region_node.cli.network_import import Kind, run_import
+from region_node.cli.network_import import Kind, run_import, source_option
 from region_node.cli.options import json_option, print_message
 from region_node.cli.outcome import told_by
 
@@ -159,9 +159,10 @@ def watch(target: Target, token: str, as_json: bool) -> None:
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write the lines that were not taken here, as CSV: line, reason, why, and the line.",
 )
+@source_option
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @patience_option
-def import_file(target: Target, file: Path, rejects: Path | None, as_json: bool, patience: float) -> None:
+def import_file(target: Target, file: Path, rejects: Path | None, source: str, as_json: bool, patience: float) -> None:
     """Send the reports of FILE to the running node: CSV with a header, or a JSON object in each line.
 
     Columns, or names, are external_alarm_id, state (raised, updated, cleared), time (2026-11-01T09:00:00+08:00), one
@@ -172,9 +173,10 @@ def import_file(target: Target, file: Path, rejects: Path | None, as_json: bool,
     \b
     Examples:
       region-node alarms import alarms.csv --rejects rejected.csv
+      region-node alarms import growing.jsonl --source watch-chengdu
     """
     try:
-        opened = NetworkFile(file, AlarmReport)
+        opened = NetworkFile(file, AlarmReport, source)
     except NetworkFileUnusable as error:
         raise click.UsageError(str(error)) from error
     run_import(target, opened, _KIND, rejects, patience, as_json=as_json)

@@ -120,6 +120,36 @@ async def test_alarms_of_lines_of_json_are_taken_over_listed_and_seen(shell: She
     assert alarm["id"] not in (await shell.run("alarms", "list")).stdout
 
 
+async def test_a_file_to_which_lines_are_added_goes_on_where_it_was_under_its_source(shell: Shell) -> None:
+    start, source = datetime.now(UTC) - timedelta(days=40), shell.federation.next_id()
+    header = ("link", "start_time", "window_seconds", "delay_us")
+    rows = [(LINK, (start + timedelta(minutes=number)).isoformat(), 60, 7_000) for number in range(6)]
+
+    async def sent(text: str) -> Result:
+        path = shell.directory / "growing.csv"
+        path.write_text(text, "utf-8")
+        return await shell.run("measurements", "import", str(path), "--source", source, "--json")
+
+    def kept() -> int:
+        sql = "SELECT COALESCE(SUM(measurements), 0) FROM measurement_pieces WHERE stream = ?"
+        ((count,),) = shell.federation.database("sichuan").rows(sql, f"measurements probe {source}")
+        return int(str(count))
+
+    lines = [",".join(map(str, row)) + "\n" for row in (header, *rows)]
+    for text, known in (
+        ("".join(lines[:4]), 3),
+        ("".join(lines[:5]) + lines[5][:20], 4),  # the last line is still being written
+        ("".join(lines), 6),
+        ("".join(lines), 6),
+    ):
+        done = await sent(text)
+        assert (done.exit_code, json.loads(done.stdout)["rejected"]) == (0, 0)
+        assert kept() == known
+    another = await sent("".join(lines[:3]))
+    assert (another.exit_code, "another file" in another.stderr) == (2, True)
+    assert kept() == 6
+
+
 async def test_a_file_that_cannot_be_read_is_not_sent(shell: Shell) -> None:
     for name in ("alarms", "measurements"):
         missing = await shell.run(name, "import", str(shell.directory / "none.csv"))
