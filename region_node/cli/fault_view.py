@@ -121,6 +121,8 @@ def _part(part: RepairPart) -> tuple[str, str, str, str, str]:
     price = in_major_units(part.price.minor_units, part.price.currency)
     decision = word(QuoteState.Name(part.quote), "QUOTE_STATE_")
     put_in = _time(from_timestamp(part.install_time)) if part.HasField("install_time") else ""
+    if put_in and part.quote == QuoteState.QUOTE_STATE_ACCEPTED:
+        put_in += f" {translated('charged') if part.charged else translated('not charged: ask for the money')}"
     return str(part.number), part.name, price, decision, put_in
 
 

@@ -15,6 +15,7 @@ from gateway.errors import Refused
 from gateway.store.port import Transaction
 from region_node.context import RegionContext
 from region_node.faults import outages, owner, parts, rules
+from region_node.faults.charging import charge_parts
 from region_node.faults.measures import note_measures
 from region_node.requests import require_length, require_name
 
@@ -54,6 +55,8 @@ def work(tx: Transaction, context: RegionContext, request: WorkOnFaultRequest, s
     _STEPS[what](Step(context, fault, request, staff_id, now))
     if request.close.HasField("review"):
         note_measures(tx, context, fault, staff_id, now)
+    if what == "install_part":
+        charge_parts(tx, context, fault, now)
     owner.keep_and_tell(tx, context, row, before, now)
     failpoints.reach("fault-worked.before-commit")
     return fault

@@ -6,7 +6,7 @@ named, but for money.
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from gateway.api.region.v1.fault_pb2 import Fault, QuoteState
+from gateway.api.region.v1.fault_pb2 import Fault, QuoteState, RepairPart
 from gateway.api.types.v1.types_pb2 import LocalizedText
 from gateway.clock import from_timestamp
 from gateway.money import in_major_units
@@ -86,6 +86,16 @@ def tell_waived(tx: Transaction, fault: Fault, outage: int, amount: int, currenc
     )
     # Money is told to the number itself, and to nobody whom the reporter has named.
     tell(tx, _notice(fault, f"waived/{outage}", fault.report.number, text), now)
+
+
+def tell_charged(tx: Transaction, fault: Fault, part: RepairPart, now: datetime) -> None:
+    """That a part was charged, and how much. By the home region."""
+    price = in_major_units(part.price.minor_units, part.price.currency)
+    text = LocalizedText(
+        zh_cn=f"障碍{fault.id}维修所换配件的费用{price}已计入您的账户。",
+        en=f"The part for the repair of your fault {fault.id}, {price}, was charged to your account.",
+    )
+    tell(tx, _notice(fault, f"charged/{part.number}", fault.report.number, text), now)
 
 
 def _tell_of_the_repair(tx: Transaction, context: RegionContext, before: Fault, fault: Fault, now: datetime) -> None:

@@ -39,15 +39,15 @@ def open_request(
     inquiry: SupportInquiry,
     now: datetime,
     *,
-    asked: SupportInquiry | None = None,
+    unmeasured: SupportInquiry | None = None,
 ) -> SupportRequest:
     """Takes in a support request. The same request again gives it as it stands now, whatever is measured by then.
 
-    `asked` is the inquiry as it came, where measurements were added to it. Raises Refused, also with REQUEST_ID_REUSED
-    for the same id with other content.
+    `unmeasured` is the inquiry as it came, where measurements were added to it. Raises Refused, also with
+    REQUEST_ID_REUSED for the same id with other content.
     """
-    content = inquiry if asked is None else asked
-    key = caller.key(content.SerializeToString(deterministic=True) + (b"" if asked is None else b"\0measure"))
+    content = inquiry if unmeasured is None else unmeasured
+    key = caller.key(content.SerializeToString(deterministic=True) + (b"" if unmeasured is None else b"\0measure"))
     require_unrestricted(tx, inquiry.number)
     if (known := known_request(tx, key)) is not None:
         return known

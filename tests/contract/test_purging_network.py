@@ -12,13 +12,14 @@ from gateway.api.region.v1.measurement_service_pb2 import Measurement, QualityPe
 from gateway.clock import to_microseconds, to_timestamp
 from gateway.store.port import Transaction
 from region_node.measurements.alarm_rows import AlarmFilter, keep, list_alarms, only
-from region_node.measurements.measurement_rows import DAY, HOUR, add_totals, insert_piece, measurements_of
+from region_node.measurements.measurement_rows import DAY, HOUR, add_totals, insert_piece
 from region_node.measurements.quality import summaries
 from region_node.measurements.totals import Totals
 from region_node.retention.holds import held_now
 from region_node.retention.port import Cut, Purger
 from region_node.retention.purging_network import Alarms, MeasurementDays, MeasurementHours, Measurements
 from tests.contract.programs import REGION_NODE, Installation
+from tests.measurements_kept import measurements_of
 from tests.sealing import Sealing
 from tests.unit.purging import archive
 

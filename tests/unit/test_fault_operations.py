@@ -12,13 +12,14 @@ from gateway.api.region.v1.fault_envelopes_pb2 import FaultCommand
 from gateway.api.region.v1.fault_pb2 import Fault, FaultCause, FaultPlace, FaultReport
 from gateway.api.region.v1.fault_service_pb2 import WorkOnFaultRequest
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.api.types.v1.types_pb2 import Requester
+from gateway.api.types.v1.types_pb2 import Money, Requester
 from gateway.clock import from_timestamp, to_timestamp
 from gateway.errors import Refused
 from gateway.pages import dated_place
 from gateway.timers import due_timers
 from region_node.auditing import AuditedCall
 from region_node.billing import ledger
+from region_node.billing.rules import REPAIR_PART
 from region_node.customers.rows import insert_line
 from region_node.faults import handling, owner, repair
 from region_node.faults.owner import REPAIR_TIMER
@@ -165,15 +166,14 @@ def test_a_terminal_is_never_late_and_what_turns_out_to_be_none_is(node: Archive
 def test_what_was_repaired_late_as_the_customers_own_and_turns_out_to_be_the_networks_is_late_after_all(
     node: Archive,
 ) -> None:
-    for terminal in (True, False):
-        step = WorkOnFaultRequest.Assess(severity=MINOR, terminal_caused=terminal)
-        if terminal:
-            fault = reported(node, "own")
-            done(node, fault, WorkOnFaultRequest(assess=step), START + HOUR)
-            resolved(node, fault, START + 60 * HOUR)
-            assert (balance(node), "fault-late" in told(node)) == (0, False)
-        else:
-            done(node, fault, WorkOnFaultRequest(assess=step), START + 61 * HOUR)
+    own, network = (
+        WorkOnFaultRequest(assess=WorkOnFaultRequest.Assess(severity=MINOR, terminal_caused=terminal))
+        for terminal in (True, False)
+    )
+    fault = done(node, reported(node, "own"), own, START + HOUR)
+    resolved(node, fault, START + 60 * HOUR)
+    assert (balance(node), "fault-late" in told(node)) == (0, False)
+    done(node, fault, network, START + 61 * HOUR)
     assert (balance(node), told(node).count("fault-late")) == (share(60), 1)
     closed(node, fault, START + 62 * HOUR)
     assert balance(node) == share(60)
@@ -250,6 +250,46 @@ def test_that_a_fault_is_late_goes_to_the_contact_and_money_to_the_number_itself
     )
     assert by_kind["fault-late"] == number_index(node.tx, contact)
     assert by_kind["fault-waived"] == number_index(node.tx, LINE.number)
+
+
+@pytest.mark.parametrize(("covered", "accepted"), [(True, False), (False, True), (False, False)])
+def test_a_part_outside_of_the_warranty_is_charged_once_it_is_put_in_and_only_at_a_price_that_was_accepted(
+    node: Archive, covered: bool, accepted: bool
+) -> None:
+    fault = reported(node, "part")
+    part = WorkOnFaultRequest.NamePart(name="ONU", price=Money(minor_units=12000, currency="CNY"), in_warranty=covered)
+    done(node, fault, WorkOnFaultRequest(name_part=part), START + HOUR)
+    if not covered:
+        asked = FaultCommand(id=fault.id, requester=Requester(staff_id="4711"))
+        asked.decide_quote.part, asked.decide_quote.accepted = 1, accepted
+        owner.apply_command(node.tx, node.context, asked, START + HOUR)
+    assert balance(node) == 0
+    put_in = WorkOnFaultRequest(install_part=WorkOnFaultRequest.InstallPart(part=1))
+    if not covered and not accepted:
+        with pytest.raises(Refused, match="1"):
+            done(node, fault, put_in, START + 2 * HOUR)
+        assert balance(node) == 0
+        return
+    for _ in range(2):
+        known = done(node, fault, put_in, START + 2 * HOUR)
+    assert known.repair.parts[0].charged is not covered
+    assert balance(node) == (0 if covered else -12000)
+    assert ledger.balance(node.tx, REPAIR_PART) == -balance(node)
+    assert told(node).count("fault-charged") == (not covered)
+
+
+def test_the_part_of_a_customer_of_another_region_is_not_charged_by_the_node(node: Archive) -> None:
+    fault = reported(node, "foreign", number="+8613600009999")
+    fault_row = require_fault(node.tx, fault.id).fault
+    assert fault_row.home_region != "sichuan"
+    part = WorkOnFaultRequest.NamePart(name="ONU", price=Money(minor_units=12000, currency="CNY"))
+    done(node, fault, WorkOnFaultRequest(name_part=part), START + HOUR)
+    asked = FaultCommand(id=fault.id, requester=Requester(staff_id="4711"))
+    asked.decide_quote.part, asked.decide_quote.accepted = 1, True
+    owner.apply_command(node.tx, node.context, asked, START + HOUR)
+    put_in = WorkOnFaultRequest(install_part=WorkOnFaultRequest.InstallPart(part=1))
+    known = done(node, fault, put_in, START + 2 * HOUR)
+    assert (known.repair.parts[0].charged, ledger.balance(node.tx, REPAIR_PART)) == (False, 0)
 
 
 def test_two_late_faults_of_one_line_cost_the_rent_of_the_time_once(node: Archive) -> None:
