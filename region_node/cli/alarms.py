@@ -24,7 +24,7 @@ from region_node.cli.connection import Target, connection_options, patience_opti
 from region_node.cli.exits import NOT_KNOWN, leave
 from region_node.cli.network_file import NetworkFile, NetworkFileUnusable
 from region_node.cli.network_import import Kind, run_import, source_option
-from region_node.cli.options import json_option, print_message
+from region_node.cli.options import json_option, print_message, print_more
 from region_node.cli.outcome import told_by
 
 _CALL_SECONDS = 30.0
@@ -83,6 +83,8 @@ def list_command(
     )
     found = answer_of(target, lambda channel: AlarmServiceStub(channel).ListAlarms(request, timeout=_CALL_SECONDS))
     _tell(found, found.alarms, as_json=as_json)
+    if not as_json:
+        print_more(found.next_page_token)
 
 
 @alarms.command()

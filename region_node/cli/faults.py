@@ -23,6 +23,7 @@ from region_node.cli.options import (
     channel_option,
     json_option,
     print_message,
+    print_more,
     request_id_of,
     request_option,
     requester_of,
@@ -158,6 +159,7 @@ def list_command(
         print_message(found)
     else:
         print_list(found.faults)
+        print_more(found.next_page_token)
 
 
 @faults.command()

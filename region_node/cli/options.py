@@ -7,6 +7,7 @@ from google.protobuf import json_format
 from google.protobuf.message import Message
 
 from gateway.api.types.v1.types_pb2 import Channel, Requester
+from gateway.languages import translated
 from region_node.cli.connection import CHANNELS
 
 staff_option = click.option("--staff-id", default="", help="Who asks; members of staff need not say so.")
@@ -27,6 +28,12 @@ def request_id_of(given: str) -> str:
 def requester_of(staff_id: str, channel: str) -> Requester:
     """Who asks, and by which of `CHANNELS` the customer came."""
     return Requester(staff_id=staff_id, channel=Channel.Value(f"CHANNEL_{channel.upper()}"))
+
+
+def print_more(next_page_token: str) -> None:
+    """Says on standard error that a list was cut off."""
+    if next_page_token:
+        click.echo(translated("There are more: narrow it down, or ask for more by --limit."), err=True)
 
 
 def print_message(message: Message) -> None:

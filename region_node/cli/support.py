@@ -15,7 +15,7 @@ from gateway.clock import to_timestamp
 from gateway.languages import translated
 from region_node.cli.asking import answer_of
 from region_node.cli.connection import Target, connection_options
-from region_node.cli.options import json_option, print_message, request_id_of, request_option, staff_option
+from region_node.cli.options import json_option, print_message, print_more, request_id_of, request_option, staff_option
 from region_node.cli.support_view import print_list, print_request, print_told, print_unanswered
 from region_node.support.rules import state_name
 
@@ -109,6 +109,7 @@ def list_command(target: Target, number: str, states: Sequence[str], limit: int,
         print_message(found)
     else:
         print_list(found.requests)
+        print_more(found.next_page_token)
 
 
 @support.command()

@@ -106,6 +106,12 @@ def to_waive(fault: Fault) -> list[int]:
     ]
 
 
+def is_late_by_the_customer(fault: Fault) -> bool:
+    """Whether the last outage was late, and nothing is given back for it as it was the customer's own."""
+    last = fault.outages[-1]
+    return last.HasField("breach_time") and not last.HasField("waiver") and _is_excluded(fault)
+
+
 def span_of(outage: FaultOutage) -> Span:
     """From when until when an outage was."""
     return from_timestamp(outage.start_time), from_timestamp(outage.end_time)

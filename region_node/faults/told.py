@@ -88,6 +88,16 @@ def tell_waived(tx: Transaction, fault: Fault, outage: int, amount: int, currenc
     tell(tx, _notice(fault, f"waived/{outage}", fault.report.number, text), now)
 
 
+def tell_own_cause(tx: Transaction, fault: Fault, now: datetime) -> None:
+    """That no rent is given back after all for what was late, as it was the customer's own. By the home region."""
+    text = LocalizedText(
+        zh_cn=f"经查，障碍{fault.id}系用户终端或自身原因所致，障碍期间的月租费用不予减免；如有异议请告知我们。",
+        en=f"Your fault {fault.id} came from your own terminal or side, so that its rent is not given back."
+        " Tell us if you disagree.",
+    )
+    _tell(tx, fault, f"own/{len(fault.state_changes)}", text, now)
+
+
 def tell_charged(tx: Transaction, fault: Fault, part: RepairPart, now: datetime) -> None:
     """That a part was charged, and how much. By the home region."""
     price = in_major_units(part.price.minor_units, part.price.currency)

@@ -115,6 +115,9 @@ async def test_alarms_of_lines_of_json_are_taken_over_listed_and_seen(shell: She
     fault = await shell.run("faults", "report", "--alarm", alarm["id"], "--json", by="staff/wang")
     told = json.loads(fault.stdout)
     assert (told["report"]["place"]["link"], told["severity"]) == (LINK, "FAULT_SEVERITY_CRITICAL")
+    assert "There are more" not in (await shell.run("faults", "list", by="staff/wang")).stderr
+    await shell.run("faults", "report", "dark", "--link", LINK, by="staff/wang")
+    assert "There are more" in (await shell.run("faults", "list", "--limit", "1", by="staff/wang")).stderr
     over = await shell.run("alarms", "clear", alarm["id"], by="staff/wang")
     assert (over.exit_code, "cleared" in over.stdout) == (0, True)
     assert alarm["id"] not in (await shell.run("alarms", "list")).stdout

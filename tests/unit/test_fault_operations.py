@@ -270,8 +270,7 @@ def test_a_part_outside_of_the_warranty_is_charged_once_it_is_put_in_and_only_at
             done(node, fault, put_in, START + 2 * HOUR)
         assert balance(node) == 0
         return
-    for _ in range(2):
-        known = done(node, fault, put_in, START + 2 * HOUR)
+    known = done(node, done(node, fault, put_in, START + 2 * HOUR), put_in, START + 3 * HOUR)
     assert known.repair.parts[0].charged is not covered
     assert balance(node) == (0 if covered else -12000)
     assert ledger.balance(node.tx, REPAIR_PART) == -balance(node)
@@ -290,6 +289,16 @@ def test_the_part_of_a_customer_of_another_region_is_not_charged_by_the_node(nod
     put_in = WorkOnFaultRequest(install_part=WorkOnFaultRequest.InstallPart(part=1))
     known = done(node, fault, put_in, START + 2 * HOUR)
     assert (known.repair.parts[0].charged, ledger.balance(node.tx, REPAIR_PART)) == (False, 0)
+
+
+@pytest.mark.parametrize(("hours", "cause", "times"), [(60, TERMINAL, 1), (60, CABLE, 0), (40, TERMINAL, 0)])
+def test_who_was_told_of_a_late_fault_hears_that_it_was_their_own_terminal(
+    node: Archive, hours: int, cause: FaultCause.ValueType, times: int
+) -> None:
+    fault = reported(node, "own")
+    assert fire(node, START + (48 * HOUR + TICK if hours > 48 else 30 * HOUR)) == int(hours > 48)
+    closed(node, resolved(node, fault, START + hours * HOUR, cause), START + 61 * HOUR)
+    assert told(node).count("fault-own") == times
 
 
 def test_two_late_faults_of_one_line_cost_the_rent_of_the_time_once(node: Archive) -> None:
