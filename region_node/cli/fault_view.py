@@ -16,8 +16,9 @@ from gateway.api.region.v1.fault_pb2 import (
     RepairMode,
     RepairPart,
 )
+from gateway.api.region.v1.fault_service_pb2 import FoundPlace
 from gateway.clock import from_timestamp
-from gateway.languages import translated
+from gateway.languages import in_language, translated
 from gateway.money import in_major_units
 from gateway.terminal import print_table
 from gateway.words import word
@@ -40,6 +41,18 @@ def print_list(faults: Sequence[Fault]) -> None:
     rows = [
         (each.id, _place(each), _severity(each), _state(each), each.owner_region, _still_due(each)) for each in faults
     ]
+    print_table(columns, rows)
+
+
+def print_places(places: Sequence[FoundPlace]) -> None:
+    """One line for each."""
+    columns = [translated("kind"), translated("id"), translated("name"), translated("region"), ""]
+    rows = []
+    for each in places:
+        about, kind = each.object, each.object.WhichOneof("object") or ""
+        kinds = {"site": translated("site"), "link": translated("link"), "service": translated("service")}
+        name, rural = in_language(each.name), translated("in the countryside") if each.rural else ""
+        rows.append((kinds.get(kind, ""), about.site or about.link or about.service, name, each.region, rural))
     print_table(columns, rows)
 
 

@@ -18,7 +18,7 @@ from region_node.cli.asking import answer_of
 from region_node.cli.connection import Target, connection_options
 from region_node.cli.exits import NOT_KNOWN, leave
 from region_node.cli.fault_step import STEPS, step_of, steps_told
-from region_node.cli.fault_view import print_fault, print_list, print_told
+from region_node.cli.fault_view import print_fault, print_list, print_places, print_told
 from region_node.cli.options import (
     channel_option,
     json_option,
@@ -57,8 +57,8 @@ def faults() -> None:
 @connection_options
 @click.option("--number", default="", help="The customer's line; staff may report a fault of none.")
 @click.option("--contact", default="", help="The number on which the customer is told; that of the line unless given.")
-@click.option("--site", default="", help="A site of the registry of the network.")
-@click.option("--link", default="", help="A link of the registry of the network.")
+@click.option("--site", default="", help="A site of the registry of the network: see `places`.")
+@click.option("--link", default="", help="A link of the registry of the network: see `places`.")
 @click.option("--address", default="", help="Where it is, in words.")
 @click.option("--in-region", default="", help="The region in which the address is.")
 @click.option("--rural", is_flag=True, help="The address is in the countryside, where a repair has a longer limit.")
@@ -120,6 +120,26 @@ def report(
     request = api.ReportFaultRequest(request_id=request_id_of(request_id), report=wanted)
     answer = _ask(target, lambda node: node.ReportFault(request, timeout=_CALL_SECONDS), request.request_id)
     _tell(answer.fault, as_json)
+
+
+@faults.command("places")
+@click.argument("text", default="")
+@connection_options
+@json_option
+def places_command(target: Target, text: str, as_json: bool) -> None:
+    """Find the sites, links and services that a report may name: by part of an id, of a name or of a region.
+
+    \b
+    Examples:
+      region-node faults places 成都
+      region-node faults places guangdong
+    """
+    request = api.FindPlacesRequest(text=text)
+    found = _ask(target, lambda node: node.FindPlaces(request, timeout=_CALL_SECONDS))
+    if as_json:
+        print_message(found)
+    else:
+        print_places(found.places)
 
 
 @faults.command("list")

@@ -24,7 +24,7 @@ from gateway.tracing import current_traceparent
 from region_node.auditing import audited_call
 from region_node.context import RegionContext
 from region_node.customers.told_standings import is_restricted
-from region_node.faults import handling, rules
+from region_node.faults import handling, places, rules
 from region_node.faults.desk import FaultDesk
 from region_node.faults.of_alarms import completed
 from region_node.faults.rows import (
@@ -137,6 +137,15 @@ class FaultService(FaultServiceServicer):
                     await changed.wait()
         finally:
             self._changes.unwatch(changed)
+
+    async def FindPlaces(
+        self,
+        request: api.FindPlacesRequest,
+        context: grpc.aio.ServicerContext[api.FindPlacesRequest, api.FindPlacesResponse],
+    ) -> api.FindPlacesResponse:
+        """See the contract."""
+        require_length("text", request.text, places.TEXT_LIMIT)
+        return api.FindPlacesResponse(places=places.found(self._context.federation, request.text))
 
     async def CancelFault(
         self,

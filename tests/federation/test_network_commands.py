@@ -123,6 +123,21 @@ async def test_alarms_of_lines_of_json_are_taken_over_listed_and_seen(shell: She
     assert alarm["id"] not in (await shell.run("alarms", "list")).stdout
 
 
+async def test_what_a_report_may_name_is_found_by_what_people_call_it(shell: Shell) -> None:
+    async def found(text: str) -> set[str]:
+        told = await shell.run("faults", "places", text, "--json")
+        return {value for each in json.loads(told.stdout).get("places", []) for value in each["object"].values()}
+
+    by_name = await found("成都")
+    assert {"chengdu", LINK, "broadband-chengdu"} <= by_name
+    assert "guangzhou" not in by_name
+    assert "xichang" in await found("sichuan"), "by the region"
+    assert await found("atlantis") == set()
+    shown = await shell.run("--lang", "zh", "faults", "places", "xichang")
+    for words in ("西昌", "站点", "农村"):
+        assert words in shown.stdout
+
+
 async def test_a_file_to_which_lines_are_added_goes_on_where_it_was_under_its_source(shell: Shell) -> None:
     start, source = datetime.now(UTC) - timedelta(days=40), shell.federation.next_id()
     header = ("link", "start_time", "window_seconds", "delay_us")
