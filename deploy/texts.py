@@ -52,7 +52,7 @@ def wanted_texts() -> dict[str, list[str]]:
 
 
 def _help_of(group: SpeakingGroup) -> Iterator[str]:
-    for owner in helped(group):
+    for owner in helped(group.whole()):
         yield from (text for text in help_texts(owner.help or "") if text)
         if isinstance(owner, click.Command) and owner.epilog:
             yield from (text for text in help_texts(owner.epilog) if text)

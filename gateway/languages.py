@@ -1,6 +1,7 @@
 """The language of a command: English as written in the code, or Chinese from a gettext catalogue of its program."""
 
 import gettext
+import importlib
 import inspect
 import os
 import re
@@ -89,10 +90,42 @@ def asked_language(arguments: Sequence[str], environment: MutableMapping[str, st
 
 
 class SpeakingGroup(click.Group):
-    """A tree of commands with help and messages in the language that was asked for. `texts` holds its catalogues."""
+    """A program's tree of commands, with help and messages in the language that was asked for.
+
+    `texts` holds its catalogues. `places` says where a command is, by its words: `"orders"` at
+    `"package.module:name"`. It is imported when it is asked for, so that nobody who calls one waits for all.
+    """
 
     texts: Path
+    places: Mapping[str, str]
     _originals: dict[tuple[click.Command | click.Option, str], str | None]
+
+    def whole(self) -> "SpeakingGroup":
+        """The tree once all its commands are there."""
+        for name in self.places:
+            self._find(name)
+        return self
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """See click."""
+        return sorted({*super().list_commands(ctx), *(name for name in self.places if " " not in name)})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """See click."""
+        self._find(cmd_name)
+        return super().get_command(ctx, cmd_name)
+
+    def _find(self, name: str) -> None:
+        if name in self.commands or name not in self.places or " " in name:
+            return
+        command = _imported(self.places[name])
+        for words, place in self.places.items():
+            group, _, below = words.partition(" ")
+            if below and group == name and isinstance(command, click.Group):
+                command.add_command(_imported(place), below)
+        self.add_command(command, name)
+        _add_language_option(command)
+        self._translate_help(command)
 
     # What click hands through is typed so there.
     def make_context(
@@ -104,29 +137,26 @@ class SpeakingGroup(click.Group):
     ) -> click.Context:
         """See click. Chooses the language before anything is read."""
         speak(asked_language(args, os.environ), self.texts)
-        self._translate_help()
+        self._translate_help(self)
         return super().make_context(info_name, args, parent, **extra)
 
-    def _translate_help(self) -> None:
+    def _translate_help(self, command: click.Command) -> None:
         known = self.__dict__.setdefault("_originals", {})
-        for owner in helped(self):
+        for owner in helped(command):
             for field in ("help", "epilog"):
                 original = known.setdefault((owner, field), getattr(owner, field, None))
                 if original is not None:
                     setattr(owner, field, "\n\n".join(map(_paragraph, _paragraphs(original))))
 
 
-def speaking(group: SpeakingGroup, texts: Path) -> SpeakingGroup:
-    """Gives every command of a finished tree the option `--lang`, and the tree its catalogues."""
-    group.texts = texts
-    for command in commands(group):
-        if not any(parameter.name == "lang" for parameter in command.params):
-            command.params.append(_language_option())
-    return group
+def speaking(group: SpeakingGroup, texts: Path, places: Mapping[str, str]) -> None:
+    """Gives a program its catalogues and its commands, all of which have the option `--lang`."""
+    group.texts, group.places = texts, places
+    _add_language_option(group)
 
 
 def commands(group: click.Command) -> Iterator[click.Command]:
-    """A command and all below it."""
+    """A command and all below it that are there."""
     yield group
     if isinstance(group, click.Group):
         for command in group.commands.values():
@@ -166,6 +196,18 @@ def _paragraph(paragraph: str) -> str:
 def _line(line: str) -> str:
     text = line.strip()
     return line.replace(text, gettext.gettext(text)) if text else line
+
+
+def _imported(place: str) -> click.Command:
+    module, _, name = place.partition(":")
+    command: click.Command = getattr(importlib.import_module(module), name)
+    return command
+
+
+def _add_language_option(group: click.Command) -> None:
+    for command in commands(group):
+        if not any(parameter.name == "lang" for parameter in command.params):
+            command.params.append(_language_option())
 
 
 def _language_option() -> click.Option:

@@ -1,26 +1,32 @@
 """The `coordinator` command."""
 
 from pathlib import Path
+from typing import Final
 
 import click
 
-from coordinator.cli.audit import audit_group
-from coordinator.cli.certificates import certificates
-from coordinator.cli.complaints import complaints
-from coordinator.cli.config import config
-from coordinator.cli.doctor import doctor
 from coordinator.cli.exits import EPILOG
-from coordinator.cli.federation import federation
-from coordinator.cli.migrate import migrate
-from coordinator.cli.move import move_to_postgresql
-from coordinator.cli.network import network
-from coordinator.cli.orders import orders
-from coordinator.cli.planned_outages import planned_outages
-from coordinator.cli.problems import outages, problems
-from coordinator.cli.regions import regions
-from coordinator.cli.serve import serve
 from gateway.completion import completion_command
 from gateway.languages import SpeakingGroup, speaking
+
+_PLACES: Final = {
+    "serve": "coordinator.cli.node.serve:serve",
+    "config": "coordinator.cli.node.config:config",
+    "doctor": "coordinator.cli.node.doctor:doctor",
+    "migrate": "coordinator.cli.node.migrate:migrate",
+    "move-to-postgresql": "coordinator.cli.node.move:move_to_postgresql",
+    "audit": "coordinator.cli.node.audit:audit_group",
+    "certificates": "coordinator.cli.federation.certificates:certificates",
+    "federation": "coordinator.cli.federation.federation:federation",
+    "regions": "coordinator.cli.federation.regions:regions",
+    "orders": "coordinator.cli.orders:orders",
+    "complaints": "coordinator.cli.complaints.complaints:complaints",
+    "network": "coordinator.cli.network.network:network",
+    "outages": "coordinator.cli.network.problems:outages",
+    "problems": "coordinator.cli.network.problems:problems",
+    "planned-outages": "coordinator.cli.network.planned_outages:planned_outages",
+}
+"""Where each command is, by its words."""
 
 
 @click.group(cls=SpeakingGroup, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
@@ -35,26 +41,8 @@ def main() -> None:
     """
 
 
-for _command in (
-    audit_group,
-    certificates,
-    complaints,
-    config,
-    doctor,
-    federation,
-    migrate,
-    move_to_postgresql,
-    network,
-    orders,
-    outages,
-    problems,
-    planned_outages,
-    regions,
-    serve,
-    completion_command("coordinator"),
-):
-    main.add_command(_command)
-speaking(main, Path(__file__).parents[1] / "texts")
+main.add_command(completion_command("coordinator"))
+speaking(main, Path(__file__).parents[1] / "texts", _PLACES)
 
 if __name__ == "__main__":
     main()

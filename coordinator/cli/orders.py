@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import click
 from rich.text import Text
 
+from coordinator.cli.complaints.timeline import seconds_between, timeline, unanswered_envelopes
 from coordinator.cli.connection import TIMEOUT, Connection, connected
 from coordinator.cli.exits import EPILOG, CannotReach
 from coordinator.cli.output import (
@@ -18,7 +19,6 @@ from coordinator.cli.output import (
     told_span,
     told_time,
 )
-from coordinator.cli.timeline import seconds_between, timeline, unanswered_envelopes
 from gateway.api.coordinator.v1 import administration_pb2 as contract
 from gateway.api.coordinator.v1.administration_pb2_grpc import OversightServiceStub
 from gateway.api.region.v1.order_pb2 import OrderState, Party

@@ -5,7 +5,7 @@ It is built as a tree, so that every text is escaped where it is written.
 
 from xml.etree.ElementTree import Element, SubElement, tostring
 
-from coordinator.cli.report_style import STYLE
+from coordinator.cli.complaints.report_style import STYLE
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"  # nothing is loaded, and nothing runs
 

@@ -11,7 +11,7 @@ from deploy.demo.stage import Stage
 from gateway.api.region.v1.complaint_pb2 import Complaint, Escalation, EscalationTrigger, LedgerEntry, TimeReason
 from gateway.clock import from_timestamp
 from gateway.words import english
-from region_node.cli.complaint_view import length_of
+from region_node.cli.complaints.complaint_view import length_of
 
 _BAR = 40  # characters of the whole time
 

@@ -14,7 +14,7 @@ import grpc
 from coordinator.settings import CoordinatorSettings
 from deploy.local.ports import HeldPort
 from deploy.local.postgresql import LocalPostgresql
-from deploy.local.process import ChildProcess, LocalProcess, Program
+from deploy.local.process import ChildProcess, Launcher, LocalProcess, Program, launch_anew
 from deploy.local.profiles import EMBEDDED, Engine, Placement, Profile
 from deploy.local.settings_files import Settings, credentials_table, write_settings
 from deploy.local.stores import LocalStores, Running
@@ -85,13 +85,15 @@ class LocalFederation:
         provided: Mapping[str, Sequence[str]] | None = None,
         *,
         clock_file: Path | None = None,
+        launcher: Launcher = launch_anew,
     ) -> None:
         """`postgresql`: a server that runs and is shared with others; else one of its own is started where needed.
 
         `provided`: the businesses that a system of a region's own carries out, by region. `clock_file`: that of the
-        clock by which all serve, instead of the machine's (`driven_clock.py`).
+        clock by which all serve, instead of the machine's (`driven_clock.py`). `launcher`: starts the processes.
         """
         self._clock_file = clock_file
+        self._launcher = launcher
         self.directory = directory = directory.absolute()
         self.regions = tuple(regions)
         self.profile = profile
@@ -359,7 +361,7 @@ class LocalFederation:
             log=self.directory / "logs" / f"{name}.log",
             port_file=self.directory / "data" / f"{name}.port",
         )
-        return Replica(name, number, HeldPort(), LocalProcess(program))
+        return Replica(name, number, HeldPort(), LocalProcess(program, self._launcher))
 
     def _command(self, owner: str, settings: str) -> tuple[str, tuple[str, ...]]:
         """The module that serves, and its arguments."""
@@ -384,7 +386,7 @@ class LocalFederation:
             log=self.directory / "logs" / f"{name}.log",
             port_file=port_file,
         )
-        return Replica(name, 0, port, LocalProcess(program))
+        return Replica(name, 0, port, LocalProcess(program, self._launcher))
 
     def _issue_tls(self, authority: Authority, identity: Identity, name: str) -> None:
         now = datetime.now(UTC)

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, Protocol
 
 START_SECONDS = 30.0  # a cold start on a busy machine of two cores takes a few seconds
 STOP_SECONDS = 20.0  # longer than a drain
@@ -22,13 +23,30 @@ class ProcessFailed(Exception):
     """A process ended, or did not do in time what it was waited for. The message ends with its last lines."""
 
 
+class Started(Protocol):
+    """A process as the one holds it who has started it."""
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        ...
+
+    def poll(self) -> int | None:
+        """How it ended: its exit code, or the signal that ended it as a negative number; None while it runs."""
+        ...
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Waits for its end, and returns it as `poll` does. Raises subprocess.TimeoutExpired after so many seconds."""
+        ...
+
+
 class ChildProcess:
     """A program's process, and after it was stopped or killed the next one. What it says goes to a log."""
 
     def __init__(self, name: str, log: Path) -> None:
         self.name = name
         self.log = log
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Started | None = None
 
     @property
     def pid(self) -> int:
@@ -50,17 +68,13 @@ class ChildProcess:
             # By a program, so that Python does not fork: gRPC ends a forked process if a call is under way.
             group = str(pwd.getpwnam(user).pw_gid)
             command = ["setpriv", "--reuid", user, "--regid", group, "--clear-groups", "--", *command]
+        self.hold(lambda log: _start(command, environment, log, directory))
+
+    def hold(self, start: Callable[[IO[bytes]], Started]) -> None:
+        """Has it started, with its log."""
         # A process that is there and not known here could never be stopped.
         with self.log.open("ab") as log, _uninterrupted():
-            self._process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env=environment,
-                cwd=directory,
-                start_new_session=True,
-            )
+            self._process = start(log)
 
     def kill(self) -> None:
         """Ends it as kill -9 does."""
@@ -107,7 +121,7 @@ class ChildProcess:
         try:
             return self._process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
-            self._process.kill()
+            os.kill(self.pid, signal.SIGKILL)
             self._process.wait(STOP_SECONDS)
             raise ProcessFailed(f"{self.name} did not stop\n{self.last_lines()}") from None
 
@@ -166,12 +180,22 @@ class Program:
     port_file: Path
 
 
+Launcher = Callable[[Program, Mapping[str, str], IO[bytes]], Started]
+"""Starts a program in an environment, in a session of its own; what it says goes to a file."""
+
+
+def launch_anew(program: Program, environment: Mapping[str, str], log: IO[bytes]) -> Started:
+    """Starts a program with an interpreter of its own, as whoever types its command does."""
+    return _start([sys.executable, "-m", program.module, *program.arguments], environment, log)
+
+
 class LocalProcess(ChildProcess):
     """A command of this project, which tells its port in a file."""
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, launcher: Launcher = launch_anew) -> None:
         super().__init__(program.name, program.log)
         self.program = program
+        self._launcher = launcher
 
     def start(self, environment: Mapping[str, str] | None = None) -> int:
         """Starts it and returns the port that it serves on. Raises ProcessFailed."""
@@ -186,12 +210,26 @@ class LocalProcess(ChildProcess):
     def launch(self, environment: Mapping[str, str] | None = None) -> None:
         """Starts it without waiting."""
         self.program.port_file.unlink(missing_ok=True)
-        command = [sys.executable, "-m", self.program.module, *self.program.arguments]
-        self.run(command, {**os.environ, **(environment or {})})
+        variables = {**os.environ, **(environment or {})}
+        self.hold(lambda log: self._launcher(self.program, variables, log))
 
     def _serves(self) -> bool:
         self.require_running()
         return self.program.port_file.exists() and bool(self.program.port_file.read_text("ascii"))
+
+
+def _start(
+    command: Sequence[str], environment: Mapping[str, str], log: IO[bytes], directory: Path | None = None
+) -> Started:
+    return subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=log,
+        env=environment,
+        cwd=directory,
+        start_new_session=True,
+    )
 
 
 def state_of(pid: int) -> str:

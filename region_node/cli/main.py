@@ -1,39 +1,50 @@
 """The command `region-node`."""
 
 from pathlib import Path
+from typing import Final
 
 import click
 
 from gateway.completion import completion_command
 from gateway.languages import SpeakingGroup, speaking
-from region_node.cli.agreements import agreements
-from region_node.cli.alarms import alarms
-from region_node.cli.attachments import attach, attachment
-from region_node.cli.audit import audit
-from region_node.cli.call import call
-from region_node.cli.complaint_desk import classify
-from region_node.cli.complaint_import import import_file as import_complaints
-from region_node.cli.complaint_levels import escalations
-from region_node.cli.complaints import complaints
-from region_node.cli.config import config
-from region_node.cli.customers import customers
-from region_node.cli.doctor import doctor
-from region_node.cli.documents import documents
-from region_node.cli.dossier import dossier
-from region_node.cli.faults import faults
-from region_node.cli.improvement import actions
-from region_node.cli.keys import keys
-from region_node.cli.measurements import measurements
-from region_node.cli.migrate import migrate
-from region_node.cli.move import move_to_postgresql
-from region_node.cli.orders import orders
-from region_node.cli.planned_outages import planned_outages
-from region_node.cli.problems import problems
-from region_node.cli.retention import hold, impact_records, list_holds, release_hold, retention
-from region_node.cli.serve import serve
-from region_node.cli.sharing import sharing
-from region_node.cli.support import support
-from region_node.cli.support_registry import experts, spares
+
+_PLACES: Final = {
+    "serve": "region_node.cli.node.serve:serve",
+    "config": "region_node.cli.node.config:config",
+    "doctor": "region_node.cli.node.doctor:doctor",
+    "migrate": "region_node.cli.node.migrate:migrate",
+    "move-to-postgresql": "region_node.cli.node.move:move_to_postgresql",
+    "keys": "region_node.cli.node.keys:keys",
+    "audit": "region_node.cli.node.audit:audit",
+    "call": "region_node.cli.call:call",
+    "orders": "region_node.cli.orders.orders:orders",
+    "customers": "region_node.cli.customers.customers:customers",
+    "customers hold": "region_node.cli.customers.retention:hold",
+    "customers release-hold": "region_node.cli.customers.retention:release_hold",
+    "customers holds": "region_node.cli.customers.retention:list_holds",
+    "retention": "region_node.cli.customers.retention:retention",
+    "impact-records": "region_node.cli.customers.retention:impact_records",
+    "sharing": "region_node.cli.customers.sharing:sharing",
+    "documents": "region_node.cli.customers.documents:documents",
+    "complaints": "region_node.cli.complaints.complaints:complaints",
+    "complaints actions": "region_node.cli.complaints.improvement:actions",
+    "complaints attach": "region_node.cli.complaints.attachments:attach",
+    "complaints attachment": "region_node.cli.complaints.attachments:attachment",
+    "complaints classify": "region_node.cli.complaints.complaint_desk:classify",
+    "complaints dossier": "region_node.cli.complaints.dossier:dossier",
+    "complaints escalations": "region_node.cli.complaints.complaint_levels:escalations",
+    "complaints import": "region_node.cli.complaints.complaint_import:import_file",
+    "faults": "region_node.cli.network.faults:faults",
+    "problems": "region_node.cli.network.problems:problems",
+    "alarms": "region_node.cli.network.alarms:alarms",
+    "measurements": "region_node.cli.network.measurements:measurements",
+    "agreements": "region_node.cli.network.agreements:agreements",
+    "planned-outages": "region_node.cli.network.planned_outages:planned_outages",
+    "support": "region_node.cli.network.support:support",
+    "experts": "region_node.cli.network.support_registry:experts",
+    "spares": "region_node.cli.network.support_registry:spares",
+}
+"""Where each command is, by its words."""
 
 
 @click.group(cls=SpeakingGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -47,40 +58,8 @@ def main() -> None:
     """
 
 
-for command in (
-    serve,
-    config,
-    doctor,
-    migrate,
-    move_to_postgresql,
-    call,
-    orders,
-    customers,
-    keys,
-    sharing,
-    documents,
-    complaints,
-    faults,
-    problems,
-    alarms,
-    measurements,
-    agreements,
-    planned_outages,
-    support,
-    experts,
-    spares,
-    audit,
-    retention,
-    impact_records,
-    completion_command("region-node"),
-):
-    main.add_command(command)
-for command in (hold, release_hold, list_holds):
-    customers.add_command(command)
-for command in (attach, attachment, classify, dossier, escalations, actions, import_complaints):
-    complaints.add_command(command)
-speaking(main, Path(__file__).parents[1] / "texts")
-
+main.add_command(completion_command("region-node"))
+speaking(main, Path(__file__).parents[1] / "texts", _PLACES)
 
 if __name__ == "__main__":
     main()

@@ -1,17 +1,14 @@
 """Coordinators as processes of their own: what kills and freezes them is real."""
 
-import os
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from coordinator.registry.etcd.settings import EtcdSettings
+from deploy.local.process import LocalProcess, Program
 from gateway.tls import Credentials
+from tests import preloaded
 from tests.contract.small_federation import FEDERATION, Certificates
 
 # Long enough for a cold start on a busy machine; reached only where a test fails.
@@ -22,16 +19,16 @@ PATIENCE_S = 30.0
 class CoordinatorProcess:
     """A coordinator that serves."""
 
-    process: "subprocess.Popen[bytes]"
+    process: LocalProcess
     endpoint: str
 
     def freeze(self) -> None:
         """Stops it in the middle of whatever it does; its kernel goes on acknowledging."""
-        os.kill(self.process.pid, signal.SIGSTOP)
+        self.process.freeze()
 
     def thaw(self) -> None:
         """Lets it go on as if nothing had been."""
-        os.kill(self.process.pid, signal.SIGCONT)
+        self.process.thaw()
 
 
 @contextmanager
@@ -54,21 +51,12 @@ def coordinator_process(
         + _table("credentials", credentials)
         + (_etcd_tables(etcd) if etcd is not None else "")
     )
-    port.unlink(missing_ok=True)
-    with errors.open("ab") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "coordinator.cli.main", "serve", "--settings", str(settings)], stderr=log
-        )
+    program = Program("coordinator", "coordinator.cli.main", ("serve", "--settings", str(settings)), errors, port)
+    process = LocalProcess(program, preloaded.launch)
     try:
-        deadline = time.monotonic() + PATIENCE_S
-        while not port.exists():
-            assert process.poll() is None, errors.read_text()
-            assert time.monotonic() < deadline, "the coordinator does not serve"
-            time.sleep(0.01)
-        yield CoordinatorProcess(process, f"127.0.0.1:{int(port.read_text())}")
+        yield CoordinatorProcess(process, f"127.0.0.1:{process.start()}")
     finally:
         process.kill()
-        process.wait()
 
 
 def _table(name: str, credentials: Credentials) -> str:

@@ -19,6 +19,7 @@ from deploy.local.process import LocalProcess, Program
 from gateway.region_keys import KeySet
 from gateway.store.opening import DatabasePlace, PostgresqlSettings
 from gateway.store.schema import Migration, migrations_of
+from tests import preloaded
 from tests.contract.small_federation import FEDERATION, NOTHING_LISTENS, Certificates
 
 PATIENCE_S = 60.0
@@ -115,7 +116,7 @@ class Installation:
         """A process that serves; at the end it is told to stop, and does."""
         arguments = ("serve", *self.flags())
         log, port_file = self.directory / "log", Path(self.settings["port_file"])
-        process = LocalProcess(Program(self.name, _MODULES[self.name], arguments, log, port_file))
+        process = LocalProcess(Program(self.name, _MODULES[self.name], arguments, log, port_file), preloaded.launch)
         try:
             process.start()
             yield process

@@ -3,11 +3,7 @@
 import asyncio
 import functools
 import json
-import os
-import signal
 import sqlite3
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,15 +17,17 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from coordinator.cli.main import main
 from coordinator.cli.output import told_time
+from deploy.local.process import LocalProcess, Program
 from gateway.api.region.v1.oversight_service_pb2_grpc import add_OversightServiceServicer_to_server
 from gateway.federation.files import load
 from gateway.server import Service
-from tests.contract.coordinators import PATIENCE_S, federation, join_request, keys_of, run
+from tests import preloaded
+from tests.contract.coordinators import federation, join_request, keys_of, run
 from tests.contract.small_federation import CONFIGURATION, FEDERATION, NOTHING_LISTENS, Certificates, serving
 from tests.contract.traced_order import ORDER_ID, SERVICE, Region, held_order
 
 SHIPPED = Path(__file__).parents[2] / "deploy" / "federation"
-COMMAND = (sys.executable, "-m", "coordinator.cli.main")
+MODULE = "coordinator.cli.main"
 
 
 @dataclass
@@ -75,22 +73,18 @@ def files_of_a_coordinator(tmp_path: Path) -> Process:
 
 
 @contextmanager
-def serving_process(files: Process) -> Iterator[subprocess.Popen[bytes]]:
+def serving_process(files: Process) -> Iterator[LocalProcess]:
     """The process, once it serves; at the end it is told to stop, and does."""
-    with files.errors.open("ab") as errors:
-        process = subprocess.Popen([*COMMAND, "serve", "--settings", str(files.settings)], stderr=errors)
+    program = Program(
+        "coordinator", MODULE, ("serve", "--settings", str(files.settings)), files.errors, files.port_file
+    )
+    process = LocalProcess(program, preloaded.launch)
     try:
-        deadline = time.monotonic() + PATIENCE_S
-        while not files.port_file.exists():
-            assert process.poll() is None, files.errors.read_text()
-            assert time.monotonic() < deadline, "the coordinator does not serve"
-            time.sleep(0.01)
+        process.start()
         yield process
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(PATIENCE_S) == 0
+        assert process.stop() == 0
     finally:
         process.kill()
-        process.wait()
 
 
 @pytest.fixture(name="coordinator")
@@ -101,15 +95,9 @@ def a_coordinator(files: Process) -> Iterator[Process]:
 
 def serve_in_vain(settings: Path) -> tuple[int, str]:
     """How a process that cannot serve ends, and its last line."""
-    process = subprocess.run(
-        [*COMMAND, "serve", "--settings", str(settings)],
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_S,
-        check=False,
-    )
-    assert "Traceback" not in process.stderr
-    return process.returncode, process.stderr.splitlines()[-1]
+    ended = preloaded.run(MODULE, "serve", "--settings", str(settings), environment={})
+    assert "Traceback" not in ended.err
+    return ended.code, ended.err.splitlines()[-1]
 
 
 def test_a_coordinator_serves_until_it_is_told_to_stop(files: Process) -> None:
@@ -334,7 +322,7 @@ def commands(group: click.Group, path: str = "coordinator") -> Iterator[str]:
             yield f"{path} {name}"
 
 
-@pytest.mark.parametrize("words", sorted(commands(main)))
+@pytest.mark.parametrize("words", sorted(commands(main.whole())))
 def test_the_help_of_every_command_gives_an_example(words: str) -> None:
     text = CliRunner().invoke(main, [*words.split()[1:], "--help"]).stdout
     assert words in text.partition("Example")[2]
@@ -343,17 +331,13 @@ def test_the_help_of_every_command_gives_an_example(words: str) -> None:
 async def command(certificates: Certificates, endpoint: str, *words: str) -> tuple[int, str, str]:
     """A command in a process of its own: how it ends, and what it prints."""
     administrator = certificates.credentials("admin/root").authority.parent
-    environment = os.environ | {
+    environment = {
         "CROSSREGION_COORDINATOR": endpoint,
         "CROSSREGION_CREDENTIALS": str(administrator),
         "CROSSREGION_FEDERATION": FEDERATION,
     }
-    process = await asyncio.create_subprocess_exec(
-        *COMMAND, *words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
-    )
-    out, errors = await process.communicate()
-    assert process.returncode is not None
-    return process.returncode, out.decode(), errors.decode()
+    ended = await asyncio.to_thread(preloaded.run, MODULE, *words, environment=environment)
+    return ended.code, ended.out, ended.err
 
 
 def test_orders_are_listed_and_followed_hop_by_hop(tmp_path: Path) -> None:

@@ -11,9 +11,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from coordinator.cli.connection import Connection
-from coordinator.cli.in_force import in_force
+from coordinator.cli.federation.in_force import in_force
+from coordinator.cli.federation.number_plan_file import owners_of
 from coordinator.cli.main import main
-from coordinator.cli.number_plan_file import owners_of
 from coordinator.registry.etcd.settings import EtcdSettings
 from deploy.local.etcd import LocalEtcd
 from gateway.authority import AUTHORITY_CERTIFICATE, TLS_CERTIFICATE, TLS_KEY

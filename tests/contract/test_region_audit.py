@@ -1,12 +1,8 @@
 """`region-node audit verify`: against a real database, and coordinators that heard the node's heartbeats."""
 
 import asyncio
-import os
 import sqlite3
-import sys
-from asyncio.subprocess import PIPE
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -16,6 +12,7 @@ from gateway.api.federation.v1.federation_pb2 import AuditHead, JoinRequest
 from gateway.signing import AUDIT_HEAD, Signer
 from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteStore
+from tests import preloaded
 from tests.contract.small_federation import (
     CLOCK,
     FEDERATION,
@@ -24,19 +21,11 @@ from tests.contract.small_federation import (
     Coordinator,
     coordinator,
 )
+from tests.preloaded import Ended
 
 REGION = "sichuan"
 ROWS = 5
 PATIENCE_S = 30.0
-
-
-@dataclass(frozen=True)
-class Ended:
-    """How a process ended."""
-
-    code: int
-    out: str
-    err: str
 
 
 class Region:
@@ -83,15 +72,8 @@ class Region:
         return AuditHead(sequence=head.sequence, hash=head.hash, signature=signature)
 
     async def verify(self, *arguments: str) -> Ended:
-        command = ["-m", "region_node.cli.main", "audit", "verify", "--settings", str(self._settings)]
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, *command, *arguments, env=environment, stdout=PIPE, stderr=PIPE
-        )
-        async with asyncio.timeout(PATIENCE_S):
-            out, err = await process.communicate()
-        assert process.returncode is not None
-        return Ended(process.returncode, out.decode(), err.decode())
+        command = ("region_node.cli.main", "audit", "verify", "--settings", str(self._settings), *arguments)
+        return await asyncio.to_thread(preloaded.run, *command, environment={})
 
 
 @pytest.fixture(name="region")

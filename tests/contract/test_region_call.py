@@ -7,7 +7,6 @@ import signal
 import sys
 from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator, Callable, Coroutine
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -35,8 +34,10 @@ from gateway.server import Service
 from gateway.store.schema import migrations_of
 from region_node.catalogue.service import CatalogueService
 from region_node.schema import PACKAGES
+from tests import preloaded
 from tests.contract.small_federation import CLOCK, CONFIGURATION, FEDERATION, NOTHING_LISTENS, Certificates, serving
 from tests.contract.stores import SqliteAdapter
+from tests.preloaded import Ended
 
 T = TypeVar("T")
 REGION = "guangdong"
@@ -79,15 +80,6 @@ class Orders(OrderServiceServicer):
         await asyncio.Event().wait()
 
 
-@dataclass(frozen=True)
-class Ended:
-    """How a process ended."""
-
-    code: int
-    out: str
-    err: str
-
-
 class Shell:
     """A shell of somebody at the counter of Guangdong, with the environment that the command reads."""
 
@@ -108,11 +100,8 @@ class Shell:
         )
 
     async def call(self, *arguments: str, typed: str = "") -> Ended:
-        process = await self.start(*arguments)
-        async with asyncio.timeout(PATIENCE_S):
-            out, err = await process.communicate(typed.encode())
-        assert process.returncode is not None
-        return Ended(process.returncode, out.decode(), err.decode())
+        command = ("region_node.cli.main", "call", *arguments)
+        return await asyncio.to_thread(preloaded.run, *command, environment=self._environment, typed=typed)
 
 
 def at_the_counter(directory: Path, story: Callable[[Shell, Orders], Coroutine[None, None, T]]) -> T:

@@ -31,7 +31,9 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.server import Service
 from region_node.orders.rules import error_of
+from tests import preloaded
 from tests.contract.small_federation import FEDERATION, NOTHING_LISTENS, Certificates, serving
+from tests.preloaded import Ended
 
 REGION = "guangdong"
 ORDERS = order_service_pb2.DESCRIPTOR.services_by_name["OrderService"]
@@ -96,15 +98,6 @@ class Events(OrderEventServiceServicer):
 
 
 @dataclass(frozen=True)
-class Ended:
-    """How a process ended."""
-
-    code: int
-    out: str
-    err: str
-
-
-@dataclass(frozen=True)
 class Counterside:
     """A shell at the counter, and the node that it reaches."""
 
@@ -118,11 +111,8 @@ class Counterside:
         return await asyncio.create_subprocess_exec(*command, env=self.environment, stdout=PIPE, stderr=PIPE)
 
     async def run(self, *arguments: str) -> Ended:
-        process = await self.start(*arguments)
-        async with asyncio.timeout(PATIENCE_S):
-            out, err = await process.communicate()
-        assert process.returncode is not None
-        return Ended(process.returncode, out.decode(), err.decode())
+        command = ("region_node.cli.main", "orders", *arguments)
+        return await asyncio.to_thread(preloaded.run, *command, environment=self.environment)
 
     def file(self, count: int, *more: str) -> str:
         """A file of orders with the ids r0, r1 and so on."""

@@ -152,7 +152,6 @@ def test_a_replica_whose_port_refuses_costs_no_call_and_is_taken_back_when_it_se
         async with replicas_of(certificates, first.endpoint, second.endpoint) as replicas:
             await answers_again(replicas, first.endpoint)
             first.process.kill()
-            first.process.wait()
             assert {await answering(replicas) for _ in range(10)} == {second.endpoint}
             with coordinator_process(certificates, tmp_path / "0", listen=first.endpoint):
                 await answers_again(replicas, first.endpoint)
@@ -173,7 +172,6 @@ def test_a_call_waits_for_a_connection_that_is_being_made_again_where_none_stand
         async with replicas_of(certificates, only.endpoint) as replicas:
             await answering(replicas)
             only.process.kill()
-            only.process.wait()
             with pytest.raises(Unreachable):  # while it still seems that a connection can be made
                 await answering(replicas)
             calling = asyncio.create_task(answering(replicas))

@@ -17,6 +17,7 @@ from gateway.api.relay.v1.relay_pb2_grpc import RelayServiceStub
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.identity import server_name
 from gateway.sealing import Route
+from tests import preloaded
 from tests.crash.records import Records
 from tests.crash.regions import CALL_SECONDS, HANDLING, HOME, TwoRegions
 from tests.faults.proxy import FaultProxy
@@ -32,7 +33,9 @@ class Scene(TwoRegions):
     def __init__(self, directory: Path, engine: Engine, postgresql: LocalPostgresql | None) -> None:
         """PostgreSQL's server is shared with other scenes."""
         profile = Profile(engine.value, coordinators=Placement(engine), rest=Placement(engine))
-        super().__init__(LocalFederation(directory, (HANDLING, HOME), profile, postgresql, {HOME: (PROVISIONED,)}))
+        provided = {HOME: (PROVISIONED,)}
+        regions = (HANDLING, HOME)
+        super().__init__(LocalFederation(directory, regions, profile, postgresql, provided, launcher=preloaded.launch))
         self.engine = engine
         self.counter_to_handling = self._proxy(lambda: self.federation.endpoint(HANDLING))
         self.handling_to_coordinator = self._proxy(lambda: self.federation.coordinator_endpoint)

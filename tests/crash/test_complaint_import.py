@@ -18,6 +18,7 @@ from deploy.local.profiles import EMBEDDED, Engine
 from deploy.old_complaints import COLUMNS, rows
 from gateway.failpoints import VARIABLE
 from region_node.complaints.rows import require_complaint
+from tests import preloaded
 from tests.crash.records import Records
 from tests.crash.test_import import ON_POSTGRESQL, PATIENCE, SLOW
 from tests.faults.background import Background
@@ -106,7 +107,9 @@ def test_an_import_whose_client_and_node_are_killed_leaves_each_complaint_once(
     server = request.getfixturevalue("postgresql_server") if engine is Engine.POSTGRESQL else None
     profile = ON_POSTGRESQL if engine is Engine.POSTGRESQL else EMBEDDED
     background = Background()
-    with site(LocalFederation(tmp_path / "federation", (REGION,), profile, server), tmp_path) as region:
+    with site(
+        LocalFederation(tmp_path / "federation", (REGION,), profile, server, launcher=preloaded.launch), tmp_path
+    ) as region:
         proxy = FaultProxy(background, lambda: region.federation.endpoint(REGION))
         proxy.delay(SLOW)
         first = region.start_import(proxy.endpoint)

@@ -14,6 +14,7 @@ from deploy.local.federation import FEDERATION, OPERATOR, LocalFederation
 from deploy.local.process import wait_until
 from deploy.local.profiles import EMBEDDED, Engine, Placement, Profile
 from region_node.customers.rows import find_customer, lines_after
+from tests import preloaded
 from tests.crash.records import Records, Row
 from tests.faults.background import Background
 from tests.faults.proxy import FaultProxy
@@ -112,7 +113,9 @@ def ended(process: "subprocess.Popen[str]") -> tuple[int, str]:
 @pytest.fixture(scope="module")
 def unbroken(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, list[Row]]:
     """What an import leaves that nothing disturbs."""
-    with site(LocalFederation(tmp_path_factory.mktemp("unbroken"), (REGION,), EMBEDDED)) as region:
+    with site(
+        LocalFederation(tmp_path_factory.mktemp("unbroken"), (REGION,), EMBEDDED, launcher=preloaded.launch)
+    ) as region:
         code, said = ended(region.start_import(region.federation.endpoint(REGION)))
         assert code == 0, said
         return region.contents()
@@ -134,7 +137,7 @@ def test_an_import_whose_client_and_node_are_killed_goes_on_and_leaves_the_same(
     server = request.getfixturevalue("postgresql_server") if engine is Engine.POSTGRESQL else None
     profile = ON_POSTGRESQL if engine is Engine.POSTGRESQL else EMBEDDED
     background = Background()
-    with site(LocalFederation(tmp_path, (REGION,), profile, server)) as region:
+    with site(LocalFederation(tmp_path, (REGION,), profile, server, launcher=preloaded.launch)) as region:
         proxy = FaultProxy(background, lambda: region.federation.endpoint(REGION))
         proxy.delay(SLOW)
         first = region.start_import(proxy.endpoint)

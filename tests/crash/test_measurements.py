@@ -19,6 +19,7 @@ from gateway.failpoints import VARIABLE
 from region_node.measurements.measurement_rows import totals_since
 from region_node.measurements.taking import BEFORE_COMMIT
 from region_node.measurements.thresholds import DELAY
+from tests import preloaded
 from tests.crash.records import Records
 from tests.crash.test_import import ON_POSTGRESQL, PATIENCE, SLOW
 from tests.faults.background import Background
@@ -105,7 +106,9 @@ def test_a_stream_whose_ends_are_killed_loses_and_doubles_no_measurement(
     server = request.getfixturevalue("postgresql_server") if engine is Engine.POSTGRESQL else None
     profile = ON_POSTGRESQL if engine is Engine.POSTGRESQL else EMBEDDED
     background = Background()
-    with site(LocalFederation(tmp_path / "federation", (REGION,), profile, server), tmp_path) as region:
+    with site(
+        LocalFederation(tmp_path / "federation", (REGION,), profile, server, launcher=preloaded.launch), tmp_path
+    ) as region:
         proxy = FaultProxy(background, lambda: region.federation.endpoint(REGION))
         proxy.delay(SLOW)
         first = region.start_import(proxy.endpoint)

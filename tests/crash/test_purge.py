@@ -1,10 +1,7 @@
 """The nightly purge, killed in the middle of a page: the page is done once, and nothing else goes."""
 
-import os
 import signal
 import sqlite3
-import subprocess
-import sys
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
@@ -17,9 +14,9 @@ from gateway.failpoints import VARIABLE
 from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteTransaction
 from gateway.store.sqlite_schema import apply
+from tests import preloaded
 from tests.crash.purge_pages import NOW
 
-ROOT = Path(__file__).parents[2]
 OLD, WAITING = 500, 40
 ALL = 1000  # pages: more than a night has
 
@@ -38,9 +35,8 @@ def filled(path: Path) -> None:
 
 def run(path: Path, pages: int, *, armed: bool = False) -> int:
     """Some pages by a process of its own; how it ended."""
-    environment = {**os.environ, VARIABLE: "purge.before-commit" if armed else ""}
-    command = [sys.executable, "-m", "tests.crash.purge_pages", str(path), str(pages)]
-    return subprocess.run(command, cwd=ROOT, env=environment, check=False, timeout=60).returncode
+    environment = {VARIABLE: "purge.before-commit" if armed else ""}
+    return preloaded.run("tests.crash.purge_pages", str(path), str(pages), environment=environment).code
 
 
 def state(path: Path) -> tuple[int, str, int]:

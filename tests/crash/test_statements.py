@@ -3,8 +3,6 @@
 import os
 import signal
 import sqlite3
-import subprocess
-import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -14,16 +12,14 @@ from gateway.failpoints import VARIABLE
 from gateway.region_keys import KeySet
 from gateway.store.schema import migrations_of
 from gateway.store.sqlite_schema import apply
+from tests import preloaded
 from tests.crash.statement_pages import AGREEMENTS
-
-ROOT = Path(__file__).parents[2]
 
 
 def do(path: Path, command: str, *points: str) -> int:
     """A command by a process of its own, which dies where it reaches one of the points; how it ended."""
-    environment = {**os.environ, VARIABLE: ",".join(points)}
-    words = [sys.executable, "-m", "tests.crash.statement_pages", str(path), str(path.with_name("keys")), command]
-    return subprocess.run(words, cwd=ROOT, env=environment, check=False, timeout=120).returncode
+    words = ("tests.crash.statement_pages", str(path), str(path.with_name("keys")), command)
+    return preloaded.run(*words, environment={VARIABLE: ",".join(points)}).code
 
 
 def postings(path: Path) -> dict[str, int]:

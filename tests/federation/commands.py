@@ -1,25 +1,41 @@
 """The commands, as people run them, against a federation that runs in this process."""
 
 import asyncio
-import os
-import subprocess
-import sys
 from collections.abc import Mapping
 
+from tests import preloaded
+from tests.federation.certificates import FEDERATION
+from tests.federation.running import Federation
+from tests.preloaded import Ended
 
-async def run_command(
-    module: str, *arguments: str, environment: Mapping[str, str], typed: str = ""
-) -> "subprocess.CompletedProcess[str]":
-    """Runs a command to its end, with `typed` on its standard input; what it has printed, and its exit code.
 
-    In a thread: the event loop would fork a process that is full of gRPC's threads, and the child may die of that.
+async def run_command(module: str, *arguments: str, environment: Mapping[str, str], typed: str = "") -> Ended:
+    """Runs a command to its end, with `typed` on its standard input, beside the event loop."""
+    return await asyncio.to_thread(preloaded.run, module, *arguments, environment=environment, typed=typed)
+
+
+def as_caller(federation: Federation, region: str, who: str, *, node: str = "", language: str = "en") -> dict[str, str]:
+    """How the commands reach a region's node as somebody of the region, such as `operator/counter`.
+
+    They reach it at another endpoint where one is given.
     """
-    return await asyncio.to_thread(
-        subprocess.run,
-        [sys.executable, "-m", module, *arguments],
-        env={**os.environ, **environment},
-        input=typed,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return {
+        "CROSSREGION_NODE": node or federation.endpoint(region),
+        "CROSSREGION_CREDENTIALS": _credentials(federation, f"region/{region}/{who}"),
+        "CROSSREGION_FEDERATION": FEDERATION,
+        "CROSSREGION_REGION": region,
+        "CROSSREGION_LANG": language,
+    }
+
+
+def as_administrator(federation: Federation) -> dict[str, str]:
+    """How the commands reach the coordinator as an administrator."""
+    return {
+        "CROSSREGION_COORDINATOR": federation.coordinator_endpoint,
+        "CROSSREGION_CREDENTIALS": _credentials(federation, "admin/root"),
+        "CROSSREGION_FEDERATION": FEDERATION,
+    }
+
+
+def _credentials(federation: Federation, identity: str) -> str:
+    return str(federation.certificates.credentials(identity).certificate.parent)

@@ -8,8 +8,7 @@ import pytest
 
 from gateway.api.region.v1.agreement_pb2 import Agreement
 from tests.federation.agreements import Agreements, month_of
-from tests.federation.certificates import FEDERATION
-from tests.federation.commands import run_command
+from tests.federation.commands import as_caller, run_command
 from tests.federation.counter import Counter
 from tests.federation.databases import Databases
 from tests.federation.running import Federation, running
@@ -20,17 +19,10 @@ pytestmark = pytest.mark.files  # what a command prints is the same on each engi
 
 async def said(federation: Federation, region: str, *words: str, language: str = "en") -> str:
     """What a command prints for a member of a region's staff; it succeeds."""
-    credentials = federation.certificates.credentials(f"region/{region}/staff/chen").certificate.parent
-    environment = {
-        "CROSSREGION_NODE": federation.endpoint(region),
-        "CROSSREGION_CREDENTIALS": str(credentials),
-        "CROSSREGION_FEDERATION": FEDERATION,
-        "CROSSREGION_REGION": region,
-        "CROSSREGION_LANG": language,
-    }
+    environment = as_caller(federation, region, "staff/chen", language=language)
     ended = await run_command("region_node.cli.main", *words, environment=environment)
-    assert ended.returncode == 0, ended.stderr
-    return ended.stdout
+    assert ended.code == 0, ended.err
+    return ended.out
 
 
 async def test_an_agreement_is_made_listed_and_its_statement_shown_line_by_line(

@@ -19,8 +19,8 @@ from gateway.api.region.v1.audit_service_pb2_grpc import AuditServiceStub as Reg
 from gateway.federation.witnesses import witnesses_of
 from gateway.region_keys import KeySet, RegionKeys
 from gateway.signing import Signer
-from region_node.cli import audit_witnesses
-from region_node.cli.audit_export import Proof, Wanted, export, written
+from region_node.cli.node import audit_witnesses
+from region_node.cli.node.audit_export import Proof, Wanted, export, written
 from tests.federation.certificates import FEDERATION
 from tests.federation.chains import MANIPULATIONS, Manipulation, read_chain, until_witnessed, write_chain
 from tests.federation.commands import run_command
@@ -249,7 +249,7 @@ async def test_an_administrator_verifies_the_federation_by_one_command(
 
     async def verified() -> tuple[int | None, str, str]:
         ended = await run_command("coordinator.cli.main", *command, environment={})
-        return ended.returncode, ended.stdout, ended.stderr
+        return ended.code, ended.out, ended.err
 
     code, out, err = await verified()
     assert (code, err) == (0, "")

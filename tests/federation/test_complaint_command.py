@@ -1,12 +1,6 @@
 """`region-node complaints` against regions that run: filed at one counter, answered by staff of the home region."""
 
-import asyncio
 import json
-import os
-import subprocess
-import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -16,60 +10,26 @@ import pytest
 from gateway.api.region.v1.complaint_pb2 import ComplaintState, WorkItemState
 from gateway.clock import from_timestamp
 from tests.federation.archive import CHUNK, scan
-from tests.federation.certificates import FEDERATION
+from tests.federation.commands import as_administrator, as_caller, run_command
 from tests.federation.complainant import Complainant
 from tests.federation.running import Federation, until
 from tests.federation.test_complaint_remedies import REFUSED, stands
+from tests.preloaded import Ended
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 AT_WORK = WorkItemState.WORK_ITEM_STATE_IN_PROGRESS
 
 
-@dataclass(frozen=True)
-class Ended:
-    """How the command ended."""
-
-    code: int
-    out: str
-    err: str
-
-
 async def administered(federation: Federation, *words: str) -> Ended:
     """`coordinator complaints`, as an administrator."""
-    environment = {
-        **os.environ,
-        "CROSSREGION_COORDINATOR": federation.coordinator_endpoint,
-        "CROSSREGION_CREDENTIALS": str(federation.certificates.credentials("admin/root").certificate.parent),
-        "CROSSREGION_FEDERATION": FEDERATION,
-    }
-    return await _ended("coordinator.cli.main", environment, *words)
+    environment = as_administrator(federation)
+    return await run_command("coordinator.cli.main", "complaints", *words, environment=environment)
 
 
 async def said(federation: Federation, region: str, who: str, *words: str) -> Ended:
     """The command, as somebody of a region."""
-    environment = {
-        **os.environ,
-        "CROSSREGION_NODE": federation.endpoint(region),
-        "CROSSREGION_CREDENTIALS": str(
-            federation.certificates.credentials(f"region/{region}/{who}").certificate.parent
-        ),
-        "CROSSREGION_FEDERATION": FEDERATION,
-        "CROSSREGION_REGION": region,
-    }
-    return await _ended("region_node.cli.main", environment, *words)
-
-
-async def _ended(module: str, environment: Mapping[str, str], *words: str) -> Ended:
-    # In a thread: the event loop's own way of starting a process forks, with gRPC's threads at work.
-    ended = await asyncio.to_thread(
-        subprocess.run,
-        [sys.executable, "-m", module, "complaints", *words],
-        env=environment,
-        capture_output=True,
-        check=False,
-        text=True,
-    )
-    return Ended(ended.returncode, ended.stdout, ended.stderr)
+    environment = as_caller(federation, region, who)
+    return await run_command("region_node.cli.main", "complaints", *words, environment=environment)
 
 
 @pytest.mark.files  # the commands are the same on either engine

@@ -1,11 +1,6 @@
 """`region-node complaints import` against a region that runs: what it says, what it leaves, and what it would have."""
 
-import asyncio
 import csv
-import json
-import os
-import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,26 +12,13 @@ import pytest
 from deploy.old_complaints import COLUMNS, rows
 from gateway.api.region.v1.complaint_pb2 import EscalationTrigger
 from gateway.clock import from_microseconds
-from tests.federation.certificates import FEDERATION
+from tests.federation.commands import as_caller, run_command
 from tests.federation.running import Federation
+from tests.preloaded import Ended
 
 MAP = Path(__file__).parents[2] / "deploy" / "import" / "old-complaints.yaml"
 COUNT = 60
 _REFERENCE, _NUMBER, _KIND, _FILED = 0, 1, 3, 8  # columns of the sample
-
-
-@dataclass(frozen=True)
-class Ended:
-    """How the command ended."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def summary(self) -> dict[str, object]:
-        """What `--json` printed."""
-        return cast("dict[str, object]", json.loads(self.out))
 
 
 @dataclass(frozen=True)
@@ -68,25 +50,9 @@ class Files:
 
     async def run(self, file: Path, *options: str) -> Ended:
         """The command, as Sichuan's counter."""
-        credentials = self.federation.certificates.credentials("region/sichuan/operator/counter")
         arguments = [str(file), "--map", str(MAP), "--staff-id", "4711", "--patience", "5", *options]
-        environment = {
-            **os.environ,
-            "CROSSREGION_NODE": self.federation.endpoint("sichuan"),
-            "CROSSREGION_CREDENTIALS": str(credentials.certificate.parent),
-            "CROSSREGION_FEDERATION": FEDERATION,
-            "CROSSREGION_REGION": "sichuan",
-        }
-        # In a thread: the event loop's own way of starting a process forks, with gRPC's threads at work.
-        ended = await asyncio.to_thread(
-            subprocess.run,
-            [sys.executable, "-m", "region_node.cli.main", "complaints", "import", *arguments],
-            env=environment,
-            capture_output=True,
-            check=False,
-            text=True,
-        )
-        return Ended(ended.returncode, ended.stdout, ended.stderr)
+        environment = as_caller(self.federation, "sichuan", "operator/counter")
+        return await run_command("region_node.cli.main", "complaints", "import", *arguments, environment=environment)
 
     def reached(self, first_docket: int) -> list[tuple[int, str, str]]:
         """Level, trigger and time of what complaints reached, from level 2 on, of those from a docket number on."""

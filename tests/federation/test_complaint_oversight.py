@@ -13,8 +13,7 @@ from gateway.api.region.v1.complaint_pb2 import ComplaintState, EscalationTrigge
 from gateway.clock import from_timestamp
 from gateway.errors import reason_name
 from gateway.months import month_before
-from tests.federation.certificates import FEDERATION
-from tests.federation.commands import run_command
+from tests.federation.commands import as_administrator, run_command
 from tests.federation.complainant import Complainant
 from tests.federation.refusals import refusal
 from tests.federation.running import CALL_SECONDS, NOT_JOINED, Federation
@@ -245,17 +244,12 @@ async def test_a_complaint_that_was_returned_is_counted_once_at_the_region_that_
 async def test_administrators_follow_raise_and_count_complaints_by_commands(
     federation: Federation, desk: Complainant, quality: Complainant
 ) -> None:
-    credentials = federation.certificates.credentials("admin/root").certificate.parent
-    environment = {
-        "CROSSREGION_COORDINATOR": federation.coordinator_endpoint,
-        "CROSSREGION_CREDENTIALS": str(credentials),
-        "CROSSREGION_FEDERATION": FEDERATION,
-    }
+    environment = as_administrator(federation)
 
     async def said(*words: str) -> str:
         ended = await run_command("coordinator.cli.main", "complaints", *words, environment=environment)
-        assert ended.returncode == 0, ended.stderr
-        return ended.stdout
+        assert ended.code == 0, ended.err
+        return ended.out
 
     filed = await desk.file("SVC_PORTING", federation.next_number("sichuan"))
     await quality.reaches(filed.docket, IN_PROGRESS)

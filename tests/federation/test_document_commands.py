@@ -1,11 +1,7 @@
 """`region-node documents` against regions that run: what it says, how it ends, and where it goes on."""
 
-import asyncio
 import json
-import os
 import re
-import subprocess
-import sys
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -15,26 +11,18 @@ import pytest
 
 from gateway.api.region.v1 import document_service_pb2 as api
 from gateway.clock import to_timestamp
-from region_node.cli.document_transfer import request_id_of
+from region_node.cli.customers.document_transfer import request_id_of
 from tests.federation.archive import CHUNK, Archive, scan
-from tests.federation.certificates import FEDERATION
+from tests.federation.commands import as_caller, run_command
 from tests.federation.counter import REQUESTER, Counter
 from tests.federation.running import Federation
+from tests.preloaded import Ended
 
 
 def verified(federation: Federation) -> str:
     """When the papers were seen: yesterday, to the minute, as a clerk writes it."""
     yesterday = federation.clock.now().astimezone(ZoneInfo("Asia/Shanghai")) - timedelta(days=1)
     return yesterday.replace(second=0, microsecond=0).isoformat(timespec="minutes")
-
-
-@dataclass(frozen=True)
-class Ended:
-    """How the command ended."""
-
-    code: int
-    out: str
-    err: str
 
 
 @dataclass(frozen=True)
@@ -46,24 +34,9 @@ class Desk:
 
     async def run(self, *arguments: str, node: str = "") -> Ended:
         """Runs `region-node documents` with the arguments."""
-        credentials = self.federation.certificates.credentials(f"region/{self.region}/operator/counter")
-        environment = {
-            **os.environ,
-            "CROSSREGION_NODE": node or self.federation.endpoint(self.region),
-            "CROSSREGION_CREDENTIALS": str(credentials.certificate.parent),
-            "CROSSREGION_FEDERATION": FEDERATION,
-            "CROSSREGION_REGION": self.region,
-            "LC_ALL": "C.UTF-8",
-        }
-        done = await asyncio.to_thread(
-            subprocess.run,
-            [sys.executable, "-m", "region_node.cli.main", "documents", *arguments, "--staff-id", "clerk-7"],
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        return Ended(done.returncode, done.stdout, done.stderr)
+        environment = as_caller(self.federation, self.region, "operator/counter", node=node)
+        words = ("documents", *arguments, "--staff-id", "clerk-7")
+        return await run_command("region_node.cli.main", *words, environment=environment)
 
 
 @pytest.fixture

@@ -19,8 +19,7 @@ from region_node.erasure import operations
 from region_node.erasure.remembered import ERASED_KEYS
 from region_node.retention.holds import Hold
 from tests.federation.archive import Archive
-from tests.federation.certificates import FEDERATION
-from tests.federation.commands import run_command
+from tests.federation.commands import as_caller, run_command
 from tests.federation.complainant import Complainant
 from tests.federation.counter import REQUESTED, REQUESTER, Counter, Reviewer
 from tests.federation.databases import Databases
@@ -309,10 +308,10 @@ async def test_the_commands_restrict_release_and_erase_and_say_so(federation: Fe
     customer, who = customer_of(number), ("--staff-id", "4711")
 
     async def run(name: str, *words: str) -> tuple[int, str]:
-        ended = await run_command(
-            "region_node.cli.main", "customers", name, *words, *who, environment=environment(federation), typed="n\n"
-        )
-        return ended.returncode, ended.stdout + ended.stderr
+        environment = as_caller(federation, "sichuan", "operator/counter")
+        command = ("region_node.cli.main", "customers", name, *words, *who)
+        ended = await run_command(*command, environment=environment, typed="n\n")
+        return ended.code, ended.out + ended.err
 
     reason = ("--reason", "consent-withdrawn")
     code, said = await run("restrict", "--number", number, *reason)
@@ -334,17 +333,6 @@ async def test_the_commands_restrict_release_and_erase_and_say_so(federation: Fe
     assert (code, "--customer-id" in said) == (2, True)
     code, said = await run("release", "--number", number)
     assert (code, "CUSTOMER_ERASED" in said) == (1, True)
-
-
-def environment(federation: Federation) -> dict[str, str]:
-    """How the commands reach Sichuan's node as its counter."""
-    credentials = federation.certificates.credentials("region/sichuan/operator/counter")
-    return {
-        "CROSSREGION_NODE": federation.endpoint("sichuan"),
-        "CROSSREGION_CREDENTIALS": str(credentials.certificate.parent),
-        "CROSSREGION_FEDERATION": FEDERATION,
-        "CROSSREGION_REGION": "sichuan",
-    }
 
 
 async def test_of_a_restricted_customer_nothing_is_read_and_nothing_goes_on_until_that_is_lifted(

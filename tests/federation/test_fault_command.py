@@ -1,39 +1,20 @@
 """`region-node faults` against regions that run: reported at one counter, repaired by staff of another region."""
 
-import asyncio
 import json
-import os
-import subprocess
-import sys
 
 import pytest
 
-from tests.federation.certificates import FEDERATION
+from tests.federation.commands import as_caller, run_command
 from tests.federation.fault_reporter import CLOSED, RESOLVED, FaultReporter
 from tests.federation.running import Federation
 
 
 async def said(federation: Federation, region: str, who: str, *words: str, code: int = 0) -> str:
     """What the command prints, as somebody of a region."""
-    identity = f"region/{region}/{who}"
-    environment = {
-        **os.environ,
-        "CROSSREGION_NODE": federation.endpoint(region),
-        "CROSSREGION_CREDENTIALS": str(federation.certificates.credentials(identity).certificate.parent),
-        "CROSSREGION_FEDERATION": FEDERATION,
-        "CROSSREGION_REGION": region,
-    }
-    # In a thread: the event loop's own way of starting a process forks, with gRPC's threads at work.
-    ended = await asyncio.to_thread(
-        subprocess.run,
-        [sys.executable, "-m", "region_node.cli.main", "faults", *words],
-        env=environment,
-        capture_output=True,
-        check=False,
-        text=True,
-    )
-    assert ended.returncode == code, ended.stderr
-    return ended.stdout + ended.stderr
+    environment = as_caller(federation, region, who)
+    ended = await run_command("region_node.cli.main", "faults", *words, environment=environment)
+    assert ended.code == code, ended.err
+    return ended.out + ended.err
 
 
 @pytest.mark.files  # the commands are the same on either engine

@@ -1,21 +1,16 @@
 """`region-node customers import` against a region that runs: what it says, what it leaves, and where it goes on."""
 
-import asyncio
 import csv
-import json
-import os
-import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
 import pytest
 
-from tests.federation.certificates import FEDERATION
+from tests.federation.commands import as_caller, run_command
 from tests.federation.counter import Counter
 from tests.federation.running import Federation
+from tests.preloaded import Ended
 
 MAP = """
 currency: CNY
@@ -33,20 +28,6 @@ customer:
     balance: {column: Balance}
 """
 HEADER = ("Number", "Name", "Since", "Balance")
-
-
-@dataclass(frozen=True)
-class Ended:
-    """How the command ended."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def summary(self) -> dict[str, object]:
-        """What `--json` printed."""
-        return cast("dict[str, object]", json.loads(self.out))
 
 
 @dataclass(frozen=True)
@@ -70,27 +51,11 @@ class Files:
 
     async def run(self, file: Path, *options: str) -> Ended:
         """The command, as Sichuan's counter."""
-        credentials = self.federation.certificates.credentials("region/sichuan/operator/counter")
         map_file = self.directory / "map.yaml"
         map_file.write_text(MAP, "utf-8")
         arguments = [str(file), "--map", str(map_file), "--staff-id", "4711", "--patience", "5", *options]
-        environment = {
-            **os.environ,
-            "CROSSREGION_NODE": self.federation.endpoint("sichuan"),
-            "CROSSREGION_CREDENTIALS": str(credentials.certificate.parent),
-            "CROSSREGION_FEDERATION": FEDERATION,
-            "CROSSREGION_REGION": "sichuan",
-        }
-        # In a thread: the event loop's own way of starting a process forks, with gRPC's threads at work.
-        ended = await asyncio.to_thread(
-            subprocess.run,
-            [sys.executable, "-m", "region_node.cli.main", "customers", "import", *arguments],
-            env=environment,
-            capture_output=True,
-            check=False,
-            text=True,
-        )
-        return Ended(ended.returncode, ended.stdout, ended.stderr)
+        environment = as_caller(self.federation, "sichuan", "operator/counter")
+        return await run_command("region_node.cli.main", "customers", "import", *arguments, environment=environment)
 
 
 @pytest.fixture

@@ -7,8 +7,7 @@ import pytest
 
 from gateway.api.coordinator.v1 import problem_service_pb2 as api
 from gateway.api.coordinator.v1.problem_service_pb2_grpc import ProblemServiceStub
-from tests.federation.certificates import FEDERATION
-from tests.federation.commands import run_command
+from tests.federation.commands import as_administrator, as_caller, run_command
 from tests.federation.counter import Counter
 from tests.federation.running import CALL_SECONDS, Federation, until
 from tests.unit.network_events import event
@@ -18,28 +17,17 @@ CLERK = ("--staff-id", "4711")
 
 async def administrator(federation: Federation, *words: str, code: int = 0) -> str:
     """What the coordinator's command prints."""
-    environment = {
-        "CROSSREGION_COORDINATOR": federation.coordinator_endpoint,
-        "CROSSREGION_CREDENTIALS": str(federation.certificates.credentials("admin/root").certificate.parent),
-        "CROSSREGION_FEDERATION": FEDERATION,
-    }
-    ended = await run_command("coordinator.cli.main", *words, environment=environment)
-    assert ended.returncode == code, ended.stderr
-    return ended.stdout + ended.stderr
+    ended = await run_command("coordinator.cli.main", *words, environment=as_administrator(federation))
+    assert ended.code == code, ended.err
+    return ended.out + ended.err
 
 
 async def clerk(federation: Federation, *words: str, code: int = 0) -> str:
     """What the command of Sichuan's node prints."""
-    credentials = federation.certificates.credentials("region/sichuan/operator/counter")
-    environment = {
-        "CROSSREGION_NODE": federation.endpoint("sichuan"),
-        "CROSSREGION_CREDENTIALS": str(credentials.certificate.parent),
-        "CROSSREGION_FEDERATION": FEDERATION,
-        "CROSSREGION_REGION": "sichuan",
-    }
+    environment = as_caller(federation, "sichuan", "operator/counter")
     ended = await run_command("region_node.cli.main", "problems", *words, *CLERK, environment=environment)
-    assert ended.returncode == code, ended.stderr
-    return ended.stdout + ended.stderr
+    assert ended.code == code, ended.err
+    return ended.out + ended.err
 
 
 @pytest.mark.files  # the commands are the same on either engine

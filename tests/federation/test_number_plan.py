@@ -9,8 +9,7 @@ from gateway.api.region.v1.order_pb2 import OrderState
 from gateway.api.types.v1.reason_pb2 import Reason
 from region_node.membership.last_good import LastGood
 from tests.contract.large_number_plan import segments
-from tests.federation.certificates import FEDERATION
-from tests.federation.commands import run_command
+from tests.federation.commands import as_administrator, run_command
 from tests.federation.counter import Counter
 from tests.federation.databases import Databases
 from tests.federation.running import NO_PREFIX, Federation, running, until
@@ -25,18 +24,13 @@ async def import_number_plan(federation: Federation, rows: Sequence[tuple[str, s
     file = federation.directory / "segments.csv"
     with file.open("w", newline="") as opened:
         csv.writer(opened).writerows([("prefix", "region"), *rows])
-    credentials = federation.certificates.credentials("admin/root").certificate.parent
     command = await run_command(
         "coordinator.cli.main",
         *("federation", "import-number-plan", str(file), "--merge", "--json"),
-        environment={
-            "CROSSREGION_COORDINATOR": federation.coordinator_endpoint,
-            "CROSSREGION_CREDENTIALS": str(credentials),
-            "CROSSREGION_FEDERATION": FEDERATION,
-        },
+        environment=as_administrator(federation),
     )
-    assert command.returncode == 0, command.stderr
-    told: dict[str, object] = json.loads(command.stdout)
+    assert command.code == 0, command.err
+    told: dict[str, object] = json.loads(command.out)
     return told
 
 

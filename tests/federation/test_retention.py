@@ -228,7 +228,7 @@ async def command(federation: Federation, who: str, *arguments: str, typed: str 
     options = ["--node", federation.endpoint("sichuan"), "--credentials", str(directory)]
     options += ["--federation", FEDERATION, "--region", "sichuan"]
     ended = await run_command("region_node.cli.main", *arguments, *options, environment={}, typed=typed)
-    return ended.returncode, ended.stdout + ended.stderr
+    return ended.code, ended.out + ended.err
 
 
 STAFF = "region/sichuan/staff/reviewer-1"

@@ -8,25 +8,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from subprocess import PIPE, Popen
 
-from tests.federation.certificates import FEDERATION
+from tests.federation.commands import as_caller, run_command
 from tests.federation.counter import Counter, code_in
 from tests.federation.running import Federation, until
 from tests.federation.sharing_counter import FILE_NUMBER, SharingCounter
+from tests.preloaded import Ended
 
 STAFF = ("--staff-id", "4711")
 
 
-@dataclass(frozen=True)
-class Ended:
-    """How the command ended."""
-
-    code: int | None
-    out: str
-    err: str
-
-
 def begun(command: Sequence[str], environment: Mapping[str, str]) -> "Popen[str]":
-    """Starts a command, in a thread as `run_command` does."""
+    """Starts a command. In a thread, as the event loop would fork a process that is full of gRPC's threads."""
     return Popen(command, env=environment, stdin=PIPE, stdout=PIPE, stderr=PIPE, text=True)
 
 
@@ -39,21 +31,14 @@ class Shell:
 
     async def begin(self, *arguments: str, language: str = "en") -> "Popen[str]":
         """Starts the command."""
-        credentials = self.federation.certificates.credentials(f"region/guangdong/{self.name}")
-        environment = {
-            **os.environ,
-            "CROSSREGION_NODE": self.federation.endpoint("guangdong"),
-            "CROSSREGION_CREDENTIALS": str(credentials.certificate.parent),
-            "CROSSREGION_FEDERATION": FEDERATION,
-            "CROSSREGION_REGION": "guangdong",
-            "CROSSREGION_LANG": language,
-        }
+        environment = {**os.environ, **self._environment(language)}
         command = (sys.executable, "-m", "region_node.cli.main", "sharing", *arguments, *STAFF)
         return await asyncio.to_thread(begun, command, environment)
 
     async def run(self, *arguments: str, language: str = "en") -> Ended:
         """The command from its beginning to its end."""
-        return await self.ended(await self.begin(*arguments, language=language))
+        words = ("sharing", *arguments, *STAFF)
+        return await run_command("region_node.cli.main", *words, environment=self._environment(language))
 
     async def run_with_code(self, number: str, *arguments: str, language: str = "en") -> Ended:
         """The command, in which the customer says the code that comes."""
@@ -74,6 +59,9 @@ class Shell:
         """How it ends, where the customer says something."""
         out, err = await asyncio.to_thread(process.communicate, said or None)
         return Ended(process.returncode, out, err)
+
+    def _environment(self, language: str) -> dict[str, str]:
+        return as_caller(self.federation, "guangdong", self.name, language=language)
 
 
 async def test_a_customer_consents_is_read_sees_it_and_withdraws(federation: Federation, sichuan: Counter) -> None:

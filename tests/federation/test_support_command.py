@@ -1,40 +1,20 @@
 """`region-node support`, `experts` and `spares` against regions that run."""
 
-import asyncio
 import json
-import os
-import subprocess
-import sys
 from datetime import timedelta
 
 import pytest
 
-from tests.federation.certificates import FEDERATION
+from tests.federation.commands import as_caller, run_command
 from tests.federation.running import Federation
 from tests.federation.support_staff import CLOSED, LINK, RESOLVED, SERVICE, SupportStaff
 
 
 async def said(federation: Federation, region: str, *words: str, code: int = 0, who: str = "staff/wang") -> str:
     """What the command prints, as somebody of a region."""
-    identity = f"region/{region}/{who}"
-    environment = {
-        **os.environ,
-        "CROSSREGION_NODE": federation.endpoint(region),
-        "CROSSREGION_CREDENTIALS": str(federation.certificates.credentials(identity).certificate.parent),
-        "CROSSREGION_FEDERATION": FEDERATION,
-        "CROSSREGION_REGION": region,
-    }
-    # In a thread: the event loop's own way of starting a process forks, with gRPC's threads at work.
-    ended = await asyncio.to_thread(
-        subprocess.run,
-        [sys.executable, "-m", "region_node.cli.main", *words],
-        env=environment,
-        capture_output=True,
-        check=False,
-        text=True,
-    )
-    assert ended.returncode == code, ended.stderr
-    return ended.stdout + ended.stderr
+    ended = await run_command("region_node.cli.main", *words, environment=as_caller(federation, region, who))
+    assert ended.code == code, ended.err
+    return ended.out + ended.err
 
 
 @pytest.mark.files  # the commands are the same on either engine

@@ -6,7 +6,7 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from coordinator.auditing.rules import compare, take_part
-from coordinator.cli.audit_chains import told_problems
+from coordinator.cli.node.audit_chains import told_problems
 from gateway.api.coordinator.v1.administration_pb2 import ChainVerdict, Sighting
 from gateway.api.federation.v1.federation_pb2 import AuditHead
 from gateway.api.region.v1.audit_service_pb2 import ChainProblemKind, ToldRow, VerifyChainResponse

@@ -16,10 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import coordinator
+from coordinator.cli.complaints.report_charts import Bar, Caption, Line, bars, lines
+from coordinator.cli.complaints.report_figures import as_csv, as_json, as_rows, duration
+from coordinator.cli.complaints.report_page import GROUPINGS, page
 from coordinator.cli.main import main
-from coordinator.cli.report_charts import Bar, Caption, Line, bars, lines
-from coordinator.cli.report_figures import as_csv, as_json, as_rows, duration
-from coordinator.cli.report_page import GROUPINGS, page
 from coordinator.oversight import figures
 from gateway.api.coordinator.v1.administration_pb2 import UnansweredRegion
 from gateway.api.coordinator.v1.complaint_oversight_service_pb2 import (

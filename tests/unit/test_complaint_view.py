@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.api.region.v1.complaint_pb2 import LedgerEntry, TimeReason
-from region_node.cli.complaint_view import print_ledger
+from region_node.cli.complaints.complaint_view import print_ledger
 
 LENGTHS = st.lists(st.integers(1, 10**6), min_size=1, max_size=6)
 
@@ -38,7 +38,7 @@ def test_the_parts_of_a_bar_are_the_whole_bar(lengths: list[int]) -> None:
     with pytest.MonkeyPatch.context() as patch:
         lines: list[str] = []
         patch.setattr(
-            "region_node.cli.complaint_view.print_table",
+            "region_node.cli.complaints.complaint_view.print_table",
             lambda _, rows: lines.extend(str(row[-1]) for row in rows),
         )
         print_ledger(ledger(lengths))

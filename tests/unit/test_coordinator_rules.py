@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from coordinator.cli.complaints.timeline import Hop, seconds_between, timeline
 from coordinator.cli.output import told, told_age, told_span
-from coordinator.cli.timeline import Hop, seconds_between, timeline
 from coordinator.membership.rules import (
     Heartbeat,
     Lease,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from coordinator.cli.classification_rules import DESK, Fit, Measured, measured
+from coordinator.cli.complaints.classification_rules import DESK, Fit, Measured, measured
 from gateway.federation.catalogue import Federation
 from gateway.federation.files import load
 

@@ -65,7 +65,7 @@ def test_wrong_usage_is_told_in_the_language_that_was_asked_for() -> None:
 
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_every_command_takes_the_option(program: str) -> None:
-    for command in commands(PROGRAMS[program]):
+    for command in commands(PROGRAMS[program].whole()):
         assert [option.name for option in command.params].count("lang") == 1, command.name
 
 
@@ -162,7 +162,7 @@ def test_the_shell_completes_commands_options_and_their_values() -> None:
 
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_every_command_has_a_help_with_an_example(program: str) -> None:
-    for command in commands(PROGRAMS[program]):
+    for command in commands(PROGRAMS[program].whole()):
         if not isinstance(command, click.Group):
             assert "Example" in (command.help or ""), command.name
 
@@ -170,7 +170,12 @@ def test_every_command_has_a_help_with_an_example(program: str) -> None:
 ROOT = Path(__file__).parents[2]
 SPOKEN = [
     path
-    for pattern in ("region_node/cli/*.py", "coordinator/cli/*.py", "gateway/doctor/*.py", "gateway/*/commands.py")
+    for pattern in (
+        "region_node/cli/**/*.py",
+        "coordinator/cli/**/*.py",
+        "gateway/doctor/*.py",
+        "gateway/*/commands.py",
+    )
     for path in ROOT.glob(pattern)
 ]
 # What ends in the eyes of a person, and the exceptions of the commands whose text does.

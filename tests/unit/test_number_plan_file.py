@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coordinator.cli.number_plan_file import (
+from coordinator.cli.federation.number_plan_file import (
     Columns,
     FileUnusable,
     Found,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from gateway.api.region.v1.order_pb2 import OrderRequest
 from gateway.api.types.v1.types_pb2 import Applicant, Channel, Requester
-from region_node.cli.order_file import Format, Line, OrderFile, OrderFileUnusable, Reading
+from region_node.cli.orders.order_file import Format, Line, OrderFile, OrderFileUnusable, Reading
 
 REQUESTER = Requester(staff_id="4711", channel=Channel.CHANNEL_COUNTER)
 HASH = "ab" * 32

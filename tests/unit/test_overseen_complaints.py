@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coordinator.cli.complaint_view import length, print_groups, print_headers, print_history
+from coordinator.cli.complaints.complaint_view import length, print_groups, print_headers, print_history
 from coordinator.oversight.complaint_rules import concerns, first_contact, merged
 from gateway.api.region.v1.complaint_oversight_service_pb2 import (
     ComplaintHeader,
@@ -110,7 +110,7 @@ def test_the_rows_of_why_late_sum_to_the_whole_as_they_are_shown(seconds: list[i
     shown: list[tuple[str, ...]] = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
-            "coordinator.cli.complaint_view.print_table",
+            "coordinator.cli.complaints.complaint_view.print_table",
             lambda title, _, rows: shown.extend(rows) if title == "Why it is late" else None,
         )
         seen = ComplaintHistory(header=header(1))

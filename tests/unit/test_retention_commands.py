@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from gateway.api.region.v1 import retention_service_pb2 as api
-from region_node.cli import retention
+from region_node.cli.customers import retention
 from region_node.cli.main import main
 
 CONNECTION = ["--node", "127.0.0.1:1", "--federation", "f", "--region", "sichuan"]

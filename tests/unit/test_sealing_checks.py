@@ -15,7 +15,7 @@ from gateway.region_keys import KeySet
 from gateway.sealing_keys import published
 from gateway.signing import Signer
 from gateway.tls import Credentials
-from region_node.cli.sealing_checks import check_sealing_key
+from region_node.cli.node.sealing_checks import check_sealing_key
 from region_node.settings import RegionSettings, SigningFiles
 
 NOW = datetime(2031, 11, 24, 12, tzinfo=UTC)

@@ -8,8 +8,8 @@ import pytest
 from chinese_calendar.constants import holidays, workdays
 from click.testing import CliRunner, Result
 
-from coordinator.cli.calendars import FILE, calendar_of, calendars_text, import_calendar, known_years
-from coordinator.cli.federation import validate
+from coordinator.cli.federation.calendars import FILE, calendar_of, calendars_text, import_calendar, known_years
+from coordinator.cli.federation.federation import validate
 from gateway.api.federation.v1.configuration_pb2 import Calendar, Configuration, TimeLimit
 from gateway.calendars import WorkingDays
 from gateway.federation.calendar_rules import calendar_warnings

@@ -1,0 +1,196 @@
+"""`coordinator complaints list`, `show`, `raise` and `reclassify`."""
+
+import hashlib
+import uuid
+from datetime import UTC, datetime, timedelta
+
+import click
+
+from coordinator.cli.complaints.complaint_view import print_groups, print_headers, print_history
+from coordinator.cli.connection import TIMEOUT, Connection, connected
+from coordinator.cli.exits import EPILOG, CannotReach
+from coordinator.cli.output import json_option, print_json, tell_unanswered
+from gateway.api.coordinator.v1 import complaint_oversight_service_pb2 as contract
+from gateway.api.coordinator.v1.complaint_oversight_service_pb2_grpc import ComplaintOversightServiceStub
+from gateway.channels import invoke
+from gateway.languages import translated
+
+_LARGEST_PAGE = 500
+_LONGEST_HOURS = 10_000
+
+
+@click.command("list", epilog=EPILOG)
+@click.option("--overdue", is_flag=True, help="Only those whose time has passed without a resolution.")
+@click.option("--due-soon", is_flag=True, help="Only those that are due soon, and not yet overdue.")
+@click.option(
+    "--within",
+    metavar="HOURS",
+    type=click.IntRange(1, _LONGEST_HOURS),
+    default=24,
+    show_default=True,
+    help="What soon means.",
+)
+@click.option("--unclassified", is_flag=True, help="Only those of which nobody has said what they are about.")
+@click.option("--level", type=click.IntRange(0, 5), default=0, help="Only those raised at least so high.")
+@click.option("--region", default="", help="Only those that this region took in or is responsible for.")
+@click.option("--category", default="", help="Only those of this category, by its code.")
+@click.option("--group", default="", help="Only those of this group, by its id as `show` tells it.")
+@click.option("--all", "include_ended", is_flag=True, help="Also those that have ended.")
+@click.option(
+    "--limit",
+    type=click.IntRange(1, _LARGEST_PAGE),
+    default=50,
+    show_default=True,
+    help="At most this many from each region.",
+)
+@connected
+@json_option
+def list_complaints(
+    connection: Connection,
+    overdue: bool,
+    due_soon: bool,
+    within: int,
+    unclassified: bool,
+    level: int,
+    region: str,
+    category: str,
+    group: str,
+    include_ended: bool,
+    limit: int,
+    as_json: bool,
+) -> None:
+    """List the complaints of all regions that are open: how high they are, with whom, until when.
+
+    Those that are due first come first where --overdue or --due-soon is given, else the newest. Nothing here says who
+    complains, or what was said.
+
+    \b
+    Examples:
+      coordinator complaints list --overdue
+      coordinator complaints list --due-soon --within 8 --region sichuan
+    """
+    if overdue and due_soon:
+        raise click.UsageError(translated("a complaint is not overdue and due soon at once: give one of them"))
+    request = contract.ListComplaintsRequest(
+        overdue=overdue,
+        unclassified=unclassified,
+        level=level,
+        region=region,
+        category=category,
+        group_id=group,
+        include_ended=include_ended,
+        page_size=limit,
+    )
+    if due_soon:
+        request.due_within.FromTimedelta(timedelta(hours=within))
+    response = connection.ask(
+        lambda channel: invoke(ComplaintOversightServiceStub(channel).ListComplaints, request, TIMEOUT)
+    )
+    if as_json:
+        print_json(response)
+    else:
+        print_headers(response.complaints, datetime.now(UTC))
+        print_groups(response.complaints)
+    for each in response.regions_with_more:
+        click.echo(translated("{region} has more: raise --limit, or ask for less", region=each), err=True)
+    tell_unanswered(response.unanswered)
+
+
+@click.command(epilog=EPILOG)
+@click.argument("docket")
+@connected
+@json_option
+def show(connection: Connection, docket: str, as_json: bool) -> None:
+    """Show how the complaint DOCKET went: deadlines, timeline, who had it how long, and why it is late.
+
+    The times of the last table sum to the whole: what it was allowed to take, and how late it is. Nothing here says
+    who complains, or what was said.
+
+    \b
+    Example:
+      coordinator complaints show guangdong/20261124-17
+    """
+    request = contract.ShowComplaintRequest(docket=docket)
+    response = connection.ask(
+        lambda channel: invoke(ComplaintOversightServiceStub(channel).ShowComplaint, request, TIMEOUT)
+    )
+    if as_json:
+        print_json(response)
+    elif response.HasField("complaint"):
+        print_history(response.complaint, response.told_by)
+    tell_unanswered(response.unanswered)
+    if not response.HasField("complaint"):
+        raise CannotReach(translated("no region that may know {docket} could be asked", docket=docket))
+
+
+@click.command("raise", epilog=EPILOG)
+@click.argument("docket")
+@click.option("--level", type=click.IntRange(1, 5), required=True, help="To what level, higher than it is.")
+@click.option("--reason", required=True, help="Why; the regions concerned keep it as a note of yours.")
+@connected
+@json_option
+def raise_complaint(connection: Connection, docket: str, level: int, reason: str, as_json: bool) -> None:
+    """Raise the complaint DOCKET to a level: it goes through those between, and never down again.
+
+    What is resolved is not raised. Your name stands in the audit chain of the region. The same command again changes
+    nothing more: repeat it where no answer came.
+
+    \b
+    Example:
+      coordinator complaints raise guangdong/20261124-17 --level 4 --reason 'in the newspapers'
+    """
+    content = "\0".join((docket, str(level), reason))
+    request = contract.RaiseComplaintRequest(
+        request_id=hashlib.sha256(content.encode()).hexdigest()[:32], docket=docket, level=level, reason=reason
+    )
+    response = connection.ask(
+        lambda channel: invoke(ComplaintOversightServiceStub(channel).RaiseComplaint, request, TIMEOUT)
+    )
+    if as_json:
+        print_json(response)
+        return
+    raised = response.complaint
+    line = translated(
+        "{docket} is at level {level}; {region} is responsible",
+        docket=raised.docket,
+        level=raised.level,
+        region=raised.owner_region,
+    )
+    click.echo(line)
+
+
+@click.command(epilog=EPILOG)
+@click.argument("docket")
+@click.option("--category", required=True, help="What it is about, by the category's code.")
+@click.option("--reason", required=True, help="Why; the regions concerned keep it as a note of yours.")
+@click.option("--request-id", default="", help="The same id does the same thing once. Made up where it is not given.")
+@connected
+@json_option
+def reclassify(connection: Connection, docket: str, category: str, reason: str, request_id: str, as_json: bool) -> None:
+    """Say what the complaint DOCKET is about: it goes where that makes it go, and the customer is told.
+
+    Its time runs from filing on. What a region other than that of first contact has, is returned by that region first,
+    as wrongly classified. Your name stands in the audit chain of the region. Where no answer came,
+    run it again: it is refused if it was done, so nothing is done twice.
+
+    \b
+    Examples:
+      coordinator complaints list --unclassified
+      coordinator complaints reclassify guangdong/20261124-17 --category NET_SPEED --reason 'it is not about the bill'
+    """
+    request = contract.ReclassifyComplaintRequest(
+        request_id=request_id or uuid.uuid4().hex, docket=docket, category=category, reason=reason
+    )
+    response = connection.ask(
+        lambda channel: invoke(ComplaintOversightServiceStub(channel).ReclassifyComplaint, request, TIMEOUT)
+    )
+    if as_json:
+        print_json(response)
+        return
+    line = translated(
+        "{docket} is of the category {category}; {region} is responsible",
+        docket=response.complaint.docket,
+        category=response.complaint.category,
+        region=response.complaint.owner_region,
+    )
+    click.echo(line)

@@ -1,0 +1,227 @@
+"""`coordinator federation`: the configuration as files."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+from rich.text import Text
+
+from coordinator.cli.connection import Connection, connected
+from coordinator.cli.exits import EPILOG, NotDone
+from coordinator.cli.federation.calendars import import_calendar
+from coordinator.cli.federation.in_force import in_force, put_in_force
+from coordinator.cli.federation.number_plan import import_number_plan
+from coordinator.cli.federation.number_plan_file import owners_of
+from coordinator.cli.output import console, json_option, print_json
+from gateway.api.federation.v1.configuration_pb2 import Configuration
+from gateway.clock import SystemClock
+from gateway.federation.calendar_rules import calendar_warnings
+from gateway.federation.files import ConfigurationError, dump, load
+from gateway.federation.rules import Change, difference, problems
+from gateway.languages import translated
+
+_directory = click.argument("directory", type=click.Path(path_type=Path, exists=True, file_okay=False))
+
+
+@click.group()
+def federation() -> None:
+    """Validate, show, compare and apply the federation configuration.
+
+    Its files are the *.yaml of one directory; see deploy/federation for an example. A directory may leave the number
+    plan out: then `diff` and `apply` keep the one in force, which `import-number-plan` replaces.
+    """
+
+
+federation.add_command(import_calendar)
+federation.add_command(import_number_plan)
+
+
+@federation.command(epilog=EPILOG)
+@_directory
+@json_option
+def validate(directory: Path, as_json: bool) -> None:
+    """Check the files in DIRECTORY, with the loader that `apply` uses. Needs no coordinator.
+
+    Warnings, on standard error, tell what can be applied and should be seen to.
+
+    \b
+    Example:
+      coordinator federation validate deploy/federation
+    """
+    if as_json:
+        configuration, found = _read(directory)
+        warnings = calendar_warnings(configuration, SystemClock().now().date())
+        told = {"valid": not found, "problems": found, "warnings": warnings}
+        click.echo(json.dumps(told, ensure_ascii=False, indent=2))
+        if found:
+            raise NotDone([translated("{count} problems", count=len(found))])
+        return
+    configuration = _valid(directory)
+    for warning in calendar_warnings(configuration, SystemClock().now().date()):
+        click.echo(translated("warning: {warning}", warning=warning), err=True)
+    plan = translated("{count} prefixes", count=len(owners_of(configuration.number_plan)))
+    if not configuration.HasField("number_plan"):
+        plan = translated("no number plan of its own")
+    click.echo(
+        translated(
+            "valid: {federation} with {regions} regions, {number_plan}, {businesses} businesses, {plans} plans",
+            federation=configuration.federation,
+            regions=len(configuration.regions),
+            number_plan=plan,
+            businesses=len(configuration.businesses),
+            plans=len(configuration.plans),
+        )
+    )
+
+
+@federation.command(epilog=EPILOG)
+@connected
+@json_option
+def show(connection: Connection, as_json: bool) -> None:
+    """Print the configuration in force, as YAML that `apply` takes.
+
+    \b
+    Example:
+      coordinator federation show > in-force.yaml
+    """
+    response = in_force(connection)
+    if as_json:
+        print_json(response)
+        return
+    click.echo(f"# revision {response.federation_revision}")
+    for name, text in dump(response.configuration).items():
+        click.echo(f"# {name}\n{text}")
+
+
+@federation.command(epilog=EPILOG)
+@_directory
+@connected
+@json_option
+def diff(connection: Connection, directory: Path, as_json: bool) -> None:
+    """Show what applying DIRECTORY would change.
+
+    \b
+    Example:
+      coordinator federation diff deploy/federation
+    """
+    response = in_force(connection)
+    wanted = _wanted(directory, response.configuration)
+    changes = difference(response.configuration, wanted)
+    if as_json:
+        told = {
+            "federation_revision": response.federation_revision,
+            "changes": [asdict(change) for change in changes],
+        }
+        click.echo(json.dumps(told, ensure_ascii=False, indent=2))
+        return
+    _print_changes(changes)
+    click.echo(
+        translated("{count} changes to revision {revision}", count=len(changes), revision=response.federation_revision)
+    )
+
+
+@federation.command(epilog=EPILOG)
+@_directory
+@click.option("--dry-run", is_flag=True, help="Only let the coordinator check.")
+@click.option("--replace-number-plan", is_flag=True, help="Also where most prefixes in force would be gone.")
+@connected
+@json_option
+def apply(connection: Connection, directory: Path, dry_run: bool, replace_number_plan: bool, as_json: bool) -> None:
+    """Put the configuration in DIRECTORY in force, as a whole.
+
+    Refused if it is not valid, or if somebody else applied one meanwhile. A directory without `number_plan` keeps the
+    number plan in force. One whose number plan lacks more than half of the prefixes in force is refused: it is most
+    likely not meant to replace a plan that was imported.
+
+    \b
+    Example:
+      coordinator federation apply deploy/federation
+    """
+    before = in_force(connection)
+    wanted = _wanted(directory, before.configuration)
+    if not replace_number_plan:
+        _require_most_prefixes(before.configuration, wanted)
+    response = put_in_force(connection, wanted, expected_revision=before.federation_revision, dry_run=dry_run)
+    if as_json:
+        print_json(response)
+        return
+    changes = len(difference(before.configuration, wanted))
+    told = translated("revision {revision} stays in force: nothing changes", revision=response.federation_revision)
+    if dry_run:
+        told = translated(
+            "valid, not applied: {count} changes to revision {revision}",
+            count=changes,
+            revision=before.federation_revision,
+        )
+    elif changes:
+        told = translated(
+            "revision {revision} is in force: {count} changes", revision=response.federation_revision, count=changes
+        )
+    click.echo(told)
+
+
+def _read(directory: Path) -> tuple[Configuration, list[str]]:
+    """The configuration in a directory, and all that is wrong with it."""
+    try:
+        configuration = load(directory)
+    except ConfigurationError as error:
+        return Configuration(), error.problems
+    if not configuration.HasField("number_plan"):
+        return configuration, problems(_without_pools(configuration))
+    return configuration, problems(configuration)
+
+
+def _without_pools(configuration: Configuration) -> Configuration:
+    """The same configuration without what only a number plan can tell to be right."""
+    rest = Configuration()
+    rest.CopyFrom(configuration)
+    for region in rest.regions:
+        region.ClearField("number_pools")
+    return rest
+
+
+def _valid(directory: Path) -> Configuration:
+    configuration, found = _read(directory)
+    if found:
+        raise NotDone(found)
+    return configuration
+
+
+def _wanted(directory: Path, before: Configuration) -> Configuration:
+    """The configuration in a directory, with the number plan in force where it leaves that out. Raises NotDone."""
+    configuration = _valid(directory)
+    if not configuration.HasField("number_plan") and before.HasField("number_plan"):
+        configuration.number_plan.CopyFrom(before.number_plan)
+        if found := problems(configuration):
+            raise NotDone(found)
+    return configuration
+
+
+def _require_most_prefixes(before: Configuration, wanted: Configuration) -> None:
+    """Raises NotDone where more than half of the prefixes in force would be gone."""
+    owned = owners_of(before.number_plan).keys()
+    gone = len(owned - owners_of(wanted.number_plan).keys())
+    if 2 * gone > len(owned):
+        raise NotDone(
+            [
+                translated(
+                    "the number plan of the directory lacks {gone} of the {all} prefixes in force."
+                    " Take number_plan out of the directory to keep the plan in force, or say --replace-number-plan",
+                    gone=f"{gone:,}",
+                    all=f"{len(owned):,}",
+                )
+            ]
+        )
+
+
+def _print_changes(changes: Sequence[Change]) -> None:
+    out = console()
+    for change in changes:
+        if change.old is None:
+            out.print(Text(f"+ {change.path}: {change.new}", style="green"))
+        elif change.new is None:
+            out.print(Text(f"- {change.path}: {change.old}", style="red"))
+        else:
+            out.print(Text(f"~ {change.path}: {change.old} → {change.new}", style="yellow"))

@@ -1,0 +1,1 @@
+"""Commands about the network's paths, problems and planned outages."""

@@ -1,0 +1,209 @@
+"""`coordinator network`: what paths between regions add up to."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from coordinator.cli.connection import Connection, connected
+from coordinator.cli.exits import EPILOG, NotDone
+from coordinator.cli.federation.in_force import in_force
+from coordinator.cli.network.matrix_page import page
+from coordinator.cli.network.network_view import print_matrix, print_ways
+from coordinator.cli.output import json_option, print_json, tell_unanswered
+from gateway.api.coordinator.v1 import path_service_pb2 as contract
+from gateway.api.coordinator.v1.path_service_pb2_grpc import PathServiceStub
+from gateway.api.federation.v1.network_pb2 import Link
+from gateway.channels import invoke
+from gateway.federation.files import ConfigurationError, load_file
+from gateway.files import replace_file
+from gateway.languages import current_language, translated
+
+_SECONDS = 20.0  # regions are given five of them to tell what they measure
+_FIGURES = ("capacity_mbps", "delay_us", "delay_variation_us", "loss_ppb")
+
+_Change = tuple[str, dict[str, int]]
+
+
+class _Changed(click.ParamType[_Change]):
+    """`LINK:FIGURE=VALUE[,...]`."""
+
+    name = "change"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> _Change:
+        """See click."""
+        if isinstance(value, tuple):
+            return value
+        link, _, told = str(value).partition(":")
+        figures: dict[str, int] = {}
+        for each in told.split(","):
+            figure, _, number = each.partition("=")
+            if figure not in _FIGURES or not (number.isascii() and number.isdigit()) or len(number) > 9:
+                known = ", ".join(_FIGURES)
+                self.fail(
+                    translated("write it as LINK:FIGURE=NUMBER, of these figures: {known}", known=known), param, ctx
+                )
+            figures[figure] = int(number)
+        return link, figures
+
+
+_class_option = click.option(
+    "--class", "quality_class", default="", help="Hold it against this class, for example y1541-0."
+)
+_design_option = click.option("--by-design", is_flag=True, help="Ask no region what it measures, or what is down.")
+_down_option = click.option("--down", metavar="LINK", multiple=True, help="As if this link was down; may stand often.")
+_change_option = click.option(
+    "--change",
+    "changes",
+    metavar="LINK:FIGURE=NUMBER[,...]",
+    type=_Changed(),
+    multiple=True,
+    help="Also as it would be with another delay_us, delay_variation_us, loss_ppb or capacity_mbps; may stand often.",
+)
+_links_option = click.option(
+    "--links",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="Also as it would be with the links of FILE, written as those of the configuration.",
+)
+
+
+@click.group()
+def network() -> None:
+    """See what paths between regions add up to, and what a class of quality leaves of it.
+
+    A path has the sum of the delays of its links, the sum of their variations, and the loss that the product of their
+    delivery ratios leaves. What regions have measured in this hour and the one before it counts, else the design.
+    """
+
+
+@network.command(epilog=EPILOG)
+@click.argument("start", metavar="FROM")
+@click.argument("end", metavar="TO")
+@_class_option
+@_design_option
+@_down_option
+@_change_option
+@_links_option
+@connected
+@json_option
+def paths(
+    connection: Connection,
+    start: str,
+    end: str,
+    quality_class: str,
+    by_design: bool,
+    down: Sequence[str],
+    changes: Sequence[_Change],
+    links: Path | None,
+    as_json: bool,
+) -> None:
+    """Show the best path and an alternative between FROM and TO: sites, or regions by their first site.
+
+    \b
+    Examples:
+      coordinator network paths sichuan guangdong --class y1541-0
+      coordinator network paths chengdu beijing --down chengdu-xian-1 --change xian-beijing-1:delay_us=9000
+    """
+    basis = _basis(connection, quality_class, down, changes, links)
+    basis.by_design = by_design
+    request = contract.FindPathsRequest(start=start, end=end, basis=basis)
+    response = connection.ask(lambda channel: invoke(PathServiceStub(channel).FindPaths, request, _SECONDS))
+    tell_unanswered(response.unanswered)
+    if as_json:
+        print_json(response)
+    else:
+        print_ways(response, quality_class)
+    _require_way(response.paths)
+
+
+@network.command(epilog=EPILOG)
+@_class_option
+@_design_option
+@_down_option
+@_change_option
+@_links_option
+@click.option("--region", default="", help="Only pairs with this region.")
+@click.option(
+    "--html", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False), help="Write it to FILE, with a heat map."
+)
+@connected
+@json_option
+def matrix(
+    connection: Connection,
+    quality_class: str,
+    by_design: bool,
+    down: Sequence[str],
+    changes: Sequence[_Change],
+    links: Path | None,
+    region: str,
+    html: Path | None,
+    as_json: bool,
+) -> None:
+    """Show the best path of each pair of regions, between the first sites of both. The page needs no network.
+
+    \b
+    Examples:
+      coordinator network matrix --class y1541-0 --region sichuan
+      coordinator network matrix --class y1541-0 --html paths.html --lang zh
+    """
+    basis = _basis(connection, quality_class, down, changes, links)
+    basis.by_design = by_design
+    request = contract.GetPathMatrixRequest(basis=basis)
+    response = connection.ask(lambda channel: invoke(PathServiceStub(channel).GetPathMatrix, request, _SECONDS))
+    if region:
+        _keep_only(response, region)
+    tell_unanswered(response.unanswered)
+    if html is not None:
+        text = page(response, quality_class, datetime.now(UTC), current_language())
+        try:
+            replace_file(html, text.encode(), mode=0o644)
+        except OSError as error:
+            raise NotDone([f"{html}: {error.strerror}"]) from error
+        click.echo(translated("{path} was written", path=html), err=True)
+    elif as_json:
+        print_json(response)
+    else:
+        print_matrix(response, quality_class)
+
+
+def _basis(
+    connection: Connection,
+    quality_class: str,
+    down: Sequence[str],
+    changes: Sequence[_Change],
+    links: Path | None,
+) -> contract.PathBasis:
+    changed = {each.id: each for each in _links_of(links)} if links is not None else {}
+    if changes:
+        known = {each.id: each for each in in_force(connection).configuration.network.links} | changed
+        for link, figures in changes:
+            if link not in known:
+                raise NotDone([translated("there is no link {link}", link=link)])
+            after = changed[link] = Link()
+            after.CopyFrom(known[link])
+            for figure, number in figures.items():
+                setattr(after, figure, number)
+            known[link] = after
+    return contract.PathBasis(quality_class=quality_class, down=down, changed_links=changed.values())
+
+
+def _links_of(file: Path) -> Sequence[Link]:
+    try:
+        return load_file(file).network.links
+    except ConfigurationError as error:
+        raise NotDone(error.problems) from error
+
+
+def _keep_only(response: contract.GetPathMatrixResponse, region: str) -> None:
+    kept = [each for each in response.pairs if region in (each.start, each.end)]
+    if not kept:
+        raise NotDone([translated("no pair with the region {region}", region=region)])
+    del response.pairs[:]
+    response.pairs.extend(kept)
+
+
+def _require_way(found: contract.SitePaths) -> None:
+    if not found.HasField("best"):
+        raise NotDone([translated("there is no way from {start} to {end}", start=found.start, end=found.end)])

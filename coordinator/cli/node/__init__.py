@@ -1,0 +1,1 @@
+"""Commands that run a coordinator and look after it."""

@@ -1,0 +1,23 @@
+"""`coordinator migrate`."""
+
+from typing import NoReturn
+
+from coordinator.cli.exits import NotDone
+from coordinator.cli.node.config import load_settings, settings_options
+from coordinator.schema import PACKAGES
+from gateway.settings import Sources
+from gateway.store.commands import DatabaseProgram, migrate_command
+from gateway.store.opening import DatabasePlace
+
+
+def _place_of(sources: Sources) -> DatabasePlace:
+    return load_settings(sources).database
+
+
+def _refuse(text: str) -> NoReturn:
+    raise NotDone([text])
+
+
+PROGRAM = DatabaseProgram("coordinator", settings_options, _place_of, PACKAGES, _refuse)
+
+migrate = migrate_command(PROGRAM)

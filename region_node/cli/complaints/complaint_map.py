@@ -1,0 +1,160 @@
+"""Maps: how the columns of a file become complaints, written in YAML. Documented in the help of the command.
+
+A value is as in a map of customers, without ranges; beside it `as` tells a pattern of a time.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TypeVar
+
+import yaml
+
+from gateway.api.region.v1.complaint_import_service_pb2 import ImportedComplaint
+from gateway.api.region.v1.complaint_pb2 import ComplaintChannel, ComplaintRequest, ComplaintState, Remedy
+from gateway.clock import to_timestamp
+from gateway.languages import translated
+from region_node.cli.imports.column_map import (
+    Cells,
+    Compiler,
+    LineInvalid,
+    MapUnusable,
+    Surroundings,
+    mapping_at,
+    text_at,
+    zone_named,
+)
+
+_PLACE = "complaint"
+T = TypeVar("T")
+_ENUMS: Mapping[str, tuple[str, Mapping[str, int]]] = {
+    "channel": ("COMPLAINT_CHANNEL_", dict(ComplaintChannel.items())),
+    "remedy_sought": ("REMEDY_", dict(Remedy.items())),
+}
+_ENDS: Mapping[str, ComplaintState.ValueType] = {
+    "closed": ComplaintState.COMPLAINT_STATE_CLOSED,
+    "withdrawn": ComplaintState.COMPLAINT_STATE_CANCELLED,
+    "rejected": ComplaintState.COMPLAINT_STATE_REJECTED,
+}
+_AREAS: Mapping[str, bool] = {"urban": False, "rural": True}
+_INSTANTS = ("filed_time", "first_response_time", "resolved_time", "closed_time")
+_REQUEST = frozenset({"category", "number", "contact_number", "description", "location_region", "area", *_ENUMS})
+_OWN = frozenset({"external_reference", "cause_code", "resolution", "rating", "ended_as", *_INSTANTS})
+_REQUIRED = ("external_reference", "number", "description", "channel", "remedy_sought", "filed_time")
+_SETTINGS = frozenset({"time_zone", "encoding", "delimiter", _PLACE})
+_TABS = frozenset({".tsv", ".tab"})  # suffixes of files whose cells tabs separate
+
+
+class ComplaintMap:
+    """A map as it stands in a file."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises MapUnusable, OSError."""
+        self.content = path.read_bytes()
+        try:
+            # All scalars are texts: `No` must not become false, nor 007 a number.
+            told = yaml.load(self.content, Loader=yaml.BaseLoader)  # noqa: S506 - makes nothing but texts
+        except (yaml.YAMLError, UnicodeError) as error:
+            raise MapUnusable(str(error)) from error
+        settings = mapping_at(translated("the map"), told, _SETTINGS)
+        self.encoding = text_at("encoding", settings.get("encoding", "utf-8-sig"))
+        self._delimiter = text_at("delimiter", settings.get("delimiter", ""))
+        self.zone = zone_named(text_at("time_zone", settings.get("time_zone", "Asia/Shanghai")))
+        self._fields = mapping_at(_PLACE, settings.get(_PLACE), _REQUEST | _OWN)
+        if len(self._delimiter) > 1:
+            raise MapUnusable(translated("delimiter: not one character"))
+        if missing := [field for field in _REQUIRED if field not in self._fields]:
+            raise MapUnusable(translated("complaint: {fields} not told", fields=", ".join(missing)))
+
+    def delimiter_of(self, path: Path) -> str:
+        """What separates the cells of a file: what the map says, else by the suffix tabs or commas."""
+        return self._delimiter or ("\t" if path.suffix.lower() in _TABS else ",")
+
+    def complaints(self, columns: Sequence[str]) -> "Complaints":
+        """The map at work on a file with these columns. Raises MapUnusable for a column that is not there."""
+        return Complaints(Compiler(columns, Surroundings({}, ()), self.zone, None), self._fields, len(columns))
+
+
+class Complaints:
+    """Reads complaints out of rows."""
+
+    def __init__(self, compiler: Compiler, fields: Mapping[str, object], columns: int) -> None:
+        self._compiler = compiler
+        self._columns = columns
+        self._texts = {name: compiler.reader(f"{_PLACE}.{name}", value) for name, value in fields.items()}
+        self._forms = {name: _form(name, value) for name, value in fields.items()}
+
+    def filed(self, cells: Cells) -> datetime:
+        """When the complaint of a row was filed. Raises LineInvalid."""
+        self._require_whole(cells)
+        return self._instant("filed_time", self._texts["filed_time"](cells))
+
+    def complaint(self, cells: Cells) -> ImportedComplaint:
+        """The complaint that a row describes. Raises LineInvalid."""
+        self._require_whole(cells)
+        told = {name: text for name, read in self._texts.items() if (text := read(cells))}
+        request = ComplaintRequest(
+            category=told.get("category", ""),
+            number=told.get("number", ""),
+            contact_number=told.get("contact_number", ""),
+            description=told.get("description", ""),
+            location_region=told.get("location_region", ""),
+            channel=ComplaintChannel.ValueType(_enum("channel", told)),
+            remedy_sought=Remedy.ValueType(_enum("remedy_sought", told)),
+            rural_area=_one_of("area", told, _AREAS) or False,
+        )
+        found = ImportedComplaint(
+            external_reference=told.get("external_reference", ""),
+            request=request,
+            cause_code=told.get("cause_code", ""),
+            resolution=told.get("resolution", ""),
+            rating=_rating(told.get("rating", "0")),
+            ended_as=_one_of("ended_as", told, _ENDS) or ComplaintState.COMPLAINT_STATE_UNSPECIFIED,
+        )
+        for name in _INSTANTS:
+            if name in told:
+                getattr(found, name).CopyFrom(to_timestamp(self._instant(name, told[name])))
+        return found
+
+    def _instant(self, name: str, text: str) -> datetime:
+        return self._compiler.instant(name, text, self._forms[name], None)
+
+    def _require_whole(self, cells: Cells) -> None:
+        if len(cells) != self._columns:
+            told = f"{len(cells)}, {self._columns}"
+            raise LineInvalid(
+                "columns", f"列数与表头不符({told})", f"as many cells as the header has are needed ({told})"
+            )
+
+
+def _form(name: str, value: object) -> str:
+    """The `as` of a value. Raises MapUnusable where the field knows none such."""
+    form = str(value["as"]) if isinstance(value, dict) and "as" in value else ""
+    if form and not (name in _INSTANTS and "%" in form):
+        raise MapUnusable(translated("{where}: cannot be read as {form}", where=f"{_PLACE}.{name}", form=form))
+    return form
+
+
+def _enum(name: str, told: Mapping[str, str]) -> int:
+    prefix, values = _ENUMS[name]
+    text = told.get(name, "")
+    wanted = text.upper()
+    found = values.get(wanted, values.get(prefix + wanted))
+    if not found:
+        raise LineInvalid(name, f"契约中没有该值:{text}", f"not a value of the contract: {text}")
+    return found
+
+
+def _one_of(name: str, told: Mapping[str, str], values: Mapping[str, T]) -> T | None:
+    text = told.get(name, "")
+    if not text:
+        return None
+    if text.lower() not in values:
+        raise LineInvalid(name, f"不是{'、'.join(values)}之一:{text}", f"not one of {', '.join(values)}: {text}")
+    return values[text.lower()]
+
+
+def _rating(text: str) -> int:
+    if len(text) == 1 and text in "012345":
+        return int(text)
+    raise LineInvalid("rating", f"不是0至5:{text}", f"not 0 to 5: {text}")

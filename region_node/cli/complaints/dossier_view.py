@@ -1,0 +1,227 @@
+"""The dossier as a document that people read: Markdown, in the language that is spoken."""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from gateway.api.region.v1.complaint_pb2 import ComplaintChannel, DeadlineKind, EscalationTrigger, Remedy
+from gateway.api.region.v1.dossier_service_pb2 import (
+    Dossier,
+    DossierConditionKind,
+    DossierFinding,
+    DossierVerdict,
+)
+from gateway.clock import from_timestamp
+from gateway.languages import in_language, translated
+from gateway.words import word
+from region_node.cli.complaints.complaint_view import happened, length_of, reason_of
+
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~])")
+_REFUSED = DossierVerdict.DOSSIER_VERDICT_REFUSED
+_MATERIAL = DossierConditionKind.DOSSIER_CONDITION_KIND_COMPLETE_MATERIAL
+_FULFILLED = DossierFinding.DOSSIER_FINDING_FULFILLED
+_NOT_FULFILLED = DossierFinding.DOSSIER_FINDING_NOT_FULFILLED
+
+
+def document(dossier: Dossier) -> str:
+    """The whole dossier. What people wrote is quoted, and none of it is taken for Markdown."""
+    parts: list[Iterable[str]] = [
+        _head(dossier),
+        _conditions(dossier),
+        _parties(dossier),
+        _request(dossier),
+        _deadlines(dossier),
+        _levels(dossier),
+        _timeline(dossier),
+        _ledger(dossier),
+        _resolution(dossier),
+    ]
+    return "\n".join(line for part in parts for line in (*part, ""))
+
+
+def verdict_of(dossier: Dossier) -> str:
+    """What an appeal body will make of it, in a sentence."""
+    if dossier.verdict == DossierVerdict.DOSSIER_VERDICT_ACCEPTABLE:
+        return translated("An appeal can be accepted in principle: every condition is fulfilled.")
+    if dossier.verdict == _REFUSED:
+        articles = [
+            in_language(each.article)
+            for each in dossier.conditions
+            if each.finding == _NOT_FULFILLED and each.kind != _MATERIAL
+        ]
+        return translated("An appeal would be refused by {articles}.", articles=", ".join(articles))
+    return translated("An appeal is incomplete: see what is not known or missing.")
+
+
+def open_points(dossier: Dossier) -> Iterator[str]:
+    """What is not fulfilled or not known, by its article, and what to do about it."""
+    for each in dossier.conditions:
+        if each.finding != _FULFILLED:
+            yield " ".join(
+                (f"{in_language(each.article)}:", in_language(each.ground), in_language(each.advice))
+            ).strip()
+
+
+def _head(dossier: Dossier) -> Iterator[str]:
+    yield "# " + translated("Dossier for the regulator: complaint {docket}", docket=dossier.docket)
+    yield ""
+    exported = _time(dossier, from_timestamp(dossier.export_time))
+    yield translated(
+        "Exported {time} ({zone}) by {author}.", time=exported, zone=dossier.time_zone, author=dossier.author
+    )
+    yield ""
+    yield f"**{verdict_of(dossier)}**"
+
+
+def _conditions(dossier: Dossier) -> Iterator[str]:
+    yield "## " + translated("Conditions of an appeal")
+    columns = (
+        translated("article"),
+        translated("condition"),
+        translated("finding"),
+        translated("by what"),
+        translated("what to do"),
+    )
+    rows = [
+        (
+            in_language(each.article),
+            word(DossierConditionKind.Name(each.kind), "DOSSIER_CONDITION_KIND_"),
+            word(DossierFinding.Name(each.finding), "DOSSIER_FINDING_"),
+            in_language(each.ground),
+            in_language(each.advice),
+        )
+        for each in dossier.conditions
+    ]
+    yield from _table(columns, rows)
+
+
+def _parties(dossier: Dossier) -> Iterator[str]:
+    who = dossier.appellant
+    yield "## " + translated("Parties")
+    yield from _pairs(
+        (translated("appellant"), who.name),
+        (translated("address"), who.address),
+        (translated("telephone"), who.telephone),
+        (translated("postal code"), who.postal_code),
+        (translated("respondent"), in_language(dossier.respondent)),
+        (translated("department"), in_language(dossier.department)),
+    )
+
+
+def _request(dossier: Dossier) -> Iterator[str]:
+    request = dossier.complaint.request
+    yield "## " + translated("Request, reason and facts")
+    yield from _pairs(
+        (translated("category"), in_language(dossier.category)),
+        (translated("number"), request.number),
+        (translated("sought"), word(Remedy.Name(request.remedy_sought), "REMEDY_")),
+        (translated("came by"), word(ComplaintChannel.Name(request.channel), "COMPLAINT_CHANNEL_")),
+        (translated("happened on"), dossier.statements.occurred_on),
+        (translated("filed"), _time(dossier, from_timestamp(dossier.complaint.creation_date))),
+        (translated("promised by"), _time(dossier, from_timestamp(dossier.complaint.expected_resolution_date))),
+        (translated("refused by the customer"), str(dossier.complaint.refusals)),
+    )
+    yield ""
+    yield from (f"> {_escaped(line)}" for line in request.description.splitlines())
+
+
+def _deadlines(dossier: Dossier) -> Iterator[str]:
+    yield "## " + translated("Deadlines")
+    rows = [
+        (
+            word(DeadlineKind.Name(each.kind), "DEADLINE_KIND_"),
+            _time(dossier, from_timestamp(each.due)),
+            _time(dossier, from_timestamp(each.met_time)) if each.HasField("met_time") else "-",
+        )
+        for each in dossier.complaint.deadlines
+    ]
+    yield from _table((translated("deadline"), translated("due"), translated("met")), rows)
+
+
+def _levels(dossier: Dossier) -> Iterator[str]:
+    yield "## " + translated("Levels")
+    rows = [
+        (
+            f"L{each.level}",
+            word(EscalationTrigger.Name(each.trigger), "ESCALATION_TRIGGER_"),
+            each.region,
+            _time(dossier, from_timestamp(each.due)),
+            _time(dossier, from_timestamp(each.time)),
+        )
+        for each in dossier.complaint.escalations
+    ]
+    columns = (
+        translated("level"),
+        translated("trigger"),
+        translated("who"),
+        translated("due"),
+        translated("time"),
+    )
+    yield from _table(columns, rows)
+
+
+def _timeline(dossier: Dossier) -> Iterator[str]:
+    yield "## " + translated("Timeline")
+    rows = sorted(happened(dossier.complaint), key=lambda row: row[0])
+    columns = (translated("time"), translated("who"), translated("what"))
+    yield from _table(columns, [(_time(dossier, time), who, what) for time, who, what in rows])
+
+
+def _ledger(dossier: Dossier) -> Iterator[str]:
+    yield "## " + translated("Who held it how long")
+    amounts = [each.duration.ToTimedelta() for each in dossier.ledger]
+    rows = [
+        (each.region or translated("the customer"), reason_of(each.reason), length_of(amount))
+        for each, amount in zip(dossier.ledger, amounts, strict=True)
+    ]
+    rows.append((translated("together"), "", length_of(sum(amounts, timedelta()))))
+    yield from _table((translated("who"), translated("for"), translated("time taken")), rows)
+    if dossier.HasField("lateness"):
+        yield ""
+        late = length_of(dossier.lateness.ToTimedelta())
+        yield translated("Late by {time}; the time above says with whom it was.", time=late)
+
+
+def _resolution(dossier: Dossier) -> Iterator[str]:
+    yield "## " + translated("Resolution")
+    if not dossier.complaint.HasField("resolution"):
+        yield translated("None was proposed.")
+        return
+    resolution = dossier.complaint.resolution
+    amount = resolution.amount
+    yield from _pairs(
+        (translated("proposed on"), _time(dossier, from_timestamp(resolution.time))),
+        (translated("who"), resolution.author),
+        (translated("cause"), resolution.cause_code),
+        (translated("remedy"), word(Remedy.Name(resolution.remedy), "REMEDY_")),
+        (
+            translated("amount"),
+            f"{amount.minor_units / 100:.2f} {amount.currency}" if resolution.HasField("amount") else "",
+        ),
+    )
+    yield ""
+    yield from (f"> {_escaped(line)}" for line in resolution.text.splitlines())
+
+
+def _pairs(*pairs: tuple[str, str]) -> Iterator[str]:
+    yield from _table(("", ""), pairs)
+
+
+def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    yield ""
+    yield _row(columns)
+    yield "|" + "---|" * len(columns)
+    yield from map(_row, rows)
+
+
+def _row(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(_escaped(cell) or "-" for cell in cells) + " |"
+
+
+def _escaped(text: str) -> str:
+    return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
+
+
+def _time(dossier: Dossier, instant: datetime) -> str:
+    return f"{instant.astimezone(ZoneInfo(dossier.time_zone)):%Y-%m-%d %H:%M}"

@@ -1,0 +1,1 @@
+"""Commands about customers, their documents, and who may see what of them."""

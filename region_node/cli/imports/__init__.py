@@ -1,0 +1,1 @@
+"""What all imports of files have in common."""

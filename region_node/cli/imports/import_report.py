@@ -1,0 +1,176 @@
+"""How far an import is, and which lines were not taken."""
+
+import csv
+import time
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Generic, Protocol, Self, TypeVar
+
+import grpc
+
+from gateway.api.region.v1.customer_service_pb2 import RejectedLine
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.api.types.v1.types_pb2 import LocalizedText
+from gateway.errors import reason_name, text
+from gateway.languages import in_language, translated
+from region_node.cli.customers.line_file import Line, LineFile
+from region_node.cli.imports.column_map import Problem
+from region_node.cli.outcome import told_by
+from region_node.cli.progress import line_progress
+
+_SHOWN = 10  # lines that were not taken and are shown with their reasons; the file of rejects has them all
+_COLUMNS = ("line", "reason", "zh_cn", "en")
+
+
+class Answer(Protocol):
+    """What a node answers to each piece of a file."""
+
+    @property
+    def last_line(self) -> int:
+        """The number of the last line that is done; 0 where none is."""
+        ...
+
+    @property
+    def created(self) -> int:
+        """How many were new, of the whole file so far."""
+        ...
+
+    @property
+    def existing(self) -> int:
+        """How many were there."""
+        ...
+
+    @property
+    def rejected(self) -> Iterable[RejectedLine]:
+        """The lines that were not taken: of this piece, or of before."""
+        ...
+
+    @property
+    def rejected_total(self) -> int:
+        """How many were not taken, of the whole file so far."""
+        ...
+
+
+M = TypeVar("M")
+R = TypeVar("R", bound=Answer)
+
+
+class ImportReport(Generic[M, R]):
+    """Takes in what a node answers: shows a bar on a terminal, writes the file of rejects, and counts."""
+
+    def __init__(self, file: LineFile, rejects: Path | None) -> None:
+        """Raises OSError where the file of rejects cannot be written."""
+        self.rejected = 0
+        self._file = file
+        self._created = self._existing = 0
+        self._last_line = self._began_at = 0
+        self._reasons: Counter[str] = Counter()
+        self._shown: list[str] = []
+        self._rejects: IO[str] | None = None
+        if rejects is not None:
+            # With a mark of its encoding, which spreadsheets need for Chinese.
+            self._rejects = rejects.open("w", encoding="utf-8-sig", newline="")
+        self._started = self._ended = time.monotonic()
+        self._progress = line_progress()
+        self._task = self._progress.add_task(file.path.name, total=file.count)
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ended = time.monotonic()
+        self._progress.stop()
+        if self._rejects is not None:
+            self._rejects.close()
+
+    def begin(self, answer: R) -> None:
+        """Takes in how far the node is, at the beginning of a stream; all rejected lines are told anew."""
+        if self._last_line == 0:
+            self._began_at = answer.last_line
+        self._reasons.clear()
+        self._shown.clear()
+        if self._rejects is not None:
+            self._rejects.seek(0)
+            self._rejects.truncate()
+            csv.writer(self._rejects).writerow((*_COLUMNS, *self._file.header))
+        self.count(answer)
+
+    def count(self, answer: R) -> None:
+        """Takes in how far the node is."""
+        self._last_line = answer.last_line
+        self._created, self._existing, self.rejected = answer.created, answer.existing, answer.rejected_total
+        self._progress.update(self._task, completed=max(self._last_line - 1, 0))
+
+    def accept(self, line: Line[M]) -> None:
+        """Takes in a line that was taken, in the order of the file."""
+
+    def reject(self, line: Line[M], told: RejectedLine) -> None:
+        """Takes in a line that was not taken, in the order of the file."""
+        reason, message = told.reason, told.message
+        if line.problem is not None:
+            # What the map found: the node was told nothing of the line but its number.
+            reason, message = Reason.REASON_REQUEST_INVALID, _text(line.problem)
+        self._reasons[reason_name(reason)] += 1
+        if len(self._shown) < _SHOWN:
+            shown = translated("line {line}: {problem}", line=line.row, problem=in_language(message))
+            self._shown.append(shown)
+        if self._rejects is not None:
+            row = (line.row, reason_name(reason), message.zh_cn, message.en, *line.cells)
+            csv.writer(self._rejects).writerow(row)
+
+    def interrupted(self, error: grpc.aio.AioRpcError) -> None:
+        """Tells that the node is away and that it goes on by itself."""
+        problem = told_by(error)
+        told = translated("The node is away, it is tried again: {problem}", problem=problem)
+        self._progress.console.print(told, markup=False, highlight=False, soft_wrap=True)
+
+    def plain(self) -> dict[str, object]:
+        """The summary for programs."""
+        return {
+            "file": str(self._file.path),
+            "sha256": self._file.sha256.hex(),
+            "lines": self._file.count,
+            "done": max(self._last_line - 1, 0),
+            "created": self._created,
+            "existing": self._existing,
+            "rejected": self.rejected,
+            "reasons": dict(self._reasons),
+            "seconds": round(self._ended - self._started, 3),
+            "per_second": round(self._rate(), 1),
+        }
+
+    def summary(self) -> str:
+        """The summary for people."""
+        return "\n".join(
+            [
+                translated(
+                    "{file}: {done} of {lines} lines, in {seconds} s, {rate} a second",
+                    file=self._file.path.name,
+                    done=f"{max(self._last_line - 1, 0):,}",
+                    lines=f"{self._file.count:,}",
+                    seconds=f"{self._ended - self._started:.1f}",
+                    rate=f"{self._rate():,.0f}",
+                ),
+                translated("new: {count}", count=f"{self._created:,}"),
+                translated("there with the same content: {count}", count=f"{self._existing:,}"),
+                translated("rejected: {count}", count=f"{self.rejected:,}"),
+                *(f"  {reason} {count:,}" for reason, count in self._reasons.most_common()),
+                *(f"  {each}" for each in self._shown),
+            ]
+        )
+
+    def _rate(self) -> float:
+        """Lines a second, without those that were done before."""
+        return max(self._last_line - max(self._began_at, 1), 0) / max(self._ended - self._started, 0.001)
+
+
+def _text(problem: Problem) -> LocalizedText:
+    def told(text_of_it: str) -> LocalizedText:
+        return text(Reason.REASON_REQUEST_INVALID, {"field": problem.field, "problem": text_of_it})
+
+    return LocalizedText(zh_cn=told(problem.zh_cn).zh_cn, en=told(problem.en).en)

@@ -1,0 +1,196 @@
+"""`region-node measurements`: what was measured on the network, and what it comes to."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import click
+
+from gateway.api.region.v1 import measurement_service_pb2 as api
+from gateway.api.region.v1.alarm_pb2 import NetworkObject, QualityFigure
+from gateway.api.region.v1.measurement_service_pb2 import (
+    Measurement,
+    QualityPeriod,
+    SendMeasurementsRequest,
+    SendMeasurementsResponse,
+)
+from gateway.api.region.v1.measurement_service_pb2_grpc import MeasurementServiceStub
+from gateway.clock import from_timestamp, to_timestamp
+from gateway.languages import translated
+from gateway.terminal import print_table
+from region_node.cli.asking import answer_of
+from region_node.cli.connection import Target, connection_options, patience_option
+from region_node.cli.network.network_file import NetworkFile, NetworkFileUnusable
+from region_node.cli.network.network_import import Kind, run_import, source_option
+from region_node.cli.options import json_option, print_message
+from region_node.measurements.capacity import trend
+
+_CALL_SECONDS = 30.0
+_PERIODS = [each.removeprefix("QUALITY_PERIOD_").lower() for each in QualityPeriod.keys()[1:]]
+_LENGTHS = {"hour": timedelta(hours=1), "day": timedelta(days=1), "month": timedelta(days=31)}
+_BARS = "▁▂▃▄▅▆▇█"
+_DELAY = QualityFigure.QUALITY_FIGURE_DELAY
+_THROUGHPUT = QualityFigure.QUALITY_FIGURE_THROUGHPUT
+_service_option = click.option("--service", "is_service", is_flag=True, help="It is a service and not a link.")
+_KIND: Kind[Measurement, SendMeasurementsRequest, SendMeasurementsResponse] = Kind(
+    piece=1000,
+    opening=lambda source: SendMeasurementsRequest(source=source),
+    request=lambda first, found: SendMeasurementsRequest(first_sequence=first, measurements=found),
+    nothing=Measurement,
+    call=lambda channel, requests: aiter(MeasurementServiceStub(channel).SendMeasurements(requests)),
+)
+
+
+@click.group()
+def measurements() -> None:
+    """See what was measured on links and services, and take over measurements from a file."""
+
+
+@measurements.command("import")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@connection_options
+@click.option(
+    "--rejects",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write the lines that were not taken here, as CSV: line, reason, why, and the line.",
+)
+@source_option
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+@patience_option
+def import_file(target: Target, file: Path, rejects: Path | None, source: str, as_json: bool, patience: float) -> None:
+    """Send the measurements of FILE to the running node: CSV with a header, or a JSON object in each line.
+
+    Columns, or names, are link or service, start_time (2026-11-01T09:00:00+08:00), window_seconds, and of delay_us,
+    delay_variation_us, loss_ppb, throughput_kbps and availability_ppm those that were measured. The node remembers how
+    far it got, by the content of FILE: run the same command again after whatever ended it, and it goes on there. Lines
+    that were not taken are told by the run that sent them.
+
+    \b
+    Examples:
+      region-node measurements import probes.csv --rejects rejected.csv
+      region-node measurements import growing.csv --source probe-chengdu
+    """
+    try:
+        opened = NetworkFile(file, Measurement, source)
+    except NetworkFileUnusable as error:
+        raise click.UsageError(str(error)) from error
+    run_import(target, opened, _KIND, rejects, patience, as_json=as_json)
+
+
+@measurements.command()
+@click.argument("name", metavar="LINK")
+@connection_options
+@_service_option
+@click.option("--by", type=click.Choice(_PERIODS), default="hour", show_default=True, help="In what steps.")
+@click.option("--last", type=click.IntRange(1, 900), default=24, show_default=True, help="So many of them.")
+@json_option
+def show(target: Target, name: str, is_service: bool, by: str, last: int, as_json: bool) -> None:
+    """Show what the measurements of LINK come to, hour by hour, day by day or month by month, in UTC.
+
+    \b
+    Examples:
+      region-node measurements show chengdu-guangzhou-1
+      region-node measurements show broadband-chengdu --service --by day --last 30
+    """
+    found = _quality(target, name, is_service=is_service, by=by, last=last)
+    if as_json:
+        print_message(found)
+        return
+    columns = [
+        translated("begins (UTC)"),
+        translated("windows"),
+        translated("delay, ms (95 %)"),
+        translated("variation, ms (95 %)"),
+        translated("loss, % (95 %)"),
+        translated("throughput, Mbit/s (95 %)"),
+        translated("availability, %"),
+    ]
+    print_table(columns, [_row(each) for each in found.summaries])
+    means = [figure.mean for each in found.summaries for figure in each.figures if figure.figure == _DELAY]
+    if means:
+        click.echo(translated("delay: {line}", line=sparkline(means)))
+
+
+@measurements.command()
+@click.argument("link")
+@connection_options
+@click.option("--months", type=click.IntRange(2, 60), default=12, show_default=True, help="Of so many months.")
+@json_option
+def capacity(target: Target, link: str, months: int, as_json: bool) -> None:
+    """Show how much of LINK is used, month by month, and when it will be full if that goes on as it did.
+
+    Of each month what 95 of 100 windows did not pass is held against the capacity. The month that it is now counts as
+    far as it has gone.
+
+    \b
+    Examples:
+      region-node measurements capacity chengdu-guangzhou-1 --months 24
+    """
+    found = _quality(target, link, is_service=False, by="month", last=months)
+    if as_json:
+        print_message(found)
+        return
+    full = found.capacity_mbps * 1000
+    used = [
+        (from_timestamp(each.start_time), figure.percentile_95)
+        for each in found.summaries
+        for figure in each.figures
+        if figure.figure == _THROUGHPUT
+    ]
+    columns = [translated("month"), translated("throughput, Mbit/s (95 %)"), translated("of the capacity")]
+    print_table(
+        columns,
+        [(f"{month:%Y-%m}", f"{carried / 1000:.1f}", f"{carried * 100 / full:.1f} %") for month, carried in used],
+    )
+    click.echo(_prospect([(month.year * 12 + month.month, carried) for month, carried in used], full))
+
+
+def sparkline(values: Sequence[float]) -> str:
+    """Values as bars of a line, from the least to the greatest."""
+    least, most = min(values), max(values)
+    step = (most - least) / (len(_BARS) - 1) or 1.0
+    return "".join(_BARS[round((value - least) / step)] for value in values)
+
+
+def _prospect(months: Sequence[tuple[int, int]], full: int) -> str:
+    found = trend(months, full)
+    if found is None:
+        return translated("Too few months for a trend.")
+    grows = translated("It changes by {rate} Mbit/s a month.", rate=f"{found.growth / 1000:+.1f}")
+    if found.months_left is None:
+        return grows + " " + translated("By that it is never full.")
+    if not found.months_left:
+        return grows + " " + translated("By that it is full.")
+    return grows + " " + translated("By that it is full in {count} months.", count=found.months_left)
+
+
+def _quality(target: Target, name: str, *, is_service: bool, by: str, last: int) -> api.ListQualityResponse:
+    now = datetime.now(UTC)
+    request = api.ListQualityRequest(
+        object=NetworkObject(service=name) if is_service else NetworkObject(link=name),
+        period=QualityPeriod.Value(f"QUALITY_PERIOD_{by.upper()}"),
+        start_time=to_timestamp(now - _LENGTHS[by] * (last - 1)),
+        end_time=to_timestamp(now),
+    )
+    return answer_of(
+        target, lambda channel: MeasurementServiceStub(channel).ListQuality(request, timeout=_CALL_SECONDS)
+    )
+
+
+def _row(summary: api.QualitySummary) -> list[str]:
+    figures = {each.figure: each for each in summary.figures}
+
+    def both(figure: QualityFigure.ValueType, unit: float, digits: int) -> str:
+        told = figures.get(figure)
+        return f"{told.mean / unit:.{digits}f} ({told.percentile_95 / unit:.{digits}f})" if told is not None else ""
+
+    available = figures.get(QualityFigure.QUALITY_FIGURE_AVAILABILITY)
+    return [
+        f"{from_timestamp(summary.start_time):%Y-%m-%d %H:%M}",
+        str(max(each.count for each in summary.figures)),
+        both(_DELAY, 1_000, 3),
+        both(QualityFigure.QUALITY_FIGURE_DELAY_VARIATION, 1_000, 3),
+        both(QualityFigure.QUALITY_FIGURE_LOSS, 10_000_000, 5),
+        both(_THROUGHPUT, 1_000, 1),
+        f"{available.mean / 10_000:.3f}" if available is not None else "",
+    ]

@@ -1,0 +1,201 @@
+"""`region-node audit`: whether the audit chain is whole, and what of it an authority may have."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import click
+
+from gateway import audit as chain
+from gateway.clock import from_microseconds
+from gateway.languages import translated
+from gateway.last_good import LastGoodBroken
+from gateway.region_keys import KeySet, RegionKeys, RegionKeysUnusable
+from gateway.settings import Sources
+from gateway.signing import Signer
+from gateway.store.port import StoreUnusable
+from gateway.tls import CredentialsUnusable
+from region_node.cli.exits import NOT_KNOWN, REFUSED, USAGE, leave
+from region_node.cli.node.audit_export import Proof, Wanted, export, is_known, written
+from region_node.cli.node.audit_witnesses import NoWitness, Testimony, Witnesses
+from region_node.cli.node.config import load_settings, settings_options
+from region_node.membership.last_good import LastGood
+from region_node.settings import RegionSettings
+
+_DAY = timedelta(days=1)
+
+
+@click.group()
+def audit() -> None:
+    """Look after the audit chain."""
+
+
+@audit.command()
+@settings_options
+@click.option("--offline", is_flag=True, help="Ask nobody; then a cut tail or a chain written anew is not found.")
+def verify(sources: Sources, offline: bool) -> None:
+    """Check every row of the chain, also against what others saw.
+
+    Others are the coordinators, and the two regions that are this region's witnesses. Reads the database beside the
+    running node and changes nothing.
+
+    \b
+    Example:
+      region-node audit verify --settings sichuan/node.toml
+
+    \b
+    Exit codes:
+      0  the chain is whole
+      1  the chain is broken; the text says where, and who has seen it otherwise
+      2  the command line, the settings or the database cannot be used
+      3  no coordinator could be asked; give --offline to do without
+    """
+    settings = load_settings(sources)
+    # The heads are asked for first: a chain read after that can only be longer.
+    testimony = _testimony(settings, offline=offline)
+    try:
+        with settings.database.look() as tx:
+            head = chain.verify(chain.rows(tx), testimony.seen())
+    except StoreUnusable as error:
+        leave(str(error), USAGE)
+    except chain.ChainBroken as error:
+        leave(_broken(settings, error), REFUSED)
+    click.echo(
+        translated(
+            "The audit chain of {database} is whole. Rows: {rows}, head: {head}.",
+            database=settings.database,
+            rows=head.sequence,
+            head=head.hash.hex(),
+        )
+    )
+    for line in _compared(testimony, offline):
+        click.echo(line)
+
+
+@audit.command("export")
+@settings_options
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--customer", "customer_id", required=True, help="The id of the customer.")
+@click.option("--from", "first", required=True, type=click.DateTime(["%Y-%m-%d"]), help="The first day.")
+@click.option("--to", "last", required=True, type=click.DateTime(["%Y-%m-%d"]), help="The last day.")
+@click.option("--offline", is_flag=True, help="Ask no witness; then only this region's signature proves the export.")
+def export_rows(sources: Sources, file: Path, customer_id: str, first: datetime, last: datetime, offline: bool) -> None:
+    """Write the rows about one customer in one period to FILE.
+
+    For an authority that has the right to see them, with what proves that they stand in the chain. Days are those of
+    the region's time zone. Rows about others stand in FILE as digests, from which nothing can be read. The region
+    signs the end of the chain, and its witnesses have signed what they saw of it: anybody checks FILE with
+    deploy/audit/check_export.py and the certificate of the federation's authority, and needs nothing else of this
+    system.
+
+    \b
+    Example:
+      region-node audit export --settings sichuan/node.toml \\
+        --customer C-1 --from 2026-01-01 --to 2026-06-30 c-1.jsonl
+
+    \b
+    Exit codes:
+      0  FILE is written
+      1  the chain is broken, or the customer is not known
+      2  the command line, the settings, the database or FILE cannot be used
+      3  no coordinator could be asked; give --offline to do without
+    """
+    settings = load_settings(sources)
+    zone = _time_zone(settings)
+    wanted = Wanted(
+        settings.federation,
+        settings.region,
+        customer_id,
+        first.replace(tzinfo=zone).astimezone(UTC),
+        (last + _DAY).replace(tzinfo=zone).astimezone(UTC),
+    )
+    if wanted.end <= wanted.start:
+        raise click.UsageError(translated("--to: is before --from"))
+    testimony = _testimony(settings, offline=offline)
+    try:
+        proof = Proof(Signer.load(settings.signing.key), settings.signing.certificate.read_bytes(), testimony.regions)
+        shown = _write(settings, wanted, proof, file)
+    except chain.ChainBroken as error:
+        leave(_broken(settings, error), REFUSED)
+    except (StoreUnusable, RegionKeysUnusable, OSError, ValueError) as error:
+        leave(str(error), USAGE)
+    for line in testimony.silent:
+        click.echo(line, err=True)
+    click.echo(
+        translated(
+            "{file}: rows about customer {customer}: {rows}, witnesses: {witnesses}.",
+            file=file,
+            rows=shown,
+            customer=customer_id,
+            witnesses=len(testimony.regions),
+        )
+    )
+
+
+def _write(settings: RegionSettings, wanted: Wanted, proof: Proof, file: Path) -> int:
+    """Writes the file, which is there as a whole or not at all; returns how many rows it shows."""
+    part, shown = file.with_name(f"{file.name}.part"), 0
+    keys = RegionKeys(KeySet.load(settings.keys))
+    with settings.database.look(keys) as tx:
+        if not is_known(tx, wanted.customer_id):
+            leave(translated("Customer {customer} is not known here.", customer=wanted.customer_id), REFUSED)
+        try:
+            with part.open("w", encoding="utf-8") as out:
+                part.chmod(0o600)
+                for line in export(tx, wanted, proof):
+                    shown += "row" in line
+                    out.write(written(line))
+            part.replace(file)
+        finally:
+            part.unlink(missing_ok=True)
+    return shown
+
+
+def _testimony(settings: RegionSettings, *, offline: bool) -> Testimony:
+    """What others have seen. Ends the command where that cannot be found out."""
+    if offline:
+        return Testimony(None)
+    try:
+        return asyncio.run(Witnesses(settings).testify())
+    except CredentialsUnusable as error:
+        leave(str(error), USAGE)
+    except NoWitness as error:
+        told = translated("Give --offline to check the chain alone; a cut tail is not found then.")
+        leave(f"{error}\n{told}", NOT_KNOWN)
+
+
+def _time_zone(settings: RegionSettings) -> ZoneInfo:
+    """The region's, as its node last knew it; else UTC."""
+    try:
+        state = LastGood(settings.data).load()
+    except LastGoodBroken:
+        state = None
+    regions = state.configuration.regions if state is not None else ()
+    return next((ZoneInfo(each.time_zone) for each in regions if each.id == settings.region), ZoneInfo("UTC"))
+
+
+def _broken(settings: RegionSettings, error: chain.ChainBroken) -> str:
+    return translated("The audit chain of {database} is broken: {problem}.", database=settings.database, problem=error)
+
+
+def _compared(testimony: Testimony, offline: bool) -> Sequence[str]:
+    if offline:
+        return [translated("Nobody was asked: a cut tail or a chain written anew would not have been found.")]
+    lines = []
+    if testimony.coordinator is None or testimony.coordinator.sequence == 0:
+        lines.append(translated("The coordinators know of no row of this region yet."))
+    else:
+        row = testimony.coordinator.sequence
+        lines.append(translated("It contains row {row} as a coordinator keeps it, signed by this region.", row=row))
+    lines += [
+        translated(
+            "It contains row {row} as region {region} keeps it since {time} UTC, signed by both regions.",
+            row=each.head.sequence,
+            region=each.witness,
+            time=f"{from_microseconds(each.time):%Y-%m-%d %H:%M:%S}",
+        )
+        for each in testimony.regions
+    ]
+    return [*lines, *testimony.silent]

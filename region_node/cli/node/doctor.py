@@ -1,0 +1,192 @@
+"""`region-node doctor`."""
+
+import asyncio
+from collections.abc import Coroutine, Sequence
+from datetime import timedelta
+from typing import Any
+
+import grpc
+from grpc_health.v1.health_pb2 import HealthCheckResponse
+
+from gateway.api.federation.v1.federation_pb2 import MemberState, WatchRequest, WatchResponse
+from gateway.api.federation.v1.federation_pb2_grpc import FederationServiceStub
+from gateway.api.types.v1.access_pb2 import Role
+from gateway.channels import Dialer
+from gateway.clock import Clock, SystemClock, from_timestamp
+from gateway.doctor.certificates import check_credentials, check_signing
+from gateway.doctor.commands import doctor_command
+from gateway.doctor.database import check_database
+from gateway.doctor.findings import Finding, bad, good, not_checked, warning
+from gateway.doctor.machine import check_data
+from gateway.doctor.peers import ANSWER_SECONDS, advice, check_port, clock_finding, health, status_name
+from gateway.doctor.region_keys import check_region_keys
+from gateway.errors import Refused, from_rpc_error
+from gateway.identity import Identity, server_name
+from gateway.languages import refusal, translated
+from gateway.relay.transport import Unreachable
+from gateway.settings import Sources
+from gateway.store.schema import migrations_of
+from gateway.tls import CredentialsUnusable
+from gateway.words import word
+from region_node.cli.node.config import load_settings, settings_options
+from region_node.cli.node.escalation_checks import check_escalations
+from region_node.cli.node.sealing_checks import check_sealing_key, sealing_name
+from region_node.providers.client import provider_name
+from region_node.schema import PACKAGES
+from region_node.settings import FulfilmentSettings, NotificationSettings, RegionSettings
+
+_PROGRAM = "region-node"
+_HIGHEST_REVISION = 2**63 - 1  # one that needs no configuration to be sent
+
+
+def _examine(sources: Sources) -> Coroutine[Any, Any, Sequence[Finding]]:
+    return _all(sources, load_settings(sources), SystemClock())
+
+
+async def _all(sources: Sources, settings: RegionSettings, clock: Clock) -> Sequence[Finding]:
+    own = Identity(settings.federation, Role.ROLE_REGION, settings.region, "")
+    name = server_name(Role.ROLE_REGION, settings.region, settings.federation)
+    signing, credentials = settings.signing, settings.credentials
+    now = clock.now()
+    groups = await asyncio.gather(
+        asyncio.to_thread(check_data, settings.data),
+        _alone(check_port(settings.listen, name, credentials, clock)),
+        asyncio.to_thread(check_database, settings.database, migrations_of(*PACKAGES), _PROGRAM, clock),
+        asyncio.to_thread(check_escalations, settings),
+        *(_check_coordinator(endpoint, settings, clock) for endpoint in settings.coordinators),
+        *(
+            _alone(_check_provider(kind, provider, settings, clock))
+            for kind, provider in (
+                (translated("fulfilment system"), settings.providers.fulfilment),
+                (translated("notification system"), settings.providers.notification),
+            )
+            if provider is not None
+        ),
+    )
+    keys = await asyncio.to_thread(check_region_keys, settings.keys, settings.database, _PROGRAM)
+    return [
+        good(translated("settings"), translated("{sources}: fine", sources=sources)),
+        *check_credentials(credentials, now, own),
+        *check_signing(signing.certificate, signing.key, credentials, settings.region, settings.federation, now),
+        keys,
+        *(finding for group in groups for finding in group),
+    ]
+
+
+async def _alone(finding: Coroutine[Any, Any, Finding]) -> list[Finding]:
+    return [await finding]
+
+
+async def _check_provider(
+    kind: str, provider: FulfilmentSettings | NotificationSettings, settings: RegionSettings, clock: Clock
+) -> Finding:
+    """Whether a system of the region's own is reached under its name, and serves."""
+    name = f"{kind} {provider.endpoint}"
+    try:
+        channel = Dialer(settings.credentials, clock).dial(
+            provider.endpoint, provider_name(settings.federation, settings.region, provider)
+        )
+    except CredentialsUnusable:
+        return not_checked(name, translated("the node has no certificate that can be used"))
+    async with channel:
+        try:
+            status = await health(channel)
+        except (Unreachable, Refused) as failure:
+            return bad(name, refusal(failure), advice(failure))
+    if status != HealthCheckResponse.SERVING:
+        return bad(
+            name,
+            translated("reached, but it says {status}", status=status_name(status)),
+            translated("look at the log of that system"),
+        )
+    return good(name, translated("SERVING, and proves to be {name}", name=provider.name))
+
+
+async def _check_coordinator(endpoint: str, settings: RegionSettings, clock: Clock) -> list[Finding]:
+    """Whether a coordinator is reached with the node's certificate, how the region stands there, its clock, its key."""
+    name, clock_name = (
+        translated("coordinator {endpoint}", endpoint=endpoint),
+        translated("clock against {name}", name=endpoint),
+    )
+    sealing = sealing_name(endpoint)
+    try:
+        channel = Dialer(settings.credentials, clock).dial(
+            endpoint, server_name(Role.ROLE_COORDINATOR, "", settings.federation)
+        )
+    except CredentialsUnusable:
+        told = translated("the node has no certificate that can be used")
+        return [not_checked(each, told) for each in (name, clock_name, sealing)]
+    async with channel:
+        try:
+            status = await health(channel)
+            if status != HealthCheckResponse.SERVING:
+                found = translated("reached, but it says {status}", status=status_name(status))
+                todo = translated("wait until it has started or stopped, and look at its log")
+                told = translated("the coordinator does not serve")
+                return [bad(name, found, todo), *(not_checked(each, told) for each in (clock_name, sealing))]
+            before = clock.now()
+            response = await _first_state(channel)
+            between = clock.now() - before
+        except (Unreachable, Refused) as failure:
+            told = translated("the coordinator gave no answer")
+            findings = [bad(name, refusal(failure), advice(failure))]
+            return [*findings, *(not_checked(each, told) for each in (clock_name, sealing))]
+    if response is None:
+        todo = translated("apply a configuration: `coordinator federation apply`")
+        return [
+            warning(name, translated("SERVING; the federation has no configuration yet"), todo),
+            not_checked(clock_name, translated("without a configuration it tells no time")),
+            not_checked(sealing, translated("without a configuration it tells of no region")),
+        ]
+    member = next((each for each in response.members if each.region == settings.region), None)
+    published = await asyncio.to_thread(check_sealing_key, endpoint, member, settings, clock.now())
+    findings = [_standing(name, response, settings.region)]
+    if not response.HasField("time"):
+        told = translated("this version of a coordinator does not tell its time")
+        return [*findings, not_checked(clock_name, told), published]
+    error = before + between / 2 - from_timestamp(response.time)
+    of_clock = clock_finding(clock_name, _beyond(error, between), translated("the coordinator"))
+    return [*findings, of_clock, published]
+
+
+async def _first_state(channel: grpc.aio.Channel) -> WatchResponse | None:
+    """What the coordinator says at once; None where it waits. Raises Unreachable or Refused."""
+    call = FederationServiceStub(channel).Watch(
+        WatchRequest(federation_revision=_HIGHEST_REVISION), timeout=ANSWER_SECONDS
+    )
+    try:
+        async for response in call:
+            return response
+        raise Unreachable(translated("it ended the stream"))
+    except grpc.aio.AioRpcError as error:
+        if error.code() == grpc.StatusCode.DEADLINE_EXCEEDED:
+            return None
+        if (refused := from_rpc_error(error)) is not None:
+            raise refused from None
+        raise Unreachable(f"{error.code().name}: {error.details()}") from None
+    finally:
+        call.cancel()
+
+
+def _standing(name: str, response: WatchResponse, region: str) -> Finding:
+    revision = translated("SERVING, configuration revision {revision}", revision=response.federation_revision)
+    state = next((member.state for member in response.members if member.region == region), None)
+    if state is None:
+        todo = translated(
+            "correct the name of the region, or add it to the configuration: `coordinator federation apply`"
+        )
+        return bad(name, translated("{revision}; it knows no region {region}", revision=revision, region=region), todo)
+    told = word(MemberState.Name(state), "MEMBER_STATE_")
+    if state == MemberState.MEMBER_STATE_SUSPENDED:
+        todo = translated("ask the administrator why: `coordinator regions list` tells the note")
+        return warning(name, translated("{revision}; this region is {state}", revision=revision, state=told), todo)
+    return good(name, translated("{revision}; this region is {state}", revision=revision, state=told))
+
+
+def _beyond(error: timedelta, between: timedelta) -> timedelta:
+    """The error that is certain: the answer was given at an unknown moment between question and answer."""
+    certain = max(timedelta(0), abs(error) - between / 2)
+    return certain if error > timedelta(0) else -certain
+
+
+doctor = doctor_command(_PROGRAM, settings_options, _examine)

@@ -1,0 +1,148 @@
+"""Which levels the complaints of a file would have reached, when, and why."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import click
+
+from gateway.api.region.v1.complaint_import_service_pb2 import (
+    ImportComplaintsResponse,
+    ImportedComplaint,
+    ReplayedComplaint,
+)
+from gateway.api.region.v1.complaint_pb2 import EscalationTrigger
+from gateway.clock import from_timestamp
+from gateway.languages import translated
+from gateway.terminal import print_table
+from gateway.words import word
+from region_node.cli.customers.line_file import Line, LineFile
+from region_node.cli.imports.import_report import ImportReport
+
+_LEVELS = 6  # L0 to L5
+_SHOWN_FROM = 2  # every complaint reaches the levels below when it is filed
+_PREFIX = "ESCALATION_TRIGGER_"
+
+
+@dataclass(frozen=True)
+class _Reached:
+    row: int
+    reference: str = field(repr=False)
+    category: str
+    filed: datetime
+    level: int
+    trigger: EscalationTrigger.ValueType
+    due: datetime
+
+
+class ReplayReport(ImportReport[ImportedComplaint, ImportComplaintsResponse]):
+    """Besides what was not taken, what each complaint would have reached."""
+
+    def __init__(self, file: LineFile, rejects: Path | None, rows: int, zone: ZoneInfo) -> None:
+        """`rows`: so many are shown. `zone`: in which times are shown, and months begin. Raises OSError."""
+        super().__init__(file, rejects)
+        self._rows = rows
+        self._zone = zone
+        self._replayed: dict[int, ReplayedComplaint] = {}
+        self._reached: list[_Reached] = []
+        self._levels: Counter[tuple[str, str, int]] = Counter()
+
+    def begin(self, answer: ImportComplaintsResponse) -> None:
+        """See ImportReport: all lines are replayed anew."""
+        self._reached.clear()
+        self._levels.clear()
+        self._replayed.clear()
+        super().begin(answer)
+
+    def count(self, answer: ImportComplaintsResponse) -> None:
+        """See ImportReport."""
+        self._replayed.update({each.number: each for each in answer.replayed})
+        super().count(answer)
+
+    def accept(self, line: Line[ImportedComplaint]) -> None:
+        """See ImportReport."""
+        replayed = self._replayed.pop(line.number, None)
+        if replayed is None or line.content is None:
+            return
+        filed = from_timestamp(replayed.filed_time).astimezone(self._zone)
+        for each in replayed.escalations:
+            self._levels[replayed.category, f"{filed:%Y-%m}", each.level] += 1
+            if each.level >= _SHOWN_FROM:
+                due = from_timestamp(each.due).astimezone(self._zone)
+                reference = line.content.external_reference
+                self._reached.append(
+                    _Reached(line.row, reference, replayed.category, filed, each.level, each.trigger, due)
+                )
+
+    def show(self) -> None:
+        """Prints what was reached from level 2 on, in the order in which it was, and how often each level was."""
+        reached = sorted(self._reached, key=lambda each: (each.due, each.row, each.level))
+        print_table(
+            [
+                translated("line"),
+                translated("docket before"),
+                translated("category"),
+                translated("filed"),
+                translated("level"),
+                translated("why"),
+                translated("due"),
+            ],
+            [
+                (
+                    str(each.row),
+                    each.reference,
+                    each.category,
+                    _time(each.filed),
+                    _level(each.level),
+                    word(EscalationTrigger.Name(each.trigger), _PREFIX),
+                    _time(each.due),
+                )
+                for each in reached[: self._rows]
+            ],
+        )
+        if len(reached) > self._rows:
+            click.echo(
+                translated("and {count} more: --rows shows more, --json all", count=f"{len(reached) - self._rows:,}")
+            )
+        click.echo()
+        groups = sorted({(category, month) for category, month, _ in self._levels})
+        print_table(
+            [translated("category"), translated("month of filing"), *map(_level, range(_LEVELS))],
+            [
+                (category, month, *(f"{self._levels[category, month, level]:,}" for level in range(_LEVELS)))
+                for category, month in groups
+            ],
+        )
+        click.echo()
+
+    def plain(self) -> dict[str, object]:
+        """See ImportReport; with every level that was reached from 2 on, and the counts of all."""
+        return {
+            **super().plain(),
+            "escalations": [
+                {
+                    "line": each.row,
+                    "external_reference": each.reference,
+                    "category": each.category,
+                    "filed": each.filed.isoformat(),
+                    "level": each.level,
+                    "trigger": EscalationTrigger.Name(each.trigger).removeprefix(_PREFIX),
+                    "due": each.due.isoformat(),
+                }
+                for each in sorted(self._reached, key=lambda each: (each.due, each.row, each.level))
+            ],
+            "levels": [
+                {"category": category, "month": month, "level": level, "complaints": count}
+                for (category, month, level), count in sorted(self._levels.items())
+            ],
+        }
+
+
+def _time(instant: datetime) -> str:
+    return f"{instant:%Y-%m-%d %H:%M}"
+
+
+def _level(level: int) -> str:
+    return f"L{level}"
