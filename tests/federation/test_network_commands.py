@@ -133,9 +133,9 @@ async def test_what_a_report_may_name_is_found_by_what_people_call_it(shell: She
     assert "guangzhou" not in by_name
     assert "xichang" in await found("sichuan"), "by the region"
     assert await found("atlantis") == set()
-    shown = await shell.run("--lang", "zh", "faults", "places", "xichang")
+    shown = await shell.run("faults", "places", "xichang", "--lang", "zh")
     for words in ("西昌", "站点", "农村"):
-        assert words in shown.stdout
+        assert words in shown.stdout, shown.output
 
 
 async def test_a_file_to_which_lines_are_added_goes_on_where_it_was_under_its_source(shell: Shell) -> None:

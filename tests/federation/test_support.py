@@ -107,6 +107,30 @@ async def test_each_region_does_its_own_part_and_others_know_nothing(
     assert (await counter.get((await counter.open(opened.inquiry.number)).id)).operator == "counter"
 
 
+async def test_the_home_region_of_the_number_follows_whoever_opens_it_and_whoever_is_at_fault(
+    federation: Federation, south: SupportStaff, west: SupportStaff
+) -> None:
+    number, home = federation.next_number("henan"), SupportStaff(federation, "henan")
+    opened = await south.open(number, link=LINK)
+    known = await home.is_taken(opened.id)
+    assert (known.home_region, known.owner_region, known.opening_region) == ("henan", "sichuan", "guangdong")
+    await west.takes_up(opened.id)
+    await west.notes(opened.id, "光模块过热")
+    await south.follows(opened.id, lambda each: len(each.notes) == 1, "the note of the region at fault")
+    await south.notes(opened.id, "客户在十点再试")
+    assert (await home.follows(opened.id, lambda each: len(each.notes) == 2, "both notes")) == await west.get(opened.id)
+    assert (await refusal(home.notes(opened.id, "?"))).reason == "SUPPORT_NOT_OPENED_HERE"
+    assert (await refusal(home.resolves(opened.id))).reason == "SUPPORT_NOT_OPENED_HERE"
+    await west.resolves(opened.id)
+    await south.reaches(opened.id, RESOLVED)
+    await south.closes(opened.id)
+    await home.reaches(opened.id, CLOSED)
+    assert await home.list(number) == [opened.id]
+    own = await south.open(number, service=NORTHERN_SERVICE)
+    assert (await home.is_taken(own.id)).owner_region == "guangdong"
+    assert federation.texts(number, sent_by="henan") == []
+
+
 async def test_the_same_request_is_done_once(federation: Federation, south: SupportStaff, west: SupportStaff) -> None:
     number, request_id, note_id = federation.next_number("sichuan"), federation.next_id(), federation.next_id()
     inquiry = south.inquiry(number, SERVICE, LINK)
