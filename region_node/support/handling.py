@@ -126,7 +126,7 @@ def adopt(
     """Takes over the word of the region at fault, where it is newer than what is known. The home region learns of it
     by this."""
     row = find_support_request(tx, snapshot.id)
-    if row is None and not is_known(tx, snapshot.id):
+    if row is None and snapshot.home_region == context.region and not is_known(tx, snapshot.id):
         insert_support_request(tx, SupportRow(snapshot, traceparent), 0, now)
         return
     if row is None or snapshot.version <= row.request.version or row.request.owner_region == context.region:

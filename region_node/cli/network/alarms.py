@@ -40,7 +40,7 @@ _KIND: Kind[AlarmReport, SendAlarmsRequest, SendAlarmsResponse] = Kind(
 
 @click.group()
 def alarms() -> None:
-    """See what is wrong with the network, say that it was seen, and take over alarms from a file."""
+    """See what is wrong with the network, say that it was seen or is over, and take over alarms from a file."""
 
 
 @alarms.command("list")
