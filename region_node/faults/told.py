@@ -45,6 +45,12 @@ def tell_changed(tx: Transaction, context: RegionContext, before: Fault, fault: 
             en=f"Your fault {fault.id} is repaired. Tell us if it is not, and how the repair was.",
         )
         _tell(tx, fault, f"repaired/{changes}", text, now)
+    elif fault.state == rules.REJECTED:
+        text = LocalizedText(
+            zh_cn=f"经核查，您的障碍申告{fault.id}不成立或不属于我网障碍，如有异议请与受理网点联系。",
+            en=f"We found your report {fault.id} to be no fault of our network: contact us if you disagree.",
+        )
+        _tell(tx, fault, "rejected", text, now)
     elif fault.state in rules.FINAL:
         text = LocalizedText(zh_cn=f"您的障碍申告{fault.id}已结束处理。", en=f"Your fault {fault.id} is ended.")
         _tell(tx, fault, "ended", text, now)

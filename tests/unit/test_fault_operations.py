@@ -291,6 +291,14 @@ def test_the_part_of_a_customer_of_another_region_is_not_charged_by_the_node(nod
     assert (known.repair.parts[0].charged, ledger.balance(node.tx, REPAIR_PART)) == (False, 0)
 
 
+def test_a_customer_hears_that_a_report_is_no_fault_of_the_network_and_gets_nothing_back(node: Archive) -> None:
+    report = FaultReport(number=LINE.number, description="no signal", place=FaultPlace(site="chengdu"))
+    fault = handling.report(node.tx, node.context, OwnNode("sichuan", "none", ""), report, START)
+    step = WorkOnFaultRequest(reject=WorkOnFaultRequest.Reject(reason="the plug was out"))
+    done(node, fault, step, START + 60 * HOUR)
+    assert (told(node), balance(node)) == (["fault-reported", "fault-rejected"], 0)
+
+
 @pytest.mark.parametrize(("hours", "cause", "times"), [(60, TERMINAL, 1), (60, CABLE, 0), (40, TERMINAL, 0)])
 def test_who_was_told_of_a_late_fault_hears_that_it_was_their_own_terminal(
     node: Archive, hours: int, cause: FaultCause.ValueType, times: int
