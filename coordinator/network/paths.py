@@ -16,6 +16,8 @@ from gateway.api.federation.v1.network_pb2 import Link, Network, QualityClass
 
 _ALL = 1_000_000_000  # a share of packets is told of so many
 _ROOM = 1 << 64  # more than any path adds up to: each figure of a cost has so much room to itself
+_ONCE, _AGAIN = "12"  # a character behind the id of a link: that which flows over it first, and what shares it
+_SITE, _LINK = _ROOM**3, _ROOM**4  # what it costs to share one: more than all figures, more than all sites
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,11 @@ class Path:
         return [hop.link for hop in self.hops]
 
     @property
+    def sites(self) -> Sequence[str]:
+        """The sites on the way, without its ends, in order."""
+        return [hop.start for hop in self.hops[1:]]
+
+    @property
     def quality(self) -> Quality:
         """What it adds up to."""
         return added_up([hop.quality for hop in self.hops])
@@ -71,18 +78,22 @@ class Path:
 
 @dataclass(frozen=True)
 class Ways:
-    """The best way between two sites, and the one that shares the fewest links with it."""
+    """The best way between two sites, and the one that shares the fewest links with it, then the fewest sites."""
 
     best: Path | None
     alternative: Path | None
+    apart: Sequence[Path] = ()
+    """Two other ways that share less with each other than the best does with any; empty where there are none."""
 
     @property
     def shared_links(self) -> Sequence[str]:
         """The links that both use, in the order of the best."""
-        if self.best is None or self.alternative is None:
-            return []
-        other = frozenset(self.alternative.links)
-        return [link for link in self.best.links if link in other]
+        return _shared(self.best, self.alternative)[0]
+
+    @property
+    def shared_sites(self) -> Sequence[str]:
+        """The sites on the way that both pass, in the order of the best."""
+        return _shared(self.best, self.alternative)[1]
 
 
 @dataclass(frozen=True)
@@ -98,6 +109,19 @@ class Budget:
         """Whether no bound is passed."""
         left = (self.delay_us, self.delay_variation_us, self.loss_ppb)
         return all(each is None or each >= 0 for each in left)
+
+
+def _shared(one: Path | None, other: Path | None) -> tuple[Sequence[str], Sequence[str]]:
+    """The links that both use, and the sites on the way that both pass."""
+    if one is None or other is None:
+        return [], []
+    links, sites = frozenset(other.links), frozenset(other.sites)
+    return [each for each in one.links if each in links], [each for each in one.sites if each in sites]
+
+
+def _amounts(one: Path | None, other: Path | None) -> tuple[int, int]:
+    links, sites = _shared(one, other)
+    return len(links), len(sites)
 
 
 def added_up(parts: Sequence[Quality]) -> Quality:
@@ -166,30 +190,96 @@ class LinkGraph:
 
     def ways(self, start: str, end: str) -> Ways:
         """The ways between two sites of the network."""
-        best = self._shortest(start, end, frozenset())
+        best = self._shortest(start, end, None)
         if best is None:
             return Ways(None, None)
-        used = frozenset(best.links)
-        other = self._shortest(start, end, used)
-        return Ways(best, None if other is None or used == frozenset(other.links) else other)
+        other = self._shortest(start, end, best)
+        if other is None or frozenset(best.links) == frozenset(other.links):
+            return Ways(best, None)
+        links, sites = _shared(best, other)
+        if all(self._is_needed(start, end, link=each) for each in links) and all(
+            self._is_needed(start, end, site=each) for each in sites
+        ):
+            return Ways(best, other)
+        # The best may stand in the way of two that share less: then no other one is far enough from it.
+        apart = self._apart(start, end)
+        return Ways(best, other, apart if _amounts(*apart) < (len(links), len(sites)) else ())
 
-    def _shortest(self, start: str, end: str, avoided: Collection[str]) -> Path | None:
-        """The way with the fewest links that are avoided, of those the one with the least delay, variation and loss."""
+    def _is_needed(self, start: str, end: str, *, link: str = "", site: str = "") -> bool:
+        """Whether every way between two sites goes over a link, or through a site."""
+        found = self._links.get(link)
+        without_links = [(found.site_a, found.site_b, link)] if found is not None else []
+        rest = nx.restricted_view(self._graph, [site] if site else [], without_links)
+        return not nx.has_path(rest, start, end)
+
+    def _cost(self, link: str) -> int:
+        figures = self._figures[link]
+        return figures.delay_us * _ROOM**2 + figures.delay_variation_us * _ROOM + figures.loss_ppb
+
+    def _shortest(self, start: str, end: str, avoided: Path | None) -> Path | None:
+        """The way that shares the fewest links with one to be avoided, then the fewest sites.
+
+        Of those the one with the least delay, then variation, then loss.
+        """
+        links = frozenset(avoided.links if avoided is not None else ())
+        sites = frozenset(avoided.sites if avoided is not None else ())
 
         def cost(link: str) -> int:
-            figures = self._figures[link]
-            whole = figures.delay_us * _ROOM**2 + figures.delay_variation_us * _ROOM + figures.loss_ppb
-            return whole + _ROOM**3 if link in avoided else whole
+            return self._cost(link) + (_LINK if link in links else 0)
 
-        def weight(site: str, other: str, links: Mapping[str, object]) -> int:
-            return min(map(cost, links))
+        def weight(site: str, other: str, between: Mapping[str, object]) -> int:
+            return min(map(cost, between)) + (_SITE if other in sites else 0)
 
         try:
-            sites: list[str] = nx.dijkstra_path(self._graph, start, end, weight)
+            way: list[str] = nx.dijkstra_path(self._graph, start, end, weight)
         except nx.NetworkXNoPath:
             return None
+        hops = [(min(self._graph[site][other], key=cost), site, other) for site, other in itertools.pairwise(way)]
+        return self._path(hops) if hops else None
+
+    def _apart(self, start: str, end: str) -> tuple[Path, Path]:
+        """The two ways that share the fewest links, then the fewest sites, and of those add up to the least.
+
+        Two units that flow at the least cost, where the second one over a link or through a site costs extra. There has
+        to be a way.
+        """
+        flow: nx.MultiDiGraph[tuple[str, bool]] = nx.MultiDiGraph()
+        for site in self._graph:  # comes in at False, goes out at True
+            for again in (False, True):
+                extra = _SITE if again and site not in (start, end) else 0
+                flow.add_edge((site, False), (site, True), capacity=1, weight=extra * _ROOM)
+        for link in self._links.values():
+            # One more than nothing, so that nothing flows in circles.
+            weight = self._cost(link.id) * _ROOM + 1
+            for one, other in ((link.site_a, link.site_b), (link.site_b, link.site_a)):
+                for again in (False, True):
+                    extra = _LINK * _ROOM if again else 0
+                    unit = f"{link.id}{_AGAIN if again else _ONCE}"
+                    flow.add_edge((one, True), (other, False), unit, capacity=1, weight=weight + extra)
+        flow.nodes[start, False]["demand"], flow.nodes[end, True]["demand"] = -2, 2
+        _, flowing = nx.network_simplex(flow)
+        used: nx.MultiDiGraph[str] = nx.MultiDiGraph()
+        for (one, goes_out), targets in flowing.items():
+            for (other, _), amounts in targets.items() if goes_out else ():
+                used.add_edges_from((one, other, key) for key, amount in amounts.items() if amount)
+        first, second = self._taken(used, start, end), self._taken(used, start, end)
+        return first, second
+
+    def _taken(self, used: "nx.MultiDiGraph[str]", start: str, end: str) -> Path:
+        """Takes the best way out of what is used."""
+
+        def cost(unit: str) -> int:
+            return self._cost(unit[:-1])
+
+        def weight(site: str, other: str, between: Mapping[str, object]) -> int:
+            return min(map(cost, between))
+
         hops = []
-        for site, other in itertools.pairwise(sites):
-            link = min(self._graph[site][other], key=cost)
-            hops.append(Hop(link, site, other, self._figures[link], link in self._measured))
-        return Path(hops) if hops else None
+        for site, other in itertools.pairwise(nx.dijkstra_path(used, start, end, weight)):
+            unit = min(used[site][other], key=lambda each: (cost(each), each))
+            used.remove_edge(site, other, unit)
+            hops.append((unit[:-1], site, other))
+        return self._path(hops)
+
+    def _path(self, hops: Iterable[tuple[str, str, str]]) -> Path:
+        return Path([Hop(link, start, end, self._figures[link], link in self._measured) for link, start, end in hops])

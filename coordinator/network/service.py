@@ -56,9 +56,11 @@ class PathService(PathServiceServicer):
         if start == end:
             raise Refused(Reason.REASON_REQUEST_INVALID, field="end", problem="is the start, too")
         basis = await self._basis(request.basis)
+        # In a thread: in a large network it takes longer than envelopes may wait.
+        found = await asyncio.to_thread(_pair, start, end, basis)
         return contract.FindPathsResponse(
-            paths=_told(start, end, basis.now, basis.allowed),
-            changed=_told(start, end, basis.changed, basis.allowed) if basis.changed is not None else None,
+            paths=found.paths,
+            changed=found.changed if found.HasField("changed") else None,
             down=basis.down,
             unanswered=basis.unanswered,
         )
@@ -145,17 +147,20 @@ def _graph_after(
 
 
 def _pairs(sites: Mapping[str, str], basis: _Basis) -> list[contract.RegionPaths]:
-    return [
-        contract.RegionPaths(
-            start=start,
-            end=end,
-            paths=_told(sites[start], sites[end], basis.now, basis.allowed),
-            changed=_told(sites[start], sites[end], basis.changed, basis.allowed)
-            if basis.changed is not None
-            else None,
-        )
-        for start, end in itertools.combinations(sites, 2)
-    ]
+    found = []
+    for start, end in itertools.combinations(sites, 2):
+        pair = _pair(sites[start], sites[end], basis)
+        pair.start, pair.end = start, end
+        found.append(pair)
+    return found
+
+
+def _pair(start: str, end: str, basis: _Basis) -> contract.RegionPaths:
+    """The paths between two sites, without the names of their regions."""
+    return contract.RegionPaths(
+        paths=_told(start, end, basis.now, basis.allowed),
+        changed=_told(start, end, basis.changed, basis.allowed) if basis.changed is not None else None,
+    )
 
 
 def _told(start: str, end: str, graph: LinkGraph, allowed: QualityClass | None) -> contract.SitePaths:
@@ -166,6 +171,8 @@ def _told(start: str, end: str, graph: LinkGraph, allowed: QualityClass | None) 
         best=_path(ways.best, allowed) if ways.best is not None else None,
         alternative=_path(ways.alternative, allowed) if ways.alternative is not None else None,
         shared_links=ways.shared_links,
+        shared_sites=ways.shared_sites,
+        apart=[_path(each, allowed) for each in ways.apart],
     )
 
 

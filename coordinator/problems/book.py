@@ -12,16 +12,16 @@ from datetime import datetime, timedelta
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from coordinator.problems import rules
-from coordinator.problems.correlation import Cluster, correlate
+from coordinator.problems.correlation import Cluster, correlate, is_problem
 from coordinator.problems.elements import element_message, element_of, observed, region_of
 from coordinator.problems.topology import Element, Kind, Topology, services_down
 from coordinator.registry.problem_port import Book, Decision
 from gateway.api.coordinator.v1 import problem_service_pb2 as contract
 from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent, Problem
-from gateway.api.federation.v1 import problem_pb2
 from gateway.api.federation.v1.problem_pb2 import ProblemHeader
 from gateway.clock import from_microseconds, from_timestamp, to_microseconds
 from gateway.federation.network import NetworkRegistry
+from gateway.federation.problems import is_cause_known
 
 _MOST_CHILDREN = 10_000  # whose ids one problem keeps: more is not kept at once
 
@@ -94,11 +94,7 @@ def _homes(clusters: Sequence[Cluster], going_on: Mapping[str, Problem]) -> dict
 
 
 def _is_problem(members: Sequence[NetworkEvent]) -> bool:
-    """One small alarm by itself is none, nor are many small ones."""
-    is_alone = len(members) == 1 and members[0].kind != contract.NETWORK_EVENT_KIND_FAULT
-    return (any(map(rules.is_grave, members)) and not is_alone) or any(
-        each.severity == problem_pb2.PERCEIVED_SEVERITY_CRITICAL for each in members
-    )
+    return is_problem([observed(each) for each in members])
 
 
 def _new_id(cluster: Cluster, known: Iterable[str]) -> str:
@@ -120,6 +116,7 @@ def _header(name: str, cluster: Cluster, members: Sequence[NetworkEvent], view: 
         id=name,
         state=rules.IN_PROGRESS if is_open else rules.RESOLVED,
         root_cause=element_message(cluster.cause),
+        confidence=cluster.confidence,
         parent=_parent(cluster.cause, members).id,
         children=sorted(each.id for each in members),
         severity=min(each.severity for each in is_open or members),
@@ -145,11 +142,11 @@ def _parent(cause: Element, members: Sequence[NetworkEvent]) -> NetworkEvent:
 
 
 def down_now(headers: Iterable[ProblemHeader]) -> frozenset[Element]:
-    """The root causes that are down: of problems in progress that customers feel."""
+    """The root causes that are down: of problems in progress that customers feel, where one is claimed."""
     return frozenset(
         element_of(each.root_cause)
         for each in headers
-        if each.state == rules.IN_PROGRESS and each.severity in rules.GRAVE
+        if each.state == rules.IN_PROGRESS and each.severity in rules.GRAVE and is_cause_known(each)
     )
 
 

@@ -3,6 +3,7 @@
 A cover of all events by as few causes as explain them: each link, site and service is a candidate. What it would
 explain is split in time into episodes, and each episode is worth what it explains, weighed by how much of what it
 would let one expect was seen. The best one takes its events, then the best of what is left, until none is left.
+What groups events in this way is claimed to be their cause only where enough speaks for it.
 """
 
 import heapq
@@ -10,6 +11,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from coordinator.problems.evidence import Witness, confidence, evidence, points_of
 from coordinator.problems.topology import Element, Kind, Topology
 
 # How much a cause is worth of what it explains.
@@ -20,7 +22,8 @@ _SITE_ITSELF = 0.5  # a site that is told of and whose links are well
 _SITE_LEAST = 0.1
 _SERVICE = 0.3  # a service: what it stands on is the likelier cause where two services agree on it
 _FOR_EVER = 2**62
-_GRAVE = 2  # major, or worse, or not said
+_CRITICAL, _MAJOR = 1, 2  # severities
+_GRAVE = _MAJOR  # or worse, or not said
 _MOST = 0.75  # of the links at a site: so many do not fail by themselves at the same time
 _SEVERAL = 3
 _HALF = 0.5  # of them, where the site itself is told of
@@ -38,6 +41,7 @@ class Observed:
     cleared: int | None = None
     severity: int = 0
     """As PerceivedSeverity: 1 is the worst, 0 is not said."""
+    is_fault: bool = False
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,15 @@ class Cluster:
     cause: Element
     start: int
     events: tuple[str, ...]
+    confidence: int
+    """How sure the cause is, in percent. 0: the cause is not known, they only have this element in common."""
+
+
+def is_problem(events: Sequence[Observed]) -> bool:
+    """Whether events with one cause are a problem: one small alarm by itself is none, nor are many small ones."""
+    is_alone = len(events) == 1 and not events[0].is_fault
+    is_grave = any(each.severity in (_CRITICAL, _MAJOR) for each in events)
+    return (is_grave and not is_alone) or any(each.severity == _CRITICAL for each in events)
 
 
 @dataclass
@@ -60,6 +73,10 @@ class _Episode:
     """Whether what is told leaves little else to think of: it has to be somebody's cause in any case."""
     groups: dict[frozenset[Element], list[int]] = field(default_factory=dict)
     weights: dict[frozenset[Element], float] = field(default_factory=dict)
+
+    def own(self) -> list[int]:
+        """What names the cause, in the order of time."""
+        return sorted(each for signature, members in self.groups.items() if self.cause in signature for each in members)
 
     def worth(self, is_taken: Sequence[bool]) -> float:
         """What it explains of what is not taken. Many that say the same are believed more than one."""
@@ -88,10 +105,17 @@ def correlate(events: Iterable[Observed], topology: Topology, window: int) -> li
     for cause, explained in _explained(ordered, topology).items():
         episodes += _episodes(cause, explained, ordered, window)
     for each in episodes:
-        each.fit, each.is_told = _fit(each, topology, seen, window)
+        each.fit = _fit(each, topology, seen, window)
+        each.is_told = _has_to_be(each, topology, seen, ordered, window)
     chosen = _settled(_covered(episodes, len(ordered)), ordered, window)
     found = [
-        Cluster(cause, ordered[mine[0]].raised, tuple(ordered[each].id for each in mine)) for cause, mine in chosen
+        Cluster(
+            cause,
+            ordered[mine[0]].raised,
+            tuple(ordered[each].id for each in mine),
+            _confidence(cause, mine, ordered, window),
+        )
+        for cause, mine in chosen
     ]
     return sorted(found, key=lambda each: (each.start, each.cause))
 
@@ -100,6 +124,16 @@ def _specific(event: Observed, topology: Topology) -> Observed:
     """An event without the sites from which a link is watched: those that report are well."""
     ends = {end for each in event.elements if each.kind == Kind.LINK for end in topology.expected(each)}
     return replace(event, elements=event.elements - ends) if not ends.isdisjoint(event.elements) else event
+
+
+def _confidence(cause: Element, members: Iterable[int], ordered: Sequence[Observed], window: int) -> int:
+    """How sure it is that a cause is behind some events; see `evidence`."""
+    events = (ordered[each] for each in members)
+    witnesses = (
+        Witness(each.raised, each.elements, points_of(each.severity, is_fault=each.is_fault), cause in each.elements)
+        for each in events
+    )
+    return confidence(evidence(witnesses, window))
 
 
 class _Seen:
@@ -210,23 +244,45 @@ def _add(episode: _Episode, place: int, event: Observed, weight: float) -> None:
     episode.weights[event.elements] = max(weight, episode.weights.get(event.elements, 0.0))
 
 
-def _fit(episode: _Episode, topology: Topology, seen: _Seen, window: int) -> tuple[float, bool]:
-    """How much of what a cause would let one expect was seen, up to 1, and whether it has to be a cause."""
+def _fit(episode: _Episode, topology: Topology, seen: _Seen, window: int) -> float:
+    """How much of what a cause would let one expect was seen, up to 1."""
     cause = episode.cause
     if cause.kind == Kind.SERVICE:
-        return _SERVICE, False
-    first, last = episode.start - window, episode.start + 2 * window
-    is_seen = any(cause in signature for signature in episode.groups)
-    is_grave = is_seen and seen.between(cause, first, last)
-    around = topology.expected(cause)
-    heard = sum(1 for each in around if seen.between(each, first, last))
-    if cause.kind == Kind.SITE:
-        share = ((2 if is_grave else 0) + heard) / (2 + len(around))
-        is_told = heard >= _HALF * len(around) if is_grave else heard >= max(_SEVERAL, _MOST * len(around))
-        return max(share * share, _SITE_ITSELF if is_seen else _SITE_LEAST), is_told
-    if is_seen:
-        return _SEEN, is_grave
-    return (_BOTH_ENDS if around and heard == len(around) else _USERS_ALONE), False
+        return _SERVICE
+    is_seen = bool(episode.own())
+    heard, around = _heard(episode, topology, seen, window)
+    if cause.kind == Kind.LINK:
+        if is_seen:
+            return _SEEN
+        return _BOTH_ENDS if around and heard == around else _USERS_ALONE
+    is_grave = is_seen and seen.between(cause, *_when(episode, window))
+    share = ((2 if is_grave else 0) + heard) / (2 + around)
+    return max(share * share, _SITE_ITSELF if is_seen else _SITE_LEAST)
+
+
+def _has_to_be(episode: _Episode, topology: Topology, seen: _Seen, ordered: Sequence[Observed], window: int) -> bool:
+    """Whether a cause has to be one in any case: of a link enough is told of itself, of a site of the links there."""
+    if episode.cause.kind == Kind.SERVICE:
+        return False
+    is_claimed = _confidence(episode.cause, episode.own(), ordered, window) > 0
+    if episode.cause.kind == Kind.LINK:
+        return is_claimed
+    heard, around = _heard(episode, topology, seen, window)
+    if is_claimed:
+        return heard >= _HALF * around
+    return heard >= max(_SEVERAL, _MOST * around)
+
+
+def _heard(episode: _Episode, topology: Topology, seen: _Seen, window: int) -> tuple[int, int]:
+    """Of how many of those that would tell of a cause something grave was told, and how many there are."""
+    around = topology.expected(episode.cause)
+    first, last = _when(episode, window)
+    return sum(1 for each in around if seen.between(each, first, last)), len(around)
+
+
+def _when(episode: _Episode, window: int) -> tuple[int, int]:
+    """In what time others would have told of a cause."""
+    return episode.start - window, episode.start + 2 * window
 
 
 _Chosen = list[tuple[_Episode, list[int]]]
@@ -254,7 +310,7 @@ def _covered(episodes: Sequence[_Episode], events: int) -> _Chosen:
 
 def _settled(chosen: _Chosen, ordered: Sequence[Observed], window: int) -> list[tuple[Element, list[int]]]:
     """Gives each symptom to that of the chosen causes which was told of last before it began, and best."""
-    told = [_told(episode, ordered) for episode, _ in chosen]
+    told = [[ordered[each].raised for each in episode.own()] for episode, _ in chosen]
     causes_of: dict[int, list[int]] = {}
     for number, (episode, _) in enumerate(chosen):
         for signature, members in episode.groups.items():
@@ -276,12 +332,6 @@ def _settled(chosen: _Chosen, ordered: Sequence[Observed], window: int) -> list[
                 best = max(near, default=(0.0, True, -number))
                 found[-best[2] if best[0] > 0.0 else number].append(each)
     return [(episode.cause, sorted(mine)) for (episode, _), mine in zip(chosen, found, strict=True) if mine]
-
-
-def _told(episode: _Episode, ordered: Sequence[Observed]) -> list[int]:
-    """When a cause was told of, in order."""
-    own = (members for signature, members in episode.groups.items() if episode.cause in signature)
-    return sorted(ordered[each].raised for members in own for each in members)
 
 
 def _nearness(told: Sequence[int], began: int, window: int) -> float:

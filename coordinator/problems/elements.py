@@ -2,7 +2,7 @@
 
 from coordinator.problems.correlation import Observed
 from coordinator.problems.topology import Element, Kind
-from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent
+from gateway.api.coordinator.v1.problem_service_pb2 import NETWORK_EVENT_KIND_FAULT, NetworkEvent
 from gateway.api.federation.v1 import problem_pb2
 from gateway.api.federation.v1.network_pb2 import Link, NetworkService, Site
 from gateway.api.federation.v1.problem_pb2 import NetworkElement
@@ -27,7 +27,8 @@ def observed(event: NetworkEvent) -> Observed:
     cleared = to_microseconds(from_timestamp(event.clear_time)) if event.HasField("clear_time") else None
     raised = to_microseconds(from_timestamp(event.raise_time))
     severity = event.severity if event.severity <= problem_pb2.PERCEIVED_SEVERITY_INDETERMINATE else 0
-    return Observed(event.id, frozenset(elements), raised, cleared, severity)
+    is_fault = event.kind == NETWORK_EVENT_KIND_FAULT
+    return Observed(event.id, frozenset(elements), raised, cleared, severity, is_fault)
 
 
 def element_message(element: Element) -> NetworkElement:

@@ -66,11 +66,6 @@ def _require_own(element: str, region: str, regions: Iterable[str]) -> None:
         raise Refused(Reason.REASON_NETWORK_EVENT_NOT_OWN, element=element, region=region)
 
 
-def is_grave(event: NetworkEvent) -> bool:
-    """Whether customers feel it."""
-    return event.severity in GRAVE
-
-
 def has_ended(header: ProblemHeader) -> bool:
     """Whether nothing of it goes on."""
     return header.state != IN_PROGRESS

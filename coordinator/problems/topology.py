@@ -6,7 +6,9 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 from gateway.api.federation.v1.network_pb2 import NetworkService
+from gateway.federation import network_ways
 from gateway.federation.network import NetworkRegistry
+from gateway.federation.network_ways import Parts
 
 _OWN = 1.0  # how much a cause explains what is told of itself
 _NEIGHBOUR = 0.7  # a link at a site that is down
@@ -76,37 +78,5 @@ class Topology:
 
 def services_down(network: NetworkRegistry, down: frozenset[Element]) -> frozenset[str]:
     """The services that do not work while these elements are down: themselves, a site of theirs, or every way."""
-    if not down:
-        return frozenset()
-    links = {each.id for each in down if each.kind == Kind.LINK}
-    sites = {each.id for each in down if each.kind == Kind.SITE}
-    touched = network.services_on(
-        sites=sites, links=links | {link.id for site in sites for link in network.links_at(site)}
-    )
-    found = {each.id for each in down if each.kind == Kind.SERVICE}
-    found.update(each.id for each in touched if not _is_whole(network, each, sites, links))
-    return frozenset(found)
-
-
-def _is_whole(network: NetworkRegistry, service: NetworkService, sites: set[str], links: set[str]) -> bool:
-    """Whether all sites of a service are up, and its links join them."""
-    if not sites.isdisjoint(service.sites):
-        return False
-    ways: dict[str, set[str]] = {}
-    for name in service.links:
-        link = network.links[name]
-        if name not in links and link.site_a not in sites and link.site_b not in sites:
-            ways.setdefault(link.site_a, set()).add(link.site_b)
-            ways.setdefault(link.site_b, set()).add(link.site_a)
-    wanted = set(service.sites)
-    if not service.links:
-        return True
-    if not wanted:
-        return bool(ways)
-    reached = {next(iter(service.sites))}
-    ahead = list(reached)
-    while ahead:
-        for site in ways.get(ahead.pop(), set()) - reached:
-            reached.add(site)
-            ahead.append(site)
-    return wanted <= reached
+    of_kind = {kind: frozenset(each.id for each in down if each.kind == kind) for kind in Kind}
+    return of_kind[Kind.SERVICE] | network_ways.services_down(network, Parts(of_kind[Kind.SITE], of_kind[Kind.LINK]))

@@ -11,6 +11,7 @@ from gateway.api.federation.v1.problem_pb2 import (
     ProblemHeader,
 )
 from gateway.api.types.v1.types_pb2 import LocalizedText
+from gateway.federation.problems import is_cause_known
 from gateway.store.port import Transaction
 from gateway.timers import Timer, set_timer
 from region_node.context import RegionContext
@@ -43,7 +44,8 @@ def follow(tx: Transaction, context: RegionContext, header: ProblemHeader, now: 
         _set_timer(tx, _ENDED, header.id, "", now)
     if header.state != PROBLEM_STATE_CANCELLED:
         for fault in filter(None, map(fault_of, header.children)):
-            follow_problem(tx, context, fault, header.id, header.root_cause.id, now)
+            cause = header.root_cause.id if is_cause_known(header) else ""
+            follow_problem(tx, context, fault, header.id, cause, now)
     return True
 
 

@@ -2,7 +2,7 @@
 
 import random
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from coordinator.problems.correlation import Observed
@@ -25,8 +25,6 @@ class Storm:
     """By the id of an event."""
     roots: Mapping[str, Element]
     """What failed, by cause; noise is not among them."""
-    grave: Set[str]
-    """The ids of events that are critical or major."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +87,7 @@ def storm(network: NetworkRegistry, weather: Weather, source: random.Random) -> 
         events.append(Observed(f"n{number}", frozenset({source.choice(everything)}), raised, raised + lasts, severity))
         cause_of[f"n{number}"] = f"noise-{number}"
     source.shuffle(events)
-    return Storm(events, cause_of, roots, {each.id for each in events if each.severity <= MAJOR})
+    return Storm(events, cause_of, roots)
 
 
 def _everything(network: NetworkRegistry) -> list[Element]:

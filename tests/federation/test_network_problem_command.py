@@ -7,10 +7,11 @@ import pytest
 
 from gateway.api.coordinator.v1 import problem_service_pb2 as api
 from gateway.api.coordinator.v1.problem_service_pb2_grpc import ProblemServiceStub
+from gateway.api.federation.v1.problem_pb2 import PERCEIVED_SEVERITY_MAJOR
 from tests.federation.commands import as_administrator, as_caller, run_command
 from tests.federation.counter import Counter
 from tests.federation.running import CALL_SECONDS, Federation, until
-from tests.unit.network_events import event
+from tests.unit.network_events import MINOR, event
 
 CLERK = ("--staff-id", "4711")
 
@@ -60,5 +61,17 @@ async def test_a_problem_is_seen_and_reported_by_commands(
     assert "admin/root" in made
     assert found[0] not in await administrator(federation, "problems", "list", "--reports")
     assert found[0] in await clerk(federation, "list")
+    assert "service broadband-chengdu (80 %)" in shown
+    for each in (
+        event("sichuan/alarm/major", links=["chengdu-xichang-1"], severity=PERCEIVED_SEVERITY_MAJOR),
+        event("sichuan/alarm/minor", sites=["xichang"], severity=MINOR),
+    ):
+        await stub.TellEvent(api.TellEventRequest(event=each), timeout=CALL_SECONDS)
+
+    async def is_listed() -> bool:
+        return "unknown, near link chengdu-xichang-1" in await administrator(federation, "problems", "list", "--all")
+
+    await until(is_listed, "two alarms that may be together by chance are listed without a cause")
+    assert "chengdu-xichang-1" not in await administrator(federation, "outages")
     refused = await administrator(federation, "problems", "show", "problem-none", code=1)
     assert "There is no problem problem-none" in refused

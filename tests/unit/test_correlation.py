@@ -26,6 +26,7 @@ NETWORK = NetworkRegistry(
             NetworkService(id="v-abe", region="a", sites=["a", "e"], links=["ab", "be"]),
             NetworkService(id="v-round", region="a", sites=["a", "b"], links=["ab", "bc", "ac"]),
             NetworkService(id="v-f", region="f", sites=["f"]),
+            NetworkService(id="v-up", region="f", sites=["g"], links=["fg"]),
         ],
     )
 )
@@ -90,10 +91,45 @@ def test_two_small_alarms_at_neighbouring_sites_are_no_cut() -> None:
     assert clusters(*told) == [("a", {"1"}), ("b", {"2"})]
 
 
+def claimed(*events: Observed) -> list[str]:
+    return [each.cause.id for each in correlate(events, TOPOLOGY, WINDOW) if each.confidence]
+
+
+def test_what_is_near_each_other_by_chance_is_together_and_nothing_is_claimed_to_be_its_cause() -> None:
+    told = (event("1", "ab", severity=MAJOR), event("2", "a", severity=MINOR))
+    assert clusters(*told) == [("ab", {"1", "2"})]
+    assert claimed(*told) == []
+    assert claimed(*told, event("3", "v-ab", severity=MAJOR)) == []
+
+
+def test_a_critical_alarm_or_a_fault_or_two_major_alarms_of_one_window_claim_what_they_name() -> None:
+    major = event("1", "ab", severity=MAJOR)
+    assert claimed(event("1", "ab")) == ["ab"]
+    assert claimed(major) == []
+    assert claimed(replace(major, is_fault=True)) == ["ab"]
+    assert claimed(major, event("2", "ab", at=WINDOW, severity=MAJOR)) == ["ab"]
+    assert claimed(major, event("2", "ab", at=WINDOW + 1, severity=MAJOR)) == []
+
+
+def test_what_is_hardly_told_of_itself_needs_as_much_around_it_as_two_critical_alarms() -> None:
+    assert claimed(event("1", "a"), event("2", "b"), event("3", "v-ab", severity=MAJOR)) == ["ab"]
+    around = [event(each, each, severity=MAJOR) for each in ("a", "b", "v-ab")]
+    assert claimed(*around) == []
+    assert claimed(*around, event("again", "a", at=MINUTE, severity=MAJOR)) == [], "the same again says no more"
+    assert claimed(*around, event("own", "ab", severity=MAJOR)) == ["ab"]
+
+
+def test_a_major_alarm_by_chance_takes_no_symptoms_from_a_cut_that_is_claimed() -> None:
+    cut = [event("cut", "ab"), event("v", "v-abe", at=5 * MINUTE, severity=MAJOR)]
+    chance = event("chance", "be", at=4 * MINUTE, severity=MAJOR)
+    assert clusters(*cut, chance) == [("ab", {"cut", "v"}), ("be", {"chance"})]
+    assert claimed(*cut, chance) == ["ab"]
+
+
 def test_of_what_the_registry_does_not_know_each_is_its_own_cause() -> None:
     unknown = Element(Kind.LINK, "gone")
     told = Observed("1", frozenset({unknown}), 0)
-    assert correlate([told], TOPOLOGY, WINDOW) == [Cluster(unknown, 0, ("1",))]
+    assert correlate([told], TOPOLOGY, WINDOW) == [Cluster(unknown, 0, ("1",), 0)]
 
 
 def test_a_service_is_down_once_no_way_is_left_between_its_sites() -> None:
@@ -105,8 +141,10 @@ def test_a_service_is_down_once_no_way_is_left_between_its_sites() -> None:
     assert down("ab", "bc") == {"v-ab", "v-abe", "v-round"}
     assert down("c") == frozenset(), "the other way does not need it"
     assert down("c", "ab") == {"v-ab", "v-abe", "v-round"}
-    assert down("f") == {"v-f"}
+    assert down("f") == {"v-f", "v-up"}
     assert down("v-f") == {"v-f"}
+    assert down("fg") == {"v-up"}, "what is at one site alone is down with all links that it uses"
+    assert down("gone") == {"gone"}
 
 
 STORM_NETWORK = random_network(40, 30, random.Random(1))
@@ -185,3 +223,4 @@ def test_the_causes_of_a_storm_are_found(seed: int) -> None:
         assert found.pair_precision > 0.85
         assert found.pair_recall > 0.85
         assert found.root_recall >= 0.85
+        assert found.root_precision >= 0.9

@@ -8,6 +8,7 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway import vault
+from gateway.api.federation.v1.problem_pb2 import ProblemHeader
 from gateway.api.region.v1.fault_envelopes_pb2 import FaultCommand
 from gateway.api.region.v1.fault_pb2 import Fault, FaultCause, FaultPlace, FaultReport
 from gateway.api.region.v1.fault_service_pb2 import WorkOnFaultRequest
@@ -34,6 +35,7 @@ from region_node.faults.rows import (
 )
 from region_node.faults.rules import MINOR, RESOLVED
 from region_node.orders.caller import OwnNode
+from region_node.problems.following import follow
 from region_node.retention import holds
 from region_node.subjects import number_index
 from tests.unit.purging import LONG_AGO, Archive, archive
@@ -334,6 +336,18 @@ def test_a_fault_follows_its_problem_and_takes_over_the_estimated_end(node: Arch
     resolved(node, fault, START + 8 * HOUR)
     owner.follow_problem(node.tx, node.context, fault.id, "P-2", "", START + 9 * HOUR)
     assert require_fault(node.tx, fault.id).fault.problem == "P-1"
+
+
+def test_a_fault_of_a_problem_takes_over_its_cause_only_where_one_is_claimed(node: Archive) -> None:
+    fault = reported(node, "problem")
+    header = ProblemHeader(id="P-1", version=1, children=[f"sichuan/fault/{fault.id.replace('/', ':')}"])
+    header.root_cause.id = "chengdu-guangzhou-1"
+    for confidence, cause in ((0, ""), (80, "chengdu-guangzhou-1")):
+        header.confidence = confidence
+        assert follow(node.tx, node.context, header, START + HOUR)
+        known = require_fault(node.tx, fault.id).fault
+        assert (known.problem, known.root_cause) == ("P-1", cause)
+        header.version += 1
 
 
 def test_what_the_node_reports_twice_by_one_id_is_one_fault(node: Archive) -> None:

@@ -7,7 +7,7 @@ from fractions import Fraction
 from pathlib import Path as File
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coordinator.network.paths import (
@@ -23,6 +23,8 @@ from coordinator.network.paths import (
 )
 from gateway.api.federation.v1.network_pb2 import Link, Network, QualityClass, Site
 from gateway.federation.files import load
+from gateway.federation.network import NetworkRegistry
+from gateway.federation.network_ways import Parts, cut_together
 
 SHIPPED = load(File(__file__).parents[2] / "deploy" / "federation").network
 CLASSES = {each.name: each for each in SHIPPED.quality_classes}
@@ -121,11 +123,21 @@ def every_way(links: Sequence[Link], start: str, end: str, been: tuple[str, ...]
                     yield (each, *rest)
 
 
-def cost(way: Sequence[Link], avoided: Sequence[str] = ()) -> tuple[int, int, int]:
-    shared = sum(each.id in avoided for each in way)
-    return shared, sum(each.delay_us for each in way), sum(each.delay_variation_us for each in way)
+def passed(way: Sequence[Link]) -> set[str]:
+    """The sites on a way from a to e, without these."""
+    return {end for each in way for end in (each.site_a, each.site_b)} - {"a", "e"}
 
 
+def cost(way: Sequence[Link]) -> tuple[int, int]:
+    return sum(each.delay_us for each in way), sum(each.delay_variation_us for each in way)
+
+
+def shared(way: Sequence[Link], other: Sequence[Link]) -> tuple[int, int]:
+    links = {each.id for each in way} & {each.id for each in other}
+    return len(links), len(passed(way) & passed(other))
+
+
+@settings(deadline=None)
 @given(small_networks)
 def test_the_best_way_is_the_best_of_all_and_the_alternative_shares_the_fewest_links(links: list[Link]) -> None:
     whole = Network(sites=[Site(id=site) for site in SITES], links=links)
@@ -140,12 +152,102 @@ def test_the_best_way_is_the_best_of_all_and_the_alternative_shares_the_fewest_l
     assert cost([by_id[each] for each in best.links]) == min(map(cost, every))
     assert (best.hops[0].start, best.hops[-1].end) == ("a", "e")
     assert all(one.end == other.start for one, other in itertools.pairwise(best.hops))
-    least = min(cost(way, best.links) for way in every)
+    best_way = [by_id[each] for each in best.links]
+    least = min((*shared(way, best_way), *cost(way)) for way in every)
     if ways.alternative is None:
         assert least[0] == len(best.links)
         return
-    assert cost([by_id[each] for each in ways.alternative.links], best.links) == least
-    assert len(ways.shared_links) == least[0]
+    alternative = [by_id[each] for each in ways.alternative.links]
+    assert (*shared(alternative, best_way), *cost(alternative)) == least
+    assert (len(ways.shared_links), len(ways.shared_sites)) == least[:2]
+
+
+@settings(deadline=None)
+@given(small_networks)
+def test_no_two_ways_share_less_than_those_that_are_found(links: list[Link]) -> None:
+    whole = Network(sites=[Site(id=site) for site in SITES], links=links)
+    by_id = {each.id: each for each in links}
+    ways = LinkGraph(whole, {}, []).ways("a", "e")
+    every = list(every_way(links, "a", "e"))
+    if len(every) < 2:
+        assert not ways.apart
+        return
+    delays = {
+        (*shared(one, other), cost(one)[0] + cost(other)[0], cost(one)[1] + cost(other)[1])
+        for one, other in itertools.combinations(every, 2)
+    }
+    if ways.apart:
+        first, second = ([by_id[each] for each in way.links] for way in ways.apart)
+        together = cost(first)[0] + cost(second)[0], cost(first)[1] + cost(second)[1]
+        assert (*shared(first, second), *together) == min(delays)
+        assert shared(first, second) < (len(ways.shared_links), len(ways.shared_sites))
+        assert cost(first) <= cost(second)
+        for way in ways.apart:
+            assert (way.hops[0].start, way.hops[-1].end) == ("a", "e")
+            assert all(one.end == other.start for one, other in itertools.pairwise(way.hops))
+    elif ways.alternative is not None:
+        assert (len(ways.shared_links), len(ways.shared_sites)) == min(delays)[:2]
+
+
+@settings(deadline=None)
+@given(small_networks, st.data())
+def test_two_windows_conflict_where_they_leave_no_path_that_each_of_them_alone_leaves(
+    links: list[Link], data: st.DataObject
+) -> None:
+    whole = Network(sites=[Site(id=site) for site in SITES], links=links)
+    one, other = (data.draw(st.frozensets(st.sampled_from([each.id for each in links]))) for _ in range(2))
+
+    def is_reached(down: frozenset[str], start: str, end: str) -> bool:
+        return LinkGraph(whole, {}, down).ways(start, end).best is not None
+
+    conflicts = set(cut_together(NetworkRegistry(whole), Parts(links=one), Parts(links=other)))
+    for start, end in itertools.combinations(SITES, 2):
+        ways = LinkGraph(whole, {}, []).ways(start, end)
+        is_cut = (
+            is_reached(one, start, end) and is_reached(other, start, end) and not is_reached(one | other, start, end)
+        )
+        assert (f"{start} - {end}" in conflicts) == is_cut
+        if is_cut:
+            taken = one | other
+            assert all(taken.intersection(way.links) for way in (ways.best, ways.alternative, *ways.apart) if way)
+
+
+TRAP = (link("ab", "ab", 1), link("bc", "bc", 1), link("cd", "cd", 1), link("ac", "ac", 5), link("bd", "bd", 5))
+
+
+def test_two_ways_without_a_common_link_are_found_where_none_is_left_beside_the_best_one() -> None:
+    ways = graph(*TRAP).ways("a", "d")
+    assert found(ways.best).links == ["ab", "bc", "cd"]
+    assert graph(*TRAP, down=found(ways.best).links).ways("a", "d").best is None
+    assert ways.shared_links, "the best one is kept, and its alternative says what it shares"
+    assert [each.links for each in ways.apart] == [["ab", "bd"], ["ac", "cd"]]
+
+
+def test_two_ways_without_a_common_site_are_found_where_none_is_left_beside_the_best_one() -> None:
+    # The best one passes b and c; each other way passes one of them, and two of those pass one each.
+    ways = graph(*TRAP, link("cb", "cb", 3)).ways("a", "d")
+    assert (ways.shared_links, len(ways.shared_sites)) == ([], 2)
+    assert [each.links for each in ways.apart] == [["ab", "bd"], ["ac", "cd"]]
+    assert [each.sites for each in ways.apart] == [["b"], ["c"]]
+
+
+def test_an_alternative_that_passes_a_site_of_the_best_one_says_so() -> None:
+    ways = graph(link("am", "am", 1), link("am-2", "am", 2), link("me", "me", 1), link("me-2", "me", 2)).ways("a", "e")
+    assert found(ways.alternative).links == ["am-2", "me-2"]
+    assert (ways.shared_links, ways.shared_sites, ways.apart) == ([], ["m"], ())
+
+
+def test_a_link_that_every_way_needs_is_shared_and_nothing_is_gained_without_the_best_one() -> None:
+    links = [link("neck", "ax", 1), link("one", "xd", 1), link("two", "xd", 2)]
+    ways = graph(*links).ways("a", "d")
+    assert (ways.shared_links, ways.shared_sites, ways.apart) == (["neck"], ["x"], ())
+
+
+def test_links_that_cost_nothing_lead_nowhere_in_circles() -> None:
+    nothing = Measured(delay_us=0, delay_variation_us=0, loss_ppb=0)
+    ways = LinkGraph(network(*TRAP), dict.fromkeys([each.id for each in TRAP], nothing), []).ways("a", "d")
+    assert len(found(ways.best).links) <= 3
+    assert not set(found(ways.best).links) & set(found(ways.alternative).links) or ways.apart
 
 
 def test_links_between_the_same_two_sites_are_alternatives_to_each_other() -> None:

@@ -14,10 +14,12 @@ from coordinator.problems.correlation import Observed
 from coordinator.problems.topology import Kind, Topology
 from coordinator.registry.problem_port import Book
 from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent, Problem
+from gateway.api.federation.v1 import problem_pb2
 from gateway.api.federation.v1.problem_pb2 import ProblemHeader
 from gateway.clock import from_microseconds, to_timestamp
 from gateway.federation.catalogue import Federation
 from gateway.federation.files import load
+from gateway.federation.problems import is_cause_known
 from tests.bench.storms import Weather, storm
 from tests.unit.network_events import MINOR, NOON, cut, event
 
@@ -86,6 +88,31 @@ def test_small_alarms_are_no_problem_and_a_fault_is_one_by_itself() -> None:
     assert not headers(followed(book(small)))
     fault = event("sichuan/fault/1", sites=["songpan"])
     assert [each.root_cause.id for each in headers(followed(book([*small, fault])))] == ["songpan"]
+
+
+def test_a_problem_whose_cause_is_not_known_takes_no_service_down_until_enough_speaks_for_it() -> None:
+    major = problem_pb2.PERCEIVED_SEVERITY_MAJOR
+    chance = [
+        event("sichuan/alarm/1", links=[LINK], severity=major),
+        event("sichuan/alarm/2", sites=["chengdu"], severity=MINOR),
+    ]
+    unknown = followed(book(chance))
+    (header,) = headers(unknown)
+    assert (header.root_cause.id, header.confidence, list(header.services)) == (LINK, 0, [])
+    assert header.HasField("confidence")
+    late = event("guangdong/alarm/3", links=[LINK], severity=major)
+    (known,) = headers(followed(book([*chance, late], unknown.problems.values())))
+    assert (known.id, known.root_cause.id, known.confidence) == (header.id, LINK, 66)
+    assert list(known.services) == ["lines-chengdu-guangzhou"]
+
+
+def test_what_a_coordinator_has_found_that_judges_no_confidence_is_claimed() -> None:
+    (header,) = headers(followed(book(cut())))
+    assert is_cause_known(header)
+    header.ClearField("confidence")
+    assert is_cause_known(header)
+    header.confidence = 0
+    assert not is_cause_known(header)
 
 
 def test_a_second_cut_takes_the_last_way_and_the_service_is_down_for_both() -> None:

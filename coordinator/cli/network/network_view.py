@@ -114,8 +114,23 @@ def _print_site_paths(found: contract.SitePaths, quality_class: str) -> None:
             _print_path(path, quality_class)
     if found.HasField("best") and not found.HasField("alternative"):
         click.echo(translated("There is no alternative."))
-    if found.shared_links:
-        click.echo(translated("Both use: {links}", links=", ".join(found.shared_links)))
+    if found.HasField("alternative"):
+        _print_shared(found)
+    if found.apart:
+        click.echo(translated("Two paths that share less with each other, without the best one"))
+        for path in found.apart:
+            _print_path(path, quality_class)
+
+
+def _print_shared(found: contract.SitePaths) -> None:
+    """What an alternative has in common with the best path."""
+    links, sites = ", ".join(found.shared_links), ", ".join(found.shared_sites)
+    if links:
+        click.echo(translated("The alternative shares links with the best path: {links}", links=links))
+    elif sites:
+        click.echo(translated("The alternative shares no link with the best path, but sites: {sites}", sites=sites))
+    else:
+        click.echo(translated("The alternative shares no link and no site with the best path."))
 
 
 def _print_path(path: contract.NetworkPath, quality_class: str) -> None:

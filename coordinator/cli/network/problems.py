@@ -20,9 +20,16 @@ from gateway.api.coordinator.v1.problem_service_pb2 import (
     ReportKind,
 )
 from gateway.api.coordinator.v1.problem_service_pb2_grpc import ProblemServiceStub
-from gateway.api.federation.v1.problem_pb2 import NetworkElement, NetworkElementKind, PerceivedSeverity, ProblemState
+from gateway.api.federation.v1.problem_pb2 import (
+    NetworkElement,
+    NetworkElementKind,
+    PerceivedSeverity,
+    ProblemHeader,
+    ProblemState,
+)
 from gateway.channels import invoke
 from gateway.clock import from_timestamp
+from gateway.federation.problems import is_cause_known
 from gateway.languages import translated
 
 _LARGEST_PAGE = 500
@@ -169,7 +176,7 @@ def _row(problem: Problem, now: datetime) -> list[str | Text]:
         header.id,
         _state(problem),
         told(PerceivedSeverity.Name(header.severity), "PERCEIVED_SEVERITY_"),
-        _element(header.root_cause),
+        _cause(header),
         ", ".join(header.services),
         ", ".join(header.regions),
         told_age(header.start_time, now),
@@ -181,7 +188,7 @@ def _row(problem: Problem, now: datetime) -> list[str | Text]:
 
 def _print_problem(problem: Problem, events: Sequence[NetworkEvent]) -> None:
     header = problem.header
-    tree = Tree(Text(f"{header.id}: {_element(header.root_cause)} ({_state(problem)})"))
+    tree = Tree(Text(f"{header.id}: {_cause(header)} ({_state(problem)})"))
     parent = next((each for each in events if each.id == header.parent), None)
     branch = tree.add(Text(_event(parent) if parent is not None else header.parent))
     for each in events:
@@ -239,6 +246,14 @@ def _event(event: NetworkEvent) -> str:
 def _state(problem: Problem) -> str:
     state = told(ProblemState.Name(problem.header.state), "PROBLEM_STATE_")
     return f"{state} → {problem.header.merged_into}" if problem.header.merged_into else state
+
+
+def _cause(header: ProblemHeader) -> str:
+    """The root cause and how sure it is; where none is claimed, what the events have in common."""
+    element = _element(header.root_cause)
+    if not is_cause_known(header):
+        return translated("unknown, near {element}", element=element)
+    return f"{element} ({header.confidence} %)" if header.HasField("confidence") else element
 
 
 def _element(element: NetworkElement) -> str:

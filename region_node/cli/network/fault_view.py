@@ -80,9 +80,8 @@ def print_fault(fault: Fault) -> None:
     if fault.report.alarm:
         click.echo(translated("The alarm {alarm} raised it.", alarm=fault.report.alarm))
     if fault.problem:
-        click.echo(
-            translated("It belongs to the problem {problem}: {cause}", problem=fault.problem, cause=fault.root_cause)
-        )
+        cause = fault.root_cause or translated("the cause is not known")
+        click.echo(translated("It belongs to the problem {problem}: {cause}", problem=fault.problem, cause=cause))
     if fault.cause:
         cause = word(FaultCause.Name(fault.cause), "FAULT_CAUSE_")
         click.echo(translated("Cause: {cause}. {text}", cause=cause, text=fault.resolution))

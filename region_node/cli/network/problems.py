@@ -13,6 +13,7 @@ from gateway.api.region.v1 import problem_service_pb2 as api
 from gateway.api.region.v1.problem_service_pb2_grpc import ProblemServiceStub
 from gateway.api.types.v1.types_pb2 import Requester
 from gateway.clock import from_timestamp
+from gateway.federation.problems import is_cause_known
 from gateway.languages import translated
 from gateway.terminal import print_table
 from gateway.words import word
@@ -148,11 +149,12 @@ def _print_problems(found: Sequence[api.FollowedProblem]) -> None:
 def _row(followed: api.FollowedProblem) -> list[str]:
     header = followed.header
     kind = word(NetworkElementKind.Name(header.root_cause.kind), "NETWORK_ELEMENT_KIND_")
+    cause = f"{kind} {header.root_cause.id}"
     return [
         header.id,
         word(ProblemState.Name(header.state), "PROBLEM_STATE_"),
         word(PerceivedSeverity.Name(header.severity), "PERCEIVED_SEVERITY_"),
-        f"{kind} {header.root_cause.id}",
+        cause if is_cause_known(header) else translated("unknown, near {element}", element=cause),
         ", ".join(header.services),
         f"{from_timestamp(header.start_time):%Y-%m-%d %H:%M:%S}",
         str(followed.customers),

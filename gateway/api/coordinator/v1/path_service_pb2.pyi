@@ -221,6 +221,8 @@ class SitePaths(_message.Message):
     BEST_FIELD_NUMBER: _builtins.int
     ALTERNATIVE_FIELD_NUMBER: _builtins.int
     SHARED_LINKS_FIELD_NUMBER: _builtins.int
+    SHARED_SITES_FIELD_NUMBER: _builtins.int
+    APART_FIELD_NUMBER: _builtins.int
     start: _builtins.str
     """Where they start."""
     end: _builtins.str
@@ -231,11 +233,24 @@ class SitePaths(_message.Message):
 
     @_builtins.property
     def alternative(self) -> Global___NetworkPath:
-        """The one that shares the fewest links with it, and of those the best; unset where every way uses all links of the best."""
+        """The one that shares the fewest links with it, then the fewest sites, and of those the best; unset where every way uses
+        all links of the best.
+        """
 
     @_builtins.property
     def shared_links(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The links that both use; with an alternative over other links alone there is none."""
+
+    @_builtins.property
+    def shared_sites(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The sites on the way that both pass."""
+
+    @_builtins.property
+    def apart(self) -> _containers.RepeatedCompositeFieldContainer[Global___NetworkPath]:
+        """Two paths that share fewer links with each other, or as many and fewer sites, than the best does with any other one:
+        of those that share the fewest the two that add up to the least, the better one first. Neither is the best path. Empty
+        where nothing is gained without it.
+        """
 
     def __init__(
         self,
@@ -245,10 +260,12 @@ class SitePaths(_message.Message):
         best: Global___NetworkPath | None = ...,
         alternative: Global___NetworkPath | None = ...,
         shared_links: _abc.Iterable[_builtins.str] | None = ...,
+        shared_sites: _abc.Iterable[_builtins.str] | None = ...,
+        apart: _abc.Iterable[Global___NetworkPath] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["alternative", b"alternative", "best", b"best"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alternative", b"alternative", "best", b"best", "end", b"end", "shared_links", b"shared_links", "start", b"start"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alternative", b"alternative", "apart", b"apart", "best", b"best", "end", b"end", "shared_links", b"shared_links", "shared_sites", b"shared_sites", "start", b"start"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

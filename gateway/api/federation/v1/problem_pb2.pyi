@@ -156,6 +156,7 @@ class ProblemHeader(_message.Message):
     START_TIME_FIELD_NUMBER: _builtins.int
     END_TIME_FIELD_NUMBER: _builtins.int
     MERGED_INTO_FIELD_NUMBER: _builtins.int
+    CONFIDENCE_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """For example `problem-20261210-1f0c3a5b`."""
     version: _builtins.int
@@ -168,9 +169,15 @@ class ProblemHeader(_message.Message):
     """The worst of what is not over; of all, once everything is."""
     merged_into: _builtins.str
     """The problem that it is a part of; empty unless it is cancelled."""
+    confidence: _builtins.int
+    """How sure the root cause is, in percent: 0 where too little speaks for any, so that nothing is claimed. Unset by
+    coordinators that do not judge it.
+    """
     @_builtins.property
     def root_cause(self) -> Global___NetworkElement:
-        """The probable root cause: what explains most of it with the fewest things left unexplained."""
+        """The probable root cause: what explains most of it with the fewest things left unexplained. With a confidence of 0
+        it is not known, and this is only what the events have in common.
+        """
 
     @_builtins.property
     def children(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -207,11 +214,14 @@ class ProblemHeader(_message.Message):
         start_time: _timestamp_pb2.Timestamp | None = ...,
         end_time: _timestamp_pb2.Timestamp | None = ...,
         merged_into: _builtins.str = ...,
+        confidence: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "root_cause", b"root_cause", "start_time", b"start_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_confidence", b"_confidence", "confidence", b"confidence", "end_time", b"end_time", "root_cause", b"root_cause", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["children", b"children", "end_time", b"end_time", "id", b"id", "merged_into", b"merged_into", "parent", b"parent", "regions", b"regions", "root_cause", b"root_cause", "services", b"services", "severity", b"severity", "start_time", b"start_time", "state", b"state", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_confidence", b"_confidence", "children", b"children", "confidence", b"confidence", "end_time", b"end_time", "id", b"id", "merged_into", b"merged_into", "parent", b"parent", "regions", b"regions", "root_cause", b"root_cause", "services", b"services", "severity", b"severity", "start_time", b"start_time", "state", b"state", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__confidence: _TypeAlias = _typing.Literal["confidence"]  # noqa: Y015
+    _WhichOneofArgType__confidence: _TypeAlias = _typing.Literal["_confidence", b"_confidence"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__confidence) -> _WhichOneofReturnType__confidence | None: ...
 
 Global___ProblemHeader: _TypeAlias = ProblemHeader  # noqa: Y015
