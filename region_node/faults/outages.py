@@ -96,8 +96,12 @@ def reopen(federation: Federation, fault: Fault, now: datetime) -> None:
 
 
 def to_waive(fault: Fault) -> list[int]:
-    """The outages, from 0, for which rent is due to the customer and was not given back yet."""
-    if not fault.report.number or fault.state == rules.REJECTED or _is_excluded(fault):
+    """The outages, from 0, for which rent is due to the customer and was not given back yet.
+
+    None before it is repaired or taken back, and so known what it was: one that opens again has no cause any more.
+    """
+    is_known = fault.state in rules.REPAIRED or fault.state == rules.CANCELLED
+    if not fault.report.number or not is_known or _is_excluded(fault):
         return []
     return [
         number

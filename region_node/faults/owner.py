@@ -123,6 +123,19 @@ def note_waived(tx: Transaction, context: RegionContext, fault_id: str, waived: 
         keep_and_tell(tx, context, row, before, now)
 
 
+def tell_other_home(tx: Transaction, context: RegionContext, row: FaultRow, now: datetime) -> None:
+    """What was taken for the home region is not: has the region told that is by the plan in force, if that is another.
+
+    The former one has kept nothing of the fault, and has given back no rent.
+    """
+    fault, before = row.fault, _copy(row.fault)
+    home = context.federation.number_plan.home_of(fault.report.number)
+    if fault.owner_region != context.region or home in (None, fault.home_region):
+        return
+    fault.home_region = home or ""
+    keep_and_tell(tx, context, row, before, now)
+
+
 def follow_problem(
     tx: Transaction,
     context: RegionContext,

@@ -39,7 +39,7 @@ def tell_changed(tx: Transaction, context: RegionContext, before: Fault, fault: 
             en=f"We need your help with your fault {fault.id}: please contact us.",
         )
         _tell(tx, fault, f"asked/{changes}", text, now)
-    elif fault.state == rules.RESOLVED:
+    elif fault.state in rules.REPAIRED and before.state not in rules.REPAIRED:  # perhaps heard of once it was closed
         text = LocalizedText(
             zh_cn=f"您申告的障碍{fault.id}已修复，如仍有问题请告知我们，并欢迎评价本次服务。",
             en=f"Your fault {fault.id} is repaired. Tell us if it is not, and how the repair was.",

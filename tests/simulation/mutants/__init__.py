@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.simulation.mutants import providing, receiving, sending, storing
+from tests.simulation.mutants import providing, receiving, sending, storing, supporting
 
 Patch = Callable[[pytest.MonkeyPatch], None]
 
@@ -52,5 +52,17 @@ MUTANTS = (
     Mutant(providing.fee_at_every_try, "money"),
     Mutant(providing.fee_forgotten_after_the_provider, "money"),
     Mutant(providing.line_opened_at_the_quote, "one line per order"),
+    Mutant(supporting.rent_given_back_twice_for_two_faults, "rent waived once"),
+    Mutant(supporting.limit_forgotten_after_the_first_step, "nothing lost"),
+    Mutant(supporting.home_region_not_told, "regions agree on a fault"),
+    Mutant(supporting.customer_told_at_each_version, "told once"),
+    Mutant(supporting.home_region_by_two_plans, "told once"),
+    Mutant(supporting.children_do_not_follow, "problems are followed"),
+    Mutant(supporting.event_forgotten_that_changed_on_its_way, "nothing lost"),
+    Mutant(supporting.followed_before_it_was_told, "problems are followed"),
+    Mutant(supporting.outage_told_to_one_region, "outages are at every home"),
+    Mutant(supporting.whole_credit_at_each_correction, "credited once"),
+    Mutant(supporting.planned_outages_counted, "credited once"),
+    Mutant(supporting.waived_time_credited_again, "credited once"),
     Mutant(storing.timer_removed_in_another_transaction, "fires once", first=6),
 )
