@@ -63,6 +63,7 @@ def report(tx: Transaction, context: RegionContext, caller: Submitter, reported:
     if is_own:
         owner.taken_up(tx, context, row, now)
     else:
+        owner.watch(tx, context, fault)
         send_to_owner(tx, context, row, f"{fault.id}#report", FaultFiling(fault=fault), now)
     told.tell_reported(tx, context, fault, now)
     insert_request(tx, key, fault.id, settled=True, now=now)
@@ -115,6 +116,8 @@ def adopt(tx: Transaction, context: RegionContext, snapshot: Fault, traceparent:
     fault.handling_region, fault.operator = known.handling_region, known.operator
     fault.home_region, fault.owner_region = _home(context, known, snapshot), known.owner_region
     followed(tx, context, known, fault, now)
+    if fault.handling_region == context.region:
+        owner.watch(tx, context, fault)
     update_fault(tx, fault, now)
     return fault
 

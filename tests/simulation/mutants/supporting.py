@@ -19,6 +19,7 @@ from gateway.timers import cancel_timer
 from region_node.agreements import outages as service_outages
 from region_node.agreements import rules, statements
 from region_node.billing.rules import Posting
+from region_node.context import RegionContext
 from region_node.customers.rows import Line
 from region_node.faults import following, handling, outages, owner, told
 from region_node.faults.outages import Span
@@ -39,11 +40,11 @@ def rent_given_back_twice_for_two_faults(patch: pytest.MonkeyPatch) -> None:
 def limit_forgotten_after_the_first_step(patch: pytest.MonkeyPatch) -> None:
     """The timer of the limit goes with the first change of a fault."""
 
-    def watch_new(tx: Transaction, fault: Fault) -> None:
+    def watch_new(tx: Transaction, context: RegionContext, fault: Fault) -> None:
         if fault.version > 1:
             cancel_timer(tx, f"{owner.REPAIR_TIMER}/{fault.id}")
         else:
-            watch(tx, fault)
+            watch(tx, context, fault)
 
     watch = owner.watch
     patch.setattr(owner, "watch", watch_new)
