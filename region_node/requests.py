@@ -2,6 +2,9 @@
 
 import re
 from dataclasses import dataclass
+from datetime import datetime
+
+from google.protobuf.duration_pb2 import Duration
 
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -74,6 +77,14 @@ def require_length(field: str, value: str, limit: int, *, required: bool = False
         raise Refused(Reason.REASON_REQUEST_INVALID, field=field, problem=f"longer than {limit} characters")
     if required and not value:
         raise Refused(Reason.REASON_REQUEST_INVALID, field=field, problem="not set")
+
+
+def instant_within(field: str, within: Duration, now: datetime) -> datetime:
+    """The instant that is so long from now. Raises Refused with REQUEST_INVALID for one that no calendar has."""
+    try:
+        return now + within.ToTimedelta()
+    except (OverflowError, ValueError):
+        raise Refused(Reason.REASON_REQUEST_INVALID, field=field, problem="out of range") from None
 
 
 def wait_seconds(seconds: float) -> float:

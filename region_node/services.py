@@ -198,7 +198,7 @@ def _of_the_network(ports: ServicePorts) -> list[Service]:
         Service.of(
             fault_service_pb2.DESCRIPTOR.services_by_name["FaultService"],
             add_FaultServiceServicer_to_server,
-            FaultService(core.faults, store, core.changes, clock),
+            FaultService(core.context, core.faults, store, core.changes, clock),
         ),
         Service.of(
             alarm_service_pb2.DESCRIPTOR.services_by_name["AlarmService"],
@@ -223,7 +223,7 @@ def _of_the_network(ports: ServicePorts) -> list[Service]:
         Service.of(
             support_service_pb2.DESCRIPTOR.services_by_name["SupportService"],
             add_SupportServiceServicer_to_server,
-            SupportService(core.support, store, clock),
+            SupportService(core.context, core.support, store, ports.questions, clock),
         ),
         Service.of(
             support_registry_service_pb2.DESCRIPTOR.services_by_name["SupportRegistryService"],

@@ -5,12 +5,14 @@ from dataclasses import dataclass
 
 from gateway import vault
 from gateway.api.region.v1.customer_service_pb2 import Customer
+from gateway.api.region.v1.fault_pb2 import Fault
 from gateway.api.region.v1.order_pb2 import Order
 from gateway.relay.at_rest import INBOX, INBOX_RECEIPT, OUTBOX, OUTBOX_RECEIPT, inbox_key, open_signed
 from gateway.relay.envelopes import Sealed
 from gateway.relay.outbox import sealed_from
 from gateway.store.port import Transaction
 from region_node.customers.rows import find_customer, lines_after
+from region_node.faults.rows import find_fault
 from region_node.notices.rows import notices_after
 from region_node.orders.rows import find_order
 from region_node.subjects import customer_subject
@@ -75,6 +77,12 @@ def orders(tx: Transaction) -> list[Order]:
     """All orders, by id."""
     ids = tx.all(str, "SELECT order_id FROM orders ORDER BY order_id")
     return [row.order for each in ids if (row := find_order(tx, each)) is not None]
+
+
+def faults(tx: Transaction) -> list[Fault]:
+    """All faults, by id."""
+    ids = tx.all(str, "SELECT fault_id FROM faults ORDER BY fault_id")
+    return [row.fault for each in ids if (row := find_fault(tx, each)) is not None]
 
 
 def told(tx: Transaction) -> bytes:

@@ -66,10 +66,15 @@ def correlated(book: Book, view: View) -> list[Problem]:
 
 
 def _going_on(book: Book, view: View) -> dict[str, Problem]:
-    """The problems of which something may still change: those that are not over for long, or of which something late
-    was told."""
+    """The problems of which something may still change: those that are not over for long, those of which something is
+    open again, or of which something late was told."""
     possible = {name: each for name, each in book.problems.items() if each.header.state != rules.CANCELLED}
-    found = {name: each for name, each in possible.items() if not _ended_long_ago(each.header, view.now)}
+    found = {
+        name: each
+        for name, each in possible.items()
+        if not _ended_long_ago(each.header, view.now)
+        or any(_is_open(book.events.get(child)) for child in each.header.children)
+    }
     taken = {child for each in possible.values() for child in each.header.children}
     late = [
         _Late(from_timestamp(each.raise_time), from_timestamp(each.clear_time), _causes_of(each, view))
@@ -108,6 +113,10 @@ def _ended_long_ago(header: ProblemHeader, now: datetime) -> bool:
 
 def _was_over_long_ago(event: NetworkEvent, now: datetime) -> bool:
     return event.HasField("clear_time") and _is_over(from_timestamp(event.clear_time), now)
+
+
+def _is_open(event: NetworkEvent | None) -> bool:
+    return event is not None and not event.HasField("clear_time")
 
 
 def _is_settled(event: NetworkEvent, now: datetime) -> bool:

@@ -26,6 +26,7 @@ IN_TRANSIT = "payments-in-transit"
 FEES = "fees"
 COMPENSATION = "compensation"
 RENT_WAIVED = "rent-waived"
+REPAIR_PART = "repair-part"
 REFUNDS_DUE = "refunds-due"
 OPENING = "opening"
 
@@ -45,7 +46,7 @@ SERVICE_CREDIT = "service-credit"
 SERVICE_CREDIT_CORRECTION = "service-credit-correction"
 
 _PAYABLE, _RECEIVABLE = "payable/", "receivable/"
-_BOOKS = frozenset({CASH, IN_TRANSIT, FEES, COMPENSATION, REFUNDS_DUE, OPENING, LATE_FEE, *CHARGES})
+_BOOKS = frozenset({CASH, IN_TRANSIT, FEES, COMPENSATION, REPAIR_PART, REFUNDS_DUE, OPENING, LATE_FEE, *CHARGES})
 
 
 @dataclass(frozen=True)
@@ -225,6 +226,7 @@ _DESCRIPTIONS: Mapping[str, tuple[str, str]] = {
     SERVICE_CREDIT: ("服务等级赔付", "Credit under a service level agreement"),
     SERVICE_CREDIT_CORRECTION: ("服务等级赔付更正", "Correction of a service level credit"),
     RENT_WAIVED: ("障碍期间月租减免", "Rent given back for a fault"),
+    REPAIR_PART: ("维修配件费", "Part of a repair"),
 }
 
 

@@ -66,7 +66,7 @@ def call(target: Target, method: str, content: str, timeout: float | None) -> No
     \b
     Examples:
       region-node call --list
-      region-node call OrderService.GetOrder --json \
+      region-node call OrderService.GetOrder --json \\
         '{"order_id": "...", "requester": {"staff_id": "4711", "channel": "CHANNEL_COUNTER"}}'
       region-node call OrderService.SubmitOrder --json @order.json --lang zh
       echo '{"business": "SUSPEND"}' | region-node call CatalogueService.GetBusinessGuide --json -

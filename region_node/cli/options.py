@@ -45,7 +45,7 @@ def instant_of(text: str) -> datetime:
 def tell_more(next_page_token: str) -> None:
     """Says on standard error that a list goes on, where it does."""
     if next_page_token:
-        click.echo(translated("There are more; ask for more with --limit."), err=True)
+        click.echo(translated("There are more: narrow it down, or ask for more by --limit."), err=True)
 
 
 def print_message(message: Message) -> None:

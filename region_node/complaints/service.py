@@ -45,7 +45,7 @@ from region_node.complaints.rows import (
 from region_node.customers.told_standings import is_restricted
 from region_node.orders.caller import Caller
 from region_node.orders.changes import Changes
-from region_node.requests import require_length, require_reader, require_request_id, wait_seconds
+from region_node.requests import instant_within, require_length, require_reader, require_request_id, wait_seconds
 
 _PAGE, _WATCH = "complaints", "complaint-events"
 _EVENTS_AT_ONCE = 100
@@ -98,7 +98,7 @@ class ComplaintService(ComplaintServiceServicer):
         """See the contract."""
         identity, reading = current_call().identity, audited_call(request.requester, self._clock)
         size, before = page_size(request.page_size), dated_place(decode_token(_PAGE, request.page_token))
-        within = request.due_within.ToTimedelta() if request.HasField("due_within") else None
+        is_limited, now = request.HasField("due_within"), self._clock.now()
         wanted = ComplaintFilter(
             region=identity.region,
             operator=identity.name if identity.role == Role.ROLE_OPERATOR else "",
@@ -106,7 +106,7 @@ class ComplaintService(ComplaintServiceServicer):
             category=request.category,
             number=normalize(request.number) if request.number else "",
             unclassified=request.unclassified,
-            due_before=None if within is None else self._clock.now() + within,
+            due_before=instant_within("due_within", request.due_within, now) if is_limited else None,
         )
 
         def read(tx: Transaction) -> list[Complaint]:

@@ -5,7 +5,7 @@ from datetime import datetime
 from gateway.api.region.v1.fault_pb2 import Fault
 from gateway.store.port import Transaction
 from region_node.context import RegionContext
-from region_node.faults import told, waiver
+from region_node.faults import outages, rules, told, waiver
 
 
 def followed(tx: Transaction, context: RegionContext, before: Fault, fault: Fault, now: datetime) -> None:
@@ -23,6 +23,9 @@ def followed(tx: Transaction, context: RegionContext, before: Fault, fault: Faul
         if is_told and not _was_late(before, number):
             told.tell_late(tx, fault, number, now)
     waiver.settle(tx, context, fault, now)
+    is_repaired = fault.state == rules.RESOLVED != before.state
+    if is_repaired and outages.is_late_by_the_customer(fault):
+        told.tell_own_cause(tx, fault, now)
 
 
 def _was_late(before: Fault, number: int) -> bool:

@@ -63,6 +63,7 @@ def report(tx: Transaction, context: RegionContext, caller: Submitter, reported:
     if is_own:
         owner.taken_up(tx, context, row, now)
     else:
+        owner.watch(tx, context, fault)
         send_to_owner(tx, context, row, f"{fault.id}#report", FaultFiling(fault=fault), now)
     told.tell_reported(tx, context, fault, now)
     insert_request(tx, key, fault.id, settled=True, now=now)
@@ -113,10 +114,25 @@ def adopt(tx: Transaction, context: RegionContext, snapshot: Fault, traceparent:
     # Who is told what, by whom it was reported and where it is: none of it changes by what is told of it.
     fault.report.CopyFrom(known.report)
     fault.handling_region, fault.operator = known.handling_region, known.operator
-    fault.home_region, fault.owner_region = known.home_region, known.owner_region
+    fault.home_region, fault.owner_region = _home(context, known, snapshot), known.owner_region
     followed(tx, context, known, fault, now)
+    if fault.handling_region == context.region:
+        owner.watch(tx, context, fault)
     update_fault(tx, fault, now)
     return fault
+
+
+def _home(context: RegionContext, known: Fault, snapshot: Fault) -> str:
+    """The home region, which stays what it was but for the first word of the region in which the fault is.
+
+    Where the number moves between the report and its arrival, the two go by different plans, and only one region may
+    act as the home region: the one that is told how the fault stands. None becomes it by another's word.
+    """
+    told, number = snapshot.home_region, known.report.number
+    if known.version or not number:
+        return known.home_region
+    is_own = told != context.region or context.federation.number_plan.home_of(number) == context.region
+    return told if is_own else known.home_region
 
 
 def settle_command(

@@ -5,9 +5,10 @@ in the countryside; where it is not, the customer is told and pays no monthly re
 the customer's own terminal are excluded. The clock never stops, whoever is waited for.
 
 An outage is such a time. What is repaired when the limit ends is repaired in time, and nothing is given back. What is
-later gets back the whole time from the report to the repair, and not only what is beyond the limit. A fault that opens
-again before its limit has not been repaired: its outage goes on. One that opens again later begins another outage, with
-a limit of its own, unless it was late before: then it is late at once, and the additional time is given back alone.
+later gets back the whole time from the report to the repair, and not only what is beyond the limit. So does what the
+customer takes back after the limit: it was late, and the customer was told so. A fault that opens again before its
+limit has not been repaired: its outage goes on. One that opens again later begins another outage, with a limit of its
+own, unless it was late before: then it is late at once, and the additional time is given back alone.
 """
 
 from collections.abc import Iterable, Sequence
@@ -61,8 +62,16 @@ def note_breach(fault: Fault, now: datetime) -> bool:
     return True
 
 
+def note_late_repair(fault: Fault) -> None:
+    """Notes what was repaired too late while it seemed the customer's own, where it turns out to be the network's."""
+    last = fault.outages[-1]
+    is_late = last.HasField("end_time") and from_timestamp(last.end_time) > from_timestamp(last.due)
+    if is_late and not last.HasField("breach_time") and not _is_excluded(fault):
+        last.breach_time.CopyFrom(last.due)
+
+
 def repair(fault: Fault, now: datetime) -> None:
-    """It is repaired, late or in time, as its cause says already. To be called before the new state."""
+    """It is repaired or taken back, late or in time, as its cause says already. To be called before the new state."""
     note_breach(fault, now)
     stop(fault, now)
 
@@ -87,14 +96,24 @@ def reopen(federation: Federation, fault: Fault, now: datetime) -> None:
 
 
 def to_waive(fault: Fault) -> list[int]:
-    """The outages, from 0, for which rent is due to the customer and was not given back yet."""
-    if not fault.report.number or fault.state in rules.FINAL or _is_excluded(fault):
+    """The outages, from 0, for which rent is due to the customer and was not given back yet.
+
+    None before it is repaired or taken back, and so known what it was: one that opens again has no cause any more.
+    """
+    is_known = fault.state in rules.REPAIRED or fault.state == rules.CANCELLED
+    if not fault.report.number or not is_known or _is_excluded(fault):
         return []
     return [
         number
         for number, each in enumerate(fault.outages)
         if each.HasField("breach_time") and each.HasField("end_time") and not each.HasField("waiver")
     ]
+
+
+def is_late_by_the_customer(fault: Fault) -> bool:
+    """Whether the last outage was late, and nothing is given back for it as it was the customer's own."""
+    last = fault.outages[-1]
+    return last.HasField("breach_time") and not last.HasField("waiver") and _is_excluded(fault)
 
 
 def span_of(outage: FaultOutage) -> Span:

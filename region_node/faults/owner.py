@@ -3,6 +3,7 @@
 One transaction each. Whatever raises Refused does so before the first write.
 """
 
+import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -16,14 +17,17 @@ from gateway.store.port import Transaction
 from gateway.timers import Timer, cancel_timer, set_timer
 from region_node.agreements.of_faults import note_outages_of
 from region_node.context import RegionContext
-from region_node.faults import outages, parts, rules, waiver
+from region_node.faults import outages, parts, rules, told, waiver
 from region_node.faults.following import followed
 from region_node.faults.rows import FaultRow, find_fault, require_fault, update_fault
 from region_node.faults.sending import send_update
 from region_node.problems.faults import tell_fault
 
+_log = logging.getLogger(__name__)
+
 REPAIR_TIMER = "fault-repair"  # the limit of the repair has passed
 _JUST_AFTER = timedelta(microseconds=1)  # what is repaired as the limit ends is repaired in time
+_FOR_WORD = timedelta(hours=1)  # that may be on its way from the region in which the fault is
 
 
 def take_up(context: RegionContext, fault: Fault, now: datetime) -> None:
@@ -40,7 +44,7 @@ def taken_up(
     tx: Transaction, context: RegionContext, row: FaultRow, now: datetime, *, informed: Sequence[str] = ()
 ) -> None:
     """Sets going what follows once it is stored: the limit is watched, and who follows it is told, but `informed`."""
-    watch(tx, row.fault)
+    watch(tx, context, row.fault)
     changed(tx, context, row.fault, now)
     for region in followers(row.fault):
         if region not in informed:
@@ -60,7 +64,7 @@ def apply_command(tx: Transaction, context: RegionContext, asked: FaultCommand, 
             _goes_on(context, fault, now)
         case "cancel":
             rules.require_state(fault, "cancel", *rules.UNREPAIRED)
-            outages.stop(fault, now)
+            outages.repair(fault, now)
             reason = asked.cancel.reason
             rules.enter(fault, rules.CANCELLED, now=now, region=fault.handling_region, reason=reason)
         case "decide_quote":
@@ -94,9 +98,12 @@ def reopen(context: RegionContext, fault: Fault, region: str, reason: str, now: 
 
 
 def limit_has_passed(tx: Transaction, context: RegionContext, timer: Timer, now: datetime) -> None:
-    """The limit of the repair has passed."""
+    """The limit of the repair has passed: of a fault that is here, or that was reported here and is elsewhere."""
     row = find_fault(tx, timer.subject)
-    if row is None or row.fault.owner_region != context.region:  # made unreadable since
+    if row is None:  # made unreadable since
+        return
+    if row.fault.owner_region != context.region:
+        _nothing_was_heard(tx, context, row.fault, now)
         return
     before = _copy(row.fault)
     if not outages.note_breach(row.fault, now):
@@ -114,6 +121,19 @@ def note_waived(tx: Transaction, context: RegionContext, fault_id: str, waived: 
     before = _copy(row.fault)
     if waiver.take_over(row.fault, waived):
         keep_and_tell(tx, context, row, before, now)
+
+
+def tell_other_home(tx: Transaction, context: RegionContext, row: FaultRow, now: datetime) -> None:
+    """What was taken for the home region is not: has the region told that is by the plan in force, if that is another.
+
+    The former one has kept nothing of the fault, and has given back no rent.
+    """
+    fault, before = row.fault, _copy(row.fault)
+    home = context.federation.number_plan.home_of(fault.report.number)
+    if fault.owner_region != context.region or home in (None, fault.home_region):
+        return
+    fault.home_region = home or ""
+    keep_and_tell(tx, context, row, before, now)
 
 
 def follow_problem(
@@ -167,13 +187,17 @@ def expect(fault: Fault) -> None:
     fault.expected_resolution_date.CopyFrom(fault.outages[-1].due)
 
 
-def watch(tx: Transaction, fault: Fault) -> None:
-    """Sets the timer of the limit, or takes it away where nothing more happens at it."""
+def watch(tx: Transaction, context: RegionContext, fault: Fault) -> None:
+    """Sets the timer of the limit, or takes it away where nothing more happens at it.
+
+    The region in which it was reported waits a little longer for the word of the one in which it is.
+    """
     timer_id, due = f"{REPAIR_TIMER}/{fault.id}", outages.due_of(fault)
     if due is None or fault.outages[-1].HasField("breach_time"):
         cancel_timer(tx, timer_id)
     else:
-        set_timer(tx, timer_id, kind=REPAIR_TIMER, subject=fault.id, due=due + _JUST_AFTER)
+        after = _JUST_AFTER if fault.owner_region == context.region else _FOR_WORD
+        set_timer(tx, timer_id, kind=REPAIR_TIMER, subject=fault.id, due=due + after)
 
 
 def keep_and_tell(
@@ -188,13 +212,22 @@ def keep_and_tell(
     """Stores a decision, does what follows from it here, and tells the regions that follow, but those `informed`."""
     fault = row.fault
     fault.version += 1
-    watch(tx, fault)
+    watch(tx, context, fault)
     followed(tx, context, before, fault, now)
     changed(tx, context, fault, now)
     update_fault(tx, fault, now)
     for region in followers(fault):
         if region not in informed:
             send_update(tx, context, row, region, now)
+
+
+def _nothing_was_heard(tx: Transaction, context: RegionContext, fault: Fault, now: datetime) -> None:
+    """The region in which the fault is has not said whether it is repaired: it is away, or forgets. Staff see to it."""
+    due = outages.due_of(fault)
+    if due is None or now <= due or fault.outages[-1].HasField("breach_time"):
+        return
+    _log.warning("the limit of the fault %s has passed without word from the region %s", fault.id, fault.owner_region)
+    told.tell_unheard(tx, context, fault, len(fault.outages) - 1, now)
 
 
 def _goes_on(context: RegionContext, fault: Fault, now: datetime) -> None:

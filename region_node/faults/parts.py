@@ -5,6 +5,7 @@ from datetime import datetime
 from gateway.api.region.v1.fault_pb2 import Fault, QuoteState, RepairPart
 from gateway.api.region.v1.fault_service_pb2 import WorkOnFaultRequest
 from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.api.types.v1.types_pb2 import Money
 from gateway.clock import to_timestamp
 from gateway.errors import Refused
 from region_node.faults import rules
@@ -18,18 +19,23 @@ MOST_PARTS = 20
 
 
 def add(fault: Fault, wanted: WorkOnFaultRequest.NamePart, currency: str) -> None:
-    """A part is to be replaced. It is free within the warranty unless people have broken it. Raises Refused."""
+    """A part is to be replaced. It is free within the warranty unless people have broken it, and needs no price then.
+
+    Raises Refused.
+    """
     require_length("name_part.name", wanted.name, rules.NAME_LIMIT, required=True)
     known = fault.repair.parts
     if len(known) >= MOST_PARTS:
         raise Refused(Reason.REASON_REQUEST_INVALID, field="name_part", problem=f"more than {MOST_PARTS} parts")
-    if wanted.price.minor_units < 0 or wanted.price.currency != currency:
+    is_covered = wanted.in_warranty and not wanted.human_caused
+    price = wanted.price if wanted.HasField("price") or not is_covered else Money(currency=currency)
+    if price.minor_units < 0 or price.currency != currency:
         raise Refused(Reason.REASON_REQUEST_INVALID, field="name_part.price", problem=f"not an amount of {currency}")
-    is_free = (wanted.in_warranty and not wanted.human_caused) or not wanted.price.minor_units
+    is_free = is_covered or not price.minor_units
     known.add(
         number=len(known) + 1,
         name=wanted.name,
-        price=wanted.price,
+        price=price,
         in_warranty=wanted.in_warranty,
         human_caused=wanted.human_caused,
         quote=FREE if is_free else OFFERED,

@@ -1,9 +1,17 @@
 """Where a fault is, by the registry of the network: whose it is, and whether that is in the countryside. Pure."""
 
+from gateway.api.federation.v1.network_pb2 import Link
+from gateway.api.region.v1.alarm_pb2 import NetworkObject
 from gateway.api.region.v1.fault_pb2 import FaultPlace, FaultReport
+from gateway.api.region.v1.fault_service_pb2 import FoundPlace
 from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.api.types.v1.types_pb2 import LocalizedText
 from gateway.errors import Refused
 from gateway.federation.catalogue import Federation
+from gateway.federation.network import NetworkRegistry
+
+MOST_FOUND = 500
+TEXT_LIMIT = 100  # characters of what is looked for
 
 
 def settle(federation: Federation, report: FaultReport) -> None:
@@ -42,6 +50,37 @@ def check(federation: Federation, report: FaultReport) -> str:
     del report.services[:]
     report.services.extend(known)
     return region
+
+
+def found(federation: Federation, text: str) -> list[FoundPlace]:
+    """What of the registry has a text in its id, in one of its names or in its region's; at most MOST_FOUND."""
+    network, words = federation.network, text.casefold()
+    places = [
+        *(
+            FoundPlace(object=NetworkObject(site=each.id), name=each.name, region=each.region, rural=each.rural)
+            for each in network.sites.values()
+        ),
+        *(
+            FoundPlace(object=NetworkObject(link=each.id), name=_name_of(network, each), region=each.region)
+            for each in network.links.values()
+        ),
+        *(
+            FoundPlace(object=NetworkObject(service=each.id), name=each.name, region=each.region)
+            for each in network.services.values()
+        ),
+    ]
+    return [each for each in places if words in _words_of(federation, each)][:MOST_FOUND]
+
+
+def _name_of(network: NetworkRegistry, link: Link) -> LocalizedText:
+    one, other = network.site(link.site_a).name, network.site(link.site_b).name
+    return LocalizedText(zh_cn=f"{one.zh_cn} - {other.zh_cn}", en=f"{one.en} - {other.en}")
+
+
+def _words_of(federation: Federation, place: FoundPlace) -> str:
+    about, region = place.object, federation.region(place.region)
+    told = (about.site or about.link or about.service, place.name, region.id, region.name)
+    return "\n".join(each if isinstance(each, str) else f"{each.zh_cn}\n{each.en}" for each in told).casefold()
 
 
 def owner_of(federation: Federation, place: FaultPlace) -> str:

@@ -106,12 +106,17 @@ class FaultEnvelopes:
     def _update_answered(
         self, tx: Transaction, content: EnvelopeContent, receipt: ReceiptContent, now: datetime
     ) -> None:
-        """The other region has it; the home region says for which outages it has given back rent."""
+        """The other region has it; the home region says for which outages it has given back rent.
+
+        Where it is not the home region, as the number has moved, the one that is hears of the fault.
+        """
         row = find_fault(tx, content.subject)
         if row is None or row.fault.home_region != content.destination:
             return
         if receipt.outcome == Outcome.OUTCOME_ACCEPTED:
             owner.note_waived(tx, self._context, content.subject, parse(FaultWaived, receipt.result), now)
+        elif receipt.reason == Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED:
+            owner.tell_other_home(tx, self._context, row, now)
 
     def _require_here(self, fault: Fault) -> None:
         """The registry of the network in force names this region. Raises Refused."""

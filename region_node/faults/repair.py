@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
+
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway import failpoints
 from gateway.api.region.v1.fault_pb2 import Fault, FaultSeverity, FaultState, RepairMilestone, RepairMode
@@ -13,10 +15,12 @@ from gateway.errors import Refused
 from gateway.store.port import Transaction
 from region_node.context import RegionContext
 from region_node.faults import outages, owner, parts, rules
+from region_node.faults.charging import charge_parts
 from region_node.faults.measures import note_measures
 from region_node.requests import require_length, require_name
 
 _MOST_STEPS = 50  # appointments, and milestones, of one repair
+_FAR = timedelta(days=366)  # as far as a repair is planned
 _OPEN = (*sorted(rules.UNREPAIRED), rules.RESOLVED)
 
 
@@ -51,6 +55,8 @@ def work(tx: Transaction, context: RegionContext, request: WorkOnFaultRequest, s
     _STEPS[what](Step(context, fault, request, staff_id, now))
     if request.close.HasField("review"):
         note_measures(tx, context, fault, staff_id, now)
+    if what == "install_part":
+        charge_parts(tx, context, fault, now)
     owner.keep_and_tell(tx, context, row, before, now)
     failpoints.reach("fault-worked.before-commit")
     return fault
@@ -84,7 +90,7 @@ def _ask_customer(step: Step) -> None:
 
 def _estimate(step: Step) -> None:
     rules.require_state(step.fault, "estimate", *sorted(rules.UNREPAIRED))
-    if from_timestamp(step.request.estimate.end_time) < step.now:
+    if _instant(step, "estimate.end_time", step.request.estimate.end_time) < step.now:
         raise Refused(Reason.REASON_REQUEST_INVALID, field="estimate.end_time", problem="has passed")
     step.fault.expected_resolution_date.CopyFrom(step.request.estimate.end_time)
 
@@ -95,6 +101,7 @@ def _assess(step: Step) -> None:
     if found.severity not in FaultSeverity.values() or not found.severity:
         raise Refused(Reason.REASON_REQUEST_INVALID, field="assess.severity", problem="not set")
     step.fault.severity, step.fault.terminal_caused = found.severity, found.terminal_caused
+    outages.note_late_repair(step.fault)
 
 
 def _triage(step: Step) -> None:
@@ -110,8 +117,11 @@ def _triage(step: Step) -> None:
 def _appoint(step: Step) -> None:
     asked, known = step.request.appoint, step.fault.repair.appointments
     rules.require_state(step.fault, "appoint", *sorted(rules.UNREPAIRED))
-    if not step.now < from_timestamp(asked.start_time) < from_timestamp(asked.end_time) or len(known) >= _MOST_STEPS:
+    start = _instant(step, "appoint.start_time", asked.start_time)
+    if not step.now < start < _instant(step, "appoint.end_time", asked.end_time):
         raise Refused(Reason.REASON_REQUEST_INVALID, field="appoint", problem="not a time to come")
+    if len(known) >= _MOST_STEPS:
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="appoint", problem=f"more than {_MOST_STEPS} appointments")
     known.add(start_time=asked.start_time, end_time=asked.end_time, author=step.author)
 
 
@@ -135,8 +145,10 @@ def _install_part(step: Step) -> None:
 def _reach(step: Step) -> None:
     milestone, known = step.request.reach.milestone, step.fault.repair.milestones
     rules.require_state(step.fault, "reach", *_OPEN)
-    if milestone not in RepairMilestone.values() or not milestone or len(known) >= _MOST_STEPS:
+    if milestone not in RepairMilestone.values() or not milestone:
         raise Refused(Reason.REASON_REQUEST_INVALID, field="reach.milestone", problem="not set")
+    if len(known) >= _MOST_STEPS:
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="reach", problem=f"more than {_MOST_STEPS} milestones")
     known.add(milestone=milestone, time=to_timestamp(step.now), author=step.author)
 
 
@@ -174,6 +186,17 @@ def _note(step: Step) -> None:
     text = _text("note.text", step.request.note.text)
     rules.require_state(step.fault, "note", *_OPEN, rules.CLOSED)
     rules.note(step.fault, step.author, text, step.now)
+
+
+def _instant(step: Step, field: str, time: Timestamp) -> datetime:
+    """A time that somebody named. Raises Refused with REQUEST_INVALID for one that nobody plans for."""
+    try:
+        told = from_timestamp(time)
+    except OverflowError:
+        told = step.now + 2 * _FAR
+    if told > step.now + _FAR:
+        raise Refused(Reason.REASON_REQUEST_INVALID, field=field, problem=f"more than {_FAR.days} days from now")
+    return told
 
 
 def _text(field: str, text: str) -> str:

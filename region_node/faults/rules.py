@@ -33,6 +33,7 @@ MAJOR = FaultSeverity.FAULT_SEVERITY_MAJOR
 FINAL = frozenset({REJECTED, CANCELLED})
 ENDED = frozenset({REJECTED, CANCELLED, CLOSED})
 """Nobody works on it any more; a closed one may open again."""
+REPAIRED = frozenset({RESOLVED, CLOSED})
 UNREPAIRED = frozenset({ACKNOWLEDGED, IN_PROGRESS, HELD, PENDING})
 
 # TMF656 lifecycle.

@@ -22,9 +22,11 @@ from gateway.pages import dated_place, decode_token, encode_token, page_size
 from gateway.store.port import Store, Transaction
 from gateway.tracing import current_traceparent
 from region_node.auditing import audited_call
+from region_node.context import RegionContext
 from region_node.customers.told_standings import is_restricted
-from region_node.faults import handling, rules
+from region_node.faults import handling, places, rules
 from region_node.faults.desk import FaultDesk
+from region_node.faults.of_alarms import completed
 from region_node.faults.rows import (
     FaultFilter,
     events_after,
@@ -36,7 +38,7 @@ from region_node.faults.rows import (
 )
 from region_node.orders.caller import Caller
 from region_node.orders.changes import Changes
-from region_node.requests import require_length, require_reader, require_request_id, wait_seconds
+from region_node.requests import instant_within, require_length, require_reader, require_request_id, wait_seconds
 
 _PAGE, _WATCH = "faults", "fault-events"
 _EVENTS_AT_ONCE = 100
@@ -45,7 +47,8 @@ _EVENTS_AT_ONCE = 100
 class FaultService(FaultServiceServicer):
     """See the contract. Every method checks the form of its request and calls the desk."""
 
-    def __init__(self, desk: FaultDesk, store: Store, changes: Changes, clock: Clock) -> None:
+    def __init__(self, context: RegionContext, desk: FaultDesk, store: Store, changes: Changes, clock: Clock) -> None:
+        self._context = context
         self._desk = desk
         self._store = store
         self._changes = changes
@@ -57,7 +60,9 @@ class FaultService(FaultServiceServicer):
         context: grpc.aio.ServicerContext[api.ReportFaultRequest, api.ReportFaultResponse],
     ) -> api.ReportFaultResponse:
         """See the contract."""
-        reported = _normalised(request.report)
+        network = self._context.federation.network
+        told = await self._store.read(lambda tx: completed(tx, network, request.report))
+        reported = _normalised(told)
         return api.ReportFaultResponse(fault=await self._desk.report(_caller(request.request_id), reported))
 
     async def GetFault(
@@ -83,13 +88,13 @@ class FaultService(FaultServiceServicer):
         """See the contract."""
         identity, reading = current_call().identity, audited_call(request.requester, self._clock)
         size, before = page_size(request.page_size), dated_place(decode_token(_PAGE, request.page_token))
-        within = request.due_within.ToTimedelta() if request.HasField("due_within") else None
+        is_limited, now = request.HasField("due_within"), self._clock.now()
         wanted = FaultFilter(
             region=identity.region,
             operator=identity.name if identity.role == Role.ROLE_OPERATOR else "",
             states=_states(request.states),
             number=normalize(request.number) if request.number else "",
-            due_before=None if within is None else self._clock.now() + within,
+            due_before=instant_within("due_within", request.due_within, now) if is_limited else None,
         )
 
         def read(tx: Transaction) -> list[Fault]:
@@ -132,6 +137,15 @@ class FaultService(FaultServiceServicer):
                     await changed.wait()
         finally:
             self._changes.unwatch(changed)
+
+    async def FindPlaces(
+        self,
+        request: api.FindPlacesRequest,
+        context: grpc.aio.ServicerContext[api.FindPlacesRequest, api.FindPlacesResponse],
+    ) -> api.FindPlacesResponse:
+        """See the contract."""
+        require_length("text", request.text, places.TEXT_LIMIT)
+        return api.FindPlacesResponse(places=places.found(self._context.federation, request.text))
 
     async def CancelFault(
         self,

@@ -1,11 +1,12 @@
 """What the customer is told about a fault: by the region in which it was reported how it goes on, by the home region of
-the number that it is late, and what was given back for it. No text names what it is.
+the number that it is late, and what was given back for it. No text names what it is. All go to the contact that was
+named, but for money.
 """
 
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from gateway.api.region.v1.fault_pb2 import Fault, QuoteState
+from gateway.api.region.v1.fault_pb2 import Fault, QuoteState, RepairPart
 from gateway.api.types.v1.types_pb2 import LocalizedText
 from gateway.clock import from_timestamp
 from gateway.money import in_major_units
@@ -28,6 +29,7 @@ def tell_reported(tx: Transaction, context: RegionContext, fault: Fault, now: da
 def tell_changed(tx: Transaction, context: RegionContext, before: Fault, fault: Fault, now: datetime) -> None:
     """What is new for the customer: a question, a time, a price, the repair, the end."""
     _tell_of_the_repair(tx, context, before, fault, now)
+    _tell_of_the_estimate(tx, context, before, fault, now)
     if fault.state == before.state:
         return
     changes = len(fault.state_changes)
@@ -37,12 +39,18 @@ def tell_changed(tx: Transaction, context: RegionContext, before: Fault, fault: 
             en=f"We need your help with your fault {fault.id}: please contact us.",
         )
         _tell(tx, fault, f"asked/{changes}", text, now)
-    elif fault.state == rules.RESOLVED:
+    elif fault.state in rules.REPAIRED and before.state not in rules.REPAIRED:  # perhaps heard of once it was closed
         text = LocalizedText(
             zh_cn=f"您申告的障碍{fault.id}已修复，如仍有问题请告知我们，并欢迎评价本次服务。",
             en=f"Your fault {fault.id} is repaired. Tell us if it is not, and how the repair was.",
         )
         _tell(tx, fault, f"repaired/{changes}", text, now)
+    elif fault.state == rules.REJECTED:
+        text = LocalizedText(
+            zh_cn=f"经核查，您的障碍申告{fault.id}不成立或不属于我网障碍，如有异议请与受理网点联系。",
+            en=f"We found your report {fault.id} to be no fault of our network: contact us if you disagree.",
+        )
+        _tell(tx, fault, "rejected", text, now)
     elif fault.state in rules.FINAL:
         text = LocalizedText(zh_cn=f"您的障碍申告{fault.id}已结束处理。", en=f"Your fault {fault.id} is ended.")
         _tell(tx, fault, "ended", text, now)
@@ -61,7 +69,18 @@ def tell_late(tx: Transaction, fault: Fault, outage: int, now: datetime) -> None
         zh_cn=f"很抱歉，您申告的障碍{fault.id}未能按期修复，我们正在抢修；障碍期间的月租费用将予免收。",
         en=f"We are sorry: your fault {fault.id} is not repaired in time. We go on, and you pay no rent for its time.",
     )
-    _tell_at_home(tx, fault, f"late/{outage}", text, now)
+    _tell(tx, fault, f"late/{outage}", text, now)
+
+
+def tell_unheard(tx: Transaction, context: RegionContext, fault: Fault, outage: int, now: datetime) -> None:
+    """That the limit has passed, and that nobody here knows of a repair. By the region in which it was reported."""
+    region = context.federation.region(fault.owner_region).name
+    text = LocalizedText(
+        zh_cn=f"您申告的障碍{fault.id}的修复时限已过，{region.zh_cn}尚未告知是否已修复，我们正在催办。",
+        en=f"The limit for your fault {fault.id} has passed. {region.en} has not told us yet whether it is repaired;"
+        " we are asking.",
+    )
+    _tell(tx, fault, f"unheard/{outage}", text, now)
 
 
 def tell_waived(tx: Transaction, fault: Fault, outage: int, amount: int, currency: str, now: datetime) -> None:
@@ -71,7 +90,28 @@ def tell_waived(tx: Transaction, fault: Fault, outage: int, amount: int, currenc
         zh_cn=f"障碍{fault.id}期间的月租{money}已退回您的账户。",
         en=f"The rent for the time of your fault {fault.id}, {money}, was credited to your account.",
     )
-    _tell_at_home(tx, fault, f"waived/{outage}", text, now)
+    # Money is told to the number itself, and to nobody whom the reporter has named.
+    tell(tx, _notice(fault, f"waived/{outage}", fault.report.number, text), now)
+
+
+def tell_own_cause(tx: Transaction, fault: Fault, now: datetime) -> None:
+    """That no rent is given back after all for what was late, as it was the customer's own. By the home region."""
+    text = LocalizedText(
+        zh_cn=f"经查，障碍{fault.id}系用户终端或自身原因所致，障碍期间的月租费用不予减免；如有异议请告知我们。",
+        en=f"Your fault {fault.id} came from your own terminal or side, so that its rent is not given back."
+        " Tell us if you disagree.",
+    )
+    _tell(tx, fault, f"own/{len(fault.state_changes)}", text, now)
+
+
+def tell_charged(tx: Transaction, fault: Fault, part: RepairPart, now: datetime) -> None:
+    """That a part was charged, and how much. By the home region."""
+    price = in_major_units(part.price.minor_units, part.price.currency)
+    text = LocalizedText(
+        zh_cn=f"障碍{fault.id}维修所换配件的费用{price}已计入您的账户。",
+        en=f"The part for the repair of your fault {fault.id}, {price}, was charged to your account.",
+    )
+    tell(tx, _notice(fault, f"charged/{part.number}", fault.report.number, text), now)
 
 
 def _tell_of_the_repair(tx: Transaction, context: RegionContext, before: Fault, fault: Fault, now: datetime) -> None:
@@ -101,6 +141,19 @@ def _tell_of_the_repair(tx: Transaction, context: RegionContext, before: Fault, 
         _tell(tx, fault, f"advice/{fault.version}", text, now)
 
 
+def _tell_of_the_estimate(tx: Transaction, context: RegionContext, before: Fault, fault: Fault, now: datetime) -> None:
+    """What is expected now, where it is not what the customer was told. One that opens again says it by itself."""
+    is_new = fault.expected_resolution_date != before.expected_resolution_date
+    if not is_new or fault.state not in rules.UNREPAIRED or fault.reopenings > before.reopenings:
+        return
+    due = _local(context, fault)
+    text = LocalizedText(
+        zh_cn=f"您申告的障碍{fault.id}现预计{due}前修复。",
+        en=f"Your fault {fault.id} is now expected to be repaired by {due}.",
+    )
+    _tell(tx, fault, f"estimate/{fault.version}", text, now)
+
+
 def _local(context: RegionContext, fault: Fault) -> str:
     due = from_timestamp(fault.expected_resolution_date).astimezone(ZoneInfo(context.time_zone))
     return f"{due:%Y-%m-%d %H:%M}"
@@ -110,10 +163,6 @@ def _tell(tx: Transaction, fault: Fault, what: str, text: LocalizedText, now: da
     number = fault.report.contact_number or fault.report.number
     if number:
         tell(tx, _notice(fault, what, number, text), now)
-
-
-def _tell_at_home(tx: Transaction, fault: Fault, what: str, text: LocalizedText, now: datetime) -> None:
-    tell(tx, _notice(fault, what, fault.report.number, text), now)
 
 
 def _notice(fault: Fault, what: str, number: str, text: LocalizedText) -> Notice:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from gateway import audit, failpoints
+from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.api.region.v1.fault_envelopes_pb2 import FaultWaived
 from gateway.api.region.v1.fault_pb2 import Fault
 from gateway.api.types.v1.types_pb2 import Money
@@ -19,7 +20,7 @@ from gateway.store.port import Transaction
 from region_node.agreements import spans as microseconds
 from region_node.agreements.outages import note_waiver
 from region_node.billing import ledger
-from region_node.billing.rules import RENT, RENT_WAIVED, transfer
+from region_node.billing.rules import REFUNDS_DUE, RENT, RENT_WAIVED, transfer
 from region_node.context import RegionContext
 from region_node.customers.rows import Line, find_line
 from region_node.faults import outages, told
@@ -97,7 +98,10 @@ def _give_back(tx: Transaction, context: RegionContext, fault: Fault, number: in
     if line is not None and amount:
         waived = microseconds.Span(to_microseconds(span[0]), to_microseconds(span[1]))
         note_waiver(tx, context, line.product_id, f"{fault.id}#{number}", waived, now)
-        posting = transfer(f"{fault.id}#waived{number}", RENT_WAIVED, amount, debit=RENT, credit=line.account_id)
+        # Of a closed line nothing is set off any more: it is owed to the customer.
+        is_closed = line.status == ProductStatus.PRODUCT_STATUS_TERMINATED
+        account = REFUNDS_DUE if is_closed else line.account_id
+        posting = transfer(f"{fault.id}#waived{number}", RENT_WAIVED, amount, debit=RENT, credit=account)
         ledger.post(tx, posting, context.currency, now)
         told.tell_waived(tx, fault, number, amount, context.currency, now)
     failpoints.reach("fault-waived.before-commit")

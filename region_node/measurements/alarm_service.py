@@ -1,12 +1,14 @@
 """AlarmService: alarms in on streams, and out to those who watch over the network."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import datetime
 from functools import partial
 
 import grpc
 
 from gateway.api.federation.v1.problem_pb2 import PerceivedSeverity
 from gateway.api.region.v1 import alarm_service_pb2 as api
+from gateway.api.region.v1.alarm_pb2 import Alarm
 from gateway.api.region.v1.alarm_service_pb2 import AlarmReport
 from gateway.api.region.v1.alarm_service_pb2_grpc import AlarmServiceServicer
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -43,6 +45,7 @@ PIECE_LIMIT = 500  # reports in one message
 _MOST_IDS = 500  # alarms in one acknowledgement
 _PAGE, _WATCH = "alarms", "alarm-changes"
 _AT_ONCE = 100  # changes that a watch reads at a time
+_Act = Callable[[Transaction, RegionContext, Sequence[str], str, datetime], list[Alarm]]
 
 
 class AlarmService(AlarmServiceServicer):
@@ -98,17 +101,17 @@ class AlarmService(AlarmServiceServicer):
         context: grpc.aio.ServicerContext[api.AcknowledgeAlarmsRequest, api.AcknowledgeAlarmsResponse],
     ) -> api.AcknowledgeAlarmsResponse:
         """See the contract."""
-        ids = list(dict.fromkeys(request.alarm_ids))
-        if not 0 < len(ids) <= _MOST_IDS:
-            raise Refused(Reason.REASON_REQUEST_INVALID, field="alarm_ids", problem=f"not 1 to {_MOST_IDS}")
-        call = audited_call(Requester(), self._clock)
+        found = await self._done_to_each(request.alarm_ids, "AcknowledgeAlarm", alarms.acknowledge)
+        return api.AcknowledgeAlarmsResponse(alarms=found)
 
-        def acknowledge(tx: Transaction) -> api.AcknowledgeAlarmsResponse:
-            found = alarms.acknowledge(tx, self._context, ids, call.staff_id, call.now)
-            call.record_each(tx, "AcknowledgeAlarm", ids)
-            return api.AcknowledgeAlarmsResponse(alarms=found)
-
-        return await self._store.write(acknowledge)
+    async def ClearAlarms(  # noqa: N802 - named by the contract
+        self,
+        request: api.ClearAlarmsRequest,
+        context: grpc.aio.ServicerContext[api.ClearAlarmsRequest, api.ClearAlarmsResponse],
+    ) -> api.ClearAlarmsResponse:
+        """See the contract."""
+        found = await self._done_to_each(request.alarm_ids, "ClearAlarm", alarms.clear)
+        return api.ClearAlarmsResponse(alarms=found)
 
     async def WatchAlarms(  # noqa: N802 - named by the contract
         self,
@@ -130,6 +133,20 @@ class AlarmService(AlarmServiceServicer):
                     await changed.wait()
         finally:
             self._changes.unwatch(changed)
+
+    async def _done_to_each(self, alarm_ids: Sequence[str], action: str, act: _Act) -> list[Alarm]:
+        """What a member of staff does to alarms, and the row of each in the audit chain."""
+        ids = list(dict.fromkeys(alarm_ids))
+        if not 0 < len(ids) <= _MOST_IDS:
+            raise Refused(Reason.REASON_REQUEST_INVALID, field="alarm_ids", problem=f"not 1 to {_MOST_IDS}")
+        call = audited_call(Requester(), self._clock)
+
+        def done(tx: Transaction) -> list[Alarm]:
+            found = act(tx, self._context, ids, call.staff_id, call.now)
+            call.record_each(tx, action, ids)
+            return found
+
+        return await self._store.write(done)
 
     def _committed_elsewhere(self, committed: CommittedElsewhere) -> None:
         if any(subject.startswith(ALARMS) for subject in committed.subjects):

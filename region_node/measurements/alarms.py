@@ -20,6 +20,7 @@ from gateway.errors import Refused
 from gateway.store.port import Transaction
 from region_node.context import RegionContext
 from region_node.measurements.alarm_rows import external_key, is_cleared, keep, next_number, open_alarm, require_alarm
+from region_node.measurements.measurement_rows import keep_standings, standings_of
 from region_node.measurements.objects import affected_services, key_of, object_of, require_own
 from region_node.measurements.streams import Piece, Rejected
 from region_node.measurements.thresholds import ALL, AVAILABILITY, Bound, Crossing
@@ -119,6 +120,28 @@ def acknowledge(
             alarm.ack_state, alarm.ack_user = SEEN, staff_id
             alarm.ack_time.CopyFrom(to_timestamp(now))
             changed(tx, context, alarm, now)
+    return found
+
+
+def clear(
+    tx: Transaction, context: RegionContext, alarm_ids: Sequence[str], staff_id: str, now: datetime
+) -> list[Alarm]:
+    """Says that alarms are over of which nobody else says so: a system was taken away, or measures no more.
+
+    One that was raised by what was measured is raised anew, once so many windows in a row are over their bound again.
+    Raises Refused with ALARM_NOT_FOUND, and then none is changed.
+    """
+    found = [require_alarm(tx, each) for each in alarm_ids]
+    for alarm in found:
+        if is_cleared(alarm):
+            continue
+        alarm.clear_user = staff_id
+        _clear(tx, context, alarm, now, now)
+        if alarm.HasField("crossed_threshold"):
+            about = key_of(alarm.alarmed_object)
+            standings = dict(standings_of(tx, [about]).get(about, {}))
+            standings.pop(alarm.crossed_threshold.figure, None)
+            keep_standings(tx, about, standings)
     return found
 
 

@@ -43,16 +43,6 @@ def insert_piece(tx: Transaction, stream: str, first: int, measurements: Sequenc
     )
 
 
-def measurements_of(tx: Transaction, stream: str) -> list[Measurement]:
-    """All measurements of a stream that are kept as they came, in their order."""
-    sql = "SELECT content FROM measurement_pieces WHERE stream = :stream ORDER BY first_sequence"
-    return [
-        each
-        for content in tx.all(bytes, sql, stream=stream)
-        for each in SendMeasurementsRequest.FromString(zlib.decompress(content)).measurements
-    ]
-
-
 def add_totals(tx: Transaction, table: Table, more: Mapping[Period, Figures]) -> None:
     """Adds to what hours, or days, came to."""
     keys = {_key(*period): period for period in more}

@@ -44,6 +44,7 @@ class ProblemService(ProblemServiceServicer):
     ) -> api.FollowProblemResponse:
         """See the contract."""
         header, now = request.header, self._clock.now()
+        self._context.border.current.state()  # who knows no network yet is told again later
         require_length("header.id", header.id, _NAME_LIMIT, required=True)
         for child in header.children:
             if child.count("/") != _SLASHES:

@@ -72,7 +72,10 @@ class MeasurementHours:
 
 
 class MeasurementDays:
-    """What days came to of which no hours are kept."""
+    """What days came to of which no hours are kept, and how far streams were of which nothing came since then.
+
+    Whoever sent such a stream anew would double nothing that is kept.
+    """
 
     def page(self, tx: Transaction, cut: Cut, place: str) -> Page:
         """See Purger. There is no place: what may go goes."""
@@ -83,7 +86,13 @@ class MeasurementDays:
             limit=cut.limit,
         )
         _remove(tx, "measurement_days", found)
-        return Page(len(found), 0, "on" if len(found) == cut.limit else "")
+        streams = tx.execute(
+            "DELETE FROM network_streams WHERE stream IN"
+            " (SELECT stream FROM network_streams WHERE time < :before ORDER BY time LIMIT :limit)",
+            before=cut.before,
+            limit=cut.limit,
+        )
+        return Page(len(found) + streams, 0, "on" if cut.limit in (len(found), streams) else "")
 
     def oldest(self, tx: Transaction) -> int | None:
         """See Purger."""

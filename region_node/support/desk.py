@@ -27,13 +27,17 @@ class SupportDesk:
         self._clock = clock
         self._changes = changes
 
-    async def open(self, caller: Caller, inquiry: SupportInquiry) -> SupportRequest:
-        """Takes in a support request."""
+    async def open(
+        self, caller: Caller, inquiry: SupportInquiry, unmeasured: SupportInquiry | None = None
+    ) -> SupportRequest:
+        """Takes in a support request. `unmeasured` is the inquiry as it came, where measurements were added to it."""
         self._context.border.current.require_trusted_clock()
         if not self._store.accepts_new_work():
             raise Refused(Reason.REASON_STORE_UNAVAILABLE)
         now = self._clock.now()
-        opened = await self._store.write(lambda tx: handling.open_request(tx, self._context, caller, inquiry, now))
+        opened = await self._store.write(
+            lambda tx: handling.open_request(tx, self._context, caller, inquiry, now, unmeasured=unmeasured)
+        )
         failpoints.reach("support-opened.after-commit")
         return opened
 

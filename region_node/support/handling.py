@@ -18,28 +18,37 @@ from region_node.context import RegionContext
 from region_node.customers.told_standings import require_takes_complaints, require_unrestricted, standings_of
 from region_node.orders.caller import Caller, done_before, note, settle_asked
 from region_node.orders.rows import RequestKey, insert_request
-from region_node.support import owner, rules
+from region_node.support import owner, rules, told
 from region_node.support.rows import (
     SupportRow,
     find_support_request,
     insert_support_request,
+    is_known,
     next_support_number,
     require_support_request,
     update_support_request,
 )
-from region_node.support.sending import send_command
+from region_node.support.sending import send_command, send_updates
 
 _log = logging.getLogger(__name__)
 
 
 def open_request(
-    tx: Transaction, context: RegionContext, caller: Caller, inquiry: SupportInquiry, now: datetime
+    tx: Transaction,
+    context: RegionContext,
+    caller: Caller,
+    inquiry: SupportInquiry,
+    now: datetime,
+    *,
+    unmeasured: SupportInquiry | None = None,
 ) -> SupportRequest:
-    """Takes in a support request. The same request again gives it as it stands now.
+    """Takes in a support request. The same request again gives it as it stands now, whatever is measured by then.
 
-    Raises Refused, also with REQUEST_ID_REUSED for the same id with other content.
+    `unmeasured` is the inquiry as it came, where measurements were added to it. Raises Refused, also with
+    REQUEST_ID_REUSED for the same id with other content.
     """
-    key = caller.key(inquiry.SerializeToString(deterministic=True))
+    content = inquiry if unmeasured is None else unmeasured
+    key = caller.key(content.SerializeToString(deterministic=True) + (b"" if unmeasured is None else b"\0measure"))
     require_unrestricted(tx, inquiry.number)
     if (known := known_request(tx, key)) is not None:
         return known
@@ -53,6 +62,7 @@ def open_request(
         opening_region=context.region,
         operator=caller.operator,
         owner_region=finding.region,
+        home_region=home or "",
         finding=finding,
         creation_date=to_timestamp(now),
     )
@@ -65,9 +75,12 @@ def open_request(
         owner.take(context, request)
     row = SupportRow(request, caller.traceparent)
     insert_support_request(tx, row, number, now)
-    if not is_own:
+    if is_own:
+        send_updates(tx, context, row, now)
+    else:
         asked = SupportCommand(id=request.id, staff_id=inquiry.staff_id, open=request)
         send_command(tx, context, row, f"{request.id}#open", asked, now)
+    told.tell_opened(tx, request, now)
     insert_request(tx, key, request.id, settled=True, now=now)
     note(tx, caller, "OpenSupportRequest", request.id, now)
     return request
@@ -89,7 +102,8 @@ def work(
         return known
     step, is_own = asked.WhichOneof("step"), request.owner_region == context.region
     command = _command_of(asked, caller.identity.name)
-    if step in ("close", "reopen") and request.opening_region != context.region:
+    is_opened_here = request.opening_region == context.region
+    if not is_opened_here and (step in ("close", "reopen") or not is_own):
         raise Refused(Reason.REASON_SUPPORT_NOT_OPENED_HERE, region=request.opening_region)
     if is_own and step not in ("close", "reopen"):
         request = owner.work(tx, context, asked, caller.identity.name, now)
@@ -106,9 +120,15 @@ def work(
     return request
 
 
-def adopt(tx: Transaction, context: RegionContext, snapshot: SupportRequest, now: datetime) -> None:
-    """Takes over the word of the region at fault, where it is newer than what is known."""
+def adopt(
+    tx: Transaction, context: RegionContext, snapshot: SupportRequest, now: datetime, traceparent: str = ""
+) -> None:
+    """Takes over the word of the region at fault, where it is newer than what is known. The home region learns of it
+    by this."""
     row = find_support_request(tx, snapshot.id)
+    if row is None and snapshot.home_region == context.region and not is_known(tx, snapshot.id):
+        insert_support_request(tx, SupportRow(snapshot, traceparent), 0, now)
+        return
     if row is None or snapshot.version <= row.request.version or row.request.owner_region == context.region:
         return
     known, request = row.request, SupportRequest()
@@ -118,7 +138,9 @@ def adopt(tx: Transaction, context: RegionContext, snapshot: SupportRequest, now
     request.finding.CopyFrom(known.finding)
     request.creation_date.CopyFrom(known.creation_date)
     request.opening_region, request.operator = known.opening_region, known.operator
-    request.owner_region = known.owner_region
+    request.owner_region, request.home_region = known.owner_region, known.home_region
+    if request.opening_region == context.region:
+        told.tell_changed(tx, known, request, now)
     update_support_request(tx, request, now)
 
 
@@ -149,10 +171,12 @@ def keep(tx: Transaction, context: RegionContext, support_id: str, refused: Refu
     owner.take(context, request)
     rules.note(request, other, f"{why.zh_cn} {why.en}"[: rules.TEXT_LIMIT], now)
     update_support_request(tx, request, now)
+    send_updates(tx, context, row, now)
 
 
 def find_for(tx: Transaction, support_id: str, identity: Identity) -> SupportRequest:
-    """The support request, for whoever may see it: staff of both regions, and the operator system that opened it.
+    """The support request, for whoever may see it: staff of the regions that have it, and the operator system that
+    opened it.
 
     Raises Refused with SUPPORT_REQUEST_NOT_FOUND, also for those who may not, and with CUSTOMER_RESTRICTED.
     """

@@ -12,9 +12,9 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.store.port import Transaction
 from region_node.context import RegionContext
-from region_node.support import rules
+from region_node.support import rules, told
 from region_node.support.rows import SupportRow, require_support_request, update_support_request
-from region_node.support.sending import send_update
+from region_node.support.sending import send_updates
 
 
 def take(context: RegionContext, request: SupportRequest) -> None:
@@ -41,17 +41,19 @@ def apply_command(tx: Transaction, context: RegionContext, asked: SupportCommand
             rules.enter(request, rules.IN_PROGRESS, now=now, author=author, reason=reason)
         case _:
             raise Refused(Reason.REASON_REQUEST_INVALID, field="command", problem="none is set")
-    # The opening region knows by the answer, as it asked for it.
     _keep(tx, request, now)
+    # The opening region knows by the answer, as it asked for it.
+    send_updates(tx, context, row, now, informed=(request.opening_region,))
     return request
 
 
 def work(
     tx: Transaction, context: RegionContext, asked: WorkOnSupportRequestRequest, staff_id: str, now: datetime
 ) -> SupportRequest:
-    """Does what staff of this region do, and tells the opening region. Raises Refused before the first write."""
+    """Does what staff of this region do, and tells those who follow. Raises Refused before the first write."""
     row = require_owned(tx, context, asked.id)
-    request, author = row.request, f"{context.region}/{staff_id}"
+    request, author, before = row.request, f"{context.region}/{staff_id}", SupportRequest()
+    before.CopyFrom(request)
     match asked.WhichOneof("step"):
         case "note":
             rules.note(request, author, asked.note, now)
@@ -66,8 +68,9 @@ def work(
         case _:
             raise Refused(Reason.REASON_REQUEST_INVALID, field="step", problem="none is set")
     _keep(tx, request, now)
-    if request.opening_region != context.region:
-        send_update(tx, context, row, now)
+    if request.opening_region == context.region:
+        told.tell_changed(tx, before, request, now)
+    send_updates(tx, context, row, now)
     return request
 
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from gateway import failpoints
-from gateway.api.region.v1.support_envelopes_pb2 import SupportCommand, SupportSearch, SupportUpdate
+from gateway.api.region.v1.support_envelopes_pb2 import LinksMeasured, SupportCommand, SupportSearch, SupportUpdate
 from gateway.api.region.v1.support_request_pb2 import SupportRequest
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome, ReceiptContent
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -15,7 +15,9 @@ from region_node.context import RegionContext
 from region_node.payloads import parse, refusal_of
 from region_node.requests import require_length, require_name
 from region_node.support import handling, owner, registry, rules
+from region_node.support.measured import measured_here
 from region_node.support.rows import SupportRow, find_support_request, insert_support_request, is_known
+from region_node.support.sending import send_updates
 
 
 class SupportEnvelopes:
@@ -66,8 +68,11 @@ class SupportEnvelopes:
         if is_known(tx, request.id):
             raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="it is known")
         request.finding.CopyFrom(finding)
+        request.home_region = self._context.federation.number_plan.home_of(request.inquiry.number) or ""
         owner.take(self._context, request)
-        insert_support_request(tx, SupportRow(request, content.traceparent), 0, now)
+        row = SupportRow(request, content.traceparent)
+        insert_support_request(tx, row, 0, now)
+        send_updates(tx, self._context, row, now, informed=(request.opening_region,))
         return _accepted(request)
 
     def _command_answered(
@@ -84,22 +89,42 @@ class SupportEnvelopes:
             handling.adopt(tx, self._context, snapshot, now)
 
     def _updated(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
-        """The region at fault has a new version of a support request that was opened here."""
+        """The region at fault has a new version of a support request: opened here, or of a number of this region."""
         snapshot = parse(SupportUpdate, content.payload).request
         if snapshot.id != content.subject or snapshot.owner_region != content.origin or not snapshot.version:
             raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
         row = find_support_request(tx, snapshot.id)
         if row is None and is_known(tx, snapshot.id):  # made unreadable since
             return Answer(Outcome.OUTCOME_ACCEPTED)
-        if row is None or row.request.owner_region != content.origin:
+        if row is None:
+            self._require_own_customer(snapshot, now)
+        elif row.request.owner_region != content.origin:
             raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
-        handling.adopt(tx, self._context, snapshot, now)
+        handling.adopt(tx, self._context, snapshot, now, content.traceparent)
         failpoints.reach("support-updated.before-commit")
         return Answer(Outcome.OUTCOME_ACCEPTED)
 
+    def _require_own_customer(self, snapshot: SupportRequest, now: datetime) -> None:
+        """The first that this region hears of a support request: of a number of its own, by who may have it.
+
+        That is the region at fault by the rule, or the one that has kept it as that did not take it. Raises Refused.
+        """
+        federation, opening = self._context.federation, snapshot.id.partition("/")[0]
+        home = federation.number_plan.home_of(snapshot.inquiry.number)
+        if (home, snapshot.home_region) != (self._context.region, self._context.region):
+            raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
+        rules.require_plausible(snapshot, now)
+        rules.require_inquiry(snapshot.inquiry)
+        may_have_it = {rules.at_fault(federation.network, snapshot.inquiry).region, opening}
+        if snapshot.owner_region not in may_have_it or snapshot.opening_region != opening:
+            raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
+
     def _searched(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
-        """Staff of another region look for experts or spares."""
+        """Staff of another region look for experts or spares, or for what was measured of links."""
         asked = parse(SupportSearch, content.payload)
+        if asked.HasField("links"):
+            found = measured_here(tx, self._context, asked.links.links, now)
+            return Answer(Outcome.OUTCOME_ACCEPTED, result=LinksMeasured(measurements=found).SerializeToString())
         return Answer(Outcome.OUTCOME_ACCEPTED, result=registry.answer(tx, self._context, asked).SerializeToString())
 
 

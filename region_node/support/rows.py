@@ -121,6 +121,7 @@ def insert_support_request(tx: Transaction, row: SupportRow, support_number: int
         traceparent=row.traceparent,
         **_changeable(tx, request, now),
     )
+    _look_if_erased(tx, request, now)
 
 
 def update_support_request(tx: Transaction, request: SupportRequest, now: datetime) -> None:
@@ -130,8 +131,7 @@ def update_support_request(tx: Transaction, request: SupportRequest, now: dateti
         " changed = :changed, body = :body WHERE support_id = :support_id",
         **_changeable(tx, request, now),
     )
-    if rules.is_ended(request) and erased_by(tx, request.inquiry.number):
-        look_at_ended(tx, request.id, now)
+    _look_if_erased(tx, request, now)
 
 
 def list_support_requests(
@@ -157,6 +157,11 @@ def page_key(request: SupportRequest) -> str:
 def look_at_ended(tx: Transaction, support_id: str, now: datetime) -> None:
     """Has a support request of a customer who was erased made unreadable, once it is closed."""
     set_timer(tx, f"{ENDED_TIMER}/{support_id}", kind=ENDED_TIMER, subject=support_id, due=now)
+
+
+def _look_if_erased(tx: Transaction, request: SupportRequest, now: datetime) -> None:
+    if rules.is_ended(request) and erased_by(tx, request.inquiry.number):
+        look_at_ended(tx, request.id, now)
 
 
 def _changeable(tx: Transaction, request: SupportRequest, now: datetime) -> Mapping[str, Value]:

@@ -101,10 +101,15 @@ def require_inquiry(inquiry: SupportInquiry) -> None:
     if len({each.link for each in inquiry.measurements}) < len(inquiry.measurements):
         raise Refused(Reason.REASON_REQUEST_INVALID, field=field, problem="a link is named twice")
     for each in inquiry.measurements:
-        if not all(0 <= figure <= HIGHEST_FIGURE for figure in _figures(each).values()):
+        if not _is_in_range(each):
             raise Refused(Reason.REASON_REQUEST_INVALID, field=field, problem="a figure is out of range")
         if not _is_window(each):
             raise Refused(Reason.REASON_REQUEST_INVALID, field=field, problem="no window of time")
+
+
+def is_well_formed(measurement: SupportMeasurement) -> bool:
+    """Whether a measurement may be part of an inquiry."""
+    return _is_in_range(measurement) and _is_window(measurement)
 
 
 def at_fault(network: NetworkRegistry, inquiry: SupportInquiry) -> SupportFinding:
@@ -155,6 +160,10 @@ def _figures(measurement: SupportMeasurement) -> Mapping[SupportFigure.ValueType
         DELAY_VARIATION: measurement.delay_variation_us,
         LOSS: measurement.loss_ppb,
     }
+
+
+def _is_in_range(measurement: SupportMeasurement) -> bool:
+    return all(0 <= figure <= HIGHEST_FIGURE for figure in _figures(measurement).values())
 
 
 def _is_window(measurement: SupportMeasurement) -> bool:

@@ -1,5 +1,6 @@
 """How what is said of a support request leaves for the other region."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from gateway.api.region.v1.sharing_service_pb2 import DisclosureKind, DisclosureParticulars
@@ -27,12 +28,15 @@ def send_command(
         _note_for_customer(tx, row.request, now)
 
 
-def send_update(tx: Transaction, context: RegionContext, row: SupportRow, now: datetime) -> None:
-    """Tells the opening region how a support request stands."""
-    request, region = row.request, row.request.opening_region
-    envelope_id = f"{request.id}@{request.version}>{region}"
+def send_updates(
+    tx: Transaction, context: RegionContext, row: SupportRow, now: datetime, *, informed: Sequence[str] = ()
+) -> None:
+    """Tells the regions that follow a support request how it stands, but those `informed`."""
+    request = row.request
     kind = EnvelopeKind.ENVELOPE_KIND_SUPPORT_UPDATE
-    _send(tx, context, row, envelope_id, region, kind, SupportUpdate(request=request), now)
+    for region in sorted({request.opening_region, request.home_region} - {"", request.owner_region, *informed}):
+        envelope_id = f"{request.id}@{request.version}>{region}"
+        _send(tx, context, row, envelope_id, region, kind, SupportUpdate(request=request), now)
 
 
 def _send(

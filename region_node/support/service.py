@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import grpc
 
 from gateway.api.region.v1 import support_service_pb2 as api
+from gateway.api.region.v1.support_registry_service_pb2 import SupportUnanswered
 from gateway.api.region.v1.support_request_pb2 import SupportInquiry, SupportRequest, SupportState
 from gateway.api.region.v1.support_service_pb2_grpc import SupportServiceServicer
 from gateway.api.types.v1.access_pb2 import Role
@@ -17,10 +18,13 @@ from gateway.pages import dated_place, decode_token, encode_token, page_size
 from gateway.store.port import Store, Transaction
 from gateway.tracing import current_traceparent
 from region_node.auditing import audited_call
+from region_node.context import RegionContext
 from region_node.orders.caller import Caller
+from region_node.questions import Questions
 from region_node.requests import require_length, require_reader, require_request_id, wait_seconds
 from region_node.support import handling, rules
 from region_node.support.desk import SupportDesk
+from region_node.support.measured import with_measurements
 from region_node.support.rows import SupportFilter, list_support_requests, page_key
 
 _PAGE = "support-requests"
@@ -29,8 +33,12 @@ _PAGE = "support-requests"
 class SupportService(SupportServiceServicer):
     """See the contract. Every method checks the form of its request and calls the desk."""
 
-    def __init__(self, desk: SupportDesk, store: Store, clock: Clock) -> None:
+    def __init__(
+        self, context: RegionContext, desk: SupportDesk, store: Store, questions: Questions, clock: Clock
+    ) -> None:
+        self._context = context
         self._desk = desk
+        self._questions = questions
         self._store = store
         self._clock = clock
 
@@ -45,7 +53,12 @@ class SupportService(SupportServiceServicer):
         inquiry.CopyFrom(request.inquiry)
         inquiry.number = normalize(inquiry.number)
         inquiry.staff_id = require_reader(current_call().identity, request.requester)
-        return api.OpenSupportRequestResponse(request=await self._desk.open(caller, inquiry))
+        asked, now = inquiry, self._clock.now()
+        unanswered: Sequence[SupportUnanswered] = ()
+        if request.measure:
+            inquiry, unanswered = await with_measurements(self._context, self._store, self._questions, asked, now)
+        opened = await self._desk.open(caller, inquiry, asked if request.measure else None)
+        return api.OpenSupportRequestResponse(request=opened, unanswered=unanswered)
 
     async def GetSupportRequest(
         self,

@@ -12,13 +12,15 @@ from gateway.api.region.v1.measurement_service_pb2 import Measurement, QualityPe
 from gateway.clock import to_microseconds, to_timestamp
 from gateway.store.port import Transaction
 from region_node.measurements.alarm_rows import AlarmFilter, keep, list_alarms, only
-from region_node.measurements.measurement_rows import DAY, HOUR, add_totals, insert_piece, measurements_of
+from region_node.measurements.measurement_rows import DAY, HOUR, add_totals, insert_piece
 from region_node.measurements.quality import summaries
+from region_node.measurements.streams import Piece, position, take_once
 from region_node.measurements.totals import Totals
 from region_node.retention.holds import held_now
 from region_node.retention.port import Cut, Purger
 from region_node.retention.purging_network import Alarms, MeasurementDays, MeasurementHours, Measurements
 from tests.contract.programs import REGION_NODE, Installation
+from tests.measurements_kept import measurements_of
 from tests.sealing import Sealing
 from tests.unit.purging import archive
 
@@ -78,6 +80,14 @@ def test_hours_go_into_their_days_and_each_measurement_is_counted_once(tx: Trans
     assert days()[0] == (49, 0, 1_000)
     assert purge(tx, MeasurementDays(), FIRST + DAY) == 1
     assert [count for count, _, _ in days()] == [48, 24]
+
+
+def test_how_far_a_stream_was_goes_with_the_days_of_its_last_piece(tx: Transaction) -> None:
+    for number in range(20):
+        piece, time = Piece(1, [Measurement()]), FIRST + number * DAY
+        take_once(tx, f"measurements probe {number}", piece, lambda tx, piece: (), time)
+    assert purge(tx, MeasurementDays(), FIRST + 10 * DAY) == 10
+    assert [position(tx, f"measurements probe {number}") for number in (9, 10)] == [0, 1]
 
 
 def test_alarms_go_once_they_are_over_for_long_enough_and_never_while_they_are_there(tx: Transaction) -> None:

@@ -16,7 +16,7 @@ from deploy.local.federation import FEDERATION, OPERATOR, LocalFederation
 from deploy.local.process import wait_until
 from deploy.local.profiles import EMBEDDED, Engine
 from gateway.failpoints import VARIABLE
-from region_node.measurements.measurement_rows import measurements_of, totals_since
+from region_node.measurements.measurement_rows import totals_since
 from region_node.measurements.taking import BEFORE_COMMIT
 from region_node.measurements.thresholds import DELAY
 from tests import preloaded
@@ -24,6 +24,7 @@ from tests.crash.records import Records
 from tests.crash.test_import import ON_POSTGRESQL, PATIENCE, SLOW
 from tests.faults.background import Background
 from tests.faults.proxy import FaultProxy
+from tests.measurements_kept import measurements_of
 
 ROOT = Path(__file__).parents[2]
 REGION = "sichuan"

@@ -6,6 +6,7 @@ SHOWS_NOBODY = {
     "BillingService.ListSettlements": "what regions owe each other",
     "DocumentService.GetDocumentReuse": "counts of orders",
     "SharingService.ListPurposes": "what records are shared for",
+    "FaultService.FindPlaces": "what there is of the network",
     "MeasurementService": "what was measured on links and services",
     "OrderEventService.StreamOrderEvents": "the ids and states of orders",
     "ErasureService.GetErasure": "the region's own id of a customer, and counts",

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
+import grpc
+
 from gateway.api.region.v1 import support_registry_service_pb2 as registry_api
 from gateway.api.region.v1 import support_service_pb2 as api
 from gateway.api.region.v1.support_registry_service_pb2_grpc import SupportRegistryServiceStub
@@ -12,6 +14,7 @@ from gateway.api.region.v1.support_service_pb2 import WorkOnSupportRequestReques
 from gateway.api.region.v1.support_service_pb2_grpc import SupportServiceStub
 from gateway.clock import to_timestamp
 from tests.federation.counter import REQUESTER, WAIT, seconds
+from tests.federation.refusals import read
 from tests.federation.running import CALL_SECONDS, Federation, until
 
 ACKNOWLEDGED = SupportState.SUPPORT_STATE_ACKNOWLEDGED
@@ -68,6 +71,13 @@ class SupportStaff:
         )
         return (await self.service.OpenSupportRequest(message, timeout=CALL_SECONDS)).request
 
+    async def measures(self, inquiry: SupportInquiry, request_id: str = "") -> api.OpenSupportRequestResponse:
+        """Opens a support request with what the regions have measured."""
+        message = api.OpenSupportRequestRequest(
+            request_id=request_id or self.federation.next_id(), inquiry=inquiry, requester=REQUESTER, measure=True
+        )
+        return await self.service.OpenSupportRequest(message, timeout=CALL_SECONDS)
+
     async def get(self, support_id: str) -> SupportRequest:
         """The support request as it stands at this region."""
         message = api.GetSupportRequestRequest(id=support_id, requester=REQUESTER)
@@ -79,11 +89,16 @@ class SupportStaff:
         return [each.id for each in (await self.service.ListSupportRequests(message, timeout=CALL_SECONDS)).requests]
 
     async def follows(self, support_id: str, holds: Callable[[SupportRequest], bool], what: str) -> SupportRequest:
-        """The support request once something holds of it at this region, which has it already."""
+        """The support request once something holds of it at this region."""
         found = SupportRequest()
 
         async def is_so() -> bool:
-            found.CopyFrom(await self.get(support_id))
+            try:
+                found.CopyFrom(await self.get(support_id))
+            except grpc.aio.AioRpcError as error:
+                if read(error).reason != "SUPPORT_REQUEST_NOT_FOUND":  # it may be on its way
+                    raise
+                return False
             return holds(found)
 
         await until(is_so, f"{support_id} in {self.region}: {what}")

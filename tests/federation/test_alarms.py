@@ -128,6 +128,23 @@ async def test_staff_say_once_that_they_have_seen_an_alarm(federation: Federatio
     assert read(refused.value).reason == "ALARM_NOT_FOUND"
 
 
+async def test_staff_end_an_alarm_of_which_no_system_says_that_it_is_over(
+    federation: Federation, probe: Probe, now: datetime
+) -> None:
+    await probe.report(raised("gone", now), raised("there", now))
+    gone = next(each for each in await probe.alarms() if each.external_alarm_id == "gone")
+    request = api.ClearAlarmsRequest(alarm_ids=[gone.id])
+    (over,) = (await staff(federation).ClearAlarms(request, timeout=CALL_SECONDS)).alarms
+    assert (over.state, over.clear_user, over.version) == (CLEARED, "wang", gone.version + 1)
+    again = await staff(federation, "li").ClearAlarms(request, timeout=CALL_SECONDS)
+    assert list(again.alarms) == [over]
+    assert [each.external_alarm_id for each in await probe.alarms()] == ["there"]
+    rows = "SELECT actor FROM audit WHERE action = 'ClearAlarm' AND subject = ? ORDER BY sequence LIMIT 1"
+    assert federation.database("sichuan").rows(rows, gone.id) == [("region/sichuan/staff/wang",)]
+    await probe.report(raised("gone", now), first=3)
+    assert {each.id for each in await probe.alarms() if each.external_alarm_id == "gone"} != {gone.id}
+
+
 async def test_a_watch_tells_of_each_change_and_goes_on_after_its_token(
     federation: Federation, probe: Probe, now: datetime
 ) -> None:

@@ -5,16 +5,19 @@ from datetime import timedelta
 
 import pytest
 
-from gateway.api.region.v1.fault_pb2 import Fault, FaultCause, FaultPlace, FaultSeverity, FaultState
+from gateway.api.region.v1.alarm_pb2 import NetworkObject
+from gateway.api.region.v1.fault_pb2 import Fault, FaultCause, FaultPlace, FaultReport, FaultSeverity, FaultState
 from gateway.api.region.v1.fault_service_pb2 import WatchFaultsRequest
 from gateway.clock import from_timestamp
 from tests.federation.counter import REQUESTER, Counter
 from tests.federation.fault_reporter import CLOSED, IN_PROGRESS, RESOLVED, REVIEW, FaultReporter
+from tests.federation.probe import Probe, raised
 from tests.federation.refusals import refusal
 from tests.federation.running import CALL_SECONDS, Federation, until
 
 # By the region in which the fault is: a site there.
 SITES = {"guangdong": "guangzhou", "sichuan": "chengdu", "henan": "zhengzhou"}
+MINOR = FaultSeverity.FAULT_SEVERITY_MINOR
 RURAL_SITE = "xichang"  # of Sichuan
 URBAN_HOURS, RURAL_HOURS = 48, 72
 PLACES = pytest.mark.parametrize("place", ["guangdong", "sichuan", "henan"])
@@ -253,6 +256,48 @@ async def test_a_major_fault_of_a_link_is_closed_with_a_review_and_its_measures(
     assert closed.review.author == "sichuan/wang"
     actions = "SELECT category, cause_code, owner, due_date FROM improvement_actions WHERE docket = ?"
     assert federation.database("sichuan").rows(actions, filed.id) == [("FAULT", "cable", "li", "2030-01-31")]
+
+
+@pytest.mark.parametrize(
+    ("about", "is_felt", "place", "services", "severity"),
+    [
+        (
+            NetworkObject(link="chengdu-guangzhou-1"),
+            True,
+            FaultPlace(link="chengdu-guangzhou-1", region="sichuan"),
+            "lines-chengdu-guangzhou",
+            FaultSeverity.FAULT_SEVERITY_CRITICAL,
+        ),
+        (
+            NetworkObject(service="broadband-chengdu"),
+            False,
+            FaultPlace(site="chengdu", region="sichuan"),
+            "broadband-chengdu",
+            FaultSeverity.FAULT_SEVERITY_MAJOR,
+        ),
+    ],
+)
+async def test_an_alarm_raises_a_fault_where_it_is_and_says_how_bad_it_is(
+    federation: Federation,
+    about: NetworkObject,
+    is_felt: bool,
+    place: FaultPlace,
+    services: str,
+    severity: FaultSeverity.ValueType,
+) -> None:
+    probe, engineers = Probe(federation, "sichuan", federation.next_id()), staff(federation, "sichuan")
+    report = raised("cut", federation.clock.now(), service_affecting=is_felt)
+    report.alarmed_object.CopyFrom(about)
+    await probe.report(report)
+    (alarm,) = await probe.alarms()
+    filed = await engineers.hand_in(FaultReport(alarm=alarm.id))
+    assert (filed.report.place, filed.severity) == (place, severity)
+    assert services in filed.report.services
+    assert (filed.report.alarm, filed.report.description) == (alarm.id, "lossOfSignal")
+    own = await engineers.hand_in(FaultReport(alarm=alarm.id, description="dark", place=FaultPlace(site="xichang")))
+    assert (own.report.place.site, own.report.description, own.severity) == ("xichang", "dark", MINOR)
+    unknown = FaultReport(alarm="sichuan/alarm-0")
+    assert (await refusal(engineers.hand_in(unknown))).reason == "ALARM_NOT_FOUND"
 
 
 @pytest.mark.parametrize(

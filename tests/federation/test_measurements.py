@@ -9,13 +9,15 @@ from gateway.api.coordinator.v1 import path_service_pb2 as paths
 from gateway.api.coordinator.v1.path_service_pb2_grpc import PathServiceStub
 from gateway.api.region.v1 import measurement_service_pb2 as api
 from gateway.api.region.v1.alarm_pb2 import AlarmState, NetworkObject, QualityFigure
+from gateway.api.region.v1.alarm_service_pb2 import ClearAlarmsRequest
+from gateway.api.region.v1.alarm_service_pb2_grpc import AlarmServiceStub
 from gateway.api.region.v1.measurement_service_pb2 import QualityPeriod
 from gateway.clock import from_timestamp, to_timestamp
 from gateway.errors import from_rpc_error, reason_name
-from region_node.measurements.measurement_rows import measurements_of
 from region_node.measurements.thresholds import CLEAR_AFTER, RAISE_AFTER
 from tests.federation.probe import LINK, MINUTE, Probe, measured, minutes, rejected
 from tests.federation.running import CALL_SECONDS, Federation, until
+from tests.measurements_kept import measurements_of
 
 HOUR = timedelta(hours=1)
 
@@ -154,6 +156,22 @@ async def test_a_link_over_its_class_raises_one_alarm_and_clears_it_later(
     (over,) = [each for each in await thresholds.alarms(include_cleared=True) if each.id == alarm.id]
     assert over.state == AlarmState.ALARM_STATE_CLEARED
     assert from_timestamp(over.clear_time) == hour + MINUTE * (len(values) - 1)
+
+
+async def test_what_is_still_over_its_class_raises_another_alarm_after_staff_have_ended_the_first(
+    federation: Federation, probe: Probe, hour: datetime
+) -> None:
+    thresholds, staff = Probe(federation, "sichuan", "threshold"), "region/sichuan/staff/wang"
+    told = [measured(hour + MINUTE * number, delay=150_000) for number in range(2 * RAISE_AFTER)]
+    await probe.send(told[:RAISE_AFTER])
+    (first,) = await thresholds.alarms()
+    request = ClearAlarmsRequest(alarm_ids=[first.id])
+    await AlarmServiceStub(federation.dial_node("sichuan", staff)).ClearAlarms(request, timeout=CALL_SECONDS)
+    await probe.send(told[:-1])
+    assert await thresholds.alarms() == []
+    await probe.send(told)
+    (second,) = await thresholds.alarms()
+    assert second.id != first.id
 
 
 async def test_the_coordinator_counts_paths_by_what_is_measured_and_leaves_out_what_is_down(

@@ -112,6 +112,60 @@ async def test_alarms_of_lines_of_json_are_taken_over_listed_and_seen(shell: She
     assert refused.exit_code == 1
     none = await shell.run("alarms", "list", "--unacknowledged", "--severity", "major")
     assert alarm["id"] not in none.stdout
+    fault = await shell.run("faults", "report", "--alarm", alarm["id"], "--json", by="staff/wang")
+    told = json.loads(fault.stdout)
+    assert (told["report"]["place"]["link"], told["severity"]) == (LINK, "FAULT_SEVERITY_CRITICAL")
+    assert "There are more" not in (await shell.run("faults", "list", by="staff/wang")).stderr
+    await shell.run("faults", "report", "dark", "--link", LINK, by="staff/wang")
+    assert "There are more" in (await shell.run("faults", "list", "--limit", "1", by="staff/wang")).stderr
+    over = await shell.run("alarms", "clear", alarm["id"], by="staff/wang")
+    assert (over.exit_code, "cleared" in over.stdout) == (0, True)
+    assert alarm["id"] not in (await shell.run("alarms", "list")).stdout
+
+
+async def test_what_a_report_may_name_is_found_by_what_people_call_it(shell: Shell) -> None:
+    async def found(text: str) -> set[str]:
+        told = await shell.run("faults", "places", text, "--json")
+        return {value for each in json.loads(told.stdout).get("places", []) for value in each["object"].values()}
+
+    by_name = await found("成都")
+    assert {"chengdu", LINK, "broadband-chengdu"} <= by_name
+    assert "guangzhou" not in by_name
+    assert "xichang" in await found("sichuan"), "by the region"
+    assert await found("atlantis") == set()
+    shown = await shell.run("faults", "places", "xichang", "--lang", "zh")
+    for words in ("西昌", "站点", "农村"):
+        assert words in shown.stdout, shown.output
+
+
+async def test_a_file_to_which_lines_are_added_goes_on_where_it_was_under_its_source(shell: Shell) -> None:
+    start, source = datetime.now(UTC) - timedelta(days=40), shell.federation.next_id()
+    header = ("link", "start_time", "window_seconds", "delay_us")
+    rows = [(LINK, (start + timedelta(minutes=number)).isoformat(), 60, 7_000) for number in range(6)]
+
+    async def sent(text: str) -> Result:
+        path = shell.directory / "growing.csv"
+        path.write_text(text, "utf-8")
+        return await shell.run("measurements", "import", str(path), "--source", source, "--json")
+
+    def kept() -> int:
+        sql = "SELECT COALESCE(SUM(measurements), 0) FROM measurement_pieces WHERE stream = ?"
+        ((count,),) = shell.federation.database("sichuan").rows(sql, f"measurements probe {source}")
+        return int(str(count))
+
+    lines = [",".join(map(str, row)) + "\n" for row in (header, *rows)]
+    for text, known in (
+        ("".join(lines[:4]), 3),
+        ("".join(lines[:5]) + lines[5][:20], 4),  # the last line is still being written
+        ("".join(lines), 6),
+        ("".join(lines), 6),
+    ):
+        done = await sent(text)
+        assert (done.exit_code, json.loads(done.stdout)["rejected"]) == (0, 0)
+        assert kept() == known
+    another = await sent("".join(lines[:3]))
+    assert (another.exit_code, "another file" in another.stderr) == (2, True)
+    assert kept() == 6
 
 
 async def test_a_file_that_cannot_be_read_is_not_sent(shell: Shell) -> None:

@@ -1,10 +1,14 @@
 """Support requests opened in one region and worked on by the one at fault; experts and spares of all regions."""
 
+from datetime import timedelta
+
 import pytest
 
 from gateway.api.region.v1 import support_registry_service_pb2 as registry_api
 from gateway.api.region.v1.support_request_pb2 import SupportFigure, SupportInquiry
+from gateway.clock import from_timestamp
 from tests.federation.counter import Counter
+from tests.federation.probe import Probe, measured
 from tests.federation.refusals import refusal
 from tests.federation.running import CALL_SECONDS, Federation, until
 from tests.federation.support_staff import (
@@ -103,6 +107,30 @@ async def test_each_region_does_its_own_part_and_others_know_nothing(
     assert (await counter.get((await counter.open(opened.inquiry.number)).id)).operator == "counter"
 
 
+async def test_the_home_region_of_the_number_follows_whoever_opens_it_and_whoever_is_at_fault(
+    federation: Federation, south: SupportStaff, west: SupportStaff
+) -> None:
+    number, home = federation.next_number("henan"), SupportStaff(federation, "henan")
+    opened = await south.open(number, link=LINK)
+    known = await home.is_taken(opened.id)
+    assert (known.home_region, known.owner_region, known.opening_region) == ("henan", "sichuan", "guangdong")
+    await west.takes_up(opened.id)
+    await west.notes(opened.id, "光模块过热")
+    await south.follows(opened.id, lambda each: len(each.notes) == 1, "the note of the region at fault")
+    await south.notes(opened.id, "客户在十点再试")
+    assert (await home.follows(opened.id, lambda each: len(each.notes) == 2, "both notes")) == await west.get(opened.id)
+    assert (await refusal(home.notes(opened.id, "?"))).reason == "SUPPORT_NOT_OPENED_HERE"
+    assert (await refusal(home.resolves(opened.id))).reason == "SUPPORT_NOT_OPENED_HERE"
+    await west.resolves(opened.id)
+    await south.reaches(opened.id, RESOLVED)
+    await south.closes(opened.id)
+    await home.reaches(opened.id, CLOSED)
+    assert await home.list(number) == [opened.id]
+    own = await south.open(number, service=NORTHERN_SERVICE)
+    assert (await home.is_taken(own.id)).owner_region == "guangdong"
+    assert federation.texts(number, sent_by="henan") == []
+
+
 async def test_the_same_request_is_done_once(federation: Federation, south: SupportStaff, west: SupportStaff) -> None:
     number, request_id, note_id = federation.next_number("sichuan"), federation.next_id(), federation.next_id()
     inquiry = south.inquiry(number, SERVICE, LINK)
@@ -133,6 +161,65 @@ async def test_a_support_request_waits_for_a_region_that_is_away_and_experts_of_
         await federation.start_node("sichuan")
     known = await south.follows(opened.id, lambda each: len(each.notes) == 1, "taken, with its note")
     assert known == await west.get(opened.id)
+
+
+async def test_what_the_regions_have_measured_goes_along_and_says_which_one_is_at_fault(
+    federation: Federation, south: SupportStaff, west: SupportStaff
+) -> None:
+    """Sichuan maintains the link and is believed; Guangdong has its other end."""
+    await federation.advance(timedelta(hours=3))
+    start = federation.clock.now().replace(minute=0, second=0, microsecond=0) - timedelta(hours=1)
+    for region, delay in (("sichuan", 180_000), ("guangdong", 20_000)):
+        await Probe(federation, region, federation.next_id()).send([measured(start, delay=delay)])
+    wanted, request_id = south.inquiry(federation.next_number("guangdong")), federation.next_id()
+    told = await south.measures(wanted, request_id)
+    (found,) = [each for each in told.request.inquiry.measurements if each.link == LINK]
+    assert found.delay_us == 180_000
+    assert (from_timestamp(found.start_time), list(told.unanswered)) == (start, [])
+    assert (told.request.finding.region, told.request.finding.link) == ("sichuan", LINK)
+    assert (await south.is_taken(told.request.id)) == await west.get(told.request.id)
+    await Probe(federation, "sichuan", federation.next_id()).send([measured(start, delay=900_000)])
+    again = await south.measures(wanted, request_id)
+    assert again.request.id == told.request.id
+    assert (await refusal(south.hand_in(wanted, request_id))).reason == "REQUEST_ID_REUSED"
+    named = await south.measures(south.inquiry(federation.next_number("guangdong"), link=LINK))
+    assert [each.delay_us for each in named.request.inquiry.measurements if each.link == LINK] == [250_000]
+
+
+async def test_a_request_is_opened_without_the_measurements_of_a_region_that_is_away(
+    federation: Federation, south: SupportStaff
+) -> None:
+    await federation.advance(timedelta(hours=3))
+    start = federation.clock.now().replace(minute=0, second=0, microsecond=0)
+    await Probe(federation, "guangdong", federation.next_id()).send([measured(start, delay=190_000)])
+    await federation.stop_node("sichuan")
+    try:
+        told = await south.measures(south.inquiry(federation.next_number("guangdong")))
+        assert "sichuan" in [each.region for each in told.unanswered]
+        assert [each.delay_us for each in told.request.inquiry.measurements if each.link == LINK] == [190_000]
+    finally:
+        await federation.start_node("sichuan")
+    await south.is_taken(told.request.id)
+
+
+async def test_the_customer_is_told_that_a_request_was_taken_in_and_each_time_that_it_is_resolved(
+    federation: Federation, south: SupportStaff, west: SupportStaff
+) -> None:
+    number = federation.next_number("guangdong")
+    opened = await south.open(number, link=LINK)
+    await south.is_taken(opened.id)
+    await west.resolves(opened.id)
+    await south.reaches(opened.id, RESOLVED)
+    await south.reopens(opened.id)
+    await west.resolves(opened.id)
+    await south.reaches(opened.id, RESOLVED)
+
+    async def is_told() -> bool:
+        said = [text.zh_cn for text in federation.texts(number, sent_by="guangdong")]
+        return [sum(words in each for each in said) for words in ("已受理", "已处理完毕")] == [1, 2]
+
+    await until(is_told, "the customer was told by the region that opened it")
+    assert federation.texts(number, sent_by="sichuan") == []
 
 
 async def test_experts_are_found_by_skill_and_place_in_all_regions(

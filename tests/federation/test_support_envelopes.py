@@ -58,6 +58,30 @@ async def test_only_the_region_at_fault_tells_how_a_support_request_stands(
     assert await SupportStaff(federation, "guangdong").get(known.id) == known
 
 
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (lambda each: None, ""),
+        (lambda each: setattr(each, "home_region", "guangdong"), "ENVELOPE_KIND_NOT_ALLOWED"),
+        (lambda each: setattr(each.inquiry, "number", "+8613600000001"), "ENVELOPE_KIND_NOT_ALLOWED"),
+        (lambda each: setattr(each, "opening_region", "guangdong"), "ENVELOPE_KIND_NOT_ALLOWED"),
+        (lambda each: setattr(each, "id", f"guangdong/S{each.id.rpartition('S')[2]}"), "ENVELOPE_KIND_NOT_ALLOWED"),
+        (lambda each: each.ClearField("creation_date"), "ENVELOPE_INVALID"),
+        (lambda each: each.inquiry.ClearField("subject"), "REQUEST_INVALID"),
+    ],
+)
+async def test_a_home_region_follows_only_its_own_customer_and_by_the_region_that_may_have_it(
+    federation: Federation, henan: Forger, spoil: Callable[[SupportRequest], None], reason: str
+) -> None:
+    told = fresh(federation)
+    told.inquiry.number = federation.next_number("sichuan")
+    told.version, told.home_region, told.owner_region = 1, "sichuan", "henan"
+    spoil(told)
+    envelope = henan.seal("sichuan", UPDATE, SupportUpdate(request=told), told.id)
+    answer = await henan.deliver(envelope, "sichuan")
+    assert (refused(answer) if reason else answer.HasField("receipt")) == (reason or True)
+
+
 async def test_only_the_region_that_opened_it_closes_it_or_adds_to_it(federation: Federation, henan: Forger) -> None:
     known = await taken(federation)
     guangdong = Forger(federation, "guangdong")

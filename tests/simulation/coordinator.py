@@ -1,23 +1,32 @@
-"""The coordinator: the shipped router between the links, and what it tells the regions about the federation."""
+"""The coordinator: the shipped router between the links, what it tells the regions about the federation, and problems
+of the network.
+"""
 
 import asyncio
 import random
 from collections.abc import Mapping
 
 from coordinator.routing.router import Router, RouterPorts
+from gateway.api.coordinator.v1.planned_outage_service_pb2 import HoldWindowRequest, PlannedWindow
+from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent, TellAffectedRequest, TellEventRequest
 from gateway.api.federation.v1.configuration_pb2 import Configuration, NumberException
 from gateway.api.federation.v1.federation_pb2 import Member, MemberState
 from gateway.api.relay.v1.relay_pb2 import DeliverRequest, DeliverResponse
+from gateway.api.types.v1.access_pb2 import Role
 from gateway.federation.catalogue import Federation
+from gateway.identity import Identity
 from gateway.relay.transport import BeforeAttempt, Carrier
 from gateway.sealing_keys import published
 from tests.simulation.history import History
 from tests.simulation.network import Network
-from tests.simulation.region import Knowledge, Region
+from tests.simulation.network_support import Exchange, NetworkSupport
+from tests.simulation.region import Knowledge, NoAnswer, Region
+from tests.simulation.registry import SimulatedRegistry
 from tests.simulation.virtual_time import NodeClock, Process
 from tests.simulation.world import START, configuration, keys
 
 _TELL_INTERVAL = 0.4  # seconds between looks at who has to be told
+_CALL_SECONDS = 10.0  # that a region waits for an answer about its network
 
 
 class ToRegion:
@@ -62,6 +71,29 @@ class ToCoordinator:
             lambda batch, left: coordinator.router.deliver(self._region, batch, left),
         )
 
+    async def tell_event(self, event: NetworkEvent) -> None:
+        """See `Coordinators`."""
+        await self._call(TellEventRequest(event=event))
+
+    async def tell_affected(self, request: TellAffectedRequest) -> None:
+        """See `Coordinators`."""
+        await self._call(request)
+
+    async def hold_window(self, window: PlannedWindow) -> None:
+        """See `Hold`."""
+        await self._call(HoldWindowRequest(window=window))
+
+    async def _call(self, request: TellEventRequest | TellAffectedRequest | HoldWindowRequest) -> None:
+        """Raises Unreachable where no answer comes, and Refused as the coordinator does."""
+        coordinator, kind = self._coordinator, type(request)
+        await self._network.exchange(
+            self._region,
+            request.SerializeToString(),
+            _CALL_SECONDS,
+            lambda: coordinator.process,
+            lambda content, _: coordinator.serve(self._region, kind.FromString(content)),
+        )
+
 
 class Coordinator:
     """One replica: it routes without state; the registry outlives its process."""
@@ -78,6 +110,8 @@ class Coordinator:
         self.federation = Federation(1, configuration())
         self.process: Process | None = None
         self.router = self._new_router()
+        self.registry = SimulatedRegistry(random.Random(source.getrandbits(64)), lambda: self.federation)
+        self._support: NetworkSupport | None = None
 
     def admit(self, region: Region, state: MemberState.ValueType) -> None:
         """A region of the configuration, with how it stands at the start."""
@@ -96,6 +130,9 @@ class Coordinator:
         """Starts a process. It remembers no batch of an earlier one."""
         self.process = Process("coordinator")
         self.router = self._new_router()
+        self._support = NetworkSupport(self.registry, self._clock, self._standing, self._channels)
+        for loop in self._support.loops():
+            self.process.spawn(loop)
         self._history.note("coordinator", "starts")
 
     def kill(self) -> None:
@@ -133,6 +170,13 @@ class Coordinator:
         """How the federation stands."""
         return Knowledge(self._number, self.federation, tuple(self._members.values()))
 
+    async def serve(self, region: str, request: TellEventRequest | TellAffectedRequest | HoldWindowRequest) -> bytes:
+        """Answers what a region tells or asks of its network. Raises Refused, and NoAnswer where nobody is there."""
+        if self._support is None:
+            raise NoAnswer
+        await self._support.serve(Identity(configuration().federation, Role.ROLE_REGION, region, ""), request)
+        return b""
+
     async def tell(self) -> None:
         """Tells every region that can be reached how the federation stands, for ever."""
         while True:
@@ -162,3 +206,14 @@ class Coordinator:
 
     def _standing(self) -> Mapping[str, Member]:
         return self._members
+
+    def _channels(self, region: str) -> Exchange:
+        """How a region's service of problems is called."""
+        found = next(each for each in self._regions if each.name == region)
+
+        async def exchange(content: bytes, timeout: float) -> bytes:
+            return await self._network.exchange(
+                region, content, timeout, lambda: found.process, lambda told, _: found.follow(told)
+            )
+
+        return exchange

@@ -3,16 +3,20 @@
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 
 from gateway.api.federation.v1.configuration_pb2 import Step
+from gateway.api.region.v1.fault_pb2 import Fault
 from gateway.api.region.v1.order_pb2 import Order
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind
 from tests import at_rest
 from tests.simulation.history import History
+from tests.simulation.network_plans import NetworkErrands
 from tests.simulation.plans import Errand
 from tests.simulation.provider import Provider
 from tests.simulation.region import Region
+from tests.simulation.registry import SimulatedRegistry
 
 
 @dataclass(frozen=True)
@@ -46,9 +50,17 @@ class Evidence:
     regions: Sequence[Region]
     receipts: Mapping[str, set[bytes]]
     errands: Sequence[Errand]
+    moved: frozenset[str]
+    """The numbers that have moved at all."""
     moved_back: frozenset[str]
     """The numbers that came back to a region which had them before."""
     provider: Provider
+    network: NetworkErrands
+    registry: SimulatedRegistry
+    now: datetime
+    """The true time at the end."""
+    joined_late: str
+    """The region that joined while others were at work already; empty where none did."""
 
     def rows(self, sql: str) -> Iterator[tuple[str, sqlite3.Row]]:
         """The rows of a query in all databases, each with its region."""
@@ -92,9 +104,29 @@ class Evidence:
         return found
 
     @cached_property
+    def faults(self) -> Mapping[str, dict[str, Fault]]:
+        """The faults as each region has them, by id and region."""
+        found: dict[str, dict[str, Fault]] = {}
+        for region in self.regions:
+            for fault in region.ports.disk.read(at_rest.faults):
+                found.setdefault(fault.id, {})[region.name] = fault
+        return found
+
+    @cached_property
     def errand_of(self) -> Mapping[str, Errand]:
         """What people wanted, by order id."""
         return {errand.order_id: errand for errand in self.errands}
+
+    @cached_property
+    def reasons(self) -> Mapping[tuple[str, str, str], int]:
+        """Why each request was refused in the end, 0 where it was not, by region, caller and id."""
+        rows = self.rows("SELECT caller, request_id, reason FROM requests")
+        return {(region, row["caller"], row["request_id"]): row["reason"] for region, row in rows}
+
+    @cached_property
+    def traces(self) -> Mapping[str, str]:
+        """The trace of each fault, by id."""
+        return {each.fault_id: each.trace for each in self.network.faults if each.fault_id}
 
     def resolves(self, number: str) -> bool:
         """Whether every region knows the home of a number by now."""

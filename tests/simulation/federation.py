@@ -6,36 +6,42 @@ import logging
 import random
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from gateway.api.federation.v1.federation_pb2 import MemberState
 from gateway.api.region.v1.order_pb2 import OrderState
 from gateway.clock import from_microseconds
+from region_node.problems.rows import find_followed
 from tests.simulation import checks
 from tests.simulation.businesses import PROVIDER_REGION
 from tests.simulation.coordinator import Coordinator, ToCoordinator
 from tests.simulation.disk import Disk
+from tests.simulation.engineers import Engineers
 from tests.simulation.evidence import Evidence
+from tests.simulation.fault_status import FaultObserver
 from tests.simulation.faults import LATE, Faults, Parts
 from tests.simulation.history import DefectLog, Event, History, Violation, order_of
 from tests.simulation.network import Network
+from tests.simulation.network_plans import draw_network_errands
 from tests.simulation.people import Line, Manners, OperatorSystem, Staff
+from tests.simulation.planners import Planner
 from tests.simulation.plans import draw_errands
 from tests.simulation.provider import Provider
 from tests.simulation.region import Region, RegionPorts
+from tests.simulation.reporters import Reporter
 from tests.simulation.status import Observer
 from tests.simulation.verification import Customer, Phones
 from tests.simulation.virtual_time import NodeClock, VirtualLoop, WallTime
 from tests.simulation.world import REGIONS, START, drawn_keys, first_database
 
-ERRANDS = 56
+ERRANDS = 50
 FAULTY_SECONDS = 40.0
 HEALING_SECONDS = 60.0  # guarantee G4: after the last fault heals
 QUIET_SECONDS = 8  # longer than anybody waits between two looks at an order
 LONGEST_SETTLING = 240  # seconds: a run that is not quiet then never will be
-LEAPS = 12
+LEAPS = 10
 _PACKAGES = ("gateway", "region_node", "coordinator")
 
 
@@ -88,6 +94,7 @@ class Simulation:
         for name in REGIONS:
             self._regions.append(self._new_region(name))
         self._errands = draw_errands(self._fork(), ERRANDS, FAULTY_SECONDS * 0.9)
+        self._network_errands = draw_network_errands(self._fork(), FAULTY_SECONDS * 0.9)
         self._tasks: list[asyncio.Task[None]] = []
 
     async def run(self) -> None:
@@ -109,7 +116,19 @@ class Simulation:
         await self._require_healing()
         await self._live_on()
         back = frozenset(number for number, homes in self._faults.moved.items() if len(set(homes)) < len(homes))
-        evidence = Evidence(self.history, self._regions, self._network.receipts, self._errands, back, self._provider)
+        evidence = Evidence(
+            self.history,
+            self._regions,
+            self._network.receipts,
+            self._errands,
+            frozenset(self._faults.moved),
+            back,
+            self._provider,
+            self._network_errands,
+            self._coordinator.registry,
+            self._wall.now(),
+            LATE if self._faults.joins_late else "",
+        )
         self.history.counts["orders"] += len(evidence.handled)
         self.history.counts["orders that crossed a border"] += sum(
             order.home_region != order.handling_region for order in evidence.handled.values()
@@ -136,7 +155,7 @@ class Simulation:
         carrier = ToCoordinator(self._network, name, self._coordinator)
         provider = self._provider if name == PROVIDER_REGION else None
         ports = RegionPorts(
-            self.history, clock, disk, keys, self._fork(), carrier, self._phones, self._network.see, provider
+            self.history, clock, disk, keys, self._fork(), carrier, self._phones, self._network.see, carrier, provider
         )
         return Region(name, ports)
 
@@ -154,15 +173,39 @@ class Simulation:
             line = Line(region, self.history, self._fork(), self._manners)
             observer = Observer(f"{region.name}/staff", self.history)
             self._tasks.append(self._loop.create_task(Staff(line, observer).run()))
+        self._begin_network_work(regions)
+
+    def _begin_network_work(self, regions: Mapping[str, Region]) -> None:
+        """Faults, engineers, agreements, outages and works on the network."""
+        errands, observers = self._network_errands, {name: FaultObserver(name, self.history) for name in regions}
+        lines = {name: Line(each, self.history, self._fork(), self._manners) for name, each in regions.items()}
+        work: list[Coroutine[object, object, None]] = [
+            Reporter(each, lines[each.region], observers[each.region]).run() for each in errands.faults
+        ]
+        work += [Engineers(line, errands, observers[name]).run() for name, line in lines.items()]
+        work += [Planner(lines[each.region], "agreeing").agree(each) for each in errands.agreements]
+        work += [
+            Planner(lines[each.region], f"noting-{number}").note_outage(each)
+            for number, each in enumerate(errands.outages)
+        ]
+        work += [
+            Planner(lines[each.region], f"planning-{number}").plan(each) for number, each in enumerate(errands.works)
+        ]
+        self._tasks.extend(self._loop.create_task(each) for each in work)
 
     async def _require_healing(self) -> None:
         """What waited for an answer when the faults ended has one soon after."""
         open_before = {(region.name, each) for region in self._regions for each in open_envelopes(region)}
+        problems = [each.header for each in self._coordinator.registry.kept.problems.values()]
         await asyncio.sleep(HEALING_SECONDS)
         for region in self._regions:
             for envelope in open_envelopes(region):
                 if (region.name, envelope) in open_before:
                     self.history.broken("nothing lost", envelope, "no answer a minute after healing")
+            for header in problems:
+                followed = region.ports.disk.read(lambda tx, name=header.id: find_followed(tx, name))  # type: ignore[misc]
+                if followed is None or followed.header.version < header.version:
+                    self.history.broken("problems are followed", header.id, f"{region.name} is behind after a minute")
 
     async def _live_on(self) -> None:
         """Waits until all is quiet, then lets days pass until no timer is left, or enough have passed.
@@ -200,11 +243,13 @@ class Simulation:
 
     def _progress(self) -> list[tuple[int, int]]:
         sql = "SELECT (SELECT MAX(sequence) FROM audit), (SELECT MAX(sequence) FROM order_events)"
-        return [region.ports.disk.connection.execute(sql).fetchone() for region in self._regions]
+        found = [region.ports.disk.connection.execute(sql).fetchone() for region in self._regions]
+        return [*found, (self._coordinator.registry.changes, 0)]
 
     def _is_busy(self) -> bool:
         at_work = any(
-            not region.is_idle() or open_envelopes(region) or asks_provider(region) for region in self._regions
+            not region.is_idle() or open_envelopes(region) or asks_provider(region) or tells_coordinators(region)
+            for region in self._regions
         )
         return at_work or self._network.under_way > 0 or not self._coordinator.all_know()
 
@@ -238,6 +283,15 @@ def open_envelopes(region: Region) -> list[str]:
 def asks_provider(region: Region) -> bool:
     """Whether the region's own system is still to answer, or to be asked."""
     sql = "SELECT COUNT(*) FROM fulfilment_tasks WHERE due IS NOT NULL"
+    return bool(region.ports.disk.connection.execute(sql).fetchone()[0])
+
+
+def tells_coordinators(region: Region) -> bool:
+    """Whether coordinators are still to hear of a fault, or of who is affected by a problem."""
+    sql = (
+        "SELECT EXISTS (SELECT 1 FROM network_events_to_tell)"
+        " OR EXISTS (SELECT 1 FROM followed_problems WHERE to_count > 0)"
+    )
     return bool(region.ports.disk.connection.execute(sql).fetchone()[0])
 
 

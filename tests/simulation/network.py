@@ -13,6 +13,7 @@ from tests.simulation.region import NoAnswer
 from tests.simulation.virtual_time import Process
 
 Serve = Callable[[DeliverRequest, float], Awaitable[DeliverResponse]]
+ServeBytes = Callable[[bytes, float], Awaitable[bytes]]
 
 
 @dataclass
@@ -42,17 +43,29 @@ class Network:
     async def carry(
         self, link: str, request: DeliverRequest, timeout: float, server: Callable[[], Process | None], serve: Serve
     ) -> DeliverResponse:
-        """Carries a batch over one link and the answer back, as one gRPC call does.
+        """Carries a batch over one link and the answer back. Raises as `exchange`."""
+
+        async def serve_batch(content: bytes, left: float) -> bytes:
+            self.history.count("batches delivered")
+            return (await serve(DeliverRequest.FromString(content), left)).SerializeToString()
+
+        answer = await self.exchange(link, request.SerializeToString(), timeout, server, serve_batch)
+        return DeliverResponse.FromString(answer)
+
+    async def exchange(
+        self, link: str, content: bytes, timeout: float, server: Callable[[], Process | None], serve: ServeBytes
+    ) -> bytes:
+        """Carries bytes over one link and the answer back, as one gRPC call does.
 
         Raises Unreachable where no answer comes back in time, and Refused as the server does.
         """
         self.under_way += 1
         try:
-            return await self._carry(_Call(link, request.SerializeToString(), timeout, server, serve))
+            return await self._exchange(_Call(link, content, timeout, server, serve))
         finally:
             self.under_way -= 1
 
-    async def _carry(self, call: "_Call") -> DeliverResponse:
+    async def _exchange(self, call: "_Call") -> bytes:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + call.timeout
         if self._chance(self.weather.double):
@@ -78,19 +91,16 @@ class Network:
             raise response
         if response is None:
             raise Unreachable("connection closed")
-        return DeliverResponse.FromString(response)
+        return response
 
     async def _serve(self, call: "_Call", timeout: float) -> bytes | Refused | None:
         """The answer on the wire, the refusal, or None where the server broke off."""
-        self.history.count("batches delivered")
-        request = DeliverRequest.FromString(call.content)
         try:
-            response = await call.serve(request, timeout)
+            return await call.serve(call.content, timeout)
         except Refused as refused:
             return refused
         except NoAnswer:
             return None
-        return response.SerializeToString()
 
     def see(self, region: str, envelope_id: str, result: DeliverResult) -> None:
         """A region shows its answer to an envelope before it is sealed: the receipt must be the same every time."""
@@ -144,10 +154,10 @@ class Network:
 
 @dataclass(frozen=True)
 class _Call:
-    """One call on its way: the link, the batch on the wire, the time that it has, and who serves it."""
+    """One call on its way: the link, what is on the wire, the time that it has, and who serves it."""
 
     link: str
     content: bytes
     timeout: float
     server: Callable[[], Process | None]
-    serve: Serve
+    serve: ServeBytes

@@ -145,7 +145,7 @@ def _number(source: random.Random, business: str) -> tuple[str, str]:
     if chance < 0.08:
         return UNPLANNED, "henan"
     wanted = {"RESUME": "suspended", "PAY": "moves", "SUSPEND": "moves"}.get(business, "")
-    found = [each for each in subscribers() if each.number != UNPLANNED]
+    found = [each for each in subscribers() if each.number != UNPLANNED and "network" not in each.traits]
     if wanted and source.random() < 0.3:
         found = [each for each in found if wanted in each.traits]
     chosen = source.choice(found)

@@ -5,31 +5,42 @@ import random
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 
+from gateway.api.coordinator.v1.planned_outage_service_pb2 import PlannedWindow
+from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent, TellAffectedRequest
 from gateway.api.federation.v1.federation_pb2 import Member
+from gateway.api.region.v1.problem_service_pb2 import FollowProblemRequest
 from gateway.api.relay.v1.relay_pb2 import Batch, BatchAnswer, DeliverRequest, DeliverResponse, DeliverResult
+from gateway.api.types.v1.access_pb2 import Role
 from gateway.federation.catalogue import Federation
 from gateway.federation.current import CurrentFederation
+from gateway.identity import Identity
 from gateway.region_keys import RegionKeys
 from gateway.relay.border import Border
 from gateway.relay.envelopes import read_content
 from gateway.relay.pouches import Act, PouchTransport
 from gateway.relay.transport import Carrier
 from gateway.tracing import Tracing
+from region_node.agreements.service import AgreementService
 from region_node.context import RegionContext
 from region_node.core import CorePorts, RegionCore
 from region_node.notices.port import Notifier
 from region_node.orders.business import load_rules
+from region_node.planned_outages.service import PlannedOutageService
+from region_node.problems.service import ProblemService
+from region_node.problems.telling import Coordinators as Telling
+from region_node.problems.telling import ProblemTelling
 from region_node.providers.fulfilment import FulfilmentProvider
 from tests.simulation.businesses import PROVISIONED
+from tests.simulation.calls import served
 from tests.simulation.disk import Disk, SimulatedStore
 from tests.simulation.history import History
 from tests.simulation.virtual_time import NodeClock, Process
-from tests.simulation.world import PASSWORD_COST, keys
+from tests.simulation.world import PASSWORD_COST, configuration, keys
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -83,6 +94,25 @@ class Node:
 
     core: RegionCore
     store: SimulatedStore
+    problems: ProblemService
+    agreements: AgreementService
+    planned_outages: PlannedOutageService
+
+
+class Coordinators(Protocol):
+    """Whom a region tells of its network. Each raises Refused, and Unreachable where no answer comes."""
+
+    async def tell_event(self, event: NetworkEvent) -> None:
+        """See the service."""
+        ...
+
+    async def tell_affected(self, request: TellAffectedRequest) -> None:
+        """See the service."""
+        ...
+
+    async def hold_window(self, window: PlannedWindow) -> None:
+        """See the service."""
+        ...
 
 
 @dataclass
@@ -99,6 +129,7 @@ class RegionPorts:
     notifier: Notifier
     see: Callable[[str, str, DeliverResult], None]
     """Told each answer of the region to an envelope, by the envelope's id."""
+    coordinators: Coordinators
     provider: FulfilmentProvider | None = None
     """The region's own system, where it has one: it carries out what is `PROVISIONED`."""
 
@@ -147,7 +178,19 @@ class Region:
         )
         core.receiver = replace(core.receiver, act=self._shown(core.receiver.act))
         await core.start()
-        self.node = Node(core, store)
+        self.node = self._node(process, core, store)
+
+    def _node(self, process: Process, core: RegionCore, store: SimulatedStore) -> Node:
+        clock, coordinators = self.ports.clock, self.ports.coordinators
+        telling = ProblemTelling(core.context, store, Telling(coordinators.tell_event, coordinators.tell_affected))
+        process.spawn(telling.run())
+        return Node(
+            core,
+            store,
+            ProblemService(core.context, store, clock),
+            AgreementService(core.context, store, clock),
+            PlannedOutageService(core.context, store, clock, coordinators.hold_window),
+        )
 
     def _shown(self, act: Act) -> Act:
         async def act_and_show(batch: Batch, origin: str) -> BatchAnswer:
@@ -187,6 +230,14 @@ class Region:
         if self.node is None:
             raise NoAnswer
         return await self.node.core.receiver.deliver(request)
+
+    async def follow(self, content: bytes) -> bytes:
+        """Answers a coordinator that tells how a problem stands. Raises as `serve`."""
+        if self.node is None:
+            raise NoAnswer
+        caller = Identity(configuration().federation, Role.ROLE_COORDINATOR, "", "0")
+        request = FollowProblemRequest.FromString(content)
+        return (await served(self.node.problems.FollowProblem, caller, request)).SerializeToString()
 
     async def call(self, work: Callable[[Node], Awaitable[T]], patience: float) -> T:
         """Runs a call in the process. Raises what the call raises, and NoAnswer where it does not end in time.

@@ -27,6 +27,7 @@ from region_node.customers import operations
 from region_node.customers.rows import CustomerRow, Line
 from region_node.customers.subscriptions import Subscription
 from region_node.customers.taking_over import NewCustomer
+from region_node.problems.rows import bind
 from region_node.verification.rows import keep_password
 from region_node.verification.rules import SALT_BYTES, hash_password
 from tests.simulation.batch import run_batch
@@ -45,8 +46,11 @@ CURRENCY = "CNY"
 PASSWORD = "271828"  # of everybody
 PASSWORD_COST = 2  # of scrypt: what is simulated is not its time
 OPENING_BALANCE = 30_000  # minor units
+RICH = 1_000_000  # minor units: who has a service of the network owes nothing
 FEBRUARY = {"rent": 2_900, "value-added": 1_100}  # what everybody was charged for the month before, in minor units
 SERVICES = ("ring-tones", "caller-display")  # that every line has at the start
+NETWORK_SERVICES = ("lines-chengdu-guangzhou", "lines-chengdu-zhengzhou", "broadband-guangzhou")
+"""What one customer of each region uses of the network."""
 _VALID = timedelta(days=400)
 
 # Counts every change of a line, a customer and a subscription by itself, in whatever transaction it happens.
@@ -116,6 +120,7 @@ _KINDS = (
     (OPENING_BALANCE, "suspended"),
     (OPENING_BALANCE, "contract"),
     (-500, "arrears"),
+    (RICH, "network"),
 )
 
 
@@ -187,11 +192,16 @@ def new_database(region: str) -> bytes:
         for each in customers:
             keep_password(tx, each.line.product_id, hashed)
 
+    def bind_lines(tx: Transaction) -> None:
+        for each in known:
+            for service in NETWORK_SERVICES if "network" in each.traits else ():
+                bind(tx, each.product_id, service)
+
     def bill_february(tx: Transaction) -> None:
         for each in known:
             _bill_february(tx, each)
 
-    for outcome in run_batch(database, [create, set_passwords, bill_february]):
+    for outcome in run_batch(database, [create, set_passwords, bind_lines, bill_february]):
         assert outcome.error is None, outcome.error
     content = database.connection.serialize()
     database.close()

@@ -5,18 +5,22 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway import vault
 from gateway.api.federation.v1.problem_pb2 import ProblemHeader
+from gateway.api.region.v1.fault_envelopes_pb2 import FaultCommand
 from gateway.api.region.v1.fault_pb2 import Fault, FaultCause, FaultPlace, FaultReport
 from gateway.api.region.v1.fault_service_pb2 import WorkOnFaultRequest
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import from_timestamp
+from gateway.api.types.v1.types_pb2 import Money, Requester
+from gateway.clock import from_timestamp, to_timestamp
 from gateway.errors import Refused
 from gateway.pages import dated_place
 from gateway.timers import due_timers
 from region_node.auditing import AuditedCall
 from region_node.billing import ledger
+from region_node.billing.rules import REPAIR_PART
 from region_node.customers.rows import insert_line
 from region_node.faults import handling, owner, repair
 from region_node.faults.owner import REPAIR_TIMER
@@ -29,10 +33,11 @@ from region_node.faults.rows import (
     page_key,
     require_fault,
 )
-from region_node.faults.rules import MINOR
+from region_node.faults.rules import MINOR, RESOLVED
 from region_node.orders.caller import OwnNode
 from region_node.problems.following import follow
 from region_node.retention import holds
+from region_node.subjects import number_index
 from tests.unit.purging import LONG_AGO, Archive, archive
 from tests.unit.purging import NOW as TONIGHT
 from tests.unit.situations import LINE
@@ -53,10 +58,18 @@ def a_region_with_a_customer() -> Iterator[Archive]:
 
 
 def reported(
-    node: Archive, name: str, *, site: str = "chengdu", at: datetime = START, number: str = LINE.number
+    node: Archive,
+    name: str,
+    *,
+    site: str = "chengdu",
+    at: datetime = START,
+    number: str = LINE.number,
+    contact: str = "",
 ) -> Fault:
     """A fault that the region's own node reports, and on which somebody works."""
-    report = FaultReport(number=number, description="no signal", place=FaultPlace(site=site), alarm="a1")
+    report = FaultReport(
+        number=number, contact_number=contact, description="no signal", place=FaultPlace(site=site), alarm="a1"
+    )
     fault = handling.report(node.tx, node.context, OwnNode("sichuan", name, ""), report, at)
     return done(node, fault, WorkOnFaultRequest(take_up=WorkOnFaultRequest.TakeUp()), at)
 
@@ -150,6 +163,152 @@ def test_a_terminal_is_never_late_and_what_turns_out_to_be_none_is(node: Archive
     other = reported(node, "customer")
     resolved(node, other, START + 60 * HOUR, TERMINAL)
     assert (balance(node), told(node).count("fault-late")) == (0, 1)
+
+
+def test_what_was_repaired_late_as_the_customers_own_and_turns_out_to_be_the_networks_is_late_after_all(
+    node: Archive,
+) -> None:
+    own, network = (
+        WorkOnFaultRequest(assess=WorkOnFaultRequest.Assess(severity=MINOR, terminal_caused=terminal))
+        for terminal in (True, False)
+    )
+    fault = done(node, reported(node, "own"), own, START + HOUR)
+    resolved(node, fault, START + 60 * HOUR)
+    assert (balance(node), "fault-late" in told(node)) == (0, False)
+    done(node, fault, network, START + 61 * HOUR)
+    assert (balance(node), told(node).count("fault-late")) == (share(60), 1)
+    closed(node, fault, START + 62 * HOUR)
+    assert balance(node) == share(60)
+
+
+def cancelled(node: Archive, fault: Fault, at: datetime) -> Fault:
+    asked = FaultCommand(id=fault.id, requester=Requester(staff_id="4711"))
+    asked.cancel.reason = "it works again"
+    return owner.apply_command(node.tx, node.context, asked, at)
+
+
+@pytest.mark.parametrize(("hours", "given"), [(48, 0), (60, share(60))])
+def test_a_customer_who_takes_a_late_fault_back_pays_no_rent_for_its_time(
+    node: Archive, hours: int, given: int
+) -> None:
+    cancelled(node, reported(node, "back"), START + hours * HOUR)
+    assert fire(node, START + 61 * HOUR) == 0
+    assert balance(node) == given
+    assert told(node).count("fault-late") == bool(given)
+
+
+def test_the_customer_hears_what_is_expected_now_and_once_for_each_estimate(node: Archive) -> None:
+    fault = reported(node, "estimated")
+    for hours in (10, 10, 20):
+        step = WorkOnFaultRequest(estimate=WorkOnFaultRequest.Estimate(end_time=to_timestamp(START + hours * HOUR)))
+        done(node, fault, step, START + HOUR)
+    assert told(node).count("fault-estimate") == 2
+
+
+@pytest.mark.parametrize("seconds", [2**60, 253402300799])
+def test_no_repair_is_planned_for_a_time_that_nobody_plans_for(node: Archive, seconds: int) -> None:
+    fault, far, soon = reported(node, "far"), Timestamp(seconds=seconds), to_timestamp(START + 3 * HOUR)
+    for step in (
+        WorkOnFaultRequest(estimate=WorkOnFaultRequest.Estimate(end_time=far)),
+        WorkOnFaultRequest(appoint=WorkOnFaultRequest.Appoint(start_time=soon, end_time=far)),
+        WorkOnFaultRequest(appoint=WorkOnFaultRequest.Appoint(start_time=far, end_time=far)),
+    ):
+        with pytest.raises(Refused, match="days from now"):
+            done(node, fault, step, START)
+
+
+def test_a_customer_is_told_once_that_nothing_is_heard_from_the_region_that_is_to_repair(node: Archive) -> None:
+    """The fault of a place in Henan, whose node is away: the region in which it was reported knows of the limit."""
+    report = FaultReport(number=LINE.number, description="no signal", place=FaultPlace(site="zhengzhou"))
+    fault = handling.report(node.tx, node.context, OwnNode("sichuan", "away", ""), report, START)
+    assert fire(node, START + 48 * HOUR + TICK) == 0, "word may be on its way"
+    assert fire(node, START + 49 * HOUR) == 1
+    assert told(node).count("fault-unheard") == 1
+    snapshot = Fault()
+    snapshot.CopyFrom(fault)
+    snapshot.version, snapshot.state = 2, RESOLVED
+    snapshot.outages[0].end_time.CopyFrom(to_timestamp(START + 40 * HOUR))
+    handling.adopt(node.tx, node.context, snapshot, "", START + 50 * HOUR)
+    assert (balance(node), "fault-late" in told(node)) == (0, False)
+
+
+def test_nobody_is_asked_about_a_fault_whose_repair_was_told_in_time(node: Archive) -> None:
+    report = FaultReport(number=LINE.number, description="no signal", place=FaultPlace(site="zhengzhou"))
+    fault = handling.report(node.tx, node.context, OwnNode("sichuan", "there", ""), report, START)
+    snapshot = Fault()
+    snapshot.CopyFrom(fault)
+    snapshot.version, snapshot.state = 2, RESOLVED
+    snapshot.outages[0].end_time.CopyFrom(to_timestamp(START + 40 * HOUR))
+    handling.adopt(node.tx, node.context, snapshot, "", START + 40 * HOUR)
+    assert fire(node, START + 60 * HOUR) == 0
+
+
+def test_that_a_fault_is_late_goes_to_the_contact_and_money_to_the_number_itself(node: Archive) -> None:
+    contact = "+8613800000001"
+    fault = reported(node, "contact", contact=contact)
+    resolved(node, fault, START + 60 * HOUR)
+    by_kind = dict(
+        node.tx.all(lambda kind, number: (str(kind), str(number)), "SELECT kind, number FROM notices ORDER BY kind")
+    )
+    assert by_kind["fault-late"] == number_index(node.tx, contact)
+    assert by_kind["fault-waived"] == number_index(node.tx, LINE.number)
+
+
+@pytest.mark.parametrize(("covered", "accepted"), [(True, False), (False, True), (False, False)])
+def test_a_part_outside_of_the_warranty_is_charged_once_it_is_put_in_and_only_at_a_price_that_was_accepted(
+    node: Archive, covered: bool, accepted: bool
+) -> None:
+    fault = reported(node, "part")
+    part = WorkOnFaultRequest.NamePart(name="ONU", price=Money(minor_units=12000, currency="CNY"), in_warranty=covered)
+    done(node, fault, WorkOnFaultRequest(name_part=part), START + HOUR)
+    if not covered:
+        asked = FaultCommand(id=fault.id, requester=Requester(staff_id="4711"))
+        asked.decide_quote.part, asked.decide_quote.accepted = 1, accepted
+        owner.apply_command(node.tx, node.context, asked, START + HOUR)
+    assert balance(node) == 0
+    put_in = WorkOnFaultRequest(install_part=WorkOnFaultRequest.InstallPart(part=1))
+    if not covered and not accepted:
+        with pytest.raises(Refused, match="1"):
+            done(node, fault, put_in, START + 2 * HOUR)
+        assert balance(node) == 0
+        return
+    known = done(node, done(node, fault, put_in, START + 2 * HOUR), put_in, START + 3 * HOUR)
+    assert known.repair.parts[0].charged is not covered
+    assert balance(node) == (0 if covered else -12000)
+    assert ledger.balance(node.tx, REPAIR_PART) == -balance(node)
+    assert told(node).count("fault-charged") == (not covered)
+
+
+def test_the_part_of_a_customer_of_another_region_is_not_charged_by_the_node(node: Archive) -> None:
+    fault = reported(node, "foreign", number="+8613600009999")
+    fault_row = require_fault(node.tx, fault.id).fault
+    assert fault_row.home_region != "sichuan"
+    part = WorkOnFaultRequest.NamePart(name="ONU", price=Money(minor_units=12000, currency="CNY"))
+    done(node, fault, WorkOnFaultRequest(name_part=part), START + HOUR)
+    asked = FaultCommand(id=fault.id, requester=Requester(staff_id="4711"))
+    asked.decide_quote.part, asked.decide_quote.accepted = 1, True
+    owner.apply_command(node.tx, node.context, asked, START + HOUR)
+    put_in = WorkOnFaultRequest(install_part=WorkOnFaultRequest.InstallPart(part=1))
+    known = done(node, fault, put_in, START + 2 * HOUR)
+    assert (known.repair.parts[0].charged, ledger.balance(node.tx, REPAIR_PART)) == (False, 0)
+
+
+def test_a_customer_hears_that_a_report_is_no_fault_of_the_network_and_gets_nothing_back(node: Archive) -> None:
+    report = FaultReport(number=LINE.number, description="no signal", place=FaultPlace(site="chengdu"))
+    fault = handling.report(node.tx, node.context, OwnNode("sichuan", "none", ""), report, START)
+    step = WorkOnFaultRequest(reject=WorkOnFaultRequest.Reject(reason="the plug was out"))
+    done(node, fault, step, START + 60 * HOUR)
+    assert (told(node), balance(node)) == (["fault-reported", "fault-rejected"], 0)
+
+
+@pytest.mark.parametrize(("hours", "cause", "times"), [(60, TERMINAL, 1), (60, CABLE, 0), (40, TERMINAL, 0)])
+def test_who_was_told_of_a_late_fault_hears_that_it_was_their_own_terminal(
+    node: Archive, hours: int, cause: FaultCause.ValueType, times: int
+) -> None:
+    fault = reported(node, "own")
+    assert fire(node, START + (48 * HOUR + TICK if hours > 48 else 30 * HOUR)) == int(hours > 48)
+    closed(node, resolved(node, fault, START + hours * HOUR, cause), START + 61 * HOUR)
+    assert told(node).count("fault-own") == times
 
 
 def test_two_late_faults_of_one_line_cost_the_rent_of_the_time_once(node: Archive) -> None:

@@ -18,7 +18,7 @@ from gateway.api.region.v1.fault_pb2 import (
 from gateway.api.region.v1.fault_service_pb2 import WorkOnFaultRequest
 from gateway.api.types.v1.types_pb2 import Money
 from gateway.errors import Refused, reason_name
-from region_node.cli.network.fault_step import STEPS, step_of
+from region_node.cli.network.fault_step import STEPS, step_of, steps_told
 from region_node.faults import parts, rules
 
 NOW = datetime(2026, 12, 10, tzinfo=UTC)
@@ -140,15 +140,38 @@ def test_a_step_is_typed_by_its_name_and_its_fields() -> None:
 
 
 @pytest.mark.parametrize(
-    ("step", "typed"),
+    ("step", "typed", "told"),
     [
-        ("resolve", ["cause=gremlins"]),
-        ("resolve", ["reason=x"]),
-        ("resolve", ["cause"]),
-        ("close", ["measure=bury it;li"]),
-        ("estimate", ["end_time=tomorrow"]),
+        ("resolve", ["cause=gremlins"], "force-majeure"),
+        ("resolve", ["reason=x"], "cause, text"),
+        ("resolve", ["cause"], "FIELD=VALUE"),
+        ("take-up", ["text=x"], "no fields"),
+        ("close", ["measure=bury it;li"], "WHAT;WHO;YYYY-MM-DD"),
+        ("close", ["text=x"], "summary, measure"),
+        ("estimate", ["end_time=tomorrow"], "2027-01-31"),
+        ("name-part", ["name=ONU", "price=120"], "12000 CNY"),
+        ("name-part", ["in_warranty=ja"], "yes, no"),
+        ("install-part", ["part=one"], "a number"),
     ],
 )
-def test_what_a_step_does_not_know_is_told_to_who_typed_it(step: str, typed: list[str]) -> None:
-    with pytest.raises(ValueError, match=r"."):
+def test_who_types_a_step_wrongly_is_told_what_can_be_typed(step: str, typed: list[str], told: str) -> None:
+    with pytest.raises(ValueError, match=told):
         step_of(step, typed)
+
+
+def test_all_steps_are_listed_with_what_is_typed() -> None:
+    told = steps_told().splitlines()
+    assert [line.split()[0] for line in told] == list(STEPS)
+    assert 'name-part name price="12000 CNY" in_warranty=yes|no human_caused=yes|no' in told
+    assert "triage advice mode=remote|send-in|visit" in told
+
+
+@pytest.mark.parametrize(("covered", "said"), [(True, ""), (False, "REQUEST_INVALID")])
+def test_only_a_part_that_is_free_needs_no_price(covered: bool, said: str) -> None:
+    fault, wanted = Fault(), WorkOnFaultRequest.NamePart(name="ONU", in_warranty=covered)
+    if said:
+        assert refused(lambda: parts.add(fault, wanted, "CNY")) == said
+        return
+    parts.add(fault, wanted, "CNY")
+    (part,) = fault.repair.parts
+    assert (part.quote, part.price.minor_units, part.price.currency) == (parts.FREE, 0, "CNY")

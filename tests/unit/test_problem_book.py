@@ -139,6 +139,18 @@ def test_what_was_over_for_long_is_left_alone_and_in_the_end_forgotten() -> None
     assert (list(gone.forgotten_problems), len(gone.forgotten_events)) == ([headers(resolved)[0].id], 3)
 
 
+def test_what_was_over_for_long_goes_on_where_a_fault_of_it_opens_again() -> None:
+    over = cut()
+    for each in over:
+        each.clear_time.CopyFrom(to_timestamp(NOON + HOUR))
+    resolved, later = followed(book(over, followed(book(cut())).problems.values())), NOON + 3 * DAY
+    (header,) = headers(resolved)
+    again = followed(book([*over[:2], cut()[2]], resolved.problems.values()), later)
+    (open_again,) = headers(again)
+    assert (open_again.id, open_again.state, open_again.version) == (header.id, rules.IN_PROGRESS, header.version + 1)
+    assert cut()[2].id in open_again.children
+
+
 def test_a_problem_that_goes_on_keeps_what_was_over_long_ago_and_its_beginning() -> None:
     first = event("sichuan/alarm/1", links=[LINK], cleared=NOON + HOUR)
     second = event("guangdong/alarm/2", links=[LINK], raised=NOON + timedelta(minutes=5))

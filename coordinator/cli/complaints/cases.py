@@ -47,7 +47,7 @@ def cases(connection: Connection, region: str, with_ended: bool, limit: int, as_
         return
     _print_cases(response.cases)
     if response.next_page_token:
-        click.echo(translated("There are more; ask for more with --limit."), err=True)
+        click.echo(translated("There are more: narrow it down, or ask for more by --limit."), err=True)
 
 
 @click.command(epilog=EPILOG)

@@ -83,7 +83,7 @@ def list_problems(
     rows = list(zip(*columns.values(), strict=True))
     print_table(translated("Problems of the network"), list(columns), rows)
     if response.next_page_token:
-        click.echo(translated("There are more; ask for more with --limit."), err=True)
+        click.echo(translated("There are more: narrow it down, or ask for more by --limit."), err=True)
 
 
 @problems.command(epilog=EPILOG)

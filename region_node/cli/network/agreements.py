@@ -137,10 +137,10 @@ def note_outage(
 
     \b
     Examples:
-      region-node agreements note-outage lines-chengdu-guangzhou --start 2026-11-03T01:00+08:00 --end
-      2026-11-03T06:00+08:00
-      region-node agreements note-outage lines-chengdu-guangzhou --start 2026-11-03T01:00+08:00 --end
-      2026-11-03T02:00+08:00 --cause customer --agreement guangdong/agreement-3
+      region-node agreements note-outage lines-chengdu-guangzhou --start 2026-11-03T01:00+08:00 \\
+        --end 2026-11-03T06:00+08:00
+      region-node agreements note-outage lines-chengdu-guangzhou --start 2026-11-03T01:00+08:00 \\
+        --end 2026-11-03T02:00+08:00 --cause customer --agreement guangdong/agreement-3
 
     \b
     Exit codes:

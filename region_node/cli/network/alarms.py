@@ -1,9 +1,11 @@
 """`region-node alarms`: what is wrong with the network."""
 
+import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
 import click
+import grpc
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -15,12 +17,15 @@ from gateway.api.region.v1.alarm_service_pb2_grpc import AlarmServiceStub
 from gateway.clock import from_timestamp
 from gateway.languages import translated
 from gateway.terminal import print_table
+from gateway.tls import CredentialsUnusable
 from gateway.words import word
 from region_node.cli.asking import answer_of
 from region_node.cli.connection import Target, connection_options, patience_option
+from region_node.cli.exits import NOT_KNOWN, leave
 from region_node.cli.network.network_file import NetworkFile, NetworkFileUnusable
-from region_node.cli.network.network_import import Kind, run_import
+from region_node.cli.network.network_import import Kind, run_import, source_option
 from region_node.cli.options import json_option, print_message, tell_more
+from region_node.cli.outcome import told_by
 
 _CALL_SECONDS = 30.0
 _SEVERITIES = [each.removeprefix("PERCEIVED_SEVERITY_").lower() for each in PerceivedSeverity.keys()[1:]]
@@ -35,7 +40,7 @@ _KIND: Kind[AlarmReport, SendAlarmsRequest, SendAlarmsResponse] = Kind(
 
 @click.group()
 def alarms() -> None:
-    """See what is wrong with the network, say that it was seen, and take over alarms from a file."""
+    """See what is wrong with the network, say that it was seen or is over, and take over alarms from a file."""
 
 
 @alarms.command("list")
@@ -99,6 +104,54 @@ def ack(target: Target, alarm_ids: Sequence[str], as_json: bool) -> None:
     _tell(found, found.alarms, as_json=as_json)
 
 
+@alarms.command()
+@click.argument("alarm_ids", metavar="ALARM...", nargs=-1, required=True)
+@connection_options
+@json_option
+def clear(target: Target, alarm_ids: Sequence[str], as_json: bool) -> None:
+    """Say, as a member of staff, that troubles are over of which no system says so any more.
+
+    A link or a site of which a critical alarm is there is down until it is over. What is still wrong raises another
+    alarm, once a system sends it or it is measured again.
+
+    \b
+    Examples:
+      region-node alarms clear sichuan/alarm-3
+    """
+    request = api.ClearAlarmsRequest(alarm_ids=alarm_ids)
+    found = answer_of(target, lambda channel: AlarmServiceStub(channel).ClearAlarms(request, timeout=_CALL_SECONDS))
+    _tell(found, found.alarms, as_json=as_json)
+
+
+@alarms.command()
+@connection_options
+@click.option("--token", default="", help="Where to resume: the token that was printed last.")
+@json_option
+def watch(target: Target, token: str, as_json: bool) -> None:
+    """Print each change of an alarm as it happens, until interrupted.
+
+    \b
+    Examples:
+      region-node alarms watch --json
+    """
+    request = api.WatchAlarmsRequest(token=token)
+
+    async def run() -> None:
+        async with target.channel() as channel:
+            async for change in AlarmServiceStub(channel).WatchAlarms(request):
+                if as_json:
+                    print_message(change)
+                elif change.HasField("alarm"):
+                    click.echo("  ".join(filter(None, _row(change.alarm))))
+
+    try:
+        asyncio.run(run())
+    except CredentialsUnusable as error:
+        raise click.UsageError(str(error)) from error
+    except grpc.aio.AioRpcError as error:
+        leave(told_by(error), NOT_KNOWN)
+
+
 @alarms.command("import")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @connection_options
@@ -107,9 +160,10 @@ def ack(target: Target, alarm_ids: Sequence[str], as_json: bool) -> None:
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write the lines that were not taken here, as CSV: line, reason, why, and the line.",
 )
+@source_option
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @patience_option
-def import_file(target: Target, file: Path, rejects: Path | None, as_json: bool, patience: float) -> None:
+def import_file(target: Target, file: Path, rejects: Path | None, source: str, as_json: bool, patience: float) -> None:
     """Send the reports of FILE to the running node: CSV with a header, or a JSON object in each line.
 
     Columns, or names, are external_alarm_id, state (raised, updated, cleared), time (2026-11-01T09:00:00+08:00), one of
@@ -122,6 +176,7 @@ def import_file(target: Target, file: Path, rejects: Path | None, as_json: bool,
     \b
     Examples:
       region-node alarms import alarms.csv --rejects rejected.csv
+      region-node alarms import growing.jsonl --source watch-chengdu
 
     \b
     Exit codes:
@@ -131,7 +186,7 @@ def import_file(target: Target, file: Path, rejects: Path | None, as_json: bool,
       3  the node went away before the end: run it again
     """
     try:
-        opened = NetworkFile(file, AlarmReport)
+        opened = NetworkFile(file, AlarmReport, source)
     except NetworkFileUnusable as error:
         raise click.UsageError(str(error)) from error
     run_import(target, opened, _KIND, rejects, patience, as_json=as_json)

@@ -1,9 +1,10 @@
 """A step of the work on a fault as it is typed: its name, and `field=value` for each of its fields."""
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 
 from google.protobuf import json_format
-from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
 
 from gateway.api.region.v1.fault_pb2 import FaultMeasure, FaultReview
 from gateway.api.region.v1.fault_service_pb2 import WorkOnFaultRequest
@@ -15,12 +16,15 @@ _FIELDS: Mapping[str, FieldDescriptor] = {
 STEPS = tuple(_FIELDS)
 """The names of the steps."""
 _MEASURE = 3  # what; who; by when
+_REVIEW_FORM = "WHAT;WHO;YYYY-MM-DD"
+_EXAMPLES = {"Money": '"12000 CNY"', "Timestamp": "2027-01-31T09:00+08:00"}
+_YES, _NO = frozenset({"yes", "true", "1"}), frozenset({"no", "false", "0"})
 
 
 def step_of(name: str, typed: Sequence[str]) -> WorkOnFaultRequest:
     """The request for a step. Raises ValueError, for people, where a field is none of it or has no such value.
 
-    Choices are typed in lower case (`cause=cable`), times in RFC 3339, a price as minor units and currency
+    Choices are typed in lower case (`cause=cable`), times in ISO 8601, a price as minor units and currency
     (`price=12000 CNY`); of `close`, `summary` and any number of `measure=WHAT;WHO;YYYY-MM-DD` make the review.
     """
     request, field = WorkOnFaultRequest(), _FIELDS[name]
@@ -30,13 +34,46 @@ def step_of(name: str, typed: Sequence[str]) -> WorkOnFaultRequest:
             request.close.review.CopyFrom(_review(values))
         request.close.SetInParent()
         return request
-    fields = field.message_type.fields_by_name if field.message_type is not None else {}
-    told = {key: _value(fields.get(key), key, value) for key, value in values}
+    known = _fields_of(field)
+    told = {key: _value(known.get(key), key, value, tuple(known)) for key, value in values}
     try:
         json_format.ParseDict({field.name: told}, request)
     except json_format.ParseError as error:
         raise ValueError(str(error)) from None
     return request
+
+
+def steps_told() -> str:
+    """Each step with its fields, a line each, as they are typed."""
+    return "\n".join(f"{name} {' '.join(_told(key, each) for key, each in _shown(name))}".rstrip() for name in STEPS)
+
+
+def _shown(name: str) -> Sequence[tuple[str, FieldDescriptor | None]]:
+    if name == "close":
+        return [("summary", None), (f"measure={_REVIEW_FORM}", None)]
+    return list(_fields_of(_FIELDS[name]).items())
+
+
+def _told(key: str, field: FieldDescriptor | None) -> str:
+    if field is None:
+        return key
+    if field.enum_type is not None:
+        return f"{key}={'|'.join(_choices(field.enum_type)[1])}"
+    if field.type == FieldDescriptor.TYPE_BOOL:
+        return f"{key}=yes|no"
+    kind = field.message_type.name if field.message_type is not None else ""
+    return f"{key}={_EXAMPLES[kind]}" if kind in _EXAMPLES else key
+
+
+def _fields_of(step: FieldDescriptor) -> Mapping[str, FieldDescriptor]:
+    return step.message_type.fields_by_name if step.message_type is not None else {}
+
+
+def _choices(enum: EnumDescriptor) -> tuple[str, Sequence[str]]:
+    """What the names of the choices begin with, and how each is typed."""
+    names = [each.name for each in enum.values]
+    prefix = names[0].removesuffix("UNSPECIFIED")
+    return prefix, [each.removeprefix(prefix).lower().replace("_", "-") for each in names[1:]]
 
 
 def _pair(typed: str) -> tuple[str, str]:
@@ -46,23 +83,42 @@ def _pair(typed: str) -> tuple[str, str]:
     return key, value
 
 
-def _value(field: FieldDescriptor | None, key: str, value: str) -> object:
+def _value(field: FieldDescriptor | None, key: str, value: str, known: Sequence[str]) -> object:
     if field is None:
-        raise ValueError(translated("{field}: this step has no such field", field=key))
+        raise ValueError(_no_such_field(key, known))
     if field.enum_type is not None:
-        names = [each.name for each in field.enum_type.values]
-        prefix = names[0].removesuffix("UNSPECIFIED")
-        wanted = prefix + value.upper().replace("-", "_")
-        if wanted not in names[1:]:
-            known = ", ".join(each.removeprefix(prefix).lower() for each in names[1:])
-            raise ValueError(translated("{field}: one of {values}", field=key, values=known))
-        return wanted
+        prefix, choices = _choices(field.enum_type)
+        wanted = value.lower().replace("_", "-")
+        if wanted not in choices:
+            raise ValueError(translated("{field}: one of {values}", field=key, values=", ".join(choices)))
+        return prefix + wanted.upper().replace("-", "_")
     if field.type == FieldDescriptor.TYPE_BOOL:
-        return value.lower() in ("yes", "true", "1")
-    if field.message_type is not None and field.message_type.name == "Money":
+        if value.lower() not in _YES | _NO:
+            raise ValueError(translated("{field}: one of {values}", field=key, values="yes, no"))
+        return value.lower() in _YES
+    if field.type == FieldDescriptor.TYPE_UINT32 and not (value.isascii() and value.isdigit()):
+        raise ValueError(translated("{field}: a number", field=key))
+    kind = field.message_type.name if field.message_type is not None else ""
+    if kind == "Money":
         amount, _, currency = value.partition(" ")
+        if not amount.isascii() or not amount.isdigit() or not currency:
+            raise ValueError(translated("{field}: minor units and a currency, such as 12000 CNY", field=key))
         return {"minor_units": amount, "currency": currency}
-    return value
+    return _time(key, value) if kind == "Timestamp" else value
+
+
+def _time(key: str, value: str) -> str:
+    """A time as JSON has it; one that says no zone is one of this machine's."""
+    try:
+        return datetime.fromisoformat(value).astimezone(UTC).isoformat()
+    except (ValueError, OverflowError):
+        raise ValueError(translated("{field}: a time such as 2027-01-31T09:00+08:00", field=key)) from None
+
+
+def _no_such_field(key: str, known: Sequence[str]) -> str:
+    if not known:
+        return translated("{field}: this step has no fields", field=key)
+    return translated("{field}: this step has the fields {values}", field=key, values=", ".join(known))
 
 
 def _review(values: Sequence[tuple[str, str]]) -> FaultReview:
@@ -71,8 +127,10 @@ def _review(values: Sequence[tuple[str, str]]) -> FaultReview:
         if key == "summary":
             review.summary = value
             continue
+        if key != "measure":
+            raise ValueError(_no_such_field(key, ("summary", "measure")))
         parts = [each.strip() for each in value.split(";")]
-        if key != "measure" or len(parts) != _MEASURE:
-            raise ValueError(translated("{field}: this step has no such field", field=key))
+        if len(parts) != _MEASURE:
+            raise ValueError(translated("{typed}: not measure={form}", typed=f"{key}={value}", form=_REVIEW_FORM))
         review.measures.append(FaultMeasure(what=parts[0], owner=parts[1], due_date=parts[2]))
     return review

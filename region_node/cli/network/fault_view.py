@@ -16,21 +16,16 @@ from gateway.api.region.v1.fault_pb2 import (
     RepairMode,
     RepairPart,
 )
+from gateway.api.region.v1.fault_service_pb2 import FoundPlace
 from gateway.clock import from_timestamp
-from gateway.languages import translated
+from gateway.languages import in_language, translated
 from gateway.money import in_major_units
 from gateway.terminal import print_table
 from gateway.words import word
+from region_node.faults.outages import due_of
+from region_node.faults.rules import UNREPAIRED
 
 _STATE = "FAULT_STATE_"
-_NO_REPAIR_DUE = frozenset(
-    {
-        FaultState.FAULT_STATE_REJECTED,
-        FaultState.FAULT_STATE_RESOLVED,
-        FaultState.FAULT_STATE_CANCELLED,
-        FaultState.FAULT_STATE_CLOSED,
-    }
-)
 
 
 def print_list(faults: Sequence[Fault]) -> None:
@@ -44,25 +39,37 @@ def print_list(faults: Sequence[Fault]) -> None:
         translated("due"),
     ]
     rows = [
-        (each.id, _place(each), _severity(each), _state(each), each.owner_region, _due(each.outages[-1]))
-        for each in faults
+        (each.id, _place(each), _severity(each), _state(each), each.owner_region, _still_due(each)) for each in faults
     ]
     print_table(columns, rows)
 
 
+def print_places(places: Sequence[FoundPlace]) -> None:
+    """One line for each."""
+    columns = [translated("kind"), translated("id"), translated("name"), translated("region"), ""]
+    rows = []
+    for each in places:
+        about, kind = each.object, each.object.WhichOneof("object") or ""
+        kinds = {"site": translated("site"), "link": translated("link"), "service": translated("service")}
+        name, rural = in_language(each.name), translated("in the countryside") if each.rural else ""
+        rows.append((kinds.get(kind, ""), about.site or about.link or about.service, name, each.region, rural))
+    print_table(columns, rows)
+
+
 def print_told(fault: Fault) -> None:
-    """How a fault stands, in a line: what the customer is told at reporting."""
-    stands = {
-        "fault": fault.id,
-        "state": _state(fault),
-        "severity": _severity(fault),
-        "region": fault.owner_region,
-    }
-    if fault.state in _NO_REPAIR_DUE:
-        told = translated("{fault}: {state}, {severity}; {region} is responsible", **stands)
-    else:
-        due = _time(from_timestamp(fault.expected_resolution_date))
-        told = translated("{fault}: {state}, {severity}; {region} repairs it by {due}", **stands, due=due)
+    """How a fault stands, in a line: what the customer is told at reporting, and later whether it still goes on."""
+    if fault.state not in UNREPAIRED:
+        words = {"fault": fault.id, "state": _state(fault), "severity": _severity(fault), "region": fault.owner_region}
+        click.echo(translated("{fault}: {state}, {severity}; in {region}", **words))
+        return
+    told = translated(
+        "{fault}: {state}, {severity}; {region} repairs it by {due}",
+        fault=fault.id,
+        state=_state(fault),
+        severity=_severity(fault),
+        region=fault.owner_region,
+        due=_time(from_timestamp(fault.expected_resolution_date)),
+    )
     click.echo(told)
 
 
@@ -70,6 +77,8 @@ def print_fault(fault: Fault) -> None:
     """Everything that is known of a fault: how it stands, its limits, its repair and its timeline."""
     print_told(fault)
     click.echo(f"{_place(fault)} {fault.report.description}")
+    if fault.report.alarm:
+        click.echo(translated("The alarm {alarm} raised it.", alarm=fault.report.alarm))
     if fault.problem:
         cause = fault.root_cause or translated("the cause is not known")
         click.echo(translated("It belongs to the problem {problem}: {cause}", problem=fault.problem, cause=cause))
@@ -124,6 +133,8 @@ def _part(part: RepairPart) -> tuple[str, str, str, str, str]:
     price = in_major_units(part.price.minor_units, part.price.currency)
     decision = word(QuoteState.Name(part.quote), "QUOTE_STATE_")
     put_in = _time(from_timestamp(part.install_time)) if part.HasField("install_time") else ""
+    if put_in and part.quote == QuoteState.QUOTE_STATE_ACCEPTED:
+        put_in += f" {translated('charged') if part.charged else translated('not charged: ask for the money')}"
     return str(part.number), part.name, price, decision, put_in
 
 
@@ -175,6 +186,15 @@ def _state(fault: Fault) -> str:
 
 def _due(outage: FaultOutage) -> str:
     return _time(from_timestamp(outage.due))
+
+
+def _still_due(fault: Fault) -> str:
+    """By when it is to be repaired; nothing for what is repaired, and for what the law sets no limit for."""
+    due = due_of(fault)
+    if due is None:
+        return ""
+    is_late = fault.outages[-1].HasField("breach_time")
+    return f"{_time(due)} {translated('late')}" if is_late else _time(due)
 
 
 def _time(instant: datetime) -> str:

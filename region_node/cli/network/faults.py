@@ -17,8 +17,8 @@ from gateway.tls import CredentialsUnusable
 from region_node.cli.asking import answer_of
 from region_node.cli.connection import Target, connection_options
 from region_node.cli.exits import NOT_KNOWN, leave
-from region_node.cli.network.fault_step import STEPS, step_of
-from region_node.cli.network.fault_view import print_fault, print_list, print_told
+from region_node.cli.network.fault_step import STEPS, step_of, steps_told
+from region_node.cli.network.fault_view import print_fault, print_list, print_places, print_told
 from region_node.cli.options import (
     channel_option,
     json_option,
@@ -27,6 +27,7 @@ from region_node.cli.options import (
     request_option,
     requester_of,
     staff_option,
+    tell_more,
 )
 from region_node.cli.outcome import told_by
 from region_node.faults.rules import state_name
@@ -39,22 +40,33 @@ _SEVERITIES = tuple(name.removeprefix("FAULT_SEVERITY_").lower() for name in Fau
 _STATES = {state_name(state): state for state in FaultState.values()[1:]}
 
 
+def _list_steps(context: click.Context, _: click.Parameter, is_asked: bool) -> None:
+    """Prints what may be typed, and ends."""
+    if is_asked and not context.resilient_parsing:
+        click.echo(steps_told())
+        context.exit()
+
+
 @click.group()
 def faults() -> None:
     """Report faults in any region, follow them, repair them and close them."""
 
 
 @faults.command()
-@click.argument("description")
+@click.argument("description", default="")
 @connection_options
 @click.option("--number", default="", help="The customer's line; staff may report a fault of none.")
 @click.option("--contact", default="", help="The number on which the customer is told; that of the line unless given.")
-@click.option("--site", default="", help="A site of the registry of the network.")
-@click.option("--link", default="", help="A link of the registry of the network.")
+@click.option("--site", default="", help="A site of the registry of the network: see `places`.")
+@click.option("--link", default="", help="A link of the registry of the network: see `places`.")
 @click.option("--address", default="", help="Where it is, in words.")
 @click.option("--in-region", default="", help="The region in which the address is.")
 @click.option("--rural", is_flag=True, help="The address is in the countryside, where a repair has a longer limit.")
-@click.option("--severity", type=click.Choice(_SEVERITIES), default="minor", show_default=True, help="How bad it is.")
+@click.option("--severity", type=click.Choice(_SEVERITIES), help="How bad it is; minor, or as the alarm says.")
+@click.option(
+    "--service", "services", multiple=True, help="A service that it affects; those on the place unless given."
+)
+@click.option("--alarm", default="", help="The alarm that raises it: it says what is left out, also the place.")
 @click.option("--terminal", is_flag=True, help="The customer's own terminal seems to be the cause.")
 @staff_option
 @channel_option
@@ -70,7 +82,9 @@ def report(
     address: str,
     in_region: str,
     rural: bool,
-    severity: str,
+    severity: str | None,
+    services: tuple[str, ...],
+    alarm: str,
     terminal: bool,
     staff_id: str,
     channel: str,
@@ -83,6 +97,7 @@ def report(
     Examples:
       region-node faults report "no signal" --number 13912345678 --site chengdu --staff-id 4711
       region-node faults report "cut by an excavator" --link chengdu-chongqing-1 --severity critical
+      region-node faults report --alarm sichuan/alarm-3
 
     \b
     Exit codes:
@@ -96,13 +111,35 @@ def report(
         contact_number=contact,
         description=description,
         place=FaultPlace(site=site, link=link, address=address, region=in_region, rural=rural),
-        severity=FaultSeverity.Value(f"FAULT_SEVERITY_{severity.upper()}"),
+        severity=FaultSeverity.Value(f"FAULT_SEVERITY_{(severity or 'unspecified').upper()}"),
+        services=services,
+        alarm=alarm,
         terminal_caused=terminal,
         requester=requester_of(staff_id, channel),
     )
     request = api.ReportFaultRequest(request_id=request_id_of(request_id), report=wanted)
     answer = _ask(target, lambda node: node.ReportFault(request, timeout=_CALL_SECONDS), request.request_id)
     _tell(answer.fault, as_json)
+
+
+@faults.command("places")
+@click.argument("text", default="")
+@connection_options
+@json_option
+def places_command(target: Target, text: str, as_json: bool) -> None:
+    """Find the sites, links and services that a report may name: by part of an id, of a name or of a region.
+
+    \b
+    Examples:
+      region-node faults places 成都
+      region-node faults places guangdong
+    """
+    request = api.FindPlacesRequest(text=text)
+    found = _ask(target, lambda node: node.FindPlaces(request, timeout=_CALL_SECONDS))
+    if as_json:
+        print_message(found)
+    else:
+        print_places(found.places)
 
 
 @faults.command("list")
@@ -142,6 +179,7 @@ def list_command(
         print_message(found)
     else:
         print_list(found.faults)
+        tell_more(found.next_page_token)
 
 
 @faults.command()
@@ -284,10 +322,13 @@ def respond(
 @click.argument("step", type=click.Choice(STEPS))
 @click.argument("fields", nargs=-1, metavar="[FIELD=VALUE]...")
 @connection_options
+@click.option(
+    "--steps", is_flag=True, is_eager=True, expose_value=False, callback=_list_steps, help="List all steps and fields."
+)
 @request_option
 @json_option
 def work(target: Target, fault: str, step: str, fields: tuple[str, ...], request_id: str, as_json: bool) -> None:
-    """Do the next STEP about a fault that is in this region, as its staff.
+    """Do the next STEP about a fault that is in this region, as its staff; --steps lists them with their fields.
 
     \b
     Examples:

@@ -21,7 +21,7 @@ from gateway.terminal import print_table
 from region_node.cli.asking import answer_of
 from region_node.cli.connection import Target, connection_options, patience_option
 from region_node.cli.network.network_file import NetworkFile, NetworkFileUnusable
-from region_node.cli.network.network_import import Kind, run_import
+from region_node.cli.network.network_import import Kind, run_import, source_option
 from region_node.cli.options import json_option, print_message
 from region_node.measurements.capacity import trend
 
@@ -54,9 +54,10 @@ def measurements() -> None:
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write the lines that were not taken here, as CSV: line, reason, why, and the line.",
 )
+@source_option
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @patience_option
-def import_file(target: Target, file: Path, rejects: Path | None, as_json: bool, patience: float) -> None:
+def import_file(target: Target, file: Path, rejects: Path | None, source: str, as_json: bool, patience: float) -> None:
     """Send the measurements of FILE to the running node: CSV with a header, or a JSON object in each line.
 
     Columns, or names, are link or service, start_time (2026-11-01T09:00:00+08:00), window_seconds, and of delay_us,
@@ -67,12 +68,13 @@ def import_file(target: Target, file: Path, rejects: Path | None, as_json: bool,
     \b
     Examples:
       region-node measurements import probes.csv --rejects rejected.csv
+      region-node measurements import growing.csv --source probe-chengdu
 
     \b
     Exit codes: as of `alarms import`
     """
     try:
-        opened = NetworkFile(file, Measurement)
+        opened = NetworkFile(file, Measurement, source)
     except NetworkFileUnusable as error:
         raise click.UsageError(str(error)) from error
     run_import(target, opened, _KIND, rejects, patience, as_json=as_json)

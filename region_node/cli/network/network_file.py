@@ -2,11 +2,13 @@
 
 import csv
 import hashlib
+import itertools
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, TypeVar, cast
+from typing import BinaryIO, Generic, TypeVar, cast
 
 from google.protobuf.json_format import ParseDict, ParseError
 from google.protobuf.message import Message
@@ -14,6 +16,7 @@ from google.protobuf.message import Message
 from gateway.languages import translated
 
 M = TypeVar("M", bound=Message)
+_Row = tuple[int, str, Mapping[str, object] | None]
 _OBJECTS = ("site", "link", "service")
 
 
@@ -38,14 +41,21 @@ class Item(Generic[M]):
 class NetworkFile(Generic[M]):
     """A file as it was when it was opened."""
 
-    def __init__(self, path: Path, message: type[M]) -> None:
-        """Reads the whole file once. Raises NetworkFileUnusable."""
+    def __init__(self, path: Path, message: type[M], source: str = "") -> None:
+        """Reads the whole file once. Raises NetworkFileUnusable.
+
+        The node knows it by its content, or by a `source`: then lines may be added to it, and one that is not ended by
+        a line feed is still being written.
+        """
         self.path = path
         self._message = message
         self.is_json = False
+        self._is_growing = bool(source)
+        self._is_ended = True
         try:
             with path.open("rb") as file:
-                self.source = f"file-{hashlib.file_digest(file, 'sha256').hexdigest()[:40]}"
+                self.source = source or f"file-{hashlib.file_digest(file, 'sha256').hexdigest()[:40]}"
+                self._is_ended = _ends_with_line_feed(file)
             with path.open(encoding="utf-8-sig") as text:
                 self.is_json = text.readline().lstrip().startswith("{")
             self.count = sum(1 for _ in self._rows())
@@ -55,7 +65,7 @@ class NetworkFile(Generic[M]):
             raise NetworkFileUnusable(f"{path}: {error}") from error
 
     def items(self) -> Iterator[Item[M]]:
-        """All lines in order, but for empty ones."""
+        """All lines in order, but for empty ones, and for the one that is still being written."""
         for sequence, (row, text, told) in enumerate(self._rows(), 1):
             try:
                 fields = told if isinstance(told, dict) else _object(text)
@@ -65,8 +75,16 @@ class NetworkFile(Generic[M]):
             except (ParseError, ValueError) as error:
                 yield Item(sequence, row, text, None, str(error))
 
-    def _rows(self) -> Iterator[tuple[int, str, Mapping[str, object] | None]]:
+    def _rows(self) -> Iterator[_Row]:
         """The number of each line, its text, and in CSV what its cells hold."""
+        rows = self._all_rows()
+        if self._is_ended or not self._is_growing:
+            yield from rows
+            return
+        for row, _ in itertools.pairwise(rows):
+            yield row
+
+    def _all_rows(self) -> Iterator[_Row]:
         with self.path.open(encoding="utf-8-sig", newline="") as file:
             if self.is_json:
                 for row, line in enumerate(file, 1):
@@ -81,6 +99,14 @@ class NetworkFile(Generic[M]):
                 if cells:
                     held = {name: cell for name, cell in zip(header, cells, strict=False) if cell}
                     yield reader.line_num, ",".join(cells), held
+
+
+def _ends_with_line_feed(file: BinaryIO) -> bool:
+    """Whether the last line is complete; it is, where there is none."""
+    if not file.seek(0, os.SEEK_END):
+        return True
+    file.seek(-1, os.SEEK_END)
+    return file.read(1) == b"\n"
 
 
 def _object(text: str) -> Mapping[str, object]:

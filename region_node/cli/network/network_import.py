@@ -21,9 +21,14 @@ from gateway.tls import CredentialsUnusable
 from region_node.cli.connection import Target
 from region_node.cli.exits import NOT_KNOWN, REFUSED
 from region_node.cli.imports.reconnecting import Note, keep_trying
-from region_node.cli.network.network_file import Item, M, NetworkFile
+from region_node.cli.network.network_file import Item, M, NetworkFile, NetworkFileUnusable
 from region_node.cli.outcome import may_pass, told_by
 
+source_option = click.option(
+    "--source",
+    default="",
+    help="Known to the node by this name and not by its content: a file to which lines are added goes on where it was.",
+)
 _SHOWN = 10  # lines that were not taken and are shown; the file of rejects has them all
 
 
@@ -121,6 +126,8 @@ class _Import(Generic[M, Q, A]):
                     self._take(answer, waiting)
                     if begun.done():
                         note()
+                    elif answer.last_sequence > self._file.count:
+                        raise NetworkFileUnusable(_is_another(self._file, answer.last_sequence))
                     else:
                         begun.set_result(answer.last_sequence)
                     end.reschedule(loop.time() + patience)
@@ -141,7 +148,7 @@ class _Import(Generic[M, Q, A]):
             self._unreadable = error
 
     async def _pieces(self, done: int, waiting: dict[int, Item[M]]) -> AsyncIterator[Q]:
-        items = itertools.islice(self._file.items(), done, None)
+        items = itertools.islice(self._file.items(), done, self._file.count)
         while piece := list(itertools.islice(items, self._kind.piece)):
             waiting.update({each.sequence: each for each in piece})
             contents = [each.content if each.content is not None else self._kind.nothing() for each in piece]
@@ -193,6 +200,8 @@ def _run(target: Target, work: _Import[M, Q, A], patience: float) -> tuple[str, 
         asyncio.run(run())
     except CredentialsUnusable as error:
         raise click.UsageError(str(error)) from error
+    except NetworkFileUnusable as error:
+        raise click.UsageError(str(error)) from error
     except (OSError, ValueError) as error:
         return f"{error}\n{again}", NOT_KNOWN
     except grpc.aio.AioRpcError as error:
@@ -210,6 +219,16 @@ def _write_rejects(path: Path, report: Report) -> None:
             csv.writer(file).writerows([("line", "reason", "problem", "text"), *report.rows])
     except OSError as error:
         raise click.UsageError(f"{path}: {error.strerror}") from error
+
+
+def _is_another(file: NetworkFile[M], last: int) -> str:
+    return translated(
+        "{path} has {lines} lines, and {last} of {source} are done: it is another file, name another source",
+        path=file.path,
+        lines=file.count,
+        last=last,
+        source=file.source,
+    )
 
 
 def _unavailable(details: str) -> grpc.aio.AioRpcError:

@@ -53,8 +53,8 @@ def announce(
 
     \b
     Example:
-      region-node planned-outages announce --link chengdu-guangzhou-1 --start 2026-12-24T01:00+08:00 --end
-      2026-12-24T05:00+08:00
+      region-node planned-outages announce --link chengdu-guangzhou-1 --start 2026-12-24T01:00+08:00 \\
+        --end 2026-12-24T05:00+08:00
 
     \b
     Exit codes:
@@ -87,8 +87,8 @@ def change(target: Target, outage_id: str, start: str, end: str, request_id: str
 
     \b
     Example:
-      region-node planned-outages change sichuan/planned/liu/7 --start 2026-12-25T01:00+08:00 --end
-      2026-12-25T05:00+08:00
+      region-node planned-outages change sichuan/planned/liu/7 --start 2026-12-25T01:00+08:00 \\
+        --end 2026-12-25T05:00+08:00
 
     \b
     Exit codes: as of `announce`

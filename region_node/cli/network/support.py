@@ -15,8 +15,8 @@ from gateway.clock import to_timestamp
 from gateway.languages import translated
 from region_node.cli.asking import answer_of
 from region_node.cli.connection import Target, connection_options
-from region_node.cli.network.support_view import print_list, print_request, print_told
-from region_node.cli.options import json_option, print_message, request_id_of, request_option, staff_option
+from region_node.cli.network.support_view import print_list, print_request, print_told, print_unanswered
+from region_node.cli.options import json_option, print_message, request_id_of, request_option, staff_option, tell_more
 from region_node.support.rules import state_name
 
 T = TypeVar("T")
@@ -44,6 +44,9 @@ def support() -> None:
     metavar="LINK,DELAY,VARIATION,LOSS,FROM,TO",
     help="What was measured of a link of the service: microseconds, lost packets of 1,000,000,000, ISO 8601 times.",
 )
+@click.option(
+    "--measure", is_flag=True, help="Add what the regions have measured of the links of the service that are not named."
+)
 @staff_option
 @request_option
 @json_option
@@ -54,6 +57,7 @@ def open_command(
     number: str,
     service: str,
     measured: tuple[str, ...],
+    measure: bool,
     staff_id: str,
     request_id: str,
     as_json: bool,
@@ -62,6 +66,8 @@ def open_command(
 
     \b
     Examples:
+      region-node support open "calls break up" --description "since nine" --number 13912345678 \\
+        --service lines-chengdu-guangzhou --measure
       region-node support open "calls break up" --description "since nine" --number 13912345678 \\
         --service lines-chengdu-guangzhou \\
         --measured chengdu-guangzhou-1,120000,300,5000,2026-12-10T09:00+08:00,2026-12-10T10:00+08:00
@@ -74,10 +80,11 @@ def open_command(
         measurements=[_measurement(each) for each in measured],
     )
     request = api.OpenSupportRequestRequest(
-        request_id=request_id_of(request_id), inquiry=inquiry, requester=_requester(staff_id)
+        request_id=request_id_of(request_id), inquiry=inquiry, requester=_requester(staff_id), measure=measure
     )
     answer = _ask(target, lambda node: node.OpenSupportRequest(request, timeout=_CALL_SECONDS), request.request_id)
     _tell(answer.request, as_json)
+    print_unanswered(answer.unanswered)
 
 
 @support.command("list")
@@ -102,6 +109,7 @@ def list_command(target: Target, number: str, states: Sequence[str], limit: int,
         print_message(found)
     else:
         print_list(found.requests)
+        tell_more(found.next_page_token)
 
 
 @support.command()

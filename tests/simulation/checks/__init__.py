@@ -1,6 +1,19 @@
 """What must hold in the end, over all databases, for what people asked and were told."""
 
-from tests.simulation.checks import answers, audit, carried_out, effects, lines, money, orders, relay, status
+from tests.simulation.checks import (
+    agreements,
+    answers,
+    audit,
+    carried_out,
+    effects,
+    faults,
+    lines,
+    money,
+    orders,
+    problems,
+    relay,
+    status,
+)
 from tests.simulation.evidence import Evidence
 
 CHECKS = (
@@ -13,6 +26,9 @@ CHECKS = (
     answers.check,
     relay.check,
     audit.check,
+    faults.check,
+    problems.check,
+    agreements.check,
 )
 
 

@@ -58,6 +58,7 @@ def _customers(evidence: Evidence, balances: Counter[tuple[str, str]], payments:
     expected.subtract(_orders_cost(evidence))
     expected.subtract(_billed(evidence))
     expected.subtract(_late_fees(evidence))
+    expected.update(_given_for_the_network(evidence))
     # Who leaves is paid out, everything up to then deducted.
     for errand, _ in completed(evidence, "TERMINATE"):
         expected[account_of[errand.number]] = 0
@@ -139,6 +140,18 @@ def _billed(evidence: Evidence) -> Counter[str]:
             charged = f"{months[key]} and fees of {fees[key]}"
             evidence.broken(MONEY, "-", f"{account} was charged {charged} in {month}, the bill says {total}")
     return billed
+
+
+def _given_for_the_network(evidence: Evidence) -> Counter[str]:
+    """Rent given back for faults, and credits under agreements, by account. Whether they are right others check."""
+    found: Counter[str] = Counter()
+    sql = (
+        "SELECT account, SUM(amount) AS total FROM ledger_entries WHERE account LIKE 'account-%'"
+        " AND kind IN ('rent-waived', 'service-credit', 'service-credit-correction') GROUP BY account"
+    )
+    for _, row in evidence.rows(sql):
+        found[row["account"]] += row["total"]
+    return found
 
 
 def _fees_by_month(evidence: Evidence) -> Counter[tuple[str, str, str]]:

@@ -60,11 +60,18 @@ def _both_ends(evidence: Evidence, row: Kept, arrived: list[tuple[str, Kept]]) -
     except Refused as refused:
         evidence.broken(SIGNED, row.envelope_id, str(refused))
         return
-    if sealed.content.traceparent != f"trace-of-{row.subject}":
+    if sealed.content.traceparent != _trace(evidence, row.subject):
         evidence.broken("one trace", row.envelope_id, f"it belongs to the trace {sealed.content.traceparent!r}")
     on_the_wire = evidence.receipts.get(row.envelope_id, set())
     if receipt.SerializeToString() not in on_the_wire:
         evidence.broken(SIGNED, row.envelope_id, "its receipt was never on the wire")
+
+
+def _trace(evidence: Evidence, subject: str) -> str:
+    """The trace of an order, and of a fault; what is told of the network belongs to none."""
+    if subject in evidence.traces:
+        return evidence.traces[subject]
+    return "" if subject.startswith("outage/") else f"trace-of-{subject}"
 
 
 def _behind_orders(evidence: Evidence, received: dict[tuple[str, str], list[tuple[str, Kept]]]) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.simulation.mutants import providing, receiving, sending, storing
+from tests.simulation.mutants import providing, receiving, sending, storing, supporting
 
 Patch = Callable[[pytest.MonkeyPatch], None]
 
@@ -30,27 +30,39 @@ class Mutant:
 
 MUTANTS = (
     Mutant(receiving.inbox_without_unique, "exactly once"),
-    Mutant(receiving.effect_and_inbox_in_two_transactions, "exactly once", first=40),
+    Mutant(receiving.effect_and_inbox_in_two_transactions, "exactly once", first=3),
     Mutant(receiving.receipt_serialised_again, "same answer"),
-    Mutant(receiving.moved_without_a_tombstone, "exactly once", first=50),
-    Mutant(receiving.tombstone_of_a_cancellation_forgotten, "exactly once", first=75, within=400),
-    Mutant(receiving.older_versions_adopted, "monotonic status"),
+    Mutant(receiving.moved_without_a_tombstone, "exactly once", first=52),
+    Mutant(receiving.tombstone_of_a_cancellation_forgotten, "exactly once", first=118, within=400),
+    Mutant(receiving.older_versions_adopted, "monotonic status", first=3),
     Mutant(receiving.expiry_before_the_stored_receipt, "exactly once", first=6),
     Mutant(sending.new_id_on_retry, "exactly once"),
     Mutant(sending.sealed_anew_without_moved, "exactly once"),
     Mutant(sending.outbox_closed_before_the_answer, "nothing lost"),
     Mutant(sending.outbox_forgotten_at_restart, "nothing lost"),
     Mutant(sending.gives_up_after_a_failure, "nothing lost"),
-    Mutant(sending.taken_back_though_it_was_sent, "exactly once", first=3),
+    Mutant(sending.taken_back_though_it_was_sent, "exactly once", first=7),
     Mutant(sending.payment_kept_though_it_was_refused, "money"),
-    Mutant(storing.answer_before_the_commit, "durable"),
-    Mutant(storing.audit_after_an_await, "audit"),
+    Mutant(storing.answer_before_the_commit, "durable", first=1),
+    Mutant(storing.audit_after_an_await, "audit", first=19),
     Mutant(storing.requests_not_remembered, "same answer"),
     Mutant(providing.effects_before_the_provider_has_done_it, "carried out"),
-    Mutant(providing.number_of_the_provider_ignored, "carried out"),
-    Mutant(providing.nothing_undone, "carried out"),
-    Mutant(providing.fee_at_every_try, "money"),
-    Mutant(providing.fee_forgotten_after_the_provider, "money"),
-    Mutant(providing.line_opened_at_the_quote, "one line per order"),
-    Mutant(storing.timer_removed_in_another_transaction, "fires once", first=6),
+    Mutant(providing.number_of_the_provider_ignored, "carried out", first=16),
+    Mutant(providing.nothing_undone, "carried out", first=8),
+    Mutant(providing.fee_at_every_try, "money", first=15),
+    Mutant(providing.fee_forgotten_after_the_provider, "money", first=1),
+    Mutant(providing.line_opened_at_the_quote, "one line per order", first=1),
+    Mutant(supporting.rent_given_back_twice_for_two_faults, "rent waived once", first=7),
+    Mutant(supporting.limit_forgotten_after_the_first_step, "nothing lost"),
+    Mutant(supporting.home_region_not_told, "regions agree on a fault", first=1),
+    Mutant(supporting.customer_told_at_each_version, "told once"),
+    Mutant(supporting.home_region_by_two_plans, "told once", first=6),
+    Mutant(supporting.children_do_not_follow, "problems are followed"),
+    Mutant(supporting.event_forgotten_that_changed_on_its_way, "nothing lost", first=21),
+    Mutant(supporting.followed_before_it_was_told, "problems are followed", first=1),
+    Mutant(supporting.outage_told_to_one_region, "outages are at every home"),
+    Mutant(supporting.whole_credit_at_each_correction, "credited once", first=9),
+    Mutant(supporting.planned_outages_counted, "credited once", first=12),
+    Mutant(supporting.waived_time_credited_again, "credited once", first=1),
+    Mutant(storing.timer_removed_in_another_transaction, "fires once", first=36),
 )

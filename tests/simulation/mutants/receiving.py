@@ -1,5 +1,6 @@
 """Defects of a region that receives."""
 
+import asyncio
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -51,6 +52,9 @@ def inbox_without_unique(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(federation, "first_database", database)
 
 
+_DELAY = 0.5  # seconds until the second transaction begins
+
+
 @dataclass(frozen=True)
 class _Later:
     """Published by an operation that leaves something for a transaction of its own."""
@@ -59,18 +63,23 @@ class _Later:
 
 
 def effect_and_inbox_in_two_transactions(patch: pytest.MonkeyPatch) -> None:
-    """The effect is committed first, the inbox row and the receipt after it."""
+    """The effect is committed first, the inbox row and the receipt a little later."""
     keep, start = inbox._keep, RegionCore.start
 
     def keep_later(tx: Transaction, sealed: Sealed, receipt: Receipt, now: datetime) -> None:
         tx.publish(_Later(lambda tx: keep(tx, sealed, receipt, now)))
 
     async def start_and_listen(self: RegionCore) -> None:
-        self._ports.store.subscribe(_Later, lambda later: _write(self, later))
+        loop = asyncio.get_running_loop()
+        self._ports.store.subscribe(_Later, lambda later: _soon(loop, self, later))
         await start(self)
 
     patch.setattr(inbox, "_keep", keep_later)
     patch.setattr(RegionCore, "start", start_and_listen)
+
+
+def _soon(loop: asyncio.AbstractEventLoop, core: RegionCore, later: _Later) -> None:
+    loop.call_later(_DELAY, _write, core, later)
 
 
 def _write(core: RegionCore, later: _Later) -> None:

@@ -298,6 +298,54 @@ class AcknowledgeAlarmsResponse(_message.Message):
 Global___AcknowledgeAlarmsResponse: _TypeAlias = AcknowledgeAlarmsResponse  # noqa: Y015
 
 @_typing.final
+class ClearAlarmsRequest(_message.Message):
+    """See ClearAlarms."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ALARM_IDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def alarm_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Their ids, 1 to 500."""
+
+    def __init__(
+        self,
+        *,
+        alarm_ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alarm_ids", b"alarm_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ClearAlarmsRequest: _TypeAlias = ClearAlarmsRequest  # noqa: Y015
+
+@_typing.final
+class ClearAlarmsResponse(_message.Message):
+    """See ClearAlarms."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ALARMS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def alarms(self) -> _containers.RepeatedCompositeFieldContainer[_alarm_pb2.Alarm]:
+        """As they stand, in the order of the ids."""
+
+    def __init__(
+        self,
+        *,
+        alarms: _abc.Iterable[_alarm_pb2.Alarm] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alarms", b"alarms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ClearAlarmsResponse: _TypeAlias = ClearAlarmsResponse  # noqa: Y015
+
+@_typing.final
 class WatchAlarmsRequest(_message.Message):
     """See WatchAlarms."""
 

@@ -50,6 +50,11 @@ class AlarmServiceStub:
                 request_serializer=gateway_dot_api_dot_region_dot_v1_dot_alarm__service__pb2.AcknowledgeAlarmsRequest.SerializeToString,
                 response_deserializer=gateway_dot_api_dot_region_dot_v1_dot_alarm__service__pb2.AcknowledgeAlarmsResponse.FromString,
                 _registered_method=True)
+        self.ClearAlarms = channel.unary_unary(
+                '/gateway.api.region.v1.AlarmService/ClearAlarms',
+                request_serializer=gateway_dot_api_dot_region_dot_v1_dot_alarm__service__pb2.ClearAlarmsRequest.SerializeToString,
+                response_deserializer=gateway_dot_api_dot_region_dot_v1_dot_alarm__service__pb2.ClearAlarmsResponse.FromString,
+                _registered_method=True)
         self.WatchAlarms = channel.unary_stream(
                 '/gateway.api.region.v1.AlarmService/WatchAlarms',
                 request_serializer=gateway_dot_api_dot_region_dot_v1_dot_alarm__service__pb2.WatchAlarmsRequest.SerializeToString,
@@ -82,6 +87,13 @@ class AlarmServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ClearAlarms(self, request, context):
+        """Says that troubles are over of which no system says so any more. One that is over stays as it is; what is measured, or sent, later raises another alarm.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def WatchAlarms(self, request, context):
         """Tells of each change of an alarm, as it stands then, until the caller hangs up.
         """
@@ -106,6 +118,11 @@ def add_AlarmServiceServicer_to_server(servicer, server):
                     servicer.AcknowledgeAlarms,
                     request_deserializer=gateway_dot_api_dot_region_dot_v1_dot_alarm__service__pb2.AcknowledgeAlarmsRequest.FromString,
                     response_serializer=gateway_dot_api_dot_region_dot_v1_dot_alarm__service__pb2.AcknowledgeAlarmsResponse.SerializeToString,
+            ),
+            'ClearAlarms': grpc.unary_unary_rpc_method_handler(
+                    servicer.ClearAlarms,
+                    request_deserializer=gateway_dot_api_dot_region_dot_v1_dot_alarm__service__pb2.ClearAlarmsRequest.FromString,
+                    response_serializer=gateway_dot_api_dot_region_dot_v1_dot_alarm__service__pb2.ClearAlarmsResponse.SerializeToString,
             ),
             'WatchAlarms': grpc.unary_stream_rpc_method_handler(
                     servicer.WatchAlarms,
@@ -195,6 +212,33 @@ class AlarmService:
             '/gateway.api.region.v1.AlarmService/AcknowledgeAlarms',
             gateway_dot_api_dot_region_dot_v1_dot_alarm__service__pb2.AcknowledgeAlarmsRequest.SerializeToString,
             gateway_dot_api_dot_region_dot_v1_dot_alarm__service__pb2.AcknowledgeAlarmsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ClearAlarms(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.api.region.v1.AlarmService/ClearAlarms',
+            gateway_dot_api_dot_region_dot_v1_dot_alarm__service__pb2.ClearAlarmsRequest.SerializeToString,
+            gateway_dot_api_dot_region_dot_v1_dot_alarm__service__pb2.ClearAlarmsResponse.FromString,
             options,
             channel_credentials,
             insecure,

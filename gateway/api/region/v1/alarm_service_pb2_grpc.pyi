@@ -22,6 +22,8 @@ class AlarmServiceStub:
     """Lists alarms, those that changed last first."""
     AcknowledgeAlarms: _aio.UnaryUnaryMultiCallable[_alarm_service_pb2.AcknowledgeAlarmsRequest, _alarm_service_pb2.AcknowledgeAlarmsResponse]
     """Says that a member of staff has seen alarms. One that somebody has seen before stays as it is."""
+    ClearAlarms: _aio.UnaryUnaryMultiCallable[_alarm_service_pb2.ClearAlarmsRequest, _alarm_service_pb2.ClearAlarmsResponse]
+    """Says that troubles are over of which no system says so any more. One that is over stays as it is; what is measured, or sent, later raises another alarm."""
     WatchAlarms: _aio.UnaryStreamMultiCallable[_alarm_service_pb2.WatchAlarmsRequest, _alarm_service_pb2.WatchAlarmsResponse]
     """Tells of each change of an alarm, as it stands then, until the caller hangs up."""
 
@@ -51,6 +53,14 @@ class AlarmServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_alarm_service_pb2.AcknowledgeAlarmsRequest, _alarm_service_pb2.AcknowledgeAlarmsResponse],
     ) -> _abc.Awaitable[_alarm_service_pb2.AcknowledgeAlarmsResponse]:
         """Says that a member of staff has seen alarms. One that somebody has seen before stays as it is."""
+
+    @_abc_1.abstractmethod
+    def ClearAlarms(
+        self,
+        request: _alarm_service_pb2.ClearAlarmsRequest,
+        context: _aio.ServicerContext[_alarm_service_pb2.ClearAlarmsRequest, _alarm_service_pb2.ClearAlarmsResponse],
+    ) -> _abc.Awaitable[_alarm_service_pb2.ClearAlarmsResponse]:
+        """Says that troubles are over of which no system says so any more. One that is over stays as it is; what is measured, or sent, later raises another alarm."""
 
     @_abc_1.abstractmethod
     def WatchAlarms(

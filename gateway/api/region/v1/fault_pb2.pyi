@@ -404,7 +404,7 @@ class FaultReport(_message.Message):
     terminal_caused: _builtins.bool
     """Whether the customer's own terminal seems to be the cause."""
     alarm: _builtins.str
-    """The alarm that raised it; empty for none."""
+    """The alarm that raised it; empty for none. Where no place is said, it is one of the region that is asked, and says what is left out: place, severity, services and description."""
     @_builtins.property
     def place(self) -> Global___FaultPlace:
         """Where."""
@@ -727,6 +727,7 @@ class RepairPart(_message.Message):
     HUMAN_CAUSED_FIELD_NUMBER: _builtins.int
     QUOTE_FIELD_NUMBER: _builtins.int
     INSTALL_TIME_FIELD_NUMBER: _builtins.int
+    CHARGED_FIELD_NUMBER: _builtins.int
     number: _builtins.int
     """From 1."""
     name: _builtins.str
@@ -737,6 +738,8 @@ class RepairPart(_message.Message):
     """Whether people have broken it."""
     quote: Global___QuoteState.ValueType
     """What the customer says to the price."""
+    charged: _builtins.bool
+    """Whether the price is on the account of the customer's line: where the region that put it in is the home region. Else people ask for the money."""
     @_builtins.property
     def price(self) -> _types_pb2.Money:
         """What it costs outside of the warranty."""
@@ -755,10 +758,11 @@ class RepairPart(_message.Message):
         human_caused: _builtins.bool = ...,
         quote: Global___QuoteState.ValueType = ...,
         install_time: _timestamp_pb2.Timestamp | None = ...,
+        charged: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["install_time", b"install_time", "price", b"price"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["human_caused", b"human_caused", "in_warranty", b"in_warranty", "install_time", b"install_time", "name", b"name", "number", b"number", "price", b"price", "quote", b"quote"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["charged", b"charged", "human_caused", b"human_caused", "in_warranty", b"in_warranty", "install_time", b"install_time", "name", b"name", "number", b"number", "price", b"price", "quote", b"quote"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

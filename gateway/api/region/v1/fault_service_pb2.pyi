@@ -4,6 +4,7 @@ isort:skip_file
 What operator systems and staff do with faults (specification 5.4 and 6)."""
 
 from collections import abc as _abc
+from gateway.api.region.v1 import alarm_pb2 as _alarm_pb2
 from gateway.api.region.v1 import fault_pb2 as _fault_pb2
 from gateway.api.types.v1 import types_pb2 as _types_pb2
 from google.protobuf import descriptor as _descriptor
@@ -261,6 +262,90 @@ class WatchFaultsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___WatchFaultsResponse: _TypeAlias = WatchFaultsResponse  # noqa: Y015
+
+@_typing.final
+class FindPlacesRequest(_message.Message):
+    """See FindPlaces."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TEXT_FIELD_NUMBER: _builtins.int
+    text: _builtins.str
+    """Part of an id, of a name or of a region, at most 100 characters; empty for all."""
+    def __init__(
+        self,
+        *,
+        text: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FindPlacesRequest: _TypeAlias = FindPlacesRequest  # noqa: Y015
+
+@_typing.final
+class FoundPlace(_message.Message):
+    """Something of the registry of the network."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OBJECT_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    REGION_FIELD_NUMBER: _builtins.int
+    RURAL_FIELD_NUMBER: _builtins.int
+    region: _builtins.str
+    """The region that runs it, and owns its faults."""
+    rural: _builtins.bool
+    """Whether it stands in the countryside, where a repair has a longer limit; of sites only."""
+    @_builtins.property
+    def object(self) -> _alarm_pb2.NetworkObject:
+        """What it is, by its id."""
+
+    @_builtins.property
+    def name(self) -> _types_pb2.LocalizedText:
+        """What people call it; of a link its two ends."""
+
+    def __init__(
+        self,
+        *,
+        object: _alarm_pb2.NetworkObject | None = ...,
+        name: _types_pb2.LocalizedText | None = ...,
+        region: _builtins.str = ...,
+        rural: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "object", b"object"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "object", b"object", "region", b"region", "rural", b"rural"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FoundPlace: _TypeAlias = FoundPlace  # noqa: Y015
+
+@_typing.final
+class FindPlacesResponse(_message.Message):
+    """See FindPlaces."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PLACES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def places(self) -> _containers.RepeatedCompositeFieldContainer[Global___FoundPlace]:
+        """At most 500: sites, then links, then services, each in the order of the registry."""
+
+    def __init__(
+        self,
+        *,
+        places: _abc.Iterable[Global___FoundPlace] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["places", b"places"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FindPlacesResponse: _TypeAlias = FindPlacesResponse  # noqa: Y015
 
 @_typing.final
 class CancelFaultRequest(_message.Message):
@@ -631,7 +716,7 @@ class WorkOnFaultRequest(_message.Message):
         """Whether people have broken it: then it is not free, even within the warranty."""
         @_builtins.property
         def price(self) -> _types_pb2.Money:
-            """What it costs outside of the warranty."""
+            """What it costs outside of the warranty; needless where it is free."""
 
         def __init__(
             self,

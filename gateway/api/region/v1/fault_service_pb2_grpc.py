@@ -55,6 +55,11 @@ class FaultServiceStub:
                 request_serializer=gateway_dot_api_dot_region_dot_v1_dot_fault__service__pb2.WatchFaultsRequest.SerializeToString,
                 response_deserializer=gateway_dot_api_dot_region_dot_v1_dot_fault__service__pb2.WatchFaultsResponse.FromString,
                 _registered_method=True)
+        self.FindPlaces = channel.unary_unary(
+                '/gateway.api.region.v1.FaultService/FindPlaces',
+                request_serializer=gateway_dot_api_dot_region_dot_v1_dot_fault__service__pb2.FindPlacesRequest.SerializeToString,
+                response_deserializer=gateway_dot_api_dot_region_dot_v1_dot_fault__service__pb2.FindPlacesResponse.FromString,
+                _registered_method=True)
         self.CancelFault = channel.unary_unary(
                 '/gateway.api.region.v1.FaultService/CancelFault',
                 request_serializer=gateway_dot_api_dot_region_dot_v1_dot_fault__service__pb2.CancelFaultRequest.SerializeToString,
@@ -104,6 +109,13 @@ class FaultServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def FindPlaces(self, request, context):
+        """Finds sites, links and services of the registry of the network by what people call them: what a report names.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CancelFault(self, request, context):
         """The customer takes a report back. Asked in the region in which it was reported.
         """
@@ -147,6 +159,11 @@ def add_FaultServiceServicer_to_server(servicer, server):
                     servicer.WatchFaults,
                     request_deserializer=gateway_dot_api_dot_region_dot_v1_dot_fault__service__pb2.WatchFaultsRequest.FromString,
                     response_serializer=gateway_dot_api_dot_region_dot_v1_dot_fault__service__pb2.WatchFaultsResponse.SerializeToString,
+            ),
+            'FindPlaces': grpc.unary_unary_rpc_method_handler(
+                    servicer.FindPlaces,
+                    request_deserializer=gateway_dot_api_dot_region_dot_v1_dot_fault__service__pb2.FindPlacesRequest.FromString,
+                    response_serializer=gateway_dot_api_dot_region_dot_v1_dot_fault__service__pb2.FindPlacesResponse.SerializeToString,
             ),
             'CancelFault': grpc.unary_unary_rpc_method_handler(
                     servicer.CancelFault,
@@ -273,6 +290,33 @@ class FaultService:
             '/gateway.api.region.v1.FaultService/WatchFaults',
             gateway_dot_api_dot_region_dot_v1_dot_fault__service__pb2.WatchFaultsRequest.SerializeToString,
             gateway_dot_api_dot_region_dot_v1_dot_fault__service__pb2.WatchFaultsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FindPlaces(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.api.region.v1.FaultService/FindPlaces',
+            gateway_dot_api_dot_region_dot_v1_dot_fault__service__pb2.FindPlacesRequest.SerializeToString,
+            gateway_dot_api_dot_region_dot_v1_dot_fault__service__pb2.FindPlacesResponse.FromString,
             options,
             channel_credentials,
             insecure,

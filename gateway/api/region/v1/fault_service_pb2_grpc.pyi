@@ -24,6 +24,8 @@ class FaultServiceStub:
     """Lists faults, newest first. The reading is recorded."""
     WatchFaults: _aio.UnaryStreamMultiCallable[_fault_service_pb2.WatchFaultsRequest, _fault_service_pb2.WatchFaultsResponse]
     """Streams changes of one fault, or of all; resumes after the last token. Recorded once, when it begins. One that changed several times in a row may be told once, as it stands now."""
+    FindPlaces: _aio.UnaryUnaryMultiCallable[_fault_service_pb2.FindPlacesRequest, _fault_service_pb2.FindPlacesResponse]
+    """Finds sites, links and services of the registry of the network by what people call them: what a report names."""
     CancelFault: _aio.UnaryUnaryMultiCallable[_fault_service_pb2.CancelFaultRequest, _fault_service_pb2.CancelFaultResponse]
     """The customer takes a report back. Asked in the region in which it was reported."""
     RespondToFault: _aio.UnaryUnaryMultiCallable[_fault_service_pb2.RespondToFaultRequest, _fault_service_pb2.RespondToFaultResponse]
@@ -65,6 +67,14 @@ class FaultServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_fault_service_pb2.WatchFaultsRequest, _fault_service_pb2.WatchFaultsResponse],
     ) -> _abc.AsyncIterator[_fault_service_pb2.WatchFaultsResponse]:
         """Streams changes of one fault, or of all; resumes after the last token. Recorded once, when it begins. One that changed several times in a row may be told once, as it stands now."""
+
+    @_abc_1.abstractmethod
+    def FindPlaces(
+        self,
+        request: _fault_service_pb2.FindPlacesRequest,
+        context: _aio.ServicerContext[_fault_service_pb2.FindPlacesRequest, _fault_service_pb2.FindPlacesResponse],
+    ) -> _abc.Awaitable[_fault_service_pb2.FindPlacesResponse]:
+        """Finds sites, links and services of the registry of the network by what people call them: what a report names."""
 
     @_abc_1.abstractmethod
     def CancelFault(

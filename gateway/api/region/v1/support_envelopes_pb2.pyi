@@ -3,10 +3,12 @@
 isort:skip_file
 The payloads of envelopes about support requests, experts and spares."""
 
+from collections import abc as _abc
 from gateway.api.region.v1 import support_registry_service_pb2 as _support_registry_service_pb2
 from gateway.api.region.v1 import support_request_pb2 as _support_request_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf.internal import containers as _containers
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -155,8 +157,31 @@ class SupportSearch(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class LinkSearch(_message.Message):
+        """Links that the other region has an end of."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        LINKS_FIELD_NUMBER: _builtins.int
+        @_builtins.property
+        def links(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+            """Their ids, at most 100."""
+
+        def __init__(
+            self,
+            *,
+            links: _abc.Iterable[_builtins.str] | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["links", b"links"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     EXPERTS_FIELD_NUMBER: _builtins.int
     SPARES_FIELD_NUMBER: _builtins.int
+    LINKS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def experts(self) -> _support_registry_service_pb2.ExpertSearch:
         """Experts. The answer is a ListExpertsResponse."""
@@ -165,18 +190,47 @@ class SupportSearch(_message.Message):
     def spares(self) -> _support_registry_service_pb2.SpareSearch:
         """Spares. The answer is a ListSparesResponse."""
 
+    @_builtins.property
+    def links(self) -> Global___SupportSearch.LinkSearch:
+        """What was measured of links. The answer is a LinksMeasured."""
+
     def __init__(
         self,
         *,
         experts: _support_registry_service_pb2.ExpertSearch | None = ...,
         spares: _support_registry_service_pb2.SpareSearch | None = ...,
+        links: Global___SupportSearch.LinkSearch | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["experts", b"experts", "search", b"search", "spares", b"spares"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["experts", b"experts", "links", b"links", "search", b"search", "spares", b"spares"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["experts", b"experts", "search", b"search", "spares", b"spares"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["experts", b"experts", "links", b"links", "search", b"search", "spares", b"spares"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_search: _TypeAlias = _typing.Literal["experts", "spares"]  # noqa: Y015
+    _WhichOneofReturnType_search: _TypeAlias = _typing.Literal["experts", "spares", "links"]  # noqa: Y015
     _WhichOneofArgType_search: _TypeAlias = _typing.Literal["search", b"search"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_search) -> _WhichOneofReturnType_search | None: ...
 
 Global___SupportSearch: _TypeAlias = SupportSearch  # noqa: Y015
+
+@_typing.final
+class LinksMeasured(_message.Message):
+    """What a region has measured of its links in this hour and the one before."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEASUREMENTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def measurements(self) -> _containers.RepeatedCompositeFieldContainer[_support_request_pb2.SupportMeasurement]:
+        """One for each link of which there is anything."""
+
+    def __init__(
+        self,
+        *,
+        measurements: _abc.Iterable[_support_request_pb2.SupportMeasurement] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["measurements", b"measurements"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LinksMeasured: _TypeAlias = LinksMeasured  # noqa: Y015

@@ -82,7 +82,7 @@ Global___SupportFigure: _TypeAlias = SupportFigure  # noqa: Y015
 
 @_typing.final
 class SupportRequest(_message.Message):
-    """A support request. The region at fault owns it from the moment it has it; the region that opened it follows."""
+    """A support request. The region at fault owns it from the moment it has it; the region that opened it, and the home region of the number, follow."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -98,6 +98,7 @@ class SupportRequest(_message.Message):
     STATE_CHANGES_FIELD_NUMBER: _builtins.int
     NOTES_FIELD_NUMBER: _builtins.int
     RESOLUTION_FIELD_NUMBER: _builtins.int
+    HOME_REGION_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """`<opening region>/S<day>-<number>`."""
     version: _builtins.int
@@ -112,6 +113,8 @@ class SupportRequest(_message.Message):
     """The region at fault, which works on it."""
     resolution: _builtins.str
     """What was done, in words."""
+    home_region: _builtins.str
+    """The home region of the number; empty where there is none."""
     @_builtins.property
     def inquiry(self) -> Global___SupportInquiry:
         """What is asked."""
@@ -147,10 +150,11 @@ class SupportRequest(_message.Message):
         state_changes: _abc.Iterable[Global___SupportStateChange] | None = ...,
         notes: _abc.Iterable[Global___SupportNote] | None = ...,
         resolution: _builtins.str = ...,
+        home_region: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["creation_date", b"creation_date", "finding", b"finding", "inquiry", b"inquiry"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["creation_date", b"creation_date", "finding", b"finding", "id", b"id", "inquiry", b"inquiry", "notes", b"notes", "opening_region", b"opening_region", "operator", b"operator", "owner_region", b"owner_region", "resolution", b"resolution", "state", b"state", "state_changes", b"state_changes", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["creation_date", b"creation_date", "finding", b"finding", "home_region", b"home_region", "id", b"id", "inquiry", b"inquiry", "notes", b"notes", "opening_region", b"opening_region", "operator", b"operator", "owner_region", b"owner_region", "resolution", b"resolution", "state", b"state", "state_changes", b"state_changes", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

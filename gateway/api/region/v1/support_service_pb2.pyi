@@ -4,6 +4,7 @@ isort:skip_file
 What operator systems and staff do with support requests (specification 9.2(4) and 10.2(4))."""
 
 from collections import abc as _abc
+from gateway.api.region.v1 import support_registry_service_pb2 as _support_registry_service_pb2
 from gateway.api.region.v1 import support_request_pb2 as _support_request_pb2
 from gateway.api.types.v1 import types_pb2 as _types_pb2
 from google.protobuf import descriptor as _descriptor
@@ -30,8 +31,11 @@ class OpenSupportRequestRequest(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     INQUIRY_FIELD_NUMBER: _builtins.int
     REQUESTER_FIELD_NUMBER: _builtins.int
+    MEASURE_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Chosen and stored by the caller before the first try, 1 to 64 characters of [A-Za-z0-9._-]."""
+    measure: _builtins.bool
+    """Whether what the regions themselves have measured in this hour and the one before is added: of each link of the service that the inquiry does not name, by the region that maintains it, else by one that has an end of it."""
     @_builtins.property
     def inquiry(self) -> _support_request_pb2.SupportInquiry:
         """What is asked; the staff id is that of the requester."""
@@ -46,10 +50,11 @@ class OpenSupportRequestRequest(_message.Message):
         request_id: _builtins.str = ...,
         inquiry: _support_request_pb2.SupportInquiry | None = ...,
         requester: _types_pb2.Requester | None = ...,
+        measure: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["inquiry", b"inquiry", "requester", b"requester"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["inquiry", b"inquiry", "request_id", b"request_id", "requester", b"requester"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["inquiry", b"inquiry", "measure", b"measure", "request_id", b"request_id", "requester", b"requester"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -62,18 +67,24 @@ class OpenSupportRequestResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     REQUEST_FIELD_NUMBER: _builtins.int
+    UNANSWERED_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def request(self) -> _support_request_pb2.SupportRequest:
         """The support request as it was taken in."""
+
+    @_builtins.property
+    def unanswered(self) -> _containers.RepeatedCompositeFieldContainer[_support_registry_service_pb2.SupportUnanswered]:
+        """The regions that did not say what they have measured; it is opened without that."""
 
     def __init__(
         self,
         *,
         request: _support_request_pb2.SupportRequest | None = ...,
+        unanswered: _abc.Iterable[_support_registry_service_pb2.SupportUnanswered] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["request", b"request"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["request", b"request"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["request", b"request", "unanswered", b"unanswered"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

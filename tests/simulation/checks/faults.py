@@ -1,0 +1,240 @@
+"""Faults: kept, agreed on by all regions that follow them, worked on as it was asked, their rent given back once."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+
+from gateway.api.region.v1.fault_pb2 import Fault, FaultCause
+from gateway.clock import from_microseconds, from_timestamp
+from gateway.errors import reason_name
+from region_node.faults.outages import Span, rent_of, without
+from region_node.faults.owner import followers
+from tests.simulation import fault_status
+from tests.simulation.evidence import Evidence
+from tests.simulation.fault_status import FaultObserver
+from tests.simulation.network_plans import FaultErrand
+from tests.simulation.world import PLANS, configuration, subscribers
+
+DURABLE, LOST, AGREE = "durable", "nothing lost", "regions agree on a fault"
+WAIVED, TOLD = "rent waived once", "told once"
+_CUSTOMERS_OWN = (FaultCause.FAULT_CAUSE_CUSTOMER, FaultCause.FAULT_CAUSE_TERMINAL)
+_ZONE = "Asia/Shanghai"
+_Given = tuple[int, str, Span]
+"""How much rent was given back, in which region, and for which time."""
+_CLOCKS = timedelta(minutes=1)  # by which clocks differ at most
+
+
+def check(evidence: Evidence) -> None:
+    """Every fault that anybody was told about, and every one that is stored."""
+    timers = {row["timer_id"] for _, row in evidence.rows("SELECT timer_id FROM timers")}
+    for errand in evidence.network.faults:
+        _kept(evidence, errand)
+    for fault_id, stored in evidence.faults.items():
+        owners = [region for region, fault in stored.items() if fault.owner_region == region and fault.version]
+        if len(owners) != 1:
+            evidence.broken(AGREE, fault_id, f"it is in {owners}")
+            continue
+        owner = stored[owners[0]]
+        for region, fault in stored.items():
+            FaultObserver(region, evidence.history).check_changes(fault)
+        _agree(evidence, owner, stored)
+        _watched(evidence, owner, timers)
+        _worked_on(evidence, owner)
+    for errand in evidence.network.faults:
+        _said(evidence, errand)
+    _waivers(evidence)
+    _told(evidence)
+
+
+def _kept(evidence: Evidence, errand: FaultErrand) -> None:
+    if errand.refused is not None:
+        told = f"{errand.region}/{errand.request_id} was not taken in: {reason_name(errand.refused)}"
+        evidence.broken("right outcome", "-", told)
+    if not errand.fault_id:
+        return
+    fault = evidence.faults.get(errand.fault_id, {}).get(errand.region)
+    if fault is None:
+        evidence.broken(DURABLE, errand.fault_id, "it was reported and is gone")
+    elif errand.report is not None and fault.report.description != errand.report.description:
+        evidence.broken(DURABLE, errand.fault_id, "it is not what was reported")
+
+
+def _agree(evidence: Evidence, owner: Fault, stored: dict[str, Fault]) -> None:
+    """Whoever follows has the last word of the region in which it is."""
+    follow = {owner.handling_region} if owner.report.number in evidence.moved else set(followers(owner))
+    for region in follow:
+        if region not in stored:
+            evidence.broken(AGREE, owner.id, f"{region} follows it and does not know it")
+    for region, fault in stored.items():
+        shown = [f"{fault_status.name(each.state)} v{each.version}" for each in (fault, owner)]
+        if shown[0] != shown[1]:
+            evidence.broken(AGREE, owner.id, f"{shown[0]} in {region}, {shown[1]} where it is")
+        elif _course(fault) != _course(owner):
+            evidence.broken(AGREE, owner.id, f"{region} has another course of it")
+
+
+def _course(fault: Fault) -> tuple[object, ...]:
+    """What all regions know of it alike: all but how much rent was given back."""
+    outages = [
+        (each.start_time, each.due, each.breach_time, each.end_time, each.HasField("waiver")) for each in fault.outages
+    ]
+    said = [(each.author, each.text) for each in fault.notes]
+    return list(fault.state_changes), outages, said, fault.cause, fault.reopenings, fault.problem, fault.severity
+
+
+def _watched(evidence: Evidence, fault: Fault, timers: set[str]) -> None:
+    """What is not repaired has a limit, and what is beyond it was noted to be."""
+    last = fault.outages[-1]
+    is_due = not last.HasField("breach_time") and not _is_excluded(fault) and fault.state in fault_status.UNREPAIRED
+    if is_due and f"fault-repair/{fault.id}" not in timers:
+        evidence.broken(LOST, fault.id, "it is not repaired, and nobody watches its limit")
+    if is_due and evidence.now > from_timestamp(last.due) + _CLOCKS:
+        evidence.broken(LOST, fault.id, "it is late, and that was never noted")
+    for each in fault.outages:
+        if each.HasField("breach_time") and each.breach_time.ToNanoseconds() < each.due.ToNanoseconds():
+            evidence.broken("right outcome", fault.id, "it is late before its limit")
+
+
+def _is_excluded(fault: Fault) -> bool:
+    return fault.terminal_caused or fault.cause in _CUSTOMERS_OWN
+
+
+def _worked_on(evidence: Evidence, fault: Fault) -> None:
+    """It was opened again as often as somebody did so, and closed with what that takes."""
+    said = [
+        (what, taken)
+        for errand in evidence.network.faults
+        for what, _, taken in (_outcomes(evidence, errand) if errand.fault_id == fault.id else ())
+    ]
+    again = sum(step == "reopen" for step, about in evidence.network.worked.values() if about == fault.id)
+    again += said.count(("reopen", True))
+    if fault.reopenings != again:
+        evidence.broken("exactly once", fault.id, f"it was opened again {fault.reopenings} times, {again} were asked")
+    if fault.state == fault_status.CLOSED and not fault.cause:
+        evidence.broken("right outcome", fault.id, "it is closed without a cause")
+
+
+def _said(evidence: Evidence, errand: FaultErrand) -> None:
+    """What the customer said is there once if it was taken in, and else not at all."""
+    stored = evidence.faults.get(errand.fault_id, {})
+    fault = next((each for region, each in stored.items() if each.owner_region == region), None)
+    if fault is None:
+        return
+    notes = Counter(each.text for each in fault.notes)
+    for what, request_id, is_taken in _outcomes(evidence, errand):
+        times = notes[f"said as {errand.fault_id}/{request_id}"]
+        if what == "respond" and times != is_taken:
+            evidence.broken("exactly once", fault.id, f"what was said as {request_id} is there {times} times")
+        if what == "cancel" and is_taken and fault.state not in fault_status.FINAL:
+            evidence.broken("exactly once", fault.id, "it was cancelled, and is worked on")
+
+
+def _outcomes(evidence: Evidence, errand: FaultErrand) -> Iterator[tuple[str, str, bool]]:
+    """What was said, by which request, and whether it was taken in by the region in which the fault is."""
+    for request_id, (what, refused) in errand.said.items():
+        reason = evidence.reasons.get((errand.region, errand.operator, request_id))
+        if reason is None:
+            evidence.broken("same answer", errand.fault_id, f"{request_id} is not remembered")
+        elif refused is not None and reason != refused:
+            evidence.broken("same answer", errand.fault_id, f"{request_id} was refused for another reason")
+        yield what, request_id, not reason
+
+
+def _waivers(evidence: Evidence) -> None:
+    """Rent was given back for every outage that was too long, once, and for no moment twice."""
+    rows: dict[tuple[str, int], list[_Given]] = {}
+    for region, row in evidence.rows("SELECT fault_id, outage, start_time, end_time, amount FROM fault_waivers"):
+        span = from_microseconds(row["start_time"]), from_microseconds(row["end_time"])
+        rows.setdefault((row["fault_id"], row["outage"]), []).append((row["amount"], region, span))
+    for fault, number in _due(evidence):
+        if (fault.id, number) not in rows:
+            evidence.broken(WAIVED, fault.id, f"no rent was given back for outage {number}")
+    for (fault_id, number), found in rows.items():
+        stored = evidence.faults.get(fault_id, {})
+        outage = next((each.outages[number] for each in stored.values() if number < len(each.outages)), None)
+        if sum(amount > 0 for amount, _, _ in found) > 1:
+            evidence.broken(WAIVED, fault_id, f"outage {number} was given back {len(found)} times")
+        if outage is None or not outage.HasField("breach_time") or not outage.HasField("end_time"):
+            evidence.broken(WAIVED, fault_id, f"outage {number} was given back, and is no such outage")
+    wanted = {f"{fault}#waived{number}": max(found)[0] for (fault, number), found in rows.items() if max(found)[0]}
+    _equal_postings(evidence, wanted)
+    _no_moment_twice(evidence, rows)
+
+
+def _due(evidence: Evidence) -> Iterator[tuple[Fault, int]]:
+    """The outages of repaired faults for which rent is due, as the regions say in which the faults are."""
+    for stored in evidence.faults.values():
+        for region, fault in stored.items():
+            line = fault.report.number
+            if (
+                fault.owner_region != region
+                or line in {"", *evidence.moved}
+                or fault.state not in fault_status.REPAIRED
+            ):
+                continue
+            for number, each in enumerate(fault.outages):
+                if each.HasField("breach_time") and each.HasField("end_time") and not _is_excluded(fault):
+                    yield fault, number
+
+
+def _equal_postings(evidence: Evidence, wanted: dict[str, int]) -> None:
+    sql = "SELECT posting_id, amount FROM ledger_entries WHERE kind = 'rent-waived' AND amount > 0"
+    posted = [(row["posting_id"], row["amount"]) for _, row in evidence.rows(sql)]
+    if sorted(posted) != sorted(wanted.items()):
+        for posting in sorted({each for each, _ in posted} ^ wanted.keys()):
+            evidence.broken(WAIVED, posting.partition("#")[0], f"{posting} is not both booked and noted")
+        evidence.broken(WAIVED, "-", f"booked {sorted(posted)}, noted {sorted(wanted.items())}")
+
+
+def _no_moment_twice(evidence: Evidence, rows: dict[tuple[str, int], list[_Given]]) -> None:
+    """Whose plan never changes has back the very rent of the times together; cents are rounded once for each outage."""
+    rents = {each.id: each.monthly_rent.minor_units for each in configuration().plans}
+    customers = {each.number: rents[PLANS[each.region][0]] for each in subscribers() if "network" in each.traits}
+    found: dict[str, list[tuple[Span, int]]] = {}
+    for (fault_id, _), given in rows.items():
+        number = next(iter(evidence.faults[fault_id].values())).report.number
+        found.setdefault(number, []).extend((span, amount) for amount, _, span in given)
+    for number, parts in found.items():
+        if number in customers:
+            exact = rent_of(customers[number], _union([span for span, _ in parts]), _ZONE)
+            total = sum(amount for _, amount in parts)
+            if abs(total - exact) > len(parts):
+                evidence.broken(WAIVED, "-", f"{number} was given back {total} and not {exact}")
+
+
+def _union(spans: Sequence[Span]) -> list[Span]:
+    found: list[Span] = []
+    for each in sorted(spans):
+        found += without(each, found)
+    return found
+
+
+def _told(evidence: Evidence) -> None:
+    """Customers hear once of each thing that they are to hear of: neither twice nor never.
+
+    A region that hears of several changes at once tells of the last one.
+    """
+    told: Counter[tuple[str, str]] = Counter()
+    for _, row in evidence.rows("SELECT notice_id, kind FROM notices WHERE kind LIKE 'fault-%'"):
+        told[row["notice_id"].removeprefix("fault/").rpartition(f"/{row['kind'][6:]}")[0], row["kind"][6:]] += 1
+    waived = Counter(row["fault_id"] for _, row in evidence.rows("SELECT fault_id FROM fault_waivers WHERE amount > 0"))
+    for fault_id, stored in evidence.faults.items():
+        fault = next((each for region, each in stored.items() if each.owner_region == region), None)
+        if fault is None or not fault.report.number:
+            continue
+        changes = Counter(fault_status.name(each.state) for each in fault.state_changes)
+        late = sum(each.HasField("breach_time") and each.breach_time == each.due for each in fault.outages)
+        wanted = {
+            "reported": (1, 1),
+            "repaired": (int(fault.state in fault_status.REPAIRED), changes["RESOLVED"]),
+            "asked": (int(fault.state == fault_status.PENDING), changes["PENDING"]),
+            "reopened": (0, fault.reopenings),
+            "ended": (changes["CANCELLED"],) * 2,
+            "rejected": (changes["REJECTED"],) * 2,
+            "late": (0 if fault.report.number in evidence.moved else late, late),
+            "waived": (waived[fault_id],) * 2,
+            "appointment": (0, len(fault.repair.appointments)),
+        }
+        for what, (least, most) in wanted.items():
+            if not least <= told[fault_id, what] <= most:
+                evidence.broken(TOLD, fault_id, f"{what} is told {told[fault_id, what]} times, not {least} to {most}")

@@ -1,0 +1,90 @@
+"""The registry of the coordinators, as far as problems and planned outages need it. It outlives their processes."""
+
+import asyncio
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from coordinator.registry.port import Snapshot
+from coordinator.registry.problem_port import Administered, Book, Decide
+from gateway.api.coordinator.v1.planned_outage_service_pb2 import PlannedWindow
+from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent
+from gateway.federation.catalogue import Federation
+
+_SLOWEST = 0.05  # seconds before a change is durable, and after it until anybody is told
+
+
+@dataclass
+class SimulatedRegistry:
+    """See the ports `Registry` and `ProblemRegistry`. A process that is killed meanwhile may have changed something."""
+
+    source: random.Random
+    federation: Callable[[], Federation]
+    kept: Book = field(default_factory=Book)
+    windows: Sequence[PlannedWindow] = ()
+    told: dict[tuple[str, str], int] = field(default_factory=dict)
+    changes: int = 0
+    """How often anything was changed."""
+
+    @property
+    def problems(self) -> "SimulatedRegistry":
+        """See the port."""
+        return self
+
+    def snapshot(self) -> Snapshot:
+        """See the port: what is in force, and nothing of regions."""
+        federation = self.federation()
+        return Snapshot(federation.revision, federation.configuration, {})
+
+    async def keep_event(self, event: NetworkEvent) -> None:
+        """See the port."""
+        await self._travel()
+        known = self.kept.events.get(event.id)
+        if known is None or known.version < event.version:
+            self.kept = Book({**self.kept.events, event.id: event}, self.kept.problems)
+            self.changes += 1
+        await self._travel()
+
+    async def book(self) -> Book:
+        """See the port."""
+        await self._travel()
+        return self.kept
+
+    async def change(self, decide: Decide, by: Administered | None = None) -> Book:
+        """See the port."""
+        await self._travel()
+        decision = decide(self.kept)
+        after = self.kept.after(decision)
+        self.kept, self.changes = after, self.changes + (not decision.is_empty)
+        await self._travel()
+        return after
+
+    async def followed(self) -> Mapping[tuple[str, str], int]:
+        """See the port."""
+        await self._travel()
+        return dict(self.told)
+
+    async def note_followed(self, problem: str, region: str, version: int) -> None:
+        """See the port."""
+        await self._travel()
+        if self.told.get((problem, region), 0) < version:
+            self.told[problem, region] = version
+            self.changes += 1
+
+    async def planned_windows(self) -> Sequence[PlannedWindow]:
+        """See the port."""
+        await self._travel()
+        return self.windows
+
+    async def change_planned_windows(
+        self, decide: Callable[[Sequence[PlannedWindow]], Sequence[PlannedWindow] | None]
+    ) -> None:
+        """See the port."""
+        await self._travel()
+        after = decide(self.windows)
+        if after is not None:
+            self.windows, self.changes = after, self.changes + 1
+        await self._travel()
+
+    async def _travel(self) -> None:
+        await asyncio.sleep(self.source.uniform(0.0, _SLOWEST))
