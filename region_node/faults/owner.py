@@ -79,9 +79,18 @@ def apply_command(tx: Transaction, context: RegionContext, asked: FaultCommand, 
             fault.evaluation.CopyFrom(asked.evaluate)
         case _:
             raise Refused(Reason.REASON_REQUEST_INVALID, field="command", problem="none is set")
-    keep_and_tell(tx, context, row, before, now, informed=(fault.handling_region,))
+    keep_and_tell(tx, context, row, before, now, informed=_informed(fault))
     failpoints.reach("fault-commanded.before-commit")
     return fault
+
+
+def _informed(fault: Fault) -> Sequence[str]:
+    """Who needs no update after a command, as its answer says all.
+
+    Not a home region that gives back rent by it: only the answer to an update says for which outages it did.
+    """
+    is_waived = fault.home_region == fault.handling_region and outages.to_waive(fault)
+    return () if is_waived else (fault.handling_region,)
 
 
 def reopen(context: RegionContext, fault: Fault, region: str, reason: str, now: datetime) -> None:

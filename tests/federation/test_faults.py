@@ -224,6 +224,20 @@ async def test_a_home_region_that_is_away_tells_the_customer_once_and_gives_back
     await staff(federation, "sichuan").reaches(filed.id, CLOSED)
 
 
+async def test_that_rent_was_given_back_for_a_late_fault_that_is_taken_back_at_home_is_known_where_it_was(
+    federation: Federation, sichuan: Counter
+) -> None:
+    number, engineers = await sichuan.new_customer(balance=0), staff(federation, "henan")
+    desk = FaultReporter(federation, "sichuan")
+    filed = await desk.report(number, site=SITES["henan"])
+    await engineers.is_taken(filed.id)
+    await federation.advance(timedelta(hours=URBAN_HOURS, minutes=30))
+    await desk.follows(filed.id, lambda each: each.outages[0].HasField("breach_time"), "late")
+    await desk.cancel(filed.id)
+    await engineers.follows(filed.id, lambda each: each.outages[0].HasField("waiver"), "rent was given back")
+    assert len(waived(federation, filed.id)) == 1
+
+
 async def test_a_fault_that_the_customer_takes_back_is_cancelled_everywhere_and_not_late(
     federation: Federation, desk: FaultReporter
 ) -> None:
