@@ -233,5 +233,7 @@ def stray_prints(source: Source) -> Iterator[str]:
 def waits_that_swallow(source: Source) -> Iterator[str]:
     # Before Python 3.12 it takes the result of what ends in the moment of a cancellation, and forgets the cancellation.
     for node in ast.walk(source.tree):
-        if isinstance(node, ast.Call) and ast.unparse(node.func) == "asyncio.wait_for":
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute) or node.func.attr != "wait_for":
+            continue
+        if isinstance(node.func.value, ast.Name) and node.func.value.id == "asyncio":
             yield f"{source.path}:{node.lineno}: asyncio.wait_for may swallow a cancellation; use asyncio.timeout"
