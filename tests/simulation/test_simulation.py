@@ -1,4 +1,4 @@
-"""200 seeds of the simulation, and that a seed is the whole of a run."""
+"""100 seeds of the simulation, and that a seed is the whole of a run."""
 
 import os
 import subprocess
