@@ -98,6 +98,8 @@ def test_two_coordinators_see_each_others_changes(opened: EtcdRegistries) -> Non
             await a.apply(configuration("sichuan"), expected_revision=0, actor=ADMIN)
             await changed(b, lambda: b.snapshot().configuration == configuration("sichuan"))
             await b.suspend("sichuan", note="why", actor=ADMIN)
+            # Also where it was made: what comes later is else told together with it.
+            await changed(b, lambda: state(b, "sichuan") == "SUSPENDED")
             await changed(a, lambda: state(a, "sichuan") == "SUSPENDED")
             await a.beat("sichuan", heartbeat())
             await changed(b, lambda: b.snapshot().facts("sichuan").live == {"127.0.0.1:1": heartbeat()})
