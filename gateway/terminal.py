@@ -66,9 +66,15 @@ def _needs(console: Console, column: Column) -> Measurement:
 
 
 def _widths(needs: Sequence[Measurement], room: int) -> list[int]:
-    """Widths that sum to no more than `room`: what is left above the least goes to each as far as it lacks it."""
-    least, lacking = sum(need.minimum for need in needs), sum(need.span for need in needs)
-    return [need.minimum + (room - least) * need.span // lacking for need in needs]
+    """Widths that sum to no more than `room`: a column that lacks little gets all of it before one that lacks much."""
+    widths = [need.minimum for need in needs]
+    left = room - sum(widths)
+    by_lack = sorted(range(len(needs)), key=lambda column: needs[column].span)
+    for place, column in enumerate(by_lack):
+        given = min(needs[column].span, left // (len(needs) - place))
+        widths[column] += given
+        left -= given
+    return widths
 
 
 def _is_short(rows: Sequence[Sequence[str | Text]]) -> bool:

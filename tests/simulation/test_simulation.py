@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[2]
 PART = 50  # seeds in one test: enough for every kind of fault to happen
 
 
+@pytest.mark.timeout(600)  # a minute on a quiet machine
 @pytest.mark.parametrize("first", range(0, 100, PART))
 def test_every_guarantee_holds_under_every_kind_of_fault(first: int) -> None:
     summary = run_seeds(range(first, first + PART), 1, lambda _: None)
