@@ -2,24 +2,19 @@
 
 import random
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import TypeVar
 
 import pytest
 
-from gateway.api.federation.v1.configuration_pb2 import Configuration, NumberException
-from gateway.api.federation.v1.federation_pb2 import Member, MemberState
 from gateway.api.region.v1.order_envelopes_pb2 import OrderCommand
 from gateway.api.region.v1.order_pb2 import Order, OrderRequest, OrderState
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome, ReceiptContent
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Applicant
-from gateway.federation.catalogue import Federation
 from gateway.federation.current import CurrentFederation
 from gateway.relay.border import Border, Command
 from gateway.relay.envelopes import Answer, seal_receipt
 from gateway.relay.outbox import close_answered
-from gateway.store.port import Operation, Transaction
+from gateway.store.port import Transaction
 from region_node.billing import ledger
 from region_node.billing.rules import CASH, IN_TRANSIT
 from region_node.context import RegionContext
@@ -32,39 +27,18 @@ from region_node.orders.provisioning_answers import Asked, answered, take
 from region_node.orders.relayed import OrderEnvelopes
 from region_node.orders.rows import find_request, require_order
 from tests.at_rest import open_envelopes
-from tests.simulation.batch import run_batch
 from tests.simulation.disk import Disk
+from tests.simulation.one_region import OneRegion
 from tests.simulation.plans import documents
-from tests.simulation.world import PREFIXES, REGIONS, START, configuration, drawn_keys, first_database, keys, operator
-
-T = TypeVar("T")
+from tests.simulation.world import PREFIXES, START, drawn_keys, first_database, keys, operator
 
 OWN = f"{PREFIXES['guangdong']}000000"  # a line in Guangdong's database
 THEIRS = f"{PREFIXES['sichuan']}000000"
 AMOUNT = 1_000
 
 
-@dataclass
-class Counter:
+class Counter(OneRegion):
     """The counter of Guangdong, with a plan of numbers that can be changed."""
-
-    disk: Disk
-    context: RegionContext
-    revision: int = 0
-
-    def plan(self, number: str, region: str) -> None:
-        changed = Configuration()
-        changed.CopyFrom(configuration())
-        changed.number_plan.exceptions.append(NumberException(number=number, region=region))
-        self.revision += 1
-        members = [Member(region=each, state=MemberState.MEMBER_STATE_JOINED) for each in REGIONS]
-        self.context.border.current.update(Federation(self.revision, changed), members)
-
-    def run(self, operation: Operation[T]) -> T:
-        (outcome,) = run_batch(self.disk, [operation])
-        if outcome.error is not None:
-            raise outcome.error
-        return outcome.result  # type: ignore[return-value]  # of this very operation
 
     def pay(self, number: str) -> Order:
         request = OrderRequest(

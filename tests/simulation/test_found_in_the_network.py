@@ -3,14 +3,11 @@
 import contextlib
 import random
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import TypeVar, cast
+from typing import cast
 
 import pytest
 
-from gateway.api.federation.v1.configuration_pb2 import Configuration, NumberException
-from gateway.api.federation.v1.federation_pb2 import Member, MemberState
 from gateway.api.federation.v1.problem_pb2 import PROBLEM_STATE_IN_PROGRESS, ProblemHeader
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.api.region.v1.fault_pb2 import Fault, FaultCause, FaultPlace, FaultReport, FaultState
@@ -20,12 +17,11 @@ from gateway.api.relay.v1.relay_pb2 import EnvelopeKind, Outcome, ReceiptContent
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.clock import to_microseconds, to_timestamp
 from gateway.errors import Refused
-from gateway.federation.catalogue import Federation
 from gateway.federation.current import CurrentFederation
 from gateway.relay.border import Border, Command
 from gateway.relay.envelopes import Answer, seal_receipt
 from gateway.relay.outbox import close_answered
-from gateway.store.port import Operation, Store, Transaction
+from gateway.store.port import Store, Transaction
 from gateway.timers import Timer
 from region_node.billing import ledger
 from region_node.billing.rules import REFUNDS_DUE
@@ -38,13 +34,11 @@ from region_node.orders.business import load_rules
 from region_node.orders.caller import Caller
 from region_node.problems.service import ProblemService
 from tests.at_rest import open_envelopes
-from tests.simulation.batch import run_batch
 from tests.simulation.calls import served
 from tests.simulation.disk import Disk
+from tests.simulation.one_region import OneRegion
 from tests.simulation.virtual_time import NodeClock, VirtualLoop, WallTime
-from tests.simulation.world import PREFIXES, REGIONS, START, configuration, drawn_keys, first_database, keys, operator
-
-T = TypeVar("T")
+from tests.simulation.world import PREFIXES, START, drawn_keys, first_database, keys, operator
 
 OWN = f"{PREFIXES['guangdong']}000000"  # a line in Guangdong's database
 THEIRS = f"{PREFIXES['sichuan']}000000"
@@ -53,27 +47,8 @@ REPORTED, UPDATE = EnvelopeKind.ENVELOPE_KIND_FAULT_REPORTED, EnvelopeKind.ENVEL
 LATE = timedelta(hours=49)
 
 
-@dataclass
-class Desk:
+class Desk(OneRegion):
     """The desk of Guangdong, with a plan of numbers that can be changed."""
-
-    disk: Disk
-    context: RegionContext
-    revision: int = 0
-
-    def plan(self, number: str, region: str) -> None:
-        changed = Configuration()
-        changed.CopyFrom(configuration())
-        changed.number_plan.exceptions.append(NumberException(number=number, region=region))
-        self.revision += 1
-        members = [Member(region=each, state=MemberState.MEMBER_STATE_JOINED) for each in REGIONS]
-        self.context.border.current.update(Federation(self.revision, changed), members)
-
-    def run(self, operation: Operation[T]) -> T:
-        (outcome,) = run_batch(self.disk, [operation])
-        if outcome.error is not None:
-            raise outcome.error
-        return outcome.result  # type: ignore[return-value]  # of this very operation
 
     def report(self, number: str, place: FaultPlace) -> Fault:
         wanted = FaultReport(number=number, description="nothing works", place=place)
