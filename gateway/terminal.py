@@ -57,6 +57,12 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str | Text]], ti
     console.print(table)
 
 
+def tell_more(next_page_token: str) -> None:
+    """Says on standard error that a list goes on, where it does."""
+    if next_page_token:
+        click.echo(translated("There are more: narrow it down, or ask for more by --limit."), err=True)
+
+
 def _needs(console: Console, column: Column) -> Measurement:
     """How wide a column is at least, so that no word is folded, and at most, so that nothing is."""
     options = console.options.update(width=_ANY_WIDTH)

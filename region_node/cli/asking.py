@@ -1,7 +1,7 @@
 """One call of the node by a command that is over with it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterable, Awaitable, Callable
 from typing import TypeVar
 
 import click
@@ -36,3 +36,20 @@ def answer_of(target: Target, ask: Callable[[grpc.aio.Channel], Awaitable[T]], r
             again = translated("Run it again with --request-id {id}: it is done once.", id=request_id)
             told = f"{told}\n{again}"
         leave(told, NOT_KNOWN)
+
+
+def follow(target: Target, watch: Callable[[grpc.aio.Channel], AsyncIterable[T]], tell: Callable[[T], None]) -> None:
+    """Has each message of a stream told as it comes, until interrupted. Ends the command where the stream does with an
+    error. Raises UsageError where the credentials cannot be used."""
+
+    async def run() -> None:
+        async with target.channel() as channel:
+            async for each in watch(channel):
+                tell(each)
+
+    try:
+        asyncio.run(run())
+    except CredentialsUnusable as error:
+        raise click.UsageError(str(error)) from error
+    except grpc.aio.AioRpcError as error:
+        leave(told_by(error), NOT_KNOWN)

@@ -42,12 +42,6 @@ def instant_of(text: str) -> datetime:
     return instant.astimezone(UTC)
 
 
-def tell_more(next_page_token: str) -> None:
-    """Says on standard error that a list goes on, where it does."""
-    if next_page_token:
-        click.echo(translated("There are more: narrow it down, or ask for more by --limit."), err=True)
-
-
 def print_message(message: Message) -> None:
     """Prints a message as JSON, with the names of the contract."""
     click.echo(json_format.MessageToJson(message, preserving_proto_field_name=True, ensure_ascii=False))

@@ -16,6 +16,7 @@ from gateway.api.region.v1.case_service_pb2 import CaseHeader
 from gateway.api.region.v1.complaint_pb2 import ComplaintState, TimeReason, WorkItem, WorkItemState
 from gateway.channels import invoke
 from gateway.languages import translated
+from gateway.terminal import tell_more
 
 _LARGEST_PAGE = 500
 
@@ -46,8 +47,7 @@ def cases(connection: Connection, region: str, with_ended: bool, limit: int, as_
         print_json(response)
         return
     _print_cases(response.cases)
-    if response.next_page_token:
-        click.echo(translated("There are more: narrow it down, or ask for more by --limit."), err=True)
+    tell_more(response.next_page_token)
 
 
 @click.command(epilog=EPILOG)

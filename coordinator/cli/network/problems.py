@@ -31,6 +31,7 @@ from gateway.channels import invoke
 from gateway.clock import from_timestamp
 from gateway.federation.problems import is_cause_known
 from gateway.languages import translated
+from gateway.terminal import tell_more
 
 _LARGEST_PAGE = 500
 _WIDE = 140  # columns of a terminal from which on a list shows all
@@ -82,8 +83,7 @@ def list_problems(
     columns = list_columns(response.problems, now, is_narrow=console().width < _WIDE)
     rows = list(zip(*columns.values(), strict=True))
     print_table(translated("Problems of the network"), list(columns), rows)
-    if response.next_page_token:
-        click.echo(translated("There are more: narrow it down, or ask for more by --limit."), err=True)
+    tell_more(response.next_page_token)
 
 
 @problems.command(epilog=EPILOG)

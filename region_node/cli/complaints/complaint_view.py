@@ -8,7 +8,7 @@ import click
 from rich.text import Text
 
 from gateway.api.federation.v1.configuration_pb2 import ComplaintSeverity
-from gateway.api.federation.v1.problem_pb2 import NetworkElementKind, ProblemHeader, ProblemState
+from gateway.api.federation.v1.problem_pb2 import ProblemHeader, ProblemState
 from gateway.api.region.v1.complaint_pb2 import (
     ClassifiedBy,
     Complaint,
@@ -27,11 +27,11 @@ from gateway.api.region.v1.complaint_pb2 import (
 )
 from gateway.api.region.v1.complaint_service_pb2 import GetComplaintResponse
 from gateway.clock import from_timestamp
-from gateway.federation.problems import is_cause_known
 from gateway.languages import in_language, translated
 from gateway.money import in_major_units
 from gateway.terminal import print_table
 from gateway.words import word
+from region_node.cli.network.problem_view import told_cause
 from region_node.complaints.rules import is_unclassified
 
 _STATE = "COMPLAINT_STATE_"
@@ -76,12 +76,10 @@ def print_list(complaints: Sequence[Complaint]) -> None:
 
 def _network_problem(header: ProblemHeader) -> str:
     """That a complaint belongs to a problem of the network."""
-    kind = word(NetworkElementKind.Name(header.root_cause.kind), "NETWORK_ELEMENT_KIND_")
-    cause = f"{kind} {header.root_cause.id}"
     return translated(
         "It belongs to the network problem {problem}: {cause}, {state}, since {time}.",
         problem=header.id,
-        cause=cause if is_cause_known(header) else translated("unknown, near {element}", element=cause),
+        cause=told_cause(header),
         state=word(ProblemState.Name(header.state), "PROBLEM_STATE_"),
         time=_time(from_timestamp(header.start_time)),
     )

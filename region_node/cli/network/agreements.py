@@ -19,11 +19,11 @@ from gateway.api.types.v1.types_pb2 import Channel, Money, Requester
 from gateway.clock import from_timestamp, to_timestamp
 from gateway.languages import in_language, translated
 from gateway.money import in_major_units
-from gateway.terminal import print_table
+from gateway.terminal import print_table, tell_more
 from gateway.words import word
 from region_node.cli.asking import answer_of
 from region_node.cli.connection import Target, connection_options
-from region_node.cli.options import instant_of, json_option, print_message, request_id_of, request_option, tell_more
+from region_node.cli.options import instant_of, json_option, print_message, request_id_of, request_option
 
 T = TypeVar("T")
 

@@ -1,11 +1,9 @@
 """`region-node alarms`: what is wrong with the network."""
 
-import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
 import click
-import grpc
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -16,16 +14,13 @@ from gateway.api.region.v1.alarm_service_pb2 import AlarmReport, SendAlarmsReque
 from gateway.api.region.v1.alarm_service_pb2_grpc import AlarmServiceStub
 from gateway.clock import from_timestamp
 from gateway.languages import translated
-from gateway.terminal import print_table
-from gateway.tls import CredentialsUnusable
+from gateway.terminal import print_table, tell_more
 from gateway.words import word
-from region_node.cli.asking import answer_of
+from region_node.cli.asking import answer_of, follow
 from region_node.cli.connection import Target, connection_options, patience_option
-from region_node.cli.exits import NOT_KNOWN, leave
 from region_node.cli.network.network_file import NetworkFile, NetworkFileUnusable
 from region_node.cli.network.network_import import Kind, run_import, source_option
-from region_node.cli.options import json_option, print_message, tell_more
-from region_node.cli.outcome import told_by
+from region_node.cli.options import json_option, print_message
 
 _CALL_SECONDS = 30.0
 _SEVERITIES = [each.removeprefix("PERCEIVED_SEVERITY_").lower() for each in PerceivedSeverity.keys()[1:]]
@@ -136,20 +131,13 @@ def watch(target: Target, token: str, as_json: bool) -> None:
     """
     request = api.WatchAlarmsRequest(token=token)
 
-    async def run() -> None:
-        async with target.channel() as channel:
-            async for change in AlarmServiceStub(channel).WatchAlarms(request):
-                if as_json:
-                    print_message(change)
-                elif change.HasField("alarm"):
-                    click.echo("  ".join(filter(None, _row(change.alarm))))
+    def tell(change: api.WatchAlarmsResponse) -> None:
+        if as_json:
+            print_message(change)
+        elif change.HasField("alarm"):
+            click.echo("  ".join(filter(None, _row(change.alarm))))
 
-    try:
-        asyncio.run(run())
-    except CredentialsUnusable as error:
-        raise click.UsageError(str(error)) from error
-    except grpc.aio.AioRpcError as error:
-        leave(told_by(error), NOT_KNOWN)
+    follow(target, lambda channel: AlarmServiceStub(channel).WatchAlarms(request), tell)
 
 
 @alarms.command("import")

@@ -1,22 +1,19 @@
 """`region-node faults`: report a fault, follow it, repair it, close it."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import TypeVar
 
 import click
-import grpc
 from google.protobuf.duration_pb2 import Duration
 
 from gateway.api.region.v1 import fault_service_pb2 as api
 from gateway.api.region.v1.fault_pb2 import Fault, FaultEvaluation, FaultPlace, FaultReport, FaultSeverity, FaultState
 from gateway.api.region.v1.fault_service_pb2_grpc import FaultServiceStub
 from gateway.languages import translated
-from gateway.tls import CredentialsUnusable
-from region_node.cli.asking import answer_of
+from gateway.terminal import tell_more
+from region_node.cli.asking import answer_of, follow
 from region_node.cli.connection import Target, connection_options
-from region_node.cli.exits import NOT_KNOWN, leave
 from region_node.cli.network.fault_step import STEPS, step_of, steps_told
 from region_node.cli.network.fault_view import print_fault, print_list, print_places, print_told
 from region_node.cli.options import (
@@ -27,9 +24,7 @@ from region_node.cli.options import (
     request_option,
     requester_of,
     staff_option,
-    tell_more,
 )
-from region_node.cli.outcome import told_by
 from region_node.faults.rules import state_name
 
 T = TypeVar("T")
@@ -217,20 +212,13 @@ def watch(target: Target, fault: str, token: str, staff_id: str, as_json: bool) 
     """
     request = api.WatchFaultsRequest(id=fault, token=token, requester=requester_of(staff_id, "counter"))
 
-    async def run() -> None:
-        async with target.channel() as channel:
-            async for change in FaultServiceStub(channel).WatchFaults(request):
-                if as_json:
-                    print_message(change)
-                elif change.HasField("fault"):
-                    print_told(change.fault)
+    def tell(change: api.WatchFaultsResponse) -> None:
+        if as_json:
+            print_message(change)
+        elif change.HasField("fault"):
+            print_told(change.fault)
 
-    try:
-        asyncio.run(run())
-    except CredentialsUnusable as error:
-        raise click.UsageError(str(error)) from error
-    except grpc.aio.AioRpcError as error:
-        leave(told_by(error), NOT_KNOWN)
+    follow(target, lambda channel: FaultServiceStub(channel).WatchFaults(request), tell)
 
 
 @faults.command()

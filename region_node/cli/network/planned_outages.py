@@ -11,11 +11,11 @@ from gateway.api.region.v1.planned_outage_service_pb2 import PlannedOutage, Plan
 from gateway.api.region.v1.planned_outage_service_pb2_grpc import PlannedOutageServiceStub
 from gateway.clock import from_timestamp, to_timestamp
 from gateway.languages import translated
-from gateway.terminal import print_table
+from gateway.terminal import print_table, tell_more
 from gateway.words import word
 from region_node.cli.asking import answer_of
 from region_node.cli.connection import Target, connection_options
-from region_node.cli.options import instant_of, json_option, print_message, request_id_of, request_option, tell_more
+from region_node.cli.options import instant_of, json_option, print_message, request_id_of, request_option
 
 T = TypeVar("T")
 

@@ -9,21 +9,21 @@ from typing import TypeVar
 import click
 import grpc
 
-from gateway.api.federation.v1.problem_pb2 import NetworkElementKind, PerceivedSeverity, ProblemHeader, ProblemState
+from gateway.api.federation.v1.problem_pb2 import PerceivedSeverity, ProblemHeader, ProblemState
 from gateway.api.region.v1 import problem_service_pb2 as api
 from gateway.api.region.v1.problem_service_pb2_grpc import ProblemServiceStub
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Requester
 from gateway.clock import from_timestamp
 from gateway.errors import from_rpc_error
-from gateway.federation.problems import is_cause_known
 from gateway.languages import translated
 from gateway.terminal import print_table
 from gateway.words import word
 from region_node.cli.asking import answer_of
-from region_node.cli.connection import CHANNELS, Target, connection_options
+from region_node.cli.connection import Target, connection_options
 from region_node.cli.exits import REFUSED, leave
-from region_node.cli.options import json_option, print_message, requester_of
+from region_node.cli.network.problem_view import told_cause
+from region_node.cli.options import channel_option, json_option, print_message, requester_of, staff_option
 from region_node.cli.outcome import may_pass, told_by
 
 T = TypeVar("T")
@@ -32,12 +32,6 @@ _CALL_SECONDS = 30.0
 _AT_ONCE = 500  # bindings in one request
 _MOST_REFUSED = 100  # lines of a file, after which it is likely the wrong file
 _SHOWN = 3  # dockets
-_staff_option = click.option(
-    "--staff-id", default="", help="Who asks; members of staff are named by their certificate."
-)
-_channel_option = click.option(
-    "--channel", type=click.Choice(CHANNELS), default="counter", show_default=True, help="Through what."
-)
 
 
 @click.group()
@@ -49,8 +43,8 @@ def problems() -> None:
 @connection_options
 @click.option("--all", "with_ended", is_flag=True, help="Also those that have ended.")
 @click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True, help="At most so many.")
-@_staff_option
-@_channel_option
+@staff_option
+@channel_option
 @json_option
 def list_command(target: Target, with_ended: bool, limit: int, staff_id: str, channel: str, as_json: bool) -> None:
     """List problems of the network, newest first, with how many of the region's customers each affects.
@@ -81,8 +75,8 @@ def list_command(target: Target, with_ended: bool, limit: int, staff_id: str, ch
 @click.argument("number")
 @click.argument("service")
 @connection_options
-@_staff_option
-@_channel_option
+@staff_option
+@channel_option
 def bind(target: Target, number: str, service: str, staff_id: str, channel: str) -> None:
     """Say that the line with NUMBER uses the network service SERVICE.
 
@@ -104,8 +98,8 @@ def bind(target: Target, number: str, service: str, staff_id: str, channel: str)
 @click.argument("number")
 @click.argument("service")
 @connection_options
-@_staff_option
-@_channel_option
+@staff_option
+@channel_option
 def unbind(target: Target, number: str, service: str, staff_id: str, channel: str) -> None:
     """Say that the line with NUMBER does not use the network service SERVICE any more.
 
@@ -129,8 +123,8 @@ def unbind(target: Target, number: str, service: str, staff_id: str, channel: st
 @problems.command("import")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False, exists=True))
 @connection_options
-@_staff_option
-@_channel_option
+@staff_option
+@channel_option
 def import_file(target: Target, file: Path, staff_id: str, channel: str) -> None:
     """Take over which line uses which network service from FILE, a CSV file with the columns number and service.
 
@@ -237,13 +231,11 @@ def _print_problems(found: Sequence[api.FollowedProblem]) -> None:
 
 def _row(followed: api.FollowedProblem) -> list[str]:
     header = followed.header
-    kind = word(NetworkElementKind.Name(header.root_cause.kind), "NETWORK_ELEMENT_KIND_")
-    cause = f"{kind} {header.root_cause.id}"
     return [
         header.id,
         _state(header),
         word(PerceivedSeverity.Name(header.severity), "PERCEIVED_SEVERITY_"),
-        cause if is_cause_known(header) else translated("unknown, near {element}", element=cause),
+        told_cause(header),
         ", ".join(header.services),
         f"{from_timestamp(header.start_time):%Y-%m-%d %H:%M:%S}",
         f"{from_timestamp(header.end_time):%Y-%m-%d %H:%M:%S}" if header.HasField("end_time") else "",
