@@ -101,9 +101,11 @@ class SpeakingGroup(click.Group):
     _originals: dict[tuple[click.Command | click.Option, str], str | None]
 
     def whole(self) -> "SpeakingGroup":
-        """The tree once all its commands are there."""
+        """The tree once all its commands are there, with help as it is written, whatever was spoken before."""
         for name in self.places:
             self._find(name)
+        for (owner, field), original in self.__dict__.get("_originals", {}).items():
+            setattr(owner, field, original)
         return self
 
     def list_commands(self, ctx: click.Context) -> list[str]:

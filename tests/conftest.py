@@ -4,9 +4,18 @@ from collections.abc import Sequence
 
 import pytest
 
+from gateway.languages import VARIABLE
+
 pytest_plugins = ["tests.engines"]
 
 _ENGINES = ("databases", "running_scene")
+
+
+@pytest.fixture(autouse=True)
+def english(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever language a command was asked for in a test, the tests after it hear English."""
+    monkeypatch.delenv(VARIABLE, raising=False)
+    monkeypatch.setenv("LANGUAGE", "en")
 
 
 @pytest.hookimpl(tryfirst=True)

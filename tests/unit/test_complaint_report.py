@@ -41,12 +41,6 @@ TEXTS = Path(coordinator.__file__).parent / "texts"
 VOID = frozenset({"meta", "br", "hr", "link", "input", "img"})
 
 
-@pytest.fixture(autouse=True)
-def english(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever a test speaks, the tests after it hear English."""
-    monkeypatch.setenv("LANGUAGE", "en")
-
-
 def counted(category: str, minutes: Sequence[int], *, complaints: int = 4) -> ComplaintCount:
     return ComplaintCount(
         category=category,
@@ -154,7 +148,6 @@ def test_the_page_speaks_the_language_of_the_command(language: str, expected: li
     found = read(told)
     assert set(expected) <= set(found.texts)
     assert dict(found.seen[0][1])["lang"] == {"en": "en", "zh": "zh-CN"}[language]
-    speak("en", TEXTS)
 
 
 def test_a_region_that_did_not_answer_is_named_before_all_figures() -> None:

@@ -23,14 +23,6 @@ from region_node.cli.main import main as region_node
 PROGRAMS = {"region-node": region_node, "coordinator": coordinator}
 
 
-@pytest.fixture(autouse=True)
-def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever a test speaks, the tests after it hear English."""
-    monkeypatch.delenv(VARIABLE, raising=False)
-    monkeypatch.setenv("LANGUAGE", "en")
-    return
-
-
 def said(program: str, *arguments: str) -> str:
     """What a program prints."""
     return CliRunner().invoke(PROGRAMS[program], list(arguments)).output
@@ -51,6 +43,14 @@ def test_help_is_chinese_where_that_is_asked_for_and_english_again_after(program
     assert holds_chinese(said(program, "--help", "--lang=zh"))
     assert said(program, "--help") == english
     assert not holds_chinese(english)
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_help_is_as_it_is_written_once_all_commands_are_there_whatever_was_spoken(program: str) -> None:
+    written = PROGRAMS[program].whole().help
+    assert not holds_chinese(said(program, "--help"))
+    assert holds_chinese(said(program, "--help", "--lang", "zh"))
+    assert PROGRAMS[program].whole().help == written
 
 
 def test_the_environment_asks_for_a_language_too(monkeypatch: pytest.MonkeyPatch) -> None:
