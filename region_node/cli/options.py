@@ -1,14 +1,12 @@
 """The options that many commands share, the ids of requests, and answers as JSON."""
 
 import uuid
-from datetime import UTC, datetime
 
 import click
 from google.protobuf import json_format
 from google.protobuf.message import Message
 
 from gateway.api.types.v1.types_pb2 import Channel, Requester
-from gateway.languages import translated
 from region_node.cli.connection import CHANNELS
 
 staff_option = click.option("--staff-id", default="", help="Who asks; members of staff need not say so.")
@@ -29,17 +27,6 @@ def request_id_of(given: str) -> str:
 def requester_of(staff_id: str, channel: str) -> Requester:
     """Who asks, and by which of `CHANNELS` the customer came."""
     return Requester(staff_id=staff_id, channel=Channel.Value(f"CHANNEL_{channel.upper()}"))
-
-
-def instant_of(text: str) -> datetime:
-    """The instant that a text with its zone says. Raises UsageError."""
-    try:
-        instant = datetime.fromisoformat(text)
-    except ValueError:
-        instant = None
-    if instant is None or instant.tzinfo is None:
-        raise click.UsageError(translated("Not a time with its zone, as 2026-12-24T01:00+08:00: {text}", text=text))
-    return instant.astimezone(UTC)
 
 
 def print_message(message: Message) -> None:

@@ -132,8 +132,7 @@ async def test_lines_are_taken_in_the_order_of_filing_and_rejected_with_the_plac
     assert all(each["工单编号"] for each in files.rejects())
 
 
-@pytest.mark.parametrize("as_of", ["soon", "2026-11-01", "2026-11-01T09:00:00"])
-async def test_an_instant_without_a_zone_is_none(files: Files, as_of: str) -> None:
-    ended = await files.run(files.write(files.sample(4, 1)), "--as-of", as_of)
+async def test_an_instant_without_a_zone_is_none(files: Files) -> None:
+    ended = await files.run(files.write(files.sample(4, 1)), "--as-of", "2026-11-01T09:00:00")
     assert ended.code == 2
-    assert "2026-11-01T09:00:00+08:00" in ended.err
+    assert "Not a time with its zone" in ended.err

@@ -3,7 +3,7 @@
 import json
 import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import click
@@ -19,7 +19,6 @@ from gateway.api.region.v1.complaint_import_service_pb2_grpc import ComplaintImp
 from gateway.api.region.v1.customer_service_pb2 import ImportFile
 from gateway.api.types.v1.types_pb2 import Channel, Requester
 from gateway.clock import to_timestamp
-from gateway.languages import translated
 from region_node.cli.complaints.complaint_file import ComplaintFile
 from region_node.cli.complaints.complaint_map import ComplaintMap
 from region_node.cli.connection import CHANNELS, Target, connection_options, patience_option
@@ -30,6 +29,7 @@ from region_node.cli.imports.import_command import run_import
 from region_node.cli.imports.import_report import ImportReport
 from region_node.cli.imports.import_stream import LinesToImport
 from region_node.cli.orders.replay_report import ReplayReport
+from region_node.cli.times import InstantType
 
 
 class ComplaintsToImport(LinesToImport[ImportedComplaint, ImportComplaintsRequest, ImportComplaintsResponse]):
@@ -71,19 +71,6 @@ class ComplaintsToImport(LinesToImport[ImportedComplaint, ImportComplaintsReques
         return aiter(self._service.ImportComplaints(requests))
 
 
-def instant_option(context: click.Context, parameter: click.Parameter, text: str | None) -> datetime | None:
-    """The instant that an option gives. Raises BadParameter for one without a zone."""
-    if text is None:
-        return None
-    try:
-        found = datetime.fromisoformat(text)
-        if found.tzinfo is not None:
-            return found.astimezone(UTC)
-    except (ValueError, OverflowError):
-        pass
-    raise click.BadParameter(translated("{text}: not an instant like 2026-11-01T09:00:00+08:00", text=text))
-
-
 @click.command("import")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @connection_options
@@ -105,7 +92,7 @@ def instant_option(context: click.Context, parameter: click.Parameter, text: str
 @click.option(
     "--as-of",
     metavar="INSTANT",
-    callback=instant_option,
+    type=InstantType(),
     help="Change nothing, and replay the clock over FILE up to this instant, for example 2026-11-01T09:00:00+08:00.",
 )
 @click.option("--rows", type=click.IntRange(min=0), default=50, show_default=True, help="Of the table of --as-of.")

@@ -17,8 +17,8 @@ from gateway.languages import translated
 from gateway.terminal import print_table
 from gateway.words import word
 from region_node.cli.asking import answer_of
-from region_node.cli.complaints.complaint_import import instant_option
 from region_node.cli.connection import Target, connection_options
+from region_node.cli.times import InstantType, told_time
 
 _CALL_SECONDS = 30.0
 _SHOWN_FROM = 2  # every complaint reaches the levels below when it is filed
@@ -43,7 +43,7 @@ class _Reached:
     "--as-of",
     required=True,
     metavar="INSTANT",
-    callback=instant_option,
+    type=InstantType(),
     help="By when, past or to come, for example 2026-11-01T09:00:00+08:00.",
 )
 @click.option("--number", default="", help="Only those about this number.")
@@ -94,7 +94,7 @@ def escalations(
                 each.category or translated("not classified"),
                 _level(each.level),
                 word(each.trigger, _PREFIX),
-                _time(each.due),
+                told_time(each.due, _ZONE),
                 each.region,
                 translated("to come") if each.is_to_come else translated("yes"),
             )
@@ -120,10 +120,6 @@ def _reached(found: ListComplaintsResponse) -> Iterator[_Reached]:
                     each.region,
                     is_to_come=each.level > complaint.level,
                 )
-
-
-def _time(instant: datetime) -> str:
-    return f"{instant:%Y-%m-%d %H:%M}"
 
 
 def _level(level: int) -> str:

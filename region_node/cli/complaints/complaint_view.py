@@ -32,6 +32,7 @@ from gateway.money import in_major_units
 from gateway.terminal import print_table
 from gateway.words import word
 from region_node.cli.network.problem_view import told_cause
+from region_node.cli.times import told_time
 from region_node.complaints.rules import is_unclassified
 
 _STATE = "COMPLAINT_STATE_"
@@ -67,7 +68,7 @@ def print_list(complaints: Sequence[Complaint]) -> None:
                 word(ComplaintState.Name(each.state), _STATE),
                 _level(each.level),
                 f"{each.owner_region} {in_language(each.department)}",
-                _time(from_timestamp(each.expected_resolution_date)),
+                told_time(each.expected_resolution_date),
             )
             for each in complaints
         ],
@@ -81,7 +82,7 @@ def _network_problem(header: ProblemHeader) -> str:
         problem=header.id,
         cause=told_cause(header),
         state=word(ProblemState.Name(header.state), "PROBLEM_STATE_"),
-        time=_time(from_timestamp(header.start_time)),
+        time=told_time(header.start_time),
     )
 
 
@@ -107,7 +108,7 @@ def print_told(complaint: Complaint) -> None:
     if complaint.state in _NO_ANSWER_DUE:
         told = translated("{docket}: {state}, L{level}; {region} {department} is responsible", **stands)
     else:
-        due = _time(from_timestamp(complaint.expected_resolution_date))
+        due = told_time(complaint.expected_resolution_date)
         told = translated("{docket}: {state}, L{level}; {region} {department} answers by {due}", **stands, due=due)
     click.echo(told)
 
@@ -146,7 +147,7 @@ def print_complaint(told: GetComplaintResponse) -> None:
     ]
     timeline = sorted([*happened(complaint), *private], key=lambda row: row[0])
     columns = [translated("time"), translated("who"), translated("what")]
-    print_table(columns, [(_time(time), who, what) for time, who, what in timeline])
+    print_table(columns, [(told_time(time), who, what) for time, who, what in timeline])
     click.echo()
     if complaint.attachments:
         columns = [translated("attachment"), translated("name"), translated("type"), translated("bytes")]
@@ -180,7 +181,7 @@ def print_remedy(complaint: Complaint) -> None:
         remedy=word(Remedy.Name(money.remedy), "REMEDY_"),
         amount=in_major_units(money.amount.minor_units, money.amount.currency),
         state=word(RemedyState.Name(money.state), "REMEDY_STATE_"),
-        time=_time(from_timestamp(money.state_time)),
+        time=told_time(money.state_time),
         order=money.order_id or "-",
     )
     click.echo(told)
@@ -222,7 +223,7 @@ def _item(case: Complaint, item: WorkItem) -> tuple[str, str, str, str]:
     if item.returned.reason:
         state = f"{state} ({word(ReturnReason.Name(item.returned.reason), 'RETURN_REASON_')})"
     docket = item.docket or f"{case.docket}/{item.number}"
-    return docket, whose, state, _time(from_timestamp(item.state_time))
+    return docket, whose, state, told_time(item.state_time)
 
 
 def _widths(amounts: Sequence[timedelta], whole: timedelta) -> list[int]:
@@ -237,8 +238,8 @@ def _widths(amounts: Sequence[timedelta], whole: timedelta) -> list[int]:
 def _deadlines(complaint: Complaint) -> Iterator[tuple[str, str, str]]:
     for each in complaint.deadlines:
         name = word(DeadlineKind.Name(each.kind), "DEADLINE_KIND_")
-        met = _time(from_timestamp(each.met_time)) if each.HasField("met_time") else "-"
-        yield name, _time(from_timestamp(each.due)), met
+        met = told_time(each.met_time) if each.HasField("met_time") else "-"
+        yield name, told_time(each.due), met
 
 
 def happened(complaint: Complaint) -> Iterator[tuple[datetime, str, str]]:
@@ -291,7 +292,7 @@ def _said(note: ComplaintNote) -> str:
     if not note.asks_region:
         return note.text
     if note.HasField("answer_time"):
-        answered = _time(from_timestamp(note.answer_time))
+        answered = told_time(note.answer_time)
         return translated(
             "asks {region}, answered {time}: {text}", region=note.asks_region, time=answered, text=note.text
         )
@@ -305,10 +306,6 @@ def reason_of(reason: TimeReason.ValueType) -> str:
 
 def _level(level: int) -> str:
     return f"L{level}"
-
-
-def _time(instant: datetime) -> str:
-    return f"{instant.astimezone():%Y-%m-%d %H:%M}"
 
 
 def length_of(amount: timedelta) -> str:

@@ -16,6 +16,7 @@ from gateway.clock import from_timestamp
 from gateway.languages import in_language, translated
 from gateway.words import word
 from region_node.cli.complaints.complaint_view import happened, length_of, reason_of
+from region_node.cli.times import told_time
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~])")
 _REFUSED = DossierVerdict.DOSSIER_VERDICT_REFUSED
@@ -224,4 +225,4 @@ def _escaped(text: str) -> str:
 
 
 def _time(dossier: Dossier, instant: datetime) -> str:
-    return f"{instant.astimezone(ZoneInfo(dossier.time_zone)):%Y-%m-%d %H:%M}"
+    return told_time(instant, ZoneInfo(dossier.time_zone))

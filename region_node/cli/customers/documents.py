@@ -32,6 +32,7 @@ from region_node.cli.customers.document_transfer import (
 from region_node.cli.exits import REFUSED, leave
 from region_node.cli.options import requester_of
 from region_node.cli.progress import byte_progress
+from region_node.cli.times import InstantType, told_time
 
 _CALL_SECONDS = 20.0
 _APPLICANTS = ("holder", "agent", "enterprise")
@@ -59,8 +60,12 @@ def documents() -> None:
 @connection_options
 @_number
 @click.option("--code", required=True, help="The material of the catalogue, for example ID_ORIG.")
-@click.option("--verified", help="When it was verified, as 2026-11-24T10:00; when FILE was written unless given.")
-@click.option("--expires", help="Until when the document is valid, as 2030-01-31.")
+@click.option(
+    "--verified",
+    type=InstantType(),
+    help="When it was verified, as 2026-11-24T10:00+08:00; when FILE was written unless given.",
+)
+@click.option("--expires", type=InstantType(with_days=True), help="Its last day, as 2030-01-31, or a time as above.")
 @click.option("--identity-number", default="", help="The number that stands on an identity document.")
 @click.option("--request-id", default="", help="An id of your own; made of the content and the options unless given.")
 @_staff_id
@@ -72,8 +77,8 @@ def upload(
     file: Path,
     number: str,
     code: str,
-    verified: str | None,
-    expires: str | None,
+    verified: datetime | None,
+    expires: datetime | None,
     identity_number: str,
     request_id: str,
     staff_id: str,
@@ -107,8 +112,8 @@ def upload(
         media_type=media_type_of(content),
         size=len(content),
         sha256=hashlib.sha256(content).digest(),
-        verify_time=to_timestamp(_instant("--verified", verified) if verified else written),
-        expire_time=to_timestamp(_instant("--expires", expires)) if expires else None,
+        verify_time=to_timestamp(verified or written),
+        expire_time=to_timestamp(expires) if expires else None,
         identity_number=identity_number,
         requester=requester_of(staff_id, channel),
     )
@@ -260,7 +265,7 @@ def check(
     else:
         titles = [translated("material"), translated("from"), translated("verified"), translated("counts until")]
         rows = [
-            (each.document.code, _origin(each), _told(each.document), _local(from_timestamp(each.counts_until)))
+            (each.document.code, _origin(each), _told(each.document), told_time(each.counts_until))
             for each in answer.counting
         ]
         print_table(titles, rows)
@@ -294,7 +299,7 @@ def withdraw(target: Target, document: str, staff_id: str, channel: str, as_json
     """
     request = api.WithdrawDocumentRequest(register_id=document, requester=requester_of(staff_id, channel))
     answer = _asked(target, lambda stub: stub.WithdrawDocument(request, timeout=_CALL_SECONDS))
-    since = _local(from_timestamp(answer.withdraw_time))
+    since = told_time(answer.withdraw_time)
     click.echo(_json(answer) if as_json else translated("Withdrawn since {time}.", time=since))
 
 
@@ -350,14 +355,6 @@ def _asked(target: Target, ask: Callable[[DocumentServiceStub], Awaitable[R]]) -
     return carried_out(target, carry_out)
 
 
-def _instant(option: str, written: str) -> datetime:
-    """A time as written, in the machine's zone where it says none."""
-    try:
-        return datetime.fromisoformat(written).astimezone(UTC)
-    except ValueError as error:
-        raise click.UsageError(f"{option}: {error}") from error
-
-
 def _titles() -> list[str]:
     return [
         translated("register id"),
@@ -380,8 +377,8 @@ def _row(document: api.RegisteredDocument) -> tuple[str, ...]:
         document.register_id,
         document.code,
         f"{document.region}/{document.verifier}",
-        _local(from_timestamp(document.verify_time)),
-        "" if expires is None else _local(expires),
+        told_time(document.verify_time),
+        "" if expires is None else told_time(expires),
         state,
     )
 
@@ -393,11 +390,7 @@ def _origin(counting: api.CountingDocument) -> str:
 
 
 def _told(document: Document) -> str:
-    return f"{_local(from_timestamp(document.verify_time))} ({document.verifier})"
-
-
-def _local(instant: datetime) -> str:
-    return instant.astimezone().isoformat(" ", "minutes")
+    return f"{told_time(document.verify_time)} ({document.verifier})"
 
 
 def _share(part: int, whole: int) -> str:

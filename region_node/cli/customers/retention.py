@@ -1,23 +1,23 @@
 """`region-node retention`, legal holds and impact records: how long things are kept, and why."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TextIO, TypeVar
 
 import click
 from google.protobuf.json_format import MessageToJson, Parse, ParseError
 from google.protobuf.message import Message
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.api.federation.v1.configuration_pb2 import DataClass
 from gateway.api.region.v1 import retention_service_pb2 as api
 from gateway.api.region.v1.retention_service_pb2_grpc import RetentionServiceStub
 from gateway.api.types.v1.types_pb2 import Requester
-from gateway.clock import from_timestamp, to_timestamp
+from gateway.clock import to_timestamp
 from gateway.languages import translated
 from gateway.words import word
 from region_node.cli.asking import answer_of
 from region_node.cli.connection import Target, connection_options
+from region_node.cli.times import InstantType, told_time
 
 _TIMEOUT = 20.0  # seconds for one call
 M = TypeVar("M", bound=Message)
@@ -40,7 +40,7 @@ _limit_option = click.option(
 @click.argument("customer_id", metavar="CUSTOMER")
 @connection_options
 @_reference_option
-@click.option("--until", type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]), help="Its end, in UTC.")
+@click.option("--until", type=InstantType(with_days=True), help="Its end: a day, or a time as 2027-06-30T12:00+08:00.")
 @_staff_option
 def hold(target: Target, customer_id: str, reference: str, until: datetime | None, staff_id: str) -> None:
     """Keep everything of CUSTOMER for an authority or a court, whatever the rules of retention say.
@@ -59,7 +59,7 @@ def hold(target: Target, customer_id: str, reference: str, until: datetime | Non
       2  the command line or the credentials cannot be used; nothing was sent
       3  not known whether it was done: run the same command again
     """
-    end = to_timestamp(until.replace(tzinfo=UTC)) if until is not None else None
+    end = to_timestamp(until) if until is not None else None
     request = api.HoldCustomerRequest(
         customer_id=customer_id, reference=reference, end_time=end, requester=Requester(staff_id=staff_id)
     )
@@ -226,18 +226,18 @@ def _print(message: Message, lines: Sequence[str], nothing: str, *, as_json: boo
 
 
 def _hold_line(kept: api.LegalHold) -> str:
-    until = _time(kept.end_time) if kept.HasField("end_time") else translated("released")
+    until = told_time(kept.end_time) if kept.HasField("end_time") else translated("released")
     return translated(
         "customer {customer}, reference {reference}: held from {start} until {end}",
         customer=kept.customer_id,
         reference=kept.reference,
-        start=_time(kept.start_time),
+        start=told_time(kept.start_time),
         end=until,
     )
 
 
 def _purge_line(purge: api.Purge) -> str:
-    oldest = _time(purge.oldest_time) if purge.HasField("oldest_time") else translated("none")
+    oldest = told_time(purge.oldest_time) if purge.HasField("oldest_time") else translated("none")
     if not purge.complete:
         oldest = translated("not complete yet")
     return translated(
@@ -256,9 +256,5 @@ def _record_line(record: api.ImpactRecord) -> str:
         record=record.id,
         purpose=record.purpose,
         assessor=record.assessor,
-        time=_time(record.assess_time),
+        time=told_time(record.assess_time),
     )
-
-
-def _time(timestamp: Timestamp) -> str:
-    return f"{from_timestamp(timestamp):%Y-%m-%d %H:%M:%S} UTC"

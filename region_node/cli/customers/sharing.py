@@ -32,6 +32,7 @@ from region_node.cli.customers.sharing_report import (
 )
 from region_node.cli.exits import NOT_KNOWN, REFUSED, leave
 from region_node.cli.outcome import may_pass, told_by
+from region_node.cli.times import InstantType
 
 P = ParamSpec("P")
 T = TypeVar("T", bound=Message)
@@ -208,8 +209,8 @@ def read(
 @_FIELD
 @click.option(
     "--until",
-    type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M"]),
-    help="Until when, in the time zone of this machine; as long as the purpose allows unless given.",
+    type=InstantType(with_days=True),
+    help="Until when: a day, or a time as 2026-12-24T01:00+08:00; as long as the purpose allows unless given.",
 )
 @person_options
 @_SIGNED
@@ -253,7 +254,7 @@ def consent(
             purpose=purpose,
             decision=declined if decline else granted,
             fields=_fields(fields),
-            end_time=None if until is None else to_timestamp(until.astimezone()),
+            end_time=None if until is None else to_timestamp(until),
             applicant=_applicant(applicant),
             documents=await prove(channel, proof),
             paper=paper,

@@ -3,17 +3,16 @@
 from collections.abc import Iterable
 
 import click
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.api.federation.v1.configuration_pb2 import ConsentMethod, LegalBasis, SharedField, WithoutGrant
 from gateway.api.region.v1 import sharing_service_pb2 as api
 from gateway.api.region.v1.sharing_service_pb2 import DisclosureKind, GrantState, MaskReason
-from gateway.clock import from_timestamp
 from gateway.errors import reason_name
 from gateway.languages import in_language, translated
 from gateway.money import in_major_units
 from gateway.terminal import print_table
 from gateway.words import word
+from region_node.cli.times import told_if_set
 
 # Fields whose texts are values of an enum of the contract.
 _ENUMS = {SharedField.SHARED_FIELD_STATUS: "PRODUCT_STATUS_", SharedField.SHARED_FIELD_LINE_KIND: "LINE_KIND_"}
@@ -80,15 +79,15 @@ def print_consent(answer: api.GiveConsentResponse) -> None:
         translated(
             "Recorded as {id}, from {start} until {end}",
             id=answer.grant_id,
-            start=_time(answer.start_time),
-            end=_time(answer.end_time) or translated("further notice"),
+            start=told_if_set(answer.start_time),
+            end=told_if_set(answer.end_time) or translated("further notice"),
         )
     )
 
 
 def print_withdrawal(answer: api.WithdrawConsentResponse) -> None:
     """What was withdrawn."""
-    click.echo(translated("Withdrawn at {time}", time=_time(answer.withdraw_time)))
+    click.echo(translated("Withdrawn at {time}", time=told_if_set(answer.withdraw_time)))
     for grant_id in answer.grant_ids:
         click.echo(f"  {grant_id}")
 
@@ -107,11 +106,11 @@ def print_grants(answer: api.ListGrantsResponse) -> None:
     ]
     rows = [
         [
-            _time(each.record_time),
+            told_if_set(each.record_time),
             each.reader,
             in_language(each.purpose_title),
             word(GrantState.Name(each.state), "GRANT_STATE_"),
-            _time(each.end_time),
+            told_if_set(each.end_time),
             _fields(each.fields),
             _given(each.evidence),
             each.id,
@@ -137,7 +136,7 @@ def print_disclosures(answer: api.ListDisclosuresResponse) -> None:
     ]
     rows = [
         [
-            _time(each.time),
+            told_if_set(each.time),
             _what(each),
             each.region,
             _who(each),
@@ -162,7 +161,7 @@ def _value(value: api.SharedValue) -> str:
     if value.HasField("amount"):
         return in_major_units(value.amount.minor_units, value.amount.currency)
     if value.HasField("time"):
-        return _time(value.time)
+        return told_if_set(value.time)
     prefix = _ENUMS.get(value.field)
     texts = [word(each, prefix) for each in value.texts] if prefix else value.texts
     return ", ".join(texts) or ("***" if value.masked else "")
@@ -196,10 +195,3 @@ def _fields(fields: Iterable[SharedField.ValueType]) -> str:
 def _given(evidence: api.ConsentEvidence) -> str:
     how = evidence.paper or "+".join(evidence.verified)
     return f"{word(ConsentMethod.Name(evidence.method), 'CONSENT_METHOD_')}: {how}"
-
-
-def _time(timestamp: Timestamp) -> str:
-    """A time in UTC, as in the audit and in JSON; empty where none is set."""
-    if not timestamp.seconds and not timestamp.nanos:
-        return ""
-    return f"{from_timestamp(timestamp):%Y-%m-%d %H:%M} UTC"

@@ -1,6 +1,7 @@
 """`region-node agreements`: what customers were promised about the service of a line, and what a month came to."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
 from typing import TypeVar
 
 import click
@@ -16,14 +17,15 @@ from gateway.api.region.v1.agreement_pb2 import (
 )
 from gateway.api.region.v1.agreement_service_pb2_grpc import AgreementServiceStub
 from gateway.api.types.v1.types_pb2 import Channel, Money, Requester
-from gateway.clock import from_timestamp, to_timestamp
+from gateway.clock import to_timestamp
 from gateway.languages import in_language, translated
 from gateway.money import in_major_units
 from gateway.terminal import print_table, tell_more
 from gateway.words import word
 from region_node.cli.asking import answer_of
 from region_node.cli.connection import Target, connection_options
-from region_node.cli.options import instant_of, json_option, print_message, request_id_of, request_option
+from region_node.cli.options import json_option, print_message, request_id_of, request_option
+from region_node.cli.times import InstantType, told_time
 
 T = TypeVar("T")
 
@@ -112,8 +114,8 @@ def end_command(target: Target, agreement_id: str, request_id: str, as_json: boo
 @agreements.command("note-outage")
 @click.argument("service")
 @connection_options
-@click.option("--start", required=True, help="From when, as 2026-12-24T01:00+08:00.")
-@click.option("--end", required=True, help="Until when, in the same form; it has passed.")
+@click.option("--start", type=InstantType(), required=True, help="From when, as 2026-12-24T01:00+08:00.")
+@click.option("--end", type=InstantType(), required=True, help="Until when, in the same form; it has passed.")
 @click.option("--cause", type=click.Choice(list(_CAUSES)), default="operator", show_default=True, help="Whose it was.")
 @click.option(
     "--agreement", "agreement_id", default="", help="Only for this agreement; needed where it was the customer's own."
@@ -123,8 +125,8 @@ def end_command(target: Target, agreement_id: str, request_id: str, as_json: boo
 def note_outage(
     target: Target,
     service: str,
-    start: str,
-    end: str,
+    start: datetime,
+    end: datetime,
     cause: str,
     agreement_id: str,
     request_id: str,
@@ -152,8 +154,8 @@ def note_outage(
     request = api.NoteOutageRequest(
         request_id=request_id_of(request_id),
         service=service,
-        start_time=to_timestamp(instant_of(start)),
-        end_time=to_timestamp(instant_of(end)),
+        start_time=to_timestamp(start),
+        end_time=to_timestamp(end),
         cause=_CAUSES[cause],
         agreement_id=agreement_id,
     )
@@ -237,8 +239,8 @@ def _print_agreements(found: Sequence[Agreement]) -> None:
                 each.service,
                 in_language(each.terms.title),
                 in_major_units(each.monthly_charge.minor_units, each.monthly_charge.currency),
-                f"{from_timestamp(each.start_time).astimezone():%Y-%m-%d %H:%M}",
-                f"{from_timestamp(each.end_time).astimezone():%Y-%m-%d %H:%M}" if each.HasField("end_time") else "",
+                told_time(each.start_time),
+                told_time(each.end_time) if each.HasField("end_time") else "",
             )
             for each in found
         ],
@@ -278,8 +280,8 @@ def _cells(line: StatementLine) -> tuple[str, ...]:
         "" if line.HasField("amount") else _duration(line.time_us),
         f"{line.percent} %" if line.percent else "",
         in_major_units(line.amount.minor_units, line.amount.currency) if line.HasField("amount") else "",
-        f"{from_timestamp(line.start_time).astimezone():%Y-%m-%d %H:%M:%S}" if line.HasField("start_time") else "",
-        f"{from_timestamp(line.end_time).astimezone():%Y-%m-%d %H:%M:%S}" if line.HasField("end_time") else "",
+        told_time(line.start_time, timespec="seconds") if line.HasField("start_time") else "",
+        told_time(line.end_time, timespec="seconds") if line.HasField("end_time") else "",
         line.source,
     )
 

@@ -5,14 +5,12 @@ from pathlib import Path
 
 import click
 from google.protobuf.message import Message
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.api.federation.v1.problem_pb2 import PerceivedSeverity
 from gateway.api.region.v1 import alarm_service_pb2 as api
 from gateway.api.region.v1.alarm_pb2 import Alarm, AlarmAckState, AlarmState, NetworkObject
 from gateway.api.region.v1.alarm_service_pb2 import AlarmReport, SendAlarmsRequest, SendAlarmsResponse
 from gateway.api.region.v1.alarm_service_pb2_grpc import AlarmServiceStub
-from gateway.clock import from_timestamp
 from gateway.languages import translated
 from gateway.terminal import print_table, tell_more
 from gateway.words import word
@@ -21,6 +19,7 @@ from region_node.cli.connection import Target, connection_options, patience_opti
 from region_node.cli.network.network_file import NetworkFile, NetworkFileUnusable
 from region_node.cli.network.network_import import Kind, run_import, source_option
 from region_node.cli.options import json_option, print_message
+from region_node.cli.times import told_time
 
 _CALL_SECONDS = 30.0
 _SEVERITIES = [each.removeprefix("PERCEIVED_SEVERITY_").lower() for each in PerceivedSeverity.keys()[1:]]
@@ -190,8 +189,8 @@ def _tell(answer: Message, found: Sequence[Alarm], *, as_json: bool) -> None:
         translated("severity"),
         translated("cause"),
         translated("state"),
-        translated("since (UTC)"),
-        translated("until (UTC)"),
+        translated("since"),
+        translated("until"),
         translated("seen by"),
         translated("affected services"),
     ]
@@ -207,12 +206,8 @@ def _row(alarm: Alarm) -> list[str]:
         word(PerceivedSeverity.Name(alarm.perceived_severity), "PERCEIVED_SEVERITY_"),
         alarm.probable_cause,
         word(AlarmState.Name(alarm.state), "ALARM_STATE_"),
-        _time(alarm.raise_time),
-        _time(alarm.clear_time) if alarm.HasField("clear_time") else "",
+        told_time(alarm.raise_time, timespec="seconds"),
+        told_time(alarm.clear_time, timespec="seconds") if alarm.HasField("clear_time") else "",
         alarm.ack_user if seen else "",
         " ".join(alarm.affected_services),
     ]
-
-
-def _time(told: Timestamp) -> str:
-    return f"{from_timestamp(told):%Y-%m-%d %H:%M:%S}"

@@ -1,7 +1,6 @@
 """A step of the work on a fault as it is typed: its name, and `field=value` for each of its fields."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 
 from google.protobuf import json_format
 from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
@@ -9,6 +8,7 @@ from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
 from gateway.api.region.v1.fault_pb2 import FaultMeasure, FaultReview
 from gateway.api.region.v1.fault_service_pb2 import WorkOnFaultRequest
 from gateway.languages import translated
+from region_node.cli.times import instant_of
 
 _FIELDS: Mapping[str, FieldDescriptor] = {
     field.name.replace("_", "-"): field for field in WorkOnFaultRequest.DESCRIPTOR.oneofs_by_name["step"].fields
@@ -108,11 +108,11 @@ def _value(field: FieldDescriptor | None, key: str, value: str, known: Sequence[
 
 
 def _time(key: str, value: str) -> str:
-    """A time as JSON has it; one that says no zone is one of this machine's."""
+    """A time as JSON has it."""
     try:
-        return datetime.fromisoformat(value).astimezone(UTC).isoformat()
-    except (ValueError, OverflowError):
-        raise ValueError(translated("{field}: a time such as 2027-01-31T09:00+08:00", field=key)) from None
+        return instant_of(value).isoformat()
+    except ValueError as error:
+        raise ValueError(f"{key}: {error}") from error
 
 
 def _no_such_field(key: str, known: Sequence[str]) -> str:

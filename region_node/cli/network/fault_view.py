@@ -22,6 +22,7 @@ from gateway.languages import in_language, translated
 from gateway.money import in_major_units
 from gateway.terminal import print_table
 from gateway.words import word
+from region_node.cli.times import told_time
 from region_node.faults.outages import due_of
 from region_node.faults.rules import UNREPAIRED
 
@@ -68,7 +69,7 @@ def print_told(fault: Fault) -> None:
         state=_state(fault),
         severity=_severity(fault),
         region=fault.owner_region,
-        due=_time(from_timestamp(fault.expected_resolution_date)),
+        due=told_time(fault.expected_resolution_date),
     )
     click.echo(told)
 
@@ -97,7 +98,7 @@ def print_fault(fault: Fault) -> None:
     click.echo()
     columns = [translated("time"), translated("who"), translated("what")]
     timeline = sorted(_happened(fault), key=lambda row: row[0])
-    print_table(columns, [(_time(time), who, what) for time, who, what in timeline])
+    print_table(columns, [(told_time(time), who, what) for time, who, what in timeline])
     for each in fault.review.measures:
         click.echo(
             translated("Measure: {what}; {owner}, by {date}", what=each.what, owner=each.owner, date=each.due_date)
@@ -112,7 +113,7 @@ def _print_repair(fault: Fault) -> None:
         click.echo(told)
     if repair.appointments:
         last = repair.appointments[-1]
-        start, end = (_time(from_timestamp(each)) for each in (last.start_time, last.end_time))
+        start, end = (told_time(each) for each in (last.start_time, last.end_time))
         click.echo(translated("Appointment: {start} to {end}", start=start, end=end))
     if repair.parts:
         columns = [translated("part"), translated("name"), translated("price"), translated("decision"), ""]
@@ -132,7 +133,7 @@ def _print_repair(fault: Fault) -> None:
 def _part(part: RepairPart) -> tuple[str, str, str, str, str]:
     price = in_major_units(part.price.minor_units, part.price.currency)
     decision = word(QuoteState.Name(part.quote), "QUOTE_STATE_")
-    put_in = _time(from_timestamp(part.install_time)) if part.HasField("install_time") else ""
+    put_in = told_time(part.install_time) if part.HasField("install_time") else ""
     if put_in and part.quote == QuoteState.QUOTE_STATE_ACCEPTED:
         put_in += f" {translated('charged') if part.charged else translated('not charged: ask for the money')}"
     return str(part.number), part.name, price, decision, put_in
@@ -144,10 +145,10 @@ def _outage(outage: FaultOutage) -> tuple[str, str, str, str, str]:
         known, amount = outage.waiver.HasField("amount"), outage.waiver.amount
         given = in_major_units(amount.minor_units, amount.currency) if known else translated("yes")
     return (
-        _time(from_timestamp(outage.start_time)),
+        told_time(outage.start_time),
         _due(outage),
         translated("yes") if outage.HasField("breach_time") else "",
-        _time(from_timestamp(outage.end_time)) if outage.HasField("end_time") else "",
+        told_time(outage.end_time) if outage.HasField("end_time") else "",
         given,
     )
 
@@ -185,7 +186,7 @@ def _state(fault: Fault) -> str:
 
 
 def _due(outage: FaultOutage) -> str:
-    return _time(from_timestamp(outage.due))
+    return told_time(outage.due)
 
 
 def _still_due(fault: Fault) -> str:
@@ -194,8 +195,4 @@ def _still_due(fault: Fault) -> str:
     if due is None:
         return ""
     is_late = fault.outages[-1].HasField("breach_time")
-    return f"{_time(due)} {translated('late')}" if is_late else _time(due)
-
-
-def _time(instant: datetime) -> str:
-    return f"{instant.astimezone():%Y-%m-%d %H:%M}"
+    return f"{told_time(due)} {translated('late')}" if is_late else told_time(due)

@@ -23,6 +23,7 @@ from region_node.cli.connection import Target, connection_options, patience_opti
 from region_node.cli.network.network_file import NetworkFile, NetworkFileUnusable
 from region_node.cli.network.network_import import Kind, run_import, source_option
 from region_node.cli.options import json_option, print_message
+from region_node.cli.times import told_time
 from region_node.measurements.capacity import trend
 
 _CALL_SECONDS = 30.0
@@ -100,7 +101,7 @@ def show(target: Target, name: str, is_service: bool, by: str, last: int, as_jso
         print_message(found)
         return
     columns = [
-        translated("begins (UTC)"),
+        translated("begins"),
         translated("windows"),
         translated("delay, ms (95 %)"),
         translated("variation, ms (95 %)"),
@@ -189,7 +190,7 @@ def _row(summary: api.QualitySummary) -> list[str]:
 
     available = figures.get(QualityFigure.QUALITY_FIGURE_AVAILABILITY)
     return [
-        f"{from_timestamp(summary.start_time):%Y-%m-%d %H:%M}",
+        told_time(summary.start_time, UTC),
         str(max(each.count for each in summary.figures)),
         both(_DELAY, 1_000, 3),
         both(QualityFigure.QUALITY_FIGURE_DELAY_VARIATION, 1_000, 3),

@@ -1,6 +1,7 @@
 """`region-node planned-outages`: when the region works on its network."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
 from typing import TypeVar
 
 import click
@@ -9,20 +10,21 @@ from google.protobuf.message import Message
 from gateway.api.region.v1 import planned_outage_service_pb2 as api
 from gateway.api.region.v1.planned_outage_service_pb2 import PlannedOutage, PlannedOutageState
 from gateway.api.region.v1.planned_outage_service_pb2_grpc import PlannedOutageServiceStub
-from gateway.clock import from_timestamp, to_timestamp
+from gateway.clock import to_timestamp
 from gateway.languages import translated
 from gateway.terminal import print_table, tell_more
 from gateway.words import word
 from region_node.cli.asking import answer_of
 from region_node.cli.connection import Target, connection_options
-from region_node.cli.options import instant_of, json_option, print_message, request_id_of, request_option
+from region_node.cli.options import json_option, print_message, request_id_of, request_option
+from region_node.cli.times import InstantType, told_time
 
 T = TypeVar("T")
 
 _CALL_SECONDS = 30.0
 _STATE = "PLANNED_OUTAGE_STATE_"
-_start_option = click.option("--start", required=True, help="From when, as 2026-12-24T01:00+08:00.")
-_end_option = click.option("--end", required=True, help="Until when, in the same form.")
+_start_option = click.option("--start", type=InstantType(), required=True, help="From when, as 2026-12-24T01:00+08:00.")
+_end_option = click.option("--end", type=InstantType(), required=True, help="Until when, in the same form.")
 
 
 @click.group("planned-outages")
@@ -43,8 +45,8 @@ def announce(
     target: Target,
     sites: tuple[str, ...],
     links: tuple[str, ...],
-    start: str,
-    end: str,
+    start: datetime,
+    end: datetime,
     emergency: bool,
     request_id: str,
     as_json: bool,
@@ -67,8 +69,8 @@ def announce(
         request_id=request_id_of(request_id),
         sites=sites,
         links=links,
-        start_time=to_timestamp(instant_of(start)),
-        end_time=to_timestamp(instant_of(end)),
+        start_time=to_timestamp(start),
+        end_time=to_timestamp(end),
         emergency=emergency,
     )
     answer = _ask(target, lambda node: node.AnnouncePlannedOutage(request, timeout=_CALL_SECONDS), request.request_id)
@@ -82,7 +84,7 @@ def announce(
 @_end_option
 @request_option
 @json_option
-def change(target: Target, outage_id: str, start: str, end: str, request_id: str, as_json: bool) -> None:
+def change(target: Target, outage_id: str, start: datetime, end: datetime, request_id: str, as_json: bool) -> None:
     """Move a planned outage that has not begun; the notice for it begins anew.
 
     \b
@@ -96,8 +98,8 @@ def change(target: Target, outage_id: str, start: str, end: str, request_id: str
     request = api.ChangePlannedOutageRequest(
         request_id=request_id_of(request_id),
         planned_outage_id=outage_id,
-        start_time=to_timestamp(instant_of(start)),
-        end_time=to_timestamp(instant_of(end)),
+        start_time=to_timestamp(start),
+        end_time=to_timestamp(end),
     )
     answer = _ask(target, lambda node: node.ChangePlannedOutage(request, timeout=_CALL_SECONDS), request.request_id)
     _tell(answer, [answer.planned_outage], as_json=as_json)
@@ -167,8 +169,8 @@ def _tell(message: Message, found: Sequence[PlannedOutage], *, as_json: bool) ->
 def _cells(planned: PlannedOutage) -> tuple[str, ...]:
     return (
         planned.id,
-        f"{from_timestamp(planned.start_time).astimezone():%Y-%m-%d %H:%M}",
-        f"{from_timestamp(planned.end_time).astimezone():%Y-%m-%d %H:%M}",
+        told_time(planned.start_time),
+        told_time(planned.end_time),
         word(PlannedOutageState.Name(planned.state), _STATE),
         translated("yes") if planned.emergency else "",
         ", ".join([*planned.sites, *planned.links]),

@@ -14,7 +14,6 @@ from gateway.api.region.v1 import problem_service_pb2 as api
 from gateway.api.region.v1.problem_service_pb2_grpc import ProblemServiceStub
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Requester
-from gateway.clock import from_timestamp
 from gateway.errors import from_rpc_error
 from gateway.languages import translated
 from gateway.terminal import print_table
@@ -25,6 +24,7 @@ from region_node.cli.exits import REFUSED, leave
 from region_node.cli.network.problem_view import told_cause
 from region_node.cli.options import channel_option, json_option, print_message, requester_of, staff_option
 from region_node.cli.outcome import may_pass, told_by
+from region_node.cli.times import told_time
 
 T = TypeVar("T")
 
@@ -221,8 +221,8 @@ def _print_problems(found: Sequence[api.FollowedProblem]) -> None:
         translated("severity"),
         translated("cause"),
         translated("services"),
-        translated("since (UTC)"),
-        translated("until (UTC)"),
+        translated("since"),
+        translated("until"),
         translated("customers"),
         translated("complaints"),
     ]
@@ -237,8 +237,8 @@ def _row(followed: api.FollowedProblem) -> list[str]:
         word(PerceivedSeverity.Name(header.severity), "PERCEIVED_SEVERITY_"),
         told_cause(header),
         ", ".join(header.services),
-        f"{from_timestamp(header.start_time):%Y-%m-%d %H:%M:%S}",
-        f"{from_timestamp(header.end_time):%Y-%m-%d %H:%M:%S}" if header.HasField("end_time") else "",
+        told_time(header.start_time, timespec="seconds"),
+        told_time(header.end_time, timespec="seconds") if header.HasField("end_time") else "",
         str(followed.customers),
         _complaints(followed.complaints),
     ]

@@ -1,7 +1,6 @@
 """`region-node support`: open support requests about network services, and work on them with the region at fault."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime
 from typing import TypeVar
 
 import click
@@ -18,6 +17,7 @@ from region_node.cli.asking import answer_of
 from region_node.cli.connection import Target, connection_options
 from region_node.cli.network.support_view import print_list, print_request, print_told, print_unanswered
 from region_node.cli.options import json_option, print_message, request_id_of, request_option, staff_option
+from region_node.cli.times import instant_of
 from region_node.support.rules import state_name
 
 T = TypeVar("T")
@@ -229,7 +229,7 @@ def _measurement(told: str) -> SupportMeasurement:
         if len(parts) != _PARTS:
             raise ValueError
         delay, variation, loss = (int(each) for each in parts[1:4])
-        start, end = (datetime.fromisoformat(each).astimezone() for each in parts[4:])
+        start, end = map(instant_of, parts[4:])
     except ValueError:
         problem = translated("--measured: {told} is not LINK,DELAY,VARIATION,LOSS,FROM,TO", told=told)
         raise click.UsageError(problem) from None

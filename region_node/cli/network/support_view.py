@@ -12,6 +12,7 @@ from gateway.errors import reason_name
 from gateway.languages import translated
 from gateway.terminal import print_table
 from gateway.words import word
+from region_node.cli.times import told_time
 
 
 def print_list(requests: Sequence[SupportRequest]) -> None:
@@ -30,7 +31,7 @@ def print_list(requests: Sequence[SupportRequest]) -> None:
             each.inquiry.service,
             _state(each.state),
             each.owner_region,
-            _time(from_timestamp(each.creation_date)),
+            told_time(each.creation_date),
             each.inquiry.subject,
         )
         for each in requests
@@ -71,8 +72,8 @@ def print_request(request: SupportRequest) -> None:
                 str(each.delay_us),
                 str(each.delay_variation_us),
                 str(each.loss_ppb),
-                _time(from_timestamp(each.start_time)),
-                _time(from_timestamp(each.end_time)),
+                told_time(each.start_time),
+                told_time(each.end_time),
             )
             for each in inquiry.measurements
         ]
@@ -82,7 +83,7 @@ def print_request(request: SupportRequest) -> None:
     click.echo()
     columns = [translated("time"), translated("who"), translated("what")]
     timeline = sorted(_happened(request), key=lambda row: row[0])
-    print_table(columns, [(_time(time), who, what) for time, who, what in timeline])
+    print_table(columns, [(told_time(time), who, what) for time, who, what in timeline])
 
 
 def print_experts(experts: Sequence[Expert]) -> None:
@@ -138,7 +139,3 @@ def _happened(request: SupportRequest) -> Iterator[tuple[datetime, str, str]]:
 
 def _state(state: SupportState.ValueType) -> str:
     return word(SupportState.Name(state), "SUPPORT_STATE_")
-
-
-def _time(instant: datetime) -> str:
-    return f"{instant.astimezone():%Y-%m-%d %H:%M}"

@@ -21,6 +21,7 @@ from region_node.cli.exits import NOT_KNOWN, REFUSED, USAGE, leave
 from region_node.cli.node.audit_export import Proof, Wanted, export, is_known, written
 from region_node.cli.node.audit_witnesses import NoWitness, Testimony, Witnesses
 from region_node.cli.node.config import load_settings, settings_options
+from region_node.cli.times import told_time
 from region_node.membership.last_good import LastGood
 from region_node.settings import RegionSettings
 
@@ -191,10 +192,10 @@ def _compared(testimony: Testimony, offline: bool) -> Sequence[str]:
         lines.append(translated("It contains row {row} as a coordinator keeps it, signed by this region.", row=row))
     lines += [
         translated(
-            "It contains row {row} as region {region} keeps it since {time} UTC, signed by both regions.",
+            "It contains row {row} as region {region} keeps it since {time}, signed by both regions.",
             row=each.head.sequence,
             region=each.witness,
-            time=f"{from_microseconds(each.time):%Y-%m-%d %H:%M:%S}",
+            time=told_time(from_microseconds(each.time), timespec="seconds"),
         )
         for each in testimony.regions
     ]

@@ -20,6 +20,7 @@ from gateway.terminal import print_table
 from gateway.words import word
 from region_node.cli.customers.line_file import Line, LineFile
 from region_node.cli.imports.import_report import ImportReport
+from region_node.cli.times import told_time
 
 _LEVELS = 6  # L0 to L5
 _SHOWN_FROM = 2  # every complaint reaches the levels below when it is filed
@@ -94,10 +95,10 @@ class ReplayReport(ImportReport[ImportedComplaint, ImportComplaintsResponse]):
                     str(each.row),
                     each.reference,
                     each.category,
-                    _time(each.filed),
+                    told_time(each.filed, self._zone),
                     _level(each.level),
                     word(EscalationTrigger.Name(each.trigger), _PREFIX),
-                    _time(each.due),
+                    told_time(each.due, self._zone),
                 )
                 for each in reached[: self._rows]
             ],
@@ -138,10 +139,6 @@ class ReplayReport(ImportReport[ImportedComplaint, ImportComplaintsResponse]):
                 for (category, month, level), count in sorted(self._levels.items())
             ],
         }
-
-
-def _time(instant: datetime) -> str:
-    return f"{instant:%Y-%m-%d %H:%M}"
 
 
 def _level(level: int) -> str:
