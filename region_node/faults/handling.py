@@ -20,6 +20,7 @@ from region_node.context import RegionContext
 from region_node.customers.told_standings import require_takes_complaints, require_unrestricted, standings_of
 from region_node.faults import outages, owner, places, rules, told
 from region_node.faults.following import followed
+from region_node.faults.of_alarms import raised_by_alarm
 from region_node.faults.rows import (
     FaultRow,
     find_fault,
@@ -55,6 +56,7 @@ def report(tx: Transaction, context: RegionContext, caller: Submitter, reported:
     number = next_fault_number(tx)
     fault = _new_fault(context, caller, settled, home or "", number, now)
     row = FaultRow(fault, caller.traceparent)
+    raised_by_alarm(tx, context, fault, now)
     failpoints.reach("fault-reported.before-commit")
     is_own = fault.owner_region == context.region
     if is_own:

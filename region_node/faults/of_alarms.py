@@ -1,11 +1,19 @@
 """Faults that alarms raise: what an alarm says of the trouble is what the report says of the fault."""
 
+from datetime import datetime
+
 from gateway.api.federation.v1.problem_pb2 import PerceivedSeverity
 from gateway.api.region.v1.alarm_pb2 import Alarm
-from gateway.api.region.v1.fault_pb2 import FaultReport, FaultSeverity
+from gateway.api.region.v1.fault_pb2 import Fault, FaultReport, FaultSeverity
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
 from gateway.federation.network import NetworkRegistry
 from gateway.store.port import Transaction
-from region_node.measurements.alarm_rows import require_alarm
+from region_node.context import RegionContext
+from region_node.faults import rules
+from region_node.faults.rows import find_fault
+from region_node.measurements.alarm_rows import find_alarm, require_alarm
+from region_node.measurements.alarms import changed
 
 _SEVERITIES = {
     PerceivedSeverity.PERCEIVED_SEVERITY_CRITICAL: FaultSeverity.FAULT_SEVERITY_CRITICAL,
@@ -30,6 +38,21 @@ def completed(tx: Transaction, network: NetworkRegistry, report: FaultReport) ->
     told.severity = report.severity or _severity_of(alarm)
     told.description = report.description or f"{alarm.probable_cause} {alarm.specific_problem}".strip()
     return told
+
+
+def raised_by_alarm(tx: Transaction, context: RegionContext, fault: Fault, now: datetime) -> None:
+    """Writes down at an alarm of this region which fault it has raised; nothing where a customer reports it.
+
+    Raises Refused with ALARM_HAS_FAULT while somebody works on one: two crews would go to one cut.
+    """
+    report = fault.report
+    if not report.alarm or report.number or (alarm := find_alarm(tx, report.alarm)) is None:
+        return
+    before = find_fault(tx, alarm.fault_id) if alarm.fault_id else None
+    if before is not None and before.fault.state not in rules.ENDED:
+        raise Refused(Reason.REASON_ALARM_HAS_FAULT, alarm=alarm.id, fault=alarm.fault_id)
+    alarm.fault_id = fault.id
+    changed(tx, context, alarm, now)
 
 
 def _severity_of(alarm: Alarm) -> FaultSeverity.ValueType:

@@ -62,12 +62,18 @@ def open_alarm(tx: Transaction, external: str) -> Alarm | None:
     return Alarm.FromString(body) if body is not None else None
 
 
+def find_alarm(tx: Transaction, alarm_id: str) -> Alarm | None:
+    """An alarm of this region; None where there is none by this id."""
+    body = tx.first(bytes, "SELECT body FROM alarms WHERE alarm_id = :id", id=alarm_id)
+    return Alarm.FromString(body) if body is not None else None
+
+
 def require_alarm(tx: Transaction, alarm_id: str) -> Alarm:
     """An alarm. Raises Refused with ALARM_NOT_FOUND."""
-    body = tx.first(bytes, "SELECT body FROM alarms WHERE alarm_id = :id", id=alarm_id)
-    if body is None:
+    found = find_alarm(tx, alarm_id)
+    if found is None:
         raise Refused(Reason.REASON_ALARM_NOT_FOUND, alarm=alarm_id)
-    return Alarm.FromString(body)
+    return found
 
 
 def keep(tx: Transaction, alarm: Alarm) -> None:

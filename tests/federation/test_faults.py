@@ -7,7 +7,7 @@ import pytest
 
 from gateway.api.region.v1.alarm_pb2 import NetworkObject
 from gateway.api.region.v1.fault_pb2 import Fault, FaultCause, FaultPlace, FaultReport, FaultSeverity, FaultState
-from gateway.api.region.v1.fault_service_pb2 import WatchFaultsRequest
+from gateway.api.region.v1.fault_service_pb2 import WatchFaultsRequest, WorkOnFaultRequest
 from gateway.clock import from_timestamp
 from tests.federation.counter import REQUESTER, Counter
 from tests.federation.fault_reporter import CLOSED, IN_PROGRESS, RESOLVED, REVIEW, FaultReporter
@@ -308,8 +308,13 @@ async def test_an_alarm_raises_a_fault_where_it_is_and_says_how_bad_it_is(
     assert (filed.report.place, filed.severity) == (place, severity)
     assert services in filed.report.services
     assert (filed.report.alarm, filed.report.description) == (alarm.id, "lossOfSignal")
-    own = await engineers.hand_in(FaultReport(alarm=alarm.id, description="dark", place=FaultPlace(site="xichang")))
+    assert [each.fault_id for each in await probe.alarms()] == [filed.id]
+    elsewhere = FaultReport(alarm=alarm.id, description="dark", place=FaultPlace(site="xichang"))
+    assert (await refusal(engineers.hand_in(elsewhere))).reason == "ALARM_HAS_FAULT"
+    await engineers.work(filed.id, WorkOnFaultRequest(reject=WorkOnFaultRequest.Reject(reason="seen by nobody")))
+    own = await engineers.hand_in(elsewhere)
     assert (own.report.place.site, own.report.description, own.severity) == ("xichang", "dark", MINOR)
+    assert [each.fault_id for each in await probe.alarms()] == [own.id]
     unknown = FaultReport(alarm="sichuan/alarm-0")
     assert (await refusal(engineers.hand_in(unknown))).reason == "ALARM_NOT_FOUND"
 

@@ -192,6 +192,7 @@ def _tell(answer: Message, found: Sequence[Alarm], *, as_json: bool) -> None:
         translated("since"),
         translated("until"),
         translated("seen by"),
+        translated("fault"),
         translated("affected services"),
     ]
     print_table(columns, [_row(each) for each in found])
@@ -209,5 +210,6 @@ def _row(alarm: Alarm) -> list[str]:
         told_time(alarm.raise_time, timespec="seconds"),
         told_time(alarm.clear_time, timespec="seconds") if alarm.HasField("clear_time") else "",
         alarm.ack_user if seen else "",
+        alarm.fault_id,
         " ".join(alarm.affected_services),
     ]

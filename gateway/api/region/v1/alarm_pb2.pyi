@@ -239,6 +239,7 @@ class Alarm(_message.Message):
     CROSSED_THRESHOLD_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
     CLEAR_USER_FIELD_NUMBER: _builtins.int
+    FAULT_ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """`<region>/alarm-<number>`."""
     operator: _builtins.str
@@ -269,6 +270,8 @@ class Alarm(_message.Message):
     """Counts its changes from 1."""
     clear_user: _builtins.str
     """The staff id of who has said that it is over; empty where a system, or what was measured, says so."""
+    fault_id: _builtins.str
+    """The fault that it has raised, the last of several; empty where there is none."""
     @_builtins.property
     def alarmed_object(self) -> Global___NetworkObject:
         """What it is about."""
@@ -322,10 +325,11 @@ class Alarm(_message.Message):
         crossed_threshold: Global___ThresholdCrossing | None = ...,
         version: _builtins.int = ...,
         clear_user: _builtins.str = ...,
+        fault_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["ack_time", b"ack_time", "alarmed_object", b"alarmed_object", "change_time", b"change_time", "clear_time", b"clear_time", "crossed_threshold", b"crossed_threshold", "raise_time", b"raise_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["ack_state", b"ack_state", "ack_time", b"ack_time", "ack_user", b"ack_user", "affected_services", b"affected_services", "alarm_type", b"alarm_type", "alarmed_object", b"alarmed_object", "change_time", b"change_time", "clear_time", b"clear_time", "clear_user", b"clear_user", "crossed_threshold", b"crossed_threshold", "external_alarm_id", b"external_alarm_id", "id", b"id", "operator", b"operator", "perceived_severity", b"perceived_severity", "planned_outage", b"planned_outage", "probable_cause", b"probable_cause", "raise_time", b"raise_time", "service_affecting", b"service_affecting", "source", b"source", "specific_problem", b"specific_problem", "state", b"state", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ack_state", b"ack_state", "ack_time", b"ack_time", "ack_user", b"ack_user", "affected_services", b"affected_services", "alarm_type", b"alarm_type", "alarmed_object", b"alarmed_object", "change_time", b"change_time", "clear_time", b"clear_time", "clear_user", b"clear_user", "crossed_threshold", b"crossed_threshold", "external_alarm_id", b"external_alarm_id", "fault_id", b"fault_id", "id", b"id", "operator", b"operator", "perceived_severity", b"perceived_severity", "planned_outage", b"planned_outage", "probable_cause", b"probable_cause", "raise_time", b"raise_time", "service_affecting", b"service_affecting", "source", b"source", "specific_problem", b"specific_problem", "state", b"state", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -345,6 +345,8 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Send it to the node of the region that it belongs to."""
     REASON_ALARM_NOT_FOUND: _Reason.ValueType  # 222
     """Look in the list of alarms for those that are there."""
+    REASON_ALARM_HAS_FAULT: _Reason.ValueType  # 223
+    """Follow that fault. Once it is closed, or taken back, the alarm may raise another one."""
     REASON_PROBLEM_NOT_FOUND: _Reason.ValueType  # 230
     """Look at `coordinator problems list --all`: the problem may have ended long ago."""
     REASON_NETWORK_EVENT_NOT_OWN: _Reason.ValueType  # 231
@@ -707,6 +709,8 @@ REASON_NETWORK_OBJECT_ELSEWHERE: Reason.ValueType  # 221
 """Send it to the node of the region that it belongs to."""
 REASON_ALARM_NOT_FOUND: Reason.ValueType  # 222
 """Look in the list of alarms for those that are there."""
+REASON_ALARM_HAS_FAULT: Reason.ValueType  # 223
+"""Follow that fault. Once it is closed, or taken back, the alarm may raise another one."""
 REASON_PROBLEM_NOT_FOUND: Reason.ValueType  # 230
 """Look at `coordinator problems list --all`: the problem may have ended long ago."""
 REASON_NETWORK_EVENT_NOT_OWN: Reason.ValueType  # 231
