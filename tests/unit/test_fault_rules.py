@@ -148,7 +148,7 @@ def test_a_step_is_typed_by_its_name_and_its_fields() -> None:
         ("take-up", ["text=x"], "no fields"),
         ("close", ["measure=bury it;li"], "WHAT;WHO;YYYY-MM-DD"),
         ("close", ["text=x"], "summary, measure"),
-        ("estimate", ["end_time=tomorrow"], "2027-01-31"),
+        ("estimate", ["end_time=tomorrow"], "2026-12-24T01:00"),
         ("name-part", ["name=ONU", "price=120"], "12000 CNY"),
         ("name-part", ["in_warranty=ja"], "yes, no"),
         ("install-part", ["part=one"], "a number"),
