@@ -25,11 +25,24 @@ def services_down(network: NetworkRegistry, out: Parts) -> frozenset[str]:
 
     A service with links and fewer than two sites is down when all of its links are out.
     """
-    return frozenset(
-        each.id
-        for each in network.services_on(sites=out.sites, links=_links_out(network, out))
-        if _is_down(network, each, out)
-    )
+    return frozenset(each.id for each in services_on(network, out) if is_down(network, each, out))
+
+
+def services_on(network: NetworkRegistry, parts: Parts) -> tuple[NetworkService, ...]:
+    """The services that use any of these parts, or a link that ends at one of the sites; by id."""
+    ending = (link.id for site in parts.sites for link in network.links_at(site))
+    return network.services_on(sites=parts.sites, links={*parts.links, *ending})
+
+
+def is_down(network: NetworkRegistry, service: NetworkService, out: Parts) -> bool:
+    """Whether a service is down where these parts are out."""
+    if not out.sites.isdisjoint(service.sites):
+        return True
+    left = [link for each in service.links if (link := network.links.get(each)) is not None and _is_up(link, out)]
+    if len(service.sites) <= 1:
+        return bool(service.links) and not left
+    reached = _components(service.sites, left)
+    return len({reached[each] for each in service.sites}) > 1
 
 
 def cut_together(network: NetworkRegistry, one: Parts, other: Parts) -> Iterator[str]:
@@ -43,22 +56,8 @@ def cut_together(network: NetworkRegistry, one: Parts, other: Parts) -> Iterator
             yield f"{first} - {second}"
 
 
-def _is_down(network: NetworkRegistry, service: NetworkService, out: Parts) -> bool:
-    if not out.sites.isdisjoint(service.sites):
-        return True
-    left = [link for each in service.links if (link := network.links.get(each)) is not None and _is_up(link, out)]
-    if len(service.sites) <= 1:
-        return bool(service.links) and not left
-    reached = _components(service.sites, left)
-    return len({reached[each] for each in service.sites}) > 1
-
-
 def _is_up(link: Link, out: Parts) -> bool:
     return link.id not in out.links and link.site_a not in out.sites and link.site_b not in out.sites
-
-
-def _links_out(network: NetworkRegistry, out: Parts) -> Iterable[str]:
-    return {*out.links, *(link.id for site in out.sites for link in network.links_at(site))}
 
 
 def _reached(network: NetworkRegistry, out: Parts) -> Mapping[str, str]:

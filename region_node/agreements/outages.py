@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from gateway.api.federation.v1.federation_pb2 import MemberState
-from gateway.api.region.v1.agreement_pb2 import OutageCause, ServiceOutage
+from gateway.api.region.v1.agreement_pb2 import OutageCause, PartOutage, ServiceOutage
 from gateway.api.region.v1.outage_envelopes_pb2 import OutageTold
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -70,7 +70,7 @@ def note_outage(tx: Transaction, context: RegionContext, outage: ServiceOutage, 
 
 def keep_outage(tx: Transaction, context: RegionContext, outage: ServiceOutage, now: datetime) -> bool:
     """Keeps what a region says of an outage; False where that, or a later word, is known."""
-    start, end = _span(outage)
+    span = span_of(outage)
     announced = to_microseconds(from_timestamp(outage.announce_time)) if outage.HasField("announce_time") else None
     known = tx.first(
         _Known,
@@ -79,9 +79,9 @@ def keep_outage(tx: Transaction, context: RegionContext, outage: ServiceOutage, 
         service=outage.service,
         source=outage.source,
         agreement=outage.agreement_id,
-        start=start,
+        start=span.start,
     )
-    if known is not None and known.is_said_by(outage, end, announced):
+    if known is not None and known.is_said_by(outage, span.end, announced):
         return False
     tx.execute(
         "INSERT INTO service_outages (service, source, agreement_id, start_time, end_time, region, cause,"
@@ -92,17 +92,18 @@ def keep_outage(tx: Transaction, context: RegionContext, outage: ServiceOutage, 
         service=outage.service,
         source=outage.source,
         agreement=outage.agreement_id,
-        start=start,
-        end=end,
+        start=span.start,
+        end=span.end,
         region=outage.region,
         cause=outage.cause,
         announced=announced,
         version=outage.version,
         withdrawn=int(outage.withdrawn),
     )
-    correct_soon(tx, context, outage.service, Span(start, max(end, known.end_time if known is not None else end)), now)
+    looked_at = Span(span.start, max(span.end, known.end_time if known is not None else span.end))
+    correct_soon(tx, context, outage.service, looked_at, now)
     if outage.cause == OutageCause.OUTAGE_CAUSE_PLANNED:
-        tell_planned_soon(tx, outage.service, outage.source, start, now)
+        tell_planned_soon(tx, outage.service, outage.source, span.start, now)
     return True
 
 
@@ -189,16 +190,15 @@ def require_plausible(network: NetworkRegistry, outage: ServiceOutage) -> None:
         raise Refused(Reason.REASON_REQUEST_INVALID, field="source", problem="not of the region, or no version")
     if (is_customers and not outage.agreement_id) or not (is_customers or outage.cause in _OF_A_SERVICE):
         raise Refused(Reason.REASON_REQUEST_INVALID, field="cause", problem="not of a service")
-    start, end = _span(outage)
-    if not start < end <= start + LONGEST // timedelta(microseconds=1):
+    span = span_of(outage)
+    if not span.start < span.end <= span.start + LONGEST // timedelta(microseconds=1):
         problem = f"not later than the start, or more than {LONGEST.days} days later"
         raise Refused(Reason.REASON_REQUEST_INVALID, field="end_time", problem=problem)
 
 
 def _tell(tx: Transaction, context: RegionContext, outage: ServiceOutage, now: datetime) -> None:
-    start, _ = _span(outage)
     kind, payload = EnvelopeKind.ENVELOPE_KIND_SERVICE_OUTAGE, OutageTold(outage=outage).SerializeToString()
-    name = f"{outage.service}/{start}#{outage.version}"
+    name = f"{outage.service}/{span_of(outage).start}#{outage.version}"
     tell_every_region(tx, context, kind, f"{SUBJECTS}{outage.source}", name, payload, now)
 
 
@@ -230,14 +230,14 @@ def tell_every_region(
         send(tx, context.border, letter, now=now, traceparent="")
 
 
-def _span(outage: ServiceOutage) -> tuple[int, int]:
-    """In microseconds. Raises Refused for a time out of range."""
+def span_of(outage: ServiceOutage | PartOutage) -> Span:
+    """When it was. Raises Refused for a time out of range."""
     try:
         times = (outage.start_time, outage.end_time)
         start, end = (to_microseconds(from_timestamp(each)) for each in times)
     except OverflowError:
         raise Refused(Reason.REASON_REQUEST_INVALID, field="start_time", problem="out of range") from None
-    return start, end
+    return Span(start, end)
 
 
 def _months_of(time_zone: str, span: Span) -> Iterable[Month]:

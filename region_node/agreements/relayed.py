@@ -15,6 +15,7 @@ from gateway.store.port import Transaction
 from region_node.agreements.conformance import SUBJECTS as CONFORMANCE_SUBJECTS
 from region_node.agreements.conformance import keep_conformance, require_measured
 from region_node.agreements.outages import SUBJECTS, keep_outage, require_plausible
+from region_node.agreements.part_outages import keep_parts_out, require_own_parts
 from region_node.context import RegionContext
 from region_node.payloads import parse
 
@@ -34,11 +35,17 @@ class OutageEnvelopes:
 
     def _told(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
         """A region speaks of its own network alone, and of nobody's agreement."""
-        outage = parse(OutageTold, content.payload).outage
-        if outage.region != content.origin or content.subject != f"{SUBJECTS}{outage.source}" or outage.agreement_id:
+        told = parse(OutageTold, content.payload)
+        parts, outage = told.parts, told.outage
+        says = parts if told.HasField("parts") else outage
+        if says.region != content.origin or content.subject != f"{SUBJECTS}{says.source}" or outage.agreement_id:
             raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
-        self._require(content, lambda network: require_plausible(network, outage))
-        keep_outage(tx, self._context, outage, now)
+        if told.HasField("parts"):
+            self._require(content, lambda network: require_own_parts(network, parts))
+            keep_parts_out(tx, self._context, parts, now)
+        else:
+            self._require(content, lambda network: require_plausible(network, outage))
+            keep_outage(tx, self._context, outage, now)
         failpoints.reach("outage-told.before-commit")
         return Answer(Outcome.OUTCOME_ACCEPTED)
 

@@ -21,6 +21,7 @@ from region_node.agreements import rules
 from region_node.agreements.conformance import measured_of
 from region_node.agreements.monthly import RETRY, come_back, ensure_monthly, place_of
 from region_node.agreements.outages import CORRECTION_TIMER, outages_of, waivers_of
+from region_node.agreements.part_outages import together_outages_of
 from region_node.agreements.rows import (
     find_statement,
     insert_statement,
@@ -133,6 +134,7 @@ def _computed(
     hours = context.federation.figure(NOTICE_POLICY, (context.region, context.region))
     outages = [
         *outages_of(tx, agreement.service, agreement.id, term),
+        *together_outages_of(tx, context.federation.network, agreement.service, term),
         *waivers_of(tx, agreement.product_id, term),
         *_suspensions(tx, line, term),
     ]

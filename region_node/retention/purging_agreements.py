@@ -48,6 +48,7 @@ class Agreements:
             "SELECT time FROM (SELECT MIN(create_time) AS time FROM agreement_statements"
             " UNION ALL SELECT MIN(end_time) FROM agreements WHERE end_time IS NOT NULL"
             " UNION ALL SELECT MIN(end_time) FROM service_outages"
+            " UNION ALL SELECT MIN(end_time) FROM part_outages"
             " UNION ALL SELECT MIN(end_time) FROM planned_outages) AS all_tables"
             " WHERE time IS NOT NULL ORDER BY time LIMIT 1",
         )
@@ -109,6 +110,12 @@ def _outages(tx: Transaction, cut: Cut) -> Page:
             "DELETE FROM service_outages WHERE (service, source, agreement_id, start_time) IN"
             " (SELECT service, source, agreement_id, start_time FROM service_outages WHERE end_time < :before"
             " ORDER BY end_time, source LIMIT :limit)",
+            before=cut.before,
+            limit=cut.limit,
+        ),
+        tx.execute(
+            "DELETE FROM part_outages WHERE (source, start_time) IN (SELECT source, start_time FROM part_outages"
+            " WHERE end_time < :before ORDER BY end_time, source LIMIT :limit)",
             before=cut.before,
             limit=cut.limit,
         ),

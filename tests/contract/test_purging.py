@@ -171,13 +171,20 @@ def test_statements_go_by_age_and_agreements_when_none_is_left_unless_they_are_h
             name=name,
             end=to_microseconds(end),
         )
+        tx.execute(
+            "INSERT INTO part_outages (source, start_time, end_time, region, sites, links, cause, version, withdrawn)"
+            " VALUES (:name, 1, :end, 'sichuan', '', 'a', 1, 1, 0)",
+            name=name,
+            end=to_microseconds(end),
+        )
     assert Agreements().oldest(tx) == to_microseconds(OLD)
     page = purge(tx, Agreements(), limit=limit)
-    assert page.removed == 4 + 1 + 1, "statements, an agreement, an outage"
+    assert page.removed == 4 + 1 + 2, "statements, an agreement, an outage of a service and one of parts"
     assert page.held == 2
     kept = tx.all(str, "SELECT agreement_id FROM agreements ORDER BY agreement_id")
     assert kept == ["sichuan/held", "sichuan/lately", "sichuan/running"]
-    assert tx.all(str, "SELECT source FROM service_outages") == ["ahead"]
+    for table in ("service_outages", "part_outages"):
+        assert tx.all(str, f"SELECT source FROM {table}") == ["ahead"]
     assert purge(tx, Agreements(), limit=limit).removed == 0
 
 

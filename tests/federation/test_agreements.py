@@ -7,7 +7,7 @@ import pytest
 
 from gateway.api.region.v1 import agreement_service_pb2 as api
 from gateway.api.region.v1 import measurement_service_pb2 as measurement_api
-from gateway.api.region.v1.agreement_pb2 import OutageCause, ServiceConformance, ServiceOutage
+from gateway.api.region.v1.agreement_pb2 import OutageCause, PartOutage, ServiceConformance, ServiceOutage
 from gateway.api.region.v1.agreement_pb2 import StatementLineKind as Kind
 from gateway.api.region.v1.outage_envelopes_pb2 import ConformanceTold, OutageTold
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
@@ -213,6 +213,38 @@ async def test_a_region_is_not_believed_about_anothers_network_or_agreements(fed
     assert (await henan.deliver(again, "guangdong")).HasField("receipt")
     rows = federation.database("guangdong").rows("SELECT version FROM service_outages WHERE source = 'henan/fault/1'")
     assert rows == [(1,)]
+
+
+async def test_a_region_is_not_believed_about_parts_of_anothers_network(federation: Federation) -> None:
+    begins = federation.clock.now() - 2 * HOUR
+    good = PartOutage(
+        source="henan/fault/2",
+        region="henan",
+        links=["zhengzhou-xian-1"],
+        start_time=to_timestamp(begins),
+        end_time=to_timestamp(begins + HOUR),
+        cause=OPERATOR,
+        version=1,
+    )
+    spoilt: list[tuple[dict[str, object], str]] = [
+        ({"region": "sichuan"}, "ENVELOPE_KIND_NOT_ALLOWED"),
+        ({"links": ["chengdu-guangzhou-1"]}, "ENVELOPE_KIND_NOT_ALLOWED"),
+        ({"sites": ["chengdu"]}, "ENVELOPE_KIND_NOT_ALLOWED"),
+        ({"source": "sichuan/fault/2"}, "ENVELOPE_INVALID"),
+        ({"cause": OutageCause.OUTAGE_CAUSE_CUSTOMER}, "ENVELOPE_INVALID"),
+        ({"end_time": to_timestamp(begins + timedelta(days=400))}, "ENVELOPE_INVALID"),
+    ]
+    henan, kind = Forger(federation, "henan"), EnvelopeKind.ENVELOPE_KIND_SERVICE_OUTAGE
+    for changes, reason in spoilt:
+        lie = PartOutage()
+        lie.CopyFrom(good)
+        lie.MergeFrom(PartOutage(**changes))  # type: ignore[arg-type]
+        envelope = henan.seal("guangdong", kind, OutageTold(parts=lie), f"outage/{lie.source}")
+        assert refused(await henan.deliver(envelope, "guangdong")) == reason, changes
+    told = henan.seal("guangdong", kind, OutageTold(parts=good), f"outage/{good.source}")
+    assert (await henan.deliver(told, "guangdong")).HasField("receipt")
+    known = "SELECT links, version FROM part_outages WHERE source = ?"
+    assert federation.database("guangdong").rows(known, good.source) == [("zhengzhou-xian-1", 1)]
 
 
 async def test_only_the_region_that_runs_a_service_says_how_good_it_was(federation: Federation) -> None:

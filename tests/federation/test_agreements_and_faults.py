@@ -1,11 +1,17 @@
 """A link between two provinces is cut: its fault is an outage for every region's agreements, once it is closed."""
 
 from datetime import timedelta
+from pathlib import Path
 
 from gateway.api.region.v1.agreement_pb2 import OutageCause
+from gateway.api.region.v1.agreement_pb2 import StatementLineKind as Kind
 from gateway.api.region.v1.fault_pb2 import FaultCause, FaultSeverity
+from gateway.clock import from_timestamp
+from tests.federation.agreements import Agreements, month_of
+from tests.federation.counter import Counter
+from tests.federation.databases import Databases
 from tests.federation.fault_reporter import REVIEW, FaultReporter
-from tests.federation.running import Federation, until
+from tests.federation.running import Federation, running, until
 
 CRITICAL = FaultSeverity.FAULT_SEVERITY_CRITICAL
 CABLE, TERMINAL = FaultCause.FAULT_CAUSE_CABLE, FaultCause.FAULT_CAUSE_TERMINAL
@@ -47,3 +53,36 @@ async def test_a_closed_fault_that_cut_a_service_off_is_an_outage_everywhere_and
         assert federation.database("sichuan").rows(OUTAGES, f"sichuan/fault/{harmless}") == []
     own = await closed(federation, "chengdu-guangzhou-1", CRITICAL, TERMINAL)
     assert [row[2] for row in federation.database("sichuan").rows(OUTAGES, f"sichuan/fault/{own}")] == [1]
+
+
+async def test_two_faults_that_cut_a_service_only_together_are_an_outage_while_both_are_there(
+    databases: Databases, tmp_path: Path
+) -> None:
+    async with running(tmp_path, databases) as federation:
+        home, hour = Agreements(federation, "guangdong"), timedelta(hours=1)
+        agreement = await home.make(await Counter(federation, "guangdong").new_customer(balance=0))
+        month = month_of(federation)
+        sichuan, henan = (FaultReporter(federation, region, "staff/wang") for region in ("sichuan", "henan"))
+        direct = await sichuan.report(link="chengdu-zhengzhou-1", severity=CRITICAL)
+        await federation.advance(hour)
+        detour = await henan.report(link="zhengzhou-xian-1", severity=CRITICAL)
+        for engineers, fault in ((sichuan, direct), (henan, detour)):
+            await engineers.is_taken(fault.id)
+            await engineers.takes_up(fault.id)
+            await federation.advance(hour)
+            await engineers.resolves(fault.id, CABLE)
+            await engineers.closes(fault.id, REVIEW)
+
+        async def knows() -> bool:
+            return federation.database("guangdong").rows("SELECT COUNT(*) FROM part_outages") == [(2,)]
+
+        await until(knows, "guangdong knows of both")
+        assert federation.database("guangdong").rows("SELECT COUNT(*) FROM service_outages") == [(0,)]
+        await federation.advance(timedelta(days=31))
+        stated = await home.has_stated(agreement, month)
+        (line,) = (each for each in stated.lines if each.kind == Kind.STATEMENT_LINE_KIND_OUTAGE)
+        assert line.source == f"henan/fault/{detour.id} + sichuan/fault/{direct.id}"
+        first, second = (await sichuan.get(direct.id)).outages[0], (await henan.get(detour.id)).outages[0]
+        both = from_timestamp(first.end_time) - from_timestamp(second.start_time)
+        assert timedelta(microseconds=stated.downtime_us) == both > hour * 0.9
+        assert stated.credit.minor_units > 0

@@ -13,11 +13,11 @@ from region_node.agreements.rows import find_statement, list_agreements
 from region_node.agreements.statements import SETTLES
 from region_node.billing.rules import Month
 from region_node.faults.outages import Span, without
+from tests.simulation.checks.parts_out import NOTICE, down_together, noted_parts
 from tests.simulation.evidence import Evidence
 from tests.simulation.region import Region
 
 OUTAGES, CREDITED, DURABLE = "outages are at every home", "credited once", "durable"
-_NOTICE = timedelta(hours=72)
 _ZONE = "Asia/Shanghai"
 _CLOCKS = timedelta(minutes=1)
 _MOST = 100
@@ -39,6 +39,15 @@ class _Noted:
     withdrawn: int
 
 
+@dataclass(frozen=True)
+class _Known:
+    """What a region knows of outages of a service."""
+
+    outages: Sequence[_Noted]
+    together: Sequence[Span]
+    together_excluded: Sequence[Span]
+
+
 def check(evidence: Evidence) -> None:
     """All outages, agreements and statements of all regions."""
     kept = _outages(evidence)
@@ -47,10 +56,12 @@ def check(evidence: Evidence) -> None:
     agreements = _agreements(evidence)
     own = [each for region, rows in kept.items() for each in rows if each.region == region]
     known = {each.name: kept[each.name] if each.name == evidence.joined_late else own for each in evidence.regions}
+    parts = noted_parts(evidence)
     wanted: Counter[tuple[str, str]] = Counter()
     for region, agreement in agreements:
         for month in _months_over(evidence.now):
-            _statement(evidence, region, agreement, month, known[region.name], wanted)
+            together = down_together(agreement.service, parts[region.name])
+            _statement(evidence, region, agreement, month, _Known(known[region.name], *together), wanted)
     _postings(evidence, wanted)
 
 
@@ -116,7 +127,7 @@ def _statement(
     region: Region,
     agreement: Agreement,
     month: Month,
-    noted: Sequence[_Noted],
+    noted: _Known,
     wanted: Counter[tuple[str, str]],
 ) -> None:
     statement = region.ports.disk.read(lambda tx: find_statement(tx, agreement, month.name))
@@ -132,16 +143,16 @@ def _statement(
         evidence.broken(CREDITED, agreement.id, f"{told}; it is {_length(down)} and {credit}")
 
 
-def _down(evidence: Evidence, region: Region, agreement: Agreement, noted: Sequence[_Noted], term: Span) -> list[Span]:
+def _down(evidence: Evidence, region: Region, agreement: Agreement, noted: _Known, term: Span) -> list[Span]:
     """When the service was down, without what does not count."""
-    counted: list[Span] = []
-    excluded = _waived(evidence, region, agreement)
-    for each in noted:
+    counted = [(max(start, term[0]), min(end, term[1])) for start, end in noted.together]
+    excluded = [*_waived(evidence, region, agreement), *noted.together_excluded]
+    for each in noted.outages:
         if each.service != agreement.service or each.withdrawn or each.agreement_id not in ("", agreement.id):
             continue
         span = from_microseconds(each.start_time), from_microseconds(each.end_time)
         announced = from_microseconds(each.announce_time) if each.announce_time is not None else None
-        in_time = announced is not None and span[0] - announced >= _NOTICE
+        in_time = announced is not None and span[0] - announced >= NOTICE
         counts = each.cause == OutageCause.OUTAGE_CAUSE_OPERATOR or (
             each.cause == OutageCause.OUTAGE_CAUSE_PLANNED and not in_time
         )

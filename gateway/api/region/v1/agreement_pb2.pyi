@@ -265,6 +265,76 @@ class ServiceOutage(_message.Message):
 Global___ServiceOutage: _TypeAlias = ServiceOutage  # noqa: Y015
 
 @_typing.final
+class PartOutage(_message.Message):
+    """Time in which parts of the network were, or will be, out, whether or not a service was down by them alone: with what
+    other regions tell of theirs it comes out when services were left without a way by several together.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SOURCE_FIELD_NUMBER: _builtins.int
+    REGION_FIELD_NUMBER: _builtins.int
+    SITES_FIELD_NUMBER: _builtins.int
+    LINKS_FIELD_NUMBER: _builtins.int
+    START_TIME_FIELD_NUMBER: _builtins.int
+    END_TIME_FIELD_NUMBER: _builtins.int
+    CAUSE_FIELD_NUMBER: _builtins.int
+    ANNOUNCE_TIME_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    WITHDRAWN_FIELD_NUMBER: _builtins.int
+    source: _builtins.str
+    """What it was noted for, `<region>/<fault or planned outage>/<key>`; together with the start it names the outage."""
+    region: _builtins.str
+    """The region whose parts they are, and that tells of it."""
+    cause: Global___OutageCause.ValueType
+    """Why: never a customer's own."""
+    version: _builtins.int
+    """Which word on it this is, from 1; a later one counts, an earlier one changes nothing."""
+    withdrawn: _builtins.bool
+    """Whether it did not, or will not, take place."""
+    @_builtins.property
+    def sites(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The ids of sites."""
+
+    @_builtins.property
+    def links(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The ids of links."""
+
+    @_builtins.property
+    def start_time(self) -> _timestamp_pb2.Timestamp:
+        """From when."""
+
+    @_builtins.property
+    def end_time(self) -> _timestamp_pb2.Timestamp:
+        """Until when."""
+
+    @_builtins.property
+    def announce_time(self) -> _timestamp_pb2.Timestamp:
+        """Of a planned one: when it was announced; unset for an emergency."""
+
+    def __init__(
+        self,
+        *,
+        source: _builtins.str = ...,
+        region: _builtins.str = ...,
+        sites: _abc.Iterable[_builtins.str] | None = ...,
+        links: _abc.Iterable[_builtins.str] | None = ...,
+        start_time: _timestamp_pb2.Timestamp | None = ...,
+        end_time: _timestamp_pb2.Timestamp | None = ...,
+        cause: Global___OutageCause.ValueType = ...,
+        announce_time: _timestamp_pb2.Timestamp | None = ...,
+        version: _builtins.int = ...,
+        withdrawn: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["announce_time", b"announce_time", "end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["announce_time", b"announce_time", "cause", b"cause", "end_time", b"end_time", "links", b"links", "region", b"region", "sites", b"sites", "source", b"source", "start_time", b"start_time", "version", b"version", "withdrawn", b"withdrawn"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PartOutage: _TypeAlias = PartOutage  # noqa: Y015
+
+@_typing.final
 class ServiceConformance(_message.Message):
     """How much of what was measured of a service in a month kept to its class of quality."""
 

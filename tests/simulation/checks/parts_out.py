@@ -1,0 +1,93 @@
+"""Outages of parts of the network: at every home as their owners have noted them; what they take down only together."""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+from gateway.api.region.v1.agreement_pb2 import OutageCause
+from gateway.clock import from_microseconds
+from gateway.federation.network_ways import Parts, is_down
+from region_node.faults.outages import Span
+from tests.simulation.evidence import Evidence
+from tests.unit.situations import FEDERATION
+
+PARTS = "outages of parts are at every home"
+NOTICE = timedelta(hours=72)
+_COLUMNS = "source, start_time, end_time, region, sites, links, cause, announce_time, withdrawn"
+_NETWORK = FEDERATION.network
+
+
+@dataclass(frozen=True)
+class PartsNoted:
+    """What was noted of parts, as a region has it."""
+
+    source: str
+    start_time: int
+    end_time: int
+    region: str
+    sites: str
+    links: str
+    cause: int
+    announce_time: int | None
+    withdrawn: int
+
+    @property
+    def parts(self) -> Parts:
+        """The parts."""
+        return Parts(frozenset(self.sites.split()), frozenset(self.links.split()))
+
+    @property
+    def counts(self) -> bool:
+        """Whether a service that is down by this is down by its operators."""
+        start, told = from_microseconds(self.start_time), self.announce_time
+        in_time = told is not None and start - from_microseconds(told) >= NOTICE
+        planned = self.cause == OutageCause.OUTAGE_CAUSE_PLANNED and not in_time
+        return planned or self.cause == OutageCause.OUTAGE_CAUSE_OPERATOR
+
+
+def noted_parts(evidence: Evidence) -> Mapping[str, Sequence[PartsNoted]]:
+    """What each region goes by; every region keeps the same of what each has noted of its own, once."""
+    kept: dict[str, list[PartsNoted]] = {region.name: [] for region in evidence.regions}
+    for region, row in evidence.rows(f"SELECT {_COLUMNS} FROM part_outages"):
+        kept[region].append(PartsNoted(**dict(row)))
+    own = Counter(each for region, rows in kept.items() for each in rows if each.region == region)
+    for region, rows in kept.items():
+        found = Counter(rows)
+        told = own
+        if region == evidence.joined_late:  # of what was noted before it joined nobody has told it
+            known = {(each.source, each.start_time) for each in rows}
+            told = Counter(each for each in own if (each.source, each.start_time) in known)
+        for each in sorted({*(told - found), *(found - told)}, key=lambda each: each.source):
+            evidence.broken(PARTS, each.source, f"{region} has it {found[each]} times, its owner {told[each]}: {each}")
+    return kept
+
+
+def down_together(service: str, noted: Sequence[PartsNoted]) -> tuple[list[Span], list[Span]]:
+    """When a service was down by parts of several outages only: what counts, and what does not."""
+    found, there = FEDERATION.network.service(service), [each for each in noted if not each.withdrawn]
+    times = sorted({time for each in there for time in (each.start_time, each.end_time)})
+    spans: dict[bool, list[Span]] = defaultdict(list)
+    for start, end in pairwise(times):
+        out = [each for each in there if each.start_time <= start and end <= each.end_time]
+        # An outage that is of other services alone says nothing about why this one was down.
+        out = [each for each in out if _takes_part(service, each.parts)]
+        together = Parts()
+        for each in out:
+            together |= each.parts
+        alone = any(is_down(_NETWORK, found, each.parts) for each in out)
+        if is_down(_NETWORK, found, together) and not alone:
+            span: tuple[datetime, datetime] = from_microseconds(start), from_microseconds(end)
+            spans[_is_the_operators(out)].append(span)
+    return spans[True], spans[False]
+
+
+def _takes_part(service: str, parts: Parts) -> bool:
+    found = _NETWORK.service(service)
+    ends = {site for link in found.links for site in (_NETWORK.link(link).site_a, _NETWORK.link(link).site_b)}
+    return bool(parts.links & set(found.links) or parts.sites & {*found.sites, *ends})
+
+
+def _is_the_operators(out: Sequence[PartsNoted]) -> bool:
+    return len({each.cause for each in out}) > 1 or any(each.counts for each in out)
