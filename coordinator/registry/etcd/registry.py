@@ -11,16 +11,17 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final, TypeVar
 
-from coordinator.membership.rules import Heartbeat, RegionFacts, Suspension
+from coordinator.membership.rules import Heartbeat, Suspension
 from coordinator.registry.etcd import values
 from coordinator.registry.etcd.cases import EtcdCases, has_ended, read_cases
 from coordinator.registry.etcd.changes import Change, Changes, Found, Noted, Put
 from coordinator.registry.etcd.client import EtcdClient, Read, Rejected, Unanswered
 from coordinator.registry.etcd.contact import Contact
 from coordinator.registry.etcd.copy import Copy, Entry
+from coordinator.registry.etcd.endpoints import EndpointPorts, EtcdEndpoints
 from coordinator.registry.etcd.keys import KeyRange, Keys
 from coordinator.registry.etcd.last_good import LastGood
-from coordinator.registry.etcd.leases import Leases, OwnReplica, lease_of
+from coordinator.registry.etcd.leases import Leases, OwnReplica
 from coordinator.registry.etcd.packing import Packed, TooLarge, pack
 from coordinator.registry.etcd.planned_windows import Decide, change_planned_windows, read_planned_windows
 from coordinator.registry.etcd.plans import Plans
@@ -41,7 +42,6 @@ from gateway.federation.rules import difference
 from gateway.last_good import LastGoodBroken
 
 _ROWS_AT_ONCE = 1000
-_RENEWAL_SECONDS = 1.0  # for a heartbeat of a process that is known to live: it counts in any case
 _CONTAIN_SECONDS = 1.0  # in which the watch tells of a change that was made; then everything is listed
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -87,6 +87,20 @@ class EtcdRegistry:
         )
         self._own = OwnReplica(parts.client, parts.keys, parts.lease, self._contact.patience)
         patience, onward, end = self._contact.patience, self._require_onward, self._to_the_end
+        self._endpoints = EtcdEndpoints(
+            EndpointPorts(
+                parts.client,
+                self._changes,
+                self._leases,
+                parts.keys,
+                parts.copy,
+                self._follower,
+                parts.clock,
+                patience,
+                onward,
+                self._contain,
+            )
+        )
         asking = ProblemPorts(self._changes, parts.keys, parts.clock, self._read_all, patience, onward, end)
         self.problems: Final = EtcdProblems(asking)
         self._loop = asyncio.get_running_loop()
@@ -135,12 +149,12 @@ class EtcdRegistry:
 
     async def beat(self, region: str, heartbeat: Heartbeat) -> None:
         """See the port. One of a process that is known to live counts although etcd does not answer."""
-        await self._to_the_end(self._beat(region, heartbeat))
+        await self._to_the_end(self._endpoints.beat(region, heartbeat))
 
     async def leave(self, region: str, endpoint: str) -> None:
         """See the port."""
         if endpoint in self._copy.snapshot.facts(region).live:
-            await self._to_the_end(self._leave(region, endpoint))
+            await self._to_the_end(self._endpoints.leave(region, endpoint))
 
     async def suspend(self, region: str, *, note: str, actor: str) -> int:
         """See the port."""
@@ -330,75 +344,6 @@ class EtcdRegistry:
             _log.error("etcd does not answer (%s): starting with the last good copy, %s", error, last_good.path)
         work = (self._follower.run(), self._contact.run(), self._own.run(), self._keep_last_good())
         self._running = [asyncio.create_task(each) for each in work]
-
-    async def _beat(self, region: str, heartbeat: Heartbeat) -> None:
-        facts = self._copy.snapshot.facts(region)
-        known = facts.live.get(heartbeat.endpoint)
-        is_new = heartbeat.brings_news_after(known)
-        key = self._keys.live(region, heartbeat.endpoint)
-        lease = lease_of(self._keys.federation, region, heartbeat.endpoint)
-        if known is None or is_new:
-            self._require_onward()
-        elif self._follower.has_gone_back:
-            return
-        end = self._loop.time() + self._contact.patience()
-        try:
-            since = await self._living_since(region, heartbeat, end - self._loop.time())
-            put = Put(values.encode_living(values.Living(heartbeat, since)), lease)
-            if is_new and facts.joined_by(heartbeat) != facts:
-                await self._leases.extend(put.lease, end - self._loop.time())
-                await self._contain(self._join(region, heartbeat, key, put, end - self._loop.time()))
-            elif known is None:
-                await self._contain(self._leases.put(key, put.value, put.lease, end - self._loop.time()))
-            else:
-                await self._contain(self._leases.put(key, put.value, put.lease, _RENEWAL_SECONDS))
-        except (Unanswered, Rejected) as error:
-            _log.debug("a heartbeat of %s at %s did not get to etcd: %s", region, heartbeat.endpoint, error)
-            if known is None or is_new:
-                raise Refused(Reason.REASON_REGISTRY_UNAVAILABLE) from None
-
-    async def _living_since(self, region: str, heartbeat: Heartbeat, seconds: float) -> datetime:
-        """Since when a region has had a process that lives, without a pause; this heartbeat is one of them.
-
-        Raises Unanswered, or Rejected.
-        """
-        facts = self._copy.snapshot.facts(region)
-        if heartbeat.endpoint in facts.live and facts.presence_since is not None:
-            return facts.presence_since
-        # The copy of this coordinator may be behind the one that the process beat to before.
-        read = await self._parts.client.read([self._keys.live_of(region)], seconds)
-        since = [heartbeat.time]
-        for key, entry in read.entries.items():
-            try:
-                since.append(values.decode_living(entry.value).since)
-            except values.Unreadable as error:
-                _log.error("%s in etcd %s", key.decode("utf-8", "replace"), error)
-        return min(since)
-
-    async def _join(self, region: str, heartbeat: Heartbeat, key: bytes, put: Put, seconds: float) -> int:
-        """A heartbeat by which the registry learns that a region has joined, or how it signs and is sealed to."""
-        joined, now = self._keys.joined(region), self._clock.now()
-
-        def decide(found: Found) -> Change | None:
-            before = values.decode_joined(found[joined].value) if joined in found else None
-            known = before.facts(region) if before is not None else None
-            facts = (known or RegionFacts(region)).joined_by(heartbeat)
-            if facts == known:
-                return Change({key: put})
-            first_joined = before.first_joined if before is not None else to_microseconds(now)
-            value = values.encode_joined(values.Joined(first_joined, facts.signing_certificate, facts.sealing_key))
-            action = facts.change_since(known)
-            return Change({joined: Put(value), key: put}, noted=Noted(f"region/{region}", action, f"region/{region}"))
-
-        return await self._changes.make([joined], decide, now, seconds)
-
-    async def _leave(self, region: str, endpoint: str) -> None:
-        lease = lease_of(self._keys.federation, region, endpoint)
-        try:
-            await self._contain(self._leases.end(self._keys.live(region, endpoint), lease, self._contact.patience()))
-        except (Unanswered, Rejected) as error:
-            _log.warning("%s at %s lives until its lease runs out: %s", region, endpoint, error)
-            raise Refused(Reason.REASON_REGISTRY_UNAVAILABLE) from None
 
     async def _change(self, keys: Sequence[bytes], decide: Callable[[Found], Change | None], now: datetime) -> int:
         self._require_onward()
