@@ -10,10 +10,12 @@ from gateway.api.types.v1.types_pb2 import Channel, Requester
 from region_node.cli.connection import CHANNELS
 
 staff_option = click.option("--staff-id", default="", help="Who asks; members of staff need not say so.")
+required_staff_option = click.option("--staff-id", required=True, help="Who asks.")
 channel_option = click.option(
     "--channel", type=click.Choice(CHANNELS), default="counter", show_default=True, help="How the customer came."
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the answer of the node as JSON.")
+summary_json_option = click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 request_option = click.option(
     "--request-id", default="", help="The same id does the same thing once. Made up where it is not given."
 )

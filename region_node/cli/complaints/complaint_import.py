@@ -21,13 +21,14 @@ from gateway.api.types.v1.types_pb2 import Channel, Requester
 from gateway.clock import to_timestamp
 from region_node.cli.complaints.complaint_file import ComplaintFile
 from region_node.cli.complaints.complaint_map import ComplaintMap
-from region_node.cli.connection import CHANNELS, Target, connection_options, patience_option
+from region_node.cli.connection import Target, connection_options, patience_option
 from region_node.cli.customers.line_file import Line, LineFileUnusable
 from region_node.cli.exits import REFUSED
 from region_node.cli.imports.column_map import MapUnusable
 from region_node.cli.imports.import_command import run_import
 from region_node.cli.imports.import_report import ImportReport
 from region_node.cli.imports.import_stream import LinesToImport
+from region_node.cli.options import channel_option, required_staff_option, summary_json_option
 from region_node.cli.orders.replay_report import ReplayReport
 from region_node.cli.times import InstantType
 
@@ -81,8 +82,8 @@ class ComplaintsToImport(LinesToImport[ImportedComplaint, ImportComplaintsReques
     type=click.Path(path_type=Path, dir_okay=False),
     help="How the columns of FILE become complaints: YAML, see above.",
 )
-@click.option("--staff-id", required=True, help="Who asks.")
-@click.option("--channel", type=click.Choice(CHANNELS), default="counter", show_default=True, help="Through what.")
+@required_staff_option
+@channel_option
 @click.option(
     "--rejects",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -96,7 +97,7 @@ class ComplaintsToImport(LinesToImport[ImportedComplaint, ImportComplaintsReques
     help="Change nothing, and replay the clock over FILE up to this instant, for example 2026-11-01T09:00:00+08:00.",
 )
 @click.option("--rows", type=click.IntRange(min=0), default=50, show_default=True, help="Of the table of --as-of.")
-@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+@summary_json_option
 @patience_option
 def import_file(
     target: Target,

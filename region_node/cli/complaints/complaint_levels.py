@@ -18,6 +18,7 @@ from gateway.terminal import print_table
 from gateway.words import word
 from region_node.cli.asking import answer_of
 from region_node.cli.connection import Target, connection_options
+from region_node.cli.options import json_option, staff_option
 from region_node.cli.times import InstantType, told_time
 
 _CALL_SECONDS = 30.0
@@ -49,8 +50,8 @@ class _Reached:
 @click.option("--number", default="", help="Only those about this number.")
 @click.option("--category", default="", help="Only those of this category.")
 @click.option("--limit", type=click.IntRange(1, 500), default=500, show_default=True, help="Of the newest so many.")
-@click.option("--staff-id", default="", help="Who asks; members of staff need not say so.")
-@click.option("--json", "as_json", is_flag=True, help="Print the levels as JSON.")
+@staff_option
+@json_option
 def escalations(
     target: Target, as_of: datetime, number: str, category: str, limit: int, staff_id: str, as_json: bool
 ) -> None:

@@ -10,7 +10,7 @@ import click
 from gateway.api.region.v1.customer_service_pb2 import Customer, ImportCustomersResponse
 from gateway.api.types.v1.types_pb2 import Channel, Requester
 from gateway.languages import translated
-from region_node.cli.connection import CHANNELS, Target, connection_options, patience_option
+from region_node.cli.connection import Target, connection_options, patience_option
 from region_node.cli.customers.customer_file import CustomerFile
 from region_node.cli.customers.customer_import import CustomersToImport
 from region_node.cli.customers.line_file import LineFileUnusable
@@ -20,6 +20,7 @@ from region_node.cli.exits import REFUSED
 from region_node.cli.imports.column_map import ColumnMap, MapUnusable
 from region_node.cli.imports.import_command import run_import
 from region_node.cli.imports.import_report import ImportReport
+from region_node.cli.options import channel_option, required_staff_option, summary_json_option
 
 
 @click.group()
@@ -48,15 +49,15 @@ customers.add_command(release)
     metavar="[NAME=]FIRST-LAST",
     help="Numbers for the lines whose map asks for the range NAME; without a name: line. May be given several times.",
 )
-@click.option("--staff-id", required=True, help="Who asks.")
-@click.option("--channel", type=click.Choice(CHANNELS), default="counter", show_default=True, help="Through what.")
+@required_staff_option
+@channel_option
 @click.option(
     "--rejects",
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write the lines that were not taken here, as CSV: line, reason, its text, and the columns of FILE.",
 )
 @click.option("--dry-run", is_flag=True, help="Change nothing, and say what would become of each line.")
-@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+@summary_json_option
 @patience_option
 def import_file(
     target: Target,

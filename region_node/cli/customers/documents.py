@@ -10,8 +10,6 @@ from typing import TypeVar
 
 import click
 import grpc
-from google.protobuf import json_format
-from google.protobuf.message import Message
 
 from gateway.api.region.v1 import document_service_pb2 as api
 from gateway.api.region.v1.document_service_pb2_grpc import DocumentServiceStub
@@ -20,7 +18,7 @@ from gateway.clock import from_timestamp, to_timestamp
 from gateway.errors import reason_name
 from gateway.languages import in_language, translated
 from gateway.terminal import print_table
-from region_node.cli.connection import CHANNELS, Target, connection_options, patience_option
+from region_node.cli.connection import Target, connection_options, patience_option
 from region_node.cli.customers.document_transfer import (
     Downloading,
     Tell,
@@ -30,7 +28,7 @@ from region_node.cli.customers.document_transfer import (
     request_id_of,
 )
 from region_node.cli.exits import REFUSED, leave
-from region_node.cli.options import requester_of
+from region_node.cli.options import channel_option, json_option, print_message, requester_of, required_staff_option
 from region_node.cli.progress import byte_progress
 from region_node.cli.times import InstantType, told_time
 
@@ -40,11 +38,6 @@ _REFUSED = api.UploadState.UPLOAD_STATE_REFUSED
 R = TypeVar("R")
 
 _number = click.option("--number", required=True, help="The customer's number, in any region.")
-_staff_id = click.option("--staff-id", required=True, help="Who asks.")
-_channel = click.option(
-    "--channel", type=click.Choice(CHANNELS), default="counter", show_default=True, help="Through what."
-)
-_as_json = click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
 
 
 @click.group()
@@ -68,9 +61,9 @@ def documents() -> None:
 @click.option("--expires", type=InstantType(with_days=True), help="Its last day, as 2030-01-31, or a time as above.")
 @click.option("--identity-number", default="", help="The number that stands on an identity document.")
 @click.option("--request-id", default="", help="An id of your own; made of the content and the options unless given.")
-@_staff_id
-@_channel
-@_as_json
+@required_staff_option
+@channel_option
+@json_option
 @patience_option
 def upload(
     target: Target,
@@ -132,7 +125,7 @@ def upload(
         problem, reason = in_language(answer.refused.message), reason_name(answer.refused.reason)
         leave(translated("Refused: {problem} ({reason})", problem=problem, reason=reason), REFUSED)
     if as_json:
-        click.echo(_json(answer))
+        print_message(answer)
     elif answer.state == api.UploadState.UPLOAD_STATE_REGISTERED:
         click.echo(translated("On file as {id}.", id=answer.register_id))
     else:
@@ -142,9 +135,9 @@ def upload(
 @documents.command("list")
 @connection_options
 @_number
-@_staff_id
-@_channel
-@_as_json
+@required_staff_option
+@channel_option
+@json_option
 def list_documents(target: Target, number: str, staff_id: str, channel: str, as_json: bool) -> None:
     """List what is on file for a customer anywhere in the federation.
 
@@ -162,7 +155,7 @@ def list_documents(target: Target, number: str, staff_id: str, channel: str, as_
     request = api.ListDocumentsRequest(number=number, requester=requester_of(staff_id, channel))
     answer = _asked(target, lambda stub: stub.ListDocuments(request, timeout=_CALL_SECONDS))
     if as_json:
-        click.echo(_json(answer))
+        print_message(answer)
         return
     print_table(_titles(), [_row(each) for each in answer.documents])
 
@@ -172,8 +165,8 @@ def list_documents(target: Target, number: str, staff_id: str, channel: str, as_
 @connection_options
 @_number
 @click.option("--document", "register_id", required=True, help="The document, as `list` names it.")
-@_staff_id
-@_channel
+@required_staff_option
+@channel_option
 @patience_option
 def get(
     target: Target, file: Path, number: str, register_id: str, staff_id: str, channel: str, patience: float
@@ -224,9 +217,9 @@ def get(
 @_number
 @click.option("--applicant", type=click.Choice(_APPLICANTS), default="holder", show_default=True, help="For whom.")
 @click.option("--brings", multiple=True, metavar="CODE", help="What the applicant brings. May be given several times.")
-@_staff_id
-@_channel
-@_as_json
+@required_staff_option
+@channel_option
+@json_option
 def check(
     target: Target,
     business: str,
@@ -261,7 +254,7 @@ def check(
     )
     answer = _asked(target, lambda stub: stub.CheckDocuments(request, timeout=_CALL_SECONDS))
     if as_json:
-        click.echo(_json(answer))
+        print_message(answer)
     else:
         titles = [translated("material"), translated("from"), translated("verified"), translated("counts until")]
         rows = [
@@ -280,9 +273,9 @@ def check(
 @documents.command()
 @click.argument("document")
 @connection_options
-@_staff_id
-@_channel
-@_as_json
+@required_staff_option
+@channel_option
+@json_option
 def withdraw(target: Target, document: str, staff_id: str, channel: str, as_json: bool) -> None:
     """Say that DOCUMENT, which was verified in this region, was found false: it counts nowhere from now on.
 
@@ -300,14 +293,17 @@ def withdraw(target: Target, document: str, staff_id: str, channel: str, as_json
     request = api.WithdrawDocumentRequest(register_id=document, requester=requester_of(staff_id, channel))
     answer = _asked(target, lambda stub: stub.WithdrawDocument(request, timeout=_CALL_SECONDS))
     since = told_time(answer.withdraw_time)
-    click.echo(_json(answer) if as_json else translated("Withdrawn since {time}.", time=since))
+    if as_json:
+        print_message(answer)
+    else:
+        click.echo(translated("Withdrawn since {time}.", time=since))
 
 
 @documents.command()
 @connection_options
-@_staff_id
-@_channel
-@_as_json
+@required_staff_option
+@channel_option
+@json_option
 def reuse(target: Target, staff_id: str, channel: str, as_json: bool) -> None:
     """Show, by business, for how many orders between this region and others no document was handed in again.
 
@@ -395,7 +391,3 @@ def _told(document: Document) -> str:
 
 def _share(part: int, whole: int) -> str:
     return f"{100 * part / whole:.0f} %" if whole else "-"
-
-
-def _json(message: Message) -> str:
-    return json_format.MessageToJson(message, preserving_proto_field_name=True, ensure_ascii=False, indent=2)

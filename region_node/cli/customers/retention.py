@@ -17,6 +17,7 @@ from gateway.languages import translated
 from gateway.words import word
 from region_node.cli.asking import answer_of
 from region_node.cli.connection import Target, connection_options
+from region_node.cli.options import json_option
 from region_node.cli.times import InstantType, told_time
 
 _TIMEOUT = 20.0  # seconds for one call
@@ -30,7 +31,6 @@ _reference_option = click.option(
 _staff_option = click.option(
     "--staff-id", default="", help="Who asks, recorded beside your certificate; needed where several share it."
 )
-_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 _limit_option = click.option(
     "--limit", type=click.IntRange(1, 500), default=50, show_default=True, help="At most this many."
 )
@@ -99,7 +99,7 @@ def release_hold(target: Target, customer_id: str, reference: str, staff_id: str
 @connection_options
 @_customer_option
 @_limit_option
-@_json_option
+@json_option
 def list_holds(target: Target, customer_id: str, limit: int, as_json: bool) -> None:
     """List legal holds, also those that have ended.
 
@@ -127,7 +127,7 @@ def retention() -> None:
 @retention.command()
 @connection_options
 @_limit_option
-@_json_option
+@json_option
 def report(target: Target, limit: int, as_json: bool) -> None:
     """Show what was removed of each class of data, night by night, the last night first.
 
@@ -188,7 +188,7 @@ def record_impact(target: Target, file: TextIO, staff_id: str) -> None:
 @impact_records.command("list")
 @connection_options
 @_limit_option
-@_json_option
+@json_option
 def list_impact_records(target: Target, limit: int, as_json: bool) -> None:
     """List assessments.
 

@@ -10,7 +10,6 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 import click
 import grpc
-from google.protobuf.json_format import MessageToJson
 from google.protobuf.message import Message
 
 from gateway.api.federation.v1.configuration_pb2 import LegalBasis, SharedField
@@ -20,7 +19,7 @@ from gateway.api.types.v1.types_pb2 import Applicant, Channel, Requester
 from gateway.clock import to_timestamp
 from gateway.languages import translated
 from gateway.tls import CredentialsUnusable
-from region_node.cli.connection import CHANNELS, Target, connection_options
+from region_node.cli.connection import Target, connection_options
 from region_node.cli.customers.sharing_proof import WAYS, Proof, prove
 from region_node.cli.customers.sharing_report import (
     print_consent,
@@ -31,6 +30,7 @@ from region_node.cli.customers.sharing_report import (
     print_withdrawal,
 )
 from region_node.cli.exits import NOT_KNOWN, REFUSED, leave
+from region_node.cli.options import channel_option, json_option, print_message, required_staff_option
 from region_node.cli.outcome import may_pass, told_by
 from region_node.cli.times import InstantType
 
@@ -57,10 +57,10 @@ class Asking:
 
 
 _COMMON = (
-    click.option("--staff-id", required=True, help="Who asks."),
-    click.option("--channel", type=click.Choice(CHANNELS), default="counter", show_default=True, help="Through what."),
+    required_staff_option,
+    channel_option,
     click.option("--request-id", default="", help="The id of this request; a new one unless given."),
-    click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs."),
+    json_option,
 )
 _PERSON = (
     click.option(
@@ -132,7 +132,7 @@ def sharing() -> None:
 
 @sharing.command()
 @connection_options
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+@json_option
 def purposes(target: Target, as_json: bool) -> None:
     """Show what records are shared for: what a customer is told before consenting.
 
@@ -435,6 +435,6 @@ def _run(asking: Asking, call: Call[T]) -> T:
 
 def _print(asking: Asking, answer: T, show: Callable[[T], None]) -> None:
     if asking.as_json:
-        click.echo(MessageToJson(answer, preserving_proto_field_name=True, ensure_ascii=False))
+        print_message(answer)
     else:
         show(answer)

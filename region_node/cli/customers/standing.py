@@ -13,10 +13,10 @@ from google.protobuf.message import Message
 from gateway.api.region.v1 import erasure_service_pb2 as api
 from gateway.languages import translated
 from gateway.tls import CredentialsUnusable
-from region_node.cli.connection import CHANNELS, Target, connection_options
+from region_node.cli.connection import Target, connection_options
 from region_node.cli.exits import NOT_KNOWN, leave
 from region_node.cli.methods import operator_methods
-from region_node.cli.options import requester_of
+from region_node.cli.options import channel_option, json_option, requester_of, required_staff_option
 from region_node.cli.outcome import Failure, Teller
 
 _TIMEOUT = 35.0  # seconds
@@ -27,12 +27,7 @@ Naming = api.EraseCustomerRequest | api.RestrictCustomerRequest | api.LiftRestri
 
 _number = click.option("--number", default="", help="The customer, by the number of a line.")
 _customer_id = click.option("--customer-id", default="", help="The customer, by the region's id.")
-_staff_id = click.option("--staff-id", required=True, help="Who asks.")
-_channel = click.option(
-    "--channel", type=click.Choice(CHANNELS), default="counter", show_default=True, help="Through what."
-)
 _reason = click.option("--reason", type=click.Choice(_REASONS), required=True, help="Why the data has to go.")
-_json = click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
 
 
 @click.command()
@@ -40,11 +35,11 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print the answer a
 @_number
 @_customer_id
 @_reason
-@_staff_id
-@_channel
+@required_staff_option
+@channel_option
 @click.option("--request-id", default="", help="The same id is done once; made from customer and reason unless given.")
 @click.option("--yes", is_flag=True, help="Do not ask whether it is meant.")
-@_json
+@json_option
 def erase(
     target: Target,
     number: str,
@@ -97,9 +92,9 @@ def erase(
 @_number
 @_customer_id
 @_reason
-@_staff_id
-@_channel
-@_json
+@required_staff_option
+@channel_option
+@json_option
 def restrict(
     target: Target, number: str, customer_id: str, reason: str, staff_id: str, channel: str, as_json: bool
 ) -> None:
@@ -131,9 +126,9 @@ def restrict(
 @connection_options
 @_number
 @_customer_id
-@_staff_id
-@_channel
-@_json
+@required_staff_option
+@channel_option
+@json_option
 def release(target: Target, number: str, customer_id: str, staff_id: str, channel: str, as_json: bool) -> None:
     """End the restriction of a customer.
 

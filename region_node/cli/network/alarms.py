@@ -18,7 +18,7 @@ from region_node.cli.asking import answer_of, follow
 from region_node.cli.connection import Target, connection_options, patience_option
 from region_node.cli.network.network_file import NetworkFile, NetworkFileUnusable
 from region_node.cli.network.network_import import Kind, run_import, source_option
-from region_node.cli.options import json_option, print_message
+from region_node.cli.options import json_option, print_message, summary_json_option
 from region_node.cli.times import told_time
 
 _CALL_SECONDS = 30.0
@@ -148,7 +148,7 @@ def watch(target: Target, token: str, as_json: bool) -> None:
     help="Write the lines that were not taken here, as CSV: line, reason, why, and the line.",
 )
 @source_option
-@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+@summary_json_option
 @patience_option
 def import_file(target: Target, file: Path, rejects: Path | None, source: str, as_json: bool, patience: float) -> None:
     """Send the reports of FILE to the running node: CSV with a header, or a JSON object in each line.

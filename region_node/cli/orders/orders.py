@@ -19,6 +19,7 @@ from gateway.tls import CredentialsUnusable
 from region_node.cli.connection import CHANNELS, Target, connection_options, patience_option
 from region_node.cli.exits import NOT_KNOWN, REFUSED, leave
 from region_node.cli.imports.reconnecting import Note, keep_trying
+from region_node.cli.options import summary_json_option
 from region_node.cli.orders.order_file import Format, OrderFile, OrderFileUnusable, Reading
 from region_node.cli.orders.order_report import OrderReport
 from region_node.cli.orders.order_submission import Submission
@@ -53,7 +54,7 @@ def orders() -> None:
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write what became of every line here, one JSON object each, as it is known.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+@summary_json_option
 @patience_option
 def submit_file(
     target: Target,
