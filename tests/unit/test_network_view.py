@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from coordinator.cli.network.network_view import print_ways
+from coordinator.cli.network.network_view import print_matrix, print_ways
 from gateway.api.coordinator.v1 import path_service_pb2 as contract
 
 
@@ -41,3 +41,16 @@ def test_two_paths_that_share_less_without_the_best_one_are_shown(capsys: pytest
     shown = told(capsys, links=["neck"], apart=[path("left"), path("right")])
     assert "without the best one" in shown
     assert shown.index("slow") < shown.index("left") < shown.index("right")
+
+
+def test_a_matrix_names_the_pairs_that_two_other_paths_serve_better(capsys: pytest.CaptureFixture[str]) -> None:
+    plain = contract.SitePaths(best=path("fast"), alternative=path("slow"))
+    better = contract.SitePaths(best=path("fast"), alternative=path("slow"), apart=[path("left"), path("right")])
+    pairs = [
+        contract.RegionPaths(start="a", end="b", paths=plain),
+        contract.RegionPaths(start="a", end="c", paths=better),
+    ]
+    print_matrix(contract.GetPathMatrixResponse(pairs=pairs), "")
+    assert "without the best one: a c;" in capsys.readouterr().out
+    print_matrix(contract.GetPathMatrixResponse(pairs=pairs[:1]), "")
+    assert "without the best one" not in capsys.readouterr().out

@@ -75,6 +75,13 @@ def print_matrix(response: contract.GetPathMatrixResponse, quality_class: str) -
     if has_changes and quality_class:
         columns.append(translated("{quality_class} after", quality_class=quality_class))
     print_table(columns, [_pair_row(pair, quality_class, has_changes=has_changes) for pair in response.pairs])
+    apart = ", ".join(f"{pair.start} {pair.end}" for pair in response.pairs if pair.paths.apart)
+    if apart:
+        click.echo(
+            translated(
+                "Two paths that share less, without the best one: {pairs}; `network paths` shows them.", pairs=apart
+            )
+        )
 
 
 def _pair_row(pair: contract.RegionPaths, quality_class: str, *, has_changes: bool) -> Row:
