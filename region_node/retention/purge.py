@@ -50,13 +50,14 @@ def purge(tx: Transaction, context: RegionContext, timer: Timer, now: datetime) 
     if not timer.subject:
         tell_holds(tx, context, now)
     night, data_class, place = _place(timer.subject) if timer.subject else (f"{night_of(now, zone)}", 0, "")
-    classes = [each for each in purgers() if federation.retention_rule(each) is not None]
+    known = purgers()
+    classes = [each for each in known if federation.retention_rule(each) is not None]
     if data_class == 0 and classes:
         data_class = classes[0]
     # One that was in the rules when the night began may have left them.
     current = DataClass.ValueType(data_class)
     rule = federation.retention_rule(current)
-    purger = purgers().get(current)
+    purger = known.get(current)
     if rule is not None and purger is not None:
         page = _page(tx, context, rule, purger, place, now)
         note_removed(tx, night, current, removed=page.removed, held=page.held)
@@ -65,7 +66,7 @@ def purge(tx: Transaction, context: RegionContext, timer: Timer, now: datetime) 
             _come_back(tx, f"{night} {data_class} {page.place}", now + _BREATH)
             return
         _finish(tx, night, current, purger, now)
-    following = _behind(current, classes)
+    following = _behind(current, list(known), classes)
     if following is not None:
         _come_back(tx, f"{night} {following} ", now + _BREATH)
     else:
@@ -90,9 +91,10 @@ def _finish(tx: Transaction, night: str, data_class: DataClass.ValueType, purger
         audit.append(tx, now=now, actor="timer", action="Purge", subject=f"retention/{name}", detail=detail)
 
 
-def _behind(data_class: DataClass.ValueType, classes: list[DataClass.ValueType]) -> DataClass.ValueType | None:
+def _behind(
+    data_class: DataClass.ValueType, order: list[DataClass.ValueType], classes: list[DataClass.ValueType]
+) -> DataClass.ValueType | None:
     """The class that comes after one, in the order of the purgers."""
-    order = list(purgers())
     if data_class not in order:
         return None
     left = order[order.index(data_class) + 1 :]

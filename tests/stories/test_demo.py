@@ -22,6 +22,56 @@ EMBEDDED = {"coordinator", "guangdong", "sichuan", "henan", "sichuan-systems"}
 COORDINATORS = {"coordinator-0", "coordinator-1"}
 PRODUCTION = {*COORDINATORS, "guangdong-0", "guangdong-1", "sichuan", "sichuan-systems", "henan", "postgresql"}
 
+TOLD = (
+    r"✓ customers loaded +3000 ",
+    r"✓ SUSPEND: the line at home +suspended",
+    r"✓ RESUME: the line at home +active",
+    r"✓ PAY: credited at home +100\.00 CNY",
+    r"✓ PLAN_CHANGE: confirmed +inProgress, home region: next-cycle",
+    r"✓ zhao\.min returns it for +CONTRACT, ",
+    r"✓ businesses of the catalogue +(\d+)  in this story",
+    r"✓ BILL_CORRECTION: the balance again",
+    r"✓ BB_INSTALL +completed",
+    r"✓ TERMINATE: line and account at home +terminated, 0\.00 CNY",
+    r"✓ li\.na reviews it +PERMISSION_DENIED REVIEWER_IS_SUBMITTER",
+    r"✓ cancelled in time +cancelled",
+    r"✓ the payment cancelled too late +FAILED_PRECONDITION ORDER_TOO_LATE_TO_CANCEL",
+    r"✓ the same payment sent again +guangdong/counter/pay-1",
+    r"✓ the same id with another amount +ALREADY_EXISTS REQUEST_ID_REUSED",
+    r"✓ MNP_IN .* +FAILED_PRECONDITION BUSINESS_NOT_OFFERED",
+    r"✓ the coordinator sees it +henan/counter/suspend-2 REGION_NOT_JOINED",
+    r"✓ a payment taken meanwhile +acknowledged, home region: decide",
+    r"✓ credited at home +50\.00 CNY",
+    r"✓ accepted in Sichuan's audit chain +once",
+    r"✓ every region's audit chain +exit 0",
+    r"✓ audit verify of Sichuan's node +exit 0",
+    r"order submit guangdong → sichuan",
+    r"✓ a case of two work items +henan, sichuan",
+    r"✓ Henan returns it, and passes it to nobody +exit 0, the coordinator",
+    r"✓ the administrator assigns it +exit 0, guangdong, by admin/root",
+    r"✓ Guangdong says nothing for a day: its item +L2 within 5 s",
+    r"✓ the customer refuses it +inProgress, L2; Sichuan's item inProgress, L2",
+    r"✓ three quarters of its time are over +L3 within 5 s",
+    r"✓ its time is over +L4 within 5 s",
+    r"✓ the refund, booked at home once +57\.60 CNY",
+    r"✓ its time sums to the whole",
+    r"✓ those above were told of each level +each once",
+    r"and is late by \d",
+    r"✓ the coordinator finds what it is +1 problem of 2 alarms, link chengdu-guangzhou-1",
+    r"✓ home regions count their customers +guangdong 1, sichuan 1",
+    r"因网络故障，您使用的业务可能受到影响（成都至广州专线）",
+    r"✓ told by Guangdong, the home region +once",
+    r"✓ told by Sichuan, the home region +once",
+    r"✓ a fault reported in Guangdong +repaired by sichuan, the same problem, chengdu-guangzhou-1",
+    r"✓ and a complaint, attached at home +guangdong/",
+    r"✓ the way round it +exit 0, another way from chengdu to guangzhou",
+    r"✓ zhao\.min repairs and closes it +resolved; exit 0, closed, reviewed with 1 measure",
+    r"✓ all alarms are over: the problem +resolved",
+    r"✓ the month's statement +exit 0, 5 h down by sichuan/fault/guangdong/F\d+-\d+, 10 %",
+    r"✓ the credit, booked at home once +([\d.]+ CNY), an hour later \1, revision 1",
+    r"您的号码已停机保号",
+)
+
 pytestmark = pytest.mark.timeout(2 * SECONDS)
 
 
@@ -50,68 +100,6 @@ def _listens(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def test_the_story_goes_as_expected_and_everything_is_stopped(tmp_path: Path) -> None:
-    directory = tmp_path / "demo"
-    with demo(directory) as process:
-        output = told(process)
-        assert process.returncode == 0, output
-    assert "✗" not in output
-    assert re.search(r"^All \d+ steps went as expected", output, re.MULTILINE), output
-    for seen in (
-        r"✓ customers loaded +3000 ",
-        r"✓ SUSPEND: the line at home +suspended",
-        r"✓ RESUME: the line at home +active",
-        r"✓ PAY: credited at home +100\.00 CNY",
-        r"✓ PLAN_CHANGE: confirmed +inProgress, home region: next-cycle",
-        r"✓ zhao\.min returns it for +CONTRACT, ",
-        r"✓ businesses of the catalogue +(\d+)  in this story",
-        r"✓ BILL_CORRECTION: the balance again",
-        r"✓ BB_INSTALL +completed",
-        r"✓ TERMINATE: line and account at home +terminated, 0\.00 CNY",
-        r"✓ li\.na reviews it +PERMISSION_DENIED REVIEWER_IS_SUBMITTER",
-        r"✓ cancelled in time +cancelled",
-        r"✓ the payment cancelled too late +FAILED_PRECONDITION ORDER_TOO_LATE_TO_CANCEL",
-        r"✓ the same payment sent again +guangdong/counter/pay-1",
-        r"✓ the same id with another amount +ALREADY_EXISTS REQUEST_ID_REUSED",
-        r"✓ MNP_IN .* +FAILED_PRECONDITION BUSINESS_NOT_OFFERED",
-        r"✓ the coordinator sees it +henan/counter/suspend-2 REGION_NOT_JOINED",
-        r"✓ a payment taken meanwhile +acknowledged, home region: decide",
-        r"✓ credited at home +50\.00 CNY",
-        r"✓ accepted in Sichuan's audit chain +once",
-        r"✓ every region's audit chain +exit 0",
-        r"✓ audit verify of Sichuan's node +exit 0",
-        r"order submit guangdong → sichuan",
-        r"✓ a case of two work items +henan, sichuan",
-        r"✓ Henan returns it, and passes it to nobody +exit 0, the coordinator",
-        r"✓ the administrator assigns it +exit 0, guangdong, by admin/root",
-        r"✓ Guangdong says nothing for a day: its item +L2 within 5 s",
-        r"✓ the customer refuses it +inProgress, L2; Sichuan's item inProgress, L2",
-        r"✓ three quarters of its time are over +L3 within 5 s",
-        r"✓ its time is over +L4 within 5 s",
-        r"✓ the refund, booked at home once +57\.60 CNY",
-        r"✓ its time sums to the whole",
-        r"✓ those above were told of each level +each once",
-        r"and is late by \d",
-        r"✓ the coordinator finds what it is +1 problem of 2 alarms, link chengdu-guangzhou-1",
-        r"✓ home regions count their customers +guangdong 1, sichuan 1",
-        r"因网络故障，您使用的业务可能受到影响（成都至广州专线）",
-        r"✓ told by Guangdong, the home region +once",
-        r"✓ told by Sichuan, the home region +once",
-        r"✓ a fault reported in Guangdong +repaired by sichuan, the same problem, chengdu-guangzhou-1",
-        r"✓ and a complaint, attached at home +guangdong/",
-        r"✓ the way round it +exit 0, another way from chengdu to guangzhou",
-        r"✓ zhao\.min repairs and closes it +resolved; exit 0, closed, reviewed with 1 measure",
-        r"✓ all alarms are over: the problem +resolved",
-        r"✓ the month's statement +exit 0, 5 h down by sichuan/fault/guangdong/F\d+-\d+, 10 %",
-        r"✓ the credit, booked at home once +([\d.]+ CNY), an hour later \1, revision 1",
-        r"您的号码已停机保号",
-    ):
-        assert re.search(seen, output), f"not told: {seen}\n{output}"
-    assert not any(serving(output).values())
-    assert not (directory / "pids").exists()
-    assert (directory / "data" / "sichuan" / "region-node.sqlite").is_file()
-
-
 def test_on_the_production_shape_one_of_each_kind_is_killed_and_the_story_goes_as_expected(tmp_path: Path) -> None:
     require_engine(ETCD)
     require_engine(POSTGRESQL)
@@ -136,11 +124,15 @@ def test_on_the_production_shape_one_of_each_kind_is_killed_and_the_story_goes_a
     assert not (directory / "pids").exists()
 
 
-def test_kept_running_it_does_what_it_prints_and_stops_when_told(tmp_path: Path) -> None:
+def test_the_story_goes_as_expected_and_kept_running_it_does_what_it_prints_and_stops_when_told(tmp_path: Path) -> None:
     directory = tmp_path / "demo"
     with demo(directory, KEEP="1") as process:
         output = told(process)
         assert process.returncode == 0, output
+        assert "✗" not in output
+        assert re.search(r"^All \d+ steps went as expected", output, re.MULTILINE), output
+        for seen in TOLD:
+            assert re.search(seen, output), f"not told: {seen}\n{output}"
         assert all(serving(output).values())
         printed = output.partition("It keeps running")[2].splitlines()
         lines = [line for line in printed if line.startswith((". ", "region-node ", "coordinator "))]
@@ -169,6 +161,8 @@ def test_kept_running_it_does_what_it_prints_and_stops_when_told(tmp_path: Path)
         (stop,) = [line for line in printed if line.startswith("sh ")]
         subprocess.run(stop, shell=True, cwd=tmp_path, check=True, timeout=SECONDS)
         assert not any(serving(output).values())
+        assert not (directory / "pids").exists()
+        assert (directory / "data" / "sichuan" / "region-node.sqlite").is_file()
 
 
 def readme_example(directory: Path, where: Path) -> str:
