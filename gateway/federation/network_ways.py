@@ -30,8 +30,15 @@ def services_down(network: NetworkRegistry, out: Parts) -> frozenset[str]:
 
 def services_on(network: NetworkRegistry, parts: Parts) -> tuple[NetworkService, ...]:
     """The services that use any of these parts, or a link that ends at one of the sites; by id."""
-    ending = (link.id for site in parts.sites for link in network.links_at(site))
-    return network.services_on(sites=parts.sites, links={*parts.links, *ending})
+    return tuple(each for each in network.services.values() if uses(network, each, parts))
+
+
+def uses(network: NetworkRegistry, service: NetworkService, parts: Parts) -> bool:
+    """Whether a service uses any of these parts, or a link that ends at one of the sites."""
+    if not parts.sites.isdisjoint(service.sites) or not parts.links.isdisjoint(service.links):
+        return True
+    links = (network.links[each] for each in service.links if each in network.links)
+    return any(link.site_a in parts.sites or link.site_b in parts.sites for link in links)
 
 
 def is_down(network: NetworkRegistry, service: NetworkService, out: Parts) -> bool:

@@ -2,35 +2,38 @@
 
 from datetime import datetime
 
-from gateway.api.region.v1.agreement_pb2 import OutageCause, PartOutage, ServiceOutage
+from gateway.api.region.v1.agreement_pb2 import OutageCause, PartOutage
 from gateway.api.region.v1.fault_pb2 import Fault, FaultCause, FaultOutage, FaultSeverity, FaultState
 from gateway.clock import from_timestamp
 from gateway.federation.network_ways import Parts, services_down
 from gateway.store.port import Transaction
-from region_node.agreements.outages import LONGEST, note_outage
-from region_node.agreements.part_outages import note_parts_out
+from region_node.agreements.noting import note, withdraw
+from region_node.agreements.outages import LONGEST
 from region_node.context import RegionContext
 
 _OF_THE_CUSTOMER = (FaultCause.FAULT_CAUSE_TERMINAL, FaultCause.FAULT_CAUSE_CUSTOMER)
 
 
-def note_outages_of(tx: Transaction, context: RegionContext, fault: Fault, now: datetime) -> None:
-    """Notes for which times a closed fault cut a site or a link off, and took services down that had no other way.
+def note_outages_of(tx: Transaction, context: RegionContext, before: Fault, fault: Fault, now: datetime) -> None:
+    """Notes, as a fault is closed, for which times it cut a site or a link off, and took services down by that alone.
 
     What is not as bad, a fault of one line above all, takes no service down for everybody. A fault that was opened
-    again is noted anew when it is closed; what has turned out to be a customer's own does not count.
+    again is noted anew when it is closed; where it has turned out to be a customer's own, or less bad, what was noted
+    is taken back.
     """
-    is_cut = fault.severity == FaultSeverity.FAULT_SEVERITY_CRITICAL
-    if not is_cut or fault.state != FaultState.FAULT_STATE_CLOSED or fault.owner_region != context.region:
+    closed = FaultState.FAULT_STATE_CLOSED
+    if fault.state != closed or before.state == closed or fault.owner_region != context.region:
         return
+    source = f"{context.region}/fault/{fault.id}"
     place = fault.report.place
     out = Parts(frozenset(filter(None, [place.site])), frozenset(filter(None, [place.link])))
-    down = sorted(services_down(context.federation.network, out))
+    is_cut = fault.severity == FaultSeverity.FAULT_SEVERITY_CRITICAL and out != Parts()
+    if not is_cut or fault.cause in _OF_THE_CUSTOMER:
+        withdraw(tx, context, source, fault.version, now)
+        return
+    services = sorted(services_down(context.federation.network, out))
     for each in filter(_is_over, fault.outages):
-        if out != Parts():
-            note_parts_out(tx, context, _part_outage(context, fault, each, out), now)
-        for service in down:
-            note_outage(tx, context, _outage(context, fault, each, service), now)
+        note(tx, context, _outage(context.region, source, fault, each), services, now)
 
 
 def _is_over(outage: FaultOutage) -> bool:
@@ -40,33 +43,16 @@ def _is_over(outage: FaultOutage) -> bool:
     return start < end <= start + LONGEST
 
 
-def _cause(fault: Fault) -> OutageCause.ValueType:
+def _outage(region: str, source: str, fault: Fault, outage: FaultOutage) -> PartOutage:
     is_force_majeure = fault.cause == FaultCause.FAULT_CAUSE_FORCE_MAJEURE
-    return OutageCause.OUTAGE_CAUSE_FORCE_MAJEURE if is_force_majeure else OutageCause.OUTAGE_CAUSE_OPERATOR
-
-
-def _part_outage(context: RegionContext, fault: Fault, outage: FaultOutage, out: Parts) -> PartOutage:
+    place = fault.report.place
     return PartOutage(
-        source=f"{context.region}/fault/{fault.id}",
-        region=context.region,
-        sites=sorted(out.sites),
-        links=sorted(out.links),
+        source=source,
+        region=region,
+        sites=filter(None, [place.site]),
+        links=filter(None, [place.link]),
         start_time=outage.start_time,
         end_time=outage.end_time,
-        cause=_cause(fault),
+        cause=OutageCause.OUTAGE_CAUSE_FORCE_MAJEURE if is_force_majeure else OutageCause.OUTAGE_CAUSE_OPERATOR,
         version=fault.version,
-        withdrawn=fault.cause in _OF_THE_CUSTOMER,
-    )
-
-
-def _outage(context: RegionContext, fault: Fault, outage: FaultOutage, service: str) -> ServiceOutage:
-    return ServiceOutage(
-        source=f"{context.region}/fault/{fault.id}",
-        service=service,
-        region=context.region,
-        start_time=outage.start_time,
-        end_time=outage.end_time,
-        cause=_cause(fault),
-        version=fault.version,
-        withdrawn=fault.cause in _OF_THE_CUSTOMER,
     )

@@ -13,7 +13,7 @@ from gateway.api.region.v1.agreement_pb2 import OutageCause, PartOutage, Service
 from gateway.api.region.v1.outage_envelopes_pb2 import OutageTold
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import from_microseconds, from_timestamp, to_microseconds
+from gateway.clock import from_microseconds, from_timestamp, to_microseconds, to_timestamp
 from gateway.errors import Refused
 from gateway.federation.network import NetworkRegistry
 from gateway.relay.envelopes import Letter
@@ -31,7 +31,7 @@ LONGEST = timedelta(days=366)
 _LIFETIME = timedelta(days=3650)  # it counts however long the other region was away
 SUBJECTS = "outage/"
 _LARGEST_VERSION = 2**63 - 1
-_OF_A_SERVICE = frozenset(
+OF_A_SERVICE = frozenset(
     {
         OutageCause.OUTAGE_CAUSE_OPERATOR,
         OutageCause.OUTAGE_CAUSE_PLANNED,
@@ -105,6 +105,32 @@ def keep_outage(tx: Transaction, context: RegionContext, outage: ServiceOutage, 
     if outage.cause == OutageCause.OUTAGE_CAUSE_PLANNED:
         tell_planned_soon(tx, outage.service, outage.source, span.start, now)
     return True
+
+
+def withdraw_outages(
+    tx: Transaction, context: RegionContext, source: str, version: int, now: datetime, start: int | None = None
+) -> None:
+    """Takes back what was noted for a source, or of it what began at a time, whatever the registry says by now."""
+    found = tx.all(
+        _withdrawal,
+        "SELECT service, source, region, start_time, end_time, cause, announce_time FROM service_outages"
+        " WHERE source = :source AND agreement_id = '' AND withdrawn = 0",
+        source=source,
+    )
+    for outage in found:
+        outage.version = version
+        if start in (None, span_of(outage).start) and keep_outage(tx, context, outage, now):
+            _tell(tx, context, outage, now)
+
+
+def is_known(tx: Transaction, outage: ServiceOutage) -> bool:
+    """Whether a region has told of an outage of a service before."""
+    sql = (
+        "SELECT 1 FROM service_outages WHERE service = :service AND source = :source AND agreement_id = ''"
+        " AND start_time = :start"
+    )
+    start = span_of(outage).start
+    return tx.first(int, sql, service=outage.service, source=outage.source, start=start) is not None
 
 
 def correct_soon(tx: Transaction, context: RegionContext, service: str, span: Span, now: datetime) -> None:
@@ -186,10 +212,15 @@ def require_plausible(network: NetworkRegistry, outage: ServiceOutage) -> None:
     runs_part = runs_part_of(network, outage.service, outage.region)
     if not runs_part and not (is_customers and outage.agreement_id):
         raise Refused(Reason.REASON_NETWORK_NOT_OF_REGION, part=outage.service)
+    require_told(outage)
+    if (is_customers and not outage.agreement_id) or not (is_customers or outage.cause in OF_A_SERVICE):
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="cause", problem="not of a service")
+
+
+def require_told(outage: ServiceOutage | PartOutage) -> None:
+    """Raises Refused unless it has a source of its region, a version, and a time with an end."""
     if not outage.source.startswith(f"{outage.region}/") or not 0 < outage.version <= _LARGEST_VERSION:
         raise Refused(Reason.REASON_REQUEST_INVALID, field="source", problem="not of the region, or no version")
-    if (is_customers and not outage.agreement_id) or not (is_customers or outage.cause in _OF_A_SERVICE):
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="cause", problem="not of a service")
     span = span_of(outage)
     if not span.start < span.end <= span.start + LONGEST // timedelta(microseconds=1):
         problem = f"not later than the start, or more than {LONGEST.days} days later"
@@ -231,10 +262,10 @@ def tell_every_region(
 
 
 def span_of(outage: ServiceOutage | PartOutage) -> Span:
-    """When it was. Raises Refused for a time out of range."""
+    """When it was. Raises Refused for a time out of range, also of the announcement."""
     try:
-        times = (outage.start_time, outage.end_time)
-        start, end = (to_microseconds(from_timestamp(each)) for each in times)
+        times = (outage.start_time, outage.end_time, outage.announce_time)
+        start, end, _ = (to_microseconds(from_timestamp(each)) for each in times)
     except OverflowError:
         raise Refused(Reason.REASON_REQUEST_INVALID, field="start_time", problem="out of range") from None
     return Span(start, end)
@@ -251,3 +282,19 @@ def _months_of(time_zone: str, span: Span) -> Iterable[Month]:
 
 def _outage(source: str, start: int, end: int, cause: int, announced: int | None) -> Outage:
     return Outage(source, Span(start, end), OutageCause.ValueType(cause), announced)
+
+
+def _withdrawal(
+    service: str, source: str, region: str, start: int, end: int, cause: int, announced: int | None
+) -> ServiceOutage:
+    """The word that an outage did not, or will not, take place; its version is the caller's."""
+    return ServiceOutage(
+        service=service,
+        source=source,
+        region=region,
+        start_time=to_timestamp(from_microseconds(start)),
+        end_time=to_timestamp(from_microseconds(end)),
+        cause=OutageCause.ValueType(cause),
+        announce_time=None if announced is None else to_timestamp(from_microseconds(announced)),
+        withdrawn=True,
+    )

@@ -33,7 +33,7 @@ class Outage:
     """Time in which a service was, or will be, down, and why."""
 
     source: str
-    """What it was noted for: a fault, a planned outage; it begins with the region."""
+    """What it was noted for: a fault, a planned outage; it begins with the region. Several are apart by ` + `."""
     span: Span
     cause: OutageCause.ValueType
     announced: int | None = None

@@ -1,13 +1,13 @@
 """When a service was down by several outages of parts together, none of which took it down alone. Pure."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from gateway.api.federation.v1.network_pb2 import NetworkService
 from gateway.api.region.v1.agreement_pb2 import OutageCause
 from gateway.federation.network import NetworkRegistry
-from gateway.federation.network_ways import Parts, is_down, services_on
+from gateway.federation.network_ways import Parts, is_down, uses
 from region_node.agreements.rules import Outage
 from region_node.agreements.spans import Span
 
@@ -29,34 +29,44 @@ class PartsOut:
 def down_together(network: NetworkRegistry, service: NetworkService, found: Iterable[PartsOut]) -> list[Outage]:
     """The times at which what is out leaves a service without a way, and nothing of it does so alone.
 
-    Where the causes differ the cause is the operators': the service was to outlive either. All planned, it is as late
-    as the one that was announced the latest before it began.
+    What is out for one cause and leaves no way is an outage of that cause, whatever else is out besides. Where only
+    several causes together do, it is the operators': the service was to outlive each. Of works it is as late as the one
+    that was announced the latest before it began.
     """
-    touching = [each for each in found if _touches(network, service, each.parts)]
+    touching = [each for each in found if uses(network, service, each.parts)]
     times = sorted({time for each in touching for time in (each.span.start, each.span.end)})
     outages: list[Outage] = []
     for span in (Span(start, end) for start, end in pairwise(times)):
         there = [each for each in touching if each.span.start <= span.start and span.end <= each.span.end]
-        if not _are_down_only_together(network, service, there):
+        if any(is_down(network, service, each.parts) for each in there):
             continue
-        outage = _outage(span, there)
-        before = outages[-1] if outages else None
-        if before is not None and before.span.end == span.start and before.source == outage.source:
-            outages[-1] = _outage(Span(before.span.start, span.end), there)
-        else:
-            outages.append(outage)
+        for each in (_outage(span, members) for members in _sets(network, service, there)):
+            _add(outages, each)
     return outages
 
 
-def _touches(network: NetworkRegistry, service: NetworkService, parts: Parts) -> bool:
-    return any(each.id == service.id for each in services_on(network, parts))
+def _add(outages: list[Outage], outage: Outage) -> None:
+    """Adds what comes next; what goes on stays one."""
+    for place, before in enumerate(outages):
+        if (before.source, before.cause, before.span.end) == (outage.source, outage.cause, outage.span.start):
+            outages[place] = replace(before, span=Span(before.span.start, outage.span.end))
+            return
+    outages.append(outage)
 
 
-def _are_down_only_together(network: NetworkRegistry, service: NetworkService, there: Sequence[PartsOut]) -> bool:
-    if any(is_down(network, service, each.parts) for each in there):
-        return False
+def _sets(network: NetworkRegistry, service: NetworkService, there: Sequence[PartsOut]) -> list[Sequence[PartsOut]]:
+    """The outages of each cause that leave no way together; where no cause is enough all of them, if they do."""
+    causes = sorted({each.cause for each in there})
+    of_one = [[each for each in there if each.cause == cause] for cause in causes]
+    enough: list[Sequence[PartsOut]] = [each for each in of_one if _leave_no_way(network, service, each)]
+    if enough or not _leave_no_way(network, service, there):
+        return enough
+    return [there]
+
+
+def _leave_no_way(network: NetworkRegistry, service: NetworkService, out: Iterable[PartsOut]) -> bool:
     together = Parts()
-    for each in there:
+    for each in out:
         together |= each.parts
     return is_down(network, service, together)
 

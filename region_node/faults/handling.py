@@ -20,7 +20,7 @@ from region_node.context import RegionContext
 from region_node.customers.told_standings import require_takes_complaints, require_unrestricted, standings_of
 from region_node.faults import outages, owner, places, rules, told
 from region_node.faults.following import followed
-from region_node.faults.of_alarms import raised_by_alarm
+from region_node.faults.of_alarms import completed, raised_by_alarm
 from region_node.faults.rows import (
     FaultRow,
     find_fault,
@@ -47,8 +47,8 @@ def report(tx: Transaction, context: RegionContext, caller: Submitter, reported:
         require_unrestricted(tx, reported.number)
     if (known := known_request(tx, key)) is not None:
         return known
-    settled = FaultReport()
-    settled.CopyFrom(reported)
+    settled = completed(tx, context.federation.network, reported)
+    rules.require_report(settled)
     places.settle(context.federation, settled)
     home = context.federation.number_plan.home_of(settled.number) if settled.number else None
     if settled.number:

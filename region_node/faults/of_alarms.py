@@ -22,15 +22,15 @@ _SEVERITIES = {
 
 
 def completed(tx: Transaction, network: NetworkRegistry, report: FaultReport) -> FaultReport:
-    """The report with what its alarm says and it leaves out; as it is where it names no alarm, or a place of its own.
+    """A copy of the report, with what its alarm says and it leaves out, where it names one and no place of its own.
 
     Raises Refused with ALARM_NOT_FOUND, and with NETWORK_SERVICE_UNKNOWN for one of a service that is no more.
     """
-    place = report.place
-    if not report.alarm or place.site or place.link or place.address:
-        return report
-    alarm, told = require_alarm(tx, report.alarm), FaultReport()
+    told, place = FaultReport(), report.place
     told.CopyFrom(report)
+    if not report.alarm or place.site or place.link or place.address:
+        return told
+    alarm = require_alarm(tx, report.alarm)
     about = alarm.alarmed_object
     told.place.link, told.place.site = about.link, about.site or _site_of(network, about.service)
     if about.service and not told.services:

@@ -45,7 +45,7 @@ def taken_up(
 ) -> None:
     """Sets going what follows once it is stored: the limit is watched, and who follows it is told, but `informed`."""
     watch(tx, context, row.fault)
-    changed(tx, context, row.fault, now)
+    changed(tx, context, Fault(), row.fault, now)
     for region in followers(row.fault):
         if region not in informed:
             send_update(tx, context, row, region, now)
@@ -171,10 +171,10 @@ def follow_problem(
     keep_and_tell(tx, context, row, before, now)
 
 
-def changed(tx: Transaction, context: RegionContext, fault: Fault, now: datetime) -> None:
-    """Called in each transaction that changes a fault of this region, as it stands then."""
+def changed(tx: Transaction, context: RegionContext, before: Fault, fault: Fault, now: datetime) -> None:
+    """Called in each transaction that changes a fault of this region, with how it stood before and stands then."""
     tell_fault(tx, context, fault, now)
-    note_outages_of(tx, context, fault, now)
+    note_outages_of(tx, context, before, fault, now)
 
 
 def require_owned(tx: Transaction, context: RegionContext, fault_id: str) -> FaultRow:
@@ -223,7 +223,7 @@ def keep_and_tell(
     fault.version += 1
     watch(tx, context, fault)
     followed(tx, context, before, fault, now)
-    changed(tx, context, fault, now)
+    changed(tx, context, before, fault, now)
     update_fault(tx, fault, now)
     for region in followers(fault):
         if region not in informed:

@@ -26,7 +26,6 @@ from region_node.context import RegionContext
 from region_node.customers.told_standings import is_restricted
 from region_node.faults import handling, places, rules
 from region_node.faults.desk import FaultDesk
-from region_node.faults.of_alarms import completed
 from region_node.faults.rows import (
     FaultFilter,
     events_after,
@@ -60,9 +59,7 @@ class FaultService(FaultServiceServicer):
         context: grpc.aio.ServicerContext[api.ReportFaultRequest, api.ReportFaultResponse],
     ) -> api.ReportFaultResponse:
         """See the contract."""
-        network = self._context.federation.network
-        told = await self._store.read(lambda tx: completed(tx, network, request.report))
-        reported = _normalised(told)
+        reported = _normalised(request.report)
         return api.ReportFaultResponse(fault=await self._desk.report(_caller(request.request_id), reported))
 
     async def GetFault(
@@ -202,11 +199,10 @@ def _requester(told: Requester) -> Requester:
 
 
 def _normalised(report: FaultReport) -> FaultReport:
-    """The report in the form in which it is compared, sent and stored. Raises Refused for a bad form.
+    """The report in the form in which it is compared with others of its request. Raises Refused for a bad number.
 
     An operator system reports for a customer; what staff and alarms report need be of no number.
     """
-    rules.require_report(report)
     found = FaultReport()
     found.CopyFrom(report)
     found.requester.CopyFrom(_requester(report.requester))

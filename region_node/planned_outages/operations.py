@@ -6,15 +6,14 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.api.coordinator.v1.planned_outage_service_pb2 import PlannedWindow
 from gateway.api.region.v1 import planned_outage_service_pb2 as api
-from gateway.api.region.v1.agreement_pb2 import OutageCause, PartOutage, ServiceOutage
+from gateway.api.region.v1.agreement_pb2 import OutageCause, PartOutage
 from gateway.api.region.v1.planned_outage_service_pb2 import PlannedOutage, PlannedOutageState
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import from_timestamp, to_timestamp
+from gateway.clock import from_timestamp, to_microseconds, to_timestamp
 from gateway.errors import Refused
 from gateway.federation.network_ways import Parts, services_down
 from gateway.store.port import Transaction
-from region_node.agreements.outages import note_outage
-from region_node.agreements.part_outages import note_parts_out
+from region_node.agreements.noting import note, withdraw
 from region_node.agreements.statements import NOTICE_POLICY
 from region_node.context import RegionContext
 from region_node.planned_outages.rows import CANCELLED, keep_planned, require_planned
@@ -95,9 +94,8 @@ def move(tx: Transaction, context: RegionContext, planned: PlannedOutage, now: d
     keep_planned(tx, planned)
     _note(tx, context, planned, now)
     if before.start_time != planned.start_time:
-        before.announce_time.CopyFrom(planned.announce_time)
-        before.version = planned.version
-        _note(tx, context, before, now, withdrawn=True)
+        start = to_microseconds(from_timestamp(before.start_time))
+        withdraw(tx, context, planned.id, planned.version, now, start)
     return True
 
 
@@ -110,7 +108,7 @@ def cancel(tx: Transaction, context: RegionContext, outage_id: str, now: datetim
     planned.version += 1
     keep_planned(tx, planned)
     if was_announced:
-        _note(tx, context, planned, now, withdrawn=True)
+        withdraw(tx, context, planned.id, planned.version, now)
     return planned
 
 
@@ -127,17 +125,9 @@ def window_of(planned: PlannedOutage) -> PlannedWindow:
     )
 
 
-def _note(
-    tx: Transaction, context: RegionContext, planned: PlannedOutage, now: datetime, *, withdrawn: bool = False
-) -> None:
-    """Every region is told when the parts are out, and which services are down by that alone."""
-    note_parts_out(tx, context, _part_outage(context, planned, withdrawn=withdrawn), now)
-    for service in planned.services:
-        note_outage(tx, context, _outage(context, planned, service, withdrawn=withdrawn), now)
-
-
-def _part_outage(context: RegionContext, planned: PlannedOutage, *, withdrawn: bool) -> PartOutage:
-    return PartOutage(
+def _note(tx: Transaction, context: RegionContext, planned: PlannedOutage, now: datetime) -> None:
+    """Every region is told when the parts are out, and which services are down by that."""
+    outage = PartOutage(
         source=planned.id,
         region=context.region,
         sites=planned.sites,
@@ -147,23 +137,8 @@ def _part_outage(context: RegionContext, planned: PlannedOutage, *, withdrawn: b
         cause=OutageCause.OUTAGE_CAUSE_PLANNED,
         announce_time=None if planned.emergency else planned.announce_time,
         version=planned.version,
-        withdrawn=withdrawn,
     )
-
-
-def _outage(context: RegionContext, planned: PlannedOutage, service: str, *, withdrawn: bool) -> ServiceOutage:
-    """The time in which a service is down; an emergency counts as not announced."""
-    return ServiceOutage(
-        source=planned.id,
-        service=service,
-        region=context.region,
-        start_time=planned.start_time,
-        end_time=planned.end_time,
-        cause=OutageCause.OUTAGE_CAUSE_PLANNED,
-        announce_time=None if planned.emergency else planned.announce_time,
-        version=planned.version,
-        withdrawn=withdrawn,
-    )
+    note(tx, context, outage, planned.services, now)
 
 
 def _require_own_parts(context: RegionContext, asked: api.AnnouncePlannedOutageRequest) -> None:

@@ -9,8 +9,8 @@ from gateway.api.region.v1 import agreement_service_pb2 as api
 from gateway.api.region.v1 import measurement_service_pb2 as measurement_api
 from gateway.api.region.v1.agreement_pb2 import OutageCause, PartOutage, ServiceConformance, ServiceOutage
 from gateway.api.region.v1.agreement_pb2 import StatementLineKind as Kind
-from gateway.api.region.v1.outage_envelopes_pb2 import ConformanceTold, OutageTold
-from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
+from gateway.api.region.v1.outage_envelopes_pb2 import ConformanceTold, OutageTold, PartOutageTold
+from gateway.api.relay.v1.relay_pb2 import EnvelopeKind, Outcome, ReceiptContent
 from gateway.clock import to_timestamp
 from tests.federation.agreements import CHARGE, OPERATOR, SERVICE, Agreements, month_of
 from tests.federation.counter import REQUESTER, Counter
@@ -21,6 +21,7 @@ from tests.federation.refusals import refusal
 from tests.federation.running import CALL_SECONDS, Federation, running, until
 
 HOUR = timedelta(hours=1)
+ACCEPTED = Outcome.OUTCOME_ACCEPTED
 
 
 async def test_outages_of_two_regions_are_one_credit_at_home_and_a_late_one_posts_the_difference(
@@ -234,17 +235,18 @@ async def test_a_region_is_not_believed_about_parts_of_anothers_network(federati
         ({"cause": OutageCause.OUTAGE_CAUSE_CUSTOMER}, "ENVELOPE_INVALID"),
         ({"end_time": to_timestamp(begins + timedelta(days=400))}, "ENVELOPE_INVALID"),
     ]
-    henan, kind = Forger(federation, "henan"), EnvelopeKind.ENVELOPE_KIND_SERVICE_OUTAGE
+    henan, kind = Forger(federation, "henan"), EnvelopeKind.ENVELOPE_KIND_PART_OUTAGE
     for changes, reason in spoilt:
         lie = PartOutage()
         lie.CopyFrom(good)
         lie.MergeFrom(PartOutage(**changes))  # type: ignore[arg-type]
-        envelope = henan.seal("guangdong", kind, OutageTold(parts=lie), f"outage/{lie.source}")
+        envelope = henan.seal("guangdong", kind, PartOutageTold(outage=lie), f"outage/{lie.source}")
         assert refused(await henan.deliver(envelope, "guangdong")) == reason, changes
-    told = henan.seal("guangdong", kind, OutageTold(parts=good), f"outage/{good.source}")
-    assert (await henan.deliver(told, "guangdong")).HasField("receipt")
-    known = "SELECT links, version FROM part_outages WHERE source = ?"
-    assert federation.database("guangdong").rows(known, good.source) == [("zhengzhou-xian-1", 1)]
+    good.links.append("retired-1")
+    told = henan.seal("guangdong", kind, PartOutageTold(outage=good), f"outage/{good.source}")
+    assert ReceiptContent.FromString((await henan.deliver(told, "guangdong")).receipt.content).outcome == ACCEPTED
+    kept = federation.database("guangdong").rows("SELECT links FROM part_outages WHERE source = ?", good.source)
+    assert kept == [("zhengzhou-xian-1",)], "of what is not known here nothing is kept"
 
 
 async def test_only_the_region_that_runs_a_service_says_how_good_it_was(federation: Federation) -> None:

@@ -3,9 +3,12 @@
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+
 from gateway.api.region.v1.agreement_pb2 import OutageCause
 from gateway.api.region.v1.agreement_pb2 import StatementLineKind as Kind
 from gateway.api.region.v1.fault_pb2 import FaultCause, FaultSeverity
+from gateway.api.region.v1.fault_service_pb2 import WorkOnFaultRequest
 from gateway.clock import from_timestamp
 from tests.federation.agreements import Agreements, month_of
 from tests.federation.counter import Counter
@@ -52,7 +55,27 @@ async def test_a_closed_fault_that_cut_a_service_off_is_an_outage_everywhere_and
         harmless = await closed(federation, link, severity, CABLE)
         assert federation.database("sichuan").rows(OUTAGES, f"sichuan/fault/{harmless}") == []
     own = await closed(federation, "chengdu-guangzhou-1", CRITICAL, TERMINAL)
-    assert [row[2] for row in federation.database("sichuan").rows(OUTAGES, f"sichuan/fault/{own}")] == [1]
+    assert federation.database("sichuan").rows(OUTAGES, f"sichuan/fault/{own}") == []
+
+
+@pytest.mark.parametrize(("severity", "cause"), [(CRITICAL, TERMINAL), (FaultSeverity.FAULT_SEVERITY_MAJOR, CABLE)])
+async def test_what_turns_out_to_have_been_no_cut_is_taken_back_everywhere(
+    federation: Federation, severity: FaultSeverity.ValueType, cause: FaultCause.ValueType
+) -> None:
+    engineers = FaultReporter(federation, "sichuan", "staff/wang")
+    cut = await closed(federation, "chengdu-guangzhou-1", CRITICAL, CABLE)
+    await engineers.work(cut, WorkOnFaultRequest(reopen=WorkOnFaultRequest.Reopen(reason="looked at again")))
+    await engineers.work(cut, WorkOnFaultRequest(assess=WorkOnFaultRequest.Assess(severity=severity)))
+    await engineers.resolves(cut, cause)
+    await engineers.closes(cut, REVIEW)
+    for region in ("sichuan", "guangdong", "henan"):
+
+        async def knows(region: str = region) -> bool:
+            database, source = federation.database(region), f"sichuan/fault/{cut}"
+            parts = database.rows("SELECT withdrawn FROM part_outages WHERE source = ?", source)
+            return [row[2] for row in database.rows(OUTAGES, source)] == [1] and parts == [(1,)]
+
+        await until(knows, f"{region} knows")
 
 
 async def test_two_faults_that_cut_a_service_only_together_are_an_outage_while_both_are_there(

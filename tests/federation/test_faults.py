@@ -300,15 +300,19 @@ async def test_an_alarm_raises_a_fault_where_it_is_and_says_how_bad_it_is(
     severity: FaultSeverity.ValueType,
 ) -> None:
     probe, engineers = Probe(federation, "sichuan", federation.next_id()), staff(federation, "sichuan")
+    request_id = federation.next_id()
     report = raised("cut", federation.clock.now(), service_affecting=is_felt)
     report.alarmed_object.CopyFrom(about)
     await probe.report(report)
     (alarm,) = await probe.alarms()
-    filed = await engineers.hand_in(FaultReport(alarm=alarm.id))
+    filed = await engineers.hand_in(FaultReport(alarm=alarm.id), request_id)
     assert (filed.report.place, filed.severity) == (place, severity)
     assert services in filed.report.services
     assert (filed.report.alarm, filed.report.description) == (alarm.id, "lossOfSignal")
     assert [each.fault_id for each in await probe.alarms()] == [filed.id]
+    report.specific_problem = "fibre-2"
+    await probe.report(report)
+    assert (await engineers.hand_in(FaultReport(alarm=alarm.id), request_id)).id == filed.id
     elsewhere = FaultReport(alarm=alarm.id, description="dark", place=FaultPlace(site="xichang"))
     assert (await refusal(engineers.hand_in(elsewhere))).reason == "ALARM_HAS_FAULT"
     await engineers.work(filed.id, WorkOnFaultRequest(reject=WorkOnFaultRequest.Reject(reason="seen by nobody")))

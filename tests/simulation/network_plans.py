@@ -12,7 +12,7 @@ from tests.simulation.plans import OPERATORS
 from tests.simulation.world import NETWORK_SERVICES, REGIONS, UNPLANNED, Subscriber, subscribers
 
 FAULTS, OUTAGES, WORKS = 5, 2, 2  # of one run
-_PLACES = (
+_PLACES = (  # the two ways of one service are there, one of them twice: cuts of both at once would be rare else
     FaultPlace(link="chengdu-guangzhou-1"),
     FaultPlace(link="chengdu-zhengzhou-1"),
     FaultPlace(link="zhengzhou-xian-1"),

@@ -1,7 +1,5 @@
 """Services that several outages of parts leave without a way only together."""
 
-from itertools import pairwise
-
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -56,11 +54,22 @@ def test_an_outage_elsewhere_is_not_named() -> None:
     assert [(each.source, each.span) for each in down_together(NETWORK, LINES, cuts)] == [("a + b", Span(0, 10))]
 
 
-def test_where_the_causes_differ_the_cause_is_the_operators() -> None:
+def test_where_only_several_causes_leave_no_way_it_is_the_operators() -> None:
     storm = out("a", 0, 10, DIRECT, cause=FORCE_MAJEURE)
     for other, cause in ((FORCE_MAJEURE, FORCE_MAJEURE), (OPERATOR, OPERATOR), (PLANNED, OPERATOR)):
         (found,) = down_together(NETWORK, LINES, [storm, out("b", 0, 10, DETOUR, cause=other, announced=None)])
         assert found.cause == cause
+
+
+def test_what_is_out_besides_changes_neither_the_cause_nor_the_sources() -> None:
+    storm = [out("a", 0, 10, DIRECT, cause=FORCE_MAJEURE), out("b", 0, 10, DETOUR, cause=FORCE_MAJEURE)]
+    excused = Outage("a + b", Span(0, 10), FORCE_MAJEURE)
+    for cause in (OPERATOR, PLANNED):
+        besides = out("c", 2, 8, "xian-chengdu-1", cause=cause, announced=1)
+        assert down_together(NETWORK, LINES, [*storm, besides]) == [excused]
+    cuts = [out("c", 2, 8, "xian-chengdu-1"), out("d", 2, 8, DIRECT)]
+    both = down_together(NETWORK, LINES, [*storm, *cuts])
+    assert sorted(both, key=lambda each: each.source) == [excused, Outage("c + d", Span(2, 8), OPERATOR)]
 
 
 def test_planned_together_it_was_announced_as_late_as_the_later_of_the_two() -> None:
@@ -90,7 +99,7 @@ OUTAGES = st.builds(
 def test_moment_by_moment_it_is_down_where_all_together_cut_it_and_none_alone(found: list[PartsOut]) -> None:
     outages = down_together(NETWORK, LINES, found)
     spans = [each.span for each in outages]
-    assert all(before.end <= after.start for before, after in pairwise(spans)), "each moment once"
+    assert len({(each.source, each.span.start) for each in outages}) == len(outages), "each once"
     for moment in range(32):
         there = [each.parts for each in found if each.span.start <= moment < each.span.end]
         together = Parts()

@@ -43,7 +43,7 @@ def support() -> None:
     "--measured",
     multiple=True,
     metavar="LINK,DELAY,VARIATION,LOSS,FROM,TO",
-    help="What was measured of a link of the service: microseconds, lost packets of 1,000,000,000, ISO 8601 times.",
+    help="What was measured of a link of the service: microseconds, lost packets of 1,000,000,000, times with zone.",
 )
 @click.option(
     "--measure", is_flag=True, help="Add what the regions have measured of the links of the service that are not named."
@@ -229,10 +229,13 @@ def _measurement(told: str) -> SupportMeasurement:
         if len(parts) != _PARTS:
             raise ValueError
         delay, variation, loss = (int(each) for each in parts[1:4])
-        start, end = map(instant_of, parts[4:])
     except ValueError:
         problem = translated("--measured: {told} is not LINK,DELAY,VARIATION,LOSS,FROM,TO", told=told)
         raise click.UsageError(problem) from None
+    try:
+        start, end = map(instant_of, parts[4:])
+    except ValueError as error:
+        raise click.UsageError(f"--measured: {error}") from error
     return SupportMeasurement(
         link=parts[0],
         delay_us=delay,

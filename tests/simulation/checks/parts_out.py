@@ -1,9 +1,9 @@
 """Outages of parts of the network: at every home as their owners have noted them; what they take down only together."""
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from itertools import pairwise
 
 from gateway.api.region.v1.agreement_pb2 import OutageCause
@@ -66,28 +66,31 @@ def noted_parts(evidence: Evidence) -> Mapping[str, Sequence[PartsNoted]]:
 
 def down_together(service: str, noted: Sequence[PartsNoted]) -> tuple[list[Span], list[Span]]:
     """When a service was down by parts of several outages only: what counts, and what does not."""
-    found, there = FEDERATION.network.service(service), [each for each in noted if not each.withdrawn]
+    there = [each for each in noted if not each.withdrawn and _takes_part(service, each.parts)]
     times = sorted({time for each in there for time in (each.start_time, each.end_time)})
-    spans: dict[bool, list[Span]] = defaultdict(list)
+    counted: list[Span] = []
+    excused: list[Span] = []
     for start, end in pairwise(times):
         out = [each for each in there if each.start_time <= start and end <= each.end_time]
-        # An outage that is of other services alone says nothing about why this one was down.
-        out = [each for each in out if _takes_part(service, each.parts)]
-        together = Parts()
-        for each in out:
-            together |= each.parts
-        alone = any(is_down(_NETWORK, found, each.parts) for each in out)
-        if is_down(_NETWORK, found, together) and not alone:
-            span: tuple[datetime, datetime] = from_microseconds(start), from_microseconds(end)
-            spans[_is_the_operators(out)].append(span)
-    return spans[True], spans[False]
+        if any(_is_down(service, [each]) for each in out) or not _is_down(service, out):
+            continue
+        span = from_microseconds(start), from_microseconds(end)
+        of_one = [[each for each in out if each.cause == cause] for cause in {each.cause for each in out}]
+        enough = [each for each in of_one if _is_down(service, each)]
+        excused += [span for each in enough if not any(one.counts for one in each)]
+        if not enough or any(one.counts for each in enough for one in each):
+            counted.append(span)
+    return counted, excused
+
+
+def _is_down(service: str, out: Sequence[PartsNoted]) -> bool:
+    together = Parts()
+    for each in out:
+        together |= each.parts
+    return is_down(_NETWORK, FEDERATION.network.service(service), together)
 
 
 def _takes_part(service: str, parts: Parts) -> bool:
     found = _NETWORK.service(service)
     ends = {site for link in found.links for site in (_NETWORK.link(link).site_a, _NETWORK.link(link).site_b)}
     return bool(parts.links & set(found.links) or parts.sites & {*found.sites, *ends})
-
-
-def _is_the_operators(out: Sequence[PartsNoted]) -> bool:
-    return len({each.cause for each in out}) > 1 or any(each.counts for each in out)

@@ -396,7 +396,7 @@ class StatementLine(_message.Message):
     percent: _builtins.int
     """How many percent of the charge that is; 0 for none."""
     source: _builtins.str
-    """What an outage was noted for; it begins with the region that caused it."""
+    """What an outage was noted for; it begins with the region that caused it. Those of an outage of parts that took the service down only together, apart by ` + `."""
     @_builtins.property
     def amount(self) -> _types_pb2.Money:
         """An amount; negative where it is taken off."""

@@ -25,15 +25,17 @@ _sym_db = _symbol_database.Default()
 from gateway.api.region.v1 import agreement_pb2 as gateway_dot_api_dot_region_dot_v1_dot_agreement__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,gateway/api/region/v1/outage_envelopes.proto\x12\x15gateway.api.region.v1\x1a%gateway/api/region/v1/agreement.proto\"\x80\x01\n\nOutageTold\x12\x36\n\x06outage\x18\x01 \x01(\x0b\x32$.gateway.api.region.v1.ServiceOutageH\x00\x12\x32\n\x05parts\x18\x02 \x01(\x0b\x32!.gateway.api.region.v1.PartOutageH\x00\x42\x06\n\x04told\"Q\n\x0f\x43onformanceTold\x12>\n\x0b\x63onformance\x18\x01 \x01(\x0b\x32).gateway.api.region.v1.ServiceConformanceb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,gateway/api/region/v1/outage_envelopes.proto\x12\x15gateway.api.region.v1\x1a%gateway/api/region/v1/agreement.proto\"B\n\nOutageTold\x12\x34\n\x06outage\x18\x01 \x01(\x0b\x32$.gateway.api.region.v1.ServiceOutage\"C\n\x0ePartOutageTold\x12\x31\n\x06outage\x18\x01 \x01(\x0b\x32!.gateway.api.region.v1.PartOutage\"Q\n\x0f\x43onformanceTold\x12>\n\x0b\x63onformance\x18\x01 \x01(\x0b\x32).gateway.api.region.v1.ServiceConformanceb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'gateway.api.region.v1.outage_envelopes_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_OUTAGETOLD']._serialized_start=111
-  _globals['_OUTAGETOLD']._serialized_end=239
-  _globals['_CONFORMANCETOLD']._serialized_start=241
-  _globals['_CONFORMANCETOLD']._serialized_end=322
+  _globals['_OUTAGETOLD']._serialized_start=110
+  _globals['_OUTAGETOLD']._serialized_end=176
+  _globals['_PARTOUTAGETOLD']._serialized_start=178
+  _globals['_PARTOUTAGETOLD']._serialized_end=245
+  _globals['_CONFORMANCETOLD']._serialized_start=247
+  _globals['_CONFORMANCETOLD']._serialized_end=328
 # @@protoc_insertion_point(module_scope)

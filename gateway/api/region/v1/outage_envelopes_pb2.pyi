@@ -24,30 +24,46 @@ class OutageTold(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     OUTAGE_FIELD_NUMBER: _builtins.int
-    PARTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def outage(self) -> _agreement_pb2.ServiceOutage:
-        """The outage, or planned outage, of a service."""
-
-    @_builtins.property
-    def parts(self) -> _agreement_pb2.PartOutage:
-        """That of parts of the network."""
+        """The outage, or planned outage."""
 
     def __init__(
         self,
         *,
         outage: _agreement_pb2.ServiceOutage | None = ...,
-        parts: _agreement_pb2.PartOutage | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["outage", b"outage", "parts", b"parts", "told", b"told"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["outage", b"outage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["outage", b"outage", "parts", b"parts", "told", b"told"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["outage", b"outage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_told: _TypeAlias = _typing.Literal["outage", "parts"]  # noqa: Y015
-    _WhichOneofArgType_told: _TypeAlias = _typing.Literal["told", b"told"]  # noqa: Y015
-    def WhichOneof(self, oneof_group: _WhichOneofArgType_told) -> _WhichOneofReturnType_told | None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___OutageTold: _TypeAlias = OutageTold  # noqa: Y015
+
+@_typing.final
+class PartOutageTold(_message.Message):
+    """Payload of ENVELOPE_KIND_PART_OUTAGE. Nothing of a customer is in it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OUTAGE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def outage(self) -> _agreement_pb2.PartOutage:
+        """The outage, or planned outage."""
+
+    def __init__(
+        self,
+        *,
+        outage: _agreement_pb2.PartOutage | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["outage", b"outage"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["outage", b"outage"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PartOutageTold: _TypeAlias = PartOutageTold  # noqa: Y015
 
 @_typing.final
 class ConformanceTold(_message.Message):

@@ -67,6 +67,8 @@ class _EnvelopeKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Envelope
     """Command, home region to a region that keeps something of its customer: keep it, for an authority or a court, or no longer. The region that leads a case tells those that have a part of it."""
     ENVELOPE_KIND_SERVICE_OUTAGE: _EnvelopeKind.ValueType  # 48
     """Command, region that runs a part of a service to every other: that service was, or will be, down for a time; or it was not."""
+    ENVELOPE_KIND_PART_OUTAGE: _EnvelopeKind.ValueType  # 53
+    """Command, region that runs parts of the network to every other: these were, or will be, out for a time; or they were not."""
     ENVELOPE_KIND_SERVICE_CONFORMANCE: _EnvelopeKind.ValueType  # 49
     """Command, region that runs a service to every other: how much of what was measured of it in a month kept to its class."""
     ENVELOPE_KIND_FAULT_REPORTED: _EnvelopeKind.ValueType  # 40
@@ -129,6 +131,8 @@ ENVELOPE_KIND_LEGAL_HOLD: EnvelopeKind.ValueType  # 31
 """Command, home region to a region that keeps something of its customer: keep it, for an authority or a court, or no longer. The region that leads a case tells those that have a part of it."""
 ENVELOPE_KIND_SERVICE_OUTAGE: EnvelopeKind.ValueType  # 48
 """Command, region that runs a part of a service to every other: that service was, or will be, down for a time; or it was not."""
+ENVELOPE_KIND_PART_OUTAGE: EnvelopeKind.ValueType  # 53
+"""Command, region that runs parts of the network to every other: these were, or will be, out for a time; or they were not."""
 ENVELOPE_KIND_SERVICE_CONFORMANCE: EnvelopeKind.ValueType  # 49
 """Command, region that runs a service to every other: how much of what was measured of it in a month kept to its class."""
 ENVELOPE_KIND_FAULT_REPORTED: EnvelopeKind.ValueType  # 40
