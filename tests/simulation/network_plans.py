@@ -12,11 +12,11 @@ from tests.simulation.plans import OPERATORS
 from tests.simulation.world import NETWORK_SERVICES, REGIONS, UNPLANNED, Subscriber, subscribers
 
 FAULTS, OUTAGES, WORKS = 5, 2, 2  # of one run
-_PLACES = (  # the two ways of one service are there, one of them twice: cuts of both at once would be rare else
+_PLACES = (
     FaultPlace(link="chengdu-guangzhou-1"),
     FaultPlace(link="chengdu-zhengzhou-1"),
-    FaultPlace(link="zhengzhou-xian-1"),
-    FaultPlace(link="zhengzhou-xian-1"),
+    FaultPlace(link="zhengzhou-luoyang-1"),
+    FaultPlace(link="guangzhou-shenzhen-1"),
     FaultPlace(site="chengdu"),
     FaultPlace(site="guangzhou"),
     FaultPlace(site="zhengzhou"),
