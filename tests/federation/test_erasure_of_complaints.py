@@ -53,6 +53,17 @@ async def until_unreadable(desk: Complainant, docket: str) -> None:
     await until(is_gone, f"{docket} is gone in {desk.region}")
 
 
+async def until_answered(federation: Federation, *dockets: str) -> None:
+    """Waits until all that was sent about complaints has its answer: a day later it is forgotten."""
+    sql = "SELECT COUNT(*) FROM outbox WHERE subject = ? AND closed IS NULL"
+
+    async def is_answered() -> bool:
+        databases = [federation.database(region) for region in ("guangdong", "sichuan", "henan")]
+        return all(each.rows(sql, docket) == [(0,)] for each in databases for docket in dockets)
+
+    await until(is_answered, f"nothing about {', '.join(dockets)} is on its way")
+
+
 async def test_a_region_destroys_what_the_home_region_never_saw_and_takes_in_nothing_new(
     federation: Federation, sichuan: Counter
 ) -> None:
@@ -79,6 +90,7 @@ async def test_a_region_destroys_what_the_home_region_never_saw_and_takes_in_not
     await desk.withdraw(still_open.docket)
     await until_unreadable(desk, still_open.docket)
     assert (await desk.get(others.docket)).request.number == neighbour
+    await until_answered(federation, over.docket, still_open.docket)
     await federation.advance(DAY + HOUR)
     subjects = [f"{kind}/{each}" for kind in ("complaint", "order") for each in (over.docket, still_open.docket)]
 
@@ -119,6 +131,7 @@ async def test_a_region_from_which_a_complaint_was_recalled_keeps_nothing_readab
     await sichuan.erase(number)
     await until_unreadable(desk, filed.docket)
     await until_told(federation, number, "henan")
+    await until_answered(federation, filed.docket, item)
     await federation.advance(DAY + HOUR)
     kept = [(region, f"{kind}/{filed.docket}") for region in ("guangdong", "henan") for kind in ("complaint", "order")]
     kept.append(("sichuan", f"complaint/{item}"))
@@ -166,6 +179,7 @@ async def test_what_the_home_region_was_told_of_complaints_elsewhere_goes_with_i
     assert (told(), keys(federation, "sichuan", f"order/{docket}")) == ([], [])
     await desk.withdraw(docket)
     await until_unreadable(desk, docket)
+    await until_answered(federation, docket)
     await federation.advance(DAY + HOUR)
 
     async def is_forgotten() -> bool:
