@@ -163,16 +163,17 @@ class Replicas:
         """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout
-        tries = 0
+        failed: list[Replica] = []
         while True:
-            replica, tries = await self._pick_connected(deadline), tries + 1
+            replica = await self._pick_connected(deadline, failed)
             try:
                 return await self._attempt(replica, attempt, deadline - loop.time())
             except (Unreachable, Refused) as failure:
                 if isinstance(failure, Refused) and failure.reason != Reason.REASON_REGISTRY_UNAVAILABLE:
                     raise
                 self.leave_out(replica)
-                if tries == TRIES or loop.time() >= deadline or not self._another_is_well(replica):
+                failed.append(replica)
+                if len(failed) == TRIES or loop.time() >= deadline or not self._another_is_well(replica):
                     raise
 
     def leave_out(self, replica: Replica) -> None:
@@ -189,12 +190,16 @@ class Replicas:
             task.cancel()
         await asyncio.gather(*self._closing, return_exceptions=True)
 
-    async def _pick_connected(self, deadline: float) -> Replica:
-        """The replica whose turn it is. Where all fail, one that is connected, if need be after a wait."""
+    async def _pick_connected(self, deadline: float, failed: Sequence[Replica]) -> Replica:
+        """The replica whose turn it is, but none that has `failed` while there are others.
+
+        Where all fail, one that is connected, if need be after a wait.
+        """
         loop = asyncio.get_running_loop()
         end = min(deadline, loop.time() + RECONNECT_PATIENCE)
         while True:
-            replicas = self.in_turn()
+            known = self.in_turn()
+            replicas = [each for each in known if each not in failed] or known
             if replicas[0].condition() != _Condition.FAILING:
                 return replicas[0]
             connected = next((each for each in replicas if each.is_connected()), None)

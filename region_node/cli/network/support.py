@@ -235,7 +235,7 @@ def _measurement(told: str) -> SupportMeasurement:
     try:
         start, end = map(instant_of, parts[4:])
     except ValueError as error:
-        raise click.UsageError(f"--measured: {error}") from error
+        raise click.UsageError(str(error)) from error
     return SupportMeasurement(
         link=parts[0],
         delay_us=delay,
