@@ -50,6 +50,10 @@ class NetworkRegistry:
         """The regions of the two ends of a link: one or two."""
         return frozenset({self.sites[link.site_a].region, self.sites[link.site_b].region})
 
+    def regions_telling_of(self, link: Link) -> frozenset[str]:
+        """The regions that may say when a link is out: that which runs it, and those of its ends."""
+        return self.regions_of(link) | {link.region}
+
     def regions_concerned(self, service: NetworkService) -> frozenset[str]:
         """The regions that a service has to do with: that which runs it, and those of its sites and links."""
         found = {service.region, *(self.sites[site].region for site in service.sites)}

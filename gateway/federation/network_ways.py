@@ -37,8 +37,8 @@ def uses(network: NetworkRegistry, service: NetworkService, parts: Parts) -> boo
     """Whether a service uses any of these parts, or a link that ends at one of the sites."""
     if not parts.sites.isdisjoint(service.sites) or not parts.links.isdisjoint(service.links):
         return True
-    links = (network.links[each] for each in service.links if each in network.links)
-    return any(link.site_a in parts.sites or link.site_b in parts.sites for link in links)
+    ending = (link.id for site in parts.sites for link in network.links_at(site))
+    return not frozenset(service.links).isdisjoint(ending)
 
 
 def is_down(network: NetworkRegistry, service: NetworkService, out: Parts) -> bool:

@@ -33,7 +33,7 @@ def note_outages_of(tx: Transaction, context: RegionContext, before: Fault, faul
         return
     services = sorted(services_down(context.federation.network, out))
     for each in filter(_is_over, fault.outages):
-        note(tx, context, _outage(context.region, source, fault, each), services, now)
+        note(tx, context, _outage(source, fault, out, each), services, now)
 
 
 def _is_over(outage: FaultOutage) -> bool:
@@ -43,14 +43,13 @@ def _is_over(outage: FaultOutage) -> bool:
     return start < end <= start + LONGEST
 
 
-def _outage(region: str, source: str, fault: Fault, outage: FaultOutage) -> PartOutage:
+def _outage(source: str, fault: Fault, out: Parts, outage: FaultOutage) -> PartOutage:
     is_force_majeure = fault.cause == FaultCause.FAULT_CAUSE_FORCE_MAJEURE
-    place = fault.report.place
     return PartOutage(
         source=source,
-        region=region,
-        sites=filter(None, [place.site]),
-        links=filter(None, [place.link]),
+        region=fault.owner_region,
+        sites=out.sites,
+        links=out.links,
         start_time=outage.start_time,
         end_time=outage.end_time,
         cause=OutageCause.OUTAGE_CAUSE_FORCE_MAJEURE if is_force_majeure else OutageCause.OUTAGE_CAUSE_OPERATOR,

@@ -71,7 +71,7 @@ def note_outage(tx: Transaction, context: RegionContext, outage: ServiceOutage, 
 def keep_outage(tx: Transaction, context: RegionContext, outage: ServiceOutage, now: datetime) -> bool:
     """Keeps what a region says of an outage; False where that, or a later word, is known."""
     span = span_of(outage)
-    announced = to_microseconds(from_timestamp(outage.announce_time)) if outage.HasField("announce_time") else None
+    announced = announced_at(outage)
     known = tx.first(
         _Known,
         "SELECT end_time, cause, announce_time, withdrawn, version FROM service_outages"
@@ -196,10 +196,7 @@ def runs_part_of(network: NetworkRegistry, service: str, region: str) -> bool:
     """Whether a region runs the service, or a site or an end of a link that it uses. Raises Refused for no service."""
     found = network.service(service)
     regions = {found.region, *(network.site(each).region for each in found.sites)}
-    for each in found.links:
-        link = network.link(each)
-        regions |= {link.region, *network.regions_of(link)}
-    return region in regions
+    return region in regions.union(*(network.regions_telling_of(network.link(each)) for each in found.links))
 
 
 def require_plausible(network: NetworkRegistry, outage: ServiceOutage) -> None:
@@ -269,6 +266,11 @@ def span_of(outage: ServiceOutage | PartOutage) -> Span:
     except OverflowError:
         raise Refused(Reason.REASON_REQUEST_INVALID, field="start_time", problem="out of range") from None
     return Span(start, end)
+
+
+def announced_at(outage: ServiceOutage | PartOutage) -> int | None:
+    """When a planned one was announced, in microseconds; None for an emergency, and for what was not planned."""
+    return to_microseconds(from_timestamp(outage.announce_time)) if outage.HasField("announce_time") else None
 
 
 def _months_of(time_zone: str, span: Span) -> Iterable[Month]:

@@ -11,7 +11,7 @@ from gateway.api.region.v1.agreement_pb2 import OutageCause, PartOutage
 from gateway.api.region.v1.outage_envelopes_pb2 import PartOutageTold
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.clock import from_microseconds, from_timestamp, to_microseconds, to_timestamp
+from gateway.clock import from_microseconds, to_timestamp
 from gateway.errors import Refused
 from gateway.federation.network import NetworkRegistry
 from gateway.federation.network_ways import Parts, services_on
@@ -19,6 +19,7 @@ from gateway.store.port import Transaction
 from region_node.agreements.outages import (
     OF_A_SERVICE,
     SUBJECTS,
+    announced_at,
     correct_soon,
     require_told,
     span_of,
@@ -49,10 +50,18 @@ class _Row:
     def of(cls, outage: PartOutage) -> "_Row":
         """What is stored of an outage."""
         span = span_of(outage)
-        announced = to_microseconds(from_timestamp(outage.announce_time)) if outage.HasField("announce_time") else None
-        sites, links, withdrawn = " ".join(outage.sites), " ".join(outage.links), int(outage.withdrawn)
-        told = (outage.source, span.start, span.end, outage.region, sites, links, outage.cause)
-        return cls(*told, announced, outage.version, withdrawn)
+        return cls(
+            source=outage.source,
+            start_time=span.start,
+            end_time=span.end,
+            region=outage.region,
+            sites=" ".join(outage.sites),
+            links=" ".join(outage.links),
+            cause=outage.cause,
+            announce_time=announced_at(outage),
+            version=outage.version,
+            withdrawn=int(outage.withdrawn),
+        )
 
     @property
     def parts(self) -> Parts:
@@ -67,7 +76,8 @@ class _Row:
 
     def withdrawal(self, version: int) -> PartOutage:
         """The word that it did not, or will not, take place."""
-        told = PartOutage(
+        announced = self.announce_time
+        return PartOutage(
             source=self.source,
             region=self.region,
             sites=self.sites.split(),
@@ -75,12 +85,10 @@ class _Row:
             start_time=to_timestamp(from_microseconds(self.start_time)),
             end_time=to_timestamp(from_microseconds(self.end_time)),
             cause=OutageCause.ValueType(self.cause),
+            announce_time=None if announced is None else to_timestamp(from_microseconds(announced)),
             version=version,
             withdrawn=True,
         )
-        if self.announce_time is not None:
-            told.announce_time.CopyFrom(to_timestamp(from_microseconds(self.announce_time)))
-        return told
 
 
 def note_parts_out(tx: Transaction, context: RegionContext, outage: PartOutage, now: datetime) -> None:
@@ -211,4 +219,4 @@ def _is_site_of(network: NetworkRegistry, region: str, site: str) -> bool:
 
 def _is_link_of(network: NetworkRegistry, region: str, link: str) -> bool:
     found = network.links.get(link)
-    return found is not None and region in {found.region, *network.regions_of(found)}
+    return found is not None and region in network.regions_telling_of(found)

@@ -55,6 +55,6 @@ def told_time(told: datetime | Timestamp, zone: tzinfo | None = None, *, timespe
     return instant.astimezone(zone).isoformat(" ", timespec).replace("+00:00", "Z")
 
 
-def told_if_set(told: Timestamp) -> str:
+def told_if_set(told: Timestamp, *, timespec: str = "minutes") -> str:
     """A time for people; nothing where none is set."""
-    return told_time(told) if told.seconds or told.nanos else ""
+    return told_time(told, timespec=timespec) if told.seconds or told.nanos else ""

@@ -73,7 +73,6 @@ class EtcdRegistry:
         self._keys, self._copy, self._clock = parts.keys, parts.copy, parts.clock
         self._changes = Changes(parts.client, parts.keys)
         self._cases = EtcdCases(self._changes, parts.keys)
-        self._leases = Leases(parts.client, parts.lease)
         following = FollowerPorts(parts.client, parts.keys, parts.plans, parts.clock, parts.last_good.path)
         self._follower = Follower(following, parts.copy, self._tell)
         self._contact = Contact(
@@ -89,16 +88,16 @@ class EtcdRegistry:
         patience, onward, end = self._contact.patience, self._require_onward, self._to_the_end
         self._endpoints = EtcdEndpoints(
             EndpointPorts(
-                parts.client,
-                self._changes,
-                self._leases,
-                parts.keys,
-                parts.copy,
-                self._follower,
-                parts.clock,
-                patience,
-                onward,
-                self._contain,
+                client=parts.client,
+                changes=self._changes,
+                leases=Leases(parts.client, parts.lease),
+                keys=parts.keys,
+                copy=parts.copy,
+                follower=self._follower,
+                clock=parts.clock,
+                patience=patience,
+                require_onward=onward,
+                contain=self._contain,
             )
         )
         asking = ProblemPorts(self._changes, parts.keys, parts.clock, self._read_all, patience, onward, end)

@@ -25,7 +25,7 @@ from gateway.words import word
 from region_node.cli.asking import answer_of
 from region_node.cli.connection import Target, connection_options
 from region_node.cli.options import json_option, print_message, request_id_of, request_option
-from region_node.cli.times import InstantType, told_time
+from region_node.cli.times import InstantType, told_if_set, told_time
 
 T = TypeVar("T")
 
@@ -240,7 +240,7 @@ def _print_agreements(found: Sequence[Agreement]) -> None:
                 in_language(each.terms.title),
                 in_major_units(each.monthly_charge.minor_units, each.monthly_charge.currency),
                 told_time(each.start_time),
-                told_time(each.end_time) if each.HasField("end_time") else "",
+                told_if_set(each.end_time),
             )
             for each in found
         ],
@@ -280,8 +280,8 @@ def _cells(line: StatementLine) -> tuple[str, ...]:
         "" if line.HasField("amount") else _duration(line.time_us),
         f"{line.percent} %" if line.percent else "",
         in_major_units(line.amount.minor_units, line.amount.currency) if line.HasField("amount") else "",
-        told_time(line.start_time, timespec="seconds") if line.HasField("start_time") else "",
-        told_time(line.end_time, timespec="seconds") if line.HasField("end_time") else "",
+        told_if_set(line.start_time, timespec="seconds"),
+        told_if_set(line.end_time, timespec="seconds"),
         line.source,
     )
 

@@ -19,7 +19,7 @@ from region_node.cli.connection import Target, connection_options, patience_opti
 from region_node.cli.network.network_file import NetworkFile, NetworkFileUnusable
 from region_node.cli.network.network_import import Kind, run_import, source_option
 from region_node.cli.options import json_option, print_message, summary_json_option
-from region_node.cli.times import told_time
+from region_node.cli.times import told_if_set, told_time
 
 _CALL_SECONDS = 30.0
 _SEVERITIES = [each.removeprefix("PERCEIVED_SEVERITY_").lower() for each in PerceivedSeverity.keys()[1:]]
@@ -208,7 +208,7 @@ def _row(alarm: Alarm) -> list[str]:
         alarm.probable_cause,
         word(AlarmState.Name(alarm.state), "ALARM_STATE_"),
         told_time(alarm.raise_time, timespec="seconds"),
-        told_time(alarm.clear_time, timespec="seconds") if alarm.HasField("clear_time") else "",
+        told_if_set(alarm.clear_time, timespec="seconds"),
         alarm.ack_user if seen else "",
         alarm.fault_id,
         " ".join(alarm.affected_services),

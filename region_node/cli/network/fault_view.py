@@ -22,7 +22,7 @@ from gateway.languages import in_language, translated
 from gateway.money import in_major_units
 from gateway.terminal import print_table
 from gateway.words import word
-from region_node.cli.times import told_time
+from region_node.cli.times import told_if_set, told_time
 from region_node.faults.outages import due_of
 from region_node.faults.rules import UNREPAIRED
 
@@ -133,7 +133,7 @@ def _print_repair(fault: Fault) -> None:
 def _part(part: RepairPart) -> tuple[str, str, str, str, str]:
     price = in_major_units(part.price.minor_units, part.price.currency)
     decision = word(QuoteState.Name(part.quote), "QUOTE_STATE_")
-    put_in = told_time(part.install_time) if part.HasField("install_time") else ""
+    put_in = told_if_set(part.install_time)
     if put_in and part.quote == QuoteState.QUOTE_STATE_ACCEPTED:
         put_in += f" {translated('charged') if part.charged else translated('not charged: ask for the money')}"
     return str(part.number), part.name, price, decision, put_in
@@ -148,7 +148,7 @@ def _outage(outage: FaultOutage) -> tuple[str, str, str, str, str]:
         told_time(outage.start_time),
         _due(outage),
         translated("yes") if outage.HasField("breach_time") else "",
-        told_time(outage.end_time) if outage.HasField("end_time") else "",
+        told_if_set(outage.end_time),
         given,
     )
 

@@ -24,7 +24,7 @@ from region_node.cli.exits import REFUSED, leave
 from region_node.cli.network.problem_view import told_cause
 from region_node.cli.options import channel_option, json_option, print_message, requester_of, staff_option
 from region_node.cli.outcome import may_pass, told_by
-from region_node.cli.times import told_time
+from region_node.cli.times import told_if_set, told_time
 
 T = TypeVar("T")
 
@@ -238,7 +238,7 @@ def _row(followed: api.FollowedProblem) -> list[str]:
         told_cause(header),
         ", ".join(header.services),
         told_time(header.start_time, timespec="seconds"),
-        told_time(header.end_time, timespec="seconds") if header.HasField("end_time") else "",
+        told_if_set(header.end_time, timespec="seconds"),
         str(followed.customers),
         _complaints(followed.complaints),
     ]
