@@ -13,6 +13,7 @@ from coordinator.cases.service import CasePorts, CaseService
 from coordinator.configuration.service import ConfigurationService
 from coordinator.membership.members import CurrentMembers
 from coordinator.membership.presence import Presence
+from coordinator.membership.rules import require_not_suspended
 from coordinator.membership.service import FederationPorts, FederationService, MembershipService
 from coordinator.membership.witnesses import Witnesses, tell_of_registry
 from coordinator.network.service import PathService
@@ -132,7 +133,11 @@ class Coordinator:
             border = BorderInterceptor(
                 BorderPorts(
                     federation=settings.federation,
-                    access=AccessRules((service.descriptor for service in services), own_region=""),
+                    access=AccessRules(
+                        (service.descriptor for service in services),
+                        own_region="",
+                        require_member=lambda region: require_not_suspended(parts.members.all(), region),
+                    ),
                     tracing=telemetry.tracing,
                     metrics=telemetry.calls,
                     denied=parts.trail.denied,

@@ -1,6 +1,6 @@
 """Who may call what: the roles that stand on each RPC of the contract. Nobody may call an RPC that names none."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from google.protobuf.descriptor import ServiceDescriptor
 from grpc_health.v1 import health_pb2
@@ -23,17 +23,29 @@ _OF_GRPC = (
 class AccessRules:
     """The roles per method path (`/package.Service/Method`) of one server."""
 
-    def __init__(self, services: Iterable[ServiceDescriptor], own_region: str) -> None:
-        """`own_region` is the region that the server belongs to; empty for a coordinator."""
+    def __init__(
+        self,
+        services: Iterable[ServiceDescriptor],
+        own_region: str,
+        require_member: Callable[[str], None] | None = None,
+    ) -> None:
+        """`own_region` is the region that the server belongs to; empty for a coordinator.
+
+        `require_member` raises Refused for a region that may call nothing at present.
+        """
         self._allowed: Mapping[str, frozenset[Role.ValueType]] = {
             f"/{service.full_name}/{method.name}": frozenset(method.GetOptions().Extensions[access_pb2.allow])
             for service in services
             for method in service.methods
         }
         self._own_region = own_region
+        self._require_member = require_member
 
     def require_allowed(self, identity: Identity, method: str) -> None:
-        """Raises Refused with PERMISSION_DENIED unless the identity's role may call the method of this server."""
+        """Raises Refused with PERMISSION_DENIED unless the identity's role may call the method of this server.
+
+        Raises as `require_member` for a region.
+        """
         if method[1:].rpartition("/")[0] in _OF_GRPC:
             return
         allowed = identity.role in self._allowed.get(method, ())
@@ -41,3 +53,5 @@ class AccessRules:
             allowed = identity.region == self._own_region
         if not allowed:
             raise Refused(Reason.REASON_PERMISSION_DENIED, identity=identity.path, method=method)
+        if self._require_member is not None and identity.role == Role.ROLE_REGION:
+            self._require_member(identity.region)

@@ -1,4 +1,7 @@
-"""Audit rows for what peers may repeat at will: denials and alarms. One row per case and minute, with a count."""
+"""Audit rows for what peers may repeat at will: denials and alarms. One row per case and minute, with a count.
+
+A case is an actor, an action and a subject. No subject may hold text that the peer chooses, else each text is a case.
+"""
 
 import logging
 from dataclasses import dataclass

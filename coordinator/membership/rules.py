@@ -115,13 +115,19 @@ def require_reachable(members: Mapping[str, Member], region: str) -> None:
         raise Refused(Reason.REASON_REGION_UNREACHABLE, region=region)
 
 
+def require_not_suspended(members: Mapping[str, Member], region: str) -> None:
+    """Raises Refused with REGION_SUSPENDED for a region that an administrator has suspended."""
+    member = members.get(region)
+    if member is not None and member.state == MemberState.MEMBER_STATE_SUSPENDED:
+        raise Refused(Reason.REASON_REGION_SUSPENDED, region=region)
+
+
 def require_member(members: Mapping[str, Member], region: str) -> Member:
     """A region that takes part. Raises Refused with REGION_UNKNOWN, REGION_SUSPENDED or REGION_NOT_JOINED."""
     member = members.get(region)
     if member is None:
         raise Refused(Reason.REASON_REGION_UNKNOWN, region=region)
-    if member.state == MemberState.MEMBER_STATE_SUSPENDED:
-        raise Refused(Reason.REASON_REGION_SUSPENDED, region=region)
+    require_not_suspended(members, region)
     if member.state == MemberState.MEMBER_STATE_ABSENT:
         raise Refused(Reason.REASON_REGION_NOT_JOINED, region=region)
     return member

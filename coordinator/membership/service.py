@@ -13,7 +13,7 @@ from google.protobuf.duration_pb2 import Duration
 
 from coordinator.membership.members import CurrentMembers, member_of, members_of
 from coordinator.membership.presence import Presence
-from coordinator.membership.rules import Heartbeat
+from coordinator.membership.rules import Heartbeat, require_not_suspended
 from coordinator.registry.port import Registry, Replica
 from gateway.api.coordinator.v1 import administration_pb2
 from gateway.api.coordinator.v1.administration_pb2_grpc import MembershipServiceServicer
@@ -27,6 +27,7 @@ from gateway.calls import current_call
 from gateway.clock import Clock, from_timestamp, to_timestamp
 from gateway.errors import Refused
 from gateway.federation.current import MAX_CLOCK_ERROR
+from gateway.rates import Rate
 from gateway.sealing_keys import is_proven
 from gateway.signing import AUDIT_HEAD, TrustedKeys
 from gateway.trail import Trail
@@ -34,6 +35,9 @@ from gateway.trail import Trail
 _ENDPOINT = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):[1-9][0-9]{0,4}", re.ASCII)
 _ENDPOINT_LENGTH = 255
 ENDPOINTS_PER_REGION = 32  # processes of one region; more are a mistake or an attack
+# Heartbeats of a region in one interval, and new endpoints of it in so many seconds: twice what all its processes need.
+_BURST = 2 * ENDPOINTS_PER_REGION
+_NEWCOMERS_SECONDS = 60.0
 _LARGEST_SEQUENCE = 2**63 - 1
 _CERTIFICATE_BYTES = 16 * 1024  # it travels to every node with every change
 _NOTE_LENGTH = 256
@@ -62,7 +66,9 @@ class FederationService(FederationServiceServicer):
     def __init__(self, ports: FederationPorts) -> None:
         self._ports = ports
         self._watching: set[asyncio.Event] = set()
-        self._wrong_clocks: set[tuple[str, str]] = set()
+        self._wrong_clocks: dict[str, frozenset[str]] = {}
+        self._heartbeats = Rate(_BURST, _BURST / ports.interval.total_seconds())
+        self._newcomers = Rate(_BURST, _BURST / _NEWCOMERS_SECONDS)
         self._closed = False
         ports.members.on_change(lambda _: self._wake())
 
@@ -75,6 +81,7 @@ class FederationService(FederationServiceServicer):
         region, now = current_call().identity.region, self._ports.clock.now()
         self._require_not_cut_off()
         self._require_configured(region)
+        self._require_rate(self._heartbeats, region)
         heartbeat = _heartbeat(request, now)
         self._ports.keys.accept(region, request.signing_certificate, now)
         self._require_own_sealing_key(region, request)
@@ -84,9 +91,9 @@ class FederationService(FederationServiceServicer):
         else:
             self._require_room(region, heartbeat.endpoint)
             await self._ports.registry.beat(region, heartbeat)
+            await self._notice_oddities(region, heartbeat)
         if head is not None:
             await self._keep_head(region, head)
-        await self._notice_oddities(region, heartbeat)
         interval = Duration()
         interval.FromTimedelta(self._ports.interval)
         return federation_pb2.JoinResponse(
@@ -103,8 +110,10 @@ class FederationService(FederationServiceServicer):
         """See the federation_pb2. The first message comes as soon as there is a configuration.
 
         Nothing is sent of a registry that may have gone on meanwhile, and where it answers others, they are to be
-        watched instead: the stream ends with REGISTRY_UNAVAILABLE.
+        watched instead: the stream ends with REGISTRY_UNAVAILABLE. A region that is suspended meanwhile is told so by
+        a last message without a configuration, and the stream ends with REGION_SUSPENDED.
         """
+        region = current_call().identity.region
         changed, held = asyncio.Event(), request.federation_revision
         self._watching.add(changed)
         try:
@@ -123,10 +132,12 @@ class FederationService(FederationServiceServicer):
                         members=self._ports.members.all().values(),
                         time=to_timestamp(self._ports.clock.now()),
                     )
-                    if snapshot.revision > held:
+                    is_suspended = snapshot.facts(region).suspension is not None
+                    if snapshot.revision > held and not is_suspended:
                         response.configuration.CopyFrom(snapshot.configuration)
                         held = snapshot.revision
                     yield response
+                    require_not_suspended(self._ports.members.all(), region)
                 while not changed.is_set():
                     self._require_not_cut_off()
                     with contextlib.suppress(TimeoutError):
@@ -172,8 +183,15 @@ class FederationService(FederationServiceServicer):
 
     def _require_room(self, region: str, endpoint: str) -> None:
         live = self._ports.registry.snapshot().facts(region).live
-        if endpoint not in live and len(live) >= ENDPOINTS_PER_REGION:
+        if endpoint in live:
+            return
+        if len(live) >= ENDPOINTS_PER_REGION:
             raise _invalid("endpoint", f"the region has {ENDPOINTS_PER_REGION} live endpoints already")
+        self._require_rate(self._newcomers, region)
+
+    def _require_rate(self, rate: Rate, region: str) -> None:
+        if not rate.allows(region, asyncio.get_running_loop().time()):
+            raise Refused(Reason.REASON_HEARTBEATS_TOO_MANY, region=region)
 
     def _require_own_sealing_key(self, region: str, request: federation_pb2.JoinRequest) -> None:
         told = request.sealing_key
@@ -210,19 +228,22 @@ class FederationService(FederationServiceServicer):
 
     async def _notice_oddities(self, region: str, heartbeat: Heartbeat) -> None:
         """Logs what a node can only be told by people: a wrong clock, or a coordinator that forgot revisions."""
-        process = (region, heartbeat.endpoint)
+        endpoint, live = heartbeat.endpoint, self._ports.registry.snapshot().facts(region).live
+        known = self._wrong_clocks.get(region, frozenset()) & live.keys()
         if abs(heartbeat.clock_error) <= MAX_CLOCK_ERROR:
-            self._wrong_clocks.discard(process)
-        elif process not in self._wrong_clocks:
-            self._wrong_clocks.add(process)
-            _log.warning("the clock of %s at %s is off by %s", *process, heartbeat.clock_error)
+            known -= {endpoint}
+        elif endpoint not in known:
+            known |= {endpoint}
+            _log.warning("the clock of %s at %s is off by %s", region, endpoint, heartbeat.clock_error)
+        self._wrong_clocks[region] = known
         newest = self._ports.registry.snapshot().revision
         if heartbeat.federation_revision > newest:
             await self._ports.trail.alarm(
                 f"region/{region}",
                 "REVISION_UNKNOWN",
-                f"configuration/{heartbeat.federation_revision}",
-                f"newer than {newest}, the newest here: was the coordinator's database lost?",
+                "configuration",
+                f"{heartbeat.federation_revision} is newer than {newest}, the newest here:"
+                " was the coordinator's database lost?",
             )
 
 

@@ -284,8 +284,6 @@ def test_a_suspended_region_is_shown_so_and_is_back_when_reinstated(certificates
             member = (await invoke(stub.SuspendRegion, request, PATIENCE_S)).member
             assert (member.state, member.state_note) == (SUSPENDED, "key under suspicion (by admin/root)")
             await told(watching, "sichuan", SUSPENDED)
-            # It goes on beating, so that it is there at once when it may be.
-            await it.join(keys_of(certificates, "sichuan"))
             again = ReinstateRegionRequest(region="sichuan")
             assert (await invoke(stub.ReinstateRegion, again, PATIENCE_S)).member.state == JOINED
             await told(watching, "sichuan", JOINED)
@@ -435,7 +433,7 @@ def test_a_coordinator_that_forgot_a_revision_raises_the_alarm(
             request = join_request(sichuan)
             request.federation_revision = 9
             await it.join(sichuan, request)
-            assert ("region/sichuan", "configuration/9") in [(row.actor, row.subject) for row in it.audit_rows()]
+            assert ("region/sichuan", "configuration") in [(row.actor, row.subject) for row in it.audit_rows()]
 
     with caplog.at_level(logging.ERROR):
         run(scenario())

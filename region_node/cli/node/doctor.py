@@ -11,6 +11,7 @@ from grpc_health.v1.health_pb2 import HealthCheckResponse
 from gateway.api.federation.v1.federation_pb2 import MemberState, WatchRequest, WatchResponse
 from gateway.api.federation.v1.federation_pb2_grpc import FederationServiceStub
 from gateway.api.types.v1.access_pb2 import Role
+from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.channels import Dialer
 from gateway.clock import Clock, SystemClock, from_timestamp
 from gateway.doctor.certificates import check_credentials, check_signing
@@ -129,8 +130,7 @@ async def _check_coordinator(endpoint: str, settings: RegionSettings, clock: Clo
             between = clock.now() - before
         except (Unreachable, Refused) as failure:
             told = translated("the coordinator gave no answer")
-            findings = [bad(name, refusal(failure), advice(failure))]
-            return [*findings, *(not_checked(each, told) for each in (clock_name, sealing))]
+            return [_failed(name, failure), *(not_checked(each, told) for each in (clock_name, sealing))]
     if response is None:
         todo = translated("apply a configuration: `coordinator federation apply`")
         return [
@@ -177,10 +177,14 @@ def _standing(name: str, response: WatchResponse, region: str) -> Finding:
         )
         return bad(name, translated("{revision}; it knows no region {region}", revision=revision, region=region), todo)
     told = word(MemberState.Name(state), "MEMBER_STATE_")
-    if state == MemberState.MEMBER_STATE_SUSPENDED:
-        todo = translated("ask the administrator why: `coordinator regions list` tells the note")
-        return warning(name, translated("{revision}; this region is {state}", revision=revision, state=told), todo)
     return good(name, translated("{revision}; this region is {state}", revision=revision, state=told))
+
+
+def _failed(name: str, failure: Unreachable | Refused) -> Finding:
+    if isinstance(failure, Refused) and failure.reason == Reason.REASON_REGION_SUSPENDED:
+        todo = translated("ask the administrator why: `coordinator regions list` tells the note")
+        return warning(name, translated("SERVING; this region is suspended"), todo)
+    return bad(name, refusal(failure), advice(failure))
 
 
 def _beyond(error: timedelta, between: timedelta) -> timedelta:

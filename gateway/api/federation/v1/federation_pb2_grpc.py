@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class FederationServiceStub:
-    """Served by coordinators to region nodes.
+    """Served by coordinators to region nodes. A region that is suspended is refused every RPC with REGION_SUSPENDED.
     """
 
     def __init__(self, channel):
@@ -53,7 +53,7 @@ class FederationServiceStub:
 
 
 class FederationServiceServicer:
-    """Served by coordinators to region nodes.
+    """Served by coordinators to region nodes. A region that is suspended is refused every RPC with REGION_SUSPENDED.
     """
 
     def Join(self, request, context):
@@ -64,7 +64,7 @@ class FederationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Watch(self, request, context):
-        """Streams the federation state: first as it stands, then on every change.
+        """Streams the federation state: first as it stands, then on every change. A suspension of the caller's region ends it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -104,7 +104,7 @@ def add_FederationServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class FederationService:
-    """Served by coordinators to region nodes.
+    """Served by coordinators to region nodes. A region that is suspended is refused every RPC with REGION_SUSPENDED.
     """
 
     @staticmethod

@@ -13,18 +13,18 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class FederationServiceStub:
-    """Served by coordinators to region nodes."""
+    """Served by coordinators to region nodes. A region that is suspended is refused every RPC with REGION_SUSPENDED."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Join: _aio.UnaryUnaryMultiCallable[_federation_pb2.JoinRequest, _federation_pb2.JoinResponse]
     """Joins the federation, or stays in it: called at start and then once per interval as the heartbeat."""
     Watch: _aio.UnaryStreamMultiCallable[_federation_pb2.WatchRequest, _federation_pb2.WatchResponse]
-    """Streams the federation state: first as it stands, then on every change."""
+    """Streams the federation state: first as it stands, then on every change. A suspension of the caller's region ends it."""
     GetAuditHead: _aio.UnaryUnaryMultiCallable[_federation_pb2.GetAuditHeadRequest, _federation_pb2.GetAuditHeadResponse]
     """Gives the last audit head that the caller's region handed in, so that a cut tail is found."""
 
 class FederationServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Served by coordinators to region nodes."""
+    """Served by coordinators to region nodes. A region that is suspended is refused every RPC with REGION_SUSPENDED."""
 
     @_abc_1.abstractmethod
     def Join(
@@ -40,7 +40,7 @@ class FederationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _federation_pb2.WatchRequest,
         context: _aio.ServicerContext[_federation_pb2.WatchRequest, _federation_pb2.WatchResponse],
     ) -> _abc.AsyncIterator[_federation_pb2.WatchResponse]:
-        """Streams the federation state: first as it stands, then on every change."""
+        """Streams the federation state: first as it stands, then on every change. A suspension of the caller's region ends it."""
 
     @_abc_1.abstractmethod
     def GetAuditHead(

@@ -1,0 +1,22 @@
+"""How often a caller may do something: a token bucket for each caller, in the memory of one process."""
+
+_SWEEP_AT = 1024  # callers remembered before those whose bucket is full again are forgotten
+
+
+class Rate:
+    """Allows each caller `burst` actions at once, and `per_second` more for each second that passes."""
+
+    def __init__(self, burst: int, per_second: float) -> None:
+        self._interval = 1.0 / per_second
+        self._slack = burst * self._interval
+        self._full_at: dict[str, float] = {}
+
+    def allows(self, caller: str, now: float) -> bool:
+        """Whether the caller may act at `now` (monotonic seconds); an action that is allowed is counted."""
+        full_at = max(self._full_at.get(caller, now), now) + self._interval
+        if full_at - now > self._slack:
+            return False
+        if len(self._full_at) >= _SWEEP_AT:
+            self._full_at = {each: time for each, time in self._full_at.items() if time > now}
+        self._full_at[caller] = full_at
+        return True

@@ -1,0 +1,25 @@
+"""Rates: how often a caller may do something."""
+
+from gateway.rates import Rate
+
+
+def test_a_caller_has_its_burst_and_then_its_rate() -> None:
+    rate = Rate(burst=3, per_second=2.0)
+    assert [rate.allows("a", 0.0) for _ in range(4)] == [True, True, True, False]
+    assert [rate.allows("a", 0.5) for _ in range(2)] == [True, False]
+    assert [rate.allows("a", 60.0) for _ in range(4)] == [True, True, True, False]
+
+
+def test_one_caller_takes_nothing_from_another() -> None:
+    rate = Rate(burst=1, per_second=1.0)
+    assert rate.allows("a", 0.0)
+    assert not rate.allows("a", 0.0)
+    assert rate.allows("b", 0.0)
+
+
+def test_callers_that_have_stopped_are_forgotten_and_those_that_have_not_are_held() -> None:
+    rate = Rate(burst=1, per_second=0.01)
+    assert rate.allows("held", 50.0)
+    assert all(rate.allows(f"gone-{number}", -200.0) for number in range(1500))
+    assert rate.allows("new", 60.0)
+    assert not rate.allows("held", 60.0)
