@@ -63,7 +63,7 @@ _ACTIONS = (
     "fulfil",
     "join",
     "next-cycle",
-    "order",
+    "order the remedy",
     "provision",
     "reinstate",
     "review",

@@ -20,7 +20,7 @@ REFUSED = RemedyState.REMEDY_STATE_REFUSED
 SETTLED = RemedyState.REMEDY_STATE_SETTLED
 SETTLE = "settle"
 """What staff of the responsible region have to do with money that the home region has refused."""
-_ORDER = "order"
+_ORDER = "order the remedy"
 # Who acts for each party of an order: its home region, else the responsible region, whose node has placed it.
 _AT_HOME = frozenset({Party.PARTY_HOME_STAFF, Party.PARTY_HOME_REGION})
 

@@ -65,7 +65,7 @@ async def test_an_agreement_is_made_listed_and_its_statement_shown_line_by_line(
         assert f"Posted as {made['id']}/{month}#credit." in told
         chinese = await said(federation, "guangdong", "agreements", "statement", made["id"], month, language="zh")
         assert "可用率" in chinese
-        assert "停机时间" in chinese
+        assert "中断时间" in chinese
 
 
 async def test_a_planned_outage_is_announced_moved_cancelled_and_listed(databases: Databases, tmp_path: Path) -> None:

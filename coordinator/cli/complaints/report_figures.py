@@ -104,7 +104,7 @@ def figures() -> Sequence[Column]:
         Column("timed", str, lambda row: row.timed, plain, is_told=False),
         Column("in_time", str, lambda row: row.in_time, plain, is_told=False),
         Column("share_in_time", lambda: translated("in time"), share_in_time, percent),
-        Column("resolved", lambda: translated("settled"), lambda row: row.resolved, plain),
+        Column("resolved", lambda: translated("complaints resolved"), lambda row: row.resolved, plain),
         Column("resolution_80_minutes", lambda: translated("80 % within"), percentile_80, duration),
         Column("resolution_95_minutes", lambda: translated("95 % within"), percentile_95, duration),
         Column("first_contact", str, lambda row: row.first_contact, plain, is_told=False),
