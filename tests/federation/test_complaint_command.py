@@ -60,7 +60,7 @@ async def test_a_complaint_is_followed_from_filing_to_its_end_by_commands(federa
     for told in ("多收费", "请提供凭证", "L2: refused", "waiting for customer", "sichuan", "together", "█"):
         assert told in shown.out, told
     chinese = await said(federation, "guangdong", counter, "--lang", "zh", "show", docket, *clerk)
-    assert "等待用户" in chinese.out
+    assert "等待客户" in chinese.out
     assert "合计" in chinese.out
     await stands(Complainant(federation, "sichuan", staff), docket, REFUSED)  # the number is nobody's
     unpaid = await said(federation, "sichuan", staff, "show", docket)
