@@ -1,4 +1,4 @@
-# Everything except `setup` (and what needs it for the first time) works without a network.
+# Everything except `setup`, `services` and `clients` (and what needs them for the first time) works without a network.
 PYTHON ?= python3
 VENV ?= .venv
 SEEDS ?= 200
@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
 # KEEP=1 given to make reaches the demo: make hands its own variables on as environment.
-.PHONY: help setup services generate texts demo run test test-other check bench simulate rolling lock clean
+.PHONY: help setup services clients generate texts demo run test test-other check bench simulate rolling lock clean
 
 
 help: ## print the targets
@@ -22,6 +22,9 @@ setup: ## make the virtual environment from the lock; quick when it is up to dat
 
 services: ## install the servers that demo and tests start for themselves; as root, on Debian
 	@sh deploy/build/services.sh
+
+clients: ## install what the client in Node.js needs, for its test; needs npm
+	@sh deploy/build/clients.sh
 
 generate: setup ## generate gateway/api from protos
 	@$(BIN)/python protos/generate.py

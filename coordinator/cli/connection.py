@@ -107,79 +107,10 @@ def connected_if_told(command: Callable[Concatenate[Connection | None, P], None]
     return _with_options(command, required=False)
 
 
-def _with_options(command: Callable[Concatenate[Connection | None, P], None], *, required: bool) -> Callable[..., None]:
-    @click.option(
-        "--coordinator",
-        "endpoints",
-        metavar="HOST:PORT[,...]",
-        type=_Endpoints(),
-        required=required,
-        envvar="CROSSREGION_COORDINATOR",
-        show_envvar=True,
-        help="Where the coordinators serve; the next is asked where one does not answer or cannot reach the registry.",
-    )
-    @click.option(
-        "--credentials",
-        metavar="DIR",
-        required=required,
-        envvar="CROSSREGION_CREDENTIALS",
-        show_envvar=True,
-        type=click.Path(path_type=Path, file_okay=False),
-        help=f"Your {AUTHORITY_CERTIFICATE}, {TLS_CERTIFICATE} and {TLS_KEY}.",
-    )
-    @click.option(
-        "--federation",
-        metavar="NAME",
-        required=required,
-        envvar="CROSSREGION_FEDERATION",
-        show_envvar=True,
-        help="The trust domain that the coordinator must prove.",
-    )
-    @functools.wraps(command)
-    def connect(
-        endpoints: tuple[str, ...] | None,
-        credentials: Path | None,
-        federation: str | None,
-        *args: P.args,
-        **kwargs: P.kwargs,
-    ) -> None:
-        connection = None
-        if endpoints and credentials and federation:
-            names = (AUTHORITY_CERTIFICATE, TLS_CERTIFICATE, TLS_KEY)
-            connection = Connection(endpoints, Credentials(*(credentials / name for name in names)), federation)
-        command(connection, *args, **kwargs)
-
-    return connect
-
-
 def optionally_connected(command: Callable[..., None]) -> Callable[..., None]:
-    """As `connected`, by the name `connection`, and None where --coordinator is not given: then settings are meant.
+    """As `connected_if_told`, by the name `connection`: for a command whose first argument are settings."""
 
-    It does not come from the environment, where it may stand for other commands.
-    """
-
-    @click.option(
-        "--coordinator",
-        "endpoints",
-        metavar="HOST:PORT[,...]",
-        type=_Endpoints(),
-        help="Where the coordinators serve; the next is asked where one does not answer or cannot reach the registry.",
-    )
-    @click.option(
-        "--credentials",
-        metavar="DIR",
-        envvar="CROSSREGION_CREDENTIALS",
-        show_envvar=True,
-        type=click.Path(path_type=Path, file_okay=False),
-        help=f"Your {AUTHORITY_CERTIFICATE}, {TLS_CERTIFICATE} and {TLS_KEY}.",
-    )
-    @click.option(
-        "--federation",
-        metavar="NAME",
-        envvar="CROSSREGION_FEDERATION",
-        show_envvar=True,
-        help="The trust domain that the coordinator must prove.",
-    )
+    @_options(required=False)
     @functools.wraps(command)
     def connect(
         endpoints: tuple[str, ...] | None,
@@ -188,12 +119,72 @@ def optionally_connected(command: Callable[..., None]) -> Callable[..., None]:
         *args: object,
         **kwargs: object,
     ) -> None:
-        if endpoints is None:
-            command(*args, connection=None, **kwargs)
-            return
-        if credentials is None or federation is None:
-            raise click.UsageError(translated("--coordinator: needs --credentials and --federation"))
-        files = Credentials(credentials / AUTHORITY_CERTIFICATE, credentials / TLS_CERTIFICATE, credentials / TLS_KEY)
-        command(*args, connection=Connection(endpoints, files, federation), **kwargs)
+        command(*args, connection=_connection(endpoints, credentials, federation), **kwargs)
 
     return connect
+
+
+def _with_options(command: Callable[Concatenate[Connection | None, P], None], *, required: bool) -> Callable[..., None]:
+    @_options(required=required)
+    @functools.wraps(command)
+    def connect(
+        endpoints: tuple[str, ...] | None,
+        credentials: Path | None,
+        federation: str | None,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> None:
+        command(_connection(endpoints, credentials, federation), *args, **kwargs)
+
+    return connect
+
+
+def _connection(
+    endpoints: tuple[str, ...] | None, credentials: Path | None, federation: str | None
+) -> Connection | None:
+    """None where a part of it is not told."""
+    if not (endpoints and credentials and federation):
+        return None
+    names = (AUTHORITY_CERTIFICATE, TLS_CERTIFICATE, TLS_KEY)
+    return Connection(endpoints, Credentials(*(credentials / name for name in names)), federation)
+
+
+def _options(*, required: bool) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """The options that say where the coordinators are, and who asks; each also from the environment."""
+    options = (
+        click.option(
+            "--coordinator",
+            "endpoints",
+            metavar="HOST:PORT[,...]",
+            type=_Endpoints(),
+            required=required,
+            envvar="CROSSREGION_COORDINATOR",
+            show_envvar=True,
+            help="Where the coordinators serve; the next is asked where one does not answer or cannot reach the"
+            " registry.",
+        ),
+        click.option(
+            "--credentials",
+            metavar="DIR",
+            required=required,
+            envvar="CROSSREGION_CREDENTIALS",
+            show_envvar=True,
+            type=click.Path(path_type=Path, file_okay=False),
+            help=f"Your {AUTHORITY_CERTIFICATE}, {TLS_CERTIFICATE} and {TLS_KEY}.",
+        ),
+        click.option(
+            "--federation",
+            metavar="NAME",
+            required=required,
+            envvar="CROSSREGION_FEDERATION",
+            show_envvar=True,
+            help="The trust domain that the coordinator must prove.",
+        ),
+    )
+
+    def give(command: Callable[..., None]) -> Callable[..., None]:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return give

@@ -36,8 +36,8 @@ def main() -> None:
 
     Commands that ask a coordinator take --coordinator, --credentials and --federation, or
     CROSSREGION_COORDINATOR, CROSSREGION_CREDENTIALS and CROSSREGION_FEDERATION from the environment.
-    `serve`, `config`, `doctor`, `migrate`, `move-to-postgresql` and `audit` read the coordinator's own settings: a
-    file, COORDINATOR_* and --set.
+    `serve`, `config`, `doctor`, `migrate` and `move-to-postgresql` read the coordinator's own settings: a file,
+    COORDINATOR_* and --set. `audit` takes either.
     """
 
 

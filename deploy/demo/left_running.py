@@ -107,7 +107,7 @@ def tell(stage: Stage, federation: LocalFederation, number: str, known: str) -> 
         "coordinator orders list --state in-progress --state pending",
         "coordinator orders held",
         "coordinator orders trace guangdong/counter/mine-1",
-        "coordinator audit verify --coordinator $CROSSREGION_COORDINATOR",
+        "coordinator audit verify",
         f"region-node audit verify --settings {shlex.quote(str(federation.settings_file('sichuan')))}",
     )
     stage.say("")

@@ -80,6 +80,14 @@ def program() -> str | None:
     return shutil.which("etcd")
 
 
+def require_program() -> str:
+    """The etcd server that is installed. Raises ProcessFailed where there is none."""
+    found = program()
+    if found is None:
+        raise ProcessFailed(f"etcd is not installed (on Debian: the package {PACKAGE})")
+    return found
+
+
 class LocalEtcd:
     """A cluster whose members, counted from 0, can be started, stopped, killed, frozen and wiped one by one."""
 
@@ -250,9 +258,7 @@ class LocalEtcd:
         member = self._members[index]
         if member.process.runs():
             return
-        installed = program()
-        if installed is None:
-            raise ProcessFailed(f"etcd is not installed (on Debian: the package {PACKAGE})")
+        installed = require_program()
         certificates = self._directory / "certificates"
         authority, certificate, key = (certificates / name for name in ("authority.crt", "tls.crt", "tls.key"))
         arguments = {

@@ -64,6 +64,14 @@ def programs() -> Path | None:
     return None if found is None or shutil.which("postgres") is None else Path(found).resolve().parent
 
 
+def require_programs() -> Path:
+    """The directory of the server's programs. Raises ProcessFailed where none is installed."""
+    found = programs()
+    if found is None:
+        raise ProcessFailed(f"PostgreSQL's server is not installed (on Debian: the package {PACKAGE})")
+    return found
+
+
 class LocalPostgresql:
     """One server: its data, its processes, and the certificates of its clients, made when first asked for.
 
@@ -130,7 +138,7 @@ class LocalPostgresql:
         """
         self.kill()
         data = str(self._home / "data")
-        command = [str(_require_programs() / "postgres"), "-D", data, "-p", str(self.port)]
+        command = [str(require_programs() / "postgres"), "-D", data, "-p", str(self.port)]
         self._process.run(
             [*command, "-c", f"cluster_name={self._name}"], _environment(), user=self._user, directory=self._home
         )
@@ -209,7 +217,7 @@ class LocalPostgresql:
         )
 
     def _initialise(self, data: Path) -> None:
-        command = [str(_require_programs() / "initdb"), "-D", str(data), "--username", ADMINISTRATOR]
+        command = [str(require_programs() / "initdb"), "-D", str(data), "--username", ADMINISTRATOR]
         command += ["--encoding=UTF8", "--locale=C", "--data-checksums", "--auth=reject"]
         initialising = ChildProcess("initdb", self.log)
         initialising.run(command, _environment(), user=self._user, directory=self._home)
@@ -253,13 +261,6 @@ class LocalPostgresql:
             return not processes
 
         wait_until(ended, STOP_SECONDS, "PostgreSQL's processes end")
-
-
-def _require_programs() -> Path:
-    found = programs()
-    if found is None:
-        raise ProcessFailed(f"PostgreSQL's server is not installed (on Debian: the package {PACKAGE})")
-    return found
 
 
 def _environment() -> dict[str, str]:

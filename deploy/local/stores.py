@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from deploy.local.etcd import LocalEtcd
-from deploy.local.postgresql import LocalPostgresql
+from deploy.local.etcd import LocalEtcd, require_program
+from deploy.local.postgresql import LocalPostgresql, require_programs
+from deploy.local.process import ProcessFailed
 from deploy.local.profiles import Engine, Profile
 
 
@@ -25,6 +26,19 @@ class Running:
     """What ends it in order."""
     home: Path | None = None
     """A directory outside the federation's that is to be removed after its end."""
+
+
+def require_installed(*, etcd: bool, postgresql: bool) -> None:
+    """Raises ProcessFailed with all of these servers that are not installed, and how to install them."""
+    missing: list[str] = []
+    for is_needed, require in ((etcd, require_program), (postgresql, require_programs)):
+        if is_needed:
+            try:
+                require()
+            except ProcessFailed as failure:
+                missing.append(str(failure))
+    if missing:
+        raise ProcessFailed(f"{', and '.join(missing)}. `make services` installs what is missing")
 
 
 class LocalStores:
@@ -47,6 +61,7 @@ class LocalStores:
 
     def prepare(self) -> None:
         """Makes what the servers need before they start. Raises ProcessFailed where one is not installed."""
+        require_installed(etcd=self.etcd is not None, postgresql=self.postgresql is not None and not self._shares)
         if self.etcd is not None:
             self.etcd.prepare()
         if self.postgresql is not None and not self._shares:

@@ -1,7 +1,6 @@
 """`python -m tests.bench`: measures loads in turns and writes tables and build/bench.json."""
 
 import asyncio
-import json
 import os
 import platform
 import shutil
@@ -17,19 +16,20 @@ import uvloop
 from rich.console import Console
 
 from deploy.local.federation import LocalFederation
+from deploy.local.process import ProcessFailed
+from deploy.local.stores import require_installed
 from tests.bench.business import measure_business
 from tests.bench.chain import Chain
 from tests.bench.comparing import compare, order_client
-from tests.bench.engines import EngineResult, measure_engines
+from tests.bench.engines import measure_engines
 from tests.bench.load import LoadClient
 from tests.bench.orders import CUSTOMERS, HANDLING, HOME, create_customers
-from tests.bench.report import Comparison, Level, Report, report
-from tests.bench.suspension import Suspension
+from tests.bench.report import Report
+from tests.bench.results import CHAIN, ORDERS, SQLITE, Results
 from tests.bench.table import business_table, suspension_table, table
 
 BUILD = Path(__file__).parents[2] / "build"
 LEVELS = (1, 32, 128)
-_CHAIN, _ORDERS, _SQLITE = "chain", "orders", "SQLite"
 _BUSINESS_SECONDS = 1.0  # at most, for one way in one round of the rest of the business
 _PIPED_WIDTH = 120  # columns where no terminal says how many it has
 
@@ -96,51 +96,51 @@ def main(
     """Measures cross-region orders against a bare chain of gRPC servers, and on PostgreSQL and etcd against SQLite.
 
     Then imports, measurements, bulk, bills, guides, shared records and the number plan, each against a baseline of its
-    own. Loads take turns on the same processors.
+    own. Loads take turns on the same processors. Each part is written as soon as it is measured.
     """
+    if engine_callers:
+        try:
+            require_installed(etcd=True, postgresql=True)
+        except ProcessFailed as failure:
+            raise click.ClickException(f"{failure}. --engine-callers 0 measures without these servers.") from None
     output.parent.mkdir(parents=True, exist_ok=True)
     # Beside the output and not among temporary files, which may lie in memory where a commit costs nothing.
     directory = Path(tempfile.mkdtemp(prefix="bench-", dir=output.parent))
-    engines: list[EngineResult] = []
-    suspensions: list[Suspension] = []
-    business: list[Comparison] = []
     with ExitStack() as stack:
         stack.callback(shutil.rmtree, directory)
         bench = Bench(directory, stack)
-        circumstances = conditions(rounds, seconds, bench.sizes)
-        measured = [compare(bench.chain, bench.orders, callers, rounds, seconds) for callers in levels]
+        results = Results(output, conditions(rounds, seconds, bench.sizes))
+        stack.callback(tell, results, output)
+        for callers in levels:
+            results.add_level(compare(bench.chain, bench.orders, callers, rounds, seconds))
         if business_rounds:
             length = min(seconds, _BUSINESS_SECONDS)
-            business = uvloop.run(measure_business(bench.federation, business_rounds, business_orders, length))
+            uvloop.run(
+                measure_business(bench.federation, business_rounds, business_orders, length, results.add_business)
+            )
         if engine_callers:
-            engines, suspensions = measure_engines(directory, bench.orders, engine_callers, rounds, seconds)
-    content = {
-        **report(measured, _CHAIN, _ORDERS),
-        "engines": {each.name: report(each.levels, _SQLITE, each.name) for each in engines},
-        "suspensions": [each.plain() for each in suspensions],
-        "business": {each.name: each.plain() for each in business},
-        "conditions": circumstances,
-    }
-    output.write_text(json.dumps(content, indent=2) + "\n", "utf-8")
-    show(measured, engines, suspensions, business)
-    print(f"written to {output}")
+            measure_engines(directory, bench.orders, engine_callers, rounds, seconds, results)
+        results.finish()
 
 
-def show(
-    measured: Sequence[Level],
-    engines: Sequence[EngineResult],
-    suspensions: Sequence[Suspension],
-    business: Sequence[Comparison],
-) -> None:
+def tell(results: Results, output: Path) -> None:
+    """Prints what was measured, and where it is written; nothing where no part was finished."""
+    if not results.is_empty:
+        show(results)
+        print(f"written to {output}")
+
+
+def show(results: Results) -> None:
     """Prints the tables; as wide as they need to be where the output is no terminal."""
     console = Console(width=None if sys.stdout.isatty() else _PIPED_WIDTH)
-    console.print(table(measured, "orders between regions against a bare chain", _CHAIN, _ORDERS))
-    for each in engines:
-        console.print(table(each.levels, f"the same orders: {each.name} against SQLite", _SQLITE, "PostgreSQL"))
-    if suspensions:
-        console.print(suspension_table(suspensions))
-    if business:
-        console.print(business_table(business))
+    if results.levels:
+        console.print(table(results.levels, "orders between regions against a bare chain", CHAIN, ORDERS))
+    for each in results.engines:
+        console.print(table(each.levels, f"the same orders: {each.name} against SQLite", SQLITE, "PostgreSQL"))
+    if results.suspensions:
+        console.print(suspension_table(results.suspensions))
+    if results.business:
+        console.print(business_table(results.business))
 
 
 if __name__ == "__main__":

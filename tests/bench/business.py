@@ -1,5 +1,7 @@
 """The rest of the business: from imports to the number plan, each figure against a baseline of the same run."""
 
+from collections.abc import Awaitable, Callable, Sequence
+
 from deploy.local.federation import LocalFederation
 from tests.bench.bare import bare_calls
 from tests.bench.bulk import measure_bulk
@@ -16,16 +18,24 @@ _CUSTOMERS = 5  # for each order: one is taken over in so much less time
 _MEASUREMENTS = 50
 
 
-async def measure_business(federation: LocalFederation, rounds: int, orders: int, seconds: float) -> list[Comparison]:
-    """All of it: so many orders, more customers and measurements by fixed factors, or `seconds` of calls a round."""
+async def measure_business(
+    federation: LocalFederation, rounds: int, orders: int, seconds: float, add: Callable[[Comparison], None]
+) -> None:
+    """All of it: so many orders, more customers and measurements by fixed factors, or `seconds` of calls a round.
+
+    `add` takes each comparison as soon as it is there.
+    """
     async with bare_calls(federation.directory / "bare") as bare:
-        return [
-            await measure_imports(federation, HANDLING, _CUSTOMERS * orders, rounds),
-            await measure_measurements(federation, HANDLING, _MEASUREMENTS * orders, rounds),
-            await measure_bulk(federation, orders, rounds),
-            *await measure_bills(federation, rounds, seconds),
-            *await measure_guides(federation, rounds, seconds),
-            *await measure_sharing(federation, bare, rounds, seconds),
-            *await measure_papers(federation, bare, rounds, seconds),
-            measure_lookups(rounds),
-        ]
+        add(await measure_imports(federation, HANDLING, _CUSTOMERS * orders, rounds))
+        add(await measure_measurements(federation, HANDLING, _MEASUREMENTS * orders, rounds))
+        add(await measure_bulk(federation, orders, rounds))
+        ways: Sequence[Callable[[], Awaitable[Sequence[Comparison]]]] = (
+            lambda: measure_bills(federation, rounds, seconds),
+            lambda: measure_guides(federation, rounds, seconds),
+            lambda: measure_sharing(federation, bare, rounds, seconds),
+            lambda: measure_papers(federation, bare, rounds, seconds),
+        )
+        for way in ways:
+            for each in await way():
+                add(each)
+        add(measure_lookups(rounds))

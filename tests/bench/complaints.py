@@ -52,15 +52,18 @@ def main(complaints: int, rounds: int) -> None:
     _BUILD.mkdir(exist_ok=True)
     directory = Path(tempfile.mkdtemp(prefix="bench-", dir=_BUILD))
     federation = LocalFederation(directory, (FULL, EMPTY))
+    measured: list[Comparison] = []
     try:
         federation.prepare()
         federation.start()
-        measured = list(asyncio.run(_imports(federation, complaints, rounds)))
-        measured += [asyncio.run(_sweeps(federation, rounds)), asyncio.run(_starts(federation, rounds))]
+        measured += asyncio.run(_imports(federation, complaints, rounds))
+        measured.append(asyncio.run(_sweeps(federation, rounds)))
+        measured.append(asyncio.run(_starts(federation, rounds)))
     finally:
         federation.kill()
         shutil.rmtree(directory)
-    Console(width=120).print(business_table(measured))
+        if measured:
+            Console(width=120).print(business_table(measured))
 
 
 async def _imports(federation: LocalFederation, complaints: int, rounds: int) -> Sequence[Comparison]:

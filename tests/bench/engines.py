@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.local.federation import LocalFederation
@@ -11,16 +10,8 @@ from deploy.local.profiles import Engine, Placement, Profile
 from tests.bench.comparing import compare, order_client
 from tests.bench.load import LoadClient
 from tests.bench.orders import HANDLING, HOME, create_customers
-from tests.bench.report import Level
-from tests.bench.suspension import Suspension, measure_suspensions
-
-
-@dataclass(frozen=True)
-class EngineResult:
-    """How one shape compares with the baseline."""
-
-    name: str
-    levels: list[Level]
+from tests.bench.results import EngineResult, Results
+from tests.bench.suspension import measure_suspensions
 
 
 def on_postgresql(coordinators: int) -> Profile:
@@ -34,21 +25,18 @@ def on_postgresql(coordinators: int) -> Profile:
 
 
 def measure_engines(
-    directory: Path, baseline: LoadClient, callers: int, rounds: int, seconds: float
-) -> tuple[list[EngineResult], list[Suspension]]:
+    directory: Path, baseline: LoadClient, callers: int, rounds: int, seconds: float, results: Results
+) -> None:
     """Each shape in turns with `baseline`; and how long a suspension takes with two coordinators, once a round."""
-    results: list[EngineResult] = []
-    suspensions: list[Suspension] = []
     for coordinators in (1, 2):
         profile = on_postgresql(coordinators)
         with _running(directory / profile.name, profile) as federation, ExitStack() as stack:
             client = order_client(federation, directory / f"{profile.name}.log")
             stack.callback(client.close)
             name = f"PostgreSQL, {coordinators} coordinator{'s' if coordinators > 1 else ''}"
-            results.append(EngineResult(name, [compare(baseline, client, callers, rounds, seconds)]))
+            results.add_engine(EngineResult(name, [compare(baseline, client, callers, rounds, seconds)]))
             if coordinators > 1:
-                suspensions = asyncio.run(measure_suspensions(federation, rounds))
-    return results, suspensions
+                results.add_suspensions(asyncio.run(measure_suspensions(federation, rounds)))
 
 
 @contextmanager

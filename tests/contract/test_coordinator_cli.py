@@ -307,6 +307,23 @@ def test_the_audit_chain_is_verified_and_every_damage_is_found(files: Process) -
     assert (altered.exit_code, "row 2 of " in altered.stderr) == (1, True)
 
 
+def test_the_environment_names_the_coordinators_that_verify_and_what_is_about_one_alone_wins(files: Process) -> None:
+    with serving_process(files):
+        files.command("federation", "apply", str(SHIPPED))
+        told = files.command("audit", "verify")
+        assert told.exit_code == 0, told.stderr
+        assert told.stdout.startswith("Audit chains"), "those of the federation"
+        own = files.command("audit", "verify", "--settings", str(files.settings))
+        assert own.stdout.startswith("unbroken; rows: ")
+        half = {**files.environment, "CROSSREGION_FEDERATION": ""}
+        refused = CliRunner(env=half).invoke(main, ["audit", "verify"])
+        assert (refused.exit_code, "needs --credentials and --federation" in refused.stderr) == (2, True)
+        head = own.stdout.strip().rpartition(" ")[2]
+        alone = {**files.environment, "COORDINATOR_SETTINGS": str(files.settings)}
+        seen = CliRunner(env=alone).invoke(main, ["audit", "verify", "--seen", head])
+        assert seen.stdout == own.stdout, "a head is of one coordinator's chain"
+
+
 def test_a_chain_that_is_not_there_cannot_be_verified(files: Process) -> None:
     result = CliRunner().invoke(main, ["audit", "verify", "--settings", str(files.settings)])
     assert result.exit_code == 1

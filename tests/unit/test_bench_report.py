@@ -4,15 +4,16 @@ import asyncio
 import io
 import json
 import os
+from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from tests.bench.__main__ import show
 from tests.bench.comparing import in_turns
-from tests.bench.engines import EngineResult
 from tests.bench.processor_time import busy_seconds, processor_seconds
 from tests.bench.report import FIGURES, Comparison, Level, Round, Spread, Window, percentile, report
+from tests.bench.results import EngineResult, Results
 from tests.bench.suspension import Suspension
 from tests.bench.table import business_table, suspension_table, table
 
@@ -156,10 +157,15 @@ def test_the_table_of_the_rest_of_the_business_shows_each_figure_beside_its_base
     ]
 
 
-def test_where_the_output_is_no_terminal_nothing_is_cut_off(capsys: pytest.CaptureFixture[str]) -> None:
+def test_where_the_output_is_no_terminal_nothing_is_cut_off(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     busy = [Level(128, [Round(window(10**7, p50=12.0), window(10**5, p50=99.0))])]
     late = Suspension(confirmed=12.0, last_envelope=0.0, later=0)
-    show(busy, [EngineResult("PostgreSQL and etcd with two coordinators", busy)], [late], [IMPORT])
+    results = Results(tmp_path / "bench.json", {})
+    results.levels = busy
+    results.engines = [EngineResult("PostgreSQL and etcd with two coordinators", busy)]
+    results.suspensions = [late]
+    results.business = [IMPORT]
+    show(results)
     printed = capsys.readouterr().out
     assert "…" not in printed
     assert "(a) SQLite" in printed

@@ -5,9 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from deploy.local import etcd, postgresql
 from deploy.local.federation import LocalFederation
-from deploy.local.profiles import PRODUCTION, Engine, Placement, Profile
+from deploy.local.process import ProcessFailed
+from deploy.local.profiles import EMBEDDED, PRODUCTION, Engine, Placement, Profile
 from deploy.local.settings_files import Settings, write_settings
+from deploy.local.stores import LocalStores
 
 
 def test_sqlite_serves_one_process_alone() -> None:
@@ -40,3 +43,14 @@ def test_a_settings_file_says_what_it_was_given_and_is_its_owners_alone(tmp_path
     assert read.pop("etcd") == {"endpoints": ["a:1", "b:2"], "credentials": {"key": "k"}}
     assert read == {key: value for key, value in settings.items() if key != "etcd"}
     assert (tmp_path / "settings.toml").stat().st_mode & 0o777 == 0o600
+
+
+def test_all_servers_that_a_shape_needs_and_that_are_not_installed_are_told_before_one_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(etcd, "program", lambda: None)
+    monkeypatch.setattr(postgresql, "programs", lambda: None)
+    with pytest.raises(ProcessFailed, match=r"package etcd-server\).*package postgresql\).*make services"):
+        LocalStores(tmp_path, PRODUCTION, ("guangdong", "sichuan")).prepare()
+    assert not list(tmp_path.iterdir())
+    LocalStores(tmp_path, EMBEDDED, ("guangdong", "sichuan")).prepare()

@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from coordinator.cli.connection import Connection, optionally_connected
 from coordinator.cli.exits import EPILOG, NotDone
@@ -73,21 +74,25 @@ def verify_chain(
 ) -> None:
     """Verify the audit chains of all regions, or a coordinator's own.
 
-    With --coordinator and an administrator's credentials, every region walks its chain, and it is compared with what
-    the coordinators and its witnesses, two other regions, have seen of it. Alteration, removal, insertion, reordering,
-    a cut tail and a chain that was written anew are found and told with the row, its time and who has seen it
-    otherwise.
+    With coordinators and an administrator's credentials, from options or the environment, every region walks its chain,
+    and it is compared with what the coordinators and its witnesses, two other regions, have seen of it. Alteration,
+    removal, insertion, reordering, a cut tail and a chain that was written anew are found and told with the row, its
+    time and who has seen it otherwise.
 
-    With --settings, the chain of the coordinator with these settings is verified, running or not. With [etcd] the
-    changes of the registry are a chain of their own, which is verified too. Nobody else keeps the heads of these
-    chains: note those that are printed, and give them with --seen and --registry-seen later.
+    With --settings, --set, --seen or --registry-seen, and where no coordinators are named, the chain of the coordinator
+    with these settings is verified, running or not. With [etcd] the changes of the registry are a chain of their own,
+    which is verified too. Nobody else keeps the heads of these chains: note those that are printed, and give them with
+    --seen and --registry-seen later.
 
     \b
     Examples:
+      coordinator audit verify
       coordinator audit verify --coordinator 127.0.0.1:7443 --credentials admin --federation crossregion.example
       coordinator audit verify --settings coordinator.toml
     """
-    if connection is not None:
+    if _asks_coordinators():
+        if connection is None:
+            raise click.UsageError(translated("--coordinator: needs --credentials and --federation"))
         verify_federation(connection, region, as_json=as_json)
         return
     if region:
@@ -103,6 +108,17 @@ def verify_chain(
         told["registry"] = _as_json(head)
         lines.append(_of_registry(_line(head)))
     click.echo(json.dumps(told) if as_json else "\n".join(lines))
+
+
+def _asks_coordinators() -> bool:
+    """Whether the chains of the federation are meant: an option says which, else the environment."""
+    context = click.get_current_context()
+    if context.get_parameter_source("endpoints") is ParameterSource.COMMANDLINE:
+        return True
+    of_one = ("settings_file", "flags", "seen", "registry_seen")
+    if any(context.get_parameter_source(name) is ParameterSource.COMMANDLINE for name in of_one):
+        return False
+    return bool(context.params["endpoints"])
 
 
 def _of_registry(told: object) -> str:

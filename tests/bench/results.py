@@ -1,0 +1,73 @@
+"""What a run has measured so far, and its file: written anew after each part, so that a later failure loses nothing."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway.files import replace_file
+from tests.bench.report import Comparison, Level, Report, report
+from tests.bench.suspension import Suspension
+
+CHAIN, ORDERS, SQLITE = "chain", "orders", "SQLite"
+_READABLE = 0o644
+
+
+@dataclass(frozen=True)
+class EngineResult:
+    """How one shape compares with the baseline."""
+
+    name: str
+    levels: Sequence[Level]
+
+
+class Results:
+    """The parts of one run. Each `add` puts the whole file in place of the one before; raises OSError."""
+
+    def __init__(self, output: Path, conditions: Report) -> None:
+        self._output = output
+        self._conditions = conditions
+        self.levels: list[Level] = []
+        self.engines: list[EngineResult] = []
+        self.suspensions: list[Suspension] = []
+        self.business: list[Comparison] = []
+
+    def add_level(self, level: Level) -> None:
+        """Orders against the bare chain."""
+        self.levels.append(level)
+        self._write(complete=False)
+
+    def add_engine(self, result: EngineResult) -> None:
+        """Orders on another engine."""
+        self.engines.append(result)
+        self._write(complete=False)
+
+    def add_suspensions(self, suspensions: Sequence[Suspension]) -> None:
+        """Suspensions under load."""
+        self.suspensions.extend(suspensions)
+        self._write(complete=False)
+
+    def add_business(self, comparison: Comparison) -> None:
+        """One figure of the rest of the business."""
+        self.business.append(comparison)
+        self._write(complete=False)
+
+    def finish(self) -> None:
+        """The run has measured all that it was to measure."""
+        self._write(complete=True)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no part has been measured."""
+        return not (self.levels or self.engines or self.suspensions or self.business)
+
+    def _write(self, *, complete: bool) -> None:
+        content = {
+            **report(self.levels, CHAIN, ORDERS),
+            "engines": {each.name: report(each.levels, SQLITE, each.name) for each in self.engines},
+            "suspensions": [each.plain() for each in self.suspensions],
+            "business": {each.name: each.plain() for each in self.business},
+            "conditions": self._conditions,
+            "complete": complete,
+        }
+        replace_file(self._output, (json.dumps(content, indent=2) + "\n").encode(), _READABLE)

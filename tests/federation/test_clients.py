@@ -1,0 +1,103 @@
+"""The clients that integrators copy, in Python and in Node.js, work against a node as they are."""
+
+import asyncio
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+from tests.federation.commands import as_caller
+from tests.federation.counter import Counter
+from tests.federation.running import Federation
+
+ROOT = Path(__file__).parents[2]
+PROTOS = ROOT / "protos"
+PYTHON = ROOT / "deploy" / "clients" / "python" / "client.py"
+NODEJS = ROOT / "deploy" / "clients" / "nodejs"
+INSTALLED = ROOT / "build" / "clients" / "nodejs" / "node_modules"
+SECONDS = 60  # for a whole run, which takes two
+
+
+def nodejs() -> str:
+    """The program. Skips the test where it, or what the client needs, is not installed; fails it with CI=true."""
+    program = shutil.which("node")
+    lock = (NODEJS / name for name in ("package.json", "package-lock.json", ".npmrc"))
+    wanted = hashlib.sha256(b"".join(each.read_bytes() for each in lock)).hexdigest()
+    stamp = INSTALLED / ".stamp"
+    if program is not None and stamp.exists() and stamp.read_text("utf-8").startswith(wanted):
+        return program
+    reason = "Node.js, or what the client needs, is not installed (nodejs and npm, then `make clients`)"
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the compiler makes of the contract, with no more of this project beside it."""
+    target = tmp_path_factory.mktemp("generated")
+    protos = sorted(str(path.relative_to(PROTOS)) for path in PROTOS.rglob("*.proto"))
+    places = [f"--proto_path={PROTOS}", f"--proto_path={files('grpc_tools').joinpath('_proto')}"]
+    command = [sys.executable, "-m", "grpc_tools.protoc", *places, f"--python_out={target}"]
+    subprocess.run([*command, f"--grpc_python_out={target}", *protos], check=True, timeout=SECONDS)
+    return target
+
+
+async def printed(command: Sequence[str], environment: Mapping[str, str]) -> str:
+    """What a program prints, beside the event loop on which the node serves."""
+
+    def run() -> "subprocess.CompletedProcess[str]":
+        given = {"PATH": os.environ["PATH"], **environment}
+        return subprocess.run(command, env=given, capture_output=True, text=True, timeout=SECONDS, check=False)
+
+    ended = await asyncio.to_thread(run)
+    assert (ended.returncode, ended.stderr) == (0, ""), ended.stderr
+    return ended.stdout
+
+
+async def require_done(federation: Federation, command: Sequence[str], environment: Mapping[str, str]) -> None:
+    """Runs a client for a customer of another region: each step goes as it says, and the node has it so."""
+    number = await Counter(federation, "sichuan").new_customer()
+    caller = as_caller(federation, "guangdong", "operator/counter")
+    told = [json.loads(line) for line in (await printed([*command, number], {**caller, **environment})).splitlines()]
+    assert [step["did"] for step in told] == [
+        "submitted",
+        "submitted again",
+        "submitted with another content",
+        "watched",
+        "cancelled",
+        "complained",
+    ]
+    submitted, again, another, watched, cancelled, complained = told
+    assert {step["order"] for step in (submitted, again, watched, cancelled)} == {submitted["order"]}
+    assert submitted["state"] == again["state"] == "ORDER_STATE_IN_PROGRESS"
+    assert (another["status"], another["reason"]) == ("ALREADY_EXISTS", "REQUEST_ID_REUSED")
+    assert cancelled["state"] == "ORDER_STATE_CANCELLED"
+    assert re.fullmatch(r"guangdong/\d{8}-\d+", complained["docket"])
+    order = await Counter(federation, "guangdong").get(submitted["order"])
+    assert (order.request.number, order.cancellation_reason) == (number, "changed my mind")
+    assert dict(order.request.characteristics)["reason"] == "abroad", "the first content stands"
+
+
+async def test_the_client_in_python_needs_the_contract_alone(federation: Federation, generated: Path) -> None:
+    source = PYTHON.read_text("utf-8")
+    own = re.findall(r"^(?:from|import) ((?:gateway|region_node|coordinator|deploy|tests)\b\S*)", source, re.MULTILINE)
+    assert own
+    assert [name for name in own if not name.startswith("gateway.api.")] == []
+    python, environment = [sys.executable, "-P"], {"PYTHONPATH": str(generated)}
+    where = await printed([*python, "-c", "import gateway.api.region.v1 as api; print(*api.__path__)"], environment)
+    assert where.strip() == str(generated / "gateway/api/region/v1"), "not the code that this project ships"
+    await require_done(federation, [*python, str(PYTHON)], environment)
+
+
+async def test_the_client_in_nodejs_does_the_same(federation: Federation) -> None:
+    environment = {"NODE_PATH": str(INSTALLED), "PROTOS": str(PROTOS)}
+    await require_done(federation, [nodejs(), str(NODEJS / "client.js")], environment)
