@@ -66,7 +66,7 @@ def create(tx: Transaction, batch: Sequence[NewCustomer], currency: str, asked: 
 def take_over(tx: Transaction, new: Sequence[NewCustomer], currency: str, now: datetime) -> None:
     """Stores customers that `Registered` has admitted, with their lines and opening entries."""
     insert_customers(tx, [each.customer for each in new])
-    insert_lines(tx, [each.line for each in new], now)
+    insert_lines(tx, [each.line for each in new], now, [each.digest for each in new])
     insert_subscriptions(tx, [subscription for each in new for subscription in each.subscriptions])
     ledger.post_all(tx, [_opening(each) for each in new if each.balance], currency, now)
     for each in new:

@@ -385,6 +385,10 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Measure the links that the registry of the network names for the service."""
     REASON_SUPPORT_ENTRY_NOT_FOUND: _Reason.ValueType  # 255
     """Look at what the registry of this region has."""
+    REASON_STREAM_NUMBER_REUSED: _Reason.ValueType  # 300
+    """Number what is new after the last one that was acknowledged; a system that begins anew names another source."""
+    REASON_USAGE_RECORDED_OTHERWISE: _Reason.ValueType  # 301
+    """Give what was measured an id of its own; look whether the first one was right."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """The reasons. They are stable: programs may decide on them. They travel as the reason of google.rpc.ErrorInfo, without the prefix."""
@@ -749,6 +753,10 @@ REASON_SUPPORT_LINK_NOT_OF_SERVICE: Reason.ValueType  # 254
 """Measure the links that the registry of the network names for the service."""
 REASON_SUPPORT_ENTRY_NOT_FOUND: Reason.ValueType  # 255
 """Look at what the registry of this region has."""
+REASON_STREAM_NUMBER_REUSED: Reason.ValueType  # 300
+"""Number what is new after the last one that was acknowledged; a system that begins anew names another source."""
+REASON_USAGE_RECORDED_OTHERWISE: Reason.ValueType  # 301
+"""Give what was measured an id of its own; look whether the first one was right."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final
