@@ -47,6 +47,7 @@ async def across_three_regions(world: World, there: Elsewhen) -> None:
     case = await _raised_by_the_clock(world, there, case)
     case = await _settled(world, there, case)
     await complaint_told.whole_story(stage, there, case)
+    await complaint_told.billed(stage, there, case, _CHARGED)
     code = await administrator_command(stage, there.federation, "complaints", "show", case.docket)
     stage.check("the coordinator tells why it was late", "exit 0", f"exit {code}", "and has no word of it")
 

@@ -10,7 +10,9 @@ from deploy.demo.complaint_cast import Elsewhen
 from deploy.demo.stage import Stage
 from gateway.api.region.v1.complaint_pb2 import Complaint, Escalation, EscalationTrigger, LedgerEntry, TimeReason
 from gateway.clock import from_timestamp
+from gateway.money import in_major_units
 from gateway.words import english
+from region_node.billing.rules import EntryKind
 from region_node.cli.complaints.complaint_view import length_of
 
 _BAR = 40  # characters of the whole time
@@ -42,6 +44,23 @@ async def whole_story(stage: Stage, there: Elsewhen, case: Complaint) -> None:
         stage.told(wording.time(each.create_time), each.text)
     kinds = [each.kind.removeprefix("complaint-") for each in notices]
     stage.check("the customer was told", "filed, resolved, resolved, ended, money", ", ".join(kinds), "each once")
+
+
+async def billed(stage: Stage, there: Elsewhen, case: Complaint, amount: int) -> None:
+    """The bill of the month in which the money was booked, as the counter of the first contact reads it."""
+    booked = from_timestamp(case.remedy.state_time).astimezone(wording.ZONE)
+    bill = await there.counters["guangdong"].bill(case.request.number, f"{booked:%Y-%m}")
+    kinds = (EntryKind.REMEDY, EntryKind.REFUND)
+    lines = [each for each in bill.lines if each.description in [kind.description for kind in kinds]]
+    for each in lines:
+        stage.told(wording.amount(each.amount), each.description)
+    given, paid_out = (in_major_units(each, case.resolution.amount.currency) for each in (amount, -amount))
+    stage.check(
+        "the bill of the month, after the refund",
+        f"{EntryKind.REMEDY.description.en} {given}, {EntryKind.REFUND.description.en} {paid_out}",
+        ", ".join(f"{each.description.en} {wording.amount(each.amount)}" for each in lines),
+        "in the customer's account, and paid out",
+    )
 
 
 def _who_had_it(stage: Stage, case: Complaint) -> None:

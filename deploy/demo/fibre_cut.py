@@ -29,7 +29,7 @@ from gateway.api.region.v1.fault_service_pb2 import WorkOnFaultRequest
 from gateway.api.region.v1.notice_service_pb2 import Notice
 from gateway.api.types.v1.types_pb2 import Money
 from gateway.clock import from_timestamp
-from region_node.billing.rules import SERVICE_CREDIT, describe
+from region_node.billing.rules import EntryKind
 from region_node.faults.rules import state_name
 
 _LINK, _SERVICE, _TEMPLATE = "chengdu-guangzhou-1", "lines-chengdu-guangzhou", "leased-line"
@@ -273,7 +273,8 @@ async def _booked(affected: _Affected, month: datetime) -> str:
     """What stands on the customer's account of a month as credits under agreements."""
     counter = affected.watch.there.counters["sichuan"]
     bill = await counter.bill(affected.who.product.number, f"{month:%Y-%m}")
-    return ", ".join(wording.amount(each.amount) for each in bill.lines if each.description == describe(SERVICE_CREDIT))
+    credit = EntryKind.SERVICE_CREDIT.description
+    return ", ".join(wording.amount(each.amount) for each in bill.lines if each.description == credit)
 
 
 async def _told(watch: Watch, region: str, number: str, kinds: Sequence[str]) -> Sequence[Notice]:

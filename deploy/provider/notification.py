@@ -46,8 +46,11 @@ class Phones:
         return [Text(**json.loads(line)) for line in file.read_text("utf-8").splitlines()]
 
     def add(self, number: str, text: Text) -> None:
-        """Adds a text, unless one with its id is there."""
-        if any(each.id == text.id for each in self.texts(number)):
+        """Adds a text, unless it is there. Raises Refused with REQUEST_ID_REUSED for another text with its id."""
+        known = [each for each in self.texts(number) if each.id == text.id]
+        if known and known[0] != text:
+            raise Refused(Reason.REASON_REQUEST_ID_REUSED)
+        if known:
             return
         line = json.dumps(vars(text), ensure_ascii=False) + "\n"
         descriptor = os.open(self._file(number), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)

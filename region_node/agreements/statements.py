@@ -33,8 +33,7 @@ from region_node.billing import ledger
 from region_node.billing.rules import (
     COMPENSATION,
     REFUNDS_DUE,
-    SERVICE_CREDIT,
-    SERVICE_CREDIT_CORRECTION,
+    EntryKind,
     Month,
     Posting,
     transfer,
@@ -192,7 +191,7 @@ def _posting(statement: AgreementStatement, line: Line, difference: int) -> Post
     is_first = statement.revision == 1
     part = "credit" if is_first else f"correction-{statement.revision}"
     posting_id = f"{statement.agreement_id}/{statement.month}#{part}"
-    kind = SERVICE_CREDIT if is_first else SERVICE_CREDIT_CORRECTION
+    kind = EntryKind.SERVICE_CREDIT if is_first else EntryKind.SERVICE_CREDIT_CORRECTION
     is_closed = line.status == ProductStatus.PRODUCT_STATUS_TERMINATED
     account = REFUNDS_DUE if is_closed else line.account_id
     if difference > 0:

@@ -7,6 +7,7 @@ from datetime import datetime
 from gateway.clock import from_microseconds, to_microseconds
 from gateway.store.port import Transaction, Value
 from region_node.billing.rating import Charge
+from region_node.billing.rules import EntryKind
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ def insert_bill(tx: Transaction, bill: BillRow, lines: Sequence[BillLineRow]) ->
             "account": bill.account_id,
             "month": bill.month,
             "product_id": line.product_id,
-            "kind": line.charge.kind,
+            "kind": str(line.charge.kind),
             "amount": line.charge.amount,
             "quantity": line.charge.quantity,
             "allowance": line.charge.allowance,
@@ -158,4 +159,4 @@ def _bill(account_id: str, month: str, total: int, payment_due: int | None, abno
 
 
 def _bill_line(product_id: str, kind: str, amount: int, quantity: int, allowance: int, rate: int) -> BillLineRow:
-    return BillLineRow(product_id, Charge(kind, amount, quantity, allowance, rate))
+    return BillLineRow(product_id, Charge(EntryKind.of(kind), amount, quantity, allowance, rate))

@@ -12,7 +12,7 @@ from gateway.store.port import Transaction
 from region_node.billing.bills import find_bill
 from region_node.billing.cycle import Item, LineMonth, charges_of, postings, total_of
 from region_node.billing.rating import Charge, Volume
-from region_node.billing.rules import CORRECTION, Month, Posting
+from region_node.billing.rules import EntryKind, Month, Posting
 from region_node.customers.rows import Line, line_of
 from region_node.customers.states import states_of
 from region_node.customers.subscriptions import subscriptions_of
@@ -97,7 +97,7 @@ def used(tx: Transaction, product_id: str, month: str) -> Volume:
     return found or Volume()
 
 
-def charged(tx: Transaction, account_id: str, month: Month) -> dict[str, int]:
+def charged(tx: Transaction, account_id: str, month: Month) -> dict[EntryKind, int]:
     """What was booked of a month's charges so far, by kind, in minor units; nothing was booked before it began."""
     prefix = f"{account_id}/{month.name}#"
     found = tx.all(
@@ -107,12 +107,12 @@ def charged(tx: Transaction, account_id: str, month: Month) -> dict[str, int]:
         account=account_id,
         start=to_microseconds(month.start),
         prefix=prefix,
-        correction=CORRECTION,
+        correction=str(EntryKind.CORRECTION),
     )
     return dict(found)
 
 
-def given_back(tx: Transaction, account_id: str, month: Month, kind: str) -> int:
+def given_back(tx: Transaction, account_id: str, month: Month, kind: EntryKind) -> int:
     """What of a month's charges of one kind was given back by corrections, in minor units."""
     prefix = correction_id(account_id, month.name, kind, "")
     return (
@@ -124,13 +124,13 @@ def given_back(tx: Transaction, account_id: str, month: Month, kind: str) -> int
             account=account_id,
             start=to_microseconds(month.start),
             prefix=prefix,
-            correction=CORRECTION,
+            correction=str(EntryKind.CORRECTION),
         )
         or 0
     )
 
 
-def correction_id(account_id: str, month: str, kind: str, order_id: str) -> str:
+def correction_id(account_id: str, month: str, kind: EntryKind, order_id: str) -> str:
     """The id of the posting by which an order corrects what a month was charged for one kind."""
     return f"{account_id}/{month}#{kind}/correction/{order_id}"
 
@@ -165,5 +165,5 @@ def due_of(tx: Transaction, tariffs: Tariffs, lines: Sequence[Line], month: Mont
     ]
 
 
-def _amount(kind: str, amount: int) -> tuple[str, int]:
-    return kind, amount
+def _amount(kind: str, amount: int) -> tuple[EntryKind, int]:
+    return EntryKind.of(kind), amount

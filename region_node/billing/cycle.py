@@ -17,7 +17,7 @@ from gateway.api.federation.v1.configuration_pb2 import Offering, OfferingKind, 
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus, RatingType
 from gateway.money import share_half_up
 from region_node.billing.rating import Charge, Tariff, Volume, rate
-from region_node.billing.rules import CHARGES, DISCOUNT, PACKS, RENT, ROAMING, VALUE_ADDED, Month, Posting, charge
+from region_node.billing.rules import CHARGES, EntryKind, Month, Posting, charge
 from region_node.customers.states import LineState
 
 BILLS_COMPARED = (
@@ -99,21 +99,22 @@ def charges_of(line: LineMonth, month: Month, until: datetime, plan_of: PlanOf) 
     if plan is not None and days:
         price = plan.monthly_rent.minor_units
         rent = share_half_up(price, days, month.days)
-        found.append(Charge(RENT, rent, days, 0, price))
+        found.append(Charge(EntryKind.RENT, rent, days, 0, price))
         off = sum(
             item.offering.price.minor_units
             for item in line.items
             if item.offering.kind == OfferingKind.OFFERING_KIND_CONTRACT and item.runs_at(until - _INSTANT)
         )
         if off:
-            found.append(Charge(DISCOUNT, -min(off, rent), 1))
+            found.append(Charge(EntryKind.DISCOUNT, -min(off, rent), 1))
     if line.used != Volume():
         found += rate(line.used, tariff_of(line, month, until, plan_of))
     running = [item for item in line.items if days and item.runs_between(month.start, until)]
+    value_added, roaming = OfferingKind.OFFERING_KIND_VALUE_ADDED, OfferingKind.OFFERING_KIND_ROAMING
     for kind, items in (
-        (VALUE_ADDED, [each for each in running if each.offering.kind == OfferingKind.OFFERING_KIND_VALUE_ADDED]),
-        (ROAMING, [each for each in running if each.offering.kind == OfferingKind.OFFERING_KIND_ROAMING]),
-        (PACKS, [each for each in _packs(line, month) if each.start < until]),
+        (EntryKind.VALUE_ADDED, [each for each in running if each.offering.kind == value_added]),
+        (EntryKind.ROAMING, [each for each in running if each.offering.kind == roaming]),
+        (EntryKind.PACKS, [each for each in _packs(line, month) if each.start < until]),
     ):
         if items:
             found.append(Charge(kind, sum(each.offering.price.minor_units for each in items), len(items)))
@@ -127,11 +128,11 @@ def in_advance(line: LineMonth, month: Month, at: datetime, plan_of: PlanOf) -> 
         return ()
     as_it_stands = LineMonth(line.product_id, line.rating_type, states, line.items, Volume())
     found = charges_of(as_it_stands, month, month.end, plan_of)
-    return tuple(each for each in found if each.kind in (RENT, DISCOUNT))
+    return tuple(each for each in found if each.kind in (EntryKind.RENT, EntryKind.DISCOUNT))
 
 
 def postings(
-    account: str, month: Month, due: Mapping[str, int], charged: Mapping[str, int], part: str = ""
+    account: str, month: Month, due: Mapping[EntryKind, int], charged: Mapping[EntryKind, int], part: str = ""
 ) -> list[Posting]:
     """What is still to be booked of a month: what is due less what was charged already, one posting for each kind.
 
@@ -145,9 +146,9 @@ def postings(
     ]
 
 
-def total_of(charges: Sequence[Charge]) -> dict[str, int]:
+def total_of(charges: Sequence[Charge]) -> dict[EntryKind, int]:
     """Charges of several lines by kind."""
-    found: dict[str, int] = {}
+    found: dict[EntryKind, int] = {}
     for each in charges:
         found[each.kind] = found.get(each.kind, 0) + each.amount
     return found

@@ -7,7 +7,9 @@ from gateway.store.port import Transaction
 from region_node.billing import ledger
 from region_node.billing.arrears import unpaid
 from region_node.billing.bills import BillRow, open_bills
-from region_node.billing.rules import CORRECTION, LATE_FEE, Month
+from region_node.billing.rules import SETTLING, EntryKind, Month
+
+_SETTLING = ", ".join(f"'{kind}'" for kind in SETTLING)
 
 
 def overdue(tx: Transaction, time_zone: str, account: str, now: datetime) -> int:
@@ -24,7 +26,7 @@ def overdue(tx: Transaction, time_zone: str, account: str, now: datetime) -> int
 def unpaid_of(tx: Transaction, time_zone: str, bill: BillRow, at: datetime, *, with_late_fees: bool) -> int:
     """What is unpaid at a time of everything that was charged up to the end of a bill's month."""
     end = to_microseconds(Month.of(bill.month, time_zone).end)
-    late_fees = LATE_FEE if not with_late_fees else ""
+    late_fees = str(EntryKind.LATE_FEE) if not with_late_fees else ""
     then = tx.first(
         int,
         "SELECT CAST(COALESCE(SUM(amount), 0) AS BIGINT) FROM ledger_entries"
@@ -35,14 +37,14 @@ def unpaid_of(tx: Transaction, time_zone: str, bill: BillRow, at: datetime, *, w
     )
     since = tx.first(
         int,
-        "SELECT CAST(COALESCE(SUM(amount), 0) AS BIGINT) FROM ledger_entries"
-        " WHERE account = :account AND time >= :end AND time < :at AND kind IN ('payment', :correction, :late_fee)"
+        "SELECT CAST(COALESCE(SUM(amount), 0) AS BIGINT) FROM ledger_entries"  # noqa: S608 - stored names of ours
+        " WHERE account = :account AND time >= :end AND time < :at"
+        f" AND kind IN ({_SETTLING}, :late_fee)"
         " AND kind <> :without",
         account=bill.account_id,
         end=end,
         at=to_microseconds(at),
-        correction=CORRECTION,
-        late_fee=LATE_FEE,
+        late_fee=str(EntryKind.LATE_FEE),
         without=late_fees,
     )
     return unpaid(then or 0, since or 0)

@@ -19,7 +19,7 @@ from region_node.billing.bills import accounts_with_open_bills, open_bills, sett
 from region_node.billing.charging import final_charges, lines_of_account, progress_of
 from region_node.billing.debts import overdue, unpaid_of
 from region_node.billing.monthly import ARREARS, PAGE, is_caught_up, move_on
-from region_node.billing.rules import LATE_FEE, charge, end_of_day
+from region_node.billing.rules import EntryKind, charge, end_of_day
 from region_node.context import RegionContext
 from region_node.customers.operations import keep_line
 from region_node.customers.rows import Line
@@ -64,8 +64,8 @@ def _look_at(tx: Transaction, context: RegionContext, account: str, day: date, n
     if principal and any(line.status != _TERMINATED for line in lines):
         fee = late_fee(principal, context.federation.figure("late-fee", (context.region, context.region)))
         if fee:
-            month = f"{day:%Y-%m}"
-            posting = charge(f"{account}/{month}#{LATE_FEE}/{day.isoformat()}", LATE_FEE, fee, account)
+            month, kind = f"{day:%Y-%m}", EntryKind.LATE_FEE
+            posting = charge(f"{account}/{month}#{kind}/{day.isoformat()}", kind, fee, account)
             ledger.post(tx, posting, context.currency, end - _INSTANT)
     _proceed(tx, context, account, lines, now)
 

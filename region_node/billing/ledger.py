@@ -6,7 +6,7 @@ from datetime import datetime
 
 from gateway.clock import to_microseconds
 from gateway.store.port import Transaction
-from region_node.billing.rules import Posting, require_balanced
+from region_node.billing.rules import EntryKind, Posting, require_balanced
 
 
 @dataclass(frozen=True)
@@ -14,7 +14,7 @@ class LedgerEntry:
     """One entry of an account. The time is in microseconds."""
 
     posting_id: str
-    kind: str
+    kind: EntryKind
     amount: int
     time: int
 
@@ -45,7 +45,7 @@ def post_all(tx: Transaction, postings: Sequence[Posting], currency: str, now: d
                 "account": entry.account,
                 "amount": entry.amount,
                 "currency": currency,
-                "kind": posting.kind,
+                "kind": str(posting.kind),
                 "time": to_microseconds(now),
             }
             for posting in postings
@@ -81,7 +81,7 @@ def balance_before(tx: Transaction, account: str, instant: datetime) -> int:
 def entries_between(tx: Transaction, account: str, start: datetime, end: datetime) -> list[LedgerEntry]:
     """An account's entries from `start` up to and without `end`, oldest first."""
     return tx.all(
-        LedgerEntry,
+        _entry,
         "SELECT posting_id, kind, amount, time FROM ledger_entries"
         " WHERE account = :account AND time >= :start AND time < :end ORDER BY time, posting_id",
         account=account,
@@ -98,3 +98,7 @@ def balances_like(tx: Transaction, prefix: str) -> list[Balance]:
         " WHERE account LIKE :pattern GROUP BY account ORDER BY account",
         pattern=prefix + "%",
     )
+
+
+def _entry(posting_id: str, kind: str, amount: int, time: int) -> LedgerEntry:
+    return LedgerEntry(posting_id, EntryKind.of(kind), amount, time)

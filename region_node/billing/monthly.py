@@ -33,7 +33,7 @@ from region_node.billing.cycle import (
     postings,
     total_of,
 )
-from region_node.billing.rules import Month, end_of_day
+from region_node.billing.rules import EntryKind, Month, end_of_day
 from region_node.context import RegionContext
 from region_node.customers.rows import Line
 from region_node.notices.rows import tell
@@ -186,8 +186,9 @@ def _fees(tx: Transaction, account: str, month: Month) -> int:
         tx.first(
             int,
             "SELECT CAST(COALESCE(-SUM(amount), 0) AS BIGINT) FROM ledger_entries"
-            " WHERE account = :account AND kind = 'fee' AND time >= :start AND time < :end",
+            " WHERE account = :account AND kind = :fee AND time >= :start AND time < :end",
             account=account,
+            fee=str(EntryKind.FEE),
             start=to_microseconds(month.start),
             end=to_microseconds(month.end),
         )

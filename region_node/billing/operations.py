@@ -12,7 +12,7 @@ from region_node.auditing import AuditedCall
 from region_node.billing import ledger
 from region_node.billing.bills import BillLineRow, find_bill, lines_of_bill
 from region_node.billing.rating import Charge
-from region_node.billing.rules import Month, describe, evidence, month_bounds, payable, receivable
+from region_node.billing.rules import Month, month_bounds, payable, receivable
 from region_node.billing.usage import list_usage
 from region_node.context import RegionContext
 from region_node.customers.operations import own_line
@@ -73,7 +73,7 @@ def _bill_lines(tx: Transaction, context: RegionContext, account: str, month: Mo
         shown.setdefault(f"{account}/{month.name}#{each.charge.kind}", []).append(each)
     found = []
     for entry in ledger.entries_between(tx, account, month.start, month.end):
-        description = describe(entry.kind)
+        description = entry.kind.description
         for told in shown.get(entry.posting_id, ()):
             why = _evidence(context, told.charge)
             description.zh_cn += f"（{why.zh_cn}）" if why.zh_cn else ""
@@ -85,7 +85,7 @@ def _bill_lines(tx: Transaction, context: RegionContext, account: str, month: Mo
 
 def _evidence(context: RegionContext, charge: Charge) -> LocalizedText:
     price = in_major_units(charge.rate, context.currency)
-    return evidence(charge.kind, charge.quantity, charge.allowance, price)
+    return charge.kind.evidence(charge.quantity, charge.allowance, price)
 
 
 def settlements(tx: Transaction, context: RegionContext, reading: AuditedCall) -> list[Settlement]:

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 
 from gateway.api.federation.v1.configuration_pb2 import Allowance, Plan
 from gateway.api.region.v1.billing_service_pb2 import UsageKind
-from region_node.billing.rules import CALLS, DATA, MESSAGES
+from region_node.billing.rules import EntryKind
 
 CHARGE_OF = {
-    UsageKind.USAGE_KIND_CALL: CALLS,
-    UsageKind.USAGE_KIND_MESSAGE: MESSAGES,
-    UsageKind.USAGE_KIND_DATA: DATA,
+    UsageKind.USAGE_KIND_CALL: EntryKind.CALLS,
+    UsageKind.USAGE_KIND_MESSAGE: EntryKind.MESSAGES,
+    UsageKind.USAGE_KIND_DATA: EntryKind.DATA,
 }
 SECONDS = 60  # of a minute
 KIBIBYTES = 1024  # of a mebibyte
@@ -24,7 +24,7 @@ KIBIBYTES = 1024  # of a mebibyte
 class Charge:
     """What a line is charged for one kind (minor units), with its evidence in the unit of the kind."""
 
-    kind: str
+    kind: EntryKind
     amount: int
     quantity: int
     allowance: int = 0
@@ -76,9 +76,9 @@ def volume_of(kind: UsageKind.ValueType, quantity: int) -> Volume:
 def rate(used: Volume, tariff: Tariff) -> tuple[Charge, ...]:
     """What usage costs, by kind; kinds that were not used are left out."""
     found = (
-        _charge(CALLS, used.minutes, tariff.free.minutes, tariff.minute),
-        _charge(MESSAGES, used.messages, tariff.free.messages, tariff.message),
-        _charge(DATA, -(-used.kibibytes // KIBIBYTES), tariff.free.kibibytes // KIBIBYTES, tariff.mebibyte),
+        _charge(EntryKind.CALLS, used.minutes, tariff.free.minutes, tariff.minute),
+        _charge(EntryKind.MESSAGES, used.messages, tariff.free.messages, tariff.message),
+        _charge(EntryKind.DATA, -(-used.kibibytes // KIBIBYTES), tariff.free.kibibytes // KIBIBYTES, tariff.mebibyte),
     )
     return tuple(each for each in found if each.quantity)
 
@@ -99,5 +99,5 @@ def cost(used: Volume, tariff: Tariff) -> int:
     return sum(charge.amount for charge in rate(used, tariff))
 
 
-def _charge(kind: str, quantity: int, allowance: int, price: int) -> Charge:
+def _charge(kind: EntryKind, quantity: int, allowance: int, price: int) -> Charge:
     return Charge(kind, max(0, quantity - allowance) * price, quantity, min(allowance, quantity), price)

@@ -9,9 +9,10 @@ and for complaints.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from enum import Enum
 from zoneinfo import ZoneInfo
 
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -21,32 +22,125 @@ from gateway.money import share_half_up
 
 _MONTH = re.compile(r"(?!0000)\d{4}-(0[1-9]|1[0-2])", re.ASCII)
 
+_NONE = ("", "")
+_PRICE = ("，单价{rate}", ", {rate} each")
+
+
+@dataclass(frozen=True)
+class _Told:
+    """How a kind is stored, and what a bill says about it, in Chinese and English."""
+
+    stored: str
+    name: tuple[str, str]
+    evidence: tuple[str, str] = _NONE
+    has_price: bool = False
+
+
+class EntryKind(Enum):
+    """A kind of entry. Databases keep what is stored of it, so that never changes; none can be made without words."""
+
+    OPENING = _Told("opening", ("期初余额", "Balance taken over"))
+    PAYMENT = _Told("payment", ("交费", "Payment"))
+    PAYMENT_TAKEN = _Told("payment taken", ("代收交费", "Payment taken for another region"))
+    PAYMENT_OWED = _Told("payment owed", ("代收交费应付归属地", "Payment owed to the home region"))
+    PAYMENT_RETURNED = _Told("payment returned", ("代收交费退回", "Payment given back"))
+    FEE = _Told("fee", ("业务费用", "Fee"))
+    REFUND = _Told("refund", ("余额退还", "Balance paid out"))
+    RENT = _Told("rent", ("月租", "Monthly rent"), ("{quantity}天", "{quantity} days"))
+    DISCOUNT = _Told("discount", ("合约优惠", "Contract discount"))
+    CALLS = _Told(
+        "calls",
+        ("通话费", "Calls"),
+        ("{quantity}分钟，其中免费{allowance}分钟", "{quantity} minutes, {allowance} of them free"),
+        has_price=True,
+    )
+    MESSAGES = _Told(
+        "messages",
+        ("短信费", "Messages"),
+        ("{quantity}条，其中免费{allowance}条", "{quantity} messages, {allowance} of them free"),
+        has_price=True,
+    )
+    DATA = _Told(
+        "data",
+        ("流量费", "Data"),
+        ("{quantity} MiB，其中免费{allowance} MiB", "{quantity} MiB, {allowance} of them free"),
+        has_price=True,
+    )
+    VALUE_ADDED = _Told("value-added", ("增值业务费", "Value-added services"))
+    PACKS = _Told("packs", ("加油包", "Packs"))
+    ROAMING = _Told("roaming", ("国际漫游费", "International roaming"))
+    LATE_FEE = _Told("late-fee", ("违约金", "Late fee"))
+    CORRECTION = _Told("correction", ("账单更正", "Correction of a bill"))
+    COMPENSATION = _Told("compensation", ("逾期赔偿", "Compensation for delay"))
+    REMEDY = _Told("remedy", ("投诉退费", "Money for a complaint"))
+    REMEDY_OWED = _Told("remedy owed", ("投诉退费应付归属地", "Money for a complaint, owed to the home region"))
+    SERVICE_CREDIT = _Told("service-credit", ("服务等级赔付", "Credit under a service level agreement"))
+    SERVICE_CREDIT_CORRECTION = _Told(
+        "service-credit-correction", ("服务等级赔付更正", "Correction of a service level credit")
+    )
+    RENT_WAIVED = _Told("rent-waived", ("障碍期间月租减免", "Rent given back for a fault"))
+    REPAIR_PART = _Told("repair-part", ("维修配件费", "Part of a repair"))
+
+    @classmethod
+    def of(cls, stored: str) -> "EntryKind":
+        """The kind that is stored so. Raises ValueError where there is none."""
+        for kind in cls:
+            if str(kind) == stored:
+                return kind
+        raise ValueError(f"no entry has the kind {stored}")
+
+    def __str__(self) -> str:
+        """How the ledger and the ids of postings name it."""
+        return self.value.stored
+
+    @property
+    def description(self) -> LocalizedText:
+        """What a bill says about entries of the kind."""
+        zh_cn, en = self.value.name
+        return LocalizedText(zh_cn=zh_cn, en=en)
+
+    def evidence(self, quantity: int, allowance: int, rate: str) -> LocalizedText:
+        """Why so much was charged (specification 4.2.1); `rate` is for people. Empty for kinds that say it all."""
+        price = _PRICE if self.value.has_price else _NONE
+        zh_cn, en = (
+            (told + each).format(quantity=quantity, allowance=min(allowance, quantity), rate=rate)
+            for told, each in zip(self.value.evidence, price, strict=True)
+        )
+        return LocalizedText(zh_cn=zh_cn, en=en)
+
+
+# What a month is charged for.
+CHARGES = (
+    EntryKind.RENT,
+    EntryKind.DISCOUNT,
+    EntryKind.CALLS,
+    EntryKind.MESSAGES,
+    EntryKind.DATA,
+    EntryKind.VALUE_ADDED,
+    EntryKind.PACKS,
+    EntryKind.ROAMING,
+)
+# What is credited to an account after a bill counts towards what the bill left unpaid.
+SETTLING = (
+    EntryKind.PAYMENT,
+    EntryKind.CORRECTION,
+    EntryKind.COMPENSATION,
+    EntryKind.REMEDY,
+    EntryKind.SERVICE_CREDIT,
+    EntryKind.SERVICE_CREDIT_CORRECTION,
+    EntryKind.RENT_WAIVED,
+)
+
 CASH = "cash"
 IN_TRANSIT = "payments-in-transit"
 FEES = "fees"
 COMPENSATION = "compensation"
-RENT_WAIVED = "rent-waived"
-REPAIR_PART = "repair-part"
 REFUNDS_DUE = "refunds-due"
 OPENING = "opening"
 
-# What a month is charged for. A kind of posting and the account of what it earned have the same name.
-RENT = "rent"
-DISCOUNT = "discount"
-CALLS = "calls"
-MESSAGES = "messages"
-DATA = "data"
-VALUE_ADDED = "value-added"
-PACKS = "packs"
-ROAMING = "roaming"
-CHARGES = (RENT, DISCOUNT, CALLS, MESSAGES, DATA, VALUE_ADDED, PACKS, ROAMING)
-LATE_FEE = "late-fee"
-CORRECTION = "correction"
-SERVICE_CREDIT = "service-credit"
-SERVICE_CREDIT_CORRECTION = "service-credit-correction"
-
 _PAYABLE, _RECEIVABLE = "payable/", "receivable/"
-_BOOKS = frozenset({CASH, IN_TRANSIT, FEES, COMPENSATION, REPAIR_PART, REFUNDS_DUE, OPENING, LATE_FEE, *CHARGES})
+_EARNED = frozenset(str(kind) for kind in (EntryKind.REPAIR_PART, EntryKind.LATE_FEE, *CHARGES))
+_BOOKS = frozenset({CASH, IN_TRANSIT, FEES, COMPENSATION, REFUNDS_DUE, OPENING, *_EARNED})
 
 
 @dataclass(frozen=True)
@@ -62,7 +156,7 @@ class Posting:
     """Entries that belong together. The id says what for: the same posting is never booked twice."""
 
     posting_id: str
-    kind: str
+    kind: EntryKind
     entries: tuple[Entry, ...]
 
 
@@ -81,7 +175,7 @@ def is_of_the_books(account: str) -> bool:
     return account in _BOOKS or account.startswith((_PAYABLE, _RECEIVABLE))
 
 
-def transfer(posting_id: str, kind: str, amount: int, *, debit: str, credit: str) -> Posting:
+def transfer(posting_id: str, kind: EntryKind, amount: int, *, debit: str, credit: str) -> Posting:
     """A posting that takes from one account and gives to another; the amount is positive."""
     return Posting(posting_id, kind, (Entry(debit, -amount), Entry(credit, amount)))
 
@@ -105,12 +199,12 @@ def late_compensation(amount: int, days_late: int, per_mille: int) -> int:
     return share_half_up(amount, per_mille * max(days_late, 0), 1000)
 
 
-def earned(kind: str) -> str:
-    """The account of what a kind of charge earned: a discount is taken off the rent."""
-    return RENT if kind == DISCOUNT else kind
+def earned(kind: EntryKind) -> str:
+    """The account of what a kind of charge earned, by the same name: a discount is taken off the rent."""
+    return str(EntryKind.RENT if kind is EntryKind.DISCOUNT else kind)
 
 
-def charge(posting_id: str, kind: str, amount: int, account: str) -> Posting:
+def charge(posting_id: str, kind: EntryKind, amount: int, account: str) -> Posting:
     """A posting that charges a customer's account; a negative amount gives back."""
     return Posting(posting_id, kind, (Entry(account, -amount), Entry(earned(kind), amount)))
 
@@ -205,55 +299,3 @@ def next_month(instant: datetime) -> datetime:
 def next_cycle(now: datetime, time_zone: str) -> datetime:
     """When the next billing cycle begins: the first of the next month in the region's time zone, in UTC."""
     return next_month(now.astimezone(ZoneInfo(time_zone))).astimezone(UTC)
-
-
-_DESCRIPTIONS: Mapping[str, tuple[str, str]] = {
-    "opening": ("期初余额", "Balance taken over"),
-    "payment": ("交费", "Payment"),
-    "fee": ("业务费用", "Fee"),
-    "refund": ("余额退还", "Balance paid out"),
-    RENT: ("月租", "Monthly rent"),
-    DISCOUNT: ("合约优惠", "Contract discount"),
-    CALLS: ("通话费", "Calls"),
-    MESSAGES: ("短信费", "Messages"),
-    DATA: ("流量费", "Data"),
-    VALUE_ADDED: ("增值业务费", "Value-added services"),
-    PACKS: ("加油包", "Packs"),
-    ROAMING: ("国际漫游费", "International roaming"),
-    LATE_FEE: ("违约金", "Late fee"),
-    CORRECTION: ("账单更正", "Correction of a bill"),
-    COMPENSATION: ("逾期赔偿", "Compensation for delay"),
-    SERVICE_CREDIT: ("服务等级赔付", "Credit under a service level agreement"),
-    SERVICE_CREDIT_CORRECTION: ("服务等级赔付更正", "Correction of a service level credit"),
-    RENT_WAIVED: ("障碍期间月租减免", "Rent given back for a fault"),
-    REPAIR_PART: ("维修配件费", "Part of a repair"),
-}
-
-
-def describe(kind: str) -> LocalizedText:
-    """What a bill says about entries of a kind. Raises ValueError for what never stands on a customer's account."""
-    if kind not in _DESCRIPTIONS:
-        raise ValueError(f"no customer's account has entries of the kind {kind}")
-    zh_cn, en = _DESCRIPTIONS[kind]
-    return LocalizedText(zh_cn=zh_cn, en=en)
-
-
-_EVIDENCE: Mapping[str, tuple[str, str]] = {
-    RENT: ("{quantity}天", "{quantity} days"),
-    CALLS: ("{quantity}分钟，其中免费{allowance}分钟", "{quantity} minutes, {allowance} of them free"),
-    MESSAGES: ("{quantity}条，其中免费{allowance}条", "{quantity} messages, {allowance} of them free"),
-    DATA: ("{quantity} MiB，其中免费{allowance} MiB", "{quantity} MiB, {allowance} of them free"),
-}
-_RATE = ("，单价{rate}", ", {rate} each")
-
-
-def evidence(kind: str, quantity: int, allowance: int, rate: str) -> LocalizedText:
-    """Why so much was charged (specification 4.2.1); `rate` is for people. Empty for kinds that say it all."""
-    if kind not in _EVIDENCE:
-        return LocalizedText()
-    price = ("", "") if kind == RENT else _RATE
-    zh_cn, en = (
-        (told + one).format(quantity=quantity, allowance=min(allowance, quantity), rate=rate)
-        for told, one in zip(_EVIDENCE[kind], price, strict=True)
-    )
-    return LocalizedText(zh_cn=zh_cn, en=en)

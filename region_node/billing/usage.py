@@ -22,7 +22,7 @@ from region_node.billing.cycle import tariff_of
 from region_node.billing.rating import CHARGE_OF, itemise, volume_of
 from region_node.billing.rules import Month, charge
 from region_node.context import RegionContext
-from region_node.customers.rows import Line, find_line
+from region_node.customers.rows import Line, find_line, line_of
 from region_node.requests import require_length
 from region_node.subjects import number_subject
 
@@ -75,13 +75,19 @@ def read_usage(usage: Usage, index: int) -> NewUsage:
 
 
 def record_usage(tx: Transaction, context: RegionContext, batch: Sequence[NewUsage], asked: AuditedCall) -> int:
-    """Takes over usage, all or none; returns how much was new. A usage id that is here already is left as it is.
+    """Takes over usage, all or none; returns how much was new. Usage that is here already is left as it is.
 
     Usage of a month that is billed already is charged in the first one that is not. Prepaid lines pay at once.
-    Raises Refused with SUBSCRIPTION_NOT_FOUND or LINE_CLOSED, and with REQUEST_INVALID for usage of the future or of
-    before bills are kept.
+    Raises Refused with USAGE_RECORDED_OTHERWISE for an id that is here with other content, with SUBSCRIPTION_NOT_FOUND
+    or LINE_CLOSED, and with REQUEST_INVALID for usage of the future or of before bills are kept.
     """
-    new = {each.row.usage_id: each for each in batch if not _is_known(tx, each.row.usage_id)}
+    new: dict[str, NewUsage] = {}
+    for each in batch:
+        known = new.get(each.row.usage_id) or _recorded(tx, each)
+        if known is None:
+            new[each.row.usage_id] = each
+        elif known != each:
+            raise Refused(Reason.REASON_USAGE_RECORDED_OTHERWISE, usage=each.row.usage_id)
     placed = [(each.row, *_place(tx, context, each, asked.now)) for each in new.values()]
     prices = _prices_at_once(tx, context, placed)
     for row, line, month in placed:
@@ -164,8 +170,25 @@ def _prices_at_once(
     return prices
 
 
-def _is_known(tx: Transaction, usage_id: str) -> bool:
-    return tx.first(int, "SELECT 1 FROM usage_records WHERE usage_id = :id", id=usage_id) is not None
+def _recorded(tx: Transaction, told: NewUsage) -> NewUsage | None:
+    """What is recorded under the id of some usage; what was erased of it since is taken to be as it is told."""
+    found = tx.first(
+        _Recorded,
+        "SELECT usage_id, kind, usage_date, quantity, sealed, product_id FROM usage_records WHERE usage_id = :id",
+        id=told.row.usage_id,
+    )
+    if found is None:
+        return None
+    line = line_of(tx, found.product_id)
+    number = told.number if line is None else line.number
+    other: str | None = ""
+    if found.sealed is not None:
+        other = _opened(tx, number_subject(tx, number), found.usage_id, found.sealed)
+    if other is None:
+        other = told.row.other_number
+    return NewUsage(
+        number, UsageRow(found.usage_id, found.kind, from_microseconds(found.usage_date), found.quantity, other)
+    )
 
 
 def _insert(tx: Transaction, row: UsageRow, line: Line, month: Month) -> None:
@@ -198,6 +221,11 @@ class _AtRest:
     sealed: bytes | None
 
 
+@dataclass(frozen=True)
+class _Recorded(_AtRest):
+    product_id: str
+
+
 def _rows(tx: Transaction, line: Line, month: Month) -> list[UsageRow]:
     """The uses of a line. Whom it called is empty where the line's number was erased."""
     found = tx.all(
@@ -216,10 +244,13 @@ def _rows(tx: Transaction, line: Line, month: Month) -> list[UsageRow]:
 
 
 def _other(tx: Transaction, subject: str, row: _AtRest) -> str:
-    if row.sealed is None:
-        return ""
-    opened = vault.open_if_kept(tx, subject, _place_of(row.usage_id), row.sealed)
-    return opened.decode() if opened is not None else ""
+    return "" if row.sealed is None else _opened(tx, subject, row.usage_id, row.sealed) or ""
+
+
+def _opened(tx: Transaction, subject: str, usage_id: str, sealed: bytes) -> str | None:
+    """None where the line's number was erased."""
+    opened = vault.open_if_kept(tx, subject, _place_of(usage_id), sealed)
+    return None if opened is None else opened.decode()
 
 
 def _place_of(usage_id: str) -> str:

@@ -14,7 +14,7 @@ from gateway.store.port import Transaction
 from gateway.timers import Timer, cancel_timer, set_timer
 from region_node.auditing import AuditedCall
 from region_node.billing import ledger
-from region_node.billing.rules import OPENING, Posting, transfer
+from region_node.billing.rules import OPENING, EntryKind, Posting, transfer
 from region_node.customers.rows import (
     CustomerRow,
     Line,
@@ -66,7 +66,7 @@ def create(tx: Transaction, batch: Sequence[NewCustomer], currency: str, asked: 
 def take_over(tx: Transaction, new: Sequence[NewCustomer], currency: str, now: datetime) -> None:
     """Stores customers that `Registered` has admitted, with their lines and opening entries."""
     insert_customers(tx, [each.customer for each in new])
-    insert_lines(tx, [each.line for each in new], now)
+    insert_lines(tx, [each.line for each in new], now, [each.digest for each in new])
     insert_subscriptions(tx, [subscription for each in new for subscription in each.subscriptions])
     ledger.post_all(tx, [_opening(each) for each in new if each.balance], currency, now)
     for each in new:
@@ -166,7 +166,7 @@ def suspension_has_ended(tx: Transaction, timer: Timer, now: datetime) -> None:
 def _opening(new: NewCustomer) -> Posting:
     account = new.line.account_id
     debit, credit = (OPENING, account) if new.balance > 0 else (account, OPENING)
-    return transfer(f"{account}#opening", "opening", abs(new.balance), debit=debit, credit=credit)
+    return transfer(f"{account}#opening", EntryKind.OPENING, abs(new.balance), debit=debit, credit=credit)
 
 
 def _require(tx: Transaction, number: str) -> KnownCustomer:

@@ -4,7 +4,7 @@ Who was erased is there no more for whoever reads: not found, and left out of li
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from gateway import vault
@@ -31,12 +31,14 @@ _LINE_COLUMNS = (
 _LINES = f"SELECT {_LINE_COLUMNS} FROM products"  # noqa: S608 - column names only
 _READABLE = " AND customer_id NOT IN (SELECT customer_id FROM customers WHERE standing <> 1)"
 _INSERT_LINE = (
-    f"INSERT INTO products ({_LINE_COLUMNS}, number, suspension_reason, address, taken_over) VALUES"  # noqa: S608 - column names
+    f"INSERT INTO products ({_LINE_COLUMNS}, number, suspension_reason, address, taken_over,"  # noqa: S608 - column names
+    " taken_over_content) VALUES"
     " (:product_id, :customer_id, :account_id, :status, :plan_id, :start_date, :contract_end, :binding, :sim_replaced,"
     " :suspension_end, :kind, :rating_type, :suspension_kind, :card_kind, :sealed, :number, '', '',"
-    " :taken_over)"
+    " :taken_over, :taken_over_content)"
 )
 _INSERT_CUSTOMER = "INSERT INTO customers (customer_id, name, email, sealed) VALUES (:customer_id, '', '', :sealed)"
+_CONTENT = "taken-over customer"  # the kind of index by which contents are compared
 _CUSTOMERS = "SELECT customer_id, sealed FROM customers WHERE customer_id"
 
 
@@ -146,18 +148,26 @@ def line_of(tx: Transaction, product_id: str) -> Line | None:
 
 def insert_line(tx: Transaction, line: Line) -> None:
     """Adds a line that is opened here."""
-    _insert_lines(tx, [line], 0)
+    _insert_lines(tx, [line], 0, [b""])
 
 
-def insert_lines(tx: Transaction, lines: Sequence[Line], taken_over: datetime) -> None:
-    """Adds lines that are taken over from another system: months that ended before then were its to bill."""
-    _insert_lines(tx, lines, to_microseconds(taken_over))
+def insert_lines(tx: Transaction, lines: Sequence[Line], taken_over: datetime, digests: Sequence[bytes]) -> None:
+    """Adds lines that are taken over from another system: months that ended before then were its to bill.
+
+    `digests` are those of what was told of each, empty where nobody will tell it again.
+    """
+    _insert_lines(tx, lines, to_microseconds(taken_over), digests)
 
 
-def _insert_lines(tx: Transaction, lines: Sequence[Line], taken_over: int) -> None:
+def _insert_lines(tx: Transaction, lines: Sequence[Line], taken_over: int, digests: Sequence[bytes]) -> None:
     sealed = vault.seal_many(tx, [line_sealing(line) for line in lines])
     rows = [
-        {**_columns(tx, line, content), "taken_over": taken_over} for line, content in zip(lines, sealed, strict=True)
+        {
+            **_columns(tx, line, content),
+            "taken_over": taken_over,
+            "taken_over_content": taken_over_content(tx, digest) if digest else None,
+        }
+        for line, content, digest in zip(lines, sealed, digests, strict=True)
     ]
     tx.execute_many(_INSERT_LINE, rows)
 
@@ -275,6 +285,13 @@ class LineNames:
     number: str
     product_id: str
     customer_id: str
+    content: str | None = field(repr=False)
+    """Of what it was taken over from, as `taken_over_content`; None where that is not known."""
+
+
+def taken_over_content(tx: Transaction, digest: bytes) -> str:
+    """What is remembered of the digest of a customer's content, by which nobody can try out names."""
+    return vault.index_of(tx, _CONTENT, digest.hex())
 
 
 def lines_numbered(tx: Transaction, numbers: Sequence[str]) -> list[LineNames]:
@@ -282,8 +299,8 @@ def lines_numbered(tx: Transaction, numbers: Sequence[str]) -> list[LineNames]:
     by_index = {number_index(tx, number): number for number in numbers}
     return rows_among(
         tx,
-        lambda index, product_id, customer_id: LineNames(by_index[index], product_id, customer_id),
-        "SELECT number, product_id, customer_id FROM products WHERE number",
+        lambda index, product_id, customer_id, content: LineNames(by_index[index], product_id, customer_id, content),
+        "SELECT number, product_id, customer_id, taken_over_content FROM products WHERE number",
         list(by_index),
     )
 

@@ -1,7 +1,8 @@
 """Customers to take over: from a message to rows, and what is there of them already."""
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
@@ -24,6 +25,7 @@ from region_node.customers.rows import (
     customers_of,
     lines_numbered,
     product_ids_in_use,
+    taken_over_content,
 )
 from region_node.customers.subscriptions import Subscription
 from region_node.requests import require_length
@@ -42,6 +44,8 @@ class NewCustomer:
     line: Line
     balance: int
     subscriptions: tuple[Subscription, ...] = ()
+    digest: bytes = field(default=b"", repr=False)
+    """Of all that was told of the customer; empty where nobody will tell it again."""
 
 
 def new_customer(customer: api.Customer, currency: str) -> NewCustomer:
@@ -78,7 +82,11 @@ def new_customer(customer: api.Customer, currency: str) -> NewCustomer:
         address=product.address,
     )
     row = CustomerRow(customer.id, customer.name, customer.email)
-    return NewCustomer(row, line, account.balance.minor_units, _subscriptions(product))
+    normal = api.Customer()
+    normal.CopyFrom(customer)
+    normal.product.number = line.number
+    digest = hashlib.sha256(normal.SerializeToString(deterministic=True)).digest()
+    return NewCustomer(row, line, account.balance.minor_units, _subscriptions(product), digest)
 
 
 def _subscriptions(product: api.Product) -> tuple[Subscription, ...]:
@@ -114,6 +122,7 @@ class Registered:
     """What the region has of some customers to take over, and those of them that have been let in since."""
 
     def __init__(self, tx: Transaction, batch: Sequence[NewCustomer]) -> None:
+        self._tx = tx
         lines = [each.line for each in batch]
         numbers, ids = [line.number for line in lines], [line.product_id for line in lines]
         self._customers = dict(customers_of(tx, [line.customer_id for line in lines]))
@@ -124,24 +133,33 @@ class Registered:
     def admits(self, new: NewCustomer) -> bool:
         """Whether the customer is new, who is let in by that; False for one that is there with the same content.
 
-        Raises Refused with CUSTOMER_EXISTS where the number or one of the ids is taken by other content.
+        Raises Refused with CUSTOMER_EXISTS where the number or one of the ids is taken by other content. What has
+        changed here since is no other content. Of who was taken over before contents were remembered, only names and
+        ids are compared.
         """
-        line = new.line
+        line, content = new.line, self._content(new)
         found, is_known = self._lines.get(line.number), line.customer_id in self._customers
         if found is None and not is_known:
             if line.product_id in self._product_ids or line.account_id in self._accounts:
                 raise Refused(Reason.REASON_CUSTOMER_EXISTS, number=line.number)
-            self._let_in(new)
+            self._let_in(new, content)
             return True
         same_line = found is not None and (found.customer_id, found.product_id) == (line.customer_id, line.product_id)
-        if not same_line or self._customers.get(line.customer_id) != new.customer:
+        if found is not None and found.content is not None:
+            is_same = found.content == content
+        else:
+            is_same = self._customers.get(line.customer_id) == new.customer
+        if not same_line or not is_same:
             raise Refused(Reason.REASON_CUSTOMER_EXISTS, number=line.number)
         return False
 
-    def _let_in(self, new: NewCustomer) -> None:
+    def _content(self, new: NewCustomer) -> str | None:
+        return taken_over_content(self._tx, new.digest) if new.digest else None
+
+    def _let_in(self, new: NewCustomer, content: str | None) -> None:
         line = new.line
         self._customers[line.customer_id] = new.customer
-        self._lines[line.number] = LineNames(line.number, line.product_id, line.customer_id)
+        self._lines[line.number] = LineNames(line.number, line.product_id, line.customer_id, content)
         self._product_ids.add(line.product_id)
         self._accounts.add(line.account_id)
 
@@ -168,21 +186,19 @@ _ENUMS: Mapping[str, tuple[Callable[[api.Product], int], frozenset[int]]] = {
 
 
 def _require_texts(customer: api.Customer) -> None:
-    for field, read in _NAMES.items():
-        require_length(field, read(customer), NAME_LIMIT, required=True)
-    for field, read in _SHORT_TEXTS.items():
-        require_length(field, read(customer), NAME_LIMIT)
+    for name, read in _NAMES.items():
+        require_length(name, read(customer), NAME_LIMIT, required=True)
+    for name, read in _SHORT_TEXTS.items():
+        require_length(name, read(customer), NAME_LIMIT)
     require_length("product.address", customer.product.address, _ADDRESS_LIMIT)
 
 
 def _require_enums(product: api.Product) -> None:
     if not product.status:
         raise Refused(Reason.REASON_REQUEST_INVALID, field="product.status", problem="not set")
-    for field, (read, known) in _ENUMS.items():
+    for name, (read, known) in _ENUMS.items():
         if read(product) not in known:
-            raise Refused(
-                Reason.REASON_REQUEST_INVALID, field=f"product.{field}", problem="not a value of the contract"
-            )
+            raise Refused(Reason.REASON_REQUEST_INVALID, field=f"product.{name}", problem="not a value of the contract")
     is_suspended = product.status == api.ProductStatus.PRODUCT_STATUS_SUSPENDED
     if product.suspension_kind and not is_suspended:
         raise Refused(

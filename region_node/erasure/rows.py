@@ -161,6 +161,7 @@ def mark_erased(tx: Transaction, subjects: Sequence[str]) -> None:
 def _forget_customer(tx: Transaction, customer_id: str) -> None:
     tx.execute("DELETE FROM identities WHERE customer_id = :id", id=customer_id)
     tx.execute("DELETE FROM documents WHERE customer_id = :id", id=customer_id)
+    tx.execute("UPDATE products SET taken_over_content = NULL WHERE customer_id = :id", id=customer_id)
     numbers = "SELECT number FROM products WHERE customer_id = :id AND number IS NOT NULL"
     for number in tx.all(str, numbers, id=customer_id):
         forget_indexed(tx, number)

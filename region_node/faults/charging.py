@@ -11,7 +11,7 @@ from gateway import audit
 from gateway.api.region.v1.fault_pb2 import Fault, RepairPart
 from gateway.store.port import Transaction
 from region_node.billing import ledger
-from region_node.billing.rules import REPAIR_PART, charge
+from region_node.billing.rules import EntryKind, charge
 from region_node.context import RegionContext
 from region_node.customers.rows import find_line
 from region_node.faults import parts, told
@@ -25,7 +25,9 @@ def charge_parts(tx: Transaction, context: RegionContext, fault: Fault, now: dat
     for part in fault.repair.parts if line is not None else ():
         if _is_due(part):
             assert line is not None
-            posting = charge(f"{fault.id}#part{part.number}", REPAIR_PART, part.price.minor_units, line.account_id)
+            posting = charge(
+                f"{fault.id}#part{part.number}", EntryKind.REPAIR_PART, part.price.minor_units, line.account_id
+            )
             ledger.post(tx, posting, context.currency, now)
             part.charged = True
             actor, detail = f"region/{context.region}", f"part {part.number}"

@@ -20,7 +20,7 @@ from gateway.store.port import Transaction
 from region_node.agreements import spans as microseconds
 from region_node.agreements.outages import note_waiver
 from region_node.billing import ledger
-from region_node.billing.rules import REFUNDS_DUE, RENT, RENT_WAIVED, transfer
+from region_node.billing.rules import REFUNDS_DUE, EntryKind, earned, transfer
 from region_node.context import RegionContext
 from region_node.customers.rows import Line, find_line
 from region_node.faults import outages, told
@@ -101,7 +101,8 @@ def _give_back(tx: Transaction, context: RegionContext, fault: Fault, number: in
         # Of a closed line nothing is set off any more: it is owed to the customer.
         is_closed = line.status == ProductStatus.PRODUCT_STATUS_TERMINATED
         account = REFUNDS_DUE if is_closed else line.account_id
-        posting = transfer(f"{fault.id}#waived{number}", RENT_WAIVED, amount, debit=RENT, credit=account)
+        rent, posting_id = earned(EntryKind.RENT), f"{fault.id}#waived{number}"
+        posting = transfer(posting_id, EntryKind.RENT_WAIVED, amount, debit=rent, credit=account)
         ledger.post(tx, posting, context.currency, now)
         told.tell_waived(tx, fault, number, amount, context.currency, now)
     failpoints.reach("fault-waived.before-commit")

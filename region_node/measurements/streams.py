@@ -1,9 +1,12 @@
 """Streams on which systems tell of the network: pieces are numbered, and each is taken once, however often it comes."""
 
 import asyncio
+import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
+
+from google.protobuf.message import Message
 
 from gateway.api.region.v1.alarm_service_pb2 import RejectedItem
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -12,10 +15,12 @@ from gateway.errors import Refused, text
 from gateway.store.port import Store, Transaction
 from region_node.requests import require_name
 
+COMPARED = 10_000  # items of a stream whose content is remembered: those of some pieces before the last answer
+_DIGEST = 8  # bytes of an item's digest: two items differ by chance in all of them
 PIECES_AHEAD = 4  # submitted and not answered: enough to keep the store busy while the caller waits for answers
 _LAST_SEQUENCE = 2**62  # more than any stream has
 
-I = TypeVar("I")  # noqa: E741 - an item
+I = TypeVar("I", bound=Message)  # noqa: E741 - an item
 T = TypeVar("T")
 
 
@@ -85,19 +90,76 @@ def position(tx: Transaction, stream: str) -> int:
 
 
 def take_once(tx: Transaction, stream: str, piece: Piece[I], take: Take[I], now: int) -> Answer:
-    """Takes what is new of a piece. Raises Refused with STREAM_OUT_OF_ORDER where something before it is missing."""
+    """Takes what is new of a piece.
+
+    Raises Refused with STREAM_OUT_OF_ORDER where something before it is missing, or it begins so far back that nobody
+    can tell any more whether it is the same, and with STREAM_NUMBER_REUSED for other items with known numbers.
+    """
     known = position(tx, stream)
-    if piece.last <= known:
-        return Answer(known)
     if piece.first > known + 1:
         raise Refused(Reason.REASON_STREAM_OUT_OF_ORDER, expected=str(known + 1), sequence=str(piece.first))
+    digests = [_digest(each) for each in piece.items]
+    if piece.first <= known:
+        _require_same(tx, stream, piece.first, digests, known)
+    if piece.last <= known:
+        return Answer(known)
     new = piece if piece.first == known + 1 else Piece(known + 1, piece.items[known + 1 - piece.first :])
     rejected = take(tx, new)
     sql = "UPDATE network_streams SET last_sequence = :last, time = :time WHERE stream = :stream"
     if not tx.execute(sql, stream=stream, last=piece.last, time=now):
         sql = "INSERT INTO network_streams (stream, last_sequence, time) VALUES (:stream, :last, :time)"
         tx.execute(sql, stream=stream, last=piece.last, time=now)
+    _remember(tx, stream, piece.last, digests[new.first - piece.first :])
     return Answer(piece.last, rejected)
+
+
+def _digest(item: Message) -> bytes:
+    return hashlib.blake2b(item.SerializeToString(deterministic=True), digest_size=_DIGEST).digest()
+
+
+def _require_same(tx: Transaction, stream: str, first: int, digests: Sequence[bytes], known: int) -> None:
+    """Raises Refused unless known items are those that were taken; where no content was kept, nothing is compared."""
+    kept = tx.all(
+        _Kept,
+        "SELECT last_sequence, digests FROM network_stream_items WHERE stream = :stream ORDER BY last_sequence",
+        stream=stream,
+    )
+    if not kept:
+        return
+    if first < kept[0].first:
+        raise Refused(Reason.REASON_STREAM_OUT_OF_ORDER, expected=str(known + 1), sequence=str(first))
+    for number, digest in enumerate(digests, first):
+        for each in kept:
+            if each.first <= number <= each.last_sequence and each.digest(number) != digest:
+                raise Refused(Reason.REASON_STREAM_NUMBER_REUSED, sequence=str(number), next=str(known + 1))
+
+
+def _remember(tx: Transaction, stream: str, last: int, digests: Sequence[bytes]) -> None:
+    tx.execute(
+        "INSERT INTO network_stream_items (stream, last_sequence, digests) VALUES (:stream, :last, :digests)",
+        stream=stream,
+        last=last,
+        digests=b"".join(digests),
+    )
+    sql = "DELETE FROM network_stream_items WHERE stream = :stream AND last_sequence <= :before"
+    tx.execute(sql, stream=stream, before=last - COMPARED)
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """The digests of a piece that was taken."""
+
+    last_sequence: int
+    digests: bytes
+
+    @property
+    def first(self) -> int:
+        return self.last_sequence - len(self.digests) // _DIGEST + 1
+
+    def digest(self, number: int) -> bytes:
+        """Of the item with a number."""
+        at = (number - self.first) * _DIGEST
+        return self.digests[at : at + _DIGEST]
 
 
 class PieceStream(Generic[I]):

@@ -9,7 +9,7 @@ from gateway.federation.catalogue import Federation
 from gateway.store.port import Transaction
 from region_node.billing.charging import charged, final_charges, given_back
 from region_node.billing.debts import overdue
-from region_node.billing.rules import Month, Posting
+from region_node.billing.rules import EntryKind, Month, Posting
 from region_node.customers.identities import customer_known_by, lines_held
 from region_node.customers.rows import CustomerRow, Line, find_customer, is_number_in_use
 from region_node.customers.standing import require_readable
@@ -44,7 +44,7 @@ class HomeRecords(Protocol):
         document."""
         ...
 
-    def charged(self, account_id: str, month: str, kind: str) -> int:
+    def charged(self, account_id: str, month: str, kind: EntryKind) -> int:
         """What an account was charged for a month and kind, less what was given back, in minor units."""
         ...
 
@@ -87,7 +87,7 @@ class StoredRecords:
         """See the port."""
         return lines_held(self._tx, customer_id)
 
-    def charged(self, account_id: str, month: str, kind: str) -> int:
+    def charged(self, account_id: str, month: str, kind: EntryKind) -> int:
         """See the port."""
         cycle = Month.of(month, self._time_zone)
         booked = charged(self._tx, account_id, cycle).get(kind, 0)

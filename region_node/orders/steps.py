@@ -11,7 +11,7 @@ from gateway.errors import Refused
 from gateway.money import in_major_units
 from gateway.store.port import Transaction
 from gateway.timers import cancel_timer, set_timer
-from region_node.billing.rules import FEES, next_cycle, transfer
+from region_node.billing.rules import FEES, EntryKind, next_cycle, transfer
 from region_node.context import RegionContext
 from region_node.customers.operations import own_line
 from region_node.customers.rows import Line, line_of
@@ -173,5 +173,5 @@ def _with_fee(situation: Situation, effects: Effects) -> Effects:
     if not fee:
         return effects
     account = effects.line.account_id
-    posting = transfer(f"{situation.order.id}#fee", "fee", fee, debit=account, credit=FEES)
+    posting = transfer(f"{situation.order.id}#fee", EntryKind.FEE, fee, debit=account, credit=FEES)
     return replace(effects, postings=(*effects.postings, posting))

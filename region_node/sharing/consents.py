@@ -1,6 +1,7 @@
 """What customers decide about the sharing of their records, at the home region: one transaction each."""
 
 from datetime import datetime
+from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -30,6 +31,7 @@ from region_node.sharing.rows import DisclosureRow, SharingRequest
 from region_node.sharing.rules import Decided, asked_fields, grant_period, not_allowed, require_method
 
 _DIGEST = "sharing request"  # the kind of index by which requests are compared
+Asked = TypeVar("Asked", api.GiveConsentRequest, api.WithdrawConsentRequest)
 _GRANTED = ConsentDecision.CONSENT_DECISION_GRANTED
 
 
@@ -71,13 +73,19 @@ def withdraw_consent(
 ) -> api.WithdrawConsentResponse:
     """Ends the grants of one of this region's customers that fit. The number is in E.164.
 
-    Each grant leaves a row of its own in the audit chain. Raises Refused for the form, or as `verified_line`; Moved.
+    Each grant leaves a row of its own in the audit chain. The same request again ends what fits then. Raises Refused
+    for the form, with REQUEST_ID_REUSED, or as `verified_line`; Moved.
     """
     require_form(asked)
     call = Call(questioner, asked.request_id, asked.requester.staff_id, now)
+    digest, done = _digest(tx, asked), rows.find_request(tx, call.subject)
+    if done is not None:
+        _require_same(call, done, digest)
     line = verified_line(tx, context, asked, questioner, now) if asked.documents else None
     if line is None:
         line = find_own_line(tx, context, asked.number)
+    if done is None:
+        rows.insert_request(tx, call.subject, SharingRequest(digest, None, None), now)
     held = [] if line is None else [each for each in rows.granted_to_anybody(tx, line) if _fits(each, asked)]
     if line is None or not held:
         call.record(tx, "WithdrawConsent", line, "nothing to withdraw")
@@ -148,19 +156,24 @@ def _instant(asked: api.GiveConsentRequest, name: str) -> datetime | None:
         raise Refused(Reason.REASON_REQUEST_INVALID, field=name, problem="a time that no calendar has") from None
 
 
-def _digest(tx: Transaction, asked: api.GiveConsentRequest) -> str:
+def _digest(tx: Transaction, asked: Asked) -> str:
     """What makes two requests the same; not who asks, nor what was verified, which may be verified again."""
-    same = api.GiveConsentRequest()
+    same = type(asked)()
     same.CopyFrom(asked)
-    for name in ("requester", "documents", "request_id"):
-        same.ClearField(name)
+    same.ClearField("requester")
+    same.ClearField("documents")
+    same.ClearField("request_id")
     return index_of(tx, _DIGEST, same.SerializeToString(deterministic=True).hex())
 
 
 def _repeated(call: Call, done: SharingRequest, digest: str) -> api.GiveConsentResponse:
+    _require_same(call, done, digest)
+    return _answer(call, done.start, done.end)
+
+
+def _require_same(call: Call, done: SharingRequest, digest: str) -> None:
     if done.digest != digest:
         raise Refused(Reason.REASON_REQUEST_ID_REUSED, request_id=call.request_id)
-    return _answer(call, done.start, done.end)
 
 
 def _answer(call: Call, start: datetime | None, end: datetime | None) -> api.GiveConsentResponse:

@@ -103,6 +103,12 @@ async def test_money_for_a_complaint_of_three_regions_is_booked_once_at_home_and
     owed = [("#owed", "compensation", -1200), ("#owed", "payable/sichuan", 1200)]
     assert entries(federation, "henan", order_id) == owed
     assert entries(federation, "guangdong", order_id) == []
+    for reader in (sichuan, Counter(federation, "guangdong")):
+        lines = (await reader.bill(number)).lines
+        told = [(each.description.zh_cn, each.description.en, each.amount.minor_units) for each in lines]
+        paid_out = [("余额退还", "Balance paid out", -1200)] if remedy == REFUND else []
+        expected = [("期初余额", "Balance taken over", 5000), ("投诉退费", "Money for a complaint", 1200), *paid_out]
+        assert sorted(told) == sorted(expected)
     await until_told(federation, number, "退款已入账" if remedy == REFUND else "已记入您的账户")
     actions = "SELECT action, detail FROM audit WHERE subject = ? AND action = 'FollowRemedy'"
     assert federation.database("henan").rows(actions, docket) == [("FollowRemedy", f"booked, {order_id}")]

@@ -7,7 +7,7 @@ from gateway.errors import Refused
 from gateway.store.port import Operation, Transaction
 from gateway.timers import set_timer
 from region_node.billing import ledger
-from region_node.billing.rules import OPENING, Entry, Posting
+from region_node.billing.rules import OPENING, Entry, EntryKind, Posting
 from region_node.customers.operations import SUSPENSION_TIMER
 from region_node.customers.rows import find_customer, find_line, insert_customer, insert_line
 from region_node.customers.subscriptions import keep_subscription, subscriptions_of
@@ -82,7 +82,7 @@ def carry_out(move: Move, coordinator: Coordinator) -> None:
 
 
 def _handed_over(posting_id: str, account: str, amount: int) -> Posting:
-    return Posting(posting_id, "opening", (Entry(account, amount), Entry(OPENING, -amount)))
+    return Posting(posting_id, EntryKind.OPENING, (Entry(account, amount), Entry(OPENING, -amount)))
 
 
 def _orders_at(region: Region, number: str) -> list[Order]:

@@ -22,7 +22,7 @@ from region_node.auditing import AuditedCall
 from region_node.billing import ledger
 from region_node.billing.bills import BillLineRow, BillRow, insert_bill
 from region_node.billing.rating import Charge
-from region_node.billing.rules import Month, charge
+from region_node.billing.rules import EntryKind, Month, charge
 from region_node.customers import operations
 from region_node.customers.rows import CustomerRow, Line
 from region_node.customers.subscriptions import Subscription
@@ -240,7 +240,8 @@ def _customer(subscriber: Subscriber) -> NewCustomer:
 def _bill_february(tx: Transaction, subscriber: Subscriber) -> None:
     """The month before the start was charged and billed, and nothing of it is left to pay."""
     account, month = subscriber.account_id, Month.of("2026-02", "Asia/Shanghai")
-    for kind, amount in FEBRUARY.items():
+    charges = {EntryKind.of(charged): amount for charged, amount in FEBRUARY.items()}
+    for kind, amount in charges.items():
         ledger.post(tx, charge(f"{account}/{month.name}#{kind}", kind, amount, account), CURRENCY, month.last_instant)
-    lines = [BillLineRow(subscriber.product_id, Charge(kind, amount, 1)) for kind, amount in FEBRUARY.items()]
+    lines = [BillLineRow(subscriber.product_id, Charge(kind, amount, 1)) for kind, amount in charges.items()]
     insert_bill(tx, BillRow(account, month.name, sum(FEBRUARY.values()), None, False), lines)

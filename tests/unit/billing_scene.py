@@ -14,7 +14,7 @@ from gateway.store.sqlite import SqliteTransaction
 from gateway.store.sqlite_schema import apply
 from region_node.auditing import AuditedCall
 from region_node.billing import ledger
-from region_node.billing.rules import CASH, transfer
+from region_node.billing.rules import CASH, EntryKind, transfer
 from region_node.billing.runs import is_due, run_page
 from region_node.billing.usage import NewUsage, UsageRow, record_usage
 from region_node.context import RegionContext
@@ -66,7 +66,7 @@ class Books:
 
     def pay(self, account: str, amount: int, now: datetime) -> None:
         """A payment at home."""
-        posting = transfer(f"pay{next(self._ids)}#credit", "payment", amount, debit=CASH, credit=account)
+        posting = transfer(f"pay{next(self._ids)}#credit", EntryKind.PAYMENT, amount, debit=CASH, credit=account)
         ledger.post(self.tx, posting, "CNY", now)
 
     def use(self, number: str, kind: UsageKind.ValueType, quantity: int, now: datetime, usage_id: str = "") -> int:

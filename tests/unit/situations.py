@@ -13,7 +13,7 @@ from gateway.federation import files
 from gateway.federation.catalogue import Federation
 from region_node.billing.cycle import LineMonth, charges_of, postings, total_of
 from region_node.billing.rating import Volume
-from region_node.billing.rules import Month, Posting
+from region_node.billing.rules import EntryKind, Month, Posting
 from region_node.customers.rows import CustomerRow, Line
 from region_node.customers.states import LineState
 from region_node.customers.subscriptions import Subscription
@@ -49,7 +49,7 @@ class Records:
     taken: Collection[str] = frozenset({LINE.number})
     known: Mapping[tuple[str, bytes], str] = field(default_factory=dict)
     held: Mapping[str, int] = field(default_factory=dict)
-    charges: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    charges: Mapping[tuple[str, EntryKind], int] = field(default_factory=dict)
     owed: int = 0
 
     def customer(self, customer_id: str) -> CustomerRow | None:
@@ -67,7 +67,7 @@ class Records:
     def lines_held(self, customer_id: str) -> int:
         return self.held.get(customer_id, 0)
 
-    def charged(self, account_id: str, month: str, kind: str) -> int:
+    def charged(self, account_id: str, month: str, kind: EntryKind) -> int:
         return self.charges.get((month, kind), 0)
 
     def final_charges(self, line: Line, now: datetime) -> Sequence[Posting]:

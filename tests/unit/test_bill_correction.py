@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus, SuspensionKind
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
-from region_node.billing.rules import require_balanced
+from region_node.billing.rules import EntryKind, require_balanced
 from region_node.customers.rows import Line
 from region_node.customers.subscriptions import Subscription
 from region_node.orders.business import Situation, load_rules
@@ -44,7 +44,9 @@ def dispute(
 ) -> Situation:
     """A dispute about a bill that charged so much for that."""
     told: dict[str, Value] = {**DISPUTE, **(said or {})}
-    records = Records(charges={(str(told["month"]), str(told["charge"])): charged}, subscribed=[RINGING], owed=owed)
+    records = Records(
+        charges={(str(told["month"]), EntryKind.of(str(told["charge"]))): charged}, subscribed=[RINGING], owed=owed
+    )
     return situation("BILL_CORRECTION", told, line=line, balance=balance, records=records, now=now)
 
 
@@ -122,7 +124,7 @@ def test_a_service_that_was_not_ordered_ends_where_it_runs() -> None:
     asked = dispute({"category": "not-ordered", "charge": "value-added", "offering": RINGING.offering_id})
     assert RULE.fulfil(asked).subscriptions == (replace(RINGING, end_date=NOW),)
     ended = replace(RINGING, end_date=NOW - timedelta(days=1))
-    records = Records(charges={("2030-05", "value-added"): 500}, subscribed=[ended])
+    records = Records(charges={("2030-05", EntryKind.VALUE_ADDED): 500}, subscribed=[ended])
     assert RULE.fulfil(replace(asked, records=records)).subscriptions == ()
     assert RULE.fulfil(dispute()).subscriptions == ()
 
@@ -133,12 +135,12 @@ def test_what_was_given_back_is_not_given_back_again() -> None:
         found.run(datetime(2030, 6, 30, 18, tzinfo=UTC))
         tx, context = found.tx, found.context
         records = StoredRecords(tx, FEDERATION, "Asia/Shanghai")
-        charged = records.charged("account-1", "2030-05", "rent")
+        charged = records.charged("account-1", "2030-05", EntryKind.RENT)
         assert charged > 0
         asked = replace(dispute({"charge": "rent", "amount": 1000}), records=records)
         context.fulfilment.carry_out(tx, asked, RULE.fulfil(asked))
-        assert records.charged("account-1", "2030-05", "rent") == charged - 1000
-        assert records.charged("account-1", "2030-05", "calls") == 0
+        assert records.charged("account-1", "2030-05", EntryKind.RENT) == charged - 1000
+        assert records.charged("account-1", "2030-05", EntryKind.CALLS) == 0
 
 
 # A credit that ends arrears, by payment or by correction.

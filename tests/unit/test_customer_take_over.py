@@ -16,7 +16,14 @@ from gateway.store.sqlite import SqliteDatabase
 from gateway.store.sqlite_schema import apply
 from gateway.timers import due_timers, fire
 from region_node.auditing import AuditedCall
-from region_node.customers.operations import SUSPENSION_TIMER, create, keep_line, read_page, suspension_has_ended
+from region_node.customers.operations import (
+    SUSPENSION_TIMER,
+    change,
+    create,
+    keep_line,
+    read_page,
+    suspension_has_ended,
+)
 from region_node.customers.rows import CustomerRow, Line, find_line
 from region_node.customers.taking_over import NewCustomer, new_customer
 from tests.keys import region_keys
@@ -82,6 +89,26 @@ def test_a_customer_with_several_lines_is_listed_with_each_of_them_once(tx: Tran
         found += [known.line.product_id for known in page]
         after = (page[-1].customer.customer_id, page[-1].line.product_id)
     assert found == ["line-1", "line-2", "line-3"]
+
+
+def test_a_customer_is_known_by_what_was_told_and_not_by_what_has_become_of_them(tx: Transaction) -> None:
+    told = replace(suspended(until=None), digest=b"1")
+    assert create(tx, [told], "CNY", ASKED) == 1
+    keep_line(tx, replace(told.line, plan_id="sichuan-59"), NOW)
+    change(tx, NUMBER, {"name": "王小芳"}, ASKED)
+    assert create(tx, [told], "CNY", ASKED) == 0
+    for others in ([replace(told, digest=b"2")], [told, replace(told, digest=b"2")]):
+        with pytest.raises(Refused) as raised:
+            create(tx, others, "CNY", ASKED)
+        assert raised.value.reason == Reason.REASON_CUSTOMER_EXISTS
+
+
+def test_who_was_taken_over_before_contents_were_remembered_is_known_by_name(tx: Transaction) -> None:
+    told = suspended(until=None)
+    create(tx, [told], "CNY", ASKED)
+    assert create(tx, [replace(told, digest=b"1")], "CNY", ASKED) == 0
+    with pytest.raises(Refused):
+        create(tx, [replace(told, customer=CustomerRow("customer-1", "李伟", ""), digest=b"1")], "CNY", ASKED)
 
 
 def test_a_customer_does_not_come_to_an_account_that_is_anothers(tx: Transaction) -> None:

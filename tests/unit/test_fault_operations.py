@@ -20,7 +20,7 @@ from gateway.pages import dated_place
 from gateway.timers import due_timers
 from region_node.auditing import AuditedCall
 from region_node.billing import ledger
-from region_node.billing.rules import REPAIR_PART
+from region_node.billing.rules import EntryKind, earned
 from region_node.customers.rows import insert_line
 from region_node.faults import handling, owner, repair
 from region_node.faults.owner import REPAIR_TIMER
@@ -275,7 +275,7 @@ def test_a_part_outside_of_the_warranty_is_charged_once_it_is_put_in_and_only_at
     known = done(node, done(node, fault, put_in, START + 2 * HOUR), put_in, START + 3 * HOUR)
     assert known.repair.parts[0].charged is not covered
     assert balance(node) == (0 if covered else -12000)
-    assert ledger.balance(node.tx, REPAIR_PART) == -balance(node)
+    assert ledger.balance(node.tx, earned(EntryKind.REPAIR_PART)) == -balance(node)
     assert told(node).count("fault-charged") == (not covered)
 
 
@@ -290,7 +290,7 @@ def test_the_part_of_a_customer_of_another_region_is_not_charged_by_the_node(nod
     owner.apply_command(node.tx, node.context, asked, START + HOUR)
     put_in = WorkOnFaultRequest(install_part=WorkOnFaultRequest.InstallPart(part=1))
     known = done(node, fault, put_in, START + 2 * HOUR)
-    assert (known.repair.parts[0].charged, ledger.balance(node.tx, REPAIR_PART)) == (False, 0)
+    assert (known.repair.parts[0].charged, ledger.balance(node.tx, earned(EntryKind.REPAIR_PART))) == (False, 0)
 
 
 def test_a_customer_hears_that_a_report_is_no_fault_of_the_network_and_gets_nothing_back(node: Archive) -> None:

@@ -17,14 +17,10 @@ from gateway.store.sqlite import SqliteTransaction
 from gateway.store.sqlite_schema import apply
 from region_node.billing import ledger
 from region_node.billing.rules import (
-    CHARGES,
-    COMPENSATION,
-    CORRECTION,
-    LATE_FEE,
     Entry,
+    EntryKind,
     Posting,
     balance_of,
-    describe,
     month_bounds,
     next_cycle,
     next_month,
@@ -57,7 +53,7 @@ def books() -> Iterator[SqliteTransaction]:
 @settings(deadline=None)
 @given(amounts, accounts, accounts)
 def test_a_transfer_gives_to_one_what_it_takes_from_the_other(amount: int, debit: str, credit: str) -> None:
-    posting = transfer("P1", "payment", amount, debit=debit, credit=credit)
+    posting = transfer("P1", EntryKind.PAYMENT, amount, debit=debit, credit=credit)
     require_balanced(posting)
     assert sorted(entry.amount for entry in posting.entries) == [-amount, amount]
     assert balance_of(credit, [posting]) == (0 if debit == credit else amount)
@@ -66,7 +62,7 @@ def test_a_transfer_gives_to_one_what_it_takes_from_the_other(amount: int, debit
 @settings(deadline=None)
 @given(st.lists(st.integers(-100, 100), max_size=6))
 def test_a_posting_is_balanced_exactly_where_it_sums_to_zero(parts: list[int]) -> None:
-    posting = Posting("P1", "payment", tuple(Entry(f"a{index}", part) for index, part in enumerate(parts)))
+    posting = Posting("P1", EntryKind.PAYMENT, tuple(Entry(f"a{index}", part) for index, part in enumerate(parts)))
     if sum(parts) == 0:
         require_balanced(posting)
         return
@@ -83,7 +79,7 @@ def test_balances_are_what_a_plain_sum_says(found: list[tuple[str, str, int, int
         for index, (debit, credit, amount, _) in enumerate(found):
             expected[debit] -= amount
             expected[credit] += amount
-            postings.append(transfer(f"P{index}", "payment", amount, debit=debit, credit=credit))
+            postings.append(transfer(f"P{index}", EntryKind.PAYMENT, amount, debit=debit, credit=credit))
             ledger.post(tx, postings[-1], "CNY", NOW)
         assert {account: ledger.balance(tx, account) for account in ACCOUNTS} == expected
         assert {account: balance_of(account, postings) for account in ACCOUNTS} == expected
@@ -104,7 +100,9 @@ def test_a_period_shows_its_entries_and_the_balances_at_both_ends(
     with books() as tx:
         for index, (debit, credit, amount, pause) in enumerate(found):
             now += timedelta(minutes=pause)
-            ledger.post(tx, transfer(f"P{index:03d}", "payment", amount, debit=debit, credit=credit), "CNY", now)
+            ledger.post(
+                tx, transfer(f"P{index:03d}", EntryKind.PAYMENT, amount, debit=debit, credit=credit), "CNY", now
+            )
             if "account-1" in (debit, credit):
                 history.append((now, amount if credit == "account-1" else -amount))
         entries = [entry.amount for entry in ledger.entries_between(tx, "account-1", start, end)]
@@ -117,12 +115,12 @@ def test_a_period_shows_its_entries_and_the_balances_at_both_ends(
 def test_an_unbalanced_posting_is_not_booked() -> None:
     with books() as tx:
         with pytest.raises(ValueError, match="does not sum to zero"):
-            ledger.post(tx, Posting("P1", "payment", (Entry("cash", 1),)), "CNY", NOW)
+            ledger.post(tx, Posting("P1", EntryKind.PAYMENT, (Entry("cash", 1),)), "CNY", NOW)
         assert ledger.balance(tx, "cash") == 0
 
 
 def test_the_same_posting_is_not_booked_twice() -> None:
-    posting = transfer("P1", "payment", 5, debit="cash", credit="account-1")
+    posting = transfer("P1", EntryKind.PAYMENT, 5, debit="cash", credit="account-1")
     with books() as tx:
         ledger.post(tx, posting, "CNY", NOW)
         with pytest.raises(sqlite3.IntegrityError):
@@ -132,7 +130,7 @@ def test_the_same_posting_is_not_booked_twice() -> None:
 @pytest.mark.parametrize("sql", ["UPDATE ledger_entries SET amount = 9", "DELETE FROM ledger_entries"])
 def test_what_is_booked_stays_as_it_is(sql: str) -> None:
     with books() as tx:
-        ledger.post(tx, transfer("P1", "payment", 5, debit="cash", credit="account-1"), "CNY", NOW)
+        ledger.post(tx, transfer("P1", EntryKind.PAYMENT, 5, debit="cash", credit="account-1"), "CNY", NOW)
         with pytest.raises(sqlite3.IntegrityError, match="immutable"):
             tx.execute(sql)
         assert ledger.balance(tx, "account-1") == 5
@@ -142,7 +140,9 @@ def test_accounts_between_regions_are_named_by_the_other_region() -> None:
     assert (payable("sichuan"), receivable("guangdong")) == ("payable/sichuan", "receivable/guangdong")
     with books() as tx:
         for index, account in enumerate([payable("henan"), payable("sichuan"), "payables"]):
-            ledger.post(tx, transfer(f"P{index}", "x", index + 1, debit="cash", credit=account), "CNY", NOW)
+            ledger.post(
+                tx, transfer(f"P{index}", EntryKind.PAYMENT, index + 1, debit="cash", credit=account), "CNY", NOW
+            )
         found = [(each.account, each.amount) for each in ledger.balances_like(tx, payable(""))]
     assert found == [("payable/henan", 1), ("payable/sichuan", 2)]
 
@@ -207,15 +207,3 @@ def test_months_follow_each_other_without_gap_or_overlap(moment: datetime, zone:
     assert (begins.day, begins.hour, begins.minute, begins.second, begins.microsecond) == (1, 0, 0, 0, 0)
     assert month_bounds(f"{begins:%Y-%m}", end, zone, KEPT).start == end == month.next().start
     assert next_month(local).month == local.month % 12 + 1
-
-
-@pytest.mark.parametrize("kind", ["opening", "payment", "fee", "refund", *CHARGES, LATE_FEE, CORRECTION, COMPENSATION])
-def test_a_bill_describes_what_can_stand_on_a_customers_account(kind: str) -> None:
-    text = describe(kind)
-    assert text.zh_cn
-    assert text.en
-
-
-def test_what_never_stands_there_is_a_defect() -> None:
-    with pytest.raises(ValueError, match="payment taken"):
-        describe("payment taken")

@@ -17,7 +17,7 @@ from gateway.api.types.v1.types_pb2 import Money
 from region_node.billing.arrears import Move, Standing, late_fee, next_move
 from region_node.billing.cycle import Item, LineMonth, charges_of, in_advance, is_abnormal, postings, total_of
 from region_node.billing.rating import Tariff, Volume, itemise, rate, volume_of
-from region_node.billing.rules import CHARGES, Month, late_compensation, require_balanced
+from region_node.billing.rules import CHARGES, EntryKind, Month, late_compensation, require_balanced
 from region_node.customers.states import LineState
 
 CHINA = ZoneInfo("Asia/Shanghai")
@@ -51,13 +51,13 @@ def half_up(value: Fraction) -> int:
 uses = st.lists(st.tuples(st.sampled_from(KINDS), st.integers(1, 20_000)), max_size=30)
 
 
-def naive_usage(found: Sequence[tuple[UsageKind.ValueType, int]], free: tuple[int, int, int]) -> dict[str, int]:
+def naive_usage(found: Sequence[tuple[UsageKind.ValueType, int]], free: tuple[int, int, int]) -> dict[EntryKind, int]:
     """Counts up minute by minute, message by message, and asks of each whether it is free still."""
     minutes = sum(1 for kind, quantity in found if kind == KINDS[0] for _ in range(0, quantity, 60))
     messages = sum(1 for kind, _ in found if kind == KINDS[1])
     kibibytes = sum(quantity for kind, quantity in found if kind == KINDS[2])
     mebibytes = sum(1 for _ in range(0, kibibytes, 1024))
-    costs = {"calls": 0, "messages": 0, "data": 0}
+    costs = {EntryKind.CALLS: 0, EntryKind.MESSAGES: 0, EntryKind.DATA: 0}
     for name, count, allowed, price in zip(costs, (minutes, messages, mebibytes), free, (15, 10, 30), strict=True):
         for index in range(count):
             costs[name] += price if index >= allowed else 0
@@ -124,7 +124,7 @@ def test_rent_is_due_for_the_days_on_which_the_line_was_in_service_at_some_hour(
     charged = charges_of(LineMonth("p", POSTPAID, states, (), Volume()), JUNE, JUNE.end, PLANS.get)
     expected = half_up(Fraction(PLANS[plan].monthly_rent.minor_units * len(days), 30))
     assert sum(each.amount for each in charged) == expected
-    assert {each.kind for each in charged} <= {"rent"}
+    assert {each.kind for each in charged} <= {EntryKind.RENT}
 
 
 def offering(kind: OfferingKind.ValueType, price: int, allowance: Allowance | None = None) -> Offering:
@@ -141,20 +141,20 @@ IN_USE = [LineState(MAY - 400 * 24 * HOUR, ACTIVE, NOT_SUSPENDED, "small")]
 @pytest.mark.parametrize(
     ("item", "charged"),
     [
-        (Item(RINGING, MAY, None), {"value-added": 500}),
-        (Item(RINGING, JUNE.start, JUNE.start + HOUR), {"value-added": 500}),
+        (Item(RINGING, MAY, None), {EntryKind.VALUE_ADDED: 500}),
+        (Item(RINGING, JUNE.start, JUNE.start + HOUR), {EntryKind.VALUE_ADDED: 500}),
         (Item(RINGING, MAY, JUNE.start), {}),
         (Item(RINGING, JUNE.end, None), {}),
-        (Item(ABROAD, JUNE.start + HOUR, None), {"roaming": 1000}),
-        (Item(PACK, JUNE.start + HOUR, None), {"packs": 3000}),
+        (Item(ABROAD, JUNE.start + HOUR, None), {EntryKind.ROAMING: 1000}),
+        (Item(PACK, JUNE.start + HOUR, None), {EntryKind.PACKS: 3000}),
         (Item(PACK, MAY, None), {}),
-        (Item(CONTRACT, MAY, None), {"discount": -400}),
+        (Item(CONTRACT, MAY, None), {EntryKind.DISCOUNT: -400}),
         (Item(CONTRACT, MAY, JUNE.start + HOUR), {}),
     ],
 )
-def test_an_offering_costs_what_its_kind_says(item: Item, charged: dict[str, int]) -> None:
+def test_an_offering_costs_what_its_kind_says(item: Item, charged: dict[EntryKind, int]) -> None:
     line = LineMonth("p", POSTPAID, IN_USE, [item], Volume())
-    assert total_of(charges_of(line, JUNE, JUNE.end, PLANS.get)) == {"rent": 2901, **charged}
+    assert total_of(charges_of(line, JUNE, JUNE.end, PLANS.get)) == {EntryKind.RENT: 2901, **charged}
 
 
 def test_a_contract_of_twelve_months_takes_its_price_off_twelve_rents() -> None:
@@ -162,14 +162,14 @@ def test_a_contract_of_twelve_months_takes_its_price_off_twelve_rents() -> None:
     item, taken, month = Item(CONTRACT, start, start.replace(year=2031)), 0, JUNE.before(2)
     for _ in range(20):
         line = LineMonth("p", POSTPAID, IN_USE, [item], Volume())
-        taken += sum(each.kind == "discount" for each in charges_of(line, month, month.end, PLANS.get))
+        taken += sum(each.kind is EntryKind.DISCOUNT for each in charges_of(line, month, month.end, PLANS.get))
         month = month.next()
     assert taken == 12
 
 
 def test_a_pack_is_used_after_the_plans_allowance_and_before_its_rates() -> None:
     line = LineMonth("p", POSTPAID, IN_USE, [Item(PACK, JUNE.start, None)], Volume(minutes=151))
-    (calls,) = [each for each in charges_of(line, JUNE, JUNE.end, PLANS.get) if each.kind == "calls"]
+    (calls,) = [each for each in charges_of(line, JUNE, JUNE.end, PLANS.get) if each.kind is EntryKind.CALLS]
     assert (calls.amount, calls.quantity, calls.allowance, calls.rate) == (15, 151, 150, 15)
 
 
@@ -180,13 +180,16 @@ def test_a_plan_that_nobody_knows_costs_nothing() -> None:
 
 def test_only_prepaid_lines_pay_rent_in_advance() -> None:
     line = LineMonth("p", PREPAID, IN_USE, [Item(CONTRACT, MAY, None), Item(RINGING, MAY, None)], Volume(minutes=999))
-    assert total_of(in_advance(line, JUNE, JUNE.start + HOUR, PLANS.get)) == {"rent": 2901, "discount": -400}
+    assert total_of(in_advance(line, JUNE, JUNE.start + HOUR, PLANS.get)) == {
+        EntryKind.RENT: 2901,
+        EntryKind.DISCOUNT: -400,
+    }
     assert in_advance(replace(line, rating_type=POSTPAID), JUNE, JUNE.start + HOUR, PLANS.get) == ()
 
 
 @settings(deadline=None)
 @given(*[st.dictionaries(st.sampled_from(CHARGES), st.integers(-1000, 1000))] * 2)
-def test_what_is_booked_makes_up_for_what_is_missing(due: dict[str, int], charged: dict[str, int]) -> None:
+def test_what_is_booked_makes_up_for_what_is_missing(due: dict[EntryKind, int], charged: dict[EntryKind, int]) -> None:
     found = postings("account-1", JUNE, due, charged)
     for posting in found:
         require_balanced(posting)

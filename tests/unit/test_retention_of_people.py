@@ -17,7 +17,7 @@ from gateway.clock import to_microseconds, to_timestamp
 from gateway.relay.at_rest import envelope_subject
 from region_node.auditing import AuditedCall
 from region_node.billing import ledger
-from region_node.billing.rules import transfer
+from region_node.billing.rules import EntryKind, transfer
 from region_node.complaints.import_rows import NewComplaint, insert_complaints
 from region_node.complaints.index_rows import keep_indexed
 from region_node.complaints.private_notes import add_private_note
@@ -348,7 +348,7 @@ def test_a_customer_whose_lines_ended_long_ago_is_erased(kept: Archive) -> None:
         lambda kept: insert_line(kept.tx, replace(SECOND, status=TERMINATED)),
         lambda kept: complain(kept, 1, state=IN_PROGRESS),
         lambda kept: ledger.post(
-            kept.tx, transfer("p#credit", "payment", 100, debit="cash", credit=LINE.account_id), "CNY", OLD
+            kept.tx, transfer("p#credit", EntryKind.PAYMENT, 100, debit="cash", credit=LINE.account_id), "CNY", OLD
         ),
     ],
     ids=["ended lately", "in service", "ended nobody knows when", "complains", "has a balance"],

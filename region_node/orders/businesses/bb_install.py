@@ -12,7 +12,7 @@ from gateway.api.region.v1.order_pb2 import Quote
 from gateway.api.types.v1.types_pb2 import LocalizedText, Money
 from gateway.clock import from_timestamp
 from gateway.money import in_major_units
-from region_node.billing.rules import COMPENSATION, Posting, late_compensation, transfer
+from region_node.billing.rules import COMPENSATION, EntryKind, Posting, late_compensation, transfer
 from region_node.orders.business import BusinessRule, Effects, Situation
 from region_node.orders.contracts import contract_of
 from region_node.orders.new_lines import number_for, opened, plan_of
@@ -59,4 +59,4 @@ def _late_compensation(situation: Situation, account: str) -> tuple[Posting, ...
     if not amount:
         return ()
     posting_id = f"{situation.order.id}#late"
-    return (transfer(posting_id, "compensation", amount, debit=COMPENSATION, credit=account),)
+    return (transfer(posting_id, EntryKind.COMPENSATION, amount, debit=COMPENSATION, credit=account),)

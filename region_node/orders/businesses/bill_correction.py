@@ -9,7 +9,7 @@ from gateway.api.types.v1.types_pb2 import LocalizedText, Money
 from gateway.errors import Refused
 from gateway.money import in_major_units
 from region_node.billing.charging import correction_id
-from region_node.billing.rules import CORRECTION, REFUNDS_DUE, Month, describe, earned, transfer
+from region_node.billing.rules import REFUNDS_DUE, EntryKind, Month, earned, transfer
 from region_node.customers.subscriptions import Subscription
 from region_node.orders.business import BusinessRule, Effects, Situation
 from region_node.orders.credits import after_credit
@@ -23,7 +23,7 @@ class Rule(BusinessRule):
 
     def check(self, situation: Situation) -> None:
         """The bill is not too old, so much was charged, and the way of giving it back is possible."""
-        month, charge = situation.text("month"), situation.text("charge")
+        month, charge = situation.text("month"), _charge(situation)
         age = Month.at(situation.now, situation.time_zone) - Month.of(month, situation.time_zone)
         if age > situation.federation.figure("bills-kept", situation.regions):
             raise Refused(Reason.REASON_DISPUTE_TOO_LATE, month=month)
@@ -44,7 +44,7 @@ class Rule(BusinessRule):
         """How much is given back for what, and how."""
         amount = Money(minor_units=situation.amount("amount"), currency=situation.currency)
         told, month = in_major_units(amount.minor_units, amount.currency), situation.text("month")
-        kind = describe(situation.text("charge"))
+        kind = _charge(situation).description
         how = (
             ("退款", "paid out")
             if situation.text("settlement") == REFUND
@@ -61,16 +61,20 @@ class Rule(BusinessRule):
     def fulfil(self, situation: Situation) -> Effects:
         """The account is credited; for a refund the money is then owed to the customer."""
         order, account, amount = situation.order, situation.line.account_id, situation.amount("amount")
-        charge = situation.text("charge")
+        charge = _charge(situation)
         posting_id = correction_id(account, situation.text("month"), charge, order.id)
-        given = transfer(posting_id, CORRECTION, amount, debit=earned(charge), credit=account)
+        given = transfer(posting_id, EntryKind.CORRECTION, amount, debit=earned(charge), credit=account)
         ended = _ended(situation)
         results = {"corrected_minor_units": str(amount)}
         if situation.text("settlement") == REFUND:
-            paid_out = transfer(f"{order.id}#refund", "refund", amount, debit=account, credit=REFUNDS_DUE)
+            paid_out = transfer(f"{order.id}#refund", EntryKind.REFUND, amount, debit=account, credit=REFUNDS_DUE)
             return Effects(situation.line, (given, paid_out), results, subscriptions=ended)
         line, notices = after_credit(situation, amount)
         return Effects(line, (given,), results, subscriptions=ended, notices=notices)
+
+
+def _charge(situation: Situation) -> EntryKind:
+    return EntryKind.of(situation.text("charge"))
 
 
 def _disputed(situation: Situation) -> list[Subscription]:

@@ -5,7 +5,7 @@ from gateway.api.region.v1.order_pb2 import Order
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.money import in_major_units
-from region_node.billing.rules import COMPENSATION, REFUNDS_DUE, Posting, payable, receivable, transfer
+from region_node.billing.rules import COMPENSATION, REFUNDS_DUE, EntryKind, Posting, payable, receivable, transfer
 from region_node.orders.business import BusinessRule, Effects, Situation
 from region_node.orders.credits import after_credit
 
@@ -29,10 +29,10 @@ class Rule(BusinessRule):
         order, account, amount = situation.order, situation.line.account_id, situation.amount("amount")
         at_home = order.handling_region == situation.region
         debit = COMPENSATION if at_home else receivable(order.handling_region)
-        given = transfer(f"{order.id}#remedy", "remedy", amount, debit=debit, credit=account)
+        given = transfer(f"{order.id}#remedy", EntryKind.REMEDY, amount, debit=debit, credit=account)
         results = {"given_minor_units": str(amount)}
         if situation.text("settlement") == REFUND:
-            paid_out = transfer(f"{order.id}#refund", "refund", amount, debit=account, credit=REFUNDS_DUE)
+            paid_out = transfer(f"{order.id}#refund", EntryKind.REFUND, amount, debit=account, credit=REFUNDS_DUE)
             return Effects(situation.line, (given, paid_out), results)
         line, notices = after_credit(situation, amount)
         return Effects(line, (given,), results, notices=notices)
@@ -40,4 +40,4 @@ class Rule(BusinessRule):
     def done_elsewhere(self, order: Order) -> tuple[Posting, ...]:
         """What the customer was given is owed to the home region."""
         amount, to_home = int(order.request.characteristics["amount"]), payable(order.home_region)
-        return (transfer(f"{order.id}#owed", "remedy owed", amount, debit=COMPENSATION, credit=to_home),)
+        return (transfer(f"{order.id}#owed", EntryKind.REMEDY_OWED, amount, debit=COMPENSATION, credit=to_home),)

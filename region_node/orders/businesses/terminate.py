@@ -5,7 +5,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import LocalizedText, Money
 from gateway.errors import Refused
 from gateway.money import in_major_units
-from region_node.billing.rules import REFUNDS_DUE, Posting, balance_of, transfer
+from region_node.billing.rules import REFUNDS_DUE, EntryKind, Posting, balance_of, transfer
 from region_node.orders.business import BusinessRule, Effects, Situation
 
 
@@ -41,6 +41,8 @@ class Rule(BusinessRule):
         postings, refund = _charges(situation)
         if refund:
             account = situation.line.account_id
-            paid_out = transfer(f"{situation.order.id}#refund", "refund", refund, debit=account, credit=REFUNDS_DUE)
+            paid_out = transfer(
+                f"{situation.order.id}#refund", EntryKind.REFUND, refund, debit=account, credit=REFUNDS_DUE
+            )
             postings = (*postings, paid_out)
         return Effects(situation.line.terminated(), postings, {"refund_minor_units": str(refund)})

@@ -7,7 +7,7 @@ import pytest
 from gateway.api.region.v1.order_pb2 import Order
 from gateway.store.port import Transaction
 from region_node.billing import ledger
-from region_node.billing.rules import FEES, transfer
+from region_node.billing.rules import FEES, EntryKind, transfer
 from region_node.context import RegionContext
 from region_node.customers.rows import line_of
 from region_node.orders import provisioning, provisioning_answers, steps
@@ -51,7 +51,7 @@ def fee_at_every_try(patch: pytest.MonkeyPatch) -> None:
         order, attempt = require_order(tx, asked.task.order_id).order, asked.task.attempts
         fee, line = context.federation.business(order.request.business).fee.minor_units, line_of(tx, order.product_id)
         if fee and line is not None:
-            posting = transfer(f"{order.id}#fee{attempt}", "fee", fee, debit=line.account_id, credit=FEES)
+            posting = transfer(f"{order.id}#fee{attempt}", EntryKind.FEE, fee, debit=line.account_id, credit=FEES)
             ledger.post(tx, posting, context.currency, now)
         unanswered(tx, context, asked, problem, wait, now)
 

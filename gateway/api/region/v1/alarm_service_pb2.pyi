@@ -40,7 +40,7 @@ class AlarmReport(_message.Message):
     SERVICE_AFFECTING_FIELD_NUMBER: _builtins.int
     PLANNED_OUTAGE_FIELD_NUMBER: _builtins.int
     external_alarm_id: _builtins.str
-    """Its id in that system, 1 to 64 characters of [A-Za-z0-9._-]. One that was cleared may be raised again: that is another alarm."""
+    """Its id in that system, 1 to 64 characters of [A-Za-z0-9._-]. What is told of it later with this id changes it, by design: it is the same trouble. One that was cleared may be raised again: that is another alarm."""
     state: _alarm_pb2.AlarmState.ValueType
     """That it is there, has changed, or is over."""
     alarm_type: _alarm_pb2.AlarmType.ValueType
@@ -100,7 +100,7 @@ class SendAlarmsRequest(_message.Message):
     """The number in the stream of the first report below; the first of all is 1."""
     @_builtins.property
     def reports(self) -> _containers.RepeatedCompositeFieldContainer[Global___AlarmReport]:
-        """Reports, each with the number after that of the one before, at most 500. Those that are known already are passed over."""
+        """Reports, each with the number after that of the one before, at most 500. Those that are known already are passed over; others with known numbers are refused with STREAM_NUMBER_REUSED. Of long ago nobody can tell: go on after the last one that is durable."""
 
     def __init__(
         self,

@@ -204,7 +204,7 @@ class Usage(_message.Message):
     OTHER_NUMBER_FIELD_NUMBER: _builtins.int
     AMOUNT_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """Unique at the region that measured it."""
+    """Unique at the region that measured it: the same usage again is there already, other usage with this id is refused with USAGE_RECORDED_OTHERWISE."""
     number: _builtins.str
     """The line's number."""
     kind: Global___UsageKind.ValueType

@@ -144,7 +144,7 @@ class SendMeasurementsRequest(_message.Message):
     """The number in the stream of the first measurement below; the first of all is 1."""
     @_builtins.property
     def measurements(self) -> _containers.RepeatedCompositeFieldContainer[Global___Measurement]:
-        """Measurements, each with the number after that of the one before, at most 5,000. Those that are known already are passed over."""
+        """Measurements, each with the number after that of the one before, at most 5,000. Those that are known already are passed over; others with known numbers are refused with STREAM_NUMBER_REUSED. Of long ago nobody can tell: go on after the last one that is durable."""
 
     def __init__(
         self,
