@@ -385,6 +385,10 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Measure the links that the registry of the network names for the service."""
     REASON_SUPPORT_ENTRY_NOT_FOUND: _Reason.ValueType  # 255
     """Look at what the registry of this region has."""
+    REASON_CHARACTER_NOT_ALLOWED: _Reason.ValueType  # 320
+    """Leave the character out: it would act on the terminal, the log or the page that shows the text."""
+    REASON_TOO_MANY_ELEMENTS: _Reason.ValueType  # 321
+    """Send what it holds in several requests."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """The reasons. They are stable: programs may decide on them. They travel as the reason of google.rpc.ErrorInfo, without the prefix."""
@@ -749,6 +753,10 @@ REASON_SUPPORT_LINK_NOT_OF_SERVICE: Reason.ValueType  # 254
 """Measure the links that the registry of the network names for the service."""
 REASON_SUPPORT_ENTRY_NOT_FOUND: Reason.ValueType  # 255
 """Look at what the registry of this region has."""
+REASON_CHARACTER_NOT_ALLOWED: Reason.ValueType  # 320
+"""Leave the character out: it would act on the terminal, the log or the page that shows the text."""
+REASON_TOO_MANY_ELEMENTS: Reason.ValueType  # 321
+"""Send what it holds in several requests."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final
