@@ -1,4 +1,4 @@
-"""Who may call what: the roles that stand on each RPC of the contract. Nobody may call an RPC that names none."""
+"""Who may call what, and say how much: what stands on each RPC of the contract. Nobody may call one without roles."""
 
 from collections.abc import Callable, Iterable, Mapping
 
@@ -18,10 +18,11 @@ _OF_GRPC = (
     health_pb2.DESCRIPTOR.services_by_name["Health"].full_name,
     reflection_pb2.DESCRIPTOR.services_by_name["ServerReflection"].full_name,
 )
+LARGEST_REQUEST = 256 * 1024  # bytes, where an RPC says no other number
 
 
 class AccessRules:
-    """The roles per method path (`/package.Service/Method`) of one server."""
+    """What stands on the methods, by path (`/package.Service/Method`), of one server."""
 
     def __init__(
         self,
@@ -33,10 +34,16 @@ class AccessRules:
 
         `require_member` raises Refused for a region that may call nothing at present.
         """
-        self._allowed: Mapping[str, frozenset[Role.ValueType]] = {
-            f"/{service.full_name}/{method.name}": frozenset(method.GetOptions().Extensions[access_pb2.allow])
+        options = {
+            f"/{service.full_name}/{method.name}": method.GetOptions().Extensions
             for service in services
             for method in service.methods
+        }
+        self._allowed: Mapping[str, frozenset[Role.ValueType]] = {
+            path: frozenset(said[access_pb2.allow]) for path, said in options.items()
+        }
+        self._largest = {
+            path: said[access_pb2.largest_request] for path, said in options.items() if said[access_pb2.largest_request]
         }
         self._own_region = own_region
         self._require_member = require_member
@@ -55,3 +62,7 @@ class AccessRules:
             raise Refused(Reason.REASON_PERMISSION_DENIED, identity=identity.path, method=method)
         if self._require_member is not None and identity.role == Role.ROLE_REGION:
             self._require_member(identity.region)
+
+    def largest_request(self, method: str) -> int:
+        """The most bytes of a request of the method, or of one message of its stream."""
+        return self._largest.get(method, LARGEST_REQUEST)

@@ -1,8 +1,11 @@
 """The border of a server: every call passes here, and nowhere else, on its way in.
 
-In this order: readable and of a fair size, a deadline, an identity, allowed. Refusals become a status with details;
-what was sealed under a key that was destroyed is told as erased; whatever else a service raises becomes INTERNAL with a
-number under which the log has the whole story.
+In this order: an identity, allowed, a deadline; then the request is read: of a fair size, readable, plain. Refusals
+become a status with details; what was sealed under a key that was destroyed is told as erased; whatever else a service
+raises becomes INTERNAL with a number under which the log has the whole story.
+
+To gRPC every request is a stream of bytes, also that of a unary call, which looks the same on the wire: of a unary call
+gRPC itself would read the request, and have it parsed, before anybody could ask who calls.
 """
 
 import asyncio
@@ -15,29 +18,28 @@ from dataclasses import dataclass
 from typing import TypeAlias, TypeVar, cast
 
 import grpc
-from google.protobuf.message import DecodeError, Message
+from google.protobuf.message import Message
 from grpc_status import rpc_status
 from opentelemetry.trace import SpanKind
 
 from gateway.access import AccessRules
-from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.calls import Call, enter
 from gateway.errors import Refused, status_code, to_status
 from gateway.identity import Identity, from_auth_context
 from gateway.metrics import CallMetrics
-from gateway.request_streams import REQUEST_LIMIT, RequestStreams, Unreadable, require_fair
-from gateway.tls import MAX_MESSAGE_BYTES
+from gateway.request_streams import RequestReader, RequestStreams
 from gateway.tracing import Tracing
 from gateway.vault import KeyDestroyed
 
 _log = logging.getLogger(__name__)
 
 Denied = Callable[[Identity, str, Refused], Awaitable[None]]
-_Context = grpc.aio.ServicerContext[Message, Message]
-_Handler: TypeAlias = "grpc.RpcMethodHandler[Message, Message]"
+_Context = grpc.aio.ServicerContext[bytes, Message]
+_Handler: TypeAlias = "grpc.RpcMethodHandler[bytes, Message]"
 _Serve = Callable[[Message, _Context], Awaitable[Message]]
 _Streams = Callable[[object, _Context], object]
+_Requests = AsyncIterator[bytes]
 _Request = TypeVar("_Request")
 _Response = TypeVar("_Response")
 
@@ -78,42 +80,34 @@ class BorderInterceptor(grpc.aio.ServerInterceptor):
         if wrapped is None:
             handler = cast("_Handler | None", await continuation(handler_call_details))
             if handler is None:
-                wrapped = grpc.unary_unary_rpc_method_handler(self._unknown(method))
+                wrapped = grpc.stream_unary_rpc_method_handler(self._unknown(method))
             else:
                 wrapped = self._wrapped[method] = self._wrap(method, handler)
         return cast("grpc.RpcMethodHandler[_Request, _Response]", wrapped)
 
     def _wrap(self, method: str, handler: _Handler) -> _Handler:
-        deserialize = _reading(handler.request_deserializer)
+        deserialize = cast("Callable[[bytes], Message]", handler.request_deserializer)
+        reader = RequestReader(self._ports.access.largest_request(method), deserialize)
         if handler.unary_unary is not None:
-            return grpc.unary_unary_rpc_method_handler(
-                self._unary(method, cast("_Serve", handler.unary_unary)),
-                deserialize,
-                handler.response_serializer,
-            )
-        if handler.unary_stream is not None:
-            return grpc.unary_stream_rpc_method_handler(
-                self._stream(method, cast("_Streams", handler.unary_stream)),
-                deserialize,
-                handler.response_serializer,
-            )
-        if handler.stream_stream is not None:
-            return grpc.stream_stream_rpc_method_handler(
-                self._stream(method, cast("_Streams", handler.stream_stream)),
-                deserialize,
-                handler.response_serializer,
-            )
-        raise TypeError(f"{method} has a form that the border does not know")
+            behave = self._unary(method, cast("_Serve", handler.unary_unary), reader)
+            return grpc.stream_unary_rpc_method_handler(behave, None, handler.response_serializer)
+        serve = handler.unary_stream or handler.stream_stream
+        if serve is None:
+            raise TypeError(f"{method} has a form that the border does not know")
+        streaming = self._stream(method, cast("_Streams", serve), reader, is_alone=not handler.request_streaming)
+        return grpc.stream_stream_rpc_method_handler(streaming, None, handler.response_serializer)
 
-    def _unary(self, method: str, serve: _Serve) -> _Serve:
-        async def behave(request: Message, context: _Context) -> Message:
+    def _unary(
+        self, method: str, serve: _Serve, reader: RequestReader
+    ) -> Callable[[_Requests, _Context], Awaitable[Message]]:
+        async def behave(_: _Requests, context: _Context) -> Message:
             loop = asyncio.get_running_loop()
             started, status = loop.time(), "OK"
             with self._span(method, context):
                 try:
                     try:
-                        await self._admit(method, request, context, streams=False)
-                        return await serve(request, context)
+                        self._admit(method, context, streams=False)
+                        return await serve(reader.read_only(await context.read()), context)
                     except Refused as refused:
                         await self._note_denial(method, refused, context)
                         raise
@@ -134,15 +128,18 @@ class BorderInterceptor(grpc.aio.ServerInterceptor):
 
         return behave
 
-    def _stream(self, method: str, serve: _Streams) -> Callable[[object, _Context], Awaitable[None]]:
+    def _stream(
+        self, method: str, serve: _Streams, reader: RequestReader, *, is_alone: bool
+    ) -> Callable[[_Requests, _Context], Awaitable[None]]:
         # It writes by itself: a generator would be left behind, open, where a caller goes away during a write.
-        async def behave(request: object, context: _Context) -> None:
+        async def behave(requests: _Requests, context: _Context) -> None:
             with self._span(method, context):
                 try:
                     try:
-                        await self._admit(method, request, context, streams=True)
-                        if isinstance(request, AsyncIterator):
-                            request = self._requests.checked(request)
+                        # A client that is refused while it still sends would lose the status of such a call.
+                        data = await context.read() if is_alone else None
+                        self._admit(method, context, streams=True)
+                        request: object = reader.read_only(data) if is_alone else self._requests.read(requests, reader)
                         if inspect.isasyncgenfunction(serve):
                             async with aclosing(
                                 cast("AsyncGenerator[Message, None]", serve(request, context))
@@ -165,13 +162,10 @@ class BorderInterceptor(grpc.aio.ServerInterceptor):
 
         return behave
 
-    async def _admit(self, method: str, request: object, context: _Context, *, streams: bool) -> None:
-        """Raises Refused unless the call may go on; then makes it the current one."""
+    def _admit(self, method: str, context: _Context, *, streams: bool) -> None:
+        """Raises Refused unless the call may go on; then makes it the current one. Nothing of it was read yet."""
         identity = from_auth_context(context.auth_context(), self._ports.federation)
         self._ports.access.require_allowed(identity, method)
-        # An administrator brings the whole configuration, with half a million prefixes.
-        is_whole = identity.role == Role.ROLE_ADMIN
-        require_fair(request, MAX_MESSAGE_BYTES if is_whole else REQUEST_LIMIT)
         remaining = cast("float | None", context.time_remaining())
         if remaining is None and not streams:
             raise Refused(Reason.REASON_DEADLINE_MISSING)
@@ -195,26 +189,13 @@ class BorderInterceptor(grpc.aio.ServerInterceptor):
             attributes={"rpc.system.name": "grpc", "rpc.method": name},
         )
 
-    def _unknown(self, method: str) -> Callable[[bytes, _Context], Awaitable[Message]]:
-        async def behave(request: bytes, context: _Context) -> Message:
+    def _unknown(self, method: str) -> Callable[[_Requests, _Context], Awaitable[Message]]:
+        async def behave(_: _Requests, context: _Context) -> Message:
             refused = Refused(Reason.REASON_METHOD_UNKNOWN, method=method)
             await _abort(context, refused)
             raise refused
 
         return behave
-
-
-def _reading(deserialize: Callable[[bytes], Message] | None) -> Callable[[bytes], Message]:
-    """A deserializer that hands unreadable bytes on, so that they are refused like everything else."""
-
-    def read(data: bytes) -> Message:
-        assert deserialize is not None
-        try:
-            return deserialize(data)
-        except DecodeError:
-            return cast("Message", Unreadable())
-
-    return read
 
 
 async def _abort(context: _Context, refused: Refused) -> None:

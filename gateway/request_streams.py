@@ -1,28 +1,50 @@
-"""Streams of requests: each message is checked as a request of its own is, and none is read once the server drains."""
+"""Requests as they come: bytes that become a message only for whoever was admitted.
+
+Parsed, a message takes up to a hundred times its bytes: an empty element of two bytes becomes an object. So nothing is
+parsed before its caller is admitted, each RPC says how large its requests are (`gateway.access`), and the elements of
+what was parsed are counted before anything else is done: there is never more than one such message at a time.
+"""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
+from gateway.message_checks import require_few, require_plain
 
-REQUEST_LIMIT = (
-    4 * 1024 * 1024
-)  # bytes of a request; the transport's own limit is higher, so that the refusal has a reason
-
-
-class Unreadable:
-    """Stands for a request whose bytes are not the message."""
+BYTES_PER_ELEMENT = 32  # of the largest request: 8,192 elements where nothing is said, 131,072 for a batch of 4 MiB
+_LEAST_ELEMENT = 2  # bytes
 
 
-def require_fair(request: object, limit: int = REQUEST_LIMIT) -> None:
-    """Raises Refused for a request that is unreadable, or of more bytes than the limit."""
-    if isinstance(request, Unreadable):
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="request", problem="the bytes are not the message")
-    if isinstance(request, Message) and request.ByteSize() > limit:
-        raise Refused(Reason.REASON_MESSAGE_TOO_LARGE, limit=str(limit))
+class RequestReader:
+    """How the requests of one RPC are read: `largest` is the bytes of one, or of one message of a stream."""
+
+    def __init__(self, largest: int, deserialize: Callable[[bytes], Message]) -> None:
+        self._largest = largest
+        self._most = largest // BYTES_PER_ELEMENT
+        self._deserialize = deserialize
+
+    def read_only(self, data: object) -> Message:
+        """The request of a call that has one, as gRPC gives it. Raises Refused as `read`, and where there is none."""
+        if not isinstance(data, bytes):
+            raise Refused(Reason.REASON_REQUEST_INVALID, field="request", problem="there is none")
+        return self.read(data)
+
+    def read(self, data: bytes) -> Message:
+        """The message. Raises Refused for one that is too large, unreadable, or says what none may."""
+        if len(data) > self._largest:
+            raise Refused(Reason.REASON_MESSAGE_TOO_LARGE, limit=str(self._largest))
+        try:
+            message = self._deserialize(data)
+        except DecodeError:
+            problem = "the bytes are not the message"
+            raise Refused(Reason.REASON_REQUEST_INVALID, field="request", problem=problem) from None
+        if len(data) > _LEAST_ELEMENT * self._most:
+            require_few(message, self._most)
+        require_plain(message)
+        return message
 
 
 class RequestStreams:
@@ -39,15 +61,16 @@ class RequestStreams:
         for read in self.reads:
             read.reschedule(asyncio.get_running_loop().time())
 
-    def checked(self, requests: AsyncIterator[Message]) -> AsyncIterator[Message]:
+    def read(self, requests: AsyncIterator[bytes], reader: RequestReader) -> AsyncIterator[Message]:
         """The messages of a stream. Raises Refused for one that is not fair, and once the server drains."""
-        return _Checked(self, requests)
+        return _Read(self, requests, reader)
 
 
-class _Checked(AsyncIterator[Message]):
-    def __init__(self, streams: RequestStreams, requests: AsyncIterator[Message]) -> None:
+class _Read(AsyncIterator[Message]):
+    def __init__(self, streams: RequestStreams, requests: AsyncIterator[bytes], reader: RequestReader) -> None:
         self._streams = streams
         self._requests = requests
+        self._reader = reader
 
     async def __anext__(self) -> Message:
         if self._streams.closing:
@@ -56,10 +79,9 @@ class _Checked(AsyncIterator[Message]):
             async with asyncio.timeout(None) as read:
                 self._streams.reads.add(read)
                 try:
-                    message = await anext(self._requests)
+                    data = await anext(self._requests)
                 finally:
                     self._streams.reads.discard(read)
         except TimeoutError:
             raise Refused(Reason.REASON_TOO_BUSY) from None
-        require_fair(message)
-        return message
+        return self._reader.read(data)

@@ -20,6 +20,8 @@ from grpc_reflection.v1alpha import reflection
 from gateway.interceptor import BorderInterceptor
 from gateway.tls import server_options
 
+# Calls and streams at a time, of all callers: further ones are refused with RESOURCE_EXHAUSTED before they are read.
+MOST_CALLS = 4096
 DRAIN_SECONDS = 10.0  # for calls that are being served when the process is told to stop
 # CPython's default of 5 ms lets the event loop keep the store's writer waiting after each commit.
 SWITCH_INTERVAL = 0.0005
@@ -54,7 +56,9 @@ class Server:
 
     def __init__(self, services: Sequence[Service], border: BorderInterceptor, *, reflects: bool) -> None:
         self._border = border
-        self._server = grpc.aio.server(interceptors=[border], options=server_options())
+        self._server = grpc.aio.server(
+            interceptors=[border], options=server_options(), maximum_concurrent_rpcs=MOST_CALLS
+        )
         self._health = health_aio.HealthServicer()
         self._names = [service.descriptor.full_name for service in services]
         for service in services:

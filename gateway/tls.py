@@ -17,7 +17,8 @@ from gateway.identity import Identity
 
 ChannelOptions = Sequence[tuple[str, int | str]]
 
-# The largest message in bytes, both ways: a full batch of envelopes fits, a mistaken upload does not.
+# The largest message in bytes, both ways: a whole configuration fits. A server's border refuses far smaller requests,
+# with a reason, by what their RPCs say (`gateway.access`).
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 
 _SECOND_MS = 1000
@@ -37,6 +38,9 @@ _CONNECTION_GRACE_MS = _MINUTE_MS
 # Whoever connects must prove itself soon or lose its place.
 _HANDSHAKE_MS = 10 * _SECOND_MS
 _MAX_CONCURRENT_STREAMS = 1024
+# The bits of gRPC's compression algorithms by their numbers: of these, none. A few kilobytes would become the largest
+# message before anybody could ask who sends them.
+_UNCOMPRESSED = 1 << 0
 # After an outage of a minute the default back-off waits another 16 s; these bounds, half a second.
 _RECONNECT_MIN_MS = 200
 _RECONNECT_MAX_MS = _SECOND_MS
@@ -198,6 +202,7 @@ def server_options() -> ChannelOptions:
         # A second process on the port must fail to start, not take half of the calls.
         ("grpc.so_reuseport", 0),
         ("grpc.max_concurrent_streams", _MAX_CONCURRENT_STREAMS),
+        ("grpc.compression_enabled_algorithms_bitset", _UNCOMPRESSED),
         ("grpc.http2.min_ping_interval_without_data_ms", _LEAST_PING_INTERVAL_MS),
         # Pings that a slow network hands over together are no offence: whoever sends them has proved who it is.
         ("grpc.http2.max_ping_strikes", 0),

@@ -7,6 +7,7 @@ from google.protobuf.message import DecodeError, Message
 from gateway.api.relay.v1.relay_pb2 import ReceiptContent
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
+from gateway.message_checks import require_plain
 
 M = TypeVar("M", bound=Message)
 
@@ -17,6 +18,13 @@ def parse(message: type[M], payload: bytes) -> M:
         return message.FromString(payload)
     except DecodeError:
         raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="unreadable payload") from None
+
+
+def received(message: type[M], payload: bytes) -> M:
+    """What another region asks or tells. Raises Refused with ENVELOPE_INVALID, or CHARACTER_NOT_ALLOWED."""
+    told = parse(message, payload)
+    require_plain(told)
+    return told
 
 
 def refusal_of(receipt: ReceiptContent) -> Refused:

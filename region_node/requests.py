@@ -70,9 +70,7 @@ def require_name(field: str, value: str) -> None:
 
 
 def require_length(field: str, value: str, limit: int, *, required: bool = False) -> None:
-    """Raises Refused where a text is longer than `limit` characters, holds a NUL, or is empty though required."""
-    if "\0" in value:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field=field, problem="holds a NUL character")
+    """Raises Refused where a text is longer than `limit` characters, or is empty though required."""
     if len(value) > limit:
         raise Refused(Reason.REASON_REQUEST_INVALID, field=field, problem=f"longer than {limit} characters")
     if required and not value:

@@ -21,6 +21,7 @@ from gateway.api.relay.v1.relay_pb2 import (
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.clock import to_timestamp
 from gateway.errors import Refused
+from gateway.message_checks import require_plain
 from gateway.sealing import Route
 from gateway.signing import ENVELOPE, RECEIPT, Signer, TrustedKeys
 
@@ -96,13 +97,14 @@ def seal(
 
 
 def read_content(envelope: Envelope) -> EnvelopeContent:
-    """Parses what was signed, without verifying. Raises Refused with ENVELOPE_INVALID."""
+    """Parses what was signed, without verifying. Raises Refused with ENVELOPE_INVALID, or CHARACTER_NOT_ALLOWED."""
     if len(envelope.content) > CONTENT_LIMIT:
         raise Refused(Reason.REASON_ENVELOPE_INVALID, problem=f"more than {CONTENT_LIMIT} bytes")
     try:
         content = EnvelopeContent.FromString(envelope.content)
     except DecodeError:
         raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="unreadable content") from None
+    require_plain(content)
     if not content.id or not content.origin or not content.destination:
         raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="no id, origin or destination")
     if not content.kind or EnvelopeKind.DESCRIPTOR.values_by_number.get(content.kind) is None:

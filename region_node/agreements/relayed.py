@@ -19,7 +19,7 @@ from region_node.agreements.conformance import keep_conformance, require_measure
 from region_node.agreements.outages import SUBJECTS, is_known, keep_outage, require_plausible, require_told
 from region_node.agreements.part_outages import believed_parts, keep_parts_out
 from region_node.context import RegionContext
-from region_node.payloads import parse
+from region_node.payloads import received
 
 T = TypeVar("T")
 
@@ -40,7 +40,7 @@ class OutageEnvelopes:
 
     def _told(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
         """A region speaks of its own network alone, and of nobody's agreement."""
-        outage = parse(OutageTold, content.payload).outage
+        outage = received(OutageTold, content.payload).outage
         if outage.region != content.origin or content.subject != f"{SUBJECTS}{outage.source}" or outage.agreement_id:
             raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
         self._checked(content, lambda network: _require_outage(tx, network, outage))
@@ -50,7 +50,7 @@ class OutageEnvelopes:
 
     def _parts_told(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
         """A region speaks of its own parts alone."""
-        outage = parse(PartOutageTold, content.payload).outage
+        outage = received(PartOutageTold, content.payload).outage
         if outage.region != content.origin or content.subject != f"{SUBJECTS}{outage.source}":
             raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
         believed = self._checked(content, lambda network: believed_parts(tx, network, outage))
@@ -60,7 +60,7 @@ class OutageEnvelopes:
 
     def _measured(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
         """Only the region that runs a service says how good it was."""
-        told = parse(ConformanceTold, content.payload).conformance
+        told = received(ConformanceTold, content.payload).conformance
         if told.region != content.origin or content.subject != f"{CONFORMANCE_SUBJECTS}{told.service}":
             raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
         self._checked(content, lambda network: require_measured(network, told))

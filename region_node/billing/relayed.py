@@ -2,19 +2,16 @@
 
 from datetime import datetime
 
-from google.protobuf.message import DecodeError
-
 from gateway.api.region.v1.billing_service_pb2 import QueryBillRequest
 from gateway.api.region.v1.sharing_service_pb2 import DisclosureKind, DisclosureParticulars
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind
-from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
 from gateway.relay.border import Kinds, Query
 from gateway.relay.envelopes import Answer
 from gateway.store.port import Transaction
 from region_node.billing.operations import QRY_BILL, read_bill
 from region_node.billing.rules import is_month
 from region_node.context import RegionContext
+from region_node.payloads import received
 from region_node.requests import Questioner, require_name
 from region_node.sharing.disclosures import agreed_answer
 from region_node.sharing.rows import DisclosureRow
@@ -31,10 +28,7 @@ class BillingEnvelopes:
         return {EnvelopeKind.ENVELOPE_KIND_BILL_QUERY: Query(self._asked)}
 
     def _asked(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
-        try:
-            asked = QueryBillRequest.FromString(content.payload)
-        except DecodeError:
-            raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="unreadable payload") from None
+        asked = received(QueryBillRequest, content.payload)
         require_name("operator", content.operator)
         questioner = Questioner(content.origin, content.operator)
         month = asked.month if is_month(asked.month) else ""  # else it is refused, and no row holds what it says

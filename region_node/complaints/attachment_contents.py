@@ -31,7 +31,7 @@ from region_node.customers.told_standings import is_restricted
 from region_node.documents.contents import READING_LASTS
 from region_node.documents.files import StoredFile, find_upload
 from region_node.documents.pieces import checked_pieces, not_on_file, piece_of
-from region_node.payloads import parse
+from region_node.payloads import received
 from region_node.questions import ANSWER_SECONDS, Questions
 from region_node.requests import require_name
 from region_node.sharing.rows import DisclosureRow, note_disclosure, was_noted
@@ -65,7 +65,7 @@ class AttachmentDesk:
 
         Raises Refused.
         """
-        asked = parse(AttachmentQuestion, content.payload)
+        asked = received(AttachmentQuestion, content.payload)
         require_name("staff_id", asked.staff_id)
         require_name("operator", content.operator)
         rules.require_docket(asked.docket)

@@ -20,6 +20,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Requester
 from gateway.clock import from_timestamp, to_microseconds
 from gateway.errors import Refused
+from gateway.message_checks import require_plain
 from gateway.numberplan import normalize
 from gateway.store.port import Transaction
 from gateway.timers import Timer, set_timers
@@ -104,6 +105,7 @@ def candidate(context: RegionContext, line: api.ComplaintLine, asked: Asked) -> 
     try:
         if not line.HasField("complaint"):
             raise Refused(Reason.REASON_REQUEST_INVALID, field="complaint", problem="not set")
+        require_plain(line.complaint)
         return Candidate(line.number, _imported(context, line.complaint, asked))
     except Refused as refused:
         return Candidate(line.number, refused)

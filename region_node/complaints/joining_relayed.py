@@ -17,7 +17,7 @@ from region_node.complaints.rows import find_complaint
 from region_node.context import RegionContext
 from region_node.customers.told_standings import OWN, erased_by
 from region_node.erasure.standing_told import forget_later
-from region_node.payloads import parse
+from region_node.payloads import parse, received
 from region_node.requests import require_length
 
 
@@ -36,7 +36,7 @@ class JoiningEnvelopes:
 
     def _noted(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
         """A region of first contact tells of a complaint about a number of this region."""
-        noted = parse(ComplaintNoted, content.payload)
+        noted = received(ComplaintNoted, content.payload)
         if noted.docket != content.subject or not noted.docket.startswith(f"{content.origin}/"):
             raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
         rules.require_docket(noted.docket)
@@ -66,7 +66,7 @@ class JoiningEnvelopes:
 
     def _repeats(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
         """The home region tells what a complaint of this region of first contact repeats."""
-        told = parse(ComplaintRepeats, content.payload)
+        told = received(ComplaintRepeats, content.payload)
         row = find_complaint(tx, told.docket)
         if row is None:
             raise Refused(Reason.REASON_COMPLAINT_NOT_FOUND, complaint=told.docket)

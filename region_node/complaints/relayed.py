@@ -16,7 +16,7 @@ from region_node.complaints.attachment_contents import KIND, AttachmentDesk
 from region_node.complaints.rows import ComplaintRow, find_complaint, insert_complaint
 from region_node.complaints.taxonomy import owner_of
 from region_node.context import RegionContext
-from region_node.payloads import parse, refusal_of
+from region_node.payloads import parse, received, refusal_of
 
 
 class ComplaintEnvelopes:
@@ -37,7 +37,7 @@ class ComplaintEnvelopes:
 
     def _filed(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
         """A region of first contact hands in a complaint for which this region is responsible."""
-        complaint = parse(ComplaintFiling, content.payload).complaint
+        complaint = received(ComplaintFiling, content.payload).complaint
         _require_first_contact(complaint.docket, complaint.handling_region, content)
         # Only a new one: decisions that it brought along would be this region's own.
         if complaint.version or complaint.state != rules.ACKNOWLEDGED or complaint.HasField("resolution"):
@@ -67,7 +67,7 @@ class ComplaintEnvelopes:
 
     def _commanded(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
         """A region of first contact passes on what the customer says."""
-        command = parse(ComplaintCommand, content.payload)
+        command = received(ComplaintCommand, content.payload)
         row = find_complaint(tx, command.docket)
         if row is None or row.complaint.owner_region != self._context.region:
             raise Refused(Reason.REASON_COMPLAINT_NOT_FOUND, complaint=command.docket)
@@ -94,7 +94,7 @@ class ComplaintEnvelopes:
 
     def _updated(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
         """The responsible region has a new version of a complaint of which this region is the first contact."""
-        snapshot = parse(ComplaintUpdate, content.payload).complaint
+        snapshot = received(ComplaintUpdate, content.payload).complaint
         row = find_complaint(tx, snapshot.docket)
         is_owner = row is not None and row.complaint.owner_region == content.origin
         if not is_owner or snapshot.docket != content.subject or snapshot.owner_region != content.origin:

@@ -7,6 +7,7 @@ from gateway.api.region.v1 import customer_service_pb2 as api
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.federation.catalogue import Federation
+from gateway.message_checks import require_plain
 from gateway.store.port import Transaction
 from region_node.auditing import AuditedCall
 from region_node.context import RegionContext
@@ -78,6 +79,7 @@ def _customer(line: api.ImportLine, federation: Federation, region: str, currenc
     try:
         if not line.HasField("customer"):
             raise Refused(Reason.REASON_REQUEST_INVALID, field="customer", problem="not set")
+        require_plain(line.customer)
         new = new_customer(line.customer, currency)
         require_ours(new.line, federation, region)
     except Refused as refused:

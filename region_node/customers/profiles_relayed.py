@@ -2,19 +2,16 @@
 
 from datetime import datetime
 
-from google.protobuf.message import DecodeError
-
 from gateway.api.region.v1.customer_service_pb2 import QueryProfileRequest
 from gateway.api.region.v1.sharing_service_pb2 import DisclosureKind, DisclosureParticulars
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind
-from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
 from gateway.relay.border import Kinds, Query
 from gateway.relay.envelopes import Answer
 from gateway.store.port import Transaction
 from region_node.context import RegionContext
 from region_node.customers.profiles import read_profile
 from region_node.customers.verified import QRY_PROFILE
+from region_node.payloads import received
 from region_node.requests import Questioner, require_name
 from region_node.sharing.disclosures import agreed_answer
 from region_node.sharing.rows import DisclosureRow
@@ -31,10 +28,7 @@ class ProfileEnvelopes:
         return {EnvelopeKind.ENVELOPE_KIND_PROFILE_QUERY: Query(self._asked)}
 
     def _asked(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
-        try:
-            asked = QueryProfileRequest.FromString(content.payload)
-        except DecodeError:
-            raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="unreadable payload") from None
+        asked = received(QueryProfileRequest, content.payload)
         require_name("operator", content.operator)
         questioner = Questioner(content.origin, content.operator)
         row = DisclosureRow(

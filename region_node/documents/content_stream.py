@@ -3,8 +3,6 @@
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 
-from google.protobuf.message import DecodeError
-
 from gateway.api.region.v1.document_envelopes_pb2 import DocumentContentQuestion, DocumentPiece
 from gateway.api.region.v1.document_service_pb2 import GetDocumentContentRequest, GetDocumentContentResponse
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome
@@ -23,6 +21,7 @@ from region_node.documents import contents, rules
 from region_node.documents.contents import Elsewhere
 from region_node.documents.pieces import checked_pieces
 from region_node.documents.rows import document_subject
+from region_node.payloads import received
 from region_node.questions import ANSWER_SECONDS, Questions
 from region_node.requests import Questioner, require_name
 
@@ -42,10 +41,7 @@ class ContentDesk:
 
     async def answer(self, content: EnvelopeContent, now: datetime) -> Answer:
         """A piece for another region. Raises Refused, or Moved."""
-        try:
-            asked = DocumentContentQuestion.FromString(content.payload)
-        except DecodeError:
-            raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="unreadable payload") from None
+        asked = received(DocumentContentQuestion, content.payload)
         rules.require_register_id(asked.register_id)
         require_name("operator", content.operator)
         require_name("staff_id", asked.staff_id)

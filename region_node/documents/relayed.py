@@ -2,16 +2,12 @@
 
 from datetime import datetime
 
-from google.protobuf.message import DecodeError
-
 from gateway import failpoints
 from gateway.api.region.v1.document_envelopes_pb2 import DocumentListQuestion, DocumentNotification
 from gateway.api.region.v1.document_service_pb2 import ListDocumentsResponse
 from gateway.api.region.v1.sharing_service_pb2 import DisclosureKind, DisclosureParticulars
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome, ReceiptContent
-from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Requester
-from gateway.errors import Refused
 from gateway.relay.border import Command, Kinds, Query, SlowQuery
 from gateway.relay.envelopes import Answer
 from gateway.store.port import Transaction
@@ -20,6 +16,7 @@ from region_node.context import RegionContext
 from region_node.documents import register, uploads
 from region_node.documents.content_stream import KIND, ContentDesk
 from region_node.documents.on_file import LIST_KIND
+from region_node.payloads import received
 from region_node.requests import require_name
 from region_node.sharing.disclosures import noted_answer
 from region_node.sharing.rows import DisclosureRow
@@ -42,10 +39,7 @@ class DocumentEnvelopes:
 
     def _told(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
         """The region that verified a document of one of our customers tells of it."""
-        try:
-            told = DocumentNotification.FromString(content.payload)
-        except DecodeError:
-            raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="unreadable payload") from None
+        told = received(DocumentNotification, content.payload)
         customer_id = register.take_note(tx, self._context, told, content.origin, now)
         failpoints.reach("D2.before-commit")
         action = "RegisterDocument" if told.HasField("registration") else "WithdrawDocument"
@@ -58,10 +52,7 @@ class DocumentEnvelopes:
 
     def _listed(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
         """Another region asks what is on file."""
-        try:
-            asked = DocumentListQuestion.FromString(content.payload)
-        except DecodeError:
-            raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="unreadable payload") from None
+        asked = received(DocumentListQuestion, content.payload)
         for name, value in (("operator", content.operator), ("staff_id", asked.staff_id), ("business", asked.business)):
             if value:
                 require_name(name, value)

@@ -28,7 +28,7 @@ from region_node.customers.told_standings import OWN, erased_by, keep_told
 from region_node.erasure.destroying import destroy
 from region_node.faults.rows import faults_about
 from region_node.faults.rows import look_at_ended as look_at_ended_fault
-from region_node.payloads import parse
+from region_node.payloads import received
 from region_node.subjects import customer_subject, number_subject
 from region_node.support.rows import look_at_ended as look_at_ended_support
 from region_node.support.rows import support_requests_about
@@ -88,7 +88,7 @@ class StandingEnvelopes:
 
     def _told(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
         """Another region's word on its own customers alone: see `_is_erased` for what it erases."""
-        told = parse(StandingTold, content.payload)
+        told = received(StandingTold, content.payload)
         for number in told.numbers:
             if told.standing == RESTRICTED and self._context.federation.number_plan.home_of(number) != content.origin:
                 continue

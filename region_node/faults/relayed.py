@@ -15,7 +15,7 @@ from region_node.context import RegionContext
 from region_node.faults import handling, outages, owner, places, rules, waiver
 from region_node.faults.rows import FaultRow, find_fault, insert_fault, is_known
 from region_node.faults.waiver import without_amounts
-from region_node.payloads import parse, refusal_of
+from region_node.payloads import parse, received, refusal_of
 
 
 class FaultEnvelopes:
@@ -34,7 +34,7 @@ class FaultEnvelopes:
 
     def _reported(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
         """Another region hands in a fault that is here."""
-        fault = parse(FaultFiling, content.payload).fault
+        fault = received(FaultFiling, content.payload).fault
         _require_reporter(fault.id, fault.handling_region, content)
         # Only a new one: decisions that it brought along would be this region's own.
         if fault.version or fault.state != rules.ACKNOWLEDGED or fault.notes or fault.repair.ByteSize():
@@ -64,7 +64,7 @@ class FaultEnvelopes:
 
     def _commanded(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
         """The region in which a fault was reported passes on what the customer says."""
-        command = parse(FaultCommand, content.payload)
+        command = received(FaultCommand, content.payload)
         row = find_fault(tx, command.id)
         if row is None or row.fault.owner_region != self._context.region:
             raise Refused(Reason.REASON_FAULT_NOT_FOUND, fault=command.id)
@@ -85,7 +85,7 @@ class FaultEnvelopes:
 
     def _updated(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
         """The region in which a fault is has a new version of it: reported here, or of a number of this region."""
-        snapshot = parse(FaultUpdate, content.payload).fault
+        snapshot = received(FaultUpdate, content.payload).fault
         if snapshot.id != content.subject or snapshot.owner_region != content.origin or not snapshot.version:
             raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
         row = find_fault(tx, snapshot.id)

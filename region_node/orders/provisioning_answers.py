@@ -14,6 +14,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import LocalizedText
 from gateway.clock import to_timestamp
 from gateway.errors import Refused, is_temporary, text
+from gateway.plain_text import acting_character, visible
 from gateway.store.port import Transaction
 from region_node.context import RegionContext
 from region_node.customers.rows import line_of
@@ -130,7 +131,9 @@ def _current(tx: Transaction, asked: Asked) -> Task | None:
 
 def _are_of_the_contract(results: Mapping[str, str]) -> bool:
     return len(results) <= RESULTS_LIMIT and all(
-        0 < len(name) <= _NAME_LIMIT and len(value) <= rules.TEXT_LIMIT and "\0" not in name + value
+        0 < len(name) <= _NAME_LIMIT
+        and len(value) <= rules.TEXT_LIMIT
+        and acting_character(name + value, lines=False) is None
         for name, value in results.items()
     )
 
@@ -139,7 +142,7 @@ def _refused(
     tx: Transaction, context: RegionContext, order: Order, task: Task, problem: LocalizedText, now: datetime
 ) -> None:
     """The system says no, and the region's staff decide. Why the order is undone stays its error."""
-    told = LocalizedText(zh_cn=problem.zh_cn[: rules.TEXT_LIMIT], en=problem.en[: rules.TEXT_LIMIT])
+    told = LocalizedText(zh_cn=visible(problem.zh_cn)[: rules.TEXT_LIMIT], en=visible(problem.en)[: rules.TEXT_LIMIT])
     give_to_staff(tx, task, f"{told.zh_cn} {told.en}")
     if task.phase != Phase.UNDO:
         rules.note_error(order, Refused(Reason.REASON_FULFILMENT_FAILED, problem_zh_cn=told.zh_cn, problem_en=told.en))

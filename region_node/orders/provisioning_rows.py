@@ -8,6 +8,7 @@ from enum import IntEnum
 
 from gateway import vault
 from gateway.clock import to_microseconds
+from gateway.plain_text import visible
 from gateway.store.port import Transaction
 from region_node.subjects import order_subject
 
@@ -179,5 +180,5 @@ def _opened(tx: Transaction, row: _AtRest) -> Task:
 
 
 def _short(problem: str) -> str:
-    """What a foreign system says may be of any length, and PostgreSQL takes no NUL."""
-    return problem.replace("\0", "")[:_PROBLEM_LIMIT]
+    """What a foreign system says may be of any length, and hold anything."""
+    return visible(problem)[:_PROBLEM_LIMIT]

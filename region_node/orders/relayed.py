@@ -15,7 +15,7 @@ from gateway.store.port import Transaction
 from region_node.context import RegionContext
 from region_node.orders import handling, home, intake, rules
 from region_node.orders.rows import OrderRow, find_order, insert_order
-from region_node.payloads import parse, refusal_of
+from region_node.payloads import parse, received, refusal_of
 
 
 class OrderEnvelopes:
@@ -34,7 +34,7 @@ class OrderEnvelopes:
 
     def _submitted(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
         """A handling region hands in an order of one of our customers."""
-        order = parse(OrderSubmission, content.payload).order
+        order = received(OrderSubmission, content.payload).order
         _require_owner(order.id, order.handling_region, content)
         # Steps said to be done, or a result said to be there, would let an order pass the home region's review.
         if order.version or order.steps_done or order.product_id or order.state != rules.ACKNOWLEDGED:
@@ -62,7 +62,7 @@ class OrderEnvelopes:
 
     def _commanded(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
         """A handling region asks something about an order that it handles."""
-        command = parse(OrderCommand, content.payload)
+        command = received(OrderCommand, content.payload)
         row = find_order(tx, command.order_id)
         if row is None:
             return self._commanded_unknown(tx, content, command, now)
@@ -116,7 +116,7 @@ class OrderEnvelopes:
 
     def _updated(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
         """The home region has a new version of an order that we handle."""
-        snapshot = parse(OrderUpdate, content.payload).order
+        snapshot = received(OrderUpdate, content.payload).order
         row = find_order(tx, snapshot.id)
         if row is None or row.order.home_region != content.origin:
             raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)

@@ -301,8 +301,6 @@ def _typed(name: str, written: str, specification: CharacteristicSpecification) 
         return int(written)
     if value_type == ValueType.VALUE_TYPE_TIME:
         return _instant(name, written)
-    if "\0" in written:
-        raise Refused(Reason.REASON_CHARACTERISTIC_INVALID, name=name, problem="holds a NUL character")
     if len(written) > TEXT_LIMIT:
         raise Refused(Reason.REASON_CHARACTERISTIC_INVALID, name=name, problem=f"longer than {TEXT_LIMIT} characters")
     if value_type == ValueType.VALUE_TYPE_CHOICE and written not in specification.choices:

@@ -17,7 +17,7 @@ from region_node.documents.rows import DOCUMENT_SUBJECTS
 from region_node.erasure.elsewhere import Elsewhere, kept_elsewhere
 from region_node.faults.rows import find_fault
 from region_node.orders.rows import find_order
-from region_node.payloads import parse
+from region_node.payloads import received
 from region_node.retention.elsewhere import HOLD_SUBJECTS, forget_telling, tell_until
 from region_node.support.rows import find_support_request
 
@@ -37,7 +37,7 @@ class HoldEnvelopes:
 
         What is not here, or not yet, is noted too: it is held once it comes.
         """
-        update = parse(HoldUpdate, content.payload)
+        update = received(HoldUpdate, content.payload)
         if not content.subject.startswith(HOLD_SUBJECTS) or update.version < 1:
             raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="it names nothing that could be held")
         subject, until = content.subject.removeprefix(HOLD_SUBJECTS), _until(update)

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from google.protobuf.message import DecodeError, Message
+from google.protobuf.message import Message
 
 from gateway.api.region.v1.sharing_envelopes_pb2 import SharingQuery
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome
@@ -13,6 +13,7 @@ from gateway.relay.border import Kinds, Query
 from gateway.relay.envelopes import Answer
 from gateway.store.port import Transaction
 from region_node.context import RegionContext
+from region_node.payloads import received
 from region_node.requests import Questioner, require_name
 from region_node.sharing.consents import give_consent, withdraw_consent
 from region_node.sharing.lists import list_disclosures, list_grants
@@ -66,10 +67,7 @@ class SharingEnvelopes:
         return {EnvelopeKind.ENVELOPE_KIND_SHARING: Query(self._asked)}
 
     def _asked(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
-        try:
-            query = SharingQuery.FromString(content.payload)
-        except DecodeError:
-            raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="unreadable payload") from None
+        query = received(SharingQuery, content.payload)
         require_name("operator", content.operator)
         questioner = Questioner(content.origin, content.operator, query.role == Role.ROLE_STAFF)
         response = answer_query(tx, self._context, query, questioner, now)

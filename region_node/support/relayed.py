@@ -12,7 +12,7 @@ from gateway.relay.border import Command, Kinds, Query
 from gateway.relay.envelopes import Answer
 from gateway.store.port import Transaction
 from region_node.context import RegionContext
-from region_node.payloads import parse, refusal_of
+from region_node.payloads import parse, received, refusal_of
 from region_node.requests import require_length, require_name
 from region_node.support import handling, owner, registry, rules
 from region_node.support.measured import measured_here
@@ -36,7 +36,7 @@ class SupportEnvelopes:
 
     def _commanded(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
         """The opening region hands in a support request, or says something of it."""
-        command = parse(SupportCommand, content.payload)
+        command = received(SupportCommand, content.payload)
         if command.id != content.subject or not command.id.startswith(f"{content.origin}/S"):
             raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
         require_name("staff_id", command.staff_id)
@@ -90,7 +90,7 @@ class SupportEnvelopes:
 
     def _updated(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
         """The region at fault has a new version of a support request: opened here, or of a number of this region."""
-        snapshot = parse(SupportUpdate, content.payload).request
+        snapshot = received(SupportUpdate, content.payload).request
         if snapshot.id != content.subject or snapshot.owner_region != content.origin or not snapshot.version:
             raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
         row = find_support_request(tx, snapshot.id)
@@ -121,7 +121,7 @@ class SupportEnvelopes:
 
     def _searched(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
         """Staff of another region look for experts or spares, or for what was measured of links."""
-        asked = parse(SupportSearch, content.payload)
+        asked = received(SupportSearch, content.payload)
         if asked.HasField("links"):
             found = measured_here(tx, self._context, asked.links.links, now)
             return Answer(Outcome.OUTCOME_ACCEPTED, result=LinksMeasured(measurements=found).SerializeToString())

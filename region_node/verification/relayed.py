@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from google.protobuf.message import DecodeError, Message
+from google.protobuf.message import Message
 
 from gateway.api.region.v1.verification_envelopes_pb2 import VerificationQuery
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome
@@ -10,6 +10,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.relay.border import Kinds, SlowQuery
 from gateway.relay.envelopes import Answer
+from region_node.payloads import received
 from region_node.requests import Questioner, require_name
 from region_node.verification.desk import VerificationDesk
 
@@ -25,10 +26,7 @@ class VerificationEnvelopes:
         return {EnvelopeKind.ENVELOPE_KIND_VERIFICATION: SlowQuery(self._asked)}
 
     async def _asked(self, content: EnvelopeContent, now: datetime) -> Answer:
-        try:
-            query = VerificationQuery.FromString(content.payload)
-        except DecodeError:
-            raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="unreadable payload") from None
+        query = received(VerificationQuery, content.payload)
         require_name("operator", content.operator)
         result = await self._answer(Questioner(content.origin, content.operator), query)
         return Answer(Outcome.OUTCOME_ACCEPTED, result=result.SerializeToString())

@@ -2,15 +2,12 @@
 
 from datetime import datetime
 
-from google.protobuf.message import DecodeError
-
 from gateway.api.region.v1.witnessing_pb2 import WitnessStatement
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome
-from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
 from gateway.relay.border import Border, Kinds, Query
 from gateway.relay.envelopes import Answer
 from gateway.store.port import Transaction
+from region_node.payloads import received
 from region_node.witnessing.keeping import keep
 
 
@@ -25,9 +22,6 @@ class WitnessEnvelopes:
         return {EnvelopeKind.ENVELOPE_KIND_WITNESS: Query(self._told, is_noted=False)}
 
     def _told(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
-        try:
-            statement = WitnessStatement.FromString(content.payload)
-        except DecodeError:
-            raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="unreadable payload") from None
+        statement = received(WitnessStatement, content.payload)
         answer = keep(tx, self._border, content.origin, statement, now)
         return Answer(Outcome.OUTCOME_ACCEPTED, result=answer.SerializeToString())

@@ -120,23 +120,29 @@ class Coordinator(FederationServiceServicer):
         changed.set()
 
 
+def border(services: Sequence[Service], region: str = "") -> BorderInterceptor:
+    """What stands before these services at a node of this region, or at a coordinator."""
+
+    async def denied(identity: Identity, method: str, refused: Refused) -> None:
+        return None
+
+    return BorderInterceptor(
+        BorderPorts(
+            FEDERATION,
+            AccessRules([service.descriptor for service in services], region),
+            Tracing(trace.get_tracer("test")),
+            CallMetrics(metrics.get_meter("test")),
+            denied,
+        )
+    )
+
+
 @asynccontextmanager
 async def serving(
     certificates: Certificates, path: str, services: Sequence[Service], region: str = ""
 ) -> AsyncIterator[str]:
     """The endpoint of a server of this member, with the border in front; at the end it is gone at once."""
-
-    async def denied(identity: Identity, method: str, refused: Refused) -> None:
-        return None
-
-    ports = BorderPorts(
-        FEDERATION,
-        AccessRules([service.descriptor for service in services], region),
-        Tracing(trace.get_tracer("test")),
-        CallMetrics(metrics.get_meter("test")),
-        denied,
-    )
-    server = grpc.aio.server(interceptors=[BorderInterceptor(ports)], options=server_options())
+    server = grpc.aio.server(interceptors=[border(services, region)], options=server_options())
     for service in services:
         service.add(server)
     port = server.add_secure_port("127.0.0.1:0", server_credentials(certificates.credentials(path), CLOCK))

@@ -111,14 +111,14 @@ SPOILED: list[tuple[str, Spoil, str]] = [
         lambda c, o: o.documents.append(Document(keyed_hash=bytes(40_000))),
         "MESSAGE_TOO_LARGE",
     ),
-    ("a hundred thousand documents", lambda c, o: o.documents.extend([Document()] * 100_000), "MESSAGE_TOO_LARGE"),
+    ("a hundred thousand documents", lambda c, o: o.documents.extend([Document()] * 100_000), "TOO_MANY_ELEMENTS"),
     ("no applicant", _set(applicant=Applicant.APPLICANT_UNSPECIFIED), "APPLICANT_NOT_ALLOWED"),
     ("an unknown characteristic", _has(colour="red"), "CHARACTERISTIC_INVALID"),
     ("a characteristic without a name", _has(**{"": "red"}), "CHARACTERISTIC_INVALID"),
     ("a characteristic of thirty kilobytes", _has(**{LONG: "red"}), "CHARACTERISTIC_INVALID"),
     ("no reason", lambda counter, order: order.characteristics.pop("reason"), "CHARACTERISTIC_MISSING"),
     ("a reason of 257 characters", _has(reason="x" * 257), "CHARACTERISTIC_INVALID"),
-    ("a reason with a NUL", _has(reason="abroad\0"), "CHARACTERISTIC_INVALID"),
+    ("a reason with a NUL", _has(reason="abroad\0"), "CHARACTER_NOT_ALLOWED"),
     ("a time without a zone", _has(start="2031-01-01T08:00:00"), "CHARACTERISTIC_INVALID"),
     ("a date", _has(start="2031-01-01"), "CHARACTERISTIC_INVALID"),
     ("a time that is none", _has(start="tomorrow"), "CHARACTERISTIC_INVALID"),
@@ -303,7 +303,7 @@ def _customer_faults(counter: Counter) -> Iterator[tuple[str, customer_api.Custo
     for field in ("name", "email", "id"):
         customer = counter.customer(counter.federation.next_number(counter.region))
         setattr(customer, field, "x\0")
-        yield "REQUEST_INVALID", customer
+        yield "CHARACTER_NOT_ALLOWED", customer
 
 
 async def test_one_bad_customer_keeps_the_whole_batch_out(federation: Federation, guangdong: Counter) -> None:

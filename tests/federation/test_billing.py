@@ -92,7 +92,7 @@ async def test_a_months_usage_is_billed_at_home_and_shown_elsewhere_and_arrears_
     ("field", "value", "reason"),
     [
         ("id", "", "REQUEST_INVALID"),
-        ("id", "nul\0", "REQUEST_INVALID"),
+        ("id", "nul\0", "CHARACTER_NOT_ALLOWED"),
         ("kind", 0, "REQUEST_INVALID"),
         ("quantity", 0, "REQUEST_INVALID"),
         ("quantity", 2**60, "REQUEST_INVALID"),

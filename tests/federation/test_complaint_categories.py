@@ -43,7 +43,7 @@ async def test_where_nobody_could_tell_a_person_decides(guangdong: Counter) -> N
     assert between.confidence == between.candidates[0].confidence > 0
 
 
-@pytest.mark.parametrize("text", ["", " \n", "慢" * 10_001, "a\0b"])
+@pytest.mark.parametrize("text", ["", " \n", "慢" * 10_001])
 async def test_a_text_that_is_missing_or_too_long_is_refused(guangdong: Counter, text: str) -> None:
     told = await refusal(proposed(guangdong, text))
     assert told.reason == "REQUEST_INVALID"

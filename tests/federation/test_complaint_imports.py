@@ -207,7 +207,7 @@ async def test_what_no_complaint_can_be_is_rejected_with_its_line(
     federation: Federation, old: OldSystem, now: datetime
 ) -> None:
     good = old.closed(filed=now - 3 * DAY, took=HOUR)
-    wrong = [old.closed(filed=now - 3 * DAY, took=HOUR) for _ in range(14)]
+    wrong = [old.closed(filed=now - 3 * DAY, took=HOUR) for _ in range(15)]
     wrong[0].external_reference = ""
     wrong[1].request.category, wrong[1].request.description = "", "客户来电"  # which may be about anything
     wrong[2].request.category = "NO_SUCH"
@@ -223,6 +223,7 @@ async def test_what_no_complaint_can_be_is_rejected_with_its_line(
     wrong[12].ended_as = CANCELLED  # and resolved
     wrong[13] = old.complaint(filed=now - 3 * DAY)
     wrong[13].ended_as = REJECTED  # of what is still open
+    wrong[14].request.description = "乱收费\x1b]52;c;cm0=\x07"
     elsewhere = old.complaint(federation.next_number("guangdong"), filed=now - DAY)
     answers = await old.hand_over([good, *wrong, elsewhere, None])
     assert rejected(answers) == [
@@ -231,8 +232,9 @@ async def test_what_no_complaint_can_be_is_rejected_with_its_line(
         (5, "COMPLAINT_CATEGORY_UNKNOWN"),
         (6, "NUMBER_INVALID"),
         *((line, "REQUEST_INVALID") for line in range(7, 17)),
-        (17, "COMPLAINT_IMPORT_ELSEWHERE"),
-        (18, "REQUEST_INVALID"),
+        (17, "CHARACTER_NOT_ALLOWED"),
+        (18, "COMPLAINT_IMPORT_ELSEWHERE"),
+        (19, "REQUEST_INVALID"),
     ]
     assert answers[-1].created == 1
 

@@ -176,14 +176,13 @@ async def test_what_is_fulfilled_cannot_be_cancelled_while_it_waits_to_be_accept
         assert (await refusal(guangdong.cancel(order.id))).reason == "ORDER_TOO_LATE_TO_CANCEL"
 
 
-@pytest.mark.parametrize(("note", "problem"), [("x" * 1001, "longer than 1000 characters"), ("\0", "holds a NUL")])
-async def test_a_note_that_is_too_long_or_no_text_is_refused_and_the_order_waits_on(
-    federation: Federation, guangdong: Counter, sichuan: Counter, note: str, problem: str
+async def test_a_note_that_is_too_long_is_refused_and_the_order_waits_on(
+    federation: Federation, guangdong: Counter, sichuan: Counter
 ) -> None:
     async with offered(federation, "HOME_VISIT", "WORK_ORDER", Step.STEP_FULFIL, Step.STEP_ACCEPT):
         order = await hand_in(guangdong, "HOME_VISIT", await sichuan.new_customer())
-        told = await refusal(guangdong.confirm(order.id, agreed=True, note=note))
+        told = await refusal(guangdong.confirm(order.id, agreed=True, note="x" * 1001))
         assert (told.reason, told.parameters["field"]) == ("REQUEST_INVALID", "note")
-        assert told.parameters["problem"].startswith(problem)
+        assert told.parameters["problem"].startswith("longer than 1000 characters")
         longest = await guangdong.confirm(order.id, agreed=True, note="x" * 1000)
         assert (longest.state, len(longest.notes[0].text)) == (COMPLETED, 1000)

@@ -141,6 +141,18 @@ async def test_an_envelope_is_not_diverted_to_another_region(
     assert federation.database("henan").contents() == before
 
 
+async def test_a_text_that_acts_on_a_terminal_is_refused_from_another_region_too(
+    federation: Federation, guangdong: Counter, sichuan: Counter
+) -> None:
+    forger, number = Forger(federation, "guangdong"), await sichuan.new_customer()
+    order = fresh_submission(guangdong, number)
+    order.request.characteristics["reason"] = "abroad\x1b]52;c;cm0=\x07"
+    envelope = forger.seal("sichuan", SUBMIT, OrderSubmission(order=order), order.id)
+    assert refused(await forger.deliver(envelope, "sichuan")) == "CHARACTER_NOT_ALLOWED"
+    renamed = forger.seal("sichuan", SUBMIT, OrderSubmission(order=order), order.id, envelope_id="\x9b2J")
+    assert not_delivered(await forger.deliver(renamed, "sichuan")) == "CHARACTER_NOT_ALLOWED"
+
+
 async def test_only_the_home_region_updates_an_order(
     federation: Federation, henan: Forger, guangdong: Counter, sichuan: Counter
 ) -> None:

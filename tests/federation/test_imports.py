@@ -165,7 +165,7 @@ async def test_lines_that_cannot_be_taken_are_told_with_number_and_reason_and_le
 ) -> None:
     known = _customer(sichuan)
     await sichuan.create(known)
-    lines = some_lines(sichuan, 11)
+    lines = some_lines(sichuan, 12)
     lines[0].customer.ClearField("name")
     lines[1].customer.product.number = federation.next_number("guangdong")
     lines[2].customer.product.number = federation.next_number("")
@@ -176,6 +176,7 @@ async def test_lines_that_cannot_be_taken_are_told_with_number_and_reason_and_le
     lines[7].customer.product.plan_id = "guangdong-39"
     lines[8].ClearField("customer")
     lines[9].customer.CopyFrom(known)
+    lines[11].customer.name = "张\x1b[2J三"
     before = stored(federation)
     stream = Import(sichuan, new_hash(federation))
     await stream.begin()
@@ -191,9 +192,11 @@ async def test_lines_that_cannot_be_taken_are_told_with_number_and_reason_and_le
         (8, "CUSTOMER_EXISTS"),
         (9, "PLAN_UNKNOWN"),
         (10, "REQUEST_INVALID"),
+        (13, "CHARACTER_NOT_ALLOWED"),
     ]
     assert all(each.message.en and each.message.zh_cn for each in answer.rejected)
-    assert (answer.created, answer.existing, answer.rejected_total, answer.last_line) == (1, 1, 9, 12)
+    assert answer.rejected[-1].message.en == "The field name holds the character U+001B, which may not stand in it."
+    assert (answer.created, answer.existing, answer.rejected_total, answer.last_line) == (1, 1, 10, 13)
     assert stored(federation) == [int(str(count)) + more for count, more in zip(before, (1, 1, 2), strict=True)]
 
 

@@ -280,7 +280,7 @@ async def test_every_attempt_is_audited_at_home_without_what_was_said(
     [
         ({"code": ""}, "REQUEST_INVALID"),
         ({"code": "1" * 65}, "REQUEST_INVALID"),
-        ({"password": "\0"}, "REQUEST_INVALID"),
+        ({"password": "\0"}, "CHARACTER_NOT_ALLOWED"),
         ({"request_id": "a/b"}, "REQUEST_INVALID"),
         ({"request_id": ""}, "REQUEST_INVALID"),
         ({"number": "12"}, "NUMBER_INVALID"),

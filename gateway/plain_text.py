@@ -1,0 +1,49 @@
+"""Characters that act on whatever shows a text: refused where texts come in, made visible where they go out. Pure.
+
+Controls (Unicode category Cc) clear a terminal, write its clipboard (OSC 52) or forge its lines. Bidirectional marks,
+embeddings, overrides and isolates (UAX #9), and separators of lines, show a text otherwise than it is stored.
+"""
+
+import re
+from typing import Final
+
+# A carriage return before a newline belongs to it; alone it has what stands on the line written over.
+_ACTS: Final = (
+    r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u206f]"
+    r"|\r(?!\n)"
+)
+_ACTING: Final = re.compile(_ACTS)
+_ACTING_IN_A_LINE: Final = re.compile(rf"{_ACTS}|[\t\n\r]")
+# A spreadsheet takes a cell that begins so for a formula (OWASP, CSV injection).
+_FORMULA: Final = re.compile(r"[=+\-@\t\r\n\uff0b\uff0d\uff1d\uff20]")
+_NUMBER: Final = re.compile(r"[+-]?\d+(\.\d+)?")
+
+
+def acting_character(text: str, *, lines: bool) -> str | None:
+    """The first character of a text that acts, as `U+001B`; None where there is none.
+
+    With `lines` the text may have several, and tabs.
+    """
+    # Printable text, by far the most, is known at once.
+    if text.isprintable():
+        return None
+    found = (_ACTING if lines else _ACTING_IN_A_LINE).search(text)
+    return None if found is None else f"U+{ord(found[0]):04X}"
+
+
+def visible(text: str) -> str:
+    r"""The text with each acting character written as `\u001b`, which in JSON says the same; lines and tabs stay."""
+    return text if text.isprintable() else _ACTING.sub(_written, text)
+
+
+def spreadsheet_cell(text: str) -> str:
+    """The text for a cell of CSV: visible, and behind an apostrophe where a spreadsheet would compute it.
+
+    Numbers stay numbers, with a sign too: there is nothing to compute.
+    """
+    shown = visible(text)
+    return f"'{shown}" if _FORMULA.match(shown) and not _NUMBER.fullmatch(shown) else shown
+
+
+def _written(found: "re.Match[str]") -> str:
+    return f"\\u{ord(found[0]):04x}"
