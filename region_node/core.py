@@ -52,7 +52,8 @@ from region_node.documents.content_stream import ContentDesk
 from region_node.documents.on_file import RegisterDesk
 from region_node.documents.receiving import UPLOAD_TIMER, abandon
 from region_node.documents.relayed import DocumentEnvelopes
-from region_node.erasure.relayed import ErasureEnvelopes
+from region_node.erasure.of_numbers import NUMBER_TIMER, number_is_due
+from region_node.erasure.relayed import ERASURE_TIMER, ErasureEnvelopes, erasure_is_due
 from region_node.erasure.standing_told import (
     FORGET_TIMER,
     StandingEnvelopes,
@@ -262,6 +263,8 @@ def _timer_handlers(context: RegionContext) -> Mapping[str, TimerHandler]:
         REPAIR_TIMER: lambda tx, timer, now: limit_has_passed(tx, context, timer, now),
         FAULT_ENDED_TIMER: lambda tx, timer, now: fault_has_ended(tx, context, timer, now),
         SUPPORT_ENDED_TIMER: lambda tx, timer, now: support_has_ended(tx, context, timer, now),
+        ERASURE_TIMER: lambda tx, timer, now: erasure_is_due(tx, context, timer, now),
+        NUMBER_TIMER: lambda tx, timer, now: number_is_due(tx, context, timer, now),
         FORGET_TIMER: lambda tx, timer, now: forget_envelopes(tx, context, timer, now),
         SUSPENSION_TIMER: suspension_has_ended,
         UPLOAD_TIMER: abandon,
