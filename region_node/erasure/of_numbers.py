@@ -46,7 +46,7 @@ def number_is_due(tx: Transaction, context: RegionContext, timer: Timer, now: da
 def is_held(tx: Transaction, subject: str, index: str, now: datetime) -> bool:
     """Whether something, or all that hangs on the number with an index, must be kept for an authority or a court."""
     held = held_now(tx, now)
-    return subject in held.subjects or (index != "" and index in held.numbers)
+    return subject in held.subjects or index in held.numbers
 
 
 def look_again(tx: Transaction, kind: str, subject: str, now: datetime) -> None:

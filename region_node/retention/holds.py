@@ -112,7 +112,7 @@ def held_now(tx: Transaction, now: datetime) -> Held:
         customers,
         frozenset(line.product_id for line in lines),
         frozenset(line.account_id for line in lines),
-        frozenset(number_index(tx, line.number) for line in lines) | {each.index for each in told if each.index},
+        (frozenset(number_index(tx, line.number) for line in lines) | {each.index for each in told}) - {""},
         frozenset(each.subject for each in told),
     )
 

@@ -7,28 +7,39 @@ import pytest
 from google.protobuf.message import Message
 
 from gateway.api.federation.v1 import configuration_pb2
-from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintState, WorkItem
+from gateway.api.region.v1.complaint_envelopes_pb2 import ComplaintNoted
+from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintRequest, ComplaintState, WorkItem
 from gateway.api.region.v1.document_service_pb2 import DocumentUpload
 from gateway.api.region.v1.erasure_service_pb2 import CustomerStanding
+from gateway.api.region.v1.fault_pb2 import Fault, FaultReport
 from gateway.api.region.v1.order_envelopes_pb2 import OrderErasure
+from gateway.api.region.v1.order_pb2 import OrderState
 from gateway.api.region.v1.retention_envelopes_pb2 import HoldUpdate
 from gateway.api.region.v1.standing_envelopes_pb2 import StandingTold
+from gateway.api.region.v1.support_request_pb2 import SupportInquiry, SupportRequest
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind
 from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.api.types.v1.types_pb2 import LocalizedText
 from gateway.clock import to_timestamp
 from gateway.errors import Refused
 from gateway.numberplan import NumberPlan
 from gateway.relay.border import Command
 from gateway.timers import due_timers, fire
 from region_node.complaints.ended import ENDED_TIMER
+from region_node.complaints.index_rows import keep_indexed
 from region_node.complaints.rows import ComplaintRow, complaint_subject, insert_complaint
 from region_node.documents.files import REGISTERED, StoredFile, insert_file
+from region_node.erasure.destroying import destroy
 from region_node.erasure.of_numbers import NUMBER_TIMER, number_is_due
 from region_node.erasure.relayed import ERASURE_TIMER, ErasureEnvelopes, erasure_is_due
 from region_node.erasure.standing_told import FORGET_TIMER, StandingEnvelopes, complaint_has_ended
+from region_node.faults.rows import FaultRow, insert_fault
+from region_node.notices.rows import Notice, tell
 from region_node.retention.relayed import HoldEnvelopes
-from region_node.subjects import number_index, number_subject
+from region_node.subjects import number_index, number_subject, order_subject
+from region_node.support.rows import SupportRow, insert_support_request
 from tests.unit.purging import NOW, Archive, archive
+from tests.unit.situations import LINE
 
 THEIRS, ANOTHERS = "+8613900000007", "+8613900000008"
 DAY = timedelta(days=1)
@@ -203,3 +214,37 @@ def test_a_hold_that_came_before_what_it_names_counts_for_the_home_region_alone(
     register_id = document(kept, "paper")
     say(kept, "guangdong", f"document/{register_id}", OrderErasure())
     assert kept.count("document_files") == 0
+
+
+def test_the_index_of_a_number_is_found_nowhere_once_everything_about_it_is_erased(kept: Archive) -> None:
+    index, subject = number_index(kept.tx, LINE.number), number_subject(kept.tx, LINE.number)
+    order_id = kept.order("1", NOW, OrderState.ORDER_STATE_COMPLETED)
+    complaint(kept, "sichuan/1", "sichuan", request=ComplaintRequest(number=LINE.number))
+    fault = Fault(id="sichuan/F1", version=1, report=FaultReport(number=LINE.number), creation_date=to_timestamp(NOW))
+    fault.outages.add(start_time=fault.creation_date, end_time=fault.creation_date)
+    insert_fault(kept.tx, FaultRow(fault, ""), 1, NOW)
+    asked = SupportRequest(id="sichuan/S1", version=1, inquiry=SupportInquiry(number=LINE.number))
+    asked.creation_date.CopyFrom(to_timestamp(NOW))
+    insert_support_request(kept.tx, SupportRow(asked, ""), 1, NOW)
+    document(kept, "paper", LINE.number)
+    tell(kept.tx, Notice("1", "TOLD", LINE.number, LocalizedText(en="something")), NOW)
+    insert = (
+        "INSERT INTO import_rejections (sha256, number, reason, parameters, subject) VALUES ('', 1, 1, '', :subject)"
+    )
+    kept.tx.execute(insert, subject=subject)
+    noted = ComplaintNoted(docket="henan/1", number=LINE.number, category="OTHER", creation_date=to_timestamp(NOW))
+    keep_indexed(kept.tx, noted, "")
+    assert found_in(kept, index) >= {"orders", "complaints", "faults", "support_requests", "document_files", "notices"}
+    subjects = [order_subject(order_id), complaint_subject("sichuan/1"), "fault/sichuan/F1", "support/sichuan/S1"]
+    destroy(kept.tx, kept.context, [*subjects, subject], NOW)
+    assert found_in(kept, index) == set()
+
+
+def found_in(kept: Archive, index: str) -> set[str]:
+    """The tables in which an index stands."""
+    names = kept.tx.all(str, "SELECT name FROM sqlite_master WHERE type = 'table'")
+    return {
+        name
+        for name in names
+        if any(index in str(cell) for row in kept.tx.all(lambda *row: row, f"SELECT * FROM {name}") for cell in row)
+    }
