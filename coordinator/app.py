@@ -70,6 +70,7 @@ from gateway.files import replace_file
 from gateway.interceptor import BorderInterceptor, BorderPorts
 from gateway.server import Server, Service, run_until_stopped, stop_tasks
 from gateway.signing import TrustedKeys
+from gateway.starting import persistently
 from gateway.store.port import Store
 from gateway.store.schema import migrations_of
 from gateway.telemetry import Telemetry
@@ -109,7 +110,8 @@ class Coordinator:
     async def start(cls, settings: CoordinatorSettings, clock: Clock | None = None) -> "Coordinator":
         """Opens the database and the registry, listens, and enters the registry.
 
-        Raises CredentialsUnusable, StoreUnusable, RegistryUnreachable, PortInUse or OSError; then nothing is left open.
+        Raises CredentialsUnusable, StoreUnusable, RegistryUnreachable, PortInUse, OSError or StoppedWhileStarting; then
+        nothing is left open.
         """
         async with contextlib.AsyncExitStack() as stack:
             clock = clock or SystemClock()
@@ -123,7 +125,7 @@ class Coordinator:
             # Only now: before the lock of the store, the file could be that of a coordinator that runs.
             if settings.port_file is not None:
                 settings.port_file.unlink(missing_ok=True)
-            registry = await _open_registry(settings, clock, store)
+            registry = await persistently(lambda: _open_registry(settings, clock, store))
             stack.push_async_callback(registry.close)
             observe_age(telemetry.meter, registry, clock)
             parts = _parts(settings, clock, store, registry, telemetry)

@@ -1,11 +1,11 @@
 """A gRPC server with the border in front, health, and a drain that loses nothing."""
 
 import asyncio
+import contextlib
 import gc
 import signal
 import sys
 from collections.abc import Callable, Collection, Coroutine, Sequence
-from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -18,6 +18,7 @@ from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
 from grpc_reflection.v1alpha import reflection
 
 from gateway.interceptor import BorderInterceptor
+from gateway.starting import StoppedWhileStarting, told_to_stop
 from gateway.tls import server_options
 
 # Calls and streams at a time, of all callers: further ones are refused with RESOURCE_EXHAUSTED before they are read.
@@ -28,7 +29,6 @@ SWITCH_INTERVAL = 0.0005
 # Messages make garbage that reference counting removes; CPython's default looks for cycles 30 times as often.
 GARBAGE_THRESHOLD = 20_000
 _STOPPING = (signal.SIGTERM, signal.SIGINT)
-_told_to_stop: ContextVar[asyncio.Event | None] = ContextVar("told_to_stop", default=None)
 
 
 S = TypeVar("S")
@@ -101,7 +101,7 @@ async def wait_for_stop() -> None:
     """Returns when the process, which has started, is told to stop by SIGTERM or SIGINT; at once if it was before."""
     # Modules, descriptors and the configuration live as long as the process: no need to look for cycles among them.
     gc.freeze()
-    stop = _told_to_stop.get() or asyncio.Event()
+    stop = told_to_stop.get() or asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in _STOPPING:
         loop.add_signal_handler(number, stop.set)
@@ -124,7 +124,7 @@ async def run_until_stopped(loops: Collection["asyncio.Task[None]"]) -> None:
 async def _remembering(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
     """Runs `main`, and remembers that the process was told to stop while it starts. Told so twice, it ends there."""
     stop = asyncio.Event()
-    _told_to_stop.set(stop)
+    told_to_stop.set(stop)
     loop = asyncio.get_running_loop()
 
     def told() -> None:
@@ -134,7 +134,8 @@ async def _remembering(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
 
     for number in _STOPPING:
         loop.add_signal_handler(number, told)
-    await main()
+    with contextlib.suppress(StoppedWhileStarting):
+        await main()
 
 
 def run_process(main: Callable[[], Coroutine[Any, Any, None]]) -> None:

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from gateway.region_keys import KEY_BYTES, RegionKeys, SubjectKey
 from gateway.store.among import rows_among
-from gateway.store.port import Transaction, Value
+from gateway.store.port import Destroyed, Transaction, Value
 
 _VERSION = b"\x01"
 _NONCE_BYTES = 12  # of AES-GCM (NIST SP 800-38D, 8.2)
@@ -126,14 +126,19 @@ def destroy(tx: Transaction, subjects: Sequence[str]) -> list[str]:
     """Destroys the keys of subjects; returns the ids of those that there were."""
     tx.subject_keys.clear()
     destroyed = key_ids_of(tx, subjects)
-    tx.execute_many("DELETE FROM data_keys WHERE subject = :subject", [{"subject": each} for each in subjects])
+    if destroyed:
+        tx.execute_many("DELETE FROM data_keys WHERE subject = :subject", [{"subject": each} for each in subjects])
+        tx.publish(Destroyed())
     return destroyed
 
 
 def destroy_by_id(tx: Transaction, key_ids: Sequence[str]) -> int:
     """Destroys keys that were destroyed before and have come back, as with an older backup; returns how many."""
     tx.subject_keys.clear()
-    return tx.execute_many("DELETE FROM data_keys WHERE key_id = :key_id", [{"key_id": each} for each in key_ids])
+    destroyed = tx.execute_many("DELETE FROM data_keys WHERE key_id = :key_id", [{"key_id": each} for each in key_ids])
+    if destroyed:
+        tx.publish(Destroyed())
+    return destroyed
 
 
 def rewrap_page(tx: Transaction, limit: int) -> int:

@@ -6,6 +6,7 @@ import logging
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from opentelemetry.metrics import Meter
 
@@ -26,6 +27,7 @@ from gateway.relay.workers import ThreadWorkers
 from gateway.rotation import KeyFile, Rotation
 from gateway.server import Server, run_until_stopped, stop_tasks
 from gateway.signing import Signer, TrustedKeys
+from gateway.starting import persistently
 from gateway.store.port import Store
 from gateway.store.schema import migrations_of
 from gateway.telemetry import Telemetry
@@ -92,7 +94,8 @@ class RegionNode:
     async def start(cls, settings: RegionSettings, clock: Clock | None = None) -> "RegionNode":
         """Opens the database, takes up what was left, listens and joins.
 
-        Raises CredentialsUnusable, RegionKeysUnusable, StoreUnusable, PortInUse or OSError; then nothing is left open.
+        Raises CredentialsUnusable, RegionKeysUnusable, StoreUnusable, PortInUse, OSError or StoppedWhileStarting; then
+        nothing is left open.
         """
         async with contextlib.AsyncExitStack() as stack:
             clock = clock or SystemClock()
@@ -101,10 +104,10 @@ class RegionNode:
             stack.callback(telemetry.shutdown)
             ports = await _open(settings, clock, telemetry, stack)
             keeper = ErasedKeysKeeper(ports.erased_keys, ports.store, clock)
-            await keeper.start()
+            await persistently(keeper.start)
             rotation = Rotation(ports.key_file, ports.store)
             rotation.observe(telemetry.meter)
-            await seal_what_is_clear(ports.store)
+            await persistently(partial(seal_what_is_clear, ports.store))
             client = _membership(ports)
             stack.push_async_callback(client.close)
             client.load()

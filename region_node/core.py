@@ -3,8 +3,10 @@
 import asyncio
 import logging
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
 from secrets import SystemRandom
 
 from gateway.clock import Clock
@@ -21,7 +23,8 @@ from gateway.relay.service import Receiver
 from gateway.relay.settling import Settler
 from gateway.relay.transport import Transport
 from gateway.relay.workers import Workers
-from gateway.store.port import Store
+from gateway.starting import persistently
+from gateway.store.port import Store, Transaction
 from gateway.timers import Scheduler, TimerHandler
 from gateway.tracing import Tracing
 from region_node.agreements.of_measurements import CONFORMANCE_TIMER, conformance_is_due, ensure_conformance
@@ -52,7 +55,8 @@ from region_node.documents.content_stream import ContentDesk
 from region_node.documents.on_file import RegisterDesk
 from region_node.documents.receiving import UPLOAD_TIMER, abandon
 from region_node.documents.relayed import DocumentEnvelopes
-from region_node.erasure.relayed import ErasureEnvelopes
+from region_node.erasure.of_numbers import NUMBER_TIMER, number_is_due
+from region_node.erasure.relayed import ERASURE_TIMER, ErasureEnvelopes, erasure_is_due
 from region_node.erasure.standing_told import (
     FORGET_TIMER,
     StandingEnvelopes,
@@ -159,12 +163,11 @@ class RegionCore:
         self.loops: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        """Takes up what an earlier process left, then runs by itself."""
-        await self._claims.start()
-        await self._ports.store.write(lambda tx: ensure_reminders(tx, self._ports.clock.now()))
-        await self._ports.store.write(lambda tx: ensure_purge(tx, self._ports.clock.now()))
-        await self._ports.store.write(lambda tx: ensure_statements(tx, self._ports.clock.now()))
-        await self._ports.store.write(lambda tx: ensure_conformance(tx, self._ports.clock.now()))
+        """Takes up what an earlier process left, then runs by itself. Raises StoppedWhileStarting."""
+        await persistently(self._claims.start)
+        for ensure in (ensure_reminders, ensure_purge, ensure_statements, ensure_conformance):
+            await persistently(partial(self._ensure, ensure))
+        waits = await persistently(lambda: self._ports.store.read(_what_waits))
         self._ports.context.border.current.on_update(self._note_state)
         self._state_changed.set()
         loop = asyncio.get_running_loop()
@@ -173,17 +176,20 @@ class RegionCore:
         ]
         if self._ports.provider is not None:
             self.loops.append(loop.create_task(_worker(self._ports, self._ports.provider).run()))
-        elif await self._ports.store.read(next_due) is not None:
+        elif waits.is_to_be_provisioned:
             _log.error("orders wait for a system of the region's own, and the settings name none: providers.fulfilment")
         if self._ports.notifier is not None:
             delivery = NoticeDelivery(self._ports.store, self._ports.clock, self._ports.notifier)
             self.loops.append(loop.create_task(delivery.run()))
-        for name in await self._ports.store.read(waiting_sinks):
+        for name in waits.sinks:
             if name not in self._ports.sinks:
                 _log.error("escalations wait for the sink %s, and the settings name none: escalations.%s", name, name)
         self.loops.extend(loop.create_task(telling.run()) for telling in self.tellings)
         if self._ports.store.is_shared:
             self.loops.append(loop.create_task(self._claims.run()))
+
+    async def _ensure(self, ensure: Callable[[Transaction, datetime], None]) -> None:
+        await self._ports.store.write(lambda tx: ensure(tx, self._ports.clock.now()))
 
     async def stop(self) -> None:
         """Stops lanes and scheduler. What is not finished is durable and goes on with the next process."""
@@ -208,6 +214,18 @@ class RegionCore:
                     _log.warning("held orders are looked at again soon: %s", refused)
                     await asyncio.sleep(HELD_AGAIN)
                     self._state_changed.set()
+
+
+@dataclass(frozen=True)
+class _Waiting:
+    """What an earlier process has left for systems of the region's own."""
+
+    is_to_be_provisioned: bool
+    sinks: Sequence[str]
+
+
+def _what_waits(tx: Transaction) -> _Waiting:
+    return _Waiting(next_due(tx) is not None, waiting_sinks(tx))
 
 
 def _worker(ports: CorePorts, provider: FulfilmentProvider) -> FulfilmentWorker:
@@ -262,6 +280,8 @@ def _timer_handlers(context: RegionContext) -> Mapping[str, TimerHandler]:
         REPAIR_TIMER: lambda tx, timer, now: limit_has_passed(tx, context, timer, now),
         FAULT_ENDED_TIMER: lambda tx, timer, now: fault_has_ended(tx, context, timer, now),
         SUPPORT_ENDED_TIMER: lambda tx, timer, now: support_has_ended(tx, context, timer, now),
+        ERASURE_TIMER: lambda tx, timer, now: erasure_is_due(tx, context, timer, now),
+        NUMBER_TIMER: lambda tx, timer, now: number_is_due(tx, context, timer, now),
         FORGET_TIMER: lambda tx, timer, now: forget_envelopes(tx, context, timer, now),
         SUSPENSION_TIMER: suspension_has_ended,
         UPLOAD_TIMER: abandon,

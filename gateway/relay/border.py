@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, ReceiptContent
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
 from gateway.federation.current import CurrentFederation
 from gateway.relay.envelopes import Answer
 from gateway.sealing_keys import SealingKeys
@@ -82,3 +84,11 @@ class Border:
     """What the keys of single batches and answers are drawn from."""
     sealing_keys: SealingKeys = field(default_factory=SealingKeys)
     """What batches for other regions are sealed to."""
+
+    def require_known_revision(self, content: EnvelopeContent) -> None:
+        """Raises Refused with CONFIGURATION_MISSING where the origin knows a later configuration than this region.
+
+        What it says may be right by that one: it is taken up once this region has heard of it.
+        """
+        if content.federation_revision > self.current.revision:
+            raise Refused(Reason.REASON_CONFIGURATION_MISSING)

@@ -79,6 +79,14 @@ class CommittedElsewhere:
     subjects: frozenset[str]
 
 
+@dataclass(frozen=True)
+class Destroyed:
+    """Published by an operation that has deleted what nobody may find any more: a key by which something is sealed.
+
+    The engine leaves it in no log of its own either, as far as it has the means.
+    """
+
+
 class Store(Protocol):
     """Runs operations. An operation is synchronous: nothing can come between its reading, deciding and writing.
 

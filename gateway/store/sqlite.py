@@ -20,7 +20,7 @@ from gateway.files import make_private
 from gateway.region_keys import RegionKeys, SubjectKey
 from gateway.store.commit_queue import CommitQueue
 from gateway.store.group_commit import Outcome, run_alone, start_batch
-from gateway.store.port import DatabaseInUse, Operation, Transaction, Value
+from gateway.store.port import DatabaseInUse, Destroyed, Operation, Transaction, Value
 from gateway.store.schema import Migration
 from gateway.store.sqlite_schema import require_current
 
@@ -32,6 +32,9 @@ WATERMARK_BYTES = (
     256 * 1024 * 1024
 )  # free disk below which no new work is accepted; SQLite cannot even delete on a full disk
 WATERMARK_INTERVAL = 1.0  # seconds between looks at the disk
+BUSY_MS = 1000  # for which a statement waits for another process that looks at the file
+EMPTYING_BUSY_MS = 50  # for which emptying the log does: all writers wait meanwhile
+EMPTYING_REST = 1.0  # seconds until it is tried again
 
 
 class SqliteTransaction:
@@ -115,6 +118,20 @@ class SqliteDatabase:
         """See the port."""
         return SqliteTransaction(self._connection, self.keys)
 
+    def empty_log(self) -> bool:
+        """Takes all of the write-ahead log into the file, and cuts it off: only there deleted content is overwritten.
+
+        False where somebody who reads, or the disk, is in the way. No transaction is open.
+        """
+        try:
+            self._connection.execute(f"PRAGMA busy_timeout={EMPTYING_BUSY_MS}")
+            is_busy, _, _ = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            self._connection.execute(f"PRAGMA busy_timeout={BUSY_MS}")
+        except sqlite3.OperationalError:
+            self._suspect = True
+            return False
+        return not is_busy
+
     def close(self) -> None:
         """Lets go of the file."""
         self._connection.close()
@@ -127,7 +144,7 @@ def _connect(path: str) -> sqlite3.Connection:
     connection.execute("PRAGMA foreign_keys=ON")
     # What is deleted, a destroyed key above all, is overwritten and not left behind in the file.
     connection.execute("PRAGMA secure_delete=ON")
-    connection.execute("PRAGMA busy_timeout=1000")
+    connection.execute(f"PRAGMA busy_timeout={BUSY_MS}")
     return connection
 
 
@@ -176,6 +193,9 @@ class SqliteStore:
         self._disk_checked = 0.0
         self._has_room = True
         self._queue = CommitQueue(self._commit, sqlite3.DatabaseError)
+        self._emptying: asyncio.TimerHandle | None = None
+        # A process that was killed may have left in the log what it had destroyed.
+        self._log_is_emptied(self._database.empty_log())
 
     def write(self, operation: Operation[T]) -> "asyncio.Future[T]":
         """See the port."""
@@ -203,6 +223,8 @@ class SqliteStore:
 
     async def close(self) -> None:
         """See the port."""
+        if self._emptying is not None:
+            self._emptying.cancel()
         await self._queue.close()
         self._disk.shutdown()
         self._reader.close()
@@ -217,9 +239,22 @@ class SqliteStore:
                 await loop.run_in_executor(self._disk, self._database.commit)
             except self._database.failures:
                 self._database.rollback()
-            else:
-                return outcomes
-        return await loop.run_in_executor(self._disk, run_alone, self._database, operations)
+                outcomes = None
+        if outcomes is None:
+            outcomes = await loop.run_in_executor(self._disk, run_alone, self._database, operations)
+        has_destroyed = any(isinstance(event, Destroyed) for each in outcomes for event in each.events)
+        if has_destroyed or self._emptying is not None:
+            self._log_is_emptied(await loop.run_in_executor(self._disk, self._database.empty_log))
+        return outcomes
+
+    def _log_is_emptied(self, is_empty: bool) -> None:
+        """Where it is not, it is tried again with the next commit, which comes soon."""
+        if self._emptying is not None:
+            self._emptying.cancel()
+        self._emptying = None if is_empty else asyncio.get_running_loop().call_later(EMPTYING_REST, self._commit_anew)
+
+    def _commit_anew(self) -> None:
+        self._queue.write(lambda tx: None).add_done_callback(lambda done: done.cancelled() or done.exception())
 
 
 @contextlib.contextmanager

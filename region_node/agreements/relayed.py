@@ -69,9 +69,7 @@ class OutageEnvelopes:
 
     def _checked(self, content: EnvelopeContent, check: Callable[[NetworkRegistry], T]) -> T:
         """What a check by the registry of the network gives. Raises Refused, as a receipt says it."""
-        if content.federation_revision > self._context.border.current.revision:
-            # It may be about what this region has not heard of yet: taken up when it has.
-            raise Refused(Reason.REASON_CONFIGURATION_MISSING)
+        self._context.border.require_known_revision(content)
         try:
             return check(self._context.federation.network)
         except Refused as refused:

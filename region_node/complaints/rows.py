@@ -106,7 +106,8 @@ def complaints_about(tx: Transaction, number: str) -> list[AboutNumber]:
     """The complaints about a number that this region has."""
     return tx.all(
         AboutNumber,
-        f"SELECT {_ABOUT} FROM complaints WHERE number_index = :number ORDER BY docket",  # noqa: S608 - no values
+        f"SELECT {_ABOUT} FROM complaints"  # noqa: S608 - no values
+        " WHERE number_index = :number AND number_index <> '' ORDER BY docket",
         number=number_index(tx, number),
     )
 

@@ -13,6 +13,7 @@ from region_node.complaints.private_notes import remove_private_notes
 from region_node.customers.standing import ERASED, keep_standing
 from region_node.documents.files import remove_files_of
 from region_node.faults.rows import forget_waivers
+from region_node.subjects import indexed_number_subject
 
 _COLUMNS = "caller, request_id, digest, customer_id, reason, staff_id, channel, time, keys_destroyed, orders_erased"
 
@@ -137,8 +138,8 @@ def mark_erased(tx: Transaction, subjects: Sequence[str]) -> None:
     """Notes of customers and orders whose keys are destroyed that they cannot be read any more.
 
     What is stored of them beside what their keys seal goes, too: hashes of passwords and documents, waiting codes,
-    agreements; and what is large, or stands by itself, of complaints: files, private notes, and what other regions told
-    of them.
+    agreements, keyed indexes of numbers; and what is large, or stands by itself, of complaints: files, private notes,
+    and what other regions told of them.
     """
     for subject in subjects:
         kind, _, name = subject.partition("/")
@@ -146,16 +147,31 @@ def mark_erased(tx: Transaction, subjects: Sequence[str]) -> None:
             keep_standing(tx, name, ERASED)
             _forget_customer(tx, name)
         elif kind == "order":
-            tx.execute("UPDATE orders SET erased = 1 WHERE order_id = :id", id=name)
+            tx.execute("UPDATE orders SET erased = 1, number = '' WHERE order_id = :id", id=name)
             # What an event without a body tells, its other columns say.
             tx.execute("UPDATE order_events SET body = NULL WHERE order_id = :id", id=name)
         elif kind == "fault":
             forget_waivers(tx, name)
+            tx.execute("UPDATE faults SET number_index = '' WHERE fault_id = :id", id=name)
+        elif kind == "support":
+            tx.execute("UPDATE support_requests SET number_index = '' WHERE support_id = :id", id=name)
         elif kind == "number":
-            forget_indexed(tx, name)
+            _forget_number(tx, name)
         elif kind == "complaint":
             remove_files_of(tx, name)
             remove_private_notes(tx, name)
+            tx.execute("UPDATE complaints SET number_index = '' WHERE docket = :id", id=name)
+
+
+def _forget_number(tx: Transaction, index: str) -> None:
+    """What can be read no more is not found by its number any more either."""
+    forget_indexed(tx, index)
+    tx.execute("UPDATE notices SET number = '' WHERE number = :index", index=index)
+    for table, blank in (("document_files", "subject = '', number_hash = ''"), ("import_rejections", "subject = ''")):
+        tx.execute(
+            f"UPDATE {table} SET {blank} WHERE subject = :subject",  # noqa: S608 - names from above
+            subject=indexed_number_subject(index),
+        )
 
 
 def _forget_customer(tx: Transaction, customer_id: str) -> None:

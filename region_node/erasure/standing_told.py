@@ -12,7 +12,9 @@ from gateway.api.federation.v1.federation_pb2 import MemberState
 from gateway.api.region.v1.erasure_service_pb2 import CustomerStanding
 from gateway.api.region.v1.standing_envelopes_pb2 import StandingTold
 from gateway.api.relay.v1.relay_pb2 import EnvelopeContent, EnvelopeKind, Outcome, ReceiptContent
+from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.clock import to_microseconds
+from gateway.errors import Refused
 from gateway.relay.at_rest import envelope_subject
 from gateway.relay.border import Command, Kinds
 from gateway.relay.envelopes import Answer, Letter
@@ -22,14 +24,14 @@ from gateway.timers import Timer, set_timer
 from region_node.complaints.ended import look_at_ended
 from region_node.complaints.rows import case_of, complaint_subject, complaints_about, find_complaint
 from region_node.context import RegionContext
-from region_node.customers.rows import customer_numbered
-from region_node.customers.standing import ERASED, RESTRICTED
-from region_node.customers.told_standings import OWN, erased_by, keep_told
+from region_node.customers.standing import ACTIVE, ERASED
+from region_node.customers.told_standings import keep_told, standings_of
 from region_node.erasure.destroying import destroy
+from region_node.erasure.of_numbers import forget_number, is_erased, is_held, look_again
 from region_node.faults.rows import faults_about
 from region_node.faults.rows import look_at_ended as look_at_ended_fault
 from region_node.payloads import received
-from region_node.subjects import customer_subject, number_subject
+from region_node.subjects import customer_subject, number_index
 from region_node.support.rows import look_at_ended as look_at_ended_support
 from region_node.support.rows import support_requests_about
 
@@ -87,23 +89,42 @@ class StandingEnvelopes:
         return {EnvelopeKind.ENVELOPE_KIND_STANDING: Command(self._told, self._answered)}
 
     def _told(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
-        """Another region's word on its own customers alone: see `_is_erased` for what it erases."""
+        """Another region's word on its own customers alone; of other numbers nothing is done.
+
+        A region whose number has moved speaks of what was filed while it was the home, and takes back its own word.
+        """
         told = received(StandingTold, content.payload)
-        for number in told.numbers:
-            if told.standing == RESTRICTED and self._context.federation.number_plan.home_of(number) != content.origin:
-                continue
+        self._context.border.require_known_revision(content)
+        said = [each for each in told.numbers if self._may_say(tx, each, content.origin, told.standing)]
+        if told.numbers and not said:
+            raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
+        for number in said:
             keep_told(tx, number, content.origin, told.standing)
-            if told.standing == ERASED:
-                for each in complaints_about(tx, number):
-                    look_at_ended(tx, each.docket, now)
-                for request in support_requests_about(tx, number):
-                    look_at_ended_support(tx, request.support_id, now)
-                for fault in faults_about(tx, number):
-                    look_at_ended_fault(tx, fault.fault_id, now)
-                if customer_numbered(tx, number) is None:
-                    destroy(tx, self._context, [number_subject(tx, number)], now)
+            if told.standing != ERASED:
+                continue
+            for each in complaints_about(tx, number):
+                look_at_ended(tx, each.docket, now)
+            for request in support_requests_about(tx, number):
+                look_at_ended_support(tx, request.support_id, now)
+            for fault in faults_about(tx, number):
+                look_at_ended_fault(tx, fault.fault_id, now)
+            if self._home_of(number) == content.origin:
+                forget_number(tx, self._context, content.origin, number_index(tx, number), now)
         forget_later(tx, content.subject, now)
         return Answer(Outcome.OUTCOME_ACCEPTED)
+
+    def _home_of(self, number: str) -> str | None:
+        return self._context.federation.number_plan.home_of(number)
+
+    def _may_say(self, tx: Transaction, number: str, origin: str, standing: CustomerStanding.ValueType) -> bool:
+        if self._home_of(number) == origin:
+            return True
+        if standing == ERASED:
+            filed = (find_complaint(tx, each.docket) for each in complaints_about(tx, number))
+            return any(row is not None and row.complaint.home_region == origin for row in filed) or any(
+                each.home_region == origin for each in faults_about(tx, number)
+            )
+        return standing == ACTIVE and any(each.region == origin for each in standings_of(tx, [number]))
 
     def _answered(self, tx: Transaction, content: EnvelopeContent, receipt: ReceiptContent, now: datetime) -> None:
         forget_later(tx, content.subject, now)
@@ -119,12 +140,16 @@ def complaint_has_ended(tx: Transaction, context: RegionContext, timer: Timer, n
         return
     number, case = row.complaint.request.number, row.complaint.parent or row.complaint.docket
     whole = case_of(tx, case)
-    if any(each.is_open for each in whole) or not _is_erased(tx, context, number, row.complaint.home_region):
+    if any(each.is_open for each in whole) or not is_erased(tx, context, number, row.complaint.home_region):
         return
-    subjects = [complaint_subject(each.docket) for each in whole]
-    if customer_numbered(tx, number) is None:
-        subjects.append(number_subject(tx, number))
-    destroy(tx, context, subjects, now)
+    index = number_index(tx, number)
+    if any(is_held(tx, each.docket, index, now) for each in whole):
+        look_again(tx, timer.kind, timer.subject, now)
+        return
+    destroy(tx, context, [complaint_subject(each.docket) for each in whole], now)
+    home = context.federation.number_plan.home_of(number)
+    if home is not None and is_erased(tx, context, number):
+        forget_number(tx, context, home, index, now)
     forget_later(tx, case, now)
 
 
@@ -141,9 +166,3 @@ def forget_envelopes(tx: Transaction, context: RegionContext, timer: Timer, now:
 def forget_later(tx: Transaction, subject: str, now: datetime) -> None:
     """Has the envelopes about a subject forgotten in a day, once they have had their answers."""
     set_timer(tx, f"{FORGET_TIMER}/{subject}", kind=FORGET_TIMER, subject=subject, due=now + _ANSWERED_WITHIN)
-
-
-def _is_erased(tx: Transaction, context: RegionContext, number: str, home: str) -> bool:
-    """Whether the customer whom a complaint is about was erased, by the home then or now: only that may say so."""
-    homes = {home, context.federation.number_plan.home_of(number)} - {"", None}
-    return bool(homes & {context.region if each == OWN else each for each in erased_by(tx, number)})

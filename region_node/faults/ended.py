@@ -5,11 +5,12 @@ from datetime import datetime
 from gateway.store.port import Transaction
 from gateway.timers import Timer
 from region_node.context import RegionContext
-from region_node.customers.told_standings import OWN, erased_by
 from region_node.erasure.destroying import destroy
+from region_node.erasure.of_numbers import is_erased, is_held, look_again
 from region_node.erasure.standing_told import forget_later
 from region_node.faults.rows import fault_subject, find_fault
 from region_node.faults.rules import is_ended
+from region_node.subjects import number_index
 
 
 def fault_has_ended(tx: Transaction, context: RegionContext, timer: Timer, now: datetime) -> None:
@@ -21,7 +22,10 @@ def fault_has_ended(tx: Transaction, context: RegionContext, timer: Timer, now: 
     if row is None or not is_ended(row.fault):
         return
     number = row.fault.report.number
-    homes = {row.fault.home_region, context.federation.number_plan.home_of(number)} - {"", None}
-    if homes & {context.region if each == OWN else each for each in erased_by(tx, number)}:
-        destroy(tx, context, [fault_subject(row.fault.id)], now)
-        forget_later(tx, row.fault.id, now)
+    if not is_erased(tx, context, number, row.fault.home_region):
+        return
+    if is_held(tx, row.fault.id, number_index(tx, number), now):
+        look_again(tx, timer.kind, timer.subject, now)
+        return
+    destroy(tx, context, [fault_subject(row.fault.id)], now)
+    forget_later(tx, row.fault.id, now)

@@ -88,6 +88,8 @@ class Held:
     accounts: frozenset[str]
     numbers: frozenset[str]
     """What stands in the database in the place of their numbers."""
+    subjects: frozenset[str]
+    """What other regions have told to keep: orders, complaints, faults, support requests and documents."""
 
 
 def held_customers(tx: Transaction, now: datetime) -> frozenset[str]:
@@ -105,28 +107,43 @@ def held_now(tx: Transaction, now: datetime) -> Held:
     """What is under a hold, of this region's customers and of what other regions have told to keep."""
     customers = held_customers(tx, now)
     lines = [line for customer in customers for line in lines_of_customer(tx, customer)]
+    told = _held_for_others(tx, now)
     return Held(
         customers,
         frozenset(line.product_id for line in lines),
         frozenset(line.account_id for line in lines),
-        frozenset(number_index(tx, line.number) for line in lines) | _numbers_held_elsewhere(tx, now),
+        (frozenset(number_index(tx, line.number) for line in lines) | {each.index for each in told}) - {""},
+        frozenset(each.subject for each in told),
     )
 
 
-def _numbers_held_elsewhere(tx: Transaction, now: datetime) -> frozenset[str]:
-    """The numbers of what other regions have told to keep: all that hangs on them here is kept."""
-    found = tx.all(
-        str,
-        "WITH held AS (SELECT subject FROM holds_of_others WHERE until IS NULL OR until > :now)"
-        " SELECT number FROM held JOIN orders ON order_id = held.subject"
-        " UNION SELECT number_index FROM held JOIN complaints ON docket = held.subject"
-        " UNION SELECT number_index FROM held JOIN faults ON fault_id = held.subject"
-        " UNION SELECT number_index FROM held JOIN support_requests ON support_id = held.subject"
-        " UNION SELECT number_hash FROM held JOIN document_files ON register_id = SUBSTR(held.subject, 10)"
+@dataclass(frozen=True)
+class _HeldForAnother:
+    """What another region has told to keep, and the number on which it hangs."""
+
+    subject: str
+    index: str
+
+
+def _held_for_others(tx: Transaction, now: datetime) -> list[_HeldForAnother]:
+    """What is here of what other regions have told to keep: all that hangs on its number here is kept.
+
+    A hold may have arrived before what it names, when nobody could know whose that is.
+    """
+    return tx.all(
+        _HeldForAnother,
+        "WITH held AS (SELECT subject, origin FROM holds_of_others WHERE until IS NULL OR until > :now)"
+        " SELECT held.subject, number FROM held"
+        " JOIN orders ON order_id = held.subject AND home_region = held.origin"
+        " UNION SELECT held.subject, number_index FROM held JOIN complaints ON docket = held.subject"
+        " UNION SELECT held.subject, number_index FROM held"
+        " JOIN faults ON fault_id = held.subject AND home_region = held.origin"
+        " UNION SELECT held.subject, number_index FROM held JOIN support_requests ON support_id = held.subject"
+        " UNION SELECT held.subject, number_hash FROM held"
+        " JOIN document_files ON register_id = SUBSTR(held.subject, 10) AND home = held.origin"
         " WHERE held.subject LIKE 'document/%'",
         now=to_microseconds(now),
     )
-    return frozenset(each for each in found if each)
 
 
 def _find(tx: Transaction, customer_id: str, reference: str) -> Hold | None:

@@ -35,24 +35,31 @@ class HoldEnvelopes:
     def _hold(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
         """Holds from now on, or until then; an earlier word of the same region changes nothing.
 
-        What is not here, or not yet, is noted too: it is held once it comes.
+        A document that is not here yet is noted too, and what is on its way from that region: it is held once it
+        comes. Anything else that is not here is gone, and nothing is left of it to be held.
         """
         update = received(HoldUpdate, content.payload)
         if not content.subject.startswith(HOLD_SUBJECTS) or update.version < 1:
             raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="it names nothing that could be held")
         subject, until = content.subject.removeprefix(HOLD_SUBJECTS), _until(update)
-        if not self._may_hold(tx, subject, content.origin):
+        may_hold = self._may_hold(tx, subject, content.origin)
+        if may_hold is False:
             raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
+        if may_hold is None and not subject.startswith((DOCUMENT_SUBJECTS, f"{content.origin}/")):
+            return Answer(Outcome.OUTCOME_ACCEPTED)
         if _keep(tx, subject, content.origin, update.version, until):
             for each in self._led_from_here(tx, subject, content.origin):
                 tell_until(tx, self._context, each.region, each.docket, until, now)
         return Answer(Outcome.OUTCOME_ACCEPTED)
 
-    def _may_hold(self, tx: Transaction, subject: str, origin: str) -> bool:
-        """Whether the customer is of the region that says so, or that region is the complaint's first contact."""
+    def _may_hold(self, tx: Transaction, subject: str, origin: str) -> bool | None:
+        """Whether the customer is of the region that says so, or that region is the complaint's first contact.
+
+        None where nothing by that name is here.
+        """
         if subject.startswith(DOCUMENT_SUBJECTS):
             file = find_file(tx, subject.removeprefix(DOCUMENT_SUBJECTS))
-            return file is None or file.home == origin
+            return None if file is None else file.home == origin
         order = find_order(tx, subject)
         if order is not None:
             return order.order.home_region == origin
@@ -64,7 +71,7 @@ class HoldEnvelopes:
             return self._context.federation.number_plan.home_of(asked.request.inquiry.number) == origin
         row = find_complaint(tx, subject)
         if row is None:
-            return True
+            return None
         complaint = row.complaint
         home = self._context.federation.number_plan.home_of(complaint.request.number)
         return origin in (home, complaint.handling_region)

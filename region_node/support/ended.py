@@ -5,9 +5,10 @@ from datetime import datetime
 from gateway.store.port import Transaction
 from gateway.timers import Timer
 from region_node.context import RegionContext
-from region_node.customers.told_standings import OWN, erased_by
 from region_node.erasure.destroying import destroy
+from region_node.erasure.of_numbers import is_erased, is_held, look_again
 from region_node.erasure.standing_told import forget_later
+from region_node.subjects import number_index
 from region_node.support.rows import find_support_request, support_subject
 from region_node.support.rules import is_ended
 
@@ -21,7 +22,10 @@ def support_has_ended(tx: Transaction, context: RegionContext, timer: Timer, now
     if row is None or not is_ended(row.request):
         return
     number = row.request.inquiry.number
-    home = context.federation.number_plan.home_of(number)
-    if home is not None and home in {context.region if each == OWN else each for each in erased_by(tx, number)}:
-        destroy(tx, context, [support_subject(row.request.id)], now)
-        forget_later(tx, row.request.id, now)
+    if not is_erased(tx, context, number):
+        return
+    if is_held(tx, row.request.id, number_index(tx, number), now):
+        look_again(tx, timer.kind, timer.subject, now)
+        return
+    destroy(tx, context, [support_subject(row.request.id)], now)
+    forget_later(tx, row.request.id, now)

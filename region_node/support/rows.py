@@ -100,7 +100,7 @@ def support_requests_about(tx: Transaction, number: str) -> list[SupportOfNumber
     return tx.all(
         SupportOfNumber,
         "SELECT support_id, state, opening_region, owner_region FROM support_requests"
-        " WHERE number_index = :number ORDER BY support_id",
+        " WHERE number_index = :number AND number_index <> '' ORDER BY support_id",
         number=number_index(tx, number),
     )
 

@@ -25,7 +25,7 @@ from tests.contract.stores import ADAPTERS, Adapter, adapter_for, run
 
 NUMBER, OTHER = "+8619851271828", "+8619844314159"
 CUSTOMERS = 7
-LATER = ("0003_sealed_envelopes.sql", "0012_sealed_rows.sql")
+LATER = ("0003_sealed_envelopes.sql", "0012_sealed_rows.sql", "0052_found_by_subject.sql")
 CLEAR = ("Ouyang", "planted@mail.example", "1777 Tongzilin", "posted to Lhasa", NUMBER, OTHER, "your bill")
 ORDER = Order(id="guangdong/counter/R1", request=OrderRequest(business="PAY", number=NUMBER)).SerializeToString()
 ENVELOPE = EnvelopeContent(id="e1", subject="guangdong/counter/R1", payload=ORDER).SerializeToString()

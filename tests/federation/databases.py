@@ -76,10 +76,10 @@ class Database:
             }
 
     def raw(self) -> bytes:
-        """The bytes of the file and of its write-ahead log; of a server's database, those of every cell."""
+        """The bytes of the file and of those beside it; of a server's database, those of every cell."""
         if self._postgresql is None:
-            wal = self.path.with_name(f"{self.path.name}-wal")
-            return self.path.read_bytes() + (wal.read_bytes() if wal.exists() else b"")
+            beside = (self.path.with_name(f"{self.path.name}{each}") for each in ("", "-wal", "-shm"))
+            return b"".join(each.read_bytes() for each in beside if each.exists())
         cells = [cell for rows in self.contents().values() for row in rows for cell in row]
         return b"\n".join(cell if isinstance(cell, bytes) else str(cell).encode() for cell in cells)
 

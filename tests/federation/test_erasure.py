@@ -88,15 +88,26 @@ async def test_once_erased_nothing_of_a_customer_is_read_at_home_nor_where_the_o
     sealed += [(handling, subject, handling.seal(subject, SECRET)) for subject in at_handling]
     neighbour = await sichuan.new_customer()
     kept = home.seal(f"customer/{customer_of(neighbour)}", SECRET)
+    keys = [
+        (database, key)
+        for database, subjects in (
+            (federation.database("sichuan"), at_home),
+            (federation.database("guangdong"), at_handling),
+        )
+        for subject in subjects
+        for (key,) in database.rows("SELECT wrapped FROM data_keys WHERE subject = ?", subject)
+    ]
+    assert all(isinstance(key, bytes) and key in database.raw() for database, key in keys)
 
     erasure = await sichuan.erase(number)
     assert (erasure.customer_id, erasure.reason) == (customer_of(number), REQUESTED)
     assert (erasure.keys_destroyed, erasure.orders_erased, erasure.requester) == (3, 1, REQUESTER)
 
     async def is_gone() -> bool:
-        return not any(sealing.opens(subject, each) for sealing, subject, each in sealed)
+        stands = any(isinstance(key, bytes) and key in database.raw() for database, key in keys)
+        return not stands and not any(sealing.opens(subject, each) for sealing, subject, each in sealed)
 
-    await until(is_gone, "every key is destroyed, in both regions")
+    await until(is_gone, "every key is destroyed, in both regions, and stands in no byte of a file")
     assert home.opens(f"customer/{customer_of(neighbour)}", kept)
     assert (await sichuan.read(neighbour)).id == customer_of(neighbour)
     for counter in (sichuan, guangdong):

@@ -1,5 +1,8 @@
-"""What seeds have found: orders that move or are overtaken, and what a region's own system says; each a short story."""
+"""What seeds have found, each a short story: orders that move or are overtaken, what a region's own system says, a disk
+that fails while a node starts.
+"""
 
+import asyncio
 import random
 from collections.abc import Callable, Iterator, Mapping
 
@@ -27,9 +30,15 @@ from region_node.orders.provisioning_answers import Asked, answered, take
 from region_node.orders.relayed import OrderEnvelopes
 from region_node.orders.rows import find_request, require_order
 from tests.at_rest import open_envelopes
+from tests.simulation.coordinator import Coordinator, ToCoordinator
 from tests.simulation.disk import Disk
+from tests.simulation.history import History
+from tests.simulation.network import Network
 from tests.simulation.one_region import OneRegion
 from tests.simulation.plans import documents
+from tests.simulation.region import Region, RegionPorts
+from tests.simulation.verification import Phones
+from tests.simulation.virtual_time import NodeClock, VirtualLoop, WallTime
 from tests.simulation.world import PREFIXES, START, drawn_keys, first_database, keys, operator
 
 OWN = f"{PREFIXES['guangdong']}000000"  # a line in Guangdong's database
@@ -196,6 +205,33 @@ def test_a_line_has_the_number_that_the_regions_own_system_has_chosen() -> None:
     counter.disk.close()
     assert line is not None
     assert told == {"number": chosen, "product_id": line.product_id}
+
+
+def test_a_node_starts_although_commits_fail_while_it_does() -> None:
+    fails = iter([True] * 12)
+
+    async def serves() -> bool:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualLoop)
+        history, wall = History(loop), WallTime(loop, START)
+        network = Network(history, random.Random(1))
+        carrier = ToCoordinator(network, "henan", Coordinator(history, network, NodeClock(wall), random.Random(2)))
+        own = drawn_keys("henan", random.Random(3))
+        disk = Disk(first_database("henan"), lambda: next(fails, False), own)
+        phones = Phones(random.Random(4))
+        ports = RegionPorts(
+            history, NodeClock(wall), disk, own, random.Random(5), carrier, phones, network.see, carrier
+        )
+        region = Region("henan", ports)
+        await region.start()
+        is_up = region.node is not None
+        region.kill()
+        disk.close()
+        return is_up
+
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        assert runner.run(serves())
+    assert next(fails, None) is None, "they did fail"
 
 
 def _moved(region: str) -> Answer:

@@ -5,8 +5,11 @@ from collections.abc import Callable, Coroutine
 
 import pytest
 
-from gateway import server
+from gateway import server, starting
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
 from gateway.server import run_until_stopped
+from gateway.starting import StoppedWhileStarting, persistently, told_to_stop
 
 
 async def for_ever() -> None:
@@ -44,3 +47,38 @@ def test_a_process_ends_with_the_first_of_its_loops(
 def test_a_process_that_is_told_to_stop_ends_without_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "wait_for_stop", nothing)
     ended(for_ever())
+
+
+def test_a_step_of_the_start_is_tried_again_until_it_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(starting, "TRY_AGAIN", 0.0)
+    left = [Reason.REASON_STORE_UNAVAILABLE, Reason.REASON_OUTCOME_UNKNOWN]
+
+    async def step() -> str:
+        if left:
+            raise Refused(left.pop())
+        return "done"
+
+    assert asyncio.run(persistently(step)) == "done"
+
+
+def test_a_start_that_is_told_to_stop_is_not_tried_again() -> None:
+    async def scenario() -> None:
+        stop = asyncio.Event()
+        told_to_stop.set(stop)
+
+        async def step() -> None:
+            stop.set()
+            raise Refused(Reason.REASON_STORE_UNAVAILABLE)
+
+        await persistently(step)
+
+    with pytest.raises(StoppedWhileStarting):
+        asyncio.run(scenario())
+
+
+def test_a_step_of_the_start_that_never_passes_is_not_tried_again() -> None:
+    async def step() -> None:
+        raise Refused(Reason.REASON_CONFIGURATION_INVALID, problem="x")
+
+    with pytest.raises(Refused):
+        asyncio.run(persistently(step))

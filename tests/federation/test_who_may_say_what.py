@@ -1,0 +1,322 @@
+"""Every kind of envelope: who may say it, and about whom. A region that is not concerned sends a forged one of each."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from google.protobuf.message import Message
+
+from gateway.api.federation.v1.federation_pb2 import AuditHead
+from gateway.api.region.v1 import complaint_envelopes_pb2 as complaints_api
+from gateway.api.region.v1 import fault_envelopes_pb2 as faults_api
+from gateway.api.region.v1 import outage_envelopes_pb2 as outages_api
+from gateway.api.region.v1 import support_envelopes_pb2 as support_api
+from gateway.api.region.v1.agreement_pb2 import PartOutage, ServiceConformance, ServiceOutage
+from gateway.api.region.v1.billing_service_pb2 import QueryBillRequest
+from gateway.api.region.v1.complaint_pb2 import Complaint
+from gateway.api.region.v1.customer_service_pb2 import QueryProfileRequest
+from gateway.api.region.v1.document_envelopes_pb2 import (
+    DocumentContentQuestion,
+    DocumentListQuestion,
+    DocumentNotification,
+)
+from gateway.api.region.v1.erasure_service_pb2 import CustomerStanding
+from gateway.api.region.v1.fault_pb2 import Fault
+from gateway.api.region.v1.order_envelopes_pb2 import OrderErasure, OrderSubmission, OrderUpdate
+from gateway.api.region.v1.order_pb2 import Order
+from gateway.api.region.v1.retention_envelopes_pb2 import HoldUpdate
+from gateway.api.region.v1.sharing_envelopes_pb2 import SharingQuery
+from gateway.api.region.v1.sharing_service_pb2 import WithdrawConsentRequest
+from gateway.api.region.v1.standing_envelopes_pb2 import StandingTold
+from gateway.api.region.v1.support_request_pb2 import SupportRequest
+from gateway.api.region.v1.verification_envelopes_pb2 import VerificationQuery
+from gateway.api.region.v1.verification_service_pb2 import SendCodeRequest
+from gateway.api.region.v1.witnessing_pb2 import WitnessStatement
+from gateway.api.relay.v1.relay_pb2 import EnvelopeKind, Outcome, ReceiptContent
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.api.types.v1.types_pb2 import Applicant
+from gateway.clock import to_timestamp
+from tests.federation import test_complaint_envelopes, test_fault_envelopes
+from tests.federation.archive import Archive, scan
+from tests.federation.complainant import Complainant
+from tests.federation.counter import REQUESTER, Counter
+from tests.federation.fault_reporter import FaultReporter
+from tests.federation.folder import Folder
+from tests.federation.forger import Forger, cancellation
+from tests.federation.running import Federation
+from tests.federation.support_staff import LINK, SERVICE, SupportStaff
+
+KIND_NOT_ALLOWED, INVALID = "ENVELOPE_KIND_NOT_ALLOWED", "ENVELOPE_INVALID"
+LIAR = "henan"
+HOLDER = Applicant.APPLICANT_HOLDER
+
+
+@dataclass(frozen=True)
+class Forged:
+    """A lie of Henan, and the answer to it. `who` says who may send the kind, and about whom."""
+
+    who: str
+    destination: str
+    payload: Message
+    subject: str
+    answer: str = KIND_NOT_ALLOWED
+
+
+Table = Mapping[EnvelopeKind.ValueType, Forged]
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What Guangdong took in for a customer of Sichuan. Henan has no part in any of it."""
+
+    federation: Federation
+    number: str
+    order: Order
+    paper: str
+    complaint: Complaint
+    attachment: str
+    fault: Fault
+    support: SupportRequest
+
+
+async def scene_of(federation: Federation, guangdong: Counter, sichuan: Counter) -> Scene:
+    """All of it, under way; and the scan of an identity card, which is kept in Guangdong."""
+    number = await sichuan.new_customer()
+    desk = Complainant(federation, "guangdong")
+    filed = await desk.file("BILL_WRONG", number)
+    attachment = await Folder(desk, filed.docket).attach(scan(mark="attached"))
+    order = await guangdong.order("TERMINATE", number)
+    paper = await Archive(guangdong).put(number)
+    fault = await test_fault_envelopes.taken_up(federation, number)
+    south = SupportStaff(federation, "guangdong")
+    support = await south.is_taken((await south.open(number, link=LINK)).id)
+    complaint = await desk.get(filed.docket)
+    return Scene(federation, number, order, paper, complaint, attachment, fault, support)
+
+
+async def kept_of(scene: Scene) -> object:
+    """How all of it stands, and whether it can be read."""
+    federation = scene.federation
+    guangdong = Counter(federation, "guangdong")
+    (paper,) = await Archive(guangdong).list(scene.number)
+    desk = Complainant(federation, "guangdong")
+    return (
+        await guangdong.get(scene.order.id),
+        await desk.get(scene.complaint.docket),
+        await Folder(desk, scene.complaint.docket).read(scene.attachment),
+        await FaultReporter(federation, "guangdong").get(scene.fault.id),
+        await SupportStaff(federation, "guangdong").get(scene.support.id),
+        paper,
+        await Archive(guangdong).content(scene.number, scene.paper),
+        federation.database("guangdong").rows("SELECT * FROM told_standings"),
+        federation.database("guangdong").rows("SELECT * FROM holds_of_others"),
+    )
+
+
+def of_orders(scene: Scene) -> Table:
+    """Orders and what is asked of a customer's home region."""
+    order, number = scene.order, scene.number
+    lie = Order()
+    lie.CopyFrom(order)
+    lie.version += 5
+    withdraw = WithdrawConsentRequest(request_id="R1", number=number, requester=REQUESTER)
+    code = SendCodeRequest(request_id="R1", number=number, requester=REQUESTER)
+    papers = [Counter(scene.federation, LIAR).document(code) for code in ("ID_ORIG", "FACE")]
+    month = f"{scene.federation.clock.now():%Y-%m}"
+    moved = "OUTCOME_MOVED"
+    return {
+        EnvelopeKind.ENVELOPE_KIND_ORDER_SUBMIT: Forged(
+            "the handling region, an order of its own operators", "sichuan", OrderSubmission(order=order), order.id
+        ),
+        EnvelopeKind.ENVELOPE_KIND_ORDER_COMMAND: Forged(
+            "the handling region, its own order", "sichuan", cancellation(order), order.id
+        ),
+        EnvelopeKind.ENVELOPE_KIND_ORDER_UPDATE: Forged(
+            "the home region, an order of its customer", "guangdong", OrderUpdate(order=lie), order.id
+        ),
+        EnvelopeKind.ENVELOPE_KIND_BILL_QUERY: Forged(
+            "any region, a customer of the asked one",
+            "guangdong",
+            QueryBillRequest(number=number, month=month, requester=REQUESTER, applicant=HOLDER, documents=papers),
+            "QRY_BILL",
+            moved,
+        ),
+        EnvelopeKind.ENVELOPE_KIND_PROFILE_QUERY: Forged(
+            "any region, a customer of the asked one whom that has verified",
+            "guangdong",
+            QueryProfileRequest(number=number, requester=REQUESTER, applicant=HOLDER, documents=papers),
+            "QRY_PROFILE",
+            "DOCUMENT_MISSING",
+        ),
+        EnvelopeKind.ENVELOPE_KIND_VERIFICATION: Forged(
+            "any region, by requests of its own operators",
+            "sichuan",
+            VerificationQuery(subject="guangdong/counter/R1", send_code=code),
+            "VERIFY",
+            INVALID,
+        ),
+        EnvelopeKind.ENVELOPE_KIND_SHARING: Forged(
+            "any region, by requests of its own operators",
+            "sichuan",
+            SharingQuery(subject="guangdong/counter/R1", withdraw_consent=withdraw),
+            "SHARING",
+            INVALID,
+        ),
+    }
+
+
+def of_standing(scene: Scene) -> Table:
+    """What takes everything away at once, and what keeps it; what one region witnesses for another."""
+    told = StandingTold(numbers=[scene.number], standing=CustomerStanding.CUSTOMER_STANDING_ERASED)
+    head = AuditHead(sequence=10**6, hash=bytes(32), signature=bytes(64))
+    hold = HoldUpdate(version=1)
+    hold.end_time.CopyFrom(to_timestamp(scene.federation.clock.now()))
+    return {
+        EnvelopeKind.ENVELOPE_KIND_ERASURE: Forged(
+            "the home region, what is kept of its customer",
+            "guangdong",
+            OrderErasure(),
+            f"document/{scene.paper}",
+        ),
+        EnvelopeKind.ENVELOPE_KIND_STANDING: Forged(
+            "the home region, its own numbers", "guangdong", told, "standing/forged"
+        ),
+        EnvelopeKind.ENVELOPE_KIND_LEGAL_HOLD: Forged(
+            "the home region, what is kept of its customer", "guangdong", hold, f"legal-hold/{scene.order.id}"
+        ),
+        EnvelopeKind.ENVELOPE_KIND_WITNESS: Forged(
+            "any region, its own audit chain", "guangdong", WitnessStatement(head=head), "witness", INVALID
+        ),
+    }
+
+
+def of_documents(scene: Scene) -> Table:
+    """Documents."""
+    withdrawn = DocumentNotification(register_id=scene.paper, number=scene.number)
+    withdrawn.withdrawal.withdraw_time.CopyFrom(to_timestamp(scene.federation.clock.now()))
+    asked = DocumentContentQuestion(register_id=scene.paper, number=scene.number, staff_id="clerk-7")
+    return {
+        EnvelopeKind.ENVELOPE_KIND_DOCUMENT: Forged(
+            "the region that verified it, a document of the asked one's customer", "sichuan", withdrawn, scene.paper
+        ),
+        EnvelopeKind.ENVELOPE_KIND_DOCUMENT_LIST: Forged(
+            "any region, a customer of the asked one",
+            "guangdong",
+            DocumentListQuestion(number=scene.number, staff_id="clerk-7"),
+            "ListDocuments",
+            "OUTCOME_MOVED",
+        ),
+        EnvelopeKind.ENVELOPE_KIND_DOCUMENT_CONTENT: Forged(
+            "any region of the home region, and that of the one that has it",
+            "guangdong",
+            asked,
+            scene.paper,
+            "OUTCOME_MOVED",
+        ),
+    }
+
+
+def of_complaints(scene: Scene) -> Table:
+    """Complaints."""
+    known, docket = scene.complaint, scene.complaint.docket
+    lie = Complaint()
+    lie.CopyFrom(known)
+    lie.version, lie.owner_region = known.version + 5, LIAR
+    command = complaints_api.ComplaintCommand(
+        docket=docket, withdraw=complaints_api.ComplaintCommand.Withdraw(reason="forged")
+    )
+    asked = complaints_api.AttachmentQuestion(docket=docket, attachment_id=scene.attachment, staff_id="clerk-7")
+    noted = complaints_api.ComplaintNoted(
+        docket=docket, number=scene.number, category="OTHER", creation_date=known.creation_date, withdrawn=True
+    )
+    repeats = complaints_api.ComplaintRepeats(docket=docket, category="OTHER", repeat_of="sichuan/1", repeats=5)
+    theirs = test_complaint_envelopes.fresh(scene.federation, "guangdong", scene.number)
+    first, owner = "the region of first contact, its own complaint", "the responsible region, a complaint that it has"
+    return {
+        EnvelopeKind.ENVELOPE_KIND_COMPLAINT_FILED: Forged(
+            first, "sichuan", complaints_api.ComplaintFiling(complaint=theirs), theirs.docket
+        ),
+        EnvelopeKind.ENVELOPE_KIND_COMPLAINT_COMMAND: Forged(first, "sichuan", command, docket),
+        EnvelopeKind.ENVELOPE_KIND_COMPLAINT_UPDATE: Forged(
+            owner, "guangdong", complaints_api.ComplaintUpdate(complaint=lie), docket
+        ),
+        EnvelopeKind.ENVELOPE_KIND_ATTACHMENT: Forged(
+            "a region that the complaint concerns", "guangdong", asked, docket, "COMPLAINT_NOT_FOUND"
+        ),
+        EnvelopeKind.ENVELOPE_KIND_COMPLAINT_NOTED: Forged(first, "sichuan", noted, docket),
+        EnvelopeKind.ENVELOPE_KIND_COMPLAINT_REPEATS: Forged(
+            "the home region, a complaint about its number", "guangdong", repeats, docket
+        ),
+    }
+
+
+def of_the_network(scene: Scene) -> Table:
+    """Faults, support requests, outages, quality."""
+    begins = scene.fault.creation_date
+    fault, support = Fault(), SupportRequest()
+    fault.CopyFrom(scene.fault)
+    support.CopyFrom(scene.support)
+    fault.version, support.version = fault.version + 5, support.version + 5
+    fault.owner_region = support.owner_region = LIAR
+    theirs = test_fault_envelopes.fresh(scene.federation, scene.number)
+    theirs.id, theirs.handling_region = "guangdong/F1-1", "guangdong"
+    cancel = faults_api.FaultCommand(id=fault.id, cancel=faults_api.FaultCommand.Cancel(reason="forged"))
+    close = support_api.SupportCommand(id=support.id, staff_id="wang", close=support_api.SupportCommand.Close())
+    outage = ServiceOutage(source="sichuan/fault/1", service=SERVICE, region="sichuan", version=9, withdrawn=True)
+    parts = PartOutage(source="sichuan/fault/1", region="sichuan", links=[LINK], version=9, withdrawn=True)
+    for each in (outage, parts):
+        each.start_time.CopyFrom(begins)
+    quality = ServiceConformance(service=SERVICE, month="2026-01", region="sichuan", windows=9, kept=0, version=9)
+    reporter, owner = "the region in which it was reported", "the region in which it is"
+    runs = "the region that runs it, its own network"
+    return {
+        EnvelopeKind.ENVELOPE_KIND_FAULT_REPORTED: Forged(
+            reporter, "sichuan", faults_api.FaultFiling(fault=theirs), theirs.id
+        ),
+        EnvelopeKind.ENVELOPE_KIND_FAULT_COMMAND: Forged(reporter, "sichuan", cancel, fault.id),
+        EnvelopeKind.ENVELOPE_KIND_FAULT_UPDATE: Forged(
+            owner, "guangdong", faults_api.FaultUpdate(fault=fault), fault.id
+        ),
+        EnvelopeKind.ENVELOPE_KIND_SUPPORT_COMMAND: Forged("the region that opened it", "sichuan", close, support.id),
+        EnvelopeKind.ENVELOPE_KIND_SUPPORT_UPDATE: Forged(
+            owner, "guangdong", support_api.SupportUpdate(request=support), support.id
+        ),
+        EnvelopeKind.ENVELOPE_KIND_SUPPORT_SEARCH: Forged(
+            "any region, nobody: it must be a question", "guangdong", AuditHead(hash=b"\xff"), "search", INVALID
+        ),
+        EnvelopeKind.ENVELOPE_KIND_SERVICE_OUTAGE: Forged(
+            runs, "guangdong", outages_api.OutageTold(outage=outage), f"outage/{outage.source}"
+        ),
+        EnvelopeKind.ENVELOPE_KIND_PART_OUTAGE: Forged(
+            runs, "guangdong", outages_api.PartOutageTold(outage=parts), f"outage/{parts.source}"
+        ),
+        EnvelopeKind.ENVELOPE_KIND_SERVICE_CONFORMANCE: Forged(
+            runs, "guangdong", outages_api.ConformanceTold(conformance=quality), f"conformance/{SERVICE}"
+        ),
+    }
+
+
+async def test_no_kind_of_envelope_is_believed_of_a_region_that_may_not_say_it(
+    federation: Federation, guangdong: Counter, sichuan: Counter
+) -> None:
+    scene = await scene_of(federation, guangdong, sichuan)
+    before = await kept_of(scene)
+    table = {
+        **of_orders(scene),
+        **of_standing(scene),
+        **of_documents(scene),
+        **of_complaints(scene),
+        **of_the_network(scene),
+    }
+    kinds = {kind for kind in EnvelopeKind.values() if kind != EnvelopeKind.ENVELOPE_KIND_UNSPECIFIED}
+    assert {EnvelopeKind.Name(kind) for kind in kinds ^ set(table)} == set(), "each kind says who may send it"
+    henan, wrong = Forger(federation, LIAR), list[str]()
+    for kind, lie in table.items():
+        envelope = henan.seal(lie.destination, kind, lie.payload, lie.subject)
+        receipt = ReceiptContent.FromString((await henan.deliver(envelope, lie.destination)).receipt.content)
+        answer = Outcome.Name(receipt.outcome)
+        if receipt.outcome == Outcome.OUTCOME_REFUSED:
+            answer = Reason.Name(receipt.reason).removeprefix("REASON_")
+        if answer != lie.answer or receipt.result:
+            wrong.append(f"{EnvelopeKind.Name(kind)}: {answer}, only {lie.who}")
+    assert wrong == []
+    assert await kept_of(scene) == before
