@@ -27,6 +27,7 @@ from gateway.errors import Refused, status_code, to_status
 from gateway.identity import Identity, from_auth_context
 from gateway.metrics import CallMetrics
 from gateway.request_streams import REQUEST_LIMIT, RequestStreams, Unreadable, require_fair
+from gateway.times import ZONES_HEADER
 from gateway.tls import MAX_MESSAGE_BYTES
 from gateway.tracing import Tracing
 from gateway.vault import KeyDestroyed
@@ -39,18 +40,23 @@ _Handler: TypeAlias = "grpc.RpcMethodHandler[Message, Message]"
 _Serve = Callable[[Message, _Context], Awaitable[Message]]
 _Streams = Callable[[object, _Context], object]
 _Request = TypeVar("_Request")
+_ASKING = frozenset({Role.ROLE_OPERATOR, Role.ROLE_STAFF, Role.ROLE_ADMIN})
 _Response = TypeVar("_Response")
 
 
 @dataclass(frozen=True)
 class BorderPorts:
-    """What the border needs. `denied` keeps an audit row of an authenticated peer that was turned away."""
+    """What the border needs. `denied` keeps an audit row of an authenticated peer that was turned away.
+
+    `zones` is what callers that are no members are told of time zones (`times.zones_header`); empty tells nothing.
+    """
 
     federation: str
     access: AccessRules
     tracing: Tracing
     metrics: CallMetrics
     denied: Denied
+    zones: Callable[[], str] = str
 
 
 class BorderInterceptor(grpc.aio.ServerInterceptor):
@@ -177,6 +183,12 @@ class BorderInterceptor(grpc.aio.ServerInterceptor):
             raise Refused(Reason.REASON_DEADLINE_MISSING)
         deadline = None if remaining is None else asyncio.get_running_loop().time() + remaining
         enter(Call(identity, method, deadline))
+        if identity.role in _ASKING and (zones := self._ports.zones()):
+            metadata = ((ZONES_HEADER, zones),)
+            if streams:
+                await context.send_initial_metadata(metadata)
+            else:
+                context.set_trailing_metadata(metadata)
 
     async def _note_denial(self, method: str, refused: Refused, context: _Context) -> None:
         """Keeps an audit row where an authenticated peer was turned away, here or by the service itself."""

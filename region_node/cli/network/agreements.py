@@ -21,11 +21,12 @@ from gateway.clock import to_timestamp
 from gateway.languages import in_language, translated
 from gateway.money import in_major_units
 from gateway.terminal import print_table, tell_more
+from gateway.times import told_if_set, told_time
 from gateway.words import word
 from region_node.cli.asking import answer_of
 from region_node.cli.connection import Target, connection_options
 from region_node.cli.options import json_option, print_message, request_id_of, request_option
-from region_node.cli.times import InstantType, told_if_set, told_time
+from region_node.cli.times import InstantType
 
 T = TypeVar("T")
 
