@@ -183,12 +183,8 @@ class BorderInterceptor(grpc.aio.ServerInterceptor):
             raise Refused(Reason.REASON_DEADLINE_MISSING)
         deadline = None if remaining is None else asyncio.get_running_loop().time() + remaining
         enter(Call(identity, method, deadline))
-        if identity.role in _ASKING and (zones := self._ports.zones()):
-            metadata = ((ZONES_HEADER, zones),)
-            if streams:
-                await context.send_initial_metadata(metadata)
-            else:
-                context.set_trailing_metadata(metadata)
+        if not streams and identity.role in _ASKING and (zones := self._ports.zones()):
+            context.set_trailing_metadata(((ZONES_HEADER, zones),))
 
     async def _note_denial(self, method: str, refused: Refused, context: _Context) -> None:
         """Keeps an audit row where an authenticated peer was turned away, here or by the service itself."""

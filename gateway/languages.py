@@ -216,9 +216,29 @@ def _add_options(group: click.Command, options: Sequence[Callable[[], click.Opti
         command.params += [each for each in (make() for make in options) if each.name not in known]
 
 
+class _FirstOption(click.Option):
+    """An option that every command has, and that is looked at first: it tells all others that are missing, at once."""
+
+    def handle_parse_result(
+        self,
+        ctx: click.Context,
+        opts: Mapping[str, Any],
+        args: list[str],
+    ) -> tuple[Any, list[str]]:
+        """See click. Raises UsageError where several are missing; of one, click says it."""
+        taken = super().handle_parse_result(ctx, opts, args)
+        required = [each for each in ctx.command.params if each.required and not ctx.resilient_parsing]
+        missing = [each for each in required if each.value_is_missing(each.consume_value(ctx, opts)[0])]
+        if len(missing) > 1:
+            names = ", ".join(each.get_error_hint(ctx) for each in missing)
+            raise click.UsageError(translated("Missing: {names}", names=names), ctx)
+        return taken
+
+
 def _language_option() -> click.Option:
-    return click.Option(
+    return _FirstOption(
         ["--lang"],
+        is_eager=True,
         type=click.Choice(LANGUAGES),
         envvar=VARIABLE,
         show_envvar=True,

@@ -1,6 +1,7 @@
 """How people are shown times: in the zone of the region that they are about, with its offset.
 
-A server tells the zones of its regions beside each answer to a caller that is no member; a command shows times by them.
+A server tells the zones of its regions beside each answer to a caller that is no member, streams left out; a command
+shows times by them.
 """
 
 import re
@@ -96,8 +97,9 @@ def zones_header(zones: Mapping[str, str]) -> str:
 
 
 def zone_interceptors() -> list[grpc.aio.ClientInterceptor]:
-    """What the channel of a command needs to take in the zones that a server tells."""
-    return [_Answers(), _Streams()]
+    """What the channel of a command needs to take in the zones that a server tells beside each answer that is no
+    stream."""
+    return [_Answers()]
 
 
 def _take(metadata: grpc.aio.Metadata | None) -> None:
@@ -124,19 +126,6 @@ class _Answers(grpc.aio.UnaryUnaryClientInterceptor):
         """See grpc.aio."""
         call = await continuation(client_call_details, request)
         _take(await call.trailing_metadata())
-        return call
-
-
-class _Streams(grpc.aio.UnaryStreamClientInterceptor):
-    async def intercept_unary_stream(
-        self,
-        continuation: Callable[..., Any],
-        client_call_details: grpc.aio.ClientCallDetails,
-        request: Any,  # noqa: ANN401
-    ) -> Any:  # noqa: ANN401
-        """See grpc.aio."""
-        call = await continuation(client_call_details, request)
-        _take(await call.initial_metadata())
         return call
 
 

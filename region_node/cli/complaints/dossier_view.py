@@ -14,6 +14,7 @@ from gateway.api.region.v1.dossier_service_pb2 import (
 )
 from gateway.clock import from_timestamp, time_in
 from gateway.languages import in_language, translated
+from gateway.money import in_major_units
 from gateway.words import word
 from region_node.cli.complaints.complaint_view import happened, length_of, reason_of
 
@@ -197,7 +198,7 @@ def _resolution(dossier: Dossier) -> Iterator[str]:
         (translated("remedy"), word(Remedy.Name(resolution.remedy), "REMEDY_")),
         (
             translated("amount"),
-            f"{amount.minor_units / 100:.2f} {amount.currency}" if resolution.HasField("amount") else "",
+            in_major_units(amount.minor_units, amount.currency) if resolution.HasField("amount") else "",
         ),
     )
     yield ""

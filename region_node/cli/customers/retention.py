@@ -19,7 +19,7 @@ from gateway.times import told_time
 from gateway.words import word
 from region_node.cli.asking import answer_of
 from region_node.cli.connection import Target, connection_options
-from region_node.cli.options import json_option
+from region_node.cli.options import json_option, staff_id_option
 from region_node.cli.times import DayOrInstantType, ending
 
 _TIMEOUT = 20.0  # seconds for one call
@@ -30,9 +30,7 @@ _customer_option = click.option("--customer", "customer_id", default="", help="O
 _reference_option = click.option(
     "--reference", required=True, help="Of the order of the authority or court: letters, digits, . _ / -"
 )
-_staff_option = click.option(
-    "--staff-id", default="", help="Who asks, recorded beside your certificate; needed where several share it."
-)
+_staff_option = staff_id_option("Who asks, recorded beside your certificate; required where several share it.")
 _limit_option = click.option(
     "--limit", type=click.IntRange(1, 500), default=50, show_default=True, help="At most this many."
 )
