@@ -15,6 +15,7 @@ from gateway.api.region.v1.audit_service_pb2 import ChainProblemKind
 from gateway.clock import from_microseconds, to_microseconds
 from gateway.languages import translated
 from gateway.store.port import Transaction
+from gateway.times import told_time
 
 GENESIS = bytes(32)
 SALT_BYTES = 16
@@ -97,7 +98,7 @@ def problem_text(kind: ChainProblemKind.ValueType, sequence: int, time: int | No
     """What is wrong with a chain, for people."""
     when = translated("none, this is the first")
     if time is not None:
-        when = f"{from_microseconds(time):%Y-%m-%d %H:%M:%S} UTC"
+        when = told_time(from_microseconds(time), timespec="seconds")
     if kind == ChainProblemKind.CHAIN_PROBLEM_KIND_MISSING:
         return translated("row {row} is missing (time of the row before it: {time})", row=sequence, time=when)
     if kind == ChainProblemKind.CHAIN_PROBLEM_KIND_CUT:

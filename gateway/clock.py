@@ -3,7 +3,7 @@
 An instant is an aware `datetime` in UTC in Python, whole microseconds since 1970 in a column, a Timestamp in a message.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Protocol
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -47,3 +47,10 @@ def to_timestamp(instant: datetime) -> Timestamp:
 def from_timestamp(timestamp: Timestamp) -> datetime:
     """The instant of a message, cut to microseconds."""
     return _EPOCH + timedelta(seconds=timestamp.seconds, microseconds=timestamp.nanos // 1_000)
+
+
+def time_in(zone: tzinfo, told: datetime | Timestamp, *, timespec: str = "minutes") -> str:
+    """A time for people in a zone, with its offset: `2026-12-24 01:00 +08:00`. `timespec` as `datetime.isoformat`."""
+    instant = from_timestamp(told) if isinstance(told, Timestamp) else told
+    local = instant.astimezone(zone).isoformat(" ", timespec)
+    return f"{local[:-6]} {local[-6:]}"

@@ -92,12 +92,14 @@ def asked_language(arguments: Sequence[str], environment: MutableMapping[str, st
 class SpeakingGroup(click.Group):
     """A program's tree of commands, with help and messages in the language that was asked for.
 
-    `texts` holds its catalogues. `places` says where a command is, by its words: `"orders"` at
-    `"package.module:name"`. It is imported when it is asked for, so that nobody who calls one waits for all.
+    `texts` holds its catalogues; `options` makes what each command takes besides its own. `places` says where a
+    command is, by its words: `"orders"` at `"package.module:name"`. It is imported
+    when it is asked for, so that nobody who calls one waits for all.
     """
 
     texts: Path
     places: Mapping[str, str]
+    options: Sequence[Callable[[], click.Option]]
     _originals: dict[tuple[click.Command | click.Option, str], str | None]
 
     def whole(self) -> "SpeakingGroup":
@@ -126,7 +128,7 @@ class SpeakingGroup(click.Group):
             if below and group == name and isinstance(command, click.Group):
                 command.add_command(_imported(place), below)
         self.add_command(command, name)
-        _add_language_option(command)
+        _add_options(command, self.options)
         self._translate_help(command)
 
     # What click hands through is typed so there.
@@ -151,10 +153,12 @@ class SpeakingGroup(click.Group):
                     setattr(owner, field, "\n\n".join(map(_paragraph, _paragraphs(original))))
 
 
-def speaking(group: SpeakingGroup, texts: Path, places: Mapping[str, str]) -> None:
-    """Gives a program its catalogues and its commands, all of which have the option `--lang`."""
-    group.texts, group.places = texts, places
-    _add_language_option(group)
+def speaking(
+    group: SpeakingGroup, texts: Path, places: Mapping[str, str], options: Sequence[Callable[[], click.Option]] = ()
+) -> None:
+    """Gives a program its catalogues and its commands, all of which have the option `--lang` and those of `options`."""
+    group.texts, group.places, group.options = texts, places, (*options, _language_option)
+    _add_options(group, group.options)
 
 
 def commands(group: click.Command) -> Iterator[click.Command]:
@@ -206,15 +210,35 @@ def _imported(place: str) -> click.Command:
     return command
 
 
-def _add_language_option(group: click.Command) -> None:
+def _add_options(group: click.Command, options: Sequence[Callable[[], click.Option]]) -> None:
     for command in commands(group):
-        if not any(parameter.name == "lang" for parameter in command.params):
-            command.params.append(_language_option())
+        known = {parameter.name for parameter in command.params}
+        command.params += [each for each in (make() for make in options) if each.name not in known]
+
+
+class _FirstOption(click.Option):
+    """An option that every command has, and that is looked at first: it tells all others that are missing, at once."""
+
+    def handle_parse_result(
+        self,
+        ctx: click.Context,
+        opts: Mapping[str, Any],
+        args: list[str],
+    ) -> tuple[Any, list[str]]:
+        """See click. Raises UsageError where several are missing; of one, click says it."""
+        taken = super().handle_parse_result(ctx, opts, args)
+        required = [each for each in ctx.command.params if each.required and not ctx.resilient_parsing]
+        missing = [each for each in required if each.value_is_missing(each.consume_value(ctx, opts)[0])]
+        if len(missing) > 1:
+            names = ", ".join(each.get_error_hint(ctx) for each in missing)
+            raise click.UsageError(translated("Missing: {names}", names=names), ctx)
+        return taken
 
 
 def _language_option() -> click.Option:
-    return click.Option(
+    return _FirstOption(
         ["--lang"],
+        is_eager=True,
         type=click.Choice(LANGUAGES),
         envvar=VARIABLE,
         show_envvar=True,

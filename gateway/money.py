@@ -1,5 +1,10 @@
 """Exact arithmetic on amounts in minor units."""
 
+import re
+
+# Far more than anybody owes, and a number that a message holds.
+_WRITTEN = re.compile(r"([0-9]{1,15})|([0-9]{1,13})\.([0-9]{1,2})")
+
 
 def share_half_up(minor_units: int, numerator: int, denominator: int) -> int:
     """`minor_units * numerator / denominator`, rounded half away from zero, once.
@@ -17,3 +22,13 @@ def in_major_units(minor_units: int, currency: str) -> str:
     """An amount for people, for example `12.50 CNY`."""
     sign = "-" if minor_units < 0 else ""
     return f"{sign}{abs(minor_units) // 100}.{abs(minor_units) % 100:02d} {currency}"
+
+
+def minor_units_of(written: str) -> int | None:
+    """The amount that somebody wrote: a whole number is in minor units (`1200`), one with a point in major units
+    (`12.00`, `12.5`). None for what is neither, or finer than a minor unit (`12.005`)."""
+    found = _WRITTEN.fullmatch(written)
+    if found is None:
+        return None
+    minor, major, cents = found.groups()
+    return int(minor) if minor is not None else int(major) * 100 + int(cents.ljust(2, "0"))

@@ -35,8 +35,6 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str | Text]], ti
         return
     console = output()
     table = Table(
-        title=title or None,
-        title_justify="left",
         box=None,
         pad_edge=False,
         padding=(0, _GAP, 0, 0),
@@ -48,8 +46,10 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str | Text]], ti
         table.add_row(*map(_as_text, row))
     needs = [_needs(console, column) for column in table.columns]
     room, least = console.width - _GAP * (len(needs) - 1), sum(need.minimum for need in needs)
+    if title:
+        console.print(Text(title, style="italic"))
     if room < _TOO_NARROW * least:
-        _print_rows(console, columns, rows, title)
+        _print_rows(console, columns, rows)
         return
     if least <= room < sum(need.maximum for need in needs):
         for shown, width in zip(table.columns, _widths(needs, room), strict=True):
@@ -88,10 +88,8 @@ def _is_short(rows: Sequence[Sequence[str | Text]]) -> bool:
     return all(len(row[0]) <= _SHORT for row in rows)
 
 
-def _print_rows(console: Console, columns: Sequence[str], rows: Sequence[Sequence[str | Text]], title: str) -> None:
+def _print_rows(console: Console, columns: Sequence[str], rows: Sequence[Sequence[str | Text]]) -> None:
     """Each row under what names it: its other cells, one a line, but for those in which nothing is."""
-    if title:
-        console.print(Text(title, style="italic"))
     for row in rows:
         console.print(Text.assemble((columns[0], "bold"), " ", _as_text(row[0])), soft_wrap=True)
         cells = Table(box=None, pad_edge=False, show_header=False, padding=(0, _GAP, 0, 0))

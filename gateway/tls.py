@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from gateway.clock import Clock
 from gateway.identity import Identity
+from gateway.times import told_time
 
 ChannelOptions = Sequence[tuple[str, int | str]]
 
@@ -124,9 +125,9 @@ def _uris(certificate: x509.Certificate) -> list[str]:
 
 def _fault_of_time(certificate: x509.Certificate, now: datetime) -> str | None:
     if now < certificate.not_valid_before_utc:
-        return f"is not valid before {certificate.not_valid_before_utc:%Y-%m-%d %H:%M:%S} UTC"
+        return f"is not valid before {told_time(certificate.not_valid_before_utc)}"
     if now > certificate.not_valid_after_utc:
-        return f"expired at {certificate.not_valid_after_utc:%Y-%m-%d %H:%M:%S} UTC"
+        return f"expired at {told_time(certificate.not_valid_after_utc)}"
     return None
 
 

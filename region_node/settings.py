@@ -150,6 +150,8 @@ class RegionSettings:
     """The number of this process among those that serve the region's database; only PostgreSQL lets several."""
     advertise: str = field(default="", metadata=example("node.example:7443"))
     """Where coordinators reach the node: `host:port`; empty is the host of `listen` with the port that it got."""
+    staff_id: str = field(default="", metadata=example("4711"))
+    """Who asks, where a command of business is told by neither `--staff-id` nor CROSSREGION_STAFF_ID."""
     reflection: bool = False
     """Whether gRPC reflection is served: for demos and development."""
     port_file: Path | None = field(default=None, metadata=example("port"))

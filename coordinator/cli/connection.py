@@ -20,6 +20,7 @@ from gateway.errors import Refused
 from gateway.identity import server_name
 from gateway.languages import refusal, translated
 from gateway.relay.transport import Unreachable
+from gateway.times import zone_interceptors
 from gateway.tls import Credentials, CredentialsUnusable
 
 TIMEOUT = 10.0  # seconds for one call
@@ -50,7 +51,7 @@ class Connection:
         failures: list[str] = []
         outcome_known = True  # a refusal says that nothing was changed; no answer says nothing
         for endpoint in self.endpoints:
-            async with dialer.dial(endpoint, name) as channel:
+            async with dialer.dial(endpoint, name, zone_interceptors()) as channel:
                 try:
                     return await question(channel)
                 except Unreachable as failure:

@@ -8,6 +8,7 @@ import click
 from coordinator.cli.exits import EPILOG
 from gateway.completion import completion_command
 from gateway.languages import SpeakingGroup, speaking
+from gateway.times import utc_option, zone_option
 
 _PLACES: Final = {
     "serve": "coordinator.cli.node.serve:serve",
@@ -42,7 +43,7 @@ def main() -> None:
 
 
 main.add_command(completion_command("coordinator"))
-speaking(main, Path(__file__).parents[1] / "texts", _PLACES)
+speaking(main, Path(__file__).parents[1] / "texts", _PLACES, (zone_option, utc_option))
 
 if __name__ == "__main__":
     main()

@@ -17,7 +17,6 @@ from coordinator.cli.output import (
     told,
     told_age,
     told_span,
-    told_time,
 )
 from gateway.api.coordinator.v1 import administration_pb2 as contract
 from gateway.api.coordinator.v1.administration_pb2_grpc import OversightServiceStub
@@ -27,6 +26,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.channels import invoke
 from gateway.errors import Refused, reason_name
 from gateway.languages import refusal, translated
+from gateway.times import show_times_of, told_if_set, told_time
 
 _STATE = "ORDER_STATE_"
 _STATES = [name.removeprefix(_STATE).lower().replace("_", "-") for name in OrderState.keys() if OrderState.Value(name)]
@@ -60,6 +60,7 @@ def list_orders(connection: Connection, states: tuple[str, ...], region: str, li
     Example:
       coordinator orders list --state pending --state in-progress --region sichuan
     """
+    show_times_of(region)
     request = contract.ListOrdersRequest(
         states=[OrderState.Value(_STATE + state.upper().replace("-", "_")) for state in states],
         region=region,
@@ -80,6 +81,7 @@ def held(connection: Connection, region: str, limit: int, as_json: bool) -> None
     Example:
       coordinator orders held
     """
+    show_times_of(region)
     request = contract.ListOrdersRequest(states=[OrderState.ORDER_STATE_HELD], region=region, page_size=limit)
     _print_orders(_ask(connection, request), translated("Held orders"), as_json=as_json)
 
@@ -98,6 +100,7 @@ def trace(connection: Connection, order_id: str, as_json: bool) -> None:
     Example:
       coordinator orders trace guangdong/counter/R1
     """
+    show_times_of(order_id)
     request = contract.TraceOrderRequest(order_id=order_id)
     response = connection.ask(lambda channel: invoke(OversightServiceStub(channel).TraceOrder, request, TIMEOUT))
     if as_json:
@@ -147,10 +150,10 @@ def _row(order: OrderSummary, now: datetime) -> list[str | Text]:
         told(OrderState.Name(order.state), _STATE),
         order.handling_region,
         order.home_region or order.number_prefix,
-        told_time(order.order_date),
+        told_if_set(order.order_date),
         f"{party}: {translated(awaiting.action)}" if awaiting.action else party,
         told_age(awaiting.since, now),
-        Text(told_time(awaiting.due), style="red" if overdue else ""),
+        Text(told_if_set(awaiting.due), style="red" if overdue else ""),
         _why(order),
     ]
 
@@ -182,7 +185,7 @@ def _print_trace(order_id: str, response: contract.TraceOrderResponse) -> None:
     hops = timeline(response)
     rows = [
         (
-            hop.time.strftime("%Y-%m-%d %H:%M:%S.") + f"{hop.time.microsecond // 1000:03d}",
+            told_time(hop.time, timespec="milliseconds"),
             told_span(gap) if gap is not None else "",
             hop.party,
             hop.event,

@@ -15,6 +15,7 @@ from gateway.api.coordinator.v1.administration_pb2 import UnansweredRegion
 from gateway.clock import from_timestamp
 from gateway.errors import Refused
 from gateway.languages import refusal, translated
+from gateway.times import shown_zone_name
 from gateway.words import word
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
@@ -38,20 +39,16 @@ def print_json(message: Message) -> None:
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str | Text]]) -> None:
-    """Prints a table; texts of others are shown as they are and never read as markup."""
-    terminal.print_table(columns, rows, translated("{title} (times are UTC)", title=title))
+    """Prints a table under its title, which names the zone of its times.
+
+    Texts of others are shown as they are and never read as markup.
+    """
+    terminal.print_table(columns, rows, translated("{title} (times of {zone})", title=title, zone=shown_zone_name()))
 
 
 def told(name: str, prefix: str) -> str:
     """An enum value for people: `ORDER_STATE_IN_PROGRESS` is `in progress`; empty where nothing is said."""
     return word(name, prefix)
-
-
-def told_time(timestamp: Timestamp) -> str:
-    """A time in UTC, as in the audit and in JSON, so that places compare; empty where none is set."""
-    if not timestamp.seconds and not timestamp.nanos:
-        return ""
-    return f"{from_timestamp(timestamp):%Y-%m-%d %H:%M:%S}"
 
 
 def told_span(seconds: float) -> str:

@@ -12,6 +12,7 @@ from coordinator.problems import rules
 from gateway.api.coordinator.v1.problem_service_pb2 import AccidentGrade, AccidentReport, Problem, ReportKind
 from gateway.clock import from_timestamp
 from gateway.metrics import observe
+from gateway.times import told_time
 
 _log = logging.getLogger(__name__)
 
@@ -36,7 +37,7 @@ class LogSink:
             problem,
             AccidentGrade.Name(report.grade).removeprefix("ACCIDENT_GRADE_").lower(),
             "was due at" if overdue else "is due at",
-            f"{from_timestamp(report.due):%Y-%m-%d %H:%M:%S} UTC",
+            told_time(report.due),
         )
 
 

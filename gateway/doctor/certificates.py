@@ -15,6 +15,7 @@ from gateway.errors import Refused
 from gateway.identity import Identity, server_name
 from gateway.languages import translated
 from gateway.signing import TrustedKeys
+from gateway.times import told_time
 from gateway.tls import Credentials
 
 EXPIRES_SOON = timedelta(days=14)
@@ -96,12 +97,12 @@ def _in_force(name: str, path: Path, certificates: Sequence[x509.Certificate], n
         todo = translated("set the clock of this machine right, or use a certificate that is valid")
         return bad(
             name,
-            translated("{path}: is not valid before {time} UTC", path=path, time=f"{begins:%Y-%m-%d %H:%M:%S}"),
+            translated("{path}: is not valid before {time}", path=path, time=told_time(begins)),
             todo,
         )
     if now > ends:
         todo = translated("have a new one issued and replace the file: what runs takes it up without a restart")
-        return bad(name, translated("{path}: expired at {time} UTC", path=path, time=f"{ends:%Y-%m-%d %H:%M:%S}"), todo)
+        return bad(name, translated("{path}: expired at {time}", path=path, time=told_time(ends)), todo)
     left = ends - now
     told = (
         translated("{days} more days", days=left.days)
@@ -110,7 +111,7 @@ def _in_force(name: str, path: Path, certificates: Sequence[x509.Certificate], n
     )
     found = translated("{path}: valid for {left}", path=path, left=told)
     if left < EXPIRES_SOON:
-        return warning(name, found, translated("replace it before {time} UTC", time=f"{ends:%Y-%m-%d %H:%M:%S}"))
+        return warning(name, found, translated("replace it before {time}", time=told_time(ends)))
     return good(name, found)
 
 

@@ -1,5 +1,6 @@
 """A settings page as a process uses it."""
 
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +40,21 @@ def load_page(kind: type[T], sources: Sources) -> Page[T]:
     if reader.problems:
         raise SettingsError(reader.problems if str(sources) else [_nothing_given(sources)])
     return Page(cast("T", settings), reader.origins())
+
+
+def text_in(sources: Sources, key: str) -> str:
+    """The text that the sources give for one key, whatever else they give or lack; empty where they give none.
+
+    For what does not serve: nothing else of the settings is needed, or told to be wrong.
+    """
+    if told := sources.environment.get(sources.variable(key)):
+        return told
+    try:
+        content = tomllib.loads(sources.file.read_text(encoding="utf-8")) if sources.file is not None else {}
+    except (OSError, ValueError):
+        return ""
+    told = content.get(key)
+    return told if isinstance(told, str) else ""
 
 
 def _nothing_given(sources: Sources) -> str:

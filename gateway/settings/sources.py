@@ -1,5 +1,6 @@
 """Where the settings of a process come from."""
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +29,13 @@ class Sources:
     """All variables of the process."""
     flags: Sequence[str] = field(default=(), repr=False)
     """`key=value` each; of one key, the last one counts."""
+
+    @classmethod
+    def of_environment(cls, prefix: str) -> "Sources":
+        """The environment of this process, and the file that it names."""
+        environment = os.environ
+        file = environment.get(cls(prefix=prefix).file_variable)
+        return cls(Path(file) if file else None, prefix, environment)
 
     @property
     def file_variable(self) -> str:

@@ -7,6 +7,7 @@ from typing import TypeVar
 import click
 import grpc
 
+from gateway.channels import health_of
 from gateway.languages import translated
 from gateway.tls import CredentialsUnusable
 from region_node.cli.connection import Target
@@ -14,6 +15,7 @@ from region_node.cli.exits import NOT_KNOWN, REFUSED, leave
 from region_node.cli.outcome import may_pass, told_by
 
 T = TypeVar("T")
+_FIRST_SECONDS = 10.0
 
 
 def answer_of(target: Target, ask: Callable[[grpc.aio.Channel], Awaitable[T]], request_id: str = "") -> T:
@@ -44,6 +46,7 @@ def follow(target: Target, watch: Callable[[grpc.aio.Channel], AsyncIterable[T]]
 
     async def run() -> None:
         async with target.channel() as channel:
+            await health_of(channel, "", _FIRST_SECONDS)  # any answer that is no stream tells the zone
             async for each in watch(channel):
                 tell(each)
 

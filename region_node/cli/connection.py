@@ -15,6 +15,7 @@ from gateway.authority import AUTHORITY_CERTIFICATE, TLS_CERTIFICATE, TLS_KEY
 from gateway.channels import Dialer
 from gateway.clock import SystemClock
 from gateway.identity import server_name
+from gateway.times import zone_interceptors
 from gateway.tls import Credentials
 
 P = ParamSpec("P")
@@ -57,7 +58,7 @@ class Target:
         credentials = Credentials(
             self.directory / AUTHORITY_CERTIFICATE, self.directory / TLS_CERTIFICATE, self.directory / TLS_KEY
         )
-        return Dialer(credentials, SystemClock()).dial(self.node, self.server_name)
+        return Dialer(credentials, SystemClock()).dial(self.node, self.server_name, zone_interceptors())
 
 
 def connection_options(command: Callable[Concatenate[Target, P], None]) -> Callable[..., None]:

@@ -7,6 +7,7 @@ import click
 
 from gateway.completion import completion_command
 from gateway.languages import SpeakingGroup, speaking
+from gateway.times import utc_option
 
 _PLACES: Final = {
     "serve": "region_node.cli.node.serve:serve",
@@ -59,7 +60,7 @@ def main() -> None:
 
 
 main.add_command(completion_command("region-node"))
-speaking(main, Path(__file__).parents[1] / "texts", _PLACES)
+speaking(main, Path(__file__).parents[1] / "texts", _PLACES, (utc_option,))
 
 if __name__ == "__main__":
     main()

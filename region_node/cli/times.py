@@ -1,60 +1,68 @@
-"""The times that commands take and show: each names its zone, so that what one shows another takes."""
+"""The times that options take: each names its zone, so that what a command shows is taken again."""
 
 import re
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
 import click
-from google.protobuf.timestamp_pb2 import Timestamp
+import grpc
 
-from gateway.clock import from_timestamp
+from gateway.channels import health_of
 from gateway.languages import translated
+from gateway.times import instant_of, region_zone
 
 _A_DAY = re.compile(r"\d{4}-\d\d-\d\d")
+_LAST_DAY = date.max - timedelta(days=1)
+_CALL_SECONDS = 10.0
 
 
 class InstantType(click.ParamType[datetime]):
-    """A time with its zone, as an option takes it; with `with_days` also a day, which means its end on this machine."""
+    """A time with its zone, as an option takes it."""
 
     name = "time"
-
-    def __init__(self, *, with_days: bool = False) -> None:
-        self._with_days = with_days
 
     def convert(self, value: str | datetime, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
         """See click."""
         if isinstance(value, datetime):
             return value
         try:
-            return end_of_day(value) if self._with_days and _A_DAY.fullmatch(value) else instant_of(value)
+            return instant_of(value)
         except ValueError as error:
             self.fail(str(error), param, ctx)
 
 
-def instant_of(text: str) -> datetime:
-    """The instant that a text with its zone says. Raises ValueError, with what to say to people."""
+class DayOrInstantType(click.ParamType[date]):
+    """A time with its zone, or a day without one: `ending` says when it ends."""
+
+    name = "time"
+
+    def convert(self, value: str | date, param: click.Parameter | None, ctx: click.Context | None) -> date:
+        """See click."""
+        if isinstance(value, date):
+            return value
+        try:
+            return _day_of(value) if _A_DAY.fullmatch(value) else instant_of(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+async def ending(channel: grpc.aio.Channel, told: date) -> datetime:
+    """A time that was given, or the end of a day in the zone of the node's region. Raises AioRpcError."""
+    if isinstance(told, datetime):
+        return told
+    await health_of(channel, "", _CALL_SECONDS)  # any answer tells the zone
+    return end_of_day(told, region_zone())
+
+
+def end_of_day(day: date, zone: tzinfo) -> datetime:
+    """The end of a day in a zone, in UTC."""
+    return datetime.combine(day + timedelta(days=1), time.min, zone).astimezone(UTC)
+
+
+def _day_of(text: str) -> date:
     try:
-        instant = datetime.fromisoformat(text)
-        if instant.tzinfo is not None:
-            return instant.astimezone(UTC)
-    except (ValueError, OverflowError):
-        pass
-    raise ValueError(translated("Not a time with its zone, as 2026-12-24T01:00+08:00: {text}", text=text))
-
-
-def end_of_day(text: str) -> datetime:
-    """The end of the day that a text names, in the zone of this machine. Raises ValueError, as `instant_of`."""
-    try:
-        return datetime.combine(date.fromisoformat(text) + timedelta(days=1), time.min).astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise ValueError(translated("There is no such day: {text}", text=text)) from None
-
-
-def told_time(told: datetime | Timestamp, zone: tzinfo | None = None, *, timespec: str = "minutes") -> str:
-    """A time for people in a zone, that of this machine unless given: `2026-12-24 01:00+08:00`, in UTC `… 17:00Z`."""
-    instant = from_timestamp(told) if isinstance(told, Timestamp) else told
-    return instant.astimezone(zone).isoformat(" ", timespec).replace("+00:00", "Z")
-
-
-def told_if_set(told: Timestamp, *, timespec: str = "minutes") -> str:
-    """A time for people; nothing where none is set."""
-    return told_time(told, timespec=timespec) if told.seconds or told.nanos else ""
+        day = date.fromisoformat(text)
+    except ValueError:
+        day = date.max
+    if day > _LAST_DAY:
+        raise ValueError(translated("There is no such day: {text}", text=text))
+    return day

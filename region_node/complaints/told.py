@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 from gateway.api.region.v1.complaint_pb2 import Complaint, Remedy
 from gateway.api.types.v1.types_pb2 import LocalizedText
-from gateway.clock import from_timestamp
+from gateway.clock import time_in
 from gateway.store.port import Transaction
 from region_node.complaints import remedy, rules
 from region_node.context import RegionContext
@@ -15,12 +15,12 @@ from region_node.notices.rows import Notice, tell
 def tell_filed(tx: Transaction, context: RegionContext, complaint: Complaint, now: datetime) -> None:
     """The docket number, the responsible department and the promised time (specification 2.3.1)."""
     region = context.federation.region(complaint.owner_region).name
-    due = from_timestamp(complaint.expected_resolution_date).astimezone(ZoneInfo(context.time_zone))
+    due = time_in(ZoneInfo(context.time_zone), complaint.expected_resolution_date)
     text = LocalizedText(
         zh_cn=f"您的投诉已受理，编号{complaint.docket}，由{region.zh_cn}{complaint.department.zh_cn}负责，"
-        f"承诺于{due:%Y-%m-%d %H:%M}前答复。",
+        f"承诺于{due}前答复。",
         en=f"Your complaint {complaint.docket} was taken in. {complaint.department.en} in {region.en} is responsible"
-        f" and promises an answer by {due:%Y-%m-%d %H:%M}.",
+        f" and promises an answer by {due}.",
     )
     _tell(tx, complaint, "filed", text, now)
 
@@ -47,12 +47,11 @@ def tell_led(tx: Transaction, context: RegionContext, complaint: Complaint, now:
 
 def _tell_responsible(tx: Transaction, context: RegionContext, complaint: Complaint, what: str, now: datetime) -> None:
     region = context.federation.region(complaint.owner_region).name
-    due = from_timestamp(complaint.expected_resolution_date).astimezone(ZoneInfo(context.time_zone))
+    due = time_in(ZoneInfo(context.time_zone), complaint.expected_resolution_date)
     text = LocalizedText(
-        zh_cn=f"您的投诉{complaint.docket}由{region.zh_cn}{complaint.department.zh_cn}负责，"
-        f"承诺于{due:%Y-%m-%d %H:%M}前答复。",
+        zh_cn=f"您的投诉{complaint.docket}由{region.zh_cn}{complaint.department.zh_cn}负责，承诺于{due}前答复。",
         en=f"{complaint.department.en} in {region.en} is responsible for your complaint {complaint.docket} and promises"
-        f" an answer by {due:%Y-%m-%d %H:%M}.",
+        f" an answer by {due}.",
     )
     _tell(tx, complaint, what, text, now)
 

@@ -38,7 +38,7 @@ def export(tx: Transaction, context: RegionContext, exporter: Exporter, request:
         raise Refused(Reason.REASON_COMPLAINT_NOT_FIRST_CONTACT, region=complaint.handling_region)
     filed = from_timestamp(complaint.creation_date).astimezone(ZoneInfo(context.time_zone)).date()
     rules.require_statements(request.statements, request.appellant, filed)
-    rules.require_exportable(complaint, now, customer_asks=request.customer_asks)
+    rules.require_exportable(complaint, now, ZoneInfo(context.time_zone), customer_asks=request.customer_asks)
     federation = context.federation
     if not complaint.request.category:
         raise Refused(Reason.REASON_COMPLAINT_UNCLASSIFIED)

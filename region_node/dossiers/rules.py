@@ -22,7 +22,7 @@ from gateway.api.region.v1.dossier_service_pb2 import (
 )
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import LocalizedText
-from gateway.clock import from_timestamp
+from gateway.clock import from_timestamp, time_in
 from gateway.errors import Refused
 from gateway.federation.complaint_rules import APPEAL_OF_CHARGES, APPEAL_OF_OTHERS
 from region_node.complaints import rules as complaint_rules
@@ -101,15 +101,14 @@ def last_day(occurred: date, months: int) -> date:
     return add_months(occurred, months)
 
 
-def require_exportable(complaint: Complaint, now: datetime, *, customer_asks: bool) -> None:
-    """Raises Refused with DOSSIER_NOT_YET, or with DOSSIER_ANSWERED, unless the regulator is next."""
+def require_exportable(complaint: Complaint, now: datetime, zone: ZoneInfo, *, customer_asks: bool) -> None:
+    """Raises Refused with DOSSIER_NOT_YET, told in a zone, or with DOSSIER_ANSWERED, unless the regulator is next."""
     if customer_asks or complaint.level >= REGULATOR_LEVEL or is_unanswered(complaint, now):
         return
     due = _legal_due(complaint)
     if due is None or due <= now or _answered_in_time(complaint):
         raise Refused(Reason.REASON_DOSSIER_ANSWERED)
-    since = f"{due:%Y-%m-%d %H:%M} UTC"
-    raise Refused(Reason.REASON_DOSSIER_NOT_YET, **{"level": str(complaint.level), "from": since})
+    raise Refused(Reason.REASON_DOSSIER_NOT_YET, **{"level": str(complaint.level), "from": time_in(zone, due)})
 
 
 def require_statements(statements: DossierStatements, appellant: Appellant, filed: date) -> date | None:

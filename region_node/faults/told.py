@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from gateway.api.region.v1.fault_pb2 import Fault, QuoteState, RepairPart
 from gateway.api.types.v1.types_pb2 import LocalizedText
-from gateway.clock import from_timestamp
+from gateway.clock import time_in
 from gateway.money import in_major_units
 from gateway.store.port import Transaction
 from region_node.context import RegionContext
@@ -118,10 +118,10 @@ def _tell_of_the_repair(tx: Transaction, context: RegionContext, before: Fault, 
     appointments, known = fault.repair.appointments, len(before.repair.appointments)
     if len(appointments) > known:
         zone, last = ZoneInfo(context.time_zone), appointments[-1]
-        start, end = (from_timestamp(each).astimezone(zone) for each in (last.start_time, last.end_time))
+        start, end = (time_in(zone, each) for each in (last.start_time, last.end_time))
         text = LocalizedText(
-            zh_cn=f"障碍{fault.id}的维修已预约：{start:%Y-%m-%d %H:%M}至{end:%H:%M}。",
-            en=f"The repair of your fault {fault.id} is agreed for {start:%Y-%m-%d %H:%M} to {end:%H:%M}.",
+            zh_cn=f"障碍{fault.id}的维修已预约：{start}至{end}。",
+            en=f"The repair of your fault {fault.id} is agreed for {start} to {end}.",
         )
         _tell(tx, fault, f"appointment/{len(appointments)}", text, now)
     quoted = {each.number for each in before.repair.parts}
@@ -155,8 +155,7 @@ def _tell_of_the_estimate(tx: Transaction, context: RegionContext, before: Fault
 
 
 def _local(context: RegionContext, fault: Fault) -> str:
-    due = from_timestamp(fault.expected_resolution_date).astimezone(ZoneInfo(context.time_zone))
-    return f"{due:%Y-%m-%d %H:%M}"
+    return time_in(ZoneInfo(context.time_zone), fault.expected_resolution_date)
 
 
 def _tell(tx: Transaction, fault: Fault, what: str, text: LocalizedText, now: datetime) -> None:

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from gateway import failpoints
 from gateway.api.region.v1.agreement_pb2 import OutageCause
 from gateway.api.types.v1.types_pb2 import LocalizedText
-from gateway.clock import from_microseconds, to_microseconds
+from gateway.clock import from_microseconds, time_in, to_microseconds
 from gateway.store.port import Transaction
 from gateway.timers import Timer, set_timer
 from region_node.agreements.spans import Span
@@ -114,7 +114,7 @@ def _was_moved(tx: Transaction, service: str, source: str) -> bool:
 
 def _text(planned: _Planned, zone: ZoneInfo, *, is_moved: bool) -> LocalizedText:
     times = (planned.start_time, planned.end_time)
-    first, last = (f"{from_microseconds(each).astimezone(zone):%Y-%m-%d %H:%M}" for each in times)
+    first, last = (time_in(zone, from_microseconds(each)) for each in times)
     if planned.withdrawn:
         return LocalizedText(
             zh_cn=f"原定于{first}至{last}的计划停机已取消。",

@@ -11,7 +11,7 @@ from gateway.api.region.v1 import sharing_service_pb2 as api
 from gateway.api.region.v1.sharing_service_pb2 import ConsentDecision, DisclosureKind
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import LocalizedText
-from gateway.clock import from_timestamp, to_timestamp
+from gateway.clock import from_timestamp, time_in, to_timestamp
 from gateway.errors import Refused
 from gateway.federation.sharing_rules import CONSENT_PAPER
 from gateway.store.port import Transaction
@@ -233,7 +233,7 @@ def _tell_given(
     if not decided.granted or decided.end is None:
         return
     reader = context.federation.region(decided.reader).name
-    end = f"{decided.end.astimezone(ZoneInfo(context.time_zone)):%Y-%m-%d %H:%M} ({context.time_zone})"
+    end = time_in(ZoneInfo(context.time_zone), decided.end)
     fields = [field_word(each) for each in purpose.fields if each in decided.fields]
     told = LocalizedText(
         zh_cn=f"您已同意{reader.zh_cn}公司为“{purpose.title.zh_cn}”查阅您的以下信息："

@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from gateway.api.federation.v1.configuration_pb2 import LegalBasis, LineKind, SharedField
 from gateway.api.region.v1 import sharing_service_pb2 as api
@@ -98,6 +99,7 @@ def read_shared(
         known=None if line is None else _known(tx, context, asked, questioner, line),
         without_agreement=without_agreement(context, (questioner.region, context.region), now),
         text_version=version_of(context, purpose.name, questioner.region),
+        zone=ZoneInfo(context.time_zone),
     )
     found = judge(reading)
     call = Call(questioner, asked.request_id, asked.requester.staff_id, now)

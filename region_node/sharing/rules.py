@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import TypeAlias
 
 from gateway import masking
@@ -18,6 +18,7 @@ from gateway.api.federation.v1.configuration_pb2 import (
 )
 from gateway.api.region.v1.sharing_service_pb2 import GrantState, MaskReason, SharedValue
 from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.clock import time_in
 from gateway.errors import Refused
 
 Field: TypeAlias = SharedField.ValueType
@@ -89,6 +90,8 @@ class Reading:
     """The first of both regions that has no data agreement in force."""
     text_version: str = ""
     """Of what a customer consents to today, for this purpose and reader."""
+    zone: tzinfo = UTC
+    """In which times are told."""
 
 
 @dataclass(frozen=True)
@@ -220,7 +223,7 @@ def _by_decision(reading: Reading, decided: Decided) -> Shown | Denied:
     if state == GrantState.GRANT_STATE_OUTDATED:
         return Denied(Reason.REASON_SHARING_CONSENT_OUTDATED, parameters={"purpose": reading.purpose.name})
     if state == GrantState.GRANT_STATE_NOT_YET:
-        return Denied(Reason.REASON_SHARING_NOT_UNTIL, decided.start, {"from": f"{decided.start:%Y-%m-%d %H:%M} UTC"})
+        return Denied(Reason.REASON_SHARING_NOT_UNTIL, decided.start, {"from": time_in(reading.zone, decided.start)})
     if state == GrantState.GRANT_STATE_IN_FORCE:
         masks = {
             each: CLEAR if each in decided.fields else MaskReason.MASK_REASON_FIELD_NOT_GRANTED

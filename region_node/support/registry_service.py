@@ -70,7 +70,7 @@ class SupportRegistryService(SupportRegistryServiceServicer):
         context: grpc.aio.ServicerContext[api.ListExpertsRequest, api.ListExpertsResponse],
     ) -> api.ListExpertsResponse:
         """See the contract. Nothing of what other regions answer is kept."""
-        calling = audited_call(Requester(), self._clock)
+        calling = audited_call(request.requester, self._clock)
 
         def read(tx: Transaction) -> list[api.Expert]:
             found = registry.find_experts(tx, self._context, request.search)
@@ -125,7 +125,7 @@ class SupportRegistryService(SupportRegistryServiceServicer):
         context: grpc.aio.ServicerContext[api.ListSparesRequest, api.ListSparesResponse],
     ) -> api.ListSparesResponse:
         """See the contract. Nothing of what other regions answer is kept."""
-        calling = audited_call(Requester(), self._clock)
+        calling = audited_call(request.requester, self._clock)
 
         def read(tx: Transaction) -> list[api.Spare]:
             found = registry.find_spares(tx, self._context, request.search)

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Document, LocalizedText
-from gateway.clock import to_microseconds
+from gateway.clock import time_in, to_microseconds
 from gateway.errors import Refused, reason_name
 from gateway.masking import masked_number, prints_masked
 from gateway.store.port import Transaction
@@ -235,8 +235,7 @@ def _refused(tx: Transaction, context: RegionContext, attempt: Attempt, line: Li
 
 
 def _locked(context: RegionContext, until: datetime) -> Refused:
-    local = until.astimezone(ZoneInfo(context.time_zone))
-    return Refused(Reason.REASON_VERIFICATION_LOCKED, until=local.isoformat(sep=" ", timespec="minutes"))
+    return Refused(Reason.REASON_VERIFICATION_LOCKED, until=time_in(ZoneInfo(context.time_zone), until))
 
 
 def _line(tx: Transaction, context: RegionContext, attempt: Attempt) -> Line:

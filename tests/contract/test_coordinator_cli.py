@@ -4,7 +4,6 @@ import asyncio
 import functools
 import json
 import sqlite3
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,10 +12,8 @@ from pathlib import Path
 import click
 import pytest
 from click.testing import CliRunner, Result
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from coordinator.cli.main import main
-from coordinator.cli.output import told_time
 from deploy.local.process import LocalProcess, Program
 from gateway.api.region.v1.oversight_service_pb2_grpc import add_OversightServiceServicer_to_server
 from gateway.federation.files import load
@@ -128,12 +125,12 @@ def test_a_coordinator_whose_certificate_names_another_one_does_not_start(files:
 def test_tables_and_refusals_are_chinese_where_that_is_asked_for(coordinator: Process) -> None:
     listed = coordinator.command("regions", "list", "--lang", "zh")
     assert listed.exit_code == 0
-    assert listed.output.startswith("地区（时间为UTC）")
+    assert listed.output.startswith("地区（时间为UTC时区）")
     refused = coordinator.command("regions", "suspend", "nowhere", "--note", "-", "--lang", "zh")
     assert refused.exit_code == 1
     assert refused.output.startswith("错误：REGION_UNKNOWN: ")
     assert "nowhere" in refused.output
-    assert coordinator.command("regions", "list").output.startswith("Regions (times are UTC)")
+    assert coordinator.command("regions", "list").output.startswith("Regions (times of UTC)")
 
 
 def test_a_second_process_on_the_same_database_says_so_and_disturbs_nothing(coordinator: Process) -> None:
@@ -223,12 +220,18 @@ def test_a_difference_names_what_was_and_what_will_be(coordinator: Process, tmp_
     assert {"path": "regions[sichuan].name.zh_cn", "old": "四川", "new": "天府之国"} in told["changes"]
 
 
-def test_times_are_told_in_utc_wherever_the_machine_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    with monkeypatch.context() as patched:
-        patched.setenv("TZ", "CST-8")
-        time.tzset()
-        assert told_time(Timestamp(seconds=1_800_000_000)) == "2027-01-15 08:00:00"
-    time.tzset()
+def test_times_are_those_of_most_regions_named_in_the_title_and_chosen_by_an_option(
+    coordinator: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert coordinator.command("federation", "apply", str(SHIPPED)).exit_code == 0
+    monkeypatch.setenv("TZ", "EST5")
+    assert coordinator.command("regions", "list").stdout.startswith("Regions (times of Asia/Shanghai)")
+    utc = coordinator.command("regions", "list", "--utc").stdout
+    assert utc.startswith("Regions (times of UTC)")
+    chosen = coordinator.command("regions", "list", "--time-zone", "Asia/Urumqi").stdout
+    assert chosen.startswith("Regions (times of Asia/Urumqi)")
+    monkeypatch.setenv("CROSSREGION_TIME_ZONE", "Asia/Urumqi")
+    assert coordinator.command("regions", "list").stdout == chosen
 
 
 def test_regions_are_listed_suspended_and_reinstated(coordinator: Process) -> None:
@@ -381,9 +384,9 @@ def test_orders_are_listed_and_followed_hop_by_hop(tmp_path: Path) -> None:
 
             code, out, errors = await command(certificates, it.endpoint, "orders", "trace", ORDER_ID)
             assert code == 0
-            assert f"{ORDER_ID} (times are UTC)" in out
+            assert f"{ORDER_ID} (times of Asia/Shanghai)" in out
             lines = [line.split() for line in out.splitlines()]
-            events = [" ".join(line[2:]) for line in lines if line and line[0] == "2026-11-24"]
+            events = [" ".join(line[3:]) for line in lines if line and line[0] == "2026-11-24"]
             assert events == [
                 "henan order acknowledged",
                 "+5.0 ms henan sent order submit henan → sichuan",

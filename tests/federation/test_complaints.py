@@ -95,7 +95,7 @@ async def test_a_complaint_is_answered_by_the_home_region_refused_once_then_acce
     first, *others = texts(federation, number)
     assert filed.docket in first
     assert "计费账务部" in first
-    assert f"{due:%Y-%m-%d %H:%M}" in first
+    assert f"{due:%Y-%m-%d %H:%M} +08:00" in first
     assert ["已有处理结果" in text for text in others] == [True, True, False]
 
 

@@ -62,7 +62,8 @@ async def test_a_document_goes_on_file_is_listed_counts_is_fetched_and_withdrawn
     assert [each["register_id"] for each in json.loads(listed.out)["documents"]] == [register_id]
     table = (await here.run("list", "--number", number)).out
     assert register_id in table
-    assert re.search(r"\d\d:\d\d(?:Z|[+-]\d\d:\d\d)", table), "a time says its zone"
+    assert re.search(r"\d\d:\d\d \+08:00", table), "a time is shown in the zone of the region"
+    assert re.search(r"\d\d:\d\d \+00:00", (await here.run("list", "--number", number, "--utc")).out)
     assert "文件编号" in (await here.run("list", "--number", number, "--lang", "zh")).out
     checked = await here.run("check", "SUSPEND", "--number", number)
     assert checked.code == 0, checked

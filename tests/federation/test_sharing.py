@@ -244,7 +244,7 @@ async def test_the_customer_is_told_of_each_consent_and_of_its_end(
         ListNoticesRequest(number=number, requester=REQUESTER), timeout=CALL_SECONDS
     )
     (told_so,) = [each.text for each in notices.notices if each.kind == "consent-given"]
-    end = f"{given.end_time.ToDatetime(UTC).astimezone(ZoneInfo('Asia/Shanghai')):%Y-%m-%d %H:%M} (Asia/Shanghai)"
+    end = f"{given.end_time.ToDatetime(UTC).astimezone(ZoneInfo('Asia/Shanghai')):%Y-%m-%d %H:%M} +08:00"
     for part in ("Guangdong", "Service at the counter of another region", end, "name, number, status, line kind, plan"):
         assert part in told_so.en
     for part in ("广东公司", "异地营业厅受理业务", end, "姓名、号码"):

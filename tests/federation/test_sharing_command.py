@@ -16,7 +16,7 @@ from tests.federation.sharing_counter import FILE_NUMBER, SharingCounter
 from tests.preloaded import Ended
 
 STAFF = ("--staff-id", "4711")
-_TIME = re.compile(r"\d \d\d:\d\d(?:Z|[+-]\d\d:\d\d)")
+_TIME = re.compile(r"\d \d\d:\d\d \+08:00")
 
 
 def begun(command: Sequence[str], environment: Mapping[str, str]) -> "Popen[str]":

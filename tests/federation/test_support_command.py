@@ -57,7 +57,17 @@ async def test_experts_and_spares_are_kept_and_found_by_commands(federation: Fed
     spare = ("SFP-10G-LR", "--model", "10G optical module", "--site", "chengdu", "--count", "12")
     await said(federation, "sichuan", "spares", "add", *spare)
     found = await said(
-        federation, "guangdong", "experts", "find", "--skill", "optical-transport", "--site", "chengdu", "--json"
+        federation,
+        "guangdong",
+        "experts",
+        "find",
+        "--skill",
+        "optical-transport",
+        "--site",
+        "chengdu",
+        "--staff-id",
+        "wang",
+        "--json",
     )
     assert [each["staff_id"] for each in json.loads(found)["experts"]] == ["zhao"]
     assert "10G optical module" in await said(federation, "guangdong", "spares", "find", "--model", "optical")

@@ -32,7 +32,7 @@ def test_of_a_tail_that_was_cut_the_time_of_the_last_row_is_told() -> None:
     found = verdict(3, [], ("coordinator", row(5)))
     assert [each.kind for each in found.problems] == [ChainProblemKind.CHAIN_PROBLEM_KIND_CUT]
     assert (found.problems[0].sequence, found.problems[0].time) == (4, THEN)
-    assert "2027-01-15 08:00:00 UTC" in told_problems(found.problems)[0]
+    assert "2027-01-15 08:00:00 +00:00" in told_problems(found.problems)[0]
 
 
 def test_of_a_chain_that_is_gone_there_is_no_time() -> None:

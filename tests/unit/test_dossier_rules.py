@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -229,14 +230,14 @@ def test_material_that_is_missing_is_named_and_refuses_nothing(name: str) -> Non
 
 def reason_at(found: Complaint, now: datetime, *, customer_asks: bool = False) -> tuple[str, dict[str, str]]:
     try:
-        rules.require_exportable(found, now, customer_asks=customer_asks)
+        rules.require_exportable(found, now, ZoneInfo("Asia/Shanghai"), customer_asks=customer_asks)
     except Refused as refused_now:
         return Reason.Name(refused_now.reason).removeprefix("REASON_"), dict(refused_now.parameters)
     return "", {}
 
 
 def test_the_regulator_is_next_at_level_five_after_the_laws_limit_or_where_the_customer_asks() -> None:
-    assert reason_at(filed(), FILED + HOUR) == ("DOSSIER_NOT_YET", {"level": "1", "from": "2026-03-17 16:00 UTC"})
+    assert reason_at(filed(), FILED + HOUR) == ("DOSSIER_NOT_YET", {"level": "1", "from": "2026-03-18 00:00 +08:00"})
     assert reason_at(filed(), at("2026-03-18 00:00")) == ("", {})
     assert reason_at(filed(), FILED + HOUR, customer_asks=True) == ("", {})
     assert reason_at(answered(), LATE) == ("DOSSIER_ANSWERED", {})

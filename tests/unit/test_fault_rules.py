@@ -133,6 +133,7 @@ def test_a_step_is_typed_by_its_name_and_its_fields() -> None:
     assert (resolved.cause, resolved.text) == (7, "the storm")
     part = step_of("name-part", ["name=ONU", "price=12000 CNY", "in_warranty=yes"]).name_part
     assert (part.price.minor_units, part.price.currency, part.in_warranty) == (12000, "CNY", True)
+    assert step_of("name-part", ["name=ONU", "price=120.00 CNY"]).name_part.price == part.price
     closed = step_of("close", ["summary=it lay bare", "measure=bury it;li;2027-01-31"]).close
     assert list(closed.review.measures) == [GOOD]
     assert not step_of("close", []).close.HasField("review")

@@ -53,6 +53,30 @@ def test_help_is_as_it_is_written_once_all_commands_are_there_whatever_was_spoke
     assert PROGRAMS[program].whole().help == written
 
 
+@pytest.mark.parametrize(
+    ("program", "arguments", "missing"),
+    [
+        (
+            "region-node",
+            "customers hold --node n:1",
+            ["CUSTOMER", "--credentials", "--federation", "--region", "--reference"],
+        ),
+        (
+            "coordinator",
+            "complaints assign",
+            ["DOCKET", "--coordinator", "--credentials", "--federation", "--department"],
+        ),
+    ],
+)
+def test_all_that_is_missing_of_a_command_is_told_at_once(program: str, arguments: str, missing: list[str]) -> None:
+    told = said(program, *arguments.split())
+    line = next(line for line in told.splitlines() if "Missing" in line)
+    assert [name for name in missing if name not in line] == []
+    assert "--node" not in line
+    assert "缺少：" in said(program, *arguments.split(), "--lang", "zh")
+    assert "Missing" not in said(program, *arguments.split(), "--help"), "help is given all the same"
+
+
 def test_the_environment_asks_for_a_language_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(VARIABLE, "zh")
     assert holds_chinese(said("region-node", "call", "--help"))

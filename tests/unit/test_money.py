@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.money import in_major_units, share_half_up
+from gateway.money import in_major_units, minor_units_of, share_half_up
 
 AMOUNTS = st.integers(-(10**12), 10**12)
 
@@ -46,3 +46,20 @@ def test_a_denominator_is_positive(denominator: int) -> None:
 )
 def test_people_read_major_units(amount: int, text: str) -> None:
     assert in_major_units(amount, "CNY") == text
+
+
+@given(st.integers(0, 10**12))
+def test_an_amount_is_understood_as_it_is_shown_and_in_minor_units(amount: int) -> None:
+    assert minor_units_of(in_major_units(amount, "CNY").removesuffix(" CNY")) == minor_units_of(str(amount)) == amount
+
+
+@pytest.mark.parametrize(
+    ("written", "amount"), [("1200", 1200), ("12.00", 1200), ("12.5", 1250), ("0.01", 1), ("0", 0), ("012", 12)]
+)
+def test_a_point_makes_an_amount_one_of_major_units(written: str, amount: int) -> None:
+    assert minor_units_of(written) == amount
+
+
+@pytest.mark.parametrize("written", ["12.005", "12.", ".5", "-12", "1e3", "1,200", "12 ", "", "9" * 16, "１２"])
+def test_what_is_finer_than_a_minor_unit_or_no_number_is_no_amount(written: str) -> None:
+    assert minor_units_of(written) is None

@@ -1,8 +1,6 @@
 """Commands take and show times with their zone."""
 
-import time
-from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
 import click
@@ -11,38 +9,78 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.clock import to_timestamp
-from region_node.cli.times import InstantType, instant_of, told_time
+from gateway.clock import time_in, to_timestamp
+from gateway.times import (
+    instant_of,
+    show_times_in,
+    show_times_of,
+    shown_zone_name,
+    told_if_set,
+    told_time,
+    utc_option,
+    zone_option,
+    zones_header,
+)
+from region_node.cli.times import DayOrInstantType, InstantType, end_of_day
 
 INSTANT = datetime(2026, 12, 24, 17, 30, 5, tzinfo=UTC)
-
-
-@pytest.fixture
-def in_shanghai(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    with monkeypatch.context() as changed:
-        changed.setenv("TZ", "Asia/Shanghai")
-        time.tzset()
-        yield
-    time.tzset()
+SHANGHAI = ZoneInfo("Asia/Shanghai")
 
 
 @click.command()
 @click.option("--end", type=InstantType(), required=True)
 def strict(end: datetime) -> None:
-    click.echo(told_time(end, UTC))
+    click.echo(time_in(UTC, end))
 
 
 @click.command()
-@click.option("--until", type=InstantType(with_days=True), required=True)
-def lenient(until: datetime) -> None:
-    click.echo(told_time(until, UTC))
+@click.option("--until", type=DayOrInstantType(), required=True)
+def lenient(until: date) -> None:
+    click.echo(time_in(UTC, until if isinstance(until, datetime) else end_of_day(until, SHANGHAI)))
 
 
-@pytest.mark.usefixtures("in_shanghai")
-def test_a_time_is_shown_in_the_zone_of_the_machine_and_names_it() -> None:
-    assert told_time(INSTANT) == told_time(to_timestamp(INSTANT)) == "2026-12-25 01:30+08:00"
-    assert told_time(INSTANT, timespec="seconds") == "2026-12-25 01:30:05+08:00"
-    assert told_time(INSTANT, UTC) == "2026-12-24 17:30Z"
+@click.command(params=[zone_option(), utc_option()])
+@click.option("--region", default="")
+def shown(region: str) -> None:
+    show_times_in(SHANGHAI)
+    show_times_of(region)
+    click.echo(f"{told_time(INSTANT)} {shown_zone_name()}")
+
+
+def test_a_time_is_shown_in_a_zone_with_its_offset() -> None:
+    for told in (INSTANT, to_timestamp(INSTANT)):
+        assert time_in(SHANGHAI, told) == "2026-12-25 01:30 +08:00"
+    assert time_in(SHANGHAI, INSTANT, timespec="seconds") == "2026-12-25 01:30:05 +08:00"
+    assert time_in(UTC, INSTANT) == "2026-12-24 17:30 +00:00"
+    assert told_if_set(to_timestamp(datetime(1970, 1, 1, tzinfo=UTC))) == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ([], "2026-12-25 01:30 +08:00 Asia/Shanghai"),
+        (["--utc"], "2026-12-24 17:30 +00:00 UTC"),
+        (["--time-zone", "Asia/Urumqi"], "2026-12-24 23:30 +06:00 Asia/Urumqi"),
+        (["--time-zone", "Asia/Urumqi", "--utc"], "2026-12-24 17:30 +00:00 UTC"),
+        (["--utc", "--time-zone", "Asia/Urumqi"], "2026-12-24 17:30 +00:00 UTC"),
+    ],
+)
+def test_a_command_shows_times_in_the_zone_of_the_region_unless_it_is_told_another(
+    arguments: list[str], told: str
+) -> None:
+    assert CliRunner().invoke(shown, arguments).output == f"{told}\n"
+
+
+def test_a_zone_that_there_is_not_is_refused() -> None:
+    refused = CliRunner().invoke(shown, ["--time-zone", "Asia/Nowhere"])
+    assert refused.exit_code == 2
+    assert "there is no such time zone: Asia/Nowhere" in refused.output
+
+
+def test_a_server_tells_the_zone_of_most_regions_and_those_of_the_others() -> None:
+    zones = {"xinjiang": "Asia/Urumqi", "henan": "Asia/Shanghai", "sichuan": "Asia/Shanghai"}
+    assert zones_header(zones) == "Asia/Shanghai;xinjiang=Asia/Urumqi"
+    assert zones_header({}) == ""
 
 
 @given(
@@ -50,17 +88,17 @@ def test_a_time_is_shown_in_the_zone_of_the_machine_and_names_it() -> None:
     st.sampled_from(["Asia/Shanghai", "Asia/Kathmandu", "UTC", "America/New_York"]),
 )
 def test_what_is_shown_can_be_given_again(instant: datetime, zone: str) -> None:
-    assert instant_of(told_time(instant, ZoneInfo(zone), timespec="seconds")) == instant
+    assert instant_of(time_in(ZoneInfo(zone), instant, timespec="seconds")) == instant
 
 
-@pytest.mark.usefixtures("in_shanghai")
 @pytest.mark.parametrize(
     ("given", "taken"),
     [
-        ("2027-06-30", "2027-06-30 16:00Z"),
-        ("2027-12-31", "2027-12-31 16:00Z"),
-        ("2027-06-30T12:00+08:00", "2027-06-30 04:00Z"),
-        ("2027-06-30 12:00Z", "2027-06-30 12:00Z"),
+        ("2027-06-30", "2027-06-30 16:00 +00:00"),
+        ("2027-12-31", "2027-12-31 16:00 +00:00"),
+        ("2027-06-30T12:00+08:00", "2027-06-30 04:00 +00:00"),
+        ("2027-06-30 12:00 +08:00", "2027-06-30 04:00 +00:00"),
+        ("2027-06-30 12:00Z", "2027-06-30 12:00 +00:00"),
     ],
 )
 def test_a_day_lasts_to_its_end_where_a_day_will_do(given: str, taken: str) -> None:

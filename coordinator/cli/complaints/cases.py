@@ -9,7 +9,7 @@ from rich.text import Text
 
 from coordinator.cli.connection import TIMEOUT, Connection, connected
 from coordinator.cli.exits import EPILOG
-from coordinator.cli.output import json_option, print_json, print_table, told, told_age, told_time
+from coordinator.cli.output import json_option, print_json, print_table, told, told_age
 from gateway.api.coordinator.v1 import case_service_pb2 as contract
 from gateway.api.coordinator.v1.case_service_pb2_grpc import CaseServiceStub
 from gateway.api.region.v1.case_service_pb2 import CaseHeader
@@ -17,6 +17,7 @@ from gateway.api.region.v1.complaint_pb2 import ComplaintState, TimeReason, Work
 from gateway.channels import invoke
 from gateway.languages import translated
 from gateway.terminal import tell_more
+from gateway.times import show_times_of, told_if_set
 
 _LARGEST_PAGE = 500
 
@@ -41,6 +42,7 @@ def cases(connection: Connection, region: str, with_ended: bool, limit: int, as_
       coordinator complaints cases
       coordinator complaints cases --region sichuan --all --json
     """
+    show_times_of(region)
     request = contract.ListCasesRequest(region=region, with_ended=with_ended, page_size=limit)
     response = connection.ask(lambda channel: invoke(CaseServiceStub(channel).ListCases, request, TIMEOUT))
     if as_json:
@@ -64,6 +66,7 @@ def assign(connection: Connection, docket: str, region: str, department: str, re
     Examples:
       coordinator complaints assign guangdong/20261210-17 --region henan --department SETTLEMENT
     """
+    show_times_of(docket)
     request = contract.AssignComplaintRequest(
         request_id=request_id or uuid.uuid4().hex, docket=docket, region=region, department=department
     )
@@ -99,7 +102,7 @@ def _row(case: CaseHeader, now: datetime) -> list[str | Text]:
         f"L{case.level}",
         "" if ended else _holder(case),
         told_age(case.end_time if ended else case.custody.start_time, now),
-        Text(told_time(case.due), style="red" if overdue else ""),
+        Text(told_if_set(case.due), style="red" if overdue else ""),
         "\n".join(_item(each) for each in case.items),
     ]
 

@@ -8,7 +8,7 @@ from itertools import accumulate, pairwise
 import click
 from rich.text import Text
 
-from coordinator.cli.output import print_table, told, told_time
+from coordinator.cli.output import print_table, told
 from gateway.api.federation.v1.configuration_pb2 import ComplaintSeverity
 from gateway.api.region.v1.complaint_oversight_service_pb2 import ComplaintHeader, ComplaintHistory
 from gateway.api.region.v1.complaint_pb2 import (
@@ -22,6 +22,7 @@ from gateway.api.region.v1.complaint_pb2 import (
 )
 from gateway.clock import from_timestamp
 from gateway.languages import in_language, translated
+from gateway.times import told_if_set, told_time
 
 _STATE = "COMPLAINT_STATE_"
 _BAR = 28  # characters of the whole time
@@ -81,7 +82,7 @@ def print_history(history: ComplaintHistory, told_by: str) -> None:
     print_table(
         translated("Timeline"),
         (translated("time"), translated("who"), translated("what")),
-        [(f"{time:%Y-%m-%d %H:%M:%S}", who, what) for time, who, what in timeline],
+        [(told_time(time, timespec="seconds"), who, what) for time, who, what in timeline],
     )
     if not history.HasField("lateness"):
         _print_ledger(translated("Where its time went"), history.ledger)
@@ -120,8 +121,8 @@ def _row(header: ComplaintHeader, now: datetime) -> list[str | Text]:
         level,
         header.handling_region,
         f"{header.owner_region} {in_language(header.department)}".strip(),
-        told_time(header.creation_date),
-        Text(told_time(header.due), style=style),
+        told_if_set(header.creation_date),
+        Text(told_if_set(header.due), style=style),
         Text(_left(left), style=style),
     ]
 
@@ -136,8 +137,8 @@ def _deadlines(history: ComplaintHistory) -> Iterator[tuple[str, str, str | Text
     for each in history.deadlines:
         is_met = each.HasField("met_time")
         late = is_met and from_timestamp(each.met_time) > from_timestamp(each.due)
-        met = Text(told_time(each.met_time) if is_met else "-", style="red" if late else "")
-        yield told(DeadlineKind.Name(each.kind), "DEADLINE_KIND_"), told_time(each.due), met
+        met = Text(told_if_set(each.met_time) if is_met else "-", style="red" if late else "")
+        yield told(DeadlineKind.Name(each.kind), "DEADLINE_KIND_"), told_if_set(each.due), met
 
 
 def _happened(history: ComplaintHistory) -> Iterator[tuple[datetime, str, str]]:

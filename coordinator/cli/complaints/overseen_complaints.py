@@ -14,6 +14,7 @@ from gateway.api.coordinator.v1 import complaint_oversight_service_pb2 as contra
 from gateway.api.coordinator.v1.complaint_oversight_service_pb2_grpc import ComplaintOversightServiceStub
 from gateway.channels import invoke
 from gateway.languages import translated
+from gateway.times import show_times_of
 
 _LARGEST_PAGE = 500
 _LONGEST_HOURS = 10_000
@@ -71,6 +72,7 @@ def list_complaints(
     """
     if overdue and due_soon:
         raise click.UsageError(translated("a complaint is not overdue and due soon at once: give one of them"))
+    show_times_of(region)
     request = contract.ListComplaintsRequest(
         overdue=overdue,
         unclassified=unclassified,
@@ -110,6 +112,7 @@ def show(connection: Connection, docket: str, as_json: bool) -> None:
     Example:
       coordinator complaints show guangdong/20261124-17
     """
+    show_times_of(docket)
     request = contract.ShowComplaintRequest(docket=docket)
     response = connection.ask(
         lambda channel: invoke(ComplaintOversightServiceStub(channel).ShowComplaint, request, TIMEOUT)

@@ -16,6 +16,7 @@ from gateway.api.coordinator.v1.complaint_oversight_service_pb2 import (
     ReportComplaintsResponse,
 )
 from gateway.languages import in_language, translated
+from gateway.times import told_time
 
 _REGION = ComplaintDimension.COMPLAINT_DIMENSION_REGION
 _MONTH = ComplaintDimension.COMPLAINT_DIMENSION_MONTH
@@ -37,9 +38,7 @@ def page(report: ReportComplaintsResponse, months: Sequence[str], now: datetime,
     """The page of a report whose tables are the one that was asked for and those of GROUPINGS, in that order."""
     asked, everything, by_region, by_month, by_both, by_category = report.tables
     html, body = frame(translated("Complaints {first} to {last}", first=months[0], last=months[-1]), language)
-    when = translated(
-        "As of {time} UTC. Regions that answered: {regions}.", time=f"{now:%Y-%m-%d %H:%M}", regions=_regions(report)
-    )
+    when = translated("As of {time}. Regions that answered: {regions}.", time=told_time(now), regions=_regions(report))
     add(body, "p", when, {"class": "soft"})
     if report.unanswered:
         _missing(body, report)

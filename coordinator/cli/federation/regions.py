@@ -9,13 +9,14 @@ from rich.text import Text
 
 from coordinator.cli.connection import TIMEOUT, Connection, connected
 from coordinator.cli.exits import EPILOG, NotDone
-from coordinator.cli.output import json_option, print_json, print_table, told, told_age, told_span, told_time
+from coordinator.cli.output import json_option, print_json, print_table, told, told_age, told_span
 from gateway.api.coordinator.v1 import administration_pb2 as contract
 from gateway.api.coordinator.v1.administration_pb2_grpc import MembershipServiceStub
 from gateway.api.federation.v1.federation_pb2 import Member, MemberState
 from gateway.channels import invoke
 from gateway.clock import from_timestamp
 from gateway.languages import translated
+from gateway.times import told_if_set
 
 SUSPEND_TIMEOUT = 15.0  # seconds: coordinators are given twelve of them to confirm
 SILENT_AFTER = 10.0  # seconds without an answer of the registry, which has to be told loudly: a lease by default
@@ -62,7 +63,7 @@ def list_regions(connection: Connection, as_json: bool) -> None:
             translated(
                 "THE REGISTRY HAS NOT ANSWERED SINCE {time} ({age}): all of this may be that old. Routing goes on by"
                 " it; changes are refused.",
-                time=told_time(response.registry_time),
+                time=told_if_set(response.registry_time),
                 age=told_age(response.registry_time, now),
             ),
             fg="red",
@@ -151,7 +152,7 @@ def _row(member: Member, now: datetime) -> list[str | Text]:
     return [
         member.region,
         Text(told(MemberState.Name(member.state), _PREFIX), style=_STYLES.get(member.state, "dim")),
-        told_time(member.state_time),
+        told_if_set(member.state_time),
         ", ".join(member.endpoints),
         told_age(member.heartbeat_time, now),
         str(member.federation_revision) if beaten else "",

@@ -10,6 +10,7 @@ from coordinator.cli.output import unanswered_line
 from coordinator.cli.page_frame import add, frame, written
 from gateway.api.coordinator.v1 import path_service_pb2 as contract
 from gateway.languages import in_language, translated
+from gateway.times import told_time
 
 _STEPS = 8  # of colour, from the least delay to the most
 _HEAT = """
@@ -30,7 +31,7 @@ _Pairs = Sequence[tuple[str, str, contract.SitePaths]]
 def page(response: contract.GetPathMatrixResponse, quality_class: str, now: datetime, language: str) -> str:
     """The page of a matrix; `quality_class` is the class that it was asked to be held against, or empty."""
     html, body = frame(translated("Paths between regions"), language, _STYLE)
-    add(body, "p", translated("As of {time} UTC.", time=f"{now:%Y-%m-%d %H:%M}"), {"class": "soft"})
+    add(body, "p", translated("As of {time}.", time=told_time(now)), {"class": "soft"})
     if response.unanswered:
         box = SubElement(body, "section", {"class": "missing", "role": "note"})
         add(box, "p", translated("These regions could not be asked: their links count by design, and as up."))

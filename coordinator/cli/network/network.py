@@ -19,6 +19,7 @@ from gateway.channels import invoke
 from gateway.federation.files import ConfigurationError, load_file
 from gateway.files import replace_file
 from gateway.languages import current_language, translated
+from gateway.times import show_times_of
 
 _SECONDS = 20.0  # regions are given five of them to tell what they measure
 _FIGURES = ("capacity_mbps", "delay_us", "delay_variation_us", "loss_ppb")
@@ -150,6 +151,7 @@ def matrix(
     """
     basis = _basis(connection, quality_class, down, changes, links)
     basis.by_design = by_design
+    show_times_of(region)
     request = contract.GetPathMatrixRequest(basis=basis)
     response = connection.ask(lambda channel: invoke(PathServiceStub(channel).GetPathMatrix, request, _SECONDS))
     if region:

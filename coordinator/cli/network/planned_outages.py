@@ -4,11 +4,12 @@ import click
 
 from coordinator.cli.connection import TIMEOUT, Connection, connected
 from coordinator.cli.exits import EPILOG
-from coordinator.cli.output import json_option, print_json, print_table, told_time
+from coordinator.cli.output import json_option, print_json, print_table
 from gateway.api.coordinator.v1 import planned_outage_service_pb2 as contract
 from gateway.api.coordinator.v1.planned_outage_service_pb2_grpc import PlannedOutageServiceStub
 from gateway.channels import invoke
 from gateway.languages import translated
+from gateway.times import show_times_of, told_if_set
 
 
 @click.command("planned-outages", epilog=EPILOG)
@@ -22,6 +23,7 @@ def planned_outages(connection: Connection, region: str, as_json: bool) -> None:
     Example:
       coordinator planned-outages --region sichuan
     """
+    show_times_of(region)
     request = contract.ListWindowsRequest(region=region)
     response = connection.ask(lambda channel: invoke(PlannedOutageServiceStub(channel).ListWindows, request, TIMEOUT))
     if as_json:
@@ -32,7 +34,7 @@ def planned_outages(connection: Connection, region: str, as_json: bool) -> None:
         return
     columns = (translated("planned outage"), translated("from"), translated("until"), translated("out"))
     rows = [
-        [each.id, told_time(each.start_time), told_time(each.end_time), ", ".join([*each.sites, *each.links])]
+        [each.id, told_if_set(each.start_time), told_if_set(each.end_time), ", ".join([*each.sites, *each.links])]
         for each in response.windows
     ]
     print_table(translated("Planned outages"), columns, rows)

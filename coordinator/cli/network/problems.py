@@ -9,7 +9,7 @@ from rich.tree import Tree
 
 from coordinator.cli.connection import TIMEOUT, Connection, connected
 from coordinator.cli.exits import EPILOG
-from coordinator.cli.output import console, json_option, print_json, print_table, told, told_age, told_time
+from coordinator.cli.output import console, json_option, print_json, print_table, told, told_age
 from gateway.api.coordinator.v1 import problem_service_pb2 as contract
 from gateway.api.coordinator.v1.problem_service_pb2 import (
     AccidentGrade,
@@ -32,6 +32,7 @@ from gateway.clock import from_timestamp
 from gateway.federation.problems import is_cause_known
 from gateway.languages import translated
 from gateway.terminal import tell_more
+from gateway.times import show_times_of, told_if_set, told_time
 
 _LARGEST_PAGE = 500
 _WIDE = 140  # columns of a terminal from which on a list shows all
@@ -69,6 +70,7 @@ def list_problems(
       coordinator problems list
       coordinator problems list --reports --json
     """
+    show_times_of(region)
     request = contract.ListProblemsRequest(
         region=region, with_ended=with_ended, with_open_reports=with_reports, page_size=limit
     )
@@ -162,7 +164,7 @@ def outages(connection: Connection, as_json: bool) -> None:
             each.problem or each.planned_outage,
             translated("yes") if each.is_root_cause else "",
             str(each.customers) if each.problem else "",
-            told_time(each.planned_end_time),
+            told_if_set(each.planned_end_time),
         ]
         for each in response.outages
     ]
@@ -196,11 +198,13 @@ def _due(problem: Problem, now: datetime) -> Text:
     due = min(waiting, key=lambda each: from_timestamp(each.due), default=None)
     if due is None:
         return Text("")
-    return Text(f"{_kind(due)} {told_time(due.due)}", style="red" if from_timestamp(due.due) < now else "")
+    return Text(f"{_kind(due)} {told_if_set(due.due)}", style="red" if from_timestamp(due.due) < now else "")
 
 
 def _print_problem(problem: Problem, events: Sequence[NetworkEvent]) -> None:
     header = problem.header
+    if len(header.regions) == 1:
+        show_times_of(header.regions[0])
     tree = Tree(Text(f"{header.id}: {_cause(header)} ({_state(problem)})"))
     parent = next((each for each in events if each.id == header.parent), None)
     branch = tree.add(Text(_event(parent) if parent is not None else header.parent))
@@ -209,7 +213,7 @@ def _print_problem(problem: Problem, events: Sequence[NetworkEvent]) -> None:
             branch.add(Text(_event(each)))
     console().print(tree)
     affected = [
-        [each.region, str(each.customers), str(each.complaints), told_time(each.count_time)]
+        [each.region, str(each.customers), str(each.complaints), told_if_set(each.count_time)]
         for each in problem.affected
         if each.customers or each.complaints
     ]
@@ -218,7 +222,8 @@ def _print_problem(problem: Problem, events: Sequence[NetworkEvent]) -> None:
     _print_reports(problem)
     steps = sorted(_steps(problem, events))
     columns = (translated("time"), translated("what"))
-    print_table(translated("How it went"), columns, [[f"{when:%Y-%m-%d %H:%M:%S}", what] for when, what in steps])
+    rows = [[told_time(when, timespec="seconds"), what] for when, what in steps]
+    print_table(translated("How it went"), columns, rows)
 
 
 def _print_reports(problem: Problem) -> None:
@@ -230,7 +235,7 @@ def _print_reports(problem: Problem) -> None:
         translated("administrator"),
     )
     rows = [
-        [_kind(each), _grade_word(each.grade), told_time(each.due), told_time(each.make_time), each.administrator]
+        [_kind(each), _grade_word(each.grade), told_if_set(each.due), told_if_set(each.make_time), each.administrator]
         for each in problem.reports
     ]
     if not problem.grades:
@@ -259,8 +264,8 @@ def _event(event: NetworkEvent) -> str:
     kind = told(NetworkEventKind.Name(event.kind), "NETWORK_EVENT_KIND_")
     severity = told(PerceivedSeverity.Name(event.severity), "PERCEIVED_SEVERITY_")
     where = ", ".join([*event.links, *event.sites, *event.services])
-    until = f" – {told_time(event.clear_time)}" if event.HasField("clear_time") else ""
-    return f"{event.id}: {kind}, {severity}, {where}, {told_time(event.raise_time)}{until}"
+    until = f" – {told_if_set(event.clear_time)}" if event.HasField("clear_time") else ""
+    return f"{event.id}: {kind}, {severity}, {where}, {told_if_set(event.raise_time)}{until}"
 
 
 def _state(problem: Problem) -> str:

@@ -7,17 +7,19 @@ import click
 import grpc
 from google.protobuf.json_format import MessageToDict
 
-from coordinator.cli.connection import Connection
+from coordinator.cli.connection import TIMEOUT, Connection
 from coordinator.cli.exits import CannotReach, NotDone
-from coordinator.cli.output import print_table, told_time
+from coordinator.cli.output import print_table
 from gateway.api.coordinator.v1.administration_pb2 import ChainVerdict, Sighting, VerifyChainsRequest
 from gateway.api.coordinator.v1.administration_pb2_grpc import AuditServiceStub
 from gateway.api.region.v1.audit_service_pb2 import ChainProblem, ChainProblemKind
 from gateway.audit import problem_text
+from gateway.channels import health_of
 from gateway.clock import from_timestamp, to_microseconds
 from gateway.errors import Refused, from_rpc_error
 from gateway.languages import refusal, translated
 from gateway.relay.transport import Unreachable
+from gateway.times import show_times_of, told_if_set
 
 _PATIENCE = 3600.0  # seconds: a chain of many millions of rows is walked beside all other work of its region
 _HASH_SHOWN = 16  # digits of a hash in a table
@@ -25,6 +27,7 @@ _HASH_SHOWN = 16  # digits of a hash in a table
 
 def verify_federation(connection: Connection, region: str, *, as_json: bool) -> None:
     """Asks for a verdict on every region's chain, and prints all. Raises NotDone for a broken one, or CannotReach."""
+    show_times_of(region)
     verdicts = sorted(connection.ask(lambda channel: _verdicts(channel, region)), key=lambda each: each.region)
     if as_json:
         told = [
@@ -57,8 +60,9 @@ def told_problems(problems: Iterable[ChainProblem]) -> list[str]:
 
 
 async def _verdicts(channel: grpc.aio.Channel, region: str) -> list[ChainVerdict]:
-    stream = AuditServiceStub(channel).VerifyChains(VerifyChainsRequest(region=region), timeout=_PATIENCE)
     try:
+        await health_of(channel, "", TIMEOUT)  # any answer that is no stream tells the zones
+        stream = AuditServiceStub(channel).VerifyChains(VerifyChainsRequest(region=region), timeout=_PATIENCE)
         return [response.verdict async for response in stream]
     except grpc.aio.AioRpcError as error:
         refused = from_rpc_error(error)
@@ -94,7 +98,7 @@ def _seen(sighting: Sighting) -> str:
         "{witness}: row {row}, {time}",
         witness=sighting.witness,
         row=sighting.head.sequence,
-        time=told_time(sighting.time),
+        time=told_if_set(sighting.time),
     )
 
 

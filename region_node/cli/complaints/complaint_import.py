@@ -184,7 +184,7 @@ def _report(
     file: ComplaintFile, rejects: Path | None, rows: int, *, is_replay: bool
 ) -> ImportReport[ImportedComplaint, ImportComplaintsResponse]:
     try:
-        return ReplayReport(file, rejects, rows, file.zone) if is_replay else ImportReport(file, rejects)
+        return ReplayReport(file, rejects, rows) if is_replay else ImportReport(file, rejects)
     except OSError as error:
         raise click.UsageError(f"{rejects}: {error.strerror}") from error
 

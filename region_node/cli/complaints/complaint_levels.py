@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from zoneinfo import ZoneInfo
 
 import click
 
@@ -15,16 +14,16 @@ from gateway.api.types.v1.types_pb2 import Channel, Requester
 from gateway.clock import from_timestamp, to_timestamp
 from gateway.languages import translated
 from gateway.terminal import print_table
+from gateway.times import told_time
 from gateway.words import word
 from region_node.cli.asking import answer_of
 from region_node.cli.connection import Target, connection_options
 from region_node.cli.options import json_option, staff_option
-from region_node.cli.times import InstantType, told_time
+from region_node.cli.times import InstantType
 
 _CALL_SECONDS = 30.0
 _SHOWN_FROM = 2  # every complaint reaches the levels below when it is filed
 _PREFIX = "ESCALATION_TRIGGER_"
-_ZONE = ZoneInfo("Asia/Shanghai")
 
 
 @dataclass(frozen=True)
@@ -95,7 +94,7 @@ def escalations(
                 each.category or translated("not classified"),
                 _level(each.level),
                 word(each.trigger, _PREFIX),
-                told_time(each.due, _ZONE),
+                told_time(each.due),
                 each.region,
                 translated("to come") if each.is_to_come else translated("yes"),
             )
@@ -113,7 +112,7 @@ def _reached(found: ListComplaintsResponse) -> Iterator[_Reached]:
         for each in levels.escalations:
             if each.level >= _SHOWN_FROM:
                 yield _Reached(
-                    from_timestamp(each.due).astimezone(_ZONE),
+                    from_timestamp(each.due),
                     levels.docket,
                     each.level,
                     complaint.request.category,

@@ -30,9 +30,9 @@ from gateway.clock import from_timestamp
 from gateway.languages import in_language, translated
 from gateway.money import in_major_units
 from gateway.terminal import print_table
+from gateway.times import told_time
 from gateway.words import word
 from region_node.cli.network.problem_view import told_cause
-from region_node.cli.times import told_time
 from region_node.complaints.rules import is_unclassified
 
 _STATE = "COMPLAINT_STATE_"

@@ -23,6 +23,7 @@ from region_node.cli.complaints.complaint_desk import category_and_description
 from region_node.cli.complaints.complaint_view import print_complaint, print_list, print_told
 from region_node.cli.connection import Target, connection_options
 from region_node.cli.options import (
+    AmountType,
     channel_option,
     json_option,
     print_message,
@@ -245,7 +246,7 @@ def note(target: Target, docket: str, text: str, request_id: str, as_json: bool)
 @click.argument("text")
 @connection_options
 @click.option("--remedy", type=click.Choice(_REMEDIES), default="explanation", show_default=True, help="What is given.")
-@click.option("--amount", type=click.IntRange(min=1), help="Of a refund or a credit, in the smallest unit (fen).")
+@click.option("--amount", type=AmountType(), help="Of a refund or a credit: 1200 is in fen, 12.00 in yuan.")
 @click.option("--currency", default="CNY", show_default=True, help="Of the amount.")
 @request_option
 @json_option

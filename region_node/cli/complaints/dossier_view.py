@@ -12,11 +12,11 @@ from gateway.api.region.v1.dossier_service_pb2 import (
     DossierFinding,
     DossierVerdict,
 )
-from gateway.clock import from_timestamp
+from gateway.clock import from_timestamp, time_in
 from gateway.languages import in_language, translated
+from gateway.money import in_major_units
 from gateway.words import word
 from region_node.cli.complaints.complaint_view import happened, length_of, reason_of
-from region_node.cli.times import told_time
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~])")
 _REFUSED = DossierVerdict.DOSSIER_VERDICT_REFUSED
@@ -198,7 +198,7 @@ def _resolution(dossier: Dossier) -> Iterator[str]:
         (translated("remedy"), word(Remedy.Name(resolution.remedy), "REMEDY_")),
         (
             translated("amount"),
-            f"{amount.minor_units / 100:.2f} {amount.currency}" if resolution.HasField("amount") else "",
+            in_major_units(amount.minor_units, amount.currency) if resolution.HasField("amount") else "",
         ),
     )
     yield ""
@@ -225,4 +225,4 @@ def _escaped(text: str) -> str:
 
 
 def _time(dossier: Dossier, instant: datetime) -> str:
-    return told_time(instant, ZoneInfo(dossier.time_zone))
+    return time_in(ZoneInfo(dossier.time_zone), instant)

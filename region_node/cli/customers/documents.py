@@ -4,7 +4,7 @@ import hashlib
 import json
 import sys
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,6 +18,7 @@ from gateway.clock import from_timestamp, to_timestamp
 from gateway.errors import reason_name
 from gateway.languages import in_language, translated
 from gateway.terminal import print_table
+from gateway.times import told_time
 from region_node.cli.connection import Target, connection_options, patience_option
 from region_node.cli.customers.document_transfer import (
     Downloading,
@@ -30,7 +31,7 @@ from region_node.cli.customers.document_transfer import (
 from region_node.cli.exits import REFUSED, leave
 from region_node.cli.options import channel_option, json_option, print_message, requester_of, required_staff_option
 from region_node.cli.progress import byte_progress
-from region_node.cli.times import InstantType, told_time
+from region_node.cli.times import DayOrInstantType, InstantType, ending
 
 _CALL_SECONDS = 20.0
 _APPLICANTS = ("holder", "agent", "enterprise")
@@ -58,7 +59,7 @@ def documents() -> None:
     type=InstantType(),
     help="When it was verified, as 2026-11-24T10:00+08:00; when FILE was written unless given.",
 )
-@click.option("--expires", type=InstantType(with_days=True), help="Its last day, as 2030-01-31, or a time as above.")
+@click.option("--expires", type=DayOrInstantType(), help="Its last day, as 2030-01-31, or a time as above.")
 @click.option("--identity-number", default="", help="The number that stands on an identity document.")
 @click.option("--request-id", default="", help="An id of your own; made of the content and the options unless given.")
 @required_staff_option
@@ -71,7 +72,7 @@ def upload(
     number: str,
     code: str,
     verified: datetime | None,
-    expires: datetime | None,
+    expires: date | None,
     identity_number: str,
     request_id: str,
     staff_id: str,
@@ -106,16 +107,17 @@ def upload(
         size=len(content),
         sha256=hashlib.sha256(content).digest(),
         verify_time=to_timestamp(verified or written),
-        expire_time=to_timestamp(expires) if expires else None,
         identity_number=identity_number,
         requester=requester_of(staff_id, channel),
     )
-    named.request_id = request_id or request_id_of(named)
 
     with byte_progress() as progress:
         task = progress.add_task(file.name, total=len(content))
 
         async def send(channel: grpc.aio.Channel, tell: Tell) -> api.UploadDocumentResponse:
+            if expires is not None:
+                named.expire_time.CopyFrom(to_timestamp(await ending(channel, expires)))
+            named.request_id = request_id or request_id_of(named)
             call, first = DocumentServiceStub(channel).UploadDocument, api.UploadDocumentRequest(document=named)
             sending = Uploading(call, first, content, lambda done: progress.update(task, completed=done))
             return await sending.run(patience, tell)

@@ -1,10 +1,11 @@
 """`region-node retention`, legal holds and impact records: how long things are kept, and why."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime
+from datetime import date
 from typing import TextIO, TypeVar
 
 import click
+import grpc
 from google.protobuf.json_format import MessageToJson, Parse, ParseError
 from google.protobuf.message import Message
 
@@ -14,11 +15,12 @@ from gateway.api.region.v1.retention_service_pb2_grpc import RetentionServiceStu
 from gateway.api.types.v1.types_pb2 import Requester
 from gateway.clock import to_timestamp
 from gateway.languages import translated
+from gateway.times import told_time
 from gateway.words import word
 from region_node.cli.asking import answer_of
 from region_node.cli.connection import Target, connection_options
-from region_node.cli.options import json_option
-from region_node.cli.times import InstantType, told_time
+from region_node.cli.options import json_option, staff_id_option
+from region_node.cli.times import DayOrInstantType, ending
 
 _TIMEOUT = 20.0  # seconds for one call
 M = TypeVar("M", bound=Message)
@@ -28,9 +30,7 @@ _customer_option = click.option("--customer", "customer_id", default="", help="O
 _reference_option = click.option(
     "--reference", required=True, help="Of the order of the authority or court: letters, digits, . _ / -"
 )
-_staff_option = click.option(
-    "--staff-id", default="", help="Who asks, recorded beside your certificate; needed where several share it."
-)
+_staff_option = staff_id_option("Who asks, recorded beside your certificate; required where several share it.")
 _limit_option = click.option(
     "--limit", type=click.IntRange(1, 500), default=50, show_default=True, help="At most this many."
 )
@@ -40,9 +40,9 @@ _limit_option = click.option(
 @click.argument("customer_id", metavar="CUSTOMER")
 @connection_options
 @_reference_option
-@click.option("--until", type=InstantType(with_days=True), help="Its end: a day, or a time as 2027-06-30T12:00+08:00.")
+@click.option("--until", type=DayOrInstantType(), help="Its end: a day, or a time as 2027-06-30T12:00+08:00.")
 @_staff_option
-def hold(target: Target, customer_id: str, reference: str, until: datetime | None, staff_id: str) -> None:
+def hold(target: Target, customer_id: str, reference: str, until: date | None, staff_id: str) -> None:
     """Keep everything of CUSTOMER for an authority or a court, whatever the rules of retention say.
 
     For the region's own staff, of its own customers. Other regions that keep something of CUSTOMER are told. Without
@@ -59,11 +59,16 @@ def hold(target: Target, customer_id: str, reference: str, until: datetime | Non
       2  the command line or the credentials cannot be used; nothing was sent
       3  not known whether it was done: run the same command again
     """
-    end = to_timestamp(until) if until is not None else None
     request = api.HoldCustomerRequest(
-        customer_id=customer_id, reference=reference, end_time=end, requester=Requester(staff_id=staff_id)
+        customer_id=customer_id, reference=reference, requester=Requester(staff_id=staff_id)
     )
-    response = _ask(target, lambda stub: stub.HoldCustomer(request, timeout=_TIMEOUT))
+
+    async def ask(channel: grpc.aio.Channel) -> api.HoldCustomerResponse:
+        if until is not None:
+            request.end_time.CopyFrom(to_timestamp(await ending(channel, until)))
+        return await RetentionServiceStub(channel).HoldCustomer(request, timeout=_TIMEOUT)
+
+    response = answer_of(target, ask)
     click.echo(_hold_line(response.hold))
 
 

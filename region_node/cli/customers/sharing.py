@@ -4,7 +4,7 @@ import asyncio
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date
 from functools import wraps
 from typing import Concatenate, ParamSpec, TypeVar
 
@@ -32,7 +32,7 @@ from region_node.cli.customers.sharing_report import (
 from region_node.cli.exits import NOT_KNOWN, REFUSED, leave
 from region_node.cli.options import channel_option, json_option, print_message, required_staff_option
 from region_node.cli.outcome import may_pass, told_by
-from region_node.cli.times import InstantType
+from region_node.cli.times import DayOrInstantType, ending
 
 P = ParamSpec("P")
 T = TypeVar("T", bound=Message)
@@ -209,7 +209,7 @@ def read(
 @_FIELD
 @click.option(
     "--until",
-    type=InstantType(with_days=True),
+    type=DayOrInstantType(),
     help="Until when: a day, or a time as 2026-12-24T01:00+08:00; as long as the purpose allows unless given.",
 )
 @person_options
@@ -221,7 +221,7 @@ def consent(
     purpose: str,
     decline: bool,
     fields: Sequence[str],
-    until: datetime | None,
+    until: date | None,
     verify: str,
     applicant: str,
     paper: str,
@@ -254,7 +254,7 @@ def consent(
             purpose=purpose,
             decision=declined if decline else granted,
             fields=_fields(fields),
-            end_time=None if until is None else to_timestamp(until),
+            end_time=None if until is None else to_timestamp(await ending(channel, until)),
             applicant=_applicant(applicant),
             documents=await prove(channel, proof),
             paper=paper,

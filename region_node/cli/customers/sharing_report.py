@@ -11,8 +11,8 @@ from gateway.errors import reason_name
 from gateway.languages import in_language, translated
 from gateway.money import in_major_units
 from gateway.terminal import print_table
+from gateway.times import told_if_set
 from gateway.words import word
-from region_node.cli.times import told_if_set
 
 # Fields whose texts are values of an enum of the contract.
 _ENUMS = {SharedField.SHARED_FIELD_STATUS: "PRODUCT_STATUS_", SharedField.SHARED_FIELD_LINE_KIND: "LINE_KIND_"}

@@ -21,11 +21,19 @@ from gateway.clock import to_timestamp
 from gateway.languages import in_language, translated
 from gateway.money import in_major_units
 from gateway.terminal import print_table, tell_more
+from gateway.times import told_if_set, told_time
 from gateway.words import word
 from region_node.cli.asking import answer_of
 from region_node.cli.connection import Target, connection_options
-from region_node.cli.options import json_option, print_message, request_id_of, request_option
-from region_node.cli.times import InstantType, told_if_set, told_time
+from region_node.cli.options import (
+    AmountType,
+    json_option,
+    print_message,
+    request_id_of,
+    request_option,
+    staff_id_option,
+)
+from region_node.cli.times import InstantType
 
 T = TypeVar("T")
 
@@ -37,9 +45,7 @@ _CAUSES = {
     "customer": OutageCause.OUTAGE_CAUSE_CUSTOMER,
     "force-majeure": OutageCause.OUTAGE_CAUSE_FORCE_MAJEURE,
 }
-_staff_option = click.option(
-    "--staff-id", default="", help="Who asks, where the certificate is that of an operator system; recorded."
-)
+_staff_option = staff_id_option("Who asks; required where the certificate is that of an operator system; recorded.")
 
 
 @click.group()
@@ -52,7 +58,9 @@ def agreements() -> None:
 @connection_options
 @click.option("--service", required=True, help="The network service that the line uses.")
 @click.option("--template", required=True, help="The terms, by their id in the federation configuration.")
-@click.option("--charge", type=click.IntRange(min=1), help="What a whole month costs, in minor units; else the rent.")
+@click.option(
+    "--charge", type=AmountType(), help="What a whole month costs: 1200 is in fen, 12.00 in yuan; else the rent."
+)
 @click.option("--currency", default="CNY", show_default=True, help="The currency of the charge.")
 @request_option
 @json_option

@@ -13,13 +13,13 @@ from gateway.api.region.v1.alarm_service_pb2 import AlarmReport, SendAlarmsReque
 from gateway.api.region.v1.alarm_service_pb2_grpc import AlarmServiceStub
 from gateway.languages import translated
 from gateway.terminal import print_table, tell_more
+from gateway.times import told_if_set, told_time
 from gateway.words import word
 from region_node.cli.asking import answer_of, follow
 from region_node.cli.connection import Target, connection_options, patience_option
 from region_node.cli.network.network_file import NetworkFile, NetworkFileUnusable
 from region_node.cli.network.network_import import Kind, run_import, source_option
 from region_node.cli.options import json_option, print_message, summary_json_option
-from region_node.cli.times import told_if_set, told_time
 
 _CALL_SECONDS = 30.0
 _SEVERITIES = [each.removeprefix("PERCEIVED_SEVERITY_").lower() for each in PerceivedSeverity.keys()[1:]]

@@ -8,7 +8,8 @@ from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
 from gateway.api.region.v1.fault_pb2 import FaultMeasure, FaultReview
 from gateway.api.region.v1.fault_service_pb2 import WorkOnFaultRequest
 from gateway.languages import translated
-from region_node.cli.times import instant_of
+from gateway.money import minor_units_of
+from gateway.times import instant_of
 
 _FIELDS: Mapping[str, FieldDescriptor] = {
     field.name.replace("_", "-"): field for field in WorkOnFaultRequest.DESCRIPTOR.oneofs_by_name["step"].fields
@@ -25,7 +26,8 @@ def step_of(name: str, typed: Sequence[str]) -> WorkOnFaultRequest:
     """The request for a step. Raises ValueError, for people, where a field is none of it or has no such value.
 
     Choices are typed in lower case (`cause=cable`), times in ISO 8601, a price as minor units and currency
-    (`price=12000 CNY`); of `close`, `summary` and any number of `measure=WHAT;WHO;YYYY-MM-DD` make the review.
+    (`price=12000 CNY`), or with a point as major units (`price=120.00 CNY`); of `close`, `summary` and any number of
+    `measure=WHAT;WHO;YYYY-MM-DD` make the review.
     """
     request, field = WorkOnFaultRequest(), _FIELDS[name]
     values = [_pair(each) for each in typed]
@@ -100,10 +102,11 @@ def _value(field: FieldDescriptor | None, key: str, value: str, known: Sequence[
         raise ValueError(translated("{field}: a number", field=key))
     kind = field.message_type.name if field.message_type is not None else ""
     if kind == "Money":
-        amount, _, currency = value.partition(" ")
-        if not amount.isascii() or not amount.isdigit() or not currency:
-            raise ValueError(translated("{field}: minor units and a currency, such as 12000 CNY", field=key))
-        return {"minor_units": amount, "currency": currency}
+        written, _, currency = value.partition(" ")
+        amount = minor_units_of(written)
+        if amount is None or not currency:
+            raise ValueError(translated("{field}: an amount and a currency, as 12000 CNY or 120.00 CNY", field=key))
+        return {"minor_units": str(amount), "currency": currency}
     return _time(key, value) if kind == "Timestamp" else value
 
 

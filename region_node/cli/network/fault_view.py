@@ -21,8 +21,8 @@ from gateway.clock import from_timestamp
 from gateway.languages import in_language, translated
 from gateway.money import in_major_units
 from gateway.terminal import print_table
+from gateway.times import told_if_set, told_time
 from gateway.words import word
-from region_node.cli.times import told_if_set, told_time
 from region_node.faults.outages import due_of
 from region_node.faults.rules import UNREPAIRED
 

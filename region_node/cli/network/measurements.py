@@ -18,12 +18,12 @@ from gateway.api.region.v1.measurement_service_pb2_grpc import MeasurementServic
 from gateway.clock import from_timestamp, to_timestamp
 from gateway.languages import translated
 from gateway.terminal import print_table
+from gateway.times import told_time
 from region_node.cli.asking import answer_of
 from region_node.cli.connection import Target, connection_options, patience_option
 from region_node.cli.network.network_file import NetworkFile, NetworkFileUnusable
 from region_node.cli.network.network_import import Kind, run_import, source_option
 from region_node.cli.options import json_option, print_message, summary_json_option
-from region_node.cli.times import told_time
 from region_node.measurements.capacity import trend
 
 _CALL_SECONDS = 30.0
@@ -190,7 +190,7 @@ def _row(summary: api.QualitySummary) -> list[str]:
 
     available = figures.get(QualityFigure.QUALITY_FIGURE_AVAILABILITY)
     return [
-        told_time(summary.start_time, UTC),
+        told_time(summary.start_time),
         str(max(each.count for each in summary.figures)),
         both(_DELAY, 1_000, 3),
         both(QualityFigure.QUALITY_FIGURE_DELAY_VARIATION, 1_000, 3),

@@ -13,11 +13,12 @@ from gateway.api.region.v1.planned_outage_service_pb2_grpc import PlannedOutageS
 from gateway.clock import to_timestamp
 from gateway.languages import translated
 from gateway.terminal import print_table, tell_more
+from gateway.times import told_time
 from gateway.words import word
 from region_node.cli.asking import answer_of
 from region_node.cli.connection import Target, connection_options
 from region_node.cli.options import json_option, print_message, request_id_of, request_option
-from region_node.cli.times import InstantType, told_time
+from region_node.cli.times import InstantType
 
 T = TypeVar("T")
 

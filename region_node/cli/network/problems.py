@@ -17,6 +17,7 @@ from gateway.api.types.v1.types_pb2 import Requester
 from gateway.errors import from_rpc_error
 from gateway.languages import translated
 from gateway.terminal import print_table
+from gateway.times import told_if_set, told_time
 from gateway.words import word
 from region_node.cli.asking import answer_of
 from region_node.cli.connection import Target, connection_options
@@ -24,7 +25,6 @@ from region_node.cli.exits import REFUSED, leave
 from region_node.cli.network.problem_view import told_cause
 from region_node.cli.options import channel_option, json_option, print_message, requester_of, staff_option
 from region_node.cli.outcome import may_pass, told_by
-from region_node.cli.times import told_if_set, told_time
 
 T = TypeVar("T")
 

@@ -13,11 +13,11 @@ from gateway.api.types.v1.types_pb2 import Channel, Requester
 from gateway.clock import to_timestamp
 from gateway.languages import translated
 from gateway.terminal import tell_more
+from gateway.times import instant_of
 from region_node.cli.asking import answer_of
 from region_node.cli.connection import Target, connection_options
 from region_node.cli.network.support_view import print_list, print_request, print_told, print_unanswered
 from region_node.cli.options import json_option, print_message, request_id_of, request_option, staff_option
-from region_node.cli.times import instant_of
 from region_node.support.rules import state_name
 
 T = TypeVar("T")

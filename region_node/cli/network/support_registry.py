@@ -7,10 +7,11 @@ import click
 
 from gateway.api.region.v1 import support_registry_service_pb2 as api
 from gateway.api.region.v1.support_registry_service_pb2_grpc import SupportRegistryServiceStub
+from gateway.api.types.v1.types_pb2 import Requester
 from region_node.cli.asking import answer_of
 from region_node.cli.connection import Target, connection_options
 from region_node.cli.network.support_view import print_experts, print_spares, print_unanswered
-from region_node.cli.options import json_option, print_message
+from region_node.cli.options import json_option, print_message, staff_option
 
 T = TypeVar("T")
 
@@ -59,23 +60,25 @@ def remove(target: Target, staff_id: str) -> None:
 
 @experts.command("list")
 @connection_options
+@staff_option
 @json_option
-def list_experts(target: Target, as_json: bool) -> None:
+def list_experts(target: Target, staff_id: str, as_json: bool) -> None:
     """List the experts of this region.
 
     \b
     Examples:
       region-node experts list
     """
-    _show_experts(target, api.ListExpertsRequest(), as_json)
+    _show_experts(target, api.ListExpertsRequest(requester=Requester(staff_id=staff_id)), as_json)
 
 
 @experts.command("find")
 @connection_options
 @click.option("--skill", default="", help="Only those who know this.")
 @click.option("--site", default="", help="Only those who look after this site.")
+@staff_option
 @json_option
-def find_experts(target: Target, skill: str, site: str, as_json: bool) -> None:
+def find_experts(target: Target, skill: str, site: str, staff_id: str, as_json: bool) -> None:
     """Find experts of all regions; those regions that do not answer are named.
 
     \b
@@ -83,7 +86,8 @@ def find_experts(target: Target, skill: str, site: str, as_json: bool) -> None:
       region-node experts find --skill optical-transport --site chengdu
     """
     search = api.ExpertSearch(skill=skill, site=site)
-    _show_experts(target, api.ListExpertsRequest(search=search, everywhere=True), as_json)
+    requester = Requester(staff_id=staff_id)
+    _show_experts(target, api.ListExpertsRequest(search=search, everywhere=True, requester=requester), as_json)
 
 
 @click.group()
@@ -130,15 +134,16 @@ def remove_spare(target: Target, part_number: str, site: str) -> None:
 
 @spares.command("list")
 @connection_options
+@staff_option
 @json_option
-def list_spares(target: Target, as_json: bool) -> None:
+def list_spares(target: Target, staff_id: str, as_json: bool) -> None:
     """List the spares of this region.
 
     \b
     Examples:
       region-node spares list
     """
-    _show_spares(target, api.ListSparesRequest(), as_json)
+    _show_spares(target, api.ListSparesRequest(requester=Requester(staff_id=staff_id)), as_json)
 
 
 @spares.command("find")
@@ -146,8 +151,9 @@ def list_spares(target: Target, as_json: bool) -> None:
 @click.option("--part-number", default="", help="Only this part.")
 @click.option("--model", default="", help="Only those whose model has these characters in it.")
 @click.option("--site", default="", help="Only those at this site.")
+@staff_option
 @json_option
-def find_spares(target: Target, part_number: str, model: str, site: str, as_json: bool) -> None:
+def find_spares(target: Target, part_number: str, model: str, site: str, staff_id: str, as_json: bool) -> None:
     """Find spares of all regions; those regions that do not answer are named.
 
     \b
@@ -155,7 +161,8 @@ def find_spares(target: Target, part_number: str, model: str, site: str, as_json
       region-node spares find --model "10G optical"
     """
     search = api.SpareSearch(part_number=part_number, model=model, site=site)
-    _show_spares(target, api.ListSparesRequest(search=search, everywhere=True), as_json)
+    requester = Requester(staff_id=staff_id)
+    _show_spares(target, api.ListSparesRequest(search=search, everywhere=True, requester=requester), as_json)
 
 
 def _show_experts(target: Target, request: api.ListExpertsRequest, as_json: bool) -> None:

@@ -11,8 +11,8 @@ from gateway.clock import from_timestamp
 from gateway.errors import reason_name
 from gateway.languages import translated
 from gateway.terminal import print_table
+from gateway.times import told_time
 from gateway.words import word
-from region_node.cli.times import told_time
 
 
 def print_list(requests: Sequence[SupportRequest]) -> None:

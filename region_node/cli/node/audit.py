@@ -16,12 +16,12 @@ from gateway.region_keys import KeySet, RegionKeys, RegionKeysUnusable
 from gateway.settings import Sources
 from gateway.signing import Signer
 from gateway.store.port import StoreUnusable
+from gateway.times import show_times_in, told_time
 from gateway.tls import CredentialsUnusable
 from region_node.cli.exits import NOT_KNOWN, REFUSED, USAGE, leave
 from region_node.cli.node.audit_export import Proof, Wanted, export, is_known, written
 from region_node.cli.node.audit_witnesses import NoWitness, Testimony, Witnesses
 from region_node.cli.node.config import load_settings, settings_options
-from region_node.cli.times import told_time
 from region_node.membership.last_good import LastGood
 from region_node.settings import RegionSettings
 
@@ -54,6 +54,7 @@ def verify(sources: Sources, offline: bool) -> None:
       3  no coordinator could be asked; give --offline to do without
     """
     settings = load_settings(sources)
+    show_times_in(_time_zone(settings))
     # The heads are asked for first: a chain read after that can only be longer.
     testimony = _testimony(settings, offline=offline)
     try:
@@ -105,6 +106,7 @@ def export_rows(sources: Sources, file: Path, customer_id: str, first: datetime,
     """
     settings = load_settings(sources)
     zone = _time_zone(settings)
+    show_times_in(zone)
     wanted = Wanted(
         settings.federation,
         settings.region,

@@ -19,7 +19,7 @@ from gateway.tls import CredentialsUnusable
 from region_node.cli.connection import CHANNELS, Target, connection_options, patience_option
 from region_node.cli.exits import NOT_KNOWN, REFUSED, leave
 from region_node.cli.imports.reconnecting import Note, keep_trying
-from region_node.cli.options import summary_json_option
+from region_node.cli.options import staff_id_option, summary_json_option
 from region_node.cli.orders.order_file import Format, OrderFile, OrderFileUnusable, Reading
 from region_node.cli.orders.order_report import OrderReport
 from region_node.cli.orders.order_submission import Submission
@@ -41,7 +41,7 @@ def orders() -> None:
     help="How FILE is written; by its name unless given: csv for *.csv, else jsonl.",
 )
 @click.option("--encoding", default="utf-8-sig", show_default=True, help="Of FILE; gb18030 for many spreadsheets.")
-@click.option("--staff-id", default="", help="Who asks, where a line does not say so.")
+@staff_id_option("Who asks; required where a line does not say so.")
 @click.option(
     "--channel",
     type=click.Choice(CHANNELS),

@@ -4,7 +4,6 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import click
 
@@ -17,10 +16,10 @@ from gateway.api.region.v1.complaint_pb2 import EscalationTrigger
 from gateway.clock import from_timestamp
 from gateway.languages import translated
 from gateway.terminal import print_table
+from gateway.times import region_zone, told_time
 from gateway.words import word
 from region_node.cli.customers.line_file import Line, LineFile
 from region_node.cli.imports.import_report import ImportReport
-from region_node.cli.times import told_time
 
 _LEVELS = 6  # L0 to L5
 _SHOWN_FROM = 2  # every complaint reaches the levels below when it is filed
@@ -41,11 +40,10 @@ class _Reached:
 class ReplayReport(ImportReport[ImportedComplaint, ImportComplaintsResponse]):
     """Besides what was not taken, what each complaint would have reached."""
 
-    def __init__(self, file: LineFile, rejects: Path | None, rows: int, zone: ZoneInfo) -> None:
-        """`rows`: so many are shown. `zone`: in which times are shown, and months begin. Raises OSError."""
+    def __init__(self, file: LineFile, rejects: Path | None, rows: int) -> None:
+        """`rows`: so many are shown. Raises OSError."""
         super().__init__(file, rejects)
         self._rows = rows
-        self._zone = zone
         self._replayed: dict[int, ReplayedComplaint] = {}
         self._reached: list[_Reached] = []
         self._levels: Counter[tuple[str, str, int]] = Counter()
@@ -67,11 +65,12 @@ class ReplayReport(ImportReport[ImportedComplaint, ImportComplaintsResponse]):
         replayed = self._replayed.pop(line.number, None)
         if replayed is None or line.content is None:
             return
-        filed = from_timestamp(replayed.filed_time).astimezone(self._zone)
+        filed = from_timestamp(replayed.filed_time)
+        month = f"{filed.astimezone(region_zone()):%Y-%m}"
         for each in replayed.escalations:
-            self._levels[replayed.category, f"{filed:%Y-%m}", each.level] += 1
+            self._levels[replayed.category, month, each.level] += 1
             if each.level >= _SHOWN_FROM:
-                due = from_timestamp(each.due).astimezone(self._zone)
+                due = from_timestamp(each.due)
                 reference = line.content.external_reference
                 self._reached.append(
                     _Reached(line.row, reference, replayed.category, filed, each.level, each.trigger, due)
@@ -95,10 +94,10 @@ class ReplayReport(ImportReport[ImportedComplaint, ImportComplaintsResponse]):
                     str(each.row),
                     each.reference,
                     each.category,
-                    told_time(each.filed, self._zone),
+                    told_time(each.filed),
                     _level(each.level),
                     word(EscalationTrigger.Name(each.trigger), _PREFIX),
-                    told_time(each.due, self._zone),
+                    told_time(each.due),
                 )
                 for each in reached[: self._rows]
             ],

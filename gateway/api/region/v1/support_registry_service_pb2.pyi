@@ -5,6 +5,7 @@ Who can help with what, and what is in store: the experts and spares of all regi
 
 from collections import abc as _abc
 from gateway.api.types.v1 import reason_pb2 as _reason_pb2
+from gateway.api.types.v1 import types_pb2 as _types_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
@@ -272,21 +273,27 @@ class ListExpertsRequest(_message.Message):
 
     SEARCH_FIELD_NUMBER: _builtins.int
     EVERYWHERE_FIELD_NUMBER: _builtins.int
+    REQUESTER_FIELD_NUMBER: _builtins.int
     everywhere: _builtins.bool
     """Also those of all other regions."""
     @_builtins.property
     def search(self) -> Global___ExpertSearch:
         """Which."""
 
+    @_builtins.property
+    def requester(self) -> _types_pb2.Requester:
+        """Who asks, recorded beside the certificate."""
+
     def __init__(
         self,
         *,
         search: Global___ExpertSearch | None = ...,
         everywhere: _builtins.bool = ...,
+        requester: _types_pb2.Requester | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["search", b"search"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["requester", b"requester", "search", b"search"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["everywhere", b"everywhere", "search", b"search"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["everywhere", b"everywhere", "requester", b"requester", "search", b"search"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -421,21 +428,27 @@ class ListSparesRequest(_message.Message):
 
     SEARCH_FIELD_NUMBER: _builtins.int
     EVERYWHERE_FIELD_NUMBER: _builtins.int
+    REQUESTER_FIELD_NUMBER: _builtins.int
     everywhere: _builtins.bool
     """Also those of all other regions."""
     @_builtins.property
     def search(self) -> Global___SpareSearch:
         """Which."""
 
+    @_builtins.property
+    def requester(self) -> _types_pb2.Requester:
+        """Who asks, recorded beside the certificate."""
+
     def __init__(
         self,
         *,
         search: Global___SpareSearch | None = ...,
         everywhere: _builtins.bool = ...,
+        requester: _types_pb2.Requester | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["search", b"search"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["requester", b"requester", "search", b"search"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["everywhere", b"everywhere", "search", b"search"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["everywhere", b"everywhere", "requester", b"requester", "search", b"search"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
