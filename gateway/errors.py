@@ -15,6 +15,7 @@ from gateway.api.types.v1.types_pb2 import LocalizedText
 
 DOMAIN = "crossregion"
 _PREFIX = "REASON_"
+_CHINESE = "_zh_cn"
 _DETAILS = "grpc-status-details-bin"
 # Bytes of one parameter as told: a status travels in headers, of which gRPC takes 16 KiB, and a text stands there in
 # several places.
@@ -66,9 +67,12 @@ def status_code(reason: Reason.ValueType) -> grpc.StatusCode:
 
 
 def text(reason: Reason.ValueType, parameters: Mapping[str, str]) -> LocalizedText:
-    """The reason for people, in both languages."""
-    told, blank = _told(reason), _Blank(parameters)
-    return LocalizedText(zh_cn=told.zh_cn.format_map(blank), en=told.en.format_map(blank))
+    """The reason for people, in both languages. A parameter `<name>_zh_cn` stands for `<name>` in the Chinese one."""
+    told = _told(reason)
+    chinese = {name.removesuffix(_CHINESE): value for name, value in parameters.items() if name.endswith(_CHINESE)}
+    return LocalizedText(
+        zh_cn=told.zh_cn.format_map(_Blank({**parameters, **chinese})), en=told.en.format_map(_Blank(parameters))
+    )
 
 
 def is_temporary(reason: Reason.ValueType) -> bool:

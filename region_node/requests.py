@@ -69,12 +69,17 @@ def require_name(field: str, value: str) -> None:
         raise Refused(Reason.REASON_REQUEST_INVALID, field=field, problem="1 to 64 characters of A-Z a-z 0-9 . _ -")
 
 
+def invalid(field: str, problem: str, problem_zh_cn: str) -> Refused:
+    """REQUEST_INVALID for a field, with what is wrong with it in both languages."""
+    return Refused(Reason.REASON_REQUEST_INVALID, field=field, problem=problem, problem_zh_cn=problem_zh_cn)
+
+
 def require_length(field: str, value: str, limit: int, *, required: bool = False) -> None:
     """Raises Refused where a text is longer than `limit` characters, or is empty though required."""
     if len(value) > limit:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field=field, problem=f"longer than {limit} characters")
+        raise invalid(field, f"longer than {limit} characters", f"超过{limit}个字符")
     if required and not value:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field=field, problem="not set")
+        raise invalid(field, "not set", "未填写")
 
 
 def instant_within(field: str, within: Duration, now: datetime) -> datetime:

@@ -65,6 +65,7 @@ def file(
     number = next_docket_number(tx)
     complaint = _new_complaint(context, caller, request, home or "", number, now)
     complaint.classification.CopyFrom(classification)
+    owner.note_unassigned(tx, context, complaint)
     row = ComplaintRow(complaint, caller.traceparent)
     escalation.file(complaint, now, context.region)
     failpoints.reach("complaint-filed.before-commit")

@@ -43,7 +43,7 @@ class ComplaintImportService(ComplaintImportServiceServicer):
         file = _file(first)
         asked = audited_call(file.requester, self._clock)
         self._require_ready(file)
-        pieces = self._pieces(request_iterator, file)
+        pieces = self._pieces(request_iterator, file, replays=first.HasField("as_of"))
         if first.HasField("as_of"):
             async for answer in self._replay(first, pieces, asked):
                 yield answer
@@ -58,11 +58,13 @@ class ComplaintImportService(ComplaintImportServiceServicer):
         if not file.validate_only and not self._store.accepts_new_work():
             raise Refused(Reason.REASON_STORE_UNAVAILABLE)
 
-    async def _pieces(self, requests: Requests, file: ImportFile) -> AsyncIterator[Sequence[Candidate]]:
+    async def _pieces(
+        self, requests: Requests, file: ImportFile, *, replays: bool
+    ) -> AsyncIterator[Sequence[Candidate]]:
         operator = current_call().identity.name
         async for request in requests:
             require_piece(holds_file=request.HasField("file"), lines=len(request.lines))
-            asked = Asked(operator, file.requester, self._clock.now())
+            asked = Asked(operator, file.requester, self._clock.now(), replays)
             yield [imports.candidate(self._context, line, asked) for line in request.lines]
 
     async def _replay(

@@ -15,7 +15,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from gateway import failpoints
 from gateway.api.federation.v1.configuration_pb2 import DataClass
 from gateway.api.region.v1 import complaint_import_service_pb2 as api
-from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintClassification, ComplaintRequest
+from gateway.api.region.v1.complaint_pb2 import ClassifiedBy, Complaint, ComplaintClassification, ComplaintRequest
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Requester
 from gateway.clock import from_timestamp, to_microseconds
@@ -37,19 +37,20 @@ from region_node.complaints.import_rows import (
 from region_node.complaints.limits import set_deadlines
 from region_node.complaints.owner import ESCALATION_TIMER
 from region_node.complaints.past import Earlier, Past
-from region_node.complaints.proposing import category_set, classification
+from region_node.complaints.proposing import category_set, classification, note_setting
 from region_node.complaints.rows import ComplaintRow, next_docket_number
 from region_node.complaints.taxonomy import owner_of
 from region_node.context import RegionContext
 from region_node.customers.told_standings import ToldStanding, require_takes_complaints, standings_of
 from region_node.importing.progress import Rejection, Taken
 from region_node.importing.stream import Work
-from region_node.requests import require_length
+from region_node.requests import invalid, require_length
 from region_node.retention.rules import cutoff
 from region_node.subjects import number_index
 
 _REFERENCE_LIMIT = 64  # characters
 _OLDEST = timedelta(days=3650)  # of what may be filed between regions, too
+_NOT_CLOSED = ("of what was not closed", "该投诉尚未办结")
 
 
 @dataclass(frozen=True)
@@ -76,11 +77,12 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Asked:
-    """Who imports: the operator system, the person behind it, and when."""
+    """Who imports: the operator system, the person behind it, and when; `replays` where nothing is stored of it."""
 
     operator: str
     requester: Requester = field(repr=False)
     now: datetime
+    replays: bool = False
 
 
 def importing(context: RegionContext, traceparent: str) -> Work[Candidate]:
@@ -104,7 +106,7 @@ def candidate(context: RegionContext, line: api.ComplaintLine, asked: Asked) -> 
     """The complaint that a line describes, or why none."""
     try:
         if not line.HasField("complaint"):
-            raise Refused(Reason.REASON_REQUEST_INVALID, field="complaint", problem="not set")
+            raise invalid("complaint", "not set", "未填写")
         require_plain(line.complaint)
         return Candidate(line.number, _imported(context, line.complaint, asked))
     except Refused as refused:
@@ -140,7 +142,7 @@ def _imported(context: RegionContext, told: api.ImportedComplaint, asked: Asked)
     """Raises Refused for what the contract does not allow, and for what another region answers for."""
     require_length("external_reference", told.external_reference, _REFERENCE_LIMIT, required=True)
     rules.require_filing(told.request)
-    life = _life(told, asked.now)
+    life = _life(told, asked)
     _require_outcome(told, life)
     normal = api.ImportedComplaint()
     normal.CopyFrom(told)
@@ -155,7 +157,7 @@ def _imported(context: RegionContext, told: api.ImportedComplaint, asked: Asked)
     # Of what the line says: words that are in force later, and speak for something else, make it no other line.
     digest = hashlib.sha256(normal.SerializeToString(deterministic=True)).digest()
     request.requester.CopyFrom(asked.requester)
-    classified = _classified(context, request, home, asked.now)
+    classified = _classified(context, told, request, home, asked.now)
     request.category = category_set(classified)
     category = context.federation.complaint_category(request.category)
     owner = owner_of(category, request, handling=context.region, home=home)
@@ -190,49 +192,70 @@ def _over(context: RegionContext, life: Past, now: datetime) -> str:
 
 
 def _classified(
-    context: RegionContext, request: ComplaintRequest, home: str | None, now: datetime
+    context: RegionContext, told: api.ImportedComplaint, request: ComplaintRequest, home: str | None, now: datetime
 ) -> ComplaintClassification:
-    """The category of a line: the one that it names, or the one that its words speak for clearly.
+    """The category of a line: the one that it names, else the one that its words speak for clearly, else its last.
 
-    Raises Refused for a line with neither: nobody sits at a desk for what the old system has classified.
+    Raises Refused for a line with none: nobody sits at a desk for what the old system has classified.
     """
     found = classification(context, request, home, now)
+    if not category_set(found) and told.category_otherwise:
+        context.federation.complaint_category(told.category_otherwise)
+        author = f"{context.region}/{request.requester.staff_id}"
+        note_setting(found, told.category_otherwise, ClassifiedBy.CLASSIFIED_BY_FILING, author, now)
     if not category_set(found):
         problem = "not set, and the words of the description do not speak clearly for one"
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="category", problem=problem)
+        raise invalid("category", problem, "未填写，且投诉内容不足以明确归类")
     return found
 
 
-def _life(told: api.ImportedComplaint, now: datetime) -> Past:
+def _life(told: api.ImportedComplaint, asked: Asked) -> Past:
     """What a line tells of times. Raises Refused for times that no complaint can have had."""
-    filed = _time("filed_time", told.filed_time) if told.HasField("filed_time") else None
-    if filed is None or not now - _OLDEST <= filed <= now:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="filed_time", problem="not within the last ten years")
     life = Past(
-        filed,
+        _filed(told, asked),
         _time("first_response_time", told.first_response_time) if told.HasField("first_response_time") else None,
         _time("resolved_time", told.resolved_time) if told.HasField("resolved_time") else None,
         _time("closed_time", told.closed_time) if told.HasField("closed_time") else None,
+        is_end_estimated=told.closed_time_estimated,
     )
     if told.ended_as:
         life = replace(life, ended_as=told.ended_as)
-    last = filed
+    last = life.filed
     for name, instant in (
         ("first_response_time", life.answered),
         ("resolved_time", life.resolved),
         ("closed_time", life.closed),
     ):
-        if instant is not None and not last <= instant <= now:
-            raise Refused(Reason.REASON_REQUEST_INVALID, field=name, problem="before what it follows, or to come")
-        last = instant or last
+        if instant is None:
+            continue
+        _require_past(name, instant, asked.now)
+        if instant < last:
+            raise invalid(name, "before what it follows", "早于其前一环节的时间")
+        last = instant
     return life
+
+
+def _filed(told: api.ImportedComplaint, asked: Asked) -> datetime:
+    """When a line was filed: of what is stored not so long ago that no other region would take it."""
+    if not told.HasField("filed_time"):
+        raise invalid("filed_time", "not set", "未填写")
+    filed = _time("filed_time", told.filed_time)
+    _require_past("filed_time", filed, asked.now)
+    if not asked.replays and filed < asked.now - _OLDEST:
+        raise invalid("filed_time", "more than ten years ago", "已超过十年")
+    return filed
+
+
+def _require_past(name: str, instant: datetime, now: datetime) -> None:
+    if instant > now:
+        raise invalid(name, "in the future", "晚于当前时间")
 
 
 def _time(name: str, stamp: Timestamp) -> datetime:
     try:
         return from_timestamp(stamp)
     except OverflowError:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field=name, problem="out of range") from None
+        raise invalid(name, "out of range", "超出允许范围") from None
 
 
 def _require_outcome(told: api.ImportedComplaint, life: Past) -> None:
@@ -243,18 +266,18 @@ def _require_outcome(told: api.ImportedComplaint, life: Past) -> None:
         rules.require_cause(told.cause_code)
     if (told.cause_code or told.resolution) and not is_answered:
         name = "cause_code" if told.cause_code else "resolution"
-        raise Refused(Reason.REASON_REQUEST_INVALID, field=name, problem="of what was not resolved")
+        raise invalid(name, "of what was not resolved", "该投诉尚无处理结果")
     if told.ended_as:
         _require_end(told, life)
-    if told.rating and life.is_open:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="rating", problem="of what was not closed")
+    for name, is_told in (("rating", bool(told.rating)), ("closed_time_estimated", told.closed_time_estimated)):
+        if is_told and life.is_open:
+            raise invalid(name, *_NOT_CLOSED)
 
 
 def _require_end(told: api.ImportedComplaint, life: Past) -> None:
     """Raises Refused for an end that is none, and for an answer to what was withdrawn or rejected."""
     if told.ended_as not in rules.FINAL or life.is_open:
-        problem = "no end" if told.ended_as not in rules.FINAL else "of what was not closed"
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="ended_as", problem=problem)
+        raise invalid("ended_as", *(_NOT_CLOSED if told.ended_as in rules.FINAL else ("no end", "不是办结状态")))
     if told.ended_as == rules.CLOSED:
         return
     answered = {
@@ -265,7 +288,7 @@ def _require_end(told: api.ImportedComplaint, life: Past) -> None:
     }
     for name, is_told in answered.items():
         if is_told:
-            raise Refused(Reason.REASON_REQUEST_INVALID, field=name, problem="of what was withdrawn or rejected")
+            raise invalid(name, "of what was withdrawn or rejected", "该投诉已撤回或未予受理")
 
 
 def _sorted_out(

@@ -33,6 +33,7 @@ from region_node.complaints.rows import (
     update_complaint,
 )
 from region_node.context import RegionContext
+from region_node.customers.rows import is_number_in_use
 from region_node.escalations.rows import forgo, tell_above
 
 ESCALATION_TIMER = "complaint-escalation"  # what raises a complaint next is due
@@ -54,6 +55,7 @@ def take_up(tx: Transaction, context: RegionContext, complaint: Complaint, now: 
     if not complaint.parent:  # otherwise that is the business of the case, and the item names its department
         note_earlier(tx, complaint)
         complaint.department.CopyFrom(category.departments[0].name)  # the first of them leads
+    note_unassigned(tx, context, complaint)
     complaint.version = 1
     known = complaint.level
     rules.enter(complaint, rules.IN_PROGRESS, now=now, region=context.region, reason="taken up")
@@ -65,6 +67,12 @@ def take_up(tx: Transaction, context: RegionContext, complaint: Complaint, now: 
     watch(tx, context, complaint)
     is_heard_of = complaint.handling_region == context.region
     note_reached(tx, context, complaint, known, now, wait=timedelta() if is_heard_of else _HEARD_BEHIND)
+
+
+def note_unassigned(tx: Transaction, context: RegionContext, complaint: Complaint) -> None:
+    """Notes, where the number is of this region, whether a line here has it. Changes the complaint in place."""
+    if complaint.home_region == context.region:
+        complaint.number_unassigned = not is_number_in_use(tx, complaint.request.number)
 
 
 def join_group(tx: Transaction, context: RegionContext, complaint: Complaint, now: datetime) -> None:

@@ -30,6 +30,8 @@ class Past:
     closed: datetime | None = None
     ended_as: ComplaintState.ValueType = rules.CLOSED
     """In which final state, once it is closed; withdrawn or rejected it has no resolution."""
+    is_end_estimated: bool = False
+    """Whether nobody has kept when it was closed."""
 
     @property
     def is_open(self) -> bool:
@@ -60,6 +62,9 @@ def relive(complaint: Complaint, past: Past, hours: Hours, until: datetime) -> d
         _raise_until(complaint, hours, instant - _MOMENT)
         happen(complaint, instant)
         complaint.version += 1
+        is_known = happen is _answer or (happen is _resolve and past.resolved is not None)
+        if past.is_end_estimated and not is_known:
+            complaint.state_changes[-1].estimated = True
     return _raise_until(complaint, hours, until)
 
 

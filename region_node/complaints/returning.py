@@ -14,7 +14,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.clock import to_timestamp
 from gateway.errors import Refused
 from gateway.store.port import Transaction
-from region_node.complaints import cases, handling, leading, owner, rules
+from region_node.complaints import cases, handling, leading, owner, rules, told
 from region_node.complaints.rows import find_complaint, update_complaint
 from region_node.complaints.taxonomy import Concerned
 from region_node.context import RegionContext
@@ -93,11 +93,13 @@ def assign(tx: Transaction, context: RegionContext, asked: Assignment, now: date
     context.federation.region(asked.region)
     department = _department(context, asked.department)
     rules.require_room(case, 0)
-    whose = Concerned(asked.region, department)
+    whose, was_with_nobody = Concerned(asked.region, department), rules.is_with_nobody(case)
     opened = leading.open_item(tx, context, row, whose, now, assigned_by=asked.administrator)
     cases.move(item, cases.ASSIGNED, now)
     item.assigned_as = opened.number
     leading.settle(tx, context, row, now)
+    if was_with_nobody:
+        told.tell_assigned(tx, context, case, now)
     case.version += 1
     owner.watch(tx, context, case)
     update_complaint(tx, case, now)

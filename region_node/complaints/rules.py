@@ -20,7 +20,7 @@ from gateway.api.region.v1.complaint_pb2 import (
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.clock import from_timestamp, to_timestamp
 from gateway.errors import Refused
-from region_node.requests import require_length
+from region_node.requests import invalid, require_length
 
 ACKNOWLEDGED = ComplaintState.COMPLAINT_STATE_ACKNOWLEDGED
 REJECTED = ComplaintState.COMPLAINT_STATE_REJECTED
@@ -83,6 +83,12 @@ def is_final(complaint: Complaint) -> bool:
 def is_unclassified(complaint: Complaint) -> bool:
     """Whether nobody has said yet what it is about, so that no department has it."""
     return not complaint.request.category
+
+
+def is_with_nobody(complaint: Complaint) -> bool:
+    """Whether nobody is named who answers it, until the coordinator has said whose work it is."""
+    last = complaint.custody[-1].reason if complaint.custody else None
+    return last == WAITING_FOR_COORDINATOR and not is_final(complaint)
 
 
 def count_decision(complaint: Complaint) -> None:
@@ -170,9 +176,9 @@ def require_filing(request: ComplaintRequest) -> None:
     """Raises Refused with REQUEST_INVALID unless a filing says what, how it came in, and what is wanted."""
     require_length("complaint.description", request.description, DESCRIPTION_LIMIT, required=True)
     if request.channel not in ComplaintChannel.values() or not request.channel:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="complaint.channel", problem="not set")
+        raise invalid("complaint.channel", "not set", "未填写")
     if request.remedy_sought not in Remedy.values() or not request.remedy_sought:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="complaint.remedy_sought", problem="not set")
+        raise invalid("complaint.remedy_sought", "not set", "未填写")
 
 
 def require_resolution(resolution: Resolution, currency: str) -> None:
@@ -195,13 +201,13 @@ def require_cause(cause_code: str) -> None:
     """Raises Refused with REQUEST_INVALID for what is no code of a cause."""
     if not _CAUSE.fullmatch(cause_code):
         problem = "lower-case letters, digits and dashes, beginning with a letter"
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="cause_code", problem=problem)
+        raise invalid("cause_code", problem, "须以字母开头，由小写字母、数字和连字符组成")
 
 
 def require_rating(rating: int) -> None:
     """Raises Refused with REQUEST_INVALID for more than five."""
     if rating > HIGHEST_RATING:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="rating", problem=f"not 0 to {HIGHEST_RATING}")
+        raise invalid("rating", f"not 0 to {HIGHEST_RATING}", f"不是0至{HIGHEST_RATING}")
 
 
 def require_return(reason: ReturnReason.ValueType) -> None:

@@ -11,17 +11,19 @@ from region_node.complaints import remedy, rules
 from region_node.context import RegionContext
 from region_node.notices.rows import Notice, tell
 
+_CHECK_NUMBER = LocalizedText(
+    zh_cn="未查到所投诉号码的用户，请与受理网点核对号码。",
+    en="No customer has the number that it is about: please check the number with us.",
+)
+
 
 def tell_filed(tx: Transaction, context: RegionContext, complaint: Complaint, now: datetime) -> None:
     """The docket number, the responsible department and the promised time (specification 2.3.1)."""
-    region = context.federation.region(complaint.owner_region).name
-    due = time_in(ZoneInfo(context.time_zone), complaint.expected_resolution_date)
-    text = LocalizedText(
-        zh_cn=f"您的投诉已受理，编号{complaint.docket}，由{region.zh_cn}{complaint.department.zh_cn}负责，"
-        f"承诺于{due}前答复。",
-        en=f"Your complaint {complaint.docket} was taken in. {complaint.department.en} in {region.en} is responsible"
-        f" and promises an answer by {due}.",
+    taken_in = LocalizedText(
+        zh_cn=f"您的投诉已受理，编号{complaint.docket}，", en=f"Your complaint {complaint.docket} was taken in."
     )
+    responsible = _responsible(context, complaint)
+    text = LocalizedText(zh_cn=taken_in.zh_cn + responsible.zh_cn, en=f"{taken_in.en} {responsible.en}")
     _tell(tx, complaint, "filed", text, now)
 
 
@@ -45,15 +47,38 @@ def tell_led(tx: Transaction, context: RegionContext, complaint: Complaint, now:
     _tell_responsible(tx, context, complaint, "led", now)
 
 
+def tell_assigned(tx: Transaction, context: RegionContext, complaint: Complaint, now: datetime) -> None:
+    """Who is responsible, and the promised time, once the coordinator has named somebody for what nobody had."""
+    _tell_responsible(tx, context, complaint, f"assigned/{len(complaint.items)}", now)
+
+
 def _tell_responsible(tx: Transaction, context: RegionContext, complaint: Complaint, what: str, now: datetime) -> None:
-    region = context.federation.region(complaint.owner_region).name
-    due = time_in(ZoneInfo(context.time_zone), complaint.expected_resolution_date)
+    responsible = _responsible(context, complaint)
     text = LocalizedText(
-        zh_cn=f"您的投诉{complaint.docket}由{region.zh_cn}{complaint.department.zh_cn}负责，承诺于{due}前答复。",
-        en=f"{complaint.department.en} in {region.en} is responsible for your complaint {complaint.docket} and promises"
-        f" an answer by {due}.",
+        zh_cn=f"您的投诉{complaint.docket}{responsible.zh_cn}",
+        en=f"Your complaint {complaint.docket}: {responsible.en}",
     )
     _tell(tx, complaint, what, text, now)
+
+
+def _responsible(context: RegionContext, complaint: Complaint) -> LocalizedText:
+    """Who has a complaint, and by when that answers: a time is promised by whoever has it to the customer of a line."""
+    if rules.is_with_nobody(complaint):
+        return LocalizedText(
+            zh_cn="暂未确定负责部门，确定后将告知您由谁在何时前答复。",
+            en="Nobody has it yet. We tell you who answers by when as soon as a department is named.",
+        )
+    region = context.federation.region(complaint.owner_region).name
+    if complaint.number_unassigned:
+        return LocalizedText(
+            zh_cn=f"由{region.zh_cn}{complaint.department.zh_cn}处理；{_CHECK_NUMBER.zh_cn}",
+            en=f"{complaint.department.en} in {region.en} has it. {_CHECK_NUMBER.en}",
+        )
+    due = time_in(ZoneInfo(context.time_zone), complaint.expected_resolution_date)
+    return LocalizedText(
+        zh_cn=f"由{region.zh_cn}{complaint.department.zh_cn}负责，承诺于{due}前答复。",
+        en=f"{complaint.department.en} in {region.en} is responsible and promises an answer by {due}.",
+    )
 
 
 def tell_changed(tx: Transaction, before: Complaint, complaint: Complaint, now: datetime) -> None:
@@ -61,6 +86,11 @@ def tell_changed(tx: Transaction, before: Complaint, complaint: Complaint, now: 
     docket = complaint.docket
     if complaint.remedy.state != before.remedy.state:
         _tell_of_money(tx, complaint, now)
+    if complaint.number_unassigned and not before.number_unassigned:
+        text = LocalizedText(
+            zh_cn=f"关于您的投诉{docket}：{_CHECK_NUMBER.zh_cn}", en=f"Your complaint {docket}: {_CHECK_NUMBER.en}"
+        )
+        _tell(tx, complaint, "number", text, now)
     if complaint.state == before.state:
         return
     if complaint.state == rules.PENDING:

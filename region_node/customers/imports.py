@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 from gateway.api.region.v1 import customer_service_pb2 as api
-from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.federation.catalogue import Federation
 from gateway.message_checks import require_plain
@@ -15,6 +14,7 @@ from region_node.customers.operations import take_over
 from region_node.customers.taking_over import NewCustomer, Registered, new_customer, require_ours
 from region_node.importing.progress import Done, Rejection, Taken
 from region_node.importing.stream import Work, rejected_lines, require_alone, require_file, require_piece
+from region_node.requests import invalid
 
 Requests = AsyncIterator[api.ImportCustomersRequest]
 
@@ -78,7 +78,7 @@ def answer(done: Done) -> api.ImportCustomersResponse:
 def _customer(line: api.ImportLine, federation: Federation, region: str, currency: str) -> NewCustomer | Refused:
     try:
         if not line.HasField("customer"):
-            raise Refused(Reason.REASON_REQUEST_INVALID, field="customer", problem="not set")
+            raise invalid("customer", "not set", "未填写")
         require_plain(line.customer)
         new = new_customer(line.customer, currency)
         require_ours(new.line, federation, region)

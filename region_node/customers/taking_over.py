@@ -28,7 +28,7 @@ from region_node.customers.rows import (
     taken_over_content,
 )
 from region_node.customers.subscriptions import Subscription
-from region_node.requests import require_length
+from region_node.requests import invalid, require_length
 
 NAME_LIMIT = 100  # characters of a name, an id or an address of mail
 _ADDRESS_LIMIT = 200  # characters
@@ -54,14 +54,13 @@ def new_customer(customer: api.Customer, currency: str) -> NewCustomer:
     _require_texts(customer)
     _require_enums(product)
     if is_of_the_books(account.id):
-        problem = "the name of one of the region's own accounts"
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="billing_account.id", problem=problem)
+        raise invalid("billing_account.id", "the name of one of the region's own accounts", "与本地区自有账户重名")
     if account.balance.currency != currency:
-        problem = f"the accounts of this region are in {currency}"
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="billing_account.balance.currency", problem=problem)
+        problem, chinese = f"the accounts of this region are in {currency}", f"本地区账户的币种为{currency}"
+        raise invalid("billing_account.balance.currency", problem, chinese)
     if abs(account.balance.minor_units) > _LARGEST_BALANCE:
-        problem = f"more than {_LARGEST_BALANCE} minor units"
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="billing_account.balance.minor_units", problem=problem)
+        problem, chinese = f"more than {_LARGEST_BALANCE} minor units", f"超过{_LARGEST_BALANCE}个最小货币单位"
+        raise invalid("billing_account.balance.minor_units", problem, chinese)
     line = Line(
         product_id=product.id,
         customer_id=customer.id,
@@ -95,8 +94,8 @@ def _subscriptions(product: api.Product) -> tuple[Subscription, ...]:
         path = f"product.subscriptions[{index}]"
         require_length(f"{path}.id", each.id, 2 * NAME_LIMIT, required=True)
         if not each.id.startswith(f"{product.id}/"):  # unique in the region without looking
-            problem = "does not begin with the id of the line and a slash"
-            raise Refused(Reason.REASON_REQUEST_INVALID, field=f"{path}.id", problem=problem)
+            problem, chinese = "does not begin with the id of the line and a slash", "未以线路编号加斜杠开头"
+            raise invalid(f"{path}.id", problem, chinese)
         require_length(f"{path}.offering_id", each.offering_id, NAME_LIMIT, required=True)
         start = _time(each.start_date, f"{path}.start_date")
         end = _time(each.end_date, f"{path}.end_date") if each.HasField("end_date") else None
@@ -195,15 +194,13 @@ def _require_texts(customer: api.Customer) -> None:
 
 def _require_enums(product: api.Product) -> None:
     if not product.status:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="product.status", problem="not set")
-    for name, (read, known) in _ENUMS.items():
+        raise invalid("product.status", "not set", "未填写")
+    for field, (read, known) in _ENUMS.items():
         if read(product) not in known:
-            raise Refused(Reason.REASON_REQUEST_INVALID, field=f"product.{name}", problem="not a value of the contract")
+            raise invalid(f"product.{field}", "not a value of the contract", "契约中没有该值")
     is_suspended = product.status == api.ProductStatus.PRODUCT_STATUS_SUSPENDED
     if product.suspension_kind and not is_suspended:
-        raise Refused(
-            Reason.REASON_REQUEST_INVALID, field="product.suspension_kind", problem="the line is not suspended"
-        )
+        raise invalid("product.suspension_kind", "the line is not suspended", "该线路未停机")
 
 
 def _instant(product: api.Product, field: _InstantField) -> datetime | None:
@@ -215,4 +212,4 @@ def _time(timestamp: Timestamp, field: str) -> datetime:
     try:
         return from_timestamp(timestamp)
     except OverflowError:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field=field, problem="out of range") from None
+        raise invalid(field, "out of range", "超出允许范围") from None

@@ -21,6 +21,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.clock import from_timestamp
 from gateway.errors import Refused
 from tests.federation.complainant import Complainant
+from tests.federation.counter import Counter
 from tests.federation.refusals import refusal
 from tests.federation.running import CALL_SECONDS, NOT_JOINED, Federation, until
 from tests.federation.test_complaints import ledger_of, staff, texts, triggers
@@ -53,6 +54,18 @@ def states(case: Complaint) -> list[str]:
 
 def said(complaint: Complaint) -> list[str]:
     return [each.text for each in complaint.notes]
+
+
+_OF_NUMBERS = ("暂未确定负责部门", "承诺于", "未查到")
+
+
+async def until_told(federation: Federation, number: str, words: tuple[str, ...]) -> None:
+    """Waits until the customer was told these words, in this order, of those that are about who has a complaint."""
+
+    async def is_told() -> bool:
+        return tuple(each for text in texts(federation, number) for each in _OF_NUMBERS if each in text) == words
+
+    await until(is_told, f"the customer was told {words}")
 
 
 async def roaming(federation: Federation, desk: Complainant, number: str = "") -> Complaint:
@@ -320,11 +333,35 @@ async def test_a_category_of_the_coordinator_begins_with_an_item_that_awaits_it(
 async def test_what_is_the_work_of_a_home_region_that_nobody_knows_awaits_the_coordinator(
     federation: Federation, desk: Complainant, category: str
 ) -> None:
-    filed = await desk.file(category, federation.next_number(""))
+    number = federation.next_number("")
+    filed = await desk.file(category, number)
     assert (filed.home_region, filed.owner_region, items(filed)) == ("", "guangdong", [("", "AWAITING_COORDINATOR")])
     assert filed.custody[-1].reason == TimeReason.TIME_REASON_WAITING_FOR_COORDINATOR
+    await until_told(federation, number, ("暂未确定负责部门",))
     header = await assign(federation, filed.docket, "sichuan", "BILLING")
+    await until_told(federation, number, ("暂未确定负责部门", "承诺于"))
     await staff(federation, "sichuan").reaches(header.items[1].docket, IN_PROGRESS)
+
+
+@pytest.mark.files  # nothing of it depends on the engine
+@pytest.mark.parametrize("home", ["guangdong", "sichuan"])
+async def test_whoever_complains_about_a_number_that_no_customer_has_is_told_so(
+    federation: Federation, desk: Complainant, home: str
+) -> None:
+    number = federation.next_number(home)
+    filed = await desk.file("BILL_WRONG", number)
+    assert filed.number_unassigned == (home == "guangdong"), "where it is filed the other region's lines are not known"
+    found = await desk.reaches(filed.docket, IN_PROGRESS)
+    assert (found.owner_region, found.number_unassigned) == (home, True)
+    await until_told(federation, number, ("未查到",) if home == "guangdong" else ("承诺于", "未查到"))
+
+
+@pytest.mark.files  # nothing of it depends on the engine
+async def test_a_complaint_about_the_number_of_a_customer_is_promised_an_answer(federation: Federation) -> None:
+    number = await Counter(federation, "guangdong").new_customer(balance=0)
+    filed = await Complainant(federation, "guangdong").file("BILL_WRONG", number)
+    assert not filed.number_unassigned
+    await until_told(federation, number, ("承诺于",))
 
 
 @pytest.mark.files  # nothing of it depends on the engine

@@ -15,6 +15,7 @@ from gateway.api.region.v1.complaint_oversight_service_pb2 import ComplaintHeade
 from gateway.api.region.v1.complaint_pb2 import ClassifiedBy, Complaint, ComplaintState, DeadlineKind, ReturnReason
 from gateway.clock import from_timestamp
 from tests.federation.complainant import Complainant
+from tests.federation.counter import Counter
 from tests.federation.refusals import refusal
 from tests.federation.running import CALL_SECONDS, NOT_JOINED, Federation, until
 from tests.federation.test_complaint_cases import items, states
@@ -125,7 +126,7 @@ async def test_the_desk_asks_the_customer_what_a_complaint_is_about_while_every_
 async def test_what_is_not_clear_stays_with_the_desk_until_somebody_says_what_it_is_about(
     federation: Federation, desk: Complainant, classifier: Complainant, text: str, candidates: set[str]
 ) -> None:
-    number, quality = federation.next_number("sichuan"), staff(federation, "sichuan")
+    number, quality = await Counter(federation, "sichuan").new_customer(), staff(federation, "sichuan")
     filed = await desk.file("", number, description=text)
     assert (filed.request.category, filed.owner_region, filed.version) == ("", "guangdong", 0)
     assert (filed.state, filed.severity) == (ACKNOWLEDGED, ComplaintSeverity.COMPLAINT_SEVERITY_S3)
@@ -289,7 +290,7 @@ async def test_what_another_region_has_is_classified_anew_once_that_has_returned
 async def test_an_administrator_classifies_once_and_the_region_keeps_who_it_was(
     federation: Federation, desk: Complainant
 ) -> None:
-    filed = await desk.file("", federation.next_number("sichuan"), description=UNCLEAR)
+    filed = await desk.file("", await Counter(federation, "sichuan").new_customer(), description=UNCLEAR)
     request_id = uuid.uuid4().hex
     header = await reclassified(federation, filed.docket, "BILL_WRONG", request_id=request_id)
     assert (header.category, header.owner_region) == ("BILL_WRONG", "sichuan")

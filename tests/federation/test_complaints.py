@@ -21,7 +21,7 @@ from gateway.api.region.v1.complaint_pb2 import (
 )
 from gateway.clock import from_timestamp
 from tests.federation.complainant import Complainant
-from tests.federation.counter import REQUESTER
+from tests.federation.counter import REQUESTER, Counter
 from tests.federation.databases import Databases
 from tests.federation.refusals import refusal
 from tests.federation.running import CALL_SECONDS, NOT_JOINED, Federation, until
@@ -66,7 +66,7 @@ def texts(federation: Federation, number: str) -> list[str]:
 async def test_a_complaint_is_answered_by_the_home_region_refused_once_then_accepted(
     federation: Federation, desk: Complainant, home: str
 ) -> None:
-    number, quality = federation.next_number(home), staff(federation, home)
+    number, quality = await Counter(federation, home).new_customer(), staff(federation, home)
     filed = await desk.file("BILL_WRONG", number)
     assert filed.docket.startswith("guangdong/")
     assert (filed.owner_region, filed.department.en, filed.handling_region) == (home, "Billing", "guangdong")

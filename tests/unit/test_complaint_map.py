@@ -179,3 +179,26 @@ def test_the_shipped_map_reads_every_line_of_the_made_up_sample(tmp_path: Path) 
     assert all((each in resolved) == bool(each.cause_code) == each.HasField("resolved_time") for each in closed)
     areas = [each.content.request.rural_area for each in lines if each.content is not None]
     assert 30 < sum(areas) < 90
+
+
+def test_what_ended_without_a_time_gets_the_estimate_of_the_map(tmp_path: Path) -> None:
+    days = {"template": "30", "as": "days_after_filing"}
+    told = one(tmp_path, ended_as="closed", estimated_closed_time=days)
+    assert told.closed_time_estimated
+    assert from_timestamp(told.closed_time) == datetime(2026, 4, 1, 2, tzinfo=UTC)
+    column = {"column": "Closed", "as": "%d.%m.%Y"}
+    by_date = one(tmp_path, {"Closed": "01.03.2026"}, closed_time=None, ended_as="closed", estimated_closed_time=column)
+    assert by_date.closed_time == by_date.filed_time, "not before what is known"
+    known = one(tmp_path, {"Closed": "2026-03-03T10:00:00+08:00"}, ended_as="closed", estimated_closed_time=days)
+    assert (from_timestamp(known.closed_time).day, known.closed_time_estimated) == (3, False)
+    still_open = one(tmp_path, estimated_closed_time=days)
+    assert (still_open.HasField("closed_time"), still_open.closed_time_estimated) == (False, False)
+    with pytest.raises(LineInvalid, match="not a number of days"):
+        one(tmp_path, ended_as="closed", estimated_closed_time={"template": "soon", "as": "days_after_filing"})
+    with pytest.raises(MapUnusable):
+        one(tmp_path, closed_time={"column": "Closed", "as": "days_after_filing"})
+
+
+def test_a_line_can_name_the_category_of_what_its_words_leave_open(tmp_path: Path) -> None:
+    told = one(tmp_path, {"Kind": ""}, category={"column": "Kind"}, category_otherwise="OTHER")
+    assert (told.request.category, told.category_otherwise) == ("", "OTHER")

@@ -1,13 +1,16 @@
 """How complaints are shown: a bar whose parts are together the whole, whatever was rounded."""
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.api.region.v1.complaint_pb2 import LedgerEntry, TimeReason
-from region_node.cli.complaints.complaint_view import print_ledger
+from gateway.api.region.v1.complaint_pb2 import Complaint, LedgerEntry, TimeReason
+from region_node.cli.complaints.complaint_view import print_ledger, print_list, print_told
+from region_node.complaints import rules
+from tests.unit.complaint_scene import at, complaint
 
 LENGTHS = st.lists(st.integers(1, 10**6), min_size=1, max_size=6)
 
@@ -43,3 +46,35 @@ def test_the_parts_of_a_bar_are_the_whole_bar(lengths: list[int]) -> None:
         )
         print_ledger(ledger(lengths))
     assert sum(line.count("█") for line in lines) == 28
+
+
+@pytest.mark.parametrize("show", [print_told, lambda found: print_list([found])])
+def test_what_nobody_has_yet_is_said_to_be_with_nobody(
+    capsys: pytest.CaptureFixture[str], show: Callable[[Complaint], None]
+) -> None:
+    start = at("2026-03-02T09:00:00")
+    found = complaint(start)
+    found.department.en = "Billing"
+    rules.hand_over(found, "", rules.WAITING_FOR_COORDINATOR, start)
+    show(found)
+    told = capsys.readouterr().out
+    assert ("nobody" in told, "Billing" in told) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("home", "unassigned", "told", "promised"),
+    [
+        ("sichuan", False, "", True),
+        ("sichuan", True, "No customer of sichuan has the number: check it.", False),
+        ("", False, "The number is of no region of the federation: check it.", True),
+    ],
+)
+def test_a_number_of_nobody_is_told_and_no_answer_is_promised_to_it(
+    capsys: pytest.CaptureFixture[str], home: str, unassigned: bool, told: str, promised: bool
+) -> None:
+    found = complaint(at("2026-03-02T09:00:00"))
+    found.department.en, found.home_region, found.number_unassigned = "Billing", home, unassigned
+    print_told(found)
+    first, *rest = capsys.readouterr().out.splitlines()
+    assert ("sichuan Billing" in first, "answers by" in first) == (True, promised)
+    assert "".join(rest) == told

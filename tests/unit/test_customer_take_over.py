@@ -1,5 +1,6 @@
 """Customers that a region takes over from an older system."""
 
+import re
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -7,9 +8,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from gateway.api.region.v1.customer_service_pb2 import Customer, Product, ProductStatus
+from gateway.api.region.v1.customer_service_pb2 import BillingAccount, Customer, Product, ProductStatus
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
+from gateway.api.types.v1.types_pb2 import Money
+from gateway.errors import Refused, text
 from gateway.store.port import Transaction
 from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteDatabase
@@ -132,3 +134,19 @@ def test_no_customer_has_one_of_the_region_s_own_accounts(account: str) -> None:
     with pytest.raises(Refused) as raised:
         new_customer(customer, "CNY")
     assert raised.value.parameters["field"] == "billing_account.id"
+
+
+def test_what_no_customer_can_be_is_told_in_chinese_without_english() -> None:
+    good = Product(id="line-1", number=NUMBER, status=ProductStatus.PRODUCT_STATUS_ACTIVE, plan_id="sichuan-29")
+    good.start_date.FromDatetime(NOW)
+    account = BillingAccount(id="account-1", balance=Money(currency="CNY"))
+    for change in ({"status": 0}, {"status": 99}, {"suspension_kind": 1}, {"id": ""}, {"address": "x" * 5000}):
+        product = Product()
+        product.CopyFrom(good)
+        for name, value in change.items():
+            setattr(product, name, value)
+        customer = Customer(id="customer-1", name="Li Wei", product=product, billing_account=account)
+        with pytest.raises(Refused) as refused:
+            new_customer(customer, "CNY")
+        told = text(refused.value.reason, refused.value.parameters)
+        assert not re.search("[a-z]{2,} [a-z]{2,}", told.zh_cn), told.zh_cn

@@ -102,6 +102,15 @@ def test_what_is_left_without_the_rejected_lines_says_the_same_and_has_no_proble
     assert read(written(rest)) == Found(found.owners)
 
 
+def test_lines_that_are_rejected_again_have_the_reason_once() -> None:
+    text = "prefix,region\n12x,nowhere\n"
+    for _ in range(2):
+        out = io.StringIO(newline="")
+        csv.writer(out, lineterminator="\n").writerows(rejected_rows(io.StringIO(text), read(text).problems))
+        text = out.getvalue()
+    assert text.startswith("prefix,region,line,reason\n12x,nowhere,2,")
+
+
 owned = st.dictionaries(st.sampled_from(["+8610", "+86755", "+8628", "+861381234"]), st.sampled_from(["a", "b"]))
 
 

@@ -8,6 +8,8 @@ from gateway.api.federation.v1.configuration_pb2 import NumberPlan, PrefixRange,
 from gateway.languages import translated
 from gateway.numberplan import normalize_prefix
 
+_OF_REJECTS = ("line", "reason")
+
 
 class FileUnusable(Exception):
     """The file cannot be read line by line; the text says why."""
@@ -99,10 +101,14 @@ def rejected_rows(lines: Iterable[str], problems: Collection[Problem]) -> Iterat
     """The rows of the same file that are problems, below its header, each with its line and the reason behind it."""
     reasons = {problem.line: problem.reason for problem in problems}
     rows = _rows(lines)
-    yield [*next(rows, (0, []))[1], "line", "reason"]
+    header = next(rows, (0, []))[1]
+    # A file of rejects that is mended and rejected again has them once.
+    own = len(header) - len(_OF_REJECTS) if tuple(header[-len(_OF_REJECTS) :]) == _OF_REJECTS else len(header)
+    yield [*header[:own], *_OF_REJECTS]
     for line, row in rows:
         if line in reasons:
-            yield [*row, str(line), reasons[line]]
+            kept = row[:own] if len(row) == len(header) else row
+            yield [*kept, str(line), reasons[line]]
 
 
 def plan_of(owners: Mapping[str, str], before: NumberPlan, *, merges: bool) -> NumberPlan:

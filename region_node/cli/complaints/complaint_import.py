@@ -123,10 +123,12 @@ def import_file(
 
     The map is YAML: time_zone for times without one, encoding, delimiter, and below `complaint` the fields
     external_reference (the old docket), number, description, channel, remedy_sought and filed_time, and where they
-    are known category (else the words of the description have to speak for one clearly), contact_number,
+    are known category (else the words of the description have to speak for one clearly), category_otherwise (for what
+    names none and is not clear, for example OTHER; without it such a line is rejected), contact_number,
     location_region, area (urban or rural: the countryside has limits of its own), first_response_time, resolved_time,
-    closed_time, ended_as (closed, withdrawn or rejected; closed where nothing is said), cause_code, resolution and
-    rating. A field is a text for all lines, or says where it comes from:
+    closed_time, ended_as (closed, withdrawn or rejected; closed where nothing is said), estimated_closed_time (of what
+    has ended_as and no closed_time, also `as: days_after_filing`; the complaint says that it is an estimate),
+    cause_code, resolution and rating. A field is a text for all lines, or says where it comes from:
 
     \b
       {column: Name}                  the cell of that column

@@ -4,7 +4,7 @@ A value is as in a map of customers, without ranges; beside it `as` tells a patt
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
 
@@ -38,10 +38,24 @@ _ENDS: Mapping[str, ComplaintState.ValueType] = {
 }
 _AREAS: Mapping[str, bool] = {"urban": False, "rural": True}
 _INSTANTS = ("filed_time", "first_response_time", "resolved_time", "closed_time")
+_ESTIMATE = "estimated_closed_time"
+_DAYS = "days_after_filing"  # a form of the estimate alone
 _REQUEST = frozenset({"category", "number", "contact_number", "description", "location_region", "area", *_ENUMS})
-_OWN = frozenset({"external_reference", "cause_code", "resolution", "rating", "ended_as", *_INSTANTS})
+_OWN = frozenset(
+    {
+        "external_reference",
+        "cause_code",
+        "resolution",
+        "rating",
+        "ended_as",
+        "category_otherwise",
+        _ESTIMATE,
+        *_INSTANTS,
+    }
+)
 _REQUIRED = ("external_reference", "number", "description", "channel", "remedy_sought", "filed_time")
 _SETTINGS = frozenset({"time_zone", "encoding", "delimiter", _PLACE})
+_MOST_DIGITS = 4  # of a number of days
 _TABS = frozenset({".tsv", ".tab"})  # suffixes of files whose cells tabs separate
 
 
@@ -110,11 +124,26 @@ class Complaints:
             resolution=told.get("resolution", ""),
             rating=_rating(told.get("rating", "0")),
             ended_as=_one_of("ended_as", told, _ENDS) or ComplaintState.COMPLAINT_STATE_UNSPECIFIED,
+            category_otherwise=told.get("category_otherwise", ""),
         )
         for name in _INSTANTS:
             if name in told:
                 getattr(found, name).CopyFrom(to_timestamp(self._instant(name, told[name])))
+        is_dated = found.HasField("closed_time") or not found.HasField("filed_time")
+        if found.ended_as and _ESTIMATE in told and not is_dated:
+            found.closed_time.CopyFrom(to_timestamp(self._estimate(told)))
+            found.closed_time_estimated = True
         return found
+
+    def _estimate(self, told: Mapping[str, str]) -> datetime:
+        """When what has ended was closed, as far as the map can say: not before whatever is known to have happened."""
+        known = [self._instant(name, told[name]) for name in _INSTANTS if name in told]
+        text = told[_ESTIMATE]
+        if self._forms[_ESTIMATE] != _DAYS:
+            return max(*known, self._instant(_ESTIMATE, text))
+        if not (text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS):
+            raise LineInvalid(_ESTIMATE, f"不是天数:{text}", f"not a number of days: {text}")
+        return max(*known, known[0] + timedelta(days=int(text)))
 
     def _instant(self, name: str, text: str) -> datetime:
         return self._compiler.instant(name, text, self._forms[name], None)
@@ -130,7 +159,8 @@ class Complaints:
 def _form(name: str, value: object) -> str:
     """The `as` of a value. Raises MapUnusable where the field knows none such."""
     form = str(value["as"]) if isinstance(value, dict) and "as" in value else ""
-    if form and not (name in _INSTANTS and "%" in form):
+    is_known = form == _DAYS if name == _ESTIMATE else False
+    if form and not (is_known or (name in (_ESTIMATE, *_INSTANTS) and "%" in form)):
         raise MapUnusable(translated("{where}: cannot be read as {form}", where=f"{_PLACE}.{name}", form=form))
     return form
 

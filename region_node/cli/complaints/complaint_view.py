@@ -33,7 +33,7 @@ from gateway.terminal import print_table
 from gateway.times import told_time
 from gateway.words import word
 from region_node.cli.network.problem_view import told_cause
-from region_node.complaints.rules import is_unclassified
+from region_node.complaints.rules import is_unclassified, is_with_nobody
 
 _STATE = "COMPLAINT_STATE_"
 _NO_ANSWER_DUE = frozenset(
@@ -67,7 +67,9 @@ def print_list(complaints: Sequence[Complaint]) -> None:
                 each.request.category or translated("not classified"),
                 word(ComplaintState.Name(each.state), _STATE),
                 _level(each.level),
-                f"{each.owner_region} {in_language(each.department)}",
+                translated("nobody yet")
+                if is_with_nobody(each)
+                else f"{each.owner_region} {in_language(each.department)}",
                 told_time(each.expected_resolution_date),
             )
             for each in complaints
@@ -97,6 +99,7 @@ def print_told(complaint: Complaint) -> None:
             region=complaint.owner_region,
         )
         click.echo(told)
+        _print_about_number(complaint)
         return
     stands = {
         "docket": complaint.docket,
@@ -107,10 +110,25 @@ def print_told(complaint: Complaint) -> None:
     }
     if complaint.state in _NO_ANSWER_DUE:
         told = translated("{docket}: {state}, L{level}; {region} {department} is responsible", **stands)
+    elif is_with_nobody(complaint):
+        told = translated(
+            "{docket}: {state}, L{level}; nobody has it yet: the coordinator says whose work it is", **stands
+        )
+    elif complaint.number_unassigned:
+        told = translated("{docket}: {state}, L{level}; {region} {department} has it", **stands)
     else:
         due = told_time(complaint.expected_resolution_date)
         told = translated("{docket}: {state}, L{level}; {region} {department} answers by {due}", **stands, due=due)
     click.echo(told)
+    _print_about_number(complaint)
+
+
+def _print_about_number(complaint: Complaint) -> None:
+    """That the number is nobody's: whoever filed it may have mistyped it."""
+    if complaint.number_unassigned:
+        click.echo(translated("No customer of {region} has the number: check it.", region=complaint.home_region))
+    elif not complaint.home_region:
+        click.echo(translated("The number is of no region of the federation: check it."))
 
 
 def print_complaint(told: GetComplaintResponse) -> None:
@@ -259,11 +277,11 @@ def happened(complaint: Complaint) -> Iterator[tuple[datetime, str, str]]:
             told = translated("classified as {category}: {by}", category=each.category, by=by)
             yield from_timestamp(each.time), each.author, told
     for change in complaint.state_changes:
-        yield (
-            from_timestamp(change.time),
-            change.region,
-            f"{word(ComplaintState.Name(change.state), _STATE)} ({translated(change.reason)})",
-        )
+        reason = translated(change.reason)
+        if change.estimated:
+            reason = translated("{reason}; the time is an estimate", reason=reason)
+        entered = f"{word(ComplaintState.Name(change.state), _STATE)} ({reason})"
+        yield from_timestamp(change.time), change.region, entered
     if complaint.HasField("returned"):
         returned = complaint.returned
         reason = word(ReturnReason.Name(returned.reason), "RETURN_REASON_")

@@ -3,11 +3,12 @@
 import csv
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Generic, Protocol, Self, TypeVar
 
+import click
 import grpc
 
 from gateway.api.region.v1.customer_service_pb2 import RejectedLine
@@ -57,11 +58,18 @@ M = TypeVar("M")
 R = TypeVar("R", bound=Answer)
 
 
+def require_other_file(rejects: Path | None, file: Path) -> None:
+    """Raises UsageError where what was not taken would be written over the file that it comes from."""
+    if rejects is not None and rejects.resolve() == file.resolve():
+        raise click.UsageError(translated("--rejects: is FILE itself"))
+
+
 class ImportReport(Generic[M, R]):
     """Takes in what a node answers: shows a bar on a terminal, writes the file of rejects, and counts."""
 
     def __init__(self, file: LineFile, rejects: Path | None) -> None:
-        """Raises OSError where the file of rejects cannot be written."""
+        """Raises OSError where the file of rejects cannot be written, UsageError where it is the file itself."""
+        require_other_file(rejects, file.path)
         self.rejected = 0
         self._file = file
         self._created = self._existing = 0
@@ -97,7 +105,7 @@ class ImportReport(Generic[M, R]):
         if self._rejects is not None:
             self._rejects.seek(0)
             self._rejects.truncate()
-            csv.writer(self._rejects).writerow((*_COLUMNS, *self._file.header))
+            csv.writer(self._rejects).writerow((*_COLUMNS, *self._own(self._file.header)))
         self.count(answer)
 
     def count(self, answer: R) -> None:
@@ -120,8 +128,12 @@ class ImportReport(Generic[M, R]):
             shown = translated("line {line}: {problem}", line=line.row, problem=in_language(message))
             self._shown.append(shown)
         if self._rejects is not None:
-            row = (line.row, reason_name(reason), message.zh_cn, message.en, *line.cells)
+            row = (line.row, reason_name(reason), message.zh_cn, message.en, *self._own(line.cells))
             csv.writer(self._rejects).writerow(row)
+
+    def _own(self, cells: Sequence[str]) -> Sequence[str]:
+        """The cells of a row without what an import wrote in front of it that has rejected it before."""
+        return cells[len(_COLUMNS) :] if tuple(self._file.header[: len(_COLUMNS)]) == _COLUMNS else cells
 
     def interrupted(self, error: grpc.aio.AioRpcError) -> None:
         """Tells that the node is away and that it goes on by itself."""
@@ -141,21 +153,14 @@ class ImportReport(Generic[M, R]):
             "rejected": self.rejected,
             "reasons": dict(self._reasons),
             "seconds": round(self._ended - self._started, 3),
-            "per_second": round(self._rate(), 1),
+            "per_second": None if (rate := self._rate()) is None else round(rate, 1),
         }
 
     def summary(self) -> str:
         """The summary for people."""
         return "\n".join(
             [
-                translated(
-                    "{file}: {done} of {lines} lines, in {seconds} s, {rate} a second",
-                    file=self._file.path.name,
-                    done=f"{max(self._last_line - 1, 0):,}",
-                    lines=f"{self._file.count:,}",
-                    seconds=f"{self._ended - self._started:.1f}",
-                    rate=f"{self._rate():,.0f}",
-                ),
+                self._pace(),
                 translated("new: {count}", count=f"{self._created:,}"),
                 translated("there with the same content: {count}", count=f"{self._existing:,}"),
                 translated("rejected: {count}", count=f"{self.rejected:,}"),
@@ -164,9 +169,31 @@ class ImportReport(Generic[M, R]):
             ]
         )
 
-    def _rate(self) -> float:
-        """Lines a second, without those that were done before."""
-        return max(self._last_line - max(self._began_at, 1), 0) / max(self._ended - self._started, 0.001)
+    def _pace(self) -> str:
+        """How far it is, and how fast this run was where it had something to do."""
+        done = {
+            "file": self._file.path.name,
+            "done": f"{max(self._last_line - 1, 0):,}",
+            "lines": f"{self._file.count:,}",
+        }
+        if (rate := self._rate()) is None:
+            return translated("{file}: {done} of {lines} lines, all of them done by an earlier run", **done)
+        seconds = f"{self._ended - self._started:.1f}"
+        if round(rate) < 1:
+            return translated("{file}: {done} of {lines} lines, in {seconds} s", **done, seconds=seconds)
+        return translated(
+            "{file}: {done} of {lines} lines, in {seconds} s, {rate} a second",
+            **done,
+            seconds=seconds,
+            rate=f"{rate:,.0f}",
+        )
+
+    def _rate(self) -> float | None:
+        """Lines a second, without those that were done before; None where all that are done were."""
+        before = max(self._began_at, 1)
+        if 1 < before == self._last_line:
+            return None
+        return max(self._last_line - before, 0) / max(self._ended - self._started, 0.001)
 
 
 def _text(problem: Problem) -> LocalizedText:

@@ -20,6 +20,7 @@ from gateway.languages import in_language, translated
 from gateway.tls import CredentialsUnusable
 from region_node.cli.connection import Target
 from region_node.cli.exits import NOT_KNOWN, REFUSED
+from region_node.cli.imports.import_report import require_other_file
 from region_node.cli.imports.reconnecting import Note, keep_trying
 from region_node.cli.network.network_file import Item, M, NetworkFile, NetworkFileUnusable
 from region_node.cli.outcome import may_pass, told_by
@@ -174,6 +175,7 @@ def run_import(
 ) -> None:
     """Sends a file and says what became of it. Ends the command where it did not come to its end, or lines were not
     taken."""
+    require_other_file(rejects, file.path)
     report = Report(file.path, file.count)
     failure, code = _run(target, _Import(file, kind, report), patience)
     if rejects is not None:

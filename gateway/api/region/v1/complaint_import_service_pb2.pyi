@@ -101,6 +101,8 @@ class ImportedComplaint(_message.Message):
     RESOLUTION_FIELD_NUMBER: _builtins.int
     RATING_FIELD_NUMBER: _builtins.int
     ENDED_AS_FIELD_NUMBER: _builtins.int
+    CLOSED_TIME_ESTIMATED_FIELD_NUMBER: _builtins.int
+    CATEGORY_OTHERWISE_FIELD_NUMBER: _builtins.int
     external_reference: _builtins.str
     """Its docket there, 1 to 64 characters: the same one is the same complaint."""
     cause_code: _builtins.str
@@ -111,6 +113,10 @@ class ImportedComplaint(_message.Message):
     """How satisfied the customer was, 1 to 5; 0 where it was not said. Only of what was closed."""
     ended_as: _complaint_pb2.ComplaintState.ValueType
     """How it ended: unset or closed, cancelled where the customer withdrew it, rejected where it was no complaint. Of the last two nothing was resolved. Only of what was closed."""
+    closed_time_estimated: _builtins.bool
+    """Whether the closing time is an estimate, because the old system has kept none; the complaint says so of its state changes. Only of what was closed."""
+    category_otherwise: _builtins.str
+    """The category of a line that names none and whose words do not speak clearly for one; empty where such a line is rejected."""
     @_builtins.property
     def request(self) -> _complaint_pb2.ComplaintRequest:
         """What was filed; its requester is the one of the file. Without a category, the words of the description have to speak for one clearly."""
@@ -144,10 +150,12 @@ class ImportedComplaint(_message.Message):
         resolution: _builtins.str = ...,
         rating: _builtins.int = ...,
         ended_as: _complaint_pb2.ComplaintState.ValueType = ...,
+        closed_time_estimated: _builtins.bool = ...,
+        category_otherwise: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["closed_time", b"closed_time", "filed_time", b"filed_time", "first_response_time", b"first_response_time", "request", b"request", "resolved_time", b"resolved_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cause_code", b"cause_code", "closed_time", b"closed_time", "ended_as", b"ended_as", "external_reference", b"external_reference", "filed_time", b"filed_time", "first_response_time", b"first_response_time", "rating", b"rating", "request", b"request", "resolution", b"resolution", "resolved_time", b"resolved_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["category_otherwise", b"category_otherwise", "cause_code", b"cause_code", "closed_time", b"closed_time", "closed_time_estimated", b"closed_time_estimated", "ended_as", b"ended_as", "external_reference", b"external_reference", "filed_time", b"filed_time", "first_response_time", b"first_response_time", "rating", b"rating", "request", b"request", "resolution", b"resolution", "resolved_time", b"resolved_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -503,6 +503,7 @@ class Complaint(_message.Message):
     EXTERNAL_REFERENCE_FIELD_NUMBER: _builtins.int
     IMPORTED_DIGEST_FIELD_NUMBER: _builtins.int
     GROUP_ID_FIELD_NUMBER: _builtins.int
+    NUMBER_UNASSIGNED_FIELD_NUMBER: _builtins.int
     docket: _builtins.str
     """The docket number that the customer is told, `<region of first contact>/<day>-<number>`: unique in the federation. That of a work item is `<docket of the case>/<number>`."""
     version: _builtins.int
@@ -537,13 +538,15 @@ class Complaint(_message.Message):
     """SHA-256 of the line from which it was imported; empty for one that was filed here."""
     group_id: _builtins.str
     """The group that it belongs to, `<responsible region>/<category>/<docket of the first>`; empty for none."""
+    number_unassigned: _builtins.bool
+    """The number is of the home region, and that has no line with it, as far as it was asked. The customer is promised no answer then, but told to check the number."""
     @_builtins.property
     def request(self) -> Global___ComplaintRequest:
         """What was filed."""
 
     @_builtins.property
     def department(self) -> _types_pb2.LocalizedText:
-        """The responsible department."""
+        """The responsible department; of what waits for the coordinator the one that the category names first, which does not have it."""
 
     @_builtins.property
     def creation_date(self) -> _timestamp_pb2.Timestamp:
@@ -637,10 +640,11 @@ class Complaint(_message.Message):
         external_reference: _builtins.str = ...,
         imported_digest: _builtins.bytes = ...,
         group_id: _builtins.str = ...,
+        number_unassigned: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["classification", b"classification", "creation_date", b"creation_date", "department", b"department", "expected_resolution_date", b"expected_resolution_date", "remedy", b"remedy", "request", b"request", "resolution", b"resolution", "returned", b"returned"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachments", b"attachments", "classification", b"classification", "creation_date", b"creation_date", "custody", b"custody", "deadlines", b"deadlines", "department", b"department", "docket", b"docket", "escalations", b"escalations", "expected_resolution_date", b"expected_resolution_date", "expedites", b"expedites", "external_reference", b"external_reference", "group_id", b"group_id", "handling_region", b"handling_region", "home_region", b"home_region", "imported_digest", b"imported_digest", "items", b"items", "level", b"level", "notes", b"notes", "operator", b"operator", "owner_region", b"owner_region", "parent", b"parent", "rating", b"rating", "refusals", b"refusals", "remedy", b"remedy", "repeat_of", b"repeat_of", "repeats", b"repeats", "request", b"request", "resolution", b"resolution", "returned", b"returned", "severity", b"severity", "state", b"state", "state_changes", b"state_changes", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attachments", b"attachments", "classification", b"classification", "creation_date", b"creation_date", "custody", b"custody", "deadlines", b"deadlines", "department", b"department", "docket", b"docket", "escalations", b"escalations", "expected_resolution_date", b"expected_resolution_date", "expedites", b"expedites", "external_reference", b"external_reference", "group_id", b"group_id", "handling_region", b"handling_region", "home_region", b"home_region", "imported_digest", b"imported_digest", "items", b"items", "level", b"level", "notes", b"notes", "number_unassigned", b"number_unassigned", "operator", b"operator", "owner_region", b"owner_region", "parent", b"parent", "rating", b"rating", "refusals", b"refusals", "remedy", b"remedy", "repeat_of", b"repeat_of", "repeats", b"repeats", "request", b"request", "resolution", b"resolution", "returned", b"returned", "severity", b"severity", "state", b"state", "state_changes", b"state_changes", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1072,12 +1076,15 @@ class ComplaintStateChange(_message.Message):
     TIME_FIELD_NUMBER: _builtins.int
     REGION_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    ESTIMATED_FIELD_NUMBER: _builtins.int
     state: Global___ComplaintState.ValueType
     """The state entered."""
     region: _builtins.str
     """The region that decided."""
     reason: _builtins.str
     """Why, in a word or two, for example `customer asked`."""
+    estimated: _builtins.bool
+    """Whether the time is an estimate: the system from which the complaint was imported has kept none."""
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
         """When, by the clock of the region that decided."""
@@ -1089,10 +1096,11 @@ class ComplaintStateChange(_message.Message):
         time: _timestamp_pb2.Timestamp | None = ...,
         region: _builtins.str = ...,
         reason: _builtins.str = ...,
+        estimated: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "region", b"region", "state", b"state", "time", b"time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["estimated", b"estimated", "reason", b"reason", "region", b"region", "state", b"state", "time", b"time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -112,7 +112,7 @@ class ComplaintServiceServicer:
     """
 
     def FileComplaint(self, request, context):
-        """Takes in a complaint, and has the customer told its docket number, the responsible department and the promised time. Without a category it takes the one that the words of the text speak for; where they are not clear, the customer is told the docket number now, and the rest once somebody has classified it. The same request id with the same content returns the same complaint.
+        """Takes in a complaint, and has the customer told its docket number, the responsible department and the promised time. Without a category it takes the one that the words of the text speak for; where they are not clear, the customer is told the docket number now, and the rest once somebody has classified it. Where nobody is named who answers, or no customer has the number, the customer is told that, and is promised no time. The same request id with the same content returns the same complaint.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -17,7 +17,7 @@ class ComplaintServiceStub:
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     FileComplaint: _aio.UnaryUnaryMultiCallable[_complaint_service_pb2.FileComplaintRequest, _complaint_service_pb2.FileComplaintResponse]
-    """Takes in a complaint, and has the customer told its docket number, the responsible department and the promised time. Without a category it takes the one that the words of the text speak for; where they are not clear, the customer is told the docket number now, and the rest once somebody has classified it. The same request id with the same content returns the same complaint."""
+    """Takes in a complaint, and has the customer told its docket number, the responsible department and the promised time. Without a category it takes the one that the words of the text speak for; where they are not clear, the customer is told the docket number now, and the rest once somebody has classified it. Where nobody is named who answers, or no customer has the number, the customer is told that, and is promised no time. The same request id with the same content returns the same complaint."""
     GetComplaint: _aio.UnaryUnaryMultiCallable[_complaint_service_pb2.GetComplaintRequest, _complaint_service_pb2.GetComplaintResponse]
     """Reads a complaint of which this region is the first contact or the responsible one, with the ledger of its time. The reading is recorded."""
     ListComplaints: _aio.UnaryUnaryMultiCallable[_complaint_service_pb2.ListComplaintsRequest, _complaint_service_pb2.ListComplaintsResponse]
@@ -54,7 +54,7 @@ class ComplaintServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _complaint_service_pb2.FileComplaintRequest,
         context: _aio.ServicerContext[_complaint_service_pb2.FileComplaintRequest, _complaint_service_pb2.FileComplaintResponse],
     ) -> _abc.Awaitable[_complaint_service_pb2.FileComplaintResponse]:
-        """Takes in a complaint, and has the customer told its docket number, the responsible department and the promised time. Without a category it takes the one that the words of the text speak for; where they are not clear, the customer is told the docket number now, and the rest once somebody has classified it. The same request id with the same content returns the same complaint."""
+        """Takes in a complaint, and has the customer told its docket number, the responsible department and the promised time. Without a category it takes the one that the words of the text speak for; where they are not clear, the customer is told the docket number now, and the rest once somebody has classified it. Where nobody is named who answers, or no customer has the number, the customer is told that, and is promised no time. The same request id with the same content returns the same complaint."""
 
     @_abc_1.abstractmethod
     def GetComplaint(
