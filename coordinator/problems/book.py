@@ -45,9 +45,7 @@ def correlated(book: Book, view: View) -> list[Problem]:
     # What belongs to a problem that goes on is a part of it however long ago it was over.
     kept = {child for each in going_on.values() for child in each.header.children}
     events = [
-        each
-        for each in book.events.values()
-        if each.id not in taken and (each.id in kept or not _is_settled(each, view.now))
+        each for each in _present(book) if each.id not in taken and (each.id in kept or not _is_settled(each, view.now))
     ]
     clusters = correlate((observed(each) for each in events), view.topology, view.window // timedelta(microseconds=1))
     homes = _homes(clusters, going_on)
@@ -55,30 +53,31 @@ def correlated(book: Book, view: View) -> list[Problem]:
     for number, cluster in enumerate(clusters):
         known = homes.get(number)
         members = [book.events[each] for each in cluster.events[:_MOST_CHILDREN]]
-        if known is not None:
+        if known is not None and (_is_problem(members) or not _has_lost(going_on[known].header, book)):
             drafts[known] = _header(known, cluster, members, view)
-        elif _is_problem(members):
+        elif known is None and _is_problem(members):
             name = _new_id(cluster, book.problems.keys() | drafts.keys())
             drafts[name] = _header(name, cluster, members, view)
-    cancelled = {name: _cancelled(going_on[name].header, drafts) for name in going_on.keys() - drafts.keys()}
+    cancelled = {name: _cancelled(going_on[name].header, drafts, book) for name in going_on.keys() - drafts.keys()}
     _name_services(drafts, cancelled.values(), book, view)
     return list(_changed({**drafts, **cancelled}, book))
 
 
 def _going_on(book: Book, view: View) -> dict[str, Problem]:
     """The problems of which something may still change: those that are not over for long, those of which something is
-    open again, or of which something late was told."""
+    open again or was retracted, or of which something late was told."""
     possible = {name: each for name, each in book.problems.items() if each.header.state != rules.CANCELLED}
     found = {
         name: each
         for name, each in possible.items()
         if not _ended_long_ago(each.header, view.now)
         or any(_is_open(book.events.get(child)) for child in each.header.children)
+        or _has_lost(each.header, book)
     }
     taken = {child for each in possible.values() for child in each.header.children}
     late = [
         _Late(from_timestamp(each.raise_time), from_timestamp(each.clear_time), _causes_of(each, view))
-        for each in book.events.values()
+        for each in _present(book)
         if each.id not in taken and _was_over_long_ago(each, view.now) and not _is_settled(each, view.now)
     ]
     for name, each in possible.items() if late else ():
@@ -117,6 +116,16 @@ def _was_over_long_ago(event: NetworkEvent, now: datetime) -> bool:
 
 def _is_open(event: NetworkEvent | None) -> bool:
     return event is not None and not event.HasField("clear_time")
+
+
+def _present(book: Book) -> Iterable[NetworkEvent]:
+    """The events that are of the network."""
+    return (each for each in book.events.values() if not each.retracted)
+
+
+def _has_lost(header: ProblemHeader, book: Book) -> bool:
+    """Whether something that belonged to a problem was retracted."""
+    return any(child in book.events and book.events[child].retracted for child in header.children)
 
 
 def _is_settled(event: NetworkEvent, now: datetime) -> bool:
@@ -234,14 +243,19 @@ def _using(network: NetworkRegistry, cause: Element) -> set[str]:
     return {each.id for each in network.services_on(sites=[cause.id], links=links)}
 
 
-def _cancelled(header: ProblemHeader, drafts: Mapping[str, ProblemHeader]) -> ProblemHeader:
-    """A problem whose events others have now: it is a part of the one that has most of them."""
+def _cancelled(header: ProblemHeader, drafts: Mapping[str, ProblemHeader], book: Book) -> ProblemHeader:
+    """A problem whose events others have now: it is a part of the one that has most of them. Where none has any, as all
+    that made it a problem was retracted, it was none, and is over."""
     own = frozenset(header.children)
     counts = {name: len(own.intersection(each.children)) for name, each in drafts.items() if name != header.id}
     cancelled = ProblemHeader()
     cancelled.CopyFrom(header)
     cancelled.state = rules.CANCELLED
-    cancelled.merged_into = min(counts, key=lambda name: (-counts[name], name), default="")
+    having = [name for name, count in counts.items() if count]
+    cancelled.merged_into = min(having, key=lambda name: (-counts[name], name), default="")
+    if not cancelled.merged_into:
+        over = [book.events[each].clear_time for each in own if book.events[each].HasField("clear_time")]
+        cancelled.end_time.CopyFrom(max([header.start_time, *over], key=_instant))
     return cancelled
 
 

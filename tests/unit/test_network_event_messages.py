@@ -39,7 +39,6 @@ def fault(**changed: object) -> Fault:
 
 def test_a_fault_is_told_of_by_its_place_and_of_services_that_concern_the_region_and_of_nobody() -> None:
     event = faults.event_of("sichuan", NETWORK, fault(), NOON)
-    assert event is not None
     assert (event.id, faults.fault_of(event.id)) == ("sichuan/fault/guangdong:F20261210-1", "guangdong/F20261210-1")
     assert (list(event.sites), list(event.services)) == (["chengdu"], ["broadband-chengdu"])
     assert (event.severity, event.version) == (problem_pb2.PERCEIVED_SEVERITY_CRITICAL, 3)
@@ -51,18 +50,18 @@ def test_a_repaired_fault_is_over_since_its_repair_and_one_that_was_taken_back_s
     repaired = fault(state=FaultState.FAULT_STATE_RESOLVED)
     repaired.outages[-1].end_time.CopyFrom(to_timestamp(NOON + HOUR))
     event = faults.event_of("sichuan", NETWORK, repaired, NOON + 3 * HOUR)
-    assert event is not None
     assert event.clear_time == to_timestamp(NOON + HOUR)
     event = faults.event_of("sichuan", NETWORK, fault(state=FaultState.FAULT_STATE_CANCELLED), NOON + 3 * HOUR)
-    assert event is not None
     assert event.clear_time == to_timestamp(NOON + 3 * HOUR)
 
 
-def test_nothing_is_told_of_a_terminal_or_of_an_address_alone() -> None:
-    assert faults.event_of("sichuan", NETWORK, fault(terminal_caused=True), NOON) is None
+def test_of_a_terminal_or_of_an_address_alone_nothing_is_told_but_that_it_is_none_of_the_network() -> None:
+    own = faults.event_of("sichuan", NETWORK, fault(terminal_caused=True), NOON)
+    assert (own.retracted, own.clear_time) == (True, to_timestamp(NOON))
+    assert not [*own.sites, *own.links, *own.services]
     at_home = fault()
     at_home.report.CopyFrom(FaultReport(place=FaultPlace(address="Renmin Road 1", region="sichuan")))
-    assert faults.event_of("sichuan", NETWORK, at_home, NOON) is None
+    assert faults.event_of("sichuan", NETWORK, at_home, NOON).retracted
 
 
 def test_an_alarm_is_told_of_by_its_object_and_is_never_over_before_it_began() -> None:
@@ -75,7 +74,7 @@ def test_an_alarm_is_told_of_by_its_object_and_is_never_over_before_it_began() -
         affected_services=["lines-chengdu-guangzhou"],
         version=2,
     )
-    event = alarms.event_of("sichuan", told)
+    event = alarms.event_of("sichuan", NETWORK, told, NOON)
     assert (event.id, faults.fault_of(event.id)) == ("sichuan/alarm/alarm-7", "")
     assert (list(event.links), list(event.services)) == (["chengdu-guangzhou-1"], [])
     assert (event.severity, event.clear_time) == (problem_pb2.PERCEIVED_SEVERITY_MAJOR, to_timestamp(NOON))

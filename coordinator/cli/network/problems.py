@@ -244,7 +244,7 @@ def _steps(problem: Problem, events: Sequence[NetworkEvent]) -> Iterator[tuple[d
     for each in events:
         yield from_timestamp(each.raise_time), translated("{event} began", event=each.id)
         if each.HasField("clear_time"):
-            yield from_timestamp(each.clear_time), translated("{event} was over", event=each.id)
+            yield from_timestamp(each.clear_time), _over(each)
     for reached in problem.grades:
         grade = _grade_word(reached.grade)
         what = translated("accident is {grade}; customers: {count}", grade=grade, count=reached.customers)
@@ -253,6 +253,12 @@ def _steps(problem: Problem, events: Sequence[NetworkEvent]) -> Iterator[tuple[d
         if report.HasField("make_time"):
             what = translated("{kind} report was made by {name}", kind=_kind(report), name=report.administrator)
             yield from_timestamp(report.make_time), what
+
+
+def _over(event: NetworkEvent) -> str:
+    if event.retracted:
+        return translated("{event} turned out to be no trouble of the network", event=event.id)
+    return translated("{event} was over", event=event.id)
 
 
 def _event(event: NetworkEvent) -> str:

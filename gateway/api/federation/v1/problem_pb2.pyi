@@ -97,7 +97,7 @@ class _ProblemStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ProblemS
     PROBLEM_STATE_RESOLVED: _ProblemState.ValueType  # 2
     """All that belongs to it is over."""
     PROBLEM_STATE_CANCELLED: _ProblemState.ValueType  # 3
-    """It has turned out to be a part of another one."""
+    """It has turned out to be a part of another one, or none of the network."""
 
 class ProblemState(_ProblemState, metaclass=_ProblemStateEnumTypeWrapper):
     """How a problem stands (TMF656)."""
@@ -109,7 +109,7 @@ PROBLEM_STATE_IN_PROGRESS: ProblemState.ValueType  # 1
 PROBLEM_STATE_RESOLVED: ProblemState.ValueType  # 2
 """All that belongs to it is over."""
 PROBLEM_STATE_CANCELLED: ProblemState.ValueType  # 3
-"""It has turned out to be a part of another one."""
+"""It has turned out to be a part of another one, or none of the network."""
 Global___ProblemState: _TypeAlias = ProblemState  # noqa: Y015
 
 @_typing.final
@@ -168,7 +168,7 @@ class ProblemHeader(_message.Message):
     severity: Global___PerceivedSeverity.ValueType
     """The worst of what is not over; of all, once everything is."""
     merged_into: _builtins.str
-    """The problem that it is a part of; empty unless it is cancelled."""
+    """The problem that it is a part of; empty unless it is cancelled as such."""
     confidence: _builtins.int
     """How sure the root cause is, in percent: 0 where too little speaks for any, so that nothing is claimed. Unset by
     coordinators that do not judge it.
@@ -197,7 +197,7 @@ class ProblemHeader(_message.Message):
 
     @_builtins.property
     def end_time(self) -> _timestamp_pb2.Timestamp:
-        """When the last of it was over; unset while it is in progress."""
+        """When the last of it was over, or had turned out to be none of the network; unset while it is in progress."""
 
     def __init__(
         self,
