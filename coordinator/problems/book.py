@@ -47,15 +47,16 @@ def correlated(book: Book, view: View) -> list[Problem]:
     events = [
         each for each in _present(book) if each.id not in taken and (each.id in kept or not _is_settled(each, view.now))
     ]
-    clusters = correlate((observed(each) for each in events), view.topology, view.window // timedelta(microseconds=1))
+    window = view.window // timedelta(microseconds=1)
+    clusters = correlate((observed(each) for each in events), view.topology, window)
     homes = _homes(clusters, going_on)
     drafts: dict[str, ProblemHeader] = {}
     for number, cluster in enumerate(clusters):
         known = homes.get(number)
         members = [book.events[each] for each in cluster.events[:_MOST_CHILDREN]]
-        if known is not None and (_is_problem(members) or not _has_lost(going_on[known].header, book)):
+        if known is not None and (_is_problem(members, window) or not _has_lost(going_on[known].header, book)):
             drafts[known] = _header(known, cluster, members, view)
-        elif known is None and _is_problem(members):
+        elif known is None and _is_problem(members, window):
             name = _new_id(cluster, book.problems.keys() | drafts.keys())
             drafts[name] = _header(name, cluster, members, view)
     cancelled = {name: _cancelled(going_on[name].header, drafts, book) for name in going_on.keys() - drafts.keys()}
@@ -152,8 +153,8 @@ def _homes(clusters: Sequence[Cluster], going_on: Mapping[str, Problem]) -> dict
     return found
 
 
-def _is_problem(members: Sequence[NetworkEvent]) -> bool:
-    return is_problem([observed(each) for each in members])
+def _is_problem(members: Sequence[NetworkEvent], window: int) -> bool:
+    return is_problem([observed(each) for each in members], window)
 
 
 def _new_id(cluster: Cluster, known: Iterable[str]) -> str:
@@ -190,12 +191,13 @@ def _header(name: str, cluster: Cluster, members: Sequence[NetworkEvent], view: 
 
 
 def _parent(cause: Element, members: Sequence[NetworkEvent]) -> NetworkEvent:
-    """What others follow: what names the cause, a fault before an alarm, the worst, the first."""
+    """What others follow: what names the cause, a fault before an alarm and that before what a customer reports of the
+    own line, the worst, the first."""
 
-    def rank(event: NetworkEvent) -> tuple[bool, bool, int, int, str]:
+    def rank(event: NetworkEvent) -> tuple[bool, bool, bool, int, int, str]:
         names_it = cause in observed(event).elements
         is_fault = event.kind == contract.NETWORK_EVENT_KIND_FAULT
-        return not names_it, not is_fault, event.severity, _instant(event.raise_time), event.id
+        return not names_it, event.of_one_line, not is_fault, event.severity, _instant(event.raise_time), event.id
 
     return min(members, key=rank)
 

@@ -43,6 +43,7 @@ def event_of(region: str, network: NetworkRegistry, fault: Fault, now: datetime)
         raise_time=fault.creation_date,
         version=fault.version,
         problem=fault.problem,
+        of_one_line=rules.is_of_one_line(fault.report),
     )
     if fault.state not in rules.UNREPAIRED:
         ended = fault.outages[-1].HasField("end_time") if fault.outages else False

@@ -10,6 +10,7 @@ from gateway.api.region.v1.fault_pb2 import Fault, FaultOutage, FaultPlace, Faul
 from gateway.clock import to_timestamp
 from gateway.federation.catalogue import Federation
 from gateway.federation.files import load
+from region_node.faults.places import settle
 from region_node.problems import alarms, faults
 from tests.unit.network_events import NOON
 
@@ -62,6 +63,22 @@ def test_of_a_terminal_or_of_an_address_alone_nothing_is_told_but_that_it_is_non
     at_home = fault()
     at_home.report.CopyFrom(FaultReport(place=FaultPlace(address="Renmin Road 1", region="sichuan")))
     assert faults.event_of("sichuan", NETWORK, at_home, NOON).retracted
+
+
+def test_a_fault_of_one_line_says_so_and_names_no_service_of_the_site_that_nobody_has_named() -> None:
+    federation = Federation(1, load(Path(__file__).parents[2] / "deploy" / "federation"))
+    number = "+8619844000001"
+    for report, of_one_line, names_services in (
+        (FaultReport(number=number, place=FaultPlace(site="chengdu")), True, False),
+        (FaultReport(number=number, place=FaultPlace(site="chengdu"), services=["broadband-chengdu"]), True, True),
+        (FaultReport(number=number, place=FaultPlace(link="chengdu-guangzhou-1")), False, True),
+        (FaultReport(place=FaultPlace(site="chengdu")), False, True),
+    ):
+        settle(federation, report)
+        found = fault()
+        found.report.CopyFrom(report)
+        event = faults.event_of("sichuan", NETWORK, found, NOON)
+        assert (event.of_one_line, bool(event.services)) == (of_one_line, names_services), report
 
 
 def test_an_alarm_is_told_of_by_its_object_and_is_never_over_before_it_began() -> None:

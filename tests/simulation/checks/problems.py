@@ -66,7 +66,7 @@ def _children(evidence: Evidence, problems: Mapping[str, Problem], events: Mappi
     }
     for event in events.values():
         is_open = not event.HasField("clear_time")
-        if is_open and event.severity in rules.GRAVE and event.id not in open_in:
+        if is_open and not event.of_one_line and event.severity in rules.GRAVE and event.id not in open_in:
             evidence.broken(FOLLOWED, _about(event.id), "it is felt, and belongs to no problem that goes on")
     for name, each in problems.items():
         is_open = any(not events[child].HasField("clear_time") for child in each.header.children)

@@ -123,6 +123,7 @@ class NetworkEvent(_message.Message):
     PROBLEM_FIELD_NUMBER: _builtins.int
     TELL_TIME_FIELD_NUMBER: _builtins.int
     RETRACTED_FIELD_NUMBER: _builtins.int
+    OF_ONE_LINE_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """`<region>/<fault or alarm>/<key>`, for example `sichuan/alarm/chengdu-7`; the region is the one that tells it."""
     kind: Global___NetworkEventKind.ValueType
@@ -135,6 +136,8 @@ class NetworkEvent(_message.Message):
     """The problem that the region knows it to belong to; empty for none."""
     retracted: _builtins.bool
     """It is none of the network, or none that the region may tell of, whatever earlier versions said: it names nothing, is over, and belongs to no problem."""
+    of_one_line: _builtins.bool
+    """One customer reports it of their own line: by itself it says little of the network."""
     @_builtins.property
     def sites(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The sites that it is about, by id."""
@@ -174,10 +177,11 @@ class NetworkEvent(_message.Message):
         problem: _builtins.str = ...,
         tell_time: _timestamp_pb2.Timestamp | None = ...,
         retracted: _builtins.bool = ...,
+        of_one_line: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["clear_time", b"clear_time", "raise_time", b"raise_time", "tell_time", b"tell_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["clear_time", b"clear_time", "id", b"id", "kind", b"kind", "links", b"links", "problem", b"problem", "raise_time", b"raise_time", "retracted", b"retracted", "services", b"services", "severity", b"severity", "sites", b"sites", "tell_time", b"tell_time", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clear_time", b"clear_time", "id", b"id", "kind", b"kind", "links", b"links", "of_one_line", b"of_one_line", "problem", b"problem", "raise_time", b"raise_time", "retracted", b"retracted", "services", b"services", "severity", b"severity", "sites", b"sites", "tell_time", b"tell_time", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
