@@ -184,10 +184,24 @@ def _header(name: str, cluster: Cluster, members: Sequence[NetworkEvent], view: 
     )
     if not is_open:
         header.end_time.CopyFrom(max((each.clear_time for each in members), key=_instant))
+    _set_condition(header, members)
     owner = region_of(view.network, cluster.cause)
     regions = {rules.telling_region(each.id) for each in members} | ({owner} if owner else set())
     header.regions.extend(sorted(regions))
     return header
+
+
+def _set_condition(header: ProblemHeader, members: Sequence[NetworkEvent]) -> None:
+    """Whether it is down or degraded, and in what time something of it was down."""
+    header.condition = max(
+        (rules.condition_of(each) for each in members if not each.HasField("clear_time")), default=rules.NO_CONDITION
+    ) or max(map(rules.condition_of, members))
+    down = [each for each in members if rules.condition_of(each) == rules.DOWN]
+    if not down:
+        return
+    header.down_start_time.CopyFrom(min((each.raise_time for each in down), key=_instant))
+    if all(each.HasField("clear_time") for each in down):
+        header.down_end_time.CopyFrom(max((each.clear_time for each in down), key=_instant))
 
 
 def _parent(cause: Element, members: Sequence[NetworkEvent]) -> NetworkEvent:
@@ -204,6 +218,11 @@ def _parent(cause: Element, members: Sequence[NetworkEvent]) -> NetworkEvent:
 
 def down_now(headers: Iterable[ProblemHeader]) -> frozenset[Element]:
     """The root causes that are down: of problems in progress that customers feel, where one is claimed."""
+    return impaired_now(each for each in headers if each.condition != rules.DEGRADED)
+
+
+def impaired_now(headers: Iterable[ProblemHeader]) -> frozenset[Element]:
+    """The root causes that are down or degraded."""
     return frozenset(
         element_of(each.root_cause)
         for each in headers
@@ -215,20 +234,20 @@ def _name_services(
     drafts: Mapping[str, ProblemHeader], cancelled: Iterable[ProblemHeader], book: Book, view: View
 ) -> None:
     """Names the services that each affects: those told of, those known before, also of what has turned out to be a
-    part of it, and those that are down for it."""
+    part of it, and those that are down or degraded for it."""
     of_parts: dict[str, set[str]] = {}
     for each in cancelled:
         of_parts.setdefault(each.merged_into, set()).update(each.services)
-    down = down_now(drafts.values())
-    without_way = services_down(view.network, down)
+    impaired = impaired_now(drafts.values())
+    without_good_way = services_down(view.network, impaired)
     for name, header in drafts.items():
         found = {service for child in header.children for service in book.events[child].services}
         if name in book.problems:
             found.update(book.problems[name].header.services)
         found |= of_parts.get(name, set())
         cause = element_of(header.root_cause)
-        if cause in down:
-            found |= without_way & _using(view.network, cause)
+        if cause in impaired:
+            found |= without_good_way & _using(view.network, cause)
         header.services.extend(sorted(found))
         regions = {view.network.services[each].region for each in found if each in view.network.services}
         regions.update(header.regions)

@@ -17,6 +17,13 @@ IN_PROGRESS = problem_pb2.PROBLEM_STATE_IN_PROGRESS
 RESOLVED = problem_pb2.PROBLEM_STATE_RESOLVED
 CANCELLED = problem_pb2.PROBLEM_STATE_CANCELLED
 GRAVE = (problem_pb2.PERCEIVED_SEVERITY_CRITICAL, problem_pb2.PERCEIVED_SEVERITY_MAJOR)
+DOWN = problem_pb2.NETWORK_CONDITION_DOWN
+DEGRADED = problem_pb2.NETWORK_CONDITION_DEGRADED
+NO_CONDITION = problem_pb2.NETWORK_CONDITION_UNSPECIFIED
+_BY_SEVERITY = {
+    problem_pb2.PERCEIVED_SEVERITY_CRITICAL: DOWN,  # X.733: totally out of service
+    problem_pb2.PERCEIVED_SEVERITY_MAJOR: DEGRADED,  # X.733: severe degradation
+}
 # Accidents are rolled up once a month: whoever does that still sees the problem, also of the month before last.
 KEPT_AFTER_END = timedelta(days=92)
 # What is over for so long is not looked at again, so that no correlation has to look at everything that ever was.
@@ -72,6 +79,11 @@ def require_event(event: NetworkEvent, region: str, network: NetworkRegistry) ->
 def _require_own(element: str, region: str, regions: Iterable[str]) -> None:
     if region not in regions:
         raise Refused(Reason.REASON_NETWORK_EVENT_NOT_OWN, element=element, region=region)
+
+
+def condition_of(event: NetworkEvent) -> problem_pb2.NetworkCondition.ValueType:
+    """What is wrong with what an event names; NO_CONDITION where that is minor."""
+    return event.condition or _BY_SEVERITY.get(event.severity, NO_CONDITION)
 
 
 def has_ended(header: ProblemHeader) -> bool:

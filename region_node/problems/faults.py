@@ -18,6 +18,10 @@ _SEVERITIES = {
     FaultSeverity.FAULT_SEVERITY_CRITICAL: problem_pb2.PERCEIVED_SEVERITY_CRITICAL,
     FaultSeverity.FAULT_SEVERITY_MAJOR: problem_pb2.PERCEIVED_SEVERITY_MAJOR,
 }
+_CONDITIONS = {
+    FaultSeverity.FAULT_SEVERITY_CRITICAL: problem_pb2.NETWORK_CONDITION_DOWN,
+    FaultSeverity.FAULT_SEVERITY_MAJOR: problem_pb2.NETWORK_CONDITION_DEGRADED,
+}
 
 
 def tell_fault(tx: Transaction, context: RegionContext, before: Fault, fault: Fault, now: datetime) -> None:
@@ -43,6 +47,7 @@ def event_of(region: str, network: NetworkRegistry, fault: Fault, now: datetime)
         raise_time=fault.creation_date,
         version=fault.version,
         problem=fault.problem,
+        condition=_CONDITIONS.get(fault.severity, problem_pb2.NETWORK_CONDITION_UNSPECIFIED),
         of_one_line=rules.is_of_one_line(fault.report),
     )
     if fault.state not in rules.UNREPAIRED:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from gateway.api.federation.v1 import problem_pb2
 from gateway.api.federation.v1.problem_pb2 import PerceivedSeverity
-from gateway.api.region.v1.alarm_pb2 import Alarm, NetworkObject
+from gateway.api.region.v1.alarm_pb2 import Alarm, AlarmType, NetworkObject
 from gateway.api.region.v1.fault_pb2 import Fault, FaultOutage, FaultPlace, FaultReport, FaultSeverity, FaultState
 from gateway.clock import to_timestamp
 from gateway.federation.catalogue import Federation
@@ -79,6 +79,33 @@ def test_a_fault_of_one_line_says_so_and_names_no_service_of_the_site_that_nobod
         found.report.CopyFrom(report)
         event = faults.event_of("sichuan", NETWORK, found, NOON)
         assert (event.of_one_line, bool(event.services)) == (of_one_line, names_services), report
+
+
+def test_what_was_measured_to_be_bad_or_is_not_felt_is_degraded_and_what_is_critical_and_felt_is_down() -> None:
+    critical, major = PerceivedSeverity.PERCEIVED_SEVERITY_CRITICAL, PerceivedSeverity.PERCEIVED_SEVERITY_MAJOR
+    quality, lost = AlarmType.ALARM_TYPE_QUALITY_OF_SERVICE, AlarmType.ALARM_TYPE_COMMUNICATIONS
+    down, degraded = problem_pb2.NETWORK_CONDITION_DOWN, problem_pb2.NETWORK_CONDITION_DEGRADED
+    for severity, kind, is_felt, condition in (
+        (critical, lost, True, down),
+        (critical, lost, False, degraded),
+        (critical, quality, True, degraded),
+        (major, quality, False, degraded),
+        (major, lost, True, degraded),
+        (PerceivedSeverity.PERCEIVED_SEVERITY_MINOR, lost, True, problem_pb2.NETWORK_CONDITION_UNSPECIFIED),
+    ):
+        told = Alarm(
+            id="sichuan/alarm-7",
+            alarmed_object=NetworkObject(link="chengdu-guangzhou-1"),
+            perceived_severity=severity,
+            alarm_type=kind,
+            service_affecting=is_felt,
+        )
+        assert alarms.event_of("sichuan", NETWORK, told, NOON).condition == condition, told
+    for worst, condition in (
+        (FaultSeverity.FAULT_SEVERITY_CRITICAL, down),
+        (FaultSeverity.FAULT_SEVERITY_MAJOR, degraded),
+    ):
+        assert faults.event_of("sichuan", NETWORK, fault(severity=worst), NOON).condition == condition
 
 
 def test_an_alarm_is_told_of_by_its_object_and_is_never_over_before_it_began() -> None:

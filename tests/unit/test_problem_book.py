@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coordinator.problems import rules
-from coordinator.problems.book import View, correlated, past
+from coordinator.problems.book import View, correlated, down_now, past
 from coordinator.problems.correlation import Observed
 from coordinator.problems.topology import Kind, Topology
 from coordinator.registry.problem_port import Book
@@ -150,6 +150,24 @@ def test_a_problem_whose_cause_is_not_known_takes_no_service_down_until_enough_s
     (known,) = headers(followed(book([*chance, late], unknown.problems.values())))
     assert (known.id, known.root_cause.id, known.confidence) == (header.id, LINK, 66)
     assert list(known.services) == ["lines-chengdu-guangzhou"]
+
+
+def test_a_problem_is_down_while_something_of_it_is_and_degraded_while_the_rest_still_works_badly() -> None:
+    bad = event("sichuan/alarm/1", links=[LINK], severity=problem_pb2.PERCEIVED_SEVERITY_MAJOR)
+    worse = event("guangdong/alarm/2", links=[LINK], severity=problem_pb2.PERCEIVED_SEVERITY_MAJOR)
+    degraded = followed(book([bad, worse]))
+    (header,) = headers(degraded)
+    assert (header.condition, header.HasField("down_start_time")) == (rules.DEGRADED, False)
+    assert (list(header.services), down_now([header])) == (["lines-chengdu-guangzhou"], frozenset())
+    minute = timedelta(minutes=1)
+    cut = event("sichuan/alarm/3", links=[LINK], raised=NOON + minute)
+    down = followed(book([bad, worse, cut], degraded.problems.values()))
+    (header,) = headers(down)
+    assert (header.condition, header.down_start_time) == (rules.DOWN, cut.raise_time)
+    assert [each.id for each in down_now([header])] == [LINK]
+    mended = event("sichuan/alarm/3", links=[LINK], raised=NOON + minute, cleared=NOON + 9 * minute)
+    (header,) = headers(followed(book([bad, worse, mended], down.problems.values())))
+    assert (header.condition, header.down_end_time) == (rules.DEGRADED, mended.clear_time)
 
 
 def test_what_a_coordinator_has_found_that_judges_no_confidence_is_claimed() -> None:

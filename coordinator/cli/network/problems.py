@@ -16,11 +16,13 @@ from gateway.api.coordinator.v1.problem_service_pb2 import (
     AccidentReport,
     NetworkEvent,
     NetworkEventKind,
+    Outage,
     Problem,
     ReportKind,
 )
 from gateway.api.coordinator.v1.problem_service_pb2_grpc import ProblemServiceStub
 from gateway.api.federation.v1.problem_pb2 import (
+    NetworkCondition,
     NetworkElement,
     NetworkElementKind,
     PerceivedSeverity,
@@ -29,7 +31,7 @@ from gateway.api.federation.v1.problem_pb2 import (
 )
 from gateway.channels import invoke
 from gateway.clock import from_timestamp
-from gateway.federation.problems import is_cause_known
+from gateway.federation.problems import is_cause_known, was_down
 from gateway.languages import translated
 from gateway.terminal import tell_more
 
@@ -129,8 +131,8 @@ def report_made(connection: Connection, problem: str, kind: str, as_json: bool) 
 @connected
 @json_option
 def outages(connection: Connection, as_json: bool) -> None:
-    """List what is down now, for a problem or as planned: causes, and network services that have no way left, the
-    longest first.
+    """List what is down now, for a problem or as planned, and what is degraded: causes, and network services that have
+    no way left, or no good one, the longest first.
 
     \b
     Examples:
@@ -141,9 +143,17 @@ def outages(connection: Connection, as_json: bool) -> None:
     if as_json:
         print_json(response)
         return
-    if not response.outages:
+    down = [each for each in response.outages if each.condition != NetworkCondition.NETWORK_CONDITION_DEGRADED]
+    degraded = [each for each in response.outages if each not in down]
+    if down:
+        _print_outages(translated("Down now"), down)
+    else:
         click.echo(translated("Nothing is down."))
-        return
+    if degraded:
+        _print_outages(translated("Degraded now"), degraded)
+
+
+def _print_outages(title: str, found: Sequence[Outage]) -> None:
     now = datetime.now(UTC)
     columns = (
         translated("what"),
@@ -164,9 +174,9 @@ def outages(connection: Connection, as_json: bool) -> None:
             str(each.customers) if each.problem else "",
             told_time(each.planned_end_time),
         ]
-        for each in response.outages
+        for each in found
     ]
-    print_table(translated("Down now"), columns, rows)
+    print_table(title, columns, rows)
 
 
 def list_columns(found: Sequence[Problem], now: datetime, *, is_narrow: bool) -> dict[str, list[str | Text]]:
@@ -233,6 +243,9 @@ def _print_reports(problem: Problem) -> None:
         [_kind(each), _grade_word(each.grade), told_time(each.due), told_time(each.make_time), each.administrator]
         for each in problem.reports
     ]
+    if not problem.grades and not was_down(problem.header):
+        click.echo(translated("It is no accident: nothing was down."))
+        return
     if not problem.grades:
         click.echo(translated("It is no accident: no customer is known to be affected."))
         return
@@ -264,6 +277,8 @@ def _over(event: NetworkEvent) -> str:
 def _event(event: NetworkEvent) -> str:
     kind = told(NetworkEventKind.Name(event.kind), "NETWORK_EVENT_KIND_")
     severity = told(PerceivedSeverity.Name(event.severity), "PERCEIVED_SEVERITY_")
+    if event.condition:
+        severity = f"{severity}, {told(NetworkCondition.Name(event.condition), 'NETWORK_CONDITION_')}"
     where = ", ".join([*event.links, *event.sites, *event.services])
     until = f" – {told_time(event.clear_time)}" if event.HasField("clear_time") else ""
     return f"{event.id}: {kind}, {severity}, {where}, {told_time(event.raise_time)}{until}"
@@ -271,6 +286,8 @@ def _event(event: NetworkEvent) -> str:
 
 def _state(problem: Problem) -> str:
     state = told(ProblemState.Name(problem.header.state), "PROBLEM_STATE_")
+    if problem.header.state == ProblemState.PROBLEM_STATE_IN_PROGRESS and problem.header.condition:
+        state = f"{state}, {told(NetworkCondition.Name(problem.header.condition), 'NETWORK_CONDITION_')}"
     return f"{state} → {problem.header.merged_into}" if problem.header.merged_into else state
 
 
