@@ -14,7 +14,7 @@ from gateway.api.federation.v1.configuration_pb2 import (
     WithoutGrant,
 )
 from gateway.api.federation.v1.federation_pb2 import MemberState
-from gateway.api.federation.v1.problem_pb2 import NetworkElementKind, PerceivedSeverity, ProblemState
+from gateway.api.federation.v1.problem_pb2 import NetworkCondition, NetworkElementKind, PerceivedSeverity, ProblemState
 from gateway.api.region.v1.agreement_pb2 import StatementLineKind
 from gateway.api.region.v1.alarm_pb2 import AlarmState
 from gateway.api.region.v1.complaint_pb2 import (
@@ -143,6 +143,7 @@ def words() -> Iterator[str]:
         "LINE_KIND_": LineKind,
         "MASK_REASON_": MaskReason,
         "MEMBER_STATE_": MemberState,
+        "NETWORK_CONDITION_": NetworkCondition,
         "NETWORK_ELEMENT_KIND_": NetworkElementKind,
         "NETWORK_EVENT_KIND_": NetworkEventKind,
         "ORDER_STATE_": OrderState,

@@ -45,40 +45,40 @@ def correlated(book: Book, view: View) -> list[Problem]:
     # What belongs to a problem that goes on is a part of it however long ago it was over.
     kept = {child for each in going_on.values() for child in each.header.children}
     events = [
-        each
-        for each in book.events.values()
-        if each.id not in taken and (each.id in kept or not _is_settled(each, view.now))
+        each for each in _present(book) if each.id not in taken and (each.id in kept or not _is_settled(each, view.now))
     ]
-    clusters = correlate((observed(each) for each in events), view.topology, view.window // timedelta(microseconds=1))
+    window = view.window // timedelta(microseconds=1)
+    clusters = correlate((observed(each) for each in events), view.topology, window)
     homes = _homes(clusters, going_on)
     drafts: dict[str, ProblemHeader] = {}
     for number, cluster in enumerate(clusters):
         known = homes.get(number)
         members = [book.events[each] for each in cluster.events[:_MOST_CHILDREN]]
-        if known is not None:
+        if known is not None and (_is_problem(members, window) or not _has_lost(going_on[known].header, book)):
             drafts[known] = _header(known, cluster, members, view)
-        elif _is_problem(members):
+        elif known is None and _is_problem(members, window):
             name = _new_id(cluster, book.problems.keys() | drafts.keys())
             drafts[name] = _header(name, cluster, members, view)
-    cancelled = {name: _cancelled(going_on[name].header, drafts) for name in going_on.keys() - drafts.keys()}
+    cancelled = {name: _cancelled(going_on[name].header, drafts, book) for name in going_on.keys() - drafts.keys()}
     _name_services(drafts, cancelled.values(), book, view)
     return list(_changed({**drafts, **cancelled}, book))
 
 
 def _going_on(book: Book, view: View) -> dict[str, Problem]:
     """The problems of which something may still change: those that are not over for long, those of which something is
-    open again, or of which something late was told."""
+    open again or was retracted, or of which something late was told."""
     possible = {name: each for name, each in book.problems.items() if each.header.state != rules.CANCELLED}
     found = {
         name: each
         for name, each in possible.items()
         if not _ended_long_ago(each.header, view.now)
         or any(_is_open(book.events.get(child)) for child in each.header.children)
+        or _has_lost(each.header, book)
     }
     taken = {child for each in possible.values() for child in each.header.children}
     late = [
         _Late(from_timestamp(each.raise_time), from_timestamp(each.clear_time), _causes_of(each, view))
-        for each in book.events.values()
+        for each in _present(book)
         if each.id not in taken and _was_over_long_ago(each, view.now) and not _is_settled(each, view.now)
     ]
     for name, each in possible.items() if late else ():
@@ -119,6 +119,16 @@ def _is_open(event: NetworkEvent | None) -> bool:
     return event is not None and not event.HasField("clear_time")
 
 
+def _present(book: Book) -> Iterable[NetworkEvent]:
+    """The events that are of the network."""
+    return (each for each in book.events.values() if not each.retracted)
+
+
+def _has_lost(header: ProblemHeader, book: Book) -> bool:
+    """Whether something that belonged to a problem was retracted."""
+    return any(child in book.events and book.events[child].retracted for child in header.children)
+
+
 def _is_settled(event: NetworkEvent, now: datetime) -> bool:
     """Whether it was over long ago, and told of long ago: a region may have been cut off meanwhile."""
     return _was_over_long_ago(event, now) and _is_over(from_timestamp(event.tell_time), now)
@@ -143,8 +153,8 @@ def _homes(clusters: Sequence[Cluster], going_on: Mapping[str, Problem]) -> dict
     return found
 
 
-def _is_problem(members: Sequence[NetworkEvent]) -> bool:
-    return is_problem([observed(each) for each in members])
+def _is_problem(members: Sequence[NetworkEvent], window: int) -> bool:
+    return is_problem([observed(each) for each in members], window)
 
 
 def _new_id(cluster: Cluster, known: Iterable[str]) -> str:
@@ -174,25 +184,45 @@ def _header(name: str, cluster: Cluster, members: Sequence[NetworkEvent], view: 
     )
     if not is_open:
         header.end_time.CopyFrom(max((each.clear_time for each in members), key=_instant))
+    _set_condition(header, members)
     owner = region_of(view.network, cluster.cause)
     regions = {rules.telling_region(each.id) for each in members} | ({owner} if owner else set())
     header.regions.extend(sorted(regions))
     return header
 
 
-def _parent(cause: Element, members: Sequence[NetworkEvent]) -> NetworkEvent:
-    """What others follow: what names the cause, a fault before an alarm, the worst, the first."""
+def _set_condition(header: ProblemHeader, members: Sequence[NetworkEvent]) -> None:
+    """Whether it is down or degraded, and in what time something of it was down."""
+    header.condition = max(
+        (rules.condition_of(each) for each in members if not each.HasField("clear_time")), default=rules.NO_CONDITION
+    ) or max(map(rules.condition_of, members))
+    down = [each for each in members if rules.condition_of(each) == rules.DOWN]
+    if not down:
+        return
+    header.down_start_time.CopyFrom(min((each.raise_time for each in down), key=_instant))
+    if all(each.HasField("clear_time") for each in down):
+        header.down_end_time.CopyFrom(max((each.clear_time for each in down), key=_instant))
 
-    def rank(event: NetworkEvent) -> tuple[bool, bool, int, int, str]:
+
+def _parent(cause: Element, members: Sequence[NetworkEvent]) -> NetworkEvent:
+    """What others follow: what names the cause, a fault before an alarm and that before what a customer reports of the
+    own line, the worst, the first."""
+
+    def rank(event: NetworkEvent) -> tuple[bool, bool, bool, int, int, str]:
         names_it = cause in observed(event).elements
         is_fault = event.kind == contract.NETWORK_EVENT_KIND_FAULT
-        return not names_it, not is_fault, event.severity, _instant(event.raise_time), event.id
+        return not names_it, event.of_one_line, not is_fault, event.severity, _instant(event.raise_time), event.id
 
     return min(members, key=rank)
 
 
 def down_now(headers: Iterable[ProblemHeader]) -> frozenset[Element]:
     """The root causes that are down: of problems in progress that customers feel, where one is claimed."""
+    return impaired_now(each for each in headers if each.condition != rules.DEGRADED)
+
+
+def impaired_now(headers: Iterable[ProblemHeader]) -> frozenset[Element]:
+    """The root causes that are down or degraded."""
     return frozenset(
         element_of(each.root_cause)
         for each in headers
@@ -204,20 +234,20 @@ def _name_services(
     drafts: Mapping[str, ProblemHeader], cancelled: Iterable[ProblemHeader], book: Book, view: View
 ) -> None:
     """Names the services that each affects: those told of, those known before, also of what has turned out to be a
-    part of it, and those that are down for it."""
+    part of it, and those that are down or degraded for it."""
     of_parts: dict[str, set[str]] = {}
     for each in cancelled:
         of_parts.setdefault(each.merged_into, set()).update(each.services)
-    down = down_now(drafts.values())
-    without_way = services_down(view.network, down)
+    impaired = impaired_now(drafts.values())
+    without_good_way = services_down(view.network, impaired)
     for name, header in drafts.items():
         found = {service for child in header.children for service in book.events[child].services}
         if name in book.problems:
             found.update(book.problems[name].header.services)
         found |= of_parts.get(name, set())
         cause = element_of(header.root_cause)
-        if cause in down:
-            found |= without_way & _using(view.network, cause)
+        if cause in impaired:
+            found |= without_good_way & _using(view.network, cause)
         header.services.extend(sorted(found))
         regions = {view.network.services[each].region for each in found if each in view.network.services}
         regions.update(header.regions)
@@ -234,14 +264,19 @@ def _using(network: NetworkRegistry, cause: Element) -> set[str]:
     return {each.id for each in network.services_on(sites=[cause.id], links=links)}
 
 
-def _cancelled(header: ProblemHeader, drafts: Mapping[str, ProblemHeader]) -> ProblemHeader:
-    """A problem whose events others have now: it is a part of the one that has most of them."""
+def _cancelled(header: ProblemHeader, drafts: Mapping[str, ProblemHeader], book: Book) -> ProblemHeader:
+    """A problem whose events others have now: it is a part of the one that has most of them. Where none has any, as all
+    that made it a problem was retracted, it was none, and is over."""
     own = frozenset(header.children)
     counts = {name: len(own.intersection(each.children)) for name, each in drafts.items() if name != header.id}
     cancelled = ProblemHeader()
     cancelled.CopyFrom(header)
     cancelled.state = rules.CANCELLED
-    cancelled.merged_into = min(counts, key=lambda name: (-counts[name], name), default="")
+    having = [name for name, count in counts.items() if count]
+    cancelled.merged_into = min(having, key=lambda name: (-counts[name], name), default="")
+    if not cancelled.merged_into:
+        over = [book.events[each].clear_time for each in own if book.events[each].HasField("clear_time")]
+        cancelled.end_time.CopyFrom(max([header.start_time, *over], key=_instant))
     return cancelled
 
 

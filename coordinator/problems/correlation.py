@@ -22,10 +22,10 @@ _SITE_ITSELF = 0.5  # a site that is told of and whose links are well
 _SITE_LEAST = 0.1
 _SERVICE = 0.3  # a service: what it stands on is the likelier cause where two services agree on it
 _FOR_EVER = 2**62
-_CRITICAL, _MAJOR = 1, 2  # severities
+_CRITICAL, _MAJOR, _MINOR = 1, 2, 3  # severities
 _GRAVE = _MAJOR  # or worse, or not said
 _MOST = 0.75  # of the links at a site: so many do not fail by themselves at the same time
-_SEVERAL = 3
+_SEVERAL = 3  # links, or customers
 _HALF = 0.5  # of them, where the site itself is told of
 # How much a symptom counts by its severity, from critical to indeterminate: small ones are everywhere.
 _BY_SEVERITY = (1.0, 1.0, 1.0, 0.5, 0.3, 0.3)
@@ -42,6 +42,8 @@ class Observed:
     severity: int = 0
     """As PerceivedSeverity: 1 is the worst, 0 is not said."""
     is_fault: bool = False
+    is_of_one_line: bool = False
+    """Whether one customer reports it of the own line: it takes several of them, or an alarm, to speak for a cause."""
 
 
 @dataclass(frozen=True)
@@ -55,11 +57,17 @@ class Cluster:
     """How sure the cause is, in percent. 0: the cause is not known, they only have this element in common."""
 
 
-def is_problem(events: Sequence[Observed]) -> bool:
-    """Whether events with one cause are a problem: one small alarm by itself is none, nor are many small ones."""
+def is_problem(events: Sequence[Observed], window: int) -> bool:
+    """Whether events with one cause are a problem: one small alarm by itself is none, nor are many small ones.
+
+    What customers report of their own lines is none either, unless several do within a window, in microseconds.
+    """
     is_alone = len(events) == 1 and not events[0].is_fault
-    is_grave = any(each.severity in (_CRITICAL, _MAJOR) for each in events)
-    return (is_grave and not is_alone) or any(each.severity == _CRITICAL for each in events)
+    grave = [each for each in events if each.severity in (_CRITICAL, _MAJOR)]
+    lines = sorted(each.raised for each in grave if each.is_of_one_line)
+    if not any(last - first <= window for first, last in zip(lines, lines[_SEVERAL - 1 :], strict=False)):
+        grave = [each for each in grave if not each.is_of_one_line]
+    return (bool(grave) and not is_alone) or any(each.severity == _CRITICAL for each in grave)
 
 
 @dataclass
@@ -115,9 +123,18 @@ def correlate(events: Iterable[Observed], topology: Topology, window: int) -> li
             tuple(ordered[each].id for each in mine),
             _confidence(cause, mine, ordered, window),
         )
-        for cause, mine in chosen
+        for cause, all_of_it in chosen
+        for mine in _apart(all_of_it, ordered)
     ]
     return sorted(found, key=lambda each: (each.start, each.cause))
+
+
+def _apart(mine: list[int], ordered: Sequence[Observed]) -> list[list[int]]:
+    """What customers report of their own lines once all the rest is over is apart from that: it does not go on."""
+    rest = [ordered[each] for each in mine if not ordered[each].is_of_one_line]
+    end = max((_FOR_EVER if each.cleared is None else each.cleared for each in rest), default=_FOR_EVER)
+    late = [each for each in mine if ordered[each].is_of_one_line and ordered[each].raised > end]
+    return [[each for each in mine if each not in late], late] if late else [mine]
 
 
 def _specific(event: Observed, topology: Topology) -> Observed:
@@ -129,20 +146,22 @@ def _specific(event: Observed, topology: Topology) -> Observed:
 def _confidence(cause: Element, members: Iterable[int], ordered: Sequence[Observed], window: int) -> int:
     """How sure it is that a cause is behind some events; see `evidence`."""
     events = (ordered[each] for each in members)
-    witnesses = (
-        Witness(each.raised, each.elements, points_of(each.severity, is_fault=each.is_fault), cause in each.elements)
-        for each in events
-    )
+    witnesses = (Witness(each.raised, each.elements, _points(each), cause in each.elements) for each in events)
     return confidence(evidence(witnesses, window))
 
 
+def _points(event: Observed) -> int:
+    return points_of(event.severity, is_fault=event.is_fault, is_of_one_line=event.is_of_one_line)
+
+
 class _Seen:
-    """When something grave was told of each element."""
+    """When something grave was told of each element, but by customers of their own lines."""
 
     def __init__(self, ordered: Sequence[Observed]) -> None:
         self._times: dict[Element, list[int]] = {}
         for event in ordered:
-            for element in event.elements if event.severity <= _GRAVE else ():
+            is_told = event.severity <= _GRAVE and not event.is_of_one_line
+            for element in event.elements if is_told else ():
                 self._times.setdefault(element, []).append(event.raised)
 
     def between(self, element: Element, first: int, last: int) -> bool:
@@ -220,7 +239,8 @@ def _stretches(
         event = ordered[place]
         if cause not in event.elements:
             continue
-        reach = _FOR_EVER if event.cleared is None else max(event.cleared, event.raised) + window
+        cleared = event.raised if event.is_of_one_line else event.cleared
+        reach = _FOR_EVER if cleared is None else max(cleared, event.raised) + window
         if not found or event.raised > found[-1].reach:
             episode = _Episode(cause, event.raised)
             found.append(_Stretch(event.raised - window, event.raised + window, reach, episode))
@@ -238,7 +258,7 @@ def _holds(stretch: _Stretch, event: Observed) -> bool:
 
 
 def _add(episode: _Episode, place: int, event: Observed, weight: float) -> None:
-    weight *= _BY_SEVERITY[event.severity]
+    weight *= _BY_SEVERITY[max(event.severity, _MINOR) if event.is_of_one_line else event.severity]
     episode.start = min(episode.start, event.raised)
     episode.groups.setdefault(event.elements, []).append(place)
     episode.weights[event.elements] = max(weight, episode.weights.get(event.elements, 0.0))

@@ -28,7 +28,7 @@ def observed(event: NetworkEvent) -> Observed:
     raised = to_microseconds(from_timestamp(event.raise_time))
     severity = event.severity if event.severity <= problem_pb2.PERCEIVED_SEVERITY_INDETERMINATE else 0
     is_fault = event.kind == NETWORK_EVENT_KIND_FAULT
-    return Observed(event.id, frozenset(elements), raised, cleared, severity, is_fault)
+    return Observed(event.id, frozenset(elements), raised, cleared, severity, is_fault, event.of_one_line)
 
 
 def element_message(element: Element) -> NetworkElement:

@@ -9,10 +9,11 @@ from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 
 # How much an event speaks for a cause, by its severity from not said to indeterminate. Small ones are everywhere.
-_POINTS = (1, 2, 1, 0, 0, 0)
+_POINTS = (3, 6, 3, 0, 0, 0)
 _FAULT = 2  # times as much: people looked at it
-_OF_ITSELF = 2  # one critical alarm, a fault, or two major alarms that name the cause
-_IN_ALL = 4  # as much as two critical alarms: from the ends, neighbours and users of a cause that is hardly told of
+_OF_ONE_LINE = 2  # at most, of what a customer reports of the own line: three are enough
+_OF_ITSELF = 6  # one critical alarm, a fault, or two major alarms that name the cause
+_IN_ALL = 12  # as much as two critical alarms: from the ends, neighbours and users of a cause that is hardly told of
 _SUREST = 99  # percent
 
 
@@ -29,8 +30,10 @@ class Witness:
     """Whether the cause itself was told of."""
 
 
-def points_of(severity: int, *, is_fault: bool) -> int:
+def points_of(severity: int, *, is_fault: bool, is_of_one_line: bool = False) -> int:
     """How much an event speaks for a cause; `severity` as PerceivedSeverity, 0 for not said."""
+    if is_of_one_line:
+        return min(_OF_ONE_LINE, _POINTS[severity])
     return _POINTS[severity] * (_FAULT if is_fault else 1)
 
 
@@ -70,4 +73,4 @@ def confidence(enough: int) -> int:
 
     It orders claims, and is no measured share of them; the bench prints how many of each band were right.
     """
-    return min(_SUREST, 100 * enough // (enough + 1))
+    return min(_SUREST, 100 * enough // (enough + _OF_ITSELF // 2))

@@ -1,4 +1,4 @@
-"""How grave an accident is by users and duration, and which reports that asks for, until when. Pure.
+"""How grave an accident is by users and the time in which something was down, and which reports that asks for. Pure.
 
 Grades and reports are those of 《电信网络运行监督管理办法》 (2009); their figures are policies of the federation.
 """
@@ -11,8 +11,10 @@ from zoneinfo import ZoneInfo
 from coordinator.problems import rules
 from gateway.api.coordinator.v1 import problem_service_pb2 as contract
 from gateway.api.coordinator.v1.problem_service_pb2 import AccidentReport, Problem, ReachedGrade
+from gateway.api.federation.v1.problem_pb2 import ProblemHeader
 from gateway.clock import from_timestamp, to_timestamp
 from gateway.federation.catalogue import Federation
+from gateway.federation.problems import was_down
 
 NONE = contract.ACCIDENT_GRADE_UNSPECIFIED
 ORDINARY = contract.ACCIDENT_GRADE_ORDINARY
@@ -92,12 +94,21 @@ def grade_of(problem: Problem) -> contract.AccidentGrade.ValueType:
     return problem.grades[-1].grade if problem.grades else NONE
 
 
+def _down(header: ProblemHeader, now: datetime) -> tuple[datetime, datetime]:
+    """From when until when something of it was down; what is still degraded counts no longer."""
+    if header.HasField("down_start_time"):
+        start, has_ended, end = header.down_start_time, header.HasField("down_end_time"), header.down_end_time
+    else:
+        start, has_ended, end = header.start_time, header.HasField("end_time"), header.end_time
+    return from_timestamp(start), from_timestamp(end) if has_ended else now
+
+
 def _reached(problem: Problem, thresholds: Sequence[Threshold], now: datetime) -> ReachedGrade | None:
     header, users = problem.header, rules.customers(problem)
-    if not users:
+    if not users or not was_down(header):
         return None
-    start = from_timestamp(header.start_time)
-    lasted = (from_timestamp(header.end_time) if header.HasField("end_time") else now) - start
+    start, end = _down(header, now)
+    lasted = end - start
     counted = max(from_timestamp(each.count_time) for each in problem.affected)
     grade, after = next(
         ((each.grade, each.duration) for each in thresholds if users > each.users and lasted > each.duration),

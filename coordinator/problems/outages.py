@@ -1,11 +1,11 @@
-"""What is down now: by problems that go on, and by planned outages. Pure."""
+"""What is down or degraded now: by problems that go on, and by planned outages. Pure."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
 from coordinator.planned_outages.rules import active, parts_of
 from coordinator.problems import rules
-from coordinator.problems.book import down_now
+from coordinator.problems.book import down_now, impaired_now
 from coordinator.problems.elements import element_message, element_of, region_of
 from coordinator.problems.topology import Element, Kind, services_down
 from gateway.api.coordinator.v1.planned_outage_service_pb2 import PlannedWindow
@@ -19,31 +19,40 @@ from gateway.federation.network_ways import Parts
 def outages_now(
     network: NetworkRegistry, problems: Iterable[Problem], windows: Sequence[PlannedWindow], now: datetime
 ) -> list[Outage]:
-    """What is down, the longest first, each once; of two reasons the problem is told, and else the older one."""
+    """What is down or degraded, the longest first, each once: as down, if it is.
+
+    Of two reasons for the same the problem is told, and else the older one.
+    """
+    told = [*_of_problems(network, problems), *_of_windows(network, active(windows, now))]
     found: dict[Element, Outage] = {}
-    for element, outage in (*_of_problems(network, problems), *_of_windows(network, active(windows, now))):
+    for element, outage in sorted(told, key=lambda each: each[1].condition != rules.DOWN):
         found.setdefault(element, outage)
     return sorted(found.values(), key=lambda each: from_timestamp(each.start_time))
 
 
 def _of_problems(network: NetworkRegistry, problems: Iterable[Problem]) -> Iterator[tuple[Element, Outage]]:
     going_on = sorted((each for each in problems if not rules.has_ended(each.header)), key=rules.place, reverse=True)
-    down = down_now(each.header for each in going_on)
-    without_way = services_down(network, down)
+    going_on.sort(key=lambda each: each.header.condition == rules.DEGRADED)
+    headers = [each.header for each in going_on]
+    down, impaired = down_now(headers), impaired_now(headers)
+    without_way, without_good_way = services_down(network, down), services_down(network, impaired)
     for problem in going_on:
         cause = element_of(problem.header.root_cause)
-        named = [cause] if cause in down else []
-        named += [Element(Kind.SERVICE, each) for each in problem.header.services if each in without_way]
+        named = [cause] if cause in impaired else []
+        named += [Element(Kind.SERVICE, each) for each in problem.header.services if each in without_good_way]
         for element in named:
+            is_down = element in down or (element.kind == Kind.SERVICE and element.id in without_way)
+            is_since_then = is_down and problem.header.HasField("down_start_time")
             yield (
                 element,
                 Outage(
                     element=element_message(element),
                     region=region_of(network, element),
-                    start_time=problem.header.start_time,
+                    start_time=problem.header.down_start_time if is_since_then else problem.header.start_time,
                     problem=problem.header.id,
                     is_root_cause=element == cause,
                     customers=rules.customers(problem),
+                    condition=rules.DOWN if is_down else rules.DEGRADED,
                 ),
             )
 
@@ -70,5 +79,6 @@ def _of_windows(network: NetworkRegistry, windows: Sequence[PlannedWindow]) -> I
                     is_root_cause=element in named,
                     planned_outage=window.id,
                     planned_end_time=window.end_time,
+                    condition=rules.DOWN,
                 ),
             )

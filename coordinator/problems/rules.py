@@ -17,6 +17,13 @@ IN_PROGRESS = problem_pb2.PROBLEM_STATE_IN_PROGRESS
 RESOLVED = problem_pb2.PROBLEM_STATE_RESOLVED
 CANCELLED = problem_pb2.PROBLEM_STATE_CANCELLED
 GRAVE = (problem_pb2.PERCEIVED_SEVERITY_CRITICAL, problem_pb2.PERCEIVED_SEVERITY_MAJOR)
+DOWN = problem_pb2.NETWORK_CONDITION_DOWN
+DEGRADED = problem_pb2.NETWORK_CONDITION_DEGRADED
+NO_CONDITION = problem_pb2.NETWORK_CONDITION_UNSPECIFIED
+_BY_SEVERITY = {
+    problem_pb2.PERCEIVED_SEVERITY_CRITICAL: DOWN,  # X.733: totally out of service
+    problem_pb2.PERCEIVED_SEVERITY_MAJOR: DEGRADED,  # X.733: severe degradation
+}
 # Accidents are rolled up once a month: whoever does that still sees the problem, also of the month before last.
 KEPT_AFTER_END = timedelta(days=92)
 # What is over for so long is not looked at again, so that no correlation has to look at everything that ever was.
@@ -38,13 +45,16 @@ def telling_region(event_id: str) -> str:
 def require_event(event: NetworkEvent, region: str, network: NetworkRegistry) -> None:
     """Raises Refused for no event, and for one that is about what the region has nothing to do with.
 
-    A link concerns the regions of both ends; a service also those of the sites and links that it uses.
+    A link concerns the region that runs it and those of both ends; a service also those of the sites and links that it
+    uses. A retracted event names nothing, and is over.
     Raises Refused with SITE_UNKNOWN, LINK_UNKNOWN or NETWORK_SERVICE_UNKNOWN, too.
     """
     if telling_region(event.id) != region:
         raise Refused(Reason.REASON_NETWORK_EVENT_NOT_OWN, element=event.id, region=region)
     named = len(event.sites) + len(event.links) + len(event.services)
-    if not 0 < named <= _ELEMENTS:
+    if event.retracted and (named or not event.HasField("clear_time")):
+        raise Refused(Reason.REASON_REQUEST_INVALID, field="event.retracted", problem="names something, or goes on")
+    if not event.retracted and not 0 < named <= _ELEMENTS:
         raise Refused(Reason.REASON_REQUEST_INVALID, field="event", problem=f"names not 1 to {_ELEMENTS} elements")
     if not 0 < event.version <= _LARGEST or not event.HasField("raise_time"):
         raise Refused(Reason.REASON_REQUEST_INVALID, field="event", problem="has no version or no time")
@@ -61,7 +71,7 @@ def require_event(event: NetworkEvent, region: str, network: NetworkRegistry) ->
     for site in event.sites:
         _require_own(site, region, {network.site(site).region})
     for link in event.links:
-        _require_own(link, region, network.regions_of(network.link(link)))
+        _require_own(link, region, network.regions_telling_of(network.link(link)))
     for service in event.services:
         _require_own(service, region, network.regions_concerned(network.service(service)))
 
@@ -69,6 +79,11 @@ def require_event(event: NetworkEvent, region: str, network: NetworkRegistry) ->
 def _require_own(element: str, region: str, regions: Iterable[str]) -> None:
     if region not in regions:
         raise Refused(Reason.REASON_NETWORK_EVENT_NOT_OWN, element=element, region=region)
+
+
+def condition_of(event: NetworkEvent) -> problem_pb2.NetworkCondition.ValueType:
+    """What is wrong with what an event names; NO_CONDITION where that is minor."""
+    return event.condition or _BY_SEVERITY.get(event.severity, NO_CONDITION)
 
 
 def has_ended(header: ProblemHeader) -> bool:

@@ -171,9 +171,20 @@ def follow_problem(
     keep_and_tell(tx, context, row, before, now)
 
 
+def leave_problem(tx: Transaction, context: RegionContext, fault_id: str, problem_id: str, now: datetime) -> None:
+    """A coordinator does not count the fault to a problem any more: where it follows that one, it is of none.
+
+    Nothing happens to a fault of another region, and to one that has ended: that was known of it then.
+    """
+    row = find_fault(tx, fault_id)
+    if row is None or row.fault.state not in rules.UNREPAIRED or row.fault.problem != problem_id:
+        return
+    follow_problem(tx, context, fault_id, "", "", now)
+
+
 def changed(tx: Transaction, context: RegionContext, before: Fault, fault: Fault, now: datetime) -> None:
     """Called in each transaction that changes a fault of this region, with how it stood before and stands then."""
-    tell_fault(tx, context, fault, now)
+    tell_fault(tx, context, before, fault, now)
     note_outages_of(tx, context, before, fault, now)
 
 

@@ -9,6 +9,7 @@ from gateway.api.types.v1.types_pb2 import LocalizedText
 from gateway.errors import Refused
 from gateway.federation.catalogue import Federation
 from gateway.federation.network import NetworkRegistry
+from region_node.faults import rules
 
 MOST_FOUND = 500
 TEXT_LIMIT = 100  # characters of what is looked for
@@ -31,7 +32,7 @@ def settle(federation: Federation, report: FaultReport) -> None:
         place.rural = network.site(place.site).rural
     for service in report.services:
         network.service(service)
-    if not report.services:
+    if not report.services and not rules.is_of_one_line(report):
         sites, links = [place.site] if place.site else [], [place.link] if place.link else []
         report.services.extend(each.id for each in network.services_on(sites=sites, links=links))
 

@@ -129,6 +129,11 @@ def require_report(report: FaultReport) -> None:
     require_length("report.alarm", report.alarm, NAME_LIMIT)
 
 
+def is_of_one_line(report: FaultReport) -> bool:
+    """Whether a customer reports it of the own line, which says little of the site: of a link people know more."""
+    return bool(report.number) and not report.place.link
+
+
 def require_cause(cause: FaultCause.ValueType) -> None:
     """Raises Refused with REQUEST_INVALID where no cause is named: nothing is learnt from what came from nowhere."""
     if cause not in FaultCause.values() or not cause:

@@ -19,7 +19,15 @@ from gateway.clock import from_microseconds, from_timestamp, to_timestamp
 from gateway.errors import Refused
 from gateway.store.port import Transaction
 from region_node.context import RegionContext
-from region_node.measurements.alarm_rows import external_key, is_cleared, keep, next_number, open_alarm, require_alarm
+from region_node.measurements.alarm_rows import (
+    external_key,
+    find_alarm,
+    is_cleared,
+    keep,
+    next_number,
+    open_alarm,
+    require_alarm,
+)
 from region_node.measurements.measurement_rows import keep_standings, standings_of
 from region_node.measurements.objects import affected_services, key_of, object_of, require_own
 from region_node.measurements.streams import Piece, Rejected
@@ -46,8 +54,9 @@ def changed(tx: Transaction, context: RegionContext, alarm: Alarm, now: datetime
     alarm.version += 1
     if alarm.version > 1:
         alarm.change_time.CopyFrom(to_timestamp(now))
+    before = find_alarm(tx, alarm.id) or Alarm()
     keep(tx, alarm)
-    tell_alarm(tx, context, alarm)
+    tell_alarm(tx, context, before, alarm, now)
 
 
 def take(

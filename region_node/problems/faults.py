@@ -11,48 +11,65 @@ from gateway.federation.network import NetworkRegistry
 from gateway.store.port import Transaction
 from region_node.context import RegionContext
 from region_node.faults import rules
-from region_node.problems.telling import tell_event
+from region_node.problems.telling import retract, tell_event, without_others
 
 _FAULT = "fault"
 _SEVERITIES = {
     FaultSeverity.FAULT_SEVERITY_CRITICAL: problem_pb2.PERCEIVED_SEVERITY_CRITICAL,
     FaultSeverity.FAULT_SEVERITY_MAJOR: problem_pb2.PERCEIVED_SEVERITY_MAJOR,
 }
+_CONDITIONS = {
+    FaultSeverity.FAULT_SEVERITY_CRITICAL: problem_pb2.NETWORK_CONDITION_DOWN,
+    FaultSeverity.FAULT_SEVERITY_MAJOR: problem_pb2.NETWORK_CONDITION_DEGRADED,
+}
 
 
-def tell_fault(tx: Transaction, context: RegionContext, fault: Fault, now: datetime) -> None:
-    """Coordinators are to hear how a fault of this region stands, if it is one of the network."""
+def tell_fault(tx: Transaction, context: RegionContext, before: Fault, fault: Fault, now: datetime) -> None:
+    """Coordinators are to hear how a fault of this region stands, if it is one of the network, or may have been told
+    of as one. `before` is how it stood; empty for a new one."""
     event = event_of(context.region, context.federation.network, fault, now)
-    if event is not None:
+    if not event.retracted or _may_be_told(before):
         tell_event(tx, event)
 
 
-def event_of(region: str, network: NetworkRegistry, fault: Fault, now: datetime) -> NetworkEvent | None:
-    """What coordinators hear; None of a customer's own terminal, and of what no element of the network is named for."""
-    place, services = fault.report.place, network.services
+def event_of(region: str, network: NetworkRegistry, fault: Fault, now: datetime) -> NetworkEvent:
+    """What coordinators hear. It is retracted where the trouble is no fault of the network, as the customer's own
+    terminal, and where nothing is named of which the region may tell: there is no such element, or it is another
+    region's by now."""
+    place = fault.report.place
     event = NetworkEvent(
         id=f"{region}/{_FAULT}/{fault.id.replace('/', ':')}",
         kind=contract.NETWORK_EVENT_KIND_FAULT,
-        sites=[each for each in (place.site,) if each in network.sites],
-        links=[each for each in (place.link,) if each in network.links],
-        services=[
-            each
-            for each in fault.report.services
-            if each in services and region in network.regions_concerned(services[each])
-        ],
+        sites=[place.site] if place.site else [],
+        links=[place.link] if place.link else [],
+        services=fault.report.services,
         severity=_SEVERITIES.get(fault.severity, problem_pb2.PERCEIVED_SEVERITY_MINOR),
         raise_time=fault.creation_date,
         version=fault.version,
         problem=fault.problem,
+        condition=_CONDITIONS.get(fault.severity, problem_pb2.NETWORK_CONDITION_UNSPECIFIED),
+        of_one_line=rules.is_of_one_line(fault.report),
     )
     if fault.state not in rules.UNREPAIRED:
         ended = fault.outages[-1].HasField("end_time") if fault.outages else False
         event.clear_time.CopyFrom(fault.outages[-1].end_time if ended else to_timestamp(now))
-    is_of_network = event.sites or event.links or event.services
-    return event if is_of_network and not fault.terminal_caused else None
+    without_others(event, network, region)
+    is_named = event.sites or event.links or event.services
+    return event if is_named and _is_of_network(fault) else retract(event, now)
 
 
 def fault_of(event_id: str) -> str:
     """The id of the fault that an event tells of; empty where it is an alarm."""
     _, kind, key = event_id.split("/")
     return key.replace(":", "/") if kind == _FAULT else ""
+
+
+def _is_of_network(fault: Fault) -> bool:
+    is_own_trouble = fault.terminal_caused or fault.cause in rules.NOT_OF_THE_NETWORK
+    return not is_own_trouble and fault.state != rules.REJECTED
+
+
+def _may_be_told(fault: Fault) -> bool:
+    """Whether coordinators may hold a version of a fault that is not retracted, by whatever network was in force."""
+    place = fault.report.place
+    return _is_of_network(fault) and bool(place.site or place.link or fault.report.services)

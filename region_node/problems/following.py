@@ -20,7 +20,7 @@ from gateway.store.port import Transaction
 from gateway.timers import Timer, set_timer
 from region_node.context import RegionContext
 from region_node.customers.rows import line_of
-from region_node.faults.owner import follow_problem
+from region_node.faults.owner import follow_problem, leave_problem
 from region_node.notices.rows import Notice, tell, told_at
 from region_node.problems import rows
 from region_node.problems.faults import fault_of
@@ -36,21 +36,23 @@ _KEPT_AFTER_END = timedelta(days=92)
 def follow(tx: Transaction, context: RegionContext, header: ProblemHeader, now: datetime) -> bool:
     """Takes over how a problem stands; False where a version as high is followed already.
 
-    The region's own faults that belong to it follow it.
+    The region's own faults that belong to it follow it; those that do no more are of no problem.
     """
     before = find_followed(tx, header.id)
     if before is not None and before.header.version >= header.version:
         return False
     rows.keep_followed(tx, header, now)
     rows.forget_followed(tx, now - _KEPT_AFTER_END)
-    if header.state == PROBLEM_STATE_IN_PROGRESS and _is_felt(header):
+    if _goes_on(header) and _is_felt(header):
         _set_timer(tx, _BEGUN, header.id, "", now)
-    elif header.state == PROBLEM_STATE_RESOLVED:
+    elif _is_over(header):
         _set_timer(tx, _ENDED, header.id, "", now)
     if header.state != PROBLEM_STATE_CANCELLED:
         for fault in filter(None, map(fault_of, header.children)):
             cause = header.root_cause.id if is_cause_known(header) else ""
             follow_problem(tx, context, fault, header.id, cause, now)
+    for fault in map(fault_of, _left(before.header, header) if before is not None else ()):
+        leave_problem(tx, context, fault, header.id, now)
     return True
 
 
@@ -61,8 +63,7 @@ def tell_customers(tx: Transaction, context: RegionContext, timer: Timer, now: d
     """
     stage, problem, after = timer.subject.split(" ")
     followed = find_followed(tx, problem)
-    wanted = PROBLEM_STATE_IN_PROGRESS if stage == _BEGUN else PROBLEM_STATE_RESOLVED
-    if followed is None or followed.header.state != wanted:
+    if followed is None or not (_goes_on if stage == _BEGUN else _is_over)(followed.header):
         return
     names = [problem, *rows.merged_problems(tx, problem)]
     page = rows.affected_after(tx, list(followed.header.services), after, _PAGE)
@@ -133,6 +134,23 @@ def _notice_ids(problem: str, customer: AffectedCustomer) -> Iterator[str]:
 def _notice_id(problem: str, stage: str, customer: AffectedCustomer, times: int) -> str:
     again = f"/{times + 1}" if times else ""
     return f"problem/{problem}/{stage}/{customer.customer_id}{again}"
+
+
+def _left(before: ProblemHeader, header: ProblemHeader) -> Iterator[str]:
+    """The children that belong to a problem no more; those of a part of another one belong to that."""
+    still = frozenset(header.children if header.state != PROBLEM_STATE_CANCELLED else ())
+    return (each for each in before.children if each not in still and not header.merged_into)
+
+
+def _goes_on(header: ProblemHeader) -> bool:
+    return header.state == PROBLEM_STATE_IN_PROGRESS
+
+
+def _is_over(header: ProblemHeader) -> bool:
+    """Whether nothing of it goes on, and it is no part of another one: also what has turned out to be no problem."""
+    return header.state == PROBLEM_STATE_RESOLVED or (
+        header.state == PROBLEM_STATE_CANCELLED and not header.merged_into
+    )
 
 
 def _is_felt(header: ProblemHeader) -> bool:

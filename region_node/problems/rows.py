@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent
-from gateway.api.federation.v1.problem_pb2 import ProblemHeader
+from gateway.api.federation.v1.problem_pb2 import PROBLEM_STATE_CANCELLED, ProblemHeader
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.clock import from_microseconds, from_timestamp, to_microseconds
 from gateway.store.port import Transaction, Value
@@ -270,7 +270,7 @@ def problems_at(tx: Transaction, number_index: str, time: datetime) -> list[Prob
         " AND (end_time IS NULL OR end_time >= :time) ORDER BY start_time DESC, problem_id DESC",
         time=to_microseconds(time),
     )
-    return [each for each in found if not services.isdisjoint(each.services)]
+    return [each for each in found if each.state != PROBLEM_STATE_CANCELLED and not services.isdisjoint(each.services)]
 
 
 def note_complaint(tx: Transaction, number_index: str) -> None:

@@ -5,11 +5,14 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from gateway import failpoints
 from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent, TellAffectedRequest
 from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.clock import to_timestamp
 from gateway.errors import Refused
+from gateway.federation.network import NetworkRegistry
 from gateway.relay.transport import Unreachable
 from gateway.store.port import CommittedElsewhere, Store, Transaction
 from region_node.context import RegionContext
@@ -45,6 +48,33 @@ def tell_event(tx: Transaction, event: NetworkEvent) -> None:
     The same version twice is told once; of several that none has heard of yet, the highest.
     """
     rows.note_event(tx, event)
+
+
+def without_others(event: NetworkEvent, network: NetworkRegistry, region: str) -> None:
+    """Leaves out of an event what a coordinator would refuse to hear of a region: what the network does not know, or
+    what is only another region's. `event` is changed in place."""
+    sites, links, services = network.sites, network.links, network.services
+    event.sites[:] = [each for each in event.sites if each in sites and sites[each].region == region]
+    event.links[:] = [
+        each for each in event.links if each in links and region in network.regions_telling_of(links[each])
+    ]
+    event.services[:] = [
+        each for each in event.services if each in services and region in network.regions_concerned(services[each])
+    ]
+
+
+def retract(event: NetworkEvent, now: datetime) -> NetworkEvent:
+    """The event as coordinators hear that it is none of the network: over, and about nothing."""
+    retracted = NetworkEvent(
+        id=event.id,
+        kind=event.kind,
+        severity=event.severity,
+        raise_time=event.raise_time,
+        version=event.version,
+        retracted=True,
+    )
+    retracted.clear_time.CopyFrom(max(to_timestamp(now), event.raise_time, key=lambda each: each.ToNanoseconds()))
+    return retracted
 
 
 class ProblemTelling:

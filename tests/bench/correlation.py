@@ -79,7 +79,7 @@ def quality(found: Grouping, told: Storm) -> Quality:
         rightly += sum(_pairs(count) for count in causes.values())
         together += _pairs(len(group.events))
         cause, count = causes.most_common(1)[0]
-        if not is_problem([by_id[each] for each in group.events]):
+        if not is_problem([by_id[each] for each in group.events], WINDOW):
             continue
         problems += 1
         if group.root is not None:

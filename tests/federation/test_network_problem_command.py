@@ -92,5 +92,13 @@ async def test_a_problem_is_seen_and_reported_by_commands(
 
     await until(is_listed, "two alarms that may be together by chance are listed without a cause")
     assert "chengdu-xichang-1" not in await administrator(federation, "outages")
+    again = event("sichuan/alarm/again", links=["chengdu-xichang-1"], severity=PERCEIVED_SEVERITY_MAJOR)
+    await stub.TellEvent(api.TellEventRequest(event=again), timeout=CALL_SECONDS)
+
+    async def is_degraded() -> bool:
+        down, _, degraded = (await administrator(federation, "outages")).partition("Degraded now")
+        return "chengdu-xichang-1" not in down and "chengdu-xichang-1" in degraded
+
+    await until(is_degraded, "what works badly is shown, and not as down")
     refused = await administrator(federation, "problems", "show", "problem-none", code=1)
     assert "There is no problem problem-none" in refused

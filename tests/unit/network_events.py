@@ -26,6 +26,7 @@ def event(
     version: int = 1,
     severity: problem_pb2.PerceivedSeverity.ValueType = CRITICAL,
     told_at: datetime | None = None,
+    of_one_line: bool = False,
 ) -> NetworkEvent:
     """An event; an id with `/fault/` in it is a fault, any other an alarm."""
     told = NetworkEvent(
@@ -37,6 +38,7 @@ def event(
         severity=severity,
         raise_time=to_timestamp(raised),
         version=version,
+        of_one_line=of_one_line,
     )
     if cleared is not None:
         told.clear_time.CopyFrom(to_timestamp(cleared))

@@ -111,6 +111,19 @@ def test_a_grade_never_falls_and_an_outage_that_is_over_gets_no_graver_with_time
     assert grade_of(at(over, NOON + 9 * HOUR)) == ORDINARY
 
 
+def test_what_is_degraded_is_no_accident_and_only_the_time_in_which_something_was_down_counts() -> None:
+    degraded = problem(600_000)
+    degraded.header.condition = rules.DEGRADED
+    assert grade_of(at(degraded, NOON + 9 * HOUR)) == NONE
+    degraded.header.condition = rules.DOWN
+    degraded.header.down_start_time.CopyFrom(to_timestamp(NOON + 8 * HOUR))
+    assert grade_of(at(degraded, NOON + 9 * HOUR)) == ORDINARY
+    assert grade_of(at(degraded, NOON + 9 * HOUR + SECOND)) == SPECIAL
+    degraded.header.condition = rules.DEGRADED
+    degraded.header.down_end_time.CopyFrom(to_timestamp(NOON + 9 * HOUR))
+    assert grade_of(at(degraded, NOON + 20 * HOUR)) == ORDINARY
+
+
 def test_each_report_is_told_once_when_it_is_to_be_made_and_once_when_it_is_overdue() -> None:
     told: list[tuple[str, int, bool]] = []
 

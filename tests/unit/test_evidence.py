@@ -12,10 +12,10 @@ witnesses = st.lists(
         Witness,
         st.integers(0, 500),
         st.sampled_from("abcde"),
-        st.builds(points_of, st.integers(0, 5), is_fault=st.booleans()),
+        st.builds(points_of, st.integers(0, 5), is_fault=st.booleans(), is_of_one_line=st.booleans()),
         st.just(False),
     )
-    | st.builds(Witness, st.integers(0, 500), st.just("cause"), st.integers(0, 4), st.just(True)),
+    | st.builds(Witness, st.integers(0, 500), st.just("cause"), st.integers(0, 12), st.just(True)),
     max_size=12,
 ).map(lambda found: sorted(found, key=lambda each: each.time))
 
@@ -28,7 +28,7 @@ def test_evidence_is_that_of_the_window_in_which_most_was_told(told: list[Witnes
         within = [each for each in told if last.time - WINDOW <= each.time <= last.time and each.points]
         of_itself = sum(each.points for each in within if each.is_of_cause)
         around = sum(most[place] for place in {each.place for each in within if not each.is_of_cause})
-        if of_itself >= 2 or of_itself + around >= 4:
+        if of_itself >= 6 or of_itself + around >= 12:
             best = max(best, of_itself + around)
     assert evidence(told, WINDOW) == best
 
@@ -47,4 +47,4 @@ def test_confidence_grows_with_evidence_and_is_never_certain(one: int, other: in
 
 
 def test_the_least_that_is_claimed_is_two_thirds_sure() -> None:
-    assert (confidence(0), confidence(2), confidence(4), confidence(200)) == (0, 66, 80, 99)
+    assert (confidence(0), confidence(6), confidence(12), confidence(600)) == (0, 66, 80, 99)

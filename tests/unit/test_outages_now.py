@@ -5,12 +5,13 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from coordinator.problems.outages import outages_now
-from coordinator.problems.rules import IN_PROGRESS, RESOLVED
+from coordinator.problems.rules import DEGRADED, DOWN, IN_PROGRESS, RESOLVED
 from gateway.api.coordinator.v1.planned_outage_service_pb2 import PlannedWindow
 from gateway.api.coordinator.v1.problem_service_pb2 import AffectedCount, Problem
 from gateway.api.federation.v1.problem_pb2 import (
     NETWORK_ELEMENT_KIND_LINK,
     PERCEIVED_SEVERITY_CRITICAL,
+    PERCEIVED_SEVERITY_MAJOR,
     NetworkElement,
     ProblemHeader,
 )
@@ -34,6 +35,14 @@ def problem(link: str = LINK, services: Sequence[str] = (SERVICE,), *, ended: bo
         start_time=to_timestamp(NOON),
     )
     return Problem(header=header, affected=[AffectedCount(region="sichuan", customers=7)])
+
+
+def degraded(link: str = LINK, services: Sequence[str] = (SERVICE,)) -> Problem:
+    found = problem(link, services)
+    found.header.id, found.header.condition = "problem-2", DEGRADED
+    found.header.severity = PERCEIVED_SEVERITY_MAJOR
+    found.header.start_time.CopyFrom(to_timestamp(NOON - HOUR))
+    return found
 
 
 def window(*links: str, start: datetime = NOON - HOUR, withdrawn: bool = False) -> PlannedWindow:
@@ -68,6 +77,23 @@ def test_what_is_not_yet_out_or_was_cancelled_or_is_over_is_not_down() -> None:
 
 def test_what_is_down_for_both_is_told_once_by_its_problem() -> None:
     assert down([problem()], [window(LINK)]) == [(LINK, "problem-1", True, 7), (SERVICE, "problem-1", False, 7)]
+
+
+def test_what_works_badly_is_degraded_and_what_is_down_for_something_else_too_is_down() -> None:
+    def told(*problems: Problem, windows: Sequence[PlannedWindow] = ()) -> list[tuple[str, str, int]]:
+        found = outages_now(NETWORK, problems, windows, NOON + HOUR)
+        return sorted((each.element.id, each.problem or each.planned_outage, each.condition) for each in found)
+
+    assert told(degraded()) == [(LINK, "problem-2", DEGRADED), (SERVICE, "problem-2", DEGRADED)]
+    cut = problem()
+    cut.header.condition = DOWN
+    assert told(degraded(), cut) == [(LINK, "problem-1", DOWN), (SERVICE, "problem-1", DOWN)]
+    assert [each[2] for each in told(degraded(), windows=[window(LINK)])] == [DOWN, DOWN]
+    one, other, service = "chengdu-zhengzhou-1", "xian-chengdu-1", "lines-chengdu-zhengzhou"
+    half = problem(one, [service])
+    half.header.condition = DOWN
+    conditions = {name: condition for name, _, condition in told(half, degraded(other, [service]))}
+    assert conditions == {one: DOWN, other: DEGRADED, service: DEGRADED}, "its only way that is left is a bad one"
 
 
 def test_of_two_ways_one_that_is_planned_takes_no_service_down() -> None:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coordinator.problems import rules
-from coordinator.problems.book import View, correlated, past
+from coordinator.problems.book import View, correlated, down_now, past
 from coordinator.problems.correlation import Observed
 from coordinator.problems.topology import Kind, Topology
 from coordinator.registry.problem_port import Book
@@ -26,7 +26,7 @@ from gateway.federation.catalogue import Federation
 from gateway.federation.files import load
 from gateway.federation.problems import is_cause_known
 from tests.bench.storms import Weather, storm
-from tests.unit.network_events import MINOR, NOON, cut, event
+from tests.unit.network_events import CRITICAL, MINOR, NOON, cut, event
 
 NETWORK = Federation(1, load(Path(__file__).parents[2] / "deploy" / "federation")).network
 TOPOLOGY = Topology(NETWORK)
@@ -95,6 +95,47 @@ def test_small_alarms_are_no_problem_and_a_fault_is_one_by_itself() -> None:
     assert [each.root_cause.id for each in headers(followed(book([*small, fault])))] == ["songpan"]
 
 
+def lines(*minutes: int, site: str = "chengdu") -> list[NetworkEvent]:
+    """What as many customers report of their own lines, each so long after noon."""
+    return [
+        event(f"sichuan/fault/{site}-{each}", sites=[site], raised=NOON + timedelta(minutes=each), of_one_line=True)
+        for each in minutes
+    ]
+
+
+def test_what_customers_report_of_their_own_lines_is_a_problem_of_the_site_for_several_or_with_an_alarm() -> None:
+    told: dict[str, tuple[list[NetworkEvent], bool]] = {
+        "one customer": (lines(0), False),
+        "a modem and a telephone set": (lines(0, 5), False),
+        "many, one after the other": (lines(0, 10, 20, 30, 40), False),
+        "several of different sites": ([*lines(0, 1), *lines(2, 3, site="songpan")], False),
+        "one and a small alarm": ([*lines(0), event("sichuan/alarm/1", sites=["chengdu"], severity=MINOR)], False),
+        "several at once": (lines(0, 5, 10), True),
+        "one and an alarm": ([*lines(5), event("sichuan/alarm/1", sites=["chengdu"])], True),
+        "one that staff report": ([event("sichuan/fault/1", sites=["chengdu"])], True),
+    }
+    wrong = [who for who, (events, is_one) in told.items() if bool(headers(followed(book(events)))) != is_one]
+    assert not wrong
+    (header,) = headers(followed(book(lines(0, 5, 10))))
+    assert (header.root_cause.id, header.confidence, header.severity) == ("chengdu", 66, CRITICAL)
+
+
+def test_what_customers_report_of_their_own_lines_opens_no_problem_again_that_is_over() -> None:
+    minute = timedelta(minutes=1)
+    alarm = event("sichuan/alarm/1", sites=["chengdu"])
+    before = followed(book([alarm]))
+    over = event("sichuan/alarm/1", sites=["chengdu"], cleared=NOON + 10 * minute, version=2)
+    during = followed(book([over, *lines(5)], before.problems.values()))
+    (header,) = headers(during)
+    assert (header.state, len(header.children)) == (rules.IN_PROGRESS, 2), "it is reported while the alarm is there"
+    resolved = followed(book([over], before.problems.values()))
+    (header,) = headers(resolved)
+    after = followed(book([over, *lines(12, 14)], resolved.problems.values()))
+    assert headers(after) == [header]
+    several = headers(followed(book([over, *lines(12, 14, 16)], resolved.problems.values())))
+    assert [(each.state, len(each.children)) for each in several] == [(rules.IN_PROGRESS, 3), (rules.RESOLVED, 1)]
+
+
 def test_a_problem_whose_cause_is_not_known_takes_no_service_down_until_enough_speaks_for_it() -> None:
     major = problem_pb2.PERCEIVED_SEVERITY_MAJOR
     chance = [
@@ -109,6 +150,24 @@ def test_a_problem_whose_cause_is_not_known_takes_no_service_down_until_enough_s
     (known,) = headers(followed(book([*chance, late], unknown.problems.values())))
     assert (known.id, known.root_cause.id, known.confidence) == (header.id, LINK, 66)
     assert list(known.services) == ["lines-chengdu-guangzhou"]
+
+
+def test_a_problem_is_down_while_something_of_it_is_and_degraded_while_the_rest_still_works_badly() -> None:
+    bad = event("sichuan/alarm/1", links=[LINK], severity=problem_pb2.PERCEIVED_SEVERITY_MAJOR)
+    worse = event("guangdong/alarm/2", links=[LINK], severity=problem_pb2.PERCEIVED_SEVERITY_MAJOR)
+    degraded = followed(book([bad, worse]))
+    (header,) = headers(degraded)
+    assert (header.condition, header.HasField("down_start_time")) == (rules.DEGRADED, False)
+    assert (list(header.services), down_now([header])) == (["lines-chengdu-guangzhou"], frozenset())
+    minute = timedelta(minutes=1)
+    cut = event("sichuan/alarm/3", links=[LINK], raised=NOON + minute)
+    down = followed(book([bad, worse, cut], degraded.problems.values()))
+    (header,) = headers(down)
+    assert (header.condition, header.down_start_time) == (rules.DOWN, cut.raise_time)
+    assert [each.id for each in down_now([header])] == [LINK]
+    mended = event("sichuan/alarm/3", links=[LINK], raised=NOON + minute, cleared=NOON + 9 * minute)
+    (header,) = headers(followed(book([bad, worse, mended], down.problems.values())))
+    assert (header.condition, header.down_end_time) == (rules.DEGRADED, mended.clear_time)
 
 
 def test_what_a_coordinator_has_found_that_judges_no_confidence_is_claimed() -> None:

@@ -16,11 +16,13 @@ from gateway.api.coordinator.v1.problem_service_pb2 import (
     AccidentReport,
     NetworkEvent,
     NetworkEventKind,
+    Outage,
     Problem,
     ReportKind,
 )
 from gateway.api.coordinator.v1.problem_service_pb2_grpc import ProblemServiceStub
 from gateway.api.federation.v1.problem_pb2 import (
+    NetworkCondition,
     NetworkElement,
     NetworkElementKind,
     PerceivedSeverity,
@@ -29,7 +31,7 @@ from gateway.api.federation.v1.problem_pb2 import (
 )
 from gateway.channels import invoke
 from gateway.clock import from_timestamp
-from gateway.federation.problems import is_cause_known
+from gateway.federation.problems import is_cause_known, was_down
 from gateway.languages import translated
 from gateway.terminal import tell_more
 from gateway.times import show_times_of, told_if_set, told_time
@@ -131,8 +133,8 @@ def report_made(connection: Connection, problem: str, kind: str, as_json: bool) 
 @connected
 @json_option
 def outages(connection: Connection, as_json: bool) -> None:
-    """List what is down now, for a problem or as planned: causes, and network services that have no way left, the
-    longest first.
+    """List what is down now, for a problem or as planned, and what is degraded: causes, and network services that have
+    no way left, or no good one, the longest first.
 
     \b
     Examples:
@@ -143,9 +145,17 @@ def outages(connection: Connection, as_json: bool) -> None:
     if as_json:
         print_json(response)
         return
-    if not response.outages:
+    down = [each for each in response.outages if each.condition != NetworkCondition.NETWORK_CONDITION_DEGRADED]
+    degraded = [each for each in response.outages if each not in down]
+    if down:
+        _print_outages(translated("Down now"), down)
+    else:
         click.echo(translated("Nothing is down."))
-        return
+    if degraded:
+        _print_outages(translated("Degraded now"), degraded)
+
+
+def _print_outages(title: str, found: Sequence[Outage]) -> None:
     now = datetime.now(UTC)
     columns = (
         translated("what"),
@@ -166,9 +176,9 @@ def outages(connection: Connection, as_json: bool) -> None:
             str(each.customers) if each.problem else "",
             told_if_set(each.planned_end_time),
         ]
-        for each in response.outages
+        for each in found
     ]
-    print_table(translated("Down now"), columns, rows)
+    print_table(title, columns, rows)
 
 
 def list_columns(found: Sequence[Problem], now: datetime, *, is_narrow: bool) -> dict[str, list[str | Text]]:
@@ -238,6 +248,9 @@ def _print_reports(problem: Problem) -> None:
         [_kind(each), _grade_word(each.grade), told_if_set(each.due), told_if_set(each.make_time), each.administrator]
         for each in problem.reports
     ]
+    if not problem.grades and not was_down(problem.header):
+        click.echo(translated("It is no accident: nothing was down."))
+        return
     if not problem.grades:
         click.echo(translated("It is no accident: no customer is known to be affected."))
         return
@@ -249,7 +262,7 @@ def _steps(problem: Problem, events: Sequence[NetworkEvent]) -> Iterator[tuple[d
     for each in events:
         yield from_timestamp(each.raise_time), translated("{event} began", event=each.id)
         if each.HasField("clear_time"):
-            yield from_timestamp(each.clear_time), translated("{event} was over", event=each.id)
+            yield from_timestamp(each.clear_time), _over(each)
     for reached in problem.grades:
         grade = _grade_word(reached.grade)
         what = translated("accident is {grade}; customers: {count}", grade=grade, count=reached.customers)
@@ -260,9 +273,17 @@ def _steps(problem: Problem, events: Sequence[NetworkEvent]) -> Iterator[tuple[d
             yield from_timestamp(report.make_time), what
 
 
+def _over(event: NetworkEvent) -> str:
+    if event.retracted:
+        return translated("{event} turned out to be no trouble of the network", event=event.id)
+    return translated("{event} was over", event=event.id)
+
+
 def _event(event: NetworkEvent) -> str:
     kind = told(NetworkEventKind.Name(event.kind), "NETWORK_EVENT_KIND_")
     severity = told(PerceivedSeverity.Name(event.severity), "PERCEIVED_SEVERITY_")
+    if event.condition:
+        severity = f"{severity}, {told(NetworkCondition.Name(event.condition), 'NETWORK_CONDITION_')}"
     where = ", ".join([*event.links, *event.sites, *event.services])
     until = f" – {told_if_set(event.clear_time)}" if event.HasField("clear_time") else ""
     return f"{event.id}: {kind}, {severity}, {where}, {told_if_set(event.raise_time)}{until}"
@@ -270,6 +291,8 @@ def _event(event: NetworkEvent) -> str:
 
 def _state(problem: Problem) -> str:
     state = told(ProblemState.Name(problem.header.state), "PROBLEM_STATE_")
+    if problem.header.state == ProblemState.PROBLEM_STATE_IN_PROGRESS and problem.header.condition:
+        state = f"{state}, {told(NetworkCondition.Name(problem.header.condition), 'NETWORK_CONDITION_')}"
     return f"{state} → {problem.header.merged_into}" if problem.header.merged_into else state
 
 

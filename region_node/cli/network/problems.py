@@ -9,7 +9,7 @@ from typing import TypeVar
 import click
 import grpc
 
-from gateway.api.federation.v1.problem_pb2 import PerceivedSeverity, ProblemHeader, ProblemState
+from gateway.api.federation.v1.problem_pb2 import NetworkCondition, PerceivedSeverity, ProblemHeader, ProblemState
 from gateway.api.region.v1 import problem_service_pb2 as api
 from gateway.api.region.v1.problem_service_pb2_grpc import ProblemServiceStub
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -246,6 +246,8 @@ def _row(followed: api.FollowedProblem) -> list[str]:
 
 def _state(header: ProblemHeader) -> str:
     state = word(ProblemState.Name(header.state), "PROBLEM_STATE_")
+    if header.state == ProblemState.PROBLEM_STATE_IN_PROGRESS and header.condition:
+        state = f"{state}, {word(NetworkCondition.Name(header.condition), 'NETWORK_CONDITION_')}"
     return f"{state} → {header.merged_into}" if header.merged_into else state
 
 

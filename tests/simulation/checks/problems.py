@@ -45,10 +45,11 @@ def _is_in_the_book(
     evidence: Evidence, network: NetworkRegistry, fault: Fault, events: Mapping[str, NetworkEvent]
 ) -> None:
     event = event_of(fault.owner_region, network, fault, evidence.now)
-    if event is None:
-        return
     kept = events.get(event.id)
-    if kept is None:
+    if event.retracted:
+        if kept is not None and not kept.retracted:
+            evidence.broken(LOST, fault.id, "coordinators take it for a fault of the network")
+    elif kept is None:
         evidence.broken(LOST, fault.id, "no coordinator has heard of it")
     elif (kept.version, kept.HasField("clear_time")) != (event.version, event.HasField("clear_time")):
         evidence.broken(LOST, fault.id, f"coordinators know version {kept.version} of {event.version}")
@@ -65,7 +66,7 @@ def _children(evidence: Evidence, problems: Mapping[str, Problem], events: Mappi
     }
     for event in events.values():
         is_open = not event.HasField("clear_time")
-        if is_open and event.severity in rules.GRAVE and event.id not in open_in:
+        if is_open and not event.of_one_line and event.severity in rules.GRAVE and event.id not in open_in:
             evidence.broken(FOLLOWED, _about(event.id), "it is felt, and belongs to no problem that goes on")
     for name, each in problems.items():
         is_open = any(not events[child].HasField("clear_time") for child in each.header.children)

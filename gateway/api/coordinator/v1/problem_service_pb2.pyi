@@ -52,7 +52,7 @@ class _AccidentGrade:
 class _AccidentGradeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AccidentGrade.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     ACCIDENT_GRADE_UNSPECIFIED: _AccidentGrade.ValueType  # 0
-    """No accident: no user is known to be affected."""
+    """No accident: no user is known to be affected, or nothing was down."""
     ACCIDENT_GRADE_ORDINARY: _AccidentGrade.ValueType  # 1
     """一般."""
     ACCIDENT_GRADE_LARGER: _AccidentGrade.ValueType  # 2
@@ -63,10 +63,10 @@ class _AccidentGradeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Acciden
     """特别重大."""
 
 class AccidentGrade(_AccidentGrade, metaclass=_AccidentGradeEnumTypeWrapper):
-    """How grave an accident is, by users and duration. The higher the number, the graver."""
+    """How grave an accident is, by users and the time in which something was down. The higher the number, the graver."""
 
 ACCIDENT_GRADE_UNSPECIFIED: AccidentGrade.ValueType  # 0
-"""No accident: no user is known to be affected."""
+"""No accident: no user is known to be affected, or nothing was down."""
 ACCIDENT_GRADE_ORDINARY: AccidentGrade.ValueType  # 1
 """一般."""
 ACCIDENT_GRADE_LARGER: AccidentGrade.ValueType  # 2
@@ -122,6 +122,9 @@ class NetworkEvent(_message.Message):
     VERSION_FIELD_NUMBER: _builtins.int
     PROBLEM_FIELD_NUMBER: _builtins.int
     TELL_TIME_FIELD_NUMBER: _builtins.int
+    RETRACTED_FIELD_NUMBER: _builtins.int
+    OF_ONE_LINE_FIELD_NUMBER: _builtins.int
+    CONDITION_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """`<region>/<fault or alarm>/<key>`, for example `sichuan/alarm/chengdu-7`; the region is the one that tells it."""
     kind: Global___NetworkEventKind.ValueType
@@ -132,6 +135,12 @@ class NetworkEvent(_message.Message):
     """Counts its changes, from 1."""
     problem: _builtins.str
     """The problem that the region knows it to belong to; empty for none."""
+    retracted: _builtins.bool
+    """It is none of the network, or none that the region may tell of, whatever earlier versions said: it names nothing, is over, and belongs to no problem."""
+    of_one_line: _builtins.bool
+    """One customer reports it of their own line: by itself it says little of the network."""
+    condition: _problem_pb2.NetworkCondition.ValueType
+    """What is wrong with what it names; unset for what is minor."""
     @_builtins.property
     def sites(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The sites that it is about, by id."""
@@ -170,10 +179,13 @@ class NetworkEvent(_message.Message):
         version: _builtins.int = ...,
         problem: _builtins.str = ...,
         tell_time: _timestamp_pb2.Timestamp | None = ...,
+        retracted: _builtins.bool = ...,
+        of_one_line: _builtins.bool = ...,
+        condition: _problem_pb2.NetworkCondition.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["clear_time", b"clear_time", "raise_time", b"raise_time", "tell_time", b"tell_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["clear_time", b"clear_time", "id", b"id", "kind", b"kind", "links", b"links", "problem", b"problem", "raise_time", b"raise_time", "services", b"services", "severity", b"severity", "sites", b"sites", "tell_time", b"tell_time", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clear_time", b"clear_time", "condition", b"condition", "id", b"id", "kind", b"kind", "links", b"links", "of_one_line", b"of_one_line", "problem", b"problem", "raise_time", b"raise_time", "retracted", b"retracted", "services", b"services", "severity", b"severity", "sites", b"sites", "tell_time", b"tell_time", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -337,7 +349,7 @@ Global___Problem: _TypeAlias = Problem  # noqa: Y015
 
 @_typing.final
 class Outage(_message.Message):
-    """Something that is down."""
+    """Something that is down or degraded."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -349,6 +361,7 @@ class Outage(_message.Message):
     CUSTOMERS_FIELD_NUMBER: _builtins.int
     PLANNED_OUTAGE_FIELD_NUMBER: _builtins.int
     PLANNED_END_TIME_FIELD_NUMBER: _builtins.int
+    CONDITION_FIELD_NUMBER: _builtins.int
     region: _builtins.str
     """The region that answers for it."""
     problem: _builtins.str
@@ -359,9 +372,11 @@ class Outage(_message.Message):
     """How many customers that problem affects; 0 where it is planned: nobody counts those."""
     planned_outage: _builtins.str
     """The planned outage that it belongs to; empty where it is a problem."""
+    condition: _problem_pb2.NetworkCondition.ValueType
+    """Whether it is down, or degraded."""
     @_builtins.property
     def element(self) -> _problem_pb2.NetworkElement:
-        """What is down."""
+        """What."""
 
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
@@ -382,10 +397,11 @@ class Outage(_message.Message):
         customers: _builtins.int = ...,
         planned_outage: _builtins.str = ...,
         planned_end_time: _timestamp_pb2.Timestamp | None = ...,
+        condition: _problem_pb2.NetworkCondition.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["element", b"element", "planned_end_time", b"planned_end_time", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["customers", b"customers", "element", b"element", "is_root_cause", b"is_root_cause", "planned_end_time", b"planned_end_time", "planned_outage", b"planned_outage", "problem", b"problem", "region", b"region", "start_time", b"start_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["condition", b"condition", "customers", b"customers", "element", b"element", "is_root_cause", b"is_root_cause", "planned_end_time", b"planned_end_time", "planned_outage", b"planned_outage", "problem", b"problem", "region", b"region", "start_time", b"start_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -627,7 +643,7 @@ class ListOutagesResponse(_message.Message):
     OUTAGES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def outages(self) -> _containers.RepeatedCompositeFieldContainer[Global___Outage]:
-        """What is down, longest first."""
+        """What is down or degraded, longest first."""
 
     def __init__(
         self,

@@ -100,7 +100,7 @@ class ProblemServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListOutages(self, request, context):
-        """Lists what is down now, by problems and by planned outages: root causes, and the services that have no way left.
+        """Lists what is down or degraded now, by problems and by planned outages: root causes, and the services that have no way left, or no good one.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

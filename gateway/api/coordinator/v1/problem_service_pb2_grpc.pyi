@@ -25,7 +25,7 @@ class ProblemServiceStub:
     ShowProblem: _aio.UnaryUnaryMultiCallable[_problem_service_pb2.ShowProblemRequest, _problem_service_pb2.ShowProblemResponse]
     """Shows one problem with the alarms and faults that belong to it."""
     ListOutages: _aio.UnaryUnaryMultiCallable[_problem_service_pb2.ListOutagesRequest, _problem_service_pb2.ListOutagesResponse]
-    """Lists what is down now, by problems and by planned outages: root causes, and the services that have no way left."""
+    """Lists what is down or degraded now, by problems and by planned outages: root causes, and the services that have no way left, or no good one."""
     NoteReport: _aio.UnaryUnaryMultiCallable[_problem_service_pb2.NoteReportRequest, _problem_service_pb2.NoteReportResponse]
     """Notes that a report of an accident was made to the authority. Of one that was made already nothing changes."""
 
@@ -70,7 +70,7 @@ class ProblemServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _problem_service_pb2.ListOutagesRequest,
         context: _aio.ServicerContext[_problem_service_pb2.ListOutagesRequest, _problem_service_pb2.ListOutagesResponse],
     ) -> _abc.Awaitable[_problem_service_pb2.ListOutagesResponse]:
-        """Lists what is down now, by problems and by planned outages: root causes, and the services that have no way left."""
+        """Lists what is down or degraded now, by problems and by planned outages: root causes, and the services that have no way left, or no good one."""
 
     @_abc_1.abstractmethod
     def NoteReport(

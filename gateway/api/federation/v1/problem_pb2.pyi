@@ -56,6 +56,30 @@ PERCEIVED_SEVERITY_INDETERMINATE: PerceivedSeverity.ValueType  # 5
 """How bad it is cannot be said."""
 Global___PerceivedSeverity: _TypeAlias = PerceivedSeverity  # noqa: Y015
 
+class _NetworkCondition:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _NetworkConditionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_NetworkCondition.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    NETWORK_CONDITION_UNSPECIFIED: _NetworkCondition.ValueType  # 0
+    """Not said: it goes by the severity, critical is down and major is degraded."""
+    NETWORK_CONDITION_DEGRADED: _NetworkCondition.ValueType  # 1
+    """It works, much worse than it should."""
+    NETWORK_CONDITION_DOWN: _NetworkCondition.ValueType  # 2
+    """It does not work."""
+
+class NetworkCondition(_NetworkCondition, metaclass=_NetworkConditionEnumTypeWrapper):
+    """What is wrong with something in the network."""
+
+NETWORK_CONDITION_UNSPECIFIED: NetworkCondition.ValueType  # 0
+"""Not said: it goes by the severity, critical is down and major is degraded."""
+NETWORK_CONDITION_DEGRADED: NetworkCondition.ValueType  # 1
+"""It works, much worse than it should."""
+NETWORK_CONDITION_DOWN: NetworkCondition.ValueType  # 2
+"""It does not work."""
+Global___NetworkCondition: _TypeAlias = NetworkCondition  # noqa: Y015
+
 class _NetworkElementKind:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -97,7 +121,7 @@ class _ProblemStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ProblemS
     PROBLEM_STATE_RESOLVED: _ProblemState.ValueType  # 2
     """All that belongs to it is over."""
     PROBLEM_STATE_CANCELLED: _ProblemState.ValueType  # 3
-    """It has turned out to be a part of another one."""
+    """It has turned out to be a part of another one, or none of the network."""
 
 class ProblemState(_ProblemState, metaclass=_ProblemStateEnumTypeWrapper):
     """How a problem stands (TMF656)."""
@@ -109,7 +133,7 @@ PROBLEM_STATE_IN_PROGRESS: ProblemState.ValueType  # 1
 PROBLEM_STATE_RESOLVED: ProblemState.ValueType  # 2
 """All that belongs to it is over."""
 PROBLEM_STATE_CANCELLED: ProblemState.ValueType  # 3
-"""It has turned out to be a part of another one."""
+"""It has turned out to be a part of another one, or none of the network."""
 Global___ProblemState: _TypeAlias = ProblemState  # noqa: Y015
 
 @_typing.final
@@ -157,6 +181,9 @@ class ProblemHeader(_message.Message):
     END_TIME_FIELD_NUMBER: _builtins.int
     MERGED_INTO_FIELD_NUMBER: _builtins.int
     CONFIDENCE_FIELD_NUMBER: _builtins.int
+    CONDITION_FIELD_NUMBER: _builtins.int
+    DOWN_START_TIME_FIELD_NUMBER: _builtins.int
+    DOWN_END_TIME_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """For example `problem-20261210-1f0c3a5b`."""
     version: _builtins.int
@@ -168,11 +195,13 @@ class ProblemHeader(_message.Message):
     severity: Global___PerceivedSeverity.ValueType
     """The worst of what is not over; of all, once everything is."""
     merged_into: _builtins.str
-    """The problem that it is a part of; empty unless it is cancelled."""
+    """The problem that it is a part of; empty unless it is cancelled as such."""
     confidence: _builtins.int
     """How sure the root cause is, in percent: 0 where too little speaks for any, so that nothing is claimed. Unset by
     coordinators that do not judge it.
     """
+    condition: Global___NetworkCondition.ValueType
+    """The worst of what is not over; of all, once everything is. Unset by coordinators that do not tell it apart."""
     @_builtins.property
     def root_cause(self) -> Global___NetworkElement:
         """The probable root cause: what explains most of it with the fewest things left unexplained. With a confidence of 0
@@ -197,7 +226,15 @@ class ProblemHeader(_message.Message):
 
     @_builtins.property
     def end_time(self) -> _timestamp_pb2.Timestamp:
-        """When the last of it was over; unset while it is in progress."""
+        """When the last of it was over, or had turned out to be none of the network; unset while it is in progress."""
+
+    @_builtins.property
+    def down_start_time(self) -> _timestamp_pb2.Timestamp:
+        """When the first of it was down; unset where nothing was."""
+
+    @_builtins.property
+    def down_end_time(self) -> _timestamp_pb2.Timestamp:
+        """When the last of it was down no more; unset while something is."""
 
     def __init__(
         self,
@@ -215,10 +252,13 @@ class ProblemHeader(_message.Message):
         end_time: _timestamp_pb2.Timestamp | None = ...,
         merged_into: _builtins.str = ...,
         confidence: _builtins.int | None = ...,
+        condition: Global___NetworkCondition.ValueType = ...,
+        down_start_time: _timestamp_pb2.Timestamp | None = ...,
+        down_end_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_confidence", b"_confidence", "confidence", b"confidence", "end_time", b"end_time", "root_cause", b"root_cause", "start_time", b"start_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_confidence", b"_confidence", "confidence", b"confidence", "down_end_time", b"down_end_time", "down_start_time", b"down_start_time", "end_time", b"end_time", "root_cause", b"root_cause", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_confidence", b"_confidence", "children", b"children", "confidence", b"confidence", "end_time", b"end_time", "id", b"id", "merged_into", b"merged_into", "parent", b"parent", "regions", b"regions", "root_cause", b"root_cause", "services", b"services", "severity", b"severity", "start_time", b"start_time", "state", b"state", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_confidence", b"_confidence", "children", b"children", "condition", b"condition", "confidence", b"confidence", "down_end_time", b"down_end_time", "down_start_time", b"down_start_time", "end_time", b"end_time", "id", b"id", "merged_into", b"merged_into", "parent", b"parent", "regions", b"regions", "root_cause", b"root_cause", "services", b"services", "severity", b"severity", "start_time", b"start_time", "state", b"state", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__confidence: _TypeAlias = _typing.Literal["confidence"]  # noqa: Y015
     _WhichOneofArgType__confidence: _TypeAlias = _typing.Literal["_confidence", b"_confidence"]  # noqa: Y015

@@ -411,7 +411,7 @@ class FaultReport(_message.Message):
 
     @_builtins.property
     def services(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The services of the registry that it affects; those on its site or link where none is said."""
+        """The services of the registry that it affects. Where none is said: those on its link, and those on its site unless a customer reports it of the own line."""
 
     @_builtins.property
     def requester(self) -> _types_pb2.Requester:
