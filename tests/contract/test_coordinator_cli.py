@@ -136,6 +136,20 @@ def test_tables_and_refusals_are_chinese_where_that_is_asked_for(coordinator: Pr
     assert coordinator.command("regions", "list").output.startswith("Regions (times are UTC)")
 
 
+def test_no_command_keeps_a_channel_beyond_its_last_word(coordinator: Process) -> None:
+    kinds = {
+        "answered": ("regions", "list"),
+        "refused": ("regions", "suspend", "nowhere", "--note", "-"),
+        "away": ("regions", "list", "--coordinator", NOTHING_LISTENS),
+    }
+    ended = {
+        kind: preloaded.run("tests.contract.left_channels", MODULE, *words, environment=coordinator.environment)
+        for kind, words in kinds.items()
+    }
+    left = {kind: each.err.splitlines()[-1] for kind, each in ended.items()}
+    assert left == dict.fromkeys(kinds, "0 of 1 channels are left"), ended
+
+
 def test_a_second_process_on_the_same_database_says_so_and_disturbs_nothing(coordinator: Process) -> None:
     code, line = serve_in_vain(coordinator.settings)
     assert code == 1

@@ -100,8 +100,10 @@ class Shell:
         )
 
     async def call(self, *arguments: str, typed: str = "") -> Ended:
-        command = ("region_node.cli.main", "call", *arguments)
-        return await asyncio.to_thread(preloaded.run, *command, environment=self._environment, typed=typed)
+        return await self.run("region_node.cli.main", "call", *arguments, typed=typed)
+
+    async def run(self, module: str, *arguments: str, typed: str = "") -> Ended:
+        return await asyncio.to_thread(preloaded.run, module, *arguments, environment=self._environment, typed=typed)
 
 
 def at_the_counter(directory: Path, story: Callable[[Shell, Orders], Coroutine[None, None, T]]) -> T:
@@ -256,6 +258,32 @@ def test_a_watch_that_was_cut_says_where_to_go_on(tmp_path: Path) -> None:
         call = await shell.call("OrderService.WatchOrders")
         assert call.code == 3
         assert '{"token": "t-1"}' in call.err
+
+    at_the_counter(tmp_path, story)
+
+
+def test_no_command_keeps_a_channel_beyond_its_last_word(tmp_path: Path) -> None:
+    # gRPC waits for the channels that are left at the end of a process, for two seconds.
+    guide = ("call", "CatalogueService.GetBusinessGuide", "--json")
+    kinds = {
+        "answered": (*guide, '{"business": "SUSPEND"}'),
+        "call refused": (*guide, '{"business": "NO_SUCH"}'),
+        "stream that ended": ("call", "OrderService.WatchOrders", "--timeout", "1"),
+        "node away": ("faults", "list", "--staff-id", "4711", "--node", NOTHING_LISTENS),
+        "command refused": ("faults", "list", "--staff-id", "4711"),
+        "records refused": ("sharing", "purposes"),
+        "stream refused": ("alarms", "watch"),
+        "import refused": ("alarms", "import", str(tmp_path / "alarms.jsonl")),
+    }
+    (tmp_path / "alarms.jsonl").write_text("{}\n", encoding="utf-8")
+
+    async def story(shell: Shell, orders: Orders) -> None:
+        wrong = []
+        for kind, arguments in kinds.items():
+            ended = await shell.run("tests.contract.left_channels", "region_node.cli.main", *arguments)
+            if ended.err.splitlines()[-1] != "0 of 1 channels are left":
+                wrong.append(f"{kind}: {ended.err}")
+        assert not wrong, "\n".join(wrong)
 
     at_the_counter(tmp_path, story)
 
