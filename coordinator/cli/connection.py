@@ -14,15 +14,15 @@ from coordinator.cli.exits import CannotReach, NotDone
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.authority import AUTHORITY_CERTIFICATE, TLS_CERTIFICATE, TLS_KEY
-from gateway.channels import Dialer
-from gateway.clock import SystemClock
 from gateway.errors import Refused
 from gateway.identity import server_name
 from gateway.languages import refusal, translated
+from gateway.reaching import Choices, EndpointType, Server, credentials_advice, credentials_in
 from gateway.relay.transport import Unreachable
 from gateway.tls import Credentials, CredentialsUnusable
 
 TIMEOUT = 10.0  # seconds for one call
+_CHOICES = Choices("--coordinator", "--federation", "--credentials")
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -41,27 +41,23 @@ class Connection:
         """Puts a question over a channel of its own. It may be put twice. Raises NotDone or CannotReach."""
         try:
             return asyncio.run(self._ask(question))
-        except (Refused, CredentialsUnusable) as error:
+        except Refused as error:
             raise NotDone([refusal(error)]) from error
+        except CredentialsUnusable as error:
+            raise NotDone([str(error), credentials_advice(_CHOICES)]) from error
 
     async def _ask(self, question: Callable[[grpc.aio.Channel], Awaitable[T]]) -> T:
-        dialer = Dialer(self.credentials, SystemClock())
         name = server_name(Role.ROLE_COORDINATOR, "", self.federation)
         failures: list[str] = []
         outcome_known = True  # a refusal says that nothing was changed; no answer says nothing
         for endpoint in self.endpoints:
-            async with dialer.dial(endpoint, name) as channel:
+            server = Server(endpoint, name, self.credentials, _CHOICES)
+            async with server.channel() as channel:
                 try:
                     return await question(channel)
                 except Unreachable as failure:
                     outcome_known = False
-                    failures.append(
-                        translated(
-                            "no answer from the coordinator at {endpoint}: {problem}",
-                            endpoint=endpoint,
-                            problem=failure,
-                        )
-                    )
+                    failures.append(server.told(failure.status))
                 except Refused as refused:
                     if refused.reason != Reason.REASON_REGISTRY_UNAVAILABLE:
                         raise
@@ -85,10 +81,7 @@ class _Endpoints(click.ParamType[tuple[str, ...]]):
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
         """See click."""
-        endpoints = tuple(each.strip() for each in str(value).split(","))
-        if not all(endpoints):
-            self.fail(translated("write it as HOST:PORT, or as HOST:PORT,HOST:PORT"), param, ctx)
-        return endpoints
+        return tuple(EndpointType().convert(each.strip(), param, ctx) for each in str(value).split(","))
 
 
 def connected(command: Callable[Concatenate[Connection, P], None]) -> Callable[..., None]:
@@ -145,8 +138,7 @@ def _with_options(command: Callable[Concatenate[Connection | None, P], None], *,
     ) -> None:
         connection = None
         if endpoints and credentials and federation:
-            names = (AUTHORITY_CERTIFICATE, TLS_CERTIFICATE, TLS_KEY)
-            connection = Connection(endpoints, Credentials(*(credentials / name for name in names)), federation)
+            connection = Connection(endpoints, credentials_in(credentials), federation)
         command(connection, *args, **kwargs)
 
     return connect
@@ -193,7 +185,6 @@ def optionally_connected(command: Callable[..., None]) -> Callable[..., None]:
             return
         if credentials is None or federation is None:
             raise click.UsageError(translated("--coordinator: needs --credentials and --federation"))
-        files = Credentials(credentials / AUTHORITY_CERTIFICATE, credentials / TLS_CERTIFICATE, credentials / TLS_KEY)
-        command(*args, connection=Connection(endpoints, files, federation), **kwargs)
+        command(*args, connection=Connection(endpoints, credentials_in(credentials), federation), **kwargs)
 
     return connect

@@ -11,11 +11,10 @@ import grpc
 
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.types_pb2 import Channel
-from gateway.authority import AUTHORITY_CERTIFICATE, TLS_CERTIFICATE, TLS_KEY
-from gateway.channels import Dialer
-from gateway.clock import SystemClock
 from gateway.identity import server_name
-from gateway.tls import Credentials
+from gateway.languages import translated
+from gateway.reaching import Choices, EndpointType, Server, credentials_advice, credentials_in
+from gateway.tls import CredentialsUnusable
 
 P = ParamSpec("P")
 
@@ -30,7 +29,14 @@ patience_option = click.option(
 )
 
 _OPTIONS = (
-    click.option("--node", required=True, envvar="CROSSREGION_NODE", show_envvar=True, help="The node: host:port."),
+    click.option(
+        "--node",
+        required=True,
+        type=EndpointType(),
+        envvar="CROSSREGION_NODE",
+        show_envvar=True,
+        help="The node: host:port.",
+    ),
     click.option(
         "--credentials",
         required=True,
@@ -42,22 +48,21 @@ _OPTIONS = (
     click.option("--federation", required=True, envvar="CROSSREGION_FEDERATION", show_envvar=True, help="Its name."),
     click.option("--region", required=True, envvar="CROSSREGION_REGION", show_envvar=True, help="The node's region."),
 )
+_CHOICES = Choices("--node", "--region, --federation", "--credentials")
 
 
 @dataclass(frozen=True)
 class Target:
-    """Which node, what it must prove, and the directory with the caller's own certificates."""
+    """Which node, what it must prove, and as whom it is called."""
 
-    node: str
-    server_name: str
-    directory: Path
+    server: Server
 
     def channel(self) -> grpc.aio.Channel:
-        """A channel to the node. Raises CredentialsUnusable."""
-        credentials = Credentials(
-            self.directory / AUTHORITY_CERTIFICATE, self.directory / TLS_CERTIFICATE, self.directory / TLS_KEY
-        )
-        return Dialer(credentials, SystemClock()).dial(self.node, self.server_name)
+        """A channel to the node. Raises UsageError where the credentials cannot be used."""
+        try:
+            return self.server.channel()
+        except CredentialsUnusable as error:
+            raise click.UsageError(f"{error}\n{credentials_advice(self.server.choices)}") from error
 
 
 def connection_options(command: Callable[Concatenate[Target, P], None]) -> Callable[..., None]:
@@ -66,10 +71,17 @@ def connection_options(command: Callable[Concatenate[Target, P], None]) -> Calla
     @wraps(command)
     def reached(node: str, credentials: Path, federation: str, region: str, *args: P.args, **kwargs: P.kwargs) -> None:
         try:
-            target = Target(node, server_name(Role.ROLE_REGION, region, federation), credentials)
+            name = server_name(Role.ROLE_REGION, region, federation)
         except ValueError as error:
-            raise click.UsageError(str(error)) from error
-        command(target, *args, **kwargs)
+            raise click.UsageError(
+                translated(
+                    "no node can be of the region {region!r} and the federation {federation!r}: correct --region or "
+                    "--federation",
+                    region=region,
+                    federation=federation,
+                )
+            ) from error
+        command(Target(Server(node, name, credentials_in(credentials), _CHOICES)), *args, **kwargs)
 
     decorated: Callable[..., None] = reached
     for option in reversed(_OPTIONS):

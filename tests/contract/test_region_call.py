@@ -180,8 +180,13 @@ def test_a_refusal_is_told_in_the_language_asked_for_and_ends_with_1(language: s
         (("OrderService.SubmitOrder", "--json", "[]"), "it is not an object"),
         (("OrderService.SubmitOrder", "--json", '{"id": 1}'), "Its fields are: request_id, order, wait"),
         (("OrderService.SubmitOrder", "--json", "@nowhere.json"), "nowhere.json: No such file"),
-        (("OrderService.SubmitOrder", "--region", "Guang dong"), "'Guang dong' is not the region"),
+        (("OrderService.SubmitOrder", "--region", "Guang dong"), "no node can be of the region 'Guang dong'"),
         (("OrderService.SubmitOrder", "--credentials", "nowhere"), "nowhere/authority.crt: No such file"),
+        (
+            ("OrderService.SubmitOrder", "--credentials", "nowhere"),
+            "--credentials names the directory with authority.crt",
+        ),
+        (("OrderService.SubmitOrder", "--node", "127.0.0.1"), "write it as HOST:PORT"),
     ],
 )
 def test_what_cannot_be_sent_ends_with_2_and_says_what_there_is(
@@ -224,12 +229,18 @@ def test_a_node_that_is_not_there_leaves_the_outcome_open(tmp_path: Path) -> Non
     call = ended(tmp_path, "CatalogueService.ListPlans", "--node", NOTHING_LISTENS)
     assert call.code == 3
     assert "UNAVAILABLE" in call.err
+    assert f"no answer from {NOTHING_LISTENS}, which has to prove that it is guangdong.region.{FEDERATION}" in call.err
+    assert "nothing listens there. To do: start the server, or correct --node" in call.err
     assert "only reads: ask again" in call.err
 
 
-def test_another_regions_node_is_not_taken_for_the_one_asked_for(tmp_path: Path) -> None:
+def test_another_regions_node_is_not_taken_for_the_one_asked_for_and_is_named(tmp_path: Path) -> None:
     call = ended(tmp_path, "CatalogueService.ListPlans", "--region", "sichuan")
     assert (call.code, call.out) == (3, "")
+    assert (
+        f"which has to prove that it is sichuan.region.{FEDERATION}: guangdong.region.{FEDERATION} serves" in call.err
+    )
+    assert "correct --region, --federation or --node" in call.err
 
 
 def test_a_watch_prints_one_object_a_line_until_it_is_interrupted(tmp_path: Path) -> None:

@@ -8,8 +8,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Generic, Protocol, Self, TypeVar
 
-import grpc
-
 from gateway.api.region.v1.customer_service_pb2 import RejectedLine
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import LocalizedText
@@ -17,7 +15,6 @@ from gateway.errors import reason_name, text
 from gateway.languages import in_language, translated
 from region_node.cli.customers.line_file import Line, LineFile
 from region_node.cli.imports.column_map import Problem
-from region_node.cli.outcome import told_by
 from region_node.cli.progress import line_progress
 
 _SHOWN = 10  # lines that were not taken and are shown with their reasons; the file of rejects has them all
@@ -123,9 +120,8 @@ class ImportReport(Generic[M, R]):
             row = (line.row, reason_name(reason), message.zh_cn, message.en, *line.cells)
             csv.writer(self._rejects).writerow(row)
 
-    def interrupted(self, error: grpc.aio.AioRpcError) -> None:
+    def interrupted(self, problem: str) -> None:
         """Tells that the node is away and that it goes on by itself."""
-        problem = told_by(error)
         told = translated("The node is away, it is tried again: {problem}", problem=problem)
         self._progress.console.print(told, markup=False, highlight=False, soft_wrap=True)
 
