@@ -74,7 +74,6 @@ from gateway.starting import persistently
 from gateway.store.port import Store
 from gateway.store.schema import migrations_of
 from gateway.telemetry import Telemetry
-from gateway.times import zones_header
 from gateway.tls import server_credentials
 from gateway.trail import Trail
 
@@ -144,7 +143,6 @@ class Coordinator:
                     tracing=telemetry.tracing,
                     metrics=telemetry.calls,
                     denied=parts.trail.denied,
-                    zones=lambda: _zones(registry),
                 )
             )
             server = Server(services, border, reflects=settings.reflection)
@@ -185,13 +183,6 @@ async def serve(settings: CoordinatorSettings, clock: Clock | None = None) -> No
         await coordinator.run_until_stopped()
     finally:
         await coordinator.stop()
-
-
-def _zones(registry: Registry) -> str:
-    """What administrators are told of the time zones of the regions; nothing before the first configuration."""
-    configuration = registry.snapshot().configuration
-    regions = configuration.regions if configuration is not None else ()
-    return zones_header({region.id: region.time_zone for region in regions})
 
 
 async def _open_store(settings: CoordinatorSettings) -> Store:

@@ -46,9 +46,7 @@ class Dialer:
         self._credentials = credentials
         self._clock = clock
 
-    def dial(
-        self, endpoint: str, server_name: str, interceptors: Sequence[grpc.aio.ClientInterceptor] = ()
-    ) -> grpc.aio.Channel:
+    def dial(self, endpoint: str, server_name: str) -> grpc.aio.Channel:
         """A channel to `host:port` that accepts only the server that proves `server_name`.
 
         Raises CredentialsUnusable.
@@ -57,7 +55,6 @@ class Dialer:
             endpoint,
             client_credentials(self._credentials, self._clock.now()),
             options=member_options(server_name),
-            interceptors=interceptors,
         )
 
     def stamp(self) -> object:

@@ -6,21 +6,17 @@ shows times by them.
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
-from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import click
-import grpc
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.clock import time_in
 from gateway.languages import translated
+from gateway.terms import learned
 
-ZONES_HEADER = "crossregion-time-zones"
-"""The metadata of an answer: the zone that most regions are in, then `;region=zone` for each that is in another."""
 ZONE_VARIABLE = "CROSSREGION_TIME_ZONE"
 _META = "crossregion.times"
 _SPACE_BEFORE_OFFSET = re.compile(r" (?=[+-]\d\d:\d\d$)")
@@ -33,7 +29,7 @@ class _Zones:
     chosen: tzinfo | None = None
     region: str = ""
     common: tzinfo | None = None
-    others: dict[str, tzinfo] = field(default_factory=dict)
+    """That of what concerns several regions, where it is not the one that most regions are in."""
 
 
 def told_time(told: datetime | Timestamp, *, timespec: str = "minutes") -> str:
@@ -67,8 +63,10 @@ def shown_zone() -> tzinfo:
 
 def region_zone() -> tzinfo:
     """As `shown_zone`, whatever zone the command was told to show times in."""
-    zones = _zones()
-    return zones.others.get(zones.region) or zones.common or UTC
+    zones, told = _zones(), {each.region: each.time_zone for each in learned().regions}
+    if zones.region in told:
+        return _zone(told[zones.region])
+    return zones.common or (_zone(Counter(told.values()).most_common(1)[0][0]) if told else UTC)
 
 
 def shown_zone_name() -> str:
@@ -88,45 +86,12 @@ def show_times_in(zone: tzinfo) -> None:
     _zones().common = zone
 
 
-def zones_header(zones: Mapping[str, str]) -> str:
-    """What a server tells of the zones of some regions, by their ids; empty where there is none."""
-    if not zones:
-        return ""
-    common = Counter(zones.values()).most_common(1)[0][0]
-    return ";".join([common, *(f"{region}={zone}" for region, zone in zones.items() if zone != common)])
-
-
-def zone_interceptors() -> list[grpc.aio.ClientInterceptor]:
-    """What the channel of a command needs to take in the zones that a server tells beside each answer that is no
-    stream."""
-    return [_Answers()]
-
-
-def _take(metadata: grpc.aio.Metadata | None) -> None:
-    told = dict(metadata or ()).get(ZONES_HEADER)
-    if not isinstance(told, str):
-        return
-    common, *others = told.split(";")
-    zones = _zones()
+def _zone(name: str) -> tzinfo:
+    """A zone by its name; UTC where this machine's list of zones is older than the configuration."""
     try:
-        zones.common = ZoneInfo(common)
-        zones.others = {region: ZoneInfo(zone) for region, _, zone in (each.partition("=") for each in others)}
+        return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError):
-        return  # a newer list of zones than this machine's: what is known stays
-
-
-class _Answers(grpc.aio.UnaryUnaryClientInterceptor):
-    # What gRPC hands through is typed so there.
-    async def intercept_unary_unary(
-        self,
-        continuation: Callable[..., Any],
-        client_call_details: grpc.aio.ClientCallDetails,
-        request: Any,  # noqa: ANN401
-    ) -> Any:  # noqa: ANN401
-        """See grpc.aio."""
-        call = await continuation(client_call_details, request)
-        _take(await call.trailing_metadata())
-        return call
+        return UTC
 
 
 def utc_option() -> click.Option:

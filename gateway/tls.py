@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from gateway.clock import Clock
 from gateway.identity import Identity
+from gateway.languages import translated
 from gateway.times import told_time
 
 ChannelOptions = Sequence[tuple[str, int | str]]
@@ -83,9 +84,12 @@ class Credentials:
         try:
             fits = load_pem_private_key(loaded.key, password=None).public_key() == own.public_key()
         except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-            raise CredentialsUnusable(f"{self.key}: holds no private key that can be read") from error
+            told = translated("{path}: holds no private key that can be read", path=self.key)
+            raise CredentialsUnusable(told) from error
         if not fits:
-            raise CredentialsUnusable(f"{self.key}: is not the key of {self.certificate}")
+            raise CredentialsUnusable(
+                translated("{path}: is not the key of {certificate}", path=self.key, certificate=self.certificate)
+            )
         return loaded
 
     def require_identity(self, identity: Identity) -> None:
@@ -93,8 +97,14 @@ class Credentials:
         own = _certificates(self.certificate, _read(self.certificate))[0]
         uris = _uris(own)
         if uris != [identity.uri]:
-            named = ", ".join(uris) or "nobody"
-            raise CredentialsUnusable(f"{self.certificate}: names {named}, but the settings say {identity.uri}")
+            raise CredentialsUnusable(
+                translated(
+                    "{path}: names {named}, but the settings say {uri}",
+                    path=self.certificate,
+                    named=", ".join(uris) or translated("nobody"),
+                    uri=identity.uri,
+                )
+            )
 
     def stamp(self) -> tuple[tuple[int, int, int] | None, ...]:
         """A value that changes when a file is replaced, written or removed; cheap to ask for."""
@@ -112,7 +122,7 @@ def _certificates(path: Path, pem: bytes) -> list[x509.Certificate]:
     try:
         return x509.load_pem_x509_certificates(pem)
     except ValueError as error:
-        raise CredentialsUnusable(f"{path}: holds no certificate that can be read") from error
+        raise CredentialsUnusable(translated("{path}: holds no certificate that can be read", path=path)) from error
 
 
 def _uris(certificate: x509.Certificate) -> list[str]:
@@ -125,9 +135,9 @@ def _uris(certificate: x509.Certificate) -> list[str]:
 
 def _fault_of_time(certificate: x509.Certificate, now: datetime) -> str | None:
     if now < certificate.not_valid_before_utc:
-        return f"is not valid before {told_time(certificate.not_valid_before_utc)}"
+        return translated("is not valid before {time}", time=told_time(certificate.not_valid_before_utc))
     if now > certificate.not_valid_after_utc:
-        return f"expired at {told_time(certificate.not_valid_after_utc)}"
+        return translated("expired at {time}", time=told_time(certificate.not_valid_after_utc))
     return None
 
 

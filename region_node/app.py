@@ -31,7 +31,6 @@ from gateway.starting import persistently
 from gateway.store.port import Store
 from gateway.store.schema import migrations_of
 from gateway.telemetry import Telemetry
-from gateway.times import zones_header
 from gateway.tls import CredentialsUnusable, server_credentials
 from gateway.tracing import Tracing
 from gateway.trail import Trail
@@ -128,7 +127,6 @@ class RegionNode:
                     tracing=telemetry.tracing,
                     metrics=telemetry.calls,
                     denied=trail.denied,
-                    zones=lambda: _zones(ports.border),
                 )
             )
             server = Server(services, border, reflects=settings.reflection)
@@ -177,12 +175,6 @@ async def serve(settings: RegionSettings, clock: Clock | None = None) -> None:
         await node.run_until_stopped()
     finally:
         await node.stop()
-
-
-def _zones(border: Border) -> str:
-    """What those who ask are told of the region's time zone; nothing before the first configuration."""
-    current = border.current
-    return zones_header({border.region: current.federation.region(border.region).time_zone}) if current.revision else ""
 
 
 async def _open(

@@ -1,6 +1,7 @@
 """The connection of an administrator to the coordinators, and the options that say which."""
 
 import asyncio
+import contextlib
 import functools
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -11,19 +12,23 @@ import click
 import grpc
 
 from coordinator.cli.exits import CannotReach, NotDone
+from gateway.api.coordinator.v1.administration_pb2 import GetTermsRequest
+from gateway.api.coordinator.v1.administration_pb2_grpc import ConfigurationServiceStub
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.authority import AUTHORITY_CERTIFICATE, TLS_CERTIFICATE, TLS_KEY
-from gateway.channels import Dialer
-from gateway.clock import SystemClock
+from gateway.channels import invoke
 from gateway.errors import Refused
 from gateway.identity import server_name
 from gateway.languages import refusal, translated
+from gateway.reaching import Choices, EndpointType, Server, credentials_advice, credentials_in
 from gateway.relay.transport import Unreachable
-from gateway.times import zone_interceptors
+from gateway.terms import learn
 from gateway.tls import Credentials, CredentialsUnusable
 
 TIMEOUT = 10.0  # seconds for one call
+_TERMS_SECONDS = 2.0
+_CHOICES = Choices("--coordinator", "--federation", "--credentials")
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -42,27 +47,25 @@ class Connection:
         """Puts a question over a channel of its own. It may be put twice. Raises NotDone or CannotReach."""
         try:
             return asyncio.run(self._ask(question))
-        except (Refused, CredentialsUnusable) as error:
+        except Refused as error:
             raise NotDone([refusal(error)]) from error
+        except CredentialsUnusable as error:
+            raise NotDone([str(error), credentials_advice(_CHOICES)]) from error
 
     async def _ask(self, question: Callable[[grpc.aio.Channel], Awaitable[T]]) -> T:
-        dialer = Dialer(self.credentials, SystemClock())
         name = server_name(Role.ROLE_COORDINATOR, "", self.federation)
         failures: list[str] = []
         outcome_known = True  # a refusal says that nothing was changed; no answer says nothing
         for endpoint in self.endpoints:
-            async with dialer.dial(endpoint, name, zone_interceptors()) as channel:
+            server = Server(endpoint, name, self.credentials, _CHOICES)
+            async with server.channel() as channel:
                 try:
-                    return await question(channel)
+                    answer = await question(channel)
+                    await _learn_terms(channel)
+                    return answer
                 except Unreachable as failure:
                     outcome_known = False
-                    failures.append(
-                        translated(
-                            "no answer from the coordinator at {endpoint}: {problem}",
-                            endpoint=endpoint,
-                            problem=failure,
-                        )
-                    )
+                    failures.append(server.told(failure.status))
                 except Refused as refused:
                     if refused.reason != Reason.REASON_REGISTRY_UNAVAILABLE:
                         raise
@@ -79,6 +82,12 @@ class Connection:
         raise CannotReach("\n".join(failures))
 
 
+async def _learn_terms(channel: grpc.aio.Channel) -> None:
+    """Has the command know what the federation calls its regions and categories; it does without where that fails."""
+    with contextlib.suppress(Unreachable, Refused):
+        learn((await invoke(ConfigurationServiceStub(channel).GetTerms, GetTermsRequest(), _TERMS_SECONDS)).terms)
+
+
 class _Endpoints(click.ParamType[tuple[str, ...]]):
     """`host:port`, or several with commas between them."""
 
@@ -86,10 +95,7 @@ class _Endpoints(click.ParamType[tuple[str, ...]]):
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
         """See click."""
-        endpoints = tuple(each.strip() for each in str(value).split(","))
-        if not all(endpoints):
-            self.fail(translated("write it as HOST:PORT, or as HOST:PORT,HOST:PORT"), param, ctx)
-        return endpoints
+        return tuple(EndpointType().convert(each.strip(), param, ctx) for each in str(value).split(","))
 
 
 def connected(command: Callable[Concatenate[Connection, P], None]) -> Callable[..., None]:
@@ -146,8 +152,7 @@ def _connection(
     """None where a part of it is not told."""
     if not (endpoints and credentials and federation):
         return None
-    names = (AUTHORITY_CERTIFICATE, TLS_CERTIFICATE, TLS_KEY)
-    return Connection(endpoints, Credentials(*(credentials / name for name in names)), federation)
+    return Connection(endpoints, credentials_in(credentials), federation)
 
 
 def _options(*, required: bool) -> Callable[[Callable[..., None]], Callable[..., None]]:

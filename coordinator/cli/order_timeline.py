@@ -11,6 +11,7 @@ from gateway.api.region.v1.oversight_service_pb2 import EnvelopeTrace
 from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
 from gateway.clock import from_timestamp
 from gateway.languages import translated
+from gateway.terms import region_name
 from gateway.words import word
 
 
@@ -60,7 +61,7 @@ def _hops(response: TraceOrderResponse) -> Iterator[Hop]:
 
 def _state(change: StateChange) -> Hop:
     event = translated("order {state}", state=word(OrderState.Name(change.state), "ORDER_STATE_"))
-    return Hop(from_timestamp(change.time), change.region, event, translated(change.reason))
+    return Hop(from_timestamp(change.time), region_name(change.region), event, translated(change.reason))
 
 
 def _about(envelope: EnvelopeTrace) -> str:

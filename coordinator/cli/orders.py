@@ -26,6 +26,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.channels import invoke
 from gateway.errors import Refused, reason_name
 from gateway.languages import refusal, translated
+from gateway.terms import region_name
 from gateway.times import show_times_of, told_if_set, told_time
 
 _STATE = "ORDER_STATE_"
@@ -148,8 +149,8 @@ def _row(order: OrderSummary, now: datetime) -> list[str | Text]:
         order.id,
         order.business,
         told(OrderState.Name(order.state), _STATE),
-        order.handling_region,
-        order.home_region or order.number_prefix,
+        region_name(order.handling_region),
+        region_name(order.home_region) or order.number_prefix,
         told_if_set(order.order_date),
         f"{party}: {translated(awaiting.action)}" if awaiting.action else party,
         told_age(awaiting.since, now),

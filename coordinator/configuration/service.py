@@ -12,6 +12,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.calls import current_call
 from gateway.errors import Refused
 from gateway.federation.rules import difference, problems
+from gateway.federation.terms import terms_of
 
 _TOLD_PROBLEMS = 20  # a status travels in headers, which have a limit; `federation validate` shows all
 
@@ -34,6 +35,15 @@ class ConfigurationService(ConfigurationServiceServicer):
         return contract.GetConfigurationResponse(
             federation_revision=snapshot.revision, configuration=snapshot.configuration
         )
+
+    async def GetTerms(
+        self,
+        request: contract.GetTermsRequest,
+        context: grpc.aio.ServicerContext[contract.GetTermsRequest, contract.GetTermsResponse],
+    ) -> contract.GetTermsResponse:
+        """See the contract."""
+        configuration = self._registry.snapshot().configuration
+        return contract.GetTermsResponse(terms=terms_of(configuration) if configuration is not None else None)
 
     async def ApplyConfiguration(
         self,

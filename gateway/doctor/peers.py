@@ -6,13 +6,13 @@ from datetime import timedelta
 import grpc
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 
-from gateway.channels import Dialer, invoke
-from gateway.clock import Clock
+from gateway.channels import invoke
 from gateway.doctor.findings import Finding, bad, good, not_checked, warning
 from gateway.doctor.machine import PortTaken, try_port
 from gateway.errors import Refused
 from gateway.federation.current import MAX_CLOCK_ERROR
 from gateway.languages import refusal, translated
+from gateway.reaching import Choices, Server
 from gateway.relay.transport import Unreachable
 from gateway.settings import on_every_interface
 from gateway.tls import Credentials, CredentialsUnusable
@@ -30,7 +30,7 @@ async def health(channel: grpc.aio.Channel) -> int:
     return (await invoke(check, HealthCheckRequest(), ANSWER_SECONDS)).status
 
 
-async def check_port(listen: str, server_name: str, credentials: Credentials, clock: Clock) -> Finding:
+async def check_port(listen: str, server_name: str, credentials: Credentials) -> Finding:
     """Whether the port is free, or held by a process that proves the same server name, as the running one does."""
     try:
         return good(translated("port"), await asyncio.to_thread(try_port, listen))
@@ -44,8 +44,9 @@ async def check_port(listen: str, server_name: str, credentials: Credentials, cl
         pass
     host, _, port = listen.rpartition(":")
     endpoint = f"localhost:{port}" if on_every_interface(listen) else f"{host}:{port}"
+    held = peer(endpoint, server_name, credentials)
     try:
-        async with Dialer(credentials, clock).dial(endpoint, server_name) as channel:
+        async with held.channel() as channel:
             status = await health(channel)
     except CredentialsUnusable:
         return not_checked(
@@ -57,7 +58,7 @@ async def check_port(listen: str, server_name: str, credentials: Credentials, cl
             "{listen}: another process listens, which does not prove to be {server_name}: {problem}",
             listen=listen,
             server_name=server_name,
-            problem=refusal(failure),
+            problem=(await unreached("", held, failure)).found,
         )
         return bad(translated("port"), found, translated("stop that process, or listen on another port"))
     return good(
@@ -76,20 +77,21 @@ def status_name(status: int) -> str:
     return HealthCheckResponse.ServingStatus.Name(HealthCheckResponse.ServingStatus.ValueType(status))
 
 
-def advice(failure: Exception) -> str:
-    """What to do about a peer that cannot be reached."""
-    told = str(failure).lower()
+async def unreached(name: str, server: Server, failure: Unreachable | Refused) -> Finding:
+    """What is wrong with a peer that gave no answer, and what to do."""
     if isinstance(failure, Refused):
-        return translated("have the authority of the federation issue a certificate for this member")
-    if any(word in told for word in ("handshake", "certificate", "verification")):
-        return translated(
-            "see that both have certificates of the same authority, in force, and that it proves its role's name"
-        )
-    if "deadline" in told:
-        return translated("see whether the process hangs, or a firewall drops packets on the way")
-    if "dns" in told or "resol" in told:
-        return translated("correct the host in the settings, or the name service")
-    return translated("start it, or correct the address in the settings")
+        todo = translated("have the authority of the federation issue a certificate for this member")
+        return bad(name, refusal(failure), todo)
+    found = await asyncio.to_thread(server.diagnosis, failure.status)
+    return bad(name, found.cause, found.todo)
+
+
+def peer(endpoint: str, server_name: str, credentials: Credentials) -> Server:
+    """A peer that the settings name."""
+    choices = Choices(
+        translated("the address in the settings"), translated("the names in the settings"), translated("the settings")
+    )
+    return Server(endpoint, server_name, credentials, choices)
 
 
 def clock_finding(name: str, error: timedelta, whose: str) -> Finding:

@@ -13,6 +13,8 @@ from gateway.api.region.v1.catalogue_service_pb2 import (
     ComparePlansResponse,
     GetBusinessGuideRequest,
     GetBusinessGuideResponse,
+    GetTermsRequest,
+    GetTermsResponse,
     ListBusinessesRequest,
     ListBusinessesResponse,
     ListComplaintCategoriesRequest,
@@ -37,6 +39,7 @@ from gateway.clock import Clock, to_timestamp
 from gateway.errors import Refused
 from gateway.federation.current import CurrentFederation
 from gateway.federation.documents import is_ordered_by_nodes
+from gateway.federation.terms import terms_of
 from gateway.numberplan import normalize
 from gateway.relay.border import Moved
 from gateway.store.port import Store, Transaction
@@ -206,6 +209,12 @@ class CatalogueService(CatalogueServiceServicer):
                 for each in found.candidates
             ],
         )
+
+    async def GetTerms(
+        self, request: GetTermsRequest, context: grpc.aio.ServicerContext[GetTermsRequest, GetTermsResponse]
+    ) -> GetTermsResponse:
+        """See the contract."""
+        return GetTermsResponse(terms=terms_of(self._current.federation.configuration))
 
     async def ListPlans(
         self, request: ListPlansRequest, context: grpc.aio.ServicerContext[ListPlansRequest, ListPlansResponse]

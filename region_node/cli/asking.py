@@ -4,12 +4,10 @@ import asyncio
 from collections.abc import AsyncIterable, Awaitable, Callable
 from typing import TypeVar
 
-import click
 import grpc
 
 from gateway.channels import health_of
 from gateway.languages import translated
-from gateway.tls import CredentialsUnusable
 from region_node.cli.connection import Target
 from region_node.cli.exits import NOT_KNOWN, REFUSED, leave
 from region_node.cli.outcome import may_pass, told_by
@@ -28,10 +26,8 @@ def answer_of(target: Target, ask: Callable[[grpc.aio.Channel], Awaitable[T]], r
 
     try:
         return asyncio.run(run())
-    except CredentialsUnusable as error:
-        raise click.UsageError(str(error)) from error
     except grpc.aio.AioRpcError as error:
-        told = told_by(error)
+        told = told_by(error, target)
         if not may_pass(error):
             leave(translated("Refused: {problem}", problem=told), REFUSED)
         if request_id:
@@ -52,7 +48,5 @@ def follow(target: Target, watch: Callable[[grpc.aio.Channel], AsyncIterable[T]]
 
     try:
         asyncio.run(run())
-    except CredentialsUnusable as error:
-        raise click.UsageError(str(error)) from error
     except grpc.aio.AioRpcError as error:
-        leave(told_by(error), NOT_KNOWN)
+        leave(told_by(error, target), NOT_KNOWN)

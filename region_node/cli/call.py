@@ -12,7 +12,6 @@ from google.protobuf import json_format
 from google.protobuf.message import Message
 
 from gateway.languages import translated
-from gateway.tls import CredentialsUnusable
 from region_node.cli.connection import Target, connection_options
 from region_node.cli.exits import leave
 from region_node.cli.methods import Method, operator_methods
@@ -89,11 +88,9 @@ def call(target: Target, method: str, content: str, timeout: float | None) -> No
             )
         )
     request = _request(found, content)
-    teller = Teller(found, request)
+    teller = Teller(target, found, request)
     try:
         failure = asyncio.run(_Session(target, found, teller).run(request, timeout))
-    except CredentialsUnusable as error:
-        raise click.UsageError(str(error)) from error
     except KeyboardInterrupt:
         # Ctrl-C is how a person ends a watch; of anything else it leaves the outcome open.
         failure = None if found.streams else teller.interrupted()

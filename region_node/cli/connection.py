@@ -1,6 +1,7 @@
 """Which node a command calls, and as whom: the options that such commands share."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
@@ -9,14 +10,16 @@ from typing import Concatenate, ParamSpec
 import click
 import grpc
 
+from gateway.api.region.v1.catalogue_service_pb2 import GetTermsRequest
+from gateway.api.region.v1.catalogue_service_pb2_grpc import CatalogueServiceStub
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.types_pb2 import Channel
-from gateway.authority import AUTHORITY_CERTIFICATE, TLS_CERTIFICATE, TLS_KEY
-from gateway.channels import Dialer
-from gateway.clock import SystemClock
 from gateway.identity import server_name
-from gateway.times import zone_interceptors
-from gateway.tls import Credentials
+from gateway.languages import translated
+from gateway.reaching import Choices, EndpointType, Server, credentials_advice, credentials_in
+from gateway.terms import learn
+from gateway.times import show_times_of
+from gateway.tls import CredentialsUnusable
 
 P = ParamSpec("P")
 
@@ -31,7 +34,14 @@ patience_option = click.option(
 )
 
 _OPTIONS = (
-    click.option("--node", required=True, envvar="CROSSREGION_NODE", show_envvar=True, help="The node: host:port."),
+    click.option(
+        "--node",
+        required=True,
+        type=EndpointType(),
+        envvar="CROSSREGION_NODE",
+        show_envvar=True,
+        help="The node: host:port.",
+    ),
     click.option(
         "--credentials",
         required=True,
@@ -43,22 +53,37 @@ _OPTIONS = (
     click.option("--federation", required=True, envvar="CROSSREGION_FEDERATION", show_envvar=True, help="Its name."),
     click.option("--region", required=True, envvar="CROSSREGION_REGION", show_envvar=True, help="The node's region."),
 )
+_TERMS_SECONDS = 2.0  # a command does without them where the node is slow
+_CHOICES = Choices("--node", "--region, --federation", "--credentials")
 
 
 @dataclass(frozen=True)
 class Target:
-    """Which node, what it must prove, and the directory with the caller's own certificates."""
+    """Which node, what it must prove, and as whom it is called."""
 
-    node: str
-    server_name: str
-    directory: Path
+    server: Server
+    region: str
 
-    def channel(self) -> grpc.aio.Channel:
-        """A channel to the node. Raises CredentialsUnusable."""
-        credentials = Credentials(
-            self.directory / AUTHORITY_CERTIFICATE, self.directory / TLS_CERTIFICATE, self.directory / TLS_KEY
-        )
-        return Dialer(credentials, SystemClock()).dial(self.node, self.server_name, zone_interceptors())
+    @asynccontextmanager
+    async def channel(self) -> AsyncIterator[grpc.aio.Channel]:
+        """A channel to the node, once the command knows what the federation calls its regions and categories.
+
+        Raises UsageError where the credentials cannot be used. A node that does not answer shows that at the next call.
+        """
+        try:
+            channel = self.server.channel()
+        except CredentialsUnusable as error:
+            raise click.UsageError(f"{error}\n{credentials_advice(self.server.choices)}") from error
+        async with channel:
+            show_times_of(self.region)
+            with suppress(grpc.aio.AioRpcError):
+                await learn_terms(channel)
+            yield channel
+
+
+async def learn_terms(channel: grpc.aio.Channel) -> None:
+    """Has the command know what the federation calls its regions and categories. Raises AioRpcError."""
+    learn((await CatalogueServiceStub(channel).GetTerms(GetTermsRequest(), timeout=_TERMS_SECONDS)).terms)
 
 
 def connection_options(command: Callable[Concatenate[Target, P], None]) -> Callable[..., None]:
@@ -67,10 +92,17 @@ def connection_options(command: Callable[Concatenate[Target, P], None]) -> Calla
     @wraps(command)
     def reached(node: str, credentials: Path, federation: str, region: str, *args: P.args, **kwargs: P.kwargs) -> None:
         try:
-            target = Target(node, server_name(Role.ROLE_REGION, region, federation), credentials)
+            name = server_name(Role.ROLE_REGION, region, federation)
         except ValueError as error:
-            raise click.UsageError(str(error)) from error
-        command(target, *args, **kwargs)
+            raise click.UsageError(
+                translated(
+                    "no node can be of the region {region!r} and the federation {federation!r}: correct --region or "
+                    "--federation",
+                    region=region,
+                    federation=federation,
+                )
+            ) from error
+        command(Target(Server(node, name, credentials_in(credentials), _CHOICES), region), *args, **kwargs)
 
     decorated: Callable[..., None] = reached
     for option in reversed(_OPTIONS):

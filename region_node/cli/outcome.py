@@ -12,6 +12,7 @@ from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import from_rpc_error, is_temporary, reason_name, text
 from gateway.languages import in_language, translated
+from region_node.cli.connection import Target
 from region_node.cli.exits import NOT_KNOWN, REFUSED
 from region_node.cli.methods import Method
 
@@ -29,22 +30,30 @@ _UNKNOWN_CODES = frozenset(
 )
 
 
+class Stalled(grpc.aio.AioRpcError):
+    """The node is there and does not go on; `words` say how that shows."""
+
+    def __init__(self, words: str) -> None:
+        super().__init__(grpc.StatusCode.UNAVAILABLE, grpc.aio.Metadata(), grpc.aio.Metadata(), details=words)
+
+
 def may_pass(error: grpc.aio.AioRpcError) -> bool:
     """Whether the same call may succeed later as it is: the node is away, or cannot serve just now."""
     refused = from_rpc_error(error)
     return error.code() in _UNKNOWN_CODES if refused is None else is_temporary(refused.reason)
 
 
-def told_by(error: grpc.aio.AioRpcError) -> str:
-    """Why a call failed, for people, with the reason of the contract or the status."""
-    problem, reason = _problem(error)
+def told_by(error: grpc.aio.AioRpcError, target: Target) -> str:
+    """Why a call of a node failed, for people, with the reason of the contract or the status."""
+    problem, reason = _problem(error, target)
     return translated("{problem} ({reason})", problem=problem, reason=reason)
 
 
-def _problem(error: grpc.aio.AioRpcError) -> tuple[str, str]:
+def _problem(error: grpc.aio.AioRpcError, target: Target) -> tuple[str, str]:
     refused = from_rpc_error(error)
     if refused is None:
-        return error.details() or "", error.code().name
+        status = error.code().name
+        return (error.details() or "") if isinstance(error, Stalled) else target.server.told(status), status
     told = in_language(text(refused.reason, refused.parameters))
     if refused.reason == Reason.REASON_PERMISSION_DENIED:
         told = f"{told} {_for_whom(refused.parameters.get('method', ''))}".rstrip()
@@ -76,9 +85,10 @@ class Failure:
 
 
 class Teller:
-    """Tells how calls of one method with one request ended."""
+    """Tells how calls of one method of a node with one request ended."""
 
-    def __init__(self, method: Method, request: Message) -> None:
+    def __init__(self, target: Target, method: Method, request: Message) -> None:
+        self._target = target
         self._method = method
         self._request = request
 
@@ -86,7 +96,7 @@ class Teller:
         """An error of the call. `token` is the last one of a stream, if there was one."""
         refused = from_rpc_error(error)
         is_known = error.code() not in _UNKNOWN_CODES if refused is None else refused.reason not in _UNKNOWN_REASONS
-        problem, reason = _problem(error)
+        problem, reason = _problem(error, self._target)
         if is_known:
             return Failure(translated("Refused: {problem} ({reason})", problem=problem, reason=reason), REFUSED)
         return self._unknown(problem, reason, token)

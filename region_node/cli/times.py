@@ -6,13 +6,13 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 import click
 import grpc
 
-from gateway.channels import health_of
 from gateway.languages import translated
+from gateway.terms import learned
 from gateway.times import instant_of, region_zone
+from region_node.cli.connection import learn_terms
 
 _A_DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _LAST_DAY = date.max - timedelta(days=1)
-_CALL_SECONDS = 10.0
 
 
 class InstantType(click.ParamType[datetime]):
@@ -49,7 +49,8 @@ async def ending(channel: grpc.aio.Channel, told: date) -> datetime:
     """A time that was given, or the end of a day in the zone of the node's region. Raises AioRpcError."""
     if isinstance(told, datetime):
         return told
-    await health_of(channel, "", _CALL_SECONDS)  # any answer tells the zone
+    if not learned().regions:
+        await learn_terms(channel)
     return end_of_day(told, region_zone())
 
 

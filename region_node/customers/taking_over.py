@@ -195,9 +195,9 @@ def _require_texts(customer: api.Customer) -> None:
 def _require_enums(product: api.Product) -> None:
     if not product.status:
         raise invalid("product.status", "not set", "未填写")
-    for field, (read, known) in _ENUMS.items():
+    for name, (read, known) in _ENUMS.items():
         if read(product) not in known:
-            raise invalid(f"product.{field}", "not a value of the contract", "契约中没有该值")
+            raise invalid(f"product.{name}", "not a value of the contract", "契约中没有该值")
     is_suspended = product.status == api.ProductStatus.PRODUCT_STATUS_SUSPENDED
     if product.suspension_kind and not is_suspended:
         raise invalid("product.suspension_kind", "the line is not suspended", "该线路未停机")

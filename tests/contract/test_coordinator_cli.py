@@ -133,6 +133,20 @@ def test_tables_and_refusals_are_chinese_where_that_is_asked_for(coordinator: Pr
     assert coordinator.command("regions", "list").output.startswith("Regions (times of UTC)")
 
 
+def test_no_command_keeps_a_channel_beyond_its_last_word(coordinator: Process) -> None:
+    kinds = {
+        "answered": ("regions", "list"),
+        "refused": ("regions", "suspend", "nowhere", "--note", "-"),
+        "away": ("regions", "list", "--coordinator", NOTHING_LISTENS),
+    }
+    ended = {
+        kind: preloaded.run("tests.contract.left_channels", MODULE, *words, environment=coordinator.environment)
+        for kind, words in kinds.items()
+    }
+    left = {kind: each.err.splitlines()[-1] for kind, each in ended.items()}
+    assert left == dict.fromkeys(kinds, "0 of 1 channels are left"), ended
+
+
 def test_a_second_process_on_the_same_database_says_so_and_disturbs_nothing(coordinator: Process) -> None:
     code, line = serve_in_vain(coordinator.settings)
     assert code == 1
@@ -257,10 +271,11 @@ def test_exit_codes_say_how_a_command_ended(coordinator: Process) -> None:
     assert coordinator.command("regions", "suspend", "henan").exit_code == 2
     assert coordinator.command("regions", "list", "--colour").exit_code == 2
     missing = CliRunner(env=coordinator.environment | {"CROSSREGION_CREDENTIALS": "nowhere"})
-    assert missing.invoke(main, ["regions", "list"]).stderr.endswith("authority.crt: No such file or directory\n")
+    told = missing.invoke(main, ["regions", "list"]).stderr
+    assert "authority.crt: No such file or directory\n--credentials names the directory with authority.crt" in told
     nobody = coordinator.command("regions", "list", "--coordinator", NOTHING_LISTENS)
     assert nobody.exit_code == 3
-    assert f"no answer from the coordinator at {NOTHING_LISTENS}" in nobody.stderr
+    assert f"no answer from {NOTHING_LISTENS}, " in nobody.stderr
 
 
 def test_a_region_is_no_administrator(coordinator: Process) -> None:

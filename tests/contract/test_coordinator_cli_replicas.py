@@ -128,8 +128,8 @@ def test_the_next_coordinator_is_asked_where_one_does_not_answer(certificates: C
             assert (code, "coordinator/1" in out) == (0, True)
         code, out, errors = await command(certificates, f"{NOTHING_LISTENS},{endpoint}", "regions", "list")
         assert (code, out) == (3, "")
-        assert f"no answer from the coordinator at {NOTHING_LISTENS}: " in errors
-        assert f"no answer from the coordinator at {endpoint}: " in errors
+        assert f"no answer from {NOTHING_LISTENS}, " in errors
+        assert f"no answer from {endpoint}, " in errors
         code, _, errors = await command(certificates, f"{endpoint},", "regions", "list")
         assert code == 2
 
@@ -162,7 +162,7 @@ def test_where_no_coordinator_reaches_the_registry_all_that_were_asked_are_named
             # The one that does not answer may have done it.
             code, _, errors = await command(certificates, f"{NOTHING_LISTENS},{first}", *SUSPEND)
             assert code == 3
-            assert f"no answer from the coordinator at {NOTHING_LISTENS}: " in errors
+            assert f"no answer from {NOTHING_LISTENS}, " in errors
             assert f"refused by the coordinator at {first}: " in errors
 
     asyncio.run(scenario())

@@ -40,10 +40,10 @@ def test_a_system_that_serves_under_its_name_is_good(federation: LocalFederation
 def test_a_system_that_is_away_is_to_be_started(federation: LocalFederation) -> None:
     state, _, todo = checked(federation, endpoint=NOTHING_LISTENS)
     assert state == "bad"
-    assert "start it" in todo
+    assert "start the server" in todo
 
 
 def test_a_system_of_another_name_is_a_matter_of_certificates(federation: LocalFederation) -> None:
     state, _, todo = checked(federation, name="network")
     assert state == "bad"
-    assert "proves its role's name" in todo
+    assert "correct the names in the settings" in todo

@@ -100,8 +100,10 @@ class Shell:
         )
 
     async def call(self, *arguments: str, typed: str = "") -> Ended:
-        command = ("region_node.cli.main", "call", *arguments)
-        return await asyncio.to_thread(preloaded.run, *command, environment=self._environment, typed=typed)
+        return await self.run("region_node.cli.main", "call", *arguments, typed=typed)
+
+    async def run(self, module: str, *arguments: str, typed: str = "") -> Ended:
+        return await asyncio.to_thread(preloaded.run, module, *arguments, environment=self._environment, typed=typed)
 
 
 def at_the_counter(directory: Path, story: Callable[[Shell, Orders], Coroutine[None, None, T]]) -> T:
@@ -178,8 +180,13 @@ def test_a_refusal_is_told_in_the_language_asked_for_and_ends_with_1(language: s
         (("OrderService.SubmitOrder", "--json", "[]"), "it is not an object"),
         (("OrderService.SubmitOrder", "--json", '{"id": 1}'), "Its fields are: request_id, order, wait"),
         (("OrderService.SubmitOrder", "--json", "@nowhere.json"), "nowhere.json: No such file"),
-        (("OrderService.SubmitOrder", "--region", "Guang dong"), "'Guang dong' is not the region"),
+        (("OrderService.SubmitOrder", "--region", "Guang dong"), "no node can be of the region 'Guang dong'"),
         (("OrderService.SubmitOrder", "--credentials", "nowhere"), "nowhere/authority.crt: No such file"),
+        (
+            ("OrderService.SubmitOrder", "--credentials", "nowhere"),
+            "--credentials names the directory with authority.crt",
+        ),
+        (("OrderService.SubmitOrder", "--node", "127.0.0.1"), "write it as HOST:PORT"),
     ],
 )
 def test_what_cannot_be_sent_ends_with_2_and_says_what_there_is(
@@ -222,12 +229,18 @@ def test_a_node_that_is_not_there_leaves_the_outcome_open(tmp_path: Path) -> Non
     call = ended(tmp_path, "CatalogueService.ListPlans", "--node", NOTHING_LISTENS)
     assert call.code == 3
     assert "UNAVAILABLE" in call.err
+    assert f"no answer from {NOTHING_LISTENS}, which has to prove that it is guangdong.region.{FEDERATION}" in call.err
+    assert "nothing listens there. To do: start the server, or correct --node" in call.err
     assert "only reads: ask again" in call.err
 
 
-def test_another_regions_node_is_not_taken_for_the_one_asked_for(tmp_path: Path) -> None:
+def test_another_regions_node_is_not_taken_for_the_one_asked_for_and_is_named(tmp_path: Path) -> None:
     call = ended(tmp_path, "CatalogueService.ListPlans", "--region", "sichuan")
     assert (call.code, call.out) == (3, "")
+    assert (
+        f"which has to prove that it is sichuan.region.{FEDERATION}: guangdong.region.{FEDERATION} serves" in call.err
+    )
+    assert "correct --region, --federation or --node" in call.err
 
 
 def test_a_watch_prints_one_object_a_line_until_it_is_interrupted(tmp_path: Path) -> None:
@@ -256,6 +269,32 @@ def test_a_watch_that_was_cut_says_where_to_go_on(tmp_path: Path) -> None:
         call = await shell.call("OrderService.WatchOrders")
         assert call.code == 3
         assert '{"token": "t-1"}' in call.err
+
+    at_the_counter(tmp_path, story)
+
+
+def test_no_command_keeps_a_channel_beyond_its_last_word(tmp_path: Path) -> None:
+    # gRPC waits for the channels that are left at the end of a process, for two seconds.
+    guide = ("call", "CatalogueService.GetBusinessGuide", "--json")
+    kinds = {
+        "answered": (*guide, '{"business": "SUSPEND"}'),
+        "call refused": (*guide, '{"business": "NO_SUCH"}'),
+        "stream that ended": ("call", "OrderService.WatchOrders", "--timeout", "1"),
+        "node away": ("faults", "list", "--staff-id", "4711", "--node", NOTHING_LISTENS),
+        "command refused": ("faults", "list", "--staff-id", "4711"),
+        "records refused": ("sharing", "purposes"),
+        "stream refused": ("alarms", "watch"),
+        "import refused": ("alarms", "import", str(tmp_path / "alarms.jsonl")),
+    }
+    (tmp_path / "alarms.jsonl").write_text("{}\n", encoding="utf-8")
+
+    async def story(shell: Shell, orders: Orders) -> None:
+        wrong = []
+        for kind, arguments in kinds.items():
+            ended = await shell.run("tests.contract.left_channels", "region_node.cli.main", *arguments)
+            if ended.err.splitlines()[-1] != "0 of 1 channels are left":
+                wrong.append(f"{kind}: {ended.err}")
+        assert not wrong, "\n".join(wrong)
 
     at_the_counter(tmp_path, story)
 

@@ -140,10 +140,10 @@ def test_what_no_customer_can_be_is_told_in_chinese_without_english() -> None:
     good = Product(id="line-1", number=NUMBER, status=ProductStatus.PRODUCT_STATUS_ACTIVE, plan_id="sichuan-29")
     good.start_date.FromDatetime(NOW)
     account = BillingAccount(id="account-1", balance=Money(currency="CNY"))
-    for change in ({"status": 0}, {"status": 99}, {"suspension_kind": 1}, {"id": ""}, {"address": "x" * 5000}):
+    for wrong in ({"status": 0}, {"status": 99}, {"suspension_kind": 1}, {"id": ""}, {"address": "x" * 5000}):
         product = Product()
         product.CopyFrom(good)
-        for name, value in change.items():
+        for name, value in wrong.items():
             setattr(product, name, value)
         customer = Customer(id="customer-1", name="Li Wei", product=product, billing_account=account)
         with pytest.raises(Refused) as refused:

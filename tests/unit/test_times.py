@@ -1,6 +1,7 @@
 """Commands take and show times with their zone."""
 
 from datetime import UTC, date, datetime
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import click
@@ -9,7 +10,12 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
+import region_node
+from gateway.api.federation.v1.terms_pb2 import CategoryTerm, RegionTerm, Terms
+from gateway.api.types.v1.types_pb2 import LocalizedText
 from gateway.clock import time_in, to_timestamp
+from gateway.languages import speak
+from gateway.terms import category_name, learn, region_name
 from gateway.times import (
     instant_of,
     show_times_in,
@@ -19,7 +25,6 @@ from gateway.times import (
     told_time,
     utc_option,
     zone_option,
-    zones_header,
 )
 from region_node.cli.times import DayOrInstantType, InstantType, end_of_day
 
@@ -77,10 +82,44 @@ def test_a_zone_that_there_is_not_is_refused() -> None:
     assert "there is no such time zone: Asia/Nowhere" in refused.output
 
 
-def test_a_server_tells_the_zone_of_most_regions_and_those_of_the_others() -> None:
-    zones = {"xinjiang": "Asia/Urumqi", "henan": "Asia/Shanghai", "sichuan": "Asia/Shanghai"}
-    assert zones_header(zones) == "Asia/Shanghai;xinjiang=Asia/Urumqi"
-    assert zones_header({}) == ""
+TERMS = Terms(
+    regions=[
+        RegionTerm(region="henan", name=LocalizedText(zh_cn="河南", en="Henan"), time_zone="Asia/Shanghai"),
+        RegionTerm(region="sichuan", name=LocalizedText(zh_cn="四川", en="Sichuan"), time_zone="Asia/Shanghai"),
+        RegionTerm(region="xinjiang", name=LocalizedText(zh_cn="新疆", en="Xinjiang"), time_zone="Asia/Urumqi"),
+        RegionTerm(region="newer", time_zone="Asia/Newer"),
+    ],
+    complaint_categories=[CategoryTerm(code="BILL_WRONG", name=LocalizedText(zh_cn="计费错误", en="Wrong bill"))],
+)
+
+
+@click.command()
+@click.argument("region")
+def taught(region: str) -> None:
+    learn(TERMS)
+    show_times_of(region)
+    click.echo(f"{told_time(INSTANT)} {region_name(region)} {category_name('BILL_WRONG')} {category_name('OTHER')}")
+
+
+@pytest.mark.parametrize(
+    ("region", "told"),
+    [
+        ("xinjiang/R1", "2026-12-24 23:30 +06:00"),
+        ("sichuan", "2026-12-25 01:30 +08:00"),
+        ("", "2026-12-25 01:30 +08:00"),
+        ("newer", "2026-12-24 17:30 +00:00"),
+    ],
+)
+def test_times_are_in_the_zone_of_the_region_in_question_and_across_regions_in_that_of_most(
+    region: str, told: str
+) -> None:
+    assert CliRunner().invoke(taught, [region]).output.startswith(told)
+
+
+def test_regions_and_categories_are_called_by_their_names_in_chinese_and_by_their_codes_in_english() -> None:
+    assert CliRunner().invoke(taught, ["sichuan"]).output.endswith("sichuan BILL_WRONG OTHER\n")
+    speak("zh", Path(region_node.__file__).parent / "texts")
+    assert CliRunner().invoke(taught, ["sichuan"]).output.endswith("四川 计费错误（BILL_WRONG） OTHER\n")
 
 
 @given(

@@ -17,6 +17,7 @@ from gateway.api.region.v1.complaint_pb2 import ComplaintState, TimeReason, Work
 from gateway.channels import invoke
 from gateway.languages import translated
 from gateway.terminal import tell_more
+from gateway.terms import category_name, region_name
 from gateway.times import show_times_of, told_if_set
 
 _LARGEST_PAGE = 500
@@ -97,7 +98,7 @@ def _row(case: CaseHeader, now: datetime) -> list[str | Text]:
     overdue = not ended and case.due.ToDatetime(tzinfo=UTC) < now
     return [
         case.docket,
-        case.category,
+        category_name(case.category),
         told(ComplaintState.Name(case.state), "COMPLAINT_STATE_"),
         f"L{case.level}",
         "" if ended else _holder(case),
@@ -109,10 +110,10 @@ def _row(case: CaseHeader, now: datetime) -> list[str | Text]:
 
 def _holder(case: CaseHeader) -> str:
     reason = told(TimeReason.Name(case.custody.reason), "TIME_REASON_")
-    return f"{case.custody.region}: {reason}" if case.custody.region else reason
+    return f"{region_name(case.custody.region)}: {reason}" if case.custody.region else reason
 
 
 def _item(item: WorkItem) -> str:
     state = told(WorkItemState.Name(item.state), "WORK_ITEM_STATE_")
-    whose = f" {item.region} {item.department.code}" if item.region else ""
+    whose = f" {region_name(item.region)} {item.department.code}" if item.region else ""
     return f"{item.number}{whose}: {state}"

@@ -22,6 +22,7 @@ from gateway.api.region.v1.complaint_pb2 import (
 )
 from gateway.clock import from_timestamp
 from gateway.languages import in_language, translated
+from gateway.terms import category_name, region_name
 from gateway.times import told_if_set, told_time
 
 _STATE = "COMPLAINT_STATE_"
@@ -63,7 +64,7 @@ def print_history(history: ComplaintHistory, told_by: str) -> None:
             docket=header.docket,
             state=told(ComplaintState.Name(header.state), _STATE),
             level=header.level,
-            region=header.owner_region,
+            region=region_name(header.owner_region),
             department=in_language(header.department),
             version=header.version,
             told_by=told_by,
@@ -115,12 +116,12 @@ def _row(header: ComplaintHeader, now: datetime) -> list[str | Text]:
     level = Text(f"L{header.level}", style="red" if header.level >= _HIGH else "")
     return [
         header.docket,
-        header.category or translated("not classified"),
+        category_name(header.category) or translated("not classified"),
         told(ComplaintSeverity.Name(header.severity), "COMPLAINT_SEVERITY_"),
         told(ComplaintState.Name(header.state), _STATE),
         level,
-        header.handling_region,
-        f"{header.owner_region} {in_language(header.department)}".strip(),
+        region_name(header.handling_region),
+        f"{region_name(header.owner_region)} {in_language(header.department)}".strip(),
         told_if_set(header.creation_date),
         Text(told_if_set(header.due), style=style),
         Text(_left(left), style=style),
@@ -146,26 +147,26 @@ def _happened(history: ComplaintHistory) -> Iterator[tuple[datetime, str, str]]:
     header = history.header
     severity = told(ComplaintSeverity.Name(header.severity), "COMPLAINT_SEVERITY_")
     first = history.categories[0].category if history.categories else header.category
-    filed = translated("filed as {category}, {severity}", category=first, severity=severity)
+    filed = translated("filed as {category}, {severity}", category=category_name(first), severity=severity)
     if not first or (history.categories and not _at_filing(history.categories[0])):
         filed = translated("filed without a category")
-    yield from_timestamp(header.creation_date), header.handling_region, filed
+    yield from_timestamp(header.creation_date), region_name(header.handling_region), filed
     for each in history.categories:
         if not _at_filing(each):
             by = told(ClassifiedBy.Name(each.set_by), "CLASSIFIED_BY_")
-            what = translated("classified as {category}: {by}", category=each.category, by=by)
+            what = translated("classified as {category}: {by}", category=category_name(each.category), by=by)
             yield from_timestamp(each.time), each.author, what
     for change in history.state_changes:
         state = told(ComplaintState.Name(change.state), _STATE)
-        yield from_timestamp(change.time), change.region, f"{state} ({translated(change.reason)})"
+        yield from_timestamp(change.time), region_name(change.region), f"{state} ({translated(change.reason)})"
     for raised in history.escalations:
         trigger = told(EscalationTrigger.Name(raised.trigger), "ESCALATION_TRIGGER_")
-        yield from_timestamp(raised.time), raised.region, f"L{raised.level}: {trigger}"
+        yield from_timestamp(raised.time), region_name(raised.region), f"L{raised.level}: {trigger}"
     for said in history.utterances:
         what = translated("asked the customer") if said.asks_customer else translated("said something")
-        yield from_timestamp(said.time), said.region, what
+        yield from_timestamp(said.time), region_name(said.region), what
     for time in history.expedite_times:
-        yield from_timestamp(time), header.handling_region, translated("haste asked for")
+        yield from_timestamp(time), region_name(header.handling_region), translated("haste asked for")
 
 
 def _at_filing(setting: ComplaintClassification.Setting) -> bool:
@@ -191,7 +192,7 @@ def _print_ledger(title: str, ledger: Sequence[LedgerEntry]) -> None:
 def _party(entry: LedgerEntry) -> str:
     if entry.reason == TimeReason.TIME_REASON_WAITING_FOR_COORDINATOR:
         return translated("the coordinator")
-    return entry.region or translated("the customer")
+    return region_name(entry.region) or translated("the customer")
 
 
 def _minutes(amount: timedelta) -> timedelta:

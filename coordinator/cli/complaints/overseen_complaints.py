@@ -14,6 +14,7 @@ from gateway.api.coordinator.v1 import complaint_oversight_service_pb2 as contra
 from gateway.api.coordinator.v1.complaint_oversight_service_pb2_grpc import ComplaintOversightServiceStub
 from gateway.channels import invoke
 from gateway.languages import translated
+from gateway.terms import region_name
 from gateway.times import show_times_of
 
 _LARGEST_PAGE = 500
@@ -157,7 +158,7 @@ def raise_complaint(connection: Connection, docket: str, level: int, reason: str
         "{docket} is at level {level}; {region} is responsible",
         docket=raised.docket,
         level=raised.level,
-        region=raised.owner_region,
+        region=region_name(raised.owner_region),
     )
     click.echo(line)
 
@@ -194,6 +195,6 @@ def reclassify(connection: Connection, docket: str, category: str, reason: str, 
         "{docket} is of the category {category}; {region} is responsible",
         docket=response.complaint.docket,
         category=response.complaint.category,
-        region=response.complaint.owner_region,
+        region=region_name(response.complaint.owner_region),
     )
     click.echo(line)

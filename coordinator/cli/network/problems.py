@@ -34,6 +34,7 @@ from gateway.clock import from_timestamp
 from gateway.federation.problems import is_cause_known, was_down
 from gateway.languages import translated
 from gateway.terminal import tell_more
+from gateway.terms import region_name
 from gateway.times import show_times_of, told_if_set, told_time
 
 _LARGEST_PAGE = 500
@@ -169,7 +170,7 @@ def _print_outages(title: str, found: Sequence[Outage]) -> None:
     rows = [
         [
             _element(each.element),
-            each.region,
+            region_name(each.region),
             told_age(each.start_time, now),
             each.problem or each.planned_outage,
             translated("yes") if each.is_root_cause else "",
@@ -223,7 +224,7 @@ def _print_problem(problem: Problem, events: Sequence[NetworkEvent]) -> None:
             branch.add(Text(_event(each)))
     console().print(tree)
     affected = [
-        [each.region, str(each.customers), str(each.complaints), told_if_set(each.count_time)]
+        [region_name(each.region), str(each.customers), str(each.complaints), told_if_set(each.count_time)]
         for each in problem.affected
         if each.customers or each.complaints
     ]

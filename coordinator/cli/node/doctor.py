@@ -34,7 +34,7 @@ async def _all(sources: Sources, settings: CoordinatorSettings, clock: Clock) ->
     now = clock.now()
     data, port, database, etcd = await asyncio.gather(
         asyncio.to_thread(check_data, settings.data),
-        check_port(settings.listen, name, settings.credentials, clock),
+        check_port(settings.listen, name, settings.credentials),
         asyncio.to_thread(check_database, settings.database, migrations_of(*PACKAGES), _PROGRAM, clock),
         _etcd(settings, clock),
     )

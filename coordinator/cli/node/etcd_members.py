@@ -14,9 +14,11 @@ from google.protobuf.message import Message
 from coordinator.registry.etcd.settings import EtcdSettings
 from gateway.clock import Clock
 from gateway.doctor.findings import Finding, bad, good, not_checked, warning
-from gateway.doctor.peers import ANSWER_SECONDS, advice
+from gateway.doctor.peers import ANSWER_SECONDS, peer
 from gateway.languages import translated
+from gateway.reaching import Diagnosis
 from gateway.relay.transport import Unreachable
+from gateway.settings import host_of
 from gateway.tls import ChannelOptions, CredentialsUnusable, client_credentials
 
 LEAST_VERSION = (3, 5)
@@ -38,7 +40,7 @@ class Member:
     """How many members it says that the cluster has."""
     alarms: Sequence[str]
     milliseconds: float
-    failure: Unreachable | None
+    failure: Diagnosis | None
 
 
 async def check_etcd(settings: EtcdSettings, clock: Clock) -> list[Finding]:
@@ -48,11 +50,11 @@ async def check_etcd(settings: EtcdSettings, clock: Clock) -> list[Finding]:
     except CredentialsUnusable:
         told = translated("there is no certificate for etcd that can be used")
         return [not_checked(name, told) for name in (*(f"etcd {each}" for each in settings.endpoints), _quorum_name())]
-    members = await asyncio.gather(*(_look(endpoint, credentials) for endpoint in settings.endpoints))
+    members = await asyncio.gather(*(_look(endpoint, credentials, settings) for endpoint in settings.endpoints))
     return [*(_member(each) for each in members), _quorum(members)]
 
 
-async def _look(endpoint: str, credentials: grpc.ChannelCredentials) -> Member:
+async def _look(endpoint: str, credentials: grpc.ChannelCredentials, settings: EtcdSettings) -> Member:
     async with grpc.aio.secure_channel(endpoint, credentials, options=_OPTIONS) as channel:
         try:
             # The first call connects, and is not what is measured.
@@ -62,7 +64,9 @@ async def _look(endpoint: str, credentials: grpc.ChannelCredentials) -> Member:
             milliseconds = (time.perf_counter() - began) * 1000
             listed = await _ask(channel, "Cluster/MemberList", rpc_pb2.MemberListRequest(), rpc_pb2.MemberListResponse)
         except Unreachable as failure:
-            return Member(endpoint, None, 0, (), 0.0, failure)
+            server = peer(endpoint, host_of(endpoint).strip("[]"), settings.credentials)
+            found = await asyncio.to_thread(server.diagnosis, failure.status)
+            return Member(endpoint, None, 0, (), 0.0, found)
         return Member(endpoint, status, len(listed.members), await _alarms(channel, status), milliseconds, None)
 
 
@@ -92,8 +96,8 @@ async def _ask(channel: grpc.aio.Channel, method: str, request: Message, respons
 def _member(member: Member) -> Finding:
     name, status = f"etcd {member.endpoint}", member.status
     if status is None:
-        failure = member.failure or Unreachable(translated("no answer"))
-        return bad(name, str(failure), advice(failure))
+        failure = member.failure or Diagnosis(translated("no answer"), translated("ask again"))
+        return bad(name, failure.cause, failure.todo)
     role = translated("leader") if status.leader == status.header.member_id else translated("follower")
     found = translated(
         "version {version}, {role}, {milliseconds} ms, {size} MiB",

@@ -14,6 +14,7 @@ from gateway.api.types.v1.types_pb2 import Channel, Requester
 from gateway.clock import from_timestamp, to_timestamp
 from gateway.languages import translated
 from gateway.terminal import print_table
+from gateway.terms import category_name, region_name
 from gateway.times import told_time
 from gateway.words import word
 from region_node.cli.asking import answer_of
@@ -91,11 +92,11 @@ def escalations(
         [
             (
                 each.docket,
-                each.category or translated("not classified"),
+                category_name(each.category) or translated("not classified"),
                 _level(each.level),
                 word(each.trigger, _PREFIX),
                 told_time(each.due),
-                each.region,
+                region_name(each.region),
                 translated("to come") if each.is_to_come else translated("yes"),
             )
             for each in reached

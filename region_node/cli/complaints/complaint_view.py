@@ -30,6 +30,7 @@ from gateway.clock import from_timestamp
 from gateway.languages import in_language, translated
 from gateway.money import in_major_units
 from gateway.terminal import print_table
+from gateway.terms import category_name, region_name
 from gateway.times import told_time
 from gateway.words import word
 from region_node.cli.network.problem_view import told_cause
@@ -64,12 +65,12 @@ def print_list(complaints: Sequence[Complaint]) -> None:
         [
             (
                 each.docket,
-                each.request.category or translated("not classified"),
+                category_name(each.request.category) or translated("not classified"),
                 word(ComplaintState.Name(each.state), _STATE),
                 _level(each.level),
                 translated("nobody yet")
                 if is_with_nobody(each)
-                else f"{each.owner_region} {in_language(each.department)}",
+                else f"{region_name(each.owner_region)} {in_language(each.department)}",
                 told_time(each.expected_resolution_date),
             )
             for each in complaints
@@ -96,7 +97,7 @@ def print_told(complaint: Complaint) -> None:
             docket=complaint.docket,
             state=word(ComplaintState.Name(complaint.state), _STATE),
             level=complaint.level,
-            region=complaint.owner_region,
+            region=region_name(complaint.owner_region),
         )
         click.echo(told)
         _print_about_number(complaint)
@@ -105,7 +106,7 @@ def print_told(complaint: Complaint) -> None:
         "docket": complaint.docket,
         "state": word(ComplaintState.Name(complaint.state), _STATE),
         "level": complaint.level,
-        "region": complaint.owner_region,
+        "region": region_name(complaint.owner_region),
         "department": in_language(complaint.department),
     }
     if complaint.state in _NO_ANSWER_DUE:
@@ -126,7 +127,9 @@ def print_told(complaint: Complaint) -> None:
 def _print_about_number(complaint: Complaint) -> None:
     """That the number is nobody's: whoever filed it may have mistyped it."""
     if complaint.number_unassigned:
-        click.echo(translated("No customer of {region} has the number: check it.", region=complaint.home_region))
+        click.echo(
+            translated("No customer of {region} has the number: check it.", region=region_name(complaint.home_region))
+        )
     elif not complaint.home_region:
         click.echo(translated("The number is of no region of the federation: check it."))
 
@@ -181,11 +184,11 @@ def print_proposal(classification: ComplaintClassification) -> None:
     """What the words of the text speak for, and how surely; nothing where the category was named at filing."""
     if not classification.candidates:
         return
-    proposed = classification.proposed_category or translated("none clearly enough")
+    proposed = category_name(classification.proposed_category) or translated("none clearly enough")
     click.echo(translated("Proposed by its words: {category}", category=proposed))
     columns = [translated("category"), translated("confidence"), translated("words")]
     rows = [
-        (each.category, f"{each.confidence:.1%}", " ".join(word.text for word in each.words))
+        (category_name(each.category), f"{each.confidence:.1%}", " ".join(word.text for word in each.words))
         for each in classification.candidates
     ]
     print_table(columns, rows)
@@ -206,7 +209,7 @@ def print_remedy(complaint: Complaint) -> None:
     if money.awaiting_action:
         region = money.awaiting_region or translated("the federation")
         action = translated(money.awaiting_action)
-        click.echo(translated("Waits for {region}: {action}", region=region, action=action))
+        click.echo(translated("Waits for {region}: {action}", region=region_name(region), action=action))
     if money.error.reason:
         click.echo(translated("Not booked: {problem}", problem=in_language(money.error.message)))
     if money.note:
@@ -232,11 +235,13 @@ def print_ledger(ledger: Sequence[LedgerEntry]) -> None:
 def _party(entry: LedgerEntry) -> str:
     if entry.reason == TimeReason.TIME_REASON_WAITING_FOR_COORDINATOR:
         return translated("the coordinator")
-    return entry.region or translated("the customer")
+    return region_name(entry.region) or translated("the customer")
 
 
 def _item(case: Complaint, item: WorkItem) -> tuple[str, str, str, str]:
-    whose = f"{item.region} {in_language(item.department.name)}" if item.region else translated("nobody yet")
+    whose = (
+        f"{region_name(item.region)} {in_language(item.department.name)}" if item.region else translated("nobody yet")
+    )
     state = word(WorkItemState.Name(item.state), "WORK_ITEM_STATE_")
     if item.returned.reason:
         state = f"{state} ({word(ReturnReason.Name(item.returned.reason), 'RETURN_REASON_')})"
@@ -269,26 +274,26 @@ def happened(complaint: Complaint) -> Iterator[tuple[datetime, str, str]]:
         filed = translated("filed without a category")
     else:
         first = settings[0].category if settings else category
-        filed = translated("filed as {category}, {severity}", category=first, severity=severity)
-    yield from_timestamp(complaint.creation_date), complaint.handling_region, filed
+        filed = translated("filed as {category}, {severity}", category=category_name(first), severity=severity)
+    yield from_timestamp(complaint.creation_date), region_name(complaint.handling_region), filed
     for each in settings:
         if not _at_filing(each):
             by = word(ClassifiedBy.Name(each.set_by), "CLASSIFIED_BY_")
-            told = translated("classified as {category}: {by}", category=each.category, by=by)
+            told = translated("classified as {category}: {by}", category=category_name(each.category), by=by)
             yield from_timestamp(each.time), each.author, told
     for change in complaint.state_changes:
         reason = translated(change.reason)
         if change.estimated:
             reason = translated("{reason}; the time is an estimate", reason=reason)
         entered = f"{word(ComplaintState.Name(change.state), _STATE)} ({reason})"
-        yield from_timestamp(change.time), change.region, entered
+        yield from_timestamp(change.time), region_name(change.region), entered
     if complaint.HasField("returned"):
         returned = complaint.returned
         reason = word(ReturnReason.Name(returned.reason), "RETURN_REASON_")
         yield from_timestamp(returned.time), returned.author, translated("returned: {reason}", reason=reason)
     for raised in complaint.escalations:
         trigger = word(EscalationTrigger.Name(raised.trigger), "ESCALATION_TRIGGER_")
-        yield from_timestamp(raised.time), raised.region, f"{_level(raised.level)}: {trigger}"
+        yield from_timestamp(raised.time), region_name(raised.region), f"{_level(raised.level)}: {trigger}"
     for note in complaint.notes:
         yield from_timestamp(note.time), note.author, _said(note)
     for attachment in complaint.attachments:
@@ -312,9 +317,12 @@ def _said(note: ComplaintNote) -> str:
     if note.HasField("answer_time"):
         answered = told_time(note.answer_time)
         return translated(
-            "asks {region}, answered {time}: {text}", region=note.asks_region, time=answered, text=note.text
+            "asks {region}, answered {time}: {text}",
+            region=region_name(note.asks_region),
+            time=answered,
+            text=note.text,
         )
-    return translated("asks {region}, not answered yet: {text}", region=note.asks_region, text=note.text)
+    return translated("asks {region}, not answered yet: {text}", region=region_name(note.asks_region), text=note.text)
 
 
 def reason_of(reason: TimeReason.ValueType) -> str:

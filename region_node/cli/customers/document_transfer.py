@@ -29,11 +29,10 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import from_rpc_error
 from gateway.federation.documents import MEDIA_TYPES
 from gateway.languages import translated
-from gateway.tls import CredentialsUnusable
 from region_node.cli.connection import Target
 from region_node.cli.exits import NOT_KNOWN, REFUSED, leave
 from region_node.cli.imports.reconnecting import Note, keep_trying
-from region_node.cli.outcome import may_pass, told_by
+from region_node.cli.outcome import Stalled, may_pass, told_by
 
 CHUNK = 64 * 1024
 Tell = Callable[[grpc.aio.AioRpcError], None]
@@ -87,7 +86,7 @@ class Uploading(Generic[Q, A]):
                 while True:
                     read = await call.read()
                     if read is grpc.aio.EOF:
-                        raise unavailable(translated("the node ended the stream"))
+                        raise Stalled(translated("the node ended the stream"))
                     answer = cast("A", read)
                     if self._answer is not None and answer.received > self._answer.received:
                         note()
@@ -102,7 +101,7 @@ class Uploading(Generic[Q, A]):
             await call.read()
             raise
         except TimeoutError:
-            raise unavailable(translated("the node takes no bytes")) from None
+            raise Stalled(translated("the node takes no bytes")) from None
         finally:
             call.cancel()
 
@@ -165,7 +164,7 @@ class Downloading(Generic[R, S]):
                         note()
                         end.reschedule(asyncio.get_running_loop().time() + patience)
         except TimeoutError:
-            raise unavailable(translated("the node sends no bytes")) from None
+            raise Stalled(translated("the node sends no bytes")) from None
 
 
 def carried_out(target: Target, carry_out: Callable[[grpc.aio.Channel, Tell], Awaitable[T]]) -> T:
@@ -173,7 +172,7 @@ def carried_out(target: Target, carry_out: Callable[[grpc.aio.Channel, Tell], Aw
     again = translated("Run the same command again.")
 
     def tell(error: grpc.aio.AioRpcError) -> None:
-        click.echo(translated("{problem}; trying again", problem=told_by(error)), err=True)
+        click.echo(translated("{problem}; trying again", problem=told_by(error, target)), err=True)
 
     async def run() -> T:
         async with target.channel() as channel:
@@ -181,16 +180,9 @@ def carried_out(target: Target, carry_out: Callable[[grpc.aio.Channel, Tell], Aw
 
     try:
         return asyncio.run(run())
-    except CredentialsUnusable as error:
-        raise click.UsageError(str(error)) from error
     except grpc.aio.AioRpcError as error:
         if may_pass(error):
-            leave(f"{told_by(error)}\n{again}", NOT_KNOWN)
-        leave(translated("Refused: {problem}", problem=told_by(error)), REFUSED)
+            leave(f"{told_by(error, target)}\n{again}", NOT_KNOWN)
+        leave(translated("Refused: {problem}", problem=told_by(error, target)), REFUSED)
     except KeyboardInterrupt:
         leave(again, NOT_KNOWN)
-
-
-def unavailable(details: str) -> grpc.aio.AioRpcError:
-    """The failure of a node that is there and does not go on."""
-    return grpc.aio.AioRpcError(grpc.StatusCode.UNAVAILABLE, grpc.aio.Metadata(), grpc.aio.Metadata(), details=details)

@@ -18,6 +18,7 @@ from gateway.clock import from_timestamp, to_timestamp
 from gateway.errors import reason_name
 from gateway.languages import in_language, translated
 from gateway.terminal import print_table
+from gateway.terms import region_name
 from gateway.times import told_time
 from region_node.cli.connection import Target, connection_options, patience_option
 from region_node.cli.customers.document_transfer import (
@@ -383,7 +384,7 @@ def _row(document: api.RegisteredDocument) -> tuple[str, ...]:
 
 def _origin(counting: api.CountingDocument) -> str:
     if counting.document.register_id:
-        return translated("on file, {region}", region=counting.region)
+        return translated("on file, {region}", region=region_name(counting.region))
     return translated("brought")
 
 

@@ -18,7 +18,6 @@ from gateway.api.region.v1.sharing_service_pb2_grpc import SharingServiceStub
 from gateway.api.types.v1.types_pb2 import Applicant, Channel, Requester
 from gateway.clock import to_timestamp
 from gateway.languages import translated
-from gateway.tls import CredentialsUnusable
 from region_node.cli.connection import Target, connection_options
 from region_node.cli.customers.sharing_proof import WAYS, Proof, prove
 from region_node.cli.customers.sharing_report import (
@@ -424,13 +423,11 @@ def _run(asking: Asking, call: Call[T]) -> T:
 
     try:
         return asyncio.run(run())
-    except CredentialsUnusable as error:
-        raise click.UsageError(str(error)) from error
     except grpc.aio.AioRpcError as error:
         if not may_pass(error):
-            leave(translated("Refused: {problem}", problem=told_by(error)), REFUSED)
+            leave(translated("Refused: {problem}", problem=told_by(error, asking.target)), REFUSED)
         again = translated("Ask again with --request-id {id}.", id=asking.request_id) if asking.request_id else ""
-        leave(f"{told_by(error)}\n{again}".strip(), NOT_KNOWN)
+        leave(f"{told_by(error, asking.target)}\n{again}".strip(), NOT_KNOWN)
 
 
 def _print(asking: Asking, answer: T, show: Callable[[T], None]) -> None:

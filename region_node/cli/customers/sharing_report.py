@@ -11,6 +11,7 @@ from gateway.errors import reason_name
 from gateway.languages import in_language, translated
 from gateway.money import in_major_units
 from gateway.terminal import print_table
+from gateway.terms import region_name
 from gateway.times import told_if_set
 from gateway.words import word
 
@@ -60,7 +61,7 @@ def print_record(answer: api.ReadSharedCustomerResponse) -> None:
     click.echo(
         translated(
             "From {region}, for {purpose} alone; grant: {grant}",
-            region=record.region,
+            region=region_name(record.region),
             purpose=record.purpose,
             grant=record.grant_id or translated("none"),
         )
@@ -138,7 +139,7 @@ def print_disclosures(answer: api.ListDisclosuresResponse) -> None:
         [
             told_if_set(each.time),
             _what(each),
-            each.region,
+            region_name(each.region),
             _who(each),
             in_language(each.purpose_title),
             _basis(each),

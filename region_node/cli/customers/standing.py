@@ -12,7 +12,6 @@ from google.protobuf.message import Message
 
 from gateway.api.region.v1 import erasure_service_pb2 as api
 from gateway.languages import translated
-from gateway.tls import CredentialsUnusable
 from region_node.cli.connection import Target, connection_options
 from region_node.cli.exits import NOT_KNOWN, leave
 from region_node.cli.methods import operator_methods
@@ -173,7 +172,7 @@ def _reason_of(reason: str) -> api.ErasureReason.ValueType:
 def _call(target: Target, name: str, request: Message) -> Message:
     """The answer; ends the command where there is none."""
     method = operator_methods()[f"ErasureService.{name}"]
-    teller = Teller(method, request)
+    teller = Teller(target, method, request)
 
     async def run() -> Message | Failure:
         async with target.channel() as channel:
@@ -185,8 +184,6 @@ def _call(target: Target, name: str, request: Message) -> Message:
 
     try:
         answer = asyncio.run(run())
-    except CredentialsUnusable as error:
-        raise click.UsageError(str(error)) from error
     except KeyboardInterrupt:
         leave(teller.interrupted().text, NOT_KNOWN)
     if isinstance(answer, Failure):

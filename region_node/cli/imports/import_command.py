@@ -3,11 +3,9 @@
 import asyncio
 from collections.abc import Callable
 
-import click
 import grpc
 
 from gateway.languages import translated
-from gateway.tls import CredentialsUnusable
 from region_node.cli.connection import Target
 from region_node.cli.customers.line_file import LineFile, LineFileUnusable
 from region_node.cli.exits import NOT_KNOWN, REFUSED
@@ -26,18 +24,19 @@ def run_import(
     """Imports the file; why it did not come to its end, and the exit code."""
     again = translated("Run the same command again: it goes on after the last line that is done.")
 
+    def tell_away(error: grpc.aio.AioRpcError) -> None:
+        report.interrupted(told_by(error, target))
+
     async def run() -> None:
         async with target.channel() as channel:
-            await FileImport(file, work(channel), report).run(patience, report.interrupted)
+            await FileImport(file, work(channel), report).run(patience, tell_away)
 
     try:
         asyncio.run(run())
-    except CredentialsUnusable as error:
-        raise click.UsageError(str(error)) from error
     except LineFileUnusable as error:
         return f"{error}\n{again}", NOT_KNOWN
     except grpc.aio.AioRpcError as error:
-        problem = told_by(error)
+        problem = told_by(error, target)
         if may_pass(error):
             return f"{problem}\n{again}", NOT_KNOWN
         return translated("Refused: {problem}", problem=problem), REFUSED

@@ -9,7 +9,6 @@ from types import TracebackType
 from typing import IO, Generic, Protocol, Self, TypeVar
 
 import click
-import grpc
 
 from gateway.api.region.v1.customer_service_pb2 import RejectedLine
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -18,7 +17,6 @@ from gateway.errors import reason_name, text
 from gateway.languages import in_language, translated
 from region_node.cli.customers.line_file import Line, LineFile
 from region_node.cli.imports.column_map import Problem
-from region_node.cli.outcome import told_by
 from region_node.cli.progress import line_progress
 
 _SHOWN = 10  # lines that were not taken and are shown with their reasons; the file of rejects has them all
@@ -135,9 +133,8 @@ class ImportReport(Generic[M, R]):
         """The cells of a row without what an import wrote in front of it that has rejected it before."""
         return cells[len(_COLUMNS) :] if tuple(self._file.header[: len(_COLUMNS)]) == _COLUMNS else cells
 
-    def interrupted(self, error: grpc.aio.AioRpcError) -> None:
+    def interrupted(self, problem: str) -> None:
         """Tells that the node is away and that it goes on by itself."""
-        problem = told_by(error)
         told = translated("The node is away, it is tried again: {problem}", problem=problem)
         self._progress.console.print(told, markup=False, highlight=False, soft_wrap=True)
 

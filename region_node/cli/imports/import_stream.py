@@ -14,6 +14,7 @@ from gateway.languages import translated
 from region_node.cli.customers.line_file import Line, LineFile, LineFileUnusable
 from region_node.cli.imports.import_report import ImportReport, M, R
 from region_node.cli.imports.reconnecting import Note, keep_trying
+from region_node.cli.outcome import Stalled
 
 _PIECE = 250  # lines in a message: one transaction, for whose time the node does nothing else
 
@@ -70,7 +71,7 @@ class FileImport(Generic[M, Q, R]):
                         note()
                         end.reschedule(loop.time() + patience)
         except TimeoutError:
-            raise _unavailable(translated("the node takes no lines")) from None
+            raise Stalled(translated("the node takes no lines")) from None
         stream.require_whole()
 
 
@@ -131,7 +132,7 @@ class _Stream(Generic[M, Q, R]):
         if self._unreadable is not None:
             raise self._unreadable
         if self._file.count and self._done < self._file.last_line:
-            raise _unavailable(translated("the node ended the stream"))
+            raise Stalled(translated("the node ended the stream"))
 
     def _settle(self, done: int) -> None:
         """Tells the report of all lines up to one."""
@@ -142,7 +143,3 @@ class _Stream(Generic[M, Q, R]):
                 self._report.reject(line, rejected)
             else:
                 self._report.accept(line)
-
-
-def _unavailable(details: str) -> grpc.aio.AioRpcError:
-    return grpc.aio.AioRpcError(grpc.StatusCode.UNAVAILABLE, grpc.aio.Metadata(), grpc.aio.Metadata(), details=details)

@@ -21,6 +21,7 @@ from gateway.clock import from_timestamp
 from gateway.languages import in_language, translated
 from gateway.money import in_major_units
 from gateway.terminal import print_table
+from gateway.terms import region_name
 from gateway.times import told_if_set, told_time
 from gateway.words import word
 from region_node.faults.outages import due_of
@@ -40,7 +41,8 @@ def print_list(faults: Sequence[Fault]) -> None:
         translated("due"),
     ]
     rows = [
-        (each.id, _place(each), _severity(each), _state(each), each.owner_region, _still_due(each)) for each in faults
+        (each.id, _place(each), _severity(each), _state(each), region_name(each.owner_region), _still_due(each))
+        for each in faults
     ]
     print_table(columns, rows)
 
@@ -53,14 +55,21 @@ def print_places(places: Sequence[FoundPlace]) -> None:
         about, kind = each.object, each.object.WhichOneof("object") or ""
         kinds = {"site": translated("site"), "link": translated("link"), "service": translated("service")}
         name, rural = in_language(each.name), translated("in the countryside") if each.rural else ""
-        rows.append((kinds.get(kind, ""), about.site or about.link or about.service, name, each.region, rural))
+        rows.append(
+            (kinds.get(kind, ""), about.site or about.link or about.service, name, region_name(each.region), rural)
+        )
     print_table(columns, rows)
 
 
 def print_told(fault: Fault) -> None:
     """How a fault stands, in a line: what the customer is told at reporting, and later whether it still goes on."""
     if fault.state not in UNREPAIRED:
-        words = {"fault": fault.id, "state": _state(fault), "severity": _severity(fault), "region": fault.owner_region}
+        words = {
+            "fault": fault.id,
+            "state": _state(fault),
+            "severity": _severity(fault),
+            "region": region_name(fault.owner_region),
+        }
         click.echo(translated("{fault}: {state}, {severity}; in {region}", **words))
         return
     told = translated(
@@ -68,7 +77,7 @@ def print_told(fault: Fault) -> None:
         fault=fault.id,
         state=_state(fault),
         severity=_severity(fault),
-        region=fault.owner_region,
+        region=region_name(fault.owner_region),
         due=told_time(fault.expected_resolution_date),
     )
     click.echo(told)
@@ -157,7 +166,7 @@ def _happened(fault: Fault) -> Iterator[tuple[datetime, str, str]]:
     """When, who, what."""
     for change in fault.state_changes:
         told = f"{word(FaultState.Name(change.state), _STATE)} ({translated(change.reason)})"
-        yield from_timestamp(change.time), change.region, told
+        yield from_timestamp(change.time), region_name(change.region), told
     for note in fault.notes:
         yield from_timestamp(note.time), note.author, note.text
     for each in fault.repair.milestones:
@@ -165,9 +174,13 @@ def _happened(fault: Fault) -> Iterator[tuple[datetime, str, str]]:
         yield from_timestamp(each.time), each.author, reached
     for outage in fault.outages:
         if outage.HasField("breach_time"):
-            yield from_timestamp(outage.breach_time), fault.owner_region, translated("the limit has passed")
+            yield (
+                from_timestamp(outage.breach_time),
+                region_name(fault.owner_region),
+                translated("the limit has passed"),
+            )
         if outage.HasField("waiver"):
-            yield from_timestamp(outage.waiver.time), fault.home_region, translated("rent given back")
+            yield from_timestamp(outage.waiver.time), region_name(fault.home_region), translated("rent given back")
     if fault.HasField("review"):
         yield from_timestamp(fault.review.time), fault.review.author, fault.review.summary
 

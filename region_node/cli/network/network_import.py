@@ -17,13 +17,12 @@ import grpc
 from gateway.api.region.v1.alarm_service_pb2 import RejectedItem
 from gateway.errors import reason_name
 from gateway.languages import in_language, translated
-from gateway.tls import CredentialsUnusable
 from region_node.cli.connection import Target
 from region_node.cli.exits import NOT_KNOWN, REFUSED
 from region_node.cli.imports.import_report import require_other_file
 from region_node.cli.imports.reconnecting import Note, keep_trying
 from region_node.cli.network.network_file import Item, M, NetworkFile, NetworkFileUnusable
-from region_node.cli.outcome import may_pass, told_by
+from region_node.cli.outcome import Stalled, may_pass, told_by
 
 source_option = click.option(
     "--source",
@@ -133,11 +132,11 @@ class _Import(Generic[M, Q, A]):
                         begun.set_result(answer.last_sequence)
                     end.reschedule(loop.time() + patience)
         except TimeoutError:
-            raise _unavailable(translated("the node takes no lines")) from None
+            raise Stalled(translated("the node takes no lines")) from None
         if self._unreadable is not None:
             raise self._unreadable
         if self._report.done < self._file.count:
-            raise _unavailable(translated("the node ended the stream"))
+            raise Stalled(translated("the node ended the stream"))
 
     async def _requests(self, begun: asyncio.Future[int], waiting: dict[int, Item[M]]) -> AsyncIterator[Q]:
         yield self._kind.opening(self._file.source)
@@ -192,7 +191,9 @@ def _run(target: Target, work: _Import[M, Q, A], patience: float) -> tuple[str, 
     again = translated("Run the same command again: it goes on after the last line that is done.")
 
     def away(error: grpc.aio.AioRpcError) -> None:
-        click.echo(translated("The node is away, it is tried again: {problem}", problem=told_by(error)), err=True)
+        click.echo(
+            translated("The node is away, it is tried again: {problem}", problem=told_by(error, target)), err=True
+        )
 
     async def run() -> None:
         async with target.channel() as channel:
@@ -200,16 +201,14 @@ def _run(target: Target, work: _Import[M, Q, A], patience: float) -> tuple[str, 
 
     try:
         asyncio.run(run())
-    except CredentialsUnusable as error:
-        raise click.UsageError(str(error)) from error
     except NetworkFileUnusable as error:
         raise click.UsageError(str(error)) from error
     except (OSError, ValueError) as error:
         return f"{error}\n{again}", NOT_KNOWN
     except grpc.aio.AioRpcError as error:
         if may_pass(error):
-            return f"{told_by(error)}\n{again}", NOT_KNOWN
-        return translated("Refused: {problem}", problem=told_by(error)), REFUSED
+            return f"{told_by(error, target)}\n{again}", NOT_KNOWN
+        return translated("Refused: {problem}", problem=told_by(error, target)), REFUSED
     except KeyboardInterrupt:
         return again, NOT_KNOWN
     return "", 0
@@ -231,7 +230,3 @@ def _is_another(file: NetworkFile[M], last: int) -> str:
         last=last,
         source=file.source,
     )
-
-
-def _unavailable(details: str) -> grpc.aio.AioRpcError:
-    return grpc.aio.AioRpcError(grpc.StatusCode.UNAVAILABLE, grpc.aio.Metadata(), grpc.aio.Metadata(), details=details)

@@ -143,7 +143,7 @@ def import_file(target: Target, file: Path, staff_id: str, channel: str) -> None
       3  the node went away before the end: run it again
     """
     requester, rows = requester_of(staff_id, channel), _read(file)
-    taken = _ask(target, lambda node: _import(node, rows, requester))
+    taken = _ask(target, lambda node: _import(target, node, rows, requester))
     click.echo(translated("{count} bound, {new} of them new", count=taken.bound, new=taken.new))
     if taken.refused:
         told = [translated("line {line}: {problem}", line=line, problem=problem) for line, problem in taken.refused]
@@ -164,7 +164,7 @@ _Row = tuple[int, api.LineBinding]
 """The number of a line of a file, and what it says."""
 
 
-async def _import(node: ProblemServiceStub, rows: Sequence[_Row], requester: Requester) -> _Taken:
+async def _import(target: Target, node: ProblemServiceStub, rows: Sequence[_Row], requester: Requester) -> _Taken:
     taken, waiting = _Taken(), [rows[first : first + _AT_ONCE] for first in range(0, len(rows), _AT_ONCE)][::-1]
     while waiting and len(taken.refused) < _MOST_REFUSED:
         some = waiting.pop()
@@ -175,7 +175,7 @@ async def _import(node: ProblemServiceStub, rows: Sequence[_Row], requester: Req
             if may_pass(error) or not _is_of_one(error):
                 raise
             if len(some) == 1:
-                taken.refused.append((some[0][0], told_by(error)))
+                taken.refused.append((some[0][0], told_by(error, target)))
             else:  # all of it or nothing is bound: which line it was is found by halves
                 waiting += [some[len(some) // 2 :], some[: len(some) // 2]]
             continue

@@ -11,6 +11,7 @@ from gateway.clock import from_timestamp
 from gateway.errors import reason_name
 from gateway.languages import translated
 from gateway.terminal import print_table
+from gateway.terms import region_name
 from gateway.times import told_time
 from gateway.words import word
 
@@ -30,7 +31,7 @@ def print_list(requests: Sequence[SupportRequest]) -> None:
             each.id,
             each.inquiry.service,
             _state(each.state),
-            each.owner_region,
+            region_name(each.owner_region),
             told_time(each.creation_date),
             each.inquiry.subject,
         )
@@ -45,7 +46,7 @@ def print_told(request: SupportRequest) -> None:
         "{request}: {state}; the region at fault is {region}",
         request=request.id,
         state=_state(request.state),
-        region=request.owner_region,
+        region=region_name(request.owner_region),
     )
     click.echo(told)
 
@@ -89,7 +90,10 @@ def print_request(request: SupportRequest) -> None:
 def print_experts(experts: Sequence[Expert]) -> None:
     """One line for each expert."""
     columns = [translated("region"), translated("staff id"), translated("skills"), translated("sites")]
-    rows = [(each.region, each.staff_id, " ".join(each.skills), " ".join(each.sites) or "-") for each in experts]
+    rows = [
+        (region_name(each.region), each.staff_id, " ".join(each.skills), " ".join(each.sites) or "-")
+        for each in experts
+    ]
     print_table(columns, rows)
 
 
@@ -102,13 +106,18 @@ def print_spares(spares: Sequence[Spare]) -> None:
         translated("model"),
         translated("count"),
     ]
-    print_table(columns, [(each.region, each.site, each.part_number, each.model, str(each.count)) for each in spares])
+    print_table(
+        columns,
+        [(region_name(each.region), each.site, each.part_number, each.model, str(each.count)) for each in spares],
+    )
 
 
 def print_unanswered(unanswered: Sequence[SupportUnanswered]) -> None:
     """The regions that did not answer, on standard error."""
     for each in unanswered:
-        told = translated("No answer from {region}: {reason}", region=each.region, reason=reason_name(each.reason))
+        told = translated(
+            "No answer from {region}: {reason}", region=region_name(each.region), reason=reason_name(each.reason)
+        )
         click.echo(told, err=True)
 
 
@@ -116,7 +125,8 @@ def _why(request: SupportRequest) -> str:
     finding = request.finding
     if not finding.link:
         return translated(
-            "No link breaches its share: the region that runs the service is {region}.", region=finding.region
+            "No link breaches its share: the region that runs the service is {region}.",
+            region=region_name(finding.region),
         )
     return translated(
         "{link} breaches its share the most: {figure} {measured}, share {share}; {region} maintains it.",
@@ -124,7 +134,7 @@ def _why(request: SupportRequest) -> str:
         figure=word(SupportFigure.Name(finding.figure), "SUPPORT_FIGURE_"),
         measured=finding.measured,
         share=finding.share,
-        region=finding.region,
+        region=region_name(finding.region),
     )
 
 

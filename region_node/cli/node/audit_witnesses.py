@@ -17,6 +17,7 @@ from gateway.api.relay.v1.relay_pb2_grpc import RelayServiceStub
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.channels import Dialer, invoke
 from gateway.clock import Clock, SystemClock, from_timestamp, to_microseconds
+from gateway.doctor.peers import peer, unreached
 from gateway.errors import Refused
 from gateway.federation.current import CurrentFederation
 from gateway.federation.witnesses import may_witness, witnesses_of
@@ -113,7 +114,7 @@ class Witnesses:
                     translated(
                         "Coordinator {coordinator} gave no audit head: {problem}",
                         coordinator=coordinator,
-                        problem=refusal(answer),
+                        problem=await self._problem(coordinator, answer),
                     )
                 )
             elif isinstance(answer, BaseException):
@@ -130,6 +131,10 @@ class Witnesses:
             stub = FederationServiceStub(channel)
             response = await invoke(stub.GetAuditHead, GetAuditHeadRequest(), _TIMEOUT)
         return response.audit_head if response.HasField("audit_head") else None
+
+    async def _problem(self, coordinator: str, failure: Refused | Unreachable) -> str:
+        name = server_name(Role.ROLE_COORDINATOR, "", self._settings.federation)
+        return (await unreached("", peer(coordinator, name, self._settings.credentials), failure)).found
 
     def _proven(self, coordinator: str, told: AuditHead | None) -> chain.Head | None:
         """The head, if this region signed it."""

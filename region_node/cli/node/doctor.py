@@ -12,18 +12,18 @@ from gateway.api.federation.v1.federation_pb2 import MemberState, WatchRequest, 
 from gateway.api.federation.v1.federation_pb2_grpc import FederationServiceStub
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.channels import Dialer
 from gateway.clock import Clock, SystemClock, from_timestamp
 from gateway.doctor.certificates import check_credentials, check_signing
 from gateway.doctor.commands import doctor_command
 from gateway.doctor.database import check_database
 from gateway.doctor.findings import Finding, bad, good, not_checked, warning
 from gateway.doctor.machine import check_data
-from gateway.doctor.peers import ANSWER_SECONDS, advice, check_port, clock_finding, health, status_name
+from gateway.doctor.peers import ANSWER_SECONDS, check_port, clock_finding, health, peer, status_name, unreached
 from gateway.doctor.region_keys import check_region_keys
 from gateway.errors import Refused, from_rpc_error
 from gateway.identity import Identity, server_name
-from gateway.languages import refusal, translated
+from gateway.languages import translated
+from gateway.reaching import Server
 from gateway.relay.transport import Unreachable
 from gateway.settings import Sources
 from gateway.store.schema import migrations_of
@@ -51,12 +51,12 @@ async def _all(sources: Sources, settings: RegionSettings, clock: Clock) -> Sequ
     now = clock.now()
     groups = await asyncio.gather(
         asyncio.to_thread(check_data, settings.data),
-        _alone(check_port(settings.listen, name, credentials, clock)),
+        _alone(check_port(settings.listen, name, credentials)),
         asyncio.to_thread(check_database, settings.database, migrations_of(*PACKAGES), _PROGRAM, clock),
         asyncio.to_thread(check_escalations, settings),
         *(_check_coordinator(endpoint, settings, clock) for endpoint in settings.coordinators),
         *(
-            _alone(_check_provider(kind, provider, settings, clock))
+            _alone(_check_provider(kind, provider, settings))
             for kind, provider in (
                 (translated("fulfilment system"), settings.providers.fulfilment),
                 (translated("notification system"), settings.providers.notification),
@@ -79,21 +79,22 @@ async def _alone(finding: Coroutine[Any, Any, Finding]) -> list[Finding]:
 
 
 async def _check_provider(
-    kind: str, provider: FulfilmentSettings | NotificationSettings, settings: RegionSettings, clock: Clock
+    kind: str, provider: FulfilmentSettings | NotificationSettings, settings: RegionSettings
 ) -> Finding:
     """Whether a system of the region's own is reached under its name, and serves."""
     name = f"{kind} {provider.endpoint}"
+    server = peer(
+        provider.endpoint, provider_name(settings.federation, settings.region, provider), settings.credentials
+    )
     try:
-        channel = Dialer(settings.credentials, clock).dial(
-            provider.endpoint, provider_name(settings.federation, settings.region, provider)
-        )
+        channel = server.channel()
     except CredentialsUnusable:
         return not_checked(name, translated("the node has no certificate that can be used"))
     async with channel:
         try:
             status = await health(channel)
         except (Unreachable, Refused) as failure:
-            return bad(name, refusal(failure), advice(failure))
+            return await unreached(name, server, failure)
     if status != HealthCheckResponse.SERVING:
         return bad(
             name,
@@ -110,10 +111,9 @@ async def _check_coordinator(endpoint: str, settings: RegionSettings, clock: Clo
         translated("clock against {name}", name=endpoint),
     )
     sealing = sealing_name(endpoint)
+    server = peer(endpoint, server_name(Role.ROLE_COORDINATOR, "", settings.federation), settings.credentials)
     try:
-        channel = Dialer(settings.credentials, clock).dial(
-            endpoint, server_name(Role.ROLE_COORDINATOR, "", settings.federation)
-        )
+        channel = server.channel()
     except CredentialsUnusable:
         told = translated("the node has no certificate that can be used")
         return [not_checked(each, told) for each in (name, clock_name, sealing)]
@@ -130,7 +130,7 @@ async def _check_coordinator(endpoint: str, settings: RegionSettings, clock: Clo
             between = clock.now() - before
         except (Unreachable, Refused) as failure:
             told = translated("the coordinator gave no answer")
-            return [_failed(name, failure), *(not_checked(each, told) for each in (clock_name, sealing))]
+            return [await _failed(name, server, failure), *(not_checked(each, told) for each in (clock_name, sealing))]
     if response is None:
         todo = translated("apply a configuration: `coordinator federation apply`")
         return [
@@ -163,7 +163,7 @@ async def _first_state(channel: grpc.aio.Channel) -> WatchResponse | None:
             return None
         if (refused := from_rpc_error(error)) is not None:
             raise refused from None
-        raise Unreachable(f"{error.code().name}: {error.details()}") from None
+        raise Unreachable(f"{error.code().name}: {error.details()}", error.code().name) from None
     finally:
         call.cancel()
 
@@ -180,11 +180,11 @@ def _standing(name: str, response: WatchResponse, region: str) -> Finding:
     return good(name, translated("{revision}; this region is {state}", revision=revision, state=told))
 
 
-def _failed(name: str, failure: Unreachable | Refused) -> Finding:
+async def _failed(name: str, server: Server, failure: Unreachable | Refused) -> Finding:
     if isinstance(failure, Refused) and failure.reason == Reason.REASON_REGION_SUSPENDED:
         todo = translated("ask the administrator why: `coordinator regions list` tells the note")
         return warning(name, translated("SERVING; this region is suspended"), todo)
-    return bad(name, refusal(failure), advice(failure))
+    return await unreached(name, server, failure)
 
 
 def _beyond(error: timedelta, between: timedelta) -> timedelta:

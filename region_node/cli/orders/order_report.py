@@ -6,14 +6,11 @@ from collections import Counter
 from pathlib import Path
 from types import TracebackType
 
-import grpc
-
 from gateway.languages import in_language, translated
 from region_node.cli.exits import NOT_KNOWN, REFUSED
 from region_node.cli.orders.order_file import OrderFile
 from region_node.cli.orders.order_submission import ACCEPTED, INVALID, NOT_SENT, UNKNOWN, Outcome
 from region_node.cli.orders.order_submission import REFUSED as REFUSED_LINE
-from region_node.cli.outcome import told_by
 from region_node.cli.progress import line_progress
 from region_node.orders.rules import REJECTED, state_name
 
@@ -64,9 +61,8 @@ class OrderReport:
         if outcome.outcome in (ACCEPTED, REFUSED_LINE, INVALID):
             self._progress.advance(self._task)
 
-    def interrupted(self, error: grpc.aio.AioRpcError) -> None:
+    def interrupted(self, problem: str) -> None:
         """Tells that the node is away and that it goes on by itself."""
-        problem = told_by(error)
         told = translated("The node is away, it is tried again: {problem}", problem=problem)
         self._progress.console.print(told, markup=False, highlight=False, soft_wrap=True)
 

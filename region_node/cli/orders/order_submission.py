@@ -15,6 +15,7 @@ from gateway.errors import is_temporary, reason_name
 from gateway.languages import translated
 from region_node.cli.imports.reconnecting import Note, keep_trying
 from region_node.cli.orders.order_file import Line, OrderFile
+from region_node.cli.outcome import Stalled
 from region_node.orders.rules import state_name
 
 _UNDER_WAY = 256  # lines that are sent and not answered: more than the node takes in at a time, so that it never waits
@@ -65,12 +66,12 @@ class Submission:
                             note()
                             end.reschedule(asyncio.get_running_loop().time() + patience)
             except TimeoutError:
-                raise _unavailable(translated("the node takes no order")) from None
+                raise Stalled(translated("the node takes no order")) from None
             finally:
                 self._attempt += 1
                 self._changed.set()
             if self._under_way or self._waiting or self._later:
-                raise _unavailable(translated("the node ended the stream"))
+                raise Stalled(translated("the node ended the stream"))
 
         await keep_trying(attempt, patience, tell)
 
@@ -157,7 +158,3 @@ def _outcome(line: Line, response: SubmitOrdersResponse) -> Outcome:
         reason=reason_name(order.error.reason) if is_rejected else "",
         message=order.error.message if is_rejected else None,
     )
-
-
-def _unavailable(details: str) -> grpc.aio.AioRpcError:
-    return grpc.aio.AioRpcError(grpc.StatusCode.UNAVAILABLE, grpc.aio.Metadata(), grpc.aio.Metadata(), details=details)

@@ -15,7 +15,6 @@ from gateway.api.region.v1.order_service_pb2_grpc import OrderServiceStub
 from gateway.api.types.v1.types_pb2 import Channel, Requester
 from gateway.files import replace_file
 from gateway.languages import translated
-from gateway.tls import CredentialsUnusable
 from region_node.cli.connection import CHANNELS, Target, connection_options, patience_option
 from region_node.cli.exits import NOT_KNOWN, REFUSED, leave
 from region_node.cli.imports.reconnecting import Note, keep_trying
@@ -116,15 +115,13 @@ def _run_submission(target: Target, file: OrderFile, told: OrderReport, patience
     async def run() -> None:
         async with target.channel() as channel:
             submissions.append(Submission(file, OrderServiceStub(channel), told.add))
-            await submissions[0].run(patience, told.interrupted)
+            await submissions[0].run(patience, lambda error: told.interrupted(told_by(error, target)))
 
     problem = ""
     try:
         asyncio.run(run())
-    except CredentialsUnusable as error:
-        raise click.UsageError(str(error)) from error
     except grpc.aio.AioRpcError as error:
-        problem = told_by(error)
+        problem = told_by(error, target)
         told.is_denied = not may_pass(error)
         problem = translated("Refused: {problem}", problem=problem) if told.is_denied else f"{problem}\n{again}"
     except KeyboardInterrupt:
@@ -164,6 +161,10 @@ def events(target: Target, token_file: Path, only_past: bool, patience: float) -
       3  the node is away; run the same command again
     """
 
+    def tell_away(error: grpc.aio.AioRpcError) -> None:
+        problem = told_by(error, target)
+        click.echo(translated("The node is away, it is tried again: {problem}", problem=problem), err=True)
+
     async def run() -> None:
         async with target.channel() as channel:
             feed = OrderEventServiceStub(channel)
@@ -171,18 +172,16 @@ def events(target: Target, token_file: Path, only_past: bool, patience: float) -
             async def attempt(note: Note) -> None:
                 await _print_events(feed, token_file, only_past, note)
 
-            await keep_trying(attempt, patience, _tell_away)
+            await keep_trying(attempt, patience, tell_away)
 
     try:
         asyncio.run(run())
-    except CredentialsUnusable as error:
-        raise click.UsageError(str(error)) from error
     except BrokenPipeError:
         raise  # whoever reads what is printed has enough: the file is not to blame
     except (OSError, UnicodeError) as error:
         raise click.UsageError(f"{token_file}: {error}") from error
     except grpc.aio.AioRpcError as error:
-        leave(told_by(error), NOT_KNOWN if may_pass(error) else REFUSED)
+        leave(told_by(error, target), NOT_KNOWN if may_pass(error) else REFUSED)
     except KeyboardInterrupt:
         return
 
@@ -203,7 +202,3 @@ async def _print_events(feed: OrderEventServiceStub, token_file: Path, only_past
             token = message.token
             replace_file(token_file, f"{token}\n".encode("ascii"))
         note()
-
-
-def _tell_away(error: grpc.aio.AioRpcError) -> None:
-    click.echo(translated("The node is away, it is tried again: {problem}", problem=told_by(error)), err=True)

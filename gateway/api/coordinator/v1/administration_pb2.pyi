@@ -6,6 +6,7 @@ What administrators do."""
 from collections import abc as _abc
 from gateway.api.federation.v1 import configuration_pb2 as _configuration_pb2
 from gateway.api.federation.v1 import federation_pb2 as _federation_pb2
+from gateway.api.federation.v1 import terms_pb2 as _terms_pb2
 from gateway.api.region.v1 import audit_service_pb2 as _audit_service_pb2
 from gateway.api.region.v1 import order_pb2 as _order_pb2
 from gateway.api.region.v1 import oversight_service_pb2 as _oversight_service_pb2
@@ -606,3 +607,44 @@ class Sighting(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Sighting: _TypeAlias = Sighting  # noqa: Y015
+
+@_typing.final
+class GetTermsRequest(_message.Message):
+    """Asks for the names of the federation."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetTermsRequest: _TypeAlias = GetTermsRequest  # noqa: Y015
+
+@_typing.final
+class GetTermsResponse(_message.Message):
+    """The names of the federation."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TERMS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def terms(self) -> _terms_pb2.Terms:
+        """Empty before the first configuration."""
+
+    def __init__(
+        self,
+        *,
+        terms: _terms_pb2.Terms | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["terms", b"terms"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["terms", b"terms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetTermsResponse: _TypeAlias = GetTermsResponse  # noqa: Y015

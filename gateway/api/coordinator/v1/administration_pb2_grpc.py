@@ -205,6 +205,11 @@ class ConfigurationServiceStub:
                 request_serializer=gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.GetConfigurationRequest.SerializeToString,
                 response_deserializer=gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.GetConfigurationResponse.FromString,
                 _registered_method=True)
+        self.GetTerms = channel.unary_unary(
+                '/gateway.api.coordinator.v1.ConfigurationService/GetTerms',
+                request_serializer=gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.GetTermsRequest.SerializeToString,
+                response_deserializer=gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.GetTermsResponse.FromString,
+                _registered_method=True)
         self.ApplyConfiguration = channel.unary_unary(
                 '/gateway.api.coordinator.v1.ConfigurationService/ApplyConfiguration',
                 request_serializer=gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.ApplyConfigurationRequest.SerializeToString,
@@ -218,6 +223,13 @@ class ConfigurationServiceServicer:
 
     def GetConfiguration(self, request, context):
         """Gives the configuration in force.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetTerms(self, request, context):
+        """Gives what people call regions and categories of complaints, and the zones of the regions' times.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -237,6 +249,11 @@ def add_ConfigurationServiceServicer_to_server(servicer, server):
                     servicer.GetConfiguration,
                     request_deserializer=gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.GetConfigurationRequest.FromString,
                     response_serializer=gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.GetConfigurationResponse.SerializeToString,
+            ),
+            'GetTerms': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetTerms,
+                    request_deserializer=gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.GetTermsRequest.FromString,
+                    response_serializer=gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.GetTermsResponse.SerializeToString,
             ),
             'ApplyConfiguration': grpc.unary_unary_rpc_method_handler(
                     servicer.ApplyConfiguration,
@@ -272,6 +289,33 @@ class ConfigurationService:
             '/gateway.api.coordinator.v1.ConfigurationService/GetConfiguration',
             gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.GetConfigurationRequest.SerializeToString,
             gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.GetConfigurationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetTerms(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.api.coordinator.v1.ConfigurationService/GetTerms',
+            gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.GetTermsRequest.SerializeToString,
+            gateway_dot_api_dot_coordinator_dot_v1_dot_administration__pb2.GetTermsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -62,6 +62,8 @@ class ConfigurationServiceStub:
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetConfiguration: _aio.UnaryUnaryMultiCallable[_administration_pb2.GetConfigurationRequest, _administration_pb2.GetConfigurationResponse]
     """Gives the configuration in force."""
+    GetTerms: _aio.UnaryUnaryMultiCallable[_administration_pb2.GetTermsRequest, _administration_pb2.GetTermsResponse]
+    """Gives what people call regions and categories of complaints, and the zones of the regions' times."""
     ApplyConfiguration: _aio.UnaryUnaryMultiCallable[_administration_pb2.ApplyConfigurationRequest, _administration_pb2.ApplyConfigurationResponse]
     """Puts a configuration in force, as a whole, if it is valid and nobody else was faster."""
 
@@ -75,6 +77,14 @@ class ConfigurationServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_administration_pb2.GetConfigurationRequest, _administration_pb2.GetConfigurationResponse],
     ) -> _abc.Awaitable[_administration_pb2.GetConfigurationResponse]:
         """Gives the configuration in force."""
+
+    @_abc_1.abstractmethod
+    def GetTerms(
+        self,
+        request: _administration_pb2.GetTermsRequest,
+        context: _aio.ServicerContext[_administration_pb2.GetTermsRequest, _administration_pb2.GetTermsResponse],
+    ) -> _abc.Awaitable[_administration_pb2.GetTermsResponse]:
+        """Gives what people call regions and categories of complaints, and the zones of the regions' times."""
 
     @_abc_1.abstractmethod
     def ApplyConfiguration(

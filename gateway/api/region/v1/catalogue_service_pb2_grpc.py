@@ -75,6 +75,11 @@ class CatalogueServiceStub:
                 request_serializer=gateway_dot_api_dot_region_dot_v1_dot_catalogue__service__pb2.ProposeComplaintCategoryRequest.SerializeToString,
                 response_deserializer=gateway_dot_api_dot_region_dot_v1_dot_catalogue__service__pb2.ProposeComplaintCategoryResponse.FromString,
                 _registered_method=True)
+        self.GetTerms = channel.unary_unary(
+                '/gateway.api.region.v1.CatalogueService/GetTerms',
+                request_serializer=gateway_dot_api_dot_region_dot_v1_dot_catalogue__service__pb2.GetTermsRequest.SerializeToString,
+                response_deserializer=gateway_dot_api_dot_region_dot_v1_dot_catalogue__service__pb2.GetTermsResponse.FromString,
+                _registered_method=True)
         self.ListPlans = channel.unary_unary(
                 '/gateway.api.region.v1.CatalogueService/ListPlans',
                 request_serializer=gateway_dot_api_dot_region_dot_v1_dot_catalogue__service__pb2.ListPlansRequest.SerializeToString,
@@ -142,6 +147,13 @@ class CatalogueServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetTerms(self, request, context):
+        """Gives what people call regions and categories of complaints, and the zones of the regions' times.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListPlans(self, request, context):
         """Lists the tariff plans of one region.
         """
@@ -191,6 +203,11 @@ def add_CatalogueServiceServicer_to_server(servicer, server):
                     servicer.ProposeComplaintCategory,
                     request_deserializer=gateway_dot_api_dot_region_dot_v1_dot_catalogue__service__pb2.ProposeComplaintCategoryRequest.FromString,
                     response_serializer=gateway_dot_api_dot_region_dot_v1_dot_catalogue__service__pb2.ProposeComplaintCategoryResponse.SerializeToString,
+            ),
+            'GetTerms': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetTerms,
+                    request_deserializer=gateway_dot_api_dot_region_dot_v1_dot_catalogue__service__pb2.GetTermsRequest.FromString,
+                    response_serializer=gateway_dot_api_dot_region_dot_v1_dot_catalogue__service__pb2.GetTermsResponse.SerializeToString,
             ),
             'ListPlans': grpc.unary_unary_rpc_method_handler(
                     servicer.ListPlans,
@@ -415,6 +432,33 @@ class CatalogueService:
             '/gateway.api.region.v1.CatalogueService/ProposeComplaintCategory',
             gateway_dot_api_dot_region_dot_v1_dot_catalogue__service__pb2.ProposeComplaintCategoryRequest.SerializeToString,
             gateway_dot_api_dot_region_dot_v1_dot_catalogue__service__pb2.ProposeComplaintCategoryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetTerms(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.api.region.v1.CatalogueService/GetTerms',
+            gateway_dot_api_dot_region_dot_v1_dot_catalogue__service__pb2.GetTermsRequest.SerializeToString,
+            gateway_dot_api_dot_region_dot_v1_dot_catalogue__service__pb2.GetTermsResponse.FromString,
             options,
             channel_credentials,
             insecure,

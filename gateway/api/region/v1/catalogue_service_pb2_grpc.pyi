@@ -32,6 +32,8 @@ class CatalogueServiceStub:
     """Lists what complaints can be about, and who answers them."""
     ProposeComplaintCategory: _aio.UnaryUnaryMultiCallable[_catalogue_service_pb2.ProposeComplaintCategoryRequest, _catalogue_service_pb2.ProposeComplaintCategoryResponse]
     """Proposes a category for the text of a complaint, by its words. The text is neither kept nor logged; the same text gets the same answer at every node of one revision."""
+    GetTerms: _aio.UnaryUnaryMultiCallable[_catalogue_service_pb2.GetTermsRequest, _catalogue_service_pb2.GetTermsResponse]
+    """Gives what people call regions and categories of complaints, and the zones of the regions' times."""
     ListPlans: _aio.UnaryUnaryMultiCallable[_catalogue_service_pb2.ListPlansRequest, _catalogue_service_pb2.ListPlansResponse]
     """Lists the tariff plans of one region."""
 
@@ -101,6 +103,14 @@ class CatalogueServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_catalogue_service_pb2.ProposeComplaintCategoryRequest, _catalogue_service_pb2.ProposeComplaintCategoryResponse],
     ) -> _abc.Awaitable[_catalogue_service_pb2.ProposeComplaintCategoryResponse]:
         """Proposes a category for the text of a complaint, by its words. The text is neither kept nor logged; the same text gets the same answer at every node of one revision."""
+
+    @_abc_1.abstractmethod
+    def GetTerms(
+        self,
+        request: _catalogue_service_pb2.GetTermsRequest,
+        context: _aio.ServicerContext[_catalogue_service_pb2.GetTermsRequest, _catalogue_service_pb2.GetTermsResponse],
+    ) -> _abc.Awaitable[_catalogue_service_pb2.GetTermsResponse]:
+        """Gives what people call regions and categories of complaints, and the zones of the regions' times."""
 
     @_abc_1.abstractmethod
     def ListPlans(

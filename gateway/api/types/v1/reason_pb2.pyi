@@ -387,6 +387,14 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Look at what the registry of this region has."""
     REASON_HEARTBEATS_TOO_MANY: _Reason.ValueType  # 360
     """A region says that it lives, or names new processes, far more often than all of them need. Wait for an interval."""
+    REASON_STREAM_NUMBER_REUSED: _Reason.ValueType  # 300
+    """Number what is new after the last one that was acknowledged; a system that begins anew names another source."""
+    REASON_USAGE_RECORDED_OTHERWISE: _Reason.ValueType  # 301
+    """Give what was measured an id of its own; look whether the first one was right."""
+    REASON_CHARACTER_NOT_ALLOWED: _Reason.ValueType  # 320
+    """Leave the character out: it would act on the terminal, the log or the page that shows the text."""
+    REASON_TOO_MANY_ELEMENTS: _Reason.ValueType  # 321
+    """Send what it holds in several requests."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """The reasons. They are stable: programs may decide on them. They travel as the reason of google.rpc.ErrorInfo, without the prefix."""
@@ -753,6 +761,14 @@ REASON_SUPPORT_ENTRY_NOT_FOUND: Reason.ValueType  # 255
 """Look at what the registry of this region has."""
 REASON_HEARTBEATS_TOO_MANY: Reason.ValueType  # 360
 """A region says that it lives, or names new processes, far more often than all of them need. Wait for an interval."""
+REASON_STREAM_NUMBER_REUSED: Reason.ValueType  # 300
+"""Number what is new after the last one that was acknowledged; a system that begins anew names another source."""
+REASON_USAGE_RECORDED_OTHERWISE: Reason.ValueType  # 301
+"""Give what was measured an id of its own; look whether the first one was right."""
+REASON_CHARACTER_NOT_ALLOWED: Reason.ValueType  # 320
+"""Leave the character out: it would act on the terminal, the log or the page that shows the text."""
+REASON_TOO_MANY_ELEMENTS: Reason.ValueType  # 321
+"""Send what it holds in several requests."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final
