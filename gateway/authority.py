@@ -5,7 +5,6 @@ DNS name of their role.
 """
 
 import ipaddress
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,6 +24,7 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from gateway.api.types.v1.access_pb2 import Role
+from gateway.files import create_file, replace_file
 from gateway.identity import Identity, federation_of, server_name, trust_domain
 
 AUTHORITY_CERTIFICATE = "authority.crt"
@@ -77,7 +77,7 @@ class CertificateSet:
     def write(self, directory: Path) -> None:
         """Lays the files down, each replaced at once, keys readable by their owner alone. Raises OSError."""
         directory.mkdir(parents=True, exist_ok=True)
-        _replace(directory / AUTHORITY_CERTIFICATE, self.authority_pem, _PUBLIC)
+        replace_file(directory / AUTHORITY_CERTIFICATE, self.authority_pem, _PUBLIC)
         _write_issued(self.tls, directory / TLS_CERTIFICATE, directory / TLS_KEY)
         if self.signing is not None:
             _write_issued(self.signing, directory / SIGNING_CERTIFICATE, directory / SIGNING_KEY)
@@ -129,8 +129,8 @@ class Authority:
         """Writes certificate and key. Raises FileExistsError rather than replace an authority."""
         directory.mkdir(parents=True, exist_ok=True)
         issued = Issued(self.certificate, self._key)
-        _create(directory / AUTHORITY_KEY, issued.key_pem, _PRIVATE)
-        _create(directory / AUTHORITY_CERTIFICATE, issued.certificate_pem, _PUBLIC)
+        create_file(directory / AUTHORITY_KEY, issued.key_pem, _PRIVATE)
+        create_file(directory / AUTHORITY_CERTIFICATE, issued.certificate_pem, _PUBLIC)
 
     @property
     def certificate_pem(self) -> bytes:
@@ -260,22 +260,5 @@ def key_usage(*, signs_certificates: bool) -> x509.KeyUsage:
 
 
 def _write_issued(issued: Issued, certificate: Path, key: Path) -> None:
-    _replace(key, issued.key_pem, _PRIVATE)
-    _replace(certificate, issued.certificate_pem, _PUBLIC)
-
-
-def _create(path: Path, content: bytes, mode: int) -> None:
-    """Writes a new file with this mode from its first byte on. Raises FileExistsError."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _replace(path: Path, content: bytes, mode: int) -> None:
-    """Puts a file in place at once, so that no reader sees half of it."""
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    fresh.unlink(missing_ok=True)
-    _create(fresh, content, mode)
-    fresh.replace(path)
+    replace_file(key, issued.key_pem, _PRIVATE)
+    replace_file(certificate, issued.certificate_pem, _PUBLIC)

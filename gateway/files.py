@@ -1,27 +1,42 @@
-"""Files that are replaced as a whole: a reader sees the old content or the new, also after a loss of power."""
+"""The files that programs write: their owner's alone, and replaced as a whole where that can be.
+
+A reader of a replaced file sees the old content or the new, also after a loss of power.
+"""
 
 import os
 from pathlib import Path
+from typing import IO
+
+_PRIVATE = 0o600
+_OF_OTHERS = 0o077
 
 
 def make_private(path: Path) -> None:
     """Makes a file that only its owner may read, or closes one that is there. Raises OSError."""
-    file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    os.fchmod(file, 0o600)
+    file = os.open(path, os.O_RDWR | os.O_CREAT, _PRIVATE)
+    os.fchmod(file, _PRIVATE)
     os.close(file)
 
 
-def replace_file(path: Path, content: bytes, mode: int = 0o600) -> None:
+def create_file(path: Path, content: bytes, mode: int = _PRIVATE) -> None:
+    """Writes a new file with this mode from its first byte on, on disk when it returns. Raises FileExistsError."""
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def replace_file(path: Path, content: bytes, mode: int = _PRIVATE) -> None:
     """Puts `content` in place of the file; on disk when it returns. Raises OSError, and leaves the old file then.
 
     `mode`: who may read the new file, from the moment it is there; its owner alone where nothing else is said.
     """
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    if _is_special(path):
+        path.write_bytes(content)
+        return
+    fresh = _beside(path)
     try:
-        with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+        create_file(fresh, content, mode)
         fresh.replace(path)
     except OSError:
         fresh.unlink(missing_ok=True)
@@ -31,3 +46,49 @@ def replace_file(path: Path, content: bytes, mode: int = 0o600) -> None:
         os.fsync(directory)
     finally:
         os.close(directory)
+
+
+def open_private(path: Path, *, encoding: str = "utf-8", newline: str | None = None) -> IO[str]:
+    """Opens a file to write texts into, empty, that its owner alone may read, whoever could read the one before.
+
+    A pipe or a device is opened as it is. Raises OSError.
+    """
+    if _is_special(path):
+        return path.open("w", encoding=encoding, newline=newline)
+    path = path.resolve()
+    fresh = _beside(path)
+    file = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PRIVATE)
+    try:
+        fresh.replace(path)
+    except OSError:
+        os.close(file)
+        fresh.unlink(missing_ok=True)
+        raise
+    return open(file, "w", encoding=encoding, newline=newline)
+
+
+def go_on_private(path: Path) -> IO[bytes]:
+    """Opens a file to add bytes to, which its owner alone may read. One that others may read is begun anew: what they
+    opened is not written to. Raises OSError."""
+    file = _to_add(path)
+    if os.fstat(file).st_mode & _OF_OTHERS and not _is_special(path):
+        os.close(file)
+        path.unlink()
+        file = _to_add(path)
+    return open(file, "ab")
+
+
+def _to_add(path: Path) -> int:
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, _PRIVATE)
+
+
+def _is_special(path: Path) -> bool:
+    """Whether it is there and no file that can be replaced: a pipe, a terminal, a device."""
+    return path.exists() and not path.is_file() and not path.is_dir()
+
+
+def _beside(path: Path) -> Path:
+    """A name beside a file for what is to take its place. What a process of this id once left there goes."""
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    fresh.unlink(missing_ok=True)
+    return fresh

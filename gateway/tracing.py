@@ -7,6 +7,8 @@ trace ids still travel, so that the trace is whole wherever somebody records it.
 import os
 from collections.abc import Awaitable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from io import TextIOWrapper
+from pathlib import Path
 from typing import TypeVar
 
 from opentelemetry import trace
@@ -27,6 +29,8 @@ from opentelemetry.trace import (
 )
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from gateway.files import go_on_private
+
 QUEUE_SIZE = 8192  # spans that wait for the exporter before new ones are dropped
 LINKS_LIMIT = 256  # links of one span: a full batch links to the trace of each of its envelopes
 SPANS_FILE = "CROSSREGION_SPANS_FILE"  # a file for spans as JSON lines, for the demo and tests
@@ -38,7 +42,7 @@ class _SpansFile(ConsoleSpanExporter):
     """Spans as JSON lines in a file, which is closed when the provider shuts down."""
 
     def __init__(self, path: str) -> None:
-        self._stream = open(path, "a", buffering=1, encoding="utf-8")  # noqa: SIM115 - open as long as the process
+        self._stream = TextIOWrapper(go_on_private(Path(path)), encoding="utf-8", line_buffering=True)
         super().__init__(out=self._stream, formatter=lambda span: span.to_json(indent=None) + "\n")
 
     def shutdown(self) -> None:

@@ -165,6 +165,7 @@ def test_every_line_is_submitted_once_and_the_summary_counts_them(tmp_path: Path
         assert set(counter.orders.asked.values()) == {1}
         assert {row["outcome"] for row in counter.report().values()} == {"accepted"}
         assert counter.report()["r5"]["line"] == 6
+        assert (counter.directory / "report.jsonl").stat().st_mode & 0o777 == 0o600
         assert counter.report()["r5"]["order_id"] == "guangdong/crm/r5"
 
     at_the_counter(tmp_path, story)

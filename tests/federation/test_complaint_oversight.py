@@ -262,4 +262,5 @@ async def test_administrators_follow_raise_and_count_complaints_by_commands(
     month, path = f"{federation.clock.now() + timedelta(hours=8):%Y-%m}", federation.directory / "report.html"
     await said("report", "--to", month, "--format", "html", "--out", str(path), "--lang", "zh")
     assert "四川" in path.read_text("utf-8")
+    assert path.stat().st_mode & 0o777 == 0o600
     assert "\nSVC_PORTING,1," in await said("report", "--to", month, "--format", "csv", "--by", "category")

@@ -76,14 +76,17 @@ async def test_a_document_goes_on_file_is_listed_counts_is_fetched_and_withdrawn
     denied = await here.run(*get)
     assert (denied.code, "DOCUMENT_CONTENT_DENIED" in denied.err) == (1, True), denied
     await guangdong.order("TERMINATE", number)
-    (tmp_path / "fetched.png.part").write_bytes(scan(3 * CHUNK)[: CHUNK + 5])
+    part = tmp_path / "fetched.png.part"
+    part.touch(mode=0o600)
+    part.write_bytes(scan(3 * CHUNK)[: CHUNK + 5])
     assert (await here.run(*get)).code == 0
-    assert fetched.read_bytes() == scan(3 * CHUNK)
+    assert (fetched.read_bytes(), fetched.stat().st_mode & 0o777) == (scan(3 * CHUNK), 0o600)
     fetched.unlink()
-    (tmp_path / "fetched.png.part").write_bytes(b"something else")
+    part.touch(mode=0o600)
+    part.write_bytes(b"something else")
     assert (await here.run(*get)).code == 1
     assert not fetched.exists()
-    assert not (tmp_path / "fetched.png.part").exists()
+    assert not part.exists()
     withdrawn = await henan.run("withdraw", register_id)
     assert (withdrawn.code, withdrawn.out[:15]) == (0, "Withdrawn since"), withdrawn
     reuse = await here.run("reuse")

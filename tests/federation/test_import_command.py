@@ -89,7 +89,9 @@ async def test_lines_that_are_not_taken_are_written_with_number_reason_and_their
     rows[2][0] = files.federation.next_number("guangdong")
     rows[4][1] = ""
     file, rejects = files.write(rows), str(files.directory / "rejects.csv")
+    (files.directory / "rejects.csv").touch(mode=0o644)
     ended = await files.run(file, "--rejects", rejects)
+    assert (files.directory / "rejects.csv").stat().st_mode & 0o777 == 0o600, "its owner's alone, though it was wider"
     assert ended.code == 1
     told = files.rejects()
     assert [(each["line"], each["reason"]) for each in told] == [

@@ -3,9 +3,12 @@
 import asyncio
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
-from gateway.files import make_private, replace_file
+import pytest
+
+from gateway.files import go_on_private, make_private, open_private, replace_file
 from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteStore
 
@@ -46,6 +49,62 @@ def test_a_replaced_file_is_its_owners_alone_unless_it_is_for_others_too(tmp_pat
     finally:
         os.umask(umask)
     assert (mode(tmp_path / "own"), mode(tmp_path / "port")) == (0o600, 0o644)
+
+
+@pytest.fixture
+def open_to_all(tmp_path: Path) -> Iterator[Path]:
+    """A file that is there and open to all, while files are made as wide as they are asked for."""
+    umask = os.umask(0)
+    path = tmp_path / "there"
+    path.touch(mode=0o666)
+    try:
+        yield path
+    finally:
+        os.umask(umask)
+
+
+def test_a_file_that_is_written_bit_by_bit_is_its_owners_alone_from_its_first_byte_on(open_to_all: Path) -> None:
+    open_to_all.write_text("before")
+    with open_to_all.open() as before:
+        for path in (open_to_all, open_to_all.with_name("new")):
+            with open_private(path) as file:
+                assert mode(path) == 0o600
+                file.write("投诉")
+            assert (path.read_text("utf-8"), mode(path)) == ("投诉", 0o600)
+        assert before.read() == "before", "whoever had opened it reads nothing new"
+    assert {path.name for path in open_to_all.parent.iterdir()} == {"there", "new"}
+
+
+def test_what_a_link_names_is_written_and_the_link_stays(open_to_all: Path) -> None:
+    link = open_to_all.with_name("link")
+    link.symlink_to(open_to_all)
+    with open_private(link) as file:
+        file.write("x")
+    assert (link.is_symlink(), open_to_all.read_text(), mode(open_to_all)) == (True, "x", 0o600)
+
+
+def test_a_file_goes_on_where_it_is_its_owners_alone_and_begins_anew_where_it_was_not(open_to_all: Path) -> None:
+    open_to_all.write_text("seen by all")
+    for told in ("a", "ab"):
+        with go_on_private(open_to_all) as file:
+            file.write(told[-1:].encode())
+        assert (open_to_all.read_text(), mode(open_to_all)) == (told, 0o600)
+
+
+def test_a_device_is_written_to_and_stays_what_it_is(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        with open_private(pipe) as file:
+            file.write("a")
+        with go_on_private(pipe) as more:
+            more.write(b"b")
+        replace_file(pipe, b"c")
+        assert os.read(reader, 10) == b"abc"
+    finally:
+        os.close(reader)
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
 
 
 def test_a_replaced_file_has_the_new_content_and_leaves_nothing_beside_it(tmp_path: Path) -> None:

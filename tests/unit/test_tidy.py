@@ -48,6 +48,7 @@ RULES: tuple[Rule, ...] = (
     tidy.impure_rules,
     tidy.stray_prints,
     tidy.waits_that_swallow,
+    tidy.files_written_by_hand,
 )
 
 
@@ -157,6 +158,11 @@ OFFENDERS: tuple[tuple[Rule, str, str], ...] = (
     (tidy.impure_rules, "region_node/orders/rules.py", "x = open('y')\n"),
     (tidy.stray_prints, "gateway/relay.py", "print('x')\n"),
     (tidy.waits_that_swallow, "gateway/timers.py", "async def f():\n    await asyncio.wait_for(g(), 1)\n"),
+    (tidy.files_written_by_hand, "region_node/cli/x.py", "path.open('w', encoding='utf-8')\n"),
+    (tidy.files_written_by_hand, "region_node/cli/x.py", "open(path, mode='ab')\n"),
+    (tidy.files_written_by_hand, "coordinator/cli/x.py", "path.write_text('x')\n"),
+    (tidy.files_written_by_hand, "gateway/x.py", "os.open(path, os.O_WRONLY | os.O_CREAT)\n"),
+    (tidy.files_written_by_hand, "gateway/x.py", "path.chmod(0o600)\n"),
 )
 
 
@@ -187,6 +193,9 @@ ALLOWED: tuple[tuple[Rule, str, str], ...] = (
     (tidy.impure_rules, "region_node/orders/operations.py", "import sqlite3\n"),
     (tidy.stray_prints, "coordinator/cli/main.py", "print('x')\n"),
     (tidy.waits_that_swallow, "gateway/x.py", "async def f(order):\n    rules.wait_for(order)\n"),
+    (tidy.files_written_by_hand, "region_node/cli/x.py", "path.open(encoding='utf-8')\nopen(path, 'rb')\n"),
+    (tidy.files_written_by_hand, "gateway/x.py", "os.open(directory, os.O_RDONLY | os.O_DIRECTORY)\n"),
+    (tidy.files_written_by_hand, "tests/x.py", "path.write_text('x')\n"),
 )
 
 

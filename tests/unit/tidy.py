@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -85,6 +86,18 @@ PURE_GATEWAY = frozenset(
 PURE_REGION = frozenset({"region_node.agreements.spans", "region_node.requests", "region_node.terms"})
 CLOCK_READS = frozenset({"now", "utcnow", "today"})
 IMPURE_BUILTINS = frozenset({"open", "print", "input", "exec", "eval", "__import__"})
+
+PROGRAMS = frozenset({"gateway", "region_node", "coordinator"})
+# Where files are opened: for all programs, and for what a process that serves adds to as long as it lives.
+WRITERS = frozenset(
+    {
+        "gateway/files.py",
+        "gateway/store/sqlite.py",
+        "region_node/erasure/remembered.py",
+        "region_node/escalations/file.py",
+    }
+)
+WRITING_MODE = re.compile(r"[rb+]*[wax+][bt+]*")
 
 # The folders, by name, whose programs speak to a person on the terminal.
 PRINTING_PLACES = frozenset({"cli", "deploy", "tests", "protos"})
@@ -214,6 +227,26 @@ def raises_again(handler: ast.ExceptHandler) -> bool:
     last = handler.body[-1]
     leaves = any(isinstance(node, ast.Return) for statement in handler.body for node in ast.walk(statement))
     return isinstance(last, ast.Raise) and last.exc is None and not leaves
+
+
+def files_written_by_hand(source: Source) -> Iterator[str]:
+    """What a program writes is its owner's alone from the moment it is there: `gateway/files.py` opens it."""
+    if source.parts[0] not in PROGRAMS or source.path in WRITERS:
+        return
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.Call) and writes_a_file(node):
+            yield f"{source.path}:{node.lineno}: write files by gateway.files"
+
+
+def writes_a_file(call: ast.Call) -> bool:
+    name, words = called_name(call), [*call.args, *(keyword.value for keyword in call.keywords)]
+    if name in {"write_text", "write_bytes", "touch", "chmod", "fchmod", "mkstemp", "NamedTemporaryFile"}:
+        return True
+    if name != "open":
+        return False
+    flags = {each.attr for word in words for each in ast.walk(word) if isinstance(each, ast.Attribute)}
+    modes = [word.value for word in words if isinstance(word, ast.Constant) and isinstance(word.value, str)]
+    return bool(flags & {"O_WRONLY", "O_RDWR", "O_CREAT"}) or any(WRITING_MODE.fullmatch(mode) for mode in modes)
 
 
 def called_name(call: ast.Call) -> str:

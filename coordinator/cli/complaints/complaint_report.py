@@ -116,7 +116,7 @@ def report(connection: Connection, first: str | None, last: str | None, by: _By,
         click.echo(written, nl=False)
         return
     try:
-        replace_file(out, written.encode(), mode=0o644)
+        replace_file(out, written.encode())
     except OSError as error:
         raise NotDone([f"{out}: {error.strerror}"]) from error
     click.echo(translated("{path} was written", path=out), err=True)

@@ -64,7 +64,7 @@ def import_calendar(years: range, directory: Path) -> None:
     calendars = {calendar.year: calendar for calendar in kept}
     calendars.update((year, calendar_of(year)) for year in years)
     try:
-        replace_file(path, calendars_text(calendars.values()).encode(), mode=0o644)
+        replace_file(path, calendars_text(calendars.values()).encode())
     except OSError as error:
         raise NotDone([translated("{path}: cannot be written: {problem}", path=path, problem=error.strerror)]) from None
     for year in years:

@@ -179,7 +179,7 @@ def _write_rejects(path: Path, file: Path, encoding: str, found: list[Problem]) 
     with _lines(file, encoding, translated("rejecting")) as lines:
         csv.writer(text).writerows(rejected_rows(lines, found))
     try:
-        replace_file(path, text.getvalue().encode("utf-8-sig"), mode=0o644)
+        replace_file(path, text.getvalue().encode("utf-8-sig"))
     except OSError as error:
         raise NotDone([translated("{path}: cannot be written: {problem}", path=path, problem=error.strerror)]) from None
 

@@ -160,7 +160,7 @@ def matrix(
     if html is not None:
         text = page(response, quality_class, datetime.now(UTC), current_language())
         try:
-            replace_file(html, text.encode(), mode=0o644)
+            replace_file(html, text.encode())
         except OSError as error:
             raise NotDone([f"{html}: {error.strerror}"]) from error
         click.echo(translated("{path} was written", path=html), err=True)

@@ -28,6 +28,7 @@ from gateway.api.region.v1.document_service_pb2 import (
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import from_rpc_error
 from gateway.federation.documents import MEDIA_TYPES
+from gateway.files import go_on_private
 from gateway.languages import translated
 from region_node.cli.connection import Target
 from region_node.cli.exits import NOT_KNOWN, REFUSED, leave
@@ -152,11 +153,10 @@ class Downloading(Generic[R, S]):
         return True
 
     async def _attempt(self, patience: float, note: Note) -> None:
-        self._part.touch(mode=0o600)
-        self._request.offset = self._part.stat().st_size
         try:
             async with asyncio.timeout(patience) as end:
-                with self._part.open("ab") as part:
+                with go_on_private(self._part) as part:
+                    self._request.offset = self._part.stat().st_size
                     async for piece in self._open(self._request):
                         part.write(piece.data)
                         self.size, self._sha256 = piece.size, piece.sha256

@@ -14,6 +14,7 @@ from gateway.api.region.v1.customer_service_pb2 import RejectedLine
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import LocalizedText
 from gateway.errors import reason_name, text
+from gateway.files import open_private
 from gateway.languages import in_language, translated
 from region_node.cli.customers.line_file import Line, LineFile
 from region_node.cli.imports.column_map import Problem
@@ -77,7 +78,7 @@ class ImportReport(Generic[M, R]):
         self._rejects: IO[str] | None = None
         if rejects is not None:
             # With a mark of its encoding, which spreadsheets need for Chinese.
-            self._rejects = rejects.open("w", encoding="utf-8-sig", newline="")
+            self._rejects = open_private(rejects, encoding="utf-8-sig", newline="")
         self._started = self._ended = time.monotonic()
         self._progress = line_progress()
         self._task = self._progress.add_task(file.path.name, total=file.count)

@@ -10,6 +10,7 @@ import click
 
 from gateway import audit as chain
 from gateway.clock import from_microseconds
+from gateway.files import open_private
 from gateway.languages import translated
 from gateway.last_good import LastGoodBroken
 from gateway.region_keys import KeySet, RegionKeys, RegionKeysUnusable
@@ -145,8 +146,7 @@ def _write(settings: RegionSettings, wanted: Wanted, proof: Proof, file: Path) -
         if not is_known(tx, wanted.customer_id):
             leave(translated("Customer {customer} is not known here.", customer=wanted.customer_id), REFUSED)
         try:
-            with part.open("w", encoding="utf-8") as out:
-                part.chmod(0o600)
+            with open_private(part) as out:
                 for line in export(tx, wanted, proof):
                     shown += "row" in line
                     out.write(written(line))

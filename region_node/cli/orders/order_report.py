@@ -6,6 +6,7 @@ from collections import Counter
 from pathlib import Path
 from types import TracebackType
 
+from gateway.files import open_private
 from gateway.languages import in_language, translated
 from region_node.cli.exits import NOT_KNOWN, REFUSED
 from region_node.cli.orders.order_file import OrderFile
@@ -30,7 +31,7 @@ class OrderReport:
         self._states: Counter[str] = Counter()
         self._reasons: Counter[str] = Counter()
         self._shown: list[Outcome] = []
-        self._report = report.open("w", encoding="utf-8") if report is not None else None
+        self._report = open_private(report) if report is not None else None
         self._started = self._ended = time.monotonic()
         self._progress = line_progress()
         self._task = self._progress.add_task(file.path.name, total=file.count)
