@@ -385,6 +385,8 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Measure the links that the registry of the network names for the service."""
     REASON_SUPPORT_ENTRY_NOT_FOUND: _Reason.ValueType  # 255
     """Look at what the registry of this region has."""
+    REASON_WATCHES_TOO_MANY: _Reason.ValueType  # 330
+    """End a watch that nobody needs any more, or let one serve several readers: one that names nothing tells all changes."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """The reasons. They are stable: programs may decide on them. They travel as the reason of google.rpc.ErrorInfo, without the prefix."""
@@ -749,6 +751,8 @@ REASON_SUPPORT_LINK_NOT_OF_SERVICE: Reason.ValueType  # 254
 """Measure the links that the registry of the network names for the service."""
 REASON_SUPPORT_ENTRY_NOT_FOUND: Reason.ValueType  # 255
 """Look at what the registry of this region has."""
+REASON_WATCHES_TOO_MANY: Reason.ValueType  # 330
+"""End a watch that nobody needs any more, or let one serve several readers: one that names nothing tells all changes."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final
