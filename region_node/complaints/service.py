@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
-from functools import partial
 
 import grpc
 from google.protobuf.duration_pb2 import Duration
@@ -24,7 +23,6 @@ from gateway.api.types.v1.types_pb2 import Requester
 from gateway.calls import current_call
 from gateway.clock import Clock, from_timestamp
 from gateway.errors import Refused
-from gateway.identity import Identity
 from gateway.numberplan import normalize
 from gateway.pages import dated_place, decode_token, encode_token, page_size
 from gateway.store.port import Store, Transaction
@@ -46,6 +44,7 @@ from region_node.customers.told_standings import is_restricted
 from region_node.orders.caller import Caller
 from region_node.orders.changes import Changes
 from region_node.requests import instant_within, require_length, require_reader, require_request_id, wait_seconds
+from region_node.watches import Change, Feed, Follower
 
 _PAGE, _WATCH = "complaints", "complaint-events"
 _EVENTS_AT_ONCE = 100
@@ -58,6 +57,7 @@ class ComplaintService(ComplaintServiceServicer):
         self._desk = desk
         self._store = store
         self._changes = changes
+        self._follower = Follower(store, changes, Feed(_changes_after, last_event))
         self._clock = clock
 
     async def FileComplaint(
@@ -263,21 +263,13 @@ class ComplaintService(ComplaintServiceServicer):
             reading.record(tx, "WatchComplaint", request.docket or "-")
             return sequence
 
-        changed = self._changes.watch()
-        try:
+        with self._changes.watch(identity) as changed:
             sequence = await self._store.write(start)
             yield api.WatchComplaintResponse(token=encode_token(_WATCH, str(sequence)))
-            while not self._changes.closed:
-                changed.clear()
-                after = partial(_changes_after, sequence=sequence, docket=request.docket, identity=identity)
-                seen = await self._store.read(after)
-                for sequence, complaint in seen:
-                    if complaint is not None:
-                        yield api.WatchComplaintResponse(token=encode_token(_WATCH, str(sequence)), complaint=complaint)
-                if not seen:
-                    await changed.wait()
-        finally:
-            self._changes.unwatch(changed)
+            async for change in self._follower.follow(changed, sequence, request.docket):
+                if change.now is not None and handling.is_visible(change.now, identity):
+                    token = encode_token(_WATCH, str(change.sequence))
+                    yield api.WatchComplaintResponse(token=token, complaint=change.now)
 
 
 def _caller(request_id: str) -> Caller:
@@ -326,21 +318,16 @@ def _wait(wait: Duration) -> float:
     return current_call().patience(wait_seconds(wait.seconds + wait.nanos / 1e9))
 
 
-def _changes_after(
-    tx: Transaction, sequence: int, docket: str, identity: Identity
-) -> list[tuple[int, Complaint | None]]:
-    """What happened after a sequence number: the complaint as it stands, None where the watcher may not see it.
+def _changes_after(tx: Transaction, sequence: int, docket: str) -> list[Change[Complaint]]:
+    """What happened after a sequence number: each complaint as it stands; None of a restricted customer.
 
     Every event of a complaint reads the same row: only its last one here tells it.
     """
     events = events_after(tx, sequence, docket, _EVENTS_AT_ONCE)
     last = {event.docket: event.sequence for event in events}
-    seen: list[tuple[int, Complaint | None]] = []
-    for event in events:
-        if event.sequence != last[event.docket]:
-            continue
-        row = find_complaint(tx, event.docket)
-        visible = row is not None and handling.is_visible(row.complaint, identity)
-        is_shown = row is not None and visible and not is_restricted(tx, row.complaint.request.number)
-        seen.append((event.sequence, row.complaint if row is not None and is_shown else None))
+    seen: list[Change[Complaint]] = []
+    for name, each in sorted(last.items(), key=lambda item: item[1]):
+        row = find_complaint(tx, name)
+        is_shown = row is not None and not is_restricted(tx, row.complaint.request.number)
+        seen.append(Change(each, name, row.complaint if row is not None and is_shown else None))
     return seen

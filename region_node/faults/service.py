@@ -1,7 +1,6 @@
 """FaultService: gRPC in and out of the fault desk."""
 
 from collections.abc import AsyncIterator, Sequence
-from functools import partial
 
 import grpc
 from google.protobuf.duration_pb2 import Duration
@@ -16,7 +15,6 @@ from gateway.api.types.v1.types_pb2 import Requester
 from gateway.calls import current_call
 from gateway.clock import Clock
 from gateway.errors import Refused
-from gateway.identity import Identity
 from gateway.numberplan import normalize
 from gateway.pages import dated_place, decode_token, encode_token, page_size
 from gateway.store.port import Store, Transaction
@@ -38,6 +36,7 @@ from region_node.faults.rows import (
 from region_node.orders.caller import Caller
 from region_node.orders.changes import Changes
 from region_node.requests import instant_within, require_length, require_reader, require_request_id, wait_seconds
+from region_node.watches import Change, Feed, Follower
 
 _PAGE, _WATCH = "faults", "fault-events"
 _EVENTS_AT_ONCE = 100
@@ -51,6 +50,7 @@ class FaultService(FaultServiceServicer):
         self._desk = desk
         self._store = store
         self._changes = changes
+        self._follower = Follower(store, changes, Feed(_changes_after, last_event))
         self._clock = clock
 
     async def ReportFault(
@@ -119,21 +119,13 @@ class FaultService(FaultServiceServicer):
             reading.record(tx, "WatchFaults", request.id or "-")
             return sequence
 
-        changed = self._changes.watch()
-        try:
+        with self._changes.watch(identity) as changed:
             sequence = await self._store.write(start)
             yield api.WatchFaultsResponse(token=encode_token(_WATCH, str(sequence)))
-            while not self._changes.closed:
-                changed.clear()
-                after = partial(_changes_after, sequence=sequence, fault_id=request.id, identity=identity)
-                seen = await self._store.read(after)
-                for sequence, fault in seen:
-                    if fault is not None:
-                        yield api.WatchFaultsResponse(token=encode_token(_WATCH, str(sequence)), fault=fault)
-                if not seen:
-                    await changed.wait()
-        finally:
-            self._changes.unwatch(changed)
+            async for change in self._follower.follow(changed, sequence, request.id):
+                if change.now is not None and handling.is_visible(change.now, identity):
+                    token = encode_token(_WATCH, str(change.sequence))
+                    yield api.WatchFaultsResponse(token=token, fault=change.now)
 
     async def FindPlaces(
         self,
@@ -231,19 +223,16 @@ def _wait(wait: Duration) -> float:
     return current_call().patience(wait_seconds(wait.seconds + wait.nanos / 1e9))
 
 
-def _changes_after(tx: Transaction, sequence: int, fault_id: str, identity: Identity) -> list[tuple[int, Fault | None]]:
-    """What happened after a sequence number: the fault as it stands, None where the watcher may not see it.
+def _changes_after(tx: Transaction, sequence: int, fault_id: str) -> list[Change[Fault]]:
+    """What happened after a sequence number: each fault as it stands; None of a restricted customer.
 
     Every event of a fault reads the same row: only its last one here tells it.
     """
     events = events_after(tx, sequence, fault_id, _EVENTS_AT_ONCE)
     last = {event.fault_id: event.sequence for event in events}
-    seen: list[tuple[int, Fault | None]] = []
-    for event in events:
-        if event.sequence != last[event.fault_id]:
-            continue
-        row = find_fault(tx, event.fault_id)
-        visible = row is not None and handling.is_visible(row.fault, identity)
-        is_shown = row is not None and visible and not is_restricted(tx, row.fault.report.number)
-        seen.append((event.sequence, row.fault if row is not None and is_shown else None))
+    seen: list[Change[Fault]] = []
+    for name, each in sorted(last.items(), key=lambda item: item[1]):
+        row = find_fault(tx, name)
+        is_shown = row is not None and not is_restricted(tx, row.fault.report.number)
+        seen.append(Change(each, name, row.fault if row is not None and is_shown else None))
     return seen

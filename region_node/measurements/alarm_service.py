@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime
-from functools import partial
 
 import grpc
 
@@ -40,6 +39,7 @@ from region_node.measurements.streams import (
     require_source,
 )
 from region_node.orders.changes import Changes
+from region_node.watches import Change, Feed, Follower
 
 PIECE_LIMIT = 500  # reports in one message
 _MOST_IDS = 500  # alarms in one acknowledgement
@@ -55,6 +55,7 @@ class AlarmService(AlarmServiceServicer):
         self._context = context
         self._store = store
         self._changes = changes
+        self._follower = Follower(store, changes, Feed(_changes_after, last_change))
         self._clock = clock
         store.subscribe(AlarmChanged, lambda _: changes.wake_watchers())
         store.subscribe(CommittedElsewhere, self._committed_elsewhere)
@@ -120,19 +121,11 @@ class AlarmService(AlarmServiceServicer):
     ) -> AsyncIterator[api.WatchAlarmsResponse]:
         """See the contract."""
         key = decode_token(_WATCH, request.token)
-        changed = self._changes.watch()
-        try:
-            change = key_number(key) if key else await self._store.read(last_change)
-            yield api.WatchAlarmsResponse(token=encode_token(_WATCH, str(change)))
-            while not self._changes.closed:
-                changed.clear()
-                seen = await self._store.read(partial(changes_after, change=change, limit=_AT_ONCE))
-                for change, alarm in seen:
-                    yield api.WatchAlarmsResponse(alarm=alarm, token=encode_token(_WATCH, str(change)))
-                if not seen:
-                    await changed.wait()
-        finally:
-            self._changes.unwatch(changed)
+        with self._changes.watch(current_call().identity) as changed:
+            sequence = key_number(key) if key else await self._store.read(last_change)
+            yield api.WatchAlarmsResponse(token=encode_token(_WATCH, str(sequence)))
+            async for change in self._follower.follow(changed, sequence):
+                yield api.WatchAlarmsResponse(alarm=change.now, token=encode_token(_WATCH, str(change.sequence)))
 
     async def _done_to_each(self, alarm_ids: Sequence[str], action: str, act: _Act) -> list[Alarm]:
         """What a member of staff does to alarms, and the row of each in the audit chain."""
@@ -157,3 +150,8 @@ async def _pieces(requests: AsyncIterator[api.SendAlarmsRequest]) -> AsyncIterat
     async for request in requests:
         require_piece(request.source, request.first_sequence, len(request.reports), PIECE_LIMIT)
         yield Piece(request.first_sequence, request.reports)
+
+
+def _changes_after(tx: Transaction, sequence: int, _name: str) -> list[Change[Alarm]]:
+    """The alarms that changed after a change, each as it stands."""
+    return [Change(change, "", alarm) for change, alarm in changes_after(tx, sequence, _AT_ONCE)]

@@ -5,7 +5,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from gateway.api.region.v1.order_pb2 import Order
+from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
+from gateway.identity import Identity
 from gateway.store.port import CommittedElsewhere, OutcomeLost, Store, Transaction
 from region_node.orders import rules
 from region_node.orders.rows import (
@@ -20,6 +22,7 @@ from region_node.orders.rows import (
 )
 
 LOOK_AGAIN = 1.0  # seconds until the store is looked at again after it refused
+WATCHES = 32  # of one certificate at one process: each wakes with every change
 
 
 class Changes:
@@ -31,10 +34,11 @@ class Changes:
     def __init__(self, store: Store) -> None:
         self._orders: dict[str, set[asyncio.Future[Order]]] = {}
         self._requests: dict[tuple[str, str], set[asyncio.Event]] = {}
-        self._watching: set[asyncio.Event] = set()
+        self._watching: dict[asyncio.Event, Identity] = {}
         self._store = store
         self._looking: set[asyncio.Task[None]] = set()
         self.closed = False
+        self.round = 0  # counts the times at which watchers were woken: what was read in an earlier one may be old
         store.subscribe(OrderChanged, self._order_changed)
         store.subscribe(RequestSettled, self._request_settled)
         store.subscribe(CommittedElsewhere, self._committed_elsewhere)
@@ -66,21 +70,22 @@ class Changes:
             if not waiting:
                 self._requests.pop(key, None)
 
-    def watch(self) -> asyncio.Event:
-        """An event that is set at every change, until `unwatch`."""
+    @contextmanager
+    def watch(self, identity: Identity) -> Iterator[asyncio.Event]:
+        """An event that is set at every change. Raises Refused with WATCHES_TOO_MANY."""
+        if sum(each == identity for each in self._watching.values()) >= WATCHES:
+            raise Refused(Reason.REASON_WATCHES_TOO_MANY, watches=str(WATCHES))
         event = asyncio.Event()
-        self._watching.add(event)
-        return event
-
-    def unwatch(self, event: asyncio.Event) -> None:
-        """Ends a watch."""
-        self._watching.discard(event)
+        self._watching[event] = identity
+        try:
+            yield event
+        finally:
+            del self._watching[event]
 
     def close(self) -> None:
         """Ends all watches, so that the process can stop; watchers resume elsewhere after their last token."""
         self.closed = True
-        for event in self._watching:
-            event.set()
+        self.wake_watchers()
 
     def _order_changed(self, changed: OrderChanged) -> None:
         self._tell_if_decided(changed.order)
@@ -125,6 +130,7 @@ class Changes:
 
     def wake_watchers(self) -> None:
         """Something has changed that somebody may watch."""
+        self.round += 1
         for event in self._watching:
             event.set()
 

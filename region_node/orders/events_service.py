@@ -7,11 +7,13 @@ import grpc
 
 from gateway.api.region.v1 import order_event_service_pb2 as api
 from gateway.api.region.v1.order_event_service_pb2_grpc import OrderEventServiceServicer
+from gateway.calls import current_call
 from gateway.pages import decode_token, encode_token
 from gateway.store.port import Store, Transaction
 from region_node.orders.changes import Changes
 from region_node.orders.events import order_events
 from region_node.orders.rows import first_event, last_event, resumed_after
+from region_node.watches import SharedReads
 
 _FEED = "order-event-feed"
 
@@ -22,6 +24,7 @@ class OrderEventService(OrderEventServiceServicer):
     def __init__(self, store: Store, changes: Changes) -> None:
         self._store = store
         self._changes = changes
+        self._reads = SharedReads(store, changes, order_events)
 
     async def StreamOrderEvents(  # noqa: N802 - named by the contract
         self,
@@ -29,20 +32,17 @@ class OrderEventService(OrderEventServiceServicer):
         context: grpc.aio.ServicerContext[api.StreamOrderEventsRequest, api.StreamOrderEventsResponse],
     ) -> AsyncIterator[api.StreamOrderEventsResponse]:
         """See the contract."""
-        changed = self._changes.watch()
-        try:
+        with self._changes.watch(current_call().identity) as changed:
             sequence, last = await self._store.read(partial(_start, token=request.token))
             yield _message([], sequence)
             while not self._changes.closed and not (request.only_past and sequence >= last):
                 changed.clear()
-                events = await self._store.read(partial(order_events, after=sequence))
+                events = await self._reads.after(sequence)
                 if events:
                     sequence = events[-1].sequence
                     yield _message(events, sequence)
                 else:
                     await changed.wait()
-        finally:
-            self._changes.unwatch(changed)
 
 
 def _message(events: Sequence[api.OrderEvent], sequence: int) -> api.StreamOrderEventsResponse:

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import aclosing
-from functools import partial
 
 import grpc
 from google.protobuf.duration_pb2 import Duration
@@ -17,7 +16,6 @@ from gateway.api.types.v1.types_pb2 import Requester
 from gateway.calls import current_call
 from gateway.clock import Clock
 from gateway.errors import Refused
-from gateway.identity import Identity
 from gateway.numberplan import normalize
 from gateway.pages import dated_place, decode_token, encode_token, page_size
 from gateway.store.port import Store, Transaction
@@ -38,6 +36,7 @@ from region_node.orders.rows import (
     resumed_after,
 )
 from region_node.requests import require_length, require_request_id, require_requester, wait_seconds
+from region_node.watches import Change, Feed, Follower
 
 _PAGE, _WATCH = "orders", "order-events"
 _EVENTS_AT_ONCE = 100
@@ -50,6 +49,7 @@ class OrderService(OrderServiceServicer):
         self._desk = desk
         self._store = store
         self._changes = changes
+        self._follower = Follower(store, changes, Feed(_changes_after, last_event))
         self._clock = clock
 
     async def SubmitOrder(
@@ -201,20 +201,13 @@ class OrderService(OrderServiceServicer):
             reading.record(tx, "WatchOrders", "-")
             return sequence
 
-        changed = self._changes.watch()
-        try:
+        with self._changes.watch(identity) as changed:
             sequence = await self._store.write(start)
             yield api.WatchOrdersResponse(token=encode_token(_WATCH, str(sequence)))
-            while not self._changes.closed:
-                changed.clear()
-                seen = await self._store.read(partial(_changes_after, sequence=sequence, identity=identity))
-                for sequence, order in seen:
-                    if order is not None:
-                        yield api.WatchOrdersResponse(token=encode_token(_WATCH, str(sequence)), order=order)
-                if not seen:
-                    await changed.wait()
-        finally:
-            self._changes.unwatch(changed)
+            async for change in self._follower.follow(changed, sequence):
+                if change.now is not None and handling.is_visible(change.now, identity):
+                    token = encode_token(_WATCH, str(change.sequence))
+                    yield api.WatchOrdersResponse(token=token, order=change.now)
 
 
 def _caller(request_id: str) -> Caller:
@@ -250,21 +243,15 @@ def _wait(wait: Duration) -> float:
     return current_call().patience(wait_seconds(wait.seconds + wait.nanos / 1e9))
 
 
-def _changes_after(tx: Transaction, sequence: int, identity: Identity) -> list[tuple[int, Order | None]]:
-    """What happened after a sequence number: the order as it stands now, None where the watcher may not see it.
+def _changes_after(tx: Transaction, sequence: int, _name: str) -> list[Change[Order]]:
+    """What happened after a sequence number: each order as it stands now.
 
     Every event of an order reads the same row: only its last one here tells it.
     """
-    seen: list[tuple[int, Order | None]] = []
     events = events_after(tx, sequence, _EVENTS_AT_ONCE)
     last = {event.order_id: event.sequence for event in events}
-    for event in events:
-        if event.sequence != last[event.order_id]:
-            continue
-        row = find_order(tx, event.order_id)
-        visible = row is not None and handling.is_visible(row.order, identity)
-        seen.append((event.sequence, row.order if row is not None and visible else None))
-    return seen
+    found = [(each, find_order(tx, order_id)) for order_id, each in sorted(last.items(), key=lambda item: item[1])]
+    return [Change(each, "", row.order if row is not None else None) for each, row in found]
 
 
 def _watch_start(tx: Transaction, token: str) -> int:

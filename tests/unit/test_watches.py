@@ -1,0 +1,163 @@
+"""Watches: what has changed is read once for all who watch, and nobody watches without end."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar, cast
+
+import pytest
+
+from gateway.api.types.v1.access_pb2 import Role
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from gateway.identity import Identity
+from gateway.store.port import Operation, Store, Transaction, store_unavailable
+from region_node.orders.changes import WATCHES, Changes
+from region_node.watches import Change, Feed, Follower
+
+T = TypeVar("T")
+COUNTER = Identity("china", Role.ROLE_OPERATOR, "sichuan", "counter")
+APP = Identity("china", Role.ROLE_OPERATOR, "sichuan", "app")
+
+
+class Log:
+    """A store with a list of changes, that counts how often it is read."""
+
+    is_shared = False
+
+    def __init__(self) -> None:
+        self.changes: list[Change[str]] = []
+        self.reads = 0
+        self.fails = False
+
+    async def read(self, operation: Operation[T]) -> T:
+        self.reads += 1
+        await asyncio.sleep(0)  # as an engine over a network
+        if self.fails:
+            raise store_unavailable()
+        return operation(cast("Transaction", None))
+
+    def subscribe(self, event: type[T], listener: Callable[[T], None]) -> None:
+        """Nothing is published."""
+
+    def add(self, name: str) -> None:
+        self.changes.append(Change(len(self.changes) + 1, name, f"{name} as it is now"))
+
+    def feed(self) -> Feed[str]:
+        def after(_: Transaction, sequence: int, name: str) -> Sequence[Change[str]]:
+            return [each for each in self.changes[sequence:] if name in ("", each.name)][:2]
+
+        return Feed(after, lambda _: len(self.changes))
+
+
+class Scene:
+    """What watches of one process share."""
+
+    def __init__(self) -> None:
+        self.log = Log()
+        store = cast("Store", self.log)
+        self.changes = Changes(store)
+        self.follower = Follower(store, self.changes, self.log.feed())
+        self.seen: dict[int, list[int]] = {}
+
+    async def watch(self, number: int, sequence: int = 0, name: str = "") -> None:
+        identity = Identity("china", Role.ROLE_OPERATOR, "sichuan", f"app-{number}")
+        with self.changes.watch(identity) as changed:
+            async for change in self.follower.follow(changed, sequence, name):
+                self.seen.setdefault(number, []).append(change.sequence)
+
+    def change(self, name: str) -> None:
+        self.log.add(name)
+        self.changes.wake_watchers()
+
+
+def run(scenario: Callable[[Scene], Awaitable[None]]) -> None:
+    async def ran() -> None:
+        scene = Scene()
+        try:
+            await scenario(scene)
+        finally:
+            scene.changes.close()
+
+    asyncio.run(ran())
+
+
+async def quiet() -> None:
+    """All that can be done without anything else is done."""
+    for _ in range(50):
+        await asyncio.sleep(0)
+
+
+def test_a_change_is_read_once_however_many_watch() -> None:
+    async def scenario(scene: Scene) -> None:
+        tasks = [asyncio.create_task(scene.watch(number)) for number in range(1000)]
+        await quiet()
+        before = scene.log.reads
+        scene.change("one")
+        await quiet()
+        assert scene.seen == {number: [1] for number in range(1000)}
+        assert scene.log.reads - before == 2, "the change, and that no other follows"
+        for task in tasks:
+            task.cancel()
+
+    run(scenario)
+
+
+def test_a_watch_of_one_thing_catches_up_with_it_and_then_follows_it_alone() -> None:
+    async def scenario(scene: Scene) -> None:
+        for name in ("one", "two", "one", "two", "one"):
+            scene.log.add(name)
+        task = asyncio.create_task(scene.watch(1, 1, "one"))
+        await quiet()
+        assert scene.seen == {1: [3, 5]}
+        scene.change("two")
+        scene.change("one")
+        await quiet()
+        assert scene.seen == {1: [3, 5, 7]}
+        task.cancel()
+
+    run(scenario)
+
+
+def test_a_reading_that_fails_is_the_end_of_those_who_waited_for_it_alone() -> None:
+    async def scenario(scene: Scene) -> None:
+        scene.log.fails = True
+        results = await asyncio.gather(scene.watch(1), scene.watch(2), return_exceptions=True)
+        assert [isinstance(each, Refused) for each in results] == [True, True]
+        scene.log.fails = False
+        scene.log.add("one")
+        task = asyncio.create_task(scene.watch(3))
+        await quiet()
+        assert scene.seen == {3: [1]}
+        task.cancel()
+
+    run(scenario)
+
+
+def test_whoever_asked_first_may_go_before_the_others() -> None:
+    async def scenario(scene: Scene) -> None:
+        scene.log.add("one")
+        first, second = asyncio.create_task(scene.watch(1)), asyncio.create_task(scene.watch(2))
+        await asyncio.sleep(0)
+        first.cancel()
+        await quiet()
+        assert scene.seen == {2: [1]}
+        second.cancel()
+
+    run(scenario)
+
+
+def test_a_certificate_has_so_many_watches_and_no_more_until_it_ends_one() -> None:
+    async def scenario(scene: Scene) -> None:
+        with contextlib.ExitStack() as most:
+            for _ in range(WATCHES - 1):
+                most.enter_context(scene.changes.watch(COUNTER))
+            with scene.changes.watch(COUNTER), scene.changes.watch(APP):
+                with pytest.raises(Refused) as caught, scene.changes.watch(COUNTER):
+                    pass
+                assert caught.value.reason == Reason.REASON_WATCHES_TOO_MANY
+                assert caught.value.parameters == {"watches": str(WATCHES)}
+            with scene.changes.watch(COUNTER):
+                pass
+
+    run(scenario)
