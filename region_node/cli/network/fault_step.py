@@ -8,6 +8,7 @@ from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
 from gateway.api.region.v1.fault_pb2 import FaultMeasure, FaultReview
 from gateway.api.region.v1.fault_service_pb2 import WorkOnFaultRequest
 from gateway.languages import translated
+from gateway.nearest import nearest
 from region_node.cli.times import instant_of
 
 _FIELDS: Mapping[str, FieldDescriptor] = {
@@ -90,7 +91,13 @@ def _value(field: FieldDescriptor | None, key: str, value: str, known: Sequence[
         prefix, choices = _choices(field.enum_type)
         wanted = value.lower().replace("_", "-")
         if wanted not in choices:
-            raise ValueError(translated("{field}: one of {values}", field=key, values=", ".join(choices)))
+            known_words = ", ".join(choices)
+            like = nearest(wanted, choices)[0]
+            raise ValueError(
+                translated(
+                    "{field}: one of {values}; the nearest is {nearest}", field=key, values=known_words, nearest=like
+                )
+            )
         return prefix + wanted.upper().replace("-", "_")
     if field.type == FieldDescriptor.TYPE_BOOL:
         if value.lower() not in _YES | _NO:

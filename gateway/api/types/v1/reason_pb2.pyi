@@ -285,6 +285,8 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Ask a region that the complaint concerns: get the complaint to see which."""
     REASON_COMPLAINT_CATEGORY_UNKNOWN: _Reason.ValueType  # 140
     """List the categories by CatalogueService.ListComplaintCategories."""
+    REASON_RESOLUTION_CAUSE_UNKNOWN: _Reason.ValueType  # 310
+    """List the causes by CatalogueService.ListResolutionCauses."""
     REASON_COMPLAINT_LEVEL_REACHED: _Reason.ValueType  # 141
     """Levels only rise, and each is reached once. Show the complaint to see where it stands."""
     REASON_SEALING_KEY_MISSING: _Reason.ValueType  # 153
@@ -649,6 +651,8 @@ REASON_COMPLAINT_REGION_NOT_CONCERNED: Reason.ValueType  # 137
 """Ask a region that the complaint concerns: get the complaint to see which."""
 REASON_COMPLAINT_CATEGORY_UNKNOWN: Reason.ValueType  # 140
 """List the categories by CatalogueService.ListComplaintCategories."""
+REASON_RESOLUTION_CAUSE_UNKNOWN: Reason.ValueType  # 310
+"""List the causes by CatalogueService.ListResolutionCauses."""
 REASON_COMPLAINT_LEVEL_REACHED: Reason.ValueType  # 141
 """Levels only rise, and each is reached once. Show the complaint to see where it stands."""
 REASON_SEALING_KEY_MISSING: Reason.ValueType  # 153
