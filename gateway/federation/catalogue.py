@@ -33,6 +33,7 @@ from gateway.federation.complaint_rules import CONFIDENCE, LEAD, severity_policy
 from gateway.federation.documents import parse_alternatives
 from gateway.federation.network import NetworkRegistry
 from gateway.federation.policies import Due, Promise, promises, strictest_figure
+from gateway.nearest import nearest
 from gateway.numberplan import NumberPlan
 from gateway.working_time import WorkingHours, deadline
 
@@ -60,6 +61,7 @@ class Federation:
         self.businesses: Final = tuple(sorted(own.businesses, key=lambda each: each.code))
         self.material_codes: Final = frozenset(material.code for material in own.materials)
         self.complaint_categories: Final = tuple(sorted(own.complaint_categories, key=lambda each: each.code))
+        self.resolution_causes: Final = tuple(sorted(own.resolution_causes, key=lambda each: each.code))
         self._complaint_categories = {category.code: category for category in own.complaint_categories}
         self._regions = {region.id: region for region in own.regions}
         self._hours: dict[str, WorkingHours] = {}
@@ -207,6 +209,15 @@ class Federation:
         if found is None:
             raise Refused(Reason.REASON_COMPLAINT_CATEGORY_UNKNOWN, category=code)
         return found
+
+    def require_resolution_cause(self, code: str) -> None:
+        """Raises `Refused` with RESOLUTION_CAUSE_UNKNOWN for a code that the federation does not have.
+
+        Where it has none at all, any is taken.
+        """
+        known = [each.code for each in self.resolution_causes]
+        if known and code not in known:
+            raise Refused(Reason.REASON_RESOLUTION_CAUSE_UNKNOWN, cause=code, nearest=", ".join(nearest(code, known)))
 
     def complaint_department(self, code: str) -> Department | None:
         """The department with this code, which some category of complaints names; None where none does."""

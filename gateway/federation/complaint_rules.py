@@ -4,8 +4,21 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 
 from gateway.api.federation.v1 import configuration_pb2 as contract
-from gateway.api.federation.v1.configuration_pb2 import ComplaintCategory, Configuration, Policy, TimeLimit
-from gateway.federation.checks import code_problems, enum_problems, region_problems, text_problems, twice
+from gateway.api.federation.v1.configuration_pb2 import (
+    ComplaintCategory,
+    Configuration,
+    Policy,
+    ResolutionCause,
+    TimeLimit,
+)
+from gateway.federation.checks import (
+    code_problems,
+    enum_problems,
+    label_problems,
+    region_problems,
+    text_problems,
+    twice,
+)
 from gateway.federation.complaint_text import GAP, LONGEST_WORD, normal, pieces
 from gateway.federation.policy_rules import limit_problems, looser_problems
 
@@ -48,6 +61,7 @@ def complaints_problems(configuration: Configuration) -> Iterator[str]:
     yield from _department_problems(categories)
     if categories:
         yield from _policy_problems(policies)
+    yield from _cause_problems(configuration.resolution_causes)
     if configuration.HasField("complaint_words"):
         yield from _words_problems(configuration.complaint_words, {category.code for category in categories})
 
@@ -96,6 +110,14 @@ def _department_problems(categories: Collection[ComplaintCategory]) -> Iterator[
             yield from text_problems(f"{path}.name", department.name)
             if named.setdefault(department.code, department).name != department.name:
                 yield f"{path}.name: the department is called otherwise elsewhere"
+
+
+def _cause_problems(causes: Collection[ResolutionCause]) -> Iterator[str]:
+    yield from twice("resolution_causes", (cause.code for cause in causes))
+    for cause in causes:
+        path = f"resolution_causes[{cause.code}]"
+        yield from label_problems(f"{path}.code", cause.code)
+        yield from text_problems(f"{path}.name", cause.name)
 
 
 def _policy_problems(policies: Mapping[str, Policy]) -> Iterator[str]:

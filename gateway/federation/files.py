@@ -35,6 +35,7 @@ _FILES = {
     "retention.yaml": ("retention_rules",),
     "complaints.yaml": ("complaint_categories",),
     "complaint-words.yaml": ("complaint_words",),
+    "causes.yaml": ("resolution_causes",),
     "network.yaml": ("network",),
     "agreements.yaml": ("agreement_templates",),
 }

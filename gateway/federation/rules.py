@@ -122,6 +122,7 @@ _KEYS = {
     "number_pools": "first",
     "purposes": "name",
     "complaint_categories": "code",
+    "resolution_causes": "code",
     "departments": "code",
     "categories": "category",
     "words": "text",

@@ -23,6 +23,8 @@ from gateway.api.region.v1.catalogue_service_pb2 import (
     ListOfferingsResponse,
     ListPlansRequest,
     ListPlansResponse,
+    ListResolutionCausesRequest,
+    ListResolutionCausesResponse,
     ListServicePointsRequest,
     ListServicePointsResponse,
     PlanCost,
@@ -190,6 +192,18 @@ class CatalogueService(CatalogueServiceServicer):
         after = pages.decode_token(kind, request.page_token)
         found, last = _page(self._current.federation.complaint_categories, lambda each: each.code, after, size)
         return ListComplaintCategoriesResponse(categories=found, next_page_token=pages.encode_token(kind, last))
+
+    async def ListResolutionCauses(
+        self,
+        request: ListResolutionCausesRequest,
+        context: grpc.aio.ServicerContext[ListResolutionCausesRequest, ListResolutionCausesResponse],
+    ) -> ListResolutionCausesResponse:
+        """See the contract."""
+        kind = "resolution causes"
+        size = pages.page_size(request.page_size)
+        after = pages.decode_token(kind, request.page_token)
+        found, last = _page(self._current.federation.resolution_causes, lambda each: each.code, after, size)
+        return ListResolutionCausesResponse(causes=found, next_page_token=pages.encode_token(kind, last))
 
     async def ProposeComplaintCategory(
         self,

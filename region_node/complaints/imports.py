@@ -144,6 +144,8 @@ def _imported(context: RegionContext, told: api.ImportedComplaint, asked: Asked)
     rules.require_filing(told.request)
     life = _life(told, asked)
     _require_outcome(told, life)
+    if told.cause_code:
+        context.federation.require_resolution_cause(told.cause_code)
     normal = api.ImportedComplaint()
     normal.CopyFrom(told)
     request = normal.request

@@ -216,6 +216,7 @@ def propose(
     rules.require_state(complaint, "propose", rules.IN_PROGRESS, rules.PENDING)
     cases.require_done(complaint)
     rules.require_resolution(resolution, context.currency)
+    context.federation.require_resolution_cause(resolution.cause_code)
     items.require_no_money(complaint, resolution)
     rules.require_room(complaint, resolution.ByteSize())
     end_pause(context, complaint, now)

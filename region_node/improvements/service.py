@@ -68,6 +68,8 @@ class ImprovementService(ImprovementServiceServicer):
             return found
 
         found = await self._store.write(read)
+        if request.cause_code and not found:  # of a code that was taken out since there may still be some
+            self._context.federation.require_resolution_cause(request.cause_code)
         next_token = encode_token(_PAGE, str(found[size - 1][0])) if len(found) > size else ""
         told = [self._told(action) for _, action in found[:size]]
         return api.ListImprovementActionsResponse(actions=told, next_page_token=next_token)

@@ -67,6 +67,15 @@ async def test_the_categories_come_in_pages_with_their_departments_and_limits(
     assert all(each.departments and each.severity for each in found)
 
 
+async def test_the_causes_of_resolutions_come_by_code_with_their_names(
+    federation: Federation, guangdong: Counter
+) -> None:
+    page = await guangdong.catalogue.ListResolutionCauses(api.ListResolutionCausesRequest(), timeout=CALL_SECONDS)
+    in_force = (await federation.configuration()).resolution_causes
+    assert list(page.causes) == sorted(in_force, key=lambda each: each.code)
+    assert all(each.name.zh_cn and each.name.en for each in page.causes)
+
+
 async def test_the_text_of_a_complaint_stands_in_no_log_span_database_or_file(
     databases: Databases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -203,6 +203,16 @@ async def test_an_import_that_broke_goes_on_and_leaves_each_line_once(
         assert len(await old.desk.list(number=each.request.number)) == 1
 
 
+async def test_a_cause_that_the_federation_does_not_have_is_rejected_with_the_nearest(
+    old: OldSystem, now: datetime
+) -> None:
+    told = old.closed(filed=now - 3 * DAY, took=HOUR)
+    told.cause_code = "billing-eror"
+    answers = await old.hand_over([told])
+    assert rejected(answers) == [(2, "RESOLUTION_CAUSE_UNKNOWN")]
+    assert "billing-error" in answers[-1].rejected[0].message.en
+
+
 async def test_what_no_complaint_can_be_is_rejected_with_its_line(
     federation: Federation, old: OldSystem, now: datetime
 ) -> None:

@@ -51,7 +51,7 @@ def adding(federation: Federation, docket: str, days: int = 30) -> api.AddImprov
 
 async def test_a_cause_that_comes_back_after_its_action_was_finished_flags_the_action(federation: Federation) -> None:
     node = actions_at(federation, "sichuan")
-    cause = f"cause-{federation.next_id().lower()}"
+    cause = "system-fault"  # each test has causes of its own
     docket = await closed(federation, cause)
     request = adding(federation, docket)
     added = (await node.AddImprovementAction(request, timeout=CALL_SECONDS)).action
@@ -72,7 +72,7 @@ async def test_a_cause_that_comes_back_after_its_action_was_finished_flags_the_a
     finished = (await node.FinishImprovementAction(finish, timeout=CALL_SECONDS)).action
     assert (finished.outcome, finished.finisher, finished.repeats) == ("imports are compared", "wang", 1)
     assert (await node.FinishImprovementAction(finish, timeout=CALL_SECONDS)).action == finished
-    await closed(federation, f"{cause}-other")
+    await closed(federation, "staff-error")
     assert not (await listed()).ineffective
     late = await closed(federation, cause)
     found = await listed()
@@ -85,7 +85,7 @@ async def test_a_cause_that_comes_back_after_its_action_was_finished_flags_the_a
 
 async def test_an_action_is_for_a_closed_complaint_of_the_region_and_has_a_day_to_come(federation: Federation) -> None:
     node = actions_at(federation, "sichuan")
-    cause = f"cause-{federation.next_id().lower()}"
+    cause = "unclear-terms"
     docket = await proposed(federation, cause)
     waiting = await refusal(node.AddImprovementAction(adding(federation, docket), timeout=CALL_SECONDS))
     assert (waiting.reason, waiting.parameters["action"]) == ("COMPLAINT_STATE_FORBIDS", "improve")
@@ -120,7 +120,7 @@ async def test_an_action_is_for_a_closed_complaint_of_the_region_and_has_a_day_t
 
 async def test_actions_are_listed_page_by_page_newest_first(federation: Federation) -> None:
     node = actions_at(federation, "sichuan")
-    cause = f"cause-{federation.next_id().lower()}"
+    cause = "network-fault"
     docket = await closed(federation, cause)
     added = [
         (await node.AddImprovementAction(adding(federation, docket), timeout=CALL_SECONDS)).action.id for _ in range(3)

@@ -1,15 +1,18 @@
 """What categories of complaints and their words must keep to, each rule broken once; what is shipped; its limits."""
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.api.federation.v1 import configuration_pb2 as contract
 from gateway.api.federation.v1.configuration_pb2 import ComplaintCategory, Configuration, RegionalLimit, TimeLimit
+from gateway.api.region.v1.fault_pb2 import FaultCause
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.federation.catalogue import Federation
@@ -107,6 +110,12 @@ BILL = "complaint_categories[BILL_WRONG]"
 WORDS = "complaint_words.categories[SVC_ATTITUDE]"
 HENAN_LONGER = [RegionalLimit(region="henan", limit=working_days(6))]
 BROKEN: list[tuple[Break, str]] = [
+    (
+        lambda c: c.resolution_causes.append(c.resolution_causes[0]),
+        "resolution_causes[billing-error]: stands here twice",
+    ),
+    (lambda c: setattr(c.resolution_causes[0], "code", "Bill"), "resolution_causes[Bill].code: use lower-case letters"),
+    (lambda c: setattr(c.resolution_causes[0].name, "zh_cn", ""), "[billing-error].name.zh_cn: the text is missing"),
     (lambda c: c.complaint_categories.append(named(c)), f"{BILL}: stands here twice"),
     (lambda c: setattr(named(c), "code", "bill wrong"), "complaint_categories[bill wrong].code: use capital letters"),
     (category(name=None), f"{BILL}.name.en: the text is missing"),
@@ -224,6 +233,31 @@ def test_a_category_that_is_not_there_is_refused() -> None:
     with pytest.raises(Refused) as refused:
         FEDERATION.complaint_category("NOBODY")
     assert refused.value.reason == Reason.REASON_COMPLAINT_CATEGORY_UNKNOWN
+
+
+def test_a_cause_that_is_not_there_is_refused_with_the_nearest_and_without_a_list_any_is_taken() -> None:
+    FEDERATION.require_resolution_cause("billing-error")
+    with pytest.raises(Refused) as refused:
+        FEDERATION.require_resolution_cause("billing-eror")
+    assert refused.value.reason == Reason.REASON_RESOLUTION_CAUSE_UNKNOWN
+    assert refused.value.parameters["nearest"].split(", ")[0] == "billing-error"
+    without = Configuration()
+    without.CopyFrom(SHIPPED)
+    del without.resolution_causes[:]
+    Federation(1, without).require_resolution_cause("billing-eror")
+
+
+def test_the_causes_of_faults_and_those_of_every_example_are_in_the_shipped_data() -> None:
+    shipped = {each.code for each in SHIPPED.resolution_causes}
+    of_faults = [each.removeprefix("FAULT_CAUSE_").lower().replace("_", "-") for each in FaultCause.keys()[1:]]
+    root = Path(__file__).parents[2]
+    table = yaml.safe_load((root / "deploy/import/old-complaints.yaml").read_text("utf-8"))
+    wanted = {*of_faults, *table["complaint"]["cause_code"]["table"].values()}
+    example = re.compile(r'(?:complaints propose \S+ |cause_code="|list \S+ --cause )([a-z-]+)')
+    for path in (root / "README.md", *(root / "deploy/demo").glob("*.py"), *(root / "region_node/cli").rglob("*.py")):
+        wanted.update(example.findall(path.read_text("utf-8")))
+    assert {"billing-error", "roaming-misread", "cable"} <= wanted
+    assert wanted <= shipped
 
 
 def test_a_difference_of_words_is_told_by_category_and_word() -> None:

@@ -261,7 +261,8 @@ def propose(
     request_id: str,
     as_json: bool,
 ) -> None:
-    """Propose a resolution as staff of the responsible region; CAUSE is a code such as billing-error.
+    """Propose a resolution as staff of the responsible region; CAUSE is a code of the federation, such as
+    billing-error: `region-node call CatalogueService.ListResolutionCauses` lists them.
 
     \b
     Examples:

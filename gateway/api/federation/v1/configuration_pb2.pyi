@@ -791,6 +791,7 @@ class Configuration(_message.Message):
     RETENTION_RULES_FIELD_NUMBER: _builtins.int
     COMPLAINT_CATEGORIES_FIELD_NUMBER: _builtins.int
     COMPLAINT_WORDS_FIELD_NUMBER: _builtins.int
+    RESOLUTION_CAUSES_FIELD_NUMBER: _builtins.int
     NETWORK_FIELD_NUMBER: _builtins.int
     AGREEMENT_TEMPLATES_FIELD_NUMBER: _builtins.int
     federation: _builtins.str
@@ -848,6 +849,10 @@ class Configuration(_message.Message):
         """By which words a category is proposed for the text of a complaint; unset proposes none."""
 
     @_builtins.property
+    def resolution_causes(self) -> _containers.RepeatedCompositeFieldContainer[Global___ResolutionCause]:
+        """What complaints come from: the codes of resolutions. Where there are none, any code of the form is taken."""
+
+    @_builtins.property
     def network(self) -> _network_pb2.Network:
         """Sites, links, the services on them, and classes of quality; unset for a federation without network support."""
 
@@ -872,12 +877,13 @@ class Configuration(_message.Message):
         retention_rules: _abc.Iterable[Global___RetentionRule] | None = ...,
         complaint_categories: _abc.Iterable[Global___ComplaintCategory] | None = ...,
         complaint_words: Global___ComplaintWords | None = ...,
+        resolution_causes: _abc.Iterable[Global___ResolutionCause] | None = ...,
         network: _network_pb2.Network | None = ...,
         agreement_templates: _abc.Iterable[_agreement_pb2.AgreementTemplate] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["complaint_words", b"complaint_words", "network", b"network", "number_plan", b"number_plan"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreement_templates", b"agreement_templates", "businesses", b"businesses", "calendars", b"calendars", "complaint_categories", b"complaint_categories", "complaint_words", b"complaint_words", "federation", b"federation", "materials", b"materials", "network", b"network", "number_plan", b"number_plan", "offerings", b"offerings", "plans", b"plans", "policies", b"policies", "purposes", b"purposes", "regions", b"regions", "retention_rules", b"retention_rules", "service_points", b"service_points"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreement_templates", b"agreement_templates", "businesses", b"businesses", "calendars", b"calendars", "complaint_categories", b"complaint_categories", "complaint_words", b"complaint_words", "federation", b"federation", "materials", b"materials", "network", b"network", "number_plan", b"number_plan", "offerings", b"offerings", "plans", b"plans", "policies", b"policies", "purposes", b"purposes", "regions", b"regions", "resolution_causes", b"resolution_causes", "retention_rules", b"retention_rules", "service_points", b"service_points"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1986,6 +1992,34 @@ class ComplaintCategory(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ComplaintCategory: _TypeAlias = ComplaintCategory  # noqa: Y015
+
+@_typing.final
+class ResolutionCause(_message.Message):
+    """What a complaint comes from, as its resolution says."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CODE_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    code: _builtins.str
+    """The code in lower case, for example `billing-error`."""
+    @_builtins.property
+    def name(self) -> _types_pb2.LocalizedText:
+        """What people call it."""
+
+    def __init__(
+        self,
+        *,
+        code: _builtins.str = ...,
+        name: _types_pb2.LocalizedText | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResolutionCause: _TypeAlias = ResolutionCause  # noqa: Y015
 
 @_typing.final
 class Department(_message.Message):

@@ -486,7 +486,7 @@ class ProposeResolutionRequest(_message.Message):
     text: _builtins.str
     """What is proposed, in words, 1 to 1,000 characters."""
     cause_code: _builtins.str
-    """What caused the complaint, a code in lower case, for example `billing-error`."""
+    """What caused the complaint, a code of the federation in lower case, for example `billing-error`."""
     remedy: _complaint_pb2.Remedy.ValueType
     """What the customer gets."""
     @_builtins.property
