@@ -21,6 +21,7 @@ from gateway.languages import translated
 from region_node.cli.asking import answer_of
 from region_node.cli.complaints.complaint_desk import category_and_description
 from region_node.cli.complaints.complaint_view import print_complaint, print_list, print_told
+from region_node.cli.completing import complete_categories
 from region_node.cli.connection import Target, connection_options
 from region_node.cli.options import (
     channel_option,
@@ -113,7 +114,7 @@ def file(
 @complaints.command("list")
 @connection_options
 @click.option("--number", default="", help="Only those about this number.")
-@click.option("--category", default="", help="Only those of this category.")
+@click.option("--category", default="", shell_complete=complete_categories, help="Only those of this category.")
 @click.option("--unclassified", is_flag=True, help="Only those of which nobody has said yet what they are about.")
 @click.option("--state", "states", multiple=True, type=click.Choice(tuple(_STATES)), help="Only those in these states.")
 @click.option("--due-within", type=float, help="Only those with fewer hours than this left; 0 for what is overdue.")
