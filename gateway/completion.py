@@ -1,9 +1,42 @@
-"""`completion`: makes a shell complete the commands of a program."""
+"""`completion`: makes a shell complete the commands of a program, and the names that a server knows."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 import click
-from click.shell_completion import get_completion_class
+import grpc
+from click.shell_completion import CompletionItem, get_completion_class
+
+from gateway.reaching import Server
+from gateway.tls import CredentialsUnusable
 
 SHELLS = ("bash", "zsh", "fish")
+SECONDS = 0.5  # for the answer: with the start of the command it is there within a second
+
+Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
+"""What click asks for the words that begin as one that is being typed."""
+Ask = Callable[[grpc.aio.Channel], Awaitable[Iterable[str]]]
+"""Asks a server for all names of one kind."""
+FindServer = Callable[[Mapping[str, object]], Server | None]
+"""The server that the options and the environment name; None where they do not."""
+
+
+def completing(find: FindServer, ask: Ask) -> Complete:
+    """Completes by the names that a server tells; by none where it is not named, or does not answer at once."""
+
+    async def names(server: Server) -> Iterable[str]:
+        async with asyncio.timeout(SECONDS), server.channel() as channel:
+            return await ask(channel)
+
+    def complete(context: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        try:
+            server = find(context.params)
+            known = asyncio.run(names(server)) if server is not None else ()
+        except (grpc.aio.AioRpcError, CredentialsUnusable, TimeoutError, ValueError):
+            return []  # an error in the middle of what somebody types helps nobody
+        return [CompletionItem(each) for each in sorted(set(known)) if each.startswith(incomplete)]
+
+    return complete
 
 
 def completion_command(program: str) -> click.Command:

@@ -3,7 +3,7 @@
 Every refusal carries a `Reason` of the contract; the status code and the texts stand on the enum value itself.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import grpc
 from google.protobuf import any_pb2
@@ -12,11 +12,14 @@ from google.rpc import error_details_pb2, status_pb2
 from gateway.api.types.v1 import reason_pb2
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import LocalizedText
+from gateway.nearest import nearest, suggested
 
 DOMAIN = "crossregion"
 _PREFIX = "REASON_"
 _CHINESE = "_zh_cn"
 _DETAILS = "grpc-status-details-bin"
+_NEAREST = "nearest"  # the parameter with the known names that are like one that is unknown, and what is between them
+_BETWEEN = ", "
 # Bytes of one parameter as told: a status travels in headers, of which gRPC takes 16 KiB, and a text stands there in
 # several places.
 _TOLD_BYTES = 1024
@@ -35,6 +38,15 @@ class Refused(Exception):
 
     def __str__(self) -> str:
         return f"{reason_name(self.reason)}: {text(self.reason, self.parameters).en}"
+
+
+def unknown(reason: Reason.ValueType, known: Iterable[str], **named: str) -> Refused:
+    """The refusal of a name that is none of those that are known: it offers those that are like it.
+
+    `named` is the parameter of the reason, and the name.
+    """
+    near = [each for name in named.values() for each in nearest(name, known)]
+    return Refused(reason, **named, **({_NEAREST: _BETWEEN.join(near)} if near else {}))
 
 
 class _Blank(dict[str, str]):
@@ -70,8 +82,10 @@ def text(reason: Reason.ValueType, parameters: Mapping[str, str]) -> LocalizedTe
     """The reason for people, in both languages. A parameter `<name>_zh_cn` stands for `<name>` in the Chinese one."""
     told = _told(reason)
     chinese = {name.removesuffix(_CHINESE): value for name, value in parameters.items() if name.endswith(_CHINESE)}
+    near = suggested([name for name in parameters.get(_NEAREST, "").split(_BETWEEN) if name])
     return LocalizedText(
-        zh_cn=told.zh_cn.format_map(_Blank({**parameters, **chinese})), en=told.en.format_map(_Blank(parameters))
+        zh_cn=told.zh_cn.format_map(_Blank({**parameters, **chinese})) + near.zh_cn,
+        en=f"{told.en.format_map(_Blank(parameters))} {near.en}".rstrip(),
     )
 
 

@@ -6,7 +6,7 @@ import importlib
 import inspect
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import click
 
 from gateway.api.types.v1.types_pb2 import LocalizedText
 from gateway.errors import Refused, reason_name, text
+from gateway.nearest import nearest, suggested
 
 LANGUAGES = ("en", "zh")
 VARIABLE = "CROSSREGION_LANG"
@@ -43,6 +44,12 @@ def refusal(error: Exception) -> str:
     if not isinstance(error, Refused):
         return str(error)
     return f"{reason_name(error.reason)}: {in_language(text(error.reason, error.parameters))}"
+
+
+def offering(problem: str, word: str, known: Iterable[str]) -> str:
+    """What is said of a word that is unknown, and which of the known ones are like it."""
+    between = "" if current_language() == "zh" else " "
+    return f"{problem}{between}{in_language(suggested(nearest(word, known)))}".rstrip()
 
 
 def speak(language: str, texts: Path) -> None:
@@ -120,6 +127,13 @@ class SpeakingGroup(click.Group):
         self._find(cmd_name)
         return super().get_command(ctx, cmd_name)
 
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401
+        """See click. An unknown word is told with those that are like it."""
+        try:
+            return super().invoke(ctx)
+        except (click.NoSuchCommand, click.NoSuchOption) as error:
+            raise _with_nearest(error) from error
+
     def _find(self, name: str) -> None:
         if name in self.commands or name not in self.places or " " in name:
             return
@@ -130,6 +144,7 @@ class SpeakingGroup(click.Group):
                 command.add_command(_imported(place), below)
         self.add_command(command, name)
         _add_options(command, self.options)
+        _offer_choices(command)
         self._translate_help(command)
 
     # What click hands through is typed so there.
@@ -154,7 +169,10 @@ class SpeakingGroup(click.Group):
         """See click. Chooses the language before anything is read."""
         speak(asked_language(args, os.environ), self.texts)
         self._translate_help(self)
-        return super().make_context(info_name, args, parent, **extra)
+        try:
+            return super().make_context(info_name, args, parent, **extra)
+        except click.NoSuchOption as error:
+            raise _with_nearest(error) from error
 
     def _translate_help(self, command: click.Command) -> None:
         known = self.__dict__.setdefault("_originals", {})
@@ -163,6 +181,15 @@ class SpeakingGroup(click.Group):
                 original = known.setdefault((owner, field), getattr(owner, field, None))
                 if original is not None:
                     setattr(owner, field, "\n\n".join(map(_paragraph, _paragraphs(original))))
+
+
+class _Choice(click.Choice[str]):
+    """One of several words; those that are like another one are offered."""
+
+    def get_invalid_choice_message(self, value: object, ctx: click.Context | None) -> str:
+        """See click."""
+        problem = translated("{value!r} is not one of {known}.", value=value, known=", ".join(self.choices))
+        return offering(problem, str(value), self.choices)
 
 
 def speaking(
@@ -220,6 +247,25 @@ def _imported(place: str) -> click.Command:
     module, _, name = place.partition(":")
     command: click.Command = getattr(importlib.import_module(module), name)
     return command
+
+
+def _with_nearest(error: click.NoSuchCommand | click.NoSuchOption) -> click.UsageError:
+    """The error, with the commands or options that are like what was written."""
+    assert error.ctx is not None, "click names the command whose word it is"
+    command = error.ctx.command
+    if isinstance(error, click.NoSuchOption):
+        options = (name for each in command.params for name in each.opts)
+        return click.UsageError(offering(error.message, error.option_name, options), error.ctx)
+    assert isinstance(command, click.Group), "only groups have commands"
+    known = command.list_commands(error.ctx)
+    return click.UsageError(offering(error.message, error.command_name, known), error.ctx)
+
+
+def _offer_choices(group: click.Command) -> None:
+    for command in commands(group):
+        for parameter in command.params:
+            if type(parameter.type) is click.Choice and all(isinstance(each, str) for each in parameter.type.choices):
+                parameter.type = _Choice(parameter.type.choices, parameter.type.case_sensitive)
 
 
 def _add_options(group: click.Command, options: Sequence[Callable[[], click.Option]]) -> None:

@@ -1,8 +1,10 @@
 """The names of the federation as the server told them to the command that runs, and what it calls things by them."""
 
+from collections.abc import Iterable
+
 import click
 
-from gateway.api.federation.v1.terms_pb2 import Terms
+from gateway.api.federation.v1.terms_pb2 import CodeTerm, Terms
 from gateway.languages import current_language, translated
 
 _META = "crossregion.terms"
@@ -30,7 +32,14 @@ def region_name(region: str) -> str:
 
 def category_name(code: str) -> str:
     """What people call a category of complaints: in Chinese its name before its code, which options take."""
-    if current_language() != "zh" or not code:
-        return code
-    name = next((each.name.zh_cn for each in learned().complaint_categories if each.code == code), "")
+    return _named(code, learned().complaint_categories)
+
+
+def cause_name(code: str) -> str:
+    """What people call the cause of a resolution, as `category_name`."""
+    return _named(code, learned().resolution_causes)
+
+
+def _named(code: str, terms: Iterable[CodeTerm]) -> str:
+    name = next((each.name.zh_cn for each in terms if each.code == code), "") if current_language() == "zh" else ""
     return translated("{name} ({code})", name=name, code=code) if name else code

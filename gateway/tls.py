@@ -92,10 +92,13 @@ class Credentials:
             )
         return loaded
 
+    def names(self) -> list[str]:
+        """The URIs that the certificate names. Raises CredentialsUnusable."""
+        return _uris(_certificates(self.certificate, _read(self.certificate))[0])
+
     def require_identity(self, identity: Identity) -> None:
         """Raises CredentialsUnusable unless the certificate names this member and nobody else."""
-        own = _certificates(self.certificate, _read(self.certificate))[0]
-        uris = _uris(own)
+        uris = self.names()
         if uris != [identity.uri]:
             raise CredentialsUnusable(
                 translated(

@@ -34,7 +34,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.audit import Head
 from gateway.channels import invoke
 from gateway.clock import Clock, to_timestamp
-from gateway.errors import Refused
+from gateway.errors import Refused, unknown
 from gateway.federation.witnesses import may_witness, witnesses_of
 from gateway.relay.transport import Unreachable
 from gateway.signing import AUDIT_HEAD, TrustedKeys
@@ -71,7 +71,7 @@ class AuditService(AuditServiceServicer):
         """See the contract. What others have seen is asked first: a chain walked after it can only be longer."""
         members = self._ports.members.all()
         if request.region and request.region not in members:
-            raise Refused(Reason.REASON_REGION_UNKNOWN, region=request.region)
+            raise unknown(Reason.REASON_REGION_UNKNOWN, members, region=request.region)
         joined = [region for region, each in members.items() if each.state != MemberState.MEMBER_STATE_ABSENT]
         seen = await self._seen(joined)
         limit = asyncio.Semaphore(_AT_ONCE)

@@ -8,7 +8,7 @@ from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.region.v1.case_service_pb2 import CaseHeader
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.clock import from_timestamp, to_microseconds
-from gateway.errors import Refused
+from gateway.errors import Refused, unknown
 
 # A complaint of the same number and category within thirty days is a repeat: whoever looks at that still sees the case.
 KEPT_AFTER_END = timedelta(days=30)
@@ -39,8 +39,9 @@ def require_header(header: CaseHeader, region: str) -> None:
 def require_department(configuration: Configuration | None, code: str) -> None:
     """Raises Refused with DEPARTMENT_UNKNOWN unless some category of complaints names it."""
     categories = configuration.complaint_categories if configuration is not None else ()
-    if all(each.code != code for category in categories for each in category.departments):
-        raise Refused(Reason.REASON_DEPARTMENT_UNKNOWN, department=code)
+    known = {each.code for category in categories for each in category.departments}
+    if code not in known:
+        raise unknown(Reason.REASON_DEPARTMENT_UNKNOWN, known, department=code)
 
 
 def listed(

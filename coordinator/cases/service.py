@@ -18,7 +18,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.calls import current_call
 from gateway.channels import invoke
 from gateway.clock import Clock, from_timestamp
-from gateway.errors import Refused
+from gateway.errors import Refused, unknown
 from gateway.pages import dated_key, dated_place, decode_token, encode_token, page_size
 from gateway.relay.transport import Unreachable
 
@@ -65,7 +65,7 @@ class CaseService(CaseServiceServicer):
     ) -> contract.ListCasesResponse:
         """See the contract."""
         if request.region and request.region not in self._ports.members.all():
-            raise Refused(Reason.REASON_REGION_UNKNOWN, region=request.region)
+            raise unknown(Reason.REASON_REGION_UNKNOWN, self._ports.members.all(), region=request.region)
         size, after = page_size(request.page_size), dated_place(decode_token(_PAGE, request.page_token))
         kept = await self._ports.registry.cases()
         found = rules.listed(kept, request.region, self._ports.clock.now(), after, with_ended=request.with_ended)

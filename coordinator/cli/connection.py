@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import functools
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
@@ -52,12 +52,16 @@ class Connection:
         except CredentialsUnusable as error:
             raise NotDone([str(error), credentials_advice(_CHOICES)]) from error
 
-    async def _ask(self, question: Callable[[grpc.aio.Channel], Awaitable[T]]) -> T:
+    def server(self, endpoint: str) -> Server:
+        """The coordinator there."""
         name = server_name(Role.ROLE_COORDINATOR, "", self.federation)
+        return Server(endpoint, name, self.credentials, _CHOICES)
+
+    async def _ask(self, question: Callable[[grpc.aio.Channel], Awaitable[T]]) -> T:
         failures: list[str] = []
         outcome_known = True  # a refusal says that nothing was changed; no answer says nothing
         for endpoint in self.endpoints:
-            server = Server(endpoint, name, self.credentials, _CHOICES)
+            server = self.server(endpoint)
             async with server.channel() as channel:
                 try:
                     answer = await question(channel)
@@ -96,6 +100,15 @@ class _Endpoints(click.ParamType[tuple[str, ...]]):
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
         """See click."""
         return tuple(EndpointType().convert(each.strip(), param, ctx) for each in str(value).split(","))
+
+
+def server_told(told: Mapping[str, object]) -> Server | None:
+    """The first coordinator that the values of the options name, where they do. Raises ValueError for a federation
+    that there cannot be."""
+    match told:
+        case {"endpoints": (str(endpoint), *_), "credentials": Path() as files, "federation": str(federation)}:
+            return Connection((endpoint,), credentials_in(files), federation).server(endpoint)
+    return None
 
 
 def connected(command: Callable[Concatenate[Connection, P], None]) -> Callable[..., None]:

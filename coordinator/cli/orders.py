@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import click
 from rich.text import Text
 
+from coordinator.cli.completing import complete_regions
 from coordinator.cli.connection import TIMEOUT, Connection, connected
 from coordinator.cli.exits import EPILOG, CannotReach
 from coordinator.cli.order_timeline import seconds_between, timeline, unanswered_envelopes
@@ -33,7 +34,9 @@ _STATE = "ORDER_STATE_"
 _STATES = [name.removeprefix(_STATE).lower().replace("_", "-") for name in OrderState.keys() if OrderState.Value(name)]
 _LARGEST_PAGE = 500
 
-_region_option = click.option("--region", default="", help="Only orders that this region handles or owns.")
+_region_option = click.option(
+    "--region", default="", shell_complete=complete_regions, help="Only orders that this region handles or owns."
+)
 _limit_option = click.option(
     "--limit",
     type=click.IntRange(1, _LARGEST_PAGE),

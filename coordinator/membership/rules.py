@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from gateway.api.federation.v1.federation_pb2 import Member, MemberState, SealingKey
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
+from gateway.errors import Refused, unknown
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ def require_member(members: Mapping[str, Member], region: str) -> Member:
     """A region that takes part. Raises Refused with REGION_UNKNOWN, REGION_SUSPENDED or REGION_NOT_JOINED."""
     member = members.get(region)
     if member is None:
-        raise Refused(Reason.REASON_REGION_UNKNOWN, region=region)
+        raise unknown(Reason.REASON_REGION_UNKNOWN, members, region=region)
     require_not_suspended(members, region)
     if member.state == MemberState.MEMBER_STATE_ABSENT:
         raise Refused(Reason.REASON_REGION_NOT_JOINED, region=region)

@@ -25,7 +25,7 @@ from gateway.audit import GENESIS, Head
 from gateway.audit_heads import KeptHead
 from gateway.calls import current_call
 from gateway.clock import Clock, from_timestamp, to_timestamp
-from gateway.errors import Refused
+from gateway.errors import Refused, unknown
 from gateway.federation.current import MAX_CLOCK_ERROR
 from gateway.rates import Rate
 from gateway.sealing_keys import is_proven
@@ -178,8 +178,9 @@ class FederationService(FederationServiceServicer):
 
     def _require_configured(self, region: str) -> None:
         """Raises Refused for a region that the configuration, if there is one yet, does not name."""
-        if self._ports.registry.snapshot().configuration is not None and (region not in self._ports.members.all()):
-            raise Refused(Reason.REASON_REGION_UNKNOWN, region=region)
+        known = self._ports.members.all()
+        if self._ports.registry.snapshot().configuration is not None and region not in known:
+            raise unknown(Reason.REASON_REGION_UNKNOWN, known, region=region)
 
     def _require_room(self, region: str, endpoint: str) -> None:
         live = self._ports.registry.snapshot().facts(region).live
@@ -302,8 +303,9 @@ class MembershipService(MembershipServiceServicer):
         return administration_pb2.ReinstateRegionResponse(member=self._member(request.region))
 
     def _require_configured(self, region: str) -> None:
-        if region not in members_of(self._registry.snapshot()):
-            raise Refused(Reason.REASON_REGION_UNKNOWN, region=region)
+        known = members_of(self._registry.snapshot())
+        if region not in known:
+            raise unknown(Reason.REASON_REGION_UNKNOWN, known, region=region)
 
     async def _confirmed(self, change: int) -> None:
         """Returns when every coordinator that lives acts by a change."""

@@ -20,7 +20,7 @@ from gateway.api.region.v1.measurement_service_pb2 import ReportLinksRequest, Re
 from gateway.api.region.v1.measurement_service_pb2_grpc import MeasurementServiceStub
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.channels import invoke
-from gateway.errors import Refused
+from gateway.errors import Refused, unknown
 from gateway.federation.network import NetworkRegistry
 from gateway.federation.network_rules import network_problems
 
@@ -118,9 +118,10 @@ def _site(network: Network, place: str) -> str:
     """The site by its id, or the one that stands for a region. Raises Refused with SITE_UNKNOWN."""
     if any(site.id == place for site in network.sites):
         return place
-    found = main_sites(network).get(place)
+    by_region = main_sites(network)
+    found = by_region.get(place)
     if found is None:
-        raise Refused(Reason.REASON_SITE_UNKNOWN, site=place)
+        raise unknown(Reason.REASON_SITE_UNKNOWN, [*by_region, *(site.id for site in network.sites)], site=place)
     return found
 
 

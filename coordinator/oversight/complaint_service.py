@@ -41,8 +41,8 @@ class ComplaintOversightService(ComplaintOversightServiceServicer):
         context: grpc.aio.ServicerContext[contract.ListComplaintsRequest, contract.ListComplaintsResponse],
     ) -> contract.ListComplaintsResponse:
         """See the contract."""
-        if request.region and not self._regions.is_configured(request.region):
-            raise Refused(Reason.REASON_REGION_UNKNOWN, region=request.region)
+        if request.region:
+            self._regions.require_configured(request.region)
         question = region_contract.ListComplaintHeadersRequest(
             overdue=request.overdue,
             due_within=request.due_within if request.HasField("due_within") else None,

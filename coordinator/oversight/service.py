@@ -26,8 +26,8 @@ class OversightService(OversightServiceServicer):
         context: grpc.aio.ServicerContext[contract.ListOrdersRequest, contract.ListOrdersResponse],
     ) -> contract.ListOrdersResponse:
         """See the contract."""
-        if request.region and not self._regions.is_configured(request.region):
-            raise Refused(Reason.REASON_REGION_UNKNOWN, region=request.region)
+        if request.region:
+            self._regions.require_configured(request.region)
         question = region_contract.ListOrderSummariesRequest(
             states=request.states, page_size=page_size(request.page_size)
         )

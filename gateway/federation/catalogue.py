@@ -25,7 +25,7 @@ from gateway.api.federation.v1.configuration_pb2 import (
 )
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.calendars import WorkingDays, years_without_calendar
-from gateway.errors import Refused
+from gateway.errors import Refused, unknown
 from gateway.federation.agreements import agreement_holds
 from gateway.federation.complaint_classifier import Classifier, Proposal
 from gateway.federation.complaint_limits import resolution_promises
@@ -33,7 +33,6 @@ from gateway.federation.complaint_rules import CONFIDENCE, LEAD, severity_policy
 from gateway.federation.documents import parse_alternatives
 from gateway.federation.network import NetworkRegistry
 from gateway.federation.policies import Due, Promise, promises, strictest_figure
-from gateway.nearest import nearest
 from gateway.numberplan import NumberPlan
 from gateway.working_time import WorkingHours, deadline
 
@@ -80,7 +79,7 @@ class Federation:
         """The region with this id. Raises `Refused` with REGION_UNKNOWN."""
         found = self._regions.get(region)
         if found is None:
-            raise Refused(Reason.REASON_REGION_UNKNOWN, region=region)
+            raise unknown(Reason.REASON_REGION_UNKNOWN, self._regions, region=region)
         return found
 
     def working_hours(self, region: str) -> WorkingHours:
@@ -95,7 +94,7 @@ class Federation:
         """The business with this code. Raises `Refused` with BUSINESS_UNKNOWN."""
         found = self._businesses.get(code)
         if found is None:
-            raise Refused(Reason.REASON_BUSINESS_UNKNOWN, business=code)
+            raise unknown(Reason.REASON_BUSINESS_UNKNOWN, self._businesses, business=code)
         return found
 
     def rule_of(self, code: str) -> str:
@@ -107,7 +106,7 @@ class Federation:
         """The tariff plan with this id, of whatever region. Raises `Refused` with PLAN_UNKNOWN."""
         found = self._plans.get(plan)
         if found is None:
-            raise Refused(Reason.REASON_PLAN_UNKNOWN, plan=plan)
+            raise unknown(Reason.REASON_PLAN_UNKNOWN, self._plans, plan=plan)
         return found
 
     def plans_of(self, region: str) -> tuple[Plan, ...]:
@@ -137,7 +136,7 @@ class Federation:
         """The offering with this id, of whatever region. Raises `Refused` with OFFERING_UNKNOWN."""
         found = self._offerings.get(offering)
         if found is None:
-            raise Refused(Reason.REASON_OFFERING_UNKNOWN, offering=offering)
+            raise unknown(Reason.REASON_OFFERING_UNKNOWN, self._offerings, offering=offering)
         return found
 
     def offerings_of(self, region: str) -> tuple[Offering, ...]:
@@ -159,14 +158,14 @@ class Federation:
         """The terms with this id. Raises `Refused` with AGREEMENT_TEMPLATE_UNKNOWN."""
         found = self._agreement_templates.get(template)
         if found is None:
-            raise Refused(Reason.REASON_AGREEMENT_TEMPLATE_UNKNOWN, template=template)
+            raise unknown(Reason.REASON_AGREEMENT_TEMPLATE_UNKNOWN, self._agreement_templates, template=template)
         return found
 
     def purpose(self, name: str) -> Purpose:
         """The purpose with this name. Raises `Refused` with PURPOSE_UNKNOWN."""
         found = self._purposes.get(name)
         if found is None:
-            raise Refused(Reason.REASON_PURPOSE_UNKNOWN, purpose=name)
+            raise unknown(Reason.REASON_PURPOSE_UNKNOWN, self._purposes, purpose=name)
         return found
 
     @property
@@ -207,7 +206,7 @@ class Federation:
         """The category of complaints with this code. Raises `Refused` with COMPLAINT_CATEGORY_UNKNOWN."""
         found = self._complaint_categories.get(code)
         if found is None:
-            raise Refused(Reason.REASON_COMPLAINT_CATEGORY_UNKNOWN, category=code)
+            raise unknown(Reason.REASON_COMPLAINT_CATEGORY_UNKNOWN, self._complaint_categories, category=code)
         return found
 
     def require_resolution_cause(self, code: str) -> None:
@@ -217,12 +216,16 @@ class Federation:
         """
         known = [each.code for each in self.resolution_causes]
         if known and code not in known:
-            raise Refused(Reason.REASON_RESOLUTION_CAUSE_UNKNOWN, cause=code, nearest=", ".join(nearest(code, known)))
+            raise unknown(Reason.REASON_RESOLUTION_CAUSE_UNKNOWN, known, cause=code)
 
-    def complaint_department(self, code: str) -> Department | None:
-        """The department with this code, which some category of complaints names; None where none does."""
-        named = (each for category in self._complaint_categories.values() for each in category.departments)
-        return next((each for each in named if each.code == code), None)
+    def complaint_department(self, code: str) -> Department:
+        """The department with this code, which some category of complaints names. Raises `Refused` with
+        DEPARTMENT_UNKNOWN."""
+        categories = reversed(self._complaint_categories.values())  # the first one that names it counts
+        named = {each.code: each for category in categories for each in category.departments}
+        if code not in named:
+            raise unknown(Reason.REASON_DEPARTMENT_UNKNOWN, named, department=code)
+        return named[code]
 
     def propose_complaint_category(self, text: str, regions: Sequence[str]) -> Proposal:
         """What a complaint seems to be about, by its text; how sure one must be is a policy, the strictest of regions.

@@ -6,7 +6,7 @@ from typing import Final
 
 from gateway.api.federation.v1.network_pb2 import Link, Network, NetworkService, QualityClass, Site
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
+from gateway.errors import unknown
 
 
 class NetworkRegistry:
@@ -22,28 +22,28 @@ class NetworkRegistry:
         """The site with this id. Raises `Refused` with SITE_UNKNOWN."""
         found = self.sites.get(site)
         if found is None:
-            raise Refused(Reason.REASON_SITE_UNKNOWN, site=site)
+            raise unknown(Reason.REASON_SITE_UNKNOWN, self.sites, site=site)
         return found
 
     def link(self, link: str) -> Link:
         """The link with this id. Raises `Refused` with LINK_UNKNOWN."""
         found = self.links.get(link)
         if found is None:
-            raise Refused(Reason.REASON_LINK_UNKNOWN, link=link)
+            raise unknown(Reason.REASON_LINK_UNKNOWN, self.links, link=link)
         return found
 
     def service(self, service: str) -> NetworkService:
         """The service with this id. Raises `Refused` with NETWORK_SERVICE_UNKNOWN."""
         found = self.services.get(service)
         if found is None:
-            raise Refused(Reason.REASON_NETWORK_SERVICE_UNKNOWN, service=service)
+            raise unknown(Reason.REASON_NETWORK_SERVICE_UNKNOWN, self.services, service=service)
         return found
 
     def quality_class(self, name: str) -> QualityClass:
         """The class with this name. Raises `Refused` with QUALITY_CLASS_UNKNOWN."""
         found = self.quality_classes.get(name)
         if found is None:
-            raise Refused(Reason.REASON_QUALITY_CLASS_UNKNOWN, quality_class=name)
+            raise unknown(Reason.REASON_QUALITY_CLASS_UNKNOWN, self.quality_classes, quality_class=name)
         return found
 
     def regions_of(self, link: Link) -> frozenset[str]:

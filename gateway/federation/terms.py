@@ -1,18 +1,16 @@
-"""What the federation calls its regions and categories."""
+"""What the federation calls its regions, and the codes of complaints."""
 
 from gateway.api.federation.v1.configuration_pb2 import Configuration
-from gateway.api.federation.v1.terms_pb2 import CategoryTerm, RegionTerm, Terms
+from gateway.api.federation.v1.terms_pb2 import CodeTerm, RegionTerm, Terms
 
 
 def terms_of(configuration: Configuration) -> Terms:
     """The names in a configuration, by id."""
+    regions = (RegionTerm(region=each.id, name=each.name, time_zone=each.time_zone) for each in configuration.regions)
+    categories = (CodeTerm(code=each.code, name=each.name) for each in configuration.complaint_categories)
+    causes = (CodeTerm(code=each.code, name=each.name) for each in configuration.resolution_causes)
     return Terms(
-        regions=sorted(
-            (RegionTerm(region=each.id, name=each.name, time_zone=each.time_zone) for each in configuration.regions),
-            key=lambda each: each.region,
-        ),
-        complaint_categories=sorted(
-            (CategoryTerm(code=each.code, name=each.name) for each in configuration.complaint_categories),
-            key=lambda each: each.code,
-        ),
+        regions=sorted(regions, key=lambda each: each.region),
+        complaint_categories=sorted(categories, key=lambda each: each.code),
+        resolution_causes=sorted(causes, key=lambda each: each.code),
     )

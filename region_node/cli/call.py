@@ -11,7 +11,7 @@ from click.shell_completion import CompletionItem
 from google.protobuf import json_format
 from google.protobuf.message import Message
 
-from gateway.languages import translated
+from gateway.languages import offering, translated
 from region_node.cli.connection import Target, connection_options
 from region_node.cli.exits import leave
 from region_node.cli.methods import Method, operator_methods
@@ -101,8 +101,8 @@ def call(target: Target, method: str, content: str, timeout: float | None) -> No
 def _method(name: str) -> Method:
     methods = operator_methods()
     if name not in methods:
-        told = translated("There is no method {name}. There are:", name=name)
-        raise click.UsageError("\n  ".join([told, *methods]))
+        told = translated("There is no method {name}. `region-node call --list` lists them.", name=name)
+        raise click.UsageError(offering(told, name, methods))
     return methods[name]
 
 

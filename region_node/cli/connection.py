@@ -1,6 +1,7 @@
 """Which node a command calls, and as whom: the options that such commands share."""
 
-from collections.abc import AsyncIterator, Callable
+import re
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import wraps
@@ -33,6 +34,17 @@ patience_option = click.option(
     help="Seconds without progress, for example while the node is away, before the command gives up.",
 )
 
+
+def _own_region(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+    """The region whose operator or member of staff the credentials are of: no other node answers them."""
+    try:
+        names = credentials_in(Path(context.params.get("credentials") or "")).names()
+    except CredentialsUnusable:
+        return []
+    own = (re.fullmatch(r"spiffe://[^/]+/region/([^/]+)/.*", each) for each in names)
+    return [found[1] for found in own if found is not None and found[1].startswith(incomplete)]
+
+
 _OPTIONS = (
     click.option(
         "--node",
@@ -51,7 +63,14 @@ _OPTIONS = (
         help="The directory with authority.crt, tls.crt and tls.key of an operator system or a member of staff.",
     ),
     click.option("--federation", required=True, envvar="CROSSREGION_FEDERATION", show_envvar=True, help="Its name."),
-    click.option("--region", required=True, envvar="CROSSREGION_REGION", show_envvar=True, help="The node's region."),
+    click.option(
+        "--region",
+        required=True,
+        envvar="CROSSREGION_REGION",
+        show_envvar=True,
+        shell_complete=_own_region,
+        help="The node's region.",
+    ),
 )
 _TERMS_SECONDS = 2.0  # a command does without them where the node is slow
 _CHOICES = Choices("--node", "--region, --federation", "--credentials")
@@ -86,13 +105,25 @@ async def learn_terms(channel: grpc.aio.Channel) -> None:
     learn((await CatalogueServiceStub(channel).GetTerms(GetTermsRequest(), timeout=_TERMS_SECONDS)).terms)
 
 
+def server_told(told: Mapping[str, object]) -> Server | None:
+    """The node that the values of these options name, where they do. Raises ValueError for what names none."""
+    match told:
+        case {"node": str(node), "credentials": Path() as files, "federation": str(name), "region": str(region)}:
+            return _server(node, files, name, region)
+    return None
+
+
+def _server(node: str, credentials: Path, federation: str, region: str) -> Server:
+    return Server(node, server_name(Role.ROLE_REGION, region, federation), credentials_in(credentials), _CHOICES)
+
+
 def connection_options(command: Callable[Concatenate[Target, P], None]) -> Callable[..., None]:
     """Adds the options that say where the node is and who calls; the command is given the Target first."""
 
     @wraps(command)
     def reached(node: str, credentials: Path, federation: str, region: str, *args: P.args, **kwargs: P.kwargs) -> None:
         try:
-            name = server_name(Role.ROLE_REGION, region, federation)
+            server = _server(node, credentials, federation, region)
         except ValueError as error:
             raise click.UsageError(
                 translated(
@@ -102,7 +133,7 @@ def connection_options(command: Callable[Concatenate[Target, P], None]) -> Calla
                     federation=federation,
                 )
             ) from error
-        command(Target(Server(node, name, credentials_in(credentials), _CHOICES), region), *args, **kwargs)
+        command(Target(server, region), *args, **kwargs)
 
     decorated: Callable[..., None] = reached
     for option in reversed(_OPTIONS):

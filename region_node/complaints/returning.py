@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from gateway import audit, failpoints
-from gateway.api.federation.v1.configuration_pb2 import Department
 from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintReturn, ReturnReason
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.clock import to_timestamp
@@ -91,7 +90,7 @@ def assign(tx: Transaction, context: RegionContext, asked: Assignment, now: date
     if item is None:
         raise Refused(Reason.REASON_COMPLAINT_NOT_AWAITING_COORDINATOR, complaint=asked.docket)
     context.federation.region(asked.region)
-    department = _department(context, asked.department)
+    department = context.federation.complaint_department(asked.department)
     rules.require_room(case, 0)
     whose, was_with_nobody = Concerned(asked.region, department), rules.is_with_nobody(case)
     opened = leading.open_item(tx, context, row, whose, now, assigned_by=asked.administrator)
@@ -114,11 +113,3 @@ def assign(tx: Transaction, context: RegionContext, asked: Assignment, now: date
     )
     failpoints.reach("complaint-assigned.before-commit")
     return case
-
-
-def _department(context: RegionContext, code: str) -> Department:
-    """A department that some category names. Raises Refused with DEPARTMENT_UNKNOWN."""
-    found = context.federation.complaint_department(code)
-    if found is None:
-        raise Refused(Reason.REASON_DEPARTMENT_UNKNOWN, department=code)
-    return found

@@ -35,6 +35,7 @@ from gateway.store.schema import migrations_of
 from region_node.catalogue.service import CatalogueService
 from region_node.schema import PACKAGES
 from tests import preloaded
+from tests.completing import completed, completed_at_last
 from tests.contract.small_federation import CLOCK, CONFIGURATION, FEDERATION, NOTHING_LISTENS, Certificates, serving
 from tests.contract.stores import SqliteAdapter
 from tests.preloaded import Ended
@@ -84,7 +85,7 @@ class Shell:
     """A shell of somebody at the counter of Guangdong, with the environment that the command reads."""
 
     def __init__(self, endpoint: str, credentials: Path) -> None:
-        self._environment = {
+        self.environment = {
             **os.environ,
             "PYTHONPATH": os.pathsep.join(sys.path),
             "CROSSREGION_NODE": endpoint,
@@ -96,14 +97,17 @@ class Shell:
     async def start(self, *arguments: str) -> asyncio.subprocess.Process:
         command = [sys.executable, "-m", "region_node.cli.main", "call", *arguments]
         return await asyncio.create_subprocess_exec(
-            *command, env=self._environment, stdin=PIPE, stdout=PIPE, stderr=PIPE
+            *command, env=self.environment, stdin=PIPE, stdout=PIPE, stderr=PIPE
         )
+
+    async def completed(self, *words: str) -> list[str]:
+        return await completed(self.environment, "region-node", *words)
 
     async def call(self, *arguments: str, typed: str = "") -> Ended:
         return await self.run("region_node.cli.main", "call", *arguments, typed=typed)
 
     async def run(self, module: str, *arguments: str, typed: str = "") -> Ended:
-        return await asyncio.to_thread(preloaded.run, module, *arguments, environment=self._environment, typed=typed)
+        return await asyncio.to_thread(preloaded.run, module, *arguments, environment=self.environment, typed=typed)
 
 
 def at_the_counter(directory: Path, story: Callable[[Shell, Orders], Coroutine[None, None, T]]) -> T:
@@ -158,12 +162,15 @@ def test_the_request_comes_from_the_command_line_a_file_or_standard_input(source
 @pytest.mark.parametrize(
     ("language", "told"),
     [
-        ("en", "Refused: There is no business NO_SUCH in the catalogue. (BUSINESS_UNKNOWN)\n"),
-        ("zh", "已拒绝：业务目录中没有NO_SUCH。（BUSINESS_UNKNOWN）\n"),
+        (
+            "en",
+            "Refused: There is no business SUSPND in the catalogue. Did you mean SUSPEND? (BUSINESS_UNKNOWN)\n",
+        ),
+        ("zh", "已拒绝：业务目录中没有SUSPND。您是不是要找SUSPEND？（BUSINESS_UNKNOWN）\n"),
     ],
 )
 def test_a_refusal_is_told_in_the_language_asked_for_and_ends_with_1(language: str, told: str, tmp_path: Path) -> None:
-    content = '{"business": "NO_SUCH"}'
+    content = '{"business": "SUSPND"}'
     call = ended(tmp_path, "CatalogueService.GetBusinessGuide", "--json", content, "--lang", language)
     assert (call.code, call.out, call.err) == (1, "", told)
 
@@ -171,8 +178,12 @@ def test_a_refusal_is_told_in_the_language_asked_for_and_ends_with_1(language: s
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("OrderService.Submit",), "There is no method OrderService.Submit."),
-        (("OrderService.Submit",), "CatalogueService.ListPlans"),
+        (
+            ("OrderService.SubmitOrdr",),
+            "There is no method OrderService.SubmitOrdr. `region-node call --list` lists them.",
+        ),
+        (("OrderService.SubmitOrdr",), "Did you mean OrderService.SubmitOrder, "),
+        (("submitordr", "--lang", "zh"), "您是不是要找OrderService.SubmitOrder、"),
         (("OrderService.SubmitOrders",), "region-node orders submit-file"),
         (("BillingService.QueryBills",), "once for each"),
         (("AlarmService.SendAlarms",), "region-node alarms import"),
@@ -308,6 +319,25 @@ def test_the_list_has_one_line_for_each_method_and_needs_no_node(tmp_path: Path)
         assert method in call.out
     assert "Oversight" not in call.out
     assert all(len(line.split()) > 1 and line.endswith(".") for line in lines)
+
+
+def test_options_are_completed_by_names_that_the_node_tells_and_by_none_where_it_is_away(tmp_path: Path) -> None:
+    async def story(shell: Shell, orders: Orders) -> None:
+        listing = ("complaints", "list", "--category")
+        assert await completed_at_last(shell.environment, "region-node", *listing, "BILL_R") == [
+            "BILL_REFUND_LATE",
+            "BILL_ROAM",
+        ]
+        assert await shell.completed(*listing, "NO_SUCH") == []
+        assert await shell.completed("complaints", "list", "--region", "g") == [REGION]
+        away = ("complaints", "list", "--node", NOTHING_LISTENS)
+        assert await shell.completed(*away, "--category", "") == []
+        assert await shell.completed(*listing[:2], "--credentials", "nowhere", "--category", "") == []
+        assert await shell.completed(*listing[:2], "--credentials", "nowhere", "--region", "") == []
+        # The node of the test has none of the records of which this tells the purposes.
+        assert await shell.completed("sharing", "read", "+8619851000001", "--purpose", "") == []
+
+    at_the_counter(tmp_path, story)
 
 
 def test_help_shows_how_it_is_used(tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ async def test_a_complaint_is_followed_from_filing_to_its_end_by_commands(federa
     assert (await said(federation, "guangdong", counter, "respond", docket, "凭证已附", *clerk)).code == 0
     money = ("--remedy", "refund", "--amount", "1200")
     mistyped = await said(federation, "sichuan", staff, "propose", docket, "billing-eror", "退费", *money)
-    assert (mistyped.code, "The nearest: billing-error" in mistyped.err + mistyped.out) == (1, True)
+    assert (mistyped.code, "Did you mean billing-error?" in mistyped.err + mistyped.out) == (1, True)
     nowhere = await said(federation, "sichuan", staff, "actions", "list", "--cause", "biling-error")
     assert (nowhere.code, "billing-error" in nowhere.err + nowhere.out) == (1, True)
     assert (await said(federation, "sichuan", staff, "propose", docket, "billing-error", "退费", *money)).code == 0

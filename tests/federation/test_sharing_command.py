@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from subprocess import PIPE, Popen
 
-from tests.federation.commands import as_caller, run_command
+from tests.completing import completed_at_last
+from tests.federation.commands import as_administrator, as_caller, run_command
 from tests.federation.counter import Counter, code_in
 from tests.federation.running import Federation, until
 from tests.federation.sharing_counter import FILE_NUMBER, SharingCounter
@@ -149,3 +150,15 @@ async def test_a_duty_of_law_is_claimed_with_the_certificate_of_staff_and_the_cu
     seen = await shell.run_with_code(number, "disclosures", number)
     assert f"legal duty: {FILE_NUMBER}" in seen.out
     assert "staff/wang " in seen.out
+
+
+async def test_regions_and_purposes_are_completed_as_the_federation_has_them(federation: Federation) -> None:
+    counter, root = as_caller(federation, "guangdong", "operator/counter"), as_administrator(federation)
+    asked = ("sharing", "consent", "+8619851000001")
+    assert await completed_at_last(counter, "region-node", *asked, "--purpose", "co") == [
+        "complaint-handling",
+        "counter-service",
+    ]
+    assert await completed_at_last(counter, "region-node", *asked, "--reader", "sic") == ["sichuan"]
+    assert await completed_at_last(root, "coordinator", "orders", "list", "--region", "sic") == ["sichuan"]
+    assert await completed_at_last(root, "coordinator", "complaints", "list", "--category", "BILL_RO") == ["BILL_ROAM"]

@@ -144,7 +144,7 @@ def test_a_step_is_typed_by_its_name_and_its_fields() -> None:
     ("step", "typed", "told"),
     [
         ("resolve", ["cause=gremlins"], "force-majeure"),
-        ("resolve", ["cause=cabel"], "the nearest is cable"),
+        ("resolve", ["cause=cabel"], "Did you mean cable?"),
         ("resolve", ["reason=x"], "cause, text"),
         ("resolve", ["cause"], "FIELD=VALUE"),
         ("take-up", ["text=x"], "no fields"),

@@ -2,7 +2,7 @@
 
 import ast
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
@@ -16,7 +16,7 @@ from coordinator.cli.main import main as coordinator
 from deploy import texts
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
-from gateway.languages import LANGUAGES, VARIABLE, asked_language, commands, refusal
+from gateway.languages import LANGUAGES, VARIABLE, SpeakingGroup, asked_language, commands, refusal, speaking
 from gateway.words import word
 from region_node.cli.main import main as region_node
 
@@ -85,6 +85,40 @@ def test_the_environment_asks_for_a_language_too(monkeypatch: pytest.MonkeyPatch
 
 def test_wrong_usage_is_told_in_the_language_that_was_asked_for() -> None:
     assert "没有选项" in said("coordinator", "regions", "list", "--lang", "zh", "--jjson")
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_a_mistyped_command_or_option_is_told_with_the_nearest(program: str) -> None:
+    missed = []
+
+    def expect(words: Sequence[str], wanted: str) -> None:
+        told = said(program, *words)
+        if wanted not in told.partition("Did you mean ")[2]:
+            missed.append(f"{' '.join(words)}: {told.splitlines()[-1]}")
+
+    for name, group in PROGRAMS[program].whole().commands.items():
+        if isinstance(group, click.Group):
+            below, command = list(group.commands.items())[-1]
+            option = max((each for known in command.params for each in known.opts if each[0] == "-"), key=len)
+            expect((name, f"{below}x"), below)
+            expect((name, below, f"{option}x"), option)
+    assert not missed, "\n".join(missed)
+
+
+def test_a_command_that_is_not_loaded_yet_is_offered_too_in_both_languages() -> None:
+    places = {"orders": "region_node.cli.orders.orders:orders"}
+    group = SpeakingGroup("program")
+    speaking(group, Path(region_node.texts), places)
+    assert "Did you mean orders?" in CliRunner().invoke(group, ["ordrs"]).output
+    assert "没有命令 'ordrs'。您是不是要找orders？" in CliRunner().invoke(group, ["ordrs", "--lang", "zh"]).output
+
+
+def test_a_mistyped_value_of_an_option_is_told_with_the_nearest() -> None:
+    words = ("sharing", "read", "+8619851000001", "--basis", "consnt")
+    assert "Did you mean consent?" in said("region-node", *words)
+    assert "不是consent, contract-necessity, legal-duty之一。您是不是要找consent？" in said(
+        "region-node", *words, "--lang", "zh"
+    )
 
 
 @pytest.mark.parametrize("program", PROGRAMS)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import region_node
-from gateway.api.federation.v1.terms_pb2 import CategoryTerm, RegionTerm, Terms
+from gateway.api.federation.v1.terms_pb2 import CodeTerm, RegionTerm, Terms
 from gateway.api.types.v1.types_pb2 import LocalizedText
 from gateway.clock import time_in, to_timestamp
 from gateway.languages import speak
@@ -89,7 +89,7 @@ TERMS = Terms(
         RegionTerm(region="xinjiang", name=LocalizedText(zh_cn="新疆", en="Xinjiang"), time_zone="Asia/Urumqi"),
         RegionTerm(region="newer", time_zone="Asia/Newer"),
     ],
-    complaint_categories=[CategoryTerm(code="BILL_WRONG", name=LocalizedText(zh_cn="计费错误", en="Wrong bill"))],
+    complaint_categories=[CodeTerm(code="BILL_WRONG", name=LocalizedText(zh_cn="计费错误", en="Wrong bill"))],
 )
 
 

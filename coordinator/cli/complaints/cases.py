@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import click
 from rich.text import Text
 
+from coordinator.cli.completing import complete_regions
 from coordinator.cli.connection import TIMEOUT, Connection, connected
 from coordinator.cli.exits import EPILOG
 from coordinator.cli.output import json_option, print_json, print_table, told, told_age
@@ -24,7 +25,9 @@ _LARGEST_PAGE = 500
 
 
 @click.command(epilog=EPILOG)
-@click.option("--region", default="", help="Only cases in which this region has, or had, a part.")
+@click.option(
+    "--region", default="", shell_complete=complete_regions, help="Only cases in which this region has, or had, a part."
+)
 @click.option("--all", "with_ended", is_flag=True, help="Also those that have ended, for thirty days.")
 @click.option(
     "--limit",
@@ -55,7 +58,7 @@ def cases(connection: Connection, region: str, with_ended: bool, limit: int, as_
 
 @click.command(epilog=EPILOG)
 @click.argument("docket")
-@click.option("--region", required=True, help="The region that is to answer.")
+@click.option("--region", required=True, shell_complete=complete_regions, help="The region that is to answer.")
 @click.option("--department", required=True, metavar="CODE", help="Its department, for example BILLING.")
 @click.option("--request-id", default="", help="The same id does the same thing once. Made up where it is not given.")
 @connected

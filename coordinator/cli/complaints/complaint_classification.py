@@ -14,6 +14,7 @@ from rich.text import Text
 
 from coordinator.cli.complaints.classification_rules import DESK, Measured, measured
 from coordinator.cli.complaints.labelled_file import Labelled, read_labelled
+from coordinator.cli.completing import complete_regions
 from coordinator.cli.connection import Connection, connected_if_told
 from coordinator.cli.exits import EPILOG, NotDone
 from coordinator.cli.federation.in_force import in_force
@@ -37,7 +38,12 @@ _Answers = Sequence[tuple[Labelled, Proposal]]
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     help="Take the words from the files in this directory instead of the configuration in force.",
 )
-@click.option("--region", default="", help="Be as sure as this region asks for; else as the federation does.")
+@click.option(
+    "--region",
+    default="",
+    shell_complete=complete_regions,
+    help="Be as sure as this region asks for; else as the federation does.",
+)
 @connected_if_told
 @json_option
 def classify(connection: Connection | None, file: Path, directory: Path | None, region: str, as_json: bool) -> None:

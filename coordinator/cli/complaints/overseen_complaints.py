@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import click
 
 from coordinator.cli.complaints.complaint_view import print_groups, print_headers, print_history
+from coordinator.cli.completing import complete_categories, complete_regions
 from coordinator.cli.connection import TIMEOUT, Connection, connected
 from coordinator.cli.exits import EPILOG, CannotReach
 from coordinator.cli.output import json_option, print_json, tell_unanswered
@@ -34,8 +35,15 @@ _LONGEST_HOURS = 10_000
 )
 @click.option("--unclassified", is_flag=True, help="Only those of which nobody has said what they are about.")
 @click.option("--level", type=click.IntRange(0, 5), default=0, help="Only those raised at least so high.")
-@click.option("--region", default="", help="Only those that this region took in or is responsible for.")
-@click.option("--category", default="", help="Only those of this category, by its code.")
+@click.option(
+    "--region",
+    default="",
+    shell_complete=complete_regions,
+    help="Only those that this region took in or is responsible for.",
+)
+@click.option(
+    "--category", default="", shell_complete=complete_categories, help="Only those of this category, by its code."
+)
 @click.option("--group", default="", help="Only those of this group, by its id as `show` tells it.")
 @click.option("--all", "include_ended", is_flag=True, help="Also those that have ended.")
 @click.option(
@@ -165,7 +173,9 @@ def raise_complaint(connection: Connection, docket: str, level: int, reason: str
 
 @click.command(epilog=EPILOG)
 @click.argument("docket")
-@click.option("--category", required=True, help="What it is about, by the category's code.")
+@click.option(
+    "--category", required=True, shell_complete=complete_categories, help="What it is about, by the category's code."
+)
 @click.option("--reason", required=True, help="Why; the regions concerned keep it as a note of yours.")
 @click.option("--request-id", default="", help="The same id does the same thing once. Made up where it is not given.")
 @connected

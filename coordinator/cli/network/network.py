@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from coordinator.cli.completing import complete_regions
 from coordinator.cli.connection import Connection, connected
 from coordinator.cli.exits import EPILOG, NotDone
 from coordinator.cli.federation.in_force import in_force
@@ -125,7 +126,7 @@ def paths(
 @_down_option
 @_change_option
 @_links_option
-@click.option("--region", default="", help="Only pairs with this region.")
+@click.option("--region", default="", shell_complete=complete_regions, help="Only pairs with this region.")
 @click.option(
     "--html", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False), help="Write it to FILE, with a heat map."
 )

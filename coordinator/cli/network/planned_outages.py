@@ -2,6 +2,7 @@
 
 import click
 
+from coordinator.cli.completing import complete_regions
 from coordinator.cli.connection import TIMEOUT, Connection, connected
 from coordinator.cli.exits import EPILOG
 from coordinator.cli.output import json_option, print_json, print_table
@@ -13,7 +14,7 @@ from gateway.times import show_times_of, told_if_set
 
 
 @click.command("planned-outages", epilog=EPILOG)
-@click.option("--region", default="", help="Only those of this region.")
+@click.option("--region", default="", shell_complete=complete_regions, help="Only those of this region.")
 @connected
 @json_option
 def planned_outages(connection: Connection, region: str, as_json: bool) -> None:

@@ -7,6 +7,7 @@ import click
 from rich.text import Text
 from rich.tree import Tree
 
+from coordinator.cli.completing import complete_regions
 from coordinator.cli.connection import TIMEOUT, Connection, connected
 from coordinator.cli.exits import EPILOG
 from coordinator.cli.output import console, json_option, print_json, print_table, told, told_age
@@ -49,7 +50,7 @@ def problems() -> None:
 
 
 @problems.command("list", epilog=EPILOG)
-@click.option("--region", default="", help="Only problems that concern this region.")
+@click.option("--region", default="", shell_complete=complete_regions, help="Only problems that concern this region.")
 @click.option("--all", "with_ended", is_flag=True, help="Also those that have ended, for 92 days.")
 @click.option("--reports", "with_reports", is_flag=True, help="Only those with a report that is still to be made.")
 @click.option(

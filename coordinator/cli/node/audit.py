@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
+from coordinator.cli.completing import complete_regions
 from coordinator.cli.connection import Connection, optionally_connected
 from coordinator.cli.exits import EPILOG, NotDone
 from coordinator.cli.node.audit_chains import verify_federation
@@ -61,7 +62,9 @@ def audit_group() -> None:
     metavar="ROW:HASH",
     help="The same for the chain of the registry that several coordinators share.",
 )
-@click.option("--region", default="", help="Only the chain of this region; needs --coordinator.")
+@click.option(
+    "--region", default="", shell_complete=complete_regions, help="Only the chain of this region; needs --coordinator."
+)
 @json_option
 def verify_chain(
     sources: Sources,

@@ -9,6 +9,7 @@ from gateway.api.region.v1.complaint_service_pb2_grpc import ComplaintServiceStu
 from gateway.languages import translated
 from region_node.cli.asking import answer_of
 from region_node.cli.complaints.complaint_view import print_told
+from region_node.cli.completing import complete_categories
 from region_node.cli.connection import Target, connection_options
 from region_node.cli.options import json_option, print_message, request_id_of, request_option
 
@@ -18,7 +19,9 @@ _CALL_SECONDS = 30.0
 @click.command()
 @click.argument("docket")
 @connection_options
-@click.option("--category", required=True, help="What it is about, by the category's code.")
+@click.option(
+    "--category", required=True, shell_complete=complete_categories, help="What it is about, by the category's code."
+)
 @click.option("--reason", default="", help="Why; needed where it has a category already.")
 @request_option
 @json_option

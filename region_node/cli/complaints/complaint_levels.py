@@ -18,6 +18,7 @@ from gateway.terms import category_name, region_name
 from gateway.times import told_time
 from gateway.words import word
 from region_node.cli.asking import answer_of
+from region_node.cli.completing import complete_categories
 from region_node.cli.connection import Target, connection_options
 from region_node.cli.options import json_option, staff_option
 from region_node.cli.times import InstantType
@@ -48,7 +49,7 @@ class _Reached:
     help="By when, past or to come, for example 2026-11-01T09:00:00+08:00.",
 )
 @click.option("--number", default="", help="Only those about this number.")
-@click.option("--category", default="", help="Only those of this category.")
+@click.option("--category", default="", shell_complete=complete_categories, help="Only those of this category.")
 @click.option("--limit", type=click.IntRange(1, 500), default=500, show_default=True, help="Of the newest so many.")
 @staff_option
 @json_option

@@ -30,7 +30,7 @@ from gateway.clock import from_timestamp
 from gateway.languages import in_language, translated
 from gateway.money import in_major_units
 from gateway.terminal import print_table
-from gateway.terms import category_name, region_name
+from gateway.terms import category_name, cause_name, region_name
 from gateway.times import told_time
 from gateway.words import word
 from region_node.cli.network.problem_view import told_cause
@@ -303,7 +303,7 @@ def happened(complaint: Complaint) -> Iterator[tuple[datetime, str, str]]:
         yield from_timestamp(haste.time), f"{complaint.handling_region}/{haste.staff_id}", translated("haste asked for")
     if complaint.HasField("resolution"):
         resolution = complaint.resolution
-        told = translated("proposed ({cause}): {text}", cause=resolution.cause_code, text=resolution.text)
+        told = translated("proposed ({cause}): {text}", cause=cause_name(resolution.cause_code), text=resolution.text)
         yield from_timestamp(resolution.time), resolution.author, told
 
 

@@ -21,6 +21,7 @@ from gateway.languages import translated
 from region_node.cli.asking import answer_of
 from region_node.cli.complaints.complaint_desk import category_and_description
 from region_node.cli.complaints.complaint_view import print_complaint, print_list, print_told
+from region_node.cli.completing import complete_categories, complete_causes
 from region_node.cli.connection import Target, connection_options
 from region_node.cli.options import (
     AmountType,
@@ -114,7 +115,7 @@ def file(
 @complaints.command("list")
 @connection_options
 @click.option("--number", default="", help="Only those about this number.")
-@click.option("--category", default="", help="Only those of this category.")
+@click.option("--category", default="", shell_complete=complete_categories, help="Only those of this category.")
 @click.option("--unclassified", is_flag=True, help="Only those of which nobody has said yet what they are about.")
 @click.option("--state", "states", multiple=True, type=click.Choice(tuple(_STATES)), help="Only those in these states.")
 @click.option("--due-within", type=float, help="Only those with fewer hours than this left; 0 for what is overdue.")
@@ -242,7 +243,7 @@ def note(target: Target, docket: str, text: str, request_id: str, as_json: bool)
 
 @complaints.command()
 @click.argument("docket")
-@click.argument("cause")
+@click.argument("cause", shell_complete=complete_causes)
 @click.argument("text")
 @connection_options
 @click.option("--remedy", type=click.Choice(_REMEDIES), default="explanation", show_default=True, help="What is given.")

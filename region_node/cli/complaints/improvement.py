@@ -10,7 +10,9 @@ from gateway.api.region.v1.improvement_service_pb2 import ImprovementAction
 from gateway.api.region.v1.improvement_service_pb2_grpc import ImprovementServiceStub
 from gateway.languages import translated
 from gateway.terminal import print_table
+from gateway.terms import category_name, cause_name
 from region_node.cli.asking import answer_of
+from region_node.cli.completing import complete_categories, complete_causes
 from region_node.cli.connection import Target, connection_options
 from region_node.cli.options import json_option, print_message, request_id_of, request_option
 
@@ -28,8 +30,8 @@ def actions() -> None:
 @connection_options
 @click.option("--open", "is_open", is_flag=True, help="Only those that are not finished.")
 @click.option("--ineffective", is_flag=True, help="Only those that did not help.")
-@click.option("--category", default="", help="Only those of this category.")
-@click.option("--cause", default="", help="Only those of this cause.")
+@click.option("--category", default="", shell_complete=complete_categories, help="Only those of this category.")
+@click.option("--cause", default="", shell_complete=complete_causes, help="Only those of this cause.")
 @click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True, help="At most so many.")
 @json_option
 def list_command(
@@ -110,8 +112,8 @@ def _print_actions(found: Sequence[ImprovementAction]) -> None:
         [
             (
                 each.id,
-                each.category,
-                each.cause_code,
+                category_name(each.category),
+                cause_name(each.cause_code),
                 each.owner,
                 each.due_date,
                 _standing(each),

@@ -18,6 +18,7 @@ from gateway.api.region.v1.sharing_service_pb2_grpc import SharingServiceStub
 from gateway.api.types.v1.types_pb2 import Applicant, Channel, Requester
 from gateway.clock import to_timestamp
 from gateway.languages import translated
+from region_node.cli.completing import complete_purposes, complete_regions
 from region_node.cli.connection import Target, connection_options
 from region_node.cli.customers.sharing_proof import WAYS, Proof, prove
 from region_node.cli.customers.sharing_report import (
@@ -155,7 +156,12 @@ def purposes(target: Target, as_json: bool) -> None:
 @sharing.command()
 @click.argument("number")
 @asking_options
-@click.option("--purpose", required=True, help="What for: the name of a purpose of the federation.")
+@click.option(
+    "--purpose",
+    required=True,
+    shell_complete=complete_purposes,
+    help="What for: the name of a purpose of the federation.",
+)
 @click.option("--basis", type=click.Choice(_BASES), default="consent", show_default=True, help="By what right.")
 @click.option("--order-id", default="", help="For contract-necessity: the order about NUMBER that is in progress.")
 @click.option("--reference", default="", help="For legal-duty: the file number of what obliges.")
@@ -202,8 +208,13 @@ def read(
 @sharing.command()
 @click.argument("number")
 @asking_options
-@click.option("--reader", required=True, help="The region that may read, or may not.")
-@click.option("--purpose", required=True, help="What for: the name of a purpose of the federation.")
+@click.option("--reader", required=True, shell_complete=complete_regions, help="The region that may read, or may not.")
+@click.option(
+    "--purpose",
+    required=True,
+    shell_complete=complete_purposes,
+    help="What for: the name of a purpose of the federation.",
+)
 @click.option("--decline", is_flag=True, help="Record that the customer does not want it.")
 @_FIELD
 @click.option(
@@ -268,8 +279,8 @@ def consent(
 @click.argument("number")
 @asking_options
 @click.option("--grant", "grant_id", default="", help="Only this grant.")
-@click.option("--reader", default="", help="Only what this region may read.")
-@click.option("--purpose", default="", help="Only for this purpose.")
+@click.option("--reader", default="", shell_complete=complete_regions, help="Only what this region may read.")
+@click.option("--purpose", default="", shell_complete=complete_purposes, help="Only for this purpose.")
 @person_options
 @_PAPER
 def withdraw(

@@ -7,9 +7,8 @@ from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
 
 from gateway.api.region.v1.fault_pb2 import FaultMeasure, FaultReview
 from gateway.api.region.v1.fault_service_pb2 import WorkOnFaultRequest
-from gateway.languages import translated
+from gateway.languages import offering, translated
 from gateway.money import minor_units_of
-from gateway.nearest import nearest
 from gateway.times import instant_of
 
 _FIELDS: Mapping[str, FieldDescriptor] = {
@@ -93,13 +92,8 @@ def _value(field: FieldDescriptor | None, key: str, value: str, known: Sequence[
         prefix, choices = _choices(field.enum_type)
         wanted = value.lower().replace("_", "-")
         if wanted not in choices:
-            known_words = ", ".join(choices)
-            like = nearest(wanted, choices)[0]
-            raise ValueError(
-                translated(
-                    "{field}: one of {values}; the nearest is {nearest}", field=key, values=known_words, nearest=like
-                )
-            )
+            problem = translated("{field}: one of {values}.", field=key, values=", ".join(choices))
+            raise ValueError(offering(problem, wanted, choices))
         return prefix + wanted.upper().replace("-", "_")
     if field.type == FieldDescriptor.TYPE_BOOL:
         if value.lower() not in _YES | _NO:

@@ -13,6 +13,7 @@ from gateway.api.region.v1.fault_service_pb2_grpc import FaultServiceStub
 from gateway.languages import translated
 from gateway.terminal import tell_more
 from region_node.cli.asking import answer_of, follow
+from region_node.cli.completing import complete_regions
 from region_node.cli.connection import Target, connection_options
 from region_node.cli.network.fault_step import STEPS, step_of, steps_told
 from region_node.cli.network.fault_view import print_fault, print_list, print_places, print_told
@@ -55,7 +56,7 @@ def faults() -> None:
 @click.option("--site", default="", help="A site of the registry of the network: see `places`.")
 @click.option("--link", default="", help="A link of the registry of the network: see `places`.")
 @click.option("--address", default="", help="Where it is, in words.")
-@click.option("--in-region", default="", help="The region in which the address is.")
+@click.option("--in-region", default="", shell_complete=complete_regions, help="The region in which the address is.")
 @click.option("--rural", is_flag=True, help="The address is in the countryside, where a repair has a longer limit.")
 @click.option("--severity", type=click.Choice(_SEVERITIES), help="How bad it is; minor, or as the alarm says.")
 @click.option(

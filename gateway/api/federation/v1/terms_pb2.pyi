@@ -27,23 +27,29 @@ class Terms(_message.Message):
 
     REGIONS_FIELD_NUMBER: _builtins.int
     COMPLAINT_CATEGORIES_FIELD_NUMBER: _builtins.int
+    RESOLUTION_CAUSES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def regions(self) -> _containers.RepeatedCompositeFieldContainer[Global___RegionTerm]:
         """All regions, by id."""
 
     @_builtins.property
-    def complaint_categories(self) -> _containers.RepeatedCompositeFieldContainer[Global___CategoryTerm]:
+    def complaint_categories(self) -> _containers.RepeatedCompositeFieldContainer[Global___CodeTerm]:
         """All categories of complaints, by code."""
+
+    @_builtins.property
+    def resolution_causes(self) -> _containers.RepeatedCompositeFieldContainer[Global___CodeTerm]:
+        """All causes of the resolutions of complaints, by code."""
 
     def __init__(
         self,
         *,
         regions: _abc.Iterable[Global___RegionTerm] | None = ...,
-        complaint_categories: _abc.Iterable[Global___CategoryTerm] | None = ...,
+        complaint_categories: _abc.Iterable[Global___CodeTerm] | None = ...,
+        resolution_causes: _abc.Iterable[Global___CodeTerm] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["complaint_categories", b"complaint_categories", "regions", b"regions"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["complaint_categories", b"complaint_categories", "regions", b"regions", "resolution_causes", b"resolution_causes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -82,8 +88,8 @@ class RegionTerm(_message.Message):
 Global___RegionTerm: _TypeAlias = RegionTerm  # noqa: Y015
 
 @_typing.final
-class CategoryTerm(_message.Message):
-    """A category of complaints for people."""
+class CodeTerm(_message.Message):
+    """A code for people."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -107,4 +113,4 @@ class CategoryTerm(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___CategoryTerm: _TypeAlias = CategoryTerm  # noqa: Y015
+Global___CodeTerm: _TypeAlias = CodeTerm  # noqa: Y015

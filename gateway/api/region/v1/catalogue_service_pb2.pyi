@@ -641,6 +641,60 @@ class ListComplaintCategoriesResponse(_message.Message):
 Global___ListComplaintCategoriesResponse: _TypeAlias = ListComplaintCategoriesResponse  # noqa: Y015
 
 @_typing.final
+class ListResolutionCausesRequest(_message.Message):
+    """Asks for the causes of complaints."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """At most this many, 1 to 500; 0 means 50."""
+    page_token: _builtins.str
+    """The token of the page before."""
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListResolutionCausesRequest: _TypeAlias = ListResolutionCausesRequest  # noqa: Y015
+
+@_typing.final
+class ListResolutionCausesResponse(_message.Message):
+    """The causes, by code."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CAUSES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """For the next page; empty on the last."""
+    @_builtins.property
+    def causes(self) -> _containers.RepeatedCompositeFieldContainer[_configuration_pb2.ResolutionCause]:
+        """The causes."""
+
+    def __init__(
+        self,
+        *,
+        causes: _abc.Iterable[_configuration_pb2.ResolutionCause] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["causes", b"causes", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListResolutionCausesResponse: _TypeAlias = ListResolutionCausesResponse  # noqa: Y015
+
+@_typing.final
 class ProposeComplaintCategoryRequest(_message.Message):
     """A complaint as somebody tells it."""
 

@@ -70,6 +70,11 @@ class CatalogueServiceStub:
                 request_serializer=gateway_dot_api_dot_region_dot_v1_dot_catalogue__service__pb2.ListComplaintCategoriesRequest.SerializeToString,
                 response_deserializer=gateway_dot_api_dot_region_dot_v1_dot_catalogue__service__pb2.ListComplaintCategoriesResponse.FromString,
                 _registered_method=True)
+        self.ListResolutionCauses = channel.unary_unary(
+                '/gateway.api.region.v1.CatalogueService/ListResolutionCauses',
+                request_serializer=gateway_dot_api_dot_region_dot_v1_dot_catalogue__service__pb2.ListResolutionCausesRequest.SerializeToString,
+                response_deserializer=gateway_dot_api_dot_region_dot_v1_dot_catalogue__service__pb2.ListResolutionCausesResponse.FromString,
+                _registered_method=True)
         self.ProposeComplaintCategory = channel.unary_unary(
                 '/gateway.api.region.v1.CatalogueService/ProposeComplaintCategory',
                 request_serializer=gateway_dot_api_dot_region_dot_v1_dot_catalogue__service__pb2.ProposeComplaintCategoryRequest.SerializeToString,
@@ -140,6 +145,13 @@ class CatalogueServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListResolutionCauses(self, request, context):
+        """Lists what complaints can come from, as their resolutions say.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ProposeComplaintCategory(self, request, context):
         """Proposes a category for the text of a complaint, by its words. The text is neither kept nor logged; the same text gets the same answer at every node of one revision.
         """
@@ -198,6 +210,11 @@ def add_CatalogueServiceServicer_to_server(servicer, server):
                     servicer.ListComplaintCategories,
                     request_deserializer=gateway_dot_api_dot_region_dot_v1_dot_catalogue__service__pb2.ListComplaintCategoriesRequest.FromString,
                     response_serializer=gateway_dot_api_dot_region_dot_v1_dot_catalogue__service__pb2.ListComplaintCategoriesResponse.SerializeToString,
+            ),
+            'ListResolutionCauses': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListResolutionCauses,
+                    request_deserializer=gateway_dot_api_dot_region_dot_v1_dot_catalogue__service__pb2.ListResolutionCausesRequest.FromString,
+                    response_serializer=gateway_dot_api_dot_region_dot_v1_dot_catalogue__service__pb2.ListResolutionCausesResponse.SerializeToString,
             ),
             'ProposeComplaintCategory': grpc.unary_unary_rpc_method_handler(
                     servicer.ProposeComplaintCategory,
@@ -405,6 +422,33 @@ class CatalogueService:
             '/gateway.api.region.v1.CatalogueService/ListComplaintCategories',
             gateway_dot_api_dot_region_dot_v1_dot_catalogue__service__pb2.ListComplaintCategoriesRequest.SerializeToString,
             gateway_dot_api_dot_region_dot_v1_dot_catalogue__service__pb2.ListComplaintCategoriesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListResolutionCauses(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gateway.api.region.v1.CatalogueService/ListResolutionCauses',
+            gateway_dot_api_dot_region_dot_v1_dot_catalogue__service__pb2.ListResolutionCausesRequest.SerializeToString,
+            gateway_dot_api_dot_region_dot_v1_dot_catalogue__service__pb2.ListResolutionCausesResponse.FromString,
             options,
             channel_credentials,
             insecure,

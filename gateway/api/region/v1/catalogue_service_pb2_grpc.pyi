@@ -30,6 +30,8 @@ class CatalogueServiceStub:
     """Lists what one region offers besides plans."""
     ListComplaintCategories: _aio.UnaryUnaryMultiCallable[_catalogue_service_pb2.ListComplaintCategoriesRequest, _catalogue_service_pb2.ListComplaintCategoriesResponse]
     """Lists what complaints can be about, and who answers them."""
+    ListResolutionCauses: _aio.UnaryUnaryMultiCallable[_catalogue_service_pb2.ListResolutionCausesRequest, _catalogue_service_pb2.ListResolutionCausesResponse]
+    """Lists what complaints can come from, as their resolutions say."""
     ProposeComplaintCategory: _aio.UnaryUnaryMultiCallable[_catalogue_service_pb2.ProposeComplaintCategoryRequest, _catalogue_service_pb2.ProposeComplaintCategoryResponse]
     """Proposes a category for the text of a complaint, by its words. The text is neither kept nor logged; the same text gets the same answer at every node of one revision."""
     GetTerms: _aio.UnaryUnaryMultiCallable[_catalogue_service_pb2.GetTermsRequest, _catalogue_service_pb2.GetTermsResponse]
@@ -95,6 +97,14 @@ class CatalogueServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_catalogue_service_pb2.ListComplaintCategoriesRequest, _catalogue_service_pb2.ListComplaintCategoriesResponse],
     ) -> _abc.Awaitable[_catalogue_service_pb2.ListComplaintCategoriesResponse]:
         """Lists what complaints can be about, and who answers them."""
+
+    @_abc_1.abstractmethod
+    def ListResolutionCauses(
+        self,
+        request: _catalogue_service_pb2.ListResolutionCausesRequest,
+        context: _aio.ServicerContext[_catalogue_service_pb2.ListResolutionCausesRequest, _catalogue_service_pb2.ListResolutionCausesResponse],
+    ) -> _abc.Awaitable[_catalogue_service_pb2.ListResolutionCausesResponse]:
+        """Lists what complaints can come from, as their resolutions say."""
 
     @_abc_1.abstractmethod
     def ProposeComplaintCategory(

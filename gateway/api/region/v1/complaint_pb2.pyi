@@ -1289,7 +1289,7 @@ class Resolution(_message.Message):
     text: _builtins.str
     """In words, 1 to 1,000 characters."""
     cause_code: _builtins.str
-    """What caused the complaint, a code in lower case, for example `billing-error`."""
+    """What caused the complaint, a code of the federation in lower case, for example `billing-error`."""
     remedy: Global___Remedy.ValueType
     """What the customer gets."""
     author: _builtins.str

@@ -395,6 +395,10 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Leave the character out: it would act on the terminal, the log or the page that shows the text."""
     REASON_TOO_MANY_ELEMENTS: _Reason.ValueType  # 321
     """Send what it holds in several requests."""
+    REASON_WATCHES_TOO_MANY: _Reason.ValueType  # 330
+    """End a watch that nobody needs any more, or let one serve several readers: one that names nothing tells all changes."""
+    REASON_RESOLUTION_CAUSE_UNKNOWN: _Reason.ValueType  # 310
+    """List the causes by CatalogueService.ListResolutionCauses."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """The reasons. They are stable: programs may decide on them. They travel as the reason of google.rpc.ErrorInfo, without the prefix."""
@@ -769,6 +773,10 @@ REASON_CHARACTER_NOT_ALLOWED: Reason.ValueType  # 320
 """Leave the character out: it would act on the terminal, the log or the page that shows the text."""
 REASON_TOO_MANY_ELEMENTS: Reason.ValueType  # 321
 """Send what it holds in several requests."""
+REASON_WATCHES_TOO_MANY: Reason.ValueType  # 330
+"""End a watch that nobody needs any more, or let one serve several readers: one that names nothing tells all changes."""
+REASON_RESOLUTION_CAUSE_UNKNOWN: Reason.ValueType  # 310
+"""List the causes by CatalogueService.ListResolutionCauses."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final
