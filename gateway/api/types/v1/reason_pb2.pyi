@@ -389,6 +389,10 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Number what is new after the last one that was acknowledged; a system that begins anew names another source."""
     REASON_USAGE_RECORDED_OTHERWISE: _Reason.ValueType  # 301
     """Give what was measured an id of its own; look whether the first one was right."""
+    REASON_CODES_ASKED_TOO_OFTEN: _Reason.ValueType  # 302
+    """Ask again in a minute; find out why so many codes are asked for."""
+    REASON_AMOUNT_TOO_HIGH: _Reason.ValueType  # 303
+    """Take less at a time, or split it."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """The reasons. They are stable: programs may decide on them. They travel as the reason of google.rpc.ErrorInfo, without the prefix."""
@@ -757,6 +761,10 @@ REASON_STREAM_NUMBER_REUSED: Reason.ValueType  # 300
 """Number what is new after the last one that was acknowledged; a system that begins anew names another source."""
 REASON_USAGE_RECORDED_OTHERWISE: Reason.ValueType  # 301
 """Give what was measured an id of its own; look whether the first one was right."""
+REASON_CODES_ASKED_TOO_OFTEN: Reason.ValueType  # 302
+"""Ask again in a minute; find out why so many codes are asked for."""
+REASON_AMOUNT_TOO_HIGH: Reason.ValueType  # 303
+"""Take less at a time, or split it."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final
