@@ -1,6 +1,6 @@
 """What operations of a region need besides the transaction and the command."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -17,7 +17,7 @@ from region_node.erasure.remembered import ErasedKeys, ErasedKeysInMemory
 from region_node.orders.business import BusinessRule, Situation
 from region_node.orders.fulfilment import Fulfilment, OwnRecords
 from region_node.orders.records import StoredRecords
-from region_node.orders.rules import Value
+from region_node.orders.rules import Value, require_amounts
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,10 @@ class RegionContext:
             federation=self.federation,
             records=StoredRecords(tx, self.federation, self.time_zone),
         )
+
+    def require_amounts(self, business: Business, values: Mapping[str, Value], regions: Sequence[str]) -> None:
+        """Raises Refused with AMOUNT_TOO_HIGH for more than the strictest policy of the regions allows."""
+        require_amounts(business, values, lambda policy: self.federation.figure(policy, regions), self.currency)
 
     def rule(self, business: Business) -> BusinessRule:
         """The rule of a business, its own or the one it names. Raises Refused with BUSINESS_UNSUPPORTED for none."""

@@ -31,6 +31,8 @@ class _Known:
 
     materials: Collection[str]
     policies: Collection[str]
+    amounts: Collection[str]
+    """The policies whose figure is an amount."""
     currencies: Mapping[str, str]
     """Of every region's accounts."""
 
@@ -40,6 +42,7 @@ def businesses_problems(configuration: Configuration) -> Iterator[str]:
     known = _Known(
         materials={material.code for material in configuration.materials},
         policies={policy.name for policy in configuration.policies},
+        amounts={each.name for each in configuration.policies if each.figure.unit == contract.UNIT_MINOR_UNITS},
         currencies={region.id: region.currency for region in configuration.regions},
     )
     yield from twice("businesses", (business.code for business in configuration.businesses))
@@ -56,7 +59,7 @@ def _business_problems(business: Business, known: _Known) -> Iterator[str]:
     yield from _mode_problems(path, business)
     yield from _step_problems(path, business)
     yield from _document_problems(path, business, known.materials)
-    yield from _characteristic_problems(path, business)
+    yield from _characteristic_problems(path, business, known)
     yield from _home_problems(path, business)
     yield from limit_problems(f"{path}.limit", business.limit)
     yield from _regional_limit_problems(path, business, known.currencies)
@@ -130,7 +133,7 @@ def _document_problems(path: str, business: Business, materials: Collection[str]
                     yield f"{inner}.all_of: unknown material {code}"
 
 
-def _characteristic_problems(path: str, business: Business) -> Iterator[str]:
+def _characteristic_problems(path: str, business: Business, known: _Known) -> Iterator[str]:
     yield from enum_problems(f"{path}.preconditions", contract.Precondition.DESCRIPTOR, business.preconditions)
     yield from twice(f"{path}.characteristics", (each.name for each in business.characteristics))
     for characteristic in business.characteristics:
@@ -141,6 +144,10 @@ def _characteristic_problems(path: str, business: Business) -> Iterator[str]:
         yield from enum_problems(f"{inner}.value_type", contract.ValueType.DESCRIPTOR, [kind])
         yield from text_problems(f"{inner}.description", characteristic.description)
         yield from _choice_problems(inner, characteristic)
+        if characteristic.at_most and kind != contract.VALUE_TYPE_AMOUNT:
+            yield f"{inner}.at_most: only VALUE_TYPE_AMOUNT has one"
+        elif characteristic.at_most and characteristic.at_most not in known.amounts:
+            yield f"{inner}.at_most: no policy {characteristic.at_most} with a figure in UNIT_MINOR_UNITS"
 
 
 def _choice_problems(path: str, characteristic: CharacteristicSpecification) -> Iterator[str]:

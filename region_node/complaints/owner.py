@@ -23,6 +23,7 @@ from region_node.complaints.groups import find_group, group_rule
 from region_node.complaints.index_rows import filing_of, known_around
 from region_node.complaints.limits import haste, set_deadlines
 from region_node.complaints.parties import require_other_party
+from region_node.complaints.remedy import BUSINESS
 from region_node.complaints.repeats import repeated_by
 from region_node.complaints.rows import (
     ComplaintRow,
@@ -217,6 +218,9 @@ def propose(
     cases.require_done(complaint)
     rules.require_resolution(resolution, context.currency)
     context.federation.require_resolution_cause(resolution.cause_code)
+    if resolution.amount.minor_units:
+        business, regions = context.federation.business(BUSINESS), (context.region, complaint.home_region)
+        context.require_amounts(business, {"amount": resolution.amount.minor_units}, regions)
     items.require_no_money(complaint, resolution)
     rules.require_room(complaint, resolution.ByteSize())
     end_pause(context, complaint, now)

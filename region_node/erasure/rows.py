@@ -14,6 +14,7 @@ from region_node.customers.standing import ERASED, keep_standing
 from region_node.documents.files import remove_files_of
 from region_node.faults.rows import forget_waivers
 from region_node.subjects import indexed_number_subject
+from region_node.verification.rows import forget_askers
 
 _COLUMNS = "caller, request_id, digest, customer_id, reason, staff_id, channel, time, keys_destroyed, orders_erased"
 
@@ -157,6 +158,7 @@ def mark_erased(tx: Transaction, subjects: Sequence[str]) -> None:
             tx.execute("UPDATE support_requests SET number_index = '' WHERE support_id = :id", id=name)
         elif kind == "number":
             _forget_number(tx, name)
+            forget_askers(tx, name)
         elif kind == "complaint":
             remove_files_of(tx, name)
             remove_private_notes(tx, name)
@@ -181,6 +183,7 @@ def _forget_customer(tx: Transaction, customer_id: str) -> None:
     numbers = "SELECT number FROM products WHERE customer_id = :id AND number IS NOT NULL"
     for number in tx.all(str, numbers, id=customer_id):
         forget_indexed(tx, number)
+        forget_askers(tx, number)
     tx.execute(
         "DELETE FROM agreement_statements WHERE agreement_id IN"
         " (SELECT agreement_id FROM agreements WHERE customer_id = :id)",

@@ -63,6 +63,7 @@ def check(context: RegionContext, request: OrderRequest, now: datetime) -> Check
     owner = owner_of(context.federation, request)
     rules.require_offered(business, at_home=owner == context.region)
     values = rules.read_characteristics(business, request)
+    context.require_amounts(business, values, (context.region, owner or context.region))
     rules.require_documents(business, request, now)
     return Checked(owner, values)
 

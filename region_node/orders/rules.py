@@ -5,7 +5,7 @@ the handling region's word is provisional and follows INTAKE_TRANSITIONS.
 """
 
 import re
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from gateway.api.federation.v1.configuration_pb2 import (
@@ -29,6 +29,7 @@ from gateway.api.types.v1.types_pb2 import Applicant, Document
 from gateway.clock import from_timestamp, to_timestamp
 from gateway.errors import Refused, text
 from gateway.federation.documents import documents_missing
+from gateway.money import in_major_units
 from gateway.numberplan import normalize
 from region_node.requests import require_name
 
@@ -289,6 +290,17 @@ def read_characteristics(business: Business, request: OrderRequest) -> dict[str,
         elif specification.required:
             raise Refused(Reason.REASON_CHARACTERISTIC_MISSING, business=business.code, name=name)
     return values
+
+
+def require_amounts(business: Business, values: Mapping[str, Value], most: Callable[[str], int], currency: str) -> None:
+    """Raises Refused with AMOUNT_TOO_HIGH for an amount above the policy that the catalogue names for it.
+
+    `most` gives the figure of a policy, in minor units.
+    """
+    for each in business.characteristics:
+        amount = values.get(each.name)
+        if each.at_most and isinstance(amount, int) and amount > most(each.at_most):
+            raise Refused(Reason.REASON_AMOUNT_TOO_HIGH, amount=in_major_units(most(each.at_most), currency))
 
 
 def _typed(name: str, written: str, specification: CharacteristicSpecification) -> Value:

@@ -32,6 +32,7 @@ def first_situation(tx: Transaction, context: RegionContext, order: Order, now: 
     """
     business = context.federation.business(order.request.business)
     values = rules.read_characteristics(business, order.request)
+    context.require_amounts(business, values, (order.handling_region, context.region))
     if not context.rule(business).opens_line:
         number, asking = order.request.number, order.handling_region
         line = own_line(tx, context.federation, context.region, number, asking=asking)

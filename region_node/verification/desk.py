@@ -63,7 +63,7 @@ class VerificationDesk:
             raise Refused(Reason.REASON_NOTIFICATION_UNAVAILABLE)
         fresh = Fresh(written_code(self._ports.source.randrange(CODES)), self._ports.source.randbytes(KEY_BYTES))
         begun = await self._write(lambda tx: operations.begin_code(tx, self._ports.context, attempt, fresh))
-        if not begun.is_on_its_way:
+        if begun.is_to_be_sent:
             await self._send(notifier, attempt, fresh.code)
         return api.SendCodeResponse(
             expire_time=to_timestamp(begun.expire_time), masked_number=masked_number(attempt.number)

@@ -22,8 +22,9 @@ from region_node.customers.rows import Line
 from region_node.customers.standing import require_readable
 from region_node.notices.rows import Notice, tell
 from region_node.requests import Questioner
+from region_node.subjects import number_index
 from region_node.verification import rows
-from region_node.verification.rows import StoredCode
+from region_node.verification.rows import Asker, StoredCode
 from region_node.verification.rules import (
     OTP,
     PWD,
@@ -37,8 +38,19 @@ from region_node.verification.rules import (
 CODE_EXPIRES = "code-expires"
 CODE_INTERVAL = "code-interval"
 FAILURES = "verification-failures"
+REGION_FAILURES = "verification-failures-of-a-region"
 WINDOW = "verification-window"
 LOCK = "verification-lock"
+OPERATOR_RATE = "codes-of-an-operator"
+REGION_RATE = "codes-of-a-region"
+# Of whom nothing may be read, or who is no customer, others are told the same: nobody finds out by a code who exists.
+_NOBODY = frozenset(
+    {
+        Reason.REASON_SUBSCRIPTION_NOT_FOUND,
+        Reason.REASON_CUSTOMER_ERASED,
+        Reason.REASON_CUSTOMER_RESTRICTED,
+    }
+)
 
 
 @prints_masked(number=masked_number)
@@ -58,18 +70,23 @@ class Attempt:
         """What the request is called between regions."""
         return self.questioner.subject(self.request_id)
 
-    def note(self, tx: Transaction, line: Line, outcome: str) -> None:
+    def asker(self, tx: Transaction) -> Asker:
+        """By whom about which number, as it is stored."""
+        return Asker(number_index(tx, self.number), self.questioner.region, self.questioner.caller)
+
+    def note(self, tx: Transaction, line: Line | None, outcome: str) -> None:
         """Adds the audit row; no code and no password is in it."""
         call = AuditedCall(self.questioner.path, self.staff_id, self.now)
-        call.record(tx, self.action, line.customer_id, f"{self.subject}: {outcome}")
+        call.record(tx, self.action, "-" if line is None else line.customer_id, f"{self.subject}: {outcome}")
 
 
 @dataclass(frozen=True)
 class Sent:
-    """A code that holds until `expire_time`; whether it is on its way already, since it was asked for before."""
+    """A code that holds until `expire_time`; whether it is to be sent: not where it is on its way already, since it was
+    asked for before, and not to nobody, which is answered alike."""
 
     expire_time: datetime
-    is_on_its_way: bool
+    is_to_be_sent: bool
 
 
 @dataclass(frozen=True)
@@ -92,44 +109,65 @@ class Fresh:
 def password_in_force(tx: Transaction, context: RegionContext, attempt: Attempt) -> HashedPassword | None:
     """By what salt and cost a password that is said is to be hashed; None where that would be in vain.
 
-    Raises Refused with SUBSCRIPTION_NOT_FOUND or LINE_CLOSED, or Moved.
+    Raises Moved.
     """
     line = _line(tx, context, attempt)
-    is_locked = rows.standing_of(tx, line.product_id).locked_until > attempt.now
-    return None if is_locked else rows.find_password(tx, line.product_id)
+    is_locked = rows.locked_until(tx, attempt.asker(tx)) > attempt.now
+    return None if is_locked or line is None else rows.find_password(tx, line.product_id)
 
 
 def begin_code(tx: Transaction, context: RegionContext, attempt: Attempt, fresh: Fresh) -> Sent | Refused:
     """Puts a code in force, which is then to be sent.
 
-    Raises Refused with SUBSCRIPTION_NOT_FOUND or LINE_CLOSED, or Moved; returns Refused with VERIFICATION_LOCKED or
-    CODE_SENT_RECENTLY.
+    Raises Moved; returns Refused with CODES_ASKED_TOO_OFTEN, VERIFICATION_LOCKED or CODE_SENT_RECENTLY, whether or not
+    the number is a customer's.
     """
-    line, now = _line(tx, context, attempt), attempt.now
-    standing, known = rows.standing_of(tx, line.product_id), rows.find_code(tx, line.product_id, now)
-    if standing.locked_until > now:
-        return _refused(tx, context, attempt, line, _locked(context, standing.locked_until))
-    if now - standing.code_sent < _duration(context, CODE_INTERVAL):
-        if known is not None and known.subject == attempt.subject:
+    line, now, asker = _line(tx, context, attempt), attempt.now, attempt.asker(tx)
+    if (refused := _beyond_rate(tx, context, attempt)) is not None:
+        return refused
+    known, locked = rows.find_code(tx, asker, now), rows.locked_until(tx, asker)
+    if locked > now:
+        return _refused(tx, attempt, line, _locked(context, locked))
+    if known is not None and now - known.sent < _duration(context, CODE_INTERVAL):
+        if known.subject == attempt.subject:
             attempt.note(tx, line, "on its way")
-            return Sent(known.expire_time, is_on_its_way=True)
-        return _refused(tx, context, attempt, line, Refused(Reason.REASON_CODE_SENT_RECENTLY))
+            return Sent(known.expire_time, is_to_be_sent=False)
+        return _refused(tx, attempt, line, Refused(Reason.REASON_CODE_SENT_RECENTLY))
     expire_time = now + _duration(context, CODE_EXPIRES)
     key = rows.key_or(tx, fresh.key)
     keyed_hash = hash_code(key, attempt.subject, attempt.number, fresh.code)
-    rows.keep_code(tx, line.product_id, StoredCode(attempt.subject, keyed_hash, expire_time), now)
-    rows.keep_standing(tx, line.product_id, replace(standing, code_sent=now))
-    attempt.note(tx, line, "accepted")
-    return Sent(expire_time, is_on_its_way=False)
+    rows.keep_code(tx, asker, StoredCode(attempt.subject, keyed_hash, expire_time, now))
+    attempt.note(tx, line, "accepted" if line is not None else "of nobody")
+    return Sent(expire_time, is_to_be_sent=line is not None)
+
+
+def _beyond_rate(tx: Transaction, context: RegionContext, attempt: Attempt) -> Refused | None:
+    """Counts a code that is asked for; the refusal where the operator, or its region, has asked for too many.
+
+    The first refusal of an operator in a minute leaves a row in the audit chain: rows, too, cost room.
+    """
+    regions, minute = (attempt.questioner.region, context.region), int(attempt.now.timestamp()) // 60
+    for asker, policy in (
+        (attempt.questioner.path, OPERATOR_RATE),
+        (f"region/{attempt.questioner.region}", REGION_RATE),
+    ):
+        most, asked = context.federation.figure(policy, regions), rows.codes_asked(tx, asker, minute)
+        if asked > most:
+            return Refused(Reason.REASON_CODES_ASKED_TOO_OFTEN, most=str(most))
+        rows.count_code(tx, asker, minute)
+        if asked == most:
+            refused = Refused(Reason.REASON_CODES_ASKED_TOO_OFTEN, most=str(most))
+            attempt.note(tx, None, reason_name(refused.reason))
+            return refused
+    return None
 
 
 def code_not_sent(tx: Transaction, context: RegionContext, attempt: Attempt) -> None:
     """The code of an attempt could not be sent: it is void, and another may be asked for at once."""
-    line = _line(tx, context, attempt)
-    standing, known = rows.standing_of(tx, line.product_id), rows.find_code(tx, line.product_id, attempt.now)
-    if known is not None and known.subject == attempt.subject and standing.code_sent == attempt.now:
-        rows.forget_code(tx, line.product_id)
-        rows.keep_standing(tx, line.product_id, replace(standing, code_sent=rows.NEVER))
+    line, asker = _line(tx, context, attempt), attempt.asker(tx)
+    known = rows.find_code(tx, asker, attempt.now)
+    if known is not None and known.subject == attempt.subject and known.sent == attempt.now:
+        rows.forget_code(tx, asker)
     attempt.note(tx, line, reason_name(Reason.REASON_NOTIFICATION_UNAVAILABLE))
 
 
@@ -138,25 +176,19 @@ def verify(
 ) -> Sequence[Document] | Refused:
     """Checks what the customer said; gives the documents that attest it for this request alone. A code is used up.
 
-    Raises Refused with SUBSCRIPTION_NOT_FOUND or LINE_CLOSED, or Moved; returns Refused with VERIFICATION_LOCKED,
-    CODE_EXPIRED, PASSWORD_NOT_SET or VERIFICATION_FAILED.
+    Raises Moved; returns Refused with VERIFICATION_LOCKED, CODE_EXPIRED, PASSWORD_NOT_SET or VERIFICATION_FAILED,
+    whether or not the number is a customer's.
     """
     line = _line(tx, context, attempt)
     refused = _judge(tx, context, attempt, line, said)
     if refused is not None:
-        return _refused(tx, context, attempt, line, refused)
-    if said.code:
-        _use_code(tx, line)
+        return _refused(tx, attempt, line, refused)
+    if said.code:  # it is used up: who could read it is the customer, to whom another may be sent at once
+        rows.forget_code(tx, attempt.asker(tx))
     codes = [code for code, was_said in ((OTP, said.code), (PWD, said.has_password)) if was_said]
     key = rows.key_or(tx, fresh_key)
     attempt.note(tx, line, "accepted")
     return [attest(key, attempt.subject, attempt.number, code, attempt.now) for code in codes]
-
-
-def _use_code(tx: Transaction, line: Line) -> None:
-    """The code is used up. Who could read it is the customer, to whom another may be sent at once."""
-    rows.forget_code(tx, line.product_id)
-    rows.keep_standing(tx, line.product_id, replace(rows.standing_of(tx, line.product_id), code_sent=rows.NEVER))
 
 
 def change_password(
@@ -169,12 +201,14 @@ def change_password(
     """
     line = _line(tx, context, attempt)
     refused = _judge(tx, context, attempt, line, said)
+    if line is None:
+        return _refused(tx, attempt, line, refused or _count_failure(tx, context, attempt))
     if refused is None and not said.has_password and rows.find_password(tx, line.product_id) is not None:
         refused = Refused(Reason.REASON_REQUEST_INVALID, field="password", problem="not set, and one is in force")
     if refused is not None:
-        return _refused(tx, context, attempt, line, refused)
+        return _refused(tx, attempt, line, refused)
     if said.code:
-        _use_code(tx, line)
+        rows.forget_code(tx, attempt.asker(tx))
     rows.keep_password(tx, line.product_id, chosen)
     notice_id = f"{attempt.subject}#password-changed@{to_microseconds(attempt.now)}"
     tell(tx, Notice(notice_id, "password-changed", line.number, _CHANGED), attempt.now)
@@ -188,23 +222,26 @@ _CHANGED = LocalizedText(
 )
 
 
-def _judge(tx: Transaction, context: RegionContext, attempt: Attempt, line: Line, said: Said) -> Refused | None:
-    """Whether what was said is right; what is wrong counts, and once too often locks the line."""
-    standing = rows.standing_of(tx, line.product_id)
-    if standing.locked_until > attempt.now:
-        return _locked(context, standing.locked_until)
-    code = rows.find_code(tx, line.product_id, attempt.now)
+def _judge(tx: Transaction, context: RegionContext, attempt: Attempt, line: Line | None, said: Said) -> Refused | None:
+    """Whether what was said is right; what is wrong counts, and once too often locks the asker out.
+
+    What is said about a number of nobody is wrong in the same words.
+    """
+    asker = attempt.asker(tx)
+    if (locked := rows.locked_until(tx, asker)) > attempt.now:
+        return _locked(context, locked)
+    code = rows.find_code(tx, asker, attempt.now)
     if said.code and (code is None or code.subject != attempt.subject):
         return Refused(Reason.REASON_CODE_EXPIRED)
-    password = rows.find_password(tx, line.product_id)
+    password = rows.find_password(tx, line.product_id) if line is not None else None
     if said.has_password and password is None:
         return Refused(Reason.REASON_PASSWORD_NOT_SET)
-    is_right = True
+    is_right = line is not None
     if said.code:
-        is_right = _is_code(tx, attempt, code, said.code)
+        is_right &= _is_code(tx, attempt, code, said.code)
     if said.has_password:
         is_right &= said.password is not None and password is not None and said.password.equals(password)
-    return None if is_right else _count_failure(tx, context, attempt, line)
+    return None if is_right else _count_failure(tx, context, attempt)
 
 
 def _is_code(tx: Transaction, attempt: Attempt, code: StoredCode | None, said: str) -> bool:
@@ -214,22 +251,26 @@ def _is_code(tx: Transaction, attempt: Attempt, code: StoredCode | None, said: s
     return is_equal(code.keyed_hash, hash_code(key, attempt.subject, attempt.number, said))
 
 
-def _count_failure(tx: Transaction, context: RegionContext, attempt: Attempt, line: Line) -> Refused:
-    now = attempt.now
-    regions = (attempt.questioner.region, context.region)
-    counting = failures_that_count(rows.failures_of(tx, line.product_id), now, _duration(context, WINDOW))
-    left = context.federation.figure(FAILURES, regions) - len(counting) - 1
+def _count_failure(tx: Transaction, context: RegionContext, attempt: Attempt) -> Refused:
+    """One more failure of the operator, and of its region: only they are locked out, and the customer is not."""
+    now, asker, regions = attempt.now, attempt.asker(tx), (attempt.questioner.region, context.region)
+    known = rows.wrong_answers(tx, asker)
+    rows.note_wrong_answer(tx, asker, known, now)
+    counting = failures_that_count([each.time for each in known], now, _duration(context, WINDOW))
+    own = [each.time for each in known if each.operator == asker.operator and each.time in counting]
+    left_of_region = context.federation.figure(REGION_FAILURES, regions) - len(counting) - 1
+    left = min(left_of_region, context.federation.figure(FAILURES, regions) - len(own) - 1)
     if left > 0:
-        rows.keep_failures(tx, line.product_id, [*counting, now])
         return Refused(Reason.REASON_VERIFICATION_FAILED, left=str(left))
     until = now + _duration(context, LOCK)
-    rows.keep_failures(tx, line.product_id, [])
-    rows.forget_code(tx, line.product_id)
-    rows.keep_standing(tx, line.product_id, replace(rows.standing_of(tx, line.product_id), locked_until=until))
+    code = rows.find_code(tx, asker, now)
+    if code is not None and code.subject == attempt.subject:
+        rows.forget_code(tx, asker)
+    rows.lock(tx, asker if left_of_region > 0 else replace(asker, operator=""), until, now)
     return _locked(context, until)
 
 
-def _refused(tx: Transaction, context: RegionContext, attempt: Attempt, line: Line, refused: Refused) -> Refused:
+def _refused(tx: Transaction, attempt: Attempt, line: Line | None, refused: Refused) -> Refused:
     attempt.note(tx, line, reason_name(refused.reason))
     return refused
 
@@ -238,12 +279,16 @@ def _locked(context: RegionContext, until: datetime) -> Refused:
     return Refused(Reason.REASON_VERIFICATION_LOCKED, until=time_in(ZoneInfo(context.time_zone), until))
 
 
-def _line(tx: Transaction, context: RegionContext, attempt: Attempt) -> Line:
-    line = own_line(tx, context.federation, context.region, attempt.number, asking=attempt.questioner.region)
-    require_readable(tx, line.customer_id)
-    if line.status == ProductStatus.PRODUCT_STATUS_TERMINATED:
-        raise Refused(Reason.REASON_LINE_CLOSED)
-    return line
+def _line(tx: Transaction, context: RegionContext, attempt: Attempt) -> Line | None:
+    """The customer's line; None for a number of nobody, and for one of whom nothing may be read. Raises Moved."""
+    try:
+        line = own_line(tx, context.federation, context.region, attempt.number, asking=attempt.questioner.region)
+        require_readable(tx, line.customer_id)
+    except Refused as refused:
+        if refused.reason not in _NOBODY:
+            raise
+        return None
+    return None if line.status == ProductStatus.PRODUCT_STATUS_TERMINATED else line
 
 
 def _duration(context: RegionContext, policy: str) -> timedelta:

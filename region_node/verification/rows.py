@@ -1,31 +1,34 @@
 """Passwords, codes and failures as stored: hashes only."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from gateway.clock import from_microseconds, to_microseconds
 from gateway.store.port import Transaction
 from region_node.verification.rules import HashedPassword
 
-NEVER = from_microseconds(0)
 _KEY = "verification"
 
 
 @dataclass(frozen=True)
+class Asker:
+    """Who asks about a number: an operator of a region. What it gets wrong is held against nobody else."""
+
+    number: str = field(repr=False)
+    """The index of the number."""
+    region: str
+    operator: str
+
+
+@dataclass(frozen=True)
 class StoredCode:
-    """The code of a line that is in force, and the request that it is for."""
+    """The code of a number that a region has asked for, the request that it is for, and when it was sent."""
 
     subject: str
     keyed_hash: bytes
     expire_time: datetime
-
-
-@dataclass(frozen=True)
-class Standing:
-    """Until when nothing is checked for a line, and when a code was last sent to it."""
-
-    locked_until: datetime
-    code_sent: datetime
+    sent: datetime
 
 
 def find_key(tx: Transaction) -> bytes | None:
@@ -63,79 +66,133 @@ def forget_password(tx: Transaction, product_id: str) -> None:
     tx.execute("DELETE FROM passwords WHERE product_id = :id", id=product_id)
 
 
-def find_code(tx: Transaction, product_id: str, now: datetime) -> StoredCode | None:
-    """The code of a line that is in force."""
+def find_code(tx: Transaction, asker: Asker, now: datetime) -> StoredCode | None:
+    """The code that the asker's region has asked for, where it is in force."""
     return tx.first(
         _code,
-        "SELECT subject, keyed_hash, expire_time FROM codes WHERE product_id = :id AND expire_time > :now",
-        id=product_id,
+        "SELECT subject, keyed_hash, expire_time, sent FROM asked_codes"
+        " WHERE number = :number AND region = :region AND expire_time > :now",
+        number=asker.number,
+        region=asker.region,
         now=to_microseconds(now),
     )
 
 
-def keep_code(tx: Transaction, product_id: str, code: StoredCode, now: datetime) -> None:
-    """The line has this code from now on, and no other; codes that have expired are removed."""
+def keep_code(tx: Transaction, asker: Asker, code: StoredCode) -> None:
+    """The number has this code for the asker's region from now on, and no other; codes that expired are removed."""
+    forget_code(tx, asker)
+    tx.execute("DELETE FROM asked_codes WHERE expire_time <= :now", now=to_microseconds(code.sent))
     tx.execute(
-        "DELETE FROM codes WHERE product_id = :id OR expire_time <= :now", id=product_id, now=to_microseconds(now)
-    )
-    tx.execute(
-        "INSERT INTO codes (product_id, subject, keyed_hash, expire_time) VALUES (:id, :subject, :hash, :expires)",
-        id=product_id,
+        "INSERT INTO asked_codes (number, region, subject, keyed_hash, expire_time, sent)"
+        " VALUES (:number, :region, :subject, :hash, :expires, :sent)",
+        number=asker.number,
+        region=asker.region,
         subject=code.subject,
         hash=code.keyed_hash,
         expires=to_microseconds(code.expire_time),
+        sent=to_microseconds(code.sent),
     )
 
 
-def forget_code(tx: Transaction, product_id: str) -> None:
-    """The line has no code any more."""
-    tx.execute("DELETE FROM codes WHERE product_id = :id", id=product_id)
-
-
-def standing_of(tx: Transaction, product_id: str) -> Standing:
-    """How a line stands."""
-    found = tx.first(
-        _standing, "SELECT locked_until, code_sent FROM verification_standing WHERE product_id = :id", id=product_id
-    )
-    return found or Standing(NEVER, NEVER)
-
-
-def keep_standing(tx: Transaction, product_id: str, standing: Standing) -> None:
-    """The line stands so from now on."""
-    tx.execute("DELETE FROM verification_standing WHERE product_id = :id", id=product_id)
+def forget_code(tx: Transaction, asker: Asker) -> None:
+    """The number has no code for the asker's region any more."""
     tx.execute(
-        "INSERT INTO verification_standing (product_id, locked_until, code_sent) VALUES (:id, :locked, :sent)",
-        id=product_id,
-        locked=to_microseconds(standing.locked_until),
-        sent=to_microseconds(standing.code_sent),
+        "DELETE FROM asked_codes WHERE number = :number AND region = :region", number=asker.number, region=asker.region
     )
 
 
-def failures_of(tx: Transaction, product_id: str) -> list[datetime]:
-    """When wrong codes and passwords were said, oldest first."""
-    sql = "SELECT time FROM verification_failures WHERE product_id = :id ORDER BY time"
-    return tx.all(from_microseconds, sql, id=product_id)
+def locked_until(tx: Transaction, asker: Asker) -> datetime:
+    """Until when the asker is told nothing of the number, by itself or with all of its region."""
+    found = tx.first(
+        int,
+        "SELECT COALESCE(MAX(locked_until), 0) FROM verification_locks"
+        " WHERE number = :number AND region = :region AND operator IN (:operator, '')",
+        number=asker.number,
+        region=asker.region,
+        operator=asker.operator,
+    )
+    return from_microseconds(found or 0)
 
 
-def keep_failures(tx: Transaction, product_id: str, failures: list[datetime]) -> None:
-    """Only these failures of a line count from now on. Two at one instant are a microsecond apart."""
-    tx.execute("DELETE FROM verification_failures WHERE product_id = :id", id=product_id)
-    taken: set[datetime] = set()
-    for failure in failures:
-        time = failure
-        while time in taken:
-            time += timedelta(microseconds=1)
-        taken.add(time)
-        tx.execute(
-            "INSERT INTO verification_failures (product_id, time) VALUES (:id, :time)",
-            id=product_id,
-            time=to_microseconds(time),
-        )
+def lock(tx: Transaction, asker: Asker, until: datetime, now: datetime) -> None:
+    """The asker is told nothing of the number until then; all of its region where the operator is empty."""
+    tx.execute(
+        "DELETE FROM verification_locks WHERE locked_until <= :now"
+        " OR (number = :number AND region = :region AND operator = :operator)",
+        now=to_microseconds(now),
+        number=asker.number,
+        region=asker.region,
+        operator=asker.operator,
+    )
+    tx.execute(
+        "INSERT INTO verification_locks (number, region, operator, locked_until)"
+        " VALUES (:number, :region, :operator, :until)",
+        number=asker.number,
+        region=asker.region,
+        operator=asker.operator,
+        until=to_microseconds(until),
+    )
 
 
-def _code(subject: str, keyed_hash: bytes, expire_time: int) -> StoredCode:
-    return StoredCode(subject, keyed_hash, from_microseconds(expire_time))
+@dataclass(frozen=True)
+class WrongAnswer:
+    """A wrong code or password, and the operator that said it."""
+
+    operator: str
+    time: datetime
 
 
-def _standing(locked_until: int, code_sent: int) -> Standing:
-    return Standing(from_microseconds(locked_until), from_microseconds(code_sent))
+def wrong_answers(tx: Transaction, asker: Asker) -> list[WrongAnswer]:
+    """What the asker's region has got wrong about the number, oldest first."""
+    return tx.all(
+        _wrong_answer,
+        "SELECT operator, time FROM wrong_answers WHERE number = :number AND region = :region ORDER BY time",
+        number=asker.number,
+        region=asker.region,
+    )
+
+
+def note_wrong_answer(tx: Transaction, asker: Asker, known: Sequence[WrongAnswer], now: datetime) -> None:
+    """The asker has got it wrong once more. Two at one instant are a microsecond apart."""
+    taken = {each.time for each in known if each.operator == asker.operator}
+    time = now
+    while time in taken:
+        time += timedelta(microseconds=1)
+    tx.execute(
+        "INSERT INTO wrong_answers (number, region, operator, time) VALUES (:number, :region, :operator, :time)",
+        number=asker.number,
+        region=asker.region,
+        operator=asker.operator,
+        time=to_microseconds(time),
+    )
+
+
+def codes_asked(tx: Transaction, asker: str, minute: int) -> int:
+    """How many codes an asker has asked for in a minute (whole minutes since 1970)."""
+    sql = "SELECT codes FROM code_rates WHERE asker = :asker AND minute = :minute"
+    return tx.first(int, sql, asker=asker, minute=minute) or 0
+
+
+def count_code(tx: Transaction, asker: str, minute: int) -> None:
+    """The asker has asked for one more. Minutes that are over are forgotten."""
+    tx.execute("DELETE FROM code_rates WHERE minute < :minute", minute=minute)
+    tx.execute(
+        "INSERT INTO code_rates (asker, minute, codes) VALUES (:asker, :minute, 1)"
+        " ON CONFLICT (asker, minute) DO UPDATE SET codes = code_rates.codes + 1",
+        asker=asker,
+        minute=minute,
+    )
+
+
+def forget_askers(tx: Transaction, number: str) -> None:
+    """Nothing is left of what was asked about the number with an index."""
+    for table in ("asked_codes", "wrong_answers", "verification_locks"):
+        tx.execute(f"DELETE FROM {table} WHERE number = :number", number=number)  # noqa: S608 - names from above
+
+
+def _code(subject: str, keyed_hash: bytes, expire_time: int, sent: int) -> StoredCode:
+    return StoredCode(subject, keyed_hash, from_microseconds(expire_time), from_microseconds(sent))
+
+
+def _wrong_answer(operator: str, time: int) -> WrongAnswer:
+    return WrongAnswer(operator, from_microseconds(time))

@@ -196,6 +196,17 @@ async def test_a_customer_is_not_erased_while_money_is_due_that_the_home_region_
     assert (await refusal(quality.get(docket))).reason == "COMPLAINT_NOT_FOUND"
 
 
+async def test_no_more_is_offered_for_a_complaint_than_the_policy_of_the_federation_allows(
+    federation: Federation, desk: Complainant, sichuan: Counter
+) -> None:
+    quality = staff(federation, "sichuan")
+    filed = await desk.file("BILL_WRONG", await sichuan.new_customer())
+    await quality.reaches(filed.docket, IN_PROGRESS)
+    told = await refusal(quality.propose(filed.docket, amount=5_000_001, remedy=CREDIT))
+    assert (told.reason, told.parameters) == ("AMOUNT_TOO_HIGH", {"amount": "50000.00 CNY"})
+    await quality.propose(filed.docket, amount=5_000_000, remedy=CREDIT)
+
+
 async def test_money_for_a_region_that_has_not_joined_waits_for_the_federation(
     federation: Federation, desk: Complainant
 ) -> None:

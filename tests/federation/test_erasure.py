@@ -131,14 +131,14 @@ async def test_to_other_regions_an_erased_customer_is_one_who_does_not_exist(
 
     async def asked(counter: Counter, about: str) -> list[str]:
         request_id = federation.next_id()
-        calls = (counter.bill(about), counter.receive_code(about, request_id))
+        calls = (counter.bill(about), counter.verify(about, request_id, code="000000"))
         order = await counter.order("RESUME", about)
         assert order.state == REJECTED
         return [*[(await refusal(call)).reason for call in calls], order.error.message.en]
 
     assert await asked(guangdong, number) == await asked(guangdong, nobody)
     told = await asked(sichuan, number)
-    assert told[:2] == ["CUSTOMER_ERASED", "CUSTOMER_ERASED"]
+    assert told[:2] == ["CUSTOMER_ERASED", "CODE_EXPIRED"]
     assert "erased" in told[2]
 
 
@@ -359,10 +359,12 @@ async def test_of_a_restricted_customer_nothing_is_read_and_nothing_goes_on_unti
         sichuan.bill(number),
         guangdong.bill(number),
         profile(guangdong, number, request_id, documents),
-        guangdong.receive_code(number, federation.next_id()),
         reviewer.approve(under_way.id),
     )
     assert {(await refusal(call)).reason for call in calls} == {"CUSTOMER_RESTRICTED"}
+    texts = len(federation.texts(number))
+    await guangdong.receive_code(number, federation.next_id())
+    assert len(federation.texts(number)) == texts, "it is answered as for anybody, and nothing is sent"
     assert customer_of(number) not in await listed(sichuan)
     for counter in (guangdong, sichuan):
         order = await counter.order("SUSPEND", number)

@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping
 
+import pytest
+
 from gateway.api.region.v1.billing_service_pb2 import ListSettlementsRequest, Settlement
 from gateway.api.region.v1.billing_service_pb2_grpc import BillingServiceStub
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.api.region.v1.order_pb2 import OrderState
 from gateway.api.types.v1.types_pb2 import Applicant
 from tests.federation.counter import REQUESTER, Counter
+from tests.federation.refusals import refusal
 from tests.federation.running import CALL_SECONDS, NOT_JOINED, Federation
 
 ACCOUNTS = ("cash", "payments-in-transit", "payable/sichuan", "receivable/guangdong")
@@ -77,6 +80,18 @@ async def test_a_refused_payment_goes_back_to_the_payer(
         "SELECT kind FROM ledger_entries WHERE posting_id LIKE ? ORDER BY time, kind", f"{order.id}#%"
     )
     assert {kind for (kind,) in kinds} == {"payment taken", "payment returned"}
+
+
+@pytest.mark.parametrize("home", ["guangdong", "sichuan"])
+async def test_a_payment_above_the_policy_of_the_federation_is_refused_and_nothing_is_taken(
+    federation: Federation, guangdong: Counter, home: str
+) -> None:
+    number, before = await Counter(federation, home).new_customer(balance=0), books(federation, "guangdong")
+    for amount in (5_000_001, 10**12):
+        told = await refusal(guangdong.order("PAY", number, amount=str(amount)))
+        assert (told.reason, told.parameters) == ("AMOUNT_TOO_HIGH", {"amount": "50000.00 CNY"})
+    assert changes(before, books(federation, "guangdong")) == {}
+    assert (await guangdong.order("PAY", number, amount="5000000")).state == OrderState.ORDER_STATE_COMPLETED
 
 
 async def test_a_held_payment_is_owed_to_the_payer_until_it_is_cancelled(

@@ -11,8 +11,10 @@ from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.api.region.v1.order_pb2 import OrderState
 from gateway.api.region.v1.order_service_pb2 import ReviewDecision
 from gateway.api.types.v1.types_pb2 import Applicant, Document
+from gateway.clock import from_timestamp
+from gateway.masking import masked_number
 from tests.federation.counter import REQUESTER, Counter, Reviewer, code_in
-from tests.federation.refusals import Told, refusal
+from tests.federation.refusals import Told, read, refusal
 from tests.federation.running import CALL_SECONDS, Federation
 
 PASSWORD = "271828"
@@ -152,7 +154,7 @@ async def test_a_new_code_ends_the_one_before_and_one_a_minute_is_sent(
 
 
 @handled_anywhere
-async def test_five_failures_lock_a_number_for_half_an_hour(
+async def test_five_failures_lock_an_operator_out_for_half_an_hour(
     federation: Federation, sichuan: Counter, handling: str
 ) -> None:
     counter, request_id = Counter(federation, handling), federation.next_id()
@@ -295,13 +297,101 @@ async def test_bad_requests_are_refused(
     assert (await refusal(counter.verification.Verify(request, timeout=CALL_SECONDS))).reason == reason
 
 
+async def told_about(counter: Counter, number: str) -> list[object]:
+    """What an operator is told about a number, and its codes and passwords, where it knows none."""
+    first, second = counter.federation.next_id(), counter.federation.next_id()
+    request = api.SendCodeRequest(request_id=first, number=number, requester=REQUESTER)
+    now = counter.federation.clock.now()
+    sent = await counter.verification.SendCode(request, timeout=CALL_SECONDS)
+    assert MINUTE < from_timestamp(sent.expire_time) - now <= 6 * MINUTE
+    again = await counter.verification.SendCode(request, timeout=CALL_SECONDS)
+    refused = []
+    for asked in (
+        counter.receive_code(number, second),
+        counter.verify(number, first, code="000000"),
+        counter.verify(number, second, code="000000"),
+        counter.verify(number, first, password=PASSWORD),
+        counter.change_password(number, PASSWORD, request_id=first, code="000000"),
+        *(counter.verify(number, first, code="000000") for _ in range(3)),
+        counter.receive_code(number, second),
+    ):
+        told = await refusal(asked)
+        refused.append((told.code, told.reason, told.parameters.get("left")))
+    return [sent.masked_number == masked_number(number), again == sent, *refused]
+
+
 @handled_anywhere
-async def test_nothing_is_sent_to_a_closed_line_or_to_nobody(
+async def test_a_number_of_nobody_and_a_closed_line_are_answered_as_a_customer_is_and_nothing_is_sent(
     federation: Federation, sichuan: Counter, handling: str
 ) -> None:
     counter = Counter(federation, handling)
+    customer, nobody = await sichuan.new_customer(), federation.next_number("sichuan")
     closed = await sichuan.new_customer(status=ProductStatus.PRODUCT_STATUS_TERMINATED)
-    assert (await refusal(counter.receive_code(closed, "R"))).reason == "LINE_CLOSED"
-    nobody = federation.next_number("sichuan")
-    assert (await refusal(counter.receive_code(nobody, "R"))).reason == "SUBSCRIPTION_NOT_FOUND"
-    assert (await refusal(counter.receive_code(federation.next_number(""), "R"))).reason == "NUMBER_UNRESOLVED"
+    restricted = await sichuan.new_customer()
+    await sichuan.restrict(restricted)
+    told = await told_about(counter, customer)
+    assert [each[1] for each in told[2:] if isinstance(each, tuple)] == [
+        "CODE_SENT_RECENTLY",
+        "VERIFICATION_FAILED",
+        "CODE_EXPIRED",
+        "PASSWORD_NOT_SET",
+        *["VERIFICATION_FAILED"] * 3,
+        *["VERIFICATION_LOCKED"] * 2,
+    ]
+    for number in (nobody, closed, restricted):
+        assert await told_about(counter, number) == told
+    assert [len(federation.texts(number)) for number in (customer, nobody, closed, restricted)] == [1, 0, 0, 0]
+    unresolved = counter.receive_code(federation.next_number(""), "R")
+    assert (await refusal(unresolved)).reason == "NUMBER_UNRESOLVED"
+
+
+async def test_who_guesses_is_locked_out_and_the_customer_goes_on_everywhere_else(
+    federation: Federation, guangdong: Counter, sichuan: Counter
+) -> None:
+    number, spy = await sichuan.new_customer(), Counter(federation, "henan", "spy")
+    await guangdong.change_password(number, PASSWORD)
+    told = [(await refusal(spy.verify(number, "R", password="000000"))).reason for _ in range(6)]
+    assert told == [*["VERIFICATION_FAILED"] * 4, *["VERIFICATION_LOCKED"] * 2]
+    for counter in (guangdong, sichuan, Counter(federation, "henan")):
+        assert await counter.verify(number, "R", password=PASSWORD)
+    for name in ("spy-2", "spy-3", "spy-4"):
+        other = Counter(federation, "henan", name)
+        assert [(await refusal(other.verify(number, "R", password="000000"))).reason for _ in range(5)] == told[:5]
+    at_last = Counter(federation, "henan").verify(number, "R", password=PASSWORD)
+    assert (await refusal(at_last)).reason == "VERIFICATION_LOCKED", "twenty guesses of one region are its own"
+    for counter in (guangdong, sichuan):
+        assert await counter.verify(number, "R", password=PASSWORD)
+    await federation.advance(30 * MINUTE)
+    assert await spy.verify(number, "R", password=PASSWORD)
+
+
+async def test_a_code_that_another_region_asks_for_neither_ends_nor_holds_up_the_customers_own(
+    federation: Federation, guangdong: Counter, sichuan: Counter
+) -> None:
+    number, request_id, spy = await sichuan.new_customer(), federation.next_id(), Counter(federation, "henan", "spy")
+    await spy.receive_code(number, "R")
+    code = await guangdong.receive_code(number, request_id)
+    await federation.advance(MINUTE)
+    await spy.receive_code(number, "R2")
+    assert await guangdong.verify(number, request_id, code=code)
+
+
+async def test_an_operator_that_asks_for_codes_too_fast_is_stopped_and_nobody_else(
+    federation: Federation, sichuan: Counter
+) -> None:
+    spy, other = Counter(federation, "henan", "fast"), Counter(federation, "henan", "slow")
+    sent, told = 0, None
+    while told is None or told.reason != "CODES_ASKED_TOO_OFTEN":
+        number = federation.next_number("sichuan")
+        request = api.SendCodeRequest(request_id=federation.next_id(), number=number, requester=REQUESTER)
+        try:
+            await spy.verification.SendCode(request, timeout=CALL_SECONDS)
+            sent += 1
+        except grpc.aio.AioRpcError as error:
+            told = read(error)
+    assert 60 <= sent <= 120, "a minute may have ended meanwhile"
+    assert (told.code, told.parameters) == (grpc.StatusCode.RESOURCE_EXHAUSTED, {"most": "60"})
+    for counter in (other, Counter(federation, "guangdong"), sichuan):
+        await counter.receive_code(await sichuan.new_customer(), federation.next_id())
+    await federation.advance(MINUTE)
+    await spy.receive_code(await sichuan.new_customer(), federation.next_id())

@@ -216,6 +216,18 @@ def both(*breaks: Break) -> Break:
         (characteristic(value_type=contract.VALUE_TYPE_CHOICE), "characteristics[thing].choices: VALUE_TYPE_CHOICE"),
         (characteristic(value_type=contract.VALUE_TYPE_TEXT, choices=["a"]), "characteristics[thing].choices: VALUE"),
         (
+            characteristic(value_type=contract.VALUE_TYPE_TEXT, at_most="roaming-credit"),
+            "characteristics[thing].at_most: only",
+        ),
+        (
+            characteristic(value_type=contract.VALUE_TYPE_AMOUNT, at_most="bills-kept"),
+            "characteristics[thing].at_most: no",
+        ),
+        (
+            characteristic(value_type=contract.VALUE_TYPE_AMOUNT, at_most="missing"),
+            "characteristics[thing].at_most: no",
+        ),
+        (
             characteristic(value_type=contract.VALUE_TYPE_CHOICE, choices=["a", "a"]),
             "characteristics[thing].choices[a]: stands here twice",
         ),

@@ -54,7 +54,7 @@ Global___SendCodeRequest: _TypeAlias = SendCodeRequest  # noqa: Y015
 
 @_typing.final
 class SendCodeResponse(_message.Message):
-    """The code is on its way."""
+    """The code is on its way, if the number is a customer's."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
