@@ -13,6 +13,7 @@ import click
 
 from gateway.api.types.v1.types_pb2 import LocalizedText
 from gateway.errors import Refused, reason_name, text
+from gateway.visible_output import visible_output
 
 LANGUAGES = ("en", "zh")
 VARIABLE = "CROSSREGION_LANG"
@@ -130,6 +131,11 @@ class SpeakingGroup(click.Group):
         self._translate_help(command)
 
     # What click hands through is typed so there.
+    def main(self, *args: Any, **extra: Any) -> Any:  # noqa: ANN401
+        """See click. All that is written, errors too, is visible and does nothing."""
+        with visible_output():
+            return super().main(*args, **extra)
+
     def make_context(
         self,
         info_name: str | None,
@@ -140,7 +146,8 @@ class SpeakingGroup(click.Group):
         """See click. Chooses the language before anything is read."""
         speak(asked_language(args, os.environ), self.texts)
         self._translate_help(self)
-        return super().make_context(info_name, args, parent, **extra)
+        # What looks like a colour in a text of others is shown, and not left out where no terminal is.
+        return super().make_context(info_name, args, parent, **{"color": True, **extra})
 
     def _translate_help(self, command: click.Command) -> None:
         known = self.__dict__.setdefault("_originals", {})

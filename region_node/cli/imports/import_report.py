@@ -15,6 +15,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import LocalizedText
 from gateway.errors import reason_name, text
 from gateway.languages import in_language, translated
+from gateway.plain_text import spreadsheet_row
 from region_node.cli.customers.line_file import Line, LineFile
 from region_node.cli.imports.column_map import Problem
 from region_node.cli.outcome import told_by
@@ -97,7 +98,7 @@ class ImportReport(Generic[M, R]):
         if self._rejects is not None:
             self._rejects.seek(0)
             self._rejects.truncate()
-            csv.writer(self._rejects).writerow((*_COLUMNS, *self._file.header))
+            csv.writer(self._rejects).writerow(spreadsheet_row((*_COLUMNS, *self._file.header)))
         self.count(answer)
 
     def count(self, answer: R) -> None:
@@ -121,7 +122,7 @@ class ImportReport(Generic[M, R]):
             self._shown.append(shown)
         if self._rejects is not None:
             row = (line.row, reason_name(reason), message.zh_cn, message.en, *line.cells)
-            csv.writer(self._rejects).writerow(row)
+            csv.writer(self._rejects).writerow(spreadsheet_row(row))
 
     def interrupted(self, error: grpc.aio.AioRpcError) -> None:
         """Tells that the node is away and that it goes on by itself."""
