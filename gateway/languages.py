@@ -15,6 +15,7 @@ import click
 from gateway.api.types.v1.types_pb2 import LocalizedText
 from gateway.errors import Refused, reason_name, text
 from gateway.nearest import nearest, suggested
+from gateway.visible_output import visible_output
 
 LANGUAGES = ("en", "zh")
 VARIABLE = "CROSSREGION_LANG"
@@ -149,9 +150,10 @@ class SpeakingGroup(click.Group):
 
     # What click hands through is typed so there.
     def main(self, *args: Any, **extra: Any) -> Any:  # noqa: ANN401
-        """See click. Nothing of the command is left once it ends, whatever it ends with."""
+        """See click. All that is written, errors too, is visible and does nothing; nothing is left once the command ends."""
         try:
-            return super().main(*args, **extra)
+            with visible_output():
+                return super().main(*args, **extra)
         except SystemExit as ended:
             code = ended.code
         # An error that came out of an event loop refers to itself by its traceback, and to the channel by the frames
@@ -170,7 +172,8 @@ class SpeakingGroup(click.Group):
         speak(asked_language(args, os.environ), self.texts)
         self._translate_help(self)
         try:
-            return super().make_context(info_name, args, parent, **extra)
+            # What looks like a colour in a text of others is shown, and not left out where no terminal is.
+            return super().make_context(info_name, args, parent, **{"color": True, **extra})
         except click.NoSuchOption as error:
             raise _with_nearest(error) from error
 

@@ -4,14 +4,16 @@ import logging
 import sys
 from datetime import UTC, datetime
 
+from gateway.plain_text import visible
+
 
 class OneLine(logging.Formatter):
-    """Puts what would be several lines, as the story of an exception, on one."""
+    """Puts what would be several lines, as the story of an exception, on one; nothing in it acts on a terminal."""
 
     def format(self, record: logging.LogRecord) -> str:
         """See logging: time in UTC, level, logger, text."""
         time = datetime.fromtimestamp(record.created, UTC)
-        text = super().format(record).replace("\n", " | ")
+        text = visible(super().format(record).replace("\n", " | "))
         return f"{time:%Y-%m-%dT%H:%M:%S.%f}Z {record.levelname} {record.name}: {text}"
 
 

@@ -5,6 +5,7 @@ embeddings, overrides and isolates (UAX #9), and separators of lines, show a tex
 """
 
 import re
+from collections.abc import Iterable
 from typing import Final
 
 # A carriage return before a newline belongs to it; alone it has what stands on the line written over.
@@ -36,6 +37,11 @@ def visible(text: str) -> str:
     return text if text.isprintable() else _ACTING.sub(_written, text)
 
 
+def spreadsheet_row(cells: Iterable[object]) -> list[object]:
+    """The cells of a row of CSV: numbers as they are, texts by `spreadsheet_cell`."""
+    return [spreadsheet_cell(each) if isinstance(each, str) else each for each in cells]
+
+
 def spreadsheet_cell(text: str) -> str:
     """The text for a cell of CSV: visible, and behind an apostrophe where a spreadsheet would compute it.
 
@@ -43,6 +49,11 @@ def spreadsheet_cell(text: str) -> str:
     """
     shown = visible(text)
     return f"'{shown}" if _FORMULA.match(shown) and not _NUMBER.fullmatch(shown) else shown
+
+
+def typed_cell(cell: str) -> str:
+    """What stands in a cell of CSV without the apostrophe of `spreadsheet_cell`: a file of it may be read again."""
+    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell, 1) else cell
 
 
 def _written(found: "re.Match[str]") -> str:

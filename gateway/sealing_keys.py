@@ -41,6 +41,10 @@ class SealingKeys:
         self._known[region] = told
         return True
 
+    def told(self, region: str) -> SealingKey | None:
+        """The key of a region as it was signed; None where none is known."""
+        return self._known.get(region)
+
     def of(self, region: str) -> bytes | None:
         """The key of a region (32 bytes); None where none is known."""
         known = self._known.get(region)

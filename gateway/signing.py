@@ -66,6 +66,15 @@ class _Accepted:
     key: Ed25519PublicKey
 
 
+@dataclass
+class _Newest:
+    """The certificate of a region that was accepted last, and all that have its time of issue, which has seconds."""
+
+    issued: datetime
+    pem: bytes
+    accepted: set[bytes]
+
+
 class TrustedKeys:
     """The signing keys of the regions, each proven by a certificate of the federation's authority.
 
@@ -79,23 +88,33 @@ class TrustedKeys:
                 raise ValueError(f"the certificate of {certificate.subject.rfc4514_string()} is no authority's")
         self._federation = federation
         self._accepted: dict[str, tuple[_Accepted, ...]] = {}
+        self._newest: dict[str, _Newest] = {}
 
     def accept(self, region: str, pem: bytes, now: datetime) -> None:
         """Verifies a region's signing certificate (PEM) and trusts its key from here on.
 
-        Cheap for a certificate accepted before. `now` is aware. Raises Refused(REQUEST_INVALID), and trusts
-        nothing new, unless the authority issued it to exactly this region for an Ed25519 key and it is in
-        force.
+        Cheap for a certificate accepted before. `now` is aware. Times of issue only go forward: who shows a region's
+        former certificate changes nothing. Raises Refused(REQUEST_INVALID), and trusts nothing new, unless the
+        authority issued it to exactly this region for an Ed25519 key, it is in force, and none was accepted that was
+        issued later.
         """
         known = self._accepted.get(region, ())
+        found = next((each for each in known if each.pem == pem), None)
         try:
-            accepted = next((each for each in known if each.pem == pem), None) or self._verified(region, pem)
+            accepted = found or self._verified(region, pem)
             if not _is_valid(accepted, now):
                 raise ValueError("it or its authority's certificate has expired or is not valid yet")
+            if found is None:
+                self._go_forward(region, accepted)
         except (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.InvalidVersion) as error:
             raise Refused(Reason.REASON_REQUEST_INVALID, field="signing_certificate", problem=str(error)) from error
-        others = (each for each in known if each.pem != pem and _is_valid(each, now))
-        self._accepted[region] = (accepted, *others)[:_KEYS_PER_REGION]
+        kept = [each for each in known if _is_valid(each, now)]
+        self._accepted[region] = tuple(kept if found else [accepted, *kept])[:_KEYS_PER_REGION]
+
+    def newest(self, region: str) -> bytes | None:
+        """The certificate (PEM) of a region that was accepted last, though it may have run out since; None for none."""
+        newest = self._newest.get(region)
+        return None if newest is None else newest.pem
 
     def expire(self, now: datetime) -> None:
         """Forgets the keys whose certificates, or their authority's, are not valid at `now` (aware)."""
@@ -106,6 +125,16 @@ class TrustedKeys:
         """Whether the region signed this content for this purpose; False for one without a trusted key."""
         signed = _signed(domain, content)
         return any(_is_signature(accepted.key, signature, signed) for accepted in self._accepted.get(region, ()))
+
+    def _go_forward(self, region: str, accepted: _Accepted) -> None:
+        issued, newest = accepted.certificate.not_valid_before_utc, self._newest.get(region)
+        if newest is None or issued > newest.issued:
+            self._newest[region] = _Newest(issued, accepted.pem, {accepted.pem})
+            return
+        if issued < newest.issued or accepted.pem in newest.accepted:
+            raise ValueError("another one was accepted that was issued later")
+        newest.accepted.add(accepted.pem)
+        newest.pem = accepted.pem
 
     def _verified(self, region: str, pem: bytes) -> _Accepted:
         certificate = x509.load_pem_x509_certificate(pem)

@@ -2,15 +2,18 @@
 
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import click
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderHook, RenderResult
 from rich.measure import Measurement
 from rich.padding import Padding
+from rich.segment import Segment
 from rich.table import Column, Table
 from rich.text import Text
 
 from gateway.languages import translated
+from gateway.plain_text import visible
 
 _SHORT = 40  # characters
 _PIPED_WIDTH = 200  # columns where no terminal says how many it has
@@ -21,7 +24,34 @@ _ANY_WIDTH = 10_000  # columns: more than any table needs
 
 def output() -> Console:
     """Where tables go: standard output as it is now."""
-    return Console(file=sys.stdout, width=None if sys.stdout.isatty() else _PIPED_WIDTH, highlight=False)
+    width = None if sys.stdout.isatty() else _PIPED_WIDTH
+    return _visible(Console(file=sys.stdout, width=width, highlight=False))
+
+
+def error_output() -> Console:
+    """Where bars of progress go, and what is told meanwhile: standard error."""
+    return _visible(Console(stderr=True, highlight=False))
+
+
+@dataclass(frozen=True)
+class _Visible:
+    """Something to print, with its texts made visible; what the console itself says to the terminal stays."""
+
+    printed: ConsoleRenderable
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for segment in console.render(self.printed, options):
+            yield segment if segment.control else Segment(visible(segment.text), segment.style)
+
+
+class _VisibleTexts(RenderHook):
+    def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
+        return [_Visible(each) for each in renderables]
+
+
+def _visible(console: Console) -> Console:
+    console.push_render_hook(_VisibleTexts())
+    return console
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str | Text]], title: str = "") -> None:
@@ -103,4 +133,7 @@ def _print_rows(console: Console, columns: Sequence[str], rows: Sequence[Sequenc
 
 
 def _as_text(cell: str | Text) -> Text:
-    return Text(cell) if isinstance(cell, str) else cell
+    # Before widths are measured: a text is longer once all of it is seen.
+    if isinstance(cell, str):
+        return Text(visible(cell))
+    return cell if visible(cell.plain) == cell.plain else Text(visible(cell.plain), cell.style)

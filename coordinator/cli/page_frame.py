@@ -6,6 +6,7 @@ It is built as a tree, so that every text is escaped where it is written.
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 from coordinator.cli.complaints.report_style import STYLE
+from gateway.plain_text import visible
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"  # nothing is loaded, and nothing runs
 
@@ -31,5 +32,8 @@ def add(parent: Element, tag: str, text: str, attributes: dict[str, str] | None 
 
 
 def written(html: Element) -> str:
-    """The file."""
+    """The file. Texts that others have written are seen in it, and do nothing."""
+    for each in html.iter():
+        each.text, each.tail = visible(each.text or ""), visible(each.tail or "")
+        each.attrib.update({name: visible(value) for name, value in each.attrib.items()})
     return "<!DOCTYPE html>\n" + tostring(html, encoding="unicode", method="html") + "\n"

@@ -2,13 +2,11 @@
 
 import functools
 import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
 import click
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -16,10 +14,10 @@ from gateway.languages import translated
 from gateway.settings.page import Page
 from gateway.settings.showing import Shown, as_json, example_page, shown
 from gateway.settings.sources import FLAG, Sources
+from gateway.terminal import output
 
 P = ParamSpec("P")
 T = TypeVar("T")
-_PIPED_WIDTH = 200  # columns where no terminal says how many it has
 
 _CONFIG = """Show and check the settings of `{program} serve`.
 
@@ -143,5 +141,4 @@ def _print(settings: list[Shown]) -> None:
         table.add_column(column, overflow="fold")
     for each in settings:
         table.add_row(*(Text(cell) for cell in (each.key, each.text, each.source, each.description)))
-    terminal = sys.stdout.isatty()
-    Console(file=sys.stdout, width=None if terminal else _PIPED_WIDTH, highlight=False).print(table)
+    output().print(table)

@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass
 from typing import Concatenate, NoReturn
 
 import click
-from rich.console import Console
 from rich.progress import Progress as Bar
 
 from gateway.languages import translated
@@ -15,7 +14,7 @@ from gateway.store.moving import Moved, move
 from gateway.store.opening import DatabasePlace
 from gateway.store.port import StoreUnusable
 from gateway.store.schema import Migration, migrations_of
-from gateway.terminal import print_table
+from gateway.terminal import error_output, print_table
 
 _SHOWN_OF_CHECKSUM = 12  # characters in a table
 
@@ -191,7 +190,7 @@ class _ProgressBar:
     """A bar on standard error, if that is a terminal."""
 
     def __init__(self) -> None:
-        console = Console(stderr=True)
+        console = error_output()
         self._bar = Bar(console=console, transient=True, disable=not console.is_terminal)
         self._task = self._bar.add_task("", total=None)
 

@@ -2,7 +2,6 @@
 
 import sys
 
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     DownloadColumn,
@@ -17,6 +16,7 @@ from rich.progress import (
 from rich.text import Text
 
 from gateway.languages import translated
+from gateway.terminal import error_output
 
 
 class _Rate(ProgressColumn):
@@ -35,7 +35,7 @@ def byte_progress() -> Progress:
         DownloadColumn(binary_units=True),
         TransferSpeedColumn(),
         TimeRemainingColumn(),
-        console=Console(stderr=True),
+        console=error_output(),
         disable=not sys.stderr.isatty(),
     )
 
@@ -48,6 +48,6 @@ def line_progress() -> Progress:
         MofNCompleteColumn(),
         _Rate(),
         TimeRemainingColumn(),
-        console=Console(stderr=True),
+        console=error_output(),
         disable=not sys.stderr.isatty(),
     )

@@ -9,6 +9,7 @@ from google.protobuf import json_format
 
 from gateway.api.provider.v1.raised_complaint_pb2 import RaisedComplaint
 from gateway.files import make_private
+from gateway.plain_text import visible
 from gateway.relay.transport import Unreachable
 
 _NEWLINE = b"\n"
@@ -16,12 +17,14 @@ _NEWLINE = b"\n"
 
 def as_json(raised: RaisedComplaint) -> str:
     """In one line, by the names of the contract."""
-    return json_format.MessageToJson(
-        raised,
-        preserving_proto_field_name=True,
-        always_print_fields_with_no_presence=True,
-        ensure_ascii=False,
-        indent=None,
+    return visible(
+        json_format.MessageToJson(
+            raised,
+            preserving_proto_field_name=True,
+            always_print_fields_with_no_presence=True,
+            ensure_ascii=False,
+            indent=None,
+        )
     )
 
 

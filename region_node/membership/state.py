@@ -47,8 +47,9 @@ class StateKeeper:
         except (LastGoodBroken, StateUnusable) as error:
             _log.error("%s is ignored: %s", self._last_good.path, error)
             return
-        self._put_in_force(federation, state.members)
-        self._saved = (state.federation_revision, list(state.members))
+        members = self._trusted(state.members)
+        self._current.update(federation, members)
+        self._saved = (state.federation_revision, members)
         _log.info("working by revision %d of the configuration, as last kept on disk", federation.revision)
 
     async def take(self, response: WatchResponse) -> None:
@@ -60,10 +61,10 @@ class StateKeeper:
         if federation is None:
             # Half a million prefixes take seconds: beside the event loop, which has orders to take in.
             federation = await asyncio.to_thread(self._built, response)
-        members = list(response.members)
+        members = self._trusted(response.members)
         if (federation.revision, members) != self._saved:
             await self._save(federation, members)
-        self._put_in_force(federation, members)
+        self._current.update(federation, members)
         self.told.set()
 
     def _held(self, state: WatchResponse) -> Federation | None:
@@ -84,11 +85,22 @@ class StateKeeper:
             raise StateUnusable(f"revision {revision} is not valid: {found[0]} ({len(found)} in all)")
         return Federation(revision, state.configuration, self._current.note_year_without_calendar)
 
-    def _put_in_force(self, federation: Federation, members: Iterable[Member]) -> None:
-        members = list(members)
-        for member in members:
-            self._trust(member)
-        self._current.update(federation, members)
+    def _trusted(self, members: Iterable[Member]) -> list[Member]:
+        """The members, each with its newest keys: a coordinator that shows former ones is not believed.
+
+        What is saved goes forward by that, too, so that a node that starts anew knows no less.
+        """
+        found = []
+        for told in members:
+            self._trust(told)
+            member = Member()
+            member.CopyFrom(told)
+            if (certificate := self._keys.newest(told.region)) is not None:
+                member.signing_certificate = certificate
+            if (sealing_key := self._sealing_keys.told(told.region)) is not None:
+                member.sealing_key.CopyFrom(sealing_key)
+            found.append(member)
+        return found
 
     def _trust(self, member: Member) -> None:
         """Trusts the member's signing key, if its certificate is the authority's word."""

@@ -158,7 +158,7 @@ def test_bad_lines_may_be_left_out_and_are_kept_with_their_reasons(administrator
     assert administrator.in_force() == OWNERS | {"+861381234": "sichuan"}
     with rejects.open(encoding="utf-8-sig", newline="") as kept:
         told = list(csv.reader(kept))
-    contested = "+86755 is claimed by guangdong (line 4) and sichuan (line 5)"
+    contested = "'+86755 is claimed by guangdong (line 4) and sichuan (line 5)"
     assert told == [
         ["号段", "省份", "line", "reason"],
         ["12", "四川", "3", "'12' is neither an area code nor what numbers begin with"],

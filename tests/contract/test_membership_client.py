@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ import pytest
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.federation.v1.federation_pb2 import Member, MemberState
 from gateway.authority import CertificateSet
+from gateway.federation.current import CurrentFederation
+from gateway.identity import parse
 from gateway.region_keys import KeySet
 from gateway.sealing_keys import published
 from gateway.signing import Signer
@@ -19,7 +22,10 @@ from tests.contract.membership_node import eventually, node, running, signer_of
 from tests.contract.small_federation import (
     CLOCK,
     CONFIGURATION,
+    FEDERATION,
+    HOUR,
     NOTHING_LISTENS,
+    NOW,
     Certificates,
     coordinator,
     new_authority,
@@ -46,6 +52,10 @@ def sealed_to(member: Member, keys: KeySet, signer: Signer, seconds: int = 0) ->
     told.CopyFrom(member)
     told.sealing_key.CopyFrom(published(keys, signer, CLOCK.now() + timedelta(seconds=seconds)))
     return told
+
+
+def _is_at(current: CurrentFederation, revision: int) -> bool:
+    return current.revision == revision
 
 
 def invalid_configuration() -> Configuration:
@@ -136,13 +146,35 @@ def test_a_region_is_sealed_to_by_its_own_word_whatever_a_coordinator_says_and_a
             hub.change(4, sealed_to(joined, keys, own))
             await eventually(lambda: under_test.current.revision == 4)
             assert known.of(PEER) == rotated.in_use.sealing.public, "the former key does not come back"
-            hub.change(5, sealed_to(joined, rotated, own, 2))
-            await eventually(lambda: under_test.current.revision == 5)
         async with node(certificates, tmp_path / "data", NOTHING_LISTENS) as under_test:
             assert under_test.border.sealing_keys.of(PEER) == rotated.in_use.sealing.public
 
     asyncio.run(story())
     assert caplog.text.count(f"the sealing key of {PEER} is not signed by it") == 1
+
+
+def test_the_former_certificate_of_a_region_is_not_trusted_again_whatever_a_coordinator_shows_and_after_a_restart_too(
+    certificates: Certificates, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def story() -> None:
+        who = parse(f"spiffe://{FEDERATION}/region/{PEER}", FEDERATION)
+        issued = [
+            certificates.authority.issue(who, NOW - HOUR + timedelta(minutes=each), NOW + HOUR) for each in range(3)
+        ]
+        async with (
+            coordinator(certificates, 1, member(PEER, issued[0])) as hub,
+            node(certificates, tmp_path / "data", hub.endpoint) as under_test,
+            running(under_test.client.follow()),
+        ):
+            for revision, each in enumerate([*issued, issued[0], issued[1]], 2):
+                hub.change(revision, member(PEER, each))
+                await eventually(partial(_is_at, under_test.current, revision))
+            assert [under_test.trusts(PEER, signer_of(each)) for each in issued] == [False, True, True]
+        async with node(certificates, tmp_path / "data", NOTHING_LISTENS) as under_test:
+            assert [under_test.trusts(PEER, signer_of(each)) for each in issued] == [False, False, True]
+
+    asyncio.run(story())
+    assert caplog.text.count(f"the signing certificate of {PEER} is not trusted") == 1
 
 
 def test_a_lower_revision_is_never_taken(certificates: Certificates, tmp_path: Path) -> None:

@@ -107,6 +107,26 @@ async def test_lines_that_are_not_taken_are_written_with_number_reason_and_their
     assert told[1]["zh_cn"] in again.out
 
 
+async def test_a_text_that_acts_is_rejected_and_the_file_of_rejects_is_seen_computes_nothing_and_comes_in_again(
+    files: Files, sichuan: Counter
+) -> None:
+    rows, rejects = some_rows(files.federation, 2), files.directory / "rejects.csv"
+    rows[0][1], rows[1][1] = "王\x1b]52;c;cm0=\x07", "=HYPERLINK(1)"
+    rows[1][3] = "much"
+    ended = await files.run(files.write(rows), "--rejects", str(rejects))
+    assert ended.code == 1
+    assert [(each["reason"], each["Name"]) for each in files.rejects()] == [
+        ("CHARACTER_NOT_ALLOWED", r"王\u001b]52;c;cm0=\u0007"),
+        ("REQUEST_INVALID", "'=HYPERLINK(1)"),
+    ]
+    assert "The field name holds the character U+001B" in ended.out
+    mended = [[each[name] for name in HEADER] for each in files.rejects()]
+    mended[0][1], mended[1][3] = "王", "12.50"
+    assert (await files.run(files.write(mended))).code == 0
+    found = [await sichuan.read(row[0]) for row in rows]
+    assert [each.name for each in found] == ["王", "=HYPERLINK(1)"]
+
+
 async def test_a_dry_run_says_what_would_become_of_each_line_and_changes_nothing(files: Files) -> None:
     rows = some_rows(files.federation, 300)
     rows[299][3] = "much"

@@ -42,8 +42,8 @@ def nobody_trusted_yet(authority: Authority) -> TrustedKeys:
     return TrustedKeys(authority.certificate_pem, FEDERATION)
 
 
-def signing(authority: Authority, who: Identity = SICHUAN) -> Issued:
-    return authority.issue_signing(who, NOW - DAY, NOW + DAY)
+def signing(authority: Authority, who: Identity = SICHUAN, after: timedelta = timedelta(0)) -> Issued:
+    return authority.issue_signing(who, NOW - DAY + after, NOW + DAY)
 
 
 def signer(issued: Issued) -> Signer:
@@ -124,6 +124,32 @@ def test_what_was_signed_before_a_rotation_still_verifies_but_not_what_is_older(
     for each in keys:
         trusted.accept("sichuan", each.certificate_pem, NOW)
     assert [trusted.verify("sichuan", ENVELOPE, CONTENT, each) for each in signatures] == [False, True, True]
+
+
+@pytest.mark.parametrize("apart", [timedelta(0), timedelta(seconds=1), timedelta(hours=1)])
+def test_a_former_certificate_that_is_shown_again_changes_nothing(
+    authority: Authority, trusted: TrustedKeys, apart: timedelta
+) -> None:
+    keys = [signing(authority, after=number * apart) for number in range(3)]
+    signatures = [signer(each).sign(ENVELOPE, CONTENT) for each in keys]
+    for each in keys:
+        trusted.accept("sichuan", each.certificate_pem, NOW)
+    assert "issued later" in refused(trusted, keys[0].certificate_pem)
+    trusted.accept("sichuan", keys[1].certificate_pem, NOW)
+    assert trusted.newest("sichuan") == keys[2].certificate_pem
+    last = signing(authority, after=3 * apart)
+    trusted.accept("sichuan", last.certificate_pem, NOW)
+    assert [trusted.verify("sichuan", ENVELOPE, CONTENT, each) for each in signatures] == [False, False, True]
+
+
+def test_a_former_certificate_is_not_trusted_once_the_newest_has_run_out(
+    authority: Authority, trusted: TrustedKeys
+) -> None:
+    former = authority.issue_signing(SICHUAN, NOW - DAY, NOW + 9 * DAY)
+    newest = authority.issue_signing(SICHUAN, NOW - DAY + timedelta(hours=1), NOW + DAY)
+    trusted.accept("sichuan", newest.certificate_pem, NOW)
+    trusted.expire(NOW + 2 * DAY)
+    assert "issued later" in refused(trusted, former.certificate_pem, NOW + 2 * DAY)
 
 
 def test_accepting_one_certificate_again_and_again_drops_no_other(authority: Authority, trusted: TrustedKeys) -> None:

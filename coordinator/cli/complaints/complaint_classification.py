@@ -7,7 +7,6 @@ from dataclasses import asdict
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 from rich.text import Text
@@ -25,6 +24,7 @@ from gateway.federation.complaint_classifier import Proposal
 from gateway.federation.files import ConfigurationError, load
 from gateway.federation.rules import problems
 from gateway.languages import refusal, translated
+from gateway.terminal import error_output
 
 _SHOWN = 40  # characters of a text in a table
 
@@ -118,7 +118,7 @@ def _with_progress(texts: Sequence[Labelled], as_json: bool) -> Iterable[Labelle
     return track(
         texts,
         description=translated("Classifying"),
-        console=Console(stderr=True),
+        console=error_output(),
         disable=as_json or not sys.stderr.isatty(),
         transient=True,
     )

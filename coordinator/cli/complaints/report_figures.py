@@ -17,6 +17,7 @@ from gateway.api.coordinator.v1.complaint_oversight_service_pb2 import (
 )
 from gateway.errors import reason_name
 from gateway.languages import in_language, translated
+from gateway.plain_text import spreadsheet_row
 
 Value = int | float | str | None
 """A figure; None where there is nothing to compute it from."""
@@ -179,10 +180,10 @@ def as_csv(report: ReportComplaintsResponse) -> str:
     columns = [*dimensions(table.by, report), *figures()]
     told = io.StringIO()
     writer = csv.writer(told, lineterminator="\n")
-    writer.writerow(column.key for column in columns)
+    writer.writerow(spreadsheet_row(column.key for column in columns))
     for row in table.rows:
         values = (_rounded(column.of(row)) for column in columns)
-        writer.writerow("" if value is None else value for value in values)
+        writer.writerow(spreadsheet_row("" if value is None else value for value in values))
     return told.getvalue()
 
 

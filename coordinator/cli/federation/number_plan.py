@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import NoReturn, TextIO
 
 import click
-from rich.console import Console
 from rich.progress import Progress
 
 from coordinator.cli.connection import Connection, connected
@@ -33,6 +32,8 @@ from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.federation.rules import problems
 from gateway.files import replace_file
 from gateway.languages import translated
+from gateway.plain_text import spreadsheet_row
+from gateway.terminal import error_output
 
 _file = click.Path(path_type=Path, dir_okay=False)
 
@@ -177,7 +178,7 @@ def _read(file: Path, encoding: str, columns: Columns, regions: Mapping[str, str
 def _write_rejects(path: Path, file: Path, encoding: str, found: list[Problem]) -> None:
     text = io.StringIO(newline="")
     with _lines(file, encoding, translated("rejecting")) as lines:
-        csv.writer(text).writerows(rejected_rows(lines, found))
+        csv.writer(text).writerows(map(spreadsheet_row, rejected_rows(lines, found)))
     try:
         replace_file(path, text.getvalue().encode("utf-8-sig"))
     except OSError as error:
@@ -187,7 +188,7 @@ def _write_rejects(path: Path, file: Path, encoding: str, found: list[Problem]) 
 @contextmanager
 def _lines(file: Path, encoding: str, doing: str) -> Iterator[TextIO]:
     """The lines of a file, with a bar on standard error if that is a terminal. Raises NotDone where it is unusable."""
-    console = Console(stderr=True)
+    console = error_output()
     try:
         with (
             Progress(console=console, transient=True, disable=not console.is_terminal) as progress,

@@ -16,6 +16,7 @@ from gateway.api.federation.v1.federation_pb2 import Member, MemberState
 from gateway.channels import invoke
 from gateway.clock import from_timestamp
 from gateway.languages import translated
+from gateway.terminal import error_output
 from gateway.times import told_if_set
 
 SUSPEND_TIMEOUT = 15.0  # seconds: coordinators are given twelve of them to confirm
@@ -59,17 +60,16 @@ def list_regions(connection: Connection, as_json: bool) -> None:
         [(each.name, each.endpoint) for each in response.replicas],
     )
     if (now - from_timestamp(response.registry_time)).total_seconds() > SILENT_AFTER:
-        click.secho(
+        warning = Text(
             translated(
                 "THE REGISTRY HAS NOT ANSWERED SINCE {time} ({age}): all of this may be that old. Routing goes on by"
                 " it; changes are refused.",
                 time=told_if_set(response.registry_time),
                 age=told_age(response.registry_time, now),
             ),
-            fg="red",
-            bold=True,
-            err=True,
+            style="bold red",
         )
+        error_output().print(warning, soft_wrap=True)
 
 
 @regions.command(epilog=EPILOG)

@@ -14,6 +14,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import from_rpc_error
 from gateway.files import replace_file
 from gateway.languages import LANGUAGES, in_each_language, translated
+from gateway.plain_text import visible
 from region_node.cli.asking import answer_of
 from region_node.cli.complaints.dossier_view import document, open_points, verdict_of
 from region_node.cli.connection import Target, connection_options
@@ -108,7 +109,7 @@ def _written(out: Path, found: api.Dossier) -> tuple[Path, Path]:
     paths = {ending: stem.with_name(stem.name + ending) for ending in texts}
     try:
         for ending, path in paths.items():
-            replace_file(path, texts[ending].encode())
+            replace_file(path, visible(texts[ending]).encode())
     except OSError as error:
         raise click.UsageError(translated("{path}: cannot be written", path=stem)) from error
     return paths[".json"], paths[".md"]

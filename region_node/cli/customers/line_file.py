@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from gateway.languages import translated
+from gateway.plain_text import typed_cell
 from region_node.cli.imports.column_map import Problem
 
 _PIECE = 1024 * 1024  # bytes
@@ -74,7 +75,7 @@ class LineFile:
         with self.path.open(encoding=self._encoding, newline="") as file:
             for row in csv.reader(file, delimiter=self._delimiter, strict=True):
                 if row:
-                    yield row
+                    yield [typed_cell(cell) for cell in row]
 
     def _hash(self, map_content: bytes, settings: str) -> bytes:
         digest = hashlib.sha256()

@@ -16,6 +16,7 @@ from gateway.api.types.v1.types_pb2 import LocalizedText
 from gateway.errors import reason_name, text
 from gateway.files import open_private
 from gateway.languages import in_language, translated
+from gateway.plain_text import spreadsheet_row
 from region_node.cli.customers.line_file import Line, LineFile
 from region_node.cli.imports.column_map import Problem
 from region_node.cli.progress import line_progress
@@ -104,7 +105,8 @@ class ImportReport(Generic[M, R]):
         if self._rejects is not None:
             self._rejects.seek(0)
             self._rejects.truncate()
-            csv.writer(self._rejects).writerow((*_COLUMNS, *self._own(self._file.header)))
+            header = (*_COLUMNS, *self._own(self._file.header))
+            csv.writer(self._rejects).writerow(spreadsheet_row(header))
         self.count(answer)
 
     def count(self, answer: R) -> None:
@@ -128,7 +130,7 @@ class ImportReport(Generic[M, R]):
             self._shown.append(shown)
         if self._rejects is not None:
             row = (line.row, reason_name(reason), message.zh_cn, message.en, *self._own(line.cells))
-            csv.writer(self._rejects).writerow(row)
+            csv.writer(self._rejects).writerow(spreadsheet_row(row))
 
     def _own(self, cells: Sequence[str]) -> Sequence[str]:
         """The cells of a row without what an import wrote in front of it that has rejected it before."""

@@ -18,6 +18,7 @@ from gateway.api.region.v1.alarm_service_pb2 import RejectedItem
 from gateway.errors import reason_name
 from gateway.files import open_private
 from gateway.languages import in_language, translated
+from gateway.plain_text import spreadsheet_row
 from region_node.cli.connection import Target
 from region_node.cli.exits import NOT_KNOWN, REFUSED
 from region_node.cli.imports.import_report import require_other_file
@@ -218,7 +219,7 @@ def _run(target: Target, work: _Import[M, Q, A], patience: float) -> tuple[str, 
 def _write_rejects(path: Path, report: Report) -> None:
     try:
         with open_private(path, encoding="utf-8-sig", newline="") as file:
-            csv.writer(file).writerows([("line", "reason", "problem", "text"), *report.rows])
+            csv.writer(file).writerows(map(spreadsheet_row, [("line", "reason", "problem", "text"), *report.rows]))
     except OSError as error:
         raise click.UsageError(f"{path}: {error.strerror}") from error
 

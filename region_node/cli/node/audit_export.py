@@ -14,6 +14,7 @@ from datetime import datetime
 from gateway import audit
 from gateway.audit import AuditRow, Head, Walk
 from gateway.clock import to_microseconds
+from gateway.plain_text import visible
 from gateway.signing import AUDIT_HEAD, Signer
 from gateway.store.port import Transaction
 from region_node.cli.node.audit_witnesses import Countersigned
@@ -157,7 +158,7 @@ def _end(head: Head, wanted: Wanted, proof: Proof, before: Head) -> dict[str, ob
 
 def written(line: dict[str, object]) -> str:
     """A line of the file."""
-    return json.dumps(line, ensure_ascii=False) + "\n"
+    return visible(json.dumps(line, ensure_ascii=False)) + "\n"
 
 
 def _text(content: bytes) -> str:

@@ -8,6 +8,7 @@ from types import TracebackType
 
 from gateway.files import open_private
 from gateway.languages import in_language, translated
+from gateway.plain_text import visible
 from region_node.cli.exits import NOT_KNOWN, REFUSED
 from region_node.cli.orders.order_file import OrderFile
 from region_node.cli.orders.order_submission import ACCEPTED, INVALID, NOT_SENT, UNKNOWN, Outcome
@@ -58,7 +59,7 @@ class OrderReport:
         if outcome.message is not None and len(self._shown) < _SHOWN:
             self._shown.append(outcome)
         if self._report is not None:
-            self._report.write(json.dumps(self._row(outcome), ensure_ascii=False) + "\n")
+            self._report.write(visible(json.dumps(self._row(outcome), ensure_ascii=False)) + "\n")
         if outcome.outcome in (ACCEPTED, REFUSED_LINE, INVALID):
             self._progress.advance(self._task)
 
