@@ -66,7 +66,8 @@ def require_reader(identity: Identity, requester: Requester) -> str:
 def require_name(field: str, value: str) -> None:
     """Raises Refused unless a request id or staff id is 1 to 64 characters of [A-Za-z0-9._-]."""
     if not _NAME.fullmatch(value):
-        raise Refused(Reason.REASON_REQUEST_INVALID, field=field, problem="1 to 64 characters of A-Z a-z 0-9 . _ -")
+        problem = "1 to 64 characters of A-Z a-z 0-9 . _ -"
+        raise invalid(field, problem, "须为1至64个字符，限A-Z、a-z、0-9、.、_、-")
 
 
 def invalid(field: str, problem: str, problem_zh_cn: str) -> Refused:

@@ -62,6 +62,8 @@ class Federation:
         self.complaint_categories: Final = tuple(sorted(own.complaint_categories, key=lambda each: each.code))
         self.resolution_causes: Final = tuple(sorted(own.resolution_causes, key=lambda each: each.code))
         self._complaint_categories = {category.code: category for category in own.complaint_categories}
+        s1 = ComplaintSeverity.COMPLAINT_SEVERITY_S1
+        self._critical_categories = frozenset(each.code for each in own.complaint_categories if each.severity == s1)
         self._regions = {region.id: region for region in own.regions}
         self._hours: dict[str, WorkingHours] = {}
         self._businesses = {business.code: business for business in own.businesses}
@@ -233,7 +235,7 @@ class Federation:
         The text is personal data. Raises `Refused` with CONFIGURATION_INVALID where the federation has no categories.
         """
         confidence, lead = (self.figure(name, regions) / 100 for name in (CONFIDENCE, LEAD))
-        return self._classifier.propose(text, confidence=confidence, lead=lead)
+        return self._classifier.propose(text, confidence=confidence, lead=lead, critical=self._critical_categories)
 
     def complaint_promises(
         self,

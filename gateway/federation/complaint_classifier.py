@@ -5,7 +5,7 @@ gives the same text the same answer. The words that decided are told with the an
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from gateway.api.federation.v1.configuration_pb2 import ComplaintWord, ComplaintWords
@@ -15,6 +15,7 @@ MOST_CANDIDATES = 3
 _TENTHS = 10
 # What a further word of a category counts, of the one before: many weak words do not outweigh a second complaint.
 _FURTHER = 1 / 3
+_LEAST_INDICATIONS = 2  # for what is critical
 
 
 @dataclass(frozen=True)
@@ -67,11 +68,18 @@ class Classifier:
         ]
         return sorted(told, key=lambda each: (-each.confidence, each.category))
 
-    def propose(self, text: str, *, confidence: float, lead: float) -> Proposal:
-        """The likeliest category, where it has at least that confidence and that lead over the next; both 0 to 1."""
+    def propose(
+        self, text: str, *, confidence: float, lead: float, critical: Collection[str] = frozenset()
+    ) -> Proposal:
+        """The likeliest category, where it has at least that confidence and that lead over the next; both 0 to 1.
+
+        One of `critical` needs a second indication as well: it wakes people at once, and one word is said in anger.
+        """
         ranked = self.candidates(text)
         next_best = ranked[1].confidence if len(ranked) > 1 else 0.0
         is_clear = bool(ranked) and ranked[0].confidence >= confidence and ranked[0].confidence - next_best >= lead
+        if is_clear and ranked[0].category in critical:
+            is_clear = _indications(ranked[0].words) >= _LEAST_INDICATIONS
         return Proposal(ranked[0].category if is_clear else "", tuple(ranked[:MOST_CANDIDATES]))
 
     def _share(self, weight: float) -> float:
@@ -109,6 +117,16 @@ def _not_covered(places: Iterable[tuple[Place, _Owners]]) -> list[_Owners]:
 def _together(words: Sequence[ComplaintWord]) -> float:
     """The weight of words of one category, weightiest first."""
     return math.fsum(word.weight * _FURTHER**place for place, word in enumerate(words))
+
+
+def _indications(words: Iterable[ComplaintWord]) -> int:
+    """How many different things words say: of those that hold one another, as `leak*` and `leaked`, one counts."""
+    counted: list[str] = []
+    for word in words:
+        letters = word.text.rstrip("*")
+        if not any(letters in each or each in letters for each in counted):
+            counted.append(letters)
+    return len(counted)
 
 
 def _weightiest(words: Iterable[ComplaintWord]) -> tuple[ComplaintWord, ...]:

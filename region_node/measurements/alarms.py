@@ -33,7 +33,7 @@ from region_node.measurements.objects import affected_services, key_of, object_o
 from region_node.measurements.streams import Piece, Rejected
 from region_node.measurements.thresholds import ALL, AVAILABILITY, Bound, Crossing
 from region_node.problems.alarms import tell_alarm
-from region_node.requests import require_name
+from region_node.requests import invalid, require_name
 
 BEFORE_COMMIT = "alarms.before-commit"
 RAISED, UPDATED, CLEARED = AlarmState.ALARM_STATE_RAISED, AlarmState.ALARM_STATE_UPDATED, AlarmState.ALARM_STATE_CLEARED
@@ -167,7 +167,7 @@ def _report(
         _clear(tx, context, there, time, now)
         return
     if report.state not in (RAISED, UPDATED):
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="state", problem="not set")
+        raise invalid("state", "not set", "未填写")
     told = _told(context, report)
     if there is None:
         told.operator, told.source = sender
@@ -195,7 +195,7 @@ def _told(context: RegionContext, report: AlarmReport) -> Alarm:
         ("perceived_severity", report.perceived_severity, PerceivedSeverity.values()),
     ):
         if not value or value not in known:
-            raise Refused(Reason.REASON_REQUEST_INVALID, field=field, problem="not set")
+            raise invalid(field, "not set", "未填写")
     require_name("probable_cause", report.probable_cause)
     if report.specific_problem:
         require_name("specific_problem", report.specific_problem)
@@ -234,10 +234,12 @@ def _threshold_id(about: str, figure: QualityFigure.ValueType) -> str:
 
 def _time(report: AlarmReport, now: datetime) -> datetime:
     """When it was. Raises Refused for what is not set, out of range or ahead of the clock."""
+    if not report.HasField("time"):
+        raise invalid("time", "not set", "未填写")
     try:
         time = from_timestamp(report.time)
     except OverflowError:
-        time = now + 2 * _AHEAD
-    if not report.HasField("time") or time > now + _AHEAD:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="time", problem="not set, or ahead of the clock")
+        raise invalid("time", "out of range", "超出允许范围") from None
+    if time > now + _AHEAD:
+        raise invalid("time", "in the future", "晚于当前时间")
     return time

@@ -4,6 +4,7 @@ from gateway.api.region.v1.alarm_pb2 import NetworkObject
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.federation.network import NetworkRegistry
+from region_node.requests import invalid
 
 SITE, LINK, SERVICE = "site", "link", "service"
 
@@ -22,7 +23,7 @@ def require_own(network: NetworkRegistry, region: str, kind: str, name: str) -> 
     elif kind == SITE:
         owner = network.site(name).region
     else:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="object", problem="not set")
+        raise invalid("object", "not set", "未填写")
     if owner != region:
         raise Refused(Reason.REASON_NETWORK_OBJECT_ELSEWHERE, object=f"{kind}/{name}", region=owner)
     return f"{kind}/{name}"

@@ -8,7 +8,6 @@ from weakref import WeakKeyDictionary
 from gateway import failpoints
 from gateway.api.region.v1.alarm_pb2 import QualityFigure
 from gateway.api.region.v1.measurement_service_pb2 import Measurement
-from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.clock import to_microseconds
 from gateway.errors import Refused
 from gateway.federation.network import NetworkRegistry
@@ -39,6 +38,7 @@ from region_node.measurements.thresholds import (
     stands,
 )
 from region_node.measurements.totals import Totals
+from region_node.requests import invalid
 
 BEFORE_COMMIT = "measurements.before-commit"
 _AHEAD = timedelta(hours=1)  # that the clock of a probe may be
@@ -102,10 +102,12 @@ class _Sorting:
         """When the window began and ended, in microseconds. Raises Refused with REQUEST_INVALID."""
         told, seconds = measurement.start_time, measurement.window_seconds
         start = told.seconds * 1_000_000 + told.nanos // 1_000
-        if not 0 < start <= self._latest:
-            raise Refused(Reason.REASON_REQUEST_INVALID, field="start_time", problem="not set, or ahead of the clock")
+        if start <= 0:
+            raise invalid("start_time", "not set", "未填写")
+        if start > self._latest:
+            raise invalid("start_time", "in the future", "晚于当前时间")
         if not 0 < seconds <= _LONGEST_WINDOW:
-            raise Refused(Reason.REASON_REQUEST_INVALID, field="window_seconds", problem=f"not 1 to {_LONGEST_WINDOW}")
+            raise invalid("window_seconds", f"not 1 to {_LONGEST_WINDOW}", f"不是1至{_LONGEST_WINDOW}")
         return start, start + seconds * 1_000_000
 
 
@@ -144,13 +146,13 @@ def _figures(measurement: Measurement) -> list[tuple[QualityFigure.ValueType, in
     if measurement.HasField("availability_ppm"):
         found.append((AVAILABILITY, _within("availability_ppm", measurement.availability_ppm, ALL)))
     if not found:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field="measurements", problem="tells no figure")
+        raise invalid("measurements", "tells no figure", "没有任何测量值")
     return found
 
 
 def _within(name: str, value: int, most: int) -> int:
     if not 0 <= value <= most:
-        raise Refused(Reason.REASON_REQUEST_INVALID, field=name, problem=f"not 0 to {most}")
+        raise invalid(name, f"not 0 to {most}", f"不是0至{most}")
     return value
 
 

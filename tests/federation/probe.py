@@ -1,6 +1,7 @@
 """A system of one region that measures its network and reports alarms."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -135,6 +136,15 @@ def cleared(external_id: str, time: datetime) -> alarm_api.AlarmReport:
     return alarm_api.AlarmReport(
         external_alarm_id=external_id, state=AlarmState.ALARM_STATE_CLEARED, time=to_timestamp(time)
     )
+
+
+def told_of(
+    answers: Sequence[api.SendMeasurementsResponse] | Sequence[alarm_api.SendAlarmsResponse], sequence: int
+) -> str:
+    """Why an item was not taken, in English; in no text of an answer is there any in the Chinese."""
+    told = {each.sequence: each.message for answer in answers for each in answer.rejected}
+    assert not [each.zh_cn for each in told.values() if re.search("[a-z]{2,} [a-z]{2,}", each.zh_cn)]
+    return told[sequence].en
 
 
 def rejected(

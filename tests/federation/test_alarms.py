@@ -10,7 +10,7 @@ from gateway.api.region.v1 import alarm_service_pb2 as api
 from gateway.api.region.v1.alarm_pb2 import AlarmAckState, AlarmState, NetworkObject
 from gateway.api.region.v1.alarm_service_pb2_grpc import AlarmServiceStub
 from gateway.clock import from_timestamp
-from tests.federation.probe import LINK, MINUTE, Probe, cleared, raised, rejected
+from tests.federation.probe import LINK, MINUTE, Probe, cleared, raised, rejected, told_of
 from tests.federation.refusals import read
 from tests.federation.running import CALL_SECONDS, Federation
 
@@ -84,6 +84,7 @@ async def test_a_report_that_cannot_be_taken_is_told_and_the_rest_is_taken(probe
         (5, "REQUEST_INVALID"),
         (6, "ALARM_NOT_FOUND"),
     ]
+    assert ("not set" in told_of(answers, 3), "in the future" in told_of(answers, 5)) == (True, True)
     assert [each.external_alarm_id for each in await probe.alarms()] == ["g"]
 
 

@@ -15,7 +15,7 @@ from gateway.api.region.v1.measurement_service_pb2 import QualityPeriod
 from gateway.clock import from_timestamp, to_timestamp
 from gateway.errors import from_rpc_error, reason_name
 from region_node.measurements.thresholds import CLEAR_AFTER, RAISE_AFTER
-from tests.federation.probe import LINK, MINUTE, Probe, measured, minutes, rejected
+from tests.federation.probe import LINK, MINUTE, Probe, measured, minutes, rejected, told_of
 from tests.federation.running import CALL_SECONDS, Federation, until
 from tests.measurements_kept import measurements_of
 
@@ -111,6 +111,7 @@ async def test_what_cannot_be_taken_is_told_and_the_rest_is_taken(
         (6, "REQUEST_INVALID"),
         (7, "REQUEST_INVALID"),
     ]
+    assert "in the future" in told_of(answers, 4)
     assert answers[-1].last_sequence == 7
     assert stored(federation, probe) == [good]
 

@@ -249,3 +249,52 @@ def test_what_was_read_reads_the_same_again(text: str) -> None:
     clauses = normal(text)
     assert normal("。".join(clauses)) == clauses
     assert all(clause and clause == clause.strip() for clause in clauses)
+
+
+def test_what_is_critical_is_proposed_by_two_indications_and_never_by_one() -> None:
+    def category(text: str) -> str:
+        return SMALL.propose(text, confidence=0.5, lead=0.5, critical={"SLOW"}).category
+
+    assert category("网速慢") == ""
+    assert category("网速慢，slow") == "SLOW"
+    words = [ComplaintWord(text=text, weight=6) for text in ("leak*", "leaked", "my data")]
+    leaks = Classifier(ComplaintWords(doubt=10, spread=10, categories=[CategoryWords(category="LEAK", words=words)]))
+    for text, expected in (("leaked", ""), ("it was leaked, leaks!", ""), ("leaked my data", "LEAK")):
+        found = leaks.propose(text, confidence=0.5, lead=0.5, critical={"LEAK"})
+        assert (found.category, found.candidates[0].category) == (expected, "LEAK"), text
+
+
+def test_a_critical_category_is_not_proposed_for_what_is_said_in_anger() -> None:
+    angry = (
+        "This is fraud!",
+        "fraud, FRAUD, you scammers, con artists",
+        "scam company, crooks, you charged me twice",
+        "你们这是诈骗！",
+        "骗子公司，骗钱",
+        "诈骗！网速慢成这样",
+        "leaked",
+    )
+    for text in angry:
+        assert proposed(text) not in ("FRAUD", "PRIV_LEAK"), text
+
+
+def test_a_critical_category_is_proposed_where_something_has_happened() -> None:
+    happened = {
+        "fraud, unauthorised transactions of 3,000 on my account": "FRAUD",
+        "I was scammed, the caller emptied my bank account": "FRAUD",
+        "被冒充客服的人骗走两万块": "FRAUD",
+        "somebody leaked my data, strangers know my address": "PRIV_LEAK",
+        "我的个人信息被你们泄露了": "PRIV_LEAK",
+    }
+    for text, category in happened.items():
+        assert proposed(text) == category, text
+
+
+def test_what_people_write_is_proposed_as_they_write_it() -> None:
+    written = {
+        "Your company has been over charging us for months": "BILL_WRONG",
+        "Speeds slower than advertised": "NET_SPEED",
+        "the network was down for two days": "NET_OUTAGE",
+    }
+    for text, category in written.items():
+        assert proposed(text) == category, text

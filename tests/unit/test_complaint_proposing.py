@@ -51,6 +51,12 @@ def test_the_same_text_gets_the_same_proposal_with_the_words_that_decided() -> N
     assert [each.set_by for each in first.settings] == [ClassifiedBy.CLASSIFIED_BY_WORDS]
 
 
+@pytest.mark.parametrize("text", ["This is fraud!", "你们这是诈骗！"])
+def test_one_angry_word_makes_no_complaint_critical(text: str) -> None:
+    found = classification(region(), filed(text), "sichuan", NOW)
+    assert (category_set(found), found.candidates[0].category) == ("", "FRAUD"), "the desk sees what it might be"
+
+
 @pytest.mark.parametrize("strict", ["guangdong", "sichuan"])
 def test_how_sure_one_must_be_is_the_strictest_of_first_contact_and_home(strict: str) -> None:
     unsure = classification(region(strict), filed(CLEAR), "sichuan", NOW)

@@ -18,6 +18,8 @@ ROOT = Path(__file__).parents[2]
 FEDERATION = Federation(1, load(ROOT / "deploy" / "federation"))
 PARTS = ("held-out", "calibration", "words", "words", "words")
 LEAST_ACCURACY, LEAST_COVERAGE = 0.95, 0.85
+LATER = "written-later"
+LEAST_LATER_ACCURACY, LEAST_LATER_COVERAGE = 0.9, 0.4
 
 
 def read(part: str) -> list[tuple[str, str]]:
@@ -55,6 +57,16 @@ def test_the_part_kept_out_is_proposed_right_and_the_rest_goes_to_the_desk() -> 
     assert found.accuracy is not None
     assert found.accuracy >= LEAST_ACCURACY
     assert found.coverage >= LEAST_COVERAGE
+
+
+def test_what_was_written_once_the_words_were_there_is_met_less_often_and_still_right() -> None:
+    rows = read(LATER)
+    assert not {text for text, _ in rows} & {text for part in {*PARTS} for text, _ in read(part)}
+    assert {category for _, category in rows} == {each.code for each in FEDERATION.complaint_categories}
+    found = measure(rows)
+    assert found.accuracy is not None
+    assert found.accuracy >= LEAST_LATER_ACCURACY
+    assert found.coverage >= LEAST_LATER_COVERAGE
 
 
 def test_two_complaints_in_one_text_go_to_the_desk_most_often_and_never_into_a_third_queue() -> None:
