@@ -1,7 +1,7 @@
 """What commands print for people: tables, as wide as the terminal is."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import click
@@ -19,6 +19,7 @@ _SHORT = 40  # characters
 _PIPED_WIDTH = 200  # columns where no terminal says how many it has
 _TOO_NARROW = 0.9  # of the width of all longest words: one that is folded harms less than rows of ten lines
 _GAP = 2  # columns between two of a table
+_WIDE = 140  # columns from which on a table shows all that it has
 _ANY_WIDTH = 10_000  # columns: more than any table needs
 
 
@@ -54,8 +55,12 @@ def _visible(console: Console) -> Console:
     return console
 
 
-def print_table(columns: Sequence[str], rows: Sequence[Sequence[str | Text]], title: str = "") -> None:
+def print_table(
+    columns: Sequence[str], rows: Sequence[Sequence[str | Text]], title: str = "", *, only_wide: Collection[str] = ()
+) -> None:
     """Prints a table on standard output; texts are shown as they are and never read as markup.
+
+    A terminal of less than 140 columns is not shown those `only_wide`, and told so on standard error.
 
     No word is folded where the terminal has room for the longest of each column. Where it is much too narrow for that,
     each row is printed by itself, a line for each of its cells. A table without rows and title says so in one line.
@@ -64,6 +69,18 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str | Text]], ti
         click.echo(translated("There is none."))
         return
     console = output()
+    left_out = [each for each in columns if each in only_wide] if console.width < _WIDE else []
+    shown_at = [place for place, column in enumerate(columns) if column not in left_out]
+    columns, rows = [columns[at] for at in shown_at], [[row[at] for at in shown_at] for row in rows]
+    _print(console, columns, rows, title)
+    if left_out:
+        told = translated(
+            "Not shown on less than {width} columns: {names}. --json has all.", width=_WIDE, names=", ".join(left_out)
+        )
+        click.echo(told, err=True)
+
+
+def _print(console: Console, columns: Sequence[str], rows: Sequence[Sequence[str | Text]], title: str) -> None:
     table = Table(
         box=None,
         pad_edge=False,

@@ -1,6 +1,6 @@
 """What commands print: tables for people, JSON for programs."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 import click
@@ -38,12 +38,15 @@ def print_json(message: Message) -> None:
     )
 
 
-def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str | Text]]) -> None:
+def print_table(
+    title: str, columns: Sequence[str], rows: Sequence[Sequence[str | Text]], *, only_wide: Collection[str] = ()
+) -> None:
     """Prints a table under its title, which names the zone of its times.
 
     Texts of others are shown as they are and never read as markup.
     """
-    terminal.print_table(columns, rows, translated("{title} (times of {zone})", title=title, zone=shown_zone_name()))
+    named = translated("{title} (times of {zone})", title=title, zone=shown_zone_name())
+    terminal.print_table(columns, rows, named, only_wide=only_wide)
 
 
 def told(name: str, prefix: str) -> str:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from gateway import audit, failpoints
 from gateway.api.region.v1.fault_envelopes_pb2 import FaultCommand, FaultWaived
-from gateway.api.region.v1.fault_pb2 import Fault, FaultCause
+from gateway.api.region.v1.fault_pb2 import Fault, FaultCause, FaultStep
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.clock import to_timestamp
 from gateway.errors import Refused
@@ -69,7 +69,10 @@ def apply_command(tx: Transaction, context: RegionContext, asked: FaultCommand, 
             rules.enter(fault, rules.CANCELLED, now=now, region=fault.handling_region, reason=reason)
         case "decide_quote":
             rules.require_state(fault, "decide_quote", *rules.UNREPAIRED)
-            parts.decide(fault, asked.decide_quote.part, accepted=asked.decide_quote.accepted)
+            part, is_accepted = asked.decide_quote.part, asked.decide_quote.accepted
+            parts.decide(fault, part, accepted=is_accepted)
+            decided = FaultStep(price_accepted=part) if is_accepted else FaultStep(price_refused=part)
+            rules.record(fault, author, decided, now, rules.FAULT_LIMIT)
             _goes_on(context, fault, now)
         case "reopen":
             reopen(context, fault, fault.handling_region, asked.reopen.reason, now)

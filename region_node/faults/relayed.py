@@ -37,7 +37,7 @@ class FaultEnvelopes:
         fault = received(FaultFiling, content.payload).fault
         _require_reporter(fault.id, fault.handling_region, content)
         # Only a new one: decisions that it brought along would be this region's own.
-        if fault.version or fault.state != rules.ACKNOWLEDGED or fault.notes or fault.repair.ByteSize():
+        if fault.version or fault.state != rules.ACKNOWLEDGED or fault.notes or fault.steps or fault.repair.ByteSize():
             raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="a report is only acknowledged yet")
         rules.require_plausible(fault, now)
         rules.require_report(fault.report)

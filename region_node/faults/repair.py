@@ -7,7 +7,16 @@ from datetime import datetime, timedelta
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway import failpoints
-from gateway.api.region.v1.fault_pb2 import Fault, FaultSeverity, FaultState, RepairMilestone, RepairMode
+from gateway.api.region.v1.fault_pb2 import (
+    Fault,
+    FaultAssessment,
+    FaultSeverity,
+    FaultState,
+    FaultStep,
+    RepairAppointment,
+    RepairMilestone,
+    RepairMode,
+)
 from gateway.api.region.v1.fault_service_pb2 import WorkOnFaultRequest
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.clock import from_timestamp, to_timestamp
@@ -38,6 +47,10 @@ class Step:
     def author(self) -> str:
         """Who does it, as the fault keeps it."""
         return f"{self.context.region}/{self.staff_id}"
+
+    def record(self, done: FaultStep, limit: int = rules.TALK_LIMIT) -> None:
+        """Keeps what is done, where nothing else of the fault tells when and by whom."""
+        rules.record(self.fault, self.author, done, self.now, limit)
 
     def enter(self, state: FaultState.ValueType, reason: str) -> None:
         """Takes the fault into a state."""
@@ -92,6 +105,7 @@ def _estimate(step: Step) -> None:
     rules.require_state(step.fault, "estimate", *sorted(rules.UNREPAIRED))
     if _instant(step, "estimate.end_time", step.request.estimate.end_time) < step.now:
         raise Refused(Reason.REASON_REQUEST_INVALID, field="estimate.end_time", problem="has passed")
+    step.record(FaultStep(estimated=step.request.estimate.end_time))
     step.fault.expected_resolution_date.CopyFrom(step.request.estimate.end_time)
 
 
@@ -100,6 +114,8 @@ def _assess(step: Step) -> None:
     rules.require_state(step.fault, "assess", *_OPEN)
     if found.severity not in FaultSeverity.values() or not found.severity:
         raise Refused(Reason.REASON_REQUEST_INVALID, field="assess.severity", problem="not set")
+    assessed = FaultAssessment(severity=found.severity, terminal_caused=found.terminal_caused)
+    step.record(FaultStep(assessed=assessed), rules.FAULT_LIMIT)
     step.fault.severity, step.fault.terminal_caused = found.severity, found.terminal_caused
     outages.note_late_repair(step.fault)
 
@@ -111,6 +127,7 @@ def _triage(step: Step) -> None:
     if found.mode not in RepairMode.values() or not found.mode:
         raise Refused(Reason.REASON_REQUEST_INVALID, field="triage.mode", problem="not set")
     rules.require_room(step.fault, len(found.advice.encode()))
+    step.record(FaultStep(triaged=found.mode))
     step.fault.repair.advice, step.fault.repair.mode = found.advice, found.mode
 
 
@@ -122,12 +139,15 @@ def _appoint(step: Step) -> None:
         raise Refused(Reason.REASON_REQUEST_INVALID, field="appoint", problem="not a time to come")
     if len(known) >= _MOST_STEPS:
         raise Refused(Reason.REASON_REQUEST_INVALID, field="appoint", problem=f"more than {_MOST_STEPS} appointments")
-    known.add(start_time=asked.start_time, end_time=asked.end_time, author=step.author)
+    agreed = RepairAppointment(start_time=asked.start_time, end_time=asked.end_time, author=step.author)
+    step.record(FaultStep(appointed=agreed))
+    known.append(agreed)
 
 
 def _assign(step: Step) -> None:
     require_name("assign.engineer", step.request.assign.engineer)
     rules.require_state(step.fault, "assign", *sorted(rules.UNREPAIRED))
+    step.record(FaultStep(assigned=step.request.assign.engineer))
     step.fault.repair.engineer = step.request.assign.engineer
 
 
@@ -135,11 +155,13 @@ def _name_part(step: Step) -> None:
     rules.require_state(step.fault, "name_part", *sorted(rules.UNREPAIRED))
     rules.require_room(step.fault, step.request.name_part.ByteSize())
     parts.add(step.fault, step.request.name_part, step.context.currency)
+    step.record(FaultStep(part_named=step.fault.repair.parts[-1].number), rules.FAULT_LIMIT)
 
 
 def _install_part(step: Step) -> None:
     rules.require_state(step.fault, "install_part", *sorted(rules.UNREPAIRED))
     parts.install(step.fault, step.request.install_part.part, step.now)
+    step.record(FaultStep(part_installed=step.request.install_part.part), rules.FAULT_LIMIT)
 
 
 def _reach(step: Step) -> None:

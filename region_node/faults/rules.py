@@ -12,6 +12,7 @@ from gateway.api.region.v1.fault_pb2 import (
     FaultReview,
     FaultSeverity,
     FaultState,
+    FaultStep,
 )
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.clock import to_timestamp
@@ -104,6 +105,14 @@ def note(fault: Fault, author: str, text: str, now: datetime) -> None:
     """Keeps what somebody said. Raises Refused with MESSAGE_TOO_LARGE where there is no room for it."""
     require_room(fault, len(text.encode()))
     fault.notes.add(author=author, time=to_timestamp(now), text=text)
+
+
+def record(fault: Fault, author: str, done: FaultStep, now: datetime, limit: int = TALK_LIMIT) -> None:
+    """Keeps what was done. Raises Refused with MESSAGE_TOO_LARGE where there is no room for it."""
+    done.author = author
+    done.time.CopyFrom(to_timestamp(now))
+    require_room(fault, done.ByteSize(), limit)
+    fault.steps.append(done)
 
 
 def require_plausible(fault: Fault, now: datetime) -> None:

@@ -26,9 +26,9 @@ _CONDITIONS = {
 
 def tell_fault(tx: Transaction, context: RegionContext, before: Fault, fault: Fault, now: datetime) -> None:
     """Coordinators are to hear how a fault of this region stands, if it is one of the network, or may have been told
-    of as one. `before` is how it stood; empty for a new one."""
+    of as one: it still names a problem, or was one. `before` is how it stood; empty for a new one."""
     event = event_of(context.region, context.federation.network, fault, now)
-    if not event.retracted or _may_be_told(before):
+    if not event.retracted or before.problem or _may_be_told(before):
         tell_event(tx, event)
 
 

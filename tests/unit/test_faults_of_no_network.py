@@ -211,6 +211,20 @@ def test_what_seemed_a_terminal_and_is_none_is_a_problem_again_and_what_was_none
         assert told(node) == []
 
 
+def test_a_terminal_that_still_names_a_problem_is_taken_back_with_its_next_step() -> None:
+    coordinator = Coordinator()
+    with archive() as node:
+        fault = reported(node)
+        coordinator.hear(told(node), START)
+        assess(node, fault, START + MINUTE)
+        told(node)  # as a node that never told of it
+        owner.follow_problem(node.tx, node.context, fault.id, "P-1", "", START + MINUTE)
+        told(node)
+        done(node, fault, Step(note=Step.Note(text="a modem")), START + 2 * MINUTE)
+        coordinator.hear(told(node), START + 2 * MINUTE)
+        assert coordinator.problem().header.state == rules.CANCELLED
+
+
 def test_a_problem_goes_on_without_a_fault_that_was_none_only_where_the_rest_would_be_one() -> None:
     coordinator = Coordinator()
     with archive() as node:

@@ -63,7 +63,9 @@ def test_a_table_without_rows_says_that_there_is_none(capsys: pytest.CaptureFixt
     assert capsys.readouterr().out == "There is none.\n"
 
 
-def test_a_narrow_terminal_is_shown_of_a_problem_what_cannot_be_missed() -> None:
+def test_a_narrow_terminal_is_shown_of_a_problem_what_cannot_be_missed_and_told_what_is_left_out(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     header = ProblemHeader(
         id=NAME,
         state=PROBLEM_STATE_IN_PROGRESS,
@@ -72,8 +74,14 @@ def test_a_narrow_terminal_is_shown_of_a_problem_what_cannot_be_missed() -> None
         services=["lines-chengdu-guangzhou"],
     )
     found = [Problem(header=header, affected=[AffectedCount(region="sichuan", customers=7, complaints=2)])]
-    wide, narrow = (
-        problems.list_columns(found, NOON + timedelta(hours=1), is_narrow=is_narrow) for is_narrow in (False, True)
-    )
-    assert (narrow["problem"], narrow["customers"]) == ([NAME], ["7"])
-    assert set(wide) - set(narrow) == {"severity", "services", "regions", "complaints"}
+    columns = problems.list_columns(found, NOON + timedelta(hours=1))
+    rows = list(zip(*columns.values(), strict=True))
+    for width, is_narrow in ((139, True), (140, False)):
+        monkeypatch.setattr(terminal, "_PIPED_WIDTH", width)
+        terminal.print_table(list(columns), rows, only_wide=problems.only_wide())
+        printed = capsys.readouterr()
+        assert (NAME in printed.out, "customers" in printed.out) == (True, True)
+        assert ("services" in printed.out) != is_narrow
+        told = f"Not shown on less than 140 columns: {', '.join(problems.only_wide())}. --json has all.\n"
+        assert printed.err == (told if is_narrow else "")
+    assert set(problems.only_wide()) == {"severity", "services", "regions", "complaints"}

@@ -6,16 +6,20 @@ beside it, too: its description says so in words.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import ceil
 from xml.etree.ElementTree import Element, SubElement
 
 _WIDTH = 720
-_LABEL = 200  # pixels left of bars for their names
+_LABEL = 250  # pixels left of bars for their names
 _VALUE = 80  # and right of them for their figures
 _BAR, _GAP = 16, 10
-_LINES_HEIGHT, _TOP, _BOTTOM, _LEFT, _RIGHT = 260, 16, 34, 48, 40
+_LINES_HEIGHT, _TOP, _BOTTOM, _RIGHT = 260, 16, 34, 40
 _TICKS = 4
-_LONGEST = 25  # letters of a name beside a bar
-_WIDE = 0x2E80  # from here on a letter is as wide as two
+_APART = 8  # pixels between two texts
+_FONT = 13  # pixels, as the style of the page says
+_CHINESE = 0x2E80  # from here on a letter is as wide as it is high
+# How wide other letters are in the widest font that a browser is likely to take, in parts of the height.
+_THIN, _NARROW, _MIDDLE, _CAPITAL, _BROAD = 0.34, 0.45, 0.65, 0.8, 1.0
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,7 @@ def bars(caption: Caption, groups: Sequence[tuple[str, Sequence[Bar]]], most: fl
     room, top = _WIDTH - _LABEL - _VALUE, _GAP
     for name, group in groups:
         middle = top + len(group) * _BAR / 2
-        label = _text(drawing, _LABEL - 10, middle, _shortened(name), anchor="end")
+        label = _text(drawing, _LABEL - _APART, middle, _shortened(name, _LABEL - _APART), anchor="end")
         SubElement(label, "title").text = name
         for bar in group:
             width = room * min(bar.value / most, 1.0) if bar.value is not None and most else 0.0
@@ -74,20 +78,23 @@ def lines(caption: Caption, places: Sequence[str], drawn: Sequence[Line]) -> Ele
     drawing = _drawing(caption, _LINES_HEIGHT)
     most = max((value for line in drawn for value in line.values), default=0)
     top_value = _round_up(most)
+    widest = max(map(width_of, places), default=0.0)
+    left = max(2 * _APART + width_of(f"{top_value:,.0f}"), widest / 2)
+    room = _WIDTH - left - max(_RIGHT, widest / 2)
 
     def x(place: int) -> float:
-        room = _WIDTH - _LEFT - _RIGHT
-        return _LEFT + room / 2 if len(places) < 2 else _LEFT + room * place / (len(places) - 1)
+        return left + room / 2 if len(places) < 2 else left + room * place / (len(places) - 1)
 
     def y(value: float) -> float:
         return _LINES_HEIGHT - _BOTTOM - (_LINES_HEIGHT - _TOP - _BOTTOM) * value / top_value
 
     for tick in range(_TICKS + 1):
         value = top_value * tick / _TICKS
-        ends = {"x1": _n(_LEFT), "x2": _n(_WIDTH - _RIGHT), "y1": _n(y(value)), "y2": _n(y(value)), "class": "grid"}
+        ends = {"x1": _n(left), "x2": _n(left + room), "y1": _n(y(value)), "y2": _n(y(value)), "class": "grid"}
         SubElement(drawing, "line", ends)
-        _text(drawing, _LEFT - 8, y(value), f"{value:,.0f}", anchor="end")
-    every = -(-len(places) // 12)  # more names than twelve would lie over each other
+        _text(drawing, left - _APART, y(value), f"{value:,.0f}", anchor="end")
+    # So many names that none lies over the next.
+    every = max(1, ceil((widest + _APART) * (len(places) - 1) / room))
     for number, name in enumerate(places):
         if number % every == 0:
             _text(drawing, x(number), _LINES_HEIGHT - _BOTTOM + 18, name, anchor="middle")
@@ -135,15 +142,29 @@ def _text(drawing: Element, x: float, y: float, text: str, anchor: str = "start"
     return told
 
 
-def _shortened(name: str) -> str:
-    """A name as long as there is room for; letters of Chinese are as wide as two."""
-    told, width = "", 0
-    for letter in name:
-        width += 2 if ord(letter) >= _WIDE else 1
-        if width > _LONGEST:
-            return told + "…"
-        told += letter
-    return told
+def width_of(text: str) -> float:
+    """How wide a text of a chart is at most, in pixels: no font is known here."""
+    return _FONT * sum(map(_share, text))
+
+
+def _share(letter: str) -> float:
+    if ord(letter) >= _CHINESE or letter in "mwMW%@—…":
+        return _BROAD
+    if letter in "ijlI.,:;'|! ":
+        return _THIN
+    if letter in "frt()-–/[]":
+        return _NARROW
+    return _CAPITAL if letter.isupper() else _MIDDLE
+
+
+def _shortened(name: str, room: float) -> str:
+    """A name, or as much of it as there is room for in so many pixels."""
+    if width_of(name) <= room:
+        return name
+    told = name
+    while told and width_of(f"{told}…") > room:
+        told = told[:-1]
+    return f"{told.rstrip()}…"
 
 
 def _round_up(value: int) -> int:

@@ -7,7 +7,7 @@ STYLE = """
   --edge: #35424f; --c0: #64b0ff; --c1: #ffab66; --c2: #7fd18a; --c3: #cf9bf0; --c4: #5fd3e3; --c5: #ff8a80;
   --c6: #b5c0ca; } }
 * { box-sizing: border-box; }
-body { margin: 0 auto; max-width: 1120px; padding: 24px; background: var(--back); color: var(--text);
+body { margin: 0 auto; max-width: 1240px; padding: 24px; background: var(--back); color: var(--text);
   font: 16px/1.5 system-ui, -apple-system, "Segoe UI", "Noto Sans SC", "PingFang SC", "Microsoft YaHei", sans-serif; }
 h1 { font-size: 1.7rem; margin: 0 0 4px; } h2 { font-size: 1.2rem; margin: 40px 0 12px; }
 p { margin: 0 0 8px; } .soft, caption, figcaption { color: var(--soft); }
@@ -17,7 +17,8 @@ p { margin: 0 0 8px; } .soft, caption, figcaption { color: var(--soft); }
   margin: 20px 0; padding: 0; list-style: none; }
 .tiles li { background: var(--card); border: 1px solid var(--edge); border-radius: 8px; padding: 12px 14px; }
 .tiles b { display: block; font-size: 1.5rem; font-variant-numeric: tabular-nums; }
-figure { margin: 0 0 8px; background: var(--card); border: 1px solid var(--edge); border-radius: 8px; padding: 14px; }
+figure { margin: 0 0 8px; max-width: 1072px; background: var(--card); border: 1px solid var(--edge);
+  border-radius: 8px; padding: 14px; }
 figcaption { font-size: .9rem; } svg { display: block; width: 100%; height: auto; }
 svg text { fill: var(--text); font-size: 13px; } .grid { stroke: var(--edge); stroke-width: 1; }
 .track { fill: var(--edge); opacity: .45; } .line { fill: none; stroke-width: 2.5; }
@@ -30,10 +31,10 @@ svg text { fill: var(--text); font-size: 13px; } .grid { stroke: var(--edge); st
 .key { display: flex; flex-wrap: wrap; gap: 4px 18px; list-style: none; margin: 8px 0 0; padding: 0; font-size: .9rem; }
 .key svg { display: inline-block; width: 12px; height: 12px; margin-right: 6px; vertical-align: -1px; }
 .scroll { overflow-x: auto; margin-bottom: 28px; } .scroll:focus-visible { outline: 2px solid var(--c0); }
-table { border-collapse: collapse; width: 100%; font-size: .9rem; font-variant-numeric: tabular-nums; }
-caption { text-align: left; padding: 0 0 6px; } th, td { padding: 6px 10px; text-align: right; white-space: nowrap; }
-th[scope=row], thead th.name { text-align: left; } thead th { border-bottom: 2px solid var(--edge); white-space: normal;
-  vertical-align: bottom; }
+table { border-collapse: collapse; width: 100%; font-size: .85rem; font-variant-numeric: tabular-nums; }
+caption { text-align: left; padding: 0 0 6px; } th, td { padding: 6px 7px; text-align: right; white-space: nowrap; }
+th[scope=row], thead th.name, .words { text-align: left; } th[scope=row], .words { white-space: normal; }
+thead th { border-bottom: 2px solid var(--edge); white-space: normal; vertical-align: bottom; }
 tbody tr:nth-child(odd) { background: var(--card); } dt { font-weight: 600; } dd { margin: 0 0 8px; }
 @media print { body { max-width: none; padding: 0; } figure, tr { break-inside: avoid; } }
 """

@@ -16,6 +16,7 @@ _STEPS = 8  # of colour, from the least delay to the most
 _HEAT = """
 .heat { font-size: .72rem; width: auto; } .heat th, .heat td { padding: 3px 5px; text-align: center; }
 .heat thead th { writing-mode: vertical-rl; transform: rotate(180deg); vertical-align: top; white-space: nowrap; }
+.heat th { white-space: nowrap; }
 .heat td { min-width: 2.4em; border: 1px solid var(--back); } .heat td.over { outline: 2px solid var(--c5);
   outline-offset: -2px; font-weight: 700; } .heat td.none { color: var(--c5); font-weight: 700; }
 """
@@ -108,6 +109,7 @@ def _cell(line: Element, region: str, other: str, paths: contract.SitePaths | No
 
 
 def _table(body: Element, pairs: _Pairs, quality_class: str) -> None:
+    words = (2, 7, 9) if quality_class else (2, 7)  # the columns that may be folded, or the last ones would be cut off
     titles = [
         translated("from"),
         translated("to"),
@@ -123,12 +125,13 @@ def _table(body: Element, pairs: _Pairs, quality_class: str) -> None:
     table = SubElement(SubElement(body, "div", attributes), "table")
     head = SubElement(SubElement(table, "thead"), "tr")
     for number, title in enumerate(titles):
-        add(head, "th", title, {"scope": "col", **({"class": "name"} if number < 2 else {})})
+        add(head, "th", title, {"scope": "col", **({"class": "name"} if number < 2 or number in words else {})})
     rest = SubElement(table, "tbody")
     for start, end, paths in pairs:
         line = SubElement(rest, "tr")
         for number, cell in enumerate([start, end, *_cells(paths, quality_class)]):
-            add(line, "th" if number < 2 else "td", cell, {"scope": "row"} if number < 2 else {})
+            told = {"scope": "row"} if number < 2 else {"class": "words"} if number in words else {}
+            add(line, "th" if number < 2 else "td", cell, told)
 
 
 def _cells(paths: contract.SitePaths, quality_class: str) -> list[str]:
@@ -137,7 +140,9 @@ def _cells(paths: contract.SitePaths, quality_class: str) -> list[str]:
         return [translated("no way"), *[""] * (7 if quality_class else 5)]
     best, quality = paths.best, paths.best.quality
     figures = [told_delay(quality.delay_us), told_delay(quality.delay_variation_us), told_loss(quality.loss_ppb)]
-    verdict = [told_verdict(best), told_left(best.budget)] if quality_class else []
+    # A figure stays with its unit where the line is folded.
+    left = told_left(best.budget).replace(" ms", "\u00a0ms").replace(" %", "\u00a0%")
+    verdict = [told_verdict(best), left] if quality_class else []
     other = told_delay(paths.alternative.quality.delay_us) if paths.HasField("alternative") else "–"
     return [_sites(best), *figures, *verdict, other, " ".join(paths.shared_links)]
 

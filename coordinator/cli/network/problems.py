@@ -39,7 +39,6 @@ from gateway.terms import region_name
 from gateway.times import show_times_of, told_if_set, told_time
 
 _LARGEST_PAGE = 500
-_WIDE = 140  # columns of a terminal from which on a list shows all
 _KINDS = {each.removeprefix("REPORT_KIND_").lower(): ReportKind.Value(each) for each in ReportKind.keys()[1:]}
 _PROBLEM = click.argument("problem", metavar="ID")
 
@@ -67,7 +66,7 @@ def list_problems(
 ) -> None:
     """List problems of the network: probable cause, services, customers, grade, and the next report.
 
-    A terminal of less than 140 columns is not shown the severity, services, regions and complaints.
+    A terminal of less than 140 columns is not shown the severity, services, regions and complaints, and told so.
 
     \b
     Examples:
@@ -86,9 +85,9 @@ def list_problems(
     if not response.problems:
         click.echo(translated("There is none."))
         return
-    columns = list_columns(response.problems, now, is_narrow=console().width < _WIDE)
+    columns = list_columns(response.problems, now)
     rows = list(zip(*columns.values(), strict=True))
-    print_table(translated("Problems of the network"), list(columns), rows)
+    print_table(translated("Problems of the network"), list(columns), rows, only_wide=only_wide())
     tell_more(response.next_page_token)
 
 
@@ -183,25 +182,28 @@ def _print_outages(title: str, found: Sequence[Outage]) -> None:
     print_table(title, columns, rows)
 
 
-def list_columns(found: Sequence[Problem], now: datetime, *, is_narrow: bool) -> dict[str, list[str | Text]]:
-    """What a list shows of problems, by title: on a narrow terminal what cannot be missed, the rest is shown of one."""
+def list_columns(found: Sequence[Problem], now: datetime) -> dict[str, list[str | Text]]:
+    """What a list shows of problems, by title."""
     headers = [each.header for each in found]
-    columns: dict[str, list[str | Text]] = {translated("problem"): [each.id for each in headers]}
-    columns[translated("state")] = [_state(each) for each in found]
-    if not is_narrow:
-        severities = [PerceivedSeverity.Name(each.severity) for each in headers]
-        columns[translated("severity")] = [told(each, "PERCEIVED_SEVERITY_") for each in severities]
-    columns[translated("cause")] = [_cause(each) for each in headers]
-    if not is_narrow:
-        columns[translated("services")] = [", ".join(each.services) for each in headers]
-        columns[translated("regions")] = [", ".join(each.regions) for each in headers]
-    columns[translated("since")] = [told_age(each.start_time, now) for each in headers]
-    columns[translated("customers")] = [str(_customers(each)) for each in found]
-    if not is_narrow:
-        columns[translated("complaints")] = [str(_complaints(each)) for each in found]
-    columns[translated("grade")] = [_grade(each) for each in found]
-    columns[translated("report due")] = [_due(each, now) for each in found]
-    return columns
+    severities = [PerceivedSeverity.Name(each.severity) for each in headers]
+    return {
+        translated("problem"): [each.id for each in headers],
+        translated("state"): [_state(each) for each in found],
+        translated("severity"): [told(each, "PERCEIVED_SEVERITY_") for each in severities],
+        translated("cause"): [_cause(each) for each in headers],
+        translated("services"): [", ".join(each.services) for each in headers],
+        translated("regions"): [", ".join(each.regions) for each in headers],
+        translated("since"): [told_age(each.start_time, now) for each in headers],
+        translated("customers"): [str(_customers(each)) for each in found],
+        translated("complaints"): [str(_complaints(each)) for each in found],
+        translated("grade"): [_grade(each) for each in found],
+        translated("report due"): [_due(each, now) for each in found],
+    }
+
+
+def only_wide() -> list[str]:
+    """The columns that one problem is shown with, and a list on a narrow terminal is not."""
+    return [translated("severity"), translated("services"), translated("regions"), translated("complaints")]
 
 
 def _due(problem: Problem, now: datetime) -> Text:

@@ -11,6 +11,7 @@ from gateway.api.region.v1.fault_pb2 import (
     FaultOutage,
     FaultSeverity,
     FaultState,
+    FaultStep,
     QuoteState,
     RepairMilestone,
     RepairMode,
@@ -81,6 +82,13 @@ def print_told(fault: Fault) -> None:
         due=told_time(fault.expected_resolution_date),
     )
     click.echo(told)
+
+
+def print_done(fault: Fault) -> None:
+    """What was done last, as the timeline has it, and how the fault stands since."""
+    time, who, what = max(_done_by_people(fault), key=lambda row: row[0])
+    click.echo(f"{told_time(time)} {who}: {what}")
+    print_told(fault)
 
 
 def print_fault(fault: Fault) -> None:
@@ -164,14 +172,7 @@ def _outage(outage: FaultOutage) -> tuple[str, str, str, str, str]:
 
 def _happened(fault: Fault) -> Iterator[tuple[datetime, str, str]]:
     """When, who, what."""
-    for change in fault.state_changes:
-        told = f"{word(FaultState.Name(change.state), _STATE)} ({translated(change.reason)})"
-        yield from_timestamp(change.time), region_name(change.region), told
-    for note in fault.notes:
-        yield from_timestamp(note.time), note.author, note.text
-    for each in fault.repair.milestones:
-        reached = word(RepairMilestone.Name(each.milestone), "REPAIR_MILESTONE_")
-        yield from_timestamp(each.time), each.author, reached
+    yield from _done_by_people(fault)
     for outage in fault.outages:
         if outage.HasField("breach_time"):
             yield (
@@ -181,8 +182,59 @@ def _happened(fault: Fault) -> Iterator[tuple[datetime, str, str]]:
             )
         if outage.HasField("waiver"):
             yield from_timestamp(outage.waiver.time), region_name(fault.home_region), translated("rent given back")
+
+
+def _done_by_people(fault: Fault) -> Iterator[tuple[datetime, str, str]]:
+    """When, who, what; of what was done at once, first what says most."""
+    for change in fault.state_changes:
+        told = f"{word(FaultState.Name(change.state), _STATE)} ({translated(change.reason)})"
+        yield from_timestamp(change.time), region_name(change.region), told
+    for note in fault.notes:
+        yield from_timestamp(note.time), note.author, note.text
+    for step in fault.steps:
+        yield from_timestamp(step.time), step.author, _done(fault, step)
+    for each in fault.repair.milestones:
+        reached = word(RepairMilestone.Name(each.milestone), "REPAIR_MILESTONE_")
+        yield from_timestamp(each.time), each.author, reached
     if fault.HasField("review"):
         yield from_timestamp(fault.review.time), fault.review.author, fault.review.summary
+
+
+def _done(fault: Fault, step: FaultStep) -> str:
+    """What was done, in words."""
+    name = step.WhichOneof("step")
+    match name:
+        case "assessed":
+            severity = word(FaultSeverity.Name(step.assessed.severity), "FAULT_SEVERITY_")
+            told = translated("assessed: {severity}", severity=severity)
+            if step.assessed.terminal_caused:
+                told = translated("assessed: {severity}, the customer's own terminal", severity=severity)
+        case "estimated":
+            told = translated("expected to be repaired by {time}", time=told_time(step.estimated))
+        case "triaged":
+            told = translated("repair: {mode}", mode=word(RepairMode.Name(step.triaged), "REPAIR_MODE_"))
+        case "appointed":
+            start, end = (told_time(each) for each in (step.appointed.start_time, step.appointed.end_time))
+            told = translated("appointment agreed: {start} to {end}", start=start, end=end)
+        case "assigned":
+            told = translated("assigned to {engineer}", engineer=step.assigned)
+        case "part_named" | "part_installed" | "price_accepted" | "price_refused":
+            told = _done_to_part(fault, name, int(getattr(step, name)))
+        case _:
+            told = translated("a step that this version does not know")
+    return told
+
+
+def _done_to_part(fault: Fault, done: str, number: int) -> str:
+    names = {each.number: each.name for each in fault.repair.parts}
+    part = f"{number} ({names[number]})" if number in names else str(number)
+    texts = {
+        "part_named": translated("part {part} is to be replaced", part=part),
+        "part_installed": translated("part {part} was put in", part=part),
+        "price_accepted": translated("the price of part {part} was accepted", part=part),
+        "price_refused": translated("the price of part {part} was refused", part=part),
+    }
+    return texts[done]
 
 
 def _place(fault: Fault) -> str:

@@ -16,7 +16,7 @@ from region_node.cli.asking import answer_of, follow
 from region_node.cli.completing import complete_regions
 from region_node.cli.connection import Target, connection_options
 from region_node.cli.network.fault_step import STEPS, step_of, steps_told
-from region_node.cli.network.fault_view import print_fault, print_list, print_places, print_told
+from region_node.cli.network.fault_view import print_done, print_fault, print_list, print_places, print_told
 from region_node.cli.options import (
     channel_option,
     json_option,
@@ -334,7 +334,10 @@ def work(target: Target, fault: str, step: str, fields: tuple[str, ...], request
         raise click.UsageError(str(error)) from error
     request.id, request.request_id = fault, request_id_of(request_id)
     answer = _ask(target, lambda node: node.WorkOnFault(request, timeout=_CALL_SECONDS), request.request_id)
-    _tell(answer.fault, as_json)
+    if as_json:
+        print_message(answer.fault)
+    else:
+        print_done(answer.fault)
 
 
 def _ask(target: Target, call: Callable[[FaultServiceStub], Awaitable[T]], request_id: str = "") -> T:

@@ -279,6 +279,7 @@ class Fault(_message.Message):
     PROBLEM_FIELD_NUMBER: _builtins.int
     ROOT_CAUSE_FIELD_NUMBER: _builtins.int
     EVALUATION_FIELD_NUMBER: _builtins.int
+    STEPS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """`<handling region>/F<day>-<number>`."""
     version: _builtins.int
@@ -343,6 +344,10 @@ class Fault(_message.Message):
     def evaluation(self) -> Global___FaultEvaluation:
         """What the customer says about the repair (specification 6.4)."""
 
+    @_builtins.property
+    def steps(self) -> _containers.RepeatedCompositeFieldContainer[Global___FaultStep]:
+        """What was done that stands in no state, note, milestone or review, oldest first."""
+
     def __init__(
         self,
         *,
@@ -369,10 +374,11 @@ class Fault(_message.Message):
         problem: _builtins.str = ...,
         root_cause: _builtins.str = ...,
         evaluation: Global___FaultEvaluation | None = ...,
+        steps: _abc.Iterable[Global___FaultStep] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["creation_date", b"creation_date", "evaluation", b"evaluation", "expected_resolution_date", b"expected_resolution_date", "repair", b"repair", "report", b"report", "review", b"review"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cause", b"cause", "creation_date", b"creation_date", "evaluation", b"evaluation", "expected_resolution_date", b"expected_resolution_date", "handling_region", b"handling_region", "home_region", b"home_region", "id", b"id", "notes", b"notes", "operator", b"operator", "outages", b"outages", "owner_region", b"owner_region", "problem", b"problem", "reopenings", b"reopenings", "repair", b"repair", "report", b"report", "resolution", b"resolution", "review", b"review", "root_cause", b"root_cause", "severity", b"severity", "state", b"state", "state_changes", b"state_changes", "terminal_caused", b"terminal_caused", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cause", b"cause", "creation_date", b"creation_date", "evaluation", b"evaluation", "expected_resolution_date", b"expected_resolution_date", "handling_region", b"handling_region", "home_region", b"home_region", "id", b"id", "notes", b"notes", "operator", b"operator", "outages", b"outages", "owner_region", b"owner_region", "problem", b"problem", "reopenings", b"reopenings", "repair", b"repair", "report", b"report", "resolution", b"resolution", "review", b"review", "root_cause", b"root_cause", "severity", b"severity", "state", b"state", "state_changes", b"state_changes", "steps", b"steps", "terminal_caused", b"terminal_caused", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -631,6 +637,104 @@ class FaultNote(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___FaultNote: _TypeAlias = FaultNote  # noqa: Y015
+
+@_typing.final
+class FaultStep(_message.Message):
+    """Something that was done about a fault."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TIME_FIELD_NUMBER: _builtins.int
+    AUTHOR_FIELD_NUMBER: _builtins.int
+    ASSESSED_FIELD_NUMBER: _builtins.int
+    ESTIMATED_FIELD_NUMBER: _builtins.int
+    TRIAGED_FIELD_NUMBER: _builtins.int
+    APPOINTED_FIELD_NUMBER: _builtins.int
+    ASSIGNED_FIELD_NUMBER: _builtins.int
+    PART_NAMED_FIELD_NUMBER: _builtins.int
+    PART_INSTALLED_FIELD_NUMBER: _builtins.int
+    PRICE_ACCEPTED_FIELD_NUMBER: _builtins.int
+    PRICE_REFUSED_FIELD_NUMBER: _builtins.int
+    author: _builtins.str
+    """Who: `<region>/<staff id>`."""
+    triaged: Global___RepairMode.ValueType
+    """It is repaired in this way."""
+    assigned: _builtins.str
+    """This person repairs it: a staff id of the region that owns it."""
+    part_named: _builtins.int
+    """The part with this number is to be replaced."""
+    part_installed: _builtins.int
+    """It was put in."""
+    price_accepted: _builtins.int
+    """The customer accepts its price."""
+    price_refused: _builtins.int
+    """The customer does not."""
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp:
+        """When."""
+
+    @_builtins.property
+    def assessed(self) -> Global___FaultAssessment:
+        """It was looked at."""
+
+    @_builtins.property
+    def estimated(self) -> _timestamp_pb2.Timestamp:
+        """It is expected to be repaired by then."""
+
+    @_builtins.property
+    def appointed(self) -> Global___RepairAppointment:
+        """A time was agreed with the customer."""
+
+    def __init__(
+        self,
+        *,
+        time: _timestamp_pb2.Timestamp | None = ...,
+        author: _builtins.str = ...,
+        assessed: Global___FaultAssessment | None = ...,
+        estimated: _timestamp_pb2.Timestamp | None = ...,
+        triaged: Global___RepairMode.ValueType = ...,
+        appointed: Global___RepairAppointment | None = ...,
+        assigned: _builtins.str = ...,
+        part_named: _builtins.int = ...,
+        part_installed: _builtins.int = ...,
+        price_accepted: _builtins.int = ...,
+        price_refused: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["appointed", b"appointed", "assessed", b"assessed", "assigned", b"assigned", "estimated", b"estimated", "part_installed", b"part_installed", "part_named", b"part_named", "price_accepted", b"price_accepted", "price_refused", b"price_refused", "step", b"step", "time", b"time", "triaged", b"triaged"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["appointed", b"appointed", "assessed", b"assessed", "assigned", b"assigned", "author", b"author", "estimated", b"estimated", "part_installed", b"part_installed", "part_named", b"part_named", "price_accepted", b"price_accepted", "price_refused", b"price_refused", "step", b"step", "time", b"time", "triaged", b"triaged"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_step: _TypeAlias = _typing.Literal["assessed", "estimated", "triaged", "appointed", "assigned", "part_named", "part_installed", "price_accepted", "price_refused"]  # noqa: Y015
+    _WhichOneofArgType_step: _TypeAlias = _typing.Literal["step", b"step"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_step) -> _WhichOneofReturnType_step | None: ...
+
+Global___FaultStep: _TypeAlias = FaultStep  # noqa: Y015
+
+@_typing.final
+class FaultAssessment(_message.Message):
+    """What a fault was found to be."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEVERITY_FIELD_NUMBER: _builtins.int
+    TERMINAL_CAUSED_FIELD_NUMBER: _builtins.int
+    severity: Global___FaultSeverity.ValueType
+    """How bad it is."""
+    terminal_caused: _builtins.bool
+    """Whether it comes from the customer's own terminal."""
+    def __init__(
+        self,
+        *,
+        severity: Global___FaultSeverity.ValueType = ...,
+        terminal_caused: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["severity", b"severity", "terminal_caused", b"terminal_caused"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FaultAssessment: _TypeAlias = FaultAssessment  # noqa: Y015
 
 @_typing.final
 class FaultRepair(_message.Message):
