@@ -10,7 +10,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.clock import from_timestamp, to_microseconds
 from gateway.errors import Refused
 from gateway.masking import masked_number, prints_masked
-from gateway.pages import dated_key, sequence_after
+from gateway.pages import sequence_after
 from gateway.store.port import Transaction, Value
 from region_node.complaints import remedy, rules
 from region_node.complaints.deadlines import due_of, find, is_met
@@ -18,7 +18,7 @@ from region_node.complaints.ended import look_at_ended
 from region_node.complaints.figure_rows import keep_figures
 from region_node.complaints.telling_rows import note_to_tell
 from region_node.customers.told_standings import erased_by
-from region_node.listing import Selection, Stored
+from region_node.listing import Page, Selection, Stored
 from region_node.problems.rows import note_complaint
 from region_node.subjects import number_index
 
@@ -224,7 +224,7 @@ def insert_escalations(tx: Transaction, rows: Sequence[Mapping[str, Value]]) -> 
 
 def list_complaints(
     tx: Transaction, wanted: ComplaintFilter, before: tuple[int, str] | None, limit: int
-) -> list[Complaint]:
+) -> Page[Complaint]:
     """At most `limit` complaints, newest first, older than `before` (creation date in microseconds, docket).
 
     Those of restricted customers are left out.
@@ -237,18 +237,13 @@ def list_complaints(
             operator=wanted.operator,
         )
     listed.in_states(wanted.states)
+    listed.of_number(tx, wanted.number)
     if wanted.category:
-        listed.only("category = :category", category=wanted.category)
+        listed.by("category = :category", category=wanted.category)
     if wanted.unclassified:
         listed.only("docket IN (SELECT docket FROM complaint_figures WHERE category = '')")
-    listed.of_number(tx, wanted.number)
     listed.due_before(wanted.due_before)
-    return [row.complaint for row in listed.page(tx, lambda stored: _opened(tx, stored), before, limit)]
-
-
-def page_key(complaint: Complaint) -> str:
-    """Where the page after this complaint begins."""
-    return dated_key(from_timestamp(complaint.creation_date), complaint.docket)
+    return listed.page(tx, lambda rows: [_complaint(tx, each) for each in rows], before, limit)
 
 
 def last_event(tx: Transaction) -> int:
@@ -335,3 +330,8 @@ def _opened(tx: Transaction, stored: Stored) -> ComplaintRow | None:
     except vault.KeyDestroyed:
         return None
     return ComplaintRow(Complaint.FromString(content), stored.traceparent)
+
+
+def _complaint(tx: Transaction, stored: Stored) -> Complaint | None:
+    row = _opened(tx, stored)
+    return None if row is None else row.complaint

@@ -37,10 +37,10 @@ from region_node.complaints.rows import (
     find_complaint,
     last_event,
     list_complaints,
-    page_key,
     resumed_after,
 )
 from region_node.customers.told_standings import is_restricted
+from region_node.listing import Page
 from region_node.orders.caller import Caller
 from region_node.orders.changes import Changes
 from region_node.requests import instant_within, require_length, require_reader, require_request_id, wait_seconds
@@ -109,17 +109,17 @@ class ComplaintService(ComplaintServiceServicer):
             due_before=instant_within("due_within", request.due_within, now) if is_limited else None,
         )
 
-        def read(tx: Transaction) -> list[Complaint]:
-            complaints = list_complaints(tx, wanted, before, size + 1)
-            reading.record(tx, "ListComplaints", "-", f"{min(len(complaints), size)} read")
-            return complaints
+        def read(tx: Transaction) -> Page[Complaint]:
+            page = list_complaints(tx, wanted, before, size)
+            reading.record(tx, "ListComplaints", "-", f"{len(page.items)} read")
+            return page
 
         until = _as_of(request)
-        found = await self._store.write(read)
-        next_token = encode_token(_PAGE, page_key(found[size - 1])) if len(found) > size else ""
-        response = api.ListComplaintsResponse(complaints=found[:size], next_page_token=next_token)
+        page = await self._store.write(read)
+        token = encode_token(_PAGE, page.following)
+        response = api.ListComplaintsResponse(complaints=page.items, next_page_token=token)
         if until is not None:
-            response.levels.extend(self._desk.levels_at(found[:size], until))
+            response.levels.extend(self._desk.levels_at(page.items, until))
         return response
 
     async def ClassifyComplaint(

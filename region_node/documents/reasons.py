@@ -22,7 +22,7 @@ _UNDER_WAY = (
 
 def orders_under_way(tx: Transaction, region: str, number: str) -> Sequence[Order]:
     """The orders of a region about a number that are under way at this home region, the newest first."""
-    orders = list_orders(tx, OrderFilter(number=number, states=_UNDER_WAY), None, _ORDERS_SEEN)
+    orders = list_orders(tx, OrderFilter(number=number, states=_UNDER_WAY), None, _ORDERS_SEEN).items
     return [order for order in orders if order.handling_region == region]
 
 

@@ -10,12 +10,12 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.clock import from_timestamp, to_microseconds
 from gateway.errors import Refused
 from gateway.masking import masked_number, prints_masked
-from gateway.pages import dated_key, sequence_after
+from gateway.pages import sequence_after
 from gateway.store.port import Transaction, Value
 from gateway.timers import set_timer
 from region_node.customers.told_standings import erased_by
 from region_node.faults import outages, rules
-from region_node.listing import Selection, Stored
+from region_node.listing import Page, Selection, Stored
 from region_node.subjects import number_index
 
 FAULT_SUBJECTS = "fault/"
@@ -162,7 +162,7 @@ def update_fault(tx: Transaction, fault: Fault, now: datetime) -> None:
     _note_change(tx, fault, now)
 
 
-def list_faults(tx: Transaction, wanted: FaultFilter, before: tuple[int, str] | None, limit: int) -> list[Fault]:
+def list_faults(tx: Transaction, wanted: FaultFilter, before: tuple[int, str] | None, limit: int) -> Page[Fault]:
     """At most `limit` faults, newest first, older than `before` (creation date in microseconds, id).
 
     Those of restricted customers are left out.
@@ -177,12 +177,7 @@ def list_faults(tx: Transaction, wanted: FaultFilter, before: tuple[int, str] | 
     listed.in_states(wanted.states)
     listed.of_number(tx, wanted.number)
     listed.due_before(wanted.due_before)
-    return [row.fault for row in listed.page(tx, lambda stored: _opened(tx, stored), before, limit)]
-
-
-def page_key(fault: Fault) -> str:
-    """Where the page after this fault begins."""
-    return dated_key(from_timestamp(fault.creation_date), fault.id)
+    return listed.page(tx, lambda rows: [_fault(tx, each) for each in rows], before, limit)
 
 
 def last_event(tx: Transaction) -> int:
@@ -253,3 +248,8 @@ def _opened(tx: Transaction, stored: Stored) -> FaultRow | None:
     except vault.KeyDestroyed:
         return None
     return FaultRow(Fault.FromString(content), stored.traceparent)
+
+
+def _fault(tx: Transaction, stored: Stored) -> Fault | None:
+    row = _opened(tx, stored)
+    return None if row is None else row.fault

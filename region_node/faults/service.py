@@ -30,9 +30,9 @@ from region_node.faults.rows import (
     find_fault,
     last_event,
     list_faults,
-    page_key,
     resumed_after,
 )
+from region_node.listing import Page
 from region_node.orders.caller import Caller
 from region_node.orders.changes import Changes
 from region_node.requests import instant_within, require_length, require_reader, require_request_id, wait_seconds
@@ -94,14 +94,13 @@ class FaultService(FaultServiceServicer):
             due_before=instant_within("due_within", request.due_within, now) if is_limited else None,
         )
 
-        def read(tx: Transaction) -> list[Fault]:
-            faults = list_faults(tx, wanted, before, size + 1)
-            reading.record(tx, "ListFaults", "-", f"{min(len(faults), size)} read")
-            return faults
+        def read(tx: Transaction) -> Page[Fault]:
+            page = list_faults(tx, wanted, before, size)
+            reading.record(tx, "ListFaults", "-", f"{len(page.items)} read")
+            return page
 
-        found = await self._store.write(read)
-        next_token = encode_token(_PAGE, page_key(found[size - 1])) if len(found) > size else ""
-        return api.ListFaultsResponse(faults=found[:size], next_page_token=next_token)
+        page = await self._store.write(read)
+        return api.ListFaultsResponse(faults=page.items, next_page_token=encode_token(_PAGE, page.following))
 
     async def WatchFaults(
         self,

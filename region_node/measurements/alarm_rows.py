@@ -1,6 +1,5 @@
 """Alarms as they are stored."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gateway.api.federation.v1.problem_pb2 import PerceivedSeverity
@@ -9,6 +8,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.clock import from_timestamp, to_microseconds
 from gateway.errors import Refused
 from gateway.store.port import Transaction, Value
+from region_node.listing import SCANNED, Page
 from region_node.measurements.objects import LINK, SITE, key_of
 
 ALARMS = "alarms/"  # what other processes are told that an alarm has changed begins so
@@ -108,28 +108,46 @@ def is_cleared(alarm: Alarm) -> bool:
     return alarm.state == AlarmState.ALARM_STATE_CLEARED
 
 
-def list_alarms(tx: Transaction, wanted: AlarmFilter, before: int | None, limit: int) -> list[tuple[int, Alarm]]:
-    """At most `limit` alarms with the number of their last change, the last first, older than the change `before`."""
-    conditions, parameters = ["1 = 1"], dict[str, Value](limit=limit)
+def list_alarms(tx: Transaction, wanted: AlarmFilter, before: int | None, limit: int) -> Page[Alarm]:
+    """At most `limit` alarms, the one that changed last first, older than the change `before`.
+
+    As all lists, a page looks at so many rows and no more (`region_node/listing.py`).
+    """
+    conditions, parameters = ["1 = 1"], dict[str, Value]()
+    if wanted.about:
+        conditions.append("object = :about")
+        parameters["about"] = wanted.about
+    elif not wanted.include_cleared:
+        conditions.append("clear_time IS NULL")
+    if before is not None:
+        conditions.append("change < :before")
+        parameters["before"] = before
+    end = tx.first(
+        int,
+        f"SELECT change FROM alarms WHERE {' AND '.join(conditions)}"  # noqa: S608 - no values
+        " ORDER BY change DESC LIMIT 1 OFFSET :skipped",
+        skipped=SCANNED - 1,
+        **parameters,
+    )
     if not wanted.include_cleared:
         conditions.append("clear_time IS NULL")
     if wanted.unacknowledged:
         conditions.append("acknowledged = 0")
-    if wanted.about:
-        conditions.append("object = :about")
-        parameters["about"] = wanted.about
     if wanted.least_severity:
         conditions.append("severity <= :severity")  # the enum begins with the worst
         parameters["severity"] = wanted.least_severity
-    if before is not None:
-        conditions.append("change < :before")
-        parameters["before"] = before
+    if end is not None:
+        conditions.append("change >= :end")
+        parameters["end"] = end
     where = " AND ".join(conditions)
-    return tx.all(
+    found = tx.all(
         _numbered,
         f"SELECT change, body FROM alarms WHERE {where} ORDER BY change DESC LIMIT :limit",  # noqa: S608 - no values
+        limit=limit + 1,
         **parameters,
     )
+    following = found[limit - 1][0] if len(found) > limit else end
+    return Page([alarm for _, alarm in found[:limit]], "" if following is None else str(following))
 
 
 def changes_after(tx: Transaction, change: int, limit: int) -> list[tuple[int, Alarm]]:
@@ -164,8 +182,3 @@ def _counted(tx: Transaction, *, alarms: int, changes: int) -> _Numbers:
     found = tx.first(_Numbers, "SELECT alarm, change FROM alarm_numbers")
     assert found is not None, "the row was just written"
     return found
-
-
-def only(found: Sequence[tuple[int, Alarm]]) -> list[Alarm]:
-    """Alarms without the numbers of their changes."""
-    return [alarm for _, alarm in found]

@@ -27,7 +27,6 @@ from region_node.measurements.alarm_rows import (
     changes_after,
     last_change,
     list_alarms,
-    only,
 )
 from region_node.measurements.objects import key_of
 from region_node.measurements.streams import (
@@ -92,9 +91,9 @@ class AlarmService(AlarmServiceServicer):
         wanted = AlarmFilter(
             request.include_cleared, request.unacknowledged, key_of(request.alarmed_object), request.least_severity
         )
-        found = await self._store.read(lambda tx: list_alarms(tx, wanted, before, size + 1))
-        more = encode_token(_PAGE, str(found[size - 1][0])) if len(found) > size else ""
-        return api.ListAlarmsResponse(alarms=only(found[:size]), next_page_token=more)
+        page = await self._store.read(lambda tx: list_alarms(tx, wanted, before, size))
+        token = encode_token(_PAGE, page.following)
+        return api.ListAlarmsResponse(alarms=page.items, next_page_token=token)
 
     async def AcknowledgeAlarms(  # noqa: N802 - named by the contract
         self,

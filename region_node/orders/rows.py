@@ -11,13 +11,13 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.clock import from_timestamp, to_microseconds
 from gateway.errors import Refused
 from gateway.masking import masked_number, prints_masked
-from gateway.pages import dated_key, sequence_after
+from gateway.pages import sequence_after
 from gateway.store.port import Transaction, Value
 from gateway.timers import set_timer
+from region_node.listing import Page, Selection, Stored
 from region_node.orders.completed import note_completed
 from region_node.orders.events import event_of
 from region_node.orders.rules import NODE_OPERATOR
-from region_node.readable import readable_page
 from region_node.subjects import number_index, order_subject
 
 COMPLETED = OrderState.ORDER_STATE_COMPLETED
@@ -92,14 +92,6 @@ class Event:
 
 
 @dataclass(frozen=True)
-class _AtRest:
-    order_id: str
-    order_date: int
-    body: bytes = field(repr=False)
-    traceparent: str
-
-
-@dataclass(frozen=True)
 class _RequestAtRest:
     digest: bytes
     order_id: str
@@ -111,7 +103,7 @@ class _RequestAtRest:
 def find_order(tx: Transaction, order_id: str) -> OrderRow | None:
     """The order as this region has it; None also where it was erased."""
     row = tx.first(
-        _AtRest, "SELECT order_id, order_date, body, traceparent FROM orders WHERE order_id = :id", id=order_id
+        Stored, "SELECT order_id, order_date, traceparent, body FROM orders WHERE order_id = :id", id=order_id
     )
     return None if row is None else _opened(tx, [row])[0]
 
@@ -169,9 +161,6 @@ def _is_completed(tx: Transaction, order_id: str) -> bool:
     return tx.first(int, "SELECT state FROM orders WHERE order_id = :id", id=order_id) == COMPLETED
 
 
-_OLDER = " AND (order_date < :date OR (order_date = :date AND order_id < :id))"
-
-
 @prints_masked(number=masked_number)
 @dataclass(frozen=True)
 class OrderFilter:
@@ -185,47 +174,30 @@ class OrderFilter:
     awaiting: Party.ValueType = Party.PARTY_UNSPECIFIED
 
 
-def list_orders(tx: Transaction, wanted: OrderFilter, before: tuple[int, str] | None, limit: int) -> list[Order]:
+def list_orders(tx: Transaction, wanted: OrderFilter, before: tuple[int, str] | None, limit: int) -> Page[Order]:
     """At most `limit` orders, newest first, older than `before` (order date in microseconds, order id).
 
     Those that were erased are left out.
     """
-    conditions = ["erased = 0"]
-    parameters: dict[str, Value] = {"limit": limit}
+    listed = Selection("orders", "order_id", dated="order_date", shown="erased = 0")
     if wanted.operator:  # whoever sees all needs no condition: a node stores only orders that it handles or owns
-        conditions.append("(home_region = :region OR (handling_region = :region AND operator = :operator))")
-        parameters |= {"region": wanted.region, "operator": wanted.operator}
-    if wanted.states:
-        names = [f"state{index}" for index, _ in enumerate(wanted.states)]
-        conditions.append(f"state IN ({', '.join(':' + name for name in names)})")
-        parameters |= dict(zip(names, wanted.states, strict=True))
-    for column, value in (
-        ("business", wanted.business),
-        ("number", number_index(tx, wanted.number)),
-        ("awaiting", wanted.awaiting),
-    ):
-        if value:
-            conditions.append(f"{column} = :{column}")
-            parameters[column] = value
-    where = " AND ".join(conditions)
-
-    def rows_after(last: _AtRest | None) -> list[_AtRest]:
-        older = (last.order_date, last.order_id) if last is not None else before
-        place: dict[str, Value] = {} if older is None else {"date": older[0], "id": older[1]}
-        return tx.all(
-            _AtRest,
-            f"SELECT order_id, order_date, body, traceparent FROM orders WHERE {where}"  # noqa: S608 - no values
-            f"{_OLDER if place else ''} ORDER BY order_date DESC, order_id DESC LIMIT :limit",
-            **parameters,
-            **place,
+        listed.only(
+            "(home_region = :region OR (handling_region = :region AND operator = :operator))",
+            region=wanted.region,
+            operator=wanted.operator,
         )
+    listed.in_states(wanted.states)
+    if wanted.number:
+        listed.by("number = :number", number=number_index(tx, wanted.number))
+    if wanted.business:
+        listed.by("business = :business", business=wanted.business)
+    if wanted.awaiting:
+        listed.only("awaiting = :awaiting", awaiting=wanted.awaiting)
 
-    return [row.order for row in readable_page(rows_after, lambda rows: _opened(tx, rows), limit)]
+    def opened(rows: Sequence[Stored]) -> list[Order | None]:
+        return [None if row is None else row.order for row in _opened(tx, rows)]
 
-
-def page_key(order: Order) -> str:
-    """Where the page after this order begins."""
-    return dated_key(from_timestamp(order.order_date), order.id)
+    return listed.page(tx, opened, before, limit)
 
 
 def held_orders(tx: Transaction) -> list[str]:
@@ -356,8 +328,8 @@ def _changeable(tx: Transaction, order: Order) -> Mapping[str, Value]:
     }
 
 
-def _opened(tx: Transaction, rows: Sequence[_AtRest]) -> list[OrderRow | None]:
-    bodies = vault.open_many(tx, [vault.Sealing(order_subject(row.order_id), BODY, row.body) for row in rows])
+def _opened(tx: Transaction, rows: Sequence[Stored]) -> list[OrderRow | None]:
+    bodies = vault.open_many(tx, [vault.Sealing(order_subject(row.name), BODY, row.body) for row in rows])
     return [
         None if body is None else OrderRow(Order.FromString(body), row.traceparent)
         for row, body in zip(rows, bodies, strict=True)

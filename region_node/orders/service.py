@@ -21,6 +21,7 @@ from gateway.pages import dated_place, decode_token, encode_token, page_size
 from gateway.store.port import Store, Transaction
 from gateway.tracing import current_traceparent
 from region_node.auditing import audited_call
+from region_node.listing import Page
 from region_node.orders import handling, rules
 from region_node.orders.bulk import answer_orders
 from region_node.orders.caller import Caller
@@ -32,7 +33,6 @@ from region_node.orders.rows import (
     find_order,
     last_event,
     list_orders,
-    page_key,
     resumed_after,
 )
 from region_node.requests import require_length, require_request_id, require_requester, wait_seconds
@@ -111,15 +111,13 @@ class OrderService(OrderServiceServicer):
         )
         before = dated_place(token)
 
-        def read(tx: Transaction) -> list[Order]:
-            orders = list_orders(tx, wanted, before, size + 1)
-            reading.record(tx, "ListOrders", "-", f"{min(len(orders), size)} read")
-            return orders
+        def read(tx: Transaction) -> Page[Order]:
+            page = list_orders(tx, wanted, before, size)
+            reading.record(tx, "ListOrders", "-", f"{len(page.items)} read")
+            return page
 
-        orders = await self._store.write(read)
-        more = len(orders) > size
-        next_token = encode_token(_PAGE, page_key(orders[size - 1])) if more else ""
-        return api.ListOrdersResponse(orders=orders[:size], next_page_token=next_token)
+        page = await self._store.write(read)
+        return api.ListOrdersResponse(orders=page.items, next_page_token=encode_token(_PAGE, page.following))
 
     async def CancelOrder(
         self,

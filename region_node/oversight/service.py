@@ -11,7 +11,7 @@ from gateway.pages import dated_place, decode_token, encode_token, page_size
 from gateway.relay.outbox import OutboxRow, rows_about
 from gateway.store.port import Store, Transaction
 from region_node.orders import rules
-from region_node.orders.rows import OrderFilter, list_orders, page_key, require_order
+from region_node.orders.rows import OrderFilter, list_orders, require_order
 
 _PAGE = "summaries"
 
@@ -32,11 +32,10 @@ class OversightService(OversightServiceServicer):
         size, token = page_size(request.page_size), decode_token(_PAGE, request.page_token)
         wanted = OrderFilter(region=self._region, states=list(request.states))
         before = dated_place(token)
-        orders = await self._store.read(lambda tx: list_orders(tx, wanted, before, size + 1))
-        more = len(orders) > size
+        page = await self._store.read(lambda tx: list_orders(tx, wanted, before, size))
         return api.ListOrderSummariesResponse(
-            orders=[summary(order) for order in orders[:size]],
-            next_page_token=encode_token(_PAGE, page_key(orders[size - 1])) if more else "",
+            orders=[summary(order) for order in page.items],
+            next_page_token=encode_token(_PAGE, page.following),
         )
 
     async def GetOrderTrace(

@@ -10,11 +10,10 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.clock import from_timestamp, to_microseconds
 from gateway.errors import Refused
 from gateway.masking import masked_number, prints_masked
-from gateway.pages import dated_key
 from gateway.store.port import Transaction, Value
 from gateway.timers import set_timer
 from region_node.customers.told_standings import erased_by
-from region_node.listing import Selection, Stored
+from region_node.listing import Page, Selection, Stored
 from region_node.subjects import number_index
 from region_node.support import rules
 
@@ -136,7 +135,7 @@ def update_support_request(tx: Transaction, request: SupportRequest, now: dateti
 
 def list_support_requests(
     tx: Transaction, wanted: SupportFilter, before: tuple[int, str] | None, limit: int
-) -> list[SupportRequest]:
+) -> Page[SupportRequest]:
     """At most `limit` support requests, newest first, older than `before` (creation date in microseconds, id).
 
     Those of restricted customers are left out.
@@ -146,12 +145,7 @@ def list_support_requests(
         listed.only("operator = :operator AND support_number > 0", operator=wanted.operator)
     listed.in_states(wanted.states)
     listed.of_number(tx, wanted.number)
-    return [row.request for row in listed.page(tx, lambda stored: _opened(tx, stored), before, limit)]
-
-
-def page_key(request: SupportRequest) -> str:
-    """Where the page after this support request begins."""
-    return dated_key(from_timestamp(request.creation_date), request.id)
+    return listed.page(tx, lambda rows: [_request(tx, each) for each in rows], before, limit)
 
 
 def look_at_ended(tx: Transaction, support_id: str, now: datetime) -> None:
@@ -181,3 +175,8 @@ def _opened(tx: Transaction, stored: Stored) -> SupportRow | None:
     except vault.KeyDestroyed:
         return None
     return SupportRow(SupportRequest.FromString(content), stored.traceparent)
+
+
+def _request(tx: Transaction, stored: Stored) -> SupportRequest | None:
+    row = _opened(tx, stored)
+    return None if row is None else row.request

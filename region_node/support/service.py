@@ -19,13 +19,14 @@ from gateway.store.port import Store, Transaction
 from gateway.tracing import current_traceparent
 from region_node.auditing import audited_call
 from region_node.context import RegionContext
+from region_node.listing import Page
 from region_node.orders.caller import Caller
 from region_node.questions import Questions
 from region_node.requests import require_length, require_reader, require_request_id, wait_seconds
 from region_node.support import handling, rules
 from region_node.support.desk import SupportDesk
 from region_node.support.measured import with_measurements
-from region_node.support.rows import SupportFilter, list_support_requests, page_key
+from region_node.support.rows import SupportFilter, list_support_requests
 
 _PAGE = "support-requests"
 
@@ -89,14 +90,14 @@ class SupportService(SupportServiceServicer):
             number=normalize(request.number) if request.number else "",
         )
 
-        def read(tx: Transaction) -> list[SupportRequest]:
-            found = list_support_requests(tx, wanted, before, size + 1)
-            reading.record(tx, "ListSupportRequests", "-", f"{min(len(found), size)} read")
-            return found
+        def read(tx: Transaction) -> Page[SupportRequest]:
+            page = list_support_requests(tx, wanted, before, size)
+            reading.record(tx, "ListSupportRequests", "-", f"{len(page.items)} read")
+            return page
 
-        found = await self._store.write(read)
-        next_token = encode_token(_PAGE, page_key(found[size - 1])) if len(found) > size else ""
-        return api.ListSupportRequestsResponse(requests=found[:size], next_page_token=next_token)
+        page = await self._store.write(read)
+        token = encode_token(_PAGE, page.following)
+        return api.ListSupportRequestsResponse(requests=page.items, next_page_token=token)
 
     async def WorkOnSupportRequest(
         self,

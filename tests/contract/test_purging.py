@@ -227,7 +227,7 @@ def test_faults_that_ended_long_ago_go_and_their_numbers_are_not_given_again(tx:
     assert purge(tx, Faults(), limit=limit).removed == 2
     assert [each.fault_id[-1] for each in faults_about(tx, LINE.number)] == ["2", "4"]
     filters = FaultFilter("sichuan", "counter", (IN_PROGRESS, CLOSED), LINE.number, NOW)
-    assert [each.id[-1] for each in list_faults(tx, filters, None, 10)] == ["2"]
+    assert [each.id[-1] for each in list_faults(tx, filters, None, 10).items] == ["2"]
     assert next_fault_number(tx) == 5
     assert [each.fault_id[-1] for each in events_after(tx, 0, "", 10)] == ["2", "4"]
 
@@ -257,6 +257,6 @@ def test_support_requests_that_were_closed_long_ago_go_and_their_numbers_are_not
     assert purge(tx, SupportRequests(), limit=limit).removed == 2
     assert [each.support_id[-1] for each in support_requests_about(tx, LINE.number)] == ["2", "4"]
     filters = SupportFilter("counter", (resolved, closed), LINE.number)
-    newest, oldest = list_support_requests(tx, filters, None, 10)
+    newest, oldest = list_support_requests(tx, filters, None, 10).items
     assert (newest.id[-1], oldest.id[-1]) == ("4", "2")
     assert next_support_number(tx) == 5

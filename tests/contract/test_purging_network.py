@@ -11,7 +11,7 @@ from gateway.api.region.v1.alarm_pb2 import Alarm, AlarmState, NetworkObject, Qu
 from gateway.api.region.v1.measurement_service_pb2 import Measurement, QualityPeriod
 from gateway.clock import to_microseconds, to_timestamp
 from gateway.store.port import Transaction
-from region_node.measurements.alarm_rows import AlarmFilter, keep, list_alarms, only
+from region_node.measurements.alarm_rows import AlarmFilter, keep, list_alarms
 from region_node.measurements.measurement_rows import DAY, HOUR, add_totals, insert_piece
 from region_node.measurements.quality import summaries
 from region_node.measurements.streams import Piece, position, take_once
@@ -103,6 +103,6 @@ def test_alarms_go_once_they_are_over_for_long_enough_and_never_while_they_are_t
             alarm.clear_time.CopyFrom(to_timestamp(START + timedelta(hours=number)))
         keep(tx, alarm)
     assert purge(tx, Alarms(), FIRST + 10 * HOUR) == 5
-    left = only(list_alarms(tx, AlarmFilter(include_cleared=True), None, 50))
+    left = list_alarms(tx, AlarmFilter(include_cleared=True), None, 50).items
     assert len(left) == 15
     assert len([each for each in left if each.state == AlarmState.ALARM_STATE_RAISED]) == 10

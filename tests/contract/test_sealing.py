@@ -141,7 +141,7 @@ def everything(tx: Transaction) -> list[object]:
     return [
         find_customer(tx, "c0"),
         (line.product_id, line.number, line.address, line.suspension_reason),
-        [each.request.number for each in list_orders(tx, OrderFilter(number=NUMBER), None, 5)],
+        [each.request.number for each in list_orders(tx, OrderFilter(number=NUMBER), None, 5).items],
         (RequestKey("counter", "R1", b"d" * 32).is_of(tx, request), request.refused.parameters),
         [(each.number, each.text.en) for each in notices_after(tx, NUMBER, (0, ""), 5)],
         task.results,

@@ -50,7 +50,7 @@ class Engineers:
         wanted = FaultFilter(region=self._line.region.name, states=_OPEN)
 
         def waiting(tx: Transaction) -> list[Fault]:
-            return list_faults(tx, wanted, None, _MOST)
+            return list_faults(tx, wanted, None, _MOST).items
 
         while True:
             await asyncio.sleep(self._source.uniform(3.0, 7.0))

@@ -86,7 +86,7 @@ def _handed_over(posting_id: str, account: str, amount: int) -> Posting:
 
 
 def _orders_at(region: Region, number: str) -> list[Order]:
-    return region.ports.disk.read(lambda tx: list_orders(tx, OrderFilter(number=number), None, _MOST_ORDERS))
+    return region.ports.disk.read(lambda tx: list_orders(tx, OrderFilter(number=number), None, _MOST_ORDERS).items)
 
 
 def _run(region: Region, operation: Operation[None]) -> None:

@@ -253,7 +253,7 @@ class Staff:
         wanted = OrderFilter(region=region, awaiting=Party.PARTY_HOME_STAFF)
 
         def waiting(tx: Transaction) -> list[Order]:
-            return list_orders(tx, wanted, None, 50)
+            return list_orders(tx, wanted, None, 50).items
 
         while True:
             await asyncio.sleep(self._source.uniform(1.0, 4.0))

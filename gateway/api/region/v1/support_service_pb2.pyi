@@ -193,7 +193,7 @@ class ListSupportRequestsResponse(_message.Message):
     REQUESTS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """For the next page; empty on the last."""
+    """For the next page; empty on the last. A page looks at so many entries and no more: before the last one it may have fewer than were asked for, or none."""
     @_builtins.property
     def requests(self) -> _containers.RepeatedCompositeFieldContainer[_support_request_pb2.SupportRequest]:
         """The support requests."""

@@ -1,0 +1,178 @@
+"""A page of a list looks at so many rows and no more, whatever it is asked for, and no row is lost by that."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+
+import pytest
+
+from gateway.api.federation.v1.problem_pb2 import PerceivedSeverity
+from gateway.api.region.v1.alarm_pb2 import Alarm
+from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintState
+from gateway.api.region.v1.fault_pb2 import Fault, FaultState
+from gateway.api.region.v1.order_pb2 import OrderState
+from gateway.api.region.v1.support_request_pb2 import SupportRequest, SupportState
+from gateway.clock import to_timestamp
+from gateway.pages import dated_place
+from region_node import listing
+from region_node.complaints.rows import ComplaintFilter, ComplaintRow, insert_complaint, list_complaints
+from region_node.faults.rows import FaultFilter, FaultRow, insert_fault, list_faults
+from region_node.measurements import alarm_rows
+from region_node.measurements.alarm_rows import AlarmFilter, list_alarms
+from region_node.orders.rows import OrderFilter, list_orders
+from region_node.support.rows import SupportFilter, SupportRow, insert_support_request, list_support_requests
+from tests.unit.purging import NOW, Archive, archive
+
+BUDGET = 20
+PAGE = 3
+CRITICAL = PerceivedSeverity.PERCEIVED_SEVERITY_CRITICAL
+
+
+@pytest.fixture(name="kept")
+def an_archive(monkeypatch: pytest.MonkeyPatch) -> Iterator[Archive]:
+    for module in (listing, alarm_rows):
+        monkeypatch.setattr(module, "SCANNED", BUDGET)
+    with archive() as found:
+        yield found
+
+
+@dataclass(frozen=True)
+class Listed:
+    """One list: how it gets a row, which has what the filter wants or has not, and how a page of it is read.
+
+    A page gives the names of its rows, and the key of what follows.
+    """
+
+    add: Callable[[Archive, int, bool], None]
+    page: Callable[[Archive, str], tuple[list[str], str]]
+
+
+def add_order(kept: Archive, number: int, is_wanted: bool) -> None:
+    state = OrderState.ORDER_STATE_HELD if is_wanted else OrderState.ORDER_STATE_COMPLETED
+    kept.order(f"{number:04}", NOW + timedelta(seconds=number // 2), state)
+
+
+def orders(kept: Archive, key: str) -> tuple[list[str], str]:
+    wanted = OrderFilter(states=[OrderState.ORDER_STATE_HELD])
+    page = list_orders(kept.tx, wanted, dated_place(key), PAGE)
+    return [each.id for each in page.items], page.following
+
+
+def add_complaint(kept: Archive, number: int, is_wanted: bool) -> None:
+    state = ComplaintState.COMPLAINT_STATE_HELD if is_wanted else ComplaintState.COMPLAINT_STATE_CLOSED
+    complaint = Complaint(docket=f"sichuan/{number:04}", state=state, version=1)
+    complaint.creation_date.CopyFrom(to_timestamp(NOW + timedelta(seconds=number // 2)))
+    insert_complaint(kept.tx, ComplaintRow(complaint, ""), number, NOW)
+
+
+def complaints(kept: Archive, key: str) -> tuple[list[str], str]:
+    wanted = ComplaintFilter(region="sichuan", states=[ComplaintState.COMPLAINT_STATE_HELD])
+    page = list_complaints(kept.tx, wanted, dated_place(key), PAGE)
+    return [each.docket for each in page.items], page.following
+
+
+def add_fault(kept: Archive, number: int, is_wanted: bool) -> None:
+    state = FaultState.FAULT_STATE_PENDING if is_wanted else FaultState.FAULT_STATE_CLOSED
+    fault = Fault(id=f"sichuan/F{number:04}", state=state, version=1)
+    fault.creation_date.CopyFrom(to_timestamp(NOW + timedelta(seconds=number // 2)))
+    fault.outages.add(start_time=fault.creation_date, end_time=fault.creation_date)
+    insert_fault(kept.tx, FaultRow(fault, ""), number, NOW)
+
+
+def faults(kept: Archive, key: str) -> tuple[list[str], str]:
+    wanted = FaultFilter(region="sichuan", states=[FaultState.FAULT_STATE_PENDING])
+    page = list_faults(kept.tx, wanted, dated_place(key), PAGE)
+    return [each.id for each in page.items], page.following
+
+
+def add_support(kept: Archive, number: int, is_wanted: bool) -> None:
+    state = SupportState.SUPPORT_STATE_RESOLVED if is_wanted else SupportState.SUPPORT_STATE_CLOSED
+    asked = SupportRequest(id=f"sichuan/S{number:04}", state=state, version=1)
+    asked.creation_date.CopyFrom(to_timestamp(NOW + timedelta(seconds=number // 2)))
+    insert_support_request(kept.tx, SupportRow(asked, ""), number, NOW)
+
+
+def support(kept: Archive, key: str) -> tuple[list[str], str]:
+    wanted = SupportFilter(states=[SupportState.SUPPORT_STATE_RESOLVED])
+    page = list_support_requests(kept.tx, wanted, dated_place(key), PAGE)
+    return [each.id for each in page.items], page.following
+
+
+def add_alarm(kept: Archive, number: int, is_wanted: bool) -> None:
+    columns = kept.tx.all(lambda *row: str(row[1]), "PRAGMA table_info(alarms)")
+    values = dict.fromkeys(columns, "0") | {
+        "alarm_id": f"'{number}'",
+        "external": f"'{number}'",
+        "change": str(number + 1),
+        "severity": str(CRITICAL if is_wanted else CRITICAL + 1),
+        "clear_time": "NULL",
+        "body": ":body",
+    }
+    sql = f"INSERT INTO alarms ({', '.join(values)}) VALUES ({', '.join(values.values())})"
+    kept.tx.execute(sql, body=Alarm(id=f"{number:04}").SerializeToString())
+
+
+def alarms(kept: Archive, key: str) -> tuple[list[str], str]:
+    page = list_alarms(kept.tx, AlarmFilter(least_severity=CRITICAL), int(key) if key else None, PAGE)
+    return [each.id for each in page.items], page.following
+
+
+LISTS = {
+    "orders": Listed(add_order, orders),
+    "complaints": Listed(add_complaint, complaints),
+    "faults": Listed(add_fault, faults),
+    "support requests": Listed(add_support, support),
+    "alarms": Listed(add_alarm, alarms),
+}
+
+
+def work_of(kept: Archive, read: Callable[[], object]) -> int:
+    """How many steps SQLite's machine takes."""
+    steps = 0
+
+    def step() -> int:
+        nonlocal steps
+        steps += 1
+        return 0
+
+    kept.connection.set_progress_handler(step, 1)
+    read()
+    kept.connection.set_progress_handler(None, 0)
+    return steps
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_what_nobody_has_is_looked_for_in_so_many_rows_at_once(kept: Archive, name: str) -> None:
+    listed = LISTS[name]
+    for number in range(2 * BUDGET):
+        listed.add(kept, number, False)
+    few = work_of(kept, lambda: listed.page(kept, ""))
+    for number in range(2 * BUDGET, 10 * BUDGET):
+        listed.add(kept, number, False)
+    for key in ("", listed.page(kept, "")[1]):
+        assert work_of(kept, lambda key=key: listed.page(kept, key)) < 2 * few  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_the_pages_of_a_list_have_every_row_that_is_wanted_once(kept: Archive, name: str) -> None:
+    listed, wanted = LISTS[name], {0, 1, 25, 26, 27, 28, 29, 59, 60, 139}
+    for number in range(140):
+        listed.add(kept, number, number in wanted)
+    found, key, sizes = list[str](), "", list[int]()
+    while True:
+        names, key = listed.page(kept, key)
+        found += names
+        sizes.append(len(names))
+        if not key:
+            break
+    assert [int(each[-4:]) for each in found] == sorted(wanted, reverse=True)
+    assert max(sizes) == PAGE
+    assert 0 in sizes, "where nothing was found in so many rows, the page says where to go on"
+
+
+def test_orders_of_a_business_that_nobody_has_are_none_at_once(kept: Archive) -> None:
+    for number in range(3 * BUDGET):
+        add_order(kept, number, False)
+    page = list_orders(kept.tx, OrderFilter(business="NOBODYS"), None, PAGE)
+    assert (page.items, page.following) == ([], "")
+    assert work_of(kept, lambda: list_orders(kept.tx, OrderFilter(business="NOBODYS"), None, PAGE)) < 10 * BUDGET
