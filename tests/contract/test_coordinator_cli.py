@@ -248,6 +248,19 @@ def test_times_are_those_of_most_regions_named_in_the_title_and_chosen_by_an_opt
     assert coordinator.command("regions", "list").stdout == chosen
 
 
+def test_times_of_one_region_are_those_of_its_own_zone(coordinator: Process, tmp_path: Path) -> None:
+    wanted = tmp_path / "wanted"
+    wanted.mkdir()
+    for file in SHIPPED.glob("*.yaml"):
+        before, xinjiang, after = file.read_text(encoding="utf-8").partition("id: xinjiang\n")
+        text = before + xinjiang + after.replace("Asia/Shanghai", "Asia/Urumqi", 1)
+        (wanted / file.name).write_text(text, encoding="utf-8")
+    assert coordinator.command("federation", "apply", str(wanted)).exit_code == 0
+    for region, zone in {"": "Asia/Shanghai", "henan": "Asia/Shanghai", "xinjiang": "Asia/Urumqi"}.items():
+        listed = coordinator.command("orders", "list", "--region", region).stdout
+        assert listed.startswith(f"Orders (times of {zone})"), region
+
+
 def test_regions_are_listed_suspended_and_reinstated(coordinator: Process) -> None:
     assert coordinator.command("federation", "apply", str(SHIPPED)).exit_code == 0
     listed = coordinator.command("regions", "list").stdout.splitlines()
