@@ -115,11 +115,16 @@ def require_reachable(members: Mapping[str, Member], region: str) -> None:
         raise Refused(Reason.REASON_REGION_UNREACHABLE, region=region)
 
 
+def require_configured(members: Mapping[str, Member], region: str) -> None:
+    """Raises Refused with REGION_UNKNOWN unless the federation has such a region."""
+    if region not in members:
+        raise unknown(Reason.REASON_REGION_UNKNOWN, members, region=region)
+
+
 def require_member(members: Mapping[str, Member], region: str) -> Member:
     """A region that takes part. Raises Refused with REGION_UNKNOWN, REGION_SUSPENDED or REGION_NOT_JOINED."""
-    member = members.get(region)
-    if member is None:
-        raise unknown(Reason.REASON_REGION_UNKNOWN, members, region=region)
+    require_configured(members, region)
+    member = members[region]
     if member.state == MemberState.MEMBER_STATE_SUSPENDED:
         raise Refused(Reason.REASON_REGION_SUSPENDED, region=region)
     if member.state == MemberState.MEMBER_STATE_ABSENT:

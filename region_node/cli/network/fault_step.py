@@ -7,7 +7,7 @@ from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
 
 from gateway.api.region.v1.fault_pb2 import FaultMeasure, FaultReview
 from gateway.api.region.v1.fault_service_pb2 import WorkOnFaultRequest
-from gateway.languages import translated
+from gateway.languages import offering, translated
 from region_node.cli.times import instant_of
 
 _FIELDS: Mapping[str, FieldDescriptor] = {
@@ -90,7 +90,8 @@ def _value(field: FieldDescriptor | None, key: str, value: str, known: Sequence[
         prefix, choices = _choices(field.enum_type)
         wanted = value.lower().replace("_", "-")
         if wanted not in choices:
-            raise ValueError(translated("{field}: one of {values}", field=key, values=", ".join(choices)))
+            told = translated("{field}: one of {values}", field=key, values=", ".join(choices))
+            raise ValueError(offering(told, wanted, choices))
         return prefix + wanted.upper().replace("-", "_")
     if field.type == FieldDescriptor.TYPE_BOOL:
         if value.lower() not in _YES | _NO:
@@ -118,7 +119,8 @@ def _time(key: str, value: str) -> str:
 def _no_such_field(key: str, known: Sequence[str]) -> str:
     if not known:
         return translated("{field}: this step has no fields", field=key)
-    return translated("{field}: this step has the fields {values}", field=key, values=", ".join(known))
+    told = translated("{field}: this step has the fields {values}", field=key, values=", ".join(known))
+    return offering(told, key, known)
 
 
 def _review(values: Sequence[tuple[str, str]]) -> FaultReview:
