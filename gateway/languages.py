@@ -49,8 +49,9 @@ def refusal(error: Exception) -> str:
 
 def offering(problem: str, word: str, known: Iterable[str]) -> str:
     """What is said of a word that is unknown, and which of the known ones are like it."""
-    between = "" if current_language() == "zh" else " "
-    return f"{problem}{between}{in_language(suggested(nearest(word, known)))}".rstrip()
+    near = in_language(suggested(nearest(word, known)))
+    stop = "。" if current_language() == "zh" else ". "
+    return f"{problem.rstrip('.。')}{stop}{near}" if near else problem
 
 
 def speak(language: str, texts: Path) -> None:

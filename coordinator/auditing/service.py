@@ -11,7 +11,7 @@ import grpc
 
 from coordinator.auditing.rules import MOST_SEQUENCES, compare, take_part
 from coordinator.membership.members import CurrentMembers
-from coordinator.membership.rules import require_reachable
+from coordinator.membership.rules import require_configured, require_reachable
 from coordinator.registry.port import Registry
 from coordinator.routing.channels import RegionChannels
 from gateway.api.coordinator.v1.administration_pb2 import (
@@ -34,7 +34,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.audit import Head
 from gateway.channels import invoke
 from gateway.clock import Clock, to_timestamp
-from gateway.errors import Refused, unknown
+from gateway.errors import Refused
 from gateway.federation.witnesses import may_witness, witnesses_of
 from gateway.relay.transport import Unreachable
 from gateway.signing import AUDIT_HEAD, TrustedKeys
@@ -70,8 +70,8 @@ class AuditService(AuditServiceServicer):
     ) -> AsyncIterator[VerifyChainsResponse]:
         """See the contract. What others have seen is asked first: a chain walked after it can only be longer."""
         members = self._ports.members.all()
-        if request.region and request.region not in members:
-            raise unknown(Reason.REASON_REGION_UNKNOWN, members, region=request.region)
+        if request.region:
+            require_configured(members, request.region)
         joined = [region for region, each in members.items() if each.state != MemberState.MEMBER_STATE_ABSENT]
         seen = await self._seen(joined)
         limit = asyncio.Semaphore(_AT_ONCE)

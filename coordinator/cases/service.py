@@ -7,7 +7,7 @@ import grpc
 
 from coordinator.cases import rules
 from coordinator.membership.members import CurrentMembers
-from coordinator.membership.rules import require_member, require_reachable
+from coordinator.membership.rules import require_configured, require_member, require_reachable
 from coordinator.registry.port import Registry
 from coordinator.routing.channels import RegionChannels
 from gateway.api.coordinator.v1 import case_service_pb2 as contract
@@ -18,7 +18,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.calls import current_call
 from gateway.channels import invoke
 from gateway.clock import Clock, from_timestamp
-from gateway.errors import Refused, unknown
+from gateway.errors import Refused
 from gateway.pages import dated_key, dated_place, decode_token, encode_token, page_size
 from gateway.relay.transport import Unreachable
 
@@ -64,8 +64,8 @@ class CaseService(CaseServiceServicer):
         context: grpc.aio.ServicerContext[contract.ListCasesRequest, contract.ListCasesResponse],
     ) -> contract.ListCasesResponse:
         """See the contract."""
-        if request.region and request.region not in self._ports.members.all():
-            raise unknown(Reason.REASON_REGION_UNKNOWN, self._ports.members.all(), region=request.region)
+        if request.region:
+            require_configured(self._ports.members.all(), request.region)
         size, after = page_size(request.page_size), dated_place(decode_token(_PAGE, request.page_token))
         kept = await self._ports.registry.cases()
         found = rules.listed(kept, request.region, self._ports.clock.now(), after, with_ended=request.with_ended)

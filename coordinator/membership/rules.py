@@ -122,11 +122,16 @@ def require_not_suspended(members: Mapping[str, Member], region: str) -> None:
         raise Refused(Reason.REASON_REGION_SUSPENDED, region=region)
 
 
+def require_configured(members: Mapping[str, Member], region: str) -> None:
+    """Raises Refused with REGION_UNKNOWN unless the federation has such a region."""
+    if region not in members:
+        raise unknown(Reason.REASON_REGION_UNKNOWN, members, region=region)
+
+
 def require_member(members: Mapping[str, Member], region: str) -> Member:
     """A region that takes part. Raises Refused with REGION_UNKNOWN, REGION_SUSPENDED or REGION_NOT_JOINED."""
-    member = members.get(region)
-    if member is None:
-        raise unknown(Reason.REASON_REGION_UNKNOWN, members, region=region)
+    require_configured(members, region)
+    member = members[region]
     require_not_suspended(members, region)
     if member.state == MemberState.MEMBER_STATE_ABSENT:
         raise Refused(Reason.REASON_REGION_NOT_JOINED, region=region)

@@ -13,7 +13,7 @@ from google.protobuf.duration_pb2 import Duration
 
 from coordinator.membership.members import CurrentMembers, member_of, members_of
 from coordinator.membership.presence import Presence
-from coordinator.membership.rules import Heartbeat, require_not_suspended
+from coordinator.membership.rules import Heartbeat, require_configured, require_not_suspended
 from coordinator.registry.port import Registry, Replica
 from gateway.api.coordinator.v1 import administration_pb2
 from gateway.api.coordinator.v1.administration_pb2_grpc import MembershipServiceServicer
@@ -25,7 +25,7 @@ from gateway.audit import GENESIS, Head
 from gateway.audit_heads import KeptHead
 from gateway.calls import current_call
 from gateway.clock import Clock, from_timestamp, to_timestamp
-from gateway.errors import Refused, unknown
+from gateway.errors import Refused
 from gateway.federation.current import MAX_CLOCK_ERROR
 from gateway.rates import Rate
 from gateway.sealing_keys import is_proven
@@ -178,9 +178,8 @@ class FederationService(FederationServiceServicer):
 
     def _require_configured(self, region: str) -> None:
         """Raises Refused for a region that the configuration, if there is one yet, does not name."""
-        known = self._ports.members.all()
-        if self._ports.registry.snapshot().configuration is not None and region not in known:
-            raise unknown(Reason.REASON_REGION_UNKNOWN, known, region=region)
+        if self._ports.registry.snapshot().configuration is not None:
+            require_configured(self._ports.members.all(), region)
 
     def _require_room(self, region: str, endpoint: str) -> None:
         live = self._ports.registry.snapshot().facts(region).live
@@ -303,9 +302,7 @@ class MembershipService(MembershipServiceServicer):
         return administration_pb2.ReinstateRegionResponse(member=self._member(request.region))
 
     def _require_configured(self, region: str) -> None:
-        known = members_of(self._registry.snapshot())
-        if region not in known:
-            raise unknown(Reason.REASON_REGION_UNKNOWN, known, region=region)
+        require_configured(members_of(self._registry.snapshot()), region)
 
     async def _confirmed(self, change: int) -> None:
         """Returns when every coordinator that lives acts by a change."""

@@ -8,13 +8,13 @@ from typing import Generic, TypeVar
 import grpc
 
 from coordinator.membership.members import CurrentMembers
-from coordinator.membership.rules import require_reachable
+from coordinator.membership.rules import require_configured, require_reachable
 from coordinator.routing.channels import RegionChannels
 from gateway.api.coordinator.v1.administration_pb2 import UnansweredRegion
 from gateway.api.federation.v1.federation_pb2 import MemberState
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.calls import current_call
-from gateway.errors import Refused, unknown
+from gateway.errors import Refused
 from gateway.relay.transport import Unreachable
 
 ANSWER_SECONDS = 5.0  # for one region: a region that hangs must not keep the answers of all others back
@@ -57,8 +57,7 @@ class Regions:
 
     def require_configured(self, region: str) -> None:
         """Raises Refused with REGION_UNKNOWN unless the federation has such a region."""
-        if not self.is_configured(region):
-            raise unknown(Reason.REASON_REGION_UNKNOWN, self._members.all(), region=region)
+        require_configured(self._members.all(), region)
 
     def joined(self) -> list[str]:
         """The regions that ever joined, by id."""

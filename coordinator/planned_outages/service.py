@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 import grpc
 
+from coordinator.membership.members import members_of
+from coordinator.membership.rules import require_configured
 from coordinator.planned_outages import rules
 from coordinator.registry.port import Registry
 from gateway.api.coordinator.v1 import planned_outage_service_pb2 as contract
@@ -48,5 +50,7 @@ class PlannedOutageService(PlannedOutageServiceServicer):
         context: grpc.aio.ServicerContext[contract.ListWindowsRequest, contract.ListWindowsResponse],
     ) -> contract.ListWindowsResponse:
         """See the contract."""
+        if request.region:
+            require_configured(members_of(self._registry.snapshot()), request.region)
         held = await self._registry.planned_windows()
         return contract.ListWindowsResponse(windows=rules.listed(held, request.region, self._clock.now()))

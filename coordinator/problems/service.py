@@ -93,6 +93,8 @@ class ProblemService(ProblemServiceServicer):
     ) -> contract.ListProblemsResponse:
         """See the contract."""
         size, after = page_size(request.page_size), _page_start(decode_token(_PAGE, request.page_token))
+        if request.region:
+            self._ports.current.federation.region(request.region)
         grade = self._grade()
         kept = (await self._problems.book()).problems.values()
         found = rules.listed(map(grade, kept), request, after)

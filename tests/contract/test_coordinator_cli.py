@@ -202,6 +202,23 @@ def test_complaints_are_classified_by_the_words_in_force(coordinator: Process, t
     assert in_force.output == coordinator.command(*classify, "--directory", str(SHIPPED)).output
 
 
+def test_a_mistyped_region_is_told_with_the_nearest_by_every_command(coordinator: Process) -> None:
+    assert coordinator.command("federation", "apply", str(SHIPPED)).exit_code == 0
+    commands = (
+        ("regions", "suspend", "sichaun", "--note", "-"),
+        ("regions", "reinstate", "sichaun"),
+        ("orders", "list", "--region", "sichaun"),
+        ("complaints", "list", "--region", "sichaun"),
+        ("complaints", "cases", "--region", "sichaun"),
+        ("problems", "list", "--region", "sichaun"),
+        ("planned-outages", "--region", "sichaun"),
+        ("network", "matrix", "--region", "sichaun"),
+        ("audit", "verify", "--region", "sichaun", "--coordinator", coordinator.endpoint),
+    )
+    told = {words: coordinator.command(*words) for words in commands}
+    assert {words: each.output for words, each in told.items() if "Did you mean sichuan" not in each.output} == {}
+
+
 def test_a_configuration_is_compared_applied_and_shown(coordinator: Process, tmp_path: Path) -> None:
     different = coordinator.command("federation", "diff", str(SHIPPED))
     assert different.exit_code == 0

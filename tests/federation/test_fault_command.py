@@ -48,6 +48,8 @@ async def test_a_fault_is_followed_from_the_report_to_its_end_by_commands(federa
     chinese = await said(federation, "guangdong", counter, "--lang", "zh", "show", fault_id, *clerk)
     assert "改进措施：深埋" in chinese
     assert "one of" in await said(federation, "henan", staff, "work", fault_id, "resolve", "cause=gremlins", code=2)
+    mistyped = await said(federation, "henan", staff, "work", fault_id, "resolve", "cause=cabel", code=2)
+    assert "Did you mean cable?" in mistyped
     await said(federation, "guangdong", counter, "respond", fault_id, *clerk, code=2)
     reason = ("--not-repaired", "又断了")
     assert "in progress" in await said(federation, "guangdong", counter, "respond", fault_id, *reason, *clerk)

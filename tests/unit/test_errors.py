@@ -65,7 +65,7 @@ def test_whatever_the_parameters_hold_a_refusal_can_be_told(
 def test_a_status_holds_one_reason_and_a_text_in_each_language() -> None:
     status = to_status(Refused(Reason.REASON_NUMBER_INVALID, number="12"))
     assert status.code == grpc.StatusCode.INVALID_ARGUMENT.value[0]
-    assert status.message == "12 is not a telephone number."
+    assert status.message == "12 is not a telephone number: write it as 13800138000, 02885551234 or +8613800138000."
     info, zh_cn, en = (
         error_details_pb2.ErrorInfo(),
         error_details_pb2.LocalizedMessage(),
@@ -76,8 +76,14 @@ def test_a_status_holds_one_reason_and_a_text_in_each_language() -> None:
     assert status.details[1].Unpack(zh_cn)
     assert status.details[2].Unpack(en)
     assert (info.reason, info.domain, dict(info.metadata)) == ("NUMBER_INVALID", DOMAIN, {"number": "12"})
-    assert (zh_cn.locale, zh_cn.message) == ("zh-CN", "12不是有效的电话号码。")
-    assert (en.locale, en.message) == ("en", "12 is not a telephone number.")
+    assert (zh_cn.locale, zh_cn.message) == (
+        "zh-CN",
+        "12不是有效的电话号码：请写成13800138000、02885551234或+8613800138000。",
+    )
+    assert (en.locale, en.message) == (
+        "en",
+        "12 is not a telephone number: write it as 13800138000, 02885551234 or +8613800138000.",
+    )
 
 
 def test_a_reason_of_a_newer_version_can_be_told() -> None:
@@ -89,7 +95,10 @@ def test_a_reason_of_a_newer_version_can_be_told() -> None:
 
 
 def test_a_parameter_that_is_missing_shows_as_its_name() -> None:
-    assert text(Reason.REASON_NUMBER_INVALID, {}).en == "{number} is not a telephone number."
+    assert (
+        text(Reason.REASON_NUMBER_INVALID, {}).en
+        == "{number} is not a telephone number: write it as 13800138000, 02885551234 or +8613800138000."
+    )
 
 
 @pytest.mark.parametrize("filler", ["x", "号", "😀"])
@@ -100,7 +109,9 @@ def test_a_status_fits_into_headers_however_long_a_parameter_is(filler: str) -> 
 
 
 def test_braces_in_a_parameter_are_only_text() -> None:
-    assert str(Refused(Reason.REASON_NUMBER_INVALID, number="{field}")).endswith("{field} is not a telephone number.")
+    assert str(Refused(Reason.REASON_NUMBER_INVALID, number="{field}")).endswith(
+        "{field} is not a telephone number: write it as 13800138000, 02885551234 or +8613800138000."
+    )
 
 
 @pytest.mark.parametrize(

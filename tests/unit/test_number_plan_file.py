@@ -51,6 +51,8 @@ def test_every_line_that_cannot_be_used_is_told_with_its_number() -> None:
         Problem(8, "3 cells, and the header has 2"),
     ]
     assert read("prefix,region\n1381234,nowhere\n").problems == [Problem(2, "unknown region 'nowhere'")]
+    mistyped = read("prefix,region\n1381234,sichuam\n").problems
+    assert mistyped == [Problem(2, "unknown region 'sichuam'. Did you mean sichuan?")]
 
 
 def test_a_prefix_that_two_regions_claim_is_nobodys_and_one_that_is_repeated_is_told_once() -> None:

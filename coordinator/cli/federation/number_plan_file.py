@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gateway.api.federation.v1.configuration_pb2 import NumberPlan, PrefixRange, Region
-from gateway.languages import translated
+from gateway.languages import offering, translated
 from gateway.numberplan import normalize_prefix
 
 _OF_REJECTS = ("line", "reason")
@@ -77,7 +77,7 @@ def read_number_plan(lines: Iterable[str], columns: Columns, regions: Mapping[st
             prefix = normalize_prefix(row[at_prefix].strip())
             name = row[at_region].strip()
             if name not in regions:
-                raise ValueError(translated("unknown region {name!r}", name=name))
+                raise ValueError(offering(translated("unknown region {name!r}", name=name), name, regions))
         except ValueError as error:
             found.problems.append(Problem(line, str(error)))
             continue

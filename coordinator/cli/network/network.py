@@ -19,7 +19,7 @@ from gateway.api.federation.v1.network_pb2 import Link
 from gateway.channels import invoke
 from gateway.federation.files import ConfigurationError, load_file
 from gateway.files import replace_file
-from gateway.languages import current_language, translated
+from gateway.languages import current_language, offering, translated
 from gateway.times import show_times_of
 
 _SECONDS = 20.0  # regions are given five of them to tell what they measure
@@ -202,7 +202,8 @@ def _links_of(file: Path) -> Sequence[Link]:
 def _keep_only(response: contract.GetPathMatrixResponse, region: str) -> None:
     kept = [each for each in response.pairs if region in (each.start, each.end)]
     if not kept:
-        raise NotDone([translated("no pair with the region {region}", region=region)])
+        known = {each for pair in response.pairs for each in (pair.start, pair.end)}
+        raise NotDone([offering(translated("no pair with the region {region}", region=region), region, known)])
     del response.pairs[:]
     response.pairs.extend(kept)
 

@@ -122,7 +122,8 @@ def _time(key: str, value: str) -> str:
 def _no_such_field(key: str, known: Sequence[str]) -> str:
     if not known:
         return translated("{field}: this step has no fields", field=key)
-    return translated("{field}: this step has the fields {values}", field=key, values=", ".join(known))
+    told = translated("{field}: this step has the fields {values}", field=key, values=", ".join(known))
+    return offering(told, key, known)
 
 
 def _review(values: Sequence[tuple[str, str]]) -> FaultReview:
