@@ -151,7 +151,7 @@ class SpeakingGroup(click.Group):
 
     # What click hands through is typed so there.
     def main(self, *args: Any, **extra: Any) -> Any:  # noqa: ANN401
-        """See click. All that is written, errors too, is visible and does nothing; nothing is left once the command ends."""
+        """See click. All that is written, errors too, is visible and does nothing; nothing is left at the end."""
         try:
             with visible_output():
                 return super().main(*args, **extra)

@@ -1394,12 +1394,15 @@ class CharacteristicSpecification(_message.Message):
     REQUIRED_FIELD_NUMBER: _builtins.int
     DESCRIPTION_FIELD_NUMBER: _builtins.int
     CHOICES_FIELD_NUMBER: _builtins.int
+    AT_MOST_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The name, for example `reason`."""
     value_type: Global___ValueType.ValueType
     """What its value must be."""
     required: _builtins.bool
     """Whether a request without it is refused."""
+    at_most: _builtins.str
+    """The name of the policy whose figure an amount may not exceed, in minor units; empty for none."""
     @_builtins.property
     def description(self) -> _types_pb2.LocalizedText:
         """What it means."""
@@ -1416,10 +1419,11 @@ class CharacteristicSpecification(_message.Message):
         required: _builtins.bool = ...,
         description: _types_pb2.LocalizedText | None = ...,
         choices: _abc.Iterable[_builtins.str] | None = ...,
+        at_most: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["description", b"description"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["choices", b"choices", "description", b"description", "name", b"name", "required", b"required", "value_type", b"value_type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_most", b"at_most", "choices", b"choices", "description", b"description", "name", b"name", "required", b"required", "value_type", b"value_type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -230,7 +230,7 @@ class ListAlarmsResponse(_message.Message):
     ALARMS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """For the next page; empty after the last."""
+    """For the next page; empty after the last. A page looks at so many entries and no more: before the last one it may have fewer than were asked for, or none."""
     @_builtins.property
     def alarms(self) -> _containers.RepeatedCompositeFieldContainer[_alarm_pb2.Alarm]:
         """The alarms."""

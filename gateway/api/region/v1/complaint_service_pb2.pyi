@@ -229,7 +229,7 @@ class ListComplaintsResponse(_message.Message):
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     LEVELS_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """For the next page; empty after the last."""
+    """For the next page; empty after the last. A page looks at so many entries and no more: before the last one it may have fewer than were asked for, or none."""
     @_builtins.property
     def complaints(self) -> _containers.RepeatedCompositeFieldContainer[_complaint_pb2.Complaint]:
         """The complaints."""

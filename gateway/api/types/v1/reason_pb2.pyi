@@ -399,6 +399,10 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """End a watch that nobody needs any more, or let one serve several readers: one that names nothing tells all changes."""
     REASON_RESOLUTION_CAUSE_UNKNOWN: _Reason.ValueType  # 310
     """List the causes by CatalogueService.ListResolutionCauses."""
+    REASON_CODES_ASKED_TOO_OFTEN: _Reason.ValueType  # 302
+    """Ask again in a minute; find out why so many codes are asked for."""
+    REASON_AMOUNT_TOO_HIGH: _Reason.ValueType  # 303
+    """Take less at a time, or split it."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """The reasons. They are stable: programs may decide on them. They travel as the reason of google.rpc.ErrorInfo, without the prefix."""
@@ -777,6 +781,10 @@ REASON_WATCHES_TOO_MANY: Reason.ValueType  # 330
 """End a watch that nobody needs any more, or let one serve several readers: one that names nothing tells all changes."""
 REASON_RESOLUTION_CAUSE_UNKNOWN: Reason.ValueType  # 310
 """List the causes by CatalogueService.ListResolutionCauses."""
+REASON_CODES_ASKED_TOO_OFTEN: Reason.ValueType  # 302
+"""Ask again in a minute; find out why so many codes are asked for."""
+REASON_AMOUNT_TOO_HIGH: Reason.ValueType  # 303
+"""Take less at a time, or split it."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final
