@@ -51,7 +51,7 @@ async def billed(stage: Stage, there: Elsewhen, case: Complaint, amount: int) ->
     booked = from_timestamp(case.remedy.state_time).astimezone(wording.ZONE)
     bill = await there.counters["guangdong"].bill(case.request.number, f"{booked:%Y-%m}")
     kinds = (EntryKind.REMEDY, EntryKind.REFUND)
-    lines = [each for each in bill.lines if each.description in [kind.description for kind in kinds]]
+    lines = [each for kind in kinds for each in bill.lines if each.description == kind.description]
     for each in lines:
         stage.told(wording.amount(each.amount), each.description)
     given, paid_out = (in_major_units(each, case.resolution.amount.currency) for each in (amount, -amount))
