@@ -1,5 +1,6 @@
 """What every message from outside keeps to, whatever it says: few elements, and no characters that act."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import TypeAlias
@@ -49,6 +50,8 @@ class _Plan:
     """Repeated messages, and whether each is refused singly."""
     maps: tuple[tuple[str, bool], ...]
     """Each of texts by texts: the contract has no others."""
+    above_elements: tuple[str, ...]
+    """Which of the single and repeated messages may have elements themselves."""
 
 
 def _elements(message: Message, most: int) -> int:
@@ -57,14 +60,12 @@ def _elements(message: Message, most: int) -> int:
     count = sum(len(getattr(message, name)) for name, _ in (*plan.maps, *plan.many))
     if count > most:
         return count
-    for name in plan.single:
-        if message.HasField(name):
-            count += _elements(getattr(message, name), most - count)
-    for name, _ in plan.many:
-        for each in getattr(message, name):
+    for name in plan.above_elements:
+        inner = getattr(message, name)
+        for each in (inner,) if isinstance(inner, Message) else inner:
+            count += _elements(each, most - count)
             if count > most:
                 return count
-            count += _elements(each, most - count)
     return count
 
 
@@ -84,18 +85,17 @@ def _first_acting(message: Message) -> _Found | None:
         for index, each in enumerate(() if is_refused_singly else getattr(message, name)):
             if (found := _first_acting(each)) is not None:
                 return f"{name}[{index}].{found[0]}", found[1]
-    return next(
-        (found for name, lines in plan.maps if (found := _in_map(message, name, lines=lines)) is not None), None
-    )
+    return _first_in_maps(message, plan.maps) if plan.maps else None
 
 
-def _in_map(message: Message, name: str, *, lines: bool) -> _Found | None:
-    for key, value in getattr(message, name).items():
-        # The key may itself hold what acts: then it is not told.
-        if (character := acting_character(key, lines=False)) is not None:
-            return name, character
-        if (character := acting_character(value, lines=lines)) is not None:
-            return f"{name}[{key}]", character
+def _first_in_maps(message: Message, maps: Sequence[tuple[str, bool]]) -> _Found | None:
+    for name, lines in maps:
+        for key, value in getattr(message, name).items():
+            # The key may itself hold what acts: then it is not told.
+            if (character := acting_character(key, lines=False)) is not None:
+                return name, character
+            if (character := acting_character(value, lines=lines)) is not None:
+                return f"{name}[{key}]", character
     return None
 
 
@@ -115,6 +115,7 @@ def _plan(descriptor: Descriptor) -> _Plan:
             if each.is_repeated
         ),
         maps=tuple((each.name, _may_have_lines(each)) for each in maps),
+        above_elements=tuple(each.name for each, kind in messages if _holds_elements(kind, frozenset())),
     )
 
 
@@ -125,6 +126,14 @@ def _is_map(field: FieldDescriptor) -> bool:
 def _holds_more(descriptor: Descriptor) -> bool:
     """Whether a message has more than numbers and bytes: a time and an amount of money need not be looked into."""
     return any(each.type == FieldDescriptor.TYPE_STRING or each.message_type is not None for each in descriptor.fields)
+
+
+def _holds_elements(descriptor: Descriptor, above: frozenset[str]) -> bool:
+    messages = [(each, each.message_type) for each in descriptor.fields if each.message_type is not None]
+    around = above | {descriptor.full_name}
+    return any(
+        each.is_repeated or (kind.full_name not in around and _holds_elements(kind, around)) for each, kind in messages
+    )
 
 
 def _may_have_lines(field: FieldDescriptor) -> bool:

@@ -300,7 +300,7 @@ def test_a_suspended_region_is_shown_so_and_is_back_when_reinstated(certificates
         ("atlantis", "note", "REGION_UNKNOWN"),
         ("sichuan", " ", "REQUEST_INVALID"),
         ("sichuan", "n" * 257, "REQUEST_INVALID"),
-        ("sichuan", "two\nlines", "REQUEST_INVALID"),
+        ("sichuan", "two\nlines", "CHARACTER_NOT_ALLOWED"),
     ],
 )
 def test_a_suspension_that_makes_no_sense_changes_nothing(
