@@ -11,7 +11,10 @@ from pathlib import Path
 import click
 import grpc
 from cryptography import x509
+from google.protobuf.descriptor_pool import Default
 
+from gateway.api.types.v1 import access_pb2
+from gateway.api.types.v1.access_pb2 import Role
 from gateway.authority import AUTHORITY_CERTIFICATE, TLS_CERTIFICATE, TLS_KEY
 from gateway.channels import Dialer
 from gateway.clock import SystemClock
@@ -212,6 +215,25 @@ def credentials_advice(choices: Choices) -> str:
         "federation issues them.",
         credentials=choices.credentials,
     )
+
+
+def for_whom(path: str) -> str:
+    """Whose credentials are needed to call a method of the contract (`/package.Service/Method`); empty for what is
+    none, or for members alone."""
+    try:
+        method = Default().FindMethodByName(path.removeprefix("/").replace("/", "."))
+    except KeyError:
+        return ""
+    allowed = set(method.GetOptions().Extensions[access_pb2.allow])
+    if allowed >= {Role.ROLE_OPERATOR, Role.ROLE_STAFF}:
+        return translated("Give the --credentials of an operator system or a member of staff of the node's region.")
+    if Role.ROLE_OPERATOR in allowed:
+        return translated("Give the --credentials of an operator system of the node's region.")
+    if Role.ROLE_STAFF in allowed:
+        return translated("Give the --credentials of a member of staff of the node's region.")
+    if Role.ROLE_ADMIN in allowed:
+        return translated("Give the --credentials of an administrator.")
+    return ""
 
 
 class EndpointType(click.ParamType[str]):

@@ -21,7 +21,7 @@ from gateway.channels import invoke
 from gateway.errors import Refused
 from gateway.identity import server_name
 from gateway.languages import refusal, translated
-from gateway.reaching import Choices, EndpointType, Server, credentials_advice, credentials_in
+from gateway.reaching import Choices, EndpointType, Server, credentials_advice, credentials_in, for_whom
 from gateway.relay.transport import Unreachable
 from gateway.terms import learn
 from gateway.tls import Credentials, CredentialsUnusable
@@ -48,7 +48,9 @@ class Connection:
         try:
             return asyncio.run(self._ask(question))
         except Refused as error:
-            raise NotDone([refusal(error)]) from error
+            denied = error.reason == Reason.REASON_PERMISSION_DENIED
+            advice = for_whom(error.parameters.get("method", "")) if denied else ""
+            raise NotDone([" ".join(filter(None, (refusal(error), advice)))]) from error
         except CredentialsUnusable as error:
             raise NotDone([str(error), credentials_advice(_CHOICES)]) from error
 

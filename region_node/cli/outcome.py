@@ -4,14 +4,12 @@ import json
 from dataclasses import dataclass
 
 import grpc
-from google.protobuf.descriptor_pool import Default
 from google.protobuf.message import Message
 
-from gateway.api.types.v1 import access_pb2
-from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import from_rpc_error, is_temporary, reason_name, text
 from gateway.languages import in_language, translated
+from gateway.reaching import for_whom
 from region_node.cli.connection import Target
 from region_node.cli.exits import NOT_KNOWN, REFUSED
 from region_node.cli.methods import Method
@@ -56,24 +54,8 @@ def _problem(error: grpc.aio.AioRpcError, target: Target) -> tuple[str, str]:
         return (error.details() or "") if isinstance(error, Stalled) else target.server.told(status), status
     told = in_language(text(refused.reason, refused.parameters))
     if refused.reason == Reason.REASON_PERMISSION_DENIED:
-        told = f"{told} {_for_whom(refused.parameters.get('method', ''))}".rstrip()
+        told = f"{told} {for_whom(refused.parameters.get('method', ''))}".rstrip()
     return told, reason_name(refused.reason)
-
-
-def _for_whom(path: str) -> str:
-    """Whose credentials are needed to call a method of the contract; empty for what is none."""
-    try:
-        method = Default().FindMethodByName(path.removeprefix("/").replace("/", "."))
-    except KeyError:
-        return ""
-    allowed = set(method.GetOptions().Extensions[access_pb2.allow])
-    if allowed >= {Role.ROLE_OPERATOR, Role.ROLE_STAFF}:
-        return translated("Give the --credentials of an operator system or a member of staff of the node's region.")
-    if Role.ROLE_OPERATOR in allowed:
-        return translated("Give the --credentials of an operator system of the node's region.")
-    if Role.ROLE_STAFF in allowed:
-        return translated("Give the --credentials of a member of staff of the node's region.")
-    return ""
 
 
 @dataclass(frozen=True)

@@ -313,6 +313,7 @@ def test_a_region_is_no_administrator(coordinator: Process) -> None:
     refused = coordinator.command("regions", "list", "--credentials", str(region))
     assert refused.exit_code == 1
     assert refused.stderr.startswith("Error: PERMISSION_DENIED: region/sichuan may not call ")
+    assert refused.stderr.endswith("Give the --credentials of an administrator.\n")
 
 
 def test_files_are_validated_without_a_coordinator(tmp_path: Path) -> None:
