@@ -385,23 +385,23 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Measure the links that the registry of the network names for the service."""
     REASON_SUPPORT_ENTRY_NOT_FOUND: _Reason.ValueType  # 255
     """Look at what the registry of this region has."""
-    REASON_HEARTBEATS_TOO_MANY: _Reason.ValueType  # 360
+    REASON_HEARTBEATS_TOO_MANY: _Reason.ValueType  # 256
     """A region says that it lives, or names new processes, far more often than all of them need. Wait for an interval."""
-    REASON_STREAM_NUMBER_REUSED: _Reason.ValueType  # 300
+    REASON_STREAM_NUMBER_REUSED: _Reason.ValueType  # 257
     """Number what is new after the last one that was acknowledged; a system that begins anew names another source."""
-    REASON_USAGE_RECORDED_OTHERWISE: _Reason.ValueType  # 301
+    REASON_USAGE_RECORDED_OTHERWISE: _Reason.ValueType  # 258
     """Give what was measured an id of its own; look whether the first one was right."""
-    REASON_CHARACTER_NOT_ALLOWED: _Reason.ValueType  # 320
+    REASON_CHARACTER_NOT_ALLOWED: _Reason.ValueType  # 259
     """Leave the character out: it would act on the terminal, the log or the page that shows the text."""
-    REASON_TOO_MANY_ELEMENTS: _Reason.ValueType  # 321
+    REASON_TOO_MANY_ELEMENTS: _Reason.ValueType  # 260
     """Send what it holds in several requests."""
-    REASON_WATCHES_TOO_MANY: _Reason.ValueType  # 330
+    REASON_WATCHES_TOO_MANY: _Reason.ValueType  # 261
     """End a watch that nobody needs any more, or let one serve several readers: one that names nothing tells all changes."""
-    REASON_RESOLUTION_CAUSE_UNKNOWN: _Reason.ValueType  # 310
+    REASON_RESOLUTION_CAUSE_UNKNOWN: _Reason.ValueType  # 262
     """List the causes by CatalogueService.ListResolutionCauses."""
-    REASON_CODES_ASKED_TOO_OFTEN: _Reason.ValueType  # 302
+    REASON_CODES_ASKED_TOO_OFTEN: _Reason.ValueType  # 263
     """Ask again in a minute; find out why so many codes are asked for."""
-    REASON_AMOUNT_TOO_HIGH: _Reason.ValueType  # 303
+    REASON_AMOUNT_TOO_HIGH: _Reason.ValueType  # 264
     """Take less at a time, or split it."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
@@ -767,23 +767,23 @@ REASON_SUPPORT_LINK_NOT_OF_SERVICE: Reason.ValueType  # 254
 """Measure the links that the registry of the network names for the service."""
 REASON_SUPPORT_ENTRY_NOT_FOUND: Reason.ValueType  # 255
 """Look at what the registry of this region has."""
-REASON_HEARTBEATS_TOO_MANY: Reason.ValueType  # 360
+REASON_HEARTBEATS_TOO_MANY: Reason.ValueType  # 256
 """A region says that it lives, or names new processes, far more often than all of them need. Wait for an interval."""
-REASON_STREAM_NUMBER_REUSED: Reason.ValueType  # 300
+REASON_STREAM_NUMBER_REUSED: Reason.ValueType  # 257
 """Number what is new after the last one that was acknowledged; a system that begins anew names another source."""
-REASON_USAGE_RECORDED_OTHERWISE: Reason.ValueType  # 301
+REASON_USAGE_RECORDED_OTHERWISE: Reason.ValueType  # 258
 """Give what was measured an id of its own; look whether the first one was right."""
-REASON_CHARACTER_NOT_ALLOWED: Reason.ValueType  # 320
+REASON_CHARACTER_NOT_ALLOWED: Reason.ValueType  # 259
 """Leave the character out: it would act on the terminal, the log or the page that shows the text."""
-REASON_TOO_MANY_ELEMENTS: Reason.ValueType  # 321
+REASON_TOO_MANY_ELEMENTS: Reason.ValueType  # 260
 """Send what it holds in several requests."""
-REASON_WATCHES_TOO_MANY: Reason.ValueType  # 330
+REASON_WATCHES_TOO_MANY: Reason.ValueType  # 261
 """End a watch that nobody needs any more, or let one serve several readers: one that names nothing tells all changes."""
-REASON_RESOLUTION_CAUSE_UNKNOWN: Reason.ValueType  # 310
+REASON_RESOLUTION_CAUSE_UNKNOWN: Reason.ValueType  # 262
 """List the causes by CatalogueService.ListResolutionCauses."""
-REASON_CODES_ASKED_TOO_OFTEN: Reason.ValueType  # 302
+REASON_CODES_ASKED_TOO_OFTEN: Reason.ValueType  # 263
 """Ask again in a minute; find out why so many codes are asked for."""
-REASON_AMOUNT_TOO_HIGH: Reason.ValueType  # 303
+REASON_AMOUNT_TOO_HIGH: Reason.ValueType  # 264
 """Take less at a time, or split it."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
