@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -119,18 +119,22 @@ def _digest(item: Message) -> bytes:
 
 def _require_same(tx: Transaction, stream: str, first: int, digests: Sequence[bytes], known: int) -> None:
     """Raises Refused unless known items are those that were taken; where no content was kept, nothing is compared."""
-    kept = tx.all(
-        _Kept,
-        "SELECT last_sequence, digests FROM network_stream_items WHERE stream = :stream ORDER BY last_sequence",
-        stream=stream,
-    )
-    if not kept:
+    columns = "SELECT last_sequence, digests FROM network_stream_items WHERE stream = :stream"
+    oldest = tx.first(_Kept, f"{columns} ORDER BY last_sequence LIMIT 1", stream=stream)
+    if oldest is None:
         return
-    if first < kept[0].first:
+    if first < oldest.first:
         raise Refused(Reason.REASON_STREAM_OUT_OF_ORDER, expected=str(known + 1), sequence=str(first))
-    for number, digest in enumerate(digests, first):
-        for each in kept:
-            if each.first <= number <= each.last_sequence and each.digest(number) != digest:
+    told, last = dict(enumerate(digests, first)), first + len(digests) - 1
+    for each in tx.all(
+        _Kept,
+        f"{columns} AND last_sequence >= :first AND last_sequence < :beyond ORDER BY last_sequence",
+        stream=stream,
+        first=first,
+        beyond=last + COMPARED,  # no piece is longer
+    ):
+        for number, digest in each.by_number():
+            if told.get(number, digest) != digest:
                 raise Refused(Reason.REASON_STREAM_NUMBER_REUSED, sequence=str(number), next=str(known + 1))
 
 
@@ -156,10 +160,10 @@ class _Kept:
     def first(self) -> int:
         return self.last_sequence - len(self.digests) // _DIGEST + 1
 
-    def digest(self, number: int) -> bytes:
-        """Of the item with a number."""
-        at = (number - self.first) * _DIGEST
-        return self.digests[at : at + _DIGEST]
+    def by_number(self) -> Iterator[tuple[int, bytes]]:
+        """Each, with the number of its item."""
+        for at in range(0, len(self.digests), _DIGEST):
+            yield self.first + at // _DIGEST, self.digests[at : at + _DIGEST]
 
 
 class PieceStream(Generic[I]):

@@ -72,7 +72,7 @@ class CustomerServiceServicer:
     """
 
     def BatchCreateCustomers(self, request, context):
-        """Takes over customers with their line and account; all of the batch or none. A customer that exists with the same content is left as it is.
+        """Takes over customers with their line and account; all of the batch or none. A customer that exists with the same content is left as it is, also where it has changed here since; other content is refused with CUSTOMER_EXISTS.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

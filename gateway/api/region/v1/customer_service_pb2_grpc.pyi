@@ -17,7 +17,7 @@ class CustomerServiceStub:
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     BatchCreateCustomers: _aio.UnaryUnaryMultiCallable[_customer_service_pb2.BatchCreateCustomersRequest, _customer_service_pb2.BatchCreateCustomersResponse]
-    """Takes over customers with their line and account; all of the batch or none. A customer that exists with the same content is left as it is."""
+    """Takes over customers with their line and account; all of the batch or none. A customer that exists with the same content is left as it is, also where it has changed here since; other content is refused with CUSTOMER_EXISTS."""
     ImportCustomers: _aio.StreamStreamMultiCallable[_customer_service_pb2.ImportCustomersRequest, _customer_service_pb2.ImportCustomersResponse]
     """Takes over many customers from a file, in pieces of some lines; each piece is answered once it is durable. The node remembers how far it got with a file, by its hash: begin again and go on from there. A piece is all or nothing but for the lines that are told as rejected."""
     QueryProfile: _aio.UnaryUnaryMultiCallable[_customer_service_pb2.QueryProfileRequest, _customer_service_pb2.QueryProfileResponse]
@@ -38,7 +38,7 @@ class CustomerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _customer_service_pb2.BatchCreateCustomersRequest,
         context: _aio.ServicerContext[_customer_service_pb2.BatchCreateCustomersRequest, _customer_service_pb2.BatchCreateCustomersResponse],
     ) -> _abc.Awaitable[_customer_service_pb2.BatchCreateCustomersResponse]:
-        """Takes over customers with their line and account; all of the batch or none. A customer that exists with the same content is left as it is."""
+        """Takes over customers with their line and account; all of the batch or none. A customer that exists with the same content is left as it is, also where it has changed here since; other content is refused with CUSTOMER_EXISTS."""
 
     @_abc_1.abstractmethod
     def ImportCustomers(
