@@ -27,6 +27,8 @@ def observed(event: NetworkEvent) -> Observed:
     cleared = to_microseconds(from_timestamp(event.clear_time)) if event.HasField("clear_time") else None
     raised = to_microseconds(from_timestamp(event.raise_time))
     severity = event.severity if event.severity <= problem_pb2.PERCEIVED_SEVERITY_INDETERMINATE else 0
+    if event.reported_again:
+        severity = problem_pb2.PERCEIVED_SEVERITY_MINOR
     is_fault = event.kind == NETWORK_EVENT_KIND_FAULT
     return Observed(event.id, frozenset(elements), raised, cleared, severity, is_fault, event.of_one_line)
 

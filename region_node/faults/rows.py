@@ -132,6 +132,26 @@ def faults_about(tx: Transaction, number: str) -> list[FaultOfNumber]:
     )
 
 
+def is_reported_again(tx: Transaction, fault: Fault) -> bool:
+    """Whether this region has another fault of the same line to repair that was reported before."""
+    states = ", ".join(str(int(state)) for state in sorted(rules.UNREPAIRED))
+    before = (
+        f"SELECT 1 FROM faults WHERE number_index = :number AND owner_region = :owner AND state IN ({states})"  # noqa: S608
+        " AND fault_id <> :id AND creation_date < :reported LIMIT 1"
+    )
+    if not fault.report.number:
+        return False
+    found = tx.first(
+        int,
+        before,
+        number=number_index(tx, fault.report.number),
+        owner=fault.owner_region,
+        id=fault.id,
+        reported=to_microseconds(from_timestamp(fault.creation_date)),
+    )
+    return found is not None
+
+
 def insert_fault(tx: Transaction, row: FaultRow, fault_number: int, now: datetime) -> None:
     """Adds a fault and its first event."""
     fault = row.fault

@@ -11,6 +11,7 @@ from gateway.federation.network import NetworkRegistry
 from gateway.store.port import Transaction
 from region_node.context import RegionContext
 from region_node.faults import rules
+from region_node.faults.rows import is_reported_again
 from region_node.problems.telling import retract, tell_event, without_others
 
 _FAULT = "fault"
@@ -28,6 +29,7 @@ def tell_fault(tx: Transaction, context: RegionContext, before: Fault, fault: Fa
     """Coordinators are to hear how a fault of this region stands, if it is one of the network, or may have been told
     of as one: it still names a problem, or was one. `before` is how it stood; empty for a new one."""
     event = event_of(context.region, context.federation.network, fault, now)
+    event.reported_again = event.of_one_line and is_reported_again(tx, fault)
     if not event.retracted or before.problem or _may_be_told(before):
         tell_event(tx, event)
 

@@ -258,6 +258,24 @@ def test_a_fault_that_belongs_to_a_problem_no_more_names_none() -> None:
         assert require_fault(node.tx, fault.id).fault.problem == ""
 
 
+def test_a_customer_who_reports_the_own_line_several_times_is_one_customer() -> None:
+    coordinator = Coordinator()
+
+    def report(name: str, number: str, at: datetime) -> None:
+        place = FaultPlace(site="chengdu")
+        wanted = FaultReport(number=number, description="no signal", place=place, severity=CRITICAL)
+        handling.report(node.tx, node.context, OwnNode("sichuan", name, ""), wanted, at)
+        coordinator.hear(told(node), at)
+
+    with archive() as node:
+        for name in range(4):
+            report(str(name), LINE.number, START + name * MINUTE)
+        report("second", "+8619851000008", START + 4 * MINUTE)
+        assert not coordinator.book.problems
+        report("third", "+8619851000009", START + 5 * MINUTE)
+        assert coordinator.problem().header.root_cause.id == "chengdu"
+
+
 def test_an_alarm_that_turns_out_to_be_of_a_planned_outage_takes_its_problem_back() -> None:
     coordinator = Coordinator()
     with archive() as node:

@@ -124,6 +124,7 @@ class NetworkEvent(_message.Message):
     TELL_TIME_FIELD_NUMBER: _builtins.int
     RETRACTED_FIELD_NUMBER: _builtins.int
     OF_ONE_LINE_FIELD_NUMBER: _builtins.int
+    REPORTED_AGAIN_FIELD_NUMBER: _builtins.int
     CONDITION_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """`<region>/<fault or alarm>/<key>`, for example `sichuan/alarm/chengdu-7`; the region is the one that tells it."""
@@ -139,6 +140,8 @@ class NetworkEvent(_message.Message):
     """It is none of the network, or none that the region may tell of, whatever earlier versions said: it names nothing, is over, and belongs to no problem."""
     of_one_line: _builtins.bool
     """One customer reports it of their own line: by itself it says little of the network."""
+    reported_again: _builtins.bool
+    """It is of a line of which another fault was reported before that is not repaired: it is no further customer."""
     condition: _problem_pb2.NetworkCondition.ValueType
     """What is wrong with what it names; unset for what is minor."""
     @_builtins.property
@@ -181,11 +184,12 @@ class NetworkEvent(_message.Message):
         tell_time: _timestamp_pb2.Timestamp | None = ...,
         retracted: _builtins.bool = ...,
         of_one_line: _builtins.bool = ...,
+        reported_again: _builtins.bool = ...,
         condition: _problem_pb2.NetworkCondition.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["clear_time", b"clear_time", "raise_time", b"raise_time", "tell_time", b"tell_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["clear_time", b"clear_time", "condition", b"condition", "id", b"id", "kind", b"kind", "links", b"links", "of_one_line", b"of_one_line", "problem", b"problem", "raise_time", b"raise_time", "retracted", b"retracted", "services", b"services", "severity", b"severity", "sites", b"sites", "tell_time", b"tell_time", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clear_time", b"clear_time", "condition", b"condition", "id", b"id", "kind", b"kind", "links", b"links", "of_one_line", b"of_one_line", "problem", b"problem", "raise_time", b"raise_time", "reported_again", b"reported_again", "retracted", b"retracted", "services", b"services", "severity", b"severity", "sites", b"sites", "tell_time", b"tell_time", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
