@@ -35,6 +35,7 @@ from gateway.trail import Trail
 _ENDPOINT = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):[1-9][0-9]{0,4}", re.ASCII)
 _ENDPOINT_LENGTH = 255
 ENDPOINTS_PER_REGION = 32  # processes of one region; more are a mistake or an attack
+WATCHES_PER_REGION = 2 * ENDPOINTS_PER_REGION  # a process that connects anew may have two for a moment
 # Heartbeats of a region in one interval, and new endpoints of it in so many seconds: twice what all its processes need.
 _BURST = 2 * ENDPOINTS_PER_REGION
 _NEWCOMERS_SECONDS = 60.0
@@ -65,7 +66,7 @@ class FederationService(FederationServiceServicer):
 
     def __init__(self, ports: FederationPorts) -> None:
         self._ports = ports
-        self._watching: set[asyncio.Event] = set()
+        self._watching: dict[asyncio.Event, str] = {}
         self._wrong_clocks: dict[str, frozenset[str]] = {}
         self._heartbeats = Rate(_BURST, _BURST / ports.interval.total_seconds())
         self._newcomers = Rate(_BURST, _BURST / _NEWCOMERS_SECONDS)
@@ -111,11 +112,14 @@ class FederationService(FederationServiceServicer):
 
         Nothing is sent of a registry that may have gone on meanwhile, and where it answers others, they are to be
         watched instead: the stream ends with REGISTRY_UNAVAILABLE. A region that is suspended meanwhile is told so by
-        a last message without a configuration, and the stream ends with REGION_SUSPENDED.
+        a last message without a configuration, and the stream ends with REGION_SUSPENDED. More streams of a region than
+        its processes need are refused with WATCHES_TOO_MANY.
         """
         region = current_call().identity.region
         changed, held = asyncio.Event(), request.federation_revision
-        self._watching.add(changed)
+        if sum(each == region for each in self._watching.values()) >= WATCHES_PER_REGION:
+            raise Refused(Reason.REASON_WATCHES_TOO_MANY, watches=str(WATCHES_PER_REGION))
+        self._watching[changed] = region
         try:
             while not self._closed:
                 self._require_not_cut_off()
@@ -145,7 +149,7 @@ class FederationService(FederationServiceServicer):
                             await changed.wait()
                 changed.clear()
         finally:
-            self._watching.discard(changed)
+            self._watching.pop(changed, None)
 
     async def GetAuditHead(
         self,

@@ -6,14 +6,12 @@ from typing import TypeVar
 
 import grpc
 
-from gateway.channels import health_of
 from gateway.languages import translated
 from region_node.cli.connection import Target
 from region_node.cli.exits import NOT_KNOWN, REFUSED, leave
 from region_node.cli.outcome import may_pass, told_by
 
 T = TypeVar("T")
-_FIRST_SECONDS = 10.0
 
 
 def answer_of(target: Target, ask: Callable[[grpc.aio.Channel], Awaitable[T]], request_id: str = "") -> T:
@@ -42,7 +40,6 @@ def follow(target: Target, watch: Callable[[grpc.aio.Channel], AsyncIterable[T]]
 
     async def run() -> None:
         async with target.channel() as channel:
-            await health_of(channel, "", _FIRST_SECONDS)  # any answer that is no stream tells the zone
             async for each in watch(channel):
                 tell(each)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import grpc
 import pytest
 
-from coordinator.membership.service import ENDPOINTS_PER_REGION
+from coordinator.membership.service import ENDPOINTS_PER_REGION, WATCHES_PER_REGION
 from gateway.api.coordinator.v1.administration_pb2 import ReinstateRegionRequest, SuspendRegionRequest
 from gateway.api.coordinator.v1.administration_pb2_grpc import MembershipServiceStub
 from gateway.api.coordinator.v1.case_service_pb2 import TellCaseRequest
@@ -140,6 +140,33 @@ def test_leaving_says_nothing_of_a_process_that_was_not_there(
     with caplog.at_level(logging.WARNING):
         run(scenario())
     assert not [each for each in caplog.records if "clock of" in each.message]
+
+
+def test_a_region_has_so_many_streams_of_the_federation_state_and_no_more(
+    certificates: Certificates, data: Path
+) -> None:
+    async def scenario() -> None:
+        async with federation(certificates, data) as it:
+            await it.apply()
+            watches = [it.watch("sichuan") for _ in range(WATCHES_PER_REGION)]
+            for each in watches:
+                await next_of(each)
+            assert await stream_refused(it.watch("sichuan")) == "WATCHES_TOO_MANY"
+            await next_of(it.watch("henan"))
+            watches[0].cancel()
+
+            async def has_room() -> bool:
+                again = it.watch("sichuan")
+                try:
+                    await next_of(again)
+                except grpc.aio.AioRpcError:
+                    return False
+                return True
+
+            while not await has_room():
+                pass
+
+    run(scenario())
 
 
 async def outcome(call: Awaitable[object]) -> str:
