@@ -131,7 +131,7 @@ def test_a_process_has_the_same_lease_at_every_coordinator_and_no_two_share_one(
 
 
 def test_the_shipped_configuration_fits_many_times() -> None:
-    assert 6 * CONFIGURATION.ByteSize() < MAX_CONFIGURATION_BYTES
+    assert 4 * CONFIGURATION.ByteSize() < MAX_CONFIGURATION_BYTES
     assert 2 * MAX_CONFIGURATION_BYTES < LARGEST_REQUEST_OF_ETCD - 64 * 1024
 
 
