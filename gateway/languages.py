@@ -181,6 +181,9 @@ class SpeakingGroup(click.Group):
     def _translate_help(self, command: click.Command) -> None:
         known = self.__dict__.setdefault("_originals", {})
         for owner in helped(command):
+            # Click makes the option --help of a command once, in the language that is spoken then.
+            if isinstance(owner, click.Command) and (option := owner.get_help_option(click.Context(owner))) is not None:
+                option.help = translated("Show this message and exit.")
             for field in ("help", "epilog"):
                 original = known.setdefault((owner, field), getattr(owner, field, None))
                 if original is not None:

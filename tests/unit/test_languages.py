@@ -46,6 +46,12 @@ def test_help_is_chinese_where_that_is_asked_for_and_english_again_after(program
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
+def test_help_is_english_although_chinese_was_spoken_first(program: str) -> None:
+    assert holds_chinese(said(program, "config", "--help", "--lang", "zh"))
+    assert not holds_chinese(said(program, "config", "--help"))
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
 def test_help_is_as_it_is_written_once_all_commands_are_there_whatever_was_spoken(program: str) -> None:
     written = PROGRAMS[program].whole().help
     assert not holds_chinese(said(program, "--help"))
