@@ -120,7 +120,8 @@ def test_a_command_that_is_not_loaded_yet_is_offered_too_in_both_languages() -> 
 
 
 def test_a_mistyped_value_of_an_option_is_told_with_the_nearest() -> None:
-    words = ("sharing", "read", "+8619851000001", "--basis", "consnt")
+    required = ("--node=x:1", "--credentials=.", "--federation=f", "--region=r", "--staff-id=1", "--purpose=p")
+    words = ("sharing", "read", "+8619851000001", "--basis", "consnt", *required)
     assert "Did you mean consent?" in said("region-node", *words)
     assert "不是consent, contract-necessity, legal-duty之一。您是不是要找consent？" in said(
         "region-node", *words, "--lang", "zh"
