@@ -56,7 +56,9 @@ def _hops(response: TraceOrderResponse) -> Iterator[Hop]:
             yield _state(change)
         for envelope in region.trace.envelopes:
             for stamp in envelope.journey.stamps:
-                yield Hop(from_timestamp(stamp.time), stamp.party, translated(stamp.event), _about(envelope))
+                yield Hop(
+                    from_timestamp(stamp.time), region_name(stamp.party), translated(stamp.event), _about(envelope)
+                )
 
 
 def _state(change: StateChange) -> Hop:
@@ -66,4 +68,4 @@ def _state(change: StateChange) -> Hop:
 
 def _about(envelope: EnvelopeTrace) -> str:
     kind = word(EnvelopeKind.Name(envelope.kind), "ENVELOPE_KIND_")
-    return f"{kind} {envelope.origin} → {envelope.destination}"
+    return f"{kind} {region_name(envelope.origin)} → {region_name(envelope.destination)}"

@@ -166,7 +166,7 @@ def _why(order: OrderSummary) -> str:
     """The reason with its text, as far as the summary knows what the text speaks of."""
     if order.reason == Reason.REASON_UNSPECIFIED:
         return ""
-    told = refusal(Refused(order.reason, region=order.home_region, number=order.number_prefix))
+    told = refusal(Refused(order.reason, region=region_name(order.home_region), number=order.number_prefix))
     return reason_name(order.reason) if "{" in told else told
 
 
@@ -177,7 +177,7 @@ def _print_trace(order_id: str, response: contract.TraceOrderResponse) -> None:
         party = told(Party.Name(order.awaiting.party), "PARTY_")
         line = translated(
             "{region} has version {version} of {business}: {state}",
-            region=region.region,
+            region=region_name(region.region),
             version=order.version,
             business=order.business,
             state=state,

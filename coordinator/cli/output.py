@@ -15,6 +15,7 @@ from gateway.api.coordinator.v1.administration_pb2 import UnansweredRegion
 from gateway.clock import from_timestamp
 from gateway.errors import Refused
 from gateway.languages import refusal, translated
+from gateway.terms import region_name
 from gateway.times import shown_zone_name
 from gateway.words import word
 
@@ -62,8 +63,8 @@ def told_span(seconds: float) -> str:
     if size < 60:
         return f"{seconds:+.1f} s"
     if size < 3600:
-        return f"{seconds / 60:+.0f} min"
-    return f"{seconds / 3600:+.0f} h"
+        return translated("{number} min", number=f"{seconds / 60:+.0f}")
+    return translated("{number} h", number=f"{seconds / 3600:+.0f}")
 
 
 def told_age(timestamp: Timestamp, now: datetime) -> str:
@@ -82,5 +83,6 @@ def tell_unanswered(unanswered: Sequence[UnansweredRegion]) -> None:
 
 def unanswered_line(unanswered: UnansweredRegion) -> str:
     """That a region could not be asked, and why."""
-    problem = refusal(Refused(unanswered.reason, region=unanswered.region))
-    return translated("{region} could not be asked: {problem}", region=unanswered.region, problem=problem)
+    region = region_name(unanswered.region)
+    problem = refusal(Refused(unanswered.reason, region=region))
+    return translated("{region} could not be asked: {problem}", region=region, problem=problem)

@@ -28,6 +28,9 @@ _UNKNOWN_CODES = frozenset(
 )
 
 
+_STAFF_ID = "requester.staff_id"  # operator systems name the member of staff; --staff-id is for that
+
+
 class Stalled(grpc.aio.AioRpcError):
     """The node is there and does not go on; `words` say how that shows."""
 
@@ -55,6 +58,8 @@ def _problem(error: grpc.aio.AioRpcError, target: Target) -> tuple[str, str]:
     told = in_language(text(refused.reason, refused.parameters))
     if refused.reason == Reason.REASON_PERMISSION_DENIED:
         told = f"{told} {for_whom(refused.parameters.get('method', ''))}".rstrip()
+    if refused.parameters.get("field") == _STAFF_ID:
+        told = f"{told} {translated('Say who asks: --staff-id, or CROSSREGION_STAFF_ID in the environment.')}"
     return told, reason_name(refused.reason)
 
 

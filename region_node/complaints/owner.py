@@ -216,8 +216,8 @@ def propose(
     complaint, before = row.complaint, _copy(row.complaint)
     rules.require_state(complaint, "propose", rules.IN_PROGRESS, rules.PENDING)
     cases.require_done(complaint)
-    rules.require_resolution(resolution, context.currency)
     context.federation.require_resolution_cause(resolution.cause_code)
+    rules.require_resolution(resolution, context.currency)
     if resolution.amount.minor_units:
         business, regions = context.federation.business(BUSINESS), (context.region, complaint.home_region)
         context.require_amounts(business, {"amount": resolution.amount.minor_units}, regions)

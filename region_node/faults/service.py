@@ -199,6 +199,7 @@ def _normalised(report: FaultReport) -> FaultReport:
     found.requester.CopyFrom(_requester(report.requester))
     is_operator = current_call().identity.role == Role.ROLE_OPERATOR
     if report.number or is_operator:
+        require_length("number", report.number, rules.TEXT_LIMIT, required=True)
         found.number = normalize(report.number)
     if report.contact_number:
         found.contact_number = normalize(report.contact_number)

@@ -63,11 +63,11 @@ def print_history(history: ComplaintHistory, told_by: str) -> None:
         "state": told(ComplaintState.Name(header.state), _STATE),
         "level": header.level,
         "version": header.version,
-        "told_by": told_by,
+        "told_by": region_name(told_by),
     }
     if header.category and not header.department.en:
         found = translated(
-            "{docket}: {state}, L{level}; nobody has it yet: `complaints cases` lists it; version {version} of {told_by}",
+            "{docket}: {state}, L{level}; nobody has it yet: see `complaints cases`; version {version} of {told_by}",
             **stands,
         )
     else:

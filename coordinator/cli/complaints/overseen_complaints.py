@@ -103,7 +103,7 @@ def list_complaints(
         print_headers(response.complaints, datetime.now(UTC))
         print_groups(response.complaints)
     for each in response.regions_with_more:
-        click.echo(translated("{region} has more: raise --limit, or ask for less", region=each), err=True)
+        click.echo(translated("{region} has more: raise --limit, or ask for less", region=region_name(each)), err=True)
     tell_unanswered(response.unanswered)
 
 

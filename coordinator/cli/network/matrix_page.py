@@ -111,8 +111,8 @@ def _cell(line: Element, region: str, other: str, paths: contract.SitePaths | No
 def _table(body: Element, pairs: _Pairs, quality_class: str) -> None:
     words = (2, 7, 9) if quality_class else (2, 7)  # the columns that may be folded, or the last ones would be cut off
     titles = [
-        translated("from"),
-        translated("to"),
+        translated("starts at"),
+        translated("ends at"),
         translated("path"),
         translated("delay"),
         translated("variation"),

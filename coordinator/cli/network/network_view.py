@@ -59,8 +59,8 @@ def print_matrix(response: contract.GetPathMatrixResponse, quality_class: str) -
     """One line for each pair of regions."""
     _print_down(response.down)
     columns = [
-        translated("from"),
-        translated("to"),
+        translated("starts at"),
+        translated("ends at"),
         translated("delay"),
         translated("variation"),
         translated("loss"),
@@ -148,8 +148,8 @@ def _print_shared(found: contract.SitePaths) -> None:
 def _print_path(path: contract.NetworkPath, quality_class: str) -> None:
     columns = [
         translated("link"),
-        translated("from"),
-        translated("to"),
+        translated("starts at"),
+        translated("ends at"),
         translated("delay"),
         translated("variation"),
         translated("loss"),

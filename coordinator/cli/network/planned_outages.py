@@ -33,7 +33,7 @@ def planned_outages(connection: Connection, region: str, as_json: bool) -> None:
     if not response.windows:
         click.echo(translated("There is none."))
         return
-    columns = (translated("planned outage"), translated("from"), translated("until"), translated("out"))
+    columns = (translated("planned outage"), translated("begins"), translated("until"), translated("out"))
     rows = [
         [each.id, told_if_set(each.start_time), told_if_set(each.end_time), ", ".join([*each.sites, *each.links])]
         for each in response.windows

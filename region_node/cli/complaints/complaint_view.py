@@ -177,7 +177,7 @@ def print_complaint(told: GetComplaintResponse) -> None:
     print_table(columns, [(told_time(time), who, what) for time, who, what in timeline])
     click.echo()
     if complaint.attachments:
-        columns = [translated("attachment"), translated("name"), translated("type"), translated("bytes")]
+        columns = [translated("attachment"), translated("known as"), translated("type"), translated("bytes")]
         print_table(columns, [(each.id, each.name, each.media_type, str(each.size)) for each in complaint.attachments])
         click.echo()
     print_ledger(told.ledger)

@@ -28,7 +28,7 @@ def print_purposes(answer: api.ListPurposesResponse) -> None:
         translated("legal basis"),
         translated("without a grant"),
         translated("days at most"),
-        translated("source"),
+        translated("legal source"),
     ]
     rows = [
         [

@@ -235,7 +235,7 @@ def _print_agreements(found: Sequence[Agreement]) -> None:
         translated("service"),
         translated("terms"),
         translated("monthly charge"),
-        translated("from"),
+        translated("begins"),
         translated("until"),
     ]
     print_table(
@@ -273,7 +273,7 @@ def _print_statement(found: AgreementStatement) -> None:
         translated("time"),
         translated("percent"),
         translated("amount"),
-        translated("from"),
+        translated("begins"),
         translated("until"),
         translated("source"),
     ]

@@ -50,7 +50,7 @@ def print_list(faults: Sequence[Fault]) -> None:
 
 def print_places(places: Sequence[FoundPlace]) -> None:
     """One line for each."""
-    columns = [translated("kind"), translated("id"), translated("name"), translated("region"), ""]
+    columns = [translated("kind"), translated("id"), translated("known as"), translated("region"), ""]
     rows = []
     for each in places:
         about, kind = each.object, each.object.WhichOneof("object") or ""
@@ -133,7 +133,7 @@ def _print_repair(fault: Fault) -> None:
         start, end = (told_time(each) for each in (last.start_time, last.end_time))
         click.echo(translated("Appointment: {start} to {end}", start=start, end=end))
     if repair.parts:
-        columns = [translated("part"), translated("name"), translated("price"), translated("decision"), ""]
+        columns = [translated("part"), translated("known as"), translated("price"), translated("decision"), ""]
         print_table(columns, [_part(each) for each in repair.parts])
     if fault.HasField("evaluation"):
         said = fault.evaluation

@@ -157,7 +157,7 @@ def _tell(message: Message, found: Sequence[PlannedOutage], *, as_json: bool) ->
         return
     columns = [
         translated("planned outage"),
-        translated("from"),
+        translated("begins"),
         translated("until"),
         translated("state"),
         translated("emergency"),

@@ -64,7 +64,7 @@ def print_request(request: SupportRequest) -> None:
             translated("delay (us)"),
             translated("variation (us)"),
             translated("loss (of 1,000,000,000)"),
-            translated("from"),
+            translated("begins"),
             translated("to"),
         ]
         rows = [
