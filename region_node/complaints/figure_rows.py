@@ -8,6 +8,7 @@ from gateway.clock import from_timestamp, to_microseconds
 from gateway.store.port import Transaction, Value
 from region_node.complaints import rules
 from region_node.complaints.deadlines import due_of, find, is_met
+from region_node.complaints.ledger import is_estimated
 from region_node.customers.standing import ERASED
 
 _COLUMNS = (
@@ -71,7 +72,8 @@ def keep_figures_of(tx: Transaction, complaints: Iterable[Complaint]) -> None:
 
 def _values(complaint: Complaint) -> Mapping[str, Value]:
     each = find(complaint, rules.RESOLVE)
-    is_resolved = each is not None and is_met(each)
+    # An estimate is no measurement: it counts neither as a duration nor as in time or late.
+    is_resolved = each is not None and is_met(each) and not is_estimated(complaint)
     return {
         "docket": complaint.docket,
         # What a region has returned is led, and counted, by the region of first contact.

@@ -43,9 +43,10 @@ class ComplaintImportService(ComplaintImportServiceServicer):
         file = _file(first)
         asked = audited_call(file.requester, self._clock)
         self._require_ready(file)
-        pieces = self._pieces(request_iterator, file, replays=first.HasField("as_of"))
-        if first.HasField("as_of"):
-            async for answer in self._replay(first, pieces, asked):
+        until = _until(first)
+        pieces = self._pieces(request_iterator, file, until)
+        if until is not None:
+            async for answer in self._replay(until, pieces, asked):
                 yield answer
             return
         work = imports.importing(self._context, current_traceparent())
@@ -59,19 +60,18 @@ class ComplaintImportService(ComplaintImportServiceServicer):
             raise Refused(Reason.REASON_STORE_UNAVAILABLE)
 
     async def _pieces(
-        self, requests: Requests, file: ImportFile, *, replays: bool
+        self, requests: Requests, file: ImportFile, as_of: datetime | None
     ) -> AsyncIterator[Sequence[Candidate]]:
         operator = current_call().identity.name
         async for request in requests:
             require_piece(holds_file=request.HasField("file"), lines=len(request.lines))
-            asked = Asked(operator, file.requester, self._clock.now(), replays)
+            asked = Asked(operator, file.requester, self._clock.now(), as_of)
             yield [imports.candidate(self._context, line, asked) for line in request.lines]
 
     async def _replay(
-        self, first: api.ImportComplaintsRequest, pieces: AsyncIterator[Sequence[Candidate]], asked: AuditedCall
+        self, until: datetime, pieces: AsyncIterator[Sequence[Candidate]], asked: AuditedCall
     ) -> AsyncIterator[api.ImportComplaintsResponse]:
         """The clock over the lines alone; nothing of them is stored."""
-        until = _until(first)
         await self._store.write(lambda tx: asked.record(tx, "ImportComplaints", "-", "replayed only"))
         progress, earlier = Progress(last_line=FIRST_LINE - 1), Earlier()
         yield _answer(Done(Progress(), []))
@@ -98,7 +98,10 @@ def _file(first: api.ImportComplaintsRequest) -> ImportFile:
     return first.file
 
 
-def _until(first: api.ImportComplaintsRequest) -> datetime:
+def _until(first: api.ImportComplaintsRequest) -> datetime | None:
+    """Up to which instant the clock is replayed; None where it is not. Raises Refused."""
+    if not first.HasField("as_of"):
+        return None
     try:
         return from_timestamp(first.as_of)
     except OverflowError:

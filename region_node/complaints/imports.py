@@ -77,12 +77,15 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Asked:
-    """Who imports: the operator system, the person behind it, and when; `replays` where nothing is stored of it."""
+    """Who imports: the operator system, the person behind it, and when.
+
+    `as_of` is set where nothing is stored: the instant up to which lives are replayed.
+    """
 
     operator: str
     requester: Requester = field(repr=False)
     now: datetime
-    replays: bool = False
+    as_of: datetime | None = None
 
 
 def importing(context: RegionContext, traceparent: str) -> Work[Candidate]:
@@ -213,13 +216,12 @@ def _classified(
 
 def _life(told: api.ImportedComplaint, asked: Asked) -> Past:
     """What a line tells of times. Raises Refused for times that no complaint can have had."""
-    life = Past(
+    known = (
         _filed(told, asked),
         _time("first_response_time", told.first_response_time) if told.HasField("first_response_time") else None,
         _time("resolved_time", told.resolved_time) if told.HasField("resolved_time") else None,
-        _time("closed_time", told.closed_time) if told.HasField("closed_time") else None,
-        is_end_estimated=told.closed_time_estimated,
     )
+    life = Past(*known, _closed(told, asked, known), is_end_estimated=told.closed_time_estimated)
     if told.ended_as:
         life = replace(life, ended_as=told.ended_as)
     last = life.filed
@@ -230,11 +232,22 @@ def _life(told: api.ImportedComplaint, asked: Asked) -> Past:
     ):
         if instant is None:
             continue
-        _require_past(name, instant, asked.now)
+        if not (name == "closed_time" and life.is_end_estimated):
+            _require_past(name, instant, asked.now)
         if instant < last:
             raise invalid(name, "before what it follows", "早于其前一环节的时间")
         last = instant
     return life
+
+
+def _closed(told: api.ImportedComplaint, asked: Asked, known: Sequence[datetime | None]) -> datetime | None:
+    """When a line was closed; an estimate of a time to come is now, or the last of what is known to have happened."""
+    if not told.HasField("closed_time"):
+        return None
+    closed, latest = _time("closed_time", told.closed_time), asked.as_of or asked.now
+    if not told.closed_time_estimated or closed <= latest:
+        return closed
+    return max(latest, *(each for each in known if each is not None))
 
 
 def _filed(told: api.ImportedComplaint, asked: Asked) -> datetime:
@@ -243,7 +256,7 @@ def _filed(told: api.ImportedComplaint, asked: Asked) -> datetime:
         raise invalid("filed_time", "not set", "未填写")
     filed = _time("filed_time", told.filed_time)
     _require_past("filed_time", filed, asked.now)
-    if not asked.replays and filed < asked.now - _OLDEST:
+    if asked.as_of is None and filed < asked.now - _OLDEST:
         raise invalid("filed_time", "more than ten years ago", "已超过十年")
     return filed
 

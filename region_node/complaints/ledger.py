@@ -17,6 +17,12 @@ def ended(complaint: Complaint) -> datetime | None:
     return from_timestamp(complaint.state_changes[-1].time) if rules.is_final(complaint) else None
 
 
+def is_estimated(complaint: Complaint) -> bool:
+    """Whether nobody has kept when it was resolved, or when it ended without a resolution."""
+    resolved = [each for each in complaint.state_changes if each.state == rules.RESOLVED]
+    return any(each.estimated for each in (resolved or complaint.state_changes)[-1:])
+
+
 def booked(complaint: Complaint, until: datetime, hours: Hours) -> dict[Account, timedelta]:
     """How much time each had, in the order in which each had it first; the sum is the time from filing to `until`.
 
@@ -60,9 +66,9 @@ def remedy_lateness(complaint: Complaint, now: datetime) -> timedelta | None:
 
 
 def lateness(complaint: Complaint, now: datetime) -> timedelta | None:
-    """How late it was resolved, or is; None where it is not late. Why is what the ledger says."""
+    """How late it was resolved, or is; None where it is not late, or nobody knows. Why is what the ledger says."""
     each = find(complaint, rules.RESOLVE)
-    if each is None:
+    if each is None or is_estimated(complaint):
         return None
     until = from_timestamp(each.met_time) if each.HasField("met_time") else (ended(complaint) or now)
     late = until - due_of(each)

@@ -271,3 +271,16 @@ def test_months_between_are_as_many_as_were_gone_back(number: int, back: int) ->
     between = months_between(month_before(month, back), month)
     assert len(between) == back + 1
     assert all(earlier < later for earlier, later in itertools.pairwise(between))
+
+
+def test_an_estimated_end_is_counted_and_is_neither_a_duration_nor_in_time_or_late(tx: SqliteTransaction) -> None:
+    tx.execute("DELETE FROM complaint_figures")
+    for number, is_estimated in enumerate((False, True)):
+        filed = Filed("guangdong", "BILL_WRONG", 60, 10, 20, rules.CLOSED, 1, 0, 0, 0, 0, 5, False)
+        complaint = filed.complaint(f"guangdong/{number}")
+        complaint.state_changes.add(state=rules.RESOLVED, estimated=is_estimated)
+        complaint.state_changes.add(state=rules.CLOSED, estimated=True)
+        keep_figures(tx, complaint)
+    (count,) = counted(tx, "guangdong", "2026-09", 10).counts
+    assert (count.complaints, count.ratings) == (2, 2)
+    assert (count.timed, count.in_time, count.first_contact, list(count.minutes)) == (1, 0, 1, [20])

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.api.region.v1.complaint_pb2 import Complaint, LedgerEntry, TimeReason
-from region_node.cli.complaints.complaint_view import print_ledger, print_list, print_told
+from gateway.clock import to_timestamp
+from region_node.cli.complaints.complaint_view import happened, print_ledger, print_list, print_told
 from region_node.complaints import rules
 from tests.unit.complaint_scene import at, complaint
 
@@ -78,3 +79,24 @@ def test_a_number_of_nobody_is_told_and_no_answer_is_promised_to_it(
     first, *rest = capsys.readouterr().out.splitlines()
     assert ("sichuan Billing" in first, "answers by" in first) == (True, promised)
     assert "".join(rest) == told
+
+
+@pytest.mark.parametrize(
+    ("cause", "text", "told"),
+    [
+        ("", "", []),
+        ("billing-error", "", ["proposed (billing-error)"]),
+        ("", "an apology", ["proposed: an apology"]),
+        ("billing-error", "an apology", ["proposed (billing-error): an apology"]),
+    ],
+)
+def test_the_timeline_tells_what_is_kept_of_a_resolution_before_the_end(cause: str, text: str, told: list[str]) -> None:
+    start = at("2026-03-02T09:00:00")
+    found, end = complaint(start), start + timedelta(days=1)
+    found.resolution.cause_code, found.resolution.text, found.resolution.author = cause, text, "sichuan"
+    found.resolution.time.CopyFrom(to_timestamp(end))
+    for state in (rules.RESOLVED, rules.CLOSED):
+        rules.enter(found, state, now=end, region="sichuan", reason="told")
+    *before, last = [what for _, _, what in sorted(happened(found), key=lambda row: row[0])]
+    assert [what for what in before if what.startswith("proposed")] == told
+    assert last.startswith("closed")

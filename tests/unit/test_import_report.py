@@ -6,10 +6,12 @@ from pathlib import Path
 import click
 import pytest
 
+from gateway.api.region.v1.complaint_import_service_pb2 import ImportComplaintsResponse
 from gateway.api.region.v1.customer_service_pb2 import ImportCustomersResponse, RejectedLine
 from gateway.api.types.v1.reason_pb2 import Reason
 from region_node.cli.customers.line_file import Line, LineFile
 from region_node.cli.imports.import_report import ImportReport
+from region_node.cli.orders.replay_report import ReplayReport
 
 
 def opened(path: Path, *rows: tuple[str, ...]) -> LineFile:
@@ -54,3 +56,13 @@ def test_the_lines_that_were_not_taken_are_never_written_over_the_file_itself(tm
     with pytest.raises(click.UsageError, match="FILE itself"):
         ImportReport[str, ImportCustomersResponse](file, tmp_path / ".." / tmp_path.name / "old.csv")
     assert file.path.read_bytes() == before
+
+
+def test_a_replay_calls_nothing_new(tmp_path: Path) -> None:
+    with ReplayReport(opened(tmp_path / "old.csv", ("id", "number"), ("7", "x")), None, 5) as replayed:
+        replayed.begin(ImportComplaintsResponse())
+        replayed.count(ImportComplaintsResponse(last_line=2, created=1))
+    assert "looked at: 1" in replayed.summary()
+    assert not {"new", "content"} & {*replayed.summary().replace(":", " ").split()}
+    assert replayed.plain()["looked_at"] == 1
+    assert not {"created", "existing"} & {*replayed.plain()}

@@ -11,7 +11,8 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import LocalizedText, Requester
 from gateway.clock import to_timestamp
 from gateway.errors import Refused, text
-from region_node.complaints import past, rules
+from region_node.complaints import ledger, past, rules
+from region_node.complaints.history import history
 from region_node.complaints.imports import Asked, Imported, candidate
 from tests.unit.complaint_scene import DAY, at, hours
 from tests.unit.test_complaint_proposing import region
@@ -41,9 +42,9 @@ def line(filed: datetime, **told: object) -> ImportedComplaint:
     return found
 
 
-def taken(told: ImportedComplaint, *, replays: bool = False) -> Imported | LocalizedText:
+def taken(told: ImportedComplaint, as_of: datetime | None = None) -> Imported | LocalizedText:
     """What it becomes, or why it becomes nothing."""
-    asked = Asked("counter", Requester(staff_id="4711"), NOW, replays)
+    asked = Asked("counter", Requester(staff_id="4711"), NOW, as_of)
     found = candidate(region(), ComplaintLine(number=2, complaint=told), asked).imported
     if isinstance(found, Refused):
         assert found.reason == Reason.REASON_REQUEST_INVALID
@@ -51,11 +52,11 @@ def taken(told: ImportedComplaint, *, replays: bool = False) -> Imported | Local
     return found
 
 
-def imported(told: ImportedComplaint, *, replays: bool = False) -> Complaint:
-    """As it stands now."""
-    found = taken(told, replays=replays)
+def imported(told: ImportedComplaint, as_of: datetime | None = None) -> Complaint:
+    """As it stands now, or at the instant up to which it is replayed."""
+    found = taken(told, as_of)
     assert isinstance(found, Imported), found
-    past.relive(found.complaint, found.past, hours, NOW)
+    past.relive(found.complaint, found.past, hours, as_of or NOW)
     return found.complaint
 
 
@@ -96,7 +97,7 @@ def test_what_a_line_cannot_be_is_told_in_chinese_without_english() -> None:
 def test_what_is_only_replayed_may_be_older_than_what_is_taken_over() -> None:
     told = line(NOW - 12 * 365 * DAY)
     assert isinstance(taken(told), LocalizedText)
-    assert imported(told, replays=True).level == 5
+    assert imported(told, NOW).level == 5
 
 
 def test_an_estimated_end_is_marked_and_what_is_known_is_not() -> None:
@@ -110,6 +111,34 @@ def test_an_estimated_end_is_marked_and_what_is_known_is_not() -> None:
     open_one = taken(line(NOW - DAY, closed_time_estimated=True))
     assert isinstance(open_one, LocalizedText)
     assert "of what was not closed" in open_one.en
+
+
+def test_an_estimated_end_to_come_is_the_instant_up_to_which_the_life_is_told() -> None:
+    """What is known to have happened later than that instant comes first all the same."""
+    told = line(NOW - 9 * DAY, closed_time=NOW + 21 * DAY, closed_time_estimated=True)
+    for as_of in (None, NOW - 2 * DAY, NOW + 5 * DAY):
+        found = imported(told, as_of)
+        assert (found.state, found.state_changes[-1].time) == (rules.CLOSED, to_timestamp(as_of or NOW)), as_of
+    first, again = taken(told), taken(told, NOW - DAY)
+    assert isinstance(first, Imported)
+    assert isinstance(again, Imported)
+    assert first.digest == again.digest, "the same line, whenever it comes"
+    told.resolved_time.CopyFrom(to_timestamp(NOW - DAY))
+    answered = taken(told, NOW - 2 * DAY)
+    assert isinstance(answered, Imported)
+    assert answered.past.closed == NOW - DAY
+
+
+def test_no_lateness_is_told_of_an_end_that_is_an_estimate() -> None:
+    for end in (rules.CLOSED, rules.CANCELLED):
+        told = line(NOW - 40 * DAY, closed_time=NOW - DAY, closed_time_estimated=True, ended_as=end)
+        estimated = imported(told)
+        assert ledger.lateness(estimated, NOW) is None, end
+        assert not history(estimated, NOW, hours).HasField("lateness"), end
+        told.closed_time_estimated = False
+        assert ledger.lateness(imported(told), NOW), end
+    known = line(NOW - 40 * DAY, resolved_time=NOW - 8 * DAY, closed_time=NOW - DAY, closed_time_estimated=True)
+    assert ledger.lateness(imported(known), NOW), "the time of the resolution is known"
 
 
 @pytest.mark.parametrize(

@@ -133,6 +133,18 @@ def test_what_waited_for_the_coordinator_is_not_said_to_be_the_customers(capsys:
     assert [line.split("  ")[0] for line in lines if "waiting for" in line] == ["the coordinator", "the customer"]
 
 
+def test_an_end_whose_time_is_an_estimate_is_said_to_be_one(capsys: pytest.CaptureFixture[str]) -> None:
+    seen = ComplaintHistory(header=header(1))
+    for reason, is_estimated in (("received", False), ("accepted by the customer", True)):
+        seen.state_changes.add(
+            state=rules.CLOSED, time=to_timestamp(START), region="sichuan", reason=reason, estimated=is_estimated
+        )
+    print_history(seen, "sichuan")
+    out = capsys.readouterr().out
+    assert "closed (received)" in out
+    assert "closed (accepted by the customer; the time is an estimate)" in out
+
+
 def minutes(shown: str) -> int:
     days, _, clock = shown.rpartition(" d ")
     hour, _, minute = clock.partition(":")

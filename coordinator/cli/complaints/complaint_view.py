@@ -145,7 +145,8 @@ def _left(left: timedelta | None) -> str:
 def _deadlines(history: ComplaintHistory) -> Iterator[tuple[str, str, str | Text]]:
     for each in history.deadlines:
         is_met = each.HasField("met_time")
-        late = is_met and from_timestamp(each.met_time) > from_timestamp(each.due)
+        is_estimated = any(change.estimated and change.time == each.met_time for change in history.state_changes)
+        late = is_met and not is_estimated and from_timestamp(each.met_time) > from_timestamp(each.due)
         met = Text(told_if_set(each.met_time) if is_met else "-", style="red" if late else "")
         yield told(DeadlineKind.Name(each.kind), "DEADLINE_KIND_"), told_if_set(each.due), met
 
@@ -163,10 +164,12 @@ def _happened(history: ComplaintHistory) -> Iterator[tuple[datetime, str, str]]:
         if not _at_filing(each):
             by = told(ClassifiedBy.Name(each.set_by), "CLASSIFIED_BY_")
             what = translated("classified as {category}: {by}", category=category_name(each.category), by=by)
-            yield from_timestamp(each.time), each.author, what
+            yield from_timestamp(each.time), region_name(each.author), what
     for change in history.state_changes:
-        state = told(ComplaintState.Name(change.state), _STATE)
-        yield from_timestamp(change.time), region_name(change.region), f"{state} ({translated(change.reason)})"
+        state, reason = told(ComplaintState.Name(change.state), _STATE), translated(change.reason)
+        if change.estimated:
+            reason = translated("{reason}; the time is an estimate", reason=reason)
+        yield from_timestamp(change.time), region_name(change.region), f"{state} ({reason})"
     for raised in history.escalations:
         trigger = told(EscalationTrigger.Name(raised.trigger), "ESCALATION_TRIGGER_")
         yield from_timestamp(raised.time), region_name(raised.region), f"L{raised.level}: {trigger}"

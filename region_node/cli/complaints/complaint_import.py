@@ -127,8 +127,8 @@ def import_file(
     names none and is not clear, for example OTHER; without it such a line is rejected), contact_number,
     location_region, area (urban or rural: the countryside has limits of its own), first_response_time, resolved_time,
     closed_time, ended_as (closed, withdrawn or rejected; closed where nothing is said), estimated_closed_time (of what
-    has ended_as and no closed_time, also `as: days_after_filing`; the complaint says that it is an estimate),
-    cause_code, resolution and rating. A field is a text for all lines, or says where it comes from:
+    has ended_as and no closed_time, also `as: days_after_filing`, at the latest now; the complaint says that it is an
+    estimate), cause_code, resolution and rating. A field is a text for all lines, or says where it comes from:
 
     \b
       {column: Name}                  the cell of that column

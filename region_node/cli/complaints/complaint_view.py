@@ -20,6 +20,7 @@ from gateway.api.region.v1.complaint_pb2 import (
     LedgerEntry,
     Remedy,
     RemedyState,
+    Resolution,
     ReturnReason,
     TimeReason,
     WorkItem,
@@ -286,7 +287,10 @@ def happened(complaint: Complaint) -> Iterator[tuple[datetime, str, str]]:
         if not _at_filing(each):
             by = word(ClassifiedBy.Name(each.set_by), "CLASSIFIED_BY_")
             told = translated("classified as {category}: {by}", category=category_name(each.category), by=by)
-            yield from_timestamp(each.time), each.author, told
+            yield from_timestamp(each.time), region_name(each.author), told
+    if proposed := _proposed(complaint.resolution):
+        # Before the states, of which it may share the instant: what was closed was proposed before.
+        yield from_timestamp(complaint.resolution.time), region_name(complaint.resolution.author), proposed
     for change in complaint.state_changes:
         reason = translated(change.reason)
         if change.estimated:
@@ -307,10 +311,16 @@ def happened(complaint: Complaint) -> Iterator[tuple[datetime, str, str]]:
         yield from_timestamp(attachment.time), attachment.author, attached
     for haste in complaint.expedites:
         yield from_timestamp(haste.time), f"{complaint.handling_region}/{haste.staff_id}", translated("haste asked for")
-    if complaint.HasField("resolution"):
-        resolution = complaint.resolution
-        told = translated("proposed ({cause}): {text}", cause=cause_name(resolution.cause_code), text=resolution.text)
-        yield from_timestamp(resolution.time), resolution.author, told
+
+
+def _proposed(resolution: Resolution) -> str:
+    """What was proposed; empty where nobody has, and where the system before has kept nothing of it."""
+    cause, text = cause_name(resolution.cause_code) if resolution.cause_code else "", resolution.text
+    if cause and text:
+        return translated("proposed ({cause}): {text}", cause=cause, text=text)
+    if cause:
+        return translated("proposed ({cause})", cause=cause)
+    return translated("proposed: {text}", text=text) if text else ""
 
 
 def _at_filing(setting: ComplaintClassification.Setting) -> bool:

@@ -161,12 +161,18 @@ class ImportReport(Generic[M, R]):
         return "\n".join(
             [
                 self._pace(),
-                translated("new: {count}", count=f"{self._created:,}"),
-                translated("there with the same content: {count}", count=f"{self._existing:,}"),
+                *self._taken(),
                 translated("rejected: {count}", count=f"{self.rejected:,}"),
                 *(f"  {reason} {count:,}" for reason, count in self._reasons.most_common()),
                 *(f"  {each}" for each in self._shown),
             ]
+        )
+
+    def _taken(self) -> Sequence[str]:
+        """What became of the lines that were not rejected, a line each."""
+        return (
+            translated("new: {count}", count=f"{self._created:,}"),
+            translated("there with the same content: {count}", count=f"{self._existing:,}"),
         )
 
     def _pace(self) -> str:

@@ -1,6 +1,7 @@
 """Which levels the complaints of a file would have reached, when, and why."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -118,9 +119,12 @@ class ReplayReport(ImportReport[ImportedComplaint, ImportComplaintsResponse]):
         click.echo()
 
     def plain(self) -> dict[str, object]:
-        """See ImportReport; with every level that was reached from 2 on, and the counts of all."""
+        """See ImportReport; with every level that was reached from 2 on, and the counts of all; nothing is stored."""
+        told = super().plain()
+        del told["created"], told["existing"]
         return {
-            **super().plain(),
+            **told,
+            "looked_at": self._created,
             "escalations": [
                 {
                     "line": each.row,
@@ -138,6 +142,10 @@ class ReplayReport(ImportReport[ImportedComplaint, ImportComplaintsResponse]):
                 for (category, month, level), count in sorted(self._levels.items())
             ],
         }
+
+    def _taken(self) -> Sequence[str]:
+        """See ImportReport: nothing is stored, so nothing is new."""
+        return (translated("looked at: {count}", count=f"{self._created:,}"),)
 
 
 def _level(level: int) -> str:

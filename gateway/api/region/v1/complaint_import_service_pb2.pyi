@@ -114,7 +114,7 @@ class ImportedComplaint(_message.Message):
     ended_as: _complaint_pb2.ComplaintState.ValueType
     """How it ended: unset or closed, cancelled where the customer withdrew it, rejected where it was no complaint. Of the last two nothing was resolved. Only of what was closed."""
     closed_time_estimated: _builtins.bool
-    """Whether the closing time is an estimate, because the old system has kept none; the complaint says so of its state changes. Only of what was closed."""
+    """Whether the closing time is an estimate, because the old system has kept none; the complaint says so of its state changes. An estimate of a time to come stands for now, in a replay for `as_of`. Only of what was closed."""
     category_otherwise: _builtins.str
     """The category of a line that names none and whose words do not speak clearly for one; empty where such a line is rejected."""
     @_builtins.property
