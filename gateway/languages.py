@@ -14,6 +14,7 @@ import click
 
 from gateway.api.types.v1.types_pb2 import LocalizedText
 from gateway.errors import Refused, reason_name, text
+from gateway.help_wrapping import HelpContext
 from gateway.nearest import nearest, suggested
 from gateway.visible_output import visible_output
 
@@ -107,6 +108,7 @@ class SpeakingGroup(click.Group):
     when it is asked for, so that nobody who calls one waits for all.
     """
 
+    context_class = HelpContext
     texts: Path
     places: Mapping[str, str]
     options: Sequence[Callable[[], click.Option]]
@@ -276,7 +278,9 @@ def _offer_choices(group: click.Command) -> None:
 
 
 def _add_options(group: click.Command, options: Sequence[Callable[[], click.Option]]) -> None:
+    """Gives each command what all commands have: these options, and a help that is folded by what is seen."""
     for command in commands(group):
+        command.context_class = HelpContext
         known = {parameter.name for parameter in command.params}
         command.params += [each for each in (make() for make in options) if each.name not in known]
 

@@ -1,7 +1,9 @@
 """Commands speak English or Chinese, as asked, and complete in the shell."""
 
 import ast
+import gettext
 import json
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -16,7 +18,18 @@ from coordinator.cli.main import main as coordinator
 from deploy import texts
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
-from gateway.languages import LANGUAGES, VARIABLE, SpeakingGroup, asked_language, commands, refusal, speaking
+from gateway.help_wrapping import columns, folded
+from gateway.languages import (
+    LANGUAGES,
+    VARIABLE,
+    SpeakingGroup,
+    asked_language,
+    commands,
+    help_texts,
+    helped,
+    refusal,
+    speaking,
+)
 from gateway.words import word
 from region_node.cli.main import main as region_node
 
@@ -230,6 +243,44 @@ def test_every_command_has_a_help_with_an_example(program: str) -> None:
     for command in commands(PROGRAMS[program].whole()):
         if not isinstance(command, click.Group):
             assert "Example" in (command.help or ""), command.name
+
+
+IDENTIFIER = re.compile(r"[A-Za-z0-9_.-]+")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("width", [40, 63, 78])
+def test_a_folded_help_keeps_its_identifiers_whole_and_its_lines_within_the_width(language: str, width: int) -> None:
+    wrong = []
+    for told in help_paragraphs()[language]:
+        lines = folded(told, width)
+        pieces = [piece for line in lines for piece in IDENTIFIER.findall(line)]
+        wrong += [told] if pieces != IDENTIFIER.findall(told) else []
+        wrong += [line for line in lines if columns(line) > width and " " in line.strip()]
+    assert not wrong, "\n".join(wrong)
+
+
+def help_paragraphs() -> dict[str, list[str]]:
+    """The paragraphs of all helps, in each language."""
+    found: dict[str, list[str]] = {language: [] for language in LANGUAGES}
+    for group in PROGRAMS.values():
+        written = [each.help or "" for each in helped(group.whole())]
+        paragraphs = [told for each in written for told in help_texts(each) if told]
+        for language, said_texts in found.items():
+            catalogue = gettext.translation("messages", str(group.texts), languages=[language], fallback=True)
+            said_texts += [catalogue.gettext(each) for each in paragraphs]
+    return found
+
+
+def test_the_chinese_help_of_an_import_names_its_fields_and_options_whole() -> None:
+    told = said("region-node", "complaints", "import", "--help", "--lang", "zh")
+    names = ["external_reference", "category", "first_response_time", "2026-11-01T09:00:00+08:00。"]
+    assert [name for name in names if name not in told] == []
+
+
+def test_no_line_of_a_folded_text_begins_with_a_closing_mark_or_ends_with_an_opening_one() -> None:
+    lines = folded("投诉（见上文）。" * 20, 30)
+    assert [line for line in lines if line[0] in "）。" or line[-1] == "（" or columns(line) > 30] == []
 
 
 ROOT = Path(__file__).parents[2]

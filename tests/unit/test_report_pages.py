@@ -2,8 +2,10 @@
 
 import itertools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from xml.etree.ElementTree import Element, fromstring
 
@@ -13,14 +15,18 @@ from coordinator.cli.complaints.report_style import STYLE
 from coordinator.cli.network import matrix_page
 from coordinator.oversight import figures
 from gateway.api.coordinator.v1 import path_service_pb2 as contract
+from gateway.api.coordinator.v1.complaint_oversight_service_pb2 import ComplaintDimension, ReportComplaintsResponse
+from gateway.api.types.v1.types_pb2 import LocalizedText
 from gateway.federation.files import load
-from tests.unit.test_complaint_report import MONTHS, report
+from gateway.languages import current_language, in_each_language
+from tests.unit.test_complaint_report import MONTHS, TEXTS, report
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 CAPTION = Caption("key", "title", "description")
 SHIPPED = load(Path(__file__).parents[2] / "deploy" / "federation")
-FONT, TABLE_FONT, BOLD = 13, 13.6, 1.12  # pixels, pixels, times as wide
-WINDOW, MARGIN, PADDING = 1200, 24, 7  # pixels
+FONT, BOLD, LINE = 13, 1.12, 1.5  # pixels, times as wide, times as high
+WINDOW, MARGIN = 1200, 24  # pixels
+DIMENSIONS = (figures.REGION, figures.DEPARTMENT, figures.CATEGORY, figures.MONTH)
 # Widths of DejaVu Sans, which is wide, in parts of its height; every other letter of a number is a digit.
 WIDTHS = {
     **dict.fromkeys("ijlI", 0.29),
@@ -68,32 +74,90 @@ def test_no_text_of_a_chart_lies_over_another_one_or_is_cut_off() -> None:
     assert not wrong, "\n".join(wrong)
 
 
+@dataclass(frozen=True)
+class Looks:
+    """How a table of a page is set, in pixels."""
+
+    font: float
+    padding: float
+    is_head_upright: bool
+    """Whether the titles of its figures stand, so that they are as wide as a line is high."""
+
+
+def looks(page: str, table: Element) -> Looks:
+    style = page[page.index("<style>") : page.index("</style>")]
+    kind = table.attrib.get("class", "")
+    font, padding = r"^table \{.*?font-size: ([.\d]+)rem", r"^caption .*th, td \{ padding: \d+px (\d+)px"
+    if kind == "heat":
+        font, padding = r"^\.heat \{ font-size: ([.\d]+)rem", r"\.heat td \{ padding: \d+px (\d+)px"
+    spoken = "" if '<html lang="zh' in page else r"(?::lang\(en\))?"
+    upright = re.search(rf"\.{kind} thead th(?::not\(\.name\))?{spoken} \{{ writing-mode: vertical", style)
+    return Looks(16 * _number(font, style), _number(padding, style), bool(kind) and upright is not None)
+
+
+def _number(pattern: str, style: str) -> float:
+    found = re.search(pattern, style, re.MULTILINE)
+    assert found is not None, pattern
+    return float(found[1])
+
+
 def foldable(cell: Element) -> bool:
     """Whether the style of the page lets the text of a cell go on in a next line."""
     folded = re.search(r"th\[scope=row\], \.words \{ white-space: normal; \}", STYLE)
     is_head = cell.attrib.get("scope") == "col"  # whose titles always may
-    return is_head or (folded is not None and ("scope" in cell.attrib or cell.attrib.get("class") == "words"))
+    named = "scope" in cell.attrib and cell.attrib.get("class") != "whole"
+    return is_head or (folded is not None and (named or cell.attrib.get("class") == "words"))
 
 
-def least_width(table: Element) -> float:
+def least_width(table: Element, seen: Looks) -> float:
     """How wide a table is at least, in pixels."""
     rows = [list(row) for row in table.iter("tr")]
     columns = zip(*rows, strict=True)
-    return sum(2 * PADDING + max(map(_least, cells)) for cells in columns)
+    return sum(2 * seen.padding + max(_least(each, seen) for each in cells) for cells in columns)
 
 
-def _least(cell: Element) -> float:
+def _least(cell: Element, seen: Looks) -> float:
     told, times = cell.text or "", BOLD if cell.tag == "th" else 1.0
-    words: Sequence[str] = re.split("[ -]", told) if foldable(cell) else [told]
-    return times * max(width(each, TABLE_FONT) for each in words)
+    if seen.is_head_upright and cell.attrib.get("scope") == "col" and cell.attrib.get("class") != "name":
+        return LINE * seen.font
+    # A line of Chinese may end behind each letter.
+    words: Sequence[str] = re.split("[ -]|(?<=[\u4e00-\u9fff])", told) if foldable(cell) else [told]
+    return times * max(width(each, seen.font) for each in words)
 
 
 def tables(page: str) -> Iterator[Element]:
-    for each in re.findall(r"<table>.*?</table>", page, re.DOTALL):
+    for each in re.findall(r"<table.*?</table>", page, re.DOTALL):
         yield fromstring(each)
 
 
-def test_every_column_of_a_page_is_seen_in_a_window_of_1200_pixels() -> None:
+def longest(names: Sequence[LocalizedText]) -> LocalizedText:
+    """The name whose English words and whose Chinese letters take the most room, of all names together."""
+    return LocalizedText(
+        en=max((word for each in names for word in each.en.split()), key=width) + " and more",
+        zh_cn=max((each.zh_cn for each in names), key=len),
+    )
+
+
+def busy_report(*by: ComplaintDimension.ValueType) -> ReportComplaintsResponse:
+    """A report with the longest names that are shipped, and with the figures of a large country."""
+    told = report(*by)
+    region = longest([each.name for each in SHIPPED.regions])
+    departments = [each.name for category in SHIPPED.complaint_categories for each in category.departments]
+    for named in told.regions:
+        named.name.CopyFrom(region)
+    for category in told.categories:
+        category.name.CopyFrom(longest([each.name for each in SHIPPED.complaint_categories]))
+    for row in (row for table in told.tables for row in table.rows):
+        row.department.CopyFrom(longest(departments))
+        row.complaints, row.resolved, row.repeats, row.reopened, row.ratings = 45_678, 34_567, 2_345, 1_234, 2_345
+        row.in_time, row.timed, row.rating_sum, row.first_contact = 34_567, 34_567, 9_999, 34_567
+        row.customers = 1_234_567
+        row.reached[:] = [45_678, 45_678, 1_234, 1_234, 123, 12]
+    return told
+
+
+def busy_matrix(language: str) -> contract.GetPathMatrixResponse:
+    """The matrix of all regions that are shipped, each pair with a long way."""
     sites = ["harbin", "changchun", "shenyang", "tianjin", "shijiazhuang", "taiyuan", "xian", "lanzhou", "urumqi"]
     hops = [contract.PathHop(start=one, end=other) for one, other in itertools.pairwise(sites)]
     quality = contract.PathQuality(delay_us=123_456, delay_variation_us=12_345, loss_ppb=12_345_678)
@@ -101,10 +165,38 @@ def test_every_column_of_a_page_is_seen_in_a_window_of_1200_pixels() -> None:
     best = contract.NetworkPath(hops=hops, quality=quality, budget=budget)
     shared = ["shijiazhuang-taiyuan-1", "lanzhou-urumqi-1", "changchun-shenyang-1"]
     paths = contract.SitePaths(best=best, alternative=best, shared_links=shared)
-    pair = contract.RegionPaths(start="Heilongjiang", end="Inner Mongolia", paths=paths)
-    matrix = contract.GetPathMatrixResponse(pairs=[pair])
-    pages = [matrix_page.page(matrix, quality_class, NOW, "en") for quality_class in ("", "nr-5qi-1")]
-    pages += [report_page.page(report(by), MONTHS, NOW, "en") for by in (figures.CATEGORY, figures.REGION)]
-    wide = [least_width(each) for page in pages for each in tables(page)]
-    assert len(wide) >= len(pages)
-    assert max(wide) <= WINDOW - 2 * MARGIN
+    names = [each.name.zh_cn if language == "zh" else each.name.en for each in SHIPPED.regions]
+    pairs = itertools.combinations(names, 2)
+    return contract.GetPathMatrixResponse(
+        pairs=[contract.RegionPaths(start=start, end=end, paths=paths) for start, end in pairs]
+    )
+
+
+def busy_pages() -> Iterator[tuple[str, str]]:
+    """Each page that is written as HTML, at its fullest and in each language, and what it is."""
+    pages: dict[str, Callable[[], str]] = {}
+    for quality_class in ("", "nr-5qi-1"):
+        pages[f"matrix {quality_class}"] = partial(_matrix_page, quality_class)
+    for many in range(len(DIMENSIONS) + 1):
+        for by in itertools.combinations(DIMENSIONS, many):
+            pages[f"by {[ComplaintDimension.Name(each) for each in by]}"] = partial(_report_page, by)
+    for name, page in pages.items():
+        for language, told in in_each_language(TEXTS, page).items():
+            yield f"{name} in {language}", told
+
+
+def _matrix_page(quality_class: str) -> str:
+    language = current_language()
+    return matrix_page.page(busy_matrix(language), quality_class, NOW, language)
+
+
+def _report_page(by: Sequence[ComplaintDimension.ValueType]) -> str:
+    return report_page.page(busy_report(*by), MONTHS, NOW, current_language())
+
+
+def test_every_column_of_a_page_is_seen_in_a_window_of_1200_pixels() -> None:
+    wide = [(name, least_width(each, looks(page, each))) for name, page in busy_pages() for each in tables(page)]
+    assert len(wide) >= 2 * (2 * 2 + 2 ** len(DIMENSIONS))
+    room = WINDOW - 2 * MARGIN
+    wrong = [f"{name}: {least:.0f} of {room} pixels" for name, least in wide if least > room]
+    assert not wrong, "\n".join(wrong)

@@ -172,7 +172,8 @@ def _table(body: Element, table: ComplaintTable, report: ReportComplaintsRespons
     names = len(table.by)
     title = translated("By {dimensions}", dimensions=", ".join(titles[:names])) if names else translated("All together")
     holder = SubElement(body, "div", {"class": "scroll", "tabindex": "0", "role": "region", "aria-label": title})
-    told = SubElement(holder, "table")
+    # Beside several columns of names there is no room for titles that lie flat, where words are long.
+    told = SubElement(holder, "table", {"class": "dense"} if names > 1 else {})
     add(told, "caption", title)
     head = SubElement(SubElement(told, "thead"), "tr")
     for number, each in enumerate(titles):
@@ -180,8 +181,10 @@ def _table(body: Element, table: ComplaintTable, report: ReportComplaintsRespons
     rest = SubElement(told, "tbody")
     for row in rows:
         line = SubElement(rest, "tr")
-        for number, cell in enumerate(row):
-            add(line, "th" if number < names else "td", cell, {"scope": "row"} if number < names else {})
+        for dimension, cell in zip(table.by, row, strict=False):
+            add(line, "th", cell, {"scope": "row", **({"class": "whole"} if dimension == _MONTH else {})})
+        for cell in row[names:]:
+            add(line, "td", cell)
 
 
 def _explain(body: Element) -> None:

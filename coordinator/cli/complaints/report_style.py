@@ -31,10 +31,13 @@ svg text { fill: var(--text); font-size: 13px; } .grid { stroke: var(--edge); st
 .key { display: flex; flex-wrap: wrap; gap: 4px 18px; list-style: none; margin: 8px 0 0; padding: 0; font-size: .9rem; }
 .key svg { display: inline-block; width: 12px; height: 12px; margin-right: 6px; vertical-align: -1px; }
 .scroll { overflow-x: auto; margin-bottom: 28px; } .scroll:focus-visible { outline: 2px solid var(--c0); }
-table { border-collapse: collapse; width: 100%; font-size: .85rem; font-variant-numeric: tabular-nums; }
-caption { text-align: left; padding: 0 0 6px; } th, td { padding: 6px 7px; text-align: right; white-space: nowrap; }
+table { border-collapse: collapse; width: 100%; font-size: .8rem; font-variant-numeric: tabular-nums; }
+caption { text-align: left; padding: 0 0 6px; } th, td { padding: 6px 4px; text-align: right; white-space: nowrap; }
 th[scope=row], thead th.name, .words { text-align: left; } th[scope=row], .words { white-space: normal; }
+th.whole { white-space: nowrap; }
 thead th { border-bottom: 2px solid var(--edge); white-space: normal; vertical-align: bottom; }
+.dense thead th:not(.name):lang(en) { writing-mode: vertical-rl; transform: rotate(180deg); vertical-align: top;
+  text-align: left; white-space: nowrap; }
 tbody tr:nth-child(odd) { background: var(--card); } dt { font-weight: 600; } dd { margin: 0 0 8px; }
 @media print { body { max-width: none; padding: 0; } figure, tr { break-inside: avoid; } }
 """

@@ -15,8 +15,9 @@ from gateway.times import told_time
 _STEPS = 8  # of colour, from the least delay to the most
 _HEAT = """
 .heat { font-size: .72rem; width: auto; } .heat th, .heat td { padding: 3px 5px; text-align: center; }
-.heat thead th { writing-mode: vertical-rl; transform: rotate(180deg); vertical-align: top; white-space: nowrap; }
-.heat th { white-space: nowrap; }
+.heat thead th { writing-mode: vertical-rl; white-space: nowrap; }
+.heat thead th:lang(en) { transform: rotate(180deg); vertical-align: top; }
+.heat th { white-space: nowrap; } th[scope=row] { word-break: keep-all; }
 .heat td { min-width: 2.4em; border: 1px solid var(--back); } .heat td.over { outline: 2px solid var(--c5);
   outline-offset: -2px; font-weight: 700; } .heat td.none { color: var(--c5); font-weight: 700; }
 """
