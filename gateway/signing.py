@@ -3,7 +3,7 @@
 The domain keeps a signature of one purpose from serving another. What is signed is never serialised again.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -11,7 +11,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -60,19 +60,23 @@ def _signed(domain: bytes, content: bytes) -> bytes:
 class _Accepted:
     """A signing certificate that was verified once."""
 
-    pem: bytes
     certificate: x509.Certificate
     issuer: x509.Certificate
     key: Ed25519PublicKey
 
+    @property
+    def pem(self) -> bytes:
+        """The certificate encoded anew: no byte around it, and none that a reader skips, is kept."""
+        return self.certificate.public_bytes(Encoding.PEM)
 
-@dataclass
-class _Newest:
-    """The certificate of a region that was accepted last, and all that have its time of issue, which has seconds."""
+    @property
+    def order(self) -> tuple[datetime, int, bytes]:
+        """Which certificate of a region is newer: all readers agree, whatever order they saw them in.
 
-    issued: datetime
-    pem: bytes
-    accepted: set[bytes]
+        A time of issue has seconds. In the same second the serial number decides, and then all that was signed.
+        """
+        signed = self.certificate.tbs_certificate_bytes
+        return self.certificate.not_valid_before_utc, self.certificate.serial_number, signed
 
 
 class TrustedKeys:
@@ -88,31 +92,42 @@ class TrustedKeys:
                 raise ValueError(f"the certificate of {certificate.subject.rfc4514_string()} is no authority's")
         self._federation = federation
         self._accepted: dict[str, tuple[_Accepted, ...]] = {}
-        self._newest: dict[str, _Newest] = {}
+        self._newest: dict[str, _Accepted] = {}
 
-    def accept(self, region: str, pem: bytes, now: datetime) -> None:
-        """Verifies a region's signing certificate (PEM) and trusts its key from here on.
+    def accept(
+        self, region: str, pem: bytes, now: datetime, *, before_change: Callable[[], None] | None = None
+    ) -> bytes:
+        """Verifies a region's signing certificate (PEM), trusts its key from here on, and returns its own PEM alone.
 
-        Cheap for a certificate accepted before. `now` is aware. Times of issue only go forward: who shows a region's
-        former certificate changes nothing. Raises Refused(REQUEST_INVALID), and trusts nothing new, unless the
-        authority issued it to exactly this region for an Ed25519 key, it is in force, and none was accepted that was
-        issued later.
+        Certificates are the same if the authority signed the same, whatever stands around them. `now` is aware.
+        Certificates only go forward: by their time of issue, in the same second by their serial number. Who shows a
+        region's former certificate changes nothing. `before_change` is called before another one becomes the newest,
+        and what it raises prevents that. Raises Refused(REQUEST_INVALID), and trusts nothing new, unless this is one
+        certificate, the authority issued it to exactly this region for an Ed25519 key, it is in force, and no newer
+        one was accepted.
         """
         known = self._accepted.get(region, ())
-        found = next((each for each in known if each.pem == pem), None)
+        newest = self._newest.get(region)
         try:
-            accepted = found or self._verified(region, pem)
+            certificate = _only_certificate(pem)
+            found = next((each for each in known if _are_same(each.certificate, certificate)), None)
+            accepted = found or self._verified(region, certificate)
             if not _is_valid(accepted, now):
                 raise ValueError("it or its authority's certificate has expired or is not valid yet")
-            if found is None:
-                self._go_forward(region, accepted)
+            if found is None and newest is not None and accepted.order < newest.order:
+                raise ValueError("another one was accepted that was issued later, or then with a higher serial number")
         except (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.InvalidVersion) as error:
             raise Refused(Reason.REASON_REQUEST_INVALID, field="signing_certificate", problem=str(error)) from error
+        if newest is None or accepted.order > newest.order:
+            if before_change is not None:
+                before_change()
+            self._newest[region] = accepted
         kept = [each for each in known if _is_valid(each, now)]
         self._accepted[region] = tuple(kept if found else [accepted, *kept])[:_KEYS_PER_REGION]
+        return accepted.pem
 
     def newest(self, region: str) -> bytes | None:
-        """The certificate (PEM) of a region that was accepted last, though it may have run out since; None for none."""
+        """The newest certificate (PEM) of a region, though it may have run out since; None for none."""
         newest = self._newest.get(region)
         return None if newest is None else newest.pem
 
@@ -126,18 +141,7 @@ class TrustedKeys:
         signed = _signed(domain, content)
         return any(_is_signature(accepted.key, signature, signed) for accepted in self._accepted.get(region, ()))
 
-    def _go_forward(self, region: str, accepted: _Accepted) -> None:
-        issued, newest = accepted.certificate.not_valid_before_utc, self._newest.get(region)
-        if newest is None or issued > newest.issued:
-            self._newest[region] = _Newest(issued, accepted.pem, {accepted.pem})
-            return
-        if issued < newest.issued or accepted.pem in newest.accepted:
-            raise ValueError("another one was accepted that was issued later")
-        newest.accepted.add(accepted.pem)
-        newest.pem = accepted.pem
-
-    def _verified(self, region: str, pem: bytes) -> _Accepted:
-        certificate = x509.load_pem_x509_certificate(pem)
+    def _verified(self, region: str, certificate: x509.Certificate) -> _Accepted:
         issuer = next((each for each in self._authorities if _issued(each, certificate)), None)
         if issuer is None:
             raise ValueError("not issued by the authority of the federation")
@@ -148,7 +152,19 @@ class TrustedKeys:
         key = certificate.public_key()
         if not isinstance(key, Ed25519PublicKey):
             raise ValueError("the key is not an Ed25519 key")
-        return _Accepted(pem, certificate, issuer, key)
+        return _Accepted(certificate, issuer, key)
+
+
+def _only_certificate(pem: bytes) -> x509.Certificate:
+    found = x509.load_pem_x509_certificates(pem)
+    if len(found) != 1:
+        raise ValueError(f"there are {len(found)} certificates, not one")
+    return found[0]
+
+
+def _are_same(one: x509.Certificate, other: x509.Certificate) -> bool:
+    """By what the authority signed: its signature itself can be written in two ways (ECDSA)."""
+    return one.tbs_certificate_bytes == other.tbs_certificate_bytes
 
 
 def _is_signature(key: Ed25519PublicKey, signature: bytes, signed: bytes) -> bool:

@@ -1,7 +1,6 @@
 """AuditService: walks the federation's audit chains, for administrators."""
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ import grpc
 
 from coordinator.auditing.rules import MOST_SEQUENCES, compare, take_part
 from coordinator.membership.members import CurrentMembers
+from coordinator.membership.registered import trust_registered
 from coordinator.membership.rules import require_configured, require_reachable
 from coordinator.registry.port import Registry
 from coordinator.routing.channels import RegionChannels
@@ -91,7 +91,7 @@ class AuditService(AuditServiceServicer):
         asked = list(regions)
         seen: dict[str, list[Sighting]] = {region: [] for region in asked}
         for region in asked:
-            self._trust(region)
+            trust_registered(self._ports.registry, self._ports.keys, region, self._ports.clock.now())
             kept = await self._ports.registry.audit_head(region)
             if kept is not None:
                 head = AuditHead(sequence=kept.head.sequence, hash=kept.head.hash, signature=kept.signature)
@@ -102,12 +102,6 @@ class AuditService(AuditServiceServicer):
                 for each in answer.heads:
                     self._add(seen, each.region, Sighting(witness=f"region/{witness}", head=each.head, time=each.time))
         return seen
-
-    def _trust(self, region: str) -> None:
-        """Trusts the key of a region that has joined at another coordinator."""
-        certificate = self._ports.registry.snapshot().facts(region).signing_certificate
-        with contextlib.suppress(Refused):
-            self._ports.keys.accept(region, certificate, self._ports.clock.now())
 
     def _add(self, seen: dict[str, list[Sighting]], region: str, sighting: Sighting) -> None:
         """Adds what the region itself has signed: nobody can be accused by a head that somebody made up."""

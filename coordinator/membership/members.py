@@ -1,7 +1,7 @@
 """The regions of the configuration as messages."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from google.protobuf.duration_pb2 import Duration
 
@@ -10,6 +10,7 @@ from coordinator.registry.port import Registry, Snapshot
 from gateway.api.federation.v1.federation_pb2 import Member, MemberState
 from gateway.clock import to_timestamp
 
+_LOGGED = 3  # endpoints of a region in one line
 _log = logging.getLogger(__name__)
 
 
@@ -68,13 +69,24 @@ class CurrentMembers:
         self._snapshot = self._registry.snapshot()
         before, self._members = self._members, members_of(self._snapshot)
         for region, member in self._members.items():
-            if region in before and _shown(before[region]) != _shown(member):
-                _log.info("%s is now %s", region, _shown(member))
+            if region in before and (changed := _changed(before[region], member)):
+                _log.info("%s %s", region, changed)
         for listener in self._listeners:
             listener(self._members)
 
 
-def _shown(member: Member) -> str:
-    """How a region stands, for the log."""
-    state = MemberState.Name(member.state).removeprefix("MEMBER_STATE_").lower()
-    return f"{state} at {', '.join(member.endpoints)}" if member.endpoints else state
+def _changed(before: Member, after: Member) -> str:
+    """How a region stands otherwise than before, for the log; empty where it stands as before."""
+    changes = []
+    if after.state != before.state:
+        changes.append(f"is now {MemberState.Name(after.state).removeprefix('MEMBER_STATE_').lower()}")
+    if came := sorted(set(after.endpoints) - set(before.endpoints)):
+        changes.append(f"has come at {_shown(came)}")
+    if went := sorted(set(before.endpoints) - set(after.endpoints)):
+        changes.append(f"has gone at {_shown(went)}")
+    return ", ".join(changes)
+
+
+def _shown(endpoints: Sequence[str]) -> str:
+    shown = ", ".join(endpoints[:_LOGGED])
+    return shown if len(endpoints) <= _LOGGED else f"{shown} and {len(endpoints) - _LOGGED} more"

@@ -22,13 +22,13 @@ class Heartbeat:
     clock_error: timedelta
     """Its clock minus the coordinator's."""
     signing_certificate: bytes
-    """PEM, verified."""
+    """Verified, the PEM as encoded anew; empty of one whose region has a newer one."""
     sealing_key: SealingKey = field(default_factory=SealingKey)
     """What batches for the region are to be sealed to, verified; empty of one that told none."""
 
     def brings_news_after(self, known: "Heartbeat | None") -> bool:
         """Whether the process is new, or tells another certificate or key than it did before."""
-        if known is None or known.signing_certificate != self.signing_certificate:
+        if known is None or self.signing_certificate not in (b"", known.signing_certificate):
             return True
         return known.sealing_key.key != self.sealing_key.key
 
@@ -65,12 +65,15 @@ class RegionFacts:
 
         While certificates or keys are replaced, the processes of a region differ.
         """
-        if heartbeat.signing_certificate == self.signing_certificate and (
-            heartbeat.sealing_key.key in (b"", self.sealing_key.key)
-        ):
+        certificate = heartbeat.signing_certificate or self.signing_certificate
+        if certificate == self.signing_certificate and not self.is_sealed_otherwise_by(heartbeat):
             return replace(self, ever_joined=True)
         told = heartbeat.sealing_key if heartbeat.sealing_key.key else self.sealing_key
-        return replace(self, ever_joined=True, signing_certificate=heartbeat.signing_certificate, sealing_key=told)
+        return replace(self, ever_joined=True, signing_certificate=certificate, sealing_key=told)
+
+    def is_sealed_otherwise_by(self, heartbeat: Heartbeat) -> bool:
+        """Whether a process tells another sealing key than the one that counts."""
+        return heartbeat.sealing_key.key not in (b"", self.sealing_key.key)
 
     def change_since(self, before: "RegionFacts | None") -> str:
         """What the audit chain calls it that this follows after `before`."""

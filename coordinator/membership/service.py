@@ -5,7 +5,7 @@ import contextlib
 import logging
 import re
 from collections.abc import AsyncIterator, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import grpc
@@ -13,6 +13,7 @@ from google.protobuf.duration_pb2 import Duration
 
 from coordinator.membership.members import CurrentMembers, member_of, members_of
 from coordinator.membership.presence import Presence
+from coordinator.membership.registered import trust_registered
 from coordinator.membership.rules import Heartbeat, require_configured, require_not_suspended
 from coordinator.registry.port import Registry, Replica
 from gateway.api.coordinator.v1 import administration_pb2
@@ -39,6 +40,9 @@ WATCHES_PER_REGION = 2 * ENDPOINTS_PER_REGION  # a process that connects anew ma
 # Heartbeats of a region in one interval, and new endpoints of it in so many seconds: twice what all its processes need.
 _BURST = 2 * ENDPOINTS_PER_REGION
 _NEWCOMERS_SECONDS = 60.0
+# Each change of a region's certificate or sealing key is an audit row and goes to every node. People make them.
+KEY_CHANGES = 16  # at once
+_KEY_CHANGES_PER_HOUR = 6
 _LARGEST_SEQUENCE = 2**63 - 1
 _CERTIFICATE_BYTES = 16 * 1024  # it travels to every node with every change
 _NOTE_LENGTH = 256
@@ -70,6 +74,7 @@ class FederationService(FederationServiceServicer):
         self._wrong_clocks: dict[str, frozenset[str]] = {}
         self._heartbeats = Rate(_BURST, _BURST / ports.interval.total_seconds())
         self._newcomers = Rate(_BURST, _BURST / _NEWCOMERS_SECONDS)
+        self._key_changes = Rate(KEY_CHANGES, _KEY_CHANGES_PER_HOUR / 3600)
         self._closed = False
         ports.members.on_change(lambda _: self._wake())
 
@@ -84,13 +89,14 @@ class FederationService(FederationServiceServicer):
         self._require_configured(region)
         self._require_rate(self._heartbeats, region)
         heartbeat = _heartbeat(request, now)
-        self._ports.keys.accept(region, request.signing_certificate, now)
+        heartbeat = replace(heartbeat, signing_certificate=self._accepted(region, request, now))
         self._require_own_sealing_key(region, request)
         head = self._verified_head(region, request, now)
         if request.leaving:
             await self._ports.registry.leave(region, heartbeat.endpoint)
         else:
             self._require_room(region, heartbeat.endpoint)
+            self._require_calm_sealing(region, heartbeat)
             await self._ports.registry.beat(region, heartbeat)
             await self._notice_oddities(region, heartbeat)
         if head is not None:
@@ -196,6 +202,27 @@ class FederationService(FederationServiceServicer):
     def _require_rate(self, rate: Rate, region: str) -> None:
         if not rate.allows(region, asyncio.get_running_loop().time()):
             raise Refused(Reason.REASON_HEARTBEATS_TOO_MANY, region=region)
+
+    def _accepted(self, region: str, request: federation_pb2.JoinRequest, now: datetime) -> bytes:
+        """The certificate that a heartbeat tells, as `Heartbeat` has it. Raises Refused for one that is not valid."""
+        keys, known = self._ports.keys, self._ports.registry.snapshot().facts(region).signing_certificate
+        # The region may have joined at another coordinator, or before this one was started.
+        trust_registered(self._ports.registry, keys, region, now)
+        told = keys.accept(
+            region,
+            request.signing_certificate,
+            now,
+            before_change=lambda: self._require_rate(self._key_changes, region),
+        )
+        newest = keys.newest(region)
+        if not known:
+            return newest or told
+        return told if told == newest else b""
+
+    def _require_calm_sealing(self, region: str, heartbeat: Heartbeat) -> None:
+        facts = self._ports.registry.snapshot().facts(region)
+        if facts.is_sealed_otherwise_by(heartbeat) and heartbeat.brings_news_after(facts.live.get(heartbeat.endpoint)):
+            self._require_rate(self._key_changes, region)
 
     def _require_own_sealing_key(self, region: str, request: federation_pb2.JoinRequest) -> None:
         told = request.sealing_key

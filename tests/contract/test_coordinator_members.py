@@ -9,7 +9,7 @@ from pathlib import Path
 import grpc
 import pytest
 
-from coordinator.membership.service import ENDPOINTS_PER_REGION, WATCHES_PER_REGION
+from coordinator.membership.service import ENDPOINTS_PER_REGION, KEY_CHANGES, WATCHES_PER_REGION
 from gateway.api.coordinator.v1.administration_pb2 import ReinstateRegionRequest, SuspendRegionRequest
 from gateway.api.coordinator.v1.administration_pb2_grpc import MembershipServiceStub
 from gateway.api.coordinator.v1.case_service_pb2 import TellCaseRequest
@@ -22,9 +22,12 @@ from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.federation.v1.federation_pb2 import MemberState
 from gateway.channels import invoke
 from gateway.errors import Refused, from_rpc_error, reason_name
+from gateway.identity import parse
+from gateway.sealing_keys import published
 from tests.contract.coordinators import (
     ADMIN,
     PATIENCE_S,
+    RegionKeys,
     Watching,
     federation,
     join_request,
@@ -34,7 +37,8 @@ from tests.contract.coordinators import (
     run,
     told,
 )
-from tests.contract.small_federation import CLOCK, CONFIGURATION, Certificates
+from tests.contract.small_federation import CLOCK, CONFIGURATION, FEDERATION, HOUR, NOW, Certificates
+from tests.keys import region_keys
 
 
 @pytest.fixture(name="certificates")
@@ -121,6 +125,106 @@ def test_a_region_that_invents_processes_and_revisions_fills_neither_chain_nor_l
     with caplog.at_level(logging.INFO):
         run(scenario())
     assert 0 < len([each for each in caplog.records if "clock of sichuan" in each.message]) <= 2 * ENDPOINTS_PER_REGION
+
+
+def test_a_region_that_writes_around_its_certificate_changes_nothing_and_its_honest_process_stays(
+    certificates: Certificates, data: Path
+) -> None:
+    async def scenario() -> None:
+        sichuan = keys_of(certificates, "sichuan")
+        async with federation(certificates, data) as it:
+            await it.apply()
+            await it.join(sichuan)
+            before = it.audit_rows()
+            request = join_request(sichuan, "127.0.0.1:9999")
+            for number in range(ENDPOINTS_PER_REGION):
+                request.signing_certificate = sichuan.certificate + b"# %d\n" % number
+                await it.join(sichuan, request)
+            assert it.audit_rows() == before
+            assert (await it.member("sichuan")).signing_certificate == sichuan.certificate
+            await it.join(sichuan)
+            request.signing_certificate = sichuan.certificate + certificates.authority.certificate_pem
+            assert await refused(it.join(sichuan, request)) == "REQUEST_INVALID"
+
+    run(scenario())
+
+
+def succession(certificates: Certificates, count: int) -> list[RegionKeys]:
+    """What Sichuan signs with, each certificate issued a second after the one before it."""
+    who = parse(f"spiffe://{FEDERATION}/region/sichuan", FEDERATION)
+    times = [NOW - HOUR + timedelta(seconds=number) for number in range(count)]
+    return [RegionKeys("sichuan", certificates.authority.issue(who, each, NOW + HOUR)) for each in times]
+
+
+def test_a_region_with_many_certificates_and_sealing_keys_fills_no_chain_and_its_present_one_still_joins(
+    certificates: Certificates, data: Path
+) -> None:
+    async def scenario() -> None:
+        several, sealing = succession(certificates, KEY_CHANGES), region_keys("sichuan").set
+        async with federation(certificates, data) as it:
+            await it.apply()
+            before, outcomes = len(it.audit_rows()), Counter[str]()
+            for each in several:
+                sealing = sealing.rotated()
+                request = join_request(each)
+                request.sealing_key.CopyFrom(published(sealing, each.signer, CLOCK.now()))
+                outcomes[await outcome(it.join(each, request))] += 1
+            assert outcomes["HEARTBEATS_TOO_MANY"] >= KEY_CHANGES // 3
+            assert len(it.audit_rows()) - before <= KEY_CHANGES
+            counting = await it.member("sichuan")
+            (present,) = [each for each in several if each.certificate == counting.signing_certificate]
+            request = join_request(present, "127.0.0.1:9999")
+            request.sealing_key.CopyFrom(counting.sealing_key)
+            await it.join(present, request)
+            assert "127.0.0.1:9999" in (await it.member("sichuan")).endpoints
+
+    run(scenario())
+
+
+def test_processes_that_sign_by_the_former_and_by_the_present_certificate_stay_and_the_present_one_counts(
+    certificates: Certificates, data: Path
+) -> None:
+    async def scenario() -> None:
+        former, present = succession(certificates, 2)
+        async with federation(certificates, data) as it:
+            await it.apply()
+            for each in (former, present):
+                await it.join(each)
+            before = it.audit_rows()
+            for _ in range(ENDPOINTS_PER_REGION // 2):
+                for each in (former, present):
+                    await it.join(each)
+            await it.join(former, join_request(former, "127.0.0.1:9999"))
+            assert it.audit_rows() == before
+            assert (await it.member("sichuan")).signing_certificate == present.certificate
+        async with federation(certificates, data) as it:
+            assert await refused(it.join(former)) == "REQUEST_INVALID", "it was known before the restart"
+            await it.join(present)
+
+    run(scenario())
+
+
+def test_the_log_tells_of_a_region_only_what_has_changed(
+    certificates: Certificates, data: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scenario() -> None:
+        sichuan = keys_of(certificates, "sichuan")
+        async with federation(certificates, data) as it:
+            await it.apply()
+            for number in range(3):
+                await it.join(sichuan, join_request(sichuan, f"127.0.0.1:{7001 + number}"))
+            request = join_request(sichuan, "127.0.0.1:7002")
+            request.leaving = True
+            await it.join(sichuan, request)
+
+    with caplog.at_level(logging.INFO):
+        run(scenario())
+    assert [each.message for each in caplog.records if each.message.startswith("sichuan ")] == [
+        "sichuan is now joined, has come at 127.0.0.1:7001",
+        "sichuan has come at 127.0.0.1:7002",
+        "sichuan has come at 127.0.0.1:7003",
+        "sichuan has gone at 127.0.0.1:7002",
+    ]
 
 
 def test_leaving_says_nothing_of_a_process_that_was_not_there(

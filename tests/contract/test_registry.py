@@ -272,6 +272,8 @@ def test_the_certificate_that_came_last_counts_and_is_kept(opened: Registries) -
             await registry.beat("sichuan", heartbeat(certificate=b"new"))
             assert registry.snapshot().facts("sichuan").signing_certificate == b"new"
             assert seen
+            await registry.beat("sichuan", heartbeat("127.0.0.1:2", certificate=b""))
+            assert registry.snapshot().facts("sichuan").signing_certificate == b"new", "one without takes none away"
         async with opened() as registry:
             assert registry.snapshot().facts("sichuan").signing_certificate == b"new"
 

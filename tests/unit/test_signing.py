@@ -1,5 +1,6 @@
 """Signatures of regions, and whose keys are trusted."""
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,6 +10,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,6 +24,7 @@ from gateway.signing import AUDIT_HEAD, ENVELOPE, RECEIPT, Signer, TrustedKeys
 FEDERATION = "demo.example"
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
+P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 CONTENT = b"the exact bytes that travelled"
 
 
@@ -44,6 +47,12 @@ def nobody_trusted_yet(authority: Authority) -> TrustedKeys:
 
 def signing(authority: Authority, who: Identity = SICHUAN, after: timedelta = timedelta(0)) -> Issued:
     return authority.issue_signing(who, NOW - DAY + after, NOW + DAY)
+
+
+def succession(authority: Authority, count: int, apart: timedelta = timedelta(seconds=1)) -> list[Issued]:
+    """Certificates of Sichuan, the oldest first: of those of the same second the one with the lower serial number."""
+    issued = [signing(authority, after=number * apart) for number in range(count)]
+    return sorted(issued, key=lambda each: (each.certificate.not_valid_before_utc, each.certificate.serial_number))
 
 
 def signer(issued: Issued) -> Signer:
@@ -119,7 +128,7 @@ def test_a_region_without_an_accepted_key_signs_nothing(authority: Authority, tr
 def test_what_was_signed_before_a_rotation_still_verifies_but_not_what_is_older(
     authority: Authority, trusted: TrustedKeys
 ) -> None:
-    keys = [signing(authority) for _ in range(3)]
+    keys = succession(authority, 3)
     signatures = [signer(each).sign(ENVELOPE, CONTENT) for each in keys]
     for each in keys:
         trusted.accept("sichuan", each.certificate_pem, NOW)
@@ -130,14 +139,14 @@ def test_what_was_signed_before_a_rotation_still_verifies_but_not_what_is_older(
 def test_a_former_certificate_that_is_shown_again_changes_nothing(
     authority: Authority, trusted: TrustedKeys, apart: timedelta
 ) -> None:
-    keys = [signing(authority, after=number * apart) for number in range(3)]
+    keys = succession(authority, 3, apart)
     signatures = [signer(each).sign(ENVELOPE, CONTENT) for each in keys]
     for each in keys:
         trusted.accept("sichuan", each.certificate_pem, NOW)
     assert "issued later" in refused(trusted, keys[0].certificate_pem)
     trusted.accept("sichuan", keys[1].certificate_pem, NOW)
     assert trusted.newest("sichuan") == keys[2].certificate_pem
-    last = signing(authority, after=3 * apart)
+    last = signing(authority, after=3 * apart + timedelta(seconds=1))
     trusted.accept("sichuan", last.certificate_pem, NOW)
     assert [trusted.verify("sichuan", ENVELOPE, CONTENT, each) for each in signatures] == [False, False, True]
 
@@ -152,8 +161,90 @@ def test_a_former_certificate_is_not_trusted_once_the_newest_has_run_out(
     assert "issued later" in refused(trusted, former.certificate_pem, NOW + 2 * DAY)
 
 
+def test_of_two_certificates_of_one_second_all_trust_the_same_one_as_newest_whichever_they_saw_first(
+    authority: Authority,
+) -> None:
+    former, present = succession(authority, 2, timedelta(0))
+    one, other = (TrustedKeys(authority.certificate_pem, FEDERATION) for _ in range(2))
+    for each in (former, present, former, present):
+        one.accept("sichuan", each.certificate_pem, NOW)
+    other.accept("sichuan", present.certificate_pem, NOW)
+    assert "issued later" in refused(other, former.certificate_pem)
+    assert [each.newest("sichuan") for each in (one, other)] == [present.certificate_pem] * 2
+
+
+def test_the_newest_certificate_is_trusted_again_after_the_clock_was_ahead_for_a_while(
+    authority: Authority, trusted: TrustedKeys
+) -> None:
+    issued = signing(authority)
+    trusted.accept("sichuan", issued.certificate_pem, NOW)
+    trusted.expire(NOW + 2 * DAY)
+    trusted.accept("sichuan", issued.certificate_pem, NOW)
+    assert trusted.verify("sichuan", ENVELOPE, CONTENT, signer(issued).sign(ENVELOPE, CONTENT))
+
+
+def variants(pem: bytes) -> list[bytes]:
+    """The same certificate as it can be written otherwise."""
+    der = x509.load_pem_x509_certificate(pem).public_bytes(Encoding.DER)
+    # ECDSA: (r, n - s) is a signature of the same content, too.
+    signature = x509.load_pem_x509_certificate(pem).signature
+    r, s = decode_dss_signature(signature)
+    other = encode_dss_signature(r, P256_ORDER - s)
+    body = der[4 : -len(signature) - 3] + bytes([3, len(other) + 1, 0]) + other
+    twin = x509.load_der_x509_certificate(b"\x30\x82" + len(body).to_bytes(2, "big") + body)
+    assert twin.signature != signature
+    around = [b"# %d\n" % number for number in range(8)]
+    return [
+        *(pem + each for each in around),
+        *(each + pem for each in around),
+        pem.replace(b"\n", b"\r\n"),
+        twin.public_bytes(Encoding.PEM),
+    ]
+
+
+def test_a_certificate_is_the_same_one_whatever_stands_around_it(authority: Authority, trusted: TrustedKeys) -> None:
+    former, present = succession(authority, 2)
+    changes = Counter[str]()
+    for each in (former, present):
+        trusted.accept("sichuan", each.certificate_pem, NOW)
+    for each in (present, former):
+        for variant in variants(each.certificate_pem):
+            told = trusted.accept("sichuan", variant, NOW, before_change=lambda: changes.update(["change"]))
+            assert told == each.certificate_pem
+    assert not changes
+    assert trusted.newest("sichuan") == present.certificate_pem
+    for each in (former, present):
+        assert trusted.verify("sichuan", ENVELOPE, CONTENT, signer(each).sign(ENVELOPE, CONTENT))
+    again = TrustedKeys(authority.certificate_pem, FEDERATION)
+    assert again.accept("sichuan", variants(present.certificate_pem)[0], NOW) == present.certificate_pem
+    assert again.newest("sichuan") == present.certificate_pem
+
+
+def test_several_certificates_in_one_are_refused(authority: Authority, trusted: TrustedKeys) -> None:
+    pem = signing(authority).certificate_pem
+    for each in (pem + pem, pem + authority.certificate_pem):
+        assert "2 certificates" in refused(trusted, each)
+
+
+def test_a_change_that_is_not_allowed_leaves_the_trusted_keys_in_force(
+    authority: Authority, trusted: TrustedKeys
+) -> None:
+    former, present, another = succession(authority, 3)
+    for each in (former, present):
+        trusted.accept("sichuan", each.certificate_pem, NOW)
+
+    def too_many() -> None:
+        raise Refused(Reason.REASON_HEARTBEATS_TOO_MANY, region="sichuan")
+
+    with pytest.raises(Refused):
+        trusted.accept("sichuan", another.certificate_pem, NOW, before_change=too_many)
+    assert trusted.newest("sichuan") == present.certificate_pem
+    signed = [signer(each).sign(ENVELOPE, CONTENT) for each in (former, present, another)]
+    assert [trusted.verify("sichuan", ENVELOPE, CONTENT, each) for each in signed] == [True, True, False]
+
+
 def test_accepting_one_certificate_again_and_again_drops_no_other(authority: Authority, trusted: TrustedKeys) -> None:
-    former, present = signing(authority), signing(authority)
+    former, present = succession(authority, 2)
     for each in (former, present, present, present):
         trusted.accept("sichuan", each.certificate_pem, NOW)
     assert trusted.verify("sichuan", ENVELOPE, CONTENT, signer(former).sign(ENVELOPE, CONTENT))
@@ -172,8 +263,8 @@ def test_a_key_whose_certificate_has_run_out_is_forgotten(authority: Authority, 
 def test_the_keys_of_two_authorities_are_trusted_while_one_replaces_the_other(authority: Authority) -> None:
     fresh = Authority.create(FEDERATION, NOW - DAY, NOW + 90 * DAY)
     trusted = TrustedKeys(authority.certificate_pem + fresh.certificate_pem, FEDERATION)
-    for issuer in (authority, fresh):
-        issued = signing(issuer)
+    for number, issuer in enumerate((authority, fresh)):
+        issued = signing(issuer, after=number * timedelta(seconds=1))
         trusted.accept("sichuan", issued.certificate_pem, NOW)
         assert trusted.verify("sichuan", ENVELOPE, CONTENT, signer(issued).sign(ENVELOPE, CONTENT))
 

@@ -130,7 +130,7 @@ class JoinRequest(_message.Message):
     endpoint: _builtins.str
     """Where coordinators reach this process: `host:port`."""
     signing_certificate: _builtins.bytes
-    """The certificate (PEM) of the region's Ed25519 signing key, issued by the federation's authority."""
+    """The certificate (PEM) of the region's Ed25519 signing key, issued by the federation's authority: exactly one."""
     federation_revision: _builtins.int
     """The configuration revision that the node works by."""
     leaving: _builtins.bool

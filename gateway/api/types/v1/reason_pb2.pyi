@@ -386,7 +386,7 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     REASON_SUPPORT_ENTRY_NOT_FOUND: _Reason.ValueType  # 255
     """Look at what the registry of this region has."""
     REASON_HEARTBEATS_TOO_MANY: _Reason.ValueType  # 256
-    """A region says that it lives, or names new processes, far more often than all of them need. Wait for an interval."""
+    """A region says that it lives, names new processes or changes its keys, far more often than it needs. Wait."""
     REASON_STREAM_NUMBER_REUSED: _Reason.ValueType  # 257
     """Number what is new after the last one that was acknowledged; a system that begins anew names another source."""
     REASON_USAGE_RECORDED_OTHERWISE: _Reason.ValueType  # 258
@@ -768,7 +768,7 @@ REASON_SUPPORT_LINK_NOT_OF_SERVICE: Reason.ValueType  # 254
 REASON_SUPPORT_ENTRY_NOT_FOUND: Reason.ValueType  # 255
 """Look at what the registry of this region has."""
 REASON_HEARTBEATS_TOO_MANY: Reason.ValueType  # 256
-"""A region says that it lives, or names new processes, far more often than all of them need. Wait for an interval."""
+"""A region says that it lives, names new processes or changes its keys, far more often than it needs. Wait."""
 REASON_STREAM_NUMBER_REUSED: Reason.ValueType  # 257
 """Number what is new after the last one that was acknowledged; a system that begins anew names another source."""
 REASON_USAGE_RECORDED_OTHERWISE: Reason.ValueType  # 258
