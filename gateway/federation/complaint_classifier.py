@@ -73,7 +73,8 @@ class Classifier:
     ) -> Proposal:
         """The likeliest category, where it has at least that confidence and that lead over the next; both 0 to 1.
 
-        One of `critical` needs a second indication as well: it wakes people at once, and one word is said in anger.
+        One of `critical` needs a second indication as well, so that one states a fact: it wakes people at once, and
+        anger has many words.
         """
         ranked = self.candidates(text)
         next_best = ranked[1].confidence if len(ranked) > 1 else 0.0
@@ -120,13 +121,19 @@ def _together(words: Sequence[ComplaintWord]) -> float:
 
 
 def _indications(words: Iterable[ComplaintWord]) -> int:
-    """How many different things words say: of those that hold one another, as `leak*` and `leaked`, one counts."""
+    """How many different things words say: of those that hold one another, as `leak*` and `leaked`, one counts, and of
+    all rhetoric one."""
     counted: list[str] = []
-    for word in words:
+    rhetoric = 0
+    for word in sorted(words, key=lambda each: each.rhetoric):
         letters = word.text.rstrip("*")
-        if not any(letters in each or each in letters for each in counted):
+        if any(letters in each or each in letters for each in counted):
+            continue
+        if word.rhetoric:
+            rhetoric = 1
+        else:
             counted.append(letters)
-    return len(counted)
+    return len(counted) + rhetoric
 
 
 def _weightiest(words: Iterable[ComplaintWord]) -> tuple[ComplaintWord, ...]:

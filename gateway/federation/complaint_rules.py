@@ -63,7 +63,7 @@ def complaints_problems(configuration: Configuration) -> Iterator[str]:
         yield from _policy_problems(policies)
     yield from _cause_problems(configuration.resolution_causes)
     if configuration.HasField("complaint_words"):
-        yield from _words_problems(configuration.complaint_words, {category.code for category in categories})
+        yield from _words_problems(configuration.complaint_words, categories)
 
 
 def _category_problems(category: ComplaintCategory, currencies: Mapping[str, str], cap: TimeLimit) -> Iterator[str]:
@@ -145,15 +145,23 @@ def _share_problems(path: str, policy: Policy) -> Iterator[str]:
         yield f"{path}.stricter: must be STRICTER_HIGHER: a region may only ask for more"
 
 
-def _words_problems(words: contract.ComplaintWords, categories: Collection[str]) -> Iterator[str]:
+def _words_problems(words: contract.ComplaintWords, categories: Collection[ComplaintCategory]) -> Iterator[str]:
+    severities = {category.code: category.severity for category in categories}
     for name in ("doubt", "spread"):
         if not 1 <= getattr(words, name) <= _MOST_TENTHS:
             yield f"complaint_words.{name}: must be 1 to {_MOST_TENTHS}"
     yield from twice("complaint_words.categories", (each.category for each in words.categories))
     for each in words.categories:
         path = f"complaint_words.categories[{each.category}]"
-        if each.category not in categories:
+        if each.category not in severities:
             yield f"{path}.category: unknown category {each.category!r}"
+        elif severities[each.category] == contract.COMPLAINT_SEVERITY_S1:
+            if all(word.rhetoric for word in each.words):
+                yield f"{path}.words: none states a fact, so a critical category would never be proposed"
+        else:
+            for word in each.words:
+                if word.rhetoric:
+                    yield f"{path}.words[{word.text}].rhetoric: only the words of a critical category are asked for it"
         yield from twice(f"{path}.words", (word.text for word in each.words))
         for word in each.words:
             yield from _word_problems(f"{path}.words[{word.text}]", word)

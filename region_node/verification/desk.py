@@ -25,6 +25,7 @@ from region_node.verification.rules import (
     KEY_BYTES,
     PASSWORD_COST,
     SALT_BYTES,
+    HashedPassword,
     hash_password,
     written_code,
 )
@@ -96,8 +97,9 @@ class VerificationDesk:
     async def _said(self, attempt: Attempt, request: api.VerifyRequest | api.ChangePasswordRequest) -> Said:
         if not request.password:
             return Said(request.code)
-        context, password = self._ports.context, request.password
-        held = await self._ports.store.read(lambda tx: operations.password_in_force(tx, context, attempt))
+        context, code, password = self._ports.context, request.code, request.password
+        decoy = HashedPassword(self._ports.source.randbytes(SALT_BYTES), self._ports.password_cost, b"")
+        held = await self._ports.store.read(lambda tx: operations.password_in_force(tx, context, attempt, code, decoy))
         if held is None:
             return Said(request.code, has_password=True)
         salt, cost = held.salt, held.cost

@@ -106,14 +106,19 @@ class Fresh:
     key: bytes = field(repr=False)
 
 
-def password_in_force(tx: Transaction, context: RegionContext, attempt: Attempt) -> HashedPassword | None:
-    """By what salt and cost a password that is said is to be hashed; None where that would be in vain.
+def password_in_force(
+    tx: Transaction, context: RegionContext, attempt: Attempt, code: str, decoy: HashedPassword
+) -> HashedPassword | None:
+    """By what salt and cost a password said with a code, or without, is to be hashed; None where neither is checked.
 
-    Raises Moved.
+    It is the decoy where there is no password: how long an answer takes says no more than the answer. Raises Moved.
     """
     line = _line(tx, context, attempt)
-    is_locked = rows.locked_until(tx, attempt.asker(tx)) > attempt.now
-    return None if is_locked or line is None else rows.find_password(tx, line.product_id)
+    if rows.locked_until(tx, attempt.asker(tx)) > attempt.now:
+        return None
+    if _is_guess(tx, attempt, code) and _is_rate_reached(tx, context, attempt):
+        return None
+    return (rows.find_password(tx, line.product_id) if line is not None else None) or decoy
 
 
 def begin_code(tx: Transaction, context: RegionContext, attempt: Attempt, fresh: Fresh) -> Sent | Refused:
@@ -142,16 +147,13 @@ def begin_code(tx: Transaction, context: RegionContext, attempt: Attempt, fresh:
 
 
 def _beyond_rate(tx: Transaction, context: RegionContext, attempt: Attempt) -> Refused | None:
-    """Counts a code that is asked for; the refusal where the operator, or its region, has asked for too many.
+    """Counts a code that is asked for, or a guess; the refusal where the operator, or its region, has had too many.
 
     The first refusal of an operator in a minute leaves a row in the audit chain: rows, too, cost room.
     """
-    regions, minute = (attempt.questioner.region, context.region), int(attempt.now.timestamp()) // 60
-    for asker, policy in (
-        (attempt.questioner.path, OPERATOR_RATE),
-        (f"region/{attempt.questioner.region}", REGION_RATE),
-    ):
-        most, asked = context.federation.figure(policy, regions), rows.codes_asked(tx, asker, minute)
+    minute = _minute(attempt)
+    for asker, most in _rates(context, attempt):
+        asked = rows.codes_asked(tx, asker, minute)
         if asked > most:
             return Refused(Reason.REASON_CODES_ASKED_TOO_OFTEN, most=str(most))
         rows.count_code(tx, asker, minute)
@@ -160,6 +162,21 @@ def _beyond_rate(tx: Transaction, context: RegionContext, attempt: Attempt) -> R
             attempt.note(tx, None, reason_name(refused.reason))
             return refused
     return None
+
+
+def _is_rate_reached(tx: Transaction, context: RegionContext, attempt: Attempt) -> bool:
+    return any(rows.codes_asked(tx, asker, _minute(attempt)) >= most for asker, most in _rates(context, attempt))
+
+
+def _rates(context: RegionContext, attempt: Attempt) -> list[tuple[str, int]]:
+    """Whose codes and guesses are counted together, and how many they may have in a minute."""
+    region = attempt.questioner.region
+    askers = ((attempt.questioner.path, OPERATOR_RATE), (f"region/{region}", REGION_RATE))
+    return [(asker, context.federation.figure(policy, (region, context.region))) for asker, policy in askers]
+
+
+def _minute(attempt: Attempt) -> int:
+    return int(attempt.now.timestamp()) // 60
 
 
 def code_not_sent(tx: Transaction, context: RegionContext, attempt: Attempt) -> None:
@@ -176,10 +193,12 @@ def verify(
 ) -> Sequence[Document] | Refused:
     """Checks what the customer said; gives the documents that attest it for this request alone. A code is used up.
 
-    Raises Moved; returns Refused with VERIFICATION_LOCKED, CODE_EXPIRED, PASSWORD_NOT_SET or VERIFICATION_FAILED,
-    whether or not the number is a customer's.
+    Raises Moved; returns Refused with CODES_ASKED_TOO_OFTEN, VERIFICATION_LOCKED, CODE_EXPIRED or VERIFICATION_FAILED,
+    whether or not the number is a customer's, and has a password.
     """
     line = _line(tx, context, attempt)
+    if _is_guess(tx, attempt, said.code) and (beyond := _beyond_rate(tx, context, attempt)) is not None:
+        return beyond
     refused = _judge(tx, context, attempt, line, said)
     if refused is not None:
         return _refused(tx, attempt, line, refused)
@@ -200,6 +219,8 @@ def change_password(
     with REQUEST_INVALID where only a code was said though a password is in force.
     """
     line = _line(tx, context, attempt)
+    if _is_guess(tx, attempt, said.code) and (beyond := _beyond_rate(tx, context, attempt)) is not None:
+        return beyond
     refused = _judge(tx, context, attempt, line, said)
     if line is None:
         return _refused(tx, attempt, line, refused or _count_failure(tx, context, attempt))
@@ -222,10 +243,16 @@ _CHANGED = LocalizedText(
 )
 
 
+def _is_guess(tx: Transaction, attempt: Attempt, code: str) -> bool:
+    """Whether what is said counts by itself: a code for this request was counted when it was asked for."""
+    known = rows.find_code(tx, attempt.asker(tx), attempt.now)
+    return not code or known is None or known.subject != attempt.subject
+
+
 def _judge(tx: Transaction, context: RegionContext, attempt: Attempt, line: Line | None, said: Said) -> Refused | None:
     """Whether what was said is right; what is wrong counts, and once too often locks the asker out.
 
-    What is said about a number of nobody is wrong in the same words.
+    What is said about a number of nobody, or as the password where none is set, is wrong in the same words.
     """
     asker = attempt.asker(tx)
     if (locked := rows.locked_until(tx, asker)) > attempt.now:
@@ -234,8 +261,6 @@ def _judge(tx: Transaction, context: RegionContext, attempt: Attempt, line: Line
     if said.code and (code is None or code.subject != attempt.subject):
         return Refused(Reason.REASON_CODE_EXPIRED)
     password = rows.find_password(tx, line.product_id) if line is not None else None
-    if said.has_password and password is None:
-        return Refused(Reason.REASON_PASSWORD_NOT_SET)
     is_right = line is not None
     if said.code:
         is_right &= _is_code(tx, attempt, code, said.code)

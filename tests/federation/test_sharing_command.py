@@ -114,7 +114,7 @@ async def test_a_refusal_is_an_answer_in_the_language_of_the_command(federation:
     assert (unknown.code, "PURPOSE_UNKNOWN" in unknown.err) == (1, True)
     wrong = await shell.begin("grants", number, "--verify", "password")
     told = await shell.ended(wrong, "123456\n")
-    assert (told.code, "PASSWORD_NOT_SET" in told.err) == (1, True)
+    assert (told.code, "VERIFICATION_FAILED" in told.err) == (1, True)
 
 
 async def test_an_empty_paper_is_a_mistake_and_no_code_is_sent_instead(

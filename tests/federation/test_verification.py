@@ -92,7 +92,7 @@ async def test_a_password_is_set_with_a_code_checked_and_changed(
 ) -> None:
     counter, number = Counter(federation, handling), await sichuan.new_customer()
     request_id = federation.next_id()
-    assert (await refusal(counter.verify(number, request_id, password=PASSWORD))).reason == "PASSWORD_NOT_SET"
+    assert (await refusal(counter.verify(number, request_id, password=PASSWORD))).reason == "VERIFICATION_FAILED"
     await counter.change_password(number, PASSWORD)
     (document,) = await counter.verify(number, request_id, password=PASSWORD)
     assert document.code == "PWD"
@@ -249,7 +249,7 @@ async def test_a_password_that_was_reset_is_gone_until_the_customer_sets_another
     order = await counter.submit(counter.request("PWD_RESET", number, papers=("ID_ORIG", "FACE")))
     assert order.state == COMPLETED
     assert not order.results
-    assert (await refusal(counter.verify(number, "R", password=PASSWORD))).reason == "PASSWORD_NOT_SET"
+    assert (await refusal(counter.verify(number, "R", password=PASSWORD))).reason == "VERIFICATION_FAILED"
     await counter.change_password(number, "314159")
     assert await counter.verify(number, "R", password="314159")
 
@@ -334,15 +334,32 @@ async def test_a_number_of_nobody_and_a_closed_line_are_answered_as_a_customer_i
         "CODE_SENT_RECENTLY",
         "VERIFICATION_FAILED",
         "CODE_EXPIRED",
-        "PASSWORD_NOT_SET",
         *["VERIFICATION_FAILED"] * 3,
-        *["VERIFICATION_LOCKED"] * 2,
+        *["VERIFICATION_LOCKED"] * 3,
     ]
     for number in (nobody, closed, restricted):
         assert await told_about(counter, number) == told
     assert [len(federation.texts(number)) for number in (customer, nobody, closed, restricted)] == [1, 0, 0, 0]
     unresolved = counter.receive_code(federation.next_number(""), "R")
     assert (await refusal(unresolved)).reason == "NUMBER_UNRESOLVED"
+
+
+@handled_anywhere
+async def test_a_guessed_password_tells_neither_who_is_a_customer_nor_who_has_a_password(
+    federation: Federation, sichuan: Counter, handling: str
+) -> None:
+    guard, nobody = Counter(federation, handling), federation.next_number("sichuan")
+    without, having = await sichuan.new_customer(), await sichuan.new_customer()
+    await sichuan.change_password(having, PASSWORD)
+    told: dict[str, list[tuple[str, str | None]]] = {}
+    for number in (having, without, nobody):
+        guesses = [await refusal(guard.verify(number, "R", password="000000")) for _ in range(6)]
+        told[number] = [(each.reason, each.parameters.get("left")) for each in guesses]
+    assert told[having] == [
+        *(("VERIFICATION_FAILED", str(left)) for left in (4, 3, 2, 1)),
+        *[("VERIFICATION_LOCKED", None)] * 2,
+    ]
+    assert told[having] == told[without] == told[nobody]
 
 
 async def test_who_guesses_is_locked_out_and_the_customer_goes_on_everywhere_else(

@@ -3,19 +3,24 @@
 from datetime import UTC, datetime, timedelta
 
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
+from gateway.errors import Refused, reason_name
 from region_node.requests import Questioner
-from region_node.verification.operations import Attempt, Fresh, Sent, begin_code
+from region_node.verification.operations import Attempt, Fresh, Said, Sent, begin_code, password_in_force, verify
+from region_node.verification.rules import HashedPassword
 from tests.unit.billing_scene import Books, books
 
 BEGAN = datetime(2030, 6, 15, 4, 0, 1, tzinfo=UTC)
 FRESH = Fresh("123456", bytes(32))
+DECOY = HashedPassword(bytes(16), 2, b"")
+
+
+def attempt(region: str, operator: str, number: int, now: datetime) -> Attempt:
+    return Attempt("Verify", Questioner(region, operator), f"r{number}", f"+86198510{number:05d}", "4711", now)
 
 
 def ask(node: Books, region: str, operator: str, number: int, now: datetime) -> str:
     """Empty where a code is on its way, else the most that may be asked for."""
-    asked = Attempt("SendCode", Questioner(region, operator), f"r{number}", f"+86198510{number:05d}", "4711", now)
-    answer = begin_code(node.tx, node.context, asked, FRESH)
+    answer = begin_code(node.tx, node.context, attempt(region, operator, number, now), FRESH)
     if isinstance(answer, Sent):
         return ""
     assert isinstance(answer, Refused)
@@ -42,3 +47,33 @@ def test_refusals_beyond_the_rate_write_nothing_after_the_first_one() -> None:
         before = node.rows("SELECT COUNT(*) FROM audit"), node.rows("SELECT SUM(codes) FROM code_rates")
         assert [ask(node, "henan", "spy", number, BEGAN) for number in range(61, 90)] == ["60"] * 29
         assert (node.rows("SELECT COUNT(*) FROM audit"), node.rows("SELECT SUM(codes) FROM code_rates")) == before
+
+
+def guess(node: Books, number: int, now: datetime, *, code: str = "", has_password: bool = True) -> str:
+    """What Henan's spy is told for a code, or a password, of nobody's number."""
+    asked = attempt("henan", "spy", number, now)
+    held = password_in_force(node.tx, node.context, asked, code, DECOY) if has_password else None
+    answer = verify(node.tx, node.context, asked, Said(code, has_password, held), bytes(32))
+    assert isinstance(answer, Refused)
+    is_hashed = "hashed" if held is not None else "not hashed"
+    return f"{reason_name(answer.reason)}, {is_hashed}"
+
+
+def test_who_tries_passwords_is_stopped_as_who_asks_for_codes_until_the_minute_is_over() -> None:
+    with books(BEGAN) as node:
+        assert [ask(node, "henan", "spy", number, BEGAN) for number in range(10)] == [""] * 10
+        told = [guess(node, number, BEGAN) for number in range(10, 63)]
+        assert told == [*["VERIFICATION_FAILED, hashed"] * 50, *["CODES_ASKED_TOO_OFTEN, not hashed"] * 3]
+        assert ask(node, "henan", "spy", 63, BEGAN) == "60", "codes and passwords are counted together"
+        never_sent = guess(node, 64, BEGAN, code="000000", has_password=False)
+        assert never_sent == "CODES_ASKED_TOO_OFTEN, not hashed"
+        assert guess(node, 65, BEGAN + timedelta(minutes=1)) == "VERIFICATION_FAILED, hashed"
+
+
+def test_a_code_that_was_asked_for_is_checked_though_the_minute_has_no_more_codes() -> None:
+    with books(BEGAN) as node:
+        for number in range(61):
+            ask(node, "henan", "spy", number, BEGAN)
+        for has_password, told in ((False, "not hashed"), (True, "hashed")):
+            found = guess(node, 7, BEGAN, code="000000", has_password=has_password)
+            assert found == f"VERIFICATION_FAILED, {told}"

@@ -6,7 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.api.federation.v1.configuration_pb2 import CategoryWords, ComplaintWord, ComplaintWords
+from gateway.api.federation.v1.configuration_pb2 import (
+    COMPLAINT_SEVERITY_S1,
+    CategoryWords,
+    ComplaintWord,
+    ComplaintWords,
+)
 from gateway.federation.catalogue import Federation
 from gateway.federation.complaint_classifier import Candidate, Classifier
 from gateway.federation.complaint_text import normal
@@ -264,6 +269,21 @@ def test_what_is_critical_is_proposed_by_two_indications_and_never_by_one() -> N
         assert (found.category, found.candidates[0].category) == (expected, "LEAK"), text
 
 
+def test_rhetoric_is_one_indication_together_and_a_fact_beside_it_the_second() -> None:
+    words = [ComplaintWord(text=text, weight=6, rhetoric=True) for text in ("thieves", "crook*", "骗子")]
+    words += [ComplaintWord(text=text, weight=6) for text in ("identity stolen", "转走")]
+    small = Classifier(ComplaintWords(doubt=10, spread=10, categories=[CategoryWords(category="F", words=words)]))
+    expected = {
+        "thieves, crooks, 骗子": "",
+        "identity stolen": "",
+        "thieves, identity stolen": "F",
+        "骗子，转走": "F",
+        "identity stolen, 转走": "F",
+    }
+    found = {text: small.propose(text, confidence=0.5, lead=0.5, critical={"F"}).category for text in expected}
+    assert found == expected
+
+
 def test_a_critical_category_is_not_proposed_for_what_is_said_in_anger() -> None:
     angry = (
         "This is fraud!",
@@ -273,9 +293,37 @@ def test_a_critical_category_is_not_proposed_for_what_is_said_in_anger() -> None
         "骗子公司，骗钱",
         "诈骗！网速慢成这样",
         "leaked",
+        "FRAUD!!! FRAUD!!! this company is a total fraud and scam, you thieves stole my money with that bill",
+        "Fraudsters! Total scam, crooks, thieves, con artists, rip off, I will call the police",
+        "you tricked me, I was scammed, defrauded, you stole my money",
+        "诈骗公司，骗子，电信诈骗，诈骗团伙，报警抓你们",
+        "你们就是骗子，骗了我，骗我的钱，强盗",
     )
     for text in angry:
         assert proposed(text) not in ("FRAUD", "PRIV_LEAK"), text
+
+
+def test_all_rhetoric_of_a_shipped_category_together_is_one_indication() -> None:
+    critical = {each.code for each in SHIPPED.complaint_categories if each.severity == COMPLAINT_SEVERITY_S1}
+    marked = [
+        (each.category, word.text.replace("*", "").replace("…", ""))
+        for each in SHIPPED.complaint_words.categories
+        for word in each.words
+        if word.rhetoric
+    ]
+    assert {category for category, _ in marked} <= critical
+    assert "FRAUD" not in {proposed(f"{one}。{other}") for _, one in marked for _, other in marked[::7]}
+    assert proposed("。".join(text for _, text in marked)) == ""
+
+
+def test_anger_about_a_bill_is_about_the_bill() -> None:
+    angry = (
+        "this is fraud, you charged me twice, give me my money back",
+        "crooks, you overcharged me, I want my money back",
+        "你们这是诈骗，多收了我的钱，还我钱",
+        "你们是骗子，重复扣费，把钱还给我",
+    )
+    assert {text: proposed(text) for text in angry} == dict.fromkeys(angry, "BILL_WRONG")
 
 
 def test_a_critical_category_is_proposed_where_something_has_happened() -> None:
@@ -283,6 +331,10 @@ def test_a_critical_category_is_proposed_where_something_has_happened() -> None:
         "fraud, unauthorised transactions of 3,000 on my account": "FRAUD",
         "I was scammed, the caller emptied my bank account": "FRAUD",
         "被冒充客服的人骗走两万块": "FRAUD",
+        "my identity was stolen and used for fraud with a sim card": "FRAUD",
+        "My identity was stolen, two lines were opened with it": "FRAUD",
+        "身份被盗了，有人拿我的身份证办卡去诈骗别人": "FRAUD",
+        "我被骗子骗走三万块": "FRAUD",
         "somebody leaked my data, strangers know my address": "PRIV_LEAK",
         "我的个人信息被你们泄露了": "PRIV_LEAK",
     }

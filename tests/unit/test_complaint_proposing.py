@@ -51,8 +51,16 @@ def test_the_same_text_gets_the_same_proposal_with_the_words_that_decided() -> N
     assert [each.set_by for each in first.settings] == [ClassifiedBy.CLASSIFIED_BY_WORDS]
 
 
-@pytest.mark.parametrize("text", ["This is fraud!", "你们这是诈骗！"])
-def test_one_angry_word_makes_no_complaint_critical(text: str) -> None:
+@pytest.mark.parametrize(
+    "text",
+    [
+        "This is fraud!",
+        "你们这是诈骗！",
+        "FRAUD!!! total fraud and scam, you thieves stole my money",
+        "骗子，骗我，骗了我",
+    ],
+)
+def test_angry_words_make_no_complaint_critical(text: str) -> None:
     found = classification(region(), filed(text), "sichuan", NOW)
     assert (category_set(found), found.candidates[0].category) == ("", "FRAUD"), "the desk sees what it might be"
 

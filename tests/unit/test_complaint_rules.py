@@ -98,8 +98,15 @@ def policy(name: str, **fields: object) -> Break:
     return change
 
 
-def word(text: str, weight: int = 3) -> Break:
-    return lambda c: c.complaint_words.categories[0].words.append(contract.ComplaintWord(text=text, weight=weight))
+def word(text: str, weight: int = 3, *, rhetoric: bool = False) -> Break:
+    added = contract.ComplaintWord(text=text, weight=weight, rhetoric=rhetoric)
+    return lambda c: c.complaint_words.categories[0].words.append(added)
+
+
+def every_word_is_rhetoric(configuration: Configuration, code: str) -> None:
+    for each in configuration.complaint_words.categories:
+        for known in each.words if each.category == code else ():
+            known.rhetoric = True
 
 
 def percent(value: int, unit: contract.Unit.ValueType = contract.UNIT_PERCENT) -> contract.Figure:
@@ -190,6 +197,11 @@ BROKEN: list[tuple[Break, str]] = [
     (word("isn't nice"), f"{WORDS}.words[isn't nice].text: write it as texts are read: 'isnt nice'"),
     (word("na*ty"), f"{WORDS}.words[na*ty].text: * may only stand at the end"),
     (word("凶*"), f"{WORDS}.words[凶*].text: * may only stand at the end"),
+    (word("凶", rhetoric=True), f"{WORDS}.words[凶].rhetoric: only the words of a critical category are asked for it"),
+    (
+        lambda c: every_word_is_rhetoric(c, "FRAUD"),
+        "complaint_words.categories[FRAUD].words: none states a fact",
+    ),
 ]
 
 
@@ -265,6 +277,7 @@ def test_a_difference_of_words_is_told_by_category_and_word() -> None:
     changed.CopyFrom(SHIPPED)
     word("新词", 4)(changed)
     assert difference(SHIPPED, changed) == [
+        Change("complaint_words.categories[SVC_ATTITUDE].words[新词].rhetoric", None, "false"),
         Change("complaint_words.categories[SVC_ATTITUDE].words[新词].text", None, "新词"),
         Change("complaint_words.categories[SVC_ATTITUDE].words[新词].weight", None, "4"),
     ]

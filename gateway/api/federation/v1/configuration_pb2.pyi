@@ -2121,19 +2121,23 @@ class ComplaintWord(_message.Message):
 
     TEXT_FIELD_NUMBER: _builtins.int
     WEIGHT_FIELD_NUMBER: _builtins.int
+    RHETORIC_FIELD_NUMBER: _builtins.int
     text: _builtins.str
     """In small letters and half width, for example `乱扣`. `…` stands for up to sixteen characters of the same clause; `*` at the end of an English word for any further letters."""
     weight: _builtins.int
     """How much it says, 1 to 9."""
+    rhetoric: _builtins.bool
+    """It states no fact: an insult, an accusation, a threat. All such words of a critical category together are one indication."""
     def __init__(
         self,
         *,
         text: _builtins.str = ...,
         weight: _builtins.int = ...,
+        rhetoric: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["text", b"text", "weight", b"weight"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["rhetoric", b"rhetoric", "text", b"text", "weight", b"weight"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -57,14 +57,14 @@ class VerificationServiceServicer:
     """
 
     def SendCode(self, request, context):
-        """Sends a one-time code to the customer's number. It opens the request with this id and no other; a new code ends the one before that the same region asked for. Of a number of nobody the answer is the same, and nothing is sent: nobody finds out by it who is a customer. How many codes an operator and its region may ask for in a minute say the policies `codes-of-an-operator` and `codes-of-a-region`.
+        """Sends a one-time code to the customer's number. It opens the request with this id and no other; a new code ends the one before that the same region asked for. Of a number of nobody the answer is the same, and nothing is sent: nobody finds out by it who is a customer. How many codes an operator and its region may ask for in a minute say the policies `codes-of-an-operator` and `codes-of-a-region`; a password that is checked, or a code that was not asked for, counts as one of them.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Verify(self, request, context):
-        """Checks a code, a service password, or both; a right code is used up, so that whoever lost the answer sends a new one; gives the documents to put into the request. After five failures within a quarter of an hour, the operator that asked is told nothing more about the number for half an hour; after twenty all of its region. The customer and everybody else go on. About a number of nobody everything is wrong, in the same words.
+        """Checks a code, a service password, or both; a right code is used up, so that whoever lost the answer sends a new one; gives the documents to put into the request. After five failures within a quarter of an hour, the operator that asked is told nothing more about the number for half an hour; after twenty all of its region. The customer and everybody else go on. About a number of nobody everything is wrong, in the same words and counted alike, and so is a password where none is set.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -17,9 +17,9 @@ class VerificationServiceStub:
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     SendCode: _aio.UnaryUnaryMultiCallable[_verification_service_pb2.SendCodeRequest, _verification_service_pb2.SendCodeResponse]
-    """Sends a one-time code to the customer's number. It opens the request with this id and no other; a new code ends the one before that the same region asked for. Of a number of nobody the answer is the same, and nothing is sent: nobody finds out by it who is a customer. How many codes an operator and its region may ask for in a minute say the policies `codes-of-an-operator` and `codes-of-a-region`."""
+    """Sends a one-time code to the customer's number. It opens the request with this id and no other; a new code ends the one before that the same region asked for. Of a number of nobody the answer is the same, and nothing is sent: nobody finds out by it who is a customer. How many codes an operator and its region may ask for in a minute say the policies `codes-of-an-operator` and `codes-of-a-region`; a password that is checked, or a code that was not asked for, counts as one of them."""
     Verify: _aio.UnaryUnaryMultiCallable[_verification_service_pb2.VerifyRequest, _verification_service_pb2.VerifyResponse]
-    """Checks a code, a service password, or both; a right code is used up, so that whoever lost the answer sends a new one; gives the documents to put into the request. After five failures within a quarter of an hour, the operator that asked is told nothing more about the number for half an hour; after twenty all of its region. The customer and everybody else go on. About a number of nobody everything is wrong, in the same words."""
+    """Checks a code, a service password, or both; a right code is used up, so that whoever lost the answer sends a new one; gives the documents to put into the request. After five failures within a quarter of an hour, the operator that asked is told nothing more about the number for half an hour; after twenty all of its region. The customer and everybody else go on. About a number of nobody everything is wrong, in the same words and counted alike, and so is a password where none is set."""
     ChangePassword: _aio.UnaryUnaryMultiCallable[_verification_service_pb2.ChangePasswordRequest, _verification_service_pb2.ChangePasswordResponse]
     """Changes the service password for one that the customer chose; needs the one in force, or a code where there is none, as after a reset."""
 
@@ -32,7 +32,7 @@ class VerificationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _verification_service_pb2.SendCodeRequest,
         context: _aio.ServicerContext[_verification_service_pb2.SendCodeRequest, _verification_service_pb2.SendCodeResponse],
     ) -> _abc.Awaitable[_verification_service_pb2.SendCodeResponse]:
-        """Sends a one-time code to the customer's number. It opens the request with this id and no other; a new code ends the one before that the same region asked for. Of a number of nobody the answer is the same, and nothing is sent: nobody finds out by it who is a customer. How many codes an operator and its region may ask for in a minute say the policies `codes-of-an-operator` and `codes-of-a-region`."""
+        """Sends a one-time code to the customer's number. It opens the request with this id and no other; a new code ends the one before that the same region asked for. Of a number of nobody the answer is the same, and nothing is sent: nobody finds out by it who is a customer. How many codes an operator and its region may ask for in a minute say the policies `codes-of-an-operator` and `codes-of-a-region`; a password that is checked, or a code that was not asked for, counts as one of them."""
 
     @_abc_1.abstractmethod
     def Verify(
@@ -40,7 +40,7 @@ class VerificationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _verification_service_pb2.VerifyRequest,
         context: _aio.ServicerContext[_verification_service_pb2.VerifyRequest, _verification_service_pb2.VerifyResponse],
     ) -> _abc.Awaitable[_verification_service_pb2.VerifyResponse]:
-        """Checks a code, a service password, or both; a right code is used up, so that whoever lost the answer sends a new one; gives the documents to put into the request. After five failures within a quarter of an hour, the operator that asked is told nothing more about the number for half an hour; after twenty all of its region. The customer and everybody else go on. About a number of nobody everything is wrong, in the same words."""
+        """Checks a code, a service password, or both; a right code is used up, so that whoever lost the answer sends a new one; gives the documents to put into the request. After five failures within a quarter of an hour, the operator that asked is told nothing more about the number for half an hour; after twenty all of its region. The customer and everybody else go on. About a number of nobody everything is wrong, in the same words and counted alike, and so is a password where none is set."""
 
     @_abc_1.abstractmethod
     def ChangePassword(
