@@ -403,6 +403,10 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Ask again in a minute; find out why so many codes are asked for."""
     REASON_AMOUNT_TOO_HIGH: _Reason.ValueType  # 264
     """Take less at a time, or split it."""
+    REASON_CALLS_TOO_MANY: _Reason.ValueType  # 270
+    """Wait until one of the calls ends, or end one, and call again; let one connection do one thing after the other."""
+    REASON_REQUEST_NOT_SENT: _Reason.ValueType  # 271
+    """Send the request as soon as the call is opened."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """The reasons. They are stable: programs may decide on them. They travel as the reason of google.rpc.ErrorInfo, without the prefix."""
@@ -785,6 +789,10 @@ REASON_CODES_ASKED_TOO_OFTEN: Reason.ValueType  # 263
 """Ask again in a minute; find out why so many codes are asked for."""
 REASON_AMOUNT_TOO_HIGH: Reason.ValueType  # 264
 """Take less at a time, or split it."""
+REASON_CALLS_TOO_MANY: Reason.ValueType  # 270
+"""Wait until one of the calls ends, or end one, and call again; let one connection do one thing after the other."""
+REASON_REQUEST_NOT_SENT: Reason.ValueType  # 271
+"""Send the request as soon as the call is opened."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final
