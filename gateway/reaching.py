@@ -110,8 +110,13 @@ class Server:
                 return None if _accepts(secured) else self._turned_away()
         except ssl.SSLCertVerificationError as error:
             return self._not_accepted(error.verify_code)
-        except (ssl.SSLError, TimeoutError) as error:
-            if isinstance(error, ssl.SSLError) and "ALERT" in (error.reason or ""):
+        except TimeoutError:
+            return Diagnosis(
+                translated("what listens there accepts connections and says nothing"),
+                translated("see whether the process hangs, or correct {address}", address=self.choices.endpoint),
+            )
+        except ssl.SSLError as error:
+            if "ALERT" in (error.reason or ""):
                 return self._turned_away()
             return Diagnosis(
                 translated("what listens there does not speak TLS"),

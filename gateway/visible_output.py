@@ -5,7 +5,7 @@ import io
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TextIO, cast
+from typing import BinaryIO, TextIO, cast
 
 from gateway.plain_text import visible
 
@@ -18,6 +18,11 @@ class VisibleStream:
         """See rich: where its consoles write. Those of `gateway.terminal` make texts visible by themselves."""
         self.encoding = stream.encoding
         self.errors = stream.errors
+
+    @property
+    def buffer(self) -> BinaryIO:
+        """See io. Bytes are what programs take, as the names that a shell completes by: they pass as they are."""
+        return self.rich_proxied_file.buffer
 
     def writable(self) -> bool:
         """See io."""

@@ -12,13 +12,13 @@ from datetime import datetime, timedelta
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from coordinator.problems import rules
-from coordinator.problems.correlation import Cluster, correlate, is_problem
+from coordinator.problems.correlation import Cluster, correlate, is_problem, speaking
 from coordinator.problems.elements import element_message, element_of, observed, region_of
 from coordinator.problems.topology import Element, Kind, Topology, services_down
 from coordinator.registry.problem_port import Book, Decision
 from gateway.api.coordinator.v1 import problem_service_pb2 as contract
 from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent, Problem
-from gateway.api.federation.v1.problem_pb2 import ProblemHeader
+from gateway.api.federation.v1.problem_pb2 import PerceivedSeverity, ProblemHeader
 from gateway.clock import from_microseconds, from_timestamp, to_microseconds
 from gateway.federation.network import NetworkRegistry
 from gateway.federation.problems import is_cause_known
@@ -47,7 +47,7 @@ def correlated(book: Book, view: View) -> list[Problem]:
     events = [
         each for each in _present(book) if each.id not in taken and (each.id in kept or not _is_settled(each, view.now))
     ]
-    window = view.window // timedelta(microseconds=1)
+    window = _microseconds(view.window)
     clusters = correlate((observed(each) for each in events), view.topology, window)
     homes = _homes(clusters, going_on)
     drafts: dict[str, ProblemHeader] = {}
@@ -171,7 +171,8 @@ def _new_id(cluster: Cluster, known: Iterable[str]) -> str:
 
 def _header(name: str, cluster: Cluster, members: Sequence[NetworkEvent], view: View) -> ProblemHeader:
     """How a problem stands, but for its version and services."""
-    is_open = [each for each in members if not each.HasField("clear_time")]
+    is_open = [each for each in members if _is_open(each)]
+    spoken = _speaking(cluster.cause, members, view)
     header = ProblemHeader(
         id=name,
         state=rules.IN_PROGRESS if is_open else rules.RESOLVED,
@@ -179,28 +180,45 @@ def _header(name: str, cluster: Cluster, members: Sequence[NetworkEvent], view: 
         confidence=cluster.confidence,
         parent=_parent(cluster.cause, members).id,
         children=sorted(each.id for each in members),
-        severity=min(each.severity for each in is_open or members),
+        severity=_severity(spoken, is_open),
         start_time=min((each.raise_time for each in members), key=_instant),
     )
     if not is_open:
         header.end_time.CopyFrom(max((each.clear_time for each in members), key=_instant))
-    _set_condition(header, members)
+    _set_condition(header, spoken)
     owner = region_of(view.network, cluster.cause)
     regions = {rules.telling_region(each.id) for each in members} | ({owner} if owner else set())
     header.regions.extend(sorted(regions))
     return header
 
 
-def _set_condition(header: ProblemHeader, members: Sequence[NetworkEvent]) -> None:
-    """Whether it is down or degraded, and in what time something of it was down."""
-    header.condition = max(
-        (rules.condition_of(each) for each in members if not each.HasField("clear_time")), default=rules.NO_CONDITION
-    ) or max(map(rules.condition_of, members))
-    down = [each for each in members if rules.condition_of(each) == rules.DOWN]
+def _speaking(cause: Element, members: Sequence[NetworkEvent], view: View) -> list[NetworkEvent]:
+    """The members that say how bad the cause is."""
+    found = speaking(cause, [observed(each) for each in members], view.topology, _microseconds(view.window))
+    names = {each.id for each in found}
+    return [each for each in members if each.id in names]
+
+
+def _severity(spoken: Sequence[NetworkEvent], is_open: Sequence[NetworkEvent]) -> PerceivedSeverity.ValueType:
+    """The worst of what says how bad the cause is. Once that is over, a customer's own line alone is a small matter."""
+    going_on = [each.severity for each in spoken if _is_open(each)]
+    rest = (max(each.severity, rules.MINOR) if each.of_one_line else each.severity for each in is_open)
+    return min(going_on, default=None) or min(rest, default=None) or min(each.severity for each in spoken)
+
+
+def _set_condition(header: ProblemHeader, spoken: Sequence[NetworkEvent]) -> None:
+    """Whether the cause is down or degraded, and in what time it was down. It is down no more once all that says so is
+    over, though something else of the problem goes on."""
+    going_on = [rules.condition_of(each) for each in spoken if _is_open(each)]
+    worst = max(map(rules.condition_of, spoken))
+    if header.state == rules.IN_PROGRESS and not going_on:
+        worst = min(worst, rules.DEGRADED)
+    header.condition = max(going_on, default=rules.NO_CONDITION) or worst
+    down = [each for each in spoken if rules.condition_of(each) == rules.DOWN]
     if not down:
         return
     header.down_start_time.CopyFrom(min((each.raise_time for each in down), key=_instant))
-    if all(each.HasField("clear_time") for each in down):
+    if not any(map(_is_open, down)):
         header.down_end_time.CopyFrom(max((each.clear_time for each in down), key=_instant))
 
 
@@ -292,6 +310,10 @@ def _changed(drafts: Mapping[str, ProblemHeader], book: Book) -> Iterable[Proble
             problem.CopyFrom(before)
         problem.header.CopyFrom(header)
         yield problem
+
+
+def _microseconds(duration: timedelta) -> int:
+    return duration // timedelta(microseconds=1)
 
 
 def _instant(timestamp: Timestamp) -> int:

@@ -64,10 +64,28 @@ def is_problem(events: Sequence[Observed], window: int) -> bool:
     """
     is_alone = len(events) == 1 and not events[0].is_fault
     grave = [each for each in events if each.severity in (_CRITICAL, _MAJOR)]
-    lines = sorted(each.raised for each in grave if each.is_of_one_line)
-    if not any(last - first <= window for first, last in zip(lines, lines[_SEVERAL - 1 :], strict=False)):
+    if _several_at(grave, window) is None:
         grave = [each for each in grave if not each.is_of_one_line]
     return (bool(grave) and not is_alone) or any(each.severity == _CRITICAL for each in grave)
+
+
+def _several_at(events: Iterable[Observed], window: int) -> int | None:
+    """When as many customers as make a problem had reported of their own lines within a window."""
+    lines = sorted(each.raised for each in events if each.is_of_one_line and each.severity in (_CRITICAL, _MAJOR))
+    several = zip(lines, lines[_SEVERAL - 1 :], strict=False)
+    return next((last for first, last in several if last - first <= window), None)
+
+
+def speaking(cause: Element, events: Sequence[Observed], topology: Topology, window: int) -> list[Observed]:
+    """The events that say how bad a cause is: those that name it, where they are enough to claim it.
+
+    Else these are all that count as evidence. What customers report of their own lines says so only where nothing else
+    does. `events` are those of the cause in the order of time, `window` is in microseconds.
+    """
+    told = [_specific(each, topology) for each in events]
+    grave = [each for each in told if _points(each) and not each.is_of_one_line]
+    own = [each for each in grave if cause in each.elements]
+    return own if _confidence(cause, own, window) else grave or told
 
 
 @dataclass
@@ -121,20 +139,47 @@ def correlate(events: Iterable[Observed], topology: Topology, window: int) -> li
             cause,
             ordered[mine[0]].raised,
             tuple(ordered[each].id for each in mine),
-            _confidence(cause, mine, ordered, window),
+            _confidence(cause, (ordered[each] for each in mine), window),
         )
         for cause, all_of_it in chosen
-        for mine in _apart(all_of_it, ordered)
+        for mine in _apart(all_of_it, ordered, window)
     ]
     return sorted(found, key=lambda each: (each.start, each.cause))
 
 
-def _apart(mine: list[int], ordered: Sequence[Observed]) -> list[list[int]]:
+def _apart(mine: list[int], ordered: Sequence[Observed], window: int) -> list[list[int]]:
     """What customers report of their own lines once all the rest is over is apart from that: it does not go on."""
-    rest = [ordered[each] for each in mine if not ordered[each].is_of_one_line]
-    end = max((_FOR_EVER if each.cleared is None else each.cleared for each in rest), default=_FOR_EVER)
-    late = [each for each in mine if ordered[each].is_of_one_line and ordered[each].raised > end]
-    return [[each for each in mine if each not in late], late] if late else [mine]
+    parts: list[list[int]] = []
+    left = mine
+    while left:
+        end = _end([ordered[each] for each in left], window)
+        late = [each for each in left if ordered[each].is_of_one_line and ordered[each].raised > end]
+        apart = frozenset(late)
+        parts.append([each for each in left if each not in apart])
+        left = late
+    return parts
+
+
+def _end(events: Sequence[Observed], window: int) -> int:
+    """When some events in the order of time are over, but for what customers report of their own lines.
+
+    Where there is nothing else: when the lines of the several customers that made it a problem are mended.
+    """
+    rest = [each for each in events if not each.is_of_one_line]
+    if rest:
+        return max(map(_cleared, rest))
+    end = _several_at(events, window)
+    if end is None:
+        return _FOR_EVER
+    for each in events:
+        if each.raised > end:
+            break
+        end = max(end, _cleared(each))
+    return end
+
+
+def _cleared(event: Observed) -> int:
+    return _FOR_EVER if event.cleared is None else event.cleared
 
 
 def _specific(event: Observed, topology: Topology) -> Observed:
@@ -143,9 +188,8 @@ def _specific(event: Observed, topology: Topology) -> Observed:
     return replace(event, elements=event.elements - ends) if not ends.isdisjoint(event.elements) else event
 
 
-def _confidence(cause: Element, members: Iterable[int], ordered: Sequence[Observed], window: int) -> int:
+def _confidence(cause: Element, events: Iterable[Observed], window: int) -> int:
     """How sure it is that a cause is behind some events; see `evidence`."""
-    events = (ordered[each] for each in members)
     witnesses = (Witness(each.raised, each.elements, _points(each), cause in each.elements) for each in events)
     return confidence(evidence(witnesses, window))
 
@@ -284,7 +328,7 @@ def _has_to_be(episode: _Episode, topology: Topology, seen: _Seen, ordered: Sequ
     """Whether a cause has to be one in any case: of a link enough is told of itself, of a site of the links there."""
     if episode.cause.kind == Kind.SERVICE:
         return False
-    is_claimed = _confidence(episode.cause, episode.own(), ordered, window) > 0
+    is_claimed = _confidence(episode.cause, (ordered[each] for each in episode.own()), window) > 0
     if episode.cause.kind == Kind.LINK:
         return is_claimed
     heard, around = _heard(episode, topology, seen, window)

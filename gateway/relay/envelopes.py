@@ -104,7 +104,6 @@ def read_content(envelope: Envelope) -> EnvelopeContent:
         content = EnvelopeContent.FromString(envelope.content)
     except DecodeError:
         raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="unreadable content") from None
-    require_plain(content)
     if not content.id or not content.origin or not content.destination:
         raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="no id, origin or destination")
     if not content.kind or EnvelopeKind.DESCRIPTOR.values_by_number.get(content.kind) is None:
@@ -115,7 +114,7 @@ def read_content(envelope: Envelope) -> EnvelopeContent:
 def open_envelope(envelope: Envelope, keys: TrustedKeys, route: Route) -> Sealed:
     """Verifies and parses an envelope that came by a route.
 
-    Raises Refused with ENVELOPE_INVALID, ENVELOPE_SENDER_WRONG or ENVELOPE_SIGNATURE_INVALID.
+    Raises Refused with ENVELOPE_INVALID, ENVELOPE_SENDER_WRONG, ENVELOPE_SIGNATURE_INVALID or CHARACTER_NOT_ALLOWED.
     """
     content = read_content(envelope)
     if content.origin != route.origin:
@@ -124,6 +123,7 @@ def open_envelope(envelope: Envelope, keys: TrustedKeys, route: Route) -> Sealed
         raise Refused(Reason.REASON_ENVELOPE_INVALID, problem=f"it is for {content.destination}")
     if not keys.verify(content.origin, ENVELOPE, envelope.content, envelope.signature):
         raise Refused(Reason.REASON_ENVELOPE_SIGNATURE_INVALID, region=content.origin)
+    require_plain(content)
     return Sealed(envelope, content)
 
 

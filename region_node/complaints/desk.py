@@ -5,6 +5,7 @@ import contextlib
 import hashlib
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from itertools import chain
 
 from gateway import failpoints
 from gateway.api.federation.v1.problem_pb2 import ProblemHeader
@@ -24,7 +25,7 @@ from gateway.clock import Clock, from_timestamp
 from gateway.errors import Refused
 from gateway.identity import Identity
 from gateway.store.port import CommittedElsewhere, Store, Transaction
-from region_node.complaints import giving, handling, leading, ledger, owner, returning
+from region_node.complaints import giving, handling, leading, ledger, owner, returning, rules
 from region_node.complaints.classifying import Classification, classify
 from region_node.complaints.past import levels_at
 from region_node.complaints.private_notes import add_private_note, private_notes
@@ -46,18 +47,40 @@ class ComplaintDesk:
         self._store = store
         self._clock = clock
         self._changes = changes
-        store.subscribe(ComplaintChanged, lambda _: changes.wake_watchers())
+        self._filing: dict[str, set[asyncio.Event]] = {}
+        store.subscribe(ComplaintChanged, self._changed)
         store.subscribe(CommittedElsewhere, self._committed_elsewhere)
 
-    async def file(self, caller: Caller, request: ComplaintRequest) -> Complaint:
-        """Takes in a complaint."""
+    async def file(self, caller: Caller, request: ComplaintRequest, wait: float = 0.0) -> Complaint:
+        """Takes in a complaint; waits so many seconds until another region that is responsible has taken it up."""
         self._context.border.current.require_trusted_clock()
         if not self._store.accepts_new_work():
             raise Refused(Reason.REASON_STORE_UNAVAILABLE)
         now = self._clock.now()
         complaint = await self._store.write(lambda tx: handling.file(tx, self._context, caller, request, now))
         failpoints.reach("complaint-filed.after-commit")
+        if wait and rules.is_on_its_way(complaint):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(wait):
+                    return await self._taken_up(complaint.docket)
         return complaint
+
+    async def _taken_up(self, docket: str) -> Complaint:
+        """A complaint once the responsible region has taken it up, or refused it."""
+        changed = asyncio.Event()
+        waiting = self._filing.setdefault(docket, set())
+        waiting.add(changed)
+        try:
+            while True:
+                changed.clear()
+                row = await self._store.read(lambda tx: find_complaint(tx, docket))
+                if row is not None and not rules.is_on_its_way(row.complaint):
+                    return row.complaint
+                await changed.wait()
+        finally:
+            waiting.discard(changed)
+            if not waiting:
+                self._filing.pop(docket, None)
 
     async def command(self, caller: Caller, asked: ComplaintCommand, wait: float) -> Complaint:
         """Passes on what the customer says; raises Refused where the responsible region has refused it."""
@@ -184,7 +207,14 @@ class ComplaintDesk:
 
         return await self._store.write(once)
 
+    def _changed(self, changed: ComplaintChanged) -> None:
+        self._changes.wake_watchers()
+        for event in self._filing.get(changed.docket, ()):
+            event.set()
+
     def _committed_elsewhere(self, committed: CommittedElsewhere) -> None:
+        for event in chain.from_iterable(self._filing.values()):
+            event.set()
         if any(subject.startswith(COMPLAINT_SUBJECTS) for subject in committed.subjects):
             self._changes.wake_watchers()
 

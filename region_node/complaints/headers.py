@@ -67,7 +67,7 @@ def header_of(complaint: Complaint) -> ComplaintHeader:
         category=complaint.request.category,
         handling_region=complaint.handling_region,
         owner_region=complaint.owner_region,
-        department=complaint.department,
+        department=None if rules.is_with_nobody(complaint) else complaint.department,
         creation_date=complaint.creation_date,
         group_id=complaint.group_id,
         due=to_timestamp(due_of(each)) if each is not None and is_due else None,

@@ -92,7 +92,7 @@ def assign(tx: Transaction, context: RegionContext, asked: Assignment, now: date
     context.federation.region(asked.region)
     department = context.federation.complaint_department(asked.department)
     rules.require_room(case, 0)
-    whose, was_with_nobody = Concerned(asked.region, department), rules.is_with_nobody(case)
+    whose, was_with_nobody = Concerned(asked.region, department), rules.was_with_nobody(case)
     opened = leading.open_item(tx, context, row, whose, now, assigned_by=asked.administrator)
     cases.move(item, cases.ASSIGNED, now)
     item.assigned_as = opened.number

@@ -91,6 +91,16 @@ def is_with_nobody(complaint: Complaint) -> bool:
     return last == WAITING_FOR_COORDINATOR and not is_final(complaint)
 
 
+def is_on_its_way(complaint: Complaint) -> bool:
+    """Whether another region is responsible, and has not said yet that it has it: whose number it is, is not known."""
+    return complaint.state == ACKNOWLEDGED and complaint.owner_region not in ("", complaint.handling_region)
+
+
+def was_with_nobody(complaint: Complaint) -> bool:
+    """Whether nobody is named who answers it, nor was since filing."""
+    return is_with_nobody(complaint) and not any(each.region for each in complaint.items)
+
+
 def count_decision(complaint: Complaint) -> None:
     """One decision more. Before somebody has said what it is about there is no responsible region to count them."""
     if not is_unclassified(complaint):

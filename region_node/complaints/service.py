@@ -67,7 +67,8 @@ class ComplaintService(ComplaintServiceServicer):
     ) -> api.FileComplaintResponse:
         """See the contract."""
         filed = _normalised(request.complaint)
-        return api.FileComplaintResponse(complaint=await self._desk.file(_caller(request.request_id), filed))
+        complaint = await self._desk.file(_caller(request.request_id), filed, _wait(request.wait))
+        return api.FileComplaintResponse(complaint=complaint)
 
     async def GetComplaint(
         self,

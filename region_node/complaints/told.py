@@ -75,6 +75,12 @@ def _responsible(context: RegionContext, complaint: Complaint) -> LocalizedText:
             en=f"{complaint.department.en} in {region.en} has it. {_CHECK_NUMBER.en}",
         )
     due = time_in(ZoneInfo(context.time_zone), complaint.expected_resolution_date)
+    if rules.is_on_its_way(complaint):
+        return LocalizedText(
+            zh_cn=f"已转{region.zh_cn}{complaint.department.zh_cn}，该地区核实号码后最迟于{due}前答复。",
+            en=f"{complaint.department.en} in {region.en} has been asked, and answers by {due} once it has found the"
+            " customer of the number.",
+        )
     return LocalizedText(
         zh_cn=f"由{region.zh_cn}{complaint.department.zh_cn}负责，承诺于{due}前答复。",
         en=f"{complaint.department.en} in {region.en} is responsible and promises an answer by {due}.",

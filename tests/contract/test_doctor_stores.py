@@ -324,7 +324,7 @@ def test_a_member_that_hangs_is_told_and_does_not_hold_it_up(hub: Installation, 
     etcd_cluster.freeze_member(followers[0])
     state, text, todo = checks(hub.run("doctor", "--json"))[f"etcd {etcd_cluster.endpoints[followers[0]]}"]
     assert state == "bad"
-    assert "DEADLINE_EXCEEDED" in text
+    assert "says nothing" in text
     assert "see whether the process hangs" in todo
 
 
@@ -364,7 +364,7 @@ def test_an_authority_that_etcd_does_not_know_is_a_matter_of_certificates(
     for endpoint in etcd_cluster.endpoints:
         state, _, todo = found[f"etcd {endpoint}"]
         assert state == "bad"
-        assert "certificates of the same authority" in todo
+        assert "the certificates of this federation" in todo
     assert found["etcd quorum"][0] == "bad"
 
 

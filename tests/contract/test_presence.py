@@ -20,8 +20,11 @@ from coordinator.registry.embedded import EmbeddedRegistry
 from coordinator.registry.operations import SuspensionChanged
 from coordinator.routing.deliveries import Deliveries
 from gateway.api.federation.v1.federation_pb2 import MemberState, WatchRequest, WatchResponse
+from gateway.api.types.v1.access_pb2 import Role
 from gateway.authority import Authority
+from gateway.calls import Call, enter
 from gateway.clock import SystemClock, from_timestamp
+from gateway.identity import Identity
 from gateway.signing import TrustedKeys
 from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteStore
@@ -217,6 +220,7 @@ def test_watchers_are_sent_nothing_of_a_registry_that_may_have_gone_on(tmp_path:
             ports = FederationPorts(registry, members, keys, trail, clock, timedelta(seconds=2))
             service = FederationService(ports)
             await registry.apply(configuration("sichuan"), expected_revision=0, actor=ADMIN)
+            enter(Call(Identity(FEDERATION, Role.ROLE_REGION, "henan", ""), "Watch", None))
             watching = service.Watch(WatchRequest(), cast("_Watch", None))
             before = clock.now()
             first = await anext(watching)

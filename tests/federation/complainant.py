@@ -52,13 +52,16 @@ class Complainant:
             **told,
         )
 
-    async def file(self, category: str, number: str, *, request_id: str = "", **told: str) -> Complaint:
-        """Files a complaint."""
-        return await self.hand_in(self.request(category, number, **told), request_id)
+    async def file(
+        self, category: str, number: str, *, request_id: str = "", wait: float = 0.0, **told: str
+    ) -> Complaint:
+        """Files a complaint; waits so many seconds for the region that is responsible."""
+        return await self.hand_in(self.request(category, number, **told), request_id, wait)
 
-    async def hand_in(self, request: ComplaintRequest, request_id: str = "") -> Complaint:
+    async def hand_in(self, request: ComplaintRequest, request_id: str = "", wait: float = 0.0) -> Complaint:
         """Files a complaint as it is."""
         message = api.FileComplaintRequest(request_id=request_id or self.federation.next_id(), complaint=request)
+        message.wait.FromTimedelta(timedelta(seconds=wait))
         return (await self.service.FileComplaint(message, timeout=CALL_SECONDS)).complaint
 
     async def told(self, docket: str) -> api.GetComplaintResponse:

@@ -56,7 +56,7 @@ def said(complaint: Complaint) -> list[str]:
     return [each.text for each in complaint.notes]
 
 
-_OF_NUMBERS = ("暂未确定负责部门", "承诺于", "未查到")
+_OF_NUMBERS = ("暂未确定负责部门", "核实号码", "承诺于", "未查到")
 
 
 async def until_told(federation: Federation, number: str, words: tuple[str, ...]) -> None:
@@ -349,11 +349,23 @@ async def test_whoever_complains_about_a_number_that_no_customer_has_is_told_so(
     federation: Federation, desk: Complainant, home: str
 ) -> None:
     number = federation.next_number(home)
-    filed = await desk.file("BILL_WRONG", number)
-    assert filed.number_unassigned == (home == "guangdong"), "where it is filed the other region's lines are not known"
-    found = await desk.reaches(filed.docket, IN_PROGRESS)
-    assert (found.owner_region, found.number_unassigned) == (home, True)
-    await until_told(federation, number, ("未查到",) if home == "guangdong" else ("承诺于", "未查到"))
+    filed = await desk.file("BILL_WRONG", number, wait=CALL_SECONDS / 2)
+    assert (filed.state, filed.owner_region, filed.number_unassigned) == (IN_PROGRESS, home, True)
+    await until_told(federation, number, ("未查到",) if home == "guangdong" else ("核实号码", "未查到"))
+
+
+@pytest.mark.files  # nothing of it depends on the engine
+async def test_who_was_told_at_filing_who_answers_is_not_told_again_when_an_item_is_assigned(
+    federation: Federation, desk: Complainant
+) -> None:
+    number = federation.next_number("sichuan")
+    case = await roaming(federation, desk, number)
+    await staff(federation, "henan").give_back(case.items[1].docket)
+    waits = "AWAITING_COORDINATOR"
+    await desk.follows(case.docket, lambda found: waits in states(found), "an item waits for the coordinator")
+    before = texts(federation, number)
+    await assign(federation, case.docket, "henan", "BILLING")
+    assert texts(federation, number) == before
 
 
 @pytest.mark.files  # nothing of it depends on the engine

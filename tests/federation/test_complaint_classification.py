@@ -378,7 +378,7 @@ async def test_a_complaint_without_a_category_is_filed_listed_classified_and_sho
     refused = await administered(federation, "reclassify", docket, "--category", "NET_SPEED", "--reason", "x")
     assert (refused.code, "sichuan" in refused.err) == (1, True), refused
     chinese = await said(federation, "guangdong", "staff/wang", "show", docket, "--lang", "zh")
-    assert "归类为BILL_WRONG：归类岗" in chinese.out
+    assert "归类为计费错误、重复收费（BILL_WRONG）：归类岗" in chinese.out
     other = json.loads((await said(federation, "guangdong", counter, "file", number, UNCLEAR, *clerk, "--json")).out)
     done = await administered(federation, "reclassify", other["docket"], "--category", "OTHER", "--reason", "x")
     assert done.out == f"{other['docket']} is of the category OTHER; guangdong is responsible\n", done.err

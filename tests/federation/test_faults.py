@@ -311,7 +311,7 @@ async def test_an_alarm_raises_a_fault_where_it_is_and_says_how_bad_it_is(
     assert (filed.report.alarm, filed.report.description) == (alarm.id, "lossOfSignal")
     assert [each.fault_id for each in await probe.alarms()] == [filed.id]
     report.specific_problem = "fibre-2"
-    await probe.report(report)
+    await probe.report(report, first=2)
     assert (await engineers.hand_in(FaultReport(alarm=alarm.id), request_id)).id == filed.id
     elsewhere = FaultReport(alarm=alarm.id, description="dark", place=FaultPlace(site="xichang"))
     assert (await refusal(engineers.hand_in(elsewhere))).reason == "ALARM_HAS_FAULT"

@@ -28,7 +28,7 @@ COMPLETED = OrderState.ORDER_STATE_COMPLETED
 FAILED = OrderState.ORDER_STATE_FAILED
 IN_PROGRESS = OrderState.ORDER_STATE_IN_PROGRESS
 REJECTED = OrderState.ORDER_STATE_REJECTED
-NAME, REASON, AMOUNT = "Ouyang Zhenhua", "posted to Lhasa", "873194620517"
+NAME, REASON, AMOUNT = "Ouyang Zhenhua", "posted to Lhasa", "4873193"
 
 
 def feed(counter: Counter | Reviewer, node: str = "") -> OrderEventServiceStub:

@@ -247,7 +247,10 @@ def test_a_use_is_recorded_once_and_a_prepaid_line_pays_at_once() -> None:
         line = line_of(1, PREPAID)
         found.open(line)
         assert found.use(line.number, CALL, 60 * 201, at(6, 5), "U1") == 1
-        assert found.use(line.number, CALL, 60 * 999, at(6, 5), "U1") == 0
+        assert found.use(line.number, CALL, 60 * 201, at(6, 5), "U1") == 0
+        with pytest.raises(Refused) as other:
+            found.use(line.number, CALL, 60 * 999, at(6, 5), "U1")
+        assert other.value.reason == Reason.REASON_USAGE_RECORDED_OTHERWISE
         assert found.balance("a1") == -15
         assert found.use(line.number, CALL, 1, at(6, 6), "U2") == 1
         assert found.balance("a1") == -30

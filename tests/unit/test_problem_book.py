@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coordinator.problems import rules
-from coordinator.problems.book import View, correlated, down_now, past
+from coordinator.problems.book import View, correlated, down_now, impaired_now, past
 from coordinator.problems.correlation import Observed
 from coordinator.problems.topology import Kind, Topology
 from coordinator.registry.problem_port import Book
@@ -134,6 +134,106 @@ def test_what_customers_report_of_their_own_lines_opens_no_problem_again_that_is
     assert headers(after) == [header]
     several = headers(followed(book([over, *lines(12, 14, 16)], resolved.problems.values())))
     assert [(each.state, len(each.children)) for each in several] == [(rules.IN_PROGRESS, 3), (rules.RESOLVED, 1)]
+
+
+def test_one_customer_opens_no_problem_again_that_several_customers_made() -> None:
+    minute = timedelta(minutes=1)
+    before = followed(book(lines(0, 2, 4)))
+    over = lines(0, 2, 4)
+    for each in over:
+        each.clear_time.CopyFrom(to_timestamp(NOON + 8 * minute))
+    resolved = followed(book(over, before.problems.values()))
+    (header,) = headers(resolved)
+    assert header.state == rules.RESOLVED
+
+    def after(*late: NetworkEvent) -> list[tuple[int, int]]:
+        found = headers(followed(book([*over, *late], resolved.problems.values())))
+        return sorted((each.state, len(each.children)) for each in found)
+
+    alarm = event("sichuan/alarm/1", sites=["chengdu"], raised=NOON + 14 * minute)
+    again = lines(9, 10, 11)
+    for each in again:
+        each.clear_time.CopyFrom(to_timestamp(NOON + 12 * minute))
+    told: dict[str, tuple[list[NetworkEvent], list[tuple[int, int]]]] = {
+        "one within the window": (lines(13), [(rules.RESOLVED, 3)]),
+        "one long after it": (lines(30), [(rules.RESOLVED, 3)]),
+        "two": (lines(9, 13), [(rules.RESOLVED, 3)]),
+        "several": (lines(9, 11, 13), [(rules.IN_PROGRESS, 3), (rules.RESOLVED, 3)]),
+        "one after several that are over again": ([*again, *lines(13)], [(rules.RESOLVED, 3), (rules.RESOLVED, 3)]),
+        "one and an alarm": ([*lines(13), alarm], [(rules.IN_PROGRESS, 5)]),
+        "one while it went on": (lines(7), [(rules.IN_PROGRESS, 4)]),
+    }
+    wrong = {who: found for who, (late, expected) in told.items() if (found := after(*late)) != expected}
+    assert not wrong
+
+
+SLOW, SLOW_SERVICE = "chengdu-zhengzhou-1", "lines-chengdu-zhengzhou"
+
+
+def slow(*, cleared: datetime | None = None) -> list[NetworkEvent]:
+    """What measurements of a link and of its service say: both work badly."""
+    told = [
+        event("sichuan/alarm/delay", links=[SLOW], cleared=cleared),
+        event("sichuan/alarm/service-delay", services=[SLOW_SERVICE], cleared=cleared),
+    ]
+    for each in told:
+        each.condition = rules.DEGRADED
+    return told
+
+
+def test_what_does_not_speak_for_the_cause_does_not_say_how_bad_it_is() -> None:
+    minute = timedelta(minutes=1)
+    major = event("sichuan/fault/link", links=[SLOW], severity=problem_pb2.PERCEIVED_SEVERITY_MAJOR)
+    staff = event("sichuan/fault/service", services=[SLOW_SERVICE], raised=NOON + minute)
+    told: dict[str, tuple[list[NetworkEvent], int]] = {
+        "the own line of one customer": ([*slow(), *lines(5)], CRITICAL),
+        "the own lines of two customers": ([*slow(), *lines(5, 6)], CRITICAL),
+        "an own line at a link that is slightly slow": ([major, *lines(5)], major.severity),
+        "a fault of the service": ([major, staff], major.severity),
+    }
+    wrong = dict[str, str]()
+    for who, (events, severity) in told.items():
+        (header,) = headers(followed(book(events)))
+        assert (header.root_cause.id, len(header.children), is_cause_known(header)) == (SLOW, len(events), True), who
+        if (header.condition, header.severity) != (rules.DEGRADED, severity) or header.HasField("down_start_time"):
+            wrong[who] = str(header)
+    assert not wrong
+
+
+def test_where_nothing_names_the_cause_what_speaks_for_it_says_how_bad_it_is_and_so_do_several_customers() -> None:
+    minute = timedelta(minutes=1)
+    ends = [
+        event(f"{region}/alarm/end", sites=[site], raised=NOON + minute)
+        for region, site in (("sichuan", "chengdu"), ("guangdong", "guangzhou"))
+    ]
+    used = event("sichuan/alarm/use", services=["lines-chengdu-guangzhou"], raised=NOON + minute)
+    small = event("sichuan/alarm/small", sites=["chengdu"], raised=NOON, severity=MINOR)
+    told: dict[str, tuple[list[NetworkEvent], datetime]] = {
+        "the ends and a service of a link": ([*ends, used, *lines(0)], NOON + minute),
+        "three customers": (lines(2, 3, 4), NOON + 2 * minute),
+        "three customers and a small alarm": ([small, *lines(2, 3, 4)], NOON + 2 * minute),
+    }
+    wrong = dict[str, str]()
+    for who, (events, since) in told.items():
+        (header,) = headers(followed(book(events)))
+        expected = (rules.DOWN, CRITICAL, to_timestamp(since), len(events))
+        if (header.condition, header.severity, header.down_start_time, len(header.children)) != expected:
+            wrong[who] = str(header)
+    assert not wrong
+
+
+def test_a_cause_that_is_over_is_down_no_more_though_one_customer_still_waits() -> None:
+    end = NOON + timedelta(minutes=10)
+    before = followed(book([event("sichuan/alarm/1", sites=["chengdu"]), *lines(5)]))
+    over = event("sichuan/alarm/1", sites=["chengdu"], cleared=end)
+    waiting = followed(book([over, *lines(5)], before.problems.values()))
+    (header,) = headers(waiting)
+    assert (header.state, header.severity, header.down_end_time) == (rules.IN_PROGRESS, MINOR, to_timestamp(end))
+    assert (header.condition, down_now([header]), impaired_now([header])) == (rules.DEGRADED, frozenset(), frozenset())
+    mended = event("sichuan/fault/chengdu-5", sites=["chengdu"], raised=NOON, cleared=end + HOUR, of_one_line=True)
+    (header,) = headers(followed(book([over, mended], waiting.problems.values()), end + 2 * HOUR))
+    assert (header.state, header.condition, header.severity) == (rules.RESOLVED, rules.DOWN, CRITICAL)
+    assert header.down_end_time == to_timestamp(end)
 
 
 def test_a_problem_whose_cause_is_not_known_takes_no_service_down_until_enough_speaks_for_it() -> None:

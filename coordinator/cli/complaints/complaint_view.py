@@ -58,18 +58,26 @@ def print_groups(complaints: Sequence[ComplaintHeader]) -> None:
 def print_history(history: ComplaintHistory, told_by: str) -> None:
     """All that is known of a complaint without its texts."""
     header = history.header
-    click.echo(
-        translated(
+    stands = {
+        "docket": header.docket,
+        "state": told(ComplaintState.Name(header.state), _STATE),
+        "level": header.level,
+        "version": header.version,
+        "told_by": told_by,
+    }
+    if header.category and not header.department.en:
+        found = translated(
+            "{docket}: {state}, L{level}; nobody has it yet: `complaints cases` lists it; version {version} of {told_by}",
+            **stands,
+        )
+    else:
+        found = translated(
             "{docket}: {state}, L{level}; {region} {department} is responsible; version {version} of {told_by}",
-            docket=header.docket,
-            state=told(ComplaintState.Name(header.state), _STATE),
-            level=header.level,
+            **stands,
             region=region_name(header.owner_region),
             department=in_language(header.department),
-            version=header.version,
-            told_by=told_by,
         )
-    )
+    click.echo(found)
     if header.group_id:
         click.echo(translated("It belongs to the group {group}.", group=header.group_id))
     if history.repeat_of:

@@ -34,7 +34,7 @@ from gateway.terms import category_name, cause_name, region_name
 from gateway.times import told_time
 from gateway.words import word
 from region_node.cli.network.problem_view import told_cause
-from region_node.complaints.rules import is_unclassified, is_with_nobody
+from region_node.complaints.rules import is_on_its_way, is_unclassified, is_with_nobody
 
 _STATE = "COMPLAINT_STATE_"
 _NO_ANSWER_DUE = frozenset(
@@ -120,6 +120,12 @@ def print_told(complaint: Complaint) -> None:
     else:
         due = told_time(complaint.expected_resolution_date)
         told = translated("{docket}: {state}, L{level}; {region} {department} answers by {due}", **stands, due=due)
+        if is_on_its_way(complaint):
+            told = translated(
+                "{docket}: {state}, L{level}; {region} {department} is asked; it answers by {due} if it has the line",
+                **stands,
+                due=due,
+            )
     click.echo(told)
     _print_about_number(complaint)
 

@@ -39,6 +39,7 @@ T = TypeVar("T")
 
 _CALL_SECONDS = 30.0
 _WAIT_SECONDS = 10  # for the responsible region
+_TAKEN_UP = Duration(seconds=3)  # for it to say at filing whether the number has a customer
 _CAME_BY = tuple(name.removeprefix("COMPLAINT_CHANNEL_").lower() for name in ComplaintChannel.keys()[1:])
 _REMEDIES = tuple(name.removeprefix("REMEDY_").lower() for name in Remedy.keys()[1:])
 _RETURNS = tuple(
@@ -108,7 +109,7 @@ def file(
         rural_area=rural,
         requester=requester_of(staff_id, "counter"),
     )
-    request = api.FileComplaintRequest(request_id=request_id_of(request_id), complaint=filed)
+    request = api.FileComplaintRequest(request_id=request_id_of(request_id), complaint=filed, wait=_TAKEN_UP)
     _tell(_ask(target, lambda node: node.FileComplaint(request, timeout=_CALL_SECONDS), request.request_id), as_json)
 
 

@@ -193,7 +193,9 @@ class ProblemHeader(_message.Message):
     parent: _builtins.str
     """The id of the alarm or fault that says so, which the others follow."""
     severity: Global___PerceivedSeverity.ValueType
-    """The worst of what is not over; of all, once everything is."""
+    """The worst of what speaks for the root cause and is not over; of all that speaks for it, once everything is. Where
+    only other children are not over, the worst of these, with what a customer reports of the own line as minor.
+    """
     merged_into: _builtins.str
     """The problem that it is a part of; empty unless it is cancelled as such."""
     confidence: _builtins.int
@@ -201,7 +203,9 @@ class ProblemHeader(_message.Message):
     coordinators that do not judge it.
     """
     condition: Global___NetworkCondition.ValueType
-    """The worst of what is not over; of all, once everything is. Unset by coordinators that do not tell it apart."""
+    """The worst of what speaks for the root cause and is not over; of all that speaks for it, once everything is. Degraded
+    at most where only other children are not over. Unset by coordinators that do not tell it apart.
+    """
     @_builtins.property
     def root_cause(self) -> Global___NetworkElement:
         """The probable root cause: what explains most of it with the fewest things left unexplained. With a confidence of 0
@@ -230,11 +234,11 @@ class ProblemHeader(_message.Message):
 
     @_builtins.property
     def down_start_time(self) -> _timestamp_pb2.Timestamp:
-        """When the first of it was down; unset where nothing was."""
+        """When the first of what speaks for the root cause was down; unset where nothing was."""
 
     @_builtins.property
     def down_end_time(self) -> _timestamp_pb2.Timestamp:
-        """When the last of it was down no more; unset while something is."""
+        """When the last of that was down no more; unset while something is."""
 
     def __init__(
         self,

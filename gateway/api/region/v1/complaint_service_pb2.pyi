@@ -31,21 +31,27 @@ class FileComplaintRequest(_message.Message):
 
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     COMPLAINT_FIELD_NUMBER: _builtins.int
+    WAIT_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Chosen and stored by the caller before the first try, 1 to 64 characters of [A-Za-z0-9._-]."""
     @_builtins.property
     def complaint(self) -> _complaint_pb2.ComplaintRequest:
         """What is filed."""
 
+    @_builtins.property
+    def wait(self) -> _duration_pb2.Duration:
+        """How long to wait until another region that is responsible has taken it up, at most 30 s; unset for not at all. Before that nobody knows whether the number has a customer there."""
+
     def __init__(
         self,
         *,
         request_id: _builtins.str = ...,
         complaint: _complaint_pb2.ComplaintRequest | None = ...,
+        wait: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["complaint", b"complaint"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["complaint", b"complaint", "wait", b"wait"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["complaint", b"complaint", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["complaint", b"complaint", "request_id", b"request_id", "wait", b"wait"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
