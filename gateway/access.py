@@ -45,6 +45,7 @@ class AccessRules:
         self._largest = {
             path: said[access_pb2.largest_request] for path, said in options.items() if said[access_pb2.largest_request]
         }
+        self._callers = frozenset[Role.ValueType]().union(*self._allowed.values())
         self._own_region = own_region
         self._require_member = require_member
 
@@ -55,13 +56,17 @@ class AccessRules:
         """
         if method[1:].rpartition("/")[0] in _OF_GRPC:
             return
-        allowed = identity.role in self._allowed.get(method, ())
-        if allowed and identity.role in _OF_ONE_REGION:
-            allowed = identity.region == self._own_region
-        if not allowed:
+        if not self._is_of(identity, self._allowed.get(method, frozenset())):
             raise Refused(Reason.REASON_PERMISSION_DENIED, identity=identity.path, method=method)
         if self._require_member is not None and identity.role == Role.ROLE_REGION:
             self._require_member(identity.region)
+
+    def is_stranger(self, identity: Identity) -> bool:
+        """Whether the identity may call none of the methods of this server, but gRPC's own."""
+        return not self._is_of(identity, self._callers)
+
+    def _is_of(self, identity: Identity, roles: frozenset[Role.ValueType]) -> bool:
+        return identity.role in roles and (identity.role not in _OF_ONE_REGION or identity.region == self._own_region)
 
     def largest_request(self, method: str) -> int:
         """The most bytes of a request of the method, or of one message of its stream."""

@@ -91,7 +91,7 @@ def text(reason: Reason.ValueType, parameters: Mapping[str, str]) -> LocalizedTe
 
 def is_temporary(reason: Reason.ValueType) -> bool:
     """Whether the same request may succeed later as it is."""
-    return status_code(reason) in (
+    return reason == Reason.REASON_CALLS_TOO_MANY or status_code(reason) in (
         grpc.StatusCode.UNAVAILABLE,
         grpc.StatusCode.DEADLINE_EXCEEDED,
         grpc.StatusCode.INTERNAL,

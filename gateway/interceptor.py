@@ -1,8 +1,8 @@
 """The border of a server: every call passes here, and nowhere else, on its way in.
 
-In this order: an identity, allowed, a deadline; then the request is read: of a fair size, readable, plain. Refusals
-become a status with details; what was sealed under a key that was destroyed is told as erased; whatever else a service
-raises becomes INTERNAL with a number under which the log has the whole story.
+In this order: an identity, a place among its calls, allowed, a deadline; then the request is read: soon, of a fair
+size, readable, plain. Refusals become a status with details; what was sealed under a key that was destroyed is told as
+erased; whatever else a service raises becomes INTERNAL with a number under which the log has the whole story.
 
 To gRPC every request is a stream of bytes, also that of a unary call, which looks the same on the wire: of a unary call
 gRPC itself would read the request, and have it parsed, before anybody could ask who calls.
@@ -13,7 +13,7 @@ import inspect
 import logging
 import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from contextlib import AbstractContextManager, aclosing
+from contextlib import AbstractContextManager, aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import TypeAlias, TypeVar, cast
 
@@ -29,6 +29,7 @@ from gateway.errors import Refused, status_code, to_status
 from gateway.identity import Identity, from_auth_context
 from gateway.metrics import CallMetrics
 from gateway.request_streams import RequestReader, RequestStreams
+from gateway.shares import Shares
 from gateway.tracing import Tracing
 from gateway.vault import KeyDestroyed
 
@@ -62,6 +63,7 @@ class BorderInterceptor(grpc.aio.ServerInterceptor):
         self._ports = ports
         self._wrapped: dict[str, _Handler] = {}
         self._requests = RequestStreams()
+        self._shares = Shares()
 
     def drain(self) -> None:
         """Reads no more requests from streams; those that were read are answered."""
@@ -105,14 +107,8 @@ class BorderInterceptor(grpc.aio.ServerInterceptor):
             started, status = loop.time(), "OK"
             with self._span(method, context):
                 try:
-                    try:
-                        self._admit(method, context, streams=False)
-                        return await serve(reader.read_only(await context.read()), context)
-                    except Refused as refused:
-                        await self._note_denial(method, refused, context)
-                        raise
-                    except KeyDestroyed:
-                        raise Refused(Reason.REASON_CUSTOMER_ERASED) from None
+                    async with self._admitted(method, context, streams=False):
+                        return await serve(await reader.read_only(context.read()), context)
                 except Refused as refused:
                     status = status_code(refused.reason).name
                     await _abort(context, refused)
@@ -135,11 +131,11 @@ class BorderInterceptor(grpc.aio.ServerInterceptor):
         async def behave(requests: _Requests, context: _Context) -> None:
             with self._span(method, context):
                 try:
-                    try:
-                        # A client that is refused while it still sends would lose the status of such a call.
-                        data = await context.read() if is_alone else None
-                        self._admit(method, context, streams=True)
-                        request: object = reader.read_only(data) if is_alone else self._requests.read(requests, reader)
+                    async with self._admitted(method, context, streams=True):
+                        if is_alone:
+                            request: object = await reader.read_only(context.read())
+                        else:
+                            request = self._requests.read(requests, reader)
                         if inspect.isasyncgenfunction(serve):
                             async with aclosing(
                                 cast("AsyncGenerator[Message, None]", serve(request, context))
@@ -148,11 +144,6 @@ class BorderInterceptor(grpc.aio.ServerInterceptor):
                                     await context.write(response)
                         else:
                             await cast("Awaitable[None]", serve(request, context))
-                    except Refused as refused:
-                        await self._note_denial(method, refused, context)
-                        raise
-                    except KeyDestroyed:
-                        raise Refused(Reason.REASON_CUSTOMER_ERASED) from None
                 except Refused as refused:
                     await _abort(context, refused)
                 except (grpc.aio.AbortError, grpc.aio.UsageError):
@@ -162,21 +153,28 @@ class BorderInterceptor(grpc.aio.ServerInterceptor):
 
         return behave
 
-    def _admit(self, method: str, context: _Context, *, streams: bool) -> None:
-        """Raises Refused unless the call may go on; then makes it the current one. Nothing of it was read yet."""
+    @asynccontextmanager
+    async def _admitted(self, method: str, context: _Context, *, streams: bool) -> AsyncGenerator[None]:
+        """One call, which holds its place until it is served. Raises Refused unless it may go on: nothing of it was
+        read yet. Keeps an audit row where an authenticated peer is turned away, here or by the service itself.
+        """
         identity = from_auth_context(context.auth_context(), self._ports.federation)
-        self._ports.access.require_allowed(identity, method)
-        remaining = cast("float | None", context.time_remaining())
-        if remaining is None and not streams:
-            raise Refused(Reason.REASON_DEADLINE_MISSING)
-        deadline = None if remaining is None else asyncio.get_running_loop().time() + remaining
-        enter(Call(identity, method, deadline))
-
-    async def _note_denial(self, method: str, refused: Refused, context: _Context) -> None:
-        """Keeps an audit row where an authenticated peer was turned away, here or by the service itself."""
-        if status_code(refused.reason) == grpc.StatusCode.PERMISSION_DENIED:
-            identity = from_auth_context(context.auth_context(), self._ports.federation)
-            await self._ports.denied(identity, method, refused)
+        access = self._ports.access
+        with self._shares.held(identity, is_stranger=access.is_stranger(identity)):
+            try:
+                access.require_allowed(identity, method)
+                remaining = cast("float | None", context.time_remaining())
+                if remaining is None and not streams:
+                    raise Refused(Reason.REASON_DEADLINE_MISSING)
+                deadline = None if remaining is None else asyncio.get_running_loop().time() + remaining
+                enter(Call(identity, method, deadline))
+                yield
+            except Refused as refused:
+                if status_code(refused.reason) == grpc.StatusCode.PERMISSION_DENIED:
+                    await self._ports.denied(identity, method, refused)
+                raise
+            except KeyDestroyed:
+                raise Refused(Reason.REASON_CUSTOMER_ERASED) from None
 
     def _span(self, method: str, context: _Context) -> AbstractContextManager[object]:
         metadata = dict(context.invocation_metadata() or ())

@@ -6,7 +6,7 @@ what was parsed are counted before anything else is done: there is never more th
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 from google.protobuf.message import DecodeError, Message
 
@@ -16,6 +16,9 @@ from gateway.message_checks import require_few, require_plain
 
 BYTES_PER_ELEMENT = 32  # of the largest request: 8,192 elements where nothing is said, 131,072 for a batch of 4 MiB
 _LEAST_ELEMENT = 2  # bytes
+# The only request of an admitted call comes within so many seconds, and of the largest at least so many bytes a second.
+PATIENCE = 10.0
+BYTES_PER_SECOND = 64 * 1024
 
 
 class RequestReader:
@@ -26,8 +29,14 @@ class RequestReader:
         self._most = largest // BYTES_PER_ELEMENT
         self._deserialize = deserialize
 
-    def read_only(self, data: object) -> Message:
-        """The request of a call that has one, as gRPC gives it. Raises Refused as `read`, and where there is none."""
+    async def read_only(self, coming: Awaitable[object]) -> Message:
+        """The request of a call that has one, which gRPC gives. Raises Refused as `read`, and where none comes."""
+        patience = PATIENCE + self._largest / BYTES_PER_SECOND
+        try:
+            async with asyncio.timeout(patience):
+                data = await coming
+        except TimeoutError:
+            raise Refused(Reason.REASON_REQUEST_NOT_SENT, seconds=f"{patience:.0f}") from None
         if not isinstance(data, bytes):
             raise Refused(Reason.REASON_REQUEST_INVALID, field="request", problem="there is none")
         return self.read(data)
