@@ -150,7 +150,7 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     REASON_OUTCOME_UNKNOWN: _Reason.ValueType  # 61
     """The database was lost during the commit and has not said yet what became of it. Ask again with the same id."""
     REASON_VERIFICATION_FAILED: _Reason.ValueType  # 62
-    """Ask the customer again. After five failures the number is locked for a time."""
+    """Ask the customer again, or send a code and let the customer choose a password: whether one is set is told nobody. After five failures the number is locked for a time."""
     REASON_VERIFICATION_LOCKED: _Reason.ValueType  # 63
     """Wait, or check an identity document instead."""
     REASON_CODE_EXPIRED: _Reason.ValueType  # 64
@@ -193,8 +193,6 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Wait; the order goes on by itself. `region-node doctor` says what is wrong."""
     REASON_CODE_SENT_RECENTLY: _Reason.ValueType  # 83
     """Wait a minute; the code that was sent before still opens the request that it was sent for."""
-    REASON_PASSWORD_NOT_SET: _Reason.ValueType  # 84
-    """Send a code, and let the customer choose a password by VerificationService.ChangePassword."""
     REASON_NUMBER_NOT_PORTABLE: _Reason.ValueType  # 85
     """Such numbers never move to another operator."""
     REASON_PORTED_RECENTLY: _Reason.ValueType  # 86
@@ -403,6 +401,10 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """Ask again in a minute; find out why so many codes are asked for."""
     REASON_AMOUNT_TOO_HIGH: _Reason.ValueType  # 264
     """Take less at a time, or split it."""
+    REASON_CALLS_TOO_MANY: _Reason.ValueType  # 265
+    """Wait until one of the calls ends, or end one, and call again; let one connection do one thing after the other."""
+    REASON_REQUEST_NOT_SENT: _Reason.ValueType  # 266
+    """Send the request as soon as the call is opened."""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper):
     """The reasons. They are stable: programs may decide on them. They travel as the reason of google.rpc.ErrorInfo, without the prefix."""
@@ -532,7 +534,7 @@ REASON_REGISTRY_UNAVAILABLE: Reason.ValueType  # 60
 REASON_OUTCOME_UNKNOWN: Reason.ValueType  # 61
 """The database was lost during the commit and has not said yet what became of it. Ask again with the same id."""
 REASON_VERIFICATION_FAILED: Reason.ValueType  # 62
-"""Ask the customer again. After five failures the number is locked for a time."""
+"""Ask the customer again, or send a code and let the customer choose a password: whether one is set is told nobody. After five failures the number is locked for a time."""
 REASON_VERIFICATION_LOCKED: Reason.ValueType  # 63
 """Wait, or check an identity document instead."""
 REASON_CODE_EXPIRED: Reason.ValueType  # 64
@@ -575,8 +577,6 @@ REASON_PROVIDER_UNAVAILABLE: Reason.ValueType  # 82
 """Wait; the order goes on by itself. `region-node doctor` says what is wrong."""
 REASON_CODE_SENT_RECENTLY: Reason.ValueType  # 83
 """Wait a minute; the code that was sent before still opens the request that it was sent for."""
-REASON_PASSWORD_NOT_SET: Reason.ValueType  # 84
-"""Send a code, and let the customer choose a password by VerificationService.ChangePassword."""
 REASON_NUMBER_NOT_PORTABLE: Reason.ValueType  # 85
 """Such numbers never move to another operator."""
 REASON_PORTED_RECENTLY: Reason.ValueType  # 86
@@ -785,6 +785,10 @@ REASON_CODES_ASKED_TOO_OFTEN: Reason.ValueType  # 263
 """Ask again in a minute; find out why so many codes are asked for."""
 REASON_AMOUNT_TOO_HIGH: Reason.ValueType  # 264
 """Take less at a time, or split it."""
+REASON_CALLS_TOO_MANY: Reason.ValueType  # 265
+"""Wait until one of the calls ends, or end one, and call again; let one connection do one thing after the other."""
+REASON_REQUEST_NOT_SENT: Reason.ValueType  # 266
+"""Send the request as soon as the call is opened."""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final
