@@ -258,7 +258,7 @@ async def test_administrators_follow_raise_and_count_complaints_by_commands(
     assert raised_line == f"{filed.docket} is at level 3; sichuan is responsible\n"
     out = await said("show", filed.docket, "--lang", "zh")
     assert "L3: 管理员" in out
-    assert "时间去向" in out
+    assert "用时分布" in out
     month, path = f"{federation.clock.now() + timedelta(hours=8):%Y-%m}", federation.directory / "report.html"
     await said("report", "--to", month, "--format", "html", "--out", str(path), "--lang", "zh")
     assert "四川" in path.read_text("utf-8")
