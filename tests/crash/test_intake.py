@@ -135,8 +135,9 @@ def test_s4_a_caller_cut_off_after_the_commit_gets_the_same_order_when_it_asks_a
     request, link = scene.pay(), scene.coordinator_to_home
     link.hold()
     call = scene.start_submit(request, wait=20)
+    # What is held may be a ping of the connection: it says nothing of the order.
+    wait_until(lambda: scene.handling.order(order_id_of(request)) is not None, 10, "the order is committed")
     wait_until(lambda: link.most(lambda each: each.requests.held) > 0, 10, "the order is on its way home")
-    assert scene.handling.order(order_id_of(request)) is not None
     assert not call.done()
     scene.counter_to_handling.cut()
     require_unanswered(call)
