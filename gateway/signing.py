@@ -3,7 +3,7 @@
 The domain keeps a signature of one purpose from serving another. What is signed is never serialised again.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -60,14 +60,11 @@ def _signed(domain: bytes, content: bytes) -> bytes:
 class _Accepted:
     """A signing certificate that was verified once."""
 
+    pem: bytes
+    """The certificate encoded anew: no byte around it, and none that a reader skips, is kept."""
     certificate: x509.Certificate
     issuer: x509.Certificate
     key: Ed25519PublicKey
-
-    @property
-    def pem(self) -> bytes:
-        """The certificate encoded anew: no byte around it, and none that a reader skips, is kept."""
-        return self.certificate.public_bytes(Encoding.PEM)
 
     @property
     def order(self) -> tuple[datetime, int, bytes]:
@@ -109,9 +106,8 @@ class TrustedKeys:
         known = self._accepted.get(region, ())
         newest = self._newest.get(region)
         try:
-            certificate = _only_certificate(pem)
-            found = next((each for each in known if _are_same(each.certificate, certificate)), None)
-            accepted = found or self._verified(region, certificate)
+            found = _among(known, pem)
+            accepted = found or self._verified(region, _only_certificate(pem))
             if not _is_valid(accepted, now):
                 raise ValueError("it or its authority's certificate has expired or is not valid yet")
             if found is None and newest is not None and accepted.order < newest.order:
@@ -152,7 +148,7 @@ class TrustedKeys:
         key = certificate.public_key()
         if not isinstance(key, Ed25519PublicKey):
             raise ValueError("the key is not an Ed25519 key")
-        return _Accepted(certificate, issuer, key)
+        return _Accepted(certificate.public_bytes(Encoding.PEM), certificate, issuer, key)
 
 
 def _only_certificate(pem: bytes) -> x509.Certificate:
@@ -160,6 +156,14 @@ def _only_certificate(pem: bytes) -> x509.Certificate:
     if len(found) != 1:
         raise ValueError(f"there are {len(found)} certificates, not one")
     return found[0]
+
+
+def _among(known: Sequence[_Accepted], pem: bytes) -> _Accepted | None:
+    """The accepted certificate that is shown. Heartbeats show it as it is kept: then nothing is parsed."""
+    if (found := next((each for each in known if each.pem == pem), None)) is not None:
+        return found
+    certificate = _only_certificate(pem)
+    return next((each for each in known if _are_same(each.certificate, certificate)), None)
 
 
 def _are_same(one: x509.Certificate, other: x509.Certificate) -> bool:

@@ -1,7 +1,6 @@
 """How people are shown times: in the zone of the region that they are about, with its offset.
 
-A server tells the zones of its regions beside each answer to a caller that is no member, streams left out; a command
-shows times by them.
+A command learns the zones of the regions from its server, among the terms of the federation (`gateway.terms`).
 """
 
 import re
