@@ -7,14 +7,13 @@ import click
 import grpc
 from google.protobuf.json_format import MessageToDict
 
-from coordinator.cli.connection import TIMEOUT, Connection
+from coordinator.cli.connection import Connection
 from coordinator.cli.exits import CannotReach, NotDone
 from coordinator.cli.output import print_table
 from gateway.api.coordinator.v1.administration_pb2 import ChainVerdict, Sighting, VerifyChainsRequest
 from gateway.api.coordinator.v1.administration_pb2_grpc import AuditServiceStub
 from gateway.api.region.v1.audit_service_pb2 import ChainProblem, ChainProblemKind
 from gateway.audit import problem_text
-from gateway.channels import health_of
 from gateway.clock import from_timestamp, to_microseconds
 from gateway.errors import Refused, from_rpc_error
 from gateway.languages import refusal, translated
@@ -61,7 +60,6 @@ def told_problems(problems: Iterable[ChainProblem]) -> list[str]:
 
 async def _verdicts(channel: grpc.aio.Channel, region: str) -> list[ChainVerdict]:
     try:
-        await health_of(channel, "", TIMEOUT)  # any answer that is no stream tells the zones
         stream = AuditServiceStub(channel).VerifyChains(VerifyChainsRequest(region=region), timeout=_PATIENCE)
         return [response.verdict async for response in stream]
     except grpc.aio.AioRpcError as error:
