@@ -30,6 +30,7 @@ from gateway.tracing import Tracing
 from region_node.business.billing.relayed import BillingEnvelopes
 from region_node.business.billing.runs import BillingRuns
 from region_node.business.orders import home, intake, promises, steps
+from region_node.business.orders.decisions import Decisions
 from region_node.business.orders.desk import DeskPorts, OrderDesk
 from region_node.business.orders.provisioning_rows import next_due
 from region_node.business.orders.relayed import OrderEnvelopes
@@ -147,8 +148,9 @@ class RegionCore:
         self.receiver = PouchReceiver(border, ports.keys, Receiver(relay).deliver)
         self.lanes = Lanes(LanePorts(border.region, ports.transport, settler.settle, ports.clock, ports.source))
         self.changes = Changes(ports.store)
+        decisions = Decisions(ports.store, self.changes)
         self.desk = OrderDesk(
-            DeskPorts(ports.context, ports.store, ports.clock, self.lanes, self.changes, self.register)
+            DeskPorts(ports.context, ports.store, ports.clock, self.lanes, self.changes, decisions, self.register)
         )
         self.complaints = ComplaintDesk(ports.context, ports.store, ports.clock, self.changes)
         self.faults = FaultDesk(ports.context, ports.store, ports.clock, self.changes)

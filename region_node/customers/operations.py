@@ -34,7 +34,7 @@ from region_node.customers.standing import require_readable
 from region_node.customers.states import note_state
 from region_node.customers.subscriptions import Subscription, insert_subscriptions, subscriptions_of
 from region_node.customers.taking_over import NewCustomer, Registered
-from region_node.node.auditing import AuditedCall
+from region_node.requests.auditing import AuditedCall
 
 SUSPENSION_TIMER = "suspension-end"
 

@@ -14,8 +14,8 @@ from region_node.customers.rows import find_customer
 from region_node.customers.standing import require_readable
 from region_node.customers.subscriptions import subscriptions_of
 from region_node.customers.verified import QRY_PROFILE, verified_line
-from region_node.node.auditing import AuditedCall
 from region_node.node.context import RegionContext
+from region_node.requests.auditing import AuditedCall
 from region_node.requests.checks import Questioner, require_requester
 
 

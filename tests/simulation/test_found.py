@@ -25,10 +25,11 @@ from region_node.business.orders.business import load_rules
 from region_node.business.orders.provisioning_answers import Answer as Told
 from region_node.business.orders.provisioning_answers import Asked, answered, take
 from region_node.business.orders.relayed import OrderEnvelopes
-from region_node.business.orders.rows import find_request, require_order
+from region_node.business.orders.rows import require_order
 from region_node.customers.rows import find_line
 from region_node.node.context import RegionContext
 from region_node.requests.caller import Caller
+from region_node.requests.rows import find_request
 from tests.at_rest import open_envelopes
 from tests.simulation.coordinator import Coordinator, ToCoordinator
 from tests.simulation.disk import Disk

@@ -29,7 +29,7 @@ from region_node.customers.taking_over import NewCustomer
 from region_node.customers.verification.rows import keep_password
 from region_node.customers.verification.rules import SALT_BYTES, hash_password
 from region_node.network.problems.rows import bind
-from region_node.node.auditing import AuditedCall
+from region_node.requests.auditing import AuditedCall
 from tests.simulation.batch import run_batch
 
 START = datetime(2026, 3, 28, 3, 0, tzinfo=UTC)  # three days before a billing cycle in Asia/Shanghai

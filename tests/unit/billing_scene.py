@@ -20,8 +20,8 @@ from region_node.business.orders.business import load_rules
 from region_node.customers.operations import keep_customer, keep_line
 from region_node.customers.rows import CustomerRow, Line, insert_line, line_of
 from region_node.customers.subscriptions import Subscription, keep_subscription
-from region_node.node.auditing import AuditedCall
 from region_node.node.context import RegionContext
+from region_node.requests.auditing import AuditedCall
 from tests.keys import region_keys
 from tests.simulation.world import keys
 from tests.unit.situations import FEDERATION

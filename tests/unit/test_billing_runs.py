@@ -20,7 +20,7 @@ from region_node.business.billing.rules import balance_of
 from region_node.business.billing.usage import NewUsage, UsageRow, record_usage
 from region_node.customers.notices.rows import notices_after
 from region_node.customers.rows import Line
-from region_node.node.auditing import AuditedCall
+from region_node.requests.auditing import AuditedCall
 from tests.unit.billing_scene import CALL, DATA, MESSAGE, Books, books
 from tests.unit.situations import LINE
 

@@ -34,8 +34,8 @@ from region_node.network.faults.rows import (
 )
 from region_node.network.faults.rules import MINOR, RESOLVED
 from region_node.network.problems.following import follow
-from region_node.node.auditing import AuditedCall
 from region_node.node.subjects import number_index
+from region_node.requests.auditing import AuditedCall
 from region_node.requests.caller import OwnNode
 from tests.unit.purging import LONG_AGO, Archive, archive
 from tests.unit.purging import NOW as TONIGHT

@@ -33,7 +33,7 @@ from region_node.network.agreements import operations as agreements
 from region_node.network.agreements.outages import note_outage
 from region_node.network.agreements.statements import settle
 from region_node.network.faults import handling, owner, repair
-from region_node.node.auditing import AuditedCall
+from region_node.requests.auditing import AuditedCall
 from region_node.requests.caller import OwnNode
 from region_node.requests.checks import Questioner
 from tests.unit.billing_scene import CALL, DATA, MESSAGE, Books, books

@@ -21,7 +21,7 @@ from region_node.customers.rows import insert_line
 from region_node.lifecycle.retention import holds
 from region_node.lifecycle.retention.classes import purgers
 from region_node.lifecycle.retention.rules import cutoff, next_purge
-from region_node.node.auditing import AuditedCall
+from region_node.requests.auditing import AuditedCall
 from tests.unit.purging import LONG_AGO, NOW, Archive, archive
 from tests.unit.situations import LINE
 

@@ -45,8 +45,8 @@ from region_node.customers.standing import ACTIVE, ERASED, keep_standing, standi
 from region_node.lifecycle.erasure.rows import erasure_of
 from region_node.lifecycle.retention import holds
 from region_node.lifecycle.retention.purge import PAGE
-from region_node.node.auditing import AuditedCall
 from region_node.node.subjects import customer_subject, import_subject, number_index, number_subject
+from region_node.requests.auditing import AuditedCall
 from region_node.requests.importing.progress import Rejection, Taken, rejections_between, take_once
 from tests.unit.purging import LONG_AGO, NOW, Archive, archive
 from tests.unit.situations import LINE

@@ -21,9 +21,9 @@ from region_node.business.billing.cycle import tariff_of
 from region_node.business.billing.rating import CHARGE_OF, itemise, volume_of
 from region_node.business.billing.rules import Month, charge
 from region_node.customers.rows import Line, find_line, line_of
-from region_node.node.auditing import AuditedCall
 from region_node.node.context import RegionContext
 from region_node.node.subjects import number_subject
+from region_node.requests.auditing import AuditedCall
 from region_node.requests.checks import require_length
 
 BATCH_LIMIT = 500

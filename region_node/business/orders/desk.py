@@ -23,18 +23,14 @@ from gateway.relay.lanes import Lanes
 from gateway.relay.outbox import Enqueued
 from gateway.store.port import Store, Transaction
 from region_node.business.orders import handling, home, intake, rules
-from region_node.business.orders.rows import (
-    RequestKey,
-    find_order,
-    find_request,
-    held_orders,
-    insert_request,
-    require_order,
-)
+from region_node.business.orders.decisions import Decisions, is_decided
+from region_node.business.orders.rows import find_order, held_orders, require_order
 from region_node.customers.documents.on_file import RegisterDesk
+from region_node.customers.documents.rules import require_materials
 from region_node.node.context import RegionContext
-from region_node.requests.caller import Caller, done_before, is_settled, order_id
-from region_node.requests.changes import Changes, is_decided
+from region_node.requests.caller import Caller, done_before, is_settled
+from region_node.requests.changes import Changes
+from region_node.requests.rows import RequestKey, find_request, insert_request
 
 LONGEST_LANE = 50_000  # envelopes waiting for one region before new orders for it are turned away
 _log = logging.getLogger(__name__)
@@ -49,6 +45,7 @@ class DeskPorts:
     clock: Clock
     lanes: Lanes
     changes: Changes
+    decisions: Decisions
     register: RegisterDesk
     """What is on file is asked of it where an order does not bring enough."""
 
@@ -73,7 +70,7 @@ class OrderDesk:
         """Takes in an order and returns it as it stands when the home region has decided or `wait` is over."""
         self._require_room(request)
         context, now = self._ports.context, self._ports.clock.now()
-        with self._ports.changes.decision_on(order_id(context, caller)) as decision:
+        with self._ports.decisions.decision_on(caller.subject(context.region)) as decision:
             order = await self._take_in(caller, request, now)
             failpoints.reach("S3.after-commit")
             if not wait or is_decided(order):
@@ -203,7 +200,7 @@ def _review(
     known = done_before(tx, key)
     if known is not None:
         return require_order(tx, known).order
-    rules.require_materials(context.federation.material_codes, [Document(code=code) for code in request.documents])
+    require_materials(context.federation.material_codes, [Document(code=code) for code in request.documents])
     order = home.review(tx, context, request.order_id, reviewer, request.decision, request.documents, request.note, now)
     insert_request(tx, key, order.id, settled=True, now=now)
     return order

@@ -21,16 +21,16 @@ from region_node.business.orders.books import close_books
 from region_node.business.orders.intake import submission_id, unhold
 from region_node.business.orders.rows import (
     OrderRow,
-    RequestSettled,
     find_erased,
     find_order,
-    insert_request,
+    known_request,
     require_order,
-    settle_request,
     update_order,
 )
+from region_node.customers.documents.rules import require_materials
 from region_node.node.context import RegionContext
-from region_node.requests.caller import Caller, known_request, note
+from region_node.requests.caller import Caller, note, settle_asked
+from region_node.requests.rows import insert_request
 
 COMMAND_LIFETIME = timedelta(days=7)  # as long as the shipped catalogue lets an order be executed
 _log = logging.getLogger(__name__)
@@ -56,7 +56,7 @@ def command(
         return known
     if on_file:
         asked = _with_documents(asked, on_file)
-    rules.require_materials(context.federation.material_codes, asked.supplement.documents)
+    require_materials(context.federation.material_codes, asked.supplement.documents)
     row = require_order(tx, asked.order_id)
     order = row.order
     if (order.handling_region, order.operator) != (context.region, caller.operator):
@@ -124,19 +124,15 @@ def settle_command(
     now: datetime,
 ) -> None:
     """The home region answered a command: its word on the request and, if it knows the order, on the order."""
-    order_id, _, rest = envelope_id.partition("#")
-    operator, _, request_id = rest.partition(">")[0].partition("/")
-    settle_request(tx, operator, request_id, refused)
+    settle_asked(tx, envelope_id, refused)
     if snapshot is not None:
         adopt(tx, context, snapshot, now)
     else:
-        order = require_order(tx, order_id).order
+        order = require_order(tx, envelope_id.partition("#")[0]).order
         if order.state == rules.ASSESSING_CANCELLATION:
             before = order.state_changes[-2].state
             rules.enter(order, before, now=now, region=order.home_region, reason="cancellation not granted")
             update_order(tx, order, now)
-    settled = RequestSettled(operator, request_id)
-    tx.publish(settled, about=settled.about)
 
 
 def redirect_command(tx: Transaction, context: RegionContext, content: EnvelopeContent, now: datetime) -> None:

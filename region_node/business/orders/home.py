@@ -29,10 +29,11 @@ from region_node.business.orders.steps import (
     stop_timers,
 )
 from region_node.customers.documents.register import require_on_file
-from region_node.customers.documents.rules import paper_use
+from region_node.customers.documents.rules import paper_use, require_documents, require_fresh
 from region_node.customers.verification.rows import find_key
 from region_node.customers.verification.rules import require_verified
 from region_node.node.context import RegionContext
+from region_node.requests.checks import require_size
 
 UPDATE_LIFETIME = timedelta(days=3650)  # the word of what happened does not expire
 
@@ -44,7 +45,7 @@ def decide(tx: Transaction, context: RegionContext, order: Order, now: datetime)
     """
     business = context.federation.business(order.request.business)
     rules.require_offered(business, at_home=order.handling_region == context.region)
-    rules.require_documents(business, order.request, now)
+    require_documents(business, order.request, now)
     require_verified(find_key(tx), order.id, order.request.number, order.request.documents)
     situation = first_situation(tx, context, order, now)
     line = None if context.rule(business).opens_line else situation.line
@@ -112,9 +113,9 @@ def _supplement(tx: Transaction, context: RegionContext, order: Order, command: 
     missing = [code for code in order.documents_requested if code not in brought]
     if missing:
         raise Refused(Reason.REASON_DOCUMENT_MISSING, documents=", ".join(missing))
-    rules.require_fresh(business, command.supplement.documents, now)
+    require_fresh(business, command.supplement.documents, now)
     require_verified(find_key(tx), order.id, order.request.number, command.supplement.documents)
-    rules.require_size(order.ByteSize() + command.ByteSize())
+    require_size(order.ByteSize() + command.ByteSize())
     situation = situation_of(tx, context, order, now)
     require_on_file(tx, context, command.supplement.documents, situation.line, now)
     order.request.documents.extend(command.supplement.documents)
@@ -129,7 +130,7 @@ def _supplement(tx: Transaction, context: RegionContext, order: Order, command: 
 
 def _confirm(tx: Transaction, context: RegionContext, order: Order, command: OrderCommand, now: datetime) -> None:
     """The customer's answer: to a quote, or to what was done."""
-    rules.require_size(order.ByteSize() + command.ByteSize())
+    require_size(order.ByteSize() + command.ByteSize())
     if rules.is_fulfilled(order):
         rules.require_awaiting(order, "accept")
         _take_over(tx, context, order, command.confirm.agreed, now)

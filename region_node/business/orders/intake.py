@@ -29,10 +29,12 @@ from region_node.business.orders import home, rules
 from region_node.business.orders.books import book_intake, close_books, take_back
 from region_node.business.orders.owner import owner_of
 from region_node.business.orders.promises import forget_promise, watch_promise
-from region_node.business.orders.rows import OrderRow, insert_order, insert_request, require_order, update_order
-from region_node.customers.documents.rules import require_reusable
+from region_node.business.orders.rows import OrderRow, insert_order, known_request, require_order, update_order
+from region_node.customers.documents.rules import require_documents, require_materials, require_reusable
 from region_node.node.context import RegionContext
-from region_node.requests.caller import Submitter, known_request, note, order_id
+from region_node.requests.caller import Submitter, note
+from region_node.requests.checks import require_size
+from region_node.requests.rows import insert_request
 
 HELD_TIMER = "order-held"  # the time in which a held order could be executed has passed
 
@@ -55,7 +57,7 @@ class Checked:
 
 def check(context: RegionContext, request: OrderRequest, now: datetime) -> Checked:
     """Everything that can be checked without the customer's data. Raises Refused."""
-    rules.require_materials(context.federation.material_codes, request.documents)
+    require_materials(context.federation.material_codes, request.documents)
     require_reusable(context.federation, request.documents)
     business = context.federation.business(request.business)
     if not business.steps:
@@ -64,7 +66,7 @@ def check(context: RegionContext, request: OrderRequest, now: datetime) -> Check
     rules.require_offered(business, at_home=owner == context.region)
     values = rules.read_characteristics(business, request)
     context.require_amounts(business, values, (context.region, owner or context.region))
-    rules.require_documents(business, request, now)
+    require_documents(business, request, now)
     return Checked(owner, values)
 
 
@@ -75,7 +77,7 @@ def with_documents(request: OrderRequest, on_file: Sequence[Document]) -> OrderR
     more = OrderRequest()
     more.CopyFrom(request)
     more.documents.extend(on_file)
-    rules.require_size(more.ByteSize())
+    require_size(more.ByteSize())
     return more
 
 
@@ -171,7 +173,7 @@ def _new_order(
     context: RegionContext, caller: Submitter, request: OrderRequest, checked: Checked, now: datetime
 ) -> Order:
     order = Order(
-        id=order_id(context, caller),
+        id=caller.subject(context.region),
         request=request,
         handling_region=context.region,
         operator=caller.operator,

@@ -14,6 +14,7 @@ from gateway.relay.envelopes import Answer
 from gateway.store.port import Transaction
 from region_node.business.orders import handling, home, intake, rules
 from region_node.business.orders.rows import OrderRow, find_order, insert_order
+from region_node.customers.documents.rules import require_materials
 from region_node.node.context import RegionContext
 from region_node.node.payloads import parse, received, refusal_of
 
@@ -44,7 +45,7 @@ class OrderEnvelopes:
             raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="a query is no order")
         if find_order(tx, order.id) is not None:
             raise Refused(Reason.REASON_ORDER_CANCELLED_BEFORE)
-        rules.require_materials(self._context.federation.material_codes, order.request.documents)
+        require_materials(self._context.federation.material_codes, order.request.documents)
         home.decide(tx, self._context, order, now)
         insert_order(tx, OrderRow(order, content.traceparent), now)
         return _accepted(order)
@@ -68,7 +69,7 @@ class OrderEnvelopes:
             return self._commanded_unknown(tx, content, command, now)
         _require_owner(command.order_id, row.order.handling_region, content)
         try:
-            rules.require_materials(self._context.federation.material_codes, command.supplement.documents)
+            require_materials(self._context.federation.material_codes, command.supplement.documents)
             return _accepted(home.apply_command(tx, self._context, command, now))
         except Refused as refused:
             return Answer(

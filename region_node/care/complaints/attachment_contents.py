@@ -30,9 +30,9 @@ from region_node.customers.documents.pieces import checked_pieces, not_on_file, 
 from region_node.customers.rows import find_line
 from region_node.customers.sharing.rows import DisclosureRow, note_disclosure, was_noted
 from region_node.customers.told_standings import is_restricted
-from region_node.node.auditing import AuditedCall
 from region_node.node.context import RegionContext
 from region_node.node.payloads import received
+from region_node.requests.auditing import AuditedCall
 from region_node.requests.checks import require_name
 from region_node.requests.questions import ANSWER_SECONDS, Questions
 

@@ -13,12 +13,12 @@ from gateway.store.port import Transaction
 from gateway.timers import Timer
 from region_node.business.orders import intake
 from region_node.business.orders.rows import find_order
-from region_node.business.orders.rules import error_of
 from region_node.care.complaints import owner, remedy
 from region_node.care.complaints.accepted import order_soon
 from region_node.care.complaints.rows import ComplaintRow, find_complaint
 from region_node.node.context import RegionContext
 from region_node.requests.caller import OwnNode
+from region_node.requests.checks import error_of
 
 
 def order_is_due(tx: Transaction, context: RegionContext, timer: Timer, now: datetime) -> None:

@@ -33,9 +33,9 @@ from region_node.customers.documents.rows import DocumentRow, find_document
 from region_node.customers.rows import Line, find_line
 from region_node.customers.sharing.rows import DisclosureRow, note_disclosure, was_noted
 from region_node.customers.standing import RESTRICTED, standing_of
-from region_node.node.auditing import AuditedCall
 from region_node.node.context import RegionContext
 from region_node.node.subjects import NUMBER
+from region_node.requests.auditing import AuditedCall
 from region_node.requests.checks import Questioner
 
 ACTION = "GetDocumentContent"

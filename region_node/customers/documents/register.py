@@ -27,8 +27,8 @@ from region_node.customers.documents.rows import (
 from region_node.customers.operations import own_line
 from region_node.customers.rows import Line, find_line
 from region_node.customers.standing import RESTRICTED, require_readable, standing_of
-from region_node.node.auditing import AuditedCall
 from region_node.node.context import RegionContext
+from region_node.requests.auditing import AuditedCall
 
 CONTENT, IDENTITY = "document content", "identity document"  # kinds of what is indexed
 

@@ -16,9 +16,9 @@ from region_node.customers.documents.content_stream import KIND, ContentDesk
 from region_node.customers.documents.on_file import LIST_KIND
 from region_node.customers.sharing.disclosures import noted_answer
 from region_node.customers.sharing.rows import DisclosureRow
-from region_node.node.auditing import AuditedCall
 from region_node.node.context import RegionContext
 from region_node.node.payloads import received
+from region_node.requests.auditing import AuditedCall
 from region_node.requests.checks import require_name
 
 

@@ -15,8 +15,8 @@ from region_node.customers.rows import find_line
 from region_node.customers.sharing import rows
 from region_node.customers.sharing.rows import DisclosureRow
 from region_node.customers.standing import RESTRICTED, standing_of
-from region_node.node.auditing import AuditedCall
 from region_node.node.context import RegionContext
+from region_node.requests.auditing import AuditedCall
 from region_node.requests.checks import Questioner, require_requester
 
 

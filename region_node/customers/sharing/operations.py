@@ -37,8 +37,8 @@ from region_node.customers.sharing.rules import (
 )
 from region_node.customers.standing import RESTRICTED, standing_of
 from region_node.customers.subscriptions import subscriptions_of
-from region_node.node.auditing import AuditedCall
 from region_node.node.context import RegionContext
+from region_node.requests.auditing import AuditedCall
 from region_node.requests.checks import Questioner
 
 

@@ -38,9 +38,9 @@ from region_node.lifecycle.erasure.standing_told import customer_key, tell_stand
 from region_node.lifecycle.retention.holds import holds_of
 from region_node.network.faults.rows import FaultOfNumber, fault_subject, faults_about
 from region_node.network.support.rows import SupportOfNumber, support_requests_about, support_subject
-from region_node.node.auditing import AuditedCall
 from region_node.node.context import RegionContext
 from region_node.node.subjects import customer_subject, number_subject, order_subject
+from region_node.requests.auditing import AuditedCall
 
 _TIMER = "timer"  # who erases whom nobody named
 

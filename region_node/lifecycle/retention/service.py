@@ -18,8 +18,8 @@ from gateway.store.port import Store, Transaction
 from region_node.lifecycle.retention import holds, impact, reports
 from region_node.lifecycle.retention.elsewhere import tell_hold
 from region_node.lifecycle.retention.holds import Hold
-from region_node.node.auditing import AuditedCall
 from region_node.node.context import RegionContext
+from region_node.requests.auditing import AuditedCall
 from region_node.requests.checks import require_length, require_name
 
 _PURGES, _HOLDS, _RECORDS = "purges", "legal-holds", "impact-records"
