@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
+from region_node.customers.accounts.rules import EntryKind
 from rich.text import Text
 
 from deploy.demo import wording
@@ -12,7 +13,6 @@ from gateway.api.region.v1.complaint_pb2 import Complaint, Escalation, Escalatio
 from gateway.clock import from_timestamp
 from gateway.money import in_major_units
 from gateway.words import english
-from region_node.business.billing.rules import EntryKind
 from region_node.cli.complaints.complaint_view import length_of
 
 _BAR = 40  # characters of the whole time

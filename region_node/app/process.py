@@ -38,7 +38,6 @@ from region_node.app.core import CorePorts, RegionCore
 from region_node.app.services import ServicePorts
 from region_node.app.services import services as node_services
 from region_node.business.orders.business import load_rules
-from region_node.business.providers.client import ProviderClient, ProviderPorts, provider_name
 from region_node.business.providers.fulfilment import FulfilmentProvider, GrpcFulfilment
 from region_node.care.complaints.telling import CaseTelling
 from region_node.care.escalations.file import FileSink
@@ -54,6 +53,7 @@ from region_node.network.problems.telling import Coordinators, ProblemTelling
 from region_node.node.context import RegionContext
 from region_node.node.membership.client import FederationClient
 from region_node.node.membership.node import MembershipPorts, Node
+from region_node.node.provider_client import ProviderClient, ProviderPorts, provider_name
 from region_node.node.settings import RegionSettings
 from region_node.node.witnessing.telling import Telling, TellingPorts
 from region_node.requests.questions import Questions

@@ -12,8 +12,8 @@ from gateway.federation.catalogue import Federation
 from gateway.relay.border import Moved
 from gateway.store.port import Transaction
 from gateway.timers import Timer, cancel_timer, set_timer
-from region_node.business.billing import ledger
-from region_node.business.billing.rules import OPENING, EntryKind, Posting, transfer
+from region_node.customers.accounts import ledger
+from region_node.customers.accounts.rules import OPENING, EntryKind, Posting, transfer
 from region_node.customers.rows import (
     CustomerRow,
     Line,

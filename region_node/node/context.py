@@ -11,11 +11,11 @@ from gateway.errors import Refused
 from gateway.federation.catalogue import Federation
 from gateway.relay.border import Border
 from gateway.store.port import Transaction
-from region_node.business.billing import ledger
 from region_node.business.orders.business import BusinessRule, Situation
 from region_node.business.orders.fulfilment import Fulfilment, OwnRecords
 from region_node.business.orders.records import StoredRecords
 from region_node.business.orders.rules import Value, require_amounts
+from region_node.customers.accounts import ledger
 from region_node.customers.rows import Line
 from region_node.lifecycle.erasure.remembered import ErasedKeys, ErasedKeysInMemory
 

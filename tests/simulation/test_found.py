@@ -7,6 +7,7 @@ import random
 from collections.abc import Callable, Iterator, Mapping
 
 import pytest
+from region_node.customers.accounts.rules import CASH, IN_TRANSIT
 
 from gateway.api.region.v1.order_envelopes_pb2 import OrderCommand
 from gateway.api.region.v1.order_pb2 import Order, OrderRequest, OrderState
@@ -18,14 +19,13 @@ from gateway.relay.border import Border, Command
 from gateway.relay.envelopes import Answer, seal_receipt
 from gateway.relay.outbox import close_answered
 from gateway.store.port import Transaction
-from region_node.business.billing import ledger
-from region_node.business.billing.rules import CASH, IN_TRANSIT
 from region_node.business.orders import handling, intake
 from region_node.business.orders.business import load_rules
 from region_node.business.orders.provisioning_answers import Answer as Told
 from region_node.business.orders.provisioning_answers import Asked, answered, take
 from region_node.business.orders.relayed import OrderEnvelopes
 from region_node.business.orders.rows import require_order
+from region_node.customers.accounts import ledger
 from region_node.customers.rows import find_line
 from region_node.node.context import RegionContext
 from region_node.requests.caller import Caller

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import cast
 
 import pytest
+from region_node.customers.accounts.rules import REFUNDS_DUE
 
 from gateway.api.federation.v1.problem_pb2 import PROBLEM_STATE_IN_PROGRESS, ProblemHeader
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus
@@ -23,9 +24,8 @@ from gateway.relay.envelopes import Answer, seal_receipt
 from gateway.relay.outbox import close_answered
 from gateway.store.port import Store, Transaction
 from gateway.timers import Timer
-from region_node.business.billing import ledger
-from region_node.business.billing.rules import REFUNDS_DUE
 from region_node.business.orders.business import load_rules
+from region_node.customers.accounts import ledger
 from region_node.customers.rows import find_line
 from region_node.network.faults import handling, owner, repair
 from region_node.network.faults.relayed import FaultEnvelopes

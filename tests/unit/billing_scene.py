@@ -5,6 +5,8 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
+from region_node.customers.accounts.rules import CASH, EntryKind, transfer
+
 from gateway.api.region.v1.billing_service_pb2 import UsageKind
 from gateway.federation.catalogue import Federation
 from gateway.federation.current import CurrentFederation
@@ -12,11 +14,10 @@ from gateway.relay.border import Border
 from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteTransaction
 from gateway.store.sqlite_schema import apply
-from region_node.business.billing import ledger
-from region_node.business.billing.rules import CASH, EntryKind, transfer
 from region_node.business.billing.runs import is_due, run_page
 from region_node.business.billing.usage import NewUsage, UsageRow, record_usage
 from region_node.business.orders.business import load_rules
+from region_node.customers.accounts import ledger
 from region_node.customers.operations import keep_customer, keep_line
 from region_node.customers.rows import CustomerRow, Line, insert_line, line_of
 from region_node.customers.subscriptions import Subscription, keep_subscription

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from region_node.customers.accounts.rules import COMPENSATION, REFUNDS_DUE
 
 from gateway import vault
 from gateway.api.region.v1.agreement_pb2 import (
@@ -31,8 +32,7 @@ from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteTransaction
 from gateway.store.sqlite_schema import apply
 from gateway.timers import Timer, TimerHandler, due_timers, fire
-from region_node.business.billing import ledger
-from region_node.business.billing.rules import COMPENSATION, REFUNDS_DUE
+from region_node.customers.accounts import ledger
 from region_node.customers.operations import keep_customer, keep_line
 from region_node.customers.rows import CustomerRow
 from region_node.network.agreements import operations

@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from region_node.customers.accounts.rules import EntryKind, require_balanced
 
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus, SuspensionKind
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
-from region_node.business.billing.rules import EntryKind, require_balanced
 from region_node.business.orders.business import Situation, load_rules
 from region_node.business.orders.records import StoredRecords
 from region_node.business.orders.rules import Value

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from region_node.customers.accounts.rules import require_balanced
 
 from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintRequest, Remedy, Resolution
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus, SuspensionKind
@@ -13,7 +14,6 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Money
 from gateway.clock import to_timestamp
 from gateway.errors import Refused
-from region_node.business.billing.rules import require_balanced
 from region_node.business.orders.business import Situation, load_rules
 from region_node.business.orders.rules import TEXT_LIMIT
 from region_node.care.complaints import remedy, rules

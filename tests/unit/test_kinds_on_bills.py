@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from region_node.customers.accounts.rules import CHARGES, COMPENSATION, SETTLING, EntryKind, earned, transfer
 
 from gateway.api.region.v1.agreement_pb2 import OutageCause, ServiceOutage
 from gateway.api.region.v1.agreement_service_pb2 import CreateAgreementRequest
@@ -18,14 +19,14 @@ from gateway.api.region.v1.fault_service_pb2 import WorkOnFaultRequest
 from gateway.api.region.v1.order_pb2 import Order, OrderState
 from gateway.api.types.v1.types_pb2 import Applicant, Channel, Document, LocalizedText, Money, Requester
 from gateway.clock import to_timestamp
-from region_node.business.billing import ledger
 from region_node.business.billing.operations import read_bill
-from region_node.business.billing.rules import CHARGES, COMPENSATION, SETTLING, EntryKind, Month, earned, transfer
+from region_node.business.billing.rules import Month
 from region_node.business.orders import books as order_books
 from region_node.business.orders.owner import line_to_open
 from region_node.business.orders.rules import Value
 from region_node.business.orders.steps import carry_out
 from region_node.customers import operations as customers
+from region_node.customers.accounts import ledger
 from region_node.customers.rows import CustomerRow
 from region_node.customers.subscriptions import Subscription
 from region_node.customers.taking_over import NewCustomer

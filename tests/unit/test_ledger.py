@@ -9,26 +9,24 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from region_node.customers.accounts.rules import (
+    Entry,
+    EntryKind,
+    Posting,
+    balance_of,
+    payable,
+    receivable,
+    require_balanced,
+    transfer,
+)
 
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteTransaction
 from gateway.store.sqlite_schema import apply
-from region_node.business.billing import ledger
-from region_node.business.billing.rules import (
-    Entry,
-    EntryKind,
-    Posting,
-    balance_of,
-    month_bounds,
-    next_cycle,
-    next_month,
-    payable,
-    receivable,
-    require_balanced,
-    transfer,
-)
+from region_node.business.billing.rules import month_bounds, next_cycle, next_month
+from region_node.customers.accounts import ledger
 
 NOW = datetime(2030, 6, 15, 4, 0, tzinfo=UTC)
 SHANGHAI = "Asia/Shanghai"

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import pytest
+from region_node.customers.accounts.rules import EntryKind, transfer
 
 from gateway import audit, vault
 from gateway.api.region.v1.complaint_envelopes_pb2 import ComplaintNoted
@@ -15,8 +16,6 @@ from gateway.api.region.v1.sharing_service_pb2 import ConsentEvidence
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.clock import to_microseconds, to_timestamp
 from gateway.relay.at_rest import envelope_subject
-from region_node.business.billing import ledger
-from region_node.business.billing.rules import EntryKind, transfer
 from region_node.care.complaints.import_rows import NewComplaint, insert_complaints
 from region_node.care.complaints.index_rows import keep_indexed
 from region_node.care.complaints.private_notes import add_private_note
@@ -29,6 +28,7 @@ from region_node.care.complaints.rows import (
     note_escalations,
 )
 from region_node.care.complaints.telling_rows import note_to_tell
+from region_node.customers.accounts import ledger
 from region_node.customers.documents.files import COMPLETE, REGISTERED, StoredFile, insert_file, note_withdrawal
 from region_node.customers.operations import keep_line
 from region_node.customers.rows import Line, find_customer, insert_line

@@ -8,12 +8,13 @@ from gateway.api.types.v1.types_pb2 import LocalizedText, Money
 from gateway.clock import from_microseconds, to_timestamp
 from gateway.money import in_major_units
 from gateway.store.port import Transaction
-from region_node.business.billing import ledger
 from region_node.business.billing.bills import BillLineRow, find_bill, lines_of_bill
 from region_node.business.billing.rating import Charge
-from region_node.business.billing.rules import Month, month_bounds, payable, receivable
+from region_node.business.billing.rules import Month, month_bounds
 from region_node.business.billing.usage import list_usage
 from region_node.business.orders.preconditions import require_preconditions
+from region_node.customers.accounts import ledger
+from region_node.customers.accounts.rules import payable, receivable
 from region_node.customers.documents.register import require_on_file, with_file
 from region_node.customers.documents.rules import require_documents, require_materials
 from region_node.customers.operations import own_line

@@ -4,11 +4,11 @@ from datetime import datetime
 
 from gateway.api.region.v1.order_pb2 import Order
 from gateway.store.port import Transaction
-from region_node.business.billing import ledger
-from region_node.business.billing.rules import Posting
 from region_node.business.orders import rules
 from region_node.business.orders.business import BusinessRule
 from region_node.business.orders.promises import forget_promise
+from region_node.customers.accounts import ledger
+from region_node.customers.accounts.rules import Posting
 from region_node.node.context import RegionContext
 
 

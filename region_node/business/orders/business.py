@@ -15,9 +15,9 @@ from gateway.api.federation.v1.configuration_pb2 import Business
 from gateway.api.region.v1.order_pb2 import Order, Quote
 from gateway.api.types.v1.types_pb2 import Document
 from gateway.federation.catalogue import Federation
-from region_node.business.billing.rules import Posting
 from region_node.business.orders.records import HomeRecords
 from region_node.business.orders.rules import Value
+from region_node.customers.accounts.rules import Posting
 from region_node.customers.notices.rows import Notice
 from region_node.customers.rows import CustomerRow, Line
 from region_node.customers.subscriptions import Subscription

@@ -11,11 +11,12 @@ from gateway.errors import Refused
 from gateway.money import in_major_units
 from gateway.store.port import Transaction
 from gateway.timers import cancel_timer, set_timer
-from region_node.business.billing.rules import FEES, EntryKind, next_cycle, transfer
+from region_node.business.billing.rules import next_cycle
 from region_node.business.orders import provisioning, rules
 from region_node.business.orders.business import Effects, Situation
 from region_node.business.orders.owner import chosen_region, line_to_open
 from region_node.business.orders.preconditions import require_preconditions
+from region_node.customers.accounts.rules import FEES, EntryKind, transfer
 from region_node.customers.operations import own_line
 from region_node.customers.rows import Line, line_of
 from region_node.customers.standing import require_readable

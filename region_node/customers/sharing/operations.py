@@ -15,9 +15,9 @@ from gateway.clock import to_timestamp
 from gateway.errors import Refused, reason_name, text
 from gateway.relay.border import Moved
 from gateway.store.port import Transaction
-from region_node.business.billing import ledger
 from region_node.business.orders.rows import find_order
 from region_node.business.orders.rules import is_final
+from region_node.customers.accounts import ledger
 from region_node.customers.rows import Line, find_customer, find_line
 from region_node.customers.sharing import rows
 from region_node.customers.sharing.forms import require_claimant, require_form

@@ -12,10 +12,10 @@ from gateway.clock import to_microseconds
 from gateway.errors import Refused
 from gateway.relay.at_rest import envelope_subject
 from gateway.store.port import Transaction
-from region_node.business.billing import ledger
 from region_node.business.orders.erasing import AboutCustomer, orders_about
 from region_node.care.complaints.index_rows import indexed_about
 from region_node.care.complaints.rows import AboutNumber, complaint_subject, complaints_about
+from region_node.customers.accounts import ledger
 from region_node.customers.documents.rows import Kept, document_subject, kept_of
 from region_node.customers.rows import Line, customer_numbered, lines_of_customer
 from region_node.customers.standing import ACTIVE, ERASED, RESTRICTED, keep_standing, standing_of
