@@ -38,6 +38,8 @@ from region_node.app.core import CorePorts, RegionCore
 from region_node.app.services import ServicePorts
 from region_node.app.services import services as node_services
 from region_node.business.orders.business import load_rules
+from region_node.business.orders.context import OrderContext
+from region_node.business.orders.rows import orders_under_way
 from region_node.business.providers.fulfilment import FulfilmentProvider, GrpcFulfilment
 from region_node.care.complaints.telling import CaseTelling
 from region_node.care.escalations.file import FileSink
@@ -267,14 +269,14 @@ def _core_ports(ports: _Ports) -> tuple[CorePorts, Questions]:
     sinks = _sinks(ports.settings)
     context = RegionContext(
         ports.border,
-        load_rules(),
-        provisioned=frozenset(named.businesses if named is not None else ()),
+        orders_under_way,
         erased_keys=ports.erased_keys,
         sinks={name: lowest for name, (lowest, _) in sinks.items()},
     )
     questions = Questions(context, Asker(ports.border, ports.transport, ports.clock, ports.source))
+    provisioned = frozenset(named.businesses if named is not None else ())
     core = CorePorts(
-        context,
+        OrderContext(context, load_rules(), provisioned=provisioned),
         ports.key_file.keys,
         ports.store,
         ports.clock,

@@ -26,7 +26,7 @@ async def run(path: Path, pages: int) -> None:
     """Fires the timer so many times, each in a transaction of its own, or until the night is over."""
     current, shared = CurrentFederation(), keys()
     current.update(Federation(1, load(DEPLOYED)), [])
-    context = RegionContext(Border("sichuan", shared.signers["sichuan"], shared.trusted, current), {})
+    context = RegionContext(Border("sichuan", shared.signers["sichuan"], shared.trusted, current))
     store = SqliteStore(path, migrations_of("gateway", "region_node"))
 
     def one(tx: Transaction, before: datetime) -> bool:

@@ -5,8 +5,6 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
-from region_node.customers.accounts.rules import CASH, EntryKind, transfer
-
 from gateway.api.region.v1.billing_service_pb2 import UsageKind
 from gateway.federation.catalogue import Federation
 from gateway.federation.current import CurrentFederation
@@ -17,7 +15,9 @@ from gateway.store.sqlite_schema import apply
 from region_node.business.billing.runs import is_due, run_page
 from region_node.business.billing.usage import NewUsage, UsageRow, record_usage
 from region_node.business.orders.business import load_rules
+from region_node.business.orders.context import OrderContext
 from region_node.customers.accounts import ledger
+from region_node.customers.accounts.rules import CASH, EntryKind, transfer
 from region_node.customers.operations import keep_customer, keep_line
 from region_node.customers.rows import CustomerRow, Line, insert_line, line_of
 from region_node.customers.subscriptions import Subscription, keep_subscription
@@ -39,9 +39,8 @@ class Books:
         current = CurrentFederation()
         current.update(federation, [])
         shared = keys()
-        self.context = RegionContext(
-            Border("sichuan", shared.signers["sichuan"], shared.trusted, current), load_rules()
-        )
+        self.context = RegionContext(Border("sichuan", shared.signers["sichuan"], shared.trusted, current))
+        self.orders = OrderContext(self.context, load_rules())
         self.tx = SqliteTransaction(connection, region_keys())
         self._connection = connection
         self._ids = iter(range(10**9))

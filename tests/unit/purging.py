@@ -17,7 +17,6 @@ from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteTransaction
 from gateway.store.sqlite_schema import apply
 from gateway.timers import Timer, due_timers, fire
-from region_node.business.orders.business import load_rules
 from region_node.business.orders.home import UPDATE_LIFETIME
 from region_node.business.orders.rows import OrderRow, insert_order
 from region_node.customers.rows import CustomerRow, insert_customer
@@ -42,7 +41,7 @@ class Archive:
         current.update(FEDERATION, [])
         shared = keys()
         border = Border("sichuan", shared.signers["sichuan"], shared.trusted, current)
-        self.context = RegionContext(border, load_rules())
+        self.context = RegionContext(border)
         self.connection = connection
         self.tx = SqliteTransaction(connection, region_keys())
         purge.ensure_purge(self.tx, NOW)

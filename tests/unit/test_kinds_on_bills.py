@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from region_node.customers.accounts.rules import CHARGES, COMPENSATION, SETTLING, EntryKind, earned, transfer
 
 from gateway.api.region.v1.agreement_pb2 import OutageCause, ServiceOutage
 from gateway.api.region.v1.agreement_service_pb2 import CreateAgreementRequest
@@ -27,6 +26,7 @@ from region_node.business.orders.rules import Value
 from region_node.business.orders.steps import carry_out
 from region_node.customers import operations as customers
 from region_node.customers.accounts import ledger
+from region_node.customers.accounts.rules import CHARGES, COMPENSATION, SETTLING, EntryKind, earned, transfer
 from region_node.customers.rows import CustomerRow
 from region_node.customers.subscriptions import Subscription
 from region_node.customers.taking_over import NewCustomer
@@ -103,7 +103,7 @@ def ordered(node: Books, business: str, told: dict[str, Value], now: datetime) -
     order.request.characteristics.update({name: str(value) for name, value in told.items()})
     order.order_date.CopyFrom(to_timestamp(now - 60 * DAY))
     order.expected_completion_date.CopyFrom(to_timestamp(now - 3 * DAY))
-    context = node.context
+    context = node.orders
     opens = context.rules[business].opens_line
     order.request.number = "" if opens else LINE.number
     line = line_to_open(order) if opens else node.line(LINE.product_id)
@@ -131,8 +131,8 @@ def money_of_orders(node: Books, now: datetime) -> None:
         after = Order()
         after.CopyFrom(before)
         after.state = state
-        order_books.book_intake(node.tx, node.context, before, now)
-        order_books.close_books(node.tx, node.context, before, after, now)
+        order_books.book_intake(node.tx, node.orders, before, now)
+        order_books.close_books(node.tx, node.orders, before, after, now)
 
 
 def money_of_the_network(node: Books, now: datetime) -> None:

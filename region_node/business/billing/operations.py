@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from gateway.api.region.v1.billing_service_pb2 import Bill, BillLine, QueryBillRequest, Settlement
-from gateway.api.region.v1.order_pb2 import Order, OrderRequest
+from gateway.api.region.v1.order_pb2 import OrderRequest
 from gateway.api.types.v1.types_pb2 import LocalizedText, Money
 from gateway.clock import from_microseconds, to_timestamp
 from gateway.money import in_major_units
@@ -12,12 +12,12 @@ from region_node.business.billing.bills import BillLineRow, find_bill, lines_of_
 from region_node.business.billing.rating import Charge
 from region_node.business.billing.rules import Month, month_bounds
 from region_node.business.billing.usage import list_usage
-from region_node.business.orders.preconditions import require_preconditions
 from region_node.customers.accounts import ledger
 from region_node.customers.accounts.rules import payable, receivable
 from region_node.customers.documents.register import require_on_file, with_file
 from region_node.customers.documents.rules import require_documents, require_materials
 from region_node.customers.operations import own_line
+from region_node.customers.preconditions import line_situation, require_preconditions
 from region_node.customers.standing import require_readable
 from region_node.customers.verification.rows import find_key
 from region_node.customers.verification.rules import require_verified
@@ -47,7 +47,7 @@ def read_bill(
     line = own_line(tx, context.federation, context.region, asked.number, asking=questioner.region)
     require_readable(tx, line.customer_id)
     require_on_file(tx, context, request.documents, line, now)
-    require_preconditions(context.situation(tx, Order(request=request), {}, line, now))
+    require_preconditions(line_situation(tx, context, business, line, questioner.region, now))
     usage = list_usage(tx, context, line.account_id, month) if asked.itemised else []
     AuditedCall(questioner.path, asked.requester.staff_id, now).record(tx, "QueryBill", line.customer_id, asked.month)
     bill = Bill(

@@ -15,6 +15,7 @@ from gateway.store.port import Transaction, Value
 from gateway.timers import set_timer
 from region_node.business.orders.completed import note_completed
 from region_node.business.orders.events import event_of
+from region_node.business.orders.rules import FINAL
 from region_node.node.subjects import number_index, order_subject
 from region_node.records.listing import Page, Selection, Stored
 from region_node.requests.caller import done_before
@@ -24,6 +25,8 @@ from region_node.requests.rows import RequestKey
 COMPLETED = OrderState.ORDER_STATE_COMPLETED
 FOLLOW_TIMER = "order-follow"  # what a node has ordered by itself has changed
 BODY = "orders"
+_ORDERS_SEEN = 100  # orders of one number that are under way at once: far more than anybody has
+_UNDER_WAY = tuple(sorted(set(OrderState.values()) - FINAL - {OrderState.ORDER_STATE_UNSPECIFIED}))
 
 
 @dataclass(frozen=True)
@@ -170,6 +173,12 @@ def list_orders(tx: Transaction, wanted: OrderFilter, before: tuple[int, str] | 
         return [None if row is None else row.order for row in _opened(tx, rows)]
 
     return listed.page(tx, opened, before, limit)
+
+
+def orders_under_way(tx: Transaction, region: str, number: str) -> Sequence[Order]:
+    """The orders of a region about a number that are under way at this home region, the newest first."""
+    orders = list_orders(tx, OrderFilter(number=number, states=_UNDER_WAY), None, _ORDERS_SEEN).items
+    return [order for order in orders if order.handling_region == region]
 
 
 def held_orders(tx: Transaction) -> list[str]:

@@ -16,9 +16,10 @@ from region_node.lifecycle.retention.classes import purgers
 from region_node.lifecycle.retention.elsewhere import tell_holds
 from region_node.lifecycle.retention.holds import held_now
 from region_node.lifecycle.retention.port import Cut, Page, Purger
-from region_node.lifecycle.retention.reports import note_complete, note_removed
-from region_node.lifecycle.retention.rules import cutoff, next_purge, night_of
+from region_node.lifecycle.retention.reports import note_complete
+from region_node.lifecycle.retention.rules import cutoff, next_purge
 from region_node.node.context import RegionContext
+from region_node.records.removed import night_of, note_removed
 
 PURGE_TIMER = "purge"
 PAGE = 200  # rows in one transaction, for which everything else of the region waits

@@ -4,20 +4,7 @@ from gateway.api.federation.v1.configuration_pb2 import DataClass
 from gateway.api.region.v1.retention_service_pb2 import Purge
 from gateway.clock import from_microseconds, to_timestamp
 from gateway.store.port import Transaction, Value
-
-
-def note_removed(tx: Transaction, night: str, data_class: DataClass.ValueType, *, removed: int, held: int = 0) -> None:
-    """Adds to what was removed of a class in a night, and to what a hold has kept."""
-    tx.execute(
-        "INSERT INTO purges (night, data_class, removed, held, oldest, complete)"
-        " VALUES (:night, :data_class, :removed, :held, NULL, 0)"
-        " ON CONFLICT (night, data_class) DO UPDATE SET"
-        " removed = purges.removed + excluded.removed, held = purges.held + excluded.held",
-        night=night,
-        data_class=data_class,
-        removed=removed,
-        held=held,
-    )
+from region_node.records.removed import note_removed
 
 
 def note_complete(tx: Transaction, night: str, data_class: DataClass.ValueType, oldest: int | None) -> Purge:

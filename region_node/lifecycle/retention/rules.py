@@ -1,7 +1,7 @@
 """What is old enough to go, and when the purge looks. Pure."""
 
 import calendar
-from datetime import date, datetime, time, timedelta
+from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from gateway.api.federation.v1.configuration_pb2 import RetentionRule
@@ -29,8 +29,3 @@ def next_purge(now: datetime, zone: ZoneInfo) -> datetime:
     day = now.astimezone(zone).date()
     tonight = datetime.combine(day, HOUR, zone)
     return tonight if tonight > now else datetime.combine(day + timedelta(days=1), HOUR, zone)
-
-
-def night_of(now: datetime, zone: ZoneInfo) -> date:
-    """The day on which the night ends in which the purge works."""
-    return now.astimezone(zone).date()
