@@ -1,7 +1,6 @@
 """Under whose key personal data is sealed, and by what index it is found."""
 
 from gateway import vault
-from gateway.relay.at_rest import envelope_subject
 from gateway.store.port import Transaction
 
 NUMBER = "number"
@@ -24,8 +23,8 @@ def indexed_number_subject(index: str) -> str:
 
 
 def order_subject(order_id: str) -> str:
-    """Of an order: what was asked and done, and every envelope about it."""
-    return envelope_subject(order_id)
+    """Of an order: what was asked and done. The vault has the key of the envelopes about it end with it."""
+    return f"order/{order_id}"
 
 
 def improvement_subject(action_id: str) -> str:

@@ -82,8 +82,9 @@ async def test_once_erased_nothing_of_a_customer_is_read_at_home_nor_where_the_o
 ) -> None:
     number, order = await left(guangdong, sichuan, reviewer)
     home, handling = federation.sealing("sichuan"), federation.sealing("guangdong")
-    at_home = [f"customer/{customer_of(number)}", home.number_subject(number), f"order/{order.id}"]
-    at_handling = [handling.number_subject(number), f"order/{order.id}"]
+    about = [f"order/{order.id}", f"envelope/{order.id}"]
+    at_home = [f"customer/{customer_of(number)}", home.number_subject(number), *about]
+    at_handling = [handling.number_subject(number), *about]
     sealed = [(home, subject, home.seal(subject, SECRET)) for subject in at_home]
     sealed += [(handling, subject, handling.seal(subject, SECRET)) for subject in at_handling]
     neighbour = await sichuan.new_customer()
