@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from coordinator.membership.rules import Heartbeat, RegionFacts
 from coordinator.registry.problem_port import ProblemRegistry
+from coordinator.registry.rules import Heartbeat, RegionFacts
 from gateway.api.coordinator.v1.planned_outage_service_pb2 import PlannedWindow
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.region.v1.case_service_pb2 import CaseHeader

@@ -7,7 +7,7 @@ import ssl
 from urllib.parse import urlsplit
 
 from gateway.api.provider.v1.raised_complaint_pb2 import RaisedComplaint
-from gateway.relay.transport import Unreachable
+from gateway.errors import Unreachable
 from region_node.escalations.file import as_json
 from region_node.settings import WebhookSettings
 
