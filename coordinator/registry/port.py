@@ -136,8 +136,8 @@ class Registry(Protocol):
     async def keep_audit_head(self, region: str, kept: KeptHead) -> bool:
         """Keeps a head that is further than the one kept.
 
-        False, and nothing changed, where it contradicts it: the chain was cut or rewritten. `gateway.audit_heads` says
-        when.
+        False, and nothing changed, for a head that contradicts the kept one: the chain was cut or rewritten.
+        `gateway.audit_heads` has the rule.
         """
         ...
 
