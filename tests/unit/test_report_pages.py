@@ -23,7 +23,7 @@ from tests.unit.test_complaint_report import MONTHS, TEXTS, report
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 CAPTION = Caption("key", "title", "description")
-STYLE = Path(gateway.web.__file__).parent / "templates" / "style.css.j2"
+STYLE = (Path(gateway.web.__file__).parent / "templates" / "style.css.j2").read_text("utf-8")
 SHIPPED = load(Path(__file__).parents[2] / "deploy" / "federation")
 FONT, BOLD, LINE = 13, 1.12, 1.5  # pixels, times as wide, times as high
 WINDOW, MARGIN = 1200, 24  # pixels
@@ -101,7 +101,7 @@ def _number(pattern: str, style: str) -> float:
 
 def foldable(cell: Element) -> bool:
     """Whether the style of all pages lets the text of a cell go on in a next line."""
-    folded = re.search(r"th\[scope=row\], \.words \{ white-space: normal; \}", STYLE.read_text("utf-8"))
+    folded = re.search(r"th\[scope=row\], \.words \{ white-space: normal; \}", STYLE)
     is_head = cell.attrib.get("scope") == "col"  # whose titles always may
     named = "scope" in cell.attrib and cell.attrib.get("class") != "whole"
     return is_head or (folded is not None and (named or cell.attrib.get("class") == "words"))
