@@ -1,5 +1,6 @@
 """Texts of others never become markup of an HTML page: its elements and attributes stay those of a harmless page."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,6 +23,7 @@ from gateway.web.tables import Cell, Table
 from tests.unit.test_complaint_report import MONTHS, NOW, Reader, read, report
 from tests.unit.test_report_pages import busy_matrix
 
+ROOT = Path(__file__).resolve().parents[2]
 EVIL = "\"'></td></title></style></svg><script>alert(1)</script><img src=x onerror='a' {{ 7 * 7 }} &lt;"
 PARTS = """{% extends "frame.html.j2" %}
 {% import "parts.html.j2" as parts %}
@@ -127,3 +129,11 @@ def test_a_template_that_names_what_its_page_does_not_have_fails(tmp_path: Path)
     (tmp_path / "page.html.j2").write_text("{{ page.no }}")
     with pytest.raises(UndefinedError):
         HtmlPages(tmp_path).written("page.html.j2", "title", "en", object())
+
+
+def test_no_template_turns_escaping_off() -> None:
+    found = [path for program in ("gateway", "region_node", "coordinator") for path in (ROOT / program).rglob("*.j2")]
+    assert len(found) >= 6
+    unescaped = re.compile(r"\|\s*(safe|xmlattr|tojson|forceescape)\b|\bautoescape\b|\bMarkup\b")
+    wrong = [f"{path.relative_to(ROOT)}: {hit[0]}" for path in found for hit in unescaped.finditer(path.read_text())]
+    assert not wrong, "\n".join(wrong)
