@@ -14,8 +14,7 @@ from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.clock import Clock
-from gateway.errors import Refused, from_rpc_error
-from gateway.relay.transport import Unreachable
+from gateway.errors import Refused, Unreachable, from_rpc_error
 from gateway.tls import Credentials, CredentialsUnusable, client_credentials, member_options
 from gateway.tracing import current_traceparent
 

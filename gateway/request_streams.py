@@ -1,8 +1,8 @@
-"""Requests as they come: bytes that become a message only for whoever was admitted.
+"""Requests as they come: bytes that become a message only after the border admits their caller.
 
-Parsed, a message takes up to a hundred times its bytes: an empty element of two bytes becomes an object. So nothing is
-parsed before its caller is admitted, each RPC says how large its requests are (`gateway.access`), and the elements of
-what was parsed are counted before anything else is done: there is never more than one such message at a time.
+A parsed message takes up to a hundred times its bytes: an empty element of two bytes becomes an object. So each RPC
+says how large its requests are (`gateway.access`), and the elements of a parsed message are counted before anything
+else is done: there is never more than one such message at a time.
 """
 
 import asyncio

@@ -227,7 +227,7 @@ def server_options() -> ChannelOptions:
 
 
 def client_options(name: str) -> ChannelOptions:
-    """The arguments of a client's channel to the server that proves this name (`gateway.identity.server_name`)."""
+    """The arguments of a client's channel to the server with this name (`gateway.identity.server_name`)."""
     return _channel_options(name, _KEEPALIVE_MS, _KEEPALIVE_TIMEOUT_MS)
 
 

@@ -34,9 +34,8 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.audit import Head
 from gateway.channels import invoke
 from gateway.clock import Clock, to_timestamp
-from gateway.errors import Refused
+from gateway.errors import Refused, Unreachable
 from gateway.federation.witnesses import may_witness, witnesses_of
-from gateway.relay.transport import Unreachable
 from gateway.signing import AUDIT_HEAD, TrustedKeys
 
 ANSWER_SECONDS = 10.0  # for one part of one chain

@@ -18,9 +18,8 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.calls import current_call
 from gateway.channels import invoke
 from gateway.clock import Clock, from_timestamp
-from gateway.errors import Refused
+from gateway.errors import Refused, Unreachable
 from gateway.pages import dated_key, dated_place, decode_token, encode_token, page_size
-from gateway.relay.transport import Unreachable
 
 _PAGE = "cases"
 _ANSWER_SECONDS = 10.0  # for the region that leads the case, which only writes

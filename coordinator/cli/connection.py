@@ -18,11 +18,10 @@ from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.authority import AUTHORITY_CERTIFICATE, TLS_CERTIFICATE, TLS_KEY
 from gateway.channels import invoke
-from gateway.errors import Refused
+from gateway.errors import Refused, Unreachable
 from gateway.identity import server_name
 from gateway.languages import refusal, translated
 from gateway.reaching import Choices, EndpointType, Server, credentials_advice, credentials_in, for_whom
-from gateway.relay.transport import Unreachable
 from gateway.terms import learn
 from gateway.tls import Credentials, CredentialsUnusable
 

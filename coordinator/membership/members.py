@@ -5,8 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 from google.protobuf.duration_pb2 import Duration
 
-from coordinator.membership.rules import RegionFacts, standing
+from coordinator.membership.rules import standing
 from coordinator.registry.port import Registry, Snapshot
+from coordinator.registry.rules import RegionFacts
 from gateway.api.federation.v1.federation_pb2 import Member, MemberState
 from gateway.clock import to_timestamp
 

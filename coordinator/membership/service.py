@@ -14,8 +14,9 @@ from google.protobuf.duration_pb2 import Duration
 from coordinator.membership.members import CurrentMembers, member_of, members_of
 from coordinator.membership.presence import Presence
 from coordinator.membership.registered import trust_registered
-from coordinator.membership.rules import Heartbeat, require_configured, require_not_suspended
+from coordinator.membership.rules import require_configured, require_not_suspended
 from coordinator.registry.port import Registry, Replica
+from coordinator.registry.rules import Heartbeat
 from gateway.api.coordinator.v1 import administration_pb2
 from gateway.api.coordinator.v1.administration_pb2_grpc import MembershipServiceServicer
 from gateway.api.federation.v1 import federation_pb2

@@ -14,8 +14,7 @@ from gateway.api.coordinator.v1.administration_pb2 import UnansweredRegion
 from gateway.api.federation.v1.federation_pb2 import MemberState
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.calls import current_call
-from gateway.errors import Refused
-from gateway.relay.transport import Unreachable
+from gateway.errors import Refused, Unreachable
 
 ANSWER_SECONDS = 5.0  # for one region: a region that hangs must not keep the answers of all others back
 

@@ -16,8 +16,7 @@ from gateway.api.federation.v1.problem_pb2 import ProblemHeader
 from gateway.api.region.v1.problem_service_pb2 import FollowProblemRequest
 from gateway.api.region.v1.problem_service_pb2_grpc import ProblemServiceStub
 from gateway.channels import invoke
-from gateway.errors import Refused
-from gateway.relay.transport import Unreachable
+from gateway.errors import Refused, Unreachable
 
 _AGAIN = 5.0  # seconds until a region is told again that did not answer
 _ANSWER_SECONDS = 10.0  # for a region, which only writes

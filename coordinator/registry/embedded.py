@@ -12,11 +12,11 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 
-from coordinator.membership.rules import Heartbeat, Lease, RegionFacts, expired, next_expiry
 from coordinator.registry import case_rows, operations, planned_window_rows
 from coordinator.registry.operations import Revision, SuspensionChanged, Wanted
 from coordinator.registry.port import Replica, Snapshot
 from coordinator.registry.problem_rows import EmbeddedProblems
+from coordinator.registry.rules import Heartbeat, Lease, RegionFacts, expired, next_expiry
 from gateway import audit
 from gateway.api.coordinator.v1.planned_outage_service_pb2 import PlannedWindow
 from gateway.api.federation.v1.configuration_pb2 import Configuration

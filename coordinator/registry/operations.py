@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from coordinator.membership.rules import RegionFacts, Suspension
+from coordinator.registry.rules import RegionFacts, Suspension
 from gateway import audit
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.federation.v1.federation_pb2 import SealingKey

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from coordinator.membership.rules import Heartbeat, RegionFacts
 from coordinator.registry.problem_port import ProblemRegistry
+from coordinator.registry.rules import Heartbeat, RegionFacts
 from gateway.api.coordinator.v1.planned_outage_service_pb2 import PlannedWindow
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.region.v1.case_service_pb2 import CaseHeader
@@ -136,8 +136,8 @@ class Registry(Protocol):
     async def keep_audit_head(self, region: str, kept: KeptHead) -> bool:
         """Keeps a head that is further than the one kept.
 
-        False, and nothing changed, where it contradicts it: the chain was cut or rewritten. `gateway.audit_heads` says
-        when.
+        False, and nothing changed, for a head that contradicts the kept one: the chain was cut or rewritten.
+        `gateway.audit_heads` has the rule.
         """
         ...
 

@@ -12,8 +12,8 @@ from gateway.api.federation.v1.federation_pb2 import Member
 from gateway.api.relay.v1.relay_pb2 import DeliverRequest, DeliverResponse, HopStamp
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.clock import Clock, to_timestamp
-from gateway.errors import Refused
-from gateway.relay.transport import BeforeAttempt, Carrier, Unreachable
+from gateway.errors import Refused, Unreachable
+from gateway.relay.transport import BeforeAttempt, Carrier
 
 
 @dataclass(frozen=True)

@@ -35,8 +35,7 @@ from gateway.api.region.v1.problem_service_pb2_grpc import ProblemServiceStub as
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Channel, Requester
 from gateway.clock import to_timestamp
-from gateway.errors import Refused
-from gateway.relay.transport import Unreachable
+from gateway.errors import Refused, Unreachable
 
 T = TypeVar("T")
 

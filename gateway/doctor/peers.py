@@ -9,11 +9,10 @@ from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from gateway.channels import invoke
 from gateway.doctor.findings import Finding, bad, good, not_checked, warning
 from gateway.doctor.machine import PortTaken, try_port
-from gateway.errors import Refused
+from gateway.errors import Refused, Unreachable
 from gateway.federation.current import MAX_CLOCK_ERROR
 from gateway.languages import refusal, translated
 from gateway.reaching import Choices, Server
-from gateway.relay.transport import Unreachable
 from gateway.settings import on_every_interface
 from gateway.tls import Credentials, CredentialsUnusable
 

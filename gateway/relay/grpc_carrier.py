@@ -8,9 +8,9 @@ from gateway.api.relay.v1.relay_pb2 import DeliverRequest, DeliverResponse, HopS
 from gateway.api.relay.v1.relay_pb2_grpc import RelayServiceStub
 from gateway.channels import Replica, Replicas, invoke
 from gateway.clock import Clock, SystemClock, to_timestamp
-from gateway.errors import Refused, status_code
+from gateway.errors import Refused, Unreachable, status_code
 from gateway.metrics import CallMetrics
-from gateway.relay.transport import BeforeAttempt, Unreachable
+from gateway.relay.transport import BeforeAttempt
 from gateway.tracing import Tracing
 
 _METHOD = "gateway.api.relay.v1.RelayService/Deliver"

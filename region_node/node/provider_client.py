@@ -11,10 +11,9 @@ from opentelemetry.trace import SpanKind
 
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.channels import Dialer, Replica, Replicas, invoke
-from gateway.errors import Refused, status_code
+from gateway.errors import Refused, Unreachable, status_code
 from gateway.identity import server_name
 from gateway.metrics import CallMetrics
-from gateway.relay.transport import Unreachable
 from gateway.tracing import Tracing
 from region_node.node.settings import FulfilmentSettings, NotificationSettings
 

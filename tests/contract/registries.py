@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Protocol
 from uuid import uuid4
 
-from coordinator.membership.rules import Heartbeat, standing
+from coordinator.membership.rules import standing
 from coordinator.registry.embedded import EmbeddedRegistry
 from coordinator.registry.etcd.registry import EtcdRegistry
 from coordinator.registry.etcd.settings import EtcdSettings
 from coordinator.registry.port import Registry
+from coordinator.registry.rules import Heartbeat
 from deploy.local.etcd import MINIMUM_LEASE_SECONDS, LocalEtcd
 from gateway.api.federation.v1.configuration_pb2 import Configuration, Region
 from gateway.api.federation.v1.federation_pb2 import MemberState, SealingKey

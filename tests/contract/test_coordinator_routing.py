@@ -36,7 +36,7 @@ from gateway.api.relay.v1.relay_pb2_grpc import (
     add_RelayServiceServicer_to_server,
 )
 from gateway.channels import Dialer, Replica, invoke
-from gateway.errors import reason_name
+from gateway.errors import Unreachable, reason_name
 from gateway.federation.catalogue import Federation as Catalogue
 from gateway.federation.current import CurrentFederation
 from gateway.metrics import CallMetrics
@@ -45,7 +45,6 @@ from gateway.relay.envelopes import BATCH_LIMIT, Answer, Letter, Sealed, open_re
 from gateway.relay.ports import RelayPorts
 from gateway.relay.pouches import PouchReceiver
 from gateway.relay.service import Receiver, RelayService
-from gateway.relay.transport import Unreachable
 from gateway.relay.workers import InlineWorkers
 from gateway.sealing import Route as SealingRoute
 from gateway.server import Service

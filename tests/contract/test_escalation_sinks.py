@@ -11,7 +11,7 @@ import pytest
 from gateway.api.federation.v1.configuration_pb2 import ComplaintSeverity
 from gateway.api.provider.v1.raised_complaint_pb2 import RaisedComplaint
 from gateway.api.region.v1.complaint_pb2 import ComplaintState, EscalationTrigger, TimeReason
-from gateway.relay.transport import Unreachable
+from gateway.errors import Unreachable
 from region_node.care.escalations.file import FileSink
 from region_node.care.escalations.webhook import Webhook
 from region_node.cli.node.escalation_checks import check_escalations

@@ -20,10 +20,10 @@ from gateway.api.relay.v1.relay_pb2 import (
 )
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.clock import SystemClock
-from gateway.errors import Refused
+from gateway.errors import Refused, Unreachable
 from gateway.relay.envelopes import BATCH_LIMIT, CONTENT_LIMIT, Sealed
 from gateway.relay.lanes import BATCH_BYTES, BATCHES_IN_FLIGHT, Delivered, Lane, LanePorts, Lanes
-from gateway.relay.transport import BeforeAttempt, Unreachable
+from gateway.relay.transport import BeforeAttempt
 
 # Reached only where a test fails.
 PATIENCE_S = 20.0

@@ -13,11 +13,11 @@ from opentelemetry.sdk.metrics.export import Gauge, InMemoryMetricReader
 
 from coordinator.membership.members import CurrentMembers
 from coordinator.membership.presence import Presence
-from coordinator.membership.rules import Suspension
 from coordinator.membership.service import FederationPorts, FederationService
 from coordinator.registry.age import observe_age
 from coordinator.registry.embedded import EmbeddedRegistry
 from coordinator.registry.operations import SuspensionChanged
+from coordinator.registry.rules import Suspension
 from coordinator.routing.deliveries import Deliveries
 from gateway.api.federation.v1.federation_pb2 import MemberState, WatchRequest, WatchResponse
 from gateway.api.types.v1.access_pb2 import Role

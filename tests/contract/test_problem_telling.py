@@ -15,12 +15,11 @@ from gateway.api.federation.v1.problem_pb2 import (
 )
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.clock import to_timestamp
-from gateway.errors import Refused
+from gateway.errors import Refused, Unreachable
 from gateway.federation.catalogue import Federation
 from gateway.federation.current import CurrentFederation
 from gateway.federation.files import load
 from gateway.relay.border import Border
-from gateway.relay.transport import Unreachable
 from gateway.store.port import Store, Transaction
 from gateway.store.schema import migrations_of
 from region_node.network.problems import rows

@@ -23,11 +23,10 @@ from gateway.api.relay.v1.relay_pb2_grpc import RelayServiceServicer, add_RelayS
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.channels import CHECK_TIMEOUT, SILENCE, Dialer, Replica, Replicas, invoke
-from gateway.errors import Refused
+from gateway.errors import Refused, Unreachable
 from gateway.identity import server_name
 from gateway.metrics import CallMetrics
 from gateway.relay.grpc_carrier import GrpcCarrier
-from gateway.relay.transport import Unreachable
 from gateway.server import Service
 from gateway.tracing import Tracing
 from tests.contract.coordinator_process import CoordinatorProcess, coordinator_process

@@ -53,7 +53,7 @@ from gateway.api.relay.v1.relay_pb2_grpc import (
 )
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.channels import Dialer, Replicas, invoke
-from gateway.errors import Refused, reason_name
+from gateway.errors import Refused, Unreachable, reason_name
 from gateway.federation.current import CurrentFederation
 from gateway.identity import server_name
 from gateway.metrics import CallMetrics
@@ -62,7 +62,6 @@ from gateway.relay.envelopes import Sealed
 from gateway.relay.grpc_carrier import GrpcCarrier
 from gateway.relay.lanes import Delivered, LanePorts, Lanes
 from gateway.relay.pouches import PouchTransport
-from gateway.relay.transport import Unreachable
 from gateway.sealing_keys import published
 from gateway.server import Service
 from gateway.signing import TrustedKeys

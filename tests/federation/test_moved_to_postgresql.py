@@ -10,7 +10,7 @@ import pytest
 
 from deploy.local.postgresql import LocalPostgresql
 from gateway.api.region.v1.order_pb2 import OrderState
-from gateway.store.moving import move
+from gateway.maintenance.moving import move
 from gateway.store.opening import PostgresqlSettings
 from gateway.store.schema import migrations_of
 from region_node.app.process import RegionNode

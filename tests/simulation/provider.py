@@ -9,7 +9,7 @@ from collections import Counter
 
 from gateway.api.provider.v1.fulfilment_service_pb2 import Work
 from gateway.api.types.v1.types_pb2 import LocalizedText
-from gateway.relay.transport import Unreachable
+from gateway.errors import Unreachable
 from region_node.business.orders.provisioning_answers import Answer
 from region_node.business.orders.provisioning_rows import Phase
 from tests.simulation.businesses import LINE_OPENING, PROVIDER_REGION, number_pool

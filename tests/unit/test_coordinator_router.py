@@ -12,8 +12,8 @@ from gateway.api.federation.v1.federation_pb2 import Member, MemberState
 from gateway.api.relay.v1.relay_pb2 import DeliverRequest, DeliverResponse
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.clock import SystemClock
-from gateway.errors import Refused, is_temporary
-from gateway.relay.transport import BeforeAttempt, Carrier, Unreachable
+from gateway.errors import Refused, Unreachable, is_temporary
+from gateway.relay.transport import BeforeAttempt, Carrier
 
 MEMBERS = {
     region: Member(region=region, state=MemberState.MEMBER_STATE_JOINED, endpoints=["127.0.0.1:1"])

@@ -8,17 +8,9 @@ from hypothesis import strategies as st
 
 from coordinator.cli.order_timeline import Hop, seconds_between, timeline
 from coordinator.cli.output import told, told_age, told_span
-from coordinator.membership.rules import (
-    Heartbeat,
-    Lease,
-    RegionFacts,
-    Suspension,
-    expired,
-    next_expiry,
-    require_route,
-    standing,
-)
+from coordinator.membership.rules import require_route, standing
 from coordinator.oversight.rules import concerns, handling_region, merged
+from coordinator.registry.rules import Heartbeat, Lease, RegionFacts, Suspension, expired, next_expiry
 from gateway.api.coordinator.v1.administration_pb2 import RegionTrace, TraceOrderResponse
 from gateway.api.federation.v1.federation_pb2 import Member, MemberState
 from gateway.api.region.v1.order_pb2 import OrderState, StateChange

@@ -242,7 +242,7 @@ ALLOWED: tuple[tuple[Rule, str, str], ...] = (
     (
         tidy.impure_rules,
         "region_node/business/orders/rules.py",
-        "from gateway.money import Money\nfrom gateway import money\n",
+        "from gateway.money import Money\nfrom gateway import federation\n",
     ),
     (tidy.impure_rules, "region_node/business/orders/rules.py", "from region_node.business.billing.rules import due\n"),
     (tidy.impure_rules, "region_node/business/orders/rules.py", "from gateway.api.region.v1 import orders_pb2\n"),

@@ -15,9 +15,8 @@ from gateway.api.coordinator.v1.administration_pb2_grpc import AuditServiceStub
 from gateway.api.region.v1.audit_service_pb2 import ChainProblem, ChainProblemKind
 from gateway.audit import problem_text
 from gateway.clock import from_timestamp, to_microseconds
-from gateway.errors import Refused, from_rpc_error
+from gateway.errors import Refused, Unreachable, from_rpc_error
 from gateway.languages import refusal, translated
-from gateway.relay.transport import Unreachable
 from gateway.times import show_times_of, told_if_set
 
 _PATIENCE = 3600.0  # seconds: a chain of many millions of rows is walked beside all other work of its region

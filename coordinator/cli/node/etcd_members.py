@@ -15,9 +15,9 @@ from coordinator.registry.etcd.settings import EtcdSettings
 from gateway.clock import Clock
 from gateway.doctor.findings import Finding, bad, good, not_checked, warning
 from gateway.doctor.peers import ANSWER_SECONDS, peer
+from gateway.errors import Unreachable
 from gateway.languages import translated
 from gateway.reaching import Diagnosis
-from gateway.relay.transport import Unreachable
 from gateway.settings import host_of
 from gateway.tls import ChannelOptions, CredentialsUnusable, client_credentials
 

@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from coordinator.membership.rules import Heartbeat, RegionFacts
 from coordinator.registry.etcd import values
 from coordinator.registry.etcd.changes import Change, Changes, Found, Noted, Put
 from coordinator.registry.etcd.client import EtcdClient, Rejected, Unanswered
@@ -14,6 +13,7 @@ from coordinator.registry.etcd.copy import Copy
 from coordinator.registry.etcd.keys import Keys
 from coordinator.registry.etcd.leases import Leases, lease_of
 from coordinator.registry.etcd.watch import Follower
+from coordinator.registry.rules import Heartbeat, RegionFacts
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.clock import Clock, to_microseconds
 from gateway.errors import Refused

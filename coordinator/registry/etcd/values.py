@@ -13,9 +13,9 @@ from datetime import datetime, timedelta
 
 from google.protobuf.message import DecodeError
 
-from coordinator.membership.rules import Heartbeat, RegionFacts, Suspension
 from coordinator.registry.etcd.packing import NotWhole, Packed, PlanName, pack, unpack_plan
 from coordinator.registry.port import Replica
+from coordinator.registry.rules import Heartbeat, RegionFacts, Suspension
 from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent, Problem
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.federation.v1.federation_pb2 import SealingKey

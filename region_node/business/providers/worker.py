@@ -12,9 +12,8 @@ from opentelemetry.trace import SpanKind
 
 from gateway import failpoints
 from gateway.clock import Clock, from_microseconds
-from gateway.errors import Refused
+from gateway.errors import Refused, Unreachable
 from gateway.relay.retry import FullJitter
-from gateway.relay.transport import Unreachable
 from gateway.store.port import Store
 from gateway.tracing import Tracing
 from region_node.business.orders.context import OrderContext

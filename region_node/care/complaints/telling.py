@@ -5,8 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from gateway.api.region.v1.case_service_pb2 import CaseHeader
-from gateway.errors import Refused
-from gateway.relay.transport import Unreachable
+from gateway.errors import Refused, Unreachable
 from gateway.store.port import CommittedElsewhere, Store, Transaction
 from region_node.care.complaints.cases import header
 from region_node.care.complaints.rows import COMPLAINT_SUBJECTS, find_complaint

@@ -8,9 +8,9 @@ from pathlib import Path
 from google.protobuf import json_format
 
 from gateway.api.provider.v1.raised_complaint_pb2 import RaisedComplaint
+from gateway.errors import Unreachable
 from gateway.files import make_private
 from gateway.plain_text import visible
-from gateway.relay.transport import Unreachable
 
 _NEWLINE = b"\n"
 

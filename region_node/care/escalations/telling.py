@@ -10,8 +10,8 @@ from itertools import groupby
 
 from gateway import failpoints
 from gateway.clock import Clock
+from gateway.errors import Unreachable
 from gateway.relay.retry import FullJitter
-from gateway.relay.transport import Unreachable
 from gateway.store.port import Store, Transaction
 from region_node.care.escalations.port import Sink
 from region_node.care.escalations.rows import ABOUT, Telling, TellingAdded, claim, next_due, note_told, postpone

@@ -7,7 +7,7 @@ import ssl
 from urllib.parse import urlsplit
 
 from gateway.api.provider.v1.raised_complaint_pb2 import RaisedComplaint
-from gateway.relay.transport import Unreachable
+from gateway.errors import Unreachable
 from region_node.care.escalations.file import as_json
 from region_node.node.settings import WebhookSettings
 

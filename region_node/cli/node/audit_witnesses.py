@@ -18,7 +18,7 @@ from gateway.api.types.v1.access_pb2 import Role
 from gateway.channels import Dialer, invoke
 from gateway.clock import Clock, SystemClock, from_timestamp, to_microseconds
 from gateway.doctor.peers import peer, unreached
-from gateway.errors import Refused
+from gateway.errors import Refused, Unreachable
 from gateway.federation.current import CurrentFederation
 from gateway.federation.witnesses import may_witness, witnesses_of
 from gateway.identity import server_name
@@ -28,7 +28,7 @@ from gateway.relay.border import Border
 from gateway.relay.envelopes import Letter
 from gateway.relay.pouches import PouchTransport
 from gateway.relay.queries import Asker
-from gateway.relay.transport import BeforeAttempt, Unreachable
+from gateway.relay.transport import BeforeAttempt
 from gateway.sealing_keys import SealingKeys
 from gateway.signing import AUDIT_HEAD, WITNESSED_HEAD, Signer, TrustedKeys
 from region_node.node.membership.last_good import LastGood

@@ -20,11 +20,10 @@ from gateway.doctor.findings import Finding, bad, good, not_checked, warning
 from gateway.doctor.machine import check_data
 from gateway.doctor.peers import ANSWER_SECONDS, check_port, clock_finding, health, peer, status_name, unreached
 from gateway.doctor.region_keys import check_region_keys
-from gateway.errors import Refused, from_rpc_error
+from gateway.errors import Refused, Unreachable, from_rpc_error
 from gateway.identity import Identity, server_name
 from gateway.languages import translated
 from gateway.reaching import Server
-from gateway.relay.transport import Unreachable
 from gateway.settings import Sources
 from gateway.store.schema import migrations_of
 from gateway.tls import CredentialsUnusable

@@ -2,8 +2,8 @@
 
 from typing import NoReturn
 
+from gateway.maintenance.commands import DatabaseProgram, migrate_command
 from gateway.settings import Sources
-from gateway.store.commands import DatabaseProgram, migrate_command
 from gateway.store.opening import DatabasePlace
 from region_node.cli.exits import REFUSED, leave
 from region_node.cli.node.config import load_settings, settings_options

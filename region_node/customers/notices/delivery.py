@@ -4,7 +4,7 @@ import logging
 from datetime import timedelta
 
 from gateway.clock import Clock
-from gateway.relay.transport import Unreachable
+from gateway.errors import Unreachable
 from gateway.store.port import Store
 from region_node.customers.notices.port import Message, Notifier
 from region_node.customers.notices.rows import ABOUT, Claimed, NoticeAdded, claim, next_due, note_delivered, postpone

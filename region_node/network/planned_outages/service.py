@@ -17,9 +17,8 @@ from gateway.api.region.v1.planned_outage_service_pb2_grpc import PlannedOutageS
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.calls import current_call
 from gateway.clock import Clock, from_timestamp
-from gateway.errors import Refused, is_temporary
+from gateway.errors import Refused, Unreachable, is_temporary
 from gateway.pages import dated_key, dated_place, decode_token, encode_token, page_size
-from gateway.relay.transport import Unreachable
 from gateway.store.port import Store, Transaction
 from gateway.tracing import current_traceparent
 from region_node.network.planned_outages import operations

@@ -11,9 +11,8 @@ from gateway import failpoints
 from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent, TellAffectedRequest
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.clock import to_timestamp
-from gateway.errors import Refused
+from gateway.errors import Refused, Unreachable
 from gateway.federation.network import NetworkRegistry
-from gateway.relay.transport import Unreachable
 from gateway.store.port import CommittedElsewhere, Store, Transaction
 from region_node.network.problems import rows
 from region_node.network.problems.complaints import categories_about_network

@@ -11,9 +11,8 @@ from gateway.api.federation.v1.federation_pb2 import AuditHead, JoinRequest, Joi
 from gateway.api.federation.v1.federation_pb2_grpc import FederationServiceStub
 from gateway.channels import Replica, Replicas, invoke
 from gateway.clock import from_timestamp, to_timestamp
-from gateway.errors import Refused
+from gateway.errors import Refused, Unreachable
 from gateway.relay.retry import FullJitter
-from gateway.relay.transport import Unreachable
 from gateway.sealing_keys import published
 from gateway.signing import AUDIT_HEAD
 from region_node.node.membership.node import MembershipPorts, Node

@@ -9,8 +9,8 @@ import click
 from rich.progress import Progress as Bar
 
 from gateway.languages import translated
+from gateway.maintenance.moving import Moved, move
 from gateway.settings import Sources
-from gateway.store.moving import Moved, move
 from gateway.store.opening import DatabasePlace
 from gateway.store.port import StoreUnusable
 from gateway.store.schema import Migration, migrations_of
