@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
-from region_node.customers.accounts.rules import EntryKind, earned
 
 from gateway import vault
 from gateway.api.federation.v1.problem_pb2 import ProblemHeader
@@ -20,6 +19,7 @@ from gateway.errors import Refused
 from gateway.pages import dated_place
 from gateway.timers import due_timers
 from region_node.customers.accounts import ledger
+from region_node.customers.accounts.rules import EntryKind, earned
 from region_node.customers.rows import insert_line
 from region_node.lifecycle.retention import holds
 from region_node.network.faults import handling, owner, repair

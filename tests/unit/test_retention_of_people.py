@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import pytest
-from region_node.customers.accounts.rules import EntryKind, transfer
 
 from gateway import audit, vault
 from gateway.api.region.v1.complaint_envelopes_pb2 import ComplaintNoted
@@ -29,6 +28,7 @@ from region_node.care.complaints.rows import (
 )
 from region_node.care.complaints.telling_rows import note_to_tell
 from region_node.customers.accounts import ledger
+from region_node.customers.accounts.rules import EntryKind, transfer
 from region_node.customers.documents.files import COMPLETE, REGISTERED, StoredFile, insert_file, note_withdrawal
 from region_node.customers.operations import keep_line
 from region_node.customers.rows import Line, find_customer, insert_line
