@@ -26,8 +26,6 @@ _MAKE = f"""#!/bin/sh
 exec {sys.executable} -m deploy.demo --directory "$PWD/build/demo"
 """
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(10 * SECONDS)]
-
 
 @dataclass(frozen=True)
 class Block:
@@ -107,6 +105,8 @@ def test_lines_are_compared_with_their_placeholders() -> None:
     assert differs(shown, "id state\nF12 open\nF13 open, too\n")
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(10 * SECONDS)
 def test_every_block_of_the_readme_and_the_tutorial_does_what_the_page_says(tmp_path: Path) -> None:
     (tmp_path / "build").mkdir()
     (tmp_path / "bin").mkdir()
