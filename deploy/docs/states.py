@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from typing import TypeVar
 
-from region_node.complaints import rules as complaint_rules
-from region_node.faults import rules as fault_rules
-from region_node.orders import rules as order_rules
-from region_node.support import rules as support_rules
+from region_node.business.orders import rules as order_rules
+from region_node.care.complaints import rules as complaint_rules
+from region_node.network.faults import rules as fault_rules
+from region_node.network.support import rules as support_rules
 
 S = TypeVar("S", bound=int)
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from region_node.measurements.capacity import Trend, trend
+from region_node.network.measurements.capacity import Trend, trend
 
 
 @pytest.mark.clause("1.4.5", "5.3.2", "10.2(1)")
