@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
 # KEEP=1 given to make reaches the demo: make hands its own variables on as environment.
-.PHONY: help setup services clients generate texts demo run test test-other check bench simulate rolling lock clean
+.PHONY: help setup services clients generate texts docs demo run test test-other check bench simulate rolling lock clean
 
 
 help: ## print the targets
@@ -31,6 +31,9 @@ generate: setup ## generate gateway/api from protos
 
 texts: setup ## take new texts of the commands into the Chinese catalogues, and compile them
 	@$(BIN)/python -m deploy.texts
+
+docs: setup ## write the state diagrams of docs/ from the code, and CLAUSES.md from the markers of tests
+	@$(BIN)/python -m deploy.docs
 
 demo: setup ## run the story with real processes; PROFILE=production, KEEP=1 leaves it running
 	@$(BIN)/python -m deploy.demo --profile $(PROFILE)

@@ -63,6 +63,7 @@ def found(directory: Path, query: str) -> list[str]:
         ("交话费", {"PAY"}),
     ],
 )
+@pytest.mark.clause("2.1.2")
 def test_what_people_type_finds_the_business_that_they_mean(tmp_path: Path, query: str, best: set[str]) -> None:
     codes = found(tmp_path, query)
     assert codes[0] in best, codes
@@ -106,6 +107,7 @@ def use(tx: Transaction, *months: str) -> None:
             )
 
 
+@pytest.mark.clause("1.2.2", "3.1.1")
 def test_plans_are_compared_by_what_a_month_of_use_costs(tmp_path: Path) -> None:
     request = api.ComparePlansRequest(usage=Allowance(minutes=101, mebibytes=1))
     plans = compared(tmp_path, request).plans
@@ -159,6 +161,7 @@ def test_what_cannot_be_compared_is_refused(
     assert refusal(lambda: compared(tmp_path, request_)) == reason
 
 
+@pytest.mark.clause("1.3.2", "1.3.3")
 def test_service_points_say_whether_they_are_open_and_until_when(tmp_path: Path) -> None:
     request = api.ListServicePointsRequest()
     answer = asked(tmp_path, lambda stub: invoke(stub.ListServicePoints, request, TIMEOUT), clock=Stopped(NOW))
@@ -171,6 +174,7 @@ def test_service_points_say_whether_they_are_open_and_until_when(tmp_path: Path)
     assert (hotline.open, hotline.HasField("next_change")) == (True, False)
 
 
+@pytest.mark.clause("4.1")
 def test_offerings_are_listed_by_region_and_page(tmp_path: Path) -> None:
     configuration = Configuration()
     configuration.CopyFrom(CONFIGURATION)

@@ -219,6 +219,7 @@ def test_a_mistyped_region_is_told_with_the_nearest_by_every_command(coordinator
     assert {words: each.output for words, each in told.items() if "Did you mean sichuan" not in each.output} == {}
 
 
+@pytest.mark.clause("1.4.1")
 def test_a_configuration_is_compared_applied_and_shown(coordinator: Process, tmp_path: Path) -> None:
     different = coordinator.command("federation", "diff", str(SHIPPED))
     assert different.exit_code == 0
@@ -278,6 +279,7 @@ def test_times_of_one_region_are_those_of_its_own_zone(coordinator: Process, tmp
         assert listed.startswith(f"Orders (times of {zone})"), region
 
 
+@pytest.mark.clause("10.3(1)")
 def test_regions_are_listed_suspended_and_reinstated(coordinator: Process) -> None:
     assert coordinator.command("federation", "apply", str(SHIPPED)).exit_code == 0
     listed = coordinator.command("regions", "list").stdout.splitlines()

@@ -277,6 +277,7 @@ def test_a_batch_that_is_sealed_to_a_key_of_nobody_or_in_no_way_is_refused_and_m
     run(scenario())
 
 
+@pytest.mark.clause("10.2(3)")
 def test_a_forged_signature_passes_the_coordinator_and_not_the_destination(
     certificates: Certificates, tmp_path: Path
 ) -> None:

@@ -90,6 +90,7 @@ def frozen(process: CoordinatorProcess) -> Iterator[None]:
         process.thaw()
 
 
+@pytest.mark.clause("2.1.3", "5.3.1")
 def test_replicas_take_turns(certificates: Certificates, two: tuple[CoordinatorProcess, ...]) -> None:
     async def scenario() -> None:
         async with replicas_of(certificates, *(each.endpoint for each in two)) as replicas:

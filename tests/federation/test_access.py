@@ -154,6 +154,7 @@ def test_every_service_of_the_contract_is_in_the_matrix() -> None:
 
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("server", ["coordinator", "guangdong"])
+@pytest.mark.clause("7.2(1)")
 async def test_an_rpc_serves_whom_the_contract_allows_and_nobody_else(
     federation: Federation, server: str, path: str
 ) -> None:

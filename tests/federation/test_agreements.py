@@ -24,6 +24,7 @@ HOUR = timedelta(hours=1)
 ACCEPTED = Outcome.OUTCOME_ACCEPTED
 
 
+@pytest.mark.clause("5.2.3")
 async def test_outages_of_two_regions_are_one_credit_at_home_and_a_late_one_posts_the_difference(
     databases: Databases, tmp_path: Path
 ) -> None:

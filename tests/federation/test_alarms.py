@@ -146,6 +146,7 @@ async def test_staff_end_an_alarm_of_which_no_system_says_that_it_is_over(
     assert {each.id for each in await probe.alarms() if each.external_alarm_id == "gone"} != {gone.id}
 
 
+@pytest.mark.clause("5.2.2")
 async def test_a_watch_tells_of_each_change_and_goes_on_after_its_token(
     federation: Federation, probe: Probe, now: datetime
 ) -> None:

@@ -102,6 +102,7 @@ async def test_what_is_done_to_a_chain_is_found_by_coordinator_and_region_with_i
     assert not (await verdicts(federation, "sichuan"))["sichuan"].problems
 
 
+@pytest.mark.clause("7.3(3)", "11.1")
 async def test_a_cut_chain_is_an_alarm_at_its_witnesses_and_told_back(tmp_path: Path, databases: Databases) -> None:
     async with running(tmp_path, databases) as federation:
         sichuan = Counter(federation, "sichuan")
@@ -214,6 +215,7 @@ def _cut_end(lines: Lines) -> None:
 
 
 @pytest.mark.parametrize("tamper", [_alter, _remove, _add, _swap, _other_region, _other_signature, _cut_end])
+@pytest.mark.clause("7.4(3)")
 async def test_an_export_is_proven_by_the_published_script_and_a_tampered_one_is_not(
     federation: Federation, guangdong: Counter, sichuan: Counter, tmp_path: Path, tamper: Callable[[Lines], None]
 ) -> None:
@@ -237,6 +239,7 @@ async def test_an_export_is_proven_by_the_published_script_and_a_tampered_one_is
 
 
 @pytest.mark.parametrize("as_json", [False, True])
+@pytest.mark.clause("7.2(4)")
 async def test_an_administrator_verifies_the_federation_by_one_command(
     federation: Federation, sichuan: Counter, *, as_json: bool
 ) -> None:

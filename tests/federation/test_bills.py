@@ -17,6 +17,7 @@ from tests.federation.running import CALL_SECONDS, NOT_JOINED, Federation, runni
 
 
 @pytest.mark.parametrize("home", ["guangdong", "sichuan"])
+@pytest.mark.clause("4.3(2)", "4.3(3)")
 async def test_a_bill_shows_the_months_entries_and_balances(
     federation: Federation, guangdong: Counter, home: str
 ) -> None:
@@ -33,6 +34,7 @@ async def test_a_bill_shows_the_months_entries_and_balances(
     assert {line.amount.currency for line in bill.lines} == {"CNY"}
 
 
+@pytest.mark.clause("4.3(4)")
 async def test_the_handling_region_sees_what_the_home_region_shows(guangdong: Counter, sichuan: Counter) -> None:
     number = await sichuan.new_customer()
     assert await guangdong.bill(number) == await sichuan.bill(number)

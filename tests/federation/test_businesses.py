@@ -102,6 +102,7 @@ def test_every_precondition_of_the_contract_can_be_violated() -> None:
     ],
     indirect=["handling"],
 )
+@pytest.mark.clause("2.2.2")
 async def test_a_business_is_done_from_another_region_for_everybody_whom_the_catalogue_lists(
     handling: Handling, applicant: Applicant.ValueType
 ) -> None:
@@ -151,6 +152,7 @@ async def test_each_alternative_of_the_catalogue_does_for_the_holder(
     ],
     indirect=["handling"],
 )
+@pytest.mark.clause("3.2.2", "3.4.3")
 async def test_a_request_without_one_of_the_documents_is_refused_and_it_is_named(
     handling: Handling, applicant: Applicant.ValueType, line: str
 ) -> None:
@@ -206,6 +208,7 @@ async def test_documents_that_were_verified_too_long_ago_are_refused(handling: H
     ],
     indirect=["handling"],
 )
+@pytest.mark.clause("3.3.1(2)", "3.3.2(2)")
 async def test_the_home_region_refuses_what_a_precondition_forbids_and_nothing_changes(
     handling: Handling, precondition: Precondition.ValueType
 ) -> None:
@@ -227,6 +230,7 @@ async def test_the_home_region_refuses_what_a_precondition_forbids_and_nothing_c
     ],
     indirect=["handling"],
 )
+@pytest.mark.clause("3.2.1")
 async def test_a_request_that_does_not_say_what_the_business_needs_is_refused(handling: Handling, name: str) -> None:
     told = {each: value for each, value in handling.case.characteristics.items() if each != name}
     reason, parameters = await refused(handling.submit(await handling.new_customer(), characteristics=told))

@@ -57,6 +57,7 @@ async def test_an_expired_certificate_gets_no_connection(federation: Federation)
     assert await list_orders(dial_guangdong(federation, issued)) == grpc.StatusCode.UNAVAILABLE
 
 
+@pytest.mark.clause("7.2(3)")
 async def test_a_caller_without_a_certificate_gets_no_connection(federation: Federation) -> None:
     credentials = grpc.ssl_channel_credentials(federation.certificates.authority.certificate_pem)
     name = server_name(Role.ROLE_REGION, "guangdong", FEDERATION)

@@ -74,6 +74,7 @@ async def roaming(federation: Federation, desk: Complainant, number: str = "") -
     return await desk.follows(filed.docket, lambda case: states(case) == ["IN_PROGRESS"] * 2, "both are at work")
 
 
+@pytest.mark.clause("10.4(3)")
 async def test_a_case_ends_when_all_items_are_done_and_the_customer_has_accepted(
     federation: Federation, desk: Complainant, leader: Complainant
 ) -> None:
@@ -240,6 +241,7 @@ async def held(federation: Federation, docket: str, holds: Callable[[CaseHeader]
     return found[docket]
 
 
+@pytest.mark.clause("10.3(4)")
 async def test_an_item_that_is_returned_is_assigned_by_an_administrator_and_as_often_as_that_is_needed(
     federation: Federation, desk: Complainant, leader: Complainant
 ) -> None:

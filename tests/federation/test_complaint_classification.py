@@ -73,6 +73,7 @@ async def reclassified(
 
 
 @pytest.mark.parametrize("text", ["我被多收了钱", "I was charged twice in March"])
+@pytest.mark.clause("10.4(2)")
 async def test_a_text_that_is_clear_is_classified_by_its_words_and_routed(
     federation: Federation, desk: Complainant, text: str
 ) -> None:

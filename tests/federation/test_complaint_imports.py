@@ -286,6 +286,7 @@ async def test_imported_complaints_are_repeats_of_each_other_and_of_what_was_fil
     assert (await old.found(later)).repeats == 2, "what was withdrawn is repeated by nothing"
 
 
+@pytest.mark.clause("12.4")
 async def test_the_clock_is_replayed_up_to_an_instant_and_nothing_is_stored(
     federation: Federation, old: OldSystem, now: datetime
 ) -> None:

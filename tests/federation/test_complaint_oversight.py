@@ -73,6 +73,7 @@ def whole(ledger: Sequence[LedgerEntry]) -> timedelta:
     return sum((each.duration.ToTimedelta() for each in ledger), timedelta())
 
 
+@pytest.mark.clause("1.4.2")
 async def test_a_late_complaint_is_listed_once_as_its_region_has_it_and_its_time_sums_to_the_whole(
     federation: Federation, desk: Complainant, quality: Complainant
 ) -> None:
@@ -186,6 +187,7 @@ async def test_what_cannot_be_raised_is_refused(
     assert (await refusal(raised(federation, docket, level, reason=reason))).reason == expected
 
 
+@pytest.mark.clause("10.4(4)")
 async def test_a_report_counts_each_complaint_at_its_responsible_region_and_names_the_regions_that_are_away(
     federation: Federation, desk: Complainant, quality: Complainant
 ) -> None:

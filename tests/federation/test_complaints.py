@@ -63,6 +63,7 @@ def texts(federation: Federation, number: str) -> list[str]:
 
 
 @HOMES
+@pytest.mark.clause("2.3.1")
 async def test_a_complaint_is_answered_by_the_home_region_refused_once_then_accepted(
     federation: Federation, desk: Complainant, home: str
 ) -> None:
@@ -112,6 +113,7 @@ async def test_the_same_filing_again_is_the_same_complaint_and_another_content_i
 
 
 @HOMES
+@pytest.mark.clause("10.4(1)")
 async def test_waiting_for_the_customer_is_booked_to_the_customer_and_moves_the_promise_but_not_the_laws(
     federation: Federation, desk: Complainant, home: str
 ) -> None:
@@ -133,6 +135,7 @@ async def test_waiting_for_the_customer_is_booked_to_the_customer_and_moves_the_
     assert not told.HasField("lateness")
 
 
+@pytest.mark.clause("2.3.2")
 async def test_a_complaint_rises_by_its_deadlines_once_each_and_no_further_once_resolved(
     federation: Federation, desk: Complainant
 ) -> None:

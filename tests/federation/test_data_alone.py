@@ -106,6 +106,7 @@ async def test_a_balance_below_the_fee_is_refused_at_first_and_at_the_fulfilment
         assert await sichuan.balance(number) == 0
 
 
+@pytest.mark.clause("F8.2")
 async def test_a_card_that_was_just_replaced_keeps_a_line_from_being_transferred(
     federation: Federation, guangdong: Counter, sichuan: Counter
 ) -> None:

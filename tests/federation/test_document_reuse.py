@@ -33,6 +33,7 @@ def here(guangdong: Counter) -> Archive:
     return Archive(guangdong)
 
 
+@pytest.mark.clause("10.1(3)")
 async def test_verified_in_henan_ordered_in_guangdong_by_a_customer_of_sichuan_and_nothing_asked_again(
     henan: Archive, here: Archive, guangdong: Counter, sichuan: Counter
 ) -> None:

@@ -235,6 +235,7 @@ async def test_a_region_reads_the_content_only_while_it_has_an_order_of_the_cust
         assert number not in str(rows), "no number stands in the audit chain"
 
 
+@pytest.mark.clause("7.1(3)")
 async def test_an_order_opens_the_documents_that_it_asks_for_and_no_other_of_the_customer(
     federation: Federation, henan: Archive, here: Archive, guangdong: Counter, sichuan: Counter
 ) -> None:

@@ -77,6 +77,7 @@ async def orders_about(counter: Counter, number: str) -> set[str]:
     return {order.id for order in page.orders}
 
 
+@pytest.mark.clause("7.3(4)")
 async def test_once_erased_nothing_of_a_customer_is_read_at_home_nor_where_the_orders_were_handled(
     federation: Federation, guangdong: Counter, sichuan: Counter, reviewer: Reviewer
 ) -> None:
@@ -386,6 +387,7 @@ async def test_of_a_restricted_customer_nothing_is_read_and_nothing_goes_on_unti
     ]
 
 
+@pytest.mark.clause("7.3(2)")
 async def test_a_restored_older_database_does_not_bring_an_erased_customer_back(
     tmp_path: Path, databases: Databases
 ) -> None:

@@ -46,6 +46,7 @@ def installed(number: int) -> WorkOnFaultRequest:
 
 
 @PLACES
+@pytest.mark.clause("6.1(2)", "6.2(2)", "6.2(3)", "6.2(4)", "6.2(5)", "6.4", "6.4(1)")
 async def test_a_repair_has_advice_one_engineer_a_time_parts_that_are_free_or_accepted_and_a_rating(
     federation: Federation, desk: FaultReporter, place: str
 ) -> None:

@@ -56,6 +56,7 @@ async def late(federation: Federation, fault: Fault, hours: int) -> None:
 
 
 @PLACES
+@pytest.mark.clause("5.4.1")
 async def test_a_fault_goes_to_where_it_is_and_all_regions_concerned_follow_it_to_the_end(
     federation: Federation, desk: FaultReporter, place: str
 ) -> None:
@@ -146,6 +147,7 @@ async def test_no_rent_is_given_back_for_what_the_customers_own_side_has_caused(
     assert sum("未能按期修复" in each for each in texts(federation, number, "sichuan")) == 1
 
 
+@pytest.mark.clause("6.1(1)")
 async def test_a_fault_that_opens_again_after_it_was_late_gives_back_the_additional_time_alone(
     federation: Federation, desk: FaultReporter, sichuan: Counter
 ) -> None:
@@ -185,6 +187,7 @@ async def test_two_late_faults_of_one_line_give_back_the_same_time_once(
     assert first > 100 > second
 
 
+@pytest.mark.clause("6.1(3)")
 async def test_a_report_waits_for_a_region_that_is_away_and_is_taken_up_once(
     federation: Federation, desk: FaultReporter
 ) -> None:
@@ -252,6 +255,7 @@ async def test_a_fault_that_the_customer_takes_back_is_cancelled_everywhere_and_
     assert (await refusal(elsewhere.cancel(filed.id))).reason == "FAULT_NOT_REPORTED_HERE"
 
 
+@pytest.mark.clause("5.4.4")
 async def test_a_major_fault_of_a_link_is_closed_with_a_review_and_its_measures(
     federation: Federation, desk: FaultReporter
 ) -> None:

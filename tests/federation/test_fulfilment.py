@@ -139,6 +139,7 @@ def network(runner: asyncio.Runner, built: Network) -> Iterator[Network]:
 
 
 @handled_anywhere
+@pytest.mark.clause("3.1.5", "3.2.5", "9.2(1)")
 async def test_the_system_does_it_once_and_the_records_follow(network: Network, handling: str) -> None:
     counter = Counter(network.federation, handling)
     order = await network.suspension(handling)

@@ -1,5 +1,7 @@
 """Guides across regions: what is promised before an order is what the order is promised."""
 
+import pytest
+
 from gateway.api.region.v1 import catalogue_service_pb2 as api
 from gateway.api.region.v1.order_pb2 import OrderState
 from gateway.clock import from_timestamp
@@ -13,6 +15,7 @@ async def guide(counter: Counter, business: str, number: str) -> api.GetBusiness
     return await counter.catalogue.GetBusinessGuide(request, timeout=CALL_SECONDS)
 
 
+@pytest.mark.clause("1.1.2", "2.2.1")
 async def test_a_guide_for_a_customer_of_henan_tells_henans_promise_and_the_order_is_promised_the_same(
     federation: Federation, guangdong: Counter
 ) -> None:
@@ -31,6 +34,7 @@ async def test_a_guide_for_a_customer_of_henan_tells_henans_promise_and_the_orde
         assert 0 <= later.total_seconds() < CALL_SECONDS
 
 
+@pytest.mark.clause("10.1(1)")
 async def test_every_business_has_a_guide_with_a_promise_in_every_region(federation: Federation) -> None:
     codes = [business.code for business in (await federation.configuration()).businesses]
     number = await Counter(federation, "sichuan").new_customer()
@@ -42,6 +46,7 @@ async def test_every_business_has_a_guide_with_a_promise_in_every_region(federat
             assert {policy.name for policy in told.policies} == set(told.business.policies)
 
 
+@pytest.mark.clause("10.1(2)")
 async def test_a_completed_order_is_counted_in_the_guide_of_both_regions_once(
     federation: Federation, guangdong: Counter, sichuan: Counter
 ) -> None:

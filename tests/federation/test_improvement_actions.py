@@ -3,6 +3,8 @@
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
+import pytest
+
 from gateway.api.region.v1 import improvement_service_pb2 as api
 from gateway.api.region.v1.complaint_pb2 import Remedy
 from gateway.api.region.v1.improvement_service_pb2_grpc import ImprovementServiceStub
@@ -49,6 +51,7 @@ def adding(federation: Federation, docket: str, days: int = 30) -> api.AddImprov
     )
 
 
+@pytest.mark.clause("1.4.4", "2.3.3")
 async def test_a_cause_that_comes_back_after_its_action_was_finished_flags_the_action(federation: Federation) -> None:
     node = actions_at(federation, "sichuan")
     cause = "system-fault"  # each test has causes of its own
@@ -83,6 +86,7 @@ async def test_a_cause_that_comes_back_after_its_action_was_finished_flags_the_a
     assert (await node.ListImprovementActions(useless, timeout=CALL_SECONDS)).actions[0].id == added.id
 
 
+@pytest.mark.clause("12.1")
 async def test_an_action_is_for_a_closed_complaint_of_the_region_and_has_a_day_to_come(federation: Federation) -> None:
     node = actions_at(federation, "sichuan")
     cause = "unclear-terms"

@@ -65,6 +65,7 @@ async def test_an_agent_and_a_customer_in_arrears_can_report_a_loss(guangdong: C
 
 
 @HOMES
+@pytest.mark.clause("F8.1")
 async def test_for_72_hours_after_a_lost_card_was_replaced_no_bill_is_shown(
     federation: Federation, guangdong: Counter, home: str
 ) -> None:
@@ -168,6 +169,7 @@ async def test_what_the_line_does_not_have_cannot_be_cancelled(
     assert told(refused) == (REJECTED, reason)
 
 
+@pytest.mark.clause("4.1.2(3)")
 async def test_a_cancelled_service_has_ended_and_is_not_cancelled_twice(guangdong: Counter, sichuan: Counter) -> None:
     cancel = between(guangdong, sichuan, "VAS_CANCEL")
     number = await cancel.new_customer()
@@ -191,6 +193,7 @@ async def test_a_code_from_the_customer_s_telephone_cancels_a_service_in_another
     assert told(again) == (REJECTED, Reason.REASON_NOT_VERIFIED)
 
 
+@pytest.mark.clause("4.1.2(2)")
 async def test_roaming_begins_and_ends_at_the_agreed_times(
     federation: Federation, guangdong: Counter, sichuan: Counter
 ) -> None:

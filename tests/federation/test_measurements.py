@@ -137,6 +137,7 @@ async def test_hours_add_up_to_their_month(federation: Federation, probe: Probe,
     assert answer.capacity_mbps == 10_000
 
 
+@pytest.mark.clause("5.1.1", "11.3")
 async def test_a_link_over_its_class_raises_one_alarm_and_clears_it_later(
     federation: Federation, probe: Probe, hour: datetime
 ) -> None:
@@ -175,6 +176,7 @@ async def test_what_is_still_over_its_class_raises_another_alarm_after_staff_hav
     assert second.id != first.id
 
 
+@pytest.mark.clause("5.1.3")
 async def test_the_coordinator_counts_paths_by_what_is_measured_and_leaves_out_what_is_down(
     federation: Federation, probe: Probe, hour: datetime
 ) -> None:

@@ -50,6 +50,7 @@ def shell(federation: Federation, tmp_path: Path) -> Shell:
     return Shell(federation, tmp_path)
 
 
+@pytest.mark.clause("5.1.2")
 async def test_measurements_of_a_table_are_taken_over_once_and_shown(shell: Shell) -> None:
     # By the machine's clock, by which commands ask; noon, so that all of it is of one day.
     now = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0) - timedelta(days=1)

@@ -99,6 +99,7 @@ async def cleared(network: Network, events: list[NetworkEvent], when: datetime) 
         await network.tell(each)
 
 
+@pytest.mark.clause("5.4.2")
 async def test_a_cut_between_two_regions_is_one_problem_whose_customers_are_told_once_by_their_home_regions(
     federation: Federation, network: Network, guangdong: Counter, sichuan: Counter, begins: datetime
 ) -> None:
@@ -212,6 +213,7 @@ async def test_an_older_version_changes_nothing_and_what_happens_elsewhere_is_no
     await cleared(network, [elsewhere], begins)
 
 
+@pytest.mark.clause("5.4.3")
 async def test_half_a_million_customers_for_more_than_an_hour_are_a_special_accident_whose_reports_have_deadlines(
     federation: Federation, network: Network, begins: datetime
 ) -> None:

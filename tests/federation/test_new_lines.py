@@ -46,6 +46,7 @@ def broadband(counter: Counter, **characteristics: str) -> OrderRequest:
     return asked(counter, "BB_INSTALL", ("ID_ORIG", "ADDR"), **{**told, **characteristics})
 
 
+@pytest.mark.clause("1.2.1", "3.1.4", "3.1.6", "3.1.7")
 async def test_a_line_is_opened_in_the_region_that_the_customer_chose_and_handed_over(
     guangdong: Counter, sichuan: Counter
 ) -> None:
@@ -73,6 +74,7 @@ async def test_the_customer_may_choose_the_region_where_the_counter_is(guangdong
     assert (await guangdong.read(opened.results["number"])).product.plan_id == "guangdong-39"
 
 
+@pytest.mark.clause("1.2.4", "3.2.6")
 async def test_what_the_customer_finds_wrong_goes_back_to_the_home_region_s_staff(
     federation: Federation, guangdong: Counter
 ) -> None:
@@ -90,6 +92,7 @@ async def test_what_the_customer_finds_wrong_goes_back_to_the_home_region_s_staf
     assert (await guangdong.confirm(order.id, agreed=True, note="")).state == COMPLETED
 
 
+@pytest.mark.clause("1.2.5")
 async def test_silence_accepts_what_was_done(federation: Federation, guangdong: Counter) -> None:
     order = await guangdong.submit(new_line(guangdong))
     opened = await guangdong.confirm(order.id)
@@ -131,6 +134,7 @@ async def test_a_number_that_somebody_has_is_not_given_again(guangdong: Counter,
 
 
 @pytest.mark.parametrize("papers", [("FACE",), ("ID_ORIG",)])
+@pytest.mark.clause("3.1.3")
 async def test_a_new_line_needs_the_identity_document_and_the_person(
     guangdong: Counter, papers: tuple[str, ...]
 ) -> None:
@@ -179,6 +183,7 @@ async def test_a_late_installation_pays_one_per_cent_a_day(
     assert await sichuan.balance(installed.results["number"]) == -10_000 + 100
 
 
+@pytest.mark.clause("3.4.4")
 async def test_a_contract_is_renewed_from_another_region(
     federation: Federation, guangdong: Counter, sichuan: Counter
 ) -> None:
@@ -193,6 +198,7 @@ async def test_a_contract_is_renewed_from_another_region(
     assert timedelta(days=364) <= renewed - end <= timedelta(days=366)
 
 
+@pytest.mark.clause("3.4.1")
 async def test_a_customer_is_reminded_thirty_fifteen_and_three_days_before_a_contract_ends(
     federation: Federation, sichuan: Counter
 ) -> None:

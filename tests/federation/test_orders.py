@@ -19,6 +19,7 @@ HELD = OrderState.ORDER_STATE_HELD
 
 
 @pytest.mark.parametrize("home", ["guangdong", "sichuan"])
+@pytest.mark.clause("1.3.1")
 async def test_local_and_foreign_customers_take_the_same_calls(
     federation: Federation, guangdong: Counter, home: str
 ) -> None:
@@ -152,6 +153,7 @@ async def test_a_line_that_nobody_has_is_rejected(federation: Federation, guangd
         (NOT_JOINED, Reason.REASON_REGION_NOT_JOINED, "join"),
     ],
 )
+@pytest.mark.clause("F17.1")
 async def test_an_order_with_no_way_home_is_held_and_says_why(
     federation: Federation, guangdong: Counter, home: str, reason: Reason.ValueType, remedy: str
 ) -> None:

@@ -16,6 +16,7 @@ PENDING = OrderState.ORDER_STATE_PENDING
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 
 
+@pytest.mark.clause("3.2.3", "3.2.4", "4.2")
 async def test_a_confirmed_plan_begins_with_the_next_cycle(
     federation: Federation, guangdong: Counter, sichuan: Counter
 ) -> None:

@@ -162,6 +162,7 @@ def leaks(places: dict[str, bytes], values: tuple[str, ...]) -> Iterator[tuple[s
                 yield place, value
 
 
+@pytest.mark.clause("7.3(1)")
 async def test_what_is_for_one_region_stands_nowhere_else_and_nobody_on_the_way_can_read_it(
     databases: Databases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

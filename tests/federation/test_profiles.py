@@ -30,6 +30,7 @@ async def profile(
 
 
 @handled_anywhere
+@pytest.mark.clause("1.3.4")
 async def test_a_profile_shows_what_the_customer_has_and_hides_the_name(
     federation: Federation, sichuan: Counter, handling: str
 ) -> None:

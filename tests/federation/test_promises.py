@@ -3,6 +3,8 @@
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+
 from gateway.api.region.v1.order_pb2 import OrderState
 from gateway.api.region.v1.order_service_pb2 import SubmitOrderRequest
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -23,6 +25,7 @@ async def until_alerted(counter: Counter, order_id: str) -> None:
     await until(holds, f"{order_id} is in jeopardy")
 
 
+@pytest.mark.clause("1.1.4", "1.2.3")
 async def test_a_missed_promise_is_alerted_where_it_was_given_and_the_order_goes_on(
     databases: Databases, tmp_path: Path
 ) -> None:
@@ -43,6 +46,7 @@ async def test_a_missed_promise_is_alerted_where_it_was_given_and_the_order_goes
         assert list(done.jeopardy_alerts) == list(alerted.jeopardy_alerts)
 
 
+@pytest.mark.clause("2.2.3")
 async def test_a_review_that_takes_too_long_is_alerted(
     federation: Federation, guangdong: Counter, sichuan: Counter
 ) -> None:

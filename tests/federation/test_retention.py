@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import pytest
 from google.protobuf.json_format import MessageToJson
 
 from gateway.api.federation.v1.configuration_pb2 import DataClass
@@ -196,6 +197,7 @@ async def test_a_hold_is_listed_moved_and_released_and_each_is_audited(
     assert rows == [("HoldCustomer",), ("HoldCustomer",), ("ReleaseHold",)]
 
 
+@pytest.mark.clause("7.4(2)")
 async def test_an_assessment_is_recorded_once_and_never_changed(federation: Federation) -> None:
     stub, record_id = retention(federation), federation.next_id()
     request = api.RecordImpactRequest(record=record(federation, record_id))

@@ -224,6 +224,7 @@ async def test_each_reading_denial_grant_and_withdrawal_is_one_row_of_the_chain_
     assert rows == [read, ("GiveConsent",), read, ("WithdrawConsent",), read]
 
 
+@pytest.mark.clause("7.1(1)")
 async def test_the_customer_is_told_of_each_consent_and_of_its_end(
     federation: Federation, south: SharingCounter, home: SharingCounter, sichuan: Counter
 ) -> None:

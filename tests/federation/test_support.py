@@ -36,6 +36,7 @@ def staff_of_the_region_at_fault(federation: Federation) -> SupportStaff:
     return SupportStaff(federation, "sichuan")
 
 
+@pytest.mark.clause("9.3(3)", "10.2(4)")
 async def test_a_support_request_goes_to_the_region_at_fault_which_resolves_it_and_is_closed_where_it_was_opened(
     federation: Federation, south: SupportStaff, west: SupportStaff
 ) -> None:
@@ -144,6 +145,7 @@ async def test_the_same_request_is_done_once(federation: Federation, south: Supp
     assert await south.list(number) == [first.id]
 
 
+@pytest.mark.clause("9.1(2)")
 async def test_a_support_request_waits_for_a_region_that_is_away_and_experts_of_others_are_found_meanwhile(
     federation: Federation, south: SupportStaff, west: SupportStaff
 ) -> None:
@@ -222,6 +224,7 @@ async def test_the_customer_is_told_that_a_request_was_taken_in_and_each_time_th
     assert federation.texts(number, sent_by="sichuan") == []
 
 
+@pytest.mark.clause("9.1(1)", "9.2(4)")
 async def test_experts_are_found_by_skill_and_place_in_all_regions(
     federation: Federation, south: SupportStaff, west: SupportStaff
 ) -> None:
@@ -244,6 +247,7 @@ async def test_experts_are_found_by_skill_and_place_in_all_regions(
         assert (await refusal(unknown)).reason == "SITE_UNKNOWN"
 
 
+@pytest.mark.clause("10.3(3)")
 async def test_spares_of_all_regions_are_found_by_part_model_and_site(
     federation: Federation, south: SupportStaff, west: SupportStaff
 ) -> None:

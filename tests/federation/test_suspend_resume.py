@@ -32,6 +32,7 @@ async def until_status(counter: Counter, number: str, status: ProductStatus.Valu
 
 
 @pytest.mark.parametrize("home", ["guangdong", "sichuan"])
+@pytest.mark.clause("3.3.1(1)")
 async def test_a_suspension_begins_and_ends_at_the_agreed_times_by_itself(
     federation: Federation, guangdong: Counter, home: str
 ) -> None:
@@ -76,6 +77,7 @@ async def test_resuming_early_voids_the_agreed_end(
     assert (await sichuan.read(number)).product.status == SUSPENDED
 
 
+@pytest.mark.clause("3.3.1(3)")
 async def test_emergency_calls_stay_allowed_on_a_suspended_line(guangdong: Counter, sichuan: Counter) -> None:
     number = await sichuan.new_customer()
     await guangdong.order("SUSPEND", number)
@@ -116,6 +118,7 @@ async def test_what_is_no_longer_possible_at_the_agreed_time_fails_and_says_why(
     assert failed.error.reason == Reason.REASON_LINE_NOT_ACTIVE
 
 
+@pytest.mark.clause("3.3.2(1)", "3.3.2(3)")
 async def test_a_resumption_waits_for_its_agreed_time(
     federation: Federation, guangdong: Counter, sichuan: Counter
 ) -> None:

@@ -43,6 +43,7 @@ async def refused_order(
 
 
 @handled_anywhere
+@pytest.mark.clause("10.1(4)")
 async def test_a_code_that_was_sent_and_said_opens_the_order_that_it_was_sent_for(
     federation: Federation, sichuan: Counter, handling: str
 ) -> None:

@@ -63,6 +63,7 @@ def reports(found: Problem) -> list[tuple[int, datetime]]:
         (10_000, 9 * HOUR, ORDINARY),
     ],
 )
+@pytest.mark.clause("F13.1")
 def test_more_than_half_a_million_users_for_more_than_an_hour_is_the_highest_grade(
     users: int, lasts: timedelta, grade: AccidentGrade.ValueType
 ) -> None:
@@ -79,6 +80,7 @@ def test_users_of_all_regions_count_together_and_the_grade_rises_with_time_from_
     assert from_timestamp(late.grades[-1].reach_time) == NOON + 2 * HOUR, "nobody could know before"
 
 
+@pytest.mark.clause("F13.2")
 def test_a_special_accident_is_reported_at_once_and_in_writing_within_four_hours() -> None:
     assert reports(at(problem(600_000), NOON + 2 * HOUR)) == [(ORAL, NOON + HOUR), (WRITTEN, NOON + 5 * HOUR)]
 

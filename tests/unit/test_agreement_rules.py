@@ -58,6 +58,7 @@ def lines_of(result: Result, kind: StatementLineKind.ValueType) -> list[Line]:
 
 @pytest.mark.parametrize(("name", "days"), [("2026-02", 28), ("2026-06", 30), ("2026-07", 31), ("2028-02", 29)])
 @pytest.mark.parametrize(("ppm", "at_edge", "below"), [(999_900, 0, 5), (995_000, 5, 10), (990_000, 10, 20)])
+@pytest.mark.clause("F14.1")
 def test_a_band_begins_a_microsecond_below_its_edge_in_months_of_every_length(
     name: str, days: int, ppm: int, at_edge: int, below: int
 ) -> None:
@@ -109,6 +110,7 @@ def test_overlapping_outages_of_several_regions_count_once() -> None:
     assert {each.source: each.time for each in outages} == {"sichuan/fault/1": 3 * HOUR, "guangdong/fault/7": 2 * HOUR}
 
 
+@pytest.mark.clause("F14.3")
 def test_a_planned_outage_counts_unless_it_was_announced_72_hours_before() -> None:
     begins = month("2026-06").start + 10 * DAY
     planned = Outage("sichuan/planned/1", Span(begins, begins + 9 * HOUR), PLANNED, begins - 72 * HOUR)
@@ -151,6 +153,7 @@ def test_quality_is_kept_at_its_target_and_not_below_and_nothing_is_given_unmeas
         assert result.credit == CHARGE * percent // 100
 
 
+@pytest.mark.clause("F14.2")
 def test_no_more_than_the_cap_is_given() -> None:
     low = AgreementTemplate()
     low.CopyFrom(TERMS)

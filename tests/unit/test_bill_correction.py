@@ -63,6 +63,7 @@ def reason_of(asked: Situation) -> tuple[Reason.ValueType, dict[str, str]]:
         (datetime(2030, 10, 31, 16, tzinfo=UTC), False),  # November in China: the sixth month after May
     ],
 )
+@pytest.mark.clause("F6.1")
 def test_fact_6_a_fee_is_disputed_within_five_months(now: datetime, possible: bool) -> None:
     asked = dispute(now=now)
     if possible:
@@ -71,6 +72,7 @@ def test_fact_6_a_fee_is_disputed_within_five_months(now: datetime, possible: bo
     assert reason_of(asked) == (Reason.REASON_DISPUTE_TOO_LATE, {"month": "2030-05"})
 
 
+@pytest.mark.clause("4.4(1)")
 def test_no_more_is_given_back_than_was_charged() -> None:
     RULE.check(dispute(charged=500))
     assert reason_of(dispute(charged=499)) == (
@@ -104,6 +106,7 @@ def test_what_was_not_ordered_is_named_and_was_there() -> None:
 
 @settings(deadline=None)
 @given(st.integers(1, 10**9), st.sampled_from(["offset", "refund"]), st.sampled_from(["calls", "rent", "late-fee"]))
+@pytest.mark.clause("4.4 end")
 def test_the_account_has_more_after_an_offset_and_the_same_after_a_refund(
     amount: int, settlement: str, charge: str
 ) -> None:
@@ -120,6 +123,7 @@ def test_the_account_has_more_after_an_offset_and_the_same_after_a_refund(
     assert {name: sums.get(name, 0) for name in (*gained, charge)} == {**gained, charge: -amount}
 
 
+@pytest.mark.clause("4.4(2)")
 def test_a_service_that_was_not_ordered_ends_where_it_runs() -> None:
     asked = dispute({"category": "not-ordered", "charge": "value-added", "offering": RINGING.offering_id})
     assert RULE.fulfil(asked).subscriptions == (replace(RINGING, end_date=NOW),)
@@ -129,6 +133,7 @@ def test_a_service_that_was_not_ordered_ends_where_it_runs() -> None:
     assert RULE.fulfil(dispute()).subscriptions == ()
 
 
+@pytest.mark.clause("4.4(3)")
 def test_what_was_given_back_is_not_given_back_again() -> None:
     with books(NOW - timedelta(days=20)) as found:
         found.open(LINE)

@@ -146,6 +146,7 @@ def bills_of(found: Books) -> list[tuple[object, ...]]:
 
 @settings(deadline=None, max_examples=12)
 @given(accounts)
+@pytest.mark.clause("4.2.1")
 def test_months_cost_what_a_second_reckoning_says(lived: list[tuple[RatingType.ValueType, list[Event]]]) -> None:
     with books(BEGAN) as found:
         live(found, lived, stops=[], every=DAY)
@@ -242,6 +243,7 @@ def test_fact_4_an_abnormal_bill_is_told_and_marked() -> None:
 # Usage.
 
 
+@pytest.mark.clause("4.2.2(1)")
 def test_a_use_is_recorded_once_and_a_prepaid_line_pays_at_once() -> None:
     with books(BEGAN) as found:
         line = line_of(1, PREPAID)
@@ -358,6 +360,7 @@ def test_a_termination_charges_what_the_cycle_then_leaves_as_it_is(
         assert balance_of("a1", postings) <= RENT * 3
 
 
+@pytest.mark.clause("4.3(1)")
 def test_every_bill_is_told_and_nobody_is_asked_to_pay_one_that_was_paid_before_it_was_written() -> None:
     with books(BEGAN) as found:
         for index in (1, 2, 3):
@@ -414,6 +417,7 @@ def test_late_fees_are_what_a_count_day_by_day_says_in_time_and_late(
         assert _late_fees(found) == fees
 
 
+@pytest.mark.clause("4.2.2(2)", "F5.5")
 def test_arrears_suspend_after_30_days_and_terminate_after_60_more_with_emergency_calls_all_the_time() -> None:
     with books(BEGAN) as found:
         found.open(line_of(1))

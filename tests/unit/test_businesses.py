@@ -240,23 +240,27 @@ def test_a_suspension_ends_with_the_line() -> None:
 @pytest.mark.parametrize(
     "segment", ["170", "171", "162", "165", "167", "1349", "174", "146", "148", "149", "140", "144", "1064"]
 )
+@pytest.mark.clause("F7.2")
 def test_fact_7_numbers_of_resale_satellite_and_things_are_never_ported(segment: str) -> None:
     number = f"+86{segment:0<11}"
     check_refuses(situation("MNP_IN", line=replace(LINE, number=number)), Reason.REASON_NUMBER_NOT_PORTABLE)
 
 
+@pytest.mark.clause("F7.3")
 def test_fact_7_a_number_is_ported_120_days_after_it_was_opened() -> None:
     young = replace(LINE, start_date=NOW - timedelta(days=120) + HOUR)
     check_refuses(situation("MNP_IN", line=young), Reason.REASON_PORTED_RECENTLY)
     RULES["MNP_IN"].check(situation("MNP_IN", line=replace(LINE, start_date=NOW - timedelta(days=120))))
 
 
+@pytest.mark.clause("F7.4")
 def test_fact_7_an_authorisation_to_port_holds_for_one_hour() -> None:
     effects = RULES["MNP_IN"].fulfil(situation("MNP_IN"))
     assert effects.results == {"authorisation_expire_time": (NOW + HOUR).isoformat()}
     assert effects.line == LINE
 
 
+@pytest.mark.clause("F7.1")
 def test_fact_7_porting_across_regions_is_refused_and_the_refusal_says_why_in_both_languages() -> None:
     business = FEDERATION.business("MNP_IN")
     with pytest.raises(Refused) as raised:

@@ -39,6 +39,7 @@ S1, S2, S3, S4 = (number for number in ComplaintSeverity.values() if number)
         (TimeLimit(days=15), "2026-02-26 00:00"),
     ],
 )
+@pytest.mark.clause("F1.1")
 def test_fact_1_a_complaint_of_the_tenth_of_february_2026_is_answered_in_time(limit: TimeLimit, last: str) -> None:
     found = complaint(at("2026-02-10 15:00"), (rules.LEGAL, limit))
     assert due(found, rules.LEGAL) == at(last)
@@ -53,6 +54,7 @@ def test_fact_1_a_complaint_of_the_tenth_of_february_2026_is_answered_in_time(li
         ("guangdong", "chongqing", "2026-02-26 00:00"),  # Chongqing's 15 working days are looser
     ],
 )
+@pytest.mark.clause("F2.2")
 def test_fact_2_of_the_two_regions_limits_by_law_the_strictest_holds(handling: str, home: str, last: str) -> None:
     federation = Federation(1, load(SHIPPED))
     found = Complaint(handling_region=handling, home_region=home, owner_region=home, severity=S4)

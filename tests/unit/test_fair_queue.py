@@ -36,6 +36,7 @@ def test_what_came_first_leaves_first() -> None:
     assert ids(filled(parcel("1"), parcel("2"), parcel("3")).take(10, PLENTY)) == ["1", "2", "3"]
 
 
+@pytest.mark.clause("1.1.1")
 def test_operators_take_turns_however_much_one_of_them_sends() -> None:
     queue = filled(*(parcel(f"a{number}", operator="a") for number in range(4)), parcel("b0", operator="b"))
     queue.put(parcel("c0", operator="c"))

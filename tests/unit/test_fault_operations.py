@@ -107,6 +107,7 @@ def share(hours: float) -> int:
 
 
 @pytest.mark.parametrize(("site", "hours"), [("chengdu", 48), ("xichang", 72)])
+@pytest.mark.clause("F3.2")
 def test_a_repair_as_the_limit_ends_costs_nothing_and_one_a_moment_later_the_rent_of_the_whole_time(
     node: Archive, site: str, hours: int
 ) -> None:
@@ -254,6 +255,7 @@ def test_that_a_fault_is_late_goes_to_the_contact_and_money_to_the_number_itself
 
 
 @pytest.mark.parametrize(("covered", "accepted"), [(True, False), (False, True), (False, False)])
+@pytest.mark.clause("6.3(2)", "9.2(3)")
 def test_a_part_outside_of_the_warranty_is_charged_once_it_is_put_in_and_only_at_a_price_that_was_accepted(
     node: Archive, covered: bool, accepted: bool
 ) -> None:

@@ -139,6 +139,7 @@ def shared(way: Sequence[Link], other: Sequence[Link]) -> tuple[int, int]:
 
 @settings(deadline=None)
 @given(small_networks)
+@pytest.mark.clause("5.3.3")
 def test_the_best_way_is_the_best_of_all_and_the_alternative_shares_the_fewest_links(links: list[Link]) -> None:
     whole = Network(sites=[Site(id=site) for site in SITES], links=links)
     by_id = {each.id: each for each in links}
@@ -279,6 +280,7 @@ def test_what_was_measured_counts_and_the_rest_by_design() -> None:
     assert [hop.is_measured for hop in best.hops] == [False, True, False]
 
 
+@pytest.mark.clause("10.2(2)")
 def test_an_upgrade_is_seen_before_and_after() -> None:
     before, after = network(*CHAIN), upgraded(network(*CHAIN), [link("bc", "bc", 5 * MS), link("bd", "bd", 1 * MS)])
     assert found(LinkGraph(before, {}, []).ways("a", "d").best).quality.delay_us == 105 * MS

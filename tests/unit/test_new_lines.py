@@ -127,6 +127,7 @@ def test_only_a_mobile_plan_of_the_chosen_region_opens_a_mobile_line(plan: str) 
     check_refuses(asked("NEW_LINE", {**NEW_LINE, "plan": plan}), Reason.REASON_PLAN_UNKNOWN)
 
 
+@pytest.mark.clause("3.1.2")
 def test_a_contract_binds_the_new_line_until_its_last_month() -> None:
     effects = RULES["NEW_LINE"].fulfil(asked("NEW_LINE", {**NEW_LINE, "contract": "sichuan-contract-12"}))
     assert effects.line.contract_end == datetime(2031, 6, 15, 4, 0, tzinfo=UTC)

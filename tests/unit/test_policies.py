@@ -53,10 +53,12 @@ def test_fact_1_a_complaint_is_answered_in_15_days_or_5_or_15_working_days(regio
         ("chongqing", "henan", "2026-02-24"),
     ],
 )
+@pytest.mark.clause("F2.1")
 def test_fact_2_the_strictest_of_the_handling_and_the_home_region_holds(handling: str, home: str, last: str) -> None:
     assert last_day(FEDERATION.policy_due("complaint-answer", RECEIVED, (handling, home))) == last
 
 
+@pytest.mark.clause("F2.3")
 def test_fact_2_henan_resumes_within_24_hours_after_arrears_and_others_within_48() -> None:
     def hours(*regions: str) -> float:
         return (FEDERATION.policy_due("resume-after-payment", RECEIVED, regions) - RECEIVED) / timedelta(hours=1)
@@ -135,6 +137,7 @@ def test_of_figures_the_strictest_holds_whoever_handles_and_whoever_owns(
     assert found == strictest_figure(policy, (regions[1], regions[0])).value
 
 
+@pytest.mark.clause("F3.1")
 def test_fact_3_a_fault_is_repaired_within_48_hours_in_towns_and_72_in_the_country() -> None:
     start = datetime(2026, 2, 10, 1, 0, tzinfo=UTC)
     for name, hours in (("fault-repair-urban", 48), ("fault-repair-rural", 72)):

@@ -31,6 +31,7 @@ def bound_until(end: datetime | None) -> str:
     return renewed.astimezone(CHINA).date().isoformat()
 
 
+@pytest.mark.clause("3.4.2")
 def test_a_renewal_begins_when_the_running_contract_ends() -> None:
     assert bound_until(NOW + 10 * DAY) == "2031-06-25"
 
@@ -55,6 +56,7 @@ def test_only_a_contract_of_the_home_region_renews(contract: str) -> None:
     assert raised.value.reason == Reason.REASON_OFFERING_UNKNOWN
 
 
+@pytest.mark.clause("3.4.5")
 def test_the_quote_says_from_when_to_when_and_what_it_takes_off_the_rent() -> None:
     quote = RULE.quote(situation("RENEW", CONTRACT, line=replace(LINE, contract_end=NOW + 10 * DAY)))
     assert "2030-06-25" in quote.description.zh_cn

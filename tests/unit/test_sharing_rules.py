@@ -117,6 +117,7 @@ def outcome(asked: Reading) -> str:
 
 
 @given(readings())
+@pytest.mark.clause("7.1(2)")
 def test_nothing_is_clear_that_the_purpose_may_not_see_or_that_no_right_covers(asked: Reading) -> None:
     found = judge(asked)
     if isinstance(found, Denied):

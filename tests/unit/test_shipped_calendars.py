@@ -134,6 +134,7 @@ def test_validate_warns_of_missing_years_and_ends_well(tmp_path: Path) -> None:
     assert '"warnings": [' in as_json.output
 
 
+@pytest.mark.clause("F16.1")
 def test_fact_16_a_year_without_holidays_counts_weekends_with_one_warning_and_never_crashes(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
