@@ -71,6 +71,7 @@ from region_node.lifecycle.erasure.standing_told import (
 )
 from region_node.lifecycle.retention.purge import PURGE_TIMER, ensure_purge, purge
 from region_node.lifecycle.retention.relayed import HoldEnvelopes
+from region_node.network.agreements.announced import PLANNED_TIMER, planned_is_told
 from region_node.network.agreements.of_measurements import CONFORMANCE_TIMER, conformance_is_due, ensure_conformance
 from region_node.network.agreements.outages import CORRECTION_TIMER
 from region_node.network.agreements.relayed import OutageEnvelopes
@@ -85,7 +86,6 @@ from region_node.network.faults.ended import fault_has_ended
 from region_node.network.faults.owner import REPAIR_TIMER, limit_has_passed
 from region_node.network.faults.relayed import FaultEnvelopes
 from region_node.network.faults.rows import ENDED_TIMER as FAULT_ENDED_TIMER
-from region_node.network.planned_outages.notices import PLANNED_TIMER, planned_is_told
 from region_node.network.problems.following import PROBLEM_TIMER, tell_customers
 from region_node.network.support.desk import SupportDesk
 from region_node.network.support.ended import support_has_ended

@@ -48,10 +48,11 @@ from region_node.customers.documents.reuse import measure_reuse
 from region_node.customers.notices.port import Notifier
 from region_node.customers.notices.provider import ProviderNotifier
 from region_node.lifecycle.erasure.keeping import ErasedKeysKeeper
-from region_node.lifecycle.erasure.remembered import ERASED_KEYS, ErasedKeyFile, ErasedKeys
+from region_node.lifecycle.erasure.operations import apply_erased
 from region_node.lifecycle.sealing import seal_what_is_clear
 from region_node.network.problems.telling import Coordinators, ProblemTelling
 from region_node.node.context import RegionContext
+from region_node.node.erased_keys import ERASED_KEYS, ErasedKeyFile, ErasedKeys
 from region_node.node.membership.client import FederationClient
 from region_node.node.membership.node import MembershipPorts, Node
 from region_node.node.settings import RegionSettings
@@ -135,7 +136,9 @@ class RegionNode:
             stack.callback(core.changes.close)
             endpoint = settings.endpoint(port)
             loop = asyncio.get_running_loop()
-            telling = Telling(TellingPorts(ports.border, ports.store, ports.transport, clock, ports.source))
+            telling = Telling(
+                TellingPorts(ports.border, ports.store, ports.transport, clock, ports.source, apply_erased)
+            )
             cases = CaseTelling(ports.store, client.tell_case)
             tellers = Coordinators(client.tell_event, client.tell_affected)
             problems = ProblemTelling(core_ports.context, ports.store, tellers)

@@ -73,6 +73,7 @@ from gateway.relay.service import RelayService
 from gateway.server import Service
 from gateway.store.port import Store
 from region_node.app.core import RegionCore
+from region_node.app.registered import PROBLEMS
 from region_node.business.billing.service import BillingService
 from region_node.business.catalogue.service import CatalogueService
 from region_node.business.orders.events_service import OrderEventService
@@ -288,7 +289,7 @@ def _of_the_federation(ports: ServicePorts) -> list[Service]:
         Service.of(
             problem_service_pb2.DESCRIPTOR.services_by_name["ProblemService"],
             add_ProblemServiceServicer_to_server,
-            ProblemService(context, store, ports.clock),
+            ProblemService(context, store, ports.clock, PROBLEMS),
         ),
         Service.of(
             audit_service_pb2.DESCRIPTOR.services_by_name["AuditService"],

@@ -17,7 +17,7 @@ from region_node.business.orders.fulfilment import Fulfilment, OwnRecords
 from region_node.business.orders.records import StoredRecords
 from region_node.business.orders.rules import Value, require_amounts
 from region_node.customers.rows import Line
-from region_node.lifecycle.erasure.remembered import ErasedKeys, ErasedKeysInMemory
+from region_node.node.erased_keys import ErasedKeys, ErasedKeysInMemory
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,9 @@ from datetime import datetime
 
 from gateway import vault
 from gateway.store.port import Transaction
-from region_node.lifecycle.erasure.rows import mark_erased, note_erased_keys
+from region_node.lifecycle.erasure.rows import mark_erased
 from region_node.node.context import RegionContext
+from region_node.node.erased_key_rows import note_erased_keys
 
 
 def destroy(tx: Transaction, context: RegionContext, subjects: Sequence[str], now: datetime) -> int:

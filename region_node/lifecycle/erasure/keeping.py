@@ -8,8 +8,9 @@ from functools import partial
 from gateway.clock import Clock, from_microseconds
 from gateway.errors import Refused
 from gateway.store.port import Store
-from region_node.lifecycle.erasure.operations import apply_erased, erased_since
-from region_node.lifecycle.erasure.remembered import ErasedKeys
+from region_node.lifecycle.erasure.operations import apply_erased
+from region_node.node.erased_key_rows import erased_after
+from region_node.node.erased_keys import ErasedKeys
 
 _PAGE = 500  # ids in one transaction
 _LOOK_SECONDS = 5.0  # between two looks at what other processes have erased
@@ -49,6 +50,6 @@ class ErasedKeysKeeper:
 
     async def _follow(self) -> None:
         after = max(_BEGINNING, (self._seen[0] - _OVERLAP, "")) if self._seen != _BEGINNING else _BEGINNING
-        while found := await self._store.read(partial(erased_since, after=after, limit=_PAGE)):
+        while found := await self._store.read(partial(erased_after, after=after, limit=_PAGE)):
             self._remembered.add(each.key_id for each in found)
             after = self._seen = (found[-1].time, found[-1].key_id)

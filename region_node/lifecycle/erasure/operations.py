@@ -22,17 +22,7 @@ from region_node.customers.standing import ACTIVE, ERASED, RESTRICTED, keep_stan
 from region_node.lifecycle.erasure.destroying import destroy
 from region_node.lifecycle.erasure.elsewhere import Elsewhere, kept_elsewhere
 from region_node.lifecycle.erasure.relayed import tell_region
-from region_node.lifecycle.erasure.rows import (
-    ErasedKey,
-    ErasureRow,
-    erased_after,
-    erasure_asked,
-    erasure_of,
-    insert_erasure,
-    mark_erased,
-    note_erased_keys,
-    subjects_of_keys,
-)
+from region_node.lifecycle.erasure.rows import ErasureRow, erasure_asked, erasure_of, insert_erasure, mark_erased
 from region_node.lifecycle.erasure.rules import require_erasable
 from region_node.lifecycle.erasure.standing_told import customer_key, tell_standing
 from region_node.lifecycle.retention.holds import holds_of
@@ -40,6 +30,7 @@ from region_node.network.faults.rows import FaultOfNumber, fault_subject, faults
 from region_node.network.support.rows import SupportOfNumber, support_requests_about, support_subject
 from region_node.node.auditing import AuditedCall
 from region_node.node.context import RegionContext
+from region_node.node.erased_key_rows import note_erased_keys, subjects_of_keys
 from region_node.node.subjects import customer_subject, number_subject, order_subject
 
 _TIMER = "timer"  # who erases whom nobody named
@@ -254,11 +245,6 @@ def apply_erased(tx: Transaction, key_ids: Sequence[str], now: datetime) -> int:
         detail=f"{destroyed} keys had come back with an older database",
     )
     return destroyed
-
-
-def erased_since(tx: Transaction, after: tuple[datetime, str], limit: int) -> Sequence[ErasedKey]:
-    """At most so many keys that were destroyed after a time, and at it after an id, by time and id."""
-    return erased_after(tx, after, limit)
 
 
 def _subjects(

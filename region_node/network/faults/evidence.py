@@ -11,10 +11,12 @@ from gateway.federation.network import NetworkRegistry
 from gateway.store.port import Transaction
 from region_node.network.faults import rules
 from region_node.network.faults.rows import is_reported_again
+from region_node.network.problems.port import event_id
 from region_node.network.problems.telling import retract, tell_event, without_others
 from region_node.node.context import RegionContext
 
-_FAULT = "fault"
+KIND = "fault"
+"""The kind in the ids of these events."""
 _SEVERITIES = {
     FaultSeverity.FAULT_SEVERITY_CRITICAL: problem_pb2.PERCEIVED_SEVERITY_CRITICAL,
     FaultSeverity.FAULT_SEVERITY_MAJOR: problem_pb2.PERCEIVED_SEVERITY_MAJOR,
@@ -40,7 +42,7 @@ def event_of(region: str, network: NetworkRegistry, fault: Fault, now: datetime)
     region's by now."""
     place = fault.report.place
     event = NetworkEvent(
-        id=f"{region}/{_FAULT}/{fault.id.replace('/', ':')}",
+        id=event_id(region, KIND, fault.id),
         kind=contract.NETWORK_EVENT_KIND_FAULT,
         sites=[place.site] if place.site else [],
         links=[place.link] if place.link else [],
@@ -58,12 +60,6 @@ def event_of(region: str, network: NetworkRegistry, fault: Fault, now: datetime)
     without_others(event, network, region)
     is_named = event.sites or event.links or event.services
     return event if is_named and _is_of_network(fault) else retract(event, now)
-
-
-def fault_of(event_id: str) -> str:
-    """The id of the fault that an event tells of; empty where it is an alarm."""
-    _, kind, key = event_id.split("/")
-    return key.replace(":", "/") if kind == _FAULT else ""
 
 
 def _is_of_network(fault: Fault) -> bool:

@@ -1,9 +1,9 @@
-"""Improvement actions, as stored: what people wrote is sealed under the key of the action."""
+"""Improvement actions against the causes of tickets, as stored. Their texts are sealed under the key of the action."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from gateway import vault
+from gateway import audit, vault
 from gateway.api.region.v1.complaint_pb2 import Complaint
 from gateway.api.region.v1.improvement_service_pb2 import ImprovementAction, ListImprovementActionsRequest
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -111,7 +111,20 @@ def list_actions(
     return [(each.action_number, _opened(tx, each)) for each in found]
 
 
-def count_repeat(tx: Transaction, complaint: Complaint, filed: datetime) -> list[str]:
+def note_repeat(tx: Transaction, region: str, complaint: Complaint, now: datetime) -> None:
+    """Counts a complaint that is closed now for the older actions against its cause."""
+    for action_id in _count_repeat(tx, complaint, from_timestamp(complaint.creation_date)):
+        audit.append(
+            tx,
+            now=now,
+            actor=f"region/{region}",
+            action="FlagImprovementAction",
+            subject=action_id,
+            detail=f"ineffective: {complaint.docket}",
+        )
+
+
+def _count_repeat(tx: Transaction, complaint: Complaint, filed: datetime) -> list[str]:
     """Counts a closed complaint for the actions against its cause that are older; returns those that proved of no use.
 
     An action that was finished before the complaint was filed has not kept the cause away.

@@ -8,6 +8,7 @@ from gateway.api.federation.v1 import problem_pb2
 from gateway.api.region.v1.alarm_pb2 import Alarm, AlarmType
 from gateway.federation.network import NetworkRegistry
 from gateway.store.port import Transaction
+from region_node.network.problems.port import event_id
 from region_node.network.problems.telling import retract, tell_event, without_others
 from region_node.node.context import RegionContext
 
@@ -29,7 +30,7 @@ def event_of(region: str, network: NetworkRegistry, alarm: Alarm, now: datetime)
     """
     about = alarm.alarmed_object
     event = NetworkEvent(
-        id=f"{region}/alarm/{alarm.id.rpartition('/')[2]}",
+        id=event_id(region, "alarm", alarm.id.rpartition("/")[2]),
         kind=contract.NETWORK_EVENT_KIND_ALARM,
         sites=[about.site] if about.site else [],
         links=[about.link] if about.link else [],

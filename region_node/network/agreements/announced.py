@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from gateway import failpoints
 from gateway.api.region.v1.agreement_pb2 import OutageCause
+from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.api.types.v1.types_pb2 import LocalizedText
 from gateway.clock import from_microseconds, time_in, to_microseconds
 from gateway.store.port import Transaction
@@ -17,7 +18,7 @@ from gateway.timers import Timer, set_timer
 from region_node.customers.notices.rows import Notice, is_told, tell
 from region_node.customers.rows import Line, line_of
 from region_node.network.agreements.spans import Span
-from region_node.network.planned_outages.rows import customers_after
+from region_node.network.problems.rows import AffectedCustomer
 from region_node.node.context import RegionContext
 
 PLANNED_TIMER = "planned-outage-told"
@@ -62,7 +63,7 @@ def planned_is_told(tx: Transaction, context: RegionContext, timer: Timer, now: 
     )
     if planned is None or start <= to_microseconds(now) or (planned.withdrawn and _was_moved(tx, service, source)):
         return
-    page = customers_after(tx, service, Span(start, planned.end_time), after, _PAGE)
+    page = _customers_after(tx, service, Span(start, planned.end_time), after, _PAGE)
     for each in page:
         line = line_of(tx, each.product_id)
         if line is not None:
@@ -129,4 +130,29 @@ def _text(planned: _Planned, zone: ZoneInfo, *, is_moved: bool) -> LocalizedText
     return LocalizedText(
         zh_cn=f"因网络施工，您的业务将于{first}至{last}中断，敬请谅解。",
         en=f"Because of works on the network your service will be interrupted from {first} to {last}.",
+    )
+
+
+def _customers_after(tx: Transaction, service: str, span: Span, after: str, limit: int) -> list[AffectedCustomer]:
+    """At most so many customers whose data may be used and whom a stretch without a service concerns, by id, after one.
+
+    Each once: who has an agreement on it that runs then, and whose active line uses it.
+    """
+    return tx.all(
+        AffectedCustomer,
+        "SELECT lines.customer_id, MIN(lines.product_id) FROM"
+        " (SELECT customer_id, product_id FROM agreements WHERE service = :service AND start_time < :end"
+        " AND (end_time IS NULL OR end_time > :start)"
+        " UNION SELECT products.customer_id, products.product_id FROM line_services"
+        " JOIN products ON products.product_id = line_services.product_id"
+        " WHERE line_services.service = :service AND products.status = :active) AS lines"
+        " JOIN customers ON customers.customer_id = lines.customer_id"
+        " WHERE customers.standing = 1 AND lines.customer_id > :after"
+        " GROUP BY lines.customer_id ORDER BY lines.customer_id LIMIT :limit",
+        service=service,
+        start=span.start,
+        end=span.end,
+        active=ProductStatus.PRODUCT_STATUS_ACTIVE,
+        after=after,
+        limit=limit,
     )
