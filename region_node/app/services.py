@@ -252,12 +252,12 @@ def _of_records(ports: ServicePorts) -> list[Service]:
         Service.of(
             erasure_service_pb2.DESCRIPTOR.services_by_name["ErasureService"],
             add_ErasureServiceServicer_to_server,
-            ErasureService(context, store, clock),
+            ErasureService(core.registry, store, clock),
         ),
         Service.of(
             retention_service_pb2.DESCRIPTOR.services_by_name["RetentionService"],
             add_RetentionServiceServicer_to_server,
-            RetentionService(context, store, clock),
+            RetentionService(core.registry, store, clock),
         ),
     ]
 

@@ -16,7 +16,7 @@ from gateway.api.region.v1.order_pb2 import Order, OrderState
 from gateway.api.region.v1.order_service_pb2 import ListOrdersRequest, WatchOrdersRequest
 from gateway.errors import from_rpc_error, reason_name
 from region_node.lifecycle.erasure import operations
-from region_node.lifecycle.retention.holds import Hold
+from region_node.lifecycle.holds.operations import Hold
 from region_node.node.erased_keys import ERASED_KEYS
 from tests.federation.archive import Archive
 from tests.federation.commands import as_caller, run_command

@@ -22,7 +22,7 @@ from region_node.app.registered import PROBLEMS
 from region_node.business.billing import ledger
 from region_node.business.billing.rules import EntryKind, earned
 from region_node.customers.rows import insert_line
-from region_node.lifecycle.retention import holds
+from region_node.lifecycle.holds import operations as holds
 from region_node.network.faults import handling, owner, repair
 from region_node.network.faults.owner import REPAIR_TIMER
 from region_node.network.faults.rows import (

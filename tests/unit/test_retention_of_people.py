@@ -43,7 +43,7 @@ from region_node.customers.sharing.rows import (
 from region_node.customers.sharing.rules import Decided
 from region_node.customers.standing import ACTIVE, ERASED, keep_standing, standing_of
 from region_node.lifecycle.erasure.rows import erasure_of
-from region_node.lifecycle.retention import holds
+from region_node.lifecycle.holds import operations as holds
 from region_node.lifecycle.retention.purge import PAGE
 from region_node.node.auditing import AuditedCall
 from region_node.node.subjects import customer_subject, import_subject, number_index, number_subject

@@ -36,9 +36,9 @@ from region_node.business.billing.cycle import (
 from region_node.business.billing.rules import EntryKind, Month, end_of_day
 from region_node.customers.notices.rows import tell
 from region_node.customers.rows import Line
-from region_node.lifecycle.retention.reports import note_removed
-from region_node.lifecycle.retention.rules import night_of
 from region_node.node.context import RegionContext
+from region_node.records.purging.reports import note_removed
+from region_node.records.purging.rules import night_of
 
 SETTLES = timedelta(hours=1)  # after a month's end: orders that waited for the next cycle have been carried out by then
 PAGE = 25  # accounts in one transaction, for which everything else of the region waits

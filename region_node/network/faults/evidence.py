@@ -10,13 +10,11 @@ from gateway.clock import to_timestamp
 from gateway.federation.network import NetworkRegistry
 from gateway.store.port import Transaction
 from region_node.network.faults import rules
-from region_node.network.faults.rows import is_reported_again
+from region_node.network.faults.rows import KIND, is_reported_again
 from region_node.network.problems.port import event_id
 from region_node.network.problems.telling import retract, tell_event, without_others
 from region_node.node.context import RegionContext
 
-KIND = "fault"
-"""The kind in the ids of these events."""
 _SEVERITIES = {
     FaultSeverity.FAULT_SEVERITY_CRITICAL: problem_pb2.PERCEIVED_SEVERITY_CRITICAL,
     FaultSeverity.FAULT_SEVERITY_MAJOR: problem_pb2.PERCEIVED_SEVERITY_MAJOR,

@@ -9,7 +9,8 @@ from gateway.api.coordinator.v1.problem_service_pb2 import NetworkEvent, Problem
 from gateway.api.region.v1.fault_pb2 import Fault
 from gateway.federation.network import NetworkRegistry
 from gateway.federation.problems import is_cause_known
-from region_node.network.faults.evidence import KIND, event_of
+from region_node.network.faults.evidence import event_of
+from region_node.network.faults.rows import KIND
 from region_node.network.problems.port import record_of
 from region_node.network.problems.rows import find_followed
 from tests.simulation import fault_status

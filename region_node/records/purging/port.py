@@ -9,8 +9,20 @@ from datetime import datetime
 from typing import Protocol
 
 from gateway.store.port import Transaction
-from region_node.lifecycle.retention.holds import Held
-from region_node.node.context import RegionContext
+
+
+@dataclass(frozen=True)
+class Held:
+    """Everything by which a record may belong to a customer under a hold."""
+
+    customers: frozenset[str]
+    lines: frozenset[str]
+    """The ids of their lines."""
+    accounts: frozenset[str]
+    numbers: frozenset[str]
+    """What stands in the database in the place of their numbers."""
+    subjects: frozenset[str]
+    """The ids of the records that other regions have told to keep."""
 
 
 @dataclass(frozen=True)
@@ -26,15 +38,11 @@ class Page:
 
 @dataclass(frozen=True)
 class Cut:
-    """What is old enough, in microseconds, and how much is looked at in one transaction.
-
-    Some of what goes has to be told to other regions, in the name of this one: `context`.
-    """
+    """What is old enough, in microseconds, and how many rows are looked at in one transaction."""
 
     before: int
     held: Held
     limit: int
-    context: RegionContext
     now: datetime
 
 

@@ -1,5 +1,6 @@
 """Legal holds: customers of whom nothing is forgotten, for an authority or a court."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -10,6 +11,8 @@ from gateway.store.port import Transaction
 from region_node.customers.rows import find_customer, lines_of_customer
 from region_node.node.auditing import AuditedCall
 from region_node.node.subjects import number_index
+from region_node.records.kinds import RecordKind
+from region_node.records.purging.port import Held
 
 _COLUMNS = "customer_id, reference, since, until, actor"
 
@@ -78,20 +81,6 @@ def holds_after(tx: Transaction, customer_id: str, reference: str, limit: int) -
     )
 
 
-@dataclass(frozen=True)
-class Held:
-    """Everything by which a record may belong to a customer under a hold."""
-
-    customers: frozenset[str]
-    lines: frozenset[str]
-    """The ids of their lines."""
-    accounts: frozenset[str]
-    numbers: frozenset[str]
-    """What stands in the database in the place of their numbers."""
-    subjects: frozenset[str]
-    """What other regions have told to keep: orders, complaints, faults, support requests and documents."""
-
-
 def held_customers(tx: Transaction, now: datetime) -> frozenset[str]:
     """The ids of this region's customers under a hold."""
     return frozenset(
@@ -103,11 +92,11 @@ def held_customers(tx: Transaction, now: datetime) -> frozenset[str]:
     )
 
 
-def held_now(tx: Transaction, now: datetime) -> Held:
+def held_now(tx: Transaction, kinds: Sequence[RecordKind], now: datetime) -> Held:
     """What is under a hold, of this region's customers and of what other regions have told to keep."""
     customers = held_customers(tx, now)
     lines = [line for customer in customers for line in lines_of_customer(tx, customer)]
-    told = _held_for_others(tx, now)
+    told = _held_for_others(tx, kinds, now)
     return Held(
         customers,
         frozenset(line.product_id for line in lines),
@@ -125,23 +114,18 @@ class _HeldForAnother:
     index: str
 
 
-def _held_for_others(tx: Transaction, now: datetime) -> list[_HeldForAnother]:
+def _held_for_others(tx: Transaction, kinds: Sequence[RecordKind], now: datetime) -> list[_HeldForAnother]:
     """What is here of what other regions have told to keep: all that hangs on its number here is kept.
 
     A hold may have arrived before what it names, when nobody could know whose that is.
     """
+    parts = [kind.holds.held for kind in kinds if kind.holds.held]
+    if not parts:
+        return []
     return tx.all(
         _HeldForAnother,
-        "WITH held AS (SELECT subject, origin FROM holds_of_others WHERE until IS NULL OR until > :now)"
-        " SELECT held.subject, number FROM held"
-        " JOIN orders ON order_id = held.subject AND home_region = held.origin"
-        " UNION SELECT held.subject, number_index FROM held JOIN complaints ON docket = held.subject"
-        " UNION SELECT held.subject, number_index FROM held"
-        " JOIN faults ON fault_id = held.subject AND home_region = held.origin"
-        " UNION SELECT held.subject, number_index FROM held JOIN support_requests ON support_id = held.subject"
-        " UNION SELECT held.subject, number_hash FROM held"
-        " JOIN document_files ON register_id = SUBSTR(held.subject, 10) AND home = held.origin"
-        " WHERE held.subject LIKE 'document/%'",
+        "WITH held AS (SELECT subject, origin FROM holds_of_others WHERE until IS NULL OR until > :now) "  # noqa: S608
+        + " UNION ".join(parts),
         now=to_microseconds(now),
     )
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from gateway.clock import from_microseconds, to_microseconds
 from gateway.store.port import Transaction, Value
-from region_node.lifecycle.retention.port import Cut, Page, place_of
+from region_node.records.purging.port import Cut, Page, place_of
 
 
 @dataclass(frozen=True)

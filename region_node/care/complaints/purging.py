@@ -10,7 +10,7 @@ from region_node.care.complaints.private_notes import remove_private_notes
 from region_node.care.complaints.rows import AboutNumber, case_of, complaint_subject
 from region_node.care.complaints.rules import FINAL
 from region_node.customers.documents.files import remove_files_of
-from region_node.lifecycle.retention.port import Cut, Page, place_of
+from region_node.records.purging.port import Cut, Page, place_of
 
 _INDEX = "index "  # how a place begins that is none of complaints
 _FINAL = ", ".join(str(state) for state in sorted(FINAL))

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from gateway.store.port import Transaction
-from region_node.lifecycle.retention.port import Cut, Page
 from region_node.network.measurements.measurement_rows import DAY, Period, Table, add_totals
 from region_node.network.measurements.totals import Figures, added, decoded
+from region_node.records.purging.port import Cut, Page
 
 
 @dataclass(frozen=True)

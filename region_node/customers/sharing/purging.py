@@ -1,11 +1,11 @@
-"""Purges decisions of customers about sharing that count no more."""
+"""Purges decisions of customers about sharing that count no more, and disclosures."""
 
 from dataclasses import dataclass
 
 from gateway.store.port import Transaction
 from region_node.customers.sharing.rows import forget_grant
 from region_node.customers.standing import ERASED
-from region_node.lifecycle.retention.port import Cut, Page
+from region_node.records.purging.port import Cut, Page
 
 # The next decision of the same line about the same reader and purpose, which replaces one.
 _NEXT = (
@@ -65,3 +65,34 @@ class Consents:
     def oldest(self, tx: Transaction) -> int | None:
         """See Purger."""
         return tx.first(int, "SELECT record_time FROM sharing_grants ORDER BY sequence LIMIT 1")
+
+
+@dataclass(frozen=True)
+class _Disclosure:
+    sequence: int
+    customer_id: str
+    time: int
+
+
+class Disclosures:
+    """Who was told what of a customer."""
+
+    def page(self, tx: Transaction, cut: Cut, place: str) -> Page:
+        """See Purger. A place is the number of the last disclosure that was looked at."""
+        found = tx.all(
+            _Disclosure,
+            "SELECT sequence, customer_id, time FROM disclosures WHERE time < :before AND sequence > :after"
+            " ORDER BY sequence LIMIT :limit",
+            before=cut.before,
+            after=int(place or 0),
+            limit=cut.limit,
+        )
+        gone = [each for each in found if each.customer_id not in cut.held.customers]
+        tx.execute_many(
+            "DELETE FROM disclosures WHERE sequence = :sequence", [{"sequence": each.sequence} for each in gone]
+        )
+        return Page(len(gone), len(found) - len(gone), str(found[-1].sequence) if len(found) == cut.limit else "")
+
+    def oldest(self, tx: Transaction) -> int | None:
+        """See Purger."""
+        return tx.first(int, "SELECT time FROM disclosures ORDER BY sequence LIMIT 1")

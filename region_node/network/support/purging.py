@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from gateway.relay.at_rest import envelope_subject
 from gateway.store.port import Transaction
 from gateway.vault import destroy
-from region_node.lifecycle.retention.port import Cut, Page, place_of
 from region_node.network.support.rows import support_subject
 from region_node.network.support.rules import CLOSED
+from region_node.records.purging.port import Cut, Page, place_of
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from gateway.relay.at_rest import envelope_subject
 from gateway.store.port import Transaction
 from gateway.vault import destroy
-from region_node.lifecycle.retention.port import Cut, Page, place_of
 from region_node.network.faults.rows import fault_subject, forget_waivers
 from region_node.network.faults.rules import ENDED
+from region_node.records.purging.port import Cut, Page, place_of
 
 _ENDED = ", ".join(str(state) for state in sorted(ENDED))
 

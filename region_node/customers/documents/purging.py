@@ -1,4 +1,4 @@
-"""Purges what regions share: disclosures, the register of documents and their content."""
+"""Purges the register of documents and their content."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from gateway.clock import from_timestamp, to_microseconds
 from gateway.store.port import Transaction
 from gateway.vault import KeyDestroyed
 from region_node.customers.documents.files import RECEIVING, find_file, remove_file
-from region_node.lifecycle.retention.port import Cut, Page, place_of
+from region_node.records.purging.port import Cut, Page, place_of
 
 
 @dataclass(frozen=True)
@@ -15,30 +15,6 @@ class _Shared:
     key: str
     owner: str
     time: int
-
-
-class Disclosures:
-    """Who was told what of a customer."""
-
-    def page(self, tx: Transaction, cut: Cut, place: str) -> Page:
-        """See Purger. A place is the number of the last disclosure that was looked at."""
-        found = tx.all(
-            _Shared,
-            "SELECT sequence, customer_id, time FROM disclosures WHERE time < :before AND sequence > :after"
-            " ORDER BY sequence LIMIT :limit",
-            before=cut.before,
-            after=int(place or 0),
-            limit=cut.limit,
-        )
-        gone = [each for each in found if each.owner not in cut.held.customers]
-        tx.execute_many(
-            "DELETE FROM disclosures WHERE sequence = :sequence", [{"sequence": int(each.key)} for each in gone]
-        )
-        return Page(len(gone), len(found) - len(gone), str(found[-1].key) if len(found) == cut.limit else "")
-
-    def oldest(self, tx: Transaction) -> int | None:
-        """See Purger."""
-        return tx.first(int, "SELECT time FROM disclosures ORDER BY sequence LIMIT 1")
 
 
 # What a document has ended by: it was found false, it has expired, or it is as old as its verification. For its content

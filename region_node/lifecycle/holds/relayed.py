@@ -10,23 +10,16 @@ from gateway.errors import Refused
 from gateway.relay.border import Command, Kinds
 from gateway.relay.envelopes import Answer
 from gateway.store.port import Transaction
-from region_node.business.orders.rows import find_order
-from region_node.care.complaints.rows import case_of, find_complaint
-from region_node.customers.documents.files import find_file
-from region_node.customers.documents.rows import DOCUMENT_SUBJECTS
-from region_node.lifecycle.erasure.elsewhere import Elsewhere, kept_elsewhere
-from region_node.lifecycle.retention.elsewhere import HOLD_SUBJECTS, forget_telling, tell_until
-from region_node.network.faults.rows import find_fault
-from region_node.network.support.rows import find_support_request
-from region_node.node.context import RegionContext
+from region_node.lifecycle.holds.telling import HOLD_SUBJECTS, forget_telling, tell_until
+from region_node.lifecycle.registry import Registry
 from region_node.node.payloads import received
 
 
 class HoldEnvelopes:
     """The kind of envelope by which a home region has what other regions keep of its customers held there."""
 
-    def __init__(self, context: RegionContext) -> None:
-        self._context = context
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
 
     def kinds(self) -> Kinds:
         """What it does here, and what its receipt does."""
@@ -35,8 +28,8 @@ class HoldEnvelopes:
     def _hold(self, tx: Transaction, content: EnvelopeContent, now: datetime) -> Answer:
         """Holds from now on, or until then; an earlier word of the same region changes nothing.
 
-        A document that is not here yet is noted too, and what is on its way from that region: it is held once it
-        comes. Anything else that is not here is gone, and nothing is left of it to be held.
+        A record that is not here yet is noted where it may still come: it is on its way from that region, or its kind
+        says so. It is held once it comes. Any other record is gone, and nothing is left of it to be held.
         """
         update = received(HoldUpdate, content.payload)
         if not content.subject.startswith(HOLD_SUBJECTS) or update.version < 1:
@@ -45,44 +38,21 @@ class HoldEnvelopes:
         may_hold = self._may_hold(tx, subject, content.origin)
         if may_hold is False:
             raise Refused(Reason.REASON_ENVELOPE_KIND_NOT_ALLOWED)
-        if may_hold is None and not subject.startswith((DOCUMENT_SUBJECTS, f"{content.origin}/")):
+        early = (f"{content.origin}/", *(each.holds.early for each in self._registry.kinds if each.holds.early))
+        if may_hold is None and not subject.startswith(early):
             return Answer(Outcome.OUTCOME_ACCEPTED)
         if _keep(tx, subject, content.origin, update.version, until):
-            for each in self._led_from_here(tx, subject, content.origin):
-                tell_until(tx, self._context, each.region, each.docket, until, now)
+            context = self._registry.context
+            for kind in self._registry.kinds:
+                for each in kind.holds.elsewhere(tx, context, content.origin, subject):
+                    tell_until(tx, context, each.region, each.record_id, until, now)
         return Answer(Outcome.OUTCOME_ACCEPTED)
 
     def _may_hold(self, tx: Transaction, subject: str, origin: str) -> bool | None:
-        """Whether the customer is of the region that says so, or that region is the complaint's first contact.
-
-        None where nothing by that name is here.
-        """
-        if subject.startswith(DOCUMENT_SUBJECTS):
-            file = find_file(tx, subject.removeprefix(DOCUMENT_SUBJECTS))
-            return None if file is None else file.home == origin
-        order = find_order(tx, subject)
-        if order is not None:
-            return order.order.home_region == origin
-        fault = find_fault(tx, subject)
-        if fault is not None:
-            return fault.fault.home_region == origin
-        asked = find_support_request(tx, subject)
-        if asked is not None:
-            return self._context.federation.number_plan.home_of(asked.request.inquiry.number) == origin
-        row = find_complaint(tx, subject)
-        if row is None:
-            return None
-        complaint = row.complaint
-        home = self._context.federation.number_plan.home_of(complaint.request.number)
-        return origin in (home, complaint.handling_region)
-
-    def _led_from_here(self, tx: Transaction, subject: str, origin: str) -> list[Elsewhere]:
-        """What other regions keep of a complaint that was taken in here, of which its home region does not know."""
-        row = find_complaint(tx, subject)
-        if row is None or row.complaint.handling_region != self._context.region:
-            return []
-        whole = case_of(tx, row.complaint.parent or subject)
-        return [each for each in kept_elsewhere(tx, whole) if each.region not in (origin, self._context.region)]
+        """Whether a region may hold a record; None where nothing by that name is here."""
+        kinds, context = self._registry.kinds, self._registry.context
+        said = (kind.holds.may_hold(tx, context, origin, subject) for kind in kinds)
+        return next((each for each in said if each is not None), None)
 
     def _held(self, tx: Transaction, content: EnvelopeContent, receipt: ReceiptContent, now: datetime) -> None:
         """The other region knows; where it has refused, it is told anew in the next night."""
