@@ -180,6 +180,10 @@ class Federation:
         found = self._regions.get(region)
         return found is not None and agreement_holds(found, now)
 
+    def without_agreement(self, regions: Sequence[str], now: datetime) -> str:
+        """The first of some regions that has no data agreement in force; empty where all have."""
+        return next((each for each in regions if not self.shares_records(each, now)), "")
+
     def figure(self, name: str, regions: Sequence[str]) -> int:
         """The value of a policy that is a number, the strictest of the national one and of those of the regions.
 

@@ -31,6 +31,8 @@ from region_node.app import registered
 from region_node.business.billing.relayed import BillingEnvelopes
 from region_node.business.billing.runs import BillingRuns
 from region_node.business.orders import home, intake, promises, steps
+from region_node.business.orders.context import OrderContext
+from region_node.business.orders.decisions import Decisions
 from region_node.business.orders.desk import DeskPorts, OrderDesk
 from region_node.business.orders.provisioning_rows import next_due
 from region_node.business.orders.relayed import OrderEnvelopes
@@ -98,7 +100,7 @@ _log = logging.getLogger(__name__)
 class CorePorts:
     """What a region is made of."""
 
-    context: RegionContext
+    orders: OrderContext
     keys: RegionKeys
     store: Store
     clock: Clock
@@ -107,7 +109,7 @@ class CorePorts:
     tracing: Tracing
     workers: Workers
     provider: FulfilmentProvider | None = None
-    """The region's own system that carries out the businesses that the context names as provisioned."""
+    """The region's own system that carries out the businesses that `orders` names as provisioned."""
     notifier: Notifier | None = None
     """The region's own system that sends texts to customers. Without one, notices wait and no code can be sent."""
     sinks: Mapping[str, Sink] = field(default_factory=dict)
@@ -118,6 +120,11 @@ class CorePorts:
     """The cost of scrypt for passwords."""
     questions: Questions | None = None
     """What asks other regions for the call that is being served. Without it no register but the own is asked."""
+
+    @property
+    def context(self) -> RegionContext:
+        """The region."""
+        return self.orders.node
 
 
 class RegionCore:
@@ -134,7 +141,7 @@ class RegionCore:
         self.contents = ContentDesk(ports.context, ports.store, ports.clock, asker)
         self.register = RegisterDesk(ports.context, ports.store, ports.clock, ports.questions)
         attachments = AttachmentDesk(ports.context, ports.store, asker)
-        kinds = _kinds(self.registry, self.verification, self.contents, attachments)
+        kinds = _kinds(self.registry, ports.orders, self.verification, self.contents, attachments)
         relay = RelayPorts(border, kinds, ports.store, ports.clock, ports.tracing, ports.workers)
         settler = Settler(relay)
         self._ports = ports
@@ -142,13 +149,14 @@ class RegionCore:
         self.receiver = PouchReceiver(border, ports.keys, Receiver(relay).deliver)
         self.lanes = Lanes(LanePorts(border.region, ports.transport, settler.settle, ports.clock, ports.source))
         self.changes = Changes(ports.store)
+        decisions = Decisions(ports.store, self.changes)
         self.desk = OrderDesk(
-            DeskPorts(ports.context, ports.store, ports.clock, self.lanes, self.changes, self.register)
+            DeskPorts(ports.orders, ports.store, ports.clock, self.lanes, self.changes, decisions, self.register)
         )
         self.complaints = ComplaintDesk(ports.context, ports.store, ports.clock, self.changes)
         self.faults = FaultDesk(ports.context, ports.store, ports.clock, self.changes)
         self.support = SupportDesk(ports.context, ports.store, ports.clock, self.changes)
-        self._scheduler = Scheduler(ports.store, ports.clock, _timer_handlers(self.registry))
+        self._scheduler = Scheduler(ports.store, ports.clock, _timer_handlers(self.registry, ports.orders))
         self._billing = BillingRuns(ports.context, ports.store, ports.clock)
         self.tellings = [
             EscalationTelling(ports.store, ports.clock, name, sink, ports.source) for name, sink in ports.sinks.items()
@@ -224,16 +232,20 @@ def _what_waits(tx: Transaction) -> _Waiting:
 
 
 def _worker(ports: CorePorts, provider: FulfilmentProvider) -> FulfilmentWorker:
-    return FulfilmentWorker(WorkerPorts(ports.context, ports.store, ports.clock, provider, ports.source, ports.tracing))
+    return FulfilmentWorker(WorkerPorts(ports.orders, ports.store, ports.clock, provider, ports.source, ports.tracing))
 
 
 def _kinds(
-    registry: Registry, verification: VerificationDesk, contents: ContentDesk, attachments: AttachmentDesk
+    registry: Registry,
+    orders: OrderContext,
+    verification: VerificationDesk,
+    contents: ContentDesk,
+    attachments: AttachmentDesk,
 ) -> Kinds:
     """What the region does with each kind of envelope."""
-    context = registry.context
+    context = orders.node
     return {
-        **OrderEnvelopes(context).kinds(),
+        **OrderEnvelopes(orders).kinds(),
         **BillingEnvelopes(context).kinds(),
         **ProfileEnvelopes(context).kinds(),
         **VerificationEnvelopes(verification).kinds(),
@@ -263,15 +275,15 @@ def _verification_ports(ports: CorePorts) -> VerificationPorts:
     )
 
 
-def _timer_handlers(registry: Registry) -> Mapping[str, TimerHandler]:
-    context = registry.context
+def _timer_handlers(registry: Registry, orders: OrderContext) -> Mapping[str, TimerHandler]:
+    context = orders.node
     return {
         **{kind.ended_timer: partial(_ended, registry, kind) for kind in registry.kinds},
-        steps.STEP_TIMER: lambda tx, timer, now: home.step_is_due(tx, context, timer, now),
-        steps.ANSWER_TIMER: lambda tx, timer, now: home.answer_is_overdue(tx, context, timer, now),
-        intake.HELD_TIMER: lambda tx, timer, now: intake.hold_is_over(tx, context, timer, now),
-        promises.JEOPARDY_TIMER: lambda tx, timer, now: promises.promise_is_due(tx, context, timer, now),
-        REMEDY_TIMER: lambda tx, timer, now: giving.order_is_due(tx, context, timer, now),
+        steps.STEP_TIMER: lambda tx, timer, now: home.step_is_due(tx, orders, timer, now),
+        steps.ANSWER_TIMER: lambda tx, timer, now: home.answer_is_overdue(tx, orders, timer, now),
+        intake.HELD_TIMER: lambda tx, timer, now: intake.hold_is_over(tx, orders, timer, now),
+        promises.JEOPARDY_TIMER: lambda tx, timer, now: promises.promise_is_due(tx, orders, timer, now),
+        REMEDY_TIMER: lambda tx, timer, now: giving.order_is_due(tx, orders, timer, now),
         FOLLOW_TIMER: lambda tx, timer, now: giving.order_changed(tx, context, timer, now),
         ESCALATION_TIMER: lambda tx, timer, now: escalation_is_due(tx, context, timer, now),
         REPAIR_TIMER: lambda tx, timer, now: limit_has_passed(tx, context, timer, now),

@@ -41,7 +41,8 @@ from region_node.app.sealing import seal_what_is_clear
 from region_node.app.services import ServicePorts
 from region_node.app.services import services as node_services
 from region_node.business.orders.business import load_rules
-from region_node.business.providers.client import ProviderClient, ProviderPorts, provider_name
+from region_node.business.orders.context import OrderContext
+from region_node.business.orders.rows import orders_under_way
 from region_node.business.providers.fulfilment import FulfilmentProvider, GrpcFulfilment
 from region_node.care.complaints.telling import CaseTelling
 from region_node.care.escalations.file import FileSink
@@ -58,6 +59,7 @@ from region_node.node.context import RegionContext
 from region_node.node.erased_keys import ERASED_KEYS, ErasedKeyFile, ErasedKeys
 from region_node.node.membership.client import FederationClient
 from region_node.node.membership.node import MembershipPorts, Node
+from region_node.node.provider_client import ProviderClient, ProviderPorts, provider_name
 from region_node.node.settings import RegionSettings
 from region_node.node.witnessing.telling import Telling, TellingPorts
 from region_node.requests.questions import Questions
@@ -279,14 +281,14 @@ def _core_ports(ports: _Ports) -> tuple[CorePorts, Questions]:
     sinks = _sinks(ports.settings)
     context = RegionContext(
         ports.border,
-        load_rules(),
-        provisioned=frozenset(named.businesses if named is not None else ()),
+        orders_under_way,
         erased_keys=ports.erased_keys,
         sinks={name: lowest for name, (lowest, _) in sinks.items()},
     )
     questions = Questions(context, Asker(ports.border, ports.transport, ports.clock, ports.source))
+    provisioned = frozenset(named.businesses if named is not None else ())
     core = CorePorts(
-        context,
+        OrderContext(context, load_rules(), provisioned=provisioned),
         ports.key_file.keys,
         ports.store,
         ports.clock,

@@ -16,11 +16,12 @@ from gateway.relay import at_rest
 from gateway.store.port import Store, Transaction, Value
 from region_node.business.billing.usage import seal_other_number
 from region_node.business.orders.provisioning_rows import PROBLEM, RESULTS, seal_told
-from region_node.business.orders.rows import BODY, keyed_digest, seal_parameters
+from region_node.business.orders.rows import BODY
 from region_node.customers.notices.rows import seal_notice
 from region_node.customers.rows import CustomerRow, customer_sealing, line_of, product_sealing
 from region_node.node.subjects import number_index, order_subject
 from region_node.requests.importing.progress import rejection_sealing
+from region_node.requests.rows import keyed_digest, seal_parameters
 
 _PAGE = 200  # rows in one transaction
 _log = logging.getLogger(__name__)

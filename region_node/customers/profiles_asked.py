@@ -8,11 +8,10 @@ from gateway.errors import Refused
 from gateway.numberplan import normalize
 from gateway.relay.border import Moved
 from gateway.store.port import Store
-from region_node.business.orders import rules
 from region_node.customers.profiles import read_profile
 from region_node.customers.verified import QRY_PROFILE
 from region_node.node.context import RegionContext
-from region_node.requests.checks import require_request_id, require_requester
+from region_node.requests.checks import require_request_id, require_requester, require_size
 from region_node.requests.questions import Questions
 
 
@@ -29,7 +28,7 @@ class ProfileDesk:
         """The profile. Raises Refused as the home region does, with REGION_UNREACHABLE where it does not answer."""
         require_request_id(request.request_id)
         require_requester(request.requester)
-        rules.require_size(request.ByteSize())
+        require_size(request.ByteSize())
         asked = QueryProfileRequest()
         asked.CopyFrom(request)
         asked.number = normalize(request.number)

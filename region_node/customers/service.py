@@ -18,8 +18,8 @@ from region_node.customers.messages import product_message
 from region_node.customers.operations import KnownCustomer
 from region_node.customers.profiles_asked import ProfileDesk
 from region_node.customers.taking_over import NAME_LIMIT, new_customer
-from region_node.node.auditing import audited_call
 from region_node.node.context import RegionContext
+from region_node.requests.auditing import audited_call
 from region_node.requests.checks import require_length
 from region_node.requests.importing.stream import ImportStream
 

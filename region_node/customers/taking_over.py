@@ -16,7 +16,7 @@ from gateway.errors import Refused
 from gateway.federation.catalogue import Federation
 from gateway.numberplan import normalize
 from gateway.store.port import Transaction
-from region_node.business.billing.rules import is_of_the_books
+from region_node.customers.accounts.rules import is_of_the_books
 from region_node.customers.rows import (
     CustomerRow,
     Line,

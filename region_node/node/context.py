@@ -1,34 +1,35 @@
-"""What operations of a region need besides the transaction and the command."""
+"""What operations of a region need besides the transaction and the command: ports only."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from typing import Protocol
 
-from gateway.api.federation.v1.configuration_pb2 import Business
 from gateway.api.region.v1.order_pb2 import Order
-from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
 from gateway.federation.catalogue import Federation
 from gateway.relay.border import Border
 from gateway.store.port import Transaction
-from region_node.business.billing import ledger
-from region_node.business.orders.business import BusinessRule, Situation
-from region_node.business.orders.fulfilment import Fulfilment, OwnRecords
-from region_node.business.orders.records import StoredRecords
-from region_node.business.orders.rules import Value, require_amounts
-from region_node.customers.rows import Line
 from region_node.node.erased_keys import ErasedKeys, ErasedKeysInMemory
+
+
+class OrdersUnderWay(Protocol):
+    """Finds orders for which another region may see something of a customer."""
+
+    def __call__(self, tx: Transaction, region: str, number: str) -> Sequence[Order]:
+        """The orders of a region about a number, E.164, that are under way at this home region, the newest first."""
+        ...
+
+
+def no_orders(tx: Transaction, region: str, number: str) -> Sequence[Order]:
+    """No order gives another region a reason."""
+    return ()
 
 
 @dataclass(frozen=True)
 class RegionContext:
-    """One region: its border, the rules of the businesses that it knows, and what carries them out."""
+    """One region: its border, and what is asked of it by name."""
 
     border: Border
-    rules: Mapping[str, BusinessRule]
-    fulfilment: Fulfilment = field(default_factory=OwnRecords)
-    provisioned: frozenset[str] = frozenset()
-    """The codes of the businesses that the region's own system carries out before the records follow."""
+    orders_under_way: OrdersUnderWay = no_orders
     erased_keys: ErasedKeys = field(default_factory=ErasedKeysInMemory)
     """Where the ids of destroyed keys are remembered, apart from the database."""
     sinks: Mapping[str, int] = field(default_factory=dict)
@@ -48,38 +49,6 @@ class RegionContext:
     def currency(self) -> str:
         """The currency of this region's accounts."""
         return self.federation.region(self.region).currency
-
-    def situation(
-        self, tx: Transaction, order: Order, values: Mapping[str, Value], line: Line, now: datetime
-    ) -> Situation:
-        """What a decision of this region on an order depends on; `now` in UTC.
-
-        Raises Refused with BUSINESS_UNKNOWN.
-        """
-        return Situation(
-            order=order,
-            business=self.federation.business(order.request.business),
-            values=values,
-            line=line,
-            balance=ledger.balance(tx, line.account_id),
-            now=now,
-            region=self.region,
-            currency=self.currency,
-            time_zone=self.time_zone,
-            federation=self.federation,
-            records=StoredRecords(tx, self.federation, self.time_zone),
-        )
-
-    def require_amounts(self, business: Business, values: Mapping[str, Value], regions: Sequence[str]) -> None:
-        """Raises Refused with AMOUNT_TOO_HIGH for more than the strictest policy of the regions allows."""
-        require_amounts(business, values, lambda policy: self.federation.figure(policy, regions), self.currency)
-
-    def rule(self, business: Business) -> BusinessRule:
-        """The rule of a business, its own or the one it names. Raises Refused with BUSINESS_UNSUPPORTED for none."""
-        rule = self.rules.get(business.rule or business.code)
-        if rule is None:
-            raise Refused(Reason.REASON_BUSINESS_UNSUPPORTED, business=business.code)
-        return rule
 
     @property
     def time_zone(self) -> str:

@@ -20,7 +20,6 @@ from gateway.months import require_month
 from gateway.pages import page_size
 from gateway.store.port import Store, Transaction
 from region_node.business.billing.rules import Month
-from region_node.business.orders.rows import RequestKey, insert_request
 from region_node.care.complaints import handling, rules
 from region_node.care.complaints.classifying import Classification, classify
 from region_node.care.complaints.escalation import REGULATOR, AdministratorsWish
@@ -31,6 +30,7 @@ from region_node.care.complaints.history import history
 from region_node.care.complaints.rows import require_complaint
 from region_node.node.context import RegionContext
 from region_node.requests.checks import require_length, require_request_id
+from region_node.requests.rows import RequestKey, insert_request
 
 _ADMINISTRATOR = re.compile(r"admin/[A-Za-z0-9._-]{1,64}", re.ASCII)
 _PAGE = 500  # complaints counted before others are let in

@@ -12,7 +12,6 @@ from typing import Generic, TypeVar
 from gateway.clock import from_microseconds, to_microseconds
 from gateway.pages import dated_key
 from gateway.store.port import Transaction, Value
-from region_node.customers.told_standings import NOT_RESTRICTED
 from region_node.node.subjects import number_index
 from region_node.records.readable import readable_page
 
@@ -51,10 +50,10 @@ class _Place:
 class Selection:
     """Which rows of a table are listed."""
 
-    def __init__(self, table: str, key: str, *, dated: str = "creation_date", shown: str = NOT_RESTRICTED) -> None:
+    def __init__(self, table: str, key: str, *, shown: str, dated: str = "creation_date") -> None:
         """`key` is the column of what rows are called by, `dated` that of their date; both are indexed in this order.
 
-        `shown` is a condition of all its lists: without another one, that the customer is not restricted.
+        `shown` is a condition in SQL that holds of all that is listed.
         """
         self._table = table
         self._key = key

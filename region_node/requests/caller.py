@@ -5,22 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from gateway import audit
-from gateway.api.region.v1.order_pb2 import Order
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.identity import Identity
 from gateway.store.port import Transaction
-from region_node.business.orders.rows import (
-    RequestKey,
-    RequestSettled,
-    find_erased,
-    find_request,
-    require_order,
-    settle_request,
-)
-from region_node.business.orders.rules import NODE_OPERATOR
-from region_node.node.context import RegionContext
+from region_node.requests.checks import NODE_OPERATOR
+from region_node.requests.rows import RequestKey, RequestSettled, find_request, settle_request
 
 
 @dataclass(frozen=True)
@@ -40,6 +31,10 @@ class Caller:
     def key(self, content: bytes) -> RequestKey:
         """The request's key, with the digest of its normalised content."""
         return RequestKey(self.operator, self.request_id, hashlib.sha256(content).digest())
+
+    def subject(self, region: str) -> str:
+        """The id of what its request makes in a region: the same request always names the same."""
+        return f"{region}/{self.operator}/{self.request_id}"
 
     @property
     def path(self) -> str:
@@ -65,17 +60,16 @@ class OwnNode:
         """How the audit chain names it."""
         return f"region/{self.region}"
 
+    def subject(self, region: str) -> str:
+        """See Caller."""
+        return f"{region}/{self.operator}/{self.request_id}"
+
     def key(self, content: bytes) -> RequestKey:
         """See Caller."""
         return RequestKey(self.operator, self.request_id, hashlib.sha256(content).digest())
 
 
 Submitter = Caller | OwnNode
-
-
-def order_id(context: RegionContext, caller: Submitter) -> str:
-    """The id of the order that a request makes: the same request always names the same order."""
-    return f"{context.region}/{caller.operator}/{caller.request_id}"
 
 
 def done_before(tx: Transaction, key: RequestKey) -> str | None:
@@ -90,17 +84,7 @@ def done_before(tx: Transaction, key: RequestKey) -> str | None:
         raise Refused(Reason.REASON_REQUEST_ID_REUSED)
     if known.refused is not None:
         raise known.refused
-    return known.order_id
-
-
-def known_request(tx: Transaction, key: RequestKey) -> Order | None:
-    """The order of a request that was made before. Raises Refused as `done_before`, and with CUSTOMER_ERASED."""
-    known = done_before(tx, key)
-    if known is None:
-        return None
-    if find_erased(tx, known) is not None:
-        raise Refused(Reason.REASON_CUSTOMER_ERASED)
-    return require_order(tx, known).order
+    return known.subject
 
 
 def settle_asked(tx: Transaction, envelope_id: str, refused: Refused | None) -> None:
@@ -115,9 +99,9 @@ def settle_asked(tx: Transaction, envelope_id: str, refused: Refused | None) -> 
         tx.publish(settled, about=settled.about)
 
 
-def note(tx: Transaction, caller: Submitter, action: str, order_id: str, now: datetime) -> None:
+def note(tx: Transaction, caller: Submitter, action: str, subject: str, now: datetime) -> None:
     """Keeps the audit row of an accepted request."""
-    audit.append(tx, now=now, actor=caller.path, action=action, subject=order_id)
+    audit.append(tx, now=now, actor=caller.path, action=action, subject=subject)
 
 
 def is_settled(tx: Transaction, caller: Caller) -> bool:

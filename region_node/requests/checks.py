@@ -6,13 +6,16 @@ from datetime import datetime
 
 from google.protobuf.duration_pb2 import Duration
 
+from gateway.api.region.v1.order_pb2 import OrderError
 from gateway.api.types.v1.access_pb2 import Role
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Channel, Requester
-from gateway.errors import Refused
+from gateway.errors import Refused, text
 from gateway.identity import Identity
 
 LONGEST_WAIT = 30.0  # seconds that a caller may ask to wait for the home region
+NODE_OPERATOR = "node/complaints"  # of what a node orders by itself: no certificate has a name with a slash
+REQUEST_LIMIT = 32 * 1024  # bytes of a request: half of what an envelope holds, since what it makes grows on its way
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
@@ -83,6 +86,12 @@ def require_length(field: str, value: str, limit: int, *, required: bool = False
         raise invalid(field, "not set", "未填写")
 
 
+def require_size(size: int) -> None:
+    """Raises Refused with MESSAGE_TOO_LARGE for a request of more bytes than may travel between regions."""
+    if size > REQUEST_LIMIT:
+        raise Refused(Reason.REASON_MESSAGE_TOO_LARGE, limit=str(REQUEST_LIMIT))
+
+
 def instant_within(field: str, within: Duration, now: datetime) -> datetime:
     """The instant that is so long from now. Raises Refused with REQUEST_INVALID for one that no calendar has."""
     try:
@@ -96,3 +105,10 @@ def wait_seconds(seconds: float) -> float:
     if not 0 <= seconds <= LONGEST_WAIT:
         raise Refused(Reason.REASON_REQUEST_INVALID, field="wait", problem=f"not between 0 and {LONGEST_WAIT:.0f} s")
     return seconds
+
+
+def error_of(refused: Refused) -> OrderError:
+    """A refusal as a part of a message: for programs, and for people in both languages."""
+    return OrderError(
+        reason=refused.reason, message=text(refused.reason, refused.parameters), parameters=refused.parameters
+    )

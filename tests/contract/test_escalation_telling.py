@@ -58,7 +58,7 @@ class Above:
 def context(**sinks: int) -> RegionContext:
     shared = keys()
     border = Border("sichuan", shared.signers["sichuan"], shared.trusted, CurrentFederation())
-    return RegionContext(border, {}, sinks=sinks)
+    return RegionContext(border, sinks=sinks)
 
 
 def raises(

@@ -34,7 +34,7 @@ from tests.simulation.world import keys
 from tests.unit.network_events import NOON, event
 
 LINK = ("chengdu-guangzhou-1",)
-CONTEXT = RegionContext(Border("sichuan", keys().signers["sichuan"], keys().trusted, CurrentFederation()), {})
+CONTEXT = RegionContext(Border("sichuan", keys().signers["sichuan"], keys().trusted, CurrentFederation()))
 CONTEXT.border.current.update(Federation(1, load(Path(__file__).parents[2] / "deploy" / "federation")), [])
 FIRST, SECOND = (event("sichuan/alarm/1", links=LINK, version=each) for each in (1, 2))
 

@@ -53,8 +53,8 @@ from region_node.network.support.rows import (
     next_support_number,
     support_requests_about,
 )
-from region_node.node.auditing import AuditedCall
 from region_node.records.purging.port import Cut, Page, Purger
+from region_node.requests.auditing import AuditedCall
 from tests.contract.programs import REGION_NODE, Installation
 from tests.sealing import Sealing
 from tests.unit.purging import archive

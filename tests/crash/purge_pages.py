@@ -28,7 +28,7 @@ async def run(path: Path, pages: int) -> None:
     current, shared = CurrentFederation(), keys()
     current.update(Federation(1, load(DEPLOYED)), [])
     border = Border("sichuan", shared.signers["sichuan"], shared.trusted, current)
-    every = registry(RegionContext(border, {}))
+    every = registry(RegionContext(border))
     store = SqliteStore(path, migrations_of("gateway", "region_node"))
 
     def one(tx: Transaction, before: datetime) -> bool:

@@ -82,7 +82,7 @@ async def main(path: Path, keys_file: Path, command: str) -> None:
     """Does it, each timer in a transaction of its own."""
     current, shared = CurrentFederation(), keys()
     current.update(Federation(1, load(DEPLOYED)), [])
-    context = RegionContext(Border("sichuan", shared.signers["sichuan"], shared.trusted, current), {})
+    context = RegionContext(Border("sichuan", shared.signers["sichuan"], shared.trusted, current))
     store = SqliteStore(path, migrations_of("gateway", "region_node"), keys=RegionKeys(KeySet.load(keys_file)))
     handlers: dict[str, TimerHandler] = {
         STATEMENT_TIMER: lambda tx, timer, now: statements_are_due(tx, context, timer, now),

@@ -24,6 +24,7 @@ from gateway.signing import Signer, TrustedKeys
 from gateway.store.schema import migrations_of
 from gateway.tracing import Tracing
 from region_node.business.orders.business import load_rules
+from region_node.business.orders.context import OrderContext
 from region_node.business.orders.relayed import OrderEnvelopes
 from region_node.node.context import RegionContext
 from tests.crash.outcome import require_cancelled_once, require_one_effect, require_unanswered
@@ -166,7 +167,7 @@ class _Settling:
         federation = self._scene.federation
         keys = RegionKeys(KeySet.load(federation.keys_file(HANDLING)))
         store = await federation.database(HANDLING).open(migrations_of("gateway", "region_node"), keys=keys)
-        kinds = OrderEnvelopes(RegionContext(self._border, load_rules())).kinds()
+        kinds = OrderEnvelopes(OrderContext(RegionContext(self._border), load_rules())).kinds()
         settler = Settler(RelayPorts(self._border, kinds, store, self._clock, Tracing(NoOpTracer()), InlineWorkers()))
         try:
             (kept,) = await settler.settle([Delivered(Parcel(self._sealed, 1), DeliverResult(receipt=receipt), b"")])

@@ -28,6 +28,8 @@ from gateway.tracing import Tracing
 from region_node.app.core import CorePorts, RegionCore
 from region_node.app.registered import PROBLEMS
 from region_node.business.orders.business import load_rules
+from region_node.business.orders.context import OrderContext
+from region_node.business.orders.rows import orders_under_way
 from region_node.business.providers.fulfilment import FulfilmentProvider
 from region_node.customers.notices.port import Notifier
 from region_node.network.agreements.service import AgreementService
@@ -163,7 +165,7 @@ class Region:
         provisioned = PROVISIONED if provider is not None else frozenset()
         core = RegionCore(
             CorePorts(
-                context=RegionContext(border, _rules(), provisioned=provisioned),
+                orders=OrderContext(RegionContext(border, orders_under_way), _rules(), provisioned=provisioned),
                 keys=self.ports.keys,
                 store=store,
                 clock=self.ports.clock,

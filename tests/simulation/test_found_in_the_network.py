@@ -24,9 +24,9 @@ from gateway.relay.outbox import close_answered
 from gateway.store.port import Store, Transaction
 from gateway.timers import Timer
 from region_node.app.registered import PROBLEMS
-from region_node.business.billing import ledger
-from region_node.business.billing.rules import REFUNDS_DUE
-from region_node.business.orders.business import load_rules
+from region_node.business.orders.context import OrderContext
+from region_node.customers.accounts import ledger
+from region_node.customers.accounts.rules import REFUNDS_DUE
 from region_node.customers.rows import find_line
 from region_node.network.faults import handling, owner, repair
 from region_node.network.faults.relayed import FaultEnvelopes
@@ -112,7 +112,7 @@ class Desk(OneRegion):
 def desk() -> Iterator[Desk]:
     border = Border("guangdong", keys().signers["guangdong"], keys().trusted, CurrentFederation())
     disk = Disk(first_database("guangdong"), lambda: False, drawn_keys("guangdong", random.Random(1)))
-    yield Desk(disk, RegionContext(border, load_rules()))
+    yield Desk(disk, OrderContext(RegionContext(border), {}))
     disk.close()
 
 

@@ -13,9 +13,10 @@ from gateway.federation import files
 from gateway.federation.catalogue import Federation
 from region_node.business.billing.cycle import LineMonth, charges_of, postings, total_of
 from region_node.business.billing.rating import Volume
-from region_node.business.billing.rules import EntryKind, Month, Posting
+from region_node.business.billing.rules import Month
 from region_node.business.orders.business import Situation
 from region_node.business.orders.rules import Value
+from region_node.customers.accounts.rules import EntryKind, Posting
 from region_node.customers.rows import CustomerRow, Line
 from region_node.customers.states import LineState
 from region_node.customers.subscriptions import Subscription

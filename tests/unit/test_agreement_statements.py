@@ -31,8 +31,8 @@ from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteTransaction
 from gateway.store.sqlite_schema import apply
 from gateway.timers import Timer, TimerHandler, due_timers, fire
-from region_node.business.billing import ledger
-from region_node.business.billing.rules import COMPENSATION, REFUNDS_DUE
+from region_node.customers.accounts import ledger
+from region_node.customers.accounts.rules import COMPENSATION, REFUNDS_DUE
 from region_node.customers.operations import keep_customer, keep_line
 from region_node.customers.rows import CustomerRow
 from region_node.network.agreements import operations
@@ -79,7 +79,7 @@ class Desk:
         current.update(FEDERATION, [])
         shared = keys()
         border = Border("sichuan", shared.signers["sichuan"], shared.trusted, current)
-        self.context = RegionContext(border, {})
+        self.context = RegionContext(border)
         self.tx = SqliteTransaction(connection, region_keys())
         self._connection = connection
         self._ids = count(1)

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus, SuspensionKind
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
-from region_node.business.billing.rules import EntryKind, require_balanced
 from region_node.business.orders.business import Situation, load_rules
 from region_node.business.orders.records import StoredRecords
 from region_node.business.orders.rules import Value
+from region_node.customers.accounts.rules import EntryKind, require_balanced
 from region_node.customers.rows import Line
 from region_node.customers.subscriptions import Subscription
 from tests.unit.billing_scene import books
@@ -133,12 +133,12 @@ def test_what_was_given_back_is_not_given_back_again() -> None:
     with books(NOW - timedelta(days=20)) as found:
         found.open(LINE)
         found.run(datetime(2030, 6, 30, 18, tzinfo=UTC))
-        tx, context = found.tx, found.context
+        tx = found.tx
         records = StoredRecords(tx, FEDERATION, "Asia/Shanghai")
         charged = records.charged("account-1", "2030-05", EntryKind.RENT)
         assert charged > 0
         asked = replace(dispute({"charge": "rent", "amount": 1000}), records=records)
-        context.fulfilment.carry_out(tx, asked, RULE.fulfil(asked))
+        found.orders.fulfilment.carry_out(tx, asked, RULE.fulfil(asked))
         assert records.charged("account-1", "2030-05", EntryKind.RENT) == charged - 1000
         assert records.charged("account-1", "2030-05", EntryKind.CALLS) == 0
 

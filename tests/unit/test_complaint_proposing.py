@@ -14,7 +14,6 @@ from gateway.federation.complaint_rules import CONFIDENCE
 from gateway.federation.current import CurrentFederation
 from gateway.federation.files import load
 from gateway.relay.border import Border
-from region_node.business.orders.business import load_rules
 from region_node.care.complaints import cases, escalation, rules
 from region_node.care.complaints.deadlines import Pause, find, is_met, meet, resume
 from region_node.care.complaints.limits import change_deadlines, haste, set_deadlines
@@ -36,7 +35,7 @@ def region(strict: str = "") -> RegionContext:
         policy.regional.append(RegionalPolicy(region=strict, figure=Figure(value=100, unit=UNIT_PERCENT)))
     current = CurrentFederation()
     current.update(Federation(1, configuration), [])
-    return RegionContext(Border("guangdong", keys().signers["guangdong"], keys().trusted, current), load_rules())
+    return RegionContext(Border("guangdong", keys().signers["guangdong"], keys().trusted, current))
 
 
 def filed(text: str, category: str = "") -> ComplaintRequest:

@@ -15,7 +15,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Applicant, Document
 from gateway.clock import to_timestamp
 from gateway.errors import Refused
-from region_node.business.orders import rules
+from region_node.customers.documents.rules import require_documents, require_fresh, require_materials
 
 NOW = datetime(2030, 6, 15, 4, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -44,10 +44,10 @@ def test_one_of_the_alternatives_of_every_line_is_needed(codes: set[str]) -> Non
     has_identity = "ID_ORIG" in codes or {"PWD", "OTP"} <= codes
     missing = [line for line, there in (("ID_ORIG|PWD+OTP", has_identity), ("SIM", "SIM" in codes)) if not there]
     if not missing:
-        rules.require_documents(TWO_KINDS, request, NOW)
+        require_documents(TWO_KINDS, request, NOW)
         return
     with pytest.raises(Refused) as raised:
-        rules.require_documents(TWO_KINDS, request, NOW)
+        require_documents(TWO_KINDS, request, NOW)
     assert raised.value.reason == Reason.REASON_DOCUMENT_MISSING
     assert raised.value.parameters == {"documents": ", ".join(missing)}
 
@@ -55,7 +55,7 @@ def test_one_of_the_alternatives_of_every_line_is_needed(codes: set[str]) -> Non
 def test_an_applicant_that_the_catalogue_does_not_list_is_refused() -> None:
     request = OrderRequest(applicant=Applicant.APPLICANT_ENTERPRISE, documents=papers(*CODES))
     with pytest.raises(Refused) as raised:
-        rules.require_documents(TWO_KINDS, request, NOW)
+        require_documents(TWO_KINDS, request, NOW)
     assert raised.value.reason == Reason.REASON_APPLICANT_NOT_ALLOWED
 
 
@@ -74,10 +74,10 @@ def test_an_applicant_that_the_catalogue_does_not_list_is_refused() -> None:
 def test_a_document_counts_as_long_as_the_business_says_give_or_take_the_clocks(age: timedelta, fresh: bool) -> None:
     documents = papers("ID_ORIG", age=age)
     if fresh:
-        rules.require_fresh(TWO_KINDS, documents, NOW)
+        require_fresh(TWO_KINDS, documents, NOW)
         return
     with pytest.raises(Refused) as raised:
-        rules.require_fresh(TWO_KINDS, documents, NOW)
+        require_fresh(TWO_KINDS, documents, NOW)
     assert (raised.value.reason, raised.value.parameters) == (
         Reason.REASON_DOCUMENT_STALE,
         {"document": "ID_ORIG"},
@@ -92,7 +92,7 @@ def test_any_time_that_a_message_can_hold_is_fresh_or_stale(seconds: int, nanos:
     instant = seconds + nanos / 1e9
     is_near = NOW.timestamp() - 86_400 <= instant <= NOW.timestamp()
     try:
-        rules.require_fresh(TWO_KINDS, [document], NOW)
+        require_fresh(TWO_KINDS, [document], NOW)
         refused = ""
     except Refused as error:
         refused = error.parameters["document"]
@@ -123,8 +123,8 @@ def test_a_document_without_one_of_its_facts_is_refused_wherever_documents_are_l
     documents[position].MergeFrom(told)
     request = OrderRequest(applicant=Applicant.APPLICANT_HOLDER, documents=documents)
     checks: list[Callable[[], None]] = [
-        lambda: rules.require_documents(TWO_KINDS, request, NOW),
-        lambda: rules.require_fresh(TWO_KINDS, documents, NOW),
+        lambda: require_documents(TWO_KINDS, request, NOW),
+        lambda: require_fresh(TWO_KINDS, documents, NOW),
     ]
     for check in checks:
         with pytest.raises(Refused) as raised:
@@ -134,8 +134,8 @@ def test_a_document_without_one_of_its_facts_is_refused_wherever_documents_are_l
 
 
 def test_a_document_that_is_no_material_of_the_catalogue_is_refused() -> None:
-    rules.require_materials(frozenset(CODES), papers(*CODES))
+    require_materials(frozenset(CODES), papers(*CODES))
     with pytest.raises(Refused) as raised:
-        rules.require_materials(frozenset(CODES), papers("SIM", "HOROSCOPE"))
+        require_materials(frozenset(CODES), papers("SIM", "HOROSCOPE"))
     assert raised.value.reason == Reason.REASON_REQUEST_INVALID
     assert raised.value.parameters["field"] == "documents[1].code"

@@ -19,8 +19,8 @@ from gateway.errors import Refused
 from gateway.pages import dated_place
 from gateway.timers import due_timers
 from region_node.app.registered import PROBLEMS
-from region_node.business.billing import ledger
-from region_node.business.billing.rules import EntryKind, earned
+from region_node.customers.accounts import ledger
+from region_node.customers.accounts.rules import EntryKind, earned
 from region_node.customers.rows import insert_line
 from region_node.lifecycle.holds import operations as holds
 from region_node.network.faults import handling, owner, repair
@@ -35,8 +35,8 @@ from region_node.network.faults.rows import (
 )
 from region_node.network.faults.rules import MINOR, RESOLVED
 from region_node.network.problems.following import follow
-from region_node.node.auditing import AuditedCall
 from region_node.node.subjects import number_index
+from region_node.requests.auditing import AuditedCall
 from region_node.requests.caller import OwnNode
 from tests.unit.purging import LONG_AGO, Archive, archive
 from tests.unit.purging import NOW as TONIGHT

@@ -24,8 +24,8 @@ from region_node.customers.rows import insert_line
 from region_node.lifecycle.holds import operations as holds
 from region_node.lifecycle.holds.relayed import HoldEnvelopes
 from region_node.lifecycle.holds.telling import tell_hold, tell_holds
-from region_node.node.auditing import AuditedCall
 from region_node.node.subjects import number_index
+from region_node.requests.auditing import AuditedCall
 from tests.unit.purging import LONG_AGO, NOW, Archive, archive
 from tests.unit.situations import LINE
 

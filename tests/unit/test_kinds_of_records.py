@@ -25,9 +25,9 @@ from gateway.relay.border import Command, Kinds
 from gateway.store.port import Transaction
 from gateway.timers import due_timers, fire
 from region_node.app.registered import KINDS
-from region_node.business.billing import ledger
-from region_node.business.billing.rules import Entry, EntryKind, Posting
 from region_node.care.complaints.rows import ComplaintRow, insert_complaint
+from region_node.customers.accounts import ledger
+from region_node.customers.accounts.rules import Entry, EntryKind, Posting
 from region_node.customers.rows import insert_line, update_line
 from region_node.lifecycle.erasure.operations import Named, Request, erase
 from region_node.lifecycle.erasure.relayed import ErasureEnvelopes
@@ -36,7 +36,6 @@ from region_node.lifecycle.holds import operations as holds
 from region_node.lifecycle.holds.relayed import HoldEnvelopes
 from region_node.lifecycle.holds.telling import tell_hold
 from region_node.lifecycle.registry import Registry
-from region_node.node.auditing import AuditedCall
 from region_node.node.context import RegionContext
 from region_node.node.subjects import number_index
 from region_node.records.kinds import (
@@ -53,6 +52,7 @@ from region_node.records.kinds import (
     ToErase,
 )
 from region_node.records.purging.port import Cut, Page
+from region_node.requests.auditing import AuditedCall
 from tests.unit.purging import LONG_AGO, NOW, Archive, archive
 from tests.unit.situations import LINE
 

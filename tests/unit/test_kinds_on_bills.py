@@ -18,14 +18,15 @@ from gateway.api.region.v1.fault_service_pb2 import WorkOnFaultRequest
 from gateway.api.region.v1.order_pb2 import Order, OrderState
 from gateway.api.types.v1.types_pb2 import Applicant, Channel, Document, LocalizedText, Money, Requester
 from gateway.clock import to_timestamp
-from region_node.business.billing import ledger
 from region_node.business.billing.operations import read_bill
-from region_node.business.billing.rules import CHARGES, COMPENSATION, SETTLING, EntryKind, Month, earned, transfer
+from region_node.business.billing.rules import Month
 from region_node.business.orders import books as order_books
 from region_node.business.orders.owner import line_to_open
 from region_node.business.orders.rules import Value
 from region_node.business.orders.steps import carry_out
 from region_node.customers import operations as customers
+from region_node.customers.accounts import ledger
+from region_node.customers.accounts.rules import CHARGES, COMPENSATION, SETTLING, EntryKind, earned, transfer
 from region_node.customers.rows import CustomerRow
 from region_node.customers.subscriptions import Subscription
 from region_node.customers.taking_over import NewCustomer
@@ -33,7 +34,7 @@ from region_node.network.agreements import operations as agreements
 from region_node.network.agreements.outages import note_outage
 from region_node.network.agreements.statements import settle
 from region_node.network.faults import handling, owner, repair
-from region_node.node.auditing import AuditedCall
+from region_node.requests.auditing import AuditedCall
 from region_node.requests.caller import OwnNode
 from region_node.requests.checks import Questioner
 from tests.unit.billing_scene import CALL, DATA, MESSAGE, Books, books
@@ -102,7 +103,7 @@ def ordered(node: Books, business: str, told: dict[str, Value], now: datetime) -
     order.request.characteristics.update({name: str(value) for name, value in told.items()})
     order.order_date.CopyFrom(to_timestamp(now - 60 * DAY))
     order.expected_completion_date.CopyFrom(to_timestamp(now - 3 * DAY))
-    context = node.context
+    context = node.orders
     opens = context.rules[business].opens_line
     order.request.number = "" if opens else LINE.number
     line = line_to_open(order) if opens else node.line(LINE.product_id)
@@ -130,8 +131,8 @@ def money_of_orders(node: Books, now: datetime) -> None:
         after = Order()
         after.CopyFrom(before)
         after.state = state
-        order_books.book_intake(node.tx, node.context, before, now)
-        order_books.close_books(node.tx, node.context, before, after, now)
+        order_books.book_intake(node.tx, node.orders, before, now)
+        order_books.close_books(node.tx, node.orders, before, after, now)
 
 
 def money_of_the_network(node: Books, now: datetime) -> None:

@@ -15,15 +15,13 @@ from gateway.errors import Refused
 from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteTransaction
 from gateway.store.sqlite_schema import apply
-from region_node.business.billing import ledger
-from region_node.business.billing.rules import (
+from region_node.business.billing.rules import month_bounds, next_cycle, next_month
+from region_node.customers.accounts import ledger
+from region_node.customers.accounts.rules import (
     Entry,
     EntryKind,
     Posting,
     balance_of,
-    month_bounds,
-    next_cycle,
-    next_month,
     payable,
     receivable,
     require_balanced,

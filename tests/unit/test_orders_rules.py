@@ -35,6 +35,7 @@ from region_node.business.orders.rules import (
     PENDING_CANCELLATION,
     REJECTED,
 )
+from region_node.requests.checks import REQUEST_LIMIT, require_size
 
 NOW = datetime(2030, 6, 15, 4, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -276,13 +277,13 @@ def test_a_business_kept_at_home_is_offered_there_alone(reach: Reach.ValueType, 
     assert raised.value.reason == Reason.REASON_BUSINESS_NOT_OFFERED
 
 
-@pytest.mark.parametrize(("size", "fits"), [(rules.ORDER_LIMIT, True), (rules.ORDER_LIMIT + 1, False)])
+@pytest.mark.parametrize(("size", "fits"), [(REQUEST_LIMIT, True), (REQUEST_LIMIT + 1, False)])
 def test_an_order_may_be_as_large_as_the_limit(size: int, fits: bool) -> None:
     if fits:
-        rules.require_size(size)
+        require_size(size)
         return
     with pytest.raises(Refused) as raised:
-        rules.require_size(size)
+        require_size(size)
     assert raised.value.reason == Reason.REASON_MESSAGE_TOO_LARGE
 
 

@@ -17,7 +17,8 @@ from gateway.api.types.v1.types_pb2 import Money
 from region_node.business.billing.arrears import Move, Standing, late_fee, next_move
 from region_node.business.billing.cycle import Item, LineMonth, charges_of, in_advance, is_abnormal, postings, total_of
 from region_node.business.billing.rating import Tariff, Volume, itemise, rate, volume_of
-from region_node.business.billing.rules import CHARGES, EntryKind, Month, late_compensation, require_balanced
+from region_node.business.billing.rules import Month, late_compensation
+from region_node.customers.accounts.rules import CHARGES, EntryKind, require_balanced
 from region_node.customers.states import LineState
 
 CHINA = ZoneInfo("Asia/Shanghai")

@@ -20,8 +20,8 @@ from region_node.customers.documents.files import REGISTERED, StoredFile, insert
 from region_node.customers.rows import insert_line
 from region_node.lifecycle.holds import operations as holds
 from region_node.lifecycle.retention.classes import purgers
-from region_node.node.auditing import AuditedCall
 from region_node.records.purging.rules import cutoff, next_purge
+from region_node.requests.auditing import AuditedCall
 from tests.unit.purging import LONG_AGO, NOW, Archive, archive
 from tests.unit.situations import LINE
 

@@ -15,8 +15,6 @@ from gateway.api.region.v1.sharing_service_pb2 import ConsentEvidence
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.clock import to_microseconds, to_timestamp
 from gateway.relay.at_rest import envelope_subject
-from region_node.business.billing import ledger
-from region_node.business.billing.rules import EntryKind, transfer
 from region_node.care.complaints.import_rows import NewComplaint, insert_complaints
 from region_node.care.complaints.index_rows import keep_indexed
 from region_node.care.complaints.private_notes import add_private_note
@@ -29,6 +27,8 @@ from region_node.care.complaints.rows import (
     note_escalations,
 )
 from region_node.care.complaints.telling_rows import note_to_tell
+from region_node.customers.accounts import ledger
+from region_node.customers.accounts.rules import EntryKind, transfer
 from region_node.customers.documents.files import COMPLETE, REGISTERED, StoredFile, insert_file, note_withdrawal
 from region_node.customers.operations import keep_line
 from region_node.customers.rows import Line, find_customer, insert_line
@@ -45,8 +45,8 @@ from region_node.customers.standing import ACTIVE, ERASED, keep_standing, standi
 from region_node.lifecycle.erasure.rows import erasure_of
 from region_node.lifecycle.holds import operations as holds
 from region_node.lifecycle.retention.purge import PAGE
-from region_node.node.auditing import AuditedCall
 from region_node.node.subjects import customer_subject, import_subject, number_index, number_subject
+from region_node.requests.auditing import AuditedCall
 from region_node.requests.importing.progress import Rejection, Taken, rejections_between, take_once
 from tests.unit.purging import LONG_AGO, NOW, Archive, archive
 from tests.unit.situations import LINE

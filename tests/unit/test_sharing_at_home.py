@@ -23,7 +23,8 @@ from gateway.store.port import Transaction
 from gateway.store.schema import migrations_of
 from gateway.store.sqlite import SqliteTransaction
 from gateway.store.sqlite_schema import apply
-from region_node.business.orders.business import load_rules
+from region_node.business.orders.rows import orders_under_way
+from region_node.customers.disclosures.rows import DisclosureRow, disclosures_page, note_disclosure, was_noted
 from region_node.customers.documents.rows import DocumentRow, insert_document
 from region_node.customers.operations import keep_customer
 from region_node.customers.rows import CustomerRow, insert_line
@@ -56,7 +57,7 @@ def sichuan() -> RegionContext:
     """The home region."""
     current = CurrentFederation()
     current.update(FEDERATION, [])
-    return RegionContext(Border("sichuan", keys().signers["sichuan"], keys().trusted, current), load_rules())
+    return RegionContext(Border("sichuan", keys().signers["sichuan"], keys().trusted, current), orders_under_way)
 
 
 def signed(tx: Transaction, name: str, **changes: object) -> str:
@@ -124,21 +125,21 @@ def test_of_an_erased_customer_nothing_is_told_and_nothing_new_is_kept(tx: Trans
     consent(tx)
     vault.destroy(tx, [customer_subject(LINE.customer_id)])
     keep_standing(tx, LINE.customer_id, ERASED)
-    before = rows.disclosures_page(tx, LINE, 0, 10)
+    before = disclosures_page(tx, LINE, 0, 10)
     assert read(tx) == read(tx, NOBODYS)
     with pytest.raises(Refused) as raised:
         consent(tx, request_id="C2")
     assert raised.value.reason == Reason.REASON_DOCUMENT_NOT_ON_FILE
-    assert rows.disclosures_page(tx, LINE, 0, 10) == before
+    assert disclosures_page(tx, LINE, 0, 10) == before
     assert not vault.key_ids_of(tx, [customer_subject(LINE.customer_id)]), "no key is made anew"
     assert not before[0].particulars.requester.staff_id, "what was sealed can be read no more"
     assert not rows.grants_page(tx, LINE, 0, 10)[0].evidence.paper
     audit.verify(audit.rows(tx))
 
 
-def reading(staff_id: str = "clerk-7", record: str = "henan/counter/1", **changes: object) -> rows.DisclosureRow:
+def reading(staff_id: str = "clerk-7", record: str = "henan/counter/1", **changes: object) -> DisclosureRow:
     """Guangdong reads the content of a document."""
-    row = rows.DisclosureRow(
+    row = DisclosureRow(
         kind=api.DisclosureKind.DISCLOSURE_KIND_DOCUMENT_READ,
         time=NOW,
         region="guangdong",
@@ -150,9 +151,9 @@ def reading(staff_id: str = "clerk-7", record: str = "henan/counter/1", **change
 
 
 def test_a_reading_goes_on_for_the_same_person_and_document_alone_and_not_for_ever(tx: Transaction) -> None:
-    rows.note_disclosure(tx, LINE, reading())
-    rows.note_disclosure(tx, LINE, reading(record="henan/counter/3", refused=Reason.REASON_DOCUMENT_WITHDRAWN))
-    assert rows.was_noted(tx, LINE, reading(), NOW)
+    note_disclosure(tx, LINE, reading())
+    note_disclosure(tx, LINE, reading(record="henan/counter/3", refused=Reason.REASON_DOCUMENT_WITHDRAWN))
+    assert was_noted(tx, LINE, reading(), NOW)
     others = (
         reading("clerk-8"),
         reading(record="henan/counter/2"),
@@ -160,8 +161,8 @@ def test_a_reading_goes_on_for_the_same_person_and_document_alone_and_not_for_ev
         reading(region="henan"),
         reading(operator="app"),
     )
-    assert not any(rows.was_noted(tx, LINE, each, NOW) for each in others)
-    assert not rows.was_noted(tx, LINE, reading(), NOW + timedelta(seconds=1))
+    assert not any(was_noted(tx, LINE, each, NOW) for each in others)
+    assert not was_noted(tx, LINE, reading(), NOW + timedelta(seconds=1))
 
 
 def test_decisions_and_disclosures_hold_no_value_in_the_clear(tx: Transaction) -> None:

@@ -29,7 +29,8 @@ def test_a_process_without_a_configuration_yet_leaves_an_order_as_it_is() -> Non
     )
     with books(NOW) as found:
         insert_order(found.tx, OrderRow(order, ""), NOW)
-        context = replace(found.context, border=replace(found.context.border, current=CurrentFederation()))
+        node = replace(found.context, border=replace(found.context.border, current=CurrentFederation()))
+        context = replace(found.orders, node=node)
         with pytest.raises(Refused) as raised:
             step_is_due(found.tx, context, Timer("t", STEP_TIMER, order.id, 0), NOW)
         assert raised.value.reason == Reason.REASON_CONFIGURATION_MISSING

@@ -7,7 +7,7 @@ from datetime import datetime
 from gateway.clock import from_microseconds, to_microseconds
 from gateway.store.port import Transaction, Value
 from region_node.business.billing.rating import Charge
-from region_node.business.billing.rules import EntryKind
+from region_node.customers.accounts.rules import EntryKind
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from gateway.api.region.v1.billing_service_pb2 import (
     QueryBillsResponse,
 )
 from gateway.errors import Refused
-from region_node.business.orders.rules import error_of
 from region_node.node.answering import answer_each
+from region_node.requests.checks import error_of
 
 AT_ONCE = 16  # questions of one stream under way: each may be a call to another region, which others ask as well
 

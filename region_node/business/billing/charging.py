@@ -12,7 +12,8 @@ from gateway.store.port import Transaction
 from region_node.business.billing.bills import find_bill
 from region_node.business.billing.cycle import Item, LineMonth, charges_of, postings, total_of
 from region_node.business.billing.rating import Charge, Volume
-from region_node.business.billing.rules import EntryKind, Month, Posting
+from region_node.business.billing.rules import Month
+from region_node.customers.accounts.rules import EntryKind, Posting
 from region_node.customers.rows import Line, line_of
 from region_node.customers.states import states_of
 from region_node.customers.subscriptions import subscriptions_of

@@ -4,10 +4,11 @@ from datetime import datetime
 
 from gateway.clock import to_microseconds
 from gateway.store.port import Transaction
-from region_node.business.billing import ledger
 from region_node.business.billing.arrears import unpaid
 from region_node.business.billing.bills import BillRow, open_bills
-from region_node.business.billing.rules import SETTLING, EntryKind, Month
+from region_node.business.billing.rules import Month
+from region_node.customers.accounts import ledger
+from region_node.customers.accounts.rules import SETTLING, EntryKind
 
 _SETTLING = ", ".join(f"'{kind}'" for kind in SETTLING)
 

@@ -13,13 +13,15 @@ from gateway.api.region.v1.customer_service_pb2 import ProductStatus, Suspension
 from gateway.clock import from_microseconds, to_microseconds
 from gateway.money import in_major_units
 from gateway.store.port import Transaction
-from region_node.business.billing import ledger, wording
+from region_node.business.billing import wording
 from region_node.business.billing.arrears import Move, Standing, late_fee, next_move
 from region_node.business.billing.bills import accounts_with_open_bills, open_bills, settle_bill
 from region_node.business.billing.charging import final_charges, lines_of_account, progress_of
 from region_node.business.billing.debts import overdue, unpaid_of
 from region_node.business.billing.monthly import ARREARS, PAGE, is_caught_up, move_on
-from region_node.business.billing.rules import EntryKind, charge, end_of_day
+from region_node.business.billing.rules import end_of_day
+from region_node.customers.accounts import ledger
+from region_node.customers.accounts.rules import EntryKind, charge
 from region_node.customers.notices.rows import Notice, tell
 from region_node.customers.operations import keep_line
 from region_node.customers.rows import Line

@@ -5,8 +5,8 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
 from gateway.money import in_major_units
 from gateway.store.port import Transaction
-from region_node.business.billing import ledger
 from region_node.business.billing.purging import UsageAndBills
+from region_node.customers.accounts import ledger
 from region_node.node.context import RegionContext
 from region_node.records.kinds import Customer, ErasurePort, RecordKind, RetentionPort
 

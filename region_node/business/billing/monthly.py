@@ -13,7 +13,7 @@ from gateway.api.region.v1.customer_service_pb2 import ProductStatus, RatingType
 from gateway.clock import to_microseconds
 from gateway.money import in_major_units
 from gateway.store.port import Transaction
-from region_node.business.billing import ledger, wording
+from region_node.business.billing import wording
 from region_node.business.billing.bills import BillLineRow, BillRow, find_bill, forget_before, insert_bill
 from region_node.business.billing.charging import (
     CYCLE,
@@ -33,7 +33,9 @@ from region_node.business.billing.cycle import (
     postings,
     total_of,
 )
-from region_node.business.billing.rules import EntryKind, Month, end_of_day
+from region_node.business.billing.rules import Month, end_of_day
+from region_node.customers.accounts import ledger
+from region_node.customers.accounts.rules import EntryKind
 from region_node.customers.notices.rows import tell
 from region_node.customers.rows import Line
 from region_node.node.context import RegionContext

@@ -3,25 +3,26 @@
 from datetime import datetime
 
 from gateway.api.region.v1.billing_service_pb2 import Bill, BillLine, QueryBillRequest, Settlement
-from gateway.api.region.v1.order_pb2 import Order, OrderRequest
+from gateway.api.region.v1.order_pb2 import OrderRequest
 from gateway.api.types.v1.types_pb2 import LocalizedText, Money
 from gateway.clock import from_microseconds, to_timestamp
 from gateway.money import in_major_units
 from gateway.store.port import Transaction
-from region_node.business.billing import ledger
 from region_node.business.billing.bills import BillLineRow, find_bill, lines_of_bill
 from region_node.business.billing.rating import Charge
-from region_node.business.billing.rules import Month, month_bounds, payable, receivable
+from region_node.business.billing.rules import Month, month_bounds
 from region_node.business.billing.usage import list_usage
-from region_node.business.orders import rules
-from region_node.business.orders.preconditions import require_preconditions
+from region_node.customers.accounts import ledger
+from region_node.customers.accounts.rules import payable, receivable
 from region_node.customers.documents.register import require_on_file, with_file
+from region_node.customers.documents.rules import require_documents, require_materials
 from region_node.customers.operations import own_line
+from region_node.customers.preconditions import line_situation, require_preconditions
 from region_node.customers.standing import require_readable
 from region_node.customers.verification.rows import find_key
 from region_node.customers.verification.rules import require_verified
-from region_node.node.auditing import AuditedCall
 from region_node.node.context import RegionContext
+from region_node.requests.auditing import AuditedCall
 from region_node.requests.checks import Questioner, require_requester
 
 QRY_BILL = "QRY_BILL"
@@ -38,15 +39,15 @@ def read_bill(
     request = OrderRequest(business=QRY_BILL, number=asked.number, applicant=asked.applicant, documents=asked.documents)
     require_requester(asked.requester)
     request = with_file(tx, context, business, request, now)
-    rules.require_documents(business, request, now)
-    rules.require_materials(context.federation.material_codes, asked.documents)
+    require_documents(business, request, now)
+    require_materials(context.federation.material_codes, asked.documents)
     require_verified(find_key(tx), questioner.subject(asked.request_id), asked.number, asked.documents)
     kept = context.federation.figure("bills-kept", (questioner.region, context.region))
     month = month_bounds(asked.month, now, context.time_zone, kept)
     line = own_line(tx, context.federation, context.region, asked.number, asking=questioner.region)
     require_readable(tx, line.customer_id)
     require_on_file(tx, context, request.documents, line, now)
-    require_preconditions(context.situation(tx, Order(request=request), {}, line, now))
+    require_preconditions(line_situation(tx, context, business, line, questioner.region, now))
     usage = list_usage(tx, context, line.account_id, month) if asked.itemised else []
     AuditedCall(questioner.path, asked.requester.staff_id, now).record(tx, "QueryBill", line.customer_id, asked.month)
     bill = Bill(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from gateway.api.federation.v1.configuration_pb2 import Allowance, Plan
 from gateway.api.region.v1.billing_service_pb2 import UsageKind
-from region_node.business.billing.rules import EntryKind
+from region_node.customers.accounts.rules import EntryKind
 
 CHARGE_OF = {
     UsageKind.USAGE_KIND_CALL: EntryKind.CALLS,

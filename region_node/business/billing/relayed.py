@@ -10,8 +10,8 @@ from gateway.relay.envelopes import Answer
 from gateway.store.port import Transaction
 from region_node.business.billing.operations import QRY_BILL, read_bill
 from region_node.business.billing.rules import is_month
-from region_node.customers.sharing.disclosures import agreed_answer
-from region_node.customers.sharing.rows import DisclosureRow
+from region_node.customers.disclosures.noting import agreed_answer
+from region_node.customers.disclosures.rows import DisclosureRow
 from region_node.node.context import RegionContext
 from region_node.node.payloads import received
 from region_node.requests.checks import Questioner, require_name

@@ -17,8 +17,8 @@ from gateway.store.port import Store
 from region_node.business.billing.bulk import answer_bills
 from region_node.business.billing.operations import QRY_BILL, read_bill, settlements
 from region_node.business.billing.usage import BATCH_LIMIT, read_usage, record_usage
-from region_node.node.auditing import audited_call
 from region_node.node.context import RegionContext
+from region_node.requests.auditing import audited_call
 from region_node.requests.checks import require_requester
 from region_node.requests.questions import Questions
 

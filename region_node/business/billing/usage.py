@@ -14,16 +14,17 @@ from gateway.errors import Refused
 from gateway.masking import masked_number, prints_masked
 from gateway.numberplan import normalize
 from gateway.store.port import Transaction
-from region_node.business.billing import ledger
 from region_node.business.billing.bills import find_bill
 from region_node.business.billing.charging import Tariffs, line_month, lines_of_account
 from region_node.business.billing.cycle import tariff_of
 from region_node.business.billing.rating import CHARGE_OF, itemise, volume_of
-from region_node.business.billing.rules import Month, charge
+from region_node.business.billing.rules import Month
+from region_node.customers.accounts import ledger
+from region_node.customers.accounts.rules import charge
 from region_node.customers.rows import Line, find_line, line_of
-from region_node.node.auditing import AuditedCall
 from region_node.node.context import RegionContext
 from region_node.node.subjects import number_subject
+from region_node.requests.auditing import AuditedCall
 from region_node.requests.checks import require_length
 
 BATCH_LIMIT = 500

@@ -54,7 +54,7 @@ from region_node.business.orders.completed import times_taken
 from region_node.customers.operations import own_line
 from region_node.customers.rows import Line
 from region_node.customers.standing import require_readable
-from region_node.node.auditing import audited_call
+from region_node.requests.auditing import audited_call
 from region_node.requests.checks import require_length
 
 _QUERY_LENGTH = 100  # characters

@@ -7,8 +7,8 @@ from gateway.api.region.v1.order_pb2 import Order, OrderRequest
 from gateway.api.region.v1.order_service_pb2 import SubmitOrdersRequest, SubmitOrdersResponse
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
-from region_node.business.orders.rules import error_of
 from region_node.node.answering import answer_each
+from region_node.requests.checks import error_of
 
 # Orders of one stream that are taken in at a time: enough to share a commit, and few enough that somebody at a counter
 # waits behind no more than these.

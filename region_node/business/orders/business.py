@@ -15,10 +15,11 @@ from gateway.api.federation.v1.configuration_pb2 import Business
 from gateway.api.region.v1.order_pb2 import Order, Quote
 from gateway.api.types.v1.types_pb2 import Document
 from gateway.federation.catalogue import Federation
-from region_node.business.billing.rules import Posting
 from region_node.business.orders.records import HomeRecords
 from region_node.business.orders.rules import Value
+from region_node.customers.accounts.rules import Posting
 from region_node.customers.notices.rows import Notice
+from region_node.customers.preconditions import LineSituation
 from region_node.customers.rows import CustomerRow, Line
 from region_node.customers.subscriptions import Subscription
 
@@ -60,6 +61,20 @@ class Situation:
     def regions(self) -> tuple[str, str]:
         """The handling and the home region: of their policies the stricter one holds."""
         return self.order.handling_region, self.region
+
+    @property
+    def of_line(self) -> LineSituation:
+        """What the catalogue's preconditions depend on."""
+        return LineSituation(
+            business=self.business,
+            line=self.line,
+            balance=self.balance,
+            now=self.now,
+            regions=self.regions,
+            currency=self.currency,
+            time_zone=self.time_zone,
+            federation=self.federation,
+        )
 
 
 @dataclass(frozen=True)

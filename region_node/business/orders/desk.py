@@ -23,18 +23,14 @@ from gateway.relay.lanes import Lanes
 from gateway.relay.outbox import Enqueued
 from gateway.store.port import Store, Transaction
 from region_node.business.orders import handling, home, intake, rules
-from region_node.business.orders.rows import (
-    RequestKey,
-    find_order,
-    find_request,
-    held_orders,
-    insert_request,
-    require_order,
-)
+from region_node.business.orders.context import OrderContext
+from region_node.business.orders.decisions import Decisions, is_decided
+from region_node.business.orders.rows import find_order, held_orders, require_order
 from region_node.customers.documents.on_file import RegisterDesk
-from region_node.node.context import RegionContext
-from region_node.requests.caller import Caller, done_before, is_settled, order_id
-from region_node.requests.changes import Changes, is_decided
+from region_node.customers.documents.rules import require_materials
+from region_node.requests.caller import Caller, done_before, is_settled
+from region_node.requests.changes import Changes
+from region_node.requests.rows import RequestKey, find_request, insert_request
 
 LONGEST_LANE = 50_000  # envelopes waiting for one region before new orders for it are turned away
 _log = logging.getLogger(__name__)
@@ -44,11 +40,12 @@ _log = logging.getLogger(__name__)
 class DeskPorts:
     """What the desk works with."""
 
-    context: RegionContext
+    context: OrderContext
     store: Store
     clock: Clock
     lanes: Lanes
     changes: Changes
+    decisions: Decisions
     register: RegisterDesk
     """What is on file is asked of it where an order does not bring enough."""
 
@@ -73,7 +70,7 @@ class OrderDesk:
         """Takes in an order and returns it as it stands when the home region has decided or `wait` is over."""
         self._require_room(request)
         context, now = self._ports.context, self._ports.clock.now()
-        with self._ports.changes.decision_on(order_id(context, caller)) as decision:
+        with self._ports.decisions.decision_on(caller.subject(context.node.region)) as decision:
             order = await self._take_in(caller, request, now)
             failpoints.reach("S3.after-commit")
             if not wait or is_decided(order):
@@ -179,11 +176,11 @@ class OrderDesk:
         self._ports.lanes.to(enqueued.sealed.content.destination).add(enqueued.sealed)
 
     def _require_room(self, request: OrderRequest) -> None:
-        self._ports.context.border.current.require_trusted_clock()
+        self._ports.context.node.border.current.require_trusted_clock()
         if not self._ports.store.accepts_new_work():
             raise Refused(Reason.REASON_STORE_UNAVAILABLE)
-        owner = self._ports.context.federation.number_plan.home_of(request.number)
-        if owner and owner != self._ports.context.region and len(self._ports.lanes.to(owner)) > LONGEST_LANE:
+        owner = self._ports.context.node.federation.number_plan.home_of(request.number)
+        if owner and owner != self._ports.context.node.region and len(self._ports.lanes.to(owner)) > LONGEST_LANE:
             raise Refused(Reason.REASON_TOO_BUSY)
 
 
@@ -196,14 +193,14 @@ def _answered(tx: Transaction, caller: Caller, order_id: str) -> Order:
 
 
 def _review(
-    tx: Transaction, context: RegionContext, reviewer: Identity, request: ReviewOrderRequest, now: datetime
+    tx: Transaction, context: OrderContext, reviewer: Identity, request: ReviewOrderRequest, now: datetime
 ) -> Order:
     content = request.SerializeToString(deterministic=True)
     key = RequestKey(f"staff/{reviewer.name}", request.request_id, hashlib.sha256(content).digest())
     known = done_before(tx, key)
     if known is not None:
         return require_order(tx, known).order
-    rules.require_materials(context.federation.material_codes, [Document(code=code) for code in request.documents])
+    require_materials(context.node.federation.material_codes, [Document(code=code) for code in request.documents])
     order = home.review(tx, context, request.order_id, reviewer, request.decision, request.documents, request.note, now)
     insert_request(tx, key, order.id, settled=True, now=now)
     return order

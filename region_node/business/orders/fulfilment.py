@@ -3,8 +3,8 @@
 from typing import Protocol
 
 from gateway.store.port import Transaction
-from region_node.business.billing import ledger
 from region_node.business.orders.business import Effects, Situation
+from region_node.customers.accounts import ledger
 from region_node.customers.identities import note_identity
 from region_node.customers.notices.rows import tell
 from region_node.customers.operations import keep_customer, keep_line

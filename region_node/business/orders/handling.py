@@ -18,19 +18,19 @@ from gateway.relay.outbox import drop_unsent, send
 from gateway.store.port import Transaction
 from region_node.business.orders import home, rules
 from region_node.business.orders.books import close_books
+from region_node.business.orders.context import OrderContext
 from region_node.business.orders.intake import submission_id, unhold
 from region_node.business.orders.rows import (
     OrderRow,
-    RequestSettled,
     find_erased,
     find_order,
-    insert_request,
+    known_request,
     require_order,
-    settle_request,
     update_order,
 )
-from region_node.node.context import RegionContext
-from region_node.requests.caller import Caller, known_request, note
+from region_node.customers.documents.rules import require_materials
+from region_node.requests.caller import Caller, note, settle_asked
+from region_node.requests.rows import insert_request
 
 COMMAND_LIFETIME = timedelta(days=7)  # as long as the shipped catalogue lets an order be executed
 _log = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ _log = logging.getLogger(__name__)
 
 def command(
     tx: Transaction,
-    context: RegionContext,
+    context: OrderContext,
     caller: Caller,
     asked: OrderCommand,
     taken_back: bool,
@@ -56,20 +56,20 @@ def command(
         return known
     if on_file:
         asked = _with_documents(asked, on_file)
-    rules.require_materials(context.federation.material_codes, asked.supplement.documents)
+    require_materials(context.node.federation.material_codes, asked.supplement.documents)
     row = require_order(tx, asked.order_id)
     order = row.order
-    if (order.handling_region, order.operator) != (context.region, caller.operator):
+    if (order.handling_region, order.operator) != (context.node.region, caller.operator):
         raise Refused(Reason.REASON_ORDER_NOT_FOUND, order=asked.order_id)
     name = asked.WhichOneof("command") or ""
     if rules.is_final(order) and not (name == "cancel" and order.state == rules.CANCELLED):
         raise _too_late(order, name)
     settled = True
-    if order.home_region == context.region:
+    if order.home_region == context.node.region:
         order = home.apply_command(tx, context, asked, now)
     elif name == "cancel" and (
         order.state in (rules.HELD, rules.CANCELLED)
-        or (taken_back and drop_unsent(tx, context.border, submission_id(order), now))
+        or (taken_back and drop_unsent(tx, context.node.border, submission_id(order), now))
     ):
         _cancel_here(tx, context, order, asked.cancel.reason, now)
     elif order.version == 0 and name != "cancel":
@@ -82,7 +82,7 @@ def command(
     return order
 
 
-def adopt(tx: Transaction, context: RegionContext, snapshot: Order, now: datetime) -> bool:
+def adopt(tx: Transaction, context: OrderContext, snapshot: Order, now: datetime) -> bool:
     """Takes over the home region's word on an order. False where nothing new came with it."""
     row = require_order(tx, snapshot.id)
     known = row.order
@@ -91,7 +91,7 @@ def adopt(tx: Transaction, context: RegionContext, snapshot: Order, now: datetim
     if rules.is_final(known) and snapshot.state != known.state:
         _log.error("order %s is final here; another word of %s on it is not taken", known.id, snapshot.home_region)
         return False
-    own_alerts = [alert for alert in known.jeopardy_alerts if alert.region == context.region]
+    own_alerts = [alert for alert in known.jeopardy_alerts if alert.region == context.node.region]
     order = Order()
     order.CopyFrom(snapshot)
     order.jeopardy_alerts.extend(alert for alert in own_alerts if alert not in order.jeopardy_alerts)
@@ -102,7 +102,7 @@ def adopt(tx: Transaction, context: RegionContext, snapshot: Order, now: datetim
     return True
 
 
-def reject(tx: Transaction, context: RegionContext, order_id: str, refused: Refused, now: datetime) -> None:
+def reject(tx: Transaction, context: OrderContext, order_id: str, refused: Refused, now: datetime) -> None:
     """The home region refused the submission. One that its own cancellation overtook is cancelled already."""
     row = require_order(tx, order_id)
     if rules.is_final(row.order):
@@ -117,33 +117,29 @@ def reject(tx: Transaction, context: RegionContext, order_id: str, refused: Refu
 
 def settle_command(
     tx: Transaction,
-    context: RegionContext,
+    context: OrderContext,
     envelope_id: str,
     snapshot: Order | None,
     refused: Refused | None,
     now: datetime,
 ) -> None:
     """The home region answered a command: its word on the request and, if it knows the order, on the order."""
-    order_id, _, rest = envelope_id.partition("#")
-    operator, _, request_id = rest.partition(">")[0].partition("/")
-    settle_request(tx, operator, request_id, refused)
+    settle_asked(tx, envelope_id, refused)
     if snapshot is not None:
         adopt(tx, context, snapshot, now)
     else:
-        order = require_order(tx, order_id).order
+        order = require_order(tx, envelope_id.partition("#")[0]).order
         if order.state == rules.ASSESSING_CANCELLATION:
             before = order.state_changes[-2].state
             rules.enter(order, before, now=now, region=order.home_region, reason="cancellation not granted")
             update_order(tx, order, now)
-    settled = RequestSettled(operator, request_id)
-    tx.publish(settled, about=settled.about)
 
 
-def redirect_command(tx: Transaction, context: RegionContext, content: EnvelopeContent, now: datetime) -> None:
+def redirect_command(tx: Transaction, context: OrderContext, content: EnvelopeContent, now: datetime) -> None:
     """The order has left the region that a command was sent to; the command follows it to where it is now."""
     row = require_order(tx, content.subject)
     order = row.order
-    if order.state == rules.HELD or order.home_region == context.region:
+    if order.state == rules.HELD or order.home_region == context.node.region:
         _command_here(tx, context, order, content, now)
         return
     letter = Letter(
@@ -155,7 +151,7 @@ def redirect_command(tx: Transaction, context: RegionContext, content: EnvelopeC
         operator=content.operator,
         lifetime=from_timestamp(content.not_after) - from_timestamp(content.create_time),
     )
-    send(tx, context.border, letter, now=now, traceparent=content.traceparent)
+    send(tx, context.node.border, letter, now=now, traceparent=content.traceparent)
 
 
 def find_for(tx: Transaction, order_id: str, identity: Identity) -> Order:
@@ -179,7 +175,7 @@ def is_visible(order: Order, identity: Identity) -> bool:
 
 
 def _command_here(
-    tx: Transaction, context: RegionContext, order: Order, content: EnvelopeContent, now: datetime
+    tx: Transaction, context: OrderContext, order: Order, content: EnvelopeContent, now: datetime
 ) -> None:
     """Only a cancellation is sent before the home region has decided; it has found its order here again."""
     command, refused = OrderCommand.FromString(content.payload), None
@@ -193,25 +189,25 @@ def _command_here(
     settle_command(tx, context, content.id, require_order(tx, order.id).order, refused, now)
 
 
-def _cancel_here(tx: Transaction, context: RegionContext, order: Order, reason: str, now: datetime) -> None:
+def _cancel_here(tx: Transaction, context: OrderContext, order: Order, reason: str, now: datetime) -> None:
     """The order never left: it is cancelled at once."""
     if order.state == rules.CANCELLED:
         return
     unhold(tx, order)
     before = Order()
     before.CopyFrom(order)
-    rules.cancel(order, reason=reason, now=now, region=context.region)
+    rules.cancel(order, reason=reason, now=now, region=context.node.region)
     close_books(tx, context, before, order, now)
     update_order(tx, order, now)
 
 
 def _send_command(
-    tx: Transaction, context: RegionContext, row: OrderRow, caller: Caller, asked: OrderCommand, now: datetime
+    tx: Transaction, context: OrderContext, row: OrderRow, caller: Caller, asked: OrderCommand, now: datetime
 ) -> None:
     order = row.order
     if asked.HasField("cancel") and order.state not in (rules.ASSESSING_CANCELLATION, rules.PENDING_CANCELLATION):
         rules.enter(
-            order, rules.ASSESSING_CANCELLATION, now=now, region=context.region, reason="cancellation requested"
+            order, rules.ASSESSING_CANCELLATION, now=now, region=context.node.region, reason="cancellation requested"
         )
         rules.wait_for(
             order,
@@ -230,7 +226,7 @@ def _send_command(
         operator=order.operator,
         lifetime=COMMAND_LIFETIME,
     )
-    send(tx, context.border, letter, now=now, traceparent=caller.traceparent)
+    send(tx, context.node.border, letter, now=now, traceparent=caller.traceparent)
 
 
 def _with_documents(asked: OrderCommand, on_file: Sequence[Document]) -> OrderCommand:

@@ -17,6 +17,7 @@ from gateway.relay.outbox import send
 from gateway.store.port import Transaction
 from gateway.timers import Timer, cancel_timer, set_timer
 from region_node.business.orders import provisioning, rules
+from region_node.business.orders.context import OrderContext
 from region_node.business.orders.rows import OrderRow, insert_order, require_order, update_order
 from region_node.business.orders.steps import (
     ANSWER_TIMER,
@@ -29,29 +30,29 @@ from region_node.business.orders.steps import (
     stop_timers,
 )
 from region_node.customers.documents.register import require_on_file
-from region_node.customers.documents.rules import paper_use
+from region_node.customers.documents.rules import paper_use, require_documents, require_fresh
 from region_node.customers.verification.rows import find_key
 from region_node.customers.verification.rules import require_verified
-from region_node.node.context import RegionContext
+from region_node.requests.checks import require_size
 
 UPDATE_LIFETIME = timedelta(days=3650)  # the word of what happened does not expire
 
 
-def decide(tx: Transaction, context: RegionContext, order: Order, now: datetime) -> None:
+def decide(tx: Transaction, context: OrderContext, order: Order, now: datetime) -> None:
     """The first decision on an order: checks everything, then takes it as far as it goes without anybody's help.
 
     `order` is changed in place; the caller stores it. Raises Refused or Moved before the first write.
     """
-    business = context.federation.business(order.request.business)
-    rules.require_offered(business, at_home=order.handling_region == context.region)
-    rules.require_documents(business, order.request, now)
+    business = context.node.federation.business(order.request.business)
+    rules.require_offered(business, at_home=order.handling_region == context.node.region)
+    require_documents(business, order.request, now)
     require_verified(find_key(tx), order.id, order.request.number, order.request.documents)
     situation = first_situation(tx, context, order, now)
     line = None if context.rule(business).opens_line else situation.line
-    require_on_file(tx, context, order.request.documents, line, now)
+    require_on_file(tx, context.node, order.request.documents, line, now)
     require_possible(context, situation)
-    order.home_region = context.region
-    order.paper_use = paper_use(context.federation, order.request.documents)
+    order.home_region = context.node.region
+    order.paper_use = paper_use(context.node.federation, order.request.documents)
     order.product_id = situation.line.product_id
     order.version = 1
     order.steps[:] = business.steps
@@ -59,14 +60,14 @@ def decide(tx: Transaction, context: RegionContext, order: Order, now: datetime)
     advance(tx, context, situation)
 
 
-def refuse(context: RegionContext, order: Order, refused: Refused, now: datetime) -> None:
+def refuse(context: OrderContext, order: Order, refused: Refused, now: datetime) -> None:
     """Rejects an order of this region's own customer; the order is kept, so that a resend gets the same answer."""
-    order.home_region = context.region
+    order.home_region = context.node.region
     rules.note_error(order, refused)
-    rules.enter(order, rules.REJECTED, now=now, region=context.region, reason="check failed")
+    rules.enter(order, rules.REJECTED, now=now, region=context.node.region, reason="check failed")
 
 
-def apply_command(tx: Transaction, context: RegionContext, command: OrderCommand, now: datetime) -> Order:
+def apply_command(tx: Transaction, context: OrderContext, command: OrderCommand, now: datetime) -> Order:
     """Does what the handling region asks about an order of this region. Raises Refused before the first write."""
     row = require_order(tx, command.order_id)
     order = row.order
@@ -89,14 +90,14 @@ def apply_command(tx: Transaction, context: RegionContext, command: OrderCommand
     return order
 
 
-def bury(tx: Transaction, context: RegionContext, command: OrderCommand, origin: str, now: datetime) -> Order:
+def bury(tx: Transaction, context: OrderContext, command: OrderCommand, origin: str, now: datetime) -> Order:
     """A cancellation that overtook its order: leaves a cancelled order, so that a late submission does nothing."""
     order = Order(
         id=command.order_id,
         version=1,
         state=rules.CANCELLED,
         handling_region=origin,
-        home_region=context.region,
+        home_region=context.node.region,
         order_date=to_timestamp(now),
         cancellation_date=to_timestamp(now),
         cancellation_reason=command.cancel.reason,
@@ -105,20 +106,20 @@ def bury(tx: Transaction, context: RegionContext, command: OrderCommand, origin:
     return order
 
 
-def _supplement(tx: Transaction, context: RegionContext, order: Order, command: OrderCommand, now: datetime) -> None:
+def _supplement(tx: Transaction, context: OrderContext, order: Order, command: OrderCommand, now: datetime) -> None:
     rules.require_awaiting(order, "supplement")
-    business = context.federation.business(order.request.business)
+    business = context.node.federation.business(order.request.business)
     brought = {document.code for document in command.supplement.documents}
     missing = [code for code in order.documents_requested if code not in brought]
     if missing:
         raise Refused(Reason.REASON_DOCUMENT_MISSING, documents=", ".join(missing))
-    rules.require_fresh(business, command.supplement.documents, now)
+    require_fresh(business, command.supplement.documents, now)
     require_verified(find_key(tx), order.id, order.request.number, command.supplement.documents)
-    rules.require_size(order.ByteSize() + command.ByteSize())
+    require_size(order.ByteSize() + command.ByteSize())
     situation = situation_of(tx, context, order, now)
-    require_on_file(tx, context, command.supplement.documents, situation.line, now)
+    require_on_file(tx, context.node, command.supplement.documents, situation.line, now)
     order.request.documents.extend(command.supplement.documents)
-    order.paper_use = paper_use(context.federation, order.request.documents)
+    order.paper_use = paper_use(context.node.federation, order.request.documents)
     if command.supplement.note:
         author = f"{order.handling_region}/{command.requester.staff_id}"
         order.notes.add(author=author, time=to_timestamp(now), text=command.supplement.note)
@@ -127,9 +128,9 @@ def _supplement(tx: Transaction, context: RegionContext, order: Order, command: 
     advance(tx, context, situation)
 
 
-def _confirm(tx: Transaction, context: RegionContext, order: Order, command: OrderCommand, now: datetime) -> None:
+def _confirm(tx: Transaction, context: OrderContext, order: Order, command: OrderCommand, now: datetime) -> None:
     """The customer's answer: to a quote, or to what was done."""
-    rules.require_size(order.ByteSize() + command.ByteSize())
+    require_size(order.ByteSize() + command.ByteSize())
     if rules.is_fulfilled(order):
         rules.require_awaiting(order, "accept")
         _take_over(tx, context, order, command.confirm.agreed, now)
@@ -141,22 +142,22 @@ def _confirm(tx: Transaction, context: RegionContext, order: Order, command: Ord
         order.notes.add(author=author, time=to_timestamp(now), text=command.confirm.note)
 
 
-def _take_over(tx: Transaction, context: RegionContext, order: Order, agreed: bool, now: datetime) -> None:
+def _take_over(tx: Transaction, context: OrderContext, order: Order, agreed: bool, now: datetime) -> None:
     """The customer takes over what was done; otherwise the home region's staff put it right (specification 3.2.6)."""
     if agreed:
         accept(tx, context, order, now)
         return
     cancel_timer(tx, f"{ANSWER_TIMER}/{order.id}")
     due = from_timestamp(order.expected_completion_date)
-    rules.enter(order, rules.IN_PROGRESS, now=now, region=context.region, reason="not accepted")
+    rules.enter(order, rules.IN_PROGRESS, now=now, region=context.node.region, reason="not accepted")
     rules.wait_for(order, Party.PARTY_HOME_STAFF, "adjust", now=now, due=max(due, now))
 
 
-def _take_up(tx: Transaction, context: RegionContext, order: Order, agreed: bool, now: datetime) -> None:
+def _take_up(tx: Transaction, context: OrderContext, order: Order, agreed: bool, now: datetime) -> None:
     """The customer agrees to the quote, or not."""
     if not agreed:
         order.cancellation_reason = "declined by the customer"
-        rules.enter(order, rules.CANCELLED, now=now, region=context.region, reason="declined by the customer")
+        rules.enter(order, rules.CANCELLED, now=now, region=context.node.region, reason="declined by the customer")
         stop_timers(tx, order)
         return
     situation = situation_of(tx, context, order, now)
@@ -170,7 +171,7 @@ def _take_up(tx: Transaction, context: RegionContext, order: Order, agreed: bool
 
 def review(
     tx: Transaction,
-    context: RegionContext,
+    context: OrderContext,
     order_id: str,
     reviewer: Identity,
     decision: ReviewDecision.ValueType,
@@ -181,13 +182,13 @@ def review(
     """A member of staff decides on an order. Raises Refused before the first write."""
     row = require_order(tx, order_id)
     order = row.order
-    if order.home_region != context.region:
-        raise Refused(Reason.REASON_NOT_HOME, region=context.region)
+    if order.home_region != context.node.region:
+        raise Refused(Reason.REASON_NOT_HOME, region=context.node.region)
     rules.require_other_reviewer(order, reviewer.region, reviewer.name)
     is_for_staff = provisioning.is_for_staff(order)
     if not is_for_staff and (order.awaiting.action != "adjust" or decision != ReviewDecision.REVIEW_DECISION_APPROVE):
         rules.require_awaiting(order, "review")
-    author = f"{context.region}/{reviewer.name}"
+    author = f"{context.node.region}/{reviewer.name}"
     if is_for_staff:
         provisioning.review(tx, context, order, decision, note, now)
     elif decision == ReviewDecision.REVIEW_DECISION_APPROVE:
@@ -198,15 +199,15 @@ def review(
         # Otherwise what the customer found wrong is put right: the acceptance begins again.
         advance(tx, context, situation)
     elif decision == ReviewDecision.REVIEW_DECISION_RETURN:
-        business = context.federation.business(order.request.business)
+        business = context.node.federation.business(order.request.business)
         due = now + business.answer_within.ToTimedelta()
         order.documents_requested[:] = documents
-        rules.enter(order, rules.PENDING, now=now, region=context.region, reason="review returned")
+        rules.enter(order, rules.PENDING, now=now, region=context.node.region, reason="review returned")
         rules.wait_for(order, Party.PARTY_HANDLING_REGION, "supplement", now=now, due=due)
         set_timer(tx, f"{ANSWER_TIMER}/{order.id}", kind=ANSWER_TIMER, subject=order.id, due=due)
     else:
         rules.note_error(order, Refused(Reason.REASON_REVIEW_REJECTED, note=note))
-        rules.enter(order, rules.FAILED, now=now, region=context.region, reason="review rejected")
+        rules.enter(order, rules.FAILED, now=now, region=context.node.region, reason="review rejected")
     if note:
         order.notes.add(author=author, time=to_timestamp(now), text=note)
     keep_and_tell(tx, context, row, now)
@@ -222,7 +223,7 @@ def review(
     return order
 
 
-def step_is_due(tx: Transaction, context: RegionContext, timer: Timer, now: datetime) -> None:
+def step_is_due(tx: Transaction, context: OrderContext, timer: Timer, now: datetime) -> None:
     """The agreed time of an order has come. Raises Refused where the node cannot tell now what becomes of it."""
     row = require_order(tx, timer.subject)
     order = row.order
@@ -240,7 +241,7 @@ def step_is_due(tx: Transaction, context: RegionContext, timer: Timer, now: date
     keep_and_tell(tx, context, row, now)
 
 
-def answer_is_overdue(tx: Transaction, context: RegionContext, timer: Timer, now: datetime) -> None:
+def answer_is_overdue(tx: Transaction, context: OrderContext, timer: Timer, now: datetime) -> None:
     """Nobody supplemented or confirmed in time: the order is cancelled (TMF622: information cannot be supplied).
 
     Where only the acceptance is missing, silence accepts.
@@ -254,16 +255,16 @@ def answer_is_overdue(tx: Transaction, context: RegionContext, timer: Timer, now
         return
     rules.note_error(row.order, Refused(Reason.REASON_ANSWER_OVERDUE))
     row.order.cancellation_reason = "no answer in time"
-    rules.enter(row.order, rules.CANCELLED, now=now, region=context.region, reason="no answer in time")
+    rules.enter(row.order, rules.CANCELLED, now=now, region=context.node.region, reason="no answer in time")
     keep_and_tell(tx, context, row, now)
 
 
-def keep_and_tell(tx: Transaction, context: RegionContext, row: OrderRow, now: datetime) -> None:
+def keep_and_tell(tx: Transaction, context: OrderContext, row: OrderRow, now: datetime) -> None:
     """Stores a decision that nobody is waiting for in a receipt, and tells the handling region."""
     order = row.order
     order.version += 1
     update_order(tx, order, now)
-    if order.handling_region == context.region:
+    if order.handling_region == context.node.region:
         return
     letter = Letter(
         envelope_id=f"{order.id}@{order.version}>{order.handling_region}",
@@ -275,4 +276,4 @@ def keep_and_tell(tx: Transaction, context: RegionContext, row: OrderRow, now: d
         lifetime=UPDATE_LIFETIME,
         bulk=order.request.bulk,
     )
-    send(tx, context.border, letter, now=now, traceparent=row.traceparent)
+    send(tx, context.node.border, letter, now=now, traceparent=row.traceparent)

@@ -27,12 +27,14 @@ from gateway.timers import Timer, cancel_timer, set_timer
 from region_node.business.billing.rules import next_cycle
 from region_node.business.orders import home, rules
 from region_node.business.orders.books import book_intake, close_books, take_back
+from region_node.business.orders.context import OrderContext, require_amounts
 from region_node.business.orders.owner import owner_of
 from region_node.business.orders.promises import forget_promise, watch_promise
-from region_node.business.orders.rows import OrderRow, insert_order, insert_request, require_order, update_order
-from region_node.customers.documents.rules import require_reusable
-from region_node.node.context import RegionContext
-from region_node.requests.caller import Submitter, known_request, note, order_id
+from region_node.business.orders.rows import OrderRow, insert_order, known_request, require_order, update_order
+from region_node.customers.documents.rules import require_documents, require_materials, require_reusable
+from region_node.requests.caller import Submitter, note
+from region_node.requests.checks import require_size
+from region_node.requests.rows import insert_request
 
 HELD_TIMER = "order-held"  # the time in which a held order could be executed has passed
 
@@ -53,18 +55,18 @@ class Checked:
     values: Mapping[str, rules.Value] = field(repr=False)
 
 
-def check(context: RegionContext, request: OrderRequest, now: datetime) -> Checked:
+def check(context: OrderContext, request: OrderRequest, now: datetime) -> Checked:
     """Everything that can be checked without the customer's data. Raises Refused."""
-    rules.require_materials(context.federation.material_codes, request.documents)
-    require_reusable(context.federation, request.documents)
-    business = context.federation.business(request.business)
+    require_materials(context.node.federation.material_codes, request.documents)
+    require_reusable(context.node.federation, request.documents)
+    business = context.node.federation.business(request.business)
     if not business.steps:
         raise Refused(Reason.REASON_REQUEST_INVALID, field="business", problem="it is a query, not an order")
-    owner = owner_of(context.federation, request)
-    rules.require_offered(business, at_home=owner == context.region)
+    owner = owner_of(context.node.federation, request)
+    rules.require_offered(business, at_home=owner == context.node.region)
     values = rules.read_characteristics(business, request)
-    context.require_amounts(business, values, (context.region, owner or context.region))
-    rules.require_documents(business, request, now)
+    require_amounts(context.node, business, values, (context.node.region, owner or context.node.region))
+    require_documents(business, request, now)
     return Checked(owner, values)
 
 
@@ -75,13 +77,13 @@ def with_documents(request: OrderRequest, on_file: Sequence[Document]) -> OrderR
     more = OrderRequest()
     more.CopyFrom(request)
     more.documents.extend(on_file)
-    rules.require_size(more.ByteSize())
+    require_size(more.ByteSize())
     return more
 
 
 def submit(
     tx: Transaction,
-    context: RegionContext,
+    context: OrderContext,
     caller: Submitter,
     request: OrderRequest,
     now: datetime,
@@ -100,7 +102,7 @@ def submit(
     checked = check(context, request, now)
     order = _new_order(context, caller, request, checked, now)
     failpoints.reach("S3.before-commit")
-    if checked.owner == context.region:
+    if checked.owner == context.node.region:
         _decide_here(tx, context, order, caller.traceparent, now)
     else:
         book_intake(tx, context, order, now)
@@ -112,11 +114,11 @@ def submit(
     return order
 
 
-def reroute(tx: Transaction, context: RegionContext, order_id: str, moved_to: str, now: datetime) -> None:
+def reroute(tx: Transaction, context: OrderContext, order_id: str, moved_to: str, now: datetime) -> None:
     """A signed MOVED releases the order from the region that it was sealed for: it is sealed anew."""
     row = require_order(tx, order_id)
     row.order.home_region = moved_to
-    if moved_to == context.region:
+    if moved_to == context.node.region:
         _decide_taken_in(tx, context, row, now)
         return
     _forget_former_home(tx, row.order)
@@ -124,17 +126,17 @@ def reroute(tx: Transaction, context: RegionContext, order_id: str, moved_to: st
     update_order(tx, row.order, now)
 
 
-def release(tx: Transaction, context: RegionContext, order_id: str, now: datetime) -> None:
+def release(tx: Transaction, context: OrderContext, order_id: str, now: datetime) -> None:
     """Looks again at a held order: sends it home if a region is known for it now and can be reached."""
     row = require_order(tx, order_id)
     order = row.order
     if order.state != rules.HELD:
         return
-    owner = owner_of(context.federation, order.request)
+    owner = owner_of(context.node.federation, order.request)
     before = Order()
     before.CopyFrom(order)
     order.home_region = owner or ""
-    if owner == context.region:
+    if owner == context.node.region:
         _decide_taken_in(tx, context, row, now)
         return
     _forget_former_home(tx, order)
@@ -143,7 +145,7 @@ def release(tx: Transaction, context: RegionContext, order_id: str, now: datetim
         update_order(tx, order, now)
 
 
-def hold_is_over(tx: Transaction, context: RegionContext, timer: Timer, now: datetime) -> None:
+def hold_is_over(tx: Transaction, context: OrderContext, timer: Timer, now: datetime) -> None:
     """The obstacle was not removed in time (TMF622: held, cannot be solved): cancelled, since it never left."""
     order = require_order(tx, timer.subject).order
     if order.state != rules.HELD:
@@ -151,7 +153,7 @@ def hold_is_over(tx: Transaction, context: RegionContext, timer: Timer, now: dat
     before = Order()
     before.CopyFrom(order)
     rules.note_error(order, Refused(Reason.REASON_ORDER_EXPIRED))
-    rules.cancel(order, reason="not executable in time", now=now, region=context.region)
+    rules.cancel(order, reason="not executable in time", now=now, region=context.node.region)
     close_books(tx, context, before, order, now)
     update_order(tx, order, now)
 
@@ -168,36 +170,36 @@ def submission_id(order: Order) -> str:
 
 
 def _new_order(
-    context: RegionContext, caller: Submitter, request: OrderRequest, checked: Checked, now: datetime
+    context: OrderContext, caller: Submitter, request: OrderRequest, checked: Checked, now: datetime
 ) -> Order:
     order = Order(
-        id=order_id(context, caller),
+        id=caller.subject(context.node.region),
         request=request,
-        handling_region=context.region,
+        handling_region=context.node.region,
         operator=caller.operator,
         home_region=checked.owner or "",
         order_date=to_timestamp(now),
     )
-    business = context.federation.business(request.business)
-    regions = (context.region, checked.owner or context.region)
+    business = context.node.federation.business(request.business)
+    regions = (context.node.region, checked.owner or context.node.region)
     begins = _begins(context, business, checked, now)
-    order.expected_completion_date.CopyFrom(to_timestamp(context.federation.promised(business, begins, regions)))
-    rules.enter(order, rules.ACKNOWLEDGED, now=now, region=context.region, reason="taken in")
+    order.expected_completion_date.CopyFrom(to_timestamp(context.node.federation.promised(business, begins, regions)))
+    rules.enter(order, rules.ACKNOWLEDGED, now=now, region=context.node.region, reason="taken in")
     return order
 
 
-def _begins(context: RegionContext, business: Business, checked: Checked, now: datetime) -> datetime:
+def _begins(context: OrderContext, business: Business, checked: Checked, now: datetime) -> datetime:
     """From when the promise counts: an agreed start, the next cycle, or now."""
     start = checked.values.get("start")
     if Step.STEP_AGREED_TIME in business.steps and isinstance(start, datetime):
         return max(start, now)
     if Step.STEP_NEXT_CYCLE in business.steps:
-        region = context.federation.region(checked.owner or context.region)
+        region = context.node.federation.region(checked.owner or context.node.region)
         return next_cycle(now.astimezone(ZoneInfo(region.time_zone)), region.time_zone)
     return now
 
 
-def _decide_here(tx: Transaction, context: RegionContext, order: Order, traceparent: str, now: datetime) -> None:
+def _decide_here(tx: Transaction, context: OrderContext, order: Order, traceparent: str, now: datetime) -> None:
     """The customer is this region's own."""
     try:
         home.decide(tx, context, order, now)
@@ -207,12 +209,12 @@ def _decide_here(tx: Transaction, context: RegionContext, order: Order, tracepar
     watch_promise(tx, order)
 
 
-def _decide_taken_in(tx: Transaction, context: RegionContext, row: OrderRow, now: datetime) -> None:
+def _decide_taken_in(tx: Transaction, context: OrderContext, row: OrderRow, now: datetime) -> None:
     """An order turns out to be about this region's own customer: what was booked for another's is taken back."""
     order = row.order
     unhold(tx, order)
     order.ClearField("error")
-    rules.enter(order, rules.ACKNOWLEDGED, now=now, region=context.region, reason="released")
+    rules.enter(order, rules.ACKNOWLEDGED, now=now, region=context.node.region, reason="released")
     try:
         home.decide(tx, context, order, now)
     except Refused as refused:
@@ -235,20 +237,20 @@ def _forget_former_home(tx: Transaction, order: Order) -> None:
         order.home_region = ""
 
 
-def _send_or_hold(tx: Transaction, context: RegionContext, order: Order, traceparent: str, now: datetime) -> None:
+def _send_or_hold(tx: Transaction, context: OrderContext, order: Order, traceparent: str, now: datetime) -> None:
     """Seals the submission for its home region, or holds it with the reason why that cannot be done."""
-    business = context.federation.business(order.request.business)
+    business = context.node.federation.business(order.request.business)
     expires = from_timestamp(order.order_date) + business.executable_within.ToTimedelta()
     obstacle = _obstacle(context, order)
     if obstacle is not None:
         rules.note_error(order, obstacle.refused)
-        rules.enter(order, rules.HELD, now=now, region=context.region, reason="no way home")
+        rules.enter(order, rules.HELD, now=now, region=context.node.region, reason="no way home")
         rules.wait_for(order, Party.PARTY_FEDERATION, obstacle.remedy, now=now, due=expires)
         set_timer(tx, f"{HELD_TIMER}/{order.id}", kind=HELD_TIMER, subject=order.id, due=expires)
         return
     unhold(tx, order)
     order.ClearField("error")
-    rules.enter(order, rules.ACKNOWLEDGED, now=now, region=context.region, reason="released")
+    rules.enter(order, rules.ACKNOWLEDGED, now=now, region=context.node.region, reason="released")
     due = from_timestamp(order.expected_completion_date)
     rules.wait_for(order, Party.PARTY_HOME_REGION, "decide", now=now, due=due)
     letter = Letter(
@@ -261,14 +263,14 @@ def _send_or_hold(tx: Transaction, context: RegionContext, order: Order, tracepa
         lifetime=expires - now,
         bulk=order.request.bulk,
     )
-    send(tx, context.border, letter, now=now, traceparent=traceparent)
+    send(tx, context.node.border, letter, now=now, traceparent=traceparent)
 
 
-def _obstacle(context: RegionContext, order: Order) -> Obstacle | None:
+def _obstacle(context: OrderContext, order: Order) -> Obstacle | None:
     if not order.home_region:
         number = number_prefix(order.request.number)
         return Obstacle(Refused(Reason.REASON_NUMBER_UNRESOLVED, number=number), "extend the number plan")
-    state = context.border.current.state().member_state(order.home_region)
+    state = context.node.border.current.state().member_state(order.home_region)
     if state == MemberState.MEMBER_STATE_ABSENT:
         return Obstacle(Refused(Reason.REASON_REGION_NOT_JOINED, region=order.home_region), "join")
     if state == MemberState.MEMBER_STATE_SUSPENDED:

@@ -7,8 +7,8 @@ from gateway.clock import from_timestamp, to_timestamp
 from gateway.store.port import Transaction
 from gateway.timers import Timer, cancel_timer, set_timer
 from region_node.business.orders import rules
+from region_node.business.orders.context import OrderContext
 from region_node.business.orders.rows import require_order, update_order
-from region_node.node.context import RegionContext
 
 JEOPARDY_TIMER = "order-jeopardy"  # the promised date has come
 
@@ -25,13 +25,15 @@ def forget_promise(tx: Transaction, order: Order) -> None:
     cancel_timer(tx, f"{JEOPARDY_TIMER}/{order.id}")
 
 
-def promise_is_due(tx: Transaction, context: RegionContext, timer: Timer, now: datetime) -> None:
+def promise_is_due(tx: Transaction, context: OrderContext, timer: Timer, now: datetime) -> None:
     """The promised date has come and the order is not done: raises the jeopardy alert."""
     row = require_order(tx, timer.subject)
     order = row.order
     if rules.is_final(order):
         return
     order.jeopardy_alerts.add(
-        alert_date=to_timestamp(now), region=context.region, message=f"promised date missed; {order.awaiting.action}"
+        alert_date=to_timestamp(now),
+        region=context.node.region,
+        message=f"promised date missed; {order.awaiting.action}",
     )
     update_order(tx, order, now)

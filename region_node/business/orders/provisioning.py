@@ -14,8 +14,8 @@ from gateway.clock import from_timestamp
 from gateway.errors import Refused
 from gateway.store.port import Transaction
 from region_node.business.orders import rules
+from region_node.business.orders.context import OrderContext
 from region_node.business.orders.provisioning_rows import Phase, Task, add_task, enter_phase, find_task, remove_task
-from region_node.node.context import RegionContext
 
 PROVISION: Final = "provision"  # what the home region does meanwhile
 UNDO: Final = "undo"  # what the home region does, or its staff see to
@@ -28,13 +28,13 @@ def begin(tx: Transaction, order: Order, now: datetime) -> None:
     _wait(order, Party.PARTY_HOME_REGION, PROVISION, now)
 
 
-def cancel(tx: Transaction, context: RegionContext, order: Order, reason: str, now: datetime) -> None:
+def cancel(tx: Transaction, context: OrderContext, order: Order, reason: str, now: datetime) -> None:
     """Cancels an order, which is over at once unless the system may have done something that it has to undo."""
     task = find_task(tx, order.id)
     if task is None:
-        rules.cancel(order, reason=reason, now=now, region=context.region)
+        rules.cancel(order, reason=reason, now=now, region=context.node.region)
         return
-    rules.grant_cancellation(order, reason=reason, now=now, region=context.region)
+    rules.grant_cancellation(order, reason=reason, now=now, region=context.node.region)
     withdraw(tx, context, order, task, now)
 
 
@@ -44,7 +44,7 @@ def is_for_staff(order: Order) -> bool:
 
 
 def review(
-    tx: Transaction, context: RegionContext, order: Order, decision: ReviewDecision.ValueType, note: str, now: datetime
+    tx: Transaction, context: OrderContext, order: Order, decision: ReviewDecision.ValueType, note: str, now: datetime
 ) -> None:
     """APPROVE has the system asked again. REJECT undoes what was done, and fails the order.
 
@@ -67,7 +67,7 @@ def review(
         end(tx, context, order, now)
 
 
-def withdraw(tx: Transaction, context: RegionContext, order: Order, task: Task, now: datetime) -> None:
+def withdraw(tx: Transaction, context: OrderContext, order: Order, task: Task, now: datetime) -> None:
     """Has the system undo an order that is not to be carried out; before anything can have been done, it just ends."""
     if task.phase == Phase.CHECK:
         end(tx, context, order, now)
@@ -76,13 +76,13 @@ def withdraw(tx: Transaction, context: RegionContext, order: Order, task: Task, 
     _wait(order, Party.PARTY_HOME_REGION, UNDO, now)
 
 
-def end(tx: Transaction, context: RegionContext, order: Order, now: datetime) -> None:
+def end(tx: Transaction, context: OrderContext, order: Order, now: datetime) -> None:
     """Nothing of the order is left at the system: it is cancelled where that was granted, else it has failed."""
     remove_task(tx, order.id)
     if order.state == rules.PENDING_CANCELLATION:
-        rules.enter(order, rules.CANCELLED, now=now, region=context.region, reason="undone")
+        rules.enter(order, rules.CANCELLED, now=now, region=context.node.region, reason="undone")
     else:
-        rules.enter(order, rules.FAILED, now=now, region=context.region, reason="not carried out")
+        rules.enter(order, rules.FAILED, now=now, region=context.node.region, reason="not carried out")
 
 
 def give_to_staff(order: Order, action: str, now: datetime) -> None:

@@ -17,6 +17,7 @@ from gateway.errors import Refused, is_temporary, text
 from gateway.plain_text import acting_character, visible
 from gateway.store.port import Transaction
 from region_node.business.orders import provisioning, rules
+from region_node.business.orders.context import OrderContext
 from region_node.business.orders.home import keep_and_tell
 from region_node.business.orders.provisioning_rows import (
     Phase,
@@ -32,7 +33,6 @@ from region_node.business.orders.provisioning_rows import (
 from region_node.business.orders.rows import OrderRow, require_order
 from region_node.business.orders.steps import advance, carry_out, require_possible, situation_of
 from region_node.customers.rows import line_of
-from region_node.node.context import RegionContext
 
 FAILURES_TOLD = 2  # calls without an answer after which the order says so: one may be a restart of the system
 RESULTS_LIMIT = 32  # results of one order
@@ -58,12 +58,12 @@ class Answer:
     results: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
-def take(tx: Transaction, context: RegionContext, now: datetime, limit: int) -> list[Asked]:
+def take(tx: Transaction, context: OrderContext, now: datetime, limit: int) -> list[Asked]:
     """What the system is to be asked now, at most so many: this process asks it."""
     return [_ask(tx, context, task, now) for task in due_tasks(tx, now, limit)]
 
 
-def answered(tx: Transaction, context: RegionContext, asked: Asked, answer: Answer, now: datetime) -> Asked | None:
+def answered(tx: Transaction, context: OrderContext, asked: Asked, answer: Answer, now: datetime) -> Asked | None:
     """Takes in an answer; returns the next call to make for the same order, if there is one.
 
     An answer to a call that is not the last one of its order changes nothing.
@@ -90,7 +90,7 @@ def answered(tx: Transaction, context: RegionContext, asked: Asked, answer: Answ
 
 
 def unanswered(
-    tx: Transaction, context: RegionContext, asked: Asked, problem: str, wait: timedelta, now: datetime
+    tx: Transaction, context: OrderContext, asked: Asked, problem: str, wait: timedelta, now: datetime
 ) -> None:
     """There was no answer: the same is asked again after `wait`, for as long as it takes; the order says so."""
     task = _current(tx, asked)
@@ -101,14 +101,14 @@ def unanswered(
         row = require_order(tx, task.order_id)
         told = text(Reason.REASON_PROVIDER_UNAVAILABLE, {})
         row.order.jeopardy_alerts.add(
-            alert_date=to_timestamp(now), region=context.region, message=f"{told.zh_cn} {told.en}"
+            alert_date=to_timestamp(now), region=context.node.region, message=f"{told.zh_cn} {told.en}"
         )
         keep_and_tell(tx, context, row, now)
 
 
-def _ask(tx: Transaction, context: RegionContext, task: Task, now: datetime) -> Asked:
+def _ask(tx: Transaction, context: OrderContext, task: Task, now: datetime) -> Asked:
     row = require_order(tx, task.order_id)
-    return Asked(count_call(tx, task, context.border.number, now), _work(tx, row), row.traceparent)
+    return Asked(count_call(tx, task, context.node.border.number, now), _work(tx, row), row.traceparent)
 
 
 def _work(tx: Transaction, row: OrderRow) -> Work:
@@ -139,7 +139,7 @@ def _are_of_the_contract(results: Mapping[str, str]) -> bool:
 
 
 def _refused(
-    tx: Transaction, context: RegionContext, order: Order, task: Task, problem: LocalizedText, now: datetime
+    tx: Transaction, context: OrderContext, order: Order, task: Task, problem: LocalizedText, now: datetime
 ) -> None:
     """The system says no, and the region's staff decide. Why the order is undone stays its error."""
     told = LocalizedText(zh_cn=visible(problem.zh_cn)[: rules.TEXT_LIMIT], en=visible(problem.en)[: rules.TEXT_LIMIT])
@@ -150,11 +150,11 @@ def _refused(
         return
     note = f"{told.zh_cn} {told.en}"
     if not order.notes or order.notes[-1].text != note:
-        order.notes.add(author=context.region, time=to_timestamp(now), text=note)
+        order.notes.add(author=context.node.region, time=to_timestamp(now), text=note)
     provisioning.give_to_staff(order, provisioning.UNDO, now)
 
 
-def _finish(tx: Transaction, context: RegionContext, order: Order, task: Task, now: datetime) -> None:
+def _finish(tx: Transaction, context: OrderContext, order: Order, task: Task, now: datetime) -> None:
     """It works: the node's own records follow, unless meanwhile the order cannot be carried out any more."""
     try:
         situation = replace(situation_of(tx, context, order, now), provided=task.results)

@@ -9,7 +9,8 @@ from gateway.federation.catalogue import Federation
 from gateway.store.port import Transaction
 from region_node.business.billing.charging import charged, final_charges, given_back
 from region_node.business.billing.debts import overdue
-from region_node.business.billing.rules import EntryKind, Month, Posting
+from region_node.business.billing.rules import Month
+from region_node.customers.accounts.rules import EntryKind, Posting
 from region_node.customers.documents.rows import holder_of
 from region_node.customers.identities import customer_known_by, lines_held
 from region_node.customers.rows import CustomerRow, Line, find_customer, is_number_in_use

@@ -13,15 +13,16 @@ from gateway.relay.border import Command, Kinds, Moved
 from gateway.relay.envelopes import Answer
 from gateway.store.port import Transaction
 from region_node.business.orders import handling, home, intake, rules
+from region_node.business.orders.context import OrderContext
 from region_node.business.orders.rows import OrderRow, find_order, insert_order
-from region_node.node.context import RegionContext
+from region_node.customers.documents.rules import require_materials
 from region_node.node.payloads import parse, received, refusal_of
 
 
 class OrderEnvelopes:
     """The kinds of envelope that orders use."""
 
-    def __init__(self, context: RegionContext) -> None:
+    def __init__(self, context: OrderContext) -> None:
         self._context = context
 
     def kinds(self) -> Kinds:
@@ -40,11 +41,11 @@ class OrderEnvelopes:
         if order.version or order.steps_done or order.product_id or order.state != rules.ACKNOWLEDGED:
             raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="a submission is only acknowledged yet")
         rules.require_applicant(order.request, order.operator)
-        if not self._context.federation.business(order.request.business).steps:
+        if not self._context.node.federation.business(order.request.business).steps:
             raise Refused(Reason.REASON_ENVELOPE_INVALID, problem="a query is no order")
         if find_order(tx, order.id) is not None:
             raise Refused(Reason.REASON_ORDER_CANCELLED_BEFORE)
-        rules.require_materials(self._context.federation.material_codes, order.request.documents)
+        require_materials(self._context.node.federation.material_codes, order.request.documents)
         home.decide(tx, self._context, order, now)
         insert_order(tx, OrderRow(order, content.traceparent), now)
         return _accepted(order)
@@ -68,7 +69,7 @@ class OrderEnvelopes:
             return self._commanded_unknown(tx, content, command, now)
         _require_owner(command.order_id, row.order.handling_region, content)
         try:
-            rules.require_materials(self._context.federation.material_codes, command.supplement.documents)
+            require_materials(self._context.node.federation.material_codes, command.supplement.documents)
             return _accepted(home.apply_command(tx, self._context, command, now))
         except Refused as refused:
             return Answer(
@@ -83,7 +84,7 @@ class OrderEnvelopes:
     ) -> Answer:
         """The order is not here: refused before, moved on, or still on its way."""
         _require_owner(command.order_id, content.origin, content)
-        submission = inbox.find(tx, content.origin, f"{command.order_id}#submit>{self._context.region}")
+        submission = inbox.find(tx, content.origin, f"{command.order_id}#submit>{self._context.node.region}")
         if submission is not None:
             receipt = ReceiptContent.FromString(submission.receipt_content)
             if receipt.outcome == Outcome.OUTCOME_MOVED:

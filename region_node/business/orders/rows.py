@@ -1,6 +1,5 @@
-"""Orders, their events and the requests about them, as stored: what is personal of an order is sealed under its key."""
+"""Orders and their events, as stored: what is personal of an order is sealed under its key."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -16,15 +15,18 @@ from gateway.store.port import Transaction, Value
 from gateway.timers import set_timer
 from region_node.business.orders.completed import note_completed
 from region_node.business.orders.events import event_of
-from region_node.business.orders.rules import NODE_OPERATOR
+from region_node.business.orders.rules import FINAL
 from region_node.node.subjects import number_index, order_subject
 from region_node.records.listing import Page, Selection, Stored
+from region_node.requests.caller import done_before
+from region_node.requests.checks import NODE_OPERATOR
+from region_node.requests.rows import RequestKey
 
 COMPLETED = OrderState.ORDER_STATE_COMPLETED
 FOLLOW_TIMER = "order-follow"  # what a node has ordered by itself has changed
 BODY = "orders"
-PARAMETERS = "requests"
-"""The places of what is sealed under an order's key."""
+_ORDERS_SEEN = 100  # orders of one number that are under way at once: far more than anybody has
+_UNDER_WAY = tuple(sorted(set(OrderState.values()) - FINAL - {OrderState.ORDER_STATE_UNSPECIFIED}))
 
 
 @dataclass(frozen=True)
@@ -43,11 +45,6 @@ def about_order(order_id: str) -> str:
     return ORDERS + order_id
 
 
-def request_subject(caller: str, request_id: str) -> str:
-    """What is told of a request to other processes."""
-    return f"request/{caller}/{request_id}"
-
-
 @dataclass(frozen=True)
 class OrderChanged:
     """Published when an order was stored, with the order as it is now."""
@@ -61,43 +58,11 @@ class OrderChanged:
 
 
 @dataclass(frozen=True)
-class RequestSettled:
-    """Published when the home region has answered a request."""
-
-    caller: str
-    request_id: str
-
-    @property
-    def about(self) -> str:
-        """What other processes on the same database are told."""
-        return request_subject(self.caller, self.request_id)
-
-
-@dataclass(frozen=True)
-class RequestRow:
-    """What is remembered of a request. `settled` once the home region has answered; `refused` if it refused."""
-
-    digest: bytes
-    order_id: str
-    settled: bool
-    refused: Refused | None
-
-
-@dataclass(frozen=True)
 class Event:
     """One change of an order."""
 
     sequence: int
     order_id: str
-
-
-@dataclass(frozen=True)
-class _RequestAtRest:
-    digest: bytes
-    order_id: str
-    settled: int
-    reason: int
-    sealed: bytes | None
 
 
 def find_order(tx: Transaction, order_id: str) -> OrderRow | None:
@@ -123,6 +88,16 @@ def require_order(tx: Transaction, order_id: str) -> OrderRow:
     if row is None:
         raise Refused(Reason.REASON_ORDER_NOT_FOUND, order=order_id)
     return row
+
+
+def known_request(tx: Transaction, key: RequestKey) -> Order | None:
+    """The order of a request that was made before. Raises Refused as `done_before`, and with CUSTOMER_ERASED."""
+    known = done_before(tx, key)
+    if known is None:
+        return None
+    if find_erased(tx, known) is not None:
+        raise Refused(Reason.REASON_CUSTOMER_ERASED)
+    return require_order(tx, known).order
 
 
 def insert_order(tx: Transaction, row: OrderRow, now: datetime) -> None:
@@ -200,6 +175,12 @@ def list_orders(tx: Transaction, wanted: OrderFilter, before: tuple[int, str] | 
     return listed.page(tx, opened, before, limit)
 
 
+def orders_under_way(tx: Transaction, region: str, number: str) -> Sequence[Order]:
+    """The orders of a region about a number that are under way at this home region, the newest first."""
+    orders = list_orders(tx, OrderFilter(number=number, states=_UNDER_WAY), None, _ORDERS_SEEN).items
+    return [order for order in orders if order.handling_region == region]
+
+
 def held_orders(tx: Transaction) -> list[str]:
     """The ids of the orders that are held here, oldest first."""
     held = OrderState.ORDER_STATE_HELD
@@ -235,70 +216,6 @@ def events_after(tx: Transaction, sequence: int, limit: int) -> list[Event]:
         after=sequence,
         limit=limit,
     )
-
-
-def find_request(tx: Transaction, caller: str, request_id: str) -> RequestRow | None:
-    """What is remembered of a request."""
-    row = tx.first(
-        _RequestAtRest,
-        "SELECT digest, order_id, settled, reason, sealed FROM requests"
-        " WHERE caller = :caller AND request_id = :request_id",
-        caller=caller,
-        request_id=request_id,
-    )
-    return None if row is None else _request_row(tx, row)
-
-
-@dataclass(frozen=True)
-class RequestKey:
-    """A request: who sent it (operator or staff of this region), its id, and the digest of its content."""
-
-    caller: str
-    request_id: str
-    digest: bytes
-
-    def is_of(self, tx: Transaction, known: RequestRow) -> bool:
-        """Whether a request that is remembered had the same content."""
-        return known.digest == keyed_digest(tx, self.digest)
-
-
-def keyed_digest(tx: Transaction, digest: bytes) -> bytes:
-    """What is remembered of a digest: by the digest itself, whoever has the database could try out numbers."""
-    return bytes.fromhex(vault.index_of(tx, "request", digest.hex()))
-
-
-def insert_request(tx: Transaction, key: RequestKey, order_id: str, *, settled: bool, now: datetime) -> None:
-    """Remembers a request."""
-    tx.execute(
-        "INSERT INTO requests (caller, request_id, digest, order_id, settled, reason, parameters, time, is_sealed)"
-        " VALUES (:caller, :request_id, :digest, :order_id, :settled, 0, '', :time, 1)",
-        caller=key.caller,
-        request_id=key.request_id,
-        digest=keyed_digest(tx, key.digest),
-        order_id=order_id,
-        settled=int(settled),
-        time=to_microseconds(now),
-    )
-
-
-def settle_request(tx: Transaction, caller: str, request_id: str, refused: Refused | None) -> None:
-    """Remembers the home region's answer to a request."""
-    where = "WHERE caller = :caller AND request_id = :request_id"
-    order_id = tx.first(str, f"SELECT order_id FROM requests {where}", caller=caller, request_id=request_id)  # noqa: S608
-    if order_id is None:
-        return
-    tx.execute(
-        f"UPDATE requests SET settled = 1, reason = :reason, sealed = :sealed {where}",  # noqa: S608 - a constant
-        reason=refused.reason if refused is not None else 0,
-        sealed=seal_parameters(tx, order_id, json.dumps(refused.parameters)) if refused is not None else None,
-        caller=caller,
-        request_id=request_id,
-    )
-
-
-def seal_parameters(tx: Transaction, order_id: str, parameters: str) -> bytes:
-    """The parameters of a refusal, JSON, for their row: they may tell a number, or what was wrong with an address."""
-    return vault.seal(tx, order_subject(order_id), PARAMETERS, parameters.encode())
 
 
 def _note_event(tx: Transaction, order: Order, now: datetime) -> None:
@@ -338,12 +255,3 @@ def _opened(tx: Transaction, rows: Sequence[Stored]) -> list[OrderRow | None]:
 
 def _erased_order(order_id: str, handling_region: str, home_region: str, operator: str) -> Order:
     return Order(id=order_id, handling_region=handling_region, home_region=home_region, operator=operator)
-
-
-def _request_row(tx: Transaction, row: _RequestAtRest) -> RequestRow:
-    parameters: Mapping[str, str] = {}
-    if row.sealed is not None:
-        opened = vault.open_if_kept(tx, order_subject(row.order_id), PARAMETERS, row.sealed)
-        parameters = json.loads(opened) if opened is not None else {}
-    refused = Refused(Reason.ValueType(row.reason), **parameters) if row.reason else None
-    return RequestRow(row.digest, row.order_id, bool(row.settled), refused)

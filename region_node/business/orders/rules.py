@@ -5,7 +5,7 @@ the handling region's word is provisional and follows INTAKE_TRANSITIONS.
 """
 
 import re
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from gateway.api.federation.v1.configuration_pb2 import (
@@ -18,20 +18,18 @@ from gateway.api.federation.v1.configuration_pb2 import (
 from gateway.api.region.v1.order_pb2 import (
     Awaiting,
     Order,
-    OrderError,
     OrderRequest,
     OrderState,
     Party,
     StateChange,
 )
 from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.api.types.v1.types_pb2 import Applicant, Document
+from gateway.api.types.v1.types_pb2 import Applicant
 from gateway.clock import from_timestamp, to_timestamp
-from gateway.errors import Refused, text
-from gateway.federation.documents import documents_missing
+from gateway.errors import Refused
 from gateway.money import in_major_units
 from gateway.numberplan import normalize
-from region_node.requests.checks import require_name
+from region_node.requests.checks import NODE_OPERATOR, error_of
 
 ACKNOWLEDGED = OrderState.ORDER_STATE_ACKNOWLEDGED
 REJECTED = OrderState.ORDER_STATE_REJECTED
@@ -65,12 +63,9 @@ INTAKE_TRANSITIONS: Mapping[OrderState.ValueType, frozenset[OrderState.ValueType
     ASSESSING_CANCELLATION: frozenset({ACKNOWLEDGED, REJECTED, CANCELLED}),
 }
 
-NODE_OPERATOR = "node/complaints"  # of what a node orders by itself: no certificate has a name with a slash
 EXPEDITE_INTERVAL = timedelta(hours=1)  # one reminder an hour: more would bury the home region's staff
 TEXT_LIMIT = 256  # characters of a text characteristic or a reason
 NOTE_LIMIT = 1000  # characters of a note
-ORDER_LIMIT = 32 * 1024  # bytes of an order: half of what an envelope holds, since an order grows on its way
-HASH_BYTES = 32  # of a document's keyed hash: HMAC-SHA-256
 LARGEST_AMOUNT = 10**12  # minor units: sums of such amounts stay exact in every store
 _MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])", re.ASCII)
 _YEARS = range(1970, 3000)  # of a time: far from the ends of the calendar, where promises cannot be reckoned
@@ -127,13 +122,6 @@ def note_error(order: Order, refused: Refused) -> None:
     order.error.CopyFrom(error_of(refused))
 
 
-def error_of(refused: Refused) -> OrderError:
-    """A refusal as a part of a message: for programs, and for people in both languages."""
-    return OrderError(
-        reason=refused.reason, message=text(refused.reason, refused.parameters), parameters=refused.parameters
-    )
-
-
 def cancel(order: Order, *, reason: str, now: datetime, region: str) -> None:
     """Grants a cancellation: every order can be cancelled until its effect has happened.
 
@@ -184,12 +172,6 @@ def require_other_reviewer(order: Order, reviewer_region: str, reviewer: str) ->
         raise Refused(Reason.REASON_REVIEWER_IS_SUBMITTER)
 
 
-def require_size(size: int) -> None:
-    """Raises Refused with MESSAGE_TOO_LARGE for an order of more bytes than may travel between regions."""
-    if size > ORDER_LIMIT:
-        raise Refused(Reason.REASON_MESSAGE_TOO_LARGE, limit=str(ORDER_LIMIT))
-
-
 def steps_after(order: Order) -> Sequence[Step.ValueType]:
     """The steps that the order still has before it."""
     return order.steps[order.steps_done :]
@@ -215,62 +197,6 @@ def require_applicant(request: OrderRequest, operator: str) -> None:
     """Raises Refused with APPLICANT_NOT_ALLOWED unless nodes apply as a region, and nobody else does."""
     if (request.applicant == Applicant.APPLICANT_REGION) != (operator == NODE_OPERATOR):
         raise Refused(Reason.REASON_APPLICANT_NOT_ALLOWED, business=request.business)
-
-
-def require_documents(business: Business, request: OrderRequest, now: datetime) -> None:
-    """Raises Refused unless the applicant brings every document of the catalogue, each attested and fresh."""
-    requirement = next((each for each in business.documents if each.applicant == request.applicant), None)
-    if requirement is None:
-        raise Refused(Reason.REASON_APPLICANT_NOT_ALLOWED, business=business.code)
-    require_attested(request.documents)
-    missing = documents_missing(requirement, {document.code for document in request.documents})
-    if missing:
-        raise Refused(Reason.REASON_DOCUMENT_MISSING, documents=", ".join(missing))
-    _require_fresh(business, request.documents, now)
-
-
-def require_fresh(business: Business, documents: Sequence[Document], now: datetime) -> None:
-    """Raises Refused unless every document is attested, and verified neither too long ago nor in the future."""
-    require_attested(documents)
-    _require_fresh(business, documents, now)
-
-
-def require_attested(documents: Sequence[Document]) -> None:
-    """Raises Refused with REQUEST_INVALID unless each document says what was verified, by whom and when, with its hash.
-
-    A document is the word of the person who saw it: the home region acts on no more than these four facts.
-    """
-    for index, document in enumerate(documents):
-        field = f"documents[{index}]"
-        if not document.code:
-            raise Refused(Reason.REASON_REQUEST_INVALID, field=f"{field}.code", problem="not set")
-        require_name(f"{field}.verifier", document.verifier)
-        if not document.HasField("verify_time"):
-            raise Refused(Reason.REASON_REQUEST_INVALID, field=f"{field}.verify_time", problem="not set")
-        if len(document.keyed_hash) != HASH_BYTES:
-            problem = f"not {HASH_BYTES} bytes"
-            raise Refused(Reason.REASON_REQUEST_INVALID, field=f"{field}.keyed_hash", problem=problem)
-
-
-def require_materials(materials: Container[str], documents: Sequence[Document]) -> None:
-    """Raises Refused with REQUEST_INVALID for a document that is no material of the catalogue."""
-    for index, document in enumerate(documents):
-        if document.code not in materials:
-            problem = "no material of the catalogue"
-            raise Refused(Reason.REASON_REQUEST_INVALID, field=f"documents[{index}].code", problem=problem)
-
-
-def _require_fresh(business: Business, documents: Sequence[Document], now: datetime) -> None:
-    """Raises Refused with DOCUMENT_STALE for a document verified too long ago for this business, or in the future."""
-    tolerance = timedelta(seconds=30)  # the largest clock error between members
-    freshness = business.document_freshness.ToTimedelta()
-    for document in documents:
-        try:
-            age = now - from_timestamp(document.verify_time)
-        except OverflowError:  # a time that no calendar has
-            age = timedelta.max
-        if not -tolerance <= age <= freshness + tolerance:
-            raise Refused(Reason.REASON_DOCUMENT_STALE, document=document.code)
 
 
 def read_characteristics(business: Business, request: OrderRequest) -> dict[str, Value]:

@@ -31,12 +31,18 @@ from region_node.business.orders.rows import (
     list_orders,
     resumed_after,
 )
-from region_node.node.auditing import audited_call
 from region_node.records.listing import Page
 from region_node.records.watches import Change, Feed, Follower
+from region_node.requests.auditing import audited_call
 from region_node.requests.caller import Caller
 from region_node.requests.changes import Changes
-from region_node.requests.checks import require_length, require_request_id, require_requester, wait_seconds
+from region_node.requests.checks import (
+    require_length,
+    require_request_id,
+    require_requester,
+    require_size,
+    wait_seconds,
+)
 
 _PAGE, _WATCH = "orders", "order-events"
 _EVENTS_AT_ONCE = 100
@@ -141,7 +147,7 @@ class OrderService(OrderServiceServicer):
         asked = _command(request.order_id, request.requester)
         asked.supplement.documents.extend(request.documents)
         asked.supplement.note = request.note
-        rules.require_size(asked.ByteSize())
+        require_size(asked.ByteSize())
         order = await self._desk.command(_caller(request.request_id), asked, _wait(request.wait))
         return api.SupplementOrderResponse(order=order)
 
@@ -221,7 +227,7 @@ def _command(order_id: str, requester: Requester) -> OrderCommand:
 def _normalised(request: OrderRequest) -> OrderRequest:
     """The request in the form in which it is compared, sent and stored. Raises Refused for a bad form."""
     require_requester(request.requester)
-    rules.require_size(request.ByteSize())
+    require_size(request.ByteSize())
     order = OrderRequest()
     order.CopyFrom(request)
     if request.number:  # a line that does not exist yet has none

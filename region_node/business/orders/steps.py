@@ -11,69 +11,70 @@ from gateway.errors import Refused
 from gateway.money import in_major_units
 from gateway.store.port import Transaction
 from gateway.timers import cancel_timer, set_timer
-from region_node.business.billing.rules import FEES, EntryKind, next_cycle, transfer
+from region_node.business.billing.rules import next_cycle
 from region_node.business.orders import provisioning, rules
 from region_node.business.orders.business import Effects, Situation
+from region_node.business.orders.context import OrderContext, require_amounts
 from region_node.business.orders.owner import chosen_region, line_to_open
-from region_node.business.orders.preconditions import require_preconditions
+from region_node.customers.accounts.rules import FEES, EntryKind, transfer
 from region_node.customers.operations import own_line
+from region_node.customers.preconditions import require_preconditions
 from region_node.customers.rows import Line, line_of
 from region_node.customers.standing import require_readable
-from region_node.node.context import RegionContext
 
 STEP_TIMER = "order-step"  # the agreed time has come
 ANSWER_TIMER = "order-answer"  # nobody answered in time
 
 
-def first_situation(tx: Transaction, context: RegionContext, order: Order, now: datetime) -> Situation:
+def first_situation(tx: Transaction, context: OrderContext, order: Order, now: datetime) -> Situation:
     """What the first decision on an order depends on: it finds the line, or lays out the one to be opened.
 
     Raises Refused, or Moved where the line belongs to another region.
     """
-    business = context.federation.business(order.request.business)
+    business = context.node.federation.business(order.request.business)
     values = rules.read_characteristics(business, order.request)
-    context.require_amounts(business, values, (order.handling_region, context.region))
+    require_amounts(context.node, business, values, (order.handling_region, context.node.region))
     if not context.rule(business).opens_line:
         number, asking = order.request.number, order.handling_region
-        line = own_line(tx, context.federation, context.region, number, asking=asking)
+        line = own_line(tx, context.node.federation, context.node.region, number, asking=asking)
         require_readable(tx, line.customer_id)
-    elif chosen_region(context.federation, business, values) == context.region:
+    elif chosen_region(context.node.federation, business, values) == context.node.region:
         line = line_to_open(order)
     else:
-        raise Refused(Reason.REASON_NOT_HOME, region=context.region)
+        raise Refused(Reason.REASON_NOT_HOME, region=context.node.region)
     return context.situation(tx, order, values, line, now)
 
 
-def situation_of(tx: Transaction, context: RegionContext, order: Order, now: datetime) -> Situation:
+def situation_of(tx: Transaction, context: OrderContext, order: Order, now: datetime) -> Situation:
     """What a later decision depends on.
 
     Raises Refused where the catalogue has no such business any more, or the customer's data may not be used any more.
     """
-    business = context.federation.business(order.request.business)
+    business = context.node.federation.business(order.request.business)
     values = rules.read_characteristics(business, order.request)
     return context.situation(tx, order, values, _line_of(tx, context, order), now)
 
 
-def _line_of(tx: Transaction, context: RegionContext, order: Order) -> Line:
+def _line_of(tx: Transaction, context: OrderContext, order: Order) -> Line:
     line = line_of(tx, order.product_id)
     if line is not None:
         require_readable(tx, line.customer_id)
         return line
-    if not context.rule(context.federation.business(order.request.business)).opens_line:
+    if not context.rule(context.node.federation.business(order.request.business)).opens_line:
         raise ValueError(f"order {order.id} is about a line that is gone")
     return line_to_open(order)
 
 
-def require_possible(context: RegionContext, situation: Situation) -> None:
+def require_possible(context: OrderContext, situation: Situation) -> None:
     """Raises Refused where a precondition, the fee or the business's own rule stands in the way."""
-    require_preconditions(situation)
+    require_preconditions(situation.of_line)
     rule, fee = context.rule(situation.business), situation.business.fee.minor_units
     if fee and fee > situation.balance and not rule.opens_line:
         raise Refused(Reason.REASON_CREDIT_TOO_LOW, amount=in_major_units(fee, situation.currency))
     rule.check(situation)
 
 
-def advance(tx: Transaction, context: RegionContext, situation: Situation) -> None:
+def advance(tx: Transaction, context: OrderContext, situation: Situation) -> None:
     """Takes the steps of the catalogue until one has to wait for somebody or for a time."""
     order = situation.order
     while not rules.is_final(order):
@@ -88,18 +89,18 @@ def advance(tx: Transaction, context: RegionContext, situation: Situation) -> No
     stop_timers(tx, order)
 
 
-def accept(tx: Transaction, context: RegionContext, order: Order, now: datetime) -> None:
+def accept(tx: Transaction, context: OrderContext, order: Order, now: datetime) -> None:
     """What was done is taken over: the last step, for which the catalogue need not have the business any more."""
     order.steps_done += 1
-    rules.enter(order, rules.IN_PROGRESS, now=now, region=context.region, reason="accepted")
-    rules.enter(order, rules.COMPLETED, now=now, region=context.region, reason="accepted")
+    rules.enter(order, rules.IN_PROGRESS, now=now, region=context.node.region, reason="accepted")
+    rules.enter(order, rules.COMPLETED, now=now, region=context.node.region, reason="accepted")
     stop_timers(tx, order)
 
 
-def fail(context: RegionContext, order: Order, refused: Refused, now: datetime) -> None:
+def fail(context: OrderContext, order: Order, refused: Refused, now: datetime) -> None:
     """The order can no longer be carried out; nothing of it was."""
     rules.note_error(order, refused)
-    rules.enter(order, rules.FAILED, now=now, region=context.region, reason="no longer possible")
+    rules.enter(order, rules.FAILED, now=now, region=context.node.region, reason="no longer possible")
 
 
 def stop_timers(tx: Transaction, order: Order) -> None:
@@ -108,12 +109,12 @@ def stop_timers(tx: Transaction, order: Order) -> None:
         cancel_timer(tx, f"{kind}/{order.id}")
 
 
-def _waits(tx: Transaction, context: RegionContext, situation: Situation, step: Step.ValueType) -> bool:
+def _waits(tx: Transaction, context: OrderContext, situation: Situation, step: Step.ValueType) -> bool:
     """Begins a step; False where there is nothing to wait for."""
     order, business, now = situation.order, situation.business, situation.now
     if step == Step.STEP_REVIEW:
         due = from_timestamp(order.expected_completion_date)
-        rules.enter(order, rules.IN_PROGRESS, now=now, region=context.region, reason="review")
+        rules.enter(order, rules.IN_PROGRESS, now=now, region=context.node.region, reason="review")
         rules.wait_for(order, Party.PARTY_HOME_STAFF, "review", now=now, due=due)
         return True
     if step in (Step.STEP_CONFIRM, Step.STEP_ACCEPT):
@@ -124,28 +125,28 @@ def _waits(tx: Transaction, context: RegionContext, situation: Situation, step: 
     if step == Step.STEP_AGREED_TIME:
         start, action = context.rule(business).start_time(situation), "agreed-time"
     else:
-        start, action = next_cycle(now, context.time_zone), "next-cycle"
+        start, action = next_cycle(now, context.node.time_zone), "next-cycle"
     if start is None or start <= now:
         return False
-    rules.enter(order, rules.IN_PROGRESS, now=now, region=context.region, reason=action)
+    rules.enter(order, rules.IN_PROGRESS, now=now, region=context.node.region, reason=action)
     rules.wait_for(order, Party.PARTY_HOME_REGION, action, now=now, due=start)
     set_timer(tx, f"{STEP_TIMER}/{order.id}", kind=STEP_TIMER, subject=order.id, due=start)
     return True
 
 
-def _ask_customer(tx: Transaction, context: RegionContext, situation: Situation, action: str) -> None:
+def _ask_customer(tx: Transaction, context: OrderContext, situation: Situation, action: str) -> None:
     order, now = situation.order, situation.now
     due = now + situation.business.answer_within.ToTimedelta()
     reason = "to be confirmed" if action == "confirm" else "to be accepted"
-    rules.enter(order, rules.PENDING, now=now, region=context.region, reason=reason)
+    rules.enter(order, rules.PENDING, now=now, region=context.node.region, reason=reason)
     rules.wait_for(order, Party.PARTY_CUSTOMER, action, now=now, due=due)
     set_timer(tx, f"{ANSWER_TIMER}/{order.id}", kind=ANSWER_TIMER, subject=order.id, due=due)
 
 
-def _fulfil(tx: Transaction, context: RegionContext, situation: Situation) -> bool:
+def _fulfil(tx: Transaction, context: OrderContext, situation: Situation) -> bool:
     """Carries the order out, or fails it; True where the region's own system has to do it first."""
     order, now = situation.order, situation.now
-    rules.enter(order, rules.IN_PROGRESS, now=now, region=context.region, reason="fulfilment")
+    rules.enter(order, rules.IN_PROGRESS, now=now, region=context.node.region, reason="fulfilment")
     try:
         require_possible(context, situation)
     except Refused as refused:
@@ -159,14 +160,14 @@ def _fulfil(tx: Transaction, context: RegionContext, situation: Situation) -> bo
     return False
 
 
-def carry_out(tx: Transaction, context: RegionContext, situation: Situation, effects: Effects) -> None:
+def carry_out(tx: Transaction, context: OrderContext, situation: Situation, effects: Effects) -> None:
     """Makes the effects of an order happen, takes its fee, and closes it unless the customer is still to accept it."""
     order = situation.order
     context.fulfilment.carry_out(tx, situation, _with_fee(situation, effects))
     order.results.update(effects.results)
     order.steps_done += 1
     if not rules.steps_after(order):
-        rules.enter(order, rules.COMPLETED, now=situation.now, region=context.region, reason="fulfilled")
+        rules.enter(order, rules.COMPLETED, now=situation.now, region=context.node.region, reason="fulfilled")
 
 
 def _with_fee(situation: Situation, effects: Effects) -> Effects:

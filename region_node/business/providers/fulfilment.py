@@ -13,7 +13,7 @@ from gateway.api.provider.v1.fulfilment_service_pb2 import (
 from gateway.api.provider.v1.fulfilment_service_pb2_grpc import FulfilmentServiceStub
 from region_node.business.orders.provisioning_answers import Answer
 from region_node.business.orders.provisioning_rows import Phase
-from region_node.business.providers.client import ProviderClient
+from region_node.node.provider_client import ProviderClient
 
 CALL_SECONDS = 10.0  # for one call; whoever needs longer answers the repeat
 _SERVICE = "gateway.api.provider.v1.FulfilmentService"

@@ -17,10 +17,10 @@ from gateway.relay.retry import FullJitter
 from gateway.relay.transport import Unreachable
 from gateway.store.port import Store
 from gateway.tracing import Tracing
+from region_node.business.orders.context import OrderContext
 from region_node.business.orders.provisioning_answers import Asked, answered, take, unanswered
 from region_node.business.orders.provisioning_rows import LONGEST_WAIT, TaskDue, ask_at_once, next_due
 from region_node.business.providers.fulfilment import FulfilmentProvider
-from region_node.node.context import RegionContext
 
 CONCURRENCY = 8  # orders that the system is asked about at the same time
 SHORTEST_SLEEP, LONGEST_SLEEP = 0.05, 1.0  # seconds between two looks; other processes make tasks, too
@@ -32,7 +32,7 @@ _log = logging.getLogger(__name__)
 class WorkerPorts:
     """What the worker is made of."""
 
-    context: RegionContext
+    context: OrderContext
     store: Store
     clock: Clock
     provider: FulfilmentProvider
@@ -58,7 +58,7 @@ class FulfilmentWorker:
                 self._changed.clear()
                 try:
                     if not begun:
-                        await store.write(lambda tx: ask_at_once(tx, context.border.number, clock.now()))
+                        await store.write(lambda tx: ask_at_once(tx, context.node.border.number, clock.now()))
                         begun = True
                     await self._ask_what_is_due()
                 except Refused as refused:

@@ -24,15 +24,15 @@ from region_node.care.complaints import handling, rules
 from region_node.care.complaints.cases import are_of_one
 from region_node.care.complaints.parties import may_read
 from region_node.care.complaints.rows import ComplaintRow, find_complaint
+from region_node.customers.disclosures.rows import DisclosureRow, note_disclosure, was_noted
 from region_node.customers.documents.contents import READING_LASTS
 from region_node.customers.documents.files import StoredFile, find_upload
 from region_node.customers.documents.pieces import checked_pieces, not_on_file, piece_of
 from region_node.customers.rows import find_line
-from region_node.customers.sharing.rows import DisclosureRow, note_disclosure, was_noted
 from region_node.customers.told_standings import is_restricted
-from region_node.node.auditing import AuditedCall
 from region_node.node.context import RegionContext
 from region_node.node.payloads import received
+from region_node.requests.auditing import AuditedCall
 from region_node.requests.checks import require_name
 from region_node.requests.questions import ANSWER_SECONDS, Questions
 

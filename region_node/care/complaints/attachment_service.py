@@ -14,17 +14,16 @@ from gateway.errors import Refused
 from gateway.federation.complaint_rules import ATTACHMENT_SIZE
 from gateway.store.port import Store
 from gateway.tracing import current_traceparent
-from region_node.business.orders.rules import error_of
 from region_node.care.complaints import rules
 from region_node.care.complaints.attaching import MATERIAL, Attaching
 from region_node.care.complaints.attachment_contents import AttachmentReading
 from region_node.customers.documents.files import StoredFile
 from region_node.customers.documents.receiving_stream import ReceivingDesk
 from region_node.customers.documents.rules import MEBIBYTE, require_file
-from region_node.node.auditing import audited_call
 from region_node.node.context import RegionContext
+from region_node.requests.auditing import audited_call
 from region_node.requests.caller import Caller
-from region_node.requests.checks import require_request_id
+from region_node.requests.checks import error_of, require_request_id
 from region_node.requests.questions import Questions
 
 Requests = AsyncIterator[api.AttachFileRequest]

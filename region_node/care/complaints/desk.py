@@ -25,7 +25,6 @@ from gateway.clock import Clock, from_timestamp
 from gateway.errors import Refused
 from gateway.identity import Identity
 from gateway.store.port import CommittedElsewhere, Store, Transaction
-from region_node.business.orders.rows import RequestKey, find_request, insert_request
 from region_node.care.complaints import giving, handling, leading, ledger, owner, returning, rules
 from region_node.care.complaints.classifying import Classification, classify
 from region_node.care.complaints.past import levels_at
@@ -35,6 +34,7 @@ from region_node.network.problems.complaints import problems_of
 from region_node.node.context import RegionContext
 from region_node.requests.caller import Caller, is_settled, note
 from region_node.requests.changes import Changes
+from region_node.requests.rows import RequestKey, find_request, insert_request
 
 Decide = Callable[[Transaction, datetime], Complaint]
 

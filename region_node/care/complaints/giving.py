@@ -12,24 +12,26 @@ from gateway.errors import Refused, is_temporary
 from gateway.store.port import Transaction
 from gateway.timers import Timer
 from region_node.business.orders import intake
+from region_node.business.orders.context import OrderContext
 from region_node.business.orders.rows import find_order
-from region_node.business.orders.rules import error_of
 from region_node.care.complaints import owner, remedy
 from region_node.care.complaints.accepted import order_soon
 from region_node.care.complaints.rows import ComplaintRow, find_complaint
 from region_node.node.context import RegionContext
 from region_node.requests.caller import OwnNode
+from region_node.requests.checks import error_of
 
 
-def order_is_due(tx: Transaction, context: RegionContext, timer: Timer, now: datetime) -> None:
+def order_is_due(tx: Transaction, orders: OrderContext, timer: Timer, now: datetime) -> None:
     """Orders the money of a complaint. Raises Refused where the node cannot order anything now: the timer stays due."""
+    context = orders.node
     row = _owned(tx, context, timer.subject)
     if row is None or row.complaint.remedy.state != remedy.AGREED:
         return
     complaint, before = row.complaint, _copy(row.complaint)
-    node = OwnNode(context.region, remedy.request_id(complaint), row.traceparent)
+    caller = OwnNode(context.region, remedy.request_id(complaint), row.traceparent)
     try:
-        order = intake.submit(tx, context, node, remedy.order_for(complaint), now)
+        order = intake.submit(tx, orders, caller, remedy.order_for(complaint), now)
     except Refused as refused:  # before its first write
         if is_temporary(refused.reason):
             raise

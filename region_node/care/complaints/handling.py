@@ -19,7 +19,6 @@ from gateway.errors import Refused
 from gateway.identity import Identity
 from gateway.store.port import Transaction
 from gateway.timers import Timer
-from region_node.business.orders.rows import RequestKey, insert_request
 from region_node.care.complaints import cases, escalation, joining, leading, owner, proposing, rules, told
 from region_node.care.complaints.limits import set_deadlines
 from region_node.care.complaints.rows import (
@@ -35,6 +34,7 @@ from region_node.care.complaints.taxonomy import Concerned, concerned
 from region_node.customers.told_standings import require_takes_complaints, require_unrestricted, standings_of
 from region_node.node.context import RegionContext
 from region_node.requests.caller import Caller, done_before, note, settle_asked
+from region_node.requests.rows import RequestKey, insert_request
 
 _SAID = ("respond", "attach")  # by the customer: who waits for the customer waits no longer
 # What is done here where the other region has not had the complaint any more.

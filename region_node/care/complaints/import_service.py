@@ -17,8 +17,8 @@ from gateway.tracing import current_traceparent
 from region_node.care.complaints import imports
 from region_node.care.complaints.imports import Asked, Candidate
 from region_node.care.complaints.past import Earlier
-from region_node.node.auditing import AuditedCall, audited_call
 from region_node.node.context import RegionContext
+from region_node.requests.auditing import AuditedCall, audited_call
 from region_node.requests.importing.progress import FIRST_LINE, Done, Progress, Rejection, require_next
 from region_node.requests.importing.stream import (
     ImportStream,

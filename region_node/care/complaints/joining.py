@@ -22,8 +22,8 @@ from region_node.care.complaints.index_rows import Indexed, find_indexed, known_
 from region_node.care.complaints.repeats import Filing, repeated_by, repeating
 from region_node.care.complaints.rows import ComplaintRow, find_complaint
 from region_node.care.complaints.sending import send_to_region
-from region_node.customers.sharing.disclosures import note_sent
-from region_node.customers.sharing.rows import DisclosureRow
+from region_node.customers.disclosures.noting import note_sent
+from region_node.customers.disclosures.rows import DisclosureRow
 from region_node.customers.told_standings import is_restricted
 from region_node.node.context import RegionContext
 

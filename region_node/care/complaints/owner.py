@@ -16,6 +16,7 @@ from gateway.relay.envelopes import Letter
 from gateway.relay.outbox import send
 from gateway.store.port import Transaction
 from gateway.timers import cancel_timer, set_timer
+from region_node.business.orders.context import require_amounts
 from region_node.care.complaints import cases, escalation, items, rules, told
 from region_node.care.complaints.accepted import accepted
 from region_node.care.complaints.deadlines import Pause, meet, promised, reopen, resume
@@ -220,7 +221,7 @@ def propose(
     rules.require_resolution(resolution, context.currency)
     if resolution.amount.minor_units:
         business, regions = context.federation.business(BUSINESS), (context.region, complaint.home_region)
-        context.require_amounts(business, {"amount": resolution.amount.minor_units}, regions)
+        require_amounts(context, business, {"amount": resolution.amount.minor_units}, regions)
     items.require_no_money(complaint, resolution)
     rules.require_room(complaint, resolution.ByteSize())
     end_pause(context, complaint, now)

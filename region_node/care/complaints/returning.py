@@ -13,11 +13,11 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.clock import to_timestamp
 from gateway.errors import Refused
 from gateway.store.port import Transaction
-from region_node.business.orders.rows import RequestKey, insert_request
 from region_node.care.complaints import cases, handling, leading, owner, rules, told
 from region_node.care.complaints.rows import find_complaint, update_complaint
 from region_node.care.complaints.taxonomy import Concerned
 from region_node.node.context import RegionContext
+from region_node.requests.rows import RequestKey, insert_request
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from region_node.care.complaints import remedy, rules
 from region_node.care.complaints.deadlines import due_of, find, is_met
 from region_node.care.complaints.figure_rows import keep_figures
 from region_node.care.complaints.telling_rows import note_to_tell
-from region_node.customers.told_standings import erased_by
+from region_node.customers.told_standings import NOT_RESTRICTED, erased_by
 from region_node.network.problems.rows import note_complaint
 from region_node.node.subjects import number_index
 from region_node.records.kinds import look_at_ended
@@ -230,7 +230,7 @@ def list_complaints(
 
     Those of restricted customers are left out.
     """
-    listed = Selection("complaints", "docket")
+    listed = Selection("complaints", "docket", shown=NOT_RESTRICTED)
     if wanted.operator:
         listed.only(
             "(owner_region = :region OR (operator = :operator AND parent = ''))",

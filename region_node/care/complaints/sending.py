@@ -10,8 +10,8 @@ from gateway.relay.envelopes import Letter
 from gateway.relay.outbox import send
 from gateway.store.port import Transaction
 from region_node.care.complaints.rows import ComplaintRow
-from region_node.customers.sharing.disclosures import note_sent
-from region_node.customers.sharing.rows import DisclosureRow
+from region_node.customers.disclosures.noting import note_sent
+from region_node.customers.disclosures.rows import DisclosureRow
 from region_node.node.context import RegionContext
 
 _LIFETIME = timedelta(days=3650)  # a complaint is answered however long the responsible region was away

@@ -39,9 +39,9 @@ from region_node.care.complaints.rows import (
     resumed_after,
 )
 from region_node.customers.told_standings import is_restricted
-from region_node.node.auditing import audited_call
 from region_node.records.listing import Page
 from region_node.records.watches import Change, Feed, Follower
+from region_node.requests.auditing import audited_call
 from region_node.requests.caller import Caller
 from region_node.requests.changes import Changes
 from region_node.requests.checks import instant_within, require_length, require_reader, require_request_id, wait_seconds

@@ -13,8 +13,8 @@ from gateway.tracing import current_traceparent
 from gateway.words import english
 from region_node.care.complaints.desk import ComplaintDesk
 from region_node.care.dossiers.operations import Exporter, export
-from region_node.node.auditing import audited_call
 from region_node.node.context import RegionContext
+from region_node.requests.auditing import audited_call
 from region_node.requests.caller import Caller
 from region_node.requests.checks import require_reader, require_request_id, wait_seconds
 

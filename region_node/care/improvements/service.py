@@ -15,13 +15,13 @@ from gateway.clock import Clock
 from gateway.pages import decode_token, encode_token, key_number, page_size
 from gateway.store.port import Store, Transaction
 from gateway.tracing import current_traceparent
-from region_node.business.orders.rows import insert_request
 from region_node.care.complaints import rules
 from region_node.care.improvements import operations
-from region_node.node.auditing import audited_call
 from region_node.node.context import RegionContext
+from region_node.requests.auditing import audited_call
 from region_node.requests.caller import Caller, done_before, note
 from region_node.requests.checks import require_length, require_request_id
+from region_node.requests.rows import insert_request
 from region_node.tickets.improvements import list_actions, require_action
 
 _PAGE = "improvement actions"

@@ -19,9 +19,9 @@ from region_node.customers.documents import contents, rules
 from region_node.customers.documents.contents import Elsewhere
 from region_node.customers.documents.pieces import checked_pieces
 from region_node.customers.documents.rows import document_subject
-from region_node.node.auditing import AuditedCall
 from region_node.node.context import RegionContext
 from region_node.node.payloads import received
+from region_node.requests.auditing import AuditedCall
 from region_node.requests.checks import Questioner, require_name
 from region_node.requests.questions import ANSWER_SECONDS, Questions
 

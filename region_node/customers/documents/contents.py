@@ -25,17 +25,16 @@ from gateway.errors import Refused, reason_name
 from gateway.relay.border import Moved
 from gateway.store.port import Transaction
 from gateway.vault import index_of
+from region_node.customers.disclosures.rows import DisclosureRow, note_disclosure, was_noted
 from region_node.customers.documents import rules
 from region_node.customers.documents.files import COMPLETE, REGISTERED, StoredFile, find_file
 from region_node.customers.documents.pieces import not_on_file, piece_of
-from region_node.customers.documents.reasons import orders_under_way, without_agreement
 from region_node.customers.documents.rows import DocumentRow, find_document
 from region_node.customers.rows import Line, find_line
-from region_node.customers.sharing.rows import DisclosureRow, note_disclosure, was_noted
 from region_node.customers.standing import RESTRICTED, standing_of
-from region_node.node.auditing import AuditedCall
 from region_node.node.context import RegionContext
 from region_node.node.subjects import NUMBER
+from region_node.requests.auditing import AuditedCall
 from region_node.requests.checks import Questioner
 
 ACTION = "GetDocumentContent"
@@ -105,7 +104,7 @@ def _to_another_region(
     row = _registered(tx, asked, line)
     order = _asking_order(tx, context, asked, row, questioner.region)
     has_verified = row is not None and row.region == questioner.region
-    missing = without_agreement(context.federation, questioner.region, context.region, call.now)
+    missing = context.federation.without_agreement((questioner.region, context.region), call.now)
     answer: DocumentPiece | Elsewhere | Refused
     if missing:
         answer = Refused(Reason.REASON_DATA_AGREEMENT_MISSING, region=missing)
@@ -124,7 +123,7 @@ def _asking_order(
     tx: Transaction, context: RegionContext, asked: DocumentContentQuestion, row: DocumentRow | None, asker: str
 ) -> Order | None:
     """The newest order under way of the asking region that asks for this very document, if there is one."""
-    for order in orders_under_way(tx, asker, asked.number):
+    for order in context.orders_under_way(tx, asker, asked.number):
         is_needed = row is not None and rules.asks_for(context.federation, order, row.code)
         if is_needed or rules.is_named_by(order, asked.register_id):
             return order

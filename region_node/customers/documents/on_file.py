@@ -14,8 +14,8 @@ from gateway.errors import Refused
 from gateway.relay.border import Moved
 from gateway.store.port import Store
 from region_node.customers.documents import register, rules
-from region_node.node.auditing import AuditedCall
 from region_node.node.context import RegionContext
+from region_node.requests.auditing import AuditedCall
 from region_node.requests.questions import Questions
 
 LIST_KIND = EnvelopeKind.ENVELOPE_KIND_DOCUMENT_LIST

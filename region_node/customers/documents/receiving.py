@@ -28,7 +28,7 @@ from region_node.customers.documents.files import (
     remove_file,
     set_state,
 )
-from region_node.node.auditing import AuditedCall
+from region_node.requests.auditing import AuditedCall
 
 UPLOAD_TIMER = "document-upload"  # nothing came for an upload any more
 ABANDONED = timedelta(days=1)

@@ -15,7 +15,6 @@ from gateway.federation.documents import documents_missing
 from gateway.store.port import Transaction
 from gateway.vault import index_of
 from region_node.customers.documents import rules
-from region_node.customers.documents.reasons import without_agreement
 from region_node.customers.documents.rows import (
     DocumentRow,
     documents_of,
@@ -27,8 +26,8 @@ from region_node.customers.documents.rows import (
 from region_node.customers.operations import own_line
 from region_node.customers.rows import Line, find_line
 from region_node.customers.standing import RESTRICTED, require_readable, standing_of
-from region_node.node.auditing import AuditedCall
 from region_node.node.context import RegionContext
+from region_node.requests.auditing import AuditedCall
 
 CONTENT, IDENTITY = "document content", "identity document"  # kinds of what is indexed
 
@@ -62,8 +61,8 @@ def list_documents(
     To another region nothing is on file of whoever is stored only, or is not there. Raises Refused with
     DATA_AGREEMENT_MISSING, at home with CUSTOMER_RESTRICTED or SUBSCRIPTION_NOT_FOUND; or Moved.
     """
-    missing = without_agreement(context.federation, asking, context.region, asked.now)
-    if missing:
+    missing = context.federation.without_agreement((asking, context.region), asked.now)
+    if missing and asking != context.region:
         raise Refused(Reason.REASON_DATA_AGREEMENT_MISSING, region=missing)
     if asking != context.region and _tells_nothing(tx, context, number):
         asked.record(tx, "ListDocuments", "-", f"0 read{f' for {business}' if business else ''}")

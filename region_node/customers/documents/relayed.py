@@ -11,14 +11,14 @@ from gateway.api.types.v1.types_pb2 import Requester
 from gateway.relay.border import Command, Kinds, Query, SlowQuery
 from gateway.relay.envelopes import Answer
 from gateway.store.port import Transaction
+from region_node.customers.disclosures.noting import noted_answer
+from region_node.customers.disclosures.rows import DisclosureRow
 from region_node.customers.documents import register, uploads
 from region_node.customers.documents.content_stream import KIND, ContentDesk
 from region_node.customers.documents.on_file import LIST_KIND
-from region_node.customers.sharing.disclosures import noted_answer
-from region_node.customers.sharing.rows import DisclosureRow
-from region_node.node.auditing import AuditedCall
 from region_node.node.context import RegionContext
 from region_node.node.payloads import received
+from region_node.requests.auditing import AuditedCall
 from region_node.requests.checks import require_name
 
 

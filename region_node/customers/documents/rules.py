@@ -1,21 +1,21 @@
 """What a document must be to be put on file, and which of those on file count for a business. Pure."""
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from gateway.api.federation.v1.configuration_pb2 import Business, DocumentRequirement, Material
 from gateway.api.region.v1.attachment_service_pb2 import AttachmentUpload
 from gateway.api.region.v1.document_service_pb2 import DocumentChunk, DocumentUpload, RegisteredDocument
-from gateway.api.region.v1.order_pb2 import Order, PaperUse
+from gateway.api.region.v1.order_pb2 import Order, OrderRequest, PaperUse
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import Document
 from gateway.clock import from_timestamp
 from gateway.errors import Refused
 from gateway.federation.catalogue import Federation
 from gateway.federation.documents import MATERIALS_OF_THE_MOMENT, MEDIA_TYPES, documents_missing, parse_alternatives
-from region_node.requests.checks import require_length, require_request_id, require_requester
+from region_node.requests.checks import require_length, require_name, require_request_id, require_requester
 
 CHUNK_LIMIT = 64 * 1024
 """Bytes in one chunk of an upload."""
@@ -24,6 +24,7 @@ PIECE_LIMIT = 48 * 1024
 SIZE_POLICY = "document-size"
 MEBIBYTE = 1024 * 1024
 HASH_BYTES = 32
+"""Of a document's content by SHA-256, and of its keyed hash by HMAC-SHA-256."""
 IDENTIFYING = frozenset({"ID_ORIG", "BIZ_LIC"})
 """The materials that say who the holder of a line is, by the number that stands on them."""
 CLOCKS_DIFFER = timedelta(seconds=30)
@@ -235,6 +236,61 @@ def paper_use(federation: Federation, documents: Sequence[Document]) -> PaperUse
         return PaperUse.PAPER_USE_UNSPECIFIED
     is_on_file = all(document.register_id for document in papers)
     return PaperUse.PAPER_USE_ON_FILE if is_on_file else PaperUse.PAPER_USE_HANDED_IN
+
+
+def require_documents(business: Business, request: OrderRequest, now: datetime) -> None:
+    """Raises Refused unless the applicant brings every document of the catalogue, each attested and fresh."""
+    requirement = next((each for each in business.documents if each.applicant == request.applicant), None)
+    if requirement is None:
+        raise Refused(Reason.REASON_APPLICANT_NOT_ALLOWED, business=business.code)
+    require_attested(request.documents)
+    missing = documents_missing(requirement, {document.code for document in request.documents})
+    if missing:
+        raise Refused(Reason.REASON_DOCUMENT_MISSING, documents=", ".join(missing))
+    _require_fresh(business, request.documents, now)
+
+
+def require_fresh(business: Business, documents: Sequence[Document], now: datetime) -> None:
+    """Raises Refused unless every document is attested, and verified neither too long ago nor in the future."""
+    require_attested(documents)
+    _require_fresh(business, documents, now)
+
+
+def require_attested(documents: Sequence[Document]) -> None:
+    """Raises Refused with REQUEST_INVALID unless each document says what was verified, by whom and when, with its hash.
+
+    A document is the word of the person who saw it: the home region acts on no more than these four facts.
+    """
+    for index, document in enumerate(documents):
+        field = f"documents[{index}]"
+        if not document.code:
+            raise Refused(Reason.REASON_REQUEST_INVALID, field=f"{field}.code", problem="not set")
+        require_name(f"{field}.verifier", document.verifier)
+        if not document.HasField("verify_time"):
+            raise Refused(Reason.REASON_REQUEST_INVALID, field=f"{field}.verify_time", problem="not set")
+        if len(document.keyed_hash) != HASH_BYTES:
+            problem = f"not {HASH_BYTES} bytes"
+            raise Refused(Reason.REASON_REQUEST_INVALID, field=f"{field}.keyed_hash", problem=problem)
+
+
+def require_materials(materials: Container[str], documents: Sequence[Document]) -> None:
+    """Raises Refused with REQUEST_INVALID for a document that is no material of the catalogue."""
+    for index, document in enumerate(documents):
+        if document.code not in materials:
+            problem = "no material of the catalogue"
+            raise Refused(Reason.REASON_REQUEST_INVALID, field=f"documents[{index}].code", problem=problem)
+
+
+def _require_fresh(business: Business, documents: Sequence[Document], now: datetime) -> None:
+    """Raises Refused with DOCUMENT_STALE for a document verified too long ago for this business, or in the future."""
+    freshness = business.document_freshness.ToTimedelta()
+    for document in documents:
+        try:
+            age = now - from_timestamp(document.verify_time)
+        except OverflowError:  # a time that no calendar has
+            age = timedelta.max
+        if not -CLOCKS_DIFFER <= age <= freshness + CLOCKS_DIFFER:
+            raise Refused(Reason.REASON_DOCUMENT_STALE, document=document.code)
 
 
 def _newest(registered: Iterable[RegisteredDocument]) -> Mapping[str, RegisteredDocument]:

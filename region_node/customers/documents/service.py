@@ -16,14 +16,15 @@ from gateway.numberplan import normalize
 from gateway.relay.border import Moved
 from gateway.store.port import Store, Transaction
 from gateway.tracing import current_traceparent
-from region_node.business.orders.rules import require_attested, require_materials, require_size
 from region_node.customers.documents import rules, uploads
 from region_node.customers.documents.content_stream import ContentDesk, Reading
 from region_node.customers.documents.on_file import RegisterDesk
 from region_node.customers.documents.reuse import reuse
+from region_node.customers.documents.rules import require_attested, require_materials
 from region_node.customers.documents.upload_stream import UploadDesk
-from region_node.node.auditing import AuditedCall, audited_call
 from region_node.node.context import RegionContext
+from region_node.requests.auditing import AuditedCall, audited_call
+from region_node.requests.checks import require_size
 from region_node.requests.questions import Questions
 
 

@@ -16,14 +16,13 @@ from gateway.errors import Refused
 from gateway.numberplan import normalize, number_prefix
 from gateway.store.port import Store
 from gateway.tracing import current_traceparent
-from region_node.business.orders.rules import error_of
 from region_node.customers.documents import rules
 from region_node.customers.documents.files import StoredFile
 from region_node.customers.documents.receiving_stream import ReceivingDesk
 from region_node.customers.documents.uploads import Upload
-from region_node.node.auditing import audited_call
 from region_node.node.context import RegionContext
-from region_node.requests.checks import require_request_id
+from region_node.requests.auditing import audited_call
+from region_node.requests.checks import error_of, require_request_id
 
 Requests = AsyncIterator[UploadDocumentRequest]
 

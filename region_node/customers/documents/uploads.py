@@ -29,9 +29,9 @@ from region_node.customers.documents.files import (
 from region_node.customers.documents.receiving import Incoming, settle
 from region_node.customers.documents.rows import document_subject
 from region_node.customers.operations import own_line
-from region_node.node.auditing import AuditedCall
 from region_node.node.context import RegionContext
 from region_node.node.subjects import NUMBER, customer_subject, number_subject
+from region_node.requests.auditing import AuditedCall
 
 REGISTRATION_LIFETIME = timedelta(days=90)  # a document that was verified longer ago counts for no business
 

@@ -2,8 +2,8 @@
 
 from gateway.api.provider.v1.notification_service_pb2 import NotifyRequest
 from gateway.api.provider.v1.notification_service_pb2_grpc import NotificationServiceStub
-from region_node.business.providers.client import ProviderClient
 from region_node.customers.notices.port import Message
+from region_node.node.provider_client import ProviderClient
 
 _METHOD = "gateway.api.provider.v1.NotificationService/Notify"
 

@@ -10,7 +10,7 @@ from gateway.pages import dated_key, dated_place, decode_token, encode_token, pa
 from gateway.store.port import Store, Transaction
 from region_node.customers.notices.rows import notices_after
 from region_node.customers.rows import find_line
-from region_node.node.auditing import AuditedCall, audited_call
+from region_node.requests.auditing import AuditedCall, audited_call
 
 _PAGE = "notices"
 

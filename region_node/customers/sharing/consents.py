@@ -16,6 +16,7 @@ from gateway.errors import Refused
 from gateway.federation.sharing_rules import CONSENT_PAPER
 from gateway.store.port import Transaction
 from gateway.vault import index_of
+from region_node.customers.disclosures.rows import DisclosureRow, note_disclosure
 from region_node.customers.documents.rows import find_document
 from region_node.customers.documents.rules import require_good
 from region_node.customers.notices.rows import Notice, tell
@@ -23,8 +24,8 @@ from region_node.customers.rows import Line
 from region_node.customers.sharing import rows
 from region_node.customers.sharing.fields import field_word
 from region_node.customers.sharing.forms import require_form
-from region_node.customers.sharing.operations import Call, find_own_line, version_of, without_agreement
-from region_node.customers.sharing.rows import DisclosureRow, SharingRequest
+from region_node.customers.sharing.operations import Call, find_own_line, version_of
+from region_node.customers.sharing.rows import SharingRequest
 from region_node.customers.sharing.rules import Decided, asked_fields, grant_period, not_allowed, require_method
 from region_node.customers.verified import verified_line
 from region_node.node.context import RegionContext
@@ -131,7 +132,7 @@ def _decided(context: RegionContext, asked: api.GiveConsentRequest, purpose: Pur
     start, end = _instant(asked, "start_time"), _instant(asked, "end_time")
     granted = asked.decision == _GRANTED
     if granted:
-        missing = without_agreement(context, (asked.reader, context.region), call.now)
+        missing = context.federation.without_agreement((asked.reader, context.region), call.now)
         if missing:
             raise Refused(Reason.REASON_DATA_AGREEMENT_MISSING, region=missing)
         require_method(purpose, _method(asked))
@@ -222,7 +223,7 @@ def _note(
         grant_id=decided.grant_id,
         particulars=api.DisclosureParticulars(requester=asked.requester, reference=asked.paper),
     )
-    rows.note_disclosure(tx, line, row)
+    note_disclosure(tx, line, row)
 
 
 def _tell_given(

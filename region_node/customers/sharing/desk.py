@@ -17,7 +17,7 @@ from gateway.numberplan import normalize
 from gateway.relay.border import Moved
 from gateway.store.port import Store
 from region_node.customers.sharing.forms import Asked, require_claimant, require_form
-from region_node.customers.sharing.operations import Call, refusal_of, said_basis, without_agreement
+from region_node.customers.sharing.operations import Call, refusal_of, said_basis
 from region_node.customers.sharing.relayed import answer_query
 from region_node.customers.sharing.rules import Denied
 from region_node.node.context import RegionContext
@@ -75,7 +75,7 @@ class SharingDesk:
         self, call: Call, owner: str, asked: api.ReadSharedCustomerRequest
     ) -> api.ReadSharedCustomerResponse:
         context = self._context
-        missing = without_agreement(context, (context.region, owner), call.now)
+        missing = context.federation.without_agreement((context.region, owner), call.now)
         if missing:
             denied = Denied(Reason.REASON_DATA_AGREEMENT_MISSING, parameters={"region": missing})
             answer = api.ReadSharedCustomerResponse(refusal=refusal_of(denied))

@@ -8,7 +8,7 @@ from gateway.languages import in_both_languages
 from gateway.words import english
 from region_node.customers.sharing.rules import Field
 
-_TEXTS = Path(__file__).parents[1] / "texts"
+_TEXTS = Path(__file__).parents[2] / "texts"
 
 
 def field_word(field: Field) -> LocalizedText:

@@ -6,9 +6,15 @@ from gateway.api.federation.v1.configuration_pb2 import LegalBasis
 from gateway.api.region.v1 import sharing_service_pb2 as api
 from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused
-from region_node.business.orders.rules import require_size
 from region_node.customers.documents.rules import require_register_id
-from region_node.requests.checks import Questioner, require_length, require_name, require_request_id, require_requester
+from region_node.requests.checks import (
+    Questioner,
+    require_length,
+    require_name,
+    require_request_id,
+    require_requester,
+    require_size,
+)
 
 Asked = (
     api.ReadSharedCustomerRequest

@@ -13,11 +13,12 @@ from gateway.clock import to_timestamp
 from gateway.errors import Refused
 from gateway.pages import decode_token, encode_token, key_number, page_size
 from gateway.store.port import Transaction
+from region_node.customers.disclosures.rows import DisclosureRow, disclosures_page
 from region_node.customers.rows import Line
 from region_node.customers.sharing import rows
 from region_node.customers.sharing.forms import require_form
 from region_node.customers.sharing.operations import Call, version_of
-from region_node.customers.sharing.rows import DisclosureRow, GrantRow
+from region_node.customers.sharing.rows import GrantRow
 from region_node.customers.verified import verified_line
 from region_node.node.context import RegionContext
 from region_node.requests.checks import Questioner
@@ -50,7 +51,7 @@ def list_disclosures(
 ) -> api.ListDisclosuresResponse:
     """Who saw what of a customer, newest first; the reading is audited. Raises Refused as `verified_line`; Moved."""
     listing = _Listing("ListDisclosures", "disclosures", asked)
-    page, token = _page(tx, context, listing, rows.disclosures_page, questioner, now)
+    page, token = _page(tx, context, listing, disclosures_page, questioner, now)
     return api.ListDisclosuresResponse(disclosures=[_disclosure(context, each) for each in page], next_page_token=token)
 
 

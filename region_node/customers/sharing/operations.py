@@ -15,13 +15,11 @@ from gateway.clock import to_timestamp
 from gateway.errors import Refused, reason_name, text
 from gateway.relay.border import Moved
 from gateway.store.port import Transaction
-from region_node.business.billing import ledger
-from region_node.business.orders.rows import find_order
-from region_node.business.orders.rules import is_final
+from region_node.customers.accounts import ledger
+from region_node.customers.disclosures.rows import DisclosureRow, note_disclosure
 from region_node.customers.rows import Line, find_customer, find_line
 from region_node.customers.sharing import rows
 from region_node.customers.sharing.forms import require_claimant, require_form
-from region_node.customers.sharing.rows import DisclosureRow
 from region_node.customers.sharing.rules import (
     CLEAR,
     Denied,
@@ -37,8 +35,8 @@ from region_node.customers.sharing.rules import (
 )
 from region_node.customers.standing import RESTRICTED, standing_of
 from region_node.customers.subscriptions import subscriptions_of
-from region_node.node.auditing import AuditedCall
 from region_node.node.context import RegionContext
+from region_node.requests.auditing import AuditedCall
 from region_node.requests.checks import Questioner
 
 
@@ -97,7 +95,7 @@ def read_shared(
         fields=reading_fields,
         now=now,
         known=None if line is None else _known(tx, context, asked, questioner, line),
-        without_agreement=without_agreement(context, (questioner.region, context.region), now),
+        without_agreement=context.federation.without_agreement((questioner.region, context.region), now),
         text_version=version_of(context, purpose.name, questioner.region),
         zone=ZoneInfo(context.time_zone),
     )
@@ -116,11 +114,6 @@ def read_shared(
         read_time=to_timestamp(now),
     )
     return api.ReadSharedCustomerResponse(record=record)
-
-
-def without_agreement(context: RegionContext, regions: Sequence[str], now: datetime) -> str:
-    """The first of some regions that has no data agreement in force; empty where all have."""
-    return next((each for each in regions if not context.federation.shares_records(each, now)), "")
 
 
 def version_of(context: RegionContext, purpose: str, reader: str) -> str:
@@ -149,18 +142,18 @@ def _known(
 ) -> Known:
     return Known(
         decisions=rows.decisions_of(tx, line, questioner.region),
-        has_order=_has_order(tx, asked, questioner),
+        has_order=_has_order(tx, context, asked, questioner),
         restricted=standing_of(tx, line.customer_id) == RESTRICTED,
     )
 
 
-def _has_order(tx: Transaction, asked: api.ReadSharedCustomerRequest, questioner: Questioner) -> bool:
+def _has_order(
+    tx: Transaction, context: RegionContext, asked: api.ReadSharedCustomerRequest, questioner: Questioner
+) -> bool:
     """Whether the order is the asking region's, about that number, and in progress here."""
-    row = find_order(tx, asked.order_id) if asked.order_id else None
-    if row is None:
+    if not asked.order_id:
         return False
-    order = row.order
-    return order.handling_region == questioner.region and order.request.number == asked.number and not is_final(order)
+    return any(each.id == asked.order_id for each in context.orders_under_way(tx, questioner.region, asked.number))
 
 
 def _note_reading(
@@ -191,7 +184,7 @@ def _note_reading(
     basis = said_basis(LegalBasis.Name(asked.legal_basis), asked.reference)
     call.record(tx, "ReadSharedCustomer", line, f"{asked.purpose}, {basis}: {outcome}")
     if line is not None:
-        rows.note_disclosure(tx, line, row)
+        note_disclosure(tx, line, row)
 
 
 def _values(tx: Transaction, context: RegionContext, line: Line, fields: Sequence[Field]) -> dict[Field, SharedValue]:

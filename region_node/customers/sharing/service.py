@@ -8,9 +8,9 @@ import grpc
 from gateway.api.region.v1 import sharing_service_pb2 as api
 from gateway.api.region.v1.sharing_service_pb2_grpc import SharingServiceServicer
 from gateway.errors import Refused
-from region_node.business.orders.rules import error_of
 from region_node.customers.sharing.desk import SharingDesk
 from region_node.node.answering import answer_each
+from region_node.requests.checks import error_of
 
 AT_ONCE = 16  # readings of one stream under way: each may be a call to another region, which others ask as well
 

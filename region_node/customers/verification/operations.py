@@ -30,9 +30,9 @@ from region_node.customers.verification.rules import (
     hash_code,
     is_equal,
 )
-from region_node.node.auditing import AuditedCall
 from region_node.node.context import RegionContext
 from region_node.node.subjects import number_index
+from region_node.requests.auditing import AuditedCall
 from region_node.requests.checks import Questioner
 
 CODE_EXPIRES = "code-expires"

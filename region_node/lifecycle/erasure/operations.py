@@ -20,11 +20,11 @@ from region_node.lifecycle.erasure.rows import ErasureRow, erasure_asked, erasur
 from region_node.lifecycle.erasure.standing_told import customer_key, tell_standing
 from region_node.lifecycle.holds.operations import holds_of
 from region_node.lifecycle.registry import Registry
-from region_node.node.auditing import AuditedCall
 from region_node.node.context import RegionContext
 from region_node.node.erased_key_rows import note_erased_keys, subjects_of_keys
 from region_node.node.subjects import customer_subject, number_subject
 from region_node.records.kinds import Customer, Elsewhere
+from region_node.requests.auditing import AuditedCall
 
 _TIMER = "timer"  # who erases whom nobody named
 _ORDER = "order"  # the kind of which an Erasure tells how many were erased

@@ -18,7 +18,7 @@ from region_node.customers.taking_over import NAME_LIMIT
 from region_node.lifecycle.erasure import operations
 from region_node.lifecycle.erasure.operations import Named, Request
 from region_node.lifecycle.registry import Registry
-from region_node.node.auditing import audited_call
+from region_node.requests.auditing import audited_call
 from region_node.requests.checks import require_length, require_request_id
 
 _Naming: TypeAlias = api.EraseCustomerRequest | api.RestrictCustomerRequest | api.LiftRestrictionRequest

@@ -9,10 +9,10 @@ from gateway.clock import from_microseconds, to_microseconds
 from gateway.errors import Refused
 from gateway.store.port import Transaction
 from region_node.customers.rows import find_customer, lines_of_customer
-from region_node.node.auditing import AuditedCall
 from region_node.node.subjects import number_index
 from region_node.records.kinds import RecordKind
 from region_node.records.purging.port import Held
+from region_node.requests.auditing import AuditedCall
 
 _COLUMNS = "customer_id, reference, since, until, actor"
 

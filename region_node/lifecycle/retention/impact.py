@@ -8,7 +8,7 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.clock import to_microseconds, to_timestamp
 from gateway.errors import Refused
 from gateway.store.port import Transaction
-from region_node.node.auditing import AuditedCall
+from region_node.requests.auditing import AuditedCall
 
 
 def record(tx: Transaction, told: ImpactRecord, call: AuditedCall) -> ImpactRecord:

@@ -20,8 +20,8 @@ from region_node.lifecycle.holds.operations import Hold
 from region_node.lifecycle.holds.telling import tell_hold
 from region_node.lifecycle.registry import Registry
 from region_node.lifecycle.retention import impact
-from region_node.node.auditing import AuditedCall
 from region_node.records.purging import reports
+from region_node.requests.auditing import AuditedCall
 from region_node.requests.checks import require_length, require_name
 
 _PURGES, _HOLDS, _RECORDS = "purges", "legal-holds", "impact-records"

@@ -19,15 +19,15 @@ from gateway.numberplan import normalize
 from gateway.pages import decode_token, encode_token, key_number, page_size
 from gateway.store.port import Store, Transaction
 from gateway.tracing import current_traceparent
-from region_node.business.orders.rows import insert_request
 from region_node.customers.rows import find_line
 from region_node.customers.standing import require_readable
 from region_node.network.agreements import operations
 from region_node.network.agreements.rows import Numbered, find_statement, list_agreements, require_agreement
-from region_node.node.auditing import audited_call
 from region_node.node.context import RegionContext
+from region_node.requests.auditing import audited_call
 from region_node.requests.caller import Caller, done_before, note
 from region_node.requests.checks import require_request_id
+from region_node.requests.rows import insert_request
 
 _PAGE = "agreements"
 T = TypeVar("T", Agreement, ServiceOutage)

@@ -17,15 +17,9 @@ from gateway.errors import Refused
 from gateway.money import in_major_units
 from gateway.store.port import Transaction
 from gateway.timers import Timer, set_timer
-from region_node.business.billing import ledger
-from region_node.business.billing.rules import (
-    COMPENSATION,
-    REFUNDS_DUE,
-    EntryKind,
-    Month,
-    Posting,
-    transfer,
-)
+from region_node.business.billing.rules import Month
+from region_node.customers.accounts import ledger
+from region_node.customers.accounts.rules import COMPENSATION, REFUNDS_DUE, EntryKind, Posting, transfer
 from region_node.customers.notices.rows import Notice, tell
 from region_node.customers.rows import Line, line_of
 from region_node.customers.states import states_of

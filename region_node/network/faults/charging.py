@@ -10,8 +10,8 @@ from datetime import datetime
 from gateway import audit
 from gateway.api.region.v1.fault_pb2 import Fault, RepairPart
 from gateway.store.port import Transaction
-from region_node.business.billing import ledger
-from region_node.business.billing.rules import EntryKind, charge
+from region_node.customers.accounts import ledger
+from region_node.customers.accounts.rules import EntryKind, charge
 from region_node.customers.rows import find_line
 from region_node.network.faults import parts, told
 from region_node.node.context import RegionContext

@@ -12,12 +12,12 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.clock import Clock
 from gateway.errors import Refused
 from gateway.store.port import CommittedElsewhere, Store, Transaction
-from region_node.business.orders.rows import RequestKey, find_request, insert_request
 from region_node.network.faults import handling, repair
 from region_node.network.faults.rows import FAULT_SUBJECTS, FaultChanged, find_fault
 from region_node.node.context import RegionContext
 from region_node.requests.caller import Caller, is_settled, note
 from region_node.requests.changes import Changes
+from region_node.requests.rows import RequestKey, find_request, insert_request
 
 
 class FaultDesk:

@@ -16,7 +16,6 @@ from gateway.clock import to_timestamp
 from gateway.errors import Refused, text
 from gateway.identity import Identity
 from gateway.store.port import Transaction
-from region_node.business.orders.rows import RequestKey, insert_request
 from region_node.customers.told_standings import require_takes_complaints, require_unrestricted, standings_of
 from region_node.network.faults import outages, owner, places, rules, told
 from region_node.network.faults.following import followed
@@ -33,6 +32,7 @@ from region_node.network.faults.rows import (
 from region_node.network.faults.sending import send_to_owner
 from region_node.node.context import RegionContext
 from region_node.requests.caller import Caller, Submitter, done_before, note, settle_asked
+from region_node.requests.rows import RequestKey, insert_request
 
 _log = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from gateway.errors import Refused
 from gateway.masking import masked_number, prints_masked
 from gateway.pages import sequence_after
 from gateway.store.port import Transaction, Value
-from region_node.customers.told_standings import erased_by
+from region_node.customers.told_standings import NOT_RESTRICTED, erased_by
 from region_node.network.faults import outages, rules
 from region_node.node.subjects import number_index
 from region_node.records.kinds import look_at_ended
@@ -187,7 +187,7 @@ def list_faults(tx: Transaction, wanted: FaultFilter, before: tuple[int, str] | 
 
     Those of restricted customers are left out.
     """
-    listed = Selection("faults", "fault_id")
+    listed = Selection("faults", "fault_id", shown=NOT_RESTRICTED)
     if wanted.operator:
         listed.only(
             "(:region IN (owner_region, home_region) OR operator = :operator)",

@@ -9,8 +9,8 @@ from gateway.api.relay.v1.relay_pb2 import EnvelopeKind
 from gateway.relay.envelopes import Letter
 from gateway.relay.outbox import send
 from gateway.store.port import Transaction
-from region_node.customers.sharing.disclosures import note_sent
-from region_node.customers.sharing.rows import DisclosureRow
+from region_node.customers.disclosures.noting import note_sent
+from region_node.customers.disclosures.rows import DisclosureRow
 from region_node.network.faults.rows import FaultRow
 from region_node.network.faults.waiver import without_amounts
 from region_node.node.context import RegionContext

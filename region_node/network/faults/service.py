@@ -30,10 +30,10 @@ from region_node.network.faults.rows import (
     list_faults,
     resumed_after,
 )
-from region_node.node.auditing import audited_call
 from region_node.node.context import RegionContext
 from region_node.records.listing import Page
 from region_node.records.watches import Change, Feed, Follower
+from region_node.requests.auditing import audited_call
 from region_node.requests.caller import Caller
 from region_node.requests.changes import Changes
 from region_node.requests.checks import instant_within, require_length, require_reader, require_request_id, wait_seconds

@@ -17,8 +17,8 @@ from gateway.api.types.v1.types_pb2 import Money
 from gateway.clock import from_microseconds, to_microseconds, to_timestamp
 from gateway.errors import Refused
 from gateway.store.port import Transaction
-from region_node.business.billing import ledger
-from region_node.business.billing.rules import REFUNDS_DUE, EntryKind, earned, transfer
+from region_node.customers.accounts import ledger
+from region_node.customers.accounts.rules import REFUNDS_DUE, EntryKind, earned, transfer
 from region_node.customers.rows import Line, find_line
 from region_node.network.agreements import spans as microseconds
 from region_node.network.agreements.outages import note_waiver

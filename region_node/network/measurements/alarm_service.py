@@ -35,9 +35,9 @@ from region_node.network.measurements.streams import (
     require_piece,
     require_source,
 )
-from region_node.node.auditing import audited_call
 from region_node.node.context import RegionContext
 from region_node.records.watches import Change, Feed, Follower
+from region_node.requests.auditing import audited_call
 from region_node.requests.changes import Changes
 
 PIECE_LIMIT = 500  # reports in one message

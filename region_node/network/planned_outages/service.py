@@ -22,12 +22,12 @@ from gateway.pages import dated_key, dated_place, decode_token, encode_token, pa
 from gateway.relay.transport import Unreachable
 from gateway.store.port import Store, Transaction
 from gateway.tracing import current_traceparent
-from region_node.business.orders.rows import RequestKey, insert_request, settle_request
 from region_node.network.planned_outages import operations
 from region_node.network.planned_outages.rows import CANCELLED, list_planned, require_planned
 from region_node.node.context import RegionContext
 from region_node.requests.caller import Caller, done_before, note
 from region_node.requests.checks import require_request_id
+from region_node.requests.rows import RequestKey, insert_request, settle_request
 
 _PAGE = "planned outages"
 Hold = Callable[[PlannedWindow], Awaitable[None]]

@@ -18,8 +18,8 @@ from region_node.network.problems import rows
 from region_node.network.problems.complaints import categories_about_network
 from region_node.network.problems.following import follow
 from region_node.network.problems.port import ProblemPorts
-from region_node.node.auditing import audited_call
 from region_node.node.context import RegionContext
+from region_node.requests.auditing import audited_call
 from region_node.requests.checks import require_length
 
 _MOST_BINDINGS = 500

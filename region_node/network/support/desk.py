@@ -10,12 +10,12 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.clock import Clock
 from gateway.errors import Refused
 from gateway.store.port import Store, Transaction
-from region_node.business.orders.rows import find_request
 from region_node.network.support import handling
 from region_node.network.support.rows import find_support_request
 from region_node.node.context import RegionContext
 from region_node.requests.caller import Caller, is_settled
 from region_node.requests.changes import Changes
+from region_node.requests.rows import find_request
 
 
 class SupportDesk:

@@ -14,7 +14,6 @@ from gateway.clock import to_timestamp
 from gateway.errors import Refused, text
 from gateway.identity import Identity
 from gateway.store.port import Transaction
-from region_node.business.orders.rows import RequestKey, insert_request
 from region_node.customers.told_standings import require_takes_complaints, require_unrestricted, standings_of
 from region_node.network.support import owner, rules, told
 from region_node.network.support.rows import (
@@ -29,6 +28,7 @@ from region_node.network.support.rows import (
 from region_node.network.support.sending import send_command, send_updates
 from region_node.node.context import RegionContext
 from region_node.requests.caller import Caller, done_before, note, settle_asked
+from region_node.requests.rows import RequestKey, insert_request
 
 _log = logging.getLogger(__name__)
 

@@ -16,8 +16,8 @@ from gateway.clock import Clock
 from gateway.errors import Refused
 from gateway.store.port import Store, Transaction
 from region_node.network.support import registry
-from region_node.node.auditing import audited_call
 from region_node.node.context import RegionContext
+from region_node.requests.auditing import audited_call
 from region_node.requests.questions import Questions
 
 _KIND = EnvelopeKind.ENVELOPE_KIND_SUPPORT_SEARCH

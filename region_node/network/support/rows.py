@@ -11,7 +11,7 @@ from gateway.clock import from_timestamp, to_microseconds
 from gateway.errors import Refused
 from gateway.masking import masked_number, prints_masked
 from gateway.store.port import Transaction, Value
-from region_node.customers.told_standings import erased_by
+from region_node.customers.told_standings import NOT_RESTRICTED, erased_by
 from region_node.network.support import rules
 from region_node.node.subjects import number_index
 from region_node.records.kinds import look_at_ended
@@ -140,7 +140,7 @@ def list_support_requests(
 
     Those of restricted customers are left out.
     """
-    listed = Selection("support_requests", "support_id")
+    listed = Selection("support_requests", "support_id", shown=NOT_RESTRICTED)
     if wanted.operator:
         listed.only("operator = :operator AND support_number > 0", operator=wanted.operator)
     listed.in_states(wanted.states)

@@ -21,9 +21,9 @@ from region_node.network.support import handling, rules
 from region_node.network.support.desk import SupportDesk
 from region_node.network.support.measured import with_measurements
 from region_node.network.support.rows import SupportFilter, list_support_requests
-from region_node.node.auditing import audited_call
 from region_node.node.context import RegionContext
 from region_node.records.listing import Page
+from region_node.requests.auditing import audited_call
 from region_node.requests.caller import Caller
 from region_node.requests.checks import require_length, require_reader, require_request_id, wait_seconds
 from region_node.requests.questions import Questions

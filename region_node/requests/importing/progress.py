@@ -15,8 +15,8 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.clock import to_microseconds
 from gateway.errors import Refused
 from gateway.store.port import Transaction
-from region_node.node.auditing import AuditedCall
 from region_node.node.subjects import import_subject, indexed_number_subject, number_subject
+from region_node.requests.auditing import AuditedCall
 
 FIRST_LINE = 2  # the first line of data: the header is line 1
 PIECE_LIMIT = 500  # lines in one message

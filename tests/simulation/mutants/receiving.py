@@ -18,8 +18,8 @@ from gateway.store.port import Operation, Transaction
 from gateway.store.sqlite import SqliteDatabase
 from region_node.app.core import RegionCore
 from region_node.business.orders import handling, home
+from region_node.business.orders.context import OrderContext
 from region_node.business.orders.rows import OrderRow, insert_order, require_order, update_order
-from region_node.node.context import RegionContext
 from tests.simulation import federation
 from tests.simulation.world import new_database
 
@@ -128,7 +128,7 @@ def older_versions_adopted(patch: pytest.MonkeyPatch) -> None:
     """The handling region shows whatever came last, not the highest version."""
     adopt = handling.adopt
 
-    def adopt_anything(tx: Transaction, context: RegionContext, snapshot: Order, now: datetime) -> bool:
+    def adopt_anything(tx: Transaction, context: OrderContext, snapshot: Order, now: datetime) -> bool:
         if snapshot.version >= require_order(tx, snapshot.id).order.version:
             return adopt(tx, context, snapshot, now)
         update_order(tx, snapshot, now)

@@ -58,7 +58,7 @@ def sealed_anew_without_moved(patch: pytest.MonkeyPatch) -> None:
         await release_held(self)
         context, now = self._ports.context, self._ports.clock.now()
         for order in await self._ports.store.read(orders):
-            owner = context.federation.number_plan.home_of(order.request.number)
+            owner = context.node.federation.number_plan.home_of(order.request.number)
             unanswered = order.version == 0 and order.state == rules.ACKNOWLEDGED
             if unanswered and owner is not None and owner != order.home_region:
                 await self._ports.store.write(

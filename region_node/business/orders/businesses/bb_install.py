@@ -12,10 +12,11 @@ from gateway.api.region.v1.order_pb2 import Quote
 from gateway.api.types.v1.types_pb2 import LocalizedText, Money
 from gateway.clock import from_timestamp
 from gateway.money import in_major_units
-from region_node.business.billing.rules import COMPENSATION, EntryKind, Posting, late_compensation, transfer
+from region_node.business.billing.rules import late_compensation
 from region_node.business.orders.business import BusinessRule, Effects, Situation
 from region_node.business.orders.contracts import contract_of
 from region_node.business.orders.new_lines import number_for, opened, plan_of
+from region_node.customers.accounts.rules import COMPENSATION, EntryKind, Posting, transfer
 
 BROADBAND = LineKind.LINE_KIND_BROADBAND
 

@@ -9,9 +9,10 @@ from gateway.api.types.v1.types_pb2 import LocalizedText, Money
 from gateway.errors import Refused
 from gateway.money import in_major_units
 from region_node.business.billing.charging import correction_id
-from region_node.business.billing.rules import REFUNDS_DUE, EntryKind, Month, earned, transfer
+from region_node.business.billing.rules import Month
 from region_node.business.orders.business import BusinessRule, Effects, Situation
 from region_node.business.orders.credits import after_credit
+from region_node.customers.accounts.rules import REFUNDS_DUE, EntryKind, earned, transfer
 from region_node.customers.subscriptions import Subscription
 
 NOT_ORDERED = "not-ordered"

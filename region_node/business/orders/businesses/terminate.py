@@ -5,8 +5,8 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.api.types.v1.types_pb2 import LocalizedText, Money
 from gateway.errors import Refused
 from gateway.money import in_major_units
-from region_node.business.billing.rules import REFUNDS_DUE, EntryKind, Posting, balance_of, transfer
 from region_node.business.orders.business import BusinessRule, Effects, Situation
+from region_node.customers.accounts.rules import REFUNDS_DUE, EntryKind, Posting, balance_of, transfer
 
 
 def _charges(situation: Situation) -> tuple[tuple[Posting, ...], int]:

@@ -10,13 +10,11 @@ from gateway.api.types.v1.reason_pb2 import Reason
 from gateway.errors import Refused, is_temporary, reason_name
 from gateway.relay.envelopes import Answer
 from gateway.store.port import Transaction
-from region_node.customers.documents.reasons import without_agreement
+from region_node.customers.disclosures.rows import DisclosureRow, note_disclosure
 from region_node.customers.rows import find_line
-from region_node.customers.sharing import rows
-from region_node.customers.sharing.rows import DisclosureRow
 from region_node.customers.standing import RESTRICTED, standing_of
-from region_node.node.auditing import AuditedCall
 from region_node.node.context import RegionContext
+from region_node.requests.auditing import AuditedCall
 from region_node.requests.checks import Questioner, require_requester
 
 
@@ -50,7 +48,7 @@ def agreed_answer(
     """
 
     def read_if_agreed() -> Message:
-        missing = without_agreement(context.federation, asked.region, context.region, asked.time)
+        missing = context.federation.without_agreement((asked.region, context.region), asked.time)
         if not missing:
             return read()
         requester, refused = asked.particulars.requester, Reason.REASON_DATA_AGREEMENT_MISSING
@@ -67,7 +65,7 @@ def note_sent(tx: Transaction, number: str, row: DisclosureRow) -> None:
     """Adds a row for the customer with a number, if there is one here: something of theirs left this region."""
     line = find_line(tx, number)
     if line is not None:
-        rows.note_disclosure(tx, line, row)
+        note_disclosure(tx, line, row)
 
 
 def note(tx: Transaction, number: str, row: DisclosureRow) -> None:
@@ -81,4 +79,4 @@ def note(tx: Transaction, number: str, row: DisclosureRow) -> None:
         return
     if not row.refused and standing_of(tx, line.customer_id) == RESTRICTED:
         row = replace(row, refused=Reason.REASON_CUSTOMER_RESTRICTED)
-    rows.note_disclosure(tx, line, row)
+    note_disclosure(tx, line, row)

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from gateway.clock import to_microseconds
 from gateway.store.port import Transaction
-from region_node.business.billing.rules import EntryKind, Posting, require_balanced
+from region_node.customers.accounts.rules import EntryKind, Posting, require_balanced
 
 
 @dataclass(frozen=True)
