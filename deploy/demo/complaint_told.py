@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
-from region_node.customers.accounts.rules import EntryKind
 from rich.text import Text
 
 from deploy.demo import wording
@@ -14,6 +13,7 @@ from gateway.clock import from_timestamp
 from gateway.money import in_major_units
 from gateway.words import english
 from region_node.cli.complaints.complaint_view import length_of
+from region_node.customers.accounts.rules import EntryKind
 
 _BAR = 40  # characters of the whole time
 

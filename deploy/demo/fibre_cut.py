@@ -4,8 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from region_node.customers.accounts.rules import EntryKind
-
 from deploy.demo import fibre_cut_cast as cast
 from deploy.demo import wording
 from deploy.demo.commands import administrator_command, staff_command
@@ -31,6 +29,7 @@ from gateway.api.region.v1.fault_service_pb2 import WorkOnFaultRequest
 from gateway.api.region.v1.notice_service_pb2 import Notice
 from gateway.api.types.v1.types_pb2 import Money
 from gateway.clock import from_timestamp
+from region_node.customers.accounts.rules import EntryKind
 from region_node.network.faults.rules import state_name
 
 _LINK, _SERVICE, _TEMPLATE = "chengdu-guangzhou-1", "lines-chengdu-guangzhou", "leased-line"

@@ -16,8 +16,8 @@ from gateway.api.region.v1.order_pb2 import Order, OrderState
 from gateway.api.region.v1.order_service_pb2 import ListOrdersRequest, WatchOrdersRequest
 from gateway.errors import from_rpc_error, reason_name
 from region_node.lifecycle.erasure import operations
-from region_node.lifecycle.erasure.remembered import ERASED_KEYS
-from region_node.lifecycle.retention.holds import Hold
+from region_node.lifecycle.holds.operations import Hold
+from region_node.node.erased_keys import ERASED_KEYS
 from tests.federation.archive import Archive
 from tests.federation.commands import as_caller, run_command
 from tests.federation.complainant import Complainant

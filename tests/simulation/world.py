@@ -6,8 +6,6 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 
-from region_node.customers.accounts.rules import EntryKind, charge
-
 from gateway.api.federation.v1.configuration_pb2 import Configuration
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.api.types.v1.access_pb2 import Role
@@ -25,6 +23,7 @@ from region_node.business.billing.rating import Charge
 from region_node.business.billing.rules import Month
 from region_node.customers import operations
 from region_node.customers.accounts import ledger
+from region_node.customers.accounts.rules import EntryKind, charge
 from region_node.customers.rows import CustomerRow, Line
 from region_node.customers.subscriptions import Subscription
 from region_node.customers.taking_over import NewCustomer

@@ -5,8 +5,6 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from region_node.customers.accounts.rules import EntryKind, Posting
-
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus
 from gateway.api.region.v1.order_pb2 import Order, OrderRequest
 from gateway.api.types.v1.types_pb2 import Document
@@ -18,6 +16,7 @@ from region_node.business.billing.rating import Volume
 from region_node.business.billing.rules import Month
 from region_node.business.orders.business import Situation
 from region_node.business.orders.rules import Value
+from region_node.customers.accounts.rules import EntryKind, Posting
 from region_node.customers.rows import CustomerRow, Line
 from region_node.customers.states import LineState
 from region_node.customers.subscriptions import Subscription

@@ -9,7 +9,6 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from region_node.customers.accounts.rules import balance_of
 
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus, RatingType, SuspensionKind
 from gateway.api.types.v1.reason_pb2 import Reason
@@ -18,6 +17,7 @@ from region_node.business.billing.charging import final_charges
 from region_node.business.billing.debts import overdue
 from region_node.business.billing.usage import NewUsage, UsageRow, record_usage
 from region_node.customers.accounts import ledger
+from region_node.customers.accounts.rules import balance_of
 from region_node.customers.notices.rows import notices_after
 from region_node.customers.rows import Line
 from region_node.requests.auditing import AuditedCall

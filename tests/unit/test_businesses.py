@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from region_node.customers.accounts.rules import Posting, require_balanced
 
 from gateway.api.federation.v1.configuration_pb2 import Step
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus, SuspensionKind
@@ -16,6 +15,7 @@ from gateway.clock import from_timestamp
 from gateway.errors import Refused
 from region_node.business.orders.business import BusinessRule, Situation, load_rules
 from region_node.business.orders.rules import require_offered
+from region_node.customers.accounts.rules import Posting, require_balanced
 from tests.unit.situations import FEDERATION, LINE, NOW, situation, with_status
 
 RULES = load_rules()

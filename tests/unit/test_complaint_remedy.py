@@ -5,7 +5,6 @@ from datetime import timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from region_node.customers.accounts.rules import require_balanced
 
 from gateway.api.region.v1.complaint_pb2 import Complaint, ComplaintRequest, Remedy, Resolution
 from gateway.api.region.v1.customer_service_pb2 import ProductStatus, SuspensionKind
@@ -19,6 +18,7 @@ from region_node.business.orders.rules import TEXT_LIMIT
 from region_node.care.complaints import remedy, rules
 from region_node.care.complaints.deadlines import Limit, due_of, find, starting
 from region_node.care.complaints.ledger import remedy_lateness
+from region_node.customers.accounts.rules import require_balanced
 from tests.unit.complaint_scene import DAY, HOUR, at, complaint, duration, hours
 from tests.unit.situations import LINE, Records, situation, with_status
 

@@ -9,6 +9,14 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from gateway.api.types.v1.reason_pb2 import Reason
+from gateway.errors import Refused
+from gateway.store.schema import migrations_of
+from gateway.store.sqlite import SqliteTransaction
+from gateway.store.sqlite_schema import apply
+from region_node.business.billing.rules import month_bounds, next_cycle, next_month
+from region_node.customers.accounts import ledger
 from region_node.customers.accounts.rules import (
     Entry,
     EntryKind,
@@ -19,14 +27,6 @@ from region_node.customers.accounts.rules import (
     require_balanced,
     transfer,
 )
-
-from gateway.api.types.v1.reason_pb2 import Reason
-from gateway.errors import Refused
-from gateway.store.schema import migrations_of
-from gateway.store.sqlite import SqliteTransaction
-from gateway.store.sqlite_schema import apply
-from region_node.business.billing.rules import month_bounds, next_cycle, next_month
-from region_node.customers.accounts import ledger
 
 NOW = datetime(2030, 6, 15, 4, 0, tzinfo=UTC)
 SHANGHAI = "Asia/Shanghai"

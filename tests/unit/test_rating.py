@@ -9,7 +9,6 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from region_node.customers.accounts.rules import CHARGES, EntryKind, require_balanced
 
 from gateway.api.federation.v1.configuration_pb2 import Allowance, Offering, OfferingKind, Plan, Rates
 from gateway.api.region.v1.billing_service_pb2 import UsageKind
@@ -19,6 +18,7 @@ from region_node.business.billing.arrears import Move, Standing, late_fee, next_
 from region_node.business.billing.cycle import Item, LineMonth, charges_of, in_advance, is_abnormal, postings, total_of
 from region_node.business.billing.rating import Tariff, Volume, itemise, rate, volume_of
 from region_node.business.billing.rules import Month, late_compensation
+from region_node.customers.accounts.rules import CHARGES, EntryKind, require_balanced
 from region_node.customers.states import LineState
 
 CHINA = ZoneInfo("Asia/Shanghai")

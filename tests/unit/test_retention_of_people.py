@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import pytest
-from region_node.customers.accounts.rules import EntryKind, transfer
 
 from gateway import audit, vault
 from gateway.api.region.v1.complaint_envelopes_pb2 import ComplaintNoted
@@ -29,6 +28,7 @@ from region_node.care.complaints.rows import (
 )
 from region_node.care.complaints.telling_rows import note_to_tell
 from region_node.customers.accounts import ledger
+from region_node.customers.accounts.rules import EntryKind, transfer
 from region_node.customers.documents.files import COMPLETE, REGISTERED, StoredFile, insert_file, note_withdrawal
 from region_node.customers.operations import keep_line
 from region_node.customers.rows import Line, find_customer, insert_line
@@ -43,7 +43,7 @@ from region_node.customers.sharing.rows import (
 from region_node.customers.sharing.rules import Decided
 from region_node.customers.standing import ACTIVE, ERASED, keep_standing, standing_of
 from region_node.lifecycle.erasure.rows import erasure_of
-from region_node.lifecycle.retention import holds
+from region_node.lifecycle.holds import operations as holds
 from region_node.lifecycle.retention.purge import PAGE
 from region_node.node.subjects import customer_subject, import_subject, number_index, number_subject
 from region_node.requests.auditing import AuditedCall

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 import pytest
-from region_node.customers.accounts.rules import Posting
 
 from coordinator.problems import rules as problem_rules
 from coordinator.problems.following import Following
@@ -17,6 +16,7 @@ from gateway.relay.envelopes import Letter
 from gateway.relay.outbox import send
 from gateway.store.port import Transaction
 from gateway.timers import cancel_timer
+from region_node.customers.accounts.rules import Posting
 from region_node.customers.notices.rows import Notice
 from region_node.customers.rows import Line
 from region_node.network.agreements import outages as service_outages
