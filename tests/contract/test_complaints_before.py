@@ -13,6 +13,7 @@ from gateway.clock import to_microseconds, to_timestamp
 from gateway.store.port import Transaction, Value
 from gateway.store.schema import Migration
 from region_node.care.complaints.headers import HeaderFilter, list_headers
+from region_node.care.complaints.keeping import change_complaint
 from region_node.care.complaints.private_notes import private_notes
 from region_node.care.complaints.purging import Complaints
 from region_node.care.complaints.rows import (
@@ -22,7 +23,6 @@ from region_node.care.complaints.rows import (
     find_complaint,
     last_event,
     next_docket_number,
-    update_complaint,
 )
 from region_node.lifecycle.holds.operations import held_now
 from region_node.node.subjects import number_index
@@ -165,7 +165,7 @@ def test_a_complaint_of_before_is_read_listed_and_carried_on(database: Sealing, 
         assert (next_docket_number(tx), last_event(tx)) == (8, 2)
         assert [note.text for note in private_notes(tx, DOCKET)] == (["he was angry"] if version >= "0024" else [])
         row.complaint.version = 3
-        update_complaint(tx, row.complaint, NOW)
+        change_complaint(tx, row.complaint, NOW)
         assert last_event(tx) == 3
         assert tx.first(int, "SELECT COUNT(*) FROM complaint_figures WHERE docket = :docket", docket=DOCKET) == 1
 

@@ -26,8 +26,9 @@ from gateway.numberplan import NumberPlan
 from gateway.relay.border import Command
 from gateway.timers import due_timers, fire
 from region_node.care.complaints.index_rows import keep_indexed
+from region_node.care.complaints.keeping import add_complaint
 from region_node.care.complaints.kind import COMPLAINTS
-from region_node.care.complaints.rows import ComplaintRow, complaint_subject, insert_complaint
+from region_node.care.complaints.rows import ComplaintRow, complaint_subject
 from region_node.customers.documents.files import REGISTERED, StoredFile, insert_file
 from region_node.customers.notices.rows import Notice, tell
 from region_node.lifecycle.erasure.destroying import destroy
@@ -74,7 +75,7 @@ def complaint(kept: Archive, docket: str, owner: str, **changes: object) -> None
     row.handling_region, row.request.number = docket.partition("/")[0], THEIRS
     row.creation_date.CopyFrom(to_timestamp(NOW))
     row.MergeFrom(Complaint(**changes))  # type: ignore[arg-type]
-    insert_complaint(kept.tx, ComplaintRow(row, ""), 0, NOW)
+    add_complaint(kept.tx, ComplaintRow(row, ""), 0, NOW)
 
 
 def say(kept: Archive, origin: str, subject: str, payload: Message) -> None:

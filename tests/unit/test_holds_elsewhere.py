@@ -18,7 +18,8 @@ from gateway.errors import Refused
 from gateway.numberplan import NumberPlan
 from gateway.relay.border import Command
 from region_node.care.complaints.index_rows import keep_indexed
-from region_node.care.complaints.rows import ComplaintRow, insert_complaint
+from region_node.care.complaints.keeping import add_complaint
+from region_node.care.complaints.rows import ComplaintRow
 from region_node.customers.documents.files import REGISTERED, StoredFile, insert_file
 from region_node.customers.rows import insert_line
 from region_node.lifecycle.holds import operations as holds
@@ -113,7 +114,7 @@ def test_a_complaint_that_another_region_took_in_is_held_there_and_where_it_is_a
         complaint = Complaint(docket=f"{handling}/2", handling_region=handling, owner_region=owner, version=1)
         complaint.request.number = theirs
         complaint.creation_date.CopyFrom(to_timestamp(NOW))
-        insert_complaint(kept.tx, ComplaintRow(complaint, ""), int(handling == "sichuan"), NOW)
+        add_complaint(kept.tx, ComplaintRow(complaint, ""), int(handling == "sichuan"), NOW)
     say(kept, "sichuan/2")
     assert told(kept)[1:] == ["legal-hold/sichuan/2#1>henan"], "of which the home region does not know"
     say(kept, "henan/2", origin="henan")
@@ -200,7 +201,7 @@ def test_the_region_that_leads_a_case_tells_those_that_have_a_part_of_it(
         )
         complaint.request.number = number
         complaint.creation_date.CopyFrom(to_timestamp(NOW))
-        insert_complaint(kept.tx, ComplaintRow(complaint, ""), 0 if parent else 1, NOW)
+        add_complaint(kept.tx, ComplaintRow(complaint, ""), 0 if parent else 1, NOW)
     for version in (1, 2):
         say(kept, "sichuan/1", version)
     assert told(kept) == ["legal-hold/sichuan/1/1#1>henan"]

@@ -25,7 +25,8 @@ from gateway.relay.border import Command, Kinds
 from gateway.store.port import Transaction
 from gateway.timers import due_timers, fire
 from region_node.app.registered import KINDS
-from region_node.care.complaints.rows import ComplaintRow, insert_complaint
+from region_node.care.complaints.keeping import add_complaint
+from region_node.care.complaints.rows import ComplaintRow
 from region_node.customers.accounts import ledger
 from region_node.customers.accounts.rules import Entry, EntryKind, Posting
 from region_node.customers.rows import insert_line, update_line
@@ -247,7 +248,7 @@ def test_whatever_stands_against_erasing_a_customer_is_told_in_the_order_of_the_
         order_id = kept.order("1", NOW, OrderState.ORDER_STATE_IN_PROGRESS)
         complaint = Complaint(docket="sichuan/1", version=1, creation_date=to_timestamp(NOW))
         complaint.request.number = LINE.number
-        insert_complaint(kept.tx, ComplaintRow(complaint, ""), 1, NOW)
+        add_complaint(kept.tx, ComplaintRow(complaint, ""), 1, NOW)
         _post(kept.tx, "fee", -1)
         holds.hold(kept.tx, LINE.customer_id, "court/1", None, CALL)
         expected = (
